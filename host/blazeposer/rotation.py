@@ -1,0 +1,78 @@
+"""Rotations and the one angle convention of this project, that of 300W-LP and AFLW2000.
+
+`R = Rx(pitch) Ry(yaw) Rz(roll)` with
+
+    Rx = [1 0 0; 0 c s; 0 -s c]   Ry = [c 0 -s; 0 1 0; s 0 c]   Rz = [c s 0; -s c 0; 0 0 1]
+
+takes a point of the head to the camera: x to the right of the picture, y up, z out of the picture towards the viewer.
+Seen in the picture, positive yaw points the face to the picture's left, positive pitch points it up, and positive roll
+tilts it clockwise. Angles are degrees, in the order yaw, pitch, roll, in arrays of shape (..., 3).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+_MIRROR = np.diag([-1.0, 1.0, 1.0])
+
+
+def rotation_from_angles(angles: ArrayLike) -> Floats:
+    """Rotation matrices (..., 3, 3) of yaw, pitch, roll (..., 3) in degrees."""
+    yaw, pitch, roll = np.moveaxis(np.radians(np.asarray(angles, np.float64)), -1, 0)
+    cy, sy, cp, sp, cr, sr = np.cos(yaw), np.sin(yaw), np.cos(pitch), np.sin(pitch), np.cos(roll), np.sin(roll)
+    rows = [
+        [cy * cr, cy * sr, -sy],
+        [sp * sy * cr - cp * sr, sp * sy * sr + cp * cr, sp * cy],
+        [cp * sy * cr + sp * sr, cp * sy * sr - sp * cr, cp * cy],
+    ]
+    return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
+
+
+def angles_from_rotation(rotation: ArrayLike) -> Floats:
+    """Yaw, pitch, roll (..., 3) in degrees of rotation matrices (..., 3, 3).
+
+    Every rotation has two solutions, one of them beyond 90 degrees of yaw: of the two, the one with the smaller
+    |pitch| + |roll| is the head's (evaluation rule of 300W-LP). Yaw is in [-180, 180], pitch and roll likewise.
+    """
+    r = np.asarray(rotation, np.float64)
+    yaw = -np.arcsin(np.clip(r[..., 0, 2], -1, 1))
+    pitch = np.arctan2(r[..., 1, 2], r[..., 2, 2])
+    roll = np.arctan2(r[..., 0, 1], r[..., 0, 0])
+    first = np.stack([yaw, pitch, roll], axis=-1)
+    second = np.stack([_half_turn(yaw) - yaw, pitch - _half_turn(pitch), roll - _half_turn(roll)], axis=-1)
+    keep_first = np.abs(first[..., 1:]).sum(-1) <= np.abs(second[..., 1:]).sum(-1)
+    return np.degrees(np.where(keep_first[..., None], first, second))
+
+
+def _half_turn(angle: Floats) -> Floats:
+    """pi with the sign of `angle`."""
+    return np.where(angle >= 0, np.pi, -np.pi)
+
+
+def rotation_from_six(six: ArrayLike) -> Floats:
+    """Rotation matrices (..., 3, 3) from six values (..., 6) that are about its first two rows (Gram-Schmidt)."""
+    values = np.asarray(six, np.float64)
+    a, b = values[..., :3], values[..., 3:]
+    first = a / np.maximum(np.linalg.norm(a, axis=-1, keepdims=True), 1e-6)
+    rest = b - (first * b).sum(-1, keepdims=True) * first
+    second = rest / np.maximum(np.linalg.norm(rest, axis=-1, keepdims=True), 1e-6)
+    return np.stack([first, second, np.cross(first, second)], axis=-2)
+
+
+def mirror_rotation(rotation: ArrayLike) -> Floats:
+    """The rotation seen after the picture is mirrored left to right: F R F with F = diag(-1, 1, 1)."""
+    return np.asarray(_MIRROR @ np.asarray(rotation, np.float64) @ _MIRROR)
+
+
+def turn_rotation(rotation: ArrayLike, clockwise: float) -> Floats:
+    """The rotation seen after the picture is turned clockwise on the screen by `clockwise` degrees: Rz(t) R."""
+    return np.asarray(rotation_from_angles([0.0, 0.0, clockwise]) @ np.asarray(rotation, np.float64))
+
+
+def geodesic_degrees(first: ArrayLike, second: ArrayLike) -> Floats:
+    """Angle (...) in degrees, 0 to 180, of the rotation between two rotations (..., 3, 3)."""
+    a, b = np.asarray(first, np.float64), np.asarray(second, np.float64)
+    trace = np.einsum("...ij,...ij->...", a, b)
+    return np.degrees(np.arccos(np.clip((trace - 1) / 2, -1, 1)))

@@ -1,0 +1,60 @@
+"""From torch to the bytes of a tflite file: which constants and scales the writer gets, in tflite's layout."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from .flatbuffer import Layer, Quantization, write_tflite
+from .graph import INPUT, Operation, operations
+from .model import BlazePoser
+from .quantized import QuantizedBlazePoser
+
+
+def float_file(network: BlazePoser) -> bytes:
+    """The float tflite of a network."""
+    layers = {}
+    for operation in filter(lambda operation: operation.has_weights, operations()):
+        layer = cast(nn.Conv2d, network.get_submodule(operation.output))
+        bias = None if layer.bias is None else layer.bias.numpy(force=True)
+        layers[operation.output] = Layer(tflite_layout(operation, layer.weight.numpy(force=True)), bias)
+    return write_tflite(layers, None)
+
+
+def int8_file(model: QuantizedBlazePoser, expose: Sequence[str] = ()) -> bytes:
+    """The INT8 tflite of a quantized network; `expose` adds inner tensors behind its outputs, for debugging."""
+    return write_tflite(int8_layers(model), activation_quantization(model), expose)
+
+
+@torch.no_grad()
+def int8_layers(model: QuantizedBlazePoser) -> dict[str, Layer]:
+    """The constants of each convolution."""
+    layers = {}
+    for operation in filter(lambda operation: operation.has_weights, operations()):
+        weight, bias = model.integers(operation)
+        layers[operation.output] = Layer(
+            tflite_layout(operation, weight.numpy()).astype(np.int8),
+            # XNNPACK crashes on an INT8 depthwise convolution without bias; equal zeros are stored once.
+            np.zeros(len(weight), np.int32) if bias is None else bias.numpy().astype(np.int32),
+            model.weight_scale(operation).numpy(),
+        )
+    return layers
+
+
+@torch.no_grad()
+def activation_quantization(model: QuantizedBlazePoser) -> dict[str, Quantization]:
+    """Scale and zero point of every tensor that an operation reads or writes."""
+    quantizers = {
+        name: model.quantizer(name) for name in (INPUT, *(operation.output for operation in model.operations))
+    }
+    return {name: (float(item.scale), int(item.zero_point)) for name, item in quantizers.items()}
+
+
+def tflite_layout(operation: Operation, weight: NDArray[Any]) -> NDArray[Any]:
+    """Weights (out, in, kernel, kernel) as (out, kernel, kernel, in), of depthwise ones (1, kernel, kernel, out)."""
+    return np.ascontiguousarray(weight.transpose((0, 2, 3, 1) if operation.kind == "conv" else (1, 2, 3, 0)))

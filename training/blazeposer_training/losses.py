@@ -1,0 +1,182 @@
+"""What training minimises: pose where the detector fires, and the frozen original's detections.
+
+Pose is a hybrid of regression and classification. Regression: the orthonormalised rotation against the label's
+(chordal distance), and the three angles themselves, on every cell and on the cells blended as the decoder blends them.
+Classification: bins of each angle, read from the same hidden layer as the rotation, so that its gradient reaches
+weights that ship; the bins themselves stay behind.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from blazeposer.contract import MAX_ANGLE, anchors, cell_of_anchor
+
+from .model import POSE_HIDDEN, BlazePoser, cell_rows
+
+BIN_WIDTH = 6.0
+"""Degrees: about the error that is to be reached, so that neighbouring bins tell something."""
+BINS = round(2 * MAX_ANGLE / BIN_WIDTH)  # 33 from -99 to 99 degrees
+WEIGHTS = {"rotation": 1.0, "blended": 1.0, "angles": 0.7, "bins": 0.1, "unit": 0.1, "scores": 1.0, "regressors": 0.06}
+"""Of the terms of `total_loss`; chordal distance and angles are about radians, regressors pixels, the others nats."""
+ANGLE_CLIP = 1.0
+"""Radians: beyond it an angle's error no longer counts more, because pitch and roll blow up near 90 degrees of yaw."""
+CENTRAL_WEIGHT = 0.15
+"""Least weight of a cell in the middle of a labelled face, so that faces which the original misses teach pose too."""
+
+
+class AngleBins(nn.Module):
+    """Logits of the bins of yaw, pitch and roll from the hidden layer of each pose head; needed in training only."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maps = nn.ModuleList(nn.Conv2d(POSE_HIDDEN, 3 * BINS, 1) for _ in range(2))
+
+    def forward(self, hidden: list[Tensor]) -> Tensor:
+        """(N, 320, 3, BINS) of both maps."""
+        rows = [cell_rows(layer(h), 3 * BINS) for layer, h in zip(self.maps, hidden, strict=True)]
+        return torch.cat(rows, dim=1).unflatten(-1, (3, BINS))
+
+
+@dataclass
+class Prediction:
+    """What the losses read, both maps joined: logits (N, 896), regressors (N, 896, 16) in pixels, rotation (N, 320, 6),
+    bins (N, 320, 3, BINS)."""
+
+    logits: Tensor
+    regressors: Tensor
+    rotation: Tensor
+    bins: Tensor
+
+
+@dataclass
+class Target:
+    """What they are held against: the original's logits and regressors, the labels of a `batches.Batch`."""
+
+    logits: Tensor
+    regressors: Tensor
+    rotations: Tensor
+    boxes: Tensor
+    weights: Tensor
+
+
+def detections(model: BlazePoser, taps: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    """Logits (N, 896) and regressors (N, 896, 16) of both maps."""
+    regressors_16, scores_16, scores_8, regressors_8 = model.detect(taps)
+    logits = torch.cat([scores_16, scores_8], dim=1)[..., 0]
+    return logits.float(), torch.cat([regressors_16, regressors_8], dim=1).float()
+
+
+def poses(model: BlazePoser, bins: AngleBins, taps: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    """Rotation values (N, 320, 6) and bins (N, 320, 3, BINS) of both maps."""
+    hidden = [head.embed(tap) for head, tap in zip(model.poses, taps, strict=True)]
+    rows = [cell_rows(head.rotation(h), 6) for head, h in zip(model.poses, hidden, strict=True)]
+    return torch.cat(rows, dim=1).float(), bins(hidden).float()
+
+
+def total_loss(prediction: Prediction, target: Target) -> tuple[Tensor, dict[str, float]]:
+    """The weighted sum of all terms, and each term's value for the log."""
+    inside = inside_boxes(target.boxes)
+    terms = pose_terms(prediction.rotation, prediction.bins, target, inside)
+    terms |= detection_terms(prediction, target, inside)
+    total = torch.stack([WEIGHTS[name] * value for name, value in terms.items()]).sum()
+    return total, {name: float(value.detach()) for name, value in terms.items()}
+
+
+def pose_terms(rotation: Tensor, bins: Tensor, target: Target, inside: Tensor) -> dict[str, Tensor]:
+    """The pose terms, averaged over cells (and, blended, over faces) with the detector's and the label's weights."""
+    firing = target.logits.sigmoid() * inside
+    cells = _per_cell(torch.maximum(firing, CENTRAL_WEIGHT * inside_boxes(target.boxes, 0.25)))
+    cells = cells * (cells >= 0.05) * target.weights[:, None]
+    image, cell = torch.nonzero(cells, as_tuple=True)
+    weight = cells[image, cell]
+    weight = weight / weight.sum().clamp(min=1e-6)
+    six, label = rotation[image, cell], target.rotations[image]
+    predicted = rotation_from_six(six)
+
+    surviving = _per_cell(firing * (firing >= 0.5))
+    faces = torch.where(surviving.sum(1, keepdim=True) > 0, surviving, cells)
+    found = target.weights * (faces.sum(1) > 0)
+    share = faces / faces.sum(1, keepdim=True).clamp(min=1e-6)
+    blended = rotation_from_six(torch.einsum("nc,ncv->nv", share, rotation)[found > 0])
+    found_weight = found[found > 0] / found.sum().clamp(min=1e-6)
+    face_label = target.rotations[found > 0]
+
+    soft = soft_bins(angles_from_rotation(label))
+    entropy = -(soft * bins[image, cell].log_softmax(-1)).sum(-1).mean(-1)
+    lengths = six.unflatten(-1, (2, 3)).norm(dim=-1)
+    return {
+        "rotation": (weight * chordal(predicted, label)).sum(),
+        "blended": (found_weight * chordal(blended, face_label)).sum(),
+        "angles": (weight * angle_error(predicted, label)).sum() + (found_weight * angle_error(blended, face_label)).sum(),
+        "bins": (weight * entropy).sum(),
+        "unit": (weight * (lengths - 1).square().sum(-1)).sum(),
+    }
+
+
+def detection_terms(prediction: Prediction, target: Target, inside: Tensor) -> dict[str, Tensor]:
+    """Distance to the original's scores and, where it fires, regressors. A labelled face that it misses is no negative."""
+    probability = target.logits.sigmoid()
+    missed = (probability * inside).amax(1, keepdim=True) < 0.5
+    counted = 1 - inside * missed.float()
+    entropy = F.binary_cross_entropy_with_logits(prediction.logits, probability, reduction="none")
+    floor = F.binary_cross_entropy_with_logits(target.logits, probability, reduction="none")  # of a perfect copy
+    distance = (prediction.regressors - target.regressors).abs().mean(-1)
+    firing = probability * (probability > 0.1)
+    return {
+        "scores": ((entropy - floor) * counted).sum(1).mean(),
+        "regressors": (distance * firing).sum() / firing.sum().clamp(min=1e-6),
+    }
+
+
+def inside_boxes(boxes: Tensor, shrink: float = 1.0) -> Tensor:
+    """(N, 896) 1 where an anchor's centre lies in the box (N, 4), shrunk about its centre."""
+    centres = torch.from_numpy(anchors()).to(boxes)
+    middle, half = (boxes[:, :2] + boxes[:, 2:]) / 2, shrink * (boxes[:, 2:] - boxes[:, :2]) / 2
+    return ((centres[None] - middle[:, None]).abs() < half[:, None]).all(-1).to(boxes.dtype)
+
+
+def _per_cell(of_anchors: Tensor) -> Tensor:
+    """Largest value (N, 320) among the anchors of each cell (N, 896)."""
+    cell = torch.from_numpy(cell_of_anchor()).to(of_anchors.device)
+    result = of_anchors.new_zeros(of_anchors.shape[0], int(cell.max()) + 1)
+    return result.scatter_reduce(1, cell.expand(of_anchors.shape), of_anchors, "amax")
+
+
+def rotation_from_six(six: Tensor) -> Tensor:
+    """Torch twin of `blazeposer.rotation.rotation_from_six`: (n, 6) to (n, 3, 3)."""
+    first = F.normalize(six[:, :3], dim=-1, eps=1e-4)
+    rest = six[:, 3:] - (first * six[:, 3:]).sum(-1, keepdim=True) * first
+    second = F.normalize(rest, dim=-1, eps=1e-4)
+    return torch.stack([first, second, torch.linalg.cross(first, second)], dim=1)
+
+
+def angles_from_rotation(rotation: Tensor) -> Tensor:
+    """Yaw, pitch, roll (n, 3) in radians, the solution with |yaw| below 90 degrees; kept off its singular point."""
+    yaw = -torch.asin(rotation[:, 0, 2].clamp(-0.998, 0.998))
+    pitch = torch.atan2(rotation[:, 1, 2], rotation[:, 2, 2])
+    roll = torch.atan2(rotation[:, 0, 1], rotation[:, 0, 0])
+    return torch.stack([yaw, pitch, roll], dim=1)
+
+
+def chordal(first: Tensor, second: Tensor) -> Tensor:
+    """Frobenius distance (n,) over sqrt 2: about the angle between two rotations, in radians, when it is small."""
+    return ((first - second).square().sum((1, 2)) / 2 + 1e-5).sqrt()
+
+
+def angle_error(predicted: Tensor, label: Tensor) -> Tensor:
+    """Mean absolute difference (n,) of the three angles, radians, each clipped at ANGLE_CLIP."""
+    difference = angles_from_rotation(predicted) - angles_from_rotation(label)
+    wrapped = torch.atan2(difference.sin(), difference.cos())
+    return wrapped.abs().clamp(max=ANGLE_CLIP).mean(1)
+
+
+def soft_bins(angles: Tensor) -> Tensor:
+    """(n, 3, BINS) Gaussian weights, one bin wide, of angles in radians (n, 3); they sum to 1."""
+    centres = torch.arange(BINS, device=angles.device) * BIN_WIDTH + BIN_WIDTH / 2 - MAX_ANGLE
+    distance = (angles.rad2deg()[..., None] - centres) / BIN_WIDTH
+    return (-0.5 * distance.square()).softmax(-1)

