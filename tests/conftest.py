@@ -1,0 +1,70 @@
+"""What the tests share: the command line, the portrait, the network files and the data."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import blazeposer
+from blazeposer.cli import main
+from blazeposer.prepare import Image
+from blazeposer.resources import default_model
+from blazeposer.sources import read_image
+
+
+class Run(NamedTuple):
+    """How a command line ended."""
+
+    status: int
+    out: str
+    err: str
+
+
+CommandLine = Callable[..., Run]
+
+
+@pytest.fixture
+def blazeposer_command(capfd: pytest.CaptureFixture[str]) -> CommandLine:
+    """Runs `blazeposer ARGUMENTS` in this process; what C libraries print is captured too."""
+
+    def run(*arguments: str | Path) -> Run:
+        capfd.readouterr()
+        status = main([str(argument) for argument in arguments])
+        return Run(status, *capfd.readouterr())
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def portrait_path() -> Path:
+    """A public-domain portrait, 512 x 512, one face."""
+    return Path(blazeposer.__file__).parent / "demo" / "assets" / "portrait.jpg"
+
+
+@pytest.fixture(scope="session")
+def portrait(portrait_path: Path) -> Image:
+    return read_image(portrait_path)
+
+
+@pytest.fixture(scope="session")
+def model_path() -> Path:
+    """The committed INT8 network."""
+    return default_model()
+
+
+@pytest.fixture(scope="session")
+def float_model_path(model_path: Path) -> Path:
+    """The committed float network."""
+    return model_path.with_name("blazeposer_float.tflite")
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The folder with the training and evaluation data; the test is skipped where there is none."""
+    if not (folder := os.environ.get("BLAZEPOSER_DATA")):
+        pytest.skip("no data: BLAZEPOSER_DATA is not set")
+    return Path(folder)

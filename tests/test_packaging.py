@@ -1,0 +1,108 @@
+"""What the distribution needs and what it carries."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from blazeposer import errors, resources
+
+ROOT = Path(__file__).parents[1]
+
+# What any Linux system with a Python has: the C and C++ runtimes and zlib.
+SYSTEM_LIBRARIES = {"ld-linux", "libc", "libdl", "libgcc_s", "libm", "libpthread", "librt", "libstdc++", "libz"}
+
+
+@pytest.fixture(scope="module")
+def project() -> dict[str, Any]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    (path,) = folder.glob("*.whl")
+    return path
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere OpenCV's wheels need nothing from the system")
+def test_opencv_needs_no_desktop_libraries() -> None:
+    """The build with windows pulls libGL, libglib and libxcb from the system, which a server or container lacks."""
+    code = (
+        "import numpy; before = set(open('/proc/self/maps')); import cv2; print(cv2.__file__);"
+        "print(*sorted({line.split()[-1] for line in set(open('/proc/self/maps')) - before if '.so' in line}))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    extension, loaded = run.stdout.splitlines()
+    packages = Path(extension).parents[1]
+    foreign = {Path(path) for path in loaded.split() if not Path(path).is_relative_to(packages)}
+    names = {re.split(r"[-.]\d*", path.name)[0] if "ld-" not in path.name else "ld-linux" for path in foreign}
+    python = {name for name in names if name.startswith(("libpython", "libffi", "_"))}  # Python's own modules
+    assert any("cv2" in path for path in loaded.split())
+    assert names - python <= SYSTEM_LIBRARIES
+
+
+def test_base_dependencies_are_few_and_without_windows(project: dict[str, Any]) -> None:
+    names = {re.split(r"[<>=~!;\[ ]", line)[0] for line in project["dependencies"]}
+    expected = {"ai-edge-litert", "click", "mpremote", "numpy", "opencv-python-headless", "pyserial", "rich"}
+    assert names == expected
+
+
+def test_linux_only_wheels_are_marked(project: dict[str, Any]) -> None:
+    marker = "; sys_platform == 'linux' and platform_machine == 'x86_64'"
+    assert all(line.endswith(marker) for line in project["optional-dependencies"]["demo"])
+
+
+def test_tools_are_pinned_once(project: dict[str, Any]) -> None:
+    pinned = [line for line in project["optional-dependencies"]["dev"] if re.fullmatch(r"(ruff|mypy)==[\d.]+", line)]
+    assert len(pinned) == 2
+
+
+def test_a_checkout_finds_board_and_models() -> None:
+    assert resources.board_dir() == ROOT / "board"
+    assert resources.models_dir() == ROOT / "models"
+    assert resources.default_model().is_file()
+
+
+def test_a_wheel_carries_board_models_and_assets(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        inside = set(archive.namelist())
+    for folder in ("board", "models"):
+        for file in (ROOT / folder).iterdir():
+            if file.is_file():
+                assert f"blazeposer/data/{folder}/{file.name}" in inside
+    for package in ("host/blazeposer", "training/blazeposer_training"):
+        for file in (ROOT / package).rglob("*"):
+            if file.is_file() and "__pycache__" not in file.parts:
+                assert file.relative_to((ROOT / package).parent).as_posix() in inside
+    assert not {name for name in inside if name.startswith("tests/") or name.endswith(".pyc")}
+    licences = {name.split("/licenses/")[1] for name in inside if "/licenses/" in name}
+    assert licences == {"LICENSE", "models/LICENSE"}
+
+
+def test_an_unpacked_wheel_finds_its_own_files(wheel: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path)
+    code = "from blazeposer.resources import *; print(board_dir(), default_model(), default_model().is_file())"
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment, cwd=tmp_path
+    )
+    home = tmp_path / "blazeposer" / "data"
+    assert run.stdout.split() == [str(home / "board"), str(home / "models" / "blazeposer.tflite"), "True"]
+
+
+def test_a_broken_installation_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(resources, "_ROOTS", (tmp_path,))
+    with pytest.raises(errors.BlazePoserError, match="reinstall blazeposer"):
+        resources.board_dir()
