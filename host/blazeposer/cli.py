@@ -1,0 +1,94 @@
+"""The command `blazeposer`: a table of subcommands, each loaded only when it is called."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NamedTuple
+
+import click
+
+from blazeposer import __version__
+from blazeposer.errors import BlazePoserError, MissingExtraError
+
+
+class Entry(NamedTuple):
+    """Where a subcommand lives: the click command `command` of a module, and the extra that brings its imports."""
+
+    module: str
+    extra: str
+    help: str
+
+
+COMMANDS = {
+    "detect": Entry("blazeposer.commands.detect", "", "Find faces and their pose in pictures, videos or a webcam."),
+    "demo": Entry("blazeposer.demo.command", "demo", "Run the whole path on a virtual camera and draw what it sees."),
+    "camera": Entry("blazeposer.camera.command", "demo", "Start the virtual camera and print its port."),
+    "train": Entry("blazeposer_training.train", "train", "Train the network in float."),
+    "quantize": Entry("blazeposer_training.quantize", "train", "Make the INT8 network of a float one."),
+    "evaluate": Entry("blazeposer_training.evaluate", "train", "Measure a network on labelled faces."),
+}
+
+
+class _Commands(click.Group):
+    """A group whose help comes from `COMMANDS`, so that it imports none of them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        entry = COMMANDS.get(cmd_name)
+        return _load(entry) if entry else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items()])
+
+
+@click.group(cls=_Commands, invoke_without_command=True)
+@click.version_option(__version__)
+@click.pass_context
+def cli(ctx: click.Context) -> None:
+    """Faces, six keypoints and 3D head pose from one small INT8 network."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit status. A failure prints one line on stderr."""
+    try:
+        # Not standalone: click would print a usage error on four lines and let ours through as tracebacks.
+        result = cli.main(args=arguments, prog_name="blazeposer", standalone_mode=False)
+        sys.stdout.flush()
+        return result if isinstance(result, int) else 0
+    except BlazePoserError as error:
+        return _fail(str(error), 1)
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else "blazeposer"
+        return _fail(f"{error.format_message()} See `{command} --help`.", error.exit_code)
+    except click.ClickException as error:
+        return _fail(error.format_message(), error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        return _fail("interrupted", 130)
+    except BrokenPipeError:  # the reader, `head` for one, has gone: so may we, and the interpreter's last flush
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _load(entry: Entry) -> click.Command:
+    try:
+        command = import_module(entry.module).command
+    except ModuleNotFoundError as error:
+        name = (error.name or "").partition(".")[0]
+        if not entry.extra or name.startswith("blazeposer"):
+            raise
+        raise MissingExtraError(name, entry.extra) from error
+    assert isinstance(command, click.Command)
+    return command
+
+
+def _fail(message: str, status: int) -> int:
+    click.echo(f"blazeposer: {' '.join(message.split())}", err=True)
+    return status

@@ -1,0 +1,1 @@
+"""The subcommands of `blazeposer` that have no package of their own."""

@@ -1,0 +1,155 @@
+"""`blazeposer detect`: find faces in pictures, a folder of them, a video or a webcam."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, nullcontext, suppress
+from itertools import islice
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+from rich.console import Console
+from rich.progress import track
+
+from blazeposer.contract import ANGLES, KEYPOINTS, SCORE_THRESHOLD
+from blazeposer.decode import MAX_FACES, Face
+from blazeposer.detect import Detector, InputPath
+from blazeposer.draw import draw_faces
+from blazeposer.errors import InputError
+from blazeposer.interpreter import RUNTIMES, Runtime
+from blazeposer.output import VideoWriter, write_image
+from blazeposer.prepare import Image
+from blazeposer.sources import Frame, Source, open_source
+
+Draw = Callable[[str, Image, list[Face]], None]
+
+
+@click.command(short_help="Find faces and their pose.")
+@click.argument("source")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a picture or frame, one a line.")
+@click.option("--output", type=click.Path(path_type=Path), help="Folder or file for the annotated pictures or video.")
+@click.option("--model", type=click.Path(path_type=Path), help="A tflite file, if not the one that comes along.")
+@click.option(
+    "--runtime",
+    type=click.Choice(RUNTIMES),
+    default="reference",
+    show_default=True,
+    help="Kernels that run it: `micro` is the camera's (extra `demo`), `reference` equals it, `xnnpack` is fast.",
+)
+@click.option(
+    "--input",
+    "input_path",
+    type=click.Choice(get_args(InputPath)),
+    default="clean",
+    show_default=True,
+    help="`clean` sees the whole picture; `camera` its centred square, as coarse as a camera samples it.",
+)
+@click.option("--threshold", type=float, default=SCORE_THRESHOLD, show_default=True, help="Least score of a face.")
+@click.option("--max-faces", type=click.IntRange(min=1), default=MAX_FACES, show_default=True)
+@click.option("--frames", type=click.IntRange(min=1), help="Stop after this many frames of a video or webcam.")
+def command(
+    source: str,
+    as_json: bool,
+    output: Path | None,
+    model: Path | None,
+    runtime: Runtime,
+    input_path: InputPath,
+    threshold: float,
+    max_faces: int,
+    frames: int | None,
+) -> int:
+    """Find faces in SOURCE: a picture, a folder of pictures, a video, or the index of a webcam (0 is the first).
+
+    A webcam runs until ^C. Lengths are pixels; yaw, pitch and roll are degrees: positive yaw looks to the picture's
+    left, positive pitch up, positive roll tilts clockwise. The drawn axes are x red (the head's left-right axis),
+    y green (up) and z blue (where the face looks).
+    """
+    detector = Detector(model, runtime, input_path, threshold, max_faces)
+    pictures = open_source(source)
+    total = min(filter(None, (pictures.total, frames)), default=None)
+    failures = 0
+    # A webcam ends with ^C, which is no failure.
+    with suppress(KeyboardInterrupt) if pictures.kind == "camera" else nullcontext(), ExitStack() as stack:
+        draw = _drawing(pictures, output, stack) if output else None
+        for number, frame in enumerate(_progress(islice(pictures.frames, frames), pictures, total)):
+            try:
+                image = frame.read()
+            except InputError as error:
+                if pictures.kind != "folder":
+                    raise
+                failures += 1
+                click.echo(f"blazeposer: {error}", err=True)
+                continue
+            faces = detector(image)
+            record = as_record(frame.name, number, image, faces)
+            click.echo(json.dumps(record) if as_json else _as_text(pictures, record))
+            if draw:
+                draw(frame.name, image, faces)
+    return 1 if failures else 0
+
+
+def as_record(name: str, number: int, image: Image, faces: list[Face]) -> dict[str, Any]:
+    """What `--json` prints of one frame."""
+    return {
+        "source": name,
+        "frame": number,
+        "width": image.shape[1],
+        "height": image.shape[0],
+        "faces": [
+            {
+                "box": [round(value, 1) for value in face.box],
+                "score": round(face.score, 2),
+                "keypoints": dict(zip(KEYPOINTS, face.keypoints.round(1).tolist(), strict=True)),
+                **{name: round(angle, 1) for name, angle in zip(ANGLES, face.angles, strict=True)},
+            }
+            for face in faces
+        ],
+    }
+
+
+def _as_text(pictures: Source, record: dict[str, Any]) -> str:
+    """One line a face, or one that says there is none."""
+    name = record["source"] + (f" frame {record['frame']}" if pictures.kind in ("video", "camera") else "")
+    lines = [
+        f"{name}: face at x {x:.0f} y {y:.0f} w {w:.0f} h {h:.0f}  score {face['score']:.2f}  "
+        + "  ".join(f"{angle} {face[angle]:+.1f}" for angle in ANGLES)
+        for face in record["faces"]
+        for x, y, w, h in [face["box"]]
+    ]
+    return "\n".join(lines) or f"{name}: no face"
+
+
+def _progress(frames: Iterator[Frame], pictures: Source, total: int | None) -> Iterable[Frame]:
+    """The frames, with a bar and the time left on stderr, unless it is one picture or nobody is looking."""
+    console = Console(stderr=True)
+    if pictures.kind in ("image", "camera") or not console.is_terminal:
+        return frames
+    return track(frames, "faces", total=total, console=console)
+
+
+def _drawing(pictures: Source, output: Path, stack: ExitStack) -> Draw:
+    """A function that draws the faces of one frame into `output`: a file if it has a suffix, else a folder."""
+    to_file = bool(output.suffix) and not output.is_dir()
+    if pictures.kind == "folder":
+        if to_file:
+            raise InputError(f"{output}: a folder of pictures needs a folder for --output, not a file")
+        if output.resolve() == pictures.path.resolve():
+            raise InputError(f"{output}: --output would overwrite the pictures: name another folder")
+        return lambda name, image, faces: write_image(output / _writable(name), draw_faces(image, faces))
+    name = pictures.path.name if pictures.kind == "image" else f"{pictures.path.stem}.mp4"
+    target = output if to_file else output / name
+    if target.resolve() == pictures.path.resolve():
+        raise InputError(f"{target}: --output would overwrite the input: name another file")
+    if pictures.kind == "image":
+        path = target if to_file else target.with_name(_writable(name))
+        return lambda _, image, faces: write_image(path, draw_faces(image, faces))
+    video = stack.enter_context(VideoWriter(target, pictures.fps))
+    return lambda _, image, faces: video.write(draw_faces(image, faces))
+
+
+def _writable(name: str) -> str:
+    """The file name of an annotated picture: JPEG and PNG stay, all else becomes PNG."""
+    path = Path(name)
+    return name if path.suffix.lower() in (".jpg", ".jpeg", ".png") else f"{path.stem}.png"

@@ -1,0 +1,31 @@
+"""The exceptions of the project.
+
+    BlazePoserError
+    +- ModelError         a network file that is missing, corrupt or not of the contract
+    +- InputError         a picture, video or camera that cannot be read, or an output that cannot be written
+    +- MissingExtraError  an optional dependency that is not installed
+
+A message is one line that says what is wrong and what to do next. The command line prints it and exits with 1.
+"""
+
+from __future__ import annotations
+
+
+class BlazePoserError(Exception):
+    """A failure that a user can cause and mend. `str(error)` is the one line that he or she reads."""
+
+
+class ModelError(BlazePoserError):
+    """A network file is missing, corrupt or not of the contract."""
+
+
+class InputError(BlazePoserError):
+    """A picture, video or camera cannot be read, or an output cannot be written."""
+
+
+class MissingExtraError(BlazePoserError):
+    """A module of an optional extra of this distribution is missing here."""
+
+    def __init__(self, module: str, extra: str) -> None:
+        where = " on 64-bit x86 Linux, the only system that it has wheels for" if extra == "demo" else ""
+        super().__init__(f"{module} is not installed: run `pip install 'blazeposer[{extra}]'`{where}")
