@@ -76,8 +76,10 @@ def moved_points(points: NDArray[np.float64], matrix: NDArray[np.float64]) -> ND
 
 
 def place(image: Image, matrix: NDArray[np.float64], background: Image | None, rng: np.random.Generator) -> Image:
-    """The photo in a 128x128 RGB picture: shrunk sharp (as a camera's bilinear does) or smooth, and what lies beyond its
-    edges black, replicated, reflected, or (where a background is given) another photo."""
+    """The photo in a 128x128 RGB picture, shrunk sharp (as a camera's bilinear does) or smooth.
+
+    What lies beyond its edges is black, replicated, reflected, or (where a background is given) another photo.
+    """
     scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
     if scale < 0.75 and rng.random() < 0.6:
         sigma = 0.45 * (1 / scale - 0.6)

@@ -1,13 +1,14 @@
-"""Sets the ranges of all quantizers from pictures: post-training quantization.
+"""Post-training quantization: every range from pictures, after making the channels of each depthwise output alike.
 
-A plain minimum and maximum is a trap: one dim picture in a hundred drives late activations to twenty times their usual
-range, and every other picture pays for it in coarse steps. So a range is a percentile over pictures of each picture's
-extremes, and the regressors' range is what anchors on faces need, not what background anchors invent.
+A plain minimum and maximum is a trap: flat dark regions in one picture of twenty drive late activations to twenty times
+their usual range, and every other picture would pay for it in coarse steps. So a range is a percentile over pictures of
+each picture's extremes, and the regressors' range is what anchors on faces need, not what background anchors invent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -16,46 +17,103 @@ from torch import Tensor
 
 from blazeposer.contract import GRIDS, INPUT_SCALE
 
-from .quantized import QuantizedBlazePoser
+from .quantized import HIGHEST, LOWEST, WEIGHT_LIMIT, QuantizedBlazePoser
 
-PERCENTILE = 95.0
-"""Of the pictures' extremes. Lower clips faces in rare light, higher makes every step coarser."""
-FACE_PERCENTILE = 99.9
+PERCENTILE = 0.85
+"""Of the pictures' extremes. On held-out pictures 0.8 to 0.9 serve equally well; 0.95 loses one face in fifteen."""
+FACE_PERCENTILE = 0.999
 """Of the regressors of anchors that fire."""
 BATCH = 25
+EQUALIZE_STEPS, EQUALIZE_RATE = 300, 0.03
+
+Advance = Callable[[int], None]
 
 
 def to_network(pictures: NDArray[np.uint8]) -> Tensor:
-    """(N, 128, 128, 3) uint8 RGB to (N, 3, 128, 128) as INT8 networks see it: (pixel - 128) / 127.5."""
+    """(N, 128, 128, 3) uint8 RGB to (N, 3, 128, 128) as the INT8 network sees it: (pixel - 128) / 127.5."""
     return (torch.from_numpy(pictures).permute(0, 3, 1, 2).float() - 128) * INPUT_SCALE
 
 
-@torch.no_grad()
-def calibrate(
-    model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advance: Callable[[int], None] = lambda _: None
-) -> None:
-    """Set the range of every quantizer that the contract does not fix. `advance` is told of each batch's size."""
+def quantize(model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advance: Advance = lambda _: None) -> None:
+    """Equalize the network, then set all ranges. `advance` hears of pictures done, 2 x len(pictures) in all."""
+    equalize(model, pictures, advance)
+    set_ranges(model, pictures, advance)
+
+
+def equalize(model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advance: Advance = lambda _: None) -> None:
+    """Rescale the channels between each depthwise convolution and the 1x1 convolution behind it.
+
+    Nothing non-linear lies between the two, so dividing a channel of the first by s and multiplying the second's column
+    by s changes nothing in float (cross-layer equalization: Nagel et al., 2019). s is what makes the expected noise
+    smallest: of rounding the activations, which all share one step, and of rounding the weights.
+    """
+    pairs = [pair for pair in pairwise(model.operations) if pair[0].kind == "depthwise"]
+    seen: dict[str, list[Tensor]] = {first.output: [] for first, _ in pairs}
+    for tensors in _float_tensors(model, pictures, advance):
+        for name, rows in seen.items():
+            x = tensors[name]
+            rows.append(torch.stack([x.amin((2, 3)), x.amax((2, 3)), x.square().mean((2, 3))], dim=1))
+    for first, second in pairs:
+        low, high, power = torch.cat(seen[first.output]).unbind(1)
+        depthwise, pointwise = model.layer(first), model.layer(second)
+        scale = _quietest_scale(
+            low.quantile(1 - PERCENTILE, dim=0).clamp(max=0),
+            high.quantile(PERCENTILE, dim=0).clamp(min=0),
+            power.median(dim=0).values,
+            pointwise.weight.detach()[:, :, 0, 0],
+        )
+        with torch.no_grad():
+            depthwise.weight /= scale[:, None, None, None]
+            pointwise.weight *= scale[None, :, None, None]
+
+
+def _quietest_scale(low: Tensor, high: Tensor, power: Tensor, weight: Tensor) -> Tensor:
+    """(channels,) scales s. low, high, power: (channels,) range and mean square; weight: (out, channels)."""
+    log_scale = torch.zeros_like(high, requires_grad=True)
+    optimizer = torch.optim.Adam([log_scale], lr=EQUALIZE_RATE)
+    for _ in range(EQUALIZE_STEPS):
+        scale = log_scale.exp()
+        columns = weight * scale
+        activation_step = ((high / scale).amax() - (low / scale).amin()) / (HIGHEST - LOWEST)
+        weight_step = columns.abs().amax(dim=1) / WEIGHT_LIMIT
+        noise = activation_step**2 * columns.square().sum() + weight_step.square().sum() * (power / scale**2).sum()
+        optimizer.zero_grad()
+        noise.log().backward()
+        optimizer.step()
+    return log_scale.detach().exp()
+
+
+def set_ranges(model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advance: Advance = lambda _: None) -> None:
+    """Set the range of every quantizer that the contract does not fix."""
     free = [op.output for op in model.operations if model.source[op.output] == op.output]
     free = [name for name in free if not model.quantizer(name).frozen]
     lows: dict[str, list[Tensor]] = {name: [] for name in free}
     highs: dict[str, list[Tensor]] = {name: [] for name in free}
     on_faces: dict[str, list[Tensor]] = {f"regressors.{index}": [] for index in range(len(GRIDS))}
-    for start in range(0, len(pictures), BATCH):
-        batch = pictures[start : start + BATCH]
-        tensors = model.trace(to_network(batch), quantized=False)
+    for tensors in _float_tensors(model, pictures, advance):
         for name in free:
-            flat = tensors[name].flatten(1)
-            lows[name].append(flat.amin(1))
-            highs[name].append(flat.amax(1))
+            values = tensors[name].flatten(1)
+            lows[name].append(values.amin(1))
+            highs[name].append(values.amax(1))
         for index, grid in enumerate(GRIDS):
             fires = tensors[f"scores_{grid.side}"][..., 0] >= 0
             on_faces[f"regressors.{index}"].append(tensors[f"regressors_{grid.side}"][fires].flatten())
-        advance(len(batch))
     for name in free:
         if name in on_faces:
-            values = torch.cat(on_faces[name]).numpy()
-            low, high = np.percentile(values, [100 - FACE_PERCENTILE, FACE_PERCENTILE])
+            low, high = np.quantile(torch.cat(on_faces[name]).numpy(), [1 - FACE_PERCENTILE, FACE_PERCENTILE])
         else:
-            low = np.percentile(torch.cat(lows[name]).numpy(), 100 - PERCENTILE)
-            high = np.percentile(torch.cat(highs[name]).numpy(), PERCENTILE)
+            low = torch.cat(lows[name]).quantile(1 - PERCENTILE)
+            high = torch.cat(highs[name]).quantile(PERCENTILE)
         model.quantizer(name).set_range(float(low), float(high))
+
+
+def _float_tensors(
+    model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advance: Advance
+) -> Iterator[dict[str, Tensor]]:
+    """All float tensors of the graph, batch by batch."""
+    for start in range(0, len(pictures), BATCH):
+        batch = pictures[start : start + BATCH]
+        with torch.no_grad():
+            tensors = model.trace(to_network(batch), quantized=False)
+        yield tensors
+        advance(len(batch))

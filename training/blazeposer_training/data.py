@@ -1,8 +1,8 @@
 """Pools of face photos with head-pose labels, as they lie on disk.
 
-A pool is `NAME.zip` (images), `NAME.csv` (a line a face: file, tight box of the 68 landmarks, yaw, pitch, roll and, for
-training pools, the label's spread and its split) and `NAME_landmarks68.npy` (faces x 68 x 2 pixels). The folder is given
-by --data or by the environment variable BLAZEPOSER_DATA.
+A pool is `NAME.zip` (images), `NAME.csv` (a line a face: file, tight box of the 68 landmarks, yaw, pitch, roll and,
+for training pools, the label's spread and its split) and `NAME_landmarks68.npy` (faces x 68 x 2 pixels). The folder is
+given by --data or by the environment variable BLAZEPOSER_DATA.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ TEST_POOL = "aflw2000_dev"
 ODD_IMAGES_ARE_TEST = ("maskon", "faceless")
 """Of these, images with an odd number are for testing only."""
 MAX_SPREAD = 12.0
-"""Labels whose teachers' rotations differ by more than this, degrees, are left out: 3 % of the profiles, little else."""
+"""Labels whose teachers' rotations differ by more than this, degrees, are left out: 3 % of the profiles, few else."""
 
 Image = NDArray[np.uint8]
 
@@ -73,7 +73,7 @@ def read_pool(folder: Path, name: str, split: str | None = None) -> Pool:
             rows = list(csv.DictReader(stream))
         landmarks = np.load(folder / f"{name}_landmarks68.npy").astype(np.float64)
     except OSError as error:
-        raise BlazePoserError(f"pool {name} is not complete in {folder}: {error.strerror} ({error.filename})") from error
+        raise BlazePoserError(f"no pool {name} in {folder} ({error.filename}): name its folder with --data") from error
     angles = np.array([[float(row[angle]) for angle in ANGLES] for row in rows])
     spread = np.array([float(row.get("geodesic_spread") or 0) for row in rows])
     keep = (np.abs(angles).max(axis=1) <= MAX_ANGLE) & (spread <= MAX_SPREAD)
@@ -94,7 +94,9 @@ def read_pool(folder: Path, name: str, split: str | None = None) -> Pool:
     )
 
 
-def read_pools(folder: Path, names: tuple[str, ...], split: str, report: Callable[[str], None] = lambda _: None) -> Pool:
+def read_pools(
+    folder: Path, names: tuple[str, ...], split: str, report: Callable[[str], None] = lambda _: None
+) -> Pool:
     """Several pools as one; `report` gets a line for each."""
     parts = []
     for name in names:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -10,37 +9,31 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from .flatbuffer import Layer, Quantization, write_tflite
+from .flatbuffer import Layer, Quantization
 from .graph import INPUT, Operation, operations
 from .model import BlazePoser
 from .quantized import QuantizedBlazePoser
 
 
-def float_file(network: BlazePoser) -> bytes:
-    """The float tflite of a network."""
+def float_layers(network: BlazePoser) -> dict[str, Layer]:
+    """The constants of each convolution of the float network."""
     layers = {}
     for operation in filter(lambda operation: operation.has_weights, operations()):
         layer = cast(nn.Conv2d, network.get_submodule(operation.output))
         bias = None if layer.bias is None else layer.bias.numpy(force=True)
         layers[operation.output] = Layer(tflite_layout(operation, layer.weight.numpy(force=True)), bias)
-    return write_tflite(layers, None)
-
-
-def int8_file(model: QuantizedBlazePoser, expose: Sequence[str] = ()) -> bytes:
-    """The INT8 tflite of a quantized network; `expose` adds inner tensors behind its outputs, for debugging."""
-    return write_tflite(int8_layers(model), activation_quantization(model), expose)
+    return layers
 
 
 @torch.no_grad()
 def int8_layers(model: QuantizedBlazePoser) -> dict[str, Layer]:
-    """The constants of each convolution."""
+    """The constants of each convolution of the quantized network."""
     layers = {}
     for operation in filter(lambda operation: operation.has_weights, operations()):
         weight, bias = model.integers(operation)
         layers[operation.output] = Layer(
             tflite_layout(operation, weight.numpy()).astype(np.int8),
-            # XNNPACK crashes on an INT8 depthwise convolution without bias; equal zeros are stored once.
-            np.zeros(len(weight), np.int32) if bias is None else bias.numpy().astype(np.int32),
+            None if bias is None else bias.numpy().astype(np.int32),
             model.weight_scale(operation).numpy(),
         )
     return layers

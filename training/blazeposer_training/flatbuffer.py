@@ -1,7 +1,7 @@
 """Writes the network straight to a tflite file, INT8 or float, with the low-level builder of PyPI's `tflite`.
 
-Next to TensorFlow's converter this leaves out what no runtime reads (bias quantization, inner names, biases of zero) and
-stores equal vectors once (the zero points of all channels, above all): a quarter of the file. Bytes are deterministic.
+Next to TensorFlow's converter this leaves out what no runtime reads (bias quantization, inner names) and stores equal
+vectors once (the zero points of all channels, above all): a quarter of the file. The bytes are deterministic.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import flatbuffers
 import numpy as np
 import tflite
 from numpy.typing import NDArray
+from tflite.utils import opcode2name
 
 from blazeposer.contract import OUTPUTS
 
@@ -33,6 +34,8 @@ _OPS = {  # kind: builtin operator and the version of it that takes per-channel 
     "reshape": (tflite.BuiltinOperator.RESHAPE, 1),
 }
 _KINDS = tuple(_OPS)
+OPERATOR_NAMES: dict[str, str] = {kind: opcode2name(code) for kind, (code, _) in _OPS.items()}
+"""Kind of a `graph.Operation` -> what TensorFlow Lite calls it."""
 _TYPES = {
     np.dtype(np.int8): tflite.TensorType.INT8,
     np.dtype(np.int32): tflite.TensorType.INT32,
@@ -54,21 +57,21 @@ class Layer:
 
 
 def write_tflite(
-    layers: Mapping[str, Layer], quantization: Mapping[str, Quantization] | None, expose: Sequence[str] = ()
+    layers: Mapping[str, Layer], quantization: Mapping[str, Quantization], expose: Sequence[str] = ()
 ) -> bytes:
     """The file's bytes.
 
-    layers: by the name of each convolution in `graph.operations()`. quantization: of every tensor of the graph, None
+    layers: by the name of each convolution in `graph.operations()`. quantization: of every tensor of the graph, empty
     for a float file. expose: inner tensors to add behind the contract's outputs, for debugging.
     """
     return _Writer(quantization).write(layers, expose)
 
 
 class _Writer:
-    def __init__(self, quantization: Mapping[str, Quantization] | None) -> None:
+    def __init__(self, quantization: Mapping[str, Quantization]) -> None:
         self.builder = flatbuffers.Builder(1 << 18)
         self.quantization = quantization
-        self.activation_type = np.dtype(np.float32 if quantization is None else np.int8)
+        self.activation_type = np.dtype(np.int8 if quantization else np.float32)
         self.vectors: dict[tuple[str, bytes], int] = {}
         self.buffers: list[int] = []
         self.constants: dict[tuple[str, tuple[int, ...], bytes], int] = {}
@@ -112,8 +115,11 @@ class _Writer:
                 layer = layers[operation.output]
                 axis = 3 if operation.kind == "depthwise" else 0
                 inputs.append(self._constant(layer.weight, layer.scales, axis))
-                if layer.bias is not None:
-                    inputs.append(self._constant(layer.bias))
+                bias = layer.bias
+                if bias is None:  # XNNPACK crashes on a depthwise convolution without bias
+                    channels = layer.weight.shape[axis]
+                    bias = np.zeros(channels, np.float32 if layer.scales is None else np.int32)
+                inputs.append(self._constant(bias))
                 fields = {"FusedActivationFunction": relu, "Padding": tflite.Padding.SAME, **stride}
                 if operation.kind == "conv":
                     options = ("Conv2DOptions", fields)
@@ -144,7 +150,7 @@ class _Writer:
 
     def _activation(self, name: str, shape: tuple[int, ...]) -> int:
         quantization = 0
-        if self.quantization is not None:
+        if self.quantization:
             scale, zero_point = self.quantization[name]
             quantization = self._quantization([scale], [zero_point])
         readable = name == INPUT or any(name == output.name for output in OUTPUTS)

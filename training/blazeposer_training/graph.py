@@ -25,7 +25,7 @@ DEPTHWISE_KERNEL = 3
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation. Convolutions pad as TensorFlow's SAME; pool is 2x2, stride 2; pad adds channels of zero at the end.
+    """One operation. Convolutions pad as TensorFlow's SAME, pool is 2x2 with stride 2, pad appends channels of zero.
 
     A convolution's `output` is also the prefix of its weight and bias in `BlazePoser`'s state.
     """

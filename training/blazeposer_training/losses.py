@@ -73,8 +73,8 @@ def detections(model: BlazePoser, taps: tuple[Tensor, Tensor]) -> tuple[Tensor, 
 
 def poses(model: BlazePoser, bins: AngleBins, taps: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
     """Rotation values (N, 320, 6) and bins (N, 320, 3, BINS) of both maps."""
-    hidden = [head.embed(tap) for head, tap in zip(model.poses, taps, strict=True)]
-    rows = [cell_rows(head.rotation(h), 6) for head, h in zip(model.poses, hidden, strict=True)]
+    hidden = [head.embed(tap) for head, tap in zip(model.pose_heads, taps, strict=True)]
+    rows = [cell_rows(head.rotation(h), 6) for head, h in zip(model.pose_heads, hidden, strict=True)]
     return torch.cat(rows, dim=1).float(), bins(hidden).float()
 
 
@@ -112,14 +112,15 @@ def pose_terms(rotation: Tensor, bins: Tensor, target: Target, inside: Tensor) -
     return {
         "rotation": (weight * chordal(predicted, label)).sum(),
         "blended": (found_weight * chordal(blended, face_label)).sum(),
-        "angles": (weight * angle_error(predicted, label)).sum() + (found_weight * angle_error(blended, face_label)).sum(),
+        "angles": (weight * angle_error(predicted, label)).sum()
+        + (found_weight * angle_error(blended, face_label)).sum(),
         "bins": (weight * entropy).sum(),
         "unit": (weight * (lengths - 1).square().sum(-1)).sum(),
     }
 
 
 def detection_terms(prediction: Prediction, target: Target, inside: Tensor) -> dict[str, Tensor]:
-    """Distance to the original's scores and, where it fires, regressors. A labelled face that it misses is no negative."""
+    """Distance to the original's scores and, where it fires, regressors. A face that it misses is no negative."""
     probability = target.logits.sigmoid()
     missed = (probability * inside).amax(1, keepdim=True) < 0.5
     counted = 1 - inside * missed.float()

@@ -7,19 +7,14 @@ over shifts by 180 or 360.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from blazeposer.contract import SCORE_THRESHOLD
-from blazeposer.decode import Face, decode, overlaps
-from blazeposer.rotation import angles_from_rotation, geodesic_degrees
-
-from .batches import Batch
-from .model import BlazePoser
+from blazeposer.decode import Face, overlaps
+from blazeposer.rotation import geodesic_degrees
 
 MATCH_OVERLAP = 0.4
 YAW_RANGES = ((0, 30), (30, 60), (60, 99))
@@ -112,20 +107,3 @@ def score(found: Sequence[Face | None], rotations: Floats, labels: Floats) -> Sc
             predicted[index] = face.angles
             geodesic[index] = geodesic_degrees(face.rotation, rotations[index])
     return Scores(labels, predicted, geodesic)
-
-
-def score_network(model: BlazePoser, batches: Iterable[Batch]) -> Scores:
-    """Scores of the float network on validation batches."""
-    model.eval()
-    found: list[Face | None] = []
-    rotations = []
-    for batch in batches:
-        image = batch.pictures.permute(0, 3, 1, 2).float().div(127.5).sub(1)
-        with torch.no_grad():
-            outputs = [o.numpy() for o in model(image.contiguous(memory_format=torch.channels_last))]
-        for row, box in enumerate(batch.boxes.numpy().astype(np.float64)):
-            faces = decode([o[row : row + 1] for o in outputs], SCORE_THRESHOLD, MOST_FACES)
-            found.append(match(faces, box))
-        rotations.append(batch.rotations.numpy())
-    truth = np.concatenate(rotations).astype(np.float64)
-    return score(found, truth, angles_from_rotation(truth))

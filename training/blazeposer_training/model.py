@@ -15,8 +15,8 @@ which is exact. The pose heads read the taps, as in Abbaszadeh's thesis (Politec
 from __future__ import annotations
 
 import math
+from typing import cast
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -83,6 +83,7 @@ class PoseHead(nn.Module):
         self.hidden = nn.Conv2d(channels, POSE_HIDDEN, 1)
         self.rotation = nn.Conv2d(POSE_HIDDEN, ROTATION_VALUES, 1)
         self.error = nn.Conv2d(POSE_HIDDEN, 1, 1)
+        assert self.error.bias is not None
         nn.init.zeros_(self.error.weight)
         nn.init.constant_(self.error.bias, INITIAL_LOG_ERROR)
 
@@ -108,6 +109,11 @@ class BlazePoser(nn.Module):
         )
         self.poses = nn.ModuleList(PoseHead(w) for w in widths)
 
+    @property
+    def pose_heads(self) -> list[PoseHead]:
+        """`poses` with the type of its items."""
+        return cast(list[PoseHead], list(self.poses))
+
     def detect(self, taps: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Outputs 0 to 3 of the contract from the tapped maps."""
         regressors = [cell_rows(head(tap), REGRESSOR_VALUES) for head, tap in zip(self.regressors, taps, strict=True)]
@@ -117,7 +123,7 @@ class BlazePoser(nn.Module):
     def pose(self, taps: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Outputs 4 to 7 of the contract from the tapped maps."""
         (rotation_16, error_16), (rotation_8, error_8) = (
-            head(tap) for head, tap in zip(self.poses, taps, strict=True)
+            head(tap) for head, tap in zip(self.pose_heads, taps, strict=True)
         )
         return cell_rows(rotation_16, 6), cell_rows(rotation_8, 6), cell_rows(error_16, 1), cell_rows(error_8, 1)
 

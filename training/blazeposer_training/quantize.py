@@ -1,70 +1,115 @@
-"""`blazeposer quantize`: float weights to the INT8 and float tflite files and their manifest."""
+"""`blazeposer quantize`: from float weights to the INT8 and float tflite files and their manifests."""
 
 from __future__ import annotations
 
+import copy
+import hashlib
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
-
+import click
 import numpy as np
 from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import Progress
 
+from blazeposer.errors import BlazePoserError
+from blazeposer.manifest import Manifest, describe, write_manifest
 from blazeposer.prepare import rgb565
-from blazeposer.contract import OUTPUTS
 
+from .arena import arena_bytes
 from .batches import TrainingBatches
-from .calibrate import calibrate
+from .calibrate import quantize
 from .data import data_folder, read_backgrounds, read_pools
-from .flatbuffer import Layer, Quantization, write_tflite
-from .graph import INPUT, Operation, operations
+from .export import activation_quantization, float_layers, int8_layers
+from .flatbuffer import OPERATOR_NAMES, Layer, Quantization, write_tflite
+from .graph import operations
 from .model import BlazePoser
 from .quantized import QuantizedBlazePoser
+from .weights import load
 
 CALIBRATION_POOLS = ("aflw", "wflw", "maskon")
 """Every pose, and scenes with faces of other sizes."""
 SEED = 20260101
+SIZE_LIMIT = 160_000
+"""Largest INT8 file, bytes: what a camera without a memory chip of its own can be asked to store."""
 
 
-def calibration_images(folder: Path, count: int) -> NDArray[np.uint8]:
-    """(count, 128, 128, 3) training pictures as a camera gives them; always the same."""
-    pool = read_pools(folder, CALIBRATION_POOLS, "train")
-    batches = TrainingBatches(pool, read_backgrounds(folder), count, range(1), SEED)
-    return np.stack([rgb565(picture) for picture in batches[0].pictures.numpy()])
+@click.command(short_help="Make the INT8 network of a float one.")
+@click.option(
+    "--weights",
+    type=click.Path(path_type=Path),
+    default=Path("models/blazeposer.safetensors"),
+    show_default=True,
+    help="Float weights, as `blazeposer train` writes them.",
+)
+@click.option("--data", help="Folder of the face pools, if BLAZEPOSER_DATA does not name it.")
+@click.option("--images", type=click.IntRange(min=20), default=300, show_default=True, help="To set the ranges with.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("models"),
+    show_default=True,
+    help="Folder for blazeposer.tflite, blazeposer_float.tflite and their manifests.",
+)
+def command(weights: Path, data: str | None, images: int, output: Path) -> None:
+    """Quantize the network to INT8, its ranges set on training pictures as a camera sees them."""
+    console = Console(stderr=True)
+    network = load(weights)
+    folder = data_folder(data)
+    pictures = calibration_images(folder, images, console.print)
+    model = QuantizedBlazePoser(copy.deepcopy(network)).eval()
+    with Progress(console=console) as progress:
+        task = progress.add_task("calibrating", total=2 * images)
+        quantize(model, pictures, lambda done: progress.advance(task, done))
+    training = {
+        "weights_sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
+        "calibration_images": images,
+        "calibration_pools": list(CALIBRATION_POOLS),
+    }
+    output.mkdir(parents=True, exist_ok=True)
+    for manifest in (
+        write(output / "blazeposer.tflite", int8_layers(model), activation_quantization(model), training),
+        write(output / "blazeposer_float.tflite", float_layers(network), {}, training),
+    ):
+        click.echo(
+            f"{output / manifest.file}: {manifest.file_bytes:,} bytes, {manifest.payload_bytes:,} of them parameters, "
+            f"arena {manifest.arena_bytes:,}, {manifest.macs / 1e6:.1f} M MACs"
+        )
 
 
-def float_layers(network: BlazePoser) -> dict[str, Layer]:
-    """The float network's constants as tflite lays them out."""
-    layers = {}
-    for operation in operations():
-        if operation.has_weights:
-            layer = network.get_submodule(operation.output)
-            bias = None if layer.bias is None else layer.bias.detach().numpy()
-            layers[operation.output] = Layer(tflite_layout(operation, layer.weight.detach().numpy()), bias)
-    return layers
+def calibration_images(folder: Path, count: int, report: Callable[[str], None]) -> NDArray[np.uint8]:
+    """(count, 128, 128, 3) RGB: training pictures as a camera gives them, always the same.
+
+    `report` gets a line for each pool read. Raises BlazePoserError.
+    """
+    pool = read_pools(folder, CALIBRATION_POOLS, "train", report)
+    batch = TrainingBatches(pool, read_backgrounds(folder), count, range(1), SEED)[0]
+    return np.stack([rgb565(picture) for picture in batch.pictures.numpy()])
 
 
-def int8_layers(model: QuantizedBlazePoser) -> dict[str, Layer]:
-    """The quantized network's constants as tflite lays them out."""
-    layers = {}
-    for operation in operations():
-        if operation.has_weights:
-            weight, bias = model.integers(operation)
-            layers[operation.output] = Layer(
-                tflite_layout(operation, weight.detach().numpy().astype(np.int8)),
-                None if bias is None else bias.detach().numpy().astype(np.int32),
-                model.weight_scale(operation).numpy(),
-            )
-    return layers
-
-
-def activation_quantization(model: QuantizedBlazePoser) -> dict[str, Quantization]:
-    """Scale and zero point of every tensor of the graph."""
-    result = {}
-    for name in (INPUT, *(operation.output for operation in operations())):
-        quantizer = model.quantizer(name)
-        result[name] = (float(quantizer.scale), int(quantizer.zero_point))
-    return result
-
-
-def tflite_layout(operation: Operation, weight: NDArray) -> NDArray:
-    """Weights (out, in, kernel, kernel) as tflite has them."""
-    return np.ascontiguousarray(weight.transpose((0, 2, 3, 1) if operation.kind == "conv" else (1, 2, 3, 0)))
+def write(
+    path: Path, layers: dict[str, Layer], quantization: dict[str, Quantization], training: dict[str, object]
+) -> Manifest:
+    """Write a tflite and its manifest."""
+    data = write_tflite(layers, quantization)
+    if quantization and len(data) > SIZE_LIMIT:
+        raise BlazePoserError(
+            f"{path.name} would take {len(data):,} bytes, over {SIZE_LIMIT:,}: train a smaller network"
+        )
+    path.write_bytes(data)
+    constants = [values for layer in layers.values() for values in (layer.weight, layer.bias) if values is not None]
+    manifest = describe(
+        path,
+        quantization,
+        {name: layer.scales.tolist() for name, layer in layers.items() if layer.scales is not None},
+        payload_bytes=sum(values.nbytes for values in constants),
+        parameters=sum(parameter.numel() for parameter in BlazePoser().parameters()),
+        macs=sum(operation.macs for operation in operations()),
+        arena_bytes=arena_bytes(path),
+        ops=dict(sorted(Counter(OPERATOR_NAMES[operation.kind] for operation in operations()).items())),
+        training=training,
+    )
+    write_manifest(manifest, path)
+    return manifest

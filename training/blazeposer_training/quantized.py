@@ -91,8 +91,12 @@ class QuantizedBlazePoser(nn.Module):
                 self.source[operation.output] = self.source[operation.inputs[0]]
                 continue
             self.source[operation.output] = operation.output
-            fixed = next((FIXED_QUANTIZATION[part] for part in operation.output.split(".") if part in FIXED_QUANTIZATION), None)
-            quantizers[operation.output] = Quantizer(*fixed, frozen=True) if fixed else Quantizer(unsigned=operation.relu)
+            fixed = next(
+                (FIXED_QUANTIZATION[part] for part in operation.output.split(".") if part in FIXED_QUANTIZATION), None
+            )
+            quantizers[operation.output] = (
+                Quantizer(*fixed, frozen=True) if fixed else Quantizer(unsigned=operation.relu)
+            )
         self.quantizers = nn.ModuleDict({_key(name): quantizer for name, quantizer in quantizers.items()})
 
     def quantizer(self, tensor: str) -> Quantizer:
@@ -128,7 +132,7 @@ class QuantizedBlazePoser(nn.Module):
         """
         tensors = {INPUT: self.quantizer(INPUT)(image) if quantized else image}
         for operation in self.operations:
-            x = self._run(operation, [tensors[name] for name in operation.inputs], quantized)
+            x = self.run(operation, [tensors[name] for name in operation.inputs], quantized)
             if quantized and self.source[operation.output] == operation.output:
                 x = self.quantizer(operation.output)(x)
             tensors[operation.output] = x
@@ -139,7 +143,8 @@ class QuantizedBlazePoser(nn.Module):
         tensors = self.trace(image)
         return tuple(tensors[output.name] for output in OUTPUTS)
 
-    def _run(self, operation: Operation, inputs: list[Tensor], quantized: bool) -> Tensor:
+    def run(self, operation: Operation, inputs: list[Tensor], quantized: bool = True) -> Tensor:
+        """One operation: values in, values out, not yet rounded to the output's levels."""
         x = inputs[0]
         match operation.kind:
             case "conv" | "depthwise":

@@ -10,25 +10,29 @@ from __future__ import annotations
 import copy
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeVar
 
 import click
+import numpy as np
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
+from blazeposer.contract import SCORE_THRESHOLD
+from blazeposer.decode import Face, decode
 from blazeposer.errors import BlazePoserError
 from blazeposer.resources import models_dir
+from blazeposer.rotation import angles_from_rotation
 
 from . import data, weights
 from .batches import Batch, training_batches, validation_batches
-from .losses import AngleBins, Prediction, Target, detections, inside_boxes, pose_terms, poses, total_loss
 from .losses import WEIGHTS as LOSS_WEIGHTS
-from .metrics import Scores, score_network
+from .losses import AngleBins, Prediction, Target, detections, inside_boxes, pose_terms, poses, total_loss
+from .metrics import MOST_FACES, Scores, match, score
 from .model import BlazePoser
 
 console = Console(stderr=True)
@@ -64,7 +68,7 @@ class Learner:
         self.bins = AngleBins()
         self.original = weights.load_blazeface(BlazePoser()).eval().requires_grad_(False)
         for part in (self.model, self.bins, self.original):
-            part.to(memory_format=torch.channels_last)
+            part.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.model).requires_grad_(False)
 
     def target(self, batch: Batch) -> tuple[Tensor, tuple[Tensor, Tensor], Target]:
@@ -123,7 +127,7 @@ class Trainer:
         self.learner, self.recipe, self.run = learner, recipe, run
         self.checkpoint = run / "checkpoint.pt"
         trained = nn.ModuleList([learner.model, learner.bins])
-        frozen = [head.error for head in learner.model.poses]
+        frozen = [head.error for head in learner.model.pose_heads]
         for layer in frozen:
             layer.requires_grad_(False)
         self.parameters = [parameter for parameter in trained.parameters() if parameter.requires_grad]
@@ -222,6 +226,22 @@ def train(folder: Path, recipe: Recipe, run: Path, start: Path | None, workers: 
         console.print(f"step {trainer.step}/{recipe.steps}: val {scores.line()} | {means} | {left:.0f} min left")
         sums.clear()
     return scores
+
+
+def score_network(model: BlazePoser, batches: Iterable[Batch]) -> Scores:
+    """Scores of the float network on validation batches."""
+    model.eval()
+    found: list[Face | None] = []
+    rotations = []
+    for batch in batches:
+        with torch.no_grad():
+            outputs = [output.numpy() for output in model(to_input(batch.pictures))]
+        for row, box in enumerate(batch.boxes.numpy().astype(np.float64)):
+            faces = decode([o[row : row + 1] for o in outputs], SCORE_THRESHOLD, MOST_FACES)
+            found.append(match(faces, box))
+        rotations.append(batch.rotations.numpy())
+    truth = np.concatenate(rotations).astype(np.float64)
+    return score(found, truth, angles_from_rotation(truth))
 
 
 @click.command()

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 
 from blazeposer.errors import BlazePoserError
 
@@ -58,7 +58,7 @@ def load_blazeface(model: BlazePoser) -> BlazePoser:
     return model
 
 
-def _copy(layer: nn.Module, weight: NDArray[np.float32], bias: NDArray[np.float32] | None) -> None:
+def _copy(layer: nn.Module | Tensor, weight: NDArray[np.float32], bias: NDArray[np.float32] | None) -> None:
     assert isinstance(layer, nn.Conv2d)
     layer.weight.copy_(torch.from_numpy(weight))
     if layer.bias is not None and bias is not None:
