@@ -1,0 +1,24 @@
+"""A virtual camera: real MicroPython behind a serial-like link, with stand-ins for the sensor and OpenMV's modules.
+
+    with VirtualCamera(frames) as camera:
+        copy_to_camera(camera.port)  # the real mpremote, as to a real camera
+        reset(camera.port)
+        for record in read_records(camera.port): ...
+
+Real are MicroPython and its REPL, mpremote, the scripts in `board/` and the network's output (TensorFlow Lite Micro).
+Stand-ins are the modules in `shims/`, the pictures, and all speed and memory: frame rates are not a camera's.
+
+    virtual.py      the camera: switch on, reset, switch off
+    bridge.py       its USB port: TCP on one side, MicroPython's terminal on the other
+    micropython.py  the MicroPython process
+    hardware.py     what a camera does in hardware or C: pictures, their preparation, the network
+    sensor.py       from a picture to the frame buffer
+    shims/          OpenMV's modules for MicroPython, as far as the scripts use them
+    files.py        copying to a camera, real or virtual
+"""
+
+from blazeposer.camera.files import copy_to_camera, reset
+from blazeposer.camera.sensor import view
+from blazeposer.camera.virtual import VirtualCamera
+
+__all__ = ["VirtualCamera", "copy_to_camera", "reset", "view"]

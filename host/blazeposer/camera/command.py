@@ -1,0 +1,54 @@
+"""`blazeposer camera`: a virtual camera for mpremote, an editor or a reader of streams, until Ctrl-C."""
+
+from __future__ import annotations
+
+import threading
+from itertools import chain, count
+
+import click
+
+from blazeposer.camera.sensor import Frames
+from blazeposer.camera.virtual import VirtualCamera
+from blazeposer.sources import open_source
+
+
+@click.command(short_help="Start the virtual camera and print its port.")
+@click.argument("source", required=False)
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="TCP port on 127.0.0.1; by default a free one.")
+@click.option("--gray", is_flag=True, help="A sensor without colour.")
+def command(source: str | None, port: int, gray: bool) -> None:
+    """Start a virtual camera that sees SOURCE (a picture, a folder, a video or a webcam's index) again and again.
+
+    Without SOURCE it sees the demo's turning head. It starts empty: copy board/ and a model to it, as to a camera.
+    """
+    with VirtualCamera(frames_of(source) if source else _demo_frames(), port, gray=gray) as camera:
+        click.echo(camera.port)
+        click.echo(
+            f"Try `mpremote connect {camera.port} fs ls`, or any other program for serial ports. Ctrl-C ends it."
+        )
+        try:
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            click.echo("The virtual camera is off.")
+
+
+def frames_of(source: str) -> Frames:
+    """The frames of a source, without end. Raises InputError if there is none, or the first cannot be read."""
+    opened = open_source(source)
+    if opened.kind in ("image", "folder"):
+        pictures = list(opened.frames)
+        pictures[0].read()
+        return lambda number: pictures[number % len(pictures)].read()
+    # A video or webcam cannot go back: it plays on, whatever the frame's number.
+    playing = chain(opened.frames, chain.from_iterable(open_source(source).frames for _ in count()))
+    first = next(playing).read()
+    rest = (frame.read() for frame in playing)
+    stream = chain([first], rest)
+    return lambda _: next(stream)
+
+
+def _demo_frames() -> Frames:
+    from blazeposer.demo.sequence import frames
+
+    sequence = frames()
+    return lambda number: sequence[number % len(sequence)].picture

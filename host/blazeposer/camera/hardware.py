@@ -1,0 +1,121 @@
+"""The PC's side of the virtual camera: answers the questions of `shims/_link.py` for one run of MicroPython.
+
+A question is JSON with its length before it (4 bytes, big endian); an answer is the same, followed by raw bytes. What
+a camera does in hardware or in C is done here: the sensor's pictures, their preparation, and the network, which runs
+in the real TensorFlow Lite Micro.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from blazeposer.camera.sensor import Frames, frame_at, view
+from blazeposer.contract import INPUT_SCALE, INPUT_SIZE, INPUT_ZERO_POINT, OUTPUTS
+from blazeposer.errors import BlazePoserError
+from blazeposer.interpreter import Network, open_network
+from blazeposer.prepare import Image, camera_input
+
+Answer = tuple[dict[str, Any], bytes]
+
+
+class Hardware:
+    """The sensor and the accelerator of a camera, from one start of MicroPython to the next.
+
+    `pressed` is called when the script resets the camera with machine.reset().
+    """
+
+    def __init__(self, frames: Frames, folder: Path, gray: bool, version: str, pressed: Callable[[], None]) -> None:
+        self._frames = frames
+        self._folder = folder
+        self._gray = gray
+        self._version = version
+        self._pressed = pressed
+        self._networks: list[Network] = []
+        self._snapshots = 0
+        self._picture: Image | None = None
+        self.ready = threading.Event()
+        """Set when MicroPython has started."""
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def close(self) -> None:
+        """Answer no more questions."""
+        try:
+            self._listener.shutdown(socket.SHUT_RDWR)  # wakes accept()
+        finally:
+            self._listener.close()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection = self._listener.accept()[0]
+            except OSError:
+                return
+            with connection, connection.makefile("rb") as questions:
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                try:
+                    while length := questions.read(4):
+                        question = json.loads(questions.read(struct.unpack(">I", length)[0]))
+                        connection.sendall(_packed(*self._answer(question)))
+                except (OSError, ValueError, struct.error):
+                    pass  # MicroPython was interrupted half way through: it connects again
+
+    def _answer(self, question: dict[str, Any]) -> Answer:
+        try:
+            return getattr(self, "_on_" + question.pop("question"))(**question)
+        except Exception as error:  # goes to the script, and so to the camera's console
+            reason = str(error) if isinstance(error, BlazePoserError) else repr(error)
+            return {"error": reason}, b""
+
+    def _on_hello(self) -> Answer:
+        self.ready.set()
+        return {"version": self._version, "gray": self._gray}, b""
+
+    def _on_reset(self) -> Answer:
+        self._pressed()
+        return {}, b""
+
+    def _on_snapshot(self, size: list[int], window: list[int], gray: bool) -> Answer:
+        picture = frame_at(self._frames, self._snapshots)
+        self._snapshots += 1
+        x, y, w, h = window
+        self._picture = view(picture, (size[0], size[1]), (x, y, w, h), gray=gray)
+        return {"frame": self._snapshots}, b""
+
+    def _on_load(self, path: str) -> Answer:
+        network = open_network(self._folder / path.lstrip("/"), runtime="micro")
+        if not network.is_int8:
+            raise BlazePoserError(f"{path}: the virtual camera runs INT8 networks only, not this float one")
+        self._networks.append(network)
+        return {
+            "network": len(self._networks) - 1,
+            "input_shape": [(1, INPUT_SIZE, INPUT_SIZE, 3)],
+            "input_scale": [INPUT_SCALE],
+            "input_zero_point": [INPUT_ZERO_POINT],
+            "output_shape": [output.shape for output in OUTPUTS],
+            "output_scale": [scale for scale, _ in network.quantization],
+            "output_zero_point": [zero_point for _, zero_point in network.quantization],
+        }, b""
+
+    def _on_predict(self, network: int, frame: int, roi: list[int]) -> Answer:
+        if frame != self._snapshots or self._picture is None:
+            raise BlazePoserError("this picture is gone: a snapshot overwrites the last one in the frame buffer")
+        x, y, w, h = roi
+        region = self._picture[y : y + h, x : x + w]
+        if min(x, y) < 0 or region.shape[:2] != (h, w) or not region.size:
+            raise BlazePoserError("the region of interest is not inside the picture")
+        # Firmware 5.0 stretches the region bilinearly into RGB565, then writes pixel ^ 0x80 (the network's `to_int8`).
+        outputs = self._networks[network].run(camera_input(region))
+        return {}, b"".join(output.tobytes() for output in outputs)
+
+
+def _packed(answer: dict[str, Any], data: bytes) -> bytes:
+    text = json.dumps(answer).encode()
+    return struct.pack(">I", len(text)) + text + data

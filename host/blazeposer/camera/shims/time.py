@@ -1,0 +1,20 @@
+# The unix build's `time` with OpenMV's `clock`.
+
+from utime import *
+
+
+class clock:
+    """Frame rate: tick() at the start of a frame, fps() at its end."""
+
+    def __init__(self):
+        self._start = ticks_ms()
+        self._total = 0
+        self._frames = 0
+
+    def tick(self):
+        self._start = ticks_ms()
+
+    def fps(self):
+        self._total += ticks_diff(ticks_ms(), self._start)
+        self._frames += 1
+        return 1000 * self._frames / max(self._total, 1)

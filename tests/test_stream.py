@@ -1,0 +1,157 @@
+"""Records and lines of a camera's stream."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from blazeposer.stream import PortError, Record, StreamedFace, parse_line, read_lines, read_records
+
+FACE = {
+    "box": [1.5, -2, 30, 40.5],
+    "score": 0.93,
+    "keypoints": [0.5 * n for n in range(12)],
+    "yaw": 1.2,
+    "pitch": -3.4,
+    "roll": 0.5,
+}
+LINE = json.dumps({"seq": 12, "t_ms": 3456, "fps": 9.8, "faces": [FACE]})
+
+
+def test_line_becomes_a_record() -> None:
+    points = tuple((float(n), n + 0.5) for n in range(6))
+    face = StreamedFace((1.5, -2.0, 30.0, 40.5), 0.93, points, 1.2, -3.4, 0.5)
+    assert parse_line(LINE) == Record(12, 3456, 9.8, (face,))
+    assert parse_line(LINE.encode() + b"\r\n") == parse_line(LINE)
+    assert face.angles == (1.2, -3.4, 0.5)
+
+
+def test_line_without_faces() -> None:
+    assert parse_line('{"seq": 0, "t_ms": 5, "fps": 0.5, "faces": []}') == Record(0, 5, 0.5, ())
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "MPY: soft reboot",
+        LINE[:-5],
+        LINE[7:],
+        "[]",
+        "12",
+        "null",
+        b"\xff\xfe\x00",
+        "[" * 100_000,
+        LINE.replace('"seq": 12', '"seq": "12"'),
+        LINE.replace('"seq": 12', '"seq": -1'),
+        LINE.replace('"seq": 12', '"seq": 1.5'),
+        LINE.replace('"seq"', '"no"'),
+        LINE.replace("9.8", "NaN"),
+        LINE.replace("9.8", "true"),
+        LINE.replace("9.8", "9" * 400),
+        LINE.replace("-3.4", "Infinity"),
+        LINE.replace("-3.4", '"-3.4"'),
+        LINE.replace("[1.5, ", "["),
+        LINE.replace("[0.0, ", "["),
+        LINE.replace('"faces": [', '"faces": [3, '),
+        LINE.replace('"faces": [', '"faces": [[], '),
+        '{"seq": 0, "t_ms": 5, "fps": 0.5, "faces": {}}',
+        '{"seq": 0, "t_ms": 5, "fps": 0.5, "faces": "none"}',
+    ],
+)
+def test_garbage_is_no_record(line: str | bytes) -> None:
+    assert line != LINE
+    assert parse_line(line) is None
+
+
+class Talker:
+    """A port that says something and then, told so, hangs up."""
+
+    def __init__(self, said: bytes) -> None:
+        self._said = said
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.port = f"socket://127.0.0.1:{self._server.getsockname()[1]}"
+        self._connection: socket.socket | None = None
+        threading.Thread(target=self._talk, daemon=True).start()
+
+    def _talk(self) -> None:
+        try:
+            self._connection = self._server.accept()[0]
+            time.sleep(0.2)  # pyserial throws away what comes while it opens the port
+            self._connection.sendall(self._said)
+        except OSError:
+            pass
+
+    def hang_up(self) -> None:
+        if self._connection:
+            self._connection.close()
+        self._server.close()
+
+
+@pytest.fixture
+def talker(request: pytest.FixtureRequest) -> Iterator[Talker]:
+    talker = Talker(request.param)
+    yield talker
+    talker.hang_up()
+
+
+NOISY = b"\xf0MPY: hello\r\n" + LINE.encode()[:20] + b"\n" + LINE.encode() + b"\r\n" + LINE.encode() + b"\r\nand"
+
+
+@pytest.mark.parametrize("talker", [NOISY], indirect=True)
+def test_records_are_read_past_noise(talker: Talker) -> None:
+    records = read_records(talker.port)
+    assert next(records) == parse_line(LINE)
+    assert next(records) == parse_line(LINE)
+    talker.hang_up()
+    with pytest.raises(PortError, match="lost"):
+        next(records)
+
+
+@pytest.mark.parametrize("talker", [b"BlazePoser stopped: no model\r\n"], indirect=True)
+def test_silent_camera_is_named_with_its_last_words(talker: Talker) -> None:
+    with pytest.raises(PortError, match="BlazePoser stopped: no model"):
+        next(read_records(talker.port, silence=0.6))
+
+
+@pytest.mark.parametrize("talker", [b""], indirect=True)
+def test_mute_camera(talker: Talker) -> None:
+    with pytest.raises(PortError, match="says nothing"):
+        next(read_lines(talker.port, silence=0.6))
+
+
+@pytest.mark.parametrize("talker", [b"tick\n" * 200_000], indirect=True)
+def test_talk_without_records_ends(talker: Talker) -> None:
+    with pytest.raises(PortError, match="tick"):
+        next(read_records(talker.port, silence=0.6))
+
+
+@pytest.mark.parametrize("port", ["/dev/no-such-port", "socket://127.0.0.1:1", "nonsense://x", "socket://127.0.0.1"])
+def test_missing_port_is_one_line(port: str) -> None:
+    with pytest.raises(PortError) as raised:
+        next(read_lines(port))
+    assert len(str(raised.value).splitlines()) == 1
+    assert port in str(raised.value)
+    assert "mpremote devs" in str(raised.value)
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="this system has no pseudo-terminals")
+def test_taken_port_is_one_line() -> None:
+    master, slave = os.openpty()
+    name = os.ttyname(slave)
+    try:
+        first = read_lines(name, silence=5)
+        threading.Timer(0.2, os.write, (master, b"hello\n")).start()
+        assert next(first) == "hello"
+        with pytest.raises(PortError) as raised:
+            next(read_lines(name))
+        assert len(str(raised.value).splitlines()) == 1
+    finally:
+        os.close(master)
+        os.close(slave)
