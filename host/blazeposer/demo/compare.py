@@ -1,0 +1,89 @@
+"""What the demo knows against what the camera streamed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from blazeposer.camera.sensor import WINDOW
+from blazeposer.contract import ANGLES
+from blazeposer.decode import Face
+from blazeposer.demo.sequence import SIDE, Frame, Person
+from blazeposer.errors import BlazePoserError
+from blazeposer.rotation import rotation_from_angles
+from blazeposer.stream import StreamedFace
+
+Found = Mapping[int, Sequence[Face]]
+"""Number of a frame -> the faces found in it, in its pixels."""
+TO_PICTURE = SIDE / WINDOW[2]
+"""Pixels of a frame per pixel of the camera's window."""
+MAX_OFFSET = 0.5
+"""A streamed face is a person's when its middle is no farther from the person's, in sizes of the person's face."""
+
+
+def face_in_picture(face: StreamedFace) -> Face:
+    """A streamed face in the frame's pixels, as the drawing functions take it."""
+    rotation = rotation_from_angles(face.angles)
+    return Face(face.box, face.score, np.array(face.keypoints), rotation).moved(0, 0, TO_PICTURE, TO_PICTURE)
+
+
+def match(frame: Frame, faces: Sequence[Face]) -> list[tuple[Person, Face]]:
+    """Each person with the face found in the middle of his or hers, if there is one; faces in the frame's pixels."""
+    pairs = []
+    for person in frame.people:
+        offsets = [_offset(person, face) for face in faces]
+        if offsets and min(offsets) < MAX_OFFSET:
+            pairs.append((person, faces[int(np.argmin(offsets))]))
+    return pairs
+
+
+def _offset(person: Person, face: Face) -> float:
+    """Distance of the face's middle from the person's, in sizes of the person's face."""
+    x, y, w, h = person.box
+    left, top, width, height = face.box
+    return float(np.hypot((left + width / 2 - x) / w - 0.5, (top + height / 2 - y) / h - 0.5))
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Known against measured angles (n, 3), n faces found of `people` in all, `extra` boxes where nobody is."""
+
+    known: NDArray[np.float64]
+    measured: NDArray[np.float64]
+    people: int
+    extra: int
+
+    @property
+    def correlation(self) -> dict[str, float]:
+        """Pearson's, for each angle."""
+        pairs = zip(ANGLES, self.known.T, self.measured.T, strict=True)
+        return {name: float(np.corrcoef(known, measured)[0, 1]) for name, known, measured in pairs}
+
+    @property
+    def difference(self) -> dict[str, float]:
+        """Mean absolute difference in degrees, for each angle."""
+        return dict(zip(ANGLES, np.abs(self.known - self.measured).mean(0).tolist(), strict=True))
+
+
+def agreements(frames: Sequence[Frame], found: Found) -> dict[str, Agreement]:
+    """How well the streamed angles follow the known ones, for the one head that turns and for all faces.
+
+    Raises BlazePoserError where there is nothing to compare.
+    """
+    alone = {number: faces for number, faces in found.items() if len(frames[number].people) == 1}
+    return {"turning head": _agreement(frames, alone), "all faces": _agreement(frames, found)}
+
+
+def _agreement(frames: Sequence[Frame], found: Found) -> Agreement:
+    pairs = [pair for number, faces in found.items() for pair in match(frames[number], faces)]
+    if len(pairs) < 2:
+        raise BlazePoserError("hardly any face was found in the demo's pictures: is this a trained model?")
+    return Agreement(
+        known=np.array([person.angles for person, _ in pairs]),
+        measured=np.array([face.angles for _, face in pairs]),
+        people=sum(len(frames[number].people) for number in found),
+        extra=sum(map(len, found.values())) - len(pairs),
+    )

@@ -1,0 +1,128 @@
+"""The demo's picture and video: what the camera streamed, drawn on what it saw, and plotted over the known angles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from blazeposer.contract import ANGLES
+from blazeposer.decode import Face
+from blazeposer.demo.compare import Agreement, Found, match
+from blazeposer.demo.sequence import PITCH, ROLL, SIDE, YAW, Frame
+from blazeposer.draw import draw_faces
+
+Image = NDArray[np.uint8]
+Color = tuple[int, int, int]
+WIDTH, MARGIN, GAP = 1240, 20, 12
+TILES = 4
+TILE = (WIDTH - 2 * MARGIN - (TILES - 1) * GAP) // TILES
+PAPER: Color = (250, 250, 252)
+INK: Color = (36, 40, 48)
+PALE: Color = (214, 217, 224)
+KNOWN: Color = (150, 155, 166)
+STREAMED: tuple[Color, Color, Color] = ((214, 74, 62), (34, 150, 92), (52, 104, 222))
+"""Yaw, pitch, roll."""
+LIMITS = (YAW, PITCH, ROLL)
+POSES = ((YAW, 0, 0), (-YAW, 0, 0), (0, PITCH, 0), (0, -PITCH, 0), (0, 0, ROLL), (-YAW, -PITCH / 2, -ROLL / 2))
+"""The picture shows the frames nearest to these, then one with two and one with four people."""
+LANE = 96
+NOTE = 240
+"""Height of a lane of the plot, and width of the notes beside it."""
+TITLE = "As streamed by the virtual camera"
+LEGEND = "grey: known   coloured: streamed   dots: frames with several faces   off: mean difference in degrees"
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+
+
+def picture(frames: Sequence[Frame], found: Found, results: Mapping[str, Agreement]) -> Image:
+    """The README's picture (h, 1240, 3): tiles of turned heads, and the angles over the sequence."""
+    tiles = [_tile(frames[number], found[number]) for number in chosen(frames, found)]
+    rows = [_row(tiles[start : start + TILES]) for start in range(0, len(tiles), TILES)]
+    plot = angle_plot(frames, found, WIDTH - 2 * MARGIN, results)
+    framed = cv2.copyMakeBorder(plot, GAP, MARGIN, MARGIN, MARGIN, cv2.BORDER_CONSTANT, value=PAPER)
+    return np.vstack([_banner(TITLE, LEGEND), *rows, framed]).astype(np.uint8)
+
+
+def chosen(frames: Sequence[Frame], found: Found) -> list[int]:
+    """The frames that the picture shows, of those that were streamed."""
+    single = [number for number in sorted(found) if len(frames[number].people) == 1]
+    numbers = [
+        min(single, key=lambda number: float(np.abs(np.subtract(frames[number].people[0].angles, pose)).sum()))
+        for pose in POSES
+    ]
+    return numbers + [next(n for n in sorted(found) if len(frames[n].people) == people) for people in (2, 4)]
+
+
+def angle_plot(
+    frames: Sequence[Frame], found: Found, width: int, results: Mapping[str, Agreement] | None = None
+) -> Image:
+    """Known angles (grey) and streamed ones (coloured) over the sequence, one lane an angle, with results beside it."""
+    plot = np.full((3 * LANE, width, 3), PAPER, np.uint8)
+    left, right = 74, width - (NOTE if results else 10)
+    for axis, (name, limit, color) in enumerate(zip(ANGLES, LIMITS, STREAMED, strict=True)):
+        middle = axis * LANE + LANE // 2
+
+        def at(number: int, angle: float, middle: int = middle, scale: float = LANE * 0.4 / limit) -> tuple[int, int]:
+            x = left + (right - left) * number / max(1, len(frames) - 1)
+            return round(x), round(middle - max(-LANE / 2, min(LANE / 2, angle * scale)))
+
+        for angle in (-limit, 0.0, limit):
+            cv2.line(plot, at(0, angle), at(len(frames) - 1, angle), PALE, 1)
+            text(plot, f"{angle:+.0f}" if angle else "0", (left - 8, at(0, angle)[1] + 4), 0.38, KNOWN, align=1)
+        text(plot, name, (0, middle + 5), 0.5, color)
+        pairs = {number: match(frames[number], faces) for number, faces in found.items()}
+        alone = [number for number in sorted(found) if len(frames[number].people) == 1]
+        for values, shade, thickness in ((0, KNOWN, 3), (1, color, 2)):
+            lines = np.array([at(n, pairs[n][0][values].angles[axis]) for n in alone if pairs[n]], np.int32)
+            cv2.polylines(plot, [lines.reshape(-1, 1, 2)], False, shade, thickness, cv2.LINE_AA)
+        for number in set(found) - set(alone):
+            for person, face in pairs[number]:
+                cv2.circle(plot, at(number, person.angles[axis]), 4, KNOWN, 1, cv2.LINE_AA)
+                cv2.circle(plot, at(number, face.angles[axis]), 2, color, cv2.FILLED, cv2.LINE_AA)
+        for line, (faces, result) in enumerate((results or {}).items()):
+            numbers = f"r {result.correlation[name]:.3f}, off {result.difference[name]:.1f}"
+            text(plot, f"{faces}: {numbers}", (right + 16, middle - 4 + 22 * line), 0.42, INK if line else color)
+    return plot
+
+
+def video_pages(frames: Sequence[Frame], found: Found) -> Iterator[Image]:
+    """The annotated sequence (768, 480, 3) over its growing plot."""
+    seen: dict[int, Sequence[Face]] = {}
+    for number in sorted(found):
+        seen[number] = found[number]
+        yield np.vstack([draw_faces(frames[number].picture, found[number]), angle_plot(frames, seen, SIDE)])
+
+
+def text(image: Image, words: str, place: tuple[int, int], size: float, color: Color, align: float = 0) -> None:
+    """Draw words in place, left (0), centred (0.5) or right (1) of it."""
+    width = cv2.getTextSize(words, _FONT, size, 1)[0][0]
+    cv2.putText(image, words, (round(place[0] - align * width), place[1]), _FONT, size, color, 1, cv2.LINE_AA)
+
+
+def _tile(frame: Frame, faces: Sequence[Face]) -> Image:
+    """The annotated frame, and the known angles under it."""
+    image = cv2.resize(draw_faces(frame.picture, faces), (TILE, TILE), interpolation=cv2.INTER_AREA)
+    caption = np.full((26, TILE, 3), PAPER, np.uint8)
+    if len(frame.people) == 1:
+        words = "  ".join(f"{name} {angle:+.0f}" for name, angle in zip(ANGLES, frame.people[0].angles, strict=True))
+        text(caption, f"known: {words}", (TILE // 2, 17), 0.42, INK, align=0.5)
+    else:
+        text(caption, f"{len(frame.people)} faces, {len(faces)} found", (TILE // 2, 17), 0.42, INK, align=0.5)
+    return np.vstack([image, caption]).astype(np.uint8)
+
+
+def _row(tiles: Sequence[Image]) -> Image:
+    row = np.full((tiles[0].shape[0], WIDTH, 3), PAPER, np.uint8)
+    for place, tile in enumerate(tiles):
+        left = MARGIN + place * (TILE + GAP)
+        row[:, left : left + TILE] = tile
+    return row
+
+
+def _banner(left: str, right: str) -> Image:
+    banner = np.full((46, WIDTH, 3), PAPER, np.uint8)
+    text(banner, left, (MARGIN, 30), 0.56, INK)
+    text(banner, right, (WIDTH - MARGIN, 30), 0.42, KNOWN, align=1)
+    return banner

@@ -1,0 +1,39 @@
+"""The demo's run: the virtual camera gets the board's scripts and the model, boots, sees the sequence and streams."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+
+from blazeposer.camera import VirtualCamera, copy_to_camera, reset
+from blazeposer.demo.sequence import Frame
+from blazeposer.errors import BlazePoserError
+from blazeposer.stream import Record, read_records
+
+
+def stream(
+    frames: Sequence[Frame], model: Path | None = None, stage: Callable[[str], None] = lambda _: None
+) -> Iterator[tuple[int, Record]]:
+    """Yields (frame's number, what the camera streamed of it), each frame once, as they come.
+
+    The camera starts over when the sequence ends, so frames that it saw before the PC listened come last. `stage` is
+    told what is going on before the first. Raises BlazePoserError, also if the stream loses frames for good.
+    """
+    count = len(frames)
+    stage("starting the virtual camera")
+    with VirtualCamera(lambda number: frames[number % count].picture) as camera:
+        copy_to_camera(camera.port, model, progress=lambda name: stage(f"mpremote copies {name}"))
+        stage("mpremote resets the camera, main.py boots")
+        reset(camera.port)
+        missing = set(range(count))
+        with closing(read_records(camera.port)) as records:
+            for record in records:
+                number = record.seq % count
+                if number in missing:
+                    missing.remove(number)
+                    yield number, record
+                if not missing:
+                    return
+                if record.seq >= 3 * count:
+                    raise BlazePoserError(f"the stream lost {len(missing)} frames three times: run the demo again")

@@ -1,0 +1,167 @@
+"""The demo's whole path: known angles against those of the host and of the virtual camera's stream, and these two."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from blazeposer.camera import view
+from blazeposer.contract import ANGLES
+from blazeposer.decode import Face
+from blazeposer.demo import command as demo_command
+from blazeposer.demo import run
+from blazeposer.demo.compare import TO_PICTURE, Agreement, agreements, face_in_picture, match
+from blazeposer.demo.live import bar
+from blazeposer.demo.pictures import chosen
+from blazeposer.demo.sequence import Frame, frames
+from blazeposer.detect import Detector
+from blazeposer.errors import PortError
+from blazeposer.stream import Record
+from conftest import CommandLine
+
+SWEPT = {"yaw": slice(0, 24), "pitch": slice(24, 44), "roll": slice(44, 66)}
+"""Frames in which only this angle changes."""
+# The stream's last digits, and the 0.1 pixel and degree by which board and host may differ.
+ROUNDING, TOLERANCE = 0.05, 0.1
+SCORE_ROUNDING = 0.005
+
+linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the virtual camera runs on Linux only")
+
+
+@pytest.fixture(scope="module")
+def streamed() -> dict[int, Record]:
+    """One real run: MicroPython, mpremote, board/, TensorFlow Lite Micro."""
+    if not sys.platform.startswith("linux"):
+        pytest.skip("the virtual camera runs on Linux only")
+    return dict(run.stream(frames()))
+
+
+@pytest.fixture(scope="module")
+def detected() -> dict[int, list[Face]]:
+    """The host's faces in the pixels of the camera's window."""
+    detector = Detector(runtime="reference", input="camera")
+    return {number: detector(view(frame.picture)) for number, frame in enumerate(frames())}
+
+
+@pytest.fixture(params=["host", "stream"])
+def results(request: pytest.FixtureRequest) -> dict[str, Agreement]:
+    if request.param == "host":
+        faces = request.getfixturevalue("detected").items()
+        found = {number: _in_picture(some) for number, some in faces}
+    else:
+        records = request.getfixturevalue("streamed").items()
+        found = {number: [face_in_picture(face) for face in record.faces] for number, record in records}
+    return agreements(frames(), found)
+
+
+# With several people in a frame a face has 30 of the network's 128 pixels.
+@pytest.mark.parametrize(("faces", "correlation"), [("turning head", 0.9), ("all faces", 0.8)])
+@pytest.mark.parametrize("angle", ANGLES)
+def test_angle_follows_the_known_one(results: dict[str, Agreement], faces: str, correlation: float, angle: str) -> None:
+    """Sign and correlation, and order: no streamed angle follows it better than its own."""
+    axis, result = ANGLES.index(angle), results[faces]
+    assert result.correlation[angle] > correlation
+    known = result.known[:, axis]
+    follows = [float(np.corrcoef(known, measured)[0, 1]) for measured in result.measured.T]
+    assert int(np.argmax(np.abs(follows))) == axis
+
+
+@pytest.mark.parametrize("angle", ANGLES)
+def test_a_sweep_of_one_angle_moves_that_angle_most(detected: dict[int, list[Face]], angle: str) -> None:
+    axis = ANGLES.index(angle)
+    swept = [pairs[0] for number in range(*SWEPT[angle].indices(len(frames())))
+             if (pairs := match(frames()[number], _in_picture(detected[number])))]  # fmt: skip
+    known = np.array([person.angles for person, _ in swept])
+    measured = np.array([face.angles for _, face in swept])
+    assert np.ptp(known, axis=0).argmax() == axis
+    assert np.ptp(measured, axis=0).argmax() == axis
+
+
+def _in_picture(faces: list[Face]) -> list[Face]:
+    return [face.moved(0, 0, TO_PICTURE, TO_PICTURE) for face in faces]
+
+
+def test_nearly_every_face_is_found_and_hardly_anything_else(results: dict[str, Agreement]) -> None:
+    result = results["all faces"]
+    assert len(result.known) >= 0.98 * result.people
+    assert result.extra <= 0.02 * result.people
+
+
+def test_board_and_host_agree_on_every_frame(streamed: dict[int, Record], detected: dict[int, list[Face]]) -> None:
+    assert sorted(streamed) == list(range(len(frames())))
+    for number, record in streamed.items():
+        faces = detected[number]
+        assert len(record.faces) == len(faces), number
+        for board, host in zip(record.faces, faces, strict=True):
+            near = TOLERANCE + ROUNDING
+            assert board.box == pytest.approx(host.box, abs=near), number
+            assert np.ravel(board.keypoints) == pytest.approx(np.ravel(host.keypoints), abs=near), number
+            assert board.angles == pytest.approx(host.angles, abs=near), number
+            assert board.score == pytest.approx(host.score, abs=SCORE_ROUNDING + 1e-6), number
+
+
+def test_frames_keep_the_camera_s_order_and_numbers(streamed: dict[int, Record]) -> None:
+    order = [record.seq for record in streamed.values()]
+    assert order == sorted(order)
+    assert [seq % len(frames()) for seq in order] == list(streamed)
+
+
+@linux
+def test_demo_shows_compares_and_writes(
+    streamed: dict[int, Record],
+    blazeposer_command: CommandLine,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The command, on the stream recorded above."""
+    monkeypatch.setattr(demo_command, "stream", lambda *_, **__: iter(streamed.items()))
+    done = blazeposer_command("demo", "--output", tmp_path / "demo")
+    assert (done.status, done.err) == (0, "")
+    assert done.out.count("\nframe ") + 1 == len(frames())
+    assert "correlation" in done.out
+    assert "Stand-ins:" in done.out
+    picture = cv2.imread(str(tmp_path / "demo" / "demo.png"))
+    assert picture is not None
+    assert picture.shape[1] == 1240
+    video = cv2.VideoCapture(str(tmp_path / "demo" / "demo.mp4"))
+    assert sum(1 for _ in iter(lambda: video.read()[0], False)) == len(frames())
+
+
+def test_demo_ends_with_one_line_where_the_stream_fails(
+    blazeposer_command: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> Iterator[tuple[int, Record]]:
+        raise PortError("the camera says nothing: reset it")
+        yield
+
+    monkeypatch.setattr(demo_command, "stream", broken)
+    done = blazeposer_command("demo", "--output", tmp_path)
+    assert done.status == 1
+    assert done.err == "blazeposer: the camera says nothing: reset it\n"
+    assert not list(tmp_path.iterdir())
+
+
+def test_match_takes_each_person_and_no_stranger() -> None:
+    frame = next(frame for frame in frames() if len(frame.people) == 2)
+    faces = [Face(person.box, 0.9, np.zeros((6, 2)), np.eye(3)) for person in frame.people]
+    stranger = Face((0, 440, 30, 30), 0.99, np.zeros((6, 2)), np.eye(3))
+    assert match(frame, [stranger, *faces[::-1]]) == list(zip(frame.people, faces, strict=True))
+    assert match(frame, [stranger]) == []
+    assert match(Frame(()), [stranger]) == []
+
+
+def test_chosen_frames_show_what_they_are_chosen_for() -> None:
+    numbers = chosen(frames(), {number: [] for number in range(len(frames()))})
+    single = [frames()[number].people[0].angles for number in numbers[:5]]
+    assert [angles[axis] > 0 for angles, axis in zip(single, (0, 0, 1, 1, 2), strict=True)] == [1, 0, 1, 0, 1]
+    assert [len(frames()[number].people) for number in numbers[6:]] == [2, 4]
+
+
+@pytest.mark.parametrize(("angle", "place"), [(0.0, 20), (45.0, 40), (-45.0, 0), (90.0, 40)])
+def test_bar_shows_an_angle(angle: float, place: int) -> None:
+    assert bar(angle, None).plain.index("●") == place
