@@ -12,7 +12,7 @@ import omv
 
 THRESHOLD = 0.5  # A face counts from this probability on.
 MAX_FACES = 4
-WINDOW = (240, 240)  # Square, in the middle of the QVGA (320x240) picture; the network sees 128x128 of it.
+WINDOW = 240  # Side of the square in the middle of the QVGA (320x240) picture; the network sees 128x128 of it.
 MODELS = ("/rom/blazeposer.tflite", "/sdcard/blazeposer.tflite", "/flash/blazeposer.tflite")  # The first that exists.
 DRAW = False  # Box and nose direction on the picture in OpenMV IDE.
 
@@ -69,16 +69,20 @@ try:
 except RuntimeError:  # A sensor without colour.
     csi0.pixformat(csi.GRAYSCALE)
 csi0.framesize(csi.QVGA)
-csi0.window(WINDOW)
+side = min(WINDOW, csi0.width(), csi0.height())  # QVGA is 320x200 on some sensors, and a face must not be stretched.
+csi0.window((side, side))
 
 clock = time.clock()
-start = time.ticks_ms()
+last = time.ticks_ms()
+t_ms = 0
 seq = 0
 
 while True:
     clock.tick()
     img = csi0.snapshot()
-    t_ms = time.ticks_diff(time.ticks_ms(), start)
+    now = time.ticks_ms()
+    t_ms += time.ticks_diff(now, last)  # step by step, because ticks wrap around after some days
+    last = now
     faces = model.predict([img])
     if DRAW:
         for face in faces:

@@ -10,7 +10,9 @@ from typing import NamedTuple
 import pytest
 
 import blazeposer
+from blazeposer.camera.micropython import check_platform
 from blazeposer.cli import main
+from blazeposer.errors import BlazePoserError
 from blazeposer.prepare import Image
 from blazeposer.resources import default_model
 from blazeposer.sources import read_image
@@ -60,6 +62,15 @@ def model_path() -> Path:
 def float_model_path(model_path: Path) -> Path:
     """The committed float network."""
     return model_path.with_name("blazeposer_float.tflite")
+
+
+@pytest.fixture(scope="session")
+def needs_virtual_camera() -> None:
+    """Skips, with the reason, where the virtual camera cannot run."""
+    try:
+        check_platform()
+    except BlazePoserError as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")

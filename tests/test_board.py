@@ -17,9 +17,7 @@ from numpy.typing import NDArray
 
 from blazeposer import contract
 from blazeposer.camera import VirtualCamera, hardware, view
-from blazeposer.camera.micropython import check_platform
 from blazeposer.decode import Face, decode
-from blazeposer.errors import BlazePoserError
 from blazeposer.interpreter import open_network
 from blazeposer.prepare import Image, camera_input
 from blazeposer.resources import board_dir
@@ -171,15 +169,6 @@ def test_cpython_decodes_real_outputs_as_the_host(board: ModuleType, portrait: I
 # From here on in real MicroPython, on the virtual camera.
 
 
-@pytest.fixture
-def needs_virtual_camera() -> None:
-    """Skips, with the reason, where the virtual camera cannot run."""
-    try:
-        check_platform()
-    except BlazePoserError as error:
-        pytest.skip(str(error))
-
-
 class FakeNetwork:
     """Stands in for TFLite Micro: gives prepared outputs, one after the other."""
 
@@ -312,6 +301,20 @@ def test_sensor_without_colour(portrait: Image, model_path: Path) -> None:
         (record,) = streamed(camera, 1)
     image = camera_input(view(portrait, gray=True))
     expected = [face.moved(0, 0, 240, 240) for face in decode(open_network(model_path, "micro").outputs(image))]
+    assert expected
+    assert_same(record.faces, expected)
+
+
+@pytest.mark.usefixtures("needs_virtual_camera")
+@pytest.mark.parametrize(("window", "side"), [(999, 240), (200, 200)])
+def test_window_is_square_whatever_the_frame(portrait: Image, model_path: Path, window: int, side: int) -> None:
+    with VirtualCamera([portrait]) as camera:
+        install(camera, model_path)
+        script = camera.folder / "flash" / "main.py"
+        script.write_text(script.read_text().replace("WINDOW = 240", f"WINDOW = {window}"))
+        (record,) = streamed(camera, 1)
+    image = camera_input(view(portrait, window=(160 - side // 2, 120 - side // 2, side, side)))
+    expected = [face.moved(0, 0, side, side) for face in decode(open_network(model_path, "micro").outputs(image))]
     assert expected
     assert_same(record.faces, expected)
 

@@ -17,12 +17,10 @@ import pytest
 
 from blazeposer.camera import VirtualCamera, view
 from blazeposer.camera.files import mpremote
-from blazeposer.camera.micropython import check_platform
 from blazeposer.contract import OUTPUTS
-from blazeposer.errors import BlazePoserError
+from blazeposer.errors import PortError
 from blazeposer.interpreter import Network, open_network
 from blazeposer.prepare import Image, camera_input, rgb565
-from blazeposer.stream import PortError
 
 SENSOR = "import csi; c = csi.CSI(); c.reset(); c.pixformat(csi.RGB565); c.framesize(csi.QVGA); c.window((240, 240))\n"
 MODEL = "import ml; m = ml.Model('/flash/m.tflite', postprocess=post); "
@@ -30,11 +28,7 @@ RAW = "def post(model, inputs, outputs): return [sum([q for row in o[0] for q in
 
 
 @pytest.fixture(scope="module")
-def camera(portrait: Image, model_path: Path) -> Iterator[VirtualCamera]:
-    try:
-        check_platform()
-    except BlazePoserError as error:
-        pytest.skip(str(error))
+def camera(needs_virtual_camera: None, portrait: Image, model_path: Path) -> Iterator[VirtualCamera]:
     with VirtualCamera([portrait, portrait[::-1].copy()]) as camera:
         shutil.copy(model_path, camera.folder / "flash" / "m.tflite")
         yield camera
@@ -170,9 +164,14 @@ def test_window_is_centred_and_cut_to_the_frame(camera: VirtualCamera, portrait:
     assert found == [sums(network.run(camera_input(view(portrait, window=(110, 90, 100, 60))))), 320, 200]
 
 
+def test_width_and_height_are_those_of_the_frame(camera: VirtualCamera) -> None:
+    """openmv v5.0 csi: width() and height() are the frame size's, whatever the window (modules/py_csi.c)."""
+    assert run(camera, SENSOR, "[c.width(), c.height()]") == [320, 240]
+
+
 def test_snapshot_needs_format_and_size(camera: VirtualCamera) -> None:
     """openmv v5.0 csi: a snapshot before pixformat and framesize, or a window before framesize, is a RuntimeError."""
-    for call in ("snapshot()", "window((9, 9))"):
+    for call in ("snapshot()", "window((9, 9))", "height()"):
         assert "RuntimeError" in refused(camera, f"import csi; csi.CSI().{call}")
 
 

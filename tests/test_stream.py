@@ -11,7 +11,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from blazeposer.stream import PortError, Record, StreamedFace, parse_line, read_lines, read_records
+from blazeposer.errors import PortError
+from blazeposer.stream import Record, StreamedFace, parse_line, read_lines, read_records
 
 FACE = {
     "box": [1.5, -2, 30, 40.5],

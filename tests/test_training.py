@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -23,29 +21,7 @@ from blazeposer_training.augment import Placement, moved_points, moved_rotation,
 from blazeposer_training.batches import Batch, TrainingBatches, balance, validation_batches
 from blazeposer_training.losses import AngleBins, Prediction, Target
 from blazeposer_training.model import BlazePoser
-
-COLUMNS = ["file", "width", "height", "x0", "y0", "x1", "y1", "yaw", "pitch", "roll", "geodesic_spread", "split"]
-
-
-def write_pool(folder: Path, name: str, rows: list[dict[str, object]]) -> None:
-    """A pool in the published layout; each picture is a drawn face of 96 x 96."""
-    rng = np.random.default_rng(3)
-    with zipfile.ZipFile(folder / f"{name}.zip", "w") as archive:
-        for row in rows:
-            image = rng.integers(60, 90, (96, 96, 3)).astype(np.uint8)
-            cv2.ellipse(image, (48, 48), (26, 34), 0, 0, 360, (140, 170, 210), -1)
-            for x in (38, 58):
-                cv2.circle(image, (x, 40), 4, (30, 30, 30), -1)
-            cv2.ellipse(image, (48, 64), (10, 4), 0, 0, 360, (60, 60, 160), -1)
-            archive.writestr(str(row["file"]), cv2.imencode(".png", image)[1].tobytes())
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS)
-    writer.writeheader()
-    box = {"width": 96, "height": 96, "x0": 22, "y0": 26, "x1": 74, "y1": 82}
-    writer.writerows([box | row for row in rows])
-    (folder / f"{name}.csv").write_text(text.getvalue())
-    corners = np.array([[22, 26], [74, 82]] * 34, np.float16)
-    np.save(folder / f"{name}_landmarks68.npy", np.broadcast_to(corners, (len(rows), 68, 2)))
+from pools import write_pool
 
 
 def face(number: int, **values: object) -> dict[str, object]:

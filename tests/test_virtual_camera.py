@@ -12,17 +12,19 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import serial
 
 from blazeposer.camera import VirtualCamera, copy_to_camera, files, reset, view
+from blazeposer.camera.command import frames_of
 from blazeposer.camera.files import mpremote
-from blazeposer.camera.micropython import check_platform
-from blazeposer.errors import BlazePoserError
+from blazeposer.camera.sensor import frame_at
+from blazeposer.errors import BlazePoserError, PortError
 from blazeposer.prepare import Image, rgb565
 from blazeposer.resources import board_dir
-from blazeposer.stream import PortError, read_lines
+from blazeposer.stream import read_lines
 from conftest import CommandLine
 
 FRAME = np.full((240, 320, 3), 90, np.uint8)
@@ -30,11 +32,7 @@ TICKING = "import time\nwhile True:\n    print('tick')\n    time.sleep_ms(20)\n"
 
 
 @pytest.fixture
-def camera() -> Iterator[VirtualCamera]:
-    try:
-        check_platform()
-    except BlazePoserError as error:
-        pytest.skip(str(error))
+def camera(needs_virtual_camera: None) -> Iterator[VirtualCamera]:
     with VirtualCamera([FRAME]) as camera:
         yield camera
 
@@ -255,6 +253,7 @@ def test_gray_view_has_three_equal_channels(portrait: Image) -> None:
     assert np.ptp(pixels) > 100
 
 
+@pytest.mark.usefixtures("needs_virtual_camera")
 def test_stop_frees_everything() -> None:
     with VirtualCamera([FRAME]) as camera:
         folder, port = camera.folder, int(camera.port.rpartition(":")[2])
@@ -266,6 +265,7 @@ def test_stop_frees_everything() -> None:
         assert mpremote(again.port, "exec", "print('again')") == "again\n"
 
 
+@pytest.mark.usefixtures("needs_virtual_camera")
 def test_no_frames() -> None:
     with pytest.raises(BlazePoserError, match="no picture"):
         VirtualCamera([])
@@ -282,6 +282,7 @@ def test_other_systems_get_one_line(
     assert run.err.count("\n") == 1
 
 
+@pytest.mark.usefixtures("needs_virtual_camera")
 @pytest.mark.parametrize("missing", ["micropython_unix", "tflite_micro"])
 def test_missing_wheel_gets_one_line(
     monkeypatch: pytest.MonkeyPatch, missing: str, blazeposer_command: CommandLine
@@ -294,7 +295,9 @@ def test_missing_wheel_gets_one_line(
     assert run.err.count("\n") == 1
 
 
-def test_command_serves_a_picture(portrait_path: Path) -> None:
+@pytest.mark.usefixtures("needs_virtual_camera")
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_command_serves_a_picture(portrait_path: Path, ending: signal.Signals) -> None:
     command = [sys.executable, "-m", "blazeposer", "camera", str(portrait_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -305,9 +308,25 @@ def test_command_serves_a_picture(portrait_path: Path) -> None:
                 "c.snapshot(); print(c.snapshot().width())"
             )
             assert mpremote(port, "exec", script) == "320\n"
+            process.send_signal(ending)
+            assert process.wait(20) == 0
         finally:
-            process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 0
+            process.kill()
+
+
+def test_sources_are_shown_again_and_again(tmp_path: Path) -> None:
+    shades = (40, 120, 200)
+    writer = cv2.VideoWriter(str(tmp_path / "v.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 10, (64, 48))
+    (tmp_path / "pictures").mkdir()
+    for shade in shades:
+        picture = np.full((48, 64, 3), shade, np.uint8)
+        writer.write(picture)
+        cv2.imwrite(str(tmp_path / "pictures" / f"{shade:03}.png"), picture)
+    writer.release()
+    for source in ("v.avi", "pictures"):
+        frames = frames_of(str(tmp_path / source))
+        shown = [frame_at(frames, number).mean() for number in range(7)]
+        np.testing.assert_allclose(shown, [*shades, *shades, shades[0]], atol=3)
 
 
 def test_command_without_its_source(tmp_path: Path, blazeposer_command: CommandLine) -> None:

@@ -3,6 +3,7 @@
     BlazePoserError
     +- ModelError         a network file that is missing, corrupt or not of the contract
     +- InputError         a picture, video or camera that cannot be read, or an output that cannot be written
+    +- PortError          a serial port that is missing, taken, lost or silent
     +- MissingExtraError  an optional dependency that is not installed
 
 A message is one line that says what is wrong and what to do next. The command line prints it and exits with 1.
@@ -21,6 +22,10 @@ class ModelError(BlazePoserError):
 
 class InputError(BlazePoserError):
     """A picture, video or camera cannot be read, or an output cannot be written."""
+
+
+class PortError(BlazePoserError):
+    """A serial port is missing, taken, lost or silent."""
 
 
 class MissingExtraError(BlazePoserError):

@@ -18,7 +18,7 @@ from typing import Any
 import serial
 
 from blazeposer.contract import ANGLES, BOX_VALUES, KEYPOINTS
-from blazeposer.errors import BlazePoserError
+from blazeposer.errors import PortError
 
 BAUD_RATE = 115200
 """Any rate but 921600 reaches the plain REPL of a camera (OpenMV firmware 5.0)."""
@@ -28,10 +28,6 @@ SILENCE = 15.0
 """Seconds without a record after which a camera counts as silent: a cold start takes about five."""
 _CHUNK = 4096
 _LATENCY = 0.02  # seconds that bytes may wait until they are read
-
-
-class PortError(BlazePoserError):
-    """A serial port that is missing, taken, lost or silent."""
 
 
 @dataclass(frozen=True)

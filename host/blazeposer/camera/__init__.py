@@ -15,6 +15,7 @@ Stand-ins are the modules in `shims/`, the pictures, and all speed and memory: f
     sensor.py       from a picture to the frame buffer
     shims/          OpenMV's modules for MicroPython, as far as the scripts use them
     files.py        copying to a camera, real or virtual
+    command.py      `blazeposer camera`
 """
 
 from blazeposer.camera.files import copy_to_camera, reset

@@ -96,11 +96,14 @@ class Bridge:
     def _read_console(self) -> None:
         try:
             output = os.read(self._micropython.console, _CHUNK)
+        except BlockingIOError:
+            return
         except OSError:  # the process has ended: a soft reset
             self._pass_on(b"\r\nMPY: soft reboot\r\n")
             self._restart(hard=False)
             return
-        output = re.sub(rb"(?<!\r)\n", b"\r\n", output)  # as a camera's print() does
+        before = b"\r" if self._seen.endswith(b"\r") else b""
+        output = re.sub(rb"(?<!\r)\n", b"\r\n", before + output)[len(before) :]  # as a camera's print() does
         self._seen = (self._seen + output)[-_CHUNK:]
         if self._seen.endswith(PROMPTS):
             self._prompt_due = 0.0

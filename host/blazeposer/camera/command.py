@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from itertools import chain, count
 
@@ -22,14 +23,14 @@ def command(source: str | None, port: int, gray: bool) -> None:
     Without SOURCE it sees the demo's turning head. It starts empty: copy board/ and a model to it, as to a camera.
     """
     with VirtualCamera(frames_of(source) if source else _demo_frames(), port, gray=gray) as camera:
+        ended = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: ended.set())
         click.echo(camera.port)
         click.echo(
             f"Try `mpremote connect {camera.port} fs ls`, or any other program for serial ports. Ctrl-C ends it."
         )
-        try:
-            threading.Event().wait()
-        except KeyboardInterrupt:
-            click.echo("The virtual camera is off.")
+        ended.wait()
 
 
 def frames_of(source: str) -> Frames:

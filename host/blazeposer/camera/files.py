@@ -7,8 +7,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from blazeposer.errors import PortError
 from blazeposer.resources import board_dir, default_model
-from blazeposer.stream import PortError
 
 _TIMEOUT = 120.0  # seconds for one mpremote command; a model takes about ten
 

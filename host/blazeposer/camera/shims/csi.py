@@ -36,17 +36,26 @@ class CSI:
         self._size = _SIZES[framesize]
         self._window = (0, 0) + self._size
 
+    def width(self):  # of the frame, not of the window
+        return self._frame()[0]
+
+    def height(self):
+        return self._frame()[1]
+
     def window(self, window):
         if not isinstance(window, tuple) or len(window) != 2:
             _refuse("windows but (width, height)")
-        if self._size is None:
-            raise RuntimeError("Frame size is not supported or is not set.")
-        width, height = self._size
+        width, height = self._frame()
         w, h = window
         if w < 1 or h < 1:
-            raise ValueError("Invalid ROI dimensions!")
+            raise ValueError("the window is not inside the frame")
         w, h = min(w, width), min(h, height)
         self._window = (width // 2 - w // 2, height // 2 - h // 2, w, h)
+
+    def _frame(self):
+        if self._size is None:
+            raise RuntimeError("Frame size is not supported or is not set.")
+        return self._size
 
     def snapshot(self):
         if self._pixformat is None or self._size is None:
