@@ -33,7 +33,7 @@ CommandLine = Callable[..., Run]
 def blazeposer_command(capfd: pytest.CaptureFixture[str]) -> CommandLine:
     """Runs `blazeposer ARGUMENTS` in this process; what C libraries print is captured too."""
 
-    def run(*arguments: str | Path) -> Run:
+    def run(*arguments: str | int | Path) -> Run:
         capfd.readouterr()
         status = main([str(argument) for argument in arguments])
         return Run(status, *capfd.readouterr())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -21,6 +22,7 @@ from blazeposer_training.augment import Placement, moved_points, moved_rotation,
 from blazeposer_training.batches import Batch, TrainingBatches, balance, validation_batches
 from blazeposer_training.losses import AngleBins, Prediction, Target
 from blazeposer_training.model import BlazePoser
+from conftest import CommandLine
 from pools import write_pool
 
 
@@ -246,3 +248,24 @@ def test_labels_beyond_the_singular_point_have_finite_gradients() -> None:
     assert six.grad is not None
     assert six.grad.isfinite().all()
     assert angles_from_rotation(label.numpy())[0, 0] == pytest.approx(96, abs=1e-3)
+
+
+def test_train_command_leaves_weights_with_notes(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blazeposer_command: CommandLine
+) -> None:
+    monkeypatch.setattr(data, "TRAINING_POOLS", ("aflw",))
+    monkeypatch.setattr(train, "Recipe", partial(train.Recipe, batch=4, cached_batches=2, cached_epochs=1))
+    output = tmp_path / "out.safetensors"
+    options = ["--data", folder, "--run", tmp_path / "run", "--steps", 2, "--workers", 0, "--output", output]
+    done = blazeposer_command("train", *options)
+    assert done.status == 0, done.err
+    assert weights.notes(output)["pools"] == ["aflw"]
+    assert "val MAE" in done.err
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train, "train", interrupted)
+    stopped = blazeposer_command("train", *options)
+    assert stopped.status == 1
+    assert "goes on from the last checkpoint" in stopped.err

@@ -75,4 +75,4 @@ def command(folder: str | None, model: Path | None, inputs: tuple[str, ...], run
     Console(width=160).print(table(rows, f"{path.name} ({kind}, {runtime} kernels) on {TEST_POOL}"))
     if record:
         figures = {name: scores.as_dict() for name, scores in rows.items()}
-        record_figures(path, TEST_POOL, {"runtime": runtime, **figures})
+        record_figures(path, {TEST_POOL: {"runtime": runtime, **figures}})

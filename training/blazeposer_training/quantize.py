@@ -17,6 +17,7 @@ from rich.progress import Progress
 from blazeposer.errors import BlazePoserError
 from blazeposer.manifest import Manifest, describe, write_manifest
 from blazeposer.prepare import rgb565
+from blazeposer.resources import models_dir
 
 from .arena import arena_bytes
 from .batches import TrainingBatches
@@ -27,7 +28,7 @@ from .flatbuffer import OPERATOR_NAMES, Layer, Quantization, write_tflite
 from .graph import operations
 from .model import BlazePoser
 from .quantized import QuantizedBlazePoser
-from .weights import load
+from .weights import load, notes
 
 CALIBRATION_POOLS = ("aflw", "wflw", "maskon")
 """Every pose, and scenes with faces of other sizes."""
@@ -40,22 +41,20 @@ SIZE_LIMIT = 160_000
 @click.option(
     "--weights",
     type=click.Path(path_type=Path),
-    default=Path("models/blazeposer.safetensors"),
-    show_default=True,
-    help="Float weights, as `blazeposer train` writes them.",
+    help="Float weights, as `blazeposer train` writes them (default: models/blazeposer.safetensors).",
 )
-@click.option("--data", help="Folder of the face pools, if BLAZEPOSER_DATA does not name it.")
+@click.option("--data", help="Folder of the pools (default: BLAZEPOSER_DATA).")
 @click.option("--images", type=click.IntRange(min=20), default=300, show_default=True, help="To set the ranges with.")
 @click.option(
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
-    default=Path("models"),
-    show_default=True,
-    help="Folder for blazeposer.tflite, blazeposer_float.tflite and their manifests.",
+    help="Folder for blazeposer.tflite, blazeposer_float.tflite and their manifests (default: models).",
 )
-def command(weights: Path, data: str | None, images: int, output: Path) -> None:
+def command(weights: Path | None, data: str | None, images: int, output: Path | None) -> None:
     """Quantize the network to INT8, its ranges set on training pictures as a camera sees them."""
     console = Console(stderr=True)
+    weights = weights or models_dir() / "blazeposer.safetensors"
+    output = output or models_dir()
     network = load(weights)
     folder = data_folder(data)
     pictures = calibration_images(folder, images, console.print)
@@ -63,15 +62,12 @@ def command(weights: Path, data: str | None, images: int, output: Path) -> None:
     with Progress(console=console) as progress:
         task = progress.add_task("calibrating", total=2 * images)
         quantize(model, pictures, lambda done: progress.advance(task, done))
-    training = {
-        "weights_sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
-        "calibration_images": images,
-        "calibration_pools": list(CALIBRATION_POOLS),
-    }
+    origin = {**notes(weights), "weights_sha256": hashlib.sha256(weights.read_bytes()).hexdigest()}
+    calibration = {"calibration_images": images, "calibration_pools": list(CALIBRATION_POOLS)}
     output.mkdir(parents=True, exist_ok=True)
     for manifest in (
-        write(output / "blazeposer.tflite", int8_layers(model), activation_quantization(model), training),
-        write(output / "blazeposer_float.tflite", float_layers(network), {}, training),
+        write(output / "blazeposer.tflite", int8_layers(model), activation_quantization(model), origin | calibration),
+        write(output / "blazeposer_float.tflite", float_layers(network), {}, origin),
     ):
         click.echo(
             f"{output / manifest.file}: {manifest.file_bytes:,} bytes, {manifest.payload_bytes:,} of them parameters, "

@@ -148,7 +148,7 @@ class QuantizedBlazePoser(nn.Module):
         x = inputs[0]
         match operation.kind:
             case "conv" | "depthwise":
-                x = convolve(operation, x, *(self._constants(operation) if quantized else self._float(operation)))
+                x = convolve(operation, x, *(self.constants(operation) if quantized else self._float(operation)))
             case "pool":
                 x = F.max_pool2d(x, 2)
             case "pad":
@@ -163,7 +163,7 @@ class QuantizedBlazePoser(nn.Module):
         layer = self.layer(operation)
         return layer.weight, layer.bias
 
-    def _constants(self, operation: Operation) -> tuple[Tensor, Tensor | None]:
+    def constants(self, operation: Operation) -> tuple[Tensor, Tensor | None]:
         """Weights and biases as the integers stand for them."""
         weight, bias = self.integers(operation)
         scale = self.weight_scale(operation)

@@ -211,7 +211,7 @@ def train(folder: Path, recipe: Recipe, run: Path, start: Path | None, workers: 
     batches = training_batches(pool, backgrounds, recipe.batch, steps, recipe.seed, workers)
     began, first = time.time(), trainer.step
     sums: dict[str, float] = {}
-    for batch in batches:
+    for batch in _progress(batches, len(steps), "whole network"):
         for name, value in trainer.train(batch).items():
             sums[name] = sums.get(name, 0.0) + value
         if trainer.step % every and trainer.step != recipe.steps:
@@ -244,6 +244,17 @@ def score_network(model: BlazePoser, batches: Iterable[Batch]) -> Scores:
     return score(found, truth, angles_from_rotation(truth))
 
 
+def notes(recipe: Recipe, start: Path | None, scores: Scores) -> dict[str, object]:
+    """What goes into the weights' file, and from there into the manifest."""
+    return {
+        "start": start.name if start else f"MediaPipe BlazeFace short range, sha256 {weights.BLAZEFACE_SHA256}",
+        "pools": list(data.TRAINING_POOLS),
+        "labels": "mean rotation of three teacher networks",
+        "recipe": asdict(recipe),
+        "validation": scores.as_dict(),
+    }
+
+
 @click.command()
 @click.option("--data", "folder", help="Folder of the pools (default: BLAZEPOSER_DATA).")
 @click.option("--output", type=click.Path(path_type=Path), help="Where the weights go (default: models/).")
@@ -261,7 +272,10 @@ def command(
     """Train the float network and write its weights."""
     torch.set_flush_denormal(True)
     recipe = Recipe(steps=steps, rate=rate, seed=seed)
-    train(data.data_folder(folder), recipe, run, start, workers)
+    try:
+        scores = train(data.data_folder(folder), recipe, run, start, workers)
+    except KeyboardInterrupt as error:
+        raise BlazePoserError(f"stopped: the same command goes on from the last checkpoint in {run}") from error
     target = output or models_dir() / "blazeposer.safetensors"
-    weights.save(weights.load(run / "average.safetensors"), target)
+    weights.save(weights.load(run / "average.safetensors"), target, notes(recipe, start, scores))
     console.print(f"wrote {target}")

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 import tflite
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -83,11 +84,12 @@ def _original_layers(path: Path) -> Iterator[tuple[NDArray[np.float32], NDArray[
             yield np.ascontiguousarray(weight.transpose(order)), bias
 
 
-def save(model: nn.Module, path: Path) -> None:
-    """Write the float weights as safetensors; the file is replaced only once it is whole."""
+def save(model: nn.Module, path: Path, notes: Mapping[str, object] | None = None) -> None:
+    """Write the float weights as safetensors with notes on their making; the file is replaced only once it is whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
-    save_file({name: value.detach().contiguous() for name, value in model.state_dict().items()}, partial)
+    tensors = {name: value.detach().contiguous() for name, value in model.state_dict().items()}
+    save_file(tensors, partial, {"notes": json.dumps(notes or {})})
     partial.replace(path)
 
 
@@ -101,3 +103,10 @@ def load(path: Path) -> BlazePoser:
     except (SafetensorError, RuntimeError) as error:
         raise BlazePoserError(f"{path} does not hold this network's weights: run `blazeposer train` anew") from error
     return model.eval()
+
+
+def notes(path: Path) -> dict[str, object]:
+    """What `save` was told of the weights' making; empty if nothing."""
+    with safe_open(path, "pt") as file:
+        found = json.loads((file.metadata() or {}).get("notes", "{}"))
+    return dict(found)

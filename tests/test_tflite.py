@@ -1,0 +1,106 @@
+"""The committed network files: what a camera's runtime, an NPU compiler and a stock decoder make of them."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from blazeposer.contract import GRIDS, OUTPUTS
+from blazeposer.decode import decode
+from blazeposer.demo.sequence import frames
+from blazeposer.interpreter import Network, open_network
+from blazeposer.prepare import Image, camera_input
+
+Box = NDArray[np.float64]
+SIZE_LIMIT = 160_000
+
+
+@pytest.fixture(scope="module")
+def pictures() -> list[Image]:
+    """Every fourth frame of the demo's turning head as the camera gives it to the network."""
+    return [camera_input(frame.picture) for frame in frames()[::4] if len(frame.people) == 1]
+
+
+@pytest.fixture(scope="module")
+def network(model_path: Path) -> Network:
+    return open_network(model_path)
+
+
+def test_file_is_small(model_path: Path) -> None:
+    assert model_path.stat().st_size <= SIZE_LIMIT
+
+
+def test_micro_equals_reference_on_every_picture(model_path: Path, network: Network, pictures: list[Image]) -> None:
+    pytest.importorskip("tflite_micro", reason="TFLite Micro has no wheel for this system")
+    micro = open_network(model_path, "micro")
+    for picture in pictures[::3]:
+        for output, ours, theirs in zip(OUTPUTS, network.run(picture), micro.run(picture), strict=True):
+            assert np.array_equal(ours, theirs), output.name
+
+
+def test_fast_kernels_find_the_same_faces(model_path: Path, network: Network, pictures: list[Image]) -> None:
+    """XNNPACK rounds otherwise: not the same bytes, but the same faces."""
+    fast = open_network(model_path, "xnnpack")
+    shifts = []
+    for picture in pictures:
+        (slow_face, *_), (fast_face, *_) = decode(network.outputs(picture)), decode(fast.outputs(picture))
+        shifts.append(np.abs(np.subtract(slow_face.box, fast_face.box)).max() * 128)
+    assert np.median(shifts) < 1
+
+
+def test_stock_decoder_finds_the_hosts_boxes(network: Network, pictures: list[Image]) -> None:
+    """OpenMV's own post-processor runs this file unchanged: its edges are within 1.5 pixels of the host's on average.
+
+    Not in every frame: it takes the box of the best anchor, cut to whole pixels, and the host blends all that overlap.
+    In float, too, that moves an edge by 1.4 pixels.
+    """
+    differences = []
+    for picture in pictures:
+        face = decode(network.outputs(picture))[0]
+        x, y, width, height = (128 * value for value in face.box)
+        stock = stock_boxes(network.run(picture), network.quantization)
+        assert len(stock)
+        differences.append(np.abs(stock[0] - [x, y, x + width, y + height]))
+    assert np.mean(differences) < 1.5
+    assert np.max(differences) < 8
+
+
+def stock_boxes(raw: list[NDArray[np.int8]], quantization: tuple[tuple[float, int], ...]) -> Box:
+    """Boxes (n, 4) x0, y0, x1, y1 by the rules of openmv v5.0's `ml.postprocessing.mediapipe.BlazeFace`, best first.
+
+    Outputs 0 to 3 are read by index: regressors and scores of the 16x16 map, scores and regressors of the 8x8 map. A
+    score counts if its int8 value reaches the threshold's; regressors are divided by 128 and added to the centre of the
+    anchor; boxes are cut to whole pixels of the 128 grid. (Soft suppression lowers scores, but moves no box.)
+    """
+    boxes, scores = [], []
+    for grid, regressors, logits in ((GRIDS[0], 0, 1), (GRIDS[1], 3, 2)):
+        scale, zero_point = quantization[logits]
+        levels = raw[logits][0, :, 0].astype(int)
+        for anchor in np.flatnonzero(levels >= np.ceil(0.0 / scale + zero_point)):  # threshold 0.5 is a logit of 0
+            cell = anchor // grid.anchors
+            centre = (np.array([cell % grid.side, cell // grid.side]) + 0.5) / grid.side
+            step, zero = quantization[regressors]
+            values = (raw[regressors][0, anchor].astype(float) - zero) * step / 128
+            middle, size = values[:2] + centre, values[2:4]
+            boxes.append(np.trunc(np.concatenate([middle - size / 2, middle + size / 2]) * 128))
+            scores.append((levels[anchor] - zero_point) * scale)
+    return np.array(boxes)[np.argsort(scores)[::-1]]
+
+
+def test_npu_compiler_maps_every_operation(model_path: Path, tmp_path: Path) -> None:
+    """Arm's Vela, which makes the file of an OpenMV AE3 (Ethos-U55-256)."""
+    if importlib.util.find_spec("ethosu") is None:
+        pytest.skip("ethos-u-vela is not installed (extra `dev`)")
+    options = ["--accelerator-config", "ethos-u55-256", "--optimise", "Performance", "--output-dir", str(tmp_path)]
+    built_in = ["--system-config", "Ethos_U55_High_End_Embedded", "--memory-mode", "Shared_Sram"]
+    vela = [sys.executable, "-m", "ethosu.vela", str(model_path), *options, *built_in]
+    report = subprocess.run(vela, capture_output=True, text=True, check=False)
+    assert report.returncode == 0, report.stderr
+    assert "CPU operators = 0 (0.0%)" in report.stdout
+    assert (tmp_path / f"{model_path.stem}_vela.tflite").is_file()
