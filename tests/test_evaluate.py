@@ -67,4 +67,5 @@ def test_the_committed_network_keeps_its_promise(data_dir: Path, model_path: Pat
     assert scores.recall >= 0.985
     assert scores.mean <= 6.0
     recorded = json.loads(manifest_path(model_path).read_text())["figures"][TEST_POOL]["clean"]
-    assert recorded == scores.as_dict()
+    assert recorded["recall"] == pytest.approx(scores.recall, abs=0.002)  # another JPEG decoder may shift a pixel
+    assert recorded["mae"]["mean"] == pytest.approx(scores.mean, abs=0.02)
