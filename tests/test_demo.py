@@ -132,6 +132,17 @@ def test_demo_shows_compares_and_writes(
     assert sum(1 for _ in iter(lambda: video.read()[0], False)) == len(frames())
 
 
+def test_demo_refuses_an_output_that_cannot_be_before_it_runs(
+    blazeposer_command: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(demo_command, "stream", lambda *_, **__: pytest.fail("it ran"))
+    (tmp_path / "file").touch()
+    done = blazeposer_command("demo", "--output", tmp_path / "file" / "demo")
+    assert done.status == 1
+    assert "check --output" in done.err
+    assert len(done.err.splitlines()) == 1
+
+
 def test_demo_ends_with_one_line_where_the_stream_fails(
     blazeposer_command: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,13 +13,21 @@ from blazeposer.prepare import Image
 from blazeposer.quiet import quiet_stderr
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it, for what comes; an InputError says why it cannot be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{path}: cannot make this folder ({error.strerror}): check --output") from error
+
+
 def write_image(path: Path, image: Image) -> None:
     """Write a picture in the format of the file's suffix. Missing folders are made."""
     if not cv2.haveImageWriter(path.name):
         raise InputError(f"{path}: OpenCV writes no {path.suffix or 'file without suffix'}: use .jpg or .png")
     _, data = cv2.imencode(path.suffix, image[..., ::-1])
+    make_folder(path.parent)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data.tobytes())
     except OSError as error:
         raise InputError(f"{path}: cannot write the picture ({error.strerror}): check --output") from error
@@ -49,10 +57,7 @@ class VideoWriter:
         self._writer.write(np.ascontiguousarray(image[..., ::-1]))
 
     def _open(self, width: int, height: int) -> cv2.VideoWriter:
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f"{self.path}: cannot write the video ({error.strerror}): check --output") from error
+        make_folder(self.path.parent)
         with quiet_stderr():
             writer = cv2.VideoWriter(str(self.path), cv2.VideoWriter.fourcc(*"mp4v"), self.fps, (width, height))
         if not writer.isOpened():

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -271,6 +272,8 @@ def command(
 ) -> None:  # fmt: skip
     """Train the float network and write its weights."""
     torch.set_flush_denormal(True)
+    # A worker needs a core of its own: threads that share one with it make all others wait at every operation.
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) - workers))
     recipe = Recipe(steps=steps, rate=rate, seed=seed)
     try:
         scores = train(data.data_folder(folder), recipe, run, start, workers)

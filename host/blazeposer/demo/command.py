@@ -16,7 +16,7 @@ from blazeposer.demo.live import LiveView
 from blazeposer.demo.pictures import picture, video_pages
 from blazeposer.demo.run import stream
 from blazeposer.demo.sequence import frames
-from blazeposer.output import VideoWriter, write_image
+from blazeposer.output import VideoWriter, make_folder, write_image
 
 FAST = 3
 """--fast takes every third frame."""
@@ -39,6 +39,7 @@ def command(output: Path, fast: bool) -> None:
     The camera sees a head that turns by known angles, then several heads. Writes an annotated picture and a video, and
     prints how well the streamed angles follow the known ones.
     """
+    make_folder(output)  # before the work, not after it
     console = Console(highlight=False)
     sequence = frames()[:: FAST if fast else 1]
     found = {}
