@@ -1,7 +1,7 @@
 """The model contract: what goes into the network, what comes out, and in which order.
 
 This is the only place on the PC that states these facts. `board/blazeposer.py` repeats the few it needs, because a
-camera cannot import this file, and `tests/test_contract.py` holds the two together.
+camera cannot import this file, and `tests/test_board.py` holds the two together; `tests/test_contract.py` the files.
 
 The first four outputs are the layout of MediaPipe's short-range BlazeFace as OpenMV's stock post-processor reads it (by
 index), so that a camera's own BlazeFace decoder runs this network unchanged and ignores the rest.
