@@ -13,10 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blazeposer.contract import INPUT_SIZE
-from blazeposer.prepare import rgb565
+from blazeposer.prepare import Image, rgb565
 from blazeposer.rotation import mirror_rotation, turn_rotation
-
-from .data import Image
 
 CENTRE = INPUT_SIZE / 2
 

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from blazeposer.contract import INPUT_SIZE
+from blazeposer.prepare import Image
 
 from .augment import (
     moved_points,
@@ -28,7 +29,7 @@ from .augment import (
     transform,
     validation_placement,
 )
-from .data import Image, Pool
+from .data import Pool
 
 EMPTY_SHARE = 0.06
 """Share of pictures without a face, so that the detector keeps its quiet."""

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from blazeposer.contract import ANGLES, MAX_ANGLE
 from blazeposer.errors import BlazePoserError
+from blazeposer.prepare import Image
 from blazeposer.rotation import rotation_from_angles
 
 TRAINING_POOLS = ("aflw", "mtfl", "human", "udacity", "glint", "utk", "wflw", "maskon")
@@ -29,8 +30,6 @@ ODD_IMAGES_ARE_TEST = ("maskon", "faceless")
 """Of these, images with an odd number are for testing only."""
 MAX_SPREAD = 12.0
 """Labels whose teachers' rotations differ by more than this, degrees, are left out: 3 % of the profiles, few else."""
-
-Image = NDArray[np.uint8]
 
 
 @dataclass

@@ -14,7 +14,6 @@ from rich.progress import track
 from rich.table import Table
 
 from blazeposer.contract import SCORE_THRESHOLD
-from blazeposer.decode import decode
 from blazeposer.errors import ModelError
 from blazeposer.interpreter import RUNTIMES, Network, Runtime, open_network
 from blazeposer.manifest import record_figures
@@ -22,7 +21,7 @@ from blazeposer.prepare import camera_input, clean_input
 from blazeposer.resources import default_model
 
 from .data import TEST_POOL, Pool, data_folder, read_pool
-from .metrics import MATCH_OVERLAP, MOST_FACES, YAW_RANGES, Scores, match, score
+from .metrics import MATCH_OVERLAP, YAW_RANGES, Scores, find, score
 
 INPUTS = {"clean": clean_input, "camera": camera_input}
 
@@ -33,8 +32,8 @@ def evaluate(network: Network, pool: Pool, input_path: str) -> Scores:
     for face in track(range(len(pool)), description=f"{input_path} input", console=Console(stderr=True)):
         image = pool.images[pool.image_of[face]]
         height, width = image.shape[:2]
-        faces = decode(network.outputs(INPUTS[input_path](image)), SCORE_THRESHOLD, MOST_FACES)
-        found.append(match(faces, pool.boxes[face] / (width, height, width, height)))
+        box = pool.boxes[face] / (width, height, width, height)
+        found.append(find(network.outputs(INPUTS[input_path](image)), box))
     return score(found, pool.rotations, pool.angles)
 
 

@@ -8,13 +8,14 @@ weights that ship; the bins themselves stay behind.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from blazeposer.contract import MAX_ANGLE, anchors, cell_of_anchor
+from blazeposer.contract import GRIDS, MAX_ANGLE, anchors, cell_of_anchor
 
 from .model import POSE_HIDDEN, BlazePoser, cell_rows
 
@@ -27,6 +28,10 @@ ANGLE_CLIP = 1.0
 """Radians: beyond it an angle's error no longer counts more, because pitch and roll blow up near 90 degrees of yaw."""
 CENTRAL_WEIGHT = 0.15
 """Least weight of a cell in the middle of a labelled face, so that faces which the original misses teach pose too."""
+
+
+_ANCHORS = torch.from_numpy(anchors())
+_CELL = torch.from_numpy(cell_of_anchor())
 
 
 class AngleBins(nn.Module):
@@ -83,8 +88,12 @@ def total_loss(prediction: Prediction, target: Target) -> tuple[Tensor, dict[str
     inside = inside_boxes(target.boxes)
     terms = pose_terms(prediction.rotation, prediction.bins, target, inside)
     terms |= detection_terms(prediction, target, inside)
-    total = torch.stack([WEIGHTS[name] * value for name, value in terms.items()]).sum()
-    return total, {name: float(value.detach()) for name, value in terms.items()}
+    return weighted_sum(terms), {name: float(value.detach()) for name, value in terms.items()}
+
+
+def weighted_sum(terms: Mapping[str, Tensor]) -> Tensor:
+    """The terms, each times its weight in WEIGHTS, as one number to minimise."""
+    return torch.stack([WEIGHTS[name] * value for name, value in terms.items()]).sum()
 
 
 def pose_terms(rotation: Tensor, bins: Tensor, target: Target, inside: Tensor) -> dict[str, Tensor]:
@@ -136,15 +145,15 @@ def detection_terms(prediction: Prediction, target: Target, inside: Tensor) -> d
 
 def inside_boxes(boxes: Tensor, shrink: float = 1.0) -> Tensor:
     """(N, 896) 1 where an anchor's centre lies in the box (N, 4), shrunk about its centre."""
-    centres = torch.from_numpy(anchors()).to(boxes)
+    centres = _ANCHORS.to(boxes)
     middle, half = (boxes[:, :2] + boxes[:, 2:]) / 2, shrink * (boxes[:, 2:] - boxes[:, :2]) / 2
     return ((centres[None] - middle[:, None]).abs() < half[:, None]).all(-1).to(boxes.dtype)
 
 
 def _per_cell(of_anchors: Tensor) -> Tensor:
     """Largest value (N, 320) among the anchors of each cell (N, 896)."""
-    cell = torch.from_numpy(cell_of_anchor()).to(of_anchors.device)
-    result = of_anchors.new_zeros(of_anchors.shape[0], int(cell.max()) + 1)
+    cell = _CELL.to(of_anchors.device)
+    result = of_anchors.new_zeros(of_anchors.shape[0], sum(grid.cells for grid in GRIDS))
     return result.scatter_reduce(1, cell.expand(of_anchors.shape), of_anchors, "amax")
 
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from blazeposer.decode import Face, overlaps
+from blazeposer.contract import SCORE_THRESHOLD
+from blazeposer.decode import Face, decode, overlaps
 from blazeposer.rotation import geodesic_degrees
 
 MATCH_OVERLAP = 0.4
@@ -85,6 +86,11 @@ class Scores:
             f"MAE {self.mean:.2f} (yaw {yaw:.2f} pitch {pitch:.2f} roll {roll:.2f}; by |yaw| {parts}), "
             f"geodesic {np.mean(self.geodesic[self.found]):.2f}, recall {self.recall:.3f} of {len(self.labels)}"
         )
+
+
+def find(outputs: Sequence[NDArray[np.floating]], box: Floats) -> Face | None:
+    """The detection that answers a label's box, from the network's dequantized outputs; see `decode` and `match`."""
+    return match(decode(outputs, SCORE_THRESHOLD, MOST_FACES), box)
 
 
 def match(faces: Sequence[Face], box: Floats) -> Face | None:

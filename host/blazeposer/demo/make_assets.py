@@ -24,10 +24,10 @@ from numpy.typing import NDArray
 
 from blazeposer.demo.portrait import FACE_POINTS, HEAD_MIDDLE
 from blazeposer.errors import MissingExtraError
+from blazeposer.prepare import Image
 from blazeposer.rotation import angles_from_rotation, rotation_from_angles
 
 Floats = NDArray[np.float64]
-Image = NDArray[np.uint8]
 
 ASSETS = Path(__file__).parent / "assets"
 SIDE = 512

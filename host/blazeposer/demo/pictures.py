@@ -6,15 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from blazeposer.contract import ANGLES
 from blazeposer.decode import Face
 from blazeposer.demo.compare import Agreement, Found, match
 from blazeposer.demo.sequence import PITCH, ROLL, SIDE, YAW, Frame
 from blazeposer.draw import draw_faces
+from blazeposer.prepare import Image
 
-Image = NDArray[np.uint8]
 Color = tuple[int, int, int]
 WIDTH, MARGIN, GAP = 1240, 20, 12
 TILES = 4
@@ -61,6 +60,8 @@ def angle_plot(
     """Known angles (grey) and streamed ones (coloured) over the sequence, one lane an angle, with results beside it."""
     plot = np.full((3 * LANE, width, 3), PAPER, np.uint8)
     left, right = 74, width - (NOTE if results else 10)
+    pairs = {number: match(frames[number], faces) for number, faces in found.items()}
+    alone = [number for number in sorted(found) if len(frames[number].people) == 1]
     for axis, (name, limit, color) in enumerate(zip(ANGLES, LIMITS, STREAMED, strict=True)):
         middle = axis * LANE + LANE // 2
 
@@ -72,8 +73,6 @@ def angle_plot(
             cv2.line(plot, at(0, angle), at(len(frames) - 1, angle), PALE, 1)
             text(plot, f"{angle:+.0f}" if angle else "0", (left - 8, at(0, angle)[1] + 4), 0.38, KNOWN, align=1)
         text(plot, name, (0, middle + 5), 0.5, color)
-        pairs = {number: match(frames[number], faces) for number, faces in found.items()}
-        alone = [number for number in sorted(found) if len(frames[number].people) == 1]
         for values, shade, thickness in ((0, KNOWN, 3), (1, color, 2)):
             lines = np.array([at(n, pairs[n][0][values].angles[axis]) for n in alone if pairs[n]], np.int32)
             cv2.polylines(plot, [lines.reshape(-1, 1, 2)], False, shade, thickness, cv2.LINE_AA)

@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from blazeposer.prepare import Image
 from blazeposer.rotation import rotation_from_angles
 
 Floats = NDArray[np.float64]
-Image = NDArray[np.uint8]
 
 FACE_POINTS = 468
 """The mesh's first points are MediaPipe's face mesh; the others are hair, ears and the back of the head."""

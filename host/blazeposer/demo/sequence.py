@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blazeposer.demo.portrait import FACE_POINTS, Portrait, load_portrait
+from blazeposer.prepare import Image
 
-Image = NDArray[np.uint8]
 Angles = tuple[float, float, float]
 
 SIDE = 480
