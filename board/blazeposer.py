@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# BlazePoser's post-processor: turns the raw int8 outputs of the network into faces with keypoints and head pose.
+# BlazePoser's post-processor: turns the raw int8 outputs of the network into faces with keypoints, head pose and
+# how wrong that pose may be.
 #
 #     model = ml.Model("/rom/blazeposer.tflite", postprocess=BlazePoser())
-#     for box, score, keypoints, (yaw, pitch, roll) in model.predict([img]): ...
+#     for face in model.predict([img]):
+#         yaw, pitch, roll = face.angles
 
 import math
 from collections import namedtuple
@@ -11,17 +13,18 @@ from collections import namedtuple
 from micropython import const
 from ulab import numpy as np
 
-# The two feature maps: (number of the first anchor, cells a side, anchors a cell, outputs with scores, regressors and
-# rotations). Anchors lie at their cell's centre, row by row, so that no table of them is needed.
-MAPS = ((0, 16, 2, 1, 0, 4), (512, 8, 6, 2, 3, 5))
+# The two feature maps: (number of the first anchor, cells a side, anchors a cell, outputs with scores, regressors,
+# rotations and errors). Anchors lie at their cell's centre, row by row, so that no table of them is needed.
+MAPS = ((0, 16, 2, 1, 0, 4, 6), (512, 8, 6, 2, 3, 5, 7))
 INPUT_SIZE = const(128)  # regressors are in pixels of the network's square input
-SHAPE_VALUES = const(16)  # cx, cy, w, h and six keypoints x, y; six rotation values follow
+SHAPE_VALUES = const(16)  # cx, cy, w, h and six keypoints x, y; six rotation values and log error follow
 OVERLAP = 0.3  # anchors whose boxes overlap more than this (intersection over union) see the same face
 
 # box: x, y, w, h. score: 0 to 1. keypoints: six (x, y), right eye, left eye, nose, mouth, right ear, left ear.
 # angles: yaw, pitch, roll in degrees; positive yaw looks to the picture's left, positive pitch up, positive roll
-# tilts clockwise. Lengths are in pixels of the image, not rounded.
-Face = namedtuple("Face", ("box", "score", "keypoints", "angles"))
+# tilts clockwise. err: how far in degrees the head's true rotation is expected to be from these angles. Lengths are in
+# pixels of the image, not rounded.
+Face = namedtuple("Face", ("box", "score", "keypoints", "angles", "err"))
 
 
 class BlazePoser:
@@ -49,7 +52,7 @@ class BlazePoser:
             survivors = rest
         return faces
 
-    def _collect(self, model, outputs, survivors, first, side, anchors, scores, regressors, rotations):
+    def _collect(self, model, outputs, survivors, first, side, anchors, scores, regressors, rotations, errors):
         """Append (-logit, anchor, score, values) of each anchor that reaches the threshold."""
         scale, zero = model.output_scale[scores], model.output_zero_point[scores]
         least = math.ceil(self._logit / scale + zero)
@@ -63,7 +66,7 @@ class BlazePoser:
             for i in range(SHAPE_VALUES):
                 if i != 2 and i != 3:  # width and height are not measured from the anchor
                     values[i] += centre[i & 1]
-            values += dequantize(model, outputs, rotations, cell, 1)
+            values += dequantize(model, outputs, rotations, cell, 1) + dequantize(model, outputs, errors, cell, 1)
             survivors.append((-logit, first + anchor, 1 / (1 + math.exp(-logit)), values))
 
 
@@ -96,7 +99,7 @@ def to_face(score, values, roi):
     cx, cy, bw, bh = values[:4]
     keypoints = [(x + values[i] * w, y + values[i + 1] * h) for i in range(4, SHAPE_VALUES, 2)]
     box = (x + (cx - bw / 2) * w, y + (cy - bh / 2) * h, bw * w, bh * h)
-    return Face(box, score, keypoints, to_angles(values[SHAPE_VALUES:]))
+    return Face(box, score, keypoints, to_angles(values[SHAPE_VALUES:-1]), math.exp(values[-1]))
 
 
 def to_angles(six):

@@ -37,8 +37,9 @@ def tenths(values):
 
 
 def to_json(face):
-    return '{"box":[%s],"score":%.2f,"keypoints":[%s],"yaw":%.1f,"pitch":%.1f,"roll":%.1f}' % (
-        (tenths(face.box), face.score, tenths([v for point in face.keypoints for v in point])) + face.angles
+    points = [value for point in face.keypoints for value in point]
+    return '{"box":[%s],"score":%.2f,"keypoints":[%s],"yaw":%.1f,"pitch":%.1f,"roll":%.1f,"err":%.1f}' % (
+        (tenths(face.box), face.score, tenths(points)) + face.angles + (face.err,)
     )
 
 

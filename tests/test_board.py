@@ -27,7 +27,7 @@ from blazeposer.stream import MAX_LINE, Record, parse_line, read_lines, read_rec
 Outputs = list[NDArray[np.int8]]
 
 # Of the size that a real file has; the two score maps differ, as they do there.
-QUANTIZATION = ((0.45, 3), (0.05, 20), (0.08, -12), (0.6, -7), (0.0085, 1), (0.0091, -2), (0.01, 0), (0.01, 0))
+QUANTIZATION = ((0.45, 3), (0.05, 20), (0.08, -12), (0.6, -7), (0.0085, 1), (0.0091, -2), (0.016, -128), (0.018, -120))
 FRAME = np.full((240, 320, 3), 90, np.uint8)
 
 
@@ -68,7 +68,7 @@ def synthetic_outputs(seed: int, faces: int = 3) -> Outputs:
     first, split = contract.GRIDS[0].count, contract.GRIDS[0].cells
     tensors = (
         regressors[:first], scores[:first], scores[first:], regressors[first:], six[:split], six[split:],
-        np.zeros(split), np.zeros(len(six) - split),
+        *np.split(np.log(rng.uniform(1, 60, len(six))), [split]),
     )  # fmt: skip
     return [
         np.clip(np.round(v.reshape(o.shape) / scale) + zero, -128, 127).astype(np.int8)
@@ -98,13 +98,14 @@ def assert_same(found: Any, expected: list[Face], pixels: float = 0.1, degrees: 
         turn = (np.array(face.angles) - reference.angles + 180) % 360 - 180
         np.testing.assert_allclose(turn, 0, atol=degrees)
         assert face.score == pytest.approx(reference.score, abs=0.006)
+        assert face.err == pytest.approx(reference.error, abs=min(degrees, 0.051))  # one decimal
 
 
 def test_constants_are_those_of_the_contract(board: ModuleType) -> None:
     names = [output.name for output in contract.OUTPUTS]
     first = 0
     for grid, found in zip(contract.GRIDS, board.MAPS, strict=True):
-        outputs = [names.index(f"{kind}_{grid.side}") for kind in ("scores", "regressors", "rotation")]
+        outputs = [names.index(f"{kind}_{grid.side}") for kind in ("scores", "regressors", "rotation", "error")]
         assert found == (first, grid.side, grid.anchors, *outputs)
         first += grid.count
     assert board.INPUT_SIZE == contract.REGRESSOR_UNIT
@@ -252,10 +253,10 @@ def test_line_of_four_extreme_faces_fits(fake_network: list[Outputs], model_path
     assert len(record.faces) == 4
     # Numbers of this line that grow while a camera runs, as long as they can be: seq, t_ms, fps.
     grown = len("9999999999") * 2 + len("999.9") - len(f"{record.seq}{record.t_ms}{record.fps:.1f}")
-    # Every angle and length of each face, at its longest.
-    longest = len("-179.9") * 3 + len("-999.9") * 16
+    # Every angle, error and length of each face, at its longest.
+    longest = len("-179.9") * 3 + len("180.0") + len("-999.9") * 16
     for face in record.faces:
-        numbers = [*face.box, *np.ravel(face.keypoints), *face.angles]
+        numbers = [*face.box, *np.ravel(face.keypoints), *face.angles, face.err]
         grown += longest - sum(len(f"{number:.1f}") for number in numbers)
     assert len(line) + grown <= MAX_LINE
 

@@ -29,13 +29,15 @@ class Outputs:
         box: tuple[float, float, float, float] = (0, 0, 32, 32),
         keypoints: float = 0.0,
         angles: tuple[float, float, float] | None = None,
+        error: float = 1.0,
     ) -> None:
-        """Set one anchor of a map: box in pixels of the input, from the anchor; its cell's rotation."""
-        regressors, scores, rotation = (0, 1, 4) if side == 16 else (3, 2, 5)
+        """Set an anchor: box in pixels of the input, from the anchor; its cell's rotation and error in degrees."""
+        regressors, scores, rotation, errors = (0, 1, 4, 6) if side == 16 else (3, 2, 5, 7)
         self.tensors[scores][0, index, 0] = logit
         self.tensors[regressors][0, index] = [*box, *[keypoints] * 12]
+        cell = index // (2 if side == 16 else 6)
+        self.tensors[errors][0, cell] = np.log(error)
         if angles:
-            cell = index // (2 if side == 16 else 6)
             self.tensors[rotation][0, cell] = rotation_from_angles(angles)[:2].ravel()
 
 
@@ -57,13 +59,14 @@ def test_nothing_is_found_in_nothing(outputs: Outputs) -> None:
     [(16, 0, (0.5, 0.5)), (16, 3, (1.5, 0.5)), (16, 511, (15.5, 15.5)), (8, 5, (0.5, 0.5)), (8, 49, (0.5, 1.5))],
 )
 def test_an_anchor_lies_at_its_cell(outputs: Outputs, side: int, index: int, centre: tuple[float, float]) -> None:
-    outputs.anchor(index, 3.0, side, box=(4, -4, 32, 16), keypoints=2.0, angles=(20, -10, 5))
+    outputs.anchor(index, 3.0, side, box=(4, -4, 32, 16), keypoints=2.0, angles=(20, -10, 5), error=7.0)
     (face,) = decode(outputs.tensors)
     cx, cy = np.array(centre) / side + np.array([4, -4]) / 128
     assert face.box == pytest.approx((cx - 0.125, cy - 0.0625, 0.25, 0.125))
     assert face.score == pytest.approx(probability(3.0))
     assert face.keypoints == pytest.approx(np.tile(np.array(centre) / side + 2 / 128, (6, 1)))
     assert face.angles == pytest.approx((20, -10, 5), abs=1e-4)
+    assert face.error == pytest.approx(7.0)
 
 
 @pytest.mark.parametrize("threshold", [0.2, 0.5, 0.9])
@@ -95,6 +98,19 @@ def test_overlapping_anchors_of_both_maps_are_blended_by_score(outputs: Outputs)
     assert face.rotation[0] == pytest.approx(first)
     assert face.rotation @ face.rotation.T == pytest.approx(np.eye(3))
     assert np.linalg.det(face.rotation) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(("best", "other"), [(4.0, 9.0), (9.0, 4.0), (4.0, 25.0)])
+def test_errors_are_blended_as_logarithms(outputs: Outputs, best: float, other: float) -> None:
+    """The geometric mean, weighted by score; anchors that do not survive or belong to another face have no say."""
+    outputs.anchor(2 * (16 * 4 + 4), 2.0, 16, error=best)
+    outputs.anchor(6 * (8 * 2 + 2), 1.0, 8, error=other)
+    outputs.anchor(2 * (16 * 4 + 5), -1.0, 16, error=60.0)
+    outputs.anchor(2 * (16 * 12 + 12), 1.5, 16, error=30.0)
+    face, far = decode(outputs.tensors)
+    a, b = probability(2.0), probability(1.0)
+    assert face.error == pytest.approx(best ** (a / (a + b)) * other ** (b / (a + b)))
+    assert far.error == pytest.approx(30.0)
 
 
 def test_group_overlaps_the_best_anchor_not_one_another(outputs: Outputs) -> None:
@@ -133,14 +149,14 @@ def test_overlap_is_intersection_over_union() -> None:
 
 
 def test_a_face_moves_into_a_region(outputs: Outputs) -> None:
-    outputs.anchor(2 * (16 * 8 + 8), 2.0, box=(0, 0, 32, 32), keypoints=4.0, angles=(10, 20, 30))
+    outputs.anchor(2 * (16 * 8 + 8), 2.0, box=(0, 0, 32, 32), keypoints=4.0, angles=(10, 20, 30), error=6.0)
     (face,) = decode(outputs.tensors)
     moved = face.moved(100, 50, 640, 320)
     centre = 8.5 / 16
     assert moved.box == pytest.approx((100 + (centre - 0.125) * 640, 50 + (centre - 0.125) * 320, 160, 80))
     assert moved.keypoints[3] == pytest.approx([100 + (centre + 4 / 128) * 640, 50 + (centre + 4 / 128) * 320])
     assert geodesic_degrees(moved.rotation, face.rotation) == pytest.approx(0)
-    assert moved.score == face.score
+    assert (moved.score, moved.error) == (face.score, face.error)
 
 
 def test_empty_anchors_cover_both_maps(outputs: Outputs) -> None:

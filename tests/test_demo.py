@@ -103,6 +103,7 @@ def test_board_and_host_agree_on_every_frame(streamed: dict[int, Record], detect
             assert np.ravel(board.keypoints) == pytest.approx(np.ravel(host.keypoints), abs=near), number
             assert board.angles == pytest.approx(host.angles, abs=near), number
             assert board.score == pytest.approx(host.score, abs=SCORE_ROUNDING + 1e-6), number
+            assert board.err == pytest.approx(host.error, abs=ROUNDING + 1e-3), number
 
 
 def test_frames_keep_the_camera_s_order_and_numbers(streamed: dict[int, Record]) -> None:
@@ -123,6 +124,7 @@ def test_demo_shows_compares_and_writes(
     done = blazeposer_command("demo", "--output", tmp_path / "demo")
     assert (done.status, done.err) == (0, "")
     assert done.out.count("\nframe ") + 1 == len(frames())
+    assert done.out.count(" err ") == sum(len(record.faces) for record in streamed.values())
     assert "correlation" in done.out
     assert "Stand-ins:" in done.out
     picture = cv2.imread(str(tmp_path / "demo" / "demo.png"))
@@ -159,8 +161,8 @@ def test_demo_ends_with_one_line_where_the_stream_fails(
 
 def test_match_takes_each_person_and_no_stranger() -> None:
     frame = next(frame for frame in frames() if len(frame.people) == 2)
-    faces = [Face(person.box, 0.9, np.zeros((6, 2)), np.eye(3)) for person in frame.people]
-    stranger = Face((0, 440, 30, 30), 0.99, np.zeros((6, 2)), np.eye(3))
+    faces = [Face(person.box, 0.9, np.zeros((6, 2)), np.eye(3), 5.0) for person in frame.people]
+    stranger = Face((0, 440, 30, 30), 0.99, np.zeros((6, 2)), np.eye(3), 5.0)
     assert match(frame, [stranger, *faces[::-1]]) == list(zip(frame.people, faces, strict=True))
     assert match(frame, [stranger]) == []
     assert match(Frame(()), [stranger]) == []

@@ -93,6 +93,7 @@ def test_json_of_a_picture(blazeposer_command: CommandLine, detector: Detector, 
     assert face["box"] == pytest.approx(expected.box, abs=0.06)
     assert face["score"] == pytest.approx(expected.score, abs=0.006)
     assert [face[name] for name in ANGLES] == pytest.approx(expected.angles, abs=0.06)
+    assert face["err"] == pytest.approx(expected.error, abs=0.06)
     assert tuple(face["keypoints"]) == KEYPOINTS
     assert list(face["keypoints"].values()) == [pytest.approx(point, abs=0.06) for point in expected.keypoints.tolist()]
 
@@ -102,7 +103,7 @@ def test_text_of_a_picture(blazeposer_command: CommandLine, portrait_path: Path)
     assert run.status == 0
     assert run.out.count("\n") == 1
     assert run.out.startswith("portrait.jpg: face at x ")
-    assert all(angle in run.out for angle in ANGLES)
+    assert all(f"  {name} " in run.out for name in (*ANGLES, "err"))
 
 
 def test_no_face_is_no_failure(blazeposer_command: CommandLine, tmp_path: Path) -> None:

@@ -206,6 +206,13 @@ def test_clock_measures_frames(camera: VirtualCamera) -> None:
     assert 0 < run(camera, script, "f") <= 20
 
 
+def test_row_of_one_value_is_an_array(camera: VirtualCamera, portrait: Image, network: Network) -> None:
+    """ulab 6.12 code/ndarray.c: each index takes one dimension away, and only the last one leaves a number."""
+    script = SENSOR + "def post(model, inputs, outputs): return [len(outputs[6][0, 7]), outputs[6][0, 7, 0]]\n" + MODEL
+    expected = network.run(camera_input(view(portrait)))[6][0, 7, 0]
+    assert run(camera, script, "m.predict([c.snapshot()])") == [1, int(expected)]
+
+
 def test_nonzero_gives_uint16_indices_for_each_dimension(
     camera: VirtualCamera, portrait: Image, network: Network
 ) -> None:

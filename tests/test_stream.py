@@ -21,16 +21,18 @@ FACE = {
     "yaw": 1.2,
     "pitch": -3.4,
     "roll": 0.5,
+    "err": 4.2,
 }
 LINE = json.dumps({"seq": 12, "t_ms": 3456, "fps": 9.8, "faces": [FACE]})
 
 
 def test_line_becomes_a_record() -> None:
     points = tuple((float(n), n + 0.5) for n in range(6))
-    face = StreamedFace((1.5, -2.0, 30.0, 40.5), 0.93, points, 1.2, -3.4, 0.5)
+    face = StreamedFace((1.5, -2.0, 30.0, 40.5), 0.93, points, 1.2, -3.4, 0.5, 4.2)
     assert parse_line(LINE) == Record(12, 3456, 9.8, (face,))
     assert parse_line(LINE.encode() + b"\r\n") == parse_line(LINE)
     assert face.angles == (1.2, -3.4, 0.5)
+    assert face.err == 4.2
 
 
 def test_line_without_faces() -> None:
@@ -58,6 +60,8 @@ def test_line_without_faces() -> None:
         LINE.replace("9.8", "9" * 400),
         LINE.replace("-3.4", "Infinity"),
         LINE.replace("-3.4", '"-3.4"'),
+        LINE.replace(', "err": 4.2', ""),
+        LINE.replace("4.2", "null"),
         LINE.replace("[1.5, ", "["),
         LINE.replace("[0.0, ", "["),
         LINE.replace('"faces": [', '"faces": [3, '),

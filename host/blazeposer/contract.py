@@ -70,7 +70,14 @@ OUTPUTS = (
     Output("error_16", (1, GRIDS[0].cells, 1)),
     Output("error_8", (1, GRIDS[1].cells, 1)),
 )
-"""Scores are logits. Errors are the natural logarithm of the expected angular error in degrees."""
+"""Scores are logits. Errors are the natural logarithm of the angle, in degrees, to be expected between the predicted
+and the true rotation."""
+
+MAX_FILE_BYTES = 126_000
+"""Of the INT8 file: with its ROMFS header it fits the 131,072 bytes that the OpenMV H7 has for models."""
+MAX_ARENA_BYTES = 235_520
+"""Working memory as TFLite Micro counts it on a 64-bit PC: what the H7 and the Nicla Vision have in one block, less
+scripts and pictures. A camera, with pointers of 32 bits, needs less."""
 
 SCORE_THRESHOLD = 0.5
 """A face counts when its best anchor reaches this probability."""
@@ -95,7 +102,7 @@ def anchors() -> NDArray[np.float32]:
 
 
 def cell_of_anchor() -> NDArray[np.int64]:
-    """(896,) row of each anchor in the rotations of both maps stacked (320 rows): every anchor of a cell shares one."""
+    """(896,) row of each anchor in the rotations and errors of both maps stacked (320 rows)."""
     first, second = GRIDS
     return np.concatenate(
         [np.arange(first.count) // first.anchors, first.cells + np.arange(second.count) // second.anchors]

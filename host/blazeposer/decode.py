@@ -3,9 +3,10 @@
 1. An anchor survives if its score reaches the threshold.
 2. Its regressors / 128 are box centre, width, height and six keypoints; centres are relative to the anchor's.
 3. Weighted non-maximum suppression ("blending" in Bazarevsky et al., "BlazeFace", 2019): the best survivor takes all
-   that overlap it by more than 0.3 intersection over union; box, keypoints and the six rotation values are their mean,
-   weighted by score.
-4. The blended six values become a rotation matrix by Gram-Schmidt, and that the angles (see `rotation.py`).
+   that overlap it by more than 0.3 intersection over union; box, keypoints, the six rotation values and the logarithm
+   of the pose's expected error are their mean, weighted by score.
+4. The blended six values become a rotation matrix by Gram-Schmidt, and that the angles (see `rotation.py`); the
+   blended logarithm becomes degrees.
 """
 
 from __future__ import annotations
@@ -53,6 +54,8 @@ class Face:
     """(6, 2) x, y in the order of `contract.KEYPOINTS`."""
     rotation: Floats
     """(3, 3) from the head to the camera, see `rotation.py`."""
+    error: float
+    """How wrong `rotation` is expected to be: the angle between it and the true one, degrees, above 0."""
 
     @property
     def angles(self) -> tuple[float, float, float]:
@@ -84,7 +87,8 @@ def decode(
     survivors = survivors[np.argsort(-logits[survivors], kind="stable")]  # equal scores: the lower anchor first
     scores = 1 / (1 + np.exp(-logits[survivors]))
     shapes = _both_maps(outputs, "regressors")[survivors] / REGRESSOR_UNIT + _ORIGIN[survivors]
-    values = np.hstack([shapes, _both_maps(outputs, "rotation")[_CELL[survivors]]])
+    poses = np.hstack([_both_maps(outputs, "rotation"), _both_maps(outputs, "error")])
+    values = np.hstack([shapes, poses[_CELL[survivors]]])
 
     faces: list[Face] = []
     while len(values) and len(faces) < max_faces:
@@ -111,7 +115,8 @@ def _face(values: Floats, score: float) -> Face:
         box=(cx - w / 2, cy - h / 2, w, h),
         score=score,
         keypoints=values[BOX_VALUES:REGRESSOR_VALUES].reshape(len(KEYPOINTS), 2),
-        rotation=rotation_from_six(values[REGRESSOR_VALUES:]),
+        rotation=rotation_from_six(values[REGRESSOR_VALUES:-1]),
+        error=float(np.exp(values[-1])),
     )
 
 

@@ -1,4 +1,4 @@
-"""Draw faces on a picture: box, keypoints, the head's three axes and the angles. Pictures are (h, w, 3) uint8 RGB."""
+"""Draw faces on a picture: box, keypoints, the head's axes, angles and their error. Pictures: (h, w, 3) uint8 RGB."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def draw_faces(image: Image, faces: Sequence[Face]) -> Image:
         _keypoints(canvas, face, thickness)
         _axes(canvas, face, thickness)
     for face in faces:  # text last: no other face's lines run through it
-        _angles(canvas, face, thickness)
+        _text(canvas, face, thickness)
     return canvas
 
 
@@ -65,20 +65,23 @@ def _axes(canvas: Image, face: Face, thickness: int) -> None:
             cv2.line(canvas, _pixel(x, y), tip, color, 2 * thickness + extra, cv2.LINE_AA)
 
 
-def _angles(canvas: Image, face: Face, thickness: int) -> None:
-    """White text on a black plate above the box, or below it where there is no room, moved into the picture."""
+def _text(canvas: Image, face: Face, thickness: int) -> None:
+    """White text on black plates above the box, or below it where there is no room, moved into the picture."""
     yaw, pitch, roll = face.angles
-    text = f"yaw {yaw:+.0f} pitch {pitch:+.0f} roll {roll:+.0f}"
+    angles, error = f"yaw {yaw:+.0f} pitch {pitch:+.0f} roll {roll:+.0f}", f"err {face.error:.1f}"
     height, width = canvas.shape[:2]
-    unit, _ = cv2.getTextSize(text, _FONT, 1.0, 1)[0]
+    unit, _ = cv2.getTextSize(angles, _FONT, 1.0, 1)[0]
     scale = min(float(np.clip(face.box[2] * _TEXT_WIDTH / unit, *_LETTER_SCALES)), 0.95 * width / unit)
-    (w, h), baseline = cv2.getTextSize(text, _FONT, scale, thickness)
-    w, h = w + 2 * baseline, h + 2 * baseline  # the plate
+    (w, h), rim = cv2.getTextSize(angles, _FONT, scale, thickness)
+    w, h = w + 2 * rim, h + 2 * rim  # the plate
     x, y, _, side = face.box
-    y = y - h if y >= h else y + side
-    left, top = _pixel(min(max(x, 0), width - w), min(max(y, 0), height - h))
-    cv2.rectangle(canvas, (left, top), (left + w, top + h), PLATE, cv2.FILLED)
-    cv2.putText(canvas, text, (left + baseline, top + h - baseline), _FONT, scale, LETTERS, thickness, cv2.LINE_AA)
+    y = y - 2 * h if y >= 2 * h else y + side
+    left, top = _pixel(min(max(x, 0), width - w), min(max(y, 0), height - 2 * h))
+    for line in (angles, error):
+        w = cv2.getTextSize(line, _FONT, scale, thickness)[0][0] + 2 * rim
+        cv2.rectangle(canvas, (left, top), (left + w, top + h), PLATE, cv2.FILLED)
+        cv2.putText(canvas, line, (left + rim, top + h - rim), _FONT, scale, LETTERS, thickness, cv2.LINE_AA)
+        top += h
 
 
 def _pixel(x: float, y: float) -> tuple[int, int]:

@@ -1,7 +1,7 @@
 """The stream of a camera: one JSON line a frame, as `board/main.py` prints it.
 
     {"seq": 12, "t_ms": 3456, "fps": 9.8, "faces": [{"box": [x, y, w, h], "score": 0.93,
-     "keypoints": [x0, y0, ..., x5, y5], "yaw": 1.2, "pitch": -3.4, "roll": 0.5}]}
+     "keypoints": [x0, y0, ..., x5, y5], "yaw": 1.2, "pitch": -3.4, "roll": 0.5, "err": 4.2}]}
 
 This module is the only place on the PC that knows these names. A test holds it and `board/main.py` together.
 """
@@ -43,6 +43,8 @@ class StreamedFace:
     yaw: float
     pitch: float
     roll: float
+    err: float
+    """Expected angle between the streamed and the true rotation."""
 
     @property
     def angles(self) -> tuple[float, float, float]:
@@ -83,7 +85,7 @@ def _face(values: Any) -> StreamedFace:
         (box[0], box[1], box[2], box[3]),
         _finite(values["score"]),
         tuple(zip(points[::2], points[1::2], strict=True)),
-        *(_finite(values[name]) for name in ANGLES),
+        *(_finite(values[name]) for name in (*ANGLES, "err")),
     )
 
 

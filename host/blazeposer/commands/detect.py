@@ -63,8 +63,8 @@ def command(
     """Find faces in SOURCE: a picture, a folder of pictures, a video, or the index of a webcam (0 is the first).
 
     A webcam runs until ^C. Lengths are pixels; yaw, pitch and roll are degrees: positive yaw looks to the picture's
-    left, positive pitch up, positive roll tilts clockwise. The drawn axes are x red (the head's left-right axis),
-    y green (up) and z blue (where the face looks).
+    left, positive pitch up, positive roll tilts clockwise; err is how far off this pose is expected to be. The drawn
+    axes are x red (the head's left-right axis), y green (up) and z blue (where the face looks).
     """
     detector = Detector(model, runtime, input_path, threshold, max_faces)
     pictures = open_source(source)
@@ -103,6 +103,7 @@ def as_record(name: str, number: int, image: Image, faces: list[Face]) -> dict[s
                 "score": round(face.score, 2),
                 "keypoints": dict(zip(KEYPOINTS, face.keypoints.round(1).tolist(), strict=True)),
                 **{name: round(angle, 1) for name, angle in zip(ANGLES, face.angles, strict=True)},
+                "err": round(face.error, 1),
             }
             for face in faces
         ],
@@ -115,6 +116,7 @@ def _as_text(pictures: Source, record: dict[str, Any]) -> str:
     lines = [
         f"{name}: face at x {x:.0f} y {y:.0f} w {w:.0f} h {h:.0f}  score {face['score']:.2f}  "
         + "  ".join(f"{angle} {face[angle]:+.1f}" for angle in ANGLES)
+        + f"  err {face['err']:.1f}"
         for face in record["faces"]
         for x, y, w, h in [face["box"]]
     ]

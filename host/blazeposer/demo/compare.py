@@ -27,7 +27,8 @@ MAX_OFFSET = 0.5
 def face_in_picture(face: StreamedFace) -> Face:
     """A streamed face in the frame's pixels, as the drawing functions take it."""
     rotation = rotation_from_angles(face.angles)
-    return Face(face.box, face.score, np.array(face.keypoints), rotation).moved(0, 0, TO_PICTURE, TO_PICTURE)
+    window = Face(face.box, face.score, np.array(face.keypoints), rotation, face.err)
+    return window.moved(0, 0, TO_PICTURE, TO_PICTURE)
 
 
 def match(frame: Frame, faces: Sequence[Face]) -> list[tuple[Person, Face]]:

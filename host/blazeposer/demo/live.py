@@ -80,11 +80,15 @@ def _panel(number: int, frame: Frame, record: Record) -> Panel:
         if known:
             row.append(f"   known {known[axis]:+6.1f}", style="dim")
         rows.append(row)
+    if record.faces:
+        rows.append(Text(f"  err  {record.faces[0].err:.1f} degrees expected"))
     title = f"frame {number} · {len(record.faces)} of {len(frame.people)} faces · {record.fps:.1f} fps of a stand-in"
     return Panel(Group(*rows), title=title, expand=False)
 
 
 def _line(number: int, frame: Frame, record: Record) -> str:
-    streamed = "; ".join(" ".join(f"{angle:+.1f}" for angle in face.angles) for face in record.faces)
+    streamed = "; ".join(
+        " ".join(f"{angle:+.1f}" for angle in face.angles) + f" err {face.err:.1f}" for face in record.faces
+    )
     known = "; ".join(" ".join(f"{angle:+.1f}" for angle in person.angles) for person in frame.people)
     return f"frame {number}: {len(record.faces)} faces, yaw pitch roll {streamed or '-'}; known {known or '-'}"
