@@ -33,6 +33,14 @@ def write_pool(
     np.save(folder / f"{name}_landmarks68.npy", np.broadcast_to(corners, (len(rows), 68, 2)))
 
 
+def write_backgrounds(folder: Path) -> None:
+    """Write `faceless.zip`: four plain pictures, of which the even ones are for training."""
+    with zipfile.ZipFile(folder / "faceless.zip", "w") as archive:
+        for number in range(4):
+            picture = np.full((140, 160, 3), 40 * number, np.uint8)
+            archive.writestr(f"{number:06d}.png", cv2.imencode(".png", picture)[1].tobytes())
+
+
 def drawn_face(seed: int) -> NDArray[np.uint8]:
     """(96, 96, 3) RGB: a disc with eyes and mouth on noise."""
     image = np.random.default_rng(seed).integers(60, 90, (96, 96, 3)).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""`blazeposer evaluate`: on a made-up pool, and the figures that the committed network is held to."""
+"""`blazeposer evaluate`: on made-up data, and the figures that the committed network is held to."""
 
 from __future__ import annotations
 
@@ -6,17 +6,22 @@ import json
 import shutil
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from blazeposer.interpreter import open_network
 from blazeposer.manifest import manifest_path, read_manifest
 from blazeposer.prepare import Image
-from blazeposer_training.data import TEST_POOL, read_pool
+from blazeposer_training.data import TEST_POOL
+from blazeposer_training.datasets import read_dataset
 from blazeposer_training.evaluate import evaluate
 from conftest import CommandLine
+from official import RGB_CAL, write_300w, write_image, write_wider
 from pools import write_pool
 
 FACE = {"yaw": 0, "pitch": -5, "roll": 3, "width": 512, "height": 512, "x0": 172, "y0": 70, "x1": 272, "y1": 190}
+BOX = (172.0, 70.0, 272.0, 190.0)
 
 
 @pytest.fixture
@@ -29,15 +34,18 @@ def folder(tmp_path: Path, portrait: Image) -> Path:
     return tmp_path
 
 
-def test_prints_and_records_what_it_measured(
-    folder: Path, tmp_path: Path, model_path: Path, blazeposer_command: CommandLine
-) -> None:
-    model = tmp_path / model_path.name
+@pytest.fixture
+def model(tmp_path: Path, model_path: Path) -> Path:
+    """A copy of the committed network, to record figures in."""
     for path in (model_path, manifest_path(model_path)):
         shutil.copy(path, tmp_path)
+    return tmp_path / model_path.name
+
+
+def test_prints_and_records_what_it_measured(folder: Path, model: Path, blazeposer_command: CommandLine) -> None:
     run = blazeposer_command("evaluate", "--data", folder, "--model", model, "--record")
     assert run.status == 0, run.err
-    for words in ("INT8, reference kernels", "clean", "camera", "0.5000"):
+    for words in ("INT8, reference kernels", "clean", "camera", "0.5000", "surest half"):
         assert words in run.out
     figures = read_manifest(model).figures[TEST_POOL]
     assert figures["runtime"] == "reference"
@@ -48,6 +56,92 @@ def test_prints_and_records_what_it_measured(
     assert read_manifest(model).figures["biwi"] == "not measured"
 
 
+def test_a_report_holds_the_figures_and_no_picture(
+    folder: Path, model: Path, tmp_path: Path, blazeposer_command: CommandLine
+) -> None:
+    arguments = ("--data", folder, "--model", model, "--input", "clean", "--runtime", "xnnpack", "--report")
+    pages = []
+    for name in ("first", "second"):
+        run = blazeposer_command("evaluate", *arguments, tmp_path / name)
+        assert run.status == 0, run.err
+        assert sorted(path.name for path in (tmp_path / name).iterdir()) == ["report.html", "report.json"]
+        pages.append((tmp_path / name / "report.html").read_bytes())
+    assert pages[0] == pages[1]
+    assert str(tmp_path) not in pages[0].decode()
+    figures = json.loads((tmp_path / "first" / "report.json").read_text())
+    assert figures["dataset"] == TEST_POOL
+    assert figures["command"].startswith(f"blazeposer evaluate --dataset {TEST_POOL} --model {model.name}")
+    assert figures["inputs"]["clean"]["found"] == 1
+
+
+def test_an_official_data_set_is_measured_by_its_name(
+    tmp_path: Path, portrait: Image, model_path: Path, blazeposer_command: CommandLine
+) -> None:
+    write_300w(tmp_path / "image00002.jpg", portrait, (0, -5, 3), BOX, "pt3d_68")
+    arguments = (
+        "evaluate",
+        "--dataset",
+        "aflw2000",
+        "--data",
+        tmp_path,
+        "--input",
+        "clean",
+        "--report",
+        tmp_path / "out",
+    )
+    run = blazeposer_command(*arguments)
+    assert run.status == 0, run.err
+    figures = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert (figures["faces"], figures["inputs"]["clean"]["found"]) == (1, 1)
+    assert figures["inputs"]["clean"]["mae"]["mean"] < 15
+
+
+def test_a_head_s_centre_finds_the_face_of_biwi(tmp_path: Path, portrait: Image, model_path: Path) -> None:
+    # A frame of 640 x 480 with the portrait, and a head's centre that projects to the middle of its face.
+    frame = np.zeros((480, 640, 3), np.uint8)
+    frame[:, 80:560] = cv2.resize(portrait, (480, 480))
+    face = np.array([80 + 222 * 480 / 512, 130 * 480 / 512])
+    depth = 700.0
+    for sequence in range(1, 25):
+        part = tmp_path / f"{sequence:02d}"
+        part.mkdir()
+        (part / "rgb.cal").write_text(RGB_CAL)
+    # the translation between the cameras is 24 mm, less than the rule's 120
+    x, y = (face - (320, 240.5)) / 517.679 * depth
+    (tmp_path / "03" / "frame_00003_pose.txt").write_text(f"1 0 0 \n0 1 0 \n0 0 1 \n\n{x} {y} {depth} \n")
+    (tmp_path / "03" / "frame_00004_pose.txt").write_text(f"1 0 0 \n0 1 0 \n0 0 1 \n\n{x + 400} {y} {depth} \n")
+    for number in ("00003", "00004"):
+        write_image(tmp_path / "03" / f"frame_{number}_rgb.png", frame)
+    scores = evaluate(open_network(model_path), read_dataset("biwi-2", tmp_path), "clean")
+    assert scores.found.tolist() == [True, False]
+
+
+def test_detection_sets_get_average_precision(
+    tmp_path: Path, portrait: Image, model: Path, blazeposer_command: CommandLine
+) -> None:
+    # The network's own box is the label of the first picture; the second's label is where no face is.
+    found = blazeposer_command("detect", "--json", "--model", model, write_portrait(tmp_path, portrait))
+    x, y, w, h = json.loads(found.out)["faces"][0]["box"]
+    line = "0 0 0 0 0 0"
+    text = f"0--A/1.png\n1\n{x:.0f} {y:.0f} {w:.0f} {h:.0f} {line}\n0--A/2.png\n1\n300 300 140 140 {line}\n"
+    data = tmp_path / "wider"
+    write_wider(data, text, {"0--A/1.png": portrait, "0--A/2.png": np.zeros_like(portrait)})
+    arguments = ("evaluate", "--dataset", "wider", "--data", data, "--model", model, "--input", "clean", "--record")
+    run = blazeposer_command(*arguments, "--report", tmp_path / "out")
+    assert run.status == 0, run.err
+    assert "16 px and more" in run.out
+    figures = read_manifest(model).figures["wider"]["clean"]
+    faces, precision = figures["faces"], figures["average_precision"]
+    assert (faces["0"], faces["16"], faces["32"]) == (2, 2, 1)  # the portrait's is less than 32 pixels of 128
+    assert (precision["0"], precision["16"], precision["32"]) == (pytest.approx(0.5), pytest.approx(0.5), 0)
+    assert "average_precision" in (tmp_path / "out" / "report.json").read_text()
+
+
+def write_portrait(folder: Path, portrait: Image) -> Path:
+    write_image(folder / "portrait.png", portrait)
+    return folder / "portrait.png"
+
+
 def test_without_data_it_says_where_to_name_them(
     tmp_path: Path, blazeposer_command: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -56,13 +150,16 @@ def test_without_data_it_says_where_to_name_them(
     assert run.status == 1
     assert len(run.err.splitlines()) == 1
     assert "BLAZEPOSER_DATA" in run.err
-    assert blazeposer_command("evaluate", "--data", tmp_path).status == 1
+    for name in (TEST_POOL, "biwi", "no_such_set"):
+        run = blazeposer_command("evaluate", "--dataset", name, "--data", tmp_path)
+        assert run.status == 1
+        assert len(run.err.splitlines()) == 1
 
 
 @pytest.mark.data
 def test_the_committed_network_keeps_its_promise(data_dir: Path, model_path: Path) -> None:
     """At most 6.0 degrees on detected faces at a recall of at least 0.985, by LiteRT's reference kernels."""
-    scores = evaluate(open_network(model_path), read_pool(data_dir, TEST_POOL), "clean")
+    scores = evaluate(open_network(model_path), read_dataset(TEST_POOL, data_dir), "clean")
     assert len(scores.labels) == 979
     assert scores.recall >= 0.985
     assert scores.mean <= 6.0

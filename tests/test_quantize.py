@@ -21,9 +21,11 @@ from blazeposer.interpreter import open_network
 from blazeposer.manifest import read_manifest
 from blazeposer.prepare import Image, camera_input, to_float, to_int8
 from blazeposer.resources import models_dir
+from blazeposer_training.architecture import ORIGINAL
 from blazeposer_training.calibrate import equalize, quantize, to_network
 from blazeposer_training.export import activation_quantization, float_layers, int8_layers
 from blazeposer_training.flatbuffer import write_tflite
+from blazeposer_training.graph import operations
 from blazeposer_training.model import BlazePoser
 from blazeposer_training.quantized import QuantizedBlazePoser, Quantizer
 from blazeposer_training.weights import blazeface_path, load, load_blazeface
@@ -76,8 +78,8 @@ def test_the_start_is_the_original_blazeface(portrait: Image) -> None:
     """Outputs 0 to 3 against the file that MediaPipe ships, whose maps are concatenated: regressors, then scores."""
     image = to_float(camera_input(portrait))
     regressors, scores = litert(blazeface_path().read_bytes(), image)
-    start = load_blazeface(BlazePoser()).eval()
-    ours = litert(write_tflite(float_layers(start), {}), image)
+    start = load_blazeface(BlazePoser(ORIGINAL)).eval()
+    ours = litert(write_tflite(float_layers(start), {}, graph=operations(ORIGINAL)), image)
     assert np.abs(np.concatenate([ours[0], ours[3]], axis=1) - regressors).max() < 1e-3
     assert np.abs(np.concatenate([ours[1], ours[2]], axis=1) - scores).max() < 1e-3
 

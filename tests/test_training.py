@@ -1,10 +1,12 @@
-"""Training, on drawn faces: what the losses reward, that pictures and labels stay together, that a run resumes."""
+"""Training, on drawn faces: what the losses reward, that a run resumes, that processes train one network."""
 
 from __future__ import annotations
 
+import json
+import os
+import socket
 import zipfile
-from dataclasses import replace
-from functools import partial
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import cv2
@@ -13,17 +15,23 @@ import pytest
 
 pytest.importorskip("torch", reason="needs the extra `train`")
 import torch
+from torch.multiprocessing.spawn import spawn
 
 from blazeposer.contract import INPUT_SIZE
 from blazeposer.errors import BlazePoserError
 from blazeposer.rotation import angles_from_rotation, rotation_from_angles, rotation_from_six
 from blazeposer_training import data, losses, train, weights
-from blazeposer_training.augment import Placement, moved_points, moved_rotation, random_placement, transform
-from blazeposer_training.batches import Batch, TrainingBatches, balance, validation_batches
-from blazeposer_training.losses import AngleBins, Prediction, Target
+from blazeposer_training.architecture import ARCHITECTURE, ORIGINAL
+from blazeposer_training.batches import Batch
+from blazeposer_training.expected_error import calibrate_error
+from blazeposer_training.learner import Learner, to_input
+from blazeposer_training.losses import AngleBins, Detections, Pose, Target
+from blazeposer_training.metrics import Scores
 from blazeposer_training.model import BlazePoser
+from blazeposer_training.processes import Processes, join
+from blazeposer_training.recipe import Recipe, read_recipe
 from conftest import CommandLine
-from pools import write_pool
+from pools import write_backgrounds, write_pool
 
 
 def face(number: int, **values: object) -> dict[str, object]:
@@ -34,10 +42,7 @@ def face(number: int, **values: object) -> dict[str, object]:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     write_pool(tmp_path, "aflw", [face(i) for i in range(12)] + [face(i, split="val") for i in range(12, 16)])
-    with zipfile.ZipFile(tmp_path / "faceless.zip", "w") as archive:
-        for number in range(4):
-            picture = np.full((140, 160, 3), 40 * number, np.uint8)
-            archive.writestr(f"{number:06d}.png", cv2.imencode(".png", picture)[1].tobytes())
+    write_backgrounds(tmp_path)
     return tmp_path
 
 
@@ -72,50 +77,6 @@ def test_corrupt_pictures_are_named(folder: Path) -> None:
         data.read_backgrounds(folder)
 
 
-def test_picture_and_label_turn_together() -> None:
-    """A head of 3D points, seen and then placed, is the head with the moved rotation, seen at its new place."""
-    rng = np.random.default_rng(5)
-    points = rng.normal(size=(60, 3))
-    for _ in range(20):
-        rotation = rotation_from_angles(rng.uniform([-80, -50, -40], [80, 50, 40]))
-        placement = random_placement(rng)
-        seen = (points @ rotation.T)[:, :2] * (30, -30) + (70, 80)  # x right, y up becomes y down
-        box = np.concatenate([seen.min(axis=0), seen.max(axis=0)])
-        moved = moved_points(seen, transform(box, placement))
-        mirrored = points * (-1, 1, 1) if placement.mirrored else points  # the head's own left becomes its right
-        expected = (mirrored @ moved_rotation(rotation, placement).T)[:, :2] * (1, -1)
-        scale = placement.size * INPUT_SIZE / max(box[2:] - box[:2]) * 30
-        np.testing.assert_allclose(moved - moved.mean(axis=0), (expected - expected.mean(axis=0)) * scale, atol=1e-6)
-        middle = ((box[:2] + box[2:]) / 2)[None]
-        centre = moved_points(middle, transform(box, placement))[0] / INPUT_SIZE
-        np.testing.assert_allclose(centre, (placement.x, placement.y), atol=1e-9)
-
-
-def test_an_upright_placement_changes_no_rotation() -> None:
-    rotation = rotation_from_angles([30, 10, -5])
-    np.testing.assert_allclose(moved_rotation(rotation, Placement(0.4, 0.5, 0.5, 0, False)), rotation)
-
-
-def test_rare_poses_are_drawn_more_often() -> None:
-    angles = np.zeros((1000, 3))
-    angles[:40, 0] = 70
-    chances = balance(angles)
-    assert chances[0] == pytest.approx(chances[-1] * np.sqrt(960 / 40))
-
-
-def test_batches_are_the_same_whenever_asked_for(folder: Path) -> None:
-    pool = data.read_pool(folder, "aflw", "train")
-    backgrounds = data.read_backgrounds(folder)
-    late = TrainingBatches(pool, backgrounds, 8, range(3, 6), seed=1)[2]
-    whole = TrainingBatches(pool, backgrounds, 8, range(6), seed=1)[5]
-    assert torch.equal(late.pictures, whole.pictures)
-    assert torch.equal(late.rotations, whole.rotations)
-    other = TrainingBatches(pool, backgrounds, 8, range(6), seed=2)[5]
-    assert not torch.equal(other.pictures, whole.pictures)
-    checks = [next(validation_batches(pool, backgrounds, 8)) for _ in range(2)]
-    assert torch.equal(checks[0].pictures, checks[1].pictures)
-
-
 def test_network_starts_as_the_original(portrait: np.ndarray) -> None:
     """Outputs 0 to 3 equal MediaPipe's tflite to 1e-3, through the folded biases and the contract's order."""
     from ai_edge_litert.interpreter import Interpreter
@@ -128,7 +89,7 @@ def test_network_starts_as_the_original(portrait: np.ndarray) -> None:
     tensors = [original.get_tensor(detail["index"]) for detail in original.get_output_details()]
     regressors, scores = sorted(tensors, key=lambda tensor: -tensor.shape[-1])
     with torch.no_grad():
-        ours = weights.load_blazeface(BlazePoser())(train.to_input(torch.from_numpy(picture[None])))
+        ours = weights.load_blazeface(BlazePoser(ORIGINAL))(to_input(torch.from_numpy(picture[None])))
     np.testing.assert_allclose(torch.cat([ours[0], ours[3]], 1), regressors, atol=1e-3)
     np.testing.assert_allclose(torch.cat([ours[1], ours[2]], 1), scores, atol=1e-3)
     assert scores.max() > 0  # it does find the portrait's face
@@ -163,51 +124,109 @@ def target() -> Target:
     labels = rotation_from_angles([[20, -10, 5], [-60, 20, 0], [0, 0, 0]])
     boxes = torch.tensor([[0.3, 0.3, 0.7, 0.7], [0.1, 0.1, 0.9, 0.9], [0, 0, 0, 0]])
     rotations = torch.from_numpy(labels).float()
-    return Target(logits, torch.zeros(3, 896, 16), rotations, boxes, torch.tensor([1.0, 1.0, 0.0]))
+    detections = Detections(logits, torch.zeros(3, 896, 16))
+    return Target(detections, rotations, boxes, torch.tensor([1.0, 1.0, 0.0]), torch.tensor([6.0, 6.0, 0.0]))
 
 
-def perfect(target: Target) -> Prediction:
+def perfect(target: Target) -> tuple[Detections, Pose]:
     six = target.rotations[:, :2].flatten(1)[:, None].repeat(1, 320, 1)
     bins = losses.soft_bins(losses.angles_from_rotation(target.rotations)).log()[:, None].repeat(1, 320, 1, 1)
-    return Prediction(target.logits.clone(), target.regressors.clone(), six, bins)
+    found = Detections(target.detections.logits.clone(), target.detections.regressors.clone())
+    return found, Pose(six, torch.zeros(3, 320), bins)
 
 
 def test_losses_are_least_at_the_truth(target: Target) -> None:
-    _, terms = losses.total_loss(perfect(target), target)
+    found, pose = perfect(target)
+    _, terms = losses.total_loss(found, pose, target)
     assert terms["scores"] == pytest.approx(0, abs=1e-5)
     assert terms["regressors"] == 0
     for name in ("rotation", "blended", "unit"):
         assert terms[name] < 0.01
-    turned = perfect(target)
     wrong = torch.from_numpy(rotation_from_angles([[30, -10, 5], [-50, 20, 0], [0, 0, 0]])).float()
-    turned.rotation = wrong[:, :2].flatten(1)[:, None].repeat(1, 320, 1)
-    _, worse = losses.total_loss(turned, target)
+    pose.rotation = wrong[:, :2].flatten(1)[:, None].repeat(1, 320, 1)
+    _, worse = losses.total_loss(found, pose, target)
     assert worse["rotation"] == pytest.approx(np.sqrt(4 - 4 * np.cos(np.radians(10))) / np.sqrt(2), rel=0.02)
     assert worse["angles"] > terms["angles"] + 0.05
     assert worse["scores"] == terms["scores"]
 
 
 def test_a_face_that_the_original_misses_is_no_negative(target: Target) -> None:
-    eager = perfect(target)
+    eager, pose = perfect(target)
     inside = losses.inside_boxes(target.boxes)[1].bool()
     eager.logits[1, inside] = 5.0
-    assert losses.total_loss(eager, target)[1]["scores"] == pytest.approx(0, abs=1e-5)
+    assert losses.total_loss(eager, pose, target)[1]["scores"] == pytest.approx(0, abs=1e-5)
     eager.logits[2, 0] = 5.0  # but a face in the empty picture is a false alarm
-    assert losses.total_loss(eager, target)[1]["scores"] > 1
+    assert losses.total_loss(eager, pose, target)[1]["scores"] > 1
 
 
 def test_classification_alone_changes_weights_that_ship(target: Target) -> None:
-    model, bins = BlazePoser(), AngleBins()
-    rotation, logits = losses.poses(model, bins, (torch.randn(3, 88, 16, 16), torch.randn(3, 96, 8, 8)))
-    losses.pose_terms(rotation, logits, target, losses.inside_boxes(target.boxes))["bins"].backward()
+    model = BlazePoser()
+    pose = losses.poses(model, AngleBins(), random_taps())
+    losses.pose_terms(pose, target, losses.inside_boxes(target.boxes))["bins"].backward()
     for head in model.pose_heads:
-        for layer in (head.depthwise, head.hidden):
-            assert layer.weight.grad is not None
-            assert layer.weight.grad.abs().max() > 0
+        assert head.hidden.weight.grad is not None
+        assert head.hidden.weight.grad.abs().max() > 0
 
 
-def run(folder: Path, where: Path, recipe: train.Recipe) -> dict[str, torch.Tensor]:
-    train.train(folder, recipe, where, None, workers=0, every=2)
+def random_taps() -> tuple[torch.Tensor, torch.Tensor]:
+    first, second = ARCHITECTURE.tap_channels
+    return torch.randn(3, first, 16, 16), torch.randn(3, second, 8, 8)
+
+
+def test_the_expected_error_costs_the_angles_nothing(target: Target) -> None:
+    model = BlazePoser()
+    pose = losses.poses(model, AngleBins(), random_taps())
+    losses.pose_terms(pose, target, losses.inside_boxes(target.boxes))["error"].backward()
+    for head in model.pose_heads:
+        assert head.error.bias is not None
+        assert head.error.bias.grad is not None
+        assert head.error.bias.grad.abs() > 0
+        assert head.hidden.weight.grad is None
+        assert head.rotation.weight.grad is None
+
+
+def test_the_expected_error_is_least_at_the_angle_and_the_labels_own() -> None:
+    """10 degrees of residual and a spread of 4: the label's own error is 4 / sqrt 2, the expected one 10.4 in all."""
+    predicted, label = (torch.from_numpy(rotation_from_angles([[yaw, 0, 0]])).float() for yaw in (10, 0))
+    log_error = torch.tensor([0.0], requires_grad=True)
+    optimizer = torch.optim.Adam([log_error], 0.1)
+    for _ in range(300):
+        optimizer.zero_grad()
+        losses.error_likelihood(log_error, predicted, label, torch.tensor([4.0])).sum().backward()
+        optimizer.step()
+    assert log_error.exp().item() == pytest.approx(np.sqrt(100 + 8), rel=0.01)
+
+
+def test_calibrated_errors_are_true_on_average() -> None:
+    rng = np.random.default_rng(0)
+    true_mean = np.exp(rng.uniform(0.5, 3, 4000))
+    actual, labels = rng.exponential(true_mean), np.zeros((4000, 3))
+    found = np.where(rng.random(4000) < 0.01, np.nan, 1.0)
+    scores = Scores(labels, labels, actual * found, np.exp((np.log(true_mean) - 1) / 2) * found)
+    model = BlazePoser()
+    torch.nn.init.normal_(model.pose_heads[0].error.weight)
+    taps = random_taps()
+    before = model.pose(taps)[2]
+    slope, offset = calibrate_error(model, scores, np.zeros(4000))
+    assert slope == pytest.approx(2, abs=0.1)
+    assert offset == pytest.approx(1, abs=0.1)
+    torch.testing.assert_close(model.pose(taps)[2], slope * before + offset)
+
+
+TINY = replace(
+    read_recipe("quick"),
+    steps=4,
+    batch=4,
+    warmup=1,
+    distil_steps=4,
+    distil_rate=1e-4,
+    cached_batches=2,
+    cached_epochs=1,
+)
+
+
+def run(folder: Path, where: Path, recipe: Recipe, **options: object) -> dict[str, torch.Tensor]:
+    train.train(folder, recipe, where, every=2, **options)  # type: ignore[arg-type]
     return weights.load(where / "average.safetensors").state_dict()
 
 
@@ -215,30 +234,80 @@ def test_a_stopped_training_goes_on_as_if_it_had_not(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(data, "TRAINING_POOLS", ("aflw",))
-    recipe = train.Recipe(steps=4, batch=4, cached_batches=2, cached_epochs=1)
-    straight = run(folder, tmp_path / "straight", recipe)
+    straight = run(folder, tmp_path / "straight", TINY)
 
     class StoppedError(Exception):
         pass
 
     original = train.Trainer.train
 
-    def stop_at_three(self: train.Trainer, batch: Batch) -> dict[str, float]:
+    def stop_at_three(self: train.Trainer, batch: Batch) -> dict[str, torch.Tensor]:
         if self.step == 3:
             raise StoppedError
         return original(self, batch)
 
     monkeypatch.setattr(train.Trainer, "train", stop_at_three)
     with pytest.raises(StoppedError):
-        run(folder, tmp_path / "resumed", recipe)
+        run(folder, tmp_path / "resumed", TINY)
     monkeypatch.setattr(train.Trainer, "train", original)
-    resumed = run(folder, tmp_path / "resumed", recipe)
+    resumed = run(folder, tmp_path / "resumed", TINY)
     for name, value in straight.items():
         torch.testing.assert_close(resumed[name], value, atol=1e-5, rtol=1e-3)
     started = weights.load_blazeface(BlazePoser()).state_dict()
     assert not torch.equal(straight["backbone.stem.weight"], started["backbone.stem.weight"])
     with pytest.raises(BlazePoserError, match="other settings"):
-        run(folder, tmp_path / "resumed", replace(recipe, seed=1))
+        run(folder, tmp_path / "resumed", replace(TINY, seed=1))
+
+
+def test_the_log_says_how_and_how_far(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data, "TRAINING_POOLS", ("aflw",))
+    run(folder, tmp_path / "run", TINY)
+    head, *lines, last = map(json.loads, (tmp_path / "run" / "log.jsonl").read_text().splitlines())
+    assert Recipe(**head["recipe"]) == TINY
+    assert (head["processes"], head["threads"], head["torch"]) == (1, torch.get_num_threads(), torch.__version__)
+    assert [line["step"] for line in lines] == [0, 2, 4]
+    assert lines[1]["seconds"] <= lines[2]["seconds"]
+    assert set(lines[2]["train"]) >= {"rotation", "scores"}
+    assert lines[2]["val"]["faces"] == 4
+    assert set(last) == {"expected_error"}
+
+
+def one_of_two(rank: int, folder: Path, where: Path) -> None:
+    """What one of two processes does; it leaves the weights it ended with."""
+    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2"}
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": (where / "port").read_text()}
+    torch.set_num_threads(1)
+    data.TRAINING_POOLS = ("aflw",)
+    with join() as processes:
+        trainer = train.train(folder, TINY, where / "two", None, processes, every=2)
+    torch.save(trainer.learner.model.state_dict(), where / f"rank{rank}.pt")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="the two processes would need two GPUs")
+def test_two_processes_train_one_network(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        (tmp_path / "port").write_text(str(free.getsockname()[1]))
+    spawn(one_of_two, (folder, tmp_path), nprocs=2)
+    first, second = (torch.load(tmp_path / f"rank{rank}.pt", weights_only=True) for rank in (0, 1))
+    assert all(torch.equal(value, second[name]) for name, value in first.items())
+
+    monkeypatch.setattr(data, "TRAINING_POOLS", ("aflw",))
+    alone = train.train(folder, TINY, tmp_path / "one").learner.model.state_dict()
+    start = Learner(TINY).model.state_dict()
+    for part in ("backbone.", "poses."):
+        names = [name for name in alone if name.startswith(part)]
+        moved = torch.cat([(alone[name] - start[name]).flatten() for name in names])
+        together = torch.cat([(first[name] - start[name]).flatten() for name in names])
+        assert moved.norm() > 0
+        assert torch.cosine_similarity(together, moved, 0) > 0.8
+
+
+def test_shares_make_up_the_batch() -> None:
+    rows = np.arange(12)
+    assert np.concatenate([rows[Processes(rank, 3).share(12)] for rank in range(3)]).tolist() == rows.tolist()
+    with pytest.raises(BlazePoserError, match="a batch of 64 cannot be shared by 3 processes"):
+        Processes(0, 3).share(64)
 
 
 def test_labels_beyond_the_singular_point_have_finite_gradients() -> None:
@@ -254,15 +323,17 @@ def test_train_command_leaves_weights_with_notes(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blazeposer_command: CommandLine
 ) -> None:
     monkeypatch.setattr(data, "TRAINING_POOLS", ("aflw",))
-    monkeypatch.setattr(train, "Recipe", partial(train.Recipe, batch=4, cached_batches=2, cached_epochs=1))
-    output = tmp_path / "out.safetensors"
-    options = ["--data", folder, "--run", tmp_path / "run", "--steps", 2, "--workers", 0, "--output", output]
+    output, recipe = tmp_path / "out.safetensors", tmp_path / "tiny.toml"
+    recipe.write_text("".join(f"{name} = {value}\n" for name, value in asdict(TINY).items()))
+    options = ["--recipe", recipe, "--seed", 3, "--data", folder, "--run", tmp_path / "run", "--output", output]
     done = blazeposer_command("train", *options)
     assert done.status == 0, done.err
-    assert weights.notes(output)["pools"] == ["aflw"]
+    notes = weights.notes(output)
+    assert notes["pools"] == ["aflw"]
+    assert notes["recipe"] == asdict(replace(TINY, seed=3))
     assert "val MAE" in done.err
 
-    def interrupted(*_: object) -> None:
+    def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(train, "train", interrupted)

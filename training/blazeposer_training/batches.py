@@ -1,15 +1,15 @@
 """Batches of training pictures: which face comes when, placed how; and the fixed validation pictures.
 
-Step n of a seed is the same batch on every machine, whenever it is asked for, so that a training that was stopped goes
-on as if it had not been.
+Step n of a seed is the same batch on every machine and any number of processes, whenever it is asked for, so that a
+training that was stopped goes on as if it had not been.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import TypeVar
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -17,48 +17,52 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from blazeposer.contract import INPUT_SIZE
-from blazeposer.prepare import Image
 
 from .augment import (
+    PHOTO_SHARE,
+    Floats,
+    Placements,
+    Views,
     moved_points,
-    moved_rotation,
-    place,
-    random_crop,
-    random_placement,
-    relight,
-    transform,
-    validation_placement,
+    moved_rotations,
+    random_placements,
+    render,
+    transforms,
+    validation_placements,
 )
-from .data import Pool
+from .bank import Bank
+from .relight import Light, relight
 
 EMPTY_SHARE = 0.06
 """Share of pictures without a face, so that the detector keeps its quiet."""
-PHOTO_BACKGROUND_SHARE = 0.45
-"""Share of pictures whose rim beyond the photo's edge is another photo."""
 TRUSTED_SPREAD = 4.0
 """A label whose teachers differ by this many degrees weighs half as much as a sure one."""
+
+T = TypeVar("T", Placements, Views, Light)
 
 
 @dataclass
 class Batch:
-    """Pictures uint8 (N, 128, 128, 3); rotations (N, 3, 3); boxes (N, 4) x0, y0, x1, y1 as fractions of the side;
-    weights (N,), 0 where there is no face."""
+    """Pictures uint8 (N, 128, 128, 3) and their labels, on one device.
+
+    Rotations (N, 3, 3); boxes (N, 4) x0, y0, x1, y1 and landmarks (N, 68, 2) as fractions of the side; weights (N,);
+    spread (N,), the teachers' disagreement in degrees. All but rotations are 0 where there is no face.
+    """
 
     pictures: Tensor
     rotations: Tensor
     boxes: Tensor
     weights: Tensor
+    spread: Tensor
+    landmarks: Tensor
 
 
 class TrainingBatches(Dataset[Batch]):
-    """Item n is batch n of the stream that `seed` names."""
+    """Item n is the `share` of batch `steps[n]` of the stream that `seed` names, `size` pictures a batch in all."""
 
-    def __init__(self, pool: Pool, backgrounds: list[Image], size: int, steps: range, seed: int) -> None:
-        cv2.setNumThreads(1)
-        self.pool, self.backgrounds, self.size, self.steps, self.seed = pool, backgrounds, size, steps, seed
-        self.rotations = pool.rotations
-        self.weights = 1 / (1 + (pool.spread / TRUSTED_SPREAD) ** 2)
-        self.chances = np.cumsum(balance(pool.angles))
+    def __init__(self, bank: Bank, size: int, steps: range, seed: int, share: slice = slice(None)) -> None:
+        self.bank, self.size, self.steps, self.seed, self.share = bank, size, steps, seed, share
+        self.chances = np.cumsum(balance(bank.angles))
 
     def __len__(self) -> int:
         return len(self.steps)
@@ -66,49 +70,63 @@ class TrainingBatches(Dataset[Batch]):
     def __getitem__(self, item: int) -> Batch:
         if item >= len(self.steps):
             raise IndexError(item)
-        rng = np.random.default_rng((self.seed, self.steps[item]))
-        return collate([self._sample(rng) for _ in range(self.size)])
-
-    def _sample(self, rng: np.random.Generator) -> Sample:
-        background = self.backgrounds[rng.integers(len(self.backgrounds))]
-        if rng.random() < EMPTY_SHARE:
-            return Sample(relight(random_crop(background, rng), rng), np.eye(3), np.zeros(4), 0.0)
-        face = int(np.searchsorted(self.chances, rng.random() * self.chances[-1]))
-        placement = random_placement(rng)
-        matrix = transform(self.pool.boxes[face], placement)
-        photo = self.pool.images[self.pool.image_of[face]]
-        rim = background if rng.random() < PHOTO_BACKGROUND_SHARE else None
-        picture = relight(place(photo, matrix, rim, rng), rng)
-        rotation = moved_rotation(self.rotations[face], placement)
-        return Sample(picture, rotation, moved_box(self.pool, face, matrix), float(self.weights[face]))
+        rng, count = np.random.default_rng((self.seed, self.steps[item])), self.size
+        # all is drawn for the whole batch, so that a share of it does not depend on the others
+        faces = np.searchsorted(self.chances, rng.random(count) * self.chances[-1], side="right")
+        placements = random_placements(rng, count)
+        views = Views.random(rng, count, len(self.bank.backgrounds), PHOTO_SHARE, EMPTY_SHARE)
+        light = Light.random(rng, count)
+        share = self.share
+        return make_batch(self.bank, faces[share], _part(placements, share), _part(views, share), _part(light, share))
 
 
-@dataclass
-class Sample:
-    """One row of a Batch."""
+def training_batches(
+    bank: Bank, size: int, steps: range, seed: int, share: slice = slice(None), workers: int = 0
+) -> Iterator[Batch]:
+    """The batches of `steps`, made where the bank is, by `workers` processes of one thread each ahead of need."""
+    batches = TrainingBatches(bank, size, steps, seed, share)
+    loader = DataLoader(batches, batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None)
+    return iter(loader)
 
-    picture: Image
-    rotation: NDArray[np.float64]
-    box: NDArray[np.float64]
-    weight: float
+
+def validation_batches(bank: Bank, size: int) -> Iterator[Batch]:
+    """Every face of the bank once, placed as AFLW2000's are, over photographic or plain rims; always the same."""
+    rng, count = np.random.default_rng(0), len(bank)
+    placements = validation_placements(rng, count)
+    views = Views.random(rng, count, len(bank.backgrounds), 0.5, 0.0)
+    faces = np.arange(count)
+    for start in range(0, count, size):
+        part = slice(start, start + size)
+        yield make_batch(bank, faces[part], _part(placements, part), _part(views, part), None)
 
 
-def collate(samples: list[Sample]) -> Batch:
+def make_batch(
+    bank: Bank, faces: NDArray[np.int64], placements: Placements, views: Views, light: Light | None
+) -> Batch:
+    """The pictures of `faces` (N,) and the labels that go with them; without `light` as the photos have it."""
+    matrices = transforms(bank.boxes[faces], placements)
+    points = moved_points(bank.landmarks[faces], matrices)
+    pictures = render(bank, faces, matrices, views)
+    pictures = relight(pictures, light, points) if light else pictures.round_().to(torch.uint8)
+    landmarks = points / INPUT_SIZE
+    spread = bank.spread[faces]
+
+    def label(values: Floats) -> Tensor:
+        there = ~views.empty.reshape(-1, *[1] * (values.ndim - 1))
+        return torch.from_numpy((values * there).astype(np.float32)).to(pictures.device)
+
+    rotations = np.where(views.empty[:, None, None], np.eye(3), moved_rotations(bank.rotations[faces], placements))
     return Batch(
-        torch.from_numpy(np.stack([s.picture for s in samples])),
-        torch.from_numpy(np.stack([s.rotation for s in samples]).astype(np.float32)),
-        torch.from_numpy(np.stack([s.box for s in samples]).astype(np.float32)),
-        torch.tensor([s.weight for s in samples], dtype=torch.float32),
+        pictures=pictures.permute(0, 2, 3, 1).contiguous(),
+        rotations=torch.from_numpy(rotations.astype(np.float32)).to(pictures.device),
+        boxes=label(np.concatenate([landmarks.min(axis=1), landmarks.max(axis=1)], axis=1)),
+        weights=label(1 / (1 + (spread / TRUSTED_SPREAD) ** 2)),
+        spread=label(spread),
+        landmarks=label(landmarks),
     )
 
 
-def moved_box(pool: Pool, face: int, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Tight box of the 68 landmarks after the transform, as fractions of the side."""
-    points = moved_points(pool.landmarks[face], matrix) / INPUT_SIZE
-    return np.concatenate([points.min(axis=0), points.max(axis=0)])
-
-
-def balance(angles: NDArray[np.float64]) -> NDArray[np.float64]:
+def balance(angles: Floats) -> Floats:
     """Chance (N,) of each face: the inverse square root of how many share its cell of 15 degrees of |yaw| by 15 of
     pitch, so that turned and tilted heads are seen more often without frontal ones being lost."""
     cells = np.floor(np.column_stack([np.abs(angles[:, 0]), angles[:, 1]]) / 15).astype(int)
@@ -117,25 +135,6 @@ def balance(angles: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(chances / chances.sum())
 
 
-def training_batches(
-    pool: Pool, backgrounds: list[Image], size: int, steps: range, seed: int, workers: int
-) -> Iterator[Batch]:
-    """The batches of `steps`, made by `workers` processes ahead of need."""
-    batches = TrainingBatches(pool, backgrounds, size, steps, seed)
-    loader = DataLoader(batches, batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None)
-    return iter(loader)
-
-
-def validation_batches(pool: Pool, backgrounds: list[Image], size: int, seed: int = 0) -> Iterator[Batch]:
-    """Every face of the pool once, placed as AFLW2000's are, over photographic or plain rims; always the same."""
-    rotations = pool.rotations
-    for start in range(0, len(pool), size):
-        samples = []
-        for face in range(start, min(start + size, len(pool))):
-            rng = np.random.default_rng((seed, face))
-            placement = validation_placement(rng)
-            matrix = transform(pool.boxes[face], placement)
-            rim = backgrounds[rng.integers(len(backgrounds))] if rng.random() < 0.5 else None
-            picture = place(pool.images[pool.image_of[face]], matrix, rim, rng)
-            samples.append(Sample(picture, rotations[face], moved_box(pool, face, matrix), 1.0))
-        yield collate(samples)
+def _part(record: T, rows: slice) -> T:
+    """The rows of a record of arrays."""
+    return type(record)(**{field.name: getattr(record, field.name)[rows] for field in fields(record)})

@@ -89,15 +89,17 @@ def set_ranges(model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advance:
     free = [name for name in free if not model.quantizer(name).frozen]
     lows: dict[str, list[Tensor]] = {name: [] for name in free}
     highs: dict[str, list[Tensor]] = {name: [] for name in free}
-    on_faces: dict[str, list[Tensor]] = {f"regressors.{index}": [] for index in range(len(GRIDS))}
+    heads = {op.output: op.inputs[0] for op in model.operations if op.kind == "reshape"}
+    on_faces: dict[str, list[Tensor]] = {heads[f"regressors_{grid.side}"]: [] for grid in GRIDS}
     for tensors in _float_tensors(model, pictures, advance):
         for name in free:
             values = tensors[name].flatten(1)
             lows[name].append(values.amin(1))
             highs[name].append(values.amax(1))
-        for index, grid in enumerate(GRIDS):
+        for grid in GRIDS:
             fires = tensors[f"scores_{grid.side}"][..., 0] >= 0
-            on_faces[f"regressors.{index}"].append(tensors[f"regressors_{grid.side}"][fires].flatten())
+            name = f"regressors_{grid.side}"
+            on_faces[heads[name]].append(tensors[name][fires].flatten())
     for name in free:
         if name in on_faces:
             low, high = np.quantile(torch.cat(on_faces[name]).numpy(), [1 - FACE_PERCENTILE, FACE_PERCENTILE])

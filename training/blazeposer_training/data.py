@@ -24,7 +24,7 @@ from blazeposer.errors import BlazePoserError
 from blazeposer.prepare import Image
 from blazeposer.rotation import rotation_from_angles
 
-TRAINING_POOLS = ("aflw", "mtfl", "human", "udacity", "glint", "utk", "wflw", "maskon")
+TRAINING_POOLS: tuple[str, ...] = ("aflw", "mtfl", "human", "udacity", "glint", "utk", "wflw", "maskon")
 TEST_POOL = "aflw2000_dev"
 ODD_IMAGES_ARE_TEST = ("maskon", "faceless")
 """Of these, images with an odd number are for testing only."""

@@ -18,7 +18,7 @@ from .quantized import QuantizedBlazePoser
 def float_layers(network: BlazePoser) -> dict[str, Layer]:
     """The constants of each convolution of the float network."""
     layers = {}
-    for operation in filter(lambda operation: operation.has_weights, operations()):
+    for operation in filter(lambda operation: operation.has_weights, operations(network.architecture)):
         layer = cast(nn.Conv2d, network.get_submodule(operation.output))
         bias = None if layer.bias is None else layer.bias.numpy(force=True)
         layers[operation.output] = Layer(tflite_layout(operation, layer.weight.numpy(force=True)), bias)
@@ -29,12 +29,12 @@ def float_layers(network: BlazePoser) -> dict[str, Layer]:
 def int8_layers(model: QuantizedBlazePoser) -> dict[str, Layer]:
     """The constants of each convolution of the quantized network."""
     layers = {}
-    for operation in filter(lambda operation: operation.has_weights, operations()):
+    for operation in filter(lambda operation: operation.has_weights, model.operations):
         weight, bias = model.integers(operation)
         layers[operation.output] = Layer(
             tflite_layout(operation, weight.numpy()).astype(np.int8),
             None if bias is None else bias.numpy().astype(np.int32),
-            model.weight_scale(operation).numpy(),
+            model.weight_scale(operation)[: 1 if operation.per_tensor else None].numpy(),
         )
     return layers
 

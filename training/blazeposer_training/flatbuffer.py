@@ -48,7 +48,7 @@ class Layer:
     """Constants of one convolution as tflite lays them out.
 
     weight: (out, kernel, kernel, in), or (1, kernel, kernel, channels) of a depthwise one; int8 or float32.
-    bias: (out,) int32 or float32. scales: (out,) float32 of int8 weights.
+    bias: (out,) int32 or float32. scales: (out,) or (1,) float32 of int8 weights.
     """
 
     weight: NDArray[Any]
@@ -57,14 +57,18 @@ class Layer:
 
 
 def write_tflite(
-    layers: Mapping[str, Layer], quantization: Mapping[str, Quantization], expose: Sequence[str] = ()
+    layers: Mapping[str, Layer],
+    quantization: Mapping[str, Quantization],
+    expose: Sequence[str] = (),
+    graph: Sequence[Operation] | None = None,
 ) -> bytes:
     """The file's bytes.
 
-    layers: by the name of each convolution in `graph.operations()`. quantization: of every tensor of the graph, empty
-    for a float file. expose: inner tensors to add behind the contract's outputs, for debugging.
+    layers: by the name of each convolution in the graph. quantization: of every tensor of the graph, empty for a float
+    file. expose: inner tensors to add behind the contract's outputs, for debugging. graph: that of the architecture
+    that ships if not given.
     """
-    return _Writer(quantization).write(layers, expose)
+    return _Writer(quantization).write(layers, expose, graph or operations())
 
 
 class _Writer:
@@ -73,24 +77,28 @@ class _Writer:
         self.quantization = quantization
         self.activation_type = np.dtype(np.int8 if quantization else np.float32)
         self.vectors: dict[tuple[str, bytes], int] = {}
+        self.tables: dict[tuple[Any, ...], int] = {}
         self.buffers: list[int] = []
         self.constants: dict[tuple[str, tuple[int, ...], bytes], int] = {}
         self.tensors: list[int] = []
         self.names: dict[str, int] = {}
         """Activation -> tensor index."""
 
-    def write(self, layers: Mapping[str, Layer], expose: Sequence[str]) -> bytes:
-        self.no_name = self.builder.CreateString("")
+    def write(self, layers: Mapping[str, Layer], expose: Sequence[str], graph: Sequence[Operation]) -> bytes:
         self.buffers.append(self._table("Buffer"))  # the schema's empty buffer 0
+        # Numbered from the last to the first: TFLite Micro's planner places equal sizes by falling number, and only in
+        # the order of execution does it need no more than is alive at once.
+        for operation in reversed(graph):
+            self._activation(operation.output, operation.shape)
         self._activation(INPUT, INPUT_SHAPE)
-        graph = [self._operation(operation, layers) for operation in operations()]
+        operators = [self._operation(operation, layers) for operation in graph]
         outputs = [self.names[output.name] for output in OUTPUTS] + [self.names[name] for name in expose]
         subgraph = self._table(
             "SubGraph",
             Tensors=self._offsets(self.tensors),
             Inputs=self._vector([self.names[INPUT]], np.int32),
             Outputs=self._vector(outputs, np.int32),
-            Operators=self._offsets(graph),
+            Operators=self._offsets(operators),
         )
         codes = [
             self._table("OperatorCode", DeprecatedBuiltinCode=code, BuiltinCode=code, Version=version)
@@ -135,27 +143,24 @@ class _Writer:
                 inputs.append(self._constant(np.array([[0, 0], [0, 0], [0, 0], [0, extra]], np.int32)))
                 options = ("PadOptions", {})
             case "reshape":
-                inputs.append(self._constant(np.array(operation.shape, np.int32)))
                 options = ("ReshapeOptions", {"NewShape": self._vector(operation.shape, np.int32)})
-        output = self._activation(operation.output, operation.shape)
         name, fields = options
         return self._table(
             "Operator",
             OpcodeIndex=_KINDS.index(operation.kind),
             Inputs=self._vector(inputs, np.int32),
-            Outputs=self._vector([output], np.int32),
+            Outputs=self._vector([self.names[operation.output]], np.int32),
             BuiltinOptionsType=getattr(tflite.BuiltinOptions, name),
-            BuiltinOptions=self._table(name, **fields),
+            BuiltinOptions=self._shared_table(name, **fields),
         )
 
-    def _activation(self, name: str, shape: tuple[int, ...]) -> int:
+    def _activation(self, name: str, shape: tuple[int, ...]) -> None:
         quantization = 0
         if self.quantization:
             scale, zero_point = self.quantization[name]
             quantization = self._quantization([scale], [zero_point])
         readable = name == INPUT or any(name == output.name for output in OUTPUTS)
         self.names[name] = self._tensor(shape, self.activation_type, 0, quantization, name if readable else "")
-        return self.names[name]
 
     def _constant(self, values: NDArray[Any], scales: NDArray[np.float32] | None = None, axis: int = 0) -> int:
         """Index of a constant tensor; equal ones without quantization are stored once."""
@@ -172,17 +177,15 @@ class _Writer:
         return index
 
     def _tensor(self, shape: tuple[int, ...], dtype: np.dtype[Any], buffer: int, quantization: int, name: str) -> int:
-        text = self.builder.CreateString(name) if name else self.no_name
-        fields = {"Quantization": quantization} if quantization else {}
+        fields = {"Name": self.builder.CreateString(name)} if name else {}
+        fields |= {"Quantization": quantization} if quantization else {}
         self.tensors.append(
-            self._table(
-                "Tensor", Shape=self._vector(shape, np.int32), Type=_TYPES[dtype], Buffer=buffer, Name=text, **fields
-            )
+            self._table("Tensor", Shape=self._vector(shape, np.int32), Type=_TYPES[dtype], Buffer=buffer, **fields)
         )
         return len(self.tensors) - 1
 
     def _quantization(self, scales: Any, zero_points: Any, axis: int = 0) -> int:
-        return self._table(
+        return self._shared_table(
             "QuantizationParameters",
             Scale=self._vector(scales, np.float32),
             ZeroPoint=self._vector(zero_points, np.int64),
@@ -202,6 +205,13 @@ class _Writer:
         for offset in reversed(offsets):
             self.builder.PrependUOffsetTRelative(offset)
         return int(self.builder.EndVector())
+
+    def _shared_table(self, kind: str, **fields: int) -> int:
+        """Offset of a table; equal ones are stored once."""
+        key = (kind, *fields.items())
+        if key not in self.tables:
+            self.tables[key] = self._table(kind, **fields)
+        return self.tables[key]
 
     def _table(self, kind: str, **fields: int) -> int:
         """Offset of a table of the schema; its offsets and numbers are given by their names there."""

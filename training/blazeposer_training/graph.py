@@ -14,7 +14,7 @@ from typing import Literal
 
 from blazeposer.contract import GRIDS, INPUT_SIZE, OUTPUTS, REGRESSOR_VALUES, ROTATION_VALUES
 
-from .model import BLOCKS, POSE_HIDDEN, STEM_CHANNELS, TAPS
+from .architecture import ARCHITECTURE, INPUT_CHANNELS, Architecture
 
 Kind = Literal["conv", "depthwise", "pool", "pad", "add", "reshape"]
 INPUT = "image"
@@ -39,6 +39,8 @@ class Operation:
     stride: int = 1
     channels_in: int = 0
     relu: bool = False
+    per_tensor: bool = False
+    """Whether the weights have one quantization step in all, not one a channel."""
 
     @property
     def has_weights(self) -> bool:
@@ -52,55 +54,57 @@ class Operation:
         return math.prod(self.shape) * self.kernel**2 * (self.channels_in if self.kind == "conv" else 1)
 
 
-def operations() -> tuple[Operation, ...]:
+def operations(architecture: Architecture = ARCHITECTURE) -> tuple[Operation, ...]:
     """All operations in the order of execution, each after those that it reads."""
-    return tuple(_operations())
+    return tuple(_operations(architecture))
 
 
-def _operations() -> Iterator[Operation]:
-    side = INPUT_SIZE // 2
+def _operations(architecture: Architecture) -> Iterator[Operation]:
+    side, channels = INPUT_SIZE // 2, architecture.stem
     x = "backbone.stem"
-    yield Operation("conv", x, (INPUT,), (1, side, side, STEM_CHANNELS), STEM_KERNEL, 2, 3, relu=True)
-    for index, (channels_in, channels_out, stride) in enumerate(BLOCKS):
+    yield Operation("conv", x, (INPUT,), (1, side, side, channels), STEM_KERNEL, 2, INPUT_CHANNELS, relu=True)
+    for index, description in enumerate(architecture.blocks):
+        stride = description.stride
         side //= stride
         block = f"backbone.blocks.{index}"
-        shape = (1, side, side, channels_out)
+        shape = (1, side, side, description.channels)
         shortcut = x
         if stride == 2:
-            yield Operation("pool", f"{block}.pool", (shortcut,), (1, side, side, channels_in))
+            yield Operation("pool", f"{block}.pool", (shortcut,), (1, side, side, channels))
             shortcut = f"{block}.pool"
-        if channels_out > channels_in:
-            yield Operation("pad", f"{block}.pad", (shortcut,), shape, channels_in=channels_in)
+        if description.channels > channels:
+            yield Operation("pad", f"{block}.pad", (shortcut,), shape, channels_in=channels)
             shortcut = f"{block}.pad"
-        yield from _separable(block, "pointwise", x, shape, channels_in, stride)
+        yield Operation(
+            "depthwise", f"{block}.depthwise", (x,), (*shape[:3], channels), DEPTHWISE_KERNEL, stride, channels
+        )
+        yield Operation("conv", f"{block}.pointwise", (f"{block}.depthwise",), shape, channels_in=channels)
         yield Operation("add", block, (shortcut, f"{block}.pointwise"), shape, relu=True)
-        x = block
-        if index in TAPS:
-            yield from _heads(TAPS.index(index), x, channels_out)
+        x, channels = block, description.channels
+        if index in architecture.taps:
+            yield from _heads(architecture, architecture.taps.index(index), x)
 
 
-def _separable(
-    prefix: str, last: str, x: str, shape: tuple[int, ...], channels_in: int, stride: int = 1, relu: bool = False
-) -> Iterator[Operation]:
-    """Depthwise 3x3 and a 1x1 convolution called `last`."""
-    depthwise = f"{prefix}.depthwise"
-    yield Operation("depthwise", depthwise, (x,), (*shape[:3], channels_in), DEPTHWISE_KERNEL, stride, channels_in)
-    yield Operation("conv", f"{prefix}.{last}", (depthwise,), shape, channels_in=channels_in, relu=relu)
-
-
-def _heads(tap: int, x: str, channels: int) -> Iterator[Operation]:
-    grid = GRIDS[tap]
-    pose = f"poses.{tap}"
-    yield from _output(f"regressors.{tap}", f"regressors_{grid.side}", x, channels, grid.anchors * REGRESSOR_VALUES)
+def _heads(architecture: Architecture, tap: int, x: str) -> Iterator[Operation]:
+    grid, channels, hidden = GRIDS[tap], architecture.tap_channels[tap], architecture.pose_hidden
+    cells = (1, grid.side, grid.side)
+    rank, head, values = architecture.regressor_ranks[tap], f"regressors.{tap}", grid.anchors * REGRESSOR_VALUES
+    if rank:
+        yield Operation("conv", f"{head}.0", (x,), (*cells, rank), channels_in=channels, per_tensor=True)
+        yield from _output(f"{head}.1", f"regressors_{grid.side}", f"{head}.0", rank, values)
+    else:
+        yield from _output(head, f"regressors_{grid.side}", x, channels, values)
     yield from _output(f"scores.{tap}", f"scores_{grid.side}", x, channels, grid.anchors)
-    yield from _separable(pose, "hidden", x, (1, grid.side, grid.side, POSE_HIDDEN), channels, relu=True)
-    yield from _output(f"{pose}.rotation", f"rotation_{grid.side}", f"{pose}.hidden", POSE_HIDDEN, ROTATION_VALUES)
-    yield from _output(f"{pose}.error", f"error_{grid.side}", f"{pose}.hidden", POSE_HIDDEN, 1)
+    pose = f"poses.{tap}"
+    yield Operation("conv", f"{pose}.hidden", (x,), (*cells, hidden), channels_in=channels, relu=True)
+    yield from _output(f"{pose}.rotation", f"rotation_{grid.side}", f"{pose}.hidden", hidden, ROTATION_VALUES)
+    yield from _output(f"{pose}.error", f"error_{grid.side}", f"{pose}.hidden", hidden, 1)
 
 
 def _output(head: str, name: str, x: str, channels: int, values: int) -> Iterator[Operation]:
     """A 1x1 convolution and the reshape that makes it the output `name` of the contract."""
     output = next(output for output in OUTPUTS if output.name == name)
     side = next(grid.side for grid in GRIDS if name.endswith(f"_{grid.side}"))
-    yield Operation("conv", head, (x,), (1, side, side, values), channels_in=channels)
+    shape, per_tensor = (1, side, side, values), name.startswith("regressors")
+    yield Operation("conv", head, (x,), shape, channels_in=channels, per_tensor=per_tensor)
     yield Operation("reshape", name, (head,), output.shape)

@@ -17,15 +17,21 @@ from torch import Tensor, nn
 
 from blazeposer.contract import GRIDS, MAX_ANGLE, anchors, cell_of_anchor
 
-from .model import POSE_HIDDEN, BlazePoser, cell_rows
+from .architecture import ARCHITECTURE
+from .model import BlazePoser, cell_rows
 
 BIN_WIDTH = 6.0
 """Degrees: about the error that is to be reached, so that neighbouring bins tell something."""
 BINS = round(2 * MAX_ANGLE / BIN_WIDTH)  # 33 from -99 to 99 degrees
-WEIGHTS = {"rotation": 1.0, "blended": 1.0, "angles": 0.7, "bins": 0.1, "unit": 0.1, "scores": 1.0, "regressors": 0.06}
+WEIGHTS = {
+    "rotation": 1.0, "blended": 1.0, "angles": 2.0, "bins": 0.1, "unit": 0.1, "error": 0.1, "scores": 1.0,
+    "regressors": 0.06,
+}  # fmt: skip
 """Of the terms of `total_loss`; chordal distance and angles are about radians, regressors pixels, the others nats."""
 ANGLE_CLIP = 1.0
 """Radians: beyond it an angle's error no longer counts more, because pitch and roll blow up near 90 degrees of yaw."""
+LABEL_ERROR = 0.5**0.5
+"""A label's own error over its teachers' spread: three independent ones are off their mean by sqrt 2 of what it is."""
 CENTRAL_WEIGHT = 0.15
 """Least weight of a cell in the middle of a labelled face, so that faces which the original misses teach pose too."""
 
@@ -37,9 +43,9 @@ _CELL = torch.from_numpy(cell_of_anchor())
 class AngleBins(nn.Module):
     """Logits of the bins of yaw, pitch and roll from the hidden layer of each pose head; needed in training only."""
 
-    def __init__(self) -> None:
+    def __init__(self, hidden: int = ARCHITECTURE.pose_hidden) -> None:
         super().__init__()
-        self.maps = nn.ModuleList(nn.Conv2d(POSE_HIDDEN, 3 * BINS, 1) for _ in range(2))
+        self.maps = nn.ModuleList(nn.Conv2d(hidden, 3 * BINS, 1) for _ in GRIDS)
 
     def forward(self, hidden: list[Tensor]) -> Tensor:
         """(N, 320, 3, BINS) of both maps."""
@@ -48,47 +54,53 @@ class AngleBins(nn.Module):
 
 
 @dataclass
-class Prediction:
-    """What the losses read, both maps joined: logits (N, 896), regressors (N, 896, 16) in pixels, rotation (N, 320, 6),
-    bins (N, 320, 3, BINS)."""
+class Detections:
+    """Detections of both maps joined: logits (N, 896), regressors (N, 896, 16) in pixels."""
 
     logits: Tensor
     regressors: Tensor
+
+
+@dataclass
+class Pose:
+    """Poses of both maps joined: rotation (N, 320, 6), log_error (N, 320), bins (N, 320, 3, BINS)."""
+
     rotation: Tensor
+    log_error: Tensor
     bins: Tensor
 
 
 @dataclass
 class Target:
-    """What they are held against: the original's logits and regressors, the labels of a `batches.Batch`."""
+    """What they are held against: the original's detections, the labels of a `batches.Batch`."""
 
-    logits: Tensor
-    regressors: Tensor
+    detections: Detections
     rotations: Tensor
     boxes: Tensor
     weights: Tensor
+    spread: Tensor
 
 
-def detections(model: BlazePoser, taps: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-    """Logits (N, 896) and regressors (N, 896, 16) of both maps."""
+def detections(model: BlazePoser, taps: tuple[Tensor, Tensor]) -> Detections:
     regressors_16, scores_16, scores_8, regressors_8 = model.detect(taps)
     logits = torch.cat([scores_16, scores_8], dim=1)[..., 0]
-    return logits.float(), torch.cat([regressors_16, regressors_8], dim=1).float()
+    return Detections(logits.float(), torch.cat([regressors_16, regressors_8], dim=1).float())
 
 
-def poses(model: BlazePoser, bins: AngleBins, taps: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-    """Rotation values (N, 320, 6) and bins (N, 320, 3, BINS) of both maps."""
-    hidden = [head.embed(tap) for head, tap in zip(model.pose_heads, taps, strict=True)]
-    rows = [cell_rows(head.rotation(h), 6) for head, h in zip(model.pose_heads, hidden, strict=True)]
-    return torch.cat(rows, dim=1).float(), bins(hidden).float()
+def poses(model: BlazePoser, bins: AngleBins, taps: tuple[Tensor, Tensor]) -> Pose:
+    """What the pose heads say. The error reads the hidden layer without shaping it: it costs the angles nothing."""
+    heads = model.pose_heads
+    hidden = [head.embed(tap) for head, tap in zip(heads, taps, strict=True)]
+    rotation = [cell_rows(head.rotation(h), 6) for head, h in zip(heads, hidden, strict=True)]
+    error = [cell_rows(head.error(h.detach()), 1) for head, h in zip(heads, hidden, strict=True)]
+    return Pose(torch.cat(rotation, dim=1).float(), torch.cat(error, dim=1)[..., 0].float(), bins(hidden).float())
 
 
-def total_loss(prediction: Prediction, target: Target) -> tuple[Tensor, dict[str, float]]:
+def total_loss(found: Detections, pose: Pose, target: Target) -> tuple[Tensor, dict[str, Tensor]]:
     """The weighted sum of all terms, and each term's value for the log."""
     inside = inside_boxes(target.boxes)
-    terms = pose_terms(prediction.rotation, prediction.bins, target, inside)
-    terms |= detection_terms(prediction, target, inside)
-    return weighted_sum(terms), {name: float(value.detach()) for name, value in terms.items()}
+    terms = pose_terms(pose, target, inside) | detection_terms(found, target, inside)
+    return weighted_sum(terms), {name: value.detach() for name, value in terms.items()}
 
 
 def weighted_sum(terms: Mapping[str, Tensor]) -> Tensor:
@@ -96,27 +108,28 @@ def weighted_sum(terms: Mapping[str, Tensor]) -> Tensor:
     return torch.stack([WEIGHTS[name] * value for name, value in terms.items()]).sum()
 
 
-def pose_terms(rotation: Tensor, bins: Tensor, target: Target, inside: Tensor) -> dict[str, Tensor]:
+def pose_terms(pose: Pose, target: Target, inside: Tensor) -> dict[str, Tensor]:
     """The pose terms, averaged over cells (and, blended, over faces) with the detector's and the label's weights."""
-    firing = target.logits.sigmoid() * inside
+    firing = target.detections.logits.sigmoid() * inside
     cells = _per_cell(torch.maximum(firing, CENTRAL_WEIGHT * inside_boxes(target.boxes, 0.25)))
     cells = cells * (cells >= 0.05) * target.weights[:, None]
     image, cell = torch.nonzero(cells, as_tuple=True)
     weight = cells[image, cell]
     weight = weight / weight.sum().clamp(min=1e-6)
-    six, label = rotation[image, cell], target.rotations[image]
+    six, label = pose.rotation[image, cell], target.rotations[image]
     predicted = rotation_from_six(six)
 
     surviving = _per_cell(firing * (firing >= 0.5))
     faces = torch.where(surviving.sum(1, keepdim=True) > 0, surviving, cells)
     found = target.weights * (faces.sum(1) > 0)
     share = faces / faces.sum(1, keepdim=True).clamp(min=1e-6)
-    blended = rotation_from_six(torch.einsum("nc,ncv->nv", share, rotation)[found > 0])
+    blended = rotation_from_six(torch.einsum("nc,ncv->nv", share, pose.rotation)[found > 0])
+    blended_error = (share * pose.log_error).sum(1)[found > 0]
     found_weight = found[found > 0] / found.sum().clamp(min=1e-6)
     face_label = target.rotations[found > 0]
 
     soft = soft_bins(angles_from_rotation(label))
-    entropy = -(soft * bins[image, cell].log_softmax(-1)).sum(-1).mean(-1)
+    entropy = -(soft * pose.bins[image, cell].log_softmax(-1)).sum(-1).mean(-1)
     lengths = six.unflatten(-1, (2, 3)).norm(dim=-1)
     return {
         "rotation": (weight * chordal(predicted, label)).sum(),
@@ -125,20 +138,34 @@ def pose_terms(rotation: Tensor, bins: Tensor, target: Target, inside: Tensor) -
         + (found_weight * angle_error(blended, face_label)).sum(),
         "bins": (weight * entropy).sum(),
         "unit": (weight * (lengths - 1).square().sum(-1)).sum(),
+        "error": (weight * error_likelihood(pose.log_error[image, cell], predicted, label, target.spread[image])).sum()
+        + (found_weight * error_likelihood(blended_error, blended, face_label, target.spread[found > 0])).sum(),
     }
 
 
-def detection_terms(prediction: Prediction, target: Target, inside: Tensor) -> dict[str, Tensor]:
+def error_likelihood(log_error: Tensor, predicted: Tensor, label: Tensor, spread: Tensor) -> Tensor:
+    """Negative logarithm (n,) of the likelihood of an exponential distribution whose mean is the predicted error.
+
+    What is to be expected is the angle between prediction and label and, independent of it, the label's own error.
+    """
+    angle = 2 * torch.asin((chordal(predicted, label).detach() / 2).clamp(max=1)).rad2deg()
+    expected = torch.hypot(angle, LABEL_ERROR * spread)
+    return expected * (-log_error).exp() + log_error
+
+
+def detection_terms(found: Detections, target: Target, inside: Tensor) -> dict[str, Tensor]:
     """Distance to the original's scores and, where it fires, regressors. A face that it misses is no negative."""
-    probability = target.logits.sigmoid()
+    wanted = target.detections
+    probability = wanted.logits.sigmoid()
     missed = (probability * inside).amax(1, keepdim=True) < 0.5
     counted = 1 - inside * missed.float()
-    entropy = F.binary_cross_entropy_with_logits(prediction.logits, probability, reduction="none")
-    floor = F.binary_cross_entropy_with_logits(target.logits, probability, reduction="none")  # of a perfect copy
-    distance = (prediction.regressors - target.regressors).abs().mean(-1)
+    entropy = F.binary_cross_entropy_with_logits(found.logits, probability, reduction="none")
+    # less that of a perfect copy
+    entropy = entropy - F.binary_cross_entropy_with_logits(wanted.logits, probability, reduction="none")
+    distance = (found.regressors - wanted.regressors).abs().mean(-1)
     firing = probability * (probability > 0.1)
     return {
-        "scores": ((entropy - floor) * counted).sum(1).mean(),
+        "scores": (entropy * counted).sum(1).mean(),
         "regressors": (distance * firing).sum() / firing.sum().clamp(min=1e-6),
     }
 

@@ -15,6 +15,7 @@ which is exact. The pose heads read the taps, as in Abbaszadeh's thesis (Politec
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import cast
 
 import torch.nn.functional as F
@@ -22,21 +23,14 @@ from torch import Tensor, nn
 
 from blazeposer.contract import GRIDS, REGRESSOR_VALUES, ROTATION_VALUES
 
-STEM_CHANNELS = 24
-BLOCKS = (  # channels in, channels out, stride
-    (24, 24, 1), (24, 28, 1), (28, 32, 2), (32, 36, 1), (36, 42, 1), (42, 48, 2), (48, 56, 1), (56, 64, 1),
-    (64, 72, 1), (72, 80, 1), (80, 88, 1), (88, 96, 2), (96, 96, 1), (96, 96, 1), (96, 96, 1), (96, 96, 1),
-)  # fmt: skip
-TAPS = (10, 15)
-"""Blocks whose outputs the heads read: 16x16x88 and 8x8x96, in the order of `contract.GRIDS`."""
-POSE_HIDDEN = 24
-"""Hidden channels of a pose head: what a prototype needed to gain 0.4 degree over a single 1x1 convolution."""
+from .architecture import ARCHITECTURE, INPUT_CHANNELS, Architecture
+
 INITIAL_LOG_ERROR = math.log(5.0)
-"""The error outputs are this constant until they are trained: about what the network is wrong by, in degrees."""
+"""What the error outputs say before they are trained: about what the network is wrong by, in degrees."""
 
 
-class Block(nn.Module):
-    """BlazeBlock: depthwise 3x3, pointwise 1x1, added to the (pooled, zero-padded) input, ReLU."""
+class BlazeBlock(nn.Module):
+    """Depthwise 3x3, pointwise 1x1, added to the (pooled, zero-padded) input, ReLU."""
 
     def __init__(self, channels_in: int, channels_out: int, stride: int) -> None:
         super().__init__()
@@ -57,39 +51,48 @@ class Block(nn.Module):
 
 
 class Backbone(nn.Module):
-    """Image (N, 3, 128, 128) in [-1, 1] to the two tapped maps (N, 88, 16, 16) and (N, 96, 8, 8)."""
+    """Image (N, 3, 128, 128) in [-1, 1] to the two tapped maps (N, channels, 16, 16) and (N, channels, 8, 8)."""
 
-    def __init__(self) -> None:
+    def __init__(self, architecture: Architecture) -> None:
         super().__init__()
-        self.stem = nn.Conv2d(3, STEM_CHANNELS, 5, 2)
-        self.blocks = nn.ModuleList(Block(*block) for block in BLOCKS)
+        self.taps = architecture.taps
+        self.stem = nn.Conv2d(INPUT_CHANNELS, architecture.stem, 5, 2)
+        channels = [architecture.stem, *(block.channels for block in architecture.blocks)]
+        self.blocks = nn.ModuleList(
+            BlazeBlock(channels_in, block.channels, block.stride)
+            for channels_in, block in zip(channels, architecture.blocks, strict=False)
+        )
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        first, second = self.maps(image, self.taps)
+        return first, second
+
+    def maps(self, image: Tensor, blocks: Sequence[int]) -> list[Tensor]:
+        """The outputs of some blocks, in the network's order; what lies behind the last of them is not computed."""
         x = F.relu(self.stem(F.pad(image, (1, 2, 1, 2))))
-        taps = []
-        for index, block in enumerate(self.blocks):
-            x = block(x)
-            if index in TAPS:
-                taps.append(x)
-        return taps[0], taps[1]
+        maps = []
+        for index in range(max(blocks) + 1):
+            x = self.blocks[index](x)
+            if index in blocks:
+                maps.append(x)
+        return maps
 
 
 class PoseHead(nn.Module):
     """Tapped map to rotation values (N, 6, side, side) and log error (N, 1, side, side), through one hidden layer."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, hidden: int) -> None:
         super().__init__()
-        self.depthwise = nn.Conv2d(channels, channels, 3, 1, 1, groups=channels, bias=False)
-        self.hidden = nn.Conv2d(channels, POSE_HIDDEN, 1)
-        self.rotation = nn.Conv2d(POSE_HIDDEN, ROTATION_VALUES, 1)
-        self.error = nn.Conv2d(POSE_HIDDEN, 1, 1)
+        self.hidden = nn.Conv2d(channels, hidden, 1)
+        self.rotation = nn.Conv2d(hidden, ROTATION_VALUES, 1)
+        self.error = nn.Conv2d(hidden, 1, 1)
         assert self.error.bias is not None
         nn.init.zeros_(self.error.weight)
         nn.init.constant_(self.error.bias, INITIAL_LOG_ERROR)
 
     def embed(self, tap: Tensor) -> Tensor:
-        """The shared hidden layer (N, 24, side, side) that rotation, error and (in training) angle bins read."""
-        return F.relu(self.hidden(self.depthwise(tap)))
+        """The shared hidden layer (N, hidden, side, side) that rotation, error and (in training) angle bins read."""
+        return F.relu(self.hidden(tap))
 
     def forward(self, tap: Tensor) -> tuple[Tensor, Tensor]:
         hidden = self.embed(tap)
@@ -99,15 +102,17 @@ class PoseHead(nn.Module):
 class BlazePoser(nn.Module):
     """The whole network. `forward` returns the eight outputs of `contract.OUTPUTS`, in that order, as float."""
 
-    def __init__(self) -> None:
+    def __init__(self, architecture: Architecture = ARCHITECTURE) -> None:
         super().__init__()
-        self.backbone = Backbone()
-        widths = [BLOCKS[tap][1] for tap in TAPS]
+        self.architecture = architecture
+        self.backbone = Backbone(architecture)
+        widths = architecture.tap_channels
         self.scores = nn.ModuleList(nn.Conv2d(w, g.anchors, 1) for w, g in zip(widths, GRIDS, strict=True))
         self.regressors = nn.ModuleList(
-            nn.Conv2d(w, g.anchors * REGRESSOR_VALUES, 1) for w, g in zip(widths, GRIDS, strict=True)
+            regressor_head(w, rank, g.anchors * REGRESSOR_VALUES)
+            for w, rank, g in zip(widths, architecture.regressor_ranks, GRIDS, strict=True)
         )
-        self.poses = nn.ModuleList(PoseHead(w) for w in widths)
+        self.poses = nn.ModuleList(PoseHead(w, architecture.pose_hidden) for w in widths)
 
     @property
     def pose_heads(self) -> list[PoseHead]:
@@ -130,6 +135,13 @@ class BlazePoser(nn.Module):
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         taps = self.backbone(image)
         return self.detect(taps) + self.pose(taps)
+
+
+def regressor_head(channels: int, rank: int, values: int) -> nn.Module:
+    """A 1x1 convolution; with a `rank`, two whose product has it: the anchors of a cell say nearly the same."""
+    if not rank:
+        return nn.Conv2d(channels, values, 1)
+    return nn.Sequential(nn.Conv2d(channels, rank, 1), nn.Conv2d(rank, values, 1))
 
 
 def cell_rows(maps: Tensor, values: int) -> Tensor:

@@ -14,15 +14,17 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress
 
+from blazeposer.contract import MAX_FILE_BYTES
 from blazeposer.errors import BlazePoserError
 from blazeposer.manifest import Manifest, describe, write_manifest
 from blazeposer.prepare import rgb565
 from blazeposer.resources import models_dir
 
 from .arena import arena_bytes
+from .bank import read_bank
 from .batches import TrainingBatches
 from .calibrate import quantize
-from .data import data_folder, read_backgrounds, read_pools
+from .data import data_folder
 from .export import activation_quantization, float_layers, int8_layers
 from .flatbuffer import OPERATOR_NAMES, Layer, Quantization, write_tflite
 from .graph import operations
@@ -33,8 +35,6 @@ from .weights import load, notes
 CALIBRATION_POOLS = ("aflw", "wflw", "maskon")
 """Every pose, and scenes with faces of other sizes."""
 SEED = 20260101
-SIZE_LIMIT = 160_000
-"""Largest INT8 file, bytes: what a camera without a memory chip of its own can be asked to store."""
 
 
 @click.command(short_help="Make the INT8 network of a float one.")
@@ -80,8 +80,8 @@ def calibration_images(folder: Path, count: int, report: Callable[[str], None]) 
 
     `report` gets a line for each pool read. Raises BlazePoserError.
     """
-    pool = read_pools(folder, CALIBRATION_POOLS, "train", report)
-    batch = TrainingBatches(pool, read_backgrounds(folder), count, range(1), SEED)[0]
+    bank = read_bank(folder, CALIBRATION_POOLS, "train", report=report)
+    batch = TrainingBatches(bank, count, range(1), SEED)[0]
     return np.stack([rgb565(picture) for picture in batch.pictures.numpy()])
 
 
@@ -90,9 +90,9 @@ def write(
 ) -> Manifest:
     """Write a tflite and its manifest."""
     data = write_tflite(layers, quantization)
-    if quantization and len(data) > SIZE_LIMIT:
+    if quantization and len(data) > MAX_FILE_BYTES:
         raise BlazePoserError(
-            f"{path.name} would take {len(data):,} bytes, over {SIZE_LIMIT:,}: train a smaller network"
+            f"{path.name} would take {len(data):,} bytes, over {MAX_FILE_BYTES:,}: train a smaller network"
         )
     path.write_bytes(data)
     constants = [values for layer in layers.values() for values in (layer.weight, layer.bias) if values is not None]

@@ -82,7 +82,7 @@ class QuantizedBlazePoser(nn.Module):
     def __init__(self, network: BlazePoser) -> None:
         super().__init__()
         self.network = network
-        self.operations = operations()
+        self.operations = operations(network.architecture)
         self.source: dict[str, str] = {INPUT: INPUT}
         """Tensor -> the tensor whose quantizer it shares."""
         quantizers = {INPUT: Quantizer(INPUT_SCALE, INPUT_ZERO_POINT, frozen=True)}
@@ -108,12 +108,17 @@ class QuantizedBlazePoser(nn.Module):
         return cast(nn.Conv2d, self.network.get_submodule(operation.output))
 
     def weight_scale(self, operation: Operation) -> Tensor:
-        """(channels out,) steps of the weights: the largest |weight| is 127 steps, and the bias stays in its limit."""
+        """(channels out,) steps of the weights: the largest |weight| is 127 steps, and the bias stays in its limit.
+
+        All are alike in the regressors: their channels speak of pixels all, and a step for each would take 1.4 KB.
+        """
         layer = self.layer(operation)
         scale = layer.weight.detach().abs().amax(dim=(1, 2, 3)) / WEIGHT_LIMIT
         if layer.bias is not None:
             input_scale = self.quantizer(operation.inputs[0]).scale.detach()
             scale = torch.maximum(scale, layer.bias.detach().abs() / (input_scale * BIAS_LIMIT))
+        if operation.per_tensor:
+            scale = scale.amax().expand_as(scale)
         return scale.clamp(min=1e-9)
 
     def integers(self, operation: Operation) -> tuple[Tensor, Tensor | None]:

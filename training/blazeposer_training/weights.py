@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from blazeposer.errors import BlazePoserError
 
+from .architecture import ORIGINAL, Architecture
 from .model import BlazePoser
 
 BLAZEFACE_SHA256 = "3bc182eb9f33925d9e58b5c8d59308a760f4adea8f282370e428c51212c26633"
@@ -43,20 +44,72 @@ def blazeface_path() -> Path:
 
 
 def load_blazeface(model: BlazePoser) -> BlazePoser:
-    """Copy the original's weights into backbone and detection heads; the pose heads keep theirs."""
-    layers = _original_layers(blazeface_path())
+    """Copy the original's weights into backbone and detection heads; the pose heads keep theirs.
+
+    Where the architecture is narrower or shorter, the channels of `kept_channels` are copied and a regressor head of
+    low rank starts as the best approximation of the full one: a start for `distil`, no copy.
+    """
+    layers = iter(_original_layers())
+    kept = kept_channels(model.architecture)
+    stem = next(layers)
+    pairs = [(next(layers), next(layers)) for _ in ORIGINAL.blocks]
     with torch.no_grad():
-        _copy(model.backbone.stem, *next(layers))
-        for block in model.backbone.blocks:
-            depthwise, depthwise_bias = next(layers)
-            pointwise, pointwise_bias = next(layers)
+        _copy(model.backbone.stem, stem[0][kept[0]], stem[1][kept[0]])
+        for block, description, before, after in zip(
+            model.backbone.blocks, model.architecture.blocks, kept, kept[1:], strict=False
+        ):
+            (depthwise, depthwise_bias), (pointwise, pointwise_bias) = pairs[description.source]
             # Nothing non-linear lies between the two, so the first bias passes through the second's weights.
             folded = pointwise_bias + pointwise[:, :, 0, 0] @ depthwise_bias
-            _copy(block.depthwise, depthwise, None)
-            _copy(block.pointwise, pointwise, folded)
-        for head in (*model.scores, *model.regressors):
-            _copy(head, *next(layers))
+            _copy(block.depthwise, depthwise[before], None)
+            _copy(block.pointwise, pointwise[after][:, before], folded[after])
+        taps = [kept[tap + 1] for tap in model.architecture.taps]
+        for head, tap in zip(model.scores, taps, strict=True):
+            weight, bias = next(layers)
+            _copy(head, weight[:, tap], bias)
+        for head, tap, rank in zip(model.regressors, taps, model.architecture.regressor_ranks, strict=True):
+            weight, bias = next(layers)
+            if isinstance(head, nn.Sequential):
+                first, second = _factors(weight[:, tap, 0, 0], rank)
+                _copy(head[0], first[..., None, None], np.zeros(rank, np.float32))
+                _copy(head[1], second[..., None, None], bias)
+            else:
+                _copy(head, weight[:, tap], bias)
     return model
+
+
+def kept_channels(architecture: Architecture) -> list[NDArray[np.int64]]:
+    """For the stem and each block, which of the original's channels its own stand for, in their order.
+
+    The identity for the original. A block's first channels are those of its input, because the shortcut adds the two;
+    to them come, as many as it has room for, the channels that later layers of the original read with the largest
+    weights.
+    """
+    layers = list(_original_layers())
+    blocks = [(layers[2 * i + 1][0], layers[2 * i + 2][0]) for i in range(len(ORIGINAL.blocks))]
+    heads = [layer[0] for layer in layers[2 * len(ORIGINAL.blocks) + 1 :]]
+    kept = [np.zeros(0, np.int64)]
+    widths = [(-1, architecture.stem), *((block.source, block.channels) for block in architecture.blocks)]
+    for source, channels in widths:
+        width = ORIGINAL.stem if source < 0 else ORIGINAL.blocks[source].channels
+        read = np.zeros(width)
+        for depthwise, pointwise in blocks[source + 1 :]:
+            strength = np.sqrt(np.square(depthwise).sum((1, 2, 3)) * np.square(pointwise).sum((0, 2, 3)))
+            read += strength[:width]
+        for tap, first in zip(ORIGINAL.taps, (0, 1), strict=True):
+            if source <= tap:
+                read += sum(np.sqrt(np.square(head).sum((0, 2, 3)))[:width] for head in heads[first::2])
+        others = np.setdiff1d(np.arange(width), kept[-1])
+        added = others[np.argsort(-read[others], kind="stable")][: channels - len(kept[-1])]
+        kept.append(np.concatenate([kept[-1], np.sort(added)]))
+    return kept[1:]
+
+
+def _factors(weight: NDArray[np.float32], rank: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """(rank, in) and (out, rank), whose product is the nearest to `weight` (out, in) of that rank."""
+    left, values, right = np.linalg.svd(weight, full_matrices=False)
+    root = np.sqrt(values[:rank])
+    return root[:, None] * right[:rank], left[:, :rank] * root
 
 
 def _copy(layer: nn.Module | Tensor, weight: NDArray[np.float32], bias: NDArray[np.float32] | None) -> None:
@@ -66,9 +119,9 @@ def _copy(layer: nn.Module | Tensor, weight: NDArray[np.float32], bias: NDArray[
         layer.bias.copy_(torch.from_numpy(bias))
 
 
-def _original_layers(path: Path) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+def _original_layers() -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
     """(weight as torch lays it out, bias) of every convolution of the file, in the file's order."""
-    file = tflite.Model.GetRootAs(path.read_bytes(), 0)
+    file = tflite.Model.GetRootAs(blazeface_path().read_bytes(), 0)
     graph = file.Subgraphs(0)
     constants: dict[int, NDArray[np.float32]] = {}
     for index in range(graph.OperatorsLength()):

@@ -1,0 +1,54 @@
+"""Recipes: those of the package, one's own, and what is wrong with a file in one line."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+
+from blazeposer.errors import BlazePoserError
+from blazeposer_training.recipe import RECIPES, read_recipe, recipe_names
+
+
+def test_those_of_the_package_are_whole() -> None:
+    assert recipe_names() == ["full", "quick"]
+    full, quick = read_recipe("full"), read_recipe("quick")
+    assert full.steps > 4 * quick.steps
+    assert full.batch == quick.batch
+
+
+def test_ones_own_is_read_from_its_file(tmp_path: Path) -> None:
+    wanted = replace(read_recipe("quick"), steps=7, rate=1.0)
+    lines = [f"{name} = {value}" for name, value in asdict(wanted).items()]
+    path = tmp_path / "mine.toml"
+    path.write_text("\n".join(lines).replace("rate = 1.0", "rate = 1"))
+    assert read_recipe(str(path)) == wanted
+    assert isinstance(read_recipe(str(path)).rate, float)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ("steps = ", "step = ", "lacks steps"),
+        ("steps = ", "colour = 1\nsteps = ", "has unknown colour"),
+        ("seed = 0", "seed = 0.5", "seed = 0.5 must be int"),
+        ("seed = 0", "seed = true", "seed = True must be int"),
+        ("seed = 0", "seed = -1", "seed = -1 must be int, 0 or more"),
+        ("batch = 64", "batch = 0", "batch must be at least 1"),
+        ("seed = 0", "seed", "is no toml file"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(tmp_path: Path, before: str, after: str, message: str) -> None:
+    path = tmp_path / "mine.toml"
+    text = (RECIPES / "quick.toml").read_text()
+    assert before in text
+    path.write_text(text.replace(before, after))
+    with pytest.raises(BlazePoserError, match=message) as caught:
+        read_recipe(str(path))
+    assert "mine.toml" in str(caught.value)
+
+
+def test_no_such_recipe(tmp_path: Path) -> None:
+    with pytest.raises(BlazePoserError, match="no recipe slow: give --recipe one of full, quick, or a toml file"):
+        read_recipe("slow")

@@ -1,0 +1,213 @@
+"""The report: what the page and its JSON say, and what the plots draw."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import xml.etree.ElementTree as ET
+from html.parser import HTMLParser
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from blazeposer.errors import InputError
+from blazeposer.prepare import Image
+from blazeposer.rotation import geodesic_degrees, rotation_from_angles
+from blazeposer_training import plots
+from blazeposer_training.datasets import Dataset, Sample
+from blazeposer_training.metrics import Scores
+from blazeposer_training.report import Report, write_reliability, write_report
+
+Floats = NDArray[np.float64]
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def unread() -> Image:
+    raise AssertionError("a report reads no picture")
+
+
+@pytest.fixture
+def scores() -> Scores:
+    """200 made-up faces, 3 of them not found, whose error grows with the yaw, as the predicted error does."""
+    rng = np.random.default_rng(0)
+    labels = rng.uniform(-90, 90, (200, 3)) * (1, 0.3, 0.3)
+    size = 2 + np.abs(labels[:, :1]) / 10
+    predicted = labels + size * rng.normal(0, 1, (200, 3)) + (0, 3, 0)
+    geodesic = geodesic_degrees(rotation_from_angles(predicted), rotation_from_angles(labels))
+    expected = 1.5 * size[:, 0]
+    for values in (predicted, geodesic, expected):
+        values[:3] = np.nan
+    return Scores(labels, predicted, geodesic, expected)
+
+
+@pytest.fixture
+def report(scores: Scores, tmp_path: Path) -> Report:
+    model = tmp_path / "some.tflite"
+    model.write_bytes(b"bytes")
+    samples = [
+        Sample(f"<{i}>.jpg", unread, np.zeros((1, 4)), angles[np.newaxis]) for i, angles in enumerate(scores.labels)
+    ]
+    return Report(model, True, "reference", Dataset("made_up", samples), {"clean": scores.as_dict()}, {"clean": scores})
+
+
+class Page(HTMLParser):
+    """Text and images of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.words: list[str] = []
+        self.images: dict[str, str] = {}
+        self.tags: set[str] = set()
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        values = dict(attrs)
+        if tag == "img":
+            self.images[values["alt"] or ""] = values["src"] or ""
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data.strip())
+
+
+def test_the_page_is_self_contained_and_says_what_was_measured(report: Report, scores: Scores, tmp_path: Path) -> None:
+    write_report(tmp_path / "out", report)
+    text = (tmp_path / "out" / "report.html").read_text()
+    page = Page(text)
+    assert not page.tags & {"script", "link", "iframe"}
+    assert not re.search(r'(src|href)="(?!data:)', text)
+    assert len(page.images) == 5
+    for name, source in page.images.items():
+        kind, _, data = source.partition(",")
+        assert kind == "data:image/svg+xml;base64", name
+        root = ET.fromstring(base64.b64decode(data))
+        assert root.tag == f"{SVG}svg"
+        assert "date" not in base64.b64decode(data).decode().lower()
+    for words in (
+        "some.tflite (INT8)",
+        hashlib.sha256(b"bytes").hexdigest(),
+        "made_up: 200 faces in 200 pictures",
+        "a score of at least 0.5; best overlap with the label's box above 0.4 IoU",
+        "197",
+        "0.9850",
+        f"{scores.mean:.2f}",
+        "whole picture squeezed to 128 x 128; clean",
+        "LiteRT, reference kernels",
+    ):
+        assert any(words in word for word in page.words), words
+
+
+def test_the_json_holds_what_the_page_shows(report: Report, scores: Scores, tmp_path: Path) -> None:
+    write_report(tmp_path / "out", report)
+    figures = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert figures["sha256"] == hashlib.sha256(b"bytes").hexdigest()
+    assert figures["faces"] == 200
+    clean = figures["inputs"]["clean"]
+    assert clean["found"] == 197
+    assert clean["interval"] == [round(value, 2) for value in scores.interval()]
+    assert clean["surest_half"]["ranking"] == pytest.approx(scores.ranking, abs=0.01)
+    assert sum(part["faces"] for part in clean["reliability"]) == 197
+    assert clean["reliability"][0]["expected"] < clean["reliability"][-1]["expected"]
+
+
+def test_a_folder_that_cannot_be_made_is_one_clear_line(report: Report, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot make this folder"):
+        write_report(tmp_path / "file" / "out", report)
+
+
+def lines(figure: Figure, axes: int) -> dict[str, tuple[Floats, Floats]]:
+    drawn = figure.axes[axes].get_lines()
+    return {str(line.get_label()): (np.asarray(line.get_xdata()), np.asarray(line.get_ydata())) for line in drawn}
+
+
+def test_error_by_yaw_draws_the_means_of_the_faces_in_ten_degrees(scores: Scores) -> None:
+    figure = plots.error_by_yaw(scores)
+    drawn = lines(figure, 1)
+    yaw = scores.labels[scores.found, 0]
+    part = (yaw >= 20) & (yaw < 30)
+    for index, angle in enumerate(("yaw", "pitch", "roll")):
+        x, y = drawn[angle]
+        assert y[x == 25][0] == pytest.approx(scores.errors[part, index].mean())
+    x, y = drawn["geodesic"]
+    assert y[x == 25][0] == pytest.approx(scores.geodesic[scores.found][part].mean())
+    assert figure.axes[1].get_ylim()[1] > max(drawn[name][1].max() for name in ("yaw", "pitch", "roll", "geodesic"))
+
+
+def test_the_cumulative_curves_end_at_the_recall(scores: Scores) -> None:
+    drawn = lines(plots.cumulative(scores), 0)
+    x, y = drawn["yaw"]
+    assert y[-1] == pytest.approx(scores.recall)
+    assert y[np.searchsorted(x, 5, side="right") - 1] == pytest.approx((scores.errors[:, 0] <= 5).sum() / 200)
+
+
+def test_bias_is_prediction_minus_label(scores: Scores) -> None:
+    figure = plots.bias(scores)
+    for index, shift in enumerate((0, 3, 0)):
+        label, signed = next(iter(lines(figure, index).values()))
+        near = np.abs(label) < 20
+        assert signed[near].mean() == pytest.approx(shift, abs=1.5)
+
+
+def test_reliability_draws_the_table_and_nothing_of_it_is_cut_off(scores: Scores) -> None:
+    figure = plots.reliability(scores)
+    x, y = lines(figure, 0)["measured"]
+    bins = scores.reliability()
+    np.testing.assert_allclose(x, [part.expected for part in bins])
+    np.testing.assert_allclose(y, [part.actual for part in bins])
+    assert figure.axes[0].get_xlim()[1] >= max(x.max(), y.max())
+
+
+def test_worst_cases_are_those_with_the_largest_errors(scores: Scores) -> None:
+    names = [f"{i}.jpg" for i in range(200)]
+    titles = [axes.get_title() for axes in plots.worst_cases(scores, names).axes]
+    order = np.argsort(-np.nan_to_num(scores.geodesic))[: plots.WORST]
+    assert titles == [f"{face}.jpg: {scores.geodesic[face]:.0f}°" for face in order]
+
+
+def test_a_drawn_nose_points_where_the_face_looks() -> None:
+    # one face labelled as looking to the picture's left, predicted as looking up
+    labels, predicted = np.array([[60.0, 0, 0]]), np.array([[0, 60.0, 0]])
+    scores = Scores(labels, predicted, np.array([80.0]), np.array([5.0]))
+    figure = plots.worst_cases(scores, ["1.jpg"])
+    for index, (x, y) in enumerate(lines_in_order(figure)):
+        dx, dy = x[1] - x[0], y[1] - y[0]
+        assert (dx < -0.2) if index == 0 else (dy > 0.2 and abs(dx) < 1e-9)
+
+
+def lines_in_order(figure: Figure) -> list[tuple[Floats, Floats]]:
+    return [(np.asarray(line.get_xdata()), np.asarray(line.get_ydata())) for line in figure.axes[0].get_lines()]
+
+
+@pytest.mark.parametrize("found", [1, 3])
+def test_every_plot_can_do_with_a_few_faces(scores: Scores, found: int) -> None:
+    few = Scores(
+        *(values[: 3 + found] for values in (scores.labels, scores.predicted, scores.geodesic, scores.expected))
+    )
+    names = [f"{i}.jpg" for i in range(3 + found)]
+    for figure in (
+        plots.error_by_yaw(few),
+        plots.cumulative(few),
+        plots.bias(few),
+        plots.reliability(few),
+        plots.worst_cases(few, names),
+    ):
+        assert plots.render(figure).startswith(b"<?xml")
+
+
+def test_the_reliability_plot_alone_is_svg_or_png(scores: Scores, tmp_path: Path) -> None:
+    write_reliability(tmp_path / "a" / "reliability.svg", scores)
+    assert ET.parse(tmp_path / "a" / "reliability.svg").getroot().tag == f"{SVG}svg"
+    write_reliability(tmp_path / "reliability.png", scores)
+    image = cv2.imread(str(tmp_path / "reliability.png"))
+    assert image is not None
+    assert min(image.shape[:2]) > 400
+    assert image.std() > 5
+    with pytest.raises(InputError, match=r"\.svg or \.png"):
+        write_reliability(tmp_path / "reliability.pdf", scores)

@@ -1,0 +1,23 @@
+"""AFLW2000-3D: `image00002.jpg` with `image00002.mat` beside it, 2,000 of each, in the folder AFLW2000. 1,969 faces are
+within 99 degrees. The box is that of the 68 landmarks `pt3d_68`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from blazeposer.errors import BlazePoserError
+
+from .common import Dataset, subfolder
+from .matlab import read_samples
+
+
+def read(folder: Path) -> Dataset:
+    """Every labelled face. Raises BlazePoserError when the files are not there."""
+    folder = subfolder(folder, "AFLW2000")
+    pictures = sorted(path for path in folder.glob("image*.jpg") if path.with_suffix(".mat").is_file())
+    if not pictures:
+        raise BlazePoserError(
+            f"no AFLW2000-3D in {folder}: image00002.jpg with image00002.mat beside it, and so on, are expected there: "
+            "name their folder with --data"
+        )
+    return Dataset("aflw2000", read_samples(pictures, folder, "pt3d_68"))

@@ -1,0 +1,75 @@
+"""First of all, where the architecture is not the original's: its backbone learns the original's feature maps.
+
+In two parts, each against the original's maps at the end of its resolutions: the wide maps first, which all others are
+made of, then the rest on top of them. Together from the start, the later blocks unlearn what they were copied for.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from .architecture import ORIGINAL, Architecture
+from .batches import Batch
+from .learner import Fit, Learner, autocast, console, progress, to_input
+from .model import BlazePoser
+from .processes import Processes
+from .recipe import Recipe
+from .weights import kept_channels
+
+
+@dataclass(frozen=True)
+class Part:
+    """Blocks that learn together, and the maps they learn: our block, the original's, its channels in our order."""
+
+    blocks: range
+    maps: tuple[tuple[int, int, Tensor], ...]
+
+
+def parts(architecture: Architecture) -> list[Part]:
+    """64x64 and 32x32, then 16x16 and 8x8; nothing for the original itself. The map at 64x64 is free."""
+    if (architecture.stem, architecture.blocks) == (ORIGINAL.stem, ORIGINAL.blocks):
+        return []
+    strides = [block.stride for block in architecture.blocks]
+    ends = [i for i, stride in enumerate([*strides[1:], 2]) if stride == 2]
+    kept = kept_channels(architecture)
+    maps = [(end, architecture.blocks[end].source, torch.from_numpy(kept[end + 1])) for end in ends]
+    return [Part(range(ends[1] + 1), (maps[1],)), Part(range(ends[1] + 1, ends[3] + 1), (maps[2], maps[3]))]
+
+
+def parameters(part: Part, model: BlazePoser) -> list[nn.Parameter]:
+    """What a part trains: its blocks, the first one also the stem."""
+    modules = [model.backbone.blocks[index] for index in part.blocks]
+    if part.blocks.start == 0:
+        modules.append(model.backbone.stem)
+    return [parameter for module in modules for parameter in module.parameters()]
+
+
+def distance(part: Part, model: BlazePoser, original: BlazePoser, image: Tensor) -> Tensor:
+    """Mean squared distance of the part's maps from the original's, each relative to its power, summed."""
+    maps = model.backbone.maps(image, [ours for ours, _, _ in part.maps])
+    with torch.no_grad():
+        originals = original.backbone.maps(image, [theirs for _, theirs, _ in part.maps])
+    terms = []
+    for ours, theirs, (_, _, channels) in zip(maps, originals, part.maps, strict=True):
+        wanted = theirs[:, channels.to(theirs.device)].float()
+        terms.append((ours.float() - wanted).square().mean() / wanted.square().mean())
+    return torch.stack(terms).sum()
+
+
+def distil_features(learner: Learner, batches: Iterator[Batch], recipe: Recipe, processes: Processes) -> None:
+    """The stage: half of its steps for each part."""
+    for number, part in enumerate(parts(learner.model.architecture), 1):
+        total, lost = recipe.distil_steps // 2, torch.zeros(())
+        fit = Fit(parameters(part, learner.model), recipe.distil_rate, total, recipe, processes)
+        for batch in progress(itertools.islice(batches, total), total, f"feature maps, part {number}"):
+            image = to_input(batch.pictures)
+            with autocast(image.device):
+                lost = distance(part, learner.model, learner.original, image)
+            fit.step(lost)
+        console.print(f"feature maps, part {number}: {float(lost.detach()) / len(part.maps):.3f} of their power differ")
+    learner.average.load_state_dict(learner.model.state_dict())

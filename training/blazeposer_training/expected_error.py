@@ -1,0 +1,43 @@
+"""What a network expects of its own error, made true in degrees on faces that it was not trained on."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from .losses import LABEL_ERROR
+from .metrics import Scores
+from .model import BlazePoser
+
+
+def calibrate_error(model: BlazePoser, scores: Scores, spread: NDArray[np.floating]) -> tuple[float, float]:
+    """Rescale the error outputs so that they fit validation scores best; returns slope and offset of the logarithm.
+
+    `scores` are those of `model` on labels with the teachers' `spread` (n,) in degrees; if none was found, nothing
+    changes. What is fitted is the likelihood that training maximises (`losses.error_likelihood`), in two numbers. They
+    go into the weights of the error outputs: exact, because decoders blend logarithms.
+    """
+    found = scores.found
+    if not found.any():
+        return 1.0, 0.0
+    logarithm = torch.from_numpy(np.log(scores.expected[found]))
+    actual = torch.from_numpy(np.hypot(scores.geodesic[found], LABEL_ERROR * spread[found]))
+    line = torch.tensor([1.0, 0.0], dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.LBFGS([line], max_iter=100, line_search_fn="strong_wolfe")
+
+    def loss() -> torch.Tensor:
+        optimizer.zero_grad()
+        fitted = line[0] * logarithm + line[1]
+        value = (actual * (-fitted).exp() + fitted).mean()
+        value.backward()
+        return value
+
+    optimizer.step(loss)
+    slope, offset = line.tolist()
+    with torch.no_grad():
+        for head in model.pose_heads:
+            assert head.error.bias is not None
+            head.error.weight *= slope
+            head.error.bias.mul_(slope).add_(offset)
+    return slope, offset

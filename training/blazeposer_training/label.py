@@ -1,0 +1,200 @@
+"""blazeposer label FOLDER [--name NAME] [--output DIR]
+
+Makes a pool, in the layout that `data.read_pool` reads, of a folder of one's own photos. `teacher.py` labels the faces:
+expect the labels to be good for faces turned by up to 45 degrees, and rare beyond 60.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import os
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+
+from blazeposer.contract import ANGLES
+from blazeposer.errors import BlazePoserError, InputError
+from blazeposer.prepare import Image
+from blazeposer.sources import open_source
+
+from .data import Pool, data_folder, read_pool
+from .metrics import Scores, match, score
+from .teacher import Labelled, Teacher
+
+LARGEST_SIDE = 448
+"""Photos are stored with at most this many pixels in width and height."""
+JPEG_QUALITY = 90
+VALIDATION_PERCENT = 3
+CORNERS = ("x0", "y0", "x1", "y1")
+COLUMNS = (
+    *("file", "width", "height", *CORNERS, *ANGLES, *(f"{angle}_spread" for angle in ANGLES)),
+    *("geodesic_spread", "blazeface_score", "split", "source"),
+)
+PARTS = ("{}.zip", "{}.csv", "{}_landmarks68.npy")
+"""The files of a pool."""
+
+
+def label_folder(folder: Path, name: str, output: Path, *, force: bool = False) -> str:
+    """Write pool `name` into `output` and return a summary of one line or two.
+
+    Photos without a face are left out. An existing pool stays as it was until the new one is whole. Raises
+    BlazePoserError if the pool exists and `force` is not given, if there are no photos or no faces, or if files cannot
+    be written.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder: name one with photos")
+    if not name or Path(name).name != name:
+        raise BlazePoserError(f"{name!r} is no name for a pool: give --name a word without slashes")
+    if not force and (there := [path for part in PARTS if (path := output / part.format(name)).exists()]):
+        raise BlazePoserError(f"{there[0]} exists: choose another --name, or --force to replace the pool")
+    source = open_source(str(folder))
+    teacher = Teacher()
+    rows: list[dict[str, object]] = []
+    landmarks: list[NDArray[np.float64]] = []
+    unreadable: list[str] = []
+    pictures = 0
+    try:
+        with _replaced(output, name) as (archive_path, table_path, landmarks_path):
+            with zipfile.ZipFile(archive_path, "w") as archive:
+                for frame in track(source.frames, "photos", total=source.total, console=Console(stderr=True)):
+                    try:
+                        photo = frame.read()
+                    except InputError:
+                        unreadable.append(frame.name)
+                        continue
+                    if not (faces := teacher(photo)):
+                        continue
+                    stored, scale = _reduced(photo)
+                    file = f"{pictures:06}.jpg"
+                    archive.writestr(file, _jpeg(stored))
+                    pictures += 1
+                    rows += [_row(file, stored, face, scale, frame.name) for face in faces]
+                    landmarks += [face.landmarks * scale for face in faces]
+            if not rows:
+                raise BlazePoserError(
+                    f"{folder}: no face found in {source.total} photos ({len(unreadable)} unreadable): faces have to "
+                    "fill at least a fifth of a photo and show both eyes"
+                )
+            with open(table_path, "w", newline="", encoding="utf-8") as stream:
+                writer = csv.DictWriter(stream, COLUMNS)
+                writer.writeheader()
+                writer.writerows(rows)
+            with open(landmarks_path, "wb") as stream_of_bytes:
+                np.save(stream_of_bytes, np.array(landmarks, np.float16))
+    except OSError as error:
+        raise InputError(f"{output}: cannot write the pool ({error.strerror}): check --output") from error
+    assert source.total is not None
+    without = source.total - pictures - len(unreadable)
+    lines = [
+        f"{output / name}: {source.total} photos, {len(rows)} faces on {pictures}, {without} photos without a face"
+    ]
+    if unreadable:
+        lines.append(f"{len(unreadable)} unreadable: {', '.join(unreadable)}")
+    return "\n".join(lines)
+
+
+def measure(pool: Pool) -> tuple[Scores, NDArray[np.float64]]:
+    """Scores of the teacher on a labelled pool, and its own spread (faces,) in degrees, NaN where not found."""
+    teacher = Teacher()
+    found = []
+    labels: dict[int, list[Labelled]] = {}
+    for face in track(range(len(pool)), description="faces", console=Console(stderr=True)):
+        image = int(pool.image_of[face])
+        if image not in labels:
+            labels[image] = teacher(pool.images[image])
+        found.append(match([label.face for label in labels[image]], pool.boxes[face]))
+    spread = np.array([np.nan if face is None else face.error for face in found])
+    return score(found, pool.rotations, pool.angles), spread
+
+
+@click.command(short_help="Label one's own photos.")
+@click.argument("folder", required=False, type=click.Path(path_type=Path))
+@click.option("--name", help="Name of the pool (default: the folder's).")
+@click.option("--output", type=click.Path(path_type=Path), default=".", show_default=True,
+              help="Folder that the pool is written to.")  # fmt: skip
+@click.option("--force", is_flag=True, help="Replace a pool of that name.")
+@click.option("--measure", "measured", metavar="POOL", help="Instead: how far the labels are off on a labelled pool.")
+@click.option("--split", type=click.Choice(["train", "val"]), help="Measure on this part of the pool only.")
+@click.option("--data", help="Folder of the pool to measure on (default: BLAZEPOSER_DATA).")
+def command(
+    folder: Path | None, name: str | None, output: Path, force: bool, measured: str | None, split: str | None,
+    data: str | None,
+) -> None:  # fmt: skip
+    """Make a training pool of the photos in FOLDER: NAME.zip, NAME.csv and NAME_landmarks68.npy.
+
+    The labels are a teacher network's, not measurements. Faces smaller than about a fifth of the photo's longer side
+    are missed: cut large photos first. Most faces turned away by more than 60 degrees are left out, because the teacher
+    cannot see them well. geodesic_spread is the mean angle, in degrees, between the teacher's four looks at a face and
+    the label: from 4 on it is doubtful.
+    """
+    if measured:
+        scores, spread = measure(read_pool(data_folder(data), measured, split))
+        if not scores.found.any():
+            raise BlazePoserError(
+                f"the teacher found no labelled face of {measured}: measure on photos of single faces"
+            )
+        click.echo(f"teacher on {measured}: {scores.line()}")
+        for low, high in ((0, 2), (2, 4), (4, 6), (6, 180)):
+            if (chosen := (spread >= low) & (spread < high)).any():
+                off = scores.geodesic[chosen].mean()
+                click.echo(f"spread {low} to {high}: {chosen.sum()} faces, {off:.1f} degrees off (geodesic)")
+        return
+    if folder is None:
+        raise click.UsageError("Missing argument 'FOLDER'.")
+    click.echo(label_folder(folder, folder.resolve().name if name is None else name, output, force=force))
+
+
+@contextmanager
+def _replaced(output: Path, name: str) -> Iterator[list[Path]]:
+    """Paths to write the files of a pool to; they take their names once all is written, and are gone if it fails."""
+    output.mkdir(parents=True, exist_ok=True)
+    targets = [output / part.format(name) for part in PARTS]
+    partial = [target.with_name(f".{target.name}.partial") for target in targets]
+    try:
+        yield partial
+        for path, target in zip(partial, targets, strict=True):
+            os.replace(path, target)
+    finally:
+        for path in partial:
+            path.unlink(missing_ok=True)
+
+
+def _reduced(photo: Image) -> tuple[Image, float]:
+    """The photo in at most `LARGEST_SIDE` pixels a side, and its new size over the old."""
+    scale = LARGEST_SIDE / max(photo.shape[:2])
+    if scale >= 1:
+        return photo, 1.0
+    height, width = (max(1, round(side * scale)) for side in photo.shape[:2])
+    return np.asarray(cv2.resize(photo, (width, height), interpolation=cv2.INTER_AREA), np.uint8), scale
+
+
+def _jpeg(photo: Image) -> bytes:
+    return cv2.imencode(".jpg", photo[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()
+
+
+def _row(file: str, stored: Image, label: Labelled, scale: float, source: str) -> dict[str, object]:
+    """One line of the table."""
+    x, y, width, height = (value * scale for value in label.face.box)
+    box = zip(CORNERS, (x, y, x + width, y + height), strict=True)
+    angles = zip(ANGLES, label.face.angles, strict=True)
+    spreads = zip((f"{angle}_spread" for angle in ANGLES), label.spread.tolist(), strict=True)
+    figures = {**dict(box), **dict(angles), **dict(spreads), "geodesic_spread": label.face.error}
+    validates = int(hashlib.sha256(source.encode()).hexdigest(), 16) % 100 < VALIDATION_PERCENT
+    return {
+        "file": file,
+        "width": stored.shape[1],
+        "height": stored.shape[0],
+        **{key: round(value, 2) for key, value in figures.items()},
+        "blazeface_score": round(label.face.score, 3),
+        "split": "val" if validates else "train",
+        "source": source,
+    }

@@ -1,0 +1,88 @@
+"""What all stages of a training share: the networks, the optimizer, mixed precision and progress on the screen."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from torch import Tensor, nn
+
+from . import weights
+from .architecture import ORIGINAL
+from .batches import Batch
+from .losses import AngleBins, Target, detections
+from .model import BlazePoser
+from .processes import Processes, has_bfloat16
+from .recipe import Recipe
+
+console = Console(stderr=True)
+T = TypeVar("T")
+
+
+class Learner:
+    """The network being trained, the bins that only training needs, and the frozen original that teaches detection."""
+
+    def __init__(self, recipe: Recipe, start: Path | None = None, device: torch.device | str = "cpu") -> None:
+        torch.manual_seed(recipe.seed)
+        self.model = weights.load(start).train() if start else weights.load_blazeface(BlazePoser())
+        self.bins = AngleBins()
+        self.original = weights.load_blazeface(BlazePoser(ORIGINAL)).eval().requires_grad_(False)
+        for part in (self.model, self.bins, self.original):
+            part.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.average = copy.deepcopy(self.model).requires_grad_(False)
+
+    def target(self, batch: Batch) -> tuple[Tensor, Target]:
+        """The network's input, and what the losses hold its outputs against."""
+        image = to_input(batch.pictures)
+        with torch.no_grad(), autocast(image.device):
+            found = detections(self.original, self.original.backbone(image))
+        return image, Target(found, batch.rotations, batch.boxes, batch.weights, batch.spread)
+
+    def update_average(self, decay: float) -> None:
+        with torch.no_grad():
+            for kept, new in zip(self.average.parameters(), self.model.parameters(), strict=True):
+                kept.lerp_(new, 1 - decay)
+
+
+def to_input(pictures: Tensor) -> Tensor:
+    """uint8 (N, 128, 128, 3) to the network's input, channels last in memory."""
+    return (pictures.permute(0, 3, 1, 2).float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
+
+
+def autocast(device: torch.device) -> torch.autocast:
+    """bfloat16 arithmetic on float32 weights, where the device has it: three times as fast on such CPUs."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=has_bfloat16(device))
+
+
+class Fit:
+    """AdamW over some parameters, a warm-up and a cosine; gradients averaged over processes and clipped."""
+
+    def __init__(
+        self, parameters: list[nn.Parameter], rate: float, total: int, recipe: Recipe, processes: Processes
+    ) -> None:
+        self.parameters, self.processes = parameters, processes
+        self.optimizer = torch.optim.AdamW(parameters, rate, weight_decay=recipe.decay)
+        warmup = min(max(recipe.warmup, 2) / total, 0.3)  # OneCycleLR divides by the warm-up's steps less one
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self.optimizer, rate, total, pct_start=warmup, div_factor=20
+        )
+
+    def step(self, loss: Tensor) -> None:
+        """Descend one step."""
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.processes.average_gradients(self.parameters)
+        nn.utils.clip_grad_norm_(self.parameters, 5.0)
+        self.optimizer.step()
+        self.schedule.step()
+
+
+def progress(items: Iterator[T], total: int, what: str) -> Iterator[T]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, TextColumn("left"), TimeRemainingColumn(), console=console) as progress:
+        yield from progress.track(items, total=total, description=what)
