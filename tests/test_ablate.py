@@ -16,12 +16,13 @@ import torch.nn.functional as F
 
 from blazeposer.prepare import Image
 from blazeposer.rotation import mirror_rotation, rotation_from_angles
-from blazeposer_training import ablate, data, variants
-from blazeposer_training.architecture import ORIGINAL
-from blazeposer_training.batches import Batch
-from blazeposer_training.metrics import Scores
-from blazeposer_training.model import cell_rows
-from blazeposer_training.variants import CELLS, VARIANTS, Cells, Heads, Lesson, Variant
+from blazeposer_training.evaluation.metrics import Scores
+from blazeposer_training.network.architecture import ORIGINAL
+from blazeposer_training.network.model import cell_rows
+from blazeposer_training.pictures import data
+from blazeposer_training.pictures.batches import Batch
+from blazeposer_training.studies import ablate, variants
+from blazeposer_training.studies.variants import CELLS, VARIANTS, Cells, Heads, Lesson, Variant
 from conftest import CommandLine
 from pools import write_backgrounds, write_pool
 

@@ -11,12 +11,12 @@ import pytest
 pytest.importorskip("torch", reason="needs the extra `train`")
 import torch
 
-from blazeposer_training import distil
-from blazeposer_training.architecture import ARCHITECTURE, ORIGINAL, Architecture, stages
-from blazeposer_training.graph import operations
-from blazeposer_training.levers import branch_first, folded
-from blazeposer_training.model import BlazePoser
-from blazeposer_training.weights import kept_channels, load_blazeface
+from blazeposer_training.learning import distil
+from blazeposer_training.network.architecture import ARCHITECTURE, ORIGINAL, Architecture, stages
+from blazeposer_training.network.graph import operations
+from blazeposer_training.network.model import BlazePoser
+from blazeposer_training.network.weights import kept_channels, load_blazeface
+from blazeposer_training.studies.levers import branch_first, folded
 
 NARROW = Architecture(
     stem=16, blocks=stages((16, 16), (32, 36, 42), (48, 56, 64, 72, 80, 88), (88,) * 5), taps=(10, 15)

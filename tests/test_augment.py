@@ -14,8 +14,8 @@ import torch
 from blazeposer import prepare
 from blazeposer.contract import INPUT_SIZE
 from blazeposer.rotation import mirror_rotation, rotation_from_angles, turn_rotation
-from blazeposer_training import relight
-from blazeposer_training.augment import (
+from blazeposer_training.pictures import relight
+from blazeposer_training.pictures.augment import (
     BLACK,
     PHOTO,
     REFLECTED,
@@ -28,10 +28,16 @@ from blazeposer_training.augment import (
     render,
     transforms,
 )
-from blazeposer_training.bank import SIDE, Bank, cut, make_bank, read_bank
-from blazeposer_training.batches import TrainingBatches, balance, make_batch, training_batches, validation_batches
-from blazeposer_training.data import Pool
-from blazeposer_training.relight import Light
+from blazeposer_training.pictures.bank import SIDE, Bank, cut, make_bank, read_bank
+from blazeposer_training.pictures.batches import (
+    TrainingBatches,
+    balance,
+    make_batch,
+    training_batches,
+    validation_batches,
+)
+from blazeposer_training.pictures.data import Pool
+from blazeposer_training.pictures.relight import Light
 from pools import write_backgrounds, write_pool
 
 

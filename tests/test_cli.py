@@ -120,7 +120,7 @@ def test_a_status_is_passed_on(blazeposer_command: CommandLine, monkeypatch: pyt
 
 
 def test_a_missing_extra_is_named(blazeposer_command: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "blazeposer_training.train", raising=False)
+    monkeypatch.delitem(sys.modules, "blazeposer_training.learning.train", raising=False)
     monkeypatch.setitem(sys.modules, "torch", None)
     for module in [name for name in sys.modules if name.startswith("blazeposer_training")]:
         monkeypatch.delitem(sys.modules, module)

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from blazeposer.errors import BlazePoserError
 from blazeposer.rotation import angles_from_rotation
-from blazeposer_training.data import TEST_POOL
-from blazeposer_training.datasets import READERS, Dataset, biwi, read_dataset
-from blazeposer_training.metrics import OVERLAP
+from blazeposer_training.evaluation.datasets import READERS, Dataset, biwi, read_dataset
+from blazeposer_training.evaluation.metrics import OVERLAP
+from blazeposer_training.pictures.data import TEST_POOL
 from official import POSE, biwi_pose, write_300w, write_biwi, write_wider
 from pools import drawn_face, write_pool
 

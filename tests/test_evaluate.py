@@ -13,9 +13,9 @@ import pytest
 from blazeposer.interpreter import open_network
 from blazeposer.manifest import manifest_path, read_manifest
 from blazeposer.prepare import Image
-from blazeposer_training.data import TEST_POOL
-from blazeposer_training.datasets import read_dataset
-from blazeposer_training.evaluate import evaluate
+from blazeposer_training.evaluation.datasets import read_dataset
+from blazeposer_training.evaluation.evaluate import evaluate
+from blazeposer_training.pictures.data import TEST_POOL
 from conftest import CommandLine
 from official import RGB_CAL, write_300w, write_image, write_wider
 from pools import write_pool

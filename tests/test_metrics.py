@@ -10,7 +10,7 @@ import pytest
 
 from blazeposer.decode import Face
 from blazeposer.rotation import rotation_from_angles
-from blazeposer_training.metrics import (
+from blazeposer_training.evaluation.metrics import (
     Detections,
     Scores,
     average_precision,

@@ -21,14 +21,14 @@ from blazeposer.interpreter import open_network
 from blazeposer.manifest import read_manifest
 from blazeposer.prepare import Image, camera_input, to_float, to_int8
 from blazeposer.resources import models_dir
-from blazeposer_training.architecture import ORIGINAL
-from blazeposer_training.calibrate import equalize, quantize, to_network
-from blazeposer_training.export import activation_quantization, float_layers, int8_layers
-from blazeposer_training.flatbuffer import write_tflite
-from blazeposer_training.graph import operations
-from blazeposer_training.model import BlazePoser
-from blazeposer_training.quantized import QuantizedBlazePoser, Quantizer
-from blazeposer_training.weights import blazeface_path, load, load_blazeface
+from blazeposer_training.int8.calibrate import equalize, quantize, to_network
+from blazeposer_training.int8.export import activation_quantization, float_layers, int8_layers
+from blazeposer_training.int8.flatbuffer import write_tflite
+from blazeposer_training.int8.quantized import QuantizedBlazePoser, Quantizer
+from blazeposer_training.network.architecture import ORIGINAL
+from blazeposer_training.network.graph import operations
+from blazeposer_training.network.model import BlazePoser
+from blazeposer_training.network.weights import blazeface_path, load, load_blazeface
 from conftest import CommandLine
 
 Pictures = NDArray[np.uint8]
@@ -163,7 +163,7 @@ def test_converter_and_writer_agree_on_the_demo(
     model: QuantizedBlazePoser, int8_path: Path, pictures: Pictures, tmp_path: Path
 ) -> None:
     pytest.importorskip("tensorflow", reason="needs the extra `train`")
-    from blazeposer_training.converter import convert
+    from blazeposer_training.int8.converter import convert
 
     path = tmp_path / "converter.tflite"
     path.write_bytes(convert(model))

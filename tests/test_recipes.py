@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from blazeposer.errors import BlazePoserError
-from blazeposer_training.recipe import RECIPES, read_recipe, recipe_names
+from blazeposer_training.learning.recipe import RECIPES, read_recipe, recipe_names
 
 
 def test_those_of_the_package_are_whole() -> None:
@@ -30,8 +30,8 @@ def test_ones_own_is_read_from_its_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("before", "after", "message"),
     [
-        ("steps = ", "step = ", "lacks steps"),
-        ("steps = ", "colour = 1\nsteps = ", "has unknown colour"),
+        ("warmup = ", "warm = ", "lacks warmup"),
+        ("seed = ", "colour = 1\nseed = ", "has unknown colour"),
         ("seed = 0", "seed = 0.5", "seed = 0.5 must be int"),
         ("seed = 0", "seed = true", "seed = True must be int"),
         ("seed = 0", "seed = -1", "seed = -1 must be int, 0 or more"),

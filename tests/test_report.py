@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from blazeposer.errors import InputError
 from blazeposer.prepare import Image
 from blazeposer.rotation import geodesic_degrees, rotation_from_angles
-from blazeposer_training import plots
-from blazeposer_training.datasets import Dataset, Sample
-from blazeposer_training.metrics import Scores
-from blazeposer_training.report import Report, write_reliability, write_report
+from blazeposer_training.evaluation import plots
+from blazeposer_training.evaluation.datasets import Dataset, Sample
+from blazeposer_training.evaluation.metrics import Scores
+from blazeposer_training.evaluation.report import Report, write_reliability, write_report
 
 Floats = NDArray[np.float64]
 SVG = "{http://www.w3.org/2000/svg}"

@@ -17,7 +17,7 @@ from blazeposer.demo.sequence import frames
 from blazeposer.interpreter import Network, open_network
 from blazeposer.manifest import read_manifest
 from blazeposer.prepare import Image, camera_input, to_int8
-from blazeposer_training.arena import arena_bytes
+from blazeposer_training.int8.arena import arena_bytes
 
 Box = NDArray[np.float64]
 

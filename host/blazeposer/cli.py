@@ -26,11 +26,11 @@ COMMANDS = {
     "detect": Entry("blazeposer.commands.detect", "", "Find faces and their pose in pictures, videos or a webcam."),
     "demo": Entry("blazeposer.demo.command", "demo", "Run the whole path on a virtual camera and draw what it sees."),
     "camera": Entry("blazeposer.camera.command", "demo", "Start the virtual camera and print its port."),
-    "train": Entry("blazeposer_training.train", "train", "Train the network in float."),
-    "ablate": Entry("blazeposer_training.ablate", "train", "Compare losses and heads of the pose."),
-    "quantize": Entry("blazeposer_training.quantize", "train", "Make the INT8 network of a float one."),
-    "evaluate": Entry("blazeposer_training.evaluate", "train", "Measure a network on labelled faces."),
-    "label": Entry("blazeposer_training.label", "train", "Make a training pool of one's own photos."),
+    "train": Entry("blazeposer_training.learning.train", "train", "Train the network in float."),
+    "ablate": Entry("blazeposer_training.studies.ablate", "train", "Compare losses and heads of the pose."),
+    "quantize": Entry("blazeposer_training.int8.quantize", "train", "Make the INT8 network of a float one."),
+    "evaluate": Entry("blazeposer_training.evaluation.evaluate", "train", "Measure a network on labelled faces."),
+    "label": Entry("blazeposer_training.labels.label", "train", "Make a training pool of one's own photos."),
 }
 
 

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 from blazeposer.contract import GRIDS, MAX_ANGLE, anchors, cell_of_anchor
 
-from .architecture import ARCHITECTURE
-from .model import BlazePoser, cell_rows
+from ..network.architecture import ARCHITECTURE
+from ..network.model import BlazePoser, cell_rows
 
 BIN_WIDTH = 6.0
 """Degrees: about the error that is to be reached, so that neighbouring bins tell something."""

@@ -27,15 +27,16 @@ from blazeposer.errors import BlazePoserError
 from blazeposer.resources import models_dir
 from blazeposer.rotation import angles_from_rotation
 
-from . import data, weights
-from .bank import read_bank
-from .batches import Batch, training_batches, validation_batches
+from ..evaluation.metrics import Scores, find, score
+from ..network import weights
+from ..network.model import BlazePoser
+from ..pictures import data
+from ..pictures.bank import read_bank
+from ..pictures.batches import Batch, training_batches, validation_batches
 from .distil import distil_features
 from .expected_error import calibrate_error
 from .learner import Fit, Learner, autocast, console, progress, to_input
 from .losses import Target, detections, inside_boxes, pose_terms, poses, total_loss, weighted_sum
-from .metrics import Scores, find, score
-from .model import BlazePoser
 from .processes import Processes, has_bfloat16, join, share_cores
 from .recipe import Recipe, read_recipe, recipe_names
 

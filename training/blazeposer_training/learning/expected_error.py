@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..evaluation.metrics import Scores
+from ..network.model import BlazePoser
 from .losses import LABEL_ERROR
-from .metrics import Scores
-from .model import BlazePoser
 
 
 def calibrate_error(model: BlazePoser, scores: Scores, spread: NDArray[np.floating]) -> tuple[float, float]:

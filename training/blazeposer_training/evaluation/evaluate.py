@@ -25,7 +25,7 @@ from blazeposer.manifest import record_figures
 from blazeposer.prepare import camera_input, clean_input
 from blazeposer.resources import default_model
 
-from .data import TEST_POOL, data_folder
+from ..pictures.data import TEST_POOL, data_folder
 from .datasets import READERS, Dataset, read_dataset
 from .metrics import (
     MOST_FACES,

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from blazeposer.contract import GRIDS, MAX_ANGLE, ROTATION_VALUES, anchors, cell_of_anchor
 from blazeposer.rotation import angles_from_rotation as true_angles
 
-from .batches import Batch
-from .losses import CENTRAL_WEIGHT, angles_from_rotation, chordal, inside_boxes, rotation_from_six
+from ..learning.losses import CENTRAL_WEIGHT, angles_from_rotation, chordal, inside_boxes, rotation_from_six
+from ..pictures.batches import Batch
 
 LANDMARKS = 68
 RIGHT_EYE, LEFT_EYE = slice(36, 42), slice(42, 48)

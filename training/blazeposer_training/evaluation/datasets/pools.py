@@ -1,4 +1,4 @@
-"""Our pools: `NAME.zip`, `NAME.csv` and `NAME_landmarks68.npy`, as `blazeposer_training.data` reads them. Where a pool
+"""Our pools: `NAME.zip`, `NAME.csv` and `NAME_landmarks68.npy`, as `pictures.data` reads them. Where a pool
 is split, `val` is measured on."""
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 from blazeposer.errors import BlazePoserError
 from blazeposer.prepare import Image
 
-from ..data import read_pool
+from ...pictures.data import read_pool
 from .common import Dataset, Sample
 
 

@@ -26,8 +26,8 @@ from blazeposer.errors import BlazePoserError, InputError
 from blazeposer.prepare import Image
 from blazeposer.sources import open_source
 
-from .data import Pool, data_folder, read_pool
-from .metrics import Scores, match, score
+from ..evaluation.metrics import Scores, match, score
+from ..pictures.data import Pool, data_folder, read_pool
 from .teacher import Labelled, Teacher
 
 LARGEST_SIDE = 448

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from .architecture import ORIGINAL, Architecture
-from .batches import Batch
+from ..network.architecture import ORIGINAL, Architecture
+from ..network.model import BlazePoser
+from ..network.weights import kept_channels
+from ..pictures.batches import Batch
 from .learner import Fit, Learner, autocast, console, progress, to_input
-from .model import BlazePoser
 from .processes import Processes
 from .recipe import Recipe
-from .weights import kept_channels
 
 
 @dataclass(frozen=True)

@@ -26,16 +26,16 @@ from blazeposer.decode import Face
 from blazeposer.errors import BlazePoserError
 from blazeposer.rotation import angles_from_rotation
 
-from . import data
-from .architecture import ORIGINAL
-from .bank import Bank, read_bank
-from .batches import Batch, training_batches, validation_batches
-from .learner import Fit, Learner, autocast, console, progress, to_input
-from .losses import detection_terms, detections, inside_boxes, weighted_sum
-from .metrics import YAW_RANGES, Scores, find, score
-from .model import BlazePoser
-from .processes import Processes, join, share_cores
-from .recipe import Recipe
+from ..evaluation.metrics import YAW_RANGES, Scores, find, score
+from ..learning.learner import Fit, Learner, autocast, console, progress, to_input
+from ..learning.losses import detection_terms, detections, inside_boxes, weighted_sum
+from ..learning.processes import Processes, join, share_cores
+from ..learning.recipe import Recipe
+from ..network.architecture import ORIGINAL
+from ..network.model import BlazePoser
+from ..pictures import data
+from ..pictures.bank import Bank, read_bank
+from ..pictures.batches import Batch, training_batches, validation_batches
 from .variants import CELLS, GROUPS, VARIANTS, Cells, Heads, Lesson, per_cell, pose_loss
 
 SEEDS = (0, 1, 2)

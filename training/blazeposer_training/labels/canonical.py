@@ -1,4 +1,4 @@
-"""Make the teacher's canonical face:  python -m blazeposer_training.canonical [--data DIR]
+"""Make the teacher's canonical face:  python -m blazeposer_training.labels.canonical [--data DIR]
 
 Run once; the file that it writes, `canonical_face.npz`, is committed. It is made of figures from the `train` split of
 the pools, so that the teacher's zero is that of their labels, which is 300W-LP's:
@@ -24,8 +24,8 @@ from rich.progress import track
 
 from blazeposer.rotation import angles_from_rotation, rotation_from_angles
 
-from .data import data_folder, read_pool
-from .metrics import match
+from ..evaluation.metrics import match
+from ..pictures.data import data_folder, read_pool
 from .teacher import CANONICAL, LOOKS, MESH_POINTS, Canonical, FaceMesh, Floats, partners
 
 POOLS = ("human", "mtfl", "aflw", "udacity", "utk")

@@ -29,7 +29,7 @@ from blazeposer.prepare import Image, clean_input, square_pad, to_float
 from blazeposer.quiet import quiet_stderr
 from blazeposer.rotation import angles_from_rotation, geodesic_degrees, rotation_from_angles
 
-from .weights import INSTALL, blazeface_path
+from ..network.weights import INSTALL, blazeface_path
 
 Floats = NDArray[np.float64]
 
@@ -187,7 +187,7 @@ class Teacher:
 
 def load_canonical() -> Canonical:
     """The committed canonical face."""
-    with as_file(files("blazeposer_training") / CANONICAL) as path, np.load(path) as file:
+    with as_file(files(__package__) / CANONICAL) as path, np.load(path) as file:
         return Canonical(file["points"].astype(np.float64), file["landmarks"].astype(np.int64), float(file["yaw_gain"]))
 
 

@@ -20,17 +20,17 @@ from blazeposer.manifest import Manifest, describe, write_manifest
 from blazeposer.prepare import rgb565
 from blazeposer.resources import models_dir
 
+from ..network.graph import operations
+from ..network.model import BlazePoser
+from ..network.weights import load, notes
+from ..pictures.bank import read_bank
+from ..pictures.batches import TrainingBatches
+from ..pictures.data import data_folder
 from .arena import arena_bytes
-from .bank import read_bank
-from .batches import TrainingBatches
 from .calibrate import quantize
-from .data import data_folder
 from .export import activation_quantization, float_layers, int8_layers
 from .flatbuffer import OPERATOR_NAMES, Layer, Quantization, write_tflite
-from .graph import operations
-from .model import BlazePoser
 from .quantized import QuantizedBlazePoser
-from .weights import load, notes
 
 CALIBRATION_POOLS = ("aflw", "wflw", "maskon")
 """Every pose, and scenes with faces of other sizes."""

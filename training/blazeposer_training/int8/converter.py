@@ -18,9 +18,9 @@ import torch
 
 from blazeposer.contract import OUTPUTS
 
+from ..network.graph import INPUT, INPUT_SHAPE, Operation
 from .export import activation_quantization
 from .flatbuffer import Quantization
-from .graph import INPUT, INPUT_SHAPE, Operation
 from .quantized import HIGHEST, LOWEST, WEIGHT_LIMIT, QuantizedBlazePoser
 
 

@@ -12,11 +12,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
-from . import weights
-from .architecture import ORIGINAL
-from .batches import Batch
+from ..network import weights
+from ..network.architecture import ORIGINAL
+from ..network.model import BlazePoser
+from ..pictures.batches import Batch
 from .losses import AngleBins, Target, detections
-from .model import BlazePoser
 from .processes import Processes, has_bfloat16
 from .recipe import Recipe
 

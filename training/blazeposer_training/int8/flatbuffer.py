@@ -18,7 +18,7 @@ from tflite.utils import opcode2name
 
 from blazeposer.contract import OUTPUTS
 
-from .graph import INPUT, INPUT_SHAPE, Operation, operations
+from ..network.graph import INPUT, INPUT_SHAPE, Operation, operations
 
 Quantization = tuple[float, int]
 """Scale and zero point."""

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 from blazeposer.contract import INPUT_SCALE, INPUT_ZERO_POINT, OUTPUTS
 
-from .graph import INPUT, Operation, operations
-from .model import BlazePoser
+from ..network.graph import INPUT, Operation, operations
+from ..network.model import BlazePoser
 
 LOWEST, HIGHEST = -128, 127
 WEIGHT_LIMIT = 127

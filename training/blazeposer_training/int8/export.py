@@ -9,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from ..network.graph import INPUT, Operation, operations
+from ..network.model import BlazePoser
 from .flatbuffer import Layer, Quantization
-from .graph import INPUT, Operation, operations
-from .model import BlazePoser
 from .quantized import QuantizedBlazePoser
 
 

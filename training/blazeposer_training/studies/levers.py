@@ -1,4 +1,4 @@
-"""What each lever on the network's size costs and gains: python -m blazeposer_training.levers --data DIR
+"""What each lever on the network's size costs and gains: python -m blazeposer_training.studies.levers --data DIR
 
 Every candidate is written as a file with made-up weights and measured: parameters, multiply-accumulates, bytes, arena
 (TensorFlow Lite Micro, 64 bit), cycles on an Ethos-U55-256 (Vela). Those that can be trained are, all with the same
@@ -19,13 +19,13 @@ import numpy as np
 
 from blazeposer.errors import BlazePoserError
 
-from .architecture import ORIGINAL, Architecture, Block, stages
-from .arena import arena_bytes
-from .export import activation_quantization, int8_layers
-from .flatbuffer import Layer, write_tflite
-from .graph import Operation
-from .model import BlazePoser
-from .quantized import QuantizedBlazePoser
+from ..int8.arena import arena_bytes
+from ..int8.export import activation_quantization, int8_layers
+from ..int8.flatbuffer import Layer, write_tflite
+from ..int8.quantized import QuantizedBlazePoser
+from ..network.architecture import ORIGINAL, Architecture, Block, stages
+from ..network.graph import Operation
+from ..network.model import BlazePoser
 
 VELA = (
     "--accelerator-config", "ethos-u55-256", "--system-config", "Ethos_U55_High_End_Embedded",

@@ -1,0 +1,1 @@
+"""Labels for one's own photos, by a teacher from PyPI."""

@@ -1,0 +1,1 @@
+"""Training: recipes, losses, the three stages, several processes."""

@@ -1,0 +1,1 @@
+"""Pools of labelled photos, and the training pictures made of them."""

@@ -1,0 +1,1 @@
+"""What was tried before deciding: the levers on size, the ablations of heads and losses."""
