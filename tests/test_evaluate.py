@@ -44,6 +44,7 @@ def model(tmp_path: Path, model_path: Path) -> Path:
 
 def test_prints_and_records_what_it_measured(folder: Path, model: Path, blazeposer_command: CommandLine) -> None:
     run = blazeposer_command("evaluate", "--data", folder, "--model", model, "--record")
+    assert model.with_name(f"{model.stem}_reliability.svg").read_text().startswith("<?xml")
     assert run.status == 0, run.err
     for words in ("INT8, reference kernels", "clean", "camera", "0.5000", "surest half"):
         assert words in run.out

@@ -28,6 +28,7 @@ COMMANDS = {
     "camera": Entry("blazeposer.camera.command", "demo", "Start the virtual camera and print its port."),
     "train": Entry("blazeposer_training.learning.train", "train", "Train the network in float."),
     "ablate": Entry("blazeposer_training.studies.ablate", "train", "Compare losses and heads of the pose."),
+    "levers": Entry("blazeposer_training.studies.levers", "dev", "Weigh the levers on the network's size."),
     "quantize": Entry("blazeposer_training.int8.quantize", "train", "Make the INT8 network of a float one."),
     "evaluate": Entry("blazeposer_training.evaluation.evaluate", "train", "Measure a network on labelled faces."),
     "label": Entry("blazeposer_training.labels.label", "train", "Make a training pool of one's own photos."),

@@ -40,7 +40,7 @@ from .metrics import (
     rounded,
     score,
 )
-from .report import Report, write_report
+from .report import Report, write_reliability, write_report
 
 INPUTS = {"clean": clean_input, "camera": camera_input}
 LEAST_SCORE = 0.05
@@ -136,7 +136,11 @@ def precision_table(rows: Mapping[str, dict[str, Any]], title: str) -> Table:
 @click.option("--runtime", type=click.Choice(RUNTIMES), default="reference", show_default=True)
 @click.option("--report", "report_folder", type=click.Path(path_type=Path, file_okay=False),
               help="Folder for report.json and report.html, a page with plots.")  # fmt: skip
-@click.option("--record", is_flag=True, help="Write the figures into the manifest beside the model.")
+@click.option(
+    "--record",
+    is_flag=True,
+    help="Write the figures into the manifest beside the model, and there the plot of its expected error.",
+)
 def command(
     name: str, folder: str | None, model: Path | None, inputs: tuple[str, ...], runtime: Runtime,
     report_folder: Path | None, record: bool,
@@ -164,5 +168,7 @@ def command(
     Console(width=160).print(view)
     if record:
         record_figures(path, {name: {"runtime": runtime, **figures}})
+        if scores and network.is_int8:
+            write_reliability(path.with_name(f"{path.stem}_reliability.svg"), next(iter(scores.values())))
     if report_folder:
         write_report(report_folder, Report(path, network.is_int8, runtime, dataset, figures, scores))

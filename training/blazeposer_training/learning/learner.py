@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor, nn
 
 from ..network import weights
-from ..network.architecture import ORIGINAL
+from ..network.architecture import ARCHITECTURE, ORIGINAL, Architecture
 from ..network.model import BlazePoser
 from ..pictures.batches import Batch
 from .losses import AngleBins, Target, detections
@@ -27,10 +27,16 @@ T = TypeVar("T")
 class Learner:
     """The network being trained, the bins that only training needs, and the frozen original that teaches detection."""
 
-    def __init__(self, recipe: Recipe, start: Path | None = None, device: torch.device | str = "cpu") -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        start: Path | None = None,
+        device: torch.device | str = "cpu",
+        architecture: Architecture = ARCHITECTURE,
+    ) -> None:
         torch.manual_seed(recipe.seed)
-        self.model = weights.load(start).train() if start else weights.load_blazeface(BlazePoser())
-        self.bins = AngleBins()
+        self.model = weights.load(start).train() if start else weights.load_blazeface(BlazePoser(architecture))
+        self.bins = AngleBins(architecture.pose_hidden)
         self.original = weights.load_blazeface(BlazePoser(ORIGINAL)).eval().requires_grad_(False)
         for part in (self.model, self.bins, self.original):
             part.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -1,35 +1,52 @@
-"""What each lever on the network's size costs and gains: python -m blazeposer_training.studies.levers --data DIR
+"""blazeposer levers --data DIR --output docs/architecture.md
 
-Every candidate is written as a file with made-up weights and measured: parameters, multiply-accumulates, bytes, arena
-(TensorFlow Lite Micro, 64 bit), cycles on an Ethos-U55-256 (Vela). Those that can be trained are, all with the same
-short recipe, and scored on the `val` split. The table goes to docs/architecture.md.
+What each lever on the network's size costs and gains. Every candidate is written as a file with made-up weights and
+measured: parameters, multiply-accumulates, bytes, arena (TensorFlow Lite Micro, 64 bit), cycles on an Ethos-U55-256
+(Vela). Those that differ in what they compute go through the same short training, judged on the pools' `val` split.
+Results are kept beside the output, as JSON: the same command goes on where it was stopped.
 """
 
 from __future__ import annotations
 
 import csv
+import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+import click
 import numpy as np
 
+from blazeposer.contract import MAX_ARENA_BYTES, MAX_FILE_BYTES
 from blazeposer.errors import BlazePoserError
 
 from ..int8.arena import arena_bytes
 from ..int8.export import activation_quantization, int8_layers
 from ..int8.flatbuffer import Layer, write_tflite
 from ..int8.quantized import QuantizedBlazePoser
-from ..network.architecture import ORIGINAL, Architecture, Block, stages
+from ..learning.distil import distil_features
+from ..learning.learner import Learner, console, progress
+from ..learning.processes import Processes, join, share_cores
+from ..learning.recipe import Recipe
+from ..learning.train import Trainer, score_network, train_heads
+from ..network.architecture import ARCHITECTURE, ORIGINAL, Architecture, Block, stages
 from ..network.graph import Operation
 from ..network.model import BlazePoser
+from ..pictures import data
+from ..pictures.bank import Bank, read_bank
+from ..pictures.batches import Batch, training_batches, validation_batches
 
 VELA = (
     "--accelerator-config", "ethos-u55-256", "--system-config", "Ethos_U55_High_End_Embedded",
     "--memory-mode", "Shared_Sram", "--optimise", "Performance",
+)  # fmt: skip
+RECIPE = Recipe(
+    steps=800, batch=64, rate=1.5e-3, warmup=100, decay=1e-4, average=0.99, distil_steps=600, distil_rate=1e-2,
+    cached_batches=60, cached_epochs=6, cached_rate=3e-3, seed=0,
 )  # fmt: skip
 
 Graph = tuple[Operation, ...]
@@ -45,6 +62,8 @@ class Candidate:
     """What is done to the architecture's operations; the weights of what changes are made up."""
     biases: bool = False
     """Whether depthwise convolutions keep a bias of their own."""
+    converter: bool = False
+    """Whether TensorFlow's converter writes the file."""
     train: bool = True
     """Whether training tells anything: not where the lever is exact in float."""
 
@@ -68,53 +87,57 @@ def folded(graph: Graph) -> Graph:
         if not operation.output.startswith("backbone.blocks") or operation.shape[1] < 64:
             result.append(operation)
         elif operation.kind == "add":
-            block = next(other for other in graph if other.output == f"{operation.output}.depthwise")
-            result.append(replace(operation, kind="conv", inputs=block.inputs, kernel=3, channels_in=block.channels_in))
+            first = next(other for other in graph if other.output == f"{operation.output}.depthwise")
+            result.append(replace(operation, kind="conv", inputs=first.inputs, kernel=3, channels_in=first.channels_in))
     return tuple(result)
 
 
 S2, S3 = (32, 36, 42), (48, 56, 64, 72, 80, 88)
 NARROW = Architecture(16, stages((16, 16), S2, S3, (96,) * 5), (10, 15))
 LATE = replace(NARROW, blocks=stages((16, 16), S2, S3, (88,) * 5))
-SHORT = Architecture(16, stages((16, 16), S2, S3, (96,) * 4), (10, 14))
-REGULAR = Architecture(16, stages((16, 16), (32, 32, 48), (48, 48, 64, 64, 80, 88), (96,) * 4), (10, 14), (0, 24))
+SHORT = Architecture(16, stages((16, 16), S2, S3, (96,) * 4), (10, 14), (0, 24))
+EVEN = Architecture(16, stages((16, 16), (32, 32, 32), (48, 48, 64, 64, 80, 80), (80,) * 5), (10, 15), (0, 24))
 ONE_BLOCK = Architecture(16, (Block(16, 1, 0), *LATE.blocks[2:]), (9, 14), (0, 24))
 
 CANDIDATES = (
-    Candidate("original channels, TensorFlow's order of operations", ORIGINAL, branch_first, biases=True, train=False),
-    Candidate("+ pool and pad before the branch", ORIGINAL, biases=True, train=False),
-    Candidate("+ depthwise bias folded into the pointwise one", ORIGINAL),
-    Candidate("+ 64x64 blocks folded to dense convolutions (exact)", ORIGINAL, folded, train=False),
+    Candidate("the original's channels, TensorFlow's converter", ORIGINAL, biases=True, converter=True, train=False),
+    Candidate("our writer: vectors shared, names and bias quantization left out", ORIGINAL, branch_first, True,
+              train=False),
+    Candidate("pool and pad before depthwise and pointwise", ORIGINAL, biases=True, train=False),
+    Candidate("depthwise bias folded into the pointwise one", ORIGINAL),
+    Candidate("64x64 blocks folded to dense convolutions", ORIGINAL, folded, train=False),
     Candidate("16 channels at 64x64", NARROW),
     Candidate("16 channels at 64x64, 88 at 8x8", LATE),
-    Candidate("... and 8x8 regressors in two factors of rank 24", replace(LATE, regressor_ranks=(0, 24))),
-    Candidate(
-        "16 channels at 64x64, one 8x8 block less, 8x8 regressors of rank 24", replace(SHORT, regressor_ranks=(0, 24))
-    ),
-    Candidate("one 64x64 block only, 88 at 8x8, rank 24", ONE_BLOCK),
-    Candidate("widths in few steps, one 8x8 block less, rank 24", REGULAR),
-)
+    Candidate("**16 channels at 64x64, 88 at 8x8, 8x8 regressors of rank 24**", ARCHITECTURE),
+    Candidate("16 channels at 64x64, one block of 96 less, 8x8 regressors of rank 24", SHORT),
+    Candidate("16 channels at 64x64 in one block, 88 at 8x8, 8x8 regressors of rank 24", ONE_BLOCK),
+    Candidate("multiples of 16 throughout, at most 80, 8x8 regressors of rank 24", EVEN),
+)  # fmt: skip
 
 
 def sizes(candidate: Candidate) -> dict[str, int]:
-    """Parameters, MACs, bytes of the file, arena and Vela's cycles of a candidate, in this order."""
-    model = QuantizedBlazePoser(BlazePoser(candidate.architecture)).eval()
-    graph = candidate.change(model.operations)
+    """Parameters, multiply-accumulates, bytes of the file, arena and Vela's cycles of a candidate."""
     noise = np.random.default_rng(0)
-    layers, quantization = int8_layers(model), activation_quantization(model)
-    for operation in graph:
-        channels = operation.shape[3] if operation.has_weights else 0
-        if operation.kind == "conv" and operation.output not in layers:
+    model = QuantizedBlazePoser(BlazePoser(candidate.architecture)).eval()
+    for name in {model.source[operation.output] for operation in model.operations}:
+        if not model.quantizer(name).frozen:  # no two ranges alike, as in a trained file
+            model.quantizer(name).set_range(-noise.uniform(1, 9), noise.uniform(1, 9))
+    graph, layers = candidate.change(model.operations), int8_layers(model)
+    for operation in filter(lambda operation: operation.has_weights, graph):
+        channels = operation.shape[3]
+        bias = noise.integers(-99, 99, channels, np.int32)
+        if operation.output not in layers:
             shape = (channels, operation.kernel, operation.kernel, operation.channels_in)
-            weight, bias = noise.integers(-127, 128, shape, np.int8), noise.integers(-99, 99, channels, np.int32)
+            weight = noise.integers(-127, 128, shape, np.int8)
             layers[operation.output] = Layer(weight, bias, np.ones(channels, np.float32))
         elif operation.kind == "depthwise" and candidate.biases:
-            bias = noise.integers(-99, 99, channels, np.int32)
             layers[operation.output] = replace(layers[operation.output], bias=bias)
     used = [layers[operation.output] for operation in graph if operation.has_weights]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "candidate.tflite"
-        path.write_bytes(write_tflite(layers, quantization, graph=graph))
+        path.write_bytes(
+            converted(model) if candidate.converter else write_tflite(layers, activation_quantization(model), (), graph)
+        )
         return {
             "parameters": sum(layer.weight.size + (0 if layer.bias is None else layer.bias.size) for layer in used),
             "macs": sum(operation.macs for operation in graph),
@@ -122,6 +145,13 @@ def sizes(candidate: Candidate) -> dict[str, int]:
             "arena": arena_bytes(path),
             "cycles": vela_cycles(path),
         }
+
+
+def converted(model: QuantizedBlazePoser) -> bytes:
+    """The file that TensorFlow's converter writes."""
+    from ..int8.converter import convert  # seconds to import
+
+    return convert(model)
 
 
 def vela_cycles(path: Path) -> int:
@@ -135,9 +165,90 @@ def vela_cycles(path: Path) -> int:
         return round(float(next(csv.DictReader(stream))["cycles_total"]))
 
 
-def row(name: str, size: Mapping[str, int], mae: str) -> str:
-    """A line of the table in Markdown."""
-    return (
-        f"| {name} | {size['parameters']:,} | {size['macs'] / 1e6:.1f} M | {size['file']:,} | {size['arena']:,} "
-        f"| {size['cycles']:,} | {mae} |"
-    )
+def short_training(
+    architecture: Architecture, bank: Bank, checks: list[Batch], workers: int, processes: Processes, recipe: Recipe
+) -> float:
+    """Mean absolute error of the angles on `checks`, degrees, after the three stages of `recipe`."""
+    learner = Learner(recipe, None, processes.device, architecture)
+    whole = slice(None)
+    steps = range(recipe.steps, recipe.steps + recipe.distil_steps + recipe.cached_batches)
+    batches = training_batches(bank, recipe.batch, steps, recipe.seed, whole, workers)
+    distil_features(learner, batches, recipe, processes)
+    train_heads(learner, batches, recipe, processes)
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = Trainer(learner, recipe, Path(folder), processes)
+        batches = training_batches(bank, recipe.batch, range(recipe.steps), recipe.seed, whole, workers)
+        for batch in progress(batches, recipe.steps, "whole network"):
+            trainer.train(batch)
+    return score_network(learner.average, checks).mean
+
+
+def page(results: dict[str, dict[str, Any]]) -> str:
+    """The table in Markdown."""
+    lines = [
+        "# The architecture",
+        "",
+        "Made by `blazeposer levers`. File, arena (TensorFlow Lite Micro on a 64-bit PC) and cycles (Vela,",
+        "Ethos-U55-256) are of INT8 files with made-up weights. MAE is of the float network after the same short",
+        f"training ({RECIPE.distil_steps} steps on feature maps, {RECIPE.steps} of the whole network, one seed), in",
+        "degrees on the pools' `val` split; where a line computes exactly what another does, it has none.",
+        "",
+        f"A file may have {MAX_FILE_BYTES:,} bytes, an arena {MAX_ARENA_BYTES:,}: what the OpenMV H7 and the Nicla",
+        "Vision hold. The line in bold ships.",
+        "",
+        "| | parameters | MACs | file | arena | cycles | MAE |",
+        "|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    for candidate in CANDIDATES:
+        row = results.get(candidate.name)
+        if row is None:
+            lines.append(f"| {candidate.name} |" + " not run |" * 6)
+            continue
+        mae = f"{row['mae']:.2f}" if row.get("mae") else ("not run" if candidate.train else "")
+        cells = [f"{row['parameters']:,}", f"{row['macs'] / 1e6:.1f} M"]
+        cells += [f"{row[name]:,}" for name in ("file", "arena", "cycles")]
+        lines.append(f"| {candidate.name} | {' | '.join(cells)} | {mae} |")
+    return "\n".join(lines) + "\n\n" + DECISION
+
+
+DECISION = """\
+What an arena holds at its peak are three tensors of a 64x64 block, so their channels decide: 24 to 28 are too many for
+the smallest cameras, 16 fit. Folding these blocks to dense convolutions would keep all channels, and more than doubles
+the arithmetic. The converter's file is over a third larger, for vectors that no runtime needs twice.
+
+Tensors are numbered from the last to the first: TFLite Micro's planner places equal sizes by falling number, and only
+in the order of execution does it get by with three at a time (with 16 channels; unequal sizes gain nothing from it).
+"""
+
+
+@click.command()
+@click.option("--data", "folder", help="Folder of the pools (default: BLAZEPOSER_DATA).")
+@click.option("--output", type=click.Path(path_type=Path), default=Path("docs/architecture.md"), show_default=True)
+@click.option("--sizes-only", is_flag=True, help="Do not train.")
+def command(folder: str | None, output: Path, sizes_only: bool) -> None:
+    """Weigh the levers on the network's size."""
+    store = output.with_suffix(".json")
+    results: dict[str, dict[str, Any]] = json.loads(store.read_text()) if store.exists() else {}
+
+    def keep(candidate: Candidate, values: dict[str, Any]) -> None:
+        results.setdefault(candidate.name, {}).update(values)
+        store.write_text(json.dumps(results, indent=1) + "\n")
+        output.write_text(page(results))
+
+    for candidate in progress(iter(CANDIDATES), len(CANDIDATES), "sizes"):
+        keep(candidate, sizes(candidate))
+    left = [candidate for candidate in CANDIDATES if candidate.train and "mae" not in results[candidate.name]]
+    if sizes_only or not left:
+        return
+    where = data.data_folder(folder)
+    with join() as processes:
+        workers = 0 if processes.device.type == "cuda" else 1
+        share_cores(workers)
+        bank, validation = (
+            read_bank(where, data.TRAINING_POOLS, split, processes.device, console.print) for split in ("train", "val")
+        )
+        checks = list(validation_batches(validation, RECIPE.batch))
+        for number, candidate in enumerate(left, 1):
+            console.print(f"{number} of {len(left)}: {candidate.name}")
+            mae = short_training(candidate.architecture, bank, checks, workers, processes, RECIPE)
+            keep(candidate, {"mae": round(mae, 3)})
