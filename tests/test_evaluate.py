@@ -159,11 +159,11 @@ def test_without_data_it_says_where_to_name_them(
 
 @pytest.mark.data
 def test_the_committed_network_keeps_its_promise(data_dir: Path, model_path: Path) -> None:
-    """At most 6.0 degrees on detected faces at a recall of at least 0.985, by LiteRT's reference kernels."""
+    """At most 5.0 degrees on detected faces at a recall of at least 0.97, by LiteRT's reference kernels."""
     scores = evaluate(open_network(model_path), read_dataset(TEST_POOL, data_dir), "clean")
     assert len(scores.labels) == 979
-    assert scores.recall >= 0.985
-    assert scores.mean <= 6.0
+    assert scores.recall >= 0.97
+    assert scores.mean <= 5.0
     recorded = json.loads(manifest_path(model_path).read_text())["figures"][TEST_POOL]["clean"]
     assert recorded["recall"] == pytest.approx(scores.recall, abs=0.002)  # another JPEG decoder may shift a pixel
     assert recorded["mae"]["mean"] == pytest.approx(scores.mean, abs=0.02)
