@@ -43,7 +43,8 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size
 th, td { padding: .25rem .7rem .25rem 0; text-align: left; vertical-align: top } td code { overflow-wrap: anywhere }
 th { font-weight: 600; color: #56616b; white-space: nowrap } table.figures td { white-space: nowrap }
 table.figures th, table.figures td { text-align: right; padding: .25rem .5rem;
-border-bottom: 1px solid #e8eaed } img { max-width: 100%; display: block } .wide { overflow-x: auto }
+border-bottom: 1px solid #e8eaed } table.figures th { white-space: normal; vertical-align: bottom }
+img { max-width: 100%; display: block } .wide { overflow-x: auto }
 """
 
 

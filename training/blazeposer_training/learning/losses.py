@@ -27,7 +27,9 @@ WEIGHTS = {
     "rotation": 1.0, "blended": 1.0, "angles": 6.0, "bins": 0.1, "unit": 0.1, "error": 0.1, "scores": 0.15,
     "regressors": 0.02,
 }  # fmt: skip
-"""Of the terms of `total_loss`; chordal distance and angles are about radians, regressors pixels, the others nats."""
+"""Of the terms of `total_loss`; chordal distance and angles are about radians, regressors pixels, the others nats.
+The pose comes first: with scores at 1 and regressors at 0.06, against angles at 2, half a degree is lost on `val`,
+and recall with it."""
 ANGLE_CLIP = 1.0
 """Radians: beyond it an angle's error no longer counts more, because pitch and roll blow up near 90 degrees of yaw."""
 LABEL_ERROR = 0.5**0.5
