@@ -13,6 +13,7 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from blazeposer.contract import OUTPUTS
+from blazeposer.decode import decode
 from blazeposer.errors import BlazePoserError, MissingExtraError, ModelError
 from blazeposer.interpreter import open_network
 from blazeposer.prepare import Image, clean_input
@@ -66,10 +67,12 @@ def test_float_file_runs_in_real_units(float_model_path: Path, image: Image, run
 
 
 def test_runtimes_and_precisions_see_the_same_face(model_path: Path, float_model_path: Path, image: Image) -> None:
-    """Bits differ, the best anchor does not."""
+    """Bits differ, and so may which of two neighbours is the best anchor: not the face, by more than a pixel or two."""
     networks = [open_network(model_path), open_network(model_path, "xnnpack"), open_network(float_model_path)]
-    best = [int(network.outputs(image)[1].argmax()) // 2 for network in networks]
-    assert len(set(best)) == 1
+    first, *others = [decode(network.outputs(image)) for network in networks]
+    for faces in others:
+        assert len(faces) == len(first) == 1
+        assert np.abs(np.subtract(faces[0].box, first[0].box)).max() * 128 < 2
 
 
 def swap_scores(model: Any) -> None:
