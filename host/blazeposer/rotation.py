@@ -66,9 +66,13 @@ def mirror_rotation(rotation: ArrayLike) -> Floats:
     return np.asarray(_MIRROR @ np.asarray(rotation, np.float64) @ _MIRROR)
 
 
-def turn_rotation(rotation: ArrayLike, clockwise: float) -> Floats:
-    """The rotation seen after the picture is turned clockwise on the screen by `clockwise` degrees: Rz(t) R."""
-    return np.asarray(rotation_from_angles([0.0, 0.0, clockwise]) @ np.asarray(rotation, np.float64))
+def turn_rotation(rotation: ArrayLike, clockwise: ArrayLike) -> Floats:
+    """Rotations (..., 3, 3) seen after the picture is turned clockwise on the screen by (...) degrees: Rz(t) R."""
+    roll = np.asarray(clockwise, np.float64)
+    upright = np.zeros_like(roll)
+    return np.asarray(
+        rotation_from_angles(np.stack([upright, upright, roll], axis=-1)) @ np.asarray(rotation, np.float64)
+    )
 
 
 def geodesic_degrees(first: ArrayLike, second: ArrayLike) -> Floats:

@@ -112,19 +112,13 @@ def weighted_sum(terms: Mapping[str, Tensor]) -> Tensor:
 
 def pose_terms(pose: Pose, target: Target, inside: Tensor) -> dict[str, Tensor]:
     """The pose terms, averaged over cells (and, blended, over faces) with the detector's and the label's weights."""
-    firing = target.detections.logits.sigmoid() * inside
-    cells = _per_cell(torch.maximum(firing, CENTRAL_WEIGHT * inside_boxes(target.boxes, 0.25)))
-    cells = cells * (cells >= 0.05) * target.weights[:, None]
+    cells, share, found = pose_weights(target.detections.logits, inside, target.boxes, target.weights)
     image, cell = torch.nonzero(cells, as_tuple=True)
     weight = cells[image, cell]
     weight = weight / weight.sum().clamp(min=1e-6)
     six, label = pose.rotation[image, cell], target.rotations[image]
     predicted = rotation_from_six(six)
 
-    surviving = _per_cell(firing * (firing >= 0.5))
-    faces = torch.where(surviving.sum(1, keepdim=True) > 0, surviving, cells)
-    found = target.weights * (faces.sum(1) > 0)
-    share = faces / faces.sum(1, keepdim=True).clamp(min=1e-6)
     blended = rotation_from_six(torch.einsum("nc,ncv->nv", share, pose.rotation)[found > 0])
     blended_error = (share * pose.log_error).sum(1)[found > 0]
     found_weight = found[found > 0] / found.sum().clamp(min=1e-6)
@@ -143,6 +137,19 @@ def pose_terms(pose: Pose, target: Target, inside: Tensor) -> dict[str, Tensor]:
         "error": (weight * error_likelihood(pose.log_error[image, cell], predicted, label, target.spread[image])).sum()
         + (found_weight * error_likelihood(blended_error, blended, face_label, target.spread[found > 0])).sum(),
     }
+
+
+def pose_weights(logits: Tensor, inside: Tensor, boxes: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """How much each cell teaches pose (N, 320), its share in its face's blended pose (N, 320), each face's weight (N,).
+
+    By the original's logits (N, 896) `inside` (N, 896) the labelled boxes (N, 4), and the labels' weights (N,).
+    """
+    firing = logits.sigmoid() * inside
+    cells = per_cell(torch.maximum(firing, CENTRAL_WEIGHT * inside_boxes(boxes, 0.25)))
+    cells = cells * (cells >= 0.05) * weights[:, None]
+    surviving = per_cell(firing * (firing >= 0.5))
+    faces = torch.where(surviving.sum(1, keepdim=True) > 0, surviving, cells)
+    return cells, faces / faces.sum(1, keepdim=True).clamp(min=1e-6), weights * (faces.sum(1) > 0)
 
 
 def error_likelihood(log_error: Tensor, predicted: Tensor, label: Tensor, spread: Tensor) -> Tensor:
@@ -179,7 +186,7 @@ def inside_boxes(boxes: Tensor, shrink: float = 1.0) -> Tensor:
     return ((centres[None] - middle[:, None]).abs() < half[:, None]).all(-1).to(boxes.dtype)
 
 
-def _per_cell(of_anchors: Tensor) -> Tensor:
+def per_cell(of_anchors: Tensor) -> Tensor:
     """Largest value (N, 320) among the anchors of each cell (N, 896)."""
     cell = _CELL.to(of_anchors.device)
     result = of_anchors.new_zeros(of_anchors.shape[0], sum(grid.cells for grid in GRIDS))

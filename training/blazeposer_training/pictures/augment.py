@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from blazeposer.contract import INPUT_SIZE
-from blazeposer.rotation import mirror_rotation, rotation_from_angles
+from blazeposer.rotation import mirror_rotation, turn_rotation
 
 from .bank import SIDE, Bank
 
@@ -82,8 +82,7 @@ def moved_points(points: Floats, matrices: Floats) -> Floats:
 def moved_rotations(rotations: Floats, placements: Placements) -> Floats:
     """The heads' rotations (N, 3, 3) as the placed pictures show them."""
     mirrored = np.where(placements.mirrored[:, None, None], mirror_rotation(rotations), rotations)
-    upright = np.zeros_like(placements.clockwise)
-    return np.asarray(rotation_from_angles(np.stack([upright, upright, placements.clockwise], axis=-1)) @ mirrored)
+    return turn_rotation(mirrored, placements.clockwise)
 
 
 @dataclass(frozen=True)

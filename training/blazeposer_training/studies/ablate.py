@@ -28,7 +28,7 @@ from blazeposer.rotation import angles_from_rotation
 
 from ..evaluation.metrics import YAW_RANGES, Scores, find, score
 from ..learning.learner import Fit, Learner, autocast, console, progress, to_input
-from ..learning.losses import detection_terms, detections, inside_boxes, weighted_sum
+from ..learning.losses import detection_terms, detections, inside_boxes, per_cell, weighted_sum
 from ..learning.processes import Processes, join, share_cores
 from ..learning.recipe import Recipe
 from ..network.architecture import ORIGINAL
@@ -36,7 +36,7 @@ from ..network.model import BlazePoser
 from ..pictures import data
 from ..pictures.bank import Bank, read_bank
 from ..pictures.batches import Batch, training_batches, validation_batches
-from .variants import CELLS, GROUPS, VARIANTS, Cells, Heads, Lesson, per_cell, pose_loss
+from .variants import CELLS, GROUPS, VARIANTS, Cells, Heads, Lesson, pose_loss
 
 SEEDS = (0, 1, 2)
 RECIPE = Recipe(

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from blazeposer.contract import GRIDS, MAX_ANGLE, ROTATION_VALUES, anchors, cell_of_anchor
 from blazeposer.rotation import angles_from_rotation as true_angles
 
-from ..learning.losses import CENTRAL_WEIGHT, angles_from_rotation, chordal, inside_boxes, rotation_from_six
+from ..learning.losses import angles_from_rotation, chordal, inside_boxes, pose_weights, rotation_from_six
 from ..pictures.batches import Batch
 
 LANDMARKS = 68
@@ -197,14 +197,8 @@ class Lesson:
 
     @staticmethod
     def of(taps: Sequence[Tensor], logits: Tensor, batch: Batch) -> Lesson:
-        """Cells chosen and weighted by the original's logits (N, 896), as `losses.pose_terms` does."""
-        firing = logits.sigmoid() * inside_boxes(batch.boxes)
-        weight = per_cell(torch.maximum(firing, CENTRAL_WEIGHT * inside_boxes(batch.boxes, 0.25)))
-        weight = weight * (weight >= 0.05) * batch.weights[:, None]
-        surviving = per_cell(firing * (firing >= 0.5))
-        share = torch.where(surviving.sum(1, keepdim=True) > 0, surviving, weight)
-        share = share / share.sum(1, keepdim=True).clamp(min=1e-6)
-        found = batch.weights * (weight.sum(1) > 0)
+        """Cells chosen and weighted by the original's logits (N, 896), as in `losses.pose_terms`."""
+        weight, share, found = pose_weights(logits, inside_boxes(batch.boxes), batch.boxes, batch.weights)
         cells = Cells.gather(taps, weight > 0)
         angles = torch.from_numpy(true_angles(batch.rotations.cpu().numpy())).to(batch.rotations)
         return Lesson(
@@ -274,9 +268,3 @@ def cell_centres(device: torch.device) -> Tensor:
     centres = torch.zeros(CELLS, 2)
     centres[torch.from_numpy(cell_of_anchor())] = torch.from_numpy(anchors())
     return centres.to(device)
-
-
-def per_cell(of_anchors: Tensor) -> Tensor:
-    """Largest value (N, 320) among the anchors of each cell (N, 896)."""
-    cell = torch.from_numpy(cell_of_anchor()).to(of_anchors.device).expand(of_anchors.shape)
-    return of_anchors.new_zeros(len(of_anchors), CELLS).scatter_reduce(1, cell, of_anchors, "amax")
