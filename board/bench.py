@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Measures this camera: board, firmware, the model's memory, and milliseconds of snapshot, predict and decode.
+# With the model and blazeposer.py on the camera: `mpremote run bench.py`, or open it in OpenMV IDE and press run.
+# The last line is a row of the README's table.
+
+import gc
+import os
+import time
+
+import ml
+import omv
+
+FRAMES = 100
+MODELS = ("/rom/blazeposer.tflite", "/sdcard/blazeposer.tflite", "/flash/blazeposer.tflite")  # As in main.py.
+
+
+def first_file(paths):
+    for path in paths:
+        try:
+            os.stat(path)
+            return path
+        except OSError:
+            pass
+    raise OSError("no model at " + ", ".join(paths) + ": copy it there, then run this again")
+
+
+def postprocess(model, inputs, outputs):
+    global decode_us
+    start = time.ticks_us()
+    faces = poser(model, inputs, outputs)
+    decode_us += time.ticks_diff(time.ticks_us(), start)
+    return faces
+
+
+model = ml.Model(first_file(MODELS), postprocess=postprocess)  # first: it needs the largest free block
+
+import csi
+
+from blazeposer import BlazePoser
+
+poser = BlazePoser()
+csi0 = csi.CSI()
+csi0.reset()
+try:
+    csi0.pixformat(csi.RGB565)
+except RuntimeError:  # A sensor without colour.
+    csi0.pixformat(csi.GRAYSCALE)
+csi0.framesize(csi.QVGA)
+side = min(240, csi0.width(), csi0.height())
+csi0.window((side, side))
+
+for _ in range(10):  # exposure settles
+    decode_us = 0
+    model.predict([csi0.snapshot()])
+snapshot_us = predict_us = decode_us = faces = 0
+for _ in range(FRAMES):
+    start = time.ticks_us()
+    img = csi0.snapshot()
+    taken = time.ticks_us()
+    faces += len(model.predict([img]))
+    snapshot_us += time.ticks_diff(taken, start)
+    predict_us += time.ticks_diff(time.ticks_us(), taken)
+predict_us -= decode_us
+gc.collect()
+
+print("board", omv.board_type(), omv.arch())
+print("firmware", omv.version_string())
+print("model.ram", model.ram)
+print("heap in use", gc.mem_alloc(), "free", gc.mem_free())
+print("frames", FRAMES, "faces", faces)
+for name, us in (("snapshot", snapshot_us), ("predict", predict_us), ("decode", decode_us)):
+    print("%s %.2f ms" % (name, us / FRAMES / 1000))
+print(
+    "| %s | %s | %d | %.2f | %.2f | %.2f | %.2f |"
+    % (
+        (omv.board_type(), omv.version_string(), model.ram)
+        + tuple([us / FRAMES / 1000 for us in (snapshot_us, predict_us, decode_us)])
+        + (faces / FRAMES,)
+    )
+)

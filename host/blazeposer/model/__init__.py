@@ -1,0 +1,1 @@
+"""What a model file holds, needs and costs, read without running it."""

@@ -1,0 +1,36 @@
+"""What OpenMV firmware 5.0 can load, as data: `lib/tflm/tflm_backend.cc` of openmv/openmv.
+
+`OPERATIONS` are those that its resolver registers, under their names in the tflite schema. Absent are, for example,
+POW, TILE, TOPK_V2, GELU and the detection post-processing.
+"""
+
+from __future__ import annotations
+
+OPERATIONS = frozenset(
+    """
+    ABS ADD ADD_N ARG_MAX ARG_MIN ASSIGN_VARIABLE AVERAGE_POOL_2D BATCH_MATMUL BATCH_TO_SPACE_ND BROADCAST_ARGS
+    BROADCAST_TO CALL_ONCE CAST CEIL CONCATENATION CONV_2D COS CUMSUM DEPTH_TO_SPACE DEPTHWISE_CONV_2D DEQUANTIZE DIV
+    ELU EMBEDDING_LOOKUP EQUAL EXP EXPAND_DIMS FILL FLOOR FLOOR_DIV FLOOR_MOD FULLY_CONNECTED GATHER GATHER_ND GREATER
+    GREATER_EQUAL HARD_SWISH IF L2_NORMALIZATION L2_POOL_2D LEAKY_RELU LESS LESS_EQUAL LOG LOG_SOFTMAX LOGICAL_AND
+    LOGICAL_NOT LOGICAL_OR LOGISTIC MAX_POOL_2D MAXIMUM MEAN MINIMUM MIRROR_PAD MUL NEG NOT_EQUAL PACK PAD PADV2 PRELU
+    QUANTIZE READ_VARIABLE REDUCE_MAX RELU RELU6 RESHAPE RESIZE_BILINEAR RESIZE_NEAREST_NEIGHBOR ROUND RSQRT SELECT_V2
+    SHAPE SIN SLICE SOFTMAX SPACE_TO_BATCH_ND SPACE_TO_DEPTH SPLIT SPLIT_V SQRT SQUARE SQUARED_DIFFERENCE SQUEEZE
+    STRIDED_SLICE SUB SUM SVDF TANH TRANSPOSE TRANSPOSE_CONV UNIDIRECTIONAL_SEQUENCE_LSTM UNPACK VAR_HANDLE WHILE
+    ZEROS_LIKE
+    """.split()  # noqa: SIM905 - a list of quoted names is harder to read
+)
+CUSTOM_OPERATIONS = frozenset(
+    """
+    CIRCULAR_BUFFER SignalDelay SignalEnergy SignalFftAutoScale SignalFilterBank SignalFilterBankLog
+    SignalFilterBankSpectralSubtraction SignalFilterBankSquareRoot SignalFramer SignalIrfft SignalOverlapAdd SignalPCAN
+    SignalRfft SignalStacker SignalWindow
+    """.split()  # noqa: SIM905
+)
+"""TFLite Micro's operations for sound; their names are those that its `MicroMutableOpResolver` registers."""
+ETHOS_U = "ethos-u"
+"""The custom operation of a file compiled for an Ethos-U: registered on the AE3 alone."""
+
+TYPES = ("int8", "uint8", "int16", "uint16", "float32")
+"""Of inputs and outputs (`ml_backend_valid_dataype`)."""
+MAX_RANK = 4
+"""Of inputs and outputs: they become arrays of ulab (`ULAB_MAX_DIMS`, `py_ml_process_output` of modules/py_ml.c)."""

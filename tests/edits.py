@@ -1,0 +1,92 @@
+"""Copies of a tflite file with something wrong in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import flatbuffers
+from ai_edge_litert import schema_py_generated as schema
+
+Edit = Callable[[Any], None]
+
+
+def edited(source: Path, folder: Path, edit: Edit) -> Path:
+    """A copy of a tflite file after `edit(model)`, a schema_py_generated.ModelT."""
+    model = schema.ModelT.InitFromPackedBuf(source.read_bytes())
+    edit(model)
+    builder = flatbuffers.Builder(0)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    path = folder / "edited.tflite"
+    path.write_bytes(bytes(builder.Output()))
+    return path
+
+
+def swap_scores(model: Any) -> None:
+    graph = model.subgraphs[0]
+    graph.outputs = graph.outputs[[0, 2, 1, 3, 4, 5, 6, 7]]
+
+
+def drop_output(model: Any) -> None:
+    model.subgraphs[0].outputs = model.subgraphs[0].outputs[:7]
+
+
+def shrink_input(model: Any) -> None:
+    graph = model.subgraphs[0]
+    graph.tensors[graph.inputs[0]].shape = [1, 96, 96, 3]
+
+
+def unsigned_input(model: Any) -> None:
+    graph = model.subgraphs[0]
+    graph.tensors[graph.inputs[0]].type = schema.TensorType.UINT8
+
+
+def float_output(model: Any) -> None:
+    graph = model.subgraphs[0]
+    graph.tensors[graph.outputs[4]].type = schema.TensorType.FLOAT32
+
+
+def shift_input(model: Any) -> None:
+    graph = model.subgraphs[0]
+    graph.tensors[graph.inputs[0]].quantization.zeroPoint = [-1]
+
+
+def float_tensor(model: Any) -> None:
+    graph = model.subgraphs[0]
+    graph.tensors[graph.operators[0].outputs[0]].type = schema.TensorType.FLOAT32
+
+
+def strange_operation(model: Any) -> None:
+    for code in model.operatorCodes:
+        if code.builtinCode == schema.BuiltinOperator.ADD:
+            code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.POW
+
+
+def custom_operation(model: Any) -> None:
+    for code in model.operatorCodes:
+        if code.builtinCode == schema.BuiltinOperator.ADD:
+            code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.CUSTOM
+            code.customCode = "ethos-u"
+
+
+def five_dimensions(model: Any) -> None:
+    graph = model.subgraphs[0]
+    graph.tensors[graph.outputs[0]].shape = [1, 1, 512, 1, 16]
+
+
+def own_operation(model: Any) -> None:
+    for code in model.operatorCodes:
+        if code.builtinCode == schema.BuiltinOperator.ADD:
+            code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.CUSTOM
+            code.customCode = "MyAddition"
+
+
+def integer_input(model: Any) -> None:
+    graph = model.subgraphs[0]
+    graph.tensors[graph.inputs[0]].type = schema.TensorType.INT32
+
+
+def padding(model: Any) -> None:
+    """200 KB that nothing reads."""
+    model.buffers.append(schema.BufferT(data=[1] * 200_000))

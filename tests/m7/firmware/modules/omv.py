@@ -1,0 +1,2 @@
+def version_string():
+    return "5.0.0"

@@ -1,0 +1,3 @@
+def stat(path):
+    if path != "/rom/blazeposer.tflite":
+        raise OSError(2)

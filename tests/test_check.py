@@ -1,0 +1,331 @@
+"""`blazeposer check`: our networks, a converter's, and broken ones, on every board."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from blazeposer import check
+from blazeposer.boards import BOARDS, KB, Board, find
+from blazeposer.check import Model, check_model, examine, judge
+from blazeposer.contract import OUTPUTS
+from blazeposer.errors import ModelError
+from blazeposer.manifest import manifest_path, read_manifest
+from blazeposer.model import firmware
+from blazeposer.model.graph import read_graph
+from conftest import CommandLine
+from edits import (
+    Edit,
+    custom_operation,
+    edited,
+    five_dimensions,
+    float_tensor,
+    integer_input,
+    own_operation,
+    padding,
+    shift_input,
+    strange_operation,
+    swap_scores,
+)
+
+H7 = find("h7")
+ONE_LINE = 1
+
+
+@pytest.fixture(scope="session")
+def _needs_micro() -> None:
+    pytest.importorskip("tflite_micro", reason="TFLite Micro has no wheel for this system")
+
+
+needs_micro = pytest.mark.usefixtures("_needs_micro")
+
+
+@pytest.fixture(scope="module")
+def ours(model_path: Path, _needs_micro: None) -> Model:
+    return examine(model_path)
+
+
+@pytest.fixture(scope="module")
+def converted_blazeface(tmp_path_factory: pytest.TempPathFactory, _needs_micro: None) -> Path:
+    """MediaPipe's BlazeFace as users make it: a Keras model, quantized by TensorFlow's converter, float in and out.
+
+    Its weights are Keras's random ones: memory does not depend on them.
+    """
+    pytest.importorskip("torch", reason="needs the extra `train`")
+    tf = pytest.importorskip("tensorflow", reason="needs the extra `train`")
+    from blazeposer_training.int8.blazeface import detection_only
+    from blazeposer_training.network.architecture import ORIGINAL
+    from blazeposer_training.network.graph import INPUT, INPUT_SHAPE, operations
+    from blazeposer_training.studies.levers import branch_first
+
+    layers = tf.keras.layers
+    tensors = {INPUT: layers.Input(INPUT_SHAPE[1:], batch_size=1)}
+    for operation in branch_first(detection_only(operations(ORIGINAL))):
+        x, *others = [tensors[name] for name in operation.inputs]
+        channels = operation.shape[-1]
+        match operation.kind:
+            case "conv":
+                x = layers.Conv2D(channels, operation.kernel, operation.stride, "same")(x)
+            case "depthwise":
+                x = layers.DepthwiseConv2D(operation.kernel, operation.stride, "same")(x)
+            case "pool":
+                x = layers.MaxPool2D()(x)
+            case "pad":
+                more = [[0, 0], [0, 0], [0, 0], [0, channels - operation.channels_in]]
+                x = layers.Lambda(lambda x, more: tf.pad(x, more), operation.shape[1:], arguments={"more": more})(x)
+            case "add":
+                x = layers.Add()([x, *others])
+            case "reshape":
+                x = layers.Reshape(operation.shape[1:])(x)
+        tensors[operation.output] = layers.ReLU()(x) if operation.relu else x
+    outputs = [tensors[output.name] for output in OUTPUTS if output.name in tensors]
+    writer = tf.lite.TFLiteConverter.from_keras_model(tf.keras.Model(tensors[INPUT], outputs))
+    writer.optimizations = [tf.lite.Optimize.DEFAULT]
+    noise = np.random.default_rng(0).uniform(-1, 1, INPUT_SHAPE).astype(np.float32)
+    writer.representative_dataset = lambda: iter([[noise]])
+    path = tmp_path_factory.mktemp("converted") / "blazeface.tflite"
+    path.write_bytes(writer.convert())
+    return path
+
+
+@pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.key)
+def test_ours_loads_on_every_board_but_raw_on_the_n6(ours: Model, board: Board) -> None:
+    verdict = judge(ours, board)
+    assert verdict.is_blazeposer
+    assert ours.manifest == ""
+    if board.key == "n6":  # it runs nothing that stedgeai did not compile
+        assert not verdict.loads
+        assert "only files that ST's stedgeai compiled" in verdict.reason
+        return
+    assert verdict.loads
+    assert verdict.reason == ""
+    assert verdict.stores[0] == "/rom"
+    assert any("its CPU" in note for note in verdict.notes) == bool(board.npu)
+
+
+def test_a_file_outside_romfs_must_fit_into_the_heap_beside_its_arena(ours: Model) -> None:
+    """`ml.Model` maps a file of /rom, and copies any other to the heap first (py_ml.c of openmv/openmv)."""
+    assert ours.arena is not None
+    assert ours.arena + ours.file_bytes > H7.heap
+    assert judge(ours, H7).stores == ("/rom",)  # in spite of its card
+    rich = replace(H7, heap=8192 * KB)
+    assert judge(ours, rich).stores == ("/rom", "/sdcard")
+    assert judge(ours, replace(rich, flash=8192 * KB, sd=False)).stores == ("/rom", "/flash")
+    assert judge(ours, replace(rich, romfs=64 * KB)).stores == ("/sdcard",)
+
+
+def test_the_limits_are_exact(ours: Model) -> None:
+    assert ours.arena is not None
+    reserve = H7.heap - H7.arena
+    assert judge(ours, replace(H7, heap=ours.arena + reserve)).loads
+    assert "its arena of" in judge(ours, replace(H7, heap=ours.arena + reserve - 1)).reason
+    store = ours.file_bytes + check.ROMFS_BYTES
+    assert judge(ours, replace(H7, romfs=store)).loads
+    assert "that it has for models" in judge(ours, replace(H7, romfs=store - 1)).reason
+
+
+def test_a_converter_s_blazeface_loads_where_there_is_external_memory(
+    converted_blazeface: Path, blazeposer_command: CommandLine
+) -> None:
+    model = examine(converted_blazeface)
+    assert model.graph is not None
+    assert {tensor.dtype for tensor in model.graph.input_tensors + model.graph.output_tensors} == {"float32"}
+    assert model.arena is not None
+    assert model.arena > 400_000
+    assert "1 inputs and 4 outputs" in model.breach
+    fits = {board.key for board in BOARDS if judge(model, board).loads}
+    assert fits == {"h7plus", "puretherm", "rt1062", "portenta", "giga", "ae3"}
+    run = blazeposer_command("check", converted_blazeface, "--board", "nicla")
+    assert run.status == 1
+    assert run.err.count("\n") == ONE_LINE
+    assert f"its arena of {model.arena:,} bytes is over the {find('nicla').arena:,} that" in run.err
+
+
+@needs_micro
+@pytest.mark.parametrize(
+    ("edit", "complaint"),
+    [
+        (strange_operation, "the firmware lacks the operation POW: build the network without it"),
+        (own_operation, "the firmware lacks the custom operation MyAddition: build"),
+        (custom_operation, "it was compiled for the NPU of the AE3: use the file that it was made of"),
+        (five_dimensions, "output 0 has 5 dimensions, and scripts read at most 4: reshape it"),
+        (integer_input, "input 0 is int32, and scripts read int8, uint8, int16, uint16, float32: convert"),
+        (padding, "bytes are over the 131,072 that it has for models: use a smaller one"),
+        (float_tensor, "TFLite Micro refuses it ("),
+    ],
+)
+def test_a_model_that_does_not_load_gets_its_reason(
+    model_path: Path, tmp_path: Path, blazeposer_command: CommandLine, edit: Edit, complaint: str
+) -> None:
+    path = edited(model_path, tmp_path, edit)
+    run = blazeposer_command("check", path, "--board", "h7")
+    assert run.status == 1
+    assert run.err.startswith(f"blazeposer: {path} does not load on OpenMV Cam H7: ")
+    assert run.err.count("\n") == run.out.count("\n") == ONE_LINE
+    assert complaint in run.err
+
+
+@needs_micro
+@pytest.mark.parametrize(
+    ("edit", "complaint"),
+    [
+        (swap_scores, "output 1 is (1, 384, 1), (1, 512, 1) expected (scores_16)"),
+        (shift_input, "its zero point -1, 1/127.5 and 0 expected"),
+    ],
+)
+def test_a_model_may_load_and_be_no_blazeposer(
+    model_path: Path, tmp_path: Path, blazeposer_command: CommandLine, edit: Edit, complaint: str
+) -> None:
+    run = blazeposer_command("check", edited(model_path, tmp_path, edit), "--board", "nicla")
+    assert (run.status, run.err) == (0, "")
+    loads, identity = run.out.splitlines()
+    assert "on Arduino Nicla Vision: loads, from /rom" in loads
+    assert identity.startswith("Not a BlazePoser network: ")
+    assert complaint in identity
+
+
+@pytest.mark.parametrize("arguments", [[], ["--board", "rt1062"]])
+@pytest.mark.parametrize(
+    ("damage", "complaint"),
+    [
+        (lambda data: b"", "an empty file: copy it anew"),
+        (lambda data: b"\x89PNG\r\n\x1a\n" + data, "not a tflite file: name one that"),
+        (lambda data: data[: len(data) // 2], "a damaged or truncated tflite file: copy it anew"),
+        (lambda data: data[:20] + bytes(255 - byte for byte in data[20:60]) + data[60:], "a damaged or truncated"),
+    ],
+)
+def test_a_damaged_file_is_one_line(
+    model_path: Path,
+    tmp_path: Path,
+    blazeposer_command: CommandLine,
+    arguments: list[str],
+    damage: Callable[[bytes], bytes],
+    complaint: str,
+) -> None:
+    path = tmp_path / "damaged.tflite"
+    path.write_bytes(damage(model_path.read_bytes()))
+    run = blazeposer_command("check", path, *arguments)
+    assert (run.status, run.out) == (1, "")
+    assert run.err.startswith(f"blazeposer: {path}: ")
+    assert run.err.count("\n") == ONE_LINE
+    assert complaint in run.err
+
+
+@needs_micro
+def test_a_flipped_weight_is_told_by_the_manifest(
+    model_path: Path, tmp_path: Path, blazeposer_command: CommandLine
+) -> None:
+    """It loads, and computes something else: only the hash knows."""
+    path = tmp_path / model_path.name
+    shutil.copy(manifest_path(model_path), manifest_path(path))
+    data = bytearray(model_path.read_bytes())
+    middle = len(data) // 2
+    data[middle] ^= 0x40
+    path.write_bytes(data)
+    run = blazeposer_command("check", path, "--board", "h7")
+    assert "describes another file than blazeposer.tflite (sha256 differs)" in run.out
+    assert "Not a BlazePoser network" in run.out
+
+
+def test_no_flipped_byte_gets_past_as_anything_but_a_graph_or_one_line(model_path: Path) -> None:
+    """Read with checks, any file either is a graph whose every number is in range or a ModelError."""
+    whole = model_path.read_bytes()
+    noise = np.random.default_rng(7)
+    refused = 0
+    for position in np.concatenate([np.arange(64), noise.integers(0, len(whole), 60), noise.integers(0, 9000, 60)]):
+        data = bytearray(whole)
+        data[position] ^= int(noise.integers(1, 256))
+        try:
+            graph = read_graph(bytes(data), "flipped")
+        except ModelError:
+            refused += 1
+        else:
+            used = [index for operation in graph.operations for index in operation.inputs + operation.outputs]
+            assert all(0 <= index < len(graph.tensors) for index in [*used, *graph.inputs, *graph.outputs])
+    assert refused > 20
+
+
+def test_a_file_without_manifest_may_be_a_blazeposer(model_path: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "mine.tflite"
+    shutil.copy(model_path, copy)
+    verdict = check_model(copy, H7)
+    assert verdict.is_blazeposer
+    assert verdict.model.manifest == "no manifest (mine.json) beside it"
+
+
+def test_the_float_network_is_for_pcs(float_model_path: Path) -> None:
+    verdict = check_model(float_model_path, H7)
+    assert not verdict.is_blazeposer
+    assert "cameras take the INT8 one" in verdict.model.breach
+    assert not verdict.loads
+    assert "its arena of" in verdict.reason
+
+
+def test_without_micro_the_manifest_s_arena_counts(model_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(check, "can_measure", lambda: False)
+    verdict = check_model(model_path, H7)
+    assert verdict.loads
+    assert verdict.model.arena == read_manifest(model_path).arena_bytes
+    assert verdict.model.arena_note == "as its manifest says, an upper bound"
+
+
+def test_without_micro_and_manifest_the_arena_is_not_measured(
+    model_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blazeposer_command: CommandLine
+) -> None:
+    monkeypatch.setattr(check, "can_measure", lambda: False)
+    copy = tmp_path / "mine.tflite"
+    shutil.copy(model_path, copy)
+    run = blazeposer_command("check", copy, "--board", "h7")
+    assert run.status == 0
+    assert "nothing found against it, from /rom; arena not measured: TFLite Micro is not installed" in run.out
+    assert "perhaps" in blazeposer_command("check", copy).out
+    # What tensors take is known all the same.
+    small = replace(H7, heap=128 * KB)
+    assert "its arena of at least" in check_model(copy, small).reason
+
+
+@needs_micro
+def test_the_table_has_every_board(blazeposer_command: CommandLine, model_path: Path) -> None:
+    run = blazeposer_command("check")
+    assert (run.status, run.err) == (0, "")
+    for board in BOARDS:
+        (row,) = [line for line in run.out.splitlines() if f" {board.key} " in line]
+        assert board.name in row
+        assert (" no " in row) == (board.key == "n6")
+    assert run.out.startswith(str(model_path))
+    assert "n6: its NPU runs only files that ST's stedgeai compiled" in run.out
+    assert run.out.splitlines()[-1] == "A BlazePoser network, as its manifest describes it"
+
+
+def test_a_model_for_no_board_fails(blazeposer_command: CommandLine, model_path: Path, tmp_path: Path) -> None:
+    run = blazeposer_command("check", edited(model_path, tmp_path, strange_operation))
+    assert run.status == 1
+    assert "does not load on any board: the firmware lacks the operation POW" in run.err
+    assert run.err.count("\n") == ONE_LINE
+
+
+def test_a_missing_file_and_board_are_one_line(blazeposer_command: CommandLine, tmp_path: Path) -> None:
+    for arguments, complaint in (
+        ([tmp_path / "no.tflite"], "cannot read the model (No such file or directory): check its path"),
+        (["--board", "m4"], "there is no board 'm4': use one of h7,"),
+    ):
+        run = blazeposer_command("check", *arguments)
+        assert (run.status, run.out) == (1, "")
+        assert complaint in run.err
+        assert run.err.count("\n") == ONE_LINE
+
+
+def test_the_firmware_s_operations_are_the_schema_s_and_those_of_its_resolver() -> None:
+    """`ml_backend_init_ops_resolver` in lib/tflm/tflm_backend.cc of openmv/openmv: 111 without Ethos-U, which is for
+    the AE3 alone; the detection post-processing is commented out."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    assert len(firmware.OPERATIONS) + len(firmware.CUSTOM_OPERATIONS) == 111
+    assert all(hasattr(schema.BuiltinOperator, name) for name in firmware.OPERATIONS)
+    assert not {"POW", "TILE", "TOPK_V2", "GELU", "RANGE", "REDUCE_MIN"} & firmware.OPERATIONS
+    assert "TFLite_Detection_PostProcess" not in firmware.CUSTOM_OPERATIONS

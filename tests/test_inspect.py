@@ -1,0 +1,175 @@
+"""`blazeposer inspect`: costs by layer, and the picture of memory over time."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ElementTree
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from blazeposer.errors import MissingExtraError
+from blazeposer.manifest import read_manifest
+from blazeposer.model import arena as arena_module
+from blazeposer.model.arena import Placement, live_bytes, measure_arena, plan, planned_bytes
+from blazeposer.model.graph import Graph, read_graph
+from blazeposer.model.layers import layers
+from blazeposer.model.picture import HEIGHT, WIDTH, memory_picture
+from blazeposer.npu import layer_cycles, run_vela, total_cycles
+from blazeposer.peers.blazeface import BLAZEFACE_INT8
+from conftest import CommandLine
+from edits import custom_operation, edited, strange_operation
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+@pytest.fixture(scope="module")
+def graph(model_path: Path) -> Graph:
+    return read_graph(model_path.read_bytes(), model_path.name)
+
+
+@pytest.mark.parametrize("name", ["blazeposer.tflite", "blazeposer_float.tflite"])
+def test_layers_sum_up_to_the_manifest(model_path: Path, name: str) -> None:
+    """The manifest's figures come from the network in torch, these from the file's shapes."""
+    path = model_path.with_name(name)
+    costs, manifest = layers(read_graph(path.read_bytes(), name)), read_manifest(path)
+    assert sum(layer.macs for layer in costs) == manifest.macs
+    assert sum(layer.parameters for layer in costs) == manifest.parameters
+    assert len(costs) == sum(manifest.ops.values())
+
+
+def test_a_layer_s_cost_is_that_of_its_shapes(graph: Graph) -> None:
+    stem, depthwise, pointwise, addition, *_ = layers(graph)
+    assert (stem.name, stem.shape[:3]) == ("CONV_2D", (1, 64, 64))
+    channels = stem.shape[3]
+    assert stem.macs == 64 * 64 * channels * 5 * 5 * 3
+    assert stem.parameters == channels * (5 * 5 * 3 + 1)
+    assert depthwise.macs == 64 * 64 * channels * 3 * 3
+    assert pointwise.macs == 64 * 64 * channels * channels
+    assert (addition.name, addition.macs, addition.parameters) == ("ADD", 0, 0)
+    assert addition.moved == 3 * 64 * 64 * channels
+
+
+@pytest.mark.parametrize("name", ["blazeposer.tflite", "blazeposer_float.tflite", BLAZEFACE_INT8])
+def test_the_plan_is_tflite_micro_s(model_path: Path, name: str | Path) -> None:
+    """Its `GreedyMemoryPlanner` (tensorflow/lite/micro/memory_planner) takes as much for tensors as we compute."""
+    pytest.importorskip("tflite_micro", reason="TFLite Micro has no wheel for this system")
+    path = model_path.parent / name
+    assert planned_bytes(plan(read_graph(path.read_bytes(), path.name))) == measure_arena(path).planned
+
+
+def test_tensors_that_live_together_lie_apart(graph: Graph) -> None:
+    placements = plan(graph)
+    assert {place.tensor for place in placements} == {
+        index for index, tensor in enumerate(graph.tensors) if not tensor.is_constant
+    }
+
+    def clash(one: Placement, other: Placement) -> bool:
+        together = one.first <= other.last and other.first <= one.last
+        return together and one.offset < other.end and other.offset < one.end
+
+    assert not any(clash(one, other) for one in placements for other in placements if one is not other)
+    for step, operation in enumerate(graph.operations):
+        needed = {index for index in operation.inputs + operation.outputs if not graph.tensors[index].is_constant}
+        assert live_bytes(placements, step) >= sum(graph.tensors[index].bytes for index in needed)
+
+
+def test_the_picture_has_every_tensor_and_the_peak(graph: Graph, model_path: Path) -> None:
+    root = ElementTree.fromstring(memory_picture(graph, model_path.name, None))
+    boxes = [box for box in root.iter(f"{SVG}rect") if box.find(f"{SVG}title") is not None]
+    placements = plan(graph)
+    assert len(boxes) == len(placements)
+    for box in boxes:
+        x, y, width, height = (float(box.attrib[name]) for name in ("x", "y", "width", "height"))
+        assert 0 <= x < x + width <= WIDTH
+        assert 0 <= y < y + height <= HEIGHT
+    texts = [text.text or "" for text in root.iter(f"{SVG}text")]
+    (peak,) = [text for text in texts if text.startswith("peak: ")]
+    assert peak.startswith(f"peak: {planned_bytes(placements) / 1024:.0f} KB during operation ")
+    tops = [float(box.attrib["y"]) for box in boxes]
+    tips = [float(mark.attrib["points"].split()[0].split(",")[1]) for mark in root.iter(f"{SVG}polygon")]
+    assert tips
+    assert set(tips) == {min(tops)}
+    assert any("the smallest board" in text for text in texts)
+
+
+def test_cycles_by_layer_sum_up_to_vela_s_total(model_path: Path, tmp_path: Path) -> None:
+    needs_vela()
+    from blazeposer.npu import ae3_options
+
+    cycles = layer_cycles(model_path)
+    run_vela(model_path, tmp_path, ae3_options())
+    assert sum(cycles) == total_cycles(tmp_path)
+    assert cycles[0] == max(cycles)  # the first convolution sees the largest picture
+    assert len(cycles) == sum(read_manifest(model_path).ops.values())
+
+
+def test_the_command_prints_layers_and_draws(
+    model_path: Path, graph: Graph, tmp_path: Path, blazeposer_command: CommandLine
+) -> None:
+    pytest.importorskip("tflite_micro", reason="TFLite Micro has no wheel for this system")
+    picture = tmp_path / "deep" / "memory.svg"
+    run = blazeposer_command("inspect", "--picture", picture)
+    manifest = read_manifest(model_path)
+    assert (run.status, run.err) == (0, "")
+    assert f"File: {manifest.file_bytes:,} bytes, {manifest.parameters:,} parameters" in run.out
+    assert f"{manifest.macs:,} multiply-accumulates" in run.out
+    assert f"arena: {manifest.arena_bytes:,} bytes, as TFLite Micro counts it" in run.out
+    assert run.out.splitlines()[-1] == f"Picture: {picture}"
+    rows = [line.split() for line in run.out.splitlines() if line.strip()[:1].isdigit()]
+    assert [row[1] for row in rows] == [operation.name for operation in graph.operations]
+    assert ElementTree.parse(picture).getroot().tag == f"{SVG}svg"
+
+
+def test_what_is_not_installed_is_not_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blazeposer_command: CommandLine
+) -> None:
+    missing = {"ethosu", "tflite_micro"}
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name in missing else find_spec(name))
+    assert not arena_module.can_measure()
+    run = blazeposer_command("inspect", "--picture", tmp_path / "memory.svg")
+    assert run.status == 0
+    assert "NPU cycles: not measured (ethos-u-vela is not installed: run `pip install 'blazeposer[npu]'`)" in run.out
+    assert "arena: not measured (tflite-micro is not installed" in run.out
+    assert (tmp_path / "memory.svg").is_file()
+
+
+def test_measuring_without_micro_names_the_extra(model_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arena_module, "can_measure", lambda: False)
+    with pytest.raises(MissingExtraError, match=r"pip install 'blazeposer\[demo\]'"):
+        measure_arena(model_path)
+
+
+def test_a_model_that_micro_refuses_is_shown_all_the_same(
+    model_path: Path, tmp_path: Path, blazeposer_command: CommandLine
+) -> None:
+    pytest.importorskip("tflite_micro", reason="TFLite Micro has no wheel for this system")
+    path = edited(model_path, tmp_path, strange_operation)
+    run = blazeposer_command("inspect", path, "--picture", tmp_path / "memory.svg")
+    assert (run.status, run.err) == (0, "")
+    assert "arena: not measured (TFLite Micro refuses it (" in run.out
+
+
+def test_a_compiled_model_shows_no_layers(model_path: Path, tmp_path: Path, blazeposer_command: CommandLine) -> None:
+    run = blazeposer_command("inspect", edited(model_path, tmp_path, custom_operation))
+    assert (run.status, run.out) == (1, "")
+    assert "compiled for an NPU, it shows no layers: inspect the file that it was made of" in run.err
+
+
+def test_failures_are_one_line(tmp_path: Path, blazeposer_command: CommandLine) -> None:
+    (tmp_path / "file").write_text("no folder")
+    for arguments, complaint in (
+        ([tmp_path / "no.tflite"], "cannot read the model"),
+        ([tmp_path / "file"], "not a tflite file"),
+        (["--picture", tmp_path / "file" / "memory.svg"], "cannot write the picture"),
+    ):
+        run = blazeposer_command("inspect", *arguments)
+        assert run.status == 1
+        assert complaint in run.err
+        assert run.err.count("\n") == 1
+
+
+def needs_vela() -> None:
+    """Skips where the extra `npu` is not installed."""
+    if find_spec("ethosu") is None:
+        pytest.skip("the extra `npu` is not installed")

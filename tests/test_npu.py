@@ -1,0 +1,154 @@
+"""Files for the NPUs: what Vela makes for the AE3, and what the N6 takes."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from blazeposer import npu
+from blazeposer.boards import BOARDS, find
+from blazeposer.check import STEDGEAI_MAGIC, check_model
+from blazeposer.contract import OUTPUTS
+from blazeposer.errors import BlazePoserError, MissingExtraError, ModelError
+from blazeposer.model.graph import read_graph
+from blazeposer.npu import UNVERIFIED, compile_for
+from conftest import CommandLine
+
+AE3, N6 = find("ae3"), find("n6")
+
+
+@pytest.fixture(scope="module")
+def _needs_vela() -> None:
+    if find_spec("ethosu") is None:
+        pytest.skip("the extra `npu` is not installed")
+
+
+@pytest.fixture(scope="module")
+def compiled(model_path: Path, tmp_path_factory: pytest.TempPathFactory, _needs_vela: None) -> Path:
+    path = tmp_path_factory.mktemp("compiled") / "new" / "blazeposer_ae3.tflite"
+    assert compile_for(AE3, model_path, path) == UNVERIFIED
+    return path
+
+
+@pytest.fixture
+def relocatable(tmp_path: Path) -> Path:
+    """What stands at the beginning of a network_rel.bin."""
+    path = tmp_path / "network_rel.bin"
+    path.write_bytes(STEDGEAI_MAGIC + bytes(1000))
+    return path
+
+
+def test_the_ae3_s_file_is_one_operation_between_the_same_tensors(model_path: Path, compiled: Path) -> None:
+    source, result = (read_graph(path.read_bytes(), path.name) for path in (model_path, compiled))
+    assert [operation.name for operation in result.operations] == ["ethos-u"]
+    assert result.input_tensors == source.input_tensors  # shapes, types, scales, zero points, names
+    assert result.output_tensors == source.output_tensors
+    assert [tensor.shape for tensor in result.output_tensors] == [output.shape for output in OUTPUTS]
+
+
+def test_the_ae3_s_file_loads_there_alone(compiled: Path) -> None:
+    for board in BOARDS:
+        verdict = check_model(compiled, board)
+        assert verdict.is_blazeposer
+        assert verdict.loads == (board is AE3)
+        if verdict.loads:
+            assert verdict.model.arena is None
+            assert UNVERIFIED in verdict.notes
+            assert any(note.startswith("arena not measured") for note in verdict.notes)
+
+
+@pytest.mark.usefixtures("_needs_vela")
+def test_what_vela_leaves_to_the_cpu_is_an_error(float_model_path: Path, tmp_path: Path) -> None:
+    with pytest.raises(BlazePoserError, match=r"Vela left ADD, .*CONV_2D.* of blazeposer_float.tflite to the CPU"):
+        compile_for(AE3, float_model_path, tmp_path / "out.tflite")
+    assert not (tmp_path / "out.tflite").exists()
+
+
+def test_a_changed_interface_is_an_error(
+    model_path: Path, compiled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if Vela had put the outputs into another order."""
+    from edits import edited, swap_scores
+
+    swapped = edited(compiled, tmp_path, swap_scores)
+    monkeypatch.setattr(npu, "run_vela", lambda path, folder, options: swapped)
+    with pytest.raises(BlazePoserError, match=r"Vela changed inputs or outputs of blazeposer.tflite"):
+        compile_for(AE3, model_path, tmp_path / "out.tflite")
+
+
+@pytest.mark.usefixtures("_needs_vela")
+def test_a_damaged_file_never_reaches_vela(tmp_path: Path) -> None:
+    path = tmp_path / "damaged.tflite"
+    path.write_bytes(b"\x1c\0\0\0TFL3" + bytes(100))
+    with pytest.raises(ModelError, match="damaged"):
+        compile_for(AE3, path, tmp_path / "out.tflite")
+
+
+@pytest.mark.usefixtures("_needs_vela")
+def test_vela_s_failure_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "damaged.tflite"
+    path.write_bytes(b"no network")
+    with pytest.raises(BlazePoserError, match=r"Vela cannot compile damaged.tflite \(") as caught:
+        npu.run_vela(path, tmp_path, npu.ae3_options())
+    assert "\n" not in str(caught.value)
+
+
+def test_boards_without_npu_get_the_file_itself(model_path: Path, tmp_path: Path) -> None:
+    for board in (board for board in BOARDS if not board.npu):
+        path = tmp_path / board.key / "model.tflite"
+        assert compile_for(board, model_path, path) == ""
+        assert path.read_bytes() == model_path.read_bytes()
+
+
+def test_the_n6_takes_what_stedgeai_made(model_path: Path, relocatable: Path, tmp_path: Path) -> None:
+    path = tmp_path / "model.tflite"
+    assert compile_for(N6, model_path, path, relocatable) == UNVERIFIED
+    assert path.read_bytes() == relocatable.read_bytes()
+    for board in BOARDS:
+        verdict = check_model(path, board)
+        assert verdict.loads == (board is N6)
+        assert verdict.reason == "" or "compiled for the NPU of the N6" in verdict.reason
+    assert check_model(path, N6).stores == ("/rom",)  # never from a file: openmv issue 3272
+
+
+def test_the_n6_without_its_file_is_told_how_to_make_it(model_path: Path, tmp_path: Path) -> None:
+    with pytest.raises(BlazePoserError, match=r"run `stedgeai generate .*--relocatable .*and give its network_rel.bin"):
+        compile_for(N6, model_path, tmp_path / "out.tflite")
+
+
+def test_the_n6_refuses_a_raw_tflite(model_path: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"a plain tflite: the OpenMV N6 takes the network_rel.bin that stedgeai"):
+        compile_for(N6, model_path, tmp_path / "out.tflite", model_path)
+    other = tmp_path / "other.bin"
+    other.write_bytes(b"something else")
+    with pytest.raises(ModelError, match="no relocatable network"):
+        compile_for(N6, model_path, tmp_path / "out.tflite", other)
+
+
+def test_a_missing_compiler_names_the_extra(model_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "ethosu" else find_spec(name))
+    with pytest.raises(
+        MissingExtraError, match=r"ethos-u-vela is not installed: run `pip install 'blazeposer\[npu\]'`"
+    ):
+        compile_for(AE3, model_path, tmp_path / "out.tflite")
+
+
+def test_the_command(blazeposer_command: CommandLine, compiled: Path, relocatable: Path, tmp_path: Path) -> None:
+    path = tmp_path / "mine.tflite"
+    run = blazeposer_command("compile", "--board", "ae3", "--output", path)
+    assert (run.status, run.out) == (0, f"{path}: {path.stat().st_size:,} bytes, {UNVERIFIED}\n")
+    assert path.read_bytes() == compiled.read_bytes()  # reproducible
+    run = blazeposer_command("compile", "--board", "n6", "--stedgeai", relocatable, "--output", path)
+    assert run.status == 0
+    assert path.read_bytes() == relocatable.read_bytes()
+    for arguments, complaint in (
+        (["--board", "n6"], "with --stedgeai"),
+        (["--board", "ae3", tmp_path / "no.tflite"], "cannot read the model"),
+        (["--board", "ae3", "--output", tmp_path], "cannot write the file"),
+    ):
+        run = blazeposer_command("compile", *arguments)
+        assert (run.status, run.out) == (1, "")
+        assert complaint in run.err
+        assert run.err.count("\n") == 1
