@@ -17,10 +17,11 @@ import numpy as np
 import pytest
 import serial
 
-from blazeposer.camera import VirtualCamera, copy_to_camera, files, reset, view
+from blazeposer.camera import VirtualCamera, copy_to_camera, reset, view
 from blazeposer.camera.command import frames_of
-from blazeposer.camera.files import mpremote
 from blazeposer.camera.sensor import frame_at
+from blazeposer.deploy import mpremote as mpremote_module
+from blazeposer.deploy.mpremote import mpremote
 from blazeposer.errors import BlazePoserError, PortError
 from blazeposer.prepare import Image, rgb565
 from blazeposer.resources import board_dir
@@ -118,20 +119,22 @@ def test_hard_reset_runs_boot_and_main(camera: VirtualCamera) -> None:
 
 
 def test_soft_reset_does_not_run_main(camera: VirtualCamera, link: serial.SerialBase) -> None:
-    """openmv v5.0: main.py never runs after a soft reset. In the raw REPL a soft reset stays in the raw REPL."""
+    """openmv v5.0, ports/stm32/main.c: boot.py runs at every reset, main.py never after a soft one. In the raw REPL a
+    soft reset stays in the raw REPL."""
     for name in ("boot.py", "main.py"):
-        (camera.folder / "flash" / name).write_text("print('ran')")
+        (camera.folder / "flash" / name).write_text(f"print('ran {name}')")
     said(link, b">>> ")
     link.write(b"x = 1\r\x04")
     text = said(link, b"MPY: soft reboot\r\n") + said(link, b">>> ")
-    assert b"ran" not in text
+    assert b"ran boot.py" in text
+    assert b"ran main.py" not in text
     link.write(b"x\r")
     assert b"NameError" in said(link, b">>> ")
     link.write(b"\x01")
     said(link, b"raw REPL; CTRL-B to exit\r\n>")
     link.write(b"\x04")
     text = said(link, b"MPY: soft reboot\r\n") + said(link, b"raw REPL; CTRL-B to exit\r\n>")
-    assert b"ran" not in text
+    assert b"ran main.py" not in text
     assert b"Type" not in text
     link.write(b"print('raw')\x04")
     assert said(link, b"\x04\x04>") == b"OKraw\r\n\x04\x04>"
@@ -193,7 +196,7 @@ def test_copy_and_reset(camera: VirtualCamera, tmp_path: Path) -> None:
     copied: list[str] = []
     model.write_bytes(b"a model" * 50)
     copy_to_camera(camera.port, model, progress=copied.append)
-    assert copied == ["blazeposer.py", "main.py", "blazeposer.tflite"]
+    assert copied == [*sorted(path.name for path in board_dir().glob("*.py")), "blazeposer.tflite"]
     for name in copied:
         source = model if name == "blazeposer.tflite" else board_dir() / name
         assert (camera.folder / "flash" / name).read_bytes() == source.read_bytes()
@@ -210,7 +213,7 @@ def test_copy_errors_are_one_line(camera: VirtualCamera, tmp_path: Path, monkeyp
             copy_to_camera(port, model, folder)
         assert len(str(raised.value).splitlines()) == 1
         assert "Traceback" not in str(raised.value)
-    monkeypatch.setattr(files, "_TIMEOUT", 0.01)
+    monkeypatch.setattr(mpremote_module, "PATIENCE", 0.01)
     with pytest.raises(PortError, match="does not answer"):
         reset(camera.port)
 

@@ -8,7 +8,9 @@
 Real are MicroPython and its REPL, mpremote, the scripts in `board/` and the network's output (TensorFlow Lite Micro).
 Stand-ins are the modules in `shims/`, the pictures, and all speed and memory: frame rates are not a camera's.
 
-    virtual.py      the camera: switch on, reset, switch off
+    virtual.py      the camera: switch on, reset, pull the cable, switch off
+    device.py       its board, number and stores
+    register.py     which virtual cameras run on this PC
     bridge.py       its USB port: TCP on one side, MicroPython's terminal on the other
     micropython.py  the MicroPython process
     hardware.py     what a camera does in hardware or C: pictures, their preparation, the network

@@ -1,4 +1,4 @@
-"""The virtual camera's USB: a TCP port on one side, MicroPython's terminal on the other, and the resets."""
+"""The virtual camera's USB: a TCP port on one side, MicroPython's terminal on the other, resets and power cuts."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from typing import Literal
 
 from blazeposer.camera.micropython import MicroPython
 
@@ -23,16 +24,36 @@ _SWITCHES = {"friendly": re.compile(rb"[\r\x01\x04]"), "raw": re.compile(rb"[\x0
 _NO_PROMPT = 0.05  # seconds after which one is not expected any more: the end of a raw paste has none
 
 
+Fault = Literal["unplug", "reset"]
+
+
 class Bridge:
     """Carries bytes in a thread of its own until `stop`. `start_micropython(hard)` starts a new run.
 
     The unix build's REPL is that of a camera but for what the bridge adds: lines that end in CR LF, Ctrl-C while a
     script runs, soft reset (the process ends, the next one comes back in the same kind of REPL) and hard reset.
+
+    port: of TCP on 127.0.0.1, 0 takes a free one. An OSError if it is taken.
+    moved: called with the number of the port whenever it appears, and with None when it is gone.
+    moves: a hard reset changes the port; else connections outlive it, which those of a camera never do.
     """
 
-    def __init__(self, listener: socket.socket, start_micropython: Callable[[bool], MicroPython]) -> None:
-        self._listener = listener
+    def __init__(
+        self,
+        port: int,
+        start_micropython: Callable[[bool], MicroPython],
+        moved: Callable[[int | None], None],
+        *,
+        moves: bool = False,
+    ) -> None:
+        self._listener: socket.socket | None = socket.create_server(("127.0.0.1", port))
+        self._port: int = self._listener.getsockname()[1]
+        self._moved = moved
+        self._moves = moves
         self._start_micropython = start_micropython
+        self.traffic = 0
+        """Bytes that have passed, both ways."""
+        self._fault: tuple[int, Fault] | None = None
         self._client: socket.socket | None = None
         self._to_camera = b""  # held back while a script runs
         self._to_client = b""
@@ -41,16 +62,38 @@ class Bridge:
         self._entering_raw = False
         self._prompt_due = 0.0  # until when more input has to wait for a prompt
         self._reset = threading.Event()
+        self._plug = threading.Event()
         self._stop = threading.Event()
         self._wake_reader, self._wake_writer = socket.socketpair()
-        self._micropython = start_micropython(True)
+        moved(self._port)
+        self._micropython: MicroPython | None = start_micropython(True)
+        """None while the cable is out."""
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
-    def hard_reset(self) -> None:
-        """Reset as the button does: boot.py and main.py run."""
+    def hard_reset(self, *, wait: bool = False) -> None:
+        """Reset as the button does: boot.py and main.py run. With `wait` it has begun when this returns."""
         self._reset.set()
         self._wake_writer.send(b"!")
+        while wait and self._reset.is_set():
+            time.sleep(_POLL)
+
+    def fail_after(self, count: int, fault: Fault) -> None:
+        """Pull the cable, or reset, when `count` more bytes have passed. 0 does it at once."""
+        self._fault = (self.traffic + count, fault)
+        self._wake_writer.send(b"!")
+
+    @property
+    def is_plugged_in(self) -> bool:
+        return self._micropython is not None
+
+    def plug_in(self) -> None:
+        """Give power again after `fail_after(..., "unplug")`, at the same port; returns when it listens."""
+        self._fault = None
+        self._plug.set()
+        self._wake_writer.send(b"!")
+        while self._plug.is_set():
+            time.sleep(_POLL)
 
     def stop(self) -> None:
         """End MicroPython and the connection."""
@@ -60,23 +103,56 @@ class Bridge:
 
     def _run(self) -> None:
         while not self._stop.is_set():
+            if self._plug.is_set():
+                if self._micropython is None:
+                    self._listen(self._port)
+                    self._begin(hard=True)
+                self._plug.clear()
+            if self._fault and self.traffic >= self._fault[0]:
+                fault, self._fault = self._fault[1], None
+                if fault == "unplug":
+                    self._unplug()
+                else:
+                    self._reset.set()
             if self._reset.is_set():
+                if self._micropython is not None:
+                    self._hard_reset()
                 self._reset.clear()
-                self._raw = False
-                self._to_camera = b""
-                self._restart(hard=True)
             self._send_to_camera()
             self._wait()
-        self._micropython.end()
-        for connection in (self._client, self._listener, self._wake_reader, self._wake_writer):
+        self._unplug()
+        self._wake_reader.close()
+        self._wake_writer.close()
+
+    def _listen(self, port: int) -> None:
+        self._listener = socket.create_server(("127.0.0.1", port))
+        self._port = self._listener.getsockname()[1]
+        self._moved(self._port)
+
+    def _hard_reset(self) -> None:
+        if self._moves:
+            self._unplug()
+            self._listen(0)
+        self._restart(hard=True)
+
+    def _unplug(self) -> None:
+        if self._micropython is not None:
+            self._micropython.end()
+            self._micropython = None
+        for connection in (self._client, self._listener):
             if connection is not None:
                 connection.close()
+        self._client = self._listener = None
+        self._moved(None)
+        self._to_client = self._to_camera = b""
 
     def _wait(self) -> None:
         """Until something comes, and take it."""
-        console = self._micropython.console
-        readers: list[socket.socket | int] = [self._listener, self._wake_reader]
-        if len(self._to_client) < _CHUNK:  # else let MicroPython wait, as on a full USB buffer
+        console = self._micropython.console if self._micropython else None
+        readers: list[socket.socket | int] = [self._wake_reader]
+        if self._listener is not None:
+            readers.append(self._listener)
+        if console is not None and len(self._to_client) < _CHUNK:  # else let MicroPython wait, as on a full USB buffer
             readers.append(console)
         if self._client is not None:
             readers.append(self._client)
@@ -94,6 +170,7 @@ class Bridge:
             self._accept()
 
     def _read_console(self) -> None:
+        assert self._micropython is not None
         try:
             output = os.read(self._micropython.console, _CHUNK)
         except BlockingIOError:
@@ -117,7 +194,14 @@ class Bridge:
         self._pass_on(output)
 
     def _restart(self, *, hard: bool) -> None:
-        self._micropython.end()
+        if self._micropython is not None:
+            self._micropython.end()
+        self._begin(hard=hard)
+
+    def _begin(self, *, hard: bool) -> None:
+        if hard:
+            self._raw = False
+            self._to_camera = b""
         self._seen = b""
         self._micropython = self._start_micropython(hard)
         self._entering_raw = self._raw
@@ -137,6 +221,9 @@ class Bridge:
         except OSError:
             data = b""
         if data:
+            if self._fault:  # the rest does not arrive
+                data = data[: max(0, self._fault[0] - self.traffic)]
+            self.traffic += len(data)
             self._to_camera += data
         else:
             self._client.close()
@@ -145,12 +232,14 @@ class Bridge:
     def _write_client(self) -> None:
         assert self._client is not None
         try:
-            self._to_client = self._to_client[self._client.send(self._to_client) :]
+            sent = self._client.send(self._to_client)
+            self.traffic += sent
+            self._to_client = self._to_client[sent:]
         except OSError:
             self._to_client = b""  # reading will tell that it is gone
 
     def _send_to_camera(self) -> None:
-        if not self._to_camera:
+        if not self._to_camera or self._micropython is None:
             return
         if self._micropython.is_reading():
             if time.monotonic() < self._prompt_due:
@@ -169,6 +258,7 @@ class Bridge:
             self._to_camera = self._to_camera.rpartition(CTRL_C)[2]
 
     def _accept(self) -> None:
+        assert self._listener is not None
         connection = self._listener.accept()[0]
         while self._client is not None and select.select([self._client], [], [], 0)[0]:
             self._read_client()  # it may have gone without our notice

@@ -7,6 +7,7 @@ in the real TensorFlow Lite Micro.
 
 from __future__ import annotations
 
+import base64
 import json
 import socket
 import struct
@@ -15,10 +16,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from blazeposer.camera.device import Device
 from blazeposer.camera.sensor import Frames, frame_at, view
 from blazeposer.contract import INPUT_SCALE, INPUT_SIZE, INPUT_ZERO_POINT, OUTPUTS
+from blazeposer.deploy import romfs
 from blazeposer.errors import BlazePoserError
 from blazeposer.interpreter import Network, open_network
+from blazeposer.model.arena import arena_bytes
 from blazeposer.prepare import Image, camera_input
 
 Answer = tuple[dict[str, Any], bytes]
@@ -30,11 +36,9 @@ class Hardware:
     `pressed` is called when the script resets the camera with machine.reset().
     """
 
-    def __init__(self, frames: Frames, folder: Path, gray: bool, version: str, pressed: Callable[[], None]) -> None:
+    def __init__(self, frames: Frames, device: Device, pressed: Callable[[], None]) -> None:
         self._frames = frames
-        self._folder = folder
-        self._gray = gray
-        self._version = version
+        self.device = device
         self._pressed = pressed
         self._networks: list[Network] = []
         self._snapshots = 0
@@ -76,7 +80,16 @@ class Hardware:
 
     def _on_hello(self) -> Answer:
         self.ready.set()
-        return {"version": self._version, "gray": self._gray}, b""
+        device, board = self.device, self.device.board
+        return {
+            "version": device.version,
+            "gray": device.gray,
+            "id": device.serial,
+            "board_type": board.board_type,
+            "arch": board.omv_arch,
+            "drives": device.drives,
+            "rom_block": device.rom_block,
+        }, b""
 
     def _on_reset(self) -> Answer:
         self._pressed()
@@ -89,8 +102,20 @@ class Hardware:
         self._picture = view(picture, (size[0], size[1]), (x, y, w, h), gray=gray)
         return {"frame": self._snapshots}, b""
 
+    def _on_picture(self, width: int, height: int, pixels: str) -> Answer:
+        gray = np.frombuffer(base64.b64decode(pixels), np.uint8).reshape(height, width, 1)
+        self._snapshots += 1
+        self._picture = np.repeat(gray, 3, axis=2)
+        return {"frame": self._snapshots}, b""
+
+    def _on_rename(self, old: str, new: str) -> Answer:
+        """As MicroPython does it on FAT (extmod/vfs_fat.c): what has the new name is replaced."""
+        folder = self.device.folder
+        (folder / old.lstrip("/")).replace(folder / new.lstrip("/"))
+        return {}, b""
+
     def _on_load(self, path: str) -> Answer:
-        network = open_network(self._folder / path.lstrip("/"), runtime="micro")
+        network = open_network(self._file(path), runtime="micro")
         if not network.is_int8:
             raise BlazePoserError(f"{path}: the virtual camera runs INT8 networks only, not this float one")
         self._networks.append(network)
@@ -103,6 +128,23 @@ class Hardware:
             "output_scale": [scale for scale, _ in network.quantization],
             "output_zero_point": [zero_point for _, zero_point in network.quantization],
         }, b""
+
+    def _on_arena(self, path: str) -> Answer:
+        return {"bytes": arena_bytes(self._file(path))}, b""
+
+    def _file(self, path: str) -> Path:
+        """A file of the camera as one of the PC."""
+        device = self.device
+        if not path.startswith("/rom/"):
+            if device.board.npu == "neural-art":
+                raise BlazePoserError(f"{path}: an N6 loads models from /rom only (openmv issue 3272)")
+            return device.folder / path.lstrip("/")
+        file = romfs.read(device.rom.read_bytes())[path.removeprefix("/rom/")]
+        if file.offset % device.board.romfs_align:  # on a camera the first inference fails
+            raise BlazePoserError(f"{path}: lies at {file.offset}, no multiple of {device.board.romfs_align}")
+        copy = device.folder / "model in rom"
+        copy.write_bytes(file.data)
+        return copy
 
     def _on_predict(self, network: int, frame: int, roi: list[int]) -> Answer:
         if frame != self._snapshots or self._picture is None:

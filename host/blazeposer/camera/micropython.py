@@ -13,6 +13,7 @@ from blazeposer.camera.hardware import Hardware
 from blazeposer.errors import BlazePoserError, MissingExtraError
 
 _SHIMS = Path(__file__).parent / "shims"
+_HEAP = "64M"  # holds the largest ROMFS partition, which a camera has in flash
 
 
 def check_platform() -> None:
@@ -27,7 +28,7 @@ def check_platform() -> None:
 class MicroPython:
     """One run of MicroPython, from one reset to the next. `console` is the file descriptor of its REPL."""
 
-    def __init__(self, folder: Path, hardware: Hardware, *, hard: bool) -> None:
+    def __init__(self, hardware: Hardware, *, hard: bool) -> None:
         import termios
 
         self.hardware = hardware
@@ -36,9 +37,11 @@ class MicroPython:
         mode[0] = mode[1] = 0  # bytes pass as they are
         mode[3] = termios.ISIG  # no echo and no line editing by the terminal; `is_reading` tells by ISIG
         termios.tcsetattr(terminal, termios.TCSANOW, mode)
-        arguments = [_SHIMS, folder / "flash", folder / "rom", hardware.port, "hard" if hard else "soft"]
+        folder = hardware.device.folder
+        arguments = [_SHIMS, folder, hardware.port, "hard" if hard else "soft"]
+        start = ["-X", f"heapsize={_HEAP}", "-i", str(_SHIMS / "start.py")]
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "micropython_unix", "-i", str(_SHIMS / "start.py"), *map(str, arguments)],
+            [sys.executable, "-m", "micropython_unix", *start, *map(str, arguments)],
             stdin=terminal,
             stdout=terminal,
             stderr=terminal,

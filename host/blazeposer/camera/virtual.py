@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import secrets
 import shutil
-import socket
 import tempfile
 from pathlib import Path
 from types import TracebackType
 
+from blazeposer import boards
+from blazeposer.camera import register
 from blazeposer.camera.bridge import Bridge
+from blazeposer.camera.device import Device
 from blazeposer.camera.hardware import Hardware
 from blazeposer.camera.micropython import MicroPython, check_platform
 from blazeposer.camera.sensor import Frames
 from blazeposer.errors import BlazePoserError
 
 FIRMWARE = "5.0.0"
+BOARD = "rt1062"
 
 
 class VirtualCamera:
@@ -25,32 +30,66 @@ class VirtualCamera:
     port: TCP port of the link on 127.0.0.1; 0 takes a free one.
     gray: the sensor has no colour.
     version: what `omv.version_string()` answers.
+    board: a key of `boards.BOARDS`; it answers by that board's names and has its stores, but not its speed or memory.
+    card: an SD card is in.
+    moves: its port changes at every hard reset, as a camera's may.
 
     Raises BlazePoserError where it cannot run: not Linux, extra `demo` missing, port taken, no frames.
     """
 
-    def __init__(self, frames: Frames, port: int = 0, *, gray: bool = False, version: str = FIRMWARE) -> None:
+    def __init__(
+        self,
+        frames: Frames,
+        port: int = 0,
+        *,
+        gray: bool = False,
+        version: str = FIRMWARE,
+        board: str = BOARD,
+        card: bool = False,
+        moves: bool = False,
+    ) -> None:
         check_platform()
         if not callable(frames) and not len(frames):
             raise BlazePoserError("the virtual camera has no picture to show: give it one at least")
         self._frames = frames
-        self._gray = gray
-        self._version = version
-        try:
-            listener = socket.create_server(("127.0.0.1", port))
-        except OSError as error:
-            raise BlazePoserError(f"port {port} is taken ({error.strerror}): choose another, or 0 for any") from error
-        self.port = f"socket://127.0.0.1:{listener.getsockname()[1]}"
+        self.port = ""
         """For mpremote and pyserial. One user at a time; what the camera prints while there is none is lost."""
         self.folder = Path(tempfile.mkdtemp(prefix="blazeposer-camera-"))
-        """The camera's files: `folder / "flash"`, `folder / "rom"`."""
-        for name in ("flash", "rom"):
-            (self.folder / name).mkdir()
-        self._bridge = Bridge(listener, self._start_micropython)
+        """The camera's files, see `device.Device`."""
+        self.device = Device(self.folder, boards.find(board), secrets.token_hex(12), version, gray, card)
+        self.device.format()
+        try:
+            self._bridge = Bridge(port, self._start_micropython, self._move, moves=moves)
+        except OSError as error:
+            shutil.rmtree(self.folder)
+            raise BlazePoserError(
+                f"port {port} is taken ({os.strerror(error.errno or 0)}): choose another, or 0 for any"
+            ) from error
 
     def reset(self) -> None:
-        """Press the reset button, as machine.reset() does: boot.py and main.py run. Connections stay."""
-        self._bridge.hard_reset()
+        """Press the reset button, as machine.reset() does: boot.py and main.py run."""
+        self._bridge.hard_reset(wait=True)
+
+    @property
+    def traffic(self) -> int:
+        """Bytes that have passed the link, both ways."""
+        return self._bridge.traffic
+
+    def unplug_after(self, count: int) -> None:
+        """Pull the cable, and with it the power, when `count` more bytes have passed the link."""
+        self._bridge.fail_after(count, "unplug")
+
+    def reset_after(self, count: int) -> None:
+        """Reset when `count` more bytes have passed the link."""
+        self._bridge.fail_after(count, "reset")
+
+    @property
+    def is_plugged_in(self) -> bool:
+        return self._bridge.is_plugged_in
+
+    def plug_in(self) -> None:
+        """Put the cable in again, and forget a fault that has not come yet."""
+        self._bridge.plug_in()
 
     def stop(self) -> None:
         """Switch the camera off: close its port and delete its files."""
@@ -65,6 +104,12 @@ class VirtualCamera:
     ) -> None:
         self.stop()
 
+    def _move(self, port: int | None) -> None:
+        if port is None:
+            register.remove(self.device.serial)
+            return
+        self.port = f"socket://127.0.0.1:{port}"
+        register.add(self.device.serial, self.port)
+
     def _start_micropython(self, hard: bool) -> MicroPython:
-        hardware = Hardware(self._frames, self.folder, self._gray, self._version, self.reset)
-        return MicroPython(self.folder, hardware, hard=hard)
+        return MicroPython(Hardware(self._frames, self.device, lambda: self._bridge.hard_reset()), hard=hard)

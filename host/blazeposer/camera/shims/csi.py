@@ -61,4 +61,4 @@ class CSI:
         if self._pixformat is None or self._size is None:
             raise RuntimeError("Pixel format or frame size is not set.")
         answer = _ask("snapshot", size=self._size, window=self._window, gray=self._pixformat == GRAYSCALE)
-        return _Image(answer["frame"], self._window[2], self._window[3])
+        return _Image(self._window[2], self._window[3], _frame=answer["frame"])

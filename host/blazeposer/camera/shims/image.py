@@ -1,11 +1,22 @@
 # Stand-in for OpenMV's `image`: the pixels stay on the PC, this is a handle to the frame buffer.
 
+import binascii as _binascii
+
+from _link import ask as _ask
 from _link import refuse as _refuse
+
+GRAYSCALE = 2
 
 
 class Image:
-    def __init__(self, frame, width, height):
-        self._frame = frame
+    def __init__(self, width, height, pixformat=None, buffer=None, _frame=None):
+        """An image over the bytes of `buffer` (docs.openmv.io, omv.image). A snapshot is one by its `_frame`."""
+        if _frame is None:
+            if pixformat != GRAYSCALE or buffer is None or len(buffer) != width * height:
+                _refuse("images but in shades of grey, over a buffer of width x height bytes")
+            pixels = _binascii.b2a_base64(buffer).decode()
+            _frame = _ask("picture", width=width, height=height, pixels=pixels)["frame"]
+        self._frame = _frame
         self._width = width
         self._height = height
 

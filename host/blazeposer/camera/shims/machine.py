@@ -1,4 +1,4 @@
-# The unix build's `machine` with the reset that a camera has.
+# The unix build's `machine` with what a camera adds: its reset and its number.
 
 import time as _time
 
@@ -10,3 +10,7 @@ def reset():
     _ask("reset")
     while True:  # the PC's side ends this process
         _time.sleep(1)
+
+
+def unique_id():
+    return bytes.fromhex(_ask("hello")["id"])

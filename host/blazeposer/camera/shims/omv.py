@@ -8,8 +8,8 @@ def version_string():
 
 
 def board_type():
-    return "VIRTUAL"
+    return _ask("hello")["board_type"]
 
 
 def arch():
-    return "BlazePoser virtual camera"
+    return _ask("hello")["arch"]

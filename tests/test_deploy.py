@@ -1,0 +1,316 @@
+"""`blazeposer deploy`, `status` and `restore` on the virtual camera, with the real mpremote."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import numpy as np
+import pytest
+
+from blazeposer.boards import find
+from blazeposer.camera import VirtualCamera
+from blazeposer.deploy import backup as backups
+from blazeposer.deploy import ports, romfs, terminal
+from blazeposer.deploy.bundle import MODEL, Bundle, make
+from blazeposer.deploy.plan import Change, Plan
+from blazeposer.errors import BlazePoserError, PortError
+from blazeposer.prepare import Image
+from blazeposer.resources import default_model
+from blazeposer.stream import read_lines
+from conftest import CommandLine
+from deploying import MAIN, STOCK, Silent, deploy, held, in_use, restore, status
+from standin import standin
+
+FRAME = np.full((240, 320, 3), 90, np.uint8)
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    model = tmp_path_factory.mktemp("model") / MODEL
+    model.write_bytes(standin())
+    return make(model)
+
+
+@pytest.fixture
+def camera(needs_virtual_camera: None) -> Iterator[VirtualCamera]:
+    with VirtualCamera([FRAME]) as camera:
+        in_use(camera)
+        yield camera
+
+
+@pytest.mark.usefixtures("needs_virtual_camera")
+def test_the_whole_path_with_the_shipped_model(
+    portrait: Image, tmp_path: Path, blazeposer_command: CommandLine
+) -> None:
+    """As in the README: package, deploy, deploy again, status, restore, on the smallest camera, full of models."""
+    with VirtualCamera([portrait], board="h7") as camera:
+        in_use(camera)
+        stock = {"person.tflite": bytes(100_000), "small.cascade": bytes(900)}
+        camera.device.burn(romfs.pack(stock, 16))
+        camera.reset()
+        before = held(camera)
+        options = ("--port", camera.port, "--backups", tmp_path / "backups")
+        folder = tmp_path / "bundle"
+        assert blazeposer_command("package", "--board", "h7", "-o", folder).status == 0
+
+        run = blazeposer_command("deploy", folder, *options, "--dry-run")
+        assert run.status == 0, run.err
+        assert "no room for person.tflite (100,000 bytes): gone from the camera, kept in the backup" in run.out
+        assert re.search(r"Writes [\d,]{7} bytes, saves [\d,]{7} first; takes about \d+ s", run.out)
+        assert held(camera) == before
+        assert next(read_lines(camera.port))  # its own script runs again
+
+        run = blazeposer_command("deploy", folder, *options, "--yes")
+        assert run.status == 0, run.err
+        assert re.search(r"Self-test passed in [\d.]+ s: 1 of 1 faces, 17472 of 17472 bytes equal", run.out)
+        assert "streams: 1 faces in its first frame" in run.out
+        after = held(camera)
+        assert set(romfs.read(after["/rom"])) == {MODEL, "small.cascade"}
+        assert after["/flash/notes.txt"] == before["/flash/notes.txt"]
+
+        run = blazeposer_command("deploy", folder, *options, "--yes")
+        assert run.status == 0, run.err
+        assert "Nothing to write" in run.out
+        assert "0 bytes written" in run.out
+        assert held(camera) == after
+
+        run = blazeposer_command("status", folder, *options)
+        assert run.status == 0, run.err
+        assert "It runs this bundle." in run.out
+
+        run = blazeposer_command("restore", *options, "--yes")
+        assert run.status == 0, run.err
+        assert held(camera) == before
+        run = blazeposer_command("status", folder, *options, "--json")
+        assert json.loads(run.out)["deployed"] is False
+
+
+def test_deploy_without_a_bundle_makes_one(
+    camera: VirtualCamera, tmp_path: Path, blazeposer_command: CommandLine
+) -> None:
+    run = blazeposer_command("deploy", "--port", camera.port, "--backups", tmp_path, "--yes")
+    assert run.status == 0, run.err
+    files = romfs.read(camera.device.rom.read_bytes())
+    assert files[MODEL].data == default_model().read_bytes()
+    assert {path: file.data for path, file in files.items() if path != MODEL} == STOCK
+
+
+def test_an_unchanged_deploy_writes_nothing(camera: VirtualCamera, bundle: Bundle, tmp_path: Path) -> None:
+    deploy(camera, bundle, tmp_path)
+    paths = [camera.device.rom, *(camera.folder / "flash").iterdir()]
+    times = {path: path.stat().st_mtime_ns for path in paths}
+    outcome = deploy(camera, bundle, tmp_path)
+    assert outcome.plan.changes == ()
+    assert outcome.backup is None
+    assert {path: path.stat().st_mtime_ns for path in paths} == times
+    assert len(backups.all_of(tmp_path)) == 1
+
+
+def test_only_what_differs_is_sent_and_saved(camera: VirtualCamera, bundle: Bundle, tmp_path: Path) -> None:
+    deploy(camera, bundle, tmp_path)
+    (camera.folder / "flash" / "main.py").write_bytes(MAIN)
+    outcome = deploy(camera, bundle, tmp_path)
+    assert outcome.plan.changes == (Change("/flash/main.py", len(MAIN), len(bundle.files["main.py"])),)
+    assert outcome.backup
+    assert outcome.backup.contents() == {"/flash/main.py": MAIN}
+
+
+def test_backups_are_undone_one_by_one(camera: VirtualCamera, bundle: Bundle, tmp_path: Path) -> None:
+    first = held(camera)
+    deploy(camera, bundle, tmp_path)
+    (camera.folder / "flash" / "main.py").write_bytes(b"print('second')\n")
+    second = held(camera)
+    deploy(camera, bundle, tmp_path)
+    restore(camera, tmp_path)
+    assert held(camera) == second
+    restore(camera, tmp_path)
+    assert held(camera) == {**first, "/flash/main.py": MAIN}
+    with pytest.raises(BlazePoserError, match="there is no backup of this camera"):
+        restore(camera, tmp_path)
+
+
+def test_restore_keeps_what_was_changed_since(camera: VirtualCamera, bundle: Bundle, tmp_path: Path) -> None:
+    deploy(camera, bundle, tmp_path)
+    mine = b"print('my own changes')\n"
+    (camera.folder / "flash" / "main.py").write_bytes(mine)
+    outcome = restore(camera, tmp_path)
+    assert (camera.folder / "flash" / "main.py").read_bytes() == MAIN
+    assert outcome.backup
+    (kept,) = outcome.backup.folder.glob("found-*/flash/main.py")
+    assert kept.read_bytes() == mine
+
+
+def test_restore_of_a_named_backup(camera: VirtualCamera, bundle: Bundle, tmp_path: Path) -> None:
+    before = held(camera)
+    outcome = deploy(camera, bundle, tmp_path)
+    assert outcome.backup
+    restore(camera, tmp_path / "elsewhere", outcome.backup.folder)
+    assert held(camera) == before
+
+
+def test_restore_of_another_cameras_backup(camera: VirtualCamera, bundle: Bundle, tmp_path: Path) -> None:
+    with VirtualCamera([FRAME]) as other:
+        outcome = deploy(other, bundle, tmp_path)
+    assert outcome.backup
+    before = held(camera)
+    with pytest.raises(BlazePoserError, match="is of another camera"):
+        restore(camera, tmp_path, outcome.backup.folder)
+    assert held(camera) == before
+
+
+def test_a_changed_backup_is_not_restored(camera: VirtualCamera, bundle: Bundle, tmp_path: Path) -> None:
+    outcome = deploy(camera, bundle, tmp_path)
+    after = held(camera)
+    assert outcome.backup
+    (outcome.backup.folder / "rom").write_bytes(b"other")
+    with pytest.raises(BlazePoserError, match="was changed since it was saved"):
+        restore(camera, tmp_path)
+    assert held(camera) == after
+
+
+def test_an_erased_rom_comes_back_erased(camera: VirtualCamera, bundle: Bundle, tmp_path: Path) -> None:
+    camera.device.burn(b"")
+    camera.reset()
+    deploy(camera, bundle, tmp_path)
+    assert set(romfs.read(camera.device.rom.read_bytes())) == {MODEL}
+    restore(camera, tmp_path)
+    assert held(camera)["/rom"] == b""
+
+
+def test_a_damaged_rom_is_replaced_and_comes_back(camera: VirtualCamera, bundle: Bundle, tmp_path: Path) -> None:
+    damaged = romfs.pack(STOCK, 16)[:100] + b"\xff" * 3000
+    camera.device.burn(damaged)
+    camera.reset()
+    before = held(camera)
+    assert status(camera, bundle, tmp_path).items["/rom"] == "damaged"
+    deploy(camera, bundle, tmp_path)
+    assert set(romfs.read(camera.device.rom.read_bytes())) == {MODEL}
+    restore(camera, tmp_path)
+    assert held(camera)["/rom"][:100] == before["/rom"][:100]
+
+
+@pytest.mark.usefixtures("needs_virtual_camera")
+def test_a_deploy_ends_with_a_hard_reset_at_which_the_port_may_change(bundle: Bundle, tmp_path: Path) -> None:
+    """openmv v5.0, ports/stm32/main.c: main.py runs on the first start only, not after a soft reset."""
+    with VirtualCamera([FRAME], moves=True) as camera:
+        port = camera.port
+        outcome = deploy(camera, bundle, tmp_path)
+        assert outcome.record
+        assert camera.port != port
+        assert status(camera, bundle, tmp_path).is_deployed
+
+
+@pytest.mark.usefixtures("needs_virtual_camera")
+def test_the_only_camera_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with pytest.raises(PortError, match="no OpenMV camera found: plug it in"):
+        ports.find()
+    with VirtualCamera([FRAME]) as camera:
+        assert ports.find() == ports.Port(camera.port, camera.device.serial, virtual=True)
+        with VirtualCamera([FRAME]) as other:
+            with pytest.raises(PortError, match=r"there are 2 cameras .* choose one with --port"):
+                ports.find()
+            assert ports.find(other.port).serial == other.device.serial
+        camera.unplug_after(0)
+        while ports.cameras():
+            time.sleep(0.01)
+        camera.plug_in()
+        assert ports.find().device == camera.port
+    assert ports.cameras() == []
+
+
+def test_cameras_are_known_by_their_usb_ids(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """PyPI openmv-ota, data/boards.json `runtime`: OpenMV Cam RT1062 is 37c5:1060."""
+
+    class Usb:
+        def __init__(self, device: str, vid: int | None, pid: int | None) -> None:
+            self.device, self.vid, self.pid, self.serial_number = device, vid, pid, "123"
+
+        def __lt__(self, other: Usb) -> bool:
+            return self.device < other.device
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    listed = [Usb("/dev/ttyS0", None, None), Usb("/dev/ttyUSB0", 0x0403, 0x6001), Usb("/dev/ttyACM3", 0x37C5, 0x1060)]
+    monkeypatch.setattr("serial.tools.list_ports.comports", lambda: listed)
+    assert ports.find() == ports.Port("/dev/ttyACM3", "123")
+    listed[-1].device = "/dev/ttyACM7"
+    found = ports.again(ports.Port("/dev/ttyACM3", "123"))
+    assert found
+    assert found.device == "/dev/ttyACM7"
+
+
+def test_the_plan_has_to_be_agreed_to(
+    camera: VirtualCamera,
+    bundle: Bundle,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    blazeposer_command: CommandLine,
+) -> None:
+    bundle.write(tmp_path / "bundle")
+    before = held(camera)
+    arguments = ("deploy", tmp_path / "bundle", "--port", camera.port, "--backups", tmp_path / "backups")
+    run = blazeposer_command(*arguments)
+    assert run.status == 1
+    assert run.err.splitlines()[-1].endswith("add --yes, or --dry-run to see it only")
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr(click, "confirm", lambda question: False)
+    run = blazeposer_command(*arguments)
+    assert run.status == 0
+    assert "Nothing was written." in run.out
+    assert held(camera) == before
+    assert not list((tmp_path / "backups").rglob("backup.json"))
+
+
+def test_each_consent_is_a_question_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[str] = []
+
+    def confirm(question: str) -> bool:
+        asked.append(question)
+        return True
+
+    class State:
+        board, version, start = find("h7"), "5.0.0", "/flash"
+
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr(click, "confirm", confirm)
+    plan = Plan((Change("/rom", 5, 7),), ("/rom",), ("it is large",))
+    with terminal.Terminal(yes=False, dry_run=False) as guide:
+        assert guide.consent(State(), plan)  # type: ignore[arg-type]
+    assert asked == ["it is large", "Go on?"]
+    assert "/rom  5 bytes replaced by 7" in capsys.readouterr().out
+
+
+def test_a_large_merge_is_asked_for(camera: VirtualCamera, bundle: Bundle, tmp_path: Path) -> None:
+    large = {"large.tflite": bytes(1_200_000)}
+    camera.device.burn(romfs.pack(large, 16))
+    camera.reset()
+    guide = Silent()
+    deploy(camera, bundle, tmp_path, guide=guide)
+    assert guide.plan
+    assert guide.plan.consents == ("ROMFS is rewritten as a whole: 1.2 MB",)
+    assert romfs.read(camera.device.rom.read_bytes())["large.tflite"].data == large["large.tflite"]
+
+
+def test_status_starts_the_script_again(camera: VirtualCamera, bundle: Bundle, tmp_path: Path) -> None:
+    status(camera, bundle, tmp_path)
+    lines = read_lines(camera.port)
+    assert "mine" in [next(lines) for _ in range(5)]
+    lines.close()
+
+
+def test_backups_can_be_listed(
+    camera: VirtualCamera, bundle: Bundle, tmp_path: Path, blazeposer_command: CommandLine
+) -> None:
+    deploy(camera, bundle, tmp_path)
+    run = blazeposer_command("restore", "--list", "--backups", tmp_path)
+    assert run.status == 0
+    assert run.out.count("\n") == 1
+    assert camera.device.serial in run.out
+    assert " done " in run.out

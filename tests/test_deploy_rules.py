@@ -1,0 +1,324 @@
+"""What a deploy has to know of the firmware: one test a rule, each named with its source.
+
+"openmv v5.0" is github.com/openmv/openmv at that version.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from blazeposer import stream
+from blazeposer.boards import BOARDS, find
+from blazeposer.camera import VirtualCamera
+from blazeposer.deploy import drives, plan, romfs
+from blazeposer.deploy.bundle import GOLDEN, MODEL, SCRIPTS, Bundle, make
+from blazeposer.deploy.camera import ROM, Drive, Rom, RomFileState, State
+from blazeposer.deploy.mpremote import mpremote
+from blazeposer.deploy.plan import STORES, Store, choose_store
+from blazeposer.errors import BlazePoserError, PortError
+from blazeposer.resources import board_dir
+from deploying import MAIN, STOCK, deploy, held, in_use, restore, status
+from standin import standin
+
+FRAME = np.full((240, 320, 3), 90, np.uint8)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("model") / MODEL
+    path.write_bytes(standin())
+    return path
+
+
+@pytest.fixture(scope="module")
+def bundle(model: Path) -> Bundle:
+    return make(model)
+
+
+@pytest.fixture
+def with_card(needs_virtual_camera: None) -> Iterator[VirtualCamera]:
+    with VirtualCamera([FRAME], card=True) as camera:
+        in_use(camera)
+        yield camera
+
+
+def state(board: str, start: str = "/flash", rom_files: tuple[str, ...] = ()) -> State:
+    """A camera in words."""
+    kind = find(board)
+    available = {"/flash": Drive(512, kind.flash), "/sdcard": Drive(512, 1 << 26)}
+    rom = Rom(kind.romfs, 16, "", {}) if not rom_files else Rom(
+        kind.romfs, 16, "", {path: romfs_state() for path in rom_files}
+    )  # fmt: skip
+    return State("5.0.0", kind, "00", start, available, {}, {}, rom)
+
+
+def misaligned(model: bytes, align: int) -> bytes:
+    """An image in which a model lies at no multiple of `align`."""
+    images = (romfs.pack({"a": bytes(size), MODEL: model}, 4) for size in range(64))
+    return next(image for image in images if romfs.read(image)[MODEL].offset % align)
+
+
+def romfs_state() -> RomFileState:
+    return RomFileState(16, 1, "")
+
+
+@pytest.mark.usefixtures("needs_virtual_camera")
+@pytest.mark.parametrize("version", ["4.5.9", "4.8.1"])
+def test_firmware_before_5_is_refused(bundle: Bundle, tmp_path: Path, version: str) -> None:
+    """openmv 4.x has no `csi` or no Protocol V2, and other draw calls: board/main.py needs 5.0."""
+    with VirtualCamera([FRAME], version=version) as camera:
+        before = held(camera)
+        with pytest.raises(BlazePoserError, match=f"has firmware {version} .* update it with OpenMV IDE"):
+            deploy(camera, bundle, tmp_path)
+        assert held(camera) == before
+
+
+@pytest.mark.usefixtures("needs_virtual_camera")
+@pytest.mark.parametrize("board", ["h7plus", "portenta", "nicla"])
+def test_boards_are_told_apart_by_their_architecture(bundle: Bundle, tmp_path: Path, board: str) -> None:
+    """openmv v5.0, boards/*/board_config.h: OMV_BOARD_TYPE is "H7" on five boards, OMV_BOARD_ARCH differs on all."""
+    with VirtualCamera([FRAME], board=board) as camera:
+        assert status(camera, bundle, tmp_path).state.board == find(board)
+
+
+def test_a_card_is_what_the_camera_starts_from(with_card: VirtualCamera, bundle: Bundle, tmp_path: Path) -> None:
+    """openmv v5.0, scripts/libraries/_boot.py: the working directory is /sdcard if a card is in; ports/stm32/main.c:
+    that directory's main.py runs, and no other."""
+    (with_card.folder / "flash" / "main.py").write_text("print('of the flash')")
+    before = held(with_card)
+    with pytest.raises(BlazePoserError, match=r"a card is in the camera.*take the card out, or use the card"):
+        deploy(with_card, bundle, tmp_path)
+    assert held(with_card) == before
+    outcome = deploy(with_card, bundle, tmp_path, to="sdcard")
+    assert outcome.record
+    assert (with_card.folder / "sdcard" / MODEL).read_bytes() == bundle.model
+    assert held(with_card)["/rom"] == before["/rom"]
+    assert held(with_card)["/flash/main.py"] == before["/flash/main.py"]
+    assert outcome.backup
+    assert outcome.backup.contents()["/sdcard/main.py"] == MAIN
+    assert status(with_card, bundle, tmp_path).is_deployed
+    restore(with_card, tmp_path)
+    assert held(with_card) == before
+
+
+def test_model_in_rom_and_scripts_on_the_card(with_card: VirtualCamera, bundle: Bundle, tmp_path: Path) -> None:
+    """Same source: only where main.py lies depends on the card."""
+    deploy(with_card, bundle, tmp_path, to="rom")
+    assert MODEL in romfs.read(with_card.device.rom.read_bytes())
+    assert (with_card.folder / "sdcard" / "main.py").read_bytes() == bundle.files["main.py"]
+    assert not (with_card.folder / "flash" / "main.py").exists()
+
+
+def test_without_a_card_there_is_no_sdcard(bundle: Bundle) -> None:
+    without = state("rt1062")
+    without.drives.pop("/sdcard")
+    with pytest.raises(BlazePoserError, match="the camera has no /sdcard: put a card in"):
+        choose_store(bundle, without, "sdcard")
+
+
+def test_models_are_looked_for_in_one_order(bundle: Bundle) -> None:
+    """board/main.py takes the first that exists, so that one in /rom keeps others from being used."""
+    for script in ("main.py", "selftest.py"):
+        tree = ast.parse((board_dir() / script).read_text())
+        (order,) = [
+            ast.literal_eval(node.value)
+            for node in tree.body
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == "MODELS"
+        ]
+        assert order == tuple(f"/{store}/{MODEL}" for store in STORES)
+    with pytest.raises(BlazePoserError, match=r"would go on using /rom/blazeposer.tflite: replace that with --to rom"):
+        choose_store(bundle, state("rt1062", rom_files=(MODEL,)), "flash")
+    assert choose_store(bundle, state("rt1062", rom_files=("other.tflite",)), "flash") == "flash"
+
+
+@pytest.mark.parametrize(("board", "to"), [("h7", "flash"), ("nicla", "flash"), ("h7", "sdcard")])
+def test_the_shipped_model_loads_from_rom_only_on_small_cameras(board: str, to: Store) -> None:
+    """openmv v5.0, modules/py_ml.c: a file is copied to the heap, where the arena has to lie too; board_config.h:
+    /flash has 128 KB."""
+    with pytest.raises(BlazePoserError, match=rf"does not load this model \([\d,]+ bytes\) from /{to}: use --to rom"):
+        choose_store(make(), state(board), to)
+    assert choose_store(make(), state("rt1062"), to) == to
+
+
+@pytest.mark.parametrize("to", ["flash", "sdcard"])
+def test_n6_takes_models_from_rom_only(model: Path, tmp_path: Path, to: Store) -> None:
+    """openmv issue 3272: files under 1 MB fail to load on the N6."""
+    compiled = tmp_path / "network_rel.bin"
+    compiled.write_bytes(b"NBIN" + bytes(1000))
+    bundle = make(model, find("n6"), stedgeai=compiled)
+    with pytest.raises(BlazePoserError, match=rf"does not load this model \([\d,]+ bytes\) from /{to}: use --to rom"):
+        choose_store(bundle, state("n6"), to)
+    assert choose_store(bundle, state("n6"), None) == "rom"
+
+
+def test_the_virtual_n6_refuses_files(needs_virtual_camera: None, model: Path) -> None:
+    """openmv issue 3272."""
+    with VirtualCamera([FRAME], board="n6") as camera:
+        (camera.folder / "flash" / MODEL).write_bytes(model.read_bytes())
+        with pytest.raises(PortError, match="loads models from /rom only"):
+            mpremote(camera.port, "exec", f"import ml; ml.Model('/flash/{MODEL}')")
+
+
+@pytest.mark.usefixtures("needs_virtual_camera")
+@pytest.mark.parametrize(("board", "align"), [("nicla", 16), ("n6", 32)])
+def test_models_in_rom_are_aligned(model: Path, board: str, align: int) -> None:
+    """PyPI openmv-ota, data/boards.json: 32 bytes on the N6, 16 elsewhere; else the first inference fails."""
+    with VirtualCamera([FRAME], board=board) as camera:
+        load = f"import ml; print(ml.Model('/rom/{MODEL}').len)"
+        camera.device.burn(romfs.pack({"a": b"12345", MODEL: model.read_bytes()}, align))
+        camera.reset()
+        assert mpremote(camera.port, "exec", load) == f"{model.stat().st_size}\n"
+        camera.device.burn(misaligned(model.read_bytes(), align))
+        camera.reset()
+        with pytest.raises(PortError, match=f"no multiple of {align}"):
+            mpremote(camera.port, "exec", load)
+
+
+@pytest.mark.usefixtures("needs_virtual_camera")
+def test_an_unaligned_model_is_replaced(bundle: Bundle, tmp_path: Path) -> None:
+    """Same source: the same bytes at another place are not the same."""
+    with VirtualCamera([FRAME]) as camera:
+        camera.device.burn(misaligned(bundle.model, 16))
+        camera.reset()
+        assert status(camera, bundle, tmp_path).items[f"{ROM}/{MODEL}"] == "not aligned"
+        deploy(camera, bundle, tmp_path)
+        assert romfs.read(camera.device.rom.read_bytes())[MODEL].offset % 16 == 0
+
+
+@pytest.mark.usefixtures("needs_virtual_camera")
+def test_a_deploy_replaces_the_image_and_keeps_the_files(bundle: Bundle, tmp_path: Path) -> None:
+    """mpremote 1.29, `romfs deploy` writes a whole image: what is not merged would be lost."""
+    with VirtualCamera([FRAME]) as camera:
+        in_use(camera)
+        deploy(camera, bundle, tmp_path)
+        assert {p: f.data for p, f in romfs.read(camera.device.rom.read_bytes()).items()} == {
+            **STOCK,
+            MODEL: bundle.model,
+        }
+
+
+@pytest.mark.usefixtures("needs_virtual_camera")
+def test_of_two_forms_of_a_module_the_other_goes(model: Path, tmp_path: Path) -> None:
+    """MicroPython 1.28, py/builtinimport.c, stat_file_py_or_mpy: a .py is taken before a .mpy of the same name."""
+    with VirtualCamera([FRAME], board="h7") as camera:
+        (camera.folder / "flash" / "shape.py").write_text("print('py')")
+        (camera.folder / "flash" / "shape.mpy").write_bytes(b"M\x06\x00\x1f" + bytes(9))
+        assert mpremote(camera.port, "exec", "import shape") == "py\n"
+        (camera.folder / "flash" / "blazeposer.py").write_text("old = 1")
+        assert deploy(camera, make(model, find("h7"), mpy=True), tmp_path).record
+        assert not (camera.folder / "flash" / "blazeposer.py").exists()
+        assert (camera.folder / "flash" / "blazeposer.mpy").exists()
+        restore(camera, tmp_path)
+        assert (camera.folder / "flash" / "blazeposer.py").read_text() == "old = 1"
+        assert not (camera.folder / "flash" / "blazeposer.mpy").exists()
+
+
+@pytest.mark.usefixtures("needs_virtual_camera")
+def test_a_mounted_drive_stops_a_deploy(bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """openmv v5.0, ports/stm32/main.c: the drive is also a USB disk; _boot.py: it is marked by .openmv_disk."""
+    with VirtualCamera([FRAME]) as camera:
+        in_use(camera)
+        before = held(camera)
+        drive = camera.folder / "flash"
+        monkeypatch.setattr(drives, "_mounts", lambda: [Path("/"), drive])
+        with pytest.raises(
+            BlazePoserError, match=f"has mounted a camera's drive at {re.escape(str(drive))} .* eject it"
+        ):
+            deploy(camera, bundle, tmp_path)
+        assert held(camera) == before
+        monkeypatch.setattr(drives, "_mounts", lambda: [Path("/")])
+        deploy(camera, bundle, tmp_path)
+        monkeypatch.setattr(drives, "_mounts", lambda: [Path("/"), drive])
+        assert deploy(camera, bundle, tmp_path).plan.changes == ()
+
+
+def test_mounts_that_may_be_a_cameras() -> None:
+    """proc(5), getmntent(3): spaces in names are octal."""
+    table = b"/dev/sda1 / ext4 rw 0 0\nserver:/home /home nfs4 rw 0 0\n/dev/sdb1 /media/me/NO\\040NAME vfat rw 0 0\n"
+    assert drives._fat_mounts(table) == [Path("/media/me/NO NAME")]
+    assert drives.mounted() == [path for path in drives._mounts() if (path / drives.MARK).exists()]
+
+
+def test_the_serial_port_is_a_repl() -> None:
+    """openmv v5.0, common/omv_protocol.h: 921600 baud speaks Protocol V2, any other rate is the REPL."""
+    assert stream.BAUD_RATE != 921_600
+
+
+def test_every_script_of_the_board_is_deployed_or_known_not_to_be() -> None:
+    """A new script has to be decided upon: onto the camera, or run from the PC."""
+    not_deployed = {"bench.py"}
+    assert {path.name for path in board_dir().glob("*.py")} - not_deployed == set(SCRIPTS)
+    assert GOLDEN in plan.NAMES
+    assert {*SCRIPTS} <= {*plan.NAMES}
+    assert len(BOARDS) == 9
+
+
+@pytest.mark.usefixtures("needs_virtual_camera")
+class TestVirtualStores:
+    """What the virtual camera imitates of drives and ROMFS."""
+
+    def test_rom_ioctl(self) -> None:
+        """MicroPython 1.28, ports/stm32/vfs_rom_ioctl.c."""
+        script = (
+            "import vfs\n"
+            "d = vfs.rom_ioctl(2, 0)\n"
+            "print(vfs.rom_ioctl(1), len(d), vfs.rom_ioctl(6, 0), bytes(d[:4]).hex(), vfs.rom_ioctl(2, 1))\n"
+            "print(vfs.rom_ioctl(3, 0, 0, 8192), bytes(d[:4]).hex())\n"
+            "print(vfs.rom_ioctl(4, 0, 2, b'\\x0f\\xf0'), vfs.rom_ioctl(4, 0, 2, b'\\x3c\\x3c'), bytes(d[:5]).hex())\n"
+            "print(vfs.rom_ioctl(4, 0, len(d) - 1, b'12'), vfs.rom_ioctl(3, 0, 0, len(d) + 1), vfs.rom_ioctl(9, 0))"
+        )
+        with VirtualCamera([FRAME], board="nicla") as camera:
+            assert mpremote(camera.port, "exec", script).splitlines() == [
+                "1 4194304 4096 d2cd3180 -22",
+                "16 ffffffff",
+                "0 0 ffff0c30ff",  # writing clears bits only
+                "-22 -22 -22",
+            ]
+
+    def test_h7_erases_all_at_once(self) -> None:
+        """PyPI openmv-ota, data/boards.json: erase_size of the H7 is its whole partition."""
+        with VirtualCamera([FRAME], board="h7") as camera:
+            assert mpremote(camera.port, "exec", "import vfs; print(vfs.rom_ioctl(6, 0))") == "131072\n"
+
+    def test_a_full_drive_keeps_what_fits(self) -> None:
+        """MicroPython 1.28, extmod/vfs_fat_file.c: ENOSPC after as many bytes as there was room for."""
+        script = "f = open('/flash/x', 'wb')\nf.write(bytes(100000))\nf.write(bytes(100000))"
+        with VirtualCamera([FRAME], board="h7") as camera:
+            with pytest.raises(PortError, match=r"OSError: 28|ENOSPC"):
+                mpremote(camera.port, "exec", script)
+            size = (camera.folder / "flash" / "x").stat().st_size
+            assert 100_000 < size <= find("h7").flash
+            free = mpremote(camera.port, "exec", "import os; print(os.statvfs('/flash')[3])")
+            assert int(free) == 0
+
+    def test_a_rename_replaces(self) -> None:
+        """MicroPython 1.28, extmod/vfs_fat.c: f_rename onto an existing file removes that first."""
+        with VirtualCamera([FRAME]) as camera:
+            (camera.folder / "flash" / "a").write_text("new")
+            (camera.folder / "flash" / "b").write_text("old")
+            mpremote(camera.port, "exec", "import os; os.rename('/flash/a', '/flash/b')")
+            assert (camera.folder / "flash" / "b").read_text() == "new"
+            assert not (camera.folder / "flash" / "a").exists()
+
+    def test_drives_and_paths(self) -> None:
+        """openmv v5.0, scripts/libraries/_boot.py."""
+        script = "import os, sys; print(os.getcwd(), sorted(os.listdir('/')), sys.path)"
+        with VirtualCamera([FRAME], card=True) as camera:
+            assert mpremote(camera.port, "exec", script).strip() == (
+                "/sdcard ['flash', 'rom', 'sdcard'] ['', '.frozen', '/rom', '/rom/lib', '/flash', '/flash/lib', "
+                "'/sdcard', '/sdcard/lib']"
+            )
+            assert (camera.folder / "sdcard" / ".openmv_disk").exists()
+
+    def test_a_damaged_rom_is_no_rom(self) -> None:
+        """MicroPython 1.28, extmod/vfs_rom.c: what is no ROMFS is not mounted."""
+        with VirtualCamera([FRAME]) as camera:
+            camera.device.burn(b"nonsense")
+            camera.reset()
+            assert mpremote(camera.port, "exec", "import os; print(os.listdir('/'))") == "['flash']\n"
