@@ -6,19 +6,31 @@
 #     model = ml.Model("/rom/blazeposer.tflite", postprocess=BlazePoser())
 #     for face in model.predict([img]):
 #         yaw, pitch, roll = face.angles
+#
+# Where memory is short, as on the OpenMV H7, the model has to be loaded before this import: main.py shows how.
+#
+# MicroPython takes 16 bytes of heap for every float that it calculates and none for integers below 2**30. So what is
+# done for each anchor is done in integers, in buffers that are allocated once; floats begin where a face is known.
 
 import math
+from array import array
 from collections import namedtuple
 
 from micropython import const
-from ulab import numpy as np
 
 # The two feature maps: (number of the first anchor, cells a side, anchors a cell, outputs with scores, regressors,
 # rotations and errors). Anchors lie at their cell's centre, row by row, so that no table of them is needed.
 MAPS = ((0, 16, 2, 1, 0, 4, 6), (512, 8, 6, 2, 3, 5, 7))
+ANCHORS = const(896)
 INPUT_SIZE = const(128)  # regressors are in pixels of the network's square input
-SHAPE_VALUES = const(16)  # cx, cy, w, h and six keypoints x, y; six rotation values and log error follow
-OVERLAP = 0.3  # anchors whose boxes overlap more than this (intersection over union) see the same face
+SHAPE_VALUES = const(16)  # cx, cy, w, h and six keypoints x, y
+ROTATION_VALUES = const(6)  # the log error follows as the last value
+VALUES = const(23)
+OVERLAP = (3, 10)  # anchors whose boxes overlap by more than 3 / 10 (intersection over union) see the same face
+
+ONE = const(1 << 20)  # fixed point: what 1 pixel or 1 logit is
+WEIGHT = const(8191)  # weight of a score of 1: times 128 and 512 anchors it stays below 2**30
+BOX_SIDE = const(8191)  # a best box is scaled below this, so that its area times 13 stays below 2**30
 
 # box: x, y, w, h. score: 0 to 1. keypoints: six (x, y), right eye, left eye, nose, mouth, right ear, left ear.
 # angles: yaw, pitch, roll in degrees; positive yaw looks to the picture's left, positive pitch up, positive roll
@@ -35,91 +47,208 @@ class BlazePoser:
             raise ValueError("threshold must be above 0 and below 1")
         self._logit = math.log(threshold / (1 - threshold))
         self._max_faces = max_faces
+        self._model = None
+        self._maps = [FeatureMap(*numbers) for numbers in MAPS]
+        self._survivors = array("H", bytes(2 * ANCHORS))  # anchors that reach the threshold and have no face yet
+        self._best_box = array("i", bytes(16))
+        self._box = array("i", bytes(16))
 
     def __call__(self, model, inputs, outputs):
-        survivors = []
-        for feature_map in MAPS:
-            self._collect(model, outputs, survivors, *feature_map)
-        survivors.sort()  # best score first; of equal ones the lower anchor
-
+        if model is not self._model:
+            for feature_map in self._maps:
+                feature_map.prepare(model, self._logit)
+            self._model = model
+        left = 0
+        for feature_map in self._maps:
+            left = feature_map.search(outputs, self._survivors, left)
         faces = []
-        while survivors and len(faces) < self._max_faces:
-            best = survivors[0]
-            group, rest = [best], []
-            for other in survivors[1:]:
-                (group if overlap(best[3], other[3]) > OVERLAP else rest).append(other)
-            faces.append(to_face(best[2], blend(group), inputs[0].roi))
-            survivors = rest
+        while left and len(faces) < self._max_faces:
+            best = self._best(left)
+            left = self._take(best, left)
+            faces.append(self._face(best, inputs[0].roi))
         return faces
 
-    def _collect(self, model, outputs, survivors, first, side, anchors, scores, regressors, rotations, errors):
-        """Append (-logit, anchor, score, values) of each anchor that reaches the threshold."""
-        scale, zero = model.output_scale[scores], model.output_zero_point[scores]
-        least = math.ceil(self._logit / scale + zero)
-        # ulab compares and searches in C: a Python loop over all 896 scores costs more than all the rest here.
-        for anchor in np.nonzero(outputs[scores] >= least)[1]:
-            anchor = int(anchor)
-            logit = scale * (int(outputs[scores][0, anchor, 0]) - zero)
-            cell = anchor // anchors
-            values = dequantize(model, outputs, regressors, anchor, INPUT_SIZE)
-            centre = (cell % side + 0.5) / side, (cell // side + 0.5) / side
-            for i in range(SHAPE_VALUES):
-                if i != 2 and i != 3:  # width and height are not measured from the anchor
-                    values[i] += centre[i & 1]
-            values += dequantize(model, outputs, rotations, cell, 1) + dequantize(model, outputs, errors, cell, 1)
-            survivors.append((-logit, first + anchor, 1 / (1 + math.exp(-logit)), values))
+    def _map_of(self, anchor):
+        first, second = self._maps
+        return first if anchor < second.first else second
+
+    def _best(self, left):
+        """The survivor of the highest score; of equal ones the lowest anchor."""
+        survivors = self._survivors
+        best = highest = -1 << 29
+        for i in range(left):
+            anchor = survivors[i]
+            logit = self._map_of(anchor).logit(anchor)
+            if logit > highest:
+                best, highest = anchor, logit
+        return best
+
+    def _take(self, best, left):
+        """Sum up the anchors that see the best one's face, and keep the other survivors; their number."""
+        for feature_map in self._maps:
+            feature_map.clear()
+        survivors, best_box, box = self._survivors, self._best_box, self._box
+        feature_map = self._map_of(best)
+        feature_map.box(best, best_box, 0)
+        side, shift = max(best_box[2] - best_box[0], best_box[3] - best_box[1]), 0
+        while side >> shift > BOX_SIDE:
+            shift += 1
+        feature_map.box(best, best_box, shift)
+        kept = 0
+        for i in range(left):
+            anchor = survivors[i]
+            feature_map = self._map_of(anchor)
+            feature_map.box(anchor, box, shift)
+            if anchor == best or overlap(best_box, box):
+                feature_map.add(anchor)
+            else:
+                survivors[kept] = anchor
+                kept += 1
+        return kept
+
+    def _face(self, best, roi):
+        """The face of the anchors summed up: their mean weighted by score ("blending" in the BlazeFace paper)."""
+        x, y, w, h = roi
+        fine, coarse = self._maps
+        total = fine.sums[0] + coarse.sums[0]
+        left = x + w * (fine.centre(1) + coarse.centre(1)) / total
+        top = y + h * (fine.centre(2) + coarse.centre(2)) / total
+        for feature_map in self._maps:
+            feature_map.set_units(w, h, total)
+
+        width, height = self._mean(2, 0, 0), self._mean(3, 1, 0)
+        box = (self._mean(0, 0, left) - width / 2, self._mean(1, 1, top) - height / 2, width, height)
+        keypoints = [(self._mean(i, 0, left), self._mean(i + 1, 1, top)) for i in range(4, SHAPE_VALUES, 2)]
+        angles = to_angles(*[self._mean(i, 2, 0) for i in range(SHAPE_VALUES, VALUES - 1)])
+        score = 1 / (1 + math.exp(-self._map_of(best).logit(best) / ONE))
+        return Face(box, score, keypoints, angles, math.exp(self._mean(VALUES - 1, 3, 0)))
+
+    def _mean(self, i, unit, mean):
+        """The mean of the value of number `i`, times a unit of `FeatureMap.set_units`, added to `mean`."""
+        for feature_map in self._maps:
+            if feature_map.sums[0]:
+                mean += feature_map.units[unit] * feature_map.sum_of(i)
+        return mean
 
 
-def dequantize(model, outputs, index, row, divisor):
-    scale, zero = model.output_scale[index] / divisor, model.output_zero_point[index]
-    return [scale * (int(q) - zero) for q in outputs[index][0, row]]
+class FeatureMap:
+    """One feature map's tensors, and the weighted sums of its anchors that see one face."""
+
+    def __init__(self, first, side, anchors, scores, *tensors):
+        self.first = first
+        self._side = side
+        self._anchors = anchors
+        self._indices = (scores,) + tensors
+        self._weights = array("H", bytes(2 * 256))  # by score, from -128
+        self.sums = array("i", bytes(4 * (3 + VALUES)))  # weights, weighted columns and rows, weighted values
+        self.units = [0, 0, 0, 0]
+
+    def prepare(self, model, logit):
+        """Take over a model's quantization; `logit` is the least that counts."""
+        self._quantization = [(model.output_scale[i], model.output_zero_point[i]) for i in self._indices]
+        scale, zero = self._quantization[0]
+        self._least = math.ceil(logit / scale + zero)
+        for q in range(max(self._least, -128), 128):
+            self._weights[q + 128] = max(1, round(WEIGHT / (1 + math.exp(scale * (zero - q)))))
+        self._logit_step, self._logit_zero = round(scale * ONE), zero
+        scale, zero = self._quantization[1]
+        self._pixel_step, self._pixel_zero = round(scale * ONE), zero
+
+    def search(self, outputs, survivors, count):
+        """Append the anchors that reach the threshold to the `count` survivors; how many there are then."""
+        scores, regressors, rotations, errors = self._indices
+        self._scores = memoryview(outputs[scores])
+        before, anchor, least = count, self.first, self._least
+        for q in self._scores:
+            if q >= least:
+                survivors[count] = anchor
+                count += 1
+            anchor += 1
+        if count > before:
+            self._regressors = memoryview(outputs[regressors])
+            self._rotations = memoryview(outputs[rotations])
+            self._errors = memoryview(outputs[errors])
+        return count
+
+    def logit(self, anchor):
+        return self._logit_step * (self._scores[anchor - self.first] - self._logit_zero)
+
+    def box(self, anchor, box, shift):
+        """Put left, top, right and bottom into `box`, in 2**shift / ONE pixels of the input."""
+        anchor -= self.first
+        cell, side = anchor // self._anchors, self._side
+        half_cell = INPUT_SIZE * ONE // (2 * side)
+        q, step, zero = self._regressors, self._pixel_step, self._pixel_zero
+        i = anchor * SHAPE_VALUES
+        x = step * (q[i] - zero) + half_cell * (cell % side * 2 + 1)
+        y = step * (q[i + 1] - zero) + half_cell * (cell // side * 2 + 1)
+        half_w = step * (q[i + 2] - zero) >> 1
+        half_h = step * (q[i + 3] - zero) >> 1
+        box[0], box[1] = x - half_w >> shift, y - half_h >> shift
+        box[2], box[3] = x + half_w >> shift, y + half_h >> shift
+
+    def add(self, anchor):
+        """Add an anchor to the sums."""
+        anchor -= self.first
+        cell = anchor // self._anchors
+        weight, sums = self._weights[self._scores[anchor] + 128], self.sums
+        sums[0] += weight
+        sums[1] += weight * (cell % self._side)
+        sums[2] += weight * (cell // self._side)
+        q, row = self._regressors, anchor * SHAPE_VALUES
+        for i in range(SHAPE_VALUES):
+            sums[3 + i] += weight * q[row + i]
+        q, row = self._rotations, cell * ROTATION_VALUES
+        for i in range(ROTATION_VALUES):
+            sums[3 + SHAPE_VALUES + i] += weight * q[row + i]
+        sums[2 + VALUES] += weight * self._errors[cell]
+
+    def centre(self, axis):
+        """Sum of the weighted anchors' centres, in fractions of the input: 1 is x, 2 is y."""
+        return (self.sums[axis] + self.sums[0] / 2) / self._side
+
+    def set_units(self, w, h, total):
+        """What 1 in the sums is in the mean: of x and of y in pixels of a region w x h, of rotation, of error."""
+        shape, rotation, error = self._quantization[1:]
+        self.units[0] = shape[0] * w / (INPUT_SIZE * total)
+        self.units[1] = shape[0] * h / (INPUT_SIZE * total)
+        self.units[2] = rotation[0] / total
+        self.units[3] = error[0] / total
+
+    def sum_of(self, i):
+        """The weighted sum of the value of number `i`, from its zero point."""
+        zero = self._quantization[1 if i < SHAPE_VALUES else 2 if i < VALUES - 1 else 3][1]
+        return self.sums[3 + i] - zero * self.sums[0]
+
+    def clear(self):
+        for i in range(3 + VALUES):
+            self.sums[i] = 0
 
 
 def overlap(a, b):
-    """Intersection over union of two boxes that begin with cx, cy, w, h."""
-    w = min(a[0] + a[2] / 2, b[0] + b[2] / 2) - max(a[0] - a[2] / 2, b[0] - b[2] / 2)
-    h = min(a[1] + a[3] / 2, b[1] + b[3] / 2) - max(a[1] - a[3] / 2, b[1] - b[3] / 2)
+    """Whether boxes (left, top, right, bottom) of integers have an intersection over union above OVERLAP."""
+    w = min(a[2], b[2]) - max(a[0], b[0])
+    h = min(a[3], b[3]) - max(a[1], b[1])
     if w <= 0 or h <= 0:
-        return 0
-    return w * h / (a[2] * a[3] + b[2] * b[3] - w * h)
+        return False
+    least, of = OVERLAP
+    return (least + of) * (w * h) > least * ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]))
 
 
-def blend(group):
-    """The mean of the group's values, weighted by score ("blending" in the BlazeFace paper)."""
-    total = sum([score for _, _, score, _ in group])
-    mean = [0] * len(group[0][3])
-    for _, _, score, values in group:
-        for i, value in enumerate(values):
-            mean[i] += value * score / total
-    return mean
-
-
-def to_face(score, values, roi):
-    x, y, w, h = roi
-    cx, cy, bw, bh = values[:4]
-    keypoints = [(x + values[i] * w, y + values[i + 1] * h) for i in range(4, SHAPE_VALUES, 2)]
-    box = (x + (cx - bw / 2) * w, y + (cy - bh / 2) * h, bw * w, bh * h)
-    return Face(box, score, keypoints, to_angles(values[SHAPE_VALUES:-1]), math.exp(values[-1]))
-
-
-def to_angles(six):
+def to_angles(ax, ay, az, bx, by, bz):
     """Yaw, pitch, roll in degrees of what is about the first two rows of a rotation matrix (300W-LP convention)."""
-    a, b = unit(six[:3]), six[3:]
-    along = sum([p * q for p, q in zip(a, b)])
-    b = unit([q - along * p for p, q in zip(a, b)])  # Gram-Schmidt
-    yaw = -math.asin(max(-1, min(1, a[2])))
-    pitch = math.atan2(b[2], a[0] * b[1] - a[1] * b[0])
-    roll = math.atan2(a[1], a[0])
+    aa = max(ax * ax + ay * ay + az * az, 1e-12)
+    along = (ax * bx + ay * by + az * bz) / aa  # Gram-Schmidt; lengths may stay, as angles do not depend on them
+    bx, by, bz = bx - along * ax, by - along * ay, bz - along * az
+    a = math.sqrt(aa)
+    yaw = -math.asin(max(-1, min(1, az / a)))
+    pitch = math.atan2(a * bz, ax * by - ay * bx)
+    roll = math.atan2(ay, ax)
     # The same rotation has a second solution, beyond 90 degrees of yaw: the head's is the one that tilts less.
-    other = half_turn(yaw) - yaw, pitch - half_turn(pitch), roll - half_turn(roll)
-    if abs(other[1]) + abs(other[2]) < abs(pitch) + abs(roll):
-        yaw, pitch, roll = other
+    other_pitch, other_roll = pitch - half_turn(pitch), roll - half_turn(roll)
+    if abs(other_pitch) + abs(other_roll) < abs(pitch) + abs(roll):
+        yaw, pitch, roll = half_turn(yaw) - yaw, other_pitch, other_roll
     return math.degrees(yaw), math.degrees(pitch), math.degrees(roll)
-
-
-def unit(v):
-    length = max(math.sqrt(v[0] * v[0] + v[1] * v[1] + v[2] * v[2]), 1e-6)
-    return [c / length for c in v]
 
 
 def half_turn(angle):

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Streams faces with head pose over USB: one JSON line a frame, which `blazeposer` on a PC reads.
-# Copy this file and blazeposer.py to the camera, the model to /rom, /sdcard or /flash, then reset the camera.
+# Copy this file, blazeposer.py and tracking.py to the camera, the model to /rom, /sdcard or /flash, then reset it. With
+# SMOOTH it needs one_euro.py too.
 
 import math
 import os
@@ -12,9 +13,16 @@ import omv
 
 THRESHOLD = 0.5  # A face counts from this probability on.
 MAX_FACES = 4
-WINDOW = 240  # Side of the square in the middle of the QVGA (320x240) picture; the network sees 128x128 of it.
+WINDOW = 240  # Side of the square in the middle of the picture; above 240, up to 480, it shows a closer look more, but
+# takes a frame buffer for VGA (640x480) instead of QVGA (320x240), which not every camera has.
 MODELS = ("/rom/blazeposer.tflite", "/sdcard/blazeposer.tflite", "/flash/blazeposer.tflite")  # The first that exists.
+CLOSER = True  # Where a face is known, look at a square around it: small faces are found and read far better.
+SMOOTH = False  # Send steadied values beside the raw ones. A PC steadies them by itself.
 DRAW = False  # Box and nose direction on the picture in OpenMV IDE.
+
+FACE = '{"id":%d,"score":%.2f,"err":%.1f,'
+BOX = '"box":[%.1f,%.1f,%.1f,%.1f],"keypoints":['
+ANGLES = '],"yaw":%.1f,"pitch":%.1f,"roll":%.1f'
 
 
 def stop(reason):
@@ -32,15 +40,9 @@ def first_file(paths):
     stop("no model at " + ", ".join(paths) + ": copy it there, then reset the camera")
 
 
-def tenths(values):
-    return ",".join(["%.1f" % value for value in values])
-
-
-def to_json(face):
-    points = [value for point in face.keypoints for value in point]
-    return '{"box":[%s],"score":%.2f,"keypoints":[%s],"yaw":%.1f,"pitch":%.1f,"roll":%.1f,"err":%.1f}' % (
-        (tenths(face.box), face.score, tenths(points)) + face.angles + (face.err,)
-    )
+def send_pose(face):
+    points = ",".join(["%.1f,%.1f" % point for point in face.keypoints])
+    print(BOX % face.box, points, ANGLES % face.angles, sep="", end="")
 
 
 def draw(img, face):
@@ -55,13 +57,29 @@ def draw(img, face):
 if int(omv.version_string().split(".")[0]) < 5:
     stop("it needs OpenMV firmware 5.0 or later, this is %s: update it with OpenMV IDE" % omv.version_string())
 
-# Only now: older firmware lacks some of these.
+import ml  # Only now, as the next ones: older firmware lacks some of these.
+
+
+def postprocess(model, inputs, outputs):
+    global decode_us
+    start = time.ticks_us()
+    faces = poser(model, inputs, outputs)
+    decode_us = time.ticks_diff(time.ticks_us(), start)
+    return faces
+
+
+# Before the other imports: its working memory has to be one block, nearly all of the heap's largest on some cameras.
+model = ml.Model(first_file(MODELS), postprocess=postprocess)
+
 import csi
-import ml
+from ml.preprocessing import Normalization
 
 from blazeposer import BlazePoser
+from tracking import GUESS, Gaze, Tracker
 
-model = ml.Model(first_file(MODELS), postprocess=BlazePoser(threshold=THRESHOLD, max_faces=MAX_FACES))
+poser = BlazePoser(threshold=min(GUESS, THRESHOLD) if CLOSER else THRESHOLD, max_faces=MAX_FACES)
+gaze = Gaze(THRESHOLD)
+tracker = Tracker(SMOOTH)
 
 csi0 = csi.CSI()
 csi0.reset()
@@ -69,7 +87,7 @@ try:
     csi0.pixformat(csi.RGB565)
 except RuntimeError:  # A sensor without colour.
     csi0.pixformat(csi.GRAYSCALE)
-csi0.framesize(csi.QVGA)
+csi0.framesize(csi.VGA if WINDOW > 240 else csi.QVGA)
 side = min(WINDOW, csi0.width(), csi0.height())  # QVGA is 320x200 on some sensors, and a face must not be stretched.
 csi0.window((side, side))
 
@@ -77,19 +95,39 @@ clock = time.clock()
 last = time.ticks_ms()
 t_ms = 0
 seq = 0
+decode_us = 0
+head = '{"v":1,"seq":%%d,"t_ms":%%d,"fps":%%.1f,"ms":[%%.1f,%%.1f,%%.1f],"size":[%d,%d],"faces":[' % (side, side)
 
 while True:
     clock.tick()
+    start = time.ticks_us()
     img = csi0.snapshot()
+    picture_us = time.ticks_diff(time.ticks_us(), start)
     now = time.ticks_ms()
     t_ms += time.ticks_diff(now, last)  # step by step, because ticks wrap around after some days
     last = now
-    faces = model.predict([img])
+    start = time.ticks_us()
+    if CLOSER:
+        region = gaze.region(img.width(), img.height())
+        faces = gaze.saw(model.predict([Normalization(roi=region)(img)]))
+    else:
+        faces = model.predict([img])
+    network_us = time.ticks_diff(time.ticks_us(), start) - decode_us
+    tracks = tracker.update(faces, t_ms)
     if DRAW:
-        for face in faces:
-            draw(img, face)
-    print(
-        '{"seq":%d,"t_ms":%d,"fps":%.1f,"faces":[%s]}'
-        % (seq, t_ms, clock.fps(), ",".join([to_json(face) for face in faces]))
-    )
+        for _, _, steady in tracks:
+            draw(img, steady)
+    # Piece by piece, and nothing is kept: long strings find no room in a heap that old faces are strewn over.
+    times = (picture_us / 1000, network_us / 1000, decode_us / 1000)
+    print(head % ((seq, t_ms, clock.fps()) + times), end="")
+    for i, (id, face, steady) in enumerate(tracks):
+        print("," if i else "", FACE % (id, face.score, face.err), sep="", end="")
+        send_pose(face)
+        if SMOOTH:
+            print(',"steady":{', end="")
+            send_pose(steady)
+            print("}", end="")
+        print("}", end="")
+    print("]}")
+    tracks = faces = face = steady = None
     seq += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -13,29 +14,27 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from blazeposer import contract
 from blazeposer.camera import VirtualCamera, hardware, view
-from blazeposer.decode import Face, decode
+from blazeposer.decode import decode
+from blazeposer.deploy import romfs
+from blazeposer.deploy.mpremote import mpremote
 from blazeposer.interpreter import open_network
+from blazeposer.manifest import read_manifest
 from blazeposer.prepare import Image, camera_input
 from blazeposer.resources import board_dir
-from blazeposer.rotation import rotation_from_angles
 from blazeposer.stream import MAX_LINE, Record, parse_line, read_lines, read_records
+from decode_time import decode_on_unix, survivors
+from outputs import QUANTIZATION, Outputs, assert_same, dequantized, synthetic_outputs
 
-Outputs = list[NDArray[np.int8]]
-
-# Of the size that a real file has; the two score maps differ, as they do there.
-QUANTIZATION = ((0.45, 3), (0.05, 20), (0.08, -12), (0.6, -7), (0.0085, 1), (0.0091, -2), (0.016, -128), (0.018, -120))
 FRAME = np.full((240, 320, 3), 90, np.uint8)
 
 
 @pytest.fixture
 def board(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """board/blazeposer.py with numpy in ulab's place."""
+    """board/blazeposer.py in CPython."""
     monkeypatch.setitem(sys.modules, "micropython", SimpleNamespace(const=lambda value: value))
-    monkeypatch.setitem(sys.modules, "ulab", SimpleNamespace(numpy=np))
     spec = importlib.util.spec_from_file_location("board_blazeposer", board_dir() / "blazeposer.py")
     assert spec
     assert spec.loader
@@ -44,61 +43,15 @@ def board(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return module
 
 
-def synthetic_outputs(seed: int, faces: int = 3) -> Outputs:
-    """Raw outputs as a network would give them for some faces: groups of anchors that agree, over a background."""
-    rng = np.random.default_rng(seed)
-    centres, cells = contract.anchors(), contract.cell_of_anchor()
-    scores = rng.normal(-5, 1, len(centres))
-    regressors = rng.normal(0, 8, (len(centres), contract.REGRESSOR_VALUES))
-    six = rng.normal(0, 0.5, (cells.max() + 1, contract.ROTATION_VALUES))
-    for face in range(faces):
-        middle = np.array([0.2 + 0.6 * face / max(faces - 1, 1), rng.uniform(0.25, 0.75)])
-        size = rng.uniform(0.12, 0.3)
-        near = np.linalg.norm(centres - middle, axis=1) < 0.35 * size
-        near[np.argmin(np.linalg.norm(centres - middle, axis=1))] = True
-        scores[near] = rng.uniform(-2, 5, near.sum())
-        points = rng.uniform(-0.4, 0.4, (8, 2)) * size + middle
-        values = (np.tile(points[None], (near.sum(), 1, 1)) - centres[near, None]) * contract.REGRESSOR_UNIT
-        values[:, 0] = (middle - centres[near]) * contract.REGRESSOR_UNIT
-        values[:, 1] = size * contract.REGRESSOR_UNIT
-        regressors[near] = values.reshape(near.sum(), -1) + rng.normal(0, 0.8, (near.sum(), 16))
-        rotation = rotation_from_angles(rng.uniform([-99, -40, -60], [99, 40, 60]))
-        six[np.unique(cells[near])] = rotation[:2].ravel()
-    six = six + rng.normal(0, 0.02, six.shape)
-    first, split = contract.GRIDS[0].count, contract.GRIDS[0].cells
-    tensors = (
-        regressors[:first], scores[:first], scores[first:], regressors[first:], six[:split], six[split:],
-        *np.split(np.log(rng.uniform(1, 60, len(six))), [split]),
-    )  # fmt: skip
-    return [
-        np.clip(np.round(v.reshape(o.shape) / scale) + zero, -128, 127).astype(np.int8)
-        for v, o, (scale, zero) in zip(tensors, contract.OUTPUTS, QUANTIZATION, strict=True)
-    ]
-
-
-def dequantized(raw: Outputs, quantization: tuple[tuple[float, int], ...] = QUANTIZATION) -> list[NDArray[np.float32]]:
-    return [
-        (tensor.astype(np.float32) - zero) * np.float32(scale)
-        for tensor, (scale, zero) in zip(raw, quantization, strict=True)
-    ]
+def flat(raw: Outputs) -> Outputs:
+    """As MicroPython's memoryview() gives them; CPython's cannot be indexed by one number if there are more axes."""
+    return [tensor.ravel() for tensor in raw]
 
 
 def model_of(quantization: tuple[tuple[float, int], ...] = QUANTIZATION) -> Any:
     """What the post-processor reads of an ml.Model."""
     scales, zeros = zip(*quantization, strict=True)
     return SimpleNamespace(output_scale=scales, output_zero_point=zeros)
-
-
-def assert_same(found: Any, expected: list[Face], pixels: float = 0.1, degrees: float = 0.1) -> None:
-    """Faces of the board (or of its stream) are those of the host, in the same order."""
-    assert len(found) == len(expected)
-    for face, reference in zip(found, expected, strict=True):
-        np.testing.assert_allclose(face.box, reference.box, rtol=0, atol=pixels)
-        np.testing.assert_allclose(np.reshape(face.keypoints, (6, 2)), reference.keypoints, rtol=0, atol=pixels)
-        turn = (np.array(face.angles) - reference.angles + 180) % 360 - 180
-        np.testing.assert_allclose(turn, 0, atol=degrees)
-        assert face.score == pytest.approx(reference.score, abs=0.006)
-        assert face.err == pytest.approx(reference.error, abs=min(degrees, 0.051))  # one decimal
 
 
 def test_constants_are_those_of_the_contract(board: ModuleType) -> None:
@@ -108,9 +61,12 @@ def test_constants_are_those_of_the_contract(board: ModuleType) -> None:
         outputs = [names.index(f"{kind}_{grid.side}") for kind in ("scores", "regressors", "rotation", "error")]
         assert found == (first, grid.side, grid.anchors, *outputs)
         first += grid.count
+    assert first == board.ANCHORS
     assert board.INPUT_SIZE == contract.REGRESSOR_UNIT
     assert board.SHAPE_VALUES == contract.REGRESSOR_VALUES
-    assert board.OVERLAP == contract.OVERLAP_THRESHOLD
+    assert board.ROTATION_VALUES == contract.ROTATION_VALUES
+    assert board.VALUES == contract.REGRESSOR_VALUES + contract.ROTATION_VALUES + 1
+    assert board.OVERLAP[0] / board.OVERLAP[1] == contract.OVERLAP_THRESHOLD
     default = board.BlazePoser()
     assert default._logit == pytest.approx(np.log(contract.SCORE_THRESHOLD / (1 - contract.SCORE_THRESHOLD)))
 
@@ -119,7 +75,7 @@ def test_constants_are_those_of_the_contract(board: ModuleType) -> None:
 @pytest.mark.parametrize(("threshold", "max_faces"), [(0.5, 4), (0.2, 2), (0.9, 10)])
 def test_cpython_decodes_as_the_host(board: ModuleType, seed: int, threshold: float, max_faces: int) -> None:
     raw, roi = synthetic_outputs(seed, faces=1 + seed % 5), (12, 5, 200, 240)
-    found = board.BlazePoser(threshold, max_faces)(model_of(), [SimpleNamespace(roi=roi)], raw)
+    found = board.BlazePoser(threshold, max_faces)(model_of(), [SimpleNamespace(roi=roi)], flat(raw))
     expected = [face.moved(*roi) for face in decode(dequantized(raw), threshold, max_faces)]
     assert expected
     assert_same(found, expected, pixels=1e-3, degrees=1e-2)
@@ -145,7 +101,7 @@ def test_equal_scores_prefer_the_lower_anchor(board: ModuleType) -> None:
         raw[0][0, anchor, 0] = shift
         raw[0][0, anchor, 2:4] = 30
     expected = decode(dequantized(raw))
-    found = board.BlazePoser()(model_of(), [SimpleNamespace(roi=(0, 0, 1, 1))], raw)
+    found = board.BlazePoser()(model_of(), [SimpleNamespace(roi=(0, 0, 1, 1))], flat(raw))
     assert len(found) == 4
     assert [face.box[0] for face in found] == pytest.approx([face.box[0] for face in expected], abs=1e-5)
 
@@ -162,12 +118,35 @@ def test_cpython_decodes_real_outputs_as_the_host(board: ModuleType, portrait: I
     expected = [face.moved(0, 0, 240, 240) for face in decode(network.outputs(image))]
     assert expected
     found = board.BlazePoser()(
-        model_of(network.quantization), [SimpleNamespace(roi=(0, 0, 240, 240))], network.run(image)
+        model_of(network.quantization), [SimpleNamespace(roi=(0, 0, 240, 240))], flat(network.run(image))
     )
     assert_same(found, expected, pixels=1e-3, degrees=1e-2)
 
 
-# From here on in real MicroPython, on the virtual camera.
+# From here on in real MicroPython.
+
+
+@pytest.mark.usefixtures("needs_virtual_camera")
+def test_what_a_frame_allocates_depends_on_its_faces_alone() -> None:
+    centres = contract.anchors()[: contract.GRIDS[0].count] * contract.INPUT_SIZE
+    near = np.flatnonzero(np.abs(centres - 64).max(axis=1) < 32)
+    scale, zero = QUANTIZATION[0]
+    frames = []
+    for seeing in (near[:0], near[:1], near):  # anchors that see one and the same box
+        raw = synthetic_outputs(0, faces=0)
+        raw[1][:] = raw[2][:] = -128
+        raw[1][0, seeing] = 100
+        raw[0][0, near, :2] = np.round((64 - centres[near]) / scale) + zero
+        raw[0][0, near, 2:4] = 100
+        frames.append(raw)
+    nothing, one, many = decode_on_unix(frames, repeats=1)
+    assert (nothing.faces, one.faces, many.faces) == (0, 1, 1)
+    assert (survivors(frames[1]), survivors(frames[2])) == (1, 128)
+    assert nothing.allocated <= 256  # the empty list, and two views of the scores
+    assert one.allocated == many.allocated
+
+
+# From here on on the virtual camera.
 
 
 class FakeNetwork:
@@ -193,6 +172,14 @@ def install(camera: VirtualCamera, model: Path | None = None) -> None:
         shutil.copy(model, camera.folder / "flash" / "blazeposer.tflite")
 
 
+def set_option(camera: VirtualCamera, name: str, value: str) -> None:
+    """Change a line at the top of main.py, as its users do."""
+    script = camera.folder / "flash" / "main.py"
+    text, count = re.subn(rf"^{name} = \S+", f"{name} = {value}", script.read_text(), flags=re.MULTILINE)
+    assert count == 1
+    script.write_text(text)
+
+
 def streamed(camera: VirtualCamera, count: int) -> Iterator[Record]:
     camera.reset()
     return islice(read_records(camera.port), count)
@@ -212,6 +199,7 @@ def test_micropython_decodes_as_the_host(fake_network: list[Outputs], model_path
     seen = set()
     with VirtualCamera([FRAME]) as camera:
         install(camera, model_path)
+        set_option(camera, "CLOSER", "False")
         for record in streamed(camera, 25):
             number = record.seq % len(fake_network)
             seen.add(number)
@@ -228,6 +216,7 @@ def test_stream_is_the_host_on_the_same_frames(portrait: Image, model_path: Path
     faces = 0
     with VirtualCamera(frames) as camera:
         install(camera, model_path)
+        set_option(camera, "CLOSER", "False")
         for record in streamed(camera, 9):
             image = camera_input(view(frames[record.seq % len(frames)]))
             expected = [face.moved(0, 0, 240, 240) for face in decode(network.outputs(image))]
@@ -290,7 +279,7 @@ def test_missing_model_gets_one_line() -> None:
 def test_first_model_that_exists_is_taken(model_path: Path) -> None:
     with VirtualCamera([FRAME]) as camera:
         install(camera)
-        shutil.copy(model_path, camera.folder / "rom" / "blazeposer.tflite")
+        camera.device.burn(romfs.pack({"blazeposer.tflite": model_path.read_bytes()}, 16))
         (camera.folder / "flash" / "blazeposer.tflite").write_bytes(b"not the one")
         assert [record.seq for record in streamed(camera, 3)] == sorted(range(3))
 
@@ -299,6 +288,7 @@ def test_first_model_that_exists_is_taken(model_path: Path) -> None:
 def test_sensor_without_colour(portrait: Image, model_path: Path) -> None:
     with VirtualCamera([portrait], gray=True) as camera:
         install(camera, model_path)
+        set_option(camera, "CLOSER", "False")
         (record,) = streamed(camera, 1)
     image = camera_input(view(portrait, gray=True))
     expected = [face.moved(0, 0, 240, 240) for face in decode(open_network(model_path, "micro").outputs(image))]
@@ -307,24 +297,65 @@ def test_sensor_without_colour(portrait: Image, model_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("needs_virtual_camera")
-@pytest.mark.parametrize(("window", "side"), [(999, 240), (200, 200)])
+@pytest.mark.parametrize(("window", "side"), [(999, 480), (200, 200)])
 def test_window_is_square_whatever_the_frame(portrait: Image, model_path: Path, window: int, side: int) -> None:
     with VirtualCamera([portrait]) as camera:
         install(camera, model_path)
-        script = camera.folder / "flash" / "main.py"
-        script.write_text(script.read_text().replace("WINDOW = 240", f"WINDOW = {window}"))
+        set_option(camera, "WINDOW", str(window))
+        set_option(camera, "CLOSER", "False")
         (record,) = streamed(camera, 1)
-    image = camera_input(view(portrait, window=(160 - side // 2, 120 - side // 2, side, side)))
+    width, height = (640, 480) if side > 240 else (320, 240)
+    middle = (width // 2 - side // 2, height // 2 - side // 2, side, side)
+    image = camera_input(view(portrait, (width, height), middle))
     expected = [face.moved(0, 0, side, side) for face in decode(open_network(model_path, "micro").outputs(image))]
     assert expected
     assert_same(record.faces, expected)
 
 
 @pytest.mark.usefixtures("needs_virtual_camera")
+def test_model_is_loaded_before_the_other_imports() -> None:
+    """While the heap's largest block is still whole."""
+    with VirtualCamera([FRAME]) as camera:
+        install(camera)
+        (camera.folder / "flash" / "blazeposer.tflite").write_bytes(b"bad")
+        (camera.folder / "flash" / "blazeposer.py").write_text("print('imported')")
+        lines = said_until_repl(camera)
+    assert "ml" in " ".join(lines)
+    assert "imported" not in lines
+
+
+@pytest.mark.usefixtures("needs_virtual_camera")
 def test_drawing_option(portrait: Image, model_path: Path) -> None:
     with VirtualCamera([portrait]) as camera:
         install(camera, model_path)
-        script = camera.folder / "flash" / "main.py"
-        script.write_text(script.read_text().replace("DRAW = False", "DRAW = True"))
+        set_option(camera, "DRAW", "True")
         (record,) = streamed(camera, 1)
     assert record.faces
+
+
+@pytest.mark.usefixtures("needs_virtual_camera")
+def test_without_smooth_the_filter_is_not_needed(portrait: Image, model_path: Path) -> None:
+    with VirtualCamera([portrait]) as camera:
+        install(camera, model_path)
+        (camera.folder / "flash" / "one_euro.py").unlink()
+        (record,) = streamed(camera, 1)
+    assert record.faces
+
+
+@pytest.mark.usefixtures("needs_virtual_camera")
+def test_bench_measures_and_ends_with_a_row(portrait: Image, model_path: Path, tmp_path: Path) -> None:
+    script = (board_dir() / "bench.py").read_text().replace("FRAMES = 100", "FRAMES = 4")
+    (tmp_path / "bench.py").write_text(script)
+    with VirtualCamera([portrait]) as camera:
+        install(camera, model_path)
+        printed = mpremote(camera.port, "run", str(tmp_path / "bench.py"))
+        board = camera.device.board
+    *lines, row = printed.splitlines()
+    values = dict(line.split(" ", 1) for line in lines)
+    assert values["board"] == f"{board.board_type} {board.omv_arch}"
+    assert values["firmware"] == "5.0.0"
+    assert int(values["model.ram"]) == read_manifest(model_path).arena_bytes
+    assert values["frames"] == "4 faces 4"
+    times = [values[name].removesuffix(" ms") for name in ("snapshot", "predict", "decode")]
+    assert all(float(time) > 0 for time in times)
+    assert row.split(" | ") == [f"| {board.board_type}", "5.0.0", values["model.ram"], *times, "1.00 |"]

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Steadies one face by One-Euro filters, for tracking.py. The same as blazeposer/tracking/one_euro.py on a PC.
+
+import math
+from array import array
+
+from micropython import const
+
+from blazeposer import Face, to_angles
+
+POINTS = const(8)  # middle of the box, its width and height, six keypoints
+
+# One-Euro filter: cutoff at rest in hertz, hertz for each unit a second of speed, cutoff of the speed.
+ROTATION = (0.4, 0.02, 1.0)  # unit: degree
+POSITION = (0.4, 2.0, 1.0)  # unit: width of the face's box
+
+
+class SteadyFace:
+    """One face's filtered box, keypoints and rotation."""
+
+    def __init__(self, face):
+        self._points = array("f", points_of(face))
+        self._speeds = array("f", bytes(4 * 2 * POINTS))
+        self._turn = quaternion(face.angles)
+        self._turning = array("f", bytes(4 * 3))
+
+    def update(self, face, seconds):
+        """The steadied face, `seconds` after the last."""
+        if seconds > 0:
+            self._move(points_of(face), max(face.box[2], 1e-6), seconds)
+            self._rotate(quaternion(face.angles), seconds)
+        p = self._points
+        box = (p[0] - p[2] / 2, p[1] - p[3] / 2, p[2], p[3])
+        keypoints = [(p[i], p[i + 1]) for i in range(4, 2 * POINTS, 2)]
+        return Face(box, face.score, keypoints, angles_of(self._turn), face.err)
+
+    def _move(self, points, unit, seconds):
+        cutoff, slope, speed_cutoff = POSITION
+        follow = share(speed_cutoff, seconds)
+        speeds, steady = self._speeds, self._points
+        for i in range(0, 2 * POINTS, 2):
+            for axis in (i, i + 1):
+                speed = (points[axis] - steady[axis]) / (unit * seconds)
+                speeds[axis] += follow * (speed - speeds[axis])
+            go = share(cutoff + slope * math.sqrt(speeds[i] ** 2 + speeds[i + 1] ** 2), seconds)
+            for axis in (i, i + 1):
+                steady[axis] += go * (points[axis] - steady[axis])
+
+    def _rotate(self, turn, seconds):
+        cutoff, slope, speed_cutoff = ROTATION
+        w, x, y, z = self._turn
+        w, x, y, z = product(turn, (w, -x, -y, -z))  # from the steady rotation to the raw one
+        if w < 0:
+            w, x, y, z = -w, -x, -y, -z
+        sine = math.sqrt(x * x + y * y + z * z)
+        if sine < 1e-6:
+            x, sine = 1e-6, 1e-6
+        angle = 2 * math.atan2(sine, w)
+        axis = (x / sine, y / sine, z / sine)
+        follow = share(speed_cutoff, seconds)
+        square = 0
+        for i in range(3):
+            speed = math.degrees(angle) * axis[i] / seconds
+            self._turning[i] += follow * (speed - self._turning[i])
+            square += self._turning[i] ** 2
+        half = share(cutoff + slope * math.sqrt(square), seconds) * angle / 2
+        sine = math.sin(half)
+        w, x, y, z = product((math.cos(half), sine * axis[0], sine * axis[1], sine * axis[2]), self._turn)
+        length = math.sqrt(w * w + x * x + y * y + z * z)  # single precision drifts
+        self._turn = (w / length, x / length, y / length, z / length)
+
+
+def share(cutoff, seconds):
+    """How much of its distance a low-pass filter of a cutoff in hertz goes in a step of `seconds`."""
+    return 1 / (1 + 1 / (2 * math.pi * cutoff * seconds))
+
+
+def points_of(face):
+    x, y, w, h = face.box
+    points = [x + w / 2, y + h / 2, w, h]
+    for point in face.keypoints:
+        points += point
+    return points
+
+
+def quaternion(angles):
+    """w, x, y, z of yaw, pitch, roll; in the project's convention each of them turns against its axis."""
+    yaw, pitch, roll = [math.radians(angle) / -2 for angle in angles]
+    return product(
+        product((math.cos(pitch), math.sin(pitch), 0, 0), (math.cos(yaw), 0, math.sin(yaw), 0)),
+        (math.cos(roll), 0, 0, math.sin(roll)),
+    )
+
+
+def angles_of(turn):
+    w, x, y, z = turn
+    return to_angles(
+        1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y),
+        2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x),
+    )  # fmt: skip
+
+
+def product(a, b):
+    aw, ax, ay, az = a
+    bw, bx, by, bz = b
+    return (
+        aw * bw - ax * bx - ay * by - az * bz,
+        aw * bx + ax * bw + ay * bz - az * by,
+        aw * by - ax * bz + ay * bw + az * bx,
+        aw * bz + ax * by - ay * bx + az * bw,
+    )

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Follows faces from picture to picture: `Tracker` numbers them and, by one_euro.py, steadies them; `Gaze` says which
+# part of the next picture to look at. The same as blazeposer/tracking on a PC, which explains the why.
+#
+#     gaze, tracker = Gaze(), Tracker()  # with BlazePoser(threshold=GUESS)
+#     img = csi0.snapshot()
+#     region = gaze.region(img.width(), img.height())
+#     faces = gaze.saw(model.predict([Normalization(roi=region)(img)]))
+#     for id, face, steady in tracker.update(faces, t_ms):
+#         print(id, steady.angles)
+
+from micropython import const
+
+GUESS = 0.1  # The post-processor's threshold where a Gaze is used: what is worth a closer look.
+KEPT = 0.6  # of the threshold is enough for a face that is known
+EVERY = const(10)  # close looks between two at the whole picture
+MARGIN = 0.75  # around a face, in longer sides of its box
+LARGEST = 0.8  # of the picture's shorter side: a larger square gains nothing
+
+LEAST_OVERLAP = 0.1  # of a face with the last box of its track, intersection over union
+PATIENCE_MS = const(700)  # how long a track outlives its face
+
+
+class Gaze:
+    """Where the network looks. `threshold`: from this score on a new face counts."""
+
+    def __init__(self, threshold=0.5):
+        self._threshold = threshold
+        self._known = []
+        self._guess = []
+        self._close = False
+        self._looks = 0
+
+    def region(self, width, height):
+        """The region x, y, w, h of the next picture to look at."""
+        self._close = False
+        faces = self._known or self._guess
+        if not faces or self._looks >= EVERY:
+            return 0, 0, width, height
+        left = top = 1e6
+        right = bottom = -1e6
+        for face in faces:
+            x, y, w, h = face.box
+            half = (0.5 + MARGIN) * max(w, h)
+            x, y = x + w / 2, y + h / 2
+            left, top = min(left, x - half), min(top, y - half)
+            right, bottom = max(right, x + half), max(bottom, y + half)
+        side = int(max(right - left, bottom - top))
+        if side > LARGEST * min(width, height):
+            return 0, 0, width, height
+        self._close = True
+        x, y = int((left + right - side) / 2), int((top + bottom - side) / 2)
+        return max(0, min(x, width - side)), max(0, min(y, height - side)), side, side
+
+    def saw(self, faces):
+        """The faces that count, of those of GUESS and more seen there, best first."""
+        found = [face for face in faces if self._counts(face)]
+        if self._close:
+            self._looks = self._looks + 1 if len(found) == len(self._known or self._guess) else EVERY
+            self._known, self._guess = found, []
+        else:
+            missed = []
+            if self._looks:
+                missed = [face for face in self._known if not any(same(face, other) for other in found)]
+            self._known = found + missed
+            self._guess = [] if self._known else faces[:1]
+            self._looks = 0
+        return found
+
+    def _counts(self, face):
+        kept = any(same(face, known) for known in self._known)
+        return face.score >= self._threshold * (KEPT if kept else 1)
+
+
+class Tracker:
+    """Numbers faces and, with `smooth`, steadies box, keypoints and angles."""
+
+    def __init__(self, smooth=True):
+        self._tracks = []
+        self._last_id = 0
+        self._filter = None
+        if smooth:
+            from one_euro import SteadyFace  # here, as it takes some KB of heap
+
+            self._filter = SteadyFace
+
+    def update(self, faces, t_ms):
+        """The faces of the picture taken at `t_ms`, each as (id, as it is, steadied)."""
+        free = [track for track in self._tracks if t_ms - track.seen < PATIENCE_MS]
+        owners = [None] * len(faces)
+        while True:
+            most = LEAST_OVERLAP
+            for i in range(len(faces)):
+                if owners[i] is None:
+                    for track in free:
+                        overlap = overlap_of(faces[i].box, track.box)
+                        if overlap > most:
+                            most, best, owner = overlap, i, track
+            if most == LEAST_OVERLAP:
+                break
+            owners[best] = owner
+            free.remove(owner)
+        seen = []
+        for i in range(len(faces)):
+            if owners[i] is None:
+                self._last_id += 1
+                owners[i] = Track(self._last_id, faces[i], t_ms, self._filter)
+                steady = faces[i]
+            else:
+                steady = owners[i].see(faces[i], t_ms)
+            seen.append((owners[i].id, faces[i], steady))
+        self._tracks = owners + free
+        return seen
+
+
+class Track:
+    """One face over time."""
+
+    def __init__(self, id, face, t_ms, filter):
+        self.id = id
+        self.box = face.box
+        self.seen = t_ms
+        self._filter = filter(face) if filter else None
+
+    def see(self, face, t_ms):
+        """Take in the face of the picture at `t_ms`; the steadied one."""
+        seconds = (t_ms - self.seen) / 1000
+        self.box, self.seen = face.box, t_ms
+        return self._filter.update(face, seconds) if self._filter else face
+
+
+def overlap_of(a, b):
+    """Intersection over union of boxes x, y, w, h."""
+    w = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
+    h = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1])
+    if w <= 0 or h <= 0:
+        return 0
+    return w * h / (a[2] * a[3] + b[2] * b[3] - w * h)
+
+
+def same(face, other):
+    """Whether the middle of one face's box is in the other's."""
+    x, y, w, h = face.box
+    left, top, width, height = other.box
+    return 0 <= x + w / 2 - left <= width and 0 <= y + h / 2 - top <= height

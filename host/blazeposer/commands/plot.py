@@ -1,0 +1,22 @@
+"""`blazeposer plot`: a recorded session as a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from blazeposer.live import plot
+from blazeposer.live.recording import read
+
+
+@click.command(short_help="Draw a recorded session.")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--output", type=click.Path(path_type=Path), help="Picture to draw (default: out/NAME.png of FILE's name)."
+)
+def command(file: Path, output: Path | None) -> None:
+    """Draw yaw, pitch and roll over time of every face in FILE, which `blazeposer watch --record FILE` made."""
+    target = output or Path("out") / f"{file.stem}.png"
+    plot.write(plot.plot(read(file), file.name), target)
+    click.echo(f"Picture: {target}")

@@ -1,0 +1,29 @@
+"""`blazeposer watch`: faces live, of a camera, a webcam or a video."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from blazeposer.deploy import ports
+from blazeposer.deploy.terminal import port_option
+from blazeposer.live.command import show, view_options
+from blazeposer.live.source import SourceLink
+from blazeposer.live.usb import UsbLink
+
+
+@click.command(short_help="Show a camera's faces live, in the terminal or on a page, and pass them on.")
+@port_option
+@click.option("--source", help="Instead of a camera: this PC's webcam by its index (0 is the first), or a video.")
+@view_options
+def command(port: str | None, source: str | None, **options: Any) -> None:
+    """Show live what the camera sees: who is there, and which way they look.
+
+    A camera that is unplugged is waited for. The camera runs main.py of `blazeposer deploy`; only one program can read
+    it, so close OpenMV IDE. Yaw is positive to the picture's left, pitch up, roll clockwise, all in degrees; x (right),
+    y (up) and z (away) are centimetres from the camera.
+    """
+    if source is not None and port is not None:
+        raise click.UsageError("--port and --source exclude each other.")
+    show(UsbLink(ports.find(port)) if source is None else SourceLink(source), **options)

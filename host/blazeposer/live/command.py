@@ -1,0 +1,75 @@
+"""What `blazeposer watch` and `blazeposer replay` have in common: views, by the same options."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import click
+from rich.console import Console
+
+from blazeposer.live.links import Link
+from blazeposer.live.recording import Recording
+from blazeposer.live.session import View, run
+from blazeposer.live.terminal import TerminalView, losses
+from blazeposer.live.to import SCHEMES, open_output
+from blazeposer.live.web.server import LOOPBACK, PORT, WebView
+from blazeposer.tracking.position import FIELD_OF_VIEW
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_OPTIONS = (
+    click.option("--web", is_flag=True, help="Show a page in the browser too; its address is printed."),
+    click.option("--web-port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="0: a free one."),
+    click.option(
+        "--web-host",
+        default=LOOPBACK,
+        show_default=True,
+        help="Which of this PC's addresses the page has; 0.0.0.0 shows it to the whole network.",
+    ),
+    click.option("--record", type=click.Path(path_type=Path), help="Write a .jsonl or .csv, with raw values."),
+    click.option("--to", "targets", multiple=True, metavar="URL", help=f"Send the poses there: {SCHEMES}."),
+    click.option("--smooth/--raw", default=True, help="Steady numbers (default), or as the network saw them."),
+    click.option("--axis", is_flag=True, help="Angles to the camera's axis instead of the line from it to the face."),
+    click.option(
+        "--fov",
+        type=click.FloatRange(10, 170),
+        default=FIELD_OF_VIEW,
+        show_default=True,
+        help="Degrees that the picture's width sees, for the place in the room.",
+    ),
+)
+
+
+def view_options(command: Callable[P, T]) -> Callable[P, T]:
+    """Adds the options, which come to `show` as they are."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def show(link: Link, **options: Any) -> None:
+    """Run a session until the link ends, or ^C, which is no failure. `options` are those of `view_options`."""
+    console = Console(highlight=False)
+    with ExitStack() as stack:
+        recording = Recording()
+        stack.callback(recording.stop)
+        views: list[View] = [recording]
+        notes = []
+        if options["record"]:
+            recording.start(options["record"])
+            notes.append(f"Recording to {options['record']}")
+        for target in options["targets"]:
+            views.append(stack.enter_context(open_output(target, link.name)))
+            notes.append(f"Sending to {target}")
+        if options["web"]:
+            web = stack.enter_context(WebView(recording, options["web_host"], options["web_port"]))
+            views.append(web)
+            notes.append(f"Page: {web.url}")
+        terminal = stack.enter_context(TerminalView(console, (*notes, "^C ends it.")))
+        with suppress(KeyboardInterrupt):
+            run(link, [*views, terminal], smooth=options["smooth"], fov=options["fov"], axis=options["axis"])
+    click.echo(losses(link.counts))

@@ -1,0 +1,40 @@
+"""What a link is."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Protocol
+
+from blazeposer.prepare import Image
+from blazeposer.stream import Counts, Record
+
+PAUSE = 0.1
+"""Seconds after which a link from which nothing came says so, and the views show that."""
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A record that came."""
+
+    record: Record
+    at: float
+    """When, in seconds as `time.time` counts them."""
+    picture: Image | None = None
+    """What the camera saw, where the link carries it."""
+
+
+class Link(Protocol):
+    """Where records come from."""
+
+    name: str
+    """For people: the port, or the file."""
+    counts: Counts
+    state: str
+    """What is wrong and what to do, in one line; "" if all is well. It may hold what a camera said."""
+
+    def arrivals(self) -> Generator[Arrival | None, None, None]:
+        """What comes, and None whenever nothing came for `PAUSE`. Ends only when no more can ever come.
+
+        The link opens with the first and closes with the iterator. Raises PortError or InputError if it never opens.
+        """

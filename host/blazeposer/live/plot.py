@@ -1,0 +1,62 @@
+"""A recorded session as a picture: each face's angles over time, raw and smoothed, with their expected error."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from blazeposer.contract import ANGLES
+from blazeposer.errors import InputError
+from blazeposer.live.links import Arrival
+from blazeposer.live.session import Follower, Moment
+from blazeposer.output import make_folder
+from blazeposer.stream import Counts, Record
+
+AWAY = 1.0
+"""Seconds without a face after which its line is broken."""
+_IN_LEGEND = 12  # faces
+
+
+def plot(records: Iterable[Record], title: str) -> Figure:
+    """A figure with a row for each angle, degrees over the seconds of the session."""
+    follow, rows = Follower(), defaultdict[int, list[list[float]]](list)
+    for record in records:
+        moment = follow(Moment("", "", Counts()), Arrival(record, record.t_ms / 1000))
+        for person in moment.people:
+            track = person.track
+            rows[track.id].append([follow.time, *track.face.angles, *track.raw.angles, track.raw.error])
+    figure = Figure(figsize=(11, 7), layout="constrained")
+    axes = figure.subplots(len(ANGLES), sharex=True)
+    for number, (track_id, values) in enumerate(rows.items()):
+        table = np.array(values)
+        table = np.insert(table, np.flatnonzero(np.diff(table[:, 0]) > AWAY) + 1, np.nan, axis=0)
+        seconds, errors, color = table[:, 0], table[:, -1], f"C{number % 10}"
+        for axis, panel in enumerate(axes):
+            steady, raw = table[:, 1 + axis], table[:, 1 + len(ANGLES) + axis]
+            panel.fill_between(seconds, steady - errors, steady + errors, color=color, alpha=0.12, linewidth=0)
+            panel.plot(seconds, raw, ".", color=color, markersize=2, alpha=0.6)
+            panel.plot(seconds, steady, color=color, linewidth=1.3, label=f"face {track_id}")
+    for name, panel in zip(ANGLES, axes, strict=True):
+        panel.set_ylabel(f"{name}, degrees")
+        panel.axhline(0, color="gray", linewidth=0.5)
+        panel.grid(alpha=0.2)
+    axes[0].set_title(f"{title}: smoothed (line, with expected error) and raw (dots)")
+    axes[-1].set_xlabel("seconds")
+    if 0 < len(rows) <= _IN_LEGEND:
+        axes[0].legend(loc="upper right", ncols=4, fontsize="small")
+    return figure
+
+
+def write(figure: Figure, path: Path) -> None:
+    """Write a picture in the format of the file's suffix: .png, .svg or .pdf. Raises InputError."""
+    make_folder(path.parent)
+    try:
+        figure.savefig(path, dpi=120)
+    except ValueError as error:
+        raise InputError(f"{path}: not a picture that can be drawn: let it end with .png, .svg or .pdf") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot write the picture ({error.strerror}): check --output") from error

@@ -1,0 +1,171 @@
+"""A session as a file: the stream's own lines (.jsonl), or a table with a row for each face (.csv), raw values in both.
+
+A recording comes back as a link, at the pace at which it was made.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import threading
+import time
+from collections.abc import Generator, Iterator
+from dataclasses import astuple
+from itertools import groupby
+from pathlib import Path
+from typing import Any, TextIO
+
+from blazeposer.contract import ANGLES, KEYPOINTS
+from blazeposer.errors import InputError
+from blazeposer.live.links import PAUSE, Arrival
+from blazeposer.live.session import Moment
+from blazeposer.output import make_folder
+from blazeposer.stream import Reader, Record, as_line
+
+LONGEST_PAUSE = 10.0
+"""Seconds without a record that a replay shortens to this: the camera was away, or its clock is garbled."""
+_TIMES = ("picture_ms", "network_ms", "decode_ms")
+_FRAME = ("seq", "t_ms", "fps", "width", "height", *_TIMES)
+_POINTS = tuple(f"{name}_{axis}" for name in KEYPOINTS for axis in "xy")
+_BOX = ("box_x", "box_y", "box_w", "box_h")
+COLUMNS = (*_FRAME, "id", "score", *ANGLES, "err", *_BOX, *_POINTS)
+"""Of a .csv. A frame without faces has one row, in which the cells of the face are empty."""
+
+
+class Recording:
+    """A view that writes what comes between `start` and `stop`, which any thread may call."""
+
+    def __init__(self) -> None:
+        self.path: Path | None = None
+        """Where it writes now."""
+        self._file: TextIO | None = None
+        self._lock = threading.Lock()
+
+    def start(self, path: Path) -> None:
+        """Write a new file. Raises InputError if its suffix is no recording's, if it exists or cannot be made."""
+        _check_suffix(path)
+        with self._lock:
+            make_folder(path.parent)
+            try:
+                self._file = path.open("x", encoding="utf-8", newline="")
+            except OSError as error:
+                raise InputError(f"{path}: cannot make this recording ({error.strerror}): name another file") from error
+            self.path = path
+            if path.suffix == ".csv":
+                csv.writer(self._file).writerow(COLUMNS)
+
+    def stop(self) -> None:
+        """Close the file, if one is open."""
+        with self._lock:
+            if self._file:
+                self._file.close()
+            self._file = self.path = None
+
+    def show(self, moment: Moment) -> None:
+        """See `session.View`. Raises InputError where the disk is full."""
+        with self._lock:
+            if not self._file or not self.path or not moment.record:
+                return
+            try:
+                if self.path.suffix == ".csv":
+                    csv.writer(self._file).writerows(_rows(moment.record))
+                else:
+                    self._file.write(as_line(moment.record) + "\n")
+                self._file.flush()  # whatever ends the session, what was seen is kept
+            except OSError as error:
+                reason = f"{self.path}: cannot write the recording ({error.strerror}): free some space"
+                raise InputError(reason) from error
+
+
+class ReplayLink:
+    """A recording, at its original pace."""
+
+    def __init__(self, path: Path) -> None:
+        self.name = path.name
+        self.state = ""
+        self._reader = Reader(midway=False)
+        self.counts = self._reader.counts
+        self._records = read(path, self._reader)
+
+    def arrivals(self) -> Generator[Arrival | None, None, None]:
+        """See `links.Link`."""
+        due, last = time.monotonic(), None
+        for record in self._records:
+            if last is not None and record.t_ms > last:
+                due += min((record.t_ms - last) / 1000, LONGEST_PAUSE)
+            last = record.t_ms
+            while (wait := due - time.monotonic()) > PAUSE:
+                time.sleep(PAUSE)
+                yield None
+            time.sleep(max(0.0, wait))
+            yield Arrival(record, time.time())
+
+
+def read(path: Path, reader: Reader | None = None) -> Iterator[Record]:
+    """The records of a recording, in order; what is broken is left out, and counted by `reader`.
+
+    Raises InputError if it cannot be read, or if there is none in it.
+    """
+    _check_suffix(path)
+    reader = reader or Reader(midway=False)
+    try:
+        with path.open(encoding="utf-8", errors="replace", newline="") as file:
+            for line in _lines(file) if path.suffix == ".csv" else file:
+                yield from reader.feed(line.encode())
+            yield from reader.feed(b"\n")
+    except (OSError, csv.Error) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(f"{path}: cannot read the recording ({reason}): check the path") from error
+    if not reader.counts.records:
+        raise InputError(f"{path}: no records in it: make a recording with `blazeposer watch --record FILE`")
+
+
+def _check_suffix(path: Path) -> None:
+    if path.suffix not in (".jsonl", ".csv"):
+        raise InputError(f"{path}: not a recording's name: let it end with .jsonl or .csv")
+
+
+def _rows(record: Record) -> Iterator[list[Any]]:
+    timing = astuple(record.ms) if record.ms else ("",) * 3
+    frame = [record.seq, record.t_ms, record.fps, *record.size, *timing]
+    for face in record.faces:
+        points = [value for point in face.keypoints for value in point]
+        yield [*frame, "" if face.id is None else face.id, face.score, *face.angles, face.err, *face.box, *points]
+    if not record.faces:
+        yield frame + [""] * (len(COLUMNS) - len(frame))
+
+
+def _lines(table: TextIO) -> Iterator[str]:
+    """The stream's lines of a table, for the one parser."""
+    for _, rows in groupby(csv.DictReader(table), key=lambda row: [row.get(name) for name in _FRAME]):
+        try:
+            yield json.dumps(_as_json([{name: _number(row[name]) for name in COLUMNS} for row in rows])) + "\n"
+        except (KeyError, ValueError, TypeError):
+            yield "{broken}\n"
+
+
+def _as_json(rows: list[dict[str, float | None]]) -> dict[str, Any]:
+    frame = rows[0]
+    faces = [
+        {"box": [row[name] for name in _BOX], "keypoints": [row[name] for name in _POINTS]}
+        | {name: row[name] for name in ("score", *ANGLES, "err")}
+        | ({} if row["id"] is None else {"id": row["id"]})
+        for row in rows
+        if row["score"] is not None
+    ]
+    timing = [frame[name] for name in _TIMES]
+    values = {
+        "seq": frame["seq"],
+        "t_ms": frame["t_ms"],
+        "fps": frame["fps"],
+        "size": [frame["width"], frame["height"]],
+    }
+    return values | ({} if timing[0] is None else {"ms": timing}) | {"faces": faces}
+
+
+def _number(cell: str | None) -> float | None:
+    if cell is None:  # half a row
+        raise ValueError
+    if not cell:
+        return None
+    return int(cell) if cell.isdecimal() else float(cell)

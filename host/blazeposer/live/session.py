@@ -1,0 +1,133 @@
+"""The loop of a session: what comes over a link is tracked, placed and handed to the views."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from blazeposer.decode import Face
+from blazeposer.live.faces import from_streamed
+from blazeposer.live.links import Arrival, Link
+from blazeposer.prepare import Image
+from blazeposer.stream import Counts, Record
+from blazeposer.tracking import Track, Tracker
+from blazeposer.tracking.position import FIELD_OF_VIEW, position, to_camera
+
+LONGEST_STEP = 1.0
+"""Seconds between two records as the smoothing takes them at most: a garbled or restarted clock does no harm."""
+DRIFT = 1e-4
+"""How fast a camera's clock may run away from this PC's, seconds a second."""
+
+
+@dataclass(frozen=True)
+class Person:
+    """A face that is seen now."""
+
+    track: Track
+    position: tuple[float, float, float]
+    """Centimetres, see `tracking.position`."""
+    rotation: NDArray[np.float64]
+    """(3, 3) of the smoothed face to the camera's axis, whatever that of `track` is to."""
+
+    @property
+    def face(self) -> Face:
+        """What is shown: smoothed if so asked."""
+        return self.track.face
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What there is to see: a record, or none when just nothing comes."""
+
+    name: str
+    """Of the link."""
+    state: str
+    """See `links.Link`."""
+    counts: Counts
+    record: Record | None = None
+    """Raw values, with the tracks' ids."""
+    people: tuple[Person, ...] = ()
+    """In the order of the record's faces."""
+    at: float = 0.0
+    """When the record came, see `links.Arrival`."""
+    delay: float = 0.0
+    """Milliseconds by which the record came later than the quickest one. What that one took, nobody knows: camera and
+    PC share no clock."""
+    picture: Image | None = None
+
+
+class View(Protocol):
+    """Shows moments, or passes them on."""
+
+    def show(self, moment: Moment) -> None:
+        """Take one moment, fast: the link waits."""
+
+
+def run(
+    link: Link, views: Sequence[View], *, smooth: bool = True, fov: float = FIELD_OF_VIEW, axis: bool = False
+) -> None:
+    """Until the link ends: every arrival becomes a moment for each view.
+
+    Faces are smoothed if so asked; those that the camera follows itself keep its ids. `fov`: degrees that the picture's
+    width sees. `axis`: angles are to the camera's axis instead of the line of sight.
+    """
+    follow = Follower(smooth, fov, axis)
+    with closing(link.arrivals()) as arrivals:
+        for arrival in arrivals:
+            moment = Moment(link.name, link.state, link.counts)
+            if arrival:
+                moment = follow(moment, arrival)
+            for view in views:
+                view.show(moment)
+
+
+class Follower:
+    """Tracks and places the faces of one record after the other."""
+
+    def __init__(self, smooth: bool = True, fov: float = FIELD_OF_VIEW, axis: bool = False) -> None:
+        self._tracker = Tracker(smooth=smooth)
+        self._fov = fov
+        self._axis = axis
+        self.time = 0.0
+        """Seconds of the session at the last record, by the camera's clock; it never goes back."""
+        self._last_ms: int | None = None
+        self._quickest = (0.0, float("inf"))  # when, and the offset of the camera's clock plus the way
+        self._restarts = 0
+
+    def __call__(self, moment: Moment, arrival: Arrival) -> Moment:
+        """The moment with what the arrival shows."""
+        record = arrival.record
+        step = (record.t_ms - self._last_ms) / 1000 if self._last_ms is not None else 0.0
+        self._last_ms = record.t_ms
+        self.time += min(max(step, 0.001), LONGEST_STEP)
+        faces = [from_streamed(face) for face in record.faces]
+        tracks = [track for track in self._tracker.update(faces, self.time) if not track.lost]
+        if all(face.id is not None for face in record.faces):
+            tracks = [replace(track, id=face.id or 0) for track, face in zip(tracks, record.faces, strict=True)]
+        else:
+            named = [replace(face, id=track.id) for face, track in zip(record.faces, tracks, strict=True)]
+            record = replace(record, faces=tuple(named))
+        width, height = record.size
+        place = width, self._fov, height
+        people = []
+        for track in tracks:
+            turned = to_camera(track.face, *place)
+            shown = replace(track, face=turned) if self._axis else track
+            people.append(Person(shown, position(track.face, *place), turned.rotation))
+        delay = self._delay(arrival, moment.counts.restarts)
+        return replace(moment, record=record, people=tuple(people), at=arrival.at, delay=delay, picture=arrival.picture)
+
+    def _delay(self, arrival: Arrival, restarts: int) -> float:
+        offset = arrival.at - arrival.record.t_ms / 1000
+        when, quickest = self._quickest
+        if restarts != self._restarts:
+            quickest = offset
+        self._restarts = restarts
+        quickest = min(offset, quickest + DRIFT * max(0.0, arrival.at - when))
+        self._quickest = arrival.at, quickest
+        return 1000 * (offset - quickest)

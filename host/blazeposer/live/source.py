@@ -1,0 +1,52 @@
+"""This PC's webcam, or a video, as a link: the network runs here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from itertools import count
+
+from blazeposer.detect import Detector
+from blazeposer.errors import InputError
+from blazeposer.live.faces import to_streamed
+from blazeposer.live.links import Arrival
+from blazeposer.sources import open_source
+from blazeposer.stream import Counts, Record, Timing
+from blazeposer.tracking.closer import CloserLook
+
+
+class SourceLink:
+    """A webcam's index or a video file. A video plays at its own pace: frames that come too late are left out."""
+
+    def __init__(self, source: str) -> None:
+        self.state = ""
+        self.counts = Counts()
+        self._source = open_source(source)
+        if self._source.kind not in ("video", "camera"):
+            raise InputError(f"{source}: neither a webcam's index nor a video: `blazeposer detect` takes pictures")
+        self.name = f"webcam {source}" if self._source.kind == "camera" else self._source.path.name
+        self._look = CloserLook(Detector())
+
+    def arrivals(self) -> Generator[Arrival | None, None, None]:
+        """See `links.Link`."""
+        source, begin, seq, fps = self._source, time.monotonic(), count(), 0.0
+        wait = last = begin
+        for number, frame in enumerate(source.frames):
+            t = time.monotonic() - begin
+            if source.kind == "video":
+                due = number / source.fps
+                if due < t - 1 / source.fps:
+                    continue
+                time.sleep(max(0.0, due - t))
+                t = due
+            image, start = frame.read(), time.monotonic()
+            faces = tuple(to_streamed(face) for face in self._look(image))
+            end = time.monotonic()
+            # Over the last second or so, as the camera's own.
+            fps += (1 / max(end - last, 1e-3) - fps) * (min(1.0, end - last) if fps else 1.0)
+            timing = Timing(round(1000 * (start - wait), 1), round(1000 * (end - start), 1), 0.0)
+            wait = last = end
+            height, width = image.shape[:2]
+            record = Record(next(seq), round(1000 * t), round(fps, 1), faces, (width, height), timing)
+            self.counts.records += 1
+            yield Arrival(record, time.time(), image)

@@ -1,0 +1,146 @@
+"""A session in a terminal: who is there, which way they look, how fast and how well it comes. Pipes get lines."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.box import SIMPLE
+from rich.columns import Columns
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from blazeposer.live.session import Moment, Person
+from blazeposer.stream import Counts
+
+COLUMNS, ROWS = 21, 11
+"""Characters of a drawn head; each has 2 x 4 dots."""
+REFRESH = 12
+"""Pictures a second: a terminal needs no more."""
+_HEAD = np.array([0.78, 1.0, 0.9])  # half axes of the ellipsoid
+_BRAILLE = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
+
+
+class TerminalView:
+    """Use in a `with` statement. `notes` stay above: where the page is, where it is recorded."""
+
+    def __init__(self, console: Console, notes: tuple[str, ...] = ()) -> None:
+        self._console = console
+        self._notes = notes
+        self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
+        self._state = ""
+        self._drawn = 0.0
+
+    def __enter__(self) -> TerminalView:
+        for note in self._notes:
+            self._console.print(Text(note), soft_wrap=True)
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._live:
+            self._live.stop()
+
+    def show(self, moment: Moment) -> None:
+        """See `session.View`."""
+        if moment.state != self._state:
+            words = moment.state or f"{moment.name} sends faces again"
+            self._console.print(Text(f"{datetime.now():%H:%M:%S} {words}", style="yellow"), soft_wrap=True)
+            self._state = moment.state
+        if not self._live:
+            if moment.record:
+                self._console.print(Text(line(moment)), soft_wrap=True)
+            return
+        now = time.monotonic()
+        if moment.record and now - self._drawn >= 1 / REFRESH:
+            self._drawn = now
+            self._live.update(panel(moment), refresh=True)
+
+
+def line(moment: Moment) -> str:
+    """A moment with a record, in one line."""
+    assert moment.record
+    faces = "; ".join(
+        f"face {person.track.id} " + " ".join(f"{angle:+.1f}" for angle in person.face.angles)
+        for person in moment.people
+    )
+    return f"{moment.record.seq} {moment.record.t_ms / 1000:.2f} s: {faces or 'no face'}"
+
+
+def panel(moment: Moment) -> RenderableType:
+    """A moment with a record, as the live picture."""
+    record = moment.record
+    assert record
+    head = f"{moment.name}  {record.fps:.1f} frames a second, {moment.delay:.0f} ms behind the quickest"
+    if record.ms:
+        ms = record.ms
+        head += f"\npicture {ms.picture:.0f}, network {ms.network:.0f}"
+        head += f", decoding {ms.decode:.1f} ms" if ms.decode else " ms"
+    heads = Columns([Text(drawn(person.face.rotation)) for person in moment.people], padding=(0, 2))
+    return Group(Text(head), Text(losses(moment.counts), style="dim"), _table(moment.people), heads)
+
+
+def losses(counts: Counts) -> str:
+    """What was lost on the way, in words."""
+    words = f"{counts.records} records, {counts.lost} lost, {counts.repeated} repeated, {counts.late} late, "
+    words += f"{counts.garbled} garbled"
+    if counts.restarts:
+        words += f", {counts.restarts} restarts"
+    if counts.other_version:
+        words += f", {counts.other_version} of another version: bring camera and PC to the same blazeposer"
+    return words
+
+
+def _table(people: tuple[Person, ...]) -> Table:
+    table = Table(box=SIMPLE, pad_edge=False)
+    for heading in ("face", "yaw", "pitch", "roll", "err", "score", "x cm", "y cm", "z cm"):
+        table.add_column(heading, justify="right", min_width=6)
+    for person in people:
+        face = person.face
+        angles = [f"{angle:+.1f}" for angle in face.angles]
+        place = [f"{value:.0f}" for value in person.position]
+        table.add_row(str(person.track.id), *angles, f"{face.error:.1f}", f"{face.score:.2f}", *place)
+    return table
+
+
+def _on_head(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Directions (n, 3) from the head's middle, put on the ellipsoid."""
+    return points / np.linalg.norm(points / _HEAD, axis=1, keepdims=True)
+
+
+def _features() -> NDArray[np.float64]:
+    """(n, 3) points of eyes, mouth and nose in the head's frame: x right of the picture, y up, z out of the face."""
+    turn, along = np.linspace(0, 2 * np.pi, 16), np.linspace(-1, 1, 24)[:, None]
+    ring = np.column_stack([np.cos(turn), 0.6 * np.sin(turn), 0 * turn]) * 0.14
+    eyes = [_on_head(ring + np.array([side * 0.34, 0.22, 0.85])) for side in (-1, 1)]
+    mouth = _on_head(np.hstack([0.28 * along, -0.45 + 0.06 * along**2, 0.75 + 0 * along]))
+    nose = np.hstack([0 * along, 0.08 - 0.14 * along, 1.0 - 0.12 * along])
+    return np.vstack([*eyes, mouth, nose])
+
+
+_FEATURES = _features()
+_OUTLINE = np.linspace(0, 2 * np.pi, 240)
+
+
+def drawn(rotation: NDArray[np.float64]) -> str:
+    """A head that is turned by `rotation` (3, 3), in dots of Braille letters, `ROWS` lines."""
+    # The outline of an ellipsoid R diag(a^2) R^T seen along z is the ellipse of that matrix' upper left block.
+    shape = np.linalg.cholesky((rotation * _HEAD**2 @ rotation.T)[:2, :2])
+    outline = shape @ [np.cos(_OUTLINE), np.sin(_OUTLINE)]
+    turned = _FEATURES @ rotation.T
+    normals = (_FEATURES / _HEAD**2) @ rotation.T
+    points = np.vstack([outline.T, turned[normals[:, 2] > 0, :2]])
+    height, width = 4 * ROWS, 2 * COLUMNS
+    x = np.rint(width / 2 + points[:, 0] * height * 0.44).astype(int).clip(0, width - 1)
+    y = np.rint(height / 2 - points[:, 1] * height * 0.44).astype(int).clip(0, height - 1)
+    cells = np.zeros((ROWS, COLUMNS), int)
+    np.bitwise_or.at(cells, (y // 4, x // 2), _BRAILLE[y % 4, x % 2])
+    return "\n".join("".join(chr(0x2800 + cell) for cell in row) for row in cells)

@@ -1,0 +1,75 @@
+"""The VMC protocol (https://protocol.vmc.info) over OSC: the head of an avatar in VSeeFace, Warudo, VMagicMirror ...
+
+Sent is what an "assistant" sends: the local rotation of the bone "Head" as a Unity quaternion. Unity's axes are
+left-handed: x to the avatar's right, y up, z where it looks. The avatar does as the person does: it turns to its own
+left as the person turns to his or hers.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from urllib.parse import SplitResult
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from pythonosc.osc_bundle_builder import IMMEDIATELY, OscBundleBuilder
+from pythonosc.osc_message_builder import OscMessageBuilder
+from pythonosc.udp_client import UDPClient
+
+from blazeposer.errors import InputError
+from blazeposer.live.session import Moment
+from blazeposer.live.to.leader import Leader
+
+PORT = 39540
+"""Of a "performer", the protocol's word for a program that makes an avatar's pose of what assistants send."""
+
+
+def quaternion(rotation: NDArray[np.float64]) -> tuple[float, float, float, float]:
+    """x, y, z, w in Unity's axes of a rotation (3, 3) in those of `rotation.py`.
+
+    Both have y up and z out of the face; x is mirrored. A mirror in x turns an axis (x, y, z) into (x, -y, -z).
+    """
+    vector = np.asarray(cv2.Rodrigues(rotation)[0], np.float64)[:, 0]
+    angle = float(np.linalg.norm(vector))
+    x, y, z = (vector * [1, -1, -1] * (np.sin(angle / 2) / angle if angle else 0.5)).tolist()
+    return x, y, z, float(np.cos(angle / 2))
+
+
+class VmcView:
+    """Sends one head. Nobody need listen."""
+
+    def __init__(self, client: UDPClient) -> None:
+        self._client = client
+        self._leader = Leader()
+        self._start = time.monotonic()
+
+    def show(self, moment: Moment) -> None:
+        """See `session.View`."""
+        if person := self._leader.of(moment):
+            turned = quaternion(person.face.rotation)
+            bundle = OscBundleBuilder(IMMEDIATELY)
+            for address, values in (
+                ("/VMC/Ext/OK", (1,)),
+                ("/VMC/Ext/T", (time.monotonic() - self._start,)),
+                ("/VMC/Ext/Bone/Pos", ("Head", 0.0, 0.0, 0.0, *turned)),
+            ):
+                message = OscMessageBuilder(address)
+                for value in values:
+                    message.add_arg(value)
+                bundle.add_content(message.build())
+            with suppress(OSError):  # nobody listens yet, or the network is away for a while
+                self._client.send(bundle.build())
+
+
+@contextmanager
+def open_view(url: SplitResult, camera: str) -> Generator[VmcView, None, None]:
+    """See `open_output`."""
+    try:
+        client = UDPClient(url.hostname or "", url.port or PORT)
+    except OSError as error:
+        raise InputError(f"{url.geturl()}: no such host ({error.strerror}): check the name") from error
+    with client:
+        yield VmcView(client)

@@ -1,0 +1,67 @@
+"""A camera's JSON lines over its serial port. A camera that is unplugged is waited for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+
+from blazeposer.deploy import ports
+from blazeposer.errors import PortError
+from blazeposer.live.links import PAUSE, Arrival
+from blazeposer.stream import SILENCE, Reader, read_chunks, silent
+
+RETRY = 0.5
+"""Seconds between two tries to open the port of a camera that has gone."""
+
+
+class UsbLink:
+    """The camera at a port. It may come back at another one: its serial number tells."""
+
+    def __init__(self, port: ports.Port, silence: float = SILENCE) -> None:
+        self.name = port.device
+        self.state = ""
+        self._port = port
+        self._silence = silence
+        self._reader = Reader()
+        self.counts = self._reader.counts
+
+    def arrivals(self) -> Generator[Arrival | None, None, None]:
+        """See `links.Link`. Raises PortError if the port cannot be opened at first; later that is waited for."""
+        opened = False
+        while True:
+            try:
+                for arrival in self._connected():
+                    opened = True
+                    yield arrival
+            except PortError:
+                if not opened:
+                    raise
+            self.state = f"{self.name} is gone: waiting until it is plugged in again"
+            yield None
+            time.sleep(RETRY)
+            self._reader.resume()
+            found = ports.again(self._port)
+            self.name = found.device if found else self.name
+
+    def _connected(self) -> Generator[Arrival | None, None, None]:
+        """Until the port is lost."""
+        last = shown = time.monotonic()
+        back = " again" if self.state else ""
+        for data in read_chunks(self.name):
+            now = time.monotonic()
+            for record in self._reader.feed(data):
+                last = shown = now
+                self.state = self._reader.said = ""
+                yield Arrival(record, time.time())
+            if now - shown < PAUSE:
+                continue
+            shown = now
+            if now - last > self._silence:
+                self.state = silent(self.name, self._reader.said)
+            elif back or now - last > 1:
+                self.state = f"{self.name} is open{back}: waiting for its first faces" + _quoted(self._reader.said)
+            yield None
+
+
+def _quoted(said: str) -> str:
+    return f" (it says: {said})" if said else ""

@@ -1,0 +1,169 @@
+// Draws what the server tells. All text goes in by textContent, all else is numbers on canvases.
+import {drawHead} from "/head.js";
+
+const SPAN = 8000;  // milliseconds of the traces
+const LIMIT = 60;  // degrees at their edges
+const NAMES = ["yaw", "pitch", "roll"];
+const HUES = [200, 30, 130, 300];
+const element = (id) => document.getElementById(id);
+const traces = new Map();  // id of a face -> [time, yaw, pitch, roll, and raw]
+const cards = new Map();
+const delays = [];  // milliseconds from a record's arrival on the PC until it was drawn, for who measures
+window.blazeposer = {delays, drawn: 0};
+
+let newest = null, scheduled = false, lastState = "", picture = null;
+
+const events = new EventSource("/events");
+events.onmessage = (event) => take(JSON.parse(event.data));
+events.onerror = () => say("No word from blazeposer: was it ended? The page goes on when it is there again.");
+events.addEventListener("end", () => { events.close(); say("The session has ended."); });
+
+element("record").addEventListener("click", async () => {
+  const answer = await fetch("/record", {method: "POST", headers: {"X-BlazePoser": "page"}});
+  if (!answer.ok) say(await answer.text());
+});
+
+function say(words) {
+  element("state").textContent = words;
+  lastState = null;
+}
+
+async function take(moment) {
+  element("name").textContent = moment.name;
+  element("losses").textContent = moment.losses;
+  if (moment.state !== lastState) {
+    say(moment.state || (lastState ? "Faces come again." : ""));
+    lastState = moment.state;
+  }
+  const button = element("record");
+  button.textContent = moment.recording ? `Stop recording ${moment.recording}` : "Record";
+  button.className = moment.recording ? "on" : "";
+  if (!moment.faces) return;
+  for (const face of moment.faces) {
+    if (!traces.has(face.id)) traces.set(face.id, []);
+    traces.get(face.id).push([moment.at, ...face.angles, ...face.raw]);
+  }
+  newest = moment;
+  if (!scheduled) {
+    scheduled = true;
+    requestAnimationFrame(draw);
+  }
+}
+
+function draw() {
+  scheduled = false;
+  const moment = newest;
+  if (moment.picture) {
+    picture ??= new Image();
+    picture.src = "data:image/jpeg;base64," + moment.picture;
+    picture.decode().then(() => drawMoment(moment), () => drawMoment(moment));
+  } else {
+    drawMoment(moment);
+  }
+}
+
+function drawMoment(moment) {
+  const [wait, network, decode] = moment.ms ?? [];
+  const ms = moment.ms ? ` · picture ${wait.toFixed(0)}, network ${network.toFixed(0)}` + (decode ? `, decoding ${decode.toFixed(1)} ms` : " ms") : "";
+  element("numbers").textContent = `${moment.fps.toFixed(1)} frames a second · ${moment.delay.toFixed(0)} ms behind the quickest${ms}`;
+  drawFrame(moment);
+  drawPeople(moment);
+  NAMES.forEach((name, axis) => drawTrace(element(name), name, axis, moment.at));
+  window.blazeposer.drawn++;
+  window.blazeposer.seq = moment.seq;
+  requestAnimationFrame(() => {  // by the next frame, this one is on the screen
+    delays.push(performance.timeOrigin + performance.now() - moment.at);
+    if (delays.length > 1000) delays.shift();
+  });
+}
+
+function drawFrame(moment) {
+  const canvas = element("frame"), context = canvas.getContext("2d");
+  const [width, height] = moment.size, scale = canvas.width / width;
+  if (canvas.height !== Math.round(height * scale)) canvas.height = Math.round(height * scale);
+  context.clearRect(0, 0, canvas.width, canvas.height);
+  if (moment.picture && picture.complete && picture.naturalWidth) {
+    context.drawImage(picture, 0, 0, canvas.width, canvas.height);
+  } else {
+    context.strokeStyle = "#232a33"; context.lineWidth = 1;
+    for (let i = 1; i < 8; i++) {
+      const x = i * canvas.width / 8, y = i * canvas.height / 8;
+      context.strokeRect(x, -1, 0, canvas.height + 2); context.strokeRect(-1, y, canvas.width + 2, 0);
+    }
+  }
+  for (const face of moment.faces) {
+    const [x, y, w, h] = face.box.map((value) => value * scale), hue = HUES[face.id % HUES.length];
+    context.lineWidth = 2; context.strokeStyle = context.fillStyle = `hsl(${hue} 80% 60%)`;
+    context.strokeRect(x, y, w, h);
+    context.font = "600 15px system-ui, sans-serif"; context.fillText(`face ${face.id}`, x, y - 6);
+    context.fillStyle = "white";
+    for (const [px, py] of face.keypoints) {
+      context.beginPath(); context.arc(px * scale, py * scale, 3.5, 0, 7); context.fill();
+    }
+    const [nx, ny] = face.nose;
+    [0, 1, 2].sort((one, other) => face.rotation[2][one] - face.rotation[2][other]).forEach((axis) => {
+      context.strokeStyle = `rgb(${moment.axes[axis].join(" ")})`; context.lineWidth = 4;
+      context.beginPath(); context.moveTo(nx * scale, ny * scale);
+      context.lineTo(nx * scale + face.rotation[0][axis] * w / 2, ny * scale - face.rotation[1][axis] * w / 2);
+      context.stroke();
+    });
+  }
+}
+
+function card(id) {
+  const root = document.createElement("div"), canvas = document.createElement("canvas");
+  root.className = "person"; canvas.width = canvas.height = 260;
+  const lines = ["who", "angles", "place"].map((name) => {
+    const line = document.createElement("p");
+    line.className = name;
+    return line;
+  });
+  lines[0].style.color = `hsl(${HUES[id % HUES.length]} 80% 70%)`;
+  root.append(lines[0], canvas, lines[1], lines[2]);
+  element("heads").append(root);
+  return {root, canvas, lines};
+}
+
+function drawPeople(moment) {
+  const present = new Set(moment.faces.map((face) => face.id));
+  for (const [id, {root}] of cards) {
+    if (!present.has(id)) { root.remove(); cards.delete(id); }
+  }
+  for (const face of moment.faces) {
+    if (!cards.has(face.id)) cards.set(face.id, card(face.id));
+    const {canvas, lines} = cards.get(face.id);
+    drawHead(canvas, face.rotation, moment.axes);
+    lines[0].textContent = `face ${face.id}`;
+    lines[1].textContent = NAMES.map((name, axis) => `${name} ${signed(face.angles[axis])}`).join("  ") + `\nexpected error ${face.err.toFixed(1)}°  score ${face.score.toFixed(2)}`;
+    lines[2].textContent = ["x", "y", "z"].map((name, axis) => `${name} ${face.position[axis].toFixed(0)}`).join("  ") + " cm";
+  }
+}
+
+const signed = (value) => (value >= 0 ? "+" : "−") + Math.abs(value).toFixed(1);
+
+function drawTrace(canvas, name, axis, now) {
+  const width = canvas.clientWidth, height = canvas.clientHeight, context = canvas.getContext("2d");
+  if (canvas.width !== width || canvas.height !== height) { canvas.width = width; canvas.height = height; }
+  context.clearRect(0, 0, width, height);
+  const x = (time) => width * (1 - (now - time) / SPAN), y = (value) => height / 2 * (1 - value / LIMIT);
+  context.lineWidth = 1; context.strokeStyle = "#2a323c"; context.fillStyle = "#8d98a5";
+  context.font = "12px system-ui, sans-serif";
+  for (const value of [-30, 0, 30]) {
+    context.beginPath(); context.moveTo(0, y(value)); context.lineTo(width, y(value)); context.stroke();
+    context.fillText(`${value}°`, 4, y(value) - 3);
+  }
+  context.fillText(name, width - 40, 16);
+  for (const [id, points] of traces) {
+    while (points.length && now - points[0][0] > SPAN) points.shift();
+    if (!points.length) { traces.delete(id); continue; }
+    for (const [column, alpha, wide] of [[4 + axis, 0.35, 1], [1 + axis, 1, 2]]) {  // raw behind what is shown
+      context.strokeStyle = `hsl(${HUES[id % HUES.length]} 80% 60% / ${alpha})`; context.lineWidth = wide;
+      context.beginPath();
+      points.forEach((point, i) => {
+        const far = i && point[0] - points[i - 1][0] > 1000;  // the face was away
+        context[i && !far ? "lineTo" : "moveTo"](x(point[0]), y(point[column]));
+      });
+      context.stroke();
+    }
+  }
+}

@@ -1,0 +1,247 @@
+"""The page's server: a few fixed files, the session as server-sent events, and a switch for recording.
+
+It answers on a loopback address unless asked otherwise. What a stream holds reaches the page as JSON only; the page's
+policy lets nothing run or load but the files here. Names of other hosts are refused, or a page of somebody else could
+read along by pointing its name to this PC (DNS rebinding); switching needs a header that such a page cannot send.
+"""
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+import json
+import re
+import socket
+import threading
+from datetime import datetime
+from functools import partial
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.resources import files
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import cv2
+import numpy as np
+
+from blazeposer.contract import KEYPOINTS
+from blazeposer.draw import AXES
+from blazeposer.errors import BlazePoserError, InputError
+from blazeposer.live.recording import Recording
+from blazeposer.live.session import Moment, Person
+from blazeposer.live.terminal import losses
+from blazeposer.prepare import Image
+
+LOOPBACK = "127.0.0.1"
+PORT = 8765
+PICTURE_WIDTH = 480
+"""Pixels to which wider pictures are reduced for the page."""
+FILES = {
+    "/": ("page.html", "text/html; charset=utf-8"),
+    "/page.css": ("page.css", "text/css; charset=utf-8"),
+    "/page.js": ("page.js", "text/javascript; charset=utf-8"),
+    "/head.js": ("head.js", "text/javascript; charset=utf-8"),
+}
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+_NOSE = KEYPOINTS.index("nose")
+_HOST = re.compile(r"(\[(?P<v6>[^\]]+)\]|(?P<name>[^:\[\]]+))(:\d+)?")
+_SILENT = 5.0  # seconds after which an event says that the server still lives
+
+
+class WebView:
+    """Use in a `with` statement. Each browser gets the newest moment whenever it has taken the last one.
+
+    Raises InputError if the address is none of this PC's, or taken.
+    """
+
+    def __init__(self, recording: Recording, host: str = LOOPBACK, port: int = PORT) -> None:
+        self._recording = recording
+        self._news = threading.Condition()
+        self._number = 0
+        self._event = b""
+        self._ended = False
+        try:
+            self._server = _Server((host, port), partial(_Handler, self))
+        except (OSError, OverflowError) as error:
+            reason = f"{host}:{port}: the page cannot have this address ({error})"
+            raise InputError(f"{reason}: give another --web-port (0: a free one) or --web-host") from error
+        self.url = f"http://{host}:{self._server.server_port}/"
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+
+    def __enter__(self) -> WebView:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        with self._news:
+            self._ended = True
+            self._news.notify_all()
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def show(self, moment: Moment) -> None:
+        """See `session.View`."""
+        path = self._recording.path
+        event = json.dumps(as_json(moment) | {"recording": str(path) if path else ""}).encode()
+        with self._news:
+            self._number += 1
+            self._event = event
+            self._news.notify_all()
+
+    def newest(self, after: int) -> tuple[int, bytes] | None:
+        """The newest event, with its number, once there is one after number `after`; None at the end.
+
+        After some seconds without one, the number comes with b"".
+        """
+        with self._news:
+            self._news.wait_for(lambda: self._ended or self._number > after, _SILENT)
+            if self._ended:
+                return None
+            return (self._number, self._event) if self._number > after else (after, b"")
+
+    def switch_recording(self) -> None:
+        """Start a recording in the current folder, or end the one that runs. Raises InputError."""
+        if self._recording.path:
+            self._recording.stop()
+        else:
+            self._recording.start(Path(f"blazeposer-{datetime.now():%Y%m%d-%H%M%S}.jsonl"))
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False  # a browser may hold its connection for ever
+
+
+class _Handler(BaseHTTPRequestHandler):
+    timeout = 30  # seconds that a browser may take nothing, or say nothing
+
+    def __init__(self, view: WebView, *arguments: Any) -> None:
+        self._view = view
+        super().__init__(*arguments)
+
+    def do_GET(self) -> None:
+        """The page's files, or events."""
+        if not self._is_for_us():
+            self._answer(HTTPStatus.FORBIDDEN)
+        elif self.path == "/events":
+            self._events()
+        elif self.path in FILES:
+            name, kind = FILES[self.path]
+            self._answer(HTTPStatus.OK, (files(__package__) / name).read_bytes(), kind)
+        else:
+            self._answer(HTTPStatus.NOT_FOUND)
+
+    def do_POST(self) -> None:
+        """The record button."""
+        # A page of another host cannot send this header unless we agree (CORS), which we never do.
+        if not self._is_for_us() or self.headers.get("X-BlazePoser") != "page":
+            self._answer(HTTPStatus.FORBIDDEN)
+        elif self.path != "/record":
+            self._answer(HTTPStatus.NOT_FOUND)
+        else:
+            try:
+                self._view.switch_recording()
+                self._answer(HTTPStatus.NO_CONTENT)
+            except BlazePoserError as error:
+                self._answer(HTTPStatus.CONFLICT, str(error).encode(), "text/plain; charset=utf-8")
+
+    def log_message(self, format: str, *arguments: Any) -> None:
+        """Nothing: the terminal shows faces."""
+
+    def _is_for_us(self) -> bool:
+        """Whether the request names this PC, by an address or its own name."""
+        host = _HOST.fullmatch(self.headers.get("Host", ""))
+        name = host["v6"] or host["name"] if host else ""
+        if name in ("localhost", socket.gethostname()):
+            return True
+        try:
+            ipaddress.ip_address(name)
+        except ValueError:
+            return False
+        return True
+
+    def _answer(self, status: HTTPStatus, body: bytes = b"", kind: str = "") -> None:
+        self._begin(status, kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _begin(self, status: HTTPStatus, kind: str) -> None:
+        self.send_response(status)
+        for name, value in HEADERS.items():
+            self.send_header(name, value)
+        if kind:
+            self.send_header("Content-Type", kind)
+
+    def _events(self) -> None:
+        self._begin(HTTPStatus.OK, "text/event-stream")
+        self.end_headers()
+        self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        number = 0
+        try:
+            while news := self._view.newest(number):
+                number, event = news
+                self.wfile.write(b"data: " + event + b"\n\n" if event else b": waiting\n\n")
+            self.wfile.write(b"event: end\ndata:\n\n")
+        except OSError:  # the browser has gone
+            self.close_connection = True
+
+
+def as_json(moment: Moment) -> dict[str, Any]:
+    """What the page is told of a moment."""
+    record = moment.record
+    told: dict[str, Any] = {"name": moment.name, "state": moment.state, "losses": losses(moment.counts)}
+    if not record:
+        return told
+    timing = {"ms": [record.ms.picture, record.ms.network, record.ms.decode]} if record.ms else {}
+    picture = {"picture": _jpeg(moment.picture)} if moment.picture is not None else {}
+    return {
+        **told,
+        **timing,
+        **picture,
+        "at": 1000 * moment.at,
+        "seq": record.seq,
+        "t_ms": record.t_ms,
+        "fps": record.fps,
+        "delay": round(moment.delay, 1),
+        "size": record.size,
+        "axes": AXES,
+        "faces": [_person(person) for person in moment.people],
+    }
+
+
+def _person(person: Person) -> dict[str, Any]:
+    """Points are raw, for they lie on the picture: steadied ones lag behind what it shows."""
+    face, seen = person.face, person.track.raw
+    return {
+        "id": person.track.id,
+        "box": np.round(seen.box, 2).tolist(),
+        "score": face.score,
+        "keypoints": np.round(seen.keypoints, 2).tolist(),
+        "nose": np.round(seen.keypoints[_NOSE], 2).tolist(),
+        "angles": np.round(face.angles, 2).tolist(),
+        "raw": np.round(seen.angles, 2).tolist(),
+        "rotation": np.round(face.rotation, 5).tolist(),
+        "err": round(face.error, 1),
+        "position": np.round(person.position, 1).tolist(),
+    }
+
+
+def _jpeg(picture: Image) -> str:
+    height, width = picture.shape[:2]
+    if width > PICTURE_WIDTH:
+        size = (PICTURE_WIDTH, round(height * PICTURE_WIDTH / width))
+        picture = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+    _, data = cv2.imencode(".jpg", picture[..., ::-1])
+    return base64.b64encode(data.tobytes()).decode()

@@ -1,0 +1,381 @@
+"""Sessions: the loop, the terminal, recordings and replay, webcams and videos, pictures of a session."""
+
+from __future__ import annotations
+
+import io
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from rich.console import Console
+
+from blazeposer.demo.sequence import frames
+from blazeposer.errors import InputError
+from blazeposer.live.links import Arrival
+from blazeposer.live.plot import plot
+from blazeposer.live.recording import COLUMNS, Recording, ReplayLink, read
+from blazeposer.live.session import Follower, Moment, run
+from blazeposer.live.source import SourceLink
+from blazeposer.live.terminal import COLUMNS as HEAD_COLUMNS
+from blazeposer.live.terminal import ROWS, TerminalView, drawn
+from blazeposer.output import VideoWriter
+from blazeposer.rotation import rotation_from_angles
+from blazeposer.stream import Counts, Reader, Record, as_line
+from conftest import CommandLine
+from live import FOV, ListLink, moment, nodding, record, seen_face
+
+
+class Keeper:
+    """A view that keeps all moments."""
+
+    def __init__(self) -> None:
+        self.moments: list[Moment] = []
+
+    def show(self, moment: Moment) -> None:
+        self.moments.append(moment)
+
+    @property
+    def records(self) -> list[Record]:
+        return [moment.record for moment in self.moments if moment.record]
+
+
+def watched(*items: Record | str | None, smooth: bool = True) -> list[Moment]:
+    keeper = Keeper()
+    run(ListLink(items), [keeper], smooth=smooth, fov=FOV)
+    return keeper.moments
+
+
+def test_people_are_followed_smoothed_and_placed() -> None:
+    chance = np.random.default_rng(3)
+    place = (8.0, -4.0, 70.0)
+    shaken = [record(n, seen_face((10 + chance.normal(0, 2), 0.0, 0.0), place)) for n in range(50)]
+    moments = watched(*shaken)
+    steady = [moment.people[0].face.angles[0] for moment in moments]
+    raw = [moment.people[0].track.raw.angles[0] for moment in moments]
+    assert np.std(np.diff(steady)) < np.std(np.diff(raw)) / 2
+    assert {moment.people[0].track.id for moment in moments} == {1}
+    x, y, z = moments[-1].people[0].position
+    assert x > 4
+    assert y < -2
+    assert z == pytest.approx(70, abs=4)
+    np.testing.assert_allclose([m.record.faces[0].yaw for m in moments if m.record], raw, atol=0.01)
+
+
+def test_raw_shows_what_came() -> None:
+    for seen in watched(*nodding(20), smooth=False):
+        assert seen.record
+        assert seen.people[0].face.angles == pytest.approx(seen.record.faces[0].angles)
+
+
+def test_angles_to_the_cameras_axis() -> None:
+    """A face to the right of the axis that looks into the camera looks to the picture's left."""
+    keeper, face = Keeper(), record(0, seen_face((0, 0, 0), (15, 0, 50)))
+    run(ListLink([face]), [keeper], fov=FOV, axis=True)
+    (person,) = keeper.moments[0].people
+    assert person.face.angles[0] == pytest.approx(np.degrees(np.arctan(15 / 50)), abs=3)
+    assert person.track.raw.angles[0] == pytest.approx(0)
+    assert person.position == pytest.approx(watched(face)[0].people[0].position)
+    np.testing.assert_allclose(person.rotation, person.face.rotation)
+
+
+def test_ids_of_the_camera_are_kept() -> None:
+    faces = record(0, seen_face((10, 0, 0)), seen_face((0, 0, 0), (15, 0, 80))).faces
+    named = tuple(replace(face, id=number) for face, number in zip(faces, (7, 3), strict=True))
+    moments = watched(replace(record(0), faces=named), replace(record(1), faces=named[::-1]))
+    assert [[person.track.id for person in moment.people] for moment in moments] == [[7, 3], [3, 7]]
+
+
+@pytest.mark.parametrize("clock", [[0, 40, 20, 40], [5000, 5040, 0, 40], [0, 2**52, 2**52 + 40, 80]])
+def test_a_wild_clock_does_no_harm(clock: list[int]) -> None:
+    face = seen_face((10, 0, 0))
+    moments = watched(*(replace(record(seq, face), t_ms=t) for seq, t in enumerate(clock)))
+    assert all(moment.people[0].face.angles[0] == pytest.approx(10, abs=0.1) for moment in moments)
+
+
+def test_extreme_numbers_do_no_harm() -> None:
+    face = record(0, seen_face((10, 0, 0))).faces[0]
+    odd = [
+        replace(face, box=(-1e6, 1e6, 0.0, 0.0), keypoints=((0.0, 0.0),) * 6),
+        replace(face, box=(0.0, 0.0, -5.0, 1e6), keypoints=((1e6, -1e6),) * 6, yaw=180.0, pitch=-180.0),
+    ]
+    seen = watched(*(replace(record(n), faces=(odd[n % 2],), size=(1, 2**50)) for n in range(4)))
+    assert all(np.isfinite(person.position).all() for moment in seen for person in moment.people)
+
+
+def test_delay_is_that_to_the_quickest() -> None:
+    follow, counts = Follower(), Counts()
+    delays = [
+        follow(Moment("", "", counts), Arrival(replace(record(n), t_ms=1000 * n), 500.0 + n + late)).delay
+        for n, late in enumerate((0.1, 0.0, 0.05, 0.0))
+    ]
+    assert delays == pytest.approx([0, 0, 50, 0], abs=0.5)
+
+
+def test_links_states_reach_the_views() -> None:
+    moments = watched(record(0), "gone", None, record(1), "")
+    assert [(moment.state, moment.record is not None) for moment in moments] == [
+        ("", True), ("gone", False), ("gone", False), ("gone", True), ("", False),
+    ]  # fmt: skip
+
+
+def on_screen(*items: Record | str | None, terminal: bool, people: int = 1) -> str:
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=terminal, width=100, height=40, highlight=False)
+    with TerminalView(console, ("note",)) as view:
+        run(ListLink(items), [view], fov=FOV)
+    return out.getvalue()
+
+
+def test_terminal_shows_table_and_head() -> None:
+    text = on_screen(record(0, seen_face((25, -10, 5))), terminal=True)
+    for words in ("note", "25.0 frames a second", "network 20", "+25.0", "-10.0", "+5.0", "1 records, 0 lost"):
+        assert words in text
+    assert drawn(rotation_from_angles((25, -10, 5))).splitlines()[4].strip("\N{BRAILLE PATTERN BLANK}") in text
+
+
+def test_a_pipe_gets_lines() -> None:
+    text = on_screen(record(3, seen_face((25, -10, 5))), record(4), terminal=False)
+    assert text.splitlines()[1:] == ["3 0.12 s: face 1 +25.0 -10.0 +5.0", "4 0.16 s: no face"]
+
+
+def test_terminal_says_what_goes_on_and_takes_nothing_for_markup() -> None:
+    text = on_screen(record(0), "camera is gone [red]now", record(1), "", record(2), terminal=False)
+    assert "camera is gone [red]now" in text
+    assert "list sends faces again" in text
+
+
+def dots(angles: tuple[float, float, float]) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    """A drawn head as a picture of dots."""
+    cells = np.array([[ord(c) - 0x2800 for c in line] for line in drawn(rotation_from_angles(angles)).splitlines()])
+    assert cells.shape == (ROWS, HEAD_COLUMNS)
+    return (cells[..., None] >> np.arange(8)) & 1 > 0
+
+
+def middle_of_features(angles: tuple[float, float, float]) -> tuple[float, float]:
+    """Column and row, in cells, of what is inside the outline."""
+    inside = dots(angles)[2:-2, 4:-4].sum(-1)
+    rows, columns = np.indices(inside.shape)
+    return float((columns * inside).sum() / inside.sum()), float((rows * inside).sum() / inside.sum())
+
+
+def test_the_head_turns_as_the_face_does() -> None:
+    x, y = middle_of_features((0, 0, 0))
+    assert middle_of_features((25, 0, 0))[0] < x - 1  # to the picture's left
+    assert middle_of_features((-25, 0, 0))[0] > x + 1
+    assert middle_of_features((0, 20, 0))[1] < y - 0.3  # up
+    assert middle_of_features((0, -20, 0))[1] > y + 0.3
+
+
+SESSION = [
+    record(0),
+    record(1, seen_face((25, -10, 5))),
+    record(2, seen_face((20, -10, 5)), seen_face((0, 1, 2), (15, 0, 90))),
+    replace(record(7, seen_face((15, 0, 0))), ms=None, size=(320, 200)),
+    record(8),
+]
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".csv"])
+def test_a_recording_comes_back(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / "folder" / f"session{suffix}"
+    recording, keeper = Recording(), Keeper()
+    recording.start(path)
+    run(ListLink(SESSION), [recording, keeper])
+    recording.stop()
+    reader = Reader(midway=False)
+    assert list(read(path, reader)) == keeper.records
+    assert reader.counts == Counts(records=5, lost=4)
+    raw = [replace(r, faces=tuple(replace(face, id=None) for face in r.faces)) for r in keeper.records]
+    assert raw == SESSION
+
+
+def test_a_csv_has_a_row_for_each_face(tmp_path: Path) -> None:
+    path = tmp_path / "session.csv"
+    recording = Recording()
+    recording.start(path)
+    run(ListLink(SESSION), [recording])
+    lines = path.read_text().splitlines()  # before it is closed: nothing waits in a buffer
+    recording.stop()
+    assert lines[0] == ",".join(COLUMNS)
+    assert [line.split(",")[0] for line in lines[1:]] == ["0", "1", "2", "2", "7", "8"]
+
+
+def test_only_what_comes_between_start_and_stop_is_recorded(tmp_path: Path) -> None:
+    path = tmp_path / "session.jsonl"
+    recording = Recording()
+    recording.show(moment(seq=0))
+    recording.start(path)
+    assert recording.path == path
+    recording.show(moment(seq=1))
+    recording.stop()
+    recording.show(moment(seq=2))
+    assert [found.seq for found in read(path)] == [1]
+    with pytest.raises(InputError, match="name another file"):
+        recording.start(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("a.jsonl", "", "no records in it"),
+        ("a.csv", "", "no records in it"),
+        ("a.csv", "seq,t_ms\n1,2\n", "no records in it"),
+        ("a.jsonl", "[1]\n{}\n\0\n", "no records in it"),
+        ("a.txt", as_line(record(0)), r"end with \.jsonl or \.csv"),
+        ("none.csv", None, "cannot read the recording"),
+    ],
+)
+def test_a_recording_that_is_none(tmp_path: Path, name: str, text: str | None, words: str) -> None:
+    if text is not None:
+        (tmp_path / name).write_text(text)
+    with pytest.raises(InputError, match=words):
+        list(read(tmp_path / name))
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".csv"])
+def test_what_is_broken_in_a_recording_is_counted(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"session{suffix}"
+    recording = Recording()
+    recording.start(path)
+    run(ListLink(nodding(6)), [recording])
+    recording.stop()
+    lines = path.read_text().splitlines(keepends=True)
+    lines[3] = lines[3].replace("25.0", "25.x")
+    path.write_text("".join(lines) + lines[-1][:30])
+    reader = Reader(midway=False)
+    assert len(list(read(path, reader))) == 5
+    assert (reader.counts.garbled, reader.counts.lost) == (2, 1)
+
+
+class Clock:
+    """Stands in for the module `time`; sleeping takes no time."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def time(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def test_replay_keeps_the_pace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("blazeposer.live.recording.time", Clock())
+    path = tmp_path / "session.jsonl"
+    times = [1000, 1200, 1600, 0, 100, 10**9]  # the camera started anew after the third; the last is a broken clock
+    lines = [as_line(replace(record(seq), t_ms=t)) for seq, t in zip((10, 11, 12, 0, 1, 2), times, strict=True)]
+    path.write_text("\n".join(lines))
+    came = list(ReplayLink(path).arrivals())
+    arrivals = [arrival for arrival in came if arrival]
+    assert [arrival.record.t_ms for arrival in arrivals] == times
+    assert [arrival.at - 100 for arrival in arrivals] == pytest.approx([0, 0.2, 0.6, 0.6, 0.7, 10.7])
+    assert came[1] is None  # the views are told that nothing comes
+
+
+def test_replay_smooths_again(tmp_path: Path) -> None:
+    path = tmp_path / "session.jsonl"
+    first, recording, second = Keeper(), Recording(), Keeper()
+    recording.start(path)
+    run(ListLink(nodding(12)), [first, recording])
+    recording.stop()
+    run(ReplayLink(path), [second])
+    assert second.records == first.records
+    assert {person.track.id for moment in second.moments for person in moment.people} == {1}
+    for old, new in zip(first.moments, [m for m in second.moments if m.record], strict=True):
+        assert new.people[0].face.angles == pytest.approx(old.people[0].face.angles, abs=0.05)
+
+
+def test_replay_command_shows_and_records(tmp_path: Path, blazeposer_command: CommandLine) -> None:
+    path, again = tmp_path / "session.jsonl", tmp_path / "again.csv"
+    path.write_text("\n".join(map(as_line, nodding(5))))
+    status, out, err = blazeposer_command("replay", path, "--record", again)
+    assert (status, err) == (0, "")
+    assert "0 0.00 s: face 1" in out
+    assert out.splitlines()[-1] == "5 records, 0 lost, 0 repeated, 0 late, 0 garbled"
+    assert [found.seq for found in read(again)] == [0, 1, 2, 3, 4]
+
+
+def test_plot_draws_every_face(tmp_path: Path, blazeposer_command: CommandLine) -> None:
+    path = tmp_path / "session.jsonl"
+    path.write_text("\n".join(map(as_line, nodding(60))))
+    figure = plot(read(path), "session")
+    panels = figure.axes
+    assert [panel.get_ylabel() for panel in panels] == ["yaw, degrees", "pitch, degrees", "roll, degrees"]
+    raw = panels[0].lines[0].get_ydata()
+    np.testing.assert_allclose(np.asarray(raw), [face.yaw for r in nodding(60) for face in r.faces], atol=0.01)
+    status, out, _ = blazeposer_command("plot", path, "--output", tmp_path / "session.png")
+    assert status == 0
+    assert str(tmp_path / "session.png") in out
+    picture = cv2.imread(str(tmp_path / "session.png"))
+    assert picture is not None
+    assert picture.std() > 5
+    status, _, err = blazeposer_command("plot", path, "--output", tmp_path / "session.xyz")
+    assert status == 1
+    assert "let it end with .png" in err
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("video") / "head.mp4"
+    with VideoWriter(path, 10.0) as writer:
+        for frame in frames()[:8]:
+            writer.write(frame.picture)
+    return path
+
+
+def test_a_video_is_watched_at_its_pace(video: Path) -> None:
+    link, keeper = SourceLink(str(video)), Keeper()
+    start = time.monotonic()
+    run(link, [keeper], fov=FOV)
+    assert time.monotonic() - start >= 0.69  # until its eighth frame
+    moments = keeper.moments
+    assert [moment.record.seq for moment in moments if moment.record] == list(range(len(moments)))
+    last = moments[-1]
+    assert last.record
+    assert last.record.t_ms % 100 == 0
+    assert last.record.size == (480, 480)
+    assert last.picture is not None
+    assert last.picture.shape == (480, 480, 3)
+    assert len(last.people) == 1
+    assert link.counts.lost == 0
+
+
+def test_watch_command_takes_a_video(video: Path, tmp_path: Path, blazeposer_command: CommandLine) -> None:
+    status, out, err = blazeposer_command("watch", "--source", video, "--record", tmp_path / "a.jsonl")
+    assert (status, err) == (0, "")
+    assert "face 1" in out
+    assert next(read(tmp_path / "a.jsonl")).size == (480, 480)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("watch", "--source", "none.mp4"), "check the path"),
+        (("watch", "--source", "97"), "no such camera"),
+        (("watch", "--port", "/dev/no-such-port"), "mpremote devs"),
+        (("watch", "--port", "/dev/x", "--source", "0"), "exclude each other"),
+        (("watch", "--port", "/dev/x", "--record", "a.txt"), "end with .jsonl or .csv"),
+        (("watch", "--port", "/dev/x", "--to", "ftp://here"), "not an address to send to"),
+        (("watch", "--port", "/dev/x", "--web", "--web-host", "192.0.2.1"), "give another --web-port"),
+        (("replay", "none.jsonl"), "cannot read the recording"),
+        (("plot", "none.jsonl"), "cannot read the recording"),
+    ],
+)
+def test_failures_are_one_line(arguments: tuple[str, ...], words: str, blazeposer_command: CommandLine) -> None:
+    status, _, err = blazeposer_command(*arguments)
+    assert status > 0
+    assert words in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_a_picture_is_no_source(portrait_path: Path, blazeposer_command: CommandLine) -> None:
+    status, _, err = blazeposer_command("watch", "--source", portrait_path)
+    assert status == 1
+    assert "`blazeposer detect` takes pictures" in err

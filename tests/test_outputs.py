@@ -1,0 +1,260 @@
+"""Where poses go, each against a reference of its convention: opentrack's packet, VMC's bones, MQTT's topics."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+
+import numpy as np
+import pytest
+from amqtt.broker import Broker
+from numpy.typing import NDArray
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion
+from pythonosc.osc_packet import OscPacket
+
+from blazeposer.errors import InputError
+from blazeposer.live.to import open_output
+from blazeposer.live.to.leader import Leader
+from blazeposer.live.to.opentrack import packet
+from blazeposer.live.to.vmc import quaternion
+from blazeposer.rotation import rotation_from_angles
+from blazeposer.stream import parse_line
+from live import free_port, moment, seen_face, until
+
+Floats = NDArray[np.float64]
+Angles = tuple[float, float, float]
+POSES: list[Angles] = [(0, 0, 0), (25, 0, 0), (0, -20, 0), (0, 0, 30), (40, 25, -15), (-60, -30, 45)]
+
+
+@pytest.fixture
+def receiver() -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(("127.0.0.1", 0))
+        receiver.settimeout(10)
+        yield receiver
+
+
+def turn(axis: int, degrees: float) -> Floats:
+    """The right-handed rotation about an axis."""
+    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    matrix = np.eye(3)
+    i, j = (axis + 1) % 3, (axis + 2) % 3
+    matrix[i, i] = matrix[j, j] = c
+    matrix[j, i], matrix[i, j] = s, -s
+    return matrix
+
+
+def opentrack_rotation(yaw: float, pitch: float, roll: float) -> Floats:
+    """As compat/euler.cpp of opentrack has it (`euler_to_rmat`: H, P, B are the negated angles, applied as Rz Ry Rx).
+
+    Axes, as tracker-neuralnet/ftnoir_tracker_neuralnet.cpp ties them to a camera: x from the face to the camera, z up,
+    and so y to the picture's right.
+    """
+    return turn(2, -yaw) @ turn(1, -pitch) @ turn(0, -roll)
+
+
+TO_OPENTRACK = np.array([[0, 0, 1], [1, 0, 0], [0, 1, 0]])
+"""From x right, y up, z to the viewer."""
+
+
+@pytest.mark.parametrize("angles", POSES)
+def test_opentrack_packet_is_the_same_rotation(angles: Angles) -> None:
+    rotation = rotation_from_angles(angles)
+    sent = struct.unpack("<6d", packet((1.0, -2.0, 60.0), rotation))
+    assert sent[:3] == (1.0, -2.0, 60.0)
+    np.testing.assert_allclose(opentrack_rotation(*sent[3:]), TO_OPENTRACK @ rotation @ TO_OPENTRACK.T, atol=1e-12)
+
+
+@pytest.mark.parametrize(("angles", "index"), [((25.0, 0.0, 0.0), 0), ((0.0, 25.0, 0.0), 1), ((0.0, 0.0, 25.0), 2)])
+def test_opentrack_signs_are_those_of_its_own_webcam_tracker(angles: Angles, index: int) -> None:
+    """ftnoir_tracker_neuralnet.cpp, `data`: with the face's axes in a frame of x to the camera, y up, z to the
+    picture's left, yaw is atan2(mx.z, mx.x), pitch the elevation of mx, roll atan2(-my.z, mz.z)."""
+    frame = np.array([[0, 0, 1], [0, 1, 0], [-1, 0, 0]])
+    mx, my, mz = (frame @ rotation_from_angles(angles) @ frame.T).T
+    reference = [np.arctan2(mx[2], mx[0]), np.arctan2(mx[1], np.hypot(mx[0], mx[2])), np.arctan2(-my[2], mz[2])]
+    sent = struct.unpack("<6d", packet((0, 0, 60), rotation_from_angles(angles)))[3:]
+    np.testing.assert_allclose(sent, np.degrees(reference), atol=1e-9)
+    assert sent[index] == pytest.approx(25)
+
+
+def test_opentrack_gets_the_place_and_the_angles_to_the_camera(receiver: socket.socket) -> None:
+    face = seen_face((0, 0, 0), (10.0, 5.0, 50.0))
+    with open_output(f"opentrack://127.0.0.1:{receiver.getsockname()[1]}", "camera") as view:
+        view.show(moment())  # nobody is there: nothing is sent
+        view.show(moment(face))
+    sent = moment(face).people[0]
+    values = struct.unpack("<6d", receiver.recv(100))
+    assert values[:3] == pytest.approx(sent.position)
+    assert values[0] > 5  # to the picture's right
+    assert values[1] > 2  # up
+    assert 40 < values[2] < 60  # away
+    # To the line of sight it is straight; so it looks back to the camera, to the picture's left and down.
+    assert values[3] > 5
+    assert values[4] < -2
+    assert packet(sent.position, sent.rotation) == struct.pack("<6d", *values)
+
+
+def unity_rotated(q: tuple[float, ...], vector: list[float]) -> Floats:
+    """Unity's Quaternion * Vector3."""
+    x, y, z, w = q
+    u, v = np.array([x, y, z]), np.array(vector)
+    return 2 * (u @ v) * u + (w * w - u @ u) * v + 2 * w * np.cross(u, v)
+
+
+def unity_angle_axis(degrees: float, axis: list[float]) -> tuple[float, ...]:
+    """Unity's Quaternion.AngleAxis."""
+    half = np.radians(degrees) / 2
+    return (*(np.array(axis) * np.sin(half)).tolist(), float(np.cos(half)))
+
+
+def test_reference_is_unitys() -> None:
+    """Unity's manual, "Quaternion.Euler" and "Left-handed coordinates": 90 degrees about y take forward to right."""
+    np.testing.assert_allclose(unity_rotated(unity_angle_axis(90, [0, 1, 0]), [0, 0, 1]), [1, 0, 0], atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("angles", "degrees", "axis"),
+    [
+        ((25.0, 0.0, 0.0), 25, [0, 1, 0]),  # to the picture's left is the person's, and the avatar's, right
+        ((0.0, 25.0, 0.0), -25, [1, 0, 0]),  # up: forward goes to +y
+        ((0.0, 0.0, 25.0), 25, [0, 0, 1]),  # clockwise in the picture: up goes to the avatar's left
+    ],
+)
+def test_vmc_signs_are_unitys(angles: Angles, degrees: float, axis: list[float]) -> None:
+    sent = quaternion(rotation_from_angles(angles))
+    np.testing.assert_allclose(sent, unity_angle_axis(degrees, axis), atol=1e-12)
+
+
+@pytest.mark.parametrize("angles", POSES)
+def test_vmc_avatar_does_as_the_person_does(angles: Angles) -> None:
+    """Avatars of VRM look along +z with y up, so that Unity's x is their right: the picture's left."""
+    mirror, rotation = np.array([-1, 1, 1]), rotation_from_angles(angles)
+    for axis in np.eye(3):
+        np.testing.assert_allclose(
+            unity_rotated(quaternion(rotation), (mirror * axis).tolist()), mirror * (rotation @ axis), atol=1e-12
+        )
+
+
+def test_vmc_messages(receiver: socket.socket) -> None:
+    """https://protocol.vmc.info/marionette-spec: /VMC/Ext/OK, /VMC/Ext/T, /VMC/Ext/Bone/Pos (name, p, q)."""
+    face = seen_face((20, 10, 5))
+    with open_output(f"osc://127.0.0.1:{receiver.getsockname()[1]}", "camera") as view:
+        view.show(moment(face))
+    messages = {item.message.address: item.message.params for item in OscPacket(receiver.recv(1000)).messages}
+    assert messages["/VMC/Ext/OK"] == [1]
+    assert [type(value) for value in messages["/VMC/Ext/T"]] == [float]
+    name, *place_and_turn = messages["/VMC/Ext/Bone/Pos"]
+    assert name == "Head"
+    seen = moment(face).people[0].face.rotation
+    assert place_and_turn == pytest.approx([0, 0, 0, *quaternion(seen)], abs=1e-6)
+
+
+class RunningBroker:
+    """A real MQTT broker (amqtt) in a thread."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self._loop = asyncio.new_event_loop()
+        self._broker: Broker | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        until(lambda: self._listens(), "the broker's start")
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        config = {"listeners": {"default": {"type": "tcp", "bind": f"127.0.0.1:{self.port}"}}, "plugins": PLUGINS}
+        self._broker = Broker(config, loop=self._loop)
+        self._loop.run_until_complete(self._broker.start())
+        self._loop.run_forever()
+
+    def _listens(self) -> bool:
+        with closing(socket.socket()) as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def stop(self) -> None:
+        assert self._broker
+        asyncio.run_coroutine_threadsafe(self._broker.shutdown(), self._loop).result(10)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+
+
+PLUGINS = {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}}
+
+
+@pytest.fixture
+def broker() -> Iterator[RunningBroker]:
+    broker = RunningBroker()
+    yield broker
+    broker.stop()
+
+
+def test_mqtt_through_a_broker(broker: RunningBroker) -> None:
+    heard: list[tuple[str, str]] = []
+    listener = Client(CallbackAPIVersion.VERSION2)
+    subscribed = threading.Event()
+    listener.on_subscribe = lambda *_: subscribed.set()
+    listener.on_message = lambda client, data, message: heard.append((message.topic, message.payload.decode()))
+    listener.connect("127.0.0.1", broker.port)
+    listener.subscribe("class/#")
+    listener.loop_start()
+    try:
+        assert subscribed.wait(20)
+        now = moment(seen_face((20, 10, 5)), seen_face((0, 0, 0), (15, 0, 60)), seq=7)
+        with open_output(f"mqtt://127.0.0.1:{broker.port}/class", "socket://127.0.0.1:4000") as view:
+            until(lambda: ("class/socket-127.0.0.1-4000/status", "online") in heard, "the greeting")
+            view.show(now)
+            until(lambda: any(topic.endswith("/faces") for topic, _ in heard), "a record")
+        until(lambda: heard[-1] == ("class/socket-127.0.0.1-4000/status", "offline"), "the farewell")
+    finally:
+        listener.disconnect()
+        listener.loop_stop()
+    got = parse_line(next(text for topic, text in heard if topic == "class/socket-127.0.0.1-4000/faces"))
+    assert got == now.record  # raw here, since nothing was smoothed
+    assert got is not None
+    assert [face.id for face in got.faces] == [1, 2]
+
+
+def test_a_leader_is_kept_while_there() -> None:
+    near, far = seen_face((0, 0, 0)), seen_face((0, 0, 0), (15, 0, 90))
+    leader, both = Leader(), moment(near, far)
+    assert leader.of(both) is both.people[0]
+    swapped = moment(far, near)  # ids 1 and 2 now are the far and the near one
+    assert leader.of(swapped) is swapped.people[0]
+    assert leader.of(moment()) is None
+    assert leader.of(both) is both.people[0]
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["opentrack://", "nonsense://x:1", "127.0.0.1:4242", "osc://127.0.0.1:many", "mqtt://[::1", "opentrack://h:99999"],
+)
+def test_an_address_that_is_none(target: str) -> None:
+    with pytest.raises(InputError, match="not an address to send to: give opentrack://"):
+        open_output(target, "camera")
+
+
+@pytest.mark.parametrize("target", ["opentrack://no-such-host.invalid", "osc://no-such-host.invalid"])
+def test_a_host_that_is_none(target: str) -> None:
+    with pytest.raises(InputError, match="check the name"), open_output(target, "camera"):
+        pass
+
+
+def test_a_broker_that_is_none() -> None:
+    with (
+        pytest.raises(InputError, match=r"^mqtt://127.0.0.1:\d+: no MQTT broker answers .* check host and port$"),
+        open_output(f"mqtt://user:secret@127.0.0.1:{free_port()}", "camera"),
+    ):
+        pass
+
+
+def test_nobody_need_listen(receiver: socket.socket) -> None:
+    port = free_port(socket.SOCK_DGRAM)
+    for scheme in ("opentrack", "osc"):
+        with open_output(f"{scheme}://127.0.0.1:{port}", "camera") as view:
+            for seq in range(5):
+                view.show(moment(seen_face((0, 0, 0)), seq=seq))

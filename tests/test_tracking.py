@@ -1,0 +1,364 @@
+"""`blazeposer.tracking`: who is who, steady numbers, where to look, where a head is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from blazeposer.decode import Face
+from blazeposer.detect import Detector, Region
+from blazeposer.prepare import Image
+from blazeposer.rotation import Floats, geodesic_degrees, rotation_from_angles
+from blazeposer.tracking import Tracker, closer
+from blazeposer.tracking.closer import CloserLook
+from blazeposer.tracking.one_euro import OneEuro, SteadyPoints, SteadyRotation
+from blazeposer.tracking.position import HEAD, position, to_camera
+from blazeposer_training.evaluation.tracking import position as positions
+from blazeposer_training.evaluation.tracking import steady
+from blazeposer_training.evaluation.tracking.head import fit
+from conftest import CommandLine
+from pools import write_backgrounds, write_pool
+
+FRAME = 1 / 30
+
+
+def face(
+    x: float = 100, y: float = 100, side: float = 40, score: float = 0.9, angles: Sequence[float] = (0, 0, 0)
+) -> Face:
+    """A face whose middle is at x, y."""
+    points = np.array([x, y]) + np.linspace(-side / 3, side / 3, 12).reshape(6, 2)
+    box = (x - side / 2, y - side / 2, side, side)
+    return Face(box, score, points, rotation_from_angles(angles), 4.0)
+
+
+# The filter.
+
+
+def test_a_filter_at_rest_is_a_low_pass_of_its_cutoff() -> None:
+    """After a step of a value that stands still, 1 - exp(-2 pi cutoff t) of it is there (a low-pass of first order)."""
+    steady_points = SteadyPoints(np.zeros((1, 2)), OneEuro(cutoff=1, slope=0, speed_cutoff=1))
+    for _ in range(1000):
+        value = steady_points.update(np.ones((1, 2)), unit=1, seconds=0.0002)
+    np.testing.assert_allclose(value, 1 - math.exp(-2 * math.pi * 0.2), atol=1e-3)
+
+
+def test_speed_raises_the_cutoff() -> None:
+    late = []
+    for slope in (0, 0.1):
+        rotation = SteadyRotation(np.eye(3), OneEuro(0.4, slope, 1))
+        for number in range(30):
+            seen = rotation_from_angles([2 * number, 0, 0])
+            rotation.update(seen, FRAME)
+        late.append(float(geodesic_degrees(rotation.value, seen)))
+    assert late[1] < late[0] / 3
+
+
+@pytest.mark.parametrize("angles", [(30, 20, 170), (-85, 40, -20), (0, 90, 0)])
+def test_a_rotation_is_filtered_where_it_lives(angles: tuple[float, float, float]) -> None:
+    """Seen by a camera that is turned, the filtered rotation is turned just so: filtered angles would not be."""
+    rng = np.random.default_rng(0)
+    turns = [rotation_from_angles(np.array([9, 2, 5]) * number + rng.normal(0, 3, 3)) for number in range(20)]
+    camera = rotation_from_angles(angles)
+    plain, turned = SteadyRotation(turns[0]), SteadyRotation(camera @ turns[0])
+    for turn in turns[1:]:
+        plain.update(turn, FRAME)
+        turned.update(camera @ turn, FRAME)
+    assert geodesic_degrees(plain.value, turns[-1]) > 5
+    np.testing.assert_allclose(turned.value, camera @ plain.value, atol=1e-9)
+
+
+def test_half_turns_do_not_jump() -> None:
+    """Roll from 170 over 180 to -170 goes on, and never through 0."""
+    rotation = SteadyRotation(rotation_from_angles([0, 0, 170]))
+    for roll in np.arange(170, 190, 0.5):
+        value = rotation.update(rotation_from_angles([0, 0, roll]), FRAME)
+        assert geodesic_degrees(value, rotation_from_angles([0, 0, 180])) < 11
+
+
+@pytest.mark.parametrize("seconds", [0.0, -1.0])
+def test_a_picture_of_the_same_or_an_earlier_time_changes_nothing(seconds: float) -> None:
+    rotation, points = SteadyRotation(np.eye(3)), SteadyPoints(np.zeros((2, 2)))
+    assert (rotation.update(rotation_from_angles([30, 0, 0]), seconds) == np.eye(3)).all()
+    assert (points.update(np.ones((2, 2)), 1, seconds) == 0).all()
+
+
+@pytest.mark.parametrize("head", steady.HEADS[1:2])
+def test_jitter_falls_threefold_at_a_lag_of_a_tenth_of_a_second(head: steady.Head, model_path: Path) -> None:
+    detector = Detector(model_path, "xnnpack", "camera")
+    rest, nod = (steady.follow(list(steady.sequence(head, turn, seed=4)), detector) for turn in (0, steady.NOD))
+    for before, after in zip(steady.jitter(rest.raw), steady.jitter(rest.steady), strict=True):
+        assert after < before / 3
+    (lag, size), (later, smaller) = steady.nodding(nod.raw), steady.nodding(nod.steady)
+    assert abs(lag) < 20
+    assert 0 < later < 100
+    assert smaller > 0.85 * size
+
+
+# Tracks.
+
+
+def test_ids_stay_with_their_faces_whatever_the_order() -> None:
+    tracker = Tracker()
+    for number in range(20):
+        left, right = face(60 + 3 * number), face(260 - 3 * number, y=150)
+        pair = [left, right] if number % 3 else [right, left]
+        tracks = tracker.update(pair, number * FRAME)
+        assert [track.id for track in tracks] == ([2, 1] if number % 3 else [1, 2])
+        assert [track.raw for track in tracks] == pair
+
+
+def test_a_lost_face_keeps_its_id_for_a_while() -> None:
+    tracker = Tracker(patience=0.5)
+    tracker.update([face()], 0)
+    (lost,) = tracker.update([], 0.2)
+    assert (lost.id, lost.lost) == (1, 1)
+    assert tracker.update([], 0.3)[0].lost == 2
+    (back,) = tracker.update([face(104)], 0.4)
+    assert (back.id, back.lost) == (1, 0)
+    assert tracker.update([], 0.95) == []
+    assert tracker.update([face()], 1)[0].id == 2
+
+
+def test_a_gap_without_pictures_ends_a_track() -> None:
+    tracker = Tracker()
+    tracker.update([face()], 0)
+    assert [track.id for track in tracker.update([face()], 10)] == [2]
+
+
+def test_time_that_starts_over_is_followed() -> None:
+    tracker = Tracker()
+    tracker.update([face()], 1000)
+    for number in range(60):
+        (track,) = tracker.update([face(110)], number * FRAME)
+    assert track.id == 1
+    assert track.face.box[0] == pytest.approx(face(110).box[0], abs=1)
+
+
+def test_a_newcomer_gets_a_new_id_and_no_one_elses_past() -> None:
+    tracker = Tracker()
+    tracker.update([face(angles=(40, 0, 0))], 0)
+    tracks = tracker.update([face(), face(300, angles=(-20, 0, 0))], FRAME)
+    assert [track.id for track in tracks] == [1, 2]
+    assert tracks[1].face.angles == pytest.approx((-20, 0, 0))
+    assert tracks[0].face.angles[0] > 10
+
+
+def test_smoothing_is_off_by_one_option_and_raw_is_always_there() -> None:
+    for smooth in (True, False):
+        tracker = Tracker(smooth)
+        tracker.update([face()], 0)
+        moved = face(104, score=0.7, angles=(8, 0, 0))
+        (track,) = tracker.update([moved], FRAME)
+        assert track.raw is moved
+        assert track.face.score == 0.7
+        if smooth:
+            assert 0 < track.face.angles[0] < 4
+            assert 80 < track.face.box[0] < 82
+            assert (track.face.keypoints[:, 0] < moved.keypoints[:, 0]).all()
+        else:
+            assert track.face is moved
+
+
+# The closer look.
+
+
+class Recorder:
+    """A detector that writes down where it looks."""
+
+    threshold = 0.5
+
+    def __init__(self, faces: list[list[Face]]) -> None:
+        self._faces = faces
+        self.regions: list[Region | None] = []
+
+    def look(self, image: Image, region: Region | None, threshold: float) -> list[Face]:
+        assert threshold == closer.GUESS
+        self.regions.append(region)
+        return self._faces[min(len(self.regions), len(self._faces)) - 1]
+
+
+def looks(faces: list[list[Face]], count: int) -> tuple[list[Region | None], list[int]]:
+    """Where a closer look goes, and how many faces it reports, when these are seen one after the other."""
+    detector = Recorder(faces)
+    look = CloserLook(detector)  # type: ignore[arg-type]
+    found = [len(look(np.zeros((240, 320, 3), np.uint8))) for _ in range(count)]
+    return detector.regions, found
+
+
+def test_a_known_face_is_looked_at_in_a_square_and_the_whole_again_every_few_pictures() -> None:
+    regions, found = looks([[face()]], 2 * closer.EVERY + 4)
+    whole = [index for index, region in enumerate(regions) if region is None]
+    assert whole == [0, closer.EVERY + 1, 2 * closer.EVERY + 2]
+    assert regions[1] == (50, 50, 100)
+    assert found == [1] * len(regions)
+
+
+def test_the_square_stays_in_the_picture_and_holds_all_faces() -> None:
+    regions, _ = looks([[face(10, 8), face(70, 30)]], 2)
+    assert regions[1] is not None
+    x, y, side = regions[1]
+    assert (x, y) == (0, 0)
+    assert side >= 60 + 2 * 20
+    regions, _ = looks([[face(310, 235)]], 2)
+    assert regions[1] == (220, 140, 100)
+
+
+def test_a_near_face_is_seen_in_the_whole_picture() -> None:
+    assert looks([[face(side=100)]], 3)[0] == [None] * 3
+
+
+@pytest.mark.parametrize("then", [[], [face(), face(130, side=30)]])
+def test_a_face_that_is_lost_or_new_brings_the_whole_picture(then: list[Face]) -> None:
+    regions, _ = looks([[face()], [face()], then, then], 4)
+    assert [region is None for region in regions] == [True, False, False, True]
+
+
+def test_what_the_whole_picture_misses_is_looked_for_once_more() -> None:
+    one = [face()]
+    regions, _ = looks([one] * (closer.EVERY + 1) + [[], one, one], closer.EVERY + 4)
+    assert [region is None for region in regions[-4:]] == [False, True, False, False]
+    regions, _ = looks([one] * (closer.EVERY + 1) + [[]], closer.EVERY + 5)
+    assert [region is None for region in regions[-4:]] == [True, False, True, True]
+
+
+def test_a_guess_is_looked_at_and_counts_only_if_it_is_a_face() -> None:
+    guess = [face(score=0.2), face(200, score=0.15)]
+    regions, found = looks([guess], 4)
+    assert regions == [None, (50, 50, 100), None, (50, 50, 100)]
+    assert found == [0] * 4
+    regions, found = looks([guess, [face(score=0.8)]], 3)
+    assert regions == [None, (50, 50, 100), (50, 50, 100)]
+    assert found == [0, 1, 1]
+
+
+def test_a_known_face_counts_at_a_lower_score_than_a_new_one() -> None:
+    weak = face(score=0.4)
+    assert looks([[face()], [weak, face(130, score=0.4)]], 4)[1] == [1] * 4
+    assert looks([[weak]], 2)[1] == [0, 0]
+
+
+def test_a_small_face_is_surer_when_it_is_looked_at_closely(portrait: Image, model_path: Path) -> None:
+    picture = np.full((480, 480, 3), 120, np.uint8)
+    picture[200:456, 20:276] = cv2.resize(portrait, (256, 256), interpolation=cv2.INTER_AREA)
+    detector = Detector(model_path, "xnnpack", "camera")
+    (whole, *_) = detector.look(picture, None, closer.GUESS)
+    look = CloserLook(detector)
+    look(picture)
+    (close,) = look(picture)
+    assert close.score > whole.score
+    assert close.error < whole.error
+    (large,) = detector(portrait)
+    assert close.keypoints == pytest.approx(large.keypoints / 2 + (20, 200), abs=4)
+
+
+# Position.
+
+
+def seen(at: tuple[float, float, float], angles: tuple[float, float, float], size: tuple[int, int], fov: float) -> Face:
+    """A head x to the right, y up, z away from a pinhole camera, centimetres, turned to the line of sight."""
+    x, y, z = at
+    back = np.array([-x, -y, z]) / np.linalg.norm(at)
+    axis = np.cross([0, 0, 1], back)
+    from_axis = cv2.Rodrigues(axis / max(float(np.linalg.norm(axis)), 1e-9) * math.acos(back[2]))[0]
+    points = HEAD @ (from_axis @ rotation_from_angles(angles)).T + (x, y, -z)
+    focal = size[0] / 2 / math.tan(math.radians(fov) / 2)
+    pixels = focal * points[:, :2] / -points[:, 2:] * (1, -1) + np.array(size) / 2
+    return Face((0, 0, 1, 1), 0.9, pixels, rotation_from_angles(angles), 4.0)
+
+
+@pytest.mark.parametrize("at", [(0.0, 0.0, 60.0), (15.0, -10.0, 60.0), (-30.0, 25.0, 110.0)])
+@pytest.mark.parametrize("angles", [(0, 0, 0), (30, -10, 5)])
+@pytest.mark.parametrize(("size", "fov"), [((240, 240), 55.0), ((640, 480), 70.0)])
+def test_position_of_a_pinhole_s_picture(
+    at: tuple[float, float, float], angles: tuple[float, float, float], size: tuple[int, int], fov: float
+) -> None:
+    found = position(seen(at, angles, size, fov), size[0], fov, size[1])
+    assert found == pytest.approx(at, rel=0.02, abs=0.5)
+
+
+def test_a_wider_lens_brings_a_head_nearer() -> None:
+    there = seen((0.0, 0.0, 80.0), (0, 0, 0), (240, 240), 55.0)
+    assert position(there, 240, 70.0)[2] < position(there, 240)[2] < position(there, 240, 40.0)[2]
+
+
+def test_a_face_beside_the_axis_that_looks_into_the_camera_is_turned_to_the_axis() -> None:
+    """45 degrees to the right it faces the picture's left: positive yaw. At the top it looks down: negative pitch."""
+    at_right = face(480, 240, side=1)
+    assert to_camera(at_right, 480, 90).angles == pytest.approx((45, 0, 0), abs=0.1)
+    assert to_camera(face(240, 0, side=1), 480, 90).angles == pytest.approx((0, -45, 0), abs=0.1)
+    assert to_camera(face(240, 240, side=1), 480, 90).angles == pytest.approx((0, 0, 0), abs=0.1)
+    assert to_camera(at_right, 480, 90).keypoints is at_right.keypoints
+
+
+def test_the_head_s_points_come_back_from_their_pictures() -> None:
+    """Of another shape than the one that the fit starts from, in any scale and place."""
+    rng = np.random.default_rng(0)
+    shape = HEAD * (1, 0.9, 1.1)
+    rotations = rotation_from_angles(rng.uniform(-50, 50, (200, 3)))
+    drawn = np.einsum("nij,kj->nki", rotations[:, :2], shape)
+    pictures = drawn * rng.uniform(5, 20, (200, 1, 1)) + rng.uniform(0, 400, (200, 1, 2))
+    found = fit(pictures + rng.normal(0, 0.3, pictures.shape), rotations)
+    size = np.linalg.norm(found[1] - found[0])
+    assert size == pytest.approx(np.linalg.norm(HEAD[1] - HEAD[0]), rel=0.01)  # 6.3 cm between the eyes
+    np.testing.assert_allclose(found - found.mean(0), shape - shape.mean(0), atol=0.05)
+
+
+# The command.
+
+
+def test_command_prints_the_gain_of_a_closer_look(
+    tmp_path: Path, portrait: Image, blazeposer_command: CommandLine
+) -> None:
+    row: dict[str, object] = {"yaw": 0, "pitch": -5, "roll": 3, "width": 512, "height": 512}
+    row |= {"x0": 172, "y0": 70, "x1": 272, "y1": 190}
+    write_pool(tmp_path, "mine", [{"file": f"{i}.png", "split": "val"} | row for i in range(8)], portrait)
+    write_backgrounds(tmp_path)
+    run = blazeposer_command(
+        "tracking", "--only", "closer", "--dataset", "mine", "--data", tmp_path, "--runtime", "xnnpack"
+    )
+    assert run.status == 0, run.err
+    for words in ("first detection", "tracked", "60-80 px", "130-160 px", "MAE", "wrong boxes on 8 pictures"):
+        assert words in run.out
+
+
+def test_tables_have_a_row_for_each_head_and_distance(model_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(steady, "FRAMES", 24)
+    monkeypatch.setattr(positions, "PLACES", 2)
+    monkeypatch.setattr(positions, "DISTANCES", ((40.0, 60.0),))
+    detector = Detector(model_path, "xnnpack", "camera")
+    smoothing, places = steady.measure(detector, steady.HEADS[:1]), positions.measure(detector)
+    cells = [[str(next(iter(column.cells))) for column in table.columns] for table in (smoothing, places)]
+    assert cells[0][0] == "0/0/0"
+    assert float(cells[0][3]) > 1
+    assert float(cells[0][3]) == pytest.approx(float(cells[0][1]) / float(cells[0][2]), rel=0.1)
+    assert cells[1][:3] == ["40-60 cm", "2", "2"]
+    assert all(math.isfinite(float(cell)) for cell in cells[0][1:] + cells[1][3:])
+
+
+def test_command_needs_poses_and_data(
+    tmp_path: Path, blazeposer_command: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("BLAZEPOSER_DATA", raising=False)
+    run = blazeposer_command("tracking", "--only", "closer")
+    assert run.status == 1
+    assert "--data" in run.err
+    assert run.err.count("\n") == 1
+
+
+def test_positions_of_the_drawn_head(model_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(2)
+    studio, detector = positions.Studio(), Detector(model_path, "xnnpack")
+    errors: list[Floats] = []
+    monkeypatch.setattr(positions, "PLACES", 4)
+    for place in positions.places(rng, 50, 80):
+        found = positions._last(studio, place, detector, rng)
+        assert found
+        errors.append(positions._errors(found, place))
+    x, y, z = np.abs(errors).mean(axis=0)[:3]
+    assert max(x, y) < 3
+    assert z < 8
