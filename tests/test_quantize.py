@@ -19,16 +19,17 @@ from blazeposer.decode import Face, decode
 from blazeposer.demo.sequence import frames
 from blazeposer.interpreter import open_network
 from blazeposer.manifest import read_manifest
+from blazeposer.peers.mediapipe import blazeface_path
 from blazeposer.prepare import Image, camera_input, to_float, to_int8
 from blazeposer.resources import models_dir
-from blazeposer_training.int8.calibrate import equalize, quantize, to_network
+from blazeposer_training.int8.calibrate import _quietest_limit, equalize, quantize, to_network
 from blazeposer_training.int8.export import activation_quantization, float_layers, int8_layers
 from blazeposer_training.int8.flatbuffer import write_tflite
-from blazeposer_training.int8.quantized import QuantizedBlazePoser, Quantizer
+from blazeposer_training.int8.quantized import LOWEST, QuantizedBlazePoser, Quantizer
 from blazeposer_training.network.architecture import ORIGINAL
 from blazeposer_training.network.graph import operations
 from blazeposer_training.network.model import BlazePoser
-from blazeposer_training.network.weights import blazeface_path, load, load_blazeface
+from blazeposer_training.network.weights import load, load_blazeface
 from conftest import CommandLine
 
 Pictures = NDArray[np.uint8]
@@ -226,12 +227,34 @@ def test_quantizer_has_the_integers_of_tflite() -> None:
     assert positive.levels(torch.tensor([-1.0, 0.0, 0.01, 2.55])).tolist() == [-128, -128, -127, 127]
 
 
+def test_weights_that_nothing_reads_are_clipped() -> None:
+    """One huge weight on a channel that is always 0 must not make the steps of the others coarse."""
+    weight = torch.tensor([[0.5, -0.3, 40.0], [0.5, -0.3, 0.2]])
+    power = torch.tensor([1.0, 1.0, 0.0])
+    limits = _quietest_limit(weight, power, per_tensor=False)
+    assert 0.4 < limits[0] < 1
+    assert 0.4 < limits[1] <= 0.5
+    heard = _quietest_limit(weight, torch.ones(3), per_tensor=False)
+    assert heard[0] == 40
+    assert _quietest_limit(weight, torch.ones(3), per_tensor=True).tolist() == [40, 40]
+
+
+def test_what_the_relu_cuts_takes_no_levels(model: QuantizedBlazePoser) -> None:
+    """A block's branch reaches no further below 0 than its shortcut does above: the rest is 0 behind the sum."""
+    adds = [operation for operation in model.operations if operation.kind == "add"]
+    assert adds
+    for operation in adds:
+        shortcut, branch = (model.quantizer(name) for name in operation.inputs)
+        lowest = ((LOWEST - branch.zero_point) * branch.scale).item()
+        assert lowest >= -shortcut.highest - branch.scale.item(), operation.output
+
+
 def test_ranges_of_the_contract_are_fixed(model: QuantizedBlazePoser) -> None:
     """Steps are the range over its levels: 127 from 0 to the end of a symmetric one, 255 in all from 0 to ln 60."""
     quantization = activation_quantization(model)
     expected = {"image": (1 / 127.5, 0)}
     for side in (16, 8):
-        expected |= {f"scores_{side}": (8 / 127, 0), f"rotation_{side}": (1.1 / 127, 0)}
+        expected |= {f"scores_{side}": (8 / 127, 0), f"rotation_{side}": (1.6 / 127, 0)}
         expected |= {f"error_{side}": (np.log(60) / 255, -128)}
     for name, values in expected.items():
         assert np.allclose(quantization[name], values), name
@@ -286,7 +309,9 @@ def test_command_writes_files_that_fit_their_manifests(
     blazeposer_command: CommandLine, data_dir: Path, tmp_path: Path
 ) -> None:
     weights = models_dir() / "blazeposer.safetensors"
-    run = blazeposer_command("quantize", "--weights", weights, "--data", data_dir, "--images", 20, "--output", tmp_path)
+    run = blazeposer_command(
+        "quantize", "--weights", weights, "--data", data_dir, "--images", 20, "--plain", "--output", tmp_path
+    )
     assert run.status == 0, run.err
     for name in ("blazeposer.tflite", "blazeposer_float.tflite"):
         assert name in run.out

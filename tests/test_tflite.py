@@ -1,10 +1,7 @@
-"""The committed network files: what a camera's runtime, an NPU compiler and a stock decoder make of them."""
+"""The committed network files: what a camera's runtime and a stock decoder make of them."""
 
 from __future__ import annotations
 
-import importlib.util
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +13,8 @@ from blazeposer.decode import decode
 from blazeposer.demo.sequence import frames
 from blazeposer.interpreter import Network, open_network
 from blazeposer.manifest import read_manifest
+from blazeposer.model.arena import arena_bytes
 from blazeposer.prepare import Image, camera_input, to_int8
-from blazeposer_training.int8.arena import arena_bytes
 
 Box = NDArray[np.float64]
 
@@ -106,16 +103,3 @@ def stock_boxes(raw: list[NDArray[np.int8]], quantization: tuple[tuple[float, in
             boxes.append(np.trunc(np.concatenate([middle - size / 2, middle + size / 2]) * 128))
             scores.append((levels[anchor] - zero_point) * scale)
     return np.array(boxes)[np.argsort(scores)[::-1]]
-
-
-def test_npu_compiler_maps_every_operation(model_path: Path, tmp_path: Path) -> None:
-    """Arm's Vela, which makes the file of an OpenMV AE3 (Ethos-U55-256)."""
-    if importlib.util.find_spec("ethosu") is None:
-        pytest.skip("ethos-u-vela is not installed (extra `dev`)")
-    options = ["--accelerator-config", "ethos-u55-256", "--optimise", "Performance", "--output-dir", str(tmp_path)]
-    built_in = ["--system-config", "Ethos_U55_High_End_Embedded", "--memory-mode", "Shared_Sram"]
-    vela = [sys.executable, "-m", "ethosu.vela", str(model_path), *options, *built_in]
-    report = subprocess.run(vela, capture_output=True, text=True, check=False)
-    assert report.returncode == 0, report.stderr
-    assert "CPU operators = 0 (0.0%)" in report.stdout
-    assert (tmp_path / f"{model_path.stem}_vela.tflite").is_file()

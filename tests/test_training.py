@@ -19,6 +19,7 @@ from torch.multiprocessing.spawn import spawn
 
 from blazeposer.contract import INPUT_SIZE
 from blazeposer.errors import BlazePoserError
+from blazeposer.peers.mediapipe import blazeface_path
 from blazeposer.resources import models_dir
 from blazeposer.rotation import angles_from_rotation, rotation_from_angles, rotation_from_six
 from blazeposer_training.evaluation.metrics import Scores
@@ -34,7 +35,7 @@ from blazeposer_training.network.model import BlazePoser
 from blazeposer_training.pictures import data
 from blazeposer_training.pictures.batches import Batch
 from conftest import CommandLine
-from pools import write_backgrounds, write_pool
+from pools import drawn_face, write_backgrounds, write_pool
 
 
 def face(number: int, **values: object) -> dict[str, object]:
@@ -56,6 +57,16 @@ def test_pool_leaves_out_what_must_not_be_trained_on(tmp_path: Path) -> None:
     assert data.read_pool(tmp_path, "maskon", "val").files == ["000006.png"]
     write_pool(tmp_path, "aflw", rows)
     assert data.read_pool(tmp_path, "aflw", "train").files == ["000000.png", "000001.png"]
+
+
+def test_scenes_are_the_photos_to_train_with_labelled_or_not(folder: Path) -> None:
+    """Of the pools that show scenes: no test picture, none of `val`, but others without a label."""
+    write_pool(folder, "maskon", [face(0), face(1), face(2, split="val"), face(4)])
+    lines = (folder / "maskon.csv").read_text().splitlines()
+    (folder / "maskon.csv").write_text("\n".join(lines[:-1]))  # the last is in the archive alone
+    scenes = data.read_scenes(folder, ("aflw", "maskon"))
+    assert [image.tolist() for image in scenes] == [drawn_face(0).tolist(), drawn_face(3).tolist()]
+    assert data.read_scenes(folder, ("aflw",)) == []
 
 
 def test_backgrounds_are_the_even_ones(folder: Path) -> None:
@@ -85,7 +96,7 @@ def test_network_starts_as_the_original(portrait: np.ndarray) -> None:
     from ai_edge_litert.interpreter import Interpreter
 
     picture = cv2.resize(portrait, (INPUT_SIZE, INPUT_SIZE), interpolation=cv2.INTER_AREA)
-    original = Interpreter(str(weights.blazeface_path()))
+    original = Interpreter(str(blazeface_path()))
     original.allocate_tensors()
     original.set_tensor(original.get_input_details()[0]["index"], (picture[None] / 127.5 - 1).astype(np.float32))
     original.invoke()

@@ -80,14 +80,22 @@ class Scores:
     def within(self, low: float, high: float) -> Scores:
         """The faces whose labelled |yaw| is in [low, high)."""
         yaw = np.abs(self.labels[:, 0])
-        return self._of((yaw >= low) & (yaw < high))
+        return self.of((yaw >= low) & (yaw < high))
 
     def surest(self, share: float = 0.5) -> Scores:
         """The share of the found faces whose predicted error is smallest; all that tie with the last are in."""
         if not self.found.any():
             return self
         limit = np.quantile(self.expected[self.found], share, method="inverted_cdf")
-        return self._of(self.expected <= limit)
+        return self.of(self.expected <= limit)
+
+    def refusing(self, kept: int) -> Scores:
+        """The same as if all found faces but the `kept` surest had been refused; of those that tie, the first stay."""
+        found = np.flatnonzero(self.found)
+        refused = found[np.argsort(self.expected[found], kind="stable")][kept:]
+        predicted, geodesic = self.predicted.copy(), self.geodesic.copy()
+        predicted[refused], geodesic[refused] = np.nan, np.nan
+        return Scores(self.labels, predicted, geodesic, self.expected)
 
     @property
     def ranking(self) -> float:
@@ -140,7 +148,8 @@ class Scores:
             f"recall {self.recall:.3f} of {len(self.labels)}"
         )
 
-    def _of(self, keep: NDArray[np.bool_]) -> Scores:
+    def of(self, keep: NDArray[np.bool_]) -> Scores:
+        """Some of the faces."""
         return Scores(self.labels[keep], self.predicted[keep], self.geodesic[keep], self.expected[keep])
 
 
@@ -156,7 +165,7 @@ def match(faces: Sequence[Face], box: Floats) -> Face | None:
     """The detection that overlaps a label's box (x0, y0, x1, y1 as fractions of the side) most, if it does enough."""
     if not faces:
         return None
-    overlap = overlaps(_middle_size(box), _boxes(faces))
+    overlap = overlaps(_middle_size(box), middle_boxes(faces))
     best = int(np.argmax(overlap))
     return faces[best] if overlap[best] > MATCH_OVERLAP else None
 
@@ -166,7 +175,7 @@ def nearest(faces: Sequence[Face], box: Floats) -> Face | None:
     if not faces:
         return None
     middle_size = _middle_size(box)
-    distances = np.linalg.norm((_boxes(faces)[:, :2] - middle_size[:2]) / (middle_size[2:] / 2), axis=1)
+    distances = np.linalg.norm((middle_boxes(faces)[:, :2] - middle_size[:2]) / (middle_size[2:] / 2), axis=1)
     best = int(np.argmin(distances))
     return faces[best] if distances[best] < 1 else None
 
@@ -213,7 +222,9 @@ class Detections:
         labels = np.array([_middle_size(box) for box in self.boxes]).reshape(-1, 4)
         taken: set[int] = set()
         judged = []
-        for face, box in sorted(zip(self.faces, _boxes(self.faces), strict=True), key=lambda item: -item[0].score):
+        for face, box in sorted(
+            zip(self.faces, middle_boxes(self.faces), strict=True), key=lambda item: -item[0].score
+        ):
             overlap = overlaps(box, labels)
             best = int(np.argmax(overlap)) if len(labels) else -1
             hit = best >= 0 and overlap[best] >= PRECISION_OVERLAP
@@ -259,7 +270,7 @@ def _middle_size(box: Floats) -> Floats:
     return np.concatenate([(box[:2] + box[2:]) / 2, box[2:] - box[:2]])
 
 
-def _boxes(faces: Sequence[Face]) -> Floats:
+def middle_boxes(faces: Sequence[Face]) -> Floats:
     """(n, 4) cx, cy, w, h of detections."""
     boxes = [(x + w / 2, y + h / 2, w, h) for x, y, w, h in (face.box for face in faces)]
     return np.array(boxes, np.float64).reshape(-1, 4)

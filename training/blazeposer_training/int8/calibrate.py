@@ -19,11 +19,13 @@ from blazeposer.contract import GRIDS, INPUT_SCALE
 
 from .quantized import HIGHEST, LOWEST, WEIGHT_LIMIT, QuantizedBlazePoser
 
-PERCENTILE = 0.85
-"""Of the pictures' extremes. On held-out pictures 0.85 to 0.99 serve equally well, 0.7 clips too much."""
+PERCENTILE = 0.99
+"""Of the pictures' extremes. On held-out pictures 0.95 to 0.998 serve equally well, 0.85 costs 0.2 degree."""
 FACE_PERCENTILE = 0.999
 """Of the regressors of anchors that fire."""
 BATCH = 25
+CLIP_OCTAVES = 6
+"""Weights are clipped to no less than the largest over 2 to this power."""
 EQUALIZE_STEPS, EQUALIZE_RATE = 300, 0.03
 
 Advance = Callable[[int], None]
@@ -35,8 +37,9 @@ def to_network(pictures: NDArray[np.uint8]) -> Tensor:
 
 
 def quantize(model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advance: Advance = lambda _: None) -> None:
-    """Equalize the network, then set all ranges. `advance` hears of pictures done, 2 x len(pictures) in all."""
+    """Equalize the network, clip its weights, set all ranges. `advance` hears of pictures done: 3 x all of them."""
     equalize(model, pictures, advance)
+    clip_weights(model, pictures, advance)
     set_ranges(model, pictures, advance)
 
 
@@ -83,6 +86,41 @@ def _quietest_scale(low: Tensor, high: Tensor, power: Tensor, weight: Tensor) ->
     return log_scale.detach().exp()
 
 
+def clip_weights(model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advance: Advance = lambda _: None) -> None:
+    """Clip the weights of each 1x1 convolution, output by output, where that makes what it computes more exact.
+
+    A weight's error counts by the power of the channel that it reads. Weights a hundred times larger than the others,
+    on channels that are nearly always 0, would make the steps of all others coarse.
+    """
+    pointwise = [operation for operation in model.operations if operation.kind == "conv" and operation.kernel == 1]
+    seen: dict[str, list[Tensor]] = {operation.inputs[0]: [] for operation in pointwise}
+    for tensors in _float_tensors(model, pictures, advance):
+        for name, rows in seen.items():
+            rows.append(tensors[name].square().mean((0, 2, 3)))
+    for operation in pointwise:
+        power = torch.stack(seen[operation.inputs[0]]).mean(0)
+        layer = model.layer(operation)
+        with torch.no_grad():
+            weight = layer.weight[:, :, 0, 0]
+            limit = _quietest_limit(weight, power, operation.per_tensor)
+            layer.weight[:, :, 0, 0] = torch.maximum(torch.minimum(weight, limit[:, None]), -limit[:, None])
+
+
+def _quietest_limit(weight: Tensor, power: Tensor, per_tensor: bool) -> Tensor:
+    """(out,) least noisy of some limits for weights (out, channels), whose inputs have mean squares (channels,)."""
+    largest = weight.abs().amax(dim=1)
+    if per_tensor:
+        largest = largest.amax().expand_as(largest)
+    limits = largest * torch.logspace(0, -CLIP_OCTAVES, 8 * CLIP_OCTAVES + 1, 2)[:, None]  # (limits, out)
+    limits = limits.clamp(min=1e-9)
+    step = (limits / WEIGHT_LIMIT)[..., None]
+    rounded = (weight / step).round().clamp(-WEIGHT_LIMIT, WEIGHT_LIMIT) * step
+    noise = ((rounded - weight).square() * power).sum(-1)
+    if per_tensor:
+        noise = noise.sum(1, keepdim=True).expand_as(noise)
+    return limits.gather(0, noise.argmin(0, keepdim=True))[0]
+
+
 def set_ranges(model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advance: Advance = lambda _: None) -> None:
     """Set the range of every quantizer that the contract does not fix."""
     free = [op.output for op in model.operations if model.source[op.output] == op.output]
@@ -100,12 +138,16 @@ def set_ranges(model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advance:
             fires = tensors[f"scores_{grid.side}"][..., 0] >= 0
             name = f"regressors_{grid.side}"
             on_faces[heads[name]].append(tensors[name][fires].flatten())
+    # what is further below 0 than the shortcut is above it, the ReLU behind their sum makes 0 anyway
+    shortcuts = {op.inputs[1]: model.quantizer(op.inputs[0]) for op in model.operations if op.kind == "add"}
     for name in free:
         if name in on_faces:
             low, high = np.quantile(torch.cat(on_faces[name]).numpy(), [1 - FACE_PERCENTILE, FACE_PERCENTILE])
         else:
             low = torch.cat(lows[name]).quantile(1 - PERCENTILE)
             high = torch.cat(highs[name]).quantile(PERCENTILE)
+        if name in shortcuts:
+            low = max(low, -shortcuts[name].highest)
         model.quantizer(name).set_range(float(low), float(high))
 
 

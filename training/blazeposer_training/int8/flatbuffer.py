@@ -66,7 +66,7 @@ def write_tflite(
 
     layers: by the name of each convolution in the graph. quantization: of every tensor of the graph, empty for a float
     file. expose: inner tensors to add behind the contract's outputs, for debugging. graph: that of the architecture
-    that ships if not given.
+    that ships if not given; the file has those of the contract's outputs that it has.
     """
     return _Writer(quantization).write(layers, expose, graph or operations())
 
@@ -92,7 +92,8 @@ class _Writer:
             self._activation(operation.output, operation.shape)
         self._activation(INPUT, INPUT_SHAPE)
         operators = [self._operation(operation, layers) for operation in graph]
-        outputs = [self.names[output.name] for output in OUTPUTS] + [self.names[name] for name in expose]
+        outputs = [self.names[output.name] for output in OUTPUTS if output.name in self.names]
+        outputs += [self.names[name] for name in expose]
         subgraph = self._table(
             "SubGraph",
             Tensors=self._offsets(self.tensors),

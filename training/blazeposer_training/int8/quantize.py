@@ -6,10 +6,12 @@ import copy
 import hashlib
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress
@@ -17,24 +19,28 @@ from rich.progress import Progress
 from blazeposer.contract import MAX_FILE_BYTES
 from blazeposer.errors import BlazePoserError
 from blazeposer.manifest import Manifest, describe, write_manifest
+from blazeposer.model.arena import arena_bytes
 from blazeposer.prepare import rgb565
 from blazeposer.resources import models_dir
 
+from ..learning.processes import share_cores
 from ..network.graph import operations
 from ..network.model import BlazePoser
 from ..network.weights import load, notes
 from ..pictures.bank import read_bank
 from ..pictures.batches import TrainingBatches
-from ..pictures.data import data_folder
-from .arena import arena_bytes
+from ..pictures.data import TRAINING_POOLS, data_folder
 from .calibrate import quantize
 from .export import activation_quantization, float_layers, int8_layers
 from .flatbuffer import OPERATOR_NAMES, Layer, Quantization, write_tflite
+from .qaf import Budget, fine_tune
 from .quantized import QuantizedBlazePoser
 
 CALIBRATION_POOLS = ("aflw", "wflw", "maskon")
 """Every pose, and scenes with faces of other sizes."""
 SEED = 20260101
+WORKERS = 1
+"""Processes that make the pictures to tune with, ahead of need."""
 
 
 @click.command(short_help="Make the INT8 network of a float one.")
@@ -45,34 +51,47 @@ SEED = 20260101
 )
 @click.option("--data", help="Folder of the pools (default: BLAZEPOSER_DATA).")
 @click.option("--images", type=click.IntRange(min=20), default=300, show_default=True, help="To set the ranges with.")
+@click.option("--plain", is_flag=True, help="Set the ranges only: no fine-tuning, a minute instead of half an hour.")
 @click.option(
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder for blazeposer.tflite, blazeposer_float.tflite and their manifests (default: models).",
 )
-def command(weights: Path | None, data: str | None, images: int, output: Path | None) -> None:
-    """Quantize the network to INT8, its ranges set on training pictures as a camera sees them."""
+def command(weights: Path | None, data: str | None, images: int, plain: bool, output: Path | None) -> None:
+    """Quantize the network to INT8: its ranges set on training pictures as a camera sees them, then fine-tuned part by
+    part towards the float network."""
+    torch.set_flush_denormal(True)
     console = Console(stderr=True)
     weights = weights or models_dir() / "blazeposer.safetensors"
     output = output or models_dir()
     network = load(weights)
     folder = data_folder(data)
-    pictures = calibration_images(folder, images, console.print)
-    model = QuantizedBlazePoser(copy.deepcopy(network)).eval()
-    with Progress(console=console) as progress:
-        task = progress.add_task("calibrating", total=2 * images)
-        quantize(model, pictures, lambda done: progress.advance(task, done))
+    model = calibrated(network, calibration_images(folder, images, console.print), console)
     origin = {**notes(weights), "weights_sha256": hashlib.sha256(weights.read_bytes()).hexdigest()}
-    calibration = {"calibration_images": images, "calibration_pools": list(CALIBRATION_POOLS)}
+    quantization: dict[str, object] = {"calibration_images": images, "calibration_pools": list(CALIBRATION_POOLS)}
+    if not plain:
+        share_cores(WORKERS)
+        bank = read_bank(folder, TRAINING_POOLS, "train", report=console.print)
+        fine_tune(model, network, bank, Budget(), workers=WORKERS)
+        quantization["fine_tuning"] = asdict(Budget())
     output.mkdir(parents=True, exist_ok=True)
     for manifest in (
-        write(output / "blazeposer.tflite", int8_layers(model), activation_quantization(model), origin | calibration),
+        write(output / "blazeposer.tflite", int8_layers(model), activation_quantization(model), origin | quantization),
         write(output / "blazeposer_float.tflite", float_layers(network), {}, origin),
     ):
         click.echo(
             f"{output / manifest.file}: {manifest.file_bytes:,} bytes, {manifest.payload_bytes:,} of them parameters, "
             f"arena {manifest.arena_bytes:,}, {manifest.macs / 1e6:.1f} M MACs"
         )
+
+
+def calibrated(network: BlazePoser, pictures: NDArray[np.uint8], console: Console) -> QuantizedBlazePoser:
+    """A copy of the network in INT8, its ranges set on pictures (N, 128, 128, 3)."""
+    model = QuantizedBlazePoser(copy.deepcopy(network)).eval()
+    with Progress(console=console) as progress:
+        task = progress.add_task("calibrating", total=3 * len(pictures))
+        quantize(model, pictures, lambda done: progress.advance(task, done))
+    return model
 
 
 def calibration_images(folder: Path, count: int, report: Callable[[str], None]) -> NDArray[np.uint8]:

@@ -9,7 +9,8 @@ input x weight, the ReLU inside the clamp. Pool, pad and reshape move integers a
 from __future__ import annotations
 
 import math
-from typing import cast
+from collections.abc import Iterable
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -21,14 +22,15 @@ from ..network.graph import INPUT, Operation, operations
 from ..network.model import BlazePoser
 
 LOWEST, HIGHEST = -128, 127
+LEVELS = HIGHEST - LOWEST + 1
 WEIGHT_LIMIT = 127
 BIAS_LIMIT = 2**24
 """Largest |int32 bias|: float32 counts exactly up to it, and no accumulator of this network overflows from it."""
 FIXED_QUANTIZATION = {  # scale, zero point
     # -8 to 8: beyond that a probability no longer changes, and a wider range makes the steps around 0.5 coarser.
     "scores": (8 / 127, 0),
-    # -1.1 to 1.1, for entries of a rotation matrix: the margin lets a value near 1 err in both directions.
-    "rotation": (1.1 / 127, 0),
+    # -1.6 to 1.6, for two axes whose length is about 1, more where the network is sure: 1.1 costs 0.15 degree.
+    "rotation": (1.6 / 127, 0),
     # 0 to ln 60: expected errors of 1 to 60 degrees.
     "error": (math.log(60) / 255, LOWEST),
 }
@@ -48,8 +50,9 @@ class Quantizer(nn.Module):
         self.register_buffer("start", torch.tensor(scale))
         self.growth = nn.Parameter(torch.zeros(()), requires_grad=not frozen)
         """Natural logarithm of scale / start."""
-        first = float(LOWEST if unsigned else zero_point)
+        first = (LOWEST if unsigned else zero_point) / LEVELS
         self.offset = nn.Parameter(torch.tensor(first), requires_grad=not (frozen or unsigned))
+        """Zero point / LEVELS: of a size like the weights', so that one learning rate suits all."""
 
     def set_range(self, low: float, high: float) -> None:
         """Spread the 256 levels from `low` to `high`, with 0 exactly on one of them."""
@@ -58,7 +61,7 @@ class Quantizer(nn.Module):
         with torch.no_grad():
             self.start.fill_(scale)
             self.growth.zero_()
-            self.offset.fill_(min(max(round(LOWEST - low / scale), LOWEST), HIGHEST))
+            self.offset.fill_(min(max(round(LOWEST - low / scale), LOWEST), HIGHEST) / LEVELS)
 
     @property
     def scale(self) -> Tensor:
@@ -66,14 +69,47 @@ class Quantizer(nn.Module):
 
     @property
     def zero_point(self) -> Tensor:
-        return _round(self.offset).clamp(LOWEST, HIGHEST)
+        return _round(self.offset * LEVELS).clamp(LOWEST, HIGHEST)
 
+    @property
+    def highest(self) -> float:
+        """The largest value that a level stands for."""
+        return ((HIGHEST - self.zero_point) * self.scale).item()
+
+    @torch.no_grad()
     def levels(self, x: Tensor) -> Tensor:
         """The integers q of values, as float."""
-        return torch.clamp(_round(x / self.scale) + self.zero_point, LOWEST, HIGHEST)
+        return torch.clamp((x / self.scale).round() + self.zero_point, LOWEST, HIGHEST)
+
+    @torch.no_grad()
+    def values(self, levels: Tensor) -> Tensor:
+        """What integers q stand for."""
+        return (levels.float() - self.zero_point) * self.scale
 
     def forward(self, x: Tensor) -> Tensor:
-        return (self.levels(x) - self.zero_point) * self.scale
+        return cast(Tensor, _FakeQuantization.apply(x, self.scale, self.zero_point))
+
+
+class _FakeQuantization(torch.autograd.Function):
+    """scale * (q - zero_point), with the gradients of learned step sizes (LSQ+, equations 3 to 5), rounding's being 1.
+
+    Written out: as a chain of torch's functions it keeps five tensors for the way back, and takes half as long again.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, scale: Tensor, zero_point: Tensor) -> Tensor:
+        steps = x / scale
+        levels = (steps.round() + zero_point).clamp_(LOWEST, HIGHEST) - zero_point
+        ctx.save_for_backward(steps, levels, scale)
+        return levels * scale
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        steps, levels, scale = ctx.saved_tensors
+        (gradient,) = gradients
+        inside = gradient * (steps - levels).abs().le_(0.5)  # elsewhere the value was clamped
+        of_scale = (gradient * levels).sum() - (inside * steps).sum()
+        return inside, of_scale, (inside.sum() - gradient.sum()) * scale
 
 
 class QuantizedBlazePoser(nn.Module):
@@ -136,7 +172,13 @@ class QuantizedBlazePoser(nn.Module):
         Not `quantized`, these are the float network's.
         """
         tensors = {INPUT: self.quantizer(INPUT)(image) if quantized else image}
-        for operation in self.operations:
+        return self.extend(tensors, self.operations, quantized)
+
+    def extend(
+        self, tensors: dict[str, Tensor], operations: Iterable[Operation], quantized: bool = True
+    ) -> dict[str, Tensor]:
+        """`tensors` and, added to them in place, the outputs of `operations`, which read these and one another."""
+        for operation in operations:
             x = self.run(operation, [tensors[name] for name in operation.inputs], quantized)
             if quantized and self.source[operation.output] == operation.output:
                 x = self.quantizer(operation.output)(x)

@@ -1,7 +1,7 @@
 """Make the teacher's canonical face:  python -m blazeposer_training.labels.canonical [--data DIR]
 
-Run once; the file that it writes, `canonical_face.npz`, is committed. It is made of figures from the `train` split of
-the pools, so that the teacher's zero is that of their labels, which is 300W-LP's:
+Run once; the file that it writes, `canonical_face.npz` of `blazeposer.peers`, is committed. It is made of figures from
+the `train` split of the pools, so that the teacher's zero is that of their labels, which is 300W-LP's:
 
     points      the mean mesh of faces whose labelled angles are all within 25 degrees and certain, each turned back by
                 its label, made symmetric
@@ -22,15 +22,17 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
+from blazeposer.peers.canonical import CANONICAL_PATH, Canonical
+from blazeposer.peers.mediapipe import MESH_POINTS, FaceMesh
 from blazeposer.rotation import angles_from_rotation, rotation_from_angles
 
 from ..evaluation.metrics import match
 from ..pictures.data import data_folder, read_pool
-from .teacher import CANONICAL, LOOKS, MESH_POINTS, Canonical, FaceMesh, Floats, partners
+from .teacher import LOOKS, MOST_FACES, Floats, meshes, partners
 
 POOLS = ("human", "mtfl", "aflw", "udacity", "utk")
 """Pools whose photos show more than the face, at 120 pixels or more."""
-MOST_FACES = 1500
+SAMPLED = 1500
 """Taken from each pool, evenly over it."""
 CERTAIN = 4.0
 """Largest spread, degrees, among the label's own teachers."""
@@ -55,23 +57,23 @@ class Samples:
 def collect(folder: Path) -> Samples:
     """What the mesh network sees of the certain faces of `POOLS`. Raises BlazePoserError when a pool is missing."""
     networks = FaceMesh()
-    meshes, landmarks, angles = [], [], []
+    points, landmarks, angles = [], [], []
     for name in POOLS:
         pool = read_pool(folder, name, "train")
-        chosen = np.unique(np.linspace(0, len(pool) - 1, MOST_FACES).astype(int))
+        chosen = np.unique(np.linspace(0, len(pool) - 1, SAMPLED).astype(int))
         for i in track(chosen, description=name, console=Console(stderr=True)):
             photo = pool.images[pool.image_of[i]]
-            face = match(networks.faces(photo), pool.boxes[i]) if pool.spread[i] < CERTAIN else None
-            found = None if face is None else networks.meshes(photo, face)
+            face = match(networks.faces(photo, MOST_FACES), pool.boxes[i]) if pool.spread[i] < CERTAIN else None
+            found = None if face is None else meshes(networks, photo, face)
             if found is None:
                 continue
             for mesh in found[UNMIRRORED] * [1, -1, 1]:
                 middle = mesh.mean(0)
                 unit = np.sqrt(np.square(mesh - middle).sum(1).mean())
-                meshes.append((mesh - middle) / unit)
+                points.append((mesh - middle) / unit)
                 landmarks.append((pool.landmarks[i] * [1, -1] - middle[:2]) / unit)
                 angles.append(pool.angles[i])
-    return Samples(np.array(meshes), np.array(landmarks), np.array(angles))
+    return Samples(np.array(points), np.array(landmarks), np.array(angles))
 
 
 def make(samples: Samples) -> Canonical:
@@ -101,7 +103,7 @@ def command(folder: str | None) -> None:
     samples = collect(data_folder(folder))
     face = make(samples)
     np.savez_compressed(
-        Path(__file__).with_name(CANONICAL),
+        CANONICAL_PATH,
         points=face.points.astype(np.float32),
         landmarks=face.landmarks.astype(np.int16),
         yaw_gain=face.yaw_gain,

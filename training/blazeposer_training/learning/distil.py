@@ -65,7 +65,7 @@ def distil_features(learner: Learner, batches: Iterator[Batch], recipe: Recipe, 
     """The stage: half of its steps for each part."""
     for number, part in enumerate(parts(learner.model.architecture), 1):
         total, lost = recipe.distil_steps // 2, torch.zeros(())
-        fit = Fit(parameters(part, learner.model), recipe.distil_rate, total, recipe, processes)
+        fit = Fit(parameters(part, learner.model), recipe.distil_rate, total, recipe.warmup, recipe.decay, processes)
         for batch in progress(itertools.islice(batches, total), total, f"feature maps, part {number}"):
             image = to_input(batch.pictures)
             with autocast(image.device):

@@ -69,14 +69,12 @@ class Fit:
     """AdamW over some parameters, a warm-up and a cosine; gradients averaged over processes and clipped."""
 
     def __init__(
-        self, parameters: list[nn.Parameter], rate: float, total: int, recipe: Recipe, processes: Processes
+        self, parameters: list[nn.Parameter], rate: float, total: int, warmup: int, decay: float, processes: Processes
     ) -> None:
         self.parameters, self.processes = parameters, processes
-        self.optimizer = torch.optim.AdamW(parameters, rate, weight_decay=recipe.decay)
-        warmup = min(max(recipe.warmup, 2) / total, 0.3)  # OneCycleLR divides by the warm-up's steps less one
-        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimizer, rate, total, pct_start=warmup, div_factor=20
-        )
+        self.optimizer = torch.optim.AdamW(parameters, rate, weight_decay=decay)
+        share = min(max(warmup, 2) / total, 0.3)  # OneCycleLR divides by the warm-up's steps less one
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(self.optimizer, rate, total, pct_start=share, div_factor=20)
 
     def step(self, loss: Tensor) -> None:
         """Descend one step."""

@@ -25,7 +25,7 @@ BIN_WIDTH = 6.0
 BINS = round(2 * MAX_ANGLE / BIN_WIDTH)  # 33 from -99 to 99 degrees
 WEIGHTS = {
     "rotation": 1.0, "blended": 1.0, "angles": 6.0, "bins": 0.1, "unit": 0.1, "error": 0.1, "scores": 0.15,
-    "regressors": 0.02,
+    "seen": 0.15, "regressors": 0.02,
 }  # fmt: skip
 """Of the terms of `total_loss`; chordal distance and angles are about radians, regressors pixels, the others nats.
 The pose comes first: with scores at 1 and regressors at 0.06, against angles at 2, half a degree is lost on `val`,
@@ -36,6 +36,8 @@ LABEL_ERROR = 0.5**0.5
 """A label's own error over its teachers' spread: three independent ones are off their mean by sqrt 2 of what it is."""
 CENTRAL_WEIGHT = 0.15
 """Least weight of a cell in the middle of a labelled face, so that faces which the original misses teach pose too."""
+SURE = 2.0
+"""Logit that the surest anchor of a labelled face should have: what rounding takes from it then loses no face."""
 
 
 _ANCHORS = torch.from_numpy(anchors())
@@ -163,7 +165,8 @@ def error_likelihood(log_error: Tensor, predicted: Tensor, label: Tensor, spread
 
 
 def detection_terms(found: Detections, target: Target, inside: Tensor) -> dict[str, Tensor]:
-    """Distance to the original's scores and, where it fires, regressors. A face that it misses is no negative."""
+    """Distance to the original's scores and, where it fires, regressors. A face that it misses is no negative, and one
+    anchor of each labelled face has to be sure, by the label's weight, whatever the original says."""
     wanted = target.detections
     probability = wanted.logits.sigmoid()
     missed = (probability * inside).amax(1, keepdim=True) < 0.5
@@ -173,8 +176,12 @@ def detection_terms(found: Detections, target: Target, inside: Tensor) -> dict[s
     entropy = entropy - F.binary_cross_entropy_with_logits(wanted.logits, probability, reduction="none")
     distance = (found.regressors - wanted.regressors).abs().mean(-1)
     firing = probability * (probability > 0.1)
+    surest = torch.where(inside > 0, found.logits, -torch.inf).amax(1)
+    labelled = torch.isfinite(surest)
+    doubt = F.softplus(SURE - surest[labelled]) * target.weights[labelled]
     return {
         "scores": (entropy * counted).sum(1).mean(),
+        "seen": doubt.sum() / target.weights.sum().clamp(min=1e-6),
         "regressors": (distance * firing).sum() / firing.sum().clamp(min=1e-6),
     }
 

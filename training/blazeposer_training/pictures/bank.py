@@ -20,7 +20,7 @@ from torch import Tensor
 from blazeposer.prepare import Image
 from blazeposer.rotation import rotation_from_angles
 
-from .data import Pool, read_backgrounds, read_pools
+from .data import Pool, read_backgrounds, read_pools, read_scenes
 
 SIDE = 192
 """Pixels of a texture: no face of a training picture, at most 96 pixels, needs a larger photo."""
@@ -36,7 +36,7 @@ class Bank:
 
     Of the faces: `sizes` (M, 2) width and height of the photo, `boxes` (M, 4) x0, y0, x1, y1 and `landmarks` (M, 68, 2)
     in the texture's pixels, `angles` (M, 3) and `spread` (M,) in degrees, `rotations` (M, 3, 3). `backgrounds` uint8
-    (B, 3, 192, 192) are squares of photos without faces.
+    (B, 3, 192, 192) are squares of photos without labels: none has a face, but for scenes, among those to train with.
     """
 
     textures: Tensor
@@ -61,9 +61,13 @@ def read_bank(
 ) -> Bank:
     """The faces of a split ("train" or "val") of several pools, and the backgrounds, on a device.
 
-    `report` gets a line for each pool. Raises BlazePoserError when a file is missing or broken.
+    Among the backgrounds of "train" are the scenes that these pools have. `report` gets a line for each pool. Raises
+    BlazePoserError when a file is missing or broken.
     """
-    return make_bank(read_pools(folder, names, split, report), read_backgrounds(folder), device)
+    pool, photos = read_pools(folder, names, split, report), read_backgrounds(folder)
+    if split == "train":
+        photos += read_scenes(folder, names)
+    return make_bank(pool, photos, device)
 
 
 def make_bank(pool: Pool, photos: list[Image], device: torch.device | str = "cpu") -> Bank:

@@ -28,6 +28,8 @@ TRAINING_POOLS: tuple[str, ...] = ("aflw", "mtfl", "human", "udacity", "glint", 
 TEST_POOL = "aflw2000_dev"
 ODD_IMAGES_ARE_TEST = ("maskon", "faceless")
 """Of these, images with an odd number are for testing only."""
+SCENE_POOLS = ("wflw", "maskon")
+"""Photos of places with people, not crops of a face."""
 MAX_SPREAD = 12.0
 """Labels whose teachers' rotations differ by more than this, degrees, are left out: 3 % of the profiles, few else."""
 
@@ -83,7 +85,7 @@ def read_pool(folder: Path, name: str, split: str | None = None) -> Pool:
     files = sorted({rows[i]["file"] for i in chosen})
     position = {file: index for index, file in enumerate(files)}
     return Pool(
-        images=_read_images(folder / f"{name}.zip", files),
+        images=read_images(folder / f"{name}.zip", files),
         files=files,
         image_of=np.array([position[rows[i]["file"]] for i in chosen], np.int64),
         boxes=np.array([[float(rows[i][key]) for key in ("x0", "y0", "x1", "y1")] for i in chosen]),
@@ -113,14 +115,29 @@ def read_pools(
     )
 
 
-def read_backgrounds(folder: Path) -> list[Image]:
-    """The faceless photos that are for training."""
+def read_backgrounds(folder: Path, *, test: bool = False) -> list[Image]:
+    """The photos without faces that are for training, or those for testing."""
     path = folder / "faceless.zip"
     if not path.is_file():
         raise BlazePoserError(f"no {path.name} in {folder}: name the folder of the pools with --data")
     with zipfile.ZipFile(path) as archive:
-        files = [name for name in sorted(archive.namelist()) if is_training_image("faceless", name)]
-    return _read_images(path, files)
+        files = [name for name in sorted(archive.namelist()) if is_training_image("faceless", name) != test]
+    return read_images(path, files)
+
+
+def read_scenes(folder: Path, names: tuple[str, ...]) -> list[Image]:
+    """The whole training photos of those of the pools `names` that show scenes, with faces of every size, labelled or
+    not: what the detector is to be as good on as the original."""
+    photos = []
+    for name in SCENE_POOLS:
+        if name not in names:
+            continue
+        with open(folder / f"{name}.csv", newline="") as stream:
+            held_out = {row["file"] for row in csv.DictReader(stream) if row["split"] != "train"}
+        with zipfile.ZipFile(folder / f"{name}.zip") as archive:
+            files = [file for file in sorted(archive.namelist()) if is_training_image(name, file)]
+        photos += read_images(folder / f"{name}.zip", [file for file in files if file not in held_out])
+    return photos
 
 
 def is_training_image(pool: str, file: str) -> bool:
@@ -128,7 +145,7 @@ def is_training_image(pool: str, file: str) -> bool:
     return pool not in ODD_IMAGES_ARE_TEST or int("".join(filter(str.isdigit, Path(file).stem))) % 2 == 0
 
 
-def _read_images(path: Path, files: list[str]) -> list[Image]:
+def read_images(path: Path, files: list[str]) -> list[Image]:
     """Decode images of a zip to RGB, in the order of `files`."""
     try:
         with zipfile.ZipFile(path) as archive:

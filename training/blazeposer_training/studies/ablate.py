@@ -117,7 +117,7 @@ def finetune(heads: Heads, network: BlazePoser, learner: Learner, batches: Itera
     distilled, as `train.Trainer` does."""
     parts = (heads, network.backbone, network.scores, network.regressors)
     parameters = [parameter for part in parts for parameter in part.parameters() if parameter.requires_grad]
-    descent = Fit(parameters, recipe.rate, recipe.steps, recipe, Processes())
+    descent = Fit(parameters, recipe.rate, recipe.steps, recipe.warmup, recipe.decay, Processes())
     for batch in batches:
         image, target = learner.target(batch)
         with autocast(image.device):

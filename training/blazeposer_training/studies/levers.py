@@ -8,10 +8,7 @@ Results are kept beside the output, as JSON: the same command goes on where it w
 
 from __future__ import annotations
 
-import csv
 import json
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -22,9 +19,9 @@ import click
 import numpy as np
 
 from blazeposer.contract import MAX_ARENA_BYTES, MAX_FILE_BYTES
-from blazeposer.errors import BlazePoserError
+from blazeposer.model.arena import arena_bytes
+from blazeposer.npu import run_vela, total_cycles
 
-from ..int8.arena import arena_bytes
 from ..int8.export import activation_quantization, int8_layers
 from ..int8.flatbuffer import Layer, write_tflite
 from ..int8.quantized import QuantizedBlazePoser
@@ -156,13 +153,8 @@ def converted(model: QuantizedBlazePoser) -> bytes:
 
 def vela_cycles(path: Path) -> int:
     """Total cycles of one inference as Vela estimates them. Raises BlazePoserError."""
-    command = [sys.executable, "-m", "ethosu.vela", str(path), "--output-dir", str(path.parent), *VELA]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        reason = (done.stderr or done.stdout).strip().splitlines()[-1]
-        raise BlazePoserError(f"Vela cannot compile {path.name} ({reason}): pip install 'blazeposer[dev]'")
-    with open(next(path.parent.glob("*summary*.csv")), newline="") as stream:
-        return round(float(next(csv.DictReader(stream))["cycles_total"]))
+    run_vela(path, path.parent, VELA)
+    return total_cycles(path.parent)
 
 
 def short_training(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from blazeposer.errors import BlazePoserError
 
-from . import aflw2000, biwi, pools, w300lp, wider
+from . import aflw2000, biwi, maskon, pools, w300lp, wider
 from .common import Dataset, Sample
 
 READERS: dict[str, Callable[[Path], Dataset]] = {
@@ -20,6 +20,7 @@ READERS: dict[str, Callable[[Path], Dataset]] = {
     "biwi-2": biwi.read_test,
     "300w-lp": w300lp.read,
     "wider": wider.read,
+    "maskon-boxes": maskon.read,
 }
 
 __all__ = ["READERS", "Dataset", "Sample", "read_dataset"]

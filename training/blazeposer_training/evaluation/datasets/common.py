@@ -71,6 +71,11 @@ def subfolder(folder: Path, name: str) -> Path:
     return folder / name if (folder / name).is_dir() else folder
 
 
+def image_given(image: Image) -> Callable[[], Image]:
+    """A `Sample.load` for a picture that is in memory already."""
+    return lambda: image
+
+
 def image_reader(path: Path) -> Callable[[], Image]:
     """A `Sample.load` for a picture in a file of its own."""
 

@@ -4,16 +4,14 @@ is split, `val` is measured on."""
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from blazeposer.errors import BlazePoserError
-from blazeposer.prepare import Image
 
 from ...pictures.data import read_pool
-from .common import Dataset, Sample
+from .common import Dataset, Sample, image_given
 
 
 def is_pool(folder: Path, name: str) -> bool:
@@ -27,12 +25,8 @@ def read(folder: Path, name: str) -> Dataset:
     samples = []
     for index, (image, file) in enumerate(zip(pool.images, pool.files, strict=True)):
         faces = np.flatnonzero(pool.image_of == index)
-        samples.append(Sample(file, _given(image), pool.boxes[faces], pool.angles[faces]))
+        samples.append(Sample(file, image_given(image), pool.boxes[faces], pool.angles[faces]))
     return Dataset(name, samples)
-
-
-def _given(image: Image) -> Callable[[], Image]:
-    return lambda: image
 
 
 def _is_split(path: Path) -> bool:

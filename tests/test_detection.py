@@ -1,0 +1,108 @@
+"""`blazeposer detection`: BlazeFace, the float and the INT8 network on the same made-up pictures."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="needs the extra `train`")
+from blazeposer.contract import INPUT_SIZE
+from blazeposer.decode import Face
+from blazeposer.errors import BlazePoserError
+from blazeposer.manifest import read_manifest
+from blazeposer.prepare import Image
+from blazeposer.resources import models_dir
+from blazeposer.rotation import rotation_from_angles
+from blazeposer_training.evaluation.datasets import read_dataset
+from blazeposer_training.evaluation.detection import LANDMARKS, agreement, keypoint_distances
+from blazeposer_training.pictures.data import TEST_POOL, read_backgrounds
+from conftest import CommandLine
+from pools import write_backgrounds, write_pool
+
+PORTRAIT: dict[str, object] = {
+    "yaw": 0,
+    "pitch": -5,
+    "roll": 3,
+    "width": 512,
+    "height": 512,
+    "x0": 172,
+    "y0": 70,
+    "x1": 272,
+    "y1": 190,
+}
+BOXES = "file,x0,y0,x1,y1,class\n000000.png,0,0,9,9,a\n000001.png,170,70,275,190,a\n000003.png,300,300,400,400,b\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, portrait: Image) -> Path:
+    """One labelled face where the portrait's is and one where none is, the same as boxes, and plain pictures."""
+    rows: list[dict[str, object]] = [{"file": f"image{i:05d}.png", **PORTRAIT} for i in range(2)]
+    rows[1] |= {"x0": 400, "x1": 500, "yaw": 70}
+    write_pool(tmp_path, TEST_POOL, rows, portrait)
+    write_pool(tmp_path, "maskon", [{"file": f"{i:06d}.png", "split": "train", **PORTRAIT} for i in range(4)], portrait)
+    (tmp_path / "maskon_boxes.csv").write_text(BOXES)
+    write_backgrounds(tmp_path)
+    return tmp_path
+
+
+def face(x: float = 0.3, yaw: float = 0.0) -> Face:
+    points = np.full((6, 2), 0.5)
+    return Face((x, 0.3, 0.4, 0.4), 0.9, points, rotation_from_angles([yaw, 0.0, 0.0]), 5.0)
+
+
+def test_boxed_scenes_are_the_odd_pictures(folder: Path) -> None:
+    scenes = read_dataset("maskon-boxes", folder)
+    assert [sample.name for sample in scenes.samples] == ["000001.png", "000003.png"]
+    assert scenes.samples[0].boxes.tolist() == [[170, 70, 275, 190]]
+    assert not scenes.has_poses
+    (folder / "maskon_boxes.csv").unlink()
+    with pytest.raises(BlazePoserError, match=r"maskon_boxes.csv cannot be read"):
+        read_dataset("maskon-boxes", folder)
+
+
+def test_pictures_for_false_alarms_are_the_odd_ones(folder: Path) -> None:
+    assert [int(image[0, 0, 0]) for image in read_backgrounds(folder, test=True)] == [40, 120]
+
+
+def test_prints_and_records_a_row_a_network(folder: Path, tmp_path: Path, blazeposer_command: CommandLine) -> None:
+    for name in ("blazeposer.tflite", "blazeposer.json", "blazeposer_float.tflite"):
+        shutil.copy(models_dir() / name, tmp_path)
+    run = blazeposer_command("detection", "--data", folder, "--models", tmp_path, "--record")
+    assert run.status == 0, run.err
+    assert "INT8 and float on the 1 labelled faces" in " ".join(run.out.split())
+    figures = read_manifest(tmp_path / "blazeposer.tflite").figures["detection"]
+    for name in ("BlazeFace", "float", "INT8"):
+        assert name in run.out
+        row = figures[name]
+        assert row["recall"] == 0.5  # of two labels one is where the face is
+        assert row["turned"] == 0
+        assert row["precision"] == [0.5, 0.5, None]  # one label found before anything wrong, one not at all
+        assert row["alarms"] == row["alarms_there"] == 0
+    assert figures["INT8_and_float"]["overlap"] > 0.8
+    assert figures["boxed_faces"] == {"16": 2, "24": 2, "32": 0}
+
+
+def test_keypoints_are_held_against_the_means_of_their_landmarks() -> None:
+    landmarks = np.full((1, 68, 2), 0.5)
+    landmarks[0, 36:42, 0] = [0.4, 0.6, 0.4, 0.6, 0.4, 0.6]  # their mean is where the keypoint is
+    landmarks[0, 48:68, 1] += 3 / INPUT_SIZE
+    assert list(LANDMARKS) == ["right eye", "left eye", "nose", "mouth"]
+    assert keypoint_distances([face()], landmarks) == pytest.approx([0, 0, 0, 3])
+
+
+def test_agreement_is_of_faces_that_both_found() -> None:
+    truth = np.stack([rotation_from_angles([yaw, 0.0, 0.0]) for yaw in (0.0, 10.0, 20.0)])
+    first = [face(), face(yaw=10), None]
+    same = agreement(first, first, truth)
+    assert (same.faces, same.keypoints, same.angles) == (2, 0, 0)
+    assert same.overlap == pytest.approx(1)
+    moved = [replace(face(x=0.5, yaw=3), keypoints=np.full((6, 2), 0.6)), None, face()]
+    near = agreement(moved, first, truth)
+    assert near.faces == 1
+    assert near.overlap == pytest.approx(1 / 3)
+    assert near.keypoints == pytest.approx(0.1 * 2**0.5)
+    assert near.angles == pytest.approx(1)  # 3 degrees of yaw wrong, over three angles

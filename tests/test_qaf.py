@@ -1,0 +1,113 @@
+"""Quantization-aware fine-tuning: the parts are the network, each learns from the float one, and only it changes."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+
+import pytest
+
+pytest.importorskip("torch", reason="needs the extra `train`")
+import torch
+
+from blazeposer.resources import models_dir
+from blazeposer_training.int8.calibrate import quantize
+from blazeposer_training.int8.qaf import WHOLE, Budget, Lesson, Tuning, fine_tune, train_whole
+from blazeposer_training.int8.quantized import QuantizedBlazePoser
+from blazeposer_training.network.model import BlazePoser
+from blazeposer_training.network.weights import load
+from blazeposer_training.pictures.bank import Bank, read_bank
+from blazeposer_training.pictures.batches import training_batches
+from pools import write_backgrounds, write_pool
+
+SMALL = Budget(batches=1, backbone_epochs=(1, 1), head_epochs=1, polish_steps=1)
+
+
+@pytest.fixture(scope="module")
+def bank(tmp_path_factory: pytest.TempPathFactory) -> Bank:
+    folder = tmp_path_factory.mktemp("pools")
+    faces = [{"file": f"{i:06d}.png", "geodesic_spread": 2, "split": "train", "yaw": 8 * i, "pitch": 5, "roll": 0}
+             for i in range(6)]  # fmt: skip
+    write_pool(folder, "aflw", faces)
+    write_backgrounds(folder)
+    return read_bank(folder, ("aflw",), "train")
+
+
+@pytest.fixture(scope="module")
+def teacher() -> BlazePoser:
+    return load(models_dir() / "blazeposer.safetensors").eval()
+
+
+@pytest.fixture(scope="module")
+def calibrated(teacher: BlazePoser, bank: Bank) -> QuantizedBlazePoser:
+    model = QuantizedBlazePoser(copy.deepcopy(teacher)).eval()
+    quantize(model, next(training_batches(bank, 25, range(1), 0)).pictures.numpy())
+    return model
+
+
+@pytest.fixture
+def tuning(calibrated: QuantizedBlazePoser, teacher: BlazePoser) -> Tuning:
+    torch.manual_seed(0)
+    return Tuning(copy.deepcopy(calibrated), teacher, SMALL)
+
+
+@pytest.fixture
+def lesson(tuning: Tuning, bank: Bank) -> Lesson:
+    return tuning.lesson(next(training_batches(bank, 8, range(1), 1)))
+
+
+def test_the_parts_are_the_network(tuning: Tuning) -> None:
+    parts = tuning.parts()
+    assert [part.name for part in parts] == [
+        "backbone to the 16x16 map", "backbone to the 8x8 map", "detection heads", "pose heads",
+    ]  # fmt: skip
+    operations = [operation for part in parts for operation in part.operations]
+    assert sorted(operation.output for operation in operations) == sorted(
+        operation.output for operation in tuning.student.operations
+    )
+    assert parts[0].operations[-1].output == parts[0].output == "backbone.blocks.10"
+
+
+def test_each_part_learns_by_itself(tuning: Tuning, lesson: Lesson) -> None:
+    """Its loss on a batch falls, and no weight of another part moves."""
+    for part in tuning.parts():
+        names = {operation.output for operation in part.operations}
+        before = copy.deepcopy(tuning.student.network.state_dict())
+        with torch.no_grad():
+            first = part.loss(tuning.student.extend(tuning.values(lesson), part.operations), lesson)
+        inputs = dict(lesson.inputs)
+        tuning.tune(replace(part, epochs=30), [lesson])
+        with torch.no_grad():
+            tensors = {name: tuning.student.quantizer(name).values(levels) for name, levels in inputs.items()}
+            assert part.loss(tuning.student.extend(tensors, part.operations), lesson) < first, part.name
+        after = tuning.student.network.state_dict()
+        moved = {name.rpartition(".")[0] for name in before if not torch.equal(before[name], after[name])}
+        assert moved
+        assert moved <= names
+
+
+def test_what_lies_before_a_part_is_kept_as_its_int8_levels(tuning: Tuning, lesson: Lesson, bank: Bank) -> None:
+    parts = tuning.parts()
+    pictures = next(training_batches(bank, 8, range(1), 1)).pictures
+    for part in parts[:2]:
+        tuning.tune(part, [lesson])
+    assert set(lesson.inputs) == {part.output for part in parts[:2]}
+    with torch.no_grad():
+        image = tuning.student.quantizer("image").values(pictures.permute(0, 3, 1, 2).float() - 128)
+        tensors = tuning.student.trace(image)
+    for name, levels in lesson.inputs.items():
+        assert levels.dtype == torch.int8
+        assert torch.equal(tuning.student.quantizer(name).values(levels), tensors[name])
+
+
+def test_all_steps_run_and_are_reported(calibrated: QuantizedBlazePoser, teacher: BlazePoser, bank: Bank) -> None:
+    student = copy.deepcopy(calibrated)
+    done: list[str] = []
+    fine_tune(student, teacher, bank, SMALL, done.append)
+    assert done == [*(part.name for part in Tuning(student, teacher, SMALL).parts()), WHOLE]
+    for name, parameter in student.network.named_parameters():
+        assert torch.isfinite(parameter).all(), name
+    whole = copy.deepcopy(calibrated)
+    train_whole(whole, teacher, bank, SMALL)
+    stem = whole.network.backbone.stem.weight
+    assert not torch.equal(stem, calibrated.network.backbone.stem.weight)

@@ -1,0 +1,270 @@
+"""Quantization-aware fine-tuning (QAF), part by part, each part taught by the float network's own outputs for it.
+
+As in Abbaszadeh's thesis (Politecnico di Milano, 2025) the network is cut into parts. Each in turn is quantized and
+tuned against soft labels of its own, which the float network gave once and which are kept: feature maps at the ends of
+the backbone's parts, logits and boxes for detection, rotations and angle bins for pose. What lies before a part is
+quantized and at rest, so that its outputs, too, are computed once and kept, in INT8. A short polish of all parts
+together follows, towards the labels' rotations and the float network's detections.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from blazeposer.contract import GRIDS
+
+from ..learning.learner import Fit, progress, to_input
+from ..learning.losses import (
+    AngleBins,
+    Detections,
+    Pose,
+    Target,
+    angle_error,
+    angles_from_rotation,
+    chordal,
+    detection_terms,
+    detections,
+    inside_boxes,
+    pose_weights,
+    rotation_from_six,
+    soft_bins,
+    total_loss,
+)
+from ..learning.processes import Processes
+from ..network.graph import INPUT, Operation
+from ..network.model import BlazePoser
+from ..pictures.bank import Bank
+from ..pictures.batches import Batch, training_batches
+from .quantized import QuantizedBlazePoser
+
+BATCH = 64
+SEED = 20260102
+"""Of pictures, their order and the bins' first weights."""
+WHOLE = "all parts together"
+
+Tensors = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long the parts are tuned, and how fast. The defaults are what the shipped file was made with."""
+
+    batches: int = 128
+    """Of pictures whose soft labels are kept: 10 MB each."""
+    backbone_epochs: tuple[int, int] = (4, 10)
+    """Over them, of the parts to the 16x16 and to the 8x8 map; a step of the second costs a tenth of the first's."""
+    head_epochs: int = 12
+    rate: float = 3e-4
+    """Peak of AdamW's rate in the parts, for weights, logarithms of scales and zero points / 256 alike."""
+    polish_steps: int = 300
+    polish_rate: float = 1e-4
+    warmup: int = 20
+    """Steps until either peak."""
+    average: float = 0.98
+    """Share that the moving average of the polished weights, which is what ships, keeps at a step."""
+
+
+@dataclass
+class Lesson:
+    """A batch of pictures, and what the float network says of it."""
+
+    inputs: Tensors
+    """What the part at hand reads, as INT8 levels in NCHW, by the name of the tensor."""
+    taps: tuple[Tensor, Tensor]
+    rotation: Tensor
+    """(N, 320, 6)."""
+    log_error: Tensor
+    """(N, 320)."""
+    target: Target
+
+
+@dataclass(frozen=True)
+class Part:
+    """Operations that are tuned together, the loss of their outputs, and how often they see all lessons.
+
+    `output` is the tensor that later parts read, of a part of the backbone.
+    """
+
+    name: str
+    operations: list[Operation]
+    loss: Callable[[Tensors, Lesson], Tensor]
+    epochs: int
+    output: str = ""
+
+
+class Tuning:
+    """A calibrated INT8 network, which is tuned in place, and the float one that it is to equal."""
+
+    def __init__(self, student: QuantizedBlazePoser, teacher: BlazePoser, budget: Budget) -> None:
+        self.student, self.teacher, self.budget = student, teacher.eval().requires_grad_(False), budget
+        self.bins = AngleBins(teacher.architecture.pose_hidden)
+        """From the student's hidden layers; needed in tuning only."""
+
+    def parts(self) -> list[Part]:
+        """In the order in which they are tuned."""
+        backbone: tuple[list[Operation], list[Operation]] = ([], [])
+        heads: dict[str, list[Operation]] = {"detection": [], "pose": []}
+        architecture = self.teacher.architecture
+        first = architecture.taps[0]
+        for operation in self.student.operations:
+            name = operation.output.split(".")
+            if name[0] == "backbone":
+                backbone[name[1] == "blocks" and int(name[2]) > first].append(operation)
+            else:
+                head = "detection" if name[0].startswith(("regressors", "scores")) else "pose"
+                heads[head].append(operation)
+        return [
+            *(
+                Part(f"backbone to the {grid.side}x{grid.side} map", operations, self._features(tap), epochs, block)
+                for tap, (grid, operations, epochs, block) in enumerate(
+                    zip(GRIDS, backbone, self.budget.backbone_epochs, self._taps(), strict=True)
+                )
+            ),
+            Part("detection heads", heads["detection"], self._detection, self.budget.head_epochs),
+            Part("pose heads", heads["pose"], self._pose, self.budget.head_epochs),
+        ]
+
+    def _taps(self) -> list[str]:
+        return [f"backbone.blocks.{index}" for index in self.teacher.architecture.taps]
+
+    @torch.no_grad()
+    def lesson(self, batch: Batch) -> Lesson:
+        """The float network's soft labels of a batch."""
+        image = to_input(batch.pictures)
+        taps = self.teacher.backbone(image)
+        rotation_16, rotation_8, error_16, error_8 = self.teacher.pose(taps)
+        return Lesson(
+            {INPUT: pixels(batch.pictures).char()},
+            (taps[0].bfloat16(), taps[1].bfloat16()),
+            torch.cat([rotation_16, rotation_8], dim=1),
+            torch.cat([error_16, error_8], dim=1)[..., 0],
+            Target(detections(self.teacher, taps), batch.rotations, batch.boxes, batch.weights, batch.spread),
+        )
+
+    def values(self, lesson: Lesson) -> Tensors:
+        """The inputs of a lesson, dequantized."""
+        return {name: self.student.quantizer(name).values(levels) for name, levels in lesson.inputs.items()}
+
+    def tune(self, part: Part, lessons: list[Lesson]) -> None:
+        """Tune a part; then the lessons hold what comes behind it."""
+        parameters = [p for operation in part.operations for p in self._parameters(operation)]
+        total = part.epochs * len(lessons)
+        fit = Fit([*parameters, *self.bins.parameters()], self.budget.rate, total, self.budget.warmup, 0, Processes())
+        order = torch.cat([torch.randperm(len(lessons)) for _ in range(part.epochs)]).tolist()
+        for index in progress(iter(order), total, part.name):
+            lesson = lessons[index]
+            fit.step(part.loss(self.student.extend(self.values(lesson), part.operations), lesson))
+        if not part.output:
+            return
+        for lesson in progress(iter(lessons), len(lessons), "its outputs"):
+            with torch.no_grad():
+                tensors = self.student.extend(self.values(lesson), part.operations)
+                lesson.inputs.pop(INPUT, None)
+                lesson.inputs[part.output] = self.student.quantizer(part.output).levels(tensors[part.output]).char()
+
+    def _parameters(self, operation: Operation) -> Iterator[nn.Parameter]:
+        """What an operation learns: its weights and the scale of its output."""
+        if operation.has_weights:
+            yield from self.student.layer(operation).parameters()
+        if self.student.source[operation.output] == operation.output:
+            quantizer = self.student.quantizer(operation.output)
+            yield from (parameter for parameter in quantizer.parameters() if parameter.requires_grad)
+
+    def _features(self, tap: int) -> Callable[[Tensors, Lesson], Tensor]:
+        """Mean squared distance of a tapped map from the float one's, relative to its power."""
+
+        def loss(tensors: Tensors, lesson: Lesson) -> Tensor:
+            wanted = lesson.taps[tap].float()
+            return (tensors[self._taps()[tap]] - wanted).square().mean() / wanted.square().mean()
+
+        return loss
+
+    def _detection(self, tensors: Tensors, lesson: Lesson) -> Tensor:
+        terms = detection_terms(found(tensors), lesson.target, inside_boxes(lesson.target.boxes))
+        return torch.stack(list(terms.values())).sum()
+
+    def _pose(self, tensors: Tensors, lesson: Lesson) -> Tensor:
+        """Distances of rotations, angles, bins and errors from the float network's, cell by cell."""
+        target, pose = lesson.target, self.pose(tensors)
+        cells, _, _ = pose_weights(target.detections.logits, inside_boxes(target.boxes), target.boxes, target.weights)
+        image, cell = torch.nonzero(cells, as_tuple=True)
+        label, predicted = (rotation_from_six(six[image, cell]) for six in (lesson.rotation, pose.rotation))
+        soft = soft_bins(angles_from_rotation(label))
+        entropy = -(soft * pose.bins[image, cell].log_softmax(-1)).sum(-1).mean(-1)
+        error = (pose.log_error - lesson.log_error)[image, cell].abs()
+        distance = chordal(predicted, label) + angle_error(predicted, label) + 0.1 * entropy + 0.1 * error
+        return (cells[image, cell] * distance).sum() / cells.sum().clamp(min=1e-6)
+
+    def pose(self, tensors: Tensors) -> Pose:
+        """What the student's pose heads say."""
+        rotation = torch.cat([tensors[f"rotation_{grid.side}"] for grid in GRIDS], dim=1)
+        error = torch.cat([tensors[f"error_{grid.side}"] for grid in GRIDS], dim=1)
+        return Pose(rotation, error[..., 0], self.bins([tensors[f"poses.{tap}.hidden"] for tap in range(len(GRIDS))]))
+
+    def polish(self, batches: Iterator[Batch], steps: int) -> None:
+        """Tune everything together, towards the labels' rotations and the float network's detections."""
+        free = [p for operation in self.student.operations for p in self._parameters(operation)]
+        fit = Fit([*free, *self.bins.parameters()], self.budget.polish_rate, steps, self.budget.warmup, 0, Processes())
+        average = [parameter.detach().clone() for parameter in free]
+        for step, batch in enumerate(progress(batches, steps, WHOLE)):
+            with torch.no_grad():
+                wanted = detections(self.teacher, self.teacher.backbone(to_input(batch.pictures)))
+            tensors = self.student.trace(self.student.quantizer(INPUT).values(pixels(batch.pictures)))
+            target = Target(wanted, batch.rotations, batch.boxes, batch.weights, batch.spread)
+            loss, _ = total_loss(found(tensors), self.pose(tensors), target)
+            fit.step(loss)
+            decay = min(self.budget.average, step / (step + 10))
+            for kept, new in zip(average, free, strict=True):
+                kept.lerp_(new.detach(), 1 - decay)
+        with torch.no_grad():
+            for parameter, kept in zip(free, average, strict=True):
+                parameter.copy_(kept)
+
+
+def fine_tune(
+    student: QuantizedBlazePoser, teacher: BlazePoser, bank: Bank, budget: Budget,
+    done: Callable[[str], None] = lambda _: None, workers: int = 0,
+) -> None:  # fmt: skip
+    """Tune a calibrated network part by part, then as a whole; `done` hears of each step's end."""
+    torch.manual_seed(SEED)
+    tuning = Tuning(student, teacher, budget)
+    kept = training_batches(bank, BATCH, range(budget.batches), SEED, workers=workers)
+    lessons = [tuning.lesson(batch) for batch in progress(kept, budget.batches, "soft labels")]
+    for part in tuning.parts():
+        tuning.tune(part, lessons)
+        done(part.name)
+    lessons.clear()
+    tuning.polish(_fresh(bank, budget, budget.polish_steps, workers), budget.polish_steps)
+    done(WHOLE)
+
+
+def train_whole(
+    student: QuantizedBlazePoser, teacher: BlazePoser, bank: Bank, budget: Budget, workers: int = 0
+) -> None:  # fmt: skip
+    """What QAF is compared with: as many steps through the whole network from the start (quantization-aware training)
+    as `fine_tune` takes through its largest part and in the polish."""
+    torch.manual_seed(SEED)
+    steps = budget.backbone_epochs[0] * budget.batches + budget.polish_steps
+    Tuning(student, teacher, budget).polish(_fresh(bank, budget, steps, workers), steps)
+
+
+def _fresh(bank: Bank, budget: Budget, steps: int, workers: int) -> Iterator[Batch]:
+    """Batches that are not among those of the soft labels."""
+    return training_batches(bank, BATCH, range(budget.batches, budget.batches + steps), SEED, workers=workers)
+
+
+def found(tensors: Tensors) -> Detections:
+    """Detections of both maps joined."""
+    logits, regressors = (
+        torch.cat([tensors[f"{kind}_{grid.side}"] for grid in GRIDS], dim=1) for kind in ("scores", "regressors")
+    )
+    return Detections(logits[..., 0], regressors)
+
+
+def pixels(pictures: Tensor) -> Tensor:
+    """uint8 (N, 128, 128, 3) as levels of the input (N, 3, 128, 128), -128 to 127, in float."""
+    return pictures.permute(0, 3, 1, 2).float() - 128

@@ -1,0 +1,145 @@
+"""blazeposer quantizing --data DIR --output docs/quantization.md
+
+What each step of quantization costs and wins back: plain post-training quantization, the fine-tuning part by part after
+each of its parts, and quantization-aware training of the whole network at once for as many steps. Every row is a tflite
+file run by LiteRT's reference kernels on the pools' `val` split.
+"""
+
+from __future__ import annotations
+
+import copy
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import numpy as np
+import torch
+from rich.progress import track
+
+from blazeposer.errors import InputError
+from blazeposer.interpreter import Network, open_network
+from blazeposer.output import make_folder
+from blazeposer.resources import models_dir
+from blazeposer.rotation import angles_from_rotation
+
+from ..evaluation.detection import Agreement, Answers, agreement
+from ..evaluation.metrics import Scores, find, score
+from ..int8.export import activation_quantization, float_layers, int8_layers
+from ..int8.flatbuffer import write_tflite
+from ..int8.qaf import BATCH, Budget, fine_tune, train_whole
+from ..int8.quantize import WORKERS, calibrated, calibration_images
+from ..int8.quantized import QuantizedBlazePoser
+from ..learning.learner import console
+from ..learning.processes import share_cores
+from ..network.weights import load
+from ..pictures import data
+from ..pictures.bank import read_bank
+from ..pictures.batches import Batch, validation_batches
+
+IMAGES = 300
+"""To set the ranges with."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table."""
+
+    name: str
+    scores: Scores
+    near: Agreement
+
+
+class Judge:
+    """Measures files on validation batches, beside the float network's."""
+
+    def __init__(self, batches: Sequence[Batch], float_file: bytes) -> None:
+        self.batches = batches
+        self.rotations = np.concatenate([batch.rotations.numpy() for batch in batches]).astype(np.float64)
+        self.rows: list[Row] = []
+        self.float: Answers | None = None
+        self.measure("float", float_file)
+
+    def step(self, name: str, model: QuantizedBlazePoser) -> None:
+        """Measure a quantized network as it is now."""
+        self.measure(name, write_tflite(int8_layers(model), activation_quantization(model)))
+
+    def measure(self, name: str, file: bytes) -> None:
+        """Add a row."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "step.tflite")
+            path.write_bytes(file)
+            found = self._answers(open_network(path), name)
+        self.float = self.float or found
+        scores = score(found, self.rotations, angles_from_rotation(self.rotations))
+        self.rows.append(Row(name, scores, agreement(found, self.float, self.rotations)))
+        console.print(f"{name}: {scores.line()}")
+
+    def _answers(self, network: Network, name: str) -> Answers:
+        found: Answers = []
+        for batch in track(self.batches, f"measuring {name}", console=console):
+            for picture, box in zip(batch.pictures.numpy(), batch.boxes.numpy().astype(np.float64), strict=True):
+                found.append(find(network.outputs(picture), box))
+        return found
+
+
+@click.command(short_help="Compare ways to quantize.")
+@click.option("--data", "folder", help="Folder of the pools (default: BLAZEPOSER_DATA).")
+@click.option("--weights", type=click.Path(path_type=Path), help="Float weights (default: models/).")
+@click.option("--output", type=click.Path(path_type=Path), help="Write the table as a page in Markdown.")
+def command(folder: str | None, weights: Path | None, output: Path | None) -> None:
+    """Compare plain quantization, fine-tuning part by part, and training of the whole."""
+    torch.set_flush_denormal(True)
+    share_cores(WORKERS)
+    path = data.data_folder(folder)
+    if output:
+        make_folder(output.parent)
+    network, budget = load(weights or models_dir() / "blazeposer.safetensors"), Budget()
+    checks = list(validation_batches(read_bank(path, data.TRAINING_POOLS, "val", report=console.print), 64))
+    judge = Judge(checks, write_tflite(float_layers(network), {}))
+    plain = calibrated(network, calibration_images(path, IMAGES, console.print), console)
+    judge.step("plain", plain)
+    bank = read_bank(path, data.TRAINING_POOLS, "train", report=console.print)
+    student = copy.deepcopy(plain)
+    fine_tune(student, network, bank, budget, lambda name: judge.step(f"part by part: {name}", student), WORKERS)
+    student = copy.deepcopy(plain)
+    train_whole(student, network, bank, budget, WORKERS)
+    judge.step("all at once, as many steps", student)
+    page = table(judge.rows, budget)
+    click.echo(page)
+    if output:
+        try:
+            output.write_text(page, encoding="utf-8")
+        except OSError as error:
+            raise InputError(f"{output}: cannot write the page ({error.strerror}): check --output") from error
+
+
+def table(rows: Sequence[Row], budget: Budget) -> str:
+    """The page."""
+    lines = [
+        "| | MAE | yaw | pitch | roll | geodesic | recall | MAE above float's, same faces | IoU with float's boxes | "
+        "keypoints' distance from float's |",
+        "|---|" + "---:|" * 9,
+    ]
+    for row in rows:
+        figures = (row.scores.mean, *row.scores.errors.mean(0).tolist(), row.scores.mean_geodesic)
+        near = row.near
+        lines.append(
+            f"| {row.name} | {' | '.join(f'{value:.2f}' for value in figures)} | {row.scores.recall:.4f} | "
+            f"{near.angles:+.3f} | {near.overlap:.3f} | {100 * near.keypoints:.2f} % |"
+        )
+    steps = budget.backbone_epochs[0] * budget.batches
+    whole = steps + budget.polish_steps
+    return f"""\
+# Quantization
+
+Made by `blazeposer quantizing --data DIR --output quantization.md`: {len(rows[0].scores.labels)} faces of the pools'
+`val` split, degrees. Every row is a tflite file, run by LiteRT's reference kernels. Keypoints: share of the picture.
+
+{chr(10).join(lines)}
+
+Part by part, each row has the parts above it tuned and the rest as plain quantization left it: {steps} steps of
+{BATCH} pictures through the backbone up to the 16x16 map, the parts behind it on cached INT8 features, and
+{budget.polish_steps} steps through everything. All at once has {whole} steps through everything, at the polish's rate.
+"""
