@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint typecheck models clean
+.PHONY: demo test lint typecheck models m7 decode-time page-latency soak clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/blazeposer demo
@@ -24,6 +24,20 @@ models: $(VENV)/all.stamp # from the data in BLAZEPOSER_DATA, over an hour on tw
 	$(BIN)/blazeposer quantize
 	$(BIN)/blazeposer evaluate --record
 	$(BIN)/blazeposer evaluate --record --model models/blazeposer_float.tflite
+	$(BIN)/blazeposer detection --record
+	$(BIN)/blazeposer figures README.md models/README.md
+
+m7: $(VENV)/demo.stamp # heap on an emulated Cortex-M7, see tests/m7/README.md; MICROPYTHON=folder of its source
+	@cd tests && $(abspath $(BIN))/python -m m7.run $(if $(MICROPYTHON),"$(abspath $(MICROPYTHON))")
+
+decode-time: $(VENV)/demo.stamp
+	@cd tests && $(abspath $(BIN))/python -m decode_time
+
+page-latency: $(VENV)/all.stamp # needs Chromium
+	@cd tests && $(abspath $(BIN))/python -m page_latency $(if $(PICTURE),"$(abspath $(PICTURE))")
+
+soak: $(VENV)/all.stamp # watches the virtual camera for MINUTES, by default ten
+	@cd tests && $(abspath $(BIN))/python -m soak $(MINUTES)
 
 clean:
 	rm -rf $(VENV) out build dist .mypy_cache .pytest_cache .ruff_cache
@@ -33,7 +47,7 @@ $(VENV)/demo.stamp: pyproject.toml | $(BIN)/python
 	touch $@
 
 $(VENV)/all.stamp: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --disable-pip-version-check -e '.[demo,train,dev]'
+	$(BIN)/python -m pip install --disable-pip-version-check -e '.[demo,peers,train,dev]'
 	touch $@ $(VENV)/demo.stamp
 
 $(BIN)/python:

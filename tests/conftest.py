@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +17,9 @@ from blazeposer.errors import BlazePoserError
 from blazeposer.prepare import Image
 from blazeposer.resources import default_model
 from blazeposer.sources import read_image
+
+# A shell's background jobs ignore Ctrl-C, and so would all that the tests start and then interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Run(NamedTuple):

@@ -220,7 +220,7 @@ def test_micro_runtime_from_the_command_line(blazeposer_command: CommandLine, po
         (["bare"], "bare: no pictures in this folder"),
         (["99"], "camera 99: no such camera"),
         (["good.png", "--model", "missing.tflite"], "missing.tflite: cannot read the model"),
-        (["good.png", "--model", "text.jpg"], "text.jpg: not a tflite model"),
+        (["good.png", "--model", "text.jpg"], "text.jpg: not a tflite file"),
         (["good.png", "--threshold", "1.5"], "the threshold is 1.5"),
         (["good.png", "--runtime", "gpu"], "'gpu' is not one of"),
         (["good.png", "--output", "good.png"], "would overwrite the input"),

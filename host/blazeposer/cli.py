@@ -24,13 +24,32 @@ class Entry(NamedTuple):
 
 COMMANDS = {
     "detect": Entry("blazeposer.commands.detect", "", "Find faces and their pose in pictures, videos or a webcam."),
+    "watch": Entry("blazeposer.commands.watch", "", "Show a camera's faces live, and pass them on."),
+    "replay": Entry("blazeposer.commands.replay", "", "Show a recorded session at its own pace."),
+    "plot": Entry("blazeposer.commands.plot", "watch", "Draw a recorded session."),
+    "bench": Entry("blazeposer.commands.bench", "", "Time the network beside its peers, and compare their accuracy."),
+    "package": Entry("blazeposer.commands.package", "", "Put everything for a camera into one folder."),
+    "deploy": Entry("blazeposer.commands.deploy", "", "Bring the network onto a camera, and prove that it runs."),
+    "status": Entry("blazeposer.commands.status", "", "Compare what is on a camera with a bundle."),
+    "restore": Entry("blazeposer.commands.restore", "", "Bring back what a deploy replaced."),
     "demo": Entry("blazeposer.demo.command", "demo", "Run the whole path on a virtual camera and draw what it sees."),
     "camera": Entry("blazeposer.camera.command", "demo", "Start the virtual camera and print its port."),
+    "check": Entry("blazeposer.commands.check", "", "Tell whether a model loads on which boards, and why not."),
+    "inspect": Entry("blazeposer.commands.inspect", "", "Show what a model costs, and draw its memory over time."),
+    "compile": Entry("blazeposer.commands.compile", "", "Make the file that a board with an NPU runs."),
     "train": Entry("blazeposer_training.learning.train", "train", "Train the network in float."),
     "ablate": Entry("blazeposer_training.studies.ablate", "train", "Compare losses and heads of the pose."),
-    "levers": Entry("blazeposer_training.studies.levers", "dev", "Weigh the levers on the network's size."),
+    "levers": Entry("blazeposer_training.studies.levers", "train", "Weigh the levers on the network's size."),
     "quantize": Entry("blazeposer_training.int8.quantize", "train", "Make the INT8 network of a float one."),
     "evaluate": Entry("blazeposer_training.evaluation.evaluate", "train", "Measure a network on labelled faces."),
+    "detection": Entry(
+        "blazeposer_training.evaluation.detection", "train", "Compare detections with the original BlazeFace."
+    ),
+    "quantizing": Entry("blazeposer_training.studies.quantizing", "train", "Compare ways to quantize."),
+    "figures": Entry("blazeposer_training.evaluation.figures", "train", "Write the manifests' figures into pages."),
+    "tracking": Entry(
+        "blazeposer_training.evaluation.tracking.command", "train", "Measure smoothing, closer look and positions."
+    ),
     "label": Entry("blazeposer_training.labels.label", "train", "Make a training pool of one's own photos."),
 }
 

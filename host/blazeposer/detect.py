@@ -12,6 +12,8 @@ from blazeposer.prepare import Image, camera_input, clean_input, square_crop, sq
 from blazeposer.resources import default_model
 
 InputPath = Literal["clean", "camera"]
+Region = tuple[int, int, int]
+"""A square inside a picture: x, y, side in pixels."""
 
 
 class Detector:
@@ -35,11 +37,15 @@ class Detector:
         self.max_faces = max_faces
 
     def __call__(self, image: Image) -> list[Face]:
-        if self.input == "camera":
-            square, (x, y, side) = square_crop(image)
-            tensor = camera_input(square)
+        return self.look(image, None, self.threshold)
+
+    def look(self, image: Image, region: Region | None, threshold: float) -> list[Face]:
+        """Faces of another threshold, seen in a region only; None is what a call sees."""
+        if region:
+            x, y, side = region
+            square = image[y : y + side, x : x + side]
         else:
-            square, (x, y, side) = square_pad(image)
-            tensor = clean_input(square)
-        faces = decode(self.network.outputs(tensor), self.threshold, self.max_faces)
+            square, (x, y, side) = square_crop(image) if self.input == "camera" else square_pad(image)
+        tensor = camera_input(square) if self.input == "camera" else clean_input(square)
+        faces = decode(self.network.outputs(tensor), threshold, self.max_faces)
         return [face.moved(x, y, side, side) for face in faces]

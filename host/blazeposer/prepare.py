@@ -21,9 +21,11 @@ def square_crop(image: Image) -> tuple[Image, tuple[int, int, int]]:
 
 def square_pad(image: Image) -> tuple[Image, tuple[int, int, int]]:
     """The picture in the middle of the smallest square around it, black beside it, and where that square lies: (x, y,
-    side) in pixels of the picture, so x or y is 0 or less."""
+    side) in pixels of the picture, so x or y is 0 or less. A square picture is returned itself."""
     height, width = image.shape[:2]
     side = max(height, width)
+    if height == width:
+        return image, (0, 0, side)
     left, top = (side - width) // 2, (side - height) // 2
     padded = np.zeros((side, side, 3), np.uint8)
     padded[top : top + height, left : left + width] = image

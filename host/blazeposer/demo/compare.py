@@ -13,7 +13,7 @@ from blazeposer.contract import ANGLES
 from blazeposer.decode import Face
 from blazeposer.demo.sequence import SIDE, Frame, Person
 from blazeposer.errors import BlazePoserError
-from blazeposer.rotation import rotation_from_angles
+from blazeposer.live.faces import from_streamed
 from blazeposer.stream import StreamedFace
 
 Found = Mapping[int, Sequence[Face]]
@@ -26,9 +26,7 @@ MAX_OFFSET = 0.5
 
 def face_in_picture(face: StreamedFace) -> Face:
     """A streamed face in the frame's pixels, as the drawing functions take it."""
-    rotation = rotation_from_angles(face.angles)
-    window = Face(face.box, face.score, np.array(face.keypoints), rotation, face.err)
-    return window.moved(0, 0, TO_PICTURE, TO_PICTURE)
+    return from_streamed(face).moved(0, 0, TO_PICTURE, TO_PICTURE)
 
 
 def match(frame: Frame, faces: Sequence[Face]) -> list[tuple[Person, Face]]:

@@ -57,13 +57,16 @@ class Portrait:
 
     def paste(self, scene: Image, angles: ArrayLike, scale: float, middle: tuple[float, float]) -> None:
         """Draw the person into `scene` (h, w, 3), in place, with the head as `placed` has it."""
+        self.draw(scene, self.placed(angles, scale, middle), scale, middle)
+
+    def draw(self, scene: Image, mesh: Floats, scale: float, middle: tuple[float, float]) -> None:
+        """Draw the body as `paste` does, and the head with its mesh (n, 3) where it is in pixels of the scene."""
         height, width = scene.shape[:2]
         place = np.column_stack([np.eye(2) * scale, np.array(middle) - scale * HEAD_MIDDLE])
         layer = self.body.astype(np.float32)
         layer[..., :3] *= layer[..., 3:] / 255
         _over(scene, np.asarray(cv2.warpAffine(layer, place, (width, height), flags=cv2.INTER_LINEAR), np.float32))
 
-        mesh = self.placed(angles, scale, middle)
         low = np.floor(mesh[:, :2].min(0)).astype(int) - 1
         high = np.ceil(mesh[:, :2].max(0)).astype(int) + 2
         w, h = (high - low).tolist()

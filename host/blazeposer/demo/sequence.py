@@ -58,7 +58,7 @@ class Frame:
 
     @cached_property
     def picture(self) -> Image:
-        picture = _room().copy()
+        picture = room().copy()
         for person in self.people:
             _portrait().paste(picture, person.angles, person.scale, person.middle)
         return picture
@@ -108,7 +108,7 @@ def _portrait() -> Portrait:
 
 
 @cache
-def _room() -> Image:
+def room() -> Image:
     """A drawn office, out of focus: wall, window, shelves with books."""
     fall = np.linspace(1.08, 0.78, SIDE)[:, None, None] * np.linspace(1.05, 0.85, SIDE)[None, :, None]
     room = (fall * [196, 188, 176]).clip(0, 255).astype(np.uint8)
