@@ -13,10 +13,12 @@ import pytest
 import blazeposer
 from blazeposer.camera.micropython import check_platform
 from blazeposer.cli import main
+from blazeposer.deploy.bundle import MODEL, Bundle, make
 from blazeposer.errors import BlazePoserError
 from blazeposer.prepare import Image
 from blazeposer.resources import default_model
 from blazeposer.sources import read_image
+from standin import standin
 
 # A shell's background jobs ignore Ctrl-C, and so would all that the tests start and then interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -66,6 +68,20 @@ def model_path() -> Path:
 def float_model_path(model_path: Path) -> Path:
     """The committed float network."""
     return model_path.with_name("blazeposer_float.tflite")
+
+
+@pytest.fixture(scope="session")
+def small_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A stand-in for the network, see `standin`."""
+    path = tmp_path_factory.mktemp("model") / MODEL
+    path.write_bytes(standin())
+    return path
+
+
+@pytest.fixture(scope="session")
+def bundle(small_model: Path) -> Bundle:
+    """The stand-in and the board's scripts, for any board."""
+    return make(small_model)
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+
 from blazeposer.camera import VirtualCamera
 from blazeposer.deploy import romfs, run
 from blazeposer.deploy.bundle import MODEL, Bundle
@@ -12,6 +14,8 @@ from blazeposer.deploy.camera import SUFFIX, Advance, State
 from blazeposer.deploy.plan import Plan, Store
 from blazeposer.deploy.run import Outcome, Status
 
+FRAME = np.full((240, 320, 3), 90, np.uint8)
+"""A grey picture for cameras whose picture does not matter."""
 MAIN = b"import time\nwhile True:\n    print('mine')\n    time.sleep_ms(50)\n"
 STOCK = {"haarcascade_frontalface.cascade": bytes(range(256)) * 12, "models/person.tflite": b"\x07\x1f" * 1500}
 """Stands for what a camera has in ROMFS when it is bought."""

@@ -64,10 +64,7 @@ def strange_operation(model: Any) -> None:
 
 
 def custom_operation(model: Any) -> None:
-    for code in model.operatorCodes:
-        if code.builtinCode == schema.BuiltinOperator.ADD:
-            code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.CUSTOM
-            code.customCode = "ethos-u"
+    _own_addition(model, "ethos-u")
 
 
 def five_dimensions(model: Any) -> None:
@@ -76,10 +73,14 @@ def five_dimensions(model: Any) -> None:
 
 
 def own_operation(model: Any) -> None:
+    _own_addition(model, "MyAddition")
+
+
+def _own_addition(model: Any, name: str) -> None:
     for code in model.operatorCodes:
         if code.builtinCode == schema.BuiltinOperator.ADD:
             code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.CUSTOM
-            code.customCode = "MyAddition"
+            code.customCode = name
 
 
 def integer_input(model: Any) -> None:

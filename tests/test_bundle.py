@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from blazeposer.boards import find
@@ -23,16 +22,8 @@ from blazeposer.deploy.mpremote import mpremote
 from blazeposer.errors import BlazePoserError
 from blazeposer.resources import board_dir
 from conftest import CommandLine
+from deploying import FRAME
 from standin import standin
-
-FRAME = np.full((240, 320, 3), 90, np.uint8)
-
-
-@pytest.fixture(scope="module")
-def small_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("model") / "small.tflite"
-    path.write_bytes(standin())
-    return path
 
 
 @pytest.fixture

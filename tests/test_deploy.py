@@ -9,31 +9,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
-import numpy as np
 import pytest
 
 from blazeposer.boards import find
 from blazeposer.camera import VirtualCamera
 from blazeposer.deploy import backup as backups
 from blazeposer.deploy import ports, romfs, terminal
-from blazeposer.deploy.bundle import MODEL, Bundle, make
+from blazeposer.deploy.bundle import MODEL, Bundle
 from blazeposer.deploy.plan import Change, Plan
 from blazeposer.errors import BlazePoserError, PortError
 from blazeposer.prepare import Image
 from blazeposer.resources import default_model
 from blazeposer.stream import read_lines
 from conftest import CommandLine
-from deploying import MAIN, STOCK, Silent, deploy, held, in_use, restore, status
-from standin import standin
-
-FRAME = np.full((240, 320, 3), 90, np.uint8)
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    model = tmp_path_factory.mktemp("model") / MODEL
-    model.write_bytes(standin())
-    return make(model)
+from deploying import FRAME, MAIN, STOCK, Silent, deploy, held, in_use, restore, status
 
 
 @pytest.fixture

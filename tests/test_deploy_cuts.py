@@ -9,7 +9,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from queue import Queue
 
-import numpy as np
 import pytest
 
 from blazeposer.boards import find
@@ -17,22 +16,18 @@ from blazeposer.camera import VirtualCamera
 from blazeposer.deploy import romfs
 from blazeposer.deploy.bundle import MODEL, Bundle, make
 from blazeposer.errors import BlazePoserError
-from deploying import STOCK, Silent, deploy, held, in_use, restore, status, truth
-from standin import standin
+from deploying import FRAME, STOCK, Silent, deploy, held, in_use, restore, status, truth
 
 CUTS = 50
 SEED = 6
 RESET = 300  # bytes at least with which mpremote resets a camera
 BOARD = "h7"  # its ROMFS is one block, erased at once: nothing of it survives a cut
 WORKERS = 2
-FRAME = np.full((240, 320, 3), 90, np.uint8)
 
 
 @pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    model = tmp_path_factory.mktemp("model") / MODEL
-    model.write_bytes(standin())
-    return make(model, find(BOARD))
+def bundle(small_model: Path) -> Bundle:
+    return make(small_model, find(BOARD))
 
 
 @pytest.fixture

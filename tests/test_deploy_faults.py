@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import serial
 
@@ -26,23 +25,10 @@ from blazeposer.deploy.bundle import MODEL, Bundle, make
 from blazeposer.deploy.camera import SUFFIX
 from blazeposer.errors import BlazePoserError, PortError
 from conftest import CommandLine
-from deploying import Silent, deploy, held, in_use, restore, status
+from deploying import FRAME, Silent, deploy, held, in_use, restore, status
 from standin import standin
 
-FRAME = np.full((240, 320, 3), 90, np.uint8)
 BOARD = "h7"
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("model") / MODEL
-    path.write_bytes(standin())
-    return path
-
-
-@pytest.fixture(scope="module")
-def bundle(model: Path) -> Bundle:
-    return make(model)
 
 
 @pytest.fixture

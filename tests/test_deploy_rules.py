@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from blazeposer import stream
@@ -23,22 +22,7 @@ from blazeposer.deploy.mpremote import mpremote
 from blazeposer.deploy.plan import STORES, Store, choose_store
 from blazeposer.errors import BlazePoserError, PortError
 from blazeposer.resources import board_dir
-from deploying import MAIN, STOCK, deploy, held, in_use, restore, status
-from standin import standin
-
-FRAME = np.full((240, 320, 3), 90, np.uint8)
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("model") / MODEL
-    path.write_bytes(standin())
-    return path
-
-
-@pytest.fixture(scope="module")
-def bundle(model: Path) -> Bundle:
-    return make(model)
+from deploying import FRAME, MAIN, STOCK, deploy, held, in_use, restore, status
 
 
 @pytest.fixture
@@ -147,34 +131,34 @@ def test_the_shipped_model_loads_from_rom_only_on_small_cameras(board: str, to: 
 
 
 @pytest.mark.parametrize("to", ["flash", "sdcard"])
-def test_n6_takes_models_from_rom_only(model: Path, tmp_path: Path, to: Store) -> None:
+def test_n6_takes_models_from_rom_only(small_model: Path, tmp_path: Path, to: Store) -> None:
     """openmv issue 3272: files under 1 MB fail to load on the N6."""
     compiled = tmp_path / "network_rel.bin"
     compiled.write_bytes(b"NBIN" + bytes(1000))
-    bundle = make(model, find("n6"), stedgeai=compiled)
+    bundle = make(small_model, find("n6"), stedgeai=compiled)
     with pytest.raises(BlazePoserError, match=rf"does not load this model \([\d,]+ bytes\) from /{to}: use --to rom"):
         choose_store(bundle, state("n6"), to)
     assert choose_store(bundle, state("n6"), None) == "rom"
 
 
-def test_the_virtual_n6_refuses_files(needs_virtual_camera: None, model: Path) -> None:
+def test_the_virtual_n6_refuses_files(needs_virtual_camera: None, small_model: Path) -> None:
     """openmv issue 3272."""
     with VirtualCamera([FRAME], board="n6") as camera:
-        (camera.folder / "flash" / MODEL).write_bytes(model.read_bytes())
+        (camera.folder / "flash" / MODEL).write_bytes(small_model.read_bytes())
         with pytest.raises(PortError, match="loads models from /rom only"):
             mpremote(camera.port, "exec", f"import ml; ml.Model('/flash/{MODEL}')")
 
 
 @pytest.mark.usefixtures("needs_virtual_camera")
 @pytest.mark.parametrize(("board", "align"), [("nicla", 16), ("n6", 32)])
-def test_models_in_rom_are_aligned(model: Path, board: str, align: int) -> None:
+def test_models_in_rom_are_aligned(small_model: Path, board: str, align: int) -> None:
     """PyPI openmv-ota, data/boards.json: 32 bytes on the N6, 16 elsewhere; else the first inference fails."""
     with VirtualCamera([FRAME], board=board) as camera:
         load = f"import ml; print(ml.Model('/rom/{MODEL}').len)"
-        camera.device.burn(romfs.pack({"a": b"12345", MODEL: model.read_bytes()}, align))
+        camera.device.burn(romfs.pack({"a": b"12345", MODEL: small_model.read_bytes()}, align))
         camera.reset()
-        assert mpremote(camera.port, "exec", load) == f"{model.stat().st_size}\n"
-        camera.device.burn(misaligned(model.read_bytes(), align))
+        assert mpremote(camera.port, "exec", load) == f"{small_model.stat().st_size}\n"
+        camera.device.burn(misaligned(small_model.read_bytes(), align))
         camera.reset()
         with pytest.raises(PortError, match=f"no multiple of {align}"):
             mpremote(camera.port, "exec", load)
@@ -204,14 +188,14 @@ def test_a_deploy_replaces_the_image_and_keeps_the_files(bundle: Bundle, tmp_pat
 
 
 @pytest.mark.usefixtures("needs_virtual_camera")
-def test_of_two_forms_of_a_module_the_other_goes(model: Path, tmp_path: Path) -> None:
+def test_of_two_forms_of_a_module_the_other_goes(small_model: Path, tmp_path: Path) -> None:
     """MicroPython 1.28, py/builtinimport.c, stat_file_py_or_mpy: a .py is taken before a .mpy of the same name."""
     with VirtualCamera([FRAME], board="h7") as camera:
         (camera.folder / "flash" / "shape.py").write_text("print('py')")
         (camera.folder / "flash" / "shape.mpy").write_bytes(b"M\x06\x00\x1f" + bytes(9))
         assert mpremote(camera.port, "exec", "import shape") == "py\n"
         (camera.folder / "flash" / "blazeposer.py").write_text("old = 1")
-        assert deploy(camera, make(model, find("h7"), mpy=True), tmp_path).record
+        assert deploy(camera, make(small_model, find("h7"), mpy=True), tmp_path).record
         assert not (camera.folder / "flash" / "blazeposer.py").exists()
         assert (camera.folder / "flash" / "blazeposer.mpy").exists()
         restore(camera, tmp_path)
