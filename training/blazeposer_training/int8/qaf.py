@@ -185,7 +185,7 @@ class Tuning:
 
     def _detection(self, tensors: Tensors, lesson: Lesson) -> Tensor:
         terms = detection_terms(found(tensors), lesson.target, inside_boxes(lesson.target.boxes))
-        return torch.stack(list(terms.values())).sum()
+        return terms["scores"] + terms["regressors"]
 
     def _pose(self, tensors: Tensors, lesson: Lesson) -> Tensor:
         """Distances of rotations, angles, bins and errors from the float network's, cell by cell."""
