@@ -349,6 +349,8 @@ def test_train_command_leaves_weights_with_notes(
     assert notes["pools"] == ["aflw"]
     assert notes["recipe"] == asdict(replace(TINY, seed=3))
     assert "val MAE" in done.err
+    again = train.notes(TINY, ("aflw",), output, Scores(*np.ones((2, 3, 3)), *np.ones((2, 3))))
+    assert again["start"] == notes
 
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt

@@ -226,9 +226,10 @@ def score_network(model: BlazePoser, batches: Iterable[Batch]) -> Scores:
 
 
 def notes(recipe: Recipe, pools: tuple[str, ...], start: Path | None, scores: Scores) -> dict[str, object]:
-    """What goes into the weights' file, and from there into the manifest."""
+    """What goes into the weights' file, and from there into the manifest: of weights that start from others, those'
+    notes too."""
     return {
-        "start": start.name if start else f"MediaPipe BlazeFace short range, sha256 {BLAZEFACE_SHA256}",
+        "start": weights.notes(start) if start else f"MediaPipe BlazeFace short range, sha256 {BLAZEFACE_SHA256}",
         "pools": list(pools),
         "labels": "mean rotation of three teacher networks",
         "recipe": asdict(recipe),
