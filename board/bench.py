@@ -69,13 +69,11 @@ print("firmware", omv.version_string())
 print("model.ram", model.ram)
 print("heap in use", gc.mem_alloc(), "free", gc.mem_free())
 print("frames", FRAMES, "faces", faces)
-for name, us in (("snapshot", snapshot_us), ("predict", predict_us), ("decode", decode_us)):
-    print("%s %.2f ms" % (name, us / FRAMES / 1000))
+snapshot, predict, decode = [us / FRAMES / 1000 for us in (snapshot_us, predict_us, decode_us)]
+print("snapshot %.2f ms" % snapshot)
+print("predict %.2f ms" % predict)
+print("decode %.2f ms" % decode)
 print(
     "| %s | %s | %d | %.2f | %.2f | %.2f | %.2f |"
-    % (
-        (omv.board_type(), omv.version_string(), model.ram)
-        + tuple([us / FRAMES / 1000 for us in (snapshot_us, predict_us, decode_us)])
-        + (faces / FRAMES,)
-    )
+    % (omv.board_type(), omv.version_string(), model.ram, snapshot, predict, decode, faces / FRAMES)
 )

@@ -2,7 +2,7 @@
 #
 # Streams faces with head pose over USB: one JSON line a frame, which `blazeposer` on a PC reads.
 # Copy this file, blazeposer.py and tracking.py to the camera, the model to /rom, /sdcard or /flash, then reset it. With
-# SMOOTH it needs one_euro.py too.
+# SMOOTH it needs one_euro.py too. With channel.py, a PC that speaks OpenMV's Protocol V2 gets the same there.
 
 import math
 import os
@@ -80,6 +80,12 @@ from tracking import GUESS, Gaze, Tracker
 poser = BlazePoser(threshold=min(GUESS, THRESHOLD) if CLOSER else THRESHOLD, max_faces=MAX_FACES)
 gaze = Gaze(THRESHOLD)
 tracker = Tracker(SMOOTH)
+try:
+    from channel import Channel
+
+    channel = Channel(MAX_FACES)
+except ImportError:  # No such file, or a firmware without Protocol V2.
+    channel = None
 
 csi0 = csi.CSI()
 csi0.reset()
@@ -118,8 +124,8 @@ while True:
         for _, _, steady in tracks:
             draw(img, steady)
     # Piece by piece, and nothing is kept: long strings find no room in a heap that old faces are strewn over.
-    times = (picture_us / 1000, network_us / 1000, decode_us / 1000)
-    print(head % ((seq, t_ms, clock.fps()) + times), end="")
+    frame = (seq, t_ms, clock.fps(), picture_us / 1000, network_us / 1000, decode_us / 1000)
+    print(head % frame, end="")
     for i, (id, face, steady) in enumerate(tracks):
         print("," if i else "", FACE % (id, face.score, face.err), sep="", end="")
         send_pose(face)
@@ -129,5 +135,7 @@ while True:
             print("}", end="")
         print("}", end="")
     print("]}")
+    if channel:
+        channel.publish(frame, (side, side), tracks)
     tracks = faces = face = steady = None
     seq += 1

@@ -88,7 +88,7 @@ class Tracker:
     def update(self, faces, t_ms):
         """The faces of the picture taken at `t_ms`, each as (id, as it is, steadied)."""
         free = [track for track in self._tracks if t_ms - track.seen < PATIENCE_MS]
-        owners = [None] * len(faces)
+        owners: list = [None] * len(faces)
         while True:
             most = LEAST_OVERLAP
             for i in range(len(faces)):

@@ -181,7 +181,7 @@ def test_a_camera_that_answers_garbage(
 def test_a_camera_whose_answer_is_no_answer(
     camera: VirtualCamera, bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str
 ) -> None:
-    monkeypatch.setattr("blazeposer.deploy.camera._script", lambda name, **values: said)
+    monkeypatch.setattr("blazeposer.deploy.camera.script", lambda name, **values: said)
     before = held(camera)
     fails(camera, bundle, tmp_path)
     assert held(camera) == before
@@ -191,7 +191,7 @@ def test_micropython_that_is_not_openmv(
     camera: VirtualCamera, bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "blazeposer.deploy.camera._script", lambda name, **values: "raise ImportError(\"no module named 'omv'\")"
+        "blazeposer.deploy.camera.script", lambda name, **values: "raise ImportError(\"no module named 'omv'\")"
     )
     assert "not OpenMV's firmware" in fails(camera, bundle, tmp_path)
 

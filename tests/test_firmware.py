@@ -235,6 +235,7 @@ def test_array_gives_its_memory(camera: VirtualCamera, portrait: Image, network:
         ("ml", "Model preprocessing"),
         ("ml.preprocessing", "Normalization"),
         ("omv", "arch board_type version_string"),
+        ("protocol", "is_active register"),
         ("ulab", "numpy"),
         ("ulab.numpy", "ndarray"),
     ],

@@ -33,10 +33,10 @@ def camera(needs_virtual_camera: None) -> Iterator[VirtualCamera]:
 class Watch:
     """A session in a thread; it ends when told."""
 
-    def __init__(self, port: ports.Port, silence: float = 15.0) -> None:
+    def __init__(self, port: ports.Port, silence: float = 15.0, kind: type[UsbLink] = UsbLink) -> None:
         self.moments: list[Moment] = []
         self._stop = threading.Event()
-        self.link = UsbLink(port, silence)
+        self.link = kind(port, silence)
         self._thread = InThread(lambda: run(self.link, [self], fov=FOV))
 
     def show(self, moment: Moment) -> None:

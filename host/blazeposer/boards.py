@@ -16,6 +16,7 @@ Where each figure was read (public sources, mid 2026; none was measured on a cam
                                 none in the AE3's. The Portenta's slot is on its Vision Shield
     arch                        `mpy_args` of boards.json
     cpu, npu                    quick references on docs.openmv.io, PLL comments of board_config.h
+    pyb                         library reference on docs.openmv.io, pyb: STM32 only, and not the N6
 """
 
 from __future__ import annotations
@@ -65,6 +66,8 @@ class Board:
     """What the address of a model in ROMFS is a multiple of."""
     arch: str = "armv7emdp"
     """Architecture of native .mpy files."""
+    pyb: bool = True
+    """Whether the firmware has the module pyb, and with it USB HID."""
 
     @property
     def arena(self) -> int:
@@ -82,15 +85,15 @@ BOARDS = (
     Board("puretherm", "OpenMV Pure Thermal", "Cortex-M7, 480 MHz", ((0x37C5, 0x1205),), "H7", "OPENMVPT 65536 SDRAM",
           heap=8 * MB, romfs=8 * MB, flash=128 * KB, sd=True),
     Board("rt1062", "OpenMV Cam RT1062", "Cortex-M7, 600 MHz", ((0x37C5, 0x1060),), "IMXRT1060",
-          "OMVRT1060 32768 SDRAM", heap=8 * MB, romfs=8 * MB, flash=4 * MB, sd=True),
+          "OMVRT1060 32768 SDRAM", heap=8 * MB, romfs=8 * MB, flash=4 * MB, sd=True, pyb=False),
     Board("portenta", "Arduino Portenta H7", "Cortex-M7, 400 MHz", ((0x2341, 0x045B),), "H7", "PORTENTA H7 8192 SDRAM",
           heap=2560 * KB, romfs=4 * MB, flash=128 * KB, sd=True),
     Board("giga", "Arduino Giga R1", "Cortex-M7, 480 MHz", ((0x2341, 0x0466),), "H7", "GIGA H7 8192 SDRAM",
           heap=2560 * KB, romfs=4 * MB, flash=128 * KB, sd=False),
     Board("ae3", "OpenMV AE3", "Cortex-M55, 400 MHz", ((0x37C5, 0x16E3),), "AE3", "OPENMV AE3",
-          heap=4 * MB, romfs=24 * MB, flash=8 * MB, sd=False, npu="ethos-u55"),
+          heap=4 * MB, romfs=24 * MB, flash=8 * MB, sd=False, npu="ethos-u55", pyb=False),
     Board("n6", "OpenMV N6", "Cortex-M55, 800 MHz", ((0x37C5, 0x1206),), "N6", "OpenMV N6",
-          heap=24 * MB, romfs=24 * MB, flash=4 * MB, sd=True, npu="neural-art", romfs_align=32),
+          heap=24 * MB, romfs=24 * MB, flash=4 * MB, sd=True, npu="neural-art", romfs_align=32, pyb=False),
 )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -29,6 +29,8 @@ RUNTIMES: tuple[Runtime, ...] = get_args(Runtime)
 
 Infer = Callable[[NDArray[Any]], list[NDArray[Any]]]
 """Runs a network: from its input to its outputs, all with a first axis of 1."""
+
+_LARGE_ARENA = 16 << 20
 
 clock = time.perf_counter if sys.platform == "win32" else time.process_time
 """Seconds of this process, all its threads, so that other programs do not count; Windows counts these too coarsely."""
@@ -75,12 +77,17 @@ class Network:
     def outputs(self, image: Image) -> list[NDArray[np.float32]]:
         """Outputs in contract order and in real units, float32, of an image (128, 128, 3) uint8 RGB."""
         raw = self.run(image)
-        if not self.is_int8:
-            return raw
-        return [
-            (tensor.astype(np.float32) - zero_point) * np.float32(scale)
-            for tensor, (scale, zero_point) in zip(raw, self.quantization, strict=True)
-        ]
+        return dequantized(raw, self.quantization) if self.is_int8 else raw
+
+
+def dequantized(
+    raw: Sequence[NDArray[np.int8]], quantization: Sequence[tuple[float, int]]
+) -> list[NDArray[np.float32]]:
+    """Raw int8 tensors in real units, by the (scale, zero point) of each."""
+    return [
+        (tensor.astype(np.float32) - zero_point) * np.float32(scale)
+        for tensor, (scale, zero_point) in zip(raw, quantization, strict=True)
+    ]
 
 
 def open_network(path: Path | str, runtime: Runtime = "reference") -> Network:
@@ -92,7 +99,7 @@ def open_network(path: Path | str, runtime: Runtime = "reference") -> Network:
         raise ModelError(f"{path}: cannot read the model ({error.strerror}): check --model") from error
     quantization = _check(data, str(path))
     if runtime == "micro":
-        return Network(_micro(data, str(path)), quantization)
+        return Network(micro(data, str(path)), quantization)
     if runtime not in RUNTIMES:
         raise BlazePoserError(f"there is no runtime {runtime!r}: choose one of {', '.join(RUNTIMES)}")
     try:
@@ -148,21 +155,26 @@ def with_bias_scales(data: bytes) -> bytes:
     return bytes(builder.Output())
 
 
-def _micro(data: bytes, name: str) -> Infer:
+def micro(data: bytes, name: str, outputs: int = len(OUTPUTS)) -> Infer:
+    """A tflite of so many outputs in TensorFlow Lite Micro. Raises ModelError or MissingExtraError.
+
+    With more outputs than the contract's, the arena that it would choose for the file is too small.
+    """
     try:
         from tflite_micro import runtime
     except ImportError as error:
         raise MissingExtraError("tflite-micro", "demo") from error
     try:
         with quiet_stderr():
-            interpreter = runtime.Interpreter.from_bytes(data)
+            arena = None if outputs == len(OUTPUTS) else _LARGE_ARENA
+            interpreter = runtime.Interpreter.from_bytes(data, arena_size=arena)
     except RuntimeError as error:
         raise ModelError(f"{name}: TFLite Micro cannot load it: use another --runtime or a file of `make`") from error
 
     def infer(tensor: NDArray[Any]) -> list[NDArray[Any]]:
         interpreter.set_input(tensor, 0)
         interpreter.invoke()
-        return [interpreter.get_output(index) for index in range(len(OUTPUTS))]
+        return [interpreter.get_output(index) for index in range(outputs)]
 
     return infer
 

@@ -57,6 +57,19 @@ def rgb565(image: Image) -> Image:
     return high | (high >> bits)
 
 
+def to_rgb565(image: Image) -> bytes:
+    """Pixels as a camera holds them: two bytes each, the low one first, red in the highest bits (openmv, imlib.h)."""
+    red, green, blue = (image[..., channel].astype("<u2") for channel in range(3))
+    return ((red >> 3 << 11) | (green >> 2 << 5) | (blue >> 3)).tobytes()
+
+
+def from_rgb565(data: bytes, width: int, height: int) -> Image:
+    """The picture (height, width, 3) of such pixels: what `rgb565` makes of the one that they came from."""
+    pixels = np.frombuffer(data, "<u2").reshape(height, width)
+    channels = (pixels >> 11 << 3, pixels >> 5 << 2, pixels << 3)
+    return rgb565(np.stack([channel.astype(np.uint8) for channel in channels], axis=-1))
+
+
 def to_int8(image: Image) -> NDArray[np.int8]:
     """Pixels as the int8 input tensor holds them: pixel - 128 (the firmware's pixel ^ 0x80)."""
     return (image ^ 0x80).view(np.int8)

@@ -6,6 +6,7 @@ have them at the root of the repository.
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 from blazeposer.errors import BlazePoserError
@@ -27,6 +28,11 @@ def models_dir() -> Path:
 def default_model() -> Path:
     """The INT8 network that every command uses unless told otherwise."""
     return models_dir() / "blazeposer.tflite"
+
+
+def model_version() -> str:
+    """What CHANGELOG.md calls that network: the first eight digits of its file's sha256."""
+    return hashlib.sha256(default_model().read_bytes()).hexdigest()[:8]
 
 
 def _folder(name: str) -> Path:

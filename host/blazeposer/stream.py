@@ -52,8 +52,11 @@ class StreamedFace:
     keypoints: tuple[tuple[float, float], ...]
     """Six points x, y in the order of `contract.KEYPOINTS`."""
     yaw: float
+    """Positive to the picture's left."""
     pitch: float
+    """Positive up."""
     roll: float
+    """Positive clockwise."""
     err: float
     """Expected angle between the streamed and the true rotation."""
     id: int | None = None
@@ -86,11 +89,13 @@ class Record:
     t_ms: int
     """Milliseconds since the script started, when the picture was taken."""
     fps: float
+    """Frames a second, by the camera's clock."""
     faces: tuple[StreamedFace, ...]
     """Best score first."""
     size: tuple[int, int] = (240, 240)
     """Width and height of the camera's window, pixels."""
     ms: Timing | None = None
+    """Where the time went."""
 
 
 def parse_line(line: str | bytes) -> Record | None:
@@ -233,6 +238,18 @@ class Reader:
         self._pending = pending
         return [record for record in records if self._is_new(record)]
 
+    def take(self, values: Any) -> Record | None:
+        """The record that came whole, as a JSON value; None if it is none, or not a new one."""
+        try:
+            record = _record(values)
+        except _OtherVersion:
+            self.counts.other_version += 1
+        except _NoRecord:
+            self.counts.garbled += 1
+        else:
+            return record if self._is_new(record) else None
+        return None
+
     def _line(self, line: str) -> Iterator[Record]:
         records, _, rest = self._search(line)
         if not self._midway and ("{" in rest or "}" in rest):
@@ -292,7 +309,7 @@ def read_chunks(port: str) -> Generator[bytes, None, None]:
     `port` is whatever pyserial opens: "/dev/ttyACM0", "COM3", "socket://127.0.0.1:4000". The port opens when the first
     bytes are asked for, and closes with the iterator. Raises PortError.
     """
-    with _open(port) as stream:
+    with open_port(port) as stream:
         while True:
             try:
                 data = stream.read(_CHUNK)
@@ -343,9 +360,10 @@ def silent(port: str, said: str) -> str:
     return f"{port} says nothing: is main.py on the camera, and was it reset?"
 
 
-def _open(port: str) -> serial.SerialBase:
+def open_port(port: str, baud_rate: int = BAUD_RATE) -> serial.SerialBase:
+    """The port, opened for this program alone; see `read_chunks`. Raises PortError."""
     try:
-        return serial.serial_for_url(port, BAUD_RATE, timeout=_LATENCY, dsrdtr=False, exclusive=True)
+        return serial.serial_for_url(port, baud_rate, timeout=_LATENCY, dsrdtr=False, exclusive=True)
     except (serial.SerialException, OSError, ValueError) as error:
         reason = _reason(error)
         if any(word in reason for word in _TAKEN):

@@ -35,6 +35,7 @@ class Bridge:
 
     port: of TCP on 127.0.0.1, 0 takes a free one. An OSError if it is taken.
     moved: called with the number of the port whenever it appears, and with None when it is gone.
+    took: gets what MicroPython says, and whether that has gone elsewhere, past the connection.
     moves: a hard reset changes the port; else connections outlive it, which those of a camera never do.
     """
 
@@ -43,12 +44,14 @@ class Bridge:
         port: int,
         start_micropython: Callable[[bool], MicroPython],
         moved: Callable[[int | None], None],
+        took: Callable[[bytes], bool],
         *,
         moves: bool = False,
     ) -> None:
         self._listener: socket.socket | None = socket.create_server(("127.0.0.1", port))
         self._port: int = self._listener.getsockname()[1]
         self._moved = moved
+        self._took = took
         self._moves = moves
         self._start_micropython = start_micropython
         self.traffic = 0
@@ -209,7 +212,7 @@ class Bridge:
             self._to_camera = CTRL_A + self._to_camera
 
     def _pass_on(self, output: bytes) -> None:
-        if self._client is not None:  # what a camera prints while nobody listens is lost
+        if not self._took(output) and self._client is not None:  # what a camera prints while nobody listens is lost
             self._to_client += output
 
     def _read_client(self) -> None:

@@ -37,6 +37,7 @@ def command(source: str | None, port: int, board: str, card: bool, firmware: str
         click.echo(
             f"Try `mpremote connect {camera.port} fs ls`, or any other program for serial ports. Ctrl-C ends it."
         )
+        click.echo(f"It speaks Protocol V2 at {camera.protocol_port}.")
         ended.wait()
 
 

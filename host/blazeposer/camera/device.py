@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from blazeposer.boards import Board
 from blazeposer.deploy import romfs
 
 KB, MB = 1024, 1024 * 1024
 CARD_SIZE = 64 * MB
+WRITTEN = 1000
+"""Entries of `Device.written`: pictures for a screen are large."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,12 @@ class Device:
     gray: bool
     card: bool
     """Whether a card is in."""
+    written: deque[tuple[str, Any]] = field(default_factory=lambda: deque(maxlen=WRITTEN), compare=False)
+    """What scripts wrote last to pins, buses and a screen, in order: (where to, what).
+
+    "LED_RED", "P7" ...: a level, 0 or 1, or [frequency in Hz, pulse in ns] of a PWM. "UART3": text. "USB HID": the
+    bytes of a report. "display": the picture (h, w, 3) uint8 RGB that it shows.
+    """
 
     @property
     def drives(self) -> dict[str, int]:

@@ -16,16 +16,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
+from blazeposer.camera import drawing
 from blazeposer.camera.device import Device
+from blazeposer.camera.protocol import ProtocolPort
 from blazeposer.camera.sensor import Frames, frame_at, view
 from blazeposer.contract import INPUT_SCALE, INPUT_SIZE, INPUT_ZERO_POINT, OUTPUTS
 from blazeposer.deploy import romfs
 from blazeposer.errors import BlazePoserError
 from blazeposer.interpreter import Network, open_network
 from blazeposer.model.arena import arena_bytes
-from blazeposer.prepare import Image, camera_input
+from blazeposer.prepare import Image, camera_input, from_rgb565
 
 Answer = tuple[dict[str, Any], bytes]
 
@@ -36,9 +39,10 @@ class Hardware:
     `pressed` is called when the script resets the camera with machine.reset().
     """
 
-    def __init__(self, frames: Frames, device: Device, pressed: Callable[[], None]) -> None:
+    def __init__(self, frames: Frames, device: Device, protocol: ProtocolPort, pressed: Callable[[], None]) -> None:
         self._frames = frames
         self.device = device
+        self._protocol = protocol
         self._pressed = pressed
         self._networks: list[Network] = []
         self._snapshots = 0
@@ -87,6 +91,7 @@ class Hardware:
             "id": device.serial,
             "board_type": board.board_type,
             "arch": board.omv_arch,
+            "pyb": board.pyb,
             "drives": device.drives,
             "rom_block": device.rom_block,
         }, b""
@@ -95,7 +100,15 @@ class Hardware:
         self._pressed()
         return {}, b""
 
+    def _on_active(self) -> Answer:
+        return {"active": self._protocol.is_active}, b""
+
+    def _on_register(self, name: str) -> Answer:
+        return {"port": self._protocol.register(name)}, b""
+
     def _on_snapshot(self, size: list[int], window: list[int], gray: bool) -> Answer:
+        if self._picture is not None:  # with all that was drawn on it
+            self._protocol.stream.show(self._picture, gray)
         picture = frame_at(self._frames, self._snapshots)
         self._snapshots += 1
         x, y, w, h = window
@@ -103,9 +116,13 @@ class Hardware:
         return {"frame": self._snapshots}, b""
 
     def _on_picture(self, width: int, height: int, pixels: str) -> Answer:
-        gray = np.frombuffer(base64.b64decode(pixels), np.uint8).reshape(height, width, 1)
+        data = base64.b64decode(pixels)
+        if len(data) == width * height:
+            gray = np.frombuffer(data, np.uint8).reshape(height, width, 1)
+            self._picture = np.repeat(gray, 3, axis=2)
+        else:
+            self._picture = from_rgb565(data, width, height)
         self._snapshots += 1
-        self._picture = np.repeat(gray, 3, axis=2)
         return {"frame": self._snapshots}, b""
 
     def _on_rename(self, old: str, new: str) -> Answer:
@@ -147,15 +164,34 @@ class Hardware:
         return copy
 
     def _on_predict(self, network: int, frame: int, roi: list[int]) -> Answer:
-        if frame != self._snapshots or self._picture is None:
-            raise BlazePoserError("this picture is gone: a snapshot overwrites the last one in the frame buffer")
         x, y, w, h = roi
-        region = self._picture[y : y + h, x : x + w]
+        region = self._frame_buffer(frame)[y : y + h, x : x + w]
         if min(x, y) < 0 or region.shape[:2] != (h, w) or not region.size:
             raise BlazePoserError("the region of interest is not inside the picture")
         # Firmware 5.0 stretches the region bilinearly into RGB565, then writes pixel ^ 0x80 (the network's `to_int8`).
         outputs = self._networks[network].run(camera_input(region))
         return {}, b"".join(output.tobytes() for output in outputs)
+
+    def _on_draw(self, frame: int, shape: str, **arguments: Any) -> Answer:
+        getattr(drawing, shape)(self._frame_buffer(frame), **arguments)
+        return {}, b""
+
+    def _on_jpeg(self, frame: int) -> Answer:
+        bgr = cv2.cvtColor(self._frame_buffer(frame), cv2.COLOR_RGB2BGR)
+        return {"jpeg": base64.b64encode(cv2.imencode(".jpg", bgr)[1].tobytes()).decode()}, b""
+
+    def _on_show(self, frame: int, width: int, height: int) -> Answer:
+        self.device.written.append(("display", drawing.fitted(self._frame_buffer(frame), width, height)))
+        return {}, b""
+
+    def _on_write(self, to: str, value: Any) -> Answer:
+        self.device.written.append((to, value))
+        return {}, b""
+
+    def _frame_buffer(self, frame: int) -> Image:
+        if frame != self._snapshots or self._picture is None:
+            raise BlazePoserError("this picture is gone: a snapshot overwrites the last one in the frame buffer")
+        return self._picture
 
 
 def _packed(answer: dict[str, Any], data: bytes) -> bytes:

@@ -6,14 +6,15 @@ import json
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
 
-def add(serial: str, port: str) -> None:
-    """Enter the camera with this serial number, or its new port."""
+def add(serial: str, port: str, protocol_port: str) -> None:
+    """Enter the camera with this serial number, or its new ports."""
     folder = _folder()
     folder.mkdir(exist_ok=True)
     entry = folder / f"{serial}.new"
-    entry.write_text(json.dumps({"port": port, "process": os.getpid()}))
+    entry.write_text(json.dumps({"port": port, "protocol": protocol_port, "process": os.getpid()}))
     entry.replace(folder / f"{serial}.json")
 
 
@@ -24,6 +25,15 @@ def remove(serial: str) -> None:
 
 def running() -> dict[str, str]:
     """Serial number -> port of each virtual camera that still runs."""
+    return {serial: entry["port"] for serial, entry in _running().items()}
+
+
+def protocol_port(port: str) -> str:
+    """Where the virtual camera at this port speaks Protocol V2; a real camera does at the same one."""
+    return next((entry["protocol"] for entry in _running().values() if entry["port"] == port), port)
+
+
+def _running() -> dict[str, dict[str, Any]]:
     found = {}
     for path in sorted(_folder().glob("*.json")):
         try:
@@ -31,7 +41,7 @@ def running() -> dict[str, str]:
             os.kill(entry["process"], 0)
         except (OSError, ValueError):  # struck off just now, or its process was killed
             continue
-        found[path.stem] = entry["port"]
+        found[path.stem] = entry
     return found
 
 

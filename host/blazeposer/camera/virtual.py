@@ -15,6 +15,7 @@ from blazeposer.camera.bridge import Bridge
 from blazeposer.camera.device import Device
 from blazeposer.camera.hardware import Hardware
 from blazeposer.camera.micropython import MicroPython, check_platform
+from blazeposer.camera.protocol import ProtocolPort
 from blazeposer.camera.sensor import Frames
 from blazeposer.errors import BlazePoserError
 
@@ -52,14 +53,17 @@ class VirtualCamera:
         if not callable(frames) and not len(frames):
             raise BlazePoserError("the virtual camera has no picture to show: give it one at least")
         self._frames = frames
+        self._protocol: ProtocolPort
         self.port = ""
         """For mpremote and pyserial. One user at a time; what the camera prints while there is none is lost."""
+        self.protocol_port = ""
+        """For the package `openmv`: a pseudo-terminal, see `protocol`. A new one whenever the cable goes in."""
         self.folder = Path(tempfile.mkdtemp(prefix="blazeposer-camera-"))
         """The camera's files, see `device.Device`."""
         self.device = Device(self.folder, boards.find(board), secrets.token_hex(12), version, gray, card)
         self.device.format()
         try:
-            self._bridge = Bridge(port, self._start_micropython, self._move, moves=moves)
+            self._bridge = Bridge(port, self._start_micropython, self._move, self._took, moves=moves)
         except OSError as error:
             shutil.rmtree(self.folder)
             raise BlazePoserError(
@@ -107,9 +111,18 @@ class VirtualCamera:
     def _move(self, port: int | None) -> None:
         if port is None:
             register.remove(self.device.serial)
+            self._protocol.close()
             return
-        self.port = f"socket://127.0.0.1:{port}"
-        register.add(self.device.serial, self.port)
+        self._protocol = ProtocolPort(self.device)
+        self.port, self.protocol_port = f"socket://127.0.0.1:{port}", self._protocol.path
+        register.add(self.device.serial, self.port, self.protocol_port)
+
+    def _took(self, output: bytes) -> bool:
+        if taken := self._protocol.is_active:
+            self._protocol.stdout.write(output)
+        return taken
 
     def _start_micropython(self, hard: bool) -> MicroPython:
-        return MicroPython(Hardware(self._frames, self.device, lambda: self._bridge.hard_reset()), hard=hard)
+        self._protocol.restart()
+        hardware = Hardware(self._frames, self.device, self._protocol, lambda: self._bridge.hard_reset())
+        return MicroPython(hardware, hard=hard)

@@ -8,6 +8,7 @@ import click
 
 from blazeposer.deploy import ports
 from blazeposer.deploy.terminal import port_option
+from blazeposer.errors import MissingExtraError
 from blazeposer.live.command import show, view_options
 from blazeposer.live.source import SourceLink
 from blazeposer.live.usb import UsbLink
@@ -16,8 +17,15 @@ from blazeposer.live.usb import UsbLink
 @click.command(short_help="Show a camera's faces live, in the terminal or on a page, and pass them on.")
 @port_option
 @click.option("--source", help="Instead of a camera: this PC's webcam by its index (0 is the first), or a video.")
+@click.option(
+    "--protocol",
+    type=click.Choice(["json", "v2"]),
+    default="json",
+    show_default=True,
+    help="How the camera is read: the lines that it prints, or OpenMV's Protocol V2, with the pictures.",
+)
 @view_options
-def command(port: str | None, source: str | None, **options: Any) -> None:
+def command(port: str | None, source: str | None, protocol: str, **options: Any) -> None:
     """Show live what the camera sees: who is there, and which way they look.
 
     A camera that is unplugged is waited for. The camera runs main.py of `blazeposer deploy`; only one program can read
@@ -26,4 +34,17 @@ def command(port: str | None, source: str | None, **options: Any) -> None:
     """
     if source is not None and port is not None:
         raise click.UsageError("--port and --source exclude each other.")
-    show(UsbLink(ports.find(port)) if source is None else SourceLink(source), **options)
+    if source is not None:
+        show(SourceLink(source), **options)
+    else:
+        show(_link(protocol)(ports.find(port)), **options)
+
+
+def _link(protocol: str) -> type[UsbLink]:
+    if protocol == "json":
+        return UsbLink
+    try:
+        from blazeposer.live.protocol import ProtocolLink
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(error.name or "openmv", "openmv") from error
+    return ProtocolLink

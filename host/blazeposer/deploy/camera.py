@@ -12,7 +12,7 @@ import json
 import re
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -153,7 +153,7 @@ class Camera:
                 advance(len(current[-1]))
 
         expected = sum(lengths.values()) / READ_RATE
-        self._run("exec", _script("read.py", LENGTHS=lengths), expected=expected, said=take)
+        self._run("exec", script("read.py", LENGTHS=lengths), expected=expected, said=take)
         contents = {path: b"".join(lines.get(path, [])) for path in lengths}
         for path, data in contents.items():
             if sha256(data) != state.sha256(path):
@@ -183,7 +183,7 @@ class Camera:
                 commands.append(("exec", _ERASE % state.length(ROM)))
             if files:
                 hashes = [(path, None if data is None else sha256(data)) for path, data in files.items()]
-                commands.append(("exec", _script("switch.py", HASHES=hashes, SUFFIX=SUFFIX)))
+                commands.append(("exec", script("switch.py", HASHES=hashes, SUFFIX=SUFFIX)))
             arguments = [word for command in commands for word in ("+", *command)]
             expected = sum(map(len, sent)) / FILE_RATE + len(image or b"") / ROM_RATE
             self._run(*arguments[1:], expected=expected, said=_follow([len(data) for data in sent], advance))
@@ -191,6 +191,20 @@ class Camera:
     def self_test(self) -> dict[str, Any]:
         """Run board/selftest.py; what its last line says."""
         return self._answer(self._run("exec", "import selftest"))
+
+    def run_scripts(self, sources: Sequence[str], said: Callable[[str], None]) -> None:
+        """Run Python sources one after the other, each with what those before it have defined.
+
+        `said` gets every line that they print. Raises PortError.
+        """
+        self.is_stopped = True
+        with tempfile.TemporaryDirectory() as folder:
+            arguments: list[str] = []
+            for number, source in enumerate(sources):
+                path = Path(folder, f"{number}.py")
+                path.write_text(source, encoding="utf-8")
+                arguments += ["+", "run", str(path)]
+            self._run(*arguments[1:], expected=float(len(sources)), said=said)
 
     def restart(self) -> None:
         """A hard reset, after which main.py runs."""
@@ -215,9 +229,9 @@ class Camera:
     def _run(self, *arguments: str, expected: float = 0, said: Callable[[str], None] = lambda _: None) -> str:
         return mpremote(self.port.device, *arguments, expected=expected, said=said)
 
-    def _ask(self, script: str, **values: Any) -> dict[str, Any]:
+    def _ask(self, name: str, **values: Any) -> dict[str, Any]:
         try:
-            return self._answer(self._run("exec", _script(script, **values)))
+            return self._answer(self._run("exec", script(name, **values)))
         except PortError as error:
             if "no module named 'omv'" in str(error):
                 raise PortError(
@@ -241,8 +255,8 @@ class Camera:
         )
 
 
-def _script(name: str, **values: Any) -> str:
-    """A script of `scripts/` with its parameters before it."""
+def script(name: str, **values: Any) -> str:
+    """A script of `scripts/`, to run on a camera, with its parameters before it."""
     settings = "".join(f"{key} = {value!r}\n" for key, value in values.items())
     return settings + (_SCRIPTS / name).read_text(encoding="utf-8")
 

@@ -1,15 +1,14 @@
 """Live: from a link to what people see, keep and pass on.
 
-    links.py      what a link is: an iterator over arrivals
-    usb.py        a camera's JSON lines over its serial port, again and again plugged in
-    source.py     this PC's webcam or a video, with the network run here
-    recording.py  a session as a file, and back at its own pace
-    session.py    the loop: tracks, smooths, hands every moment to the views
-    terminal.py   a view: table and heads in a terminal
-    web/          a view: a page on 127.0.0.1
-    to/           views: opentrack, avatars (VMC), MQTT
-    plot.py       a recorded session as a picture
-    faces.py      streamed faces to the decoder's and back
-
-A second kind of link (a Protocol V2 channel, for one) is another class with what `links.Link` names.
+links.py      what a link is: an iterator over arrivals
+usb.py        a camera's JSON lines over its serial port, again and again plugged in
+protocol.py   the same camera by OpenMV's Protocol V2, with its pictures; packed.py is the record there
+source.py     this PC's webcam or a video, with the network run here
+recording.py  a session as a file, and back at its own pace
+session.py    the loop: tracks, smooths, hands every moment to the views
+terminal.py   a view: table and heads in a terminal
+web/          a view: a page on 127.0.0.1
+to/           views: opentrack, avatars (VMC), MQTT
+plot.py       a recorded session as a picture
+faces.py      streamed faces to the decoder's and back
 """

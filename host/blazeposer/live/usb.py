@@ -47,12 +47,12 @@ class UsbLink:
         """Until the port is lost."""
         last = shown = time.monotonic()
         back = " again" if self.state else ""
-        for data in read_chunks(self.name):
+        for arrivals in self._deliveries():
             now = time.monotonic()
-            for record in self._reader.feed(data):
+            for arrival in arrivals:
                 last = shown = now
                 self.state = self._reader.said = ""
-                yield Arrival(record, time.time())
+                yield arrival
             if now - shown < PAUSE:
                 continue
             shown = now
@@ -61,6 +61,11 @@ class UsbLink:
             elif back or now - last > 1:
                 self.state = f"{self.name} is open{back}: waiting for its first faces" + _quoted(self._reader.said)
             yield None
+
+    def _deliveries(self) -> Generator[list[Arrival], None, None]:
+        """What comes, as it comes; nothing when nothing came for a moment. Raises PortError when the port is lost."""
+        for data in read_chunks(self.name):
+            yield [Arrival(record, time.time()) for record in self._reader.feed(data)]
 
 
 def _quoted(said: str) -> str:

@@ -6,14 +6,20 @@ from _link import ask as _ask
 from _link import refuse as _refuse
 
 GRAYSCALE = 2
+RGB565 = 3
+CENTER = 1 << 9
+SCALE_ASPECT_KEEP = 1 << 10
+
+_WHITE = (255, 255, 255)
 
 
 class Image:
     def __init__(self, width, height, pixformat=None, buffer=None, _frame=None):
         """An image over the bytes of `buffer` (docs.openmv.io, omv.image). A snapshot is one by its `_frame`."""
         if _frame is None:
-            if pixformat != GRAYSCALE or buffer is None or len(buffer) != width * height:
-                _refuse("images but in shades of grey, over a buffer of width x height bytes")
+            size = {GRAYSCALE: 1, RGB565: 2}.get(pixformat, 0) * width * height
+            if buffer is None or not size or len(buffer) != size:
+                _refuse("images but in RGB565 or shades of grey, over a buffer that holds just their pixels")
             pixels = _binascii.b2a_base64(buffer).decode()
             _frame = _ask("picture", width=width, height=height, pixels=pixels)["frame"]
         self._frame = _frame
@@ -26,15 +32,29 @@ class Image:
     def height(self):
         return self._height
 
-    # Drawing is checked for its form and shows nowhere: the picture in OpenMV IDE needs OpenMV's own protocol.
+    def save(self, path):
+        if not path.endswith(".jpg"):
+            _refuse("saving but as .jpg")
+        with open(path, "wb") as file:
+            file.write(_binascii.a2b_base64(_ask("jpeg", frame=self._frame)["jpeg"]))
+        return self
 
-    def draw_rectangle(self, rectangle):
-        _check(rectangle)  # since firmware 5.0 one tuple (x, y, w, h)
+    # Since firmware 5.0 each takes one tuple of numbers first. What is drawn is in the picture from then on.
 
-    def draw_line(self, line):
-        _check(line)  # since firmware 5.0 one tuple (x0, y0, x1, y1)
+    def draw_rectangle(self, rectangle, color=_WHITE, thickness=1):
+        return self._draw("rectangle", rectangle, 4, color=color, thickness=thickness)
 
+    def draw_line(self, line, color=_WHITE, thickness=1):
+        return self._draw("line", line, 4, color=color, thickness=thickness)
 
-def _check(numbers):
-    if not isinstance(numbers, tuple) or len(numbers) != 4 or not all(isinstance(n, int) for n in numbers):
-        _refuse("draw calls but with one tuple of four integers")
+    def draw_circle(self, circle, color=_WHITE, thickness=1):
+        return self._draw("circle", circle, 3, color=color, thickness=thickness)
+
+    def draw_string(self, position, text, color=_WHITE, scale=1):
+        return self._draw("string", position, 2, text=text, color=color, scale=scale)
+
+    def _draw(self, shape, numbers, count, **arguments):
+        if not isinstance(numbers, tuple) or len(numbers) != count or not all(isinstance(n, int) for n in numbers):
+            _refuse("draw calls but with one tuple of integers")
+        _ask("draw", frame=self._frame, shape=shape, numbers=numbers, **arguments)
+        return self

@@ -1,8 +1,10 @@
-# The unix build's `machine` with what a camera adds: its reset and its number.
+# The unix build's `machine` with what a camera adds: its reset, its number, LEDs, pins and buses, which the PC records.
+# Behaviour after docs.openmv.io, machine.LED, machine.PWM and machine.UART: LEDs are on at a low level.
 
 import time as _time
 
 from _link import ask as _ask
+from _link import refuse as _refuse
 from umachine import *
 
 
@@ -14,3 +16,41 @@ def reset():
 
 def unique_id():
     return bytes.fromhex(_ask("hello")["id"])
+
+
+class LED:
+    def __init__(self, pin_name):
+        if pin_name not in ("LED_RED", "LED_GREEN", "LED_BLUE"):
+            _refuse("this LED")
+        self._name = pin_name
+        self.off()
+
+    def on(self):
+        self.value(1)
+
+    def off(self):
+        self.value(0)
+
+    def value(self, v):
+        _ask("write", to=self._name, value=int(not v))
+
+
+class PWM:
+    def __init__(self, dest, freq, duty_ns):
+        self._pin = dest
+        self._freq = freq
+        self.duty_ns(duty_ns)
+
+    def duty_ns(self, value):
+        if not isinstance(value, int) or not 0 <= value <= 1000000000 // self._freq:
+            raise ValueError("duty_ns")
+        _ask("write", to=self._pin, value=[self._freq, value])
+
+
+class UART:
+    def __init__(self, id, baudrate=9600):
+        self._name = "UART%d" % id
+
+    def write(self, buf):
+        _ask("write", to=self._name, value=buf if isinstance(buf, str) else buf.decode())
+        return len(buf)

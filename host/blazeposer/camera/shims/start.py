@@ -21,12 +21,14 @@ def start():
     import _vfs
 
     _link.connect(int(port))
-    for name in ("csi", "image", "machine", "ml", "ml.preprocessing", "omv", "time", "ulab"):
+    camera = _link.ask("hello")
+    for name in ("csi", "display", "image", "machine", "ml", "ml.preprocessing", "omv", "protocol", "time", "ulab"):
         __import__(name)
+    if camera["pyb"]:
+        __import__("pyb")
     vfs.umount("/firmware")
     sys.modules["vfs"] = _vfs
 
-    camera = _link.ask("hello")
     _vfs.load(vfs.VfsPosix(folder), camera["rom_block"])
     _vfs.mount_rom()
     sys.path[:] = ["", ".frozen", "/rom", "/rom/lib"]

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Publishes the record that main.py prints, in packed form, on the channel "blazeposer" of OpenMV's Protocol V2, for a
+# PC that reads it with the package `openmv`, as `blazeposer watch --protocol v2` does. The newest record wins.
+#
+#     channel = Channel(max_faces=4)
+#     channel.publish((seq, t_ms, fps, picture_ms, network_ms, decode_ms), (width, height), tracker.update(faces, t_ms))
+
+import struct
+
+import protocol
+
+VERSION = 1  # of the record
+HEAD = "<BBHHIQ4f"  # version, number of faces, width, height, seq, t_ms, fps, ms for picture, network and decoding
+FACE = "<I21f"  # id, score, err, box, keypoints, angles
+
+
+class Channel:
+    def __init__(self, max_faces):
+        # Always of the same size, so that a record that comes between a PC's two questions does no harm.
+        size = struct.calcsize(HEAD) + max_faces * struct.calcsize(FACE)
+        self._newest = bytearray(size)
+        self._spare = bytearray(size)
+        self._unread = False
+        protocol.register(name="blazeposer", backend=self)
+
+    def publish(self, frame, size, tracks):
+        if not protocol.is_active():
+            return
+        data = self._spare  # The firmware may call `read` between any two steps here: it never gets half a record.
+        struct.pack_into(HEAD, data, 0, VERSION, len(tracks), *(size + frame))
+        start = struct.calcsize(HEAD)
+        for id, face, _ in tracks:
+            values = [face.score, face.err]
+            values.extend(face.box)
+            for point in face.keypoints:
+                values.extend(point)
+            values.extend(face.angles)
+            struct.pack_into(FACE, data, start, id, *values)
+            start += struct.calcsize(FACE)
+        self._spare = self._newest
+        self._newest = data
+        self._unread = True
+
+    # What the firmware calls for the PC.
+
+    def poll(self):
+        return self._unread
+
+    def size(self):
+        return len(self._newest)
+
+    def read(self, offset, size):
+        self._unread = False
+        return memoryview(self._newest)[offset : offset + size]

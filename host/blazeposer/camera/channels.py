@@ -1,0 +1,200 @@
+"""What a PC finds behind Protocol V2: the virtual camera's text output, its pictures, and what a script registers.
+
+A channel's answer is None where the firmware says that it failed, or that it does not know the question.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+import threading
+
+import cv2
+
+from blazeposer.camera.packets import MAX_PAYLOAD
+from blazeposer.prepare import Image
+
+READ, WRITE, EXEC, LOCK, STREAM, DYNAMIC, PHYSICAL = (1 << bit for bit in range(7))
+"""Flags of a channel (openmv v5.0, protocol/omv_protocol_channel.h)."""
+STDOUT_SIZE = 1024
+"""Bytes that wait for the PC (protocol/omv_protocol_channel_stdio.c); the OpenMV H7 keeps 512."""
+NAME_LENGTH = 13
+"""Characters of a name that are kept."""
+JPEG = 0x06060000
+"""PIXFORMAT_JPEG, as the package `openmv` knows it."""
+_HEADER = struct.Struct("<5I")  # width, height, format, bytes, where they begin
+_QUALITY = 80  # the firmware's moves up and down with the size of the pictures
+_STREAM_CTRL, _STREAM_RAW_CTRL = 0, 1
+_PATIENCE = 2.0  # seconds in which a script's channel has to answer
+
+
+class Channel:
+    """One that does nothing: the port itself and stdin, through which the virtual camera takes no scripts."""
+
+    chunk = MAX_PAYLOAD
+    """Bytes that are read at once."""
+
+    def __init__(self, name: str, flags: int) -> None:
+        self.name = name
+        self.flags = flags
+
+    def poll(self) -> bool:
+        """Whether there is something to read."""
+        return False
+
+    def size(self) -> int | None:
+        """Bytes that there are to read."""
+        return None
+
+    def read(self, offset: int, size: int) -> bytes | None:
+        """At most `size` bytes."""
+        return None
+
+    def lock(self) -> bool:
+        """Keep what is there; whether that can be."""
+        return False
+
+    def unlock(self) -> bool:
+        """Let go of it."""
+        return False
+
+    def ioctl(self, command: int, argument: bytes) -> bool:
+        """Whether the command is known and done."""
+        return False
+
+
+class Stdout(Channel):
+    """What scripts print. Beyond `STDOUT_SIZE` all that waits is thrown away."""
+
+    chunk = 512
+
+    def __init__(self) -> None:
+        super().__init__("stdout", READ)
+        self._waiting = b""
+        self._guard = threading.Lock()
+
+    def write(self, text: bytes) -> None:
+        """Keep what was printed."""
+        with self._guard:
+            while text:
+                room = STDOUT_SIZE - len(self._waiting)
+                self._waiting, text = self._waiting + text[:room], text[room:]
+                if text:
+                    self._waiting = b""
+
+    def poll(self) -> bool:
+        return bool(self._waiting)
+
+    def size(self) -> int:
+        return len(self._waiting)
+
+    def read(self, offset: int, size: int) -> bytes:
+        with self._guard:
+            taken, self._waiting = self._waiting[:size], self._waiting[size:]
+        return taken
+
+
+class Stream(Channel):
+    """Pictures, each kept from when it is shown until it was read."""
+
+    def __init__(self) -> None:
+        super().__init__("stream", READ | LOCK | STREAM)
+        self._guard = threading.Lock()
+        self._frame = b""
+        self._locked = self._enabled = False
+
+    def show(self, picture: Image, gray: bool) -> None:
+        """The picture (h, w, 3) that the script saw, if one is wanted and the last one was read."""
+        with self._guard:
+            if self._enabled and not self._frame:
+                pixels = picture[..., 0] if gray else picture[..., ::-1]
+                data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1].tobytes()
+                height, width = picture.shape[:2]
+                self._frame = _HEADER.pack(width, height, JPEG, len(data), _HEADER.size) + data
+
+    def poll(self) -> bool:
+        return bool(self._frame)
+
+    def size(self) -> int:
+        return len(self._frame)
+
+    def read(self, offset: int, size: int) -> bytes | None:
+        return self._frame[offset : offset + size] if offset + size <= len(self._frame) else None
+
+    def lock(self) -> bool:
+        self._locked = self._locked or bool(self._frame)
+        return self._locked
+
+    def unlock(self) -> bool:
+        with self._guard:
+            if self._locked:
+                self._frame, self._locked = b"", False
+        return True
+
+    def ioctl(self, command: int, argument: bytes) -> bool:
+        if len(argument) != 4 or command not in (_STREAM_CTRL, _STREAM_RAW_CTRL):
+            return False
+        on = any(argument)
+        if command == _STREAM_RAW_CTRL:
+            return not on  # pictures that are not compressed: the virtual camera has none
+        with self._guard:
+            self._enabled, self._locked, self._frame = on, False, b""
+        return True
+
+
+class ScriptChannel(Channel):
+    """An object of the script that runs: shims/protocol.py connects to `port` and calls its methods."""
+
+    chunk = 512
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name[:NAME_LENGTH], READ | DYNAMIC)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener.settimeout(_PATIENCE)
+        self.port: int = self._listener.getsockname()[1]
+        self._link: socket.socket | None = None
+        self._ended = False
+
+    def close(self) -> None:
+        """The script has ended."""
+        self._ended = True
+        self._listener.close()
+        if self._link:
+            self._link.close()
+
+    def poll(self) -> bool:
+        return self._number(b"p") > 0
+
+    def size(self) -> int:
+        return self._number(b"s")
+
+    def read(self, offset: int, size: int) -> bytes | None:
+        answer = self._ask(b"r", offset, size)
+        return answer and answer[:size]
+
+    def _number(self, method: bytes) -> int:
+        return int.from_bytes(self._ask(method) or b"", "big")
+
+    def _ask(self, method: bytes, *arguments: int) -> bytes | None:
+        """What the script's method gives; None if it raised, and from then on when the script has ended."""
+        try:
+            if self._ended:
+                return None
+            if not self._link:
+                self._link = self._listener.accept()[0]
+                self._link.settimeout(_PATIENCE)
+            self._link.sendall(method + struct.pack(">II", *(arguments or (0, 0))))
+            (length,) = struct.unpack(">i", self._receive(4))
+            return self._receive(length) if length >= 0 else None
+        except OSError:
+            self._ended = True  # an answer that comes too late would be taken for the next
+            return None
+
+    def _receive(self, count: int) -> bytes:
+        assert self._link
+        data = b""
+        while len(data) < count:
+            if not (part := self._link.recv(count - len(data))):
+                raise ConnectionResetError
+            data += part
+        return data

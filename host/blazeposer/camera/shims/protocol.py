@@ -1,0 +1,42 @@
+# Stand-in for OpenMV's `protocol`: channels through which a PC reads what a script has for it.
+# Behaviour after openmv v5.0, modules/py_protocol.c: an exception in a method of the backend is the PC's failure alone.
+# A camera calls these methods between two steps of the script, here a thread may do so at any moment.
+
+import _thread
+import socket as _socket
+import struct as _struct
+
+from _link import ask as _ask
+from _link import refuse as _refuse
+
+_OTHERS = ("init", "lock", "unlock", "shape", "write", "readp", "flush", "ioctl", "is_active")
+
+
+def is_active():
+    return _ask("active")["active"]
+
+
+def register(name, flags=0, backend=None):
+    has = [method for method in _OTHERS if hasattr(backend, method)]
+    if flags or has or not (hasattr(backend, "poll") and hasattr(backend, "size") and hasattr(backend, "read")):
+        _refuse("channels but with poll, size and read")
+    link = _socket.socket()
+    link.connect(_socket.getaddrinfo("127.0.0.1", _ask("register", name=name)["port"])[0][-1])
+    _thread.start_new_thread(_serve, (backend, link))
+
+
+def _serve(backend, link):
+    while True:
+        request = link.read(9)
+        if not request or len(request) < 9:
+            return
+        method = request[:1]
+        try:
+            if method == b"r":
+                data = bytes(backend.read(*_struct.unpack(">II", request[1:])))
+            else:
+                data = _struct.pack(">I", backend.size() if method == b"s" else bool(backend.poll()))
+            answer = _struct.pack(">i", len(data)) + data
+        except Exception:
+            answer = _struct.pack(">i", -1)
+        link.write(answer)

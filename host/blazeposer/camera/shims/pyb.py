@@ -1,0 +1,28 @@
+# Stand-in for OpenMV's `pyb`, of which only cameras with an STM32H7 have one: the USB mouse. Reports go to the PC.
+# Behaviour after docs.openmv.io, pyb.usb_mode, pyb.hid_mouse and pyb.USB_HID.
+
+from _link import ask as _ask
+from _link import refuse as _refuse
+
+_mode = "VCP+MSC"
+
+
+def usb_mode(modestr=None):
+    global _mode
+    if modestr is None:
+        return _mode
+    if modestr not in ("VCP+MSC", "VCP+HID"):
+        _refuse("this USB mode")
+    _mode = modestr
+
+
+class USB_HID:
+    def __init__(self):
+        if "HID" not in _mode:
+            _refuse("USB_HID without a USB mode that has HID")
+
+    def send(self, data):
+        buttons, dx, dy, wheel = data
+        if not 0 <= buttons <= 7 or not all(isinstance(n, int) and -127 <= n <= 127 for n in (dx, dy, wheel)):
+            _refuse("reports that no mouse sends")
+        _ask("write", to="USB HID", value=list(data))

@@ -1,0 +1,124 @@
+"""A camera's packed records and its pictures over OpenMV's Protocol V2, by OpenMV's own package `openmv`."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openmv
+from openmv.constants import EventType
+from openmv.transport import Transport
+
+from blazeposer.camera import register
+from blazeposer.errors import PortError
+from blazeposer.live.links import Arrival
+from blazeposer.live.packed import CHANNEL, values
+from blazeposer.live.usb import UsbLink
+from blazeposer.prepare import Image
+from blazeposer.stream import Reader, Record, open_port
+
+BAUD_RATE = 921_600
+"""At which a camera speaks Protocol V2."""
+_PACE = 0.01  # seconds between two looks for news
+_ANSWER = 2.0  # seconds that an answer may take: the camera gives none while the network runs
+_TALK = 1.0  # seconds without a record after which what the camera prints tells why
+
+
+class ProtocolLink(UsbLink):
+    """The camera at a port. Pictures come beside the records, and without a number: a record has the newest that is
+    there, as a rule that of the frame before, since a camera sends a picture when it takes the next one.
+
+    Scripts without the channel print their records here too; what a camera prints faster than it is read gets lost.
+    """
+
+    def _deliveries(self) -> Generator[list[Arrival], None, None]:
+        with _opened(self.name) as camera:
+            talk, picture, last = Reader(midway=False), None, time.monotonic()
+            while True:
+                news = _ask(self.name, camera.read_status)
+                records: list[Record | None] = []
+                if news.get(CHANNEL):
+                    records = [self._reader.take(values(_ask(self.name, camera.channel_read, CHANNEL) or b""))]
+                    last = time.monotonic()
+                elif news.get("stdout") and (CHANNEL not in news or time.monotonic() - last > _TALK):
+                    printed = (_ask(self.name, camera.read_stdout) or "").encode()
+                    if CHANNEL in news:
+                        talk.feed(printed)
+                        self._reader.said = talk.said
+                    else:
+                        records = [*self._reader.feed(printed)]
+                yield [Arrival(record, time.time(), picture) for record in records if record]
+                if news.get("stream"):
+                    picture = _picture(_ask(self.name, camera.read_frame), picture)
+                elif not records:
+                    time.sleep(_PACE)
+
+
+class _Camera(openmv.Camera):  # type: ignore[misc]
+    def _handle_event(self, channel_id: int, event: int) -> None:
+        """Take note of new channels. The package's own fails in Python 3.11, as does what it logs of each packet: both
+        ask whether a number is in an enum."""
+        if channel_id == 0 and event == EventType.CHANNEL_REGISTERED:
+            self.pending_channel_events += 1
+
+
+def _log_nothing(*_: Any, **__: Any) -> None:
+    pass
+
+
+def _is_from_elsewhere(record: logging.LogRecord) -> bool:
+    """The package writes what goes wrong into the root logger, and with that into our picture of the terminal."""
+    return Path(openmv.__file__).parent not in Path(record.pathname).parents
+
+
+@contextmanager
+def _opened(name: str) -> Generator[_Camera, None, None]:
+    """The camera at a port. Raises PortError, also when another program has the port."""
+    port = register.protocol_port(name)
+    if "://" in port:
+        raise PortError(f"{name}: Protocol V2 needs a serial port, as /dev/ttyACM0 or COM3: name that with --port")
+    Transport.log = _log_nothing  # see `_Camera`
+    logging.getLogger().addFilter(_is_from_elsewhere)
+    with open_port(port, BAUD_RATE) as owner:  # the package would share it
+        if sys.platform == "win32":
+            owner.close()  # there nobody can
+        camera = _Camera(port, timeout=_ANSWER)
+        try:
+            _connect(camera, name)
+            _ask(name, camera.streaming, True)
+            yield camera
+        except (GeneratorExit, KeyboardInterrupt):  # the camera works on
+            with suppress(PortError):
+                _ask(name, camera.streaming, False)
+            raise
+        finally:
+            camera.disconnect()
+
+
+def _connect(camera: _Camera, name: str) -> None:
+    try:
+        camera.connect()
+    except (openmv.OMVException, SystemExit) as error:
+        raise PortError(
+            f"{name} does not answer by Protocol V2: update the camera to OpenMV firmware 5.0, or leave --protocol out"
+        ) from error
+
+
+def _ask(name: str, question: Callable[..., Any], *arguments: Any) -> Any:
+    try:
+        return question(*arguments)
+    except (Exception, SystemExit) as error:  # the package exits when the port is lost; garbled answers raise anything
+        raise PortError(f"the connection to {name} was lost: check the cable and start again") from error
+
+
+def _picture(frame: dict[str, Any] | None, last: Image | None) -> Image | None:
+    """The pixels (h, w, 3) of the package's frame; `last` if there is none, or of a format that it does not know."""
+    if not frame or len(frame["data"]) != 3 * frame["width"] * frame["height"]:
+        return last
+    return np.frombuffer(frame["data"], np.uint8).reshape(frame["height"], frame["width"], 3)

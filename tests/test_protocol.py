@@ -1,0 +1,332 @@
+"""The packed record, and the link that reads it and the camera's pictures through the package `openmv`."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import signal
+import struct
+import subprocess
+import sys
+import time
+from ast import literal_eval
+from collections.abc import Callable, Iterator
+from dataclasses import astuple, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import serial
+from numpy.typing import NDArray
+
+from blazeposer.camera import VirtualCamera, view
+from blazeposer.deploy import ports
+from blazeposer.errors import PortError
+from blazeposer.live import packed
+from blazeposer.live.recording import read
+from blazeposer.live.session import run
+from blazeposer.live.usb import UsbLink
+from blazeposer.prepare import Image
+from blazeposer.resources import board_dir
+from blazeposer.stream import VERSION, Counts, Reader, Record, StreamedFace, Timing, as_line, parse_line
+from conftest import CommandLine
+from live import FOV, until
+from outputs import Outputs, synthetic_outputs
+from test_board import fake_network, install, set_option
+from test_watch import Watch
+
+__all__ = ["fake_network"]
+
+POINTS = tuple((100.5 + n, 90.25 - n) for n in range(6))
+FACE = StreamedFace((71.2, 64.0, 88.1, 88.3), 0.935, POINTS, 1.2, -3.4, 0.5, 4.2, 1)
+ROOM = 4
+"""Faces for which a channel has room."""
+
+
+def record(seq: int, faces: int = 1) -> Record:
+    return Record(seq, 33 * seq, 29.9, (FACE,) * faces, (320, 200), Timing(3.1, 60.2, 1.4))
+
+
+def pack(what: Record) -> bytes:
+    """What board/channel.py makes of it."""
+    assert what.ms
+    data = packed.HEAD.pack(VERSION, len(what.faces), *what.size, what.seq, what.t_ms, what.fps, *astuple(what.ms))
+    for face in what.faces:
+        data += packed.FACE.pack(
+            face.id, face.score, face.err, *face.box, *np.ravel(face.keypoints).tolist(), *face.angles
+        )
+    return data.ljust(packed.HEAD.size + ROOM * packed.FACE.size, b"\xee")
+
+
+def counted(*data: bytes) -> tuple[list[int], Counts]:
+    reader = Reader()
+    seen = [found.seq for each in data if (found := reader.take(packed.values(each)))]
+    return seen, reader.counts
+
+
+@pytest.mark.parametrize("faces", range(ROOM + 1))
+def test_a_record_comes_back(faces: int) -> None:
+    found = Reader().take(packed.values(pack(record(7, faces))))
+    assert found == record(7, faces)
+    assert parse_line(as_line(found)) == found
+
+
+def test_a_clock_of_years_comes_back() -> None:
+    old = replace(record(2**32 - 1), t_ms=10**12)
+    assert Reader().take(packed.values(pack(old))) == old
+
+
+def test_the_board_packs_what_the_pc_reads() -> None:
+    source = (board_dir() / "channel.py").read_text()
+    constants = {
+        name: literal_eval(re.findall(rf"^{name} = (\S+)", source, re.M)[0]) for name in ("VERSION", "HEAD", "FACE")
+    }
+    assert constants == {"VERSION": VERSION, "HEAD": packed.HEAD.format, "FACE": packed.FACE.format}
+    assert f'name="{packed.CHANNEL}"' in source
+
+
+_ON_BOARD = """
+import sys
+sys.path[:] = [{modules!r}, {board!r}]
+from channel import Channel
+from collections import namedtuple
+Face = namedtuple("Face", "box score keypoints angles err")
+channel = Channel({room})
+size = channel.size()
+print(channel.poll(), size)
+for seq, ids in enumerate({ids!r}):
+    face = Face({box!r}, {score!r}, {points!r}, {angles!r}, {err!r})
+    channel.publish((seq, 33 * seq, 29.9, 3.1, 60.2, 1.4), (320, 200), [(id, face, None) for id in ids])
+    print(channel.poll(), bytes(channel.read(0, size)).hex(), channel.poll(), channel.size() == size)
+"""
+
+
+@pytest.mark.usefixtures("needs_virtual_camera")
+def test_micropython_packs_what_the_pc_reads(tmp_path: Path) -> None:
+    """Also, a record after a longer one still says how many faces it has."""
+    (tmp_path / "protocol.py").write_text("def is_active(): return True\ndef register(name, backend): pass\n")
+    script, ids = tmp_path / "script.py", [(1, 2), (), (7,), (1, 2, 3, 4)]
+    script.write_text(
+        _ON_BOARD.format(
+            modules=str(tmp_path), board=str(board_dir()), room=ROOM, ids=ids, box=FACE.box, score=FACE.score,
+            points=list(FACE.keypoints), angles=FACE.angles, err=FACE.err,
+        )
+    )  # fmt: skip
+    command = [sys.executable, "-m", "micropython_unix", str(script)]
+    first, *lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert first == f"False {packed.HEAD.size + ROOM * packed.FACE.size}"
+    assert len(lines) == len(ids)
+    for seq, (line, numbers) in enumerate(zip(lines, ids, strict=True)):
+        before, data, after, same_size = line.split()
+        assert (before, after, same_size) == ("True", "False", "True")
+        expected = replace(record(seq), faces=tuple(replace(FACE, id=number) for number in numbers))
+        assert Reader().take(packed.values(bytes.fromhex(data))) == expected
+
+
+def test_what_is_lost_repeated_late_or_broken_is_counted() -> None:
+    other = bytes([VERSION + 1]) + pack(record(3))[1:]
+    cut = pack(record(4, ROOM))[:-1]
+    seen, counts = counted(
+        *(pack(record(n)) for n in (0, 1, 1, 5, 4)), other, cut, b"", pack(record(6)), pack(record(0, faces=2))
+    )
+    assert seen == [0, 1, 5, 4, 6, 0]
+    assert counts == Counts(records=6, lost=2, repeated=1, late=1, garbled=2, other_version=1, restarts=1)
+
+
+def _flipped(data: bytes, chance: random.Random) -> bytes:
+    flipped = bytearray(data)
+    for _ in range(chance.randint(1, 12)):
+        flipped[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
+    return bytes(flipped)
+
+
+def _cut(data: bytes, chance: random.Random) -> bytes:
+    return data[: chance.randrange(len(data))]
+
+
+def _shifted(data: bytes, chance: random.Random) -> bytes:
+    return data[chance.randrange(1, 9) :]
+
+
+def _odd_float(data: bytes, chance: random.Random) -> bytes:
+    """NaN, infinity or a huge number somewhere."""
+    start = chance.randrange(packed.HEAD.size - 16, len(data) - 4)
+    return data[:start] + chance.choice([b"\0\0\xc0\x7f", b"\0\0\x80\xff", b"\xff\xff\x7f\x7f"]) + data[start + 4 :]
+
+
+def _crowded(data: bytes, chance: random.Random) -> bytes:
+    return data[:1] + bytes([chance.randrange(256)]) + data[2:]
+
+
+def _noise(data: bytes, chance: random.Random) -> bytes:
+    return chance.randbytes(chance.randint(0, 600))
+
+
+KINDS: tuple[Callable[[bytes, random.Random], bytes], ...] = (_flipped, _cut, _shifted, _odd_float, _crowded, _noise)
+
+
+def test_a_hundred_thousand_broken_records() -> None:
+    """After every tenth comes an intact one, which is read."""
+    chance, reader = random.Random(22), Reader()
+    whole = [pack(record(0, faces)) for faces in range(3)]
+    for number in range(100_000):
+        data = whole[number % 3]
+        data = data[:6] + struct.pack("<IQ", number, 33 * number) + data[18:]
+        reader.take(packed.values(chance.choice(KINDS)(data, chance)))
+        if number % 10 == 9:
+            intact = replace(record(number, number % 3), t_ms=10**9 + number)
+            assert reader.take(packed.values(pack(intact))) == intact
+    counts = reader.counts
+    assert min(counts.garbled, counts.lost, counts.other_version, counts.restarts) > 0
+    assert counts.records >= 10_000
+
+
+@pytest.fixture
+def camera(
+    needs_virtual_camera: None, fake_network: list[Outputs], portrait: Image, model_path: Path
+) -> Iterator[VirtualCamera]:
+    """Runs main.py, and sees a person who stands still; faces are made up."""
+    pytest.importorskip("openmv", reason="the extra `openmv` is not installed")
+    fake_network += [synthetic_outputs(seed, faces=seed % 3) for seed in range(7)]
+    with VirtualCamera([portrait]) as camera:
+        install(camera, model_path)
+        camera.reset()
+        yield camera
+
+
+def protocol_link() -> type[UsbLink]:
+    """Imported late, since tests of all else need no package."""
+    from blazeposer.live.protocol import ProtocolLink
+
+    return ProtocolLink
+
+
+def watch(port: str, silence: float = 15.0) -> Watch:
+    return Watch(ports.find(port), silence, protocol_link())
+
+
+def test_records_come_with_pictures(camera: VirtualCamera, portrait: Image) -> None:
+    watching = watch(camera.port)
+    until(lambda: sum(moment.picture is not None for moment in watching.moments) >= 5, "five pictures")
+    watching.stop()
+    records = [moment.record for moment in watching.moments if moment.record]
+    assert {len(found.faces) for found in records} > {0}
+    assert all(found.size == (240, 240) and found.ms for found in records)
+    counts = watching.link.counts
+    assert (counts.garbled, counts.other_version, counts.late, counts.restarts) == (0, 0, 0, 0)
+    assert counts.records + counts.lost == records[-1].seq - records[0].seq + 1
+    picture = next(moment.picture for moment in watching.moments if moment.picture is not None)
+    assert np.abs(picture.astype(int) - view(portrait)).mean() < 4  # JPEG
+
+
+def test_both_links_bring_the_same(camera: VirtualCamera, fake_network: list[Outputs]) -> None:
+    """The lines have one decimal, so theirs are the packed values, rounded."""
+    fake_network[:] = [synthetic_outputs(2, faces=2)]
+    set_option(camera, "CLOSER", "False")
+    camera.reset()
+    found: list[NDArray[np.float64]] = []
+    for start in (watch, lambda port: Watch(ports.find(port))):
+        watching = start(camera.port)
+        until(lambda: watching.records() >= 3, "three records")  # noqa: B023
+        watching.stop()
+        moments = [moment.record for moment in watching.moments if moment.record]
+        faces = [np.hstack([np.ravel(face.keypoints), face.box, face.angles, face.err]) for face in moments[-1].faces]
+        found.append(np.array(faces))
+    assert found[0].size
+    np.testing.assert_allclose(found[0], found[1], atol=0.06)
+
+
+def test_a_camera_that_is_unplugged_comes_back(camera: VirtualCamera) -> None:
+    watching = watch(camera.port)
+    until(lambda: watching.records() >= 3, "three records")
+    camera.unplug_after(0)
+    gone = f"{camera.port} is gone: waiting until it is plugged in again"
+    until(lambda: watching.moments[-1].state == gone, "the loss")
+    before = watching.records()
+    camera.plug_in()
+    until(lambda: watching.records() >= before + 3, "more records")
+    watching.stop()
+    assert watching.moments[-1].state == ""
+    assert watching.link.counts.restarts == 1
+
+
+def test_a_camera_without_its_model_says_why(camera: VirtualCamera) -> None:
+    watching = watch(camera.port, silence=2.0)
+    until(lambda: watching.records() >= 1, "a record")
+    (camera.folder / "flash" / "blazeposer.tflite").unlink()
+    camera.reset()
+    why = "sends no records, its last line is: "
+    until(lambda: why in watching.moments[-1].state, "the reason")
+    watching.stop()
+
+
+def test_a_camera_without_the_channel_prints_its_records(camera: VirtualCamera) -> None:
+    """One that has the scripts of an earlier version."""
+    (camera.folder / "flash" / "channel.py").unlink()
+    camera.reset()
+    watching = watch(camera.port)
+    until(lambda: watching.records() >= 3, "three records")
+    watching.stop()
+
+
+def test_the_command_until_interrupted(camera: VirtualCamera, tmp_path: Path) -> None:
+    """Through a loss of the port, of which the package would log much, and then exit."""
+    path = tmp_path / "session.jsonl"
+    options = ["--protocol", "v2", "--port", camera.port, "--record", str(path)]
+    command = [sys.executable, "-m", "blazeposer", "watch", *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as watching:
+        until(lambda: path.exists() and len(path.read_text().splitlines()) >= 3, "three records", 120)
+        camera.unplug_after(0)
+        time.sleep(0.5)
+        camera.plug_in()
+        before = len(path.read_text().splitlines())
+        until(lambda: len(path.read_text().splitlines()) >= before + 3, "three more", 120)
+        watching.send_signal(signal.SIGINT)
+        out, err = watching.communicate(timeout=60)
+    assert (watching.returncode, err) == (0, "")
+    assert "is gone: waiting until it is plugged in again" in out
+    assert "1 restarts" in out.splitlines()[-1]
+    assert len(list(read(path))) == int(out.splitlines()[-1].split()[0])
+
+
+def test_no_package_is_one_line(blazeposer_command: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "openmv", None)
+    monkeypatch.delitem(sys.modules, "blazeposer.live.protocol", raising=False)
+    ended = blazeposer_command("watch", "--protocol", "v2", "--port", "/dev/ttyACM9")
+    assert ended.status == 1
+    assert ended.err == "blazeposer: openmv is not installed: run `pip install 'blazeposer[openmv]'`\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="this system has no pseudo-terminals")
+class TestPorts:
+    """Ports that are none, or not ours."""
+
+    @pytest.fixture
+    def port(self) -> Iterator[str]:
+        """Of a device that never says anything."""
+        pytest.importorskip("openmv", reason="the extra `openmv` is not installed")
+        master, slave = os.openpty()
+        yield os.ttyname(slave)
+        os.close(master)
+        os.close(slave)
+
+    def fails(self, port: str) -> str:
+        with pytest.raises(PortError) as raised:
+            run(protocol_link()(ports.Port(port)), [], fov=FOV)
+        assert len(str(raised.value).splitlines()) == 1
+        return str(raised.value)
+
+    def test_a_port_has_one_user(self, port: str) -> None:
+        with serial.Serial(port, exclusive=True):
+            assert self.fails(port) == f"another program has {port} open: close OpenMV IDE, or what else reads it"
+
+    def test_a_device_that_does_not_answer(self, port: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        from blazeposer.live import protocol
+
+        monkeypatch.setattr(protocol, "_ANSWER", 0.05)
+        assert "does not answer by Protocol V2: update the camera to OpenMV firmware 5.0" in self.fails(port)
+
+    def test_a_port_that_is_none(self, port: str) -> None:
+        assert "mpremote devs" in self.fails("/dev/no-such-port")
+        assert "Protocol V2 needs a serial port" in self.fails("socket://127.0.0.1:1")
