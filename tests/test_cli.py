@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from types import ModuleType
 
 import click
@@ -11,6 +12,7 @@ import pytest
 
 import blazeposer
 from blazeposer import cli, errors
+from blazeposer.manifest import read_manifest
 from conftest import CommandLine
 
 HEAVY = {"ai_edge_litert", "cv2", "mpremote", "numpy", "rich", "serial", "tensorflow", "torch"}
@@ -62,8 +64,9 @@ def test_help_lists_every_command(blazeposer_command: CommandLine) -> None:
             assert entry.help in run.out
 
 
-def test_version_is_the_package_s(blazeposer_command: CommandLine) -> None:
-    assert blazeposer_command("--version") == (0, f"blazeposer, version {blazeposer.__version__}\n", "")
+def test_version_names_code_and_network(blazeposer_command: CommandLine, model_path: Path) -> None:
+    network = read_manifest(model_path).sha256[:8]
+    assert blazeposer_command("--version") == (0, f"blazeposer {blazeposer.__version__}, network {network}\n", "")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("torch", reason="needs the extra `train`")
-from blazeposer.contract import INPUT_SIZE
+from blazeposer.contract import INPUT_SIZE, SCORE_THRESHOLD
 from blazeposer.decode import Face
 from blazeposer.errors import BlazePoserError
 from blazeposer.manifest import read_manifest
@@ -82,6 +82,7 @@ def test_prints_and_records_a_row_a_network(folder: Path, tmp_path: Path, blazep
         assert row["turned"] == 0
         assert row["precision"] == [0.5, 0.5, None]  # one label found before anything wrong, one not at all
         assert row["alarms"] == row["alarms_there"] == 0
+        assert SCORE_THRESHOLD < row["threshold"] < 1  # the one face is found well above the usual threshold
     assert figures["INT8_and_float"]["overlap"] > 0.8
     assert figures["boxed_faces"] == {"16": 2, "24": 2, "32": 0}
 

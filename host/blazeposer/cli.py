@@ -12,6 +12,7 @@ import click
 
 from blazeposer import __version__
 from blazeposer.errors import BlazePoserError, MissingExtraError
+from blazeposer.resources import model_version
 
 
 class Entry(NamedTuple):
@@ -34,6 +35,8 @@ COMMANDS = {
     "restore": Entry("blazeposer.commands.restore", "", "Bring back what a deploy replaced."),
     "demo": Entry("blazeposer.demo.command", "demo", "Run the whole path on a virtual camera and draw what it sees."),
     "camera": Entry("blazeposer.camera.command", "demo", "Start the virtual camera and print its port."),
+    "convention": Entry("blazeposer.commands.convention", "validate", "Prove and draw what yaw, pitch and roll mean."),
+    "validate": Entry("blazeposer.commands.validate", "validate", "Check that all forms of the network agree."),
     "check": Entry("blazeposer.commands.check", "", "Tell whether a model loads on which boards, and why not."),
     "inspect": Entry("blazeposer.commands.inspect", "", "Show what a model costs, and draw its memory over time."),
     "compile": Entry("blazeposer.commands.compile", "", "Make the file that a board with an NPU runs."),
@@ -69,8 +72,17 @@ class _Commands(click.Group):
             formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items()])
 
 
+def _version(ctx: click.Context, _option: click.Parameter, asked: bool) -> None:
+    if asked:
+        click.echo(f"blazeposer {__version__}, network {model_version()}")
+        ctx.exit()
+
+
 @click.group(cls=_Commands, invoke_without_command=True)
-@click.version_option(__version__)
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version,
+    help="Show the versions of code and network and exit.",
+)  # fmt: skip
 @click.pass_context
 def cli(ctx: click.Context) -> None:
     """Faces, six keypoints and 3D head pose from one small INT8 network."""

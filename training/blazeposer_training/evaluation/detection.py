@@ -47,6 +47,8 @@ SCENES = "maskon-boxes"
 TURNED = 60.0
 """Degrees of |yaw| beyond which a face counts as turned."""
 SIZES = (16, 24, 32)
+STEP = 0.01
+"""Of thresholds."""
 LANDMARKS = {"right eye": slice(36, 42), "left eye": slice(42, 48), "nose": slice(30, 31), "mouth": slice(48, 68)}
 """iBUG-68 landmarks whose mean each of the first four keypoints is held against."""
 
@@ -72,7 +74,8 @@ class Figures:
     alarms: int
     """Faces seen in pictures that have none."""
     threshold: float
-    """Score at which as many labelled faces are found as the original finds at the usual one."""
+    """Highest score, in steps of STEP, at which as many labelled faces are found as the original finds at the usual
+    one."""
     alarms_there: int
     """Faces seen in pictures that have none, at that score."""
 
@@ -137,8 +140,7 @@ def compare(
     wanted = int(next(iter(hits.values())).sum())
     figures = {}
     for name, values in outputs.items():
-        scores = [face.score if face else 0.0 for face in answers(values, poses, LEAST_SCORE)]
-        threshold = sorted(scores)[-wanted]
+        threshold = equal_recall(values, poses, wanted)
         shared = [face for face, all_found in zip(found[name], everywhere, strict=True) if face and all_found]
         figures[name] = Figures(
             recall=float(hits[name].mean()),
@@ -150,6 +152,15 @@ def compare(
             alarms_there=int((alarms[name] >= threshold).sum()),
         )
     return figures
+
+
+def equal_recall(outputs: Sequence[Outputs], dataset: Dataset, wanted: int) -> float:
+    """The highest threshold, in steps of STEP, at which `wanted` labels are answered; 0 if there is none."""
+    for step in range(round(1 / STEP) - 1, 0, -1):
+        threshold = step * STEP
+        if sum(face is not None for face in answers(outputs, dataset, threshold)) >= wanted:
+            return threshold
+    return 0.0
 
 
 def keypoint_distances(faces: Sequence[Face], landmarks: Floats) -> tuple[float, ...]:
@@ -219,7 +230,7 @@ def cells(figures: Figures) -> list[str]:
     precision = ("-" if value is None else f"{value:.4f}" for value in figures.precision)
     return [
         f"{figures.recall:.4f}", f"{figures.turned:.4f}", *precision,
-        *(f"{value:.2f}" for value in figures.keypoints), str(figures.alarms), f"{figures.threshold:.3f}",
+        *(f"{value:.2f}" for value in figures.keypoints), str(figures.alarms), f"{figures.threshold:.2f}",
         str(figures.alarms_there),
     ]  # fmt: skip
 

@@ -4,16 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from rich.console import Console
 from rich.progress import track
 
+from blazeposer.bench import MOST_FACES, Times, measure, one_thread, open_systems, size_text, time_section
+from blazeposer.contract import ANGLES, SCORE_THRESHOLD
 from blazeposer.decode import Face
 from blazeposer.peers import Peer
+from blazeposer.peers.mediapipe import LEAST_MESH_SCORE, MediaPipe
+from blazeposer.validate.report import Section, Table
 
 from .datasets import Dataset
-from .metrics import Scores, score
+from .metrics import YAW_RANGES, Scores, score
+
+TIMED = 60
+"""Pictures of the data set that times are taken of."""
+UNREFUSED = ", none refused"
+REFUSING = ", as many refused"
+NOTES = f"""\
+Degrees, means of absolute differences on found faces. A face is found if the best overlapping detection with a score of
+at least {SCORE_THRESHOLD} overlaps the label's box enough: one rule for all. Who finds fewer faces leaves out hard
+ones: "shared" is on the faces that all found. MediaPipe refuses faces whose mesh it doubts (below {LEAST_MESH_SCORE});
+its second row is without that. BlazePoser refuses none, but says how far it expects to be off: its second row keeps as
+many faces as MediaPipe, those of which it is surest. BlazePoser's figures by the reference kernels (`blazeposer
+evaluate`) differ by hundredths. Signs, axes and zero of each peer are converted by functions that tests/test_peers.py
+tests."""
 
 
 @dataclass(frozen=True)
@@ -38,3 +56,62 @@ def compare(systems: Sequence[Peer], dataset: Dataset) -> Comparison:
             faces = system(picture)
             found[system.name] += [dataset.rule.choose(faces, box) for box in sample.boxes]
     return Comparison({name: score(faces, dataset.rotations, dataset.angles) for name, faces in found.items()})
+
+
+def accuracy_section(systems: Sequence[Peer], times: Times, dataset: Dataset) -> Section:
+    """Accuracy, recall, size and time side by side, then what the errors consist of; BlazePoser is the first system and
+    MediaPipe the second."""
+    unrefused = MediaPipe(MOST_FACES, least_score=0)
+    unrefused.name += UNREFUSED
+    comparison = compare([*systems, unrefused], dataset)
+    shared = comparison.shared
+    faces = len(next(iter(shared.values())).labels)
+
+    head = ["", "networks", "time in all", "recall", "MAE", f"MAE, {faces} shared", "geodesic"]
+    rows = []
+    for system, (in_all, _) in zip(systems, times.medians(), strict=True):
+        scores = comparison.scores[system.name]
+        figures = (scores.mean, shared[system.name].mean, scores.mean_geodesic)
+        row = [system.name, size_text(system), f"{in_all:.2f} ms", f"{scores.recall:.4f}"]
+        rows.append(row + [_text(value) for value in figures])
+    ours, mediapipe, *_ = comparison.scores.items()
+    surest = ours[1].refusing(int(mediapipe[1].found.sum()))
+    detailed = {ours[0]: ours[1], ours[0] + REFUSING: surest, **comparison.scores}
+    return Section(
+        f"Accuracy on {dataset.name}",
+        [Table(head, rows, "Side by side"), _details(detailed), NOTES],
+        data={name: scores.as_dict() for name, scores in detailed.items()},
+    )
+
+
+def peers_section(
+    model: Path | None, dataset: Dataset, onnx_files: Sequence[Path] = (), convention: str = "angles"
+) -> Section:
+    """BlazePoser (`model`, by default the INT8 file that comes along) and its peers on a data set, for a report.
+
+    `onnx_files` are further peers, and `convention` is what the outputs of a pose network among them mean; see
+    `bench.open_systems`. Raises BlazePoserError.
+    """
+    systems = open_systems(model, onnx_files, convention)
+    chosen = np.unique(np.linspace(0, len(dataset.samples) - 1, TIMED).round().astype(int))
+    pictures = [dataset.samples[index].load() for index in chosen.tolist()]
+    with one_thread():
+        times = measure(systems, pictures, 1)
+        accuracy = accuracy_section(systems, times, dataset)
+    time = time_section(systems, times, pictures)
+    data = {"accuracy": accuracy.data, "milliseconds": time.data}
+    return Section(f"Beside its peers: {dataset.name}", [*accuracy.parts, *time.parts], data=data)
+
+
+def _details(scores: dict[str, Scores]) -> Table:
+    ranges = [f"|yaw| {low}-{high}" for low, high in YAW_RANGES]
+    rows = []
+    for name, row in scores.items():
+        figures = [row.mean, *row.errors.mean(0).tolist(), *(row.within(*limits).mean for limits in YAW_RANGES)]
+        found = f"{row.found.sum()} of {len(row.labels)}"
+        rows.append([name, found, f"{row.recall:.4f}", *(_text(value) for value in (*figures, row.mean_geodesic))])
+    return Table(["", "found", "recall", "MAE", *ANGLES, *ranges, "geodesic"], rows, "By angle and by |yaw|")
+
+
+def _text(value: float) -> str:
+    return "-" if np.isnan(value) else f"{value:.2f}"

@@ -56,13 +56,15 @@ STYLE: Any = {  # matplotlib types each of its 300 keys
 P = ParamSpec("P")
 
 
-def _styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """A function that draws a figure, so that it does so in the reports' style."""
+
     @wraps(draw)
-    def styled(*args: P.args, **kwargs: P.kwargs) -> Figure:
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
         with mpl.rc_context(STYLE):
             return draw(*args, **kwargs)
 
-    return styled
+    return drawn
 
 
 def render(figure: Figure, suffix: str = ".svg") -> bytes:
@@ -75,7 +77,7 @@ def render(figure: Figure, suffix: str = ".svg") -> bytes:
     return buffer.getvalue()
 
 
-@_styled
+@styled
 def error_by_yaw(scores: Scores) -> Figure:
     """Mean absolute errors over the labelled yaw, the errors of single faces, and how many faces there are."""
     figure = Figure(figsize=(7.5, 4.2))
@@ -100,7 +102,7 @@ def error_by_yaw(scores: Scores) -> Figure:
     return figure
 
 
-@_styled
+@styled
 def cumulative(scores: Scores) -> Figure:
     """Share of all labelled faces, found or not, whose error is at most so much."""
     figure = Figure(figsize=(7.5, 3.6))
@@ -119,7 +121,7 @@ def cumulative(scores: Scores) -> Figure:
     return figure
 
 
-@_styled
+@styled
 def bias(scores: Scores) -> Figure:
     """Prediction minus label over the label, for each angle: median, and the middle 80 of 100 faces."""
     figure = Figure(figsize=(7.5, 3.0))
@@ -143,7 +145,7 @@ def bias(scores: Scores) -> Figure:
     return figure
 
 
-@_styled
+@styled
 def reliability(scores: Scores) -> Figure:
     """Actual against predicted error in bins of equal count: on the diagonal the prediction is right."""
     figure = Figure(figsize=(4.6, 4.2))
@@ -161,7 +163,7 @@ def reliability(scores: Scores) -> Figure:
     return figure
 
 
-@_styled
+@styled
 def worst_cases(scores: Scores, names: Sequence[str]) -> Figure:
     """The faces with the largest geodesic errors, labelled and predicted pose drawn as heads."""
     errors = np.where(scores.found, scores.geodesic, -1)

@@ -1,4 +1,4 @@
-"""`blazeposer quantize`: from float weights to the INT8 and float tflite files and their manifests."""
+"""`blazeposer quantize`: from float weights to the INT8 and float tflite files, their manifests and golden vectors."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from blazeposer.manifest import Manifest, describe, write_manifest
 from blazeposer.model.arena import arena_bytes
 from blazeposer.prepare import rgb565
 from blazeposer.resources import models_dir
+from blazeposer.validate import golden
 
 from ..learning.processes import share_cores
 from ..network.graph import operations
@@ -55,7 +56,7 @@ WORKERS = 1
 @click.option(
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Folder for blazeposer.tflite, blazeposer_float.tflite and their manifests (default: models).",
+    help="Folder for blazeposer.tflite, blazeposer_float.tflite, manifests and golden vectors (default: models).",
 )
 def command(weights: Path | None, data: str | None, images: int, plain: bool, output: Path | None) -> None:
     """Quantize the network to INT8: its ranges set on training pictures as a camera sees them, then fine-tuned part by
@@ -83,6 +84,7 @@ def command(weights: Path | None, data: str | None, images: int, plain: bool, ou
             f"{output / manifest.file}: {manifest.file_bytes:,} bytes, {manifest.payload_bytes:,} of them parameters, "
             f"arena {manifest.arena_bytes:,}, {manifest.macs / 1e6:.1f} M MACs"
         )
+    golden.write_beside(output / "blazeposer.tflite")
 
 
 def calibrated(network: BlazePoser, pictures: NDArray[np.uint8], console: Console) -> QuantizedBlazePoser:

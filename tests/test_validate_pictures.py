@@ -1,0 +1,142 @@
+"""Odd files in a folder: each is told once, and everything else is done."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+
+from blazeposer.errors import BlazePoserError, InputError
+from blazeposer.prepare import Image, camera_input
+from blazeposer.validate.pictures import Given, Pictures, files_of, of_dataset, of_files
+from conftest import CommandLine
+from test_validate import SLOW
+
+
+def jpeg(picture: Image) -> bytes:
+    return cv2.imencode(".jpg", picture[..., ::-1])[1].tobytes()
+
+
+@pytest.fixture
+def folder(portrait: Image, tmp_path: Path) -> Path:
+    """Every kind of bad file beside good ones, and labels for some of them."""
+    whole = jpeg(portrait)
+    (tmp_path / "good.jpg").write_bytes(whole)
+    (tmp_path / "truncated.jpg").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "empty.png").write_bytes(b"")
+    (tmp_path / "text.jpg").write_text("not a picture")
+    (tmp_path / "notes.txt").write_text("nothing to do with it")
+    (tmp_path / "misnamed.png").write_bytes(whole)
+    exif = Pillow.Exif()
+    exif[0x0112] = 6  # to be turned clockwise by 90 degrees to stand upright
+    Pillow.fromarray(np.rot90(portrait).copy()).save(tmp_path / "rotated.jpg", exif=exif)
+    cv2.imwrite(str(tmp_path / "deep.png"), portrait[..., ::-1].astype(np.uint16) * 257)
+    cv2.imwrite(str(tmp_path / "grey.jpg"), cv2.cvtColor(portrait, cv2.COLOR_RGB2GRAY))
+    alpha = np.full(portrait.shape[:2], 128, np.uint8)
+    cv2.imwrite(str(tmp_path / "clear.png"), np.dstack([portrait[..., ::-1], alpha]))
+    cv2.imwrite(str(tmp_path / "huge.jpg"), np.full((10_000, 10_000), 90, np.uint8))
+    (tmp_path / "labels.csv").write_text(
+        "file,x0,y0,x1,y1,yaw,pitch,roll\n"
+        "good.jpg,175,60,275,190,-10,5,2\n"
+        "good.jpg,175,60,275,190,nan,5,2\n"
+        "grey.jpg,175,60,275\n"
+        "gone.jpg,1,1,2,2,0,0,0\n"
+        "misnamed.png,175,60,275,190,-10,5,2\n"
+    )
+    return tmp_path
+
+
+def read(path: Path) -> Pictures:
+    return of_files(path, files_of(path))
+
+
+def by_name(pictures: Pictures) -> dict[str, Given]:
+    return {given.name: given for given in pictures.given}
+
+
+def test_each_odd_file_is_told_once_and_the_rest_is_used(folder: Path, portrait: Image) -> None:
+    pictures = read(folder)
+    names = [remark.name for remark in pictures.remarks]
+    assert len(names) == len(set(names))
+    left_out = {remark.name for remark in pictures.remarks if remark.is_left_out}
+    assert left_out == {"truncated.jpg", "empty.png", "text.jpg", "notes.txt", "gone.jpg"}
+    said = {remark.name: remark.text for remark in pictures.remarks}
+    for name, words in {
+        "truncated.jpg": "truncated or damaged",
+        "empty.png": "an empty file",
+        "text.jpg": "not a picture, whatever its name says",
+        "notes.txt": "not a picture",
+        "gone.jpg": "missing, but labels.csv names it",
+        "misnamed.png": "misnamed: a JPEG file",
+        "rotated.jpg": "turned upright by its EXIF orientation; extra: labels.csv does not name it",
+        "deep.png": "16 bits a channel, read as 8",
+        "grey.jpg": "grey",
+        "clear.png": "transparent",
+        "huge.jpg": "100 megapixels",
+        "labels.csv, line 3": "not a label (a value is not a number)",
+        "labels.csv, line 4": "not a label",
+    }.items():
+        assert said[name].startswith(words) or words in said[name], name
+    assert set(said) == {*left_out, "misnamed.png", "rotated.jpg", "deep.png", "grey.jpg", "clear.png", "huge.jpg",
+                         "labels.csv, line 3", "labels.csv, line 4"}  # fmt: skip
+    given = by_name(pictures)
+    assert set(given) == {"good.jpg", "misnamed.png", "rotated.jpg", "deep.png", "grey.jpg", "clear.png", "huge.jpg"}
+    expected = camera_input(portrait).astype(int)
+    for name in ("rotated.jpg", "deep.png", "clear.png"):  # the same picture, whatever its form
+        assert np.abs(given[name].tensor - expected).mean() < 4, name
+    assert given["good.jpg"].angles.tolist() == [[-10, 5, 2]]
+    assert given["good.jpg"].boxes[0] == pytest.approx(np.array([175, 60, 275, 190]) / 512)
+    assert not len(given["grey.jpg"].boxes)
+
+
+def test_labels_move_with_the_padding(tmp_path: Path, portrait: Image) -> None:
+    wide = np.pad(portrait, ((0, 0), (0, 488), (0, 0)))  # 512 high, 1000 wide: padded by 244 above
+    (tmp_path / "wide.png").write_bytes(cv2.imencode(".png", wide[..., ::-1])[1].tobytes())
+    (tmp_path / "labels.csv").write_text("file,x0,y0,x1,y1,yaw,pitch,roll\nwide.png,100,0,200,256,1,2,3\n")
+    (given,) = read(tmp_path).given
+    assert given.boxes[0] == pytest.approx([0.1, 0.244, 0.2, 0.5])
+
+
+def test_a_folder_without_any_picture(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"")
+    with pytest.raises(InputError, match=r"no picture that can be read \(a\.jpg: an empty file\): name another"):
+        read(tmp_path)
+
+
+def test_pictures_of_a_data_set_that_cannot_be_read(portrait: Image) -> None:
+    pytest.importorskip("scipy", reason="needs the extra `train`")
+    from blazeposer_training.evaluation.datasets import Dataset, Sample
+
+    def lost() -> Image:
+        raise BlazePoserError("lost.jpg is missing or no picture: unpack the data set anew")
+
+    box, angles = np.array([[175.0, 60, 275, 190]]), np.array([[1.0, 2, 3]])
+    samples = [
+        Sample("good.jpg", lambda: portrait, np.vstack([box, box]), np.vstack([angles, angles * np.nan])),
+        Sample("lost.jpg", lost, box, angles),
+    ]
+    pictures = of_dataset(Dataset("mine", samples))
+    assert [(remark.name, remark.is_left_out) for remark in pictures.remarks] == [
+        ("good.jpg", False),
+        ("lost.jpg", True),
+    ]
+    (given,) = pictures.given
+    assert given.angles.tolist() == angles.tolist()
+
+
+def test_the_command_lists_what_it_left_out(
+    blazeposer_command: CommandLine, tmp_path: Path, portrait_path: Path
+) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "good.jpg").write_bytes(portrait_path.read_bytes())
+    (tmp_path / "in" / "bad.jpg").write_bytes(b"")
+    (tmp_path / "in" / "labels.csv").write_text("file,x0,y0,x1,y1,yaw,pitch,roll\ngood.jpg,175,60,275,190,0,0,0\n")
+    run = blazeposer_command("validate", tmp_path / "in", "--output", tmp_path / "out", *SLOW)
+    assert run.status == 0, run.out + run.err
+    assert "1 of 2 pictures left out" in run.out.splitlines()[-1]
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert page.count("bad.jpg") == 1
+    assert "Error by angle, against the labels" in page

@@ -1,0 +1,60 @@
+"""What `blazeposer validate` takes from training: the float network in torch, the INT8 one through TensorFlow."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+
+from blazeposer.contract import OUTPUTS
+from blazeposer.interpreter import Network
+from blazeposer.prepare import Image, to_float
+from blazeposer.quiet import quiet_stderr
+
+from ..network.graph import operations
+from ..network.weights import load
+from .quantized import QuantizedBlazePoser
+from .readback import ReadBack
+
+
+def torch_network(weights: Path) -> Network:
+    """The float network of a safetensors file, as `interpreter.open_network` would give it. Raises BlazePoserError."""
+    network = load(weights)
+
+    @torch.no_grad()
+    def infer(tensor: NDArray[Any]) -> list[NDArray[Any]]:
+        # One thread, as LiteRT's: on a busy PC a second one that waits makes a picture take seconds.
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        outputs = network(torch.from_numpy(tensor).permute(0, 3, 1, 2))
+        torch.set_num_threads(threads)
+        return [output.numpy() for output in outputs]
+
+    return Network(infer, ((0.0, 0),) * len(OUTPUTS))
+
+
+def torch_tracer(weights: Path) -> Callable[[Image], dict[str, NDArray[Any]]]:
+    """A function that gives all layers of a picture (128, 128, 3), by the names of the manifest, NHWC."""
+    network = QuantizedBlazePoser(load(weights))
+    names = [operation.output for operation in operations() if operation.kind != "reshape"]
+
+    @torch.no_grad()
+    def trace(picture: Image) -> dict[str, NDArray[Any]]:
+        image = torch.from_numpy(to_float(picture)).permute(2, 0, 1)[None]
+        tensors = network.trace(image, quantized=False)
+        return {name: tensors[name].permute(0, 2, 3, 1).numpy() for name in names}
+
+    return trace
+
+
+def converted(model: Path) -> bytes:
+    """The network of an INT8 tflite through TensorFlow's converter. Raises ModelError."""
+    network = ReadBack(model.read_bytes(), str(model))
+    with quiet_stderr(), warnings.catch_warnings(action="ignore"):  # greetings, and that ranges are in the graph
+        from .converter import convert  # imports TensorFlow
+
+        return convert(network)
