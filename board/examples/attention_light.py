@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Attention light: green while somebody looks at the camera, red once nobody has for AWAY_S seconds.
+#
+# Wiring: none, it uses the camera's own LED. For a lamp or a relay replace LED("LED_RED") by Pin("P0", Pin.OUT).
+# With the model and blazeposer.py on the camera (`blazeposer deploy`): `mpremote run attention_light.py`.
+
+import time
+
+import csi
+import ml
+from machine import LED
+
+MODEL = "/rom/blazeposer.tflite"
+LOOKING = 20  # Degrees of yaw and of pitch within which a face looks at the camera.
+AWAY_S = 5
+
+# First of all, because it needs one large block of memory.
+model = ml.Model(MODEL, postprocess=lambda *tensors: poser(*tensors))
+
+from blazeposer import BlazePoser
+
+poser = BlazePoser()
+csi0 = csi.CSI()
+csi0.reset()
+csi0.pixformat(csi.RGB565)  # csi.GRAYSCALE for a sensor without colour.
+csi0.framesize(csi.QVGA)
+csi0.window((240, 240))
+
+
+def looks(face):
+    yaw, pitch, _ = face.angles
+    return abs(yaw) < LOOKING and abs(pitch) < LOOKING
+
+
+green, red = LED("LED_GREEN"), LED("LED_RED")
+since = time.ticks_ms()
+away = False
+
+while True:
+    looking = any(looks(face) for face in model.predict([csi0.snapshot()]))
+    now = time.ticks_ms()
+    if looking:
+        since, away = now, False
+    elif time.ticks_diff(now, since) >= 1000 * AWAY_S:
+        away = True
+    green.value(looking)
+    red.value(away)

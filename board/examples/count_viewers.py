@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Counts who looks at a display, with the camera on its rim. Every EVERY_S seconds it prints a line and adds it to FILE:
+# seconds since the start, people seen, those of them who looked for LOOKED_S or longer, seconds of looking in all.
+# No picture is kept and nobody is recognised: who leaves and comes back counts anew.
+#
+# Wiring: none. A card, if one is in, takes the file.
+# With the model and the modules on the camera (`blazeposer deploy`): `mpremote run count_viewers.py`.
+
+import sys
+import time
+
+import csi
+import ml
+
+MODEL = "/rom/blazeposer.tflite"
+FILE = "viewers.csv"
+EVERY_S = 60
+LOOKED_S = 1
+LOOKING = 25  # Degrees of yaw and of pitch within which a face looks at the display.
+
+# First of all, because it needs one large block of memory.
+model = ml.Model(MODEL, postprocess=lambda *tensors: poser(*tensors))
+
+from ml.preprocessing import Normalization
+
+from blazeposer import BlazePoser
+from tracking import GUESS, Gaze, Tracker
+
+poser = BlazePoser(threshold=GUESS, max_faces=8)
+gaze = Gaze()  # small faces, those of people farther away, are found and read better
+tracker = Tracker(smooth=False)
+csi0 = csi.CSI()
+csi0.reset()
+csi0.pixformat(csi.RGB565)  # csi.GRAYSCALE for a sensor without colour.
+csi0.framesize(csi.QVGA)
+csi0.window((240, 240))
+
+last = time.ticks_ms()
+t_ms = written = 0
+looked = {}  # milliseconds by number, of everybody seen since the last line
+
+while True:
+    img = csi0.snapshot()
+    now = time.ticks_ms()
+    passed = time.ticks_diff(now, last)
+    last = now
+    t_ms += passed
+    region = gaze.region(img.width(), img.height())
+    faces = gaze.saw(model.predict([Normalization(roi=region)(img)]))
+    for id, face, _ in tracker.update(faces, t_ms):
+        yaw, pitch, _ = face.angles
+        looking = abs(yaw) < LOOKING and abs(pitch) < LOOKING
+        looked[id] = looked.get(id, 0) + (passed if looking else 0)
+    if t_ms - written >= 1000 * EVERY_S:
+        written = t_ms
+        viewers = len([ms for ms in looked.values() if ms >= 1000 * LOOKED_S])
+        line = "%d,%d,%d,%.1f" % (t_ms // 1000, len(looked), viewers, sum(looked.values()) / 1000)
+        print(line)
+        try:
+            with open(FILE, "a") as file:
+                file.write(line + "\n")
+        except OSError:
+            print("count_viewers stopped: cannot write %s, make room on the drive" % FILE)
+            sys.exit()
+        looked = {}

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Saves the pictures in which somebody looks up, as up_0001.jpg and so on, at most one every PAUSE_MS.
+#
+# Wiring: none, but put a card in: /flash has room for a few pictures only. The PC sees new files once the camera's
+# drive is mounted again.
+# With the model and blazeposer.py on the camera (`blazeposer deploy`): `mpremote run save_look_up.py`.
+
+import os
+import sys
+import time
+
+import csi
+import ml
+
+MODEL = "/rom/blazeposer.tflite"
+UP = 20  # Degrees of pitch from which a face looks up: less for a camera that looks down on people.
+PAUSE_MS = 1000
+
+# First of all, because it needs one large block of memory.
+model = ml.Model(MODEL, postprocess=lambda *tensors: poser(*tensors))
+
+from blazeposer import BlazePoser
+
+poser = BlazePoser()
+csi0 = csi.CSI()
+csi0.reset()
+csi0.pixformat(csi.RGB565)  # csi.GRAYSCALE for a sensor without colour.
+csi0.framesize(csi.QVGA)
+csi0.window((240, 240))
+
+number = max([int(name[3:7]) for name in os.listdir() if name.startswith("up_")] + [0])  # goes on after a reset
+last = time.ticks_ms()
+wait = 0
+
+while True:
+    img = csi0.snapshot()
+    now = time.ticks_ms()
+    wait -= time.ticks_diff(now, last)
+    last = now
+    if wait <= 0 and any(face.angles[1] > UP for face in model.predict([img])):
+        number += 1
+        name = "up_%04d.jpg" % number
+        try:
+            img.save(name)
+        except OSError:
+            print("save_look_up stopped: cannot write %s, make room on the drive" % name)
+            sys.exit()
+        print("saved", name)
+        wait = PAUSE_MS

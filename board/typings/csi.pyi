@@ -1,0 +1,22 @@
+"""The camera sensor. https://docs.openmv.io/library/omv.csi.html"""
+
+from image import Image
+
+RGB565: int
+GRAYSCALE: int
+QVGA: int
+"""320x240 on most sensors, 320x200 on some."""
+VGA: int
+
+class CSI:
+    def reset(self) -> None: ...
+    def pixformat(self, pixformat: int) -> None:
+        """A RuntimeError if the sensor lacks it, as those without colour do RGB565."""
+    def framesize(self, framesize: int) -> None: ...
+    def window(self, window: tuple[int, int]) -> None:
+        """A region of (width, height) in the middle of the frame, cut to it."""
+    def width(self) -> int:
+        """Of the frame, in pixels, whatever the window."""
+    def height(self) -> int: ...
+    def snapshot(self) -> Image:
+        """The next picture, in the frame buffer: it overwrites the last one."""

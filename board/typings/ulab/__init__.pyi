@@ -1,0 +1,3 @@
+"""https://micropython-ulab.readthedocs.io"""
+
+from ulab import numpy as numpy
