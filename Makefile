@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint typecheck models m7 decode-time page-latency soak clean
+.PHONY: demo test lint typecheck docs models m7 decode-time page-latency soak clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/blazeposer demo
@@ -18,6 +18,10 @@ lint: $(VENV)/all.stamp
 
 typecheck: $(VENV)/all.stamp
 	$(BIN)/mypy
+	$(BIN)/mypy --config-file board/mypy.ini
+
+docs: $(VENV)/all.stamp # the site, into out/docs
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --nitpicky --quiet docs out/docs
 
 models: $(VENV)/all.stamp # from the data in BLAZEPOSER_DATA, over an hour on two cores
 	$(BIN)/blazeposer train

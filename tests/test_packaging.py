@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+import blazeposer
 from blazeposer import errors, resources
 
 ROOT = Path(__file__).parents[1]
@@ -90,7 +91,14 @@ def test_a_wheel_carries_board_models_and_assets(wheel: Path) -> None:
                 assert file.relative_to((ROOT / package).parent).as_posix() in inside
     assert not {name for name in inside if name.startswith("tests/") or name.endswith(".pyc")}
     licences = {name.split("/licenses/")[1] for name in inside if "/licenses/" in name}
-    assert licences == {"LICENSE", "models/LICENSE"}
+    assert licences == {"LICENSE", "NOTICE", "models/LICENSE"}
+
+
+def test_the_changes_name_the_versions_that_ship() -> None:
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert f"\n## {blazeposer.__version__}\n" in changes
+    network = resources.model_version()
+    assert f"\n| `{network}` |" in changes, f"say in CHANGELOG.md what is new in the network {network}"
 
 
 def test_an_unpacked_wheel_finds_its_own_files(wheel: Path, tmp_path: Path) -> None:

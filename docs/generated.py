@@ -1,0 +1,209 @@
+"""What the pages take from the code: each public function is a part of a page, as Markdown, by its name."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import os
+import re
+from collections.abc import Iterable, Iterator
+from itertools import takewhile
+from pathlib import Path
+from types import ModuleType
+
+import click
+import numpy as np
+
+from blazeposer import cli, stream
+from blazeposer.boards import BOARDS, KB, MB
+from blazeposer.check import Verdict, examine, judge
+from blazeposer.contract import ANGLES, KEYPOINTS, OUTPUTS
+from blazeposer.live import packed as layout
+from blazeposer.manifest import read_manifest
+from blazeposer.resources import board_dir, default_model, models_dir
+from blazeposer.rotation import rotation_from_angles
+from blazeposer_training.learning.losses import WEIGHTS
+
+DOCS = Path(__file__).parent
+NPUS = {"": "", "ethos-u55": ", NPU Ethos-U55", "neural-art": ", NPU Neural-ART"}
+
+
+def boards() -> str:
+    """What each board holds, and from where it loads the network."""
+    model = examine(default_model())
+    heads = ("board", "`--board`", "processor", "heap, largest block", "for models", "card", "loads from")
+    rows = (
+        (b.name, f"`{b.key}`", b.cpu + NPUS[b.npu], size(b.heap), size(b.romfs), "yes" if b.sd else "no",
+         _loads(judge(model, b)))
+        for b in BOARDS
+    )  # fmt: skip
+    return table(heads, rows)
+
+
+def _loads(verdict: Verdict) -> str:
+    """The stores, or that the NPU's compiler comes first."""
+    return " ".join(f"`{store}`" for store in verdict.stores) or "`/rom`, once compiled"
+
+
+def needs() -> str:
+    """What the network needs of a board."""
+    manifest = read_manifest(default_model())
+    return (
+        f"The network's file takes {manifest.file_bytes:,} bytes, and its working memory (arena) "
+        f"{manifest.arena_bytes:,} bytes in one block, as TensorFlow Lite Micro counts it on a 64-bit PC: an upper "
+        "bound for a camera."
+    )
+
+
+def record() -> str:
+    """A record as the module that defines it shows it."""
+    example = inspect.getdoc(stream) or ""
+    lines = [line for line in example.splitlines() if line.startswith("    ")]
+    return "```text\n" + inspect.cleandoc("\n".join(lines)) + "\n```"
+
+
+def record_fields() -> str:
+    return _fields(stream.Record)
+
+
+def face_fields() -> str:
+    return _fields(stream.StreamedFace)
+
+
+def timing_fields() -> str:
+    return _fields(stream.Timing)
+
+
+def packed() -> str:
+    """The record as it goes over Protocol V2."""
+    said = dict(documented(layout))
+    rows = (
+        (part, f"`{packing.format}`", packing.size, said[name])
+        for part, name, packing in (("head", "HEAD", layout.HEAD), ("each face", "FACE", layout.FACE))
+    )
+    return table(("part", "`struct`", "bytes", "values"), rows)
+
+
+def keypoints() -> str:
+    """The six points in their order."""
+    return "\n".join(f"1. {name.replace('_', ' ')}" for name in KEYPOINTS)
+
+
+def outputs() -> str:
+    """The network's outputs, with the INT8 file's quantization."""
+    manifest = read_manifest(default_model())
+    rows = (
+        (str(index), f"`{output.name}`", "x".join(map(str, output.shape)), f"{found['scale']:.5g}", found["zero_point"])
+        for index, (output, found) in enumerate(zip(OUTPUTS, manifest.outputs, strict=True))
+    )
+    return table(("index", "name", "shape", "scale", "zero point"), rows)
+
+
+def operations() -> str:
+    """Which operations the file has, and how many of each."""
+    return ", ".join(f"{count} `{name}`" for name, count in read_manifest(default_model()).ops.items())
+
+
+def signs() -> str:
+    """Where a positive angle moves the nose and the crown in the picture, calculated from the convention."""
+    heads = ("angle", "the nose goes in the picture", "the crown goes in the picture")
+    rows = []
+    for index, angle in enumerate(ANGLES):
+        turned = rotation_from_angles(20 * np.eye(3)[index])
+        nose, crown = turned @ [0, 0, 1], turned @ [0, 1, 0] - [0, 1, 0]
+        rows.append((f"positive {angle}", _direction(nose), _direction(crown)))
+    return table(heads, rows)
+
+
+def _direction(point: np.ndarray) -> str:
+    """Where a point (x right, y up, z to the viewer) has gone in the picture."""
+    x, y, _ = point
+    if max(abs(x), abs(y)) < 0.1:
+        return "nowhere"
+    if abs(x) > abs(y):
+        return "to the right" if x > 0 else "to the left"
+    return "up" if y > 0 else "down"
+
+
+def loss_weights() -> str:
+    """The terms of the training's loss."""
+    return table(("term", "weight"), ((f"`{name}`", f"{weight:g}") for name, weight in WEIGHTS.items()))
+
+
+def examples() -> str:
+    """The examples for cameras, with what the head of each says."""
+    return "\n\n".join(
+        f"## {path.name}\n\n```text\n{_header(path)}\n```\n\n[{path.name}](../board/examples/{path.name})"
+        for path in sorted((board_dir() / "examples").glob("*.py"))
+    )
+
+
+def _header(path: Path) -> str:
+    """The comment at a script's top, without its licence."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    comment = takewhile(lambda line: line.startswith("#"), lines)
+    text = "\n".join(line.removeprefix("#").removeprefix(" ") for line in comment if "SPDX" not in line).strip()
+    return re.sub(r"^(\S.*)\n(?=\S)", r"\1 ", text, flags=re.MULTILINE)  # the page breaks its lines elsewhere
+
+
+def commands() -> str:
+    """`--help` of every command."""
+    parts = []
+    with click.Context(cli.cli, info_name="blazeposer") as parent:
+        for name in cli.COMMANDS:
+            command = cli.cli.get_command(parent, name)
+            assert command is not None
+            with click.Context(command, info_name=name, parent=parent, max_content_width=100) as context:
+                parts.append(f"## {name}\n\n```text\n{command.get_help(context)}\n```")
+    return "\n\n".join(parts)
+
+
+def model_card() -> str:
+    return _page(models_dir() / "README.md")
+
+
+def model_licence() -> str:
+    return (models_dir() / "LICENSE").read_text(encoding="utf-8")
+
+
+def contributing() -> str:
+    return _page(DOCS.parent / "CONTRIBUTING.md")
+
+
+def _page(path: Path) -> str:
+    """A page of another folder, with its links as they are seen from this one."""
+
+    def link(found: re.Match[str]) -> str:
+        return f"]({Path(os.path.relpath(path.parent / found[1], DOCS)).as_posix()})"
+
+    return re.sub(r"\]\((?!https?:|#)([^)]+)\)", link, path.read_text(encoding="utf-8"))
+
+
+def table(heads: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+    """A table in Markdown."""
+    heads = list(heads)
+    lines = [heads, ["---"] * len(heads), *([str(cell).replace("|", "\\|") for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def size(count: int) -> str:
+    """Bytes as the data sheets say them."""
+    return f"{count / MB:g} MB" if count >= MB else f"{count // KB} KB" if count else ""
+
+
+def _fields(of: type) -> str:
+    """The fields of a dataclass with the docstrings below them."""
+    return table(("field", "what it is"), ((f"`{name}`", said) for name, said in documented(of)))
+
+
+def documented(of: type | ModuleType) -> Iterator[tuple[str, str]]:
+    """Name and docstring of each field of a dataclass, or of each constant of a module."""
+    tree = ast.parse(inspect.getsource(of))
+    definition = tree.body[0]
+    body = definition.body if isinstance(definition, ast.ClassDef) else tree.body
+    for statement, following in zip(body, [*body[1:], None], strict=True):
+        if isinstance(statement, ast.Assign | ast.AnnAssign):
+            (target,) = statement.targets if isinstance(statement, ast.Assign) else (statement.target,)
+            said = following.value if isinstance(following, ast.Expr) else None
+            text = said.value if isinstance(said, ast.Constant) else ""
+            yield ast.unparse(target), " ".join(str(text).split())

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Follows faces: prints the number and the steadied angles of each, small faces included.
+
+import time
+
+import csi
+import ml
+
+model = ml.Model("/rom/blazeposer.tflite", postprocess=lambda *tensors: poser(*tensors))
+
+from ml.preprocessing import Normalization
+
+from blazeposer import BlazePoser
+from tracking import GUESS, Gaze, Tracker
+
+poser = BlazePoser(threshold=GUESS)  # is worth a closer look; gaze says what counts
+gaze = Gaze(threshold=0.5)
+tracker = Tracker()
+csi0 = csi.CSI()
+csi0.reset()
+csi0.pixformat(csi.RGB565)
+csi0.framesize(csi.QVGA)
+csi0.window((240, 240))
+
+while True:
+    img = csi0.snapshot()
+    region = gaze.region(img.width(), img.height())
+    faces = gaze.saw(model.predict([Normalization(roi=region)(img)]))
+    for id, _, steady in tracker.update(faces, time.ticks_ms()):
+        print("person %d: yaw %.0f pitch %.0f roll %.0f" % ((id,) + steady.angles))
