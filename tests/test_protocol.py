@@ -168,7 +168,7 @@ KINDS: tuple[Callable[[bytes, random.Random], bytes], ...] = (_flipped, _cut, _s
 
 def test_a_hundred_thousand_broken_records() -> None:
     """After every tenth comes an intact one, which is read."""
-    chance, reader = random.Random(22), Reader()
+    chance, reader, start = random.Random(22), Reader(), time.process_time()
     whole = [pack(record(0, faces)) for faces in range(3)]
     for number in range(100_000):
         data = whole[number % 3]
@@ -180,6 +180,7 @@ def test_a_hundred_thousand_broken_records() -> None:
     counts = reader.counts
     assert min(counts.garbled, counts.lost, counts.other_version, counts.restarts) > 0
     assert counts.records >= 10_000
+    assert time.process_time() - start < 60  # some ten microseconds each as a rule
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
@@ -21,6 +22,22 @@ def record(seq: int, faces: int = 1) -> Record:
 
 def line(seq: int, faces: int = 1) -> bytes:
     return as_line(record(seq, faces)).encode() + b"\r\n"
+
+
+LONGEST = 2.0
+"""Seconds of the processor in which a delivery has to be read, whatever it holds: the worst takes a tenth of this."""
+
+
+class TimedReader(Reader):
+    """Knows how long the slowest delivery took."""
+
+    longest = 0.0
+
+    def feed(self, data: bytes) -> list[Record]:
+        start = time.process_time()
+        found = super().feed(data)
+        self.longest = max(self.longest, time.process_time() - start)
+        return found
 
 
 def counted(pieces: Iterable[bytes]) -> tuple[list[int], Counts]:
@@ -178,7 +195,7 @@ def _broken(seq: int, chance: random.Random) -> bytes:
 def test_a_hundred_thousand_broken_records() -> None:
     """After each broken one comes an intact one, on a line of its own or on the same; all of these are read at once."""
     chance = random.Random(20)
-    reader = Reader()
+    reader = TimedReader()
     for seq in range(0, 200_000, 2):
         broken = _broken(seq, chance)
         intact = replace(record(seq + 1), t_ms=10**9 + seq)
@@ -190,11 +207,24 @@ def test_a_hundred_thousand_broken_records() -> None:
     counts = reader.counts
     assert min(counts.garbled, counts.lost, counts.repeated, counts.other_version, counts.late, counts.restarts) > 0
     assert counts.records >= 100_000
+    assert reader.longest < LONGEST
 
 
 def test_streams_of_nothing_but_noise() -> None:
     chance = random.Random(21)
-    reader = Reader()
+    reader = TimedReader()
     for _ in range(300):
         reader.feed(b"".join(_broken(chance.randrange(10**6), chance) for _ in range(10)).replace(b"\n", b""))
     assert [found.seq for found in reader.feed(b"\n" + line(5))][-1] == 5
+    assert reader.longest < LONGEST
+
+
+@pytest.mark.parametrize("end", [b"", b"\n"])
+@pytest.mark.parametrize("piece", [b"{", b'{"":', b'{"faces":[', b'{"a":"{', b"[{", b'{"faces":[{},', b'{"":{"":0}}'])
+def test_braces_that_never_close_do_not_stall(piece: bytes, end: bytes) -> None:
+    """Each may be the first of a record, and all after it in it."""
+    reader = TimedReader()
+    for _ in range(5):
+        reader.feed((piece * 4096)[:4096] + end)
+    assert [found.seq for found in reader.feed(b"\n" + line(5))] == [5]
+    assert reader.longest < LONGEST
