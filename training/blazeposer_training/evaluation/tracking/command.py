@@ -1,4 +1,4 @@
-"""blazeposer tracking [--data DIR] [--dataset aflw2000_dev] [--only steady|closer|position]
+"""blazeposer tracking [--data DIR] [--dataset aflw2000_dev] [--only steady|closer|position] [--markdown]
 
 Prints what smoothing, the closer look and the position are worth. The first and the last need no data.
 """
@@ -29,8 +29,15 @@ from . import closer, position, steady
 @click.option("--model", type=click.Path(path_type=Path), help="tflite file (default: the INT8 one of models/).")
 @click.option("--runtime", type=click.Choice(RUNTIMES), default="reference", show_default=True)
 @click.option("--input", "input_path", type=click.Choice(get_args(InputPath)), default="camera", show_default=True)
+@click.option("--markdown", is_flag=True, help="Tables to paste into a page.")
 def command(
-    only: str | None, name: str, folder: str | None, model: Path | None, runtime: Runtime, input_path: InputPath
+    only: str | None,
+    name: str,
+    folder: str | None,
+    model: Path | None,
+    runtime: Runtime,
+    input_path: InputPath,
+    markdown: bool,
 ) -> None:
     """Measure what tracking gains: steadier numbers at what lag, small faces by a closer look, positions.
 
@@ -54,6 +61,13 @@ def command(
     console = Console(width=160)
     for title, make in tables.items():
         if only in (None, title):
-            console.print(make())
+            table = make()
+            console.print(_as_markdown(table) if markdown else table, soft_wrap=markdown)
     kind = "INT8" if detector.network.is_int8 else "float"
     console.print(f"{kind} network, {runtime} kernels, {input_path} input")
+
+
+def _as_markdown(table: Table) -> str:
+    columns = [[str(column.header), "---:", *map(str, column.cells)] for column in table.columns]
+    rows = [f"| {' | '.join(row)} |" for row in zip(*columns, strict=True)]
+    return "\n".join([f"{table.title}:\n", *rows, f"\n{table.caption}\n"])
