@@ -20,6 +20,7 @@ from blazeposer.deploy import romfs, selftest
 from blazeposer.deploy.bundle import GOLDEN, IMAGE, MANIFEST, MODEL, PACKAGE, load, make
 from blazeposer.deploy.mpremote import mpremote
 from blazeposer.errors import BlazePoserError
+from blazeposer.npu import UNVERIFIED
 from blazeposer.resources import board_dir
 from conftest import CommandLine
 from deploying import FRAME
@@ -101,6 +102,16 @@ def test_n6_needs_its_own_compiler(small_model: Path, tmp_path: Path) -> None:
     compiled.write_bytes(b"NBIN" + bytes(1000))
     files = make(small_model, find("n6"), stedgeai=compiled).files
     assert romfs.read(files[IMAGE])[MODEL].offset % 32 == 0
+    for board in (None, find("h7")):
+        with pytest.raises(BlazePoserError, match=r"name the (board with --board n6|N6)"):
+            make(small_model, board, stedgeai=compiled)
+
+
+def test_package_says_what_it_cannot_know(small_model: Path, tmp_path: Path, blazeposer_command: CommandLine) -> None:
+    (tmp_path / "network_rel.bin").write_bytes(b"NBIN" + bytes(1000))
+    options = ("--model", small_model, "--board", "n6", "--stedgeai", tmp_path / "network_rel.bin")
+    run = blazeposer_command("package", *options, "-o", tmp_path / "n6")
+    assert f"compiled for the NPU of the OpenMV N6: {UNVERIFIED}" in run.out
 
 
 def test_self_test_finds_one_face(model_path: Path) -> None:

@@ -14,6 +14,7 @@ from blazeposer import check
 from blazeposer.boards import BOARDS, KB, Board, find
 from blazeposer.check import Model, check_model, examine, judge
 from blazeposer.contract import OUTPUTS
+from blazeposer.deploy.bundle import make
 from blazeposer.errors import ModelError
 from blazeposer.manifest import manifest_path, read_manifest
 from blazeposer.model import firmware
@@ -127,6 +128,12 @@ def test_the_limits_are_exact(ours: Model) -> None:
     store = ours.file_bytes + check.ROMFS_BYTES
     assert judge(ours, replace(H7, romfs=store)).loads
     assert "that it has for models" in judge(ours, replace(H7, romfs=store - 1)).reason
+
+
+def test_flash_keeps_room_for_what_a_deploy_puts_beside_a_model(model_path: Path) -> None:
+    """A file takes whole clusters; 4 KB are for FAT's own tables and the firmware's README."""
+    sizes = [len(data) for data in make(model_path).scripts.values()]
+    assert sum(-(-size // 512) * 512 for size in sizes) + 4 * KB <= check.FLASH_SCRIPT_BYTES
 
 
 def test_a_converter_s_blazeface_loads_where_there_is_external_memory(

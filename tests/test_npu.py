@@ -127,6 +127,15 @@ def test_the_n6_refuses_a_raw_tflite(model_path: Path, tmp_path: Path) -> None:
         compile_for(N6, model_path, tmp_path / "out.tflite", other)
 
 
+@pytest.mark.parametrize("board", ["ae3", "h7"])
+def test_a_file_for_the_n6_is_refused_elsewhere(
+    model_path: Path, relocatable: Path, tmp_path: Path, board: str
+) -> None:
+    with pytest.raises(BlazePoserError, match="takes no file of stedgeai: name the N6, or leave --stedgeai out"):
+        compile_for(find(board), model_path, tmp_path / "out.tflite", relocatable)
+    assert not (tmp_path / "out.tflite").exists()
+
+
 def test_a_missing_compiler_names_the_extra(model_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "ethosu" else find_spec(name))
     with pytest.raises(

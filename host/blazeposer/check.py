@@ -18,8 +18,8 @@ Store = Literal["/rom", "/sdcard", "/flash"]
 
 ROMFS_BYTES = 128
 """At most what a ROMFS image of one file adds to it: headers, the name, alignment."""
-FLASH_SCRIPT_BYTES = 24 * KB
-"""What /flash keeps for its file system and the scripts."""
+FLASH_SCRIPT_BYTES = 64 * KB
+"""What /flash keeps for its file system, the scripts and the self-test."""
 STEDGEAI_MAGIC = b"NBIN"
 """How the relocatable networks of ST's stedgeai begin (`AI_RELOC_MAGIC`, ll_aton_reloc_network.h)."""
 

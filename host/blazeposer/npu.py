@@ -31,6 +31,8 @@ def compile_for(board: Board, model_path: Path, out_path: Path, stedgeai_file: P
 
     Returns what the user should know of it, empty if there is nothing. Raises BlazePoserError.
     """
+    if stedgeai_file and board.npu != "neural-art":
+        raise BlazePoserError(f"{board.name} takes no file of stedgeai: name the N6, or leave --stedgeai out")
     if board.npu == "neural-art":
         data = _neural_art(board, model_path, stedgeai_file)
     elif board.npu == "ethos-u55":

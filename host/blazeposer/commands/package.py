@@ -8,7 +8,8 @@ from time import monotonic
 import click
 
 from blazeposer.boards import BOARDS, find
-from blazeposer.deploy.bundle import make
+from blazeposer.deploy.bundle import MANIFEST, MODEL, make
+from blazeposer.npu import UNVERIFIED
 
 board_names = ", ".join(board.key for board in BOARDS)
 
@@ -26,8 +27,11 @@ def command(name: str | None, output: Path, model: Path | None, mpy: bool, stedg
     FOLDER/package.json` and `mpremote romfs deploy FOLDER/blazeposer.romfs` do, and keep nothing of what was there.
     """
     started = monotonic()
-    bundle = make(model, find(name) if name else None, mpy=mpy, stedgeai=stedgeai)
+    board = find(name) if name else None
+    bundle = make(model, board, mpy=mpy, stedgeai=stedgeai)
     bundle.write(output)
-    for file, data in sorted(bundle.files.items()):
+    for file, data in sorted({**bundle.files, MANIFEST: bundle.manifest()}.items()):
         click.echo(f"{output / file}  {len(data):,} bytes")
+    if board and board.npu:
+        click.echo(f"{output / MODEL} is compiled for the NPU of the {board.name}: {UNVERIFIED}")
     click.echo(f"Done in {monotonic() - started:.1f} s")

@@ -82,6 +82,8 @@ def make(
     Without a board it is for all that have no NPU. `mpy` compiles the modules for the board's processor, `stedgeai` is
     the file that an N6 needs instead of the model.
     """
+    if stedgeai and board is None:
+        raise BlazePoserError("a file of stedgeai is for the N6 alone: name the board with --board n6")
     model = model or default_model()
     files = {name: (board_dir() / name).read_bytes() for name in SCRIPTS}
     if mpy:
@@ -135,7 +137,7 @@ def _checked(folder: Path, name: str, entry: Any) -> bytes:
 
 
 def _for_board(model: Path, board: Board | None, stedgeai: Path | None) -> bytes:
-    if board is None or not board.npu:
+    if board is None or not (board.npu or stedgeai):
         return model.read_bytes()
     with tempfile.TemporaryDirectory() as folder:
         compiled = Path(folder, MODEL)
