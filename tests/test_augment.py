@@ -28,7 +28,7 @@ from blazeposer_training.pictures.augment import (
     render,
     transforms,
 )
-from blazeposer_training.pictures.bank import SIDE, Bank, cut, make_bank, read_bank
+from blazeposer_training.pictures.bank import COLLAGES, SIDE, Bank, collages, cut, make_bank, read_bank
 from blazeposer_training.pictures.batches import (
     TrainingBatches,
     balance,
@@ -162,6 +162,34 @@ def test_an_unlabelled_picture_shows_the_background_and_counts_for_nothing(bank:
     assert 30 <= unlabelled.sum() <= 70
     assert not drawn.boxes[unlabelled].any()
     assert drawn.boxes[~unlabelled].any(1).all()
+
+
+def test_a_collage_is_rows_of_whole_photos() -> None:
+    """As many photos in a row as there are rows: two to four."""
+    shades = [np.full((60, 90, 3), 40 * number, np.uint8) for number in range(1, 7)]
+    for picture in collages(shades, 20):
+        assert picture.shape == (SIDE, SIDE, 3)
+        rows = [
+            row
+            for row in (2, 3, 4)
+            if np.array_equal(picture, tiles(picture, row).repeat(SIDE // row, 0).repeat(SIDE // row, 1))
+        ]
+        assert rows
+        assert {int(shade) for shade in np.unique(picture)} <= {40 * number for number in range(1, 7)}
+
+
+def tiles(picture: prepare.Image, row: int) -> prepare.Image:
+    """One pixel of each photo of a collage."""
+    return picture[:: SIDE // row, :: SIDE // row]
+
+
+def test_collages_are_for_training_alone(tmp_path: Path) -> None:
+    sides = {}
+    for split in ("train", "val"):
+        write_pool(tmp_path, "aflw", [{"file": "000000.png", "yaw": 0, "pitch": 0, "roll": 0, "split": split}])
+        write_backgrounds(tmp_path)
+        sides[split] = len(read_bank(tmp_path, ("aflw",), split).backgrounds)
+    assert sides["train"] == sides["val"] + COLLAGES
 
 
 def test_batches_are_the_same_whenever_asked_for_and_however_shared(bank: Bank) -> None:

@@ -24,8 +24,8 @@ BIN_WIDTH = 6.0
 """Degrees: about the error that is to be reached, so that neighbouring bins tell something."""
 BINS = round(2 * MAX_ANGLE / BIN_WIDTH)  # 33 from -99 to 99 degrees
 WEIGHTS = {
-    "rotation": 1.0, "blended": 1.0, "angles": 6.0, "bins": 0.1, "unit": 0.1, "error": 0.1, "scores": 0.15,
-    "seen": 0.15, "regressors": 0.02,
+    "rotation": 1.0, "blended": 1.0, "angles": 6.0, "bins": 0.1, "unit": 0.1, "error": 0.1, "scores": 0.3,
+    "seen": 0.15, "regressors": 0.05,
 }  # fmt: skip
 """Of the terms of `total_loss`; chordal distance and angles are about radians, regressors pixels, the others nats.
 The pose comes first: with scores at 1 and regressors at 0.06, against angles at 2, half a degree is lost on `val`,

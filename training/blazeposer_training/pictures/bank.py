@@ -26,6 +26,10 @@ SIDE = 192
 """Pixels of a texture: no face of a training picture, at most 96 pixels, needs a larger photo."""
 CUT = 3.0
 """Side of the square cut out of a large photo, in sizes of the face: room for the smallest and the turned ones."""
+COLLAGES = 900
+"""A third of all backgrounds: scenes are too few to teach detection all that the original knows."""
+COLLAGE_SIDES = (2, 3, 4)
+"""Photos in a row of a collage: faces of 16 to 60 pixels in a training picture, smaller than most that are placed."""
 
 Floats = NDArray[np.float64]
 
@@ -36,7 +40,8 @@ class Bank:
 
     Of the faces: `sizes` (M, 2) width and height of the photo, `boxes` (M, 4) x0, y0, x1, y1 and `landmarks` (M, 68, 2)
     in the texture's pixels, `angles` (M, 3) and `spread` (M,) in degrees, `rotations` (M, 3, 3). `backgrounds` uint8
-    (B, 3, 192, 192) are squares of photos without labels: none has a face, but for scenes, among those to train with.
+    (B, 3, 192, 192) are squares without labels: of photos without a face and, among those to train with, of scenes and
+    collages.
     """
 
     textures: Tensor
@@ -61,12 +66,12 @@ def read_bank(
 ) -> Bank:
     """The faces of a split ("train" or "val") of several pools, and the backgrounds, on a device.
 
-    Among the backgrounds of "train" are the scenes that these pools have. `report` gets a line for each pool. Raises
-    BlazePoserError when a file is missing or broken.
+    Among the backgrounds of "train" are the scenes that these pools have, and collages of their photos. `report` gets a
+    line for each pool. Raises BlazePoserError when a file is missing or broken.
     """
     pool, photos = read_pools(folder, names, split, report), read_backgrounds(folder)
     if split == "train":
-        photos += read_scenes(folder, names)
+        photos += read_scenes(folder, names) + collages(pool.images, COLLAGES)
     return make_bank(pool, photos, device)
 
 
@@ -123,3 +128,17 @@ def square(photo: Image) -> Image:
     y, x = (height - side) // 2, (width - side) // 2
     how = cv2.INTER_AREA if side > SIDE else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(photo[y : y + side, x : x + side], (SIDE, SIDE), interpolation=how), np.uint8)
+
+
+def collages(photos: list[Image], count: int) -> list[Image]:
+    """Pictures (192, 192, 3) of photos in rows, as many in each as there are rows; always the same ones."""
+    rng = np.random.default_rng(0)
+
+    def tile(side: int) -> Image:
+        photo = square(photos[rng.integers(len(photos))])
+        return np.asarray(cv2.resize(photo, (side, side), interpolation=cv2.INTER_AREA), np.uint8)
+
+    def collage(row: int) -> Image:
+        return np.vstack([np.hstack([tile(SIDE // row) for _ in range(row)]) for _ in range(row)])
+
+    return [collage(int(row)) for row in rng.choice(COLLAGE_SIDES, count)]
