@@ -101,6 +101,19 @@ class Agreement:
         )
 
 
+@dataclass(frozen=True)
+class Measured:
+    """All that the command prints."""
+
+    figures: dict[str, Figures]
+    """Of BlazeFace, float and INT8."""
+    near: Agreement
+    """Of INT8 with float."""
+    boxed_faces: dict[int, int]
+    """Of at least SIZES pixels."""
+    faceless_pictures: int
+
+
 def original() -> Run:
     """MediaPipe's float BlazeFace. Raises BlazePoserError when its wheel is absent."""
     infer, first = litert(blazeface_path().read_bytes()), GRIDS[0].count
@@ -242,28 +255,35 @@ def cells(figures: Figures) -> list[str]:
 @click.option("--record", is_flag=True, help="Write the figures into the INT8 file's manifest.")
 def command(folder: str | None, models: Path | None, record: bool) -> None:
     """Compare the detections of the INT8 and the float network with those of the original BlazeFace."""
-    data, int8 = data_folder(folder), (models or models_dir()) / "blazeposer.tflite"
+    int8 = (models or models_dir()) / "blazeposer.tflite"
+    found = measure(int8, data_folder(folder))
+    title = f"Detection: {TEST_POOL}, {SCENES} and {found.faceless_pictures} pictures without a face"
+    view = Table(title=title, caption=found.near.line())
+    for head in ("", *columns(found.boxed_faces)):
+        view.add_column(head, justify="right" if head else "left")
+    for name, row in found.figures.items():
+        view.add_row(name, *cells(row))
+    Console(width=160).print(view)
+    if record:
+        named = {name: asdict(row) for name, row in found.figures.items()}
+        counts = {"boxed_faces": found.boxed_faces, "faceless_pictures": found.faceless_pictures}
+        record_figures(int8, {"detection": {**named, "INT8_and_float": asdict(found.near), **counts}})
+
+
+def measure(int8: Path, data: Path) -> Measured:
+    """Run the file `int8` by the reference kernels, the float one beside it, and the original, on the data's folder."""
     networks = {"float": open_network(int8.with_name("blazeposer_float.tflite"), "xnnpack"), "INT8": open_network(int8)}
     runs: dict[str, Run] = {"BlazeFace": original(), **{name: item.outputs for name, item in networks.items()}}
     poses, scenes, photos = read_dataset(TEST_POOL, data), read_dataset(SCENES, data), read_backgrounds(data, test=True)
     outputs = {name: picture_outputs(run, poses, name) for name, run in runs.items()}
     boxed = {name: detections(run, scenes, name) for name, run in runs.items()}
     alarms = {name: false_alarms(run, photos, name) for name, run in runs.items()}
-    figures = compare(outputs, poses, relative_landmarks(data, poses), boxed, alarms)
-    near = agreement(answers(outputs["INT8"], poses), answers(outputs["float"], poses), poses.rotations)
-    labels = {least: count_labels(boxed["INT8"], least) for least in SIZES}
-    view = Table(
-        title=f"Detection: {TEST_POOL}, {SCENES} and {len(photos)} pictures without a face", caption=near.line()
+    return Measured(
+        compare(outputs, poses, relative_landmarks(data, poses), boxed, alarms),
+        agreement(answers(outputs["INT8"], poses), answers(outputs["float"], poses), poses.rotations),
+        {least: count_labels(boxed["INT8"], least) for least in SIZES},
+        len(photos),
     )
-    for head in ("", *columns(labels)):
-        view.add_column(head, justify="right" if head else "left")
-    for name, row in figures.items():
-        view.add_row(name, *cells(row))
-    Console(width=160).print(view)
-    if record:
-        named = {name: asdict(row) for name, row in figures.items()}
-        counts = {"boxed_faces": labels, "faceless_pictures": len(photos)}
-        record_figures(int8, {"detection": {**named, "INT8_and_float": asdict(near), **counts}})
 
 
 def picture_outputs(run: Run, poses: Dataset, name: str) -> list[Outputs]:
