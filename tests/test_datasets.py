@@ -131,6 +131,15 @@ def test_biwi_s_own_files(tmp_path: Path) -> None:
     assert (x1 - x0, y1 - y0) == pytest.approx((139, 139), abs=1)  # 240 mm there
 
 
+def test_a_damaged_pose_may_be_left_out(tmp_path: Path) -> None:
+    poses = {"00003": POSE, "00004": POSE.replace("0.98", "nan"), "00005": ""}
+    for sequence in biwi.SEQUENCES:
+        write_biwi(tmp_path, sequence, drawn_face(0), poses if sequence == "12" else {})
+    dataset = read_dataset("biwi", tmp_path, damaged=True)
+    assert dataset.names == ["12/frame_00003"]
+    assert [item.name for item in dataset.left_out] == ["12/frame_00004_pose.txt", "12/frame_00005_pose.txt"]
+
+
 def test_biwi_protocol_2_is_eight_sequences_of_people_who_are_in_no_other(tmp_path: Path) -> None:
     for sequence in biwi.SEQUENCES:
         write_biwi(tmp_path, sequence, drawn_face(0), {"00003": POSE, "00004": POSE})

@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from blazeposer.errors import ModelError
+from blazeposer.bench import open_systems
+from blazeposer.commands import validate
 from blazeposer.peers.blazeface import BLAZEFACE_INT8
 from blazeposer.resources import default_model
 from blazeposer.validate.report import Picture, Section, Table
 from blazeposer.validate.text import markdown, show
+from conftest import CommandLine
 from test_peers import onnx_file
 
 pytest.importorskip("scipy", reason="the extra `train` is not installed")
@@ -41,7 +43,7 @@ def heads() -> Dataset:
 def section(heads: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Section:
     """With a pose network that always says yaw 0, pitch 0, roll 0."""
     path = onnx_file(tmp_path_factory.mktemp("onnx") / "straight.onnx", {"angles": np.zeros((1, 3))})
-    return peers_section(None, heads, [path])
+    return peers_section(open_systems(None, [path], "angles"), heads)
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +98,10 @@ def test_a_section_as_text(section: Section, capsys: pytest.CaptureFixture[str])
     assert STRAIGHT in capsys.readouterr().out
 
 
-def test_a_peer_that_is_none(heads: Dataset, tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"none\.onnx"):
-        peers_section(None, heads, [tmp_path / "none.onnx"])
+def test_a_peer_that_is_none_ends_the_command_at_once(
+    blazeposer_command: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(validate, "Validation", None)
+    run = blazeposer_command("validate", "--onnx", tmp_path / "none.onnx", "--output", tmp_path)
+    assert (run.status, run.err.count("\n")) == (1, 1)
+    assert "none.onnx" in run.err

@@ -300,15 +300,9 @@ def test_trials_start_with_pictures_as_they_are_where_that_is_a_level() -> None:
     assert [trial.level for trial in trials_of(NAMED["face size"])] == list(NAMED["face size"].levels)
 
 
-@pytest.fixture
-def one_system(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(robustness, "open_systems", lambda model, onnx, convention: [FindsWhite()])
-
-
-@pytest.mark.usefixtures("one_system")
 def test_the_sheet_has_tables_curves_and_figures(white: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(robustness, "render", lambda figure, suffix=".svg": f"a picture {suffix}".encode())  # slow
-    section = robustness_section(None, white)
+    section = robustness_section([FindsWhite()], white)
     limits, single = (part for part in section.parts if isinstance(part, Table))
     rows = {row[0].partition(" (")[0]: row[1:] for row in limits.rows}
     assert rows["darkness"] == ["1", "5"]

@@ -127,6 +127,43 @@ def test_pictures_of_a_data_set_that_cannot_be_read(portrait: Image) -> None:
     assert given.angles.tolist() == angles.tolist()
 
 
+def test_an_official_data_set_that_is_damaged(portrait: Image, tmp_path: Path) -> None:
+    pytest.importorskip("scipy", reason="needs the extra `train`")
+    from blazeposer_training.evaluation.datasets import labelled
+    from official import write_300w
+
+    box = (175.0, 60.0, 275.0, 190.0)
+    files = [tmp_path / f"image{number:05d}.jpg" for number in range(8)]
+    for number, file in enumerate(files):
+        yaw = float("nan") if number == 6 else 100.0 if number == 7 else -10.0  # 100: not measured on, as usual
+        write_300w(file, portrait, (yaw, 5.0, 2.0), box, "pt3d_68")
+    files[1].unlink()
+    files[2].with_suffix(".mat").unlink()
+    files[3].write_bytes(files[0].read_bytes()[:9000])
+    files[4].with_suffix(".mat").write_bytes(b"MATLAB 5.0 MAT-file" + bytes(200))
+    cv2.imwrite(str(files[5]), cv2.cvtColor(portrait, cv2.COLOR_RGB2GRAY))
+    with pytest.raises(BlazePoserError, match=r"image00001\.jpg: missing, but image00001\.mat is there: unpack"):
+        labelled("aflw2000", str(tmp_path))
+    pictures = of_dataset(labelled("aflw2000", str(tmp_path), damaged=True))
+    said = {remark.name: (remark.text, remark.is_left_out) for remark in pictures.remarks}
+    assert len(said) == len(pictures.remarks) == 6
+    for number, words, is_left_out in (
+        (1, "missing, but image00001.mat is there", True),
+        (2, "extra: there is no image00002.mat beside it", True),
+        (3, "truncated or damaged", True),
+        (4, "image00004.mat: no Pose_Para", True),
+        (5, "grey", False),
+        (6, "image00006.mat: a label is not a number", True),
+    ):
+        text, left_out = said[files[number].name]
+        assert text.startswith(words)
+        assert left_out == is_left_out
+    dataset = pictures.dataset()  # what peers and robustness are measured on
+    assert dataset.names == [files[0].name, files[5].name]
+    np.testing.assert_allclose(dataset.samples[0].boxes, [box])
+    np.testing.assert_allclose(dataset.angles[0], (-10, 5, 2), atol=1e-4)
+
+
 def test_the_command_lists_what_it_left_out(
     blazeposer_command: CommandLine, tmp_path: Path, portrait_path: Path
 ) -> None:

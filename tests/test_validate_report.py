@@ -96,8 +96,32 @@ def test_what_is_asked_for_is_in_the_report(
     assert run.status == 1
     assert [len(asked[name][1].samples) for name in ("peers_section", "robustness_section")] == [7, 7]
     assert len(asked) == 3
+    assert [system.name.partition(":")[0] for system in asked["peers_section"][0]] == [
+        "BlazePoser INT8", "MediaPipe", "BlazeFace INT8, solvePnP",
+    ]  # fmt: skip
     for name in asked:
         assert f"failed   {name}: Bad." in run.out
+
+
+def test_peers_see_the_labelled_pictures(
+    blazeposer_command: CommandLine, portrait_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("scipy", reason="needs the extra `train`")
+    from blazeposer_training.evaluation import peers
+
+    asked: list[Any] = []
+    monkeypatch.setattr(peers, "peers_section", lambda *given: asked.append(given) or Section("peers", ["Fine."]))
+    (tmp_path / "in").mkdir()
+    for name in ("labelled.jpg", "other.jpg"):
+        shutil.copy(portrait_path, tmp_path / "in" / name)
+    (tmp_path / "in" / "labels.csv").write_text(
+        "\ufefffile,x0,y0,x1,y1,yaw,pitch,roll\nlabelled.jpg,175,60,275,190,-10,5,2\n", encoding="utf-8"
+    )  # as spreadsheets begin their files
+    run = blazeposer_command("validate", tmp_path / "in", "--peers", "--output", tmp_path / "out", *SLOW)
+    assert run.status == 0, run.err
+    ((_, dataset),) = asked
+    assert (dataset.name, dataset.names) == ("in", ["labelled.jpg"])
+    assert dataset.samples[0].boxes.tolist() == [[175, 60, 275, 190]]
 
 
 def test_a_section_that_failed_comes_first_in_words(tmp_path: Path) -> None:

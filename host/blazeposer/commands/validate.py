@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from functools import partial
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from time import monotonic
@@ -16,8 +16,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bars
 
 from blazeposer import __version__
+from blazeposer.bench import open_systems
 from blazeposer.errors import MissingExtraError
 from blazeposer.output import make_folder
+from blazeposer.peers import Peer
 from blazeposer.peers.onnx import CONVENTIONS
 from blazeposer.resources import default_model
 from blazeposer.validate import pictures
@@ -27,8 +29,6 @@ from blazeposer.validate.run import KEYS, Progress, Validation
 from blazeposer.validate.stages import Advance, Stages
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from blazeposer_training.evaluation.datasets import Dataset
 
 LIMIT = 200
@@ -45,12 +45,14 @@ PACKAGES = ("ai-edge-litert", "tflite-micro", "torch", "tensorflow", "jonnor-mic
               help="Pictures of a data set, evenly spread.")  # fmt: skip
 @click.option("--port", help="A camera that `blazeposer deploy` has been at: /dev/ttyACM0, COM3, socket://...")
 @click.option("--without", multiple=True, type=click.Choice(KEYS), help="Leave a stage out. May be repeated.")
-@click.option("--peers", is_flag=True, help="Compare with other networks too, on the data set or the demo's heads.")
-@click.option("--onnx", "onnx_files", multiple=True, type=click.Path(path_type=Path), help="A further peer.")
+@click.option("--peers", is_flag=True,
+              help="Compare with other networks too, on the labelled pictures or else the demo's heads.")  # fmt: skip
+@click.option("--onnx", "onnx_files", multiple=True, type=click.Path(path_type=Path),
+              help="A further peer, as for `bench`; brings --peers. May be repeated.")  # fmt: skip
 @click.option("--onnx-outputs", type=click.Choice(list(CONVENTIONS)), default="angles", show_default=True,
               help="What a pose network's outputs are, as for `bench --convention`.")  # fmt: skip
 @click.option("--convention", is_flag=True, help="Prove sign, axis, zero and order of the angles too.")
-@click.option("--robustness", is_flag=True, help="Measure blur, noise, darkness and so on too.")
+@click.option("--robustness", is_flag=True, help="Measure them under blur, noise, darkness and so on.")
 @click.option("--output", type=click.Path(path_type=Path, file_okay=False), default=Path("out/validate"),
               show_default=True, help="Folder for report.html and report.json.")  # fmt: skip
 def command(
@@ -62,13 +64,15 @@ def command(
 
     SOURCE is a picture or a folder, perhaps with labels.csv (file,x0,y0,x1,y1,yaw,pitch,roll; a line a face); without
     it the pictures that come along. A difference beyond its stated tolerance is exit status 1; what cannot be run here
-    is named in the verdict. Pictures that cannot be read are listed and left out.
+    is named in the verdict. Odd pictures are listed, those that cannot be read left out.
     """
     if source and dataset_name:
         raise click.UsageError("SOURCE and --dataset are two sources of pictures: choose one.")
     make_folder(output)  # before the work, not after it
     started = monotonic()
     stages = Stages(model or default_model(), port)
+    peers = peers or bool(onnx_files)
+    systems = _systems(stages.model, onnx_files, onnx_outputs) if peers or robustness else []
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Bars(*columns, console=console, disable=not console.is_terminal) as bars:
@@ -81,8 +85,13 @@ def command(
 
         given = _pictures(source, dataset_name, folder, limit, progress)
         sections = Validation(stages, given, progress, without).sections()
-    dataset = partial(_dataset, dataset_name, folder, limit)
-    sections += _further(stages.model, dataset, peers, onnx_files, onnx_outputs, convention, robustness)
+    if convention:
+        from blazeposer.validate.convention import convention_section
+
+        sections.append(convention_section(stages.model))
+    if systems:
+        labelled = given.dataset() if source or dataset_name else None
+        sections += _beside_peers(systems, labelled or _dataset(None, folder, limit), peers, robustness)
     facts = _facts(stages.model, given, monotonic() - started)
     write_report(output, f"Validation of {stages.model.name}", facts, sections)
     for section in sections:
@@ -110,36 +119,26 @@ def _dataset(name: str | None, folder: str | None, limit: int) -> Dataset:
         from blazeposer_training.evaluation.datasets import labelled
     except ModuleNotFoundError as error:
         raise MissingExtraError(error.name or "", "train") from error
-    return labelled(name, folder, limit)
+    return labelled(name, folder, limit, damaged=True)
 
 
-def _further(
-    model: Path,
-    dataset: Callable[[], Dataset],
-    peers: bool,
-    onnx: tuple[Path, ...],
-    onnx_outputs: str,
-    convention: bool,
-    robustness: bool,
-) -> list[Section]:
+def _systems(model: Path, onnx: tuple[Path, ...], onnx_outputs: str) -> list[Peer]:
+    """BlazePoser and its peers, opened before the work: what is missing or no network is told at once."""
+    for module in ("peers", "robustness"):
+        try:
+            import_module(f"blazeposer_training.evaluation.{module}")
+        except ModuleNotFoundError as error:
+            raise MissingExtraError(error.name or "", "train") from error
+    return open_systems(model, onnx, onnx_outputs)
+
+
+def _beside_peers(systems: list[Peer], dataset: Dataset, peers: bool, robustness: bool) -> list[Section]:
     """Sections that have to be asked for."""
-    sections = []
-    if convention:
-        from blazeposer.validate.convention import convention_section
+    from blazeposer_training.evaluation.peers import peers_section
+    from blazeposer_training.evaluation.robustness import robustness_section
 
-        sections.append(convention_section(model))
-    try:
-        if peers or onnx:
-            from blazeposer_training.evaluation.peers import peers_section
-
-            sections.append(peers_section(model, dataset(), onnx, onnx_outputs))
-        if robustness:
-            from blazeposer_training.evaluation.robustness import robustness_section
-
-            sections.append(robustness_section(model, dataset()))
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(error.name or "", "train") from error
-    return sections
+    sections = [peers_section(systems, dataset)] if peers else []
+    return [*sections, robustness_section(systems, dataset)] if robustness else sections
 
 
 def _facts(model: Path, given: Pictures, seconds: float) -> dict[str, str]:

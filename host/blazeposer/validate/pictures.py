@@ -25,6 +25,7 @@ from blazeposer.demo.sequence import frames
 from blazeposer.errors import BlazePoserError, InputError
 from blazeposer.prepare import Image, camera_input, square_pad
 from blazeposer.sources import IMAGE_SUFFIXES, read_image
+from blazeposer_training.evaluation.metrics import OVERLAP, Rule
 
 if TYPE_CHECKING:
     from blazeposer_training.evaluation.datasets import Dataset
@@ -58,6 +59,8 @@ class Given:
     """(n, 4) x0, y0, x1, y1."""
     angles: Floats = field(default_factory=lambda: np.zeros((0, 3)))
     """(n, 3) yaw, pitch, roll in degrees."""
+    pixels: Floats = field(default_factory=lambda: np.zeros((0, 4)))
+    """`boxes` in pixels of the picture."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,15 @@ class Pictures:
     source: str
     given: list[Given]
     remarks: list[Remark] = field(default_factory=list)
+    rule: Rule = OVERLAP
+    """How a detection answers a label."""
+
+    def dataset(self) -> Dataset:
+        """Those with labels."""
+        from blazeposer_training.evaluation.datasets import Dataset, Sample
+
+        samples = [Sample(one.name, one.read, one.pixels, one.angles) for one in self.given if len(one.angles)]
+        return Dataset(self.source, samples, self.rule)
 
 
 def shipped() -> Pictures:
@@ -92,21 +104,24 @@ def shipped() -> Pictures:
 
 
 def of_dataset(dataset: Dataset, advance: Advance = lambda: None) -> Pictures:
-    """Those of a data set; what cannot be read, and labels that are no numbers, are remarked on."""
-    given, remarks = [], []
+    """Those of a data set; what is odd, what cannot be read and labels that are no numbers are remarked on."""
+    given, remarks = [], [Remark(item.name, item.why, True) for item in dataset.left_out]
     for sample in dataset.samples:
         boxes, angles = sample.boxes, sample.angles
         if angles is None:  # a set for detection: nothing to score
             boxes, angles = np.zeros((0, 4)), np.zeros((0, 3))
         good = np.isfinite(np.hstack([boxes, angles])).all(axis=1)
         try:
+            odd = oddities(sample.file) if sample.file else []
             given.append(_given(sample.name, sample.load, boxes[good], angles[good]))
             if not good.all():
-                remarks.append(Remark(sample.name, "a label is not a number: that face is not scored", False))
+                odd.append("a label is not a number: that face is not scored")
+            if odd:
+                remarks.append(Remark(sample.name, "; ".join(odd), False))
         except BlazePoserError as error:
-            remarks.append(Remark(sample.name, str(error), True))
+            remarks.append(Remark(sample.name, str(error).removeprefix(f"{sample.file}: "), True))
         advance()
-    return _some(Pictures(dataset.name, given, remarks))
+    return _some(Pictures(dataset.name, given, remarks, dataset.rule))
 
 
 def files_of(path: Path) -> list[Path]:
@@ -143,7 +158,10 @@ def of_files(path: Path, found: Sequence[Path], advance: Advance = lambda: None)
 
 def oddities(file: Path) -> list[str]:
     """What is unusual about a picture file that can be read whole. Raises InputError if it cannot."""
-    data = file.read_bytes()
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read ({error.strerror})") from error
     if not data:
         raise InputError(f"{file}: an empty file")
     try:
@@ -182,7 +200,7 @@ def _labels(path: Path, remarks: list[Remark]) -> dict[str, tuple[list[list[floa
     found: defaultdict[str, tuple[list[list[float]], list[list[float]]]] = defaultdict(lambda: ([], []))
     if not path.is_file():
         return found
-    with open(path, newline="", encoding="utf-8", errors="replace") as stream:
+    with open(path, newline="", encoding="utf-8-sig", errors="replace") as stream:
         for number, row in enumerate(csv.DictReader(stream), start=2):
             try:
                 box, angles = ([float(row[key]) for key in keys] for keys in (_BOX, ANGLES))
@@ -203,8 +221,9 @@ def _given(
     name: str, read: Callable[[], Image], boxes: Iterable[Sequence[float]] = (), angles: Iterable[Sequence[float]] = ()
 ) -> Given:
     square, (x, y, side) = square_pad(read())
-    fractions = (np.array(list(boxes), np.float64).reshape(-1, 4) - [x, y, x, y]) / side
-    return Given(name, camera_input(square), read, fractions, np.array(list(angles), np.float64).reshape(-1, 3))
+    pixels = np.array(list(boxes), np.float64).reshape(-1, 4)
+    fractions = (pixels - [x, y, x, y]) / side
+    return Given(name, camera_input(square), read, fractions, np.array(list(angles), np.float64).reshape(-1, 3), pixels)
 
 
 def _some(pictures: Pictures) -> Pictures:

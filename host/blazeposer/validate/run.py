@@ -19,7 +19,7 @@ from blazeposer.validate.pairs import layers_apart, pair_section
 from blazeposer.validate.pictures import Pictures
 from blazeposer.validate.report import Picture, Section, Table
 from blazeposer.validate.stages import PAIRS, NotRun, Pair, Stage, Stages, companion
-from blazeposer_training.evaluation.metrics import OVERLAP, Scores, score
+from blazeposer_training.evaluation.metrics import Scores, score
 
 BOARD_PICTURES = 24
 """Of the pictures, evenly spread, that go through the serial port to the board's scripts: up to a second each."""
@@ -63,7 +63,7 @@ class Validation:
 
     def sections(self) -> list[Section]:
         """Every check, in the order of the report."""
-        for key in KEYS:
+        for key in sorted(KEYS, key="camera".__ne__):  # it first: what is wrong with its cable shows at once
             if key in self.without:
                 self.missing[key] = "left out by --without"
                 continue
@@ -71,6 +71,7 @@ class Validation:
                 self.runs[key] = self._run(self.stages.open(key))
             except NotRun as reason:
                 self.missing[key] = str(reason)
+        self.runs = {key: self.runs[key] for key in KEYS if key in self.runs}
         advance = self.progress("comparing, layer by layer", len(PAIRS))
         pairs = []
         for pair in PAIRS:
@@ -160,6 +161,7 @@ class Validation:
         labelled = [number for number, given in enumerate(self.pictures.given) if len(given.boxes)]
         if not labelled:
             return []
+        rule = self.pictures.rule
         truth = np.concatenate([self.pictures.given[number].angles for number in labelled])
         scores: dict[str, Scores] = {}
         for run in self.runs.values():
@@ -167,7 +169,7 @@ class Validation:
                 found: list[Face | None] = []
                 for number in labelled:
                     faces = run.seen.faces[number]
-                    found += [OVERLAP.choose(faces, box) for box in self.pictures.given[number].boxes]
+                    found += [rule.choose(faces, box) for box in self.pictures.given[number].boxes]
                 scores[run.stage.title] = score(found, rotation_from_angles(truth), truth)
         rows = []
         for title, result in scores.items():
@@ -176,7 +178,7 @@ class Validation:
             shown = ["-" if value is None else f"{value:.2f}" for value in values]
             rows.append([title, f"{figures['found']} of {figures['faces']}", *shown])
         table = Table(("stage", "found", *ANGLES, "MAE", "geodesic"), rows, "Degrees, on the faces that were found.")
-        text = f"Found: {OVERLAP.text}. Labels: {self.pictures.source}."
+        text = f"Found: {rule.text}. Labels: {self.pictures.source}."
         chart = plots.picture_of(plots.by_angle(scores), "mean absolute error by labelled yaw")
         data = {"stages": {title: result.as_dict() for title, result in scores.items()}}
         return [Section("Error by angle, against the labels", [text, table, chart], data=data)]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from blazeposer.bench import MOST_FACES, Times, measure, one_thread, open_systems, size_text, time_section
+from blazeposer.bench import MOST_FACES, Times, measure, one_thread, size_text, time_section
 from blazeposer.contract import ANGLES, SCORE_THRESHOLD
 from blazeposer.decode import Face
 from blazeposer.peers import Peer
@@ -84,15 +83,8 @@ def accuracy_section(systems: Sequence[Peer], times: Times, dataset: Dataset) ->
     )
 
 
-def peers_section(
-    model: Path | None, dataset: Dataset, onnx_files: Sequence[Path] = (), convention: str = "angles"
-) -> Section:
-    """BlazePoser (`model`, by default the INT8 file that comes along) and its peers on a data set, for a report.
-
-    `onnx_files` are further peers, and `convention` is what the outputs of a pose network among them mean; see
-    `bench.open_systems`. Raises BlazePoserError.
-    """
-    systems = open_systems(model, onnx_files, convention)
+def peers_section(systems: Sequence[Peer], dataset: Dataset) -> Section:
+    """BlazePoser and its peers, as `bench.open_systems` gives them, on a data set, for a report."""
     chosen = np.unique(np.linspace(0, len(dataset.samples) - 1, TIMED).round().astype(int))
     pictures = [dataset.samples[index].load() for index in chosen.tolist()]
     with one_thread():

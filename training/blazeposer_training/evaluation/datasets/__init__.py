@@ -30,8 +30,9 @@ READERS: dict[str, Callable[[Path], Dataset]] = {
 __all__ = ["READERS", "Dataset", "Sample", "labelled", "read_dataset"]
 
 
-def read_dataset(name: str, folder: Path) -> Dataset:
-    """The data set or pool of a name, in the folder of --data. Raises BlazePoserError with what is expected where."""
+def read_dataset(name: str, folder: Path, *, damaged: bool = False) -> Dataset:
+    """The data set or pool of a name, in the folder of --data. Raises BlazePoserError with what is expected where; for
+    a file that is damaged or missing too, unless `damaged` ones may be left out."""
     if reader := READERS.get(name):
         dataset = reader(folder)
     elif pools.is_pool(folder, name):
@@ -39,15 +40,17 @@ def read_dataset(name: str, folder: Path) -> Dataset:
     else:
         known = ", ".join(READERS)
         raise BlazePoserError(f"no data set {name}: choose {known}, or a pool by its {name}.csv and .zip in {folder}")
+    if not damaged and (lost := next((item for item in dataset.left_out if item.is_damage), None)):
+        raise BlazePoserError(f"{lost.name}: {lost.why}")
     if not len(dataset):
         raise BlazePoserError(f"{name} in {folder} has no face to measure on: check --data and --dataset")
     return dataset
 
 
-def labelled(name: str | None, folder: str | None, limit: int | None = None) -> Dataset:
+def labelled(name: str | None, folder: str | None, limit: int | None = None, *, damaged: bool = False) -> Dataset:
     """A data set with angles, or of its pictures at most `limit`, evenly spread; without a name the demo's head, for
-    which no folder is needed. Raises BlazePoserError."""
-    dataset = read_dataset(name, data_folder(folder)) if name else heads.read()
+    which no folder is needed. `damaged` as in `read_dataset`. Raises BlazePoserError."""
+    dataset = read_dataset(name, data_folder(folder), damaged=damaged) if name else heads.read()
     if not dataset.has_poses:
         raise BlazePoserError(f"{dataset.name} has no angles to compare with: choose another --dataset")
     if limit is None or len(dataset.samples) <= limit:

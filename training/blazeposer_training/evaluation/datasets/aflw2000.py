@@ -14,10 +14,10 @@ from .matlab import read_samples
 def read(folder: Path) -> Dataset:
     """Every labelled face. Raises BlazePoserError when the files are not there."""
     folder = subfolder(folder, "AFLW2000")
-    pictures = sorted(path for path in folder.glob("image*.jpg") if path.with_suffix(".mat").is_file())
-    if not pictures:
+    samples, left_out = read_samples(folder.glob("image*.jpg"), folder.glob("image*.mat"), folder, "pt3d_68")
+    if not (samples or left_out):
         raise BlazePoserError(
             f"no AFLW2000-3D in {folder}: image00002.jpg with image00002.mat beside it, and so on, are expected there: "
             "name their folder with --data"
         )
-    return Dataset("aflw2000", read_samples(pictures, folder, "pt3d_68"))
+    return Dataset("aflw2000", samples, left_out=left_out)

@@ -24,7 +24,7 @@ from blazeposer.errors import BlazePoserError
 from blazeposer.rotation import angles_from_rotation
 
 from ..metrics import Rule, nearest
-from .common import Dataset, Floats, Sample, image_reader, subfolder
+from .common import Dataset, Floats, LeftOut, Sample, image_reader, subfolder
 
 SEQUENCES = tuple(f"{number:02d}" for number in range(1, 25))
 TEST_SEQUENCES = ("03", "06", "09", "12", "15", "16", "20", "24")
@@ -58,25 +58,27 @@ def _read(folder: Path, name: str, sequences: Sequence[str]) -> Dataset:
             f"no BIWI in {folder}: {missing[0]}/rgb.cal, {missing[0]}/frame_00003_rgb.png, "
             f"{missing[0]}/frame_00003_pose.txt and so on are expected there: name the folder hpdb with --data"
         )
-    samples = [
-        sample
-        for sequence in sequences
-        for path in sorted((folder / sequence).glob("frame_*_pose.txt"))
-        if (sample := _sample(path, folder / sequence / "rgb.cal")) is not None
-    ]
-    return Dataset(name, samples, RULE)
+    samples, left_out = [], []
+    for sequence in sequences:
+        for path in sorted((folder / sequence).glob("frame_*_pose.txt")):
+            try:
+                samples += _sample(path, folder / sequence / "rgb.cal")
+            except BlazePoserError as error:
+                left_out.append(LeftOut(f"{sequence}/{path.name}", str(error)))
+    return Dataset(name, samples, RULE, left_out)
 
 
-def _sample(path: Path, calibration: Path) -> Sample | None:
-    """One frame, or None if an angle is beyond 99 degrees."""
+def _sample(path: Path, calibration: Path) -> list[Sample]:
+    """One frame, or none if an angle is beyond 99 degrees."""
     *rotation, centre = _rows(path, 4)
     angles = angles_from_rotation(_TO_PROJECT @ np.array(rotation) @ _TO_PROJECT)
     if np.abs(angles).max() > MAX_ANGLE:
-        return None
+        return []
     stem = path.name.removesuffix("_pose.txt")
-    picture = image_reader(path.with_name(f"{stem}_rgb.png"))
+    picture = path.with_name(f"{stem}_rgb.png")
     box = head_box(np.array(centre), calibration)
-    return Sample(f"{path.parent.name}/{stem}", picture, box[np.newaxis], angles[np.newaxis])
+    name = f"{path.parent.name}/{stem}"
+    return [Sample(name, image_reader(picture), box[np.newaxis], angles[np.newaxis], file=picture)]
 
 
 def head_box(centre: Floats, calibration: Path) -> Floats:
@@ -96,6 +98,8 @@ def _rows(path: Path, count: int) -> list[list[float]]:
         rows = [[float(word) for word in line.split()] for line in path.read_text().splitlines() if line.strip()]
         if len(rows) < count or any(len(row) != 3 for row in (*rows[:3], rows[count - 1])):
             raise ValueError("too short")
+        if not np.isfinite(np.concatenate(rows)).all():
+            raise ValueError("a value is not a number")
     except (OSError, ValueError) as error:
-        raise BlazePoserError(f"{path} is not what BIWI holds ({error}): unpack the data set anew") from error
+        raise BlazePoserError(f"{path.name} is not what BIWI holds ({error}): unpack the data set anew") from error
     return rows[:count]

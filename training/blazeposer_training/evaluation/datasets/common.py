@@ -32,6 +32,18 @@ class Sample:
     """(n, 3) yaw, pitch, roll in degrees; None in a set for detection alone."""
     ignored: NDArray[np.bool_] | None = None
     """(n,) faces that are neither to be found nor wrong to find; None: none of them."""
+    file: Path | None = None
+    """Of the picture, where it has one of its own."""
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A file that is not among the samples."""
+
+    name: str
+    why: str
+    is_damage: bool = True
+    """Whether the data set is not as it was published; not so for a picture that merely has no label."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +53,7 @@ class Dataset:
     name: str
     samples: Sequence[Sample]
     rule: Rule = OVERLAP
+    left_out: Sequence[LeftOut] = ()
 
     def __len__(self) -> int:
         """Labelled faces."""

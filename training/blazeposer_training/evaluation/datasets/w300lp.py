@@ -17,11 +17,11 @@ def read(folder: Path) -> Dataset:
     """Every labelled face of every part that is there. Raises BlazePoserError when none is."""
     folder = subfolder(folder, "300W_LP")
     parts = [folder / f"{part}{mirrored}" for part in PARTS for mirrored in ("", "_Flip")]
-    found = (path for part in parts for path in sorted(part.glob("*.jpg")))
-    pictures = [path for path in found if path.with_suffix(".mat").is_file()]
-    if not pictures:
+    pictures, labels = ([path for part in parts for path in part.glob(kind)] for kind in ("*.jpg", "*.mat"))
+    samples, left_out = read_samples(pictures, labels, folder, "pt2d")
+    if not (samples or left_out):
         raise BlazePoserError(
             f"no 300W-LP in {folder}: the folders {', '.join(PARTS)} and theirs ending with _Flip, each with NAME.jpg "
             "and NAME.mat, are expected there: name the folder 300W_LP with --data"
         )
-    return Dataset("300w-lp", read_samples(pictures, folder, "pt2d"))
+    return Dataset("300w-lp", samples, left_out=left_out)
