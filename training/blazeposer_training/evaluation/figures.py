@@ -1,7 +1,7 @@
 """blazeposer figures README.md models/README.md
 
-Pages take their figures from the manifests: what stands between `<!-- NAME: blazeposer figures -->` and `<!-- end -->`
-is written anew, NAME being one of `BLOCKS`.
+Pages take their figures from the manifests, and those of the peers from docs/bench.md: what stands between
+`<!-- NAME: blazeposer figures -->` and `<!-- end -->` is written anew, NAME being one of `BLOCKS`.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ from ..pictures.data import TEST_POOL
 from .detection import SIZES, Agreement, Figures, cells, columns
 
 _BLOCK = re.compile(r"(<!-- (\w+): blazeposer figures -->\n).*?(<!-- end -->)", re.DOTALL)
+BENCH = models_dir().parent / "docs" / "bench.md"
+"""What `blazeposer bench` wrote."""
+_SIDE_BY_SIDE = re.compile(rf"## Accuracy on {TEST_POOL}\n\nSide by side:\n\n((?:\|.*\n)+)")
 OTHERS = """\
 | Abbaszadeh's thesis, INT8 / float ² | 109.5 KB / 104.1 K parameters | 7.29 / 6.85 | 4.70 / 3.86 | |
 | HopeNet ² | 24 M parameters, needs a face detector | 6.16 | 5.18 | |
@@ -99,8 +102,18 @@ def detection(manifests: Manifests) -> str:
     return "\n".join([*lines, "", Agreement(**figures["INT8_and_float"]).line(), ""])
 
 
+def peers(manifests: Manifests) -> str:
+    """BlazePoser beside its peers on the same faces."""
+    found = _SIDE_BY_SIDE.search(BENCH.read_text(encoding="utf-8")) if BENCH.is_file() else None
+    if not found:
+        raise BlazePoserError(
+            f"{BENCH} has no accuracy: run `blazeposer bench --data DIR --output docs/bench.md` first"
+        )
+    return found[1]
+
+
 BLOCKS: dict[str, Callable[[Manifests], str]] = {
-    block.__name__: block for block in (headline, accuracy, certainty, size, detection)
+    block.__name__: block for block in (headline, accuracy, certainty, size, detection, peers)
 }
 
 
@@ -145,7 +158,7 @@ def _slashed(values: Any) -> str:
 @click.argument("pages", nargs=-1, required=True, type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--models", type=click.Path(path_type=Path, file_okay=False), help="Their folder (default: models).")
 def command(pages: tuple[Path, ...], models: Path | None) -> None:
-    """Write the figures of the manifests into the marked blocks of Markdown PAGES."""
+    """Write the figures of the manifests and of docs/bench.md into the marked blocks of Markdown PAGES."""
     manifests = read_manifests(models or models_dir())
     for page in pages:
         try:
