@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from blazeposer import stream
+from blazeposer import serial_port
 from blazeposer.boards import BOARDS, find
 from blazeposer.camera import VirtualCamera
 from blazeposer.deploy import drives, plan, romfs
@@ -231,7 +231,7 @@ def test_mounts_that_may_be_a_cameras() -> None:
 
 def test_the_serial_port_is_a_repl() -> None:
     """openmv v5.0, common/omv_protocol.h: 921600 baud speaks Protocol V2, any other rate is the REPL."""
-    assert stream.BAUD_RATE != 921_600
+    assert serial_port.BAUD_RATE != 921_600
 
 
 def test_every_script_of_the_board_is_deployed_or_known_not_to_be() -> None:

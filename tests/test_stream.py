@@ -10,8 +10,10 @@ import time
 from collections.abc import Iterator
 
 import pytest
+import serial
 
 from blazeposer.errors import PortError
+from blazeposer.serial_port import open_port
 from blazeposer.stream import Record, StreamedFace, parse_line, read_lines, read_records
 
 FACE = {
@@ -138,13 +140,48 @@ def test_talk_without_records_ends(talker: Talker) -> None:
         next(read_records(talker.port, silence=0.6))
 
 
-@pytest.mark.parametrize("port", ["/dev/no-such-port", "socket://127.0.0.1:1", "nonsense://x", "socket://127.0.0.1"])
-def test_missing_port_is_one_line(port: str) -> None:
+@pytest.mark.parametrize(
+    ("port", "reason"),
+    [
+        ("/dev/no-such-port", "(No such file or directory)"),
+        ("socket://127.0.0.1:1", "(Connection refused)"),
+        ("nonsense://x", "'nonsense' not known"),
+        ("socket://127.0.0.1", ""),
+    ],
+)
+def test_missing_port_is_one_line(port: str, reason: str) -> None:
     with pytest.raises(PortError) as raised:
         next(read_lines(port))
     assert len(str(raised.value).splitlines()) == 1
     assert port in str(raised.value)
+    assert reason in str(raised.value)
     assert "mpremote devs" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        (
+            "could not open port 'COM3': PermissionError(13, 'Access is denied.', None, 5)",
+            "another program has COM3 open",
+        ),
+        (
+            "could not open port 'COM3': FileNotFoundError(2, 'The system cannot find the file specified.', None, 2)",
+            "cannot open COM3 (The system cannot find the file specified): list",
+        ),
+        ("Could not configure port: (25, 'Inappropriate ioctl for device')", "(Inappropriate ioctl for device)"),
+    ],
+)
+def test_reasons_of_other_systems(message: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """pyserial 3.5, serialwin32.py and serialposix.py, `open`."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise serial.SerialException(message)
+
+    monkeypatch.setattr(serial, "serial_for_url", fail)
+    with pytest.raises(PortError) as raised:
+        open_port("COM3")
+    assert words in str(raised.value)
 
 
 @pytest.mark.skipif(not hasattr(os, "openpty"), reason="this system has no pseudo-terminals")

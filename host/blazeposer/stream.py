@@ -22,11 +22,10 @@ import serial
 
 from blazeposer.contract import ANGLES, BOX_VALUES, KEYPOINTS
 from blazeposer.errors import PortError
+from blazeposer.serial_port import open_port
 
 VERSION = 1
 """Of the record. A reader leaves out, and counts, records of a version that it does not know."""
-BAUD_RATE = 115200
-"""Any rate but 921600 reaches the plain REPL of a camera (OpenMV firmware 5.0)."""
 MAX_LINE = 2200
 """Bytes of the longest record, that of four faces, steadied ones beside them."""
 SILENCE = 15.0
@@ -34,7 +33,6 @@ SILENCE = 15.0
 LARGEST = 1e6
 """No length, angle or count of pixels of a record is beyond this."""
 _CHUNK = 4096
-_LATENCY = 0.02  # seconds that bytes may wait until they are read
 _LONGEST = 4096  # bytes in which a record is looked for: those of a PC with more faces or digits are longer
 _RECENT = 32  # records among which a repeated or late one is looked for
 _SAID = 200  # characters of a line that is no record
@@ -358,23 +356,3 @@ def silent(port: str, said: str) -> str:
     if said:
         return f"{port} sends no records, its last line is: {said}"
     return f"{port} says nothing: is main.py on the camera, and was it reset?"
-
-
-def open_port(port: str, baud_rate: int = BAUD_RATE) -> serial.SerialBase:
-    """The port, opened for this program alone; see `read_chunks`. Raises PortError."""
-    try:
-        return serial.serial_for_url(port, baud_rate, timeout=_LATENCY, dsrdtr=False, exclusive=True)
-    except (serial.SerialException, OSError, ValueError) as error:
-        reason = _reason(error)
-        if any(word in reason for word in _TAKEN):
-            raise PortError(f"another program has {port} open: close OpenMV IDE, or what else reads it") from error
-        raise PortError(f"cannot open {port} ({reason}): list the ports with `mpremote devs`") from error
-
-
-_TAKEN = ("Resource temporarily unavailable", "Device or resource busy", "Access is denied")
-"""Ends of pyserial's messages about a port that has its user already, on Linux, on macOS and on Windows."""
-
-
-def _reason(error: Exception) -> str:
-    """The end of pyserial's message, which repeats the port's name before the reason."""
-    return str(error).split(": ")[-1].split("] ")[-1].rstrip("')")

@@ -21,7 +21,8 @@ from blazeposer.live.links import Arrival
 from blazeposer.live.packed import CHANNEL, values
 from blazeposer.live.usb import UsbLink
 from blazeposer.prepare import Image
-from blazeposer.stream import Reader, Record, open_port
+from blazeposer.serial_port import open_port
+from blazeposer.stream import Reader, Record
 
 BAUD_RATE = 921_600
 """At which a camera speaks Protocol V2."""
