@@ -19,7 +19,7 @@ MARGIN = 0.75  # around a face, in longer sides of its box
 LARGEST = 0.8  # of the picture's shorter side: a larger square gains nothing
 
 LEAST_OVERLAP = 0.1  # of a face with the last box of its track, intersection over union
-PATIENCE_MS = const(700)  # how long a track outlives its face
+PATIENCE_MS = const(1500)  # how long a track outlives its face, at a frame a second too
 
 
 class Gaze:

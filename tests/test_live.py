@@ -95,6 +95,11 @@ def test_a_wild_clock_does_no_harm(clock: list[int]) -> None:
     assert all(moment.people[0].face.angles[0] == pytest.approx(10, abs=0.1) for moment in moments)
 
 
+def test_a_long_gap_ends_a_track() -> None:
+    moments = watched(*(replace(record(seq, seen_face((10, 0, 0))), t_ms=t) for seq, t in enumerate((0, 40, 60_000))))
+    assert [moment.people[0].track.id for moment in moments] == [1, 1, 2]
+
+
 def test_extreme_numbers_do_no_harm() -> None:
     face = record(0, seen_face((10, 0, 0))).faces[0]
     odd = [
@@ -145,6 +150,7 @@ def test_terminal_says_what_goes_on_and_takes_nothing_for_markup() -> None:
     text = on_screen(record(0), "camera is gone [red]now", record(1), "", record(2), terminal=False)
     assert "camera is gone [red]now" in text
     assert "list sends faces again" in text
+    assert "list sends faces\n" in on_screen("waiting", "", record(0), terminal=False)
 
 
 def dots(angles: tuple[float, float, float]) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:

@@ -9,16 +9,18 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from blazeposer.camera import VirtualCamera
 from blazeposer.deploy import ports
 from blazeposer.errors import PortError
+from blazeposer.live.links import Arrival
 from blazeposer.live.recording import read
 from blazeposer.live.session import Moment, run
 from blazeposer.live.usb import UsbLink
-from live import FOV, InThread, streaming_camera, until
+from live import FOV, InThread, record, streaming_camera, until
 
 pytestmark = pytest.mark.usefixtures("needs_virtual_camera")
 
@@ -102,6 +104,34 @@ def test_a_camera_without_its_script_says_why(camera: VirtualCamera) -> None:
     watch = Watch(ports.find(camera.port), silence=2.0)
     until(lambda: "sends no records, its last line is: " in watch.moments[-1].state if watch.moments else False, "why")
     watch.stop()
+
+
+def test_what_is_said_while_nothing_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A camera of one picture a second is no quiet one."""
+    now = 0.0
+    monkeypatch.setattr("blazeposer.live.usb.time", SimpleNamespace(monotonic=lambda: now, time=lambda: now))
+    link = UsbLink(ports.Port("port"))
+
+    def deliveries() -> Iterator[list[Arrival]]:
+        nonlocal now
+        for pause, seq in ((1.5, 0), (1.2, 1), (1.2, 2), (16.0, 3)):
+            for _ in range(int(pause / 0.1)):
+                now += 0.1
+                yield []
+            yield [Arrival(record(seq), now)]
+
+    monkeypatch.setattr(link, "_deliveries", deliveries)
+    states = [""]
+    for _ in link._connected():
+        states += [link.state] * (link.state != states[-1])
+    assert states == [
+        "",
+        "port is open: waiting for its first faces",
+        "",
+        "port pauses: waiting for its next faces",
+        "port says nothing: is main.py on the camera, and was it reset?",
+        "",
+    ]
 
 
 def test_a_port_that_never_was_is_an_error() -> None:

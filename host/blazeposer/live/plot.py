@@ -15,8 +15,9 @@ from blazeposer.live.links import Arrival
 from blazeposer.live.session import Follower, Moment
 from blazeposer.output import make_folder
 from blazeposer.stream import Counts, Record
+from blazeposer.tracking.tracker import PATIENCE
 
-AWAY = 1.0
+AWAY = PATIENCE
 """Seconds without a face after which its line is broken."""
 _IN_LEGEND = 12  # faces
 

@@ -18,8 +18,9 @@ from blazeposer.stream import Counts, Record
 from blazeposer.tracking import Track, Tracker
 from blazeposer.tracking.position import FIELD_OF_VIEW, position, to_camera
 
-LONGEST_STEP = 1.0
-"""Seconds between two records as the smoothing takes them at most: a garbled or restarted clock does no harm."""
+LONGEST_STEP = 2.0
+"""Seconds between two records as the smoothing takes them at most: a garbled or restarted clock does no harm.
+Tracks end by it."""
 DRIFT = 1e-4
 """How fast a camera's clock may run away from this PC's, seconds a second."""
 

@@ -34,6 +34,7 @@ class TerminalView:
         self._notes = notes
         self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
         self._state = ""
+        self._came = False
         self._drawn = 0.0
 
     def __enter__(self) -> TerminalView:
@@ -52,9 +53,10 @@ class TerminalView:
     def show(self, moment: Moment) -> None:
         """See `session.View`."""
         if moment.state != self._state:
-            words = moment.state or f"{moment.name} sends faces again"
+            words = moment.state or f"{moment.name} sends faces" + " again" * self._came
             self._console.print(Text(f"{datetime.now():%H:%M:%S} {words}", style="yellow"), soft_wrap=True)
             self._state = moment.state
+        self._came = self._came or moment.record is not None
         if not self._live:
             if moment.record:
                 self._console.print(Text(line(moment)), soft_wrap=True)
@@ -106,7 +108,7 @@ def _table(people: tuple[Person, ...]) -> Table:
     for person in people:
         face = person.face
         angles = [f"{angle:+.1f}" for angle in face.angles]
-        place = [f"{value:.0f}" for value in person.position]
+        place = [str(round(value)) for value in person.position]
         table.add_row(str(person.track.id), *angles, f"{face.error:.1f}", f"{face.score:.2f}", *place)
     return table
 

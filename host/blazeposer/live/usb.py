@@ -13,6 +13,9 @@ from blazeposer.stream import SILENCE, Reader, read_chunks, silent
 RETRY = 0.5
 """Seconds between two tries to open the port of a camera that has gone."""
 
+STALL = 3.0
+"""Seconds without a record after which that is said."""
+
 
 class UsbLink:
     """The camera at a port. It may come back at another one: its serial number tells."""
@@ -46,11 +49,12 @@ class UsbLink:
     def _connected(self) -> Generator[Arrival | None, None, None]:
         """Until the port is lost."""
         last = shown = time.monotonic()
+        first = True
         back = " again" if self.state else ""
         for arrivals in self._deliveries():
             now = time.monotonic()
             for arrival in arrivals:
-                last = shown = now
+                last, shown, first = now, now, False
                 self.state = self._reader.said = ""
                 yield arrival
             if now - shown < PAUSE:
@@ -58,8 +62,10 @@ class UsbLink:
             shown = now
             if now - last > self._silence:
                 self.state = silent(self.name, self._reader.said)
-            elif back or now - last > 1:
+            elif first and (back or now - last > 1):
                 self.state = f"{self.name} is open{back}: waiting for its first faces" + _quoted(self._reader.said)
+            elif now - last > STALL:
+                self.state = f"{self.name} pauses: waiting for its next faces" + _quoted(self._reader.said)
             yield None
 
     def _deliveries(self) -> Generator[list[Arrival], None, None]:

@@ -13,8 +13,8 @@ from blazeposer.tracking.one_euro import Floats, SteadyPoints, SteadyRotation
 LEAST_OVERLAP = 0.1
 """Of a face with the last box of its track, intersection over union: what is left when a head moves by two thirds of
 its width between two pictures."""
-PATIENCE = 0.7
-"""Seconds that a track outlives its face."""
+PATIENCE = 1.5
+"""Seconds that a track outlives its face: more than a picture of a camera that has but one a second."""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 import {drawHead} from "/head.js";
 
 const SPAN = 8000;  // milliseconds of the traces
+const AWAY = 1500;  // milliseconds without a face after which its line is broken
 const LIMIT = 60;  // degrees at their edges
 const NAMES = ["yaw", "pitch", "roll"];
 const HUES = [200, 30, 130, 300];
@@ -32,8 +33,10 @@ async function take(moment) {
   element("name").textContent = moment.name;
   element("losses").textContent = moment.losses;
   if (moment.state !== lastState) {
-    say(moment.state || (lastState ? "Faces come again." : ""));
+    const back = newest && lastState ? "Faces come again." : "";
+    say(moment.state || back);
     lastState = moment.state;
+    if (back) setTimeout(() => { if (element("state").textContent === back) element("state").textContent = ""; }, 5000);
   }
   const button = element("record");
   button.textContent = moment.recording ? `Stop recording ${moment.recording}` : "Record";
@@ -135,10 +138,11 @@ function drawPeople(moment) {
     drawHead(canvas, face.rotation, moment.axes);
     lines[0].textContent = `face ${face.id}`;
     lines[1].textContent = NAMES.map((name, axis) => `${name} ${signed(face.angles[axis])}`).join("  ") + `\nexpected error ${face.err.toFixed(1)}°  score ${face.score.toFixed(2)}`;
-    lines[2].textContent = ["x", "y", "z"].map((name, axis) => `${name} ${face.position[axis].toFixed(0)}`).join("  ") + " cm";
+    lines[2].textContent = ["x", "y", "z"].map((name, axis) => `${name} ${whole(face.position[axis])}`).join("  ") + " cm";
   }
 }
 
+const whole = (value) => `${Math.round(value) || 0}`.replace("-", "−");
 const signed = (value) => (value >= 0 ? "+" : "−") + Math.abs(value).toFixed(1);
 
 function drawTrace(canvas, name, axis, now) {
@@ -160,7 +164,7 @@ function drawTrace(canvas, name, axis, now) {
       context.strokeStyle = `hsl(${HUES[id % HUES.length]} 80% 60% / ${alpha})`; context.lineWidth = wide;
       context.beginPath();
       points.forEach((point, i) => {
-        const far = i && point[0] - points[i - 1][0] > 1000;  // the face was away
+        const far = i && point[0] - points[i - 1][0] > AWAY;  // the face was away
         context[i && !far ? "lineTo" : "moveTo"](x(point[0]), y(point[column]));
       });
       context.stroke();
