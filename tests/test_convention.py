@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import json
 import struct
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -112,7 +114,7 @@ def test_the_network_and_all_formats_agree(section: Section) -> None:
     assert set(section.data["sent_off_degrees"]) == set(sent.FORMATS)
     assert max(section.data["sent_off_degrees"].values()) <= sent.EXACT
     verdict = str(section.parts[0])
-    assert "All 5 places agree" in verdict
+    assert "All 7 places agree" in verdict
     assert "Not run: virtual camera's stream (micro is not installed" in verdict
 
 
@@ -147,6 +149,11 @@ def formats_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(picture, "draw", lambda: b"")
 
 
+def mirrored(record: Record) -> Record:
+    (face,) = record.faces
+    return replace(record, faces=(replace(face, yaw=-face.yaw),))
+
+
 def other_signs(quaternion: tuple[float, ...]) -> tuple[float, ...]:
     x, y, z, w = quaternion
     return -x, -y, -z, w
@@ -155,9 +162,11 @@ def other_signs(quaternion: tuple[float, ...]) -> tuple[float, ...]:
 @pytest.mark.parametrize(
     ("module", "name", "change", "format_name"),
     [
-        ("vmc", "quaternion", lambda right: lambda rotation: other_signs(right(rotation)), "VMC over OSC"),
-        ("opentrack", "packet", lambda right: lambda place, rotation: right(place, rotation.T), "opentrack"),
-        ("mqtt", "as_line", lambda right: lambda record: exchanged(right(record)), "MQTT"),
+        ("to.vmc", "quaternion", lambda right: lambda rotation: other_signs(right(rotation)), "VMC over OSC"),
+        ("to.opentrack", "packet", lambda right: lambda place, rotation: right(place, rotation.T), "opentrack"),
+        ("to.mqtt", "as_line", lambda right: lambda record: exchanged(right(record)), "MQTT"),
+        ("packed", "values", lambda right: lambda data: json.loads(exchanged(json.dumps(right(data)))), "Protocol V2"),
+        ("recording", "_rows", lambda right: lambda record: right(mirrored(record)), "recording"),
     ],
 )
 @pytest.mark.usefixtures("formats_alone")
@@ -165,7 +174,7 @@ def test_a_format_with_other_signs_fails(
     monkeypatch: pytest.MonkeyPatch, module: str, name: str, change: Callable[..., object], format_name: str
 ) -> None:
     pytest.importorskip("pythonosc", reason="the extra `watch` is not installed")
-    sender = importlib.import_module(f"blazeposer.live.to.{module}")
+    sender = importlib.import_module(f"blazeposer.live.{module}")
     monkeypatch.setattr(sender, name, change(getattr(sender, name)))
     section = convention_section()
     assert section.verdict == "failed"
@@ -182,7 +191,7 @@ def test_a_format_without_its_extra_is_not_run(monkeypatch: pytest.MonkeyPatch) 
     assert section.verdict == "passed"
     assert len(section.data["not_run"]) == 2
     assert all("blazeposer[watch]" in text for text in section.data["not_run"])
-    assert "All 2 places agree on the convention. Not run: VMC" in str(section.parts[0])
+    assert "All 4 places agree on the convention. Not run: VMC" in str(section.parts[0])
 
 
 def test_opentrack_reads_as_its_source_says() -> None:
@@ -224,7 +233,7 @@ def test_the_command_prints_draws_and_fails(
     run = blazeposer_command("convention", "--picture", tmp_path / "c.jpg")
     assert run.status == 0
     assert (tmp_path / "c.jpg").read_bytes() == b"a picture"
-    assert "All 5 places agree on the convention." in run.out
+    assert "All 7 places agree on the convention." in run.out
     assert "yaw, pitch, roll" in run.out
 
     turned = Response.of(network_like(KNOWN * [-1, 1, 1]))

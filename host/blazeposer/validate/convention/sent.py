@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import socket
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import ModuleType, SimpleNamespace
 from typing import Any, NamedTuple, cast
+from unittest.mock import patch
 
 import numpy as np
 
 from blazeposer.decode import Face
 from blazeposer.errors import MissingExtraError
+from blazeposer.live import packed
 from blazeposer.live.faces import to_streamed
 from blazeposer.live.links import Arrival
+from blazeposer.live.recording import Recording, read
 from blazeposer.live.session import Follower, Moment
 from blazeposer.live.to import open_output
+from blazeposer.resources import board_dir
 from blazeposer.rotation import Floats, rotation_from_angles
-from blazeposer.stream import Counts, Record, as_line
+from blazeposer.stream import Counts, Reader, Record, as_line
 from blazeposer.tracking.position import HEAD
 from blazeposer.validate.convention import receivers
 from blazeposer.validate.convention.seen import poses
@@ -59,6 +67,30 @@ def through_stream(moments: Sequence[Moment]) -> list[Sent]:
     return _of_lines(as_line(moment.record) for moment in moments if moment.record)
 
 
+def through_channel(moments: Sequence[Moment]) -> list[Sent]:
+    """The packed records of Protocol V2, as `board/channel.py` publishes them."""
+    protocol = SimpleNamespace(register=lambda name, backend: None, is_active=lambda: True)
+    channel = _board_module("channel", protocol=protocol).Channel(max_faces=1)
+    records = []
+    for moment in moments:
+        if record := moment.record:
+            frame = (record.seq, record.t_ms, record.fps, 0.0, 0.0, 0.0)
+            channel.publish(frame, record.size, [(1, record.faces[0], None)])  # it has the names of the board's face
+            records.append(Reader().take(packed.values(bytes(channel.read(0, channel.size())))))
+    return _of_records(records)
+
+
+def through_table(moments: Sequence[Moment]) -> list[Sent]:
+    """A recording that is a table."""
+    with TemporaryDirectory() as folder:
+        recording, path = Recording(), Path(folder, "proof.csv")
+        recording.start(path)
+        for moment in moments:
+            recording.show(moment)
+        recording.stop()
+        return _of_records(read(path))
+
+
 def through_opentrack(moments: Sequence[Moment]) -> list[Sent]:
     """opentrack's packets, received by UDP."""
     angles = [receivers.opentrack_angles(packet) for packet in _received("opentrack", moments)]
@@ -86,6 +118,8 @@ def through_mqtt(moments: Sequence[Moment]) -> list[Sent]:
 
 FORMATS: dict[str, Callable[[Sequence[Moment]], list[Sent]]] = {
     "JSON line: yaw, pitch, roll": through_stream,
+    "Protocol V2: yaw, pitch, roll": through_channel,
+    "recording (.csv): yaw, pitch, roll": through_table,
     "opentrack: yaw, pitch, roll": through_opentrack,
     "VMC over OSC: x, y, z, w of Unity": through_vmc,
     "MQTT: yaw, pitch, roll": through_mqtt,
@@ -107,6 +141,19 @@ class _Broker:
 
 def _of_lines(lines: Iterable[str]) -> list[Sent]:
     return [Sent(angles, rotation_from_angles(angles)) for angles in map(receivers.stream_angles, lines)]
+
+
+def _of_records(records: Iterable[Record | None]) -> list[Sent]:
+    angles = [np.array(record.faces[0].angles) for record in records if record]
+    return [Sent(numbers, rotation_from_angles(numbers)) for numbers in angles]
+
+
+def _board_module(name: str, **imported: object) -> Any:
+    """A script of the board's with stand-ins for the camera's modules that it imports."""
+    module = ModuleType(name)
+    with patch.dict(sys.modules, imported):
+        exec((board_dir() / f"{name}.py").read_text(encoding="utf-8"), module.__dict__)
+    return module
 
 
 def _received(scheme: str, moments: Sequence[Moment]) -> Iterator[bytes]:
