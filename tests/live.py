@@ -53,6 +53,20 @@ def moment(*faces: Face, seq: int = 0) -> Moment:
     return Follower(smooth=False, fov=FOV)(Moment("test", "", Counts()), Arrival(record(seq, *faces), time.time()))
 
 
+class Keeper:
+    """A view that keeps all moments."""
+
+    def __init__(self) -> None:
+        self.moments: list[Moment] = []
+
+    def show(self, moment: Moment) -> None:
+        self.moments.append(moment)
+
+    @property
+    def records(self) -> list[Record]:
+        return [moment.record for moment in self.moments if moment.record]
+
+
 @dataclass
 class ListLink:
     """Plays what it is given: arrivals' records, pauses (None), states (texts)."""

@@ -44,6 +44,12 @@ _OPTIONS = (
 )
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """The reader has gone: `cli.main` knows that this is no failure."""
+        raise BrokenPipeError
+
+
 def view_options(command: Callable[P, T]) -> Callable[P, T]:
     """Adds the options, which come to `show` as they are."""
     for option in reversed(_OPTIONS):
@@ -53,7 +59,7 @@ def view_options(command: Callable[P, T]) -> Callable[P, T]:
 
 def show(link: Link, **options: Any) -> None:
     """Run a session until the link ends, or ^C, which is no failure. `options` are those of `view_options`."""
-    console = Console(highlight=False)
+    console = _Console(highlight=False)
     with ExitStack() as stack:
         recording = Recording()
         stack.callback(recording.stop)
