@@ -119,7 +119,7 @@ def test_backups_are_undone_one_by_one(camera: VirtualCamera, bundle: Bundle, tm
     assert held(camera) == second
     restore(camera, tmp_path)
     assert held(camera) == {**first, "/flash/main.py": MAIN}
-    with pytest.raises(BlazePoserError, match="there is no backup of this camera"):
+    with pytest.raises(BlazePoserError, match="there is no backup of this camera to undo"):
         restore(camera, tmp_path)
 
 

@@ -23,6 +23,7 @@ from blazeposer.deploy import backup as backups
 from blazeposer.deploy import romfs, run
 from blazeposer.deploy.bundle import MODEL, Bundle, make
 from blazeposer.deploy.camera import SUFFIX
+from blazeposer.deploy.mpremote import mpremote
 from blazeposer.errors import BlazePoserError, PortError
 from conftest import CommandLine
 from deploying import FRAME, Silent, deploy, held, in_use, restore, status
@@ -63,7 +64,9 @@ def test_flash_that_fills_up_meanwhile(camera: VirtualCamera, bundle: Bundle, tm
         if stage == "writing":
             (camera.folder / "flash" / "log.txt").write_bytes(bytes(122_000))
 
-    assert "No space left" in fails(camera, bundle, tmp_path, guide=Silent(fill))
+    line = fails(camera, bundle, tmp_path, guide=Silent(fill))
+    assert "No space left" in line
+    assert line.endswith("delete files there, then run the command again")
     (camera.folder / "flash" / "log.txt").unlink()
     assert {path: data for path, data in held(camera).items() if not path.endswith(SUFFIX)} == before
     deploy(camera, bundle, tmp_path)
@@ -206,6 +209,29 @@ def test_a_failed_self_test(camera: VirtualCamera, bundle: Bundle, tmp_path: Pat
     assert line.endswith("run `blazeposer restore` to go back")
     restore(camera, tmp_path)
     assert held(camera) == before
+
+
+def test_a_self_test_that_breaks(camera: VirtualCamera, bundle: Bundle, tmp_path: Path) -> None:
+    """As where the firmware does not load the network, for reasons that no PC can know."""
+    before = held(camera)
+    broken = replace(bundle, files={**bundle.files, "selftest.py": b"raise MemoryError('Failed to allocate tensors')"})
+    line = fails(camera, broken, tmp_path)
+    assert line == (
+        "the self-test broke (MemoryError: Failed to allocate tensors): run `blazeposer restore` to go back"
+    )
+    restore(camera, tmp_path)
+    assert held(camera) == before
+
+
+@pytest.mark.parametrize(("board", "model"), [("ae3", b"\0\0\0\0TFL3 ethos-u"), ("n6", b"NBIN")])
+@pytest.mark.usefixtures("needs_virtual_camera")
+def test_the_virtual_camera_has_no_npu(board: str, model: bytes) -> None:
+    """Its AE3 and N6 show all of a deploy but the network's run."""
+    with VirtualCamera([FRAME], board=board) as camera:
+        camera.device.burn(romfs.pack({MODEL: model}, 32))
+        camera.reset()
+        with pytest.raises(PortError, match=r"RuntimeError: /rom/blazeposer.tflite: is compiled for an NPU"):
+            mpremote(camera.port, "exec", f"import ml; ml.Model('/rom/{MODEL}')")
 
 
 def test_a_script_that_never_streams(camera: VirtualCamera, bundle: Bundle, tmp_path: Path) -> None:

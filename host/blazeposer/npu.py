@@ -113,7 +113,8 @@ def _neural_art(board: Board, model_path: Path, stedgeai_file: Path | None) -> b
     if stedgeai_file is None:
         raise BlazePoserError(
             f"the {board.name} runs only files compiled by ST's stedgeai (ST Edge AI Core, from st.com): "
-            f"run `{_STEDGEAI} {model_path}` and give its network_rel.bin with --stedgeai"
+            f"run `{_STEDGEAI} {model_path}` and give its network_rel.bin with --stedgeai to `blazeposer package "
+            f"--board {board.key}`, whose folder `deploy` and `status` take"
         )
     data = _read(stedgeai_file)
     if not data.startswith(STEDGEAI_MAGIC):

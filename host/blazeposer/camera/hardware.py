@@ -23,11 +23,13 @@ from blazeposer.camera import drawing
 from blazeposer.camera.device import Device
 from blazeposer.camera.protocol import ProtocolPort
 from blazeposer.camera.sensor import Frames, frame_at, view
+from blazeposer.check import STEDGEAI_MAGIC
 from blazeposer.contract import INPUT_SCALE, INPUT_SIZE, INPUT_ZERO_POINT, OUTPUTS
 from blazeposer.deploy import romfs
 from blazeposer.errors import BlazePoserError
 from blazeposer.interpreter import Network, open_network
 from blazeposer.model.arena import arena_bytes
+from blazeposer.model.firmware import ETHOS_U
 from blazeposer.prepare import Image, camera_input, from_rgb565
 
 Answer = tuple[dict[str, Any], bytes]
@@ -132,7 +134,11 @@ class Hardware:
         return {}, b""
 
     def _on_load(self, path: str) -> Answer:
-        network = open_network(self._file(path), runtime="micro")
+        file = self._file(path)
+        data = file.read_bytes()
+        if data.startswith(STEDGEAI_MAGIC) or ETHOS_U.encode() in data:
+            raise BlazePoserError(f"{path}: is compiled for an NPU, and the virtual camera has none")
+        network = open_network(file, runtime="micro")
         if not network.is_int8:
             raise BlazePoserError(f"{path}: the virtual camera runs INT8 networks only, not this float one")
         self._networks.append(network)

@@ -20,7 +20,7 @@ from typing import Any
 from blazeposer import boards
 from blazeposer.boards import Board
 from blazeposer.deploy import ports
-from blazeposer.deploy.mpremote import mpremote
+from blazeposer.deploy.mpremote import Complaint, mpremote
 from blazeposer.deploy.ports import Port
 from blazeposer.errors import BlazePoserError, PortError
 from blazeposer.stream import Record, read_records
@@ -189,8 +189,13 @@ class Camera:
             self._run(*arguments[1:], expected=expected, said=_follow([len(data) for data in sent], advance))
 
     def self_test(self) -> dict[str, Any]:
-        """Run board/selftest.py; what its last line says."""
-        return self._answer(self._run("exec", "import selftest"))
+        """Run board/selftest.py; what its last line says. A BlazePoserError if it breaks, for one at the network."""
+        try:
+            return self._answer(self._run("exec", "import selftest"))
+        except Complaint as error:
+            raise BlazePoserError(
+                f"the self-test broke ({error.reason}): run `blazeposer restore` to go back"
+            ) from error
 
     def run_scripts(self, sources: Sequence[str], said: Callable[[str], None]) -> None:
         """Run Python sources one after the other, each with what those before it have defined.

@@ -15,6 +15,16 @@ PATIENCE = 120.0
 _LOST = ("SerialException", "BrokenPipe", "ConnectionRefused", "ConnectionReset", "Errno 5]", "PermissionError")
 
 
+class Complaint(PortError):
+    """The camera answers, but what was asked of it failed; `reason` is the last line that was said of it."""
+
+    def __init__(self, port: str, command: str, reason: str) -> None:
+        full = "No space left" in reason or "ENOSPC" in reason
+        hint = "delete files there, then run" if full else "reset the camera and run"
+        super().__init__(f"mpremote {command} failed at {port}: {reason}: {hint} the command again")
+        self.reason = reason
+
+
 def mpremote(port: str, *arguments: str, expected: float = 0, said: Callable[[str], None] = lambda _: None) -> str:
     """What mpremote prints, run with these arguments at a port.
 
@@ -55,15 +65,22 @@ def mpremote(port: str, *arguments: str, expected: float = 0, said: Callable[[st
         raise PortError(f"{port} does not answer: reset the camera and close OpenMV IDE")
     text = "".join(lines)
     if status:
-        raise PortError(_reason(port, arguments[0], text))
+        raise _error(port, arguments[0], text)
     return text
 
 
-def _reason(port: str, command: str, text: str) -> str:
+def _error(port: str, command: str, text: str) -> PortError:
     if any(word in text for word in _LOST):
-        return f"the connection to {port} was lost: check the cable, close OpenMV IDE and run the command again"
+        return PortError(
+            f"the connection to {port} was lost: check the cable, close OpenMV IDE and run the command again"
+        )
     if "could not enter raw repl" in text:
-        return f"{port} does not answer like an OpenMV camera: reset it, close OpenMV IDE and run the command again"
+        return PortError(
+            f"{port} does not answer like an OpenMV camera: reset it, close OpenMV IDE and run the command again"
+        )
     last = (text.strip().splitlines() or ["no reason given"])[-1].removeprefix("mpremote: ").rstrip(".")
-    hint = ": list the ports with `mpremote devs`, close OpenMV IDE" if "failed to access" in last else ""
-    return f"mpremote {command} failed at {port}: {last}{hint}"
+    if "failed to access" in last:
+        return PortError(
+            f"mpremote {command} failed at {port}: {last}: list the ports with `mpremote devs`, close OpenMV IDE"
+        )
+    return Complaint(port, command, last)

@@ -220,5 +220,5 @@ def _restart(camera: Camera, guide: Guide) -> Record:
 
 def _latest(root: Path, camera: str) -> Backup:
     if not (found := [backup for backup in backups.all_of(root, camera) if backup.progress != "restored"]):
-        raise BlazePoserError(f"there is no backup of this camera in {root}: name its folder")
+        raise BlazePoserError(f"there is no backup of this camera to undo in {root}: name its folder")
     return found[-1]
