@@ -20,6 +20,7 @@ LARGEST = 0.8  # of the picture's shorter side: a larger square gains nothing
 
 LEAST_OVERLAP = 0.1  # of a face with the last box of its track, intersection over union
 PATIENCE_MS = const(1500)  # how long a track outlives its face, at a frame a second too
+MOST_LOST = const(8)  # such tracks at once, the latest; each takes some hundred bytes of heap
 
 
 class Gaze:
@@ -110,7 +111,7 @@ class Tracker:
             else:
                 steady = owners[i].see(faces[i], t_ms)
             seen.append((owners[i].id, faces[i], steady))
-        self._tracks = owners + free
+        self._tracks = owners + free[:MOST_LOST]
         return seen
 
 

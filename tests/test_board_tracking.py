@@ -74,6 +74,7 @@ def test_constants_are_those_of_the_host(board: tuple[ModuleType, ModuleType]) -
         assert getattr(module, name) == getattr(closer, name)
     assert module.LEAST_OVERLAP == tracker.LEAST_OVERLAP
     assert module.PATIENCE_MS == 1000 * tracker.PATIENCE
+    assert module.MOST_LOST == tracker.MOST_LOST
     filters = sys.modules["one_euro"]
     for mine, settings in ((filters.ROTATION, one_euro.ROTATION), (filters.POSITION, one_euro.POINTS)):
         assert mine == (settings.cutoff, settings.slope, settings.speed_cutoff)
@@ -92,6 +93,21 @@ def test_cpython_tracks_as_the_host(board: tuple[ModuleType, ModuleType], seed: 
         assert [number for number, _, _ in found] == [track.id for track in expected]
         assert_same([raw for _, raw, _ in found], [track.raw for track in expected], 1e-9, 1e-6)
         assert_same([steady for _, _, steady in found], [track.face for track in expected], 2e-3, 1e-2)
+
+
+def test_of_many_lost_faces_the_latest_are_remembered(board: tuple[ModuleType, ModuleType]) -> None:
+    """Faces that flicker everywhere would fill a camera's heap."""
+    module, types = board
+    here, there = module.Tracker(), Tracker()
+    faces = [Face((30.0 * n, 0, 20, 20), 0.9, np.full((6, 2), 30.0 * n), np.eye(3), 4.0) for n in range(12)]
+    ids = []
+    for t_ms, face in enumerate([*faces, faces[-3], faces[2]]):
+        (found,) = here.update([as_board(face, types)], t_ms)
+        tracks = there.update([face], t_ms / 1000)
+        assert len(here._tracks) == len(tracks) <= 1 + tracker.MOST_LOST
+        assert found[0] == tracks[0].id
+        ids.append(found[0])
+    assert ids == [*range(1, 13), 10, 13]
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -15,6 +15,8 @@ LEAST_OVERLAP = 0.1
 its width between two pictures."""
 PATIENCE = 1.5
 """Seconds that a track outlives its face: more than a picture of a camera that has but one a second."""
+MOST_LOST = 8
+"""Tracks at once that outlive their faces, those lost last: a camera's heap is small."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class Tracker:
             else:
                 person.see(face, t, self._smooth)
                 seen.append(person)
-        lost = [person for person in people if person not in seen]
+        lost = [person for person in people if person not in seen][:MOST_LOST]  # the latest come first
         for person in lost:
             person.track = replace(person.track, lost=person.track.lost + 1)
         self._people = seen + lost
