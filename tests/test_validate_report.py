@@ -110,7 +110,12 @@ def test_peers_see_the_labelled_pictures(
     from blazeposer_training.evaluation import peers
 
     asked: list[Any] = []
-    monkeypatch.setattr(peers, "peers_section", lambda *given: asked.append(given) or Section("peers", ["Fine."]))
+
+    def section(*given: Any) -> Section:
+        asked.append(given)
+        return Section("peers", ["Fine."])
+
+    monkeypatch.setattr(peers, "peers_section", section)
     (tmp_path / "in").mkdir()
     for name in ("labelled.jpg", "other.jpg"):
         shutil.copy(portrait_path, tmp_path / "in" / name)
@@ -125,9 +130,10 @@ def test_peers_see_the_labelled_pictures(
 
 
 def test_a_section_that_failed_comes_first_in_words(tmp_path: Path) -> None:
+    table = Table(("a", "b", "c"), [("x", "1.5", "3 of 40")])
     sections = [
         Section("Good", ["Fine."], "passed"),
-        Section("Bad <b>", ["Off by 3 px.", Table(("a", "b"), [("x", "1.5")]), Picture(PIXEL, "a box")], "failed"),
+        Section("Bad <b>", ["Off by 3 px.", table, Picture(PIXEL, "a box")], "failed"),
         Section("Left", ["Not run: no camera."], "not run"),
         Section("Shown", ["Nothing to judge."]),
     ]
@@ -138,7 +144,7 @@ def test_a_section_that_failed_comes_first_in_words(tmp_path: Path) -> None:
     assert "Bad &lt;b&gt;" in page
     assert "n &amp; m" in page
     assert "data:image/svg+xml;base64," in page
-    assert "<td class=n>1.5" in page
+    assert "<td class=n>1.5<td class=n>3 of 40" in page
     values = json.loads((tmp_path / "report.json").read_text())
     assert [check["finding"] for check in values["checks"]][1] == "Off by 3 px."
 

@@ -101,6 +101,8 @@ def _rms(values: NDArray[Any]) -> float:
 
 def _good(difference: Difference, same: bool) -> str:
     faces = f"{len(difference.box)} faces found by both"
+    if alone := len(difference.first_alone) + len(difference.second_alone):
+        faces += f", {alone} by one alone"
     if same:
         return f"All {difference.values:,} raw outputs are equal; {faces}"
     box, angle = (float(np.median(values)) if len(values) else 0.0 for values in (difference.box, difference.degrees))

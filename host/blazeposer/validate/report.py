@@ -147,7 +147,8 @@ def _table(table: Table) -> str:
         )
 
     body = "".join(f"<tr>{cells('td', row)}" for row in table.rows)
-    caption = f"<p>{escape(table.caption)}</p>" if table.caption else ""  # a <caption> is no wider than its table
+    # A <caption> would be no wider than its table.
+    caption = f"<p class=caption>{escape(table.caption)}</p>" if table.caption else ""
     return f"{caption}<div class=wide><table><thead><tr>{cells('th', table.head)}</thead>{body}</table></div>"
 
 
@@ -158,7 +159,7 @@ def _picture(picture: Picture) -> str:
     return f'<figure><img alt="{escape(picture.alt)}" src="data:image/{kind};base64,{data}">{caption}</figure>'
 
 
-_NUMBER = re.compile(r"[-+<>=]*[\d.,]+ ?(%|°|px|ms|s|KB)?|-|")
+_NUMBER = re.compile(r"[-+<>=]*[\d.,]+ ?(%|°|px|ms|s|KB| of [\d,]+)?|-|")
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 62rem; margin: 2rem auto; padding: 0 1rem }
 h1 { font-size: 1.6rem; margin-bottom: .5rem } h2 { font-size: 1.2rem; margin: 2.5rem 0 .5rem }
@@ -169,13 +170,15 @@ p.passed { color: #0b5d1e; background: #e7f5ea } p.failed { color: #8c1515; back
 span.passed, td.passed { color: #0b5d1e } span.failed, td.failed { color: #b00020; font-weight: 700 }
 span.not-run, td.not-run { color: #7a5a00 } td.passed, td.failed, td.not-run { white-space: nowrap }
 table { border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums; margin: .6rem 0 }
-th, td { padding: .25rem .6rem .25rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid #e4e7ea;
-overflow-wrap: anywhere } th { color: #46515b; font-weight: 600; vertical-align: bottom }
+th, td { padding: .25rem .6rem .25rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid #e4e7ea }
+.facts td, .checks td { overflow-wrap: anywhere } td.n { white-space: nowrap }
+th { color: #46515b; font-weight: 600; vertical-align: bottom }
 th.n, td.n { text-align: right; padding-left: .6rem } .facts td { font-family: ui-monospace, monospace }
 .facts th, .checks th { white-space: nowrap } .facts th { vertical-align: top }
 figure { margin: .8rem 0 } img { max-width: 100%; height: auto; display: block }
 a { color: inherit } .wide { overflow-x: auto }
 @media print { body { font-size: 10pt; margin: 0; max-width: none } h2 { break-after: avoid; margin-top: 1.4rem }
-figure, tr, .verdict { break-inside: avoid } table { font-size: 8.5pt } thead { display: table-header-group }
+figure, tr, .wide, .verdict { break-inside: avoid } .caption { break-after: avoid }
+img { max-height: 78mm } table { font-size: 8.5pt } thead { display: table-header-group }
 .wide { overflow: visible } .verdict, p.passed, p.failed { print-color-adjust: exact } @page { margin: 16mm 14mm } }
 """
