@@ -221,6 +221,32 @@ def test_records_come_with_pictures(camera: VirtualCamera, portrait: Image) -> N
     assert np.abs(picture.astype(int) - view(portrait)).mean() < 4  # JPEG
 
 
+def test_a_record_comes_with_its_own_picture(
+    needs_virtual_camera: None, fake_network: list[Outputs], model_path: Path
+) -> None:
+    """Of the same number; where PC or camera is slow, with that before it."""
+    pytest.importorskip("openmv", reason="the extra `openmv` is not installed")
+    fake_network += [synthetic_outputs(1, faces=1)]
+    shades = 10
+
+    def picture(number: int) -> Image:
+        time.sleep(0.15)  # as a sensor and a network take, a little longer for a PC that does all of it
+        return np.full((240, 240, 3), 20 + 20 * (number % shades), np.uint8)
+
+    with VirtualCamera(picture) as camera:
+        install(camera, model_path)
+        camera.reset()
+        watching = watch(camera.port)
+        until(lambda: sum(moment.picture is not None for moment in watching.moments) >= 30, "thirty pictures")
+        watching.stop()
+    behind = [
+        (moment.record.seq - round((float(moment.picture.mean()) - 20) / 20)) % shades
+        for moment in watching.moments
+        if moment.record and moment.picture is not None
+    ]
+    assert behind.count(0) > 0.6 * len(behind), behind
+
+
 def test_both_links_bring_the_same(camera: VirtualCamera, fake_network: list[Outputs]) -> None:
     """The lines have one decimal, so theirs are the packed values, rounded."""
     fake_network[:] = [synthetic_outputs(2, faces=2)]

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +29,13 @@ BAUD_RATE = 921_600
 """At which a camera speaks Protocol V2."""
 _PACE = 0.01  # seconds between two looks for news
 _ANSWER = 2.0  # seconds that an answer may take: the camera gives none while the network runs
+_PICTURE = 0.1  # seconds that a record waits for its picture
 _TALK = 1.0  # seconds without a record after which what the camera prints tells why
 
 
 class ProtocolLink(UsbLink):
-    """The camera at a port. Pictures come beside the records, and without a number: a record has the newest that is
-    there, as a rule that of the frame before, since a camera sends a picture when it takes the next one.
+    """The camera at a port. Pictures come beside the records, and without a number. A camera sends a picture when it
+    takes the next one, so right after the picture's record: a record waits for it, but not long.
 
     Scripts without the channel print their records here too; what a camera prints faster than it is read gets lost.
     """
@@ -41,6 +43,7 @@ class ProtocolLink(UsbLink):
     def _deliveries(self) -> Generator[list[Arrival], None, None]:
         with _opened(self.name) as camera:
             talk, picture, last = Reader(midway=False), None, time.monotonic()
+            waiting: list[Arrival] = []
             while True:
                 news = _ask(self.name, camera.read_status)
                 records: list[Record | None] = []
@@ -54,11 +57,19 @@ class ProtocolLink(UsbLink):
                         self._reader.said = talk.said
                     else:
                         records = [*self._reader.feed(printed)]
-                yield [Arrival(record, time.time(), picture) for record in records if record]
+                if records:
+                    yield waiting  # no picture of theirs came
+                    waiting = [Arrival(record, time.time(), picture) for record in records if record]
                 if news.get("stream"):
                     picture = _picture(_ask(self.name, camera.read_frame), picture)
+                    waiting = [replace(arrival, picture=picture) for arrival in waiting]
                 elif not records:
                     time.sleep(_PACE)
+                if news.get("stream") or picture is None or (waiting and time.time() - waiting[0].at > _PICTURE):
+                    yield waiting
+                    waiting = []
+                else:
+                    yield []
 
 
 class _Camera(openmv.Camera):  # type: ignore[misc]
