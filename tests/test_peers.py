@@ -240,9 +240,9 @@ def test_yunet_is_known_by_its_outputs(tmp_path: Path, angles: tuple[float, floa
 @pytest.mark.parametrize(
     ("outputs", "source", "convention", "said"),
     [
-        ({"angles": np.zeros((1, 4))}, (1, 3, 64, 64), "angles", "are not angles: choose another --convention"),
-        ({"angles": np.zeros((1, 3))}, (1, 3, 64, 64), "hopenet", "are not hopenet: choose another --convention"),
-        ({"angles": np.zeros((1, 3))}, (1, 3, 64, 64), "6drepnet", "are not 6drepnet: choose another --convention"),
+        ({"angles": np.zeros((1, 4))}, (1, 3, 64, 64), "angles", "are not angles: say which of"),
+        ({"angles": np.zeros((1, 3))}, (1, 3, 64, 64), "hopenet", "are not hopenet: say which of"),
+        ({"angles": np.zeros((1, 3))}, (1, 3, 64, 64), "6drepnet", "are not 6drepnet: say which of"),
         ({"angles": np.zeros((1, 3))}, (1, 1, 64, 64), "angles", "not a pose network"),
         ({"angles": np.zeros((1, 3))}, (2, 3, 64, 64), "angles", "cannot run on a crop of (1, 3, 64, 64)"),
     ],

@@ -163,7 +163,7 @@ class PoseNetwork:
             shapes = " and ".join(str(output.shape) for output in outputs)
             known = ", ".join(CONVENTIONS)
             raise ModelError(
-                f"{self._path}: outputs of {shapes} are not {self._convention}: choose another --convention of {known}"
+                f"{self._path}: outputs of {shapes} are not {self._convention}: say which of {known} they are"
             ) from error
 
 
