@@ -128,7 +128,7 @@ def measure(detector: Detector, heads: Sequence[Head] = HEADS, seed: int = 1) ->
         view.add_row(
             "/".join(f"{angle:g}" for angle in head.angles),
             f"{degrees:.2f}", f"{fewer:.2f}", f"{degrees / fewer:.1f}", f"{pixels:.2f}", f"{less:.2f}",
-            f"{pixels / less:.1f}", f"{lag:.0f}", f"{later:.0f}", f"{size:.1f}", f"{smaller:.1f}",
+            f"{pixels / less:.1f}", str(round(lag)), str(round(later)), f"{size:.1f}", f"{smaller:.1f}",
         )  # fmt: skip
     return view
 
