@@ -109,6 +109,20 @@ def test_what_is_drawn_is_in_files_and_on_the_screen(camera: VirtualCamera) -> N
     assert (screen[32:-32] == YELLOW).all(axis=2).any()
 
 
+def test_a_sensor_can_be_mounted_in_any_way() -> None:
+    """docs.openmv.io, csi.CSI.hmirror and vflip."""
+    picture = np.zeros((240, 240, 3), np.uint8)
+    picture[:80, :80] = 255  # top left
+    with VirtualCamera([picture], board="h7") as camera:
+        for call, corner in (("c.hmirror(False)", (0, 0)), ("c.hmirror(True)", (0, 1)), ("c.vflip(True)", (1, 0))):
+            before = f"c.window((240, 240)); {call}; img ="
+            execute(camera, f"{SNAPSHOT.replace('img =', before)} img.save('corner.jpg')")
+            seen = cv2.imread(str(camera.folder / "flash" / "corner.jpg"))
+            assert seen is not None
+            y, x = (120 * half for half in corner)
+            assert seen[y : y + 120, x : x + 120].mean() > 3 * seen.mean()
+
+
 def test_a_picture_is_gone_after_the_next(camera: VirtualCamera) -> None:
     """openmv v5.0: a snapshot overwrites the frame buffer."""
     with pytest.raises(PortError, match="this picture is gone"):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from markdown_it import MarkdownIt
 from mypy import api
 
 import blazeposer.camera
@@ -75,6 +76,22 @@ def test_every_module_and_name_is_there() -> None:
     assert modules <= names.keys()
 
 
+def check_types(folder: Path, *scripts: Path) -> tuple[str, str, int]:
+    """mypy as for board/: what it prints, its failure, its status."""
+    return api.run(
+        ["--config-file", str(board_dir() / "mypy.ini"), "--cache-dir", str(folder / "cache"), *map(str, scripts)]
+    )
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/troubleshooting.md"])
+def test_mypy_passes_the_python_of_a_page(page: str, tmp_path: Path) -> None:
+    tokens = MarkdownIt().parse((board_dir().parent / page).read_text(encoding="utf-8"))
+    (code,) = [token.content for token in tokens if token.type == "fence" and token.info == "python"]
+    script = tmp_path / "script.py"
+    script.write_text(code if "import csi" in code else f"import csi\ncsi0 = csi.CSI()\n{code}")
+    assert check_types(tmp_path, script)[1:] == ("", 0)
+
+
 def test_mypy_finds_wrong_uses(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(
@@ -91,9 +108,7 @@ def test_mypy_finds_wrong_uses(tmp_path: Path) -> None:
         "gc.mem_free()\n"
         "model.predict(img)\n"
     )
-    out, err, status = api.run(
-        ["--config-file", str(board_dir() / "mypy.ini"), "--cache-dir", str(tmp_path), str(script)]
-    )
+    out, err, status = check_types(tmp_path, script)
     assert (err, status) == ("", 1)
     found = {int(line.split(":")[1]) for line in out.splitlines() if ": error: " in line}
     assert found == {7, 8, 9, 10, 12}

@@ -3,6 +3,7 @@
 # Attention light: green while somebody looks at the camera, red once nobody has for AWAY_S seconds.
 #
 # Wiring: none, it uses the camera's own LED. For a lamp or a relay replace LED("LED_RED") by Pin("P0", Pin.OUT).
+#
 # With the model and blazeposer.py on the camera (`blazeposer deploy`): `mpremote run attention_light.py`.
 
 import time

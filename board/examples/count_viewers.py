@@ -5,6 +5,7 @@
 # No picture is kept and nobody is recognised: who leaves and comes back counts anew.
 #
 # Wiring: none. A card, if one is in, takes the file.
+#
 # With the model and the modules on the camera (`blazeposer deploy`): `mpremote run count_viewers.py`.
 
 import sys

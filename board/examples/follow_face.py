@@ -5,6 +5,7 @@
 # Wiring: the pan servo's signal to P7, the tilt servo's to P8 (on an AE3 to P0 and P1; an Arduino names its own pins),
 # their ground to GND. Feed them 5 V from a supply of their own: USB is too weak. OpenMV's Pan and Tilt Shield has all
 # of this.
+#
 # With the model and blazeposer.py on the camera (`blazeposer deploy`): `mpremote run follow_face.py`.
 
 import csi

@@ -7,6 +7,7 @@
 #     import pyb
 #     pyb.usb_mode("VCP+HID")
 # after which it is no USB drive any more, until boot.py is deleted and the camera reset.
+#
 # With the model and the modules on the camera (`blazeposer deploy`): `mpremote run head_mouse.py`.
 
 import sys

@@ -4,6 +4,7 @@
 # the camera's LED, green or red, for LIGHT_MS.
 #
 # Wiring: none.
+#
 # With the model and blazeposer.py on the camera (`blazeposer deploy`): `mpremote run nod_shake.py`.
 
 import time

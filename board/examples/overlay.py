@@ -4,6 +4,7 @@
 # person's left, green up, blue where the face looks. Numbers: yaw, pitch and roll in degrees.
 #
 # Needs OpenMV's LCD Shield (128x160 pixels) on an H7, H7 Plus, RT1062 or N6.
+#
 # With the model and blazeposer.py on the camera (`blazeposer deploy`): `mpremote run overlay.py`.
 
 import math

@@ -7,6 +7,7 @@
 #
 # Wiring: the camera's P4 (TX, 3.3 V) to the other's RX, GND to GND. The bus on P4 is UART 3, on RT1062 and AE3 UART 1;
 # a Nicla Vision, Portenta or Giga names its own pins.
+#
 # With the model and blazeposer.py on the camera (`blazeposer deploy`): `mpremote run pose_uart.py`.
 
 import csi

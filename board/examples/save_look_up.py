@@ -4,6 +4,7 @@
 #
 # Wiring: none, but put a card in: /flash has room for a few pictures only. The PC sees new files once the camera's
 # drive is mounted again.
+#
 # With the model and blazeposer.py on the camera (`blazeposer deploy`): `mpremote run save_look_up.py`.
 
 import os

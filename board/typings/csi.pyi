@@ -18,5 +18,9 @@ class CSI:
     def width(self) -> int:
         """Of the frame, in pixels, whatever the window."""
     def height(self) -> int: ...
+    def hmirror(self, enable: bool) -> None:
+        """Left and right change places, if the sensor is mounted that way."""
+    def vflip(self, enable: bool) -> None:
+        """Top and bottom change places."""
     def snapshot(self) -> Image:
         """The next picture, in the frame buffer: it overwrites the last one."""

@@ -108,13 +108,16 @@ class Hardware:
     def _on_register(self, name: str) -> Answer:
         return {"port": self._protocol.register(name)}, b""
 
-    def _on_snapshot(self, size: list[int], window: list[int], gray: bool) -> Answer:
+    def _on_snapshot(self, size: list[int], window: list[int], gray: bool, turned: list[bool]) -> Answer:
         if self._picture is not None:  # with all that was drawn on it
             self._protocol.stream.show(self._picture, gray)
         picture = frame_at(self._frames, self._snapshots)
         self._snapshots += 1
         x, y, w, h = window
         self._picture = view(picture, (size[0], size[1]), (x, y, w, h), gray=gray)
+        for axis, back in enumerate(turned):  # rows, columns
+            if back:
+                self._picture = np.flip(self._picture, axis).copy()
         return {"frame": self._snapshots}, b""
 
     def _on_picture(self, width: int, height: int, pixels: str) -> Answer:

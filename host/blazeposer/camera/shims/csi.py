@@ -22,6 +22,7 @@ class CSI:
         self._pixformat = None
         self._size = None
         self._window = None
+        self._mirrored = self._flipped = False
 
     def pixformat(self, pixformat):
         if pixformat not in (RGB565, GRAYSCALE):
@@ -52,6 +53,12 @@ class CSI:
         w, h = min(w, width), min(h, height)
         self._window = (width // 2 - w // 2, height // 2 - h // 2, w, h)
 
+    def hmirror(self, enable):
+        self._mirrored = bool(enable)
+
+    def vflip(self, enable):
+        self._flipped = bool(enable)
+
     def _frame(self):
         if self._size is None:
             raise RuntimeError("Frame size is not supported or is not set.")
@@ -60,5 +67,6 @@ class CSI:
     def snapshot(self):
         if self._pixformat is None or self._size is None:
             raise RuntimeError("Pixel format or frame size is not set.")
-        answer = _ask("snapshot", size=self._size, window=self._window, gray=self._pixformat == GRAYSCALE)
+        gray, turned = self._pixformat == GRAYSCALE, (self._flipped, self._mirrored)
+        answer = _ask("snapshot", size=self._size, window=self._window, gray=gray, turned=turned)
         return _Image(self._window[2], self._window[3], _frame=answer["frame"])
