@@ -30,7 +30,7 @@ models: $(VENV)/all.stamp # from the data in BLAZEPOSER_DATA, over an hour on tw
 	$(BIN)/blazeposer evaluate --record --model models/blazeposer_float.tflite
 	$(BIN)/blazeposer detection --record
 	$(BIN)/blazeposer bench --data "$(BLAZEPOSER_DATA)" --output docs/bench.md
-	$(BIN)/blazeposer figures README.md models/README.md
+	$(BIN)/blazeposer figures README.md models/README.md CHANGELOG.md
 
 m7: $(VENV)/demo.stamp # heap on an emulated Cortex-M7, see tests/m7/README.md; MICROPYTHON=folder of its source
 	@cd tests && $(abspath $(BIN))/python -m m7.run $(if $(MICROPYTHON),"$(abspath $(MICROPYTHON))")

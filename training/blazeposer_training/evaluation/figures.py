@@ -1,4 +1,4 @@
-"""blazeposer figures README.md models/README.md
+"""blazeposer figures README.md models/README.md CHANGELOG.md
 
 Pages take their figures from the manifests, and those of the peers from docs/bench.md: what stands between
 `<!-- NAME: blazeposer figures -->` and `<!-- end -->` is written anew, NAME being one of `BLOCKS`.
@@ -93,6 +93,15 @@ def size(manifests: Manifests) -> str:
     )
 
 
+def network(manifests: Manifests) -> str:
+    """Which network ships, for the list of changes."""
+    row = _accuracy(manifests.int8)["clean"]
+    return (
+        f"Its network is `{manifests.int8.sha256[:8]}`: {manifests.int8.file_bytes:,} bytes, "
+        f"{row['mae']['mean']:.2f} degrees at recall {row['recall']:.3f} on {TEST_POOL}.\n"
+    )
+
+
 def detection(manifests: Manifests) -> str:
     """Detections of both files beside the original's."""
     figures = _measured(manifests.int8, "detection", "blazeposer detection --record")
@@ -113,7 +122,7 @@ def peers(manifests: Manifests) -> str:
 
 
 BLOCKS: dict[str, Callable[[Manifests], str]] = {
-    block.__name__: block for block in (headline, accuracy, certainty, size, detection, peers)
+    block.__name__: block for block in (headline, accuracy, certainty, size, network, detection, peers)
 }
 
 
