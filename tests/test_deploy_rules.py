@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import blazeposer.deploy as deploy_package
 from blazeposer import serial_port
 from blazeposer.boards import BOARDS, find
 from blazeposer.camera import VirtualCamera
@@ -108,7 +109,7 @@ def test_without_a_card_there_is_no_sdcard(bundle: Bundle) -> None:
 
 def test_models_are_looked_for_in_one_order(bundle: Bundle) -> None:
     """board/main.py takes the first that exists, so that one in /rom keeps others from being used."""
-    for script in ("main.py", "selftest.py"):
+    for script in ("bench.py", "main.py", "selftest.py"):
         tree = ast.parse((board_dir() / script).read_text())
         (order,) = [
             ast.literal_eval(node.value)
@@ -119,6 +120,22 @@ def test_models_are_looked_for_in_one_order(bundle: Bundle) -> None:
     with pytest.raises(BlazePoserError, match=r"would go on using /rom/blazeposer.tflite: replace that with --to rom"):
         choose_store(bundle, state("rt1062", rom_files=(MODEL,)), "flash")
     assert choose_store(bundle, state("rt1062", rom_files=("other.tflite",)), "flash") == "flash"
+
+
+def test_scripts_find_their_files_in_the_same_way() -> None:
+    """Each has the function itself: a module would be imported before the model, which needs the largest free block.
+    They differ in how they say that there is none."""
+    scripts = [board_dir() / name for name in ("bench.py", "main.py", "selftest.py")]
+    scripts.append(Path(deploy_package.__file__).parent / "scripts" / "pictures.py")
+    found = set()
+    for script in scripts:
+        (function,) = [
+            node
+            for node in ast.parse(script.read_text()).body
+            if isinstance(node, ast.FunctionDef) and node.name == "first_file"
+        ]
+        found.add(ast.dump(function.body[0]))
+    assert len(found) == 1
 
 
 @pytest.mark.parametrize(("board", "to"), [("h7", "flash"), ("nicla", "flash"), ("h7", "sdcard")])
