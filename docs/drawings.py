@@ -37,8 +37,9 @@ def network() -> str:
     halvings = accumulate(block.stride == 2 for block in ARCHITECTURE.blocks)
     for stage, blocks in groupby(zip(halvings, ARCHITECTURE.blocks, strict=True), key=itemgetter(0)):
         channels = [block.channels for _, block in blocks]
+        widths = " to ".join(str(width) for width in dict.fromkeys((channels[0], channels[-1])))
         stem = "" if stage else f"stem of {ARCHITECTURE.stem}, "
-        lines = (f"{stem}{len(channels)} blocks", f"{channels[0]} to {channels[-1]} channels")
+        lines = (f"{stem}{len(channels)} blocks", f"{widths} channels")
         maps.append((INPUT_SIZE // 2 ** (stage + 1), lines))
     parts, middle = [], 70
     for index, (side, lines) in enumerate(maps):

@@ -45,7 +45,7 @@ RUN = {"": "to its end", "live": "until it has said something", "background": "u
 ENOUGH = 4
 """Lines after which what never ends has said something."""
 MENTION = re.compile(r"(blazeposer|make|mpremote|pip install) [^.A-Z]")
-TOOLS = {"mypy", "pytest", "python", "ruff"}
+TOOLS = {".", "mypy", "pytest", "python", "python3", "ruff"}
 
 
 class Block(NamedTuple):
@@ -148,7 +148,9 @@ def test_commands_run(pages: list[Path], tmp_path: Path, portrait: Image, reques
     if any(line.startswith("blazeposer camera") for block in todo for line in block.lines):
         request.getfixturevalue("needs_virtual_camera")
     for entry in ROOT.iterdir():
-        if not entry.name.startswith(".") and entry.name not in ("out", "runs"):
+        if entry.is_file() or entry.name == "models":  # commands rewrite them
+            (shutil.copytree if entry.is_dir() else shutil.copy)(entry, tmp_path / entry.name)
+        elif not entry.name.startswith(".") and entry.name not in ("build", "out", "runs"):
             (tmp_path / entry.name).symlink_to(entry)
     with VideoWriter(tmp_path / "out" / "demo" / "demo.mp4", 10.0) as video:  # in place of what `make demo` draws
         for _ in range(5):
