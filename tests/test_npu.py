@@ -152,6 +152,9 @@ def test_the_command(blazeposer_command: CommandLine, compiled: Path, relocatabl
     run = blazeposer_command("compile", "--board", "n6", "--stedgeai", relocatable, "--output", path)
     assert run.status == 0
     assert path.read_bytes() == relocatable.read_bytes()
+    loads, identity = blazeposer_command("check", path, "--board", "n6").out.splitlines()
+    assert loads.endswith(UNVERIFIED)
+    assert identity.endswith("does not show whether it is a BlazePoser network")
     for arguments, complaint in (
         (["--board", "n6"], "with --stedgeai"),
         (["--board", "ae3", tmp_path / "no.tflite"], "cannot read the model"),

@@ -45,6 +45,8 @@ def _says(verdict: Verdict) -> str:
 
 
 def _identity(model: Model) -> str:
+    if model.graph is None:
+        return "A file that only an NPU understands does not show whether it is a BlazePoser network"
     if model.breach:
         return f"Not a BlazePoser network: {model.breach}"
     return "A BlazePoser network" + (f"; {model.manifest}" if model.manifest else ", as its manifest describes it")
