@@ -191,6 +191,7 @@ class Shell:
         assert process.stdout
         lines = [process.stdout.readline() for _ in range(1 if mark == "background" else ENOUGH)]
         assert all(lines), f"{text}\n{''.join(lines)}"  # else it ended by itself
+        assert not any("Traceback" in line for line in lines), f"{text}\n{''.join(lines)}"
         if mark == "live":
             self._end(process)
 

@@ -155,6 +155,19 @@ def test_ctrl_c_stops_main(camera: VirtualCamera) -> None:
         assert mpremote(camera.port, "exec", "print('mine')") == "mine\n"
 
 
+def test_ctrl_c_stops_what_came_by_raw_paste(link: serial.SerialBase) -> None:
+    """As `mpremote run` sends scripts."""
+    said(link, b">>> ")
+    link.write(b"\x01")
+    said(link, b"raw REPL; CTRL-B to exit\r\n>")
+    link.write(b"\x05A\x01")
+    said(link, b"R\x01\x80\x00\x01")
+    link.write(b"while True: print('tick')\x04")
+    said(link, b"tick\r\n")
+    link.write(b"\r\x03")
+    assert b"KeyboardInterrupt" in said(link, b"\x04>")
+
+
 def test_ctrl_c_within_a_question_leaves_the_hardware_usable(camera: VirtualCamera, link: serial.SerialBase) -> None:
     said(link, b">>> ")
     for pause in (0.02, 0.03, 0.04):

@@ -256,7 +256,7 @@ class Bridge:
             self._to_camera = self._to_camera[sent:]
             if switch and sent == len(part):
                 self._prompt_due = time.monotonic() + _NO_PROMPT
-        elif CTRL_C in self._to_camera and self._micropython.hardware.ready.is_set():
+        elif CTRL_C in self._to_camera and self._micropython.is_running():
             self._micropython.interrupt()
             self._to_camera = self._to_camera.rpartition(CTRL_C)[2]
 

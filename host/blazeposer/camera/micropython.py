@@ -56,9 +56,20 @@ class MicroPython:
         import termios
 
         try:
-            return self.hardware.ready.is_set() and not termios.tcgetattr(self.console)[3] & termios.ISIG
+            raw = not termios.tcgetattr(self.console)[3] & termios.ISIG
         except termios.error:  # the process is gone
             return False
+        return self.hardware.ready.is_set() and raw and not self.is_running()
+
+    def is_running(self) -> bool:
+        """Whether a script runs: only then MicroPython catches SIGINT, which else would end it. What came by raw paste
+        runs without the terminal's mode being changed."""
+        try:
+            status = Path(f"/proc/{self._process.pid}/status").read_text()
+        except OSError:  # the process is gone
+            return False
+        caught = int(status.partition("SigCgt:")[2].split()[0], 16)
+        return self.hardware.ready.is_set() and bool(caught >> (signal.SIGINT - 1) & 1)
 
     def interrupt(self) -> None:
         """Ctrl-C while a script runs."""
