@@ -30,7 +30,7 @@ from blazeposer_training.learning.losses import AngleBins, Detections, Pose, Tar
 from blazeposer_training.learning.processes import Processes, join
 from blazeposer_training.learning.recipe import Recipe, read_recipe
 from blazeposer_training.network import weights
-from blazeposer_training.network.architecture import ARCHITECTURE, ORIGINAL
+from blazeposer_training.network.architecture import ARCHITECTURE, ORIGINAL, Architecture
 from blazeposer_training.network.model import BlazePoser
 from blazeposer_training.pictures import data
 from blazeposer_training.pictures.batches import Batch
@@ -107,6 +107,20 @@ def test_network_starts_as_the_original(portrait: np.ndarray) -> None:
     np.testing.assert_allclose(torch.cat([ours[0], ours[3]], 1), regressors, atol=1e-3)
     np.testing.assert_allclose(torch.cat([ours[1], ours[2]], 1), scores, atol=1e-3)
     assert scores.max() > 0  # it does find the portrait's face
+
+
+@pytest.mark.parametrize("architecture", [ORIGINAL, ARCHITECTURE])
+def test_boxes_are_lowered_by_their_height_and_nothing_else_moves(architecture: Architecture) -> None:
+    image = to_input(torch.randint(0, 256, (1, INPUT_SIZE, INPUT_SIZE, 3), dtype=torch.uint8))
+    model = weights.load_blazeface(BlazePoser(architecture))
+    with torch.no_grad():
+        before = [output.clone() for output in model(image)]
+        after = weights.lower_boxes(model)(image)
+    for index, (old, new) in enumerate(zip(before, after, strict=True)):
+        wanted = old
+        if index in (0, 3):  # regressors
+            wanted[..., 1] += 0.04 * old[..., 3]
+        np.testing.assert_allclose(new, wanted, atol=1e-3)
 
 
 def test_weights_come_back_from_their_file(tmp_path: Path) -> None:

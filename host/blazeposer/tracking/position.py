@@ -22,12 +22,12 @@ FIELD_OF_VIEW = 55.0
 of a 4:3 picture (OpenMV's datasheets of lenses), and the window is as high as that picture."""
 HEAD = np.array(
     [
-        (-3.15, 2.51, 3.15),
-        (3.15, 2.51, 3.15),
-        (0.0, -0.52, 6.86),
-        (0.0, -3.83, 5.42),
-        (-6.48, 0.6, -1.8),
-        (6.48, 0.6, -1.8),
+        (-3.15, 2.48, 3.14),
+        (3.15, 2.48, 3.14),
+        (0.0, -0.66, 6.8),
+        (0.0, -3.86, 5.4),
+        (-6.41, 0.72, -1.76),
+        (6.41, 0.72, -1.76),
     ]
 )
 """Where the keypoints of a head of middling size are, centimetres, in the order of `contract.KEYPOINTS`; 0 is between

@@ -25,7 +25,8 @@ T = TypeVar("T")
 
 
 class Learner:
-    """The network being trained, the bins that only training needs, and the frozen original that teaches detection."""
+    """The network being trained, the bins that only training needs, and the frozen original that teaches detection, its
+    boxes lowered."""
 
     def __init__(
         self,
@@ -35,9 +36,9 @@ class Learner:
         architecture: Architecture = ARCHITECTURE,
     ) -> None:
         torch.manual_seed(recipe.seed)
-        self.model = weights.load(start).train() if start else weights.load_blazeface(BlazePoser(architecture))
+        self.model = weights.load(start).train() if start else _original(architecture)
         self.bins = AngleBins(architecture.pose_hidden)
-        self.original = weights.load_blazeface(BlazePoser(ORIGINAL)).eval().requires_grad_(False)
+        self.original = _original(ORIGINAL).eval().requires_grad_(False)
         for part in (self.model, self.bins, self.original):
             part.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.model).requires_grad_(False)
@@ -53,6 +54,10 @@ class Learner:
         with torch.no_grad():
             for kept, new in zip(self.average.parameters(), self.model.parameters(), strict=True):
                 kept.lerp_(new, 1 - decay)
+
+
+def _original(architecture: Architecture) -> BlazePoser:
+    return weights.lower_boxes(weights.load_blazeface(BlazePoser(architecture)))
 
 
 def to_input(pictures: Tensor) -> Tensor:
