@@ -25,7 +25,7 @@ docs: $(VENV)/all.stamp # the site, into out/docs
 
 models: $(VENV)/all.stamp # from the data in BLAZEPOSER_DATA, over an hour on two cores
 	$(BIN)/blazeposer train
-	$(BIN)/blazeposer quantize
+	$(BIN)/blazeposer quantize --plain
 	$(BIN)/blazeposer evaluate --record
 	$(BIN)/blazeposer evaluate --record --model models/blazeposer_float.tflite
 	$(BIN)/blazeposer detection --record
