@@ -51,16 +51,16 @@ Tensors = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Budget:
-    """How long the parts are tuned, and how fast. The defaults are what the shipped file was made with."""
+    """How long the parts are tuned, and how fast."""
 
-    batches: int = 128
+    batches: int = 64
     """Of pictures whose soft labels are kept: 10 MB each."""
     backbone_epochs: tuple[int, int] = (4, 10)
     """Over them, of the parts to the 16x16 and to the 8x8 map; a step of the second costs a tenth of the first's."""
     head_epochs: int = 12
     rate: float = 3e-4
     """Peak of AdamW's rate in the parts, for weights, logarithms of scales and zero points / 256 alike."""
-    polish_steps: int = 300
+    polish_steps: int = 150
     polish_rate: float = 1e-4
     warmup: int = 20
     """Steps until either peak."""

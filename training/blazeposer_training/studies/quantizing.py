@@ -1,4 +1,4 @@
-"""blazeposer quantizing --data DIR --output docs/quantization.md
+"""blazeposer quantizing --data DIR --output docs/quantizing.md
 
 What each step of quantization costs and wins back: plain post-training quantization, the fine-tuning part by part after
 each of its parts, and quantization-aware training of the whole network at once for as many steps. Every row is a tflite
@@ -8,6 +8,7 @@ file run by LiteRT's reference kernels on the pools' `val` split.
 from __future__ import annotations
 
 import copy
+import hashlib
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -95,7 +96,8 @@ def command(folder: str | None, weights: Path | None, output: Path | None) -> No
     path = data.data_folder(folder)
     if output:
         make_folder(output.parent)
-    network, budget = load(weights or models_dir() / "blazeposer.safetensors"), Budget()
+    weights = weights or models_dir() / "blazeposer.safetensors"
+    network, budget = load(weights), Budget()
     checks = list(validation_batches(read_bank(path, data.TRAINING_POOLS, "val", report=console.print), 64))
     judge = Judge(checks, write_tflite(float_layers(network), {}))
     plain = calibrated(network, calibration_images(path, IMAGES, console.print), console)
@@ -106,7 +108,7 @@ def command(folder: str | None, weights: Path | None, output: Path | None) -> No
     student = copy.deepcopy(plain)
     train_whole(student, network, bank, budget, WORKERS)
     judge.step("all at once, as many steps", student)
-    page = table(judge.rows, budget)
+    page = table(judge.rows, budget, hashlib.sha256(weights.read_bytes()).hexdigest())
     click.echo(page)
     if output:
         try:
@@ -115,8 +117,8 @@ def command(folder: str | None, weights: Path | None, output: Path | None) -> No
             raise InputError(f"{output}: cannot write the page ({error.strerror}): check --output") from error
 
 
-def table(rows: Sequence[Row], budget: Budget) -> str:
-    """The page."""
+def table(rows: Sequence[Row], budget: Budget, weights: str) -> str:
+    """The page; `weights` is the sha256 of the float weights' file."""
     lines = [
         "| | MAE | yaw | pitch | roll | geodesic | recall | MAE above float's, same faces | IoU with float's boxes | "
         "keypoints' distance from float's |",
@@ -132,10 +134,11 @@ def table(rows: Sequence[Row], budget: Budget) -> str:
     steps = budget.backbone_epochs[0] * budget.batches
     whole = steps + budget.polish_steps
     return f"""\
-# Quantization
+# What each step of quantization costs
 
-Made by `blazeposer quantizing --data DIR --output quantization.md`: {len(rows[0].scores.labels)} faces of the pools'
-`val` split, degrees. Every row is a tflite file, run by LiteRT's reference kernels. Keypoints: share of the picture.
+Made by `blazeposer quantizing --data DIR --output docs/quantizing.md`, of the float weights {weights[:8]} (sha256):
+{len(rows[0].scores.labels)} faces of the pools' `val` split, degrees. Every row is a tflite file, run by LiteRT's
+reference kernels. Keypoints: share of the picture.
 
 {chr(10).join(lines)}
 
