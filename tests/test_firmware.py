@@ -231,7 +231,7 @@ def test_array_gives_its_memory(camera: VirtualCamera, portrait: Image, network:
     ("module", "names"),
     [
         ("csi", "CSI GRAYSCALE QVGA RGB565 VGA"),
-        ("image", "GRAYSCALE Image"),
+        ("image", "CENTER GRAYSCALE Image RGB565 SCALE_ASPECT_KEEP"),
         ("ml", "Model preprocessing"),
         ("ml.preprocessing", "Normalization"),
         ("omv", "arch board_type version_string"),

@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from blazeposer.live.packed import CHANNEL, values
 from blazeposer.live.usb import UsbLink
 from blazeposer.prepare import Image
 from blazeposer.serial_port import open_port
-from blazeposer.stream import Reader, Record
+from blazeposer.stream import Reader
 
 BAUD_RATE = 921_600
 """At which a camera speaks Protocol V2."""
@@ -43,33 +42,41 @@ class ProtocolLink(UsbLink):
     def _deliveries(self) -> Generator[list[Arrival], None, None]:
         with _opened(self.name) as camera:
             talk, picture, last = Reader(midway=False), None, time.monotonic()
-            waiting: list[Arrival] = []
-            while True:
-                news = _ask(self.name, camera.read_status)
-                records: list[Record | None] = []
-                if news.get(CHANNEL):
-                    records = [self._reader.take(values(_ask(self.name, camera.channel_read, CHANNEL) or b""))]
-                    last = time.monotonic()
-                elif news.get("stdout") and (CHANNEL not in news or time.monotonic() - last > _TALK):
-                    printed = (_ask(self.name, camera.read_stdout) or "").encode()
-                    if CHANNEL in news:
-                        talk.feed(printed)
-                        self._reader.said = talk.said
-                    else:
-                        records = [*self._reader.feed(printed)]
-                if records:
-                    yield waiting  # no picture of theirs came
-                    waiting = [Arrival(record, time.time(), picture) for record in records if record]
-                if news.get("stream"):
-                    picture = _picture(_ask(self.name, camera.read_frame), picture)
-                    waiting = [replace(arrival, picture=picture) for arrival in waiting]
-                elif not records:
-                    time.sleep(_PACE)
-                if news.get("stream") or picture is None or (waiting and time.time() - waiting[0].at > _PICTURE):
-                    yield waiting
-                    waiting = []
-                else:
-                    yield []
+            waiting: list[tuple[Any, float]] = []  # a record's values, and when they came: at most one
+            try:
+                while True:
+                    news = _ask(self.name, camera.read_status)
+                    if news.get(CHANNEL):
+                        came = values(_ask(self.name, camera.channel_read, CHANNEL) or b"")
+                        yield self._take(waiting, picture)  # no picture of its own came
+                        waiting.append((came, time.time()))
+                        last = time.monotonic()
+                    elif news.get("stdout") and (CHANNEL not in news or time.monotonic() - last > _TALK):
+                        printed = (_ask(self.name, camera.read_stdout) or "").encode()
+                        if CHANNEL in news:
+                            talk.feed(printed)
+                            self._reader.said = talk.said
+                        else:
+                            yield [Arrival(record, time.time(), picture) for record in self._reader.feed(printed)]
+                    elif not news.get("stream"):
+                        time.sleep(_PACE)
+                    if news.get("stream"):
+                        picture = _picture(_ask(self.name, camera.read_frame), picture)
+                    elif picture is not None and waiting and time.time() - waiting[0][1] < _PICTURE:
+                        yield []
+                        continue
+                    yield self._take(waiting, picture)
+            except PortError:
+                yield self._take(waiting, picture)
+                raise
+
+    def _take(self, waiting: list[tuple[Any, float]], picture: Image | None) -> list[Arrival]:
+        """What waits, as arrivals. Only now does the reader count it: what is counted is shown."""
+        arrivals = [
+            Arrival(record, at, picture) for came, at in waiting if (record := self._reader.take(came)) is not None
+        ]
+        waiting.clear()
+        return arrivals
 
 
 class _Camera(openmv.Camera):  # type: ignore[misc]
