@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
@@ -129,9 +131,26 @@ def _connect(camera: _Camera, name: str) -> None:
         ) from error
 
 
+@contextmanager
+def _uninterrupted() -> Generator[None, None, None]:
+    """^C waits for the end: the package cleans up after it, tries again, and goes on as if nothing had been."""
+    if threading.current_thread() is not threading.main_thread():  # which alone gets signals
+        yield
+        return
+    pressed: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: pressed.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if pressed:
+            raise KeyboardInterrupt
+
+
 def _ask(name: str, question: Callable[..., Any], *arguments: Any) -> Any:
     try:
-        return question(*arguments)
+        with _uninterrupted():
+            return question(*arguments)
     except (Exception, SystemExit) as error:  # the package exits when the port is lost; garbled answers raise anything
         raise PortError(f"the connection to {name} was lost: check the cable and start again") from error
 
