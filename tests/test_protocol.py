@@ -315,7 +315,8 @@ def test_the_command_until_interrupted(camera: VirtualCamera, tmp_path: Path) ->
     assert (watching.returncode, err) == (0, "")
     assert "is gone: waiting until it is plugged in again" in out
     assert "1 restarts" in out.splitlines()[-1]
-    assert len(list(read(path))) == int(out.splitlines()[-1].split()[0])
+    # ^C may come when the last one is counted and not yet written
+    assert int(out.splitlines()[-1].split()[0]) - len(list(read(path))) in (0, 1)
 
 
 def test_no_package_is_one_line(blazeposer_command: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
