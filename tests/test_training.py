@@ -33,7 +33,8 @@ from blazeposer_training.network import weights
 from blazeposer_training.network.architecture import ARCHITECTURE, ORIGINAL, Architecture
 from blazeposer_training.network.model import BlazePoser
 from blazeposer_training.pictures import data
-from blazeposer_training.pictures.batches import Batch
+from blazeposer_training.pictures.bank import read_bank
+from blazeposer_training.pictures.batches import Batch, training_batches
 from conftest import CommandLine
 from pools import drawn_face, write_backgrounds, write_pool
 
@@ -288,6 +289,12 @@ def test_a_stopped_training_goes_on_as_if_it_had_not(
     assert not torch.equal(straight["backbone.stem.weight"], started["backbone.stem.weight"])
     with pytest.raises(BlazePoserError, match="other settings"):
         run(folder, tmp_path / "resumed", replace(TINY, seed=1))
+
+
+def test_heads_take_as_many_batches_as_the_recipe_says(folder: Path) -> None:
+    batches = training_batches(read_bank(folder, ("aflw",), "train"), 4, range(5), 0)
+    train.train_heads(Learner(TINY, START), batches, TINY, Processes())
+    assert len(list(batches)) == 5 - TINY.cached_batches
 
 
 def test_the_log_says_how_and_how_far(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

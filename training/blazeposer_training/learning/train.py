@@ -10,6 +10,7 @@ Several processes or GPUs: torchrun --nproc-per-node 2 -m -- blazeposer train --
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 from collections import Counter
@@ -45,7 +46,7 @@ from .recipe import Recipe, read_recipe, recipe_names
 def train_heads(learner: Learner, batches: Iterator[Batch], recipe: Recipe, processes: Processes) -> None:
     """Second stage: cache the backbone's taps, then train the pose heads alone on them."""
     cached: list[tuple[tuple[Tensor, Tensor], Target]] = []
-    for batch in progress(batches, recipe.cached_batches, "caching features"):
+    for batch in progress(itertools.islice(batches, recipe.cached_batches), recipe.cached_batches, "caching features"):
         image, target = learner.target(batch)
         with torch.no_grad(), autocast(image.device):
             first, second = learner.model.backbone(image)
