@@ -57,7 +57,8 @@ bins). Losses differ by little more than seeds do: rotation alone has {cached/ro
 {cached/angles, clipped at 1}. The head matters more. A depthwise 3x3 convolution before the hidden layer brings nothing
 that as many parameters in a wider one do not: {cached/depthwise, 1x1 to 24, 1x1} against {cached/1x1 to 32, 1x1} of 1x1
 to 32, 1x1. So the head that ships has none, and is as wide as the parameters allow: 1x1 to 36, 1x1. The 68 landmarks as
-a further target bring nothing ({cached/landmarks 1}), and stay out.
+a further target bring nothing ({cached/landmarks 1}), and stay out. On fresh pictures a backbone that is released
+brings more than all of these: {released/1x1 to 36, 1x1} against {frozen/1x1 to 36, 1x1} degrees.
 """
 
 Results = dict[str, dict[str, float]]
@@ -195,8 +196,8 @@ def page(results: Results) -> str:
     parts = [
         "# Ablations\n",
         "Made by `blazeposer ablate --finetune`. Errors on the pools' `val` split in degrees, faces placed as "
-        f"AFLW2000's are; mean ± standard deviation over {len(SEEDS)} seeds. Parameters are both pose heads', as "
-        "shipped.\n",
+        f"AFLW2000's are; mean ± standard deviation over {len(SEEDS)} seeds (without ±, one seed). Parameters are both "
+        "pose heads', as shipped.\n",
         re.sub(r"\{(.+?)/(.+?)\}", lambda match: cell(results, match[1], match[2], "MAE"), DECISION),
         f"On cached features of the frozen original: {pictures:,} pictures, {RECIPE.cached_epochs} "
         "epochs. Weights of "

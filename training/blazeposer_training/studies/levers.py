@@ -208,8 +208,8 @@ What an arena holds at its peak are three tensors of a 64x64 block, so their cha
 the smallest cameras, 16 fit. Folding these blocks to dense convolutions would keep all channels, and more than doubles
 the arithmetic. The converter's file is over a third larger, for vectors that no runtime needs twice.
 
-The original's channels start as they were trained, fewer have to learn its maps again first: a training as short as this
-one shows that above all, and does not say where they end. At full length the line in bold comes to 2.7 degrees
+The original's channels start as they were trained, fewer have to learn its maps again first: a training as short as
+this one shows that above all, and does not say where they end. At full length the line in bold comes to 2.7 degrees
 ([what the recipes reach](training.md#what-the-recipes-reach)). One block instead of two at 64x64 did better in as many
 steps; it was not trained at full length.
 
