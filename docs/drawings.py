@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import accumulate, groupby
 from operator import itemgetter
 
-from blazeposer.contract import GRIDS, INPUT_SIZE
+from blazeposer.core.contract import GRIDS, INPUT_SIZE
 from blazeposer_training.network.architecture import ARCHITECTURE, INPUT_CHANNELS
 
 LINE, GAP = 17, 26  # heights and distances in the drawing's own units

@@ -14,14 +14,15 @@ from types import ModuleType
 import click
 import numpy as np
 
-from blazeposer import cli, stream
-from blazeposer.boards import BOARDS, KB, MB
-from blazeposer.check import Verdict, examine, judge
-from blazeposer.contract import ANGLES, KEYPOINTS, OUTPUTS
-from blazeposer.live import packed as layout
-from blazeposer.manifest import read_manifest
-from blazeposer.resources import board_dir, default_model, models_dir
-from blazeposer.rotation import rotation_from_angles
+from blazeposer import cli
+from blazeposer.core.boards import BOARDS, KB, MB
+from blazeposer.core.contract import ANGLES, KEYPOINTS, OUTPUTS
+from blazeposer.core.resources import board_dir, default_model, models_dir
+from blazeposer.core.rotation import rotation_from_angles
+from blazeposer.stream import packed as layout
+from blazeposer.stream import record as stream
+from blazeposer.tflite.check import Verdict, examine, judge
+from blazeposer.tflite.manifest import read_manifest
 from blazeposer_training.learning.losses import WEIGHTS
 
 DOCS = Path(__file__).parent

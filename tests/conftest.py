@@ -13,11 +13,11 @@ import pytest
 import blazeposer
 from blazeposer.camera.micropython import check_platform
 from blazeposer.cli import main
+from blazeposer.core.errors import BlazePoserError
+from blazeposer.core.prepare import Image
+from blazeposer.core.resources import default_model
 from blazeposer.deploy.bundle import MODEL, Bundle, make
-from blazeposer.errors import BlazePoserError
-from blazeposer.prepare import Image
-from blazeposer.resources import default_model
-from blazeposer.sources import read_image
+from blazeposer.media.sources import read_image
 from standin import standin
 
 # A shell's background jobs ignore Ctrl-C, and so would all that the tests start and then interrupt.
@@ -50,7 +50,7 @@ def blazeposer_command(capfd: pytest.CaptureFixture[str]) -> CommandLine:
 @pytest.fixture(scope="session")
 def portrait_path() -> Path:
     """A public-domain portrait, 512 x 512, one face."""
-    return Path(blazeposer.__file__).parent / "demo" / "assets" / "portrait.jpg"
+    return Path(blazeposer.__file__).parent / "scene" / "assets" / "portrait.jpg"
 
 
 @pytest.fixture(scope="session")

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from blazeposer.camera.micropython import check_platform
-from blazeposer.contract import OUTPUTS, SCORE_THRESHOLD
-from blazeposer.errors import BlazePoserError
-from blazeposer.resources import board_dir
+from blazeposer.core.contract import OUTPUTS, SCORE_THRESHOLD
+from blazeposer.core.errors import BlazePoserError
+from blazeposer.core.resources import board_dir
 from outputs import QUANTIZATION, Outputs, dequantized, synthetic_outputs
 
 REPEATS = 50

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from blazeposer.camera import VirtualCamera
-from blazeposer.deploy import romfs, run
+from blazeposer.deploy import run
 from blazeposer.deploy.bundle import MODEL, Bundle
 from blazeposer.deploy.camera import SUFFIX, Advance, State
 from blazeposer.deploy.plan import Plan, Store
 from blazeposer.deploy.run import Outcome, Status
+from blazeposer.openmv import romfs
 
 FRAME = np.full((240, 320, 3), 90, np.uint8)
 """A grey picture for cameras whose picture does not matter."""

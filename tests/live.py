@@ -12,15 +12,15 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from blazeposer.camera import VirtualCamera
-from blazeposer.decode import Face
-from blazeposer.demo.sequence import frames
-from blazeposer.live.faces import to_streamed
+from blazeposer.core.decode import Face
+from blazeposer.core.resources import board_dir, default_model
+from blazeposer.core.rotation import rotation_from_angles
+from blazeposer.faces.position import HEAD
 from blazeposer.live.links import Arrival
 from blazeposer.live.session import Follower, Moment
-from blazeposer.resources import board_dir, default_model
-from blazeposer.rotation import rotation_from_angles
-from blazeposer.stream import Counts, Record, Timing
-from blazeposer.tracking.position import HEAD
+from blazeposer.scene.sequence import frames
+from blazeposer.stream.faces import to_streamed
+from blazeposer.stream.record import Counts, Record, Timing
 
 SIDE, FOV = 240, 55.0
 

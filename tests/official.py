@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from scipy.io import savemat
 
-from blazeposer.prepare import Image
+from blazeposer.core.prepare import Image
 
 RGB_CAL = """517.679 0 320 
 0 517.679 240.5 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from blazeposer import contract
-from blazeposer.decode import Face
-from blazeposer.rotation import rotation_from_angles
+from blazeposer.core import contract
+from blazeposer.core.decode import Face
+from blazeposer.core.rotation import rotation_from_angles
 
 Outputs = list[NDArray[np.int8]]
 Quantization = Sequence[tuple[float, int]]

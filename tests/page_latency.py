@@ -15,15 +15,15 @@ from pathlib import Path
 
 import numpy as np
 
-from blazeposer.demo.sequence import frames
-from blazeposer.deploy.ports import Port
 from blazeposer.live.links import Link
 from blazeposer.live.recording import Recording
 from blazeposer.live.session import run
 from blazeposer.live.source import SourceLink
 from blazeposer.live.usb import UsbLink
 from blazeposer.live.web.server import WebView
-from blazeposer.output import VideoWriter
+from blazeposer.media.output import VideoWriter
+from blazeposer.openmv.ports import Port
+from blazeposer.scene.sequence import frames
 from browser import opened
 from live import InThread, streaming_camera
 

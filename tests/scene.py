@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from blazeposer import contract
 from blazeposer.camera import VirtualCamera
 from blazeposer.camera.sensor import Frames
-from blazeposer.deploy import romfs
-from blazeposer.prepare import Image
-from blazeposer.resources import board_dir
-from blazeposer.rotation import rotation_from_angles
+from blazeposer.core import contract
+from blazeposer.core.prepare import Image
+from blazeposer.core.resources import board_dir
+from blazeposer.core.rotation import rotation_from_angles
+from blazeposer.openmv import romfs
 from live import until
 from outputs import QUANTIZATION, Outputs
 from test_board import install

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from blazeposer.live.recording import read
-from blazeposer.stream import Reader
+from blazeposer.stream.record import Reader
 from live import free_port, streaming_camera
 
 MINUTES = 10.0

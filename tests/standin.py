@@ -9,7 +9,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
-from blazeposer.contract import GRIDS, INPUT_SCALE, INPUT_SIZE, INPUT_ZERO_POINT, OUTPUTS
+from blazeposer.core.contract import GRIDS, INPUT_SCALE, INPUT_SIZE, INPUT_ZERO_POINT, OUTPUTS
 
 SCALE = 0.05
 NO_FACE = -100  # bias of the scores

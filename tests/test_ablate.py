@@ -14,13 +14,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from blazeposer.prepare import Image
-from blazeposer.rotation import mirror_rotation, rotation_from_angles
-from blazeposer_training.evaluation.metrics import Scores
+from blazeposer.core.prepare import Image
+from blazeposer.core.rotation import mirror_rotation, rotation_from_angles
+from blazeposer.evaluate.datasets import pool as data
+from blazeposer.evaluate.metrics import Scores
+from blazeposer_training.images.batches import Batch
 from blazeposer_training.network.architecture import ORIGINAL
 from blazeposer_training.network.model import cell_rows
-from blazeposer_training.pictures import data
-from blazeposer_training.pictures.batches import Batch
 from blazeposer_training.studies import ablate, variants
 from blazeposer_training.studies.variants import CELLS, VARIANTS, Cells, Heads, Lesson, Variant
 from conftest import CommandLine

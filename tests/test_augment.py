@@ -11,11 +11,12 @@ import pytest
 pytest.importorskip("torch", reason="needs the extra `train`")
 import torch
 
-from blazeposer import prepare
-from blazeposer.contract import INPUT_SIZE
-from blazeposer.rotation import mirror_rotation, rotation_from_angles, turn_rotation
-from blazeposer_training.pictures import relight
-from blazeposer_training.pictures.augment import (
+from blazeposer.core import prepare
+from blazeposer.core.contract import INPUT_SIZE
+from blazeposer.core.rotation import mirror_rotation, rotation_from_angles, turn_rotation
+from blazeposer.evaluate.datasets.pool import Pool
+from blazeposer_training.images import relight
+from blazeposer_training.images.augment import (
     BLACK,
     PHOTO,
     REFLECTED,
@@ -28,16 +29,15 @@ from blazeposer_training.pictures.augment import (
     render,
     transforms,
 )
-from blazeposer_training.pictures.bank import COLLAGES, SIDE, Bank, collages, cut, make_bank, read_bank
-from blazeposer_training.pictures.batches import (
+from blazeposer_training.images.bank import COLLAGES, SIDE, Bank, collages, cut, make_bank, read_bank
+from blazeposer_training.images.batches import (
     TrainingBatches,
     balance,
     make_batch,
     training_batches,
     validation_batches,
 )
-from blazeposer_training.pictures.data import Pool
-from blazeposer_training.pictures.relight import Light
+from blazeposer_training.images.relight import Light
 from pools import write_backgrounds, write_pool
 
 

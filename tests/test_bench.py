@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
-from blazeposer import bench, interpreter
-from blazeposer.bench import WARM_UP, Ours, Times, measure
-from blazeposer.decode import Face
-from blazeposer.detect import Detector
-from blazeposer.interpreter import Timed, with_bias_scales
-from blazeposer.peers.blazeface import BLAZEFACE_INT8
-from blazeposer.prepare import Image, clean_input, to_int8
+from blazeposer.core.decode import Face
+from blazeposer.core.prepare import Image, clean_input, to_int8
+from blazeposer.evaluate import bench
+from blazeposer.evaluate.bench import WARM_UP, Ours, Times, measure
+from blazeposer.evaluate.peers.blazeface import BLAZEFACE_INT8
+from blazeposer.faces.detector import Detector
+from blazeposer.tflite import interpreter
+from blazeposer.tflite.interpreter import Timed, with_bias_scales
 from conftest import CommandLine
 from pools import write_pool
 

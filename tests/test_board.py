@@ -15,16 +15,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from blazeposer import contract
 from blazeposer.camera import VirtualCamera, hardware, view
-from blazeposer.decode import decode
-from blazeposer.deploy import romfs
-from blazeposer.deploy.mpremote import mpremote
-from blazeposer.interpreter import open_network
-from blazeposer.manifest import read_manifest
-from blazeposer.prepare import Image, camera_input
-from blazeposer.resources import board_dir
-from blazeposer.stream import MAX_LINE, Record, parse_line, read_lines, read_records
+from blazeposer.core import contract
+from blazeposer.core.decode import decode
+from blazeposer.core.prepare import Image, camera_input
+from blazeposer.core.resources import board_dir
+from blazeposer.openmv import romfs
+from blazeposer.openmv.mpremote import mpremote
+from blazeposer.stream.record import MAX_LINE, Record, parse_line, read_lines, read_records
+from blazeposer.tflite.interpreter import open_network
+from blazeposer.tflite.manifest import read_manifest
 from decode_time import decode_on_unix, survivors
 from outputs import QUANTIZATION, Outputs, assert_same, dequantized, synthetic_outputs
 

@@ -1,4 +1,4 @@
-"""board/tracking.py and one_euro.py are as `blazeposer.tracking`, in CPython and in real MicroPython."""
+"""board/tracking.py and one_euro.py are as `blazeposer.faces`, in CPython and in real MicroPython."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ import numpy as np
 import pytest
 
 from blazeposer.camera import VirtualCamera, view
-from blazeposer.decode import Face
-from blazeposer.detect import Detector
-from blazeposer.prepare import Image
-from blazeposer.resources import board_dir
-from blazeposer.rotation import rotation_from_angles
-from blazeposer.stream import MAX_LINE, parse_line, read_lines
-from blazeposer.tracking import Tracker, closer, one_euro, tracker
-from blazeposer.tracking.closer import CloserLook, Gaze
+from blazeposer.core.decode import Face
+from blazeposer.core.prepare import Image
+from blazeposer.core.resources import board_dir
+from blazeposer.core.rotation import rotation_from_angles
+from blazeposer.faces import Tracker, closer, one_euro, tracker
+from blazeposer.faces.closer import CloserLook, Gaze
+from blazeposer.faces.detector import Detector
+from blazeposer.stream.record import MAX_LINE, parse_line, read_lines
 from outputs import assert_same
 from test_board import install, set_option
 

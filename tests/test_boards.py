@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from openmv_ota.romfs.builder import build_image
 
-from blazeposer.boards import BOARDS, OLD_USB_ID, Board, find
-from blazeposer.check import ROMFS_BYTES
-from blazeposer.contract import MAX_ARENA_BYTES, MAX_FILE_BYTES
-from blazeposer.errors import BlazePoserError
+from blazeposer.core.boards import BOARDS, OLD_USB_ID, Board, find
+from blazeposer.core.contract import MAX_ARENA_BYTES, MAX_FILE_BYTES
+from blazeposer.core.errors import BlazePoserError
+from blazeposer.tflite.check import ROMFS_BYTES
 
 PACKED_NAMES = {
     "h7": "OPENMV4", "h7plus": "OPENMV4P", "nicla": "ARDUINO_NICLA_VISION", "puretherm": "OPENMVPT",

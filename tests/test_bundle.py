@@ -13,15 +13,16 @@ from pathlib import Path
 
 import pytest
 
-from blazeposer.boards import find
 from blazeposer.camera import VirtualCamera
+from blazeposer.core.boards import find
+from blazeposer.core.errors import BlazePoserError
+from blazeposer.core.resources import board_dir
 from blazeposer.deploy import bundle as bundles
-from blazeposer.deploy import romfs, selftest
+from blazeposer.deploy import selftest
 from blazeposer.deploy.bundle import GOLDEN, IMAGE, MANIFEST, MODEL, PACKAGE, load, make
-from blazeposer.deploy.mpremote import mpremote
-from blazeposer.errors import BlazePoserError
-from blazeposer.npu import UNVERIFIED
-from blazeposer.resources import board_dir
+from blazeposer.openmv import romfs
+from blazeposer.openmv.mpremote import mpremote
+from blazeposer.tflite.npu import UNVERIFIED
 from conftest import CommandLine
 from deploying import FRAME
 from standin import standin

@@ -10,15 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from blazeposer import check
-from blazeposer.boards import BOARDS, KB, Board, find
-from blazeposer.check import Model, check_model, examine, judge
-from blazeposer.contract import OUTPUTS
+from blazeposer.core.boards import BOARDS, KB, Board, find
+from blazeposer.core.contract import OUTPUTS
+from blazeposer.core.errors import ModelError
 from blazeposer.deploy.bundle import make
-from blazeposer.errors import ModelError
-from blazeposer.manifest import manifest_path, read_manifest
-from blazeposer.model import firmware
-from blazeposer.model.graph import read_graph
+from blazeposer.tflite import check, firmware
+from blazeposer.tflite.check import Model, check_model, examine, judge
+from blazeposer.tflite.graph import read_graph
+from blazeposer.tflite.manifest import manifest_path, read_manifest
 from conftest import CommandLine
 from edits import (
     Edit,

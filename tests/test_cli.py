@@ -11,8 +11,9 @@ import click
 import pytest
 
 import blazeposer
-from blazeposer import cli, errors
-from blazeposer.manifest import read_manifest
+from blazeposer import cli
+from blazeposer.core import errors
+from blazeposer.tflite.manifest import read_manifest
 from conftest import CommandLine
 
 HEAVY = {"ai_edge_litert", "cv2", "mpremote", "numpy", "rich", "serial", "tensorflow", "torch"}
@@ -42,7 +43,9 @@ def test_host_commands_import_without_posix_modules() -> None:
     """Windows has no pty, termios and fcntl: only the running virtual camera may ask for them."""
     # pyserial comes first: on Windows it takes another half of itself, which needs none of them.
     block = "import sys, serial; sys.modules.update(dict.fromkeys(['pty', 'tty', 'termios', 'fcntl']))"
-    imported = python(f"{block}; import blazeposer.cli, blazeposer.stream, {', '.join(HOST_COMMANDS)}; print('good')")
+    imported = python(
+        f"{block}; import blazeposer.cli, blazeposer.stream.record, {', '.join(HOST_COMMANDS)}; print('good')"
+    )
     assert imported == "good\n"
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
-from blazeposer import contract
-from blazeposer.manifest import read_manifest
+from blazeposer.core import contract
+from blazeposer.tflite.manifest import read_manifest
 
 
 def test_first_outputs_are_the_stock_layout() -> None:

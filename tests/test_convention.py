@@ -14,16 +14,16 @@ import cv2
 import numpy as np
 import pytest
 
-from blazeposer.contract import ANGLES
+from blazeposer.core.contract import ANGLES
+from blazeposer.core.errors import MissingExtraError
+from blazeposer.core.rotation import Floats, angles_from_rotation, rotation_from_angles
 from blazeposer.demo.compare import TO_PICTURE
-from blazeposer.demo.sequence import Frame
-from blazeposer.errors import MissingExtraError
-from blazeposer.rotation import Floats, angles_from_rotation, rotation_from_angles
-from blazeposer.stream import Record, StreamedFace
-from blazeposer.validate import convention
-from blazeposer.validate.convention import CAMERA, NETWORK, convention_section, picture, receivers, seen, sent
-from blazeposer.validate.convention.seen import ORDERS, OURS, Response, composed, order_name, poses
-from blazeposer.validate.report import Section
+from blazeposer.evaluate import convention
+from blazeposer.evaluate.convention import CAMERA, NETWORK, convention_section, picture, receivers, seen, sent
+from blazeposer.evaluate.convention.seen import ORDERS, OURS, Response, composed, order_name, poses
+from blazeposer.evaluate.report import Section
+from blazeposer.scene.sequence import Frame
+from blazeposer.stream.record import Record, StreamedFace
 from conftest import CommandLine
 
 pytest.importorskip("matplotlib", reason="the extra `validate` is not installed")

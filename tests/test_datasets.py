@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from blazeposer.errors import BlazePoserError
-from blazeposer.rotation import angles_from_rotation
-from blazeposer_training.evaluation.datasets import READERS, Dataset, biwi, read_dataset
-from blazeposer_training.evaluation.metrics import OVERLAP
-from blazeposer_training.pictures.data import TEST_POOL
+from blazeposer.core.errors import BlazePoserError
+from blazeposer.core.rotation import angles_from_rotation
+from blazeposer.evaluate.datasets import READERS, Dataset, biwi, read_dataset
+from blazeposer.evaluate.datasets.pool import TEST_POOL
+from blazeposer.evaluate.metrics import OVERLAP
 from official import POSE, biwi_pose, write_300w, write_biwi, write_wider
 from pools import drawn_face, write_pool
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from blazeposer.contract import GRIDS, OUTPUTS
-from blazeposer.decode import Floats, decode, overlaps
-from blazeposer.errors import BlazePoserError
-from blazeposer.rotation import geodesic_degrees, rotation_from_angles
+from blazeposer.core.contract import GRIDS, OUTPUTS
+from blazeposer.core.decode import Floats, decode, overlaps
+from blazeposer.core.errors import BlazePoserError
+from blazeposer.core.rotation import geodesic_degrees, rotation_from_angles
 
 NOTHING = -20.0  # logit of an empty anchor
 

@@ -11,18 +11,18 @@ import numpy as np
 import pytest
 
 from blazeposer.camera import view
-from blazeposer.contract import ANGLES
-from blazeposer.decode import Face
-from blazeposer.demo import command as demo_command
+from blazeposer.commands import demo as demo_command
+from blazeposer.core.contract import ANGLES
+from blazeposer.core.decode import Face
+from blazeposer.core.errors import PortError
 from blazeposer.demo import run
 from blazeposer.demo.compare import TO_PICTURE, Agreement, agreements, face_in_picture, match
 from blazeposer.demo.live import bar
 from blazeposer.demo.pictures import chosen
-from blazeposer.demo.sequence import Frame, frames
-from blazeposer.detect import Detector
-from blazeposer.errors import PortError
-from blazeposer.stream import Record
-from blazeposer.tracking.closer import CloserLook
+from blazeposer.faces.closer import CloserLook
+from blazeposer.faces.detector import Detector
+from blazeposer.scene.sequence import Frame, frames
+from blazeposer.stream.record import Record
 from conftest import CommandLine
 
 SWEPT = {"yaw": slice(0, 24), "pitch": slice(24, 44), "roll": slice(44, 66)}

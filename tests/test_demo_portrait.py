@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from blazeposer.demo import make_assets
-from blazeposer.demo.portrait import FACE_POINTS, Portrait, load_portrait, rasterize
-from blazeposer.demo.sequence import PITCH, ROLL, SIDE, YAW, frames
-from blazeposer.prepare import Image
-from blazeposer.rotation import angles_from_rotation, geodesic_degrees
+from blazeposer.core.prepare import Image
+from blazeposer.core.rotation import angles_from_rotation, geodesic_degrees
+from blazeposer.scene import make_assets
+from blazeposer.scene.portrait import FACE_POINTS, Portrait, load_portrait, rasterize
+from blazeposer.scene.sequence import PITCH, ROLL, SIDE, YAW, frames
 
 NOSE, FOREHEAD, BROWS, BELOW_LIP, CHIN, RIGHT_EYE, LEFT_EYE = 1, 10, 9, 18, 152, 33, 263  # of MediaPipe's face mesh
 TURNS = [(0.0, 0.0, 0.0), (YAW, 0.0, 0.0), (-YAW, 0.0, 0.0), (0.0, PITCH, 0.0), (0.0, 0.0, ROLL), (20.0, -15.0, -25.0)]

@@ -11,16 +11,17 @@ from pathlib import Path
 import click
 import pytest
 
-from blazeposer.boards import find
 from blazeposer.camera import VirtualCamera
+from blazeposer.core.boards import find
+from blazeposer.core.errors import BlazePoserError, PortError
+from blazeposer.core.prepare import Image
+from blazeposer.core.resources import default_model
 from blazeposer.deploy import backup as backups
-from blazeposer.deploy import ports, romfs, terminal
+from blazeposer.deploy import terminal
 from blazeposer.deploy.bundle import MODEL, Bundle
 from blazeposer.deploy.plan import Change, Plan
-from blazeposer.errors import BlazePoserError, PortError
-from blazeposer.prepare import Image
-from blazeposer.resources import default_model
-from blazeposer.stream import read_lines
+from blazeposer.openmv import ports, romfs
+from blazeposer.stream.record import read_lines
 from conftest import CommandLine
 from deploying import FRAME, MAIN, STOCK, Silent, deploy, held, in_use, restore, status
 

@@ -11,11 +11,11 @@ from queue import Queue
 
 import pytest
 
-from blazeposer.boards import find
 from blazeposer.camera import VirtualCamera
-from blazeposer.deploy import romfs
+from blazeposer.core.boards import find
+from blazeposer.core.errors import BlazePoserError
 from blazeposer.deploy.bundle import MODEL, Bundle, make
-from blazeposer.errors import BlazePoserError
+from blazeposer.openmv import romfs
 from deploying import FRAME, STOCK, Silent, deploy, held, in_use, restore, status, truth
 
 CUTS = 50

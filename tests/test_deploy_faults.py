@@ -17,14 +17,15 @@ from pathlib import Path
 import pytest
 import serial
 
-from blazeposer.boards import find
 from blazeposer.camera import VirtualCamera
+from blazeposer.core.boards import find
+from blazeposer.core.errors import BlazePoserError, PortError
 from blazeposer.deploy import backup as backups
-from blazeposer.deploy import romfs, run
+from blazeposer.deploy import run
 from blazeposer.deploy.bundle import MODEL, Bundle, make
 from blazeposer.deploy.camera import SUFFIX
-from blazeposer.deploy.mpremote import mpremote
-from blazeposer.errors import BlazePoserError, PortError
+from blazeposer.openmv import romfs
+from blazeposer.openmv.mpremote import mpremote
 from conftest import CommandLine
 from deploying import FRAME, Silent, deploy, held, in_use, restore, status
 from standin import standin

@@ -13,16 +13,16 @@ from pathlib import Path
 import pytest
 
 import blazeposer.deploy as deploy_package
-from blazeposer import serial_port
-from blazeposer.boards import BOARDS, find
 from blazeposer.camera import VirtualCamera
-from blazeposer.deploy import drives, plan, romfs
+from blazeposer.core.boards import BOARDS, find
+from blazeposer.core.errors import BlazePoserError, PortError
+from blazeposer.core.resources import board_dir
+from blazeposer.deploy import drives, plan
 from blazeposer.deploy.bundle import GOLDEN, MODEL, SCRIPTS, Bundle, make
 from blazeposer.deploy.camera import ROM, Drive, Rom, RomFileState, State
-from blazeposer.deploy.mpremote import mpremote
 from blazeposer.deploy.plan import STORES, Store, choose_store
-from blazeposer.errors import BlazePoserError, PortError
-from blazeposer.resources import board_dir
+from blazeposer.openmv import romfs, serial_port
+from blazeposer.openmv.mpremote import mpremote
 from deploying import FRAME, MAIN, STOCK, deploy, held, in_use, restore, status
 
 

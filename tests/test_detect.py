@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from blazeposer.contract import ANGLES, KEYPOINTS
-from blazeposer.detect import Detector
-from blazeposer.output import VideoWriter, write_image
-from blazeposer.prepare import Image
-from blazeposer.rotation import geodesic_degrees
-from blazeposer.sources import open_source, read_image
+from blazeposer.core.contract import ANGLES, KEYPOINTS
+from blazeposer.core.prepare import Image
+from blazeposer.core.rotation import geodesic_degrees
+from blazeposer.faces.detector import Detector
+from blazeposer.media.output import VideoWriter, write_image
+from blazeposer.media.sources import open_source, read_image
 from conftest import CommandLine
 
 FACE = (225, 128)  # centre of the portrait's face, pixels, read off the picture

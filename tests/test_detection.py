@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 
 pytest.importorskip("torch", reason="needs the extra `train`")
-from blazeposer.contract import INPUT_SIZE, SCORE_THRESHOLD
-from blazeposer.decode import Face
-from blazeposer.errors import BlazePoserError
-from blazeposer.manifest import read_manifest
-from blazeposer.prepare import Image
-from blazeposer.resources import models_dir
-from blazeposer.rotation import rotation_from_angles
-from blazeposer_training.evaluation.datasets import read_dataset
-from blazeposer_training.evaluation.detection import LANDMARKS, agreement, keypoint_distances
-from blazeposer_training.pictures.data import TEST_POOL, read_backgrounds
+from blazeposer.core.contract import INPUT_SIZE, SCORE_THRESHOLD
+from blazeposer.core.decode import Face
+from blazeposer.core.errors import BlazePoserError
+from blazeposer.core.prepare import Image
+from blazeposer.core.resources import models_dir
+from blazeposer.core.rotation import rotation_from_angles
+from blazeposer.evaluate.datasets import read_dataset
+from blazeposer.evaluate.datasets.pool import TEST_POOL, read_backgrounds
+from blazeposer.evaluate.detection import LANDMARKS, agreement, keypoint_distances
+from blazeposer.tflite.manifest import read_manifest
 from conftest import CommandLine
 from pools import write_backgrounds, write_pool
 

@@ -30,11 +30,11 @@ pytest.importorskip("sphinx", reason="needs the extra `docs`")
 pytest.importorskip("torch", reason="the commands' page needs the extra `train`")
 import browser
 import generated
-from blazeposer.boards import BOARDS
 from blazeposer.cli import cli
-from blazeposer.output import VideoWriter
-from blazeposer.prepare import Image
-from blazeposer.stream import Record, as_line, parse_line
+from blazeposer.core.boards import BOARDS
+from blazeposer.core.prepare import Image
+from blazeposer.media.output import VideoWriter
+from blazeposer.stream.record import Record, as_line, parse_line
 from conf import MARKS, prepare
 
 ROOT = Path(__file__).parents[1]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from blazeposer.decode import Face
-from blazeposer.draw import AXES, AXIS_LENGTH, KEYPOINT, OUTLINE, draw_faces
-from blazeposer.prepare import Image
-from blazeposer.rotation import rotation_from_angles
+from blazeposer.core.decode import Face
+from blazeposer.core.draw import AXES, AXIS_LENGTH, KEYPOINT, OUTLINE, draw_faces
+from blazeposer.core.prepare import Image
+from blazeposer.core.rotation import rotation_from_angles
 
 NOSE = (200.0, 220.0)
 WIDTH = 120.0

@@ -10,13 +10,13 @@ import cv2
 import numpy as np
 import pytest
 
-from blazeposer.interpreter import open_network
-from blazeposer.manifest import manifest_path, read_manifest
-from blazeposer.prepare import Image
-from blazeposer_training.evaluation import detection
-from blazeposer_training.evaluation.datasets import read_dataset
-from blazeposer_training.evaluation.evaluate import evaluate
-from blazeposer_training.pictures.data import TEST_POOL
+from blazeposer.core.prepare import Image
+from blazeposer.evaluate import detection
+from blazeposer.evaluate.accuracy import evaluate
+from blazeposer.evaluate.datasets import read_dataset
+from blazeposer.evaluate.datasets.pool import TEST_POOL
+from blazeposer.tflite.interpreter import open_network
+from blazeposer.tflite.manifest import manifest_path, read_manifest
 from conftest import CommandLine
 from official import RGB_CAL, write_300w, write_image, write_wider
 from pools import write_pool

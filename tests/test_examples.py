@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 
 from blazeposer.camera import hardware, view
-from blazeposer.demo.sequence import Frame, Person
-from blazeposer.detect import Detector
-from blazeposer.prepare import Image
-from blazeposer.resources import board_dir
-from blazeposer.rotation import rotation_from_angles
-from blazeposer.stream import read_lines
+from blazeposer.core.prepare import Image
+from blazeposer.core.resources import board_dir
+from blazeposer.core.rotation import rotation_from_angles
+from blazeposer.faces.detector import Detector
+from blazeposer.scene.sequence import Frame, Person
+from blazeposer.stream.record import read_lines
 from live import until
 from scene import FRAME, Place, Pose, Scene, last, running, written
 from test_board import said_until_repl

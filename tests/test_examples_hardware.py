@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
-from blazeposer.boards import BOARDS
 from blazeposer.camera import VirtualCamera, drawing
-from blazeposer.deploy.mpremote import mpremote
-from blazeposer.errors import PortError
+from blazeposer.core.boards import BOARDS
+from blazeposer.core.errors import PortError
+from blazeposer.openmv.mpremote import mpremote
 
 FRAME = np.full((240, 320, 3), 90, np.uint8)
 SNAPSHOT = "import csi; c = csi.CSI(); c.pixformat(csi.RGB565); c.framesize(csi.QVGA); img = c.snapshot();"

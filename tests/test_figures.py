@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("torch", reason="needs the extra `train`")
-from blazeposer.errors import BlazePoserError
-from blazeposer.resources import models_dir
-from blazeposer_training.evaluation import figures
-from blazeposer_training.evaluation.figures import BLOCKS, Manifests, fill, read_manifests
+from blazeposer.core.errors import BlazePoserError
+from blazeposer.core.resources import models_dir
+from blazeposer.evaluate import figures
+from blazeposer.evaluate.figures import BLOCKS, Manifests, fill, read_manifests
 from conftest import CommandLine
 
 ROOT = Path(__file__).parent.parent

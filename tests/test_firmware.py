@@ -16,13 +16,13 @@ import numpy as np
 import pytest
 
 from blazeposer.camera import VirtualCamera, view
-from blazeposer.contract import OUTPUTS
-from blazeposer.deploy import romfs
-from blazeposer.deploy.mpremote import mpremote
-from blazeposer.errors import PortError
-from blazeposer.interpreter import Network, open_network
-from blazeposer.manifest import read_manifest
-from blazeposer.prepare import Image, camera_input, rgb565
+from blazeposer.core.contract import OUTPUTS
+from blazeposer.core.errors import PortError
+from blazeposer.core.prepare import Image, camera_input, rgb565
+from blazeposer.openmv import romfs
+from blazeposer.openmv.mpremote import mpremote
+from blazeposer.tflite.interpreter import Network, open_network
+from blazeposer.tflite.manifest import read_manifest
 
 SENSOR = "import csi; c = csi.CSI(); c.reset(); c.pixformat(csi.RGB565); c.framesize(csi.QVGA); c.window((240, 240))\n"
 MODEL = "import ml; m = ml.Model('/flash/m.tflite', postprocess=post); "

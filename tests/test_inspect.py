@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from blazeposer.errors import MissingExtraError
-from blazeposer.manifest import read_manifest
-from blazeposer.model import arena as arena_module
-from blazeposer.model.arena import Placement, live_bytes, measure_arena, plan, planned_bytes
-from blazeposer.model.graph import Graph, read_graph
-from blazeposer.model.layers import layers
-from blazeposer.model.picture import HEIGHT, WIDTH, memory_picture
-from blazeposer.npu import layer_cycles, run_vela, total_cycles
-from blazeposer.peers.blazeface import BLAZEFACE_INT8
+from blazeposer.core.errors import MissingExtraError
+from blazeposer.evaluate.peers.blazeface import BLAZEFACE_INT8
+from blazeposer.tflite import arena as arena_module
+from blazeposer.tflite.arena import Placement, live_bytes, measure_arena, plan, planned_bytes
+from blazeposer.tflite.graph import Graph, read_graph
+from blazeposer.tflite.layers import layers
+from blazeposer.tflite.manifest import read_manifest
+from blazeposer.tflite.npu import layer_cycles, run_vela, total_cycles
+from blazeposer.tflite.picture import HEIGHT, WIDTH, memory_picture
 from conftest import CommandLine
 from edits import custom_operation, edited, strange_operation
 
@@ -95,7 +95,7 @@ def test_the_picture_has_every_tensor_and_the_peak(graph: Graph, model_path: Pat
 
 def test_cycles_by_layer_sum_up_to_vela_s_total(model_path: Path, tmp_path: Path) -> None:
     needs_vela()
-    from blazeposer.npu import ae3_options
+    from blazeposer.tflite.npu import ae3_options
 
     cycles = layer_cycles(model_path)
     run_vela(model_path, tmp_path, ae3_options())

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from blazeposer.contract import OUTPUTS
-from blazeposer.decode import decode
-from blazeposer.errors import BlazePoserError, MissingExtraError, ModelError
-from blazeposer.interpreter import open_network
-from blazeposer.prepare import Image, clean_input
+from blazeposer.core.contract import OUTPUTS
+from blazeposer.core.decode import decode
+from blazeposer.core.errors import BlazePoserError, MissingExtraError, ModelError
+from blazeposer.core.prepare import Image, clean_input
+from blazeposer.tflite.interpreter import open_network
 from edits import (
     Edit,
     custom_operation,

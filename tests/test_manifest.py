@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
-from blazeposer.contract import OUTPUTS
-from blazeposer.errors import ModelError
-from blazeposer.interpreter import open_network
-from blazeposer.manifest import FIGURES, manifest_path, read_manifest, record_figures
+from blazeposer.core.contract import OUTPUTS
+from blazeposer.core.errors import ModelError
+from blazeposer.tflite.interpreter import open_network
+from blazeposer.tflite.manifest import FIGURES, manifest_path, read_manifest, record_figures
 
 
 @pytest.fixture

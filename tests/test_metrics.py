@@ -8,17 +8,9 @@ import json
 import numpy as np
 import pytest
 
-from blazeposer.decode import Face
-from blazeposer.rotation import rotation_from_angles
-from blazeposer_training.evaluation.metrics import (
-    Detections,
-    Scores,
-    average_precision,
-    count_labels,
-    match,
-    nearest,
-    score,
-)
+from blazeposer.core.decode import Face
+from blazeposer.core.rotation import rotation_from_angles
+from blazeposer.evaluate.metrics import Detections, Scores, average_precision, count_labels, match, nearest, score
 
 Box = tuple[float, float, float, float]
 

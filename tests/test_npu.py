@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from blazeposer import npu
-from blazeposer.boards import BOARDS, find
-from blazeposer.check import STEDGEAI_MAGIC, check_model
-from blazeposer.contract import OUTPUTS
-from blazeposer.errors import BlazePoserError, MissingExtraError, ModelError
-from blazeposer.model.graph import read_graph
-from blazeposer.npu import UNVERIFIED, compile_for
+from blazeposer.core.boards import BOARDS, find
+from blazeposer.core.contract import OUTPUTS
+from blazeposer.core.errors import BlazePoserError, MissingExtraError, ModelError
+from blazeposer.tflite import npu
+from blazeposer.tflite.check import STEDGEAI_MAGIC, check_model
+from blazeposer.tflite.graph import read_graph
+from blazeposer.tflite.npu import UNVERIFIED, compile_for
 from conftest import CommandLine
 
 AE3, N6 = find("ae3"), find("n6")

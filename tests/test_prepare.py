@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from blazeposer.prepare import Image, camera_input, clean_input, rgb565, square_crop, square_pad, to_float, to_int8
+from blazeposer.core.prepare import Image, camera_input, clean_input, rgb565, square_crop, square_pad, to_float, to_int8
 
 
 @pytest.fixture

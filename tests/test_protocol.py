@@ -21,15 +21,15 @@ import serial
 from numpy.typing import NDArray
 
 from blazeposer.camera import VirtualCamera, view
-from blazeposer.deploy import ports
-from blazeposer.errors import PortError
-from blazeposer.live import packed
+from blazeposer.core.errors import PortError
+from blazeposer.core.prepare import Image
+from blazeposer.core.resources import board_dir
 from blazeposer.live.recording import read
 from blazeposer.live.session import run
 from blazeposer.live.usb import UsbLink
-from blazeposer.prepare import Image
-from blazeposer.resources import board_dir
-from blazeposer.stream import VERSION, Counts, Reader, Record, StreamedFace, Timing, as_line, parse_line
+from blazeposer.openmv import ports
+from blazeposer.stream import packed
+from blazeposer.stream.record import VERSION, Counts, Reader, Record, StreamedFace, Timing, as_line, parse_line
 from conftest import CommandLine
 from live import FOV, until
 from outputs import Outputs, synthetic_outputs

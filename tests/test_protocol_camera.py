@@ -18,8 +18,8 @@ import serial
 from blazeposer.camera import VirtualCamera, packets, view
 from blazeposer.camera.channels import STDOUT_SIZE, Stdout
 from blazeposer.camera.packets import MAX_PAYLOAD, Flag, Opcode, Packet, Status
-from blazeposer.deploy.mpremote import mpremote
-from blazeposer.prepare import Image
+from blazeposer.core.prepare import Image
+from blazeposer.openmv.mpremote import mpremote
 from live import until
 
 pytest.importorskip("openmv", reason="the extra `openmv` is not installed")

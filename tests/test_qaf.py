@@ -10,14 +10,14 @@ import pytest
 pytest.importorskip("torch", reason="needs the extra `train`")
 import torch
 
-from blazeposer.resources import models_dir
+from blazeposer.core.resources import models_dir
+from blazeposer_training.images.bank import Bank, read_bank
+from blazeposer_training.images.batches import training_batches
 from blazeposer_training.int8.calibrate import quantize
 from blazeposer_training.int8.qaf import WHOLE, Budget, Lesson, Tuning, fine_tune, train_whole
 from blazeposer_training.int8.quantized import QuantizedBlazePoser
 from blazeposer_training.network.model import BlazePoser
 from blazeposer_training.network.weights import load
-from blazeposer_training.pictures.bank import Bank, read_bank
-from blazeposer_training.pictures.batches import training_batches
 from pools import write_backgrounds, write_pool
 
 SMALL = Budget(batches=1, backbone_epochs=(1, 1), head_epochs=1, polish_steps=1)

@@ -14,14 +14,14 @@ import torch
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from numpy.typing import NDArray
 
-from blazeposer.contract import OUTPUTS
-from blazeposer.decode import Face, decode
-from blazeposer.demo.sequence import frames
-from blazeposer.interpreter import open_network
-from blazeposer.manifest import read_manifest
-from blazeposer.peers.mediapipe import blazeface_path
-from blazeposer.prepare import Image, camera_input, to_float, to_int8
-from blazeposer.resources import models_dir
+from blazeposer.core.contract import OUTPUTS
+from blazeposer.core.decode import Face, decode
+from blazeposer.core.prepare import Image, camera_input, to_float, to_int8
+from blazeposer.core.resources import models_dir
+from blazeposer.evaluate.peers.mediapipe import blazeface_path
+from blazeposer.scene.sequence import frames
+from blazeposer.tflite.interpreter import open_network
+from blazeposer.tflite.manifest import read_manifest
 from blazeposer_training.int8.calibrate import _quietest_limit, equalize, quantize, to_network
 from blazeposer_training.int8.export import activation_quantization, float_layers, int8_layers
 from blazeposer_training.int8.flatbuffer import write_tflite

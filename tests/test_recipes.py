@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from blazeposer.errors import BlazePoserError
+from blazeposer.core.errors import BlazePoserError
 from blazeposer_training.learning.recipe import RECIPES, read_recipe, recipe_names
 
 

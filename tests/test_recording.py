@@ -11,11 +11,11 @@ import cv2
 import numpy as np
 import pytest
 
-from blazeposer.errors import InputError
+from blazeposer.core.errors import InputError
 from blazeposer.live.plot import plot
 from blazeposer.live.recording import COLUMNS, Recording, ReplayLink, read
 from blazeposer.live.session import run
-from blazeposer.stream import Counts, Reader, as_line
+from blazeposer.stream.record import Counts, Reader, as_line
 from conftest import CommandLine
 from live import Keeper, ListLink, moment, nodding, record, seen_face
 

@@ -16,13 +16,13 @@ import pytest
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from blazeposer.errors import InputError
-from blazeposer.prepare import Image
-from blazeposer.rotation import geodesic_degrees, rotation_from_angles
-from blazeposer_training.evaluation import plots
-from blazeposer_training.evaluation.datasets import Dataset, Sample
-from blazeposer_training.evaluation.metrics import Scores
-from blazeposer_training.evaluation.report import Report, write_reliability, write_report
+from blazeposer.core.errors import InputError
+from blazeposer.core.prepare import Image
+from blazeposer.core.rotation import geodesic_degrees, rotation_from_angles
+from blazeposer.evaluate import plots
+from blazeposer.evaluate.accuracy_report import Report, write_reliability, write_report
+from blazeposer.evaluate.datasets import Dataset, Sample
+from blazeposer.evaluate.metrics import Scores
 
 Floats = NDArray[np.float64]
 SVG = "{http://www.w3.org/2000/svg}"

@@ -11,35 +11,27 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from blazeposer.bench import Ours
-from blazeposer.contract import INPUT_SIZE
-from blazeposer.decode import Face
-from blazeposer.demo.portrait import load_portrait
-from blazeposer.demo.sequence import Frame, Person
-from blazeposer.errors import BlazePoserError
-from blazeposer.prepare import Image
-from blazeposer.rotation import geodesic_degrees, rotation_from_angles, turn_rotation
-from blazeposer.validate.report import Picture, Table
+from blazeposer.core.contract import INPUT_SIZE
+from blazeposer.core.decode import Face
+from blazeposer.core.errors import BlazePoserError
+from blazeposer.core.prepare import Image
+from blazeposer.core.rotation import geodesic_degrees, rotation_from_angles, turn_rotation
+from blazeposer.evaluate.bench import Ours
+from blazeposer.evaluate.report import Picture, Table
+from blazeposer.scene.portrait import load_portrait
+from blazeposer.scene.sequence import Frame, Person
 from pools import write_pool
 
 pytest.importorskip("scipy", reason="the extra `train` is not installed")
 pytest.importorskip("matplotlib", reason="the extra `train` is not installed")
 
-from blazeposer_training.evaluation import robustness
-from blazeposer_training.evaluation.datasets import Dataset, Sample, labelled
-from blazeposer_training.evaluation.disturb import CONDITIONS, GAMMA, SIDE, Condition, Scene, scene_of
-from blazeposer_training.evaluation.metrics import Scores
-from blazeposer_training.evaluation.peers import compare
-from blazeposer_training.evaluation.plots import render
-from blazeposer_training.evaluation.robustness import (
-    TRIALS,
-    Results,
-    Trial,
-    draw,
-    holds_until,
-    robustness_section,
-    trials_of,
-)
+from blazeposer.evaluate import robustness
+from blazeposer.evaluate.datasets import Dataset, Sample, labelled
+from blazeposer.evaluate.disturb import CONDITIONS, GAMMA, SIDE, Condition, Scene, scene_of
+from blazeposer.evaluate.metrics import Scores
+from blazeposer.evaluate.peers_section import compare
+from blazeposer.evaluate.plots import render
+from blazeposer.evaluate.robustness import TRIALS, Results, Trial, draw, holds_until, robustness_section, trials_of
 
 NAMED = {condition.name: condition for condition in CONDITIONS}
 BOX = (90.0, 60.0, 150.0, 140.0)
@@ -186,7 +178,7 @@ def test_a_mask_covers_mouth_and_nose_and_no_eye(angles: tuple[float, float, flo
 
 
 def _landmark_box(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    from blazeposer.peers.canonical import load_canonical
+    from blazeposer.evaluate.peers.canonical import load_canonical
 
     seen = points[load_canonical().landmarks]
     return np.concatenate([seen.min(0), seen.max(0)])

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from blazeposer.boards import BOARDS, Board, find
-from blazeposer.deploy import romfs
+from blazeposer.core.boards import BOARDS, Board, find
+from blazeposer.core.errors import BlazePoserError
 from blazeposer.deploy.bundle import IMAGE, MODEL, make
-from blazeposer.errors import BlazePoserError
+from blazeposer.openmv import romfs
 from deploying import STOCK
 
 H7 = find("h7")

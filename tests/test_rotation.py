@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from blazeposer.rotation import (
+from blazeposer.core.rotation import (
     angles_from_rotation,
     geodesic_degrees,
     mirror_rotation,

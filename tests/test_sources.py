@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
-from blazeposer.errors import InputError
-from blazeposer.output import VideoWriter, write_image
-from blazeposer.prepare import Image
-from blazeposer.sources import open_source, read_image
+from blazeposer.core.errors import InputError
+from blazeposer.core.prepare import Image
+from blazeposer.media.output import VideoWriter, write_image
+from blazeposer.media.sources import open_source, read_image
 
 RED, GREEN = (200, 30, 40), (30, 180, 50)
 

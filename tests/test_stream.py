@@ -12,9 +12,9 @@ from collections.abc import Iterator
 import pytest
 import serial
 
-from blazeposer.errors import PortError
-from blazeposer.serial_port import open_port
-from blazeposer.stream import Record, StreamedFace, parse_line, read_lines, read_records
+from blazeposer.core.errors import PortError
+from blazeposer.openmv.serial_port import open_port
+from blazeposer.stream.record import Record, StreamedFace, parse_line, read_lines, read_records
 
 FACE = {
     "box": [1.5, -2, 30, 40.5],

@@ -12,8 +12,8 @@ from mypy import api
 
 import blazeposer.camera
 from blazeposer.camera import VirtualCamera
-from blazeposer.deploy.mpremote import mpremote
-from blazeposer.resources import board_dir
+from blazeposer.core.resources import board_dir
+from blazeposer.openmv.mpremote import mpremote
 
 STUBS = board_dir() / "typings"
 SHIMS = Path(blazeposer.camera.__file__).parent / "shims"

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from blazeposer.contract import GRIDS, MAX_ARENA_BYTES, MAX_FILE_BYTES, OUTPUTS
-from blazeposer.decode import decode
-from blazeposer.demo.sequence import frames
-from blazeposer.interpreter import Network, open_network
-from blazeposer.manifest import read_manifest
-from blazeposer.model.arena import arena_bytes
-from blazeposer.prepare import Image, camera_input, to_int8
+from blazeposer.core.contract import GRIDS, MAX_ARENA_BYTES, MAX_FILE_BYTES, OUTPUTS
+from blazeposer.core.decode import decode
+from blazeposer.core.prepare import Image, camera_input, to_int8
+from blazeposer.scene.sequence import frames
+from blazeposer.tflite.arena import arena_bytes
+from blazeposer.tflite.interpreter import Network, open_network
+from blazeposer.tflite.manifest import read_manifest
 
 Box = NDArray[np.float64]
 

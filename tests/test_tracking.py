@@ -1,4 +1,4 @@
-"""`blazeposer.tracking`: who is who, steady numbers, where to look, where a head is."""
+"""`blazeposer.faces`: who is who, steady numbers, where to look, where a head is."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import cv2
 import numpy as np
 import pytest
 
-from blazeposer.decode import Face
-from blazeposer.detect import Detector, Region
-from blazeposer.prepare import Image
-from blazeposer.rotation import Floats, geodesic_degrees, rotation_from_angles
-from blazeposer.tracking import Tracker, closer
-from blazeposer.tracking.closer import CloserLook
-from blazeposer.tracking.one_euro import OneEuro, SteadyPoints, SteadyRotation
-from blazeposer.tracking.position import HEAD, position, to_camera
-from blazeposer_training.evaluation.tracking import position as positions
-from blazeposer_training.evaluation.tracking import steady
-from blazeposer_training.evaluation.tracking.head import fit
+from blazeposer.core.decode import Face
+from blazeposer.core.prepare import Image
+from blazeposer.core.rotation import Floats, geodesic_degrees, rotation_from_angles
+from blazeposer.evaluate.tracking import position as positions
+from blazeposer.evaluate.tracking import steady
+from blazeposer.evaluate.tracking.head import fit
+from blazeposer.faces import Tracker, closer
+from blazeposer.faces.closer import CloserLook
+from blazeposer.faces.detector import Detector, Region
+from blazeposer.faces.one_euro import OneEuro, SteadyPoints, SteadyRotation
+from blazeposer.faces.position import HEAD, position, to_camera
 from conftest import CommandLine
 from pools import write_backgrounds, write_pool
 

@@ -17,12 +17,15 @@ pytest.importorskip("torch", reason="needs the extra `train`")
 import torch
 from torch.multiprocessing.spawn import spawn
 
-from blazeposer.contract import INPUT_SIZE
-from blazeposer.errors import BlazePoserError
-from blazeposer.peers.mediapipe import blazeface_path
-from blazeposer.resources import models_dir
-from blazeposer.rotation import angles_from_rotation, rotation_from_angles, rotation_from_six
-from blazeposer_training.evaluation.metrics import Scores
+from blazeposer.core.contract import INPUT_SIZE
+from blazeposer.core.errors import BlazePoserError
+from blazeposer.core.resources import models_dir
+from blazeposer.core.rotation import angles_from_rotation, rotation_from_angles, rotation_from_six
+from blazeposer.evaluate.datasets import pool as data
+from blazeposer.evaluate.metrics import Scores
+from blazeposer.evaluate.peers.mediapipe import blazeface_path
+from blazeposer_training.images.bank import read_bank
+from blazeposer_training.images.batches import Batch, training_batches
 from blazeposer_training.learning import losses, train
 from blazeposer_training.learning.expected_error import calibrate_error
 from blazeposer_training.learning.learner import Learner, to_input
@@ -32,9 +35,6 @@ from blazeposer_training.learning.recipe import Recipe, read_recipe
 from blazeposer_training.network import weights
 from blazeposer_training.network.architecture import ARCHITECTURE, ORIGINAL, Architecture
 from blazeposer_training.network.model import BlazePoser
-from blazeposer_training.pictures import data
-from blazeposer_training.pictures.bank import read_bank
-from blazeposer_training.pictures.batches import Batch, training_batches
 from conftest import CommandLine
 from pools import drawn_face, write_backgrounds, write_pool
 

@@ -13,20 +13,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from blazeposer import decode
 from blazeposer.camera import VirtualCamera
+from blazeposer.core import decode
+from blazeposer.core.errors import ModelError, PortError
+from blazeposer.core.prepare import Image, from_rgb565, rgb565, to_rgb565
+from blazeposer.core.resources import board_dir
+from blazeposer.core.rotation import angles_from_rotation
 from blazeposer.deploy import selftest
 from blazeposer.deploy.camera import Camera
-from blazeposer.deploy.ports import Port
-from blazeposer.errors import ModelError, PortError
-from blazeposer.interpreter import open_network
-from blazeposer.manifest import manifest_path, read_manifest
-from blazeposer.prepare import Image, from_rgb565, rgb565, to_rgb565
-from blazeposer.resources import board_dir
-from blazeposer.rotation import angles_from_rotation
-from blazeposer.validate import board, golden
-from blazeposer.validate.layers import Layers
-from blazeposer.validate.report import Section
+from blazeposer.evaluate.report import Section
+from blazeposer.evaluate.validate import board, golden
+from blazeposer.evaluate.validate.layers import Layers
+from blazeposer.openmv.ports import Port
+from blazeposer.tflite.interpreter import open_network
+from blazeposer.tflite.manifest import manifest_path, read_manifest
 from conftest import CommandLine
 from edits import edited
 from standin import standin
@@ -177,7 +177,7 @@ def test_golden_vectors_survive_writing(model_path: Path, tmp_path: Path) -> Non
         assert found.vectors[name].faces == vector.faces
         assert np.array_equal(found.vectors[name].picture, vector.picture)
     (tmp_path / "tilted.bin").write_bytes(b"short")
-    with pytest.raises(ModelError, match=r"damaged: make them with `python -m blazeposer.validate.golden"):
+    with pytest.raises(ModelError, match=r"damaged: make them with `python -m blazeposer.evaluate.validate.golden"):
         golden.read(tmp_path)
 
 

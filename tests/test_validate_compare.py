@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from blazeposer.decode import Face
-from blazeposer.rotation import rotation_from_angles
-from blazeposer.validate.compare import BINS, Limits, Seen, compare, same_faces
-from blazeposer.validate.layers import Layers
-from blazeposer.validate.pairs import layers_apart
-from blazeposer.validate.stages import PAIRS
+from blazeposer.core.decode import Face
+from blazeposer.core.rotation import rotation_from_angles
+from blazeposer.evaluate.validate.compare import BINS, Limits, Seen, compare, same_faces
+from blazeposer.evaluate.validate.layers import Layers
+from blazeposer.evaluate.validate.pairs import layers_apart
+from blazeposer.evaluate.validate.stages import PAIRS
 
 FACE = Face((0.25, 0.25, 0.5, 0.5), 0.9, np.full((6, 2), 0.5), rotation_from_angles([10, 5, -5]), 3.0)
 

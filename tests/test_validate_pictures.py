@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from blazeposer.errors import BlazePoserError, InputError
-from blazeposer.prepare import Image, camera_input
-from blazeposer.validate.pictures import Given, Pictures, files_of, of_dataset, of_files
+from blazeposer.core.errors import BlazePoserError, InputError
+from blazeposer.core.prepare import Image, camera_input
+from blazeposer.evaluate.validate.pictures import Given, Pictures, files_of, of_dataset, of_files
 from conftest import CommandLine
 from test_validate import SLOW
 
@@ -108,7 +108,7 @@ def test_a_folder_without_any_picture(tmp_path: Path) -> None:
 
 def test_pictures_of_a_data_set_that_cannot_be_read(portrait: Image) -> None:
     pytest.importorskip("scipy", reason="needs the extra `train`")
-    from blazeposer_training.evaluation.datasets import Dataset, Sample
+    from blazeposer.evaluate.datasets import Dataset, Sample
 
     def lost() -> Image:
         raise BlazePoserError("lost.jpg is missing or no picture: unpack the data set anew")
@@ -129,7 +129,7 @@ def test_pictures_of_a_data_set_that_cannot_be_read(portrait: Image) -> None:
 
 def test_an_official_data_set_that_is_damaged(portrait: Image, tmp_path: Path) -> None:
     pytest.importorskip("scipy", reason="needs the extra `train`")
-    from blazeposer_training.evaluation.datasets import labelled
+    from blazeposer.evaluate.datasets import labelled
     from official import write_300w
 
     box = (175.0, 60.0, 275.0, 190.0)

@@ -11,10 +11,10 @@ import pytest
 
 from blazeposer.camera import VirtualCamera
 from blazeposer.cli import main
-from blazeposer.errors import InputError
-from blazeposer.prepare import Image
-from blazeposer.resources import board_dir, default_model
-from blazeposer.validate.report import Picture, Section, Table, is_passed, verdict_of, write_report
+from blazeposer.core.errors import InputError
+from blazeposer.core.prepare import Image
+from blazeposer.core.resources import board_dir, default_model
+from blazeposer.evaluate.report import Picture, Section, Table, is_passed, verdict_of, write_report
 from browser import opened
 from conftest import CommandLine
 from test_validate import SLOW
@@ -79,8 +79,8 @@ def test_what_is_asked_for_is_in_the_report(
 ) -> None:
     """Peers, robustness and convention have tests of their own: here that they are asked with what was given."""
     pytest.importorskip("scipy", reason="needs the extra `train`")
-    from blazeposer.validate import convention
-    from blazeposer_training.evaluation import peers, robustness
+    from blazeposer.evaluate import convention, robustness
+    from blazeposer.evaluate import peers_section as peers
 
     asked: dict[str, tuple[Any, ...]] = {}
     for module in (peers, robustness, convention):
@@ -107,7 +107,7 @@ def test_peers_see_the_labelled_pictures(
     blazeposer_command: CommandLine, portrait_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("scipy", reason="needs the extra `train`")
-    from blazeposer_training.evaluation import peers
+    from blazeposer.evaluate import peers_section as peers
 
     asked: list[Any] = []
 

@@ -18,14 +18,14 @@ import pytest
 import serial
 
 from blazeposer.camera import VirtualCamera, copy_to_camera, reset, view
-from blazeposer.camera.command import frames_of
 from blazeposer.camera.sensor import frame_at
-from blazeposer.deploy import mpremote as mpremote_module
-from blazeposer.deploy.mpremote import mpremote
-from blazeposer.errors import BlazePoserError, PortError
-from blazeposer.prepare import Image, rgb565
-from blazeposer.resources import board_dir
-from blazeposer.stream import read_lines
+from blazeposer.commands.camera import frames_of
+from blazeposer.core.errors import BlazePoserError, PortError
+from blazeposer.core.prepare import Image, rgb565
+from blazeposer.core.resources import board_dir
+from blazeposer.openmv import mpremote as mpremote_module
+from blazeposer.openmv.mpremote import mpremote
+from blazeposer.stream.record import read_lines
 from conftest import CommandLine
 
 FRAME = np.full((240, 320, 3), 90, np.uint8)

@@ -14,12 +14,12 @@ from types import SimpleNamespace
 import pytest
 
 from blazeposer.camera import VirtualCamera
-from blazeposer.deploy import ports
-from blazeposer.errors import PortError
+from blazeposer.core.errors import PortError
 from blazeposer.live.links import Arrival
 from blazeposer.live.recording import read
 from blazeposer.live.session import Moment, run
 from blazeposer.live.usb import UsbLink
+from blazeposer.openmv import ports
 from live import FOV, InThread, record, streaming_camera, until
 
 pytestmark = pytest.mark.usefixtures("needs_virtual_camera")

@@ -11,8 +11,8 @@ from typing import NamedTuple
 import click
 
 from blazeposer import __version__
-from blazeposer.errors import BlazePoserError, MissingExtraError
-from blazeposer.resources import model_version
+from blazeposer.core.errors import BlazePoserError, MissingExtraError
+from blazeposer.core.resources import model_version
 
 
 class Entry(NamedTuple):
@@ -33,8 +33,8 @@ COMMANDS = {
     "deploy": Entry("blazeposer.commands.deploy", "", "Bring the network onto a camera, and prove that it runs."),
     "status": Entry("blazeposer.commands.status", "", "Compare what is on a camera with a bundle."),
     "restore": Entry("blazeposer.commands.restore", "", "Bring back what a deploy replaced."),
-    "demo": Entry("blazeposer.demo.command", "demo", "Run the whole path on a virtual camera and draw what it sees."),
-    "camera": Entry("blazeposer.camera.command", "demo", "Start the virtual camera and print its port."),
+    "demo": Entry("blazeposer.commands.demo", "demo", "Run the whole path on a virtual camera and draw what it sees."),
+    "camera": Entry("blazeposer.commands.camera", "demo", "Start the virtual camera and print its port."),
     "convention": Entry("blazeposer.commands.convention", "validate", "Prove and draw what yaw, pitch and roll mean."),
     "validate": Entry("blazeposer.commands.validate", "validate", "Check that all forms of the network agree."),
     "check": Entry("blazeposer.commands.check", "", "Tell whether a model loads on which boards, and why not."),
@@ -44,15 +44,11 @@ COMMANDS = {
     "ablate": Entry("blazeposer_training.studies.ablate", "train", "Compare losses and heads of the pose."),
     "levers": Entry("blazeposer_training.studies.levers", "train", "Weigh the levers on the network's size."),
     "quantize": Entry("blazeposer_training.int8.quantize", "train", "Make the INT8 network of a float one."),
-    "evaluate": Entry("blazeposer_training.evaluation.evaluate", "train", "Measure a network on labelled faces."),
-    "detection": Entry(
-        "blazeposer_training.evaluation.detection", "train", "Compare detections with the original BlazeFace."
-    ),
+    "evaluate": Entry("blazeposer.evaluate.accuracy", "train", "Measure a network on labelled faces."),
+    "detection": Entry("blazeposer.evaluate.detection", "train", "Compare detections with the original BlazeFace."),
     "quantizing": Entry("blazeposer_training.studies.quantizing", "train", "Compare ways to quantize."),
-    "figures": Entry("blazeposer_training.evaluation.figures", "train", "Write the manifests' figures into pages."),
-    "tracking": Entry(
-        "blazeposer_training.evaluation.tracking.command", "train", "Measure smoothing, closer look and positions."
-    ),
+    "figures": Entry("blazeposer.evaluate.figures", "train", "Write the manifests' figures into pages."),
+    "tracking": Entry("blazeposer.evaluate.tracking.command", "train", "Measure smoothing, closer look and positions."),
     "label": Entry("blazeposer_training.labels.label", "train", "Make a training pool of one's own photos."),
 }
 

@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any
 
-from blazeposer.contract import SCORE_THRESHOLD
-from blazeposer.decode import Face, decode
-from blazeposer.errors import BlazePoserError
-from blazeposer.stream import Record, parse_line
-from blazeposer.tracking import Tracker
-from blazeposer.tracking.closer import GUESS, Gaze
+from blazeposer.core.contract import SCORE_THRESHOLD
+from blazeposer.core.decode import Face, decode
+from blazeposer.core.errors import BlazePoserError
+from blazeposer.faces import Tracker
+from blazeposer.faces.closer import GUESS, Gaze
+from blazeposer.stream.record import Record, parse_line
 from outputs import Outputs, Quantization, assert_same, dequantized
 
 WINDOW = 240  # main.py's and own.py's

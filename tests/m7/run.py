@@ -19,15 +19,15 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from blazeposer.boards import find
 from blazeposer.camera import view
-from blazeposer.contract import OUTPUTS
-from blazeposer.demo.sequence import frames as demo_frames
-from blazeposer.errors import BlazePoserError
-from blazeposer.interpreter import open_network
-from blazeposer.manifest import read_manifest
-from blazeposer.prepare import camera_input
-from blazeposer.resources import board_dir, default_model
+from blazeposer.core.boards import find
+from blazeposer.core.contract import OUTPUTS
+from blazeposer.core.errors import BlazePoserError
+from blazeposer.core.prepare import camera_input
+from blazeposer.core.resources import board_dir, default_model
+from blazeposer.scene.sequence import frames as demo_frames
+from blazeposer.tflite.interpreter import open_network
+from blazeposer.tflite.manifest import read_manifest
 from m7.results import check_main, check_own
 from outputs import Outputs, Quantization, synthetic_outputs
 

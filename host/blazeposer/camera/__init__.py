@@ -10,7 +10,6 @@ Stand-ins are the modules in `shims/`, the pictures, and all speed and memory: f
 
     virtual.py      the camera: switch on, reset, pull the cable, switch off
     device.py       its board, number and stores
-    register.py     which virtual cameras run on this PC
     bridge.py       its USB port: TCP on one side, MicroPython's terminal on the other
     protocol.py     the same port as OpenMV's Protocol V2 has it: packets.py, and the channels.py behind them
     micropython.py  the MicroPython process
@@ -19,7 +18,6 @@ Stand-ins are the modules in `shims/`, the pictures, and all speed and memory: f
     drawing.py      what scripts draw on it
     shims/          OpenMV's modules for MicroPython, as far as the scripts use them
     files.py        copying to a camera, real or virtual
-    command.py      `blazeposer camera`
 """
 
 from blazeposer.camera.files import copy_to_camera, reset

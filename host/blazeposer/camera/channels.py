@@ -12,7 +12,7 @@ import threading
 import cv2
 
 from blazeposer.camera.packets import MAX_PAYLOAD
-from blazeposer.prepare import Image
+from blazeposer.core.prepare import Image
 
 READ, WRITE, EXEC, LOCK, STREAM, DYNAMIC, PHYSICAL = (1 << bit for bit in range(7))
 """Flags of a channel (openmv v5.0, protocol/omv_protocol_channel.h)."""

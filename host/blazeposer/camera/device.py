@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from blazeposer.boards import Board
-from blazeposer.deploy import romfs
+from blazeposer.core.boards import Board
+from blazeposer.openmv import romfs
 
 KB, MB = 1024, 1024 * 1024
 CARD_SIZE = 64 * MB

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from blazeposer.prepare import Image
+from blazeposer.core.prepare import Image
 
 _LETTER = (8, 10)
 """Pixels that one letter of `draw_string` takes at scale 1 (docs.openmv.io, image)."""

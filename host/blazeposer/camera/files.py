@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from blazeposer.deploy.mpremote import mpremote
-from blazeposer.resources import board_dir, default_model
+from blazeposer.core.resources import board_dir, default_model
+from blazeposer.openmv.mpremote import mpremote
 
 
 def copy_to_camera(

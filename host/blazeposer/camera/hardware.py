@@ -23,14 +23,14 @@ from blazeposer.camera import drawing
 from blazeposer.camera.device import Device
 from blazeposer.camera.protocol import ProtocolPort
 from blazeposer.camera.sensor import Frames, frame_at, view
-from blazeposer.check import STEDGEAI_MAGIC
-from blazeposer.contract import INPUT_SCALE, INPUT_SIZE, INPUT_ZERO_POINT, OUTPUTS
-from blazeposer.deploy import romfs
-from blazeposer.errors import BlazePoserError
-from blazeposer.interpreter import Network, open_network
-from blazeposer.model.arena import arena_bytes
-from blazeposer.model.firmware import ETHOS_U
-from blazeposer.prepare import Image, camera_input, from_rgb565
+from blazeposer.core.contract import INPUT_SCALE, INPUT_SIZE, INPUT_ZERO_POINT, OUTPUTS
+from blazeposer.core.errors import BlazePoserError
+from blazeposer.core.prepare import Image, camera_input, from_rgb565
+from blazeposer.openmv import romfs
+from blazeposer.tflite.arena import arena_bytes
+from blazeposer.tflite.check import STEDGEAI_MAGIC
+from blazeposer.tflite.firmware import ETHOS_U
+from blazeposer.tflite.interpreter import Network, open_network
 
 Answer = tuple[dict[str, Any], bytes]
 

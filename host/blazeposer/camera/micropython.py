@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from blazeposer.camera.hardware import Hardware
-from blazeposer.errors import BlazePoserError, MissingExtraError
+from blazeposer.core.errors import BlazePoserError, MissingExtraError
 
 _SHIMS = Path(__file__).parent / "shims"
 _HEAP = "64M"  # holds the largest ROMFS partition, which a camera has in flash

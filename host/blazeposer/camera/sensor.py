@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import cv2
 import numpy as np
 
-from blazeposer.prepare import Image, rgb565, square_crop
+from blazeposer.core.prepare import Image, rgb565, square_crop
 
 Frames = Sequence[Image] | Callable[[int], Image]
 """Pictures (h, w, 3) uint8 RGB: a sequence, shown again and again, or a function of the frame's number."""

@@ -9,15 +9,15 @@ import tempfile
 from pathlib import Path
 from types import TracebackType
 
-from blazeposer import boards
-from blazeposer.camera import register
 from blazeposer.camera.bridge import Bridge
 from blazeposer.camera.device import Device
 from blazeposer.camera.hardware import Hardware
 from blazeposer.camera.micropython import MicroPython, check_platform
 from blazeposer.camera.protocol import ProtocolPort
 from blazeposer.camera.sensor import Frames
-from blazeposer.errors import BlazePoserError
+from blazeposer.core import boards
+from blazeposer.core.errors import BlazePoserError
+from blazeposer.openmv import register
 
 FIRMWARE = "5.0.0"
 BOARD = "rt1062"

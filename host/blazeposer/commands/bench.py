@@ -10,16 +10,16 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from blazeposer.bench import Times, measure, one_thread, open_systems, time_section
-from blazeposer.demo.sequence import frames
-from blazeposer.errors import InputError, MissingExtraError
-from blazeposer.output import make_folder
-from blazeposer.peers import Peer
-from blazeposer.peers.onnx import CONVENTIONS
-from blazeposer.prepare import Image
-from blazeposer.sources import open_source
-from blazeposer.validate.report import Section
-from blazeposer.validate.text import markdown, show
+from blazeposer.core.errors import InputError, MissingExtraError
+from blazeposer.core.prepare import Image
+from blazeposer.evaluate.bench import Times, measure, one_thread, open_systems, time_section
+from blazeposer.evaluate.peers import Peer
+from blazeposer.evaluate.peers.onnx import CONVENTIONS
+from blazeposer.evaluate.report import Section
+from blazeposer.evaluate.text import markdown, show
+from blazeposer.media.output import make_folder
+from blazeposer.media.sources import open_source
+from blazeposer.scene.sequence import frames
 
 DEMO_STEP = 4
 """Every fourth of the demo's pictures of one head."""
@@ -78,8 +78,8 @@ def _pictures(source: str | None) -> list[Image]:
 
 def _accuracy(systems: Sequence[Peer], times: Times, name: str, folder: str) -> Section:
     try:
-        from blazeposer_training.evaluation.datasets import labelled
-        from blazeposer_training.evaluation.peers import accuracy_section
+        from blazeposer.evaluate.datasets import labelled
+        from blazeposer.evaluate.peers_section import accuracy_section
     except ModuleNotFoundError as error:
         raise MissingExtraError(error.name or "", "train") from error
     return accuracy_section(systems, times, labelled(name, folder))

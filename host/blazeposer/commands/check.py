@@ -9,10 +9,10 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from blazeposer.boards import BOARDS, KB, MB, find
-from blazeposer.check import Model, Verdict, examine, judge
-from blazeposer.errors import ModelError
-from blazeposer.resources import default_model
+from blazeposer.core.boards import BOARDS, KB, MB, find
+from blazeposer.core.errors import ModelError
+from blazeposer.core.resources import default_model
+from blazeposer.tflite.check import Model, Verdict, examine, judge
 
 
 @click.command(short_help="Tell whether a model loads on which boards.")

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from blazeposer.boards import BOARDS, find
-from blazeposer.npu import compile_for
-from blazeposer.resources import default_model
+from blazeposer.core.boards import BOARDS, find
+from blazeposer.core.resources import default_model
+from blazeposer.tflite.npu import compile_for
 
 NPU_BOARDS = [board.key for board in BOARDS if board.npu]
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from blazeposer.errors import BlazePoserError
-from blazeposer.validate.convention import convention_section, picture
-from blazeposer.validate.text import show
+from blazeposer.core.errors import BlazePoserError
+from blazeposer.evaluate.convention import convention_section, picture
+from blazeposer.evaluate.text import show
 
 
 @click.command(short_help="Prove what yaw, pitch and roll mean.")
@@ -17,8 +17,8 @@ from blazeposer.validate.text import show
 def command(model: Path | None, path: Path | None) -> None:
     """Turn the demo's head by known angles, and read them from the network, a virtual camera's stream and every format.
 
-    Ends with an error where one of them has another sign, axis, zero or order than `blazeposer.rotation` states. Takes
-    up to a minute.
+    Ends with an error where one of them has another sign, axis, zero or order than `blazeposer.core.rotation` states.
+    Takes up to a minute.
     """
     if path:
         picture.write(path)

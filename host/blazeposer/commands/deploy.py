@@ -7,7 +7,7 @@ from time import monotonic
 
 import click
 
-from blazeposer.boards import Board
+from blazeposer.core.boards import Board
 from blazeposer.deploy import run
 from blazeposer.deploy.backup import default_folder
 from blazeposer.deploy.bundle import Bundle, load, make

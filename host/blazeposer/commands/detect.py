@@ -13,15 +13,15 @@ import click
 from rich.console import Console
 from rich.progress import track
 
-from blazeposer.contract import ANGLES, KEYPOINTS, SCORE_THRESHOLD
-from blazeposer.decode import MAX_FACES, Face
-from blazeposer.detect import Detector, InputPath
-from blazeposer.draw import draw_faces
-from blazeposer.errors import InputError
-from blazeposer.interpreter import RUNTIMES, Runtime
-from blazeposer.output import VideoWriter, write_image
-from blazeposer.prepare import Image
-from blazeposer.sources import Frame, Source, open_source
+from blazeposer.core.contract import ANGLES, KEYPOINTS, SCORE_THRESHOLD
+from blazeposer.core.decode import MAX_FACES, Face
+from blazeposer.core.draw import draw_faces
+from blazeposer.core.errors import InputError
+from blazeposer.core.prepare import Image
+from blazeposer.faces.detector import Detector, InputPath
+from blazeposer.media.output import VideoWriter, write_image
+from blazeposer.media.sources import Frame, Source, open_source
+from blazeposer.tflite.interpreter import RUNTIMES, Runtime
 
 Draw = Callable[[str, Image, list[Face]], None]
 

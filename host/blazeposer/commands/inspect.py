@@ -9,14 +9,14 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from blazeposer.errors import BlazePoserError, InputError, ModelError
-from blazeposer.model.arena import Arena, live_bytes, measure_arena, plan, planned_bytes
-from blazeposer.model.firmware import ETHOS_U
-from blazeposer.model.graph import Graph, read_graph
-from blazeposer.model.layers import Layer, layers
-from blazeposer.model.picture import memory_picture
-from blazeposer.npu import layer_cycles
-from blazeposer.resources import default_model
+from blazeposer.core.errors import BlazePoserError, InputError, ModelError
+from blazeposer.core.resources import default_model
+from blazeposer.tflite.arena import Arena, live_bytes, measure_arena, plan, planned_bytes
+from blazeposer.tflite.firmware import ETHOS_U
+from blazeposer.tflite.graph import Graph, read_graph
+from blazeposer.tflite.layers import Layer, layers
+from blazeposer.tflite.npu import layer_cycles
+from blazeposer.tflite.picture import memory_picture
 
 
 @click.command(short_help="Show what a model costs, and draw its memory over time.")

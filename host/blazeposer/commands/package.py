@@ -7,9 +7,9 @@ from time import monotonic
 
 import click
 
-from blazeposer.boards import BOARDS, find
+from blazeposer.core.boards import BOARDS, find
 from blazeposer.deploy.bundle import MANIFEST, MODEL, make
-from blazeposer.npu import UNVERIFIED
+from blazeposer.tflite.npu import UNVERIFIED
 
 board_names = ", ".join(board.key for board in BOARDS)
 

@@ -16,20 +16,20 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bars
 
 from blazeposer import __version__
-from blazeposer.bench import open_systems
-from blazeposer.errors import MissingExtraError
-from blazeposer.output import make_folder
-from blazeposer.peers import Peer
-from blazeposer.peers.onnx import CONVENTIONS
-from blazeposer.resources import default_model
-from blazeposer.validate import pictures
-from blazeposer.validate.pictures import Pictures
-from blazeposer.validate.report import Section, is_passed, verdict_of, write_report
-from blazeposer.validate.run import KEYS, Progress, Validation
-from blazeposer.validate.stages import Advance, Stages
+from blazeposer.core.errors import MissingExtraError
+from blazeposer.core.resources import default_model
+from blazeposer.evaluate.bench import open_systems
+from blazeposer.evaluate.peers import Peer
+from blazeposer.evaluate.peers.onnx import CONVENTIONS
+from blazeposer.evaluate.report import Section, is_passed, verdict_of, write_report
+from blazeposer.evaluate.validate import pictures
+from blazeposer.evaluate.validate.pictures import Pictures
+from blazeposer.evaluate.validate.run import KEYS, Progress, Validation
+from blazeposer.evaluate.validate.stages import Advance, Stages
+from blazeposer.media.output import make_folder
 
 if TYPE_CHECKING:
-    from blazeposer_training.evaluation.datasets import Dataset
+    from blazeposer.evaluate.datasets import Dataset
 
 LIMIT = 200
 """Pictures of a data set: five minutes' work on a slow PC."""
@@ -86,7 +86,7 @@ def command(
         given = _pictures(source, dataset_name, folder, limit, progress)
         sections = Validation(stages, given, progress, without).sections()
     if convention:
-        from blazeposer.validate.convention import convention_section
+        from blazeposer.evaluate.convention import convention_section
 
         sections.append(convention_section(stages.model))
     if systems:
@@ -116,7 +116,7 @@ def _pictures(source: Path | None, name: str | None, folder: str | None, limit: 
 def _dataset(name: str | None, folder: str | None, limit: int) -> Dataset:
     """Without a name the demo's heads."""
     try:
-        from blazeposer_training.evaluation.datasets import labelled
+        from blazeposer.evaluate.datasets import labelled
     except ModuleNotFoundError as error:
         raise MissingExtraError(error.name or "", "train") from error
     return labelled(name, folder, limit, damaged=True)
@@ -126,7 +126,7 @@ def _systems(model: Path, onnx: tuple[Path, ...], onnx_outputs: str) -> list[Pee
     """BlazePoser and its peers, opened before the work: what is missing or no network is told at once."""
     for module in ("peers", "robustness"):
         try:
-            import_module(f"blazeposer_training.evaluation.{module}")
+            import_module(f"blazeposer.evaluate.{module}")
         except ModuleNotFoundError as error:
             raise MissingExtraError(error.name or "", "train") from error
     return open_systems(model, onnx, onnx_outputs)
@@ -134,8 +134,8 @@ def _systems(model: Path, onnx: tuple[Path, ...], onnx_outputs: str) -> list[Pee
 
 def _beside_peers(systems: list[Peer], dataset: Dataset, peers: bool, robustness: bool) -> list[Section]:
     """Sections that have to be asked for."""
-    from blazeposer_training.evaluation.peers import peers_section
-    from blazeposer_training.evaluation.robustness import robustness_section
+    from blazeposer.evaluate.peers_section import peers_section
+    from blazeposer.evaluate.robustness import robustness_section
 
     sections = [peers_section(systems, dataset)] if peers else []
     return [*sections, robustness_section(systems, dataset)] if robustness else sections

@@ -6,12 +6,12 @@ from typing import Any
 
 import click
 
-from blazeposer.deploy import ports
+from blazeposer.core.errors import MissingExtraError
 from blazeposer.deploy.terminal import port_option
-from blazeposer.errors import MissingExtraError
 from blazeposer.live.command import show, view_options
 from blazeposer.live.source import SourceLink
 from blazeposer.live.usb import UsbLink
+from blazeposer.openmv import ports
 
 
 @click.command(short_help="Show a camera's faces live, in the terminal or on a page, and pass them on.")

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blazeposer.camera.sensor import WINDOW
-from blazeposer.contract import ANGLES
-from blazeposer.decode import Face
-from blazeposer.demo.sequence import SIDE, Frame, Person
-from blazeposer.errors import BlazePoserError
-from blazeposer.live.faces import from_streamed
-from blazeposer.stream import StreamedFace
+from blazeposer.core.contract import ANGLES
+from blazeposer.core.decode import Face
+from blazeposer.core.errors import BlazePoserError
+from blazeposer.scene.sequence import SIDE, Frame, Person
+from blazeposer.stream.faces import from_streamed
+from blazeposer.stream.record import StreamedFace
 
 Found = Mapping[int, Sequence[Face]]
 """Number of a frame -> the faces found in it, in its pixels."""

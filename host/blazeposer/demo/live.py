@@ -10,9 +10,9 @@ from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from blazeposer.contract import ANGLES
-from blazeposer.demo.sequence import Frame
-from blazeposer.stream import Record
+from blazeposer.core.contract import ANGLES
+from blazeposer.scene.sequence import Frame
+from blazeposer.stream.record import Record
 
 SPAN = 45.0
 """Degrees at the ends of a bar."""

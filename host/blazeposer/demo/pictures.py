@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 import cv2
 import numpy as np
 
-from blazeposer.contract import ANGLES
-from blazeposer.decode import Face
+from blazeposer.core.contract import ANGLES
+from blazeposer.core.decode import Face
+from blazeposer.core.draw import draw_faces
+from blazeposer.core.prepare import Image
 from blazeposer.demo.compare import Agreement, Found, match
-from blazeposer.demo.sequence import PITCH, ROLL, SIDE, YAW, Frame
-from blazeposer.draw import draw_faces
-from blazeposer.prepare import Image
+from blazeposer.scene.sequence import PITCH, ROLL, SIDE, YAW, Frame
 
 Color = tuple[int, int, int]
 WIDTH, MARGIN, GAP = 1240, 20, 12

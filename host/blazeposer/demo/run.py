@@ -7,9 +7,9 @@ from contextlib import closing
 from pathlib import Path
 
 from blazeposer.camera import VirtualCamera, copy_to_camera, reset
-from blazeposer.demo.sequence import Frame
-from blazeposer.errors import BlazePoserError
-from blazeposer.stream import Record, read_records
+from blazeposer.core.errors import BlazePoserError
+from blazeposer.scene.sequence import Frame
+from blazeposer.stream.record import Record, read_records
 
 
 def stream(

@@ -1,9 +1,6 @@
 """Onto a camera and back: nothing is written before it is agreed to, and nothing is replaced before it is saved.
 
 bundle.py     what goes onto a camera: a folder with a manifest
-romfs.py      images of the camera's store for models
-ports.py      which cameras are there
-mpremote.py   mpremote in a subprocess, its errors as ours
 camera.py     what a camera says, holds and is given, by mpremote
 scripts/      what mpremote runs on the camera for that
 plan.py       what a deploy would do, and the rules of the firmware that may forbid it

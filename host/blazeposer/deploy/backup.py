@@ -17,8 +17,8 @@ from typing import Any, Literal
 import platformdirs
 from filelock import FileLock, Timeout
 
+from blazeposer.core.errors import BlazePoserError
 from blazeposer.deploy.camera import Contents, State, sha256
-from blazeposer.errors import BlazePoserError
 
 Progress = Literal["started", "done", "restored"]
 _NOTE = "backup.json"

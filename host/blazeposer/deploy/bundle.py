@@ -24,13 +24,14 @@ from pathlib import Path
 from typing import Any
 
 from blazeposer import __version__
-from blazeposer.boards import BOARDS, Board
-from blazeposer.deploy import romfs, selftest
+from blazeposer.core.boards import BOARDS, Board
+from blazeposer.core.errors import BlazePoserError, MissingExtraError
+from blazeposer.core.resources import board_dir, default_model
+from blazeposer.deploy import selftest
 from blazeposer.deploy.camera import sha256
-from blazeposer.errors import BlazePoserError, MissingExtraError
-from blazeposer.npu import compile_for
-from blazeposer.output import make_folder
-from blazeposer.resources import board_dir, default_model
+from blazeposer.media.output import make_folder
+from blazeposer.openmv import romfs
+from blazeposer.tflite.npu import compile_for
 
 MANIFEST, PACKAGE = "manifest.json", "package.json"
 MODEL, IMAGE, GOLDEN = "blazeposer.tflite", "blazeposer.romfs", "selftest.bin"

@@ -17,13 +17,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from blazeposer import boards
-from blazeposer.boards import Board
-from blazeposer.deploy import ports
-from blazeposer.deploy.mpremote import Complaint, mpremote
-from blazeposer.deploy.ports import Port
-from blazeposer.errors import BlazePoserError, PortError
-from blazeposer.stream import Record, read_records
+from blazeposer.core import boards
+from blazeposer.core.boards import Board
+from blazeposer.core.errors import BlazePoserError, PortError
+from blazeposer.openmv import ports
+from blazeposer.openmv.mpremote import Complaint, mpremote
+from blazeposer.openmv.ports import Port
+from blazeposer.stream.record import Record, read_records
 
 ROM = "/rom"
 SUFFIX = ".blazeposer"

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from blazeposer.check import check_model
-from blazeposer.deploy import drives, romfs
+from blazeposer.core.errors import BlazePoserError
+from blazeposer.deploy import drives
 from blazeposer.deploy.backup import Backup
 from blazeposer.deploy.bundle import GOLDEN, MODEL, SCRIPTS, Bundle
 from blazeposer.deploy.camera import FILE_RATE, READ_RATE, ROM, ROM_RATE, SUFFIX, Contents, State, sha256
-from blazeposer.errors import BlazePoserError
+from blazeposer.openmv import romfs
+from blazeposer.tflite.check import check_model
 
 Store = Literal["rom", "sdcard", "flash"]
 STORES: tuple[Store, ...] = ("rom", "sdcard", "flash")

@@ -13,16 +13,17 @@ from pathlib import Path
 from time import monotonic
 from typing import Literal, Protocol
 
-from blazeposer.boards import Board
+from blazeposer.core.boards import Board
+from blazeposer.core.errors import BlazePoserError, PortError
 from blazeposer.deploy import backup as backups
 from blazeposer.deploy import plan as plans
-from blazeposer.deploy import ports, romfs, selftest
+from blazeposer.deploy import selftest
 from blazeposer.deploy.backup import Backup
 from blazeposer.deploy.bundle import MODEL, Bundle
 from blazeposer.deploy.camera import ROM, SUFFIX, Advance, Camera, Contents, State, sha256
 from blazeposer.deploy.plan import NAMES, Plan, Store
-from blazeposer.errors import BlazePoserError, PortError
-from blazeposer.stream import Record
+from blazeposer.openmv import ports, romfs
+from blazeposer.stream.record import Record
 
 BundleFor = Callable[[Board], Bundle]
 """Gives the bundle for a board, once that is known."""

@@ -14,11 +14,11 @@ from typing import Any
 import cv2
 import numpy as np
 
-from blazeposer.contract import INPUT_SIZE
-from blazeposer.decode import decode
-from blazeposer.errors import BlazePoserError
-from blazeposer.interpreter import open_network
-from blazeposer.prepare import Image, rgb565
+from blazeposer.core.contract import INPUT_SIZE
+from blazeposer.core.decode import decode
+from blazeposer.core.errors import BlazePoserError
+from blazeposer.core.prepare import Image, rgb565
+from blazeposer.tflite.interpreter import open_network
 
 _PICTURE = Path(__file__).parent / "face.png"
 """A part of the demo's portrait (NASA, public domain)."""

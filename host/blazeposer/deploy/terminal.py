@@ -10,9 +10,9 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
+from blazeposer.core.errors import BlazePoserError
 from blazeposer.deploy.camera import Advance, State
 from blazeposer.deploy.plan import Change, Plan
-from blazeposer.errors import BlazePoserError
 
 port_option = click.option("--port", help="Where the camera is, if there are several: /dev/ttyACM0, COM3, socket://...")
 backups_option = click.option(

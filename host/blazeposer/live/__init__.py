@@ -2,7 +2,7 @@
 
 links.py      what a link is: an iterator over arrivals
 usb.py        a camera's JSON lines over its serial port, again and again plugged in
-protocol.py   the same camera by OpenMV's Protocol V2, with its pictures; packed.py is the record there
+protocol.py   the same camera by OpenMV's Protocol V2, with its pictures
 source.py     this PC's webcam or a video, with the network run here
 recording.py  a session as a file, and back at its own pace
 session.py    the loop: tracks, smooths, hands every moment to the views
@@ -10,5 +10,4 @@ terminal.py   a view: table and heads in a terminal
 web/          a view: a page on 127.0.0.1
 to/           views: opentrack, avatars (VMC), MQTT
 plot.py       a recorded session as a picture
-faces.py      streamed faces to the decoder's and back
 """

@@ -10,13 +10,13 @@ from typing import Any, ParamSpec, TypeVar
 import click
 from rich.console import Console
 
+from blazeposer.faces.position import FIELD_OF_VIEW
 from blazeposer.live.links import Link
 from blazeposer.live.recording import Recording
 from blazeposer.live.session import View, run
 from blazeposer.live.terminal import TerminalView, losses
 from blazeposer.live.to import SCHEMES, open_output
 from blazeposer.live.web.server import LOOPBACK, PORT, WebView
-from blazeposer.tracking.position import FIELD_OF_VIEW
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -6,8 +6,8 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Protocol
 
-from blazeposer.prepare import Image
-from blazeposer.stream import Counts, Record
+from blazeposer.core.prepare import Image
+from blazeposer.stream.record import Counts, Record
 
 PAUSE = 0.1
 """Seconds after which a link from which nothing came says so, and the views show that."""

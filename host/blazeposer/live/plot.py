@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from blazeposer.contract import ANGLES
-from blazeposer.errors import InputError
+from blazeposer.core.contract import ANGLES
+from blazeposer.core.errors import InputError
+from blazeposer.faces.tracker import PATIENCE
 from blazeposer.live.links import Arrival
 from blazeposer.live.session import Follower, Moment
-from blazeposer.output import make_folder
-from blazeposer.stream import Counts, Record
-from blazeposer.tracking.tracker import PATIENCE
+from blazeposer.media.output import make_folder
+from blazeposer.stream.record import Counts, Record
 
 AWAY = PATIENCE
 """Seconds without a face after which its line is broken."""

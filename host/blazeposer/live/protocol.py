@@ -17,14 +17,14 @@ import openmv
 from openmv.constants import EventType
 from openmv.transport import Transport
 
-from blazeposer.camera import register
-from blazeposer.errors import PortError
+from blazeposer.core.errors import PortError
+from blazeposer.core.prepare import Image
 from blazeposer.live.links import Arrival
-from blazeposer.live.packed import CHANNEL, values
 from blazeposer.live.usb import UsbLink
-from blazeposer.prepare import Image
-from blazeposer.serial_port import open_port
-from blazeposer.stream import Reader
+from blazeposer.openmv import register
+from blazeposer.openmv.serial_port import open_port
+from blazeposer.stream.packed import CHANNEL, values
+from blazeposer.stream.record import Reader
 
 BAUD_RATE = 921_600
 """At which a camera speaks Protocol V2."""

@@ -15,12 +15,12 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, TextIO
 
-from blazeposer.contract import ANGLES, KEYPOINTS
-from blazeposer.errors import InputError
+from blazeposer.core.contract import ANGLES, KEYPOINTS
+from blazeposer.core.errors import InputError
 from blazeposer.live.links import PAUSE, Arrival
 from blazeposer.live.session import Moment
-from blazeposer.output import make_folder
-from blazeposer.stream import Reader, Record, as_line
+from blazeposer.media.output import make_folder
+from blazeposer.stream.record import Reader, Record, as_line
 
 LONGEST_PAUSE = 10.0
 """Seconds without a record that a replay shortens to this: the camera was away, or its clock is garbled."""

@@ -10,13 +10,13 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from blazeposer.decode import Face
-from blazeposer.live.faces import from_streamed
+from blazeposer.core.decode import Face
+from blazeposer.core.prepare import Image
+from blazeposer.faces import Track, Tracker
+from blazeposer.faces.position import FIELD_OF_VIEW, position, to_camera
 from blazeposer.live.links import Arrival, Link
-from blazeposer.prepare import Image
-from blazeposer.stream import Counts, Record
-from blazeposer.tracking import Track, Tracker
-from blazeposer.tracking.position import FIELD_OF_VIEW, position, to_camera
+from blazeposer.stream.faces import from_streamed
+from blazeposer.stream.record import Counts, Record
 
 LONGEST_STEP = 2.0
 """Seconds between two records as the smoothing takes them at most: a garbled or restarted clock does no harm.

@@ -6,13 +6,13 @@ import time
 from collections.abc import Generator
 from itertools import count
 
-from blazeposer.detect import Detector
-from blazeposer.errors import InputError
-from blazeposer.live.faces import to_streamed
+from blazeposer.core.errors import InputError
+from blazeposer.faces.closer import CloserLook
+from blazeposer.faces.detector import Detector
 from blazeposer.live.links import Arrival
-from blazeposer.sources import open_source
-from blazeposer.stream import Counts, Record, Timing
-from blazeposer.tracking.closer import CloserLook
+from blazeposer.media.sources import open_source
+from blazeposer.stream.faces import to_streamed
+from blazeposer.stream.record import Counts, Record, Timing
 
 
 class SourceLink:

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from blazeposer.live.session import Moment, Person
-from blazeposer.stream import Counts
+from blazeposer.stream.record import Counts
 
 COLUMNS, ROWS = 21, 11
 """Characters of a drawn head; each has 2 x 4 dots."""

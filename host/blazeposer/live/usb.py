@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Generator
 
-from blazeposer.deploy import ports
-from blazeposer.errors import PortError
+from blazeposer.core.errors import PortError
 from blazeposer.live.links import PAUSE, Arrival
-from blazeposer.stream import SILENCE, Reader, read_chunks, silent
+from blazeposer.openmv import ports
+from blazeposer.stream.record import SILENCE, Reader, read_chunks, silent
 
 RETRY = 0.5
 """Seconds between two tries to open the port of a camera that has gone."""

@@ -1,6 +1,6 @@
 """Make the INT8 BlazeFace that BlazePoser is compared with:  python -m blazeposer_training.int8.blazeface [--data DIR]
 
-Run once; the file that it writes, `blazeface_int8.tflite` of `blazeposer.peers`, is committed. It is MediaPipe's
+Run once; the file that it writes, `blazeface_int8.tflite` of the peers, is committed. It is MediaPipe's
 network with all its channels, quantized after training on the same pictures as BlazePoser and written by the same
 writer.
 """
@@ -11,14 +11,14 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from blazeposer.contract import OUTPUTS
-from blazeposer.peers.blazeface import BLAZEFACE_INT8, DETECTION
+from blazeposer.core.contract import OUTPUTS
+from blazeposer.evaluate.datasets.pool import data_folder
+from blazeposer.evaluate.peers.blazeface import BLAZEFACE_INT8, DETECTION
 
 from ..network.architecture import ORIGINAL
 from ..network.graph import Operation, operations
 from ..network.model import BlazePoser
 from ..network.weights import load_blazeface
-from ..pictures.data import data_folder
 from .calibrate import quantize
 from .export import activation_quantization, int8_layers
 from .flatbuffer import write_tflite

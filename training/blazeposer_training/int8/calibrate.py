@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from blazeposer.contract import GRIDS, INPUT_SCALE
+from blazeposer.core.contract import GRIDS, INPUT_SCALE
 
 from .quantized import HIGHEST, LOWEST, WEIGHT_LIMIT, QuantizedBlazePoser
 

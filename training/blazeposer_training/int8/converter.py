@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 import torch
 
-from blazeposer.contract import OUTPUTS
+from blazeposer.core.contract import OUTPUTS
 
 from ..network.graph import INPUT, INPUT_SHAPE, Operation
 from .export import activation_quantization

@@ -16,7 +16,7 @@ import tflite
 from numpy.typing import NDArray
 from tflite.utils import opcode2name
 
-from blazeposer.contract import OUTPUTS
+from blazeposer.core.contract import OUTPUTS
 
 from ..network.graph import INPUT, INPUT_SHAPE, Operation, operations
 

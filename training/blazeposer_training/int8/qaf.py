@@ -15,8 +15,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from blazeposer.contract import GRIDS
+from blazeposer.core.contract import GRIDS
 
+from ..images.bank import Bank
+from ..images.batches import Batch, training_batches
 from ..learning.learner import Fit, progress, to_input
 from ..learning.losses import (
     AngleBins,
@@ -37,8 +39,6 @@ from ..learning.losses import (
 from ..learning.processes import Processes
 from ..network.graph import INPUT, Operation
 from ..network.model import BlazePoser
-from ..pictures.bank import Bank
-from ..pictures.batches import Batch, training_batches
 from .quantized import QuantizedBlazePoser
 
 BATCH = 64

@@ -16,21 +16,21 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress
 
-from blazeposer.contract import MAX_FILE_BYTES
-from blazeposer.errors import BlazePoserError
-from blazeposer.manifest import Manifest, describe, write_manifest
-from blazeposer.model.arena import arena_bytes
-from blazeposer.prepare import rgb565
-from blazeposer.resources import models_dir
-from blazeposer.validate import golden
+from blazeposer.core.contract import MAX_FILE_BYTES
+from blazeposer.core.errors import BlazePoserError
+from blazeposer.core.prepare import rgb565
+from blazeposer.core.resources import models_dir
+from blazeposer.evaluate.datasets.pool import TRAINING_POOLS, data_folder
+from blazeposer.evaluate.validate import golden
+from blazeposer.tflite.arena import arena_bytes
+from blazeposer.tflite.manifest import Manifest, describe, write_manifest
 
+from ..images.bank import read_bank
+from ..images.batches import TrainingBatches
 from ..learning.processes import share_cores
 from ..network.graph import operations
 from ..network.model import BlazePoser
 from ..network.weights import load, notes
-from ..pictures.bank import read_bank
-from ..pictures.batches import TrainingBatches
-from ..pictures.data import TRAINING_POOLS, data_folder
 from .calibrate import quantize
 from .export import activation_quantization, float_layers, int8_layers
 from .flatbuffer import OPERATOR_NAMES, Layer, Quantization, write_tflite

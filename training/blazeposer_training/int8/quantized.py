@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from blazeposer.contract import INPUT_SCALE, INPUT_ZERO_POINT, OUTPUTS
+from blazeposer.core.contract import INPUT_SCALE, INPUT_ZERO_POINT, OUTPUTS
 
 from ..network.graph import INPUT, Operation, operations
 from ..network.model import BlazePoser

@@ -13,7 +13,7 @@ from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 from torch import Tensor
 
-from blazeposer.errors import ModelError
+from blazeposer.core.errors import ModelError
 
 from ..network.graph import INPUT, Operation
 from ..network.model import BlazePoser

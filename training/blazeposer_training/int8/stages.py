@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from numpy.typing import NDArray
 
-from blazeposer.contract import OUTPUTS
-from blazeposer.interpreter import Network
-from blazeposer.prepare import Image, to_float
-from blazeposer.quiet import quiet_stderr
+from blazeposer.core.contract import OUTPUTS
+from blazeposer.core.prepare import Image, to_float
+from blazeposer.core.quiet import quiet_stderr
+from blazeposer.tflite.interpreter import Network
 
 from ..network.graph import operations
 from ..network.weights import load

@@ -1,6 +1,6 @@
 """Make the teacher's canonical face:  python -m blazeposer_training.labels.canonical [--data DIR]
 
-Run once; the file that it writes, `canonical_face.npz` of `blazeposer.peers`, is committed. It is made of figures from
+Run once; the file that it writes, `canonical_face.npz` of the peers, is committed. It is made of figures from
 the `train` split of the pools, so that the teacher's zero is that of their labels, which is 300W-LP's:
 
     points      the mean mesh of faces whose labelled angles are all within 25 degrees and certain, each turned back by
@@ -22,12 +22,12 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from blazeposer.peers.canonical import CANONICAL_PATH, Canonical
-from blazeposer.peers.mediapipe import MESH_POINTS, FaceMesh
-from blazeposer.rotation import angles_from_rotation, rotation_from_angles
+from blazeposer.core.rotation import angles_from_rotation, rotation_from_angles
+from blazeposer.evaluate.datasets.pool import data_folder, read_pool
+from blazeposer.evaluate.metrics import match
+from blazeposer.evaluate.peers.canonical import CANONICAL_PATH, Canonical
+from blazeposer.evaluate.peers.mediapipe import MESH_POINTS, FaceMesh
 
-from ..evaluation.metrics import match
-from ..pictures.data import data_folder, read_pool
 from .teacher import LOOKS, MOST_FACES, Floats, meshes, partners
 
 POOLS = ("human", "mtfl", "aflw", "udacity", "utk")

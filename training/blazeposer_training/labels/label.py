@@ -21,13 +21,13 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
-from blazeposer.contract import ANGLES
-from blazeposer.errors import BlazePoserError, InputError
-from blazeposer.prepare import Image
-from blazeposer.sources import open_source
+from blazeposer.core.contract import ANGLES
+from blazeposer.core.errors import BlazePoserError, InputError
+from blazeposer.core.prepare import Image
+from blazeposer.evaluate.datasets.pool import Pool, data_folder, read_pool
+from blazeposer.evaluate.metrics import Scores, match, score
+from blazeposer.media.sources import open_source
 
-from ..evaluation.metrics import Scores, match, score
-from ..pictures.data import Pool, data_folder, read_pool
 from .teacher import Labelled, Teacher
 
 LARGEST_SIDE = 448

@@ -1,6 +1,6 @@
 """A teacher that labels photos: BlazeFace finds the faces, MediaPipe's face mesh tells how the heads are turned.
 
-The networks and the way from a mesh to a rotation are those of `blazeposer.peers`.
+The networks and the way from a mesh to a rotation are those of `blazeposer.evaluate.peers`.
 
 One network has no second opinion, so it looks four times, at crops that differ in place, size and mirroring. The label
 is the mean of the four rotations, its uncertainty the mean angle between them and that mean.
@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from blazeposer.decode import Face
-from blazeposer.peers.canonical import load_canonical, nearest_rotation
-from blazeposer.peers.mediapipe import ENLARGED, LEAST_MESH_SCORE, Crop, FaceMesh, eye_tilt
-from blazeposer.prepare import Image
-from blazeposer.rotation import angles_from_rotation, geodesic_degrees
+from blazeposer.core.decode import Face
+from blazeposer.core.prepare import Image
+from blazeposer.core.rotation import angles_from_rotation, geodesic_degrees
+from blazeposer.evaluate.peers.canonical import load_canonical, nearest_rotation
+from blazeposer.evaluate.peers.mediapipe import ENLARGED, LEAST_MESH_SCORE, Crop, FaceMesh, eye_tilt
 
 Floats = NDArray[np.float64]
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ..images.batches import Batch
 from ..network.architecture import ORIGINAL, Architecture
 from ..network.model import BlazePoser
 from ..network.weights import kept_channels
-from ..pictures.batches import Batch
 from .learner import Fit, Learner, autocast, console, progress, to_input
 from .processes import Processes
 from .recipe import Recipe

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..evaluation.metrics import Scores
+from blazeposer.evaluate.metrics import Scores
+
 from ..network.model import BlazePoser
 from .losses import LABEL_ERROR
 

@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
+from ..images.batches import Batch
 from ..network import weights
 from ..network.architecture import ARCHITECTURE, ORIGINAL, Architecture
 from ..network.model import BlazePoser
-from ..pictures.batches import Batch
 from .losses import AngleBins, Target, detections
 from .processes import Processes, has_bfloat16
 from .recipe import Recipe

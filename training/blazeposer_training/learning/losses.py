@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from blazeposer.contract import GRIDS, MAX_ANGLE, anchors, cell_of_anchor
+from blazeposer.core.contract import GRIDS, MAX_ANGLE, anchors, cell_of_anchor
 
 from ..network.architecture import ARCHITECTURE
 from ..network.model import BlazePoser, cell_rows
@@ -201,7 +201,7 @@ def per_cell(of_anchors: Tensor) -> Tensor:
 
 
 def rotation_from_six(six: Tensor) -> Tensor:
-    """Torch twin of `blazeposer.rotation.rotation_from_six`: (n, 6) to (n, 3, 3)."""
+    """Torch twin of `blazeposer.core.rotation.rotation_from_six`: (n, 6) to (n, 3, 3)."""
     first = F.normalize(six[:, :3], dim=-1, eps=1e-4)
     rest = six[:, 3:] - (first * six[:, 3:]).sum(-1, keepdim=True) * first
     second = F.normalize(rest, dim=-1, eps=1e-4)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import distributed, nn
 
-from blazeposer.errors import BlazePoserError
+from blazeposer.core.errors import BlazePoserError
 
 CPU = torch.device("cpu")
 

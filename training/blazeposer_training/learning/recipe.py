@@ -6,7 +6,7 @@ import tomllib
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from blazeposer.errors import BlazePoserError
+from blazeposer.core.errors import BlazePoserError
 
 RECIPES = Path(__file__).parent / "recipes"
 

@@ -23,18 +23,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from blazeposer.decode import Face
-from blazeposer.errors import BlazePoserError
-from blazeposer.peers.mediapipe import BLAZEFACE_SHA256
-from blazeposer.resources import models_dir
-from blazeposer.rotation import angles_from_rotation
+from blazeposer.core.decode import Face
+from blazeposer.core.errors import BlazePoserError
+from blazeposer.core.resources import models_dir
+from blazeposer.core.rotation import angles_from_rotation
+from blazeposer.evaluate.datasets import pool as data
+from blazeposer.evaluate.metrics import Scores, find, score
+from blazeposer.evaluate.peers.mediapipe import BLAZEFACE_SHA256
 
-from ..evaluation.metrics import Scores, find, score
+from ..images.bank import read_bank
+from ..images.batches import Batch, training_batches, validation_batches
 from ..network import weights
 from ..network.model import BlazePoser
-from ..pictures import data
-from ..pictures.bank import read_bank
-from ..pictures.batches import Batch, training_batches, validation_batches
 from .distil import distil_features
 from .expected_error import calibrate_error
 from .learner import Fit, Learner, autocast, console, progress, to_input

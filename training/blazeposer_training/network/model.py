@@ -21,7 +21,7 @@ from typing import cast
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from blazeposer.contract import GRIDS, REGRESSOR_VALUES, ROTATION_VALUES
+from blazeposer.core.contract import GRIDS, REGRESSOR_VALUES, ROTATION_VALUES
 
 from .architecture import ARCHITECTURE, INPUT_CHANNELS, Architecture
 

@@ -18,9 +18,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from blazeposer.contract import REGRESSOR_VALUES
-from blazeposer.errors import BlazePoserError
-from blazeposer.peers.mediapipe import blazeface_path
+from blazeposer.core.contract import REGRESSOR_VALUES
+from blazeposer.core.errors import BlazePoserError
+from blazeposer.evaluate.peers.mediapipe import blazeface_path
 
 from .architecture import ORIGINAL, Architecture
 from .model import BlazePoser

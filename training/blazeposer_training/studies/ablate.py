@@ -21,21 +21,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from blazeposer.contract import GRIDS, ROTATION_VALUES, SCORE_THRESHOLD
-from blazeposer.decode import Face
-from blazeposer.errors import BlazePoserError
-from blazeposer.rotation import angles_from_rotation
+from blazeposer.core.contract import GRIDS, ROTATION_VALUES, SCORE_THRESHOLD
+from blazeposer.core.decode import Face
+from blazeposer.core.errors import BlazePoserError
+from blazeposer.core.rotation import angles_from_rotation
+from blazeposer.evaluate.datasets import pool as data
+from blazeposer.evaluate.metrics import YAW_RANGES, Scores, find, score
 
-from ..evaluation.metrics import YAW_RANGES, Scores, find, score
+from ..images.bank import Bank, read_bank
+from ..images.batches import Batch, training_batches, validation_batches
 from ..learning.learner import Fit, Learner, autocast, console, progress, to_input
 from ..learning.losses import detection_terms, detections, inside_boxes, per_cell, weighted_sum
 from ..learning.processes import Processes, join, share_cores
 from ..learning.recipe import Recipe
 from ..network.architecture import ORIGINAL
 from ..network.model import BlazePoser
-from ..pictures import data
-from ..pictures.bank import Bank, read_bank
-from ..pictures.batches import Batch, training_batches, validation_batches
 from .variants import CELLS, GROUPS, VARIANTS, Cells, Heads, Lesson, pose_loss
 
 SEEDS = (0, 1, 2)

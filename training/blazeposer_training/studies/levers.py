@@ -18,10 +18,13 @@ from typing import Any
 import click
 import numpy as np
 
-from blazeposer.contract import MAX_ARENA_BYTES, MAX_FILE_BYTES
-from blazeposer.model.arena import arena_bytes
-from blazeposer.npu import run_vela, total_cycles
+from blazeposer.core.contract import MAX_ARENA_BYTES, MAX_FILE_BYTES
+from blazeposer.evaluate.datasets import pool as data
+from blazeposer.tflite.arena import arena_bytes
+from blazeposer.tflite.npu import run_vela, total_cycles
 
+from ..images.bank import Bank, read_bank
+from ..images.batches import Batch, training_batches, validation_batches
 from ..int8.export import activation_quantization, int8_layers
 from ..int8.flatbuffer import Layer, write_tflite
 from ..int8.quantized import QuantizedBlazePoser
@@ -33,9 +36,6 @@ from ..learning.train import Trainer, score_network, train_heads
 from ..network.architecture import ARCHITECTURE, ORIGINAL, Architecture, Block, stages
 from ..network.graph import Operation
 from ..network.model import BlazePoser
-from ..pictures import data
-from ..pictures.bank import Bank, read_bank
-from ..pictures.batches import Batch, training_batches, validation_batches
 
 VELA = (
     "--accelerator-config", "ethos-u55-256", "--system-config", "Ethos_U55_High_End_Embedded",

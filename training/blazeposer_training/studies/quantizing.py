@@ -19,14 +19,17 @@ import numpy as np
 import torch
 from rich.progress import track
 
-from blazeposer.errors import InputError
-from blazeposer.interpreter import Network, open_network
-from blazeposer.output import make_folder
-from blazeposer.resources import models_dir
-from blazeposer.rotation import angles_from_rotation
+from blazeposer.core.errors import InputError
+from blazeposer.core.resources import models_dir
+from blazeposer.core.rotation import angles_from_rotation
+from blazeposer.evaluate.datasets import pool as data
+from blazeposer.evaluate.detection import Agreement, Answers, agreement
+from blazeposer.evaluate.metrics import Scores, find, score
+from blazeposer.media.output import make_folder
+from blazeposer.tflite.interpreter import Network, open_network
 
-from ..evaluation.detection import Agreement, Answers, agreement
-from ..evaluation.metrics import Scores, find, score
+from ..images.bank import read_bank
+from ..images.batches import Batch, validation_batches
 from ..int8.export import activation_quantization, float_layers, int8_layers
 from ..int8.flatbuffer import write_tflite
 from ..int8.qaf import BATCH, Budget, fine_tune, train_whole
@@ -35,9 +38,6 @@ from ..int8.quantized import QuantizedBlazePoser
 from ..learning.learner import console
 from ..learning.processes import share_cores
 from ..network.weights import load
-from ..pictures import data
-from ..pictures.bank import read_bank
-from ..pictures.batches import Batch, validation_batches
 
 IMAGES = 300
 """To set the ranges with."""

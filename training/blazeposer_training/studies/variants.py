@@ -14,11 +14,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from blazeposer.contract import GRIDS, MAX_ANGLE, ROTATION_VALUES, anchors, cell_of_anchor
-from blazeposer.rotation import angles_from_rotation as true_angles
+from blazeposer.core.contract import GRIDS, MAX_ANGLE, ROTATION_VALUES, anchors, cell_of_anchor
+from blazeposer.core.rotation import angles_from_rotation as true_angles
 
+from ..images.batches import Batch
 from ..learning.losses import angles_from_rotation, chordal, inside_boxes, pose_weights, rotation_from_six
-from ..pictures.batches import Batch
 
 LANDMARKS = 68
 RIGHT_EYE, LEFT_EYE = slice(36, 42), slice(42, 48)
@@ -250,7 +250,7 @@ def in_order(landmarks: Tensor, rotations: Tensor) -> Tensor:
 
 
 def six_from_bins(bins: Tensor) -> Tensor:
-    """Rotation values (n, 6) of the angles that bins' logits (n, 3, bins) expect; see `blazeposer.rotation`."""
+    """Rotation values (n, 6) of the angles that bins' logits (n, 3, bins) expect; see `blazeposer.core.rotation`."""
     angles = bins.softmax(-1) @ bin_centres(bins.shape[-1], bins.device)
     (cy, cp, cr), (sy, sp, sr) = angles.deg2rad().cos().unbind(-1), angles.deg2rad().sin().unbind(-1)
     return torch.stack([cy * cr, cy * sr, -sy, sp * sy * cr - cp * sr, sp * sy * sr + cp * cr, sp * cy], dim=-1)

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from importlib import import_module
 from urllib.parse import urlsplit
 
-from blazeposer.errors import InputError, MissingExtraError
+from blazeposer.core.errors import InputError, MissingExtraError
 from blazeposer.live.session import View
 
 SCHEMES = "opentrack://HOST:PORT, osc://HOST:PORT (VMC), mqtt://HOST:PORT/TOPIC"

@@ -16,10 +16,10 @@ from urllib.parse import SplitResult, unquote
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
-from blazeposer.errors import InputError
-from blazeposer.live.faces import to_streamed
+from blazeposer.core.errors import InputError
 from blazeposer.live.session import Moment
-from blazeposer.stream import as_line
+from blazeposer.stream.faces import to_streamed
+from blazeposer.stream.record import as_line
 
 PORT, TLS_PORT = 1883, 8883
 TOPIC = "blazeposer"

@@ -18,7 +18,7 @@ from urllib.parse import SplitResult
 import numpy as np
 from numpy.typing import NDArray
 
-from blazeposer.errors import InputError
+from blazeposer.core.errors import InputError
 from blazeposer.live.session import Moment
 from blazeposer.live.to.leader import Leader
 

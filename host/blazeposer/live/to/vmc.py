@@ -19,7 +19,7 @@ from pythonosc.osc_bundle_builder import IMMEDIATELY, OscBundleBuilder
 from pythonosc.osc_message_builder import OscMessageBuilder
 from pythonosc.udp_client import UDPClient
 
-from blazeposer.errors import InputError
+from blazeposer.core.errors import InputError
 from blazeposer.live.session import Moment
 from blazeposer.live.to.leader import Leader
 

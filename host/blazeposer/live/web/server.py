@@ -25,13 +25,13 @@ from typing import Any
 import cv2
 import numpy as np
 
-from blazeposer.contract import KEYPOINTS
-from blazeposer.draw import AXES
-from blazeposer.errors import BlazePoserError, InputError
+from blazeposer.core.contract import KEYPOINTS
+from blazeposer.core.draw import AXES
+from blazeposer.core.errors import BlazePoserError, InputError
+from blazeposer.core.prepare import Image
 from blazeposer.live.recording import Recording
 from blazeposer.live.session import Moment, Person
 from blazeposer.live.terminal import losses
-from blazeposer.prepare import Image
 
 LOOPBACK = "127.0.0.1"
 PORT = 8765

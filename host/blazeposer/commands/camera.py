@@ -1,0 +1,63 @@
+"""`blazeposer camera`: a virtual camera for mpremote, an editor or a reader of streams, until Ctrl-C."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from itertools import chain, count
+
+import click
+
+from blazeposer.camera.sensor import Frames
+from blazeposer.camera.virtual import BOARD, FIRMWARE, VirtualCamera
+from blazeposer.core.boards import BOARDS
+from blazeposer.media.sources import open_source
+
+_BOARDS = ", ".join(board.key for board in BOARDS)
+
+
+@click.command(short_help="Start the virtual camera and print its port.")
+@click.argument("source", required=False)
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="TCP port on 127.0.0.1; by default a free one.")
+@click.option("--board", default=BOARD, show_default=True, help=f"Whose names and stores it has: {_BOARDS}.")
+@click.option("--card", is_flag=True, help="An SD card is in.")
+@click.option("--firmware", default=FIRMWARE, show_default=True, help="The version that it claims.")
+@click.option("--gray", is_flag=True, help="A sensor without colour.")
+def command(source: str | None, port: int, board: str, card: bool, firmware: str, gray: bool) -> None:
+    """Start a virtual camera that sees SOURCE (a picture, a folder, a video or a webcam's index) again and again.
+
+    Without SOURCE it sees the demo's turning head. It starts empty: `blazeposer deploy` finds it, as a camera on USB.
+    """
+    frames = frames_of(source) if source else _demo_frames()
+    with VirtualCamera(frames, port, gray=gray, version=firmware, board=board, card=card) as camera:
+        ended = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: ended.set())
+        click.echo(camera.port)
+        click.echo(
+            f"Try `mpremote connect {camera.port} fs ls`, or any other program for serial ports. Ctrl-C ends it."
+        )
+        click.echo(f"It speaks Protocol V2 at {camera.protocol_port}.")
+        ended.wait()
+
+
+def frames_of(source: str) -> Frames:
+    """The frames of a source, without end. Raises InputError if there is none, or the first cannot be read."""
+    opened = open_source(source)
+    if opened.kind in ("image", "folder"):
+        pictures = list(opened.frames)
+        pictures[0].read()
+        return lambda number: pictures[number % len(pictures)].read()
+    # A video or webcam cannot go back: it plays on, whatever the frame's number.
+    playing = chain(opened.frames, chain.from_iterable(open_source(source).frames for _ in count()))
+    first = next(playing).read()
+    rest = (frame.read() for frame in playing)
+    stream = chain([first], rest)
+    return lambda _: next(stream)
+
+
+def _demo_frames() -> Frames:
+    from blazeposer.scene.sequence import frames
+
+    sequence = frames()
+    return lambda number: sequence[number % len(sequence)].picture

@@ -1,0 +1,70 @@
+"""`blazeposer demo`: the whole path on a virtual camera, shown live, drawn, and compared with what is known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from blazeposer.core.contract import ANGLES
+from blazeposer.demo.compare import Agreement, agreements, face_in_picture
+from blazeposer.demo.live import LiveView
+from blazeposer.demo.pictures import picture, video_pages
+from blazeposer.demo.run import stream
+from blazeposer.media.output import VideoWriter, make_folder, write_image
+from blazeposer.scene.sequence import frames
+
+FAST = 3
+"""--fast takes every third frame."""
+VIDEO_RATE = 10.0  # frames a second
+HONESTY = (
+    "Real: MicroPython, the scripts in board/, mpremote, every output value (TensorFlow Lite Micro). Stand-ins: the"
+    " sensor and its pictures, the modules csi, image, ml, omv and ulab, and therefore frame rate and memory."
+)
+
+
+@click.command(short_help="Run the whole path on a virtual camera.")
+@click.option(
+    "--output", type=click.Path(path_type=Path), default=Path("out/demo"), show_default=True,
+    help="Folder for demo.png and demo.mp4.",
+)  # fmt: skip
+@click.option("--fast", is_flag=True, help=f"Every {FAST}rd frame only.")
+def command(output: Path, fast: bool) -> None:
+    """Copy board/ and the model to a virtual camera with mpremote, boot it, and show what it streams.
+
+    The camera sees a head that turns by known angles, then several heads. Writes an annotated picture and a video, and
+    prints how well the streamed angles follow the known ones.
+    """
+    make_folder(output)  # before the work, not after it
+    console = Console(highlight=False)
+    sequence = frames()[:: FAST if fast else 1]
+    found = {}
+    with LiveView(console, len(sequence)) as view:
+        for number, record in stream(sequence, stage=view.stage):
+            found[number] = [face_in_picture(face) for face in record.faces]
+            view.show(number, sequence[number], record)
+    results = agreements(sequence, found)
+    console.print(_table(results))
+
+    write_image(output / "demo.png", picture(sequence, found, results))
+    with VideoWriter(output / "demo.mp4", VIDEO_RATE) as video:
+        pages = video_pages(sequence, found)
+        for page in track(pages, "video", total=len(found), console=console, disable=not console.is_terminal):
+            video.write(page)
+    console.print(f"Wrote {output / 'demo.png'} and {output / 'demo.mp4'}", soft_wrap=True)
+    console.print(HONESTY, soft_wrap=True)
+
+
+def _table(results: Mapping[str, Agreement]) -> Table:
+    table = Table("streamed against known", *ANGLES, "found", "false")
+    for faces, result in results.items():
+        correlation = (f"{value:.3f}" for value in result.correlation.values())
+        table.add_row(
+            f"{faces}, correlation", *correlation, f"{len(result.known)} of {result.people}", f"{result.extra}"
+        )
+        table.add_row("  mean difference, degrees", *(f"{value:.1f}" for value in result.difference.values()))
+    return table

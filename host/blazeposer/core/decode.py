@@ -1,0 +1,125 @@
+"""The reference decoder: from the network's outputs to faces. `board/blazeposer.py` does the same on the camera.
+
+1. An anchor survives if its score reaches the threshold.
+2. Its regressors / 128 are box centre, width, height and six keypoints; centres are relative to the anchor's.
+3. Weighted non-maximum suppression ("blending" in Bazarevsky et al., "BlazeFace", 2019): the best survivor takes all
+   that overlap it by more than 0.3 intersection over union; box, keypoints, the six rotation values and the logarithm
+   of the pose's expected error are their mean, weighted by score.
+4. The blended six values become a rotation matrix by Gram-Schmidt, and that the angles (see `rotation.py`); the
+   blended logarithm becomes degrees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from blazeposer.core.contract import (
+    BOX_VALUES,
+    KEYPOINTS,
+    OUTPUTS,
+    OVERLAP_THRESHOLD,
+    REGRESSOR_UNIT,
+    REGRESSOR_VALUES,
+    SCORE_THRESHOLD,
+    anchors,
+    cell_of_anchor,
+)
+from blazeposer.core.errors import BlazePoserError
+from blazeposer.core.rotation import angles_from_rotation, rotation_from_six
+
+Floats = NDArray[np.float64]
+
+MAX_FACES = 4
+
+_INDEX = {output.name: index for index, output in enumerate(OUTPUTS)}
+_CELL = cell_of_anchor()
+# What each regressor value is measured from: the anchor's centre for points, nothing for width and height.
+_ORIGIN = np.tile(anchors().astype(np.float64), REGRESSOR_VALUES // 2)
+_ORIGIN[:, 2:BOX_VALUES] = 0
+
+
+@dataclass(frozen=True)
+class Face:
+    """One face. Lengths are fractions of the network's square input until `moved` puts them in pixels."""
+
+    box: tuple[float, float, float, float]
+    """x, y of the top left corner, width, height."""
+    score: float
+    """Probability, 0 to 1."""
+    keypoints: Floats
+    """(6, 2) x, y in the order of `contract.KEYPOINTS`."""
+    rotation: Floats
+    """(3, 3) from the head to the camera, see `rotation.py`."""
+    error: float
+    """How wrong `rotation` is expected to be: the angle between it and the true one, degrees, above 0."""
+
+    @property
+    def angles(self) -> tuple[float, float, float]:
+        """Yaw, pitch, roll in degrees."""
+        yaw, pitch, roll = angles_from_rotation(self.rotation).tolist()
+        return yaw, pitch, roll
+
+    def moved(self, x: float, y: float, width: float, height: float) -> Face:
+        """The same face in the pixels of a picture, where the input was the region (x, y, width, height) of it."""
+        left, top, w, h = self.box
+        return replace(
+            self,
+            box=(x + left * width, y + top * height, w * width, h * height),
+            keypoints=self.keypoints * (width, height) + (x, y),
+        )
+
+
+def decode(
+    outputs: Sequence[NDArray[np.floating]], threshold: float = SCORE_THRESHOLD, max_faces: int = MAX_FACES
+) -> list[Face]:
+    """Faces in fractions of the input's side, best first, from the eight dequantized outputs in contract order.
+
+    `threshold` is a probability, above 0 and below 1, or a BlazePoserError is raised.
+    """
+    if not 0 < threshold < 1:
+        raise BlazePoserError(f"the threshold is {threshold:g}: give a probability above 0 and below 1")
+    logits = _both_maps(outputs, "scores")[:, 0]
+    survivors = np.flatnonzero(logits >= np.log(threshold / (1 - threshold)))
+    survivors = survivors[np.argsort(-logits[survivors], kind="stable")]  # equal scores: the lower anchor first
+    scores = 1 / (1 + np.exp(-logits[survivors]))
+    shapes = _both_maps(outputs, "regressors")[survivors] / REGRESSOR_UNIT + _ORIGIN[survivors]
+    poses = np.hstack([_both_maps(outputs, "rotation"), _both_maps(outputs, "error")])
+    values = np.hstack([shapes, poses[_CELL[survivors]]])
+
+    faces: list[Face] = []
+    while len(values) and len(faces) < max_faces:
+        group = overlaps(values[0, :BOX_VALUES], values[:, :BOX_VALUES]) > OVERLAP_THRESHOLD
+        group[0] = True  # even if its box is empty
+        faces.append(_face(np.average(values[group], axis=0, weights=scores[group]), float(scores[0])))
+        values, scores = values[~group], scores[~group]
+    return faces
+
+
+def overlaps(box: Floats, boxes: Floats) -> Floats:
+    """Intersection over union (n,) of one box (4,) with boxes (n, 4), all as cx, cy, w, h."""
+    half, halves = box[2:] / 2, boxes[:, 2:] / 2
+    low = np.maximum(box[:2] - half, boxes[:, :2] - halves)
+    high = np.minimum(box[:2] + half, boxes[:, :2] + halves)
+    shared = np.prod(np.maximum(high - low, 0), axis=1)
+    union = np.prod(box[2:]) + np.prod(boxes[:, 2:], axis=1) - shared
+    return np.asarray(np.divide(shared, union, out=np.zeros_like(shared), where=union > 0))
+
+
+def _face(values: Floats, score: float) -> Face:
+    cx, cy, w, h = values[:BOX_VALUES].tolist()
+    return Face(
+        box=(cx - w / 2, cy - h / 2, w, h),
+        score=score,
+        keypoints=values[BOX_VALUES:REGRESSOR_VALUES].reshape(len(KEYPOINTS), 2),
+        rotation=rotation_from_six(values[REGRESSOR_VALUES:-1]),
+        error=float(np.exp(values[-1])),
+    )
+
+
+def _both_maps(outputs: Sequence[NDArray[np.floating]], kind: str) -> Floats:
+    """Rows of the 16x16 map, then of the 8x8 map, of one kind of output."""
+    return np.concatenate([outputs[_INDEX[f"{kind}_{side}"]][0] for side in (16, 8)]).astype(np.float64)

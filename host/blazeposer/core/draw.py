@@ -1,0 +1,88 @@
+"""Draw faces on a picture: box, keypoints, the head's axes, angles and their error. Pictures: (h, w, 3) uint8 RGB."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from blazeposer.core.contract import KEYPOINTS
+from blazeposer.core.decode import Face
+from blazeposer.core.prepare import Image
+
+Color = tuple[int, int, int]
+
+AXES: tuple[Color, Color, Color] = ((230, 50, 50), (60, 190, 60), (60, 110, 255))
+"""x red: the head's own left-right axis; y green: up through the crown; z blue: where the face looks."""
+BOX: Color = (255, 200, 0)
+KEYPOINT: Color = (255, 255, 255)
+OUTLINE: Color = (0, 0, 0)
+"""Under every line, wider: they show on any background."""
+LETTERS: Color = (255, 255, 255)
+PLATE: Color = (0, 0, 0)
+
+AXIS_LENGTH = 0.5
+"""Length of an axis that lies in the picture, as a fraction of the box's width."""
+_NOSE = KEYPOINTS.index("nose")
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+_TEXT_WIDTH = 1.2  # of the face's box, within the limits below
+_LETTER_SCALES = (0.5, 1.2)
+
+
+def draw_faces(image: Image, faces: Sequence[Face]) -> Image:
+    """A copy of the picture with the faces, whose lengths are pixels of it, drawn on it."""
+    canvas = np.ascontiguousarray(image).copy()
+    thickness = max(1, round(min(canvas.shape[:2]) / 250))
+    for face in faces:
+        _box(canvas, face, thickness)
+        _keypoints(canvas, face, thickness)
+        _axes(canvas, face, thickness)
+    for face in faces:  # text last: no other face's lines run through it
+        _text(canvas, face, thickness)
+    return canvas
+
+
+def _box(canvas: Image, face: Face, thickness: int) -> None:
+    x, y, w, h = face.box
+    for color, extra in ((OUTLINE, 2), (BOX, 0)):
+        cv2.rectangle(canvas, _pixel(x, y), _pixel(x + w, y + h), color, thickness + extra, cv2.LINE_AA)
+
+
+def _keypoints(canvas: Image, face: Face, thickness: int) -> None:
+    for x, y in face.keypoints:
+        for color, radius in ((OUTLINE, thickness + 2), (KEYPOINT, thickness + 1)):
+            cv2.circle(canvas, _pixel(x, y), radius, color, cv2.FILLED, cv2.LINE_AA)
+
+
+def _axes(canvas: Image, face: Face, thickness: int) -> None:
+    """Columns of the rotation matrix are the head's axes as the camera sees them; the picture's y points down."""
+    x, y = face.keypoints[_NOSE]
+    directions = face.rotation.T * face.box[2] * AXIS_LENGTH
+    for index in np.argsort(directions[:, 2]):  # the one nearest to the viewer on top
+        tip = _pixel(x + directions[index, 0], y - directions[index, 1])
+        for color, extra in ((OUTLINE, 2), (AXES[index], 0)):
+            cv2.line(canvas, _pixel(x, y), tip, color, 2 * thickness + extra, cv2.LINE_AA)
+
+
+def _text(canvas: Image, face: Face, thickness: int) -> None:
+    """White text on black plates above the box, or below it where there is no room, moved into the picture."""
+    yaw, pitch, roll = face.angles
+    angles, error = f"yaw {yaw:+.0f} pitch {pitch:+.0f} roll {roll:+.0f}", f"err {face.error:.1f}"
+    height, width = canvas.shape[:2]
+    unit, _ = cv2.getTextSize(angles, _FONT, 1.0, 1)[0]
+    scale = min(float(np.clip(face.box[2] * _TEXT_WIDTH / unit, *_LETTER_SCALES)), 0.95 * width / unit)
+    (w, h), rim = cv2.getTextSize(angles, _FONT, scale, thickness)
+    w, h = w + 2 * rim, h + 2 * rim  # the plate
+    x, y, _, side = face.box
+    y = y - 2 * h if y >= 2 * h else y + side
+    left, top = _pixel(min(max(x, 0), width - w), min(max(y, 0), height - 2 * h))
+    for line in (angles, error):
+        w = cv2.getTextSize(line, _FONT, scale, thickness)[0][0] + 2 * rim
+        cv2.rectangle(canvas, (left, top), (left + w, top + h), PLATE, cv2.FILLED)
+        cv2.putText(canvas, line, (left + rim, top + h - rim), _FONT, scale, LETTERS, thickness, cv2.LINE_AA)
+        top += h
+
+
+def _pixel(x: float, y: float) -> tuple[int, int]:
+    return round(float(x)), round(float(y))

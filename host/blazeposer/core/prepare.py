@@ -1,0 +1,85 @@
+"""From a picture to the network's input, clean or as a camera makes it. Pictures are (h, w, 3) uint8 RGB."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from blazeposer.core.contract import INPUT_SIZE
+
+Image = NDArray[np.uint8]
+
+
+def square_crop(image: Image) -> tuple[Image, tuple[int, int, int]]:
+    """The largest centred square of a picture as a view, and where it lies: (x, y, side) in pixels."""
+    height, width = image.shape[:2]
+    side = min(height, width)
+    x, y = (width - side) // 2, (height - side) // 2
+    return image[y : y + side, x : x + side], (x, y, side)
+
+
+def square_pad(image: Image) -> tuple[Image, tuple[int, int, int]]:
+    """The picture in the middle of the smallest square around it, black beside it, and where that square lies: (x, y,
+    side) in pixels of the picture, so x or y is 0 or less. A square picture is returned itself."""
+    height, width = image.shape[:2]
+    side = max(height, width)
+    if height == width:
+        return image, (0, 0, side)
+    left, top = (side - width) // 2, (side - height) // 2
+    padded = np.zeros((side, side, 3), np.uint8)
+    padded[top : top + height, left : left + width] = image
+    return padded, (-left, -top, side)
+
+
+def clean_input(image: Image) -> Image:
+    """(128, 128, 3) with every pixel of the picture weighted in: the best that the network can be given.
+
+    Like a camera it stretches: crop first to keep the aspect ratio.
+    """
+    shrinks = min(image.shape[:2]) >= INPUT_SIZE
+    return _resize(image, cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+
+
+def camera_input(image: Image) -> Image:
+    """(128, 128, 3) as a camera makes it: plain bilinear sampling, then RGB565.
+
+    Firmware 5.0's `ml.preprocessing.Normalization` scales bilinearly, ignores the aspect ratio (it stretches and never
+    pads) and draws into an RGB565 buffer.
+    """
+    return rgb565(_resize(image, cv2.INTER_LINEAR))
+
+
+def rgb565(image: Image) -> Image:
+    """The picture after 5, 6 and 5 bits a channel: low bits are cut, then refilled from the high ones."""
+    bits = np.array([5, 6, 5], np.uint8)
+    high = image >> (8 - bits) << (8 - bits)
+    return high | (high >> bits)
+
+
+def to_rgb565(image: Image) -> bytes:
+    """Pixels as a camera holds them: two bytes each, the low one first, red in the highest bits (openmv, imlib.h)."""
+    red, green, blue = (image[..., channel].astype("<u2") for channel in range(3))
+    return ((red >> 3 << 11) | (green >> 2 << 5) | (blue >> 3)).tobytes()
+
+
+def from_rgb565(data: bytes, width: int, height: int) -> Image:
+    """The picture (height, width, 3) of such pixels: what `rgb565` makes of the one that they came from."""
+    pixels = np.frombuffer(data, "<u2").reshape(height, width)
+    channels = (pixels >> 11 << 3, pixels >> 5 << 2, pixels << 3)
+    return rgb565(np.stack([channel.astype(np.uint8) for channel in channels], axis=-1))
+
+
+def to_int8(image: Image) -> NDArray[np.int8]:
+    """Pixels as the int8 input tensor holds them: pixel - 128 (the firmware's pixel ^ 0x80)."""
+    return (image ^ 0x80).view(np.int8)
+
+
+def to_float(image: Image) -> NDArray[np.float32]:
+    """Pixels as the float input tensor holds them: -1 to 1."""
+    return image.astype(np.float32) / np.float32(127.5) - np.float32(1)
+
+
+def _resize(image: Image, interpolation: int) -> Image:
+    resized = cv2.resize(image, (INPUT_SIZE, INPUT_SIZE), interpolation=interpolation)
+    return np.asarray(resized, np.uint8)

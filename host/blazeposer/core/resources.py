@@ -1,0 +1,42 @@
+"""Where the files that are not Python packages lie: `board/` and `models/`.
+
+A wheel carries them inside the package (see `force-include` in pyproject.toml); an editable install and a checkout
+have them at the root of the repository.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from blazeposer.core.errors import BlazePoserError
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+_ROOTS = (_PACKAGE / "data", _PACKAGE.parents[1])  # in a wheel, in a checkout
+
+
+def board_dir() -> Path:
+    """The folder with the scripts that run on a camera."""
+    return _folder("board")
+
+
+def models_dir() -> Path:
+    """The folder with the trained networks."""
+    return _folder("models")
+
+
+def default_model() -> Path:
+    """The INT8 network that every command uses unless told otherwise."""
+    return models_dir() / "blazeposer.tflite"
+
+
+def model_version() -> str:
+    """What CHANGELOG.md calls that network: the first eight digits of its file's sha256."""
+    return hashlib.sha256(default_model().read_bytes()).hexdigest()[:8]
+
+
+def _folder(name: str) -> Path:
+    for root in _ROOTS:
+        if (root / name).is_dir():
+            return root / name
+    raise BlazePoserError(f"the folder {name}/ is missing from this installation: reinstall blazeposer")

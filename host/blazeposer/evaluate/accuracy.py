@@ -1,0 +1,173 @@
+"""blazeposer evaluate --data DIR [--dataset aflw2000_dev] [--model models/blazeposer.tflite] [--report DIR] [--record]
+
+Accuracy of a tflite file, INT8 or float, on labelled faces, every picture squeezed whole into the input. The figures
+come from the file itself, run by an interpreter. `datasets/` reads the data, `report.py` draws them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from blazeposer.core.contract import ANGLES, INPUT_SIZE, SCORE_THRESHOLD
+from blazeposer.core.decode import Face, decode
+from blazeposer.core.errors import ModelError
+from blazeposer.core.prepare import camera_input, clean_input
+from blazeposer.core.resources import default_model
+from blazeposer.evaluate.accuracy_report import Report, write_reliability, write_report
+from blazeposer.evaluate.datasets import READERS, Dataset, read_dataset
+from blazeposer.evaluate.datasets.pool import TEST_POOL, data_folder
+from blazeposer.evaluate.metrics import (
+    MOST_FACES,
+    PRECISION_OVERLAP,
+    PRECISION_SIZES,
+    YAW_RANGES,
+    Detections,
+    Floats,
+    Scores,
+    average_precision,
+    count_labels,
+    rounded,
+    score,
+)
+from blazeposer.tflite.interpreter import RUNTIMES, Network, Runtime, open_network
+from blazeposer.tflite.manifest import record_figures
+
+INPUTS = {"clean": clean_input, "camera": camera_input}
+LEAST_SCORE = 0.05
+"""Detections below it are left out of the average precision: each of the network's 896 anchors would be one."""
+
+
+def evaluate(network: Network, dataset: Dataset, input_path: str) -> Scores:
+    """Scores of a network on every face of a data set with poses; `input_path` is a key of INPUTS."""
+    found: list[Face | None] = []
+    for outputs, boxes, _ in _run(network, dataset, input_path):
+        faces = decode(outputs, SCORE_THRESHOLD, MOST_FACES)
+        found.extend(dataset.rule.choose(faces, box) for box in boxes)
+    return score(found, dataset.rotations, dataset.angles)
+
+
+def detect(network: Network, dataset: Dataset, input_path: str) -> list[Detections]:
+    """What a network finds in every picture of a data set, for its average precision."""
+    pictures = []
+    for outputs, boxes, ignored in _run(network, dataset, input_path):
+        faces = decode(outputs, LEAST_SCORE, len(outputs[1][0]) + len(outputs[2][0]))
+        pictures.append(Detections(faces, boxes, ignored))
+    return pictures
+
+
+def _run(
+    network: Network, dataset: Dataset, input_path: str
+) -> Iterator[tuple[list[NDArray[np.float32]], Floats, NDArray[np.bool_]]]:
+    """Outputs of each picture, its boxes as fractions of the input's side, and which of them to ignore."""
+    for sample in track(dataset.samples, description=f"{input_path} input", console=Console(stderr=True)):
+        image = sample.load()
+        height, width = image.shape[:2]
+        ignored = np.zeros(len(sample.boxes), bool) if sample.ignored is None else sample.ignored
+        yield network.outputs(INPUTS[input_path](image)), sample.boxes / (width, height, width, height), ignored
+
+
+def precision_dict(pictures: list[Detections]) -> dict[str, Any]:
+    """Average precision and how many faces it is of, by least size in the input's pixels, for JSON."""
+    return {
+        "pictures": len(pictures),
+        "faces": {str(least): count_labels(pictures, least) for least in PRECISION_SIZES},
+        "average_precision": {str(least): rounded(average_precision(pictures, least), 4) for least in PRECISION_SIZES},
+    }
+
+
+def pose_table(rows: Mapping[str, Scores], title: str, rule: str) -> Table:
+    """One row a set of scores: recall, MAE by angle and by |yaw|, bootstrap interval of the mean, geodesic error."""
+    view = Table(title=title, caption="degrees on detected faces; surest half: its geodesic error over that of all\n"
+                 f"found: score >= {SCORE_THRESHOLD}, {rule}")  # fmt: skip
+    ranges = [f"|yaw| {low}-{high}" for low, high in YAW_RANGES]
+    names = ("input", "N", "found", "recall", "MAE", "95 %", "yaw", "pitch", "roll", *ranges, "geodesic", "surest half")
+    for name in names:
+        view.add_column(name, justify="right")
+    for name, scores in rows.items():
+        figures = scores.as_dict()
+        low, high = scores.interval()
+        values = (
+            *(figures["mae"][angle] for angle in ANGLES),
+            *figures["mae_by_yaw"].values(),
+            figures["geodesic"],
+            figures["surest_half"]["ranking"],
+        )
+        counts = (str(figures["faces"]), str(figures["found"]), f"{scores.recall:.4f}")
+        shown = ("-" if value is None else f"{value:.2f}" for value in values)
+        view.add_row(name, *counts, f"{scores.mean:.2f}", f"{low:.2f}-{high:.2f}", *shown)
+    return view
+
+
+def precision_table(rows: Mapping[str, dict[str, Any]], title: str) -> Table:
+    """One row an input path: average precision by least size of the face."""
+    rule = (
+        f"average precision at IoU {PRECISION_OVERLAP}, all-point interpolation, of faces of at least so many pixels:"
+    )
+    size = f"the side of a square of the box's area in the {INPUT_SIZE} x {INPUT_SIZE} input"
+    view = Table(title=title, caption=f"{rule}\n{size}")
+    view.add_column("input")
+    faces = next(iter(rows.values()))["faces"]
+    for least in PRECISION_SIZES:
+        name = f"{least} px and more" if least else "all faces"
+        view.add_column(f"{name} ({faces[str(least)]})", justify="right")
+    for name, figures in rows.items():
+        values = figures["average_precision"].values()
+        view.add_row(name, *("-" if value is None else f"{value:.4f}" for value in values))
+    return view
+
+
+@click.command(short_help="Measure a network on labelled faces.")
+@click.option("--dataset", "name", default=TEST_POOL, show_default=True,
+              help=f"{', '.join(READERS)}, or the name of a pool.")  # fmt: skip
+@click.option("--data", "folder", help="Folder of the data set or of the pools (default: BLAZEPOSER_DATA).")
+@click.option("--model", type=click.Path(path_type=Path), help="tflite file (default: the INT8 one of models/).")
+@click.option("--input", "inputs", multiple=True, type=click.Choice(list(INPUTS)), default=tuple(INPUTS),
+              show_default=True, help="How pictures reach the network.")  # fmt: skip
+@click.option("--runtime", type=click.Choice(RUNTIMES), default="reference", show_default=True)
+@click.option("--report", "report_folder", type=click.Path(path_type=Path, file_okay=False),
+              help="Folder for report.json and report.html, a page with plots.")  # fmt: skip
+@click.option(
+    "--record",
+    is_flag=True,
+    help="Write the figures into the manifest beside the model, and there the plot of its expected error.",
+)
+def command(
+    name: str, folder: str | None, model: Path | None, inputs: tuple[str, ...], runtime: Runtime,
+    report_folder: Path | None, record: bool,
+) -> None:  # fmt: skip
+    """Measure a network on labelled faces: angles where the data set has them, else average precision.
+
+    Official data sets are read as they unpack: aflw2000 (AFLW2000-3D), biwi (protocol 1: every sequence), biwi-2
+    (protocol 2: the 8 test sequences), 300w-lp, wider (WIDER FACE, validation). A pool is NAME.zip, NAME.csv and
+    NAME_landmarks68.npy.
+    """
+    path = model or default_model()
+    network = open_network(path, runtime)
+    dataset = read_dataset(name, data_folder(folder))
+    title = f"{path.name} ({'INT8' if network.is_int8 else 'float'}, {runtime} kernels) on {name}"
+    scores: dict[str, Scores] = {}
+    if dataset.has_poses:
+        scores = {key: evaluate(network, dataset, key) for key in inputs}
+        if not all(row.found.any() for row in scores.values()):
+            raise ModelError(f"{path} found none of {len(dataset)} faces: make it anew with `blazeposer quantize`")
+        figures = {key: row.as_dict() for key, row in scores.items()}
+        view = pose_table(scores, title, dataset.rule.text)
+    else:
+        figures = {key: precision_dict(detect(network, dataset, key)) for key in inputs}
+        view = precision_table(figures, title)
+    Console(width=160).print(view)
+    if record:
+        record_figures(path, {name: {"runtime": runtime, **figures}})
+        if scores and network.is_int8:
+            write_reliability(path.with_name(f"{path.stem}_reliability.svg"), next(iter(scores.values())))
+    if report_folder:
+        write_report(report_folder, Report(path, network.is_int8, runtime, dataset, figures, scores))

@@ -1,0 +1,58 @@
+"""Labelled faces to measure a network on: one module a layout, one table of names.
+
+Official data sets are read as their authors publish them, unpacked and otherwise untouched; everything else that has a
+name is one of our pools.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from blazeposer.core.errors import BlazePoserError
+from blazeposer.evaluate.datasets import aflw2000, biwi, heads, maskon, pools, w300lp, wider
+from blazeposer.evaluate.datasets.common import Dataset, Sample
+from blazeposer.evaluate.datasets.pool import data_folder
+
+READERS: dict[str, Callable[[Path], Dataset]] = {
+    "aflw2000": aflw2000.read,
+    "biwi": biwi.read_all,
+    "biwi-2": biwi.read_test,
+    "300w-lp": w300lp.read,
+    "wider": wider.read,
+    "maskon-boxes": maskon.read,
+}
+
+__all__ = ["READERS", "Dataset", "Sample", "labelled", "read_dataset"]
+
+
+def read_dataset(name: str, folder: Path, *, damaged: bool = False) -> Dataset:
+    """The data set or pool of a name, in the folder of --data. Raises BlazePoserError with what is expected where; for
+    a file that is damaged or missing too, unless `damaged` ones may be left out."""
+    if reader := READERS.get(name):
+        dataset = reader(folder)
+    elif pools.is_pool(folder, name):
+        dataset = pools.read(folder, name)
+    else:
+        known = ", ".join(READERS)
+        raise BlazePoserError(f"no data set {name}: choose {known}, or a pool by its {name}.csv and .zip in {folder}")
+    if not damaged and (lost := next((item for item in dataset.left_out if item.is_damage), None)):
+        raise BlazePoserError(f"{lost.name}: {lost.why}")
+    if not len(dataset):
+        raise BlazePoserError(f"{name} in {folder} has no face to measure on: check --data and --dataset")
+    return dataset
+
+
+def labelled(name: str | None, folder: str | None, limit: int | None = None, *, damaged: bool = False) -> Dataset:
+    """A data set with angles, or of its pictures at most `limit`, evenly spread; without a name the demo's head, for
+    which no folder is needed. `damaged` as in `read_dataset`. Raises BlazePoserError."""
+    dataset = read_dataset(name, data_folder(folder), damaged=damaged) if name else heads.read()
+    if not dataset.has_poses:
+        raise BlazePoserError(f"{dataset.name} has no angles to compare with: choose another --dataset")
+    if limit is None or len(dataset.samples) <= limit:
+        return dataset
+    chosen = np.linspace(0, len(dataset.samples) - 1, limit).round().astype(int)
+    return replace(dataset, samples=[dataset.samples[index] for index in chosen.tolist()])

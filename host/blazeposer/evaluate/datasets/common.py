@@ -1,0 +1,100 @@
+"""What every reader gives: pictures that are read when they are needed, and the labels of the faces in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from blazeposer.core.errors import BlazePoserError
+from blazeposer.core.prepare import Image
+from blazeposer.core.rotation import rotation_from_angles
+from blazeposer.evaluate.metrics import OVERLAP, Rule
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One picture and its n labelled faces."""
+
+    name: str
+    load: Callable[[], Image]
+    """Reads the picture, (h, w, 3) uint8 RGB."""
+    boxes: Floats
+    """(n, 4) x0, y0, x1, y1 in pixels; may leave the picture."""
+    angles: Floats | None
+    """(n, 3) yaw, pitch, roll in degrees; None in a set for detection alone."""
+    ignored: NDArray[np.bool_] | None = None
+    """(n,) faces that are neither to be found nor wrong to find; None: none of them."""
+    file: Path | None = None
+    """Of the picture, where it has one of its own."""
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A file that is not among the samples."""
+
+    name: str
+    why: str
+    is_damage: bool = True
+    """Whether the data set is not as it was published; not so for a picture that merely has no label."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The pictures of a data set, all with angles or all without, and how a detection answers a label in it."""
+
+    name: str
+    samples: Sequence[Sample]
+    rule: Rule = OVERLAP
+    left_out: Sequence[LeftOut] = ()
+
+    def __len__(self) -> int:
+        """Labelled faces."""
+        return sum(len(sample.boxes) for sample in self.samples)
+
+    @property
+    def has_poses(self) -> bool:
+        return all(sample.angles is not None for sample in self.samples)
+
+    @property
+    def angles(self) -> Floats:
+        """(faces, 3) of a set with poses, picture by picture."""
+        return np.concatenate([sample.angles for sample in self.samples if sample.angles is not None])
+
+    @property
+    def rotations(self) -> Floats:
+        """(faces, 3, 3)."""
+        return rotation_from_angles(self.angles)
+
+    @property
+    def names(self) -> list[str]:
+        """The picture of each face."""
+        return [sample.name for sample in self.samples for _ in sample.boxes]
+
+
+def subfolder(folder: Path, name: str) -> Path:
+    """The folder that an official archive unpacks to, whether --data names it or the one above it."""
+    return folder / name if (folder / name).is_dir() else folder
+
+
+def image_given(image: Image) -> Callable[[], Image]:
+    """A `Sample.load` for a picture that is in memory already."""
+    return lambda: image
+
+
+def image_reader(path: Path) -> Callable[[], Image]:
+    """A `Sample.load` for a picture in a file of its own."""
+
+    def load() -> Image:
+        image = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
+        if image is None:
+            raise BlazePoserError(f"{path} is missing or no picture: unpack the data set anew")
+        return np.asarray(image, np.uint8)
+
+    return load

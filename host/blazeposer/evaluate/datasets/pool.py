@@ -1,0 +1,165 @@
+"""Pools of face photos with head-pose labels, as they lie on disk.
+
+A pool is `NAME.zip` (images), `NAME.csv` (a line a face: file, tight box of the 68 landmarks, yaw, pitch, roll and,
+for training pools, the label's spread and its split) and `NAME_landmarks68.npy` (faces x 68 x 2 pixels). The folder is
+given by --data or by the environment variable BLAZEPOSER_DATA.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import zipfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from blazeposer.core.contract import ANGLES, MAX_ANGLE
+from blazeposer.core.errors import BlazePoserError
+from blazeposer.core.prepare import Image
+from blazeposer.core.rotation import rotation_from_angles
+
+TRAINING_POOLS: tuple[str, ...] = ("aflw", "mtfl", "human", "udacity", "glint", "utk", "wflw", "maskon")
+TEST_POOL = "aflw2000_dev"
+ODD_IMAGES_ARE_TEST = ("maskon", "faceless")
+"""Of these, images with an odd number are for testing only."""
+SCENE_POOLS = ("wflw", "maskon")
+"""Photos of places with people, not crops of a face."""
+MAX_SPREAD = 12.0
+"""Labels whose teachers' rotations differ by more than this, degrees, are left out: 3 % of the profiles, few else."""
+
+
+@dataclass
+class Pool:
+    """Faces and the images they are in. `image_of[i]` is the image of face i; boxes are x0, y0, x1, y1 in pixels."""
+
+    images: list[Image]
+    files: list[str]
+    image_of: NDArray[np.int64]
+    boxes: NDArray[np.float64]
+    angles: NDArray[np.float64]
+    spread: NDArray[np.float64]
+    landmarks: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.image_of)
+
+    @property
+    def rotations(self) -> NDArray[np.float64]:
+        return rotation_from_angles(self.angles)
+
+
+def data_folder(given: str | None) -> Path:
+    """The folder of --data or BLAZEPOSER_DATA. Raises BlazePoserError when neither names an existing folder."""
+    name = given or os.environ.get("BLAZEPOSER_DATA")
+    if not name:
+        raise BlazePoserError("no data: name the folder of the pools with --data or in BLAZEPOSER_DATA")
+    if not Path(name).is_dir():
+        raise BlazePoserError(f"no folder {name}: name the folder of the pools with --data or in BLAZEPOSER_DATA")
+    return Path(name)
+
+
+def read_pool(folder: Path, name: str, split: str | None = None) -> Pool:
+    """Decode one pool: `split` is "train", "val" or None for all. Raises BlazePoserError when a file is missing.
+
+    Faces beyond 99 degrees, uncertain labels and test images of training pools are left out.
+    """
+    try:
+        with open(folder / f"{name}.csv", newline="") as stream:
+            rows = list(csv.DictReader(stream))
+        landmarks = np.load(folder / f"{name}_landmarks68.npy").astype(np.float64)
+    except OSError as error:
+        raise BlazePoserError(f"no pool {name} in {folder} ({error.filename}): name its folder with --data") from error
+    angles = np.array([[float(row[angle]) for angle in ANGLES] for row in rows])
+    spread = np.array([float(row.get("geodesic_spread") or 0) for row in rows])
+    keep = (np.abs(angles).max(axis=1) <= MAX_ANGLE) & (spread <= MAX_SPREAD)
+    if split is not None:
+        keep &= np.array([row["split"] == split for row in rows])
+    keep &= np.array([is_training_image(name, row["file"]) for row in rows])
+    chosen = np.flatnonzero(keep)
+    files = sorted({rows[i]["file"] for i in chosen})
+    position = {file: index for index, file in enumerate(files)}
+    return Pool(
+        images=read_images(folder / f"{name}.zip", files),
+        files=files,
+        image_of=np.array([position[rows[i]["file"]] for i in chosen], np.int64),
+        boxes=np.array([[float(rows[i][key]) for key in ("x0", "y0", "x1", "y1")] for i in chosen]),
+        angles=angles[chosen],
+        spread=spread[chosen],
+        landmarks=landmarks[chosen],
+    )
+
+
+def read_pools(
+    folder: Path, names: tuple[str, ...], split: str, report: Callable[[str], None] = lambda _: None
+) -> Pool:
+    """Several pools as one; `report` gets a line for each."""
+    parts = []
+    for name in names:
+        parts.append(read_pool(folder, name, split))
+        report(f"{name}: {len(parts[-1])} faces in {len(parts[-1].images)} images ({split})")
+    offsets = np.cumsum([0] + [len(part.images) for part in parts[:-1]])
+    return Pool(
+        images=[image for part in parts for image in part.images],
+        files=[f"{name}/{file}" for name, part in zip(names, parts, strict=True) for file in part.files],
+        image_of=np.concatenate([part.image_of + offset for part, offset in zip(parts, offsets, strict=True)]),
+        boxes=np.concatenate([part.boxes for part in parts]),
+        angles=np.concatenate([part.angles for part in parts]),
+        spread=np.concatenate([part.spread for part in parts]),
+        landmarks=np.concatenate([part.landmarks for part in parts]),
+    )
+
+
+def read_backgrounds(folder: Path, *, test: bool = False) -> list[Image]:
+    """The photos without faces that are for training, or those for testing."""
+    path = folder / "faceless.zip"
+    if not path.is_file():
+        raise BlazePoserError(f"no {path.name} in {folder}: name the folder of the pools with --data")
+    with zipfile.ZipFile(path) as archive:
+        files = [name for name in sorted(archive.namelist()) if is_training_image("faceless", name) != test]
+    return read_images(path, files)
+
+
+def read_scenes(folder: Path, names: tuple[str, ...]) -> list[Image]:
+    """The whole training photos of those of the pools `names` that show scenes, with faces of every size, labelled or
+    not: what the detector is to be as good on as the original."""
+    photos = []
+    for name in SCENE_POOLS:
+        if name not in names:
+            continue
+        with open(folder / f"{name}.csv", newline="") as stream:
+            held_out = {row["file"] for row in csv.DictReader(stream) if row["split"] != "train"}
+        with zipfile.ZipFile(folder / f"{name}.zip") as archive:
+            files = [file for file in sorted(archive.namelist()) if is_training_image(name, file)]
+        photos += read_images(folder / f"{name}.zip", [file for file in files if file not in held_out])
+    return photos
+
+
+def is_training_image(pool: str, file: str) -> bool:
+    """Whether an image may be trained on, by the number in its name."""
+    return pool not in ODD_IMAGES_ARE_TEST or int("".join(filter(str.isdigit, Path(file).stem))) % 2 == 0
+
+
+def read_images(path: Path, files: list[str]) -> list[Image]:
+    """Decode images of a zip to RGB, in the order of `files`."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            packed = [archive.read(file) for file in files]
+    except (OSError, KeyError, zipfile.BadZipFile) as error:
+        raise BlazePoserError(f"{path} cannot be read: {error}") from error
+    with ThreadPoolExecutor() as threads:
+        images = list(threads.map(_decode, packed))
+    broken = [file for file, image in zip(files, images, strict=True) if image is None]
+    if broken:
+        raise BlazePoserError(f"{path} holds {len(broken)} images that cannot be decoded, first {broken[0]}")
+    return [image for image in images if image is not None]
+
+
+def _decode(packed: bytes) -> Image | None:
+    image = cv2.imdecode(np.frombuffer(packed, np.uint8), cv2.IMREAD_COLOR_RGB)
+    return None if image is None else np.asarray(image, np.uint8)

@@ -1,0 +1,296 @@
+"""blazeposer detection --data DIR [--record]
+
+What the networks' detections are worth beside those of the original BlazeFace in float, which is the file that
+MediaPipe ships, and how near the INT8 file is to the float one, face by face.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from blazeposer.core.contract import GRIDS, INPUT_SIZE, SCORE_THRESHOLD
+from blazeposer.core.decode import Face, decode, overlaps
+from blazeposer.core.prepare import Image, clean_input, to_float
+from blazeposer.core.resources import models_dir
+from blazeposer.core.rotation import angles_from_rotation
+from blazeposer.evaluate.accuracy import LEAST_SCORE
+from blazeposer.evaluate.datasets import Dataset, Sample, read_dataset
+from blazeposer.evaluate.datasets.pool import TEST_POOL, data_folder, read_backgrounds, read_pool
+from blazeposer.evaluate.metrics import (
+    MOST_FACES,
+    Detections,
+    Floats,
+    average_precision,
+    count_labels,
+    match,
+    middle_boxes,
+    rounded,
+    score,
+)
+from blazeposer.evaluate.peers.blazeface import without_pose
+from blazeposer.evaluate.peers.mediapipe import blazeface_path
+from blazeposer.tflite.interpreter import litert, open_network
+from blazeposer.tflite.manifest import record_figures
+
+SCENES = "maskon-boxes"
+TURNED = 60.0
+"""Degrees of |yaw| beyond which a face counts as turned."""
+SIZES = (16, 24, 32)
+STEP = 0.01
+"""Of thresholds."""
+LANDMARKS = {"right eye": slice(36, 42), "left eye": slice(42, 48), "nose": slice(30, 31), "mouth": slice(48, 68)}
+"""iBUG-68 landmarks whose mean each of the first four keypoints is held against."""
+
+T = TypeVar("T")
+Outputs = Sequence[NDArray[np.floating]]
+Run = Callable[[Image], Outputs]
+"""From a picture (128, 128, 3) to the contract's outputs, dequantized."""
+Answers = list[Face | None]
+"""What answers each label; lengths are fractions of the picture."""
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What one network's detections are worth."""
+
+    recall: float
+    turned: float
+    """Recall beyond TURNED degrees."""
+    precision: tuple[float | None, ...]
+    """Average precision for faces of at least SIZES pixels; None without such faces."""
+    keypoints: tuple[float, ...]
+    """Mean distance of each of LANDMARKS from the label, pixels of the input, on faces that all networks found."""
+    alarms: int
+    """Faces seen in pictures that have none."""
+    threshold: float
+    """Highest score, in steps of STEP, at which as many labelled faces are found as the original finds at the usual
+    one."""
+    alarms_there: int
+    """Faces seen in pictures that have none, at that score."""
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How near one network's faces are to another's, on the labelled faces that both found."""
+
+    faces: int
+    overlap: float
+    """Mean intersection over union of the boxes."""
+    keypoints: float
+    """Mean distance of the six keypoints, fractions of the picture."""
+    angles: float
+    """Mean absolute error of the angles less that of the other network, degrees."""
+
+    def line(self) -> str:
+        """In a sentence, of the INT8 file and the float one."""
+        return (
+            f"INT8 and float on the {self.faces} labelled faces that both found: mean IoU of the boxes "
+            f"{self.overlap:.3f}, mean distance of the keypoints {100 * self.keypoints:.2f} % of the picture's side, "
+            f"mean error of INT8's angles {self.angles:+.3f} degrees above float's."
+        )
+
+
+@dataclass(frozen=True)
+class Measured:
+    """All that the command prints."""
+
+    figures: dict[str, Figures]
+    """Of BlazeFace, float and INT8."""
+    near: Agreement
+    """Of INT8 with float."""
+    boxed_faces: dict[int, int]
+    """Of at least SIZES pixels."""
+    faceless_pictures: int
+
+
+def original() -> Run:
+    """MediaPipe's float BlazeFace. Raises BlazePoserError when its wheel is absent."""
+    infer, first = litert(blazeface_path().read_bytes()), GRIDS[0].count
+
+    def run(image: Image) -> Outputs:
+        regressors, scores = infer(to_float(image)[np.newaxis])
+        return without_pose([regressors[:, :first], scores[:, :first], scores[:, first:], regressors[:, first:]])
+
+    return run
+
+
+def answers(outputs: Sequence[Outputs], dataset: Dataset, threshold: float = SCORE_THRESHOLD) -> Answers:
+    """What answers each label of a data set, from the outputs for each picture."""
+    found: Answers = []
+    for sample, values in zip(dataset.samples, outputs, strict=True):
+        faces = decode(values, threshold, MOST_FACES)
+        found += [match(faces, box) for box in _fractions(sample)]
+    return found
+
+
+def compare(
+    outputs: Mapping[str, Sequence[Outputs]],
+    poses: Dataset,
+    landmarks: Floats,
+    scenes: Mapping[str, Sequence[Detections]],
+    alarms: Mapping[str, Floats],
+) -> dict[str, Figures]:
+    """Figures of each network; the first is the original.
+
+    outputs: for each picture of `poses`, whose faces have `landmarks` (n, 68, 2) in fractions of the picture; scenes:
+    detections in boxed pictures; alarms: scores of detections in pictures without a face.
+    """  # fmt: skip
+    found = {name: answers(values, poses) for name, values in outputs.items()}
+    hits = {name: np.array([face is not None for face in faces]) for name, faces in found.items()}
+    everywhere = np.all(list(hits.values()), axis=0)
+    turned = np.abs(poses.angles[:, 0]) > TURNED
+    wanted = int(next(iter(hits.values())).sum())
+    figures = {}
+    for name, values in outputs.items():
+        threshold = equal_recall(values, poses, wanted)
+        shared = [face for face, all_found in zip(found[name], everywhere, strict=True) if face and all_found]
+        figures[name] = Figures(
+            recall=float(hits[name].mean()),
+            turned=float(hits[name][turned].mean()),
+            precision=tuple(rounded(average_precision(scenes[name], least), 4) for least in SIZES),
+            keypoints=keypoint_distances(shared, landmarks[everywhere]),
+            alarms=int((alarms[name] >= SCORE_THRESHOLD).sum()),
+            threshold=threshold,
+            alarms_there=int((alarms[name] >= threshold).sum()),
+        )
+    return figures
+
+
+def equal_recall(outputs: Sequence[Outputs], dataset: Dataset, wanted: int) -> float:
+    """The highest threshold, in steps of STEP, at which `wanted` labels are answered; 0 if there is none."""
+    for step in range(round(1 / STEP) - 1, 0, -1):
+        threshold = step * STEP
+        if sum(face is not None for face in answers(outputs, dataset, threshold)) >= wanted:
+            return threshold
+    return 0.0
+
+
+def keypoint_distances(faces: Sequence[Face], landmarks: Floats) -> tuple[float, ...]:
+    """Mean distance in pixels of the input of each keypoint of LANDMARKS; landmarks (n, 68, 2) in fractions."""
+    ours = np.array([face.keypoints[: len(LANDMARKS)] for face in faces])
+    labels = np.stack([landmarks[:, part].mean(1) for part in LANDMARKS.values()], axis=1)
+    return tuple((np.linalg.norm(ours - labels, axis=-1).mean(0) * INPUT_SIZE).tolist())
+
+
+def agreement(first: Answers, second: Answers, rotations: Floats) -> Agreement:
+    """How near `first`'s answers are to `second`'s; rotations (n, 3, 3) of the labels that they answer."""
+    pairs, both = [], []
+    for index, (one, other) in enumerate(zip(first, second, strict=True)):
+        if one and other:
+            pairs.append((one, other))
+            both.append(index)
+    errors = [
+        score([pair[side] for pair in pairs], rotations[both], angles_from_rotation(rotations[both])).mean
+        for side in range(2)
+    ]
+    boxes = (middle_boxes(pair) for pair in pairs)
+    return Agreement(
+        len(pairs),
+        float(np.mean([overlaps(pair[0], pair[1:])[0] for pair in boxes])),
+        float(np.mean([np.linalg.norm(one.keypoints - other.keypoints, axis=1).mean() for one, other in pairs])),
+        errors[0] - errors[1],
+    )
+
+
+def detections(run: Run, scenes: Dataset, name: str) -> list[Detections]:
+    """All that a network finds in each picture of a data set of boxes."""
+    return [
+        Detections(_all_faces(run(clean_input(sample.load()))), _fractions(sample), np.zeros(len(sample.boxes), bool))
+        for sample in _track(scenes.samples, f"{name}: {scenes.name}")
+    ]
+
+
+def false_alarms(run: Run, photos: Sequence[Image], name: str) -> Floats:
+    """Scores of all that a network finds in photos without a face."""
+    faces = (_all_faces(run(clean_input(photo))) for photo in _track(photos, f"{name}: no faces"))
+    return np.array([face.score for some in faces for face in some])
+
+
+def _all_faces(outputs: Outputs) -> list[Face]:
+    return decode(outputs, LEAST_SCORE, outputs[1].shape[1] + outputs[2].shape[1])
+
+
+def _fractions(sample: Sample) -> Floats:
+    height, width = sample.load().shape[:2]
+    return sample.boxes / (width, height, width, height)
+
+
+def _track(items: Sequence[T], what: str) -> Iterable[T]:
+    return track(items, description=what, console=Console(stderr=True))
+
+
+def columns(labels: Mapping[int, int]) -> list[str]:
+    """Heads of a table of `cells`; `labels`: boxed faces of at least so many pixels."""
+    return [
+        "recall", f"beyond {TURNED:.0f}", *(f"AP, {least} px and more ({labels[least]})" for least in SIZES),
+        *(f"{name}, px" for name in LANDMARKS), "false alarms", "threshold of equal recall", "false alarms there",
+    ]  # fmt: skip
+
+
+def cells(figures: Figures) -> list[str]:
+    """A row of the table."""
+    precision = ("-" if value is None else f"{value:.4f}" for value in figures.precision)
+    return [
+        f"{figures.recall:.4f}", f"{figures.turned:.4f}", *precision,
+        *(f"{value:.2f}" for value in figures.keypoints), str(figures.alarms), f"{figures.threshold:.2f}",
+        str(figures.alarms_there),
+    ]  # fmt: skip
+
+
+@click.command(short_help="Compare detections with the original BlazeFace's.")
+@click.option("--data", "folder", help="Folder of the pools (default: BLAZEPOSER_DATA).")
+@click.option("--models", "models", type=click.Path(path_type=Path, file_okay=False),
+              help="Folder of blazeposer.tflite and blazeposer_float.tflite (default: models).")  # fmt: skip
+@click.option("--record", is_flag=True, help="Write the figures into the INT8 file's manifest.")
+def command(folder: str | None, models: Path | None, record: bool) -> None:
+    """Compare the detections of the INT8 and the float network with those of the original BlazeFace."""
+    int8 = (models or models_dir()) / "blazeposer.tflite"
+    found = measure(int8, data_folder(folder))
+    title = f"Detection: {TEST_POOL}, {SCENES} and {found.faceless_pictures} pictures without a face"
+    view = Table(title=title, caption=found.near.line())
+    for head in ("", *columns(found.boxed_faces)):
+        view.add_column(head, justify="right" if head else "left")
+    for name, row in found.figures.items():
+        view.add_row(name, *cells(row))
+    Console(width=160).print(view)
+    if record:
+        named = {name: asdict(row) for name, row in found.figures.items()}
+        counts = {"boxed_faces": found.boxed_faces, "faceless_pictures": found.faceless_pictures}
+        record_figures(int8, {"detection": {**named, "INT8_and_float": asdict(found.near), **counts}})
+
+
+def measure(int8: Path, data: Path) -> Measured:
+    """Run the file `int8` by the reference kernels, the float one beside it, and the original, on the data's folder."""
+    networks = {"float": open_network(int8.with_name("blazeposer_float.tflite"), "xnnpack"), "INT8": open_network(int8)}
+    runs: dict[str, Run] = {"BlazeFace": original(), **{name: item.outputs for name, item in networks.items()}}
+    poses, scenes, photos = read_dataset(TEST_POOL, data), read_dataset(SCENES, data), read_backgrounds(data, test=True)
+    outputs = {name: picture_outputs(run, poses, name) for name, run in runs.items()}
+    boxed = {name: detections(run, scenes, name) for name, run in runs.items()}
+    alarms = {name: false_alarms(run, photos, name) for name, run in runs.items()}
+    return Measured(
+        compare(outputs, poses, relative_landmarks(data, poses), boxed, alarms),
+        agreement(answers(outputs["INT8"], poses), answers(outputs["float"], poses), poses.rotations),
+        {least: count_labels(boxed["INT8"], least) for least in SIZES},
+        len(photos),
+    )
+
+
+def picture_outputs(run: Run, poses: Dataset, name: str) -> list[Outputs]:
+    """A network's outputs for each picture of a data set."""
+    return [run(clean_input(sample.load())) for sample in _track(poses.samples, f"{name}: {poses.name}")]
+
+
+def relative_landmarks(folder: Path, poses: Dataset) -> Floats:
+    """The 68 landmarks (n, 68, 2) of TEST_POOL's faces in fractions of their pictures."""
+    sizes = np.array([sample.load().shape[1::-1] for sample in poses.samples])
+    return read_pool(folder, TEST_POOL).landmarks / sizes[:, np.newaxis]

@@ -1,0 +1,178 @@
+"""Labelled pictures made harder, one condition at a time and level by level, as a camera's window shows them.
+
+Every picture is first brought to `SIDE` pixels, so that blur, noise and compression mean the same for all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from blazeposer.camera.sensor import WINDOW
+from blazeposer.core.contract import INPUT_SIZE
+from blazeposer.core.prepare import Image
+from blazeposer.core.rotation import Floats, rotation_from_angles, turn_rotation
+from blazeposer.evaluate.datasets import Sample
+from blazeposer.evaluate.peers.canonical import NOSE_TIP, load_canonical
+
+SIDE = WINDOW[2]
+"""Longer side of the pictures, pixels: that of a camera's window."""
+GAMMA = 2.2
+"""Light is a pixel's value to this power, near enough (sRGB)."""
+MASK = (176, 205, 222)
+"""Colour of a surgical mask."""
+MASK_TOP = 0.3
+"""Where it ends on the canonical face, whose nose has its tip at 0 and its root at 0.6."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A picture (h, w, 3) and its n faces: boxes (n, 4) x0, y0, x1, y1 in pixels, rotations (n, 3, 3)."""
+
+    picture: Image
+    boxes: Floats
+    rotations: Floats
+
+    def with_pixels(self, values: NDArray[np.floating]) -> Scene:
+        """The same scene in other colours, rounded and clipped."""
+        return replace(self, picture=np.round(values).clip(0, 255).astype(np.uint8))
+
+
+def scene_of(sample: Sample) -> Scene:
+    """A sample with poses, with `SIDE` pixels on its picture's longer side."""
+    assert sample.angles is not None
+    picture = sample.load()
+    height, width = picture.shape[:2]
+    scale = SIDE / max(height, width)
+    size = round(width * scale), round(height * scale)
+    resized = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    return Scene(np.asarray(resized, np.uint8), sample.boxes * scale, rotation_from_angles(sample.angles))
+
+
+Change = Callable[[Scene, float, np.random.Generator], Scene]
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What makes a picture harder, and how much."""
+
+    name: str
+    unit: str
+    """What `levels` are."""
+    levels: Sequence[float]
+    """From easy to hard."""
+    change: Change
+    from_plain: bool = True
+    """Whether pictures as they are come before the first level."""
+
+
+def smaller(scene: Scene, pixels: float, rng: np.random.Generator) -> Scene:
+    """The largest face with so many of the network's pixels on its longer side."""
+    scale = pixels * SIDE / INPUT_SIZE / (_largest(scene)[2:] - _largest(scene)[:2]).max()
+    if scale < 1:  # what sampling would leave out
+        scene = replace(scene, picture=np.asarray(cv2.GaussianBlur(scene.picture, (0, 0), 0.5 / scale), np.uint8))
+    return _moved(scene, np.eye(2) * scale)
+
+
+def blurred(scene: Scene, sigma: float, rng: np.random.Generator) -> Scene:
+    """Out of focus: a Gaussian of `sigma` pixels."""
+    return scene.with_pixels(np.asarray(cv2.GaussianBlur(scene.picture.astype(np.float32), (0, 0), sigma), np.float32))
+
+
+def noisy(scene: Scene, sigma: float, rng: np.random.Generator) -> Scene:
+    """Gaussian noise of `sigma` grey levels in every pixel and colour."""
+    return scene.with_pixels(scene.picture + rng.normal(0, sigma, scene.picture.shape))
+
+
+def darker(scene: Scene, stops: float, rng: np.random.Generator) -> Scene:
+    """Half the light for every stop, in 8 bits."""
+    return scene.with_pixels(scene.picture * 2 ** (-stops / GAMMA))
+
+
+def flatter(scene: Scene, contrast: float, rng: np.random.Generator) -> Scene:
+    """Differences from the mean colour, times `contrast`."""
+    mean = scene.picture.mean((0, 1))
+    return scene.with_pixels(mean + contrast * (scene.picture - mean))
+
+
+def compressed(scene: Scene, quality: float, rng: np.random.Generator) -> Scene:
+    """JPEG of a quality from 1 to 100."""
+    _, data = cv2.imencode(".jpg", scene.picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, round(quality)])
+    return replace(scene, picture=np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR_RGB), np.uint8))
+
+
+def turned(scene: Scene, degrees: float, rng: np.random.Generator) -> Scene:
+    """The picture turned about the largest face, either way."""
+    clockwise = degrees * rng.choice([-1, 1])
+    cos, sin = np.cos(np.radians(clockwise)), np.sin(np.radians(clockwise))
+    moved = _moved(scene, np.array([[cos, -sin], [sin, cos]]))  # y points down: clockwise on the screen
+    return replace(moved, rotations=turn_rotation(scene.rotations, clockwise))
+
+
+def patched(scene: Scene, share: float, rng: np.random.Generator) -> Scene:
+    """Something of the colour of the skin, a hand for one, over so much of each face's box, anywhere on it."""
+    picture = scene.picture.copy()
+    for box in scene.boxes:
+        middle, size = (box[:2] + box[2:]) / 2, box[2:] - box[:2]
+        halves = size * np.sqrt(share / np.pi)  # of an ellipse in the box's proportions
+        (x0, y0), (x1, y1) = np.clip(np.round([box[:2], box[2:]]).astype(int), 0, picture.shape[1::-1])
+        skin = np.median(scene.picture[y0:y1, x0:x1], axis=(0, 1)).tolist()
+        middle += rng.uniform(-1, 1, 2) * np.maximum(size / 2 - halves, 0)
+        cv2.ellipse(picture, (middle.tolist(), (2 * halves).tolist(), 0.0), skin, cv2.FILLED, cv2.LINE_AA)
+    return replace(scene, picture=picture)
+
+
+def masked(scene: Scene, level: float, rng: np.random.Generator) -> Scene:
+    """A surgical mask on each face, where the canonical face has nose, mouth and chin when turned as the label says."""
+    face, picture = load_canonical(), scene.picture.copy()
+    for box, rotation in zip(scene.boxes, scene.rotations, strict=True):
+        points = (face.points @ rotation.T)[:, :2] * [1, -1]
+        seen = points[face.landmarks]
+        points = box[:2] + (points - seen.min(0)) / np.ptp(seen, axis=0) * (box[2:] - box[:2])
+        below = points[face.points[:, 1] < face.points[NOSE_TIP, 1] + MASK_TOP]
+        outline = cv2.convexHull(np.round(below).astype(np.int32))
+        cv2.fillConvexPoly(picture, outline, MASK, cv2.LINE_AA)
+    return replace(scene, picture=picture)
+
+
+def grey(scene: Scene, level: float, rng: np.random.Generator) -> Scene:
+    """What a grey sensor sees."""
+    shades = cv2.cvtColor(scene.picture, cv2.COLOR_RGB2GRAY)
+    return replace(scene, picture=np.repeat(shades[..., None], 3, axis=2))
+
+
+def _largest(scene: Scene) -> Floats:
+    """The box (4,) of the largest face."""
+    return np.asarray(scene.boxes[np.prod(scene.boxes[:, 2:] - scene.boxes[:, :2], axis=1).argmax()])
+
+
+def _moved(scene: Scene, linear: Floats) -> Scene:
+    """A linear map (2, 2) of the picture with the largest face in the middle; beyond it lies its mean colour. Boxes
+    become those around the mapped ellipses in them."""
+    box = _largest(scene)
+    shift = SIDE / 2 - linear @ (box[:2] + box[2:]) / 2
+    plain = scene.picture.mean((0, 1)).tolist()
+    picture = cv2.warpAffine(scene.picture, np.column_stack([linear, shift]), (SIDE, SIDE), borderValue=plain)
+    middles = (scene.boxes[:, :2] + scene.boxes[:, 2:]) / 2 @ linear.T + shift
+    halves = np.sqrt(((scene.boxes[:, 2:] - scene.boxes[:, :2]) / 2) ** 2 @ np.square(linear).T)
+    return Scene(np.asarray(picture, np.uint8), np.hstack([middles - halves, middles + halves]), scene.rotations)
+
+
+CONDITIONS = (
+    Condition(
+        "face size", "longer side, pixels of the network's 128", (48, 40, 32, 24, 20, 16, 12), smaller, from_plain=False
+    ),
+    Condition("blur", f"standard deviation, pixels of {SIDE}", (1, 2, 3, 4, 6), blurred),
+    Condition("noise", "standard deviation, grey levels", (5, 10, 20, 30, 45), noisy),
+    Condition("darkness", "stops, half the light each", (1, 2, 3, 4, 5), darker),
+    Condition("contrast", "of the original", (0.5, 0.3, 0.2, 0.1, 0.05), flatter),
+    Condition("JPEG", "quality", (50, 25, 15, 8, 4), compressed),
+    Condition("turned picture", "degrees, either way", (15, 30, 45, 60, 90, 135, 180), turned),
+    Condition("covered", "share of the face's box under a patch", (0.1, 0.2, 0.3, 0.4, 0.5), patched),
+    Condition("mask", "worn", (1,), masked),
+    Condition("grey sensor", "used", (1,), grey),
+)

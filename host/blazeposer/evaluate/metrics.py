@@ -1,0 +1,276 @@
+"""How good a network is: recall of labelled faces, angle errors on the faces that it found, what its own estimate of
+these errors is worth, and the average precision of its detections.
+
+A labelled face is found if a detection with a score of at least 0.5 answers it under a `Rule`. Angle errors are plain
+absolute differences of degrees: no minimum over shifts by 180 or 360.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from blazeposer.core.contract import INPUT_SIZE, SCORE_THRESHOLD
+from blazeposer.core.decode import Face, decode, overlaps
+from blazeposer.core.rotation import geodesic_degrees
+
+MATCH_OVERLAP = 0.4
+PRECISION_OVERLAP = 0.5
+"""Least intersection over union of a right detection in the average precision (PASCAL VOC, WIDER FACE)."""
+PRECISION_SIZES = (0, 16, 24, 32)
+"""Average precision is given for labelled faces of at least so many pixels in the network's input."""
+YAW_RANGES = ((0, 30), (30, 60), (60, 99))
+MOST_FACES = 32
+"""Detections considered in one picture."""
+RELIABILITY_BINS = 10
+
+Floats = NDArray[np.float64]
+
+
+class Reliability(NamedTuple):
+    """Faces whose predicted error is about the same: mean predicted and mean actual error in degrees, and how many."""
+
+    expected: float
+    actual: float
+    faces: int
+
+
+@dataclass
+class Scores:
+    """Labels (n, 3) and predictions (n, 3) as yaw, pitch, roll in degrees, NaN where the face was not found, the
+    angle (n,) between the two rotations, and what the network expected of that angle (n,), degrees."""
+
+    labels: Floats
+    predicted: Floats
+    geodesic: Floats
+    expected: Floats
+
+    @property
+    def found(self) -> NDArray[np.bool_]:
+        return ~np.isnan(self.geodesic)
+
+    @property
+    def recall(self) -> float:
+        return _mean(self.found)
+
+    @property
+    def signed(self) -> Floats:
+        """Prediction minus label (found, 3) of yaw, pitch, roll."""
+        return (self.predicted - self.labels)[self.found]
+
+    @property
+    def errors(self) -> Floats:
+        """Absolute differences (found, 3) of yaw, pitch, roll."""
+        return np.abs(self.signed)
+
+    @property
+    def mean(self) -> float:
+        """MAE on detected faces: the mean of the three angles' mean absolute errors."""
+        return _mean(self.errors)
+
+    @property
+    def mean_geodesic(self) -> float:
+        """Mean angle between predicted and labelled rotation on detected faces."""
+        return _mean(self.geodesic[self.found])
+
+    def within(self, low: float, high: float) -> Scores:
+        """The faces whose labelled |yaw| is in [low, high)."""
+        yaw = np.abs(self.labels[:, 0])
+        return self.of((yaw >= low) & (yaw < high))
+
+    def surest(self, share: float = 0.5) -> Scores:
+        """The share of the found faces whose predicted error is smallest; all that tie with the last are in."""
+        if not self.found.any():
+            return self
+        limit = np.quantile(self.expected[self.found], share, method="inverted_cdf")
+        return self.of(self.expected <= limit)
+
+    def refusing(self, kept: int) -> Scores:
+        """The same as if all found faces but the `kept` surest had been refused; of those that tie, the first stay."""
+        found = np.flatnonzero(self.found)
+        refused = found[np.argsort(self.expected[found], kind="stable")][kept:]
+        predicted, geodesic = self.predicted.copy(), self.geodesic.copy()
+        predicted[refused], geodesic[refused] = np.nan, np.nan
+        return Scores(self.labels, predicted, geodesic, self.expected)
+
+    @property
+    def ranking(self) -> float:
+        """Mean geodesic error of the surest half over that of all: 1 where the prediction tells nothing."""
+        return self.surest().mean_geodesic / self.mean_geodesic if self.mean_geodesic else float("nan")
+
+    def reliability(self, bins: int = RELIABILITY_BINS) -> list[Reliability]:
+        """Found faces in order of their predicted error, in bins of about equal count."""
+        found = np.flatnonzero(self.found)
+        order = found[np.argsort(self.expected[found], kind="stable")]
+        parts = [part for part in np.array_split(order, bins) if len(part)]
+        return [Reliability(_mean(self.expected[part]), _mean(self.geodesic[part]), len(part)) for part in parts]
+
+    def interval(self, rounds: int = 2000, seed: int = 0) -> tuple[float, float]:
+        """Bootstrap 95 % interval of `mean` over faces."""
+        errors = self.errors.mean(axis=1)
+        if not len(errors):
+            return float("nan"), float("nan")
+        rng = np.random.default_rng(seed)
+        means = [errors[rng.integers(0, len(errors), len(errors))].mean() for _ in range(rounds)]
+        low, high = np.percentile(means, [2.5, 97.5])
+        return float(low), float(high)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Figures for a manifest, a log or a report; degrees, rounded to hundredths, None where nothing was found."""
+        yaw, pitch, roll = (rounded(_mean(column)) for column in self.errors.T)
+        surest = self.surest()
+        return {
+            "faces": len(self.labels),
+            "found": int(self.found.sum()),
+            "recall": rounded(self.recall, 4),
+            "mae": {"yaw": yaw, "pitch": pitch, "roll": roll, "mean": rounded(self.mean)},
+            "interval": [rounded(value) for value in self.interval()],
+            "mae_by_yaw": {f"{low}-{high}": rounded(self.within(low, high).mean) for low, high in YAW_RANGES},
+            "geodesic": rounded(self.mean_geodesic),
+            "surest_half": {
+                "mae": rounded(surest.mean),
+                "geodesic": rounded(surest.mean_geodesic),
+                "ranking": rounded(self.ranking),
+            },
+        }
+
+    def line(self) -> str:
+        """One line for a log."""
+        yaw, pitch, roll = (_mean(column) for column in self.errors.T)
+        parts = " / ".join(f"{self.within(low, high).mean:.2f}" for low, high in YAW_RANGES)
+        return (
+            f"MAE {self.mean:.2f} (yaw {yaw:.2f} pitch {pitch:.2f} roll {roll:.2f}; by |yaw| {parts}), "
+            f"geodesic {self.mean_geodesic:.2f}, ranking {self.ranking:.2f}, "
+            f"recall {self.recall:.3f} of {len(self.labels)}"
+        )
+
+    def of(self, keep: NDArray[np.bool_]) -> Scores:
+        """Some of the faces."""
+        return Scores(self.labels[keep], self.predicted[keep], self.geodesic[keep], self.expected[keep])
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Which detection answers a label's box (x0, y0, x1, y1 as fractions of the side), and how that is said."""
+
+    text: str
+    choose: Callable[[Sequence[Face], Floats], Face | None]
+
+
+def match(faces: Sequence[Face], box: Floats) -> Face | None:
+    """The detection that overlaps a label's box (x0, y0, x1, y1 as fractions of the side) most, if it does enough."""
+    if not faces:
+        return None
+    overlap = overlaps(_middle_size(box), middle_boxes(faces))
+    best = int(np.argmax(overlap))
+    return faces[best] if overlap[best] > MATCH_OVERLAP else None
+
+
+def nearest(faces: Sequence[Face], box: Floats) -> Face | None:
+    """The detection whose middle is nearest to that of a label's box, if it lies inside the ellipse in that box."""
+    if not faces:
+        return None
+    middle_size = _middle_size(box)
+    distances = np.linalg.norm((middle_boxes(faces)[:, :2] - middle_size[:2]) / (middle_size[2:] / 2), axis=1)
+    best = int(np.argmin(distances))
+    return faces[best] if distances[best] < 1 else None
+
+
+OVERLAP = Rule(f"best overlap with the label's box above {MATCH_OVERLAP} IoU", match)
+
+
+def find(outputs: Sequence[NDArray[np.floating]], box: Floats, rule: Rule = OVERLAP) -> Face | None:
+    """The detection that answers a label's box, from the network's dequantized outputs; see `decode` and `Rule`."""
+    return rule.choose(decode(outputs, SCORE_THRESHOLD, MOST_FACES), box)
+
+
+def score(found: Sequence[Face | None], rotations: Floats, labels: Floats) -> Scores:
+    """Scores of one detection (or None) a labelled face; rotations (n, 3, 3) and labels (n, 3) are the truth."""
+    predicted = np.full((len(found), 3), np.nan)
+    geodesic, expected = np.full((2, len(found)), np.nan)
+    for index, face in enumerate(found):
+        if face is not None:
+            predicted[index] = face.angles
+            geodesic[index] = geodesic_degrees(face.rotation, rotations[index])
+            expected[index] = face.error
+    return Scores(labels, predicted, geodesic, expected)
+
+
+@dataclass(frozen=True)
+class Detections:
+    """All that was found in one picture, of any score, and its labels; lengths are fractions of the side."""
+
+    faces: Sequence[Face]
+    boxes: Floats
+    """(n, 4) x0, y0, x1, y1."""
+    ignored: NDArray[np.bool_]
+    """(n,) labels that are neither to be found nor wrong to find."""
+
+    def judged(self, least: float) -> tuple[list[tuple[float, bool]], int]:
+        """(score, right) of every detection that counts, and how many labels do: those not ignored whose box has in
+        the input the area of a square of at least `least` pixels a side.
+
+        PASCAL VOC's rule: a detection is judged by the label that it overlaps most, right if by at least 0.5 and as the
+        first, in order of score, to do so; one whose label does not count does not count either.
+        """
+        sides = np.sqrt(np.prod(np.maximum(self.boxes[:, 2:] - self.boxes[:, :2], 0), axis=1)) * INPUT_SIZE
+        counts = ~self.ignored & (sides >= least)
+        labels = np.array([_middle_size(box) for box in self.boxes]).reshape(-1, 4)
+        taken: set[int] = set()
+        judged = []
+        for face, box in sorted(
+            zip(self.faces, middle_boxes(self.faces), strict=True), key=lambda item: -item[0].score
+        ):
+            overlap = overlaps(box, labels)
+            best = int(np.argmax(overlap)) if len(labels) else -1
+            hit = best >= 0 and overlap[best] >= PRECISION_OVERLAP
+            if hit and not counts[best]:
+                continue
+            judged.append((face.score, hit and best not in taken))
+            if hit:
+                taken.add(best)
+        return judged, int(counts.sum())
+
+
+def average_precision(pictures: Sequence[Detections], least: float = 0) -> float:
+    """Area under the curve of precision over recall, 0 to 1, each precision raised to the best at any higher recall
+    (PASCAL VOC from 2010 on, "all points"); NaN without labels."""
+    judged = [picture.judged(least) for picture in pictures]
+    labels = sum(count for _, count in judged)
+    pairs = np.array([pair for some, _ in judged for pair in some], np.float64).reshape(-1, 2)
+    if not labels:
+        return float("nan")
+    right = pairs[np.argsort(-pairs[:, 0], kind="stable"), 1]
+    hits = np.cumsum(right)
+    precision = np.maximum.accumulate((hits / np.arange(1, len(hits) + 1))[::-1])[::-1]
+    return float((precision * right).sum() / labels)
+
+
+def count_labels(pictures: Sequence[Detections], least: float = 0) -> int:
+    """Labelled faces that `average_precision` counts."""
+    return sum(picture.judged(least)[1] for picture in pictures)
+
+
+def rounded(value: float, digits: int = 2) -> float | None:
+    """For JSON, which knows no NaN."""
+    return None if np.isnan(value) else round(float(value), digits)
+
+
+def _mean(values: NDArray[Any]) -> float:
+    """The mean, NaN of nothing."""
+    return float(values.mean()) if values.size else float("nan")
+
+
+def _middle_size(box: Floats) -> Floats:
+    """cx, cy, w, h of x0, y0, x1, y1."""
+    return np.concatenate([(box[:2] + box[2:]) / 2, box[2:] - box[:2]])
+
+
+def middle_boxes(faces: Sequence[Face]) -> Floats:
+    """(n, 4) cx, cy, w, h of detections."""
+    boxes = [(x + w / 2, y + h / 2, w, h) for x, y, w, h in (face.box for face in faces)]
+    return np.array(boxes, np.float64).reshape(-1, 4)

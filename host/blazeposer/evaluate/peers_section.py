@@ -1,0 +1,108 @@
+"""How accurate BlazePoser and its peers are on the same labelled faces, found by the same rule."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+
+from blazeposer.core.contract import ANGLES, SCORE_THRESHOLD
+from blazeposer.core.decode import Face
+from blazeposer.evaluate.bench import MOST_FACES, Times, measure, one_thread, size_text, time_section
+from blazeposer.evaluate.datasets import Dataset
+from blazeposer.evaluate.metrics import YAW_RANGES, Scores, score
+from blazeposer.evaluate.peers import Peer
+from blazeposer.evaluate.peers.mediapipe import LEAST_MESH_SCORE, MediaPipe
+from blazeposer.evaluate.report import Section, Table
+
+TIMED = 60
+"""Pictures of the data set that times are taken of."""
+UNREFUSED = ", none refused"
+REFUSING = ", as many refused"
+NOTES = f"""\
+Degrees, means of absolute differences on found faces. A face is found if the best overlapping detection with a score of
+at least {SCORE_THRESHOLD} overlaps the label's box enough: one rule for all. Who finds fewer faces leaves out hard
+ones: "shared" is on the faces that all found. MediaPipe refuses faces whose mesh it doubts (below {LEAST_MESH_SCORE});
+its second row is without that. BlazePoser refuses none, but says how far it expects to be off: its second row keeps as
+many faces as MediaPipe, those of which it is surest. BlazePoser's figures by the reference kernels (`blazeposer
+evaluate`) differ by hundredths. Signs, axes and zero of each peer are converted by functions that tests/test_peers.py
+tests."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Scores of several systems on the same faces, by their names."""
+
+    scores: dict[str, Scores]
+
+    @property
+    def shared(self) -> dict[str, Scores]:
+        """The same on the faces that all of them found."""
+        found = np.all([scores.found for scores in self.scores.values()], axis=0)
+        return {name: scores.of(found) for name, scores in self.scores.items()}
+
+
+def compare(systems: Sequence[Peer], dataset: Dataset) -> Comparison:
+    """Scores of `systems` on every face of a data set with poses; each sees the whole picture, padded to a square."""
+    found: dict[str, list[Face | None]] = {system.name: [] for system in systems}
+    for sample in track(dataset.samples, description=dataset.name, console=Console(stderr=True)):
+        picture = sample.load()
+        for system in systems:
+            faces = system(picture)
+            found[system.name] += [dataset.rule.choose(faces, box) for box in sample.boxes]
+    return Comparison({name: score(faces, dataset.rotations, dataset.angles) for name, faces in found.items()})
+
+
+def accuracy_section(systems: Sequence[Peer], times: Times, dataset: Dataset) -> Section:
+    """Accuracy, recall, size and time side by side, then what the errors consist of; BlazePoser is the first system and
+    MediaPipe the second."""
+    unrefused = MediaPipe(MOST_FACES, least_score=0)
+    unrefused.name += UNREFUSED
+    comparison = compare([*systems, unrefused], dataset)
+    shared = comparison.shared
+    faces = len(next(iter(shared.values())).labels)
+
+    head = ["", "networks", "time in all", "recall", "MAE", f"MAE, {faces} shared", "geodesic"]
+    rows = []
+    for system, (in_all, _) in zip(systems, times.medians(), strict=True):
+        scores = comparison.scores[system.name]
+        figures = (scores.mean, shared[system.name].mean, scores.mean_geodesic)
+        row = [system.name, size_text(system), f"{in_all:.2f} ms", f"{scores.recall:.4f}"]
+        rows.append(row + [_text(value) for value in figures])
+    ours, mediapipe, *_ = comparison.scores.items()
+    surest = ours[1].refusing(int(mediapipe[1].found.sum()))
+    detailed = {ours[0]: ours[1], ours[0] + REFUSING: surest, **comparison.scores}
+    return Section(
+        f"Accuracy on {dataset.name}",
+        [Table(head, rows, "Side by side"), _details(detailed), NOTES],
+        data={name: scores.as_dict() for name, scores in detailed.items()},
+    )
+
+
+def peers_section(systems: Sequence[Peer], dataset: Dataset) -> Section:
+    """BlazePoser and its peers, as `bench.open_systems` gives them, on a data set, for a report."""
+    chosen = np.unique(np.linspace(0, len(dataset.samples) - 1, TIMED).round().astype(int))
+    pictures = [dataset.samples[index].load() for index in chosen.tolist()]
+    with one_thread():
+        times = measure(systems, pictures, 1)
+        accuracy = accuracy_section(systems, times, dataset)
+    time = time_section(systems, times, pictures)
+    data = {"accuracy": accuracy.data, "milliseconds": time.data}
+    return Section(f"Beside its peers: {dataset.name}", [*accuracy.parts, *time.parts], data=data)
+
+
+def _details(scores: dict[str, Scores]) -> Table:
+    ranges = [f"|yaw| {low}-{high}" for low, high in YAW_RANGES]
+    rows = []
+    for name, row in scores.items():
+        figures = [row.mean, *row.errors.mean(0).tolist(), *(row.within(*limits).mean for limits in YAW_RANGES)]
+        found = f"{row.found.sum()} of {len(row.labels)}"
+        rows.append([name, found, f"{row.recall:.4f}", *(_text(value) for value in (*figures, row.mean_geodesic))])
+    return Table(["", "found", "recall", "MAE", *ANGLES, *ranges, "geodesic"], rows, "By angle and by |yaw|")
+
+
+def _text(value: float) -> str:
+    return "-" if np.isnan(value) else f"{value:.2f}"

@@ -1,0 +1,208 @@
+"""The plots of a report, each a figure of one set of scores. No picture of a data set is drawn."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, ParamSpec
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Polygon
+from matplotlib.ticker import MultipleLocator, PercentFormatter
+from numpy.typing import NDArray
+
+from blazeposer.core.contract import ANGLES
+from blazeposer.core.rotation import rotation_from_angles
+from blazeposer.evaluate.metrics import Floats, Scores
+
+ANGLE_COLORS = dict(zip(ANGLES, ("#0072b2", "#d55e00", "#009e73"), strict=True))
+"""Of Okabe and Ito's palette, which colour-blind people can tell apart; so are the two below."""
+LABELLED, PREDICTED = "#56616b", "#e69f00"
+INK, FAINT = "#222222", "#b8bec4"
+BIN = 10
+"""Degrees of a labelled angle that are averaged into one point."""
+FEWEST = 5
+"""Faces without which a point is not drawn."""
+SHOWN_ERROR = 30.0
+"""Degrees, the right end of the cumulative plot."""
+WORST = 12
+_HALF = np.array([0.45, 0.58, 0.5])
+"""Half the width, height and depth of the box that stands for a head."""
+
+STYLE: Any = {  # matplotlib types each of its 300 keys
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.edgecolor": FAINT,
+    "axes.labelcolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#e8eaed",
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "legend.frameon": False,
+    "lines.linewidth": 1.8,
+    "figure.constrained_layout.use": True,
+    "svg.hashsalt": "blazeposer",  # the same figure gives the same file
+}
+
+P = ParamSpec("P")
+
+
+def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """A function that draws a figure, so that it does so in the reports' style."""
+
+    @wraps(draw)
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        with mpl.rc_context(STYLE):
+            return draw(*args, **kwargs)
+
+    return drawn
+
+
+def render(figure: Figure, suffix: str = ".svg") -> bytes:
+    """The bytes of an SVG or PNG file, the same for the same figure."""
+    buffer = io.BytesIO()
+    with mpl.rc_context(STYLE):
+        date = {"Date": None} if suffix == ".svg" else None
+        date = {"Date": None} if suffix == ".svg" else None
+        figure.savefig(buffer, format=suffix.removeprefix("."), dpi=150, metadata=date)
+    return buffer.getvalue()
+
+
+@styled
+def error_by_yaw(scores: Scores) -> Figure:
+    """Mean absolute errors over the labelled yaw, the errors of single faces, and how many faces there are."""
+    figure = Figure(figsize=(7.5, 4.2))
+    above, axes = figure.subplots(2, 1, sharex=True, height_ratios=(1, 5))
+    edges = np.arange(-100.0, 101.0, BIN)
+    yaw = scores.labels[scores.found, 0]
+    above.hist(scores.labels[:, 0], edges, color=FAINT, rwidth=0.9)
+    above.set_ylabel("faces")
+    above.grid(False)
+    means = scores.errors.mean(axis=1)
+    axes.plot(yaw, means, ".", color=FAINT, markersize=3, rasterized=True, label="one face (mean of three angles)")
+    middles, bins = _bins(yaw, edges)
+    for index, (angle, color) in enumerate(ANGLE_COLORS.items()):
+        axes.plot(middles, [scores.errors[part, index].mean() for part in bins], color=color, label=angle)
+    geodesic = scores.geodesic[scores.found]
+    axes.plot(middles, [geodesic[part].mean() for part in bins], "--", color=INK, label="geodesic")
+    drawn = np.concatenate([np.asarray(line.get_ydata(), np.float64) for line in axes.get_lines()[1:]])
+    top = np.concatenate([drawn, [np.percentile(means, 99)]]).max()
+    axes.set(xlim=(-100, 100), ylim=(0, 1.1 * top), xlabel="labelled yaw, degrees", ylabel="absolute error, degrees")
+    axes.xaxis.set_major_locator(MultipleLocator(30))
+    figure.legend(loc="outside upper center", ncols=5, fontsize=8)
+    return figure
+
+
+@styled
+def cumulative(scores: Scores) -> Figure:
+    """Share of all labelled faces, found or not, whose error is at most so much."""
+    figure = Figure(figsize=(7.5, 3.6))
+    axes = figure.subplots()
+    rows = [(name, scores.errors[:, i], color, "-") for i, (name, color) in enumerate(ANGLE_COLORS.items())]
+    rows += [("geodesic", scores.geodesic[scores.found], INK, "--")]
+    share = np.arange(1, scores.found.sum() + 1) / len(scores.labels)
+    for name, errors, color, line in rows:
+        axes.step(np.sort(errors), share, where="post", color=color, linestyle=line, label=name)
+    axes.axhline(scores.recall, color=FAINT, linewidth=1, zorder=0, label=f"found ({scores.recall:.1%})")
+    axes.set(
+        xlim=(0, SHOWN_ERROR), ylim=(0, 1.02), xlabel="absolute error, degrees", ylabel="share of all labelled faces"
+    )
+    axes.yaxis.set_major_formatter(PercentFormatter(1))
+    axes.legend(loc="lower right")
+    return figure
+
+
+@styled
+def bias(scores: Scores) -> Figure:
+    """Prediction minus label over the label, for each angle: median, and the middle 80 of 100 faces."""
+    figure = Figure(figsize=(7.5, 3.0))
+    edges = np.arange(-100.0, 101.0, BIN)
+    rows = zip(figure.subplots(1, 3, sharey=True), ANGLE_COLORS.items(), strict=True)
+    spans = [1.0]
+    for index, (axes, (angle, color)) in enumerate(rows):
+        signed = scores.signed[:, index]
+        middles, bins = _bins(scores.labels[scores.found, index], edges)
+        low, median, high = np.array([np.percentile(signed[part], (10, 50, 90)) for part in bins]).reshape(-1, 3).T
+        axes.fill_between(middles, low, high, color=color, alpha=0.18, linewidth=0)
+        axes.plot(middles, median, "o-", color=color, markersize=3)
+        axes.axhline(0, color=INK, linewidth=0.8)
+        axes.set(title=angle, xlabel="label, degrees")
+        axes.xaxis.set_major_locator(MultipleLocator(30))
+        spans += [*np.abs(low), *np.abs(high)]
+        if index == 0:
+            axes.set_ylabel("prediction minus label, degrees")
+    limit = 1.08 * max(spans)
+    axes.set_ylim(-limit, limit)
+    return figure
+
+
+@styled
+def reliability(scores: Scores) -> Figure:
+    """Actual against predicted error in bins of equal count: on the diagonal the prediction is right."""
+    figure = Figure(figsize=(4.6, 4.2))
+    axes = figure.subplots()
+    bins = scores.reliability()
+    expected, actual = (np.array([getattr(part, name) for part in bins]) for name in ("expected", "actual"))
+    limit = 1.1 * max(expected.max(), actual.max())
+    axes.plot((0, limit), (0, limit), color=FAINT, linewidth=1, label="as predicted")
+    axes.plot(expected, actual, "o-", color=ANGLE_COLORS["yaw"], markersize=5, label="measured")
+    axes.legend(loc="lower right")
+    axes.set(xlim=(0, limit), ylim=(0, limit), aspect="equal")
+    axes.set(xlabel="predicted error, degrees (mean of a bin)", ylabel="actual geodesic error, degrees (mean)")
+    title = f"about {bins[0].faces} faces a point; surest half: {scores.ranking:.2f} of the mean error"
+    axes.set_title(title, fontsize=8.5, weight="normal")
+    return figure
+
+
+@styled
+def worst_cases(scores: Scores, names: Sequence[str]) -> Figure:
+    """The faces with the largest geodesic errors, labelled and predicted pose drawn as heads."""
+    errors = np.where(scores.found, scores.geodesic, -1)
+    order = np.argsort(-errors, kind="stable")[: min(WORST, int(scores.found.sum()))]
+    columns = min(4, len(order))
+    rows = -(-len(order) // columns)
+    figure = Figure(figsize=(7.5, 0.4 + 2.1 * rows))
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes in grid:
+        axes.set_axis_off()
+    for axes, face in zip(grid, order, strict=False):
+        for angles, color in ((scores.labels[face], LABELLED), (scores.predicted[face], PREDICTED)):
+            _draw_head(axes, rotation_from_angles(angles), color)
+        axes.set(xlim=(-1.05, 1.05), ylim=(-0.98, 0.92), aspect="equal")
+        axes.set_title(f"{names[face]}: {scores.geodesic[face]:.0f}°", fontsize=7.5, loc="center", pad=2)
+        for y, angles, color in ((-0.04, scores.labels[face], LABELLED), (-0.15, scores.predicted[face], PREDICTED)):
+            text = "  ".join(f"{value:+.0f}" for value in angles)
+            axes.text(0.5, y, text, transform=axes.transAxes, ha="center", fontsize=7.5, color=color, weight="bold")
+    handles = [Polygon([(0, 0)], color=color, alpha=0.6) for color in (LABELLED, PREDICTED)]
+    texts = ["labelled: yaw, pitch, roll", "predicted"]
+    figure.legend(handles, texts, loc="outside upper left", ncols=2, fontsize=8)
+    return figure
+
+
+def _bins(values: Floats, edges: Floats) -> tuple[list[float], list[NDArray[np.intp]]]:
+    """Middles of the bins that hold enough values, and the indices of these."""
+    number = np.digitize(values, edges)
+    full = [index for index in range(1, len(edges)) if (number == index).sum() >= FEWEST]
+    return [float(edges[i - 1] + edges[i]) / 2 for i in full], [np.flatnonzero(number == i) for i in full]
+
+
+def _draw_head(axes: Axes, rotation: Floats, color: str) -> None:
+    """A box turned as a head is, seen as in the picture: its front filled, a nose from the middle of it."""
+    for axis in range(3):
+        for sign in (-1, 1):
+            corners = np.roll([(sign, a, b) for a, b in ((-1, -1), (1, -1), (1, 1), (-1, 1))], axis, axis=1)
+            if sign * rotation[2, axis] > 0:  # the other sides are behind
+                is_front = (axis, sign) == (2, 1)
+                outline = (corners * _HALF @ rotation.T)[:, :2]
+                axes.add_patch(Polygon(outline, facecolor=color, alpha=0.45 if is_front else 0.1))
+                axes.add_patch(Polygon(outline, fill=False, edgecolor=color, linewidth=1.2))
+    nose = np.array([(0, 0, 1), (0, -0.2, 1.8)]) * _HALF @ rotation.T
+    axes.plot(nose[:, 0], nose[:, 1], color=color, linewidth=2.6, solid_capstyle="round")

@@ -1,0 +1,183 @@
+"""The board's own code: pictures go to a camera, real or virtual, and raw outputs and faces come back.
+
+They come through the serial port in base64, a few kilobytes at a time, so that they find room beside the network in the
+smallest camera, and nothing is written to its flash.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from blazeposer.camera import VirtualCamera
+from blazeposer.core.contract import ANGLES, GRIDS, INPUT_SIZE, OUTPUTS, ROTATION_VALUES
+from blazeposer.core.decode import Face, decode
+from blazeposer.core.errors import PortError
+from blazeposer.core.prepare import Image, to_rgb565
+from blazeposer.core.resources import board_dir
+from blazeposer.core.rotation import rotation_from_angles
+from blazeposer.deploy.bundle import MODEL
+from blazeposer.deploy.camera import Camera, script
+from blazeposer.evaluate.report import Section
+from blazeposer.evaluate.validate.compare import Limits, Raw, Seen, compare
+from blazeposer.openmv.mpremote import mpremote
+from blazeposer.openmv.ports import Port
+from blazeposer.tflite.interpreter import dequantized
+
+PART = 4096
+"""Bytes of a picture that are sent at a time."""
+MODELS = tuple(f"{store}/{MODEL}" for store in ("/rom", "/sdcard", "/flash"))
+"""Where main.py looks for the network."""
+PIXELS, DEGREES = (1e-3, 1e-3, 1e-3), (1e-2, 1e-2, 1e-2)
+"""How far the board's decoder may be from the host's: median, 95th percentile, worst."""
+DECODER_LIMITS = Limits(
+    "The board calculates boxes in whole numbers of 2^-20 pixels, and angles in floating point.",
+    pixels=PIXELS,
+    degrees=DEGREES,
+)
+DECODER_TITLE = "Decoder: board/blazeposer.py / host, every anchor"
+_SIZES = [int(np.prod(output.shape)) for output in OUTPUTS]
+# Of the decoder's own test: quantization as a real file has it, and yaw, pitch, roll of each sign and size.
+QUANTIZATION = ((0.3, -36), (0.063, 0), (0.063, 0), (0.7, -46), (0.0126, 0), (0.0126, 0), (0.016, -128), (0.016, -128))
+ANGLE_CASES = [(yaw, pitch, roll) for yaw in (-75, -20, 35) for pitch in (-30, 0, 25) for roll in (-50, 0, 15)]
+
+
+@contextmanager
+def virtual_camera(model: Path | None = None) -> Iterator[Camera]:
+    """A virtual camera with the decoder and perhaps a network on it. Raises BlazePoserError where it cannot run."""
+    with VirtualCamera([np.zeros((8, 8, 3), np.uint8)]) as camera:
+        copies = {"blazeposer.py": board_dir() / "blazeposer.py"} | ({MODEL: model} if model else {})
+        commands = [
+            word for name, source in copies.items() for word in ("+", "fs", "cp", str(source), f":/flash/{name}")
+        ]
+        mpremote(camera.port, *commands[1:])
+        yield Camera(Port(camera.port, virtual=True))
+
+
+def see(camera: Camera, pictures: Sequence[Image], advance: Callable[[], None] = lambda: None) -> Seen:
+    """What a camera with our network and scripts on it makes of pictures (128, 128, 3), which it gets as RGB565.
+
+    `advance` is called after each. Raises PortError.
+    """
+    sources = [script("pictures.py", SIDE=INPUT_SIZE, MODELS=MODELS)]
+    for picture in pictures:
+        data = to_rgb565(picture)
+        parts = [base64.b64encode(data[start : start + PART]).decode() for start in range(0, len(data), PART)]
+        sources += [f"put({part!r})" for part in parts]
+        sources[-1] += "\nsee()"
+    seen = Seen([], [])
+    received, garbled = bytearray(), []
+
+    def said(line: str) -> None:
+        try:
+            if line.startswith("["):
+                faces = [_face(values, INPUT_SIZE) for values in json.loads(line)]
+                seen.raw.append(_outputs(bytes(received)))
+                seen.faces.append(faces)
+                received.clear()
+                advance()
+            elif line:
+                received.extend(binascii.a2b_base64(line, strict_mode=True))
+        except (ValueError, TypeError):  # perhaps the beginning of a complaint, which mpremote passes on at its end
+            garbled.append(line)
+
+    try:
+        camera.run_scripts(sources, said)
+    except PortError as error:
+        if "no file " in str(error) or "ImportError" in str(error):
+            raise PortError(f"{camera.port.device} has no BlazePoser on it: run `blazeposer deploy` first") from error
+        raise
+    if garbled or len(seen.faces) != len(pictures):
+        raise PortError(
+            f"{camera.port.device} sent what is no answer: check the cable, close OpenMV IDE, run the command again"
+        )
+    return seen
+
+
+def decoded_on(camera: Camera, advance: Callable[[], None] = lambda: None) -> list[list[Face]]:
+    """Faces of a camera's decoder if one anchor after the other sees one; `advance` as in `see`. Raises PortError."""
+    scales, zeros = zip(*QUANTIZATION, strict=True)
+    source = script("anchors.py", SCALES=scales, ZEROS=zeros, SIZES=_SIZES, ROTATIONS=_rotation_levels())
+    faces: list[list[Face]] = []
+
+    def said(line: str) -> None:
+        faces.append([_face(values, 1) for values in json.loads(line)])
+        advance()
+
+    camera.run_scripts([source], said)
+    return faces
+
+
+def decoded_here() -> list[list[Face]]:
+    """The same faces by the host's decoder."""
+    raw = [np.zeros(output.shape, np.int8) for output in OUTPUTS]
+    index = {output.name: number for number, output in enumerate(OUTPUTS)}
+    rotations = _rotation_levels()
+    faces, anchor = [], 0
+    for grid in GRIDS:
+        raw[index[f"scores_{grid.side}"]][:] = -128
+    for grid in GRIDS:
+        scores, regressors, six, errors = (
+            raw[index[f"{kind}_{grid.side}"]][0] for kind in ("scores", "regressors", "rotation", "error")
+        )
+        for row in range(grid.count):
+            scores[row] = 127
+            regressors[row] = [40 if i in (2, 3) else (7 * anchor + 13 * i) % 41 - 20 for i in range(16)]
+            six[row // grid.anchors] = rotations[anchor % len(rotations)]
+            errors[row // grid.anchors] = anchor % 200 - 100
+            faces.append(decode(dequantized(raw, QUANTIZATION)))
+            scores[row] = -128
+            anchor += 1
+    return faces
+
+
+def decoder_section(advance: Callable[[], None] = lambda: None) -> Section:
+    """Board, in the virtual camera's MicroPython, and host on the same outputs, in which one anchor after the other
+    sees a face. `advance` as in `see`. Raises BlazePoserError."""
+    here = decoded_here()
+    with virtual_camera() as camera:
+        there = decoded_on(camera, advance)
+    difference = compare(Seen([], here), Seen([], there))
+    breaches = difference.breaches(DECODER_LIMITS)
+    cases = f"{len(here)} anchors, {len(ANGLE_CASES)} head poses, no network"
+    finding = "; ".join(breaches) or "All faces are the same"
+    if breaches:
+        finding += f"; most at anchor {difference.order[0]}"
+    return Section(
+        DECODER_TITLE,
+        [f"{finding} ({cases}).", f"Tolerance: {DECODER_LIMITS}. {DECODER_LIMITS.reason}"],
+        "failed" if breaches else "passed",
+        {"breaches": breaches, "anchor": difference.order[0] if breaches else None},
+    )
+
+
+def _rotation_levels() -> list[list[int]]:
+    """Levels of the six rotation values of ANGLE_CASES."""
+    scale, zero_point = QUANTIZATION[4]
+    six = rotation_from_angles(ANGLE_CASES)[:, :2].reshape(-1, ROTATION_VALUES)
+    return np.asarray((six / scale).round() + zero_point, int).tolist()
+
+
+def _outputs(data: bytes) -> Raw:
+    if len(data) != sum(_SIZES):
+        raise ValueError("a part is missing")
+    parts = np.split(np.frombuffer(data, np.int8), np.cumsum(_SIZES)[:-1])
+    return [part.reshape(output.shape) for part, output in zip(parts, OUTPUTS, strict=True)]
+
+
+def _face(values: Sequence[Any], side: int) -> Face:
+    """A face of the camera, whose lengths are pixels of a picture of this side."""
+    box, score, keypoints, angles, error = values
+    if len(angles) != len(ANGLES):
+        raise ValueError("not a face")
+    points: NDArray[np.float64] = np.array(keypoints, np.float64) / side
+    x, y, w, h = (float(value) / side for value in box)
+    return Face((x, y, w, h), float(score), points, rotation_from_angles(angles), float(error))

@@ -1,0 +1,227 @@
+"""Golden vectors: pictures, what the INT8 network makes of them, and what the decoder makes of that.
+
+    models/blazeposer_golden/golden.json   all values but the raw outputs
+    models/blazeposer_golden/NAME.png      the 128 x 128 pixels that go into the network
+    models/blazeposer_golden/NAME.bin      the eight raw int8 outputs in contract order
+
+docs/golden.md says how to use them. `blazeposer quantize` writes them beside the network, and so does
+`python -m blazeposer.evaluate.validate.golden [MODEL]`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+
+from blazeposer.core.contract import INPUT_SIZE, OUTPUTS
+from blazeposer.core.decode import Face, decode
+from blazeposer.core.errors import InputError, ModelError
+from blazeposer.core.prepare import Image, camera_input
+from blazeposer.core.resources import default_model
+from blazeposer.deploy import selftest
+from blazeposer.evaluate.report import Section, Table
+from blazeposer.evaluate.validate.layers import Layers, Trace
+from blazeposer.media.output import make_folder, write_image
+from blazeposer.media.sources import read_image
+from blazeposer.scene.sequence import frames
+from blazeposer.tflite.interpreter import Network, dequantized, open_network
+
+SUFFIX = "_golden"
+"""Of the folder beside the network, after its name."""
+TITLE = "Golden vectors / the INT8 file and the host's decoder"
+FACE_DIGITS = 3
+"""Of pixels and degrees in a stored face."""
+FACE_TOLERANCE = 2e-3
+_FILE = "golden.json"
+_FRAMES = {"turned": 18, "raised": 29, "tilted": 50, "group": 107}
+"""Frames of the demo: yaw -35, pitch 20, roll -30 degrees; three people."""
+_REMAKE = "make them with `python -m blazeposer.evaluate.validate.golden MODEL`"
+
+Sums = dict[str, tuple[int, int]]
+"""Layer -> two sums of integers, which do not depend on the order in which memory holds them."""
+
+
+@dataclass(frozen=True)
+class Vector:
+    """One picture, (128, 128, 3) RGB, and what becomes of it."""
+
+    picture: Image
+    outputs: list[NDArray[np.int8]]
+    layers: Sums
+    """Sum and sum of squares of the int8 values that a layer writes."""
+    faces: list[dict[str, Any]]
+    """As `face_values` gives them."""
+
+
+@dataclass(frozen=True)
+class Golden:
+    """The vectors of a network, by name, and what its file holds."""
+
+    vectors: dict[str, Vector]
+    quantization: tuple[tuple[float, int], ...]
+    """(scale, zero point) of each output."""
+    constants: Sums
+    """Sum of the int8 weights and of the int32 biases of each convolution."""
+
+
+def pictures() -> dict[str, Image]:
+    """Name -> what goes into the network: NASA's portrait, heads of the demo, the face of the self-test."""
+    with as_file(files("blazeposer.scene") / "assets" / "portrait.jpg") as path:
+        portrait = read_image(path)
+    heads = {name: camera_input(frames()[number].picture) for name, number in _FRAMES.items()}
+    return {"portrait": camera_input(portrait), **heads, "selftest": selftest.picture()}
+
+
+def make(model: Path) -> Golden:
+    """The golden vectors of an INT8 network, by LiteRT's reference kernels. Raises ModelError."""
+    network, layers = open_network(model), Layers(model)
+    levels = layers.tracer("reference", real=False)
+    vectors = {}
+    for name, picture in pictures().items():
+        outputs = network.run(picture)
+        vectors[name] = Vector(picture, outputs, _sums(levels(picture)), faces_of(outputs, network.quantization))
+    return Golden(vectors, network.quantization, _constants(layers))
+
+
+def faces_of(outputs: Sequence[NDArray[np.int8]], quantization: Sequence[tuple[float, int]]) -> list[dict[str, Any]]:
+    """What the host's decoder finds in raw outputs."""
+    return [face_values(face) for face in decode(dequantized(outputs, quantization))]
+
+
+def face_values(face: Face) -> dict[str, Any]:
+    """A face for JSON: lengths in pixels of the input, angles and error in degrees."""
+    face = face.moved(0, 0, INPUT_SIZE, INPUT_SIZE)
+    return {
+        "box": [round(value, FACE_DIGITS) for value in face.box],
+        "score": round(face.score, 4),
+        "keypoints": face.keypoints.round(FACE_DIGITS).tolist(),
+        "angles": [round(angle, FACE_DIGITS) for angle in face.angles],
+        "error": round(face.error, FACE_DIGITS),
+    }
+
+
+def write_beside(model: Path) -> None:
+    """Make the golden vectors of a network, and write them beside it. Raises ModelError or InputError."""
+    write(make(model), model.with_name(model.stem + SUFFIX))
+
+
+def write(golden: Golden, folder: Path) -> None:
+    """Write the folder, which is made. Raises InputError."""
+    make_folder(folder)
+    described = [
+        {"name": output.name, "shape": output.shape, "scale": scale, "zero_point": zero_point}
+        for output, (scale, zero_point) in zip(OUTPUTS, golden.quantization, strict=True)
+    ]
+    vectors = {name: {"faces": vector.faces, "layers": vector.layers} for name, vector in golden.vectors.items()}
+    text = json.dumps({"outputs": described, "constants": golden.constants, "vectors": vectors}, indent=1)
+    text = re.sub(r"\[[^\[\]{}]*\]", lambda numbers: " ".join(numbers[0].split()), text)  # a list on one line
+    try:
+        for name, vector in golden.vectors.items():
+            write_image(folder / f"{name}.png", vector.picture)
+            (folder / f"{name}.bin").write_bytes(b"".join(output.tobytes() for output in vector.outputs))
+        (folder / _FILE).write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be written ({error.strerror}): choose a model elsewhere") from error
+
+
+def read(folder: Path) -> Golden:
+    """The vectors of a folder. Raises ModelError."""
+    try:
+        values = json.loads((folder / _FILE).read_text(encoding="utf-8"))
+        quantization = tuple((float(row["scale"]), int(row["zero_point"])) for row in values["outputs"])
+        vectors = {
+            name: Vector(read_image(folder / f"{name}.png"), _outputs(folder / f"{name}.bin"),
+                         _pairs(entry["layers"]), list(entry["faces"]))
+            for name, entry in values["vectors"].items()
+        }  # fmt: skip
+        return Golden(vectors, quantization, _pairs(values["constants"]))
+    except FileNotFoundError as error:
+        raise ModelError(f"{error.filename}: no golden vectors: {_REMAKE}") from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, InputError) as error:
+        raise ModelError(f"{folder}: these golden vectors are damaged: {_REMAKE}") from error
+
+
+def check(golden: Golden, network: Network, layers: Layers) -> Section:
+    """Hold an INT8 network, in LiteRT's reference kernels, and the host's decoder against golden vectors."""
+    found = _constants(layers)
+    wrong = [name for name, pair in golden.constants.items() if found.get(name) != pair]
+    breaches = [f"{wrong[0]}: its weights or biases are not the golden ones"] if wrong else []
+    levels = layers.tracer("reference", real=False)
+    rows = []
+    for name, vector in golden.vectors.items():
+        outputs = network.run(vector.picture)
+        written = _sums(levels(vector.picture))
+        parted = next((layer for layer, pair in vector.layers.items() if written.get(layer) != pair), "")
+        differing = sum(int((ours != theirs).sum()) for ours, theirs in zip(outputs, vector.outputs, strict=True))
+        decoded = _are_same(faces_of(vector.outputs, golden.quantization), vector.faces)
+        if parted or differing:
+            breaches.append(f"{name}: {differing:,} outputs differ, first at layer {parted or '(outputs)'}")
+        if not decoded:
+            breaches.append(f"{name}: the host's decoder finds other faces in the golden outputs")
+        rows.append([name, f"{differing:,}", parted or "-", str(len(vector.faces)), "same" if decoded else "DIFFERENT"])
+    if network.quantization != golden.quantization:
+        breaches.append("scales or zero points of the outputs are not the golden ones")
+    head = ("picture", "outputs that differ", "first layer that differs", "faces", "decoded from golden outputs")
+    summary = "; ".join(breaches) or f"All outputs, layers and faces of {len(rows)} pictures are as they were stored."
+    rule = (
+        f"Tolerance: none for the network, whose reference kernels calculate in integers; {FACE_TOLERANCE:g} px and "
+        "degrees for the decoder, as the stored faces are rounded. Layers are held together by sum and sum of squares "
+        "of their integers, convolutions also by the sums of weights and of biases."
+    )
+    return Section(
+        TITLE,
+        [summary, rule, Table(head, rows)],
+        "failed" if breaches else "passed",
+        {"breaches": breaches, "layers_with_other_constants": wrong},
+    )
+
+
+def _are_same(faces: list[dict[str, Any]], stored: list[dict[str, Any]]) -> bool:
+    """Whether two lists of `face_values` hold the same numbers, but for the last digit."""
+    if len(faces) != len(stored):
+        return False
+    numbers = [[np.ravel(face[key]) for face in many for key in face] for many in (faces, stored)]
+    pairs = list(zip(*numbers, strict=False))
+    return all(a.shape == b.shape and np.allclose(a, b, rtol=0, atol=FACE_TOLERANCE) for a, b in pairs)
+
+
+def _sums(levels: Trace) -> Sums:
+    return {name: (int(q.sum(dtype=np.int64)), int(np.square(q, dtype=np.int64).sum())) for name, q in levels.items()}
+
+
+def _constants(layers: Layers) -> Sums:
+    sums = {name: [int(part.sum(dtype=np.int64)) for part in parts] for name, parts in layers.constants().items()}
+    return {name: (weights, biases) for name, (weights, biases) in sums.items()}
+
+
+def _pairs(values: dict[str, Any]) -> Sums:
+    return {name: (int(first), int(second)) for name, (first, second) in values.items()}
+
+
+def _outputs(path: Path) -> list[NDArray[np.int8]]:
+    data, outputs = np.frombuffer(path.read_bytes(), np.int8), []
+    for output in OUTPUTS:
+        size = int(np.prod(output.shape))
+        outputs.append(data[:size].reshape(output.shape))
+        data = data[size:]
+    return outputs
+
+
+@click.command()
+@click.argument("model", required=False, type=click.Path(path_type=Path))
+def command(model: Path | None) -> None:
+    """Write the golden vectors of MODEL, by default the one that ships, into a folder beside it."""
+    write_beside(model or default_model())
+
+
+if __name__ == "__main__":
+    command()

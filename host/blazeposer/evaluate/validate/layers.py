@@ -1,0 +1,150 @@
+"""What every layer of a network holds and computes, in any runtime: where do two of them part first?
+
+A copy of the file with every layer's tensor among its outputs gives them all, in LiteRT as in TensorFlow Lite Micro.
+Layers of two files are the same one if they are the nth operation of a kind and shape: TensorFlow's converter orders
+them otherwise than our writer does.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+from numpy.typing import NDArray
+
+from blazeposer.core.contract import OUTPUTS
+from blazeposer.core.errors import ModelError
+from blazeposer.core.prepare import Image, to_float, to_int8
+from blazeposer.tflite.graph import Graph, Operation, read_graph
+from blazeposer.tflite.interpreter import Infer, litert, micro
+from blazeposer.tflite.manifest import Manifest, read_manifest
+
+Key = tuple[str, tuple[int, ...], int]
+"""Operation, shape of what it writes, and which of that kind and shape it is."""
+Trace = dict[str, NDArray[Any]]
+"""Layer's name -> what it writes, (1, height, width, channels), in the order of execution."""
+WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D")
+
+
+class Layers:
+    """The layers of a tflite of ours, by their names in training.
+
+    Reshapes are left out: they compute nothing. Without a manifest that fits, names are numbers and operations.
+    """
+
+    def __init__(self, model: Path) -> None:
+        self.data = model.read_bytes()
+        self.graph = read_graph(self.data, str(model))
+        try:
+            known = list(read_manifest(model).quantization)[1:]  # the first is the input
+        except ModelError:
+            known = []
+        if len(known) != len(self.graph.operations):
+            known = [f"operation {number} ({item.name})" for number, item in enumerate(self.graph.operations)]
+        keys = zip(_keys(self.graph), known, strict=True)
+        self.names: dict[Key, str] = {key: name for key, name in keys if key[0] != "RESHAPE"}
+
+    @property
+    def operations(self) -> dict[str, Operation]:
+        """Name -> operation."""
+        keyed = dict(zip(_keys(self.graph), self.graph.operations, strict=True))
+        return {name: keyed[key] for key, name in self.names.items()}
+
+    @property
+    def steps(self) -> dict[str, float]:
+        """Name -> what one level of its int8 tensor stands for."""
+        return {name: self.graph.tensors[item.outputs[0]].scale for name, item in self.operations.items()}
+
+    @property
+    def rescaled(self) -> set[str]:
+        """Depthwise convolutions and what reads them: between the two quantization rescales channels."""
+        depthwise = {item.outputs[0] for item in self.operations.values() if item.name == "DEPTHWISE_CONV_2D"}
+        return {name for name, item in self.operations.items() if depthwise & {item.inputs[0], item.outputs[0]}}
+
+    def unlike(self, manifest: Manifest) -> list[str]:
+        """Layers whose scale, zero point or steps of weights are not those of the manifest."""
+        file = schema.ModelT.InitFromPackedBuf(self.data)
+        found = []
+        for name, item in self.operations.items():
+            tensor = self.graph.tensors[item.outputs[0]]
+            said = manifest.quantization.get(name, {"scale": 0.0, "zero_point": 0})
+            good = np.float32(said["scale"]) == np.float32(tensor.scale) and said["zero_point"] == tensor.zero_point
+            if item.name in WEIGHTED:
+                steps = file.subgraphs[0].tensors[item.inputs[1]].quantization.scale
+                good = good and np.array_equal(steps, np.array(manifest.weight_scales.get(name, []), np.float32))
+            if not good:
+                found.append(name)
+        return found
+
+    def constants(self) -> dict[str, list[NDArray[Any]]]:
+        """Name -> weights and biases of each convolution, in the file's layout."""
+        file = schema.ModelT.InitFromPackedBuf(self.data)
+        tensors = file.subgraphs[0].tensors
+
+        def values(index: int) -> NDArray[Any]:
+            data = np.asarray(file.buffers[tensors[index].buffer].data, np.uint8)
+            tensor = self.graph.tensors[index]
+            return data.view(tensor.dtype).reshape(tensor.shape)
+
+        return {
+            name: [values(index) for index in item.inputs[1:]]
+            for name, item in self.operations.items()
+            if item.name in WEIGHTED
+        }
+
+    def tracer(self, runtime: str, data: bytes | None = None, *, real: bool = True) -> Callable[[Image], Trace]:
+        """A function that gives all layers of a picture, run as `interpreter.open_network` does.
+
+        `data` is another file of the same network. Not `real`, values are levels as the runtime gives them.
+        """
+        data = data or self.data
+        graph = read_graph(data, "the network")
+        keys = _keys(graph)
+        infer = self._infer(exposed(data), runtime, len(OUTPUTS) + len(keys))
+        is_float = graph.input_tensors[0].dtype == "float32"
+        tensors = {key: graph.tensors[item.outputs[0]] for key, item in zip(keys, graph.operations, strict=True)}
+
+        def trace(picture: Image) -> Trace:
+            tensor = to_float(picture) if is_float else to_int8(picture)
+            written = dict(zip(keys, infer(tensor[np.newaxis])[len(OUTPUTS) :], strict=True))
+            found = {name: (written[key], tensors[key]) for key, name in self.names.items() if key in written}
+            if is_float or not real:
+                return {name: values for name, (values, _) in found.items()}
+            return {
+                name: (levels.astype(np.float32) - tensor.zero_point) * np.float32(tensor.scale)
+                for name, (levels, tensor) in found.items()
+            }
+
+        return trace
+
+    @staticmethod
+    def _infer(data: bytes, runtime: str, outputs: int) -> Infer:
+        if runtime == "micro":
+            return micro(data, "the network", outputs)
+        return litert(data, reference=runtime == "reference")
+
+
+def exposed(data: bytes) -> bytes:
+    """The same network with the tensors of all operations behind the outputs of the contract."""
+    from flatbuffers import Builder
+
+    model = schema.ModelT.InitFromPackedBuf(data)
+    graph = model.subgraphs[0]
+    graph.outputs = [*graph.outputs, *(operator.outputs[0] for operator in graph.operators)]
+    builder = Builder(len(data))
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+def _keys(graph: Graph) -> list[Key]:
+    seen: Counter[tuple[str, tuple[int, ...]]] = Counter()
+    keys = []
+    for operation in graph.operations:
+        kind = (operation.name, graph.tensors[operation.outputs[0]].shape)
+        keys.append((*kind, seen[kind]))
+        seen[kind] += 1
+    return keys

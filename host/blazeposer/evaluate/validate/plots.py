@@ -1,0 +1,71 @@
+"""The report's drawings: differences by layer, error by angle, two stages side by side on one picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import cv2
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from blazeposer.core.decode import Face
+from blazeposer.core.draw import draw_faces
+from blazeposer.core.prepare import square_pad
+from blazeposer.evaluate.metrics import Scores
+from blazeposer.evaluate.plots import BIN, render, styled
+from blazeposer.evaluate.report import Picture
+from blazeposer.evaluate.validate.pictures import Given
+
+SIDE = 440
+"""Of each picture in a pair, pixels."""
+GAP = 12
+_JPEG_QUALITY = 88
+_MARKS = ("o", "s", "^", "v", "D", "x")
+"""So that lines are told apart on paper without colour."""
+
+
+def side_by_side(given: Given, left: Sequence[Face], right: Sequence[Face], titles: tuple[str, str]) -> Picture:
+    """The worst picture twice, each with the faces (in fractions of the padded square) of one stage."""
+    square = np.asarray(cv2.resize(square_pad(given.read())[0], (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.uint8)
+    drawn = [draw_faces(square, [face.moved(0, 0, SIDE, SIDE) for face in faces]) for faces in (left, right)]
+    canvas = np.hstack([drawn[0], np.full((SIDE, GAP, 3), 255, np.uint8), drawn[1]])
+    data = cv2.imencode(".jpg", canvas[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1].tobytes()
+    caption = f"Where they differ most: {given.name}. Left: {titles[0]}. Right: {titles[1]}."
+    return Picture(data, f"the faces of both stages on {given.name}", caption)
+
+
+@styled
+def by_layer(curves: Mapping[str, NDArray[np.float64]], layers: Sequence[str], unit: str) -> Figure:
+    """One line a pair of stages: values (layers,) in the order of execution, NaN where there is none."""
+    figure = Figure(figsize=(9, 4.2))
+    axes = figure.add_subplot(xlabel="layer, in the order of execution", ylabel=unit)
+    for mark, (name, values) in zip(_MARKS * len(curves), curves.items(), strict=False):
+        known = np.flatnonzero(~np.isnan(values))
+        axes.plot(known, values[known], marker=mark, markersize=3, label=name)
+    shown = [index for index, name in enumerate(layers) if name.count(".") <= 2 and "pool" not in name]
+    step = max(1, len(shown) // 24)
+    labels = [layers[index].replace("backbone.", "").replace("blocks.", "block ") for index in shown[::step]]
+    axes.set_xticks(shown[::step], labels, rotation=90, fontsize=7)
+    axes.set_ylim(bottom=0)
+    axes.legend()
+    return figure
+
+
+@styled
+def by_angle(scores: Mapping[str, Scores]) -> Figure:
+    """Mean absolute error of the faces within some degrees of yaw, one line a stage."""
+    figure = Figure(figsize=(9, 3.6))
+    axes = figure.add_subplot(xlabel="labelled |yaw|, degrees", ylabel="mean absolute error, degrees")
+    for mark, (name, found) in zip(_MARKS * len(scores), scores.items(), strict=False):
+        parts = [(low, found.within(low, low + BIN)) for low in range(0, 100, BIN)]
+        points = [(low + BIN / 2, part.mean) for low, part in parts if part.found.any()]
+        axes.plot(*zip(*points, strict=True), marker=mark, markersize=4, label=name)
+    axes.set_ylim(bottom=0)
+    axes.legend()
+    return figure
+
+
+def picture_of(figure: Figure, alt: str, caption: str = "") -> Picture:
+    """A figure for a section."""
+    return Picture(render(figure), alt, caption)

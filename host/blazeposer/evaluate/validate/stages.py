@@ -1,0 +1,204 @@
+"""The forms of one network that `blazeposer validate` compares, and how far each pair may differ, with the reason.
+
+    torch       float weights in torch (extra `train`)
+    float       float tflite, LiteRT's reference kernels
+    reference   INT8 tflite, LiteRT's reference kernels
+    xnnpack     INT8 tflite, LiteRT with XNNPACK
+    micro       INT8 tflite, TensorFlow Lite Micro (extra `demo`)
+    converter   the INT8 network through TensorFlow's converter (extra `train`), LiteRT's reference kernels
+    board       the board's scripts in MicroPython, on a virtual camera (extra `demo`)
+    camera      the same on a real camera, with --port
+
+What a stage is made of lies beside the INT8 file: NAME.json, NAME_float.tflite, NAME.safetensors.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from blazeposer.camera.micropython import check_platform
+from blazeposer.core.decode import decode
+from blazeposer.core.errors import BlazePoserError, MissingExtraError, ModelError
+from blazeposer.core.prepare import Image
+from blazeposer.core.resources import default_model
+from blazeposer.deploy import run as deploying
+from blazeposer.deploy.backup import default_folder
+from blazeposer.evaluate.validate import board
+from blazeposer.evaluate.validate.compare import Limits, Seen
+from blazeposer.evaluate.validate.layers import Layers, Trace
+from blazeposer.tflite.interpreter import Network, Runtime, dequantized, open_network
+from blazeposer.tflite.manifest import read_manifest
+
+Advance = Callable[[], None]
+
+
+class NotRun(BlazePoserError):
+    """A stage cannot be run here; the message says why, and what to do about it."""
+
+
+@dataclass
+class Stage:
+    """One form of the network. `see` gives what it makes of pictures (128, 128, 3), and calls a function after each."""
+
+    key: str
+    title: str
+    is_int8: bool
+    see: Callable[[Sequence[Image], Advance], Seen]
+    trace: Callable[[Image], Trace] | None = None
+    """All layers of a picture, where they can be had."""
+
+    @property
+    def is_on_board(self) -> bool:
+        """Whether pictures go through a serial port."""
+        return self.key in ("board", "camera")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two stages that are held together."""
+
+    first: str
+    second: str
+    limits: Limits
+
+
+COARSE_PIXELS, COARSE_DEGREES = (1.5, 4.0, np.inf), (3.0, 8.0, np.inf)
+"""Where rounding differs: three times what the network that ships needs on its pictures. Faces near the threshold or in
+profile may be further apart: the worst is shown, not judged."""
+PAIRS = (
+    Pair("torch", "float", Limits(
+        "The same float32 weights; only the order of additions differs.",
+        largest=1e-3, pixels=(0.01, 0.05, 0.5), degrees=(0.01, 0.05, 0.5))),
+    Pair("float", "reference", Limits(
+        "INT8 has 256 levels for each tensor. What that costs in accuracy `blazeposer evaluate` measures; these limits "
+        "are three times what the network that ships needs.",
+        pixels=COARSE_PIXELS, degrees=COARSE_DEGREES, alone=0.05)),
+    Pair("reference", "micro", Limits(
+        "Both follow TensorFlow's reference arithmetic, integer by integer.", equal=True)),
+    Pair("reference", "xnnpack", Limits(
+        "XNNPACK rounds each layer's sums otherwise, by one level, which later layers amplify.",
+        pixels=COARSE_PIXELS, degrees=COARSE_DEGREES, alone=0.05)),
+    Pair("reference", "converter", Limits(
+        "The converter derives weights and scales anew from ranges: a scale may differ in its last bit, which moves a "
+        "few values by a level.", pixels=(0.1, 1, np.inf), degrees=(0.1, 1, np.inf), alone=0.02)),
+    Pair("micro", "board", Limits(
+        "The virtual camera's network is TensorFlow Lite Micro; the board's decoder calculates boxes in whole numbers "
+        "of 2^-20 pixels.", equal=True, pixels=board.PIXELS, degrees=board.DEGREES)),
+    Pair("reference", "camera", Limits(
+        "A camera's kernels (CMSIS-NN, NPUs) round otherwise, as XNNPACK's do.",
+        pixels=COARSE_PIXELS, degrees=COARSE_DEGREES, alone=0.05)),
+)  # fmt: skip
+
+
+class Stages:
+    """Opens the stages of an INT8 file; a camera is looked for at `port` only."""
+
+    def __init__(self, model: Path, port: str | None = None) -> None:
+        self.model, self.port = model, port
+        self.network = open_network(model)
+        self.layers = Layers(model)
+        if not self.network.is_int8:
+            raise BlazePoserError(f"{model} is a float file: name the INT8 one, which lies beside it")
+
+    def open(self, key: str) -> Stage:
+        """A stage of the table above. Raises NotRun, or another BlazePoserError if it is there but broken."""
+        try:
+            stage: Stage = getattr(self, f"_{key}")()
+        except MissingExtraError as error:
+            raise NotRun(str(error)) from error
+        except ModuleNotFoundError as error:
+            if (error.name or "").startswith("blazeposer"):
+                raise
+            raise NotRun(str(MissingExtraError(error.name or "", "train"))) from error
+        return stage
+
+    def _torch(self) -> Stage:
+        path = companion(self.model, ".safetensors")
+        from blazeposer_training.int8.stages import torch_network, torch_tracer
+
+        return Stage("torch", "float weights, torch", False, seeing(torch_network(path)), torch_tracer(path))
+
+    def _float(self) -> Stage:
+        path = companion(self.model, "_float.tflite")
+        trace = self.layers.tracer("reference", path.read_bytes())
+        return Stage("float", "float tflite, LiteRT reference", False, seeing(open_network(path)), trace)
+
+    def _reference(self) -> Stage:
+        return self._int8("reference", "INT8 tflite, LiteRT reference", "reference")
+
+    def _xnnpack(self) -> Stage:
+        return self._int8("xnnpack", "INT8 tflite, LiteRT XNNPACK", "xnnpack")
+
+    def _micro(self) -> Stage:
+        return self._int8("micro", "INT8 tflite, TensorFlow Lite Micro", "micro")
+
+    def _int8(self, key: str, title: str, runtime: Runtime) -> Stage:
+        return Stage(key, title, True, seeing(open_network(self.model, runtime)), self.layers.tracer(runtime))
+
+    def _converter(self) -> Stage:
+        from blazeposer_training.int8.stages import converted
+
+        data = converted(self.model)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, self.model.name)
+            path.write_bytes(data)
+            network = open_network(path)
+        trace = self.layers.tracer("reference", data)
+        return Stage("converter", "INT8 through TensorFlow's converter", True, seeing(network), trace)
+
+    def _board(self) -> Stage:
+        try:
+            check_platform()
+        except BlazePoserError as error:
+            raise NotRun(str(error)) from error
+
+        def see(pictures: Sequence[Image], advance: Advance) -> Seen:
+            with board.virtual_camera(self.model) as camera:
+                return board.see(camera, pictures, advance)
+
+        return Stage("board", "board/blazeposer.py in MicroPython", True, see)
+
+    def _camera(self) -> Stage:
+        if self.port is None:
+            raise NotRun("no camera was named: add --port, after `blazeposer deploy`")
+
+        def see(pictures: Sequence[Image], advance: Advance) -> Seen:
+            with deploying.connected(self.port, default_folder()) as camera:
+                return board.see(camera, pictures, advance)
+
+        return Stage("camera", f"the camera at {self.port}", True, see)
+
+
+def companion(model: Path, suffix: str) -> Path:
+    """A file (or folder) that belongs to an INT8 file and has its name with this ending: beside it, else beside the one
+    that ships, if the manifests say that both were made of the same weights in the same way. Raises NotRun."""
+    if (path := model.with_name(model.stem + suffix)).exists():
+        return path
+    try:
+        ours, shipped = read_manifest(model), read_manifest(default_model())
+        same = (ours.training, ours.quantization) == (shipped.training, shipped.quantization)
+    except ModelError:
+        same = False
+    if not same:
+        raise NotRun(f"there is no {path}: put the one that belongs to the INT8 file there")
+    return default_model().with_name(default_model().stem + suffix)
+
+
+def seeing(network: Network) -> Callable[[Sequence[Image], Advance], Seen]:
+    """`Stage.see` of a network on this PC, with the host's decoder."""
+
+    def see(pictures: Sequence[Image], advance: Advance) -> Seen:
+        seen = Seen([], [])
+        for picture in pictures:
+            raw = network.run(picture)
+            seen.raw.append(raw)
+            seen.faces.append(decode(dequantized(raw, network.quantization) if network.is_int8 else raw))
+            advance()
+        return seen
+
+    return see

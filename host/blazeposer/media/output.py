@@ -1,0 +1,65 @@
+"""Write pictures and videos. Pictures are (h, w, 3) uint8 RGB."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+
+import cv2
+import numpy as np
+
+from blazeposer.core.errors import InputError
+from blazeposer.core.prepare import Image
+from blazeposer.core.quiet import quiet_stderr
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it, for what comes; an InputError says why it cannot be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{path}: cannot make this folder ({error.strerror}): check --output") from error
+
+
+def write_image(path: Path, image: Image) -> None:
+    """Write a picture in the format of the file's suffix. Missing folders are made."""
+    if not cv2.haveImageWriter(path.name):
+        raise InputError(f"{path}: OpenCV writes no {path.suffix or 'file without suffix'}: use .jpg or .png")
+    _, data = cv2.imencode(path.suffix, image[..., ::-1])
+    make_folder(path.parent)
+    try:
+        path.write_bytes(data.tobytes())
+    except OSError as error:
+        raise InputError(f"{path}: cannot write the picture ({error.strerror}): check --output") from error
+
+
+class VideoWriter:
+    """A video file (MPEG-4), used in a `with` statement. All pictures must have the size of the first."""
+
+    def __init__(self, path: Path, fps: float) -> None:
+        self.path = path
+        self.fps = fps
+        self._writer: cv2.VideoWriter | None = None
+
+    def __enter__(self) -> VideoWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._writer:
+            self._writer.release()
+
+    def write(self, image: Image) -> None:
+        """Add one picture; an InputError if the file cannot be made."""
+        if self._writer is None:
+            self._writer = self._open(image.shape[1], image.shape[0])
+        self._writer.write(np.ascontiguousarray(image[..., ::-1]))
+
+    def _open(self, width: int, height: int) -> cv2.VideoWriter:
+        make_folder(self.path.parent)
+        with quiet_stderr():
+            writer = cv2.VideoWriter(str(self.path), cv2.VideoWriter.fourcc(*"mp4v"), self.fps, (width, height))
+        if not writer.isOpened():
+            raise InputError(f"{self.path}: OpenCV cannot write this video: use a file name that ends with .mp4")
+        return writer

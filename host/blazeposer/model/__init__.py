@@ -1,1 +1,0 @@
-"""What a model file holds, needs and costs, read without running it."""

@@ -1,0 +1,86 @@
+"""mpremote in a subprocess: it has no library interface, and its errors become ours here."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+
+from blazeposer.core.errors import PortError
+
+PATIENCE = 120.0
+"""Seconds after which a command that should take a moment is given up."""
+_LOST = ("SerialException", "BrokenPipe", "ConnectionRefused", "ConnectionReset", "Errno 5]", "PermissionError")
+
+
+class Complaint(PortError):
+    """The camera answers, but what was asked of it failed; `reason` is the last line that was said of it."""
+
+    def __init__(self, port: str, command: str, reason: str) -> None:
+        full = "No space left" in reason or "ENOSPC" in reason
+        hint = "delete files there, then run" if full else "reset the camera and run"
+        super().__init__(f"mpremote {command} failed at {port}: {reason}: {hint} the command again")
+        self.reason = reason
+
+
+def mpremote(port: str, *arguments: str, expected: float = 0, said: Callable[[str], None] = lambda _: None) -> str:
+    """What mpremote prints, run with these arguments at a port.
+
+    Several commands follow one another with "+" between them. `expected` is how many seconds they should take, `said`
+    gets each line while they run. Raises PortError, with the last line of what mpremote or the camera complains about.
+    """
+    command = [sys.executable, "-m", "mpremote", "connect", port, *arguments]
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},  # or its progress comes at the end
+    ) as process:
+        assert process.stdout
+        given_up = threading.Event()
+
+        def give_up() -> None:
+            given_up.set()
+            process.kill()
+
+        timer = threading.Timer(PATIENCE + 3 * expected, give_up)
+        timer.start()
+        lines = []
+        try:
+            for line in process.stdout:  # universal newlines: the \r of a progress line ends it too
+                lines.append(line)
+                said(line.strip())
+            status = process.wait()
+        except BaseException:
+            process.kill()
+            raise
+        finally:
+            timer.cancel()
+    if given_up.is_set():
+        raise PortError(f"{port} does not answer: reset the camera and close OpenMV IDE")
+    text = "".join(lines)
+    if status:
+        raise _error(port, arguments[0], text)
+    return text
+
+
+def _error(port: str, command: str, text: str) -> PortError:
+    if any(word in text for word in _LOST):
+        return PortError(
+            f"the connection to {port} was lost: check the cable, close OpenMV IDE and run the command again"
+        )
+    if "could not enter raw repl" in text:
+        return PortError(
+            f"{port} does not answer like an OpenMV camera: reset it, close OpenMV IDE and run the command again"
+        )
+    last = (text.strip().splitlines() or ["no reason given"])[-1].removeprefix("mpremote: ").rstrip(".")
+    if "failed to access" in last:
+        return PortError(
+            f"mpremote {command} failed at {port}: {last}: list the ports with `mpremote devs`, close OpenMV IDE"
+        )
+    return Complaint(port, command, last)

@@ -1,0 +1,53 @@
+"""Which cameras are on this PC: by USB's vendor and product number, and the virtual ones that run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from serial.tools import list_ports
+
+from blazeposer.core import boards
+from blazeposer.core.errors import PortError
+from blazeposer.openmv import register
+
+
+@dataclass(frozen=True)
+class Port:
+    """Where a camera answers. The device's name may change at a reset; the serial number stays."""
+
+    device: str
+    """What mpremote and pyserial open."""
+    serial: str = ""
+    """USB's serial number; "" where there is none, as with `rfc2217://`."""
+    virtual: bool = False
+
+
+def cameras() -> list[Port]:
+    """All cameras that show up now."""
+    known = {boards.OLD_USB_ID} | {usb_id for board in boards.BOARDS for usb_id in board.usb_ids}
+    found = [
+        Port(port.device, port.serial_number or "")
+        for port in sorted(list_ports.comports())
+        if (port.vid, port.pid) in known
+    ]
+    return found + [Port(device, serial, virtual=True) for serial, device in register.running().items()]
+
+
+def find(device: str | None = None) -> Port:
+    """The camera at a port, or the only one that there is. Raises PortError."""
+    found = cameras()
+    if device:
+        return next((port for port in found if port.device == device), Port(device))
+    if not found:
+        raise PortError("no OpenMV camera found: plug it in, or name its port with --port (`mpremote devs` lists them)")
+    if len(found) > 1:
+        names = ", ".join(port.device for port in found)
+        raise PortError(f"there are {len(found)} cameras ({names}): choose one with --port")
+    return found[0]
+
+
+def again(port: Port) -> Port | None:
+    """The same camera after a reset, perhaps at another port; None while it does not show up."""
+    if not port.serial:
+        return port
+    return next((other for other in cameras() if other.serial == port.serial), None)

@@ -1,0 +1,76 @@
+"""ROMFS images: MicroPython's read-only file system, from which a camera runs a model in place.
+
+Packing and reading are those of PyPI `openmv-ota`, which aligns a file's bytes as a board needs them, while `mpremote
+romfs` does not. This module adds what a deploy asks of an image: what is in it, and what would fit.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from openmv_ota.romfs.builder import build_image
+from openmv_ota.romfs.container import VfsRomReader
+
+from blazeposer.core.boards import Board
+from blazeposer.core.errors import BlazePoserError
+
+ALIGNED = ("tflite", "lite", "onnx", "bin")
+"""Kinds of files that are read in place (boards.json of openmv-ota)."""
+
+
+@dataclass(frozen=True)
+class RomFile:
+    """A file in an image."""
+
+    data: bytes
+    offset: int
+    """Of its first byte from that of the image."""
+
+
+def pack(files: Mapping[str, bytes], align: int) -> bytes:
+    """The image that holds these files (path -> bytes), models at multiples of `align`. The same files give the same
+    bytes."""
+    rules = [{"extension": extension, "alignment": align} for extension in ALIGNED]
+    with tempfile.TemporaryDirectory() as folder:
+        for path, data in files.items():
+            target = Path(folder, path)
+            if not target.resolve().is_relative_to(Path(folder).resolve()):
+                raise BlazePoserError(f"{path}: a path in ROMFS cannot leave it: make the bundle anew")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(data)
+        return build_image(folder, rules)
+
+
+def read(image: bytes) -> dict[str, RomFile]:
+    """The files of an image, or of a partition that begins with one. Raises ValueError if it is none, or damaged."""
+    files = {}
+    for path, entry in VfsRomReader(image).walk():
+        if not entry.is_dir:
+            files[path] = RomFile(entry.data, entry.data_offset)
+    return files
+
+
+def length(partition: bytes) -> int:
+    """Bytes of the image at the beginning of a partition. Raises ValueError if there is none, or a damaged one."""
+    return int(VfsRomReader(partition).romfs_size)
+
+
+def merge(old: Mapping[str, bytes], new: Mapping[str, bytes], board: Board) -> tuple[bytes, list[str]]:
+    """The image with the new files and as many of the old ones as fit, and the paths of those that do not.
+
+    The largest of the old files go first. A BlazePoserError if the new ones alone do not fit.
+    """
+    kept, dropped = {path: data for path, data in old.items() if path not in new}, []
+    while len(image := pack({**kept, **new}, board.romfs_align)) > board.romfs:
+        if not kept:
+            raise BlazePoserError(
+                f"{board.name} has {board.romfs:,} bytes for models and these take {len(image):,}: "
+                "put the model on an SD card with --to sdcard"
+            )
+        largest = max(kept, key=lambda path: (len(kept[path]), path))
+        dropped.append(largest)
+        del kept[largest]
+    return image, dropped

@@ -1,0 +1,143 @@
+"""The portrait whose head turns: a textured mesh over a picture of the body, drawn with numpy and OpenCV only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+
+import cv2
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from blazeposer.core.prepare import Image
+from blazeposer.core.rotation import rotation_from_angles
+
+Floats = NDArray[np.float64]
+
+FACE_POINTS = 468
+"""The mesh's first points are MediaPipe's face mesh; the others are hair, ears and the back of the head."""
+HEAD_MIDDLE = np.array([226.0, 108.0])
+"""Middle of the head in the portrait, pixels."""
+CAMERA_DISTANCE = 410.0
+"""From camera to face, portrait pixels: about 60 cm, at a desk. Perspective counts: MediaPipe's face mesh sees the head
+turn by 0.76 of its yaw without it, by 0.83 with it."""
+OVERSAMPLING = 2
+"""The head is drawn this much larger and then reduced, which smooths its edges."""
+
+
+@dataclass(frozen=True)
+class Portrait:
+    """Assets of `make_assets.py`: pictures are (512, 512) RGB, `points` (n, 3) pixels in the head's frame."""
+
+    picture: Image
+    body: Image  # RGBA
+    points: Floats
+    texture: NDArray[np.float32]
+    triangles: NDArray[np.int32]
+    rotation: Floats
+    joint: Floats
+    """Where head and neck join in the picture: the origin of `points`."""
+
+    def turned(self, angles: ArrayLike) -> Floats:
+        """The mesh (n, 3) with the head at yaw, pitch, roll: portrait pixels, x right, y DOWN, z to the viewer."""
+        turned = self.points @ rotation_from_angles(angles).T
+        return turned * [1, -1, 1] + [*self.joint, 0]
+
+    def placed(self, angles: ArrayLike, scale: float, middle: tuple[float, float]) -> Floats:
+        """The turned mesh (n, 3) as the camera sees it, at `scale` pixels per portrait pixel.
+
+        The portrait's `HEAD_MIDDLE` comes to `middle` (x, y). The camera looks straight at the face, so the angles are
+        those to its line of sight, wherever the face is in the picture.
+        """
+        mesh = self.turned(angles)
+        face = mesh[:FACE_POINTS].mean(0)
+        near = CAMERA_DISTANCE / (CAMERA_DISTANCE - (mesh - face)[:, 2:])
+        seen = face[:2] + (mesh - face)[:, :2] * near + np.array(middle) / scale - HEAD_MIDDLE
+        return np.hstack([seen, mesh[:, 2:]]) * scale
+
+    def paste(self, scene: Image, angles: ArrayLike, scale: float, middle: tuple[float, float]) -> None:
+        """Draw the person into `scene` (h, w, 3), in place, with the head as `placed` has it."""
+        self.draw(scene, self.placed(angles, scale, middle), scale, middle)
+
+    def draw(self, scene: Image, mesh: Floats, scale: float, middle: tuple[float, float]) -> None:
+        """Draw the body as `paste` does, and the head with its mesh (n, 3) where it is in pixels of the scene."""
+        height, width = scene.shape[:2]
+        place = np.column_stack([np.eye(2) * scale, np.array(middle) - scale * HEAD_MIDDLE])
+        layer = self.body.astype(np.float32)
+        layer[..., :3] *= layer[..., 3:] / 255
+        _over(scene, np.asarray(cv2.warpAffine(layer, place, (width, height), flags=cv2.INTER_LINEAR), np.float32))
+
+        low = np.floor(mesh[:, :2].min(0)).astype(int) - 1
+        high = np.ceil(mesh[:, :2].max(0)).astype(int) + 2
+        w, h = (high - low).tolist()
+        head = self._head((mesh - [*low, 0]) * OVERSAMPLING, (w * OVERSAMPLING, h * OVERSAMPLING))
+        head = np.asarray(cv2.resize(head, (w, h), interpolation=cv2.INTER_AREA), np.float32)
+        (left, top), (right, bottom) = (np.clip(corner, 0, [width, height]) for corner in (low, high))
+        _over(scene[top:bottom, left:right], head[top - low[1] : bottom - low[1], left - low[0] : right - low[0]])
+
+    def _head(self, mesh: Floats, size: tuple[int, int]) -> NDArray[np.float32]:
+        """The mesh (n, 3), in pixels of the layer, as a premultiplied RGBA layer of `size` (width, height)."""
+        position, seen = rasterize(mesh, self.texture, self.triangles, size)
+        colour = cv2.remap(
+            self.picture, position[..., 0], position[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+        )
+        layer = np.dstack([colour, np.full(colour.shape[:2], 255, np.uint8)]).astype(np.float32)
+        return layer * seen[..., None]
+
+
+def rasterize(
+    mesh: Floats, texture: NDArray[np.float32], triangles: NDArray[np.int32], size: tuple[int, int]
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Which part of a texture each pixel of a (width, height) picture shows, by a z-buffer over all triangles at once.
+
+    mesh: (n, 3) pixels x, y down and z towards the viewer; parallel projection. Triangles that turn anticlockwise on
+    the screen look away and are left out. Returns texture positions (height, width, 2) and where there are any.
+    """
+    width, height = size
+    corners = mesh[triangles]
+    (ax, ay), (bx, by), (cx, cy) = corners[..., :2].transpose(1, 2, 0)
+    facing = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax) > 1e-6
+    triangles, corners = triangles[facing], corners[facing]
+    homogeneous = np.concatenate([corners[..., :2], np.ones_like(corners[..., :1])], axis=2).transpose(0, 2, 1)
+    to_weights = np.linalg.inv(homogeneous).astype(np.float32)  # from (x, y, 1) to barycentric weights
+
+    low = np.ceil(corners[..., :2].min(1)).astype(int).clip(0)
+    high = np.floor(corners[..., :2].max(1)).astype(int).clip(None, [width - 1, height - 1])
+    extent = (high - low + 1).clip(0)
+    count = extent.prod(1)
+    owner = np.repeat(np.arange(len(count)), count)  # the triangle of each candidate pixel
+    step = np.arange(len(owner)) - np.repeat(count.cumsum() - count, count)
+    row, column = np.divmod(step, extent[owner, 0])
+    x, y = low[owner, 0] + column, low[owner, 1] + row
+    x32, y32 = x.astype(np.float32), y.astype(np.float32)
+    weights = [
+        to_weights[owner, k, 0] * x32 + to_weights[owner, k, 1] * y32 + to_weights[owner, k, 2] for k in range(3)
+    ]
+    inside = np.flatnonzero(np.minimum(np.minimum(weights[0], weights[1]), weights[2]) > -1e-4)
+
+    owner, pixel = owner[inside], (y * width + x)[inside]
+    weight = np.stack([w[inside] for w in weights], axis=1)
+    depth = np.einsum("nk,nk->n", weight, corners[..., 2].astype(np.float32)[owner])
+    order = np.argsort(depth, kind="stable")  # nearest last, so that it is what stays written
+    position = np.zeros((height * width, 2), np.float32)
+    position[pixel[order]] = np.einsum("nk,nkj->nj", weight, texture[triangles[owner]])[order]
+    seen = np.zeros(height * width, np.bool_)
+    seen[pixel] = True
+    return position.reshape(height, width, 2), seen.reshape(height, width)
+
+
+def load_portrait() -> Portrait:
+    """The committed portrait (`assets/SOURCE.txt` says where it is from)."""
+    with as_file(files("blazeposer.scene") / "assets") as folder:
+        picture, body = (
+            np.asarray(cv2.imread(str(folder / name), cv2.IMREAD_UNCHANGED), np.uint8)
+            for name in ("head.webp", "body.webp")
+        )
+        with np.load(folder / "head.npz") as head:
+            arrays = {name: head[name] for name in head.files}
+    return Portrait(picture=picture[..., ::-1].copy(), body=body[..., [2, 1, 0, 3]], **arrays)
+
+
+def _over(scene: Image, layer: NDArray[np.float32]) -> None:
+    """Compose a premultiplied RGBA layer over a part of the scene, in place."""
+    scene[:] = (layer[..., :3] + scene * (1 - layer[..., 3:] / 255)).round().clip(0, 255).astype(np.uint8)

@@ -1,0 +1,129 @@
+"""What the virtual camera sees in the demo: one head that turns, then several, then an empty room.
+
+Everything is computed from the frame's number, so every run sees the same pictures and knows every angle in them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache, cached_property
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from blazeposer.core.prepare import Image
+from blazeposer.scene.portrait import FACE_POINTS, Portrait, load_portrait
+
+Angles = tuple[float, float, float]
+
+SIDE = 480
+"""Frames are square, as the board's window is; pixels."""
+YAW, PITCH, ROLL = 35.0, 20.0, 30.0
+"""The head turns to plus and minus these, degrees."""
+SWEEPS = ((24, 0), (20, 1), (22, 2))
+"""Frames of each sweep of one angle, and which."""
+COMBINED = 36
+"""Frames in which all three angles change, each at its own pace."""
+SEATS = {  # where the middle of each head is, as fractions of the square window, and the scale of the portrait
+    2: ((0.27, 0.44, 1.35), (0.74, 0.40, 1.30)),
+    3: ((0.22, 0.26, 1.10), (0.78, 0.26, 1.10), (0.50, 0.66, 1.20)),
+    4: ((0.25, 0.24, 1.10), (0.76, 0.24, 1.10), (0.24, 0.73, 1.12), (0.75, 0.73, 1.12)),
+}
+GROUP_FRAMES = 4
+"""Frames of each number of faces."""
+
+
+@dataclass(frozen=True)
+class Person:
+    """Someone in a frame: the head's yaw, pitch, roll in degrees, its middle in pixels, pixels per portrait pixel."""
+
+    angles: Angles
+    middle: tuple[float, float]
+    scale: float
+
+    @cached_property
+    def box(self) -> tuple[float, float, float, float]:
+        """x, y, width, height of the face: all of its mesh points."""
+        points = _portrait().placed(self.angles, self.scale, self.middle)[:FACE_POINTS, :2]
+        (x, y), (w, h) = points.min(0).tolist(), np.ptp(points, axis=0).tolist()
+        return x, y, w, h
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame: the people in it, the farthest first. `picture` is (480, 480, 3) RGB."""
+
+    people: tuple[Person, ...]
+
+    @cached_property
+    def picture(self) -> Image:
+        picture = room().copy()
+        for person in self.people:
+            _portrait().paste(picture, person.angles, person.scale, person.middle)
+        return picture
+
+
+@cache
+def frames() -> tuple[Frame, ...]:
+    """The sequence: each angle swept alone, all three at once, two, three and four people, nobody."""
+    limits = np.array([YAW, PITCH, ROLL])
+    angles = []
+    for count, axis in SWEEPS:
+        turn = np.zeros((count, 3))
+        turn[:, axis] = limits[axis] * np.sin(np.linspace(0, 2 * np.pi, count, endpoint=False))
+        angles.append(turn)
+    time = np.linspace(0, 2 * np.pi, COMBINED, endpoint=False)[:, None]
+    angles.append(limits * np.sin(time * [1, 2, 3]))
+    single = [_single(turn, number) for number, turn in enumerate(np.concatenate(angles))]
+    groups = [_group(count, number) for count in SEATS for number in range(GROUP_FRAMES)]
+    return (*single, *groups, Frame(()))
+
+
+def _single(turn: NDArray[np.float64], number: int) -> Frame:
+    """One person, who sways a little and comes nearer and farther."""
+    sway = np.sin(2 * np.pi * number / np.array([37.0, 53.0, 71.0]))
+    middle = (SIDE / 2 + 14 * sway[0], SIDE * 0.46 + 8 * sway[1])
+    return Frame((Person(_angles(turn), middle, 1.85 + 0.15 * sway[2]),))
+
+
+def _group(count: int, number: int) -> Frame:
+    """Several people, each of whom turns in another way."""
+    people = []
+    for seat, (x, y, scale) in enumerate(SEATS[count]):
+        phase = number * 0.55 + seat * 1.9 + count
+        turn = np.array([YAW, PITCH, ROLL]) * np.sin(phase * np.array([1.0, 1.4, 1.7])) * 0.85
+        people.append(Person(_angles(turn), (x * SIDE, y * SIDE), scale))
+    return Frame(tuple(people))
+
+
+def _angles(turn: NDArray[np.float64]) -> Angles:
+    yaw, pitch, roll = (round(float(angle), 2) for angle in turn)
+    return yaw, pitch, roll
+
+
+@cache
+def _portrait() -> Portrait:
+    return load_portrait()
+
+
+@cache
+def room() -> Image:
+    """A drawn office, out of focus: wall, window, shelves with books."""
+    fall = np.linspace(1.08, 0.78, SIDE)[:, None, None] * np.linspace(1.05, 0.85, SIDE)[None, :, None]
+    room = (fall * [196, 188, 176]).clip(0, 255).astype(np.uint8)
+    sky = np.linspace([150, 190, 230], [225, 235, 240], 300).astype(np.uint8)
+    room[30:330, :134] = sky[:, None]
+    for x in (39, 134):
+        cv2.line(room, (x, 30), (x, 330), (240, 240, 236), 10)
+    for y in (30, 180, 330):
+        cv2.line(room, (0, y), (134, y), (240, 240, 236), 10)
+    books = np.random.default_rng(7)
+    colours = books.integers(70, 190, (15, 1)) + books.integers(-22, 23, (15, 3))
+    for shelf, top in enumerate((60, 190, 320)):
+        for book in range(5):
+            x, height = 354 + 24 * book, 70 + (book * 29 + shelf * 17) % 32
+            cv2.rectangle(room, (x, top + 105 - height), (x + 20, top + 105), colours[shelf * 5 + book].tolist(), -1)
+        cv2.rectangle(room, (344, top + 105), (SIDE, top + 117), (120, 86, 58), cv2.FILLED)
+    cv2.rectangle(room, (0, 438), (SIDE, SIDE), (110, 92, 78), cv2.FILLED)
+    return np.asarray(cv2.GaussianBlur(room, (0, 0), 5), np.uint8)

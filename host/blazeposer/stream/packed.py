@@ -1,0 +1,51 @@
+"""The record of `stream.py` in packed form, little endian, as `board/channel.py` publishes it over Protocol V2.
+
+A test holds both together. Records have the channel's full length: what comes after the last face is left over.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+from blazeposer.core.contract import ANGLES, BOX_VALUES, KEYPOINTS
+from blazeposer.stream.record import VERSION
+
+CHANNEL = "blazeposer"
+HEAD = struct.Struct("<BBHHIQ4f")
+"""Version, number of faces, width, height, seq, t_ms, fps, milliseconds for picture, network and decoding."""
+FACE = struct.Struct(f"<I{2 + BOX_VALUES + 2 * len(KEYPOINTS) + len(ANGLES)}f")
+"""Id, score, err, box, keypoints, angles."""
+_DIGITS = 2  # that are kept: a float of 32 bits has no more in a picture of some 1000 pixels
+
+
+def values(data: bytes) -> dict[str, Any] | None:
+    """What a record says, named as in the JSON line, for `stream.Reader.take`; None if `data` is too short for it."""
+    if not data or (data[0] == VERSION and len(data) < HEAD.size):
+        return None
+    if data[0] != VERSION:  # whatever follows, it is another layout
+        return {"v": data[0], "faces": []}
+    version, count, width, height, seq, t_ms, fps, *ms = HEAD.unpack_from(data)
+    if len(data) < HEAD.size + count * FACE.size:
+        return None
+    return {
+        "v": version,
+        "seq": seq,
+        "t_ms": t_ms,
+        "fps": round(fps, _DIGITS),
+        "ms": [round(value, _DIGITS) for value in ms],
+        "size": [width, height],
+        "faces": [_face(*FACE.unpack_from(data, HEAD.size + n * FACE.size)) for n in range(count)],
+    }
+
+
+def _face(number: int, score: float, err: float, *numbers: float) -> dict[str, Any]:
+    rounded = [round(value, _DIGITS) for value in numbers]
+    return {
+        "id": number,
+        "score": round(score, _DIGITS + 1),
+        "err": round(err, _DIGITS),
+        "box": rounded[:BOX_VALUES],
+        "keypoints": rounded[BOX_VALUES : -len(ANGLES)],
+        **dict(zip(ANGLES, rounded[-len(ANGLES) :], strict=True)),
+    }

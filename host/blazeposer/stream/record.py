@@ -1,0 +1,358 @@
+"""The stream of a camera: one JSON line a frame, as `board/main.py` prints it.
+
+    {"v": 1, "seq": 12, "t_ms": 3456, "fps": 9.8, "ms": [33.1, 60.2, 2.4], "size": [240, 240],
+     "faces": [{"box": [x, y, w, h], "score": 0.93, "keypoints": [x0, y0, ..., x5, y5],
+                "yaw": 1.2, "pitch": -3.4, "roll": 0.5, "err": 4.2, "id": 1}]}
+
+A record without "v" is of version 1; "ms", "size" and "id" may be missing. With SMOOTH in `board/main.py` a face
+also has "steady": box, keypoints and angles as the camera steadied them, for readers that do not by themselves. This
+module is the only place on the PC that knows these names. A test holds it and `board/main.py` together.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import OrderedDict
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import serial
+
+from blazeposer.core.contract import ANGLES, BOX_VALUES, KEYPOINTS
+from blazeposer.core.errors import PortError
+from blazeposer.openmv.serial_port import open_port
+
+VERSION = 1
+"""Of the record. A reader leaves out, and counts, records of a version that it does not know."""
+MAX_LINE = 2200
+"""Bytes of the longest record, that of four faces, steadied ones beside them."""
+SILENCE = 15.0
+"""Seconds without a record after which a camera counts as silent: a cold start takes about five."""
+LARGEST = 1e6
+"""No length, angle or count of pixels of a record is beyond this."""
+_CHUNK = 4096
+_LONGEST = 4096  # bytes in which a record is looked for: those of a PC with more faces or digits are longer
+_RECENT = 32  # records among which a repeated or late one is looked for
+_SAID = 200  # characters of a line that is no record
+_FARTHEST = 10_000  # frames that can be lost at once; a farther jump is another run of the script
+
+
+@dataclass(frozen=True)
+class StreamedFace:
+    """One face. Pixels are those of the camera's window, angles are degrees in the convention of `rotation.py`."""
+
+    box: tuple[float, float, float, float]
+    """x, y of the top left corner, width, height."""
+    score: float
+    """Probability, 0 to 1."""
+    keypoints: tuple[tuple[float, float], ...]
+    """Six points x, y in the order of `contract.KEYPOINTS`."""
+    yaw: float
+    """Positive to the picture's left."""
+    pitch: float
+    """Positive up."""
+    roll: float
+    """Positive clockwise."""
+    err: float
+    """Expected angle between the streamed and the true rotation."""
+    id: int | None = None
+    """Of the track, if the sender follows faces."""
+
+    @property
+    def angles(self) -> tuple[float, float, float]:
+        """Yaw, pitch, roll."""
+        return self.yaw, self.pitch, self.roll
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Where the time of a frame goes, milliseconds."""
+
+    picture: float
+    """Waiting for the sensor."""
+    network: float
+    """Preparing the picture and running the network."""
+    decode: float
+    """From the network's outputs to faces; 0 where it is part of `network`."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One frame."""
+
+    seq: int
+    """Frames since the script started; that of the first is 0."""
+    t_ms: int
+    """Milliseconds since the script started, when the picture was taken."""
+    fps: float
+    """Frames a second, by the camera's clock."""
+    faces: tuple[StreamedFace, ...]
+    """Best score first."""
+    size: tuple[int, int] = (240, 240)
+    """Width and height of the camera's window, pixels."""
+    ms: Timing | None = None
+    """Where the time went."""
+
+
+def parse_line(line: str | bytes) -> Record | None:
+    """The record in a line, or None if it is none: a boot message, half a line, noise, another version."""
+    try:
+        return _record(json.loads(line))
+    except (_NoRecord, ValueError, RecursionError):
+        return None
+
+
+def as_line(record: Record) -> str:
+    """The record as a line, without its end: `parse_line` gives an equal one."""
+    timing = {"ms": [record.ms.picture, record.ms.network, record.ms.decode]} if record.ms else {}
+    head = {"v": VERSION, "seq": record.seq, "t_ms": record.t_ms, "fps": record.fps, **timing, "size": record.size}
+    return json.dumps(head | {"faces": [_as_json(face) for face in record.faces]}, separators=(",", ":"))
+
+
+class _NoRecord(Exception):
+    """A JSON value that is no record."""
+
+
+class _OtherVersion(_NoRecord):
+    """A record of a version that this module does not know."""
+
+
+def _record(values: Any) -> Record:
+    """The record that a JSON value is. Raises _NoRecord."""
+    try:
+        faces = values["faces"]
+        if not isinstance(faces, list):
+            raise _NoRecord
+        if values.get("v", VERSION) != VERSION:
+            raise _OtherVersion
+        width, height = map(_count, values.get("size", Record.size))
+        if not width * height > 0:
+            raise _NoRecord
+        return Record(
+            _count(values["seq"]),
+            _count(values["t_ms"]),
+            _number(values["fps"], 0),
+            tuple(map(_face, faces)),
+            (width, height),
+            Timing(*(_number(v, 0) for v in values["ms"])) if "ms" in values else None,
+        )
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+        raise _NoRecord from error
+
+
+def _face(values: Any) -> StreamedFace:
+    box, points = [[_number(v) for v in values[name]] for name in ("box", "keypoints")]
+    if len(box) != BOX_VALUES or len(points) != 2 * len(KEYPOINTS):
+        raise ValueError
+    yaw, pitch, roll = (_number(values[name], -180, 180) for name in ANGLES)
+    return StreamedFace(
+        (box[0], box[1], box[2], box[3]),
+        _number(values["score"], 0, 1),
+        tuple(zip(points[::2], points[1::2], strict=True)),
+        yaw,
+        pitch,
+        roll,
+        _number(values["err"], 0),
+        _count(values["id"]) if "id" in values else None,
+    )
+
+
+def _as_json(face: StreamedFace) -> dict[str, Any]:
+    values = {"box": face.box, "score": face.score, "keypoints": [v for point in face.keypoints for v in point]}
+    angles = dict(zip(ANGLES, face.angles, strict=True))
+    return values | angles | {"err": face.err} | ({} if face.id is None else {"id": face.id})
+
+
+def _count(value: Any) -> int:
+    if type(value) is not int or not 0 <= value < 2**53:  # beyond that, JavaScript and spreadsheets round
+        raise ValueError
+    return value
+
+
+def _number(value: Any, least: float = -LARGEST, most: float = LARGEST) -> float:
+    """A number as JSON has it: Python would also take NaN, True and "1"."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+        raise ValueError
+    return float(value)
+
+
+@dataclass
+class Counts:
+    """What came over a link."""
+
+    records: int = 0
+    lost: int = 0
+    """Missing in the sequence."""
+    repeated: int = 0
+    """The same once more; left out."""
+    late: int = 0
+    """After a younger one."""
+    garbled: int = 0
+    """Lines that are a broken record, or hold a piece of one."""
+    other_version: int = 0
+    restarts: int = 0
+    """Of the camera's script, or of the link."""
+
+
+class Reader:
+    """Makes records of bytes as they come; whatever comes, it reads on.
+
+    A record may follow anything, on the same line too: every brace may be its first. What a sequence number tells is
+    wrong where just that number is garbled: a few records then count as lost or late.
+
+    midway: the first line may be the end of one, which is no loss.
+    """
+
+    def __init__(self, midway: bool = True) -> None:
+        self.counts = Counts()
+        self.said = ""
+        """The last line that was no record: usually why the camera sends none. Printable, but otherwise anything."""
+        self._pending = b""
+        self._decoder = json.JSONDecoder()
+        self._recent: OrderedDict[int, Record] = OrderedDict()
+        self._last: int | None = None
+        self._midway = midway
+
+    def resume(self) -> None:
+        """The link was lost and is there again: what went by meanwhile counts as no loss."""
+        self._pending, self._midway, self.said = b"", True, ""
+        self._recent.clear()
+        if self._last is not None:
+            self.counts.restarts += 1
+            self._last = None
+
+    def feed(self, data: bytes) -> list[Record]:
+        """Records that are complete with these bytes, in the order in which they came."""
+        *lines, pending = (self._pending + data).split(b"\n")
+        records: list[Record] = []
+        for line in lines:
+            records += self._line(line.decode("latin-1"))  # a character is a byte: nothing else keeps positions
+        if len(pending) > 2 * _LONGEST:  # noise, or a line's end that was lost
+            found, end, _ = self._search(pending.decode("latin-1"))
+            pending = pending[max(end, len(pending) - _LONGEST) :]
+            records += found
+        self._pending = pending
+        return [record for record in records if self._is_new(record)]
+
+    def take(self, values: Any) -> Record | None:
+        """The record that came whole, as a JSON value; None if it is none, or not a new one."""
+        try:
+            record = _record(values)
+        except _OtherVersion:
+            self.counts.other_version += 1
+        except _NoRecord:
+            self.counts.garbled += 1
+        else:
+            return record if self._is_new(record) else None
+        return None
+
+    def _line(self, line: str) -> Iterator[Record]:
+        records, _, rest = self._search(line)
+        if not self._midway and ("{" in rest or "}" in rest):
+            self.counts.garbled += 1
+        elif not records and (said := _printable(rest)):
+            self.said = said
+        self._midway = False
+        yield from records
+
+    def _search(self, text: str) -> tuple[list[Record], int, str]:
+        """All records in a text, where the last one ends, and the text without them."""
+        records, rest, end, start = [], [], 0, -1
+        while (start := text.find("{", start + 1)) >= 0:
+            try:
+                value, length = self._decoder.raw_decode(text[start : start + _LONGEST])
+                records.append(_record(value))
+            except _OtherVersion:
+                self.counts.other_version += 1
+            except (_NoRecord, ValueError, RecursionError):
+                continue
+            rest.append(text[end:start])
+            end = start + length
+            start = end - 1
+        return records, end, "".join([*rest, text[end:]])
+
+    def _is_new(self, record: Record) -> bool:
+        counts, seq, last = self.counts, record.seq, self._last
+        if self._recent.get(seq) == record:
+            counts.repeated += 1
+            return False
+        counts.records += 1
+        if last is not None and last - _RECENT <= seq < last and seq not in self._recent:
+            counts.late += 1
+            counts.lost = max(0, counts.lost - 1)
+        else:
+            if last is not None and (seq <= last or seq > last + _FARTHEST):
+                counts.restarts += 1
+                self._recent.clear()
+            elif last is not None:
+                counts.lost += seq - last - 1
+            self._last = seq
+        self._recent[seq] = record
+        if len(self._recent) > _RECENT:
+            self._recent.popitem(last=False)
+        return True
+
+
+def _printable(text: str) -> str:
+    """What a terminal may show: no escape sequences."""
+    words = text.encode("latin-1").decode(errors="replace").strip()
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in words[:_SAID])
+
+
+def read_chunks(port: str) -> Generator[bytes, None, None]:
+    """Bytes that the camera at `port` sends, as they come, until the port is lost; b"" when none came for a moment.
+
+    `port` is whatever pyserial opens: "/dev/ttyACM0", "COM3", "socket://127.0.0.1:4000". The port opens when the first
+    bytes are asked for, and closes with the iterator. Raises PortError.
+    """
+    with open_port(port) as stream:
+        while True:
+            try:
+                data = stream.read(_CHUNK)
+            except (serial.SerialException, OSError) as error:
+                raise PortError(f"the connection to {port} was lost: check the cable and start again") from error
+            yield bytes(data)
+
+
+def read_lines(port: str, silence: float = SILENCE) -> Generator[str, None, None]:
+    """Lines that the camera at `port` prints; see `read_chunks`. Raises PortError, also after `silence` seconds."""
+    pending, deadline = b"", time.monotonic() + silence
+    for data in read_chunks(port):
+        *lines, pending = (pending + data).split(b"\n")
+        pending = pending[-MAX_LINE:]  # noise without a line's end
+        for line in lines:
+            yield line.decode(errors="replace").strip()
+        if lines:
+            deadline = time.monotonic() + silence
+        elif time.monotonic() > deadline:
+            raise PortError(silent(port, ""))
+
+
+def read_records(port: str, silence: float = SILENCE) -> Generator[Record, None, None]:
+    """Records that the camera at `port` streams; see `read_chunks`.
+
+    The PortError of a camera that sends no record for `silence` seconds names the last other line, which is usually
+    the camera's reason.
+    """
+    reader, deadline = Reader(), time.monotonic() + silence
+    try:
+        for data in read_chunks(port):
+            for record in reader.feed(data):
+                yield record
+                deadline, reader.said = time.monotonic() + silence, ""
+            if time.monotonic() > deadline:
+                break
+    except PortError as error:
+        if not reader.said:
+            raise
+        raise PortError(f"{port} sends no records any more, its last line is: {reader.said}") from error
+    raise PortError(silent(port, reader.said))
+
+
+def silent(port: str, said: str) -> str:
+    """Why a camera sends no records, in one line; `said` is its last other line."""
+    if said:
+        return f"{port} sends no records, its last line is: {said}"
+    return f"{port} says nothing: is main.py on the camera, and was it reset?"

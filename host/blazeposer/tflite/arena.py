@@ -1,0 +1,135 @@
+"""The working memory of a tflite: how much TensorFlow Lite Micro takes, and where it puts which tensor when."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from blazeposer.core.errors import MissingExtraError, ModelError
+from blazeposer.tflite.graph import Graph
+
+_ALIGNMENT = 16  # of tensors in the arena (`MicroArenaBufferAlignment`, TFLite Micro)
+_LARGEST = 64 << 20
+"""What the PC offers a model, bytes: more than any board has."""
+_REPORT = """
+import sys
+from tflite_micro import runtime
+runtime.Interpreter.from_file(sys.argv[1], arena_size=int(sys.argv[2])).print_allocations()
+"""
+
+
+@dataclass(frozen=True)
+class Arena:
+    """Bytes of an arena as TFLite Micro counts them on a 64-bit PC, with its reference kernels.
+
+    An upper bound for a camera: there, pointers are half as large, which in `persistent` saves more than the few KB of
+    scratch that the camera's own kernels ask for.
+    """
+
+    planned: int
+    """Tensors, those that are never needed together in the same place."""
+    persistent: int
+    """What TFLite Micro keeps about each operation, tensor and channel."""
+
+    @property
+    def total(self) -> int:
+        return self.planned + self.persistent
+
+
+def can_measure() -> bool:
+    """Whether TFLite Micro is installed here."""
+    return importlib.util.find_spec("tflite_micro") is not None
+
+
+def measure_arena(path: Path) -> Arena:
+    """Ask TFLite Micro, in a process of its own: it prints its count on stderr, and damaged files can end it.
+
+    Raises MissingExtraError without it, and a ModelError, with its own words, where it refuses the file.
+    """
+    if not can_measure():
+        raise MissingExtraError("tflite-micro", "demo")
+    command = [sys.executable, "-c", _REPORT, str(path), str(_LARGEST)]
+    report = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    found = dict(re.findall(r"Arena allocation (head|tail) (\d+) bytes", report.stderr))
+    if report.returncode or set(found) != {"head", "tail"}:
+        raise ModelError(f"{path}: TFLite Micro refuses it ({_complaint(report)}): convert the network anew")
+    return Arena(int(found["head"]), int(found["tail"]))
+
+
+def arena_bytes(path: Path) -> int:
+    """Arena of a tflite on this (64-bit) PC. Raises as `measure_arena`."""
+    return measure_arena(path).total
+
+
+def _complaint(report: subprocess.CompletedProcess[str]) -> str:
+    """TFLite Micro's first line of its own, not Python's traceback."""
+    if report.returncode < 0:
+        return f"it ended with signal {-report.returncode}"
+    lines = [line.strip() for line in report.stderr.splitlines() if line.strip()]
+    own = [line for line in lines if not re.match(r'Traceback|File "|\^|self|runtime\.|return|[\w.]+Error', line)]
+    return own[0].rstrip(".") if own else "it does not say why"
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where one tensor lies while it lives. Steps are numbers of operations; -1 is before the first."""
+
+    tensor: int
+    offset: int
+    bytes: int
+    first: int
+    last: int
+
+    @property
+    def end(self) -> int:
+        return self.offset + self.bytes
+
+
+def plan(graph: Graph) -> tuple[Placement, ...]:
+    """Where TFLite Micro puts each tensor: by falling size, each at the lowest place that is free all its life.
+
+    As its `GreedyMemoryPlanner` does it, which takes equal sizes by falling number. A tensor lives from the operation
+    that writes it to the last one that reads it, inputs from the start and outputs to the end.
+    """
+    lives = {index: (-1, len(graph.operations)) for index in graph.inputs}
+    for step, operation in enumerate(graph.operations):
+        for index in operation.inputs + operation.outputs:
+            if not graph.tensors[index].is_constant:
+                lives[index] = (lives.get(index, (step, step))[0] if index in lives else step, step)
+    for index in graph.outputs:
+        lives[index] = (lives[index][0], len(graph.operations))
+    placed: list[Placement] = []
+    for index in sorted(sorted(lives, reverse=True), key=lambda index: -_aligned(graph.tensors[index].bytes)):
+        first, last = lives[index]
+        needed = _aligned(graph.tensors[index].bytes)
+        others = [other for other in placed if other.first <= last and first <= other.last]
+        placed.append(Placement(index, _lowest_gap(others, needed), needed, first, last))
+    return tuple(sorted(placed, key=lambda place: place.tensor))
+
+
+def planned_bytes(placements: Sequence[Placement]) -> int:
+    """The top of a plan."""
+    return max((place.end for place in placements), default=0)
+
+
+def live_bytes(placements: Sequence[Placement], step: int) -> int:
+    """What the tensors alive during an operation take together."""
+    return sum(place.bytes for place in placements if place.first <= step <= place.last)
+
+
+def _lowest_gap(others: Sequence[Placement], needed: int) -> int:
+    offset = 0
+    for other in sorted(others, key=lambda other: other.offset):
+        if other.offset - offset >= needed:
+            break
+        offset = max(offset, other.end)
+    return offset
+
+
+def _aligned(size: int) -> int:
+    return -(-size // _ALIGNMENT) * _ALIGNMENT

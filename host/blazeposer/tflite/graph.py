@@ -1,0 +1,174 @@
+"""What a tflite file holds, read with every offset checked: the libraries that run such files crash on damaged ones."""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ai_edge_litert import schema_py_generated as schema
+from numpy.typing import NDArray
+
+from blazeposer.core.errors import ModelError
+
+_SCHEMA_VERSION = 3
+_ITEM_BYTES = {
+    "FLOAT32": 4, "FLOAT16": 2, "FLOAT64": 8, "INT8": 1, "INT16": 2, "INT32": 4, "INT64": 8, "UINT8": 1, "UINT16": 2,
+    "UINT32": 4, "UINT64": 8, "BOOL": 1, "COMPLEX64": 8, "COMPLEX128": 16,
+}  # fmt: skip
+_TYPES = {number: name for name, number in vars(schema.TensorType).items() if isinstance(number, int)}
+_OPERATORS = {number: name for name, number in vars(schema.BuiltinOperator).items() if isinstance(number, int)}
+_DAMAGE = (struct.error, IndexError, KeyError, TypeError, ValueError, OverflowError, UnicodeDecodeError, MemoryError)
+"""What flatbuffers raises when an offset or a number of a file is nonsense."""
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """One tensor. `dtype` is named as numpy does."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    is_constant: bool
+    is_zero: bool
+    """Whether it is a constant of zeros: a bias that the network does not have."""
+    scale: float
+    """Of the first channel; 0.0 if it names none."""
+    zero_point: int
+
+    @property
+    def elements(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def bytes(self) -> int:
+        return self.elements * _ITEM_BYTES.get(self.dtype.upper(), 1)
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation; `inputs` and `outputs` are numbers of tensors, absent optional ones left out."""
+
+    name: str
+    """A builtin operator's name in the schema, or what a custom one calls itself."""
+    is_custom: bool
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A tflite file: its main subgraph, in the order of execution."""
+
+    tensors: tuple[Tensor, ...]
+    operations: tuple[Operation, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+    @property
+    def input_tensors(self) -> tuple[Tensor, ...]:
+        return tuple(self.tensors[index] for index in self.inputs)
+
+    @property
+    def output_tensors(self) -> tuple[Tensor, ...]:
+        return tuple(self.tensors[index] for index in self.outputs)
+
+
+def read_graph(data: bytes, name: str) -> Graph:
+    """The graph of a tflite file's bytes. A ModelError calls it `name` and says what is wrong with it."""
+    if not data:
+        raise ModelError(f"{name}: an empty file: copy it anew")
+    if len(data) < 8 or not schema.Model.ModelBufferHasIdentifier(data, 0):
+        raise ModelError(f"{name}: not a tflite file: name one that TensorFlow's converter or `blazeposer` wrote")
+    try:
+        return _Reader(data).graph()
+    except _DAMAGE as error:
+        raise ModelError(f"{name}: a damaged or truncated tflite file: copy it anew") from error
+
+
+class _Reader:
+    def __init__(self, data: bytes) -> None:
+        self.size = len(data)
+        self.model = schema.Model.GetRootAs(data, 0)
+
+    def graph(self) -> Graph:
+        model = self.model
+        _require(model.Version() == _SCHEMA_VERSION and model.SubgraphsLength() > 0)
+        stored = [self._stored(buffer) for buffer in self._all(model.BuffersLength(), model.Buffers)]
+        codes = [self._code(code) for code in self._all(model.OperatorCodesLength(), model.OperatorCodes)]
+        main = model.Subgraphs(0)
+        tensors = tuple(self._tensor(tensor, stored) for tensor in self._all(main.TensorsLength(), main.Tensors))
+        operations = tuple(
+            self._operation(operation, codes, len(tensors))
+            for operation in self._all(main.OperatorsLength(), main.Operators)
+        )
+        inputs, outputs = (
+            self._indices(values, len(tensors)) for values in (main.InputsAsNumpy(), main.OutputsAsNumpy())
+        )
+        _check_order(tensors, operations, inputs, outputs)
+        return Graph(tensors, operations, inputs, outputs)
+
+    def _all(self, count: int, get: Callable[[int], Any]) -> list[Any]:
+        _require(count <= self.size // 4)  # each element is an offset of four bytes
+        return [get(index) for index in range(count)]
+
+    def _stored(self, buffer: Any) -> tuple[int, bool]:
+        """Bytes of a buffer, and whether all are zero. Raises where the file ends before they do."""
+        if not buffer.DataLength():
+            return 0, False
+        values = buffer.DataAsNumpy()
+        return len(values), not values.any()
+
+    def _code(self, code: Any) -> tuple[str, bool]:
+        number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())  # old files have only the second
+        if number == schema.BuiltinOperator.CUSTOM:
+            return (code.CustomCode() or b"?").decode(), True
+        return _OPERATORS[number], False
+
+    def _tensor(self, tensor: Any, stored: Sequence[tuple[int, bool]]) -> Tensor:
+        shape = _numbers(tensor.ShapeAsNumpy())
+        _require(all(0 <= side < 1 << 31 for side in shape))
+        dtype = _TYPES[tensor.Type()]
+        size, is_zero = stored[tensor.Buffer()]
+        scale, zero_point = 0.0, 0
+        if (quantization := tensor.Quantization()) is not None:
+            scale = float(quantization.Scale(0)) if quantization.ScaleLength() else 0.0
+            zero_point = int(quantization.ZeroPoint(0)) if quantization.ZeroPointLength() else 0
+        name = (tensor.Name() or b"").decode()
+        result = Tensor(name, shape, dtype.lower(), size > 0, is_zero, scale, zero_point)
+        _require(not size or dtype not in _ITEM_BYTES or size >= result.bytes)
+        return result
+
+    def _operation(self, operation: Any, codes: Sequence[tuple[str, bool]], tensors: int) -> Operation:
+        name, is_custom = codes[operation.OpcodeIndex()]
+        inputs, outputs = operation.InputsAsNumpy(), operation.OutputsAsNumpy()
+        return Operation(name, is_custom, self._indices(inputs, tensors), self._indices(outputs, tensors))
+
+    def _indices(self, values: Any, tensors: int) -> tuple[int, ...]:
+        indices = _numbers(values)
+        _require(all(-1 <= index < tensors for index in indices))
+        return tuple(index for index in indices if index >= 0)
+
+
+def _check_order(
+    tensors: Sequence[Tensor], operations: Sequence[Operation], inputs: Sequence[int], outputs: Sequence[int]
+) -> None:
+    """Each operation must read only what is there by then: a runtime takes that for granted."""
+    written = set(inputs) | {index for index, tensor in enumerate(tensors) if tensor.is_constant}
+    for operation in operations:
+        # An NPU's operation writes into its own inputs: scratch memory that nothing has written before.
+        _require(operation.is_custom or written.issuperset(operation.inputs))
+        written.update(operation.inputs, operation.outputs)
+    _require(bool(inputs) and bool(outputs) and written.issuperset(outputs))
+
+
+def _numbers(values: NDArray[Any] | int) -> tuple[int, ...]:
+    """A vector as flatbuffers gives it: 0 stands for an absent one."""
+    return () if isinstance(values, int) else tuple(values.tolist())
+
+
+def _require(condition: bool) -> None:
+    if not condition:
+        raise ValueError

@@ -1,0 +1,199 @@
+"""Run a network file on a PC, after holding it against the contract.
+
+Three runtimes, because they differ: LiteRT's reference kernels (`reference`) equal TFLite Micro (`micro`, what a camera
+runs) bit for bit, while XNNPACK (`xnnpack`) is several times faster and rounds otherwise.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
+from numpy.typing import NDArray
+
+from blazeposer.core.contract import OUTPUTS
+from blazeposer.core.errors import BlazePoserError, MissingExtraError, ModelError
+from blazeposer.core.prepare import Image, to_float, to_int8
+from blazeposer.core.quiet import quiet_stderr
+from blazeposer.tflite.conformance import breach
+from blazeposer.tflite.firmware import OPERATIONS
+from blazeposer.tflite.graph import read_graph
+
+Runtime = Literal["reference", "xnnpack", "micro"]
+RUNTIMES: tuple[Runtime, ...] = get_args(Runtime)
+
+Infer = Callable[[NDArray[Any]], list[NDArray[Any]]]
+"""Runs a network: from its input to its outputs, all with a first axis of 1."""
+
+_LARGE_ARENA = 16 << 20
+
+clock = time.perf_counter if sys.platform == "win32" else time.process_time
+"""Seconds of this process, all its threads, so that other programs do not count; Windows counts these too coarsely."""
+
+
+class Timed:
+    """The same function with a stopwatch."""
+
+    def __init__(self, infer: Infer) -> None:
+        self._infer = infer
+        self.seconds = 0.0
+        """Spent in it so far."""
+
+    def __call__(self, tensor: NDArray[Any]) -> list[NDArray[Any]]:
+        started = clock()
+        outputs = self._infer(tensor)
+        self.seconds += clock() - started
+        return outputs
+
+
+class Network:
+    """A network file that keeps the contract, ready to run. Made by `open_network`."""
+
+    def __init__(self, infer: Infer, quantization: tuple[tuple[float, int], ...]) -> None:
+        self._infer = Timed(infer)
+        self.quantization = quantization
+        """(scale, zero point) of each output; (0.0, 0) in a float file."""
+
+    @property
+    def seconds(self) -> float:
+        """Spent in the runtime so far."""
+        return self._infer.seconds
+
+    @property
+    def is_int8(self) -> bool:
+        """Whether this is the INT8 file, not the float one."""
+        return self.quantization[0][0] != 0
+
+    def run(self, image: Image) -> list[NDArray[Any]]:
+        """Raw outputs in contract order of an image (128, 128, 3) uint8 RGB: int8, or float32 from a float file."""
+        tensor = to_int8(image) if self.is_int8 else to_float(image)
+        return self._infer(tensor[np.newaxis])
+
+    def outputs(self, image: Image) -> list[NDArray[np.float32]]:
+        """Outputs in contract order and in real units, float32, of an image (128, 128, 3) uint8 RGB."""
+        raw = self.run(image)
+        return dequantized(raw, self.quantization) if self.is_int8 else raw
+
+
+def dequantized(
+    raw: Sequence[NDArray[np.int8]], quantization: Sequence[tuple[float, int]]
+) -> list[NDArray[np.float32]]:
+    """Raw int8 tensors in real units, by the (scale, zero point) of each."""
+    return [
+        (tensor.astype(np.float32) - zero_point) * np.float32(scale)
+        for tensor, (scale, zero_point) in zip(raw, quantization, strict=True)
+    ]
+
+
+def open_network(path: Path | str, runtime: Runtime = "reference") -> Network:
+    """Load a tflite file; a ModelError says in which point it is not a BlazePoser network."""
+    path = Path(path)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path}: cannot read the model ({error.strerror}): check --model") from error
+    quantization = _check(data, str(path))
+    if runtime == "micro":
+        return Network(micro(data, str(path)), quantization)
+    if runtime not in RUNTIMES:
+        raise BlazePoserError(f"there is no runtime {runtime!r}: choose one of {', '.join(RUNTIMES)}")
+    try:
+        return Network(litert(data, reference=runtime == "reference"), quantization)
+    except (RuntimeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise ModelError(f"{path}: LiteRT cannot load it ({reason}): use a file of `blazeposer quantize`") from error
+
+
+def litert(data: bytes, *, reference: bool = False) -> Infer:
+    """Any tflite of one input in LiteRT on one thread: with XNNPACK, or with the reference kernels."""
+    with quiet_stderr():
+        interpreter = _interpreter(data if reference else with_bias_scales(data), reference=reference)
+        interpreter.allocate_tensors()
+    source = interpreter.get_input_details()[0]["index"]
+    sinks = [detail["index"] for detail in interpreter.get_output_details()]
+
+    def infer(tensor: NDArray[Any]) -> list[NDArray[Any]]:
+        interpreter.set_tensor(source, tensor)
+        interpreter.invoke()
+        return [interpreter.get_tensor(sink) for sink in sinks]
+
+    return infer
+
+
+def with_bias_scales(data: bytes) -> bytes:
+    """The same INT8 network with the quantization of its biases, which is that of input times weights.
+
+    Our writer leaves it out, because no camera reads it and it would take a quarter of the file. XNNPACK wants it:
+    without, it leaves all convolutions to other kernels, and the network takes four times as long.
+    """
+    from ai_edge_litert import schema_py_generated as schema  # slow to import
+    from flatbuffers import Builder
+
+    model = schema.ModelT.InitFromPackedBuf(data)
+    tensors = model.subgraphs[0].tensors
+    bare = False
+    for operator in model.subgraphs[0].operators:
+        code = model.operatorCodes[operator.opcodeIndex].builtinCode
+        if code not in (schema.BuiltinOperator.CONV_2D, schema.BuiltinOperator.DEPTHWISE_CONV_2D):
+            continue
+        source, weight, bias = (tensors[index] for index in operator.inputs)
+        if bias.type == schema.TensorType.INT32 and bias.quantization is None:
+            scales = weight.quantization.scale
+            bias.quantization = schema.QuantizationParametersT()
+            bias.quantization.scale = source.quantization.scale[0] * scales
+            bias.quantization.zeroPoint = np.zeros(len(scales), np.int64)
+            bare = True
+    if not bare:
+        return data
+    builder = Builder(len(data))
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+def micro(data: bytes, name: str, outputs: int = len(OUTPUTS)) -> Infer:
+    """A tflite of so many outputs in TensorFlow Lite Micro. Raises ModelError or MissingExtraError.
+
+    With more outputs than the contract's, the arena that it would choose for the file is too small.
+    """
+    try:
+        from tflite_micro import runtime
+    except ImportError as error:
+        raise MissingExtraError("tflite-micro", "demo") from error
+    try:
+        with quiet_stderr():
+            arena = None if outputs == len(OUTPUTS) else _LARGE_ARENA
+            interpreter = runtime.Interpreter.from_bytes(data, arena_size=arena)
+    except RuntimeError as error:
+        raise ModelError(f"{name}: TFLite Micro cannot load it: use another --runtime or a file of `make`") from error
+
+    def infer(tensor: NDArray[Any]) -> list[NDArray[Any]]:
+        interpreter.set_input(tensor, 0)
+        interpreter.invoke()
+        return [interpreter.get_output(index) for index in range(outputs)]
+
+    return infer
+
+
+def _interpreter(data: bytes, *, reference: bool) -> Interpreter:
+    # One thread: the figures of a run must not depend on the number of cores.
+    kind = OpResolverType.BUILTIN_REF if reference else OpResolverType.AUTO
+    return Interpreter(model_content=data, experimental_op_resolver_type=kind, num_threads=1)
+
+
+def _check(data: bytes, name: str) -> tuple[tuple[float, int], ...]:
+    """Quantization of the outputs of a file that keeps the contract; a ModelError names the first point that does not.
+
+    A file is all INT8, or all float (the one that training writes beside it).
+    """
+    graph = read_graph(data, name)
+    found = breach(graph)
+    if missing := sorted({operation.name for operation in graph.operations} - OPERATIONS):
+        found = found or f"a camera lacks the operation {missing[0]}"
+    if found:
+        raise ModelError(f"{name}: not a BlazePoser network: {found}; make one with `blazeposer quantize`")
+    return tuple((tensor.scale, tensor.zero_point) for tensor in graph.output_tensors)

@@ -1,0 +1,165 @@
+"""The manifest of a network: the JSON beside each tflite that says what the file is, needs and is worth.
+
+`models/blazeposer.tflite` has `models/blazeposer.json`. `blazeposer quantize` writes it, `blazeposer evaluate` adds the
+figures, and whoever uses the file can hold the two together with `read_manifest`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from blazeposer.core.contract import (
+    ANGLE_CONVENTION,
+    ANGLES,
+    GRIDS,
+    INPUT_SCALE,
+    INPUT_SIZE,
+    INPUT_ZERO_POINT,
+    KEYPOINTS,
+    OUTPUTS,
+    REGRESSOR_UNIT,
+)
+from blazeposer.core.errors import ModelError
+
+NOT_MEASURED = "not measured"
+FIGURES = ("aflw2000_dev", "detection", "aflw2000", "biwi", "wider", "frames_per_second")
+"""Figures that every manifest names, measured or not."""
+
+Quantization = dict[str, float | int]
+"""`scale` and `zero_point` of an activation tensor: value = scale * (q - zero_point)."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What the JSON holds. Sizes are bytes; `quantization` is empty for a float file."""
+
+    file: str
+    sha256: str
+    file_bytes: int
+    payload_bytes: int
+    """Weights and biases alone."""
+    parameters: int
+    macs: int
+    """Multiply-accumulates of one picture."""
+    arena_bytes: int
+    """Working memory as TensorFlow Lite Micro counts it on a 64-bit PC."""
+    ops: dict[str, int]
+    """Operation -> how many of them."""
+    input: dict[str, Any]
+    outputs: list[dict[str, Any]]
+    quantization: dict[str, Quantization]
+    """Every activation tensor, by its name in training."""
+    weight_scales: dict[str, list[float]]
+    """Step of each output channel of every convolution; the zero points are 0."""
+    training: dict[str, Any]
+    """What the weights were made from."""
+    figures: dict[str, Any] = field(default_factory=lambda: dict.fromkeys(FIGURES, NOT_MEASURED))
+    anchor_grids: list[dict[str, int]] = field(default_factory=lambda: [asdict(grid) for grid in GRIDS])
+    regressor_unit: int = REGRESSOR_UNIT
+    keypoints: list[str] = field(default_factory=lambda: list(KEYPOINTS))
+    angles: list[str] = field(default_factory=lambda: list(ANGLES))
+    angle_convention: str = ANGLE_CONVENTION
+
+
+def describe(
+    model: Path,
+    quantization: Mapping[str, tuple[float, int]],
+    weight_scales: Mapping[str, list[float]],
+    **facts: Any,
+) -> Manifest:
+    """The manifest of a file just written; `facts` are the fields that neither its bytes nor the contract give."""
+    data = model.read_bytes()
+    return Manifest(
+        file=model.name,
+        sha256=hashlib.sha256(data).hexdigest(),
+        file_bytes=len(data),
+        input=_input(bool(quantization)),
+        outputs=[_output(output.name, output.shape, quantization.get(output.name)) for output in OUTPUTS],
+        quantization={name: _named(*values) for name, values in quantization.items()},
+        weight_scales={name: [_shortest(scale) for scale in scales] for name, scales in weight_scales.items()},
+        **facts,
+    )
+
+
+def manifest_path(model: Path) -> Path:
+    """Where the manifest of a tflite lies."""
+    return model.with_suffix(".json")
+
+
+def write_manifest(manifest: Manifest, model: Path) -> None:
+    """Write the manifest beside its tflite, one field a line."""
+    lines = (f"  {json.dumps(name)}: {_compact(value)}" for name, value in asdict(manifest).items())
+    manifest_path(model).write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+
+
+def read_manifest(model: Path) -> Manifest:
+    """The manifest beside a tflite, held against the file and the contract. Raises ModelError with one line."""
+    path = manifest_path(model)
+    remake = "make both anew with `blazeposer quantize`"
+    try:
+        data = model.read_bytes()
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ModelError(f"{error.filename}: cannot be read ({error.strerror}): {remake}") from error
+    except ValueError as error:
+        raise ModelError(f"{path}: not JSON: {remake}") from error
+    names = {item.name for item in fields(Manifest)}
+    if not isinstance(values, dict) or set(values) != names:
+        odd = names ^ set(values) if isinstance(values, dict) else names
+        raise ModelError(f"{path}: not a manifest of this version ({', '.join(sorted(odd))}): {remake}")
+    manifest = Manifest(**values)
+    if manifest.sha256 != hashlib.sha256(data).hexdigest():
+        raise ModelError(f"{path} describes another file than {model.name} (sha256 differs): {remake}")
+    expected = describe(model, {}, {}, **dict.fromkeys(_FACTS))
+    for name in ("file", "file_bytes", "anchor_grids", "regressor_unit", "keypoints", "angles", "angle_convention"):
+        if getattr(manifest, name) != getattr(expected, name):
+            raise ModelError(f"{path}: {name} is not what this version of blazeposer expects: {remake}")
+    return manifest
+
+
+def record_figures(model: Path, figures: Mapping[str, Any]) -> None:
+    """Set entries of `figures` in the manifest beside a tflite, which must describe it. Raises ModelError."""
+    manifest = read_manifest(model)
+    write_manifest(replace(manifest, figures=manifest.figures | dict(figures)), model)
+
+
+_FACTS = ("payload_bytes", "parameters", "macs", "arena_bytes", "ops", "training")
+
+
+def _input(int8: bool) -> dict[str, Any]:
+    shape = [1, INPUT_SIZE, INPUT_SIZE, 3]
+    if not int8:
+        return {"shape": shape, "dtype": "float32", "value": "pixel / 127.5 - 1, RGB"}
+    quantization = _named(INPUT_SCALE, INPUT_ZERO_POINT)
+    return {"shape": shape, "dtype": "int8", **quantization, "value": "q = pixel - 128, RGB"}
+
+
+def _output(name: str, shape: tuple[int, ...], quantization: tuple[float, int] | None) -> dict[str, Any]:
+    output = {"name": name, "shape": list(shape), "dtype": "int8" if quantization else "float32"}
+    return output | (_named(*quantization) if quantization else {})
+
+
+def _named(scale: float, zero_point: int) -> Quantization:
+    return {"scale": _shortest(scale), "zero_point": zero_point}
+
+
+def _shortest(scale: float) -> float:
+    """The shortest decimal that is the same float32, which is what a tflite holds."""
+    return float(str(np.float32(scale)))
+
+
+def _compact(value: Any) -> str:
+    """JSON with one entry of a table a line."""
+    if isinstance(value, dict) and value:
+        rows = (f"    {json.dumps(key)}: {json.dumps(item)}" for key, item in value.items())
+        return "{\n" + ",\n".join(rows) + "\n  }"
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return "[\n" + ",\n".join(f"    {json.dumps(item)}" for item in value) + "\n  ]"
+    return json.dumps(value)

@@ -1,0 +1,158 @@
+"""Files for the NPUs: Vela compiles for the AE3's Ethos-U55, ST's own stedgeai for the N6's Neural-ART.
+
+What comes out was never run on a camera: say "not verified without a camera" of everything here.
+"""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+
+from blazeposer.core.boards import Board
+from blazeposer.core.errors import BlazePoserError, MissingExtraError, ModelError
+from blazeposer.tflite import firmware
+from blazeposer.tflite.check import STEDGEAI_MAGIC
+from blazeposer.tflite.graph import Graph, read_graph
+
+UNVERIFIED = "not verified without a camera"
+_STEDGEAI = "stedgeai generate --target stm32n6 --st-neural-art default@neuralart.json --relocatable --model"
+"""Arguments: boards.json of `openmv-ota` 1.0.7, which carries OpenMV's neuralart.json."""
+
+
+def compile_for(board: Board, model_path: Path, out_path: Path, stedgeai_file: Path | None = None) -> str:
+    """Write the file that a board runs: compiled where it has an NPU, else the model as it is.
+
+    Returns what the user should know of it, empty if there is nothing. Raises BlazePoserError.
+    """
+    if stedgeai_file and board.npu != "neural-art":
+        raise BlazePoserError(f"{board.name} takes no file of stedgeai: name the N6, or leave --stedgeai out")
+    if board.npu == "neural-art":
+        data = _neural_art(board, model_path, stedgeai_file)
+    elif board.npu == "ethos-u55":
+        data = _ethos_u(model_path)
+    else:
+        data = _read(model_path)
+    try:
+        out_path.parent.mkdir(parents=True, exist_ok=True)
+        out_path.write_bytes(data)
+    except OSError as error:
+        raise BlazePoserError(f"{out_path}: cannot write the file ({error.strerror}): check --output") from error
+    return UNVERIFIED if board.npu else ""
+
+
+def layer_cycles(model_path: Path) -> list[int]:
+    """Cycles on the AE3's NPU of each operation of an INT8 tflite, in its order, as Vela estimates them.
+
+    Vela reorders and splits operations and knows them by the names of their outputs, so it gets a copy with such names.
+    Those that it joins count at the last of them.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        named = Path(folder) / "named.tflite"
+        graph = _write_named(_read(model_path), named)
+        compiled = run_vela(named, Path(folder), [*ae3_options(), "--verbose-performance"])
+        if firmware.ETHOS_U not in {operation.name for operation in _graph(compiled).operations}:
+            raise BlazePoserError(f"Vela leaves all of {model_path.name} to the CPU: use an INT8 network")
+        cycles: Counter[str] = Counter()
+        with open(next(Path(folder).glob("*per-layer.csv")), newline="") as stream:
+            for row in csv.DictReader(stream):
+                cycles[row["Name"]] += round(float(row["Op Cycles"]))
+    return [cycles[f"operation {number}"] for number in range(len(graph.operations))]
+
+
+def total_cycles(folder: Path) -> int:
+    """Cycles of one inference, from the summary that Vela left in a folder."""
+    with open(next(folder.glob("*summary*.csv")), newline="") as stream:
+        return round(float(next(csv.DictReader(stream))["cycles_total"]))
+
+
+def ae3_options() -> list[str]:
+    """Vela's options for the AE3's fast core (boards.json of openmv-ota), with OpenMV's description of its memories."""
+    config = files("openmv_ota") / "data" / "firmware" / "OPENMV_AE3" / "vela.ini"
+    return [
+        "--accelerator-config", "ethos-u55-256", "--config", str(config), "--system-config", "RTSS_HP_SRAM_OSPI",
+        "--memory-mode", "Shared_Sram", "--optimise", "Performance",
+    ]  # fmt: skip
+
+
+def run_vela(path: Path, folder: Path, options: Sequence[str]) -> Path:
+    """Compile a tflite; the compiled file, in `folder` with Vela's tables. Raises BlazePoserError."""
+    if importlib.util.find_spec("ethosu") is None:
+        raise MissingExtraError("ethos-u-vela", "npu")
+    command = [sys.executable, "-m", "ethosu.vela", str(path), "--output-dir", str(folder), *options]
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    compiled = folder / f"{path.stem}_vela.tflite"
+    if done.returncode or not compiled.is_file():
+        reason = ((done.stderr or done.stdout).strip().splitlines() or ["it does not say why"])[-1]
+        raise BlazePoserError(f"Vela cannot compile {path.name} ({reason}): use an INT8 network of standard operations")
+    return compiled
+
+
+def _ethos_u(model_path: Path) -> bytes:
+    """The compiled file, which must hold nothing but the NPU's operation between the same inputs and outputs."""
+    source = _graph(model_path)
+    with tempfile.TemporaryDirectory() as folder:
+        path = run_vela(model_path, Path(folder), ae3_options())
+        data, compiled = path.read_bytes(), _graph(path)
+    if left := sorted({operation.name for operation in compiled.operations} - {firmware.ETHOS_U}):
+        raise BlazePoserError(f"Vela left {', '.join(left)} of {model_path.name} to the CPU: replace these operations")
+    if _interface(compiled) != _interface(source):
+        raise BlazePoserError(
+            f"Vela changed inputs or outputs of {model_path.name}: compile it with ethos-u-vela 5.2.0"
+        )
+    return data
+
+
+def _neural_art(board: Board, model_path: Path, stedgeai_file: Path | None) -> bytes:
+    if stedgeai_file is None:
+        raise BlazePoserError(
+            f"the {board.name} runs only files compiled by ST's stedgeai (ST Edge AI Core, from st.com): "
+            f"run `{_STEDGEAI} {model_path}` and give its network_rel.bin with --stedgeai to `blazeposer package "
+            f"--board {board.key}`, whose folder `deploy` and `status` take"
+        )
+    data = _read(stedgeai_file)
+    if not data.startswith(STEDGEAI_MAGIC):
+        what = "a plain tflite" if data[4:8] == b"TFL3" else "no relocatable network"
+        raise ModelError(f"{stedgeai_file}: {what}: the {board.name} takes the network_rel.bin that stedgeai writes")
+    return data
+
+
+def _interface(graph: Graph) -> list[list[tuple[object, ...]]]:
+    """What a script sees of a network: inputs, then outputs."""
+    return [
+        [(tensor.shape, tensor.dtype, tensor.scale, tensor.zero_point) for tensor in tensors]
+        for tensors in (graph.input_tensors, graph.output_tensors)
+    ]
+
+
+def _write_named(data: bytes, path: Path) -> Graph:
+    """Write a copy whose operations' outputs are called after them; its graph."""
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
+
+    graph = read_graph(data, path.name)  # the object API reads without checks
+    model = schema.ModelT.InitFromPackedBuf(data)
+    for number, operation in enumerate(model.subgraphs[0].operators):
+        for output in operation.outputs:
+            model.subgraphs[0].tensors[output].name = f"operation {number}"
+    builder = flatbuffers.Builder(len(data))
+    builder.Finish(model.Pack(builder), b"TFL3")
+    path.write_bytes(bytes(builder.Output()))
+    return graph
+
+
+def _graph(path: Path) -> Graph:
+    return read_graph(_read(path), str(path))
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path}: cannot read the model ({error.strerror}): check its path") from error

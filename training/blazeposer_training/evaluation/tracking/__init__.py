@@ -1,1 +1,0 @@
-"""What `blazeposer.tracking` gains, measured: steady numbers, the closer look, positions."""

@@ -1,0 +1,183 @@
+"""From labelled faces to training pictures: placed, turned and mirrored, a whole batch at once, on any device.
+
+Everything geometric is one similarity transform a picture, so that picture, box and rotation matrix always agree:
+mirroring takes R to F R F, turning the picture clockwise by t takes R to Rz(t) R (`blazeposer.core.rotation`). What is
+random is drawn with numpy, so that it is the same wherever the pictures are made; `relight` changes light and colour.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from blazeposer.core.contract import INPUT_SIZE
+from blazeposer.core.rotation import mirror_rotation, turn_rotation
+
+from .bank import SIDE, Bank
+
+BLACK, REPLICATED, REFLECTED, PHOTO = range(4)
+"""What lies in a picture beyond its photo's edge."""
+PHOTO_SHARE = 0.45
+"""Of the pictures have another photo there."""
+
+BACKGROUND_SIDES = (0.5, 1.3)
+"""Least and greatest side of the square of a background that is seen, in sides of its own: beyond 1 its edge goes on,
+and people in it grow small."""
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Placements:
+    """How N faces lie in their training pictures; each field is (N,)."""
+
+    size: Floats
+    """Longer side of the landmark box, as a fraction of the picture's side."""
+    x: Floats
+    y: Floats
+    """Centre of the landmark box, fractions of the picture's side."""
+    clockwise: Floats
+    """Turn on the screen, degrees."""
+    mirrored: Bools
+
+
+def random_placements(rng: np.random.Generator, count: int) -> Placements:
+    """Three in four as a face in front of a camera lies (the sizes of AFLW2000's protocol), the rest anywhere, from 20
+    pixels up."""
+    usual = rng.random(count) < 0.75
+    low, high = np.where(usual, 0.25, 20 / INPUT_SIZE), np.where(usual, 0.55, 0.75)
+    size = np.exp(rng.uniform(np.log(low), np.log(high)))
+    reach = np.maximum(0.5 - 0.55 * size, 0) * np.where(usual, 0.35, 1.0)  # the face stays within the picture
+    x, y = 0.5 + reach * rng.uniform(-1, 1, (2, count))
+    turn = np.clip(rng.normal(0, 14, count), -45, 45)
+    return Placements(size, x, y, turn, rng.random(count) < 0.5)
+
+
+def validation_placements(rng: np.random.Generator, count: int) -> Placements:
+    """Placed as AFLW2000's faces are: 0.26 to 0.50 of the side, near the middle, upright."""
+    x, y = 0.5 + rng.uniform(-0.06, 0.06, (2, count))
+    return Placements(rng.uniform(0.26, 0.50, count), x, y, np.zeros(count), np.zeros(count, bool))
+
+
+def transforms(boxes: Floats, placements: Placements) -> Floats:
+    """(N, 2, 3) affine maps from pixels of the photos, boxes (N, 4) among them, to pixels of the pictures."""
+    scale = placements.size * INPUT_SIZE / (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
+    turn = np.radians(placements.clockwise)
+    flip = np.where(placements.mirrored, -1.0, 1.0)
+    # y points down, so this matrix turns clockwise on the screen; the mirror comes first
+    rows = [[np.cos(turn) * flip, -np.sin(turn)], [np.sin(turn) * flip, np.cos(turn)]]
+    linear = scale[:, None, None] * np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
+    target = np.stack([placements.x, placements.y], axis=-1) * INPUT_SIZE
+    middle = (boxes[:, :2] + boxes[:, 2:]) / 2
+    return np.concatenate([linear, target[..., None] - linear @ middle[..., None]], axis=-1)
+
+
+def moved_points(points: Floats, matrices: Floats) -> Floats:
+    """Points (N, P, 2) of the photos in pixels of the pictures."""
+    return points @ matrices[:, :, :2].swapaxes(1, 2) + matrices[:, None, :, 2]
+
+
+def moved_rotations(rotations: Floats, placements: Placements) -> Floats:
+    """The heads' rotations (N, 3, 3) as the placed pictures show them."""
+    mirrored = np.where(placements.mirrored[:, None, None], mirror_rotation(rotations), rotations)
+    return turn_rotation(mirrored, placements.clockwise)
+
+
+@dataclass(frozen=True)
+class Views:
+    """How N photos are sampled once placed; each field is (N, ...)."""
+
+    rim: NDArray[np.int64]
+    """BLACK, REPLICATED, REFLECTED or PHOTO."""
+    smooth: Bools
+    """Whether a shrunk photo is averaged first, or sampled sharp, as a camera's bilinear scaling does."""
+    background: NDArray[np.int64]
+    crop: Floats
+    """(N, 3) x, y and side of the square of the background that is seen, in sides of its own."""
+    flipped: Bools
+    """Whether that square is mirrored."""
+    unlabelled: Bools
+    """Whether only the background is seen, and not the face."""
+
+    @staticmethod
+    def random(rng: np.random.Generator, count: int, backgrounds: int, photos: float, unlabelled: float) -> Views:
+        """`photos` and `unlabelled` are the shares of pictures with another photo beyond the rim, and of nothing but
+        it."""
+        plain = rng.choice([BLACK, REPLICATED, REFLECTED], count, p=[0.4, 0.35, 0.25])
+        side = rng.uniform(*BACKGROUND_SIDES, count)
+        corner = rng.random((2, count)) * (1 - side)
+        return Views(
+            rim=np.where(rng.random(count) < photos, PHOTO, plain),
+            smooth=rng.random(count) < 0.6,
+            background=rng.integers(0, backgrounds, count),
+            crop=np.stack([*corner, side], axis=-1),
+            flipped=rng.random(count) < 0.5,
+            unlabelled=rng.random(count) < unlabelled,
+        )
+
+
+def render(bank: Bank, faces: NDArray[np.int64], matrices: Floats, views: Views) -> Tensor:
+    """Pictures float (N, 3, 128, 128), 0 to 255, where the bank is, of `faces` (N,) moved by `matrices` (N, 2, 3)."""
+    device = bank.textures.device
+    inverse = np.linalg.inv(matrices[:, :, :2])
+    back = np.concatenate([inverse, -inverse @ matrices[:, :, 2:]], axis=-1)
+    at = torch.arange(INPUT_SIZE, device=device, dtype=torch.float32)
+    across, down, start = _to(back, device)[:, None, None].unbind(-1)
+    source = across * at[:, None] + (down * at[:, None, None] + start)  # (N, 128, 128, 2) pixels of the photo
+    last = _to(bank.sizes[faces] - 1, device)[:, None, None]
+
+    scale = np.hypot(matrices[:, 0, 0], matrices[:, 1, 0])
+    # pixels of the picture from the photo's edge inwards, so that the edge is as soft as any
+    depth = torch.minimum(source, last - source).amin(-1).add_(0.5) * _to(scale, device)[:, None, None]
+    plain = np.isin(views.rim, (REPLICATED, REFLECTED))
+    inside = torch.maximum(depth.add_(0.5).clamp_(0, 1), _to(plain, device)[:, None, None])
+    inside *= _to(~views.unlabelled, device)[:, None, None]
+
+    reflected = _rows(views.rim == REFLECTED, device)
+    edge = last[reflected].clamp(min=1)
+    source[reflected] = edge - (source[reflected].abs() % (2 * edge) - edge).abs()
+    grid = torch.minimum(source.clamp_(min=0), last).add_(0.5).mul_(2 / SIDE).sub_(1)
+
+    pictures = torch.empty((len(faces), 3, INPUT_SIZE, INPUT_SIZE), device=device)
+    shrink = np.where(views.smooth & (scale < 0.7), np.where(scale < 0.35, 4, 2), 1)
+    for factor in np.unique(shrink):
+        rows = _rows(shrink == factor, device)
+        photos = bank.textures[torch.from_numpy(faces).to(device)[rows]].float()
+        if factor > 1:
+            photos = F.avg_pool2d(photos, int(factor))
+        pictures[rows] = F.grid_sample(photos, grid[rows], padding_mode="border", align_corners=False)
+    pictures *= inside[:, None]
+
+    behind = (views.rim == PHOTO) | views.unlabelled
+    if behind.any():
+        rows = _rows(behind, device)
+        pictures[rows] += _backgrounds(bank, views, behind) * (1 - inside[rows, None])
+    return pictures
+
+
+def _backgrounds(bank: Bank, views: Views, chosen: Bools) -> Tensor:
+    """The squares of the backgrounds of the chosen views, (n, 3, 128, 128)."""
+    x, y, side = views.crop[chosen].T
+    none = np.zeros_like(x)
+    across = np.where(views.flipped[chosen], -side, side)
+    # both pictures run from -1 to 1
+    theta = [[across, none, 2 * x + side - 1], [none, side, 2 * y + side - 1]]
+    device = bank.backgrounds.device
+    square = _to(np.stack([np.stack(row, axis=-1) for row in theta], axis=-2), device)
+    grid = F.affine_grid(square, [len(x), 3, INPUT_SIZE, INPUT_SIZE], align_corners=False)
+    photos = bank.backgrounds[torch.from_numpy(views.background[chosen]).to(device)].float()
+    return F.grid_sample(photos, grid, padding_mode="border", align_corners=False)
+
+
+def _to(values: NDArray[np.generic], device: torch.device) -> Tensor:
+    return torch.from_numpy(values).to(device, torch.float32)
+
+
+def _rows(chosen: Bools, device: torch.device) -> Tensor:
+    return torch.from_numpy(np.flatnonzero(chosen)).to(device)

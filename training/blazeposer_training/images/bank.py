@@ -1,0 +1,143 @@
+"""Everything that training pictures are made of, decoded, in the memory of one device.
+
+A face has a texture of its own: its photo, or where that is large a square cut of it. On a CPU some 53,000 of them take
+6 GB, which the process that makes batches shares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from blazeposer.core.prepare import Image
+from blazeposer.core.rotation import rotation_from_angles
+from blazeposer.evaluate.datasets.pool import Pool, read_backgrounds, read_pools, read_scenes
+
+SIDE = 192
+"""Pixels of a texture: no face of a training picture, at most 96 pixels, needs a larger photo."""
+CUT = 3.0
+"""Side of the square cut out of a large photo, in sizes of the face: room for the smallest and the turned ones."""
+COLLAGES = 900
+"""A third of all backgrounds: scenes are too few to teach detection all that the original knows."""
+COLLAGE_SIDES = (2, 3, 4)
+"""Photos in a row of a collage: faces of 16 to 60 pixels in a training picture, smaller than most that are placed."""
+
+Floats = NDArray[np.float64]
+
+
+@dataclass
+class Bank:
+    """Textures uint8 (M, 3, 192, 192), photo in the top left corner, its last row and column repeated beyond it.
+
+    Of the faces: `sizes` (M, 2) width and height of the photo, `boxes` (M, 4) x0, y0, x1, y1 and `landmarks` (M, 68, 2)
+    in the texture's pixels, `angles` (M, 3) and `spread` (M,) in degrees, `rotations` (M, 3, 3). `backgrounds` uint8
+    (B, 3, 192, 192) are squares without labels: of photos without a face and, among those to train with, of scenes and
+    collages.
+    """
+
+    textures: Tensor
+    backgrounds: Tensor
+    sizes: Floats
+    boxes: Floats
+    landmarks: Floats
+    angles: Floats
+    rotations: Floats
+    spread: Floats
+
+    def __len__(self) -> int:
+        return len(self.textures)
+
+
+def read_bank(
+    folder: Path,
+    names: tuple[str, ...],
+    split: str,
+    device: torch.device | str = "cpu",
+    report: Callable[[str], None] = lambda _: None,
+) -> Bank:
+    """The faces of a split ("train" or "val") of several pools, and the backgrounds, on a device.
+
+    Among the backgrounds of "train" are the scenes that these pools have, and collages of their photos. `report` gets a
+    line for each pool. Raises BlazePoserError when a file is missing or broken.
+    """
+    pool, photos = read_pools(folder, names, split, report), read_backgrounds(folder)
+    if split == "train":
+        photos += read_scenes(folder, names) + collages(pool.images, COLLAGES)
+    return make_bank(pool, photos, device)
+
+
+def make_bank(pool: Pool, photos: list[Image], device: torch.device | str = "cpu") -> Bank:
+    """The bank of a decoded pool, `photos` being its backgrounds."""
+    textures = torch.empty((len(pool), 3, SIDE, SIDE), dtype=torch.uint8)
+    pixels = textures.numpy()
+    sizes, boxes = np.empty((len(pool), 2)), np.empty((len(pool), 4))
+    landmarks = np.empty((len(pool), 68, 2))
+
+    def fill(face: int) -> None:
+        photo, scale, corner = cut(pool.images[pool.image_of[face]], pool.boxes[face])
+        height, width = photo.shape[:2]
+        padded = cv2.copyMakeBorder(photo, 0, SIDE - height, 0, SIDE - width, cv2.BORDER_REPLICATE)
+        pixels[face] = padded.transpose(2, 0, 1)
+        sizes[face] = width, height
+        # coordinates are those of pixels' centres, so that half a pixel lies before 0
+        landmarks[face] = (pool.landmarks[face] - corner + 0.5) * scale - 0.5
+        boxes[face] = ((pool.boxes[face].reshape(2, 2) - corner + 0.5) * scale - 0.5).ravel()
+
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(fill, range(len(pool))))
+    backgrounds = np.stack([square(photo).transpose(2, 0, 1) for photo in photos])
+    rotations = rotation_from_angles(pool.angles)
+    return Bank(
+        textures.to(device), torch.from_numpy(backgrounds).to(device), sizes, boxes, landmarks, pool.angles, rotations,
+        pool.spread,
+    )  # fmt: skip
+
+
+def cut(photo: Image, box: Floats) -> tuple[Image, Floats, Floats]:
+    """What a face's texture shows of its photo: all of it, or of a large one a square about the face, shrunk to fit.
+
+    Returns it with its scale (2,) across and down, and the corner (2,) of the photo's pixel that it starts at.
+    """
+    height, width = photo.shape[:2]
+    if max(height, width) <= SIDE:
+        return photo, np.ones(2), np.zeros(2)
+    side = round(max(CUT * max(box[2] - box[0], box[3] - box[1]), SIDE))
+    limits = np.array([width, height])
+    start = np.clip(np.round((box[:2] + box[2:] - side) / 2), 0, np.maximum(limits - side, 0)).astype(int)
+    (x0, y0), (x1, y1) = start, np.minimum(start + side, limits)
+    part = photo[y0:y1, x0:x1]
+    shrink = min(SIDE / max(part.shape), 1.0)
+    size = (round((x1 - x0) * shrink), round((y1 - y0) * shrink))
+    texture = np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return texture, np.array(size) / (x1 - x0, y1 - y0), start.astype(np.float64)
+
+
+def square(photo: Image) -> Image:
+    """The middle square of a photo in a texture's size."""
+    height, width = photo.shape[:2]
+    side = min(height, width)
+    y, x = (height - side) // 2, (width - side) // 2
+    how = cv2.INTER_AREA if side > SIDE else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(photo[y : y + side, x : x + side], (SIDE, SIDE), interpolation=how), np.uint8)
+
+
+def collages(photos: list[Image], count: int) -> list[Image]:
+    """Pictures (192, 192, 3) of photos in rows, as many in each as there are rows; always the same ones."""
+    rng = np.random.default_rng(0)
+
+    def tile(side: int) -> Image:
+        photo = square(photos[rng.integers(len(photos))])
+        return np.asarray(cv2.resize(photo, (side, side), interpolation=cv2.INTER_AREA), np.uint8)
+
+    def collage(row: int) -> Image:
+        return np.vstack([np.hstack([tile(SIDE // row) for _ in range(row)]) for _ in range(row)])
+
+    return [collage(int(row)) for row in rng.choice(COLLAGE_SIDES, count)]

@@ -1,0 +1,201 @@
+"""What may happen to a placed picture: something covers it, light, colour, focus, noise, compression, RGB565.
+
+Each in a part of the pictures only, and computed for that part only. The draws are numpy's and the noise is read from
+one fixed field, so that a picture is the same, but for a device's rounding, wherever it is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import TypeVar
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from blazeposer.core.contract import INPUT_SIZE
+
+NOISE_FIELD = 1 << 20
+"""Normal numbers, of which a noisy picture reads 49,152 in a row."""
+MASK_SHARE = 0.04
+JAW, NOSE = slice(2, 15), 28
+"""Landmarks (iBUG-68) that a face mask runs along: the jaw without its upper ends, then the bridge of the nose."""
+LUMINANCE = (16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56,
+             14, 17, 22, 29, 51, 87, 80, 62, 18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92,
+             49, 64, 78, 87, 103, 121, 120, 101, 72, 92, 95, 98, 112, 100, 103, 99)  # fmt: skip
+"""JPEG's table K.1, row by row; the chrominance table K.2 is this corner and 99 elsewhere."""
+CHROMINANCE = ((17, 18, 24, 47), (18, 21, 26, 66), (24, 26, 56, 99), (47, 66, 99, 99))
+TO_YCC = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+Array = TypeVar("Array", Floats, Integers)
+
+
+@dataclass(frozen=True)
+class Light:
+    """What happens to N pictures; each field is (N, ...). 0 means not at all; of contrast, gamma and gains 1 does."""
+
+    mask: Bools
+    rectangle: Integers
+    """(N, 4) x0, y0, x1, y1 of what covers the picture, pixels."""
+    colour: Floats
+    """(N, 3) of mask and rectangle, 0 to 255."""
+    contrast: Floats
+    brightness: Floats
+    gamma: Floats
+    gains: Floats
+    """(N, 3) of the channels."""
+    grey: Bools
+    blur: Floats
+    """Standard deviation, pixels."""
+    noise: Floats
+    """Standard deviation."""
+    noise_start: Integers
+    quality: Integers
+    """Of JPEG compression."""
+    rgb565: Bools
+
+    @staticmethod
+    def random(rng: np.random.Generator, count: int) -> Light:
+        def some(share: float, values: Array, otherwise: int = 0) -> Array:
+            values[rng.random(count) >= share] = otherwise
+            return values
+
+        lit = rng.random(count) < 0.7
+        corner, size = rng.random((count, 2)), rng.integers(10, 36, (count, 2))
+        corner = (corner * (INPUT_SIZE - size)).astype(np.int64)
+        return Light(
+            mask=rng.random(count) < MASK_SHARE,
+            rectangle=some(0.1, np.concatenate([corner, corner + size], axis=1)),
+            colour=rng.uniform(0, 255, (count, 3)),
+            contrast=np.where(lit, rng.uniform(0.6, 1.35, count), 1),
+            brightness=np.where(lit, rng.uniform(-40, 40, count), 0),
+            gamma=some(0.3, np.exp(rng.uniform(-0.5, 0.5, count)), 1),
+            gains=some(0.4, rng.uniform(0.85, 1.15, (count, 3)), 1),
+            grey=rng.random(count) < 0.12,
+            blur=some(0.15, rng.uniform(0.4, 1.1, count)),
+            noise=some(0.3, rng.uniform(1, 9, count)),
+            noise_start=rng.integers(0, NOISE_FIELD - 3 * INPUT_SIZE**2, count),
+            quality=some(0.15, rng.integers(30, 85, count)),
+            rgb565=rng.random(count) < 0.5,
+        )
+
+
+def relight(pictures: Tensor, light: Light, landmarks: Floats) -> Tensor:
+    """uint8 pictures (N, 3, 128, 128) of float ones, 0 to 255, which are overwritten. `landmarks` (N, 68, 2) are pixels
+    of the pictures: where a mask goes."""
+
+    def some(chosen: Bools, change: Callable[..., Tensor], *settings: NDArray[np.generic]) -> None:
+        if chosen.any():
+            rows = torch.from_numpy(np.flatnonzero(chosen)).to(pictures.device)
+            given = (torch.from_numpy(setting[chosen]).to(pictures.device) for setting in settings)
+            pictures[rows] = change(pictures[rows], *given)
+
+    some(light.mask, cover_face, landmarks, light.colour)
+    some(np.any(light.rectangle, axis=1), cover_rectangle, light.rectangle, light.colour)
+    contrast = torch.from_numpy(light.contrast).to(pictures)[:, None, None, None]
+    shift = torch.from_numpy(128 - 128 * light.contrast + light.brightness).to(pictures)[:, None, None, None]
+    pictures.mul_(contrast).add_(shift)
+    some(light.gamma != 1, bend, light.gamma)
+    some(np.any(light.gains != 1, axis=1), lambda values, gains: values * gains[..., None, None].float(), light.gains)
+    some(light.grey, lambda values: (values * values.new_tensor(TO_YCC[0])[:, None, None]).sum(1, keepdim=True))
+    some(light.blur > 0, blur, light.blur)
+    some(light.noise > 0, add_noise, light.noise, light.noise_start)
+    some(light.quality > 0, compress, light.quality)
+    result = pictures.round_().clamp_(0, 255).to(torch.uint8)
+    rows = torch.from_numpy(np.flatnonzero(light.rgb565)).to(result.device)
+    result[rows] = rgb565(result[rows])
+    return result
+
+
+def cover_face(pictures: Tensor, landmarks: Tensor, colour: Tensor) -> Tensor:
+    """The lower face, from the bridge of the nose to the chin, under a mask of one colour."""
+    corners = torch.cat([landmarks[:, JAW], landmarks[:, NOSE, None]], dim=1)
+    at = torch.arange(INPUT_SIZE, device=pictures.device, dtype=landmarks.dtype)
+    x0, y0 = corners[:, None, None].unbind(-1)
+    x1, y1 = corners.roll(-1, 1)[:, None, None].unbind(-1)
+    x, y = at[:, None], at[:, None, None]
+    # a pixel is inside if the outline winds around it: edges that cross its row to the right, with their direction
+    crossed = (y0 <= y).int() - (y1 <= y).int()
+    left_of = x < x0 + (y - y0) / torch.where(y1 == y0, 1, y1 - y0) * (x1 - x0)
+    inside = (crossed * left_of).sum(-1) != 0
+    return torch.where(inside[:, None], colour[..., None, None].float(), pictures)
+
+
+def cover_rectangle(pictures: Tensor, rectangle: Tensor, colour: Tensor) -> Tensor:
+    """A rectangle (n, 4) of one colour: hands and hair hide faces."""
+    at = torch.arange(INPUT_SIZE, device=pictures.device)
+    x0, y0, x1, y1 = rectangle[..., None].unbind(1)
+    inside = ((at >= y0) & (at < y1))[:, :, None] & ((at >= x0) & (at < x1))[:, None]
+    return torch.where(inside[:, None], colour[..., None, None].float(), pictures)
+
+
+def bend(pictures: Tensor, gamma: Tensor) -> Tensor:
+    """The curve of brightness bent by gamma (n,)."""
+    return pictures.clamp(0, 255).div_(255).pow_(gamma.float()[:, None, None, None]).mul_(255)
+
+
+def blur(pictures: Tensor, sigma: Tensor) -> Tensor:
+    """Gaussian blur of at most 1.1 pixels (n,), five taps across and down."""
+    taps = torch.exp(-0.5 * (torch.arange(-2, 3, device=sigma.device) / sigma[:, None]).square()).float()
+    taps = (taps / taps.sum(1, keepdim=True))[:, :, None, None, None]
+    for dimension, rim in ((-1, (2, 2, 0, 0)), (-2, (0, 0, 2, 2))):
+        padded = F.pad(pictures, rim, mode="replicate")
+        pictures = sum((taps[:, i] * padded.narrow(dimension, i, INPUT_SIZE) for i in range(5)), pictures.new_zeros(()))
+    return pictures
+
+
+def add_noise(pictures: Tensor, deviation: Tensor, start: Tensor) -> Tensor:
+    """Normal noise of a standard deviation (n,), each picture's from its place (n,) in the field."""
+    length = pictures[0].numel()
+    noise = _noise_field(pictures.device)[start[:, None] + torch.arange(length, device=start.device)]
+    return pictures + noise.view_as(pictures) * deviation.float()[:, None, None, None]
+
+
+@cache
+def _noise_field(device: torch.device) -> Tensor:
+    return torch.randn(NOISE_FIELD, generator=torch.Generator().manual_seed(0)).to(device)
+
+
+def compress(pictures: Tensor, quality: Tensor) -> Tensor:
+    """What JPEG with quality (n,) leaves: 8x8 cosine transform, colour at half the resolution (ITU-T T.81)."""
+    pixels = pictures.clamp(0, 255) - 128
+    ycc = torch.einsum("cd,ndhw->nchw", pixels.new_tensor(TO_YCC), pixels)
+    scale = torch.where(quality < 50, 5000 / quality, 200 - 2 * quality).float()[:, None, None] / 100
+    luminance, chrominance = (table.to(pixels) for table in _tables())
+    grey = _quantize(ycc[:, :1], (luminance * scale).round().clamp(1, 255))
+    colour = _quantize(F.avg_pool2d(ycc[:, 1:], 2), (chrominance * scale).round().clamp(1, 255))
+    ycc = torch.cat([grey, F.interpolate(colour, scale_factor=2.0)], dim=1)
+    return torch.einsum("cd,ndhw->nchw", torch.linalg.inv(ycc.new_tensor(TO_YCC)), ycc) + 128
+
+
+def _quantize(planes: Tensor, table: Tensor) -> Tensor:
+    """Planes (n, c, h, w) with the cosines of each 8x8 block rounded to multiples of the table (n, 8, 8)."""
+    count, channels, height, width = planes.shape
+    blocks = planes.reshape(count, channels, height // 8, 8, width // 8, 8).transpose(3, 4)
+    at = torch.arange(8, device=planes.device)
+    cosines = torch.cos((2 * at + 1) * at[:, None] * (torch.pi / 16)) / 2
+    cosines[0] /= 2**0.5
+    steps = table[:, None, None, None]
+    kept = (cosines @ blocks @ cosines.T / steps).round() * steps
+    return (cosines.T @ kept @ cosines).transpose(3, 4).reshape(planes.shape)
+
+
+@cache
+def _tables() -> tuple[Tensor, Tensor]:
+    chrominance = torch.full((8, 8), 99.0)
+    chrominance[:4, :4] = torch.tensor(CHROMINANCE)
+    return torch.tensor(LUMINANCE, dtype=torch.float32).reshape(8, 8), chrominance
+
+
+def rgb565(pictures: Tensor) -> Tensor:
+    """Torch twin of `blazeposer.core.prepare.rgb565`: uint8 (N, 3, ...) after 5, 6 and 5 bits a channel."""
+    bits = torch.tensor([5, 6, 5], dtype=torch.uint8, device=pictures.device)[:, None, None]
+    high = pictures >> (8 - bits) << (8 - bits)
+    return high | (high >> bits)
