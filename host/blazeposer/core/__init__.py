@@ -1,12 +1,12 @@
 """The facts and the arithmetic that everything else stands on.
 
-    errors.py     the exceptions of the project
-    contract.py   the network's input, outputs, anchors and keypoints
-    rotation.py   the meaning of yaw, pitch and roll
-    boards.py     the OpenMV cameras
-    prepare.py    from an image to the network's input
-    decode.py     from the network's outputs to faces
-    draw.py       faces drawn into an image
-    resources.py  the folders `board/` and `models/`
-    quiet.py      silence for C libraries
+errors.py     the exceptions of the project
+contract.py   the network's input, outputs, anchors and keypoints
+rotation.py   the meaning of yaw, pitch and roll
+boards.py     the OpenMV cameras
+prepare.py    from an image to the network's input
+decode.py     from the network's outputs to faces
+draw.py       faces drawn into an image
+resources.py  the folders `board/` and `models/`
+quiet.py      silence for C libraries
 """

@@ -1,8 +1,8 @@
 """OpenMV cameras as a PC sees them.
 
-    serial_port.py  opens a camera's serial port
-    ports.py        finds the cameras that are plugged in
-    register.py     lists the virtual cameras that run on this PC
-    mpremote.py     runs mpremote and turns its errors into ours
-    romfs.py        packs and reads images of a camera's ROM file system
+serial_port.py  opens a camera's serial port
+ports.py        finds the cameras that are plugged in
+register.py     lists the virtual cameras that run on this PC
+mpremote.py     runs mpremote and turns its errors into ours
+romfs.py        packs and reads images of a camera's ROM file system
 """

@@ -1,13 +1,13 @@
 """tflite files: read, judged, measured, run.
 
-    graph.py        the operators and tensors of a file
-    layers.py       multiply-accumulates and bytes of each layer
-    arena.py        the working memory that TensorFlow Lite Micro plans
-    picture.py      a drawing of that memory over time
-    firmware.py     what OpenMV's firmware loads
-    conformance.py  what the contract asks of a file
-    manifest.py     the card that lies beside a file
-    check.py        whether a board loads a file, and why not
-    npu.py          compilation for boards with an NPU
-    interpreter.py  the runtimes that run a file
+graph.py        the operators and tensors of a file
+layers.py       multiply-accumulates and bytes of each layer
+arena.py        the working memory that TensorFlow Lite Micro plans
+picture.py      a drawing of that memory over time
+firmware.py     what OpenMV's firmware loads
+conformance.py  what the contract asks of a file
+manifest.py     the card that lies beside a file
+check.py        whether a board loads a file, and why not
+npu.py          compilation for boards with an NPU
+interpreter.py  the runtimes that run a file
 """
