@@ -82,7 +82,7 @@ def converted_blazeface(tmp_path_factory: pytest.TempPathFactory, _needs_micro: 
                 x = layers.Add()([x, *others])
             case "reshape":
                 x = layers.Reshape(operation.shape[1:])(x)
-        tensors[operation.output] = layers.ReLU()(x) if operation.relu else x
+        tensors[operation.output] = layers.ReLU()(x) if operation.activation == "relu" else x
     outputs = [tensors[output.name] for output in OUTPUTS if output.name in tensors]
     writer = tf.lite.TFLiteConverter.from_keras_model(tf.keras.Model(tensors[INPUT], outputs))
     writer.optimizations = [tf.lite.Optimize.DEFAULT]

@@ -262,7 +262,7 @@ def test_ranges_of_the_contract_are_fixed(model: QuantizedBlazePoser) -> None:
 
 
 def relu_outputs(model: QuantizedBlazePoser) -> set[str]:
-    return {operation.output for operation in model.operations if operation.relu}
+    return {operation.output for operation in model.operations if operation.activation != "none"}
 
 
 def test_weights_and_free_scales_learn_through_rounding(model: QuantizedBlazePoser, pictures: Pictures) -> None:

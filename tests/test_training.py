@@ -362,7 +362,7 @@ def test_train_command_leaves_weights_with_notes(
 ) -> None:
     monkeypatch.setattr(data, "TRAINING_POOLS", ("aflw",))
     output, recipe = tmp_path / "out.safetensors", tmp_path / "tiny.toml"
-    recipe.write_text("".join(f"{name} = {value}\n" for name, value in asdict(TINY).items()))
+    recipe.write_text("".join(f"{name} = {value!r}\n" for name, value in asdict(TINY).items()))
     options = ["--recipe", recipe, "--seed", 3, "--data", folder, "--run", tmp_path / "run", "--output", output]
     done = blazeposer_command("train", *options)
     assert done.status == 0, done.err

@@ -63,7 +63,12 @@ def _run(model: QuantizedBlazePoser, operation: Operation, inputs: list[Any]) ->
             x = x + inputs[1]
         case "reshape":
             x = tf.reshape(x, operation.shape)
-    return tf.nn.relu(x) if operation.relu else x
+    match operation.activation:
+        case "relu":
+            x = tf.nn.relu(x)
+        case "relu6":
+            x = tf.nn.relu6(x)
+    return x
 
 
 def _convolve(model: QuantizedBlazePoser, operation: Operation, x: Any) -> Any:

@@ -117,7 +117,7 @@ class _Writer:
 
     def _operation(self, operation: Operation, layers: Mapping[str, Layer]) -> int:
         inputs = [self.names[name] for name in operation.inputs]
-        relu = tflite.ActivationFunctionType.RELU if operation.relu else tflite.ActivationFunctionType.NONE
+        activation = getattr(tflite.ActivationFunctionType, operation.activation.upper())
         stride = {"StrideW": operation.stride, "StrideH": operation.stride}
         match operation.kind:
             case "conv" | "depthwise":
@@ -129,7 +129,7 @@ class _Writer:
                     channels = layer.weight.shape[axis]
                     bias = np.zeros(channels, np.float32 if layer.scales is None else np.int32)
                 inputs.append(self._constant(bias))
-                fields = {"FusedActivationFunction": relu, "Padding": tflite.Padding.SAME, **stride}
+                fields = {"FusedActivationFunction": activation, "Padding": tflite.Padding.SAME, **stride}
                 if operation.kind == "conv":
                     options = ("Conv2DOptions", fields)
                 else:
@@ -138,7 +138,7 @@ class _Writer:
                 window = {"FilterWidth": 2, "FilterHeight": 2, "StrideW": 2, "StrideH": 2}
                 options = ("Pool2DOptions", {"Padding": tflite.Padding.VALID, **window})
             case "add":
-                options = ("AddOptions", {"FusedActivationFunction": relu})
+                options = ("AddOptions", {"FusedActivationFunction": activation})
             case "pad":
                 extra = operation.shape[3] - operation.channels_in
                 inputs.append(self._constant(np.array([[0, 0], [0, 0], [0, 0], [0, extra]], np.int32)))

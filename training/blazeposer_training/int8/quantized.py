@@ -131,7 +131,7 @@ class QuantizedBlazePoser(nn.Module):
                 (FIXED_QUANTIZATION[part] for part in operation.output.split(".") if part in FIXED_QUANTIZATION), None
             )
             quantizers[operation.output] = (
-                Quantizer(*fixed, frozen=True) if fixed else Quantizer(unsigned=operation.relu)
+                Quantizer(*fixed, frozen=True) if fixed else Quantizer(unsigned=operation.activation != "none")
             )
         self.quantizers = nn.ModuleDict({_key(name): quantizer for name, quantizer in quantizers.items()})
 
@@ -204,7 +204,12 @@ class QuantizedBlazePoser(nn.Module):
                 x = x + inputs[1]
             case "reshape":
                 x = x.permute(0, 2, 3, 1).reshape(x.shape[0], *operation.shape[1:])
-        return F.relu(x) if operation.relu else x
+        match operation.activation:
+            case "relu":
+                x = F.relu(x)
+            case "relu6":
+                x = F.relu6(x)
+        return x
 
     def _float(self, operation: Operation) -> tuple[Tensor, Tensor | None]:
         layer = self.layer(operation)

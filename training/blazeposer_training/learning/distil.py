@@ -37,8 +37,9 @@ def parts(architecture: Architecture) -> list[Part]:
     strides = [block.stride for block in architecture.blocks]
     ends = [i for i, stride in enumerate([*strides[1:], 2]) if stride == 2]
     kept = kept_channels(architecture)
-    maps = [(end, architecture.blocks[end].source, torch.from_numpy(kept[end + 1])) for end in ends]
-    return [Part(range(ends[1] + 1), (maps[1],)), Part(range(ends[1] + 1, ends[3] + 1), (maps[2], maps[3]))]
+    first, second, last = ends[-3:]
+    maps = [(end, architecture.blocks[end].source, torch.from_numpy(kept[end + 1])) for end in (first, second, last)]
+    return [Part(range(first + 1), (maps[0],)), Part(range(first + 1, last + 1), (maps[1], maps[2]))]
 
 
 def parameters(part: Part, model: BlazePoser) -> list[nn.Parameter]:
@@ -57,7 +58,8 @@ def distance(part: Part, model: BlazePoser, original: BlazePoser, image: Tensor)
     terms = []
     for ours, theirs, (_, _, channels) in zip(maps, originals, part.maps, strict=True):
         wanted = theirs[:, channels.to(theirs.device)].float()
-        terms.append((ours.float() - wanted).square().mean() / wanted.square().mean())
+        distance = (ours[:, : len(channels)].float() - wanted).square().mean()
+        terms.append(distance / wanted.square().mean())
     return torch.stack(terms).sum()
 
 

@@ -12,9 +12,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
+from blazeposer.core.errors import BlazePoserError
+
 from ..images.batches import Batch
 from ..network import weights
-from ..network.architecture import ARCHITECTURE, ORIGINAL, Architecture
+from ..network.architecture import ORIGINAL, Architecture, architecture
+from ..network.branches import unfold
 from ..network.model import BlazePoser
 from .losses import AngleBins, Target, detections
 from .processes import Processes, has_bfloat16
@@ -33,11 +36,15 @@ class Learner:
         recipe: Recipe,
         start: Path | None = None,
         device: torch.device | str = "cpu",
-        architecture: Architecture = ARCHITECTURE,
+        planned: Architecture | None = None,
     ) -> None:
         torch.manual_seed(recipe.seed)
-        self.model = weights.load(start).train() if start else _original(architecture)
-        self.bins = AngleBins(architecture.pose_hidden)
+        planned = planned or architecture(recipe.architecture)
+        network = weights.load(start) if start else _original(planned)
+        if network.architecture != planned:
+            raise BlazePoserError(f"{start} is no network of the recipe's architecture, {recipe.architecture}")
+        self.model = unfold(network).train()
+        self.bins = AngleBins(planned.pose_hidden)
         self.original = _original(ORIGINAL).eval().requires_grad_(False)
         for part in (self.model, self.bins, self.original):
             part.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from blazeposer.core.errors import BlazePoserError
 
+from ..network.architecture import architecture
+
 RECIPES = Path(__file__).parent / "recipes"
 
 
@@ -15,6 +17,8 @@ RECIPES = Path(__file__).parent / "recipes"
 class Recipe:
     """Everything that decides a training's result but the data. There are no defaults: a file names every setting."""
 
+    architecture: str
+    """A name of `network.architecture.ARCHITECTURES`."""
     steps: int
     """Of the last stage, in which the whole network trains."""
     batch: int
@@ -56,14 +60,15 @@ def read_recipe(name: str) -> Recipe:
         raise BlazePoserError(f"no recipe {name}: give --recipe one of {names}, or a toml file") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BlazePoserError(f"{path} is no toml file: {error}") from error
-    kinds: dict[str, type[int] | type[float]] = {
-        field.name: int if field.type == "int" else float for field in fields(Recipe)
-    }
+    kinds = {field.name: {"str": str, "int": int}.get(str(field.type), float) for field in fields(Recipe)}
     for problem, settings in (("lacks", kinds.keys() - values.keys()), ("has unknown", values.keys() - kinds.keys())):
         if settings:
             raise BlazePoserError(f"recipe {path} {problem} {', '.join(sorted(settings))}: compare it with {RECIPES}")
     for setting, kind in kinds.items():
         value = values[setting]
+        if kind is str:
+            architecture(value)
+            continue
         if isinstance(value, bool) or not isinstance(value, int | kind) or value < 0:
             raise BlazePoserError(f"recipe {path}: {setting} = {value!r} must be {kind.__name__}, 0 or more")
         values[setting] = kind(value)

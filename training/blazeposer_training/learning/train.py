@@ -34,6 +34,7 @@ from blazeposer.evaluate.peers.mediapipe import BLAZEFACE_SHA256
 from ..images.bank import read_bank
 from ..images.batches import Batch, training_batches, validation_batches
 from ..network import weights
+from ..network.branches import fold
 from ..network.model import BlazePoser
 from .distil import distil_features
 from .expected_error import calibrate_error
@@ -96,7 +97,8 @@ class Trainer:
         partial = self.checkpoint.with_suffix(".partial")
         torch.save(state, partial)
         partial.replace(self.checkpoint)
-        weights.save(self.learner.average, self.run / "average.safetensors")
+        about = {"architecture": self.recipe.architecture}
+        weights.save(fold(self.learner.average), self.run / "average.safetensors", about)
 
     def resume(self) -> bool:
         """Go on from the run's checkpoint, if it has one. Raises BlazePoserError when it is of another recipe."""
@@ -269,5 +271,5 @@ def command(
             raise BlazePoserError(f"stopped: the same command goes on from the last checkpoint in {run}") from error
     if trainer.scores:
         target = output or models_dir() / "blazeposer.safetensors"
-        weights.save(trainer.learner.average, target, notes(recipe, pools, start, trainer.scores))
+        weights.save(fold(trainer.learner.average), target, notes(recipe, pools, start, trainer.scores))
         console.print(f"wrote {target}")

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+from blazeposer.core.errors import BlazePoserError
 
 INPUT_CHANNELS = 3
+
+Kind = Literal["residual", "plain", "dense"]
 
 
 @dataclass(frozen=True)
 class Block:
-    """One BlazeBlock: channels out, stride, and the block of the original that its weights start from."""
+    """One block: channels out, stride, the block of the original that its weights start from, and its kind.
+
+    A `residual` block is BlazeFace's: depthwise 3x3, pointwise, the input added. A `plain` one is depthwise 3x3 and
+    pointwise alone, a `dense` one a single 3x3 convolution.
+    """
 
     channels: int
     stride: int
     source: int
+    kind: Kind = "residual"
 
 
 @dataclass(frozen=True)
@@ -21,7 +31,7 @@ class Architecture:
     """Everything that may differ between candidates; the contract (inputs, outputs, maps) is the same for all."""
 
     stem: int
-    """Channels of the 5x5 convolution at the input."""
+    """Channels of the convolution at the input."""
     blocks: tuple[Block, ...]
     taps: tuple[int, int]
     """Blocks whose outputs the heads read: the 16x16 and the 8x8 map."""
@@ -29,11 +39,17 @@ class Architecture:
     """Channels between the two factors of a map's regressor head; 0 is one full convolution."""
     pose_hidden: int = 36
     """Hidden channels of a pose head."""
+    stem_kernel: int = 5
 
     @property
     def tap_channels(self) -> tuple[int, int]:
         first, second = (self.blocks[tap].channels for tap in self.taps)
         return first, second
+
+    @property
+    def folds(self) -> bool:
+        """Whether blocks have shortcuts in training only, which fold into their filters afterwards."""
+        return any(block.kind != "residual" for block in self.blocks)
 
 
 def stages(*rows: tuple[int, ...]) -> tuple[Block, ...]:
@@ -57,3 +73,38 @@ ARCHITECTURE = Architecture(
     pose_hidden=36,
 )
 """The one that ships."""
+
+_SOURCES = ((0, 1), (2, 3, 4), (5, 6, 7, 8, 9, 10), (11, 12, 13, 14, 15))
+"""Blocks of the original by resolution: 64x64, 32x32, 16x16, 8x8."""
+
+
+def plain(stem: int, *rows: tuple[int, ...], dense: bool = False, pose_hidden: int = 36) -> Architecture:
+    """Plain blocks by the channels of each resolution, 64x64 first, behind a stem of 3x3; `dense`: the first block at
+    32x32 is dense.
+
+    Where a resolution has fewer blocks than in the original, the first (from 32x32 on) starts from the original's
+    first and the others from its last; where it has more, the last ones start alike.
+    """
+    blocks: list[Block] = []
+    for stage, (row, sources) in enumerate(zip(rows, _SOURCES, strict=True)):
+        for i, channels in enumerate(row):
+            halves = stage > 0 and i == 0
+            source = 0 if halves else min(i + max(len(sources) - len(row), 0), len(sources) - 1)
+            kind: Kind = "dense" if dense and halves and stage == 1 else "plain"
+            blocks.append(Block(channels, 2 if halves else 1, sources[source], kind))
+    taps = (len(blocks) - len(rows[3]) - 1, len(blocks) - 1)
+    return Architecture(stem, tuple(blocks), taps, (0, 24), pose_hidden, stem_kernel=3)
+
+
+ARCHITECTURES = {
+    "residual": ARCHITECTURE,
+    "plain": plain(16, (16,), (32, 36, 42), (48, 56, 64, 72, 80, 88), (88, 88, 88, 88, 88)),
+}
+"""Those that a recipe may name."""
+
+
+def architecture(name: str) -> Architecture:
+    """The architecture of a name. Raises BlazePoserError when there is none."""
+    if name not in ARCHITECTURES:
+        raise BlazePoserError(f"no architecture {name}: choose one of {', '.join(ARCHITECTURES)}")
+    return ARCHITECTURES[name]

@@ -14,13 +14,13 @@ from typing import Literal
 
 from blazeposer.core.contract import GRIDS, INPUT_SIZE, OUTPUTS, REGRESSOR_VALUES, ROTATION_VALUES
 
-from .architecture import ARCHITECTURE, INPUT_CHANNELS, Architecture
+from .architecture import ARCHITECTURE, INPUT_CHANNELS, Architecture, Block
 
 Kind = Literal["conv", "depthwise", "pool", "pad", "add", "reshape"]
+Activation = Literal["none", "relu", "relu6"]
 INPUT = "image"
 INPUT_SHAPE = (1, INPUT_SIZE, INPUT_SIZE, 3)
-STEM_KERNEL = 5
-DEPTHWISE_KERNEL = 3
+BLOCK_KERNEL = 3
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Operation:
     kernel: int = 1
     stride: int = 1
     channels_in: int = 0
-    relu: bool = False
+    activation: Activation = "none"
     per_tensor: bool = False
     """Whether the weights have one quantization step in all, not one a channel."""
 
@@ -62,27 +62,42 @@ def operations(architecture: Architecture = ARCHITECTURE) -> tuple[Operation, ..
 def _operations(architecture: Architecture) -> Iterator[Operation]:
     side, channels = INPUT_SIZE // 2, architecture.stem
     x = "backbone.stem"
-    yield Operation("conv", x, (INPUT,), (1, side, side, channels), STEM_KERNEL, 2, INPUT_CHANNELS, relu=True)
+    activation: Activation = "relu6" if architecture.folds else "relu"
+    shape = (1, side, side, channels)
+    yield Operation("conv", x, (INPUT,), shape, architecture.stem_kernel, 2, INPUT_CHANNELS, activation)
     for index, description in enumerate(architecture.blocks):
-        stride = description.stride
-        side //= stride
-        block = f"backbone.blocks.{index}"
+        side //= description.stride
         shape = (1, side, side, description.channels)
-        shortcut = x
-        if stride == 2:
-            yield Operation("pool", f"{block}.pool", (shortcut,), (1, side, side, channels))
-            shortcut = f"{block}.pool"
-        if description.channels > channels:
-            yield Operation("pad", f"{block}.pad", (shortcut,), shape, channels_in=channels)
-            shortcut = f"{block}.pad"
-        yield Operation(
-            "depthwise", f"{block}.depthwise", (x,), (*shape[:3], channels), DEPTHWISE_KERNEL, stride, channels
-        )
-        yield Operation("conv", f"{block}.pointwise", (f"{block}.depthwise",), shape, channels_in=channels)
-        yield Operation("add", block, (shortcut, f"{block}.pointwise"), shape, relu=True)
-        x, channels = block, description.channels
+        yield from _block(f"backbone.blocks.{index}", description, x, channels, shape)
+        x, channels = block_output(architecture, index), description.channels
         if index in architecture.taps:
             yield from _heads(architecture, architecture.taps.index(index), x)
+
+
+def block_output(architecture: Architecture, index: int) -> str:
+    """The name of a block's output."""
+    last = {"residual": "", "plain": ".pointwise", "dense": ".convolution"}[architecture.blocks[index].kind]
+    return f"backbone.blocks.{index}{last}"
+
+
+def _block(block: str, description: Block, x: str, channels: int, shape: tuple[int, ...]) -> Iterator[Operation]:
+    stride, residual = description.stride, description.kind == "residual"
+    if description.kind == "dense":
+        yield Operation("conv", f"{block}.convolution", (x,), shape, BLOCK_KERNEL, stride, channels, "relu6")
+        return
+    shortcut = x
+    if residual and stride == 2:
+        yield Operation("pool", f"{block}.pool", (shortcut,), (*shape[:3], channels))
+        shortcut = f"{block}.pool"
+    if residual and description.channels > channels:
+        yield Operation("pad", f"{block}.pad", (shortcut,), shape, channels_in=channels)
+        shortcut = f"{block}.pad"
+    yield Operation("depthwise", f"{block}.depthwise", (x,), (*shape[:3], channels), BLOCK_KERNEL, stride, channels)
+    activation: Activation = "none" if residual else "relu6"
+    pointwise = f"{block}.pointwise"
+    yield Operation("conv", pointwise, (f"{block}.depthwise",), shape, channels_in=channels, activation=activation)
+    if residual:
+        yield Operation("add", block, (shortcut, pointwise), shape, activation="relu")
 
 
 def _heads(architecture: Architecture, tap: int, x: str) -> Iterator[Operation]:
@@ -96,7 +111,7 @@ def _heads(architecture: Architecture, tap: int, x: str) -> Iterator[Operation]:
         yield from _output(head, f"regressors_{grid.side}", x, channels, values)
     yield from _output(f"scores.{tap}", f"scores_{grid.side}", x, channels, grid.anchors)
     pose = f"poses.{tap}"
-    yield Operation("conv", f"{pose}.hidden", (x,), (*cells, hidden), channels_in=channels, relu=True)
+    yield Operation("conv", f"{pose}.hidden", (x,), (*cells, hidden), channels_in=channels, activation="relu")
     yield from _output(f"{pose}.rotation", f"rotation_{grid.side}", f"{pose}.hidden", hidden, ROTATION_VALUES)
     yield from _output(f"{pose}.error", f"error_{grid.side}", f"{pose}.hidden", hidden, 1)
 

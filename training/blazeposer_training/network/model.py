@@ -23,8 +23,10 @@ from torch import Tensor, nn
 
 from blazeposer.core.contract import GRIDS, REGRESSOR_VALUES, ROTATION_VALUES
 
-from .architecture import ARCHITECTURE, INPUT_CHANNELS, Architecture
+from .architecture import ARCHITECTURE, INPUT_CHANNELS, Architecture, Block
 
+CEILING = 6.0
+"""Largest value of a plain network's maps: what RELU6 leaves."""
 INITIAL_LOG_ERROR = math.log(5.0)
 """What the error outputs say before they are trained: about what the network is wrong by, in degrees."""
 
@@ -49,17 +51,54 @@ class BlazeBlock(nn.Module):
         return F.relu(shortcut + self.pointwise(x))
 
 
+class PlainBlock(nn.Module):
+    """Depthwise 3x3, pointwise 1x1, clamped."""
+
+    def __init__(self, channels_in: int, channels_out: int, stride: int) -> None:
+        super().__init__()
+        self.stride, self.ceiling = stride, CEILING
+        self.depthwise = nn.Conv2d(channels_in, channels_in, 3, padding=1, groups=channels_in, bias=False)
+        self.pointwise = nn.Conv2d(channels_in, channels_out, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.depthwise(x)
+        if self.stride == 2:  # as in BlazeBlock
+            x = x[:, :, 1::2, 1::2]
+        return F.hardtanh(self.pointwise(x), 0, self.ceiling)
+
+
+class DenseBlock(nn.Module):
+    """One 3x3 convolution of stride 2, clamped."""
+
+    def __init__(self, channels_in: int, channels_out: int) -> None:
+        super().__init__()
+        self.ceiling = CEILING
+        self.convolution = nn.Conv2d(channels_in, channels_out, 3, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.hardtanh(self.convolution(F.pad(x, (0, 1, 0, 1))), 0, self.ceiling)
+
+
+def _block(description: Block, channels_in: int) -> nn.Module:
+    if description.kind == "dense":
+        return DenseBlock(channels_in, description.channels)
+    kind = BlazeBlock if description.kind == "residual" else PlainBlock
+    return kind(channels_in, description.channels, description.stride)
+
+
 class Backbone(nn.Module):
     """Image (N, 3, 128, 128) in [-1, 1] to the two tapped maps (N, channels, 16, 16) and (N, channels, 8, 8)."""
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
         self.taps = architecture.taps
-        self.stem = nn.Conv2d(INPUT_CHANNELS, architecture.stem, 5, 2)
+        self.ceiling = CEILING if architecture.folds else math.inf
+        self.stem = nn.Conv2d(INPUT_CHANNELS, architecture.stem, architecture.stem_kernel, 2)
+        total = architecture.stem_kernel - 2  # TensorFlow's SAME
+        self.rim = (total // 2, total - total // 2) * 2
         channels = [architecture.stem, *(block.channels for block in architecture.blocks)]
         self.blocks = nn.ModuleList(
-            BlazeBlock(channels_in, block.channels, block.stride)
-            for channels_in, block in zip(channels, architecture.blocks, strict=False)
+            _block(block, channels_in) for channels_in, block in zip(channels, architecture.blocks, strict=False)
         )
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
@@ -68,7 +107,7 @@ class Backbone(nn.Module):
 
     def maps(self, image: Tensor, blocks: Sequence[int]) -> list[Tensor]:
         """The outputs of some blocks, in the network's order; what lies behind the last of them is not computed."""
-        x = F.relu(self.stem(F.pad(image, (1, 2, 1, 2))))
+        x = self.stem(F.pad(image, self.rim)).clamp(0, self.ceiling)
         maps = []
         for index in range(max(blocks) + 1):
             x = self.blocks[index](x)

@@ -22,7 +22,8 @@ from blazeposer.core.contract import REGRESSOR_VALUES
 from blazeposer.core.errors import BlazePoserError
 from blazeposer.evaluate.peers.mediapipe import blazeface_path
 
-from .architecture import ORIGINAL, Architecture
+from .architecture import ORIGINAL, Architecture, architecture
+from .branches import SCALE, scale_maps
 from .model import BlazePoser
 
 BOX_DROP = 0.04
@@ -33,23 +34,32 @@ pools aflw, mtfl, human, udacity and utk, 0.08 against the true boxes of MaskON'
 def load_blazeface(model: BlazePoser) -> BlazePoser:
     """Copy the original's weights into backbone and detection heads; the pose heads keep theirs.
 
-    Where the architecture is narrower or shorter, the channels of `kept_channels` are copied and a regressor head of
-    low rank starts as the best approximation of the full one: a start for `distil`, no copy.
+    Where the architecture is narrower, wider or shorter, the channels of `kept_channels` are copied and a regressor
+    head of low rank starts as the best approximation of the full one; plain blocks start as `_plain` says: a start for
+    `distil`, no copy. Channels beyond the original's keep their random weights.
     """
     layers = iter(_original_layers())
     kept = kept_channels(model.architecture)
     stem = next(layers)
     pairs = [(next(layers), next(layers)) for _ in ORIGINAL.blocks]
     with torch.no_grad():
-        _copy(model.backbone.stem, stem[0][kept[0]], stem[1][kept[0]])
+        rim = (stem[0].shape[-1] - model.architecture.stem_kernel) // 2
+        middle = slice(rim, stem[0].shape[-1] - rim)
+        _copy(model.backbone.stem, stem[0][kept[0]][..., middle, middle], stem[1][kept[0]])
         for block, description, before, after in zip(
             model.backbone.blocks, model.architecture.blocks, kept, kept[1:], strict=False
         ):
             (depthwise, depthwise_bias), (pointwise, pointwise_bias) = pairs[description.source]
             # Nothing non-linear lies between the two, so the first bias passes through the second's weights.
             folded = pointwise_bias + pointwise[:, :, 0, 0] @ depthwise_bias
-            _copy(block.depthwise, depthwise[before], None)
-            _copy(block.pointwise, pointwise[after][:, before], folded[after])
+            narrow, mixing, bias = depthwise[before], pointwise[after][:, before], folded[after]
+            if description.kind != "residual":
+                mixing = _plain(narrow, mixing)
+            if description.kind == "dense":
+                _copy(block.convolution, mixing * narrow[None, :, 0], bias)
+            else:
+                _copy(block.depthwise, narrow, None)
+                _copy(block.pointwise, mixing, bias)
         taps = [kept[tap + 1] for tap in model.architecture.taps]
         for head, tap in zip(model.scores, taps, strict=True):
             weight, bias = next(layers)
@@ -62,7 +72,21 @@ def load_blazeface(model: BlazePoser) -> BlazePoser:
                 _copy(head[1], second[..., None, None], bias)
             else:
                 _copy(head, weight[:, tap], bias)
+    if model.architecture.folds:
+        scale_maps(model, 1 / SCALE)
     return model
+
+
+def _plain(depthwise: NDArray[np.float32], pointwise: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The pointwise kernel (out, in, 1, 1) of a plain block that comes nearest to a residual one's.
+
+    The shortcut has to pass through the depthwise kernel d (in, 1, 3, 3): e d, with e = centre of d / sum of d squared,
+    is the multiple of d that is nearest to the identity.
+    """
+    squares = np.square(depthwise).sum((1, 2, 3))
+    through = depthwise[:, 0, 1, 1] / np.maximum(squares, 1e-6)
+    shortcut = np.eye(*pointwise.shape[:2], dtype=np.float32) * through
+    return np.asarray(pointwise + shortcut[..., None, None], np.float32)
 
 
 def lower_boxes(model: BlazePoser) -> BlazePoser:
@@ -79,9 +103,9 @@ def lower_boxes(model: BlazePoser) -> BlazePoser:
 def kept_channels(architecture: Architecture) -> list[NDArray[np.int64]]:
     """For the stem and each block, which of the original's channels its own stand for, in their order.
 
-    The identity for the original. A block's first channels are those of its input, because the shortcut adds the two;
-    to them come, as many as it has room for, the channels that later layers of the original read with the largest
-    weights.
+    The identity for the original. A block's first channels are those of its input, as many as it has, because the
+    shortcut adds the two; to them come, as many as it has room for, the channels that later layers of the original read
+    with the largest weights. A block wider than the original's gets all of that one's and no more.
     """
     layers = list(_original_layers())
     blocks = [(layers[2 * i + 1][0], layers[2 * i + 2][0]) for i in range(len(ORIGINAL.blocks))]
@@ -98,8 +122,8 @@ def kept_channels(architecture: Architecture) -> list[NDArray[np.int64]]:
             if source <= tap:
                 read += sum(np.sqrt(np.square(head).sum((0, 2, 3)))[:width] for head in heads[first::2])
         others = np.setdiff1d(np.arange(width), kept[-1])
-        added = others[np.argsort(-read[others], kind="stable")][: channels - len(kept[-1])]
-        kept.append(np.concatenate([kept[-1], np.sort(added)]))
+        added = others[np.argsort(-read[others], kind="stable")][: max(channels - len(kept[-1]), 0)]
+        kept.append(np.concatenate([kept[-1][:channels], np.sort(added)]))
     return kept[1:]
 
 
@@ -111,10 +135,13 @@ def _factors(weight: NDArray[np.float32], rank: int) -> tuple[NDArray[np.float32
 
 
 def _copy(layer: nn.Module | Tensor, weight: NDArray[np.float32], bias: NDArray[np.float32] | None) -> None:
+    """Copy into a layer's first channels; its further ones keep what they have, but do not feed the first ones."""
     assert isinstance(layer, nn.Conv2d)
-    layer.weight.copy_(torch.from_numpy(weight))
+    out, into = weight.shape[:2]
+    layer.weight[:out] = 0
+    layer.weight[:out, :into] = torch.from_numpy(weight)
     if layer.bias is not None and bias is not None:
-        layer.bias.copy_(torch.from_numpy(bias))
+        layer.bias[:out] = torch.from_numpy(bias)
 
 
 def _original_layers() -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
@@ -146,14 +173,21 @@ def save(model: nn.Module, path: Path, notes: Mapping[str, object] | None = None
 
 def load(path: Path) -> BlazePoser:
     """The network with the weights of a safetensors file, in evaluation mode. Raises BlazePoserError."""
-    model = BlazePoser()
     try:
+        model = BlazePoser(architecture(architecture_of(notes(path))))
         model.load_state_dict(load_file(path))
     except FileNotFoundError as error:
         raise BlazePoserError(f"no weights at {path}: run `blazeposer train`, or name a file with --weights") from error
-    except (SafetensorError, RuntimeError) as error:
+    except (SafetensorError, RuntimeError, json.JSONDecodeError) as error:
         raise BlazePoserError(f"{path} does not hold this network's weights: run `blazeposer train` anew") from error
     return model.eval()
+
+
+def architecture_of(notes: Mapping[str, object]) -> str:
+    """The name of the architecture that a training's notes tell of; those of old tell of none."""
+    recipe = notes.get("recipe")
+    named = recipe.get("architecture") if isinstance(recipe, dict) else notes.get("architecture")
+    return str(named or "residual")
 
 
 def notes(path: Path) -> dict[str, object]:

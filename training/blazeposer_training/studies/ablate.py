@@ -40,6 +40,7 @@ from .variants import CELLS, GROUPS, VARIANTS, Cells, Heads, Lesson, pose_loss
 
 SEEDS = (0, 1, 2)
 RECIPE = Recipe(
+    architecture="residual",
     steps=900, batch=64, rate=1.2e-3, warmup=100, decay=1e-4, average=0.0, distil_steps=0, distil_rate=0.0,
     cached_batches=320, cached_epochs=6, cached_rate=3e-3, seed=0,
 )  # fmt: skip

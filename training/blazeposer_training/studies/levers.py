@@ -42,6 +42,7 @@ VELA = (
     "--memory-mode", "Shared_Sram", "--optimise", "Performance",
 )  # fmt: skip
 RECIPE = Recipe(
+    architecture="residual",
     steps=500, batch=64, rate=1.5e-3, warmup=100, decay=1e-4, average=0.99, distil_steps=400, distil_rate=1e-2,
     cached_batches=60, cached_epochs=6, cached_rate=3e-3, seed=0,
 )  # fmt: skip
