@@ -37,7 +37,7 @@ from ..learning.losses import (
     total_loss,
 )
 from ..learning.processes import Processes
-from ..network.graph import INPUT, Operation
+from ..network.graph import INPUT, Operation, block_output
 from ..network.model import BlazePoser
 from .quantized import QuantizedBlazePoser
 
@@ -129,7 +129,7 @@ class Tuning:
         ]
 
     def _taps(self) -> list[str]:
-        return [f"backbone.blocks.{index}" for index in self.teacher.architecture.taps]
+        return [block_output(self.teacher.architecture, index) for index in self.teacher.architecture.taps]
 
     @torch.no_grad()
     def lesson(self, batch: Batch) -> Lesson:

@@ -28,6 +28,7 @@ from blazeposer.tflite.manifest import Manifest, describe, write_manifest
 from ..images.bank import read_bank
 from ..images.batches import TrainingBatches
 from ..learning.processes import share_cores
+from ..network.architecture import Architecture
 from ..network.graph import operations
 from ..network.model import BlazePoser
 from ..network.weights import load, notes
@@ -77,9 +78,12 @@ def command(weights: Path | None, data: str | None, images: int, plain: bool, ou
         quantization["fine_tuning"] = asdict(Budget())
     output.mkdir(parents=True, exist_ok=True)
     for manifest in (
-        write(output / "blazeposer.tflite", int8_layers(model), activation_quantization(model), origin | quantization),
-        write(output / "blazeposer_float.tflite", float_layers(network), {}, origin),
-    ):
+        write(
+            output / "blazeposer.tflite", network.architecture, int8_layers(model), activation_quantization(model),
+            origin | quantization,
+        ),
+        write(output / "blazeposer_float.tflite", network.architecture, float_layers(network), {}, origin),
+    ):  # fmt: skip
         click.echo(
             f"{output / manifest.file}: {manifest.file_bytes:,} bytes, {manifest.payload_bytes:,} of them parameters, "
             f"arena {manifest.arena_bytes:,}, {manifest.macs / 1e6:.1f} M MACs"
@@ -107,10 +111,12 @@ def calibration_images(folder: Path, count: int, report: Callable[[str], None]) 
 
 
 def write(
-    path: Path, layers: dict[str, Layer], quantization: dict[str, Quantization], training: dict[str, object]
-) -> Manifest:
+    path: Path, architecture: Architecture, layers: dict[str, Layer], quantization: dict[str, Quantization],
+    training: dict[str, object],
+) -> Manifest:  # fmt: skip
     """Write a tflite and its manifest."""
-    data = write_tflite(layers, quantization)
+    graph = operations(architecture)
+    data = write_tflite(layers, quantization, graph=graph)
     if quantization and len(data) > MAX_FILE_BYTES:
         raise BlazePoserError(
             f"{path.name} would take {len(data):,} bytes, over {MAX_FILE_BYTES:,}: train a smaller network"
@@ -122,10 +128,10 @@ def write(
         quantization,
         {name: layer.scales.tolist() for name, layer in layers.items() if layer.scales is not None},
         payload_bytes=sum(values.nbytes for values in constants),
-        parameters=sum(parameter.numel() for parameter in BlazePoser().parameters()),
-        macs=sum(operation.macs for operation in operations()),
+        parameters=sum(parameter.numel() for parameter in BlazePoser(architecture).parameters()),
+        macs=sum(operation.macs for operation in graph),
         arena_bytes=arena_bytes(path),
-        ops=dict(sorted(Counter(OPERATOR_NAMES[operation.kind] for operation in operations()).items())),
+        ops=dict(sorted(Counter(OPERATOR_NAMES[operation.kind] for operation in graph).items())),
         training=training,
     )
     write_manifest(manifest, path)

@@ -15,30 +15,24 @@ from torch import Tensor
 
 from blazeposer.core.errors import ModelError
 
-from ..network.graph import INPUT, Operation
+from ..network.architecture import ARCHITECTURES, Architecture
+from ..network.graph import INPUT, Operation, operations
 from ..network.model import BlazePoser
 from .flatbuffer import OPERATOR_NAMES
 from .quantized import LEVELS, QuantizedBlazePoser
 
 
 class ReadBack(QuantizedBlazePoser):
-    """The network of a file's bytes, with the file's own steps. Raises ModelError if its architecture is another.
+    """The network of a file's bytes, with the file's own steps. Raises ModelError if it has none of our architectures.
 
     Writing it again gives the same bytes (`export.int8_layers`, `flatbuffer.write_tflite`).
     """
 
     def __init__(self, data: bytes, name: str) -> None:
-        super().__init__(BlazePoser())
-        self._scales: dict[str, Tensor] = {}
         file = schema.ModelT.InitFromPackedBuf(data)
         graph = file.subgraphs[0]
-        codes = [code.builtinCode for code in file.operatorCodes]
-        expected = [
-            (getattr(schema.BuiltinOperator, OPERATOR_NAMES[item.kind]), item.shape) for item in self.operations
-        ]
-        found = [(codes[item.opcodeIndex], tuple(graph.tensors[item.outputs[0]].shape)) for item in graph.operators]
-        if found != expected:
-            raise ModelError(f"{name}: another architecture than {__package__} trains: choose a model of ours")
+        super().__init__(BlazePoser(_architecture(file, name)))
+        self._scales: dict[str, Tensor] = {}
         with torch.no_grad():
             self._set_range(INPUT, graph.tensors[graph.inputs[0]])
             for operation, written in zip(self.operations, graph.operators, strict=True):
@@ -71,6 +65,28 @@ class ReadBack(QuantizedBlazePoser):
         layer.weight.copy_(integers * scales[:, None, None, None])
         if layer.bias is not None:
             layer.bias.copy_(torch.tensor(bias.astype(np.float32)) * self.quantizer(operation.inputs[0]).scale * scales)
+
+
+def _architecture(file: schema.ModelT, name: str) -> Architecture:
+    """The one of ours whose operations the file has."""
+    graph, codes = file.subgraphs[0], [code.builtinCode for code in file.operatorCodes]
+
+    def kernel(item: schema.OperatorT) -> list[int]:
+        """The shape of a convolution's weights."""
+        return list(graph.tensors[item.inputs[1]].shape) if len(item.inputs) > 2 else []
+
+    found = [
+        (codes[item.opcodeIndex], tuple(graph.tensors[item.outputs[0]].shape), kernel(item)[1:2])
+        for item in graph.operators
+    ]
+    for architecture in ARCHITECTURES.values():
+        expected = [
+            (getattr(schema.BuiltinOperator, OPERATOR_NAMES[item.kind]), item.shape, [item.kernel] * item.has_weights)
+            for item in operations(architecture)
+        ]
+        if found == expected:
+            return architecture
+    raise ModelError(f"{name}: another architecture than {__package__} trains: choose a model of ours")
 
 
 def _constant(file: schema.ModelT, tensor: schema.TensorT) -> NDArray[Any]:

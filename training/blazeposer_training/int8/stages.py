@@ -15,7 +15,6 @@ from blazeposer.core.prepare import Image, to_float
 from blazeposer.core.quiet import quiet_stderr
 from blazeposer.tflite.interpreter import Network
 
-from ..network.graph import operations
 from ..network.weights import load
 from .quantized import QuantizedBlazePoser
 from .readback import ReadBack
@@ -40,7 +39,7 @@ def torch_network(weights: Path) -> Network:
 def torch_tracer(weights: Path) -> Callable[[Image], dict[str, NDArray[Any]]]:
     """A function that gives all layers of a picture (128, 128, 3), by the names of the manifest, NHWC."""
     network = QuantizedBlazePoser(load(weights))
-    names = [operation.output for operation in operations() if operation.kind != "reshape"]
+    names = [operation.output for operation in network.operations if operation.kind != "reshape"]
 
     @torch.no_grad()
     def trace(picture: Image) -> dict[str, NDArray[Any]]:

@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .model import BlazePoser
+from .model import CEILING, BlazePoser
 
 SCALE = 10.0
 
@@ -65,6 +65,7 @@ def unfold(network: BlazePoser) -> BlazePoser:
     network = copy.deepcopy(network)
     if network.architecture.folds:
         scale_maps(network, SCALE)
+        clamp_at(network, SCALE * CEILING)
         for block in network.backbone.blocks:
             for name, child in list(block.named_children()):
                 setattr(block, name, Shortcut(cast(nn.Conv2d, child)))
@@ -79,17 +80,21 @@ def fold(network: BlazePoser) -> BlazePoser:
             for name, child in list(block.named_children()):
                 setattr(block, name, cast(Shortcut, child).folded())
         scale_maps(network, 1 / SCALE)
+        clamp_at(network, CEILING)
     return network
+
+
+def clamp_at(network: BlazePoser, ceiling: float) -> None:
+    """Set the largest value of all maps of a plain backbone."""
+    for module in (network.backbone, *network.backbone.blocks):
+        module.ceiling = ceiling  # type: ignore[assignment]
 
 
 @torch.no_grad()
 def scale_maps(network: BlazePoser, factor: float) -> None:
-    """Multiply all maps of a plain backbone, and where they are clamped, by a factor; the outputs stay as they are."""
+    """Multiply all maps of a plain backbone by a factor through its weights; the outputs stay as they are."""
     backbone = network.backbone
     backbone.stem.weight *= factor
-    backbone.ceiling *= factor
-    for block in backbone.blocks:
-        block.ceiling *= factor
     for name, parameter in backbone.named_parameters():
         if name.endswith("bias"):
             parameter *= factor
