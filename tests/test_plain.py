@@ -14,11 +14,11 @@ import torch
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from numpy.typing import NDArray
 
-from blazeposer.contract import GRIDS, OUTPUTS
-from blazeposer.demo.sequence import frames
-from blazeposer.errors import BlazePoserError
-from blazeposer.interpreter import open_network
-from blazeposer.prepare import camera_input, to_float
+from blazeposer.core.contract import GRIDS, OUTPUTS
+from blazeposer.core.errors import BlazePoserError
+from blazeposer.core.prepare import camera_input, to_float
+from blazeposer.scene.sequence import frames
+from blazeposer.tflite.interpreter import open_network
 from blazeposer_training.int8.calibrate import quantize, to_network
 from blazeposer_training.int8.export import activation_quantization, float_layers, int8_layers
 from blazeposer_training.int8.flatbuffer import write_tflite
@@ -38,7 +38,7 @@ OTHERS = {
 PLAIN = {name: found for name, found in {**ARCHITECTURES, **OTHERS}.items() if found.folds}
 
 
-@pytest.fixture(scope="module", params=PLAIN.values(), ids=PLAIN.keys())
+@pytest.fixture(scope="module", params=list(PLAIN.values()), ids=list(PLAIN))
 def plain_architecture(request: pytest.FixtureRequest) -> Architecture:
     found: Architecture = request.param
     return found
@@ -51,7 +51,7 @@ def network(plain_architecture: Architecture) -> BlazePoser:
     network = load_blazeface(BlazePoser(plain_architecture)).eval()
     with torch.no_grad():
         for parameter in network.parameters():
-            parameter *= 1 + 0.1 * torch.randn_like(parameter)
+            parameter.mul_(1 + 0.1 * torch.randn_like(parameter))
     fire_everywhere(network)
     return network
 
@@ -70,9 +70,8 @@ def quantized(network: BlazePoser, pictures: NDArray[np.uint8]) -> QuantizedBlaz
 
 def fire_everywhere(network: BlazePoser) -> None:
     """The ranges of regressors are set by anchors that fire, of which an untrained network may have none."""
-    for head in network.scores:
-        torch.nn.init.zeros_(head.weight)
-        torch.nn.init.constant_(head.bias, 1.0)
+    for name, parameter in network.scores.named_parameters():
+        torch.nn.init.constant_(parameter, float(name.endswith("bias")))
 
 
 def near(first: torch.Tensor, second: torch.Tensor, share: float) -> bool:
@@ -85,7 +84,7 @@ def shaken(network: BlazePoser) -> BlazePoser:
     network = unfold(network)
     with torch.no_grad():
         for parameter in network.backbone.parameters():
-            parameter += 0.02 * torch.randn_like(parameter)
+            parameter.add_(torch.randn_like(parameter), alpha=0.02)
     return network
 
 

@@ -60,7 +60,9 @@ def read_recipe(name: str) -> Recipe:
         raise BlazePoserError(f"no recipe {name}: give --recipe one of {names}, or a toml file") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BlazePoserError(f"{path} is no toml file: {error}") from error
-    kinds = {field.name: {"str": str, "int": int}.get(str(field.type), float) for field in fields(Recipe)}
+    kinds: dict[str, type] = {
+        field.name: {"str": str, "int": int}.get(str(field.type), float) for field in fields(Recipe)
+    }
     for problem, settings in (("lacks", kinds.keys() - values.keys()), ("has unknown", values.keys() - kinds.keys())):
         if settings:
             raise BlazePoserError(f"recipe {path} {problem} {', '.join(sorted(settings))}: compare it with {RECIPES}")

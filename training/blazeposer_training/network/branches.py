@@ -87,7 +87,7 @@ def fold(network: BlazePoser) -> BlazePoser:
 def clamp_at(network: BlazePoser, ceiling: float) -> None:
     """Set the largest value of all maps of a plain backbone."""
     for module in (network.backbone, *network.backbone.blocks):
-        module.ceiling = ceiling  # type: ignore[assignment]
+        module.ceiling = ceiling
 
 
 @torch.no_grad()
@@ -97,7 +97,7 @@ def scale_maps(network: BlazePoser, factor: float) -> None:
     backbone.stem.weight *= factor
     for name, parameter in backbone.named_parameters():
         if name.endswith("bias"):
-            parameter *= factor
+            parameter.mul_(factor)
     for head in (*network.scores, *network.regressors, *(head.hidden for head in network.pose_heads)):
         first = cast(nn.Conv2d, head[0] if isinstance(head, nn.Sequential) else head)
         first.weight /= factor

@@ -1,13 +1,13 @@
-"""The network in float: BlazeFace short range with two compact pose heads.
+"""The network in float: a backbone after BlazeFace short range with two compact pose heads.
 
     image (N, 3, 128, 128) in [-1, 1]
-      stem 5x5 /2 ................ 64x64x24
-      blocks 0-1 ................. 64x64x28
+      stem 5x5 /2 ................ 64x64x16
+      blocks 0-1 ................. 64x64x16
       blocks 2-4 ................. 32x32x42
       blocks 5-10 ................ 16x16x88   tap: 2 anchors a cell, pose head
-      blocks 11-15 ...............  8x8x96    tap: 6 anchors a cell, pose head
+      blocks 11-15 ...............  8x8x88    tap: 6 anchors a cell, pose head
 
-Backbone and detection heads are those of MediaPipe (Bazarevsky et al., "BlazeFace", 2019). A depthwise convolution has
+is the one that ships (`architecture`). Backbone and detection heads are those of MediaPipe (Bazarevsky et al., "BlazeFace", 2019). A depthwise convolution has
 no bias here: nothing non-linear lies between it and the pointwise convolution, so its bias is folded into that one's,
 which is exact. The pose heads read the taps, as in Abbaszadeh's thesis (Politecnico di Milano, 2025).
 """
