@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from blazeposer.core.boards import BOARDS, KB, Board, find
+from blazeposer.core.boards import BOARDS, KB, Block, Board, find
 from blazeposer.core.contract import OUTPUTS
 from blazeposer.core.errors import ModelError
 from blazeposer.deploy.bundle import make
@@ -34,6 +34,13 @@ from edits import (
 )
 
 H7 = find("h7")
+
+
+def with_heap(size: int) -> Board:
+    """Return an H7 with one heap block of so many bytes."""
+    return replace(H7, blocks=(Block("SRAM", size),))
+
+
 ONE_LINE = 1
 
 
@@ -113,7 +120,7 @@ def test_a_file_outside_romfs_must_fit_into_the_heap_beside_its_arena(ours: Mode
     assert ours.arena is not None
     assert ours.arena + ours.file_bytes > H7.heap
     assert judge(ours, H7).stores == ("/rom",)  # in spite of its card
-    rich = replace(H7, heap=8192 * KB)
+    rich = with_heap(8192 * KB)
     assert judge(ours, rich).stores == ("/rom", "/sdcard")
     assert judge(ours, replace(rich, flash=8192 * KB, sd=False)).stores == ("/rom", "/flash")
     assert judge(ours, replace(rich, romfs=64 * KB)).stores == ("/sdcard",)
@@ -122,8 +129,8 @@ def test_a_file_outside_romfs_must_fit_into_the_heap_beside_its_arena(ours: Mode
 def test_the_limits_are_exact(ours: Model) -> None:
     assert ours.arena is not None
     reserve = H7.heap - H7.arena
-    assert judge(ours, replace(H7, heap=ours.arena + reserve)).loads
-    assert "its arena of" in judge(ours, replace(H7, heap=ours.arena + reserve - 1)).reason
+    assert judge(ours, with_heap(ours.arena + reserve)).loads
+    assert "its arena of" in judge(ours, with_heap(ours.arena + reserve - 1)).reason
     store = ours.file_bytes + check.ROMFS_BYTES
     assert judge(ours, replace(H7, romfs=store)).loads
     assert "that it has for models" in judge(ours, replace(H7, romfs=store - 1)).reason
@@ -291,7 +298,7 @@ def test_without_micro_and_manifest_the_arena_is_not_measured(
     assert "nothing found against it, from /rom; arena not measured: TFLite Micro is not installed" in run.out
     assert "perhaps" in blazeposer_command("check", copy).out
     # What tensors take is known all the same.
-    small = replace(H7, heap=128 * KB)
+    small = with_heap(128 * KB)
     assert "its arena of at least" in check_model(copy, small).reason
 
 

@@ -37,7 +37,7 @@ KB = 1024
 
 HEAP = 40 * KB
 """In which each program has to run."""
-H7_HEAP = (find("h7").heap, 64 * KB)
+H7_HEAP = tuple(sorted((block.size for block in find("h7").blocks), reverse=True))
 """The second: `OMV_GC_BLOCK1_SIZE` of boards/OPENMV4/board_config.h, openmv/openmv v5.0."""
 _COMMANDS = {
     "make": "make",

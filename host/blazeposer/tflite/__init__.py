@@ -3,6 +3,7 @@
 graph.py        the operators and tensors of a file
 layers.py       multiply-accumulates and bytes of each layer
 arena.py        the working memory that TensorFlow Lite Micro plans
+cost.py         instructions of each layer on a camera's CPU, and its time
 picture.py      a drawing of that memory over time
 firmware.py     what OpenMV's firmware loads
 conformance.py  what the contract asks of a file

@@ -21,6 +21,8 @@ class Layer:
     """Multiply-accumulates; of convolutions and fully connected layers only."""
     parameters: int
     """Weights and biases; those that several operations share count at the first."""
+    kernel: tuple[int, int]
+    """Height and width of a convolution's window; (1, 1) of what has none."""
     moved: int
     """Bytes read and written if each tensor is touched once, constants included."""
 
@@ -42,6 +44,7 @@ def layers(graph: Graph) -> tuple[Layer, ...]:
                 graph.tensors[operation.outputs[0]].shape if operation.outputs else (),
                 _macs(graph, operation),
                 sum(graph.tensors[index].elements for index in new),
+                _kernel(graph, operation),
                 sum(graph.tensors[index].bytes for index in touched),
             )
         )
@@ -50,6 +53,13 @@ def layers(graph: Graph) -> tuple[Layer, ...]:
 
 def _is_weight(tensor: Tensor) -> bool:
     return tensor.is_constant and not tensor.is_zero
+
+
+def _kernel(graph: Graph, operation: Operation) -> tuple[int, int]:
+    if operation.name not in _WEIGHTED or operation.name == "FULLY_CONNECTED":
+        return 1, 1
+    _, height, width, _ = graph.tensors[operation.inputs[1]].shape
+    return height, width
 
 
 def _macs(graph: Graph, operation: Operation) -> int:
