@@ -3,14 +3,18 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+SPREAD := --numprocesses auto --dist worksteal # a process for each core, which takes over what others have left
 
-.PHONY: demo test lint typecheck docs models m7 decode-time page-latency soak clean
+.PHONY: demo check test lint typecheck docs models m7 decode-time page-latency soak clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/blazeposer demo
 
+check: lint typecheck # what is quick
+	$(BIN)/pytest $(SPREAD) -m "not slow"
+
 test: lint typecheck
-	$(BIN)/pytest
+	$(BIN)/pytest $(SPREAD)
 
 lint: $(VENV)/all.stamp
 	$(BIN)/ruff check

@@ -173,7 +173,7 @@ class Shell:
         self._folder = folder
         self._running: list[subprocess.Popen[str]] = []
         (folder / "temporary").mkdir()
-        places = dict.fromkeys(("TMPDIR", "HOME", "XDG_DATA_HOME"), str(folder / "temporary"))
+        places = dict.fromkeys(("TMPDIR", "HOME", "XDG_DATA_HOME", "BLAZEPOSER_RUNTIME"), str(folder / "temporary"))
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         self._environment = {**os.environ, **places, "PATH": path, "PYTHONUNBUFFERED": "1"}
 
@@ -285,6 +285,8 @@ def test_the_reader_of_the_stream_s_page(example: Record) -> None:
         )
         assert reader.stdout
         try:
+            while not select.select([server], [], [], 0.2)[0]:
+                assert reader.poll() is None, "the script ended before it opened the port"
             link, _ = server.accept()
             while not select.select([reader.stdout], [], [], 0.2)[0]:  # it throws away what comes while it opens
                 link.sendall(f"booting\n{as_line(example)}\n".encode())
