@@ -58,9 +58,19 @@ def float_tensor(model: Any) -> None:
 
 
 def strange_operation(model: Any) -> None:
+    """One that the firmware lacks."""
+    _instead_of_add(model, schema.BuiltinOperator.POW)
+
+
+def multiplication(model: Any) -> None:
+    """One that the firmware has."""
+    _instead_of_add(model, schema.BuiltinOperator.MUL)
+
+
+def _instead_of_add(model: Any, operator: int) -> None:
     for code in model.operatorCodes:
         if code.builtinCode == schema.BuiltinOperator.ADD:
-            code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.POW
+            code.builtinCode = code.deprecatedBuiltinCode = operator
 
 
 def custom_operation(model: Any) -> None:

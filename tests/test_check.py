@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from blazeposer.commands.check import time_notes, time_table
 from blazeposer.core.boards import BOARDS, KB, Block, Board, find
 from blazeposer.core.contract import OUTPUTS
 from blazeposer.core.errors import ModelError
@@ -26,6 +27,7 @@ from edits import (
     five_dimensions,
     float_tensor,
     integer_input,
+    multiplication,
     own_operation,
     padding,
     shift_input,
@@ -307,12 +309,41 @@ def test_the_table_has_every_board(blazeposer_command: CommandLine, model_path: 
     run = blazeposer_command("check")
     assert (run.status, run.err) == (0, "")
     for board in BOARDS:
-        (row,) = [line for line in run.out.splitlines() if f" {board.key} " in line]
-        assert board.name in row
+        (row,) = [line for line in run.out.splitlines() if board.name in line and f" {board.key} " in line]
         assert (" no " in row) == (board.key == "n6")
     assert run.out.startswith(str(model_path))
     assert "n6: its NPU runs only files that ST's stedgeai compiled" in run.out
     assert run.out.splitlines()[-1] == "A BlazePoser network, as its manifest describes it"
+
+
+@needs_micro
+def test_the_table_estimates_time_on_every_board(ours: Model, blazeposer_command: CommandLine) -> None:
+    heads, rows = time_table([judge(ours, board) for board in BOARDS], 900_000)
+    assert all("estimated" in head for head in heads[1:])
+    found = {row[0]: row[1:] for row in rows}
+    assert set(found) == {board.key for board in BOARDS}
+    assert found["h7"] == (f"{ours.camera_arena:,}", "SRAM", "235 ±47", "247 ±49", "4.1")
+    assert found["rt1062"][1] == "SDRAM"
+    assert found["ae3"] == ("", "", "2.2 (NPU)", "", "")  # 900,000 cycles at 400 MHz
+    assert found["n6"] == ("", "", "unknown", "", "")
+    run = blazeposer_command("check")
+    assert max(map(len, run.out.splitlines()[1:])) <= 110
+    for key, cells in found.items():
+        if key not in ("ae3", "n6"):
+            assert any(line.split() == [key, *" ".join(cells).split()] for line in run.out.splitlines())
+    assert "Nothing was measured on a camera." in run.out
+    said = blazeposer_command("check", "--board", "rt1062").out
+    assert "estimated, not measured: arena in SDRAM, 230 ms a frame, give or take 30%: 4.3 frames a second" in said
+
+
+@needs_micro
+def test_time_is_not_guessed_for_an_operation_that_was_never_counted(model_path: Path, tmp_path: Path) -> None:
+    model = examine(edited(model_path, tmp_path, multiplication))
+    assert model.uncounted == ["MUL"]
+    verdict = judge(model, find("rt1062"))
+    assert verdict.loads
+    assert verdict.estimate is None
+    assert "Instructions of MUL in this form were never counted: no time on a CPU." in time_notes(model, None)
 
 
 def test_a_model_for_no_board_fails(blazeposer_command: CommandLine, model_path: Path, tmp_path: Path) -> None:

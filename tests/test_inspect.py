@@ -12,6 +12,7 @@ from blazeposer.core.errors import MissingExtraError
 from blazeposer.evaluate.peers.blazeface import BLAZEFACE_INT8
 from blazeposer.tflite import arena as arena_module
 from blazeposer.tflite.arena import Placement, live_bytes, measure_arena, plan, planned_bytes
+from blazeposer.tflite.cost import instructions, total
 from blazeposer.tflite.graph import Graph, read_graph
 from blazeposer.tflite.layers import layers
 from blazeposer.tflite.manifest import read_manifest
@@ -93,6 +94,15 @@ def test_the_picture_has_every_tensor_and_the_peak(graph: Graph, model_path: Pat
     assert any("the smallest board" in text for text in texts)
 
 
+def test_the_picture_has_a_bar_of_time_for_each_operation(graph: Graph, model_path: Path) -> None:
+    times = [float(number % 7) for number in range(len(graph.operations))]
+    root = ElementTree.fromstring(memory_picture(graph, model_path.name, None, times))
+    bars = [bar for bar in root.iter(f"{SVG}rect") if bar.get("class") == "time"]
+    heights = [float(bar.attrib["height"]) for bar in bars]
+    assert heights == pytest.approx([100 * time / 6 for time in times], abs=0.1)
+    assert all(0 <= float(bar.attrib["y"]) <= HEIGHT - height for bar, height in zip(bars, heights, strict=True))
+
+
 def test_cycles_by_layer_sum_up_to_vela_s_total(model_path: Path, tmp_path: Path) -> None:
     needs_vela()
     from blazeposer.tflite.npu import ae3_options
@@ -116,8 +126,16 @@ def test_the_command_prints_layers_and_draws(
     assert f"{manifest.macs:,} multiply-accumulates" in run.out
     assert f"arena: {manifest.arena_bytes:,} bytes, as TFLite Micro counts it" in run.out
     assert run.out.splitlines()[-1] == f"Picture: {picture}"
-    rows = [line.split() for line in run.out.splitlines() if line.strip()[:1].isdigit()]
+    rows = [line.split() for line in run.out.splitlines() if line[:4].strip().isdigit()]
     assert [row[1] for row in rows] == [operation.name for operation in graph.operations]
+    assert max(map(len, run.out.split("Where the")[0].splitlines())) <= 80
+    counts = instructions(graph)
+    assert [row[-3] for row in rows[:7]] == [f"{(count or 0) / 1000:,.0f}" for count in counts[:7]]
+    whole = total(counts)
+    assert whole is not None
+    assert f"{whole / 1e6:.1f} M instructions of firmware 5.0.0's kernels" in run.out
+    bars = [line for line in run.out.splitlines() if line.startswith("  ") and "█" in line]
+    assert {"convolution 1x1", "add", "depthwise 3x3", "convolution 5x5"} <= {line[2:18].strip() for line in bars}
     assert ElementTree.parse(picture).getroot().tag == f"{SVG}svg"
 
 
@@ -148,6 +166,21 @@ def test_a_model_that_micro_refuses_is_shown_all_the_same(
     run = blazeposer_command("inspect", path, "--picture", tmp_path / "memory.svg")
     assert (run.status, run.err) == (0, "")
     assert "arena: not measured (TFLite Micro refuses it (" in run.out
+    assert "Time: not estimated: instructions of POW in this form were never counted" in run.out
+
+
+def test_time_is_estimated_for_a_board_by_the_memory_of_its_arena(
+    tmp_path: Path, blazeposer_command: CommandLine
+) -> None:
+    pytest.importorskip("tflite_micro", reason="TFLite Micro has no wheel for this system")
+    for key, said in (
+        ("rt1062", "estimated for OpenMV Cam RT1062 with the arena in SDRAM"),
+        ("nicla", "estimated for Arduino Nicla Vision with the arena in SRAM"),
+        ("ae3", "Time: not estimated for OpenMV AE3: nothing is known of its Cortex-M55"),
+    ):
+        run = blazeposer_command("inspect", "--board", key, "--picture", tmp_path / "memory.svg")
+        assert (run.status, run.err) == (0, "")
+        assert said in run.out
 
 
 def test_a_compiled_model_shows_no_layers(model_path: Path, tmp_path: Path, blazeposer_command: CommandLine) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -10,18 +11,24 @@ from rich.console import Console
 from rich.table import Table
 
 from blazeposer.core.boards import BOARDS, KB, MB, find
-from blazeposer.core.errors import ModelError
+from blazeposer.core.errors import BlazePoserError, ModelError
 from blazeposer.core.resources import default_model
 from blazeposer.tflite.check import Model, Verdict, examine, judge
+from blazeposer.tflite.npu import layer_cycles
+
+_TIME_HEADS = ("--board", "arena there, bytes, estimated", "it lies in, estimated", "network, ms, estimated",
+              "frame, ms, estimated", "frames a second, estimated")  # fmt: skip
 
 
-@click.command(short_help="Tell whether a model loads on which boards.")
+@click.command(short_help="Tell whether a model loads on which boards, and how fast it will be.")
 @click.argument("model", required=False, type=click.Path(path_type=Path))
 @click.option("--board", "name", help=f"One board: {', '.join(board.key for board in BOARDS)}.  [default: all]")
 def command(model: Path | None, name: str | None) -> None:
-    """Tell whether MODEL (by default ours) loads on which boards, and whether it is a BlazePoser network.
+    """Tell whether MODEL (by default ours) loads on which boards, how fast it will be there, and whether it is a
+    BlazePoser network.
 
-    With --board the exit status is 1 if it does not load there; without, if it loads nowhere.
+    Times are estimates: instructions counted on an emulated Cortex-M7, and a model of the core. With --board the exit
+    status is 1 if it does not load there; without, if it loads nowhere.
     """
     board = find(name) if name else None
     examined = examine(model or default_model())
@@ -36,12 +43,55 @@ def command(model: Path | None, name: str | None) -> None:
         raise ModelError(f"{examined.path} does not load on {where}: {verdicts[0].reason}")
 
 
+def time_table(verdicts: Sequence[Verdict], npu_cycles: int | None) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Return headings, and for each board the cells below. npu_cycles: of the AE3's NPU, None if not known."""
+    rows = []
+    for verdict in verdicts:
+        board, found = verdict.board, verdict.estimate
+        cells: tuple[str, ...] = ("", "", "unknown", "", "")
+        if found:
+            times = (f"{time:.0f} ±{time * found.uncertainty:.0f}" for time in (found.network, found.frame))
+            cells = (f"{verdict.model.camera_arena:,}", found.memory, *times, f"{found.frames_per_second:.1f}")
+        elif board.npu == "ethos-u55" and npu_cycles:
+            cells = ("", "", f"{npu_cycles / (1000 * board.mhz):.1f} (NPU)", "", "")
+        rows.append((board.key, *cells))
+    return _TIME_HEADS, rows
+
+
+def time_notes(model: Model, npu_cycles: int | None) -> list[str]:
+    """Return what `time_rows` rests on, a sentence or two a line."""
+    notes = ["Nothing was measured on a camera."]
+    if model.uncounted:
+        notes.append(f"Instructions of {', '.join(model.uncounted)} in this form were never counted: no time on a CPU.")
+    else:
+        decoding = "" if model.breach else " and decoding one face"
+        notes.append("Network: on the CPU, with the kernels of firmware 5.0.0.")
+        notes.append(f"Frame: scaling the picture, network{decoding}. The sensor, drawing and sending are left out.")
+    if npu_cycles:
+        notes.append(f"NPU: the AE3's, {npu_cycles:,} cycles as Vela estimates them, once compiled.")
+    return notes
+
+
+def npu_cycles(model: Model) -> int | None:
+    """Return Vela's estimate of a model's cycles on the AE3's NPU; None without Vela, or if it refuses the model."""
+    try:
+        return sum(layer_cycles(model.path))
+    except BlazePoserError:
+        return None
+
+
 def _says(verdict: Verdict) -> str:
     """What is said of a board on which nothing keeps a model from loading."""
-    model = verdict.model
+    model, found = verdict.model, verdict.estimate
     sure = "loads" if model.arena is not None else "nothing found against it"
     arena = f"arena {model.arena:,} of {verdict.board.arena:,} bytes, {model.arena_note}" if model.arena else ""
-    return "; ".join(filter(None, [f"{sure}, from {' or '.join(verdict.stores)}", arena, *verdict.notes]))
+    time = (
+        f"estimated, not measured: arena in {found.memory}, {found.frame:.0f} ms a frame, give or take "
+        f"{found.uncertainty:.0%}: {found.frames_per_second:.1f} frames a second"
+        if found
+        else ""
+    )
+    return "; ".join(filter(None, [f"{sure}, from {' or '.join(verdict.stores)}", arena, *verdict.notes, time]))
 
 
 def _identity(model: Model) -> str:
@@ -53,7 +103,7 @@ def _identity(model: Model) -> str:
 
 
 def _show(console: Console, verdicts: list[Verdict]) -> None:
-    """A table of boards, and below it a line on each of which there is more to say."""
+    """Two tables of boards, loading and time, and below each a line on what there is to say."""
     model = verdicts[0].model
     table = Table(box=SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
     for heading in ("board", "--board"):
@@ -72,6 +122,17 @@ def _show(console: Console, verdicts: list[Verdict]) -> None:
     console.print(table)
     for said, keys in _said(verdicts).items():
         click.echo(f"{', '.join(keys) if len(keys) < len(verdicts) else 'all boards'}: {said}")
+    if any(verdict.loads for verdict in verdicts):
+        cycles = npu_cycles(model)
+        times = Table(box=SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
+        headings, rows = time_table(verdicts, cycles)
+        for heading in headings:
+            times.add_column(heading, justify="left" if heading == "--board" else "right")
+        for row in rows:
+            times.add_row(*row)
+        console.print(times)
+        for note in time_notes(model, cycles):
+            click.echo(note)
 
 
 def _size(size: int) -> str:

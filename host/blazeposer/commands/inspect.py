@@ -1,4 +1,4 @@
-"""`blazeposer inspect`: what each layer of a model costs, and its memory over time."""
+"""`blazeposer inspect`: what each layer of a model costs, its time by kind of layer, and its memory over time."""
 
 from __future__ import annotations
 
@@ -9,14 +9,21 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
+from blazeposer.core.boards import BOARDS, KB, Board, find
 from blazeposer.core.errors import BlazePoserError, InputError, ModelError
 from blazeposer.core.resources import default_model
 from blazeposer.tflite.arena import Arena, live_bytes, measure_arena, plan, planned_bytes
+from blazeposer.tflite.cost import camera_arena, instructions, milliseconds, speed, total, unknown
 from blazeposer.tflite.firmware import ETHOS_U
 from blazeposer.tflite.graph import Graph, read_graph
 from blazeposer.tflite.layers import Layer, layers
 from blazeposer.tflite.npu import layer_cycles
 from blazeposer.tflite.picture import memory_picture
+
+M7_BOARDS = ", ".join(board.key for board in BOARDS if board.core == "Cortex-M7")
+BAR = 40
+"""Letters of the longest bar."""
+NAMES = {"CONV_2D": "convolution", "DEPTHWISE_CONV_2D": "depthwise", "MAX_POOL_2D": "max-pool"}
 
 
 @click.command(short_help="Show what a model costs, and draw its memory over time.")
@@ -24,12 +31,18 @@ from blazeposer.tflite.picture import memory_picture
 @click.option(
     "--picture", type=click.Path(path_type=Path), help="The SVG to draw (default: out/NAME-memory.svg of MODEL's name)."
 )
-def command(model: Path | None, picture: Path | None) -> None:
+@click.option(
+    "--board", "name", default="h7", show_default=True, help=f"The board whose time is estimated: {M7_BOARDS}."
+)
+def command(model: Path | None, picture: Path | None, name: str) -> None:
     """Show what each layer of MODEL (by default ours) costs, and draw where its tensors lie in the arena, and when.
 
-    Weights include biases. Bytes in use are those of all tensors that are needed during an operation. Cycles are Vela's
-    estimate for the AE3's NPU (extra `npu`); of operations that it joins, they stand at the last.
+    Weights include biases. Bytes in use are those of all tensors that are needed during an operation. Instructions
+    follow from counts on an emulated Cortex-M7, milliseconds from a model of the core: neither was measured on a
+    camera. Cycles are Vela's estimate for the AE3's NPU (extra `npu`); of operations that it joins, they stand at the
+    last.
     """
+    board = find(name)
     path = model or default_model()
     try:
         data = path.read_bytes()
@@ -41,16 +54,19 @@ def command(model: Path | None, picture: Path | None) -> None:
     costs = layers(graph)
     cycles, cycles_note = _cycles(path)
     arena, arena_note = _arena(path)
-    console = Console()
-    console.print(_table(graph, costs, cycles))
     planned = planned_bytes(plan(graph))
+    times, time_note = _times(graph, board, camera_arena(arena) if arena else planned)
+    Console().print(_table(graph, costs, instructions(graph), times, cycles))
+    for line in _bars(costs, times):
+        click.echo(line)
     click.echo(f"File: {len(data):,} bytes, {sum(layer.parameters for layer in costs):,} parameters")
     click.echo(f"Work: {sum(layer.macs for layer in costs):,} multiply-accumulates; NPU cycles: {cycles_note}")
+    click.echo(f"Time: {time_note}")
     click.echo(f"Memory: {planned:,} bytes of tensors; arena: {arena_note}")
     target = picture or Path("out") / f"{path.stem}-memory.svg"
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(memory_picture(graph, path.name, arena), encoding="utf-8")
+        target.write_text(memory_picture(graph, path.name, arena, times), encoding="utf-8")
     except OSError as error:
         raise InputError(f"{target}: cannot write the picture ({error.strerror}): check --picture") from error
     click.echo(f"Picture: {target}")
@@ -72,17 +88,70 @@ def _arena(path: Path) -> tuple[Arena | None, str]:
     return arena, f"{arena.total:,} bytes, as TFLite Micro counts it on this PC, an upper bound for a board"
 
 
-def _table(graph: Graph, costs: tuple[Layer, ...], cycles: list[int]) -> Table:
-    table = Table(box=SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
+def _times(graph: Graph, board: Board, arena: int) -> tuple[list[float | None], str]:
+    """Milliseconds of each operation, and what is to be said of their sum."""
+    counts = instructions(graph)
+    memory = board.memory_of(arena)
+    found = speed(board, memory) if memory else None
+    if found is None:
+        why = "its arena has no room there" if memory is None else f"nothing is known of its {board.core}"
+        return [None] * len(counts), f"not estimated for {board.name}: {why}"
+    times = [None if count is None else milliseconds(count, board, found) for count in counts]
+    whole, count = total(times), total(counts)
+    if whole is None or count is None:
+        names = ", ".join(unknown(graph))
+        return times, f"not estimated: instructions of {names} in this form were never counted"
+    said = (
+        f"{whole:.0f} ms, give or take {found.uncertainty:.0%}, estimated for {board.name} with the arena in {memory}"
+    )
+    return times, f"{said}: {count / 1e6:.1f} M instructions of firmware 5.0.0's kernels"
+
+
+def _bars(costs: tuple[Layer, ...], times: list[float | None]) -> list[str]:
+    """Lines that show the time of each kind of layer, and of each side of its output, as bars; none without times."""
+    whole = total(times)
+    if not whole:
+        return []
+    lines = [f"Where the {whole:.0f} ms go, estimated:"]
+    kinds: dict[str, float] = {}
+    sides: dict[str, float] = {}
+    for layer, time in zip(costs, times, strict=True):
+        window = f" {layer.kernel[0]}x{layer.kernel[1]}" if layer.macs else ""
+        kind = NAMES.get(layer.name, layer.name.lower()) + window
+        side = "at " + "x".join(map(str, layer.shape[1:3])) if len(layer.shape) == 4 else ""
+        kinds[kind] = kinds.get(kind, 0) + (time or 0)
+        sides[side] = sides.get(side, 0) + (time or 0)
+    for parts in (kinds, sides):
+        for name, part in sorted(parts.items(), key=lambda item: -item[1]):
+            if share := round(100 * part / whole):
+                lines.append(f"  {name:16}{part:6.1f} ms {share:3d} %  {'█' * round(BAR * part / whole)}")
+    return lines
+
+
+def _table(
+    graph: Graph, costs: tuple[Layer, ...], counts: list[float | None], times: list[float | None], cycles: list[int]
+) -> Table:
+    table = Table(box=SIMPLE, pad_edge=False, padding=0)
     table.add_column("#", justify="right")
     table.add_column("operation", no_wrap=True)
     table.add_column("output", no_wrap=True)
-    for heading in ("MACs", "weights", "bytes\nmoved", "bytes\nin use", "NPU\ncycles"):
+    headings = ("1000\nMACs", "weights", "KB\nmoved", "KB in\nuse", "1000\ninstr.", "ms,\nest.", "1000\nNPU")
+    for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True)
     placements = plan(graph)
-    for step, layer in enumerate(costs):
-        numbers = [layer.macs, layer.parameters, layer.moved, live_bytes(placements, step)]
-        cells = [f"{number:,}" if number else "" for number in numbers]
-        shape = "x".join(map(str, layer.shape[1:]))
-        table.add_row(str(step), layer.name, shape, *cells, f"{cycles[step]:,}" if cycles and cycles[step] else "")
+    for step, (layer, count, time) in enumerate(zip(costs, counts, times, strict=True)):
+        memory = (layer.moved / KB, live_bytes(placements, step) / KB)
+        cells = [
+            _thousands(layer.macs),
+            f"{layer.parameters:,}" if layer.parameters else "",
+            *(f"{size:.0f}" for size in memory),
+            "?" if count is None else _thousands(count),
+            f"{time:.1f}" if time else "",
+            f"{cycles[step] / 1000:.1f}" if cycles and cycles[step] else "",
+        ]
+        table.add_row(str(step), layer.name, "x".join(map(str, layer.shape[1:])), *cells)
     return table
+
+
+def _thousands(number: float) -> str:
+    return f"{number / 1000:,.0f}" if number else ""

@@ -9,8 +9,9 @@ from typing import Literal
 from blazeposer.core.boards import KB, Board, Npu
 from blazeposer.core.errors import ModelError
 from blazeposer.tflite import firmware
-from blazeposer.tflite.arena import can_measure, measure_arena, plan, planned_bytes
+from blazeposer.tflite.arena import Arena, can_measure, measure_arena, plan, planned_bytes
 from blazeposer.tflite.conformance import breach, is_float
+from blazeposer.tflite.cost import DECODING, Estimate, camera_arena, estimate, unknown
 from blazeposer.tflite.graph import Graph, Tensor, read_graph
 from blazeposer.tflite.manifest import manifest_path, read_manifest
 
@@ -44,6 +45,19 @@ class Model:
     manifest: str
     """What is to be said of its manifest; empty if it has one that describes it."""
 
+    @property
+    def camera_arena(self) -> int | None:
+        """Arena on a camera, bytes, estimated; None if it was not measured on a PC."""
+        if self.arena is None or self.graph is None:
+            return None
+        planned = planned_bytes(plan(self.graph))
+        return camera_arena(Arena(planned, self.arena - planned))
+
+    @property
+    def uncounted(self) -> list[str]:
+        """Operations whose time on a camera's CPU nobody can estimate."""
+        return unknown(self.graph) if self.graph and not self.compiled_for else []
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -65,6 +79,14 @@ class Verdict:
     @property
     def is_blazeposer(self) -> bool:
         return not self.model.breach
+
+    @property
+    def estimate(self) -> Estimate | None:
+        """Time on the board's CPU; None where it does not load or nothing is known. Another network is not decoded."""
+        model, arena = self.model, self.model.camera_arena
+        if not self.loads or arena is None or model.graph is None or model.compiled_for:
+            return None
+        return estimate(model.graph, self.board, arena, decoding=DECODING if self.is_blazeposer else 0)
 
 
 def check_model(path: Path, board: Board) -> Verdict:

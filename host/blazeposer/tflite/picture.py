@@ -1,15 +1,18 @@
-"""A picture of a model's arena: which tensor lies where, and from which operation to which."""
+"""A picture of a model's arena, which tensor lies where and how long, above bars of each operation's time."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 
 from blazeposer.core.boards import BOARDS, KB
 from blazeposer.tflite.arena import Arena, Placement, live_bytes, plan, planned_bytes
 from blazeposer.tflite.graph import Graph, Tensor
 
-WIDTH, HEIGHT = 1200, 640
-_LEFT, _RIGHT, _TOP, _BOTTOM = 70, 20, 84, 56
+WIDTH, HEIGHT = 1200, 760
+_LEFT, _RIGHT, _TOP, _BOTTOM = 70, 20, 84, 196
+_BARS = 100
+"""Height of the longest bar of time."""
 _COLOURS = {
     "input": "#7f8c99", "CONV_2D": "#4c78a8", "DEPTHWISE_CONV_2D": "#f2a04a", "ADD": "#59a86b", "PAD": "#c9b458",
     "MAX_POOL_2D": "#9d7bb8", "RESHAPE": "#8dbfd9",
@@ -18,13 +21,14 @@ _OTHER = "#b5aaa2"
 _PEAK = "#c0392b"
 
 
-def memory_picture(graph: Graph, title: str, arena: Arena | None) -> str:
-    """An SVG: operations from left to right, addresses upwards, each tensor a box as long as it is needed.
+def memory_picture(graph: Graph, title: str, arena: Arena | None, times: Sequence[float | None] = ()) -> str:
+    """Return an SVG: operations from left to right, addresses upwards, each tensor a box as long as it is needed.
 
     Boxes are where TFLite Micro's planner puts them. With a measured arena, what it keeps beside tensors lies on top.
+    times: milliseconds of each operation, for the bars below; an operation whose time is not known has none.
     """
     placements = plan(graph)
-    return _Picture(graph, placements, arena).draw(title)
+    return _Picture(graph, placements, arena).draw(title, times)
 
 
 class _Picture:
@@ -36,7 +40,7 @@ class _Picture:
         self.highest = 1.06 * max(self.smallest.arena, self.planned, arena.total if arena else 0)
         self.writers = {index: operation.name for operation in graph.operations for index in operation.outputs}
 
-    def draw(self, title: str) -> str:
+    def draw(self, title: str, times: Sequence[float | None]) -> str:
         parts = [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" '
             'font-family="sans-serif" font-size="12">',
@@ -48,6 +52,7 @@ class _Picture:
             *self._beside_tensors(),
             *self._limit(),
             *self._peak(),
+            *self._times(times),
             "</svg>",
         ]
         return "\n".join(parts) + "\n"
@@ -102,7 +107,7 @@ class _Picture:
             parts.append(f'<text x="{x:.1f}" y="{bottom + 16:.1f}" text-anchor="middle">{number}</text>')
         middle = (_LEFT + right) / 2
         parts.append(
-            f'<text x="{middle}" y="{HEIGHT - 14}" text-anchor="middle">operation, in the order of execution</text>'
+            f'<text x="{middle}" y="{bottom + 34:.1f}" text-anchor="middle">operation, in the order of execution</text>'
         )
         return parts
 
@@ -152,6 +157,25 @@ class _Picture:
             tip = f"{x:.1f},{top:.1f} {x - 4:.1f},{top - 9:.1f} {x + 4:.1f},{top - 9:.1f}"
             parts.append(f'<line x1="{x:.1f}" y1="{above}" x2="{x:.1f}" y2="{top - 8:.1f}" stroke="{_PEAK}"/>')
             parts.append(f'<polygon points="{tip}" fill="{_PEAK}"/>')
+        return parts
+
+    def _times(self, times: Sequence[float | None]) -> list[str]:
+        longest = max((time or 0 for time in times), default=0)
+        if not longest:
+            return []
+        bottom = HEIGHT - 20
+        parts = [
+            f'<text x="{_LEFT - 6}" y="{bottom - _BARS + 10}" text-anchor="end">{longest:.1f} ms</text>',
+            f'<text x="{(_LEFT + WIDTH - _RIGHT) / 2}" y="{bottom + 15}" text-anchor="middle">'
+            "time of each operation, estimated</text>",
+        ]
+        for step, time in enumerate(times):
+            x, width, height = self._x(step), self._x(step + 1) - self._x(step), _BARS * (time or 0) / longest
+            name = self.graph.operations[step].name
+            parts.append(
+                f'<rect class="time" x="{x:.1f}" y="{bottom - height:.1f}" width="{width:.1f}" height="{height:.1f}" '
+                f'fill="{_COLOURS.get(name, _OTHER)}" stroke="white" stroke-width="0.6"/>'
+            )
         return parts
 
 
