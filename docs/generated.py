@@ -15,6 +15,7 @@ import click
 import numpy as np
 
 from blazeposer import cli
+from blazeposer.commands.check import npu_cycles, time_notes, time_table
 from blazeposer.core.boards import BOARDS, KB, MB
 from blazeposer.core.contract import ANGLES, KEYPOINTS, OUTPUTS
 from blazeposer.core.resources import board_dir, default_model, models_dir
@@ -44,6 +45,14 @@ def boards() -> str:
 def _loads(verdict: Verdict) -> str:
     """The stores, or that the NPU's compiler comes first."""
     return " ".join(f"`{store}`" for store in verdict.stores) or "`/rom`, once compiled"
+
+
+def speeds() -> str:
+    """How fast the network will be on each board, as `blazeposer check` estimates it."""
+    model = examine(default_model())
+    cycles = npu_cycles(model)
+    heads, rows = time_table([judge(model, board) for board in BOARDS], cycles)
+    return f"{table(heads, rows)}\n\n{' '.join(time_notes(model, cycles))}"
 
 
 def needs() -> str:
