@@ -1,1 +1,1 @@
-"""What was tried before deciding: the levers on size, the ablations of heads and losses."""
+"""What was tried before deciding: the levers on size, the ways to quantize."""
