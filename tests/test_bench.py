@@ -195,8 +195,6 @@ def test_accuracy_is_by_the_same_rule_for_all(
     [
         (["nowhere.jpg"], "nowhere.jpg: cannot read the picture"),
         (["--model", "nowhere.tflite"], "nowhere.tflite: cannot read the model"),
-        (["--onnx", "nowhere.onnx"], "nowhere.onnx"),
-        (["--convention", "opencv"], "'opencv' is not one of"),
         (["--rounds", "0"], "0 is not in the range"),
         (["a.png", "--rounds", "1", "--data", "nowhere"], "no folder nowhere"),
         (["a.png", "--rounds", "1", "--output", "a.png/page.md"], "cannot make this folder"),

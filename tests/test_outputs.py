@@ -19,13 +19,13 @@ from pythonosc.osc_packet import OscPacket
 
 from blazeposer.core.errors import InputError
 from blazeposer.core.rotation import rotation_from_angles
-from blazeposer.evaluate.convention.receivers import from_opentrack_angles, from_quaternion, unity_rotated
 from blazeposer.live.to import open_output
 from blazeposer.live.to.leader import Leader
 from blazeposer.live.to.opentrack import packet
 from blazeposer.live.to.vmc import quaternion
 from blazeposer.stream.record import parse_line
 from live import free_port, moment, seen_face, until
+from receivers import from_opentrack_angles, from_quaternion, unity_rotated
 
 Floats = NDArray[np.float64]
 Angles = tuple[float, float, float]

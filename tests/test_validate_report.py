@@ -77,25 +77,23 @@ def test_page_opens_offline_and_fits_screen_and_paper(folder: Path) -> None:
 def test_what_is_asked_for_is_in_the_report(
     blazeposer_command: CommandLine, portrait_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Peers, robustness and convention have tests of their own: here that they are asked with what was given."""
+    """Peers and robustness have tests of their own: here that they are asked with what was given."""
     pytest.importorskip("scipy", reason="needs the extra `train`")
-    from blazeposer.evaluate import convention, robustness
-    from blazeposer.evaluate import peers_section as peers
+    from blazeposer.evaluate import peers_section, robustness
 
     asked: dict[str, tuple[Any, ...]] = {}
-    for module in (peers, robustness, convention):
-        name = f"{module.__name__.rpartition('.')[2]}_section"
+    for module, name in ((peers_section, "peers_section"), (robustness, "robustness_section")):
 
         def section(*given: Any, name: str = name) -> Section:
             asked[name] = given
             return Section(name, ["Bad."], "failed")
 
         monkeypatch.setattr(module, name, section)
-    further = ("--peers", "--robustness", "--convention", "--limit", 7)
+    further = ("--peers", "--robustness", "--limit", 7)
     run = blazeposer_command("validate", portrait_path, *further, "--output", tmp_path, *SLOW)
     assert run.status == 1
     assert [len(asked[name][1].samples) for name in ("peers_section", "robustness_section")] == [7, 7]
-    assert len(asked) == 3
+    assert len(asked) == 2
     assert [system.name.partition(":")[0] for system in asked["peers_section"][0]] == [
         "BlazePoser INT8", "MediaPipe", "BlazeFace INT8, solvePnP",
     ]  # fmt: skip

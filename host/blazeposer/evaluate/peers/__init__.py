@@ -2,7 +2,6 @@
 
     mediapipe.py   BlazeFace, face mesh, rotation: the networks of MediaPipe
     blazeface.py   BlazeFace in INT8, solvePnP on its six keypoints
-    onnx.py        files that the user names: YuNet with solvePnP, or a network that reads the pose of a face
 
 Every peer takes the whole picture padded to a square, answers in pixels of the picture, and speaks of rotations
 as `core.rotation` does; `canonical.py` and `pnp.py` are where theirs are converted. The zero of their rotations was

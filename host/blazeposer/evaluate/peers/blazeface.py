@@ -13,7 +13,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
-from blazeposer.core.contract import KEYPOINTS, OUTPUTS, SCORE_THRESHOLD
+from blazeposer.core.contract import OUTPUTS, SCORE_THRESHOLD
 from blazeposer.core.decode import MAX_FACES, Face, decode
 from blazeposer.core.prepare import Image, clean_input, square_pad
 from blazeposer.evaluate.peers.pnp import with_pnp
@@ -66,4 +66,4 @@ class BlazeFacePnP(BlazeFace):
         super().__init__(max_faces)
 
     def __call__(self, picture: Image) -> list[Face]:
-        return [with_pnp(face, face.keypoints, KEYPOINTS) for face in super().__call__(picture)]
+        return [with_pnp(face) for face in super().__call__(picture)]

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from blazeposer.core.contract import KEYPOINTS
 from blazeposer.core.decode import Face
 
 Floats = NDArray[np.float64]
@@ -19,14 +20,12 @@ FACE_POINTS = {
     "mouth": (0.0, -4.268, 5.312),
     "right_ear": (-7.664, 0.673, -2.436),
     "left_ear": (7.664, 0.673, -2.436),
-    "right_mouth_corner": (-2.456, -4.343, 4.284),
-    "left_mouth_corner": (2.456, -4.343, 4.284),
 }
 """Where a face has its points, centimetres: x to the right of the picture, y up, z out of the face.
 
 From MediaPipe's canonical face (Apache-2.0, mediapipe/modules/face_geometry/data/canonical_face_model.obj): vertices 33
 and 133 (the middle between the corners of an eye), 4 (tip of the nose), 13 and 14 (the middle between the lips), 234
-(before the ear), 61 (corner of the mouth), and those that mirror them. Its zero is that of 300W-LP: the best
+(before the ear), and those that mirror them. Its zero is that of 300W-LP: the best
 correction, fitted on the pools' `train` split, is one degree of pitch and makes no difference, so there is none."""
 FOCAL = 3.0
 """Focal length of the assumed camera in sides of the face's box. Of 2 to 14 the best on the pools' `train` split, by
@@ -34,17 +33,17 @@ little: 4.8 degrees instead of 4.9 to 5.1."""
 _TO_UPWARD = np.diag([1.0, -1.0, -1.0])
 
 
-def with_pnp(face: Face, points: Floats, names: tuple[str, ...]) -> Face:
-    """The face with the rotation that its points (n, 2), pixels, tell; `names` are theirs in `FACE_POINTS`, at least 4.
+def with_pnp(face: Face) -> Face:
+    """Return the face with the rotation that its keypoints tell.
 
     The camera looks straight at the face, so that the rotation is the one to the line of sight, as labels have it.
     """
     x, y, width, height = face.box
     focal = FOCAL * max(width, height, 1.0)
     camera = np.array([[focal, 0, x + width / 2], [0, focal, y + height / 2], [0, 0, 1]])
-    model = np.array([FACE_POINTS[name] for name in names])
+    model = np.array([FACE_POINTS[name] for name in KEYPOINTS])
     # Unlike OpenCV's default, which starts from a guess, SQPnP finds the best rotation wherever it is.
-    _, turn, _ = cv2.solvePnP(model, points, camera, None, flags=cv2.SOLVEPNP_SQPNP)
+    _, turn, _ = cv2.solvePnP(model, face.keypoints, camera, None, flags=cv2.SOLVEPNP_SQPNP)
     return replace(face, rotation=from_opencv(np.asarray(cv2.Rodrigues(turn)[0], np.float64)), error=float("nan"))
 
 

@@ -1,4 +1,4 @@
-"""How the programs that poses are sent to read them: by each receiver's own definition, not by ours.
+"""Read poses as the programs that get them do: by each receiver's own definition, not by ours.
 
 Rotations (3, 3) are in the axes of `rotation.py`.
 """

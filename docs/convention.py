@@ -1,8 +1,10 @@
-"""The three angles on a head, with their signs: the picture of the README and of the report."""
+"""Draw docs/convention.jpg, the three angles on a head with their signs:  python docs/convention.py
+
+tests/test_convention.py holds the picture, the network, the stream and every output to these signs.
+"""
 
 from __future__ import annotations
 
-from io import BytesIO
 from pathlib import Path
 
 import matplotlib as mpl
@@ -13,16 +15,10 @@ from matplotlib.patheffects import withStroke
 
 from blazeposer.core.contract import ANGLES
 from blazeposer.core.draw import AXES
-from blazeposer.core.errors import InputError
 from blazeposer.core.rotation import rotation_from_angles
-from blazeposer.media.output import make_folder
 from blazeposer.scene.portrait import Portrait, load_portrait
 from blazeposer.scene.sequence import SIDE, Angles, room
 
-TEXT = (
-    "A head that looks straight, its axes x to the picture's right, y up, z to the viewer; beside it the same turned by"
-    " 25 degrees: positive yaw to the picture's left, positive pitch up, positive roll clockwise, else negative"
-)
 TURN = 25.0
 """Degrees to each side."""
 SCALE = 1.85
@@ -44,8 +40,8 @@ COLUMNS, ROWS = (75, 405), (390, 60)
 _EDGE = [withStroke(linewidth=3, foreground="white")]
 
 
-def draw() -> bytes:
-    """The picture, a JPEG file: a straight head with the axes and the way of positive turns, and each turn beside it.
+def write(path: Path) -> None:
+    """Write a JPEG file: a straight head with the axes and the way of positive turns, and each turn beside it.
 
     Axes are drawn from the known rotation; no network looks at it.
     """
@@ -63,9 +59,7 @@ def draw() -> bytes:
                 _head(panel, portrait, (yaw, pitch, roll))
                 panel.set(xlim=COLUMNS, ylim=ROWS, xlabel=word)
                 panel.set_title(f"{name} {sign * TURN:+.0f}°", weight="bold", color=COLORS[name])
-        file = BytesIO()
-        figure.savefig(file, format="jpeg", pil_kwargs={"quality": 88})
-    return file.getvalue()
+        figure.savefig(path, format="jpeg", pil_kwargs={"quality": 88})
 
 
 def _head(panel: Axes, portrait: Portrait, angles: Angles) -> None:
@@ -106,12 +100,5 @@ def _label_axes(panel: Axes, portrait: Portrait) -> None:
         panel.text(*place, f"+ {name}", color=COLORS[name], weight="bold", ha="center", va="center", path_effects=_EDGE)
 
 
-def write(path: Path) -> None:
-    """Draw it into a .jpg file. Raises InputError."""
-    if path.suffix not in (".jpg", ".jpeg"):
-        raise InputError(f"{path}: this picture is a JPEG file: let its name end with .jpg")
-    make_folder(path.parent)
-    try:
-        path.write_bytes(draw())
-    except OSError as error:
-        raise InputError(f"{path}: cannot write the picture ({error.strerror}): check --picture") from error
+if __name__ == "__main__":
+    write(Path(__file__).with_suffix(".jpg"))
