@@ -197,7 +197,7 @@ def test_a_deploy_ends_with_a_hard_reset_at_which_the_port_may_change(bundle: Bu
 
 @pytest.mark.usefixtures("needs_virtual_camera")
 def test_the_only_camera_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setenv("BLAZEPOSER_RUNTIME", str(tmp_path))
     with pytest.raises(PortError, match="no OpenMV camera found: plug it in"):
         ports.find()
     with VirtualCamera([FRAME]) as camera:
@@ -224,7 +224,7 @@ def test_cameras_are_known_by_their_usb_ids(monkeypatch: pytest.MonkeyPatch, tmp
         def __lt__(self, other: Usb) -> bool:
             return self.device < other.device
 
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setenv("BLAZEPOSER_RUNTIME", str(tmp_path))
     listed = [Usb("/dev/ttyS0", None, None), Usb("/dev/ttyUSB0", 0x0403, 0x6001), Usb("/dev/ttyACM3", 0x37C5, 0x1060)]
     monkeypatch.setattr("serial.tools.list_ports.comports", lambda: listed)
     assert ports.find() == ports.Port("/dev/ttyACM3", "123")

@@ -1,21 +1,45 @@
-"""The virtual cameras that run on this PC, for who looks for cameras: what USB's list of devices is for real ones."""
+"""The virtual cameras that run on this PC, for who looks for cameras: what USB's list of devices is for real ones.
+
+An entry is a file in the user's own runtime folder, where nobody else can enter a camera.
+"""
 
 from __future__ import annotations
 
 import json
 import os
-import tempfile
+import stat
+import warnings
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
+
+import platformdirs
+
+from blazeposer.core.errors import BlazePoserError
+
+RUNTIME = "BLAZEPOSER_RUNTIME"
+"""Environment variable: the folder to use instead of the user's runtime folder."""
+CAMERAS = "cameras"
+"""Folder of the entries in it."""
+
+
+class _Entry(NamedTuple):
+    port: str
+    protocol: str
+    process: int
 
 
 def add(serial: str, port: str, protocol_port: str) -> None:
-    """Enter the camera with this serial number, or its new ports."""
+    """Enter the camera with this serial number, or its new ports. Raises BlazePoserError."""
     folder = _folder()
-    folder.mkdir(exist_ok=True)
-    entry = folder / f"{serial}.new"
-    entry.write_text(json.dumps({"port": port, "protocol": protocol_port, "process": os.getpid()}))
-    entry.replace(folder / f"{serial}.json")
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not _is_own(folder):
+            raise BlazePoserError(f"{folder}: is not yours alone: remove it, or name another folder in {RUNTIME}")
+        entry = folder / f"{serial}.new"
+        entry.write_text(json.dumps({"port": port, "protocol": protocol_port, "process": os.getpid()}))
+        entry.replace(folder / f"{serial}.json")
+    except OSError as error:
+        raise BlazePoserError(f"{folder}: cannot be written ({error.strerror}): name another in {RUNTIME}") from error
 
 
 def remove(serial: str) -> None:
@@ -25,25 +49,49 @@ def remove(serial: str) -> None:
 
 def running() -> dict[str, str]:
     """Serial number -> port of each virtual camera that still runs."""
-    return {serial: entry["port"] for serial, entry in _running().items()}
+    return {serial: entry.port for serial, entry in _running().items()}
 
 
 def protocol_port(port: str) -> str:
-    """Where the virtual camera at this port speaks Protocol V2; a real camera does at the same one."""
-    return next((entry["protocol"] for entry in _running().values() if entry["port"] == port), port)
+    """Return where the virtual camera at this port speaks Protocol V2; a real camera does at the same one."""
+    return next((entry.protocol for entry in _running().values() if entry.port == port), port)
 
 
-def _running() -> dict[str, dict[str, Any]]:
-    found = {}
-    for path in sorted(_folder().glob("*.json")):
-        try:
-            entry = json.loads(path.read_text())
-            os.kill(entry["process"], 0)
-        except (OSError, ValueError):  # struck off just now, or its process was killed
-            continue
-        found[path.stem] = entry
-    return found
+def _running() -> dict[str, _Entry]:
+    folder = _folder()
+    if not _is_own(folder):
+        return {}
+    found = {path.stem: _read(path) for path in sorted(folder.glob("*.json"))}
+    return {serial: entry for serial, entry in found.items() if entry}
+
+
+def _read(path: Path) -> _Entry | None:
+    """Return the entry of a camera whose process still runs."""
+    try:
+        values = json.loads(path.read_text())
+        entry = _Entry(values["port"], values["protocol"], values["process"])
+        if isinstance(entry.port, str) and isinstance(entry.protocol, str) and entry.process > 0:
+            os.kill(entry.process, 0)
+            return entry
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        pass  # struck off just now, its process was killed, or it is no entry
+    return None
+
+
+def _is_own(folder: Path) -> bool:
+    """Return whether the folder is there, and this user alone can write into it."""
+    try:
+        found = folder.lstat()
+    except OSError:
+        return False
+    if os.name == "nt":  # each user's folders are apart there
+        return stat.S_ISDIR(found.st_mode)
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077
 
 
 def _folder() -> Path:
-    return Path(tempfile.gettempdir()) / f"blazeposer-cameras-{getattr(os, 'getuid', int)()}"
+    if named := os.environ.get(RUNTIME):
+        return Path(named) / CAMERAS
+    with warnings.catch_warnings():  # platformdirs warns where it falls back to /tmp/runtime-UID: `_is_own` looks there
+        warnings.simplefilter("ignore")
+        return platformdirs.user_runtime_path("blazeposer", appauthor=False) / CAMERAS
