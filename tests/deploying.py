@@ -10,9 +10,10 @@ import numpy as np
 from blazeposer.camera import VirtualCamera
 from blazeposer.deploy import run
 from blazeposer.deploy.bundle import MODEL, Bundle
-from blazeposer.deploy.camera import SUFFIX, Advance, State
+from blazeposer.deploy.camera import SUFFIX, Advance
 from blazeposer.deploy.plan import Plan, Store
 from blazeposer.deploy.run import Outcome, Status
+from blazeposer.deploy.state import State
 from blazeposer.openmv import romfs
 
 FRAME = np.full((240, 320, 3), 90, np.uint8)

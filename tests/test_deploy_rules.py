@@ -19,8 +19,8 @@ from blazeposer.core.errors import BlazePoserError, PortError
 from blazeposer.core.resources import board_dir
 from blazeposer.deploy import drives, plan
 from blazeposer.deploy.bundle import GOLDEN, MODEL, SCRIPTS, Bundle, make
-from blazeposer.deploy.camera import ROM, Drive, Rom, RomFileState, State
 from blazeposer.deploy.plan import STORES, Store, choose_store
+from blazeposer.deploy.state import ROM, Drive, Rom, RomFileState, State
 from blazeposer.openmv import romfs, serial_port
 from blazeposer.openmv.mpremote import mpremote
 from deploying import FRAME, MAIN, STOCK, deploy, held, in_use, restore, status

@@ -1,7 +1,8 @@
 """Onto a camera and back: nothing is written before it is agreed to, and nothing is replaced before it is saved.
 
 bundle.py     what goes onto a camera: a folder with a manifest
-camera.py     what a camera says, holds and is given, by mpremote
+camera.py     what a camera is asked and given, by mpremote
+state.py      what it says, checked
 scripts/      what mpremote runs on the camera for that
 plan.py       what a deploy would do, and the rules of the firmware that may forbid it
 drives.py     a camera's drive that this PC has mounted

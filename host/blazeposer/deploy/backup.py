@@ -18,7 +18,8 @@ import platformdirs
 from filelock import FileLock, Timeout
 
 from blazeposer.core.errors import BlazePoserError
-from blazeposer.deploy.camera import Contents, State, sha256
+from blazeposer.deploy.camera import Contents, sha256
+from blazeposer.deploy.state import State
 
 Progress = Literal["started", "done", "restored"]
 _NOTE = "backup.json"

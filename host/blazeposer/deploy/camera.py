@@ -13,19 +13,16 @@ import re
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from blazeposer.core import boards
-from blazeposer.core.boards import Board
 from blazeposer.core.errors import BlazePoserError, PortError
+from blazeposer.deploy.state import ROM, State, read_self_test, read_state
 from blazeposer.openmv import ports
 from blazeposer.openmv.mpremote import Complaint, mpremote
 from blazeposer.openmv.ports import Port
 from blazeposer.stream.record import Record, read_records
 
-ROM = "/rom"
 SUFFIX = ".blazeposer"
 """Of a file that is not yet in its place."""
 FILE_RATE, ROM_RATE, READ_RATE = 16_000, 40_000, 100_000
@@ -43,65 +40,6 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-@dataclass(frozen=True)
-class Drive:
-    """Sizes are bytes."""
-
-    cluster: int
-    """What every file takes a multiple of."""
-    free: int
-
-
-@dataclass(frozen=True)
-class RomFileState:
-    offset: int
-    bytes: int
-    sha256: str
-
-
-@dataclass(frozen=True)
-class Rom:
-    """The ROMFS partition."""
-
-    size: int
-    used: int
-    """Bytes of the image at its beginning; 0 if there is none."""
-    sha256: str
-    """Of the image; "" if there is none."""
-    files: dict[str, RomFileState] | None
-    """What the image holds; None if it is damaged."""
-
-
-@dataclass(frozen=True)
-class State:
-    """What a camera says of itself, at one moment."""
-
-    version: str
-    board: Board
-    id: str
-    """Of this one camera, hexadecimal."""
-    start: str
-    """The drive that it starts from, whose main.py runs: "/sdcard" if a card is in, else "/flash"."""
-    drives: dict[str, Drive]
-    files: dict[str, str]
-    """Path -> sha256 of the files asked for that exist."""
-    sizes: dict[str, int] = field(repr=False)
-    rom: Rom | None
-    """None if its firmware has no ROMFS."""
-
-    def sha256(self, path: str) -> str | None:
-        """Of what is at a path; None if nothing is."""
-        if path == ROM:
-            return (self.rom.sha256 or None) if self.rom else None
-        return self.files.get(path)
-
-    def length(self, path: str) -> int:
-        """In bytes, of what is at a path; 0 if nothing is."""
-        if path == ROM:
-            return self.rom.used if self.rom else 0
-        return self.sizes.get(path, 0)
-
-
 class Camera:
     """The camera at a port. Whatever is asked stops its script: end with `restart`."""
 
@@ -116,23 +54,9 @@ class Camera:
         wanted = [name + suffix for name in names for suffix in ("", SUFFIX)]
         answer = self._ask("state.py", NAMES=wanted)
         self.is_stopped = True
-        version = str(answer.get("version"))
-        if "arch" not in answer:
-            raise BlazePoserError(
-                f"the camera has firmware {version} and BlazePoser needs OpenMV 5.0 or later: update it with OpenMV IDE"
-            )
         try:
-            return State(
-                version=version,
-                board=boards.find(str(answer["arch"])),
-                id=str(answer["id"]),
-                start=str(answer["start"]),
-                drives={path: Drive(cluster, cluster * free) for path, (cluster, free) in answer["drives"].items()},
-                files={path: str(digest) for path, (_, digest) in answer["files"].items()},
-                sizes={path: int(size) for path, (size, _) in answer["files"].items()},
-                rom=_rom(answer["rom"]),
-            )
-        except (KeyError, TypeError, ValueError) as error:
+            return read_state(answer, wanted)
+        except ValueError as error:
             raise self._nonsense() from error
 
     def read(self, paths: Iterable[str], state: State, advance: Advance = lambda _: None) -> dict[str, bytes]:
@@ -191,7 +115,9 @@ class Camera:
     def self_test(self) -> dict[str, Any]:
         """Run board/selftest.py; what its last line says. A BlazePoserError if it breaks, for one at the network."""
         try:
-            return self._answer(self._run("exec", "import selftest"))
+            return read_self_test(self._answer(self._run("exec", "import selftest")))
+        except ValueError as error:
+            raise BlazePoserError("the self-test gave no result: run `blazeposer restore` to go back") from error
         except Complaint as error:
             raise BlazePoserError(
                 f"the self-test broke ({error.reason}): run `blazeposer restore` to go back"
@@ -248,7 +174,7 @@ class Camera:
         """The JSON object in the last line."""
         try:
             answer = json.loads((text.strip().splitlines() or [""])[-1])
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise self._nonsense() from error
         if not isinstance(answer, dict):
             raise self._nonsense()
@@ -264,17 +190,6 @@ def script(name: str, **values: Any) -> str:
     """A script of `scripts/`, to run on a camera, with its parameters before it."""
     settings = "".join(f"{key} = {value!r}\n" for key, value in values.items())
     return settings + (_SCRIPTS / name).read_text(encoding="utf-8")
-
-
-def _rom(answer: Any) -> Rom | None:
-    if answer is None:
-        return None
-    files = answer["files"]
-    if files is not None:
-        files = {
-            path: RomFileState(int(start), int(size), str(digest)) for path, (start, size, digest) in files.items()
-        }
-    return Rom(int(answer["size"]), int(answer["used"]), str(answer["sha256"]), files)
 
 
 def _follow(sizes: list[int], advance: Advance) -> Callable[[str], None]:

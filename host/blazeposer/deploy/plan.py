@@ -15,7 +15,8 @@ from blazeposer.core.errors import BlazePoserError
 from blazeposer.deploy import drives
 from blazeposer.deploy.backup import Backup
 from blazeposer.deploy.bundle import GOLDEN, MODEL, SCRIPTS, Bundle
-from blazeposer.deploy.camera import FILE_RATE, READ_RATE, ROM, ROM_RATE, SUFFIX, Contents, State, sha256
+from blazeposer.deploy.camera import FILE_RATE, READ_RATE, ROM_RATE, SUFFIX, Contents, sha256
+from blazeposer.deploy.state import ROM, State
 from blazeposer.openmv import romfs
 from blazeposer.tflite.check import check_model
 

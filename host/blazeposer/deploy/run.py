@@ -20,8 +20,9 @@ from blazeposer.deploy import plan as plans
 from blazeposer.deploy import selftest
 from blazeposer.deploy.backup import Backup
 from blazeposer.deploy.bundle import MODEL, Bundle
-from blazeposer.deploy.camera import ROM, SUFFIX, Advance, Camera, Contents, State, sha256
+from blazeposer.deploy.camera import SUFFIX, Advance, Camera, Contents, sha256
 from blazeposer.deploy.plan import NAMES, Plan, Store
+from blazeposer.deploy.state import ROM, State
 from blazeposer.openmv import ports, romfs
 from blazeposer.stream.record import Record
 

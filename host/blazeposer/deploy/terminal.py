@@ -11,8 +11,9 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
 from blazeposer.core.errors import BlazePoserError
-from blazeposer.deploy.camera import Advance, State
+from blazeposer.deploy.camera import Advance
 from blazeposer.deploy.plan import Change, Plan
+from blazeposer.deploy.state import State
 
 port_option = click.option("--port", help="Where the camera is, if there are several: /dev/ttyACM0, COM3, socket://...")
 backups_option = click.option(

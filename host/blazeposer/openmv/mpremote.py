@@ -12,6 +12,8 @@ from blazeposer.core.errors import PortError
 
 PATIENCE = 120.0
 """Seconds after which a command that should take a moment is given up."""
+MOST = 100_000_000
+"""Characters that a camera may say in answer to one command: more than its whole flash in base64."""
 _LOST = ("SerialException", "BrokenPipe", "ConnectionRefused", "ConnectionReset", "Errno 5]", "PermissionError")
 
 
@@ -43,6 +45,7 @@ def mpremote(port: str, *arguments: str, expected: float = 0, said: Callable[[st
     ) as process:
         assert process.stdout
         given_up = threading.Event()
+        left = MOST
 
         def give_up() -> None:
             given_up.set()
@@ -52,8 +55,12 @@ def mpremote(port: str, *arguments: str, expected: float = 0, said: Callable[[st
         timer.start()
         lines = []
         try:
-            for line in process.stdout:  # universal newlines: the \r of a progress line ends it too
+            # Universal newlines: the \r of a progress line ends it too.
+            while line := process.stdout.readline(left):
                 lines.append(line)
+                if not (left := left - len(line)):
+                    process.kill()
+                    raise PortError(f"{port} does not stop talking: reset the camera and run the command again")
                 said(line.strip())
             status = process.wait()
         except BaseException:

@@ -30,25 +30,35 @@ class RomFile:
     """Of its first byte from that of the image."""
 
 
+def check_path(path: str) -> None:
+    """Raise ValueError unless this path in an image can become one in a folder of this PC."""
+    parts = path.split("/")
+    if not path.isprintable() or "\\" in path or any(part in ("", ".", "..") or len(part) > 100 for part in parts):
+        raise ValueError(f"{path!r} is no path of a file")
+
+
 def pack(files: Mapping[str, bytes], align: int) -> bytes:
     """The image that holds these files (path -> bytes), models at multiples of `align`. The same files give the same
     bytes."""
     rules = [{"extension": extension, "alignment": align} for extension in ALIGNED]
     with tempfile.TemporaryDirectory() as folder:
         for path, data in files.items():
+            check_path(path)
             target = Path(folder, path)
-            if not target.resolve().is_relative_to(Path(folder).resolve()):
-                raise BlazePoserError(f"{path}: a path in ROMFS cannot leave it: make the bundle anew")
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(data)
         return build_image(folder, rules)
 
 
 def read(image: bytes) -> dict[str, RomFile]:
-    """The files of an image, or of a partition that begins with one. Raises ValueError if it is none, or damaged."""
+    """The files of an image, or of a partition that begins with one.
+
+    Raises ValueError if it is none, if it is damaged, or if a file's name leads out of it.
+    """
     files = {}
     for path, entry in VfsRomReader(image).walk():
         if not entry.is_dir:
+            check_path(path)
             files[path] = RomFile(entry.data, entry.data_offset)
     return files
 

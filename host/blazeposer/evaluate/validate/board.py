@@ -48,6 +48,8 @@ _SIZES = [int(np.prod(output.shape)) for output in OUTPUTS]
 # Of the decoder's own test: quantization as a real file has it, and yaw, pitch, roll of each sign and size.
 QUANTIZATION = ((0.3, -36), (0.063, 0), (0.063, 0), (0.7, -46), (0.0126, 0), (0.0126, 0), (0.016, -128), (0.016, -128))
 ANGLE_CASES = [(yaw, pitch, roll) for yaw in (-75, -20, 35) for pitch in (-30, 0, 25) for roll in (-50, 0, 15)]
+_NO_FACES = (ValueError, TypeError, OverflowError, RecursionError)
+"""What it raises to read a line that holds no faces."""
 
 
 @contextmanager
@@ -86,7 +88,12 @@ def see(camera: Camera, pictures: Sequence[Image], advance: Callable[[], None] =
                 advance()
             elif line:
                 received.extend(binascii.a2b_base64(line, strict_mode=True))
-        except (ValueError, TypeError):  # perhaps the beginning of a complaint, which mpremote passes on at its end
+        except (
+            ValueError,
+            TypeError,
+            OverflowError,
+            RecursionError,
+        ):  # perhaps the beginning of a complaint, which mpremote passes on at its end
             garbled.append(line)
 
     try:
@@ -96,9 +103,7 @@ def see(camera: Camera, pictures: Sequence[Image], advance: Callable[[], None] =
             raise PortError(f"{camera.port.device} has no BlazePoser on it: run `blazeposer deploy` first") from error
         raise
     if garbled or len(seen.faces) != len(pictures):
-        raise PortError(
-            f"{camera.port.device} sent what is no answer: check the cable, close OpenMV IDE, run the command again"
-        )
+        raise _no_answer(camera)
     return seen
 
 
@@ -108,12 +113,25 @@ def decoded_on(camera: Camera, advance: Callable[[], None] = lambda: None) -> li
     source = script("anchors.py", SCALES=scales, ZEROS=zeros, SIZES=_SIZES, ROTATIONS=_rotation_levels())
     faces: list[list[Face]] = []
 
+    garbled = []
+
     def said(line: str) -> None:
-        faces.append([_face(values, 1) for values in json.loads(line)])
-        advance()
+        try:
+            faces.append([_face(values, 1) for values in json.loads(line)])
+            advance()
+        except _NO_FACES:
+            garbled.append(line)
 
     camera.run_scripts([source], said)
+    if garbled:
+        raise _no_answer(camera)
     return faces
+
+
+def _no_answer(camera: Camera) -> PortError:
+    return PortError(
+        f"{camera.port.device} sent what is no answer: check the cable, close OpenMV IDE, run the command again"
+    )
 
 
 def decoded_here() -> list[list[Face]]:

@@ -1,0 +1,178 @@
+"""What a camera says of itself, checked here once: behind this module paths, numbers and hashes are what they claim.
+
+A camera may be broken, or made to hurt. Its words become paths on this PC, lengths and lines in a terminal.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from blazeposer.core import boards
+from blazeposer.core.boards import Board
+from blazeposer.core.errors import BlazePoserError
+from blazeposer.openmv import romfs
+
+ROM = "/rom"
+DRIVES = ("/flash", "/sdcard")
+_VERSION = re.compile(r"\d{1,3}(\.\d{1,3}){1,3}[\w.+-]{0,40}", re.ASCII)
+_ID = re.compile(r"[0-9a-f]{2,64}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_LARGEST = 1 << 40
+"""Bytes: no drive is larger."""
+_CLUSTER = 1 << 20
+_PARTITION = 1 << 26
+
+
+@dataclass(frozen=True)
+class Drive:
+    """Sizes are bytes."""
+
+    cluster: int
+    """What every file takes a multiple of."""
+    free: int
+
+
+@dataclass(frozen=True)
+class RomFileState:
+    offset: int
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Rom:
+    """The ROMFS partition."""
+
+    size: int
+    used: int
+    """Bytes from its beginning that hold something: an image, or what is none; 0 if it is erased."""
+    sha256: str
+    """Of these bytes; "" if it is erased."""
+    files: dict[str, RomFileState] | None
+    """What the image holds; None if it is damaged, or no image."""
+
+
+@dataclass(frozen=True)
+class State:
+    """What a camera says of itself, at one moment."""
+
+    version: str
+    board: Board
+    id: str
+    """Of this one camera, hexadecimal."""
+    start: str
+    """The drive that it starts from, whose main.py runs: "/sdcard" if a card is in, else "/flash"."""
+    drives: dict[str, Drive]
+    files: dict[str, str]
+    """Path -> sha256 of the files asked for that exist."""
+    sizes: dict[str, int] = field(repr=False)
+    rom: Rom | None
+    """None if its firmware has no ROMFS."""
+
+    def sha256(self, path: str) -> str | None:
+        """Of what is at a path; None if nothing is."""
+        if path == ROM:
+            return (self.rom.sha256 or None) if self.rom else None
+        return self.files.get(path)
+
+    def length(self, path: str) -> int:
+        """In bytes, of what is at a path; 0 if nothing is."""
+        if path == ROM:
+            return self.rom.used if self.rom else 0
+        return self.sizes.get(path, 0)
+
+
+def read_state(answer: Mapping[str, Any], names: Collection[str]) -> State:
+    """Return the state that a camera with firmware 5.0 or later answers, asked for files of these names.
+
+    Raises ValueError if it answers what no camera would, BlazePoserError if the firmware is older or the board unknown.
+    """
+    version = _text(answer.get("version"), _VERSION)
+    if int(version.partition(".")[0]) < 5:
+        raise BlazePoserError(
+            f"the camera has firmware {version} and BlazePoser needs OpenMV 5.0 or later: update it with OpenMV IDE"
+        )
+    start = _text(answer.get("start"))
+    drives = {path: _drive(values) for path, values in _table(answer.get("drives")).items()}
+    if start not in drives or not drives.keys() <= set(DRIVES):
+        raise ValueError
+    allowed = {f"{drive}/{name}" for drive in drives for name in names}
+    found = {path: _file(values) for path, values in _table(answer.get("files")).items()}
+    if not found.keys() <= allowed:
+        raise ValueError
+    rom = answer.get("rom")
+    return State(
+        version=version,
+        board=boards.find(_text(answer.get("arch"))),
+        id=_text(answer.get("id"), _ID),
+        start=start,
+        drives=drives,
+        files={path: digest for path, (_, digest) in found.items()},
+        sizes={path: size for path, (size, _) in found.items()},
+        rom=None if rom is None else _rom(_table(rom)),
+    )
+
+
+def read_self_test(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a self-test says: numbers of bytes, faces as lists. Raises ValueError if it says nothing of use."""
+    equal, total, largest = (_number(answer.get(name), _PARTITION) for name in ("equal", "bytes", "largest"))
+    faces, expected = answer.get("faces"), answer.get("expected")
+    if equal > total or not isinstance(faces, list) or not isinstance(expected, list):
+        raise ValueError
+    passed = answer.get("passed") is True
+    return {"equal": equal, "bytes": total, "largest": largest, "faces": faces, "expected": expected, "passed": passed}
+
+
+def _drive(values: Any) -> Drive:
+    cluster, free = _list(values, 2)
+    size = _number(cluster, _CLUSTER, least=1)
+    return Drive(size, size * _number(free, _LARGEST // size))
+
+
+def _file(values: Any) -> tuple[int, str]:
+    size, digest = _list(values, 2)
+    return _number(size, _LARGEST), _text(digest, _SHA256)
+
+
+def _rom(answer: Mapping[str, Any]) -> Rom:
+    size = _number(answer.get("size"), _PARTITION)
+    used = _number(answer.get("used"), size)
+    digest = _text(answer.get("sha256"))
+    if bool(used) != bool(_SHA256.fullmatch(digest)) or (not used and digest):
+        raise ValueError
+    if answer.get("files") is None:
+        return Rom(size, used, digest, None)
+    files = {}
+    for path, values in _table(answer["files"]).items():
+        offset, length, of_file = _list(values, 3)
+        romfs.check_path(path)
+        at = _number(offset, used)
+        files[path] = RomFileState(at, _number(length, used - at), _text(of_file, _SHA256))
+    return Rom(size, used, digest, files)
+
+
+def _text(value: Any, pattern: re.Pattern[str] = re.compile(r"[ -~]{0,80}")) -> str:
+    if not isinstance(value, str) or not pattern.fullmatch(value):
+        raise ValueError
+    return value
+
+
+def _number(value: Any, most: int, least: int = 0) -> int:
+    if type(value) is not int or not least <= value <= most:
+        raise ValueError
+    return value
+
+
+def _list(value: Any, length: int) -> list[Any]:
+    if not isinstance(value, list) or len(value) != length:
+        raise ValueError
+    return value
+
+
+def _table(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError
+    return value
