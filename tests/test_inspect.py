@@ -105,10 +105,8 @@ def test_the_picture_has_a_bar_of_time_for_each_operation(graph: Graph, model_pa
 
 def test_cycles_by_layer_sum_up_to_vela_s_total(model_path: Path, tmp_path: Path) -> None:
     needs_vela()
-    from blazeposer.tflite.npu import ae3_options
-
     cycles = layer_cycles(model_path)
-    run_vela(model_path, tmp_path, ae3_options())
+    run_vela(model_path, tmp_path)
     assert sum(cycles) == total_cycles(tmp_path)
     assert cycles[0] == max(cycles)  # the first convolution sees the largest picture
     assert len(cycles) == sum(read_manifest(model_path).ops.values())

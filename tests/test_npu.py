@@ -73,7 +73,7 @@ def test_a_changed_interface_is_an_error(
     from edits import edited, swap_scores
 
     swapped = edited(compiled, tmp_path, swap_scores)
-    monkeypatch.setattr(npu, "run_vela", lambda path, folder, options: swapped)
+    monkeypatch.setattr(npu, "run_vela", lambda path, folder: swapped)
     with pytest.raises(BlazePoserError, match=r"Vela changed inputs or outputs of blazeposer.tflite"):
         compile_for(AE3, model_path, tmp_path / "out.tflite")
 
@@ -91,7 +91,7 @@ def test_vela_s_failure_is_one_line(tmp_path: Path) -> None:
     path = tmp_path / "damaged.tflite"
     path.write_bytes(b"no network")
     with pytest.raises(BlazePoserError, match=r"Vela cannot compile damaged.tflite \(") as caught:
-        npu.run_vela(path, tmp_path, npu.ae3_options())
+        npu.run_vela(path, tmp_path)
     assert "\n" not in str(caught.value)
 
 

@@ -11,7 +11,6 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
@@ -56,7 +55,7 @@ def layer_cycles(model_path: Path) -> list[int]:
     with tempfile.TemporaryDirectory() as folder:
         named = Path(folder) / "named.tflite"
         graph = _write_named(_read(model_path), named)
-        compiled = run_vela(named, Path(folder), [*ae3_options(), "--verbose-performance"])
+        compiled = run_vela(named, Path(folder), "--verbose-performance")
         if firmware.ETHOS_U not in {operation.name for operation in _graph(compiled).operations}:
             raise BlazePoserError(f"Vela leaves all of {model_path.name} to the CPU: use an INT8 network")
         cycles: Counter[str] = Counter()
@@ -72,8 +71,8 @@ def total_cycles(folder: Path) -> int:
         return round(float(next(csv.DictReader(stream))["cycles_total"]))
 
 
-def ae3_options() -> list[str]:
-    """Vela's options for the AE3's fast core (boards.json of openmv-ota), with OpenMV's description of its memories."""
+def _ae3_options() -> list[str]:
+    """Return Vela's options for the AE3's fast core (boards.json of openmv-ota), with OpenMV's description of its memories."""
     config = files("openmv_ota") / "data" / "firmware" / "OPENMV_AE3" / "vela.ini"
     return [
         "--accelerator-config", "ethos-u55-256", "--config", str(config), "--system-config", "RTSS_HP_SRAM_OSPI",
@@ -81,11 +80,14 @@ def ae3_options() -> list[str]:
     ]  # fmt: skip
 
 
-def run_vela(path: Path, folder: Path, options: Sequence[str]) -> Path:
-    """Compile a tflite; the compiled file, in `folder` with Vela's tables. Raises BlazePoserError."""
+def run_vela(path: Path, folder: Path, *more: str) -> Path:
+    """Compile a tflite for the AE3, with `more` options for Vela's report: the one configuration of this project.
+
+    Return the compiled file, in `folder` with Vela's tables. Raises BlazePoserError.
+    """
     if importlib.util.find_spec("ethosu") is None:
         raise MissingExtraError("ethos-u-vela", "npu")
-    command = [sys.executable, "-m", "ethosu.vela", str(path), "--output-dir", str(folder), *options]
+    command = [sys.executable, "-m", "ethosu.vela", str(path), "--output-dir", str(folder), *_ae3_options(), *more]
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     compiled = folder / f"{path.stem}_vela.tflite"
     if done.returncode or not compiled.is_file():
@@ -98,7 +100,7 @@ def _ethos_u(model_path: Path) -> bytes:
     """The compiled file, which must hold nothing but the NPU's operation between the same inputs and outputs."""
     source = _graph(model_path)
     with tempfile.TemporaryDirectory() as folder:
-        path = run_vela(model_path, Path(folder), ae3_options())
+        path = run_vela(model_path, Path(folder))
         data, compiled = path.read_bytes(), _graph(path)
     if left := sorted({operation.name for operation in compiled.operations} - {firmware.ETHOS_U}):
         raise BlazePoserError(f"Vela left {', '.join(left)} of {model_path.name} to the CPU: replace these operations")
