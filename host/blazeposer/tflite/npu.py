@@ -72,7 +72,7 @@ def total_cycles(folder: Path) -> int:
 
 
 def _ae3_options() -> list[str]:
-    """Return Vela's options for the AE3's fast core (boards.json of openmv-ota), with OpenMV's description of its memories."""
+    """Return Vela's options for the AE3's fast core (boards.json of openmv-ota), and OpenMV's file of its memories."""
     config = files("openmv_ota") / "data" / "firmware" / "OPENMV_AE3" / "vela.ini"
     return [
         "--accelerator-config", "ethos-u55-256", "--config", str(config), "--system-config", "RTSS_HP_SRAM_OSPI",
