@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 import xml.etree.ElementTree as ElementTree
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import pytest
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
 
+from blazeposer.core.boards import KB
 from blazeposer.core.errors import MissingExtraError
 from blazeposer.evaluate.peers.blazeface import BLAZEFACE_INT8
 from blazeposer.tflite import arena as arena_module
@@ -17,7 +22,7 @@ from blazeposer.tflite.graph import Graph, read_graph
 from blazeposer.tflite.layers import layers
 from blazeposer.tflite.manifest import read_manifest
 from blazeposer.tflite.npu import layer_cycles, run_vela, total_cycles
-from blazeposer.tflite.picture import HEIGHT, WIDTH, memory_picture
+from blazeposer.tflite.picture import memory_picture
 from conftest import CommandLine
 from edits import custom_operation, edited, strange_operation
 
@@ -75,32 +80,30 @@ def test_tensors_that_live_together_lie_apart(graph: Graph) -> None:
         assert live_bytes(placements, step) >= sum(graph.tensors[index].bytes for index in needed)
 
 
+def boxes(axes: Axes) -> list[tuple[float, float, float, float]]:
+    """Left, bottom, width and height of what is drawn with `bar`."""
+    patches = [patch for bars in axes.containers for patch in bars]
+    assert all(isinstance(patch, Rectangle) for patch in patches)
+    return [(patch.get_x(), patch.get_y(), patch.get_width(), patch.get_height()) for patch in patches]
+
+
 def test_the_picture_has_every_tensor_and_the_peak(graph: Graph, model_path: Path) -> None:
-    root = ElementTree.fromstring(memory_picture(graph, model_path.name, None))
-    boxes = [box for box in root.iter(f"{SVG}rect") if box.find(f"{SVG}title") is not None]
+    (axes,) = memory_picture(graph, model_path.name, None).axes
     placements = plan(graph)
-    assert len(boxes) == len(placements)
-    for box in boxes:
-        x, y, width, height = (float(box.attrib[name]) for name in ("x", "y", "width", "height"))
-        assert 0 <= x < x + width <= WIDTH
-        assert 0 <= y < y + height <= HEIGHT
-    texts = [text.text or "" for text in root.iter(f"{SVG}text")]
-    (peak,) = [text for text in texts if text.startswith("peak: ")]
-    assert peak.startswith(f"peak: {planned_bytes(placements) / 1024:.0f} KB during operation ")
-    tops = [float(box.attrib["y"]) for box in boxes]
-    tips = [float(mark.attrib["points"].split()[0].split(",")[1]) for mark in root.iter(f"{SVG}polygon")]
-    assert tips
-    assert set(tips) == {min(tops)}
-    assert any("the smallest board" in text for text in texts)
+    assert boxes(axes) == [
+        (place.first - 0.5, place.offset / KB, place.last - place.first + 1, place.bytes / KB) for place in placements
+    ]
+    top = planned_bytes(placements) / KB
+    assert axes.get_title("left").startswith(f"peak: {top:.0f} KB during operation ")
+    peak = axes.get_lines()[-1]
+    assert set(np.asarray(peak.get_ydata())) == {top}
+    assert any("the smallest board" in text.get_text() for text in axes.texts)
 
 
 def test_the_picture_has_a_bar_of_time_for_each_operation(graph: Graph, model_path: Path) -> None:
     times = [float(number % 7) for number in range(len(graph.operations))]
-    root = ElementTree.fromstring(memory_picture(graph, model_path.name, None, times))
-    bars = [bar for bar in root.iter(f"{SVG}rect") if bar.get("class") == "time"]
-    heights = [float(bar.attrib["height"]) for bar in bars]
-    assert heights == pytest.approx([100 * time / 6 for time in times], abs=0.1)
-    assert all(0 <= float(bar.attrib["y"]) <= HEIGHT - height for bar, height in zip(bars, heights, strict=True))
+    _, axes = memory_picture(graph, model_path.name, None, times).axes
+    assert [height for *_, height in boxes(axes)] == times
 
 
 def test_cycles_by_layer_sum_up_to_vela_s_total(model_path: Path, tmp_path: Path) -> None:
@@ -150,6 +153,20 @@ def test_what_is_not_installed_is_not_measured(
     assert (tmp_path / "memory.svg").is_file()
 
 
+def test_without_matplotlib_only_a_picture_that_is_asked_for_is_missed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blazeposer_command: CommandLine
+) -> None:
+    monkeypatch.delitem(sys.modules, "blazeposer.tflite.picture", raising=False)
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    monkeypatch.chdir(tmp_path)
+    run = blazeposer_command("inspect")
+    assert run.status == 0
+    assert "Picture: not drawn (matplotlib is not installed: run `pip install 'blazeposer[watch]'`)" in run.out
+    run = blazeposer_command("inspect", "--picture", "memory.svg")
+    assert (run.status, run.err.count("\n")) == (1, 1)
+    assert "pip install 'blazeposer[watch]'" in run.err
+
+
 def test_measuring_without_micro_names_the_extra(model_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(arena_module, "can_measure", lambda: False)
     with pytest.raises(MissingExtraError, match=r"pip install 'blazeposer\[demo\]'"):
@@ -192,7 +209,7 @@ def test_failures_are_one_line(tmp_path: Path, blazeposer_command: CommandLine) 
     for arguments, complaint in (
         ([tmp_path / "no.tflite"], "cannot read the model"),
         ([tmp_path / "file"], "not a tflite file"),
-        (["--picture", tmp_path / "file" / "memory.svg"], "cannot write the picture"),
+        (["--picture", tmp_path / "file" / "memory.svg"], "cannot make this folder"),
     ):
         run = blazeposer_command("inspect", *arguments)
         assert run.status == 1

@@ -10,15 +10,15 @@ from rich.console import Console
 from rich.table import Table
 
 from blazeposer.core.boards import BOARDS, KB, Board, find
-from blazeposer.core.errors import BlazePoserError, InputError, ModelError
+from blazeposer.core.errors import BlazePoserError, MissingExtraError, ModelError
 from blazeposer.core.resources import default_model
+from blazeposer.media.output import write_figure
 from blazeposer.tflite.arena import Arena, live_bytes, measure_arena, plan, planned_bytes
 from blazeposer.tflite.cost import camera_arena, instructions, milliseconds, speed, total, unknown
 from blazeposer.tflite.firmware import ETHOS_U
 from blazeposer.tflite.graph import Graph, read_graph
 from blazeposer.tflite.layers import Layer, layers
 from blazeposer.tflite.npu import layer_cycles
-from blazeposer.tflite.picture import memory_picture
 
 M7_BOARDS = ", ".join(board.key for board in BOARDS if board.core == "Cortex-M7")
 BAR = 40
@@ -29,7 +29,9 @@ NAMES = {"CONV_2D": "convolution", "DEPTHWISE_CONV_2D": "depthwise", "MAX_POOL_2
 @click.command(short_help="Show what a model costs, and draw its memory over time.")
 @click.argument("model", required=False, type=click.Path(path_type=Path))
 @click.option(
-    "--picture", type=click.Path(path_type=Path), help="The SVG to draw (default: out/NAME-memory.svg of MODEL's name)."
+    "--picture",
+    type=click.Path(path_type=Path),
+    help="The .svg or .png to draw (default: out/NAME-memory.svg of MODEL's name, if matplotlib is there).",
 )
 @click.option(
     "--board", "name", default="h7", show_default=True, help=f"The board whose time is estimated: {M7_BOARDS}."
@@ -63,12 +65,16 @@ def command(model: Path | None, picture: Path | None, name: str) -> None:
     click.echo(f"Work: {sum(layer.macs for layer in costs):,} multiply-accumulates; NPU cycles: {cycles_note}")
     click.echo(f"Time: {time_note}")
     click.echo(f"Memory: {planned:,} bytes of tensors; arena: {arena_note}")
-    target = picture or Path("out") / f"{path.stem}-memory.svg"
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(memory_picture(graph, path.name, arena, times), encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{target}: cannot write the picture ({error.strerror}): check --picture") from error
+        from blazeposer.tflite.picture import memory_picture
+    except ModuleNotFoundError as error:
+        missing = MissingExtraError("matplotlib", "watch")
+        if picture:
+            raise missing from error
+        click.echo(f"Picture: not drawn ({missing})")
+        return
+    target = picture or Path("out") / f"{path.stem}-memory.svg"
+    write_figure(target, memory_picture(graph, path.name, arena, times), "--picture")
     click.echo(f"Picture: {target}")
 
 

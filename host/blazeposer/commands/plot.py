@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from blazeposer.live import plot
+from blazeposer.live.plot import plot
 from blazeposer.live.recording import read
+from blazeposer.media.output import write_figure
 
 
 @click.command(short_help="Draw a recorded session.")
@@ -18,5 +19,5 @@ from blazeposer.live.recording import read
 def command(file: Path, output: Path | None) -> None:
     """Draw yaw, pitch and roll over time of every face in FILE, which `blazeposer watch --record FILE` made."""
     target = output or Path("out") / f"{file.stem}.png"
-    plot.write(plot.plot(read(file), file.name), target)
+    write_figure(target, plot(read(file), file.name))
     click.echo(f"Picture: {target}")

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from blazeposer.core.contract import ANGLES
-from blazeposer.core.errors import InputError
 from blazeposer.faces.tracker import PATIENCE
 from blazeposer.live.links import Arrival
 from blazeposer.live.session import Follower, Moment
-from blazeposer.media.output import make_folder
 from blazeposer.stream.record import Counts, Record
 
 AWAY = PATIENCE
@@ -50,14 +47,3 @@ def plot(records: Iterable[Record], title: str) -> Figure:
     if 0 < len(rows) <= _IN_LEGEND:
         axes[0].legend(loc="upper right", ncols=4, fontsize="small")
     return figure
-
-
-def write(figure: Figure, path: Path) -> None:
-    """Write a picture in the format of the file's suffix: .png, .svg or .pdf. Raises InputError."""
-    make_folder(path.parent)
-    try:
-        figure.savefig(path, dpi=120)
-    except ValueError as error:
-        raise InputError(f"{path}: not a picture that can be drawn: let it end with .png, .svg or .pdf") from error
-    except OSError as error:
-        raise InputError(f"{path}: cannot write the picture ({error.strerror}): check --output") from error

@@ -1,9 +1,10 @@
-"""Write pictures and videos. Pictures are (h, w, 3) uint8 RGB."""
+"""Write pictures, figures and videos. Pictures are (h, w, 3) uint8 RGB."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -12,13 +13,16 @@ from blazeposer.core.errors import InputError
 from blazeposer.core.prepare import Image
 from blazeposer.core.quiet import quiet_stderr
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-def make_folder(path: Path) -> None:
-    """Make a folder, and those above it, for what comes; an InputError says why it cannot be."""
+
+def make_folder(path: Path, option: str = "--output") -> None:
+    """Make a folder, and those above it, for what comes; an InputError says why it cannot be, and names the option."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"{path}: cannot make this folder ({error.strerror}): check --output") from error
+        raise InputError(f"{path}: cannot make this folder ({error.strerror}): check {option}") from error
 
 
 def write_image(path: Path, image: Image) -> None:
@@ -31,6 +35,20 @@ def write_image(path: Path, image: Image) -> None:
         path.write_bytes(data.tobytes())
     except OSError as error:
         raise InputError(f"{path}: cannot write the picture ({error.strerror}): check --output") from error
+
+
+def write_figure(path: Path, figure: Figure, option: str = "--output") -> None:
+    """Write a figure in the format of the file's suffix: .png, .svg or .pdf. Missing folders are made.
+
+    Raises InputError, which names the option that gave the path.
+    """
+    make_folder(path.parent, option)
+    try:
+        figure.savefig(path, dpi=120)
+    except ValueError as error:
+        raise InputError(f"{path}: not a picture that can be drawn: let it end with .png, .svg or .pdf") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot write the picture ({error.strerror}): check {option}") from error
 
 
 class VideoWriter:
