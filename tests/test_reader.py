@@ -140,10 +140,11 @@ def test_another_version_is_counted() -> None:
     assert counts == Counts(records=2, lost=1, other_version=1)
 
 
-def test_records_on_one_line_are_all_read() -> None:
-    seen, counts = counted([line(0).strip() + line(1)[:90] + line(2).strip() + line(3)])
+@pytest.mark.parametrize("before", [b"MPY: soft reboot", b"\xff\x00", line(1)[:90], line(1).strip(), b"{" * 9000])
+def test_a_record_is_read_behind_what_lacks_its_line_s_end(before: bytes) -> None:
+    seen, counts = counted([line(0), before + line(2), line(3)])
     assert seen == [0, 2, 3]
-    assert (counts.garbled, counts.lost) == (1, 1)
+    assert (counts.lost, counts.garbled) == (1, b"{" in before)
 
 
 def _flipped(data: bytes, chance: random.Random) -> bytes:
@@ -179,7 +180,7 @@ def _deep(data: bytes, chance: random.Random) -> bytes:
 
 
 def _huge(data: bytes, chance: random.Random) -> bytes:
-    return chance.choice([data.strip() * 40, b"9" * 60_000, b'{"seq":' + b"1" * 30_000, chance.randbytes(40_000)])
+    return chance.choice([data * 40, b"9" * 60_000, b'{"seq":' + b"1" * 30_000, chance.randbytes(40_000)])
 
 
 COMMON = (_flipped, _cut, _without_middle, _odd_value, _noise)

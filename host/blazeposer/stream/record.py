@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import time
 from collections import OrderedDict
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,7 +33,8 @@ SILENCE = 15.0
 LARGEST = 1e6
 """No length, angle or count of pixels of a record is beyond this."""
 _CHUNK = 4096
-_LONGEST = 4096  # bytes in which a record is looked for: those of a PC with more faces or digits are longer
+_START = '{"v":'  # of a record
+_LONGEST = 4096  # bytes of a line: records of a PC with more faces or digits are longer than MAX_LINE
 _RECENT = 32  # records among which a repeated or late one is looked for
 _SAID = 200  # characters of a line that is no record
 _FARTHEST = 10_000  # frames that can be lost at once; a farther jump is another run of the script
@@ -199,7 +200,7 @@ class Counts:
 class Reader:
     """Makes records of bytes as they come; whatever comes, it reads on.
 
-    A record may follow anything, on the same line too: every brace may be its first. What a sequence number tells is
+    A record is the end of its line: before it may be what lacked its own line's end. What a sequence number tells is
     wrong where just that number is garbled: a few records then count as lost or late.
 
     midway: the first line may be the end of one, which is no loss.
@@ -210,7 +211,6 @@ class Reader:
         self.said = ""
         """The last line that was no record: usually why the camera sends none. Printable, but otherwise anything."""
         self._pending = b""
-        self._decoder = json.JSONDecoder()
         self._recent: OrderedDict[int, Record] = OrderedDict()
         self._last: int | None = None
         self._midway = midway
@@ -224,17 +224,11 @@ class Reader:
             self._last = None
 
     def feed(self, data: bytes) -> list[Record]:
-        """Records that are complete with these bytes, in the order in which they came."""
+        """Return the records that are complete with these bytes, in the order in which they came."""
         *lines, pending = (self._pending + data).split(b"\n")
-        records: list[Record] = []
-        for line in lines:
-            records += self._line(line.decode("latin-1"))  # a character is a byte: nothing else keeps positions
-        if len(pending) > 2 * _LONGEST:  # noise, or a line's end that was lost
-            found, end, _ = self._search(pending.decode("latin-1"))
-            pending = pending[max(end, len(pending) - _LONGEST) :]
-            records += found
-        self._pending = pending
-        return [record for record in records if self._is_new(record)]
+        self._pending = pending[-_LONGEST:]  # noise, or a line's end that was lost
+        records = [self._line(line.decode("latin-1")) for line in lines]
+        return [record for record in records if record and self._is_new(record)]
 
     def take(self, values: Any) -> Record | None:
         """The record that came whole, as a JSON value; None if it is none, or not a new one."""
@@ -248,30 +242,21 @@ class Reader:
             return record if self._is_new(record) else None
         return None
 
-    def _line(self, line: str) -> Iterator[Record]:
-        records, _, rest = self._search(line)
+    def _line(self, line: str) -> Record | None:
+        start = max(0, line.rfind(_START))
+        record, rest = None, line[:start]
+        try:
+            record = _record(json.loads(line[start:]))
+        except _OtherVersion:
+            self.counts.other_version += 1
+        except (_NoRecord, ValueError, RecursionError):
+            rest = line
         if not self._midway and ("{" in rest or "}" in rest):
             self.counts.garbled += 1
-        elif not records and (said := _printable(rest)):
+        elif not record and (said := _printable(rest)):
             self.said = said
         self._midway = False
-        yield from records
-
-    def _search(self, text: str) -> tuple[list[Record], int, str]:
-        """All records in a text, where the last one ends, and the text without them."""
-        records, rest, end, start = [], [], 0, -1
-        while (start := text.find("{", start + 1)) >= 0:
-            try:
-                value, length = self._decoder.raw_decode(text[start : start + _LONGEST])
-                records.append(_record(value))
-            except _OtherVersion:
-                self.counts.other_version += 1
-            except (_NoRecord, ValueError, RecursionError):
-                continue
-            rest.append(text[end:start])
-            end = start + length
-            start = end - 1
-        return records, end, "".join([*rest, text[end:]])
+        return record
 
     def _is_new(self, record: Record) -> bool:
         counts, seq, last = self.counts, record.seq, self._last
