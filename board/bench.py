@@ -1,28 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Measures this camera: board, firmware, the model's memory, and milliseconds of snapshot, predict and decode.
-# With the model and blazeposer.py on the camera: `mpremote run bench.py`, or open it in OpenMV IDE and press run.
+# With BlazePoser on the camera (`blazeposer deploy`): `mpremote run bench.py`, or open it in OpenMV IDE and press run.
 # The last line is a row of the README's table.
 
 import gc
-import os
 import time
 
 import ml
 import omv
 
+from find_model import MODELS, first_file
+
 FRAMES = 100
-MODELS = ("/rom/blazeposer.tflite", "/sdcard/blazeposer.tflite", "/flash/blazeposer.tflite")  # As in main.py.
-
-
-def first_file(paths):
-    for path in paths:
-        try:
-            os.stat(path)
-            return path
-        except OSError:
-            pass
-    raise OSError("no model at " + ", ".join(paths) + ": copy it there, then run this again")
 
 
 def postprocess(model, inputs, outputs):

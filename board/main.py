@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Streams faces with head pose over USB: one JSON line a frame, which `blazeposer` on a PC reads.
-# Copy this file, blazeposer.py and tracking.py to the camera, the model to /rom, /sdcard or /flash, then reset it. With
-# SMOOTH it needs one_euro.py too. With channel.py, a PC that speaks OpenMV's Protocol V2 gets the same there.
+# Copy this file, blazeposer.py, find_model.py and tracking.py to the camera, the model to /rom, /sdcard or /flash, then
+# reset it. With SMOOTH it needs one_euro.py too. With channel.py, a PC that speaks Protocol V2 gets the same there.
 
 import math
-import os
 import sys
 import time
 
@@ -15,7 +14,6 @@ THRESHOLD = 0.5  # A face counts from this probability on.
 MAX_FACES = 4
 WINDOW = 240  # Side of the square in the middle of the picture; above 240, up to 480, it shows a closer look more, but
 # takes a frame buffer for VGA (640x480) instead of QVGA (320x240), which not every camera has.
-MODELS = ("/rom/blazeposer.tflite", "/sdcard/blazeposer.tflite", "/flash/blazeposer.tflite")  # The first that exists.
 CLOSER = True  # Where a face is known, look at a square around it: small faces are found and read far better.
 SMOOTH = False  # Send steadied values beside the raw ones. A PC steadies them by itself.
 DRAW = False  # Box and nose direction on the picture in OpenMV IDE.
@@ -28,16 +26,6 @@ ANGLES = '],"yaw":%.1f,"pitch":%.1f,"roll":%.1f'
 def stop(reason):
     print("BlazePoser stopped:", reason)
     sys.exit()
-
-
-def first_file(paths):
-    for path in paths:
-        try:
-            os.stat(path)
-            return path
-        except OSError:
-            pass
-    stop("no model at " + ", ".join(paths) + ": copy it there, then reset the camera")
 
 
 def send_pose(face):
@@ -58,6 +46,8 @@ if int(omv.version_string().split(".")[0]) < 5:
     stop("it needs OpenMV firmware 5.0 or later, this is %s: update it with OpenMV IDE" % omv.version_string())
 
 import ml  # Only now, as the next ones: older firmware lacks some of these.
+
+from find_model import MODELS, first_file
 
 
 def postprocess(model, inputs, outputs):

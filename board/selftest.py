@@ -5,29 +5,18 @@
 # one processor to the next.
 
 import json
-import os
 
 import deflate
 import image
 import ml
 
 from blazeposer import BlazePoser
+from find_model import MODELS, first_file
 
-MODELS = ("/rom/blazeposer.tflite", "/sdcard/blazeposer.tflite", "/flash/blazeposer.tflite")  # As in main.py.
 DATA = ("/sdcard/selftest.bin", "/flash/selftest.bin")
 SIDE = 128  # Of the picture, pixels; stored are 64x64 of them, 4 bits each.
 PIXELS = 1  # How far a side of a face's box may be off,
 DEGREES = 1  # and its angles.
-
-
-def first_file(paths):
-    for path in paths:
-        try:
-            os.stat(path)
-            return path
-        except OSError:
-            pass
-    raise OSError("no file " + " or ".join(paths))
 
 
 def read_picture(data):

@@ -67,4 +67,4 @@ def assert_same(found: Any, expected: list[Face], pixels: float = 0.1, degrees: 
         turn = (np.array(face.angles) - reference.angles + 180) % 360 - 180
         np.testing.assert_allclose(turn, 0, atol=degrees)
         np.testing.assert_allclose(face.score, reference.score, rtol=0, atol=0.006)
-        np.testing.assert_allclose(face.err, reference.error, rtol=0, atol=min(degrees, 0.051))  # one decimal
+        np.testing.assert_allclose(face.err, reference.err, rtol=0, atol=min(degrees, 0.051))  # one decimal

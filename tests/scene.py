@@ -78,18 +78,27 @@ def outputs_of(pose: Pose | None, place: Place) -> Outputs:
 
 @contextmanager
 def running(
-    example: str, model: Path, board: str = "h7", frames: Frames = (FRAME,), boot: str = "", **settings: object
+    example: str,
+    model: Path | None,
+    board: str = "h7",
+    frames: Frames = (FRAME,),
+    boot: str = "",
+    card: bool = False,
+    **settings: object,
 ) -> Iterator[VirtualCamera]:
-    """A virtual camera with the model in ROMFS, as `blazeposer deploy` puts it, that runs an example as main.py."""
-    with VirtualCamera(frames, board=board) as camera:
-        install(camera)
-        camera.device.burn(romfs.pack({"blazeposer.tflite": model.read_bytes()}, 32))
+    """A virtual camera that runs an example as main.py. The model, if any, is in ROMFS; with a card in, it and the
+    scripts are on that, as `blazeposer deploy --to sdcard` puts them."""
+    with VirtualCamera(frames, board=board, card=card) as camera:
+        drive = "sdcard" if card else "flash"
+        install(camera, model if card else None, drive)
+        if model and not card:
+            camera.device.burn(romfs.pack({"blazeposer.tflite": model.read_bytes()}, 32))
         text = (board_dir() / "examples" / f"{example}.py").read_text()
         for name, value in settings.items():
             text, count = re.subn(rf"^{name} = [^#\n]+", f"{name} = {value!r}  ", text, flags=re.MULTILINE)
             assert count == 1
-        (camera.folder / "flash" / "main.py").write_text(text)
-        (camera.folder / "flash" / "boot.py").write_text(boot)
+        (camera.folder / drive / "main.py").write_text(text)
+        (camera.folder / drive / "boot.py").write_text(boot)
         camera.reset()
         yield camera
 

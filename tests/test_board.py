@@ -164,12 +164,12 @@ class FakeNetwork:
         return self._outputs[(self._runs - 1) % len(self._outputs)]
 
 
-def install(camera: VirtualCamera, model: Path | None = None) -> None:
+def install(camera: VirtualCamera, model: Path | None = None, drive: str = "flash") -> None:
     """Copy the scripts and the model past mpremote, which takes long; other tests copy through it."""
     for script in board_dir().glob("*.py"):
-        shutil.copy(script, camera.folder / "flash")
+        shutil.copy(script, camera.folder / drive)
     if model:
-        shutil.copy(model, camera.folder / "flash" / "blazeposer.tflite")
+        shutil.copy(model, camera.folder / drive / "blazeposer.tflite")
 
 
 def set_option(camera: VirtualCamera, name: str, value: str) -> None:
@@ -272,7 +272,7 @@ def test_missing_model_gets_one_line() -> None:
     with VirtualCamera([FRAME]) as camera:
         install(camera)
         (line,) = said_until_repl(camera)
-    assert line.startswith("BlazePoser stopped: no model at /rom/blazeposer.tflite, /sdcard/blazeposer.tflite, /flash/")
+    assert line.startswith("BlazePoser stopped: no file at /rom/blazeposer.tflite, /sdcard/blazeposer.tflite, /flash/")
 
 
 @pytest.mark.usefixtures("needs_virtual_camera")

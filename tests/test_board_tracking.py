@@ -65,7 +65,7 @@ def crowd(seed: int) -> list[list[Face]]:
 
 
 def as_board(face: Face, module: ModuleType) -> Any:
-    return module.Face(face.box, face.score, [tuple(point) for point in face.keypoints], face.angles, face.error)
+    return module.Face(face.box, face.score, [tuple(point) for point in face.keypoints], face.angles, face.err)
 
 
 def test_constants_are_those_of_the_host(board: tuple[ModuleType, ModuleType]) -> None:

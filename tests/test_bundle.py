@@ -43,7 +43,7 @@ def test_package_writes_what_its_manifest_says(
     assert manifest["board"] == "h7"
     assert {path.name for path in tmp_path.iterdir()} == {MANIFEST, *manifest["files"]}
     assert set(manifest["files"]) == {
-        "main.py", "blazeposer.py", "tracking.py", "one_euro.py", "channel.py", "selftest.py",
+        "main.py", "blazeposer.py", "find_model.py", "tracking.py", "one_euro.py", "channel.py", "selftest.py",
         GOLDEN, MODEL, IMAGE, PACKAGE,
     }  # fmt: skip
     for name, entry in manifest["files"].items():
@@ -179,7 +179,16 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
 @pytest.mark.usefixtures("needs_virtual_camera")
 def test_mip_installs_from_a_folder_and_a_url(folder: Path, server: str) -> None:
     """mpremote 1.29, mip.py: relative URLs start at package.json's folder."""
-    scripts = ("main.py", "blazeposer.py", "tracking.py", "one_euro.py", "channel.py", "selftest.py", GOLDEN)
+    scripts = (
+        "main.py",
+        "blazeposer.py",
+        "find_model.py",
+        "tracking.py",
+        "one_euro.py",
+        "channel.py",
+        "selftest.py",
+        GOLDEN,
+    )
     with VirtualCamera([FRAME]) as camera:
         for source in (folder / PACKAGE, f"{server}/{PACKAGE}"):
             mpremote(camera.port, "mip", "install", "--target", "/flash", str(source))

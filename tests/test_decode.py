@@ -66,7 +66,7 @@ def test_an_anchor_lies_at_its_cell(outputs: Outputs, side: int, index: int, cen
     assert face.score == pytest.approx(probability(3.0))
     assert face.keypoints == pytest.approx(np.tile(np.array(centre) / side + 2 / 128, (6, 1)))
     assert face.angles == pytest.approx((20, -10, 5), abs=1e-4)
-    assert face.error == pytest.approx(7.0)
+    assert face.err == pytest.approx(7.0)
 
 
 @pytest.mark.parametrize("threshold", [0.2, 0.5, 0.9])
@@ -109,8 +109,8 @@ def test_errors_are_blended_as_logarithms(outputs: Outputs, best: float, other: 
     outputs.anchor(2 * (16 * 12 + 12), 1.5, 16, error=30.0)
     face, far = decode(outputs.tensors)
     a, b = probability(2.0), probability(1.0)
-    assert face.error == pytest.approx(best ** (a / (a + b)) * other ** (b / (a + b)))
-    assert far.error == pytest.approx(30.0)
+    assert face.err == pytest.approx(best ** (a / (a + b)) * other ** (b / (a + b)))
+    assert far.err == pytest.approx(30.0)
 
 
 def test_group_overlaps_the_best_anchor_not_one_another(outputs: Outputs) -> None:
@@ -156,7 +156,7 @@ def test_a_face_moves_into_a_region(outputs: Outputs) -> None:
     assert moved.box == pytest.approx((100 + (centre - 0.125) * 640, 50 + (centre - 0.125) * 320, 160, 80))
     assert moved.keypoints[3] == pytest.approx([100 + (centre + 4 / 128) * 640, 50 + (centre + 4 / 128) * 320])
     assert geodesic_degrees(moved.rotation, face.rotation) == pytest.approx(0)
-    assert (moved.score, moved.error) == (face.score, face.error)
+    assert (moved.score, moved.err) == (face.score, face.err)
 
 
 def test_empty_anchors_cover_both_maps(outputs: Outputs) -> None:

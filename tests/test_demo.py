@@ -108,7 +108,7 @@ def test_board_and_host_agree_on_every_frame(streamed: dict[int, Record]) -> Non
             assert np.ravel(board.keypoints) == pytest.approx(np.ravel(host.keypoints), abs=near), number
             assert board.angles == pytest.approx(host.angles, abs=near), number
             assert board.score == pytest.approx(host.score, abs=SCORE_ROUNDING + 1e-6), number
-            assert board.err == pytest.approx(host.error, abs=ROUNDING + 1e-3), number
+            assert board.err == pytest.approx(host.err, abs=ROUNDING + 1e-3), number
 
 
 def test_frames_keep_the_camera_s_order_and_numbers(streamed: dict[int, Record]) -> None:

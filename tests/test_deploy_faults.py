@@ -224,6 +224,12 @@ def test_a_self_test_that_breaks(camera: VirtualCamera, bundle: Bundle, tmp_path
     assert held(camera) == before
 
 
+def test_a_self_test_that_lacks_its_files(camera: VirtualCamera, bundle: Bundle, tmp_path: Path) -> None:
+    script = b"from find_model import first_file; first_file(['/flash/nothing.bin'])"
+    line = fails(camera, replace(bundle, files={**bundle.files, "selftest.py": script}), tmp_path)
+    assert line == "the self-test does not find its files on the camera: run the deploy again"
+
+
 @pytest.mark.parametrize(("board", "model"), [("ae3", b"\0\0\0\0TFL3 ethos-u"), ("n6", b"NBIN")])
 @pytest.mark.usefixtures("needs_virtual_camera")
 def test_the_virtual_camera_has_no_npu(board: str, model: bytes) -> None:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +20,7 @@ from blazeposer.deploy import drives, plan
 from blazeposer.deploy.bundle import GOLDEN, MODEL, SCRIPTS, Bundle, make
 from blazeposer.deploy.plan import STORES, Store, choose_store
 from blazeposer.deploy.state import ROM, Drive, Rom, RomFileState, State
+from blazeposer.faces.board import board_module
 from blazeposer.openmv import romfs, serial_port
 from blazeposer.openmv.mpremote import mpremote
 from deploying import FRAME, MAIN, STOCK, deploy, held, in_use, restore, status
@@ -108,34 +108,18 @@ def test_without_a_card_there_is_no_sdcard(bundle: Bundle) -> None:
 
 
 def test_models_are_looked_for_in_one_order(bundle: Bundle) -> None:
-    """board/main.py takes the first that exists, so that one in /rom keeps others from being used."""
-    for script in ("bench.py", "main.py", "selftest.py"):
-        tree = ast.parse((board_dir() / script).read_text())
-        (order,) = [
-            ast.literal_eval(node.value)
-            for node in tree.body
-            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == "MODELS"
-        ]
-        assert order == tuple(f"/{store}/{MODEL}" for store in STORES)
+    """The camera's scripts take the first that exists, so that one in /rom keeps others from being used."""
+    assert tuple(f"/{store}/{MODEL}" for store in STORES) == board_module("find_model").MODELS
     with pytest.raises(BlazePoserError, match=r"would go on using /rom/blazeposer.tflite: replace that with --to rom"):
         choose_store(bundle, state("rt1062", rom_files=(MODEL,)), "flash")
     assert choose_store(bundle, state("rt1062", rom_files=("other.tflite",)), "flash") == "flash"
 
 
-def test_scripts_find_their_files_in_the_same_way() -> None:
-    """Each has the function itself: a module would be imported before the model, which needs the largest free block.
-    They differ in how they say that there is none."""
-    scripts = [board_dir() / name for name in ("bench.py", "main.py", "selftest.py")]
-    scripts.append(Path(deploy_package.__file__).parent / "scripts" / "pictures.py")
-    found = set()
-    for script in scripts:
-        (function,) = [
-            node
-            for node in ast.parse(script.read_text()).body
-            if isinstance(node, ast.FunctionDef) and node.name == "first_file"
-        ]
-        found.add(ast.dump(function.body[0]))
-    assert len(found) == 1
+def test_no_other_script_names_the_models_paths() -> None:
+    scripts = [*board_dir().glob("*.py"), *board_dir().glob("examples/*.py")]
+    scripts += (Path(deploy_package.__file__).parent / "scripts").glob("*.py")
+    code = {path.name: [line.partition("#")[0] for line in path.read_text().splitlines()] for path in scripts}
+    assert [name for name, lines in code.items() if any(".tflite" in line for line in lines)] == ["find_model.py"]
 
 
 @pytest.mark.parametrize(("board", "to"), [("h7", "flash"), ("nicla", "flash"), ("h7", "sdcard")])

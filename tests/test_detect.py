@@ -93,7 +93,7 @@ def test_json_of_a_picture(blazeposer_command: CommandLine, detector: Detector, 
     assert face["box"] == pytest.approx(expected.box, abs=0.06)
     assert face["score"] == pytest.approx(expected.score, abs=0.006)
     assert [face[name] for name in ANGLES] == pytest.approx(expected.angles, abs=0.06)
-    assert face["err"] == pytest.approx(expected.error, abs=0.06)
+    assert face["err"] == pytest.approx(expected.err, abs=0.06)
     assert tuple(face["keypoints"]) == KEYPOINTS
     assert list(face["keypoints"].values()) == [pytest.approx(point, abs=0.06) for point in expected.keypoints.tolist()]
 

@@ -15,14 +15,14 @@ WIDTH = 120.0
 X, Y, Z = AXES
 
 
-def face(yaw: float = 0, pitch: float = 0, roll: float = 0, at: tuple[float, float] = NOSE, error: float = 5) -> Face:
+def face(yaw: float = 0, pitch: float = 0, roll: float = 0, at: tuple[float, float] = NOSE, err: float = 5) -> Face:
     offsets = np.array([[-25, -20], [25, -20], [0, 0], [0, 25], [-55, -10], [55, -10]], float)
     return Face(
         box=(at[0] - WIDTH / 2, at[1] - WIDTH / 2, WIDTH, WIDTH),
         score=0.9,
         keypoints=offsets + at,
         rotation=rotation_from_angles([yaw, pitch, roll]),
-        error=error,
+        err=err,
     )
 
 
@@ -81,7 +81,7 @@ def test_text_stands_out_from_any_background(background: int) -> None:
 
 @pytest.mark.parametrize("at", [(0.0, 0.0), (400.0, 400.0), (-300.0, 200.0), (200.0, 30.0)])
 def test_text_of_a_face_at_the_edge_is_inside_the_picture(canvas: Image, at: tuple[float, float]) -> None:
-    drawn = draw_faces(canvas, [face(12, -3, 5, at, error=4.2)])
+    drawn = draw_faces(canvas, [face(12, -3, 5, at, err=4.2)])
     assert (drawn == KEYPOINT).all(-1).sum() > 40
     same, other = (draw_faces(canvas, [face(12, -3, 5, at, error)]) for error in (4.21, 4.3))
     assert np.array_equal(same, drawn)

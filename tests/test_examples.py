@@ -55,6 +55,19 @@ def test_each_is_in_the_style_of_the_field(example: str) -> None:
     assert any(name.startswith(f"test_{example}") for name in globals())
 
 
+def test_the_model_may_be_on_the_card(scene: Scene, model_path: Path) -> None:
+    with running("attention_light", model_path, "h7plus", card=True) as camera:
+        scene.show(0, 0, 0)
+        until(lambda: last(camera, "LED_GREEN") == LIT, "green")
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_a_missing_model_is_one_line(example: str) -> None:
+    with running(example, None) as camera:
+        (line,) = said_until_repl(camera)
+    assert line.startswith("BlazePoser stopped: no file at /rom/blazeposer.tflite, /sdcard/blazeposer.tflite, /flash/")
+
+
 def test_follow_face_brings_it_to_the_middle(scene: Scene, model_path: Path) -> None:
     there = np.array([30.0, -20.0])  # degrees from where the head points at first, right and down
     with running("follow_face", model_path) as camera:

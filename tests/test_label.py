@@ -51,7 +51,7 @@ def photos(tmp_path: Path, portrait: Image) -> Path:
 def test_portrait_has_its_known_rotation(teacher: Teacher, portrait: Image) -> None:
     (seen,) = teacher(portrait)
     assert geodesic_degrees(seen.face.rotation, load_portrait().rotation) < 3  # known to a degree or so
-    assert 0 < seen.face.error < 4
+    assert 0 < seen.face.err < 4
     assert (seen.spread > 0).all()
 
 

@@ -75,7 +75,7 @@ def _printed() -> list[str]:
         for face in decode(dequantized(frame)):
             seen = face.moved(0, 0, WINDOW, WINDOW)
             points = [tuple(point) for point in seen.keypoints.tolist()]
-            values = (tuple(map(float, seen.box)), seen.score, points, tuple(map(float, seen.angles)), seen.error)
+            values = (tuple(map(float, seen.box)), seen.score, points, tuple(map(float, seen.angles)), seen.err)
             lines.append(", ".join(map(str, ("face", *values))))
     return lines
 

@@ -139,6 +139,7 @@ def test_a_fault_of_the_boards_decoder_is_found(
 ) -> None:
     source = (board_dir() / "blazeposer.py").read_text()
     assert true in source
+    shutil.copytree(board_dir(), tmp_path, dirs_exist_ok=True)
     (tmp_path / "blazeposer.py").write_text(source.replace(true, false))
     monkeypatch.setattr(board, "board_dir", lambda: tmp_path)
     section = board.decoder_section()

@@ -4,7 +4,7 @@
 #
 # Wiring: none, it uses the camera's own LED. For a lamp or a relay replace LED("LED_RED") by Pin("P0", Pin.OUT).
 #
-# With the model and blazeposer.py on the camera (`blazeposer deploy`): `mpremote run attention_light.py`.
+# With BlazePoser on the camera (`blazeposer deploy`): `mpremote run attention_light.py`.
 
 import time
 
@@ -12,12 +12,13 @@ import csi
 import ml
 from machine import LED
 
-MODEL = "/rom/blazeposer.tflite"
+from find_model import MODELS, first_file
+
 LOOKING = 20  # Degrees of yaw and of pitch within which a face looks at the camera.
 AWAY_S = 5
 
 # First of all, because it needs one large block of memory.
-model = ml.Model(MODEL, postprocess=lambda *tensors: poser(*tensors))
+model = ml.Model(first_file(MODELS), postprocess=lambda *tensors: poser(*tensors))
 
 from blazeposer import BlazePoser
 

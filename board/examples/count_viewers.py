@@ -6,7 +6,7 @@
 #
 # Wiring: none. A card, if one is in, takes the file.
 #
-# With the model and the modules on the camera (`blazeposer deploy`): `mpremote run count_viewers.py`.
+# With BlazePoser on the camera (`blazeposer deploy`): `mpremote run count_viewers.py`.
 
 import sys
 import time
@@ -14,14 +14,15 @@ import time
 import csi
 import ml
 
-MODEL = "/rom/blazeposer.tflite"
+from find_model import MODELS, first_file
+
 FILE = "viewers.csv"
 EVERY_S = 60
 LOOKED_S = 1
 LOOKING = 25  # Degrees of yaw and of pitch within which a face looks at the display.
 
 # First of all, because it needs one large block of memory.
-model = ml.Model(MODEL, postprocess=lambda *tensors: poser(*tensors))
+model = ml.Model(first_file(MODELS), postprocess=lambda *tensors: poser(*tensors))
 
 from ml.preprocessing import Normalization
 

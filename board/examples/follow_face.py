@@ -6,13 +6,14 @@
 # their ground to GND. Feed them 5 V from a supply of their own: USB is too weak. OpenMV's Pan and Tilt Shield has all
 # of this.
 #
-# With the model and blazeposer.py on the camera (`blazeposer deploy`): `mpremote run follow_face.py`.
+# With BlazePoser on the camera (`blazeposer deploy`): `mpremote run follow_face.py`.
 
 import csi
 import ml
 from machine import PWM
 
-MODEL = "/rom/blazeposer.tflite"
+from find_model import MODELS, first_file
+
 PAN, TILT = "P7", "P8"
 PAN_TURN, TILT_TURN = 1, 1  # -1 for a servo that turns away from the face.
 LIMIT = 45  # Degrees that each servo may turn from its middle.
@@ -22,7 +23,7 @@ GAIN = 0.3  # Part of the way that one picture corrects: with more it is faster,
 STILL = 3  # Degrees that the face may be off, else the servos hum.
 
 # First of all, because it needs one large block of memory.
-model = ml.Model(MODEL, postprocess=lambda *tensors: poser(*tensors))
+model = ml.Model(first_file(MODELS), postprocess=lambda *tensors: poser(*tensors))
 
 from blazeposer import BlazePoser
 

@@ -8,7 +8,7 @@
 #     pyb.usb_mode("VCP+HID")
 # after which it is no USB drive any more, until boot.py is deleted and the camera reset.
 #
-# With the model and the modules on the camera (`blazeposer deploy`): `mpremote run head_mouse.py`.
+# With BlazePoser on the camera (`blazeposer deploy`): `mpremote run head_mouse.py`.
 
 import sys
 import time
@@ -16,14 +16,15 @@ import time
 import csi
 import ml
 
-MODEL = "/rom/blazeposer.tflite"
+from find_model import MODELS, first_file
+
 STILL = 4  # Degrees from the pose at the start within which the pointer rests.
 SPEED = 0.8  # Pixels a picture for each degree beyond.
 PRESS = 18  # Degrees of tilt that press a button.
 START = 10  # Pictures over which the pose at the start is averaged: look at the middle of the screen.
 
 # First of all, because it needs one large block of memory.
-model = ml.Model(MODEL, postprocess=lambda *tensors: poser(*tensors))
+model = ml.Model(first_file(MODELS), postprocess=lambda *tensors: poser(*tensors))
 
 from blazeposer import BlazePoser
 from tracking import Tracker

@@ -5,7 +5,7 @@
 #
 # Wiring: none.
 #
-# With the model and blazeposer.py on the camera (`blazeposer deploy`): `mpremote run nod_shake.py`.
+# With BlazePoser on the camera (`blazeposer deploy`): `mpremote run nod_shake.py`.
 
 import time
 
@@ -13,14 +13,15 @@ import csi
 import ml
 from machine import LED
 
-MODEL = "/rom/blazeposer.tflite"
+from find_model import MODELS, first_file
+
 SWING = 8  # Degrees from one turning point to the next.
 TURNS = 3  # Turning points of a gesture, within
 WITHIN_MS = 2000
 LIGHT_MS = 1000
 
 # First of all, because it needs one large block of memory.
-model = ml.Model(MODEL, postprocess=lambda *tensors: poser(*tensors))
+model = ml.Model(first_file(MODELS), postprocess=lambda *tensors: poser(*tensors))
 
 from blazeposer import BlazePoser
 

@@ -5,7 +5,7 @@
 #
 # Needs OpenMV's LCD Shield (128x160 pixels) on an H7, H7 Plus, RT1062 or N6.
 #
-# With the model and blazeposer.py on the camera (`blazeposer deploy`): `mpremote run overlay.py`.
+# With BlazePoser on the camera (`blazeposer deploy`): `mpremote run overlay.py`.
 
 import math
 
@@ -14,12 +14,13 @@ import display
 import image
 import ml
 
-MODEL = "/rom/blazeposer.tflite"
+from find_model import MODELS, first_file
+
 BOX, POINT, TEXT = (255, 200, 0), (255, 255, 255), (255, 255, 255)
 X, Y, Z = (230, 50, 50), (60, 190, 60), (60, 110, 255)
 
 # First of all, because it needs one large block of memory.
-model = ml.Model(MODEL, postprocess=lambda *tensors: poser(*tensors))
+model = ml.Model(first_file(MODELS), postprocess=lambda *tensors: poser(*tensors))
 
 from blazeposer import BlazePoser
 

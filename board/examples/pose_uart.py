@@ -8,18 +8,19 @@
 # Wiring: the camera's P4 (TX, 3.3 V) to the other's RX, GND to GND. The bus on P4 is UART 3, on RT1062 and AE3 UART 1;
 # a Nicla Vision, Portenta or Giga names its own pins.
 #
-# With the model and blazeposer.py on the camera (`blazeposer deploy`): `mpremote run pose_uart.py`.
+# With BlazePoser on the camera (`blazeposer deploy`): `mpremote run pose_uart.py`.
 
 import csi
 import ml
 from machine import UART
 
-MODEL = "/rom/blazeposer.tflite"
+from find_model import MODELS, first_file
+
 BUS = 3
 BAUD_RATE = 115200
 
 # First of all, because it needs one large block of memory.
-model = ml.Model(MODEL, postprocess=lambda *tensors: poser(*tensors))
+model = ml.Model(first_file(MODELS), postprocess=lambda *tensors: poser(*tensors))
 
 from blazeposer import BlazePoser
 

@@ -5,7 +5,7 @@
 # Wiring: none, but put a card in: /flash has room for a few pictures only. The PC sees new files once the camera's
 # drive is mounted again.
 #
-# With the model and blazeposer.py on the camera (`blazeposer deploy`): `mpremote run save_look_up.py`.
+# With BlazePoser on the camera (`blazeposer deploy`): `mpremote run save_look_up.py`.
 
 import os
 import sys
@@ -14,12 +14,13 @@ import time
 import csi
 import ml
 
-MODEL = "/rom/blazeposer.tflite"
+from find_model import MODELS, first_file
+
 UP = 20  # Degrees of pitch from which a face looks up: less for a camera that looks down on people.
 PAUSE_MS = 1000
 
 # First of all, because it needs one large block of memory.
-model = ml.Model(MODEL, postprocess=lambda *tensors: poser(*tensors))
+model = ml.Model(first_file(MODELS), postprocess=lambda *tensors: poser(*tensors))
 
 from blazeposer import BlazePoser
 

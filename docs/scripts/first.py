@@ -5,8 +5,10 @@
 import csi
 import ml
 
+from find_model import MODELS, first_file
+
 # First of all, because it needs one large block of memory.
-model = ml.Model("/rom/blazeposer.tflite", postprocess=lambda *tensors: poser(*tensors))
+model = ml.Model(first_file(MODELS), postprocess=lambda *tensors: poser(*tensors))
 
 from blazeposer import BlazePoser
 

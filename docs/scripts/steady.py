@@ -7,7 +7,9 @@ import time
 import csi
 import ml
 
-model = ml.Model("/rom/blazeposer.tflite", postprocess=lambda *tensors: poser(*tensors))
+from find_model import MODELS, first_file
+
+model = ml.Model(first_file(MODELS), postprocess=lambda *tensors: poser(*tensors))
 
 from ml.preprocessing import Normalization
 

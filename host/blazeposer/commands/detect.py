@@ -103,7 +103,7 @@ def as_record(name: str, number: int, image: Image, faces: list[Face]) -> dict[s
                 "score": round(face.score, 2),
                 "keypoints": dict(zip(KEYPOINTS, face.keypoints.round(1).tolist(), strict=True)),
                 **{name: round(angle, 1) for name, angle in zip(ANGLES, face.angles, strict=True)},
-                "err": round(face.error, 1),
+                "err": round(face.err, 1),
             }
             for face in faces
         ],

@@ -54,7 +54,7 @@ class Face:
     """(6, 2) x, y in the order of `contract.KEYPOINTS`."""
     rotation: Floats
     """(3, 3) from the head to the camera, see `rotation.py`."""
-    error: float
+    err: float
     """How wrong `rotation` is expected to be: the angle between it and the true one, degrees, above 0."""
 
     @property
@@ -116,7 +116,7 @@ def _face(values: Floats, score: float) -> Face:
         score=score,
         keypoints=values[BOX_VALUES:REGRESSOR_VALUES].reshape(len(KEYPOINTS), 2),
         rotation=rotation_from_six(values[REGRESSOR_VALUES:-1]),
-        error=float(np.exp(values[-1])),
+        err=float(np.exp(values[-1])),
     )
 
 

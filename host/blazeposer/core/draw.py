@@ -68,7 +68,7 @@ def _axes(canvas: Image, face: Face, thickness: int) -> None:
 def _text(canvas: Image, face: Face, thickness: int) -> None:
     """White text on black plates above the box, or below it where there is no room, moved into the picture."""
     yaw, pitch, roll = face.angles
-    angles, error = f"yaw {yaw:+.0f} pitch {pitch:+.0f} roll {roll:+.0f}", f"err {face.error:.1f}"
+    angles, error = f"yaw {yaw:+.0f} pitch {pitch:+.0f} roll {roll:+.0f}", f"err {face.err:.1f}"
     height, width = canvas.shape[:2]
     unit, _ = cv2.getTextSize(angles, _FONT, 1.0, 1)[0]
     scale = min(float(np.clip(face.box[2] * _TEXT_WIDTH / unit, *_LETTER_SCALES)), 0.95 * width / unit)

@@ -37,7 +37,7 @@ MANIFEST, PACKAGE = "manifest.json", "package.json"
 MODEL, IMAGE, GOLDEN = "blazeposer.tflite", "blazeposer.romfs", "selftest.bin"
 PROGRAM = "main.py"
 """Stays a .py: the firmware starts no other."""
-SCRIPTS = (PROGRAM, "blazeposer.py", "tracking.py", "one_euro.py", "channel.py", "selftest.py")
+SCRIPTS = (PROGRAM, "blazeposer.py", "find_model.py", "tracking.py", "one_euro.py", "channel.py", "selftest.py")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _REMAKE = "make the bundle anew with `blazeposer package`"
 

@@ -115,7 +115,10 @@ class Camera:
     def self_test(self) -> dict[str, Any]:
         """Run board/selftest.py; what its last line says. A BlazePoserError if it breaks, for one at the network."""
         try:
-            return read_self_test(self._answer(self._run("exec", "import selftest")))
+            said = self._run("exec", "import selftest")
+            if "BlazePoser stopped: no file at" in said:  # board/find_model.py
+                raise BlazePoserError("the self-test does not find its files on the camera: run the deploy again")
+            return read_self_test(self._answer(said))
         except ValueError as error:
             raise BlazePoserError("the self-test gave no result: run `blazeposer restore` to go back") from error
         except Complaint as error:

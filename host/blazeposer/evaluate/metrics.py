@@ -196,7 +196,7 @@ def score(found: Sequence[Face | None], rotations: Floats, labels: Floats) -> Sc
         if face is not None:
             predicted[index] = face.angles
             geodesic[index] = geodesic_degrees(face.rotation, rotations[index])
-            expected[index] = face.error
+            expected[index] = face.err
     return Scores(labels, predicted, geodesic, expected)
 
 

@@ -26,7 +26,7 @@ def plot(records: Iterable[Record], title: str) -> Figure:
         moment = follow(Moment("", "", Counts()), Arrival(record, record.t_ms / 1000))
         for person in moment.people:
             track = person.track
-            rows[track.id].append([follow.time, *track.face.angles, *track.raw.angles, track.raw.error])
+            rows[track.id].append([follow.time, *track.face.angles, *track.raw.angles, track.raw.err])
     figure = Figure(figsize=(11, 7), layout="constrained")
     axes = figure.subplots(len(ANGLES), sharex=True)
     for number, (track_id, values) in enumerate(rows.items()):

@@ -109,7 +109,7 @@ def _table(people: tuple[Person, ...]) -> Table:
         face = person.face
         angles = [f"{angle:+.1f}" for angle in face.angles]
         place = [str(round(value)) for value in person.position]
-        table.add_row(str(person.track.id), *angles, f"{face.error:.1f}", f"{face.score:.2f}", *place)
+        table.add_row(str(person.track.id), *angles, f"{face.err:.1f}", f"{face.score:.2f}", *place)
     return table
 
 

@@ -19,4 +19,4 @@ def to_streamed(face: Face, track: int | None = None) -> StreamedFace:
     x, y, w, h = (round(value, 2) for value in face.box)
     yaw, pitch, roll = (round(angle, 2) for angle in face.angles)
     points = tuple((x, y) for x, y in np.round(face.keypoints, 2).tolist())
-    return StreamedFace((x, y, w, h), round(face.score, 3), points, yaw, pitch, roll, round(face.error, 2), track)
+    return StreamedFace((x, y, w, h), round(face.score, 3), points, yaw, pitch, roll, round(face.err, 2), track)

@@ -112,7 +112,7 @@ def measure(pool: Pool) -> tuple[Scores, NDArray[np.float64]]:
         if image not in labels:
             labels[image] = teacher(pool.images[image])
         found.append(match([label.face for label in labels[image]], pool.boxes[face]))
-    spread = np.array([np.nan if face is None else face.error for face in found])
+    spread = np.array([np.nan if face is None else face.err for face in found])
     return score(found, pool.rotations, pool.angles), spread
 
 
@@ -187,7 +187,7 @@ def _row(file: str, stored: Image, label: Labelled, scale: float, source: str) -
     box = zip(CORNERS, (x, y, x + width, y + height), strict=True)
     angles = zip(ANGLES, label.face.angles, strict=True)
     spreads = zip((f"{angle}_spread" for angle in ANGLES), label.spread.tolist(), strict=True)
-    figures = {**dict(box), **dict(angles), **dict(spreads), "geodesic_spread": label.face.error}
+    figures = {**dict(box), **dict(angles), **dict(spreads), "geodesic_spread": label.face.err}
     validates = int(hashlib.sha256(source.encode()).hexdigest(), 16) % 100 < VALIDATION_PERCENT
     return {
         "file": file,

@@ -33,7 +33,7 @@ class Labelled:
     """One face with its label, in pixels of the photo."""
 
     face: Face
-    """BlazeFace's score and keypoints; the teacher's rotation; `error` is the mean angle, degrees, between the four
+    """BlazeFace's score and keypoints; the teacher's rotation; `err` is the mean angle, degrees, between the four
     rotations and this one; the box is the tight one of the landmarks."""
     landmarks: Floats
     """(68, 2) in iBUG order: the mesh points that come nearest to those landmarks."""
@@ -83,7 +83,7 @@ class Teacher:
         (x, y), (width, height) = landmarks.min(0).tolist(), np.ptp(landmarks, axis=0).tolist()
         error = float(geodesic_degrees(rotations, mean).mean())
         return Labelled(
-            replace(face, box=(x, y, width, height), rotation=mean, error=error),
+            replace(face, box=(x, y, width, height), rotation=mean, err=error),
             landmarks,
             angles_from_rotation(rotations).std(0),
         )

@@ -1,22 +1,13 @@
 # Lets the network see pictures that come through the serial port: `put` for each part of a picture, then `see`. Prints
-# the raw outputs in base64, then the faces as JSON. Before it: SIDE of the pictures, MODELS, paths to look at.
+# the raw outputs in base64, then the faces as JSON. Before it: SIDE of the pictures.
 
 import binascii
 import json
-import os
 
 import image
 import ml
 
-
-def first_file(paths):
-    for path in paths:
-        try:
-            os.stat(path)
-            return path
-        except OSError:
-            pass
-    raise OSError("no file " + " or ".join(paths))
+from find_model import MODELS, first_file
 
 
 class Told:

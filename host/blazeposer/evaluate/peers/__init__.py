@@ -18,7 +18,7 @@ from blazeposer.core.prepare import Image
 
 
 class Peer(Protocol):
-    """Calls with a picture (h, w, 3) uint8 RGB return its faces, best first, their `error` NaN if there is none."""
+    """Calls with a picture (h, w, 3) uint8 RGB return its faces, best first, their `err` NaN if there is none."""
 
     @property
     def name(self) -> str: ...

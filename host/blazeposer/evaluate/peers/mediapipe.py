@@ -144,7 +144,7 @@ class MediaPipe:
             mesh, score = self._networks.look(picture, Crop.of(face))
             if score >= self._least_score:
                 rotation = self._canonical.rotation(mesh * [1, -1, 1])
-                faces.append(replace(face, rotation=rotation, error=float("nan")))
+                faces.append(replace(face, rotation=rotation, err=float("nan")))
         return faces
 
 

@@ -44,7 +44,7 @@ def with_pnp(face: Face) -> Face:
     model = np.array([FACE_POINTS[name] for name in KEYPOINTS])
     # Unlike OpenCV's default, which starts from a guess, SQPnP finds the best rotation wherever it is.
     _, turn, _ = cv2.solvePnP(model, face.keypoints, camera, None, flags=cv2.SOLVEPNP_SQPNP)
-    return replace(face, rotation=from_opencv(np.asarray(cv2.Rodrigues(turn)[0], np.float64)), error=float("nan"))
+    return replace(face, rotation=from_opencv(np.asarray(cv2.Rodrigues(turn)[0], np.float64)), err=float("nan"))
 
 
 def from_opencv(rotation: Floats) -> Floats:

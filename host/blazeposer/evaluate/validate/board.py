@@ -34,8 +34,6 @@ from blazeposer.tflite.interpreter import dequantized
 
 PART = 4096
 """Bytes of a picture that are sent at a time."""
-MODELS = tuple(f"{store}/{MODEL}" for store in ("/rom", "/sdcard", "/flash"))
-"""Where main.py looks for the network."""
 PIXELS, DEGREES = (1e-3, 1e-3, 1e-3), (1e-2, 1e-2, 1e-2)
 """How far the board's decoder may be from the host's: median, 95th percentile, worst."""
 DECODER_LIMITS = Limits(
@@ -56,7 +54,8 @@ _NO_FACES = (ValueError, TypeError, OverflowError, RecursionError)
 def virtual_camera(model: Path | None = None) -> Iterator[Camera]:
     """A virtual camera with the decoder and perhaps a network on it. Raises BlazePoserError where it cannot run."""
     with VirtualCamera([np.zeros((8, 8, 3), np.uint8)]) as camera:
-        copies = {"blazeposer.py": board_dir() / "blazeposer.py"} | ({MODEL: model} if model else {})
+        copies = {name: board_dir() / name for name in ("blazeposer.py", "find_model.py")}
+        copies |= {MODEL: model} if model else {}
         commands = [
             word for name, source in copies.items() for word in ("+", "fs", "cp", str(source), f":/flash/{name}")
         ]
@@ -69,7 +68,7 @@ def see(camera: Camera, pictures: Sequence[Image], advance: Callable[[], None] =
 
     `advance` is called after each. Raises PortError.
     """
-    sources = [script("pictures.py", SIDE=INPUT_SIZE, MODELS=MODELS)]
+    sources = [script("pictures.py", SIDE=INPUT_SIZE)]
     for picture in pictures:
         data = to_rgb565(picture)
         parts = [base64.b64encode(data[start : start + PART]).decode() for start in range(0, len(data), PART)]
@@ -99,7 +98,7 @@ def see(camera: Camera, pictures: Sequence[Image], advance: Callable[[], None] =
     try:
         camera.run_scripts(sources, said)
     except PortError as error:
-        if "no file " in str(error) or "ImportError" in str(error):
+        if "ImportError" in str(error) or any("no file " in line for line in garbled):
             raise PortError(f"{camera.port.device} has no BlazePoser on it: run `blazeposer deploy` first") from error
         raise
     if garbled or len(seen.faces) != len(pictures):

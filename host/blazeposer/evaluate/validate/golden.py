@@ -98,14 +98,14 @@ def faces_of(outputs: Sequence[NDArray[np.int8]], quantization: Sequence[tuple[f
 
 
 def face_values(face: Face) -> dict[str, Any]:
-    """A face for JSON: lengths in pixels of the input, angles and error in degrees."""
+    """A face for JSON: lengths in pixels of the input, angles and err in degrees."""
     face = face.moved(0, 0, INPUT_SIZE, INPUT_SIZE)
     return {
         "box": [round(value, FACE_DIGITS) for value in face.box],
         "score": round(face.score, 4),
         "keypoints": face.keypoints.round(FACE_DIGITS).tolist(),
         "angles": [round(angle, FACE_DIGITS) for angle in face.angles],
-        "error": round(face.error, FACE_DIGITS),
+        "err": round(face.err, FACE_DIGITS),
     }
 
 

@@ -233,7 +233,7 @@ def _person(person: Person) -> dict[str, Any]:
         "angles": np.round(face.angles, 2).tolist(),
         "raw": np.round(seen.angles, 2).tolist(),
         "rotation": np.round(face.rotation, 5).tolist(),
-        "err": round(face.error, 1),
+        "err": round(face.err, 1),
         "position": np.round(person.position, 1).tolist(),
     }
 

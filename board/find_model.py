@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Finds the model on the camera, wherever it was deployed to. A module of its own, and a small one, because it has to be
+# imported before the model, which needs the largest free block of memory.
+#
+#     model = ml.Model(first_file(MODELS), postprocess=...)
+
+import os
+import sys
+
+MODELS = ("/rom/blazeposer.tflite", "/sdcard/blazeposer.tflite", "/flash/blazeposer.tflite")
+
+
+def first_file(paths):
+    """Return the first path that exists. If none does, say so in one line and end the script."""
+    for path in paths:
+        try:
+            os.stat(path)
+            return path
+        except OSError:
+            pass
+    print("BlazePoser stopped: no file at " + ", ".join(paths) + ": run `blazeposer deploy` or copy it there")
+    sys.exit()
