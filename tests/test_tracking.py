@@ -256,7 +256,7 @@ def test_a_small_face_is_surer_when_it_is_looked_at_closely(portrait: Image, mod
     look(picture)
     (close,) = look(picture)
     assert close.score > whole.score
-    assert close.error < whole.error
+    assert close.err < whole.err
     (large,) = detector(portrait)
     assert close.keypoints == pytest.approx(large.keypoints / 2 + (20, 200), abs=4)
 
