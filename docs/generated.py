@@ -24,7 +24,7 @@ from blazeposer.stream import packed as layout
 from blazeposer.stream import record as stream
 from blazeposer.tflite.check import Verdict, examine, judge
 from blazeposer.tflite.manifest import read_manifest
-from blazeposer_training.learning.losses import WEIGHTS
+from blazeposer_training.learning.recipe import read_recipe
 
 DOCS = Path(__file__).parent
 NPUS = {"": "", "ethos-u55": ", NPU Ethos-U55", "neural-art": ", NPU Neural-ART"}
@@ -137,7 +137,9 @@ def _direction(point: np.ndarray) -> str:
 
 def loss_weights() -> str:
     """The terms of the training's loss."""
-    return table(("term", "weight"), ((f"`{name}`", f"{weight:g}") for name, weight in WEIGHTS.items()))
+    return table(
+        ("term", "weight"), ((f"`{name}`", f"{weight:g}") for name, weight in read_recipe("full").weights.items())
+    )
 
 
 def examples() -> str:

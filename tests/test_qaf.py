@@ -16,6 +16,7 @@ from blazeposer_training.images.batches import training_batches
 from blazeposer_training.int8.calibrate import quantize
 from blazeposer_training.int8.qaf import WHOLE, Budget, Lesson, Tuning, fine_tune, train_whole
 from blazeposer_training.int8.quantized import QuantizedBlazePoser
+from blazeposer_training.learning.recipe import read_recipe
 from blazeposer_training.network.model import BlazePoser
 from blazeposer_training.network.weights import load
 from pools import write_backgrounds, write_pool
@@ -41,7 +42,7 @@ def teacher() -> BlazePoser:
 @pytest.fixture(scope="module")
 def calibrated(teacher: BlazePoser, bank: Bank) -> QuantizedBlazePoser:
     model = QuantizedBlazePoser(copy.deepcopy(teacher)).eval()
-    quantize(model, next(training_batches(bank, 25, range(1), 0)).pictures.numpy())
+    quantize(model, next(training_batches(bank, 25, range(1), 0, read_recipe("full").images)).pictures.numpy())
     return model
 
 
@@ -53,7 +54,7 @@ def tuning(calibrated: QuantizedBlazePoser, teacher: BlazePoser) -> Tuning:
 
 @pytest.fixture
 def lesson(tuning: Tuning, bank: Bank) -> Lesson:
-    return tuning.lesson(next(training_batches(bank, 8, range(1), 1)))
+    return tuning.lesson(next(training_batches(bank, 8, range(1), 1, read_recipe("full").images)))
 
 
 def test_the_parts_are_the_network(tuning: Tuning) -> None:
@@ -88,7 +89,7 @@ def test_each_part_learns_by_itself(tuning: Tuning, lesson: Lesson) -> None:
 
 def test_what_lies_before_a_part_is_kept_as_its_int8_levels(tuning: Tuning, lesson: Lesson, bank: Bank) -> None:
     parts = tuning.parts()
-    pictures = next(training_batches(bank, 8, range(1), 1)).pictures
+    pictures = next(training_batches(bank, 8, range(1), 1, read_recipe("full").images)).pictures
     for part in parts[:2]:
         tuning.tune(part, [lesson])
     assert set(lesson.inputs) == {part.output for part in parts[:2]}

@@ -19,11 +19,19 @@ from blazeposer.core.contract import INPUT_SIZE
 from blazeposer.core.rotation import mirror_rotation, turn_rotation
 
 from .bank import SIDE, Bank
+from .settings import ImageSettings
 
 BLACK, REPLICATED, REFLECTED, PHOTO = range(4)
 """What lies in a picture beyond its photo's edge."""
-PHOTO_SHARE = 0.45
-"""Of the pictures have another photo there."""
+NEAR_SIZES = (0.3, 1.15)
+"""Of near or cut faces, as fractions of the picture's side."""
+MOST_CUT = 0.3
+"""Part of such a face that may lie beyond the edge, across or down."""
+UPSIDE_DOWN = 110.0
+"""Degrees from which on a face is upside down."""
+BULGE_FROM, MOST_BULGE, BULGE_RADIUS = 0.4, 0.3, 0.6
+"""Size of the smallest face that bulges; the most that one does (a head at 25 cm, photographed at a metre); radius of
+the circle about it that stays in place, in sizes of its box."""
 
 BACKGROUND_SIDES = (0.5, 1.3)
 """Least and greatest side of the square of a background that is seen, in sides of its own: beyond 1 its edge goes on,
@@ -45,24 +53,42 @@ class Placements:
     clockwise: Floats
     """Turn on the screen, degrees."""
     mirrored: Bools
+    bulge: Floats
+    """By how much the middle of the face is magnified against its rim, as from near: 0 to 1."""
 
 
-def random_placements(rng: np.random.Generator, count: int) -> Placements:
-    """Three in four as a face in front of a camera lies (the sizes of AFLW2000's protocol), the rest anywhere, from 20
-    pixels up."""
-    usual = rng.random(count) < 0.75
+def random_placements(rng: np.random.Generator, count: int, settings: ImageSettings) -> Placements:
+    """The `usual` ones as a face in front of a camera lies (the sizes of AFLW2000's protocol), the rest anywhere, from
+    20 pixels up."""
+    usual = rng.random(count) < settings.usual
     low, high = np.where(usual, 0.25, 20 / INPUT_SIZE), np.where(usual, 0.55, 0.75)
     size = np.exp(rng.uniform(np.log(low), np.log(high)))
     reach = np.maximum(0.5 - 0.55 * size, 0) * np.where(usual, 0.35, 1.0)  # the face stays within the picture
     x, y = 0.5 + reach * rng.uniform(-1, 1, (2, count))
-    turn = np.clip(rng.normal(0, 14, count), -45, 45)
-    return Placements(size, x, y, turn, rng.random(count) < 0.5)
+    turn = np.clip(rng.normal(0, settings.turn, count), -45, 45)
+    return Placements(size, x, y, turn, rng.random(count) < 0.5, np.zeros(count))
+
+
+def disturbed(placements: Placements, rng: np.random.Generator, settings: ImageSettings) -> Placements:
+    """Some of the placements changed to what a camera meets less often: near, cut by the edge, turned, upside down."""
+    count = len(placements.size)
+    near = rng.random(count) < settings.near
+    size = np.where(near, np.exp(rng.uniform(np.log(NEAR_SIZES[0]), np.log(NEAR_SIZES[1]), count)), placements.size)
+    reach = np.maximum(0.5 - 0.5 * size, 0) + MOST_CUT * size
+    x, y = np.where(near, 0.5 + reach * rng.uniform(-1, 1, (2, count)), (placements.x, placements.y))
+    kind, most = rng.random(count), settings.turned_most
+    turned = kind < settings.turned
+    upside_down = ~turned & (kind < settings.turned + settings.upside_down)
+    turn = np.where(turned, rng.uniform(-most, most, count), placements.clockwise)
+    turn = np.where(upside_down, 180 + rng.uniform(-1, 1, count) * (180 - UPSIDE_DOWN), turn)
+    bulges = (rng.random(count) < settings.perspective) & (size > BULGE_FROM)
+    return Placements(size, x, y, turn, placements.mirrored, bulges * rng.uniform(0, MOST_BULGE, count))
 
 
 def validation_placements(rng: np.random.Generator, count: int) -> Placements:
     """Placed as AFLW2000's faces are: 0.26 to 0.50 of the side, near the middle, upright."""
     x, y = 0.5 + rng.uniform(-0.06, 0.06, (2, count))
-    return Placements(rng.uniform(0.26, 0.50, count), x, y, np.zeros(count), np.zeros(count, bool))
+    return Placements(rng.uniform(0.26, 0.50, count), x, y, np.zeros(count), np.zeros(count, bool), np.zeros(count))
 
 
 def transforms(boxes: Floats, placements: Placements) -> Floats:
@@ -76,6 +102,34 @@ def transforms(boxes: Floats, placements: Placements) -> Floats:
     target = np.stack([placements.x, placements.y], axis=-1) * INPUT_SIZE
     middle = (boxes[:, :2] + boxes[:, 2:]) / 2
     return np.concatenate([linear, target[..., None] - linear @ middle[..., None]], axis=-1)
+
+
+def bulged_points(points: Floats, boxes: Floats, bulge: Floats) -> Floats:
+    """Where points (N, P, 2) of the photos lie once the faces in boxes (N, 4) bulge (N,); the inverse of `_bulged`."""
+    middle, radius = _circles(boxes)
+    away = (points - middle[:, None]) / radius[:, None, None]
+    length = np.linalg.norm(away, axis=-1, keepdims=True)
+    seen = length
+    for _ in range(8):  # solves length = seen (1 - bulge (1 - seen^2))
+        seen = length / (1 - bulge[:, None, None] * (1 - np.minimum(seen, 1) ** 2))
+    return middle[:, None] + away * np.where(length > 0, seen / np.maximum(length, 1e-9), 1) * radius[:, None, None]
+
+
+def _bulged(source: Tensor, boxes: Floats, bulge: Floats) -> Tensor:
+    """Which pixels (n, 128, 128, 2) of the photos are seen instead of `source`, where the faces in boxes bulge (n,).
+
+    A head is about a ball: what is nearer to the camera is in its middle. Seen from near, that is larger.
+    """
+    middle, radius = (_to(values, source.device) for values in _circles(boxes))
+    away = (source - middle[:, None, None]) / radius[:, None, None, None]
+    rest = 1 - away.square().sum(-1, keepdim=True).clamp(max=1)
+    shrunk = away * (1 - _to(bulge, source.device)[:, None, None, None] * rest)
+    return middle[:, None, None] + shrunk * radius[:, None, None, None]
+
+
+def _circles(boxes: Floats) -> tuple[Floats, Floats]:
+    """Middle (N, 2) and radius (N,) of the circles around boxes (N, 4) that bulging leaves in place."""
+    return (boxes[:, :2] + boxes[:, 2:]) / 2, BULGE_RADIUS * (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
 
 
 def moved_points(points: Floats, matrices: Floats) -> Floats:
@@ -122,14 +176,18 @@ class Views:
         )
 
 
-def render(bank: Bank, faces: NDArray[np.int64], matrices: Floats, views: Views) -> Tensor:
-    """Pictures float (N, 3, 128, 128), 0 to 255, where the bank is, of `faces` (N,) moved by `matrices` (N, 2, 3)."""
+def render(bank: Bank, faces: NDArray[np.int64], matrices: Floats, views: Views, bulge: Floats) -> Tensor:
+    """Pictures float (N, 3, 128, 128), 0 to 255, where the bank is, of `faces` (N,) that bulge (N,), moved by
+    `matrices` (N, 2, 3)."""
     device = bank.textures.device
     inverse = np.linalg.inv(matrices[:, :, :2])
     back = np.concatenate([inverse, -inverse @ matrices[:, :, 2:]], axis=-1)
     at = torch.arange(INPUT_SIZE, device=device, dtype=torch.float32)
     across, down, start = _to(back, device)[:, None, None].unbind(-1)
     source = across * at[:, None] + (down * at[:, None, None] + start)  # (N, 128, 128, 2) pixels of the photo
+    if bulge.any():
+        rows = _rows(bulge > 0, device)
+        source[rows] = _bulged(source[rows], bank.boxes[faces][bulge > 0], bulge[bulge > 0])
     last = _to(bank.sizes[faces] - 1, device)[:, None, None]
 
     scale = np.hypot(matrices[:, 0, 0], matrices[:, 1, 0])

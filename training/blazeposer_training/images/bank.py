@@ -22,7 +22,7 @@ from blazeposer.core.rotation import rotation_from_angles
 from blazeposer.evaluate.datasets.pool import Pool, read_backgrounds, read_pools, read_scenes
 
 SIDE = 192
-"""Pixels of a texture: no face of a training picture, at most 96 pixels, needs a larger photo."""
+"""Pixels of a texture: few faces of the pools are larger than they need for a training picture of 128."""
 CUT = 3.0
 """Side of the square cut out of a large photo, in sizes of the face: room for the smallest and the turned ones."""
 COLLAGES = 900
@@ -39,8 +39,8 @@ class Bank:
 
     Of the faces: `sizes` (M, 2) width and height of the photo, `boxes` (M, 4) x0, y0, x1, y1 and `landmarks` (M, 68, 2)
     in the texture's pixels, `angles` (M, 3) and `spread` (M,) in degrees, `rotations` (M, 3, 3). `backgrounds` uint8
-    (B, 3, 192, 192) are squares without labels: of photos without a face and, among those to train with, of scenes and
-    collages.
+    (B, 3, 192, 192) are squares without labels: first `faceless` of photos without a face, then, among those to train
+    with, of scenes and collages.
     """
 
     textures: Tensor
@@ -51,6 +51,7 @@ class Bank:
     angles: Floats
     rotations: Floats
     spread: Floats
+    faceless: int
 
     def __len__(self) -> int:
         return len(self.textures)
@@ -62,20 +63,22 @@ def read_bank(
     split: str,
     device: torch.device | str = "cpu",
     report: Callable[[str], None] = lambda _: None,
+    faceless: tuple[str, ...] = ("faceless",),
 ) -> Bank:
     """The faces of a split ("train" or "val") of several pools, and the backgrounds, on a device.
 
-    Among the backgrounds of "train" are the scenes that these pools have, and collages of their photos. `report` gets a
-    line for each pool. Raises BlazePoserError when a file is missing or broken.
+    The backgrounds are the photos of the zips `faceless`; among those of "train" are the scenes that these pools have,
+    and collages of their photos. `report` gets a line for each pool. Raises BlazePoserError when a file is missing or
+    broken.
     """
-    pool, photos = read_pools(folder, names, split, report), read_backgrounds(folder)
-    if split == "train":
-        photos += read_scenes(folder, names) + collages(pool.images, COLLAGES)
-    return make_bank(pool, photos, device)
+    pool = read_pools(folder, names, split, report)
+    empty = [photo for name in faceless for photo in read_backgrounds(folder, name)]
+    peopled = read_scenes(folder, names) + collages(pool.images, COLLAGES) if split == "train" else []
+    return make_bank(pool, empty, peopled, device)
 
 
-def make_bank(pool: Pool, photos: list[Image], device: torch.device | str = "cpu") -> Bank:
-    """The bank of a decoded pool, `photos` being its backgrounds."""
+def make_bank(pool: Pool, empty: list[Image], peopled: list[Image], device: torch.device | str = "cpu") -> Bank:
+    """The bank of a decoded pool; its backgrounds are photos without a face and some that may show people."""
     textures = torch.empty((len(pool), 3, SIDE, SIDE), dtype=torch.uint8)
     pixels = textures.numpy()
     sizes, boxes = np.empty((len(pool), 2)), np.empty((len(pool), 4))
@@ -93,11 +96,11 @@ def make_bank(pool: Pool, photos: list[Image], device: torch.device | str = "cpu
 
     with ThreadPoolExecutor() as threads:
         list(threads.map(fill, range(len(pool))))
-    backgrounds = np.stack([square(photo).transpose(2, 0, 1) for photo in photos])
+    backgrounds = np.stack([square(photo).transpose(2, 0, 1) for photo in empty + peopled])
     rotations = rotation_from_angles(pool.angles)
     return Bank(
         textures.to(device), torch.from_numpy(backgrounds).to(device), sizes, boxes, landmarks, pool.angles, rotations,
-        pool.spread,
+        pool.spread, len(empty),
     )  # fmt: skip
 
 

@@ -6,9 +6,9 @@ training that was stopped goes on as if it had not been.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
-from typing import TypeVar
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields, replace
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -17,12 +17,15 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from blazeposer.core.contract import INPUT_SIZE
+from blazeposer.core.rotation import mirror_rotation
 
 from .augment import (
-    PHOTO_SHARE,
+    UPSIDE_DOWN,
     Floats,
     Placements,
     Views,
+    bulged_points,
+    disturbed,
     moved_points,
     moved_rotations,
     random_placements,
@@ -32,11 +35,10 @@ from .augment import (
 )
 from .bank import Bank
 from .relight import Light, relight
+from .settings import ImageSettings
 
-UNLABELLED_SHARE = 0.35
-"""Share of pictures of a background alone. Half of these are scenes with people: without them the detector's average
-precision falls behind the original's by 2 to 5 %. A third are collages of faces, since scenes are few, and the others
-places without faces, to keep its quiet in."""
+MOST_TURN = 100.0
+"""Degrees of turn in the picture's plane up to which a face teaches pose."""
 TRUSTED_SPREAD = 4.0
 """A label whose teachers differ by this many degrees weighs half as much as a sure one."""
 
@@ -48,7 +50,10 @@ class Batch:
     """Pictures uint8 (N, 128, 128, 3) and their labels, on one device.
 
     Rotations (N, 3, 3); boxes (N, 4) x0, y0, x1, y1 and landmarks (N, 68, 2) as fractions of the side; weights (N,);
-    spread (N,), the teachers' disagreement in degrees. All but rotations are 0 where there is no face.
+    spread (N,), the teachers' disagreement in degrees. All but rotations are 0 where there is no face. `silent` (N, 4)
+    are boxes in which no face is to be found, whatever a teacher says: of faces upside down, which have no weight, and
+    of whole pictures that are known to have no face; 0 elsewhere. Of the first 2 `pairs` rows each odd one is the
+    mirror image of the one before. `taught` is what a teacher said of the pictures, if one was there.
     """
 
     pictures: Tensor
@@ -57,13 +62,27 @@ class Batch:
     weights: Tensor
     spread: Tensor
     landmarks: Tensor
+    silent: Tensor
+    pairs: int = 0
+    taught: tuple[Tensor, ...] = ()
+
+
+Teacher = Callable[[Tensor], tuple[Tensor, ...]]
+"""What it says of a batch's pictures."""
 
 
 class TrainingBatches(Dataset[Batch]):
-    """Item n is the `share` of batch `steps[n]` of the stream that `seed` names, `size` pictures a batch in all."""
+    """Item n is the `share` of batch `steps[n]` of the stream that `seed` names, `size` pictures a batch in all.
 
-    def __init__(self, bank: Bank, size: int, steps: range, seed: int, share: slice = slice(None)) -> None:
+    A share has to begin and end with an even row where there are mirrored pictures.
+    """
+
+    def __init__(
+        self, bank: Bank, size: int, steps: range, seed: int, settings: ImageSettings, share: slice = slice(None),
+        teacher: Teacher | None = None,
+    ) -> None:  # fmt: skip
         self.bank, self.size, self.steps, self.seed, self.share = bank, size, steps, seed, share
+        self.settings, self.teacher = settings, teacher
         self.chances = np.cumsum(balance(bank.angles))
 
     def __len__(self) -> int:
@@ -75,20 +94,52 @@ class TrainingBatches(Dataset[Batch]):
         rng, count = np.random.default_rng((self.seed, self.steps[item])), self.size
         # all is drawn for the whole batch, so that a share of it does not depend on the others
         faces = np.searchsorted(self.chances, rng.random(count) * self.chances[-1], side="right")
-        placements = random_placements(rng, count)
-        views = Views.random(rng, count, len(self.bank.backgrounds), PHOTO_SHARE, UNLABELLED_SHARE)
-        light = Light.random(rng, count)
-        share = self.share
-        return make_batch(self.bank, faces[share], _part(placements, share), _part(views, share), _part(light, share))
+        settings = self.settings
+        placements = random_placements(rng, count, settings)
+        views = Views.random(rng, count, len(self.bank.backgrounds), settings.photos, settings.unlabelled)
+        light = Light.random(rng, count, settings.light)
+        placements = disturbed(placements, rng, settings)
+        rows = np.arange(count)
+        twins = (rows % 2 == 1) & (rows < 2 * round(settings.mirrored * count))
+        own, share = np.flatnonzero(~twins[self.share]) + (self.share.start or 0), self.share
+        batch = make_batch(self.bank, faces[own], _part(placements, own), _part(views, own), _part(light, own))
+        if twins[share].any():
+            batch = with_mirrored(batch, twins[share])
+        return replace(batch, taught=self.teacher(batch.pictures)) if self.teacher else batch
 
 
 def training_batches(
-    bank: Bank, size: int, steps: range, seed: int, share: slice = slice(None), workers: int = 0
-) -> Iterator[Batch]:
-    """The batches of `steps`, made where the bank is, by `workers` processes of one thread each ahead of need."""
-    batches = TrainingBatches(bank, size, steps, seed, share)
+    bank: Bank, size: int, steps: range, seed: int, settings: ImageSettings, share: slice = slice(None),
+    workers: int = 0, teacher: Teacher | None = None,
+) -> Iterator[Batch]:  # fmt: skip
+    """The batches of `steps`, made where the bank is, by `workers` processes of one thread each ahead of need; with
+    what a `teacher` says of them."""
+    batches = TrainingBatches(bank, size, steps, seed, settings, share, teacher)
     loader = DataLoader(batches, batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None)
     return iter(loader)
+
+
+def with_mirrored(batch: Batch, twins: NDArray[np.bool_]) -> Batch:
+    """The batch with, where `twins` (rows in the end,) says so, the mirror image of the row before put in."""
+    source = torch.from_numpy(np.cumsum(~twins) - 1)
+    flipped = torch.from_numpy(np.flatnonzero(twins))
+    rows: dict[str, Any] = {
+        name: value[source.to(value.device)]
+        for name, value in vars(batch).items()
+        if isinstance(value, Tensor)
+    }  # fmt: skip
+    last = 1 - 1 / INPUT_SIZE  # where 0, the first pixel's centre, comes to lie
+    rows["pictures"][flipped] = rows["pictures"][flipped].flip(2)
+    rotations = mirror_rotation(rows["rotations"][flipped].cpu().numpy())
+    rows["rotations"][flipped] = torch.from_numpy(rotations).to(rows["rotations"])
+    for name in ("boxes", "silent"):
+        x0, y0, x1, y1 = rows[name][flipped].unbind(1)
+        there = (x1 > x0)[:, None]  # those of no face stay 0
+        rows[name][flipped] = torch.stack([last - x1, y0, last - x0, y1], dim=1) * there
+    landmarks = rows["landmarks"][flipped]
+    landmarks[..., 0] = (last - landmarks[..., 0]) * landmarks.any(dim=2)
+    rows["landmarks"][flipped] = landmarks
+    return Batch(**rows, pairs=len(flipped))
 
 
 def validation_batches(bank: Bank, size: int) -> Iterator[Batch]:
@@ -102,30 +153,57 @@ def validation_batches(bank: Bank, size: int) -> Iterator[Batch]:
         yield make_batch(bank, faces[part], _part(placements, part), _part(views, part), None)
 
 
+def disturbed_batches(bank: Bank, size: int, settings: ImageSettings) -> Iterator[Batch]:
+    """Every face of the bank once, placed, turned and lit as in training; always the same."""
+    rng, count = np.random.default_rng(1), len(bank)
+    placements = disturbed(random_placements(rng, count, settings), rng, settings)
+    views = Views.random(rng, count, len(bank.backgrounds), settings.photos, 0.0)
+    light, faces = Light.random(rng, count, settings.light), np.arange(count)
+    for start in range(0, count, size):
+        part = slice(start, start + size)
+        yield make_batch(bank, faces[part], _part(placements, part), _part(views, part), _part(light, part))
+
+
 def make_batch(
     bank: Bank, faces: NDArray[np.int64], placements: Placements, views: Views, light: Light | None
 ) -> Batch:
     """The pictures of `faces` (N,) and the labels that go with them; without `light` as the photos have it."""
-    matrices = transforms(bank.boxes[faces], placements)
-    points = moved_points(bank.landmarks[faces], matrices)
-    pictures = render(bank, faces, matrices, views)
+    boxes, bulge = bank.boxes[faces], placements.bulge
+    matrices, points = transforms(boxes, placements), bank.landmarks[faces]
+    if bulge.any():
+        points = bulged_points(points, boxes, bulge)
+    points = moved_points(points, matrices)
+    pictures = render(bank, faces, matrices, views, bulge)
     pictures = relight(pictures, light, points) if light else pictures.round_().to(torch.uint8)
     landmarks = points / INPUT_SIZE
     spread = bank.spread[faces]
+    rotations = moved_rotations(bank.rotations[faces], placements)
+    turn = np.abs(np.degrees(np.arctan2(rotations[:, 0, 1], rotations[:, 1, 1])))
+    face_boxes = np.concatenate([landmarks.min(axis=1), landmarks.max(axis=1)], axis=1)
+    empty = views.unlabelled & (views.background < bank.faceless)
+    silent = np.where(empty[:, None], [0, 0, 1, 1], _grown(face_boxes) * (turn >= UPSIDE_DOWN)[:, None])
+    silent *= (empty | ~views.unlabelled)[:, None]
 
     def label(values: Floats) -> Tensor:
         there = ~views.unlabelled.reshape(-1, *[1] * (values.ndim - 1))
         return torch.from_numpy((values * there).astype(np.float32)).to(pictures.device)
 
-    rotations = np.where(views.unlabelled[:, None, None], np.eye(3), moved_rotations(bank.rotations[faces], placements))
+    rotations = np.where(views.unlabelled[:, None, None], np.eye(3), rotations)
     return Batch(
         pictures=pictures.permute(0, 2, 3, 1).contiguous(),
         rotations=torch.from_numpy(rotations.astype(np.float32)).to(pictures.device),
-        boxes=label(np.concatenate([landmarks.min(axis=1), landmarks.max(axis=1)], axis=1)),
-        weights=label(1 / (1 + (spread / TRUSTED_SPREAD) ** 2)),
+        boxes=label(face_boxes),
+        weights=label((turn < MOST_TURN) / (1 + (spread / TRUSTED_SPREAD) ** 2)),
         spread=label(spread),
         landmarks=label(landmarks),
+        silent=torch.from_numpy(silent.astype(np.float32)).to(pictures.device),
     )
+
+
+def _grown(boxes: Floats) -> Floats:
+    """Boxes (N, 4) half as wide and high again about their middles: with the head around the face."""
+    middle, half = (boxes[:, :2] + boxes[:, 2:]) / 2, 0.75 * (boxes[:, 2:] - boxes[:, :2])
+    return np.concatenate([middle - half, middle + half], axis=1)
 
 
 def balance(angles: Floats) -> Floats:
@@ -137,6 +215,6 @@ def balance(angles: Floats) -> Floats:
     return np.asarray(chances / chances.sum())
 
 
-def _part(record: T, rows: slice) -> T:
+def _part(record: T, rows: slice | NDArray[np.int64]) -> T:
     """The rows of a record of arrays."""
     return type(record)(**{field.name: getattr(record, field.name)[rows] for field in fields(record)})

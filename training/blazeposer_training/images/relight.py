@@ -62,23 +62,25 @@ class Light:
     rgb565: Bools
 
     @staticmethod
-    def random(rng: np.random.Generator, count: int) -> Light:
+    def random(rng: np.random.Generator, count: int, strength: float) -> Light:
+        """`strength` is a factor on the share of pictures that each change comes to, RGB565 left out."""
+
         def some(share: float, values: Array, otherwise: int = 0) -> Array:
-            values[rng.random(count) >= share] = otherwise
+            values[rng.random(count) >= strength * share] = otherwise
             return values
 
-        lit = rng.random(count) < 0.7
+        lit = rng.random(count) < strength * 0.7
         corner, size = rng.random((count, 2)), rng.integers(10, 36, (count, 2))
         corner = (corner * (INPUT_SIZE - size)).astype(np.int64)
         return Light(
-            mask=rng.random(count) < MASK_SHARE,
+            mask=rng.random(count) < strength * MASK_SHARE,
             rectangle=some(0.1, np.concatenate([corner, corner + size], axis=1)),
             colour=rng.uniform(0, 255, (count, 3)),
             contrast=np.where(lit, rng.uniform(0.6, 1.35, count), 1),
             brightness=np.where(lit, rng.uniform(-40, 40, count), 0),
             gamma=some(0.3, np.exp(rng.uniform(-0.5, 0.5, count)), 1),
             gains=some(0.4, rng.uniform(0.85, 1.15, (count, 3)), 1),
-            grey=rng.random(count) < 0.12,
+            grey=rng.random(count) < strength * 0.12,
             blur=some(0.15, rng.uniform(0.4, 1.1, count)),
             noise=some(0.3, rng.uniform(1, 9, count)),
             noise_start=rng.integers(0, NOISE_FIELD - 3 * INPUT_SIZE**2, count),

@@ -37,6 +37,7 @@ from ..learning.losses import (
     total_loss,
 )
 from ..learning.processes import Processes
+from ..learning.recipe import read_recipe
 from ..network.graph import INPUT, Operation, block_output
 from ..network.model import BlazePoser
 from .quantized import QuantizedBlazePoser
@@ -44,6 +45,8 @@ from .quantized import QuantizedBlazePoser
 BATCH = 64
 SEED = 20260102
 """Of pictures, their order and the bins' first weights."""
+RECIPE = "full"
+"""Whose images and weights of losses tuning has, too."""
 WHOLE = "all parts together"
 
 Tensors = dict[str, Tensor]
@@ -101,6 +104,7 @@ class Tuning:
 
     def __init__(self, student: QuantizedBlazePoser, teacher: BlazePoser, budget: Budget) -> None:
         self.student, self.teacher, self.budget = student, teacher.eval().requires_grad_(False), budget
+        self.weights = read_recipe(RECIPE).weights
         self.bins = AngleBins(teacher.architecture.pose_hidden)
         """From the student's hidden layers; needed in tuning only."""
 
@@ -215,7 +219,7 @@ class Tuning:
                 wanted = detections(self.teacher, self.teacher.backbone(to_input(batch.pictures)))
             tensors = self.student.trace(self.student.quantizer(INPUT).values(pixels(batch.pictures)))
             target = Target(wanted, batch.rotations, batch.boxes, batch.weights, batch.spread)
-            loss, _ = total_loss(found(tensors), self.pose(tensors), target)
+            loss, _ = total_loss(found(tensors), self.pose(tensors), target, self.weights)
             fit.step(loss)
             decay = min(self.budget.average, step / (step + 10))
             for kept, new in zip(average, free, strict=True):
@@ -232,7 +236,7 @@ def fine_tune(
     """Tune a calibrated network part by part, then as a whole; `done` hears of each step's end."""
     torch.manual_seed(SEED)
     tuning = Tuning(student, teacher, budget)
-    kept = training_batches(bank, BATCH, range(budget.batches), SEED, workers=workers)
+    kept = training_batches(bank, BATCH, range(budget.batches), SEED, read_recipe(RECIPE).images, workers=workers)
     lessons = [tuning.lesson(batch) for batch in progress(kept, budget.batches, "soft labels")]
     for part in tuning.parts():
         tuning.tune(part, lessons)
@@ -254,7 +258,8 @@ def train_whole(
 
 def _fresh(bank: Bank, budget: Budget, steps: int, workers: int) -> Iterator[Batch]:
     """Batches that are not among those of the soft labels."""
-    return training_batches(bank, BATCH, range(budget.batches, budget.batches + steps), SEED, workers=workers)
+    fresh = range(budget.batches, budget.batches + steps)
+    return training_batches(bank, BATCH, fresh, SEED, read_recipe(RECIPE).images, workers=workers)
 
 
 def found(tensors: Tensors) -> Detections:

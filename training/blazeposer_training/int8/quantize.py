@@ -28,6 +28,7 @@ from blazeposer.tflite.manifest import Manifest, describe, write_manifest
 from ..images.bank import read_bank
 from ..images.batches import TrainingBatches
 from ..learning.processes import share_cores
+from ..learning.recipe import read_recipe
 from ..network.architecture import Architecture
 from ..network.graph import operations
 from ..network.model import BlazePoser
@@ -35,7 +36,7 @@ from ..network.weights import load, notes
 from .calibrate import quantize
 from .export import activation_quantization, float_layers, int8_layers
 from .flatbuffer import OPERATOR_NAMES, Layer, Quantization, write_tflite
-from .qaf import Budget, fine_tune
+from .qaf import RECIPE, Budget, fine_tune
 from .quantized import QuantizedBlazePoser
 
 CALIBRATION_POOLS = ("aflw", "wflw", "maskon")
@@ -106,7 +107,7 @@ def calibration_images(folder: Path, count: int, report: Callable[[str], None]) 
     `report` gets a line for each pool read. Raises BlazePoserError.
     """
     bank = read_bank(folder, CALIBRATION_POOLS, "train", report=report)
-    batch = TrainingBatches(bank, count, range(1), SEED)[0]
+    batch = TrainingBatches(bank, count, range(1), SEED, read_recipe(RECIPE).images)[0]
     return np.stack([rgb565(picture) for picture in batch.pictures.numpy()])
 
 

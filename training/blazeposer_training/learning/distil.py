@@ -6,14 +6,14 @@ made of, then the rest on top of them. Together from the start, the later blocks
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from ..images.batches import Batch
+from ..images.batches import Batch, Teacher
 from ..network.architecture import ORIGINAL, Architecture
 from ..network.model import BlazePoser
 from ..network.weights import kept_channels
@@ -50,11 +50,16 @@ def parameters(part: Part, model: BlazePoser) -> list[nn.Parameter]:
     return [parameter for module in modules for parameter in module.parameters()]
 
 
-def distance(part: Part, model: BlazePoser, original: BlazePoser, image: Tensor) -> Tensor:
+def originals(part: Part, original: BlazePoser, pictures: Tensor) -> tuple[Tensor, ...]:
+    """The original's maps that the part learns."""
+    image = to_input(pictures)
+    with torch.no_grad(), autocast(image.device):
+        return tuple(original.backbone.maps(image, [theirs for _, theirs, _ in part.maps]))
+
+
+def distance(part: Part, model: BlazePoser, originals: tuple[Tensor, ...], image: Tensor) -> Tensor:
     """Mean squared distance of the part's maps from the original's, each relative to its power, summed."""
     maps = model.backbone.maps(image, [ours for ours, _, _ in part.maps])
-    with torch.no_grad():
-        originals = original.backbone.maps(image, [theirs for _, theirs, _ in part.maps])
     terms = []
     for ours, theirs, (_, _, channels) in zip(maps, originals, part.maps, strict=True):
         wanted = theirs[:, channels.to(theirs.device)].float()
@@ -63,15 +68,19 @@ def distance(part: Part, model: BlazePoser, original: BlazePoser, image: Tensor)
     return torch.stack(terms).sum()
 
 
-def distil_features(learner: Learner, batches: Iterator[Batch], recipe: Recipe, processes: Processes) -> None:
-    """The stage: half of its steps for each part."""
+def distil_features(
+    learner: Learner, batches: Callable[[range, Teacher], Iterator[Batch]], recipe: Recipe, processes: Processes
+) -> None:
+    """The stage: half of its steps for each part. `batches` gives those of steps, with what a teacher says of them."""
     for number, part in enumerate(parts(learner.model.architecture), 1):
         total, lost = recipe.distil_steps // 2, torch.zeros(())
+        steps = range((number - 1) * total, number * total)
+        taught = batches(steps, partial(originals, part, learner.original))
         fit = Fit(parameters(part, learner.model), recipe.distil_rate, total, recipe.warmup, recipe.decay, processes)
-        for batch in progress(itertools.islice(batches, total), total, f"feature maps, part {number}"):
+        for batch in progress(taught, total, f"feature maps, part {number}"):
             image = to_input(batch.pictures)
             with autocast(image.device):
-                lost = distance(part, learner.model, learner.original, image)
+                lost = distance(part, learner.model, batch.taught, image)
             fit.step(lost)
         console.print(f"feature maps, part {number}: {float(lost.detach()) / len(part.maps):.3f} of their power differ")
     learner.average.load_state_dict(learner.model.state_dict())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from rich.console import Console
@@ -19,7 +19,7 @@ from ..network import weights
 from ..network.architecture import ORIGINAL, Architecture, architecture
 from ..network.branches import unfold
 from ..network.model import BlazePoser
-from .losses import AngleBins, Target, detections
+from .losses import QUIET, AngleBins, Detections, Target, detections, inside_boxes
 from .processes import Processes, has_bfloat16
 from .recipe import Recipe
 
@@ -52,10 +52,19 @@ class Learner:
 
     def target(self, batch: Batch) -> tuple[Tensor, Target]:
         """The network's input, and what the losses hold its outputs against."""
-        image = to_input(batch.pictures)
-        with torch.no_grad(), autocast(image.device):
+        logits, regressors = batch.taught or self.teach_detection(batch.pictures)
+        silent = inside_boxes(batch.silent) > 0
+        found = Detections(torch.where(silent, logits.clamp(max=QUIET), logits), regressors)
+        target = Target(found, batch.rotations, batch.boxes, batch.weights, batch.spread, batch.pairs)
+        return to_input(batch.pictures), target
+
+    @torch.no_grad()
+    def teach_detection(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """The original's logits and regressors."""
+        image = to_input(pictures)
+        with autocast(image.device):
             found = detections(self.original, self.original.backbone(image))
-        return image, Target(found, batch.rotations, batch.boxes, batch.weights, batch.spread)
+        return found.logits, found.regressors
 
     def update_average(self, decay: float) -> None:
         with torch.no_grad():
@@ -78,24 +87,49 @@ def autocast(device: torch.device) -> torch.autocast:
 
 
 class Fit:
-    """AdamW over some parameters, a warm-up and a cosine; gradients averaged over processes and clipped."""
+    """AdamW over some parameters, a warm-up and a cosine, in `cycles` times; gradients averaged over processes and
+    clipped."""
 
     def __init__(
-        self, parameters: list[nn.Parameter], rate: float, total: int, warmup: int, decay: float, processes: Processes
-    ) -> None:
+        self, parameters: list[nn.Parameter], rate: float, total: int, warmup: int, decay: float, processes: Processes,
+        cycles: int = 1,
+    ) -> None:  # fmt: skip
         self.parameters, self.processes = parameters, processes
         self.optimizer = torch.optim.AdamW(parameters, rate, weight_decay=decay)
-        share = min(max(warmup, 2) / total, 0.3)  # OneCycleLR divides by the warm-up's steps less one
-        self.schedule = torch.optim.lr_scheduler.OneCycleLR(self.optimizer, rate, total, pct_start=share, div_factor=20)
+        self.rate, self.warmup, self.length, self.taken = rate, warmup, -(-total // cycles), 0
+        self.schedule = self._cycle()
+
+    def _cycle(self) -> torch.optim.lr_scheduler.OneCycleLR:
+        share = min(max(self.warmup, 2) / self.length, 0.3)  # OneCycleLR divides by the warm-up's steps less one
+        return torch.optim.lr_scheduler.OneCycleLR(
+            self.optimizer, self.rate, self.length, pct_start=share, div_factor=20
+        )
+
+    def state_dict(self) -> dict[str, object]:
+        """What `load_state_dict` goes on from."""
+        return {
+            "taken": self.taken,
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+        }  # fmt: skip
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.taken = state["taken"]
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
 
     def step(self, loss: Tensor) -> None:
         """Descend one step."""
+        if self.taken and self.taken % self.length == 0:
+            self.schedule = self._cycle()
+        self.taken += 1
         self.optimizer.zero_grad()
         loss.backward()
         self.processes.average_gradients(self.parameters)
         nn.utils.clip_grad_norm_(self.parameters, 5.0)
         self.optimizer.step()
-        self.schedule.step()
+        if self.taken % self.length:
+            self.schedule.step()
 
 
 def progress(items: Iterator[T], total: int, what: str) -> Iterator[T]:

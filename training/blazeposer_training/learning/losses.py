@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 import torch.nn.functional as F
@@ -23,13 +24,13 @@ from ..network.model import BlazePoser, cell_rows
 BIN_WIDTH = 6.0
 """Degrees: about the error that is to be reached, so that neighbouring bins tell something."""
 BINS = round(2 * MAX_ANGLE / BIN_WIDTH)  # 33 from -99 to 99 degrees
-WEIGHTS = {
-    "rotation": 1.0, "blended": 1.0, "angles": 6.0, "bins": 0.1, "unit": 0.1, "error": 0.1, "scores": 0.3,
-    "seen": 0.15, "regressors": 0.05,
-}  # fmt: skip
-"""Of the terms of `total_loss`; chordal distance and angles are about radians, regressors pixels, the others nats.
-The pose comes first: with scores at 1 and regressors at 0.06, against angles at 2, half a degree is lost on `val`,
-and recall with it."""
+TERMS = (
+    "rotation", "blended", "angles", "bins", "unit", "error", "scores", "seen", "regressors", "mirror", "mirror_error",
+    "mirror_scores", "mirror_regressors",
+)  # fmt: skip
+"""Of `total_loss`; rotations and angles are about radians, regressors pixels, the others nats. Their weights are in the
+recipes. The pose comes first: with scores at 1 and regressors at 0.06, against angles at 2, half a degree is lost on
+`val`, and recall with it."""
 ANGLE_CLIP = 1.0
 """Radians: beyond it an angle's error no longer counts more, because pitch and roll blow up near 90 degrees of yaw."""
 LABEL_ERROR = 0.5**0.5
@@ -39,6 +40,13 @@ CENTRAL_WEIGHT = 0.15
 SURE = 2.0
 """Logit that the surest anchor of a labelled face should have: what rounding takes from it then loses no face."""
 
+
+QUIET = -6.0
+"""Highest logit that anchors should have where no face is to be found."""
+MIRRORED_SIX = (1.0, -1.0, -1.0, -1.0, 1.0, 1.0)
+"""Factors of the two rows that stand for a rotation R, which become those of F R F, F = diag(-1, 1, 1)."""
+MIRRORED_REGRESSORS = (0, 1, 2, 3, 6, 7, 4, 5, 8, 9, 10, 11, 14, 15, 12, 13)
+"""Which regressor has the place of each in a mirrored picture: left and right eyes and ears change places."""
 
 _ANCHORS = torch.from_numpy(anchors())
 _CELL = torch.from_numpy(cell_of_anchor())
@@ -83,6 +91,8 @@ class Target:
     boxes: Tensor
     weights: Tensor
     spread: Tensor
+    pairs: int = 0
+    """Of pictures, the first ones, of which each second is the mirror image of the one before."""
 
 
 def detections(model: BlazePoser, taps: tuple[Tensor, Tensor]) -> Detections:
@@ -100,16 +110,20 @@ def poses(model: BlazePoser, bins: AngleBins, taps: tuple[Tensor, Tensor]) -> Po
     return Pose(torch.cat(rotation, dim=1).float(), torch.cat(error, dim=1)[..., 0].float(), bins(hidden).float())
 
 
-def total_loss(found: Detections, pose: Pose, target: Target) -> tuple[Tensor, dict[str, Tensor]]:
+def total_loss(
+    found: Detections, pose: Pose, target: Target, weights: Mapping[str, float]
+) -> tuple[Tensor, dict[str, Tensor]]:
     """The weighted sum of all terms, and each term's value for the log."""
     inside = inside_boxes(target.boxes)
     terms = pose_terms(pose, target, inside) | detection_terms(found, target, inside)
-    return weighted_sum(terms), {name: value.detach() for name, value in terms.items()}
+    if target.pairs:
+        terms |= mirror_terms(found, pose, target, inside)
+    return weighted_sum(terms, weights), {name: value.detach() for name, value in terms.items()}
 
 
-def weighted_sum(terms: Mapping[str, Tensor]) -> Tensor:
-    """The terms, each times its weight in WEIGHTS, as one number to minimise."""
-    return torch.stack([WEIGHTS[name] * value for name, value in terms.items()]).sum()
+def weighted_sum(terms: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
+    """The terms, each times its weight, as one number to minimise."""
+    return torch.stack([weights[name] * value for name, value in terms.items()]).sum()
 
 
 def pose_terms(pose: Pose, target: Target, inside: Tensor) -> dict[str, Tensor]:
@@ -184,6 +198,55 @@ def detection_terms(found: Detections, target: Target, inside: Tensor) -> dict[s
         "seen": doubt.sum() / target.weights.sum().clamp(min=1e-6),
         "regressors": (distance * firing).sum() / firing.sum().clamp(min=1e-6),
     }
+
+
+def mirror_terms(found: Detections, pose: Pose, target: Target, inside: Tensor) -> dict[str, Tensor]:
+    """How far what the network says of mirrored pictures is from the mirror image of what it says of the others.
+
+    Rotations of cells and blended ones, and log errors, where cells teach pose; logits and regressors where the
+    original fires.
+    """
+    first, second = slice(0, 2 * target.pairs, 2), slice(1, 2 * target.pairs, 2)
+    logits = target.detections.logits[first]
+    cells, share, faces = pose_weights(logits, inside[first], target.boxes[first], target.weights[first])
+    mirrored_cells, mirrored_anchors = (_mirrored(per_anchor).to(cells.device) for per_anchor in (False, True))
+    six = pose.rotation[second][:, mirrored_cells] * pose.rotation.new_tensor(MIRRORED_SIX)
+    image, cell = torch.nonzero(cells, as_tuple=True)
+    weight = cells[image, cell] / cells.sum().clamp(min=1e-6)
+    ours, theirs = (rotation_from_six(values[image, cell]) for values in (pose.rotation[first], six))
+    blended = [
+        rotation_from_six(torch.einsum("nc,ncv->nv", share, values)[faces > 0])
+        for values in (pose.rotation[first], six)
+    ]
+    blended_weight = faces[faces > 0] / faces.sum().clamp(min=1e-6)
+    errors = (pose.log_error[first] - pose.log_error[second][:, mirrored_cells])[image, cell]
+    firing = logits.sigmoid() * (logits.sigmoid() > 0.1)
+    firing = firing / firing.sum().clamp(min=1e-6)
+    distance = found.regressors[first] - _mirrored_regressors(found.regressors[second][:, mirrored_anchors])
+    return {
+        "mirror": (weight * chordal(ours, theirs)).sum() + (blended_weight * chordal(*blended)).sum(),
+        "mirror_error": (weight * errors.abs()).sum(),
+        "mirror_scores": (firing * (found.logits[first] - found.logits[second][:, mirrored_anchors]).abs()).sum(),
+        "mirror_regressors": (firing * distance.abs().mean(-1)).sum(),
+    }
+
+
+@cache
+def _mirrored(per_anchor: bool) -> Tensor:
+    """Which cell (320,), or anchor (896,), of a picture lies where each does in the mirrored one."""
+    rows, start = [], 0
+    for grid in GRIDS:
+        each = grid.anchors if per_anchor else 1
+        rows.append(torch.arange(grid.cells * each).view(grid.side, grid.side, each).flip(1).flatten() + start)
+        start += grid.cells * each
+    return torch.cat(rows)
+
+
+def _mirrored_regressors(values: Tensor) -> Tensor:
+    """Regressors (..., 16), which count from the anchor's centre, as the mirrored picture has them."""
+    signs = values.new_ones(values.shape[-1])
+    signs[[0, *range(4, values.shape[-1], 2)]] = -1
+    return (values * signs)[..., list(MIRRORED_REGRESSORS)]
 
 
 def inside_boxes(boxes: Tensor, shrink: float = 1.0) -> Tensor:

@@ -5,44 +5,60 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from blazeposer.core.errors import BlazePoserError
 
+from ..images.settings import ImageSettings
 from ..network.architecture import architecture
+from .losses import TERMS
 
 RECIPES = Path(__file__).parent / "recipes"
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides a training's result but the data. There are no defaults: a file names every setting."""
+    """Everything that decides a training's result but the images. There are no defaults: a file names every setting."""
 
     architecture: str
     """A name of `network.architecture.ARCHITECTURES`."""
+    pools: tuple[str, ...]
+    """Of labelled photos."""
+    faceless: tuple[str, ...]
+    """Zips of photos without faces, whose odd numbers are for tests."""
     steps: int
     """Of the last stage, in which the whole network trains."""
     batch: int
-    """Pictures a step, over all processes together."""
+    """Images a step, over all processes together."""
     rate: float
     """AdamW's peak, after a warm-up, falling along a cosine to nothing."""
+    cycles: int
+    """How often the rate does so in the last stage, in equal parts of it."""
     warmup: int
     """Steps until the peak."""
     decay: float
     """AdamW's weight decay, in every stage."""
     average: float
     """Share that the moving average of the weights, which is what ships, keeps at a step."""
+    mild_steps: int
+    """Of the last stage, its last ones, on milder images."""
+    mild: float
+    """Part of all disturbances that is left in these."""
     distil_steps: int
     """Of the first stage, in which the backbone learns the original's feature maps; unused if it is the original's."""
     distil_rate: float
     """Peak of AdamW's rate in that stage."""
     cached_batches: int
-    """Of the pose heads' stage: their features, 57 KB a picture, are computed once and kept."""
+    """Of the pose heads' stage: their features, 57 KB an image, are computed once and kept."""
     cached_epochs: int
     """How often the pose heads see them."""
     cached_rate: float
     """Peak of AdamW's rate in that stage."""
     seed: int
-    """Of first weights, of pictures and of their order."""
+    """Of first weights, of images and of their order."""
+    weights: dict[str, float]
+    """Of the terms of the loss (`losses.TERMS`)."""
+    images: ImageSettings
 
 
 def recipe_names() -> list[str]:
@@ -60,21 +76,38 @@ def read_recipe(name: str) -> Recipe:
         raise BlazePoserError(f"no recipe {name}: give --recipe one of {names}, or a toml file") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BlazePoserError(f"{path} is no toml file: {error}") from error
-    kinds: dict[str, type] = {
-        field.name: {"str": str, "int": int}.get(str(field.type), float) for field in fields(Recipe)
-    }
+    recipe = Recipe(**_settings(path, values, {field.name: str(field.type) for field in fields(Recipe)}))
+    architecture(recipe.architecture)
+    for setting in ("steps", "batch", "cycles"):
+        if not values[setting]:
+            raise BlazePoserError(f"recipe {path}: {setting} must be at least 1")
+    return recipe
+
+
+def _settings(path: Path, values: dict[str, Any], kinds: dict[str, str]) -> dict[str, Any]:
+    """The values of a table of the file, checked against the names and types that it is to have."""
     for problem, settings in (("lacks", kinds.keys() - values.keys()), ("has unknown", values.keys() - kinds.keys())):
         if settings:
             raise BlazePoserError(f"recipe {path} {problem} {', '.join(sorted(settings))}: compare it with {RECIPES}")
-    for setting, kind in kinds.items():
-        value = values[setting]
-        if kind is str:
-            architecture(value)
-            continue
-        if isinstance(value, bool) or not isinstance(value, int | kind) or value < 0:
-            raise BlazePoserError(f"recipe {path}: {setting} = {value!r} must be {kind.__name__}, 0 or more")
-        values[setting] = kind(value)
-    for setting in ("steps", "batch"):
-        if not values[setting]:
-            raise BlazePoserError(f"recipe {path}: {setting} must be at least 1")
-    return Recipe(**values)
+    return {setting: _setting(path, setting, values[setting], kind) for setting, kind in kinds.items()}
+
+
+def _setting(path: Path, setting: str, value: Any, kind: str) -> Any:
+    match kind, value:
+        case "str", str():
+            return value
+        case "tuple[str, ...]", list() if value and all(isinstance(item, str) for item in value):
+            return tuple(value)
+        case "dict[str, float]", dict():
+            return _settings(path, value, dict.fromkeys(TERMS, "float"))
+        case "ImageSettings", dict():
+            return ImageSettings(**_settings(path, value, {field.name: "float" for field in fields(ImageSettings)}))
+        case ("int", int()) | ("float", int() | float()) if not isinstance(value, bool) and value >= 0:
+            return value if kind == "int" else float(value)
+    wanted = {
+        "str": "a text",
+        "int": "int, 0 or more",
+        "float": "float, 0 or more",
+        "tuple[str, ...]": "a list of texts",
+    }
+    raise BlazePoserError(f"recipe {path}: {setting} = {value!r} must be {wanted.get(kind, 'a table')}")

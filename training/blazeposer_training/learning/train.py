@@ -32,7 +32,8 @@ from blazeposer.evaluate.metrics import Scores, find, score
 from blazeposer.evaluate.peers.mediapipe import BLAZEFACE_SHA256
 
 from ..images.bank import read_bank
-from ..images.batches import Batch, training_batches, validation_batches
+from ..images.batches import Batch, Teacher, disturbed_batches, training_batches, validation_batches
+from ..images.settings import ImageSettings
 from ..network import weights
 from ..network.branches import fold
 from ..network.model import BlazePoser
@@ -62,7 +63,7 @@ def train_heads(learner: Learner, batches: Iterator[Batch], recipe: Recipe, proc
         taps, target = cached[index]
         with autocast(processes.device):
             pose = poses(learner.model, learner.bins, taps)
-        fit.step(weighted_sum(pose_terms(pose, target, inside_boxes(target.boxes))))
+        fit.step(weighted_sum(pose_terms(pose, target, inside_boxes(target.boxes)), recipe.weights))
     learner.average.load_state_dict(learner.model.state_dict())
 
 
@@ -73,7 +74,9 @@ class Trainer:
         self.learner, self.recipe, self.run, self.processes = learner, recipe, run, processes
         self.checkpoint = run / "checkpoint.pt"
         trained = nn.ModuleList([learner.model, learner.bins])
-        self.fit = Fit(list(trained.parameters()), recipe.rate, recipe.steps, recipe.warmup, recipe.decay, processes)
+        self.fit = Fit(
+            list(trained.parameters()), recipe.rate, recipe.steps, recipe.warmup, recipe.decay, processes, recipe.cycles
+        )
         self.step = 0
         self.seconds = 0.0
         """Since the training began, stops left out."""
@@ -91,8 +94,7 @@ class Trainer:
             "model": self.learner.model.state_dict(),
             "average": self.learner.average.state_dict(),
             "bins": self.learner.bins.state_dict(),
-            "optimizer": self.fit.optimizer.state_dict(),
-            "schedule": self.fit.schedule.state_dict(),
+            "fit": self.fit.state_dict(),
         }
         partial = self.checkpoint.with_suffix(".partial")
         torch.save(state, partial)
@@ -110,8 +112,7 @@ class Trainer:
         self.learner.model.load_state_dict(state["model"])
         self.learner.average.load_state_dict(state["average"])
         self.learner.bins.load_state_dict(state["bins"])
-        self.fit.optimizer.load_state_dict(state["optimizer"])
-        self.fit.schedule.load_state_dict(state["schedule"])
+        self.fit.load_state_dict(state["fit"])
         self.step, self.seconds = state["step"], state["seconds"]
         return True
 
@@ -136,7 +137,7 @@ class Trainer:
             taps = self.learner.model.backbone(image)
             found = detections(self.learner.model, taps)
             pose = poses(self.learner.model, self.learner.bins, taps)
-        loss, terms = total_loss(found, pose, target)
+        loss, terms = total_loss(found, pose, target, self.recipe.weights)
         self.fit.step(loss)
         self.step += 1
         self.learner.update_average(min(self.recipe.average, self.step / (self.step + 10)))
@@ -145,41 +146,53 @@ class Trainer:
 
 def train(
     folder: Path, recipe: Recipe, run: Path, start: Path | None = None, processes: Processes | None = None,
-    workers: int = 0, every: int = 500, pools: tuple[str, ...] | None = None,
+    workers: int = 0, every: int = 500,
 ) -> Trainer:  # fmt: skip
     """Run or resume a training in the folder `run`, and return it ended; its log is `log.jsonl` there.
 
     `workers` processes make the pictures ahead of need; the network is validated and saved every so many steps. Its
-    expected error is calibrated in the end. `pools` are data.TRAINING_POOLS if not given.
+    expected error is calibrated in the end, on validation images as they are and disturbed as in training.
     """
-    pools = pools or data.TRAINING_POOLS
     processes = processes or Processes()
     share = processes.share(recipe.batch)
     run.mkdir(parents=True, exist_ok=True)
-    bank = read_bank(folder, pools, "train", processes.device, console.print)
+    bank = read_bank(folder, recipe.pools, "train", processes.device, console.print, recipe.faceless)
     checks: list[Batch] = []
+    disturbed: list[Batch] = []
     if processes.first:
-        validation = read_bank(folder, pools, "val", processes.device, console.print)
+        validation = read_bank(folder, recipe.pools, "val", processes.device, console.print)
         checks = list(validation_batches(validation, recipe.batch))
+        disturbed = list(disturbed_batches(validation, recipe.batch, recipe.images))
     learner = Learner(recipe, start, processes.device)
     trainer = Trainer(learner, recipe, run, processes)
     resumed = trainer.resume()
     began = time.monotonic() - trainer.seconds
     trainer.log(**about(recipe, processes))
+
+    def batches(steps: range, settings: ImageSettings, teacher: Teacher) -> Iterator[Batch]:
+        return training_batches(bank, recipe.batch, steps, recipe.seed, settings, share, workers, teacher)
+
+    def first_batches(steps: range, teacher: Teacher) -> Iterator[Batch]:
+        """Of the stages before the last, which sees none of them."""
+        unseen = range(recipe.steps + steps.start, recipe.steps + steps.stop)
+        return batches(unseen, recipe.images, teacher)
+
+    teach = learner.teach_detection
     if resumed:
         console.print(f"going on from step {trainer.step} of {run}")
     elif start is None:
-        more = recipe.distil_steps + recipe.cached_batches
-        steps = range(recipe.steps, recipe.steps + more)  # none that the last stage will see
-        batches = training_batches(bank, recipe.batch, steps, recipe.seed, share, workers)
-        distil_features(learner, batches, recipe, processes)
-        train_heads(learner, batches, recipe, processes)
+        distil_features(learner, first_batches, recipe, processes)
+        steps = range(recipe.distil_steps, recipe.distil_steps + recipe.cached_batches)
+        train_heads(learner, first_batches(steps, teach), recipe, processes)
     trainer.seconds = time.monotonic() - began
     trainer.validate(checks)
-    steps = range(trainer.step, recipe.steps)
+    mild = max(recipe.steps - recipe.mild_steps, trainer.step)  # where the mild images begin
+    lessons = itertools.chain(
+        batches(range(trainer.step, mild), recipe.images, teach),
+        batches(range(mild, recipe.steps), recipe.images.milder(recipe.mild), teach),
+    )
     sums, logged = Counter[str](), trainer.step
-    batches = training_batches(bank, recipe.batch, steps, recipe.seed, share, workers)
-    for batch in progress(batches, len(steps), "whole network"):
+    for batch in progress(lessons, recipe.steps - trainer.step, "whole network"):
         sums.update(trainer.train(batch))
         if trainer.step % every and trainer.step != recipe.steps:
             continue
@@ -191,10 +204,14 @@ def train(
         logged = trainer.step
         sums.clear()
     if trainer.scores:
-        spread = np.concatenate([batch.spread.cpu().numpy() for batch in checks])
-        slope, offset = calibrate_error(learner.average, trainer.scores, spread)
+        every_batch = [*checks, *disturbed]
+        spread = np.concatenate([batch.spread.cpu().numpy() for batch in every_batch])
+        slope, offset = calibrate_error(learner.average, score_network(learner.average, every_batch), spread)
         trainer.scores = score_network(learner.average, checks)
-        trainer.log(expected_error={"slope": round(slope, 4), "offset": round(offset, 4)})
+        trainer.log(
+            expected_error={"slope": round(slope, 4), "offset": round(offset, 4)},
+            disturbed=score_network(learner.average, disturbed).as_dict(),
+        )
     return trainer
 
 
@@ -228,13 +245,12 @@ def score_network(model: BlazePoser, batches: Iterable[Batch]) -> Scores:
     return score(found, truth, angles_from_rotation(truth))
 
 
-def notes(recipe: Recipe, pools: tuple[str, ...], start: Path | None, scores: Scores) -> dict[str, object]:
+def notes(recipe: Recipe, start: Path | None, scores: Scores) -> dict[str, object]:
     """What goes into the weights' file, and from there into the manifest: of weights that start from others, those'
     notes too."""
     return {
         "start": weights.notes(start) if start else f"MediaPipe BlazeFace short range, sha256 {BLAZEFACE_SHA256}",
-        "pools": list(pools),
-        "labels": "mean rotation of three teacher networks",
+        "labels": "mean rotation of teacher networks",
         "recipe": asdict(recipe),
         "validation": scores.as_dict(),
     }
@@ -260,16 +276,16 @@ def command(
     recipe = read_recipe(name)
     if seed is not None:
         recipe = replace(recipe, seed=seed)
-    pools = (*data.TRAINING_POOLS, *more)
+    recipe = replace(recipe, pools=(*recipe.pools, *more))
     with join() as processes:
         console.quiet = not processes.first
         workers = 0 if processes.device.type == "cuda" else 1  # a GPU makes its own pictures
         share_cores(workers)
         try:
-            trainer = train(data.data_folder(folder), recipe, run, start, processes, workers, pools=pools)
+            trainer = train(data.data_folder(folder), recipe, run, start, processes, workers)
         except KeyboardInterrupt as error:
             raise BlazePoserError(f"stopped: the same command goes on from the last checkpoint in {run}") from error
     if trainer.scores:
         target = output or models_dir() / "blazeposer.safetensors"
-        weights.save(fold(trainer.learner.average), target, notes(recipe, pools, start, trainer.scores))
+        weights.save(fold(trainer.learner.average), target, notes(recipe, start, trainer.scores))
         console.print(f"wrote {target}")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,21 +24,21 @@ from blazeposer.tflite.arena import arena_bytes
 from blazeposer.tflite.npu import run_vela, total_cycles
 
 from ..images.bank import Bank, read_bank
-from ..images.batches import Batch, training_batches, validation_batches
+from ..images.batches import Batch, Teacher, training_batches, validation_batches
 from ..int8.export import activation_quantization, int8_layers
 from ..int8.flatbuffer import Layer, write_tflite
 from ..int8.quantized import QuantizedBlazePoser
 from ..learning.distil import distil_features
 from ..learning.learner import Learner, console, progress
 from ..learning.processes import Processes, join, share_cores
-from ..learning.recipe import Recipe
+from ..learning.recipe import Recipe, read_recipe
 from ..learning.train import Trainer, score_network, train_heads
 from ..network.architecture import ARCHITECTURE, ORIGINAL, Architecture, Block, stages
 from ..network.graph import Operation
 from ..network.model import BlazePoser
 
-RECIPE = Recipe(
-    architecture="residual",
+RECIPE = replace(
+    read_recipe("quick"),
     steps=500, batch=64, rate=1.5e-3, warmup=100, decay=1e-4, average=0.99, distil_steps=400, distil_rate=1e-2,
     cached_batches=60, cached_epochs=6, cached_rate=3e-3, seed=0,
 )  # fmt: skip
@@ -159,15 +159,21 @@ def short_training(
 ) -> float:
     """Mean absolute error of the angles on `checks`, degrees, after the three stages of `recipe`."""
     learner = Learner(recipe, None, processes.device, architecture)
-    whole = slice(None)
-    steps = range(recipe.steps, recipe.steps + recipe.distil_steps + recipe.cached_batches)
-    batches = training_batches(bank, recipe.batch, steps, recipe.seed, whole, workers)
-    distil_features(learner, batches, recipe, processes)
-    train_heads(learner, batches, recipe, processes)
+
+    def batches(steps: range, teacher: Teacher) -> Iterator[Batch]:
+        """Those that the last stage sees come first."""
+        return training_batches(bank, recipe.batch, steps, recipe.seed, recipe.images, workers=workers, teacher=teacher)
+
+    def first_batches(steps: range, teacher: Teacher) -> Iterator[Batch]:
+        return batches(range(recipe.steps + steps.start, recipe.steps + steps.stop), teacher)
+
+    distil_features(learner, first_batches, recipe, processes)
+    cached = range(recipe.distil_steps, recipe.distil_steps + recipe.cached_batches)
+    train_heads(learner, first_batches(cached, learner.teach_detection), recipe, processes)
     with tempfile.TemporaryDirectory() as folder:
         trainer = Trainer(learner, recipe, Path(folder), processes)
-        batches = training_batches(bank, recipe.batch, range(recipe.steps), recipe.seed, whole, workers)
-        for batch in progress(batches, recipe.steps, "whole network"):
+        lessons = batches(range(recipe.steps), learner.teach_detection)
+        for batch in progress(lessons, recipe.steps, "whole network"):
             trainer.train(batch)
     return score_network(learner.average, checks).mean
 

@@ -26,7 +26,7 @@ from blazeposer.core.rotation import rotation_from_angles
 
 TRAINING_POOLS: tuple[str, ...] = ("aflw", "mtfl", "human", "udacity", "glint", "utk", "wflw", "maskon")
 TEST_POOL = "aflw2000_dev"
-ODD_IMAGES_ARE_TEST = ("maskon", "faceless")
+ODD_IMAGES_ARE_TEST = ("maskon", "faceless", "hands")
 """Of these, images with an odd number are for testing only."""
 SCENE_POOLS = ("wflw", "maskon")
 """Photos of places with people, not crops of a face."""
@@ -115,13 +115,13 @@ def read_pools(
     )
 
 
-def read_backgrounds(folder: Path, *, test: bool = False) -> list[Image]:
-    """The photos without faces that are for training, or those for testing."""
-    path = folder / "faceless.zip"
+def read_backgrounds(folder: Path, name: str = "faceless", *, test: bool = False) -> list[Image]:
+    """The photos without faces of `NAME.zip` that are for training, or those for testing."""
+    path = folder / f"{name}.zip"
     if not path.is_file():
         raise BlazePoserError(f"no {path.name} in {folder}: name the folder of the pools with --data")
     with zipfile.ZipFile(path) as archive:
-        files = [name for name in sorted(archive.namelist()) if is_training_image("faceless", name) != test]
+        files = [file for file in sorted(archive.namelist()) if is_training_image(name, file) != test]
     return read_images(path, files)
 
 
