@@ -176,7 +176,7 @@ def test_mirror_losses_vanish_where_both_sides_are_alike_and_only_there() -> Non
         assert value < 0.01, name
     worse = losses.mirror_terms(
         Detections(logits + torch.tensor([[0.0], [0.5]]), regressors + torch.tensor([0.0, 2.0])[:, None, None]),
-        Pose(six.roll(1, 0), log_error + torch.tensor([[0.0], [0.3]]), pose.bins), target, inside,
+        Pose(six[[0, 0]], log_error + torch.tensor([[0.0], [0.3]]), pose.bins), target, inside,
     )  # fmt: skip
     assert worse["mirror_scores"] == pytest.approx(0.5, abs=1e-4)
     assert worse["mirror_error"] == pytest.approx(0.3, abs=1e-4)
