@@ -6,20 +6,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import flatbuffers
 from ai_edge_litert import schema_py_generated as schema
+
+from blazeposer.tflite.rewrite import rewritten
 
 Edit = Callable[[Any], None]
 
 
 def edited(source: Path, folder: Path, edit: Edit) -> Path:
     """A copy of a tflite file after `edit(model)`, a schema_py_generated.ModelT."""
-    model = schema.ModelT.InitFromPackedBuf(source.read_bytes())
-    edit(model)
-    builder = flatbuffers.Builder(0)
-    builder.Finish(model.Pack(builder), b"TFL3")
     path = folder / "edited.tflite"
-    path.write_bytes(bytes(builder.Output()))
+    path.write_bytes(rewritten(source.read_bytes(), edit))
     return path
 
 

@@ -18,7 +18,8 @@ from blazeposer.evaluate.bench import WARM_UP, Ours, Times, measure
 from blazeposer.evaluate.peers.blazeface import BLAZEFACE_INT8
 from blazeposer.faces.detector import Detector
 from blazeposer.tflite import interpreter
-from blazeposer.tflite.interpreter import Timed, with_bias_scales
+from blazeposer.tflite.interpreter import Timed
+from blazeposer.tflite.rewrite import with_bias_scales
 from conftest import CommandLine
 from pools import write_pool
 

@@ -1,6 +1,7 @@
 """tflite files: read, judged, measured, run.
 
 graph.py        the operators and tensors of a file
+rewrite.py      changed copies of a file
 layers.py       multiply-accumulates and bytes of each layer
 arena.py        the working memory that TensorFlow Lite Micro plans
 cost.py         instructions of each layer on a camera's CPU, and its time

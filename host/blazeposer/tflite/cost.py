@@ -183,7 +183,7 @@ def _kind(graph: Graph, operation: Operation, layer: Layer) -> str:
             return "depthwise 3x3"
         case "ADD" if tensors[0].shape == tensors[1].shape:
             return "add"
-        case "MAX_POOL_2D" if source.shape[1:3] == tuple(2 * side for side in output.shape[1:3]):
+        case "MAX_POOL_2D" if operation.window == (2, 2):
             return "pool 2x2"
         case "PAD" | "RESHAPE":
             return operation.name.lower()

@@ -1,13 +1,17 @@
-"""What a tflite file holds, read with every offset checked: the libraries that run such files crash on damaged ones."""
+"""What a tflite file holds, read with every offset checked: the libraries that run such files crash on damaged ones.
+
+The only reader of such files here; `rewrite.py` is the only one that changes them.
+"""
 
 from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
@@ -34,9 +38,15 @@ class Tensor:
     is_constant: bool
     is_zero: bool
     """Whether it is a constant of zeros: a bias that the network does not have."""
-    scale: float
-    """Of the first channel; 0.0 if it names none."""
+    scales: tuple[float, ...]
+    """Quantization steps: one, or one of each channel; none if it names none."""
     zero_point: int
+    """Of the first channel."""
+
+    @property
+    def scale(self) -> float:
+        """The first channel's; 0.0 if it names none."""
+        return self.scales[0] if self.scales else 0.0
 
     @property
     def elements(self) -> int:
@@ -56,6 +66,8 @@ class Operation:
     is_custom: bool
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+    window: tuple[int, int] = (1, 1)
+    """Height and width of what a pooling looks at."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +78,8 @@ class Graph:
     operations: tuple[Operation, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+    constants: Mapping[int, NDArray[Any]] = field(default_factory=dict, compare=False, repr=False)
+    """Number of a constant tensor -> its values, in its shape."""
 
     @property
     def input_tensors(self) -> tuple[Tensor, ...]:
@@ -99,7 +113,11 @@ class _Reader:
         stored = [self._stored(buffer) for buffer in self._all(model.BuffersLength(), model.Buffers)]
         codes = [self._code(code) for code in self._all(model.OperatorCodesLength(), model.OperatorCodes)]
         main = model.Subgraphs(0)
-        tensors = tuple(self._tensor(tensor, stored) for tensor in self._all(main.TensorsLength(), main.Tensors))
+        constants: dict[int, NDArray[Any]] = {}
+        tensors = tuple(
+            self._tensor(tensor, stored, number, constants)
+            for number, tensor in enumerate(self._all(main.TensorsLength(), main.Tensors))
+        )
         operations = tuple(
             self._operation(operation, codes, len(tensors))
             for operation in self._all(main.OperatorsLength(), main.Operators)
@@ -108,18 +126,15 @@ class _Reader:
             self._indices(values, len(tensors)) for values in (main.InputsAsNumpy(), main.OutputsAsNumpy())
         )
         _check_order(tensors, operations, inputs, outputs)
-        return Graph(tensors, operations, inputs, outputs)
+        return Graph(tensors, operations, inputs, outputs, constants)
 
     def _all(self, count: int, get: Callable[[int], Any]) -> list[Any]:
         _require(count <= self.size // 4)  # each element is an offset of four bytes
         return [get(index) for index in range(count)]
 
-    def _stored(self, buffer: Any) -> tuple[int, bool]:
-        """Bytes of a buffer, and whether all are zero. Raises where the file ends before they do."""
-        if not buffer.DataLength():
-            return 0, False
-        values = buffer.DataAsNumpy()
-        return len(values), not values.any()
+    def _stored(self, buffer: Any) -> NDArray[np.uint8]:
+        """Bytes of a buffer. Raises where the file ends before they do."""
+        return np.asarray(buffer.DataAsNumpy() if buffer.DataLength() else [], np.uint8)
 
     def _code(self, code: Any) -> tuple[str, bool]:
         number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())  # old files have only the second
@@ -127,24 +142,36 @@ class _Reader:
             return (code.CustomCode() or b"?").decode(), True
         return _OPERATORS[number], False
 
-    def _tensor(self, tensor: Any, stored: Sequence[tuple[int, bool]]) -> Tensor:
+    def _tensor(
+        self, tensor: Any, stored: Sequence[NDArray[np.uint8]], number: int, constants: dict[int, NDArray[Any]]
+    ) -> Tensor:
         shape = _numbers(tensor.ShapeAsNumpy())
         _require(all(0 <= side < 1 << 31 for side in shape))
         dtype = _TYPES[tensor.Type()]
-        size, is_zero = stored[tensor.Buffer()]
-        scale, zero_point = 0.0, 0
+        data = stored[tensor.Buffer()]
+        scales: tuple[float, ...] = ()
+        zero_point = 0
         if (quantization := tensor.Quantization()) is not None:
-            scale = float(quantization.Scale(0)) if quantization.ScaleLength() else 0.0
+            scales = _numbers(quantization.ScaleAsNumpy())
             zero_point = int(quantization.ZeroPoint(0)) if quantization.ZeroPointLength() else 0
         name = (tensor.Name() or b"").decode()
-        result = Tensor(name, shape, dtype.lower(), size > 0, is_zero, scale, zero_point)
-        _require(not size or dtype not in _ITEM_BYTES or size >= result.bytes)
+        result = Tensor(
+            name, shape, dtype.lower(), data.size > 0, bool(data.size) and not data.any(), scales, zero_point
+        )
+        if data.size and dtype in _ITEM_BYTES:
+            _require(data.size >= result.bytes)
+            constants[number] = data[: result.bytes].view(result.dtype).reshape(shape)
         return result
 
     def _operation(self, operation: Any, codes: Sequence[tuple[str, bool]], tensors: int) -> Operation:
         name, is_custom = codes[operation.OpcodeIndex()]
         inputs, outputs = operation.InputsAsNumpy(), operation.OutputsAsNumpy()
-        return Operation(name, is_custom, self._indices(inputs, tensors), self._indices(outputs, tensors))
+        window = (1, 1)
+        if operation.BuiltinOptionsType() == schema.BuiltinOptions.Pool2DOptions and operation.BuiltinOptions():
+            table, options = operation.BuiltinOptions(), schema.Pool2DOptions()
+            options.Init(table.Bytes, table.Pos)
+            window = (options.FilterHeight(), options.FilterWidth())
+        return Operation(name, is_custom, self._indices(inputs, tensors), self._indices(outputs, tensors), window)
 
     def _indices(self, values: Any, tensors: int) -> tuple[int, ...]:
         indices = _numbers(values)
@@ -164,7 +191,7 @@ def _check_order(
     _require(bool(inputs) and bool(outputs) and written.issuperset(outputs))
 
 
-def _numbers(values: NDArray[Any] | int) -> tuple[int, ...]:
+def _numbers(values: NDArray[Any] | int) -> tuple[Any, ...]:
     """A vector as flatbuffers gives it: 0 stands for an absent one."""
     return () if isinstance(values, int) else tuple(values.tolist())
 

@@ -23,6 +23,7 @@ from blazeposer.core.quiet import quiet_stderr
 from blazeposer.tflite.conformance import breach
 from blazeposer.tflite.firmware import OPERATIONS
 from blazeposer.tflite.graph import read_graph
+from blazeposer.tflite.rewrite import with_bias_scales
 
 Runtime = Literal["reference", "xnnpack", "micro"]
 RUNTIMES: tuple[Runtime, ...] = get_args(Runtime)
@@ -123,36 +124,6 @@ def litert(data: bytes, *, reference: bool = False) -> Infer:
         return [interpreter.get_tensor(sink) for sink in sinks]
 
     return infer
-
-
-def with_bias_scales(data: bytes) -> bytes:
-    """The same INT8 network with the quantization of its biases, which is that of input times weights.
-
-    Our writer leaves it out, because no camera reads it and it would take a quarter of the file. XNNPACK wants it:
-    without, it leaves all convolutions to other kernels, and the network takes four times as long.
-    """
-    from ai_edge_litert import schema_py_generated as schema  # slow to import
-    from flatbuffers import Builder
-
-    model = schema.ModelT.InitFromPackedBuf(data)
-    tensors = model.subgraphs[0].tensors
-    bare = False
-    for operator in model.subgraphs[0].operators:
-        code = model.operatorCodes[operator.opcodeIndex].builtinCode
-        if code not in (schema.BuiltinOperator.CONV_2D, schema.BuiltinOperator.DEPTHWISE_CONV_2D):
-            continue
-        source, weight, bias = (tensors[index] for index in operator.inputs)
-        if bias.type == schema.TensorType.INT32 and bias.quantization is None:
-            scales = weight.quantization.scale
-            bias.quantization = schema.QuantizationParametersT()
-            bias.quantization.scale = source.quantization.scale[0] * scales
-            bias.quantization.zeroPoint = np.zeros(len(scales), np.int64)
-            bare = True
-    if not bare:
-        return data
-    builder = Builder(len(data))
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
 
 
 def micro(data: bytes, name: str, outputs: int = len(OUTPUTS)) -> Infer:

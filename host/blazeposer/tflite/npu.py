@@ -19,6 +19,7 @@ from blazeposer.core.errors import BlazePoserError, MissingExtraError, ModelErro
 from blazeposer.tflite import firmware
 from blazeposer.tflite.check import STEDGEAI_MAGIC
 from blazeposer.tflite.graph import Graph, read_graph
+from blazeposer.tflite.rewrite import with_numbered_outputs
 
 UNVERIFIED = "not verified without a camera"
 _STEDGEAI = "stedgeai generate --target stm32n6 --st-neural-art default@neuralart.json --relocatable --model"
@@ -54,7 +55,8 @@ def layer_cycles(model_path: Path) -> list[int]:
     """
     with tempfile.TemporaryDirectory() as folder:
         named = Path(folder) / "named.tflite"
-        graph = _write_named(_read(model_path), named)
+        graph = _graph(model_path)
+        named.write_bytes(with_numbered_outputs(_read(model_path)))
         compiled = run_vela(named, Path(folder), "--verbose-performance")
         if firmware.ETHOS_U not in {operation.name for operation in _graph(compiled).operations}:
             raise BlazePoserError(f"Vela leaves all of {model_path.name} to the CPU: use an INT8 network")
@@ -131,22 +133,6 @@ def _interface(graph: Graph) -> list[list[tuple[object, ...]]]:
         [(tensor.shape, tensor.dtype, tensor.scale, tensor.zero_point) for tensor in tensors]
         for tensors in (graph.input_tensors, graph.output_tensors)
     ]
-
-
-def _write_named(data: bytes, path: Path) -> Graph:
-    """Write a copy whose operations' outputs are called after them; its graph."""
-    import flatbuffers
-    from ai_edge_litert import schema_py_generated as schema
-
-    graph = read_graph(data, path.name)  # the object API reads without checks
-    model = schema.ModelT.InitFromPackedBuf(data)
-    for number, operation in enumerate(model.subgraphs[0].operators):
-        for output in operation.outputs:
-            model.subgraphs[0].tensors[output].name = f"operation {number}"
-    builder = flatbuffers.Builder(len(data))
-    builder.Finish(model.Pack(builder), b"TFL3")
-    path.write_bytes(bytes(builder.Output()))
-    return graph
 
 
 def _graph(path: Path) -> Graph:

@@ -1,4 +1,4 @@
-"""Writes the network straight to a tflite file, INT8 or float, with the low-level builder of PyPI's `tflite`.
+"""Writes the network straight to a tflite file, INT8 or float, with the builder of LiteRT's schema.
 
 Next to TensorFlow's converter this leaves out what no runtime reads (bias quantization, inner names) and stores equal
 vectors once (the zero points of all channels, above all): a quarter of the file. The bytes are deterministic.
@@ -12,9 +12,8 @@ from typing import Any
 
 import flatbuffers
 import numpy as np
-import tflite
+from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
-from tflite.utils import opcode2name
 
 from blazeposer.core.contract import OUTPUTS
 
@@ -26,20 +25,20 @@ Quantization = tuple[float, int]
 _SCHEMA_VERSION = 3
 _ALIGNMENT = 16  # of buffers, prescribed by the schema
 _OPS = {  # kind: builtin operator and the version of it that takes per-channel int8
-    "conv": (tflite.BuiltinOperator.CONV_2D, 3),
-    "depthwise": (tflite.BuiltinOperator.DEPTHWISE_CONV_2D, 3),
-    "add": (tflite.BuiltinOperator.ADD, 2),
-    "pad": (tflite.BuiltinOperator.PAD, 2),
-    "pool": (tflite.BuiltinOperator.MAX_POOL_2D, 2),
-    "reshape": (tflite.BuiltinOperator.RESHAPE, 1),
+    "conv": ("CONV_2D", 3),
+    "depthwise": ("DEPTHWISE_CONV_2D", 3),
+    "add": ("ADD", 2),
+    "pad": ("PAD", 2),
+    "pool": ("MAX_POOL_2D", 2),
+    "reshape": ("RESHAPE", 1),
 }
 _KINDS = tuple(_OPS)
-OPERATOR_NAMES: dict[str, str] = {kind: opcode2name(code) for kind, (code, _) in _OPS.items()}
+OPERATOR_NAMES = {kind: name for kind, (name, _) in _OPS.items()}
 """Kind of a `graph.Operation` -> what TensorFlow Lite calls it."""
 _TYPES = {
-    np.dtype(np.int8): tflite.TensorType.INT8,
-    np.dtype(np.int32): tflite.TensorType.INT32,
-    np.dtype(np.float32): tflite.TensorType.FLOAT32,
+    np.dtype(np.int8): schema.TensorType.INT8,
+    np.dtype(np.int32): schema.TensorType.INT32,
+    np.dtype(np.float32): schema.TensorType.FLOAT32,
 }
 
 
@@ -103,7 +102,7 @@ class _Writer:
         )
         codes = [
             self._table("OperatorCode", DeprecatedBuiltinCode=code, BuiltinCode=code, Version=version)
-            for code, version in _OPS.values()
+            for code, version in ((getattr(schema.BuiltinOperator, name), version) for name, version in _OPS.values())
         ]
         model = self._table(
             "Model",
@@ -117,7 +116,7 @@ class _Writer:
 
     def _operation(self, operation: Operation, layers: Mapping[str, Layer]) -> int:
         inputs = [self.names[name] for name in operation.inputs]
-        activation = getattr(tflite.ActivationFunctionType, operation.activation.upper())
+        activation = getattr(schema.ActivationFunctionType, operation.activation.upper())
         stride = {"StrideW": operation.stride, "StrideH": operation.stride}
         match operation.kind:
             case "conv" | "depthwise":
@@ -129,14 +128,14 @@ class _Writer:
                     channels = layer.weight.shape[axis]
                     bias = np.zeros(channels, np.float32 if layer.scales is None else np.int32)
                 inputs.append(self._constant(bias))
-                fields = {"FusedActivationFunction": activation, "Padding": tflite.Padding.SAME, **stride}
+                fields = {"FusedActivationFunction": activation, "Padding": schema.Padding.SAME, **stride}
                 if operation.kind == "conv":
                     options = ("Conv2DOptions", fields)
                 else:
                     options = ("DepthwiseConv2DOptions", {**fields, "DepthMultiplier": 1})
             case "pool":
                 window = {"FilterWidth": 2, "FilterHeight": 2, "StrideW": 2, "StrideH": 2}
-                options = ("Pool2DOptions", {"Padding": tflite.Padding.VALID, **window})
+                options = ("Pool2DOptions", {"Padding": schema.Padding.VALID, **window})
             case "add":
                 options = ("AddOptions", {"FusedActivationFunction": activation})
             case "pad":
@@ -151,7 +150,7 @@ class _Writer:
             OpcodeIndex=_KINDS.index(operation.kind),
             Inputs=self._vector(inputs, np.int32),
             Outputs=self._vector([self.names[operation.output]], np.int32),
-            BuiltinOptionsType=getattr(tflite.BuiltinOptions, name),
+            BuiltinOptionsType=getattr(schema.BuiltinOptions, name),
             BuiltinOptions=self._shared_table(name, **fields),
         )
 
@@ -216,7 +215,7 @@ class _Writer:
 
     def _table(self, kind: str, **fields: int) -> int:
         """Offset of a table of the schema; its offsets and numbers are given by their names there."""
-        getattr(tflite, f"{kind}Start")(self.builder)
+        getattr(schema, f"{kind}Start")(self.builder)
         for name, value in fields.items():
-            getattr(tflite, f"{kind}Add{name}")(self.builder, value)
-        return int(getattr(tflite, f"{kind}End")(self.builder))
+            getattr(schema, f"{kind}Add{name}")(self.builder, value)
+        return int(getattr(schema, f"{kind}End")(self.builder))

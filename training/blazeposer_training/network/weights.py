@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
-import tflite
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
@@ -21,6 +20,7 @@ from torch import Tensor, nn
 from blazeposer.core.contract import REGRESSOR_VALUES
 from blazeposer.core.errors import BlazePoserError
 from blazeposer.evaluate.peers.mediapipe import blazeface_path
+from blazeposer.tflite.graph import read_graph
 
 from .architecture import ORIGINAL, Architecture, architecture
 from .branches import SCALE, scale_maps
@@ -146,19 +146,15 @@ def _copy(layer: nn.Module | Tensor, weight: NDArray[np.float32], bias: NDArray[
 
 def _original_layers() -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
     """(weight as torch lays it out, bias) of every convolution of the file, in the file's order."""
-    file = tflite.Model.GetRootAs(blazeface_path().read_bytes(), 0)
-    graph = file.Subgraphs(0)
+    path = blazeface_path()
+    graph = read_graph(path.read_bytes(), str(path))
     constants: dict[int, NDArray[np.float32]] = {}
-    for index in range(graph.OperatorsLength()):
-        operator = graph.Operators(index)
-        code = file.OperatorCodes(operator.OpcodeIndex()).BuiltinCode()
-        if code == tflite.BuiltinOperator.DEQUANTIZE:  # weights are stored as float16
-            tensor = graph.Tensors(operator.Inputs(0))
-            values = np.frombuffer(file.Buffers(tensor.Buffer()).DataAsNumpy().tobytes(), np.float16)
-            constants[operator.Outputs(0)] = values.astype(np.float32).reshape(tensor.ShapeAsNumpy())
-        elif code in (tflite.BuiltinOperator.CONV_2D, tflite.BuiltinOperator.DEPTHWISE_CONV_2D):
-            weight, bias = constants[operator.Inputs(1)], constants[operator.Inputs(2)]
-            order = (0, 3, 1, 2) if code == tflite.BuiltinOperator.CONV_2D else (3, 0, 1, 2)
+    for operation in graph.operations:
+        if operation.name == "DEQUANTIZE":  # weights are stored as float16
+            constants[operation.outputs[0]] = graph.constants[operation.inputs[0]].astype(np.float32)
+        elif operation.name in ("CONV_2D", "DEPTHWISE_CONV_2D"):
+            weight, bias = (constants[index] for index in operation.inputs[1:3])
+            order = (0, 3, 1, 2) if operation.name == "CONV_2D" else (3, 0, 1, 2)
             yield np.ascontiguousarray(weight.transpose(order)), bias
 
 

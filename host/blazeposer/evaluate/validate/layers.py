@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
 from blazeposer.core.contract import OUTPUTS
@@ -22,6 +21,7 @@ from blazeposer.core.prepare import Image, to_float, to_int8
 from blazeposer.tflite.graph import Graph, Operation, read_graph
 from blazeposer.tflite.interpreter import Infer, litert, micro
 from blazeposer.tflite.manifest import Manifest, read_manifest
+from blazeposer.tflite.rewrite import with_all_outputs
 
 Key = tuple[str, tuple[int, ...], int]
 """Operation, shape of what it writes, and which of that kind and shape it is."""
@@ -67,14 +67,13 @@ class Layers:
 
     def unlike(self, manifest: Manifest) -> list[str]:
         """Layers whose scale, zero point or steps of weights are not those of the manifest."""
-        file = schema.ModelT.InitFromPackedBuf(self.data)
         found = []
         for name, item in self.operations.items():
             tensor = self.graph.tensors[item.outputs[0]]
             said = manifest.quantization.get(name, {"scale": 0.0, "zero_point": 0})
             good = np.float32(said["scale"]) == np.float32(tensor.scale) and said["zero_point"] == tensor.zero_point
             if item.name in WEIGHTED:
-                steps = file.subgraphs[0].tensors[item.inputs[1]].quantization.scale
+                steps = np.array(self.graph.tensors[item.inputs[1]].scales, np.float32)
                 good = good and np.array_equal(steps, np.array(manifest.weight_scales.get(name, []), np.float32))
             if not good:
                 found.append(name)
@@ -82,16 +81,8 @@ class Layers:
 
     def constants(self) -> dict[str, list[NDArray[Any]]]:
         """Name -> weights and biases of each convolution, in the file's layout."""
-        file = schema.ModelT.InitFromPackedBuf(self.data)
-        tensors = file.subgraphs[0].tensors
-
-        def values(index: int) -> NDArray[Any]:
-            data = np.asarray(file.buffers[tensors[index].buffer].data, np.uint8)
-            tensor = self.graph.tensors[index]
-            return data.view(tensor.dtype).reshape(tensor.shape)
-
         return {
-            name: [values(index) for index in item.inputs[1:]]
+            name: [self.graph.constants[index] for index in item.inputs[1:]]
             for name, item in self.operations.items()
             if item.name in WEIGHTED
         }
@@ -104,7 +95,7 @@ class Layers:
         data = data or self.data
         graph = read_graph(data, "the network")
         keys = _keys(graph)
-        infer = self._infer(exposed(data), runtime, len(OUTPUTS) + len(keys))
+        infer = self._infer(with_all_outputs(data), runtime, len(OUTPUTS) + len(keys))
         is_float = graph.input_tensors[0].dtype == "float32"
         tensors = {key: graph.tensors[item.outputs[0]] for key, item in zip(keys, graph.operations, strict=True)}
 
@@ -126,18 +117,6 @@ class Layers:
         if runtime == "micro":
             return micro(data, "the network", outputs)
         return litert(data, reference=runtime == "reference")
-
-
-def exposed(data: bytes) -> bytes:
-    """The same network with the tensors of all operations behind the outputs of the contract."""
-    from flatbuffers import Builder
-
-    model = schema.ModelT.InitFromPackedBuf(data)
-    graph = model.subgraphs[0]
-    graph.outputs = [*graph.outputs, *(operator.outputs[0] for operator in graph.operators)]
-    builder = Builder(len(data))
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
 
 
 def _keys(graph: Graph) -> list[Key]:
