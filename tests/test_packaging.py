@@ -56,8 +56,8 @@ def test_opencv_needs_no_desktop_libraries() -> None:
 def test_base_dependencies_are_few_and_without_windows(project: dict[str, Any]) -> None:
     names = {re.split(r"[<>=~!;\[ ]", line)[0] for line in project["dependencies"]}
     expected = {
-        "ai-edge-litert", "click", "filelock", "flatbuffers", "mpremote", "numpy", "opencv-python-headless", "openmv-ota",
-        "platformdirs", "pyserial", "rich",
+        "ai-edge-litert", "click", "filelock", "flatbuffers", "mpremote", "numpy", "opencv-python-headless",
+        "openmv-ota", "platformdirs", "pyserial", "rich",
     }  # fmt: skip
     assert names == expected
 
