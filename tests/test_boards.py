@@ -2,33 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import pytest
 from openmv_ota.romfs.builder import build_image
 
-from blazeposer.core.boards import BOARDS, OLD_USB_ID, Board, find
+from blazeposer.core import boards
+from blazeposer.core.boards import BOARDS, KB, MB, OLD_USB_ID, Board, find
 from blazeposer.core.contract import MAX_ARENA_BYTES, MAX_FILE_BYTES
 from blazeposer.core.errors import BlazePoserError
 from blazeposer.tflite.check import ROMFS_BYTES
-
-PACKED_NAMES = {
-    "h7": "OPENMV4", "h7plus": "OPENMV4P", "nicla": "ARDUINO_NICLA_VISION", "puretherm": "OPENMVPT",
-    "rt1062": "OPENMV_RT1060", "portenta": "ARDUINO_PORTENTA_H7", "giga": "ARDUINO_GIGA", "ae3": "OPENMV_AE3",
-    "n6": "OPENMV_N6",
-}  # fmt: skip
-"""Our keys -> openmv-ota's."""
-
-
-@pytest.fixture(scope="module")
-def packed() -> dict[str, Any]:
-    """boards.json of PyPI's `openmv-ota`, OpenMV's own."""
-    boards = json.loads((files("openmv_ota") / "data" / "boards.json").read_text())["boards"]
-    assert isinstance(boards, dict)
-    return boards
 
 
 def test_boards_can_be_told_apart() -> None:
@@ -64,20 +47,30 @@ def test_an_image_of_one_model_is_hardly_larger_than_the_model(tmp_path: Path, a
     assert size < len(image) <= size + ROMFS_BYTES
 
 
-@pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.key)
-def test_openmv_s_own_table_says_the_same(packed: dict[str, Any], board: Board) -> None:
-    """Sizes, alignments, USB ids and answers of `omv.arch()` in boards.json of openmv-ota 1.0.7."""
-    theirs = packed[PACKED_NAMES[board.key]]
-    store = theirs["partitions"][0]
-    rule = next(rule for rule in store["alignment_rules"] if rule["extension"] == "tflite")
-    assert (board.romfs, board.romfs_align) == (store["size"], rule["alignment"])
-    assert theirs["mpy_args"] == [f"-march={board.arch}"]
-    assert theirs["arch"] == board.omv_arch
-    npu = {"": None, "ethos-u55": "vela", "neural-art": "stedgeai"}[board.npu]
-    assert (store["npu"] and store["npu"]["type"]) == npu
-    flash = theirs["flash"]
-    vendor = flash.get("runtime", flash["usb"] if "app" in flash else "").split(":")[0]
-    products = flash["app"]["pids"] if "app" in flash else [flash["runtime"].split(":")[1]]
-    for usb_vendor, usb_product in board.usb_ids:
-        assert usb_vendor == int(vendor, 16)
-        assert usb_product in [int(product, 16) for product in products]
+@pytest.mark.parametrize(
+    ("key", "vendor", "products", "romfs", "alignment"),
+    [
+        ("h7", 0x37C5, {0x1204}, 128 * KB, 16),
+        ("h7plus", 0x37C5, {0x124A}, 8 * MB, 16),
+        ("nicla", 0x2341, {0x005F, 0x045F, 0x055F, 0x025F, 0x805F}, 4 * MB, 16),
+        ("puretherm", 0x37C5, {0x1205}, 8 * MB, 16),
+        ("rt1062", 0x37C5, {0x1060}, 8 * MB, 16),
+        ("portenta", 0x2341, {0x005B, 0x045B, 0x025B, 0x805B}, 4 * MB, 16),
+        ("giga", 0x2341, {0x0066, 0x0466, 0x0266, 0x8066}, 4 * MB, 16),
+        ("ae3", 0x37C5, {0x16E3}, 24 * MB, 16),
+        ("n6", 0x37C5, {0x1206}, 24 * MB, 32),
+    ],
+)
+def test_openmv_s_own_table_is_read_right(
+    key: str, vendor: int, products: set[int], romfs: int, alignment: int
+) -> None:
+    """boards.json of openmv-ota 1.0.7; sizes and ids also as board_config.h and mpconfigboard.h of v5.0.0 have them."""
+    board = find(key)
+    assert set(board.usb_ids) == {(vendor, product) for product in products}
+    assert (board.romfs, board.romfs_align, board.arch) == (romfs, alignment, "armv7emdp")
+
+
+def test_a_table_of_another_form_is_one_line() -> None:
+    with pytest.raises(BlazePoserError, match=r"does not describe OPENMV4 as expected: run `pip install") as caught:
+        boards._boards({"OPENMV4": {"display_name": "OpenMV Cam H7"}})
+    assert "\n" not in str(caught.value)

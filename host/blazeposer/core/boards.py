@@ -1,29 +1,28 @@
 """The boards that run OpenMV firmware 5.0, as data: the one place on the PC that states what a board holds.
 
-Where each figure was read (public sources, mid 2026; none was measured on a camera):
+Most comes from OpenMV's own table, boards.json of PyPI `openmv-ota`: name, answer of `omv.arch()`, USB ids, store for
+models, alignment, architecture of .mpy files. Where the rest was read (public sources, mid 2026; none was measured on a
+camera):
 
-    name, usb_ids, romfs_align  boards.json of PyPI `openmv-ota` 1.0.7 (`runtime` for OpenMV's own boards); the
-                                Arduino ids and the OpenMV ones, but the RT1062's, also
-                                `MICROPY_HW_USB_VID/PID` of `ports/*/boards/*/mpconfigboard.h`, openmv/micropython
-    board_type, omv_arch        `OMV_BOARD_TYPE`, `OMV_BOARD_ARCH` of `boards/*/board_config.h`, openmv/openmv;
-                                `omv.board_type()` and `omv.arch()` return them as they are (py_omv.c)
-    blocks, romfs               `OMV_GC_BLOCKn_MEMORY` and `_SIZE`, in the order of n; `OMV_ROMFS_PART0_LENGTH`,
-                                same file. MicroPython takes the first block that has room (`gc_alloc` of py/gc.c)
-    flash                       `OMV_FLASH_FFS_LENGTH`, same file. Where mpconfigboard.h puts the storage into
-                                an external flash of 11 or 24 MB instead (H7 Plus, Pure Thermal, Portenta, Giga,
-                                Nicla Vision), the smaller of the two stands here. AE3 and N6:
-                                `MICROPY_HW_FLASH_STORAGE_FS_BYTES`, `MICROPY_HW_BDEV_SPIFLASH_SIZE_BYTES`
-    sd                          `MICROPY_HW_ENABLE_SDCARD` (stm32), `MICROPY_USDHC1` (RT1062) of mpconfigboard.h;
-                                none in the AE3's. The Portenta's slot is on its Vision Shield
-    arch                        `mpy_args` of boards.json
-    core, mhz, npu              quick references on docs.openmv.io, PLL comments of board_config.h
-    pyb                         library reference on docs.openmv.io, pyb: STM32 only, and not the N6
+    board_type   `OMV_BOARD_TYPE` of `boards/*/board_config.h`, openmv/openmv; `omv.board_type()` returns it (py_omv.c)
+    blocks       `OMV_GC_BLOCKn_MEMORY` and `_SIZE`, in the order of n, same file. MicroPython takes the first block
+                 that has room (`gc_alloc` of py/gc.c)
+    flash        `OMV_FLASH_FFS_LENGTH`, same file. Where mpconfigboard.h puts the storage into an external flash of 11
+                 or 24 MB instead (H7 Plus, Pure Thermal, Portenta, Giga, Nicla Vision), the smaller of the two stands
+                 here. AE3 and N6: `MICROPY_HW_FLASH_STORAGE_FS_BYTES`, `MICROPY_HW_BDEV_SPIFLASH_SIZE_BYTES`
+    sd           `MICROPY_HW_ENABLE_SDCARD` (stm32), `MICROPY_USDHC1` (RT1062) of mpconfigboard.h; none in the AE3's.
+                 The Portenta's slot is on its Vision Shield
+    core, mhz    quick references on docs.openmv.io, PLL comments of board_config.h
+    npu          the same, and `npu` of boards.json
+    pyb          library reference on docs.openmv.io, pyb: STM32 only, and not the N6
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
-from typing import Literal
+from importlib.resources import files
+from typing import Any, Literal
 
 from blazeposer.core.errors import BlazePoserError
 
@@ -67,7 +66,7 @@ class Board:
     mhz: int
     """Clock of the core."""
     usb_ids: tuple[tuple[int, int], ...]
-    """(vendor, product) while the firmware runs."""
+    """(vendor, product) while the firmware runs; an Arduino board has several."""
     board_type: str
     """What `omv.board_type()` answers: five boards say "H7", so ask `omv.arch()` too."""
     omv_arch: str
@@ -80,11 +79,11 @@ class Board:
     """/flash, 0 where there is none."""
     sd: bool
     """Whether a card can be put in."""
-    npu: Npu = ""
-    romfs_align: int = 16
+    romfs_align: int
     """What the address of a model in ROMFS is a multiple of."""
-    arch: str = "armv7emdp"
+    arch: str
     """Architecture of native .mpy files."""
+    npu: Npu = ""
     pyb: bool = True
     """Whether the firmware has the module pyb, and with it USB HID."""
 
@@ -116,32 +115,60 @@ class Board:
         return None
 
 
-BOARDS = (
-    Board("h7", "OpenMV Cam H7", "STM32H7", "Cortex-M7", 480, ((0x37C5, 0x1204),), "H7", "OMV4 H7 1024",
-          (Block("SRAM", 64 * KB), Block("SRAM", 264 * KB)), romfs=128 * KB, flash=128 * KB, sd=True),
-    Board("h7plus", "OpenMV Cam H7 Plus", "STM32H7", "Cortex-M7", 480, ((0x37C5, 0x124A),), "H7",
-          "OMV4P H7 32768 SDRAM", (Block("SRAM", 232 * KB), Block("SDRAM", 4 * MB)), romfs=8 * MB, flash=128 * KB,
-          sd=True),
-    Board("nicla", "Arduino Nicla Vision", "STM32H7", "Cortex-M7", 400, ((0x2341, 0x045F),), "NICLAV", "NICLAV H7 1024",
-          (Block("DTCM", 30 * KB), Block("SRAM", 63 * KB), Block("SRAM", 276 * KB)), romfs=4 * MB, flash=128 * KB,
-          sd=False),
-    Board("puretherm", "OpenMV Pure Thermal", "STM32H7", "Cortex-M7", 480, ((0x37C5, 0x1205),), "H7",
-          "OPENMVPT 65536 SDRAM", (Block("SRAM", 240 * KB), Block("SDRAM", 8 * MB)), romfs=8 * MB, flash=128 * KB,
-          sd=True),
-    Board("rt1062", "OpenMV Cam RT1062", "i.MX RT1062", "Cortex-M7", 600, ((0x37C5, 0x1060),), "IMXRT1060",
-          "OMVRT1060 32768 SDRAM", (Block("SRAM", 64 * KB), Block("DTCM", 204 * KB), Block("SDRAM", 8 * MB)),
-          romfs=8 * MB, flash=4 * MB, sd=True, pyb=False),
-    Board("portenta", "Arduino Portenta H7", "STM32H7", "Cortex-M7", 400, ((0x2341, 0x045B),), "H7",
-          "PORTENTA H7 8192 SDRAM", (Block("SRAM", 176 * KB), Block("SDRAM", 2560 * KB)), romfs=4 * MB,
-          flash=128 * KB, sd=True),
-    Board("giga", "Arduino Giga R1", "STM32H7", "Cortex-M7", 480, ((0x2341, 0x0466),), "H7", "GIGA H7 8192 SDRAM",
-          (Block("SRAM", 256 * KB), Block("SDRAM", 2560 * KB)), romfs=4 * MB, flash=128 * KB, sd=False),
-    Board("ae3", "OpenMV AE3", "Alif E3", "Cortex-M55", 400, ((0x37C5, 0x16E3),), "AE3", "OPENMV AE3",
-          (Block("SRAM", 4 * MB),), romfs=24 * MB, flash=8 * MB, sd=False, npu="ethos-u55", pyb=False),
-    Board("n6", "OpenMV N6", "STM32N6", "Cortex-M55", 800, ((0x37C5, 0x1206),), "N6", "OpenMV N6",
-          (Block("SRAM", 1 * MB), Block("SDRAM", 24 * MB)), romfs=24 * MB, flash=4 * MB, sd=True, npu="neural-art",
-          romfs_align=32, pyb=False),
-)  # fmt: skip
+def _table() -> dict[str, Any]:
+    """Return OpenMV's boards by their folder's name."""
+    boards = json.loads((files("openmv_ota") / "data" / "boards.json").read_text(encoding="utf-8"))["boards"]
+    assert isinstance(boards, dict)
+    return boards
+
+
+def _board(table: dict[str, Any], key: str, folder: str, *blocks: Block, **rest: Any) -> Board:
+    """Return a board of which OpenMV's table, under `folder`, says what `rest` does not. Raises BlazePoserError."""
+    try:
+        theirs = table[folder]
+        store, flash = theirs["partitions"][0], theirs["flash"]
+        vendor, product = flash["runtime" if "runtime" in flash else "usb"].split(":")
+        products = flash["app"]["pids"] if "app" in flash else [product]
+        return Board(
+            key=key,
+            name=theirs["display_name"].partition(" (")[0],
+            usb_ids=tuple((int(vendor, 16), int(product, 16)) for product in products),
+            omv_arch=theirs["arch"],
+            blocks=blocks,
+            romfs=store["size"],
+            romfs_align=next(rule["alignment"] for rule in store["alignment_rules"] if rule["extension"] == "tflite"),
+            arch=theirs["mpy_args"][0].removeprefix("-march="),
+            **rest,
+        )
+    except (KeyError, IndexError, ValueError, StopIteration) as error:
+        raise BlazePoserError(
+            f"boards.json of openmv-ota does not describe {folder} as expected: run `pip install 'openmv-ota==1.0.7'`"
+        ) from error
+
+
+def _boards(table: dict[str, Any]) -> tuple[Board, ...]:
+    h7 = {"chip": "STM32H7", "core": "Cortex-M7", "mhz": 480, "board_type": "H7", "flash": 128 * KB}
+    m55 = {"core": "Cortex-M55", "pyb": False}
+    return (
+        _board(table, "h7", "OPENMV4", Block("SRAM", 64 * KB), Block("SRAM", 264 * KB), **h7, sd=True),
+        _board(table, "h7plus", "OPENMV4P", Block("SRAM", 232 * KB), Block("SDRAM", 4 * MB), **h7, sd=True),
+        _board(table, "nicla", "ARDUINO_NICLA_VISION", Block("DTCM", 30 * KB), Block("SRAM", 63 * KB),
+               Block("SRAM", 276 * KB), **h7 | {"mhz": 400, "board_type": "NICLAV"}, sd=False),
+        _board(table, "puretherm", "OPENMVPT", Block("SRAM", 240 * KB), Block("SDRAM", 8 * MB), **h7, sd=True),
+        _board(table, "rt1062", "OPENMV_RT1060", Block("SRAM", 64 * KB), Block("DTCM", 204 * KB),
+               Block("SDRAM", 8 * MB), chip="i.MX RT1062", core="Cortex-M7", mhz=600, board_type="IMXRT1060",
+               flash=4 * MB, sd=True, pyb=False),
+        _board(table, "portenta", "ARDUINO_PORTENTA_H7", Block("SRAM", 176 * KB), Block("SDRAM", 2560 * KB),
+               **h7 | {"mhz": 400}, sd=True),
+        _board(table, "giga", "ARDUINO_GIGA", Block("SRAM", 256 * KB), Block("SDRAM", 2560 * KB), **h7, sd=False),
+        _board(table, "ae3", "OPENMV_AE3", Block("SRAM", 4 * MB), **m55, chip="Alif E3", mhz=400, board_type="AE3",
+               flash=8 * MB, sd=False, npu="ethos-u55"),
+        _board(table, "n6", "OPENMV_N6", Block("SRAM", 1 * MB), Block("SDRAM", 24 * MB), **m55, chip="STM32N6",
+               mhz=800, board_type="N6", flash=4 * MB, sd=True, npu="neural-art"),
+    )  # fmt: skip
+
+
+BOARDS = _boards(_table())
 
 
 def find(name: str) -> Board:
