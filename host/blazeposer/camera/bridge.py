@@ -16,13 +16,10 @@ from blazeposer.camera.micropython import MicroPython
 CTRL_A, CTRL_C = b"\x01", b"\x03"
 RAW_BANNER = b"raw REPL; CTRL-B to exit\r\n"
 FRIENDLY_PROMPT = b"\r\n>>> "
-PROMPTS = (b">>> ", b"... ", b"=== ", b"\n>", b"\x04>")
 _CHUNK = 4096
 _POLL = 0.001  # seconds between two looks at whether the REPL reads again
-# Input after which the REPL switches its terminal's mode, and with that drops whatever comes before the next prompt.
+# Input after which the REPL switches its terminal's mode, and with that drops whatever comes before it reads again.
 _SWITCHES = {"friendly": re.compile(rb"[\r\x01\x04]"), "raw": re.compile(rb"[\x02\x04]")}
-_NO_PROMPT = 0.05  # seconds after which one is not expected any more: the end of a raw paste has none
-
 
 Fault = Literal["unplug", "reset"]
 
@@ -60,10 +57,10 @@ class Bridge:
         self._client: socket.socket | None = None
         self._to_camera = b""  # held back while a script runs
         self._to_client = b""
-        self._seen = b""  # the end of the output, in which prompts are found
+        self._seen = b""  # the end of the output, in which banners are found
         self._raw = False  # which kind of REPL it is
         self._entering_raw = False
-        self._prompt_due = 0.0  # until when more input has to wait for a prompt
+        self._switches = False  # whether more input has to wait until what was sent last is done
         self._reset = threading.Event()
         self._plug = threading.Event()
         self._stop = threading.Event()
@@ -185,8 +182,6 @@ class Bridge:
         before = b"\r" if self._seen.endswith(b"\r") else b""
         output = re.sub(rb"(?<!\r)\n", b"\r\n", before + output)[len(before) :]  # as a camera's print() does
         self._seen = (self._seen + output)[-_CHUNK:]
-        if self._seen.endswith(PROMPTS):
-            self._prompt_due = 0.0
         raw, friendly = self._seen.rfind(RAW_BANNER), self._seen.rfind(FRIENDLY_PROMPT)
         if self._entering_raw:
             if raw < 0:
@@ -206,6 +201,7 @@ class Bridge:
             self._raw = False
             self._to_camera = b""
         self._seen = b""
+        self._switches = False
         self._micropython = self._start_micropython(hard)
         self._entering_raw = self._raw
         if self._raw:
@@ -245,17 +241,16 @@ class Bridge:
         if not self._to_camera or self._micropython is None:
             return
         if self._micropython.is_reading():
-            if time.monotonic() < self._prompt_due:
+            switch = _SWITCHES["raw" if self._raw and not self._entering_raw else "friendly"].search(self._to_camera)
+            if (switch or self._switches) and not self._micropython.has_taken_all():
                 return
-            switch = _SWITCHES["raw" if self._raw else "friendly"].search(self._to_camera)
             part = self._to_camera[: switch.end()] if switch else self._to_camera
             try:
-                sent = os.write(self._micropython.console, part)
+                sent = self._micropython.send(part)
             except BlockingIOError:
                 return
             self._to_camera = self._to_camera[sent:]
-            if switch and sent == len(part):
-                self._prompt_due = time.monotonic() + _NO_PROMPT
+            self._switches = bool(switch and sent == len(part))
         elif CTRL_C in self._to_camera and self._micropython.is_running():
             self._micropython.interrupt()
             self._to_camera = self._to_camera.rpartition(CTRL_C)[2]

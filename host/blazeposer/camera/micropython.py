@@ -50,9 +50,27 @@ class MicroPython:
         )
         os.close(terminal)
         os.set_blocking(self.console, False)
+        self._sleeps = -1  # how often it had fallen asleep when something was sent last
+
+    def send(self, data: bytes) -> int:
+        """Write input for the REPL, as much as the terminal takes; return how many bytes that is."""
+        sleeps = int(self._status().get("voluntary_ctxt_switches", 0))
+        sent = os.write(self.console, data)
+        self._sleeps = sleeps
+        return sent
+
+    def has_taken_all(self) -> bool:
+        """Return whether the REPL has read and done what was sent last: since then it fell asleep again.
+
+        Sent to a process that sleeps, input wakes it, and it sleeps again when it waits for more (Linux counts that,
+        proc(5): voluntary_ctxt_switches). How long that takes depends on what else the PC does.
+        """
+        status = self._status()
+        asleep = status.get("State", "").startswith("S")
+        return asleep and int(status["voluntary_ctxt_switches"]) > self._sleeps
 
     def is_reading(self) -> bool:
-        """Whether the REPL waits for input. If not, a script runs: the terminal would drop what it is sent."""
+        """Return whether the REPL waits for input. If not, a script runs: the terminal would drop what it is sent."""
         import termios
 
         try:
@@ -62,14 +80,18 @@ class MicroPython:
         return self.hardware.ready.is_set() and raw and not self.is_running()
 
     def is_running(self) -> bool:
-        """Whether a script runs: only then MicroPython catches SIGINT, which else would end it. What came by raw paste
-        runs without the terminal's mode being changed."""
-        try:
-            status = Path(f"/proc/{self._process.pid}/status").read_text()
-        except OSError:  # the process is gone
-            return False
-        caught = int(status.partition("SigCgt:")[2].split()[0], 16)
+        """Return whether a script runs: only then MicroPython catches SIGINT, which else would end it. What came by raw
+        paste runs without the terminal's mode being changed."""
+        caught = int(self._status().get("SigCgt", "0"), 16)
         return self.hardware.ready.is_set() and bool(caught >> (signal.SIGINT - 1) & 1)
+
+    def _status(self) -> dict[str, str]:
+        """Return what Linux says of the process, see proc(5); nothing if it is gone."""
+        try:
+            lines = Path(f"/proc/{self._process.pid}/status").read_text().splitlines()
+        except OSError:
+            return {}
+        return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
     def interrupt(self) -> None:
         """Ctrl-C while a script runs."""
