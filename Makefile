@@ -19,6 +19,7 @@ test: lint typecheck
 lint: $(VENV)/all.stamp
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/lint-imports --no-logo --no-cache
 
 typecheck: $(VENV)/all.stamp
 	$(BIN)/mypy

@@ -12,12 +12,12 @@ import click
 import pytest
 
 from blazeposer.camera import VirtualCamera
+from blazeposer.commands.guide import Terminal
 from blazeposer.core.boards import find
 from blazeposer.core.errors import BlazePoserError, PortError
 from blazeposer.core.prepare import Image
 from blazeposer.core.resources import default_model
 from blazeposer.deploy import backup as backups
-from blazeposer.deploy import terminal
 from blazeposer.deploy.bundle import MODEL, Bundle
 from blazeposer.deploy.plan import Change, Plan
 from blazeposer.openmv import ports, romfs
@@ -271,7 +271,7 @@ def test_each_consent_is_a_question_of_its_own(
     monkeypatch.setattr("sys.stdin.isatty", lambda: True)
     monkeypatch.setattr(click, "confirm", confirm)
     plan = Plan((Change("/rom", 5, 7),), ("/rom",), ("it is large",))
-    with terminal.Terminal(yes=False, dry_run=False) as guide:
+    with Terminal(yes=False, dry_run=False) as guide:
         assert guide.consent(State(), plan)  # type: ignore[arg-type]
     assert asked == ["it is large", "Go on?"]
     assert "/rom  5 bytes replaced by 7" in capsys.readouterr().out

@@ -1,1 +1,1 @@
-"""The subcommands of `blazeposer` that have no package of their own."""
+"""The subcommands of `blazeposer`: options and output; what they do is in the packages below."""

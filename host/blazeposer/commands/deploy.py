@@ -7,12 +7,12 @@ from time import monotonic
 
 import click
 
+from blazeposer.commands.guide import Terminal, backups_option, dry_run_option, port_option, yes_option
 from blazeposer.core.boards import Board
 from blazeposer.deploy import run
 from blazeposer.deploy.backup import default_folder
 from blazeposer.deploy.bundle import Bundle, load, make
 from blazeposer.deploy.plan import STORES, Store
-from blazeposer.deploy.terminal import Terminal, backups_option, dry_run_option, port_option, yes_option
 
 
 @click.command(short_help="Bring the network onto a camera.")

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from blazeposer.live.command import show, view_options
+from blazeposer.commands.views import show, view_options
 from blazeposer.live.recording import ReplayLink
 
 

@@ -7,9 +7,9 @@ from time import monotonic
 
 import click
 
+from blazeposer.commands.guide import Terminal, backups_option, dry_run_option, port_option, yes_option
 from blazeposer.deploy import backup as saved
 from blazeposer.deploy import run
-from blazeposer.deploy.terminal import Terminal, backups_option, dry_run_option, port_option, yes_option
 
 
 @click.command(short_help="Bring back what a deploy replaced.")

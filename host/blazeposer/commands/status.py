@@ -8,12 +8,12 @@ from time import monotonic
 
 import click
 
+from blazeposer.commands.guide import backups_option, port_option
 from blazeposer.core.boards import Board
 from blazeposer.deploy import run
 from blazeposer.deploy.backup import default_folder
 from blazeposer.deploy.bundle import Bundle, load, make
 from blazeposer.deploy.run import Status
-from blazeposer.deploy.terminal import backups_option, port_option
 
 
 @click.command(short_help="Compare a camera with a bundle.")

@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
+from blazeposer.commands.guide import port_option
+from blazeposer.commands.views import show, view_options
 from blazeposer.core.errors import MissingExtraError
-from blazeposer.deploy.terminal import port_option
-from blazeposer.live.command import show, view_options
 from blazeposer.live.source import SourceLink
 from blazeposer.live.usb import UsbLink
 from blazeposer.openmv import ports

@@ -9,5 +9,4 @@ drives.py     a camera's drive that this PC has mounted
 backup.py     what was replaced, in dated folders
 run.py        deploy, restore, status
 selftest.py   the stored picture and its golden outputs
-terminal.py   the plan, the questions and the progress in a terminal
 """

@@ -1,7 +1,8 @@
-"""What `blazeposer validate` takes from training: the float network in torch, the INT8 one through TensorFlow."""
+"""The stages of `blazeposer validate` that need torch or TensorFlow. `pyproject.toml` names them as entry points."""
 
 from __future__ import annotations
 
+import tempfile
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -13,15 +14,33 @@ from numpy.typing import NDArray
 from blazeposer.core.contract import OUTPUTS
 from blazeposer.core.prepare import Image, to_float
 from blazeposer.core.quiet import quiet_stderr
-from blazeposer.tflite.interpreter import Network
+from blazeposer.evaluate.validate.stages import Stage, Stages, companion, seeing
+from blazeposer.tflite.interpreter import Network, open_network
 
 from ..network.weights import load
 from .quantized import QuantizedBlazePoser
 from .readback import ReadBack
 
 
+def torch_stage(stages: Stages) -> Stage:
+    """Return the float weights in torch. Raises BlazePoserError."""
+    path = companion(stages.model, ".safetensors")
+    return Stage("torch", "float weights, torch", False, seeing(torch_network(path)), torch_tracer(path))
+
+
+def converter_stage(stages: Stages) -> Stage:
+    """Return the INT8 network through TensorFlow's converter. Raises BlazePoserError."""
+    data = converted(stages.model)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, stages.model.name)
+        path.write_bytes(data)
+        network = open_network(path)
+    trace = stages.layers.tracer("reference", data)
+    return Stage("converter", "INT8 through TensorFlow's converter", True, seeing(network), trace)
+
+
 def torch_network(weights: Path) -> Network:
-    """The float network of a safetensors file, as `interpreter.open_network` would give it. Raises BlazePoserError."""
+    """Return the float network of a safetensors file, as `interpreter.open_network` would. Raises BlazePoserError."""
     network = load(weights)
 
     @torch.no_grad()

@@ -14,9 +14,9 @@ What a stage is made of lies beside the INT8 file: NAME.json, NAME_float.tflite,
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +35,8 @@ from blazeposer.tflite.interpreter import Network, Runtime, dequantized, open_ne
 from blazeposer.tflite.manifest import read_manifest
 
 Advance = Callable[[], None]
+ENTRY_POINTS = "blazeposer.stages"
+"""Group of the entry points by which training brings the stages that need torch or TensorFlow."""
 
 
 class NotRun(BlazePoserError):
@@ -106,22 +108,25 @@ class Stages:
             raise BlazePoserError(f"{model} is a float file: name the INT8 one, which lies beside it")
 
     def open(self, key: str) -> Stage:
-        """A stage of the table above. Raises NotRun, or another BlazePoserError if it is there but broken."""
+        """Open a stage of the table above. Raises NotRun, or another BlazePoserError if it is there but broken."""
         try:
-            stage: Stage = getattr(self, f"_{key}")()
+            own: Callable[[], Stage] | None = getattr(self, f"_{key}", None)
+            return own() if own else self._plugged_in(key)
         except MissingExtraError as error:
             raise NotRun(str(error)) from error
         except ModuleNotFoundError as error:
             if (error.name or "").startswith("blazeposer"):
                 raise
             raise NotRun(str(MissingExtraError(error.name or "", "train"))) from error
+
+    def _plugged_in(self, key: str) -> Stage:
+        """Return the stage that another package brings: a function of these stages, by its entry point."""
+        found = entry_points(group=ENTRY_POINTS, name=key)
+        if not found:
+            raise NotRun(f"the stage {key!r} is not installed: install BlazePoser anew with `pip install -e .`")
+        (point,) = found
+        stage: Stage = point.load()(self)
         return stage
-
-    def _torch(self) -> Stage:
-        path = companion(self.model, ".safetensors")
-        from blazeposer_training.int8.stages import torch_network, torch_tracer
-
-        return Stage("torch", "float weights, torch", False, seeing(torch_network(path)), torch_tracer(path))
 
     def _float(self) -> Stage:
         path = companion(self.model, "_float.tflite")
@@ -139,17 +144,6 @@ class Stages:
 
     def _int8(self, key: str, title: str, runtime: Runtime) -> Stage:
         return Stage(key, title, True, seeing(open_network(self.model, runtime)), self.layers.tracer(runtime))
-
-    def _converter(self) -> Stage:
-        from blazeposer_training.int8.stages import converted
-
-        data = converted(self.model)
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder, self.model.name)
-            path.write_bytes(data)
-            network = open_network(path)
-        trace = self.layers.tracer("reference", data)
-        return Stage("converter", "INT8 through TensorFlow's converter", True, seeing(network), trace)
 
     def _board(self) -> Stage:
         try:

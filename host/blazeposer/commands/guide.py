@@ -1,4 +1,4 @@
-"""Deploys in a terminal: the plan, the questions, the progress."""
+"""The plan, the questions and the progress of a deploy in a terminal, and the options of the commands around it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `blazeposer watch` and `blazeposer replay` have in common: views, by the same options."""
+"""The views of `blazeposer watch` and `blazeposer replay`, by the same options."""
 
 from __future__ import annotations
 
