@@ -144,6 +144,7 @@ def test_flash_keeps_room_for_what_a_deploy_puts_beside_a_model(model_path: Path
     assert sum(-(-size // 512) * 512 for size in sizes) + 4 * KB <= check.FLASH_SCRIPT_BYTES
 
 
+@pytest.mark.slow
 def test_a_converter_s_blazeface_loads_where_there_is_external_memory(
     converted_blazeface: Path, blazeposer_command: CommandLine
 ) -> None:

@@ -33,6 +33,7 @@ def camera(needs_virtual_camera: None) -> Iterator[VirtualCamera]:
         yield camera
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("needs_virtual_camera")
 def test_the_whole_path_with_the_shipped_model(
     portrait: Image, tmp_path: Path, blazeposer_command: CommandLine
@@ -110,6 +111,7 @@ def test_only_what_differs_is_sent_and_saved(camera: VirtualCamera, bundle: Bund
     assert outcome.backup.contents() == {"/flash/main.py": MAIN}
 
 
+@pytest.mark.slow
 def test_backups_are_undone_one_by_one(camera: VirtualCamera, bundle: Bundle, tmp_path: Path) -> None:
     first = held(camera)
     deploy(camera, bundle, tmp_path)
@@ -124,6 +126,7 @@ def test_backups_are_undone_one_by_one(camera: VirtualCamera, bundle: Bundle, tm
         restore(camera, tmp_path)
 
 
+@pytest.mark.slow
 def test_restore_keeps_what_was_changed_since(camera: VirtualCamera, bundle: Bundle, tmp_path: Path) -> None:
     deploy(camera, bundle, tmp_path)
     mine = b"print('my own changes')\n"
@@ -135,6 +138,7 @@ def test_restore_keeps_what_was_changed_since(camera: VirtualCamera, bundle: Bun
     assert kept.read_bytes() == mine
 
 
+@pytest.mark.slow
 def test_restore_of_a_named_backup(camera: VirtualCamera, bundle: Bundle, tmp_path: Path) -> None:
     before = held(camera)
     outcome = deploy(camera, bundle, tmp_path)
@@ -143,6 +147,7 @@ def test_restore_of_a_named_backup(camera: VirtualCamera, bundle: Bundle, tmp_pa
     assert held(camera) == before
 
 
+@pytest.mark.slow
 def test_restore_of_another_cameras_backup(camera: VirtualCamera, bundle: Bundle, tmp_path: Path) -> None:
     with VirtualCamera([FRAME]) as other:
         outcome = deploy(other, bundle, tmp_path)
@@ -153,6 +158,7 @@ def test_restore_of_another_cameras_backup(camera: VirtualCamera, bundle: Bundle
     assert held(camera) == before
 
 
+@pytest.mark.slow
 def test_a_changed_backup_is_not_restored(camera: VirtualCamera, bundle: Bundle, tmp_path: Path) -> None:
     outcome = deploy(camera, bundle, tmp_path)
     after = held(camera)
@@ -163,6 +169,7 @@ def test_a_changed_backup_is_not_restored(camera: VirtualCamera, bundle: Bundle,
     assert held(camera) == after
 
 
+@pytest.mark.slow
 def test_an_erased_rom_comes_back_erased(camera: VirtualCamera, bundle: Bundle, tmp_path: Path) -> None:
     camera.device.burn(b"")
     camera.reset()
@@ -172,6 +179,7 @@ def test_an_erased_rom_comes_back_erased(camera: VirtualCamera, bundle: Bundle, 
     assert held(camera)["/rom"] == b""
 
 
+@pytest.mark.slow
 def test_a_damaged_rom_is_replaced_and_comes_back(camera: VirtualCamera, bundle: Bundle, tmp_path: Path) -> None:
     damaged = romfs.pack(STOCK, 16)[:100] + b"\xff" * 3000
     camera.device.burn(damaged)
@@ -184,6 +192,7 @@ def test_a_damaged_rom_is_replaced_and_comes_back(camera: VirtualCamera, bundle:
     assert held(camera)["/rom"][:100] == before["/rom"][:100]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("needs_virtual_camera")
 def test_a_deploy_ends_with_a_hard_reset_at_which_the_port_may_change(bundle: Bundle, tmp_path: Path) -> None:
     """openmv v5.0, ports/stm32/main.c: main.py runs on the first start only, not after a soft reset."""
@@ -277,6 +286,7 @@ def test_each_consent_is_a_question_of_its_own(
     assert "/rom  5 bytes replaced by 7" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_large_merge_is_asked_for(camera: VirtualCamera, bundle: Bundle, tmp_path: Path) -> None:
     large = {"large.tflite": bytes(1_200_000)}
     camera.device.burn(romfs.pack(large, 16))
@@ -295,6 +305,7 @@ def test_status_starts_the_script_again(camera: VirtualCamera, bundle: Bundle, t
     lines.close()
 
 
+@pytest.mark.slow
 def test_backups_can_be_listed(
     camera: VirtualCamera, bundle: Bundle, tmp_path: Path, blazeposer_command: CommandLine
 ) -> None:

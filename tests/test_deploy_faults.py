@@ -58,6 +58,7 @@ def test_flash_full(camera: VirtualCamera, bundle: Bundle, tmp_path: Path) -> No
     assert not list(tmp_path.rglob("backup.json"))
 
 
+@pytest.mark.slow
 def test_flash_that_fills_up_meanwhile(camera: VirtualCamera, bundle: Bundle, tmp_path: Path) -> None:
     before = held(camera)
 
@@ -83,6 +84,7 @@ def test_romfs_too_small(camera: VirtualCamera, bundle: Bundle, tmp_path: Path) 
     assert held(camera) == before
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("needs_virtual_camera")
 def test_a_board_that_resets_in_the_middle(bundle: Bundle, tmp_path: Path) -> None:
     """Its port goes and comes back under another name, and its old main.py runs."""
@@ -200,6 +202,7 @@ def test_micropython_that_is_not_openmv(
     assert "not OpenMV's firmware" in fails(camera, bundle, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_failed_self_test(camera: VirtualCamera, bundle: Bundle, tmp_path: Path, model_path: Path) -> None:
     """Golden outputs of another network: faces differ, so it does not pass."""
     before = held(camera)
@@ -212,6 +215,7 @@ def test_a_failed_self_test(camera: VirtualCamera, bundle: Bundle, tmp_path: Pat
     assert held(camera) == before
 
 
+@pytest.mark.slow
 def test_a_self_test_that_breaks(camera: VirtualCamera, bundle: Bundle, tmp_path: Path) -> None:
     """As where the firmware does not load the network, for reasons that no PC can know."""
     before = held(camera)
@@ -241,6 +245,7 @@ def test_the_virtual_camera_has_no_npu(board: str, model: bytes) -> None:
             mpremote(camera.port, "exec", f"import ml; ml.Model('/rom/{MODEL}')")
 
 
+@pytest.mark.slow
 def test_a_script_that_never_streams(camera: VirtualCamera, bundle: Bundle, tmp_path: Path) -> None:
     silent = replace(bundle, files={**bundle.files, "main.py": b"while True: print('nothing to say')\n"})
     line = fails(camera, silent, tmp_path, patience=1)
@@ -248,6 +253,7 @@ def test_a_script_that_never_streams(camera: VirtualCamera, bundle: Bundle, tmp_
     restore(camera, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_user_who_changes_files_after_a_cut(camera: VirtualCamera, bundle: Bundle, tmp_path: Path) -> None:
     """The next deploy keeps the first one's backup, and the user's new file beside it."""
     before = held(camera)
@@ -264,6 +270,7 @@ def test_a_user_who_changes_files_after_a_cut(camera: VirtualCamera, bundle: Bun
     assert held(camera) == before
 
 
+@pytest.mark.slow
 def test_a_restore_that_is_cut(camera: VirtualCamera, bundle: Bundle, tmp_path: Path) -> None:
     before = held(camera)
     deploy(camera, bundle, tmp_path)
@@ -280,6 +287,7 @@ def test_a_restore_that_is_cut(camera: VirtualCamera, bundle: Bundle, tmp_path: 
     assert status(camera, bundle, tmp_path).unfinished is None
 
 
+@pytest.mark.slow
 def test_a_cut_while_the_backup_is_written(
     camera: VirtualCamera, bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -307,6 +315,7 @@ def test_a_backup_that_cannot_be_written(camera: VirtualCamera, bundle: Bundle, 
     assert held(camera) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", ["asking the camera", "writing", "self-test on the camera"])
 def test_ctrl_c(camera: VirtualCamera, bundle: Bundle, tmp_path: Path, stage: str) -> None:
     before = held(camera)

@@ -72,6 +72,7 @@ def test_boards_are_told_apart_by_their_architecture(bundle: Bundle, tmp_path: P
         assert status(camera, bundle, tmp_path).state.board == find(board)
 
 
+@pytest.mark.slow
 def test_a_card_is_what_the_camera_starts_from(with_card: VirtualCamera, bundle: Bundle, tmp_path: Path) -> None:
     """openmv v5.0, scripts/libraries/_boot.py: the working directory is /sdcard if a card is in; ports/stm32/main.c:
     that directory's main.py runs, and no other."""
@@ -188,6 +189,7 @@ def test_a_deploy_replaces_the_image_and_keeps_the_files(bundle: Bundle, tmp_pat
         }
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("needs_virtual_camera")
 def test_of_two_forms_of_a_module_the_other_goes(small_model: Path, tmp_path: Path) -> None:
     """MicroPython 1.28, py/builtinimport.c, stat_file_py_or_mpy: a .py is taken before a .mpy of the same name."""
@@ -204,6 +206,7 @@ def test_of_two_forms_of_a_module_the_other_goes(small_model: Path, tmp_path: Pa
         assert not (camera.folder / "flash" / "blazeposer.mpy").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("needs_virtual_camera")
 def test_a_mounted_drive_stops_a_deploy(bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """openmv v5.0, ports/stm32/main.c: the drive is also a USB disk; _boot.py: it is marked by .openmv_disk."""

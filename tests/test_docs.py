@@ -140,6 +140,7 @@ def test_a_wrong_command_is_found() -> None:
             check(line)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("bash") is None, reason="the pages' commands are for a POSIX shell")
 @pytest.mark.parametrize("pages", sittings(), ids=lambda pages: "-".join(page.stem for page in pages))
 def test_commands_run(pages: list[Path], tmp_path: Path, portrait: Image, request: pytest.FixtureRequest) -> None:
@@ -218,6 +219,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_site_has_every_page(site: Path) -> None:
     for page in DOCS.glob("*.md"):
         text = (site / f"{page.stem}.html").read_text(encoding="utf-8")
@@ -225,6 +227,7 @@ def test_the_site_has_every_page(site: Path) -> None:
         assert "{{" not in text, f"{page.name}: a part stands alone on its line"
 
 
+@pytest.mark.slow
 def test_the_site_needs_no_network(site: Path) -> None:
     foreign = re.compile(r"""(<(script|link|img|iframe)[^>]*(src|href)=["'](https?:)?//|url\(["']?https?:|@import)""")
     for file in site.rglob("*"):
@@ -232,6 +235,7 @@ def test_the_site_needs_no_network(site: Path) -> None:
             assert not (found := foreign.search(file.read_text(encoding="utf-8"))), f"{file.name}: {found and found[0]}"
 
 
+@pytest.mark.slow
 def test_formulas_and_drawings_show_in_a_browser(site: Path) -> None:
     asked: list[str] = []
     with browser.opened() as chromium:

@@ -158,6 +158,7 @@ def test_without_data_it_says_where_to_name_them(
         assert len(run.err.splitlines()) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_the_committed_network_keeps_its_promise(data_dir: Path, model_path: Path) -> None:
     """By LiteRT's reference kernels: at most 5.0 degrees on detected faces at a recall of at least 0.99, and within 0.1

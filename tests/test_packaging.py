@@ -45,7 +45,7 @@ def test_opencv_needs_no_desktop_libraries() -> None:
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     extension, loaded = run.stdout.splitlines()
-    packages = Path(extension).parents[1]
+    packages = Path(extension).resolve().parents[1]
     foreign = {Path(path) for path in loaded.split() if not Path(path).is_relative_to(packages)}
     names = {re.split(r"[-.]\d*", path.name)[0] if "ld-" not in path.name else "ld-linux" for path in foreign}
     python = {name for name in names if name.startswith(("libpython", "libffi", "_"))}  # Python's own modules

@@ -45,6 +45,7 @@ def test_pnp_has_our_signs_order_and_zero(angles: tuple[float, float, float]) ->
 
 
 @needs_mediapipe
+@pytest.mark.slow
 @pytest.mark.parametrize(("make", "off"), [(MediaPipe, 8.0), (BlazeFacePnP, 12.0)])
 def test_peers_follow_the_turning_head(make: type[MediaPipe] | type[BlazeFacePnP], off: float) -> None:
     peer = make()

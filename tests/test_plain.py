@@ -161,6 +161,7 @@ def test_float_file_and_graph_are_the_torch_network(
             assert near(traced[output.name], theirs, 1e-4)
 
 
+@pytest.mark.slow
 def test_torch_mirrors_the_reference_kernels(quantized: QuantizedBlazePoser, pictures: NDArray[np.uint8]) -> None:
     """Each layer by itself, fed with what the kernels computed before it: at most one level apart, and seldom."""
     inner = [operation.output for operation in quantized.operations if operation.kind != "reshape"]
@@ -197,6 +198,7 @@ def run(data: bytes, tensor: NDArray[Any]) -> list[NDArray[Any]]:
     return [interpreter.get_tensor(detail["index"]) for detail in interpreter.get_output_details()]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Statistics for quantized inputs")  # the ranges are in the graph
 def test_a_file_is_read_back_and_converted(pictures: NDArray[np.uint8]) -> None:
     pytest.importorskip("tensorflow", reason="needs the extra `train`")

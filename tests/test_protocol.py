@@ -166,6 +166,7 @@ def _noise(data: bytes, chance: random.Random) -> bytes:
 KINDS: tuple[Callable[[bytes, random.Random], bytes], ...] = (_flipped, _cut, _shifted, _odd_float, _crowded, _noise)
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_broken_records() -> None:
     """After every tenth comes an intact one, which is read."""
     chance, reader, start = random.Random(22), Reader(), time.process_time()

@@ -21,6 +21,8 @@ from blazeposer_training.network.model import BlazePoser
 from blazeposer_training.network.weights import load
 from pools import write_backgrounds, write_pool
 
+pytestmark = pytest.mark.slow
+
 SMALL = Budget(batches=1, backbone_epochs=(1, 1), head_epochs=1, polish_steps=1)
 
 

@@ -105,6 +105,7 @@ def test_graph_without_quantization_is_the_network(network: BlazePoser, pictures
         assert tensors[output.name].numpy() == pytest.approx(values.numpy(), abs=1e-4)
 
 
+@pytest.mark.slow
 def test_equalizing_changes_nothing_in_float(network: BlazePoser, pictures: Pictures) -> None:
     model = QuantizedBlazePoser(copy.deepcopy(network))
     equalize(model, pictures)
@@ -304,6 +305,7 @@ def test_command_without_weights_says_what_to_do(blazeposer_command: CommandLine
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_command_writes_files_that_fit_their_manifests(
     blazeposer_command: CommandLine, data_dir: Path, tmp_path: Path

@@ -193,6 +193,7 @@ def _broken(seq: int, chance: random.Random) -> bytes:
     return make(line(seq, 1 + (seq % 50 == 1)), chance)
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_broken_records() -> None:
     """After each broken one comes an intact one, on a line of its own or on the same; all of these are read at once."""
     chance = random.Random(20)

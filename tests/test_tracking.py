@@ -87,6 +87,7 @@ def test_a_picture_of_the_same_or_an_earlier_time_changes_nothing(seconds: float
     assert (points.update(np.ones((2, 2)), 1, seconds) == 0).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head", steady.HEADS[1:2])
 def test_jitter_falls_threefold_at_a_lag_of_a_tenth_of_a_second(head: steady.Head, model_path: Path) -> None:
     detector = Detector(model_path, "xnnpack", "camera")

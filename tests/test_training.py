@@ -263,6 +263,7 @@ def run(folder: Path, where: Path, recipe: Recipe, **options: object) -> dict[st
     return weights.load(where / "average.safetensors").state_dict()
 
 
+@pytest.mark.slow
 def test_a_stopped_training_goes_on_as_if_it_had_not(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -297,6 +298,7 @@ def test_heads_take_as_many_batches_as_the_recipe_says(folder: Path) -> None:
     assert len(list(batches)) == 5 - TINY.cached_batches
 
 
+@pytest.mark.slow
 def test_the_log_says_how_and_how_far(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run(folder, tmp_path / "run", TINY)
     head, *lines, last = map(json.loads, (tmp_path / "run" / "log.jsonl").read_text().splitlines())
@@ -319,6 +321,7 @@ def one_of_two(rank: int, folder: Path, where: Path) -> None:
     torch.save(trainer.learner.model.state_dict(), where / f"rank{rank}.pt")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(torch.cuda.is_available(), reason="the two processes would need two GPUs")
 def test_two_processes_train_one_network(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as free:
@@ -364,6 +367,7 @@ def _toml(value: object) -> str:
     return json.dumps(list(value) if isinstance(value, tuple) else value)
 
 
+@pytest.mark.slow
 def test_train_command_leaves_weights_with_notes(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blazeposer_command: CommandLine
 ) -> None:

@@ -126,6 +126,7 @@ def test_a_turned_sign_of_the_host_is_found(model_path: Path, monkeypatch: pytes
     assert "the host's decoder" in finding(section)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("needs_virtual_camera")
 @pytest.mark.parametrize(
     ("true", "false", "named"),
@@ -201,6 +202,7 @@ def test_the_network_is_read_back_to_the_byte(model_path: Path) -> None:
         ReadBack(standin(), "standin")
 
 
+@pytest.mark.slow
 def test_command_names_the_layer_and_fails(
     blazeposer_command: CommandLine, broken: Any, model_path: Path, portrait_path: Path, tmp_path: Path
 ) -> None:

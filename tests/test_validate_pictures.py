@@ -57,6 +57,7 @@ def by_name(pictures: Pictures) -> dict[str, Given]:
     return {given.name: given for given in pictures.given}
 
 
+@pytest.mark.slow
 def test_each_odd_file_is_told_once_and_the_rest_is_used(folder: Path, portrait: Image) -> None:
     pictures = read(folder)
     names = [remark.name for remark in pictures.remarks]
@@ -164,6 +165,7 @@ def test_an_official_data_set_that_is_damaged(portrait: Image, tmp_path: Path) -
     np.testing.assert_allclose(dataset.angles[0], (-10, 5, 2), atol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_command_lists_what_it_left_out(
     blazeposer_command: CommandLine, tmp_path: Path, portrait_path: Path
 ) -> None:

@@ -19,6 +19,8 @@ from browser import opened
 from conftest import CommandLine
 from test_validate import SLOW
 
+pytestmark = pytest.mark.slow
+
 PIXEL = b'<svg xmlns="http://www.w3.org/2000/svg" width="20" height="10"><rect width="20" height="10"/></svg>'
 
 

@@ -204,6 +204,7 @@ def test_slow_reader_gets_everything(link: serial.SerialBase) -> None:
     assert numbers == [b"%d" % number for number in range(30000)]
 
 
+@pytest.mark.slow
 def test_copy_and_reset(camera: VirtualCamera, tmp_path: Path) -> None:
     model = tmp_path / "mine.tflite"
     copied: list[str] = []
@@ -215,6 +216,7 @@ def test_copy_and_reset(camera: VirtualCamera, tmp_path: Path) -> None:
         assert (camera.folder / "flash" / name).read_bytes() == source.read_bytes()
 
 
+@pytest.mark.slow
 def test_copy_errors_are_one_line(camera: VirtualCamera, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for port, model, folder in (
         ("/dev/no-such-port", None, "/flash"),
