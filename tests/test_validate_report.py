@@ -14,7 +14,8 @@ from blazeposer.cli import main
 from blazeposer.core.errors import InputError
 from blazeposer.core.prepare import Image
 from blazeposer.core.resources import board_dir, default_model
-from blazeposer.evaluate.report import Picture, Section, Table, is_passed, verdict_of, write_report
+from blazeposer.evaluate.page import write_report
+from blazeposer.evaluate.report import Picture, Section, Table, is_passed, verdict_of
 from browser import opened
 from conftest import CommandLine
 from test_validate import SLOW
@@ -144,12 +145,13 @@ def test_a_section_that_failed_comes_first_in_words(tmp_path: Path) -> None:
     assert "Bad &lt;b&gt;" in page
     assert "n &amp; m" in page
     assert "data:image/svg+xml;base64," in page
-    assert "<td class=n>1.5<td class=n>3 of 40" in page
+    assert "<td>x<td class=n>1.5<td class=n>3 of 40" in page
+    assert page.index("FAILED: Bad &lt;b&gt;; not run: Left") < page.index("<table")
     values = json.loads((tmp_path / "report.json").read_text())
     assert [check["finding"] for check in values["checks"]][1] == "Off by 3 px."
 
 
 def test_a_report_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "report.json").mkdir()
-    with pytest.raises(InputError, match="check --output"):
+    with pytest.raises(InputError, match="name another folder"):
         write_report(tmp_path, "A title", {}, [])

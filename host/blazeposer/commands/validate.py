@@ -19,8 +19,9 @@ from blazeposer import __version__
 from blazeposer.core.errors import MissingExtraError
 from blazeposer.core.resources import default_model
 from blazeposer.evaluate.bench import open_systems
+from blazeposer.evaluate.page import write_report
 from blazeposer.evaluate.peers import Peer
-from blazeposer.evaluate.report import Section, is_passed, verdict_of, write_report
+from blazeposer.evaluate.report import Section, is_passed, verdict_of
 from blazeposer.evaluate.validate import pictures
 from blazeposer.evaluate.validate.pictures import Pictures
 from blazeposer.evaluate.validate.run import KEYS, Progress, Validation
@@ -84,7 +85,7 @@ def command(
     write_report(output, f"Validation of {stages.model.name}", facts, sections)
     for section in sections:
         if section.verdict:
-            click.echo(f"{section.verdict:8} {section.title}: {section.parts[0]}")
+            click.echo(f"{section.verdict:8} {section.title}: {section.finding}")
     lost = sum(remark.is_left_out for remark in given.remarks)
     left_out = f" {lost} of {lost + len(given.given)} pictures left out." if lost else ""
     click.echo(f"{verdict_of(sections)}.{left_out} Report: {output / 'report.html'}")

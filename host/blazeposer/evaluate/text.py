@@ -1,4 +1,4 @@
-"""A section of a report as text: in a terminal, and in Markdown. `report.py` makes the page of it."""
+"""A section of a report as text: in a terminal, and in Markdown."""
 
 from __future__ import annotations
 

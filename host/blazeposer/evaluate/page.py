@@ -1,0 +1,41 @@
+"""A report as files: report.json, and one page, report.html, that needs no other file and no network."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader
+
+from blazeposer.core.errors import InputError
+from blazeposer.evaluate.report import Section, is_passed, verdict_of
+from blazeposer.media.output import make_folder
+
+
+def write_report(
+    folder: Path,
+    title: str,
+    facts: Mapping[str, str],
+    sections: Sequence[Section],
+    values: Mapping[str, Any] | None = None,
+) -> None:
+    """Write report.json and report.html into a folder, which is made. Raises InputError.
+
+    facts: what was measured and how. values: what report.json holds, by default the verdicts and the sections' data.
+    """
+    make_folder(folder)
+    verdict = {"passed": is_passed(sections), "verdict": verdict_of(sections)}
+    if values is None:
+        checks = [
+            {"title": item.title, "verdict": item.verdict, "finding": item.finding, **item.data} for item in sections
+        ]
+        values = {"title": title, **verdict, "facts": facts, "checks": checks}
+    templates = Environment(loader=PackageLoader("blazeposer.evaluate", ""), autoescape=True)
+    page = templates.get_template("page.html").render(title=title, facts=facts, sections=sections, **verdict)
+    for name, text in (("report.json", json.dumps(values, indent=2)), ("report.html", page)):
+        try:
+            (folder / name).write_text(text + "\n", encoding="utf-8")
+        except OSError as error:
+            raise InputError(f"{folder / name}: cannot be written ({error.strerror}): name another folder") from error
