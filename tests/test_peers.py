@@ -81,15 +81,13 @@ def test_int8_blazeface_has_the_original_s_layers_alone() -> None:
     pytest.importorskip("torch", reason="needs the extra `train`")
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-    from blazeposer_training.int8.blazeface import detection_only
     from blazeposer_training.int8.flatbuffer import OPERATOR_NAMES
-    from blazeposer_training.network.architecture import ORIGINAL
-    from blazeposer_training.network.graph import operations
+    from original import blazeface_operations
 
     file = Interpreter(str(BLAZEFACE_INT8), experimental_op_resolver_type=OpResolverType.BUILTIN_REF)
     shapes = [tuple(detail["shape"].tolist()) for detail in file.get_output_details()]
     assert shapes == [output.shape for output in OUTPUTS[:DETECTION]]
-    graph = detection_only(operations(ORIGINAL))
+    graph = blazeface_operations()
     expected = Counter(OPERATOR_NAMES[operation.kind] for operation in graph)
     assert Counter(operation["op_name"] for operation in file._get_ops_details()) == expected
     sizes = {

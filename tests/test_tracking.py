@@ -15,7 +15,6 @@ from blazeposer.core.prepare import Image
 from blazeposer.core.rotation import Floats, geodesic_degrees, rotation_from_angles
 from blazeposer.evaluate.tracking import position as positions
 from blazeposer.evaluate.tracking import steady
-from blazeposer.evaluate.tracking.head import fit
 from blazeposer.faces import Tracker, closer
 from blazeposer.faces.closer import CloserLook
 from blazeposer.faces.detector import Detector, Region
@@ -299,19 +298,6 @@ def test_a_face_beside_the_axis_that_looks_into_the_camera_is_turned_to_the_axis
     assert to_camera(face(240, 0, side=1), 480, 90).angles == pytest.approx((0, -45, 0), abs=0.1)
     assert to_camera(face(240, 240, side=1), 480, 90).angles == pytest.approx((0, 0, 0), abs=0.1)
     assert to_camera(at_right, 480, 90).keypoints is at_right.keypoints
-
-
-def test_the_head_s_points_come_back_from_their_pictures() -> None:
-    """Of another shape than the one that the fit starts from, in any scale and place."""
-    rng = np.random.default_rng(0)
-    shape = HEAD * (1, 0.9, 1.1)
-    rotations = rotation_from_angles(rng.uniform(-50, 50, (200, 3)))
-    drawn = np.einsum("nij,kj->nki", rotations[:, :2], shape)
-    pictures = drawn * rng.uniform(5, 20, (200, 1, 1)) + rng.uniform(0, 400, (200, 1, 2))
-    found = fit(pictures + rng.normal(0, 0.3, pictures.shape), rotations)
-    size = np.linalg.norm(found[1] - found[0])
-    assert size == pytest.approx(np.linalg.norm(HEAD[1] - HEAD[0]), rel=0.01)  # 6.3 cm between the eyes
-    np.testing.assert_allclose(found - found.mean(0), shape - shape.mean(0), atol=0.05)
 
 
 # The command.

@@ -1,7 +1,8 @@
 """BlazeFace in INT8, and a rotation from its six keypoints: what a camera can do without BlazePoser.
 
-`blazeface_int8.tflite` is MediaPipe's short-range BlazeFace (Apache-2.0), quantized and written as BlazePoser is, by
-`python -m blazeposer_training.int8.blazeface`. Its outputs are the first four of the contract.
+`blazeface_int8.tflite` is MediaPipe's short-range BlazeFace (Apache-2.0) with all its channels, quantized and written
+as BlazePoser is: once, by `python -m blazeposer_training.int8.blazeface` of commit 9134d69, with ranges of 300 pictures
+of the training pools. Its outputs are the first four of the contract.
 """
 
 from __future__ import annotations

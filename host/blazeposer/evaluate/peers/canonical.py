@@ -1,8 +1,16 @@
 """From a face mesh to the head's rotation.
 
 The rotation is the one that best lays the canonical face over the mesh (Kabsch, "A solution for the best rotation to
-relate two sets of vectors", 1976). `canonical_face.npz` was made by `python -m blazeposer_training.labels.canonical`,
-which describes it: its zero is that of 300W-LP's labels, and it knows by how much the mesh turns too little.
+relate two sets of vectors", 1976). `canonical_face.npz` was made once, by `python -m
+blazeposer_training.labels.canonical` of commit 9134d69, from the `train` split of the pools, so that its zero is that
+of their labels, which is 300W-LP's:
+
+    points      the mean mesh of faces whose labelled angles are all within 25 degrees and certain, each turned back by
+                its label, made symmetric
+    landmarks   for each iBUG landmark the mesh point that is on average nearest to it in the picture, over certain
+                faces within 60 degrees. An approximation: the jaw's landmarks have no fixed place on a face
+    yaw_gain    the median ratio of labelled yaw to the yaw that the mesh shows, over certain faces turned by 15 to 60
+                degrees: the crop's perspective and the flat depth of the mesh hide a part of every turn
 """
 
 from __future__ import annotations
