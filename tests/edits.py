@@ -54,6 +54,18 @@ def float_tensor(model: Any) -> None:
     graph.tensors[graph.operators[0].outputs[0]].type = schema.TensorType.FLOAT32
 
 
+def no_scale(model: Any) -> None:
+    """An INT8 tensor between two operations without a step: every runtime ends its process on it."""
+    graph = model.subgraphs[0]
+    graph.tensors[graph.operators[2].outputs[0]].quantization.scale = None
+
+
+def flat_weights(model: Any) -> None:
+    """Weights of a depthwise convolution in one dimension."""
+    graph = model.subgraphs[0]
+    graph.tensors[graph.operators[1].inputs[1]].shape = [144]
+
+
 def strange_operation(model: Any) -> None:
     """One that the firmware lacks."""
     _instead_of_add(model, schema.BuiltinOperator.POW)

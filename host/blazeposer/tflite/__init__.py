@@ -12,4 +12,5 @@ manifest.py     the card that lies beside a file
 check.py        whether a board loads a file, and why not
 npu.py          compilation for boards with an NPU
 interpreter.py  the runtimes that run a file
+trial.py        a file tried in a process of its own
 """

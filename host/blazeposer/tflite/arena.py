@@ -67,12 +67,12 @@ def arena_bytes(path: Path) -> int:
 
 
 def _complaint(report: subprocess.CompletedProcess[str]) -> str:
-    """TFLite Micro's first line of its own, not Python's traceback."""
+    """Return what TFLite Micro itself said first or, if it said nothing, what Python's traceback ends with."""
     if report.returncode < 0:
-        return f"it ended with signal {-report.returncode}"
-    lines = [line.strip() for line in report.stderr.splitlines() if line.strip()]
-    own = [line for line in lines if not re.match(r'Traceback|File "|\^|self|runtime\.|return|[\w.]+Error', line)]
-    return own[0].rstrip(".") if own else "it does not say why"
+        return f"it ended with signal {-report.returncode}, the file is damaged"
+    own, _, traceback = report.stderr.partition("Traceback (most recent call last):")
+    lines = own.split("\n") if own.strip() else [line.partition(": ")[2] for line in traceback.strip().split("\n")[-1:]]
+    return next((line.strip().rstrip(".") for line in lines if line.strip()), "it does not say why")
 
 
 @dataclass(frozen=True)

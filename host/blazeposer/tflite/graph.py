@@ -24,8 +24,15 @@ _ITEM_BYTES = {
 }  # fmt: skip
 _TYPES = {number: name for name, number in vars(schema.TensorType).items() if isinstance(number, int)}
 _OPERATORS = {number: name for name, number in vars(schema.BuiltinOperator).items() if isinstance(number, int)}
-_DAMAGE = (struct.error, IndexError, KeyError, TypeError, ValueError, OverflowError, UnicodeDecodeError, MemoryError)
+DAMAGE = (
+    struct.error, AttributeError, IndexError, KeyError, TypeError, ValueError, OverflowError, MemoryError,
+)  # fmt: skip
 """What flatbuffers raises when an offset or a number of a file is nonsense."""
+_FORMS = {
+    "CONV_2D": (2, 4), "DEPTHWISE_CONV_2D": (2, 4), "TRANSPOSE_CONV": (3, 4), "FULLY_CONNECTED": (2, 2),
+    "ADD": (2, 0), "PAD": (2, 0), "MAX_POOL_2D": (1, 0), "RESHAPE": (1, 0), "DEQUANTIZE": (1, 0),
+}  # fmt: skip
+"""Operation -> how many inputs it has at least, and dimensions of its weights, 0 if it has none."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +105,7 @@ def read_graph(data: bytes, name: str) -> Graph:
         raise ModelError(f"{name}: not a tflite file: name one that TensorFlow's converter or `blazeposer` wrote")
     try:
         return _Reader(data).graph()
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise ModelError(f"{name}: a damaged or truncated tflite file: copy it anew") from error
 
 
@@ -126,6 +133,8 @@ class _Reader:
             self._indices(values, len(tensors)) for values in (main.InputsAsNumpy(), main.OutputsAsNumpy())
         )
         _check_order(tensors, operations, inputs, outputs)
+        for operation in operations:
+            _check_form(operation, tensors)
         return Graph(tensors, operations, inputs, outputs, constants)
 
     def _all(self, count: int, get: Callable[[int], Any]) -> list[Any]:
@@ -189,6 +198,19 @@ def _check_order(
         _require(operation.is_custom or written.issuperset(operation.inputs))
         written.update(operation.inputs, operation.outputs)
     _require(bool(inputs) and bool(outputs) and written.issuperset(outputs))
+
+
+def _check_form(operation: Operation, tensors: Sequence[Tensor]) -> None:
+    """Operations with weights need them, in as many dimensions as the schema lays out, and an output."""
+    if (form := _FORMS.get(operation.name)) is None:
+        return
+    inputs, rank = form
+    _require(len(operation.inputs) >= inputs and len(operation.outputs) == 1)
+    if rank:
+        used = [tensors[index] for index in (operation.inputs[0], operation.inputs[1], operation.outputs[0])]
+        weights, output = used[1], used[2]
+        _require(len(weights.shape) == rank and all(all(tensor.shape) for tensor in used))
+        _require(operation.name == "FULLY_CONNECTED" or len(output.shape) == rank)
 
 
 def _numbers(values: NDArray[Any] | int) -> tuple[Any, ...]:

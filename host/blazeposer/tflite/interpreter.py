@@ -20,10 +20,12 @@ from blazeposer.core.contract import OUTPUTS
 from blazeposer.core.errors import BlazePoserError, MissingExtraError, ModelError
 from blazeposer.core.prepare import Image, to_float, to_int8
 from blazeposer.core.quiet import quiet_stderr
+from blazeposer.tflite.arena import can_measure
 from blazeposer.tflite.conformance import breach
 from blazeposer.tflite.firmware import OPERATIONS
 from blazeposer.tflite.graph import read_graph
 from blazeposer.tflite.rewrite import with_bias_scales
+from blazeposer.tflite.trial import is_described, try_apart
 
 Runtime = Literal["reference", "xnnpack", "micro"]
 RUNTIMES: tuple[Runtime, ...] = get_args(Runtime)
@@ -92,19 +94,42 @@ def dequantized(
 
 
 def open_network(path: Path | str, runtime: Runtime = "reference") -> Network:
-    """Load a tflite file; a ModelError says in which point it is not a BlazePoser network."""
+    """Load a tflite file. A ModelError says in which point it is not a BlazePoser network, or that it does not run.
+
+    A file that no manifest describes runs once in a process of its own first: a damaged one could end this one.
+    """
     path = Path(path)
+    data, quantization = _read(path, runtime)
+    if not is_described(path):
+        try_apart(path, data, runtime)
+    return _load(path, data, quantization, runtime)
+
+
+def open_untried(path: Path, runtime: Runtime) -> Network:
+    """Load a tflite file as `open_network` does, but at once: a damaged one may end the process."""
+    return _load(path, *_read(path, runtime), runtime)
+
+
+def _read(path: Path, runtime: Runtime) -> tuple[bytes, tuple[tuple[float, int], ...]]:
+    """A file's bytes and its outputs' quantization, once file and runtime are known to be there."""
+    if runtime not in RUNTIMES:
+        raise BlazePoserError(f"there is no runtime {runtime!r}: choose one of {', '.join(RUNTIMES)}")
+    if runtime == "micro" and not can_measure():
+        raise MissingExtraError("tflite-micro", "demo")
     try:
         data = path.read_bytes()
     except OSError as error:
         raise ModelError(f"{path}: cannot read the model ({error.strerror}): check --model") from error
-    quantization = _check(data, str(path))
+    return data, _check(data, str(path))
+
+
+def _load(path: Path, data: bytes, quantization: tuple[tuple[float, int], ...], runtime: Runtime) -> Network:
     if runtime == "micro":
         return Network(micro(data, str(path)), quantization)
-    if runtime not in RUNTIMES:
-        raise BlazePoserError(f"there is no runtime {runtime!r}: choose one of {', '.join(RUNTIMES)}")
     try:
         return Network(litert(data, reference=runtime == "reference"), quantization)
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from error
     except (RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise ModelError(f"{path}: LiteRT cannot load it ({reason}): use a file of `blazeposer quantize`") from error

@@ -1,4 +1,4 @@
-"""Changed copies of tflite files. The files were read by `graph.read_graph` before: this looks at no offset."""
+"""Changed copies of tflite files."""
 
 from __future__ import annotations
 
@@ -9,14 +9,20 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from flatbuffers import Builder
 
+from blazeposer.core.errors import ModelError
+from blazeposer.tflite.graph import DAMAGE
+
 
 def rewritten(data: bytes, change: Callable[[Any], None]) -> bytes:
-    """Return the file after `change(model)`, a `ModelT` of the schema."""
-    model = schema.ModelT.InitFromPackedBuf(data)
-    change(model)
-    builder = Builder(len(data))
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+    """Return the file after `change(model)`, a `ModelT` of the schema. Raises ModelError where it is damaged."""
+    try:
+        model = schema.ModelT.InitFromPackedBuf(data)
+        change(model)
+        builder = Builder(len(data))
+        builder.Finish(model.Pack(builder), b"TFL3")
+        return bytes(builder.Output())
+    except DAMAGE as error:
+        raise ModelError("a damaged tflite file: copy it anew") from error
 
 
 def with_all_outputs(data: bytes) -> bytes:

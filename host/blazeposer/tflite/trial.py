@@ -1,0 +1,71 @@
+"""Try a tflite file in a process of its own: a damaged one can end the process that runs it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+
+from blazeposer.core.contract import INPUT_SIZE
+from blazeposer.core.errors import BlazePoserError, ModelError
+from blazeposer.tflite.manifest import read_manifest
+
+PATIENCE = 300
+"""Seconds for one inference; a network of ours takes a fraction of one."""
+
+
+def is_described(path: Path) -> bool:
+    """Whether the manifest beside a file is of these very bytes: then `quantize` wrote them, and they are whole."""
+    try:
+        read_manifest(path)
+    except ModelError:
+        return False
+    return True
+
+
+def try_apart(path: Path, data: bytes, runtime: str) -> None:
+    """Load and run a file that keeps the contract once, elsewhere. Raises ModelError where that fails."""
+    if complaint := _complaint(path, hashlib.sha256(data).hexdigest(), runtime):
+        raise ModelError(complaint)
+
+
+@cache
+def _complaint(path: Path, _sha256: str, runtime: str) -> str:
+    """What went wrong; empty if nothing did. Each file's bytes are tried once."""
+    command = [sys.executable, "-m", __name__, str(path), runtime]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    try:
+        child = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", check=False, env=environment, timeout=PATIENCE
+        )
+    except subprocess.TimeoutExpired:
+        return f"{path}: {runtime} did not come to an end with it: copy it anew"
+    if child.returncode < 0 or child.returncode > 1:
+        return f"{path}: {runtime} broke down with it (exit status {child.returncode}): it is damaged, copy it anew"
+    return child.stdout.strip()
+
+
+def _main(path: str, runtime: str) -> int:
+    """The child: 0 where the file runs, else 1, and one line on stdout."""
+    from blazeposer.tflite.interpreter import Runtime, open_untried
+
+    try:
+        network = open_untried(Path(path), cast(Runtime, runtime))
+        network.run(np.zeros((INPUT_SIZE, INPUT_SIZE, 3), np.uint8))
+    except BlazePoserError as error:
+        print(error)
+    except Exception as error:  # whatever the runtimes raise
+        print(f"{path}: {runtime} cannot run it ({' '.join(str(error).split())}): use a file of `blazeposer quantize`")
+    else:
+        return 0
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(_main(*sys.argv[1:]))

@@ -1,0 +1,85 @@
+"""Damaged networks: whatever is wrong with a file, a command ends with one line, and never with its process."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from blazeposer.core.errors import ModelError
+from blazeposer.core.prepare import Image
+from blazeposer.media.output import write_image
+from blazeposer.tflite import trial
+from blazeposer.tflite.arena import can_measure, live_bytes, plan
+from blazeposer.tflite.cost import instructions
+from blazeposer.tflite.graph import read_graph
+from blazeposer.tflite.interpreter import Runtime, open_network
+from blazeposer.tflite.layers import layers
+from blazeposer.tflite.rewrite import with_all_outputs, with_bias_scales, with_numbered_outputs
+from conftest import CommandLine
+from edits import Edit, edited, flat_weights, no_scale, padding
+
+
+@pytest.mark.parametrize("runtime", ["reference", "xnnpack", "micro"])
+def test_a_file_that_ends_a_runtime_s_process_is_one_line(model_path: Path, tmp_path: Path, runtime: Runtime) -> None:
+    if runtime == "micro" and not can_measure():
+        pytest.skip("TFLite Micro has no wheel for this system")
+    path = edited(model_path, tmp_path, no_scale)
+    with pytest.raises(ModelError, match=f"{runtime} broke down with it .*: it is damaged, copy it anew") as caught:
+        open_network(path, runtime)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("edit", [no_scale, flat_weights])
+def test_every_command_with_a_model_survives_it(
+    model_path: Path, tmp_path: Path, portrait: Image, blazeposer_command: CommandLine, edit: Edit
+) -> None:
+    path, picture = edited(model_path, tmp_path, edit), tmp_path / "portrait.png"
+    write_image(picture, portrait)
+    for arguments in (
+        ("detect", picture, "--model", path),
+        ("check", path),
+        ("check", path, "--board", "rt1062"),
+        ("inspect", path, "--picture", tmp_path / "memory.svg"),
+    ):
+        run = blazeposer_command(*arguments)
+        assert "Traceback" not in run.out + run.err
+        assert run.err.count("\n") == (run.status != 0)
+        if arguments[0] == "detect":
+            assert run.status == 1
+
+
+def test_a_file_that_its_manifest_describes_is_not_tried(model_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def tried(*_: object) -> str:
+        raise AssertionError
+
+    monkeypatch.setattr(trial, "_complaint", tried)
+    open_network(model_path)
+
+
+def test_a_whole_file_without_manifest_runs(model_path: Path, tmp_path: Path) -> None:
+    assert open_network(edited(model_path, tmp_path, padding)).is_int8
+
+
+@pytest.mark.slow
+def test_flipped_bytes_raise_nothing_but_one_line(model_path: Path) -> None:
+    """Whatever reads a file either takes it or raises a ModelError; most of a file's structure is at its two ends."""
+    whole = model_path.read_bytes()
+    noise = np.random.default_rng(11)
+    passed = 0
+    for position in np.concatenate([noise.integers(0, 15_000, 15), len(whole) - noise.integers(1, 15_000, 30)]):
+        data = bytearray(whole)
+        data[position] = int(noise.integers(0, 256))
+        with contextlib.suppress(ModelError):
+            graph = read_graph(bytes(data), "flipped")
+            layers(graph)
+            instructions(graph)
+            placements = plan(graph)
+            for step in range(len(graph.operations)):
+                live_bytes(placements, step)
+            for change in (with_all_outputs, with_bias_scales, with_numbered_outputs):
+                change(bytes(data))
+            passed += 1
+    assert 10 < passed < 45
