@@ -22,6 +22,8 @@ class Recipe:
 
     architecture: str
     """A name of `network.architecture.ARCHITECTURES`."""
+    parallel: int
+    """Branches that a plain block's convolutions have in training beside their shortcut, each with a batch norm."""
     pools: tuple[str, ...]
     """Of labelled photos."""
     faceless: tuple[str, ...]

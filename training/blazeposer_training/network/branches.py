@@ -1,8 +1,10 @@
-"""Shortcuts that exist in training only: structural re-parameterization (Ding et al., "RepVGG", 2021).
+"""Branches that exist in training only: structural re-parameterization (Ding et al., "RepVGG", 2021).
 
 A plain block is clamp(P'(D'x)). In training D' = D + I and P' = P + I, the identity cut or padded to the channels, so
-that D and P learn what differs from passing the input on. All three are linear: after training the sums are filters
-again (`fold`), and what runs on a camera has no shortcut.
+that D and P learn what differs from passing the input on. With `parallel` branches, D and P are sums of that many
+convolutions, D has one of 1x1 besides, and each has a batch norm of its own (Vasu et al., "MobileOne", 2023); without
+batch norm, AdamW would move such sums as it moves one convolution at a higher rate. All of that is linear: after
+training it is one filter again (`fold`), and what runs on a camera has no branches.
 
 In training the maps are `SCALE` times as large as in the folded network, for BlazeFace's weights, from which they
 start, are made for that. Between the two lies a factor on the stem, the biases and the heads: exact, because clamping
@@ -36,18 +38,94 @@ class Shortcut(nn.Module):
 
     @property
     def kernel(self) -> Tensor:
+        """Of the one convolution that computes the same."""
         return self.convolution.weight + self.identity
 
-    def forward(self, x: Tensor) -> Tensor:
-        own = self.convolution
-        return F.conv2d(x, self.kernel, own.bias, own.stride, cast(tuple[int, int], own.padding), 1, own.groups)
+    @property
+    def bias(self) -> Tensor | None:
+        """Of that convolution."""
+        return self.convolution.bias
 
-    def folded(self) -> nn.Conv2d:
-        """The one convolution that computes the same."""
-        convolution = copy.deepcopy(self.convolution)
-        with torch.no_grad():
-            convolution.weight.copy_(self.kernel)
-        return convolution
+    def forward(self, x: Tensor) -> Tensor:
+        return _convolve(self.convolution, x, self.kernel, self.bias)
+
+
+class Branches(nn.Module):
+    """A convolution as the identity and the sum of several convolutions, each with its batch norm.
+
+    They start as parts of the convolution; `settle` makes their sum compute what it does.
+    """
+
+    def __init__(self, convolution: nn.Conv2d, parallel: int) -> None:
+        super().__init__()
+        shortcut = Shortcut(copy.deepcopy(convolution))
+        self.identity: Tensor
+        self.register_buffer("identity", shortcut.identity, persistent=False)
+        learned, side = shortcut.convolution.weight.detach(), convolution.weight.shape[-1]
+        self.like = convolution
+        del convolution.weight
+        noise = [torch.randn_like(learned) * learned.std() / parallel for _ in range(parallel)]
+        mean = torch.stack(noise).mean(0)
+        kernels = [learned / parallel + part - mean for part in noise]
+        if side > 1:
+            kernels.append(torch.zeros_like(learned[..., :1, :1]) + 1e-3 * torch.randn_like(learned[..., :1, :1]))
+        self.kernels = nn.ParameterList(kernels)
+        self.norms = nn.ModuleList(nn.BatchNorm2d(len(learned)) for _ in kernels)
+        self.settling = False
+
+    @property
+    def kernel(self) -> Tensor:
+        """Of the one convolution that computes the same once training is over."""
+        total = self.identity.clone()
+        for kernel, norm in zip(self.kernels, self.norms, strict=True):
+            total += _padded(kernel, total) * _scale(norm)[:, None, None, None]
+        return total
+
+    @property
+    def bias(self) -> Tensor:
+        """Of that convolution."""
+        own = self.like.bias
+        total = self.identity.new_zeros(len(self.identity)) if own is None else own
+        for norm in cast(list[nn.BatchNorm2d], list(self.norms)):
+            total = total + norm.bias - cast(Tensor, norm.running_mean) * _scale(norm)
+        return total
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = _convolve(self.like, x, self.identity, self.like.bias)
+        for kernel, norm in zip(self.kernels, self.norms, strict=True):
+            part = _convolve(self.like, x, _padded(kernel, self.identity), None)
+            if self.settling:
+                _settle(norm, part)
+            y = y + norm(part)
+        return y
+
+
+def _convolve(like: nn.Conv2d, x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
+    return F.conv2d(x, kernel, bias, like.stride, cast(tuple[int, int], like.padding), 1, like.groups)
+
+
+def _padded(kernel: Tensor, like: Tensor) -> Tensor:
+    """A kernel in the middle of one of the size of another."""
+    rim = (like.shape[-1] - kernel.shape[-1]) // 2
+    return F.pad(kernel, (rim,) * 4)
+
+
+def _scale(norm: nn.Module) -> Tensor:
+    assert isinstance(norm, nn.BatchNorm2d)
+    assert norm.running_var is not None
+    return norm.weight / (norm.running_var + norm.eps).sqrt()
+
+
+def _settle(norm: nn.Module, values: Tensor) -> None:
+    """Set a batch norm so that it leaves these values as they are."""
+    assert isinstance(norm, nn.BatchNorm2d)
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    variance, mean = torch.var_mean(values.float(), (0, 2, 3), correction=0)
+    norm.running_mean.copy_(mean)
+    norm.running_var.copy_(variance)
+    norm.bias.copy_(mean)
+    norm.weight.copy_((variance + norm.eps).sqrt())
 
 
 def identity(convolution: nn.Conv2d) -> Tensor:
@@ -59,29 +137,52 @@ def identity(convolution: nn.Conv2d) -> Tensor:
     return kernel
 
 
-def unfold(network: BlazePoser) -> BlazePoser:
+def unfold(network: BlazePoser, parallel: int = 0) -> BlazePoser:
     """A copy of a network to train, its function the same but for the scale of the maps; without plain blocks a mere
-    copy."""
+    copy. With `parallel` branches it has to `settle` first."""
     network = copy.deepcopy(network)
     if network.architecture.folds:
         scale_maps(network, SCALE)
         clamp_at(network, SCALE * CEILING)
         for block in network.backbone.blocks:
             for name, child in list(block.named_children()):
-                setattr(block, name, Shortcut(cast(nn.Conv2d, child)))
+                convolution = cast(nn.Conv2d, child)
+                setattr(block, name, Branches(convolution, parallel) if parallel else Shortcut(convolution))
     return network
 
 
+@torch.no_grad()
+def settle(network: BlazePoser, image: Tensor) -> None:
+    """Set all batch norms so that a network just unfolded computes, on these images (N, 3, 128, 128), what it is to."""
+    branches = [module for module in network.modules() if isinstance(module, Branches)]
+    for module in branches:
+        module.settling = True
+    network.backbone(image)
+    for module in branches:
+        module.settling = False
+
+
+@torch.no_grad()
 def fold(network: BlazePoser) -> BlazePoser:
     """A copy of a trained network without what only training needs: the inverse of `unfold`."""
-    network = copy.deepcopy(network)
-    if network.architecture.folds:
-        for block in network.backbone.blocks:
-            for name, child in list(block.named_children()):
-                setattr(block, name, cast(Shortcut, child).folded())
-        scale_maps(network, 1 / SCALE)
-        clamp_at(network, CEILING)
-    return network
+    trained, network = network, BlazePoser(network.architecture)
+    if not network.architecture.folds:
+        network.load_state_dict(trained.state_dict())
+        return network.train(trained.training)
+    outside = {name: value for name, value in trained.state_dict().items() if not name.startswith("backbone.blocks")}
+    network.load_state_dict(outside, strict=False)
+    for theirs, ours in zip(trained.backbone.blocks, network.backbone.blocks, strict=True):
+        passed = None  # the bias of a depthwise convolution: what follows takes it over, nothing non-linear in between
+        for name, child in theirs.named_children():
+            convolution, branches = cast(nn.Conv2d, getattr(ours, name)), cast(Shortcut, child)
+            kernel, bias = branches.kernel, branches.bias
+            convolution.weight.copy_(kernel)
+            if convolution.bias is None:
+                passed = bias
+            elif bias is not None:
+                convolution.bias.copy_(bias if passed is None else bias + kernel[:, :, 0, 0] @ passed)
+    scale_maps(network, 1 / SCALE)
+    return network.train(trained.training)
 
 
 def clamp_at(network: BlazePoser, ceiling: float) -> None:
