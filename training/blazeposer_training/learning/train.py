@@ -189,6 +189,8 @@ def train(
         steps = range(recipe.distil_steps, recipe.distil_steps + recipe.cached_batches)
         train_heads(learner, first_batches(steps, teach), recipe, processes)
     trainer.seconds = time.monotonic() - began
+    if not resumed:
+        trainer.save()
     trainer.validate(checks)
     mild = max(recipe.steps - recipe.mild_steps, trainer.step)  # where the mild images begin
     lessons = itertools.chain(
