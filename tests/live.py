@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import shutil
 import socket
-import threading
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -98,40 +97,6 @@ def streaming_camera(*, moves: bool = False) -> VirtualCamera:
     shutil.copy(default_model(), camera.folder / "flash" / "blazeposer.tflite")
     camera.reset()
     return camera
-
-
-def until(condition: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
-    """Wait for something that happens in another thread or process, or fail."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"{what} did not happen in {seconds:.0f} seconds"
-        time.sleep(0.02)
-
-
-class InThread:
-    """Runs something beside a test; `join` passes on how it ended."""
-
-    def __init__(self, work: Callable[[], None]) -> None:
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, args=(work,), daemon=True)
-        self._thread.start()
-
-    def _run(self, work: Callable[[], None]) -> None:
-        try:
-            work()
-        except BaseException as error:
-            self._error = error
-
-    def is_running(self) -> bool:
-        """Whether it has not ended yet."""
-        return self._thread.is_alive()
-
-    def join(self, seconds: float = 30.0) -> None:
-        """Wait for the end."""
-        self._thread.join(seconds)
-        assert not self._thread.is_alive()
-        if self._error:
-            raise self._error
 
 
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:

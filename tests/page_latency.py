@@ -25,7 +25,8 @@ from blazeposer.media.output import VideoWriter
 from blazeposer.openmv.ports import Port
 from blazeposer.scene.sequence import frames
 from browser import opened
-from live import InThread, streaming_camera
+from live import streaming_camera
+from waiting import InThread
 
 DRAWN = 300
 PATIENCE = 180.0

@@ -18,9 +18,9 @@ from blazeposer.core.prepare import Image
 from blazeposer.core.resources import board_dir
 from blazeposer.core.rotation import rotation_from_angles
 from blazeposer.openmv import romfs
-from live import until
 from outputs import QUANTIZATION, Outputs
 from test_board import install
+from waiting import until
 
 FRAME = np.full((240, 320, 3), 90, np.uint8)
 Pose = tuple[float, float, float]

@@ -29,6 +29,7 @@ from blazeposer.openmv.mpremote import mpremote
 from conftest import CommandLine
 from deploying import FRAME, Silent, deploy, held, in_use, restore, status
 from standin import standin
+from waiting import HANG
 
 BOARD = "h7"
 
@@ -248,7 +249,7 @@ def test_the_virtual_camera_has_no_npu(board: str, model: bytes) -> None:
 @pytest.mark.slow
 def test_a_script_that_never_streams(camera: VirtualCamera, bundle: Bundle, tmp_path: Path) -> None:
     silent = replace(bundle, files={**bundle.files, "main.py": b"while True: print('nothing to say')\n"})
-    line = fails(camera, silent, tmp_path, patience=1)
+    line = fails(camera, silent, tmp_path, patience=5)
     assert "nothing to say" in line
     restore(camera, tmp_path)
 
@@ -330,7 +331,7 @@ def test_ctrl_c(camera: VirtualCamera, bundle: Bundle, tmp_path: Path, stage: st
         time.sleep(0.2)
         process.send_signal(signal.SIGINT)
         error = process.stderr.read()
-        assert process.wait(30) == 130
+        assert process.wait(HANG) == 130
     assert error.splitlines()[-1] == (
         "blazeposer: interrupted: run the command again to complete it, or `blazeposer restore` to undo a deploy"
     )

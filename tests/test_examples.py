@@ -21,9 +21,9 @@ from blazeposer.core.rotation import rotation_from_angles
 from blazeposer.faces.detector import Detector
 from blazeposer.scene.sequence import Frame, Person
 from blazeposer.stream.record import read_lines
-from live import until
 from scene import FRAME, Place, Pose, Scene, last, running, written
 from test_board import said_until_repl
+from waiting import until
 
 pytestmark = pytest.mark.usefixtures("needs_virtual_camera")
 

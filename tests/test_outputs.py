@@ -24,8 +24,9 @@ from blazeposer.live.to.leader import Leader
 from blazeposer.live.to.opentrack import packet
 from blazeposer.live.to.vmc import quaternion
 from blazeposer.stream.record import parse_line
-from live import free_port, moment, seen_face, until
+from live import free_port, moment, seen_face
 from receivers import from_opentrack_angles, from_quaternion, unity_rotated
+from waiting import HANG, until
 
 Floats = NDArray[np.float64]
 Angles = tuple[float, float, float]
@@ -36,7 +37,7 @@ POSES: list[Angles] = [(0, 0, 0), (25, 0, 0), (0, -20, 0), (0, 0, 30), (40, 25, 
 def receiver() -> Iterator[socket.socket]:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
         receiver.bind(("127.0.0.1", 0))
-        receiver.settimeout(10)
+        receiver.settimeout(HANG)
         yield receiver
 
 
@@ -145,9 +146,9 @@ class RunningBroker:
 
     def stop(self) -> None:
         assert self._broker
-        asyncio.run_coroutine_threadsafe(self._broker.shutdown(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(self._broker.shutdown(), self._loop).result(HANG)
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        self._thread.join(HANG)
 
 
 PLUGINS = {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}}
@@ -170,7 +171,7 @@ def test_mqtt_through_a_broker(broker: RunningBroker) -> None:
     listener.subscribe("class/#")
     listener.loop_start()
     try:
-        assert subscribed.wait(20)
+        assert subscribed.wait(HANG)
         now = moment(seen_face((20, 10, 5)), seen_face((0, 0, 0), (15, 0, 60)), seq=7)
         with open_output(f"mqtt://127.0.0.1:{broker.port}/class", "socket://127.0.0.1:4000") as view:
             until(lambda: ("class/socket-127.0.0.1-4000/status", "online") in heard, "the greeting")

@@ -23,7 +23,8 @@ from blazeposer.live.usb import UsbLink
 from blazeposer.live.web.server import FILES, WebView
 from blazeposer.openmv.ports import Port
 from blazeposer.stream.record import Counts
-from live import FOV, InThread, ListLink, moment, record, seen_face, streaming_camera, until
+from live import FOV, ListLink, moment, record, seen_face, streaming_camera
+from waiting import HANG, InThread, until
 
 EVIL = '</script><script>window.evil = 1</script><img src=x onerror="window.evil = 2">${window.evil = 3}'
 
@@ -38,7 +39,7 @@ def web(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WebView]:
 
 
 def asked(web: WebView, method: str, path: str, **headers: str) -> tuple[http.client.HTTPResponse, bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", port_of(web), timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", port_of(web), timeout=HANG)
     connection.request(method, path, headers={name.replace("_", "-"): value for name, value in headers.items()})
     response = connection.getresponse()
     body = response.read()
@@ -100,7 +101,7 @@ def test_recording_needs_our_header(web: WebView, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("request_line", [b"\r\n", b"GET\r\n\r\n", b"\0\xff" * 500, b"BREW / HTTP/1.1\r\n\r\n"])
 def test_odd_requests_do_no_harm(web: WebView, request_line: bytes) -> None:
-    with socket.create_connection(("127.0.0.1", port_of(web)), timeout=20) as odd:
+    with socket.create_connection(("127.0.0.1", port_of(web)), timeout=HANG) as odd:
         odd.sendall(request_line)
         odd.shutdown(socket.SHUT_WR)
         odd.recv(1000)
@@ -108,7 +109,7 @@ def test_odd_requests_do_no_harm(web: WebView, request_line: bytes) -> None:
 
 
 def test_a_reader_gets_the_newest_event_and_the_end(web: WebView) -> None:
-    with socket.create_connection(("127.0.0.1", port_of(web)), timeout=20) as reader:
+    with socket.create_connection(("127.0.0.1", port_of(web)), timeout=HANG) as reader:
         reader.sendall(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
         lines = reader.makefile("rb")
         for seq in range(3):
@@ -122,7 +123,7 @@ def test_a_reader_gets_the_newest_event_and_the_end(web: WebView) -> None:
 
 def test_a_reader_that_takes_nothing_stops_nobody(web: WebView) -> None:
     picture = np.random.default_rng(1).integers(0, 255, (480, 480, 3), np.uint8)
-    with socket.create_connection(("127.0.0.1", port_of(web)), timeout=20) as reader:
+    with socket.create_connection(("127.0.0.1", port_of(web)), timeout=HANG) as reader:
         reader.sendall(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
         before = threading.active_count()
         for seq in range(60):  # far more than the buffers between the two take
@@ -270,10 +271,10 @@ def test_page_follows_the_virtual_camera(page: Page, web: WebView, tmp_path: Pat
     recording.start(tmp_path / "camera.jsonl")
     watching = InThread(lambda: run(UsbLink(Port(camera.port)), [recording, web, Stop(25)], fov=FOV))
     try:
-        until(lambda: page.evaluate("blazeposer.drawn") >= 10, "ten drawn records", 120)
+        until(lambda: page.evaluate("blazeposer.drawn") >= 10, "ten drawn records")
         canvas = pixels(page, "#frame")
         with pytest.raises(StopSession):
-            watching.join(120)
+            watching.join()
     finally:
         camera.stop()
         recording.stop()

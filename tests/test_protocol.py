@@ -31,10 +31,11 @@ from blazeposer.openmv import ports
 from blazeposer.stream import packed
 from blazeposer.stream.record import VERSION, Counts, Reader, Record, StreamedFace, Timing, as_line, parse_line
 from conftest import CommandLine
-from live import FOV, until
+from live import FOV
 from outputs import Outputs, synthetic_outputs
 from test_board import fake_network, install, set_option
 from test_watch import Watch
+from waiting import HANG, until
 
 __all__ = ["fake_network"]
 
@@ -223,10 +224,11 @@ def test_records_come_with_pictures(camera: VirtualCamera, portrait: Image) -> N
 
 
 def test_a_record_comes_with_its_own_picture(
-    needs_virtual_camera: None, fake_network: list[Outputs], model_path: Path
+    needs_virtual_camera: None, fake_network: list[Outputs], model_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of the same number; where PC or camera is slow, with that before it."""
     pytest.importorskip("openmv", reason="the extra `openmv` is not installed")
+    monkeypatch.setattr("blazeposer.live.protocol._PICTURE", HANG)  # a busy PC may take longer
     fake_network += [synthetic_outputs(1, faces=1)]
     shades = 10
 
@@ -305,14 +307,14 @@ def test_the_command_until_interrupted(camera: VirtualCamera, tmp_path: Path) ->
     options = ["--protocol", "v2", "--port", camera.port, "--record", str(path)]
     command = [sys.executable, "-m", "blazeposer", "watch", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as watching:
-        until(lambda: path.exists() and len(path.read_text().splitlines()) >= 3, "three records", 120)
+        until(lambda: path.exists() and len(path.read_text().splitlines()) >= 3, "three records")
         camera.unplug_after(0)
         time.sleep(0.5)
         camera.plug_in()
         before = len(path.read_text().splitlines())
-        until(lambda: len(path.read_text().splitlines()) >= before + 3, "three more", 120)
+        until(lambda: len(path.read_text().splitlines()) >= before + 3, "three more")
         watching.send_signal(signal.SIGINT)
-        out, err = watching.communicate(timeout=60)
+        out, err = watching.communicate(timeout=HANG)
     assert (watching.returncode, err) == (0, "")
     assert "is gone: waiting until it is plugged in again" in out
     assert "1 restarts" in out.splitlines()[-1]

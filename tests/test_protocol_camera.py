@@ -20,7 +20,7 @@ from blazeposer.camera.channels import STDOUT_SIZE, Stdout
 from blazeposer.camera.packets import MAX_PAYLOAD, Flag, Opcode, Packet, Status
 from blazeposer.core.prepare import Image
 from blazeposer.openmv.mpremote import mpremote
-from live import until
+from waiting import HANG, until
 
 pytest.importorskip("openmv", reason="the extra `openmv` is not installed")
 from blazeposer.live import protocol
@@ -74,11 +74,11 @@ def pc(camera: VirtualCamera) -> Iterator[protocol._Camera]:
 
 @pytest.fixture
 def wire(camera: VirtualCamera) -> Iterator[serial.Serial]:
-    with serial.Serial(camera.protocol_port, 921_600, timeout=5) as wire:
+    with serial.Serial(camera.protocol_port, 921_600) as wire:
         yield wire
 
 
-def answer(wire: serial.Serial, packet: Packet | bytes = b"", seconds: float = 5.0) -> Packet | None:
+def answer(wire: serial.Serial, packet: Packet | bytes = b"", seconds: float = HANG) -> Packet | None:
     """What the camera answers; events are no answers."""
     wire.write(packet if isinstance(packet, bytes) else packet.encode())
     received, deadline = bytearray(), time.monotonic() + seconds
@@ -127,13 +127,29 @@ def test_channels_have_numbers_flags_and_short_names(pc: protocol._Camera) -> No
     }  # fmt: skip
 
 
+LATE = """
+import os, protocol, time
+
+class Late:
+    def poll(self): return False
+    def size(self): return 0
+    def read(self, offset, size): return b""
+
+while "now" not in os.listdir():
+    time.sleep_ms(20)
+protocol.register("late", backend=Late())
+while True:
+    time.sleep_ms(20)
+"""
+
+
 def test_a_channel_that_is_registered_is_an_event(camera: VirtualCamera) -> None:
     """openmv v5.0, protocol/omv_protocol.c, omv_protocol_register_channel."""
-    (camera.folder / "flash" / "main.py").unlink()
+    (camera.folder / "flash" / "main.py").write_text(LATE)
     camera.reset()
     with protocol._opened(camera.port) as pc:
         assert not pc.has_channel("late")
-        camera._protocol.register("late")
+        (camera.folder / "flash" / "now").touch()
         until(lambda: pc.poll_events() or pc.has_channel("late"), "the event")
 
 

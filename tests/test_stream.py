@@ -6,7 +6,6 @@ import json
 import os
 import socket
 import threading
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -15,6 +14,7 @@ import serial
 from blazeposer.core.errors import PortError
 from blazeposer.openmv.serial_port import open_port
 from blazeposer.stream.record import Record, StreamedFace, parse_line, read_lines, read_records
+from waiting import HANG, InThread
 
 FACE = {
     "box": [1.5, -2, 30, 40.5],
@@ -85,12 +85,14 @@ class Talker:
         self._server = socket.create_server(("127.0.0.1", 0))
         self.port = f"socket://127.0.0.1:{self._server.getsockname()[1]}"
         self._connection: socket.socket | None = None
+        self.is_open = threading.Event()
+        """Whether its reader has opened it."""
         threading.Thread(target=self._talk, daemon=True).start()
 
     def _talk(self) -> None:
         try:
             self._connection = self._server.accept()[0]
-            time.sleep(0.2)  # pyserial throws away what comes while it opens the port
+            self.is_open.wait()  # pyserial throws away what comes while it opens the port
             self._connection.sendall(self._said)
         except OSError:
             pass
@@ -102,8 +104,15 @@ class Talker:
 
 
 @pytest.fixture
-def talker(request: pytest.FixtureRequest) -> Iterator[Talker]:
+def talker(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Talker]:
     talker = Talker(request.param)
+
+    def opened(port: str) -> serial.SerialBase:
+        stream = open_port(port)
+        talker.is_open.set()
+        return stream
+
+    monkeypatch.setattr("blazeposer.stream.record.open_port", opened)
     yield talker
     talker.hang_up()
 
@@ -125,7 +134,7 @@ def test_records_are_read_past_noise(talker: Talker) -> None:
 @pytest.mark.parametrize("talker", [b"BlazePoser stopped: no model\r\n"], indirect=True)
 def test_silent_camera_is_named_with_its_last_words(talker: Talker) -> None:
     with pytest.raises(PortError, match="BlazePoser stopped: no model"):
-        next(read_records(talker.port, silence=0.6))
+        next(read_records(talker.port, silence=2))
 
 
 @pytest.mark.parametrize("talker", [b""], indirect=True)
@@ -137,7 +146,7 @@ def test_mute_camera(talker: Talker) -> None:
 @pytest.mark.parametrize("talker", [b"tick\n" * 200_000], indirect=True)
 def test_talk_without_records_ends(talker: Talker) -> None:
     with pytest.raises(PortError, match="tick"):
-        next(read_records(talker.port, silence=0.6))
+        next(read_records(talker.port, silence=2))
 
 
 @pytest.mark.parametrize(
@@ -189,9 +198,17 @@ def test_taken_port_is_one_line() -> None:
     master, slave = os.openpty()
     name = os.ttyname(slave)
     try:
-        first = read_lines(name, silence=5)
-        threading.Timer(0.2, os.write, (master, b"hello\n")).start()
+        first = read_lines(name, silence=HANG)
+        greeted = threading.Event()
+
+        def greet() -> None:  # again and again: pyserial throws away what comes while it opens the port
+            while not greeted.wait(0.05):
+                os.write(master, b"hello\n")
+
+        greeter = InThread(greet)
         assert next(first) == "hello"
+        greeted.set()
+        greeter.join()
         with pytest.raises(PortError) as raised:
             next(read_lines(name))
         assert len(str(raised.value).splitlines()) == 1

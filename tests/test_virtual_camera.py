@@ -27,6 +27,7 @@ from blazeposer.openmv import mpremote as mpremote_module
 from blazeposer.openmv.mpremote import mpremote
 from blazeposer.stream.record import read_lines
 from conftest import CommandLine
+from waiting import HANG
 
 FRAME = np.full((240, 320, 3), 90, np.uint8)
 TICKING = "import time\nwhile True:\n    print('tick')\n    time.sleep_ms(20)\n"
@@ -40,7 +41,7 @@ def camera(needs_virtual_camera: None) -> Iterator[VirtualCamera]:
 
 @pytest.fixture
 def link(camera: VirtualCamera) -> Iterator[serial.SerialBase]:
-    with serial.serial_for_url(camera.port, timeout=10) as link:
+    with serial.serial_for_url(camera.port, timeout=HANG) as link:
         yield link
 
 
@@ -110,7 +111,7 @@ def test_hard_reset_runs_boot_and_main(camera: VirtualCamera) -> None:
     """openmv v5.0: main.py runs after a hard boot."""
     (camera.folder / "flash" / "boot.py").write_text("print('boot')")
     (camera.folder / "flash" / "main.py").write_text(TICKING)
-    with serial.serial_for_url(camera.port, timeout=10) as link:
+    with serial.serial_for_url(camera.port, timeout=HANG) as link:
         camera.reset()
         assert b"boot\r\ntick\r\n" in said(link, b"tick\r\n")
     mpremote(camera.port, "exec", "pass")  # stops main.py
@@ -327,7 +328,7 @@ def test_command_serves_a_picture(portrait_path: Path, ending: signal.Signals) -
             )
             assert mpremote(port, "exec", script) == "320\n"
             process.send_signal(ending)
-            assert process.wait(20) == 0
+            assert process.wait(HANG) == 0
         finally:
             process.kill()
 

@@ -20,7 +20,8 @@ from blazeposer.live.recording import read
 from blazeposer.live.session import Moment, run
 from blazeposer.live.usb import UsbLink
 from blazeposer.openmv import ports
-from live import FOV, InThread, record, streaming_camera, until
+from live import FOV, record, streaming_camera
+from waiting import HANG, InThread, until
 
 pytestmark = pytest.mark.usefixtures("needs_virtual_camera")
 
@@ -157,9 +158,9 @@ def test_watch_command_until_interrupted(camera: VirtualCamera, tmp_path: Path) 
     path = tmp_path / "session.jsonl"
     command = [sys.executable, "-m", "blazeposer", "watch", "--port", camera.port, "--record", str(path), "--raw"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as watching:
-        until(lambda: path.exists() and len(path.read_text().splitlines()) >= 10, "ten records", 120)
+        until(lambda: path.exists() and len(path.read_text().splitlines()) >= 10, "ten records")
         watching.send_signal(signal.SIGINT)
-        out, err = watching.communicate(timeout=60)
+        out, err = watching.communicate(timeout=HANG)
     assert (watching.returncode, err) == (0, "")
     lines = out.splitlines()
     assert lines[0] == f"Recording to {path}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import socket
 import struct
 import threading
+from contextlib import suppress
 
 import cv2
 
@@ -25,7 +26,6 @@ JPEG = 0x06060000
 _HEADER = struct.Struct("<5I")  # width, height, format, bytes, where they begin
 _QUALITY = 80  # the firmware's moves up and down with the size of the pictures
 _STREAM_CTRL, _STREAM_RAW_CTRL = 0, 1
-_PATIENCE = 2.0  # seconds in which a script's channel has to answer
 
 
 class Channel:
@@ -150,17 +150,18 @@ class ScriptChannel(Channel):
     def __init__(self, name: str) -> None:
         super().__init__(name[:NAME_LENGTH], READ | DYNAMIC)
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self._listener.settimeout(_PATIENCE)
         self.port: int = self._listener.getsockname()[1]
         self._link: socket.socket | None = None
         self._ended = False
 
     def close(self) -> None:
-        """The script has ended."""
+        """The script has ended; who waits for its answer goes on without."""
         self._ended = True
-        self._listener.close()
-        if self._link:
-            self._link.close()
+        for end in (self._listener, self._link):
+            if end:
+                with suppress(OSError):  # it is not connected
+                    end.shutdown(socket.SHUT_RDWR)
+                end.close()
 
     def poll(self) -> bool:
         return self._number(b"p") > 0
@@ -182,12 +183,11 @@ class ScriptChannel(Channel):
                 return None
             if not self._link:
                 self._link = self._listener.accept()[0]
-                self._link.settimeout(_PATIENCE)
             self._link.sendall(method + struct.pack(">II", *(arguments or (0, 0))))
             (length,) = struct.unpack(">i", self._receive(4))
             return self._receive(length) if length >= 0 else None
         except OSError:
-            self._ended = True  # an answer that comes too late would be taken for the next
+            self._ended = True
             return None
 
     def _receive(self, count: int) -> bytes:

@@ -66,8 +66,8 @@ class ProtocolPort:
     def close(self) -> None:
         """Pull the cable."""
         self._stop.set()
-        self._thread.join()
         self.restart()
+        self._thread.join()
         os.close(self._terminal)
 
     def restart(self) -> None:

@@ -9,4 +9,5 @@ decode.py     from the network's outputs to faces
 draw.py       faces drawn into an image
 resources.py  the folders `board/` and `models/`
 quiet.py      silence for C libraries
+patience.py   the time to wait for what does not answer
 """

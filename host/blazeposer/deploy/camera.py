@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from blazeposer.core.errors import BlazePoserError, PortError
+from blazeposer.core.patience import stretched
 from blazeposer.deploy.state import ROM, State, read_self_test, read_state
 from blazeposer.openmv import ports
 from blazeposer.openmv.mpremote import Complaint, mpremote
@@ -147,7 +148,7 @@ class Camera:
 
     def first_record(self) -> Record:
         """The stream's first line after a restart, wherever the camera shows up again. Raises PortError."""
-        deadline = time.monotonic() + self.patience
+        deadline = time.monotonic() + stretched(self.patience)
         error = PortError(f"the camera did not come back at {self.port.device}: unplug it and plug it in again")
         while time.monotonic() < deadline:
             time.sleep(0.1)
@@ -155,7 +156,7 @@ class Camera:
                 continue
             self.port = port
             try:
-                return next(read_records(port.device))
+                return next(read_records(port.device, silence=self.patience))
             except PortError as lost:
                 error = lost
         raise error

@@ -18,6 +18,7 @@ from openmv.constants import EventType
 from openmv.transport import Transport
 
 from blazeposer.core.errors import PortError
+from blazeposer.core.patience import stretched
 from blazeposer.core.prepare import Image
 from blazeposer.live.links import Arrival
 from blazeposer.live.usb import UsbLink
@@ -109,7 +110,7 @@ def _opened(name: str) -> Generator[_Camera, None, None]:
     with open_port(port, BAUD_RATE) as owner:  # the package would share it
         if sys.platform == "win32":
             owner.close()  # there nobody can
-        camera = _Camera(port, timeout=_ANSWER)
+        camera = _Camera(port, timeout=stretched(_ANSWER))
         try:
             _connect(camera, name)
             _ask(name, camera.streaming, True)

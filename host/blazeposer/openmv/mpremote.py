@@ -9,9 +9,10 @@ import threading
 from collections.abc import Callable
 
 from blazeposer.core.errors import PortError
+from blazeposer.core.patience import stretched
 
 PATIENCE = 120.0
-"""Seconds after which a command that should take a moment is given up."""
+"""Seconds after which a command that should take a moment is given up, on an idle PC."""
 MOST = 100_000_000
 """Characters that a camera may say in answer to one command: more than its whole flash in base64."""
 _LOST = ("SerialException", "BrokenPipe", "ConnectionRefused", "ConnectionReset", "Errno 5]", "PermissionError")
@@ -51,7 +52,7 @@ def mpremote(port: str, *arguments: str, expected: float = 0, said: Callable[[st
             given_up.set()
             process.kill()
 
-        timer = threading.Timer(PATIENCE + 3 * expected, give_up)
+        timer = threading.Timer(stretched(PATIENCE + 3 * expected), give_up)
         timer.start()
         lines = []
         try:

@@ -22,6 +22,7 @@ import serial
 
 from blazeposer.core.contract import ANGLES, BOX_VALUES, KEYPOINTS
 from blazeposer.core.errors import PortError
+from blazeposer.core.patience import stretched
 from blazeposer.openmv.serial_port import open_port
 
 VERSION = 1
@@ -302,15 +303,18 @@ def read_chunks(port: str) -> Generator[bytes, None, None]:
 
 
 def read_lines(port: str, silence: float = SILENCE) -> Generator[str, None, None]:
-    """Lines that the camera at `port` prints; see `read_chunks`. Raises PortError, also after `silence` seconds."""
-    pending, deadline = b"", time.monotonic() + silence
+    """Lines that the camera at `port` prints; see `read_chunks`. Raises PortError, also after `silence` seconds.
+
+    Silence is counted on an idle PC, see `patience`.
+    """
+    pending, deadline = b"", time.monotonic() + stretched(silence)
     for data in read_chunks(port):
         *lines, pending = (pending + data).split(b"\n")
         pending = pending[-MAX_LINE:]  # noise without a line's end
         for line in lines:
             yield line.decode(errors="replace").strip()
         if lines:
-            deadline = time.monotonic() + silence
+            deadline = time.monotonic() + stretched(silence)
         elif time.monotonic() > deadline:
             raise PortError(silent(port, ""))
 
@@ -319,14 +323,14 @@ def read_records(port: str, silence: float = SILENCE) -> Generator[Record, None,
     """Records that the camera at `port` streams; see `read_chunks`.
 
     The PortError of a camera that sends no record for `silence` seconds names the last other line, which is usually
-    the camera's reason.
+    the camera's reason. Silence is counted on an idle PC, see `patience`.
     """
-    reader, deadline = Reader(), time.monotonic() + silence
+    reader, deadline = Reader(), time.monotonic() + stretched(silence)
     try:
         for data in read_chunks(port):
             for record in reader.feed(data):
                 yield record
-                deadline, reader.said = time.monotonic() + silence, ""
+                deadline, reader.said = time.monotonic() + stretched(silence), ""
             if time.monotonic() > deadline:
                 break
     except PortError as error:
