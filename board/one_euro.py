@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# Steadies one face by One-Euro filters, for tracking.py. The same as blazeposer/tracking/one_euro.py on a PC.
+# Steadies one face, for tracking.py, by One-Euro filters (Casiez, Roussel and Vogel, CHI 2012): steady at rest, quick
+# in motion. A low-pass filter of first order has a cutoff that rises with the speed of what it follows. As there, the
+# speed is itself low-pass filtered, and taken from the raw value's distance to the last filtered one. Unlike there, one
+# speed serves both axes of a point, so that turning the axes changes nothing; and a rotation is filtered where it
+# lives: the distance is the rotation from the filtered to the raw one, never a difference of angles.
 
 import math
 from array import array

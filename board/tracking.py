@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Follows faces from picture to picture: `Tracker` numbers them and, by one_euro.py, steadies them; `Gaze` says which
-# part of the next picture to look at. The same as blazeposer/tracking on a PC, which explains the why.
+# part of the next picture to look at. `blazeposer.faces` runs this file on a PC.
 #
 #     gaze, tracker = Gaze(), Tracker()  # with BlazePoser(threshold=GUESS)
 #     img = csi0.snapshot()
@@ -9,6 +9,12 @@
 #     faces = gaze.saw(model.predict([Normalization(roi=region)(img)]))
 #     for id, face, steady in tracker.update(faces, t_ms):
 #         print(id, steady.angles)
+#
+# A closer look: the network's few pixels go where faces are. While faces are known, the next picture is looked at in a
+# square around them. The whole picture comes again every few pictures, and when the square shows more or fewer faces
+# than are known. A face that the whole picture misses is looked for once more where it was; and where the whole picture
+# shows no face, its best guess below the threshold is looked at closely, which is how a small face is found. A known
+# face counts on at a lower score than a new one.
 
 from micropython import const
 
@@ -18,7 +24,9 @@ EVERY = const(10)  # close looks between two at the whole picture
 MARGIN = 0.75  # around a face, in longer sides of its box
 LARGEST = 0.8  # of the picture's shorter side: a larger square gains nothing
 
-LEAST_OVERLAP = 0.1  # of a face with the last box of its track, intersection over union
+# Of a face with the last box of its track, intersection over union: what is left when a head moves by two thirds of its
+# width between two pictures.
+LEAST_OVERLAP = 0.1
 PATIENCE_MS = const(1500)  # how long a track outlives its face, at a frame a second too
 MOST_LOST = const(8)  # such tracks at once, the latest; each takes some hundred bytes of heap
 

@@ -18,6 +18,7 @@ from blazeposer import cli
 from blazeposer.commands.check import npu_cycles, time_notes, time_table
 from blazeposer.core.boards import BOARDS, KB, MB
 from blazeposer.core.contract import ANGLES, KEYPOINTS, OUTPUTS
+from blazeposer.core.face import Face
 from blazeposer.core.resources import board_dir, default_model, models_dir
 from blazeposer.core.rotation import rotation_from_angles
 from blazeposer.stream import packed as layout
@@ -77,7 +78,7 @@ def record_fields() -> str:
 
 
 def face_fields() -> str:
-    return _fields(stream.StreamedFace)
+    return _fields(Face)
 
 
 def timing_fields() -> str:

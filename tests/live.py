@@ -11,15 +11,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from blazeposer.camera import VirtualCamera
-from blazeposer.core.decode import Face
+from blazeposer.core.face import Face
 from blazeposer.core.resources import board_dir, default_model
 from blazeposer.core.rotation import rotation_from_angles
 from blazeposer.faces.position import HEAD
 from blazeposer.live.links import Arrival
 from blazeposer.live.session import Follower, Moment
 from blazeposer.scene.sequence import frames
-from blazeposer.stream.faces import to_streamed
-from blazeposer.stream.record import Counts, Record, Timing
+from blazeposer.stream.record import Counts, Record, Timing, as_line, parse_line
 
 SIDE, FOV = 240, 55.0
 
@@ -33,13 +32,15 @@ def seen_face(angles: tuple[float, float, float], place: tuple[float, float, flo
     pixels = SIDE / 2 + focal * points[:, :2] * [1, -1] / -points[:, 2:]
     middle, size = pixels.mean(0), 16 * focal / place[2]
     x, y = (middle - size / 2).tolist()
-    return Face((x, y, size, size), 0.9, pixels, rotation, 4.0)
+    return Face.of((x, y, size, size), 0.9, pixels, rotation, 4.0)
 
 
 def record(seq: int, *faces: Face) -> Record:
     """A record at 25 frames a second."""
-    streamed = tuple(to_streamed(face) for face in faces)
-    return Record(seq, 40 * seq, 25.0, streamed, (SIDE, SIDE), Timing(10.0, 20.0, 1.0))
+    line = as_line(Record(seq, 40 * seq, 25.0, faces, (SIDE, SIDE), Timing(10.0, 20.0, 1.0)))
+    found = parse_line(line)  # rounded as a stream is
+    assert found
+    return found
 
 
 def nodding(count: int) -> list[Record]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blazeposer.core import contract
-from blazeposer.core.decode import Face
+from blazeposer.core.face import Face
 from blazeposer.core.rotation import rotation_from_angles
 
 Outputs = list[NDArray[np.int8]]

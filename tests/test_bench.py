@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
-from blazeposer.core.decode import Face
+from blazeposer.core.face import Face
 from blazeposer.core.prepare import Image, clean_input, to_int8
 from blazeposer.evaluate import bench
 from blazeposer.evaluate.bench import WARM_UP, Ours, Times, measure

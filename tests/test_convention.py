@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 from blazeposer.core.contract import ANGLES
-from blazeposer.core.decode import Face
+from blazeposer.core.face import Face
 from blazeposer.core.resources import board_dir
 from blazeposer.core.rotation import Floats, angles_from_rotation, geodesic_degrees, rotation_from_angles
 from blazeposer.demo.compare import face_in_picture, match
@@ -33,7 +33,6 @@ from blazeposer.live.session import Follower, Moment
 from blazeposer.live.to import open_output
 from blazeposer.scene.sequence import PITCH, ROLL, SIDE, YAW, Frame, Person
 from blazeposer.stream import packed
-from blazeposer.stream.faces import to_streamed
 from blazeposer.stream.record import Counts, Reader, Record, as_line
 from receivers import from_opentrack_angles, from_quaternion, head_quaternion, opentrack_angles, stream_angles
 
@@ -177,8 +176,8 @@ def moments() -> list[Moment]:
     for number, rotation in enumerate(rotation_from_angles(SENT)):
         points = 5 * (HEAD @ rotation.T)[:, :2] * [1, -1]
         points += PICTURE / 2 - points.mean(0)  # the line of sight is the camera's axis
-        face = Face((80.0, 80.0, 80.0, 80.0), 0.9, points, rotation, 4.0)
-        record = Record(number, 40 * number, 25.0, (to_streamed(face),), (PICTURE, PICTURE))
+        face = Face.of((80.0, 80.0, 80.0, 80.0), 0.9, points, rotation, 4.0)
+        record = Record(number, 40 * number, 25.0, (face,), (PICTURE, PICTURE))
         made.append(follow(Moment("", "", Counts()), Arrival(record, 0.04 * number)))
     return made
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from blazeposer.core.contract import GRIDS, OUTPUTS
-from blazeposer.core.decode import Floats, decode, overlaps
+from blazeposer.core.decode import decode, overlaps
 from blazeposer.core.errors import BlazePoserError
-from blazeposer.core.rotation import geodesic_degrees, rotation_from_angles
+from blazeposer.core.rotation import Floats, geodesic_degrees, rotation_from_angles
 
 NOTHING = -20.0  # logit of an empty anchor
 
@@ -64,7 +64,7 @@ def test_an_anchor_lies_at_its_cell(outputs: Outputs, side: int, index: int, cen
     cx, cy = np.array(centre) / side + np.array([4, -4]) / 128
     assert face.box == pytest.approx((cx - 0.125, cy - 0.0625, 0.25, 0.125))
     assert face.score == pytest.approx(probability(3.0))
-    assert face.keypoints == pytest.approx(np.tile(np.array(centre) / side + 2 / 128, (6, 1)))
+    assert face.points == pytest.approx(np.tile(np.array(centre) / side + 2 / 128, (6, 1)))
     assert face.angles == pytest.approx((20, -10, 5), abs=1e-4)
     assert face.err == pytest.approx(7.0)
 
@@ -92,7 +92,7 @@ def test_overlapping_anchors_of_both_maps_are_blended_by_score(outputs: Outputs)
     assert face.score == pytest.approx(a)  # the best one's, not the mean
     middle, width = (36 * a + 40 * b) / (a + b) / 128, (40 * a + 48 * b) / (a + b) / 128
     assert face.box == pytest.approx((middle - width / 2, middle - width / 2, width, width))
-    assert face.keypoints == pytest.approx(np.full((6, 2), (37 * a + 45 * b) / (a + b) / 128))
+    assert face.points == pytest.approx(np.full((6, 2), (37 * a + 45 * b) / (a + b) / 128))
     six = (a * rotation_from_angles([30, 0, 0])[:2] + b * rotation_from_angles([10, 0, 0])[:2]) / (a + b)
     first = six[0] / np.linalg.norm(six[0])
     assert face.rotation[0] == pytest.approx(first)
@@ -154,7 +154,7 @@ def test_a_face_moves_into_a_region(outputs: Outputs) -> None:
     moved = face.moved(100, 50, 640, 320)
     centre = 8.5 / 16
     assert moved.box == pytest.approx((100 + (centre - 0.125) * 640, 50 + (centre - 0.125) * 320, 160, 80))
-    assert moved.keypoints[3] == pytest.approx([100 + (centre + 4 / 128) * 640, 50 + (centre + 4 / 128) * 320])
+    assert moved.keypoints.mouth == pytest.approx([100 + (centre + 4 / 128) * 640, 50 + (centre + 4 / 128) * 320])
     assert geodesic_degrees(moved.rotation, face.rotation) == pytest.approx(0)
     assert (moved.score, moved.err) == (face.score, face.err)
 

@@ -13,8 +13,8 @@ import pytest
 from blazeposer.camera import view
 from blazeposer.commands import demo as demo_command
 from blazeposer.core.contract import ANGLES
-from blazeposer.core.decode import Face
 from blazeposer.core.errors import PortError
+from blazeposer.core.face import Face
 from blazeposer.demo import run
 from blazeposer.demo.compare import TO_PICTURE, Agreement, agreements, face_in_picture, match
 from blazeposer.demo.live import bar
@@ -166,8 +166,8 @@ def test_demo_ends_with_one_line_where_the_stream_fails(
 
 def test_match_takes_each_person_and_no_stranger() -> None:
     frame = next(frame for frame in frames() if len(frame.people) == 2)
-    faces = [Face(person.box, 0.9, np.zeros((6, 2)), np.eye(3), 5.0) for person in frame.people]
-    stranger = Face((0, 440, 30, 30), 0.99, np.zeros((6, 2)), np.eye(3), 5.0)
+    faces = [Face.of(person.box, 0.9, np.zeros((6, 2)), np.eye(3), 5.0) for person in frame.people]
+    stranger = Face.of((0, 440, 30, 30), 0.99, np.zeros((6, 2)), np.eye(3), 5.0)
     assert match(frame, [stranger, *faces[::-1]]) == list(zip(frame.people, faces, strict=True))
     assert match(frame, [stranger]) == []
     assert match(Frame(()), [stranger]) == []

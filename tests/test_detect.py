@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from blazeposer.core.contract import ANGLES, KEYPOINTS
+from blazeposer.core.contract import ANGLES
 from blazeposer.core.prepare import Image
 from blazeposer.core.rotation import geodesic_degrees
 from blazeposer.faces.detector import Detector
 from blazeposer.media.output import VideoWriter, write_image
 from blazeposer.media.sources import open_source, read_image
+from blazeposer.stream.record import Record, parse_line
 from conftest import CommandLine
 
 FACE = (225, 128)  # centre of the portrait's face, pixels, read off the picture
@@ -40,14 +40,21 @@ def centre(box: list[float] | tuple[float, ...]) -> tuple[float, float]:
     return box[0] + box[2] / 2, box[1] + box[3] / 2
 
 
+def records_of(printed: str) -> list[Record]:
+    """Return the records of what was printed, each line one of the stream's form."""
+    records = [record for line in printed.splitlines() if (record := parse_line(line))]
+    assert len(records) == printed.count("\n")
+    return records
+
+
 def test_the_portrait_has_one_face(detector: Detector, portrait: Image) -> None:
     (face,) = detector(portrait)
     assert centre(face.box) == pytest.approx(FACE, abs=10)
     assert 70 < face.box[2] < 110
     assert face.score > 0.75
-    points = dict(zip(KEYPOINTS, face.keypoints.tolist(), strict=True))
-    assert points["right_ear"][0] < points["right_eye"][0] < points["left_eye"][0] < points["left_ear"][0]
-    assert points["right_eye"][1] < points["nose"][1] < points["mouth"][1]
+    points = face.keypoints
+    assert points.right_ear[0] < points.right_eye[0] < points.left_eye[0] < points.left_ear[0]
+    assert points.right_eye[1] < points.nose[1] < points.mouth[1]
 
 
 def test_the_portrait_s_pose(detector: Detector, portrait: Image, portrait_path: Path) -> None:
@@ -86,16 +93,15 @@ def test_threshold_and_max_faces_reach_the_decoder(head: Image) -> None:
 def test_json_of_a_picture(blazeposer_command: CommandLine, detector: Detector, portrait_path: Path) -> None:
     run = blazeposer_command("detect", portrait_path, "--json")
     assert (run.status, run.err) == (0, "")
-    record = json.loads(run.out)
-    assert (record["source"], record["frame"], record["width"], record["height"]) == ("portrait.jpg", 0, 512, 512)
-    (face,) = record["faces"]
+    (record,) = records_of(run.out)
+    assert (record.source, record.seq, record.size) == ("portrait.jpg", 0, (512, 512))
+    (face,) = record.faces
     (expected,) = detector(read_image(portrait_path))
-    assert face["box"] == pytest.approx(expected.box, abs=0.06)
-    assert face["score"] == pytest.approx(expected.score, abs=0.006)
-    assert [face[name] for name in ANGLES] == pytest.approx(expected.angles, abs=0.06)
-    assert face["err"] == pytest.approx(expected.err, abs=0.06)
-    assert tuple(face["keypoints"]) == KEYPOINTS
-    assert list(face["keypoints"].values()) == [pytest.approx(point, abs=0.06) for point in expected.keypoints.tolist()]
+    assert face.box == pytest.approx(expected.box, abs=0.006)
+    assert face.score == pytest.approx(expected.score, abs=0.0006)
+    assert face.angles == pytest.approx(expected.angles, abs=0.006)
+    assert face.err == pytest.approx(expected.err, abs=0.006)
+    assert face.points == pytest.approx(expected.points, abs=0.006)
 
 
 def test_text_of_a_picture(blazeposer_command: CommandLine, portrait_path: Path) -> None:
@@ -110,7 +116,7 @@ def test_no_face_is_no_failure(blazeposer_command: CommandLine, tmp_path: Path) 
     write_image(tmp_path / "grey.png", np.full((200, 300, 3), 90, np.uint8))
     run = blazeposer_command("detect", tmp_path / "grey.png")
     assert run == (0, "grey.png: no face\n", "")
-    assert json.loads(blazeposer_command("detect", tmp_path / "grey.png", "--json").out)["faces"] == []
+    assert records_of(blazeposer_command("detect", tmp_path / "grey.png", "--json").out)[0].faces == ()
 
 
 def test_a_folder_goes_on_after_a_damaged_picture(
@@ -123,7 +129,7 @@ def test_a_folder_goes_on_after_a_damaged_picture(
     (folder / "notes.txt").write_text("not a picture either")
     run = blazeposer_command("detect", folder, "--json", "--output", tmp_path / "out")
     assert run.status == 1
-    assert [json.loads(line)["source"] for line in run.out.splitlines()] == ["a.jpg", "c.webp"]
+    assert [record.source for record in records_of(run.out)] == ["a.jpg", "c.webp"]
     assert run.err.count("\n") == 1
     assert "b.jpg" in run.err
     assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["a.jpg", "c.png"]
@@ -136,9 +142,9 @@ def test_a_video_makes_a_video(blazeposer_command: CommandLine, head: Image, tmp
             video.write(np.roll(head, 4 * shift, axis=1))
     run = blazeposer_command("detect", tmp_path / "clip.mp4", "--json", "--output", tmp_path / "out")
     assert (run.status, run.err) == (0, "")
-    records = [json.loads(line) for line in run.out.splitlines()]
-    assert [record["frame"] for record in records] == list(range(5))
-    moved = [centre(record["faces"][0]["box"])[0] for record in records]
+    records = records_of(run.out)
+    assert [record.seq for record in records] == list(range(5))
+    moved = [centre(record.faces[0]["box"])[0] for record in records]
     assert moved[-1] - moved[0] == pytest.approx(16, abs=6)
     drawn = open_source(str(tmp_path / "out" / "clip.mp4"))
     assert (drawn.total, drawn.fps) == (5, 12.0)
@@ -182,8 +188,8 @@ def test_a_webcam_runs_until_interrupted(
         patch.setattr("cv2.VideoCapture", Webcam)
         run = blazeposer_command("detect", "2", "--json", "--output", tmp_path)
     assert (run.status, run.err) == (0, "")
-    records = [json.loads(line) for line in run.out.splitlines()]
-    assert [(record["source"], record["frame"], len(record["faces"])) for record in records] == [
+    records = records_of(run.out)
+    assert [(record.source, record.seq, len(record.faces)) for record in records] == [
         ("camera 2", frame, 1) for frame in range(3)
     ]
     assert Webcam.released

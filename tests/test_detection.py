@@ -11,8 +11,8 @@ import pytest
 
 pytest.importorskip("torch", reason="needs the extra `train`")
 from blazeposer.core.contract import INPUT_SIZE, SCORE_THRESHOLD
-from blazeposer.core.decode import Face
 from blazeposer.core.errors import BlazePoserError
+from blazeposer.core.face import Face, keypoints_of
 from blazeposer.core.prepare import Image
 from blazeposer.core.resources import models_dir
 from blazeposer.core.rotation import rotation_from_angles
@@ -51,7 +51,7 @@ def folder(tmp_path: Path, portrait: Image) -> Path:
 
 def face(x: float = 0.3, yaw: float = 0.0) -> Face:
     points = np.full((6, 2), 0.5)
-    return Face((x, 0.3, 0.4, 0.4), 0.9, points, rotation_from_angles([yaw, 0.0, 0.0]), 5.0)
+    return Face.of((x, 0.3, 0.4, 0.4), 0.9, points, rotation_from_angles([yaw, 0.0, 0.0]), 5.0)
 
 
 def test_boxed_scenes_are_the_odd_pictures(folder: Path) -> None:
@@ -101,7 +101,7 @@ def test_agreement_is_of_faces_that_both_found() -> None:
     same = agreement(first, first, truth)
     assert (same.faces, same.keypoints, same.angles) == (2, 0, 0)
     assert same.overlap == pytest.approx(1)
-    moved = [replace(face(x=0.5, yaw=3), keypoints=np.full((6, 2), 0.6)), None, face()]
+    moved = [replace(face(x=0.5, yaw=3), keypoints=keypoints_of(np.full((6, 2), 0.6))), None, face()]
     near = agreement(moved, first, truth)
     assert near.faces == 1
     assert near.overlap == pytest.approx(1 / 3)

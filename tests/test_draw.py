@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from blazeposer.core.decode import Face
 from blazeposer.core.draw import AXES, AXIS_LENGTH, KEYPOINT, OUTLINE, draw_faces
+from blazeposer.core.face import Face
 from blazeposer.core.prepare import Image
 from blazeposer.core.rotation import rotation_from_angles
 
@@ -17,10 +17,10 @@ X, Y, Z = AXES
 
 def face(yaw: float = 0, pitch: float = 0, roll: float = 0, at: tuple[float, float] = NOSE, err: float = 5) -> Face:
     offsets = np.array([[-25, -20], [25, -20], [0, 0], [0, 25], [-55, -10], [55, -10]], float)
-    return Face(
+    return Face.of(
         box=(at[0] - WIDTH / 2, at[1] - WIDTH / 2, WIDTH, WIDTH),
         score=0.9,
-        keypoints=offsets + at,
+        points=offsets + at,
         rotation=rotation_from_angles([yaw, pitch, roll]),
         err=err,
     )

@@ -75,11 +75,11 @@ def test_teacher_follows_the_turning_head(teacher: Teacher) -> None:
 def test_landmarks_lie_where_ibug_has_them(teacher: Teacher, portrait: Image) -> None:
     (seen,) = teacher(portrait)
     points = seen.landmarks
-    right_eye, left_eye = seen.face.keypoints[0], seen.face.keypoints[1]
+    right_eye, left_eye = seen.face.points[:2]
     apart = np.linalg.norm(left_eye - right_eye)
     assert np.linalg.norm(points[36:42].mean(0) - right_eye) < 0.2 * apart
     assert np.linalg.norm(points[42:48].mean(0) - left_eye) < 0.2 * apart
-    assert np.linalg.norm(points[MOUTH].mean(0) - seen.face.keypoints[3]) < 0.25 * apart
+    assert np.linalg.norm(points[MOUTH].mean(0) - seen.face.points[3]) < 0.25 * apart
     height = [points[part, 1].mean() for part in (BROWS, EYES, NOSE, MOUTH)]
     assert height == sorted(height)
     assert points[8, 1] == points[:, 1].max()  # the chin

@@ -74,7 +74,7 @@ def _printed() -> list[str]:
         lines.append("frame")
         for face in decode(dequantized(frame)):
             seen = face.moved(0, 0, WINDOW, WINDOW)
-            points = [tuple(point) for point in seen.keypoints.tolist()]
+            points = list(seen.keypoints)
             values = (tuple(map(float, seen.box)), seen.score, points, tuple(map(float, seen.angles)), seen.err)
             lines.append(", ".join(map(str, ("face", *values))))
     return lines

@@ -8,7 +8,7 @@ import json
 import numpy as np
 import pytest
 
-from blazeposer.core.decode import Face
+from blazeposer.core.face import Face
 from blazeposer.core.rotation import rotation_from_angles
 from blazeposer.evaluate.metrics import Detections, Scores, average_precision, count_labels, match, nearest, score
 
@@ -16,7 +16,7 @@ Box = tuple[float, float, float, float]
 
 
 def face(box: Box, angles: tuple[float, float, float] = (0, 0, 0), error: float = 5.0, score: float = 0.9) -> Face:
-    return Face(box, score, np.zeros((6, 2)), rotation_from_angles(angles), error)
+    return Face.of(box, score, np.zeros((6, 2)), rotation_from_angles(angles), error)
 
 
 LABEL = np.array([0.4, 0.4, 0.6, 0.6])

@@ -116,7 +116,7 @@ def test_a_reader_gets_the_newest_event_and_the_end(web: WebView) -> None:
             web.show(moment(seen_face((10, 0, 0)), seq=seq))
             told = json.loads(next(line for line in lines if line.startswith(b"data: "))[6:])
             assert told["seq"] == seq
-            assert told["faces"][0]["angles"] == pytest.approx([10, 0, 0], abs=0.01)
+            assert [told["faces"][0][name] for name in ("yaw", "pitch", "roll")] == pytest.approx([10, 0, 0], abs=0.01)
         web.__exit__(None, None, None)
         assert b"event: end\n" in lines.read()
 

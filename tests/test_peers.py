@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from blazeposer.core.contract import KEYPOINTS, OUTPUTS
-from blazeposer.core.decode import Face
+from blazeposer.core.face import Face
 from blazeposer.core.rotation import rotation_from_angles
 from blazeposer.evaluate.peers import Peer
 from blazeposer.evaluate.peers.blazeface import BLAZEFACE_INT8, DETECTION, BlazeFace, BlazeFacePnP
@@ -39,7 +39,7 @@ def seen(angles: Sequence[float], box: tuple[float, float, float, float]) -> Flo
 @pytest.mark.parametrize("angles", ANGLES)
 def test_pnp_has_our_signs_order_and_zero(angles: tuple[float, float, float]) -> None:
     box = (200.0, 90.0, 80.0, 100.0)
-    turned = with_pnp(Face(box, 0.9, seen(angles, box), np.eye(3), 1.0))
+    turned = with_pnp(Face.of(box, 0.9, seen(angles, box), np.eye(3), 1.0))
     assert turned.angles == pytest.approx(angles, abs=0.01)
     assert turned.box == box
 
@@ -74,7 +74,7 @@ def test_int8_blazeface_is_the_float_one_on_faces() -> None:
         assert len(ours) == len(theirs) == len(frame.people)
         side = theirs[0].box[2]
         assert ours[0].box == pytest.approx(theirs[0].box, abs=0.06 * side)
-        assert np.abs(ours[0].keypoints - theirs[0].keypoints).max() < 0.06 * side
+        assert np.abs(ours[0].points - theirs[0].points).max() < 0.06 * side
 
 
 def test_int8_blazeface_has_the_original_s_layers_alone() -> None:

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
-from blazeposer.core.decode import Face
+from blazeposer.core.face import Face
 from blazeposer.core.prepare import Image
 from blazeposer.core.resources import default_model
 from blazeposer.evaluate.bench import MOST_FACES, open_systems
@@ -34,7 +34,7 @@ class Straight(BlazeFace):
         super().__init__(MOST_FACES)
 
     def __call__(self, picture: Image) -> list[Face]:
-        return [replace(face, rotation=np.eye(3)) for face in super().__call__(picture)]
+        return [face.turned(np.eye(3)) for face in super().__call__(picture)]
 
 
 @pytest.fixture(scope="module")

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from blazeposer.camera import VirtualCamera, view
 from blazeposer.core.errors import PortError
+from blazeposer.core.face import Face, Keypoints
 from blazeposer.core.prepare import Image
 from blazeposer.core.resources import board_dir
 from blazeposer.live.recording import read
@@ -29,7 +30,7 @@ from blazeposer.live.session import run
 from blazeposer.live.usb import UsbLink
 from blazeposer.openmv import ports
 from blazeposer.stream import packed
-from blazeposer.stream.record import VERSION, Counts, Reader, Record, StreamedFace, Timing, as_line, parse_line
+from blazeposer.stream.record import VERSION, Counts, Reader, Record, Timing, as_line, parse_line
 from conftest import CommandLine
 from live import FOV
 from outputs import Outputs, synthetic_outputs
@@ -39,8 +40,8 @@ from waiting import HANG, until
 
 __all__ = ["fake_network"]
 
-POINTS = tuple((100.5 + n, 90.25 - n) for n in range(6))
-FACE = StreamedFace((71.2, 64.0, 88.1, 88.3), 0.935, POINTS, 1.2, -3.4, 0.5, 4.2, 1)
+POINTS = Keypoints(*((100.5 + n, 90.25 - n) for n in range(6)))
+FACE = Face((71.2, 64.0, 88.1, 88.3), 0.935, POINTS, 1.2, -3.4, 0.5, 4.2, 1)
 ROOM = 4
 """Faces for which a channel has room."""
 

@@ -15,7 +15,8 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from numpy.typing import NDArray
 
 from blazeposer.core.contract import OUTPUTS
-from blazeposer.core.decode import Face, decode
+from blazeposer.core.decode import decode
+from blazeposer.core.face import Face
 from blazeposer.core.prepare import Image, camera_input, to_float, to_int8
 from blazeposer.core.resources import models_dir
 from blazeposer.evaluate.peers.mediapipe import blazeface_path
@@ -193,7 +194,7 @@ def same_faces(first: list[Face], second: list[Face]) -> list[tuple[Face, Face]]
 
 def in_pixels(face: Face) -> NDArray[np.float64]:
     """Box and keypoints in pixels of the input."""
-    return np.concatenate([face.box, face.keypoints.ravel()]) * 128
+    return np.concatenate([face.box, face.points.ravel()]) * 128
 
 
 def test_quantized_faces_are_those_of_the_float_network(

@@ -10,10 +10,11 @@ from dataclasses import replace
 
 import pytest
 
-from blazeposer.stream.record import Counts, Reader, Record, StreamedFace, Timing, as_line, parse_line
+from blazeposer.core.face import Face, Keypoints
+from blazeposer.stream.record import Counts, Reader, Record, Timing, as_line, parse_line
 
-POINTS = tuple((100.5 + n, 90.25 - n) for n in range(6))
-FACE = StreamedFace((71.2, 64.0, 88.1, 88.3), 0.93, POINTS, 1.2, -3.4, 0.5, 4.2, 1)
+POINTS = Keypoints(*((100.5 + n, 90.25 - n) for n in range(6)))
+FACE = Face((71.2, 64.0, 88.1, 88.3), 0.93, POINTS, 1.2, -3.4, 0.5, 4.2, 1)
 
 
 def record(seq: int, faces: int = 1) -> Record:

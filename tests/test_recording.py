@@ -137,9 +137,9 @@ def test_replay_smooths_again(tmp_path: Path) -> None:
     recording.stop()
     run(ReplayLink(path), [second])
     assert second.records == first.records
-    assert {person.track.id for moment in second.moments for person in moment.people} == {1}
+    assert {face.id for moment in second.moments for face in moment.faces} == {1}
     for old, new in zip(first.moments, [m for m in second.moments if m.record], strict=True):
-        assert new.people[0].face.angles == pytest.approx(old.people[0].face.angles, abs=0.05)
+        assert new.faces[0].angles == pytest.approx(old.faces[0].angles, abs=0.05)
 
 
 def test_replay_command_shows_and_records(tmp_path: Path, blazeposer_command: CommandLine) -> None:

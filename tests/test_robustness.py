@@ -12,8 +12,8 @@ import pytest
 from numpy.typing import NDArray
 
 from blazeposer.core.contract import INPUT_SIZE
-from blazeposer.core.decode import Face
 from blazeposer.core.errors import BlazePoserError
+from blazeposer.core.face import Face
 from blazeposer.core.prepare import Image
 from blazeposer.core.rotation import geodesic_degrees, rotation_from_angles, turn_rotation
 from blazeposer.evaluate.bench import Ours
@@ -221,7 +221,7 @@ class FindsWhite:
             return []
         x, y = float(columns.min()), float(rows.min())
         box = x, y, columns.max() + 1 - x, rows.max() + 1 - y
-        return [Face(box, 0.9, np.zeros((6, 2)), np.eye(3), 1.0)]
+        return [Face.of(box, 0.9, np.zeros((6, 2)), np.eye(3), 1.0)]
 
 
 @pytest.fixture

@@ -12,8 +12,9 @@ import pytest
 import serial
 
 from blazeposer.core.errors import PortError
+from blazeposer.core.face import Face, Keypoints
 from blazeposer.openmv.serial_port import open_port
-from blazeposer.stream.record import Record, StreamedFace, parse_line, read_lines, read_records
+from blazeposer.stream.record import Record, parse_line, read_lines, read_records
 from waiting import HANG, InThread
 
 FACE = {
@@ -29,8 +30,8 @@ LINE = json.dumps({"seq": 12, "t_ms": 3456, "fps": 9.8, "faces": [FACE]})
 
 
 def test_line_becomes_a_record() -> None:
-    points = tuple((float(n), n + 0.5) for n in range(6))
-    face = StreamedFace((1.5, -2.0, 30.0, 40.5), 0.93, points, 1.2, -3.4, 0.5, 4.2)
+    points = Keypoints(*((float(n), n + 0.5) for n in range(6)))
+    face = Face((1.5, -2.0, 30.0, 40.5), 0.93, points, 1.2, -3.4, 0.5, 4.2)
     assert parse_line(LINE) == Record(12, 3456, 9.8, (face,))
     assert parse_line(LINE.encode() + b"\r\n") == parse_line(LINE)
     assert face.angles == (1.2, -3.4, 0.5)

@@ -8,22 +8,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from blazeposer.core.decode import Face
+from blazeposer.core.face import Face
 from blazeposer.core.rotation import rotation_from_angles
 from blazeposer.evaluate.validate.compare import BINS, Limits, Seen, compare, same_faces
 from blazeposer.evaluate.validate.layers import Layers
 from blazeposer.evaluate.validate.pairs import layers_apart
 from blazeposer.evaluate.validate.stages import PAIRS
 
-FACE = Face((0.25, 0.25, 0.5, 0.5), 0.9, np.full((6, 2), 0.5), rotation_from_angles([10, 5, -5]), 3.0)
+FACE = Face.of((0.25, 0.25, 0.5, 0.5), 0.9, np.full((6, 2), 0.5), rotation_from_angles([10, 5, -5]), 3.0)
 
 
 def moved(pixels: float = 0.0, keypoint: float = 0.0, degrees: float = 0.0) -> Face:
     x, y, w, h = FACE.box
-    points = FACE.keypoints.copy()
+    points = FACE.points.copy()
     points[3, 1] += keypoint / 128
     turned = rotation_from_angles([0, 0, degrees]) @ FACE.rotation
-    return replace(FACE, box=(x + pixels / 128, y, w, h), keypoints=points, rotation=turned)
+    return Face.of((x + pixels / 128, y, w, h), FACE.score, points, turned, FACE.err)
 
 
 def test_differences_are_measured_in_pixels_and_degrees() -> None:
@@ -45,7 +45,7 @@ def test_each_limit_is_judged() -> None:
     assert difference.breaches(Limits("", degrees=(1, 1, 8))) == ["angles differ by 9 ° (worst)"]
     all_off = compare(Seen([], [[FACE]]), Seen([], [[moved(keypoint=3)]]))
     assert [text[:20] for text in all_off.breaches(Limits("", pixels=(2, 4, 4)))] == ["keypoints differ by "]
-    lost = replace(FACE, rotation=np.full((3, 3), np.nan))
+    lost = FACE.turned(np.full((3, 3), np.nan))
     assert compare(Seen([], [[FACE]]), Seen([], [[lost]])).breaches(Limits("", degrees=(1, 1, 1)))
 
 

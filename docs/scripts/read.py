@@ -2,7 +2,7 @@
 
 import sys
 
-from blazeposer.stream.record import read_records
+from blazeposer import read_records
 
 for record in read_records(sys.argv[1]):
     for face in record.faces:

@@ -9,10 +9,11 @@ from types import SimpleNamespace
 from typing import Any
 
 from blazeposer.core.contract import SCORE_THRESHOLD
-from blazeposer.core.decode import Face, decode
+from blazeposer.core.decode import decode
 from blazeposer.core.errors import BlazePoserError
-from blazeposer.faces import Tracker
-from blazeposer.faces.closer import GUESS, Gaze
+from blazeposer.core.face import Face
+from blazeposer.faces.board import board_module
+from blazeposer.faces.tracker import Tracker
 from blazeposer.stream.record import Record, parse_line
 from outputs import Outputs, Quantization, assert_same, dequantized
 
@@ -48,20 +49,21 @@ def check_main(lines: Sequence[str], frames: Sequence[Outputs], quantization: Qu
     people = Tracker(smooth)
     for (record, line), expected in zip(streamed, looked, strict=True):
         _hold(record.seq, record.faces, expected, ROUNDED)
-        tracks = [track for track in people.update(expected, record.t_ms / 1000) if not track.lost]
-        if [face.id for face in record.faces] != [track.id for track in tracks]:
+        followed = people.update(expected, record.t_ms / 1000)
+        if [face.id for face in record.faces] != [face.id for face in followed]:
             raise BlazePoserError(f"frame {record.seq}: its faces do not bear the host's ids: {line}")
         if smooth:
-            _hold(record.seq, _steadied(record, line), [track.face for track in tracks], ROUNDED)
+            _hold(record.seq, _steadied(record, line), followed, ROUNDED)
     return sum(len(record.faces) for record, _ in streamed)
 
 
 def _looked_closer(frames: Sequence[Outputs], quantization: Quantization) -> Iterator[list[Face]]:
     """The host's faces of each frame, in pixels of the picture of which main.py looks at a part."""
-    gaze = Gaze(SCORE_THRESHOLD)
+    tracking = board_module("tracking")
+    gaze = tracking.Gaze(SCORE_THRESHOLD)
     for frame in frames:
-        x, y, side = gaze.region(WINDOW, WINDOW) or (0, 0, WINDOW)
-        faces = decode(dequantized(frame, quantization), GUESS)
+        x, y, side, _ = gaze.region(WINDOW, WINDOW)
+        faces = decode(dequantized(frame, quantization), tracking.GUESS)
         yield gaze.saw([face.moved(x, y, side, side) for face in faces])
 
 

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import json
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, nullcontext, suppress
 from itertools import islice
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import click
 from rich.console import Console
 from rich.progress import track
 
-from blazeposer.core.contract import ANGLES, KEYPOINTS, SCORE_THRESHOLD
-from blazeposer.core.decode import MAX_FACES, Face
+from blazeposer.core.contract import ANGLES, SCORE_THRESHOLD
+from blazeposer.core.decode import MAX_FACES
 from blazeposer.core.draw import draw_faces
 from blazeposer.core.errors import InputError
+from blazeposer.core.face import Face
 from blazeposer.core.prepare import Image
 from blazeposer.faces.detector import Detector, InputPath
 from blazeposer.media.output import VideoWriter, write_image
 from blazeposer.media.sources import Frame, Source, open_source
+from blazeposer.stream.record import Record, as_line
 from blazeposer.tflite.interpreter import RUNTIMES, Runtime
 
 Draw = Callable[[str, Image, list[Face]], None]
@@ -28,7 +30,7 @@ Draw = Callable[[str, Image, list[Face]], None]
 
 @click.command(short_help="Find faces and their pose.")
 @click.argument("source")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a picture or frame, one a line.")
+@click.option("--json", "as_json", is_flag=True, help="Print one record a picture or frame, as a camera's stream does.")
 @click.option("--output", type=click.Path(path_type=Path), help="Folder or file for the annotated pictures or video.")
 @click.option("--model", type=click.Path(path_type=Path), help="A tflite file, if not the one that comes along.")
 @click.option(
@@ -68,6 +70,7 @@ def command(
     """
     detector = Detector(model, runtime, input_path, threshold, max_faces)
     pictures = open_source(source)
+    start = time.monotonic()
     total = min(filter(None, (pictures.total, frames)), default=None)
     failures = 0
     # A webcam ends with ^C, which is no failure.
@@ -83,42 +86,25 @@ def command(
                 click.echo(f"blazeposer: {error}", err=True)
                 continue
             faces = detector(image)
-            record = as_record(frame.name, number, image, faces)
-            click.echo(json.dumps(record) if as_json else _as_text(pictures, record))
+            t = number / pictures.fps if pictures.kind == "video" else time.monotonic() - start
+            t_ms = round(1000 * t) if pictures.fps else 0  # images of a folder have no time
+            size = image.shape[1], image.shape[0]
+            record = Record(number, t_ms, pictures.fps, tuple(faces), size, source=frame.name)
+            click.echo(as_line(record) if as_json else _as_text(pictures, record))
             if draw:
                 draw(frame.name, image, faces)
     return 1 if failures else 0
 
 
-def as_record(name: str, number: int, image: Image, faces: list[Face]) -> dict[str, Any]:
-    """What `--json` prints of one frame."""
-    return {
-        "source": name,
-        "frame": number,
-        "width": image.shape[1],
-        "height": image.shape[0],
-        "faces": [
-            {
-                "box": [round(value, 1) for value in face.box],
-                "score": round(face.score, 2),
-                "keypoints": dict(zip(KEYPOINTS, face.keypoints.round(1).tolist(), strict=True)),
-                **{name: round(angle, 1) for name, angle in zip(ANGLES, face.angles, strict=True)},
-                "err": round(face.err, 1),
-            }
-            for face in faces
-        ],
-    }
-
-
-def _as_text(pictures: Source, record: dict[str, Any]) -> str:
-    """One line a face, or one that says there is none."""
-    name = record["source"] + (f" frame {record['frame']}" if pictures.kind in ("video", "camera") else "")
+def _as_text(pictures: Source, record: Record) -> str:
+    """Return one line a face, or one that says that there is none."""
+    name = record.source + (f" frame {record.seq}" if pictures.kind in ("video", "camera") else "")
     lines = [
-        f"{name}: face at x {x:.0f} y {y:.0f} w {w:.0f} h {h:.0f}  score {face['score']:.2f}  "
-        + "  ".join(f"{angle} {face[angle]:+.1f}" for angle in ANGLES)
-        + f"  err {face['err']:.1f}"
-        for face in record["faces"]
-        for x, y, w, h in [face["box"]]
+        f"{name}: face at x {x:.0f} y {y:.0f} w {w:.0f} h {h:.0f}  score {face.score:.2f}  "
+        + "  ".join(f"{angle} {value:+.1f}" for angle, value in zip(ANGLES, face.angles, strict=True))
+        + f"  err {face.err:.1f}"
+        for face in record.faces
+        for x, y, w, h in [face.box]
     ]
     return "\n".join(lines) or f"{name}: no face"
 

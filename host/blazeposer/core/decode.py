@@ -12,7 +12,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,9 +28,8 @@ from blazeposer.core.contract import (
     cell_of_anchor,
 )
 from blazeposer.core.errors import BlazePoserError
-from blazeposer.core.rotation import angles_from_rotation, rotation_from_six
-
-Floats = NDArray[np.float64]
+from blazeposer.core.face import Face
+from blazeposer.core.rotation import Floats, rotation_from_six
 
 MAX_FACES = 4
 
@@ -40,37 +38,6 @@ _CELL = cell_of_anchor()
 # What each regressor value is measured from: the anchor's centre for points, nothing for width and height.
 _ORIGIN = np.tile(anchors().astype(np.float64), REGRESSOR_VALUES // 2)
 _ORIGIN[:, 2:BOX_VALUES] = 0
-
-
-@dataclass(frozen=True)
-class Face:
-    """One face. Lengths are fractions of the network's square input until `moved` puts them in pixels."""
-
-    box: tuple[float, float, float, float]
-    """x, y of the top left corner, width, height."""
-    score: float
-    """Probability, 0 to 1."""
-    keypoints: Floats
-    """(6, 2) x, y in the order of `contract.KEYPOINTS`."""
-    rotation: Floats
-    """(3, 3) from the head to the camera, see `rotation.py`."""
-    err: float
-    """How wrong `rotation` is expected to be: the angle between it and the true one, degrees, above 0."""
-
-    @property
-    def angles(self) -> tuple[float, float, float]:
-        """Yaw, pitch, roll in degrees."""
-        yaw, pitch, roll = angles_from_rotation(self.rotation).tolist()
-        return yaw, pitch, roll
-
-    def moved(self, x: float, y: float, width: float, height: float) -> Face:
-        """The same face in the pixels of a picture, where the input was the region (x, y, width, height) of it."""
-        left, top, w, h = self.box
-        return replace(
-            self,
-            box=(x + left * width, y + top * height, w * width, h * height),
-            keypoints=self.keypoints * (width, height) + (x, y),
-        )
 
 
 def decode(
@@ -111,13 +78,9 @@ def overlaps(box: Floats, boxes: Floats) -> Floats:
 
 def _face(values: Floats, score: float) -> Face:
     cx, cy, w, h = values[:BOX_VALUES].tolist()
-    return Face(
-        box=(cx - w / 2, cy - h / 2, w, h),
-        score=score,
-        keypoints=values[BOX_VALUES:REGRESSOR_VALUES].reshape(len(KEYPOINTS), 2),
-        rotation=rotation_from_six(values[REGRESSOR_VALUES:-1]),
-        err=float(np.exp(values[-1])),
-    )
+    points = values[BOX_VALUES:REGRESSOR_VALUES].reshape(len(KEYPOINTS), 2)
+    rotation = rotation_from_six(values[REGRESSOR_VALUES:-1])
+    return Face.of((cx - w / 2, cy - h / 2, w, h), score, points, rotation, np.exp(values[-1]))
 
 
 def _both_maps(outputs: Sequence[NDArray[np.floating]], kind: str) -> Floats:

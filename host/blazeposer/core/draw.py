@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from blazeposer.core.contract import KEYPOINTS
-from blazeposer.core.decode import Face
+from blazeposer.core.face import Face
 from blazeposer.core.prepare import Image
 
 Color = tuple[int, int, int]
@@ -24,7 +23,6 @@ PLATE: Color = (0, 0, 0)
 
 AXIS_LENGTH = 0.5
 """Length of an axis that lies in the picture, as a fraction of the box's width."""
-_NOSE = KEYPOINTS.index("nose")
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _TEXT_WIDTH = 1.2  # of the face's box, within the limits below
 _LETTER_SCALES = (0.5, 1.2)
@@ -57,7 +55,7 @@ def _keypoints(canvas: Image, face: Face, thickness: int) -> None:
 
 def _axes(canvas: Image, face: Face, thickness: int) -> None:
     """Columns of the rotation matrix are the head's axes as the camera sees them; the picture's y points down."""
-    x, y = face.keypoints[_NOSE]
+    x, y = face.keypoints.nose
     directions = face.rotation.T * face.box[2] * AXIS_LENGTH
     for index in np.argsort(directions[:, 2]):  # the one nearest to the viewer on top
         tip = _pixel(x + directions[index, 0], y - directions[index, 1])

@@ -10,11 +10,9 @@ from numpy.typing import NDArray
 
 from blazeposer.camera.sensor import WINDOW
 from blazeposer.core.contract import ANGLES
-from blazeposer.core.decode import Face
 from blazeposer.core.errors import BlazePoserError
+from blazeposer.core.face import Face
 from blazeposer.scene.sequence import SIDE, Frame, Person
-from blazeposer.stream.faces import from_streamed
-from blazeposer.stream.record import StreamedFace
 
 Found = Mapping[int, Sequence[Face]]
 """Number of a frame -> the faces found in it, in its pixels."""
@@ -24,9 +22,9 @@ MAX_OFFSET = 0.5
 """A streamed face is a person's when its middle is no farther from the person's, in sizes of the person's face."""
 
 
-def face_in_picture(face: StreamedFace) -> Face:
+def face_in_picture(face: Face) -> Face:
     """A streamed face in the frame's pixels, as the drawing functions take it."""
-    return from_streamed(face).moved(0, 0, TO_PICTURE, TO_PICTURE)
+    return face.moved(0, 0, TO_PICTURE, TO_PICTURE)
 
 
 def match(frame: Frame, faces: Sequence[Face]) -> list[tuple[Person, Face]]:

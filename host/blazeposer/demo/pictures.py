@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 
 from blazeposer.core.contract import ANGLES
-from blazeposer.core.decode import Face
 from blazeposer.core.draw import draw_faces
+from blazeposer.core.face import Face
 from blazeposer.core.prepare import Image
 from blazeposer.demo.compare import Agreement, Found, match
 from blazeposer.scene.sequence import PITCH, ROLL, SIDE, YAW, Frame

@@ -18,8 +18,9 @@ from rich.progress import track
 from rich.table import Table
 
 from blazeposer.core.contract import ANGLES, INPUT_SIZE, SCORE_THRESHOLD
-from blazeposer.core.decode import Face, decode
+from blazeposer.core.decode import decode
 from blazeposer.core.errors import ModelError
+from blazeposer.core.face import Face
 from blazeposer.core.prepare import camera_input, clean_input
 from blazeposer.core.resources import default_model
 from blazeposer.evaluate.accuracy_report import Report, write_reliability, write_report

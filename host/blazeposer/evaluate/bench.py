@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blazeposer.core.boards import find
-from blazeposer.core.decode import Face
+from blazeposer.core.face import Face
 from blazeposer.core.prepare import Image
 from blazeposer.core.resources import default_model
 from blazeposer.evaluate.peers import Peer

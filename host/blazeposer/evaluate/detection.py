@@ -19,7 +19,8 @@ from rich.progress import track
 from rich.table import Table
 
 from blazeposer.core.contract import GRIDS, INPUT_SIZE, SCORE_THRESHOLD
-from blazeposer.core.decode import Face, decode, overlaps
+from blazeposer.core.decode import decode, overlaps
+from blazeposer.core.face import Face
 from blazeposer.core.prepare import Image, clean_input, to_float
 from blazeposer.core.resources import models_dir
 from blazeposer.core.rotation import angles_from_rotation
@@ -177,7 +178,7 @@ def equal_recall(outputs: Sequence[Outputs], dataset: Dataset, wanted: int) -> f
 
 def keypoint_distances(faces: Sequence[Face], landmarks: Floats) -> tuple[float, ...]:
     """Mean distance in pixels of the input of each keypoint of LANDMARKS; landmarks (n, 68, 2) in fractions."""
-    ours = np.array([face.keypoints[: len(LANDMARKS)] for face in faces])
+    ours = np.array([face.points[: len(LANDMARKS)] for face in faces])
     labels = np.stack([landmarks[:, part].mean(1) for part in LANDMARKS.values()], axis=1)
     return tuple((np.linalg.norm(ours - labels, axis=-1).mean(0) * INPUT_SIZE).tolist())
 
@@ -197,7 +198,7 @@ def agreement(first: Answers, second: Answers, rotations: Floats) -> Agreement:
     return Agreement(
         len(pairs),
         float(np.mean([overlaps(pair[0], pair[1:])[0] for pair in boxes])),
-        float(np.mean([np.linalg.norm(one.keypoints - other.keypoints, axis=1).mean() for one, other in pairs])),
+        float(np.mean([np.linalg.norm(one.points - other.points, axis=1).mean() for one, other in pairs])),
         errors[0] - errors[1],
     )
 

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blazeposer.core.contract import INPUT_SIZE, SCORE_THRESHOLD
-from blazeposer.core.decode import Face, decode, overlaps
+from blazeposer.core.decode import decode, overlaps
+from blazeposer.core.face import Face
 from blazeposer.core.rotation import geodesic_degrees
 
 MATCH_OVERLAP = 0.4

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import track
 
 from blazeposer.core.contract import ANGLES, SCORE_THRESHOLD
-from blazeposer.core.decode import Face
+from blazeposer.core.face import Face
 from blazeposer.evaluate.bench import MOST_FACES, Times, measure, one_thread, size_text, time_section
 from blazeposer.evaluate.datasets import Dataset
 from blazeposer.evaluate.metrics import YAW_RANGES, Scores, score

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from blazeposer.core.contract import SCORE_THRESHOLD
-from blazeposer.core.decode import Face
+from blazeposer.core.face import Face
 from blazeposer.core.rotation import Floats, angles_from_rotation
 from blazeposer.evaluate.bench import one_thread
 from blazeposer.evaluate.datasets import Dataset, heads

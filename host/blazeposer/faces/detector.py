@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Literal
 
 from blazeposer.core.contract import SCORE_THRESHOLD
-from blazeposer.core.decode import MAX_FACES, Face, decode
+from blazeposer.core.decode import MAX_FACES, decode
+from blazeposer.core.face import Face
 from blazeposer.core.prepare import Image, camera_input, clean_input, square_crop, square_pad
 from blazeposer.core.resources import default_model
 from blazeposer.tflite.interpreter import Runtime, open_network

@@ -8,12 +8,11 @@ linear equations each for its place; least squares over all six solves them.
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from blazeposer.core.decode import Face
+from blazeposer.core.face import Face
 
 Floats = NDArray[np.float64]
 
@@ -64,13 +63,13 @@ def to_camera(face: Face, width: float, fov: float = FIELD_OF_VIEW, height: floa
     offsets, focal = _seen(face, width, fov, height)
     u, v = offsets.mean(0)
     back = np.array([-u, v, focal]) / math.sqrt(u * u + v * v + focal * focal)  # from the face to the camera
-    return replace(face, rotation=_turn_from_z(back) @ face.rotation)
+    return face.turned(_turn_from_z(back) @ face.rotation)
 
 
 def _seen(face: Face, width: float, fov: float, height: float | None) -> tuple[Floats, float]:
     """The keypoints (6, 2) from the picture's middle, x right and y DOWN, and the focal length, in pixels."""
     middle = width / 2, (width if height is None else height) / 2
-    return face.keypoints - middle, width / 2 / math.tan(math.radians(fov) / 2)
+    return face.points - middle, width / 2 / math.tan(math.radians(fov) / 2)
 
 
 def _turn_from_z(direction: Floats) -> Floats:

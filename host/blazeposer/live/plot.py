@@ -24,9 +24,8 @@ def plot(records: Iterable[Record], title: str) -> Figure:
     follow, rows = Follower(), defaultdict[int, list[list[float]]](list)
     for record in records:
         moment = follow(Moment("", "", Counts()), Arrival(record, record.t_ms / 1000))
-        for person in moment.people:
-            track = person.track
-            rows[track.id].append([follow.time, *track.face.angles, *track.raw.angles, track.raw.err])
+        for face, seen in zip(moment.faces, moment.record.faces if moment.record else (), strict=True):
+            rows[face.id or 0].append([follow.time, *face.angles, *seen.angles, seen.err])
     figure = Figure(figsize=(11, 7), layout="constrained")
     axes = figure.subplots(len(ANGLES), sharex=True)
     for number, (track_id, values) in enumerate(rows.items()):

@@ -20,7 +20,7 @@ from blazeposer.core.errors import InputError
 from blazeposer.live.links import PAUSE, Arrival
 from blazeposer.live.session import Moment
 from blazeposer.media.output import make_folder
-from blazeposer.stream.record import Reader, Record, as_line
+from blazeposer.stream.record import Reader, Record, as_line, face_as_json
 
 LONGEST_PAUSE = 10.0
 """Seconds without a record that a replay shortens to this: the camera was away, or its clock is garbled."""
@@ -128,9 +128,9 @@ def _check_suffix(path: Path) -> None:
 def _rows(record: Record) -> Iterator[list[Any]]:
     timing = astuple(record.ms) if record.ms else ("",) * 3
     frame = [record.seq, record.t_ms, record.fps, *record.size, *timing]
-    for face in record.faces:
-        points = [value for point in face.keypoints for value in point]
-        yield [*frame, "" if face.id is None else face.id, face.score, *face.angles, face.err, *face.box, *points]
+    for face in map(face_as_json, record.faces):
+        pose = [face[name] for name in ("score", *ANGLES, "err")]
+        yield [*frame, face.get("id", ""), *pose, *face["box"], *face["keypoints"]]
     if not record.faces:
         yield frame + [""] * (len(COLUMNS) - len(frame))
 

@@ -7,15 +7,11 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-from blazeposer.core.decode import Face
+from blazeposer.core.face import Face
 from blazeposer.core.prepare import Image
-from blazeposer.faces import Track, Tracker
 from blazeposer.faces.position import FIELD_OF_VIEW, position, to_camera
+from blazeposer.faces.tracker import Tracker
 from blazeposer.live.links import Arrival, Link
-from blazeposer.stream.faces import from_streamed
 from blazeposer.stream.record import Counts, Record
 
 LONGEST_STEP = 2.0
@@ -23,22 +19,6 @@ LONGEST_STEP = 2.0
 Tracks end by it."""
 DRIFT = 1e-4
 """How fast a camera's clock may run away from this PC's, seconds a second."""
-
-
-@dataclass(frozen=True)
-class Person:
-    """A face that is seen now."""
-
-    track: Track
-    position: tuple[float, float, float]
-    """Centimetres, see `tracking.position`."""
-    rotation: NDArray[np.float64]
-    """(3, 3) of the smoothed face to the camera's axis, whatever that of `track` is to."""
-
-    @property
-    def face(self) -> Face:
-        """What is shown: smoothed if so asked."""
-        return self.track.face
 
 
 @dataclass(frozen=True)
@@ -51,15 +31,26 @@ class Moment:
     """See `links.Link`."""
     counts: Counts
     record: Record | None = None
-    """Raw values, with the tracks' ids."""
-    people: tuple[Person, ...] = ()
-    """In the order of the record's faces."""
+    """As the network saw them, with the tracks' ids."""
+    faces: tuple[Face, ...] = ()
+    """Those of the record, in its order: smoothed if so asked, and placed in the room."""
     at: float = 0.0
     """When the record came, see `links.Arrival`."""
     delay: float = 0.0
     """Milliseconds by which the record came later than the quickest one. What that one took, nobody knows: camera and
     PC share no clock."""
     picture: Image | None = None
+    fov: float = FIELD_OF_VIEW
+    """Degrees that the picture's width sees."""
+    axis: bool = False
+    """Whether the faces' angles are to the camera's axis instead of the line of sight."""
+
+    def to_axis(self, face: Face) -> Face:
+        """Return one of `faces` with its angles to the camera's axis."""
+        if self.axis or not self.record:
+            return face
+        width, height = self.record.size
+        return to_camera(face, width, self.fov, height)
 
 
 class View(Protocol):
@@ -106,22 +97,27 @@ class Follower:
         step = (record.t_ms - self._last_ms) / 1000 if self._last_ms is not None else 0.0
         self._last_ms = record.t_ms
         self.time += min(max(step, 0.001), LONGEST_STEP)
-        faces = [from_streamed(face) for face in record.faces]
-        tracks = [track for track in self._tracker.update(faces, self.time) if not track.lost]
+        faces = self._tracker.update(record.faces, self.time)
         if all(face.id is not None for face in record.faces):
-            tracks = [replace(track, id=face.id or 0) for track, face in zip(tracks, record.faces, strict=True)]
+            faces = [replace(face, id=seen.id) for face, seen in zip(faces, record.faces, strict=True)]
         else:
-            named = [replace(face, id=track.id) for face, track in zip(record.faces, tracks, strict=True)]
-            record = replace(record, faces=tuple(named))
+            seen_faces = tuple(replace(seen, id=face.id) for face, seen in zip(faces, record.faces, strict=True))
+            record = replace(record, faces=seen_faces)
         width, height = record.size
         place = width, self._fov, height
-        people = []
-        for track in tracks:
-            turned = to_camera(track.face, *place)
-            shown = replace(track, face=turned) if self._axis else track
-            people.append(Person(shown, position(track.face, *place), turned.rotation))
-        delay = self._delay(arrival, moment.counts.restarts)
-        return replace(moment, record=record, people=tuple(people), at=arrival.at, delay=delay, picture=arrival.picture)
+        faces = [
+            replace(to_camera(face, *place) if self._axis else face, position=position(face, *place)) for face in faces
+        ]
+        return replace(
+            moment,
+            record=record,
+            faces=tuple(faces),
+            at=arrival.at,
+            delay=self._delay(arrival, moment.counts.restarts),
+            picture=arrival.picture,
+            fov=self._fov,
+            axis=self._axis,
+        )
 
     def _delay(self, arrival: Arrival, restarts: int) -> float:
         offset = arrival.at - arrival.record.t_ms / 1000

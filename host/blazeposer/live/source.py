@@ -11,7 +11,6 @@ from blazeposer.faces.closer import CloserLook
 from blazeposer.faces.detector import Detector
 from blazeposer.live.links import Arrival
 from blazeposer.media.sources import open_source
-from blazeposer.stream.faces import to_streamed
 from blazeposer.stream.record import Counts, Record, Timing
 
 
@@ -40,7 +39,7 @@ class SourceLink:
                 time.sleep(max(0.0, due - t))
                 t = due
             image, start = frame.read(), time.monotonic()
-            faces = tuple(to_streamed(face) for face in self._look(image))
+            faces = tuple(self._look(image))
             end = time.monotonic()
             # Over the last second or so, as the camera's own.
             fps += (1 / max(end - last, 1e-3) - fps) * (min(1.0, end - last) if fps else 1.0)

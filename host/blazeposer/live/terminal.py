@@ -15,7 +15,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from blazeposer.live.session import Moment, Person
+from blazeposer.core.face import Face
+from blazeposer.live.session import Moment
 from blazeposer.stream.record import Counts
 
 COLUMNS, ROWS = 21, 11
@@ -70,10 +71,7 @@ class TerminalView:
 def line(moment: Moment) -> str:
     """A moment with a record, in one line."""
     assert moment.record
-    faces = "; ".join(
-        f"face {person.track.id} " + " ".join(f"{angle:+.1f}" for angle in person.face.angles)
-        for person in moment.people
-    )
+    faces = "; ".join(f"face {face.id} " + " ".join(f"{angle:+.1f}" for angle in face.angles) for face in moment.faces)
     return f"{moment.record.seq} {moment.record.t_ms / 1000:.2f} s: {faces or 'no face'}"
 
 
@@ -86,8 +84,8 @@ def panel(moment: Moment) -> RenderableType:
         ms = record.ms
         head += f"\npicture {ms.picture:.0f}, network {ms.network:.0f}"
         head += f", decoding {ms.decode:.1f} ms" if ms.decode else " ms"
-    heads = Columns([Text(drawn(person.face.rotation)) for person in moment.people], padding=(0, 2))
-    return Group(Text(head), Text(losses(moment.counts), style="dim"), _table(moment.people), heads)
+    heads = Columns([Text(drawn(face.rotation)) for face in moment.faces], padding=(0, 2))
+    return Group(Text(head), Text(losses(moment.counts), style="dim"), _table(moment.faces), heads)
 
 
 def losses(counts: Counts) -> str:
@@ -101,15 +99,14 @@ def losses(counts: Counts) -> str:
     return words
 
 
-def _table(people: tuple[Person, ...]) -> Table:
+def _table(faces: tuple[Face, ...]) -> Table:
     table = Table(box=SIMPLE, pad_edge=False)
     for heading in ("face", "yaw", "pitch", "roll", "err", "score", "x cm", "y cm", "z cm"):
         table.add_column(heading, justify="right", min_width=6)
-    for person in people:
-        face = person.face
+    for face in faces:
         angles = [f"{angle:+.1f}" for angle in face.angles]
-        place = [str(round(value)) for value in person.position]
-        table.add_row(str(person.track.id), *angles, f"{face.err:.1f}", f"{face.score:.2f}", *place)
+        place = [str(round(value)) for value in face.position or ()]
+        table.add_row(str(face.id), *angles, f"{face.err:.1f}", f"{face.score:.2f}", *place)
     return table
 
 

@@ -2,5 +2,4 @@
 
 record.py  JSON lines: written, read from a port, parsed
 packed.py  the packed record of a Protocol V2 channel
-faces.py   streamed faces to decoded faces and back
 """

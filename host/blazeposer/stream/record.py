@@ -5,8 +5,9 @@
                 "yaw": 1.2, "pitch": -3.4, "roll": 0.5, "err": 4.2, "id": 1}]}
 
 A record without "v" is of version 1; "ms", "size" and "id" may be missing. With SMOOTH in `board/main.py` a face
-also has "steady": box, keypoints and angles as the camera steadied them, for readers that do not by themselves. This
-module is the only place on the PC that knows these names. A test holds it and `board/main.py` together.
+also has "steady": box, keypoints and angles as the camera steadied them, for readers that do not by themselves. A PC
+adds "position" (x, y, z in centimetres) where it estimates that, and "source", the file, where that is what it reads.
+This module is the only place on the PC that knows these names. A test holds it and `board/main.py` together.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import serial
 
 from blazeposer.core.contract import ANGLES, BOX_VALUES, KEYPOINTS
 from blazeposer.core.errors import PortError
+from blazeposer.core.face import Face, Keypoints
 from blazeposer.core.patience import stretched
 from blazeposer.openmv.serial_port import open_port
 
@@ -39,33 +41,6 @@ _LONGEST = 4096  # bytes of a line: records of a PC with more faces or digits ar
 _RECENT = 32  # records among which a repeated or late one is looked for
 _SAID = 200  # characters of a line that is no record
 _FARTHEST = 10_000  # frames that can be lost at once; a farther jump is another run of the script
-
-
-@dataclass(frozen=True)
-class StreamedFace:
-    """One face. Pixels are those of the camera's window, angles are degrees in the convention of `rotation.py`."""
-
-    box: tuple[float, float, float, float]
-    """x, y of the top left corner, width, height."""
-    score: float
-    """Probability, 0 to 1."""
-    keypoints: tuple[tuple[float, float], ...]
-    """Six points x, y in the order of `contract.KEYPOINTS`."""
-    yaw: float
-    """Positive to the picture's left."""
-    pitch: float
-    """Positive up."""
-    roll: float
-    """Positive clockwise."""
-    err: float
-    """Expected angle between the streamed and the true rotation."""
-    id: int | None = None
-    """Of the track, if the sender follows faces."""
-
-    @property
-    def angles(self) -> tuple[float, float, float]:
-        """Yaw, pitch, roll."""
-        return self.yaw, self.pitch, self.roll
 
 
 @dataclass(frozen=True)
@@ -90,12 +65,14 @@ class Record:
     """Milliseconds since the script started, when the picture was taken."""
     fps: float
     """Frames a second, by the camera's clock."""
-    faces: tuple[StreamedFace, ...]
+    faces: tuple[Face, ...]
     """Best score first."""
     size: tuple[int, int] = (240, 240)
     """Width and height of the camera's window, pixels."""
     ms: Timing | None = None
     """Where the time went."""
+    source: str = ""
+    """Name of the image or video that it is from, if that is a file."""
 
 
 def parse_line(line: str | bytes) -> Record | None:
@@ -107,10 +84,14 @@ def parse_line(line: str | bytes) -> Record | None:
 
 
 def as_line(record: Record) -> str:
-    """The record as a line, without its end: `parse_line` gives an equal one."""
-    timing = {"ms": [record.ms.picture, record.ms.network, record.ms.decode]} if record.ms else {}
-    head = {"v": VERSION, "seq": record.seq, "t_ms": record.t_ms, "fps": record.fps, **timing, "size": record.size}
-    return json.dumps(head | {"faces": [_as_json(face) for face in record.faces]}, separators=(",", ":"))
+    """Return the record as a line, without its end. `parse_line` gives it back, as `face_as_json` rounds it."""
+    head: dict[str, Any] = {"v": VERSION, "seq": record.seq, "t_ms": record.t_ms, "fps": record.fps}
+    if record.ms:
+        head["ms"] = [record.ms.picture, record.ms.network, record.ms.decode]
+    head["size"] = record.size
+    if record.source:
+        head["source"] = record.source
+    return json.dumps(head | {"faces": [face_as_json(face) for face in record.faces]}, separators=(",", ":"))
 
 
 class _NoRecord(Exception):
@@ -139,32 +120,51 @@ def _record(values: Any) -> Record:
             tuple(map(_face, faces)),
             (width, height),
             Timing(*(_number(v, 0) for v in values["ms"])) if "ms" in values else None,
+            _text(values.get("source", "")),
         )
     except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
         raise _NoRecord from error
 
 
-def _face(values: Any) -> StreamedFace:
+def face_as_json(face: Face) -> dict[str, Any]:
+    """Return a face as JSON values, lengths and angles rounded to hundredths."""
+    values: dict[str, Any] = {
+        "box": [round(value, 2) for value in face.box],
+        "score": round(face.score, 3),
+        "keypoints": [round(value, 2) for point in face.keypoints for value in point],
+        **{name: round(angle, 2) for name, angle in zip(ANGLES, face.angles, strict=True)},
+        "err": round(face.err, 2),
+    }
+    if face.id is not None:
+        values["id"] = face.id
+    if face.position is not None:
+        values["position"] = [round(value, 1) for value in face.position]
+    return values
+
+
+def _face(values: Any) -> Face:
     box, points = [[_number(v) for v in values[name]] for name in ("box", "keypoints")]
     if len(box) != BOX_VALUES or len(points) != 2 * len(KEYPOINTS):
         raise ValueError
+    x, y, z = map(_number, values.get("position", (0, 0, 0)))
     yaw, pitch, roll = (_number(values[name], -180, 180) for name in ANGLES)
-    return StreamedFace(
+    return Face(
         (box[0], box[1], box[2], box[3]),
         _number(values["score"], 0, 1),
-        tuple(zip(points[::2], points[1::2], strict=True)),
+        Keypoints(*zip(points[::2], points[1::2], strict=True)),
         yaw,
         pitch,
         roll,
         _number(values["err"], 0),
         _count(values["id"]) if "id" in values else None,
+        (x, y, z) if "position" in values else None,
     )
 
 
-def _as_json(face: StreamedFace) -> dict[str, Any]:
-    values = {"box": face.box, "score": face.score, "keypoints": [v for point in face.keypoints for v in point]}
-    angles = dict(zip(ANGLES, face.angles, strict=True))
-    return values | angles | {"err": face.err} | ({} if face.id is None else {"id": face.id})
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError
+    return value
 
 
 def _count(value: Any) -> int:

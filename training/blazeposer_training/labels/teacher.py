@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from blazeposer.core.decode import Face
+from blazeposer.core.face import Face
 from blazeposer.core.prepare import Image
 from blazeposer.core.rotation import angles_from_rotation, geodesic_degrees
 from blazeposer.evaluate.peers.canonical import load_canonical, nearest_rotation
@@ -83,7 +83,7 @@ class Teacher:
         (x, y), (width, height) = landmarks.min(0).tolist(), np.ptp(landmarks, axis=0).tolist()
         error = float(geodesic_degrees(rotations, mean).mean())
         return Labelled(
-            replace(face, box=(x, y, width, height), rotation=mean, err=error),
+            replace(face.turned(mean), box=(x, y, width, height), err=error),
             landmarks,
             angles_from_rotation(rotations).std(0),
         )

@@ -23,8 +23,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from blazeposer.core.decode import Face
 from blazeposer.core.errors import BlazePoserError
+from blazeposer.core.face import Face
 from blazeposer.core.resources import models_dir
 from blazeposer.core.rotation import angles_from_rotation
 from blazeposer.evaluate.datasets import pool as data

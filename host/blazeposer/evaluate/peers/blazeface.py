@@ -15,7 +15,8 @@ from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
 from blazeposer.core.contract import OUTPUTS, SCORE_THRESHOLD
-from blazeposer.core.decode import MAX_FACES, Face, decode
+from blazeposer.core.decode import MAX_FACES, decode
+from blazeposer.core.face import Face
 from blazeposer.core.prepare import Image, clean_input, square_pad
 from blazeposer.evaluate.peers.pnp import with_pnp
 from blazeposer.tflite.interpreter import Network, litert

@@ -17,9 +17,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from blazeposer.core.contract import GRIDS, KEYPOINTS
-from blazeposer.core.decode import MAX_FACES, Face
+from blazeposer.core.contract import GRIDS
+from blazeposer.core.decode import MAX_FACES
 from blazeposer.core.errors import BlazePoserError
+from blazeposer.core.face import Face
 from blazeposer.core.prepare import Image, clean_input, square_pad, to_float
 from blazeposer.evaluate.peers.blazeface import decode_blazeface
 from blazeposer.evaluate.peers.canonical import load_canonical
@@ -72,7 +73,7 @@ class Crop:
     def of(cls, face: Face) -> Crop:
         """MediaPipe's first look at a face that BlazeFace found."""
         x, y, width, height = face.box
-        right, left = (face.keypoints[KEYPOINTS.index(eye)] for eye in ("right_eye", "left_eye"))
+        right, left = np.array(face.keypoints.right_eye), np.array(face.keypoints.left_eye)
         return cls((x + width / 2, y + height / 2), ENLARGED * max(width, height), eye_tilt(left - right))
 
 
@@ -144,7 +145,7 @@ class MediaPipe:
             mesh, score = self._networks.look(picture, Crop.of(face))
             if score >= self._least_score:
                 rotation = self._canonical.rotation(mesh * [1, -1, 1])
-                faces.append(replace(face, rotation=rotation, err=float("nan")))
+                faces.append(replace(face.turned(rotation), err=float("nan")))
         return faces
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blazeposer.core.contract import KEYPOINTS
-from blazeposer.core.decode import Face
+from blazeposer.core.face import Face
 
 Floats = NDArray[np.float64]
 
@@ -43,8 +43,8 @@ def with_pnp(face: Face) -> Face:
     camera = np.array([[focal, 0, x + width / 2], [0, focal, y + height / 2], [0, 0, 1]])
     model = np.array([FACE_POINTS[name] for name in KEYPOINTS])
     # Unlike OpenCV's default, which starts from a guess, SQPnP finds the best rotation wherever it is.
-    _, turn, _ = cv2.solvePnP(model, face.keypoints, camera, None, flags=cv2.SOLVEPNP_SQPNP)
-    return replace(face, rotation=from_opencv(np.asarray(cv2.Rodrigues(turn)[0], np.float64)), err=float("nan"))
+    _, turn, _ = cv2.solvePnP(model, face.points, camera, None, flags=cv2.SOLVEPNP_SQPNP)
+    return replace(face.turned(from_opencv(np.asarray(cv2.Rodrigues(turn)[0], np.float64))), err=float("nan"))
 
 
 def from_opencv(rotation: Floats) -> Floats:

@@ -17,7 +17,7 @@ from rich.progress import track
 from rich.table import Table
 
 from blazeposer.core.contract import SCORE_THRESHOLD
-from blazeposer.core.decode import Face
+from blazeposer.core.face import Face
 from blazeposer.core.prepare import Image
 from blazeposer.evaluate.datasets import Dataset
 from blazeposer.evaluate.metrics import Floats, Scores, score

@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from blazeposer.core.decode import Face
 from blazeposer.core.errors import ModelError
+from blazeposer.core.face import Face
 from blazeposer.core.prepare import Image
 from blazeposer.core.rotation import Floats, angles_from_rotation, rotation_from_angles
 from blazeposer.evaluate.peers import pnp

@@ -16,12 +16,12 @@ from rich.progress import track
 from rich.table import Table
 
 from blazeposer.camera.sensor import WINDOW
-from blazeposer.core.decode import Face
 from blazeposer.core.errors import ModelError
+from blazeposer.core.face import Face
 from blazeposer.core.prepare import Image
 from blazeposer.core.rotation import Floats, geodesic_degrees
-from blazeposer.faces import Tracker
 from blazeposer.faces.detector import Detector
+from blazeposer.faces.tracker import Tracker
 from blazeposer.scene.portrait import load_portrait
 from blazeposer.scene.sequence import room
 
@@ -81,11 +81,12 @@ def follow(pictures: Sequence[Image], detector: Detector) -> Run:
     """What a tracker makes of a sequence. Raises ModelError where the face is not found."""
     tracker, run = Tracker(), Run([], [])
     for number, picture in enumerate(pictures):
-        tracks = tracker.update(detector(picture)[:1], number / RATE)
-        if not tracks or tracks[0].id != 1 or tracks[0].lost:
+        seen = detector(picture)[:1]
+        steady = tracker.update(seen, number / RATE)
+        if not steady or steady[0].id != 1:
             raise ModelError("the face of the demo's head is lost: make the model anew with `blazeposer quantize`")
-        run.raw.append(tracks[0].raw)
-        run.steady.append(tracks[0].face)
+        run.raw.extend(seen)
+        run.steady.extend(steady)
     return run
 
 
@@ -95,7 +96,7 @@ def jitter(faces: Sequence[Face]) -> tuple[float, float]:
     faces = faces[SETTLED:]
     rotations = np.array([face.rotation for face in faces])
     u, _, v = np.linalg.svd(rotations.mean(0))
-    points = np.array([face.keypoints for face in faces])
+    points = np.array([face.points for face in faces])
     away = np.linalg.norm(points - points.mean(0), axis=-1)
     return _rms(geodesic_degrees(rotations, np.broadcast_to(u @ v, rotations.shape))), _rms(away)
 

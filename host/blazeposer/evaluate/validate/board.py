@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from blazeposer.camera import VirtualCamera
-from blazeposer.core.contract import ANGLES, GRIDS, INPUT_SIZE, OUTPUTS, ROTATION_VALUES
-from blazeposer.core.decode import Face, decode
+from blazeposer.core.contract import GRIDS, INPUT_SIZE, OUTPUTS, ROTATION_VALUES
+from blazeposer.core.decode import decode
 from blazeposer.core.errors import PortError
+from blazeposer.core.face import Face, keypoints_of
 from blazeposer.core.prepare import Image, to_rgb565
 from blazeposer.core.resources import board_dir
 from blazeposer.core.rotation import rotation_from_angles
@@ -192,9 +192,7 @@ def _outputs(data: bytes) -> Raw:
 
 def _face(values: Sequence[Any], side: int) -> Face:
     """A face of the camera, whose lengths are pixels of a picture of this side."""
-    box, score, keypoints, angles, error = values
-    if len(angles) != len(ANGLES):
-        raise ValueError("not a face")
-    points: NDArray[np.float64] = np.array(keypoints, np.float64) / side
+    box, score, keypoints, angles, err = values
     x, y, w, h = (float(value) / side for value in box)
-    return Face((x, y, w, h), float(score), points, rotation_from_angles(angles), float(error))
+    yaw, pitch, roll = map(float, angles)
+    return Face((x, y, w, h), float(score), keypoints_of(np.array(keypoints) / side), yaw, pitch, roll, float(err))

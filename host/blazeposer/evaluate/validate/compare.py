@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blazeposer.core.contract import INPUT_SIZE
-from blazeposer.core.decode import Face, overlaps
+from blazeposer.core.decode import overlaps
+from blazeposer.core.face import Face
 from blazeposer.core.rotation import geodesic_degrees, rotation_from_angles
 
 Raw = list[NDArray[Any]]
@@ -156,7 +157,7 @@ def difference_of(first: Face, second: Face) -> tuple[float, float, float]:
     rotations = [rotation_from_angles(face.angles) for face in (first, second)]
     return (
         float(np.abs(edges[0] - edges[1]).max() * INPUT_SIZE),
-        float(np.abs(first.keypoints - second.keypoints).max() * INPUT_SIZE),
+        float(np.abs(first.points - second.points).max() * INPUT_SIZE),
         float(geodesic_degrees(*rotations)),
     )
 

@@ -23,8 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blazeposer.core.contract import INPUT_SIZE, OUTPUTS
-from blazeposer.core.decode import Face, decode
+from blazeposer.core.decode import decode
 from blazeposer.core.errors import InputError, ModelError
+from blazeposer.core.face import Face
 from blazeposer.core.prepare import Image, camera_input
 from blazeposer.core.resources import default_model
 from blazeposer.deploy import selftest
@@ -103,7 +104,7 @@ def face_values(face: Face) -> dict[str, Any]:
     return {
         "box": [round(value, FACE_DIGITS) for value in face.box],
         "score": round(face.score, 4),
-        "keypoints": face.keypoints.round(FACE_DIGITS).tolist(),
+        "keypoints": face.points.round(FACE_DIGITS).tolist(),
         "angles": [round(angle, FACE_DIGITS) for angle in face.angles],
         "err": round(face.err, FACE_DIGITS),
     }

@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from blazeposer.core.decode import Face
 from blazeposer.core.draw import draw_faces
+from blazeposer.core.face import Face
 from blazeposer.core.prepare import square_pad
 from blazeposer.evaluate.metrics import Scores
 from blazeposer.evaluate.plots import BIN, render, styled

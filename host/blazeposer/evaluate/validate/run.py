@@ -9,8 +9,8 @@ from time import monotonic
 import numpy as np
 
 from blazeposer.core.contract import ANGLES, GRIDS
-from blazeposer.core.decode import Face
 from blazeposer.core.errors import ModelError
+from blazeposer.core.face import Face
 from blazeposer.core.rotation import rotation_from_angles
 from blazeposer.evaluate.metrics import Scores, score
 from blazeposer.evaluate.report import Picture, Section, Table

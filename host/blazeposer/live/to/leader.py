@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from blazeposer.live.session import Moment, Person
+from blazeposer.core.face import Face
+from blazeposer.live.session import Moment
 
 
 class Leader:
@@ -11,11 +12,11 @@ class Leader:
     def __init__(self) -> None:
         self._id: int | None = None
 
-    def of(self, moment: Moment) -> Person | None:
+    def of(self, moment: Moment) -> Face | None:
         """The leader, if in this moment; another only when this one is not."""
-        people = {person.track.id: person for person in moment.people}
-        if self._id not in people:
-            largest = max(moment.people, key=lambda person: person.face.box[2], default=None)
-            self._id = largest.track.id if largest else self._id
+        faces = {face.id: face for face in moment.faces}
+        if self._id not in faces:
+            largest = max(moment.faces, key=lambda face: face.box[2], default=None)
+            self._id = largest.id if largest else self._id
             return largest
-        return people[self._id]
+        return faces[self._id]

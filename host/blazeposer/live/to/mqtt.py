@@ -1,6 +1,6 @@
 """MQTT: each camera's records under a topic of its own, for any number of listeners.
 
-TOPIC/CAMERA/faces   each record as a JSON line of the stream (`stream.py`), smoothed if so asked, with ids
+TOPIC/CAMERA/faces   each record as a JSON line of the stream, smoothed if so asked, with ids and positions
 TOPIC/CAMERA/status  "online" or "offline", retained, so that who comes later knows; the broker says "offline" itself
                      when this PC is lost
 """
@@ -18,7 +18,6 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from blazeposer.core.errors import InputError
 from blazeposer.live.session import Moment
-from blazeposer.stream.faces import to_streamed
 from blazeposer.stream.record import as_line
 
 PORT, TLS_PORT = 1883, 8883
@@ -35,8 +34,7 @@ class MqttView:
     def show(self, moment: Moment) -> None:
         """See `session.View`."""
         if moment.record and self._client.is_connected():
-            faces = tuple(to_streamed(person.face, person.track.id) for person in moment.people)
-            self._client.publish(f"{self._topic}/faces", as_line(replace(moment.record, faces=faces)))
+            self._client.publish(f"{self._topic}/faces", as_line(replace(moment.record, faces=moment.faces)))
 
 
 @contextmanager

@@ -46,9 +46,9 @@ class OpentrackView:
 
     def show(self, moment: Moment) -> None:
         """See `session.View`."""
-        if person := self._leader.of(moment):
+        if (face := self._leader.of(moment)) and face.position:
             with suppress(OSError):  # nobody listens yet, or the network is away for a while
-                self._link.send(packet(person.position, person.rotation))
+                self._link.send(packet(face.position, moment.to_axis(face).rotation))
 
 
 @contextmanager

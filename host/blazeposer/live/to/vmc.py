@@ -48,8 +48,8 @@ class VmcView:
 
     def show(self, moment: Moment) -> None:
         """See `session.View`."""
-        if person := self._leader.of(moment):
-            turned = quaternion(person.face.rotation)
+        if face := self._leader.of(moment):
+            turned = quaternion(face.rotation)
             bundle = OscBundleBuilder(IMMEDIATELY)
             for address, values in (
                 ("/VMC/Ext/OK", (1,)),

@@ -5,7 +5,9 @@ const SPAN = 8000;  // milliseconds of the traces
 const AWAY = 1500;  // milliseconds without a face after which its line is broken
 const LIMIT = 60;  // degrees at their edges
 const NAMES = ["yaw", "pitch", "roll"];
+const NOSE = 2;  // its place among the keypoints
 const HUES = [200, 30, 130, 300];
+const angles = (face) => NAMES.map((name) => face[name]);
 const element = (id) => document.getElementById(id);
 const traces = new Map();  // id of a face -> [time, yaw, pitch, roll, and raw]
 const cards = new Map();
@@ -44,7 +46,7 @@ async function take(moment) {
   if (!moment.faces) return;
   for (const face of moment.faces) {
     if (!traces.has(face.id)) traces.set(face.id, []);
-    traces.get(face.id).push([moment.at, ...face.angles, ...face.raw]);
+    traces.get(face.id).push([moment.at, ...angles(face), ...angles(face.seen)]);
   }
   newest = moment;
   if (!scheduled) {
@@ -95,15 +97,16 @@ function drawFrame(moment) {
     }
   }
   for (const face of moment.faces) {
-    const [x, y, w, h] = face.box.map((value) => value * scale), hue = HUES[face.id % HUES.length];
+    const [x, y, w, h] = face.seen.box.map((value) => value * scale), hue = HUES[face.id % HUES.length];
     context.lineWidth = 2; context.strokeStyle = context.fillStyle = `hsl(${hue} 80% 60%)`;
     context.strokeRect(x, y, w, h);
     context.font = "600 15px system-ui, sans-serif"; context.fillText(`face ${face.id}`, x, y - 6);
     context.fillStyle = "white";
-    for (const [px, py] of face.keypoints) {
-      context.beginPath(); context.arc(px * scale, py * scale, 3.5, 0, 7); context.fill();
+    const points = face.seen.keypoints;  // x, y of each
+    for (let i = 0; i < points.length; i += 2) {
+      context.beginPath(); context.arc(points[i] * scale, points[i + 1] * scale, 3.5, 0, 7); context.fill();
     }
-    const [nx, ny] = face.nose;
+    const [nx, ny] = points.slice(2 * NOSE, 2 * NOSE + 2);
     [0, 1, 2].sort((one, other) => face.rotation[2][one] - face.rotation[2][other]).forEach((axis) => {
       context.strokeStyle = `rgb(${moment.axes[axis].join(" ")})`; context.lineWidth = 4;
       context.beginPath(); context.moveTo(nx * scale, ny * scale);
@@ -137,7 +140,7 @@ function drawPeople(moment) {
     const {canvas, lines} = cards.get(face.id);
     drawHead(canvas, face.rotation, moment.axes);
     lines[0].textContent = `face ${face.id}`;
-    lines[1].textContent = NAMES.map((name, axis) => `${name} ${signed(face.angles[axis])}`).join("  ") + `\nexpected error ${face.err.toFixed(1)}°  score ${face.score.toFixed(2)}`;
+    lines[1].textContent = NAMES.map((name) => `${name} ${signed(face[name])}`).join("  ") + `\nexpected error ${face.err.toFixed(1)}°  score ${face.score.toFixed(2)}`;
     lines[2].textContent = ["x", "y", "z"].map((name, axis) => `${name} ${whole(face.position[axis])}`).join("  ") + " cm";
   }
 }

@@ -25,13 +25,14 @@ from typing import Any
 import cv2
 import numpy as np
 
-from blazeposer.core.contract import KEYPOINTS
 from blazeposer.core.draw import AXES
 from blazeposer.core.errors import BlazePoserError, InputError
+from blazeposer.core.face import Face
 from blazeposer.core.prepare import Image
 from blazeposer.live.recording import Recording
-from blazeposer.live.session import Moment, Person
+from blazeposer.live.session import Moment
 from blazeposer.live.terminal import losses
+from blazeposer.stream.record import face_as_json
 
 LOOPBACK = "127.0.0.1"
 PORT = 8765
@@ -51,7 +52,6 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-_NOSE = KEYPOINTS.index("nose")
 _HOST = re.compile(r"(\[(?P<v6>[^\]]+)\]|(?P<name>[^:\[\]]+))(:\d+)?")
 _SILENT = 5.0  # seconds after which an event says that the server still lives
 
@@ -217,25 +217,13 @@ def as_json(moment: Moment) -> dict[str, Any]:
         "delay": round(moment.delay, 1),
         "size": record.size,
         "axes": AXES,
-        "faces": [_person(person) for person in moment.people],
+        "faces": [_face(face, seen) for face, seen in zip(moment.faces, record.faces, strict=True)],
     }
 
 
-def _person(person: Person) -> dict[str, Any]:
-    """Points are raw, for they lie on the picture: steadied ones lag behind what it shows."""
-    face, seen = person.face, person.track.raw
-    return {
-        "id": person.track.id,
-        "box": np.round(seen.box, 2).tolist(),
-        "score": face.score,
-        "keypoints": np.round(seen.keypoints, 2).tolist(),
-        "nose": np.round(seen.keypoints[_NOSE], 2).tolist(),
-        "angles": np.round(face.angles, 2).tolist(),
-        "raw": np.round(seen.angles, 2).tolist(),
-        "rotation": np.round(face.rotation, 5).tolist(),
-        "err": round(face.err, 1),
-        "position": np.round(person.position, 1).tolist(),
-    }
+def _face(face: Face, seen: Face) -> dict[str, Any]:
+    """Return a face for the page. What lies on the image is as the network saw it: steadied points lag behind that."""
+    return {**face_as_json(face), "rotation": np.round(face.rotation, 5).tolist(), "seen": face_as_json(seen)}
 
 
 def _jpeg(picture: Image) -> str:

@@ -1,0 +1,95 @@
+"""A face: what the network finds, what a camera streams, and what a tracker follows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from blazeposer.core.rotation import Floats, angles_from_rotation, rotation_from_angles
+
+Point = tuple[float, float]
+
+
+class Keypoints(NamedTuple):
+    """Six points (x, y). Right and left are the person's own."""
+
+    right_eye: Point
+    left_eye: Point
+    nose: Point
+    mouth: Point
+    right_ear: Point
+    left_ear: Point
+
+
+@dataclass(frozen=True)
+class Face:
+    """One face. Lengths are pixels of the image that it is in, angles are degrees in the convention of `rotation.py`.
+
+    Straight from `decode`, lengths are fractions of the network's square input.
+    """
+
+    box: tuple[float, float, float, float]
+    """x, y of the top left corner, width, height."""
+    score: float
+    """Probability, 0 to 1."""
+    keypoints: Keypoints
+    """Eyes, nose, mouth and ears by name."""
+    yaw: float
+    """Positive to the image's left."""
+    pitch: float
+    """Positive up."""
+    roll: float
+    """Positive clockwise."""
+    err: float
+    """Expected angle between this pose and the true one, degrees, above 0."""
+    id: int | None = None
+    """Number of the track, if somebody follows faces."""
+    position: tuple[float, float, float] | None = None
+    """Centimetres from the camera to the middle of the head, x right, y up, z away, where they were estimated."""
+
+    @classmethod
+    def of(cls, box: Sequence[float], score: float, points: ArrayLike, rotation: ArrayLike, err: float) -> Face:
+        """Return the face of keypoints (6, 2), in the order of `Keypoints`, and a rotation (3, 3)."""
+        x, y, width, height = map(float, box)
+        yaw, pitch, roll = angles_from_rotation(rotation).tolist()
+        return cls((x, y, width, height), float(score), keypoints_of(points), yaw, pitch, roll, float(err))
+
+    @property
+    def angles(self) -> tuple[float, float, float]:
+        """Yaw, pitch, roll."""
+        return self.yaw, self.pitch, self.roll
+
+    @cached_property
+    def rotation(self) -> Floats:
+        """(3, 3) from the head to the camera, see `rotation.py`."""
+        return rotation_from_angles(self.angles)
+
+    @cached_property
+    def points(self) -> Floats:
+        """The keypoints as an array (6, 2)."""
+        return np.array(self.keypoints)
+
+    def turned(self, rotation: ArrayLike) -> Face:
+        """Return the same face with another rotation (3, 3)."""
+        yaw, pitch, roll = angles_from_rotation(rotation).tolist()
+        return replace(self, yaw=yaw, pitch=pitch, roll=roll)
+
+    def moved(self, x: float, y: float, width: float, height: float) -> Face:
+        """Return the same face in the pixels of an image, if it was in fractions of the image's region (x, y, width,
+        height)."""
+        left, top, w, h = self.box
+        return replace(
+            self,
+            box=(x + left * width, y + top * height, w * width, h * height),
+            keypoints=keypoints_of(self.points * (width, height) + (x, y)),
+        )
+
+
+def keypoints_of(points: ArrayLike) -> Keypoints:
+    """Return the keypoints of an array (6, 2)."""
+    return Keypoints(*((x, y) for x, y in np.asarray(points, np.float64).tolist()))
