@@ -144,7 +144,7 @@ def test_a_video_makes_a_video(blazeposer_command: CommandLine, head: Image, tmp
     assert (run.status, run.err) == (0, "")
     records = records_of(run.out)
     assert [record.seq for record in records] == list(range(5))
-    moved = [centre(record.faces[0]["box"])[0] for record in records]
+    moved = [centre(record.faces[0].box)[0] for record in records]
     assert moved[-1] - moved[0] == pytest.approx(16, abs=6)
     drawn = open_source(str(tmp_path / "out" / "clip.mp4"))
     assert (drawn.total, drawn.fps) == (5, 12.0)
