@@ -33,6 +33,12 @@ def test_help_imports_nothing_heavy() -> None:
     assert HEAVY.isdisjoint(modules)
 
 
+def test_the_package_imports_nothing_heavy() -> None:
+    """And its exceptions are there at once."""
+    modules = python("import sys, blazeposer; blazeposer.InputError; print(*sys.modules)").split()
+    assert HEAVY.isdisjoint(modules)
+
+
 def test_detect_needs_neither_torch_nor_tensorflow() -> None:
     modules = python("import sys, blazeposer.commands.detect; print(*sys.modules)").split()
     assert "cv2" in modules

@@ -156,7 +156,7 @@ def rotation_of(frame: Frame, faces: Sequence[Face]) -> Floats:
 
 
 def test_the_network_follows_the_head() -> None:
-    detector = Detector(input="camera")
+    detector = Detector(runtime="reference", input="camera")
     assert faults(np.array([rotation_of(frame, detector(frame.picture)) for frame in scenes()])) == []
 
 

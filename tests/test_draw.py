@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from blazeposer.core.draw import AXES, AXIS_LENGTH, KEYPOINT, OUTLINE, draw_faces
+from blazeposer.core.draw import AXES, AXIS_LENGTH, KEYPOINT, OUTLINE, draw
 from blazeposer.core.face import Face
 from blazeposer.core.prepare import Image
 from blazeposer.core.rotation import rotation_from_angles
@@ -40,7 +40,7 @@ def tip(image: Image, color: tuple[int, int, int]) -> tuple[float, float]:
 
 
 def test_the_axes_of_a_frontal_face(canvas: Image) -> None:
-    drawn = draw_faces(canvas, [face()])
+    drawn = draw(canvas, [face()])
     assert tip(drawn, X) == pytest.approx((1, 0), abs=0.1)
     assert tip(drawn, Y) == pytest.approx((0, -1), abs=0.1)
 
@@ -53,27 +53,27 @@ def test_blue_is_where_the_face_looks(
     canvas: Image, angles: tuple[float, float, float], direction: tuple[float, float]
 ) -> None:
     """Positive yaw: to the picture's left. Positive pitch: up."""
-    blue = tip(draw_faces(canvas, [face(*angles)]), Z)
+    blue = tip(draw(canvas, [face(*angles)]), Z)
     assert blue == pytest.approx(np.array(direction) * np.sin(np.radians(60)), abs=0.1)
 
 
 def test_roll_turns_clockwise(canvas: Image) -> None:
-    drawn = draw_faces(canvas, [face(roll=30)])
+    drawn = draw(canvas, [face(roll=30)])
     assert tip(drawn, X) == pytest.approx((np.cos(np.radians(30)), np.sin(np.radians(30))), abs=0.1)
     assert tip(drawn, Y) == pytest.approx((np.sin(np.radians(30)), -np.cos(np.radians(30))), abs=0.1)
 
 
 def test_the_given_picture_stays_as_it_is(canvas: Image) -> None:
     before = canvas.copy()
-    assert (draw_faces(canvas, [face()]) != before).any()
+    assert (draw(canvas, [face()]) != before).any()
     assert np.array_equal(canvas, before)
-    assert np.array_equal(draw_faces(canvas, []), before)
+    assert np.array_equal(draw(canvas, []), before)
 
 
 @pytest.mark.parametrize("background", [0, 128, 255])
 def test_text_stands_out_from_any_background(background: int) -> None:
     """White letters with a black rim: both are there above the box."""
-    drawn = draw_faces(np.full((400, 400, 3), background, np.uint8), [face(12, -3, 5)])
+    drawn = draw(np.full((400, 400, 3), background, np.uint8), [face(12, -3, 5)])
     above = drawn[int(NOSE[1] - WIDTH / 2) - 40 : int(NOSE[1] - WIDTH / 2) - 5]
     assert (above == KEYPOINT).all(-1).sum() > 40
     assert (above == OUTLINE).all(-1).sum() > 40
@@ -81,14 +81,14 @@ def test_text_stands_out_from_any_background(background: int) -> None:
 
 @pytest.mark.parametrize("at", [(0.0, 0.0), (400.0, 400.0), (-300.0, 200.0), (200.0, 30.0)])
 def test_text_of_a_face_at_the_edge_is_inside_the_picture(canvas: Image, at: tuple[float, float]) -> None:
-    drawn = draw_faces(canvas, [face(12, -3, 5, at, err=4.2)])
+    drawn = draw(canvas, [face(12, -3, 5, at, err=4.2)])
     assert (drawn == KEYPOINT).all(-1).sum() > 40
-    same, other = (draw_faces(canvas, [face(12, -3, 5, at, error)]) for error in (4.21, 4.3))
+    same, other = (draw(canvas, [face(12, -3, 5, at, error)]) for error in (4.21, 4.3))
     assert np.array_equal(same, drawn)
     assert (other != drawn).any()
 
 
 def test_a_small_or_strided_picture_can_be_drawn_on(canvas: Image) -> None:
     small = face(at=(30, 30)).moved(0, 0, 0.3, 0.3)
-    assert draw_faces(canvas[:96, :64], [small]).shape == (96, 64, 3)
-    assert draw_faces(canvas[::2, ::-2], [small]).shape == (200, 200, 3)
+    assert draw(canvas[:96, :64], [small]).shape == (96, 64, 3)
+    assert draw(canvas[::2, ::-2], [small]).shape == (200, 200, 3)

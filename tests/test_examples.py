@@ -303,7 +303,7 @@ def test_overlay(model_path: Path, portrait: Image) -> None:
     assert screen.shape == (160, 128, 3)
     assert not screen[:16].any()  # the square picture in the middle of the taller screen
     assert not screen[-16:].any()
-    (face,) = Detector(model_path)(view(portrait))
+    (face,) = Detector(model_path, "reference")(view(portrait))
     x, y, w, h = np.array(face.box) * 128 / 240
     yellow = (np.abs(screen.astype(int) - (255, 200, 0)).max(axis=2) < 10)[16:-16]
     rows, columns = np.nonzero(yellow)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
+import venv
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,8 @@ import pytest
 
 import blazeposer
 from blazeposer.core import errors, resources
+from blazeposer.evaluate.validate import golden
+from blazeposer.tflite.manifest import record_figures
 
 ROOT = Path(__file__).parents[1]
 
@@ -111,6 +115,79 @@ def test_an_unpacked_wheel_finds_its_own_files(wheel: Path, tmp_path: Path) -> N
     )
     home = tmp_path / "blazeposer" / "data"
     assert run.stdout.split() == [str(home / "board"), str(home / "models" / "blazeposer.tflite"), "True"]
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the Python of a new environment that holds the wheel and what pip brings with it, nothing else."""
+    folder = tmp_path_factory.mktemp("venv")
+    venv.create(folder, with_pip=True)
+    python = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+    install = [str(python), "-m", "pip", "install", "--disable-pip-version-check", "--quiet", str(wheel)]
+    run = subprocess.run(install, capture_output=True, text=True, check=False)
+    if "NewConnectionError" in run.stderr or "Temporary failure" in run.stderr:
+        pytest.skip("no package index can be reached")
+    assert run.returncode == 0, run.stderr
+    return python
+
+
+def run_installed(python: Path, folder: Path, *arguments: str | Path) -> str:
+    """Return what a command in the new environment prints, run in a folder."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    run = subprocess.run([python, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+    return run.stdout
+
+
+@pytest.mark.slow
+def test_the_page_from_python_works_in_an_empty_environment(
+    installed: Path, tmp_path: Path, portrait_path: Path
+) -> None:
+    """Its five lines; and a type checker, which knows nothing but what is installed, takes all its scripts."""
+    shutil.copy(portrait_path, tmp_path / "photo.jpg")
+    for name in ("photo.py", "video.py", "read.py"):
+        shutil.copy(ROOT / "docs" / "scripts" / name, tmp_path)
+    line = run_installed(installed, tmp_path, "photo.py")
+    box, *numbers = re.findall(r"\(.*?\)|-?[\d.]+", line)
+    assert box.count(",") == 3
+    assert len(numbers) == 5
+    check = [sys.executable, "-m", "mypy", "--strict", "--config-file=", "--python-executable", str(installed), "."]
+    run = subprocess.run(check, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout
+
+
+@pytest.mark.slow
+def test_commands_write_nothing_into_the_installation(installed: Path, tmp_path: Path, portrait_path: Path) -> None:
+    site = next(installed.parents[1].rglob("site-packages"))
+    before = {path: path.stat().st_mtime_ns for path in site.rglob("*") if path.suffix != ".pyc" and path.is_file()}
+    for command in (["detect", portrait_path, "--output", "seen.jpg"], ["check"], ["inspect"], ["package"]):
+        run_installed(installed, tmp_path, "-m", "blazeposer", *command)
+    after = {path: path.stat().st_mtime_ns for path in site.rglob("*") if path.suffix != ".pyc" and path.is_file()}
+    assert after == before
+
+
+def test_networks_of_an_installation_stay_as_they_are(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, model_path: Path
+) -> None:
+    """New networks go into the current folder, and nothing is written beside those that came along."""
+    shutil.copytree(model_path.parent, tmp_path / "data" / "models")
+    monkeypatch.setattr(resources, "_PACKAGE", tmp_path)
+    monkeypatch.setattr(resources, "_ROOTS", (tmp_path / "data",))
+    assert resources.output_models_dir() == Path("models")
+    with pytest.raises(errors.ModelError, match="belongs to the installation: copy its folder"):
+        record_figures(resources.default_model(), {})
+    with pytest.raises(errors.ModelError, match="belongs to the installation: copy its folder"):
+        golden.write_beside(resources.default_model())
+
+
+def test_the_page_of_a_package_index_shows_no_broken_image(wheel: Path) -> None:
+    """What the README shows and links lies in the repository, which has no known address yet."""
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+        head, _, page = archive.read(name).decode().partition("\n\n")
+    assert "Author: BlazePoser contributors" in head
+    assert page.startswith("# BlazePoser\n")
+    assert re.findall(r"\]\((?!https?:|#)", page) == []
 
 
 def test_a_broken_installation_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -186,6 +186,7 @@ class Recorder:
     """A detector that writes down where it looks."""
 
     threshold = 0.5
+    order = "rgb"
 
     def __init__(self, faces: list[list[Face]]) -> None:
         self._faces = faces

@@ -1,3 +1,70 @@
-"""BlazePoser: faces, keypoints and 3D head pose from one small INT8 network."""
+"""BlazePoser: faces, keypoints and 3D head pose from one small INT8 network.
+
+    from blazeposer import Detector, draw, read_image
+
+    image = read_image("photo.jpg")
+    faces = Detector()(image)
+    for face in faces:
+        print(face.box, face.keypoints.nose, face.yaw, face.pitch, face.roll, face.err)
+
+The names in `__all__` are the public interface. docs/python.md shows how to use them; everything else may change.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from blazeposer.core.errors import BlazePoserError, InputError, MissingExtraError, ModelError, PortError
+
+if TYPE_CHECKING:
+    from blazeposer.core.draw import draw
+    from blazeposer.core.face import Face, Keypoints
+    from blazeposer.faces.closer import CloserLook
+    from blazeposer.faces.detector import Detector
+    from blazeposer.faces.tracker import Tracker
+    from blazeposer.media.sources import read_image
+    from blazeposer.stream.record import Record, as_line, parse_line, read_records
 
 __version__ = "0.1.0"
+__all__ = [
+    "BlazePoserError",
+    "CloserLook",
+    "Detector",
+    "Face",
+    "InputError",
+    "Keypoints",
+    "MissingExtraError",
+    "ModelError",
+    "PortError",
+    "Record",
+    "Tracker",
+    "as_line",
+    "draw",
+    "parse_line",
+    "read_image",
+    "read_records",
+]
+
+_HOMES = {
+    "CloserLook": "faces.closer",
+    "Detector": "faces.detector",
+    "Face": "core.face",
+    "Keypoints": "core.face",
+    "Record": "stream.record",
+    "Tracker": "faces.tracker",
+    "as_line": "stream.record",
+    "draw": "core.draw",
+    "parse_line": "stream.record",
+    "read_image": "media.sources",
+    "read_records": "stream.record",
+}
+
+if not TYPE_CHECKING:  # mypy shall know the names, and no others
+
+    def __getattr__(name: str) -> object:
+        """Import a public name when it is asked for: `blazeposer --help` needs neither numpy nor OpenCV."""
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

@@ -15,7 +15,7 @@ from rich.progress import track
 
 from blazeposer.core.contract import ANGLES, SCORE_THRESHOLD
 from blazeposer.core.decode import MAX_FACES
-from blazeposer.core.draw import draw_faces
+from blazeposer.core.draw import draw
 from blazeposer.core.errors import InputError
 from blazeposer.core.face import Face
 from blazeposer.core.prepare import Image
@@ -25,7 +25,7 @@ from blazeposer.media.sources import Frame, Source, open_source
 from blazeposer.stream.record import Record, as_line
 from blazeposer.tflite.interpreter import RUNTIMES, Runtime
 
-Draw = Callable[[str, Image, list[Face]], None]
+Show = Callable[[str, Image, list[Face]], None]
 
 
 @click.command(short_help="Find faces and their pose.")
@@ -36,9 +36,9 @@ Draw = Callable[[str, Image, list[Face]], None]
 @click.option(
     "--runtime",
     type=click.Choice(RUNTIMES),
-    default="reference",
+    default="xnnpack",
     show_default=True,
-    help="Kernels that run it: `micro` is the camera's (extra `demo`), `reference` equals it, `xnnpack` is fast.",
+    help="Kernels that run it: `xnnpack` is fast, `reference` equals a camera's, `micro` is that (extra `demo`).",
 )
 @click.option(
     "--input",
@@ -75,7 +75,7 @@ def command(
     failures = 0
     # A webcam ends with ^C, which is no failure.
     with suppress(KeyboardInterrupt) if pictures.kind == "camera" else nullcontext(), ExitStack() as stack:
-        draw = _drawing(pictures, output, stack) if output else None
+        show = _drawing(pictures, output, stack) if output else None
         for number, frame in enumerate(_progress(islice(pictures.frames, frames), pictures, total)):
             try:
                 image = frame.read()
@@ -91,8 +91,8 @@ def command(
             size = image.shape[1], image.shape[0]
             record = Record(number, t_ms, pictures.fps, tuple(faces), size, source=frame.name)
             click.echo(as_line(record) if as_json else _as_text(pictures, record))
-            if draw:
-                draw(frame.name, image, faces)
+            if show:
+                show(frame.name, image, faces)
     return 1 if failures else 0
 
 
@@ -117,7 +117,7 @@ def _progress(frames: Iterator[Frame], pictures: Source, total: int | None) -> I
     return track(frames, "faces", total=total, console=console)
 
 
-def _drawing(pictures: Source, output: Path, stack: ExitStack) -> Draw:
+def _drawing(pictures: Source, output: Path, stack: ExitStack) -> Show:
     """A function that draws the faces of one frame into `output`: a file if it has a suffix, else a folder."""
     to_file = bool(output.suffix) and not output.is_dir()
     if pictures.kind == "folder":
@@ -125,16 +125,16 @@ def _drawing(pictures: Source, output: Path, stack: ExitStack) -> Draw:
             raise InputError(f"{output}: a folder of pictures needs a folder for --output, not a file")
         if output.resolve() == pictures.path.resolve():
             raise InputError(f"{output}: --output would overwrite the pictures: name another folder")
-        return lambda name, image, faces: write_image(output / _writable(name), draw_faces(image, faces))
+        return lambda name, image, faces: write_image(output / _writable(name), draw(image, faces))
     name = pictures.path.name if pictures.kind == "image" else f"{pictures.path.stem}.mp4"
     target = output if to_file else output / name
     if target.resolve() == pictures.path.resolve():
         raise InputError(f"{target}: --output would overwrite the input: name another file")
     if pictures.kind == "image":
         path = target if to_file else target.with_name(_writable(name))
-        return lambda _, image, faces: write_image(path, draw_faces(image, faces))
+        return lambda _, image, faces: write_image(path, draw(image, faces))
     video = stack.enter_context(VideoWriter(target, pictures.fps))
-    return lambda _, image, faces: video.write(draw_faces(image, faces))
+    return lambda _, image, faces: video.write(draw(image, faces))
 
 
 def _writable(name: str) -> str:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from blazeposer.core.face import Face
-from blazeposer.core.prepare import Image
+from blazeposer.core.prepare import Image, Order, as_rgb
 
 Color = tuple[int, int, int]
 
@@ -28,9 +28,12 @@ _TEXT_WIDTH = 1.2  # of the face's box, within the limits below
 _LETTER_SCALES = (0.5, 1.2)
 
 
-def draw_faces(image: Image, faces: Sequence[Face]) -> Image:
-    """A copy of the picture with the faces, whose lengths are pixels of it, drawn on it."""
-    canvas = np.ascontiguousarray(image).copy()
+def draw(image: object, faces: Sequence[Face], order: Order = "rgb") -> Image:
+    """Return a copy (h, w, 3) uint8 of an image with faces drawn on it, whose lengths are pixels of it.
+
+    `image` and `order` are those of `prepare.as_rgb`; the copy has the same order. Raises InputError.
+    """
+    canvas = as_rgb(image, order).copy()
     thickness = max(1, round(min(canvas.shape[:2]) / 250))
     for face in faces:
         _box(canvas, face, thickness)
@@ -38,7 +41,7 @@ def draw_faces(image: Image, faces: Sequence[Face]) -> Image:
         _axes(canvas, face, thickness)
     for face in faces:  # text last: no other face's lines run through it
         _text(canvas, face, thickness)
-    return canvas
+    return canvas if order == "rgb" else np.ascontiguousarray(canvas[..., ::-1])
 
 
 def _box(canvas: Image, face: Face, thickness: int) -> None:

@@ -1,14 +1,53 @@
-"""From a picture to the network's input, clean or as a camera makes it. Pictures are (h, w, 3) uint8 RGB."""
+"""From an image to the network's input, clean or as a camera makes it.
+
+`as_rgb` takes images as people have them; everywhere else an image is (h, w, 3) uint8 RGB.
+"""
 
 from __future__ import annotations
+
+from typing import Literal, get_args
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from blazeposer.core.contract import INPUT_SIZE
+from blazeposer.core.errors import InputError
 
 Image = NDArray[np.uint8]
+Order = Literal["rgb", "bgr"]
+"""Of the channels of an image; OpenCV's images are "bgr"."""
+
+
+def as_rgb(image: object, order: Order = "rgb") -> Image:
+    """Return an image as (h, w, 3) uint8 RGB.
+
+    It may be (h, w) or (h, w, channels): 1 channel is grey, 4 are those of `order` and alpha, which is left out. Its
+    values are uint8, or floats from 0 to 1. Raises InputError.
+    """
+    if order not in get_args(Order):
+        raise InputError(f'there is no order {order!r}: give "rgb", or "bgr" for images of OpenCV')
+    if image is None:
+        raise InputError("the image is None, as OpenCV's imread gives for a file that it cannot read: check the path")
+    if not isinstance(image, np.ndarray):
+        raise InputError(f"the image is a {type(image).__name__}: give a numpy array, np.asarray(image) for one")
+    shape = image.shape
+    if len(shape) == 2:
+        image = image[..., None]
+    if not (image.ndim == 3 and image.shape[2] in (1, 3, 4) and image.size):
+        hint = "image.transpose(1, 2, 0)" if len(shape) == 3 and shape[0] in (1, 3, 4) else "one image at a time"
+        raise InputError(f"the image has the shape {shape}: give (height, width, 3 channels), {hint}")
+    if np.issubdtype(image.dtype, np.floating):
+        low, high = float(image.min()), float(image.max())
+        if not (low >= 0 and high <= 1):  # NaN is neither
+            raise InputError(f"the image is float from {low:g} to {high:g}: give floats from 0 to 1, or uint8")
+        image = (255 * image).round().astype(np.uint8)
+    if image.dtype != np.uint8:
+        raise InputError(f"the image is {image.dtype}: give uint8 from 0 to 255, or floats from 0 to 1")
+    if image.shape[2] == 1:
+        image = np.repeat(image, 3, axis=2)
+    channels = image[..., :3] if order == "rgb" else image[..., 2::-1]
+    return np.ascontiguousarray(channels)
 
 
 def square_crop(image: Image) -> tuple[Image, tuple[int, int, int]]:

@@ -25,6 +25,17 @@ def models_dir() -> Path:
     return _folder("models")
 
 
+def output_models_dir() -> Path:
+    """Return the folder for new networks: models/ of a checkout. An installation stays as it is: there, ./models."""
+    folder = models_dir()
+    return Path("models") if is_installed(folder) else folder
+
+
+def is_installed(path: Path) -> bool:
+    """Return whether a path belongs to an installed package, into which no command writes."""
+    return path.resolve().is_relative_to(_PACKAGE / "data")
+
+
 def default_model() -> Path:
     """The INT8 network that every command uses unless told otherwise."""
     return models_dir() / "blazeposer.tflite"

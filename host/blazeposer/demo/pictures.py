@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from blazeposer.core.contract import ANGLES
-from blazeposer.core.draw import draw_faces
+from blazeposer.core.draw import draw
 from blazeposer.core.face import Face
 from blazeposer.core.prepare import Image
 from blazeposer.demo.compare import Agreement, Found, match
@@ -91,7 +91,7 @@ def video_pages(frames: Sequence[Frame], found: Found) -> Iterator[Image]:
     seen: dict[int, Sequence[Face]] = {}
     for number in sorted(found):
         seen[number] = found[number]
-        yield np.vstack([draw_faces(frames[number].picture, found[number]), angle_plot(frames, seen, SIDE)])
+        yield np.vstack([draw(frames[number].picture, found[number]), angle_plot(frames, seen, SIDE)])
 
 
 def text(image: Image, words: str, place: tuple[int, int], size: float, color: Color, align: float = 0) -> None:
@@ -102,7 +102,7 @@ def text(image: Image, words: str, place: tuple[int, int], size: float, color: C
 
 def _tile(frame: Frame, faces: Sequence[Face]) -> Image:
     """The annotated frame, and the known angles under it."""
-    image = cv2.resize(draw_faces(frame.picture, faces), (TILE, TILE), interpolation=cv2.INTER_AREA)
+    image = cv2.resize(draw(frame.picture, faces), (TILE, TILE), interpolation=cv2.INTER_AREA)
     caption = np.full((26, TILE, 3), PAPER, np.uint8)
     if len(frame.people) == 1:
         words = "  ".join(f"{name} {angle:+.0f}" for name, angle in zip(ANGLES, frame.people[0].angles, strict=True))

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from blazeposer.core.face import Face
-from blazeposer.core.prepare import Image
+from blazeposer.core.prepare import as_rgb
 from blazeposer.faces.board import board_module
 from blazeposer.faces.detector import Detector
 
 
 class CloserLook:
-    """A detector that looks closer; called with images that follow one another it returns their faces."""
+    """Calls with images that follow one another return their faces, small ones too, best first."""
 
     def __init__(self, detector: Detector) -> None:
         self._detector = detector
         self._gaze = board_module("tracking").Gaze(detector.threshold)
 
-    def __call__(self, image: Image) -> list[Face]:
-        height, width = image.shape[:2]
+    def __call__(self, image: object) -> list[Face]:
+        """Return the faces of an image as the detector takes it. Raises InputError."""
+        rgb = as_rgb(image, self._detector.order)
+        height, width = rgb.shape[:2]
         x, y, w, h = self._gaze.region(width, height)
         region = None if (w, h) == (width, height) else (x, y, w)
-        found: list[Face] = self._gaze.saw(self._detector.look(image, region, board_module("tracking").GUESS))
+        found: list[Face] = self._gaze.saw(self._detector.look(rgb, region, board_module("tracking").GUESS))
         return found

@@ -1,4 +1,4 @@
-"""Find the faces in a picture: prepare, run, decode, and back to the picture's pixels."""
+"""Find the faces in an image: prepare, run, decode, and back to the image's pixels."""
 
 from __future__ import annotations
 
@@ -8,40 +8,49 @@ from typing import Literal
 from blazeposer.core.contract import SCORE_THRESHOLD
 from blazeposer.core.decode import MAX_FACES, decode
 from blazeposer.core.face import Face
-from blazeposer.core.prepare import Image, camera_input, clean_input, square_crop, square_pad
+from blazeposer.core.prepare import Image, Order, as_rgb, camera_input, clean_input, square_crop, square_pad
 from blazeposer.core.resources import default_model
 from blazeposer.tflite.interpreter import Runtime, open_network
 
 InputPath = Literal["clean", "camera"]
 Region = tuple[int, int, int]
-"""A square inside a picture: x, y, side in pixels."""
+"""A square inside an image: x, y, side in pixels."""
 
 
 class Detector:
-    """Calls with a picture (h, w, 3) uint8 RGB return its faces in pixels of it, best first.
+    """Calls with an image return its faces in pixels of it, best first.
 
-    With the input `clean` the whole picture is seen, padded to a square; with `camera` only its centred square, sampled
-    as a camera does it. `model` is a tflite file, by default the INT8 one that comes with the package.
+    An image is an array (h, w, 3) uint8, RGB unless `order` is "bgr"; grey, alpha and floats from 0 to 1 are taken too
+    (`prepare.as_rgb`), anything else raises InputError. With the input `clean` the whole image is seen, padded to a
+    square; with `camera` only its centred square, sampled as a camera does it. `model` is a tflite file, by default the
+    INT8 one that comes with the package. The runtime `xnnpack` is fast, `reference` equals a camera's. A face counts
+    from the score `threshold` on.
     """
 
     def __init__(
         self,
         model: Path | str | None = None,
-        runtime: Runtime = "reference",
+        runtime: Runtime = "xnnpack",
         input: InputPath = "clean",
         threshold: float = SCORE_THRESHOLD,
         max_faces: int = MAX_FACES,
+        order: Order = "rgb",
     ) -> None:
         self.network = open_network(model or default_model(), runtime)
         self.input = input
         self.threshold = threshold
         self.max_faces = max_faces
+        self.order: Order = order
 
-    def __call__(self, image: Image) -> list[Face]:
-        return self.look(image, None, self.threshold)
+    def __call__(self, image: object) -> list[Face]:
+        """Return the faces of an image."""
+        return self.look(as_rgb(image, self.order), None, self.threshold)
 
     def look(self, image: Image, region: Region | None, threshold: float) -> list[Face]:
-        """Faces of another threshold, seen in a region only; None is what a call sees."""
+        """Return the faces of another threshold that are seen in a region only; None is what a call sees.
+
+        The image is (h, w, 3) uint8 RGB, whatever `order` says.
+        """
         if region:
             x, y, side = region
             square = image[y : y + side, x : x + side]

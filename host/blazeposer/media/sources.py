@@ -58,8 +58,10 @@ def open_source(text: str) -> Source:
     return Source("image", path, iter([Frame(path.name, lambda: read_image(path))]), 1)
 
 
-def read_image(path: Path) -> Image:
-    """A picture file in any format of OpenCV: turned upright by its EXIF data, 8 bits a channel, alpha left out."""
+def read_image(path: Path | str) -> Image:
+    """Return an image file of any format of OpenCV as (h, w, 3) uint8 RGB, turned upright by its EXIF data, without
+    alpha. Raises InputError."""
+    path = Path(path)
     try:
         data = np.frombuffer(path.read_bytes(), np.uint8)  # imread fails on some paths on Windows
     except OSError as error:

@@ -19,7 +19,7 @@ from rich.progress import Progress
 from blazeposer.core.contract import MAX_FILE_BYTES
 from blazeposer.core.errors import BlazePoserError
 from blazeposer.core.prepare import rgb565
-from blazeposer.core.resources import models_dir
+from blazeposer.core.resources import models_dir, output_models_dir
 from blazeposer.evaluate.datasets.pool import TRAINING_POOLS, data_folder
 from blazeposer.evaluate.validate import golden
 from blazeposer.tflite.arena import arena_bytes
@@ -41,6 +41,7 @@ from .quantized import QuantizedBlazePoser
 
 CALIBRATION_POOLS = ("aflw", "wflw", "maskon")
 """Every pose, and scenes with faces of other sizes."""
+WEIGHTS = "blazeposer.safetensors"
 SEED = 20260101
 WORKERS = 1
 """Processes that make the pictures to tune with, ahead of need."""
@@ -65,8 +66,9 @@ def command(weights: Path | None, data: str | None, images: int, plain: bool, ou
     part towards the float network."""
     torch.set_flush_denormal(True)
     console = Console(stderr=True)
-    weights = weights or models_dir() / "blazeposer.safetensors"
-    output = output or models_dir()
+    output = output or output_models_dir()
+    trained = output_models_dir() / WEIGHTS
+    weights = weights or (trained if trained.exists() else models_dir() / WEIGHTS)
     network = load(weights)
     folder = data_folder(data)
     model = calibrated(network, calibration_images(folder, images, console.print), console)

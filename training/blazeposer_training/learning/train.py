@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from blazeposer.core.errors import BlazePoserError
 from blazeposer.core.face import Face
-from blazeposer.core.resources import models_dir
+from blazeposer.core.resources import output_models_dir
 from blazeposer.core.rotation import angles_from_rotation
 from blazeposer.evaluate.datasets import pool as data
 from blazeposer.evaluate.metrics import Scores, find, score
@@ -292,6 +292,6 @@ def command(
         except KeyboardInterrupt as error:
             raise BlazePoserError(f"stopped: the same command goes on from the last checkpoint in {run}") from error
     if trainer.scores:
-        target = output or models_dir() / "blazeposer.safetensors"
+        target = output or output_models_dir() / "blazeposer.safetensors"
         weights.save(fold(trainer.learner.average), target, notes(recipe, start, trainer.scores))
         console.print(f"wrote {target}")

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from blazeposer.core.draw import draw_faces
+from blazeposer.core.draw import draw
 from blazeposer.core.face import Face
 from blazeposer.core.prepare import square_pad
 from blazeposer.evaluate.metrics import Scores
@@ -28,7 +28,7 @@ _MARKS = ("o", "s", "^", "v", "D", "x")
 def side_by_side(given: Given, left: Sequence[Face], right: Sequence[Face], titles: tuple[str, str]) -> Picture:
     """The worst picture twice, each with the faces (in fractions of the padded square) of one stage."""
     square = np.asarray(cv2.resize(square_pad(given.read())[0], (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.uint8)
-    drawn = [draw_faces(square, [face.moved(0, 0, SIDE, SIDE) for face in faces]) for faces in (left, right)]
+    drawn = [draw(square, [face.moved(0, 0, SIDE, SIDE) for face in faces]) for faces in (left, right)]
     canvas = np.hstack([drawn[0], np.full((SIDE, GAP, 3), 255, np.uint8), drawn[1]])
     data = cv2.imencode(".jpg", canvas[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1].tobytes()
     caption = f"Where they differ most: {given.name}. Left: {titles[0]}. Right: {titles[1]}."
