@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from blazeposer.camera import VirtualCamera
-from blazeposer.core import decode
+from blazeposer.core import decode, face
 from blazeposer.core.errors import ModelError, PortError
 from blazeposer.core.prepare import Image, from_rgb565, rgb565, to_rgb565
 from blazeposer.core.resources import board_dir
@@ -120,7 +120,7 @@ def test_a_moved_anchor_of_the_host_is_found(model_path: Path, monkeypatch: pyte
 
 
 def test_a_turned_sign_of_the_host_is_found(model_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decode, "angles_from_rotation", lambda found: angles_from_rotation(found) * [-1, 1, 1])
+    monkeypatch.setattr(face, "angles_from_rotation", lambda found: angles_from_rotation(found) * [-1, 1, 1])
     section = held_against_golden(model_path)
     assert section.verdict == "failed"
     assert "the host's decoder" in finding(section)
