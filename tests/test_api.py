@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import blazeposer
-from blazeposer import Detector, Face, InputError, Keypoints, draw, read_image
+from blazeposer import BlazePoserError, Detector, Face, InputError, Keypoints, draw, read_image
 from blazeposer.core.contract import KEYPOINTS
 from blazeposer.core.prepare import Image, as_rgb
 from blazeposer.core.rotation import rotation_from_angles
@@ -108,6 +108,12 @@ def test_other_images_get_one_clear_line(image: Any, told: str) -> None:
 def test_an_unknown_order_is_told(portrait: Image) -> None:
     with pytest.raises(InputError, match='"bgr" for images of OpenCV'):
         Detector(order="gbr")(portrait)  # type: ignore[arg-type]
+
+
+def test_a_wrong_setting_is_told_at_once() -> None:
+    for settings in ({"threshold": 1.5}, {"input": "camra"}, {"runtime": "fast"}):
+        with pytest.raises(BlazePoserError, match=f"{next(iter(settings))}.*(give|choose)"):
+            Detector(**settings)
 
 
 def test_opencv_s_images_are_seen_as_others(portrait_path: Path) -> None:

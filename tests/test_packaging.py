@@ -18,7 +18,7 @@ import pytest
 import blazeposer
 from blazeposer.core import errors, resources
 from blazeposer.evaluate.validate import golden
-from blazeposer.tflite.manifest import record_figures
+from conftest import CommandLine
 
 ROOT = Path(__file__).parents[1]
 
@@ -167,15 +167,17 @@ def test_commands_write_nothing_into_the_installation(installed: Path, tmp_path:
 
 
 def test_networks_of_an_installation_stay_as_they_are(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, model_path: Path
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, model_path: Path, blazeposer_command: CommandLine
 ) -> None:
     """New networks go into the current folder, and nothing is written beside those that came along."""
     shutil.copytree(model_path.parent, tmp_path / "data" / "models")
     monkeypatch.setattr(resources, "_PACKAGE", tmp_path)
     monkeypatch.setattr(resources, "_ROOTS", (tmp_path / "data",))
     assert resources.output_models_dir() == Path("models")
-    with pytest.raises(errors.ModelError, match="belongs to the installation: copy its folder"):
-        record_figures(resources.default_model(), {})
+    for command in ("evaluate", "detection"):
+        run = blazeposer_command(command, "--record")
+        assert run.status == 1
+        assert "belongs to the installation: copy its folder, and name the copy" in run.err
     with pytest.raises(errors.ModelError, match="belongs to the installation: copy its folder"):
         golden.write_beside(resources.default_model())
 

@@ -47,8 +47,7 @@ def decode(
 
     `threshold` is a probability, above 0 and below 1, or a BlazePoserError is raised.
     """
-    if not 0 < threshold < 1:
-        raise BlazePoserError(f"the threshold is {threshold:g}: give a probability above 0 and below 1")
+    check_threshold(threshold)
     logits = _both_maps(outputs, "scores")[:, 0]
     survivors = np.flatnonzero(logits >= np.log(threshold / (1 - threshold)))
     survivors = survivors[np.argsort(-logits[survivors], kind="stable")]  # equal scores: the lower anchor first
@@ -64,6 +63,12 @@ def decode(
         faces.append(_face(np.average(values[group], axis=0, weights=scores[group]), float(scores[0])))
         values, scores = values[~group], scores[~group]
     return faces
+
+
+def check_threshold(threshold: float) -> None:
+    """Raise BlazePoserError if a threshold is no probability above 0 and below 1."""
+    if not 0 < threshold < 1:
+        raise BlazePoserError(f"the threshold is {threshold:g}: give a probability above 0 and below 1")
 
 
 def overlaps(box: Floats, boxes: Floats) -> Floats:

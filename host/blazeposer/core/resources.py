@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from blazeposer.core.errors import BlazePoserError
+from blazeposer.core.errors import BlazePoserError, ModelError
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _ROOTS = (_PACKAGE / "data", _PACKAGE.parents[1])  # in a wheel, in a checkout
@@ -28,12 +28,13 @@ def models_dir() -> Path:
 def output_models_dir() -> Path:
     """Return the folder for new networks: models/ of a checkout. An installation stays as it is: there, ./models."""
     folder = models_dir()
-    return Path("models") if is_installed(folder) else folder
+    return Path("models") if _is_installed(folder) else folder
 
 
-def is_installed(path: Path) -> bool:
-    """Return whether a path belongs to an installed package, into which no command writes."""
-    return path.resolve().is_relative_to(_PACKAGE / "data")
+def refuse_installed(model: Path) -> None:
+    """Raise ModelError if a model belongs to an installed package, into which no command writes."""
+    if _is_installed(model):
+        raise ModelError(f"{model} belongs to the installation: copy its folder, and name the copy")
 
 
 def default_model() -> Path:
@@ -44,6 +45,10 @@ def default_model() -> Path:
 def model_version() -> str:
     """What CHANGELOG.md calls that network: the first eight digits of its file's sha256."""
     return hashlib.sha256(default_model().read_bytes()).hexdigest()[:8]
+
+
+def _is_installed(path: Path) -> bool:
+    return path.resolve().is_relative_to(_PACKAGE / "data")
 
 
 def _folder(name: str) -> Path:

@@ -22,7 +22,7 @@ from blazeposer.core.decode import decode
 from blazeposer.core.errors import ModelError
 from blazeposer.core.face import Face
 from blazeposer.core.prepare import camera_input, clean_input
-from blazeposer.core.resources import default_model
+from blazeposer.core.resources import default_model, refuse_installed
 from blazeposer.evaluate.accuracy_report import Report, write_reliability, write_report
 from blazeposer.evaluate.datasets import READERS, Dataset, read_dataset
 from blazeposer.evaluate.datasets.pool import TEST_POOL, data_folder
@@ -152,6 +152,8 @@ def command(
     NAME_landmarks68.npy.
     """
     path = model or default_model()
+    if record:
+        refuse_installed(path)
     network = open_network(path, runtime)
     dataset = read_dataset(name, data_folder(folder))
     title = f"{path.name} ({'INT8' if network.is_int8 else 'float'}, {runtime} kernels) on {name}"

@@ -22,7 +22,7 @@ from blazeposer.core.contract import GRIDS, INPUT_SIZE, SCORE_THRESHOLD
 from blazeposer.core.decode import decode, overlaps
 from blazeposer.core.face import Face
 from blazeposer.core.prepare import Image, clean_input, to_float
-from blazeposer.core.resources import models_dir
+from blazeposer.core.resources import models_dir, refuse_installed
 from blazeposer.core.rotation import angles_from_rotation
 from blazeposer.evaluate.accuracy import LEAST_SCORE
 from blazeposer.evaluate.datasets import Dataset, Sample, read_dataset
@@ -256,6 +256,8 @@ def cells(figures: Figures) -> list[str]:
 def command(folder: str | None, models: Path | None, record: bool) -> None:
     """Compare the detections of the INT8 and the float network with those of the original BlazeFace."""
     int8 = (models or models_dir()) / "blazeposer.tflite"
+    if record:
+        refuse_installed(int8)
     found = measure(int8, data_folder(folder))
     title = f"Detection: {TEST_POOL}, {SCENES} and {found.faceless_pictures} pictures without a face"
     view = Table(title=title, caption=found.near.line())

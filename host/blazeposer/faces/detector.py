@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from blazeposer.core.contract import SCORE_THRESHOLD
-from blazeposer.core.decode import MAX_FACES, decode
+from blazeposer.core.decode import MAX_FACES, check_threshold, decode
+from blazeposer.core.errors import BlazePoserError
 from blazeposer.core.face import Face
 from blazeposer.core.prepare import Image, Order, as_rgb, camera_input, clean_input, square_crop, square_pad
 from blazeposer.core.resources import default_model
@@ -36,6 +37,9 @@ class Detector:
         max_faces: int = MAX_FACES,
         order: Order = "rgb",
     ) -> None:
+        check_threshold(threshold)
+        if input not in get_args(InputPath):
+            raise BlazePoserError(f"there is no input {input!r}: give {' or '.join(get_args(InputPath))}")
         self.network = open_network(model or default_model(), runtime)
         self.input = input
         self.threshold = threshold

@@ -27,7 +27,6 @@ from blazeposer.core.contract import (
     REGRESSOR_UNIT,
 )
 from blazeposer.core.errors import ModelError
-from blazeposer.core.resources import is_installed
 
 NOT_MEASURED = "not measured"
 FIGURES = ("aflw2000_dev", "detection", "aflw2000", "biwi", "wider", "frames_per_second")
@@ -127,8 +126,6 @@ def read_manifest(model: Path) -> Manifest:
 
 def record_figures(model: Path, figures: Mapping[str, Any]) -> None:
     """Set entries of `figures` in the manifest beside a tflite, which must describe it. Raises ModelError."""
-    if is_installed(model):
-        raise ModelError(f"{model} belongs to the installation: copy its folder, and name the copy's file")
     manifest = read_manifest(model)
     write_manifest(replace(manifest, figures=manifest.figures | dict(figures)), model)
 

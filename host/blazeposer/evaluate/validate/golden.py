@@ -27,7 +27,7 @@ from blazeposer.core.decode import decode
 from blazeposer.core.errors import InputError, ModelError
 from blazeposer.core.face import Face
 from blazeposer.core.prepare import Image, camera_input
-from blazeposer.core.resources import default_model, is_installed
+from blazeposer.core.resources import default_model, refuse_installed
 from blazeposer.deploy import selftest
 from blazeposer.evaluate.report import Section, Table
 from blazeposer.evaluate.validate.layers import Layers, Trace
@@ -112,8 +112,7 @@ def face_values(face: Face) -> dict[str, Any]:
 
 def write_beside(model: Path) -> None:
     """Make the golden vectors of a network, and write them beside it. Raises ModelError or InputError."""
-    if is_installed(model):
-        raise ModelError(f"{model} belongs to the installation: copy its folder, and name the copy's file")
+    refuse_installed(model)
     write(make(model), model.with_name(model.stem + SUFFIX))
 
 
