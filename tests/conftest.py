@@ -11,6 +11,7 @@ from typing import NamedTuple
 import pytest
 
 import blazeposer
+from blazeposer.camera import device
 from blazeposer.camera.micropython import check_platform
 from blazeposer.cli import main
 from blazeposer.core.errors import BlazePoserError
@@ -98,6 +99,12 @@ def small_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def bundle(small_model: Path) -> Bundle:
     """The stand-in and the board's scripts, for any board."""
     return make(small_model)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def hasty_flash() -> None:
+    """Virtual cameras erase in a twentieth of the time that cameras take; what waits for them is as hasty."""
+    device.PACE = 1 / 20
 
 
 @pytest.fixture(scope="session")

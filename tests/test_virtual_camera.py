@@ -249,6 +249,30 @@ def test_frames_count_from_each_start(camera: VirtualCamera) -> None:
     assert shown == [0, 1, 2, 0, 1, 2]
 
 
+def test_snapshots_can_be_skipped(camera: VirtualCamera) -> None:
+    """openmv v5.0, modules/py_csi.c, py_csi_snapshot: with `frames` it takes one more than that, with `time` as long as
+    that has not passed, and returns None; both take keywords only."""
+    script = (
+        "import csi, time; c = csi.CSI(); c.pixformat(csi.RGB565); c.framesize(csi.QVGA)\n"
+        "print(c.snapshot(frames=3), c.snapshot(frames=-5), c.snapshot(time=0), c.snapshot() is None)\n"
+        "t = time.ticks_ms(); print(c.snapshot(time=50), time.ticks_diff(time.ticks_ms(), t) > 50)"
+    )
+    taken: list[int] = []
+
+    def frames(number: int) -> Image:
+        taken.append(number)
+        return FRAME
+
+    with VirtualCamera(frames) as other:
+        assert mpremote(other.port, "exec", script) == "None None None False\nNone True\n"
+        assert len(taken) > 6
+        taken.clear()
+        mpremote(other.port, "exec", script.partition("print(")[0] + "c.snapshot(frames=3)")
+        assert taken == [0, 1, 2, 3]
+    with pytest.raises(PortError, match="TypeError"):
+        mpremote(camera.port, "exec", "import csi; csi.CSI().snapshot(3)")
+
+
 def test_window_of_a_qvga_picture_is_its_middle() -> None:
     picture = np.random.default_rng(0).integers(0, 256, (240, 320, 3), dtype=np.uint8)
     np.testing.assert_array_equal(view(picture), rgb565(picture[:, 40:280]))

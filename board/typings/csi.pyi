@@ -1,5 +1,7 @@
 """The camera sensor. https://docs.openmv.io/library/omv.csi.html"""
 
+from typing import overload
+
 from image import Image
 
 RGB565: int
@@ -22,5 +24,12 @@ class CSI:
         """Left and right change places, if the sensor is mounted that way."""
     def vflip(self, enable: bool) -> None:
         """Top and bottom change places."""
+    @overload
     def snapshot(self) -> Image:
         """The next picture, in the frame buffer: it overwrites the last one."""
+    @overload
+    def snapshot(self, *, time: int, frames: int = -1) -> None:
+        """Skip the frames of so many milliseconds, while the sensor finds its exposure."""
+    @overload
+    def snapshot(self, *, frames: int) -> None:
+        """Skip so many frames and one more."""

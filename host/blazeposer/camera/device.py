@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from blazeposer.core.boards import Board
-from blazeposer.openmv import romfs
+from blazeposer.openmv import flash, romfs
 
-KB, MB = 1024, 1024 * 1024
-CARD_SIZE = 64 * MB
+CARD_SIZE = 64 * 1024 * 1024
+PACE = 1.0
+"""How long an erase of flash takes, of the time that it takes on the board. Tests have less of it."""
 WRITTEN = 1000
 """Entries of `Device.written`: pictures for a screen are large."""
 
@@ -32,7 +33,7 @@ class Device:
     written: deque[tuple[str, Any]] = field(default_factory=lambda: deque(maxlen=WRITTEN), compare=False)
     """What scripts wrote last to pins, buses and a screen, in order: (where to, what).
 
-    "LED_RED", "P7" ...: a level, 0 or 1, or [frequency in Hz, pulse in ns] of a PWM. "UART3": text. "USB HID": the
+    "LED_RED", "P7" ...: a level, 0 or 1, or [frequency in Hz, pulse in ns] of a PWM. "UART3": text. "ROMFS": ["erase" or "write", offset, bytes]. "USB HID": the
     bytes of a report. "display": the picture (h, w, 3) uint8 RGB that it shows.
     """
 
@@ -47,10 +48,17 @@ class Device:
         return self.folder / "rom.img"
 
     @property
-    def rom_block(self) -> int:
-        """Bytes that are erased at once: the H7 keeps its ROMFS in one sector of the chip's own flash, the others in
-        external flash (`erase_size` of boards.json, PyPI openmv-ota)."""
-        return 128 * KB if self.board.romfs == 128 * KB else 4 * KB
+    def flash(self) -> dict[str, Any]:
+        """What `shims/_vfs.py` has to know of the flash behind /rom."""
+        kind = flash.of(self.board)
+        return {
+            "kind": kind.kind,
+            "block": kind.block,
+            "erase": kind.erase_ms / 1000 * PACE,
+            "longest": kind.longest_erase,
+            "tail": flash.TAIL if kind.keeps_tail else 0,
+            "ranges": flash.erases_ranges(self.version),
+        }
 
     def format(self) -> None:
         """Empty drives as the firmware leaves them (_boot.py makes .openmv_disk), and an empty ROMFS."""
@@ -59,6 +67,6 @@ class Device:
         (self.folder / list(self.drives)[-1] / ".openmv_disk").touch()
         self.burn(romfs.pack({}, self.board.romfs_align))
 
-    def burn(self, image: bytes) -> None:
-        """Write a ROMFS image, and erase the rest of the partition."""
-        self.rom.write_bytes(image.ljust(self.board.romfs, b"\xff"))
+    def burn(self, image: bytes, behind: bytes = b"") -> None:
+        """Write a ROMFS image, `behind` (what flash that was not erased holds there) and erase the rest."""
+        self.rom.write_bytes((image + behind).ljust(self.board.romfs, b"\xff"))

@@ -95,7 +95,7 @@ class Hardware:
             "arch": board.omv_arch,
             "pyb": board.pyb,
             "drives": device.drives,
-            "rom_block": device.rom_block,
+            "flash": device.flash,
         }, b""
 
     def _on_reset(self) -> Answer:

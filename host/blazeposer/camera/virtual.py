@@ -19,7 +19,9 @@ from blazeposer.core import boards
 from blazeposer.core.errors import BlazePoserError
 from blazeposer.openmv import register
 
-FIRMWARE = "5.0.0"
+FIRMWARES = {"5.0": "5.0.0", "5.1": "5.1.0"}
+"""By what `blazeposer camera --firmware` takes; 5.1 is what OpenMV's next release will do."""
+FIRMWARE = FIRMWARES["5.0"]
 BOARD = "rt1062"
 
 
@@ -30,7 +32,7 @@ class VirtualCamera:
         (at hard and soft resets) and grow by one a snapshot: `seq` in board/main.py's stream is the frame's number.
     port: TCP port of the link on 127.0.0.1; 0 takes a free one.
     gray: the sensor has no colour.
-    version: what `omv.version_string()` answers.
+    version: what `omv.version_string()` answers; it decides what its flash and its slot for a card can do, too.
     board: a key of `boards.BOARDS`; it answers by that board's names and has its stores, but not its speed or memory.
     card: an SD card is in.
     moves: its port changes at every hard reset, as a camera's may.
@@ -52,6 +54,8 @@ class VirtualCamera:
         check_platform()
         if not callable(frames) and not len(frames):
             raise BlazePoserError("the virtual camera has no picture to show: give it one at least")
+        if card and not boards.with_firmware(boards.find(board), version).sd:
+            raise BlazePoserError(f"{boards.find(board).name} with firmware {version} takes no SD card: leave it out")
         self._frames = frames
         self._protocol: ProtocolPort
         self.port = ""

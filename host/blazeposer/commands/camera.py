@@ -9,7 +9,7 @@ from itertools import chain, count
 import click
 
 from blazeposer.camera.sensor import Frames
-from blazeposer.camera.virtual import BOARD, FIRMWARE, VirtualCamera
+from blazeposer.camera.virtual import BOARD, FIRMWARES, VirtualCamera
 from blazeposer.core.boards import BOARDS
 from blazeposer.media.sources import open_source
 
@@ -21,7 +21,9 @@ _BOARDS = ", ".join(board.key for board in BOARDS)
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="TCP port on 127.0.0.1; by default a free one.")
 @click.option("--board", default=BOARD, show_default=True, help=f"Whose names and stores it has: {_BOARDS}.")
 @click.option("--card", is_flag=True, help="An SD card is in.")
-@click.option("--firmware", default=FIRMWARE, show_default=True, help="The version that it claims.")
+@click.option(
+    "--firmware", type=click.Choice(list(FIRMWARES)), default="5.0", show_default=True, help="Whose behaviour it has."
+)
 @click.option("--gray", is_flag=True, help="A sensor without colour.")
 def command(source: str | None, port: int, board: str, card: bool, firmware: str, gray: bool) -> None:
     """Start a virtual camera that sees SOURCE (a picture, a folder, a video or a webcam's index) again and again.
@@ -29,7 +31,7 @@ def command(source: str | None, port: int, board: str, card: bool, firmware: str
     Without SOURCE it sees the demo's turning head. It starts empty: `blazeposer deploy` finds it, as a camera on USB.
     """
     frames = frames_of(source) if source else _demo_frames()
-    with VirtualCamera(frames, port, gray=gray, version=firmware, board=board, card=card) as camera:
+    with VirtualCamera(frames, port, gray=gray, version=FIRMWARES[firmware], board=board, card=card) as camera:
         ended = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: ended.set())

@@ -4,5 +4,6 @@ serial_port.py  opens a camera's serial port
 ports.py        finds the cameras that are plugged in
 register.py     lists the virtual cameras that run on this PC
 mpremote.py     runs mpremote and turns its errors into ours
+flash.py        how the flash behind /rom behaves on each board
 romfs.py        packs and reads images of a camera's ROM file system
 """

@@ -1,31 +1,93 @@
-# Stand-in for `vfs` as a camera has it: the unix build's, with a ROMFS partition in memory-mapped flash.
-# Behaviour after MicroPython 1.28, ports/stm32/vfs_rom_ioctl.c (cameras give a memoryview, not a block device):
-# erased bytes are 0xFF, writing clears bits only, an argument out of range is a negative number. Block sizes:
-# `erase_size` of boards.json, PyPI openmv-ota.
+# Stand-in for `vfs` as a camera has it: the unix build's, with a ROMFS partition in flash.
+# Behaviour after MicroPython 1.28: ports/stm32/vfs_rom_ioctl.c, ports/alif/vfs_rom_ioctl.c and ospi_flash.c,
+# ports/mimxrt/mimxrt_flash.c; the next release's after pull request 19348. What differs from board to board, with its
+# sources: openmv/flash.py on the PC. The tests name the source of each rule (tests/test_virtual_flash.py).
 
+import builtins
+import time
+
+import uctypes
+from _link import ask as _ask
 from vfs import *
 
-NUMBER_OF_SEGMENTS, SEGMENT, WRITE_PREPARE, WRITE, WRITE_COMPLETE, BLOCK_SIZE = 1, 2, 3, 4, 5, 6
+NUMBER_OF_SEGMENTS, SEGMENT, WRITE_PREPARE, WRITE, BLOCK_SIZE = 1, 2, 3, 4, 6
 _IMAGE = "/rom.img"
 _EINVAL = -22
+_EIO = -5
+_WORD = 32  # of the STM32H7's own flash: programmed at once, and only once after an erase
+_OCTAL_WORD = 4
 
+_memoryview = memoryview
 _files = None
-_flash = None
-_block = 0
+_kind = {}
+_flash = None  # what scripts read: it cannot be assigned to
+_cells = None  # the same bytes, for what erases and programs
 
 
-def load(files, block):
+class _Mapped:
+    """The partition as a memoryview, but for its last bytes: a bulk read of them never ends (PyPI openmv-ota)."""
+
+    def __init__(self, data, tail):
+        self._view = _memoryview(data)
+        self._end = uctypes.addressof(data) + len(data) - tail
+
+    def __len__(self):
+        return len(self._view)
+
+    def __getitem__(self, index):
+        part = self._view[index]
+        if not isinstance(part, int) and uctypes.addressof(part) + len(part) > self._end:
+            _hang()
+        return part
+
+
+class _Device(bytes):
+    """A block device that is also a read-only buffer, as on the RT1062."""
+
+    def __len__(self):
+        raise TypeError("object of type 'Flash' has no len()")
+
+    def readblocks(self, block, buffer, offset=0):
+        start = block * _kind["block"] + offset
+        buffer[:] = _cells[start : start + len(buffer)]
+
+    def writeblocks(self, block, data, offset=None):
+        if offset is None:
+            _erase(block * _kind["block"], _kind["block"])
+        _program(block * _kind["block"] + (offset or 0), data)
+        return False
+
+    def ioctl(self, request, argument):
+        if request in (1, 2, 3):
+            return 0
+        if request == 4:
+            return len(_cells) // _kind["block"]
+        if request == 5:
+            return _kind["block"]
+        if request == 6:
+            _erase(argument * _kind["block"], _kind["block"])
+            return False
+
+
+def load(files, kind):
     """The partition lies in a file of the PC, and here as flash does: mapped into memory."""
-    global _files, _flash, _block
-    _files, _block = files, block
-    _flash = bytearray(_files.stat(_IMAGE)[6])
+    global _files, _kind, _flash, _cells
+    _files, _kind = files, kind
+    size = _files.stat(_IMAGE)[6]
     with _files.open(_IMAGE, "rb") as file:
-        file.readinto(_flash)
+        data = file.read(size)
+    if kind["kind"] == "device":
+        data = _Device(data)
+    view = _memoryview(data)
+    _cells = uctypes.bytearray_at(uctypes.addressof(view), size)
+    _flash = data if kind["kind"] == "device" else _Mapped(view, kind["tail"]) if kind["tail"] else view
+    if kind["tail"]:
+        builtins.memoryview = lambda value: value if isinstance(value, _Mapped) else _memoryview(value)
 
 
 def mount_rom():
     try:
-        mount(VfsRom(memoryview(_flash)), "/rom")
+        mount(VfsRom(_memoryview(_cells)), "/rom")
     except OSError:
         pass  # no ROMFS in there: the firmware starts without /rom
 
@@ -36,30 +98,67 @@ def rom_ioctl(command, *arguments):
     if not arguments or arguments[0] != 0:
         return _EINVAL
     if command == SEGMENT:
-        return memoryview(_flash)
-    if command == BLOCK_SIZE:
-        return _block
-    if command == WRITE_PREPARE and len(arguments) in (2, 3):  # (segment, [offset,] length)
-        first = arguments[1] // _block if len(arguments) == 3 else 0
-        end = arguments[-1] + (arguments[1] if len(arguments) == 3 else 0)
-        if end > len(_flash):
+        return _flash
+    if _kind["kind"] == "device":
+        return _EINVAL
+    if command == BLOCK_SIZE and _kind["ranges"]:
+        return _kind["block"]
+    if command == WRITE_PREPARE and len(arguments) > 1:
+        offset, length = arguments[1:3] if _kind["ranges"] and len(arguments) > 2 else (0, arguments[1])
+        if offset + length > len(_cells):
             return _EINVAL
-        for block in range(first, (end + _block - 1) // _block):
-            _keep(block * _block, b"\xff" * _block)
-        return 16
-    if command == WRITE and len(arguments) == 3:
+        _erase(offset, length)
+        return 16 if _kind["kind"] == "internal" else 4
+    if command == WRITE and len(arguments) > 2:
         offset, data = arguments[1:]
-        if offset + len(data) > len(_flash):
+        if offset + len(data) > len(_cells):
             return _EINVAL
-        _keep(offset, bytes([old & new for old, new in zip(memoryview(_flash)[offset:], data)]))
-        return 0
-    if command == WRITE_COMPLETE:
-        return 0
+        return _program(offset, data)
     return _EINVAL
 
 
+def _erase(offset, length):
+    """Erase the blocks that hold these bytes, as slowly as flash does and without a word."""
+    block, faults = _kind["block"], _kind["longest"]
+    interrupted = None
+    first, end = offset // block * block, offset + length
+    for start in range(first, end, block):
+        if faults and start - first >= faults:
+            _hang()
+        try:
+            time.sleep(_kind["erase"])
+        except KeyboardInterrupt as error:  # comes through after the call
+            interrupted = error
+        _keep(start, b"\xff" * block)
+    _ask("write", to="ROMFS", value=["erase", first, max(0, (end - first + block - 1) // block * block)])
+    if interrupted:
+        raise interrupted
+
+
+def _program(offset, data):
+    """Bits fall from 1 to 0, and never rise."""
+    data = bytes(data)
+    if _kind["kind"] == "internal":
+        data = data[: len(data) // _WORD * _WORD]  # the rest is dropped
+        if offset % _WORD or _cells[offset : offset + len(data)].strip(b"\xff"):
+            return _EIO
+    if _kind["kind"] == "octal" and (offset % _OCTAL_WORD or len(data) % _OCTAL_WORD):
+        _hang()  # it counts down in fours, past 0
+    _keep(offset, bytes([old & new for old, new in zip(_cells[offset : offset + len(data)], data)]))
+    _ask("write", to="ROMFS", value=["write", offset, len(data)])
+    return 0
+
+
 def _keep(offset, data):
-    _flash[offset : offset + len(data)] = data
+    _cells[offset : offset + len(data)] = data
     with _files.open(_IMAGE, "r+b") as file:
         file.seek(offset)
         file.write(data)
+
+
+def _hang():
+    while True:
+        try:
+            time.sleep(1)
+        except KeyboardInterrupt:
+            pass

@@ -2,6 +2,8 @@
 # Behaviour after OpenMV 5.0, modules/py_csi.c and common/omv_csi.c: a setting that the sensor lacks is a RuntimeError;
 # a window of two numbers is centred, and cut to the frame; there is no picture before format and size are set.
 
+import time as _time
+
 from _link import ask as _ask
 from _link import refuse as _refuse
 from image import Image as _Image
@@ -64,7 +66,21 @@ class CSI:
             raise RuntimeError("Frame size is not supported or is not set.")
         return self._size
 
-    def snapshot(self):
+    def snapshot(self, *, time=-1, frames=-1):
+        if time == -1 and frames == -1:
+            return self._take()
+        # Frames are skipped: so many and one more, or those of so many milliseconds (py_csi_snapshot of 5.0).
+        start = _time.ticks_ms()
+        while time != -1 or frames != -1:
+            if frames != -1:
+                frames -= 1
+                if frames < -1:
+                    break
+            if time != -1 and _time.ticks_diff(_time.ticks_ms(), start) > time:
+                break
+            self._take()
+
+    def _take(self):
         if self._pixformat is None or self._size is None:
             raise RuntimeError("Pixel format or frame size is not set.")
         gray, turned = self._pixformat == GRAYSCALE, (self._flipped, self._mirrored)

@@ -29,7 +29,7 @@ def start():
     vfs.umount("/firmware")
     sys.modules["vfs"] = _vfs
 
-    _vfs.load(vfs.VfsPosix(folder), camera["rom_block"])
+    _vfs.load(vfs.VfsPosix(folder), camera["flash"])
     _vfs.mount_rom()
     sys.path[:] = ["", ".frozen", "/rom", "/rom/lib"]
     for name in ("flash", "sdcard"):  # the card is in the list if it is in the camera
