@@ -92,14 +92,26 @@ def held(camera: VirtualCamera) -> dict[str, bytes]:
     return contents
 
 
-def truth(camera: VirtualCamera, bundle: Bundle, before: bytes, after: bytes) -> dict[str, set[str]]:
-    """What `status` may say of each path: `before` and `after` are the ROMFS images that a deploy goes between."""
-    contents = held(camera)
+def seen(camera: VirtualCamera) -> dict[str, object]:
+    """What a script sees on a camera: its files, and those of ROMFS wherever they lie there (None if that is empty)."""
+    contents: dict[str, object] = dict(held(camera))
+    try:
+        contents["/rom"] = {path: file.data for path, file in romfs.read(camera.device.rom.read_bytes()).items()}
+    except ValueError:
+        contents["/rom"] = None
+    return contents
+
+
+def truth(camera: VirtualCamera, bundle: Bundle, before: object, after: object) -> dict[str, set[str]]:
+    """What `status` may say of each path: `before` and `after` are the files in ROMFS between which a deploy goes."""
+    contents = seen(camera)
     items = {}
     for name, data in bundle.scripts.items():
         found = contents.get(path := f"/{list(camera.device.drives)[-1]}/{name}")
         items[path] = {"missing" if found is None else "same" if found == data else "differs"}
     items.update((path, {"half-written"}) for path in contents if path.endswith(SUFFIX))
-    if contents["/rom"] in (before, after):
-        return items | {f"/rom/{MODEL}": {"same" if contents["/rom"] == after else "missing"}}
-    return items | {"/rom": {"damaged", "half-written"}}
+    rom = contents["/rom"]
+    if rom not in (before, after) or not isinstance(rom, dict):
+        return items | {"/rom": {"damaged", "half-written"}}
+    model = rom.get(MODEL)
+    return items | {f"/rom/{MODEL}": {"missing" if model is None else "same" if model == bundle.model else "differs"}}

@@ -96,7 +96,7 @@ def test_an_unchanged_deploy_writes_nothing(camera: VirtualCamera, bundle: Bundl
     paths = [camera.device.rom, *(camera.folder / "flash").iterdir()]
     times = {path: path.stat().st_mtime_ns for path in paths}
     outcome = deploy(camera, bundle, tmp_path)
-    assert outcome.plan.changes == ()
+    assert outcome.plan.is_empty
     assert outcome.backup is None
     assert {path: path.stat().st_mtime_ns for path in paths} == times
     assert len(backups.all_of(tmp_path)) == 1
@@ -279,17 +279,18 @@ def test_each_consent_is_a_question_of_its_own(
 
     monkeypatch.setattr("sys.stdin.isatty", lambda: True)
     monkeypatch.setattr(click, "confirm", confirm)
-    plan = Plan((Change("/rom", 5, 7),), ("/rom",), ("it is large",))
+    plan = Plan((Change("/flash/main.py", 5, 7),), ("/flash/main.py",), consents=("it is large",))
     with Terminal(yes=False, dry_run=False) as guide:
         assert guide.consent(State(), plan)  # type: ignore[arg-type]
     assert asked == ["it is large", "Go on?"]
-    assert "/rom  5 bytes replaced by 7" in capsys.readouterr().out
+    assert "/flash/main.py  5 bytes replaced by 7" in capsys.readouterr().out
 
 
 @pytest.mark.slow
-def test_a_large_merge_is_asked_for(camera: VirtualCamera, bundle: Bundle, tmp_path: Path) -> None:
+def test_a_large_rewrite_is_asked_for(camera: VirtualCamera, bundle: Bundle, tmp_path: Path) -> None:
+    """Where old bytes behind the image leave no room to append."""
     large = {"large.tflite": bytes(1_200_000)}
-    camera.device.burn(romfs.pack(large, 16))
+    camera.device.burn(romfs.pack(large, 16), behind=bytes(9000))
     camera.reset()
     guide = Silent()
     deploy(camera, bundle, tmp_path, guide=guide)

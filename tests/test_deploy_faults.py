@@ -178,7 +178,7 @@ def test_a_camera_that_answers_garbage(
     bundle.write(tmp_path / "bundle")
     run_ = blazeposer_command("deploy", tmp_path / "bundle", "--port", babbler, "--backups", tmp_path, "--yes")
     assert run_.status == 1
-    assert f"{babbler} does not answer like an OpenMV camera: reset it" in run_.err.splitlines()[-1]
+    assert f"{babbler} does not answer like an OpenMV camera: close OpenMV IDE and" in run_.err.splitlines()[-1]
     assert "Traceback" not in run_.err + run_.out
 
 

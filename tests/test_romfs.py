@@ -13,7 +13,7 @@ import pytest
 from blazeposer.core.boards import BOARDS, Board, find
 from blazeposer.core.errors import BlazePoserError
 from blazeposer.deploy.bundle import IMAGE, MODEL, make
-from blazeposer.openmv import romfs
+from blazeposer.openmv import flash, romfs
 from deploying import STOCK
 
 H7 = find("h7")
@@ -49,6 +49,7 @@ def test_store_and_alignment_are_those_of_openmv_ota(board: Board) -> None:
     table = json.loads(files("openmv_ota").joinpath("data/boards.json").read_text())["boards"]
     partition = table[BOARD_NAMES[board.key]]["partitions"][0]
     assert partition["size"] == board.romfs
+    assert partition["erase_size"] == flash.of(board).block
     rules = {rule["extension"]: rule["alignment"] for rule in partition["alignment_rules"]}
     assert rules["tflite"] == board.romfs_align
     assert set(rules) <= set(romfs.ALIGNED)

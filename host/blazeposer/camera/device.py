@@ -33,8 +33,9 @@ class Device:
     written: deque[tuple[str, Any]] = field(default_factory=lambda: deque(maxlen=WRITTEN), compare=False)
     """What scripts wrote last to pins, buses and a screen, in order: (where to, what).
 
-    "LED_RED", "P7" ...: a level, 0 or 1, or [frequency in Hz, pulse in ns] of a PWM. "UART3": text. "ROMFS": ["erase" or "write", offset, bytes]. "USB HID": the
-    bytes of a report. "display": the picture (h, w, 3) uint8 RGB that it shows.
+    "LED_RED", "P7" ...: a level, 0 or 1, or [frequency in Hz, pulse in ns] of a PWM. "UART3": text. "ROMFS":
+    ["erase" or "write", offset, bytes]. "USB HID": the bytes of a report. "display": the picture (h, w, 3) uint8 RGB
+    that it shows.
     """
 
     @property

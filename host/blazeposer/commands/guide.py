@@ -12,6 +12,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, Te
 
 from blazeposer.core.errors import BlazePoserError
 from blazeposer.deploy.camera import Advance
+from blazeposer.deploy.flash import RomChange
 from blazeposer.deploy.plan import Change, Plan
 from blazeposer.deploy.state import State
 
@@ -65,11 +66,13 @@ class Terminal:
     def consent(self, state: State, plan: Plan) -> bool:
         self._progress.stop()
         click.echo(f"{state.board.name}, firmware {state.version}, starts from {state.start}")
-        if not plan.changes:
+        if plan.is_empty:
             click.echo("Nothing to write: all of it is there already.")
             return not self._dry_run
         for change in plan.changes:
             click.echo(f"  {_told(change)}")
+        if plan.rom:
+            click.echo(f"  {_told_of_rom(plan.rom)}")
         click.echo(
             f"Writes {plan.write_bytes:,} bytes, saves {plan.read_bytes:,} first; takes about {plan.seconds:.0f} s."
         )
@@ -90,3 +93,9 @@ def _told(change: Change) -> str:
     if change.old is None:
         return f"{change.path}  new, {change.new:,} bytes"
     return f"{change.path}  {change.old:,} bytes replaced by {change.new:,}"
+
+
+def _told_of_rom(rom: RomChange) -> str:
+    erases = f"erases {rom.erases:,} bytes" if rom.erases else "erases nothing"
+    told = f"/rom  {rom.words}: {erases}, writes {rom.writes:,}, takes about {max(rom.seconds, 1):.0f} s"
+    return f"{told}; if the cable comes out then: {rom.risk}" if rom.risk else told

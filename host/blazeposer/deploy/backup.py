@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 
 from blazeposer.core.errors import BlazePoserError
 from blazeposer.deploy.camera import Contents, sha256
-from blazeposer.deploy.state import State
+from blazeposer.deploy.state import ROM, State
 
 Progress = Literal["started", "done", "restored"]
 _NOTE = "backup.json"
@@ -42,6 +42,8 @@ class Backup:
     hashes: Mapping[str, str | None]
     written: tuple[str, ...] = ()
     """sha256 of what the deploy put there."""
+    rom: str | None = None
+    """`State.sha256` of ROMFS as it was: of it the backup has only what a deploy erases, its beginning."""
 
     def contents(self) -> dict[str, bytes | None]:
         """What was replaced. A BlazePoserError if the folder was changed."""
@@ -55,15 +57,26 @@ class Backup:
     def knows(self, path: str, state: State) -> bool:
         """Whether nothing would be lost if the camera's contents at this path were overwritten."""
         found = state.sha256(path)
-        return path in self.hashes and (found is None or found in (self.hashes[path], *self.written))
+        return path in self.hashes and (found is None or found in (self._before(path), *self.written))
+
+    def size(self, path: str) -> int:
+        """Bytes that the backup has of a path; 0 if none."""
+        return (self.folder / path.strip("/")).stat().st_size if self.hashes.get(path) else 0
+
+    def is_as_left(self, path: str, state: State) -> bool:
+        """Whether the camera's contents at a path of the backup are as before the deploy, or as after it."""
+        return state.sha256(path) in (self._before(path), *self.written)
+
+    def _before(self, path: str) -> str | None:
+        return self.rom if path == ROM else self.hashes[path]
 
     def at(self, progress: Progress, written: Iterable[str] = ()) -> Backup:
         """The same backup with a new note; it is in the folder when this returns."""
-        note = Backup(self.folder, self.camera, progress, self.hashes, tuple(sorted({*self.written, *written})))
+        note = replace(self, progress=progress, written=tuple(sorted({*self.written, *written})))
         _note(note)
         return note
 
-    def with_more(self, contents: Contents) -> Backup:
+    def with_more(self, contents: Contents, state: State) -> Backup:
         """The same backup with paths that it lacks. What it has stays, but if the camera holds something else than
         that and than what was written, that is kept beside, so that nothing is ever lost."""
         hashes = dict(self.hashes)
@@ -72,17 +85,24 @@ class Backup:
                 hashes[path] = _save(self.folder, path, data)
             elif data is not None:
                 _save(self.folder / f"found-{_now()}", path, data)
-        return Backup(self.folder, self.camera, self.progress, hashes, self.written).at(self.progress)
+        rom = self.rom if ROM in self.hashes else state.sha256(ROM)
+        return replace(self, hashes=hashes, rom=rom).at(self.progress)
+
+    def with_longer_rom(self, read: bytes) -> Backup:
+        """The same backup with more of ROMFS's beginning, where it has less than this."""
+        saved = _read(self.folder / ROM.strip("/"))
+        hashes = {**self.hashes, ROM: _save(self.folder, ROM, saved + read[len(saved) :])}
+        return replace(self, hashes=hashes).at(self.progress)
 
 
-def create(root: Path, camera: str, contents: Contents) -> Backup:
+def create(root: Path, state: State, contents: Contents) -> Backup:
     """Save contents. The folder appears under its name when all of it is there."""
-    folder = root / camera / _now()
+    folder = root / state.id / _now()
     new = folder.with_name(folder.name + _NEW)
     try:
         new.mkdir(parents=True)
         hashes = {path: _save(new, path, data) for path, data in contents.items()}
-        _note(Backup(new, camera, "started", hashes))
+        _note(Backup(new, state.id, "started", hashes, rom=state.sha256(ROM)))
         new.rename(folder)
     except OSError as error:
         raise BlazePoserError(f"{folder}: cannot write the backup ({error.strerror}): check --backups") from error
@@ -93,7 +113,9 @@ def load(folder: Path) -> Backup:
     """The backup in a folder. Raises BlazePoserError."""
     try:
         note = json.loads((folder / _NOTE).read_text(encoding="utf-8"))
-        return Backup(folder, note["camera"], note["progress"], dict(note["hashes"]), tuple(note["written"]))
+        return Backup(
+            folder, note["camera"], note["progress"], dict(note["hashes"]), tuple(note["written"]), note.get("rom")
+        )
     except OSError as error:
         raise BlazePoserError(f"{folder}: no backup ({error.strerror}): see `blazeposer restore --list`") from error
     except (ValueError, KeyError, TypeError) as error:
@@ -140,6 +162,7 @@ def _note(backup: Backup) -> None:
         "progress": backup.progress,
         "hashes": dict(backup.hashes),
         "written": list(backup.written),
+        "rom": backup.rom,
     }
     new = backup.folder / (_NOTE + _NEW)
     new.write_text(json.dumps(note, indent=2) + "\n", encoding="utf-8")

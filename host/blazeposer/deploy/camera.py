@@ -1,7 +1,7 @@
 """A camera as mpremote sees it: what it says of itself, what can be read of it, and how it is written.
 
-Contents are bytes by their path on the camera: "/flash/main.py" is a file, "/rom" the ROMFS image. None is nothing: no
-such file, or an erased partition.
+Contents are bytes by their path on the camera: "/flash/main.py" is a file, "/rom" the beginning of the ROMFS partition.
+None is nothing: no such file, or erased flash.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from typing import Any
 
 from blazeposer.core.errors import BlazePoserError, PortError
 from blazeposer.core.patience import stretched
-from blazeposer.deploy.state import ROM, State, read_self_test, read_state
-from blazeposer.openmv import ports
+from blazeposer.deploy.state import State, read_self_test, read_state
+from blazeposer.openmv import flash, ports
 from blazeposer.openmv.mpremote import Complaint, mpremote
 from blazeposer.openmv.ports import Port
 from blazeposer.stream.record import Record, read_records
@@ -30,7 +30,9 @@ FILE_RATE, ROM_RATE, READ_RATE = 16_000, 40_000, 100_000
 """Bytes a second, for estimates; from the virtual camera, not measured on hardware."""
 PATIENCE = 40.0
 """Seconds from a reset to the stream's first line at most."""
-_ERASE = "import vfs\ntry:\n vfs.umount('/rom')\nexcept OSError:\n pass\nvfs.rom_ioctl(3, 0, %d)"
+BATCH = 24
+"""Calls of one run of mpremote: a command line has its limits."""
+_ROOM = 4 << 20  # bytes of erased flash that matter: no model is larger
 _SCRIPTS = Path(__file__).parent / "scripts"
 
 Contents = Mapping[str, bytes | None]
@@ -53,65 +55,81 @@ class Camera:
     def state(self, names: Iterable[str]) -> State:
         """Ask for everything; `names` are the files to look for on each drive. Raises BlazePoserError."""
         wanted = [name + suffix for name in names for suffix in ("", SUFFIX)]
-        answer = self._ask("state.py", NAMES=wanted)
+        answer = self._ask("state.py", NAMES=wanted, ROOM=_ROOM, TAILS=flash.tails())
         self.is_stopped = True
         try:
             return read_state(answer, wanted)
         except ValueError as error:
             raise self._nonsense() from error
 
-    def read(self, paths: Iterable[str], state: State, advance: Advance = lambda _: None) -> dict[str, bytes]:
-        """The contents at paths that exist, as they are in `state`. Raises PortError, also if they differ from it."""
-        lengths = {path: state.length(path) for path in paths}
+    def read(self, lengths: Mapping[str, int], advance: Advance = lambda _: None) -> dict[str, bytes]:
+        """The contents at paths; of ROMFS, as it lies in flash, the bytes at its beginning. Raises PortError.
+
+        lengths: bytes by path, of files those that they have.
+        """
         lines: dict[str, list[bytes]] = {}
-        current: list[bytes] = []
+        digests: dict[str, str] = {}
+        path = ""
 
         def take(line: str) -> None:
-            nonlocal current
+            nonlocal path
             if line.startswith("# "):
-                current = lines.setdefault(line[2:], [])
+                path = line[2:]
+            elif line.startswith("= "):
+                digests[path] = line[2:]
             elif line:
                 try:
-                    current.append(binascii.a2b_base64(line, strict_mode=True))
+                    lines.setdefault(path, []).append(binascii.a2b_base64(line, strict_mode=True))
                 except binascii.Error as error:
                     raise self._nonsense() from error
-                advance(len(current[-1]))
+                advance(len(lines[path][-1]))
 
         expected = sum(lengths.values()) / READ_RATE
-        self._run("exec", script("read.py", LENGTHS=lengths), expected=expected, said=take)
+        self._run("exec", script("read.py", LENGTHS=dict(lengths)), expected=expected, said=take)
         contents = {path: b"".join(lines.get(path, [])) for path in lengths}
         for path, data in contents.items():
-            if sha256(data) != state.sha256(path):
+            if len(data) != lengths[path] or sha256(data) != digests.get(path):
                 raise PortError(f"{path} was read otherwise than it is: check the cable and run the command again")
         return contents
 
-    def write(self, changes: Contents, state: State, advance: Advance = lambda _: None) -> None:
-        """Put contents in their places: files as new ones beside the old, then ROMFS, then all files at once.
+    def write(
+        self,
+        files: Contents,
+        calls: Sequence[str],
+        state: State,
+        seconds: float = 0,
+        advance: Advance = lambda _: None,
+    ) -> None:
+        """Put files in their places: new ones beside the old, then ROMFS, then all files at once. Raises PortError.
 
-        So a cut leaves every file either old or new; ROMFS cannot be replaced at once. Raises PortError.
+        So a cut leaves every file either old or new. calls: those of `scripts/flash.py` that change ROMFS.
+        seconds: how long they should take.
         """
-        files = {path: data for path, data in changes.items() if path != ROM}
         sent = [data for data in files.values() if data is not None]
-        image = changes.get(ROM)
-        commands: list[tuple[str, ...]] = []
         with tempfile.TemporaryDirectory() as folder:
-            for number, (path, data) in enumerate(files.items()):
-                if data is not None:
-                    source = Path(folder, str(number))
-                    source.write_bytes(data)
-                    commands.append(("fs", "cp", "-f", str(source), f":{path}{SUFFIX}"))
-            if image is not None:
-                source = Path(folder, "new.romfs")
-                source.write_bytes(image)
-                commands.append(("romfs", "deploy", str(source)))
-            elif ROM in changes:
-                commands.append(("exec", _ERASE % state.length(ROM)))
-            if files:
-                hashes = [(path, None if data is None else sha256(data)) for path, data in files.items()]
-                commands.append(("exec", script("switch.py", HASHES=hashes, SUFFIX=SUFFIX)))
-            arguments = [word for command in commands for word in ("+", *command)]
-            expected = sum(map(len, sent)) / FILE_RATE + len(image or b"") / ROM_RATE
-            self._run(*arguments[1:], expected=expected, said=_follow([len(data) for data in sent], advance))
+
+            def stored(data: bytes) -> str:
+                source = Path(folder, f"{len(list(Path(folder).iterdir()))}.py")
+                source.write_bytes(data)
+                return str(source)
+
+            copies = [
+                ["fs", "cp", "-f", stored(data), f":{path}{SUFFIX}"] for path, data in files.items() if data is not None
+            ]
+            hashes = [(path, None if data is None else sha256(data)) for path, data in files.items()]
+            switch = [["exec", script("switch.py", HASHES=hashes, SUFFIX=SUFFIX)]] if files else []
+            values = {"BLOCK": flash.of(state.board).block, "RANGES": bool(state.rom and state.rom.ranges)}
+            parts = [
+                [["run", stored(source.encode())] for source in (script("flash.py", **values), *calls[at : at + BATCH])]
+                for at in range(0, len(calls), BATCH)
+            ] or [[]]
+            parts[0] = copies + parts[0]
+            parts[-1] = parts[-1] + switch
+            said = _follow([len(data) for data in sent], advance)
+            expected = sum(map(len, sent)) / FILE_RATE + seconds
+            for commands in parts:
+                arguments = [word for command in commands for word in ("+", *command)]
+                self._run(*arguments[1:], expected=expected, said=said)
 
     def self_test(self) -> dict[str, Any]:
         """Run board/selftest.py; what its last line says. A BlazePoserError if it breaks, for one at the network."""
@@ -197,7 +215,7 @@ def script(name: str, **values: Any) -> str:
 
 
 def _follow(sizes: list[int], advance: Advance) -> Callable[[str], None]:
-    """Reads the progress of files of these sizes, then of ROMFS, from what mpremote 1.29 prints."""
+    """Reads the progress of files of these sizes from what mpremote 1.29 prints, then what `scripts/flash.py` does."""
     begun = done = 0
 
     def said(line: str) -> None:
@@ -205,8 +223,8 @@ def _follow(sizes: list[int], advance: Advance) -> Callable[[str], None]:
         if line.startswith("cp "):  # begins with the next file
             position = sum(sizes[:begun])
             begun += 1
-        elif found := re.match(r"Writing at offset (\d+)", line):
-            position = sum(sizes) + int(found[1])
+        elif found := re.fullmatch(r"wrote (\d+)", line):
+            position = max(done, sum(sizes)) + int(found[1])
         else:
             return
         advance(position - done)

@@ -6,18 +6,17 @@ Every rule of the firmware that matters for a deploy is here; tests/test_deploy_
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from blazeposer.core.errors import BlazePoserError
-from blazeposer.deploy import drives
+from blazeposer.deploy import drives, flash
 from blazeposer.deploy.backup import Backup
 from blazeposer.deploy.bundle import GOLDEN, MODEL, SCRIPTS, Bundle
-from blazeposer.deploy.camera import FILE_RATE, READ_RATE, ROM_RATE, SUFFIX, Contents, sha256
+from blazeposer.deploy.camera import FILE_RATE, READ_RATE, SUFFIX, Contents, sha256
+from blazeposer.deploy.flash import RomChange
 from blazeposer.deploy.state import ROM, State
-from blazeposer.openmv import romfs
 from blazeposer.tflite.check import check_model
 
 Store = Literal["rom", "sdcard", "flash"]
@@ -46,34 +45,51 @@ class Plan:
     """All that a deploy or a restore would do."""
 
     changes: tuple[Change, ...]
+    """To files."""
     saved: tuple[str, ...]
     """Paths whose contents go into the backup first."""
+    rom: RomChange | None = None
+    """To ROMFS."""
     consents: tuple[str, ...] = ()
     """What the user has to agree to beyond the plan."""
 
     @property
+    def is_empty(self) -> bool:
+        return not self.changes and self.rom is None
+
+    @property
     def write_bytes(self) -> int:
-        return sum(change.new or 0 for change in self.changes)
+        return sum(change.new or 0 for change in self.changes) + (self.rom.writes if self.rom else 0)
+
+    @property
+    def rom_bytes(self) -> int:
+        """Bytes of ROMFS's beginning that are read before it changes."""
+        return max(self.rom.needs, self.rom.saves if ROM in self.saved else 0) if self.rom else 0
 
     @property
     def read_bytes(self) -> int:
-        return sum(change.old or 0 for change in self.changes if change.path in self.saved)
+        return sum(change.old or 0 for change in self.changes if change.path in self.saved) + self.rom_bytes
 
     @property
     def seconds(self) -> float:
         """Expected, from typical rates."""
-        rom = sum(change.new or 0 for change in self.changes if change.path == ROM)
-        return _OVERHEAD + rom / ROM_RATE + (self.write_bytes - rom) / FILE_RATE + self.read_bytes / READ_RATE
+        rom = self.rom.writes if self.rom else 0
+        files = (self.write_bytes - rom) / FILE_RATE + (self.read_bytes - self.rom_bytes) / READ_RATE
+        return _OVERHEAD + files + (self.rom.seconds if self.rom else 0)
 
 
-def make(contents: Contents, state: State, old: Backup | None, consents: tuple[str, ...] = ()) -> Plan:
-    """The plan that brings a camera from its state to these contents. `old` is the backup that goes on.
+def make(contents: Contents, state: State, old: Backup | None, rom: RomChange | None = None) -> Plan:
+    """The plan that brings a camera's files from its state to these contents, and ROMFS too. `old` is the backup that
+    goes on.
 
     Files that an interrupted deploy left half-way go in any case. Raises BlazePoserError if a drive is too full.
     """
     leftovers = dict.fromkeys(path for path in state.files if path.endswith(SUFFIX))
     changes = {path: data for path, data in {**contents, **leftovers}.items() if _differs(path, data, state)}
     _check_room(changes, state)
+    saved = [path for path in changes if path not in leftovers and not (old and old.knows(path, state))]
+    if rom and not (old and old.knows(ROM, state)):
+        saved.append(ROM)
     return Plan(
         changes=tuple(
             Change(
@@ -83,9 +99,26 @@ def make(contents: Contents, state: State, old: Backup | None, consents: tuple[s
             )
             for path, data in changes.items()
         ),
-        saved=tuple(path for path in changes if path not in leftovers and not (old and old.knows(path, state))),
-        consents=consents if ROM in changes else (),
+        saved=tuple(saved),
+        rom=rom,
+        consents=_consents(rom, state) if rom else (),
     )
+
+
+def _consents(rom: RomChange, state: State) -> tuple[str, ...]:
+    consents = []
+    if rom.dropped:
+        gone = ", ".join(f"{path} ({size:,} bytes)" for path, size in rom.dropped)
+        consents.append(f"ROMFS has no room for {gone}: gone from the camera, kept in the backup")
+        if rom.bound < flash.room(state):
+            consents[-1] = (
+                f"firmware {state.version} erases at most {rom.bound:,} bytes of this camera's ROMFS at once, which "
+                f"leaves no room for {gone}: gone from the camera until `blazeposer restore`. To keep them write "
+                "ROMFS with dfu-util instead: docs/troubleshooting.md says how"
+            )
+    if rom.erases > LARGE:
+        consents.append(f"ROMFS is rewritten as a whole: {rom.writes / 1e6:.1f} MB")
+    return tuple(consents)
 
 
 def choose_store(bundle: Bundle, state: State, to: Store | None) -> Store:
@@ -114,37 +147,20 @@ def choose_store(bundle: Bundle, state: State, to: Store | None) -> Store:
     return store
 
 
-def contents_of(
-    bundle: Bundle, state: State, store: Store, rom_files: Mapping[str, bytes] | None
-) -> tuple[Contents, tuple[str, ...]]:
-    """What the camera holds after a deploy, and what the user has to agree to.
-
-    `rom_files` are those that ROMFS keeps beside the model as far as they fit, None if it stays as it is.
-    Of a file in ROMFS only the size matters for the layout, so zeros in the place of what was not read yet will do.
-    """
+def files_of(bundle: Bundle, state: State, store: Store) -> Contents:
+    """The files on the camera's drives after a deploy."""
     contents: dict[str, bytes | None] = {}
     for name, data in bundle.scripts.items():
         contents[f"{state.start}/{name}"] = data
         if (stem := Path(name).stem) in MODULES and name != GOLDEN:  # of two forms of a module Python takes the .py
             for suffix in {".py", ".mpy"} - {Path(name).suffix}:
                 contents[f"{state.start}/{stem}{suffix}"] = None
-    if store != "rom":
-        return {**contents, f"/{store}/{MODEL}": bundle.model}, ()
-    if rom_files is None:
-        return contents, ()
-    image, dropped = romfs.merge(rom_files, {MODEL: bundle.model}, state.board)
-    consents = []
-    if dropped:
-        gone = ", ".join(f"{path} ({len(rom_files[path]):,} bytes)" for path in dropped)
-        consents.append(f"ROMFS has no room for {gone}: gone from the camera, kept in the backup")
-    if len(image) > LARGE:
-        consents.append(f"ROMFS is rewritten as a whole: {len(image) / 1e6:.1f} MB")
-    return {**contents, ROM: image}, tuple(consents)
+    return contents if store == "rom" else {**contents, f"/{store}/{MODEL}": bundle.model}
 
 
 def check_drives(plan: Plan) -> None:
     """Raise BlazePoserError if this PC has mounted a drive that is going to be written."""
-    if any(change.path != ROM for change in plan.changes) and (mounted := drives.mounted()):
+    if plan.changes and (mounted := drives.mounted()):
         raise BlazePoserError(
             f"this PC has mounted a camera's drive at {mounted[0]} and may write over what is deployed: eject it first"
         )

@@ -16,11 +16,12 @@ from typing import Literal, Protocol
 from blazeposer.core.boards import Board
 from blazeposer.core.errors import BlazePoserError, PortError
 from blazeposer.deploy import backup as backups
+from blazeposer.deploy import flash, selftest
 from blazeposer.deploy import plan as plans
-from blazeposer.deploy import selftest
 from blazeposer.deploy.backup import Backup
 from blazeposer.deploy.bundle import MODEL, Bundle
 from blazeposer.deploy.camera import SUFFIX, Advance, Camera, Contents, sha256
+from blazeposer.deploy.flash import ROM_MODEL, RomChange
 from blazeposer.deploy.plan import NAMES, Plan, Store
 from blazeposer.deploy.state import ROM, State
 from blazeposer.openmv import ports, romfs
@@ -100,18 +101,25 @@ def deploy(camera: Camera, bundle_for: BundleFor, to: Store | None, root: Path, 
     store = plans.choose_store(bundle, state, to)
     old = backups.unfinished(root, state.id)
     before = old.contents() if old else {}
-    keep_rom = ROM not in before and plans.has_model(bundle, state)
-    rom_files = None if keep_rom else _rom_files(before, state)
-    contents, consents = plans.contents_of(bundle, state, store, rom_files)
-    plan = plans.make(contents, state, old, consents)
+    if old and flash.is_cut(state, before.get(ROM)):
+        # A deploy was cut between two moments of rewriting one block: with that the image is whole again.
+        rom = flash.restoring(state, before[ROM], old.rom, old.written, MODEL, before.get(ROM_MODEL))
+        plan = plans.make({}, state, old, rom)
+        if not guide.consent(state, plan):
+            return None
+        _write(camera, state, {}, plan, b"", old, guide)
+        state = camera.state(NAMES)
+    change = None
+    if store == "rom" and not plans.has_model(bundle, state):
+        change = flash.deploying(state, MODEL, bundle.model, _image(before.get(ROM)))
+    contents = plans.files_of(bundle, state, store)
+    plan = plans.make(contents, state, old, change)
     plans.check_drives(plan)
     if not guide.consent(state, plan):
         return None
-    saved = _save(camera, state, plan, old, root, guide)
+    saved, read = _save(camera, state, plan, old, root, guide)
     if saved:
-        if ROM in contents and ROM not in before:
-            contents, _ = plans.contents_of(bundle, state, store, _rom_files(saved.contents(), state))
-        saved = _write(camera, state, contents, saved, guide).at("done")
+        saved = _write(camera, state, contents, plan, read, saved, guide).at("done")
     guide.stage("self-test on the camera")
     started = monotonic()
     tested = selftest.judge(camera.self_test(), virtual=camera.port.virtual)
@@ -127,13 +135,20 @@ def restore(camera: Camera, chosen: Path | None, root: Path, guide: Guide) -> Ou
     if old.camera != state.id:
         raise BlazePoserError(f"{old.folder} is of another camera ({old.camera}): see `blazeposer restore --list`")
     contents = old.contents()
-    plan = plans.make(contents, state, old)
+    files = {path: data for path, data in contents.items() if path not in (ROM, ROM_MODEL)}
+    plan = plans.make(files, state, old, _rom_back(old, contents, state))
     plans.check_drives(plan)
     if not guide.consent(state, plan):
         return None
-    if plan.changes:
-        old = _save(camera, state, plan, old.at("started"), root, guide) or old
-        old = _write(camera, state, contents, old, guide)
+    if not plan.is_empty:
+        saved, read = _save(camera, state, plan, old.at("started"), root, guide)
+        old = _write(camera, state, files, plan, read, saved or old, guide)
+    if plan.rom and plan.rom.after is None:  # the image is whole again, and its model comes next
+        state = camera.state(NAMES)
+        if change := _rom_back(old, contents, state):
+            rest = plans.make(files, state, old, change)
+            saved, read = _save(camera, state, rest, old, root, guide)
+            old = _write(camera, state, files, rest, read, saved or old, guide)
     old = old.at("restored")
     guide.stage("restarting")
     camera.restart()
@@ -151,11 +166,7 @@ def status(camera: Camera, bundle_for: BundleFor, root: Path) -> Status:
     items.update(_compare_model(bundle, state))
     items.update({path: "half-written" for path in state.files if path.endswith(SUFFIX)})
     unfinished = backups.unfinished(root, state.id)
-    if (
-        unfinished
-        and ROM in unfinished.hashes
-        and state.sha256(ROM) not in (unfinished.hashes[ROM], *unfinished.written)
-    ):
+    if unfinished and ROM in unfinished.hashes and not unfinished.is_as_left(ROM, state):
         items[ROM] = "half-written"
     return Status(state, items, unfinished)
 
@@ -175,41 +186,78 @@ def _compare_model(bundle: Bundle, state: State) -> dict[str, Comparison]:
     return {f"{ROM}/{MODEL}": "missing"}
 
 
-def _rom_files(before: Contents, state: State) -> Mapping[str, bytes]:
-    """The files in ROMFS to merge with: those of the backup, else zeros of the size that the camera's have."""
-    if before.get(ROM) is not None:
-        try:
-            return {path: file.data for path, file in romfs.read(before[ROM] or b"").items()}
-        except ValueError:
-            return {}  # it was damaged before
-    files = state.rom.files if state.rom else None
-    return {path: bytes(file.bytes) for path, file in (files or {}).items()} if ROM not in before else {}
+def _image(saved: bytes | None) -> Mapping[str, bytes]:
+    """The files of an image of which a backup has all; none if it was damaged before."""
+    try:
+        if saved and romfs.stated_length(saved) <= len(saved):
+            return {path: file.data for path, file in romfs.read(saved).items()}
+    except ValueError:
+        pass
+    return {}
 
 
-def _save(camera: Camera, state: State, plan: Plan, old: Backup | None, root: Path, guide: Guide) -> Backup | None:
-    """The backup with everything that the plan replaces; None if it changes nothing and there is nothing to finish."""
-    if not plan.changes or (old and not plan.saved):
-        return old
-    there = [path for path in plan.saved if state.sha256(path) is not None]
-    advance = guide.stage("saving what is replaced", plan.read_bytes)
-    read = camera.read(there, state, advance) if there else {}
-    contents = {path: read.get(path) for path in plan.saved}
-    return old.with_more(contents) if old else backups.create(root, state.id, contents)
+def _rom_back(old: Backup, contents: Contents, state: State) -> RomChange | None:
+    """What brings ROMFS back to what a backup has of it."""
+    if ROM not in contents or state.rom is None:
+        return None
+    return flash.restoring(state, contents[ROM], old.rom, old.written, MODEL, contents.get(ROM_MODEL))
 
 
-def _write(camera: Camera, state: State, contents: Contents, saved: Backup, guide: Guide) -> Backup:
+def _save(
+    camera: Camera, state: State, plan: Plan, old: Backup | None, root: Path, guide: Guide
+) -> tuple[Backup | None, bytes]:
+    """The backup with everything that the plan replaces, None if it changes nothing and there is nothing to finish;
+    and what was read of ROMFS's beginning."""
+    if plan.is_empty:
+        return old, b""
+    lengths = {path: state.length(path) for path in plan.saved if path != ROM and state.sha256(path) is not None}
+    is_short = old is not None and plan.rom is not None and 0 < old.size(ROM) < plan.rom.saves
+    if rom_bytes := plan.rom.saves if plan.rom and is_short else plan.rom_bytes:
+        lengths[ROM] = rom_bytes
+    model = plan.rom.model if plan.rom and ROM in plan.saved and not (old and ROM in old.hashes) else ""
+    if model and state.rom and state.rom.files:
+        lengths[model] = state.rom.files[MODEL].bytes
+    read = camera.read(lengths, guide.stage("saving what is replaced", plan.read_bytes)) if lengths else {}
+    for path in lengths.keys() - {ROM, model}:
+        if sha256(read[path]) != state.sha256(path):
+            raise PortError(f"{path} has changed meanwhile: run the command again")
+    beginning = read.get(ROM, b"")
+    contents = {path: read.get(path) for path in plan.saved if path != ROM}
+    if plan.rom and ROM in plan.saved:
+        contents[ROM] = beginning[: plan.rom.saves] or None
+    if model:
+        contents[ROM_MODEL] = read[model]
+    if old and is_short:
+        old = old.with_longer_rom(beginning)
+    if not old:
+        return backups.create(root, state, contents), beginning
+    return (old.with_more(contents, state) if contents else old), beginning
+
+
+def _write(
+    camera: Camera, state: State, contents: Contents, plan: Plan, read: bytes, saved: Backup, guide: Guide
+) -> Backup:
     """Write what differs, ask the camera again, and compare."""
-    plan = plans.make(contents, state, saved)
-    changes = {change.path: contents.get(change.path) for change in plan.changes}
-    if not changes:
+    if plan.is_empty:
         return saved
-    saved = saved.at("started", [sha256(data) for data in changes.values() if data is not None])
-    camera.write(changes, state, guide.stage("writing", plan.write_bytes))
+    files = {change.path: contents.get(change.path) for change in plan.changes}
+    rom = plan.rom
+    hashes = [sha256(data) for data in files.values() if data is not None]
+    saved = saved.at("started", [*hashes, *([rom.after] if rom and rom.after else [])])
+    calls = flash.steps(rom.operations(read)) if rom else []
+    is_silent = rom and rom.erases > plans.LARGE and state.rom and not state.rom.ranges
+    advance = guide.stage(
+        "erasing, which shows no progress, then writing" if is_silent else "writing", plan.write_bytes
+    )
+    camera.write(files, calls, state, rom.seconds if rom else 0, advance)
     guide.stage("reading back")
-    left = plans.make(contents, camera.state(NAMES), saved).changes
+    after = camera.state(NAMES)
+    left = [change.path for change in plans.make(contents, after, saved).changes]
+    if rom and rom.after is not None and (after.sha256(ROM) or "") != rom.after:
+        left.append(ROM)
     if left:
         raise BlazePoserError(
-            f"{left[0].path} is not on the camera as it was sent: run the command again, or `blazeposer restore`"
+            f"{left[0]} is not on the camera as it was sent: run the command again, or `blazeposer restore`"
         )
     return saved
 

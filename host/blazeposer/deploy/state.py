@@ -5,6 +5,8 @@ A camera may be broken, or made to hurt. Its words become paths on this PC, leng
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -37,22 +39,42 @@ class Drive:
 
 @dataclass(frozen=True)
 class RomFileState:
+    """A file in ROMFS. Numbers are bytes, places are from the partition's start."""
+
+    record: int
+    """Where its record begins."""
     offset: int
+    """Where its contents begin."""
     bytes: int
     sha256: str
 
 
 @dataclass(frozen=True)
 class Rom:
-    """The ROMFS partition."""
+    """The ROMFS partition. Sizes are bytes."""
 
     size: int
+    ranges: bool
+    """Whether the firmware erases from anywhere, and not only from the start."""
     used: int
-    """Bytes from its beginning that hold something: an image, or what is none; 0 if it is erased."""
+    """Length of the image at its beginning; 0 if there is none."""
+    header: int
+    """Of that the header."""
     sha256: str
-    """Of these bytes; "" if it is erased."""
+    """What the image holds, as `contents_sha256` has it. Of something else: of its first 4096 bytes. "" if erased."""
     files: dict[str, RomFileState] | None
-    """What the image holds; None if it is damaged, or no image."""
+    """What the image holds, the first of each name as on the camera; None if there is no image, or a damaged one."""
+    behind: tuple[int, ...]
+    """Where records begin that an image before this one has left behind it."""
+    blank: int
+    """Where erased flash begins, behind the image and these records."""
+    room: int
+    """How much of it there is, up to what was asked for."""
+
+
+def contents_sha256(files: Mapping[str, tuple[int, str]]) -> str:
+    """sha256 of paths, sizes and hashes of the files in ROMFS, wherever in the image they lie."""
+    return hashlib.sha256(json.dumps(sorted(files.items())).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -106,7 +128,7 @@ def read_state(answer: Mapping[str, Any], names: Collection[str]) -> State:
     rom = answer.get("rom")
     return State(
         version=version,
-        board=boards.find(_text(answer.get("arch"))),
+        board=boards.with_firmware(boards.find(_text(answer.get("arch"))), version),
         id=_text(answer.get("id"), _ID),
         start=start,
         drives=drives,
@@ -140,18 +162,32 @@ def _file(values: Any) -> tuple[int, str]:
 def _rom(answer: Mapping[str, Any]) -> Rom:
     size = _number(answer.get("size"), _PARTITION)
     used = _number(answer.get("used"), size)
-    digest = _text(answer.get("sha256"))
-    if bool(used) != bool(_SHA256.fullmatch(digest)) or (not used and digest):
+    digest, files = _text(answer.get("sha256")), None
+    if digest and not _SHA256.fullmatch(digest):
         raise ValueError
-    if answer.get("files") is None:
-        return Rom(size, used, digest, None)
-    files = {}
-    for path, values in _table(answer["files"]).items():
-        offset, length, of_file = _list(values, 3)
-        romfs.check_path(path)
-        at = _number(offset, used)
-        files[path] = RomFileState(at, _number(length, used - at), _text(of_file, _SHA256))
-    return Rom(size, used, digest, files)
+    if answer.get("files") is not None:
+        files = {}
+        for path, values in _table(answer["files"]).items():
+            record, offset, length, of_file = _list(values, 4)
+            romfs.check_path(path)
+            at = _number(offset, used)
+            files[path] = RomFileState(_number(record, at), at, _number(length, used - at), _text(of_file, _SHA256))
+        digest = contents_sha256({path: (file.bytes, file.sha256) for path, file in files.items()})
+    blank = _number(answer.get("blank"), size)
+    behind = answer.get("behind")
+    if not isinstance(behind, list):
+        raise ValueError
+    return Rom(
+        size=size,
+        ranges=answer.get("ranges") is True,
+        used=used,
+        header=_number(answer.get("header"), used),
+        sha256=digest,
+        files=files,
+        behind=tuple(_number(place, blank) for place in behind),
+        blank=blank,
+        room=_number(answer.get("room"), size - blank),
+    )
 
 
 def _text(value: Any, pattern: re.Pattern[str] = re.compile(r"[ -~]{0,80}")) -> str:

@@ -1,14 +1,14 @@
 """How the flash behind /rom behaves, board by board: what `vfs.rom_ioctl` can do there and how long it takes.
 
-    block           `erase_size` of boards.json, PyPI `openmv-ota` 1.0.7
-    erase_ms        N6 and RT1062: measured by OpenMV (its installer in `openmv-ota`; the AE3's is taken to be as fast as
-                    the N6's). The others: estimates for NOR flash of that kind, and for a sector of the STM32H743
-    kind            MicroPython 1.28: ports/stm32/vfs_rom_ioctl.c (inside the chip, or by QSPI or XSPI),
-                    ports/alif/vfs_rom_ioctl.c (OSPI), ports/mimxrt/mimxrt_flash.c (a block device)
-    longest_erase   `openmv-ota` says that one call for 12 MB "faults partway" on the N6. Where is not known: this limit
-                    is a guess on the safe side
-    keeps_tail      `openmv-ota`: a bulk read that reaches the end of the QSPI chip stops an H7 Plus for good. Its
-                    partition ends there, as that of the Pure Thermal
+block           `erase_size` of boards.json, PyPI `openmv-ota` 1.0.7
+erase_ms        N6 and RT1062: measured by OpenMV (its installer in `openmv-ota`; the AE3's is taken to be as fast as
+                the N6's). The others: estimates for NOR flash of that kind, and for a sector of the STM32H743
+kind            MicroPython 1.28: ports/stm32/vfs_rom_ioctl.c (inside the chip, or by QSPI or XSPI),
+                ports/alif/vfs_rom_ioctl.c (OSPI), ports/mimxrt/mimxrt_flash.c (a block device)
+longest_erase   `openmv-ota` says that one call for 12 MB "faults partway" on the N6. Where is not known: this limit
+                is a guess on the safe side
+keeps_tail      `openmv-ota`: a bulk read that reaches the end of the QSPI chip stops an H7 Plus for good. Its
+                partition ends there, as that of the Pure Thermal
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from blazeposer.core.boards import Board, firmware_at_least
+from blazeposer.core.boards import BOARDS, Board, firmware_at_least
 
 KB, MB = 1024, 1024 * 1024
 TAIL = 512
 """Last bytes of a partition that are never read nor written, on any board."""
 
 Kind = Literal["internal", "nor", "octal", "device"]
-"""What differs for a script: "internal" is programmed in words of 32 bytes, each once after an erase; "nor" byte by byte,
-as often as bits fall; "octal" in words of 4 bytes; "device" is NOR flash behind the methods of a block device."""
+"""What differs for a script: "internal" is programmed in words of 32 bytes, each once after an erase; "nor" byte by
+byte, as often as bits fall; "octal" in words of 4 bytes; "device" is NOR flash behind a block device's methods."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,11 @@ _FLASH = {
 def of(board: Board) -> Flash:
     """The flash of a board."""
     return _FLASH[board.key]
+
+
+def tails() -> list[str]:
+    """What `omv.arch()` answers on the boards whose partition must not be read to its end."""
+    return [board.omv_arch for board in BOARDS if of(board).keeps_tail]
 
 
 def erases_ranges(version: str) -> bool:

@@ -84,7 +84,8 @@ def _error(port: str, command: str, text: str) -> PortError:
         )
     if "could not enter raw repl" in text:
         return PortError(
-            f"{port} does not answer like an OpenMV camera: reset it, close OpenMV IDE and run the command again"
+            f"{port} does not answer like an OpenMV camera: close OpenMV IDE and reset the camera; if its main.py "
+            "cannot be stopped, docs/troubleshooting.md says how it starts without"
         )
     last = (text.strip().splitlines() or ["no reason given"])[-1].removeprefix("mpremote: ").rstrip(".")
     if "failed to access" in last:

@@ -17,6 +17,9 @@ from openmv_ota.romfs.container import VfsRomReader
 from blazeposer.core.boards import Board
 from blazeposer.core.errors import BlazePoserError
 
+_MAGIC = b"\xd2\xcd\x31"
+PADDING = b"\x01"
+"""First byte of a record that is skipped. A file's, 5, becomes it when one bit falls: flash does that unerased."""
 ALIGNED = ("tflite", "lite", "onnx", "bin")
 """Kinds of files that are read in place (boards.json of openmv-ota)."""
 
@@ -51,15 +54,15 @@ def pack(files: Mapping[str, bytes], align: int) -> bytes:
 
 
 def read(image: bytes) -> dict[str, RomFile]:
-    """The files of an image, or of a partition that begins with one.
+    """The files of an image, or of a partition that begins with one; of two of one name the first, as on a camera.
 
     Raises ValueError if it is none, if it is damaged, or if a file's name leads out of it.
     """
-    files = {}
+    files: dict[str, RomFile] = {}
     for path, entry in VfsRomReader(image).walk():
         if not entry.is_dir:
             check_path(path)
-            files[path] = RomFile(entry.data, entry.data_offset)
+            files.setdefault(path, RomFile(entry.data, entry.data_offset))
     return files
 
 
@@ -68,13 +71,55 @@ def length(partition: bytes) -> int:
     return int(VfsRomReader(partition).romfs_size)
 
 
-def merge(old: Mapping[str, bytes], new: Mapping[str, bytes], board: Board) -> tuple[bytes, list[str]]:
+def record(name: str, data: bytes, start: int, align: int) -> bytes:
+    """The record of a file in the root folder, as it lies at `start` in an image; a model's bytes at a multiple of
+    `align`."""
+    for size in range(align):  # an image ends where the same place is, as far as alignment goes
+        before = pack({"0": bytes(size)}, align)
+        if len(before) % align == start % align:
+            return pack({"0": bytes(size), name: data}, align)[len(before) :]
+    raise AssertionError("packed images end at every place")
+
+
+def stated_length(beginning: bytes) -> int:
+    """The length that the header of an image states, of which this is the beginning; 0 if it is no image's."""
+    digits = _digits(beginning)
+    number = 0
+    for byte in beginning[3 : 3 + digits]:
+        number = number << 7 | byte & 127
+    return 3 + digits + number if digits else 0
+
+
+def with_length(beginning: bytes, length: int) -> bytes:
+    """The beginning of an image with another length in its header, and else as it is.
+
+    Raises ValueError if the number has not the room for it.
+    """
+    digits = _digits(beginning)
+    payload = length - 3 - digits
+    if not digits or payload < 0 or payload >> 7 * digits:
+        raise ValueError("no room for the length")
+    number = bytes(payload >> 7 * place & 127 | (128 if place else 0) for place in reversed(range(digits)))
+    return beginning[:3] + number + beginning[3 + digits :]
+
+
+def _digits(beginning: bytes) -> int:
+    """How many bytes the length in an image's header takes; 0 if there is none."""
+    if not beginning.startswith(_MAGIC):
+        return 0
+    return next((place for place, byte in enumerate(beginning[3:19], 1) if byte < 128), 0)
+
+
+def merge(
+    old: Mapping[str, bytes], new: Mapping[str, bytes], board: Board, room: int | None = None
+) -> tuple[bytes, list[str]]:
     """The image with the new files and as many of the old ones as fit, and the paths of those that do not.
 
-    The largest of the old files go first. A BlazePoserError if the new ones alone do not fit.
+    The largest of the old files go first. `room` is that for the image, by default the board's. A BlazePoserError if
+    the new ones alone do not fit.
     """
     kept, dropped = {path: data for path, data in old.items() if path not in new}, []
-    while len(image := pack({**kept, **new}, board.romfs_align)) > board.romfs:
+    while len(image := pack({**kept, **new}, board.romfs_align)) > (board.romfs if room is None else room):
         if not kept:
             raise BlazePoserError(
                 f"{board.name} has {board.romfs:,} bytes for models and these take {len(image):,}: "

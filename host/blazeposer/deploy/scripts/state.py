@@ -1,5 +1,6 @@
-# What a camera says of itself, as one line of JSON. NAMES, set before: the files to look for on each drive.
-# ROMFS is read as bytes and not as /rom, so that a damaged one is no danger (format: MicroPython, extmod/vfs_rom.c).
+# What a camera says of itself, as one line of JSON. NAMES, set before: the files to look for on each drive; ROOM: up to
+# how many erased bytes of flash are counted; TAILS: on which boards (`omv.arch()`) the end of the partition must not be
+# read. ROMFS is read as bytes and not as /rom, so that a damaged one is no danger (format: extmod/vfs_rom.c).
 
 import hashlib
 import json
@@ -8,8 +9,9 @@ import os
 import omv
 
 MAGIC = b"\xd2\xcd\x31"
-DIRECTORY, FILE, VERBATIM = 4, 5, 2
+PADDING, VERBATIM, DIRECTORY, FILE = 1, 2, 4, 5
 LIMIT = 1 << 28
+BLANK = b"\xff" * 256
 
 
 def digest(view):
@@ -53,6 +55,7 @@ def record(view, position):
 
 def walk(view, position, end, folder, files):
     while position < end:
+        begin = position
         kind, start, position = record(view, position)
         if kind in (DIRECTORY, FILE):
             length, start = number(view, start)
@@ -61,8 +64,32 @@ def walk(view, position, end, folder, files):
                 walk(view, start + length, position, path + "/", files)
             else:
                 kind, start, stop = record(view, start + length)
-                if kind == VERBATIM:
-                    files[path] = [start, stop - start, digest(view[start:stop])]
+                if kind == VERBATIM and path not in files:  # of two of one name the firmware finds the first
+                    files[path] = [begin, start, stop - start, digest(view[start:stop])]
+
+
+def left_behind(view, place):
+    """Where the records of files begin that follow here, and where they end."""
+    places = []
+    try:
+        while True:
+            kind, _, end = record(view, place)
+            if view[place] not in (PADDING, FILE):
+                break
+            if kind == FILE:
+                places.append(place)
+            place = end
+    except (IndexError, ValueError):
+        pass
+    return places, place
+
+
+def erased(view, place):
+    """How many bytes from here on are erased."""
+    count = 0
+    while count < ROOM and view[place + count : place + count + len(BLANK)] == BLANK:
+        count += len(BLANK)
+    return count
 
 
 def of_rom():
@@ -74,16 +101,24 @@ def of_rom():
     if isinstance(device, int):
         return None
     view = memoryview(device)
-    rom = {"size": len(view), "used": 0, "sha256": "", "files": None}
-    if bytes(view[:3]) == MAGIC:
+    block = device.ioctl(5, 0) if hasattr(device, "ioctl") else max(0, vfs.rom_ioctl(6, 0))
+    rom = {"size": len(view), "ranges": block > 0, "used": 0, "header": 0}
+    rom["sha256"], rom["files"] = "", None
+    if omv.arch() in TAILS:
+        view = view[: len(view) - 512]
+    if view[:3] == MAGIC:
         try:
             _, start, end = record(view, 0)
-            rom["used"], rom["sha256"] = end, digest(view[:end])
+            rom["used"], rom["header"] = end, start
             files = {}
             walk(view[:end], start, end, "", files)
             rom["files"] = files
         except (IndexError, ValueError):
             pass  # damaged: files stays None
+    if rom["files"] is None and view[:32] != BLANK[:32]:  # the header is written last
+        rom["sha256"] = digest(view[:4096])
+    rom["behind"], rom["blank"] = left_behind(view, rom["used"]) if rom["files"] is not None else ([], 0)
+    rom["room"] = erased(view, rom["blank"])
     return rom
 
 

@@ -1,0 +1,268 @@
+"""How ROMFS comes to hold what it shall: with the least erased, and the camera able to start for the longest time.
+
+Flash is erased in blocks, which takes long and which firmware 5.0 does from the partition's start only; then bits can
+fall. So a model is *appended*: its record goes behind the image, where flash is still erased, and last the first block
+is rewritten, whose header has the image's length. An older model of ours becomes a record that is skipped, as one bit
+of it falls. Where that cannot be, ROMFS is *rewritten* from its start, header last.
+"""
+
+from __future__ import annotations
+
+from binascii import b2a_base64
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from blazeposer.core.errors import BlazePoserError
+from blazeposer.deploy.camera import READ_RATE, ROM_RATE, sha256
+from blazeposer.deploy.state import Rom, State, contents_sha256
+from blazeposer.openmv import flash, romfs
+
+ROM_MODEL = "/rom.tflite"
+"""Where a backup has the model that was in ROMFS, if not with the beginning of that."""
+CHUNK = 4096
+"""Bytes of one step."""
+_WORD = 4  # what is programmed at once at least
+_FIRST = 32  # the header lies in them: they are written last
+
+
+@dataclass(frozen=True)
+class Erase:
+    """Erase from the partition's start to `end`, whole blocks."""
+
+    end: int
+
+
+@dataclass(frozen=True)
+class Write:
+    """Put bytes where flash is erased, or where they differ from it by bits that fall."""
+
+    start: int
+    data: bytes
+
+
+Operations = list[Erase | Write]
+"""What is done to flash, one after the other."""
+
+
+@dataclass(frozen=True)
+class RomChange:
+    """What a deploy or a restore does to ROMFS. Sizes are bytes."""
+
+    words: str
+    """What is done, for the user."""
+    risk: str
+    """What is lost if the cable comes out meanwhile, and how it comes back."""
+    after: str | None
+    """`Rom.sha256` when it is done; None if that is not known before."""
+    needs: int
+    """How much of the partition's beginning `operations` has to know."""
+    saves: int
+    """How much of it is erased, and so goes into the backup."""
+    erases: int
+    writes: int
+    seconds: float
+    operations: Callable[[bytes], Operations]
+    """What to do, from the partition's beginning."""
+    dropped: tuple[tuple[str, int], ...] = ()
+    """Files that go, as they do not fit, with their sizes."""
+    bound: int = 0
+    """Where not all fit: how large an image may be."""
+    model: str = ""
+    """Path of the model whose record cannot come back, so that it goes into the backup as a file; "" if none."""
+
+
+def deploying(state: State, name: str, data: bytes, image: Mapping[str, bytes]) -> RomChange:
+    """The change after which ROMFS holds a file beside what it holds now, as far as that fits.
+
+    `image` are the files that it held before a deploy that was cut: what is to be kept, if there is no image now.
+    Raises BlazePoserError if the file alone does not fit.
+    """
+    assert state.rom
+    return _appended(state, state.rom, name, data) or _rewritten(state, state.rom, name, data, image)
+
+
+def restoring(
+    state: State, saved: bytes | None, before: str | None, written: Iterable[str], name: str, model: bytes | None
+) -> RomChange | None:
+    """The change that brings back what a backup has of ROMFS, None if there is nothing to do.
+
+    saved: the partition's beginning as it was, None if that was erased. before: `Rom.sha256` then. written: what our
+    deploys have made of it since. model: the file `name` as it was, if its record cannot come back.
+    Raises BlazePoserError if something else has changed ROMFS since.
+    """
+    rom = state.rom
+    assert rom
+    if (rom.sha256 or None) == before:
+        return None
+    if saved is None:
+        return _erased(state, rom)
+    if romfs.stated_length(saved) <= len(saved):  # no image, or all of it
+        return _put_back(state, saved, before, "rewrites ROMFS as it was")
+    others = {path: (file.bytes, file.sha256) for path, file in (rom.files or {}).items()}
+    lacks_model = model is not None and contents_sha256({**others, name: (len(model), sha256(model))}) == before
+    if rom.sha256 and rom.sha256 not in written and not lacks_model:
+        raise BlazePoserError(
+            "ROMFS was changed since by something else, and this backup has only its beginning: undo the later "
+            "deploys first, or reset ROMFS with OpenMV IDE"
+        )
+    if model is None or not rom.sha256:
+        return _put_back(state, saved, None if model else before, "puts the beginning of ROMFS back")
+    if change := _appended(state, rom, name, model):
+        return change
+    raise BlazePoserError(f"ROMFS has no room to append {name} again: reset ROMFS with OpenMV IDE, then run deploy")
+
+
+def is_cut(state: State, saved: bytes | None) -> bool:
+    """Whether ROMFS has lost its first block alone, which a backup has: all else of the image is still there."""
+    return bool(saved and state.rom and not state.rom.sha256 and romfs.stated_length(saved) > len(saved))
+
+
+def seconds_to_erase(state: State, size: int) -> float:
+    """By the figures of `openmv/flash.py`."""
+    kind = flash.of(state.board)
+    return -(-size // kind.block) * kind.erase_ms / 1000
+
+
+def room(state: State) -> int:
+    """Bytes that an image may take: all but the last ones, where these must not be read."""
+    assert state.rom
+    return state.rom.size - (flash.TAIL if flash.of(state.board).keeps_tail else 0)
+
+
+def steps(operations: Operations) -> list[str]:
+    """The calls of `scripts/flash.py` that do it."""
+    calls = []
+    for operation in operations:
+        if isinstance(operation, Erase):
+            calls.append(f"erase({operation.end})")
+            continue
+        place, data = operation.start, operation.data
+        while data:
+            part, data = data[: CHUNK - place % CHUNK], data[CHUNK - place % CHUNK :]
+            before = place % _WORD
+            words = b"\xff" * before + part
+            words += b"\xff" * (-len(words) % _FIRST if before == 0 and place % _FIRST == 0 else -len(words) % _WORD)
+            text = b2a_base64(words, newline=False).decode()
+            calls.append(f"write({place - before}, {text!r}, {before}, {before + len(part)})")
+            place += len(part)
+    return calls
+
+
+def _appended(state: State, rom: Rom, name: str, data: bytes) -> RomChange | None:
+    """None if there is no image to append to, or no room."""
+    block = flash.of(state.board).block
+    if rom.files is None or block >= rom.size:  # the H7's partition is one block
+        return None
+    record = romfs.record(name, data, rom.blank, state.board.romfs_align)
+    end = rom.blank + len(record)
+    # The header of an image that mpremote packs is as short as can be: it may not hold a larger length.
+    has_digits = (end - rom.header) >> 7 * (rom.header - 3) == 0
+    if len(record) > rom.room or end > room(state) or not has_digits:
+        return None
+    old = rom.files.get(name)
+    hidden = [*rom.behind, *([old.record] if old and old.record < block else [])]
+    after = {path: (file.bytes, file.sha256) for path, file in rom.files.items()}
+    after[name] = (len(data), sha256(data))
+
+    def operations(read: bytes) -> Operations:
+        first = bytearray(romfs.with_length(read[:block], end))
+        part = record[: max(0, block - rom.blank)]
+        first[rom.blank : rom.blank + len(part)] = part
+        for place in hidden:
+            if place < block:
+                first[place : place + 1] = romfs.PADDING
+        return [
+            Write(rom.blank, record),
+            *(Write(place, romfs.PADDING) for place in rom.behind),
+            Erase(block),
+            *_header_last(bytes(first)),
+            *([Write(old.record, romfs.PADDING)] if old and old.record >= block else []),
+        ]
+
+    return RomChange(
+        words=f"appends {name}",
+        risk="/rom may be empty until the command runs again",
+        after=contents_sha256(after),
+        needs=block,
+        saves=block,
+        erases=block,
+        writes=len(record) + block,
+        seconds=seconds_to_erase(state, block) + (len(record) + block) / ROM_RATE + block / READ_RATE,
+        operations=operations,
+        model=f"/rom/{name}" if old else "",
+    )
+
+
+def _rewritten(state: State, rom: Rom, name: str, data: bytes, image: Mapping[str, bytes]) -> RomChange:
+    """An image of its own, with as many of the other files as fit: of the image that is there, or of `image`."""
+    kind = flash.of(state.board)
+    others = {path: (len(old), sha256(old)) for path, old in image.items()}
+    if rom.files is not None:
+        others = {path: (file.bytes, file.sha256) for path, file in rom.files.items()}
+    # One call can erase only so much on some boards, and firmware without ranges needs all of it in one call.
+    bound = room(state) if rom.ranges or kind.longest_erase is None else min(room(state), kind.longest_erase)
+    layout, dropped = romfs.merge(  # for which only sizes matter
+        {path: bytes(size) for path, (size, _) in others.items()}, {name: data}, state.board, bound
+    )
+    kept = [path for path in others if path not in dropped and path != name]
+    end = -(-len(layout) // kind.block) * kind.block
+    is_blank = rom.blank == 0 and rom.room >= len(layout)
+    erases = 0 if is_blank else end
+    needs = rom.used if kept and rom.files is not None else 0
+    saves = 0 if is_blank else min(end, room(state))
+
+    def operations(read: bytes) -> Operations:
+        old = {path: file.data for path, file in romfs.read(read).items()} if needs else image
+        packed = romfs.pack({**{path: old[path] for path in kept}, name: data}, state.board.romfs_align)
+        return [*([Erase(end)] if erases else []), *_header_last(packed)]
+
+    return RomChange(
+        words=f"rewrites ROMFS, with {len(kept)} other files" if kept else f"writes {name} into ROMFS, alone",
+        risk="/rom is empty until the command runs again" if erases else "",
+        after=contents_sha256({path: others[path] for path in kept} | {name: (len(data), sha256(data))}),
+        needs=needs,
+        saves=saves,
+        erases=erases,
+        writes=len(layout),
+        seconds=seconds_to_erase(state, erases) + len(layout) / ROM_RATE + max(needs, saves) / READ_RATE,
+        operations=operations,
+        dropped=tuple((path, others[path][0]) for path in dropped),
+        bound=bound,
+    )
+
+
+def _put_back(state: State, saved: bytes, before: str | None, words: str) -> RomChange:
+    block = flash.of(state.board).block
+    end = -(-len(saved) // block) * block
+    return RomChange(
+        words=words,
+        risk="/rom is empty until the command runs again",
+        after=before,
+        needs=0,
+        saves=min(end, room(state)),
+        erases=end,
+        writes=len(saved),
+        seconds=seconds_to_erase(state, end) + len(saved) / ROM_RATE,
+        operations=lambda _: [Erase(end), *_header_last(saved)],
+    )
+
+
+def _erased(state: State, rom: Rom) -> RomChange:
+    block = flash.of(state.board).block
+    end = -(-max(rom.used, 1) // block) * block
+    return RomChange(
+        words="erases ROMFS, which was empty",
+        risk="",
+        after="",
+        needs=0,
+        saves=min(end, room(state)),
+        erases=end,
+        writes=0,
+        seconds=seconds_to_erase(state, end),
+        operations=lambda _: [Erase(end)],
+    )
+
+
+def _header_last(data: bytes) -> list[Write]:
+    """Without its first bytes no image is one, so a cut leaves none rather than a damaged one."""
+    return [Write(_FIRST, data[_FIRST:]), Write(0, data[:_FIRST])]

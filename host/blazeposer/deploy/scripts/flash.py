@@ -1,0 +1,55 @@
+# Erases and programs the flash behind /rom, in small steps: what a step cannot do it says. Before it: BLOCK, what is
+# erased at once, and RANGES, whether the firmware erases from anywhere (rom_ioctl 6, MicroPython pull request 19348).
+
+import binascii
+
+import vfs
+
+try:
+    vfs.umount("/rom")
+except OSError:
+    pass
+device = vfs.rom_ioctl(2, 0)
+view = memoryview(device)
+BLANK = b"\xff" * 256
+
+
+def check(answer):
+    if not isinstance(answer, bool) and isinstance(answer, int) and answer < 0:
+        raise OSError("the firmware refuses: " + str(answer))
+
+
+def is_blank(start, end):
+    if end >= len(view):  # its last bytes are not to be read
+        return False
+    return all(view[place : place + len(BLANK)] == BLANK for place in range(start, end, len(BLANK)))
+
+
+def erase(end):
+    """Erase from the start: block after block where the firmware can, else in one call that says nothing."""
+    if not hasattr(device, "ioctl") and not RANGES:
+        check(vfs.rom_ioctl(3, 0, end))
+    else:
+        for start in range(0, end, BLOCK):
+            if is_blank(start, start + BLOCK):
+                continue
+            if hasattr(device, "ioctl"):
+                device.ioctl(6, start // BLOCK)
+            else:
+                check(vfs.rom_ioctl(3, 0, start, BLOCK))
+    if not is_blank(0, min(end, len(view) - len(BLANK) * 2)):
+        raise OSError("flash was not erased")
+    print("erased", end)
+
+
+def write(offset, text, first, last):
+    """Program whole words, of which bytes `first` to `last` matter: 0xFF around them changes nothing."""
+    data = binascii.a2b_base64(text)
+    if view[offset + first : offset + last] != data[first:last]:
+        if hasattr(device, "ioctl"):
+            device.writeblocks(offset // BLOCK, data, offset % BLOCK)
+        else:
+            check(vfs.rom_ioctl(4, 0, offset, data))
+        if view[offset + first : offset + last] != data[first:last]:
+            raise OSError("flash is not as it was written at " + str(offset))
+    print("wrote", last - first)

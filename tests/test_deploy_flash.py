@@ -1,0 +1,127 @@
+"""ROMFS written as each board's firmware lets it be: appended to, its model replaced, or rewritten."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from blazeposer.camera import VirtualCamera, device
+from blazeposer.camera.virtual import FIRMWARES
+from blazeposer.core.boards import BOARDS, find
+from blazeposer.deploy import flash as rom_changes
+from blazeposer.deploy.bundle import MODEL, PROGRAM, Bundle, make
+from blazeposer.openmv import flash, romfs
+from deploying import FRAME, STOCK, deploy, held, in_use, restore, status
+from standin import standin
+
+pytestmark = pytest.mark.usefixtures("needs_virtual_camera")
+NEXT = FIRMWARES["5.1"]
+LARGE = {**STOCK, "models/large.tflite": bytes(range(251)) * 4800}
+"""As much as a camera is sold with: 1.2 MB."""
+STREAMS = b'import time\nwhile True:\n    print(\'{"seq":1,"t_ms":1,"fps":1.0,"faces":[]}\')\n    time.sleep_ms(20)\n'
+PASSES = b'print(\'{"equal": 1, "bytes": 1, "largest": 0, "faces": [], "expected": [], "passed": true}\')\n'
+
+HASTY_MPREMOTE = """
+import sys
+from mpremote import main, transport_serial
+transport_serial.SerialTransport.exec_raw.__defaults__ = (10 * float(sys.argv.pop(1)), None)
+sys.exit(main.main())
+"""
+"""mpremote with as much less patience as cameras take less time here: it waits 10 s for an answer (1.29)."""
+
+
+@pytest.fixture(scope="module")
+def models(small_model: Path) -> tuple[Bundle, Bundle]:
+    """Two bundles with different models."""
+    bundle = make(small_model)
+    return bundle, replace(bundle, files={**bundle.files, MODEL: standin(ballast=9000)})
+
+
+def runnable(bundle: Bundle, board: str) -> Bundle:
+    """The bundle as a virtual camera of this board can run it: those with an NPU cannot run a network."""
+    if not find(board).npu:
+        return bundle
+    model = b"NBIN" + bundle.model if board == "n6" else bundle.model
+    return replace(bundle, files={**bundle.files, MODEL: model, PROGRAM: STREAMS, "selftest.py": PASSES})
+
+
+def operations(camera: VirtualCamera) -> dict[str, int]:
+    """Bytes of flash that were erased and written since the last call."""
+    done = {"erase": 0, "write": 0}
+    for to, value in camera.device.written:
+        if to == "ROMFS":
+            done[value[0]] += value[2]
+    camera.device.written.clear()
+    return done
+
+
+def files(camera: VirtualCamera) -> dict[str, bytes]:
+    return {path: file.data for path, file in romfs.read(camera.device.rom.read_bytes()).items()}
+
+
+def stocked(camera: VirtualCamera, stock: dict[str, bytes] = STOCK, behind: bytes = b"") -> None:
+    in_use(camera)
+    camera.device.burn(romfs.pack(stock, camera.device.board.romfs_align), behind)
+    camera.reset()
+
+
+def test_what_mpremote_cannot_do(models: tuple[Bundle, Bundle], tmp_path: Path) -> None:
+    """mpremote 1.29, `romfs deploy`, on firmware 5.0.0: one erase for the whole image, of which it waits 10 s for the
+    end; a camera with its stock models takes longer and is left without any. Appending erases one block."""
+    bundle, _ = models
+    with VirtualCamera([FRAME], board="h7plus") as camera:
+        stocked(camera, LARGE)
+        before = held(camera)
+        image = tmp_path / "new.romfs"
+        image.write_bytes(romfs.pack({**LARGE, MODEL: bundle.model}, 16))
+        command = [sys.executable, "-c", HASTY_MPREMOTE, str(device.PACE), "connect", camera.port]
+        old = subprocess.run([*command, "romfs", "deploy", str(image)], capture_output=True, text=True, check=False)
+        assert old.returncode
+        assert "timeout waiting for first EOF reception" in old.stdout + old.stderr
+        assert rom_changes.seconds_to_erase(status(camera, bundle, tmp_path).state, len(image.read_bytes())) > 10
+        assert held(camera)["/rom"] != before["/rom"]
+
+        stocked(camera, LARGE)
+        operations(camera)
+        deploy(camera, bundle, tmp_path)
+        done = operations(camera)
+        assert done["erase"] == 4096
+        assert done["write"] < len(bundle.model) + 2 * 4096
+        assert files(camera) == {**LARGE, MODEL: bundle.model}
+        restore(camera, tmp_path)
+        assert held(camera) == before
+
+
+@pytest.mark.parametrize("version", FIRMWARES.values())
+@pytest.mark.parametrize("board", [board.key for board in BOARDS])
+def test_every_board(board: str, version: str, models: tuple[Bundle, Bundle], tmp_path: Path) -> None:
+    """Deploy, status, an unchanged deploy, another model, back to the first, back to nothing of ours."""
+    first, second = (runnable(bundle, board) for bundle in models)
+    with VirtualCamera([FRAME], board=board, version=version) as camera:
+        stocked(camera)
+        before = held(camera)
+        operations(camera)
+        deploy(camera, first, tmp_path)
+        done = operations(camera)
+        assert done["erase"] == flash.of(find(board)).block
+        assert done["write"] < 200_000
+        assert files(camera) == {**STOCK, MODEL: first.model}
+        assert status(camera, first, tmp_path).is_deployed
+        assert deploy(camera, first, tmp_path).plan.is_empty
+        assert operations(camera) == {"erase": 0, "write": 0}
+
+        deploy(camera, second, tmp_path)
+        assert operations(camera)["erase"] == flash.of(find(board)).block
+        assert files(camera) == {**STOCK, MODEL: second.model}
+        assert status(camera, second, tmp_path).is_deployed
+        restore(camera, tmp_path)
+        assert files(camera) == {**STOCK, MODEL: first.model}
+        restore(camera, tmp_path)
+        assert files(camera) == STOCK
+        assert {path: data for path, data in held(camera).items() if path != "/rom"} == {
+            path: data for path, data in before.items() if path != "/rom"
+        }
