@@ -340,3 +340,28 @@ def test_ctrl_c(camera: VirtualCamera, bundle: Bundle, tmp_path: Path, stage: st
     assert romfs.read(camera.device.rom.read_bytes())[MODEL].data == bundle.model
     restore(camera, tmp_path / "backups")
     assert held(camera) == before
+
+
+STUBBORN = b"import time\nwhile True:\n    try:\n        time.sleep_ms(20)\n    except:\n        pass\n"
+
+
+@pytest.mark.slow
+def test_a_script_that_cannot_be_stopped(camera: VirtualCamera, bundle: Bundle, tmp_path: Path) -> None:
+    """It swallows Ctrl-C: another reset is no help, and docs/troubleshooting.md says what is."""
+    (camera.folder / "flash" / "main.py").write_bytes(STUBBORN)
+    camera.reset()
+    line = fails(camera, bundle, tmp_path)
+    assert "if its main.py cannot be stopped, docs/troubleshooting.md says how it starts without" in line
+    pages = (Path(__file__).parents[1] / "docs" / "troubleshooting.md").read_text()
+    assert "## `main.py` cannot be stopped" in pages
+
+
+@pytest.mark.usefixtures("needs_virtual_camera")
+def test_a_card_without_main_lets_a_camera_start_without_its_script() -> None:
+    """openmv v5.0, scripts/libraries/_boot.py and ports/stm32/main.c: the card's main.py runs if a card is in, and no
+    other; so the advice in docs/troubleshooting.md works."""
+    with VirtualCamera([FRAME], board=BOARD, card=True) as camera:
+        (camera.folder / "flash" / "main.py").write_bytes(STUBBORN)
+        camera.reset()
+        mpremote(camera.port, "fs", "rm", ":/flash/main.py")
+        assert not (camera.folder / "flash" / "main.py").exists()

@@ -217,7 +217,7 @@ def _rewritten(state: State, rom: Rom, name: str, data: bytes, image: Mapping[st
         return [*([Erase(end)] if erases else []), *_header_last(packed)]
 
     return RomChange(
-        words=f"rewrites ROMFS, with {len(kept)} other files" if kept else f"writes {name} into ROMFS, alone",
+        words=f"rewrites ROMFS with {len(kept) + 1} files" if kept else f"writes {name} into ROMFS, alone",
         risk="/rom is empty until the command runs again" if erases else "",
         after=contents_sha256({path: others[path] for path in kept} | {name: (len(data), sha256(data))}),
         needs=needs,
