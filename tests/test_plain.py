@@ -14,7 +14,7 @@ import torch
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from numpy.typing import NDArray
 
-from blazeposer.core.contract import GRIDS, OUTPUTS
+from blazeposer.core.contract import GRIDS, MAX_FILE_BYTES, OUTPUTS
 from blazeposer.core.errors import BlazePoserError
 from blazeposer.core.prepare import camera_input, to_float
 from blazeposer.scene.sequence import frames
@@ -159,6 +159,15 @@ def test_a_shortcut_passes_its_input_on() -> None:
         y, same = shortcut(x), min(6, convolution.out_channels)
         torch.testing.assert_close(y[:, :same], x[:, :same])
         assert not y[:, same:].any()
+
+
+@pytest.mark.parametrize("name", [name for name, found in ARCHITECTURES.items() if found.folds])
+def test_those_that_a_recipe_may_name_are_small_enough(name: str) -> None:
+    network = BlazePoser(ARCHITECTURES[name])
+    assert sum(parameter.numel() for parameter in network.parameters()) <= 104_100
+    quantized = QuantizedBlazePoser(network)
+    file = write_tflite(int8_layers(quantized), activation_quantization(quantized), graph=quantized.operations)
+    assert len(file) <= MAX_FILE_BYTES
 
 
 def test_operations_are_convolutions_alone(plain_architecture: Architecture) -> None:

@@ -99,8 +99,9 @@ def plain(stem: int, *rows: tuple[int, ...], dense: bool = False, pose_hidden: i
 ARCHITECTURES = {
     "residual": ARCHITECTURE,
     "plain-65": plain(16, (16,), (32, 36, 42), (48, 56, 64, 72, 80, 88), (88, 88, 88, 88, 88)),
+    "plain-57": plain(16, (), (32, 36, 42), (48, 56, 64, 72, 80, 88), (92, 92, 92, 92, 92)),
     "plain-48": plain(16, (), (24, 32, 32), (48, 64, 80, 88), (96, 96, 96, 96, 96, 96)),
-    "dense-46": plain(8, (), (24, 32, 32), (48, 64, 80, 88), (96, 96, 96, 96, 96, 96), dense=True),
+    "dense-47": plain(8, (), (24, 32, 32), (48, 64, 80, 88), (96, 96, 96, 96, 96, 96), dense=True),
 }
 """Those that a recipe may name; the numbers are millions of instructions on a Cortex-M7, estimated."""
 

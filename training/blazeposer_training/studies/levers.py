@@ -18,9 +18,12 @@ from typing import Any
 import click
 import numpy as np
 
+from blazeposer.core.boards import BOARDS
 from blazeposer.core.contract import MAX_ARENA_BYTES, MAX_FILE_BYTES
 from blazeposer.evaluate.datasets import pool as data
-from blazeposer.tflite.arena import arena_bytes
+from blazeposer.tflite import cost
+from blazeposer.tflite.arena import measure_arena
+from blazeposer.tflite.graph import read_graph
 from blazeposer.tflite.npu import run_vela, total_cycles
 
 from ..images.bank import Bank, read_bank
@@ -33,7 +36,7 @@ from ..learning.learner import Learner, console, progress
 from ..learning.processes import Processes, join, share_cores
 from ..learning.recipe import Recipe, read_recipe
 from ..learning.train import Trainer, score_network, train_heads
-from ..network.architecture import ARCHITECTURE, ORIGINAL, Architecture, Block, stages
+from ..network.architecture import ARCHITECTURE, ARCHITECTURES, ORIGINAL, Architecture, Block, stages
 from ..network.graph import Operation
 from ..network.model import BlazePoser
 
@@ -42,6 +45,10 @@ RECIPE = replace(
     steps=500, batch=64, rate=1.5e-3, warmup=100, decay=1e-4, average=0.99, distil_steps=400, distil_rate=1e-2,
     cached_batches=60, cached_epochs=6, cached_rate=3e-3, seed=0,
 )  # fmt: skip
+
+KERNELS: cost.Kernels = "2026"
+TIMED = tuple(board for board in BOARDS if board.key in ("h7", "rt1062"))
+"""Those that have a Cortex-M7 and no room to spare in their fast memory."""
 
 Graph = tuple[Operation, ...]
 
@@ -106,11 +113,13 @@ CANDIDATES = (
     Candidate("16 channels at 64x64, one block of 96 less, 8x8 regressors of rank 24", SHORT),
     Candidate("16 channels at 64x64 in one block, 88 at 8x8, 8x8 regressors of rank 24", ONE_BLOCK),
     Candidate("multiples of 16 throughout, at most 80, 8x8 regressors of rank 24", EVEN),
+    *(Candidate(f"`{name}`", found, train=False) for name, found in ARCHITECTURES.items() if found.folds),
 )  # fmt: skip
 
 
-def sizes(candidate: Candidate) -> dict[str, int]:
-    """Parameters, multiply-accumulates, bytes of the file, arena and Vela's cycles of a candidate."""
+def sizes(candidate: Candidate) -> dict[str, Any]:
+    """Parameters, multiply-accumulates, bytes of the file, arena, Vela's cycles, and estimated instructions and
+    milliseconds on the boards in TIMED of a candidate."""
     noise = np.random.default_rng(0)
     model = QuantizedBlazePoser(BlazePoser(candidate.architecture)).eval()
     for name in {model.source[operation.output] for operation in model.operations}:
@@ -132,12 +141,16 @@ def sizes(candidate: Candidate) -> dict[str, int]:
         path.write_bytes(
             converted(model) if candidate.converter else write_tflite(layers, activation_quantization(model), (), graph)
         )
+        graph_written, arena = read_graph(path.read_bytes(), path.name), measure_arena(path)
+        times = (cost.estimate(graph_written, board, cost.camera_arena(arena), KERNELS) for board in TIMED)
         return {
             "parameters": sum(layer.weight.size + (0 if layer.bias is None else layer.bias.size) for layer in used),
             "macs": sum(operation.macs for operation in graph),
             "file": path.stat().st_size,
-            "arena": arena_bytes(path),
+            "arena": arena.total,
             "cycles": vela_cycles(path),
+            "instructions": cost.total(cost.instructions(graph_written, KERNELS)),
+            "milliseconds": [time and round(time.network) for time in times],
         }
 
 
@@ -192,17 +205,23 @@ def page(results: dict[str, dict[str, Any]]) -> str:
         "Vision hold. The line in bold ships. With its trained weights, which Vela packs smaller, it takes fewer",
         "cycles.",
         "",
-        "| | parameters | MACs | file | arena | cycles | MAE |",
-        "|---|---:|---:|---:|---:|---:|---:|",
+        "Instructions are estimates for a Cortex-M7 with the kernels of 2026; milliseconds on the H7 and the RT1062",
+        "follow from them, within 20 to 30 % ([boards](boards.md)). The last lines are `plain` networks, which",
+        "a recipe may name ([below](#plain-networks)); none is trained to its end yet.",
+        "",
+        "| | parameters | MACs | file | arena | cycles | instructions | H7 | RT1062 | MAE |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for candidate in CANDIDATES:
         row = results.get(candidate.name)
-        if row is None:
-            lines.append(f"| {candidate.name} |" + " not run |" * 6)
+        if row is None or "instructions" not in row:
+            lines.append(f"| {candidate.name} |" + " not run |" * 9)
             continue
         mae = f"{row['mae']:.2f}" if row.get("mae") else ("not run" if candidate.train else "")
         cells = [f"{row['parameters']:,}", f"{row['macs'] / 1e6:.1f} M"]
         cells += [f"{row[name]:,}" for name in ("file", "arena", "cycles")]
+        cells.append(f"{row['instructions'] / 1e6:.1f} M" if row["instructions"] else "")
+        cells += [f"{time} ms" if time else "" for time in row["milliseconds"]]
         lines.append(f"| {candidate.name} | {' | '.join(cells)} | {mae} |")
     return "\n".join(lines) + "\n\n" + DECISION
 
@@ -219,6 +238,22 @@ steps; it was not trained at full length.
 
 Tensors are numbered from the last to the first: TFLite Micro's planner places equal sizes by falling number, and only
 in the order of execution does it get by with three at a time (with 16 channels; unequal sizes gain nothing from it).
+
+## Plain networks
+
+On a camera's CPU an operation costs by the values that it writes more than by its arithmetic. A quarter of the time of
+the network that ships goes into ADD, and 40 % into its 64x64 maps. A `plain` block is depthwise 3x3, pointwise, and a
+clamp, and nothing else. In training each of the two convolutions has a shortcut around it, and branches with a batch
+norm if the recipe asks for them (`parallel`); all of these fold into the two filters when training ends, exactly. The
+clamp is at 60 in training. The folded network's maps are a tenth as large, so that there it is tflite's RELU6, in the
+float file and in the INT8 one. Without ADD no shortcut waits in memory: the arena fits the RT1062's fast memory.
+
+The start is BlazeFace's weights: the depthwise filter d is copied; the pointwise one gets e on its diagonal, e = centre
+of d / sum of d squared, the multiple of d that is nearest to the shortcut that it replaces; the 3x3 stem is the middle
+of the 5x5 one. `plain-65` keeps the widths of the network that ships and one block at 64x64, `plain-57` and `plain-48`
+have none there, `dense-47` goes from the image to 32x32 by two dense 3x3 convolutions. The number is the estimate of
+instructions in millions. `blazeposer train --recipe search` trains one of them for a comparison; change `architecture`
+in a copy of its file for the others.
 """
 
 
