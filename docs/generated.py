@@ -51,9 +51,9 @@ def _loads(verdict: Verdict) -> str:
 def speeds() -> str:
     """How fast the network will be on each board, as `blazeposer check` estimates it."""
     model = examine(default_model())
-    cycles = npu_cycles(model)
+    cycles, npu_note = npu_cycles(model)
     heads, rows = time_table([judge(model, board) for board in BOARDS], cycles)
-    return f"{table(heads, rows)}\n\n{' '.join(time_notes(model, cycles))}"
+    return f"{table(heads, rows)}\n\n{' '.join(time_notes(model, npu_note))}"
 
 
 def needs() -> str:

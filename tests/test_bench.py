@@ -155,8 +155,8 @@ def test_times_are_printed_and_written(blazeposer_command: CommandLine, folder: 
     assert camera[""] == "RT1062, estimated"
     assert camera["MediaPipe: BlazeFace, face mesh"] == "unknown"  # float: only INT8 kernels were counted
     if can_measure():
-        assert camera["BlazePoser INT8"] == "219 ms ±66"
-        assert camera["BlazeFace INT8, solvePnP"] == "275 ms ±83"
+        ours, blazeface = (int(camera[name].split()[0]) for name in ("BlazePoser INT8", "BlazeFace INT8, solvePnP"))
+        assert ours < blazeface == 275
     for name in ("BlazePoser INT8", "MediaPipe: BlazeFace, face mesh", "BlazeFace INT8, solvePnP"):
         assert name in run.out
         in_all, networks = (float(cell.split()[0]) for cell in rows[name][1:3])

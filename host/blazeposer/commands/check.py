@@ -58,26 +58,26 @@ def time_table(verdicts: Sequence[Verdict], npu_cycles: int | None) -> tuple[tup
     return _TIME_HEADS, rows
 
 
-def time_notes(model: Model, npu_cycles: int | None) -> list[str]:
-    """Return what `time_rows` rests on, a sentence or two a line."""
-    notes = ["Nothing was measured on a camera."]
+def time_notes(model: Model, npu_note: str) -> list[str]:
+    """Return what `time_table` rests on, a sentence or two a line. npu_note: of the AE3's NPU."""
+    decoding = "" if model.breach else " and decoding one face"
+    on_cpu = [
+        "Network: on the CPU, with the kernels of firmware 5.0.0.",
+        f"Frame: scaling the picture, network{decoding}. The sensor, drawing and sending are left out.",
+    ]
     if model.uncounted:
-        notes.append(f"Instructions of {', '.join(model.uncounted)} in this form were never counted: no time on a CPU.")
-    else:
-        decoding = "" if model.breach else " and decoding one face"
-        notes.append("Network: on the CPU, with the kernels of firmware 5.0.0.")
-        notes.append(f"Frame: scaling the picture, network{decoding}. The sensor, drawing and sending are left out.")
-    if npu_cycles:
-        notes.append(f"NPU: the AE3's, {npu_cycles:,} cycles as Vela estimates them, once compiled.")
-    return notes
+        names = ", ".join(model.uncounted)
+        on_cpu = [f"CPU: no time, because instructions of {names} in this form were never counted."]
+    return ["Nothing was measured on a camera.", *on_cpu, f"NPU: {npu_note}"]
 
 
-def npu_cycles(model: Model) -> int | None:
-    """Return Vela's estimate of a model's cycles on the AE3's NPU; None without Vela, or if it refuses the model."""
+def npu_cycles(model: Model) -> tuple[int | None, str]:
+    """Return Vela's estimate of a model's cycles on the AE3's NPU, None if there is none, and a remark on it."""
     try:
-        return sum(layer_cycles(model.path))
-    except BlazePoserError:
-        return None
+        cycles = sum(layer_cycles(model.path))
+    except BlazePoserError as error:
+        return None, f"the AE3's cycles are not known ({error})."
+    return cycles, f"the AE3's, {cycles:,} cycles as Vela estimates them, once compiled."
 
 
 def _says(verdict: Verdict) -> str:
@@ -122,8 +122,8 @@ def _show(console: Console, verdicts: list[Verdict]) -> None:
     console.print(table)
     for said, keys in _said(verdicts).items():
         click.echo(f"{', '.join(keys) if len(keys) < len(verdicts) else 'all boards'}: {said}")
-    if any(verdict.loads for verdict in verdicts):
-        cycles = npu_cycles(model)
+    if model.graph and not model.compiled_for and any(verdict.loads for verdict in verdicts):
+        cycles, npu_note = npu_cycles(model)
         times = Table(box=SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
         headings, rows = time_table(verdicts, cycles)
         for heading in headings:
@@ -131,7 +131,7 @@ def _show(console: Console, verdicts: list[Verdict]) -> None:
         for row in rows:
             times.add_row(*row)
         console.print(times)
-        for note in time_notes(model, cycles):
+        for note in time_notes(model, npu_note):
             click.echo(note)
 
 

@@ -164,10 +164,9 @@ class _Reader:
             scales = _numbers(quantization.ScaleAsNumpy())
             zero_point = int(quantization.ZeroPoint(0)) if quantization.ZeroPointLength() else 0
         name = (tensor.Name() or b"").decode()
-        result = Tensor(
-            name, shape, dtype.lower(), data.size > 0, bool(data.size) and not data.any(), scales, zero_point
-        )
-        if data.size and dtype in _ITEM_BYTES:
+        is_constant = data.size > 0
+        result = Tensor(name, shape, dtype.lower(), is_constant, is_constant and not data.any(), scales, zero_point)
+        if is_constant and dtype in _ITEM_BYTES and tensor.Sparsity() is None:  # a sparse one is stored packed
             _require(data.size >= result.bytes)
             constants[number] = data[: result.bytes].view(result.dtype).reshape(shape)
         return result
