@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 import blazeposer
 from blazeposer.camera import device
@@ -23,6 +24,12 @@ from standin import standin
 
 # A shell's background jobs ignore Ctrl-C, and so would all that the tests start and then interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Where $CI is set, the same examples each time. How long one takes depends on what else the PC does.
+settings.register_profile(
+    "blazeposer", derandomize="CI" in os.environ, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("blazeposer")
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
 
 from blazeposer.core.face import Face, Keypoints
 from blazeposer.stream.record import Counts, Reader, Record, Timing, as_line, parse_line
+from breaking import damaged
 
 POINTS = Keypoints(*((100.5 + n, 90.25 - n) for n in range(6)))
 FACE = Face((71.2, 64.0, 88.1, 88.3), 0.93, POINTS, 1.2, -3.4, 0.5, 4.2, 1)
@@ -148,76 +151,44 @@ def test_a_record_is_read_behind_what_lacks_its_line_s_end(before: bytes) -> Non
     assert (counts.lost, counts.garbled) == (1, b"{" in before)
 
 
-def _flipped(data: bytes, chance: random.Random) -> bytes:
-    flipped = bytearray(data)
-    for _ in range(chance.randint(1, 12)):
-        flipped[chance.randrange(len(flipped))] ^= 1 << chance.randrange(8)
-    return bytes(flipped)
-
-
-def _cut(data: bytes, chance: random.Random) -> bytes:
-    return data[: chance.randrange(len(data))] + b"\n" * chance.randint(0, 1)
-
-
-def _without_middle(data: bytes, chance: random.Random) -> bytes:
-    start, end = sorted(chance.sample(range(len(data)), 2))
-    return data[:start] + data[end:]
-
-
-def _odd_value(data: bytes, chance: random.Random) -> bytes:
-    values = json.loads(data)
+def _with_odd_value(data: bytes) -> SearchStrategy[bytes]:
+    """One of a record's values, or of its face's, is something else."""
     odd = [float("nan"), float("inf"), -1e308, 10**400, "x" * 50, None, [], {}, True, [[[[]]]], "</script>", 2]
-    target = chance.choice([values, values["faces"][0]])
-    target[chance.choice(list(target))] = chance.choice(odd)
-    return json.dumps(values).encode() + b"\n"
+
+    def put(place: tuple[bool, int, object]) -> bytes:
+        in_face, number, value = place
+        values = json.loads(data)
+        target = values["faces"][0] if in_face else values
+        target[list(target)[number % len(target)]] = value
+        return json.dumps(values).encode() + b"\n"
+
+    return st.tuples(st.booleans(), st.integers(0, 20), st.sampled_from(odd)).map(put)
 
 
-def _noise(data: bytes, chance: random.Random) -> bytes:
-    return chance.randbytes(chance.randint(1, 300))
+DEEP = st.tuples(st.sampled_from([b"[", b'{"a":', b'{"faces":[', b"{"]), st.integers(1, 1000)).map(
+    lambda n: n[0] * n[1]
+)
+HUGE = st.sampled_from([line(0) * 40, b"9" * 60_000, b'{"seq":' + b"1" * 30_000, bytes(range(256)) * 160])
+BROKEN = st.integers(0, 10**6).map(line).flatmap(lambda data: damaged(data) | _with_odd_value(data)) | DEEP | HUGE
+"""What is no record, most of the time."""
 
 
-def _deep(data: bytes, chance: random.Random) -> bytes:
-    return chance.choice([b"[", b'{"a":', b'{"faces":[', b"{"]) * chance.randint(1, 1000) + b"\n" * chance.randint(0, 1)
-
-
-def _huge(data: bytes, chance: random.Random) -> bytes:
-    return chance.choice([data * 40, b"9" * 60_000, b'{"seq":' + b"1" * 30_000, chance.randbytes(40_000)])
-
-
-COMMON = (_flipped, _cut, _without_middle, _odd_value, _noise)
-RARE = (_deep, _huge)
-
-
-def _broken(seq: int, chance: random.Random) -> bytes:
-    """Something that never is the record `seq`, which is missing then."""
-    make: Callable[[bytes, random.Random], bytes] = chance.choice(RARE if chance.random() < 0.01 else COMMON)
-    return make(line(seq, 1 + (seq % 50 == 1)), chance)
-
-
-@pytest.mark.slow
-def test_a_hundred_thousand_broken_records() -> None:
-    """After each broken one comes an intact one, on a line of its own or on the same; all of these are read at once."""
-    chance = random.Random(20)
+@given(st.lists(st.tuples(BROKEN, st.sampled_from([b"", b"\n"]), st.floats(0, 1)), max_size=8))
+def test_a_record_is_read_after_whatever_is_broken(pieces: list[tuple[bytes, bytes, float]]) -> None:
+    """The intact one is on a line of its own or on the same, comes in two deliveries, and is read at once."""
     reader = TimedReader()
-    for seq in range(0, 200_000, 2):
-        broken = _broken(seq, chance)
-        intact = replace(record(seq + 1), t_ms=10**9 + seq)
-        data = broken + as_line(intact).encode() + b"\n"
-        cut = chance.randrange(len(data))
-        found = reader.feed(data[:cut]) + reader.feed(data[cut:])
-        assert found, data
-        assert found[-1] == intact, data
-    counts = reader.counts
-    assert min(counts.garbled, counts.lost, counts.repeated, counts.other_version, counts.late, counts.restarts) > 0
-    assert counts.records >= 100_000
+    for number, (broken, end, cut) in enumerate(pieces):
+        intact = replace(record(10**7 + number), t_ms=10**9 + number)
+        data = broken + end + as_line(intact).encode() + b"\n"
+        middle = int(cut * (len(data) - 1))
+        assert (reader.feed(data[:middle]) + reader.feed(data[middle:]))[-1] == intact
     assert reader.longest < LONGEST
 
 
-def test_streams_of_nothing_but_noise() -> None:
-    chance = random.Random(21)
+@given(st.lists(BROKEN, max_size=20))
+def test_streams_of_nothing_but_noise(noise: list[bytes]) -> None:
     reader = TimedReader()
-    for _ in range(300):
-        reader.feed(b"".join(_broken(chance.randrange(10**6), chance) for _ in range(10)).replace(b"\n", b""))
+    reader.feed(b"".join(noise).replace(b"\n", b""))
     assert [found.seq for found in reader.feed(b"\n" + line(5))][-1] == 5
     assert reader.longest < LONGEST
 
