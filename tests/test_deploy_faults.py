@@ -122,7 +122,7 @@ def test_a_model_that_is_none(camera: VirtualCamera, bundle: Bundle, tmp_path: P
 
 def test_ide_holds_the_port(camera: VirtualCamera, bundle: Bundle, tmp_path: Path) -> None:
     before = held(camera)
-    with serial.serial_for_url(camera.port, timeout=1) as ide:
+    with serial.serial_for_url(camera.port, timeout=1, exclusive=True) as ide:
         ide.read(1)
         assert "close OpenMV IDE" in fails(camera, bundle, tmp_path)
     assert held(camera) == before

@@ -41,7 +41,7 @@ def camera(needs_virtual_camera: None) -> Iterator[VirtualCamera]:
 
 @pytest.fixture
 def link(camera: VirtualCamera) -> Iterator[serial.SerialBase]:
-    with serial.serial_for_url(camera.port, timeout=HANG) as link:
+    with serial.serial_for_url(camera.port, timeout=HANG, exclusive=True) as link:
         yield link
 
 
@@ -299,10 +299,13 @@ def test_gray_view_has_three_equal_channels(portrait: Image) -> None:
 @pytest.mark.usefixtures("needs_virtual_camera")
 def test_stop_frees_everything() -> None:
     with VirtualCamera([FRAME]) as camera:
-        folder, port = camera.folder, int(camera.port.rpartition(":")[2])
+        folder = camera.folder
+        assert mpremote(camera.port, "exec", "print('first')") == "first\n"
+    assert not folder.exists()
+    with VirtualCamera([FRAME], 0) as camera:
+        port = int(camera.port.rpartition(":")[2])
         with pytest.raises(BlazePoserError, match=f"port {port} is taken"):
             VirtualCamera([FRAME], port)
-    assert not folder.exists()
     with VirtualCamera([FRAME], port) as again:
         assert again.port == camera.port
         assert mpremote(again.port, "exec", "print('again')") == "again\n"

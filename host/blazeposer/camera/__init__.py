@@ -10,9 +10,11 @@ Stand-ins are the modules in `shims/`, the pictures, and all speed and memory: f
 
     virtual.py      the camera: switch on, reset, pull the cable, switch off
     device.py       its board, number and stores
-    bridge.py       its USB port: TCP on one side, MicroPython's terminal on the other
+    bridge.py       its USB port: a cable on one side, MicroPython's terminal on the other
+    cable.py        the cable: a pseudo-terminal, or a TCP port
     protocol.py     the same port as OpenMV's Protocol V2 has it: packets.py, and the channels.py behind them
     micropython.py  the MicroPython process
+    confined.py     what runs in it: MicroPython, and nothing of the PC in its reach
     hardware.py     what a camera does in hardware or C: pictures, their preparation, the network
     sensor.py       from a picture to the frame buffer
     drawing.py      what scripts draw on it

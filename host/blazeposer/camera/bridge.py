@@ -1,4 +1,4 @@
-"""The virtual camera's USB: a TCP port on one side, MicroPython's terminal on the other, resets and power cuts."""
+"""The virtual camera's USB: a cable on one side, MicroPython's terminal on the other, resets and power cuts."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import time
 from collections.abc import Callable
 from typing import Literal
 
+from blazeposer.camera.cable import CHUNK, Cable
 from blazeposer.camera.micropython import MicroPython
 
 CTRL_A, CTRL_C = b"\x01", b"\x03"
 RAW_BANNER = b"raw REPL; CTRL-B to exit\r\n"
 FRIENDLY_PROMPT = b"\r\n>>> "
-_CHUNK = 4096
 _POLL = 0.001  # seconds between two looks at whether the REPL reads again
 # Input after which the REPL switches its terminal's mode, and with that drops whatever comes before it reads again.
 _SWITCHES = {"friendly": re.compile(rb"[\r\x01\x04]"), "raw": re.compile(rb"[\x02\x04]")}
@@ -30,23 +30,22 @@ class Bridge:
     The unix build's REPL is that of a camera but for what the bridge adds: lines that end in CR LF, Ctrl-C while a
     script runs, soft reset (the process ends, the next one comes back in the same kind of REPL) and hard reset.
 
-    port: of TCP on 127.0.0.1, 0 takes a free one. An OSError if it is taken.
-    moved: called with the number of the port whenever it appears, and with None when it is gone.
+    plug: puts the cable in, `moved` tells whether at another port. What it raises at first, the constructor raises.
+    moved: called with the cable's address whenever it is in, and with None when it is out.
     took: gets what MicroPython says, and whether that has gone elsewhere, past the connection.
     moves: a hard reset changes the port; else connections outlive it, which those of a camera never do.
     """
 
     def __init__(
         self,
-        port: int,
+        plug: Callable[[bool], Cable],
         start_micropython: Callable[[bool], MicroPython],
-        moved: Callable[[int | None], None],
+        moved: Callable[[str | None], None],
         took: Callable[[bytes], bool],
         *,
         moves: bool = False,
     ) -> None:
-        self._listener: socket.socket | None = socket.create_server(("127.0.0.1", port))
-        self._port: int = self._listener.getsockname()[1]
+        self._plug = plug
         self._moved = moved
         self._took = took
         self._moves = moves
@@ -54,20 +53,24 @@ class Bridge:
         self.traffic = 0
         """Bytes that have passed, both ways."""
         self._fault: tuple[int, Fault] | None = None
-        self._client: socket.socket | None = None
+        self._cable: Cable | None = None
         self._to_camera = b""  # held back while a script runs
-        self._to_client = b""
         self._seen = b""  # the end of the output, in which banners are found
         self._raw = False  # which kind of REPL it is
         self._entering_raw = False
         self._switches = False  # whether more input has to wait until what was sent last is done
         self._reset = threading.Event()
-        self._plug = threading.Event()
+        self._plugging = threading.Event()
         self._stop = threading.Event()
         self._wake_reader, self._wake_writer = socket.socketpair()
-        moved(self._port)
-        self._micropython: MicroPython | None = start_micropython(True)
+        self._micropython: MicroPython | None = None
         """None while the cable is out."""
+        try:
+            self._put_in(plug(False))
+            self._micropython = start_micropython(True)
+        except BaseException:
+            self._unplug()
+            raise
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
@@ -90,9 +93,9 @@ class Bridge:
     def plug_in(self) -> None:
         """Give power again after `fail_after(..., "unplug")`, at the same port; returns when it listens."""
         self._fault = None
-        self._plug.set()
+        self._plugging.set()
         self._wake_writer.send(b"!")
-        while self._plug.is_set():
+        while self._plugging.is_set():
             time.sleep(_POLL)
 
     def stop(self) -> None:
@@ -103,11 +106,11 @@ class Bridge:
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            if self._plug.is_set():
+            if self._plugging.is_set():
                 if self._micropython is None:
-                    self._listen(self._port)
+                    self._put_in(self._plug(False))
                     self._begin(hard=True)
-                self._plug.clear()
+                self._plugging.clear()
             if self._fault and self.traffic >= self._fault[0]:
                 fault, self._fault = self._fault[1], None
                 if fault == "unplug":
@@ -124,55 +127,54 @@ class Bridge:
         self._wake_reader.close()
         self._wake_writer.close()
 
-    def _listen(self, port: int) -> None:
-        self._listener = socket.create_server(("127.0.0.1", port))
-        self._port = self._listener.getsockname()[1]
-        self._moved(self._port)
+    def _put_in(self, cable: Cable) -> None:
+        self._cable = cable
+        self._moved(cable.address)
 
     def _hard_reset(self) -> None:
         if self._moves:
+            cable = self._plug(True)
             self._unplug()
-            self._listen(0)
+            self._put_in(cable)
         self._restart(hard=True)
 
     def _unplug(self) -> None:
         if self._micropython is not None:
             self._micropython.end()
             self._micropython = None
-        for connection in (self._client, self._listener):
-            if connection is not None:
-                connection.close()
-        self._client = self._listener = None
-        self._moved(None)
-        self._to_client = self._to_camera = b""
+        if self._cable is not None:
+            self._cable.close()
+            self._cable = None
+            self._moved(None)
+        self._to_camera = b""
 
     def _wait(self) -> None:
         """Until something comes, and take it."""
         console = self._micropython.console if self._micropython else None
+        cable = self._cable
         readers: list[socket.socket | int] = [self._wake_reader]
-        if self._listener is not None:
-            readers.append(self._listener)
-        if console is not None and len(self._to_client) < _CHUNK:  # else let MicroPython wait, as on a full USB buffer
-            readers.append(console)
-        if self._client is not None:
-            readers.append(self._client)
-        writers = [self._client] if self._client is not None and self._to_client else []
-        readable, writable, _ = select.select(readers, writers, [], _POLL if self._to_camera else None)
+        writers: list[socket.socket | int] = []
+        pause = None
+        if cable is not None:
+            readers += cable.readers()
+            writers += [writer] if (writer := cable.writer()) is not None else []
+            pause = cable.pause
+        if console is not None and (cable is None or len(cable.outgoing) < CHUNK):
+            readers.append(console)  # else let MicroPython wait, as on a full USB buffer
+        readable, writable, _ = select.select(readers, writers, [], _POLL if self._to_camera else pause)
         if self._wake_reader in readable:
-            self._wake_reader.recv(_CHUNK)
+            self._wake_reader.recv(CHUNK)
         if console in readable:
             self._read_console()
-        if self._client in readable:
-            self._read_client()
-        if self._client is not None and self._client in writable:
-            self._write_client()
-        if self._listener in readable:
-            self._accept()
+        if cable is not None:
+            if writable:
+                self.traffic += cable.send()
+            self._take(cable.receive(readable))
 
     def _read_console(self) -> None:
         assert self._micropython is not None
         try:
-            output = os.read(self._micropython.console, _CHUNK)
+            output = os.read(self._micropython.console, CHUNK)
         except BlockingIOError:
             return
         except OSError:  # the process has ended: a soft reset
@@ -181,7 +183,7 @@ class Bridge:
             return
         before = b"\r" if self._seen.endswith(b"\r") else b""
         output = re.sub(rb"(?<!\r)\n", b"\r\n", before + output)[len(before) :]  # as a camera's print() does
-        self._seen = (self._seen + output)[-_CHUNK:]
+        self._seen = (self._seen + output)[-CHUNK:]
         raw, friendly = self._seen.rfind(RAW_BANNER), self._seen.rfind(FRIENDLY_PROMPT)
         if self._entering_raw:
             if raw < 0:
@@ -208,34 +210,15 @@ class Bridge:
             self._to_camera = CTRL_A + self._to_camera
 
     def _pass_on(self, output: bytes) -> None:
-        if not self._took(output) and self._client is not None:  # what a camera prints while nobody listens is lost
-            self._to_client += output
+        if not self._took(output) and self._cable and self._cable.is_connected:  # what nobody listens to is lost
+            self._cable.outgoing += output
 
-    def _read_client(self) -> None:
-        assert self._client is not None
-        try:
-            data = self._client.recv(_CHUNK)
-            # Acknowledge at once: pyserial's next small write waits for it (Nagle), by default 40 ms.
-            self._client.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
-        except OSError:
-            data = b""
-        if data:
-            if self._fault:  # the rest does not arrive
-                data = data[: max(0, self._fault[0] - self.traffic)]
-            self.traffic += len(data)
-            self._to_camera += data
-        else:
-            self._client.close()
-            self._client, self._to_client = None, b""
-
-    def _write_client(self) -> None:
-        assert self._client is not None
-        try:
-            sent = self._client.send(self._to_client)
-            self.traffic += sent
-            self._to_client = self._to_client[sent:]
-        except OSError:
-            self._to_client = b""  # reading will tell that it is gone
+    def _take(self, data: bytes) -> None:
+        """Take what came through the cable."""
+        if self._fault:  # the rest does not arrive
+            data = data[: max(0, self._fault[0] - self.traffic)]
+        self.traffic += len(data)
+        self._to_camera += data
 
     def _send_to_camera(self) -> None:
         if not self._to_camera or self._micropython is None:
@@ -254,15 +237,3 @@ class Bridge:
         elif CTRL_C in self._to_camera and self._micropython.is_running():
             self._micropython.interrupt()
             self._to_camera = self._to_camera.rpartition(CTRL_C)[2]
-
-    def _accept(self) -> None:
-        assert self._listener is not None
-        connection = self._listener.accept()[0]
-        while self._client is not None and select.select([self._client], [], [], 0)[0]:
-            self._read_client()  # it may have gone without our notice
-        if self._client is None:
-            connection.setblocking(False)
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._client = connection
-        else:
-            connection.close()  # a serial port has one user at a time

@@ -12,6 +12,7 @@ from contextlib import suppress
 
 import cv2
 
+from blazeposer.camera.device import Device
 from blazeposer.camera.packets import MAX_PAYLOAD
 from blazeposer.core.prepare import Image
 
@@ -143,14 +144,14 @@ class Stream(Channel):
 
 
 class ScriptChannel(Channel):
-    """An object of the script that runs: shims/protocol.py connects to `port` and calls its methods."""
+    """An object of the script that runs: shims/protocol.py connects to `address` and calls its methods."""
 
     chunk = 512
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, device: Device) -> None:
         super().__init__(name[:NAME_LENGTH], READ | DYNAMIC)
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
+        self._device = device
+        self._listener, self.address = device.listen("channel")
         self._link: socket.socket | None = None
         self._ended = False
 
@@ -162,6 +163,7 @@ class ScriptChannel(Channel):
                 with suppress(OSError):  # it is not connected
                     end.shutdown(socket.SHUT_RDWR)
                 end.close()
+        (self._device.folder / self.address).unlink(missing_ok=True)
 
     def poll(self) -> bool:
         return self._number(b"p") > 0

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import secrets
+import socket
 from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from blazeposer.core.boards import Board
+from blazeposer.core.errors import BlazePoserError
 from blazeposer.openmv import flash, romfs
 
 CARD_SIZE = 64 * 1024 * 1024
@@ -60,6 +64,24 @@ class Device:
             "tail": flash.TAIL if kind.keeps_tail else 0,
             "ranges": flash.erases_ranges(self.version),
         }
+
+    def path(self, path: str) -> Path:
+        """Return where a file of the camera lies on this PC. A BlazePoserError if that is none of the camera's."""
+        found = (self.folder / path.lstrip("/")).resolve()
+        if not found.is_relative_to(self.folder.resolve()):
+            raise BlazePoserError(f"{path}: there is no such file on the camera")
+        return found
+
+    def listen(self, name: str) -> tuple[socket.socket, str]:
+        """Return a socket at which MicroPython, and nobody but this user, reaches the PC's side, and its address: a
+        name in the camera's folder, which is MicroPython's working directory."""
+        address = f"{name}-{secrets.token_hex(4)}"
+        folder = os.open(self.folder, os.O_PATH)
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(f"/proc/self/fd/{folder}/{address}")  # the folder's own path may be too long for a socket's
+        os.close(folder)
+        listener.listen()
+        return listener, address
 
     def format(self) -> None:
         """Empty drives as the firmware leaves them (_boot.py makes .openmv_disk), and an empty ROMFS."""

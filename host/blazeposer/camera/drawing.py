@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 
@@ -38,6 +40,10 @@ def string(picture: Image, numbers: list[int], text: str, color: list[int], scal
     for number, letter in enumerate(text):
         at = (round(x + number * width), round(y + 0.9 * height))
         cv2.putText(picture, letter, at, _FONT, 0.8 * height / _CAPITAL, color, max(1, round(scale)))
+
+
+SHAPES: dict[str, Callable[..., None]] = {"rectangle": rectangle, "line": line, "circle": circle, "string": string}
+"""By the names of OpenMV's draw calls."""
 
 
 def fitted(picture: Image, width: int, height: int) -> Image:

@@ -51,8 +51,7 @@ class Hardware:
         self._picture: Image | None = None
         self.ready = threading.Event()
         """Set when MicroPython has started."""
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
+        self._listener, self.address = device.listen("hardware")
         threading.Thread(target=self._serve, daemon=True).start()
 
     def close(self) -> None:
@@ -61,6 +60,7 @@ class Hardware:
             self._listener.shutdown(socket.SHUT_RDWR)  # wakes accept()
         finally:
             self._listener.close()
+            (self.device.folder / self.address).unlink(missing_ok=True)
 
     def _serve(self) -> None:
         while True:
@@ -69,7 +69,6 @@ class Hardware:
             except OSError:
                 return
             with connection, connection.makefile("rb") as questions:
-                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 try:
                     while length := questions.read(4):
                         question = json.loads(questions.read(struct.unpack(">I", length)[0]))
@@ -106,7 +105,7 @@ class Hardware:
         return {"active": self._protocol.is_active}, b""
 
     def _on_register(self, name: str) -> Answer:
-        return {"port": self._protocol.register(name)}, b""
+        return {"address": self._protocol.register(name)}, b""
 
     def _on_snapshot(self, size: list[int], window: list[int], gray: bool, turned: list[bool]) -> Answer:
         if self._picture is not None:  # with all that was drawn on it
@@ -132,8 +131,7 @@ class Hardware:
 
     def _on_rename(self, old: str, new: str) -> Answer:
         """As MicroPython does it on FAT (extmod/vfs_fat.c): what has the new name is replaced."""
-        folder = self.device.folder
-        (folder / old.lstrip("/")).replace(folder / new.lstrip("/"))
+        self.device.path(old).replace(self.device.path(new))
         return {}, b""
 
     def _on_load(self, path: str) -> Answer:
@@ -164,7 +162,7 @@ class Hardware:
         if not path.startswith("/rom/"):
             if device.board.npu == "neural-art":
                 raise BlazePoserError(f"{path}: an N6 loads models from /rom only (openmv issue 3272)")
-            return device.folder / path.lstrip("/")
+            return device.path(path)
         file = romfs.read(device.rom.read_bytes())[path.removeprefix("/rom/")]
         if file.offset % device.board.romfs_align:  # on a camera the first inference fails
             raise BlazePoserError(f"{path}: lies at {file.offset}, no multiple of {device.board.romfs_align}")
@@ -182,7 +180,7 @@ class Hardware:
         return {}, b"".join(output.tobytes() for output in outputs)
 
     def _on_draw(self, frame: int, shape: str, **arguments: Any) -> Answer:
-        getattr(drawing, shape)(self._frame_buffer(frame), **arguments)
+        drawing.SHAPES[shape](self._frame_buffer(frame), **arguments)
         return {}, b""
 
     def _on_jpeg(self, frame: int) -> Answer:

@@ -13,6 +13,7 @@ from blazeposer.camera.hardware import Hardware
 from blazeposer.core.errors import BlazePoserError, MissingExtraError
 
 _SHIMS = Path(__file__).parent / "shims"
+_CONFINED = Path(__file__).with_name("confined.py")
 _HEAP = "64M"  # holds the largest ROMFS partition, which a camera has in flash
 
 
@@ -38,14 +39,15 @@ class MicroPython:
         mode[3] = termios.ISIG  # no echo and no line editing by the terminal; `is_reading` tells by ISIG
         termios.tcsetattr(terminal, termios.TCSANOW, mode)
         folder = hardware.device.folder
-        arguments = [_SHIMS, folder, hardware.port, "hard" if hard else "soft"]
-        start = ["-X", f"heapsize={_HEAP}", "-i", str(_SHIMS / "start.py")]
+        arguments = [_SHIMS, folder, hardware.address, "hard" if hard else "soft"]
+        start = ["-X", f"heapsize={_HEAP}", "-i", _SHIMS / "start.py"]
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "micropython_unix", *start, *map(str, arguments)],
+            [sys.executable, "-P", *map(str, [_CONFINED, folder, _SHIMS, *start, *arguments])],
             stdin=terminal,
             stdout=terminal,
             stderr=terminal,
             start_new_session=True,  # Ctrl-C in the user's terminal is not meant for the camera
+            cwd=folder,
             env=os.environ | {"HOME": str(folder)},  # where it keeps the REPL's history
         )
         os.close(terminal)

@@ -76,12 +76,12 @@ class ProtocolPort:
         for channel in scripts:
             channel.close()
 
-    def register(self, name: str) -> int:
-        """A script registers a channel: the port at which it serves it."""
-        channel = ScriptChannel(name)
+    def register(self, name: str) -> str:
+        """A script registers a channel: the address at which it serves it."""
+        channel = ScriptChannel(name, self._device)
         self._scripts = [*self._scripts, channel]
         self._events.append(_CHANNEL_REGISTERED)
-        return channel.port
+        return channel.address
 
     @property
     def _channels(self) -> list[Channel]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 
 from blazeposer.camera.bridge import Bridge
+from blazeposer.camera.cable import Cable, Tcp, Terminal
 from blazeposer.camera.device import Device
 from blazeposer.camera.hardware import Hardware
 from blazeposer.camera.micropython import MicroPython, check_platform
@@ -30,7 +31,7 @@ class VirtualCamera:
 
     frames: what the sensor sees, see `sensor.Frames` and `sensor.view`. Numbers start at 0 whenever MicroPython does
         (at hard and soft resets) and grow by one a snapshot: `seq` in board/main.py's stream is the frame's number.
-    port: TCP port of the link on 127.0.0.1; 0 takes a free one.
+    port: TCP port on 127.0.0.1 instead of a pseudo-terminal, 0 takes a free one: every program of this PC can reach it.
     gray: the sensor has no colour.
     version: what `omv.version_string()` answers; it decides what its flash and its slot for a card can do, too.
     board: a key of `boards.BOARDS`; it answers by that board's names and has its stores, but not its speed or memory.
@@ -43,7 +44,7 @@ class VirtualCamera:
     def __init__(
         self,
         frames: Frames,
-        port: int = 0,
+        port: int | None = None,
         *,
         gray: bool = False,
         version: str = FIRMWARE,
@@ -57,6 +58,7 @@ class VirtualCamera:
         if card and not boards.with_firmware(boards.find(board), version).sd:
             raise BlazePoserError(f"{boards.find(board).name} with firmware {version} takes no SD card: leave it out")
         self._frames = frames
+        self._number = port
         self._protocol: ProtocolPort
         self.port = ""
         """For mpremote and pyserial. One user at a time; what the camera prints while there is none is lost."""
@@ -67,12 +69,10 @@ class VirtualCamera:
         self.device = Device(self.folder, boards.find(board), secrets.token_hex(12), version, gray, card)
         self.device.format()
         try:
-            self._bridge = Bridge(port, self._start_micropython, self._move, self._took, moves=moves)
-        except OSError as error:
+            self._bridge = Bridge(self._plug, self._start_micropython, self._move, self._took, moves=moves)
+        except BaseException:
             shutil.rmtree(self.folder)
-            raise BlazePoserError(
-                f"port {port} is taken ({os.strerror(error.errno or 0)}): choose another, or 0 for any"
-            ) from error
+            raise
 
     def reset(self) -> None:
         """Press the reset button, as machine.reset() does: boot.py and main.py run."""
@@ -112,13 +112,25 @@ class VirtualCamera:
     ) -> None:
         self.stop()
 
-    def _move(self, port: int | None) -> None:
-        if port is None:
+    def _plug(self, moved: bool) -> Cable:
+        if self._number is None:
+            return Terminal()
+        try:
+            cable = Tcp(0 if moved else self._number)
+        except OSError as error:
+            raise BlazePoserError(
+                f"port {self._number} is taken ({os.strerror(error.errno or 0)}): choose another, or 0 for any"
+            ) from error
+        self._number = cable.number
+        return cable
+
+    def _move(self, address: str | None) -> None:
+        if address is None:
             register.remove(self.device.serial)
             self._protocol.close()
             return
         self._protocol = ProtocolPort(self.device)
-        self.port, self.protocol_port = f"socket://127.0.0.1:{port}", self._protocol.path
+        self.port, self.protocol_port = address, self._protocol.path
         register.add(self.device.serial, self.port, self.protocol_port)
 
     def _took(self, output: bytes) -> bool:

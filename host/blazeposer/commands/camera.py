@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from itertools import chain, count
 
 import click
@@ -11,6 +9,7 @@ import click
 from blazeposer.camera.sensor import Frames
 from blazeposer.camera.virtual import BOARD, FIRMWARES, VirtualCamera
 from blazeposer.core.boards import BOARDS
+from blazeposer.core.ending import awaited
 from blazeposer.media.sources import open_source
 
 _BOARDS = ", ".join(board.key for board in BOARDS)
@@ -18,23 +17,26 @@ _BOARDS = ", ".join(board.key for board in BOARDS)
 
 @click.command(short_help="Start the virtual camera and print its port.")
 @click.argument("source", required=False)
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="TCP port on 127.0.0.1; by default a free one.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), help="A TCP port on 127.0.0.1 instead, less private; 0 takes a free one."
+)
 @click.option("--board", default=BOARD, show_default=True, help=f"Whose names and stores it has: {_BOARDS}.")
 @click.option("--card", is_flag=True, help="An SD card is in.")
 @click.option(
     "--firmware", type=click.Choice(list(FIRMWARES)), default="5.0", show_default=True, help="Whose behaviour it has."
 )
 @click.option("--gray", is_flag=True, help="A sensor without colour.")
-def command(source: str | None, port: int, board: str, card: bool, firmware: str, gray: bool) -> None:
+def command(source: str | None, port: int | None, board: str, card: bool, firmware: str, gray: bool) -> None:
     """Start a virtual camera that sees SOURCE (a picture, a folder, a video or a webcam's index) again and again.
 
     Without SOURCE it sees the demo's turning head. It starts empty: `blazeposer deploy` finds it, as a camera on USB.
+    Its port is a pseudo-terminal, which nobody but you can open.
     """
     frames = frames_of(source) if source else _demo_frames()
-    with VirtualCamera(frames, port, gray=gray, version=FIRMWARES[firmware], board=board, card=card) as camera:
-        ended = threading.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: ended.set())
+    with (
+        awaited() as ended,
+        VirtualCamera(frames, port, gray=gray, version=FIRMWARES[firmware], board=board, card=card) as camera,
+    ):
         click.echo(camera.port)
         click.echo(
             f"Try `mpremote connect {camera.port} fs ls`, or any other program for serial ports. Ctrl-C ends it."

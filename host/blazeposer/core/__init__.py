@@ -10,4 +10,5 @@ draw.py       faces drawn into an image
 resources.py  the folders `board/` and `models/`
 quiet.py      silence for C libraries
 patience.py   the time to wait for what does not answer
+ending.py     signals that end a program
 """

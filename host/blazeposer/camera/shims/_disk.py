@@ -2,9 +2,9 @@
 # Behaviour after MicroPython 1.28, extmod/vfs_fat_file.c: a write to a full drive keeps what fits and raises ENOSPC.
 
 import io
-import os
 
 from _link import ask as _ask
+from vfs import VfsPosix
 
 CLUSTER = 512
 _DIRECTORY = 0x4000
@@ -15,7 +15,7 @@ _CLOSE = 4
 class Disk:
     def __init__(self, folder, name, size):
         self._name = name
-        self._files = os.VfsPosix(folder + name)
+        self._files = VfsPosix(folder + name)
         self._clusters = size // CLUSTER
         self._cwd = "/"
 

