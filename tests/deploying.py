@@ -29,10 +29,14 @@ class Silent:
     def __init__(self, staged: Callable[[str], None] = lambda _: None) -> None:
         self._staged = staged
         self.plan: Plan | None = None
+        self.notes: list[str] = []
 
     def stage(self, words: str, total: int = 0) -> Advance:
         self._staged(words)
         return lambda _: None
+
+    def note(self, words: str) -> None:
+        self.notes.append(words)
 
     def consent(self, state: State, plan: Plan) -> bool:
         self.plan = plan

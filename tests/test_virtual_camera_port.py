@@ -21,7 +21,6 @@ import serial
 
 from blazeposer.camera import VirtualCamera
 from blazeposer.core.errors import PortError
-from blazeposer.openmv import register
 from blazeposer.openmv.mpremote import mpremote
 
 FRAME = np.full((240, 320, 3), 90, np.uint8)
@@ -119,7 +118,7 @@ def test_nothing_of_the_pc_is_in_reach(camera: VirtualCamera, tmp_path: Path) ->
     """Whatever a script finds in its process, Linux does not let it out: here it takes the unix build's own modules."""
     secret, target = tmp_path / "secret", tmp_path / "target"
     secret.write_text("my password")
-    again = "import sys\nfor name in ('os', 'uos', 'vfs'): sys.modules.pop(name)\nimport os, vfs\n"
+    again = "import sys\nfor name in ('os', 'uos', 'vfs'): sys.modules.pop(name, None)\nimport os, vfs\n"
     for attempt in (
         f"os.system('cat {secret} > {target}')",
         f"vfs.mount(vfs.VfsPosix('/'), '/pc'); print(open('/pc{secret}').read())",
@@ -166,12 +165,12 @@ def test_questions_to_the_pc_stay_in_the_camera(camera: VirtualCamera, tmp_path:
 def test_a_signal_leaves_nothing_behind(tmp_path: Path, portrait_path: Path, ending: signal.Signals) -> None:
     command = [sys.executable, "-m", "blazeposer", "camera", str(portrait_path)]
     (tmp_path / "tmp").mkdir()
-    environment = os.environ | {"TMPDIR": str(tmp_path / "tmp"), register.RUNTIME: str(tmp_path / "run")}
+    environment = os.environ | {"TMPDIR": str(tmp_path / "tmp"), "BLAZEPOSER_RUNTIME": str(tmp_path / "run")}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         try:
             assert process.stdout
             port = process.stdout.readline().strip()
-            entries = tmp_path / "run" / register.CAMERAS
+            entries = tmp_path / "run" / "cameras"
             assert list((tmp_path / "tmp").iterdir())
             assert list(entries.iterdir())
             mpremote(port, "exec", "pass")
@@ -207,7 +206,7 @@ def test_a_signal_to_any_command_leaves_nothing_behind(tmp_path: Path, ending: s
         "sys.exit(cli.main([]))\n"
     )
     (tmp_path / "tmp").mkdir()
-    environment = os.environ | {"TMPDIR": str(tmp_path / "tmp"), register.RUNTIME: str(tmp_path / "run")}
+    environment = os.environ | {"TMPDIR": str(tmp_path / "tmp"), "BLAZEPOSER_RUNTIME": str(tmp_path / "run")}
     with subprocess.Popen([sys.executable, program], stdout=subprocess.PIPE, text=True, env=environment) as process:
         try:
             assert process.stdout
@@ -217,7 +216,7 @@ def test_a_signal_to_any_command_leaves_nothing_behind(tmp_path: Path, ending: s
         finally:
             process.kill()
     assert list((tmp_path / "tmp").iterdir()) == []
-    assert list((tmp_path / "run" / register.CAMERAS).iterdir()) == []
+    assert list((tmp_path / "run" / "cameras").iterdir()) == []
 
 
 @pytest.mark.usefixtures("needs_virtual_camera")

@@ -63,6 +63,10 @@ class Terminal:
         self._progress.start()
         return lambda count: self._progress.advance(task, count)
 
+    def note(self, words: str) -> None:
+        self._progress.stop()
+        click.echo(words, err=True)
+
     def consent(self, state: State, plan: Plan) -> bool:
         self._progress.stop()
         click.echo(f"{state.board.name}, firmware {state.version}, starts from {state.start}")

@@ -51,6 +51,8 @@ def command(bundle: Path | None, port: str | None, as_json: bool, backups: Path 
             f"A deploy or restore was cut ({found.unfinished.folder.name}): `blazeposer deploy` completes it, "
             "`blazeposer restore` undoes it"
         )
+    for folder in found.unreadable:
+        click.echo(f"{folder} is left out: its backup.json cannot be read")
     click.echo("It runs this bundle." if found.is_deployed else "It does not run this bundle: see `blazeposer deploy`.")
     click.echo(f"Done in {monotonic() - started:.1f} s")
 

@@ -1,52 +1,62 @@
-"""Backups: what a deploy replaced, in a dated folder on this PC, with a note of how far the deploy came.
+"""Backups: what a deploy replaced, in a numbered folder on this PC, with a note of how far the deploy came.
 
 A deploy that was cut leaves its backup `started`. The next deploy to that camera goes on with it, so that it always
-holds what was there before the first of them, and `restore` brings that back.
+holds what was there before the first of them, and `restore` brings that back. Backups are for their user's eyes only:
+a script may hold a password.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import re
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import platformdirs
 from filelock import FileLock, Timeout
 
 from blazeposer.core.errors import BlazePoserError
 from blazeposer.deploy.camera import Contents, sha256
-from blazeposer.deploy.state import ROM, State
+from blazeposer.deploy.state import DRIVES, ROM, State
 
-Progress = Literal["started", "done", "restored"]
+Progress = Literal["started", "done", "restored", "unreadable"]
 _NOTE = "backup.json"
 _NEW = ".new"
+_NUMBER = re.compile(r"(\d{4,})(_.*)?")  # of a folder: an order that does not depend on the clock
+_PATH = re.compile(rf"{ROM}(\.tflite)?|({'|'.join(DRIVES)})/[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def default_folder() -> Path:
-    """Where backups lie unless told otherwise."""
+    """Return where backups lie unless told otherwise."""
     return platformdirs.user_data_path("blazeposer", appauthor=False) / "backups"
 
 
 @dataclass(frozen=True)
 class Backup:
-    """A dated folder. `hashes` has sha256 of each path that was replaced, None for one where nothing was."""
+    """A folder. `hashes` has sha256 of each path that was replaced, None for one where nothing was."""
 
     folder: Path
     camera: str
     """`State.id` of the camera."""
     progress: Progress
+    """"unreadable" if somebody changed the note: nothing of it is known but its folder."""
     hashes: Mapping[str, str | None]
     written: tuple[str, ...] = ()
     """sha256 of what the deploy put there."""
     rom: str | None = None
     """`State.sha256` of ROMFS as it was: of it the backup has only what a deploy erases, its beginning."""
+    card: str = ""
+    """`State.card` of the card whose files are in it, if there are any."""
 
     def contents(self) -> dict[str, bytes | None]:
-        """What was replaced. A BlazePoserError if the folder was changed."""
+        """Return what was replaced. A BlazePoserError if the folder was changed."""
         contents: dict[str, bytes | None] = {}
         for path, digest in self.hashes.items():
             contents[path] = None if digest is None else _read(self.folder / path.strip("/"))
@@ -55,7 +65,7 @@ class Backup:
         return contents
 
     def knows(self, path: str, state: State) -> bool:
-        """Whether nothing would be lost if the camera's contents at this path were overwritten."""
+        """Return whether nothing would be lost if the camera's contents at this path were overwritten."""
         found = state.sha256(path)
         return path in self.hashes and (found is None or found in (self._before(path), *self.written))
 
@@ -70,102 +80,174 @@ class Backup:
     def _before(self, path: str) -> str | None:
         return self.rom if path == ROM else self.hashes[path]
 
+    def is_of(self, state: State) -> bool:
+        """Return whether what it holds came from this camera, and from the card that is in it now."""
+        return self.camera == state.id and self.card in ("", state.card)
+
     def at(self, progress: Progress, written: Iterable[str] = ()) -> Backup:
-        """The same backup with a new note; it is in the folder when this returns."""
+        """Return the same backup with a new note; it is in the folder by then. Raises BlazePoserError."""
         note = replace(self, progress=progress, written=tuple(sorted({*self.written, *written})))
-        _note(note)
+        with _writing(self.folder):
+            _note(note)
         return note
 
     def with_more(self, contents: Contents, state: State) -> Backup:
-        """The same backup with paths that it lacks. What it has stays, but if the camera holds something else than
-        that and than what was written, that is kept beside, so that nothing is ever lost."""
+        """Return the same backup with paths that it lacks. What it has stays, but if the camera holds something else
+        than that and than what was written, that is kept beside, so that nothing is ever lost."""
         hashes = dict(self.hashes)
-        for path, data in contents.items():
-            if path not in hashes:
-                hashes[path] = _save(self.folder, path, data)
-            elif data is not None:
-                _save(self.folder / f"found-{_now()}", path, data)
+        with _writing(self.folder):
+            found = self.folder / f"found-{_next(self.folder, 'found-'):04}"
+            for path, data in contents.items():
+                if path not in hashes:
+                    hashes[path] = _save(self.folder, path, data)
+                elif data is not None:
+                    _save(found, path, data)
         rom = self.rom if ROM in self.hashes else state.sha256(ROM)
-        return replace(self, hashes=hashes, rom=rom).at(self.progress)
+        return replace(self, hashes=hashes, rom=rom, card=self.card or _card(hashes, state)).at(self.progress)
 
     def with_longer_rom(self, read: bytes) -> Backup:
-        """The same backup with more of ROMFS's beginning, where it has less than this."""
+        """Return the same backup with more of ROMFS's beginning, where it has less than this."""
         saved = _read(self.folder / ROM.strip("/"))
-        hashes = {**self.hashes, ROM: _save(self.folder, ROM, saved + read[len(saved) :])}
+        with _writing(self.folder):
+            hashes = {**self.hashes, ROM: _save(self.folder, ROM, saved + read[len(saved) :])}
         return replace(self, hashes=hashes).at(self.progress)
 
 
 def create(root: Path, state: State, contents: Contents) -> Backup:
-    """Save contents. The folder appears under its name when all of it is there."""
-    folder = root / state.id / _now()
-    new = folder.with_name(folder.name + _NEW)
-    try:
-        new.mkdir(parents=True)
-        hashes = {path: _save(new, path, data) for path, data in contents.items()}
-        _note(Backup(new, state.id, "started", hashes, rom=state.sha256(ROM)))
-        new.rename(folder)
-    except OSError as error:
-        raise BlazePoserError(f"{folder}: cannot write the backup ({error.strerror}): check --backups") from error
-    return load(folder)
+    """Save contents of a camera. The folder appears under its name when all of it is there. Raises BlazePoserError."""
+    camera = root / state.id
+    with _writing(camera):
+        _make(camera)
+        folder = camera / f"{_next(camera):04}_{datetime.now(UTC):%Y-%m-%d_%H-%M-%SZ}"
+        new = folder.with_name(folder.name + _NEW)
+        try:
+            _make(new)
+            hashes = {path: _save(new, path, data) for path, data in contents.items()}
+            backup = Backup(new, state.id, "started", hashes, rom=state.sha256(ROM), card=_card(hashes, state))
+            _note(backup)
+            new.rename(folder)
+        except OSError:
+            shutil.rmtree(new, ignore_errors=True)
+            raise
+    return replace(backup, folder=folder)
 
 
 def load(folder: Path) -> Backup:
-    """The backup in a folder. Raises BlazePoserError."""
+    """Return the backup in a folder. Raises BlazePoserError."""
     try:
         note = json.loads((folder / _NOTE).read_text(encoding="utf-8"))
-        return Backup(
-            folder, note["camera"], note["progress"], dict(note["hashes"]), tuple(note["written"]), note.get("rom")
-        )
+        hashes, written, rom = dict(note["hashes"]), tuple(note["written"]), note.get("rom")
+        backup = Backup(folder, note["camera"], note["progress"], hashes, written, rom, note.get("card", ""))
+        if backup.progress not in get_args(Progress) or not all(map(_PATH.fullmatch, hashes)):
+            raise ValueError
+        if not all(_SHA256.fullmatch(digest) for digest in (*hashes.values(), *written, rom) if digest is not None):
+            raise ValueError
+        return backup
     except OSError as error:
         raise BlazePoserError(f"{folder}: no backup ({error.strerror}): see `blazeposer restore --list`") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BlazePoserError(f"{folder / _NOTE}: not the note of a backup: use another backup") from error
 
 
-def all_of(root: Path, camera: str = "*") -> list[Backup]:
-    """The backups of a camera, or of all, the latest last."""
-    folders = sorted(path.parent for path in root.glob(f"{camera}/*/{_NOTE}") if not path.parent.name.endswith(_NEW))
-    return [load(folder) for folder in sorted(folders, key=lambda folder: folder.name)]
+def all_of(root: Path, camera: str = "") -> list[Backup]:
+    """Return the backups of a camera, or of all, the latest last. Those whose note cannot be read are among them."""
+    try:
+        cameras = [root / camera] if camera else sorted(root.iterdir()) if root.is_dir() else []
+        folders = [folder for place in cameras if place.is_dir() for folder in sorted(place.iterdir(), key=_order)]
+        return [_known(folder) for folder in folders if folder.suffix != _NEW and (folder / _NOTE).exists()]
+    except OSError as error:
+        raise BlazePoserError(f"{root}: cannot be read ({error.strerror}): check --backups") from error
 
 
-def unfinished(root: Path, camera: str) -> Backup | None:
-    """That of a deploy or a restore that was cut and neither completed nor undone since."""
-    return next((backup for backup in reversed(all_of(root, camera)) if backup.progress == "started"), None)
+def unfinished(root: Path, state: State) -> Backup | None:
+    """Return that of a deploy or a restore that was cut and neither completed nor undone since."""
+    found = [backup for backup in all_of(root, state.id) if backup.progress == "started" and backup.is_of(state)]
+    return found[-1] if found else None
 
 
 @contextmanager
 def lock(root: Path, port: str) -> Iterator[None]:
     """Work on the camera at a port alone. A BlazePoserError if another blazeposer does."""
     name = "".join(letter if letter.isalnum() else "-" for letter in port)
+    own = FileLock(root / f"{name}.lock", timeout=0)
+    with _writing(root):
+        _make(root)
+        try:
+            own.acquire()
+        except Timeout as error:
+            raise BlazePoserError(f"another blazeposer works on the camera at {port}: wait until it is done") from error
     try:
-        root.mkdir(parents=True, exist_ok=True)
-        with FileLock(root / f"{name}.lock", timeout=0):
-            yield
-    except Timeout as error:
-        raise BlazePoserError(f"another blazeposer works on the camera at {port}: wait until it is done") from error
-    except PermissionError as error:
-        raise BlazePoserError(f"{root}: cannot keep backups there ({error.strerror}): check --backups") from error
+        yield
+    finally:
+        own.release()
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise BlazePoserError(
+            f"{folder}: cannot keep backups there ({error.strerror}): make room, or check --backups"
+        ) from error
+
+
+def _known(folder: Path) -> Backup:
+    try:
+        return load(folder)
+    except BlazePoserError:
+        return Backup(folder, folder.parent.name, "unreadable", {})
+
+
+def _order(folder: Path) -> tuple[int, str]:
+    number = _NUMBER.fullmatch(folder.name)
+    return int(number[1]) if number else 0, folder.name
+
+
+def _next(place: Path, prefix: str = "") -> int:
+    """Return the number of a new folder, after all that are there."""
+    return 1 + max((_order(Path(path.name.removeprefix(prefix)))[0] for path in place.iterdir()), default=0)
+
+
+def _card(hashes: Mapping[str, str | None], state: State) -> str:
+    return state.card if any(path.startswith("/sdcard/") for path in hashes) else ""
+
+
+def _make(folder: Path) -> None:
+    """Make a folder and those above it, for this user alone."""
+    if not folder.parent.exists():
+        _make(folder.parent)
+    folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write a file for this user alone; it is on the disk when this returns."""
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _save(folder: Path, path: str, data: bytes | None) -> str | None:
     if data is None:
         return None
     target = folder / path.strip("/")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(data)
+    _make(target.parent)
+    _write(target, data)
     return sha256(data)
 
 
 def _note(backup: Backup) -> None:
     note: dict[str, Any] = {
         "camera": backup.camera,
+        "card": backup.card,
         "progress": backup.progress,
         "hashes": dict(backup.hashes),
         "written": list(backup.written),
         "rom": backup.rom,
     }
     new = backup.folder / (_NOTE + _NEW)
-    new.write_text(json.dumps(note, indent=2) + "\n", encoding="utf-8")
+    _write(new, (json.dumps(note, indent=2) + "\n").encode())
     new.replace(backup.folder / _NOTE)
 
 
@@ -174,7 +256,3 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise BlazePoserError(f"{path}: cannot be read ({error.strerror}): use another backup") from error
-
-
-def _now() -> str:
-    return datetime.now().strftime("%Y-%m-%d_%H-%M-%S-%f")

@@ -18,7 +18,7 @@ from typing import Any
 
 from blazeposer.core.errors import BlazePoserError, PortError
 from blazeposer.core.patience import stretched
-from blazeposer.deploy.state import State, read_self_test, read_state
+from blazeposer.deploy.state import CARD, State, read_self_test, read_state
 from blazeposer.openmv import flash, ports
 from blazeposer.openmv.mpremote import Complaint, mpremote
 from blazeposer.openmv.ports import Port
@@ -55,7 +55,7 @@ class Camera:
     def state(self, names: Iterable[str]) -> State:
         """Ask for everything; `names` are the files to look for on each drive. Raises BlazePoserError."""
         wanted = [name + suffix for name in names for suffix in ("", SUFFIX)]
-        answer = self._ask("state.py", NAMES=wanted, ROOM=_ROOM, TAILS=flash.tails())
+        answer = self._ask("state.py", NAMES=wanted, CARD=CARD, ROOM=_ROOM, TAILS=flash.tails())
         self.is_stopped = True
         try:
             return read_state(answer, wanted)

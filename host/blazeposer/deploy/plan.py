@@ -16,14 +16,14 @@ from blazeposer.deploy.backup import Backup
 from blazeposer.deploy.bundle import GOLDEN, MODEL, SCRIPTS, Bundle
 from blazeposer.deploy.camera import FILE_RATE, READ_RATE, SUFFIX, Contents, sha256
 from blazeposer.deploy.flash import RomChange
-from blazeposer.deploy.state import ROM, State
+from blazeposer.deploy.state import CARD, ROM, State
 from blazeposer.tflite.check import check_model
 
 Store = Literal["rom", "sdcard", "flash"]
 STORES: tuple[Store, ...] = ("rom", "sdcard", "flash")
 """Where main.py looks for the model, in its order."""
 MODULES = tuple(Path(name).stem for name in SCRIPTS)
-NAMES = (*(f"{stem}{suffix}" for stem in MODULES for suffix in (".py", ".mpy")), GOLDEN, MODEL)
+NAMES = (*(f"{stem}{suffix}" for stem in MODULES for suffix in (".py", ".mpy")), GOLDEN, MODEL, CARD)
 """What a deploy may write on a drive."""
 LARGE = 1_000_000
 """Bytes of ROMFS from which on rewriting it is asked for."""
@@ -155,6 +155,8 @@ def files_of(bundle: Bundle, state: State, store: Store) -> Contents:
         if (stem := Path(name).stem) in MODULES and name != GOLDEN:  # of two forms of a module Python takes the .py
             for suffix in {".py", ".mpy"} - {Path(name).suffix}:
                 contents[f"{state.start}/{stem}{suffix}"] = None
+    if "/sdcard" in (state.start, f"/{store}"):
+        contents[f"/sdcard/{CARD}"] = state.card.encode()
     return contents if store == "rom" else {**contents, f"/{store}/{MODEL}": bundle.model}
 
 

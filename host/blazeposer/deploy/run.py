@@ -23,7 +23,7 @@ from blazeposer.deploy.bundle import MODEL, Bundle
 from blazeposer.deploy.camera import SUFFIX, Advance, Camera, Contents, sha256
 from blazeposer.deploy.flash import ROM_MODEL, RomChange
 from blazeposer.deploy.plan import NAMES, Plan, Store
-from blazeposer.deploy.state import ROM, State
+from blazeposer.deploy.state import CARD, ROM, State
 from blazeposer.openmv import ports, romfs
 from blazeposer.stream.record import Record
 
@@ -37,6 +37,9 @@ class Guide(Protocol):
 
     def stage(self, words: str, total: int = 0) -> Advance:
         """A part of the work begins; to be called with the bytes that were moved since."""
+
+    def note(self, words: str) -> None:
+        """Something that the user should know."""
 
     def consent(self, state: State, plan: Plan) -> bool:
         """Show the plan; whether it is to be done."""
@@ -65,6 +68,8 @@ class Status:
     """Path -> what is there, beside the bundle."""
     unfinished: Backup | None
     """That of a deploy or restore that was cut."""
+    unreadable: tuple[Path, ...] = ()
+    """Backups of this camera of which nothing is known."""
 
     @property
     def is_deployed(self) -> bool:
@@ -99,7 +104,8 @@ def deploy(camera: Camera, bundle_for: BundleFor, to: Store | None, root: Path, 
     state = camera.state(NAMES)
     bundle = bundle_for(state.board)
     store = plans.choose_store(bundle, state, to)
-    old = backups.unfinished(root, state.id)
+    _tell_unreadable(root, state, guide)
+    old = backups.unfinished(root, state)
     before = old.contents() if old else {}
     if old and flash.is_cut(state, before.get(ROM)):
         # A deploy was cut between two moments of rewriting one block: with that the image is whole again.
@@ -131,7 +137,10 @@ def restore(camera: Camera, chosen: Path | None, root: Path, guide: Guide) -> Ou
     """Bring back what a backup holds, by default the camera's latest; None if the user does not want it."""
     guide.stage("asking the camera")
     state = camera.state(NAMES)
+    _tell_unreadable(root, state, guide)
     old = backups.load(chosen) if chosen else _latest(root, state.id)
+    if old.card not in ("", state.card):
+        raise BlazePoserError(f"{old.folder} has files of an SD card that is not in the camera: put it in")
     if old.camera != state.id:
         raise BlazePoserError(f"{old.folder} is of another camera ({old.camera}): see `blazeposer restore --list`")
     contents = old.contents()
@@ -165,10 +174,10 @@ def status(camera: Camera, bundle_for: BundleFor, root: Path) -> Status:
         items[path] = "missing" if found is None else "same" if found == sha256(data) else "differs"
     items.update(_compare_model(bundle, state))
     items.update({path: "half-written" for path in state.files if path.endswith(SUFFIX)})
-    unfinished = backups.unfinished(root, state.id)
+    unfinished = backups.unfinished(root, state)
     if unfinished and ROM in unfinished.hashes and not unfinished.is_as_left(ROM, state):
         items[ROM] = "half-written"
-    return Status(state, items, unfinished)
+    return Status(state, items, unfinished, _unreadable(root, state))
 
 
 def _compare_model(bundle: Bundle, state: State) -> dict[str, Comparison]:
@@ -249,7 +258,14 @@ def _write(
     advance = guide.stage(
         "erasing, which shows no progress, then writing" if is_silent else "writing", plan.write_bytes
     )
-    camera.write(files, calls, state, rom.seconds if rom else 0, advance)
+    # A card gets its number before anything else, and loses it last: then a cut cannot hide whose files are on it.
+    mark = {path: files.pop(path) for path in [f"/sdcard/{CARD}"] if path in files}
+    if any(mark.values()):
+        camera.write(mark, [], state, advance=advance)
+    if files or calls:
+        camera.write(files, calls, state, rom.seconds if rom else 0, advance)
+    if mark and not any(mark.values()):
+        camera.write(mark, [], state, advance=advance)
     guide.stage("reading back")
     after = camera.state(NAMES)
     left = [change.path for change in plans.make(contents, after, saved).changes]
@@ -269,6 +285,16 @@ def _restart(camera: Camera, guide: Guide) -> Record:
 
 
 def _latest(root: Path, camera: str) -> Backup:
-    if not (found := [backup for backup in backups.all_of(root, camera) if backup.progress != "restored"]):
+    found = [backup for backup in backups.all_of(root, camera) if backup.progress in ("started", "done")]
+    if not found:
         raise BlazePoserError(f"there is no backup of this camera to undo in {root}: name its folder")
     return found[-1]
+
+
+def _unreadable(root: Path, state: State) -> tuple[Path, ...]:
+    return tuple(backup.folder for backup in backups.all_of(root, state.id) if backup.progress == "unreadable")
+
+
+def _tell_unreadable(root: Path, state: State, guide: Guide) -> None:
+    for folder in _unreadable(root, state):
+        guide.note(f"{folder} is left out: its backup.json cannot be read")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import secrets
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,8 +20,11 @@ from blazeposer.openmv import romfs
 
 ROM = "/rom"
 DRIVES = ("/flash", "/sdcard")
+CARD = "blazeposer.card"
+"""A file on an SD card that tells it from others: the camera knows no number of it."""
 _VERSION = re.compile(r"\d{1,3}(\.\d{1,3}){1,3}[\w.+-]{0,40}", re.ASCII)
 _ID = re.compile(r"[0-9a-f]{2,64}")
+_CARD = re.compile(r"[0-9a-f]{32}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _LARGEST = 1 << 40
 """Bytes: no drive is larger."""
@@ -93,6 +97,8 @@ class State:
     sizes: dict[str, int] = field(repr=False)
     rom: Rom | None
     """None if its firmware has no ROMFS."""
+    card: str = ""
+    """The number of the card that is in, or one that it may get; "" if none is in."""
 
     def sha256(self, path: str) -> str | None:
         """Of what is at a path; None if nothing is."""
@@ -135,6 +141,7 @@ def read_state(answer: Mapping[str, Any], names: Collection[str]) -> State:
         files={path: digest for path, (_, digest) in found.items()},
         sizes={path: size for path, (size, _) in found.items()},
         rom=None if rom is None else _rom(_table(rom)),
+        card=_card(_text(answer.get("card"))) if "/sdcard" in drives else "",
     )
 
 
@@ -188,6 +195,10 @@ def _rom(answer: Mapping[str, Any]) -> Rom:
         blank=blank,
         room=_number(answer.get("room"), size - blank),
     )
+
+
+def _card(mark: str) -> str:
+    return mark if _CARD.fullmatch(mark) else secrets.token_hex(16)
 
 
 def _text(value: Any, pattern: re.Pattern[str] = re.compile(r"[ -~]{0,80}")) -> str:

@@ -1,6 +1,7 @@
-# What a camera says of itself, as one line of JSON. NAMES, set before: the files to look for on each drive; ROOM: up to
-# how many erased bytes of flash are counted; TAILS: on which boards (`omv.arch()`) the end of the partition must not be
-# read. ROMFS is read as bytes and not as /rom, so that a damaged one is no danger (format: extmod/vfs_rom.c).
+# What a camera says of itself, as one line of JSON. NAMES, set before: the files to look for on each drive; CARD: that
+# which tells cards apart; ROOM: up to how many erased bytes of flash are counted; TAILS: on which boards (`omv.arch()`)
+# the end of the partition must not be read. ROMFS is read as bytes and not as /rom, so that a damaged one is no danger
+# (format: extmod/vfs_rom.c).
 
 import hashlib
 import json
@@ -141,6 +142,11 @@ def state():
         for name in NAMES:
             if name in names:
                 answer["files"][drive + "/" + name] = of_file(drive + "/" + name)
+    try:
+        with open("/sdcard/" + CARD) as file:
+            answer["card"] = file.read(40)
+    except (OSError, UnicodeError):
+        answer["card"] = ""
     answer["rom"] = of_rom()
     return answer
 
