@@ -6,6 +6,9 @@ import functools
 import hashlib
 import http.server
 import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -137,17 +140,82 @@ def test_a_missing_file(folder: Path) -> None:
         load(folder)
 
 
-@pytest.mark.parametrize("name", ["../outside.py", "/etc/passwd", "a/b.py", "..", "C:\\x.py", ".hidden", ""])
-def test_a_path_that_climbs_out(folder: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    "name",
+    ["../outside.py", "/etc/passwd", "a/b.py", "..", "C:\\x.py", ".hidden", "", "boot.py", "notes.py", "MAIN.PY",
+     "main.mpy", "blazeposer.card", "main.py.blazeposer", "\x1b[2J.py"],
+)  # fmt: skip
+def test_a_name_that_is_none_of_a_bundle(folder: Path, name: str) -> None:
     (folder.parent / "outside.py").write_text("")
     manifest = json.loads((folder / MANIFEST).read_text())
     manifest["files"][name] = {"bytes": 0, "sha256": hashlib.sha256(b"").hexdigest()}
     (folder / MANIFEST).write_text(json.dumps(manifest))
-    with pytest.raises(BlazePoserError, match="leaves the bundle"):
+    with pytest.raises(BlazePoserError, match="is no part of a bundle: do not use it"):
         load(folder)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"board": "", "files": 3}', '{"board": "", "files": {}}'])
+def test_boot_py_is_not_overwritten(folder: Path) -> None:
+    """No backup would keep the camera's own, and no deploy would ever find what it had written."""
+    data = b"print('boot')\n"
+    (folder / "boot.py").write_bytes(data)
+    manifest = json.loads((folder / MANIFEST).read_text())
+    manifest["files"]["boot.py"] = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    (folder / MANIFEST).write_text(json.dumps(manifest))
+    with pytest.raises(BlazePoserError, match=r"names 'boot.py', which is no part of a bundle"):
+        load(folder)
+
+
+@pytest.mark.parametrize("board", ["\x1b[2J\x1b]0;mine\x07", "no board", "x" * 100])
+def test_a_board_that_nobody_knows(folder: Path, board: str, blazeposer_command: CommandLine) -> None:
+    manifest = json.loads((folder / MANIFEST).read_text())
+    (folder / MANIFEST).write_text(json.dumps({**manifest, "board": board}))
+    run = blazeposer_command("deploy", folder)
+    assert run.status == 1
+    assert "is for a board" in run.err
+    assert "\x1b" not in run.err
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no such pipes")
+@pytest.mark.parametrize("name", [MANIFEST, MODEL, "main.py", GOLDEN])
+@pytest.mark.parametrize("device", ["pipe", "/dev/zero", "/dev/tty"])
+def test_a_pipe_or_a_device_in_a_bundle(folder: Path, name: str, device: str) -> None:
+    """In a process of its own: one that waited for ever could not be ended here."""
+    (folder / name).unlink()
+    if device == "pipe":
+        os.mkfifo(folder / name)
+    else:
+        (folder / name).symlink_to(device)
+    command = [sys.executable, "-m", "blazeposer", "deploy", str(folder), "--port", "/dev/no-camera"]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert run.returncode == 1
+    assert f"{folder / name}: cannot be read (a pipe or a device, not a file): make the bundle anew" in run.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no such pipes")
+@pytest.mark.parametrize("command", ["package --model", "check", "inspect"])
+def test_a_pipe_for_a_model(tmp_path: Path, command: str) -> None:
+    os.mkfifo(tmp_path / "model.tflite")
+    words = [*command.split(), str(tmp_path / "model.tflite")]
+    words += ["--output", str(tmp_path / "bundle")] if "package" in command else []
+    run = subprocess.run(
+        [sys.executable, "-m", "blazeposer", *words], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert run.returncode == 1
+    assert "a pipe or a device, not a file" in run.stderr
+    assert run.stderr.count("\n") == 1
+
+
+def test_the_float_network_is_refused(float_model_path: Path, tmp_path: Path, blazeposer_command: CommandLine) -> None:
+    run = blazeposer_command("package", "--model", float_model_path, "--output", tmp_path / "bundle")
+    assert run.status == 1
+    assert "a float network, and a camera runs INT8" in run.err
+    assert run.err.count("\n") == 1
+    assert not (tmp_path / "bundle").exists()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", "[" * 100_000, '"\\ud800"', '{"board": "", "files": 3}', '{"board": "", "files": {}}']
+)
 def test_what_is_no_manifest(folder: Path, text: str) -> None:
     (folder / MANIFEST).write_text(text)
     with pytest.raises(BlazePoserError, match="make the bundle anew"):

@@ -22,6 +22,7 @@ import platformdirs
 from filelock import FileLock, Timeout
 
 from blazeposer.core.errors import BlazePoserError
+from blazeposer.core.files import read_file
 from blazeposer.deploy.camera import Contents, sha256
 from blazeposer.deploy.state import DRIVES, ROM, State
 
@@ -135,7 +136,7 @@ def create(root: Path, state: State, contents: Contents) -> Backup:
 def load(folder: Path) -> Backup:
     """Return the backup in a folder. Raises BlazePoserError."""
     try:
-        note = json.loads((folder / _NOTE).read_text(encoding="utf-8"))
+        note = json.loads(read_file(folder / _NOTE))
         hashes, written, rom = dict(note["hashes"]), tuple(note["written"]), note.get("rom")
         backup = Backup(folder, note["camera"], note["progress"], hashes, written, rom, note.get("card", ""))
         if backup.progress not in get_args(Progress) or not all(map(_PATH.fullmatch, hashes)):
@@ -253,6 +254,6 @@ def _note(backup: Backup) -> None:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_file(path)
     except OSError as error:
         raise BlazePoserError(f"{path}: cannot be read ({error.strerror}): use another backup") from error

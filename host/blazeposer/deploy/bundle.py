@@ -13,7 +13,6 @@ The same model, scripts and versions of this package give the same bytes.
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import sys
 import tempfile
@@ -25,12 +24,14 @@ from typing import Any
 
 from blazeposer import __version__
 from blazeposer.core.boards import BOARDS, Board
-from blazeposer.core.errors import BlazePoserError, MissingExtraError
+from blazeposer.core.errors import BlazePoserError, MissingExtraError, ModelError
+from blazeposer.core.files import read_file
 from blazeposer.core.resources import board_dir, default_model
 from blazeposer.deploy import selftest
 from blazeposer.deploy.camera import sha256
 from blazeposer.media.output import make_folder
 from blazeposer.openmv import romfs
+from blazeposer.tflite.interpreter import open_network
 from blazeposer.tflite.npu import compile_for
 
 MANIFEST, PACKAGE = "manifest.json", "package.json"
@@ -38,7 +39,7 @@ MODEL, IMAGE, GOLDEN = "blazeposer.tflite", "blazeposer.romfs", "selftest.bin"
 PROGRAM = "main.py"
 """Stays a .py: the firmware starts no other."""
 SCRIPTS = (PROGRAM, "blazeposer.py", "find_model.py", "tracking.py", "one_euro.py", "channel.py", "selftest.py")
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_NAMES = {GOLDEN, MODEL, IMAGE, PACKAGE, *SCRIPTS, *(str(Path(name).with_suffix(".mpy")) for name in SCRIPTS[1:])}
 _REMAKE = "make the bundle anew with `blazeposer package`"
 
 
@@ -86,6 +87,7 @@ def make(
     if stedgeai and board is None:
         raise BlazePoserError("a file of stedgeai is for the N6 alone: name the board with --board n6")
     model = model or default_model()
+    _check_model(model)
     files = {name: (board_dir() / name).read_bytes() for name in SCRIPTS}
     if mpy:
         if board is None:
@@ -113,12 +115,14 @@ def load(folder: Path) -> Bundle:
     """The bundle in a folder, every file held against the manifest. Raises BlazePoserError."""
     manifest = folder / MANIFEST
     try:
-        values = json.loads(manifest.read_text(encoding="utf-8"))
+        values = json.loads(read_file(manifest))
         board, entries = str(values["board"]), dict(values["files"])
     except OSError as error:
         raise BlazePoserError(f"{manifest}: cannot be read ({error.strerror}): {_REMAKE}") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise BlazePoserError(f"{manifest}: not the manifest of a bundle: {_REMAKE}") from error
+    if board not in ("", *(known.key for known in BOARDS)):
+        raise BlazePoserError(f"{manifest} is for a board {board!r}, which is not known here: {_REMAKE}")
     if missing := {MODEL, GOLDEN, PROGRAM} - set(entries):
         raise BlazePoserError(f"{manifest} does not name {sorted(missing)[0]}: {_REMAKE}")
     return Bundle(board, {name: _checked(folder, str(name), entry) for name, entry in entries.items()})
@@ -126,10 +130,10 @@ def load(folder: Path) -> Bundle:
 
 def _checked(folder: Path, name: str, entry: Any) -> bytes:
     """A file that is the one in the manifest."""
-    if not _NAME.fullmatch(name):
-        raise BlazePoserError(f"{folder / MANIFEST} names {name!r}, which leaves the bundle: do not use this bundle")
+    if name not in _NAMES:  # it would leave the bundle, or overwrite a file that no backup keeps
+        raise BlazePoserError(f"{folder / MANIFEST} names {name!r}, which is no part of a bundle: do not use it")
     try:
-        data = (folder / name).read_bytes()
+        data = read_file(folder / name)
     except OSError as error:
         raise BlazePoserError(f"{folder / name}: cannot be read ({error.strerror}): {_REMAKE}") from error
     if not isinstance(entry, dict) or entry.get("sha256") != sha256(data):
@@ -137,9 +141,14 @@ def _checked(folder: Path, name: str, entry: Any) -> bytes:
     return data
 
 
+def _check_model(model: Path) -> None:
+    if not open_network(model).is_int8:
+        raise ModelError(f"{model}: a float network, and a camera runs INT8: use the one of `blazeposer quantize`")
+
+
 def _for_board(model: Path, board: Board | None, stedgeai: Path | None) -> bytes:
     if board is None or not (board.npu or stedgeai):
-        return model.read_bytes()
+        return read_file(model)
     with tempfile.TemporaryDirectory() as folder:
         compiled = Path(folder, MODEL)
         compile_for(board, model, compiled, stedgeai)

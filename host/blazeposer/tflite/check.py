@@ -8,6 +8,7 @@ from typing import Literal
 
 from blazeposer.core.boards import KB, Board, Npu
 from blazeposer.core.errors import ModelError
+from blazeposer.core.files import read_file
 from blazeposer.tflite import firmware
 from blazeposer.tflite.arena import Arena, can_measure, measure_arena, plan, planned_bytes
 from blazeposer.tflite.conformance import breach, is_float
@@ -97,7 +98,7 @@ def check_model(path: Path, board: Board) -> Verdict:
 def examine(path: Path) -> Model:
     """Read a file and measure its arena, if TFLite Micro is here. A ModelError where it is not a model at all."""
     try:
-        data = path.read_bytes()
+        data = read_file(path)
     except OSError as error:
         raise ModelError(f"{path}: cannot read the model ({error.strerror}): check its path") from error
     if data.startswith(STEDGEAI_MAGIC):

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from blazeposer.core.contract import OUTPUTS
 from blazeposer.core.errors import BlazePoserError, MissingExtraError, ModelError
+from blazeposer.core.files import read_file
 from blazeposer.core.prepare import Image, to_float, to_int8
 from blazeposer.core.quiet import quiet_stderr
 from blazeposer.tflite.arena import can_measure
@@ -117,7 +118,7 @@ def _read(path: Path, runtime: Runtime) -> tuple[bytes, tuple[tuple[float, int],
     if runtime == "micro" and not can_measure():
         raise MissingExtraError("tflite-micro", "demo")
     try:
-        data = path.read_bytes()
+        data = read_file(path)
     except OSError as error:
         raise ModelError(f"{path}: cannot read the model ({error.strerror}): check --model") from error
     return data, _check(data, str(path))

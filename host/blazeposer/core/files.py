@@ -1,0 +1,14 @@
+"""Reading files that somebody else may have made."""
+
+from __future__ import annotations
+
+import errno
+import stat
+from pathlib import Path
+
+
+def read_file(path: Path) -> bytes:
+    """Return a file's bytes. An OSError if it is none: a pipe or a device would keep the reader waiting for ever."""
+    if not stat.S_ISREG(mode := path.stat().st_mode) and not stat.S_ISDIR(mode):
+        raise OSError(errno.EINVAL, "a pipe or a device, not a file", str(path))
+    return path.read_bytes()
