@@ -14,6 +14,7 @@ from blazeposer import __version__
 from blazeposer.core.ending import end_in_order
 from blazeposer.core.errors import BlazePoserError, MissingExtraError
 from blazeposer.core.resources import model_version
+from blazeposer.core.text import say
 
 
 class Entry(NamedTuple):
@@ -69,7 +70,7 @@ class _Commands(click.Group):
 
 def _version(ctx: click.Context, _option: click.Parameter, asked: bool) -> None:
     if asked:
-        click.echo(f"blazeposer {__version__}, network {model_version()}")
+        say(f"blazeposer {__version__}, network {model_version()}")
         ctx.exit()
 
 
@@ -82,7 +83,7 @@ def _version(ctx: click.Context, _option: click.Parameter, asked: bool) -> None:
 def cli(ctx: click.Context) -> None:
     """Faces, six keypoints and 3D head pose from one small INT8 network."""
     if ctx.invoked_subcommand is None:
-        click.echo(ctx.get_help())
+        say(ctx.get_help())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -120,5 +121,5 @@ def _load(entry: Entry) -> click.Command:
 
 
 def _fail(message: str, status: int) -> int:
-    click.echo(f"blazeposer: {' '.join(message.split())}", err=True)
+    say(f"blazeposer: {' '.join(message.split())}", err=True)
     return status

@@ -7,11 +7,11 @@ from itertools import islice
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.progress import Progress
 
 from blazeposer.core.errors import InputError, MissingExtraError
 from blazeposer.core.prepare import Image
+from blazeposer.core.text import Console, say
 from blazeposer.evaluate.bench import Times, measure, one_thread, open_systems, time_section
 from blazeposer.evaluate.peers import Peer
 from blazeposer.evaluate.report import Section
@@ -55,7 +55,7 @@ def command(
     for section in sections:
         show(section)
     name = Path(source).name if source else "the demo's turning head"
-    click.echo(f"times of {name}: {sections[0].parts[1]}")
+    say(f"times of {name}: {sections[0].parts[1]}")
     if output:
         call = " --data DIR" * bool(folder)
         head = f"# BlazePoser and its peers\n\nMade by `blazeposer bench{call}`; times of {name}.\n"

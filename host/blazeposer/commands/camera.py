@@ -10,6 +10,7 @@ from blazeposer.camera.sensor import Frames
 from blazeposer.camera.virtual import BOARD, FIRMWARES, VirtualCamera
 from blazeposer.core.boards import BOARDS
 from blazeposer.core.ending import awaited
+from blazeposer.core.text import say
 from blazeposer.media.sources import open_source
 
 _BOARDS = ", ".join(board.key for board in BOARDS)
@@ -37,11 +38,9 @@ def command(source: str | None, port: int | None, board: str, card: bool, firmwa
         awaited() as ended,
         VirtualCamera(frames, port, gray=gray, version=FIRMWARES[firmware], board=board, card=card) as camera,
     ):
-        click.echo(camera.port)
-        click.echo(
-            f"Try `mpremote connect {camera.port} fs ls`, or any other program for serial ports. Ctrl-C ends it."
-        )
-        click.echo(f"It speaks Protocol V2 at {camera.protocol_port}.")
+        say(camera.port)
+        say(f"Try `mpremote connect {camera.port} fs ls`, or any other program for serial ports. Ctrl-C ends it.")
+        say(f"It speaks Protocol V2 at {camera.protocol_port}.")
         ended.wait()
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import click
 from rich.box import SIMPLE
-from rich.console import Console
 from rich.table import Table
 
 from blazeposer.core.boards import BOARDS, KB, MB, find
 from blazeposer.core.errors import BlazePoserError, ModelError
 from blazeposer.core.resources import default_model
+from blazeposer.core.text import Console, say
 from blazeposer.tflite.check import Model, Verdict, examine, judge
 from blazeposer.tflite.npu import layer_cycles
 
@@ -36,8 +36,8 @@ def command(model: Path | None, name: str | None) -> None:
     if board is None:
         _show(Console(), verdicts)
     elif verdicts[0].loads:
-        click.echo(f"{examined.path} on {board.name}: {_says(verdicts[0])}")
-    click.echo(_identity(examined))
+        say(f"{examined.path} on {board.name}: {_says(verdicts[0])}")
+    say(_identity(examined))
     if not any(verdict.loads for verdict in verdicts):
         where = board.name if board else "any board"
         raise ModelError(f"{examined.path} does not load on {where}: {verdicts[0].reason}")
@@ -118,10 +118,10 @@ def _show(console: Console, verdicts: list[Verdict]) -> None:
         room = (_size(size) for size in (board.arena, board.romfs))
         table.add_row(board.name, board.key, *room, loads, " ".join(verdict.stores))
     arena = f"{model.arena:,} bytes, {model.arena_note}" if model.arena else model.arena_note
-    click.echo(f"{model.path}: {model.file_bytes:,} bytes; arena {arena}")
+    say(f"{model.path}: {model.file_bytes:,} bytes; arena {arena}")
     console.print(table)
     for said, keys in _said(verdicts).items():
-        click.echo(f"{', '.join(keys) if len(keys) < len(verdicts) else 'all boards'}: {said}")
+        say(f"{', '.join(keys) if len(keys) < len(verdicts) else 'all boards'}: {said}")
     if model.graph and not model.compiled_for and any(verdict.loads for verdict in verdicts):
         cycles, npu_note = npu_cycles(model)
         times = Table(box=SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
@@ -132,7 +132,7 @@ def _show(console: Console, verdicts: list[Verdict]) -> None:
             times.add_row(*row)
         console.print(times)
         for note in time_notes(model, npu_note):
-            click.echo(note)
+            say(note)
 
 
 def _size(size: int) -> str:

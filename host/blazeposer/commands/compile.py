@@ -8,6 +8,7 @@ import click
 
 from blazeposer.core.boards import BOARDS, find
 from blazeposer.core.resources import default_model
+from blazeposer.core.text import say
 from blazeposer.tflite.npu import compile_for
 
 NPU_BOARDS = [board.key for board in BOARDS if board.npu]
@@ -31,4 +32,4 @@ def command(model: Path | None, name: str, output: Path | None, stedgeai: Path |
     source = model or default_model()
     target = output or Path("out") / f"{source.stem}_{name}.tflite"
     note = compile_for(find(name), source, target, stedgeai)
-    click.echo(f"{target}: {target.stat().st_size:,} bytes, {note}")
+    say(f"{target}: {target.stat().st_size:,} bytes, {note}")

@@ -9,6 +9,7 @@ import click
 
 from blazeposer.commands.guide import Terminal, backups_option, dry_run_option, port_option, yes_option
 from blazeposer.core.boards import Board
+from blazeposer.core.text import say
 from blazeposer.deploy import run
 from blazeposer.deploy.backup import default_folder
 from blazeposer.deploy.bundle import Bundle, load, make
@@ -50,11 +51,11 @@ def command(
         outcome = run.deploy(camera, bundle_for, to, root, terminal)
         where = camera.port.device
     if outcome is None:
-        click.echo("Nothing was written.")
+        say("Nothing was written.")
         return
-    click.echo(f"Self-test passed in {outcome.test_seconds:.1f} s: {outcome.tested}")
+    say(f"Self-test passed in {outcome.test_seconds:.1f} s: {outcome.tested}")
     if outcome.record:
-        click.echo(f"{where} streams: {len(outcome.record.faces)} faces in its first frame")
+        say(f"{where} streams: {len(outcome.record.faces)} faces in its first frame")
     if outcome.backup:
-        click.echo(f"What was replaced is in {outcome.backup.folder}: `blazeposer restore` brings it back")
-    click.echo(f"Done in {monotonic() - started:.1f} s, {outcome.plan.write_bytes:,} bytes written")
+        say(f"What was replaced is in {outcome.backup.folder}: `blazeposer restore` brings it back")
+    say(f"Done in {monotonic() - started:.1f} s, {outcome.plan.write_bytes:,} bytes written")

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import get_args
 
 import click
-from rich.console import Console
 from rich.progress import track
 
 from blazeposer.core.contract import ANGLES, SCORE_THRESHOLD
@@ -19,6 +18,7 @@ from blazeposer.core.draw import draw
 from blazeposer.core.errors import InputError
 from blazeposer.core.face import Face
 from blazeposer.core.prepare import Image
+from blazeposer.core.text import Console, say
 from blazeposer.faces.detector import Detector, InputPath
 from blazeposer.media.output import VideoWriter, write_image
 from blazeposer.media.sources import Frame, Source, open_source
@@ -83,14 +83,14 @@ def command(
                 if pictures.kind != "folder":
                     raise
                 failures += 1
-                click.echo(f"blazeposer: {error}", err=True)
+                say(f"blazeposer: {error}", err=True)
                 continue
             faces = detector(image)
             t = number / pictures.fps if pictures.kind == "video" else time.monotonic() - start
             t_ms = round(1000 * t) if pictures.fps else 0  # images of a folder have no time
             size = image.shape[1], image.shape[0]
             record = Record(number, t_ms, pictures.fps, tuple(faces), size, source=frame.name)
-            click.echo(as_line(record) if as_json else _as_text(pictures, record))
+            say(as_line(record) if as_json else _as_text(pictures, record))
             if show:
                 show(frame.name, image, faces)
     return 1 if failures else 0

@@ -7,10 +7,10 @@ from pathlib import Path
 from types import TracebackType
 
 import click
-from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
 from blazeposer.core.errors import BlazePoserError
+from blazeposer.core.text import Console, say
 from blazeposer.deploy.camera import Advance
 from blazeposer.deploy.flash import RomChange
 from blazeposer.deploy.plan import Change, Plan
@@ -55,7 +55,7 @@ class Terminal:
 
     def stage(self, words: str, total: int = 0) -> Advance:
         if not self._console.is_terminal:
-            click.echo(f"{words} ...", err=True)
+            say(f"{words} ...", err=True)
             return lambda _: None
         for task in self._progress.task_ids:
             self._progress.remove_task(task)
@@ -65,23 +65,23 @@ class Terminal:
 
     def note(self, words: str) -> None:
         self._progress.stop()
-        click.echo(words, err=True)
+        say(words, err=True)
 
     def consent(self, state: State, plan: Plan) -> bool:
         self._progress.stop()
-        click.echo(f"{state.board.name}, firmware {state.version}, starts from {state.start}")
+        say(f"{state.board.name}, firmware {state.version}, starts from {state.start}")
         if plan.is_empty:
-            click.echo("Nothing to write: all of it is there already.")
+            say("Nothing to write: all of it is there already.")
             return not self._dry_run
         for change in plan.changes:
-            click.echo(f"  {_told(change)}")
+            say(f"  {_told(change)}")
         if plan.rom:
-            click.echo(f"  {_told_of_rom(plan.rom)}")
-        click.echo(
+            say(f"  {_told_of_rom(plan.rom)}")
+        say(
             f"Writes {plan.write_bytes:,} bytes, saves {plan.read_bytes:,} first; takes about {plan.seconds:.0f} s."
         )
         for consent in plan.consents:
-            click.echo(f"! {consent}")
+            say(f"! {consent}")
         if self._dry_run:
             return False
         if self._yes:

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import click
 from rich.box import SIMPLE
-from rich.console import Console
 from rich.table import Table
 
 from blazeposer.core.boards import BOARDS, KB, Board, find
 from blazeposer.core.errors import BlazePoserError, MissingExtraError, ModelError
+from blazeposer.core.files import read_file
 from blazeposer.core.resources import default_model
+from blazeposer.core.text import Console, say
 from blazeposer.media.output import write_figure
 from blazeposer.tflite.arena import Arena, live_bytes, measure_arena, plan, planned_bytes
 from blazeposer.tflite.cost import camera_arena, instructions, milliseconds, speed, total, unknown
@@ -47,7 +48,7 @@ def command(model: Path | None, picture: Path | None, name: str) -> None:
     board = find(name)
     path = model or default_model()
     try:
-        data = path.read_bytes()
+        data = read_file(path)
     except OSError as error:
         raise ModelError(f"{path}: cannot read the model ({error.strerror}): check its path") from error
     graph = read_graph(data, str(path))
@@ -60,22 +61,22 @@ def command(model: Path | None, picture: Path | None, name: str) -> None:
     times, time_note = _times(graph, board, camera_arena(arena) if arena else planned)
     Console().print(_table(graph, costs, instructions(graph), times, cycles))
     for line in _bars(costs, times):
-        click.echo(line)
-    click.echo(f"File: {len(data):,} bytes, {sum(layer.parameters for layer in costs):,} parameters")
-    click.echo(f"Work: {sum(layer.macs for layer in costs):,} multiply-accumulates; NPU cycles: {cycles_note}")
-    click.echo(f"Time: {time_note}")
-    click.echo(f"Memory: {planned:,} bytes of tensors; arena: {arena_note}")
+        say(line)
+    say(f"File: {len(data):,} bytes, {sum(layer.parameters for layer in costs):,} parameters")
+    say(f"Work: {sum(layer.macs for layer in costs):,} multiply-accumulates; NPU cycles: {cycles_note}")
+    say(f"Time: {time_note}")
+    say(f"Memory: {planned:,} bytes of tensors; arena: {arena_note}")
     try:
         from blazeposer.tflite.picture import memory_picture
     except ModuleNotFoundError as error:
         missing = MissingExtraError("matplotlib", "watch")
         if picture:
             raise missing from error
-        click.echo(f"Picture: not drawn ({missing})")
+        say(f"Picture: not drawn ({missing})")
         return
     target = picture or Path("out") / f"{path.stem}-memory.svg"
     write_figure(target, memory_picture(graph, path.name, arena, times), "--picture")
-    click.echo(f"Picture: {target}")
+    say(f"Picture: {target}")
 
 
 def _cycles(path: Path) -> tuple[list[int], str]:

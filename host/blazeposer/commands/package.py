@@ -8,6 +8,7 @@ from time import monotonic
 import click
 
 from blazeposer.core.boards import BOARDS, find
+from blazeposer.core.text import say
 from blazeposer.deploy.bundle import MANIFEST, MODEL, make
 from blazeposer.tflite.npu import UNVERIFIED
 
@@ -31,7 +32,7 @@ def command(name: str | None, output: Path, model: Path | None, mpy: bool, stedg
     bundle = make(model, board, mpy=mpy, stedgeai=stedgeai)
     bundle.write(output)
     for file, data in sorted({**bundle.files, MANIFEST: bundle.manifest()}.items()):
-        click.echo(f"{output / file}  {len(data):,} bytes")
+        say(f"{output / file}  {len(data):,} bytes")
     if board and board.npu:
-        click.echo(f"{output / MODEL} is compiled for the NPU of the {board.name}: {UNVERIFIED}")
-    click.echo(f"Done in {monotonic() - started:.1f} s")
+        say(f"{output / MODEL} is compiled for the NPU of the {board.name}: {UNVERIFIED}")
+    say(f"Done in {monotonic() - started:.1f} s")

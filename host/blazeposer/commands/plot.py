@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from blazeposer.core.text import say
 from blazeposer.live.plot import plot
 from blazeposer.live.recording import read
 from blazeposer.media.output import write_figure
@@ -20,4 +21,4 @@ def command(file: Path, output: Path | None) -> None:
     """Draw yaw, pitch and roll over time of every face in FILE, which `blazeposer watch --record FILE` made."""
     target = output or Path("out") / f"{file.stem}.png"
     write_figure(target, plot(read(file), file.name))
-    click.echo(f"Picture: {target}")
+    say(f"Picture: {target}")

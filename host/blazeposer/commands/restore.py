@@ -8,6 +8,7 @@ from time import monotonic
 import click
 
 from blazeposer.commands.guide import Terminal, backups_option, dry_run_option, port_option, yes_option
+from blazeposer.core.text import say
 from blazeposer.deploy import backup as saved
 from blazeposer.deploy import run
 
@@ -30,12 +31,12 @@ def command(
     root = backups or saved.default_folder()
     if as_list:
         for entry in saved.all_of(root):
-            click.echo(f"{entry.folder}  {entry.progress}  {', '.join(entry.hashes)}")
+            say(f"{entry.folder}  {entry.progress}  {', '.join(entry.hashes)}")
         return
     with Terminal(yes=yes, dry_run=dry_run) as terminal, run.connected(port, root) as camera:
         outcome = run.restore(camera, backup, root, terminal)
     if outcome is None or outcome.backup is None:
-        click.echo("Nothing was written.")
+        say("Nothing was written.")
         return
-    click.echo(f"The camera is as it was before the deploy of {outcome.backup.folder.name}.")
-    click.echo(f"Done in {monotonic() - started:.1f} s, {outcome.plan.write_bytes:,} bytes written")
+    say(f"The camera is as it was before the deploy of {outcome.backup.folder.name}.")
+    say(f"Done in {monotonic() - started:.1f} s, {outcome.plan.write_bytes:,} bytes written")

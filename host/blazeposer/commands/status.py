@@ -10,6 +10,7 @@ import click
 
 from blazeposer.commands.guide import backups_option, port_option
 from blazeposer.core.boards import Board
+from blazeposer.core.text import say
 from blazeposer.deploy import run
 from blazeposer.deploy.backup import default_folder
 from blazeposer.deploy.bundle import Bundle, load, make
@@ -36,25 +37,25 @@ def command(bundle: Path | None, port: str | None, as_json: bool, backups: Path 
     with run.connected(port, root) as camera:
         found = run.status(camera, bundle_for, root)
     if as_json:
-        click.echo(json.dumps(_as_json(found)))
+        say(json.dumps(_as_json(found)))
         return
     state = found.state
-    click.echo(f"{state.board.name}, firmware {state.version}, starts from {state.start}")
+    say(f"{state.board.name}, firmware {state.version}, starts from {state.start}")
     for path, drive in state.drives.items():
-        click.echo(f"{path}: {drive.free:,} bytes free")
+        say(f"{path}: {drive.free:,} bytes free")
     if state.rom:
-        click.echo(f"/rom: {state.rom.used:,} of {state.rom.size:,} bytes used")
+        say(f"/rom: {state.rom.used:,} of {state.rom.size:,} bytes used")
     for path, item in found.items.items():
-        click.echo(f"  {path}  {item}")
+        say(f"  {path}  {item}")
     if found.unfinished:
-        click.echo(
+        say(
             f"A deploy or restore was cut ({found.unfinished.folder.name}): `blazeposer deploy` completes it, "
             "`blazeposer restore` undoes it"
         )
     for folder in found.unreadable:
-        click.echo(f"{folder} is left out: its backup.json cannot be read")
-    click.echo("It runs this bundle." if found.is_deployed else "It does not run this bundle: see `blazeposer deploy`.")
-    click.echo(f"Done in {monotonic() - started:.1f} s")
+        say(f"{folder} is left out: its backup.json cannot be read")
+    say("It runs this bundle." if found.is_deployed else "It does not run this bundle: see `blazeposer deploy`.")
+    say(f"Done in {monotonic() - started:.1f} s")
 
 
 def _as_json(found: Status) -> dict[str, object]:

@@ -11,13 +11,13 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
 from blazeposer import __version__
 from blazeposer.core.errors import MissingExtraError
 from blazeposer.core.resources import default_model
+from blazeposer.core.text import Console, say
 from blazeposer.evaluate.bench import open_systems
 from blazeposer.evaluate.page import write_report
 from blazeposer.evaluate.peers import Peer
@@ -73,7 +73,7 @@ def command(
         def progress(words: str, total: int) -> Advance:
             task = bars.add_task(words, total=total)
             if not console.is_terminal:
-                click.echo(f"{words} ...", err=True)
+                say(f"{words} ...", err=True)
             return lambda: bars.advance(task)
 
         given = _pictures(source, dataset_name, folder, limit, progress)
@@ -85,10 +85,10 @@ def command(
     write_report(output, f"Validation of {stages.model.name}", facts, sections)
     for section in sections:
         if section.verdict:
-            click.echo(f"{section.verdict:8} {section.title}: {section.finding}")
+            say(f"{section.verdict:8} {section.title}: {section.finding}")
     lost = sum(remark.is_left_out for remark in given.remarks)
     left_out = f" {lost} of {lost + len(given.given)} pictures left out." if lost else ""
-    click.echo(f"{verdict_of(sections)}.{left_out} Report: {output / 'report.html'}")
+    say(f"{verdict_of(sections)}.{left_out} Report: {output / 'report.html'}")
     return 0 if is_passed(sections) else 1
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import click
-from rich.console import Console
 
+from blazeposer.core.text import Console, say
 from blazeposer.faces.position import FIELD_OF_VIEW
 from blazeposer.live.links import Link
 from blazeposer.live.recording import Recording
@@ -78,4 +78,4 @@ def show(link: Link, **options: Any) -> None:
         terminal = stack.enter_context(TerminalView(console, (*notes, "^C ends it.")))
         with suppress(KeyboardInterrupt):
             run(link, [*views, terminal], smooth=options["smooth"], fov=options["fov"], axis=options["axis"])
-    click.echo(losses(link.counts))
+    say(losses(link.counts))

@@ -8,6 +8,8 @@ prepare.py    from an image to the network's input
 decode.py     from the network's outputs to faces
 draw.py       faces drawn into an image
 resources.py  the folders `board/` and `models/`
+files.py      files of others
+text.py       text for people, cleaned
 quiet.py      silence for C libraries
 patience.py   the time to wait for what does not answer
 ending.py     signals that end a program

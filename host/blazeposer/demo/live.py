@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from types import TracebackType
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from blazeposer.core.contract import ANGLES
+from blazeposer.core.text import Console
 from blazeposer.scene.sequence import Frame
 from blazeposer.stream.record import Record
 

@@ -10,6 +10,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader
 
 from blazeposer.core.errors import InputError
+from blazeposer.core.text import plain
 from blazeposer.evaluate.report import Section, is_passed, verdict_of
 from blazeposer.media.output import make_folder
 
@@ -33,7 +34,7 @@ def write_report(
         ]
         values = {"title": title, **verdict, "facts": facts, "checks": checks}
     templates = Environment(loader=PackageLoader("blazeposer.evaluate", ""), autoescape=True)
-    page = templates.get_template("page.html").render(title=title, facts=facts, sections=sections, **verdict)
+    page = plain(templates.get_template("page.html").render(title=title, facts=facts, sections=sections, **verdict))
     for name, text in (("report.json", json.dumps(values, indent=2)), ("report.html", page)):
         try:
             (folder / name).write_text(text + "\n", encoding="utf-8")

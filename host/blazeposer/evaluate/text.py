@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.console import Console
 from rich.table import Table as View
 
+from blazeposer.core.text import Console, plain
 from blazeposer.evaluate.report import Picture, Section, Table
 
 
@@ -33,7 +33,7 @@ def markdown(section: Section) -> str:
             rule = "|---|" + "---:|" * (len(part.head) - 1)
             blocks += [f"{part.caption}:"] if part.caption else []
             blocks.append("\n".join([_line(part.head), rule, *map(_line, part.rows)]))
-    return "\n\n".join(blocks) + "\n"
+    return plain("\n\n".join(blocks) + "\n")
 
 
 def _line(cells: Sequence[str]) -> str:

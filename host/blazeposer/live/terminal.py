@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from blazeposer.core.face import Face
+from blazeposer.core.text import plain
 from blazeposer.live.session import Moment
 from blazeposer.stream.record import Counts
 
@@ -40,7 +41,7 @@ class TerminalView:
 
     def __enter__(self) -> TerminalView:
         for note in self._notes:
-            self._console.print(Text(note), soft_wrap=True)
+            self._console.print(Text(plain(note)), soft_wrap=True)
         if self._live:
             self._live.start()
         return self
@@ -55,12 +56,12 @@ class TerminalView:
         """See `session.View`."""
         if moment.state != self._state:
             words = moment.state or f"{moment.name} sends faces" + " again" * self._came
-            self._console.print(Text(f"{datetime.now():%H:%M:%S} {words}", style="yellow"), soft_wrap=True)
+            self._console.print(Text(plain(f"{datetime.now():%H:%M:%S} {words}"), style="yellow"), soft_wrap=True)
             self._state = moment.state
         self._came = self._came or moment.record is not None
         if not self._live:
             if moment.record:
-                self._console.print(Text(line(moment)), soft_wrap=True)
+                self._console.print(Text(plain(line(moment))), soft_wrap=True)
             return
         now = time.monotonic()
         if moment.record and now - self._drawn >= 1 / REFRESH:
@@ -85,7 +86,7 @@ def panel(moment: Moment) -> RenderableType:
         head += f"\npicture {ms.picture:.0f}, network {ms.network:.0f}"
         head += f", decoding {ms.decode:.1f} ms" if ms.decode else " ms"
     heads = Columns([Text(drawn(face.rotation)) for face in moment.faces], padding=(0, 2))
-    return Group(Text(head), Text(losses(moment.counts), style="dim"), _table(moment.faces), heads)
+    return Group(Text(plain(head)), Text(losses(moment.counts), style="dim"), _table(moment.faces), heads)
 
 
 def losses(counts: Counts) -> str:

@@ -10,6 +10,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from blazeposer.core.boards import BOARDS, KB
+from blazeposer.core.text import plain
 from blazeposer.tflite.arena import Arena, Placement, live_bytes, plan, planned_bytes
 from blazeposer.tflite.graph import Graph, Tensor
 
@@ -38,7 +39,7 @@ def memory_picture(graph: Graph, title: str, arena: Arena | None, times: Sequenc
     else:
         memory = figure.subplots()
         memory.set_xlabel("operation, in the order of execution")
-    figure.suptitle(f"{title}: memory over time; colours: the operation that writes", weight="bold")
+    figure.suptitle(f"{_label(title)}: memory over time; colours: the operation that writes", weight="bold")
     smallest = min(BOARDS, key=lambda board: board.arena)
     planned = planned_bytes(placements)
     highest = 1.06 * max(smallest.arena, planned, arena.total if arena else 0) / KB
@@ -56,7 +57,7 @@ def memory_picture(graph: Graph, title: str, arena: Arena | None, times: Sequenc
     memory.axhline(smallest.arena / KB, color="black", linestyle="--", linewidth=1)
     memory.text(steps + 0.3, smallest.arena / KB, text, ha="right", va="bottom")
     _mark_peak(memory, placements, steps)
-    handles = [Patch(color=COLOURS.get(kind, OTHER), label=kind) for kind in kinds]
+    handles = [Patch(color=COLOURS.get(kind, OTHER), label=_label(kind)) for kind in kinds]
     figure.legend(handles=handles, loc="outside lower center", ncols=8, frameon=False)
     return figure
 
@@ -100,6 +101,11 @@ def _draw_times(axes: Axes, graph: Graph, times: Sequence[float | None]) -> None
     colours = [COLOURS.get(operation.name, OTHER) for operation in graph.operations]
     axes.bar(range(len(times)), [time or 0 for time in times], 1, color=colours, edgecolor="white", linewidth=0.6)
     axes.set_ylabel("ms, estimated")
+
+
+def _label(name: str) -> str:
+    """Return a name that a file gives, as plain text: between two dollars matplotlib sees formulas."""
+    return plain(name).replace("$", r"\$")
 
 
 def _shape(tensor: Tensor) -> str:

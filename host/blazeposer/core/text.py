@@ -1,0 +1,35 @@
+"""Text for people. What cameras, files and their names say is cleaned here, where it is printed: no escape sequence of
+theirs reaches a terminal."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Any
+
+import click
+import rich.console
+from rich.text import Text
+
+
+def plain(text: str) -> str:
+    """Return the text with a sign in the place of each character that a terminal would obey instead of show."""
+    return "".join(letter if _is_shown(letter) else "\N{REPLACEMENT CHARACTER}" for letter in text)
+
+
+def _is_shown(letter: str) -> bool:
+    return letter.isprintable() or letter in "\n\t" or unicodedata.category(letter) == "Zs"
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Print a line."""
+    click.echo(plain(text), err=err)
+
+
+class Console(rich.console.Console):
+    """rich's console; strings in it, in a table's cells too, are plain text and no markup."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"markup": False, **options})
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(plain(text), **options)
