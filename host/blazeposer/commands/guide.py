@@ -77,9 +77,7 @@ class Terminal:
             say(f"  {_told(change)}")
         if plan.rom:
             say(f"  {_told_of_rom(plan.rom)}")
-        say(
-            f"Writes {plan.write_bytes:,} bytes, saves {plan.read_bytes:,} first; takes about {plan.seconds:.0f} s."
-        )
+        say(f"Writes {plan.write_bytes:,} bytes, saves {plan.read_bytes:,} first; takes about {plan.seconds:.0f} s.")
         for consent in plan.consents:
             say(f"! {consent}")
         if self._dry_run:
