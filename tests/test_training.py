@@ -290,6 +290,8 @@ def test_a_stopped_training_goes_on_as_if_it_had_not(
     assert not torch.equal(straight["backbone.stem.weight"], started["backbone.stem.weight"])
     with pytest.raises(BlazePoserError, match="other settings"):
         run(folder, tmp_path / "resumed", replace(TINY, seed=1))
+    with pytest.raises(BlazePoserError, match="other settings"):
+        run(folder, tmp_path / "resumed", TINY, start=START)
 
 
 def test_heads_take_as_many_batches_as_the_recipe_says(folder: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict
@@ -32,7 +31,7 @@ from ..learning.recipe import read_recipe
 from ..network.architecture import Architecture
 from ..network.graph import operations
 from ..network.model import BlazePoser
-from ..network.weights import load, notes
+from ..network.weights import load, notes, sha256
 from .calibrate import quantize
 from .export import activation_quantization, float_layers, int8_layers
 from .flatbuffer import OPERATOR_NAMES, Layer, Quantization, write_tflite
@@ -72,7 +71,7 @@ def command(weights: Path | None, data: str | None, images: int, plain: bool, ou
     network = load(weights)
     folder = data_folder(data)
     model = calibrated(network, calibration_images(folder, images, console.print), console)
-    origin = {**notes(weights), "weights_sha256": hashlib.sha256(weights.read_bytes()).hexdigest()}
+    origin = {**notes(weights), "weights_sha256": sha256(weights)}
     quantization: dict[str, object] = {"calibration_images": images, "calibration_pools": list(CALIBRATION_POOLS)}
     if not plain:
         share_cores(WORKERS)

@@ -70,8 +70,11 @@ def train_heads(learner: Learner, batches: Iterator[Batch], recipe: Recipe, proc
 class Trainer:
     """Third stage: everything trains. Its state is a checkpoint in the run's folder."""
 
-    def __init__(self, learner: Learner, recipe: Recipe, run: Path, processes: Processes) -> None:
+    def __init__(
+        self, learner: Learner, recipe: Recipe, run: Path, processes: Processes, start: Path | None = None
+    ) -> None:
         self.learner, self.recipe, self.run, self.processes = learner, recipe, run, processes
+        self.start = weights.sha256(start) if start else ""
         self.checkpoint = run / "checkpoint.pt"
         trained = nn.ModuleList([learner.model, learner.bins])
         self.fit = Fit(
@@ -91,6 +94,7 @@ class Trainer:
             "step": self.step,
             "seconds": self.seconds,
             "recipe": asdict(self.recipe),
+            "start": self.start,
             "model": self.learner.model.state_dict(),
             "average": self.learner.average.state_dict(),
             "bins": self.learner.bins.state_dict(),
@@ -103,11 +107,11 @@ class Trainer:
         weights.save(fold(self.learner.average), self.run / "average.safetensors", about)
 
     def resume(self) -> bool:
-        """Go on from the run's checkpoint, if it has one. Raises BlazePoserError when it is of another recipe."""
+        """Go on from the run's checkpoint, if it has one. Raises BlazePoserError if recipe or start are others."""
         if not self.checkpoint.exists():
             return False
         state = torch.load(self.checkpoint, map_location=self.processes.device, weights_only=True)
-        if state["recipe"] != asdict(self.recipe):
+        if (state["recipe"], state["start"]) != (asdict(self.recipe), self.start):
             raise BlazePoserError(f"{self.run} holds a training with other settings: name another folder with --run")
         self.learner.model.load_state_dict(state["model"])
         self.learner.average.load_state_dict(state["average"])
@@ -164,7 +168,7 @@ def train(
         checks = list(validation_batches(validation, recipe.batch))
         disturbed = list(disturbed_batches(validation, recipe.batch, recipe.images))
     learner = Learner(recipe, start, processes.device)
-    trainer = Trainer(learner, recipe, run, processes)
+    trainer = Trainer(learner, recipe, run, processes, start)
     resumed = trainer.resume()
     began = time.monotonic() - trainer.seconds
     trainer.log(**about(recipe, processes))
@@ -193,12 +197,13 @@ def train(
         trainer.save()
     trainer.validate(checks)
     mild = max(recipe.steps - recipe.mild_steps, trainer.step)  # where the mild images begin
-    lessons = itertools.chain(
-        batches(range(trainer.step, mild), recipe.images, teach),
-        batches(range(mild, recipe.steps), recipe.images.milder(recipe.mild), teach),
-    )
+
+    def lessons() -> Iterator[Batch]:
+        yield from batches(range(trainer.step, mild), recipe.images, teach)
+        yield from batches(range(mild, recipe.steps), recipe.images.milder(recipe.mild), teach)
+
     sums, logged = Counter[str](), trainer.step
-    for batch in progress(lessons, recipe.steps - trainer.step, "whole network"):
+    for batch in progress(lessons(), recipe.steps - trainer.step, "whole network"):
         sums.update(trainer.train(batch))
         if trainer.step % every and trainer.step != recipe.steps:
             continue

@@ -6,6 +6,7 @@ The start is MediaPipe's short-range BlazeFace (Apache-2.0), read from the tflit
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -177,6 +178,11 @@ def load(path: Path) -> BlazePoser:
     except (SafetensorError, RuntimeError, json.JSONDecodeError) as error:
         raise BlazePoserError(f"{path} does not hold this network's weights: run `blazeposer train` anew") from error
     return model.eval()
+
+
+def sha256(path: Path) -> str:
+    """The checksum by which a file of weights is named."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def architecture_of(notes: Mapping[str, object]) -> str:
