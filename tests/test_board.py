@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import shutil
-import sys
 from collections.abc import Iterator
 from itertools import islice, takewhile
 from pathlib import Path
@@ -20,6 +18,7 @@ from blazeposer.core import contract
 from blazeposer.core.decode import decode
 from blazeposer.core.prepare import Image, camera_input
 from blazeposer.core.resources import board_dir
+from blazeposer.faces.board import board_module
 from blazeposer.openmv import romfs
 from blazeposer.openmv.mpremote import mpremote
 from blazeposer.stream.record import MAX_LINE, Record, parse_line, read_lines, read_records
@@ -32,15 +31,9 @@ FRAME = np.full((240, 320, 3), 90, np.uint8)
 
 
 @pytest.fixture
-def board(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+def board() -> ModuleType:
     """board/blazeposer.py in CPython."""
-    monkeypatch.setitem(sys.modules, "micropython", SimpleNamespace(const=lambda value: value))
-    spec = importlib.util.spec_from_file_location("board_blazeposer", board_dir() / "blazeposer.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return board_module("blazeposer")
 
 
 def flat(raw: Outputs) -> Outputs:
