@@ -18,7 +18,7 @@ def path() -> str:
         ("sensor", ("picture, RGB565",)),
         ("ml.Model", ("a square of it,", f"as {INPUT_SIZE}x{INPUT_SIZE} INT8")),
         ("the network", ("8 raw tensors",)),
-        ("blazeposer.py", ("faces: box, points,", "angles, error")),
+        ("blazeposer.py", ("faces: box, points,", "angles, err")),
         ("your script", ("or main.py: one", "JSON line a frame")),
         ("USB", ("blazeposer watch,", "any serial reader")),
     )

@@ -1,6 +1,7 @@
 """The facts and the arithmetic that everything else stands on.
 
 errors.py     the exceptions of the project
+face.py       a face, its keypoints and its pose
 contract.py   the network's input, outputs, anchors and keypoints
 rotation.py   the meaning of yaw, pitch and roll
 boards.py     the OpenMV cameras
