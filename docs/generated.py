@@ -139,7 +139,8 @@ def _direction(point: np.ndarray) -> str:
 def loss_weights() -> str:
     """The terms of the training's loss."""
     return table(
-        ("term", "weight"), ((f"`{name}`", f"{weight:g}") for name, weight in read_recipe("full").weights.items())
+        ("term", "weight"),
+        ((f"`{name}`", f"{weight:g}") for name, weight in read_recipe("full").weights.items() if weight),
     )
 
 
