@@ -104,14 +104,17 @@ def _times(graph: Graph, board: Board, arena: int) -> tuple[list[float | None], 
         why = "its arena has no room there" if memory is None else f"nothing is known of its {board.core}"
         return [None] * len(counts), f"not estimated for {board.name}: {why}"
     times = [None if count is None else milliseconds(count, board, found) for count in counts]
-    whole, count = total(times), total(counts)
-    if whole is None or count is None:
+    whole, count, newer = total(times), total(counts), total(instructions(graph, "2026"))
+    if whole is None or count is None or newer is None:
         names = ", ".join(unknown(graph))
         return times, f"not estimated: instructions of {names} in this form were never counted"
     said = (
         f"{whole:.0f} ms, give or take {found.uncertainty:.0%}, estimated for {board.name} with the arena in {memory}"
     )
-    return times, f"{said}: {count / 1e6:.1f} M instructions of firmware 5.0.0's kernels"
+    return times, (
+        f"{said}: {count / 1e6:.1f} M instructions of firmware 5.0.0's kernels ({newer / 1e6:.1f} M of those of 2026), "
+        f"{count * found.cycles / 1e6:.0f} M cycles"
+    )
 
 
 def _bars(costs: tuple[Layer, ...], times: list[float | None]) -> list[str]:

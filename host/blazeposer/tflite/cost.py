@@ -84,7 +84,8 @@ SPEEDS: dict[tuple[Chip, Memory], Speed] = {
     ("i.MX RT1062", "SDRAM"): Speed(1.06, 0.30, "the same model; no published time with SDRAM"),
     ("i.MX RT1062", "DTCM"): Speed(0.82, 0.20, "the same model"),
 }
-"""Where a measurement goes: time of predict of `board/bench.py`, in ms, times MHz, times 1000, by `instructions`."""
+"""Where a measurement goes. Cycles for an instruction are the milliseconds of predict that `board/bench.py` prints,
+times MHz, times 1000, divided by the instructions of network and scaling; the source is then the row."""
 
 ARENA_SHARE = 0.835
 """Of what TensorFlow Lite Micro keeps about operations and channels on a 64-bit PC, that on a camera: pointers are half
@@ -99,6 +100,8 @@ class Estimate:
 
     memory: Memory
     """Where the arena will lie."""
+    cycles: float
+    """Of the network."""
     network: float
     frame: float
     """Scaling, network and decoding."""
@@ -158,7 +161,7 @@ def estimate(
         return None
     around = SCALING * sum(tensor.elements for tensor in graph.input_tensors) + decoding
     network, rest = (milliseconds(each, board, found) for each in (count, around))
-    return Estimate(memory, network, network + rest, found.uncertainty, found.source)
+    return Estimate(memory, count * found.cycles, network, network + rest, found.uncertainty, found.source)
 
 
 def _instructions(layer: Layer, kind: str, rates: dict[str, Rate]) -> float | None:

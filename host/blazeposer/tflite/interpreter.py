@@ -26,7 +26,7 @@ from blazeposer.tflite.conformance import breach
 from blazeposer.tflite.firmware import OPERATIONS
 from blazeposer.tflite.graph import read_graph
 from blazeposer.tflite.rewrite import with_bias_scales
-from blazeposer.tflite.trial import is_described, try_apart
+from blazeposer.tflite.trial import is_known, try_apart
 
 Runtime = Literal["reference", "xnnpack", "micro"]
 RUNTIMES: tuple[Runtime, ...] = get_args(Runtime)
@@ -97,11 +97,11 @@ def dequantized(
 def open_network(path: Path | str, runtime: Runtime = "reference") -> Network:
     """Load a tflite file. A ModelError says in which point it is not a BlazePoser network, or that it does not run.
 
-    A file that no manifest describes runs once in a process of its own first: a damaged one could end this one.
+    A file that is not known to be whole runs once in a process of its own first: a damaged one could end this one.
     """
     path = Path(path)
     data, quantization = _read(path, runtime)
-    if not is_described(path):
+    if not is_known(path, data):
         try_apart(path, data, runtime)
     return _load(path, data, quantization, runtime)
 

@@ -6,7 +6,6 @@ import hashlib
 import os
 import subprocess
 import sys
-from functools import cache
 from pathlib import Path
 from typing import cast
 
@@ -14,30 +13,37 @@ import numpy as np
 
 from blazeposer.core.contract import INPUT_SIZE
 from blazeposer.core.errors import BlazePoserError, ModelError
+from blazeposer.core.resources import default_model
 from blazeposer.tflite.manifest import read_manifest
 
 PATIENCE = 300
 """Seconds for one inference; a network of ours takes a fraction of one."""
 
 
-def is_described(path: Path) -> bool:
-    """Whether the manifest beside a file is of these very bytes: then `quantize` wrote them, and they are whole."""
+_complaints: dict[tuple[str, str], str] = {}
+"""(sha256, runtime) -> what went wrong with these bytes; each is tried once."""
+
+
+def is_known(path: Path, data: bytes) -> bool:
+    """Whether these bytes are whole: the network that comes along, or what the manifest beside the file describes."""
     try:
         read_manifest(path)
     except ModelError:
-        return False
+        return data == default_model().read_bytes()
     return True
 
 
 def try_apart(path: Path, data: bytes, runtime: str) -> None:
     """Load and run a file that keeps the contract once, elsewhere. Raises ModelError where that fails."""
-    if complaint := _complaint(path, hashlib.sha256(data).hexdigest(), runtime):
-        raise ModelError(complaint)
+    key = (hashlib.sha256(data).hexdigest(), runtime)
+    if key not in _complaints:
+        _complaints[key] = _complaint(path, runtime)
+    if _complaints[key]:
+        raise ModelError(f"{path}: {_complaints[key]}")
 
 
-@cache
-def _complaint(path: Path, _sha256: str, runtime: str) -> str:
-    """What went wrong; empty if nothing did. Each file's bytes are tried once."""
+def _complaint(path: Path, runtime: str) -> str:
+    """What went wrong, without the path; empty if nothing did."""
     command = [sys.executable, "-m", __name__, str(path), runtime]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     try:
@@ -45,10 +51,10 @@ def _complaint(path: Path, _sha256: str, runtime: str) -> str:
             command, capture_output=True, text=True, errors="replace", check=False, env=environment, timeout=PATIENCE
         )
     except subprocess.TimeoutExpired:
-        return f"{path}: {runtime} did not come to an end with it: copy it anew"
-    if child.returncode < 0 or child.returncode > 1:
-        return f"{path}: {runtime} broke down with it (exit status {child.returncode}): it is damaged, copy it anew"
-    return child.stdout.strip()
+        return f"{runtime} did not come to an end with it: copy it anew"
+    if child.returncode not in (0, 1):
+        return f"{runtime} broke down with it (exit status {child.returncode}): it is damaged, copy it anew"
+    return child.stdout.strip().removeprefix(f"{path}: ")
 
 
 def _main(path: str, runtime: str) -> int:
@@ -61,7 +67,7 @@ def _main(path: str, runtime: str) -> int:
     except BlazePoserError as error:
         print(error)
     except Exception as error:  # whatever the runtimes raise
-        print(f"{path}: {runtime} cannot run it ({' '.join(str(error).split())}): use a file of `blazeposer quantize`")
+        print(f"{runtime} cannot run it ({' '.join(str(error).split())}): use a file of `blazeposer quantize`")
     else:
         return 0
     return 1
