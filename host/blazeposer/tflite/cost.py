@@ -74,7 +74,7 @@ class Speed:
     cycles: float
     """For an instruction."""
     uncertainty: float
-    """Of the time, as a share of it, either way."""
+    """Of the time, as a share of it, either way. With SDRAM the source says only "more than 20 %": 30 % is a guess."""
     source: str
 
 

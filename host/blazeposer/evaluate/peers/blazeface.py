@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
 from blazeposer.core.contract import OUTPUTS, SCORE_THRESHOLD
@@ -19,6 +18,7 @@ from blazeposer.core.decode import MAX_FACES, decode
 from blazeposer.core.face import Face
 from blazeposer.core.prepare import Image, clean_input, square_pad
 from blazeposer.evaluate.peers.pnp import with_pnp
+from blazeposer.tflite.graph import read_graph
 from blazeposer.tflite.interpreter import Network, litert
 
 BLAZEFACE_INT8 = Path(__file__).with_name("blazeface_int8.tflite")
@@ -44,8 +44,8 @@ class BlazeFace:
 
     def __init__(self, max_faces: int) -> None:
         data = BLAZEFACE_INT8.read_bytes()
-        details = Interpreter(model_content=data).get_output_details()
-        self._network = Network(litert(data), tuple(detail["quantization"] for detail in details))
+        outputs = read_graph(data, BLAZEFACE_INT8.name).output_tensors
+        self._network = Network(litert(data), tuple((tensor.scale, tensor.zero_point) for tensor in outputs))
         self._max_faces = max_faces
 
     @property
