@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,14 +13,17 @@ import pytest
 from blazeposer.camera import VirtualCamera, device
 from blazeposer.camera.virtual import FIRMWARES
 from blazeposer.core.boards import BOARDS, find
+from blazeposer.core.errors import PortError
 from blazeposer.deploy import flash as rom_changes
 from blazeposer.deploy.bundle import MODEL, PROGRAM, Bundle, make
 from blazeposer.openmv import flash, romfs
-from deploying import FRAME, STOCK, deploy, held, in_use, restore, status
+from conftest import CommandLine
+from deploying import FRAME, STOCK, deploy, held, in_use, restore, seen, status
 from standin import standin
 
 pytestmark = pytest.mark.usefixtures("needs_virtual_camera")
-NEXT = FIRMWARES["5.1"]
+QUICK = (("rt1062", "5.0.0"), ("nicla", "5.0.0"))
+"""What `make check` runs too, board and firmware."""
 LARGE = {**STOCK, "models/large.tflite": bytes(range(251)) * 4800}
 """As much as a camera is sold with: 1.2 MB."""
 STREAMS = b'import time\nwhile True:\n    print(\'{"seq":1,"t_ms":1,"fps":1.0,"faces":[]}\')\n    time.sleep_ms(20)\n'
@@ -96,8 +100,14 @@ def test_what_mpremote_cannot_do(models: tuple[Bundle, Bundle], tmp_path: Path) 
         assert held(camera) == before
 
 
-@pytest.mark.parametrize("version", FIRMWARES.values())
-@pytest.mark.parametrize("board", [board.key for board in BOARDS])
+@pytest.mark.parametrize(
+    ("board", "version"),
+    [
+        pytest.param(board.key, version, marks=() if (board.key, version) in QUICK else pytest.mark.slow)
+        for board in BOARDS
+        for version in FIRMWARES.values()
+    ],
+)
 def test_every_board(board: str, version: str, models: tuple[Bundle, Bundle], tmp_path: Path) -> None:
     """Deploy, status, an unchanged deploy, another model, back to the first, back to nothing of ours."""
     first, second = (runnable(bundle, board) for bundle in models)
@@ -125,3 +135,53 @@ def test_every_board(board: str, version: str, models: tuple[Bundle, Bundle], tm
         assert {path: data for path, data in held(camera).items() if path != "/rom"} == {
             path: data for path, data in before.items() if path != "/rom"
         }
+
+
+@pytest.mark.parametrize("older", [False, True], ids=["append", "replace"])
+def test_the_worst_moment(
+    older: bool, models: tuple[Bundle, Bundle], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The power goes when the first block is erased and not written again: ROMFS is empty, and nothing is lost."""
+    first, second = models
+    steps = rom_changes.steps
+
+    def cut(operations: rom_changes.Operations) -> list[str]:
+        calls = steps(operations)
+        return [*calls[: calls.index("erase(4096)") + 1], "raise OSError('cut')"]
+
+    with VirtualCamera([FRAME], board="nicla") as camera:
+        stocked(camera)
+        if older:
+            deploy(camera, first, tmp_path / "older")
+        before = seen(camera)
+        for number, mend in enumerate((deploy, restore)):
+            root = tmp_path / str(number)
+            with monkeypatch.context() as patched:
+                patched.setattr(rom_changes, "steps", cut)
+                with pytest.raises(PortError, match="cut"):
+                    deploy(camera, second, root)
+            assert seen(camera)["/rom"] is None
+            assert status(camera, second, root).items["/rom"] == "half-written"
+            if mend is deploy:
+                deploy(camera, second, root)
+                assert files(camera) == {**STOCK, MODEL: second.model}
+                assert status(camera, second, root).is_deployed
+            restore(camera, root)
+            assert seen(camera) == before
+
+
+@pytest.mark.slow
+def test_what_takes_a_long_erase_is_said_before(
+    models: tuple[Bundle, Bundle], tmp_path: Path, blazeposer_command: CommandLine
+) -> None:
+    """The plan names the way, the bytes, the seconds and the risk."""
+    models[0].write(tmp_path / "bundle")
+    with VirtualCamera([FRAME], board="h7plus") as camera:
+        ways = {b"": "appends blazeposer.tflite: erases 4,096 bytes", bytes(900): "with 4 files: erases"}
+        for behind, words in ways.items():
+            stocked(camera, LARGE, behind)
+            arguments = ("deploy", tmp_path / "bundle", "--port", camera.port, "--backups", tmp_path, "--dry-run")
+            run = blazeposer_command(*arguments)
+            assert run.status == 0, run.err
+            assert words in run.out
+            assert re.search(r"takes about \d+ s; if the cable comes out then: /rom (is|may be) empty", run.out)
