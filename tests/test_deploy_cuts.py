@@ -129,7 +129,7 @@ def test_cuts_at_every_stage(cameras: list[VirtualCamera], way: str, bundle: Bun
         return ""
 
     points = cut_points(parts)
-    assert len(points) >= 50
+    assert len(points) == CUTS
     with ThreadPoolExecutor(WORKERS) as pool:
         failures = [failure for failure in pool.map(cut, range(len(points)), points) if failure]
     assert failures == []

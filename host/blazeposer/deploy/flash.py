@@ -97,7 +97,7 @@ def restoring(
     if saved is None:
         return _erased(state, rom)
     if romfs.stated_length(saved) <= len(saved):  # no image, or all of it
-        return _put_back(state, saved, before, "rewrites ROMFS as it was")
+        return _put_back(state, saved, before, "rewrites ROMFS as it was", rom.used)
     others = {path: (file.bytes, file.sha256) for path, file in (rom.files or {}).items()}
     lacks_model = model is not None and contents_sha256({**others, name: (len(model), sha256(model))}) == before
     if rom.sha256 and rom.sha256 not in written and not lacks_model:
@@ -209,7 +209,10 @@ def _rewritten(state: State, rom: Rom, name: str, data: bytes, image: Mapping[st
     is_blank = rom.blank == 0 and rom.room >= len(layout)
     erases = 0 if is_blank else end
     needs = rom.used if kept and rom.files is not None else 0
-    saves = 0 if is_blank else min(end, room(state))
+    # What is erased already need not be saved.
+    saves = (
+        0 if is_blank else min(end, room(state), rom.blank if rom.blank + rom.room >= min(end, room(state)) else end)
+    )
 
     def operations(read: bytes) -> Operations:
         old = {path: file.data for path, file in romfs.read(read).items()} if needs else image
@@ -231,9 +234,10 @@ def _rewritten(state: State, rom: Rom, name: str, data: bytes, image: Mapping[st
     )
 
 
-def _put_back(state: State, saved: bytes, before: str | None, words: str) -> RomChange:
+def _put_back(state: State, saved: bytes, before: str | None, words: str, used: int = 0) -> RomChange:
+    """Write the beginning as it was, and erase what the image takes that is there now: `used` bytes."""
     block = flash.of(state.board).block
-    end = -(-len(saved) // block) * block
+    end = -(-max(len(saved), used) // block) * block
     return RomChange(
         words=words,
         risk="/rom is empty until the command runs again",

@@ -88,8 +88,11 @@ def left_behind(view, place):
 def erased(view, place):
     """How many bytes from here on are erased."""
     count = 0
-    while count < ROOM and view[place + count : place + count + len(BLANK)] == BLANK:
-        count += len(BLANK)
+    while count < ROOM:
+        part = view[place + count : place + count + len(BLANK)]
+        if not len(part) or part != BLANK[: len(part)]:
+            break
+        count += len(part)
     return count
 
 
