@@ -45,7 +45,7 @@ RUN = {"": "to its end", "live": "until it has said something", "background": "u
 ENOUGH = 4
 """Lines after which what never ends has said something."""
 MENTION = re.compile(r"(blazeposer|make|mpremote|pip install) [^.A-Z]")
-TOOLS = {".", "head", "mypy", "pytest", "python", "python3", "ruff"}
+TOOLS = {".", "dfu-util", "head", "mypy", "pytest", "python", "python3", "ruff"}
 
 
 class Block(NamedTuple):
