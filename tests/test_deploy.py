@@ -192,6 +192,29 @@ def test_a_damaged_rom_is_replaced_and_comes_back(camera: VirtualCamera, bundle:
     assert held(camera)["/rom"][:100] == before["/rom"][:100]
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"somebody's own data" * 500,
+        romfs.pack(STOCK, 16).replace(b"\xd2\xcd1", b"\xd2\xcd1\xff\xff\xff", 1),
+        bytes(5000),
+        b"\xff" * 5000 + b"behind erased flash" * 100,
+    ],
+    ids=["no magic", "damaged length", "zeros", "blank beginning"],
+)
+@pytest.mark.slow
+def test_what_is_no_image_is_saved_before_it_is_erased(
+    camera: VirtualCamera, bundle: Bundle, tmp_path: Path, content: bytes
+) -> None:
+    camera.device.burn(content)
+    camera.reset()
+    before = held(camera)
+    deploy(camera, bundle, tmp_path)
+    assert set(romfs.read(camera.device.rom.read_bytes())) == {MODEL}
+    restore(camera, tmp_path)
+    assert held(camera) == before
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("needs_virtual_camera")
 def test_a_deploy_ends_with_a_hard_reset_at_which_the_port_may_change(bundle: Bundle, tmp_path: Path) -> None:

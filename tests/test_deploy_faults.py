@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -374,3 +375,45 @@ def test_a_card_without_main_lets_a_camera_start_without_its_script() -> None:
         camera.reset()
         mpremote(camera.port, "fs", "rm", ":/flash/main.py")
         assert not (camera.folder / "flash" / "main.py").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("needs_virtual_camera")
+def test_a_card_that_is_swapped_after_a_cut(bundle: Bundle, tmp_path: Path) -> None:
+    """Each card gets its own files back, and nothing of the other's."""
+    with VirtualCamera([FRAME], board=BOARD, card=True) as camera:
+        in_use(camera)
+        card, other = camera.folder / "sdcard", camera.folder / "other"
+        shutil.copytree(card, other)
+        (other / "main.py").write_bytes(b"print('of the other card')\n")
+        first = held(camera)
+
+        def swap() -> None:
+            card.rename(camera.folder / "drawer")
+            other.rename(card)
+            (camera.folder / "drawer").rename(other)
+
+        root = tmp_path / "backups"
+
+        def cut_writing(stage: str) -> None:
+            if stage == "writing":
+                camera.unplug_after(14_000)  # the card has its number then
+
+        fails(camera, bundle, root, to="sdcard", guide=Silent(cut_writing))
+        (cut,) = backups.all_of(root)
+        swap()
+        camera.plug_in()
+        second = held(camera)
+        assert status(camera, bundle, root).unfinished is None
+        with pytest.raises(BlazePoserError, match="has files of an SD card that is not in the camera"):
+            restore(camera, root)
+        deploy(camera, bundle, root, to="sdcard")
+        restore(camera, root)
+        assert held(camera) == second
+        swap()
+        camera.reset()
+        unfinished = status(camera, bundle, root).unfinished
+        assert unfinished
+        assert unfinished.folder == cut.folder
+        restore(camera, root)
+        assert held(camera) == first

@@ -10,8 +10,9 @@ import pytest
 from rich.table import Table
 
 from blazeposer.cli import main
+from blazeposer.core.console import Console
 from blazeposer.core.errors import PortError
-from blazeposer.core.text import Console, plain, say
+from blazeposer.core.text import plain, say
 from blazeposer.evaluate.page import write_report
 from blazeposer.evaluate.report import Section
 from blazeposer.evaluate.report import Table as Rows

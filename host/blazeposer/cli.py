@@ -11,7 +11,7 @@ from typing import NamedTuple
 import click
 
 from blazeposer import __version__
-from blazeposer.core.ending import end_in_order
+from blazeposer.core.ending import in_order
 from blazeposer.core.errors import BlazePoserError, MissingExtraError
 from blazeposer.core.resources import model_version
 from blazeposer.core.text import say
@@ -88,10 +88,10 @@ def cli(ctx: click.Context) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit status. A failure prints one line on stderr."""
-    end_in_order()
     try:
-        # Not standalone: click would print a usage error on four lines and let ours through as tracebacks.
-        result = cli.main(args=arguments, prog_name="blazeposer", standalone_mode=False)
+        with in_order():
+            # Not standalone: click would print a usage error on four lines and let ours through as tracebacks.
+            result = cli.main(args=arguments, prog_name="blazeposer", standalone_mode=False)
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except BlazePoserError as error:

@@ -9,9 +9,10 @@ from pathlib import Path
 import click
 from rich.progress import Progress
 
+from blazeposer.core.console import Console
 from blazeposer.core.errors import InputError, MissingExtraError
 from blazeposer.core.prepare import Image
-from blazeposer.core.text import Console, say
+from blazeposer.core.text import say
 from blazeposer.evaluate.bench import Times, measure, one_thread, open_systems, time_section
 from blazeposer.evaluate.peers import Peer
 from blazeposer.evaluate.report import Section

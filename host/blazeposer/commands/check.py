@@ -10,9 +10,10 @@ from rich.box import SIMPLE
 from rich.table import Table
 
 from blazeposer.core.boards import BOARDS, KB, MB, find
+from blazeposer.core.console import Console
 from blazeposer.core.errors import BlazePoserError, ModelError
 from blazeposer.core.resources import default_model
-from blazeposer.core.text import Console, say
+from blazeposer.core.text import say
 from blazeposer.tflite.check import Model, Verdict, examine, judge
 from blazeposer.tflite.npu import layer_cycles
 

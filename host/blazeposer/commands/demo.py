@@ -9,8 +9,8 @@ import click
 from rich.progress import track
 from rich.table import Table
 
+from blazeposer.core.console import Console
 from blazeposer.core.contract import ANGLES
-from blazeposer.core.text import Console
 from blazeposer.demo.compare import Agreement, agreements, face_in_picture
 from blazeposer.demo.live import LiveView
 from blazeposer.demo.pictures import picture, video_pages

@@ -12,13 +12,14 @@ from typing import get_args
 import click
 from rich.progress import track
 
+from blazeposer.core.console import Console
 from blazeposer.core.contract import ANGLES, SCORE_THRESHOLD
 from blazeposer.core.decode import MAX_FACES
 from blazeposer.core.draw import draw
 from blazeposer.core.errors import InputError
 from blazeposer.core.face import Face
 from blazeposer.core.prepare import Image
-from blazeposer.core.text import Console, say
+from blazeposer.core.text import say
 from blazeposer.faces.detector import Detector, InputPath
 from blazeposer.media.output import VideoWriter, write_image
 from blazeposer.media.sources import Frame, Source, open_source

@@ -9,8 +9,9 @@ from types import TracebackType
 import click
 from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
+from blazeposer.core.console import Console
 from blazeposer.core.errors import BlazePoserError
-from blazeposer.core.text import Console, say
+from blazeposer.core.text import say
 from blazeposer.deploy.camera import Advance
 from blazeposer.deploy.flash import RomChange
 from blazeposer.deploy.plan import Change, Plan

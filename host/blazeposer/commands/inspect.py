@@ -9,10 +9,11 @@ from rich.box import SIMPLE
 from rich.table import Table
 
 from blazeposer.core.boards import BOARDS, KB, Board, find
+from blazeposer.core.console import Console
 from blazeposer.core.errors import BlazePoserError, MissingExtraError, ModelError
 from blazeposer.core.files import read_file
 from blazeposer.core.resources import default_model
-from blazeposer.core.text import Console, say
+from blazeposer.core.text import say
 from blazeposer.media.output import write_figure
 from blazeposer.tflite.arena import Arena, live_bytes, measure_arena, plan, planned_bytes
 from blazeposer.tflite.cost import camera_arena, instructions, milliseconds, speed, total, unknown

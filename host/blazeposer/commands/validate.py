@@ -15,9 +15,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bars
 
 from blazeposer import __version__
+from blazeposer.core.console import Console
 from blazeposer.core.errors import MissingExtraError
 from blazeposer.core.resources import default_model
-from blazeposer.core.text import Console, say
+from blazeposer.core.text import say
 from blazeposer.evaluate.bench import open_systems
 from blazeposer.evaluate.page import write_report
 from blazeposer.evaluate.peers import Peer

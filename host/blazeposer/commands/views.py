@@ -9,7 +9,8 @@ from typing import Any, ParamSpec, TypeVar
 
 import click
 
-from blazeposer.core.text import Console, say
+from blazeposer.core.console import Console
+from blazeposer.core.text import say
 from blazeposer.faces.position import FIELD_OF_VIEW
 from blazeposer.live.links import Link
 from blazeposer.live.recording import Recording

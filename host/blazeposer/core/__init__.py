@@ -11,6 +11,7 @@ draw.py       faces drawn into an image
 resources.py  the folders `board/` and `models/`
 files.py      files of others
 text.py       text for people, cleaned
+console.py    the same in a rich console
 quiet.py      silence for C libraries
 patience.py   the time to wait for what does not answer
 ending.py     signals that end a program

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 
 ENDINGS = [
@@ -14,27 +14,34 @@ ENDINGS = [
 """By which a user, a terminal or a system ends a program."""
 
 
-def end_in_order() -> None:
-    """From now on let every one of `ENDINGS` leave all `with` blocks, where it would end the program at once."""
-    if threading.current_thread() is threading.main_thread():  # which alone may set signals
-        for number in ENDINGS:
-            if signal.getsignal(number) is signal.SIG_DFL:  # not what `nohup` ignores, nor Python's own for Ctrl-C
-                signal.signal(number, _end)
+@contextlib.contextmanager
+def in_order() -> Iterator[None]:
+    """Let every one of `ENDINGS` leave all `with` blocks, where it would end the program at once."""
+    with _handled(_end, signal.SIG_DFL):  # Ctrl-C does so by itself
+        yield
 
 
 @contextlib.contextmanager
 def awaited() -> Iterator[threading.Event]:
-    """Let every one of `ENDINGS` do no more than set this event. For the main thread."""
+    """Let every one of `ENDINGS` do no more than set this event."""
     ended = threading.Event()
-    before = {number: signal.getsignal(number) for number in ENDINGS}
-    for number, handler in before.items():
-        if handler is not signal.SIG_IGN:
-            signal.signal(number, lambda *_: ended.set())
-    try:
+    with _handled(lambda *_: ended.set(), signal.SIG_DFL, signal.default_int_handler, _end):
         yield ended
+
+
+@contextlib.contextmanager
+def _handled(handler: Callable[[int, FrameType | None], object], *instead_of: object) -> Iterator[None]:
+    """Handle those of `ENDINGS` that are handled so now; others are ignored, as by `nohup`, or somebody else's."""
+    is_main = threading.current_thread() is threading.main_thread()  # which alone may set signals
+    before = {number: signal.getsignal(number) for number in ENDINGS if is_main}
+    replaced = {number: old for number, old in before.items() if old in instead_of}
+    for number in replaced:
+        signal.signal(number, handler)
+    try:
+        yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, old in replaced.items():
+            signal.signal(number, old)
 
 
 def _end(number: int, _: FrameType | None) -> None:

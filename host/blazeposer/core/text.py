@@ -1,14 +1,11 @@
 """Text for people. What cameras, files and their names say is cleaned here, where it is printed: no escape sequence of
-theirs reaches a terminal."""
+theirs reaches a terminal. `console.py` does so for rich."""
 
 from __future__ import annotations
 
 import unicodedata
-from typing import Any
 
 import click
-import rich.console
-from rich.text import Text
 
 
 def plain(text: str) -> str:
@@ -23,13 +20,3 @@ def _is_shown(letter: str) -> bool:
 def say(text: str, *, err: bool = False) -> None:
     """Print a line."""
     click.echo(plain(text), err=err)
-
-
-class Console(rich.console.Console):
-    """rich's console; strings in it, in a table's cells too, are plain text and no markup."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**{"markup": False, **options})
-
-    def render_str(self, text: str, **options: Any) -> Text:
-        return super().render_str(plain(text), **options)

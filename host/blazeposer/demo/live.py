@@ -10,8 +10,8 @@ from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from blazeposer.core.console import Console
 from blazeposer.core.contract import ANGLES
-from blazeposer.core.text import Console
 from blazeposer.scene.sequence import Frame
 from blazeposer.stream.record import Record
 

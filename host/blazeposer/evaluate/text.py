@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from rich.table import Table as View
 
-from blazeposer.core.text import Console, plain
+from blazeposer.core.console import Console
+from blazeposer.core.text import plain
 from blazeposer.evaluate.report import Picture, Section, Table
 
 
