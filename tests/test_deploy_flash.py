@@ -185,3 +185,23 @@ def test_what_takes_a_long_erase_is_said_before(
             assert run.status == 0, run.err
             assert words in run.out
             assert re.search(r"takes about \d+ s; if the cable comes out then: /rom (is|may be) empty", run.out)
+
+
+@pytest.mark.slow
+def test_a_deploy_goes_on_in_another_way(
+    models: tuple[Bundle, Bundle], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its backup has the first block, as it was going to append; what is rewritten then joins it before it goes."""
+    with VirtualCamera([FRAME], board="nicla") as camera:
+        stocked(camera)
+        before = held(camera)
+        with monkeypatch.context() as patched:
+            patched.setattr(rom_changes, "steps", lambda operations: ["raise OSError('cut')"])
+            with pytest.raises(PortError, match="cut"):
+                deploy(camera, models[0], tmp_path)
+        camera.device.burn(before["/rom"], behind=bytes(900))
+        camera.reset()
+        deploy(camera, models[0], tmp_path)
+        assert files(camera) == {**STOCK, MODEL: models[0].model}
+        restore(camera, tmp_path)
+        assert held(camera) == before

@@ -70,10 +70,6 @@ class Backup:
         found = state.sha256(path)
         return path in self.hashes and (found is None or found in (self._before(path), *self.written))
 
-    def size(self, path: str) -> int:
-        """Bytes that the backup has of a path; 0 if none."""
-        return (self.folder / path.strip("/")).stat().st_size if self.hashes.get(path) else 0
-
     def is_as_left(self, path: str, state: State) -> bool:
         """Whether the camera's contents at a path of the backup are as before the deploy, or as after it."""
         return state.sha256(path) in (self._before(path), *self.written)

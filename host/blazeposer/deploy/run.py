@@ -220,7 +220,9 @@ def _save(
     if plan.is_empty:
         return old, b""
     lengths = {path: state.length(path) for path in plan.saved if path != ROM and state.sha256(path) is not None}
-    is_short = old is not None and plan.rom is not None and 0 < old.size(ROM) < plan.rom.saves
+    saved = old.contents().get(ROM) if old and plan.rom else None
+    # A backup that has the first block alone, of an image that goes as a whole now: the rest of it is still there.
+    is_short = saved and plan.rom and len(saved) < min(romfs.stated_length(saved), plan.rom.saves)
     if rom_bytes := plan.rom.saves if plan.rom and is_short else plan.rom_bytes:
         lengths[ROM] = rom_bytes
     model = plan.rom.model if plan.rom and ROM in plan.saved and not (old and ROM in old.hashes) else ""
