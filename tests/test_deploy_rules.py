@@ -13,6 +13,7 @@ import pytest
 
 import blazeposer.deploy as deploy_package
 from blazeposer.camera import VirtualCamera
+from blazeposer.camera.virtual import FIRMWARES
 from blazeposer.core.boards import BOARDS, find
 from blazeposer.core.errors import BlazePoserError, PortError
 from blazeposer.core.resources import board_dir
@@ -94,6 +95,19 @@ def test_model_in_rom_and_scripts_on_the_card(with_card: VirtualCamera, bundle: 
     assert MODEL in romfs.read(with_card.device.rom.read_bytes())
     assert (with_card.folder / "sdcard" / "main.py").read_bytes() == bundle.files["main.py"]
     assert not (with_card.folder / "flash" / "main.py").exists()
+
+
+@pytest.mark.slow
+def test_an_ae3_starts_from_a_card_with_the_next_firmware(
+    needs_virtual_camera: None, bundle: Bundle, tmp_path: Path
+) -> None:
+    """openmv pull request 3210, merged in July 2026: an SD card by SPI, on its battery shield."""
+    with VirtualCamera([FRAME], board="ae3", version=FIRMWARES["5.1"], card=True) as camera:
+        in_use(camera)
+        assert deploy(camera, bundle, tmp_path, to="sdcard").record
+        assert (camera.folder / "sdcard" / MODEL).read_bytes() == bundle.model
+    with pytest.raises(BlazePoserError, match="does not load this model"):
+        choose_store(bundle, state("ae3"), "sdcard")
 
 
 def test_without_a_card_there_is_no_sdcard(bundle: Bundle) -> None:
