@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from rich.console import Console
 
+from blazeposer.core.console import Console
 from blazeposer.core.face import Keypoints
 from blazeposer.core.rotation import rotation_from_angles
 from blazeposer.live.links import Arrival

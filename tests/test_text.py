@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.table import Table
 
+import blazeposer
 from blazeposer.cli import main
 from blazeposer.core.console import Console
 from blazeposer.core.errors import PortError
@@ -112,3 +114,11 @@ def test_a_report(tmp_path: Path) -> None:
     evil = EVIL.replace("\udcff", "")
     write_report(tmp_path, evil, {"file": evil}, [Section(evil, [evil, Rows([evil], [[evil]])], "passed")])
     assert harmless((tmp_path / "report.html").read_text(encoding="utf-8").replace("\r\n", "\n"))
+
+
+def test_everything_is_printed_through_these() -> None:
+    """Else the next command forgets it."""
+    host = Path(blazeposer.__file__).parent
+    forbidden = re.compile(r"click\.echo\(|^from rich\.console import .*\bConsole\b|rich\.print", re.MULTILINE)
+    found = {path.relative_to(host).as_posix() for path in host.rglob("*.py") if forbidden.search(path.read_text())}
+    assert found == {"core/text.py"}

@@ -13,10 +13,10 @@ from typing import Any
 import click
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from blazeposer.core.console import Console
 from blazeposer.core.contract import ANGLES, INPUT_SIZE, SCORE_THRESHOLD
 from blazeposer.core.decode import decode
 from blazeposer.core.errors import ModelError

@@ -14,10 +14,10 @@ from typing import TypeVar
 import click
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from blazeposer.core.console import Console
 from blazeposer.core.contract import GRIDS, INPUT_SIZE, SCORE_THRESHOLD
 from blazeposer.core.decode import decode, overlaps
 from blazeposer.core.face import Face

@@ -16,6 +16,7 @@ import click
 from blazeposer.core.contract import ANGLES
 from blazeposer.core.errors import BlazePoserError, InputError
 from blazeposer.core.resources import models_dir
+from blazeposer.core.text import say
 from blazeposer.evaluate.datasets.pool import TEST_POOL
 from blazeposer.evaluate.detection import SIZES, Agreement, Figures, cells, columns
 from blazeposer.tflite.manifest import NOT_MEASURED, Manifest, read_manifest
@@ -174,4 +175,4 @@ def command(pages: tuple[Path, ...], models: Path | None) -> None:
             page.write_text(fill(text, manifests), encoding="utf-8")
         except OSError as error:
             raise InputError(f"{page}: cannot be rewritten ({error.strerror}): check its path") from error
-        click.echo(f"{page}: {len(_BLOCK.findall(text))} blocks")
+        say(f"{page}: {len(_BLOCK.findall(text))} blocks")

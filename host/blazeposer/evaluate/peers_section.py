@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from rich.console import Console
 from rich.progress import track
 
+from blazeposer.core.console import Console
 from blazeposer.core.contract import ANGLES, SCORE_THRESHOLD
 from blazeposer.core.face import Face
 from blazeposer.evaluate.bench import MOST_FACES, Times, measure, one_thread, size_text, time_section

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
-from rich.console import Console
 from rich.progress import Progress
 
+from blazeposer.core.console import Console
 from blazeposer.core.contract import SCORE_THRESHOLD
 from blazeposer.core.face import Face
 from blazeposer.core.rotation import Floats, angles_from_rotation

@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.box import SIMPLE
 from rich.columns import Columns
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from blazeposer.core.console import Console
 from blazeposer.core.face import Face
 from blazeposer.core.text import plain
 from blazeposer.live.session import Moment

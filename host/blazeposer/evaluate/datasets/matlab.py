@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
 from rich.progress import track
 from scipy.io import loadmat
 
+from blazeposer.core.console import Console
 from blazeposer.core.contract import MAX_ANGLE
 from blazeposer.core.errors import BlazePoserError
 from blazeposer.evaluate.datasets.common import Floats, LeftOut, Sample, image_reader

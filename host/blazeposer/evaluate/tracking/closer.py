@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from blazeposer.core.console import Console
 from blazeposer.core.contract import SCORE_THRESHOLD
 from blazeposer.core.face import Face
 from blazeposer.core.prepare import Image

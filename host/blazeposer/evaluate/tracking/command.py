@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import get_args
 
 import click
-from rich.console import Console
 from rich.table import Table
 
+from blazeposer.core.console import Console
 from blazeposer.core.errors import BlazePoserError
 from blazeposer.evaluate.datasets import read_dataset
 from blazeposer.evaluate.datasets.pool import TEST_POOL, data_folder, read_backgrounds

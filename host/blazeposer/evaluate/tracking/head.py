@@ -12,9 +12,9 @@ from pathlib import Path
 
 import click
 import numpy as np
-from rich.console import Console
 from rich.progress import track
 
+from blazeposer.core.console import Console
 from blazeposer.core.contract import KEYPOINTS
 from blazeposer.core.rotation import Floats
 from blazeposer.evaluate.datasets.pool import data_folder, read_pool

@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from blazeposer.core.console import Console
 from blazeposer.core.errors import ModelError
 from blazeposer.core.face import Face
 from blazeposer.core.prepare import Image

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
 from blazeposer.camera.sensor import WINDOW
+from blazeposer.core.console import Console
 from blazeposer.core.errors import ModelError
 from blazeposer.core.face import Face
 from blazeposer.core.prepare import Image
