@@ -173,12 +173,12 @@ BOARDS = _boards(_table())
 
 
 def firmware_at_least(version: str, *wanted: int) -> bool:
-    """Whether a firmware's version, as `omv.version_string()` answers it, is this one or a later one."""
+    """Return whether a firmware's version, as `omv.version_string()` answers it, is this one or a later one."""
     return tuple(int(number) for number in re.findall(r"\d+", version)[: len(wanted)]) >= wanted
 
 
 def with_firmware(board: Board, version: str) -> Board:
-    """The board as firmware of this version has it: from 5.1 on the AE3 takes an SD card (openmv pull request 3210)."""
+    """Return the board as firmware of this version has it: from 5.1 on the AE3 takes a card (openmv pull request 3210)."""
     return replace(board, sd=True) if board.key == "ae3" and firmware_at_least(version, 5, 1) else board
 
 

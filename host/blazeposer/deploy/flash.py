@@ -72,7 +72,7 @@ class RomChange:
 
 
 def deploying(state: State, name: str, data: bytes, image: Mapping[str, bytes]) -> RomChange:
-    """The change after which ROMFS holds a file beside what it holds now, as far as that fits.
+    """Return the change after which ROMFS holds a file beside what it holds now, as far as that fits.
 
     `image` are the files that it held before a deploy that was cut: what is to be kept, if there is no image now.
     Raises BlazePoserError if the file alone does not fit.
@@ -84,7 +84,7 @@ def deploying(state: State, name: str, data: bytes, image: Mapping[str, bytes]) 
 def restoring(
     state: State, saved: bytes | None, before: str | None, written: Iterable[str], name: str, model: bytes | None
 ) -> RomChange | None:
-    """The change that brings back what a backup has of ROMFS, None if there is nothing to do.
+    """Return the change that brings back what a backup has of ROMFS, None if there is nothing to do.
 
     saved: the partition's beginning as it was, None if that was erased. before: `Rom.sha256` then. written: what our
     deploys have made of it since. model: the file `name` as it was, if its record cannot come back.
@@ -113,24 +113,24 @@ def restoring(
 
 
 def is_cut(state: State, saved: bytes | None) -> bool:
-    """Whether ROMFS has lost its first block alone, which a backup has: all else of the image is still there."""
+    """Return whether ROMFS has lost its first block alone, which a backup has: the rest of the image is still there."""
     return bool(saved and state.rom and not state.rom.sha256 and romfs.stated_length(saved) > len(saved))
 
 
 def seconds_to_erase(state: State, size: int) -> float:
-    """By the figures of `openmv/flash.py`."""
+    """Return how long it takes to erase so many bytes, by the figures of `openmv/flash.py`."""
     kind = flash.of(state.board)
     return -(-size // kind.block) * kind.erase_ms / 1000
 
 
 def room(state: State) -> int:
-    """Bytes that an image may take: all but the last ones, where these must not be read."""
+    """Return how many bytes an image may take: all but the last ones, where these must not be read."""
     assert state.rom
     return state.rom.size - (flash.TAIL if flash.of(state.board).keeps_tail else 0)
 
 
 def steps(operations: Operations) -> list[str]:
-    """The calls of `scripts/flash.py` that do it."""
+    """Return the calls of `scripts/flash.py` that do these operations."""
     calls = []
     for operation in operations:
         if isinstance(operation, Erase):
@@ -149,7 +149,7 @@ def steps(operations: Operations) -> list[str]:
 
 
 def _appended(state: State, rom: Rom, name: str, data: bytes) -> RomChange | None:
-    """None if there is no image to append to, or no room."""
+    """Return the change that appends a file; None if there is no image to append to, or no room."""
     block = flash.of(state.board).block
     if rom.files is None or block >= rom.size:  # the H7's partition is one block
         return None
@@ -194,7 +194,8 @@ def _appended(state: State, rom: Rom, name: str, data: bytes) -> RomChange | Non
 
 
 def _rewritten(state: State, rom: Rom, name: str, data: bytes, image: Mapping[str, bytes]) -> RomChange:
-    """An image of its own, with as many of the other files as fit: of the image that is there, or of `image`."""
+    """Return the change to an image of its own, with as many of the other files as fit: those of the image that is
+    there, or of `image`."""
     kind = flash.of(state.board)
     others = {path: (len(old), sha256(old)) for path, old in image.items()}
     if rom.files is not None:
@@ -209,10 +210,9 @@ def _rewritten(state: State, rom: Rom, name: str, data: bytes, image: Mapping[st
     is_blank = rom.blank == 0 and rom.room >= len(layout)
     erases = 0 if is_blank else end
     needs = rom.used if kept and rom.files is not None else 0
-    # What is erased already need not be saved.
-    saves = (
-        0 if is_blank else min(end, room(state), rom.blank if rom.blank + rom.room >= min(end, room(state)) else end)
-    )
+    saves = min(end, room(state))
+    if rom.blank + rom.room >= saves:  # what is erased already need not be saved
+        saves = min(rom.blank, saves)
 
     def operations(read: bytes) -> Operations:
         old = {path: file.data for path, file in romfs.read(read).items()} if needs else image
@@ -235,7 +235,7 @@ def _rewritten(state: State, rom: Rom, name: str, data: bytes, image: Mapping[st
 
 
 def _put_back(state: State, saved: bytes, before: str | None, words: str, used: int = 0) -> RomChange:
-    """Write the beginning as it was, and erase what the image takes that is there now: `used` bytes."""
+    """Return the change that writes the beginning as it was, and erases the image that is there now: `used` bytes."""
     block = flash.of(state.board).block
     end = -(-max(len(saved), used) // block) * block
     return RomChange(
@@ -252,6 +252,7 @@ def _put_back(state: State, saved: bytes, before: str | None, words: str, used: 
 
 
 def _erased(state: State, rom: Rom) -> RomChange:
+    """Return the change that erases the image that is there now."""
     block = flash.of(state.board).block
     end = -(-max(rom.used, 1) // block) * block
     return RomChange(
@@ -268,5 +269,5 @@ def _erased(state: State, rom: Rom) -> RomChange:
 
 
 def _header_last(data: bytes) -> list[Write]:
-    """Without its first bytes no image is one, so a cut leaves none rather than a damaged one."""
+    """Return the writes of an image, its first bytes last: a cut leaves no image rather than a damaged one."""
     return [Write(_FIRST, data[_FIRST:]), Write(0, data[:_FIRST])]

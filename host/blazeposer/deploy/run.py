@@ -196,7 +196,7 @@ def _compare_model(bundle: Bundle, state: State) -> dict[str, Comparison]:
 
 
 def _image(saved: bytes | None) -> Mapping[str, bytes]:
-    """The files of an image of which a backup has all; none if it was damaged before."""
+    """Return the files of an image of which a backup has all; none if it was damaged before."""
     try:
         if saved and romfs.stated_length(saved) <= len(saved):
             return {path: file.data for path, file in romfs.read(saved).items()}
@@ -206,7 +206,7 @@ def _image(saved: bytes | None) -> Mapping[str, bytes]:
 
 
 def _rom_back(old: Backup, contents: Contents, state: State) -> RomChange | None:
-    """What brings ROMFS back to what a backup has of it."""
+    """Return the change that brings ROMFS back to what a backup has of it."""
     if ROM not in contents or state.rom is None:
         return None
     return flash.restoring(state, contents[ROM], old.rom, old.written, MODEL, contents.get(ROM_MODEL))

@@ -56,16 +56,16 @@ _FLASH = {
 
 
 def of(board: Board) -> Flash:
-    """The flash of a board."""
+    """Return the flash of a board."""
     return _FLASH[board.key]
 
 
 def tails() -> list[str]:
-    """What `omv.arch()` answers on the boards whose partition must not be read to its end."""
+    """Return what `omv.arch()` answers on the boards whose partition must not be read to its end."""
     return [board.omv_arch for board in BOARDS if of(board).keeps_tail]
 
 
 def erases_ranges(version: str) -> bool:
-    """Whether firmware of this version takes an offset in `vfs.rom_ioctl(3, ...)` and answers 6: MicroPython pull
-    request 19348, merged on 31 July 2026, a month after firmware 5.0.0."""
+    """Return whether firmware of this version takes an offset in `vfs.rom_ioctl(3, ...)` and answers 6: MicroPython's
+    pull request 19348, merged on 31 July 2026, a month after firmware 5.0.0."""
     return firmware_at_least(version, 5, 1)

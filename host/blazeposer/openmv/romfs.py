@@ -72,8 +72,8 @@ def length(partition: bytes) -> int:
 
 
 def record(name: str, data: bytes, start: int, align: int) -> bytes:
-    """The record of a file in the root folder, as it lies at `start` in an image; a model's bytes at a multiple of
-    `align`."""
+    """Return the record of a file in the root folder, as it lies at `start` in an image; a model's bytes at a multiple
+    of `align`."""
     for size in range(align):  # an image ends where the same place is, as far as alignment goes
         before = pack({"0": bytes(size)}, align)
         if len(before) % align == start % align:
@@ -82,7 +82,7 @@ def record(name: str, data: bytes, start: int, align: int) -> bytes:
 
 
 def stated_length(beginning: bytes) -> int:
-    """The length that the header of an image states, of which this is the beginning; 0 if it is no image's."""
+    """Return the length that an image's header states, of which this is the beginning; 0 if it is no image's."""
     digits = _digits(beginning)
     number = 0
     for byte in beginning[3 : 3 + digits]:
@@ -91,7 +91,7 @@ def stated_length(beginning: bytes) -> int:
 
 
 def with_length(beginning: bytes, length: int) -> bytes:
-    """The beginning of an image with another length in its header, and else as it is.
+    """Return the beginning of an image with another length in its header, and else as it is.
 
     Raises ValueError if the number has not the room for it.
     """
@@ -104,7 +104,7 @@ def with_length(beginning: bytes, length: int) -> bytes:
 
 
 def _digits(beginning: bytes) -> int:
-    """How many bytes the length in an image's header takes; 0 if there is none."""
+    """Return how many bytes the length in an image's header takes; 0 if there is none."""
     if not beginning.startswith(_MAGIC):
         return 0
     return next((place for place, byte in enumerate(beginning[3:19], 1) if byte < 128), 0)
