@@ -178,7 +178,7 @@ def firmware_at_least(version: str, *wanted: int) -> bool:
 
 
 def with_firmware(board: Board, version: str) -> Board:
-    """Return the board as firmware of this version has it: from 5.1 on the AE3 takes a card (openmv pull request 3210)."""
+    """Return the board as firmware of this version has it: the AE3 takes a card from 5.1 on (openmv PR 3210)."""
     return replace(board, sd=True) if board.key == "ae3" and firmware_at_least(version, 5, 1) else board
 
 
