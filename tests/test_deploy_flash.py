@@ -21,9 +21,7 @@ from conftest import CommandLine
 from deploying import FRAME, STOCK, deploy, held, in_use, restore, seen, status
 from standin import standin
 
-pytestmark = pytest.mark.usefixtures("needs_virtual_camera")
-QUICK = (("rt1062", "5.0.0"), ("nicla", "5.0.0"))
-"""What `make check` runs too, board and firmware."""
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("needs_virtual_camera")]  # test_rom_changes.py is quick
 LARGE = {**STOCK, "models/large.tflite": bytes(range(251)) * 4800}
 """As much as a camera is sold with: 1.2 MB."""
 STREAMS = b'import time\nwhile True:\n    print(\'{"seq":1,"t_ms":1,"fps":1.0,"faces":[]}\')\n    time.sleep_ms(20)\n'
@@ -100,14 +98,8 @@ def test_what_mpremote_cannot_do(models: tuple[Bundle, Bundle], tmp_path: Path) 
         assert held(camera) == before
 
 
-@pytest.mark.parametrize(
-    ("board", "version"),
-    [
-        pytest.param(board.key, version, marks=() if (board.key, version) in QUICK else pytest.mark.slow)
-        for board in BOARDS
-        for version in FIRMWARES.values()
-    ],
-)
+@pytest.mark.parametrize("version", FIRMWARES.values())
+@pytest.mark.parametrize("board", [board.key for board in BOARDS])
 def test_every_board(board: str, version: str, models: tuple[Bundle, Bundle], tmp_path: Path) -> None:
     """Deploy, status, an unchanged deploy, another model, back to the first, back to nothing of ours."""
     first, second = (runnable(bundle, board) for bundle in models)
@@ -170,7 +162,6 @@ def test_the_worst_moment(
             assert seen(camera) == before
 
 
-@pytest.mark.slow
 def test_what_takes_a_long_erase_is_said_before(
     models: tuple[Bundle, Bundle], tmp_path: Path, blazeposer_command: CommandLine
 ) -> None:
@@ -187,7 +178,6 @@ def test_what_takes_a_long_erase_is_said_before(
             assert re.search(r"takes about \d+ s; if the cable comes out then: /rom (is|may be) empty", run.out)
 
 
-@pytest.mark.slow
 def test_a_deploy_goes_on_in_another_way(
     models: tuple[Bundle, Bundle], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -102,6 +102,7 @@ def test_the_flash_inside_an_h7_is_programmed_in_words_and_once() -> None:
         ) == ["16 255", "0 b'a\\xff'", "-5 -5"]
 
 
+@pytest.mark.slow
 def test_octal_flash_takes_words_of_four_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     """MicroPython 1.28, ports/alif/ospi_flash.c, ospi_flash_write_page: it counts the length down in fours until it is
     0, which it never is for other lengths."""
@@ -137,6 +138,7 @@ def test_the_rt1062_has_a_block_device(version: str) -> None:
                 said(camera, wrong)
 
 
+@pytest.mark.slow
 def test_the_end_of_an_h7_plus_is_not_to_be_read_in_bulk(monkeypatch: pytest.MonkeyPatch) -> None:
     """PyPI openmv-ota 1.0.7, its installer: a burst that reaches the end of the QSPI flash stops the camera, without a
     word; 512 bytes before it is far enough, and single bytes are harmless."""
@@ -148,6 +150,7 @@ def test_the_end_of_an_h7_plus_is_not_to_be_read_in_bulk(monkeypatch: pytest.Mon
             said(camera, "bytes(d[len(d) - 1024:])")
 
 
+@pytest.mark.slow
 def test_a_long_erase_of_the_n6_faults(monkeypatch: pytest.MonkeyPatch) -> None:
     """PyPI openmv-ota 1.0.7, its installer: one erase of 12 MB "faults partway"; where is a guess."""
     with VirtualCamera([FRAME], board="n6") as camera:
@@ -163,6 +166,7 @@ def test_a_long_erase_of_the_n6_faults(monkeypatch: pytest.MonkeyPatch) -> None:
         assert camera.device.rom.read_bytes()[: longest + 1] == b"\xff" * longest + b"\0"
 
 
+@pytest.mark.slow
 def test_erasing_takes_its_time_and_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """OpenMV's own figures: 24 ms a block on the N6 and 53 ms on the RT1062."""
     assert flash.of(find("n6")).erase_ms == 24
