@@ -155,10 +155,11 @@ def test_mirrored_images_follow_their_originals_and_labels_fit(bank: Bank) -> No
 
 
 def test_disturbed_validation_shows_every_face_once(bank: Bank) -> None:
-    settings = replace(SETTINGS, turned=0.5, turned_most=75.0)
+    settings = replace(SETTINGS, turned=0.5, turned_most=75.0, upside_down=0.5)
     first, second = ([*disturbed_batches(bank, size, settings)] for size in (8, 5))
     assert [len(batch.pictures) for batch in first] == [8, 4]
     assert torch.equal(torch.cat([b.pictures for b in first]), torch.cat([b.pictures for b in second]))
+    assert all(batch.weights.all() for batch in first)
 
 
 def test_mirror_losses_vanish_where_both_sides_are_alike_and_only_there() -> None:

@@ -154,8 +154,9 @@ def validation_batches(bank: Bank, size: int) -> Iterator[Batch]:
 
 
 def disturbed_batches(bank: Bank, size: int, settings: ImageSettings) -> Iterator[Batch]:
-    """Every face of the bank once, placed, turned and lit as in training; always the same."""
+    """Every face of the bank once, placed, turned and lit as in training, but none upside down; always the same."""
     rng, count = np.random.default_rng(1), len(bank)
+    settings = replace(settings, upside_down=0.0)  # such a face is not to be found
     placements = disturbed(random_placements(rng, count, settings), rng, settings)
     views = Views.random(rng, count, len(bank.backgrounds), settings.photos, 0.0)
     light, faces = Light.random(rng, count, settings.light), np.arange(count)
