@@ -33,9 +33,9 @@ def write_pool(
     np.save(folder / f"{name}_landmarks68.npy", np.broadcast_to(corners, (len(rows), 68, 2)))
 
 
-def write_backgrounds(folder: Path) -> None:
-    """Write `faceless.zip`: four plain pictures, of which the even ones are for training."""
-    with zipfile.ZipFile(folder / "faceless.zip", "w") as archive:
+def write_backgrounds(folder: Path, name: str = "faceless") -> None:
+    """Write `faceless.zip`, or another: four plain pictures, of which the even ones are for training."""
+    with zipfile.ZipFile(folder / f"{name}.zip", "w") as archive:
         for number in range(4):
             picture = np.full((140, 160, 3), 40 * number, np.uint8)
             archive.writestr(f"{number:06d}.png", cv2.imencode(".png", picture)[1].tobytes())

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from blazeposer.core.decode import Face
 from blazeposer.core.errors import BlazePoserError
 from blazeposer.core.rotation import angles_from_rotation
 from blazeposer.evaluate.datasets import READERS, Dataset, biwi, read_dataset
-from blazeposer.evaluate.datasets.pool import TEST_POOL
+from blazeposer.evaluate.datasets.pool import TEST_POOL, TRAINING_POOLS
 from blazeposer.evaluate.metrics import OVERLAP
 from official import POSE, biwi_pose, write_300w, write_biwi, write_wider
 from pools import drawn_face, write_pool
@@ -216,7 +219,7 @@ def test_a_missing_layout_is_one_line_that_says_which_files_belong_where(
 
 def test_every_official_reader_is_tested_here() -> None:
     ours = {"maskon-boxes"}  # in test_detection.py
-    assert set(READERS) - ours == {"aflw2000", "biwi", "biwi-2", "300w-lp", "wider"}
+    assert set(READERS) - ours == {"aflw2000", "biwi", "biwi-2", "biwi_dev", "300w-lp", "wider", "val"}
 
 
 def test_a_missing_picture_is_found_when_it_is_needed(tmp_path: Path) -> None:
@@ -252,3 +255,50 @@ def test_a_set_without_faces_is_refused(tmp_path: Path) -> None:
     write_wider(tmp_path, "0--Parade/0.jpg\n0\n0 0 0 0 0 0 0 0 0 0\n", {"0--Parade/0.jpg": drawn_face(0)})
     with pytest.raises(BlazePoserError, match="no face to measure on"):
         read_dataset("wider", tmp_path)
+
+
+def test_the_crops_of_biwi_get_a_rim_and_the_best_detection_answers(tmp_path: Path) -> None:
+    crop = np.zeros((80, 100, 3), np.uint8)
+    crop[0], crop[-1] = (10, 20, 30), (40, 50, 60)
+    with zipfile.ZipFile(tmp_path / "biwi_dev.zip", "w") as archive:
+        for name in ("01_frame_00004.png", "02_frame_00006.png"):
+            archive.writestr(name, cv2.imencode(".png", crop[..., ::-1])[1].tobytes())
+    lines = ["file,width,height,yaw,pitch,roll,sequence", "02_frame_00006.png,100,80,1.5,-2,3,02"]
+    (tmp_path / "biwi_dev.csv").write_text("\n".join([*lines, "01_frame_00004.png,100,80,-40,20,0,01"]))
+    dataset = read_dataset("biwi_dev", tmp_path)
+    assert dataset.names == ["02_frame_00006.png", "01_frame_00004.png"]
+    assert dataset.angles.tolist() == [[1.5, -2, 3], [-40, 20, 0]]
+    picture = dataset.samples[0].load()
+    assert picture.shape == (130, 150, 3)  # a quarter of the longer side, 25 pixels, all round
+    assert picture[0, 0].tolist() == [10, 20, 30]
+    assert picture[-1, 75].tolist() == [40, 50, 60]
+    assert dataset.samples[0].boxes.tolist() == [[25, 25, 125, 105]]
+    best, other = (Face((x, 0.1, 0.1, 0.1), 0.9 - x, np.zeros((6, 2)), np.eye(3), 1.0) for x in (0.0, 0.4))
+    assert dataset.rule.choose([best, other], dataset.samples[0].boxes[0]) is best
+    assert dataset.rule.choose([], dataset.samples[0].boxes[0]) is None
+    (tmp_path / "biwi_dev.csv").write_text("file,yaw\n")
+    with pytest.raises(BlazePoserError, match=r"biwi_dev|no face"):
+        read_dataset("biwi_dev", tmp_path)
+    (tmp_path / "biwi_dev.csv").unlink()
+    with pytest.raises(BlazePoserError, match=r"biwi_dev\.csv cannot be read: name its folder with --data"):
+        read_dataset("biwi_dev", tmp_path)
+
+
+def test_validation_faces_stand_alone_in_the_middle(tmp_path: Path) -> None:
+    for pool in TRAINING_POOLS:
+        known = {"yaw": 10, "pitch": 0, "roll": 0, "geodesic_spread": 1}
+        splits = {"000000.png": "train", "000002.png": "val"}
+        write_pool(tmp_path, pool, [{"file": file, "split": split, **known} for file, split in splits.items()])
+    dataset = read_dataset("val", tmp_path)
+    assert len(dataset) == len(dataset.samples) == len(TRAINING_POOLS)
+    sample = dataset.samples[0]
+    (box,) = sample.boxes
+    assert (box[:2] + box[2:]) / 2 == pytest.approx([120, 120])
+    assert (box[2:] - box[:2]).max() == pytest.approx(0.38 * 240)
+    picture = sample.load()
+    assert picture.shape == (240, 240, 3)
+    # the drawn face's eyes, at 38 and 58 of its 96 pixels, are dark
+    scale = 0.38 * 240 / 56
+    for x in (38, 58):
+        at = np.round(120 + (np.array([x, 40]) - [48, 54]) * scale).astype(int)
+        assert picture[at[1], at[0]].max() < 60

@@ -18,7 +18,7 @@ from blazeposer.core.resources import models_dir
 from blazeposer.core.rotation import rotation_from_angles
 from blazeposer.evaluate.datasets import read_dataset
 from blazeposer.evaluate.datasets.pool import TEST_POOL, read_backgrounds
-from blazeposer.evaluate.detection import LANDMARKS, agreement, keypoint_distances
+from blazeposer.evaluate.detection import LANDMARKS, agreement, count, keypoint_distances, share
 from blazeposer.tflite.manifest import read_manifest
 from conftest import CommandLine
 from pools import write_backgrounds, write_pool
@@ -45,7 +45,8 @@ def folder(tmp_path: Path, portrait: Image) -> Path:
     write_pool(tmp_path, TEST_POOL, rows, portrait)
     write_pool(tmp_path, "maskon", [{"file": f"{i:06d}.png", "split": "train", **PORTRAIT} for i in range(4)], portrait)
     (tmp_path / "maskon_boxes.csv").write_text(BOXES)
-    write_backgrounds(tmp_path)
+    for name in ("faceless", "hands"):
+        write_backgrounds(tmp_path, name)
     return tmp_path
 
 
@@ -64,8 +65,19 @@ def test_boxed_scenes_are_the_odd_pictures(folder: Path) -> None:
         read_dataset("maskon-boxes", folder)
 
 
-def test_pictures_for_false_alarms_are_the_odd_ones(folder: Path) -> None:
-    assert [int(image[0, 0, 0]) for image in read_backgrounds(folder, test=True)] == [40, 120]
+@pytest.mark.parametrize("name", ["faceless", "hands"])
+def test_pictures_for_false_alarms_are_the_odd_ones(folder: Path, name: str) -> None:
+    assert [int(image[0, 0, 0]) for image in read_backgrounds(folder, test=True, name=name)] == [40, 120]
+    (folder / f"{name}.zip").unlink()
+    with pytest.raises(BlazePoserError, match=rf"no {name}\.zip in .*: name the folder of the pools with --data"):
+        read_backgrounds(folder, test=True, name=name)
+
+
+def test_a_picture_with_two_false_faces_is_one_picture() -> None:
+    alarms = [np.array([0.9, 0.6, 0.4]), np.array([0.49]), np.array([])]
+    assert count(alarms, 0.5) == 2
+    assert count(alarms, 0.3) == 4
+    assert share(alarms) == pytest.approx(1 / 3)
 
 
 def test_prints_and_records_a_row_a_network(folder: Path, tmp_path: Path, blazeposer_command: CommandLine) -> None:
@@ -81,10 +93,11 @@ def test_prints_and_records_a_row_a_network(folder: Path, tmp_path: Path, blazep
         assert row["recall"] == 0.5  # of two labels one is where the face is
         assert row["turned"] == 0
         assert row["precision"] == [0.5, 0.5, None]  # one label found before anything wrong, one not at all
-        assert row["alarms"] == row["alarms_there"] == 0
+        assert row["alarms"] == row["alarms_there"] == row["on_places"] == row["on_hands"] == 0
         assert SCORE_THRESHOLD < row["threshold"] < 1  # the one face is found well above the usual threshold
     assert figures["INT8_and_float"]["overlap"] > 0.8
     assert figures["boxed_faces"] == {"16": 2, "24": 2, "32": 0}
+    assert figures["hands"] == 2
 
 
 def test_keypoints_are_held_against_the_means_of_their_landmarks() -> None:

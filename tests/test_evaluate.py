@@ -58,6 +58,25 @@ def test_prints_and_records_what_it_measured(folder: Path, model: Path, blazepos
     assert read_manifest(model).figures["biwi"] == "not measured"
 
 
+def test_two_looks_and_the_sheet_are_recorded_beside(
+    folder: Path, model: Path, blazeposer_command: CommandLine
+) -> None:
+    before = read_manifest(model).figures[TEST_POOL]
+    arguments = ("--data", folder, "--model", model, "--input", "clean", "--runtime", "xnnpack", "--sheet", "--record")
+    run = blazeposer_command("evaluate", *arguments, "--looks", "2")
+    assert run.status == 0, run.err
+    assert "two looks" in run.out
+    assert "ms of processor time a picture" in run.out
+    figures = read_manifest(model).figures
+    assert figures[TEST_POOL] == before
+    assert figures[f"{TEST_POOL}_two_looks"]["clean"]["found"] == 1
+    assert figures[f"{TEST_POOL}_two_looks_sheet"]["bins"]["as it is"][""]["found"] == 1
+    assert not model.with_name(f"{model.stem}_sheet.svg").exists()
+    assert blazeposer_command("evaluate", *arguments).status == 0
+    assert model.with_name(f"{model.stem}_sheet.svg").read_text().startswith("<?xml")
+    assert read_manifest(model).figures[f"{TEST_POOL}_sheet"]["runtime"] == "xnnpack"
+
+
 def test_a_report_holds_the_figures_and_no_picture(
     folder: Path, model: Path, tmp_path: Path, blazeposer_command: CommandLine
 ) -> None:

@@ -58,6 +58,28 @@ def test_errors_are_plain_differences_on_found_faces_only() -> None:
     assert figures["mae_by_yaw"] == {"0-30": 29.5, "30-60": None, "60-99": 2.0}
 
 
+def test_bias_offset_and_slope() -> None:
+    """A network that reads pitch 0.8 times as large and 3 degrees low, and yaw 2 degrees to one side."""
+    pitch = np.array([-20.0, -10, 0, 10, 20, 30])
+    labels = np.column_stack([np.zeros(6), pitch, np.zeros(6)])
+    labels[5, 0] = 70
+    predicted = [face((0, 0, 1, 1), (yaw + 2, 0.8 * p - 3, 0)) for yaw, p, _ in labels.tolist()]
+    scores = score(predicted, rotation_from_angles(labels), labels)
+    np.testing.assert_allclose(scores.bias, [2, -4, 0], atol=1e-9)
+    assert scores.pitch_slope == pytest.approx(0.8)
+    # pitch is off by 1, -1, -3, -5, -7, -9: the median is -4
+    assert scores.mean_after_offset == pytest.approx((5 + 3 + 1 + 1 + 3 + 5) / 6 / 3)
+    assert scores.of(labels[:, 0] < 60).pitch_slope == pytest.approx(0.8)
+    predicted[5] = face((0, 0, 1, 1), (70, -90, 0))  # beyond 60 degrees of yaw: no part of the slope
+    assert score(predicted, rotation_from_angles(labels), labels).pitch_slope == pytest.approx(0.8)
+    figures = scores.as_dict()
+    assert figures["bias"] == {"yaw": 2.0, "pitch": -4.0, "roll": 0.0}
+    assert (figures["mae_after_offset"], figures["pitch_slope"]) == (1.0, 0.8)
+    nothing = score([None], rotation_from_angles(labels[:1]), labels[:1]).as_dict()
+    assert nothing["bias"] == {"yaw": None, "pitch": None, "roll": None}
+    assert (nothing["mae_after_offset"], nothing["pitch_slope"], nothing["expected"]) == (None, None, None)
+
+
 def test_a_signed_error_is_prediction_minus_label() -> None:
     labels = np.array([[10.0, 5, 0], [0, 0, 0]])
     scores = score([face((0, 0, 1, 1), (7, 9, 1)), None], rotation_from_angles(labels), labels)

@@ -20,7 +20,7 @@ from blazeposer.core.errors import InputError
 from blazeposer.core.prepare import Image
 from blazeposer.core.rotation import geodesic_degrees, rotation_from_angles
 from blazeposer.evaluate import plots
-from blazeposer.evaluate.accuracy_report import Report, write_reliability, write_report
+from blazeposer.evaluate.accuracy_report import Report, write_plot, write_report
 from blazeposer.evaluate.datasets import Dataset, Sample
 from blazeposer.evaluate.metrics import Scores
 
@@ -202,12 +202,12 @@ def test_every_plot_can_do_with_a_few_faces(scores: Scores, found: int) -> None:
 
 
 def test_the_reliability_plot_alone_is_svg_or_png(scores: Scores, tmp_path: Path) -> None:
-    write_reliability(tmp_path / "a" / "reliability.svg", scores)
+    write_plot(tmp_path / "a" / "reliability.svg", plots.reliability(scores))
     assert ET.parse(tmp_path / "a" / "reliability.svg").getroot().tag == f"{SVG}svg"
-    write_reliability(tmp_path / "reliability.png", scores)
+    write_plot(tmp_path / "reliability.png", plots.reliability(scores))
     image = cv2.imread(str(tmp_path / "reliability.png"))
     assert image is not None
     assert min(image.shape[:2]) > 400
     assert image.std() > 5
     with pytest.raises(InputError, match=r"\.svg or \.png"):
-        write_reliability(tmp_path / "reliability.pdf", scores)
+        write_plot(tmp_path / "reliability.pdf", plots.reliability(scores))

@@ -33,6 +33,7 @@ from blazeposer.evaluate.peers_section import compare
 from blazeposer.evaluate.plots import render
 from blazeposer.evaluate.robustness import TRIALS, Results, Trial, draw, holds_until, robustness_section, trials_of
 
+MOVING = ("face size", "near", "turned picture", "cut by the edge")
 NAMED = {condition.name: condition for condition in CONDITIONS}
 BOX = (90.0, 60.0, 150.0, 140.0)
 MIDDLE = (120, 100)
@@ -71,6 +72,28 @@ def test_a_smaller_face_has_its_size_and_its_box(pixels: float) -> None:
     for place in ((box[:2] + box[2:]) / 2, box[:2]):
         assert brightest(seen.picture, place) == pytest.approx(place, abs=1)
     assert seen.picture.shape == (SIDE, SIDE, 3)
+
+
+@pytest.mark.parametrize("share", [0.75, 0.9, 1.0])
+def test_a_near_face_takes_its_share_of_the_picture(share: float) -> None:
+    seen = change("near", dotted(), share)
+    (box,) = seen.boxes
+    assert (box[2:] - box[:2]).max() == pytest.approx(share * SIDE)
+    assert brightest(seen.picture, (box[:2] + box[2:]) / 2) == pytest.approx([SIDE / 2, SIDE / 2], abs=1)
+
+
+def test_a_cut_face_has_its_share_beyond_an_edge() -> None:
+    edges = set()
+    for seed in range(12):
+        seen = change("cut by the edge", dotted(), 0.3, seed)
+        (box,) = seen.boxes
+        low, high = -box[:2] / [60, 80], (box[2:] - SIDE) / [60, 80]
+        outside = [*low, *high]
+        assert max(outside) == pytest.approx(0.3)
+        assert sum(value > 0 for value in outside) == 1
+        edges.add(int(np.argmax(outside)))
+        assert brightest(seen.picture, (box[:2] + box[2:]) / 2) == pytest.approx((box[:2] + box[2:]) / 2, abs=1)
+    assert edges == {0, 1, 2, 3}
 
 
 @pytest.mark.parametrize("degrees", [30.0, 90.0, 180.0])
@@ -130,7 +153,7 @@ def test_pixels_change_by_what_the_level_says() -> None:
     assert np.abs(shades[..., 0] - expected).max() < 1
 
 
-@pytest.mark.parametrize("name", [c.name for c in CONDITIONS if c.name not in ("face size", "turned picture")])
+@pytest.mark.parametrize("name", [c.name for c in CONDITIONS if c.name not in MOVING])
 def test_what_changes_pixels_leaves_box_and_rotation(name: str) -> None:
     given = textured()
     before = given.picture.copy()
@@ -243,7 +266,7 @@ def at(results: Results, name: str, level: float) -> Scores:
 
 
 def test_recall_and_errors_are_those_of_the_level(results: Results) -> None:
-    assert len(results) == len(TRIALS) == 47
+    assert len(results) == len(TRIALS) == 55
     assert results[Trial()]["finds white"].recall == 1
     assert results[Trial()]["finds white"].mean_geodesic == pytest.approx(0, abs=1e-5)
     assert at(results, "darkness", 1).recall == 1  # 255 * 0.73
@@ -306,7 +329,7 @@ def test_the_sheet_has_tables_curves_and_figures(white: Dataset, monkeypatch: py
     assert single.rows[0][-1] == "1.000 / 180.0"
     example, *curves = (part.data for part in section.parts if isinstance(part, Picture))
     assert example == b"a picture .png"
-    assert curves == 4 * [b"a picture .svg"]
+    assert curves == 5 * [b"a picture .svg"]
     figures = json.loads(json.dumps(section.data))
     assert figures["darkness"]["2"]["finds white"] == {"faces": 2, "found": 0, "recall": 0.0, "geodesic": None}
     assert figures["turned picture"]["90"]["finds white"]["geodesic"] == 90.0

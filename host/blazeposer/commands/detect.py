@@ -51,6 +51,7 @@ Show = Callable[[str, Image, list[Face]], None]
 )
 @click.option("--threshold", type=float, default=SCORE_THRESHOLD, show_default=True, help="Least score of a face.")
 @click.option("--max-faces", type=click.IntRange(min=1), default=MAX_FACES, show_default=True)
+@click.option("--careful", is_flag=True, help="Look twice, once at the mirror image: nearer, for twice the time.")
 @click.option("--frames", type=click.IntRange(min=1), help="Stop after this many frames of a video or webcam.")
 def command(
     source: str,
@@ -61,6 +62,7 @@ def command(
     input_path: InputPath,
     threshold: float,
     max_faces: int,
+    careful: bool,
     frames: int | None,
 ) -> int:
     """Find faces in SOURCE: a picture, a folder of pictures, a video, or the index of a webcam (0 is the first).
@@ -69,7 +71,7 @@ def command(
     left, positive pitch up, positive roll tilts clockwise; err is how far off this pose is expected to be. The drawn
     axes are x red (the head's left-right axis), y green (up) and z blue (where the face looks).
     """
-    detector = Detector(model, runtime, input_path, threshold, max_faces)
+    detector = Detector(model, runtime, input_path, threshold, max_faces, careful)
     pictures = open_source(source)
     start = time.monotonic()
     total = min(filter(None, (pictures.total, frames)), default=None)

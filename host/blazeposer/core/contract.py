@@ -43,6 +43,8 @@ GRIDS = (Grid(16, 2), Grid(8, 6))
 
 KEYPOINTS = ("right_eye", "left_eye", "nose", "mouth", "right_ear", "left_ear")
 """Order of the six keypoints. Right and left are the person's own: `right_eye` is on the left of the picture."""
+MIRRORED_KEYPOINTS = (1, 0, 2, 3, 5, 4)
+"""Which keypoint each becomes in the mirror image: left and right change places."""
 
 BOX_VALUES = 4  # cx, cy, w, h
 REGRESSOR_VALUES = BOX_VALUES + 2 * len(KEYPOINTS)  # 16

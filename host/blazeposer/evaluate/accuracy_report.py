@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -21,6 +21,8 @@ from blazeposer.core.errors import InputError
 from blazeposer.evaluate import plots
 from blazeposer.evaluate.datasets import Dataset
 from blazeposer.evaluate.metrics import PRECISION_OVERLAP, Scores, rounded
+from blazeposer.evaluate.report import Table
+from blazeposer.evaluate.sheet import Bin, draw_sheet, sheet_dict, sheet_table
 from blazeposer.media.output import make_folder
 
 CONVENTION = (
@@ -59,6 +61,10 @@ class Report:
     """Input path -> what the command's table shows of it."""
     scores: Mapping[str, Scores]
     """Input path -> every face; empty for a data set without poses."""
+    twice: bool = False
+    """Whether each figure is of two looks."""
+    sheet: Sequence[Bin] = ()
+    """The same faces in disturbed pictures."""
 
     def as_dict(self) -> dict[str, Any]:
         """What report.json holds."""
@@ -73,13 +79,15 @@ class Report:
             "least_score": SCORE_THRESHOLD if self.scores else None,
             "matching": matching,
             "runtime": self.runtime,
+            "looks": 2 if self.twice else 1,
             "command": self._command(),
             "inputs": {name: figures | self._more(name) for name, figures in self.figures.items()},
+            "sheet": sheet_dict(self.sheet),
         }
 
     def _command(self) -> str:
         inputs = "".join(f" --input {name}" for name in self.figures)
-        model = f" --model {self.model.name} --runtime {self.runtime}"
+        model = f" --model {self.model.name} --runtime {self.runtime}" + (" --looks 2" if self.twice else "")
         return f"blazeposer evaluate --dataset {self.dataset.name}{model}{inputs} --report DIR"
 
     def _more(self, name: str) -> dict[str, Any]:
@@ -99,12 +107,12 @@ def write_report(folder: Path, report: Report) -> None:
     _write(folder / "report.html", _page(report, figures).encode())
 
 
-def write_reliability(path: Path, scores: Scores) -> None:
-    """Write the reliability plot alone, as .svg or .png. Raises InputError."""
+def write_plot(path: Path, figure: Figure) -> None:
+    """Write a plot alone, as .svg or .png. Raises InputError."""
     if path.suffix not in (".svg", ".png"):
         raise InputError(f"{path}: a plot is written as .svg or .png: choose one of them")
     make_folder(path.parent)
-    _write(path, plots.render(plots.reliability(scores), path.suffix))
+    _write(path, plots.render(figure, path.suffix))
 
 
 def _page(report: Report, figures: dict[str, Any]) -> str:
@@ -127,7 +135,16 @@ def _page(report: Report, figures: dict[str, Any]) -> str:
         )
         for (heading, text), figure in zip(_PLOTS, drawn, strict=True):
             parts.append(f"<h3>{heading}</h3><p>{text}</p>{_inline(figure, f'{heading}, {name} input')}")
+    if report.sheet:
+        table = sheet_table(report.sheet, "Disturbed pictures, clean input")
+        parts += ["<h2>Disturbed pictures</h2>", _inline(draw_sheet(report.sheet), table.caption), _plain_table(table)]
     return "\n".join(parts) + "\n"
+
+
+def _plain_table(table: Table) -> str:
+    head = "".join(f"<th>{escape(name)}" for name in table.head)
+    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}" for cell in row) for row in table.rows)
+    return f"<p>{escape(table.caption)}</p><div class=wide><table class=figures><tr>{head}{body}</table></div>"
 
 
 def _head(figures: dict[str, Any]) -> str:
@@ -138,6 +155,7 @@ def _head(figures: dict[str, Any]) -> str:
         "data set": f"{figures['dataset']}: {figures['faces']} faces in {figures['pictures']} pictures",
         "a face is found by": (f"a score of at least {score}; " if score else "") + figures["matching"],
         "input": f"whole picture squeezed to {INPUT_SIZE} x {INPUT_SIZE}; {', '.join(figures['inputs'])}",
+        "looks": str(figures["looks"]),
         "runtime": "TensorFlow Lite Micro"
         if figures["runtime"] == "micro"
         else f"LiteRT, {figures['runtime']} kernels",
@@ -173,6 +191,9 @@ def _flat(figures: dict[str, Any]) -> dict[str, str]:
         "95 %": f"{_text(low)}-{_text(high)}",
         **{angle: _text(mae[angle]) for angle in ANGLES},
         **{f"|yaw| {limits}": _text(value) for limits, value in by_yaw.items()},
+        "bias": " / ".join(_text(value, 1) for value in figures["bias"].values()),
+        "after offset": _text(figures["mae_after_offset"]),
+        "pitch slope": _text(figures["pitch_slope"]),
         "geodesic": _text(figures["geodesic"]),
         "surest half / all": _text(half["ranking"]),
     }

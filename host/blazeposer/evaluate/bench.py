@@ -59,9 +59,9 @@ fitted on the same `train` split; the zero needed no correction there.""",
 class Ours:
     """BlazePoser on the terms of its peers: whole picture, XNNPACK, one thread."""
 
-    def __init__(self, model: Path | None, max_faces: int) -> None:
+    def __init__(self, model: Path | None, max_faces: int, *, careful: bool = False) -> None:
         self.files = (model or default_model(),)
-        self._detector = Detector(self.files[0], "xnnpack", max_faces=max_faces)
+        self._detector = Detector(self.files[0], "xnnpack", max_faces=max_faces, careful=careful)
         self.name = f"BlazePoser {'INT8' if self._detector.network.is_int8 else 'float'}"
 
     @property

@@ -78,6 +78,10 @@ class Figures:
     one."""
     alarms_there: int
     """Faces seen in pictures that have none, at that score."""
+    on_places: float
+    """Share of these pictures with a face in them, at the usual score."""
+    on_hands: float
+    """Share of the photos of hands, close up, with a face in them, at the usual score."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +116,8 @@ class Measured:
     boxed_faces: dict[int, int]
     """Of at least SIZES pixels."""
     faceless_pictures: int
+    hands: int
+    """Photos of hands."""
 
 
 def original() -> Run:
@@ -139,12 +145,13 @@ def compare(
     poses: Dataset,
     landmarks: Floats,
     scenes: Mapping[str, Sequence[Detections]],
-    alarms: Mapping[str, Floats],
+    alarms: Mapping[str, Sequence[Floats]],
+    hands: Mapping[str, Sequence[Floats]],
 ) -> dict[str, Figures]:
     """Figures of each network; the first is the original.
 
     outputs: for each picture of `poses`, whose faces have `landmarks` (n, 68, 2) in fractions of the picture; scenes:
-    detections in boxed pictures; alarms: scores of detections in pictures without a face.
+    detections in boxed pictures; alarms and hands: scores of the detections in each picture without a face.
     """  # fmt: skip
     found = {name: answers(values, poses) for name, values in outputs.items()}
     hits = {name: np.array([face is not None for face in faces]) for name, faces in found.items()}
@@ -160,11 +167,23 @@ def compare(
             turned=float(hits[name][turned].mean()),
             precision=tuple(rounded(average_precision(scenes[name], least), 4) for least in SIZES),
             keypoints=keypoint_distances(shared, landmarks[everywhere]),
-            alarms=int((alarms[name] >= SCORE_THRESHOLD).sum()),
+            alarms=count(alarms[name], SCORE_THRESHOLD),
             threshold=threshold,
-            alarms_there=int((alarms[name] >= threshold).sum()),
+            alarms_there=count(alarms[name], threshold),
+            on_places=share(alarms[name]),
+            on_hands=share(hands[name]),
         )
     return figures
+
+
+def count(alarms: Sequence[Floats], threshold: float) -> int:
+    """Detections of a score of at least a threshold in all pictures."""
+    return sum(int((scores >= threshold).sum()) for scores in alarms)
+
+
+def share(alarms: Sequence[Floats]) -> float:
+    """Share of the pictures with a detection of the usual score."""
+    return float(np.mean([(scores >= SCORE_THRESHOLD).any() for scores in alarms]))
 
 
 def equal_recall(outputs: Sequence[Outputs], dataset: Dataset, wanted: int) -> float:
@@ -211,10 +230,10 @@ def detections(run: Run, scenes: Dataset, name: str) -> list[Detections]:
     ]
 
 
-def false_alarms(run: Run, photos: Sequence[Image], name: str) -> Floats:
-    """Scores of all that a network finds in photos without a face."""
+def false_alarms(run: Run, photos: Sequence[Image], name: str) -> list[Floats]:
+    """Scores of all that a network finds in each of some photos without a face."""
     faces = (_all_faces(run(clean_input(photo))) for photo in _track(photos, f"{name}: no faces"))
-    return np.array([face.score for some in faces for face in some])
+    return [np.array([face.score for face in some]) for some in faces]
 
 
 def _all_faces(outputs: Outputs) -> list[Face]:
@@ -230,21 +249,24 @@ def _track(items: Sequence[T], what: str) -> Iterable[T]:
     return track(items, description=what, console=Console(stderr=True))
 
 
-def columns(labels: Mapping[int, int]) -> list[str]:
-    """Heads of a table of `cells`; `labels`: boxed faces of at least so many pixels."""
-    return [
-        "recall", f"beyond {TURNED:.0f}", *(f"AP, {least} px and more ({labels[least]})" for least in SIZES),
+def rows(figures: Mapping[str, Figures], labels: Mapping[int, int]) -> list[list[str]]:
+    """Return a table's rows, one a measure: its name, then its value for each network; `labels`: boxed faces of at
+    least so many pixels."""
+    names = [
+        "recall", f"recall beyond {TURNED:.0f} degrees of yaw",
+        *(f"AP, {least} px and more ({labels[least]} faces)" for least in SIZES),
         *(f"{name}, px" for name in LANDMARKS), "false alarms", "threshold of equal recall", "false alarms there",
+        "photos of places with a face", "photos of hands with a face",
     ]  # fmt: skip
+    return [list(row) for row in zip(names, *(_values(one) for one in figures.values()), strict=True)]
 
 
-def cells(figures: Figures) -> list[str]:
-    """A row of the table."""
+def _values(figures: Figures) -> list[str]:
     precision = ("-" if value is None else f"{value:.4f}" for value in figures.precision)
     return [
         f"{figures.recall:.4f}", f"{figures.turned:.4f}", *precision,
         *(f"{value:.2f}" for value in figures.keypoints), str(figures.alarms), f"{figures.threshold:.2f}",
-        str(figures.alarms_there),
+        str(figures.alarms_there), f"{figures.on_places:.1%}", f"{figures.on_hands:.1%}",
     ]  # fmt: skip
 
 
@@ -259,16 +281,18 @@ def command(folder: str | None, models: Path | None, record: bool) -> None:
     if record:
         refuse_installed(int8)
     found = measure(int8, data_folder(folder))
-    title = f"Detection: {TEST_POOL}, {SCENES} and {found.faceless_pictures} pictures without a face"
+    title = (
+        f"Detection: {TEST_POOL}, {SCENES}, {found.faceless_pictures} pictures without a face, {found.hands} of hands"
+    )
     view = Table(title=title, caption=found.near.line())
-    for head in ("", *columns(found.boxed_faces)):
-        view.add_column(head, justify="right" if head else "left")
-    for name, row in found.figures.items():
-        view.add_row(name, *cells(row))
-    Console(width=160).print(view)
+    for name in ("", *found.figures):
+        view.add_column(name, justify="right" if name else "left")
+    for row in rows(found.figures, found.boxed_faces):
+        view.add_row(*row)
+    Console(width=120).print(view)
     if record:
         named = {name: asdict(row) for name, row in found.figures.items()}
-        counts = {"boxed_faces": found.boxed_faces, "faceless_pictures": found.faceless_pictures}
+        counts = {"boxed_faces": found.boxed_faces, "faceless_pictures": found.faceless_pictures, "hands": found.hands}
         record_figures(int8, {"detection": {**named, "INT8_and_float": asdict(found.near), **counts}})
 
 
@@ -276,15 +300,18 @@ def measure(int8: Path, data: Path) -> Measured:
     """Run the file `int8` by the reference kernels, the float one beside it, and the original, on the data's folder."""
     networks = {"float": open_network(int8.with_name("blazeposer_float.tflite"), "xnnpack"), "INT8": open_network(int8)}
     runs: dict[str, Run] = {"BlazeFace": original(), **{name: item.outputs for name, item in networks.items()}}
-    poses, scenes, photos = read_dataset(TEST_POOL, data), read_dataset(SCENES, data), read_backgrounds(data, test=True)
+    poses, scenes = read_dataset(TEST_POOL, data), read_dataset(SCENES, data)
+    photos, hands = (read_backgrounds(data, test=True, name=name) for name in ("faceless", "hands"))
     outputs = {name: picture_outputs(run, poses, name) for name, run in runs.items()}
     boxed = {name: detections(run, scenes, name) for name, run in runs.items()}
     alarms = {name: false_alarms(run, photos, name) for name, run in runs.items()}
+    on_hands = {name: false_alarms(run, hands, f"{name}, hands") for name, run in runs.items()}
     return Measured(
-        compare(outputs, poses, relative_landmarks(data, poses), boxed, alarms),
+        compare(outputs, poses, relative_landmarks(data, poses), boxed, alarms, on_hands),
         agreement(answers(outputs["INT8"], poses), answers(outputs["float"], poses), poses.rotations),
         {least: count_labels(boxed["INT8"], least) for least in SIZES},
         len(photos),
+        len(hands),
     )
 
 

@@ -72,10 +72,22 @@ class Condition:
 
 def smaller(scene: Scene, pixels: float, rng: np.random.Generator) -> Scene:
     """The largest face with so many of the network's pixels on its longer side."""
-    scale = pixels * SIDE / INPUT_SIZE / (_largest(scene)[2:] - _largest(scene)[:2]).max()
-    if scale < 1:  # what sampling would leave out
-        scene = replace(scene, picture=np.asarray(cv2.GaussianBlur(scene.picture, (0, 0), 0.5 / scale), np.uint8))
-    return _moved(scene, np.eye(2) * scale)
+    return _sized(scene, pixels / INPUT_SIZE)
+
+
+def nearer(scene: Scene, share: float, rng: np.random.Generator) -> Scene:
+    """The longer side of the largest face's box takes so much of the picture's side. The face looks as from afar: what
+    perspective does to one that is near cannot be made from a photo."""
+    return _sized(scene, share)
+
+
+def cut(scene: Scene, share: float, rng: np.random.Generator) -> Scene:
+    """So much of the width or height of the largest face's box lies beyond an edge of the picture, any of the four."""
+    box, middle = _largest(scene), np.full(2, SIDE / 2)
+    axis, is_far = rng.integers(2), rng.integers(2)
+    inside = (0.5 - share) * (box[2:] - box[:2])[axis]
+    middle[axis] = SIDE - inside if is_far else inside
+    return _moved(scene, np.eye(2), middle)
 
 
 def blurred(scene: Scene, sigma: float, rng: np.random.Generator) -> Scene:
@@ -150,11 +162,19 @@ def _largest(scene: Scene) -> Floats:
     return np.asarray(scene.boxes[np.prod(scene.boxes[:, 2:] - scene.boxes[:, :2], axis=1).argmax()])
 
 
-def _moved(scene: Scene, linear: Floats) -> Scene:
-    """A linear map (2, 2) of the picture with the largest face in the middle; beyond it lies its mean colour. Boxes
-    become those around the mapped ellipses in them."""
+def _sized(scene: Scene, share: float) -> Scene:
+    """The longer side of the largest face's box takes so much of the picture's side."""
+    scale = share * SIDE / (_largest(scene)[2:] - _largest(scene)[:2]).max()
+    if scale < 1:  # what sampling would leave out
+        scene = replace(scene, picture=np.asarray(cv2.GaussianBlur(scene.picture, (0, 0), 0.5 / scale), np.uint8))
+    return _moved(scene, np.eye(2) * scale)
+
+
+def _moved(scene: Scene, linear: Floats, middle: Floats | float = SIDE / 2) -> Scene:
+    """A linear map (2, 2) of the picture with the middle of the largest face at `middle`; beyond it lies its mean
+    colour. Boxes become those around the mapped ellipses in them."""
     box = _largest(scene)
-    shift = SIDE / 2 - linear @ (box[:2] + box[2:]) / 2
+    shift = middle - linear @ (box[:2] + box[2:]) / 2
     plain = scene.picture.mean((0, 1)).tolist()
     picture = cv2.warpAffine(scene.picture, np.column_stack([linear, shift]), (SIDE, SIDE), borderValue=plain)
     middles = (scene.boxes[:, :2] + scene.boxes[:, 2:]) / 2 @ linear.T + shift
@@ -166,6 +186,7 @@ CONDITIONS = (
     Condition(
         "face size", "longer side, pixels of the network's 128", (48, 40, 32, 24, 20, 16, 12), smaller, from_plain=False
     ),
+    Condition("near", "longer side, share of the picture's", (0.6, 0.75, 0.9, 1.0), nearer),
     Condition("blur", f"standard deviation, pixels of {SIDE}", (1, 2, 3, 4, 6), blurred),
     Condition("noise", "standard deviation, grey levels", (5, 10, 20, 30, 45), noisy),
     Condition("darkness", "stops, half the light each", (1, 2, 3, 4, 5), darker),
@@ -173,6 +194,7 @@ CONDITIONS = (
     Condition("JPEG", "quality", (50, 25, 15, 8, 4), compressed),
     Condition("turned picture", "degrees, either way", (15, 30, 45, 60, 90, 135, 180), turned),
     Condition("covered", "share of the face's box under a patch", (0.1, 0.2, 0.3, 0.4, 0.5), patched),
+    Condition("cut by the edge", "share of the face's box beyond it", (0.1, 0.2, 0.3, 0.4), cut),
     Condition("mask", "worn", (1,), masked),
     Condition("grey sensor", "used", (1,), grey),
 )

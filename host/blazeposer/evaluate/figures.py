@@ -18,7 +18,7 @@ from blazeposer.core.errors import BlazePoserError, InputError
 from blazeposer.core.resources import models_dir
 from blazeposer.core.text import say
 from blazeposer.evaluate.datasets.pool import TEST_POOL
-from blazeposer.evaluate.detection import SIZES, Agreement, Figures, cells, columns
+from blazeposer.evaluate.detection import SIZES, Agreement, Figures, rows
 from blazeposer.tflite.manifest import NOT_MEASURED, Manifest, read_manifest
 
 _BLOCK = re.compile(r"(<!-- (\w+): blazeposer figures -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -105,9 +105,10 @@ def network(manifests: Manifests) -> str:
 def detection(manifests: Manifests) -> str:
     """Detections of both files beside the original's."""
     figures = _measured(manifests.int8, "detection", "blazeposer detection --record")
-    heads = columns({least: figures["boxed_faces"][str(least)] for least in SIZES})
-    lines = [f"| | {' | '.join(heads)} |", "|---|" + "---:|" * len(heads)]
-    lines += [f"| {name} | {' | '.join(cells(Figures(**figures[name])))} |" for name in ("BlazeFace", "float", "INT8")]
+    labels = {least: figures["boxed_faces"][str(least)] for least in SIZES}
+    named = {name: Figures(**figures[name]) for name in ("BlazeFace", "float", "INT8")}
+    lines = [f"| | {' | '.join(named)} |", "|---|" + "---:|" * len(named)]
+    lines += [f"| {' | '.join(row)} |" for row in rows(named, labels)]
     return "\n".join([*lines, "", Agreement(**figures["INT8_and_float"]).line(), ""])
 
 

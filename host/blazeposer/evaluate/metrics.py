@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from blazeposer.core.contract import INPUT_SIZE, SCORE_THRESHOLD
+from blazeposer.core.contract import ANGLES, INPUT_SIZE, SCORE_THRESHOLD
 from blazeposer.core.decode import decode, overlaps
 from blazeposer.core.face import Face
 from blazeposer.core.rotation import geodesic_degrees
@@ -27,6 +27,8 @@ PRECISION_SIZES = (0, 16, 24, 32)
 YAW_RANGES = ((0, 30), (30, 60), (60, 99))
 MOST_FACES = 32
 """Detections considered in one picture."""
+SLOPE_RANGE = 60
+"""The pitch's slope is of faces within so many degrees of |yaw|: beyond, pitch and roll turn into each other."""
 RELIABILITY_BINS = 10
 
 Floats = NDArray[np.float64]
@@ -74,9 +76,34 @@ class Scores:
         return _mean(self.errors)
 
     @property
+    def bias(self) -> Floats:
+        """Mean of prediction minus label (3,) of yaw, pitch, roll; NaN where nothing was found."""
+        return self.signed.mean(axis=0) if self.found.any() else np.full(3, np.nan)
+
+    @property
+    def mean_after_offset(self) -> float:
+        """MAE after taking one offset off each angle, the median of prediction minus label: labels whose zero is not
+        that of 300W-LP, as an instrument's, say with it how well turns are read."""
+        return _mean(np.abs(self.signed - np.median(self.signed, axis=0))) if self.found.any() else float("nan")
+
+    @property
+    def pitch_slope(self) -> float:
+        """Slope of the least-squares line of predicted over labelled pitch, of faces within SLOPE_RANGE degrees of
+        |yaw|: below 1 where nods are read too small. NaN where labels do not differ."""
+        middle = self.within(0, SLOPE_RANGE)
+        label, predicted = (values[middle.found, 1] for values in (middle.labels, middle.predicted))
+        away = label - _mean(label)
+        return float(away @ predicted / (away @ away)) if away.any() else float("nan")
+
+    @property
     def mean_geodesic(self) -> float:
         """Mean angle between predicted and labelled rotation on detected faces."""
         return _mean(self.geodesic[self.found])
+
+    @property
+    def mean_expected(self) -> float:
+        """What the network expected of that angle, in the mean over detected faces."""
+        return _mean(self.expected[self.found])
 
     def within(self, low: float, high: float) -> Scores:
         """The faces whose labelled |yaw| is in [low, high)."""
@@ -131,7 +158,11 @@ class Scores:
             "mae": {"yaw": yaw, "pitch": pitch, "roll": roll, "mean": rounded(self.mean)},
             "interval": [rounded(value) for value in self.interval()],
             "mae_by_yaw": {f"{low}-{high}": rounded(self.within(low, high).mean) for low, high in YAW_RANGES},
+            "bias": dict(zip(ANGLES, map(rounded, self.bias.tolist()), strict=True)),
+            "mae_after_offset": rounded(self.mean_after_offset),
+            "pitch_slope": rounded(self.pitch_slope),
             "geodesic": rounded(self.mean_geodesic),
+            "expected": rounded(self.mean_expected),
             "surest_half": {
                 "mae": rounded(surest.mean),
                 "geodesic": rounded(surest.mean_geodesic),
@@ -179,6 +210,11 @@ def nearest(faces: Sequence[Face], box: Floats) -> Face | None:
     distances = np.linalg.norm((middle_boxes(faces)[:, :2] - middle_size[:2]) / (middle_size[2:] / 2), axis=1)
     best = int(np.argmin(distances))
     return faces[best] if distances[best] < 1 else None
+
+
+def surest(faces: Sequence[Face], box: Floats) -> Face | None:
+    """The detection of the highest score, wherever it is: for crops that show one face and label no box."""
+    return faces[0] if faces else None
 
 
 OVERLAP = Rule(f"best overlap with the label's box above {MATCH_OVERLAP} IoU", match)

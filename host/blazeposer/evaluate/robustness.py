@@ -74,7 +74,7 @@ def measure(systems: Sequence[Peer], dataset: Dataset) -> Results:
 
 
 def robustness_section(systems: Sequence[Peer], dataset: Dataset) -> Section:
-    """The sheet for a report; `dataset` has poses. Takes about half a second a face on an idle core, for 47 pictures
+    """The sheet for a report; `dataset` has poses. Takes about half a second a face on an idle core, for 55 pictures
     and three systems."""
     with one_thread():
         results = measure(systems, dataset)

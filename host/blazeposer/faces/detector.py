@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from blazeposer.core.contract import SCORE_THRESHOLD
-from blazeposer.core.decode import MAX_FACES, check_threshold, decode
+from blazeposer.core.decode import MAX_FACES, check_threshold
 from blazeposer.core.errors import BlazePoserError
 from blazeposer.core.face import Face
 from blazeposer.core.prepare import Image, Order, as_rgb, camera_input, clean_input, square_crop, square_pad
 from blazeposer.core.resources import default_model
+from blazeposer.faces import looks
 from blazeposer.tflite.interpreter import Runtime, open_network
 
 InputPath = Literal["clean", "camera"]
@@ -25,7 +26,8 @@ class Detector:
     (`prepare.as_rgb`), anything else raises InputError. With the input `clean` the whole image is seen, padded to a
     square; with `camera` only its centred square, sampled as a camera does it. `model` is a tflite file, by default the
     INT8 one that comes with the package. The runtime `xnnpack` is fast, `reference` equals a camera's. A face counts
-    from the score `threshold` on.
+    from the score `threshold` on. `careful` takes the mean of two looks, the second at the mirror image: nearer to the
+    truth, for twice the time.
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class Detector:
         threshold: float = SCORE_THRESHOLD,
         max_faces: int = MAX_FACES,
         order: Order = "rgb",
+        careful: bool = False,
     ) -> None:
         check_threshold(threshold)
         if input not in get_args(InputPath):
@@ -45,6 +48,7 @@ class Detector:
         self.threshold = threshold
         self.max_faces = max_faces
         self.order: Order = order
+        self.careful = careful
 
     def __call__(self, image: object) -> list[Face]:
         """Return the faces of an image."""
@@ -61,5 +65,5 @@ class Detector:
         else:
             square, (x, y, side) = square_crop(image) if self.input == "camera" else square_pad(image)
         tensor = camera_input(square) if self.input == "camera" else clean_input(square)
-        faces = decode(self.network.outputs(tensor), threshold, self.max_faces)
+        faces = looks.look(self.network, tensor, threshold, self.max_faces, twice=self.careful)
         return [face.moved(x, y, side, side) for face in faces]

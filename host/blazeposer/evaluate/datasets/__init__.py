@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from blazeposer.core.errors import BlazePoserError
-from blazeposer.evaluate.datasets import aflw2000, biwi, heads, maskon, pools, w300lp, wider
+from blazeposer.evaluate.datasets import aflw2000, biwi, biwi_dev, heads, maskon, pools, w300lp, wider
 from blazeposer.evaluate.datasets.common import Dataset, Sample
 from blazeposer.evaluate.datasets.pool import data_folder
 
@@ -24,6 +24,8 @@ READERS: dict[str, Callable[[Path], Dataset]] = {
     "300w-lp": w300lp.read,
     "wider": wider.read,
     "maskon-boxes": maskon.read,
+    biwi_dev.NAME: biwi_dev.read,
+    pools.VALIDATION: pools.read_validation,
 }
 
 __all__ = ["READERS", "Dataset", "Sample", "labelled", "read_dataset"]

@@ -116,7 +116,8 @@ def read_pools(
 
 
 def read_backgrounds(folder: Path, name: str = "faceless", *, test: bool = False) -> list[Image]:
-    """The photos without faces of `NAME.zip` that are for training, or those for testing."""
+    """Return the photos without faces of `NAME.zip` that are for training, or those for testing: of places
+    ("faceless"), or of hands close up ("hands")."""
     path = folder / f"{name}.zip"
     if not path.is_file():
         raise BlazePoserError(f"no {path.name} in {folder}: name the folder of the pools with --data")

@@ -15,7 +15,7 @@ import numpy as np
 from rich.progress import track
 
 from blazeposer.core.console import Console
-from blazeposer.core.contract import KEYPOINTS
+from blazeposer.core.contract import KEYPOINTS, MIRRORED_KEYPOINTS
 from blazeposer.core.rotation import Floats
 from blazeposer.evaluate.datasets.pool import data_folder, read_pool
 from blazeposer.evaluate.metrics import match
@@ -31,7 +31,6 @@ CERTAIN = 4.0
 FARTHEST = 60.0
 """Largest |angle|, degrees."""
 ROUNDS = 50
-MIRRORED = [KEYPOINTS.index(name) for name in ("left_eye", "right_eye", "nose", "mouth", "left_ear", "right_ear")]
 
 
 def collect(folder: Path) -> tuple[Floats, Floats]:
@@ -62,7 +61,7 @@ def fit(points: Floats, rotations: Floats) -> Floats:
         scale = (seen * drawn).sum((1, 2)) / np.square(drawn).sum((1, 2))
         rows = (axes * scale[:, None, None]).reshape(-1, 3)
         head = np.linalg.lstsq(rows, seen.transpose(0, 2, 1).reshape(-1, len(KEYPOINTS)), rcond=None)[0].T
-        head = (head + head[MIRRORED] * [-1, 1, 1]) / 2
+        head = (head + head[list(MIRRORED_KEYPOINTS)] * [-1, 1, 1]) / 2
         head *= np.linalg.norm(assumed[1] - assumed[0]) / np.linalg.norm(head[1] - head[0])
     return np.asarray(head - head.mean(0) + assumed.mean(0))
 

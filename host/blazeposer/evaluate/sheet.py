@@ -1,0 +1,134 @@
+"""The sheet of a network: what it finds, how far off it is and how far off it says to be, as pictures get harder in one
+way at a time.
+
+`robustness.measure` makes the pictures; every condition at every level is a bin. The expected error of a bin is true if
+its mean is within a quarter of the mean angle by which the rotations really are off. A bin with few faces found is not
+judged: faces that are not reported mislead nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from blazeposer.evaluate.bench import one_thread
+from blazeposer.evaluate.datasets import Dataset
+from blazeposer.evaluate.disturb import CONDITIONS
+from blazeposer.evaluate.metrics import Scores, rounded
+from blazeposer.evaluate.peers import Peer
+from blazeposer.evaluate.plots import FAINT, INK, styled
+from blazeposer.evaluate.report import Table
+from blazeposer.evaluate.robustness import Results, Trial, measure, trials_of
+
+MARGIN = 0.25
+"""Of the true error, by which the expected one may differ from it."""
+FEWEST = 20
+"""Faces found without which a bin is not judged."""
+PLAIN = "as it is"
+TRUE, STATED = "#0072b2", "#d55e00"
+"""Of Okabe and Ito's palette."""
+
+
+class Bin(NamedTuple):
+    """The faces of a data set under one condition at one level."""
+
+    condition: str
+    level: str
+    scores: Scores
+
+    @property
+    def ratio(self) -> float:
+        """Mean expected error over the mean true one; NaN where nothing was found."""
+        return self.scores.mean_expected / self.scores.mean_geodesic
+
+    @property
+    def verdict(self) -> str:
+        """`yes` or `NO`: whether the expected error is true; `few`: not judged."""
+        if self.scores.found.sum() < FEWEST:
+            return "few"
+        return "yes" if abs(self.ratio - 1) <= MARGIN else "NO"
+
+
+def measure_sheet(system: Peer, dataset: Dataset) -> list[Bin]:
+    """Return the bins of a system on every face of a data set with poses, pictures as they are first."""
+    with one_thread():
+        return bins_of(measure([system], dataset), system.name)
+
+
+def bins_of(results: Results, name: str) -> list[Bin]:
+    """Return the bins of the system `name` in what `robustness.measure` returned."""
+    return [
+        Bin(condition.name if condition else PLAIN, f"{level:g}" if condition else "", by_system[name])
+        for (condition, level), by_system in results.items()
+    ]
+
+
+def sheet_table(bins: Sequence[Bin], title: str) -> Table:
+    """Return the sheet as a table, one row a bin."""
+    head = ("pictures", "level", "N", "found", "recall", "MAE", "true error", "expected", "ratio", "true")
+    rows = []
+    for one in bins:
+        scores = one.scores
+        counts = (str(len(scores.labels)), str(scores.found.sum()), f"{scores.recall:.4f}")
+        values = (scores.mean, scores.mean_geodesic, scores.mean_expected, one.ratio)
+        shown = ("-" if np.isnan(value) else f"{value:.2f}" for value in values)
+        rows.append((one.condition, one.level, *counts, *shown, one.verdict))
+    wrong = sum(one.verdict == "NO" for one in bins)
+    caption = (
+        f"{title}: degrees, means over the faces found; true error: the angle between the rotation read and the "
+        f"labelled one; true: the mean expected error is within {MARGIN:.0%} of it (few: less than {FEWEST} found). "
+        f"{wrong} of {len(bins)} bins are not. XNNPACK kernels"
+    )
+    return Table(head, rows, caption)
+
+
+def sheet_dict(bins: Sequence[Bin]) -> dict[str, Any]:
+    """Return the sheet for JSON: condition -> level -> figures."""
+    data: dict[str, Any] = {}
+    for one in bins:
+        scores = one.scores
+        data.setdefault(one.condition, {})[one.level] = {
+            "faces": len(scores.labels),
+            "found": int(scores.found.sum()),
+            "recall": rounded(scores.recall, 4),
+            "mae": rounded(scores.mean),
+            "geodesic": rounded(scores.mean_geodesic),
+            "expected": rounded(scores.mean_expected),
+        }
+    return data
+
+
+@styled
+def draw_sheet(bins: Sequence[Bin]) -> Figure:
+    """Draw the true and the expected error over the level of each condition, with the share of faces found."""
+    by_bin = {(one.condition, one.level): one.scores for one in bins}
+    curves = [condition for condition in CONDITIONS if len(condition.levels) > 1]
+    columns = 5
+    figure = Figure(figsize=(11, 2.6 * -(-len(curves) // columns)))
+    grid = figure.subplots(-(-len(curves) // columns), columns, squeeze=False).ravel()
+    for axes, condition in zip(grid, curves, strict=False):
+        keys = [_key(trial) for trial in trials_of(condition)]
+        found = [by_bin[key] for key in keys]
+        true = np.array([scores.mean_geodesic for scores in found])
+        stated = np.array([scores.mean_expected for scores in found])
+        places = np.arange(len(keys))
+        axes.fill_between(places, (1 - MARGIN) * true, (1 + MARGIN) * true, color=TRUE, alpha=0.15, linewidth=0)
+        axes.plot(places, true, "o-", color=TRUE, markersize=4, label="true error (band: a quarter of it)")
+        axes.plot(places, stated, "s--", color=STATED, markersize=4, label="expected error")
+        axes.set(title=condition.name, ylim=(0, None), xlabel=condition.unit)
+        labels = [f"{level or 'plain'}\n{scores.recall:.0%}" for (_, level), scores in zip(keys, found, strict=True)]
+        axes.set_xticks(places, labels, fontsize=7, color=INK)
+    for axes in grid[len(curves) :]:
+        axes.set_axis_off()
+    for axes in grid[::columns]:
+        axes.set_ylabel("degrees")
+    figure.legend(*grid[0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
+    figure.supxlabel("below each level: share of the faces that are found", fontsize=8, color=FAINT)
+    return figure
+
+
+def _key(trial: Trial) -> tuple[str, str]:
+    return (trial.condition.name, f"{trial.level:g}") if trial.condition else (PLAIN, "")

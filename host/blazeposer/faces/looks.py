@@ -1,0 +1,88 @@
+"""One look at a picture, or two: the second at its mirror image, and the mean of both.
+
+A third of a network's squared error is by chance, and a mirrored face is another draw: the mean of two looks is nearer
+to the truth, for twice the time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from blazeposer.core.contract import MIRRORED_KEYPOINTS
+from blazeposer.core.decode import MAX_FACES, Face, decode, overlaps
+from blazeposer.core.prepare import Image
+from blazeposer.core.rotation import mirror_rotation
+from blazeposer.tflite.interpreter import Network
+
+SAME = 0.3
+"""Least intersection over union of the two boxes of one face, as in `decode`."""
+LEAST = 0.1
+"""A look's scores below it count as 0 in the mean of two."""
+
+
+def look(
+    network: Network, tensor: Image, threshold: float, max_faces: int = MAX_FACES, *, twice: bool = False
+) -> list[Face]:
+    """Return the faces that a network sees in its input (128, 128, 3), best first, in fractions of the side.
+
+    With `twice` they are `mean_faces` of a look and one at the mirror image; `threshold` is that of the mean score.
+    """
+    if not twice:
+        return decode(network.outputs(tensor), threshold, max_faces)
+    least, most = min(LEAST, threshold), 2 * max_faces
+    plain = decode(network.outputs(tensor), least, most)
+    other = decode(network.outputs(np.ascontiguousarray(tensor[:, ::-1])), least, most)
+    faces = mean_faces(plain, [mirrored(face, 1.0) for face in other])
+    return [face for face in faces if face.score >= threshold][:max_faces]
+
+
+def mirrored(face: Face, width: float) -> Face:
+    """Return the face as it is in the mirror image of a picture of a width."""
+    x, y, w, h = face.box
+    points = face.keypoints[list(MIRRORED_KEYPOINTS)]
+    return replace(
+        face,
+        box=(width - x - w, y, w, h),
+        keypoints=np.column_stack([width - points[:, 0], points[:, 1]]),
+        rotation=mirror_rotation(face.rotation),
+    )
+
+
+def mean_faces(first: Sequence[Face], second: Sequence[Face]) -> list[Face]:
+    """Return the faces of two looks, best first: those that both saw as their `mean_face`, the pair that overlaps most
+    first, and each other one with half its score."""
+    table = np.array([overlaps(box, _centred(second)) for box in _centred(first)])
+    left, right, faces = set(range(len(first))), set(range(len(second))), []
+    while table.size and table.max() > SAME:
+        a, b = divmod(int(table.argmax()), len(second))
+        faces.append(mean_face(first[a], second[b]))
+        table[a], table[:, b] = 0, 0
+        left.remove(a)
+        right.remove(b)
+    alone = [first[a] for a in sorted(left)] + [second[b] for b in sorted(right)]
+    faces += [replace(face, score=face.score / 2) for face in alone]
+    return sorted(faces, key=lambda face: -face.score)
+
+
+def mean_face(first: Face, second: Face) -> Face:
+    """Return the mean of two faces: the rotation half-way between theirs, the geometric mean of their expected errors,
+    the mean of all else."""
+    turn = cv2.Rodrigues(second.rotation @ first.rotation.T)[0]
+    box = np.mean([first.box, second.box], axis=0).tolist()
+    return Face(
+        box=(box[0], box[1], box[2], box[3]),
+        score=(first.score + second.score) / 2,
+        keypoints=(first.keypoints + second.keypoints) / 2,
+        rotation=np.asarray(cv2.Rodrigues(turn / 2)[0] @ first.rotation, np.float64),
+        error=float(np.sqrt(first.error * second.error)),
+    )
+
+
+def _centred(faces: Sequence[Face]) -> NDArray[np.float64]:
+    """Return the boxes (n, 4) as cx, cy, w, h."""
+    return np.array([(x + w / 2, y + h / 2, w, h) for x, y, w, h in (face.box for face in faces)]).reshape(-1, 4)
