@@ -68,6 +68,15 @@ def test_input_is_a_bilinear_stretch_into_rgb565_and_pixel_xor_0x80(
     assert run(camera, script, "m.predict([Normalization(roi=(10, 20, 100, 180))(img)])") == sums(expected)
 
 
+def test_a_picture_is_mirrored_in_place(camera: VirtualCamera, portrait: Image, network: Network) -> None:
+    """openmv v5.0, modules/py_image.c: scale() takes keywords only, changes the image without `copy`, and returns it;
+    lib/imlib/imlib.h: the hint HMIRROR is 1 << 4."""
+    script = SENSOR + RAW + MODEL + "import image; img = c.snapshot(); there = img.scale(hint=image.HMIRROR)\n"
+    seen = rgb565(view(portrait))[:, ::-1]
+    expected = sums(network.run(camera_input(np.ascontiguousarray(seen))))
+    assert run(camera, script, "[m.predict([img]), m.predict([there]), image.HMIRROR]") == [expected, expected, 16]
+
+
 def test_predict_wraps_an_image_into_a_normalization_with_its_roi(camera: VirtualCamera) -> None:
     """openmv v5.0 ml: the post-processor's inputs are Normalization instances with `roi` = the whole image."""
     script = SENSOR + "def post(model, inputs, outputs): return [inputs[0].roi, len(inputs)]\n" + MODEL
@@ -231,7 +240,7 @@ def test_array_gives_its_memory(camera: VirtualCamera, portrait: Image, network:
     ("module", "names"),
     [
         ("csi", "CSI GRAYSCALE QVGA RGB565 VGA"),
-        ("image", "CENTER GRAYSCALE Image RGB565 SCALE_ASPECT_KEEP"),
+        ("image", "CENTER GRAYSCALE HMIRROR Image RGB565 SCALE_ASPECT_KEEP"),
         ("ml", "Model preprocessing"),
         ("ml.preprocessing", "Normalization"),
         ("omv", "arch board_type version_string"),
@@ -264,6 +273,11 @@ ARRAY = SENSOR + "def post(model, inputs, outputs): return outputs\n" + MODEL + 
         (SENSOR + "c.snapshot().draw_line((1, 2, 3.5, 4))", "NotOnCamera"),
         (SENSOR + "c.snapshot().draw_line((1, 2, 3))", "NotOnCamera"),
         (SENSOR + "c.snapshot().get_pixel(1, 2)", "AttributeError"),
+        (SENSOR + "c.snapshot().replace(hmirror=True)", "AttributeError"),  # on firmware 5.0 it raises, too
+        (SENSOR + "import image; c.snapshot().scale(image.HMIRROR)", "TypeError"),
+        (SENSOR + "import image; c.snapshot().scale(hint=image.HMIRROR, copy=True)", "NotOnCamera"),
+        (SENSOR + "c.snapshot().scale(x_scale=0.5)", "TypeError"),
+        (SENSOR + "c.snapshot().scale()", "NotOnCamera"),
         ("import image; image.SEARCH_EX", "AttributeError"),
         ("import omv; omv.disable_fb(True)", "AttributeError"),
         ("import ml; ml.Model('/flash/m.tflite', load_to_fb=True)", "TypeError"),

@@ -4,6 +4,7 @@ _Color = tuple[int, int, int]
 
 GRAYSCALE: int
 RGB565: int
+HMIRROR: int
 CENTER: int
 SCALE_ASPECT_KEEP: int
 
@@ -11,6 +12,8 @@ class Image:
     def __init__(self, width: int, height: int, pixformat: int, *, buffer: bytearray) -> None: ...
     def width(self) -> int: ...
     def height(self) -> int: ...
+    def scale(self, *, hint: int = 0, copy: bool = False) -> Image:
+        """In place without `copy`; the hint HMIRROR exchanges left and right."""
     def save(self, path: str) -> Image:
         """A file of the kind that the name ends with; an OSError if the drive is full."""
     # Firmware 5.0 takes whole pixels in one tuple; before, they were arguments of their own.

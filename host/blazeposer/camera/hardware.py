@@ -183,6 +183,10 @@ class Hardware:
         drawing.SHAPES[shape](self._frame_buffer(frame), **arguments)
         return {}, b""
 
+    def _on_mirror(self, frame: int) -> Answer:
+        self._picture = self._frame_buffer(frame)[:, ::-1].copy()
+        return {}, b""
+
     def _on_jpeg(self, frame: int) -> Answer:
         bgr = cv2.cvtColor(self._frame_buffer(frame), cv2.COLOR_RGB2BGR)
         return {"jpeg": base64.b64encode(cv2.imencode(".jpg", bgr)[1].tobytes()).decode()}, b""

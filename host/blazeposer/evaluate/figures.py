@@ -13,12 +13,18 @@ from typing import Any, NamedTuple
 
 import click
 
+from blazeposer.core.boards import find
 from blazeposer.core.contract import ANGLES
 from blazeposer.core.errors import BlazePoserError, InputError
 from blazeposer.core.resources import models_dir
 from blazeposer.core.text import say
+from blazeposer.evaluate.datasets import biwi_dev, pools
 from blazeposer.evaluate.datasets.pool import TEST_POOL
 from blazeposer.evaluate.detection import SIZES, Agreement, Figures, rows
+from blazeposer.evaluate.sheet import FEWEST, is_true
+from blazeposer.tflite.arena import Arena, plan, planned_bytes
+from blazeposer.tflite.cost import camera_arena, estimate
+from blazeposer.tflite.graph import read_graph
 from blazeposer.tflite.manifest import NOT_MEASURED, Manifest, read_manifest
 
 _BLOCK = re.compile(r"(<!-- (\w+): blazeposer figures -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -26,57 +32,82 @@ BENCH = models_dir().parent / "docs" / "bench.md"
 """What `blazeposer bench` wrote."""
 _SIDE_BY_SIDE = re.compile(rf"## Accuracy on {TEST_POOL}\n\nSide by side:\n\n((?:\|.*\n)+)")
 OTHERS = """\
-| Abbaszadeh's thesis, INT8 / float ² | 109.5 KB / 104.1 K parameters | 7.29 / 6.85 | 4.70 / 3.86 | |
-| HopeNet ² | 24 M parameters, needs a face detector | 6.16 | 5.18 | |
-| 6DRepNet ² | 39 M parameters, needs a face detector | 3.97 | 3.47 | |
+| Abbaszadeh's thesis, INT8 / float ³ | 109.5 KB / 104.1 K parameters | 7.29 / 6.85 | 4.70 / 3.86 | | |
+| HopeNet ³ | 24 M parameters, needs a face detector | 6.16 | 5.18 | | |
+| 6DRepNet ³ | 39 M parameters, needs a face detector | 3.97 | 3.47 | | |
 """
+MEASURED = (TEST_POOL, biwi_dev.NAME)
+TWO_LOOKS = "_two_looks"
+"""After the name of a data set: figures of two looks at it."""
+SHEETS = (TEST_POOL, pools.VALIDATION)
+H7 = find("h7")
 
 
 class Manifests(NamedTuple):
-    """Of the two files."""
+    """Of the two files, and their folder."""
 
     int8: Manifest
     float: Manifest
+    folder: Path
 
 
 def headline(manifests: Manifests) -> str:
     """BlazePoser beside what its task's papers report."""
-    int8, real = (_accuracy(manifest)["clean"] for manifest in manifests)
-    sizes = (
-        f"{manifests.int8.payload_bytes / 1000:.1f} KB of parameters, file {manifests.int8.file_bytes / 1000:.1f} KB"
-    )
+    int8, real, _ = manifests
+    sizes = f"{int8.payload_bytes / 1000:.1f} KB of parameters, file {int8.file_bytes / 1000:.1f} KB"
     return (
-        "| | size | AFLW2000 | BIWI | on a camera |\n|---|---|---|---|---|\n"
-        f"| **BlazePoser, INT8** | {sizes} | **{int8['mae']['mean']:.2f}** at recall {int8['recall']:.3f} ¹ "
-        f"| {_biwi(manifests.int8)} | not measured |\n"
-        f"| **BlazePoser, float** | {manifests.float.parameters / 1000:.1f} K parameters "
-        f"| **{real['mae']['mean']:.2f}** at recall {real['recall']:.3f} ¹ | {_biwi(manifests.float)} | |\n{OTHERS}"
+        f"| | size | AFLW2000 | BIWI | BIWI, after offset | estimated on the {H7.name} |\n|---|---|---|---|---|---|\n"
+        f"| **BlazePoser, INT8** | {sizes} | {_heads(int8)} | {_frames(manifests)} |\n"
+        f"| **BlazePoser, float** | {real.parameters / 1000:.1f} K parameters | {_heads(real)} | |\n{OTHERS}"
     )
 
 
 def accuracy(manifests: Manifests) -> str:
-    """Recall and errors of both files on both input paths."""
+    """Recall and errors of both files on both data sets and input paths, and of two looks."""
     lines = [
-        "| file | input | found | recall | MAE | 95 % | yaw / pitch / roll | by \\|yaw\\| 0-30 / 30-60 / 60-99 "
-        "| geodesic |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| data | file | input | found | recall | MAE | 95 % | yaw / pitch / roll "
+        "| by \\|yaw\\| 0-30 / 30-60 / 60-99 | bias | after offset | pitch slope | geodesic |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
-    for name, manifest in zip(("INT8", "float"), manifests, strict=True):
-        for path, row in _accuracy(manifest).items():
+    for dataset in MEASURED:
+        rows = [
+            (name, path, row)
+            for name, manifest in (("INT8", manifests.int8), ("float", manifests.float))
+            for path, row in _accuracy(manifest, dataset).items()
+        ]
+        rows += [("INT8, two looks", path, row) for path, row in _accuracy(manifests.int8, dataset + TWO_LOOKS).items()]
+        for name, path, row in rows:
             if path == "runtime":
                 continue
             mae, (low, high) = row["mae"], row["interval"]
             lines.append(
-                f"| {name} | {path} | {row['found']} of {row['faces']} | {row['recall']:.4f} | **{mae['mean']:.2f}** "
-                f"| {low:.2f} to {high:.2f} | {_slashed(mae[angle] for angle in ANGLES)} "
-                f"| {_slashed(row['mae_by_yaw'].values())} | {row['geodesic']:.2f} |"
+                f"| {dataset} | {name} | {path} | {row['found']} of {row['faces']} | {row['recall']:.4f} "
+                f"| **{mae['mean']:.2f}** | {low:.2f} to {high:.2f} | {_slashed(mae[angle] for angle in ANGLES)} "
+                f"| {_slashed(row['mae_by_yaw'].values())} | {_slashed(row['bias'].values(), '+.1f')} "
+                f"| {row['mae_after_offset']:.2f} | {row['pitch_slope']:.2f} | {row['geodesic']:.2f} |"
             )
     return "\n".join(lines) + "\n"
 
 
+def sheet(manifests: Manifests) -> str:
+    """Expected and true error of the INT8 file on disturbed pictures, bold where the expected one is not true."""
+    parts = []
+    for dataset in SHEETS:
+        name = f"{dataset}_sheet"
+        bins = _measured(manifests.int8, name, f"blazeposer evaluate --dataset {dataset} --sheet --record")["bins"]
+        lines = [f"| {dataset} | level: expected / true error, degrees (share of faces found) |", "|---|---|"]
+        for condition, levels in bins.items():
+            cells = [_bin(level, row) for level, row in levels.items()]
+            lines.append(f"| {condition} | {'; '.join(cells)} |")
+        judged = [row for levels in bins.values() for row in levels.values() if row["found"] >= FEWEST]
+        wrong = sum(not is_true(row["expected"], row["geodesic"]) for row in judged)
+        parts.append("\n".join(lines) + f"\n\nOn {dataset} {wrong} of {len(judged)} expected errors are not true.\n")
+    return "\n".join(parts)
+
+
 def certainty(manifests: Manifests) -> str:
     """What the expected error is worth."""
-    row = _accuracy(manifests.int8)["clean"]
+    row = _accuracy(manifests.int8, TEST_POOL)["clean"]
     half = row["surest_half"]
     return (
         f"The half of the faces of which the INT8 file is surest is off by {half['geodesic']:.1f} degrees, all by "
@@ -95,7 +126,7 @@ def size(manifests: Manifests) -> str:
 
 def network(manifests: Manifests) -> str:
     """Which network ships, for the list of changes."""
-    row = _accuracy(manifests.int8)["clean"]
+    row = _accuracy(manifests.int8, TEST_POOL)["clean"]
     return (
         f"Its network is `{manifests.int8.sha256[:8]}`: {manifests.int8.file_bytes:,} bytes, "
         f"{row['mae']['mean']:.2f} degrees at recall {row['recall']:.3f} on {TEST_POOL}.\n"
@@ -123,7 +154,7 @@ def peers(manifests: Manifests) -> str:
 
 
 BLOCKS: dict[str, Callable[[Manifests], str]] = {
-    block.__name__: block for block in (headline, accuracy, certainty, size, network, detection, peers)
+    block.__name__: block for block in (headline, accuracy, sheet, certainty, size, network, detection, peers)
 }
 
 
@@ -141,11 +172,13 @@ def fill(text: str, manifests: Manifests) -> str:
 
 def read_manifests(folder: Path) -> Manifests:
     """The manifests of a models folder. Raises ModelError."""
-    return Manifests(*(read_manifest(folder / f"{name}.tflite") for name in ("blazeposer", "blazeposer_float")))
+    int8, real = (read_manifest(folder / f"{name}.tflite") for name in ("blazeposer", "blazeposer_float"))
+    return Manifests(int8, real, folder)
 
 
-def _accuracy(manifest: Manifest) -> dict[str, Any]:
-    return _measured(manifest, TEST_POOL, "blazeposer evaluate --record")
+def _accuracy(manifest: Manifest, dataset: str) -> dict[str, Any]:
+    name, twice, _ = dataset.partition(TWO_LOOKS)
+    return _measured(manifest, dataset, f"blazeposer evaluate --dataset {name}{' --looks 2' if twice else ''} --record")
 
 
 def _measured(manifest: Manifest, name: str, how: str) -> dict[str, Any]:
@@ -155,13 +188,36 @@ def _measured(manifest: Manifest, name: str, how: str) -> dict[str, Any]:
     return figures
 
 
-def _biwi(manifest: Manifest) -> str:
-    figures = manifest.figures.get("biwi", NOT_MEASURED)
-    return f"**{figures['clean']['mae']['mean']:.2f}**" if isinstance(figures, dict) else str(figures)
+def _heads(manifest: Manifest) -> str:
+    """Cells of both data sets."""
+    aflw, biwi = (_accuracy(manifest, dataset)["clean"] for dataset in MEASURED)
+    return (
+        f"**{aflw['mae']['mean']:.2f}** at recall {aflw['recall']:.3f} ¹ "
+        f"| **{biwi['mae']['mean']:.2f}** at recall {biwi['recall']:.3f} ² | {biwi['mae_after_offset']:.2f} ²"
+    )
 
 
-def _slashed(values: Any) -> str:
-    return " / ".join(f"{value:.2f}" for value in values)
+def _frames(manifests: Manifests) -> str:
+    """Estimated frames a second."""
+    graph = read_graph((manifests.folder / manifests.int8.file).read_bytes(), manifests.int8.file)
+    planned = planned_bytes(plan(graph))
+    arena = camera_arena(Arena(planned, manifests.int8.arena_bytes - planned))
+    found = estimate(graph, H7, arena)
+    return (
+        f"{found.frames_per_second:.1f} frames a second, give or take {found.uncertainty:.0%}" if found else "unknown"
+    )
+
+
+def _bin(level: str, row: dict[str, Any]) -> str:
+    if not row["found"]:
+        return f"{level}: none found"
+    text = f"{row['expected']:.1f} / {row['geodesic']:.1f}"
+    text = text if row["found"] < FEWEST or is_true(row["expected"], row["geodesic"]) else f"**{text}**"
+    return f"{level}: {text} ({row['recall']:.0%})" if level else f"{text} ({row['recall']:.0%})"
+
+
+def _slashed(values: Any, how: str = ".2f") -> str:
+    return " / ".join(f"{value:{how}}" for value in values)
 
 
 @click.command(short_help="Write the manifests' figures into pages.")

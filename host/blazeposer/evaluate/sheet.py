@@ -49,7 +49,12 @@ class Bin(NamedTuple):
         """`yes` or `NO`: whether the expected error is true; `few`: not judged."""
         if self.scores.found.sum() < FEWEST:
             return "few"
-        return "yes" if abs(self.ratio - 1) <= MARGIN else "NO"
+        return "yes" if is_true(self.scores.mean_expected, self.scores.mean_geodesic) else "NO"
+
+
+def is_true(expected: float, true: float) -> bool:
+    """Return whether a mean expected error is near enough to the true one."""
+    return abs(expected - true) <= MARGIN * true
 
 
 def measure_sheet(system: Peer, dataset: Dataset) -> list[Bin]:

@@ -29,7 +29,7 @@ from blazeposer.core.contract import (
 from blazeposer.core.errors import ModelError
 
 NOT_MEASURED = "not measured"
-FIGURES = ("aflw2000_dev", "detection", "aflw2000", "biwi", "wider", "frames_per_second")
+FIGURES = ("aflw2000_dev", "biwi_dev", "detection", "aflw2000", "biwi", "wider", "frames_per_second")
 """Figures that every manifest names, measured or not."""
 
 Quantization = dict[str, float | int]

@@ -7,6 +7,7 @@ from _link import refuse as _refuse
 
 GRAYSCALE = 2
 RGB565 = 3
+HMIRROR = 1 << 4
 CENTER = 1 << 9
 SCALE_ASPECT_KEEP = 1 << 10
 
@@ -31,6 +32,13 @@ class Image:
 
     def height(self):
         return self._height
+
+    def scale(self, *, hint=0, copy=False):
+        """In place, as firmware 5.0 does it without `copy`: here only left and right change places."""
+        if hint != HMIRROR or copy:
+            _refuse("scaling but to mirror in place: scale(hint=image.HMIRROR)")
+        _ask("mirror", frame=self._frame)
+        return self
 
     def save(self, path):
         if not path.endswith(".jpg"):
