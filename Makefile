@@ -31,8 +31,13 @@ docs: $(VENV)/all.stamp # the site, into out/docs
 models: $(VENV)/all.stamp # from the data in BLAZEPOSER_DATA, over an hour on two cores
 	$(BIN)/blazeposer train
 	$(BIN)/blazeposer quantize --plain
-	$(BIN)/blazeposer evaluate --record
+	$(BIN)/blazeposer evaluate --record --sheet
+	$(BIN)/blazeposer evaluate --record --looks 2
 	$(BIN)/blazeposer evaluate --record --model models/blazeposer_float.tflite
+	$(BIN)/blazeposer evaluate --record --dataset biwi_dev
+	$(BIN)/blazeposer evaluate --record --dataset biwi_dev --looks 2
+	$(BIN)/blazeposer evaluate --record --dataset biwi_dev --model models/blazeposer_float.tflite
+	$(BIN)/blazeposer evaluate --record --dataset val --sheet
 	$(BIN)/blazeposer detection --record
 	$(BIN)/blazeposer bench --data "$(BLAZEPOSER_DATA)" --output docs/bench.md
 	$(BIN)/blazeposer figures README.md models/README.md CHANGELOG.md
