@@ -43,7 +43,7 @@ def test_the_mean_of_two_faces() -> None:
     assert both.box == pytest.approx((0.21, 0.3, 0.2, 0.25))
     assert both.score == pytest.approx(0.8)
     assert both.angles == pytest.approx((25, 0, 0))
-    assert both.error == pytest.approx(6)
+    assert both.err == pytest.approx(6)
 
 
 def test_the_mean_rotation_is_as_far_from_one_as_from_the_other() -> None:
@@ -74,7 +74,7 @@ def test_two_looks_at_a_picture_and_at_its_mirror_image_are_the_same(portrait: I
     back = mirrored(mirror, portrait.shape[1])
     assert back.box == pytest.approx(there.box, abs=1e-6)
     assert geodesic_degrees(back.rotation, there.rotation) == pytest.approx(0, abs=1e-4)
-    assert back.error == pytest.approx(there.error)
+    assert back.err == pytest.approx(there.err)
     (once,) = Detector(runtime="xnnpack")(portrait)
     assert geodesic_degrees(once.rotation, there.rotation) < 10
     assert not np.allclose(once.rotation, there.rotation)

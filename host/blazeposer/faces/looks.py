@@ -79,7 +79,7 @@ def mean_face(first: Face, second: Face) -> Face:
         score=(first.score + second.score) / 2,
         keypoints=(first.keypoints + second.keypoints) / 2,
         rotation=np.asarray(cv2.Rodrigues(turn / 2)[0] @ first.rotation, np.float64),
-        error=float(np.sqrt(first.error * second.error)),
+        err=float(np.sqrt(first.err * second.err)),
     )
 
 
