@@ -15,9 +15,22 @@
 # than are known. A face that the whole picture misses is looked for once more where it was; and where the whole picture
 # shows no face, its best guess below the threshold is looked at closely, which is how a small face is found. A known
 # face counts on at a lower score than a new one.
+#
+# With `mirror`, every second look at a known face is at the mirror image: what the network gets wrong by chance differs
+# there, and the Tracker's filters average both. The script mirrors the picture, the region and the faces:
+#
+#     if gaze.mirrored:
+#         img.scale(hint=image.HMIRROR)
+#         region = mirrored_region(region, img.width())
+#     faces = model.predict([Normalization(roi=region)(img)])
+#     if gaze.mirrored:
+#         faces = [mirrored(face, img.width()) for face in faces]
 
 from micropython import const
 
+from blazeposer import Face
+
+POINTS = (1, 0, 2, 3, 5, 4)  # the keypoint that each becomes in the mirror image: left and right change places
 GUESS = 0.1  # The post-processor's threshold where a Gaze is used: what is worth a closer look.
 KEPT = 0.6  # of the threshold is enough for a face that is known
 EVERY = const(10)  # close looks between two at the whole picture
@@ -34,8 +47,10 @@ MOST_LOST = const(8)  # such tracks at once, the latest; each takes some hundred
 class Gaze:
     """Where the network looks. `threshold`: from this score on a new face counts."""
 
-    def __init__(self, threshold=0.5):
+    def __init__(self, threshold=0.5, mirror=False):
         self._threshold = threshold
+        self._mirror = mirror
+        self.mirrored = False  # whether the next look is at the mirror image
         self._known = []
         self._guess = []
         self._close = False
@@ -44,6 +59,7 @@ class Gaze:
     def region(self, width, height):
         """The region x, y, w, h of the next picture to look at."""
         self._close = False
+        self.mirrored = self._mirror and bool(self._known) and not self.mirrored
         faces = self._known or self._guess
         if not faces or self._looks >= EVERY:
             return 0, 0, width, height
@@ -137,6 +153,19 @@ class Track:
         seconds = (t_ms - self.seen) / 1000
         self.box, self.seen = face.box, t_ms
         return self._filter.update(face, seconds) if self._filter else face
+
+
+def mirrored_region(region, width):
+    """The region in the mirror image of a picture of a width."""
+    x, y, w, h = region
+    return width - x - w, y, w, h
+
+
+def mirrored(face, width):
+    """The face in the mirror image of a picture of a width."""
+    yaw, pitch, roll = face.angles
+    points = [(width - face.keypoints[i][0], face.keypoints[i][1]) for i in POINTS]
+    return Face(mirrored_region(face.box, width), face.score, points, (-yaw, pitch, -roll), face.err)
 
 
 def overlap_of(a, b):

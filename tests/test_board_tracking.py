@@ -36,14 +36,16 @@ def small_faces(portrait: Image) -> list[Image]:
 
 
 @pytest.mark.usefixtures("needs_virtual_camera")
-def test_the_stream_is_the_host_that_looks_closer_and_steadies(portrait: Image, model_path: Path) -> None:
+@pytest.mark.parametrize("mirror", [False, True], ids=["plain", "mirror"])
+def test_the_stream_is_the_host_that_looks_closer_and_steadies(portrait: Image, model_path: Path, mirror: bool) -> None:
     frames = small_faces(portrait)
     with VirtualCamera(frames) as camera:
         install(camera, model_path)
         set_option(camera, "SMOOTH", "True")
+        set_option(camera, "MIRROR", str(mirror))
         camera.reset()
         lines = list(islice((line for line in read_lines(camera.port) if parse_line(line)), 14))
-    look = CloserLook(Detector(model_path, "micro", "camera"))
+    look = CloserLook(Detector(model_path, "micro", "camera"), mirror)
     people, seen = Tracker(), 0
     for seq, line in enumerate(lines):
         record = parse_line(line)

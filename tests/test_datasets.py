@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from blazeposer.core.decode import Face
 from blazeposer.core.errors import BlazePoserError
+from blazeposer.core.face import Face
 from blazeposer.core.rotation import angles_from_rotation
 from blazeposer.evaluate.datasets import READERS, Dataset, biwi, read_dataset
 from blazeposer.evaluate.datasets.pool import TEST_POOL, TRAINING_POOLS
@@ -273,7 +273,7 @@ def test_the_crops_of_biwi_get_a_rim_and_the_best_detection_answers(tmp_path: Pa
     assert picture[0, 0].tolist() == [10, 20, 30]
     assert picture[-1, 75].tolist() == [40, 50, 60]
     assert dataset.samples[0].boxes.tolist() == [[25, 25, 125, 105]]
-    best, other = (Face((x, 0.1, 0.1, 0.1), 0.9 - x, np.zeros((6, 2)), np.eye(3), 1.0) for x in (0.0, 0.4))
+    best, other = (Face.of((x, 0.1, 0.1, 0.1), 0.9 - x, np.zeros((6, 2)), np.eye(3), 1.0) for x in (0.0, 0.4))
     assert dataset.rule.choose([best, other], dataset.samples[0].boxes[0]) is best
     assert dataset.rule.choose([], dataset.samples[0].boxes[0]) is None
     (tmp_path / "biwi_dev.csv").write_text("file,yaw\n")

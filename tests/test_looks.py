@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from blazeposer.core.contract import KEYPOINTS
-from blazeposer.core.decode import Face
+from blazeposer.core.face import Face
 from blazeposer.core.prepare import Image
 from blazeposer.core.rotation import angles_from_rotation, geodesic_degrees, rotation_from_angles
 from blazeposer.faces.detector import Detector
@@ -22,7 +22,7 @@ def face(
     x: float = 0.2, angles: tuple[float, float, float] = (20, 10, 5), score: float = 0.9, error: float = 4.0
 ) -> Face:
     points = np.column_stack([np.linspace(x, x + 0.2, 6), np.linspace(0.3, 0.5, 6)])
-    return Face((x, 0.3, 0.2, 0.25), score, points, rotation_from_angles(angles), error)
+    return Face.of((x, 0.3, 0.2, 0.25), score, points, rotation_from_angles(angles), error)
 
 
 def test_a_mirrored_face_looks_to_the_other_side_with_its_left_eye_on_the_left() -> None:
@@ -30,11 +30,11 @@ def test_a_mirrored_face_looks_to_the_other_side_with_its_left_eye_on_the_left()
     assert there.box == pytest.approx((0.6, 0.3, 0.2, 0.25))
     assert there.angles == pytest.approx((-20, 10, -5))
     for name, other in (("right_eye", "left_eye"), ("nose", "nose"), ("left_ear", "right_ear")):
-        x, y = face().keypoints[KEYPOINTS.index(other)]
-        assert there.keypoints[KEYPOINTS.index(name)] == pytest.approx((1 - x, y))
+        x, y = face().points[KEYPOINTS.index(other)]
+        assert there.points[KEYPOINTS.index(name)] == pytest.approx((1 - x, y))
     back = mirrored(there, 1.0)
     assert back.box == pytest.approx(face().box)
-    np.testing.assert_allclose(back.keypoints, face().keypoints)
+    np.testing.assert_allclose(back.points, face().points)
     np.testing.assert_allclose(back.rotation, face().rotation)
 
 

@@ -19,6 +19,7 @@ from blazeposer.evaluate.tracking import steady
 from blazeposer.faces.board import board_module
 from blazeposer.faces.closer import CloserLook
 from blazeposer.faces.detector import Detector, Region
+from blazeposer.faces.looks import mirrored
 from blazeposer.faces.position import HEAD, position, to_camera
 from blazeposer.faces.tracker import PATIENCE, Tracker
 from conftest import CommandLine
@@ -191,10 +192,12 @@ class Recorder:
     def __init__(self, faces: list[list[Face]]) -> None:
         self._faces = faces
         self.regions: list[Region | None] = []
+        self.mirrors: list[bool] = []
 
-    def look(self, image: Image, region: Region | None, threshold: float) -> list[Face]:
+    def look(self, image: Image, region: Region | None, threshold: float, *, mirror: bool) -> list[Face]:
         assert threshold == GUESS
         self.regions.append(region)
+        self.mirrors.append(mirror)
         return self._faces[min(len(self.regions), len(self._faces)) - 1]
 
 
@@ -212,6 +215,40 @@ def test_a_known_face_is_looked_at_in_a_square_and_the_whole_again_every_few_pic
     assert whole == [0, EVERY + 1, 2 * EVERY + 2]
     assert regions[1] == (50, 50, 100)
     assert found == [1] * len(regions)
+
+
+def test_every_second_look_at_a_known_face_is_at_the_mirror_image() -> None:
+    detector = Recorder([[], [face()], [face()], [face()], [face()], [], [], [face()]])
+    look = CloserLook(detector, mirror=True)  # type: ignore[arg-type]
+    for _ in range(8):
+        look(np.zeros((240, 320, 3), np.uint8))
+    # known from the second look on, lost at the sixth: then the whole picture, and the place where the face was
+    assert detector.mirrors == [False, False, True, False, True, False, False, False]
+
+
+def test_a_face_in_the_mirror_is_the_same_on_board_and_pc() -> None:
+    there, board = mirrored(face(angles=(20, 10, -5)), 320), board_module("tracking")
+    seen = board.mirrored(board_module("blazeposer").Face(*as_on_board(face(angles=(20, 10, -5)))), 320)
+    assert seen.box == pytest.approx(there.box)
+    assert np.array(seen.keypoints) == pytest.approx(there.points)
+    assert seen.angles == pytest.approx(there.angles)
+    assert board.mirrored_region((10, 20, 100, 90), 320) == (210, 20, 100, 90)
+
+
+def test_a_look_at_the_mirror_image_answers_for_the_image(portrait: Image) -> None:
+    detector = Detector(runtime="xnnpack")
+    (plain,), (other,) = (detector.look(portrait, None, 0.5, mirror=mirror) for mirror in (False, True))
+    assert other.box == pytest.approx(plain.box, abs=25)
+    assert other.points == pytest.approx(plain.points, abs=15)
+    assert other.angles == pytest.approx(plain.angles, abs=8)
+    assert other.angles != plain.angles
+    (flipped,) = detector.look(np.ascontiguousarray(portrait[:, ::-1]), None, 0.5)
+    assert mirrored(flipped, portrait.shape[1]).angles == pytest.approx(other.angles, abs=1e-6)
+
+
+def as_on_board(one: Face) -> tuple[object, ...]:
+    """The values of the board's Face."""
+    return one.box, one.score, list(one.keypoints), one.angles, one.err
 
 
 def test_the_square_stays_in_the_picture_and_holds_all_faces() -> None:

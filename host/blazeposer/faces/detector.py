@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, get_args
 
+import numpy as np
+
 from blazeposer.core.contract import SCORE_THRESHOLD
 from blazeposer.core.decode import MAX_FACES, check_threshold
 from blazeposer.core.errors import BlazePoserError
@@ -54,10 +56,11 @@ class Detector:
         """Return the faces of an image."""
         return self.look(as_rgb(image, self.order), None, self.threshold)
 
-    def look(self, image: Image, region: Region | None, threshold: float) -> list[Face]:
+    def look(self, image: Image, region: Region | None, threshold: float, *, mirror: bool = False) -> list[Face]:
         """Return the faces of another threshold that are seen in a region only; None is what a call sees.
 
-        The image is (h, w, 3) uint8 RGB, whatever `order` says.
+        The image is (h, w, 3) uint8 RGB, whatever `order` says. `mirror` looks at its mirror image; the faces are those
+        of the image itself.
         """
         if region:
             x, y, side = region
@@ -65,5 +68,8 @@ class Detector:
         else:
             square, (x, y, side) = square_crop(image) if self.input == "camera" else square_pad(image)
         tensor = camera_input(square) if self.input == "camera" else clean_input(square)
+        if mirror:
+            tensor = np.ascontiguousarray(tensor[:, ::-1])
         faces = looks.look(self.network, tensor, threshold, self.max_faces, twice=self.careful)
+        faces = [looks.mirrored(face, 1.0) for face in faces] if mirror else faces
         return [face.moved(x, y, side, side) for face in faces]

@@ -1,7 +1,7 @@
-"""One look at a picture, or two: the second at its mirror image, and the mean of both.
+"""One look at an image, or two: the second at its mirror image, and the mean of both.
 
-A third of a network's squared error is by chance, and a mirrored face is another draw: the mean of two looks is nearer
-to the truth, for twice the time.
+A part of a network's error is by chance, and a mirrored face is another draw: the mean of two looks is nearer to the
+truth, for twice the time.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blazeposer.core.contract import MIRRORED_KEYPOINTS
-from blazeposer.core.decode import MAX_FACES, Face, decode, overlaps
+from blazeposer.core.decode import MAX_FACES, decode, overlaps
+from blazeposer.core.face import Face, keypoints_of
 from blazeposer.core.prepare import Image
-from blazeposer.core.rotation import mirror_rotation
 from blazeposer.tflite.interpreter import Network
 
 SAME = 0.3
@@ -42,15 +42,10 @@ def look(
 
 
 def mirrored(face: Face, width: float) -> Face:
-    """Return the face as it is in the mirror image of a picture of a width."""
+    """Return the face as it is in the mirror image of an image of a width."""
     x, y, w, h = face.box
-    points = face.keypoints[list(MIRRORED_KEYPOINTS)]
-    return replace(
-        face,
-        box=(width - x - w, y, w, h),
-        keypoints=np.column_stack([width - points[:, 0], points[:, 1]]),
-        rotation=mirror_rotation(face.rotation),
-    )
+    points = keypoints_of(face.points[list(MIRRORED_KEYPOINTS)] * (-1, 1) + (width, 0))
+    return replace(face, box=(width - x - w, y, w, h), keypoints=points, yaw=-face.yaw, roll=-face.roll)
 
 
 def mean_faces(first: Sequence[Face], second: Sequence[Face]) -> list[Face]:
@@ -73,12 +68,11 @@ def mean_face(first: Face, second: Face) -> Face:
     """Return the mean of two faces: the rotation half-way between theirs, the geometric mean of their expected errors,
     the mean of all else."""
     turn = cv2.Rodrigues(second.rotation @ first.rotation.T)[0]
-    box = np.mean([first.box, second.box], axis=0).tolist()
-    return Face(
-        box=(box[0], box[1], box[2], box[3]),
+    return Face.of(
+        box=np.mean([first.box, second.box], axis=0).tolist(),
         score=(first.score + second.score) / 2,
-        keypoints=(first.keypoints + second.keypoints) / 2,
-        rotation=np.asarray(cv2.Rodrigues(turn / 2)[0] @ first.rotation, np.float64),
+        points=(first.points + second.points) / 2,
+        rotation=cv2.Rodrigues(turn / 2)[0] @ first.rotation,
         err=float(np.sqrt(first.err * second.err)),
     )
 

@@ -24,7 +24,7 @@ class SourceLink:
         if self._source.kind not in ("video", "camera"):
             raise InputError(f"{source}: neither a webcam's index nor a video: `blazeposer detect` takes pictures")
         self.name = f"webcam {source}" if self._source.kind == "camera" else self._source.path.name
-        self._look = CloserLook(Detector())
+        self._look = CloserLook(Detector(), mirror=True)
 
     def arrivals(self) -> Generator[Arrival | None, None, None]:
         """See `links.Link`."""
