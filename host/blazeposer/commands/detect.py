@@ -71,7 +71,7 @@ def command(
     left, positive pitch up, positive roll tilts clockwise; err is how far off this pose is expected to be. The drawn
     axes are x red (the head's left-right axis), y green (up) and z blue (where the face looks).
     """
-    detector = Detector(model, runtime, input_path, threshold, max_faces, careful)
+    detector = Detector(model, runtime, input_path, threshold, max_faces, careful=careful)
     pictures = open_source(source)
     start = time.monotonic()
     total = min(filter(None, (pictures.total, frames)), default=None)
