@@ -95,6 +95,9 @@ def sheet(manifests: Manifests) -> str:
     """Expected and true error of the INT8 file on disturbed pictures, bold where the expected one is not true."""
     parts = []
     for dataset in SHEETS:
+        if f"{dataset}_sheet" not in manifests.int8.figures:
+            parts.append(f"On {dataset}: {NOT_MEASURED}.\n")
+            continue
         bins = _sheet(manifests, dataset)
         lines = [f"| {dataset} | level: expected / true error, degrees (share of faces found) |", "|---|---|"]
         for condition, levels in bins.items():
