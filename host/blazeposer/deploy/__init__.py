@@ -7,7 +7,7 @@ scripts/      what mpremote runs on the camera for that
 flash.py      how ROMFS is changed with the least erased
 plan.py       what a deploy would do, and the rules of the firmware that may forbid it
 drives.py     a camera's drive that this PC has mounted
-backup.py     what was replaced, in dated folders
+backup.py     what was replaced, in numbered folders
 run.py        deploy, restore, status
 selftest.py   the stored picture and its golden outputs
 """
