@@ -268,7 +268,6 @@ ARRAY = SENSOR + "def post(model, inputs, outputs): return outputs\n" + MODEL + 
         ("import csi; csi.CSI().pixformat(9)", "NotOnCamera"),
         (SENSOR + "c.window(240, 240)", "TypeError"),
         (SENSOR + "c.window([240, 240])", "NotOnCamera"),
-        (SENSOR + "c.snapshot(time=2000)", "TypeError"),
         (SENSOR + "c.snapshot().draw_rectangle(1, 2, 3, 4)", "TypeError"),  # the form before firmware 5.0
         (SENSOR + "c.snapshot().draw_line((1, 2, 3.5, 4))", "NotOnCamera"),
         (SENSOR + "c.snapshot().draw_line((1, 2, 3))", "NotOnCamera"),
