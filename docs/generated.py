@@ -6,7 +6,7 @@ import ast
 import inspect
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import takewhile
 from pathlib import Path
 from types import ModuleType
@@ -21,6 +21,7 @@ from blazeposer.core.contract import ANGLES, KEYPOINTS, OUTPUTS
 from blazeposer.core.face import Face
 from blazeposer.core.resources import board_dir, default_model, models_dir
 from blazeposer.core.rotation import rotation_from_angles
+from blazeposer.evaluate.text import markdown_table
 from blazeposer.stream import packed as layout
 from blazeposer.stream import record as stream
 from blazeposer.tflite.check import Verdict, examine, judge
@@ -40,7 +41,7 @@ def boards() -> str:
          _loads(judge(model, b)))
         for b in BOARDS
     )  # fmt: skip
-    return table(heads, rows)
+    return markdown_table(heads, rows)
 
 
 def _loads(verdict: Verdict) -> str:
@@ -53,7 +54,7 @@ def speeds() -> str:
     model = examine(default_model())
     cycles, npu_note = npu_cycles(model)
     heads, rows = time_table([judge(model, board) for board in BOARDS], cycles)
-    return f"{table(heads, rows)}\n\n{' '.join(time_notes(model, npu_note))}"
+    return f"{markdown_table(heads, rows)}\n\n{' '.join(time_notes(model, npu_note))}"
 
 
 def needs() -> str:
@@ -92,7 +93,7 @@ def packed() -> str:
         (part, f"`{packing.format}`", packing.size, said[name])
         for part, name, packing in (("head", "HEAD", layout.HEAD), ("each face", "FACE", layout.FACE))
     )
-    return table(("part", "`struct`", "bytes", "values"), rows)
+    return markdown_table(("part", "`struct`", "bytes", "values"), rows)
 
 
 def keypoints() -> str:
@@ -107,7 +108,7 @@ def outputs() -> str:
         (str(index), f"`{output.name}`", "x".join(map(str, output.shape)), f"{found['scale']:.5g}", found["zero_point"])
         for index, (output, found) in enumerate(zip(OUTPUTS, manifest.outputs, strict=True))
     )
-    return table(("index", "name", "shape", "scale", "zero point"), rows)
+    return markdown_table(("index", "name", "shape", "scale", "zero point"), rows)
 
 
 def operations() -> str:
@@ -123,7 +124,7 @@ def signs() -> str:
         turned = rotation_from_angles(20 * np.eye(3)[index])
         nose, crown = turned @ [0, 0, 1], turned @ [0, 1, 0] - [0, 1, 0]
         rows.append((f"positive {angle}", _direction(nose), _direction(crown)))
-    return table(heads, rows)
+    return markdown_table(heads, rows)
 
 
 def _direction(point: np.ndarray) -> str:
@@ -138,7 +139,7 @@ def _direction(point: np.ndarray) -> str:
 
 def loss_weights() -> str:
     """The terms of the training's loss."""
-    return table(
+    return markdown_table(
         ("term", "weight"),
         ((f"`{name}`", f"{weight:g}") for name, weight in read_recipe("full").weights.items() if weight),
     )
@@ -193,13 +194,6 @@ def _page(path: Path) -> str:
     return re.sub(r"\]\((?!https?:|#)([^)]+)\)", link, path.read_text(encoding="utf-8"))
 
 
-def table(heads: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
-    """A table in Markdown."""
-    heads = list(heads)
-    lines = [heads, ["---"] * len(heads), *([str(cell).replace("|", "\\|") for cell in row] for row in rows)]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-
-
 def size(count: int) -> str:
     """Bytes as the data sheets say them."""
     return f"{count / MB:g} MB" if count >= MB else f"{count // KB} KB" if count else ""
@@ -207,7 +201,7 @@ def size(count: int) -> str:
 
 def _fields(of: type) -> str:
     """The fields of a dataclass with the docstrings below them."""
-    return table(("field", "what it is"), ((f"`{name}`", said) for name, said in documented(of)))
+    return markdown_table(("field", "what it is"), ((f"`{name}`", said) for name, said in documented(of)))
 
 
 def documented(of: type | ModuleType) -> Iterator[tuple[str, str]]:

@@ -20,9 +20,11 @@ from blazeposer.core.errors import InputError
 from blazeposer.core.prepare import Image
 from blazeposer.core.rotation import geodesic_degrees, rotation_from_angles
 from blazeposer.evaluate import plots
-from blazeposer.evaluate.accuracy_report import Report, write_plot, write_report
+from blazeposer.evaluate.accuracy import pose_table
+from blazeposer.evaluate.accuracy_report import Report
 from blazeposer.evaluate.datasets import Dataset, Sample
 from blazeposer.evaluate.metrics import Scores
+from blazeposer.media.output import render, write_figure
 
 Floats = NDArray[np.float64]
 SVG = "{http://www.w3.org/2000/svg}"
@@ -53,7 +55,8 @@ def report(scores: Scores, tmp_path: Path) -> Report:
     samples = [
         Sample(f"<{i}>.jpg", unread, np.zeros((1, 4)), angles[np.newaxis]) for i, angles in enumerate(scores.labels)
     ]
-    return Report(model, True, "reference", Dataset("made_up", samples), {"clean": scores.as_dict()}, {"clean": scores})
+    dataset, table = Dataset("made_up", samples), pose_table({"clean": scores}, "some.tflite", "some rule")
+    return Report(model, True, "reference", dataset, table, {"clean": scores.as_dict()}, {"clean": scores})
 
 
 class Page(HTMLParser):
@@ -77,7 +80,7 @@ class Page(HTMLParser):
 
 
 def test_the_page_is_self_contained_and_says_what_was_measured(report: Report, scores: Scores, tmp_path: Path) -> None:
-    write_report(tmp_path / "out", report)
+    report.write(tmp_path / "out")
     text = (tmp_path / "out" / "report.html").read_text()
     page = Page(text)
     assert not page.tags & {"script", "link", "iframe"}
@@ -104,7 +107,7 @@ def test_the_page_is_self_contained_and_says_what_was_measured(report: Report, s
 
 
 def test_the_json_holds_what_the_page_shows(report: Report, scores: Scores, tmp_path: Path) -> None:
-    write_report(tmp_path / "out", report)
+    report.write(tmp_path / "out")
     figures = json.loads((tmp_path / "out" / "report.json").read_text())
     assert figures["sha256"] == hashlib.sha256(b"bytes").hexdigest()
     assert figures["faces"] == 200
@@ -119,7 +122,7 @@ def test_the_json_holds_what_the_page_shows(report: Report, scores: Scores, tmp_
 def test_a_folder_that_cannot_be_made_is_one_clear_line(report: Report, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot make this folder"):
-        write_report(tmp_path / "file" / "out", report)
+        report.write(tmp_path / "file" / "out")
 
 
 def lines(figure: Figure, axes: int) -> dict[str, tuple[Floats, Floats]]:
@@ -198,16 +201,16 @@ def test_every_plot_can_do_with_a_few_faces(scores: Scores, found: int) -> None:
         plots.reliability(few),
         plots.worst_cases(few, names),
     ):
-        assert plots.render(figure).startswith(b"<?xml")
+        assert render(figure).startswith(b"<?xml")
 
 
-def test_the_reliability_plot_alone_is_svg_or_png(scores: Scores, tmp_path: Path) -> None:
-    write_plot(tmp_path / "a" / "reliability.svg", plots.reliability(scores))
+def test_a_plot_alone_is_of_its_file_s_kind(scores: Scores, tmp_path: Path) -> None:
+    write_figure(tmp_path / "a" / "reliability.svg", plots.reliability(scores))
     assert ET.parse(tmp_path / "a" / "reliability.svg").getroot().tag == f"{SVG}svg"
-    write_plot(tmp_path / "reliability.png", plots.reliability(scores))
+    write_figure(tmp_path / "reliability.png", plots.reliability(scores))
     image = cv2.imread(str(tmp_path / "reliability.png"))
     assert image is not None
     assert min(image.shape[:2]) > 400
     assert image.std() > 5
-    with pytest.raises(InputError, match=r"\.svg or \.png"):
-        write_plot(tmp_path / "reliability.pdf", plots.reliability(scores))
+    with pytest.raises(InputError, match=r"\.png, \.svg or \.pdf"):
+        write_figure(tmp_path / "reliability.doc", plots.reliability(scores))

@@ -25,13 +25,13 @@ from pools import write_pool
 pytest.importorskip("scipy", reason="the extra `train` is not installed")
 pytest.importorskip("matplotlib", reason="the extra `train` is not installed")
 
-from blazeposer.evaluate import robustness
+from blazeposer.evaluate import plots, robustness
 from blazeposer.evaluate.datasets import Dataset, Sample, labelled
 from blazeposer.evaluate.disturb import CONDITIONS, GAMMA, SIDE, Condition, Scene, scene_of
 from blazeposer.evaluate.metrics import Scores
 from blazeposer.evaluate.peers_section import compare
-from blazeposer.evaluate.plots import render
 from blazeposer.evaluate.robustness import TRIALS, Results, Trial, draw, holds_until, robustness_section, trials_of
+from blazeposer.media.output import render
 
 MOVING = ("face size", "near", "turned picture", "cut by the edge")
 NAMED = {condition.name: condition for condition in CONDITIONS}
@@ -316,7 +316,8 @@ def test_trials_start_with_pictures_as_they_are_where_that_is_a_level() -> None:
 
 
 def test_the_sheet_has_tables_curves_and_figures(white: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(robustness, "render", lambda figure, suffix=".svg": f"a picture {suffix}".encode())  # slow
+    for module in (robustness, plots):
+        monkeypatch.setattr(module, "render", lambda figure, suffix=".svg": f"a picture {suffix}".encode())  # slow
     section = robustness_section([FindsWhite()], white)
     limits, single = (part for part in section.parts if isinstance(part, Table))
     rows = {row[0].partition(" (")[0]: row[1:] for row in limits.rows}

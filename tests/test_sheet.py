@@ -14,9 +14,9 @@ pytest.importorskip("matplotlib", reason="the extra `train` is not installed")
 from blazeposer.core.prepare import Image
 from blazeposer.evaluate.datasets.pool import TEST_POOL
 from blazeposer.evaluate.metrics import Scores
-from blazeposer.evaluate.plots import render
 from blazeposer.evaluate.robustness import TRIALS
 from blazeposer.evaluate.sheet import FEWEST, Bin, bins_of, draw_sheet, sheet_dict, sheet_table
+from blazeposer.media.output import render
 from conftest import CommandLine
 from pools import write_pool
 

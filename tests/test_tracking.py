@@ -372,12 +372,12 @@ def test_tables_have_a_row_for_each_head_and_distance(model_path: Path, monkeypa
     monkeypatch.setattr(positions, "DISTANCES", ((40.0, 60.0),))
     detector = Detector(model_path, "xnnpack", "camera")
     smoothing, places = steady.measure(detector, steady.HEADS[:1]), positions.measure(detector)
-    cells = [[str(next(iter(column.cells))) for column in table.columns] for table in (smoothing, places)]
+    cells = [table.rows[0] for table in (smoothing, places)]
     assert cells[0][0] == "0/0/0"
     assert float(cells[0][3]) > 1
     assert float(cells[0][3]) == pytest.approx(float(cells[0][1]) / float(cells[0][2]), rel=0.1)
     assert cells[1][:3] == ["40-60 cm", "2", "2"]
-    assert all(math.isfinite(float(cell)) for cell in cells[0][1:] + cells[1][3:])
+    assert all(math.isfinite(float(cell)) for cell in (*cells[0][1:], *cells[1][3:]))
 
 
 def test_command_needs_poses_and_data(

@@ -44,11 +44,11 @@ COMMANDS = {
     "train": Entry("blazeposer_training.learning.train", "train", "Train the network in float."),
     "levers": Entry("blazeposer_training.studies.levers", "train", "Weigh the levers on the network's size."),
     "quantize": Entry("blazeposer_training.int8.quantize", "train", "Make the INT8 network of a float one."),
-    "evaluate": Entry("blazeposer.evaluate.accuracy", "train", "Measure a network on labelled faces."),
-    "detection": Entry("blazeposer.evaluate.detection", "train", "Compare detections with the original BlazeFace."),
+    "evaluate": Entry("blazeposer.commands.evaluate", "train", "Measure a network on labelled faces."),
+    "detection": Entry("blazeposer.commands.detection", "train", "Compare detections with the original BlazeFace."),
     "quantizing": Entry("blazeposer_training.studies.quantizing", "train", "Compare ways to quantize."),
-    "figures": Entry("blazeposer.evaluate.figures", "train", "Write the manifests' figures into pages."),
-    "tracking": Entry("blazeposer.evaluate.tracking.command", "train", "Measure smoothing, closer look and positions."),
+    "figures": Entry("blazeposer.commands.figures", "train", "Write the manifests' figures into pages."),
+    "tracking": Entry("blazeposer.commands.tracking", "train", "Measure smoothing, closer look and positions."),
     "label": Entry("blazeposer_training.labels.label", "train", "Make a training pool of one's own photos."),
 }
 

@@ -2,12 +2,12 @@
 
 metrics.py        errors, recall, average precision
 datasets/         readers of labelled data sets
-accuracy.py       `blazeposer evaluate`, with its report in accuracy_report.py and plots.py
-detection.py      `blazeposer detection`
+accuracy.py       how far off a network is; `accuracy_report.py` and `plots.py` report it
+detection.py      detections beside those of the original BlazeFace
 disturb.py        disturbed images; robustness.py measures on them
-tracking/         `blazeposer tracking`
+tracking/         what smoothing, the closer look and positions are worth
 peers/            the systems that BlazePoser is compared with; peers_section.py and bench.py compare
 validate/         the forms of the network against each other
 figures.py        manifests' figures into pages
-report.py         a report's sections, as HTML; text.py as text
+report.py         a report of sections; `page.py` makes files of it, `text.py` shows it as text and in Markdown
 """

@@ -1,32 +1,26 @@
-"""blazeposer detection --data DIR [--record]
-
-What the networks' detections are worth beside those of the original BlazeFace in float, which is the file that
-MediaPipe ships, and how near the INT8 file is to the float one, face by face.
-"""
+"""What the networks' detections are worth beside those of the original BlazeFace in float, which is the file that
+MediaPipe ships, and how near the INT8 file is to the float one, face by face."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-import click
 import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
-from rich.table import Table
 
 from blazeposer.core.console import Console
 from blazeposer.core.contract import GRIDS, INPUT_SIZE, SCORE_THRESHOLD
 from blazeposer.core.decode import decode, overlaps
 from blazeposer.core.face import Face
 from blazeposer.core.prepare import Image, clean_input, to_float
-from blazeposer.core.resources import models_dir, refuse_installed
 from blazeposer.core.rotation import angles_from_rotation
 from blazeposer.evaluate.accuracy import LEAST_SCORE
 from blazeposer.evaluate.datasets import Dataset, Sample, read_dataset
-from blazeposer.evaluate.datasets.pool import TEST_POOL, data_folder, read_backgrounds, read_pool
+from blazeposer.evaluate.datasets.pool import TEST_POOL, read_backgrounds, read_pool
 from blazeposer.evaluate.metrics import (
     MOST_FACES,
     Detections,
@@ -41,7 +35,6 @@ from blazeposer.evaluate.metrics import (
 from blazeposer.evaluate.peers.blazeface import without_pose
 from blazeposer.evaluate.peers.mediapipe import blazeface_path
 from blazeposer.tflite.interpreter import litert, open_network
-from blazeposer.tflite.manifest import record_figures
 
 SCENES = "maskon-boxes"
 TURNED = 60.0
@@ -268,32 +261,6 @@ def _values(figures: Figures) -> list[str]:
         *(f"{value:.2f}" for value in figures.keypoints), str(figures.alarms), f"{figures.threshold:.2f}",
         str(figures.alarms_there), f"{figures.on_places:.1%}", f"{figures.on_hands:.1%}",
     ]  # fmt: skip
-
-
-@click.command(short_help="Compare detections with the original BlazeFace's.")
-@click.option("--data", "folder", help="Folder of the pools (default: BLAZEPOSER_DATA).")
-@click.option("--models", "models", type=click.Path(path_type=Path, file_okay=False),
-              help="Folder of blazeposer.tflite and blazeposer_float.tflite (default: models).")  # fmt: skip
-@click.option("--record", is_flag=True, help="Write the figures into the INT8 file's manifest.")
-def command(folder: str | None, models: Path | None, record: bool) -> None:
-    """Compare the detections of the INT8 and the float network with those of the original BlazeFace."""
-    int8 = (models or models_dir()) / "blazeposer.tflite"
-    if record:
-        refuse_installed(int8)
-    found = measure(int8, data_folder(folder))
-    title = (
-        f"Detection: {TEST_POOL}, {SCENES}, {found.faceless_pictures} pictures without a face, {found.hands} of hands"
-    )
-    view = Table(title=title, caption=found.near.line())
-    for name in ("", *found.figures):
-        view.add_column(name, justify="right" if name else "left")
-    for row in rows(found.figures, found.boxed_faces):
-        view.add_row(*row)
-    Console(width=120).print(view)
-    if record:
-        named = {name: asdict(row) for name, row in found.figures.items()}
-        counts = {"boxed_faces": found.boxed_faces, "faceless_pictures": found.faceless_pictures, "hands": found.hands}
-        record_figures(int8, {"detection": {**named, "INT8_and_float": asdict(found.near), **counts}})
 
 
 def measure(int8: Path, data: Path) -> Measured:

@@ -1,7 +1,6 @@
-"""blazeposer figures README.md models/README.md CHANGELOG.md
+"""Figures of the manifests as blocks of a page, and those of the peers from docs/bench.md.
 
-Pages take their figures from the manifests, and those of the peers from docs/bench.md: what stands between
-`<!-- NAME: blazeposer figures -->` and `<!-- end -->` is written anew, NAME being one of `BLOCKS`.
+What stands between `<!-- NAME: blazeposer figures -->` and `<!-- end -->` is written anew, NAME being one of `BLOCKS`.
 """
 
 from __future__ import annotations
@@ -11,31 +10,29 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import click
-
 from blazeposer.core.boards import find
 from blazeposer.core.contract import ANGLES
-from blazeposer.core.errors import BlazePoserError, InputError
+from blazeposer.core.errors import BlazePoserError
 from blazeposer.core.resources import models_dir
-from blazeposer.core.text import say
 from blazeposer.evaluate.datasets import biwi_dev, pools
 from blazeposer.evaluate.datasets.pool import TEST_POOL
 from blazeposer.evaluate.detection import SIZES, Agreement, Figures, rows
 from blazeposer.evaluate.sheet import FEWEST, is_true
+from blazeposer.evaluate.text import markdown_table
 from blazeposer.tflite.arena import Arena, plan, planned_bytes
 from blazeposer.tflite.cost import camera_arena, estimate
 from blazeposer.tflite.graph import read_graph
 from blazeposer.tflite.manifest import NOT_MEASURED, Manifest, read_manifest
 
-_BLOCK = re.compile(r"(<!-- (\w+): blazeposer figures -->\n).*?(<!-- end -->)", re.DOTALL)
+MARKED_BLOCK = re.compile(r"(<!-- (\w+): blazeposer figures -->\n).*?(<!-- end -->)", re.DOTALL)
 BENCH = models_dir().parent / "docs" / "bench.md"
 """What `blazeposer bench` wrote."""
 _SIDE_BY_SIDE = re.compile(rf"## Accuracy on {TEST_POOL}\n\nSide by side:\n\n((?:\|.*\n)+)")
-OTHERS = """\
-| Abbaszadeh's thesis, INT8 / float ³ | 109.5 KB / 104.1 K parameters | 7.29 / 6.85 | 4.70 / 3.86 | | |
-| HopeNet ³ | 24 M parameters, needs a face detector | 6.16 | 5.18 | | |
-| 6DRepNet ³ | 39 M parameters, needs a face detector | 3.97 | 3.47 | | |
-"""
+OTHERS = (
+    ("Abbaszadeh's thesis, INT8 / float ³", "109.5 KB / 104.1 K parameters", "7.29 / 6.85", "4.70 / 3.86", "", ""),
+    ("HopeNet ³", "24 M parameters, needs a face detector", "6.16", "5.18", "", ""),
+    ("6DRepNet ³", "39 M parameters, needs a face detector", "3.97", "3.47", "", ""),
+)
 MEASURED = (TEST_POOL, biwi_dev.NAME)
 TURNS = ("45", "60", "90", "180")
 """Degrees of a turned picture."""
@@ -57,20 +54,19 @@ def headline(manifests: Manifests) -> str:
     """BlazePoser beside what its task's papers report."""
     int8, real, _ = manifests
     sizes = f"{int8.payload_bytes / 1000:.1f} KB of parameters, file {int8.file_bytes / 1000:.1f} KB"
-    return (
-        f"| | size | AFLW2000 | BIWI | BIWI, after offset | estimated on the {H7.name} |\n|---|---|---|---|---|---|\n"
-        f"| **BlazePoser, INT8** | {sizes} | {_heads(int8)} | {_frames(manifests)} |\n"
-        f"| **BlazePoser, float** | {real.parameters / 1000:.1f} K parameters | {_heads(real)} | |\n{OTHERS}"
-    )
+    head = ("", "size", "AFLW2000", "BIWI", "BIWI, after offset", f"estimated on the {H7.name}")
+    rows = [
+        ("**BlazePoser, INT8**", sizes, *_heads(int8), _frames(manifests)),
+        ("**BlazePoser, float**", f"{real.parameters / 1000:.1f} K parameters", *_heads(real), ""),
+    ]
+    return markdown_table(head, [*rows, *OTHERS]) + "\n"
 
 
 def accuracy(manifests: Manifests) -> str:
     """Recall and errors of both files on both data sets and input paths, and of two looks."""
-    lines = [
-        "| data | file | input | found | recall | MAE | 95 % | yaw / pitch / roll "
-        "| by \\|yaw\\| 0-30 / 30-60 / 60-99 | bias | after offset | pitch slope | geodesic |",
-        "|---|---|---|---|---|---|---|---|---|---|---|---|---|",
-    ]
+    head = ("data", "file", "input", "found", "recall", "MAE", "95 %", "yaw / pitch / roll",
+            "by |yaw| 0-30 / 30-60 / 60-99", "bias", "after offset", "pitch slope", "geodesic")  # fmt: skip
+    table = []
     for dataset in MEASURED:
         rows = [
             (name, path, row)
@@ -82,13 +78,13 @@ def accuracy(manifests: Manifests) -> str:
             if path == "runtime":
                 continue
             mae, (low, high) = row["mae"], row["interval"]
-            lines.append(
-                f"| {dataset} | {name} | {path} | {row['found']} of {row['faces']} | {row['recall']:.4f} "
-                f"| **{mae['mean']:.2f}** | {low:.2f} to {high:.2f} | {_slashed(mae[angle] for angle in ANGLES)} "
-                f"| {_slashed(row['mae_by_yaw'].values())} | {_slashed(row['bias'].values(), '+.1f')} "
-                f"| {row['mae_after_offset']:.2f} | {row['pitch_slope']:.2f} | {row['geodesic']:.2f} |"
-            )
-    return "\n".join(lines) + "\n"
+            table.append((
+                dataset, name, path, f"{row['found']} of {row['faces']}", f"{row['recall']:.4f}",
+                f"**{mae['mean']:.2f}**", f"{low:.2f} to {high:.2f}", _slashed(mae[angle] for angle in ANGLES),
+                _slashed(row["mae_by_yaw"].values()), _slashed(row["bias"].values(), "+.1f"),
+                f"{row['mae_after_offset']:.2f}", f"{row['pitch_slope']:.2f}", f"{row['geodesic']:.2f}",
+            ))  # fmt: skip
+    return markdown_table(head, table) + "\n"
 
 
 def sheet(manifests: Manifests) -> str:
@@ -99,13 +95,13 @@ def sheet(manifests: Manifests) -> str:
             parts.append(f"On {dataset}: {NOT_MEASURED}.\n")
             continue
         bins = _sheet(manifests, dataset)
-        lines = [f"| {dataset} | level: expected / true error, degrees (share of faces found) |", "|---|---|"]
-        for condition, levels in bins.items():
-            cells = [_bin(level, row) for level, row in levels.items()]
-            lines.append(f"| {condition} | {'; '.join(cells)} |")
+        head = (dataset, "level: expected / true error, degrees (share of faces found)")
+        table = [(name, "; ".join(_bin(level, row) for level, row in levels.items())) for name, levels in bins.items()]
         judged = [row for levels in bins.values() for row in levels.values() if row["found"] >= FEWEST]
         wrong = sum(not is_true(row["expected"], row["geodesic"]) for row in judged)
-        parts.append("\n".join(lines) + f"\n\nOn {dataset} {wrong} of {len(judged)} expected errors are not true.\n")
+        parts.append(
+            f"{markdown_table(head, table)}\n\nOn {dataset} {wrong} of {len(judged)} expected errors are not true.\n"
+        )
     return "\n".join(parts)
 
 
@@ -159,9 +155,8 @@ def detection(manifests: Manifests) -> str:
     figures = _measured(manifests.int8, "detection", "blazeposer detection --record")
     labels = {least: figures["boxed_faces"][str(least)] for least in SIZES}
     named = {name: Figures(**figures[name]) for name in ("BlazeFace", "float", "INT8")}
-    lines = [f"| | {' | '.join(named)} |", "|---|" + "---:|" * len(named)]
-    lines += [f"| {' | '.join(row)} |" for row in rows(named, labels)]
-    return "\n".join([*lines, "", Agreement(**figures["INT8_and_float"]).line(), ""])
+    near = Agreement(**figures["INT8_and_float"]).line()
+    return f"{markdown_table(['', *named], rows(named, labels))}\n\n{near}\n"
 
 
 def peers(manifests: Manifests) -> str:
@@ -188,7 +183,7 @@ def fill(text: str, manifests: Manifests) -> str:
             raise BlazePoserError(f"there is no block {name!r}: use one of {', '.join(BLOCKS)}")
         return start + BLOCKS[name](manifests) + end
 
-    return _BLOCK.sub(block, text)
+    return MARKED_BLOCK.sub(block, text)
 
 
 def read_manifests(folder: Path) -> Manifests:
@@ -221,12 +216,13 @@ def _listed(values: Iterable[str]) -> str:
     return f"{', '.join(most)} and {last}"
 
 
-def _heads(manifest: Manifest) -> str:
+def _heads(manifest: Manifest) -> tuple[str, str, str]:
     """Cells of both data sets."""
     aflw, biwi = (_accuracy(manifest, dataset)["clean"] for dataset in MEASURED)
     return (
-        f"**{aflw['mae']['mean']:.2f}** at recall {aflw['recall']:.3f} ¹ "
-        f"| **{biwi['mae']['mean']:.2f}** at recall {biwi['recall']:.3f} ² | {biwi['mae_after_offset']:.2f} ²"
+        f"**{aflw['mae']['mean']:.2f}** at recall {aflw['recall']:.3f} ¹",
+        f"**{biwi['mae']['mean']:.2f}** at recall {biwi['recall']:.3f} ²",
+        f"{biwi['mae_after_offset']:.2f} ²",
     )
 
 
@@ -251,18 +247,3 @@ def _bin(level: str, row: dict[str, Any]) -> str:
 
 def _slashed(values: Any, how: str = ".2f") -> str:
     return " / ".join(f"{value:{how}}" for value in values)
-
-
-@click.command(short_help="Write the manifests' figures into pages.")
-@click.argument("pages", nargs=-1, required=True, type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--models", type=click.Path(path_type=Path, file_okay=False), help="Their folder (default: models).")
-def command(pages: tuple[Path, ...], models: Path | None) -> None:
-    """Write the figures of the manifests and of docs/bench.md into the marked blocks of Markdown PAGES."""
-    manifests = read_manifests(models or models_dir())
-    for page in pages:
-        try:
-            text = page.read_text(encoding="utf-8")
-            page.write_text(fill(text, manifests), encoding="utf-8")
-        except OSError as error:
-            raise InputError(f"{page}: cannot be rewritten ({error.strerror}): check its path") from error
-        say(f"{page}: {len(_BLOCK.findall(text))} blocks")

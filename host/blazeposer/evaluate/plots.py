@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any, ParamSpec
@@ -18,6 +17,8 @@ from numpy.typing import NDArray
 from blazeposer.core.contract import ANGLES
 from blazeposer.core.rotation import rotation_from_angles
 from blazeposer.evaluate.metrics import Floats, Scores
+from blazeposer.evaluate.report import Picture
+from blazeposer.media.output import render
 
 ANGLE_COLORS = dict(zip(ANGLES, ("#0072b2", "#d55e00", "#009e73"), strict=True))
 """Of Okabe and Ito's palette, which colour-blind people can tell apart; so are the two below."""
@@ -49,7 +50,6 @@ STYLE: Any = {  # matplotlib types each of its 300 keys
     "legend.frameon": False,
     "lines.linewidth": 1.8,
     "figure.constrained_layout.use": True,
-    "svg.hashsalt": "blazeposer",  # the same figure gives the same file
 }
 
 P = ParamSpec("P")
@@ -66,14 +66,9 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
     return drawn
 
 
-def render(figure: Figure, suffix: str = ".svg") -> bytes:
-    """The bytes of an SVG or PNG file, the same for the same figure."""
-    buffer = io.BytesIO()
-    with mpl.rc_context(STYLE):
-        date = {"Date": None} if suffix == ".svg" else None
-        date = {"Date": None} if suffix == ".svg" else None
-        figure.savefig(buffer, format=suffix.removeprefix("."), dpi=150, metadata=date)
-    return buffer.getvalue()
+def picture_of(figure: Figure, alt: str, caption: str = "") -> Picture:
+    """Return a figure for a section of a report."""
+    return Picture(render(figure), alt, caption)
 
 
 @styled

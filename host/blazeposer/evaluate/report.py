@@ -38,6 +38,8 @@ class Table:
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
     caption: str = ""
+    notes: str = ""
+    """What stands below it."""
 
     @property
     def numeric(self) -> list[bool]:

@@ -19,8 +19,9 @@ from blazeposer.evaluate.datasets import Dataset, heads
 from blazeposer.evaluate.disturb import CONDITIONS, SIDE, Condition, scene_of
 from blazeposer.evaluate.metrics import Scores, score
 from blazeposer.evaluate.peers import Peer
-from blazeposer.evaluate.plots import INK, render, styled
+from blazeposer.evaluate.plots import INK, picture_of, styled
 from blazeposer.evaluate.report import Picture, Section, Table
+from blazeposer.media.output import render
 
 LEAST_RECALL, MOST_ERROR = 0.9, 1.5
 """A system holds while its recall and its error are no worse than so many times those without a disturbance."""
@@ -83,7 +84,7 @@ def robustness_section(systems: Sequence[Peer], dataset: Dataset) -> Section:
     for pair in zip(curves[::2], curves[1::2], strict=True):
         name = " and ".join(condition.name for condition in pair)
         pictures.append(
-            Picture(render(draw(results, pair)), f"recall and error against {name}", f"{name[0].upper()}{name[1:]}")
+            picture_of(draw(results, pair), f"recall and error against {name}", f"{name[0].upper()}{name[1:]}")
         )
     parts: list[str | Table | Picture] = [
         f"{len(dataset)} faces of {dataset.name}, {len(systems)} systems, {len(TRIALS)} pictures of each.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -42,13 +43,26 @@ def write_figure(path: Path, figure: Figure, option: str = "--output") -> None:
 
     Raises InputError, which names the option that gave the path.
     """
-    make_folder(path.parent, option)
     try:
-        figure.savefig(path, dpi=120)
+        data = render(figure, path.suffix)
     except ValueError as error:
         raise InputError(f"{path}: not a picture that can be drawn: let it end with .png, .svg or .pdf") from error
+    make_folder(path.parent, option)
+    try:
+        path.write_bytes(data)
     except OSError as error:
         raise InputError(f"{path}: cannot write the picture ({error.strerror}): check {option}") from error
+
+
+def render(figure: Figure, suffix: str = ".svg") -> bytes:
+    """Return an image file of a figure, the same for the same figure. Raises ValueError for an unknown suffix."""
+    import matplotlib as mpl
+
+    buffer = io.BytesIO()
+    with mpl.rc_context({"svg.hashsalt": "blazeposer"}):
+        metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(suffix)
+        figure.savefig(buffer, format=suffix.removeprefix("."), dpi=150, metadata=metadata)
+    return buffer.getvalue()
 
 
 class VideoWriter:

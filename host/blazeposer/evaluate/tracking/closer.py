@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from rich.progress import track
-from rich.table import Table
 
 from blazeposer.core.console import Console
 from blazeposer.core.contract import SCORE_THRESHOLD
@@ -21,6 +20,7 @@ from blazeposer.core.face import Face
 from blazeposer.core.prepare import Image
 from blazeposer.evaluate.datasets import Dataset
 from blazeposer.evaluate.metrics import Floats, Scores, score
+from blazeposer.evaluate.report import Table
 from blazeposer.evaluate.tracking.steady import NOISE, SHIFT, noisy
 from blazeposer.faces.closer import CloserLook
 from blazeposer.faces.detector import Detector
@@ -117,18 +117,17 @@ def table(gain: Gain, title: str) -> Table:
     """Two rows for each range of sizes."""
     rule = f"new faces: score >= {SCORE_THRESHOLD}; degrees; 'both': faces that both rows found"
     wrong = f"wrong boxes on {len(gain.sizes)} pictures: {gain.wrong[0]} at first, {gain.wrong[1]} tracked"
-    view = Table(title=title, caption=f"{rule}\n{wrong}")
-    for name in ("face", "N", "", "found", "recall", "MAE", "geodesic", "both", "MAE of both"):
-        view.add_column(name, justify="right")
+    rows = []
     for low, high in SIZES:
         pair = gain.within(low, high)
         both = pair[0].found & pair[1].found
         for name, scores in zip(("first detection", "tracked"), pair, strict=True):
-            view.add_row(
+            rows.append([
                 f"{low}-{high} px", str(len(both)), name, str(scores.found.sum()), f"{scores.recall:.3f}",
                 f"{scores.mean:.2f}", f"{scores.mean_geodesic:.2f}", str(both.sum()), f"{scores.of(both).mean:.2f}",
-            )  # fmt: skip
-    return view
+            ])  # fmt: skip
+    head = ("face", "N", "", "found", "recall", "MAE", "geodesic", "both", "MAE of both")
+    return Table(head, rows, title, f"{rule}\n{wrong}")
 
 
 def _square(photo: Image) -> Image:

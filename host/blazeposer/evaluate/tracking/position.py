@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from rich.progress import track
-from rich.table import Table
 
 from blazeposer.core.console import Console
 from blazeposer.core.errors import ModelError
@@ -18,6 +17,7 @@ from blazeposer.core.face import Face
 from blazeposer.core.prepare import Image
 from blazeposer.core.rotation import Floats, angles_from_rotation, rotation_from_angles
 from blazeposer.evaluate.peers import pnp
+from blazeposer.evaluate.report import Table
 from blazeposer.evaluate.tracking.steady import NOISE, noisy
 from blazeposer.faces.closer import CloserLook
 from blazeposer.faces.detector import Detector
@@ -92,11 +92,7 @@ def measure(detector: Detector, seed: int = 1) -> Table:
     """A row a range of distances: mean absolute errors of the position, and of yaw and pitch before and after they are
     corrected for where the face is."""
     rng, studio = np.random.default_rng(seed), Studio()
-    view = Table(title=f"Position: field of view {FIELD_OF_VIEW:g} degrees, pictures of {SIDE}x{SIDE}",
-                 caption="mean absolute errors on a head of the assumed size; angles to the camera's axis")  # fmt: skip
-    for name in ("distance", "N", "found", "x, cm", "y, cm", "z, cm", "z, %", "bias of z, %", "yaw", "corrected",
-                 "pitch", "corrected"):  # fmt: skip
-        view.add_column(name, justify="right")
+    table = []
     for low, high in DISTANCES:
         rows = []
         for place in track(places(rng, low, high), description=f"{high:g} cm", console=Console(stderr=True)):
@@ -107,9 +103,12 @@ def measure(detector: Detector, seed: int = 1) -> Table:
         signed, errors = np.mean(rows, axis=0), np.abs(rows).mean(axis=0)
         x, y, z, share, *angles = errors.tolist()
         centimetres = (f"{value:.1f}" for value in (x, y, z))
-        view.add_row(f"{low:g}-{high:g} cm", str(PLACES), str(len(rows)), *centimetres, f"{share:.1f}",
-                     f"{signed[3]:+.1f}", *(f"{angle:.1f}" for angle in angles))  # fmt: skip
-    return view
+        table.append([f"{low:g}-{high:g} cm", str(PLACES), str(len(rows)), *centimetres, f"{share:.1f}",
+                      f"{signed[3]:+.1f}", *(f"{angle:.1f}" for angle in angles)])  # fmt: skip
+    head = ("distance", "N", "found", "x, cm", "y, cm", "z, cm", "z, %", "bias of z, %", "yaw", "corrected", "pitch",
+            "corrected")  # fmt: skip
+    title = f"Position: field of view {FIELD_OF_VIEW:g} degrees, pictures of {SIDE}x{SIDE}"
+    return Table(head, table, title, "mean absolute errors on a head of the assumed size; angles to the camera's axis")
 
 
 def _last(studio: Studio, place: Place, detector: Detector, rng: np.random.Generator) -> Face | None:

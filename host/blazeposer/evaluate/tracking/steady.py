@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from rich.progress import track
-from rich.table import Table
 
 from blazeposer.camera.sensor import WINDOW
 from blazeposer.core.console import Console
@@ -20,6 +19,7 @@ from blazeposer.core.errors import ModelError
 from blazeposer.core.face import Face
 from blazeposer.core.prepare import Image
 from blazeposer.core.rotation import Floats, geodesic_degrees
+from blazeposer.evaluate.report import Table
 from blazeposer.faces.detector import Detector
 from blazeposer.faces.tracker import Tracker
 from blazeposer.scene.portrait import load_portrait
@@ -116,22 +116,21 @@ def measure(detector: Detector, heads: Sequence[Head] = HEADS, seed: int = 1) ->
     """A row a head: jitter at rest and lag of a nod, before and after smoothing."""
     rest = f"at rest: noise of {NOISE:g} grey levels, shifts up to {SHIFT} px; root mean squares"
     nods = f"nod: +-{NOD:g} degrees at {NOD_HERTZ:g} Hz; the lag is the pitch's, to the head's true one"
-    view = Table(title=f"Smoothing: {FRAMES} frames a sequence at {RATE:g} a second", caption=f"{rest}\n{nods}")
-    for name in ("yaw/pitch/roll", "jitter, degrees", "steadied", "ratio", "keypoints, px", "steadied", "ratio",
-                 "nod's lag, ms", "steadied", "amplitude", "steadied"):  # fmt: skip
-        view.add_column(name, justify="right")
+    rows = []
     for number, head in enumerate(track(heads, description="smoothing", console=Console(stderr=True))):
         still, nod = (
             follow(list(sequence(head, turn, seed * 1000 + 2 * number + (turn > 0))), detector) for turn in (0, NOD)
         )
         (degrees, pixels), (fewer, less) = jitter(still.raw), jitter(still.steady)
         (lag, size), (later, smaller) = nodding(nod.raw), nodding(nod.steady)
-        view.add_row(
+        rows.append([
             "/".join(f"{angle:g}" for angle in head.angles),
             f"{degrees:.2f}", f"{fewer:.2f}", f"{degrees / fewer:.1f}", f"{pixels:.2f}", f"{less:.2f}",
             f"{pixels / less:.1f}", str(round(lag)), str(round(later)), f"{size:.1f}", f"{smaller:.1f}",
-        )  # fmt: skip
-    return view
+        ])  # fmt: skip
+    names = ("yaw/pitch/roll", "jitter, degrees", "steadied", "ratio", "keypoints, px", "steadied", "ratio",
+            "nod's lag, ms", "steadied", "amplitude", "steadied")  # fmt: skip
+    return Table(names, rows, f"Smoothing: {FRAMES} frames a sequence at {RATE:g} a second", f"{rest}\n{nods}")
 
 
 def noisy(picture: Image, deviation: float, rng: np.random.Generator) -> Image:

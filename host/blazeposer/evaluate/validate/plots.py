@@ -13,7 +13,7 @@ from blazeposer.core.draw import draw
 from blazeposer.core.face import Face
 from blazeposer.core.prepare import square_pad
 from blazeposer.evaluate.metrics import Scores
-from blazeposer.evaluate.plots import BIN, render, styled
+from blazeposer.evaluate.plots import BIN, styled
 from blazeposer.evaluate.report import Picture
 from blazeposer.evaluate.validate.pictures import Given
 
@@ -64,8 +64,3 @@ def by_angle(scores: Mapping[str, Scores]) -> Figure:
     axes.set_ylim(bottom=0)
     axes.legend()
     return figure
-
-
-def picture_of(figure: Figure, alt: str, caption: str = "") -> Picture:
-    """A figure for a section."""
-    return Picture(render(figure), alt, caption)

@@ -13,6 +13,7 @@ from blazeposer.core.errors import ModelError
 from blazeposer.core.face import Face
 from blazeposer.core.rotation import rotation_from_angles
 from blazeposer.evaluate.metrics import Scores, score
+from blazeposer.evaluate.plots import picture_of
 from blazeposer.evaluate.report import Picture, Section, Table
 from blazeposer.evaluate.validate import board, golden, plots
 from blazeposer.evaluate.validate.compare import Seen, compare
@@ -147,7 +148,7 @@ class Validation:
                 if apart and all(self.runs[key].stage.is_int8 for key in (pair.first, pair.second)) == is_int8
             }
             if curves:
-                charts.append(plots.picture_of(plots.by_layer(curves, names, unit), f"{unit} by layer"))
+                charts.append(picture_of(plots.by_layer(curves, names, unit), f"{unit} by layer"))
         if not charts:
             return []
         text = (
@@ -179,7 +180,7 @@ class Validation:
             rows.append([title, f"{figures['found']} of {figures['faces']}", *shown])
         table = Table(("stage", "found", *ANGLES, "MAE", "geodesic"), rows, "Degrees, on the faces that were found.")
         text = f"Found: {rule.text}. Labels: {self.pictures.source}."
-        chart = plots.picture_of(plots.by_angle(scores), "mean absolute error by labelled yaw")
+        chart = picture_of(plots.by_angle(scores), "mean absolute error by labelled yaw")
         data = {"stages": {title: result.as_dict() for title, result in scores.items()}}
         return [Section("Error by angle, against the labels", [text, table, chart], data=data)]
 

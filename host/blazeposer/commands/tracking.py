@@ -1,7 +1,4 @@
-"""blazeposer tracking [--data DIR] [--dataset aflw2000_dev] [--only steady|closer|position] [--markdown]
-
-Prints what smoothing, the closer look and the position are worth. The first and the last need no data.
-"""
+"""`blazeposer tracking`: what smoothing, the closer look and the position are worth."""
 
 from __future__ import annotations
 
@@ -10,12 +7,13 @@ from pathlib import Path
 from typing import get_args
 
 import click
-from rich.table import Table
 
-from blazeposer.core.console import Console
 from blazeposer.core.errors import BlazePoserError
+from blazeposer.core.text import say
 from blazeposer.evaluate.datasets import read_dataset
 from blazeposer.evaluate.datasets.pool import TEST_POOL, data_folder, read_backgrounds
+from blazeposer.evaluate.report import Table
+from blazeposer.evaluate.text import show_table, with_notes
 from blazeposer.evaluate.tracking import closer, position, steady
 from blazeposer.faces.detector import Detector, InputPath
 from blazeposer.tflite.interpreter import RUNTIMES, Runtime
@@ -57,16 +55,11 @@ def command(
         "closer": closer_table,
         "position": lambda: position.measure(detector),
     }
-    console = Console(width=160)
     for title, make in tables.items():
         if only in (None, title):
-            table = make()
-            console.print(_as_markdown(table) if markdown else table, soft_wrap=markdown)
+            if markdown:
+                say(f"{with_notes(make())}\n")
+            else:
+                show_table(make())
     kind = "INT8" if detector.network.is_int8 else "float"
-    console.print(f"{kind} network, {runtime} kernels, {input_path} input")
-
-
-def _as_markdown(table: Table) -> str:
-    columns = [[str(column.header), "---:", *map(str, column.cells)] for column in table.columns]
-    rows = [f"| {' | '.join(row)} |" for row in zip(*columns, strict=True)]
-    return "\n".join([f"{table.title}:\n", *rows, f"\n{table.caption}\n"])
+    say(f"{kind} network, {runtime} kernels, {input_path} input")
