@@ -123,15 +123,18 @@ def draw_sheet(bins: Sequence[Bin]) -> Figure:
         axes.fill_between(places, (1 - MARGIN) * true, (1 + MARGIN) * true, color=TRUE, alpha=0.15, linewidth=0)
         axes.plot(places, true, "o-", color=TRUE, markersize=4, label="true error (band: a quarter of it)")
         axes.plot(places, stated, "s--", color=STATED, markersize=4, label="expected error")
-        axes.set(title=condition.name, ylim=(0, None), xlabel=condition.unit)
-        labels = [f"{level or 'plain'}\n{scores.recall:.0%}" for (_, level), scores in zip(keys, found, strict=True)]
+        axes.set(title=condition.name, ylim=(0, None))
+        axes.set_xlabel(condition.unit, fontsize=7)
+        labels = [
+            f"{level or 'plain'}\n{100 * scores.recall:.0f}" for (_, level), scores in zip(keys, found, strict=True)
+        ]
         axes.set_xticks(places, labels, fontsize=7, color=INK)
     for axes in grid[len(curves) :]:
         axes.set_axis_off()
     for axes in grid[::columns]:
         axes.set_ylabel("degrees")
     figure.legend(*grid[0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
-    figure.supxlabel("below each level: share of the faces that are found", fontsize=8, color=FAINT)
+    figure.supxlabel("below each level: how many of 100 faces are found", fontsize=8, color=FAINT)
     return figure
 
 
