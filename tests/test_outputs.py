@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 import struct
 import threading
@@ -162,8 +163,10 @@ def broker() -> Iterator[RunningBroker]:
     broker = RunningBroker()
     yield broker
     broker.stop()
+    gc.collect()
 
 
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # amqtt leaves its connections to the garbage collector
 def test_mqtt_through_a_broker(broker: RunningBroker) -> None:
     heard: list[tuple[str, str]] = []
     listener = Client(CallbackAPIVersion.VERSION2)
