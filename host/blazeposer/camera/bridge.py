@@ -69,7 +69,7 @@ class Bridge:
             self._put_in(plug(False))
             self._micropython = start_micropython(True)
         except BaseException:
-            self._unplug()
+            self._close()
             raise
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -123,6 +123,9 @@ class Bridge:
                 self._reset.clear()
             self._send_to_camera()
             self._wait()
+        self._close()
+
+    def _close(self) -> None:
         self._unplug()
         self._wake_reader.close()
         self._wake_writer.close()
@@ -234,6 +237,5 @@ class Bridge:
                 return
             self._to_camera = self._to_camera[sent:]
             self._switches = bool(switch and sent == len(part))
-        elif CTRL_C in self._to_camera and self._micropython.is_running():
-            self._micropython.interrupt()
+        elif CTRL_C in self._to_camera and self._micropython.is_running() and self._micropython.interrupt():
             self._to_camera = self._to_camera.rpartition(CTRL_C)[2]

@@ -50,7 +50,7 @@ class Hardware:
         self._snapshots = 0
         self._picture: Image | None = None
         self.ready = threading.Event()
-        """Set when MicroPython has started."""
+        """Set when MicroPython has started: its drives are mounted, and boot.py is next."""
         self._listener, self.address = device.listen("hardware")
         threading.Thread(target=self._serve, daemon=True).start()
 
@@ -84,7 +84,6 @@ class Hardware:
             return {"error": reason}, b""
 
     def _on_hello(self) -> Answer:
-        self.ready.set()
         device, board = self.device, self.device.board
         return {
             "version": device.version,
@@ -96,6 +95,10 @@ class Hardware:
             "drives": device.drives,
             "flash": device.flash,
         }, b""
+
+    def _on_started(self) -> Answer:
+        self.ready.set()
+        return {}, b""
 
     def _on_reset(self) -> Answer:
         self._pressed()

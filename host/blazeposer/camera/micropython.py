@@ -14,6 +14,7 @@ from blazeposer.core.errors import BlazePoserError, MissingExtraError
 
 _SHIMS = Path(__file__).parent / "shims"
 _CONFINED = Path(__file__).with_name("confined.py")
+_BUSY = 0.1  # seconds of processor time; an import takes less
 _HEAP = "64M"  # holds the largest ROMFS partition, which a camera has in flash
 
 
@@ -52,6 +53,7 @@ class MicroPython:
         )
         os.close(terminal)
         os.set_blocking(self.console, False)
+        self._computed: float | None = None  # processor time when Ctrl-C was to be sent
         self._sleeps = -1  # how often it had fallen asleep when something was sent last
 
     def send(self, data: bytes) -> int:
@@ -95,9 +97,28 @@ class MicroPython:
             return {}
         return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
-    def interrupt(self) -> None:
-        """Ctrl-C while a script runs."""
+    def interrupt(self) -> bool:
+        """Send Ctrl-C to the script that runs; return whether it was sent, else it is too early.
+
+        While an import looks for a file on our drives, which are written in Python, MicroPython takes Ctrl-C for "no
+        such file" (1.28, extmod/vfs.c, mp_vfs_import_stat); a camera's drives are in C and let it through. So it is
+        sent while the script waits for something, as it does in each frame, or when it has computed for a while.
+        """
+        status, used = self._status(), self._processor_time()
+        if self._computed is None:
+            self._computed = used
+        if not status.get("State", "").startswith("S") and used < self._computed + _BUSY:
+            return False
+        self._computed = None
         self._process.send_signal(signal.SIGINT)
+        return True
+
+    def _processor_time(self) -> float:
+        """Return for how many seconds the process has computed, see Linux's scheduler/sched-stats; 0 if it is gone."""
+        try:
+            return int(Path(f"/proc/{self._process.pid}/schedstat").read_text().split()[0]) / 1e9
+        except (OSError, IndexError):
+            return 0.0
 
     def end(self) -> None:
         """Kill the process, if it still lives, and free what belongs to it."""

@@ -41,6 +41,7 @@ def start():
             sys.path.extend(["/" + name, "/" + name + "/lib"])
             os.chdir("/" + name)
 
+    _link.ask("started")  # before that, no Ctrl-C: a camera's USB port comes up now
     # boot.py runs at every reset, main.py after a hard one only, both from the drive that the camera starts from.
     for name in ("boot.py", "main.py") if reset == "hard" else ("boot.py",):
         try:
