@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,17 +12,17 @@ from blazeposer_training.learning.recipe import RECIPES, read_recipe, recipe_nam
 
 
 def test_those_of_the_package_are_whole() -> None:
-    assert recipe_names() == ["full", "quick"]
-    full, quick = read_recipe("full"), read_recipe("quick")
-    assert full.steps > 4 * quick.steps
-    assert full.batch == quick.batch
+    recipes = {name: read_recipe(name) for name in recipe_names()}
+    assert list(recipes) == ["full", "next", "quick", "search"]
+    assert len({recipe.batch for recipe in recipes.values()}) == 1
+    assert recipes["next"].steps > recipes["full"].steps > recipes["search"].steps > recipes["quick"].steps
 
 
 def test_ones_own_is_read_from_its_file(tmp_path: Path) -> None:
     wanted = replace(read_recipe("quick"), steps=7, rate=1.0)
-    lines = [f"{name} = {value}" for name, value in asdict(wanted).items()]
     path = tmp_path / "mine.toml"
-    path.write_text("\n".join(lines).replace("rate = 1.0", "rate = 1"))
+    text = (RECIPES / "quick.toml").read_text()
+    path.write_text(text.replace("steps = 2000", "steps = 7").replace("\nrate = 1.5e-3", "\nrate = 1"))
     assert read_recipe(str(path)) == wanted
     assert isinstance(read_recipe(str(path)).rate, float)
 
@@ -50,5 +50,7 @@ def test_what_is_wrong_is_said_in_one_line(tmp_path: Path, before: str, after: s
 
 
 def test_no_such_recipe(tmp_path: Path) -> None:
-    with pytest.raises(BlazePoserError, match="no recipe slow: give --recipe one of full, quick, or a toml file"):
+    with pytest.raises(
+        BlazePoserError, match="no recipe slow: give --recipe one of full, next, quick, search, or a toml file"
+    ):
         read_recipe("slow")
