@@ -46,6 +46,12 @@ def find(device: str | None = None) -> Port:
     return found[0]
 
 
+def is_there(port: Port) -> bool:
+    """Return whether the camera is still at its port, which else another device may have by now."""
+    found = again(port)
+    return found is not None and found.device == port.device
+
+
 def again(port: Port) -> Port | None:
     """The same camera after a reset, perhaps at another port; None while it does not show up."""
     if not port.serial:
