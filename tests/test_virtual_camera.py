@@ -33,18 +33,6 @@ FRAME = np.full((240, 320, 3), 90, np.uint8)
 TICKING = "import time\nwhile True:\n    print('tick')\n    time.sleep_ms(20)\n"
 
 
-IMPORTING = """import time
-while True:
-    print("round")
-    for i in range(30):
-        try:
-            import missing
-        except ImportError:
-            pass
-    time.sleep_ms(1)
-"""
-
-
 @pytest.fixture
 def camera(needs_virtual_camera: None) -> Iterator[VirtualCamera]:
     with VirtualCamera([FRAME]) as camera:
@@ -166,17 +154,6 @@ def test_ctrl_c_stops_main(camera: VirtualCamera) -> None:
     for _ in range(5):
         camera.reset()
         assert mpremote(camera.port, "exec", "print('mine')") == "mine\n"
-
-
-def test_ctrl_c_reaches_a_script_that_imports(camera: VirtualCamera) -> None:
-    """MicroPython 1.28 drops what is raised while an import asks a file system in Python; a camera's are in C."""
-    (camera.folder / "flash" / "main.py").write_text(IMPORTING)
-    for _ in range(8):
-        camera.reset()
-        with serial.serial_for_url(camera.port, timeout=HANG, exclusive=True) as link:
-            said(link, b"round\r\n")
-            link.write(b"\x03")
-            said(link, b">>> ")
 
 
 def test_ctrl_c_stops_what_came_by_raw_paste(link: serial.SerialBase) -> None:

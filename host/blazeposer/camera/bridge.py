@@ -204,7 +204,6 @@ class Bridge:
     def _begin(self, *, hard: bool) -> None:
         if hard:
             self._raw = False
-            self._to_camera = b""
         self._seen = b""
         self._switches = False
         self._micropython = self._start_micropython(hard)
