@@ -62,13 +62,21 @@ def test_the_port_is_a_terminal_of_this_user_alone(camera: VirtualCamera) -> Non
     assert found.st_uid == os.getuid()
 
 
-def test_the_process_listens_at_no_tcp_port(camera: VirtualCamera) -> None:
-    mpremote(camera.port, "exec", "pass")
+def listening() -> set[str]:
+    """Return the TCP sockets at which this process listens."""
     mine = {os.readlink(file) for file in Path("/proc/self/fd").iterdir() if file.is_symlink()}
     table = [
         line.split() for name in ("tcp", "tcp6") for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]
     ]
-    assert not [line for line in table if line[3] == "0A" and f"socket:[{line[9]}]" in mine]
+    return {f"socket:[{line[9]}]" for line in table if line[3] == "0A"} & mine
+
+
+@pytest.mark.usefixtures("needs_virtual_camera")
+def test_a_camera_listens_at_no_tcp_port() -> None:
+    before = listening()  # other tests' of this process
+    with VirtualCamera([FRAME]) as camera:
+        mpremote(camera.port, "exec", "pass")
+        assert listening() <= before
 
 
 @pytest.mark.parametrize(
