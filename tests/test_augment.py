@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("torch", reason="needs the extra `train`")
 import torch
 
+from banks import small_bank
 from blazeposer.core import prepare
 from blazeposer.core.contract import INPUT_SIZE
 from blazeposer.core.rotation import mirror_rotation, rotation_from_angles, turn_rotation
@@ -46,11 +47,7 @@ SETTINGS = read_recipe("quick").images
 
 @pytest.fixture
 def bank(tmp_path: Path) -> Bank:
-    rows = [{"file": f"{i:06d}.png", "yaw": 10 * (i % 5), "pitch": 5, "roll": 0, "geodesic_spread": 2, "split": "train"}
-            for i in range(12)]  # fmt: skip
-    write_pool(tmp_path, "aflw", rows)
-    write_backgrounds(tmp_path)
-    return read_bank(tmp_path, ("aflw",), "train")
+    return small_bank(tmp_path)
 
 
 def placements(count: int, **values: object) -> Placements:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 pytest.importorskip("torch", reason="needs the extra `train`")
 import torch
-from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from numpy.typing import NDArray
 
 from blazeposer.core.contract import GRIDS, MAX_FILE_BYTES, OUTPUTS
@@ -31,6 +29,7 @@ from blazeposer_training.network.branches import SCALE, Branches, Shortcut, fold
 from blazeposer_training.network.graph import block_output, operations
 from blazeposer_training.network.model import CEILING, BlazePoser
 from blazeposer_training.network.weights import load_blazeface
+from kernels import litert
 
 OTHERS = {
     "wider than the original": plain(24, (28,), (40, 48), (56, 88), (112, 104)),
@@ -200,7 +199,10 @@ def test_torch_mirrors_the_reference_kernels(quantized: QuantizedBlazePoser, pic
     quantization = activation_quantization(quantized)
     data = write_tflite(int8_layers(quantized), quantization, inner, quantized.operations)
     pixels = (pictures[0].astype(np.int16) - 128).astype(np.int8)
-    levels = {"image": pixels[None], **dict(zip(inner, run(data, pixels)[len(OUTPUTS) :], strict=True))}
+    levels = {
+        "image": pixels[None],
+        **dict(zip(inner, litert(data, pixels, preserve=True)[len(OUTPUTS) :], strict=True)),
+    }
     values = {}
     for name, level in levels.items():
         scale, zero_point = quantization[name]
@@ -216,18 +218,6 @@ def test_torch_mirrors_the_reference_kernels(quantized: QuantizedBlazePoser, pic
         off_by_one += int((difference == 1).sum())
         total += difference.size
     assert off_by_one / total < 0.005
-
-
-def run(data: bytes, tensor: NDArray[Any]) -> list[NDArray[Any]]:
-    interpreter = Interpreter(
-        model_content=data,
-        experimental_op_resolver_type=OpResolverType.BUILTIN_REF,
-        experimental_preserve_all_tensors=True,
-    )
-    interpreter.allocate_tensors()
-    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], tensor[np.newaxis])
-    interpreter.invoke()
-    return [interpreter.get_tensor(detail["index"]) for detail in interpreter.get_output_details()]
 
 
 @pytest.mark.slow
@@ -246,7 +236,7 @@ def test_a_file_is_read_back_and_converted(pictures: NDArray[np.uint8]) -> None:
     again = write_tflite(int8_layers(back), activation_quantization(back), graph=back.operations)
     assert again == data
     pixels = (pictures[0].astype(np.int16) - 128).astype(np.int8)
-    for ours, theirs in zip(run(data, pixels), run(convert(back), pixels), strict=True):
+    for ours, theirs in zip(litert(data, pixels), litert(convert(back), pixels), strict=True):
         assert np.mean(np.abs(ours.astype(int) - theirs) <= 1) > 0.95
 
 

@@ -11,7 +11,6 @@ import pytest
 
 pytest.importorskip("torch", reason="needs the extra `train`")
 import torch
-from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from numpy.typing import NDArray
 
 from blazeposer.core.contract import OUTPUTS
@@ -32,6 +31,7 @@ from blazeposer_training.network.graph import operations
 from blazeposer_training.network.model import BlazePoser
 from blazeposer_training.network.weights import load, load_blazeface
 from conftest import CommandLine
+from kernels import litert
 
 Pictures = NDArray[np.uint8]
 
@@ -61,19 +61,6 @@ def int8_path(model: QuantizedBlazePoser, tmp_path_factory: pytest.TempPathFacto
     path = tmp_path_factory.mktemp("int8") / "blazeposer.tflite"
     path.write_bytes(write_tflite(int8_layers(model), activation_quantization(model)))
     return path
-
-
-def litert(data: bytes, tensor: NDArray[Any], *, preserve: bool = False) -> list[NDArray[Any]]:
-    """All outputs of a tflite, run by the reference kernels."""
-    interpreter = Interpreter(
-        model_content=data,
-        experimental_op_resolver_type=OpResolverType.BUILTIN_REF,
-        experimental_preserve_all_tensors=preserve,
-    )
-    interpreter.allocate_tensors()
-    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], tensor[np.newaxis])
-    interpreter.invoke()
-    return [interpreter.get_tensor(detail["index"]) for detail in interpreter.get_output_details()]
 
 
 def test_the_start_is_the_original_blazeface(portrait: Image) -> None:

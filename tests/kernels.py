@@ -1,0 +1,22 @@
+"""Run a tflite file by LiteRT's reference kernels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
+from numpy.typing import NDArray
+
+
+def litert(data: bytes, tensor: NDArray[Any], *, preserve: bool = False) -> list[NDArray[Any]]:
+    """Return all outputs of a tflite, then with `preserve` its inner tensors, in the file's order."""
+    interpreter = Interpreter(
+        model_content=data,
+        experimental_op_resolver_type=OpResolverType.BUILTIN_REF,
+        experimental_preserve_all_tensors=preserve,
+    )
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], tensor[np.newaxis])
+    interpreter.invoke()
+    return [interpreter.get_tensor(detail["index"]) for detail in interpreter.get_output_details()]
