@@ -208,7 +208,7 @@ class FeatureMap:
         return (self.sums[axis] + self.sums[0] / 2) / self._side
 
     def set_units(self, w, h, total):
-        """What 1 in the sums is in the mean: of x and of y in pixels of a region w x h, of rotation, of error."""
+        """Set the factors that turn sums into means: x and y in pixels of a region w x h, rotation, error."""
         shape, rotation, error = self._quantization[1:]
         self.units[0] = shape[0] * w / (INPUT_SIZE * total)
         self.units[1] = shape[0] * h / (INPUT_SIZE * total)
@@ -226,7 +226,7 @@ class FeatureMap:
 
 
 def overlap(a, b):
-    """Whether boxes (left, top, right, bottom) of integers have an intersection over union above OVERLAP."""
+    """Return whether boxes (left, top, right, bottom) of integers have an intersection over union above OVERLAP."""
     w = min(a[2], b[2]) - max(a[0], b[0])
     h = min(a[3], b[3]) - max(a[1], b[1])
     if w <= 0 or h <= 0:

@@ -76,7 +76,7 @@ class SteadyFace:
 
 
 def share(cutoff, seconds):
-    """How much of its distance a low-pass filter of a cutoff in hertz goes in a step of `seconds`."""
+    """Return the share of its distance that a low-pass filter with a cutoff in hertz covers in a step of `seconds`."""
     return 1 / (1 + 1 / (2 * math.pi * cutoff * seconds))
 
 

@@ -45,7 +45,7 @@ MOST_LOST = const(8)  # such tracks at once, the latest; each takes some hundred
 
 
 class Gaze:
-    """Where the network looks. `threshold`: from this score on a new face counts."""
+    """The region that the network looks at. `threshold`: a new face counts from this score on."""
 
     def __init__(self, threshold=0.5, mirror=False):
         self._threshold = threshold
@@ -178,7 +178,7 @@ def overlap_of(a, b):
 
 
 def same(face, other):
-    """Whether the middle of one face's box is in the other's."""
+    """Return whether the middle of one face's box is in the other's."""
     x, y, w, h = face.box
     left, top, width, height = other.box
     return 0 <= x + w / 2 - left <= width and 0 <= y + h / 2 - top <= height

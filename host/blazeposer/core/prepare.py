@@ -1,4 +1,4 @@
-"""From an image to the network's input, clean or as a camera makes it.
+"""Turn an image into the network's input, clean or as a camera makes it.
 
 `as_rgb` takes images as people have them; everywhere else an image is (h, w, 3) uint8 RGB.
 """

@@ -1,4 +1,4 @@
-"""Where the files that are not Python packages lie: `board/` and `models/`.
+"""Find the files that are not Python packages: `board/` and `models/`.
 
 A wheel carries them inside the package (see `force-include` in pyproject.toml); an editable install and a checkout
 have them at the root of the repository.
@@ -43,7 +43,7 @@ def default_model() -> Path:
 
 
 def model_version() -> str:
-    """What CHANGELOG.md calls that network: the first eight digits of its file's sha256."""
+    """Return the network's name in CHANGELOG.md: the first eight digits of its file's sha256."""
     return hashlib.sha256(default_model().read_bytes()).hexdigest()[:8]
 
 

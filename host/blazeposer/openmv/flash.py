@@ -1,4 +1,4 @@
-"""How the flash behind /rom behaves, board by board: what `vfs.rom_ioctl` can do there and how long it takes.
+"""The flash behind /rom, board by board: the operations that `vfs.rom_ioctl` has there, and their times.
 
 block           `erase_size` of boards.json, PyPI `openmv-ota` 1.0.7
 erase_ms        N6 and RT1062: measured by OpenMV (its installer in `openmv-ota`; the AE3's is taken to be as fast as

@@ -29,7 +29,7 @@ class Complaint(PortError):
 
 
 def mpremote(port: str, *arguments: str, expected: float = 0, said: Callable[[str], None] = lambda _: None) -> str:
-    """What mpremote prints, run with these arguments at a port.
+    """Run mpremote with these arguments at a port, and return its output.
 
     Several commands follow one another with "+" between them. `expected` is how many seconds they should take, `said`
     gets each line while they run. Raises PortError, with the last line of what mpremote or the camera complains about.

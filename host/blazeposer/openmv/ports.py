@@ -1,4 +1,4 @@
-"""Which cameras are on this PC: by USB's vendor and product number, and the virtual ones that run."""
+"""Find the cameras on this PC: by USB vendor and product number, and the virtual ones that run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from blazeposer.openmv import register
 
 @dataclass(frozen=True)
 class Port:
-    """Where a camera answers. The device's name may change at a reset; the serial number stays."""
+    """The port at which a camera answers. The device's name may change at a reset; the serial number stays."""
 
     device: str
     """What mpremote and pyserial open."""
@@ -23,7 +23,7 @@ class Port:
 
 
 def cameras() -> list[Port]:
-    """All cameras that show up now."""
+    """Return all cameras that are present now."""
     known = {boards.OLD_USB_ID} | {usb_id for board in boards.BOARDS for usb_id in board.usb_ids}
     found = [
         Port(port.device, port.serial_number or "")

@@ -30,8 +30,10 @@ _TAKEN = ("Resource temporarily unavailable", "Device or resource busy", "Access
 
 
 def _reason(error: Exception) -> str:
-    """Of pyserial's message, which has the port's name before the reason and on Linux after it too; where the system's
-    own error is quoted in it, that error's words."""
+    """Return the reason in pyserial's message: the system's own words where it quotes them.
+
+    The message has the port's name before the reason, and on Linux after it too.
+    """
     if code := getattr(error, "errno", None):
         return os.strerror(code)
     reason = str(error).split(": ")[-1].split("] ")[-1]

@@ -88,7 +88,7 @@ class Portrait:
 def rasterize(
     mesh: Floats, texture: NDArray[np.float32], triangles: NDArray[np.int32], size: tuple[int, int]
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Which part of a texture each pixel of a (width, height) picture shows, by a z-buffer over all triangles at once.
+    """Return the texture position of each pixel of a (width, height) image, by a z-buffer over all triangles at once.
 
     mesh: (n, 3) pixels x, y down and z towards the viewer; parallel projection. Triangles that turn anticlockwise on
     the screen look away and are left out. Returns texture positions (height, width, 2) and where there are any.

@@ -1,4 +1,4 @@
-"""What the virtual camera sees in the demo: one head that turns, then several, then an empty room.
+"""The demo's scene: one head that turns, then several heads, then an empty room.
 
 Everything is computed from the frame's number, so every run sees the same pictures and knows every angle in them.
 """

@@ -20,7 +20,7 @@ _DIGITS = 2  # that are kept: a float of 32 bits has no more in a picture of som
 
 
 def values(data: bytes) -> dict[str, Any] | None:
-    """What a record says, named as in the JSON line, for `stream.Reader.take`; None if `data` is too short for it."""
+    """Return a record's values under the names of the JSON line, for `stream.Reader.take`; None if it is too short."""
     if not data or (data[0] == VERSION and len(data) < HEAD.size):
         return None
     if data[0] != VERSION:  # whatever follows, it is another layout

@@ -45,7 +45,7 @@ _FARTHEST = 10_000  # frames that can be lost at once; a farther jump is another
 
 @dataclass(frozen=True)
 class Timing:
-    """Where the time of a frame goes, milliseconds."""
+    """The time of each part of a frame, in milliseconds."""
 
     picture: float
     """Waiting for the sensor."""
@@ -182,7 +182,7 @@ def _number(value: Any, least: float = -LARGEST, most: float = LARGEST) -> float
 
 @dataclass
 class Counts:
-    """What came over a link."""
+    """The number of records that came over a link, and of those that did not."""
 
     records: int = 0
     lost: int = 0
@@ -282,7 +282,7 @@ class Reader:
 
 
 def _printable(text: str) -> str:
-    """What a terminal may show: no escape sequences."""
+    """Return the text without escape sequences."""
     words = text.encode("latin-1").decode(errors="replace").strip()
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in words[:_SAID])
 
@@ -341,7 +341,7 @@ def read_records(port: str, silence: float = SILENCE) -> Generator[Record, None,
 
 
 def silent(port: str, said: str) -> str:
-    """Why a camera sends no records, in one line; `said` is its last other line."""
+    """Return in one line why a camera sends no records; `said` is its last other line."""
     if said:
         return f"{port} sends no records, its last line is: {said}"
     return f"{port} says nothing: is main.py on the camera, and was it reset?"

@@ -42,7 +42,7 @@ class Arena:
 
 
 def can_measure() -> bool:
-    """Whether TFLite Micro is installed here."""
+    """Return whether TFLite Micro is installed here."""
     return importlib.util.find_spec("tflite_micro") is not None
 
 
@@ -77,7 +77,7 @@ def _complaint(report: subprocess.CompletedProcess[str]) -> str:
 
 @dataclass(frozen=True)
 class Placement:
-    """Where one tensor lies while it lives. Steps are numbers of operations; -1 is before the first."""
+    """The place of one tensor while it lives. Steps are numbers of operations; -1 is before the first."""
 
     tensor: int
     offset: int
@@ -91,10 +91,10 @@ class Placement:
 
 
 def plan(graph: Graph) -> tuple[Placement, ...]:
-    """Where TFLite Micro puts each tensor: by falling size, each at the lowest place that is free all its life.
+    """Return the place that TFLite Micro gives each tensor: the lowest that is free all its life.
 
-    As its `GreedyMemoryPlanner` does it, which takes equal sizes by falling number. A tensor lives from the operation
-    that writes it to the last one that reads it, inputs from the start and outputs to the end.
+    The largest tensor comes first, as in its `GreedyMemoryPlanner`, and of equal ones the last. A tensor lives
+    from the operation that writes it to the last one that reads it, inputs from the start and outputs to the end.
     """
     lives = {index: (-1, len(graph.operations)) for index in graph.inputs}
     for step, operation in enumerate(graph.operations):
@@ -118,7 +118,7 @@ def planned_bytes(placements: Sequence[Placement]) -> int:
 
 
 def live_bytes(placements: Sequence[Placement], step: int) -> int:
-    """What the tensors alive during an operation take together."""
+    """Return the sum of the bytes of all tensors that are alive during an operation."""
     return sum(place.bytes for place in placements if place.first <= step <= place.last)
 
 

@@ -1,4 +1,4 @@
-"""What happens when a model is put on a camera, told beforehand: does it load, and is it a BlazePoser network?"""
+"""Predict whether a camera loads a model, and whether it is a BlazePoser network."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What becomes of a model on one board."""
+    """The prediction for a model on one board."""
 
     model: Model
     board: Board
@@ -124,7 +124,7 @@ def examine(path: Path) -> Model:
 
 
 def judge(model: Model, board: Board) -> Verdict:
-    """What becomes of an examined model on a board."""
+    """Return the prediction for an examined model on a board."""
     reason = model.refusal or _npu_reason(model, board)
     stores: tuple[Store, ...] = ()
     if not reason:
@@ -133,7 +133,7 @@ def judge(model: Model, board: Board) -> Verdict:
 
 
 def _refusal(graph: Graph) -> str:
-    """Why no board loads a graph."""
+    """Return the reason why no board loads a graph; empty if there is none."""
     for operation in graph.operations:
         known = firmware.CUSTOM_OPERATIONS | {firmware.ETHOS_U} if operation.is_custom else firmware.OPERATIONS
         if operation.name not in known:
@@ -164,7 +164,7 @@ def _npu_reason(model: Model, board: Board) -> str:
 
 
 def _memory(model: Model, board: Board) -> tuple[str, tuple[Store, ...]]:
-    """Why a model does not fit into a board, or else from where it loads."""
+    """Return why a model does not fit into a board, and the stores from which it loads."""
     arena = model.arena or _least_arena(model)
     if arena > board.arena:
         bound = "" if model.arena else "at least "
@@ -187,7 +187,8 @@ def _memory(model: Model, board: Board) -> tuple[str, tuple[Store, ...]]:
 
 
 def _least_arena(model: Model) -> int:
-    """What is sure without a measurement: the tensors as planned or, where an NPU's compiler did that, the largest."""
+    """Return the least arena in bytes without a measurement: that of the planned tensors, or the largest tensor where
+    an NPU's compiler has planned them."""
     if model.graph is None:
         return 0
     if model.compiled_for:
@@ -207,7 +208,7 @@ def _notes(model: Model, board: Board) -> tuple[str, ...]:
 
 
 def _manifest(path: Path) -> tuple[str, int | None]:
-    """What is to be said of the manifest beside a file, and the arena that it names if it describes this file."""
+    """Return a remark on the manifest beside a file, and the arena in it if it describes this file."""
     if not manifest_path(path).is_file():
         return f"no manifest ({manifest_path(path).name}) beside it", None
     try:

@@ -1,4 +1,4 @@
-"""Whether a file is a BlazePoser network: its input and its outputs held against `blazeposer.core.contract`."""
+"""Check that a file is a BlazePoser network: compare its input and outputs with `blazeposer.core.contract`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def breach(graph: Graph) -> str:
 
 
 def is_float(graph: Graph) -> bool:
-    """Whether a file takes and gives real numbers: for PCs, not for cameras."""
+    """Return whether a file's input and outputs are float: for PCs, not for cameras."""
     return graph.input_tensors[0].dtype == "float32"
 
 

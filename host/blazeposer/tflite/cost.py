@@ -69,7 +69,7 @@ DECODING = 4.0e6
 
 @dataclass(frozen=True)
 class Speed:
-    """How fast a core works through the kernels while the arena lies in one memory."""
+    """The speed of a core in the kernels while the arena lies in one memory."""
 
     cycles: float
     """For an instruction."""

@@ -1,4 +1,4 @@
-"""What OpenMV firmware 5.0 can load, as data: `lib/tflm/tflm_backend.cc` of openmv/openmv.
+"""The operations that OpenMV firmware 5.0 can load: `lib/tflm/tflm_backend.cc` of openmv/openmv.
 
 `OPERATIONS` are those that its resolver registers, under their names in the tflite schema. Absent are, for example,
 POW, TILE, TOPK_V2, GELU and the detection post-processing.

@@ -1,4 +1,4 @@
-"""What a tflite file holds, read with every offset checked: the libraries that run such files crash on damaged ones.
+"""Read tflite files with every offset checked: the libraries that run such files crash on damaged ones.
 
 The only reader of such files here; `rewrite.py` is the only one that changes them.
 """

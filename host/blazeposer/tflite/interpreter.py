@@ -70,7 +70,7 @@ class Network:
 
     @property
     def is_int8(self) -> bool:
-        """Whether this is the INT8 file, not the float one."""
+        """Return whether this is the INT8 file, not the float one."""
         return self.quantization[0][0] != 0
 
     def run(self, image: Image) -> list[NDArray[Any]]:

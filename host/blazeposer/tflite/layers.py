@@ -1,4 +1,4 @@
-"""What each operation of a tflite costs, from its shapes."""
+"""The work of each operation of a tflite file, from its shapes."""
 
 from __future__ import annotations
 

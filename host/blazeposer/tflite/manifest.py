@@ -38,7 +38,7 @@ Quantization = dict[str, float | int]
 
 @dataclass(frozen=True)
 class Manifest:
-    """What the JSON holds. Sizes are bytes; `quantization` is empty for a float file."""
+    """The content of the JSON file. Sizes are bytes; `quantization` is empty for a float file."""
 
     file: str
     sha256: str
@@ -89,7 +89,7 @@ def describe(
 
 
 def manifest_path(model: Path) -> Path:
-    """Where the manifest of a tflite lies."""
+    """Return the path of a tflite file's manifest."""
     return model.with_suffix(".json")
 
 

@@ -128,7 +128,7 @@ def _neural_art(board: Board, model_path: Path, stedgeai_file: Path | None) -> b
 
 
 def _interface(graph: Graph) -> list[list[tuple[object, ...]]]:
-    """What a script sees of a network: inputs, then outputs."""
+    """Return the inputs, then the outputs of a network, as a script sees them."""
     return [
         [(tensor.shape, tensor.dtype, tensor.scale, tensor.zero_point) for tensor in tensors]
         for tensors in (graph.input_tensors, graph.output_tensors)

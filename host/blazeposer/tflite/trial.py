@@ -25,7 +25,7 @@ _complaints: dict[tuple[str, str], str] = {}
 
 
 def is_known(path: Path, data: bytes) -> bool:
-    """Whether these bytes are whole: the network that comes along, or what the manifest beside the file describes."""
+    """Return whether these bytes are known: the shipped network, or the file that the manifest beside it describes."""
     try:
         read_manifest(path)
     except ModelError:
@@ -43,7 +43,7 @@ def try_apart(path: Path, data: bytes, runtime: str) -> None:
 
 
 def _complaint(path: Path, runtime: str) -> str:
-    """What went wrong, without the path; empty if nothing did."""
+    """Return what went wrong, without the path; empty if nothing did."""
     command = [sys.executable, "-m", __name__, str(path), runtime]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     try:

@@ -1,4 +1,4 @@
-"""From labelled faces to training pictures: placed, turned and mirrored, a whole batch at once, on any device.
+"""Make training images of labelled faces: place, turn and mirror them, a whole batch at once, on any device.
 
 Everything geometric is one similarity transform a picture, so that picture, box and rotation matrix always agree:
 mirroring takes R to F R F, turning the picture clockwise by t takes R to Rz(t) R (`blazeposer.core.rotation`). What is
@@ -43,7 +43,7 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Placements:
-    """How N faces lie in their training pictures; each field is (N,)."""
+    """The places of N faces in their training images; each field is (N,)."""
 
     size: Floats
     """Longer side of the landmark box, as a fraction of the picture's side."""
@@ -105,7 +105,7 @@ def transforms(boxes: Floats, placements: Placements) -> Floats:
 
 
 def bulged_points(points: Floats, boxes: Floats, bulge: Floats) -> Floats:
-    """Where points (N, P, 2) of the photos lie once the faces in boxes (N, 4) bulge (N,); the inverse of `_bulged`."""
+    """Move points (N, P, 2) of the photos as the faces in boxes (N, 4) bulge (N,); the inverse of `_bulged`."""
     middle, radius = _circles(boxes)
     away = (points - middle[:, None]) / radius[:, None, None]
     length = np.linalg.norm(away, axis=-1, keepdims=True)
@@ -116,7 +116,7 @@ def bulged_points(points: Floats, boxes: Floats, bulge: Floats) -> Floats:
 
 
 def _bulged(source: Tensor, boxes: Floats, bulge: Floats) -> Tensor:
-    """Which pixels (n, 128, 128, 2) of the photos are seen instead of `source`, where the faces in boxes bulge (n,).
+    """Return the photo pixels (n, 128, 128, 2) to sample instead of `source`, where the faces in boxes bulge (n,).
 
     A head is about a ball: what is nearer to the camera is in its middle. Seen from near, that is larger.
     """
@@ -145,7 +145,7 @@ def moved_rotations(rotations: Floats, placements: Placements) -> Floats:
 
 @dataclass(frozen=True)
 class Views:
-    """How N photos are sampled once placed; each field is (N, ...)."""
+    """The sampling of N placed photos; each field is (N, ...)."""
 
     rim: NDArray[np.int64]
     """BLACK, REPLICATED, REFLECTED or PHOTO."""

@@ -105,7 +105,7 @@ def make_bank(pool: Pool, empty: list[Image], peopled: list[Image], device: torc
 
 
 def cut(photo: Image, box: Floats) -> tuple[Image, Floats, Floats]:
-    """What a face's texture shows of its photo: all of it, or of a large one a square about the face, shrunk to fit.
+    """Cut a face's texture from its photo: the whole photo, or of a large one a square around the face, shrunk to fit.
 
     Returns it with its scale (2,) across and down, and the corner (2,) of the photo's pixel that it starts at.
     """

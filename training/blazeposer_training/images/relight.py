@@ -1,4 +1,4 @@
-"""What may happen to a placed picture: something covers it, light, colour, focus, noise, compression, RGB565.
+"""Disturb placed images: occlusion, light, colour, focus, noise, compression, RGB565.
 
 Each in a part of the pictures only, and computed for that part only. The draws are numpy's and the noise is read from
 one fixed field, so that a picture is the same, but for a device's rounding, wherever it is made.
@@ -39,7 +39,7 @@ Array = TypeVar("Array", Floats, Integers)
 
 @dataclass(frozen=True)
 class Light:
-    """What happens to N pictures; each field is (N, ...). 0 means not at all; of contrast, gamma and gains 1 does."""
+    """The disturbances of N images; each field is (N, ...). 0 means not at all; of contrast, gamma and gains 1 does."""
 
     mask: Bools
     rectangle: Integers
@@ -166,7 +166,7 @@ def _noise_field(device: torch.device) -> Tensor:
 
 
 def compress(pictures: Tensor, quality: Tensor) -> Tensor:
-    """What JPEG with quality (n,) leaves: 8x8 cosine transform, colour at half the resolution (ITU-T T.81)."""
+    """Return images after JPEG with quality (n,): 8x8 cosine transform, colour at half the resolution (ITU-T T.81)."""
     pixels = pictures.clamp(0, 255) - 128
     ycc = torch.einsum("cd,ndhw->nchw", pixels.new_tensor(TO_YCC), pixels)
     scale = torch.where(quality < 50, 5000 / quality, 200 - 2 * quality).float()[:, None, None] / 100

@@ -1,4 +1,4 @@
-"""How training images are made: the shares and strengths that a recipe sets."""
+"""The shares and strengths with which training images are made; a recipe sets them."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""From float weights to an INT8 tflite file."""
+"""Turn float weights into an INT8 tflite file."""

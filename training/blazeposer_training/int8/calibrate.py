@@ -154,7 +154,7 @@ def set_ranges(model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advance:
 def _float_tensors(
     model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advance: Advance
 ) -> Iterator[dict[str, Tensor]]:
-    """All float tensors of the graph, batch by batch."""
+    """Yield all float tensors of the graph, batch by batch."""
     for start in range(0, len(pictures), BATCH):
         batch = pictures[start : start + BATCH]
         with torch.no_grad():

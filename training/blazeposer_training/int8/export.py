@@ -1,4 +1,4 @@
-"""From torch to the bytes of a tflite file: which constants and scales the writer gets, in tflite's layout."""
+"""Export a torch network: the constants and scales of a tflite file, in tflite's layout."""
 
 from __future__ import annotations
 

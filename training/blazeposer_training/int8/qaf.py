@@ -54,7 +54,7 @@ Tensors = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Budget:
-    """How long the parts are tuned, and how fast."""
+    """The number of steps for the parts, and their learning rates."""
 
     batches: int = 64
     """Of pictures whose soft labels are kept: 10 MB each."""
@@ -109,7 +109,7 @@ class Tuning:
         """From the student's hidden layers; needed in tuning only."""
 
     def parts(self) -> list[Part]:
-        """In the order in which they are tuned."""
+        """Return the parts in the order in which they are tuned."""
         backbone: tuple[list[Operation], list[Operation]] = ([], [])
         heads: dict[str, list[Operation]] = {"detection": [], "pose": []}
         architecture = self.teacher.architecture
@@ -171,7 +171,7 @@ class Tuning:
                 lesson.inputs[part.output] = self.student.quantizer(part.output).levels(tensors[part.output]).char()
 
     def _parameters(self, operation: Operation) -> Iterator[nn.Parameter]:
-        """What an operation learns: its weights and the scale of its output."""
+        """Yield the trained parameters of an operation: its weights and the scale of its output."""
         if operation.has_weights:
             yield from self.student.layer(operation).parameters()
         if self.student.source[operation.output] == operation.output:
@@ -204,7 +204,7 @@ class Tuning:
         return (cells[image, cell] * distance).sum() / cells.sum().clamp(min=1e-6)
 
     def pose(self, tensors: Tensors) -> Pose:
-        """What the student's pose heads say."""
+        """Return the output of the student's pose heads."""
         rotation = torch.cat([tensors[f"rotation_{grid.side}"] for grid in GRIDS], dim=1)
         error = torch.cat([tensors[f"error_{grid.side}"] for grid in GRIDS], dim=1)
         return Pose(rotation, error[..., 0], self.bins([tensors[f"poses.{tap}.hidden"] for tap in range(len(GRIDS))]))

@@ -83,7 +83,7 @@ class Quantizer(nn.Module):
 
     @torch.no_grad()
     def values(self, levels: Tensor) -> Tensor:
-        """What integers q stand for."""
+        """Return the real values of integers q."""
         return (levels.float() - self.zero_point) * self.scale
 
     def forward(self, x: Tensor) -> Tensor:
@@ -167,7 +167,7 @@ class QuantizedBlazePoser(nn.Module):
         return weight, _round(layer.bias / (self.quantizer(operation.inputs[0]).scale * scale))
 
     def trace(self, image: Tensor, quantized: bool = True) -> dict[str, Tensor]:
-        """All tensors of the graph for images (N, 3, 128, 128) in [-1, 1]: NCHW, the outputs as in the contract.
+        """Return all tensors of the graph for images (N, 3, 128, 128) in [-1, 1]: NCHW, the outputs as in the contract.
 
         Not `quantized`, these are the float network's.
         """

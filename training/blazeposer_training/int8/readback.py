@@ -1,4 +1,4 @@
-"""From an INT8 tflite back to the torch network that it was written from: the inverse of `export.py`.
+"""Read an INT8 tflite file back into the torch network that it was written from: the inverse of `export.py`.
 
 So a file can be held against its float weights and go through TensorFlow's converter long after it was made.
 """

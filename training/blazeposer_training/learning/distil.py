@@ -43,7 +43,7 @@ def parts(architecture: Architecture) -> list[Part]:
 
 
 def parameters(part: Part, model: BlazePoser) -> list[nn.Parameter]:
-    """What a part trains: its blocks, the first one also the stem."""
+    """Return the trained parameters of a part: those of its blocks, and of the stem for the first part."""
     modules = [model.backbone.blocks[index] for index in part.blocks]
     if part.blocks.start == 0:
         modules.append(model.backbone.stem)

@@ -1,4 +1,4 @@
-"""What a network expects of its own error, made true in degrees on faces that it was not trained on."""
+"""Calibrate the error that a network states, in degrees, on faces that it was not trained on."""
 
 from __future__ import annotations
 

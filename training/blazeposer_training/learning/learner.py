@@ -1,4 +1,4 @@
-"""What all stages of a training share: the networks, the optimizer, mixed precision and progress on the screen."""
+"""Shared by all stages of a training: the networks, the optimizer, mixed precision and progress on the screen."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ class Fit:
         )
 
     def state_dict(self) -> dict[str, object]:
-        """What `load_state_dict` goes on from."""
+        """Return the state from which `load_state_dict` continues."""
         return {
             "taken": self.taken,
             "optimizer": self.optimizer.state_dict(),

@@ -1,4 +1,4 @@
-"""What training minimises: pose where the detector fires, and the frozen original's detections.
+"""The training losses: pose where the detector fires, and distance from the frozen original's detections.
 
 Pose is a hybrid of regression and classification. Regression: the orthonormalised rotation against the label's
 (chordal distance), and the three angles themselves, on every cell and on the cells blended as the decoder blends them.
@@ -84,7 +84,7 @@ class Pose:
 
 @dataclass
 class Target:
-    """What they are held against: the original's detections, the labels of a `batches.Batch`."""
+    """The targets of a batch: the original's detections, and the labels of a `batches.Batch`."""
 
     detections: Detections
     rotations: Tensor
@@ -102,7 +102,7 @@ def detections(model: BlazePoser, taps: tuple[Tensor, Tensor]) -> Detections:
 
 
 def poses(model: BlazePoser, bins: AngleBins, taps: tuple[Tensor, Tensor]) -> Pose:
-    """What the pose heads say. The error reads the hidden layer without shaping it: it costs the angles nothing."""
+    """Return the pose heads' output. The error's gradient stops at the hidden layer, so it costs the angles nothing."""
     heads = model.pose_heads
     hidden = [head.embed(tap) for head, tap in zip(heads, taps, strict=True)]
     rotation = [cell_rows(head.rotation(h), 6) for head, h in zip(heads, hidden, strict=True)]
@@ -156,9 +156,10 @@ def pose_terms(pose: Pose, target: Target, inside: Tensor) -> dict[str, Tensor]:
 
 
 def pose_weights(logits: Tensor, inside: Tensor, boxes: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """How much each cell teaches pose (N, 320), its share in its face's blended pose (N, 320), each face's weight (N,).
+    """Return each cell's weight in the pose loss and its share in the blended pose (N, 320), the faces' weights (N,).
 
-    By the original's logits (N, 896) `inside` (N, 896) the labelled boxes (N, 4), and the labels' weights (N,).
+    They follow from the original's logits (N, 896) `inside` (N, 896) the labelled boxes (N, 4), and from the labels'
+    weights (N,).
     """
     firing = logits.sigmoid() * inside
     cells = per_cell(torch.maximum(firing, CENTRAL_WEIGHT * inside_boxes(boxes, 0.25)))
@@ -201,7 +202,7 @@ def detection_terms(found: Detections, target: Target, inside: Tensor) -> dict[s
 
 
 def mirror_terms(found: Detections, pose: Pose, target: Target, inside: Tensor) -> dict[str, Tensor]:
-    """How far what the network says of mirrored pictures is from the mirror image of what it says of the others.
+    """Return the distance between the outputs for mirrored images and the mirrored outputs for the images themselves.
 
     Rotations of cells and blended ones, and log errors, where cells teach pose; logits and regressors where the
     original fires.
@@ -233,7 +234,7 @@ def mirror_terms(found: Detections, pose: Pose, target: Target, inside: Tensor) 
 
 @cache
 def _mirrored(per_anchor: bool) -> Tensor:
-    """Which cell (320,), or anchor (896,), of a picture lies where each does in the mirrored one."""
+    """Return the index of the mirrored cell (320,), or anchor (896,), for each one."""
     rows, start = [], 0
     for grid in GRIDS:
         each = grid.anchors if per_anchor else 1

@@ -25,7 +25,7 @@ class Processes:
 
     @property
     def first(self) -> bool:
-        """Whether this one validates, logs and saves."""
+        """Return whether this process validates, logs and saves."""
         return self.rank == 0
 
     def share(self, size: int) -> slice:
@@ -71,7 +71,7 @@ def join() -> Iterator[Processes]:
 
 
 def has_bfloat16(device: torch.device) -> bool:
-    """Whether a device computes in bfloat16 itself; where it does not, emulation is slower than float32."""
+    """Return whether a device computes in bfloat16 itself; where it does not, emulation is slower than float32."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     features = torch.cpu.get_capabilities()

@@ -177,7 +177,7 @@ def train(
         return training_batches(bank, recipe.batch, steps, recipe.seed, settings, share, workers, teacher)
 
     def first_batches(steps: range, teacher: Teacher) -> Iterator[Batch]:
-        """Of the stages before the last, which sees none of them."""
+        """Return batches for the stages before the last one, which sees none of them."""
         unseen = range(recipe.steps + steps.start, recipe.steps + steps.stop)
         return batches(unseen, recipe.images, teacher)
 
@@ -227,7 +227,7 @@ def train(
 
 
 def about(recipe: Recipe, processes: Processes) -> dict[str, object]:
-    """What a log begins with, and again where a stopped training goes on."""
+    """Return the first entry of a log; a resumed training adds it again."""
     device = processes.device
     return {
         "recipe": asdict(recipe),
@@ -257,8 +257,7 @@ def score_network(model: BlazePoser, batches: Iterable[Batch]) -> Scores:
 
 
 def notes(recipe: Recipe, start: Path | None, scores: Scores) -> dict[str, object]:
-    """What goes into the weights' file, and from there into the manifest: of weights that start from others, those'
-    notes too."""
+    """Return the notes for the weights' file and its manifest; they include those of the weights it started from."""
     return {
         "start": weights.notes(start) if start else f"MediaPipe BlazeFace short range, sha256 {BLAZEFACE_SHA256}",
         "labels": "mean rotation of teacher networks",

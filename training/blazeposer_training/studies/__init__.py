@@ -1,1 +1,1 @@
-"""What was tried before deciding: the levers on size, the ways to quantize."""
+"""Studies behind the design: the levers on size, the ways to quantize."""

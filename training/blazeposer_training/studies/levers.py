@@ -174,7 +174,7 @@ def short_training(
     learner = Learner(recipe, None, processes.device, architecture)
 
     def batches(steps: range, teacher: Teacher) -> Iterator[Batch]:
-        """Those that the last stage sees come first."""
+        """Return batches; those of the last stage come first."""
         return training_batches(bank, recipe.batch, steps, recipe.seed, recipe.images, workers=workers, teacher=teacher)
 
     def first_batches(steps: range, teacher: Teacher) -> Iterator[Batch]:
