@@ -11,6 +11,7 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +21,9 @@ import pytest
 import serial
 
 from blazeposer.camera import VirtualCamera
+from blazeposer.camera.micropython import MicroPython
 from blazeposer.core.errors import PortError
+from blazeposer.openmv import register
 from blazeposer.openmv.mpremote import mpremote
 
 FRAME = np.full((240, 320, 3), 90, np.uint8)
@@ -241,3 +244,35 @@ def test_a_program_that_comes_and_goes(camera: VirtualCamera) -> None:
         link.write(b"\rprint('new')\r")
         assert b"late" not in link.read_until(b"\r\nnew\r\n")
         assert select.select([link.fileno()], [], [], 1)
+
+
+@pytest.mark.usefixtures("needs_virtual_camera")
+def test_what_the_camera_fails_with_is_said_when_it_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when the PC has no memory for one more process."""
+    camera = VirtualCamera([FRAME])
+    monkeypatch.setattr(camera._bridge, "_start_micropython", fail)
+    camera.reset()
+    assert not camera.is_running
+    with pytest.raises(OSError, match="no more processes"):
+        camera.stop()
+    assert not camera.folder.exists()
+    assert camera.device.serial not in register.running()
+
+
+def fail(hard: bool) -> MicroPython:
+    raise OSError("no more processes")
+
+
+@pytest.mark.usefixtures("needs_virtual_camera")
+def test_the_camera_may_stop_before_it_is_woken() -> None:
+    with VirtualCamera([FRAME]) as camera:
+        bridge = camera._bridge
+
+        class Late(threading.Event):
+            """Returns when the bridge's thread has seen it, as it may on a busy PC."""
+
+            def set(self) -> None:
+                super().set()
+                bridge._thread.join()
+
+        bridge._stop = Late()

@@ -65,10 +65,12 @@ class Bridge:
         self._wake_reader, self._wake_writer = socket.socketpair()
         self._micropython: MicroPython | None = None
         """None while the cable is out."""
+        self._error: BaseException | None = None
         try:
             self._put_in(plug(False))
             self._micropython = start_micropython(True)
         except BaseException:
+            self._unplug()
             self._close()
             raise
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -76,10 +78,7 @@ class Bridge:
 
     def hard_reset(self, *, wait: bool = False) -> None:
         """Reset as the button does: boot.py and main.py run. With `wait` it has begun when this returns."""
-        self._reset.set()
-        self._wake_writer.send(b"!")
-        while wait and self._reset.is_set():
-            time.sleep(_POLL)
+        self._ask(self._reset, wait=wait)
 
     def fail_after(self, count: int, fault: Fault) -> None:
         """Pull the cable, or reset, when `count` more bytes have passed. 0 does it at once."""
@@ -93,18 +92,37 @@ class Bridge:
     def plug_in(self) -> None:
         """Give power again after `fail_after(..., "unplug")`, at the same port; returns when it listens."""
         self._fault = None
-        self._plugging.set()
-        self._wake_writer.send(b"!")
-        while self._plugging.is_set():
-            time.sleep(_POLL)
+        self._ask(self._plugging, wait=True)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it still carries bytes: it was not stopped, and has not failed."""
+        return self._thread.is_alive()
 
     def stop(self) -> None:
-        """End MicroPython and the connection."""
-        self._stop.set()
-        self._wake_writer.send(b"!")
+        """End MicroPython and the connection. Raises what the bridge has failed with."""
+        self._ask(self._stop)
         self._thread.join()
+        self._close()
+        if self._error is not None:
+            raise self._error
+
+    def _ask(self, what: threading.Event, *, wait: bool = False) -> None:
+        """Tell the bridge's thread to do something; with `wait` it is done when this returns."""
+        what.set()
+        self._wake_writer.send(b"!")
+        while wait and what.is_set() and self.is_running:
+            time.sleep(_POLL)
 
     def _run(self) -> None:
+        try:
+            self._carry()
+        except BaseException as error:
+            self._error = error
+        finally:
+            self._unplug()
+
+    def _carry(self) -> None:
         while not self._stop.is_set():
             if self._plugging.is_set():
                 if self._micropython is None:
@@ -123,10 +141,8 @@ class Bridge:
                 self._reset.clear()
             self._send_to_camera()
             self._wait()
-        self._close()
 
     def _close(self) -> None:
-        self._unplug()
         self._wake_reader.close()
         self._wake_writer.close()
 
@@ -142,12 +158,10 @@ class Bridge:
         self._restart(hard=True)
 
     def _unplug(self) -> None:
-        if self._micropython is not None:
-            self._micropython.end()
-            self._micropython = None
-        if self._cable is not None:
-            self._cable.close()
-            self._cable = None
+        self._end()
+        cable, self._cable = self._cable, None
+        if cable is not None:
+            cable.close()
             self._moved(None)
         self._to_camera = b""
 
@@ -197,9 +211,13 @@ class Bridge:
         self._pass_on(output)
 
     def _restart(self, *, hard: bool) -> None:
-        if self._micropython is not None:
-            self._micropython.end()
+        self._end()
         self._begin(hard=hard)
+
+    def _end(self) -> None:
+        micropython, self._micropython = self._micropython, None
+        if micropython is not None:
+            micropython.end()
 
     def _begin(self, *, hard: bool) -> None:
         if hard:

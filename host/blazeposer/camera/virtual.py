@@ -99,10 +99,17 @@ class VirtualCamera:
         """Put the cable in again, and forget a fault that has not come yet."""
         self._bridge.plug_in()
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it is switched on, and has not failed."""
+        return self._bridge.is_running
+
     def stop(self) -> None:
-        """Switch the camera off: close its port and delete its files."""
-        self._bridge.stop()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Switch the camera off: close its port and delete its files. Raises what it has failed with."""
+        try:
+            self._bridge.stop()
+        finally:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def __enter__(self) -> VirtualCamera:
         return self

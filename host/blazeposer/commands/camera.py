@@ -13,6 +13,7 @@ from blazeposer.core.ending import awaited
 from blazeposer.core.text import say
 from blazeposer.media.sources import open_source
 
+_LOOK = 0.5  # seconds between two looks at whether the camera has failed
 _BOARDS = ", ".join(board.key for board in BOARDS)
 
 
@@ -41,7 +42,8 @@ def command(source: str | None, port: int | None, board: str, card: bool, firmwa
         say(camera.port)
         say(f"Try `mpremote connect {camera.port} fs ls`, or any other program for serial ports. Ctrl-C ends it.")
         say(f"It speaks Protocol V2 at {camera.protocol_port}.")
-        ended.wait()
+        while camera.is_running and not ended.wait(_LOOK):
+            pass
 
 
 def frames_of(source: str) -> Frames:
