@@ -13,7 +13,7 @@ LINE, GAP = 17, 26  # heights and distances in the drawing's own units
 
 
 def path() -> str:
-    """From the sensor to who uses the faces."""
+    """Draw the path from the sensor to the programs that use the faces."""
     boxes = (
         ("sensor", ("picture, RGB565",)),
         ("ml.Model", ("a square of it,", f"as {INPUT_SIZE}x{INPUT_SIZE} INT8")),

@@ -1,4 +1,4 @@
-"""What the pages take from the code: each public function is a part of a page, as Markdown, by its name."""
+"""Generate parts of pages from the code: each public function returns the part of its name, as Markdown."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ NPUS = {"": "", "ethos-u55": ", NPU Ethos-U55", "neural-art": ", NPU Neural-ART"
 
 
 def boards() -> str:
-    """What each board holds, and from where it loads the network."""
+    """Return each board's memory, and the store from which it loads the network."""
     model = examine(default_model())
     heads = ("board", "`--board`", "processor", "heap, largest block", "for models", "card", "loads from")
     rows = (
@@ -50,7 +50,7 @@ def _loads(verdict: Verdict) -> str:
 
 
 def speeds() -> str:
-    """How fast the network will be on each board, as `blazeposer check` estimates it."""
+    """Return the network's estimated speed on each board, as `blazeposer check` prints it."""
     model = examine(default_model())
     cycles, npu_note = npu_cycles(model)
     heads, rows = time_table([judge(model, board) for board in BOARDS], cycles)
@@ -58,7 +58,7 @@ def speeds() -> str:
 
 
 def needs() -> str:
-    """What the network needs of a board."""
+    """Return the network's demands on a board."""
     manifest = read_manifest(default_model())
     return (
         f"The network's file takes {manifest.file_bytes:,} bytes, and its working memory (arena) "
@@ -112,12 +112,12 @@ def outputs() -> str:
 
 
 def operations() -> str:
-    """Which operations the file has, and how many of each."""
+    """Return the operations of the file, and their number."""
     return ", ".join(f"{count} `{name}`" for name, count in read_manifest(default_model()).ops.items())
 
 
 def signs() -> str:
-    """Where a positive angle moves the nose and the crown in the picture, calculated from the convention."""
+    """Return the directions in which positive angles move nose and crown in the image, by the convention."""
     heads = ("angle", "the nose goes in the picture", "the crown goes in the picture")
     rows = []
     for index, angle in enumerate(ANGLES):
@@ -128,7 +128,7 @@ def signs() -> str:
 
 
 def _direction(point: np.ndarray) -> str:
-    """Where a point (x right, y up, z to the viewer) has gone in the picture."""
+    """Return the direction in the image in which a point (x right, y up, z to the viewer) has moved."""
     x, y, _ = point
     if max(abs(x), abs(y)) < 0.1:
         return "nowhere"

@@ -18,7 +18,7 @@ from blazeposer.core.text import say
 
 
 class Entry(NamedTuple):
-    """Where a subcommand lives: the click command `command` of a module, and the extra that brings its imports."""
+    """The place of a subcommand: the click command `command` of a module, and the extra that brings its imports."""
 
     module: str
     extra: str

@@ -30,7 +30,7 @@ class Cable(Protocol):
 
     @property
     def is_connected(self) -> bool:
-        """Whether a program of the PC has opened it."""
+        """Return whether a program of the PC has opened it."""
 
     @property
     def pause(self) -> float | None:

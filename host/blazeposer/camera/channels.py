@@ -1,4 +1,4 @@
-"""What a PC finds behind Protocol V2: the virtual camera's text output, its pictures, and what a script registers.
+"""The channels of Protocol V2: the virtual camera's text output, its images, and those that a script registers.
 
 A channel's answer is None where the firmware says that it failed, or that it does not know the question.
 """
@@ -40,7 +40,7 @@ class Channel:
         self.flags = flags
 
     def poll(self) -> bool:
-        """Whether there is something to read."""
+        """Return whether there is something to read."""
         return False
 
     def size(self) -> int | None:
@@ -48,7 +48,7 @@ class Channel:
         return None
 
     def read(self, offset: int, size: int) -> bytes | None:
-        """At most `size` bytes."""
+        """Return at most `size` bytes."""
         return None
 
     def lock(self) -> bool:
@@ -60,12 +60,12 @@ class Channel:
         return False
 
     def ioctl(self, command: int, argument: bytes) -> bool:
-        """Whether the command is known and done."""
+        """Return whether the command is known and done."""
         return False
 
 
 class Stdout(Channel):
-    """What scripts print. Beyond `STDOUT_SIZE` all that waits is thrown away."""
+    """The text that scripts print. Beyond `STDOUT_SIZE` all waiting text is thrown away."""
 
     chunk = 512
 
@@ -179,7 +179,7 @@ class ScriptChannel(Channel):
         return int.from_bytes(self._ask(method) or b"", "big")
 
     def _ask(self, method: bytes, *arguments: int) -> bytes | None:
-        """What the script's method gives; None if it raised, and from then on when the script has ended."""
+        """Return the answer of the script's method; None if it raised, and always once the script has ended."""
         try:
             if self._ended:
                 return None

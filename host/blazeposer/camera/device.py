@@ -1,4 +1,4 @@
-"""What a virtual camera is, apart from what it sees: its board, its number, its stores."""
+"""A virtual camera's board, serial number and stores."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Device:
 
     @property
     def flash(self) -> dict[str, Any]:
-        """What `shims/_vfs.py` has to know of the flash behind /rom."""
+        """Return the properties of the flash behind /rom, for `shims/_vfs.py`."""
         kind = flash.of(self.board)
         return {
             "kind": kind.kind,

@@ -1,4 +1,4 @@
-"""What OpenMV's draw calls and screen do to a picture, near enough to see it: pictures (h, w, 3) uint8 RGB."""
+"""Imitate OpenMV's draw calls and screen approximately: images (h, w, 3) uint8 RGB."""
 
 from __future__ import annotations
 

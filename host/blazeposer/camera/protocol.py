@@ -100,7 +100,7 @@ class ProtocolPort:
                 continue
 
     def _is_open(self) -> bool:
-        """Whether the PC has the port open, at the right speed."""
+        """Return whether the PC has the port open, at the right speed."""
         import termios
 
         ready = self._poll.poll(0)
@@ -208,7 +208,7 @@ class ProtocolPort:
             self._status(packet, Status.INVALID)
 
     def _system_answer(self, opcode: int) -> bytes:
-        """What the camera says of itself; nothing if the virtual camera does not know the question."""
+        """Return the camera's answer on itself; empty if the virtual camera does not know the question."""
         if opcode == Opcode.PROTO_GET_CAPS:
             return _CAPS.pack(_ALL, self._max_payload)
         if opcode == Opcode.PROTO_VERSION:  # of protocol, boot loader and firmware

@@ -1,4 +1,4 @@
-"""What the virtual camera's sensor sees: from a picture of any size to the pixels in the frame buffer."""
+"""The virtual camera's sensor: turn an image of any size into the pixels of the frame buffer."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def view(
 
 
 def _centred(length: int, room: int) -> tuple[slice, slice]:
-    """Where `length` pixels lie, centred, in `room` pixels, and which of them are seen there."""
+    """Return the part of `room` pixels that `length` centred pixels fill, and the part of them that is seen there."""
     seen = min(length, room)
     start, cut = (room - seen) // 2, (length - seen) // 2
     return slice(start, start + seen), slice(cut, cut + seen)

@@ -82,7 +82,7 @@ def npu_cycles(model: Model) -> tuple[int | None, str]:
 
 
 def _says(verdict: Verdict) -> str:
-    """What is said of a board on which nothing keeps a model from loading."""
+    """Return the remark on a board that loads a model."""
     model, found = verdict.model, verdict.estimate
     sure = "loads" if model.arena is not None else "nothing found against it"
     arena = f"arena {model.arena:,} of {verdict.board.arena:,} bytes, {model.arena_note}" if model.arena else ""
@@ -141,7 +141,7 @@ def _size(size: int) -> str:
 
 
 def _said(verdicts: list[Verdict]) -> dict[str, list[str]]:
-    """What there is to say, and of which boards."""
+    """Return the remarks, each with its boards."""
     result: dict[str, list[str]] = {}
     for verdict in verdicts:
         for said in (verdict.reason, *verdict.notes):

@@ -1,4 +1,4 @@
-"""What the demo knows against what the camera streamed."""
+"""Compare the known angles of the demo's heads with the streamed ones."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Agreement:
 
 
 def agreements(frames: Sequence[Frame], found: Found) -> dict[str, Agreement]:
-    """How well the streamed angles follow the known ones, for the one head that turns and for all faces.
+    """Return the agreement of streamed with known angles, for the one head that turns and for all faces.
 
     Raises BlazePoserError where there is nothing to compare.
     """

@@ -71,7 +71,7 @@ class Backup:
         return path in self.hashes and (found is None or found in (self._before(path), *self.written))
 
     def is_as_left(self, path: str, state: State) -> bool:
-        """Whether the camera's contents at a path of the backup are as before the deploy, or as after it."""
+        """Return whether the camera's content at a path of the backup is as before the deploy, or as after it."""
         return state.sha256(path) in (self._before(path), *self.written)
 
     def _before(self, path: str) -> str | None:

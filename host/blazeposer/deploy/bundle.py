@@ -58,7 +58,7 @@ class Bundle:
 
     @property
     def scripts(self) -> dict[str, bytes]:
-        """What goes onto the drive that the camera starts from."""
+        """Return the files for the drive that the camera starts from."""
         return {name: data for name, data in self.files.items() if name.endswith((".py", ".mpy")) or name == GOLDEN}
 
     def write(self, folder: Path) -> None:

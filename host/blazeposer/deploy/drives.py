@@ -18,7 +18,7 @@ def mounted() -> list[Path]:
 
 
 def _mounts() -> Iterable[Path]:
-    """Where drives are mounted."""
+    """Return the folders at which drives are mounted."""
     if sys.platform == "win32":
         present = ctypes.windll.kernel32.GetLogicalDrives()
         return [Path(f"{chr(65 + number)}:/") for number in range(26) if present >> number & 1]
@@ -28,7 +28,7 @@ def _mounts() -> Iterable[Path]:
 
 
 def _fat_mounts(table: bytes) -> list[Path]:
-    """Of Linux's table of mounts those that may be a camera's: a network's may take long to look at."""
+    """Return the FAT drives of Linux's table of mounts: a look at a network drive may take long."""
     lines = (line.split() for line in table.splitlines())
     names = [line[1] for line in lines if line[2] in (b"vfat", b"msdos", b"exfat")]
     return [Path(os.fsdecode(name.decode("unicode_escape").encode("latin-1"))) for name in names]

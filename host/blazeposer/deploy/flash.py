@@ -1,4 +1,4 @@
-"""How ROMFS comes to hold what it shall: with the least erased, and the camera able to start for the longest time.
+"""Write ROMFS with the least erasing, and keep the camera able to start for as long as possible.
 
 Flash is erased in blocks, which takes long and which firmware 5.0 does from the partition's start only; then bits can
 fall. So a model is *appended*: its record goes behind the image, where flash is still erased, and last the first block
@@ -46,7 +46,7 @@ Operations = list[Erase | Write]
 
 @dataclass(frozen=True)
 class RomChange:
-    """What a deploy or a restore does to ROMFS. Sizes are bytes."""
+    """The change of ROMFS by a deploy or a restore. Sizes are bytes."""
 
     words: str
     """What is done, for the user."""

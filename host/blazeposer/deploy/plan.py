@@ -1,4 +1,4 @@
-"""What a deploy would do: which contents go where, what they replace, and what speaks against it.
+"""Plan a deploy: the contents, their places, the contents that they replace, and reasons against it.
 
 Every rule of the firmware that matters for a deploy is here; tests/test_deploy_rules.py names the source of each.
 """
@@ -33,7 +33,7 @@ _OVERHEAD = 10.0
 
 @dataclass(frozen=True)
 class Change:
-    """What happens at one path on the camera. Sizes are bytes, None is nothing there."""
+    """The change at one path on the camera. Sizes are bytes; None means that there is no file."""
 
     path: str
     old: int | None
@@ -42,7 +42,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Plan:
-    """All that a deploy or a restore would do."""
+    """The whole plan of a deploy or a restore."""
 
     changes: tuple[Change, ...]
     """To files."""
@@ -122,7 +122,7 @@ def _consents(rom: RomChange, state: State) -> tuple[str, ...]:
 
 
 def choose_store(bundle: Bundle, state: State, to: Store | None) -> Store:
-    """Where the model goes, after all rules that need nothing but the camera's state. Raises BlazePoserError."""
+    """Choose the store for the model by all rules that need only the camera's state. Raises BlazePoserError."""
     if bundle.board not in ("", state.board.key):
         raise BlazePoserError(
             f"this bundle is for another board ({bundle.board}): make one with "
@@ -173,7 +173,7 @@ def _differs(path: str, data: bytes | None, state: State) -> bool:
 
 
 def has_model(bundle: Bundle, state: State) -> bool:
-    """Whether ROMFS holds this very model where it can be used in place."""
+    """Return whether ROMFS holds this very model where it can be used in place."""
     found = ((state.rom and state.rom.files) or {}).get(MODEL)
     return found is not None and found.sha256 == sha256(bundle.model) and found.offset % state.board.romfs_align == 0
 

@@ -33,7 +33,7 @@ Comparison = Literal["same", "differs", "missing", "half-written", "damaged", "n
 
 
 class Guide(Protocol):
-    """Who watches: a terminal, or a test."""
+    """The user's side of a deploy: a terminal, or a test."""
 
     def stage(self, words: str, total: int = 0) -> Advance:
         """A part of the work begins; to be called with the bytes that were moved since."""
@@ -47,7 +47,7 @@ class Guide(Protocol):
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a deploy ended."""
+    """The result of a deploy."""
 
     plan: Plan
     backup: Backup | None
@@ -61,7 +61,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Status:
-    """What is on a camera."""
+    """The content of a camera."""
 
     state: State
     items: dict[str, Comparison]
@@ -73,7 +73,7 @@ class Status:
 
     @property
     def is_deployed(self) -> bool:
-        """Whether it runs just this bundle."""
+        """Return whether the camera runs exactly this bundle."""
         return all(item == "same" for item in self.items.values())
 
 
@@ -165,7 +165,7 @@ def restore(camera: Camera, chosen: Path | None, root: Path, guide: Guide) -> Ou
 
 
 def status(camera: Camera, bundle_for: BundleFor, root: Path) -> Status:
-    """What is on a camera, beside a bundle on this PC. Raises BlazePoserError."""
+    """Compare the content of a camera with a bundle on this PC. Raises BlazePoserError."""
     state = camera.state(NAMES)
     bundle = bundle_for(state.board)
     items: dict[str, Comparison] = {}
@@ -181,7 +181,7 @@ def status(camera: Camera, bundle_for: BundleFor, root: Path) -> Status:
 
 
 def _compare_model(bundle: Bundle, state: State) -> dict[str, Comparison]:
-    """Of the model that main.py would take."""
+    """Compare the model that main.py would take."""
     rom = state.rom
     if rom and rom.used and rom.files is None:
         return {ROM: "damaged"}

@@ -1,4 +1,4 @@
-"""What `board/selftest.py` needs: a picture, and what the network makes of it on a PC.
+"""Make the data of `board/selftest.py`: an image, and the network's outputs for it on a PC.
 
 The file, compressed with zlib: a line of JSON with the golden faces; the picture, 64 x 64 shades of grey from 0 to 15,
 two in a byte, which the camera doubles in size; the raw int8 outputs in contract order.
@@ -56,7 +56,7 @@ def make(model: Path) -> bytes:
 
 
 def unpack(data: bytes) -> bytes:
-    """What is compressed in the file."""
+    """Return the decompressed content of the file."""
     return zlib.decompress(data)
 
 

@@ -1,4 +1,4 @@
-"""What a camera says of itself, checked here once: behind this module paths, numbers and hashes are what they claim.
+"""Check a camera's report on itself, once: after it, paths, numbers and hashes are valid.
 
 A camera may be broken, or made to hurt. Its words become paths on this PC, lengths and lines in a terminal.
 """
@@ -83,7 +83,7 @@ def contents_sha256(files: Mapping[str, tuple[int, str]]) -> str:
 
 @dataclass(frozen=True)
 class State:
-    """What a camera says of itself, at one moment."""
+    """A camera's report on itself, at one moment."""
 
     version: str
     board: Board
@@ -101,13 +101,13 @@ class State:
     """The number of the card that is in, or one that it may get; "" if none is in."""
 
     def sha256(self, path: str) -> str | None:
-        """Of what is at a path; None if nothing is."""
+        """Return the hash of the file at a path; None if there is none."""
         if path == ROM:
             return (self.rom.sha256 or None) if self.rom else None
         return self.files.get(path)
 
     def length(self, path: str) -> int:
-        """In bytes, of what is at a path; 0 if nothing is."""
+        """Return the length of the file at a path in bytes; 0 if there is none."""
         if path == ROM:
             return self.rom.used if self.rom else 0
         return self.sizes.get(path, 0)

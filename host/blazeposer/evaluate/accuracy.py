@@ -52,7 +52,7 @@ def evaluate(network: Network, dataset: Dataset, input_path: str, *, twice: bool
 
 
 def detect(network: Network, dataset: Dataset, input_path: str, *, twice: bool = False) -> list[Detections]:
-    """What a network finds in every picture of a data set, for its average precision."""
+    """Return the detections of a network in every image of a data set, for its average precision."""
     return [
         Detections(look(network, tensor, LEAST_SCORE, ANCHORS, twice=twice), boxes, ignored)
         for tensor, boxes, ignored in _inputs(dataset, input_path)

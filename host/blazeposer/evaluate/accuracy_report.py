@@ -30,7 +30,7 @@ WORST = "The largest geodesic errors. Near 90 degrees of yaw a small turn change
 
 @dataclass(frozen=True)
 class Report:
-    """What was measured on what, and how."""
+    """The results, the data and the method of a measurement."""
 
     model: Path
     is_int8: bool

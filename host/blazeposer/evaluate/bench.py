@@ -118,7 +118,7 @@ def measure(
 
 
 def time_section(systems: Sequence[Peer], times: Times, pictures: Sequence[Image]) -> Section:
-    """For a report; the data are milliseconds."""
+    """Return the report's section on times; the data are milliseconds."""
     head = ["", "networks", "in all", "networks alone", "ratio in all", "ratio of networks", "RT1062, estimated"]
     rows, data = [], {}
     for system, medians, ratios in zip(systems, times.medians(), times.ratios(), strict=True):
@@ -133,7 +133,7 @@ def time_section(systems: Sequence[Peer], times: Times, pictures: Sequence[Image
 
 
 def size_text(system: Peer) -> str:
-    """Of its networks' files."""
+    """Return the size of a system's network files as text."""
     return f"{sum(path.stat().st_size for path in system.files) / 1000:,.0f} KB"
 
 
@@ -159,7 +159,7 @@ def one_thread() -> Iterator[None]:
 
 
 def processor() -> str:
-    """What this machine calls its processor."""
+    """Return the name of this machine's processor."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -169,6 +169,6 @@ def processor() -> str:
 
 
 def machine() -> str:
-    """Where times were taken, and how busy it was."""
+    """Return the machine on which times were measured, and its load."""
     load = f", load {os.getloadavg()[0]:.1f} of {os.cpu_count()}" if hasattr(os, "getloadavg") else ""
     return f"one thread of {processor()}{load}, ai-edge-litert {version('ai-edge-litert')}"

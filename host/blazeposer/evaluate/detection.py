@@ -1,5 +1,5 @@
-"""What the networks' detections are worth beside those of the original BlazeFace in float, which is the file that
-MediaPipe ships, and how near the INT8 file is to the float one, face by face."""
+"""Compare the networks' detections with those of the original float BlazeFace (the file that MediaPipe ships), and the
+INT8 file with the float file, face by face."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ Answers = list[Face | None]
 
 @dataclass(frozen=True)
 class Figures:
-    """What one network's detections are worth."""
+    """The quality of one network's detections."""
 
     recall: float
     turned: float
@@ -79,7 +79,7 @@ class Figures:
 
 @dataclass(frozen=True)
 class Agreement:
-    """How near one network's faces are to another's, on the labelled faces that both found."""
+    """The differences between two networks' faces, on the labelled faces that both found."""
 
     faces: int
     overlap: float
@@ -90,7 +90,7 @@ class Agreement:
     """Mean absolute error of the angles less that of the other network, degrees."""
 
     def line(self) -> str:
-        """In a sentence, of the INT8 file and the float one."""
+        """Return a sentence on the INT8 file and the float file."""
         return (
             f"INT8 and float on the {self.faces} labelled faces that both found: mean IoU of the boxes "
             f"{self.overlap:.3f}, mean distance of the keypoints {100 * self.keypoints:.2f} % of the picture's side, "
@@ -100,7 +100,7 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Measured:
-    """All that the command prints."""
+    """The results that the command prints."""
 
     figures: dict[str, Figures]
     """Of BlazeFace, float and INT8."""
@@ -125,7 +125,7 @@ def original() -> Run:
 
 
 def answers(outputs: Sequence[Outputs], dataset: Dataset, threshold: float = SCORE_THRESHOLD) -> Answers:
-    """What answers each label of a data set, from the outputs for each picture."""
+    """Match the outputs for each image with the labels of a data set."""
     found: Answers = []
     for sample, values in zip(dataset.samples, outputs, strict=True):
         faces = decode(values, threshold, MOST_FACES)
@@ -196,7 +196,7 @@ def keypoint_distances(faces: Sequence[Face], landmarks: Floats) -> tuple[float,
 
 
 def agreement(first: Answers, second: Answers, rotations: Floats) -> Agreement:
-    """How near `first`'s answers are to `second`'s; rotations (n, 3, 3) of the labels that they answer."""
+    """Compare the answers of `first` with those of `second`; rotations (n, 3, 3) are those of the answered labels."""
     pairs, both = [], []
     for index, (one, other) in enumerate(zip(first, second, strict=True)):
         if one and other:
@@ -216,7 +216,7 @@ def agreement(first: Answers, second: Answers, rotations: Floats) -> Agreement:
 
 
 def detections(run: Run, scenes: Dataset, name: str) -> list[Detections]:
-    """All that a network finds in each picture of a data set of boxes."""
+    """Return all detections of a network in each image of a data set of boxes."""
     return [
         Detections(_all_faces(run(clean_input(sample.load()))), _fractions(sample), np.zeros(len(sample.boxes), bool))
         for sample in _track(scenes.samples, f"{name}: {scenes.name}")

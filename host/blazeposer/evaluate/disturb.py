@@ -58,7 +58,7 @@ Change = Callable[[Scene, float, np.random.Generator], Scene]
 
 @dataclass(frozen=True)
 class Condition:
-    """What makes a picture harder, and how much."""
+    """A disturbance of an image, and its strength."""
 
     name: str
     unit: str
@@ -152,7 +152,7 @@ def masked(scene: Scene, level: float, rng: np.random.Generator) -> Scene:
 
 
 def grey(scene: Scene, level: float, rng: np.random.Generator) -> Scene:
-    """What a grey sensor sees."""
+    """Return the image of a grey sensor."""
     shades = cv2.cvtColor(scene.picture, cv2.COLOR_RGB2GRAY)
     return replace(scene, picture=np.repeat(shades[..., None], 3, axis=2))
 

@@ -43,7 +43,7 @@ H7 = find("h7")
 
 
 class Manifests(NamedTuple):
-    """Of the two files, and their folder."""
+    """The manifests of the two files, and their folder."""
 
     int8: Manifest
     float: Manifest
@@ -106,7 +106,7 @@ def sheet(manifests: Manifests) -> str:
 
 
 def limits(manifests: Manifests) -> str:
-    """What becomes of faces that are turned in the picture's plane, and of one that fills it."""
+    """Return the results for faces turned in the image plane, and for a face that fills the image."""
     bins = _sheet(manifests, TEST_POOL)
     turned, near = bins["turned picture"], bins["near"]["0.9"]
     found, true, expected = (
@@ -123,7 +123,7 @@ def limits(manifests: Manifests) -> str:
 
 
 def certainty(manifests: Manifests) -> str:
-    """What the expected error is worth."""
+    """Return the quality of the expected error."""
     row = _accuracy(manifests.int8, TEST_POOL)["clean"]
     half = row["surest_half"]
     return (
@@ -133,7 +133,7 @@ def certainty(manifests: Manifests) -> str:
 
 
 def size(manifests: Manifests) -> str:
-    """What the files take."""
+    """Return the size of the files."""
     int8 = manifests.int8
     return (
         f"{int8.parameters:,} parameters, {int8.macs / 1e6:.1f} M multiply-accumulates; "
@@ -142,7 +142,7 @@ def size(manifests: Manifests) -> str:
 
 
 def network(manifests: Manifests) -> str:
-    """Which network ships, for the list of changes."""
+    """Return the shipped network, for the list of changes."""
     row = _accuracy(manifests.int8, TEST_POOL)["clean"]
     return (
         f"Its network is `{manifests.int8.sha256[:8]}`: {manifests.int8.file_bytes:,} bytes, "

@@ -1,5 +1,5 @@
-"""How good a network is: recall of labelled faces, angle errors on the faces that it found, what its own estimate of
-these errors is worth, and the average precision of its detections.
+"""Measure a network: recall of labelled faces, angle errors on detected faces, the quality of its own estimate of these
+errors, and the average precision of its detections.
 
 A labelled face is found if a detection with a score of at least 0.5 answers it under a `Rule`. Angle errors are plain
 absolute differences of degrees: no minimum over shifts by 180 or 360.
@@ -102,7 +102,7 @@ class Scores:
 
     @property
     def mean_expected(self) -> float:
-        """What the network expected of that angle, in the mean over detected faces."""
+        """Return the mean error that the network expected over detected faces, in degrees."""
         return _mean(self.expected[self.found])
 
     def within(self, low: float, high: float) -> Scores:
@@ -187,7 +187,7 @@ class Scores:
 
 @dataclass(frozen=True)
 class Rule:
-    """Which detection answers a label's box (x0, y0, x1, y1 as fractions of the side), and how that is said."""
+    """A rule that matches detections with a label's box (x0, y0, x1, y1 as fractions of the side), and its wording."""
 
     text: str
     choose: Callable[[Sequence[Face], Floats], Face | None]
@@ -239,7 +239,7 @@ def score(found: Sequence[Face | None], rotations: Floats, labels: Floats) -> Sc
 
 @dataclass(frozen=True)
 class Detections:
-    """All that was found in one picture, of any score, and its labels; lengths are fractions of the side."""
+    """All detections in one image, of any score, and its labels; lengths are fractions of the side."""
 
     faces: Sequence[Face]
     boxes: Floats
@@ -293,7 +293,7 @@ def count_labels(pictures: Sequence[Detections], least: float = 0) -> int:
 
 
 def rounded(value: float, digits: int = 2) -> float | None:
-    """For JSON, which knows no NaN."""
+    """Round a number for JSON, which has no NaN."""
     return None if np.isnan(value) else round(float(value), digits)
 
 

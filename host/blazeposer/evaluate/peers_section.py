@@ -1,4 +1,4 @@
-"""How accurate BlazePoser and its peers are on the same labelled faces, found by the same rule."""
+"""Report the accuracy of BlazePoser and its peers on the same labelled faces, matched by the same rule."""
 
 from __future__ import annotations
 

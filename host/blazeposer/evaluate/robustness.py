@@ -144,7 +144,7 @@ def examples() -> bytes:
 
 
 def trials_of(condition: Condition) -> list[Trial]:
-    """From easy to hard."""
+    """Return a condition's trials, from easy to hard."""
     plain = [Trial()] if condition.from_plain else []
     return plain + [Trial(condition, level) for level in condition.levels]
 
@@ -164,7 +164,7 @@ def holds_until(results: Results, condition: Condition, name: str) -> float | No
 
 
 def _limits(results: Results) -> Table:
-    """Where each system stops to hold."""
+    """Return the strength at which each system fails."""
     rows = []
     for condition in CONDITIONS:
         if len(condition.levels) > 1:

@@ -1,4 +1,4 @@
-"""Where a head is in the room, and which way it turns to the camera rather than to the line of sight.
+"""Compute a head's place in the room, and its angles to the camera's axis instead of the line of sight.
 
 A camera that looks along its optical axis sees a point (x, y, z) of the room, x to the right, y up, z to the viewer, at
 `focal * (x, -y) / -z` pixels from the picture's middle. The keypoints of a head of known size and rotation so give two

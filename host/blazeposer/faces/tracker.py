@@ -1,4 +1,4 @@
-"""Which face is whose from image to image, and steady numbers for each: `board/tracking.py` on a PC."""
+"""Follow faces from image to image and steady their numbers: `board/tracking.py` on a PC."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a link is."""
+"""The interface of a link."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Arrival:
 
 
 class Link(Protocol):
-    """Where records come from."""
+    """A source of records."""
 
     name: str
     """For people: the port, or the file."""
@@ -34,7 +34,7 @@ class Link(Protocol):
     """What is wrong and what to do, in one line; "" if all is well. It may hold what a camera said."""
 
     def arrivals(self) -> Generator[Arrival | None, None, None]:
-        """What comes, and None whenever nothing came for `PAUSE`. Ends only when no more can ever come.
+        """Yield the arrivals, and None whenever nothing came for `PAUSE`. End only when no more can ever come.
 
         The link opens with the first and closes with the iterator. Raises PortError or InputError if it never opens.
         """

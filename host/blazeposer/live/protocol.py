@@ -74,7 +74,7 @@ class ProtocolLink(UsbLink):
                 raise
 
     def _take(self, waiting: list[tuple[Any, float]], picture: Image | None) -> list[Arrival]:
-        """What waits, as arrivals. Only now does the reader count it: what is counted is shown."""
+        """Return the waiting records as arrivals. The reader counts them only now, so counted records are shown."""
         arrivals = [
             Arrival(record, at, picture) for came, at in waiting if (record := self._reader.take(came)) is not None
         ]

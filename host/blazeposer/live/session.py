@@ -23,7 +23,7 @@ DRIFT = 1e-4
 
 @dataclass(frozen=True)
 class Moment:
-    """What there is to see: a record, or none when just nothing comes."""
+    """A moment of the session: a record, or none when nothing comes."""
 
     name: str
     """Of the link."""

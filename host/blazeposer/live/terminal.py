@@ -91,7 +91,7 @@ def panel(moment: Moment) -> RenderableType:
 
 
 def losses(counts: Counts) -> str:
-    """What was lost on the way, in words."""
+    """Return the losses on the way, in words."""
     words = f"{counts.records} records, {counts.lost} lost, {counts.repeated} repeated, {counts.late} late, "
     words += f"{counts.garbled} garbled"
     if counts.restarts:

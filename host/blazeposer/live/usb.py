@@ -69,7 +69,7 @@ class UsbLink:
             yield None
 
     def _deliveries(self) -> Generator[list[Arrival], None, None]:
-        """What comes, as it comes; nothing when nothing came for a moment. Raises PortError when the port is lost."""
+        """Yield arrivals as they come, or an empty list after a moment. Raises PortError when the port is lost."""
         for data in read_chunks(self.name):
             yield [Arrival(record, time.time()) for record in self._reader.feed(data)]
 

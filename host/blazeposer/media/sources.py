@@ -1,4 +1,4 @@
-"""Where pictures come from: a file, a folder, a video or a webcam, all as frames (h, w, 3) uint8 RGB."""
+"""Read frames (h, w, 3) uint8 RGB from a file, a folder, a video or a webcam."""
 
 from __future__ import annotations
 

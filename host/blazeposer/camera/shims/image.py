@@ -34,7 +34,7 @@ class Image:
         return self._height
 
     def scale(self, *, hint=0, copy=False):
-        """In place, as firmware 5.0 does it without `copy`: here only left and right change places."""
+        """Mirror in place, as firmware 5.0 does without `copy`: here only left and right change places."""
         if hint != HMIRROR or copy:
             _refuse("scaling but to mirror in place: scale(hint=image.HMIRROR)")
         _ask("mirror", frame=self._frame)

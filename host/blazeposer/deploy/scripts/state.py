@@ -70,7 +70,7 @@ def walk(view, position, end, folder, files):
 
 
 def left_behind(view, place):
-    """Where the records of files begin that follow here, and where they end."""
+    """Return the start and the end of the records of files that follow here."""
     places = []
     try:
         while True:
@@ -86,7 +86,7 @@ def left_behind(view, place):
 
 
 def erased(view, place):
-    """How many bytes from here on are erased."""
+    """Return the number of erased bytes from here on."""
     count = 0
     while count < ROOM:
         part = view[place + count : place + count + len(BLANK)]

@@ -1,4 +1,4 @@
-"""What every reader gives: pictures that are read when they are needed, and the labels of the faces in them."""
+"""The result of every reader: images that are read when they are needed, and the labels of their faces."""
 
 from __future__ import annotations
 

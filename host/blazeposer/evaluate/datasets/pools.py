@@ -23,7 +23,7 @@ SIZE = 0.38
 
 
 def is_pool(folder: Path, name: str) -> bool:
-    """Whether the folder has a pool of this name."""
+    """Return whether the folder has a pool of this name."""
     return (folder / f"{name}.csv").is_file()
 
 

@@ -1,4 +1,4 @@
-"""What BlazePoser is compared with: other ways from a picture to faces with their rotations, on the same terms.
+"""The systems with which BlazePoser is compared: others that find faces and their rotations, on the same terms.
 
     mediapipe.py   BlazeFace, face mesh, rotation: the networks of MediaPipe
     blazeface.py   BlazeFace in INT8, solvePnP on its six keypoints

@@ -1,4 +1,4 @@
-"""From a face mesh to the head's rotation.
+"""Compute a head's rotation from a face mesh.
 
 The rotation is the one that best lays the canonical face over the mesh (Kabsch, "A solution for the best rotation to
 relate two sets of vectors", 1976). `canonical_face.npz` was made once, by `python -m

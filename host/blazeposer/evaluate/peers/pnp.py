@@ -1,4 +1,4 @@
-"""From points in the picture to the head's rotation, by perspective-n-point (OpenCV's solvePnP)."""
+"""Compute a head's rotation from points in the image, by perspective-n-point (OpenCV's solvePnP)."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What `blazeposer.faces` gains, measured: steady numbers, the closer look, positions."""
+"""Measure the benefit of `blazeposer.faces`: steady numbers, the closer look, positions."""

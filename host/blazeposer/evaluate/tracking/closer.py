@@ -1,4 +1,4 @@
-"""What the closer look gains: labelled faces, pasted into photos without any, first seen and then tracked.
+"""Measure the benefit of the closer look: labelled faces in photos without others, first detected, then tracked.
 
 Each face stands still in a frame of 480x480 while the camera shakes by up to half a pixel and its sensor is noisy, for
 `LOOKS` frames. The first frame is seen whole, which is the first detection; the others are seen as `CloserLook` likes,
@@ -44,7 +44,7 @@ class Scene:
     size: float
 
     def frames(self, rng: np.random.Generator) -> Iterator[tuple[Image, Floats]]:
-        """What the camera sees of it, and where the face's box is then."""
+        """Yield the camera's images of it, and the face's box in each."""
         for _ in range(LOOKS):
             shift = rng.uniform(-SHIFT, SHIFT, 2)
             moved = cv2.warpAffine(

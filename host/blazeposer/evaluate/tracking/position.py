@@ -1,4 +1,4 @@
-"""How far off `blazeposer.faces.position` is, on the demo's head drawn at known places before a pinhole camera.
+"""Measure the error of `blazeposer.faces.position`, on the demo's head drawn at known places before a pinhole camera.
 
 The head is scaled so that its eyes are as far apart as those of the assumed head: what people's heads differ in size
 comes on top, in proportion to the distance.
@@ -41,7 +41,7 @@ VERTICES = {"right_eye": (33, 133), "left_eye": (263, 362), "nose": (4,), "right
 
 @dataclass(frozen=True)
 class Place:
-    """Where a head is, centimetres x right, y up, z to the viewer, and its rotation to the camera's axis."""
+    """A head's place in centimetres (x right, y up, z to the viewer), and its rotation to the camera's axis."""
 
     at: Floats
     rotation: Floats
@@ -71,7 +71,7 @@ class Studio:
         return noisy(picture, NOISE, rng)
 
     def _neck(self, pixels: Floats, scale: float) -> tuple[float, float]:
-        """Where the body has to be drawn for the head to sit on it."""
+        """Return the place at which the body has to be drawn under the head."""
         straight = self._portrait.turned(angles_from_rotation(self._portrait.rotation))
         x, y = (pixels[:, :2].mean(0) - (straight[:, :2].mean(0) - HEAD_MIDDLE) * scale).tolist()
         return x, y
@@ -121,7 +121,7 @@ def _last(studio: Studio, place: Place, detector: Detector, rng: np.random.Gener
 
 
 def _errors(face: Face, place: Place) -> Floats:
-    """Of x, y, z in cm, of z in per cent, of yaw, yaw corrected, pitch, pitch corrected."""
+    """Return the errors of x, y, z in cm, of z in per cent, of yaw, corrected yaw, pitch, corrected pitch."""
     x, y, z = place.at
     offsets = np.array(position(face, SIDE)) - (x, y, -z)
     known = angles_from_rotation(place.rotation)

@@ -1,4 +1,4 @@
-"""How steady smoothing makes the numbers, and how late: sequences of the demo's turning head at 30 frames a second.
+"""Measure jitter and delay of smoothed numbers: sequences of the demo's turning head at 30 frames a second.
 
 Pictures are as large as the window of `board/main.py`. On each, the sensor's noise is new, and the camera shakes by up
 to half a pixel.
@@ -40,7 +40,7 @@ NOD = 15.0
 
 @dataclass(frozen=True)
 class Head:
-    """How the head is held: yaw, pitch, roll in degrees, and pixels of the window per portrait pixel."""
+    """The head's pose: yaw, pitch, roll in degrees, and pixels of the window per portrait pixel."""
 
     angles: tuple[float, float, float]
     scale: float
@@ -78,7 +78,7 @@ def sequence(head: Head, nod: float, seed: int) -> Iterator[Image]:
 
 
 def follow(pictures: Sequence[Image], detector: Detector) -> Run:
-    """What a tracker makes of a sequence. Raises ModelError where the face is not found."""
+    """Track the face of a sequence. Raises ModelError where the face is not found."""
     tracker, run = Tracker(), Run([], [])
     for number, picture in enumerate(pictures):
         seen = detector(picture)[:1]
@@ -91,8 +91,8 @@ def follow(pictures: Sequence[Image], detector: Detector) -> Run:
 
 
 def jitter(faces: Sequence[Face]) -> tuple[float, float]:
-    """Of a head at rest: root mean square of the angle to the mean rotation in degrees, and of the keypoints' distance
-    to their mean place in pixels."""
+    """Return the jitter of a head at rest: root mean square of the angle to the mean rotation in degrees, and of the
+    keypoints' distance to their mean place in pixels."""
     faces = faces[SETTLED:]
     rotations = np.array([face.rotation for face in faces])
     u, _, v = np.linalg.svd(rotations.mean(0))
@@ -102,8 +102,8 @@ def jitter(faces: Sequence[Face]) -> tuple[float, float]:
 
 
 def nodding(faces: Sequence[Face]) -> tuple[float, float]:
-    """Of a nod: by how many milliseconds the pitch is late, and its amplitude in degrees: the phase and size of the
-    sine of the nod's frequency that fits best, beside a constant and a drift."""
+    """Return the delay of a nod's pitch in milliseconds, and its amplitude in degrees: phase and size of the sine
+    of the nod's frequency that fits best, beside a constant and a drift."""
     t = np.arange(SETTLED, len(faces)) / RATE
     phase = 2 * np.pi * NOD_HERTZ * t
     waves = np.column_stack([np.sin(phase), -np.cos(phase), np.ones_like(t), t])

@@ -64,7 +64,7 @@ def virtual_camera(model: Path | None = None) -> Iterator[Camera]:
 
 
 def see(camera: Camera, pictures: Sequence[Image], advance: Callable[[], None] = lambda: None) -> Seen:
-    """What a camera with our network and scripts on it makes of pictures (128, 128, 3), which it gets as RGB565.
+    """Return the results of a camera with our network and scripts for images (128, 128, 3), which it gets as RGB565.
 
     `advance` is called after each. Raises PortError.
     """

@@ -30,7 +30,7 @@ _SHARES = {"median": 50, "95 %": 95, "worst": 100}
 
 @dataclass(frozen=True)
 class Seen:
-    """What a stage makes of every picture."""
+    """The results of a stage for every image."""
 
     raw: list[Raw]
     faces: list[list[Face]]
@@ -68,7 +68,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Difference:
-    """Of two stages; arrays have one value for each face that both found."""
+    """The difference of two stages; arrays have one value for each face that both found."""
 
     values: int = 0
     equal: int = 0
@@ -87,12 +87,12 @@ class Difference:
     """Numbers of the pictures, the one on which the two differ most first."""
 
     def shows(self, least: float) -> bool:
-        """Whether any face differs by at least so many pixels or degrees, or is found by one stage alone."""
+        """Return whether any face differs by at least so many pixels or degrees, or is found by one stage alone."""
         measured = np.concatenate([self.box, self.keypoints, self.degrees])
         return bool(self.first_alone or self.second_alone or (measured >= least).any())
 
     def breaches(self, limits: Limits) -> list[str]:
-        """What exceeds the tolerance, in words."""
+        """Return in words the values that exceed the tolerance."""
         found = []
         if limits.equal and self.equal < self.values:
             found.append(

@@ -94,7 +94,7 @@ def make(model: Path) -> Golden:
 
 
 def faces_of(outputs: Sequence[NDArray[np.int8]], quantization: Sequence[tuple[float, int]]) -> list[dict[str, Any]]:
-    """What the host's decoder finds in raw outputs."""
+    """Return the faces that the host's decoder finds in raw outputs."""
     return [face_values(face) for face in decode(dequantized(outputs, quantization))]
 
 
@@ -188,7 +188,7 @@ def check(golden: Golden, network: Network, layers: Layers) -> Section:
 
 
 def _are_same(faces: list[dict[str, Any]], stored: list[dict[str, Any]]) -> bool:
-    """Whether two lists of `face_values` hold the same numbers, but for the last digit."""
+    """Return whether two lists of `face_values` hold the same numbers, except for the last digit."""
     if len(faces) != len(stored):
         return False
     numbers = [[np.ravel(face[key]) for face in many for key in face] for many in (faces, stored)]

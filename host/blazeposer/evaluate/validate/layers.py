@@ -1,4 +1,4 @@
-"""What every layer of a network holds and computes, in any runtime: where do two of them part first?
+"""Compare the constants and outputs of every layer in two runtimes, and find the first that differs.
 
 A copy of the file with every layer's tensor among its outputs gives them all, in LiteRT as in TensorFlow Lite Micro.
 Layers of two files are the same one if they are the nth operation of a kind and shape: TensorFlow's converter orders

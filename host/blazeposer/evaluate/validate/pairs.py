@@ -1,4 +1,4 @@
-"""What the report says of two stages: how far they are apart, from which layer on, and where most."""
+"""Report the difference of two stages: its size, the first layer that differs, and the layers that differ most."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ class Given:
 
 @dataclass(frozen=True)
 class Remark:
-    """What is odd about a file; it is used nevertheless, or left out."""
+    """A remark on an odd file, which is used nevertheless, or left out."""
 
     name: str
     text: str
@@ -74,7 +74,7 @@ class Remark:
 
 @dataclass(frozen=True)
 class Pictures:
-    """All pictures of a source, at least one, and every remark, one a file."""
+    """All images of a source, at least one, and all remarks, one a file."""
 
     source: str
     given: list[Given]
@@ -83,7 +83,7 @@ class Pictures:
     """How a detection answers a label."""
 
     def dataset(self) -> Dataset:
-        """Those with labels."""
+        """Return the images with labels."""
         from blazeposer.evaluate.datasets import Dataset, Sample
 
         samples = [Sample(one.name, one.read, one.pixels, one.angles) for one in self.given if len(one.angles)]
@@ -104,7 +104,7 @@ def shipped() -> Pictures:
 
 
 def of_dataset(dataset: Dataset, advance: Advance = lambda: None) -> Pictures:
-    """Those of a data set; what is odd, what cannot be read and labels that are no numbers are remarked on."""
+    """Return the images of a data set, with remarks on odd or unreadable files and on labels that are no numbers."""
     given, remarks = [], [Remark(item.name, item.why, True) for item in dataset.left_out]
     for sample in dataset.samples:
         boxes, angles = sample.boxes, sample.angles
@@ -157,7 +157,7 @@ def of_files(path: Path, found: Sequence[Path], advance: Advance = lambda: None)
 
 
 def oddities(file: Path) -> list[str]:
-    """What is unusual about a picture file that can be read whole. Raises InputError if it cannot."""
+    """Return what is unusual about an image file. Raises InputError if it cannot be read whole."""
     try:
         data = file.read_bytes()
     except OSError as error:

@@ -1,4 +1,4 @@
-"""All checks of `blazeposer validate`, each a section of the report."""
+"""Run all checks of `blazeposer validate`, each a section of the report."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Run:
     seconds: float
 
     def of(self, numbers: Sequence[int]) -> Seen:
-        """What it made of some of them."""
+        """Return the results for some of them."""
         at = [self.numbers.index(number) for number in numbers]
         return Seen([self.seen.raw[i] for i in at], [self.seen.faces[i] for i in at])
 

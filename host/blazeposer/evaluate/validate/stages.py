@@ -56,7 +56,7 @@ class Stage:
 
     @property
     def is_on_board(self) -> bool:
-        """Whether pictures go through a serial port."""
+        """Return whether images go through a serial port."""
         return self.key in ("board", "camera")
 
 

@@ -1,4 +1,4 @@
-"""Where poses go: programs that people already use, each by its own protocol and with its own signs.
+"""Send poses to other programs, each by its own protocol and with its own signs.
 
 opentrack.py  opentrack's UDP packet: simulators and games
 vmc.py        the VMC protocol over OSC: avatars

@@ -1,4 +1,4 @@
-"""Whose head it is where there is but one."""
+"""Choose the head that is sent to programs that take only one."""
 
 from __future__ import annotations
 

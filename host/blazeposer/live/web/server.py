@@ -160,7 +160,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Nothing: the terminal shows faces."""
 
     def _is_for_us(self) -> bool:
-        """Whether the request names this PC, by an address or its own name."""
+        """Return whether the request names this PC, by an address or its own name."""
         host = _HOST.fullmatch(self.headers.get("Host", ""))
         name = host["v6"] or host["name"] if host else ""
         if name in ("localhost", socket.gethostname()):
@@ -199,7 +199,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def as_json(moment: Moment) -> dict[str, Any]:
-    """What the page is told of a moment."""
+    """Return the JSON message for the page about a moment."""
     record = moment.record
     told: dict[str, Any] = {"name": moment.name, "state": moment.state, "losses": losses(moment.counts)}
     if not record:
