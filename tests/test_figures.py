@@ -10,7 +10,6 @@ import pytest
 pytest.importorskip("torch", reason="needs the extra `train`")
 from blazeposer.core.errors import BlazePoserError
 from blazeposer.core.resources import models_dir
-from blazeposer.evaluate import figures
 from blazeposer.evaluate.figures import BLOCKS, Manifests, fill, read_manifests
 from conftest import CommandLine
 
@@ -27,19 +26,6 @@ def test_committed_pages_say_what_the_manifests_say(page: str, manifests: Manife
     text = (ROOT / page).read_text(encoding="utf-8")
     assert " blazeposer figures -->\n" in text
     assert fill(text, manifests) == text, f"run `blazeposer figures {page}`"
-
-
-def test_the_peers_are_those_of_the_bench(
-    manifests: Manifests, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    block = "<!-- peers: blazeposer figures -->\n{}<!-- end -->\n"
-    assert block.format(BLOCKS["peers"](manifests)) in (ROOT / "README.md").read_text(encoding="utf-8")
-    monkeypatch.setattr(figures, "BENCH", tmp_path / "bench.md")
-    with pytest.raises(BlazePoserError, match="has no accuracy: run `blazeposer bench --data DIR"):
-        fill(block.format(""), manifests)
-    table = "|  | MAE |\n|---|---:|\n| ours | 4.56 |\n"
-    figures.BENCH.write_text(f"# B\n\n## Accuracy on aflw2000_dev\n\nSide by side:\n\n{table}\nBy angle:\n\n| a |\n")
-    assert fill(block.format("old\n"), manifests) == block.format(table)
 
 
 def test_a_block_is_written_anew(manifests: Manifests) -> None:

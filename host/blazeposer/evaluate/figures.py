@@ -1,4 +1,4 @@
-"""Figures of the manifests as blocks of a page, and those of the peers from docs/bench.md.
+"""Write the manifests' figures into blocks of a page.
 
 What stands between `<!-- NAME: blazeposer figures -->` and `<!-- end -->` is written anew, NAME being one of `BLOCKS`.
 """
@@ -6,40 +6,39 @@ What stands between `<!-- NAME: blazeposer figures -->` and `<!-- end -->` is wr
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from blazeposer.core.boards import find
 from blazeposer.core.contract import ANGLES
 from blazeposer.core.errors import BlazePoserError
-from blazeposer.core.resources import models_dir
 from blazeposer.evaluate.datasets import biwi_dev, pools
 from blazeposer.evaluate.datasets.pool import TEST_POOL
 from blazeposer.evaluate.detection import SIZES, Agreement, Figures, rows
 from blazeposer.evaluate.sheet import FEWEST, is_true
 from blazeposer.evaluate.text import markdown_table
 from blazeposer.tflite.arena import Arena, plan, planned_bytes
-from blazeposer.tflite.cost import camera_arena, estimate
+from blazeposer.tflite.cost import camera_arena, estimate, milliseconds, speed
 from blazeposer.tflite.graph import read_graph
 from blazeposer.tflite.manifest import NOT_MEASURED, Manifest, read_manifest
 
 MARKED_BLOCK = re.compile(r"(<!-- (\w+): blazeposer figures -->\n).*?(<!-- end -->)", re.DOTALL)
-BENCH = models_dir().parent / "docs" / "bench.md"
-"""What `blazeposer bench` wrote."""
-_SIDE_BY_SIDE = re.compile(rf"## Accuracy on {TEST_POOL}\n\nSide by side:\n\n((?:\|.*\n)+)")
 OTHERS = (
     ("Abbaszadeh's thesis, INT8 / float ³", "109.5 KB / 104.1 K parameters", "7.29 / 6.85", "4.70 / 3.86", "", ""),
     ("HopeNet ³", "24 M parameters, needs a face detector", "6.16", "5.18", "", ""),
     ("6DRepNet ³", "39 M parameters, needs a face detector", "3.97", "3.47", "", ""),
 )
+STOCK = 154.6e6
+"""Instructions of BlazeFace in INT8, counted on the emulated Cortex-M7 as those of `tflite/cost.py`."""
 MEASURED = (TEST_POOL, biwi_dev.NAME)
 TURNS = ("45", "60", "90", "180")
 """Degrees of a turned picture."""
 TWO_LOOKS = "_two_looks"
 """After the name of a data set: figures of two looks at it."""
 SHEETS = (TEST_POOL, pools.VALIDATION)
-H7 = find("h7")
+TIMED = tuple(find(key) for key in ("h7", "rt1062", "portenta"))
+"""Boards of the first table: the smallest, the fastest and the slowest."""
 
 
 class Manifests(NamedTuple):
@@ -51,13 +50,15 @@ class Manifests(NamedTuple):
 
 
 def headline(manifests: Manifests) -> str:
-    """BlazePoser beside what its task's papers report."""
+    """BlazePoser beside the thesis, the papers on its task, and the detector without pose."""
     int8, real, _ = manifests
-    sizes = f"{int8.payload_bytes / 1000:.1f} KB of parameters, file {int8.file_bytes / 1000:.1f} KB"
-    head = ("", "size", "AFLW2000", "BIWI", "BIWI, after offset", f"estimated on the {H7.name}")
+    sizes = f"file {int8.file_bytes / 1000:.1f} KB, {int8.payload_bytes / 1000:.1f} KB of it parameters"
+    speeds = f"estimated frames a second: {' / '.join(board.key for board in TIMED)}"
+    head = ("", "size", "AFLW2000", "BIWI", "BIWI, after offset", speeds)
     rows = [
         ("**BlazePoser, INT8**", sizes, *_heads(int8), _frames(manifests)),
         ("**BlazePoser, float**", f"{real.parameters / 1000:.1f} K parameters", *_heads(real), ""),
+        ("BlazeFace, INT8 ⁴", "133 KB", "no pose", "no pose", "", _slashed(_stock(), ".1f")),
     ]
     return markdown_table(head, [*rows, *OTHERS]) + "\n"
 
@@ -159,18 +160,8 @@ def detection(manifests: Manifests) -> str:
     return f"{markdown_table(['', *named], rows(named, labels))}\n\n{near}\n"
 
 
-def peers(manifests: Manifests) -> str:
-    """BlazePoser beside its peers on the same faces."""
-    found = _SIDE_BY_SIDE.search(BENCH.read_text(encoding="utf-8")) if BENCH.is_file() else None
-    if not found:
-        raise BlazePoserError(
-            f"{BENCH} has no accuracy: run `blazeposer bench --data DIR --output docs/bench.md` first"
-        )
-    return found[1]
-
-
 BLOCKS: dict[str, Callable[[Manifests], str]] = {
-    block.__name__: block for block in (headline, accuracy, sheet, limits, certainty, size, network, detection, peers)
+    block.__name__: block for block in (headline, accuracy, sheet, limits, certainty, size, network, detection)
 }
 
 
@@ -227,14 +218,20 @@ def _heads(manifest: Manifest) -> tuple[str, str, str]:
 
 
 def _frames(manifests: Manifests) -> str:
-    """Estimated frames a second."""
+    """Return the estimated frames a second on the boards of `TIMED`."""
     graph = read_graph((manifests.folder / manifests.int8.file).read_bytes(), manifests.int8.file)
     planned = planned_bytes(plan(graph))
     arena = camera_arena(Arena(planned, manifests.int8.arena_bytes - planned))
-    found = estimate(graph, H7, arena)
-    return (
-        f"{found.frames_per_second:.1f} frames a second, give or take {found.uncertainty:.0%}" if found else "unknown"
-    )
+    found = [estimate(graph, board, arena) for board in TIMED]
+    return " / ".join(f"{each.frames_per_second:.1f}" if each else "unknown" for each in found)
+
+
+def _stock() -> Iterator[float]:
+    """Yield the same for BlazeFace, for its network alone, with its arena where that of BlazePoser lies."""
+    for board in TIMED:
+        found = speed(board, "SRAM" if board.key == "h7" else "SDRAM")
+        assert found
+        yield 1000 / milliseconds(STOCK, board, found)
 
 
 def _bin(level: str, row: dict[str, Any]) -> str:
