@@ -1,4 +1,4 @@
-"""What the tests share: the command line, the portrait, the network files and the data."""
+"""Shared by the tests: the command line, the portrait, the network files and the data."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def _timed(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 class Run(NamedTuple):
-    """How a command line ended."""
+    """The result of a command line."""
 
     status: int
     out: str

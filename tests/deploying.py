@@ -1,4 +1,4 @@
-"""What the tests of deploys share: a camera in use, a small bundle, and what really is on the camera."""
+"""Shared by the tests of deploys: a camera in use, a small bundle, and the true content of the camera."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def held(camera: VirtualCamera) -> dict[str, bytes]:
 
 
 def seen(camera: VirtualCamera) -> dict[str, object]:
-    """What a script sees on a camera: its files, and those of ROMFS wherever they lie there (None if that is empty)."""
+    """Return a script's view of a camera: its files, and those of ROMFS wherever they lie (None if it is empty)."""
     contents: dict[str, object] = dict(held(camera))
     try:
         contents["/rom"] = {path: file.data for path, file in romfs.read(camera.device.rom.read_bytes()).items()}
@@ -107,7 +107,7 @@ def seen(camera: VirtualCamera) -> dict[str, object]:
 
 
 def truth(camera: VirtualCamera, bundle: Bundle, before: object, after: object) -> dict[str, set[str]]:
-    """What `status` may say of each path: `before` and `after` are the files in ROMFS between which a deploy goes."""
+    """Return the words that `status` may use of each path; `before` and `after` are the files in ROMFS."""
     contents = seen(camera)
     items = {}
     for name, data in bundle.scripts.items():

@@ -1,4 +1,4 @@
-"""What the tests of live sessions share: records, a link that plays them, a camera that streams."""
+"""Shared by the tests of live sessions: records, a link that plays them, a camera that streams."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a record's arrival on the PC until a real browser has drawn it: `make page-latency`, with
+"""Measure the time from a record's arrival on the PC until a real browser has drawn it: `make page-latency`, with
 `PICTURE=file.png` for a picture of the page.
 
 The end is the start of the browser's next frame after the drawing, when it is on the screen. Both ends are taken on one

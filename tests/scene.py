@@ -41,7 +41,7 @@ class Scene:
         """Of the face's middle, fractions of the picture."""
 
     def show(self, *pose: float) -> None:
-        """From the next frame on a face that stays, or none."""
+        """Show one face, or none, from the next frame on."""
         self.pose = lambda frame: (pose[0], pose[1], pose[2]) if pose else None
 
     def run(self, image: Image) -> Outputs:
@@ -56,7 +56,7 @@ class Scene:
 
 
 def outputs_of(pose: Pose | None, place: Place) -> Outputs:
-    """What the network gives for a face a quarter as wide as the picture, or for none."""
+    """Return the network's outputs for a face a quarter as wide as the image, or for none."""
     values = [np.zeros(output.shape) for output in contract.OUTPUTS]
     names = [output.name for output in contract.OUTPUTS]
     for side in (16, 8):
@@ -104,7 +104,7 @@ def running(
 
 
 def written(camera: VirtualCamera, to: str) -> list[Any]:
-    """What went there, repetitions left out."""
+    """Return what went there, without repetitions."""
     return [value for value, _ in groupby(value for where, value in list(camera.device.written) if where == to)]
 
 

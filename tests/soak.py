@@ -41,7 +41,7 @@ def read_events(port: int) -> None:
 
 
 def soak(minutes: float) -> bool:
-    """Whether nothing was lost and memory stayed flat."""
+    """Return whether nothing was lost and memory stayed flat."""
     camera, port = streaming_camera(), free_port()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "session.jsonl")

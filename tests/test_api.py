@@ -1,4 +1,4 @@
-"""What `from blazeposer import ...` gives to people with a PC and an image."""
+"""Test the public interface, `from blazeposer import ...`, on a PC with an image."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def test_what_was_saved_comes_back(tmp_path: Path) -> None:
 
 
 class Clock:
-    """In the place of `datetime`: the hour that comes twice at the end of summer time, or a clock that was set back."""
+    """A stand-in for `datetime`: the hour that comes twice at the end of summer time, or a clock that was set back."""
 
     times: list[datetime]
 

@@ -110,7 +110,7 @@ def test_ours_is_the_detector(portrait: Image) -> None:
 
 @pytest.mark.parametrize("name", ["blazeposer", "blazeface"])
 def test_xnnpack_takes_the_whole_int8_network(name: str, model_path: Path, portrait: Image) -> None:
-    """With the biases' scales it runs in one piece, and means the same."""
+    """XNNPACK needs the biases' scales for that, and the outputs stay the same."""
     data = (model_path if name == "blazeposer" else BLAZEFACE_INT8).read_bytes()
     parts = []
     for content in (data, with_bias_scales(data)):

@@ -42,7 +42,7 @@ def flat(raw: Outputs) -> Outputs:
 
 
 def model_of(quantization: tuple[tuple[float, int], ...] = QUANTIZATION) -> Any:
-    """What the post-processor reads of an ml.Model."""
+    """Return the attributes of an ml.Model that the post-processor reads."""
     scales, zeros = zip(*quantization, strict=True)
     return SimpleNamespace(output_scale=scales, output_zero_point=zeros)
 
@@ -244,7 +244,7 @@ def test_line_of_four_extreme_faces_fits(fake_network: list[Outputs], model_path
 
 
 def said_until_repl(camera: VirtualCamera) -> list[str]:
-    """What a reset camera prints before the REPL greets."""
+    """Return the lines that a reset camera prints before the REPL greets."""
     camera.reset()
     return list(takewhile(lambda line: not line.startswith("MicroPython"), read_lines(camera.port)))
 

@@ -179,7 +179,7 @@ def test_a_board_that_nobody_knows(folder: Path, board: str, blazeposer_command:
 @pytest.mark.parametrize("name", [MANIFEST, MODEL, "main.py", GOLDEN])
 @pytest.mark.parametrize("device", ["pipe", "/dev/zero", "/dev/tty"])
 def test_a_pipe_or_a_device_in_a_bundle(folder: Path, name: str, device: str) -> None:
-    """In a process of its own: one that waited for ever could not be ended here."""
+    """The command runs in a process of its own, because one that waited for ever could not be ended here."""
     (folder / name).unlink()
     if device == "pipe":
         os.mkfifo(folder / name)

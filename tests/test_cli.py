@@ -21,7 +21,7 @@ HOST_COMMANDS = [entry.module for entry in cli.COMMANDS.values() if entry.module
 
 
 def python(code: str) -> str:
-    """What a fresh interpreter prints."""
+    """Return the output of a fresh interpreter."""
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     return run.stdout

@@ -1,4 +1,4 @@
-"""What a network costs on a camera's CPU: the model against instructions that were counted on an emulated Cortex-M7.
+"""Compare the cost model with instructions that were counted on an emulated Cortex-M7.
 
 The counts: OpenMV's TensorFlow Lite Micro for the Cortex-M7 (its build of September 2024, in firmware 5.0.0) and the
 same with CMSIS-NN of June 2026, whose output bytes equalled this project's golden bytes.

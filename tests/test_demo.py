@@ -94,7 +94,7 @@ def test_nearly_every_face_is_found_and_hardly_anything_else(results: dict[str, 
 
 
 def test_board_and_host_agree_on_every_frame(streamed: dict[int, Record]) -> None:
-    """From the first frame on, as where both look depends on what they saw before."""
+    """Both start at the first frame, because the closer look depends on the frames before."""
     assert sorted(streamed) == list(range(len(frames())))
     look = CloserLook(Detector(runtime="reference", input="camera"))
     count = 1 + max(record.seq for record in streamed.values())

@@ -311,7 +311,7 @@ def test_each_consent_is_a_question_of_its_own(
 
 @pytest.mark.slow
 def test_a_large_rewrite_is_asked_for(camera: VirtualCamera, bundle: Bundle, tmp_path: Path) -> None:
-    """Where old bytes behind the image leave no room to append."""
+    """Old bytes behind the image leave no room to append."""
     large = {"large.tflite": bytes(1_200_000)}
     camera.device.burn(romfs.pack(large, 16), behind=bytes(9000))
     camera.reset()

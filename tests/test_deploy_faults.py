@@ -1,4 +1,4 @@
-"""What goes wrong with a deploy: each fault ends in one clear line, and no byte is lost."""
+"""Each fault of a deploy ends in one clear line, and no byte is lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a deploy has to know of the firmware: one test a rule, each named with its source.
+"""Rules of the firmware for a deploy: one test a rule, each with its source.
 
 "openmv v5.0" is github.com/openmv/openmv at that version.
 """
@@ -258,7 +258,7 @@ def test_every_script_of_the_board_is_deployed_or_known_not_to_be() -> None:
 
 @pytest.mark.usefixtures("needs_virtual_camera")
 class TestVirtualStores:
-    """What the virtual camera imitates of drives and ROMFS."""
+    """The virtual camera's drives and ROMFS."""
 
     def test_a_full_drive_keeps_what_fits(self) -> None:
         """MicroPython 1.28, extmod/vfs_fat_file.c: ENOSPC after as many bytes as there was room for."""

@@ -144,7 +144,7 @@ def test_a_wrong_command_is_found() -> None:
 @pytest.mark.skipif(shutil.which("bash") is None, reason="the pages' commands are for a POSIX shell")
 @pytest.mark.parametrize("pages", sittings(), ids=lambda pages: "-".join(page.stem for page in pages))
 def test_commands_run(pages: list[Path], tmp_path: Path, portrait: Image, request: pytest.FixtureRequest) -> None:
-    """In a folder that looks like the repository, where nothing of this PC's cameras and backups is seen."""
+    """They run in a copy of the repository that hides this PC's cameras and backups."""
     todo = [block for page in pages for block in blocks(page)]
     if any(line.startswith("blazeposer camera") for block in todo for line in block.lines):
         request.getfixturevalue("needs_virtual_camera")

@@ -1,4 +1,4 @@
-"""What is drawn on a picture."""
+"""Test the drawing on images."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def canvas() -> Image:
 
 
 def tip(image: Image, color: tuple[int, int, int]) -> tuple[float, float]:
-    """Where an axis points: mean direction of its pixels from the nose, as fractions of the axis's length."""
+    """Return an axis's direction: the mean direction of its pixels from the nose, as fractions of the axis's length."""
     rows, columns = np.nonzero((image == color).all(-1))
     offsets = np.stack([columns - NOSE[0], rows - NOSE[1]], axis=1)
     far = offsets[np.argsort(np.linalg.norm(offsets, axis=1))[-5:]].mean(0) / (WIDTH * AXIS_LENGTH)

@@ -180,8 +180,10 @@ def test_without_data_it_says_where_to_name_them(
 @pytest.mark.slow
 @pytest.mark.data
 def test_the_committed_network_keeps_its_promise(data_dir: Path, model_path: Path) -> None:
-    """By LiteRT's reference kernels: at most 5.0 degrees on detected faces at a recall of at least 0.99, and within 0.1
-    degree of it what the float network and what the camera's input path give; detection as good as the original's."""
+    """With LiteRT's reference kernels the error on detected faces is at most 5.0 degrees, at a recall of at least 0.99.
+
+    The float network and the camera's input path are within 0.1 degree of it; detection is as good as the original's.
+    """
     measured = detection.measure(model_path, data_dir)
     ours, original = measured.figures["INT8"], measured.figures["BlazeFace"]
     assert ours.recall >= original.recall

@@ -34,7 +34,7 @@ LIT, DARK = 0, 1
 
 @pytest.fixture
 def scene(monkeypatch: pytest.MonkeyPatch) -> Scene:
-    """What the virtual camera's network sees."""
+    """The scene before the virtual camera."""
     scene = Scene()
     monkeypatch.setattr(hardware, "open_network", lambda path, runtime: scene)
     return scene
@@ -207,7 +207,7 @@ def test_nod_shake_needs_it_within_its_time(scene: Scene, model_path: Path) -> N
 
 
 def fields(sentence: str) -> list[str]:
-    """What a sentence says; its form and checksum are proved (NMEA 0183)."""
+    """Return the fields of a sentence after a check of its form and checksum (NMEA 0183)."""
     matched = re.fullmatch(r"\$(HEAD,.*)\*([0-9A-F]{2})\r\n", sentence)
     assert matched
     assert reduce(xor, matched[1].encode()) == int(matched[2], 16)

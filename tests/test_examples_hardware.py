@@ -1,4 +1,4 @@
-"""What the virtual camera has for the scripts in board/examples: LEDs, pins, buses, a mouse, a screen and files."""
+"""The virtual camera's hardware for the scripts in board/examples: LEDs, pins, buses, a mouse, a screen and files."""
 
 from __future__ import annotations
 

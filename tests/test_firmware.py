@@ -1,4 +1,4 @@
-"""What the virtual camera imitates of OpenMV's firmware 5.0: one test a rule, each named with its source.
+"""The virtual camera's imitation of OpenMV's firmware 5.0: one test a rule, each with its source.
 
 "openmv v5.0" is github.com/openmv/openmv at that version; "ulab 6.12" is github.com/v923z/micropython-ulab.
 """
@@ -38,7 +38,7 @@ def camera(needs_virtual_camera: None, portrait: Image, model_path: Path) -> Ite
 
 @pytest.fixture(scope="module")
 def network(camera: VirtualCamera) -> Network:
-    """What the camera has, run without it."""
+    """Return the camera's network, to run without the camera."""
     return open_network(camera.folder / "flash" / "m.tflite", "micro")
 
 

@@ -68,7 +68,7 @@ def test_build_that_fails_names_its_log(
 
 
 def _printed() -> list[str]:
-    """What firmware/own.py prints if the board decodes as the host."""
+    """Return the output of firmware/own.py for a board that decodes as the host."""
     lines = []
     for frame in FRAMES:
         lines.append("frame")

@@ -34,7 +34,7 @@ def compiled(model_path: Path, tmp_path_factory: pytest.TempPathFactory, _needs_
 
 @pytest.fixture
 def relocatable(tmp_path: Path) -> Path:
-    """What stands at the beginning of a network_rel.bin."""
+    """Write a file with the beginning of a network_rel.bin."""
     path = tmp_path / "network_rel.bin"
     path.write_bytes(STEDGEAI_MAGIC + bytes(1000))
     return path

@@ -1,4 +1,4 @@
-"""Where poses go, each against a reference of its convention: opentrack's packet, VMC's bones, MQTT's topics."""
+"""Compare the poses for other programs with references: opentrack's packet, VMC's bones, MQTT's topics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the distribution needs and what it carries."""
+"""Test the distribution's requirements and content."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ def test_networks_of_an_installation_stay_as_they_are(
 
 
 def test_the_page_of_a_package_index_shows_no_broken_image(wheel: Path) -> None:
-    """What the README shows and links lies in the repository, which has no known address yet."""
+    """The README's images and links are files of the repository, which has no known address yet."""
     with zipfile.ZipFile(wheel) as archive:
         (name,) = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
         head, _, page = archive.read(name).decode().partition("\n\n")

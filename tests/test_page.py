@@ -187,7 +187,7 @@ def test_page_shows_faces(page: Page, web: WebView) -> None:
 
 
 def middle_of_iris(page: Page) -> tuple[float, float]:
-    """Where the eyes' blue is in the drawn head, as fractions of its picture."""
+    """Return the place of the eyes' blue in the drawn head, as fractions of its image."""
     picture = pixels(page, ".person canvas").astype(int)
     blue, green, red = np.moveaxis(picture, -1, 0)
     rows, columns = np.nonzero((blue > red + 12) & (blue > green) & (blue < 140) & (blue > 40))

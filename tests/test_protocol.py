@@ -52,7 +52,7 @@ def record(seq: int, faces: int = 1) -> Record:
 
 
 def pack(what: Record) -> bytes:
-    """What board/channel.py makes of it."""
+    """Return the record as board/channel.py packs it."""
     assert what.ms
     data = packed.HEAD.pack(VERSION, len(what.faces), *what.size, what.seq, what.t_ms, what.fps, *astuple(what.ms))
     for face in what.faces:
@@ -202,7 +202,7 @@ def test_records_come_with_pictures(camera: VirtualCamera, portrait: Image) -> N
 def test_a_record_comes_with_its_own_picture(
     needs_virtual_camera: None, fake_network: list[Outputs], model_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of the same number; where PC or camera is slow, with that before it."""
+    """The image has the record's number, or the one before where PC or camera is slow."""
     pytest.importorskip("openmv", reason="the extra `openmv` is not installed")
     monkeypatch.setattr("blazeposer.live.protocol._PICTURE", HANG)  # a busy PC may take longer
     fake_network += [synthetic_outputs(1, faces=1)]
@@ -258,7 +258,7 @@ def test_a_camera_that_is_unplugged_comes_back(camera: VirtualCamera) -> None:
 
 
 def test_a_camera_that_stops_says_why(camera: VirtualCamera) -> None:
-    """What it prints while nobody listens is lost, as on a real one: here it waits for a listener first."""
+    """Output without a listener is lost, as on a real camera, so the script waits for a listener first."""
     listening = "import protocol, time\nwhile not protocol.is_active():\n    time.sleep(0.05)\ntime.sleep(0.5)\n"
     (camera.folder / "flash" / "main.py").write_text(f"{listening}raise OSError('no model')\n")
     camera.reset()
@@ -312,7 +312,7 @@ class TestPorts:
 
     @pytest.fixture
     def port(self) -> Iterator[str]:
-        """Of a device that never says anything."""
+        """Yield the port of a device that never sends anything."""
         pytest.importorskip("openmv", reason="the extra `openmv` is not installed")
         master, slave = os.openpty()
         yield os.ttyname(slave)

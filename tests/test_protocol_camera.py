@@ -1,4 +1,4 @@
-"""What the virtual camera imitates of OpenMV's Protocol V2: one test a rule, each named with its source.
+"""The virtual camera's imitation of OpenMV's Protocol V2: one test a rule, each with its source.
 
 "openmv v5.0" is github.com/openmv/openmv at that version. The package `openmv` is the other side; what it never sends
 goes over the wire from here.
@@ -79,7 +79,7 @@ def wire(camera: VirtualCamera) -> Iterator[serial.Serial]:
 
 
 def answer(wire: serial.Serial, packet: Packet | bytes = b"", seconds: float = HANG) -> Packet | None:
-    """What the camera answers; events are no answers."""
+    """Return the camera's answer; events are no answers."""
     wire.write(packet if isinstance(packet, bytes) else packet.encode())
     received, deadline = bytearray(), time.monotonic() + seconds
     while time.monotonic() < deadline:

@@ -187,7 +187,7 @@ def in_pixels(face: Face) -> NDArray[np.float64]:
 def test_quantized_faces_are_those_of_the_float_network(
     network: BlazePoser, int8_path: Path, pictures: Pictures
 ) -> None:
-    """What rounding costs on average, in pixels of the input: less than one."""
+    """On average rounding moves points by less than one pixel of the input."""
     int8 = open_network(int8_path)
     differences = []
     for picture in pictures:

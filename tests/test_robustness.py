@@ -184,7 +184,7 @@ def test_a_patch_covers_its_share_of_the_box(share: float) -> None:
 
 @pytest.mark.parametrize("angles", [(0.0, 0.0, 0.0), (30.0, 0.0, 0.0), (-30.0, 10.0, 0.0), (0.0, -15.0, 25.0)])
 def test_a_mask_covers_mouth_and_nose_and_no_eye(angles: tuple[float, float, float]) -> None:
-    """On the demo's head, whose mesh tells where they are: 13 and 1 of MediaPipe's face mesh; 468 is beyond it, so the
+    """The mesh of the demo's head gives their places: 13 and 1 of MediaPipe's face mesh; 468 is beyond it, so the
     eyes are the corners 33, 133, 362 and 263."""
     person = Person(angles, (240.0, 240.0), 1.85)
     points = load_portrait().placed(angles, 1.85, (240.0, 240.0))[:, :2]

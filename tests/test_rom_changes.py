@@ -33,7 +33,7 @@ class Chip:
     version: str = "5.0.0"
 
     def state(self, monkeypatch: pytest.MonkeyPatch) -> State:
-        """What `scripts/state.py` says of it, run here."""
+        """Return the report of `scripts/state.py`, run here."""
         modules: dict[str, Any] = {
             "omv": SimpleNamespace(arch=lambda: find(self.board).omv_arch),
             "vfs": SimpleNamespace(rom_ioctl=self._rom_ioctl),
@@ -55,7 +55,7 @@ class Chip:
         return flash.of(find(self.board)).block if flash.erases_ranges(self.version) else -22
 
     def done(self, operations: Operations) -> Iterator[bytes]:
-        """What it holds at each moment of this, before the first and after the last too."""
+        """Yield the content at each moment, also before the first and after the last."""
         yield bytes(self.cells)
         block = flash.of(find(self.board)).block
         for operation in operations:
@@ -79,7 +79,7 @@ class Chip:
             pass
 
     def files(self) -> dict[str, bytes] | None:
-        """What a script sees in /rom; None if it is not there."""
+        """Return a script's view of /rom; None if it is not there."""
         try:
             return {path: file.data for path, file in romfs.read(bytes(self.cells)).items()}
         except ValueError:

@@ -43,7 +43,7 @@ def test_a_bin_in_which_hardly_a_face_is_found_is_not_judged() -> None:
 
 
 def every_bin() -> list[Bin]:
-    """All that `robustness` measures, true but for pictures upside down."""
+    """Return all bins of `robustness`, with true errors except for upside-down images."""
     results = {}
     for trial in TRIALS:
         is_wrong = trial.condition is not None and trial.condition.name == "turned picture" and trial.level == 180

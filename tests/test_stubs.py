@@ -28,7 +28,7 @@ def public(name: str) -> bool:
 
 
 def names_of(path: Path) -> Names:
-    """What a module defines itself."""
+    """Return the names that a module defines itself."""
     return defined(ast.parse(path.read_text()).body, "")
 
 

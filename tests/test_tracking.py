@@ -202,7 +202,7 @@ class Recorder:
 
 
 def looks(faces: list[list[Face]], count: int) -> tuple[list[Region | None], list[int]]:
-    """Where a closer look goes, and how many faces it reports, when these are seen one after the other."""
+    """Return the regions of a closer look and the numbers of reported faces, for detections one after the other."""
     detector = Recorder(faces)
     look = CloserLook(detector)  # type: ignore[arg-type]
     found = [len(look(np.zeros((240, 320, 3), np.uint8))) for _ in range(count)]

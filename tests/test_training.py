@@ -61,7 +61,7 @@ def test_pool_leaves_out_what_must_not_be_trained_on(tmp_path: Path) -> None:
 
 
 def test_scenes_are_the_photos_to_train_with_labelled_or_not(folder: Path) -> None:
-    """Of the pools that show scenes: no test picture, none of `val`, but others without a label."""
+    """Scenes include images without a label, but no test image and none of `val`."""
     write_pool(folder, "maskon", [face(0), face(1), face(2, split="val"), face(4)])
     lines = (folder / "maskon.csv").read_text().splitlines()
     (folder / "maskon.csv").write_text("\n".join(lines[:-1]))  # the last is in the archive alone
@@ -314,7 +314,7 @@ def test_the_log_says_how_and_how_far(folder: Path, tmp_path: Path, monkeypatch:
 
 
 def one_of_two(rank: int, folder: Path, where: Path) -> None:
-    """What one of two processes does; it leaves the weights it ended with."""
+    """Train as one of two processes, and save the final weights."""
     os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2"}
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": (where / "port").read_text()}
     torch.set_num_threads(1)

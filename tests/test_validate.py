@@ -82,7 +82,7 @@ def test_a_flipped_bit_is_found_in_its_layer(broken: Any, model_path: Path, laye
 
 
 def test_a_turned_sign_in_the_network_is_found_in_its_layer(broken: Any, model_path: Path) -> None:
-    """All weights and biases of a head negated: everything before it computes as it should."""
+    """All weights and biases of one head are negated; everything before it computes correctly."""
     layers = Layers(model_path)
     name = "poses.0.rotation"
 
@@ -162,7 +162,7 @@ def test_golden_vectors_are_those_of_the_network_that_ships(model_path: Path) ->
 
 
 def test_the_self_test_has_a_golden_vector(model_path: Path) -> None:
-    """What `board/selftest.py` compares with on the camera are the golden outputs."""
+    """The golden outputs are those that `board/selftest.py` compares with on the camera."""
     vector = golden.read(model_path.with_name("blazeposer_golden")).vectors["selftest"]
     data = selftest.unpack(selftest.make(model_path))
     assert np.array_equal(vector.picture, selftest.picture())

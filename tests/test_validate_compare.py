@@ -1,4 +1,4 @@
-"""How far two stages are apart, and when that is too far."""
+"""Test the difference of two stages, and its tolerance."""
 
 from __future__ import annotations
 

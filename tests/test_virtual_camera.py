@@ -46,7 +46,7 @@ def link(camera: VirtualCamera) -> Iterator[serial.SerialBase]:
 
 
 def said(link: serial.SerialBase, end: bytes) -> bytes:
-    """What the camera says, up to `end`."""
+    """Return the camera's output up to `end`."""
     text = bytes(link.read_until(end))
     assert text.endswith(end), text
     return text

@@ -51,7 +51,7 @@ def tcp(needs_virtual_camera: None) -> Iterator[socket.socket]:
 
 
 def heard(link: socket.socket) -> bytes:
-    """All that comes until the camera closes the connection."""
+    """Return all bytes until the camera closes the connection."""
     text = b""
     while part := link.recv(4096):
         text += part
@@ -232,7 +232,7 @@ def test_a_signal_to_any_command_leaves_nothing_behind(tmp_path: Path, ending: s
 
 @pytest.mark.usefixtures("needs_virtual_camera")
 def test_a_program_that_comes_and_goes(camera: VirtualCamera) -> None:
-    """What is printed while nobody has the port open is lost, as on a camera, and no later program gets it."""
+    """Output while the port is closed is lost, as on a camera, and no later program gets it."""
     for number in range(3):
         with serial.serial_for_url(camera.port, timeout=10, exclusive=True) as link:
             link.write(b"\r\x03")

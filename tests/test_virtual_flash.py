@@ -1,4 +1,4 @@
-"""What the virtual camera imitates of the flash behind /rom, each rule with its source.
+"""The virtual camera's imitation of the flash behind /rom, each rule with its source.
 
 "MicroPython 1.28" is what OpenMV 5.0.0 is built on; what comes after it (pull request 19348) is OpenMV's next release.
 """
@@ -26,13 +26,13 @@ MAPPED = [board.key for board in BOARDS if flash.of(board).kind != "device"]
 
 
 def said(camera: VirtualCamera, *lines: str) -> list[str]:
-    """What a script prints that has `vfs` and the partition `d`."""
+    """Return the output of a script that has `vfs` and the partition `d`."""
     return mpremote(camera.port, "exec", "\n".join(("import vfs", "d = vfs.rom_ioctl(2, 0)", *lines))).splitlines()
 
 
 @contextmanager
 def silence(seconds: float, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """What runs here never ends: it is given up after a moment."""
+    """Give up after a moment, because the code here never ends."""
     monkeypatch.setattr(mpremote_module, "PATIENCE", seconds)
     with pytest.raises(PortError, match="does not answer"):
         yield
@@ -179,7 +179,7 @@ def test_erasing_takes_its_time_and_says_nothing(monkeypatch: pytest.MonkeyPatch
 
 
 def test_flash_that_was_not_erased() -> None:
-    """What lies behind an image is whatever was written there before."""
+    """Flash behind an image still holds old content."""
     with VirtualCamera([FRAME], board="nicla") as camera:
         image = romfs.pack(STOCK, 16)
         camera.device.burn(image, behind=b"old")

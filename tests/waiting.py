@@ -1,4 +1,4 @@
-"""How tests wait: for what happens, however long a busy PC takes for it. Only what hangs fails."""
+"""Wait in tests for an event, however long a busy PC takes. Only a hang fails."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class InThread:
             self._error = error
 
     def is_running(self) -> bool:
-        """Whether it has not ended yet."""
+        """Return whether it has not ended yet."""
         return self._thread.is_alive()
 
     def join(self) -> None:

@@ -1,4 +1,4 @@
-"""What the scripts printed on the emulated board, held against the host on the same raw outputs."""
+"""Compare the scripts' output on the emulated board with the host, on the same raw outputs."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ _TIMEOUT = 600.0
 
 @dataclass(frozen=True)
 class Program:
-    """What runs on the board."""
+    """A program for the board."""
 
     name: str
     script: Path
@@ -210,7 +210,7 @@ def _folder(program: Program, suffix: str, mpy_cross: Path) -> Path:
 
 
 def _complete(firmware: Path, program: Program, folder: Path, heap: Sequence[int]) -> list[str]:
-    """What a program prints; a BlazePoserError if it does not come to its end."""
+    """Return the output of a program. Raises BlazePoserError if it does not come to its end."""
     lines = _qemu(firmware, folder, program.script.name, heap)
     if not _ended(lines):
         said = (lines or ["nothing printed"])[-1]
@@ -238,7 +238,7 @@ def _smallest(firmware: Path, program: Program, folder: Path) -> int:
 
 
 def _garbage(firmware: Path, folder: Path) -> dict[int, tuple[int, int]]:
-    """By number of faces: bytes that decoding a frame allocates, and those that its result keeps; medians."""
+    """Return by number of faces the bytes that decoding a frame allocates, and those that its result keeps; medians."""
     lines = _qemu(firmware, folder, "garbage.py", (512 * KB,))
     rows = [[int(word) for word in line.split()[1:]] for line in lines if line.startswith("frame")]
     if not rows:
@@ -251,7 +251,7 @@ def _garbage(firmware: Path, folder: Path) -> dict[int, tuple[int, int]]:
 
 
 def _qemu(firmware: Path, folder: Path, script: str, heap: Sequence[int]) -> list[str]:
-    """What a script prints on the emulated board, which sees `folder` as its files."""
+    """Return the output of a script on the emulated board, whose files are those of `folder`."""
     words = ",".join(f"arg={word}" for word in ("firmware", script, *heap))
     command = ["qemu-system-arm", "-machine", "mps2-an500", "-nographic", "-monitor", "none", "-serial", "none"]
     command += ["-semihosting-config", f"enable=on,target=native,{words}", "-kernel", str(firmware)]
