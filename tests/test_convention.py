@@ -246,8 +246,13 @@ def of_mqtt(moments: Sequence[Moment], _: Path) -> list[Floats]:
     from blazeposer.live.to.mqtt import MqttView
 
     published: list[str] = []
-    client = SimpleNamespace(is_connected=lambda: True, publish=lambda topic, line: published.append(line))
-    view = MqttView(cast(Any, client), "test")
+
+    def publish(topic: str, line: str, **_: object) -> None:
+        published.extend([line] * topic.endswith("/faces"))
+        client.on_publish(client, None, 0, SimpleNamespace(is_failure=False))
+
+    client = SimpleNamespace(is_connected=lambda: True, publish=publish)
+    view = MqttView("mqtt", cast(Any, client), "test", encrypted=False, discover=None)
     for moment in moments:
         view.show(moment)
     return of_lines(published)

@@ -1,31 +1,23 @@
-"""Compare the poses for other programs with references: opentrack's packet, VMC's bones, MQTT's topics."""
+"""Compare the poses for other programs with references: opentrack's packet, VMC's bones."""
 
 from __future__ import annotations
 
-import asyncio
-import gc
 import socket
 import struct
 import threading
 from collections.abc import Iterator
-from contextlib import closing
-from dataclasses import replace
 
 import numpy as np
 import pytest
-from amqtt.broker import Broker
 from numpy.typing import NDArray
-from paho.mqtt.client import Client
-from paho.mqtt.enums import CallbackAPIVersion
 from pythonosc.osc_packet import OscPacket
 
 from blazeposer.core.errors import InputError
 from blazeposer.core.rotation import rotation_from_angles
-from blazeposer.live.to import open_output
+from blazeposer.live.to import open_output, udp
 from blazeposer.live.to.leader import Leader
 from blazeposer.live.to.opentrack import packet
 from blazeposer.live.to.vmc import quaternion
-from blazeposer.stream.record import parse_line
 from live import free_port, moment, seen_face
 from receivers import from_opentrack_angles, from_quaternion, unity_rotated
 from waiting import HANG, until
@@ -126,77 +118,6 @@ def test_vmc_messages(receiver: socket.socket) -> None:
     assert place_and_turn == pytest.approx([0, 0, 0, *quaternion(seen)], abs=1e-6)
 
 
-class RunningBroker:
-    """A real MQTT broker (amqtt) in a thread."""
-
-    def __init__(self) -> None:
-        self.port = free_port()
-        self._loop = asyncio.new_event_loop()
-        self._broker: Broker | None = None
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-        until(lambda: self._listens(), "the broker's start")
-
-    def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        config = {"listeners": {"default": {"type": "tcp", "bind": f"127.0.0.1:{self.port}"}}, "plugins": PLUGINS}
-        self._broker = Broker(config, loop=self._loop)
-        self._loop.run_until_complete(self._broker.start())
-        self._loop.run_forever()
-
-    def _listens(self) -> bool:
-        with closing(socket.socket()) as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
-
-    def stop(self) -> None:
-        assert self._broker
-        asyncio.run_coroutine_threadsafe(self._broker.shutdown(), self._loop).result(HANG)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(HANG)
-
-
-PLUGINS = {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}}
-
-
-@pytest.fixture
-def broker() -> Iterator[RunningBroker]:
-    broker = RunningBroker()
-    yield broker
-    broker.stop()
-    gc.collect()
-
-
-@pytest.mark.filterwarnings("ignore::ResourceWarning")  # amqtt leaves its connections to the garbage collector
-def test_mqtt_through_a_broker(broker: RunningBroker) -> None:
-    heard: list[tuple[str, str]] = []
-    listener = Client(CallbackAPIVersion.VERSION2)
-    subscribed = threading.Event()
-    listener.on_subscribe = lambda *_: subscribed.set()
-    listener.on_message = lambda client, data, message: heard.append((message.topic, message.payload.decode()))
-    listener.connect("127.0.0.1", broker.port)
-    listener.subscribe("class/#")
-    listener.loop_start()
-    try:
-        assert subscribed.wait(HANG)
-        now = moment(seen_face((20, 10, 5)), seen_face((0, 0, 0), (15, 0, 60)), seq=7)
-        with open_output(f"mqtt://127.0.0.1:{broker.port}/class", "socket://127.0.0.1:4000") as view:
-            until(lambda: ("class/socket-127.0.0.1-4000/status", "online") in heard, "the greeting")
-            view.show(now)
-            until(lambda: any(topic.endswith("/faces") for topic, _ in heard), "a record")
-        until(lambda: heard[-1] == ("class/socket-127.0.0.1-4000/status", "offline"), "the farewell")
-    finally:
-        listener.disconnect()
-        listener.loop_stop()
-    got = parse_line(next(text for topic, text in heard if topic == "class/socket-127.0.0.1-4000/faces"))
-    assert got
-    assert now.record
-    assert (
-        replace(got, faces=tuple(replace(face, position=None) for face in got.faces)) == now.record
-    )  # nothing smoothed
-    assert all(face.position for face in got.faces)
-    assert [face.id for face in got.faces] == [1, 2]
-
-
 def test_a_leader_is_kept_while_there() -> None:
     near, far = seen_face((0, 0, 0)), seen_face((0, 0, 0), (15, 0, 90))
     leader, both = Leader(), moment(near, far)
@@ -216,18 +137,44 @@ def test_an_address_that_is_none(target: str) -> None:
         open_output(target, "camera")
 
 
-@pytest.mark.parametrize("target", ["opentrack://no-such-host.invalid", "osc://no-such-host.invalid"])
-def test_a_host_that_is_none(target: str) -> None:
-    with pytest.raises(InputError, match="check the name"), open_output(target, "camera"):
-        pass
+def test_a_name_that_is_known_later(receiver: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
+    known, look_up = threading.Event(), socket.getaddrinfo
+
+    def names(host: str, *arguments: object, **named: object) -> object:
+        if not known.is_set():
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return look_up("127.0.0.1", *arguments, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket, "getaddrinfo", names)
+    monkeypatch.setattr(udp, "PAUSE", 0.05)
+    with open_output(f"opentrack://gaming-pc:{receiver.getsockname()[1]}", "camera") as view:
+        assert view.state.startswith("no such host (Name or service not known): check the name")
+        view.show(moment(seen_face((0, 0, 0))))
+        assert view.missed == 1
+        known.set()
+        until(lambda: view.state == "", "the name")
+        view.show(moment(seen_face((0, 0, 0))))
+        assert len(receiver.recv(100)) == 48
+        assert view.missed == 1
 
 
-def test_a_broker_that_is_none() -> None:
-    with (
-        pytest.raises(InputError, match=r"^mqtt://127.0.0.1:\d+: no MQTT broker answers .* check host and port$"),
-        open_output(f"mqtt://user:secret@127.0.0.1:{free_port()}", "camera"),
-    ):
-        pass
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_localhost_is_wherever_somebody_listens(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On some PCs ::1 comes first."""
+    both = [("::1", socket.AF_INET6), ("127.0.0.1", socket.AF_INET)]
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda host, port, **_: [(kind, 2, 17, "", (to, port)) for to, kind in both]
+    )
+    with socket.socket(dict(both)[address], socket.SOCK_DGRAM) as receiver:
+        try:
+            receiver.bind((address, 0))
+        except OSError:
+            pytest.skip(f"this PC has no {address}")
+        receiver.settimeout(HANG)
+        with open_output(f"opentrack://localhost:{receiver.getsockname()[1]}", "camera") as view:
+            view.show(moment(seen_face((0, 0, 0))))
+            assert len(receiver.recv(100)) == 48
+            assert view.state == ""
 
 
 def test_nobody_need_listen(receiver: socket.socket) -> None:

@@ -10,11 +10,12 @@ from typing import Any, ParamSpec, TypeVar
 import click
 
 from blazeposer.core.console import Console
+from blazeposer.core.errors import InputError
 from blazeposer.core.text import say
 from blazeposer.faces.position import FIELD_OF_VIEW
 from blazeposer.live.links import Link
 from blazeposer.live.recording import Recording
-from blazeposer.live.session import View, run
+from blazeposer.live.session import Moment, Output, View, run
 from blazeposer.live.terminal import TerminalView, losses
 from blazeposer.live.to import SCHEMES, open_output
 from blazeposer.live.web.server import LOOPBACK, PORT, WebView
@@ -33,6 +34,13 @@ _OPTIONS = (
     ),
     click.option("--record", type=click.Path(path_type=Path), help="Write a .jsonl or .csv, with raw values."),
     click.option("--to", "targets", multiple=True, metavar="URL", help=f"Send the poses there: {SCHEMES}."),
+    click.option(
+        "--lost-output",
+        type=click.Choice(["wait", "end"]),
+        default="wait",
+        show_default=True,
+        help="What the session does while --to fails: it says so and goes on, or ends with status 1.",
+    ),
     click.option("--smooth/--raw", default=True, help="Steady numbers (default), or as the network saw them."),
     click.option("--axis", is_flag=True, help="Angles to the camera's axis instead of the line from it to the face."),
     click.option(
@@ -51,6 +59,15 @@ class _Console(Console):
         raise BrokenPipeError
 
 
+class _Strict:
+    """Ends the session when an output fails."""
+
+    def show(self, moment: Moment) -> None:
+        """See `session.View`."""
+        for name, state in moment.troubles.items():
+            raise InputError(f"{name}: {state}")
+
+
 def view_options(command: Callable[P, T]) -> Callable[P, T]:
     """Adds the options, which come to `show` as they are."""
     for option in reversed(_OPTIONS):
@@ -65,18 +82,34 @@ def show(link: Link, **options: Any) -> None:
         recording = Recording()
         stack.callback(recording.stop)
         views: list[View] = [recording]
+        outputs: list[Output] = []
         notes = []
         if options["record"]:
             recording.start(options["record"])
             notes.append(f"Recording to {options['record']}")
         for target in options["targets"]:
-            views.append(stack.enter_context(open_output(target, link.name)))
-            notes.append(f"Sending to {target}")
+            outputs.append(output := stack.enter_context(open_output(target, link.name)))
+            notes.append(f"Sending to {output.name}")
+        if options["lost_output"] == "end":
+            views.append(_Strict())
         if options["web"]:
             web = stack.enter_context(WebView(recording, options["web_host"], options["web_port"]))
             views.append(web)
             notes.append(f"Page: {web.url}")
         terminal = stack.enter_context(TerminalView(console, (*notes, "^C ends it.")))
         with suppress(KeyboardInterrupt):
-            run(link, [*views, terminal], smooth=options["smooth"], fov=options["fov"], axis=options["axis"])
+            run(
+                link,
+                [*views, terminal],
+                outputs,
+                smooth=options["smooth"],
+                fov=options["fov"],
+                axis=options["axis"],
+            )
     say(losses(link.counts))
+    for output in outputs:
+        if output.missed:
+            say(f"{output.name}: {output.missed} records did not arrive")
+    for output in outputs:
+        if output.state:
+            raise InputError(f"{output.name}: {output.state}")

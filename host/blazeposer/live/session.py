@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from blazeposer.core.face import Face
@@ -30,6 +30,8 @@ class Moment:
     state: str
     """See `links.Link`."""
     counts: Counts
+    troubles: Mapping[str, str] = field(default_factory=dict)
+    """Name and state of each output that is not well."""
     record: Record | None = None
     """As the network saw them, with the tracks' ids."""
     faces: tuple[Face, ...] = ()
@@ -60,10 +62,29 @@ class View(Protocol):
         """Take one moment, fast: the link waits."""
 
 
+class Output(View, Protocol):
+    """A view that passes moments on, and may fail at that."""
+
+    name: str
+    """Where to, without a password."""
+    missed: int
+    """Records that did not arrive."""
+
+    @property
+    def state(self) -> str:
+        """Why nothing arrives just now and what to do, in one line; "" if all is well."""
+
+
 def run(
-    link: Link, views: Sequence[View], *, smooth: bool = True, fov: float = FIELD_OF_VIEW, axis: bool = False
+    link: Link,
+    views: Sequence[View],
+    outputs: Sequence[Output] = (),
+    *,
+    smooth: bool = True,
+    fov: float = FIELD_OF_VIEW,
+    axis: bool = False,
 ) -> None:
-    """Until the link ends: every arrival becomes a moment for each view.
+    """Until the link ends: every arrival becomes a moment for each output and view.
 
     Faces are smoothed if so asked; those that the camera follows itself keep its ids. `fov`: degrees that the picture's
     width sees. `axis`: angles are to the camera's axis instead of the line of sight.
@@ -71,10 +92,11 @@ def run(
     follow = Follower(smooth, fov, axis)
     with closing(link.arrivals()) as arrivals:
         for arrival in arrivals:
-            moment = Moment(link.name, link.state, link.counts)
+            troubles = {output.name: state for output in outputs if (state := output.state)}
+            moment = Moment(link.name, link.state, link.counts, troubles)
             if arrival:
                 moment = follow(moment, arrival)
-            for view in views:
+            for view in (*outputs, *views):
                 view.show(moment)
 
 

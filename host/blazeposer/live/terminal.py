@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from datetime import datetime
 from types import TracebackType
 
@@ -37,6 +38,7 @@ class TerminalView:
         self._notes = notes
         self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
         self._state = ""
+        self._troubles: Mapping[str, str] = {}
         self._came = False
         self._drawn = 0.0
 
@@ -56,9 +58,12 @@ class TerminalView:
     def show(self, moment: Moment) -> None:
         """See `session.View`."""
         if moment.state != self._state:
-            words = moment.state or f"{moment.name} sends faces" + " again" * self._came
-            self._console.print(Text(plain(f"{datetime.now():%H:%M:%S} {words}"), style="yellow"), soft_wrap=True)
+            self._say(moment.state or f"{moment.name} sends faces" + " again" * self._came)
             self._state = moment.state
+        for name in {**self._troubles, **moment.troubles}:
+            if (trouble := moment.troubles.get(name)) != self._troubles.get(name):
+                self._say(f"{name}: {trouble or 'gets poses again'}")
+        self._troubles = moment.troubles
         self._came = self._came or moment.record is not None
         if not self._live:
             if moment.record:
@@ -68,6 +73,9 @@ class TerminalView:
         if moment.record and now - self._drawn >= 1 / REFRESH:
             self._drawn = now
             self._live.update(panel(moment), refresh=True)
+
+    def _say(self, words: str) -> None:
+        self._console.print(Text(plain(f"{datetime.now():%H:%M:%S} {words}"), style="yellow"), soft_wrap=True)
 
 
 def line(moment: Moment) -> str:

@@ -3,26 +3,31 @@
 opentrack.py  opentrack's UDP packet: simulators and games
 vmc.py        the VMC protocol over OSC: avatars
 mqtt.py       an MQTT broker: any number of cameras and listeners
+  home_assistant.py  what Home Assistant is told there
+  credentials.py     user and password
+udp.py        packets to a host by its name
+options.py    what follows the question mark of a URL
 leader.py     whose head it is where there is but one
 """
 
 from __future__ import annotations
 
+import re
 from contextlib import AbstractContextManager
 from importlib import import_module
 from urllib.parse import urlsplit
 
 from blazeposer.core.errors import InputError, MissingExtraError
-from blazeposer.live.session import View
+from blazeposer.live.session import Output
 
 SCHEMES = "opentrack://HOST:PORT, osc://HOST:PORT (VMC), mqtt://HOST:PORT/TOPIC"
 _MODULES = {"opentrack": "opentrack", "osc": "vmc", "mqtt": "mqtt", "mqtts": "mqtt"}
 
 
-def open_output(target: str, camera: str) -> AbstractContextManager[View]:
+def open_output(target: str, camera: str) -> AbstractContextManager[Output]:
     """The view that passes poses on to a URL; `camera` names where they are from.
 
-    Raises InputError if the URL is none of `SCHEMES` or nobody answers where somebody has to.
+    Raises InputError if the URL is none of `SCHEMES`. Whether anybody is there, the output's state tells.
     """
     try:
         url = urlsplit(target)
@@ -30,10 +35,13 @@ def open_output(target: str, camera: str) -> AbstractContextManager[View]:
     except ValueError:  # a port that is no number, a broken IPv6 address
         known = False
     if not known:
-        raise InputError(f"{target}: not an address to send to: give {SCHEMES}")
+        shown = re.sub(r"(?<=://).*@", "", target)  # a password is for nobody's eyes
+        raise InputError(f"{shown}: not an address to send to: give {SCHEMES}")
+    if "#" in target:  # begins what a URL does not send
+        raise InputError(f"{url.scheme}://{url.hostname}: has a # in it: leave it out, no topic to publish to has one")
     try:
         module = import_module(f"{__name__}.{_MODULES[url.scheme]}")
     except ModuleNotFoundError as error:
         raise MissingExtraError(error.name or "a module", "watch") from error
-    output: AbstractContextManager[View] = module.open_view(url, camera)
+    output: AbstractContextManager[Output] = module.open_view(url, camera)
     return output

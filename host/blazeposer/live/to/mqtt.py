@@ -1,68 +1,236 @@
 """MQTT: each camera's records under a topic of its own, for any number of listeners.
 
-TOPIC/CAMERA/faces   each record as a JSON line of the stream, smoothed if so asked, with ids and positions
-TOPIC/CAMERA/status  "online" or "offline", retained, so that who comes later knows; the broker says "offline" itself
-                     when this PC is lost
+TOPIC/CAMERA/faces    each record as a JSON line of the stream, smoothed if so asked, with ids and positions
+TOPIC/CAMERA/status   "online" while records come from the camera, else "offline"; retained, so that who comes later
+                      knows; the broker says "offline" itself when this PC is lost
+TOPIC/CAMERA/summary  with `?discovery=`: see home_assistant.py
+
+Records are acknowledged by the broker (quality of service 1), so that one that did not arrive is known.
 """
 
 from __future__ import annotations
 
 import re
+import ssl
+import sys
+import threading
+import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from secrets import token_hex
+from typing import Any
 from urllib.parse import SplitResult, unquote
 
 from paho.mqtt.client import Client
-from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.reasoncodes import ReasonCode
 
 from blazeposer.core.errors import InputError
 from blazeposer.live.session import Moment
+from blazeposer.live.to.credentials import PASSWORD, credentials
+from blazeposer.live.to.home_assistant import Summary, discovery
+from blazeposer.live.to.options import options
 from blazeposer.stream.record import as_line
 
 PORT, TLS_PORT = 1883, 8883
 TOPIC = "blazeposer"
+VERSIONS = {"3.1.1": MQTTProtocolVersion.MQTTv311, "5": MQTTProtocolVersion.MQTTv5}
+OPTIONS = ("ca", "discovery", "password-file", "version")
+ANSWER = 3.0
+"""Seconds after which a broker that says nothing does not answer."""
+_KEEP_ALIVE = 5  # seconds without a word after which broker and PC ask each other
+_WAITING = 20  # records that may wait for the broker's acknowledgement; more are left out
+_NO_USER = f"name the user in the URL, and the password in a file (?password-file=), in {PASSWORD} or in ~/.netrc"
+_ADVICE = {
+    "Bad user name or password": "check both",
+    "Client identifier not valid": "its administrator knows why",
+    "Server unavailable": "it will be asked again",
+    "Server busy": "it will be asked again",
+    "Unsupported protocol version": "give another ?version=",
+}
 
 
 class MqttView:
-    """Publishes to a broker. One that goes away is waited for, and misses what comes meanwhile."""
+    """Publishes to a broker. One that goes away is waited for, and misses what comes meanwhile; see `session.Output`.
 
-    def __init__(self, client: Client, topic: str) -> None:
+    `on_` methods are called in the thread of the client.
+    """
+
+    def __init__(self, name: str, client: Client, topic: str, encrypted: bool, discover: str | None) -> None:
+        self.name = name
+        self.missed = 0
         self._client = client
         self._topic = topic
+        self._encrypted = encrypted
+        self._discover = discover
+        self._summary = Summary()
+        self._online = False
+        self._reason = ""
+        self._refused = False
+        self._sent = self._arrived = 0  # that the broker acknowledges
+        self._since = time.monotonic()  # when it was last asked something, or last answered
+        self._known = threading.Event()  # whether the broker takes us
+        client.on_pre_connect = self._on_pre_connect
+        client.on_connect = self._on_connect
+        client.on_connect_fail = self._on_connect_fail
+        client.on_disconnect = self._on_disconnect
+        client.on_publish = self._on_publish
+
+    @property
+    def state(self) -> str:
+        """See `session.Output`."""
+        waits = not self._client.is_connected() or self._sent > self._arrived
+        if not self._reason and waits and time.monotonic() - self._since > ANSWER:
+            return "the broker does not answer: is it running, and is this the port of an MQTT broker?"
+        return self._reason
 
     def show(self, moment: Moment) -> None:
         """See `session.View`."""
-        if moment.record and self._client.is_connected():
-            self._client.publish(f"{self._topic}/faces", as_line(replace(moment.record, faces=moment.faces)))
+        if moment.record or moment.state:
+            self._tell(moment.record is not None)
+        if not moment.record:
+            return
+        if not self._client.is_connected() or self._sent - self._arrived >= _WAITING:
+            self.missed += 1
+            return
+        self._publish("faces", as_line(replace(moment.record, faces=moment.faces)))
+        if self._discover and (news := self._summary.news(moment)):
+            self._publish("summary", news)
+
+    def start(self) -> None:
+        """Wait until the broker has taken us or not, but not long."""
+        self._client.loop_start()
+        self._known.wait(ANSWER)
+
+    def close(self) -> None:
+        """Say goodbye. What the broker has not acknowledged by then has not arrived."""
+        try:
+            if self._client.is_connected():
+                with suppress(ValueError, RuntimeError):  # it has gone meanwhile
+                    self._publish("status", "offline").wait_for_publish(ANSWER)
+            waits, self._reason = self._sent > self._arrived, self.state
+            if waits and not self._reason:
+                self._reason = "the broker has not acknowledged the last records"
+            self.missed += self._sent - self._arrived
+        finally:
+            self._client.on_disconnect = None
+            self._client.disconnect()
+            self._client.loop_stop()
+
+    def _tell(self, online: bool) -> None:
+        if online != self._online:
+            self._online = online
+            if self._client.is_connected():  # else it is told when it is again
+                self._publish("status", "online" if online else "offline")
+
+    def _publish(self, topic: str, payload: str) -> Any:
+        if self._sent == self._arrived:
+            self._since = time.monotonic()
+        self._sent += 1
+        return self._client.publish(f"{self._topic}/{topic}", payload, qos=1, retain=topic == "status")
+
+    def _on_pre_connect(self, *_: object) -> None:
+        self._since, self._refused = time.monotonic(), False
+
+    def _on_connect(self, client: Client, data: object, flags: object, code: ReasonCode, *_: object) -> None:
+        self._refused = code.is_failure
+        if self._refused:
+            self._fail(f"the broker refuses the connection ({code}): {self._advice(str(code))}")
+            return
+        self._reason, self._since = "", time.monotonic()
+        self._known.set()
+        self._publish("status", "online" if self._online else "offline")
+        if self._discover:
+            topic, payload = discovery(self._discover, self._topic)
+            self._sent += 1
+            client.publish(topic, payload, qos=1, retain=True)
+
+    def _advice(self, code: str) -> str:
+        has_user = self._client.username is not None
+        if code in ("Bad user name or password", "Not authorized"):
+            return "check user, password and what the broker lets this user do" if has_user else _NO_USER
+        return _ADVICE.get(code, "its administrator knows why")
+
+    def _on_connect_fail(self, *_: object) -> None:
+        error = sys.exc_info()[1]  # the client calls this where it handles what went wrong, and says no more
+        if isinstance(error, ssl.SSLCertVerificationError):
+            advice = "give the file of the authority that signed it by ?ca=, or the name that it is for"
+            self._fail(f"the broker's certificate is not trusted ({error.verify_message}): {advice}")
+        elif isinstance(error, TimeoutError):
+            self._fail("the broker does not answer: check host and port")
+        elif self._encrypted and isinstance(error, (ssl.SSLError, ConnectionError)) and not _is_refused(error):
+            self._fail("the broker does not speak TLS at this port: write mqtt:// or give its TLS port")
+        else:
+            reason = getattr(error, "strerror", None) or "no connection"
+            self._fail(f"no MQTT broker is there ({reason}): check host and port")
+
+    def _on_disconnect(self, client: Client, data: object, flags: Any, code: ReasonCode, *_: object) -> None:
+        if self._refused:
+            return  # that it then hangs up is no news
+        if self._known.is_set() and not self._reason:
+            why = f" ({code})" if flags.is_disconnect_packet_from_server else ""
+            self._fail(f"the broker went away{why}: waiting until it is there again")
+        elif str(code) == "Keep alive timeout":
+            self._fail("the broker does not answer: is this the port of an MQTT broker?")
+        elif not self._reason:
+            advice = "" if self._encrypted else ": if this is its TLS port, write mqtts://"
+            self._fail(f"the broker hung up before it answered{advice}")
+
+    def _on_publish(self, client: Client, data: object, number: int, code: ReasonCode, *_: object) -> None:
+        self._arrived += 1
+        self._since = time.monotonic()
+        if code.is_failure:  # which MQTT 5 alone tells
+            self.missed += 1
+        self._reason = f"the broker does not take what is sent ({code})" if code.is_failure else ""
+
+    def _fail(self, reason: str) -> None:
+        self._reason = reason
+        self._known.set()
+
+
+def _is_refused(error: BaseException) -> bool:
+    return isinstance(error, ConnectionRefusedError)
 
 
 @contextmanager
 def open_view(url: SplitResult, camera: str) -> Generator[MqttView, None, None]:
-    """See `open_output`. The URL may hold user and password, and the topic; mqtts:// is encrypted."""
-    name = re.sub(r"[^\w.-]+", "-", camera).strip("-.")  # no level and no wildcard of MQTT's
-    topic = f"{unquote(url.path).strip('/') or TOPIC}/{name}"
-    client = Client(CallbackAPIVersion.VERSION2)
-    tls = url.scheme == "mqtts"
-    if tls:
-        client.tls_set()
-    if url.username:
-        client.username_pw_set(unquote(url.username), unquote(url.password or ""))
-
-    def greet(client: Client, *_: object) -> None:
-        client.publish(f"{topic}/status", "online", qos=1, retain=True)
-
-    client.on_connect = greet
+    """See `open_output`. The URL's path is the topic, its query the `OPTIONS`; mqtts:// is encrypted."""
+    encrypted = url.scheme == "mqtts"
+    host, port = url.hostname or "", url.port or (TLS_PORT if encrypted else PORT)
+    name = f"{url.scheme}://{host}:{port}"
+    given = options(url, OPTIONS)
+    if (version := given.get("version", "3.1.1")) not in VERSIONS:
+        raise InputError(f"{name}: no version of MQTT: give ?version={' or '.join(VERSIONS)}")
+    topic = _checked(name, unquote(url.path).strip("/") or TOPIC)
+    topic += "/" + (re.sub(r"[^\w.-]+", "-", camera).strip("-.") or "camera")
+    discover = _checked(name, given["discovery"].strip("/")) if "discovery" in given else None
+    client = Client(CallbackAPIVersion.VERSION2, f"blazeposer{token_hex(4)}", protocol=VERSIONS[version])
+    if encrypted:
+        try:
+            client.tls_set(given.get("ca"))
+        except (OSError, ValueError) as error:
+            reason = f"{given.get('ca')} holds no certificate of an authority"
+            raise InputError(f"{name}: {reason}: give a PEM file by ?ca=") from error
+    elif "ca" in given:
+        raise InputError(f"{name}: ?ca= is for encrypted connections: write mqtts://")
+    client.username_pw_set(*credentials(name, url, given.get("password-file")))
+    client.connect_timeout = ANSWER
+    client.reconnect_delay_set(1, 5)
     client.will_set(f"{topic}/status", "offline", qos=1, retain=True)
-    where = f"{url.scheme}://{url.hostname}:{url.port or (TLS_PORT if tls else PORT)}"  # without the password
+    client.connect_async(host, port, keepalive=_KEEP_ALIVE)
+    view = MqttView(name, client, topic, encrypted, discover)
     try:
-        client.connect(url.hostname or "", url.port or (TLS_PORT if tls else PORT))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{where}: no MQTT broker answers ({error}): check host and port") from error
-    client.loop_start()
-    try:
-        yield MqttView(client, topic)
-        client.publish(f"{topic}/status", "offline", qos=1, retain=True).wait_for_publish(2)
+        view.start()
+        yield view
     finally:
-        client.disconnect()
-        client.loop_stop()
+        view.close()
+
+
+def _checked(name: str, topic: str) -> str:
+    """The topic, if one may publish to it (MQTT 5.0, 4.7)."""
+    if re.search(r"[+#]", topic) or not topic.isprintable() or topic.startswith("$") or len(topic.encode()) > 1000:
+        raise InputError(
+            f"{name}: not a topic to publish to: name one without +, # and control characters, not in $SYS"
+        )
+    return topic

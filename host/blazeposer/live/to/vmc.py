@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from urllib.parse import SplitResult
 
 import cv2
@@ -17,11 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pythonosc.osc_bundle_builder import IMMEDIATELY, OscBundleBuilder
 from pythonosc.osc_message_builder import OscMessageBuilder
-from pythonosc.udp_client import UDPClient
 
-from blazeposer.core.errors import InputError
-from blazeposer.live.session import Moment
-from blazeposer.live.to.leader import Leader
+from blazeposer.live.to.udp import HeadView
 
 PORT = 39540
 """Of a "performer", the protocol's word for a program that makes an avatar's pose of what assistants send."""
@@ -38,38 +35,24 @@ def quaternion(rotation: NDArray[np.float64]) -> tuple[float, float, float, floa
     return x, y, z, float(np.cos(angle / 2))
 
 
-class VmcView:
-    """Sends one head. Nobody need listen."""
-
-    def __init__(self, client: UDPClient) -> None:
-        self._client = client
-        self._leader = Leader()
-        self._start = time.monotonic()
-
-    def show(self, moment: Moment) -> None:
-        """See `session.View`."""
-        if face := self._leader.of(moment):
-            turned = quaternion(face.rotation)
-            bundle = OscBundleBuilder(IMMEDIATELY)
-            for address, values in (
-                ("/VMC/Ext/OK", (1,)),
-                ("/VMC/Ext/T", (time.monotonic() - self._start,)),
-                ("/VMC/Ext/Bone/Pos", ("Head", 0.0, 0.0, 0.0, *turned)),
-            ):
-                message = OscMessageBuilder(address)
-                for value in values:
-                    message.add_arg(value)
-                bundle.add_content(message.build())
-            with suppress(OSError):  # nobody listens yet, or the network is away for a while
-                self._client.send(bundle.build())
+def bundle(rotation: NDArray[np.float64], seconds: float) -> bytes:
+    """The messages of a head that is turned by `rotation` (3, 3), `seconds` after the start."""
+    built = OscBundleBuilder(IMMEDIATELY)
+    for address, values in (
+        ("/VMC/Ext/OK", (1,)),
+        ("/VMC/Ext/T", (seconds,)),
+        ("/VMC/Ext/Bone/Pos", ("Head", 0.0, 0.0, 0.0, *quaternion(rotation))),
+    ):
+        message = OscMessageBuilder(address)
+        for value in values:
+            message.add_arg(value)
+        built.add_content(message.build())
+    return built.build().dgram
 
 
 @contextmanager
-def open_view(url: SplitResult, camera: str) -> Generator[VmcView, None, None]:
+def open_view(url: SplitResult, camera: str) -> Generator[HeadView, None, None]:
     """See `open_output`."""
-    try:
-        client = UDPClient(url.hostname or "", url.port or PORT)
-    except OSError as error:
-        raise InputError(f"{url.geturl()}: no such host ({error.strerror}): check the name") from error
-    with client:
-        yield VmcView(client)
+    start = time.monotonic()
+    with HeadView(url, PORT, lambda _, face: bundle(face.rotation, time.monotonic() - start)) as view:
+        yield view

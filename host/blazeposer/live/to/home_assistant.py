@@ -1,0 +1,81 @@
+"""Home Assistant's MQTT discovery (https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery): a camera is a
+device with the number of faces, the first person's angles and whether somebody looks at the camera.
+
+One retained message describes the device and all that it has ("device discovery", Home Assistant 2024.11 and later).
+The entities read TOPIC/CAMERA/summary, which is sent at most once a second: Home Assistant keeps a history of it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from typing import Any
+
+from blazeposer import __version__
+from blazeposer.core.contract import ANGLES
+from blazeposer.live.session import Moment
+from blazeposer.live.to.leader import Leader
+
+LOOKING = 20.0
+"""Degrees of yaw and of pitch within which a face looks at the camera, as in board/examples/attention_light.py."""
+PAUSE = 1.0
+"""Seconds between two summaries."""
+
+
+class Summary:
+    """What Home Assistant is told of a camera."""
+
+    def __init__(self) -> None:
+        self._leader = Leader()
+        self._last = ""
+        self._at = -PAUSE
+
+    def news(self, moment: Moment) -> str:
+        """The summary as JSON, or "" if it is the same as the last one, or that was sent just now."""
+        leader, now = self._leader.of(moment), time.monotonic()
+        if now - self._at < PAUSE:
+            return ""
+        angles = [round(angle) for angle in leader.angles] if leader else [None] * len(ANGLES)
+        looks = any(max(abs(face.yaw), abs(face.pitch)) < LOOKING for face in moment.faces)
+        told = {"faces": len(moment.faces), **dict(zip(ANGLES, angles, strict=True)), "looks": "ON" if looks else "OFF"}
+        if (text := json.dumps(told)) == self._last:
+            return ""
+        self._last, self._at = text, now
+        return text
+
+
+def discovery(prefix: str, topic: str) -> tuple[str, str]:
+    """Return topic and payload that introduce the camera with this topic; Home Assistant's own `prefix` is
+    "homeassistant"."""
+    device = re.sub(r"[^A-Za-z0-9_-]+", "-", topic)
+
+    def entity(key: str, name: str, platform: str, **more: str) -> dict[str, Any]:
+        return {
+            "platform": platform,
+            "unique_id": f"{device}_{key}",
+            "name": name,
+            "value_template": f"{{{{ value_json.{key} }}}}",
+            **more,
+        }
+
+    angle = {"unit_of_measurement": "°", "state_class": "measurement", "icon": "mdi:angle-acute"}
+    payload = {
+        "device": {
+            "identifiers": [device],
+            "name": f"BlazePoser {topic.rpartition('/')[2]}",
+            "model": "Camera with head pose",
+            "manufacturer": "BlazePoser",
+        },
+        "origin": {"name": "BlazePoser", "sw_version": __version__},
+        "state_topic": f"{topic}/summary",
+        "availability_topic": f"{topic}/status",
+        "payload_available": "online",
+        "payload_not_available": "offline",
+        "components": {
+            "faces": entity("faces", "Faces", "sensor", state_class="measurement", icon="mdi:face-recognition"),
+            **{name: entity(name, name.capitalize(), "sensor", **angle) for name in ANGLES},
+            "looks": entity("looks", "Looks here", "binary_sensor", icon="mdi:eye"),
+        },
+    }
+    return f"{prefix}/device/{device}/config", json.dumps(payload, ensure_ascii=False)

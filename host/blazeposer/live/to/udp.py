@@ -1,0 +1,94 @@
+"""One head as packets to a host by its name, which may have several addresses, or none yet."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from types import TracebackType
+from urllib.parse import SplitResult
+
+from blazeposer.core.face import Face
+from blazeposer.live.session import Moment
+from blazeposer.live.to.leader import Leader
+from blazeposer.live.to.options import options
+
+PAUSE = 2.0
+"""Seconds between two looks for a name that nobody knows."""
+_FIRST = 1.0  # seconds that a session's start waits for the name
+
+
+class HeadView:
+    """Sends one head, see `session.Output`. Use in a `with` statement. Nobody need listen.
+
+    `packet` makes the packet of a moment and the face in it. It goes to the name's first address of each kind:
+    "localhost" is ::1 and 127.0.0.1, and the program may listen at one of them only.
+    """
+
+    def __init__(self, url: SplitResult, port: int, packet: Callable[[Moment, Face], bytes]) -> None:
+        options(url, ())
+        self._packet = packet
+        self._leader = Leader()
+        self._host, self._port = url.hostname or "", url.port or port
+        self.name = f"{url.scheme}://{url.netloc.rpartition('@')[2]}"
+        self.state = ""
+        self.missed = 0
+        self._links: list[socket.socket] = []
+        self._found, self._ended = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._find, daemon=True)  # a name server may take long to answer
+
+    def __enter__(self) -> HeadView:
+        self._thread.start()
+        self._found.wait(_FIRST)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        for link in self._links:
+            link.close()
+
+    def show(self, moment: Moment) -> None:
+        """See `session.View`."""
+        if not (face := self._leader.of(moment)):
+            return
+        self.missed += not self._links
+        for link in self._links:
+            with suppress(OSError):  # nobody listens there yet, or the network is away for a while
+                link.send(self._packet(moment, face))
+
+    def _find(self) -> None:
+        while not self._ended.is_set():
+            try:
+                found = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_DGRAM)
+            except (OSError, UnicodeError) as error:
+                reason = getattr(error, "strerror", None) or "it is no name"
+                self.state = f"no such host ({reason}): check the name; it is looked up again and again"
+                self._found.set()
+                self._ended.wait(PAUSE)
+                continue
+            if self._ended.is_set():
+                return
+            self._links = _connected({family: address for family, _, _, _, address in reversed(found)})
+            self.state = "" if self._links else "no way to this host: check this PC's network"
+            self._found.set()
+            if self._links:
+                return
+            self._ended.wait(PAUSE)
+
+
+def _connected(addresses: dict[socket.AddressFamily, tuple[object, ...]]) -> list[socket.socket]:
+    links = []
+    for family, address in addresses.items():
+        with suppress(OSError):  # a PC may have one kind of address only
+            link = socket.socket(family, socket.SOCK_DGRAM)
+            link.setblocking(False)
+            try:
+                link.connect(address)
+            except OSError:
+                link.close()
+                raise
+            links.append(link)
+    return links
