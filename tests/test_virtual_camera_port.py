@@ -25,6 +25,7 @@ from blazeposer.camera.micropython import MicroPython
 from blazeposer.core.errors import PortError
 from blazeposer.openmv import register
 from blazeposer.openmv.mpremote import mpremote
+from waiting import until
 
 FRAME = np.full((240, 320, 3), 90, np.uint8)
 needs_landlock = pytest.mark.skipif(
@@ -199,6 +200,28 @@ def test_a_signal_leaves_nothing_behind(tmp_path: Path, portrait_path: Path, end
     assert list((tmp_path / "tmp").iterdir()) == []
     assert list(entries.iterdir()) == []
     assert not any(Path(f"/proc/{child}").exists() for child in children)
+
+
+@pytest.mark.usefixtures("needs_virtual_camera")
+def test_micropython_does_not_outlive_a_killed_camera(portrait_path: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "blazeposer", "camera", str(portrait_path)]
+    environment = os.environ | {"TMPDIR": str(tmp_path), "BLAZEPOSER_RUNTIME": str(tmp_path / "run")}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stdout
+        mpremote(process.stdout.readline().strip(), "exec", "--no-follow", "while True: pass")
+        tasks = Path(f"/proc/{process.pid}/task").iterdir()
+        children = [child for task in tasks for child in (task / "children").read_text().split()]
+        process.kill()
+    assert children
+    until(lambda: not any(is_alive(child) for child in children), "MicroPython's end")
+
+
+def is_alive(pid: str) -> bool:
+    """Return whether a process runs; one that has ended may wait for somebody who asks how."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 @pytest.mark.usefixtures("needs_virtual_camera")

