@@ -7,7 +7,7 @@ SPREAD := --numprocesses auto --dist worksteal # a process for each core, which 
 # The virtual camera still loses a byte or Ctrl-C now and then. Then a test is repeated, and the summary counts it.
 SPREAD += --reruns 2 --only-rerun PortError --only-rerun Complaint --only-rerun AssertionError
 
-.PHONY: demo check test lint typecheck docs models m7 decode-time page-latency soak clean
+.PHONY: demo check test lint typecheck docs models m7 decode-time page-latency search-gain soak clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/blazeposer demo
@@ -52,6 +52,9 @@ decode-time: $(VENV)/demo.stamp
 
 page-latency: $(VENV)/all.stamp # needs Chromium
 	@cd tests && $(abspath $(BIN))/python -m page_latency $(if $(PICTURE),"$(abspath $(PICTURE))")
+
+search-gain: $(VENV)/all.stamp # small faces found by `detect`, and its time, on the data in BLAZEPOSER_DATA
+	@cd tests && $(abspath $(BIN))/python -m search_gain
 
 soak: $(VENV)/all.stamp # watches the virtual camera for MINUTES, by default ten
 	@cd tests && $(abspath $(BIN))/python -m soak $(MINUTES)

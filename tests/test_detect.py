@@ -115,7 +115,7 @@ def test_text_of_a_picture(blazeposer_command: CommandLine, portrait_path: Path)
 def test_no_face_is_no_failure(blazeposer_command: CommandLine, tmp_path: Path) -> None:
     write_image(tmp_path / "grey.png", np.full((200, 300, 3), 90, np.uint8))
     run = blazeposer_command("detect", tmp_path / "grey.png")
-    assert run == (0, "grey.png: no face\n", "")
+    assert run == (0, "grey.png: no face of 24 pixels or more\n", "")
     assert records_of(blazeposer_command("detect", tmp_path / "grey.png", "--json").out)[0].faces == ()
 
 
@@ -134,6 +134,20 @@ def test_a_folder_goes_on_after_a_damaged_picture(
     assert "b.jpg" in run.err
     assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["a.jpg", "c.png"]
     assert read_image(tmp_path / "out" / "c.png").shape == (256, 256, 3)
+
+
+def test_small_faces_of_a_video_are_followed(blazeposer_command: CommandLine, head: Image, tmp_path: Path) -> None:
+    small = np.pad(head, ((450, 450), (450, 450), (0, 0)), constant_values=128)
+    with VideoWriter(tmp_path / "clip.mp4", 12.0) as video:
+        for _ in range(5):
+            video.write(small)
+    found = {}
+    for option in ("--fast", "--closer"):
+        run = blazeposer_command("detect", tmp_path / "clip.mp4", "--json", option)
+        assert (run.status, run.err) == (0, "")
+        found[option] = [face.id for record in records_of(run.out) for face in record.faces]
+    assert found["--closer"] == [1] * 4  # the first frame gives the guess
+    assert len(found["--fast"]) < 3
 
 
 def test_a_video_makes_a_video(blazeposer_command: CommandLine, head: Image, tmp_path: Path) -> None:

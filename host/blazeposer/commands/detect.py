@@ -20,7 +20,9 @@ from blazeposer.core.errors import InputError
 from blazeposer.core.face import Face
 from blazeposer.core.prepare import Image
 from blazeposer.core.text import say
+from blazeposer.faces.closer import CloserLook
 from blazeposer.faces.detector import Detector, InputPath
+from blazeposer.faces.tracker import Tracker
 from blazeposer.media.output import VideoWriter, write_image
 from blazeposer.media.sources import Frame, Source, open_source
 from blazeposer.stream.record import Record, as_line
@@ -50,7 +52,13 @@ Show = Callable[[str, Image, list[Face]], None]
     help="`clean` sees the whole picture; `camera` its centred square, as coarse as a camera samples it.",
 )
 @click.option("--threshold", type=float, default=SCORE_THRESHOLD, show_default=True, help="Least score of a face.")
-@click.option("--max-faces", type=click.IntRange(min=1), default=MAX_FACES, show_default=True)
+@click.option("--max-faces", type=click.IntRange(min=1), help=f"Best ones only [one look: {MAX_FACES}; else: all].")
+@click.option(
+    "--closer/--fast",
+    default=None,
+    help="Search for small faces, which takes many looks, or look once at each picture. Default: --closer for pictures,"
+    " --fast for videos and webcams, where --closer follows the faces, as `blazeposer watch` does.",
+)
 @click.option("--careful", is_flag=True, help="Look twice, once at the mirror image: nearer, for twice the time.")
 @click.option("--frames", type=click.IntRange(min=1), help="Stop after this many frames of a video or webcam.")
 def command(
@@ -61,7 +69,8 @@ def command(
     runtime: Runtime,
     input_path: InputPath,
     threshold: float,
-    max_faces: int,
+    max_faces: int | None,
+    closer: bool | None,
     careful: bool,
     frames: int | None,
 ) -> int:
@@ -71,8 +80,12 @@ def command(
     left, positive pitch up, positive roll tilts clockwise; err is how far off this pose is expected to be. The drawn
     axes are x red (the head's left-right axis), y green (up) and z blue (where the face looks).
     """
-    detector = Detector(model, runtime, input_path, threshold, max_faces, careful=careful)
     pictures = open_source(source)
+    moves = pictures.kind in ("video", "camera")
+    detector = Detector(
+        model, runtime, input_path, threshold, max_faces, careful=careful, fast=moves or closer is False
+    )
+    find = _following(detector) if moves and closer else lambda image, _: detector(image)
     start = time.monotonic()
     total = min(filter(None, (pictures.total, frames)), default=None)
     failures = 0
@@ -88,19 +101,25 @@ def command(
                 failures += 1
                 say(f"blazeposer: {error}", err=True)
                 continue
-            faces = detector(image)
             t = number / pictures.fps if pictures.kind == "video" else time.monotonic() - start
+            faces = find(image, t)
             t_ms = round(1000 * t) if pictures.fps else 0  # images of a folder have no time
             size = image.shape[1], image.shape[0]
             record = Record(number, t_ms, pictures.fps, tuple(faces), size, source=frame.name)
-            say(as_line(record) if as_json else _as_text(pictures, record))
+            say(as_line(record) if as_json else _as_text(pictures, record, detector.smallest_face(*size)))
             if show:
                 show(frame.name, image, faces)
     return 1 if failures else 0
 
 
-def _as_text(pictures: Source, record: Record) -> str:
-    """Return one line a face, or one that says that there is none."""
+def _following(detector: Detector) -> Callable[[Image, float], list[Face]]:
+    """Return a function that finds and follows the faces of an image at a time in seconds."""
+    look, tracker = CloserLook(detector, mirror=True), Tracker()
+    return lambda image, t: tracker.update(look(image), t)
+
+
+def _as_text(pictures: Source, record: Record, smallest: int) -> str:
+    """Return one line a face, or one that says that there is none of the smallest size, pixels, or larger."""
     name = record.source + (f" frame {record.seq}" if pictures.kind in ("video", "camera") else "")
     lines = [
         f"{name}: face at x {x:.0f} y {y:.0f} w {w:.0f} h {h:.0f}  score {face.score:.2f}  "
@@ -109,7 +128,7 @@ def _as_text(pictures: Source, record: Record) -> str:
         for face in record.faces
         for x, y, w, h in [face.box]
     ]
-    return "\n".join(lines) or f"{name}: no face"
+    return "\n".join(lines) or f"{name}: no face of {smallest} pixels or more"
 
 
 def _progress(frames: Iterator[Frame], pictures: Source, total: int | None) -> Iterable[Frame]:

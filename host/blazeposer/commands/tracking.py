@@ -40,7 +40,7 @@ def command(
 
     Heads that turn and places in a room are drawn; the closer look needs the data.
     """
-    detector = Detector(model, runtime, input_path)
+    detector = Detector(model, runtime, input_path, fast=True)
 
     def closer_table() -> Table:
         data = data_folder(folder)

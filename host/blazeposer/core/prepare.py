@@ -17,6 +17,8 @@ from blazeposer.core.errors import InputError
 Image = NDArray[np.uint8]
 Order = Literal["rgb", "bgr"]
 """Of the channels of an image; OpenCV's images are "bgr"."""
+LARGEST_SQUARE = 4096
+"""Pixels of a side: the network's input has a 32nd of it."""
 
 
 def as_rgb(image: object, order: Order = "rgb") -> Image:
@@ -59,16 +61,34 @@ def square_crop(image: Image) -> tuple[Image, tuple[int, int, int]]:
 
 
 def square_pad(image: Image) -> tuple[Image, tuple[int, int, int]]:
-    """The picture in the middle of the smallest square around it, black beside it, and where that square lies: (x, y,
-    side) in pixels of the picture, so x or y is 0 or less. A square picture is returned itself."""
+    """The picture in the middle of the smallest square around it, and where that square lies: (x, y, side) in pixels of
+    the picture, so x or y is 0 or less. The square is made by `square_at`."""
     height, width = image.shape[:2]
     side = max(height, width)
-    if height == width:
-        return image, (0, 0, side)
-    left, top = (side - width) // 2, (side - height) // 2
+    x, y = -((side - width) // 2), -((side - height) // 2)
+    return square_at(image, x, y, side), (x, y, side)
+
+
+def square_at(image: Image, x: int, y: int, side: int) -> Image:
+    """Return a square of a picture, black where it leaves the picture. x and y may be below 0.
+
+    A square larger than `LARGEST_SQUARE` is returned in that size: padded first, a picture of 200,000 x 20 pixels would
+    take 120 GB. A square inside the picture that is no larger is a view.
+    """
+    height, width = image.shape[:2]
+    part = image[max(y, 0) : y + side, max(x, 0) : x + side]
+    left, top = max(-x, 0), max(-y, 0)
+    if side > LARGEST_SQUARE:
+        scale, side = LARGEST_SQUARE / side, LARGEST_SQUARE
+        size = [max(1, round(length * scale)) for length in part.shape[1::-1]]
+        part = np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA), np.uint8)
+        left, top = (min(round(gap * scale), side - length) for gap, length in zip((left, top), size, strict=True))
+    height, width = part.shape[:2]
+    if height == width == side:
+        return part
     padded = np.zeros((side, side, 3), np.uint8)
-    padded[top : top + height, left : left + width] = image
-    return padded, (-left, -top, side)
+    padded[top : top + height, left : left + width] = part
+    return padded
 
 
 def clean_input(image: Image) -> Image:

@@ -61,7 +61,7 @@ class Ours:
 
     def __init__(self, model: Path | None, max_faces: int, *, careful: bool = False) -> None:
         self.files = (model or default_model(),)
-        self._detector = Detector(self.files[0], "xnnpack", max_faces=max_faces, careful=careful)
+        self._detector = Detector(self.files[0], "xnnpack", max_faces=max_faces, careful=careful, fast=True)
         self.name = f"BlazePoser {'INT8' if self._detector.network.is_int8 else 'float'}"
 
     @property

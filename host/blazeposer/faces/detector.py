@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -11,25 +12,34 @@ from blazeposer.core.contract import SCORE_THRESHOLD
 from blazeposer.core.decode import MAX_FACES, check_threshold
 from blazeposer.core.errors import BlazePoserError
 from blazeposer.core.face import Face
-from blazeposer.core.prepare import Image, Order, as_rgb, camera_input, clean_input, square_crop, square_pad
+from blazeposer.core.prepare import (
+    Image,
+    Order,
+    as_rgb,
+    camera_input,
+    clean_input,
+    square_at,
+    square_crop,
+    square_pad,
+)
 from blazeposer.core.resources import default_model
 from blazeposer.faces import looks
+from blazeposer.faces.search import Region, search, smallest_face
 from blazeposer.tflite.interpreter import Runtime, open_network
 
 InputPath = Literal["clean", "camera"]
-Region = tuple[int, int, int]
-"""A square inside an image: x, y, side in pixels."""
 
 
 class Detector:
     """Calls with an image return its faces in pixels of it, best first.
 
     An image is an array (h, w, 3) uint8, RGB unless `order` is "bgr"; grey, alpha and floats from 0 to 1 are taken too
-    (`prepare.as_rgb`), anything else raises InputError. With the input `clean` the whole image is seen, padded to a
-    square; with `camera` only its centred square, sampled as a camera does it. `model` is a tflite file, by default the
-    INT8 one that comes with the package. The runtime `xnnpack` is fast, `reference` equals a camera's. A face counts
-    from the score `threshold` on. `careful` takes the mean of two looks, the second at the mirror image: nearer to the
-    truth, for twice the time.
+    (`prepare.as_rgb`), anything else raises InputError. Small faces are searched for (`search`) in many looks; `fast`
+    looks once at the whole image, padded to a square. The input `camera` is one look at the centred square only,
+    sampled as a camera does it. `model` is a tflite file, by default the INT8 one that comes with the package. The
+    runtime `xnnpack` is fast, `reference` equals a camera's. A face counts from the score `threshold` on. `max_faces`
+    None is `MAX_FACES` in one look, and no limit in a search. `careful` takes the mean of two looks, the second at the
+    mirror image: nearer to the truth, for twice the time.
     """
 
     def __init__(
@@ -38,9 +48,10 @@ class Detector:
         runtime: Runtime = "xnnpack",
         input: InputPath = "clean",
         threshold: float = SCORE_THRESHOLD,
-        max_faces: int = MAX_FACES,
+        max_faces: int | None = None,
         order: Order = "rgb",
         careful: bool = False,
+        fast: bool = False,
     ) -> None:
         check_threshold(threshold)
         if input not in get_args(InputPath):
@@ -51,25 +62,36 @@ class Detector:
         self.max_faces = max_faces
         self.order: Order = order
         self.careful = careful
+        self.fast = fast or input == "camera"
 
     def __call__(self, image: object) -> list[Face]:
         """Return the faces of an image."""
-        return self.look(as_rgb(image, self.order), None, self.threshold)
+        rgb = as_rgb(image, self.order)
+        if self.fast:
+            return self.look(rgb, None, self.threshold)
+        height, width = rgb.shape[:2]
+        return search(partial(self.look, rgb), width, height, self.threshold)[: self.max_faces]
+
+    def smallest_face(self, width: int, height: int) -> int:
+        """Return the pixels of the smallest face that a call finds in an image of a size."""
+        if self.input == "camera":
+            width = height = min(width, height)
+        return smallest_face(width, height, fast=self.fast)
 
     def look(self, image: Image, region: Region | None, threshold: float, *, mirror: bool = False) -> list[Face]:
-        """Return the faces of another threshold that are seen in a region only; None is what a call sees.
+        """Return the faces of another threshold that one look sees in a region, or in the whole image (None).
 
         The image is (h, w, 3) uint8 RGB, whatever `order` says. `mirror` looks at its mirror image; the faces are those
         of the image itself.
         """
         if region:
             x, y, side = region
-            square = image[y : y + side, x : x + side]
+            square = square_at(image, x, y, side)
         else:
             square, (x, y, side) = square_crop(image) if self.input == "camera" else square_pad(image)
         tensor = camera_input(square) if self.input == "camera" else clean_input(square)
         if mirror:
             tensor = np.ascontiguousarray(tensor[:, ::-1])
-        faces = looks.look(self.network, tensor, threshold, self.max_faces, twice=self.careful)
+        faces = looks.look(self.network, tensor, threshold, self.max_faces or MAX_FACES, twice=self.careful)
         faces = [looks.mirrored(face, 1.0) for face in faces] if mirror else faces
         return [face.moved(x, y, side, side) for face in faces]
