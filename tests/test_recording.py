@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -53,6 +54,28 @@ def test_a_csv_has_a_row_for_each_face(tmp_path: Path) -> None:
     assert [line.split(",")[0] for line in lines[1:]] == ["0", "1", "2", "2", "7", "8"]
 
 
+@pytest.mark.parametrize(
+    "saved",
+    [
+        lambda text: "\ufeff" + text,
+        lambda text: text.replace(",", ";"),
+        lambda text: text.replace(",", ";").replace(".", ","),
+        lambda text: "\ufeff" + text.replace(",", "\t").replace("\r\n", "\n"),
+        lambda text: text.replace(",1,0.", ",1.0,0.").replace("\r\n2,", "\r\n2.0,"),
+        lambda text: text + "," * (len(COLUMNS) - 1) + "\r\n",
+    ],
+    ids=["byte-order mark", "semicolons", "decimal commas", "tabs", "pandas", "empty row"],
+)
+def test_a_table_that_a_spreadsheet_saved(tmp_path: Path, saved: Callable[[str], str]) -> None:
+    path = tmp_path / "session.CSV"
+    recording, keeper = Recording(), Keeper()
+    recording.start(path)
+    run(ListLink(SESSION), [recording, keeper])
+    recording.stop()
+    path.write_text(saved(path.read_bytes().decode()), encoding="utf-8", newline="")
+    assert list(read(path)) == keeper.records
+
+
 def test_only_what_comes_between_start_and_stop_is_recorded(tmp_path: Path) -> None:
     path = tmp_path / "session.jsonl"
     recording = Recording()
@@ -72,7 +95,7 @@ def test_only_what_comes_between_start_and_stop_is_recorded(tmp_path: Path) -> N
     [
         ("a.jsonl", "", "no records in it"),
         ("a.csv", "", "no records in it"),
-        ("a.csv", "seq,t_ms\n1,2\n", "no records in it"),
+        ("a.csv", "seq,t_ms\n1,2\n", "row 2, column fps: not there"),
         ("a.jsonl", "[1]\n{}\n\0\n", "no records in it"),
         ("a.txt", as_line(record(0)), r"end with \.jsonl or \.csv"),
         ("none.csv", None, "cannot read the recording"),

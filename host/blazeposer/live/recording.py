@@ -11,12 +11,13 @@ import threading
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import astuple
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any, TextIO
 
 from blazeposer.core.contract import ANGLES, KEYPOINTS
 from blazeposer.core.errors import InputError
+from blazeposer.core.table import ENCODING, rows
 from blazeposer.live.links import PAUSE, Arrival
 from blazeposer.live.session import Moment
 from blazeposer.media.output import make_folder
@@ -51,7 +52,7 @@ class Recording:
             except OSError as error:
                 raise InputError(f"{path}: cannot make this recording ({error.strerror}): name another file") from error
             self.path = path
-            if path.suffix == ".csv":
+            if _is_table(path):
                 csv.writer(self._file).writerow(COLUMNS)
 
     def stop(self) -> None:
@@ -67,7 +68,7 @@ class Recording:
             if not self._file or not self.path or not moment.record:
                 return
             try:
-                if self.path.suffix == ".csv":
+                if _is_table(self.path):
                     csv.writer(self._file).writerows(_rows(moment.record))
                 else:
                     self._file.write(as_line(moment.record) + "\n")
@@ -109,8 +110,8 @@ def read(path: Path, reader: Reader | None = None) -> Iterator[Record]:
     _check_suffix(path)
     reader = reader or Reader(midway=False)
     try:
-        with path.open(encoding="utf-8", errors="replace", newline="") as file:
-            for line in _lines(file) if path.suffix == ".csv" else file:
+        with path.open(encoding=ENCODING, errors="replace", newline="") as file:
+            for line in _lines(file, path) if _is_table(path) else file:
                 yield from reader.feed(line.encode())
             yield from reader.feed(b"\n")
     except (OSError, csv.Error) as error:
@@ -121,8 +122,12 @@ def read(path: Path, reader: Reader | None = None) -> Iterator[Record]:
 
 
 def _check_suffix(path: Path) -> None:
-    if path.suffix not in (".jsonl", ".csv"):
+    if path.suffix.lower() not in (".jsonl", ".csv"):
         raise InputError(f"{path}: not a recording's name: let it end with .jsonl or .csv")
+
+
+def _is_table(path: Path) -> bool:
+    return path.suffix.lower() == ".csv"
 
 
 def _rows(record: Record) -> Iterator[list[Any]]:
@@ -135,11 +140,16 @@ def _rows(record: Record) -> Iterator[list[Any]]:
         yield frame + [""] * (len(COLUMNS) - len(frame))
 
 
-def _lines(table: TextIO) -> Iterator[str]:
-    """The stream's lines of a table, for the one parser."""
-    for _, rows in groupby(csv.DictReader(table), key=lambda row: [row.get(name) for name in _FRAME]):
+def _lines(table: TextIO, path: Path) -> Iterator[str]:
+    """The stream's lines of a table, for the one parser. Raises InputError where its first row lacks a column."""
+    seen = rows(table)
+    if not (first := next(seen, None)):
+        return
+    if missing := [name for name in COLUMNS if name not in first]:
+        raise InputError(f"{path}: row 2, column {missing[0]}: not there: take the table as it was recorded")
+    for _, faces in groupby(chain([first], seen), key=lambda row: [row.get(name) for name in _FRAME]):
         try:
-            yield json.dumps(_as_json([{name: _number(row[name]) for name in COLUMNS} for row in rows])) + "\n"
+            yield json.dumps(_as_json([{name: _number(row[name]) for name in COLUMNS} for row in faces])) + "\n"
         except (KeyError, ValueError, TypeError):
             yield "{broken}\n"
 
@@ -163,9 +173,9 @@ def _as_json(rows: list[dict[str, float | None]]) -> dict[str, Any]:
     return values | ({} if timing[0] is None else {"ms": timing}) | {"faces": faces}
 
 
-def _number(cell: str | None) -> float | None:
-    if cell is None:  # half a row
-        raise ValueError
+def _number(cell: str) -> float | None:
+    """Return a cell's number; a whole one as int, for pandas writes 1.0 where the column has an empty cell."""
     if not cell:
         return None
-    return int(cell) if cell.isdecimal() else float(cell)
+    value = float(cell)
+    return int(value) if value.is_integer() else value

@@ -37,7 +37,7 @@ VALIDATION_PERCENT = 3
 CORNERS = ("x0", "y0", "x1", "y1")
 COLUMNS = (
     *("file", "width", "height", *CORNERS, *ANGLES, *(f"{angle}_spread" for angle in ANGLES)),
-    *("geodesic_spread", "blazeface_score", "split", "source"),
+    *("geodesic_spread", "blazeface_score", "split", "source", "face"),
 )
 PARTS = ("{}.zip", "{}.csv", "{}_landmarks68.npy")
 """The files of a pool."""
@@ -87,7 +87,7 @@ def label_folder(folder: Path, name: str, output: Path, *, force: bool = False) 
             with open(table_path, "w", newline="", encoding="utf-8") as stream:
                 writer = csv.DictWriter(stream, COLUMNS)
                 writer.writeheader()
-                writer.writerows(rows)
+                writer.writerows(row | {"face": face} for face, row in enumerate(rows))
             with open(landmarks_path, "wb") as stream_of_bytes:
                 np.save(stream_of_bytes, np.array(landmarks, np.float16))
     except OSError as error:

@@ -1,13 +1,13 @@
 """Pools of face photos with head-pose labels, as they lie on disk.
 
 A pool is `NAME.zip` (images), `NAME.csv` (a line a face: file, tight box of the 68 landmarks, yaw, pitch, roll and,
-for training pools, the label's spread and its split) and `NAME_landmarks68.npy` (faces x 68 x 2 pixels). The folder is
+for training pools, the label's spread and its split) and `NAME_landmarks68.npy` (faces x 68 x 2 pixels). The column
+`face`, if the table has one, says which of the landmarks are a row's; else they are those of its place. The folder is
 given by --data or by the environment variable BLAZEPOSER_DATA.
 """
 
 from __future__ import annotations
 
-import csv
 import os
 import zipfile
 from collections.abc import Callable
@@ -20,9 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blazeposer.core.contract import ANGLES, MAX_ANGLE
-from blazeposer.core.errors import BlazePoserError
+from blazeposer.core.errors import BlazePoserError, InputError
 from blazeposer.core.prepare import Image
 from blazeposer.core.rotation import rotation_from_angles
+from blazeposer.core.table import Table
 
 TRAINING_POOLS: tuple[str, ...] = ("aflw", "mtfl", "human", "udacity", "glint", "utk", "wflw", "maskon")
 TEST_POOL = "aflw2000_dev"
@@ -69,30 +70,52 @@ def read_pool(folder: Path, name: str, split: str | None = None) -> Pool:
 
     Faces beyond 99 degrees, uncertain labels and test images of training pools are left out.
     """
+    corners = ("x0", "y0", "x1", "y1")
     try:
-        with open(folder / f"{name}.csv", newline="") as stream:
-            rows = list(csv.DictReader(stream))
+        table = Table(folder / f"{name}.csv", ["file", *corners, *ANGLES, *([] if split is None else ["split"])])
         landmarks = np.load(folder / f"{name}_landmarks68.npy").astype(np.float64)
     except OSError as error:
         raise BlazePoserError(f"no pool {name} in {folder} ({error.filename}): name its folder with --data") from error
-    angles = np.array([[float(row[angle]) for angle in ANGLES] for row in rows])
-    spread = np.array([float(row.get("geodesic_spread") or 0) for row in rows])
+    landmarks = landmarks[_landmarks_of(table, len(landmarks))]
+    boxes, angles, names = table.numbers(*corners), table.numbers(*ANGLES), table.texts("file")
+    spread = np.zeros(len(names))
+    if "geodesic_spread" in table:
+        spread = table.numbers("geodesic_spread", empty="0")[:, 0]
     keep = (np.abs(angles).max(axis=1) <= MAX_ANGLE) & (spread <= MAX_SPREAD)
     if split is not None:
-        keep &= np.array([row["split"] == split for row in rows])
-    keep &= np.array([is_training_image(name, row["file"]) for row in rows])
+        keep &= np.array([cell == split for cell in table.texts("split")])
+    keep &= np.array([is_training_image(name, file) for file in names])
     chosen = np.flatnonzero(keep)
-    files = sorted({rows[i]["file"] for i in chosen})
+    files = sorted({names[i] for i in chosen})
     position = {file: index for index, file in enumerate(files)}
     return Pool(
         images=read_images(folder / f"{name}.zip", files),
         files=files,
-        image_of=np.array([position[rows[i]["file"]] for i in chosen], np.int64),
-        boxes=np.array([[float(rows[i][key]) for key in ("x0", "y0", "x1", "y1")] for i in chosen]),
+        image_of=np.array([position[names[i]] for i in chosen], np.int64),
+        boxes=boxes[chosen],
         angles=angles[chosen],
         spread=spread[chosen],
         landmarks=landmarks[chosen],
     )
+
+
+def _landmarks_of(table: Table, count: int) -> NDArray[np.int64]:
+    """Return which of `count` landmarks belong to each row, by its column `face`, or without that by its place.
+
+    Raises InputError where that cannot be told.
+    """
+    if "face" not in table:
+        if len(table.rows) != count:
+            raise InputError(
+                f"{table.path}: {len(table.rows)} rows, but landmarks of {count} faces, and no column face that says "
+                "whose they are: restore the table, or make the pool anew with `blazeposer label`"
+            )
+        return np.arange(count)
+    faces = table.numbers("face")[:, 0]
+    for row, face in enumerate(faces.tolist(), start=2):
+        if face not in range(count):
+            raise InputError(f"{table.path}: row {row}, column face: {face:g} is none of the {count} faces: restore it")
+    return faces.astype(np.int64)
 
 
 def read_pools(
@@ -133,8 +156,8 @@ def read_scenes(folder: Path, names: tuple[str, ...]) -> list[Image]:
     for name in SCENE_POOLS:
         if name not in names:
             continue
-        with open(folder / f"{name}.csv", newline="") as stream:
-            held_out = {row["file"] for row in csv.DictReader(stream) if row["split"] != "train"}
+        table = Table(folder / f"{name}.csv", ["file", "split"])
+        held_out = {row["file"] for row in table.rows if row["split"] != "train"}
         with zipfile.ZipFile(folder / f"{name}.zip") as archive:
             files = [file for file in sorted(archive.namelist()) if is_training_image(name, file)]
         photos += read_images(folder / f"{name}.zip", [file for file in files if file not in held_out])

@@ -3,7 +3,6 @@ measured on. `val` by itself names the validation faces of all training pools, e
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import numpy as np
 
 from blazeposer.core.errors import BlazePoserError
 from blazeposer.core.prepare import Image
+from blazeposer.core.table import Table
 from blazeposer.evaluate.datasets.common import Dataset, Floats, Sample, image_given
 from blazeposer.evaluate.datasets.pool import TRAINING_POOLS, read_pool, read_pools
 
@@ -67,7 +67,6 @@ def _placed(image: Image, box: Floats, scale: float) -> Callable[[], Image]:
 
 def _is_split(path: Path) -> bool:
     try:
-        with open(path, newline="") as stream:
-            return any(row.get("split") == VALIDATION for row in csv.DictReader(stream))
+        return any(row.get("split") == VALIDATION for row in Table(path, ()).rows)
     except OSError as error:
         raise BlazePoserError(f"{path} cannot be read ({error.strerror}): check --data") from error

@@ -1,0 +1,83 @@
+"""Tables (.csv) as people have them: spreadsheets save them with a byte-order mark, semicolons or decimal commas."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from blazeposer.core.errors import InputError
+
+ENCODING = "utf-8-sig"
+"""UTF-8, with a byte-order mark or without."""
+Row = dict[str, str]
+_SEPARATORS = ",;\t"
+_DECIMAL_COMMA = re.compile(r"([+-]?\d*),(\d+(?:[eE][+-]?\d+)?)")
+
+
+def rows(lines: Iterable[str]) -> Iterator[Row]:
+    """Yield the rows of a table after its header, decimal commas as points; a cell that is not there is left out.
+
+    The header tells what is between two cells: comma, semicolon or tab, the one that it has most of.
+    """
+    lines = iter(lines)
+    header = next(lines, "")
+    separator = max(_SEPARATORS, key=header.count)
+    names = [name.strip() for name in next(csv.reader([header], delimiter=separator), [])]
+    for cells in csv.reader(lines, delimiter=separator):
+        if any(cells):
+            yield dict(zip(names, map(_cell, cells), strict=False))
+
+
+def _cell(text: str) -> str:
+    text = text.strip()
+    return _DECIMAL_COMMA.sub(r"\1.\2", text) if _DECIMAL_COMMA.fullmatch(text) else text
+
+
+class Table:
+    """A whole table with at least one row, whose cells are read by column. Errors name file, row and column."""
+
+    def __init__(self, path: Path, columns: Iterable[str]) -> None:
+        """Read a table that has these columns. Raises InputError, and OSError if the file cannot be opened."""
+        self.path = path
+        try:
+            with path.open(encoding=ENCODING, newline="") as file:
+                self.rows = list(rows(file))
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise InputError(f"{path}: not a table: save it as CSV, UTF-8") from error
+        if not self.rows:
+            raise InputError(f"{path}: no row below the header: nothing to read")
+        for column in columns:
+            self.texts(column)
+
+    def __contains__(self, column: str) -> bool:
+        return column in self.rows[0]
+
+    def texts(self, column: str, empty: str = "") -> list[str]:
+        """Return the cells of a column, `empty` for empty ones. Raises InputError where that is not given."""
+        if column not in self:
+            raise InputError(f"{self.path}: no column {column}: it has {', '.join(self.rows[0])}")
+        cells = [row.get(column) or empty for row in self.rows]
+        if "" in cells:
+            number = cells.index("") + 2
+            raise InputError(f"{self.path}: row {number}, column {column}: empty: fill it in, or delete the row")
+        return cells
+
+    def numbers(self, *columns: str, empty: str = "") -> NDArray[np.float64]:
+        """Return the finite numbers (rows, columns) of some columns. Raises InputError where one is none."""
+        return np.array([self._numbers(column, empty) for column in columns]).T
+
+    def _numbers(self, column: str, empty: str) -> list[float]:
+        values = []
+        for number, text in enumerate(self.texts(column, empty), start=2):
+            try:
+                values.append(float(text))
+            except ValueError:
+                values.append(np.nan)
+            if not np.isfinite(values[-1]):
+                raise InputError(f"{self.path}: row {number}, column {column}: {text!r} is no number: write it as 1.5")
+        return values
