@@ -101,7 +101,7 @@ def _written(graph: Sequence[Operation]) -> bytes:
                 np.full(1 if operation.per_tensor else channels, 0.01, np.float32),
             )
     quantization = {operation.output: (0.05, -128) for operation in graph} | {INPUT: (1 / 127.5, 0)}
-    return write_tflite(constants, quantization, graph=graph)
+    return write_tflite(constants, quantization, graph)
 
 
 def _graph(path: Path) -> Graph:

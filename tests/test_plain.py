@@ -165,7 +165,7 @@ def test_those_that_a_recipe_may_name_are_small_enough(name: str) -> None:
     network = BlazePoser(ARCHITECTURES[name])
     assert sum(parameter.numel() for parameter in network.parameters()) <= 104_100
     quantized = QuantizedBlazePoser(network)
-    file = write_tflite(int8_layers(quantized), activation_quantization(quantized), graph=quantized.operations)
+    file = write_tflite(int8_layers(quantized), activation_quantization(quantized), quantized.operations)
     assert len(file) <= MAX_FILE_BYTES
 
 
@@ -181,7 +181,7 @@ def test_float_file_and_graph_are_the_torch_network(
     network: BlazePoser, pictures: NDArray[np.uint8], tmp_path: Path
 ) -> None:
     path = tmp_path / "float.tflite"
-    path.write_bytes(write_tflite(float_layers(network), {}, graph=operations(network.architecture)))
+    path.write_bytes(write_tflite(float_layers(network), {}, operations(network.architecture)))
     for picture in (pictures[0], np.zeros_like(pictures[0])):
         image = torch.from_numpy(to_float(picture)).permute(2, 0, 1)[None]
         with torch.no_grad():
@@ -197,7 +197,7 @@ def test_torch_mirrors_the_reference_kernels(quantized: QuantizedBlazePoser, pic
     """Each layer by itself, fed with what the kernels computed before it: at most one level apart, and seldom."""
     inner = [operation.output for operation in quantized.operations if operation.kind != "reshape"]
     quantization = activation_quantization(quantized)
-    data = write_tflite(int8_layers(quantized), quantization, inner, quantized.operations)
+    data = write_tflite(int8_layers(quantized), quantization, quantized.operations, inner)
     pixels = (pictures[0].astype(np.int16) - 128).astype(np.int8)
     levels = {
         "image": pixels[None],
@@ -230,10 +230,10 @@ def test_a_file_is_read_back_and_converted(pictures: NDArray[np.uint8]) -> None:
     fire_everywhere(network)
     model = QuantizedBlazePoser(network).eval()
     quantize(model, pictures[:2])
-    data = write_tflite(int8_layers(model), activation_quantization(model), graph=model.operations)
+    data = write_tflite(int8_layers(model), activation_quantization(model), model.operations)
     back = ReadBack(data, "ours")
     assert back.network.architecture == ARCHITECTURES["plain-65"]
-    again = write_tflite(int8_layers(back), activation_quantization(back), graph=back.operations)
+    again = write_tflite(int8_layers(back), activation_quantization(back), back.operations)
     assert again == data
     pixels = (pictures[0].astype(np.int16) - 128).astype(np.int8)
     for ours, theirs in zip(litert(data, pixels), litert(convert(back), pixels), strict=True):

@@ -23,6 +23,7 @@ from pools import write_backgrounds, write_pool
 
 pytestmark = pytest.mark.slow
 
+FULL = read_recipe("full")
 SMALL = Budget(batches=1, backbone_epochs=(1, 1), head_epochs=1, polish_steps=1)
 
 
@@ -44,19 +45,19 @@ def teacher() -> BlazePoser:
 @pytest.fixture(scope="module")
 def calibrated(teacher: BlazePoser, bank: Bank) -> QuantizedBlazePoser:
     model = QuantizedBlazePoser(copy.deepcopy(teacher)).eval()
-    quantize(model, next(training_batches(bank, 25, range(1), 0, read_recipe("full").images)).pictures.numpy())
+    quantize(model, next(training_batches(bank, 25, range(1), 0, FULL.images)).pictures.numpy())
     return model
 
 
 @pytest.fixture
 def tuning(calibrated: QuantizedBlazePoser, teacher: BlazePoser) -> Tuning:
     torch.manual_seed(0)
-    return Tuning(copy.deepcopy(calibrated), teacher, SMALL)
+    return Tuning(copy.deepcopy(calibrated), teacher, FULL, SMALL)
 
 
 @pytest.fixture
 def lesson(tuning: Tuning, bank: Bank) -> Lesson:
-    return tuning.lesson(next(training_batches(bank, 8, range(1), 1, read_recipe("full").images)))
+    return tuning.lesson(next(training_batches(bank, 8, range(1), 1, FULL.images)))
 
 
 def test_the_parts_are_the_network(tuning: Tuning) -> None:
@@ -91,7 +92,7 @@ def test_each_part_learns_by_itself(tuning: Tuning, lesson: Lesson) -> None:
 
 def test_what_lies_before_a_part_is_kept_as_its_int8_levels(tuning: Tuning, lesson: Lesson, bank: Bank) -> None:
     parts = tuning.parts()
-    pictures = next(training_batches(bank, 8, range(1), 1, read_recipe("full").images)).pictures
+    pictures = next(training_batches(bank, 8, range(1), 1, FULL.images)).pictures
     for part in parts[:2]:
         tuning.tune(part, [lesson])
     assert set(lesson.inputs) == {part.output for part in parts[:2]}
@@ -106,11 +107,11 @@ def test_what_lies_before_a_part_is_kept_as_its_int8_levels(tuning: Tuning, less
 def test_all_steps_run_and_are_reported(calibrated: QuantizedBlazePoser, teacher: BlazePoser, bank: Bank) -> None:
     student = copy.deepcopy(calibrated)
     done: list[str] = []
-    fine_tune(student, teacher, bank, SMALL, done.append)
-    assert done == [*(part.name for part in Tuning(student, teacher, SMALL).parts()), WHOLE]
+    fine_tune(student, teacher, bank, FULL, SMALL, done.append)
+    assert done == [*(part.name for part in Tuning(student, teacher, FULL, SMALL).parts()), WHOLE]
     for name, parameter in student.network.named_parameters():
         assert torch.isfinite(parameter).all(), name
     whole = copy.deepcopy(calibrated)
-    train_whole(whole, teacher, bank, SMALL)
+    train_whole(whole, teacher, bank, FULL, SMALL)
     stem = whole.network.backbone.stem.weight
     assert not torch.equal(stem, calibrated.network.backbone.stem.weight)

@@ -59,7 +59,7 @@ def model(network: BlazePoser, pictures: Pictures) -> QuantizedBlazePoser:
 @pytest.fixture(scope="module")
 def int8_path(model: QuantizedBlazePoser, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("int8") / "blazeposer.tflite"
-    path.write_bytes(write_tflite(int8_layers(model), activation_quantization(model)))
+    path.write_bytes(write_tflite(int8_layers(model), activation_quantization(model), model.operations))
     return path
 
 
@@ -68,7 +68,7 @@ def test_the_start_is_the_original_blazeface(portrait: Image) -> None:
     image = to_float(camera_input(portrait))
     regressors, scores = litert(blazeface_path().read_bytes(), image)
     start = load_blazeface(BlazePoser(ORIGINAL)).eval()
-    ours = litert(write_tflite(float_layers(start), {}, graph=operations(ORIGINAL)), image)
+    ours = litert(write_tflite(float_layers(start), {}, operations(ORIGINAL)), image)
     assert np.abs(np.concatenate([ours[0], ours[3]], axis=1) - regressors).max() < 1e-3
     assert np.abs(np.concatenate([ours[1], ours[2]], axis=1) - scores).max() < 1e-3
 
@@ -76,7 +76,7 @@ def test_the_start_is_the_original_blazeface(portrait: Image) -> None:
 @pytest.mark.parametrize("runtime", ["reference", "xnnpack"])
 def test_float_file_is_the_torch_network(network: BlazePoser, portrait: Image, tmp_path: Path, runtime: Any) -> None:
     path = tmp_path / "float.tflite"
-    path.write_bytes(write_tflite(float_layers(network), {}))
+    path.write_bytes(write_tflite(float_layers(network), {}, operations(network.architecture)))
     image = camera_input(portrait)
     with torch.no_grad():
         expected = network(torch.from_numpy(to_float(image)).permute(2, 0, 1)[None])
@@ -113,7 +113,7 @@ def test_torch_mirrors_the_reference_kernels(model: QuantizedBlazePoser, picture
     """
     inner = [operation.output for operation in model.operations if operation.kind != "reshape"]
     quantization = activation_quantization(model)
-    data = write_tflite(int8_layers(model), quantization, expose=inner)
+    data = write_tflite(int8_layers(model), quantization, model.operations, inner)
     off_by_one, total = 0, 0
     for picture in pictures[:3]:
         tensor = to_int8(picture)
@@ -200,7 +200,7 @@ def test_quantized_faces_are_those_of_the_float_network(
 
 
 def test_bytes_are_deterministic_and_in_order(model: QuantizedBlazePoser, int8_path: Path) -> None:
-    again = write_tflite(int8_layers(model), activation_quantization(model))
+    again = write_tflite(int8_layers(model), activation_quantization(model), model.operations)
     assert again == int8_path.read_bytes()
     assert again[4:8] == b"TFL3"
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
 from blazeposer.core.errors import BlazePoserError
-from blazeposer_training.learning.recipe import RECIPES, read_recipe, recipe_names
+from blazeposer_training.learning.recipe import RECIPES, read_recipe, recipe_names, recipe_of
 
 
 def test_those_of_the_package_are_whole() -> None:
@@ -25,6 +26,12 @@ def test_ones_own_is_read_from_its_file(tmp_path: Path) -> None:
     path.write_text(text.replace("steps = 2000", "steps = 7").replace("\nrate = 1.5e-3", "\nrate = 1"))
     assert read_recipe(str(path)) == wanted
     assert isinstance(read_recipe(str(path)).rate, float)
+
+
+def test_the_weights_notes_hold_their_recipe() -> None:
+    recipe = read_recipe("next")
+    assert recipe_of(json.loads(json.dumps({"recipe": asdict(recipe)}))) == recipe
+    assert recipe_of({"recipe": {"steps": 8000}}) == recipe_of({}) == read_recipe("full")
 
 
 @pytest.mark.parametrize(

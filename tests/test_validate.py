@@ -197,7 +197,10 @@ def test_the_network_is_read_back_to_the_byte(model_path: Path) -> None:
     from blazeposer_training.int8.readback import ReadBack
 
     network = ReadBack(model_path.read_bytes(), "ours")
-    assert write_tflite(int8_layers(network), activation_quantization(network)) == model_path.read_bytes()
+    assert (
+        write_tflite(int8_layers(network), activation_quantization(network), network.operations)
+        == model_path.read_bytes()
+    )
     with pytest.raises(ModelError, match="another architecture"):
         ReadBack(standin(), "standin")
 

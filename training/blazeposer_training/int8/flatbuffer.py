@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from blazeposer.core.contract import OUTPUTS
 
-from ..network.graph import INPUT, INPUT_SHAPE, Operation, operations
+from ..network.graph import INPUT, INPUT_SHAPE, Operation
 
 Quantization = tuple[float, int]
 """Scale and zero point."""
@@ -58,16 +58,16 @@ class Layer:
 def write_tflite(
     layers: Mapping[str, Layer],
     quantization: Mapping[str, Quantization],
+    graph: Sequence[Operation],
     expose: Sequence[str] = (),
-    graph: Sequence[Operation] | None = None,
 ) -> bytes:
-    """The file's bytes.
+    """Return the file's bytes.
 
     layers: by the name of each convolution in the graph. quantization: of every tensor of the graph, empty for a float
-    file. expose: inner tensors to add behind the contract's outputs, for debugging. graph: that of the architecture
-    that ships if not given; the file has those of the contract's outputs that it has.
+    file. graph: the file has those of the contract's outputs that the graph has. expose: inner tensors to add behind
+    the contract's outputs, for debugging.
     """
-    return _Writer(quantization).write(layers, expose, graph or operations())
+    return _Writer(quantization).write(layers, expose, graph)
 
 
 class _Writer:

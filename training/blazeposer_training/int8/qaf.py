@@ -37,7 +37,7 @@ from ..learning.losses import (
     total_loss,
 )
 from ..learning.processes import Processes
-from ..learning.recipe import read_recipe
+from ..learning.recipe import Recipe
 from ..network.graph import INPUT, Operation, block_output
 from ..network.model import BlazePoser
 from .quantized import QuantizedBlazePoser
@@ -45,8 +45,6 @@ from .quantized import QuantizedBlazePoser
 BATCH = 64
 SEED = 20260102
 """Of pictures, their order and the bins' first weights."""
-RECIPE = "full"
-"""Whose images and weights of losses tuning has, too."""
 WHOLE = "all parts together"
 
 Tensors = dict[str, Tensor]
@@ -102,9 +100,9 @@ class Part:
 class Tuning:
     """A calibrated INT8 network, which is tuned in place, and the float one that it is to equal."""
 
-    def __init__(self, student: QuantizedBlazePoser, teacher: BlazePoser, budget: Budget) -> None:
+    def __init__(self, student: QuantizedBlazePoser, teacher: BlazePoser, recipe: Recipe, budget: Budget) -> None:
         self.student, self.teacher, self.budget = student, teacher.eval().requires_grad_(False), budget
-        self.weights = read_recipe(RECIPE).weights
+        self.weights = recipe.weights
         self.bins = AngleBins(teacher.architecture.pose_hidden)
         """From the student's hidden layers; needed in tuning only."""
 
@@ -230,36 +228,41 @@ class Tuning:
 
 
 def fine_tune(
-    student: QuantizedBlazePoser, teacher: BlazePoser, bank: Bank, budget: Budget,
+    student: QuantizedBlazePoser, teacher: BlazePoser, bank: Bank, recipe: Recipe, budget: Budget,
     done: Callable[[str], None] = lambda _: None, workers: int = 0,
 ) -> None:  # fmt: skip
-    """Tune a calibrated network part by part, then as a whole; `done` hears of each step's end."""
+    """Tune a calibrated network part by part, then as a whole; `done` hears of each step's end.
+
+    Images and weights of the losses are those of the recipe that trained the float network.
+    """
     torch.manual_seed(SEED)
-    tuning = Tuning(student, teacher, budget)
-    kept = training_batches(bank, BATCH, range(budget.batches), SEED, read_recipe(RECIPE).images, workers=workers)
+    tuning = Tuning(student, teacher, recipe, budget)
+    kept = training_batches(bank, BATCH, range(budget.batches), SEED, recipe.images, workers=workers)
     lessons = [tuning.lesson(batch) for batch in progress(kept, budget.batches, "soft labels")]
     for part in tuning.parts():
         tuning.tune(part, lessons)
         done(part.name)
     lessons.clear()
-    tuning.polish(_fresh(bank, budget, budget.polish_steps, workers), budget.polish_steps)
+    tuning.polish(_fresh(bank, recipe, budget, budget.polish_steps, workers), budget.polish_steps)
     done(WHOLE)
 
 
 def train_whole(
-    student: QuantizedBlazePoser, teacher: BlazePoser, bank: Bank, budget: Budget, workers: int = 0
+    student: QuantizedBlazePoser, teacher: BlazePoser, bank: Bank, recipe: Recipe, budget: Budget, workers: int = 0
 ) -> None:  # fmt: skip
-    """What QAF is compared with: as many steps through the whole network from the start (quantization-aware training)
-    as `fine_tune` takes through its largest part and in the polish."""
+    """Train the whole network from the start (quantization-aware training), for a comparison with QAF.
+
+    It takes as many steps as `fine_tune` through its largest part and in the polish.
+    """
     torch.manual_seed(SEED)
     steps = budget.backbone_epochs[0] * budget.batches + budget.polish_steps
-    Tuning(student, teacher, budget).polish(_fresh(bank, budget, steps, workers), steps)
+    Tuning(student, teacher, recipe, budget).polish(_fresh(bank, recipe, budget, steps, workers), steps)
 
 
-def _fresh(bank: Bank, budget: Budget, steps: int, workers: int) -> Iterator[Batch]:
-    """Batches that are not among those of the soft labels."""
+def _fresh(bank: Bank, recipe: Recipe, budget: Budget, steps: int, workers: int) -> Iterator[Batch]:
+    """Return batches that are not among those of the soft labels."""
     fresh = range(budget.batches, budget.batches + steps)
-    return training_batches(bank, BATCH, fresh, SEED, read_recipe(RECIPE).images, workers=workers)
+    return training_batches(bank, BATCH, fresh, SEED, recipe.images, workers=workers)
 
 
 def found(tensors: Tensors) -> Detections:

@@ -27,7 +27,7 @@ from blazeposer.tflite.manifest import Manifest, describe, write_manifest
 from ..images.bank import read_bank
 from ..images.batches import TrainingBatches
 from ..learning.processes import share_cores
-from ..learning.recipe import read_recipe
+from ..learning.recipe import Recipe, recipe_of
 from ..network.architecture import Architecture
 from ..network.graph import operations
 from ..network.model import BlazePoser
@@ -35,7 +35,7 @@ from ..network.weights import load, notes, sha256
 from .calibrate import quantize
 from .export import activation_quantization, float_layers, int8_layers
 from .flatbuffer import OPERATOR_NAMES, Layer, Quantization, write_tflite
-from .qaf import RECIPE, Budget, fine_tune
+from .qaf import Budget, fine_tune
 from .quantized import QuantizedBlazePoser
 
 CALIBRATION_POOLS = ("aflw", "wflw", "maskon")
@@ -70,13 +70,14 @@ def command(weights: Path | None, data: str | None, images: int, plain: bool, ou
     weights = weights or (trained if trained.exists() else models_dir() / WEIGHTS)
     network = load(weights)
     folder = data_folder(data)
-    model = calibrated(network, calibration_images(folder, images, console.print), console)
+    recipe = recipe_of(notes(weights))
+    model = calibrated(network, calibration_images(folder, images, recipe, console.print), console)
     origin = {**notes(weights), "weights_sha256": sha256(weights)}
     quantization: dict[str, object] = {"calibration_images": images, "calibration_pools": list(CALIBRATION_POOLS)}
     if not plain:
         share_cores(WORKERS)
         bank = read_bank(folder, TRAINING_POOLS, "train", report=console.print)
-        fine_tune(model, network, bank, Budget(), workers=WORKERS)
+        fine_tune(model, network, bank, recipe, Budget(), workers=WORKERS)
         quantization["fine_tuning"] = asdict(Budget())
     output.mkdir(parents=True, exist_ok=True)
     for manifest in (
@@ -102,13 +103,13 @@ def calibrated(network: BlazePoser, pictures: NDArray[np.uint8], console: Consol
     return model
 
 
-def calibration_images(folder: Path, count: int, report: Callable[[str], None]) -> NDArray[np.uint8]:
-    """(count, 128, 128, 3) RGB: training pictures as a camera gives them, always the same.
+def calibration_images(folder: Path, count: int, recipe: Recipe, report: Callable[[str], None]) -> NDArray[np.uint8]:
+    """Return training images of a recipe as a camera gives them, (count, 128, 128, 3) RGB, always the same.
 
     `report` gets a line for each pool read. Raises BlazePoserError.
     """
     bank = read_bank(folder, CALIBRATION_POOLS, "train", report=report)
-    batch = TrainingBatches(bank, count, range(1), SEED, read_recipe(RECIPE).images)[0]
+    batch = TrainingBatches(bank, count, range(1), SEED, recipe.images)[0]
     return np.stack([rgb565(picture) for picture in batch.pictures.numpy()])
 
 
@@ -118,7 +119,7 @@ def write(
 ) -> Manifest:  # fmt: skip
     """Write a tflite and its manifest."""
     graph = operations(architecture)
-    data = write_tflite(layers, quantization, graph=graph)
+    data = write_tflite(layers, quantization, graph)
     if quantization and len(data) > MAX_FILE_BYTES:
         raise BlazePoserError(
             f"{path.name} would take {len(data):,} bytes, over {MAX_FILE_BYTES:,}: train a smaller network"

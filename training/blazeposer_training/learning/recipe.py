@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,9 @@ class Recipe:
     images: ImageSettings
 
 
+_KINDS = {field.name: str(field.type) for field in fields(Recipe)}
+
+
 def recipe_names() -> list[str]:
     """The recipes that come with the package."""
     return sorted(path.stem for path in RECIPES.glob("*.toml"))
@@ -78,12 +82,20 @@ def read_recipe(name: str) -> Recipe:
         raise BlazePoserError(f"no recipe {name}: give --recipe one of {names}, or a toml file") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BlazePoserError(f"{path} is no toml file: {error}") from error
-    recipe = Recipe(**_settings(path, values, {field.name: str(field.type) for field in fields(Recipe)}))
+    recipe = Recipe(**_settings(path, values, _KINDS))
     architecture(recipe.architecture)
     for setting in ("steps", "batch", "cycles"):
         if not values[setting]:
             raise BlazePoserError(f"recipe {path}: {setting} must be at least 1")
     return recipe
+
+
+def recipe_of(notes: Mapping[str, object]) -> Recipe:
+    """Return the recipe in the notes of trained weights; `full` for weights from before recipes named everything."""
+    values = notes.get("recipe")
+    if not isinstance(values, dict) or "images" not in values:
+        return read_recipe("full")
+    return Recipe(**_settings(Path("in the weights' notes"), values, _KINDS))
 
 
 def _settings(path: Path, values: dict[str, Any], kinds: dict[str, str]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Literal
 
 from blazeposer.core.contract import GRIDS, INPUT_SIZE, OUTPUTS, REGRESSOR_VALUES, ROTATION_VALUES
 
-from .architecture import ARCHITECTURE, INPUT_CHANNELS, Architecture, Block
+from .architecture import INPUT_CHANNELS, Architecture, Block
 
 Kind = Literal["conv", "depthwise", "pool", "pad", "add", "reshape"]
 Activation = Literal["none", "relu", "relu6"]
@@ -54,7 +54,7 @@ class Operation:
         return math.prod(self.shape) * self.kernel**2 * (self.channels_in if self.kind == "conv" else 1)
 
 
-def operations(architecture: Architecture = ARCHITECTURE) -> tuple[Operation, ...]:
+def operations(architecture: Architecture) -> tuple[Operation, ...]:
     """Return all operations in the order of execution, each after those that it reads."""
     return tuple(_operations(architecture))
 

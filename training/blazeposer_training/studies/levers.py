@@ -139,7 +139,7 @@ def sizes(candidate: Candidate) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "candidate.tflite"
         path.write_bytes(
-            converted(model) if candidate.converter else write_tflite(layers, activation_quantization(model), (), graph)
+            converted(model) if candidate.converter else write_tflite(layers, activation_quantization(model), graph)
         )
         graph_written, arena = read_graph(path.read_bytes(), path.name), measure_arena(path)
         times = (cost.estimate(graph_written, board, cost.camera_arena(arena), KERNELS) for board in TIMED)

@@ -37,7 +37,9 @@ from ..int8.quantize import WORKERS, calibrated, calibration_images
 from ..int8.quantized import QuantizedBlazePoser
 from ..learning.learner import console
 from ..learning.processes import share_cores
-from ..network.weights import load
+from ..learning.recipe import recipe_of
+from ..network.graph import operations
+from ..network.weights import load, notes
 
 IMAGES = 300
 """To set the ranges with."""
@@ -64,7 +66,7 @@ class Judge:
 
     def step(self, name: str, model: QuantizedBlazePoser) -> None:
         """Measure a quantized network as it is now."""
-        self.measure(name, write_tflite(int8_layers(model), activation_quantization(model)))
+        self.measure(name, write_tflite(int8_layers(model), activation_quantization(model), model.operations))
 
     def measure(self, name: str, file: bytes) -> None:
         """Add a row."""
@@ -97,16 +99,18 @@ def command(folder: str | None, weights: Path | None, output: Path | None) -> No
     if output:
         make_folder(output.parent)
     weights = weights or models_dir() / "blazeposer.safetensors"
-    network, budget = load(weights), Budget()
+    network, recipe, budget = load(weights), recipe_of(notes(weights)), Budget()
     checks = list(validation_batches(read_bank(path, data.TRAINING_POOLS, "val", report=console.print), 64))
-    judge = Judge(checks, write_tflite(float_layers(network), {}))
-    plain = calibrated(network, calibration_images(path, IMAGES, console.print), console)
+    judge = Judge(checks, write_tflite(float_layers(network), {}, operations(network.architecture)))
+    plain = calibrated(network, calibration_images(path, IMAGES, recipe, console.print), console)
     judge.step("plain", plain)
     bank = read_bank(path, data.TRAINING_POOLS, "train", report=console.print)
     student = copy.deepcopy(plain)
-    fine_tune(student, network, bank, budget, lambda name: judge.step(f"part by part: {name}", student), WORKERS)
+    fine_tune(
+        student, network, bank, recipe, budget, lambda name: judge.step(f"part by part: {name}", student), WORKERS
+    )
     student = copy.deepcopy(plain)
-    train_whole(student, network, bank, budget, WORKERS)
+    train_whole(student, network, bank, recipe, budget, WORKERS)
     judge.step("all at once, as many steps", student)
     page = table(judge.rows, budget, hashlib.sha256(weights.read_bytes()).hexdigest())
     click.echo(page)
