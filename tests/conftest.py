@@ -13,7 +13,6 @@ from hypothesis import HealthCheck, settings
 
 import blazeposer
 from blazeposer.camera import device
-from blazeposer.camera.cable import Tcp
 from blazeposer.camera.micropython import check_platform
 from blazeposer.cli import main
 from blazeposer.core.errors import BlazePoserError
@@ -46,18 +45,6 @@ def _own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for name in ("BLAZEPOSER_RUNTIME", "XDG_DATA_HOME"):
             patch.setenv(name, str(tmp_path_factory.mktemp(name.lower())))
-        yield
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _timed(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Give the cameras of the deploys' tests TCP ports, on which mpremote 1.29 waits as long as on a camera's.
-
-    On a pseudo-terminal it waits for ever (transport_serial.py, is_pty).
-    """
-    with pytest.MonkeyPatch.context() as patch:
-        if request.module.__name__.startswith("test_deploy"):
-            patch.setattr("blazeposer.camera.virtual.Terminal", lambda: Tcp(0))
         yield
 
 

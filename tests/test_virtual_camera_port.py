@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
-import select
 import signal
 import socket
 import stat
@@ -14,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +25,7 @@ from blazeposer.camera.micropython import MicroPython
 from blazeposer.core.errors import PortError
 from blazeposer.openmv import register
 from blazeposer.openmv.mpremote import mpremote
-from waiting import until
+from waiting import HANG, until
 
 FRAME = np.full((240, 320, 3), 90, np.uint8)
 needs_landlock = pytest.mark.skipif(
@@ -253,20 +253,41 @@ def test_a_signal_to_any_command_leaves_nothing_behind(tmp_path: Path, ending: s
     assert list((tmp_path / "run" / "cameras").iterdir()) == []
 
 
-@pytest.mark.usefixtures("needs_virtual_camera")
-def test_a_program_that_comes_and_goes(camera: VirtualCamera) -> None:
-    """Output while the port is closed is lost, as on a camera, and no later program gets it."""
+def ends_with(camera: VirtualCamera, text: bytes) -> bool:
+    """Return whether this is the last that waits for the next program."""
+    cable = camera._bridge._cable
+    return cable is not None and cable.outgoing.endswith(text)
+
+
+def test_the_next_program_gets_the_latest_that_was_printed(camera: VirtualCamera) -> None:
+    """MicroPython 1.28, shared/tinyusb/mp_usbd_cdc.c: "When not connected we always write to usb fifo"."""
     for number in range(3):
-        with serial.serial_for_url(camera.port, timeout=10, exclusive=True) as link:
+        with serial.serial_for_url(camera.port, timeout=HANG, exclusive=True) as link:
             link.write(b"\r\x03")
             link.read_until(b">>> ")
-            link.write(b"import time; time.sleep_ms(200); print('late %d')\r" % number)
+            code = f"import time; time.sleep_ms(200); print('first', 'x' * 1000, 'late %d' % {number})"
+            link.write(code.encode() + b"\r")
             link.read_until(b"\r\n")
-        time.sleep(0.5)
-    with serial.serial_for_url(camera.port, timeout=10) as link:
+        ending = b"late %d\r\n>>> " % number
+        until(partial(ends_with, camera, ending), "what is printed later")
+    with serial.serial_for_url(camera.port, timeout=HANG) as link:
         link.write(b"\rprint('new')\r")
-        assert b"late" not in link.read_until(b"\r\nnew\r\n")
-        assert select.select([link.fileno()], [], [], 1)
+        said = link.read_until(b"\r\nnew\r\n")
+    assert b"late 2" in said
+    assert b"late 1" not in said
+    assert b"first" not in said
+
+
+def test_ctrl_c_reaches_a_script_that_imports(camera: VirtualCamera) -> None:
+    """On a camera nothing takes it for a file that is missing, as MicroPython 1.28's mp_vfs_import_stat does here."""
+    with serial.serial_for_url(camera.port, timeout=HANG) as link:
+        link.write(b"\r\x03\x01")
+        link.read_until(b"CTRL-B to exit\r\n>")
+        for _ in range(20):
+            link.write(b"while True:\n try:\n  import nothing\n except ImportError:\n  pass\n\x04")
+            assert link.read_until(b"OK") == b"OK"
+            link.write(b"\x03")
+            assert b"KeyboardInterrupt" in link.read_until(b"\x04>")
 
 
 @pytest.mark.usefixtures("needs_virtual_camera")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 import re
 import select
 import socket
@@ -11,15 +11,16 @@ import time
 from collections.abc import Callable
 from typing import Literal
 
-from blazeposer.camera.cable import CHUNK, Cable
+from blazeposer.camera.cable import CHUNK, KEPT, Cable
 from blazeposer.camera.micropython import MicroPython
 
 CTRL_A, CTRL_C = b"\x01", b"\x03"
 RAW_BANNER = b"raw REPL; CTRL-B to exit\r\n"
 FRIENDLY_PROMPT = b"\r\n>>> "
 _POLL = 0.001  # seconds between two looks at whether the REPL reads again
-# Input after which the REPL switches its terminal's mode, and with that drops whatever comes before it reads again.
-_SWITCHES = {"friendly": re.compile(rb"[\r\x01\x04]"), "raw": re.compile(rb"[\x02\x04]")}
+_PART = re.compile(
+    rb"\x03|[^\x03\x04\r]*[\x04\r]?"
+)  # input after which a script may run, or Ctrl-C, which may be for it
 
 Fault = Literal["unplug", "reset"]
 
@@ -58,7 +59,6 @@ class Bridge:
         self._seen = b""  # the end of the output, in which banners are found
         self._raw = False  # which kind of REPL it is
         self._entering_raw = False
-        self._switches = False  # whether more input has to wait until what was sent last is done
         self._reset = threading.Event()
         self._plugging = threading.Event()
         self._stop = threading.Event()
@@ -191,10 +191,12 @@ class Bridge:
     def _read_console(self) -> None:
         assert self._micropython is not None
         try:
-            output = os.read(self._micropython.console, CHUNK)
+            output = self._micropython.console.recv(CHUNK)
         except BlockingIOError:
             return
-        except OSError:  # the process has ended: a soft reset
+        except ConnectionResetError:  # there was input that it had not read
+            output = b""
+        if not output:  # the process has ended: a soft reset
             self._pass_on(b"\r\nMPY: soft reboot\r\n")
             self._restart(hard=False)
             return
@@ -223,15 +225,16 @@ class Bridge:
         if hard:
             self._raw = False
         self._seen = b""
-        self._switches = False
         self._micropython = self._start_micropython(hard)
         self._entering_raw = self._raw
         if self._raw:
             self._to_camera = CTRL_A + self._to_camera
 
     def _pass_on(self, output: bytes) -> None:
-        if not self._took(output) and self._cable and self._cable.is_connected:  # what nobody listens to is lost
+        if not self._took(output) and self._cable:
             self._cable.outgoing += output
+            if not self._cable.is_connected:
+                self._cable.outgoing = self._cable.outgoing[-KEPT:]
 
     def _take(self, data: bytes) -> None:
         """Take what came through the cable."""
@@ -241,18 +244,18 @@ class Bridge:
         self._to_camera += data
 
     def _send_to_camera(self) -> None:
+        """Pass on what the REPL can read now.
+
+        While a script runs, all waits for its end, also when the program that sent it has gone, or for Ctrl-C, which
+        drops what came before it (MicroPython 1.28, shared/tinyusb/mp_usbd_cdc.c, tud_cdc_rx_cb). Cameras with an STM32
+        drop it too when a program opens or leaves the port (openmv v5.0, omv_protocol_channel_stmusb.c).
+        """
         if not self._to_camera or self._micropython is None:
             return
-        if self._micropython.is_reading():
-            switch = _SWITCHES["raw" if self._raw and not self._entering_raw else "friendly"].search(self._to_camera)
-            if (switch or self._switches) and not self._micropython.has_taken_all():
-                return
-            part = self._to_camera[: switch.end()] if switch else self._to_camera
-            try:
-                sent = self._micropython.send(part)
-            except BlockingIOError:
-                return
-            self._to_camera = self._to_camera[sent:]
-            self._switches = bool(switch and sent == len(part))
-        elif CTRL_C in self._to_camera and self._micropython.is_running() and self._micropython.interrupt():
-            self._to_camera = self._to_camera.rpartition(CTRL_C)[2]
+        if self._micropython.is_running():
+            if CTRL_C in self._to_camera and self._micropython.interrupt():
+                self._to_camera = self._to_camera.rpartition(CTRL_C)[2]
+        elif self._micropython.is_waiting() and (part := _PART.match(self._to_camera)):
+            with contextlib.suppress(OSError):  # the process has just ended; reading tells
+                sent = self._micropython.console.send(part[0])
+                self._to_camera = self._to_camera[sent:]

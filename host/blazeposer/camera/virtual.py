@@ -59,6 +59,7 @@ class VirtualCamera:
             raise BlazePoserError(f"{boards.find(board).name} with firmware {version} takes no SD card: leave it out")
         self._frames = frames
         self._number = port
+        self._terminals = 0
         self._protocol: ProtocolPort
         self.port = ""
         """For mpremote and pyserial. One user at a time; what the camera prints while there is none is lost."""
@@ -121,7 +122,8 @@ class VirtualCamera:
 
     def _plug(self, moved: bool) -> Cable:
         if self._number is None:
-            return Terminal()
+            self._terminals += moved
+            return Terminal(register.folder() / f"{self.device.serial}.tty{self._terminals}")
         try:
             cable = Tcp(0 if moved else self._number)
         except OSError as error:

@@ -28,18 +28,30 @@ class _Entry(NamedTuple):
     process: int
 
 
+def folder() -> Path:
+    """Return the user's own folder for what belongs to running cameras, made where it is missing. A BlazePoserError."""
+    found = _folder()
+    try:
+        found.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise _cannot(error) from error
+    if not _is_own(found):
+        raise BlazePoserError(f"{found}: is not yours alone: remove it, or name another folder in {RUNTIME}")
+    return found
+
+
 def add(serial: str, port: str, protocol_port: str) -> None:
     """Enter the camera with this serial number, or its new ports. Raises BlazePoserError."""
-    folder = _folder()
+    entry = folder() / f"{serial}.new"
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not _is_own(folder):
-            raise BlazePoserError(f"{folder}: is not yours alone: remove it, or name another folder in {RUNTIME}")
-        entry = folder / f"{serial}.new"
         entry.write_text(json.dumps({"port": port, "protocol": protocol_port, "process": os.getpid()}))
-        entry.replace(folder / f"{serial}.json")
+        entry.replace(entry.with_suffix(".json"))
     except OSError as error:
-        raise BlazePoserError(f"{folder}: cannot be written ({error.strerror}): name another in {RUNTIME}") from error
+        raise _cannot(error) from error
+
+
+def _cannot(error: OSError) -> BlazePoserError:
+    return BlazePoserError(f"{_folder()}: cannot be written ({error.strerror}): name another in {RUNTIME}")
 
 
 def remove(serial: str) -> None:
