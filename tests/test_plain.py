@@ -226,6 +226,7 @@ def test_a_file_is_read_back_and_converted(pictures: NDArray[np.uint8]) -> None:
     pytest.importorskip("tensorflow", reason="needs the extra `train`")
     from blazeposer_training.int8.converter import convert
 
+    torch.manual_seed(0)
     network = load_blazeface(BlazePoser(ARCHITECTURES["plain-65"]))
     fire_everywhere(network)
     model = QuantizedBlazePoser(network).eval()
