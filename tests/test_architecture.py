@@ -16,7 +16,6 @@ from blazeposer_training.network.architecture import ARCHITECTURE, ORIGINAL, Arc
 from blazeposer_training.network.graph import operations
 from blazeposer_training.network.model import BlazePoser
 from blazeposer_training.network.weights import kept_channels, load_blazeface
-from blazeposer_training.studies.levers import branch_first, folded
 
 NARROW = Architecture(
     stem=16, blocks=stages((16, 16), (32, 36, 42), (48, 56, 64, 72, 80, 88), (88,) * 5), taps=(10, 15)
@@ -95,18 +94,6 @@ def test_a_part_learns_the_originals_maps(original: BlazePoser, image: torch.Ten
         optimizer.step()
         distances.append(distance.item())
     assert distances[-1] < 0.5 * distances[0]
-
-
-def test_levers_reorder_and_fold_without_changing_what_flows() -> None:
-    graph = operations(ORIGINAL)
-    assert {op.output for op in branch_first(graph)} == {op.output for op in graph}
-    names = [op.output for op in branch_first(graph)]
-    assert names.index("backbone.blocks.2.pointwise") < names.index("backbone.blocks.2.pool")
-    seen = {"image"}
-    for operation in folded(graph):
-        assert seen.issuperset(operation.inputs)
-        seen.add(operation.output)
-    assert sum(op.macs for op in folded(graph)) - sum(op.macs for op in graph) == pytest.approx(39e6, rel=0.01)
 
 
 def test_the_one_that_ships_meets_its_budget() -> None:

@@ -73,8 +73,7 @@ def converted_blazeface(tmp_path_factory: pytest.TempPathFactory, _needs_micro: 
     pytest.importorskip("torch", reason="needs the extra `train`")
     tf = pytest.importorskip("tensorflow", reason="needs the extra `train`")
     from blazeposer_training.network.graph import INPUT, INPUT_SHAPE
-    from blazeposer_training.studies.levers import branch_first
-    from original import blazeface_operations
+    from original import blazeface_operations, branch_first
 
     layers = tf.keras.layers
     tensors = {INPUT: layers.Input(INPUT_SHAPE[1:], batch_size=1)}

@@ -42,7 +42,7 @@ COMMANDS = {
     "inspect": Entry("blazeposer.commands.inspect", "", "Show what a model costs, and draw its memory over time."),
     "compile": Entry("blazeposer.commands.compile", "", "Make the file that a board with an NPU runs."),
     "train": Entry("blazeposer_training.learning.train", "train", "Train the network in float."),
-    "levers": Entry("blazeposer_training.studies.levers", "train", "Weigh the levers on the network's size."),
+    "levers": Entry("blazeposer_training.studies.levers", "train", "Show what each architecture costs."),
     "quantize": Entry("blazeposer_training.int8.quantize", "train", "Make the INT8 network of a float one."),
     "evaluate": Entry("blazeposer.commands.evaluate", "train", "Measure a network on labelled faces."),
     "detection": Entry("blazeposer.commands.detection", "train", "Compare detections with the original BlazeFace."),

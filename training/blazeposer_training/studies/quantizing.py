@@ -11,20 +11,22 @@ import copy
 import hashlib
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 import numpy as np
 import torch
 from rich.progress import track
 
+from blazeposer.core.contract import ANGLES
 from blazeposer.core.errors import InputError
 from blazeposer.core.resources import models_dir
 from blazeposer.core.rotation import angles_from_rotation
 from blazeposer.evaluate.datasets import pool as data
 from blazeposer.evaluate.detection import Agreement, Answers, agreement
 from blazeposer.evaluate.metrics import Scores, find, score
+from blazeposer.evaluate.text import markdown_table
 from blazeposer.media.output import make_folder
 from blazeposer.tflite.interpreter import Network, open_network
 
@@ -45,8 +47,7 @@ IMAGES = 300
 """To set the ranges with."""
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """One line of the table."""
 
     name: str
@@ -123,18 +124,15 @@ def command(folder: str | None, weights: Path | None, output: Path | None) -> No
 
 def table(rows: Sequence[Row], budget: Budget, weights: str) -> str:
     """The page; `weights` is the sha256 of the float weights' file."""
-    lines = [
-        "| | MAE | yaw | pitch | roll | geodesic | recall | MAE above float's, same faces | IoU with float's boxes | "
-        "keypoints' distance from float's |",
-        "|---|" + "---:|" * 9,
-    ]
-    for row in rows:
-        figures = (row.scores.mean, *row.scores.errors.mean(0).tolist(), row.scores.mean_geodesic)
-        near = row.near
-        lines.append(
-            f"| {row.name} | {' | '.join(f'{value:.2f}' for value in figures)} | {row.scores.recall:.4f} | "
-            f"{near.angles:+.3f} | {near.overlap:.3f} | {100 * near.keypoints:.2f} % |"
-        )
+    head = ("", "MAE", *ANGLES, "geodesic", "recall", "MAE above float's, same faces", "IoU with float's boxes",
+            "keypoints' distance from float's")  # fmt: skip
+    cells = []
+    for name, scores, near in rows:
+        figures = (scores.mean, *scores.errors.mean(0).tolist(), scores.mean_geodesic)
+        cells.append((
+            name, *(f"{value:.2f}" for value in figures), f"{scores.recall:.4f}", f"{near.angles:+.3f}",
+            f"{near.overlap:.3f}", f"{100 * near.keypoints:.2f} %",
+        ))  # fmt: skip
     steps = budget.backbone_epochs[0] * budget.batches
     whole = steps + budget.polish_steps
     return f"""\
@@ -144,7 +142,7 @@ Made by `blazeposer quantizing --data DIR --output docs/quantizing.md`, of the f
 {len(rows[0].scores.labels)} faces of the pools' `val` split, degrees. Every row is a tflite file, run by LiteRT's
 reference kernels. Keypoints: share of the picture.
 
-{chr(10).join(lines)}
+{markdown_table(head, cells)}
 
 Part by part, each row has the parts above it tuned and the rest as plain quantization left it: {steps} steps of
 {BATCH} pictures through the backbone up to the 16x16 map, the parts behind it on cached INT8 features, and
