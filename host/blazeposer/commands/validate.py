@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from time import monotonic
@@ -19,10 +18,8 @@ from blazeposer.core.console import Console
 from blazeposer.core.errors import MissingExtraError
 from blazeposer.core.resources import default_model
 from blazeposer.core.text import say
-from blazeposer.evaluate.bench import open_systems
 from blazeposer.evaluate.page import write_report
-from blazeposer.evaluate.peers import Peer
-from blazeposer.evaluate.report import Section, is_passed, verdict_of
+from blazeposer.evaluate.report import is_passed, verdict_of
 from blazeposer.evaluate.validate import pictures
 from blazeposer.evaluate.validate.pictures import Pictures
 from blazeposer.evaluate.validate.run import KEYS, Progress, Validation
@@ -46,14 +43,11 @@ PACKAGES = ("ai-edge-litert", "tflite-micro", "torch", "tensorflow", "jonnor-mic
               help="Pictures of a data set, evenly spread.")  # fmt: skip
 @click.option("--port", help="A camera that `blazeposer deploy` has been at: /dev/ttyACM0, COM3, socket://...")
 @click.option("--without", multiple=True, type=click.Choice(KEYS), help="Leave a stage out. May be repeated.")
-@click.option("--peers", is_flag=True,
-              help="Compare with other networks too, on the labelled pictures or else the demo's heads.")  # fmt: skip
-@click.option("--robustness", is_flag=True, help="Measure them under blur, noise, darkness and so on.")
 @click.option("--output", type=click.Path(path_type=Path, file_okay=False), default=Path("out/validate"),
               show_default=True, help="Folder for report.html and report.json.")  # fmt: skip
 def command(
     source: Path | None, model: Path | None, dataset_name: str | None, folder: str | None, limit: int,
-    port: str | None, without: tuple[str, ...], peers: bool, robustness: bool, output: Path,
+    port: str | None, without: tuple[str, ...], output: Path,
 ) -> int:  # fmt: skip
     """Run every form of the network on the same pictures, compare them, and write a report.
 
@@ -66,7 +60,6 @@ def command(
     make_folder(output)  # before the work, not after it
     started = monotonic()
     stages = Stages(model or default_model(), port)
-    systems = _systems(stages.model) if peers or robustness else []
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Bars(*columns, console=console, disable=not console.is_terminal) as bars:
@@ -79,9 +72,6 @@ def command(
 
         given = _pictures(source, dataset_name, folder, limit, progress)
         sections = Validation(stages, given, progress, without).sections()
-    if systems:
-        labelled = given.dataset() if source or dataset_name else None
-        sections += _beside_peers(systems, labelled or _dataset(None, folder, limit), peers, robustness)
     facts = _facts(stages.model, given, monotonic() - started)
     write_report(output, f"Validation of {stages.model.name}", facts, sections)
     for section in sections:
@@ -103,32 +93,12 @@ def _pictures(source: Path | None, name: str | None, folder: str | None, limit: 
     return pictures.shipped()
 
 
-def _dataset(name: str | None, folder: str | None, limit: int) -> Dataset:
-    """Without a name the demo's heads."""
+def _dataset(name: str, folder: str | None, limit: int) -> Dataset:
     try:
         from blazeposer.evaluate.datasets import labelled
     except ModuleNotFoundError as error:
         raise MissingExtraError(error.name or "", "train") from error
     return labelled(name, folder, limit, damaged=True)
-
-
-def _systems(model: Path) -> list[Peer]:
-    """BlazePoser and its peers, opened before the work: what is missing or no network is told at once."""
-    for module in ("peers", "robustness"):
-        try:
-            import_module(f"blazeposer.evaluate.{module}")
-        except ModuleNotFoundError as error:
-            raise MissingExtraError(error.name or "", "train") from error
-    return open_systems(model)
-
-
-def _beside_peers(systems: list[Peer], dataset: Dataset, peers: bool, robustness: bool) -> list[Section]:
-    """Sections that have to be asked for."""
-    from blazeposer.evaluate.peers_section import peers_section
-    from blazeposer.evaluate.robustness import robustness_section
-
-    sections = [peers_section(systems, dataset)] if peers else []
-    return [*sections, robustness_section(systems, dataset)] if robustness else sections
 
 
 def _facts(model: Path, given: Pictures, seconds: float) -> dict[str, str]:

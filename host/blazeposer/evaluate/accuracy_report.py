@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from blazeposer.core.contract import INPUT_SIZE, SCORE_THRESHOLD
 from blazeposer.evaluate import plots
 from blazeposer.evaluate.datasets import Dataset
@@ -25,7 +27,9 @@ ERROR_BY_YAW = "Mean absolute error of the faces within ten degrees of yaw, wher
 CUMULATIVE = "Share of all labelled faces whose error is at most so much; the curves end at the recall."
 BIAS = "Signed bias by angle: median of prediction minus label over the label; the band holds 80 of 100 faces."
 RELIABILITY = "Reliability of the predicted error: faces sorted by the error that the network predicts, in bins."
-WORST = "The largest geodesic errors. Near 90 degrees of yaw a small turn changes pitch and roll much."
+WORST = "Near 90 degrees of yaw a small turn changes pitch and roll much."
+SHOWN = 12
+"""Worst cases."""
 
 
 @dataclass(frozen=True)
@@ -92,15 +96,26 @@ class Report:
                 (plots.cumulative(scores), "cumulative error", CUMULATIVE),
                 (plots.bias(scores), "signed bias by angle", BIAS),
                 (plots.reliability(scores), "reliability of the predicted error", RELIABILITY),
-                (plots.worst_cases(scores, self.dataset.names), "worst cases", WORST),
             )
             pictures = [plots.picture_of(figure, f"{alt}, {name} input", text) for figure, alt, text in drawn]
-            sections.append(Section(f"Input path: {name}", pictures))
+            worst = worst_table(scores, self.dataset.names)
+            sections.append(Section(f"Input path: {name}", [*pictures, worst]))
         if self.sheet:
             drawing = plots.picture_of(draw_sheet(self.sheet), "true and expected error of disturbed pictures")
             parts: list[Picture | Table] = [drawing, sheet_table(self.sheet, "Clean input")]
             sections.append(Section("Disturbed pictures", parts))
         return sections
+
+
+def worst_table(scores: Scores, names: Sequence[str]) -> Table:
+    """Return the faces with the largest geodesic errors, of pictures with these names, the worst first."""
+    order = np.argsort(-np.where(scores.found, scores.geodesic, -1), kind="stable")[: min(SHOWN, scores.found.sum())]
+    rows = []
+    for face in order.tolist():
+        poses = (" / ".join(f"{angle:+.0f}" for angle in row[face]) for row in (scores.labels, scores.predicted))
+        rows.append([names[face], f"{scores.geodesic[face]:.0f}", *poses])
+    head = ("picture", "geodesic error", "labelled yaw / pitch / roll", "predicted")
+    return Table(head, rows, "Worst cases, degrees", WORST)
 
 
 def _facts(figures: dict[str, Any]) -> dict[str, str]:

@@ -11,15 +11,13 @@ from rich.progress import track
 from blazeposer.core.console import Console
 from blazeposer.core.contract import ANGLES, SCORE_THRESHOLD
 from blazeposer.core.face import Face
-from blazeposer.evaluate.bench import MOST_FACES, Times, measure, one_thread, size_text, time_section
+from blazeposer.evaluate.bench import MOST_FACES, Times, size_text
 from blazeposer.evaluate.datasets import Dataset
 from blazeposer.evaluate.metrics import YAW_RANGES, Scores, score
 from blazeposer.evaluate.peers import Peer
 from blazeposer.evaluate.peers.mediapipe import LEAST_MESH_SCORE, MediaPipe
 from blazeposer.evaluate.report import Section, Table
 
-TIMED = 60
-"""Pictures of the data set that times are taken of."""
 UNREFUSED = ", none refused"
 REFUSING = ", as many refused"
 NOTES = f"""\
@@ -80,18 +78,6 @@ def accuracy_section(systems: Sequence[Peer], times: Times, dataset: Dataset) ->
         [Table(head, rows, "Side by side"), _details(detailed), NOTES],
         data={name: scores.as_dict() for name, scores in detailed.items()},
     )
-
-
-def peers_section(systems: Sequence[Peer], dataset: Dataset) -> Section:
-    """BlazePoser and its peers, as `bench.open_systems` gives them, on a data set, for a report."""
-    chosen = np.unique(np.linspace(0, len(dataset.samples) - 1, TIMED).round().astype(int))
-    pictures = [dataset.samples[index].load() for index in chosen.tolist()]
-    with one_thread():
-        times = measure(systems, pictures, 1)
-        accuracy = accuracy_section(systems, times, dataset)
-    time = time_section(systems, times, pictures)
-    data = {"accuracy": accuracy.data, "milliseconds": time.data}
-    return Section(f"Beside its peers: {dataset.name}", [*accuracy.parts, *time.parts], data=data)
 
 
 def _details(scores: dict[str, Scores]) -> Table:

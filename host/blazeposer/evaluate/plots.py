@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import wraps
 from typing import Any, ParamSpec
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Polygon
 from matplotlib.ticker import MultipleLocator, PercentFormatter
 from numpy.typing import NDArray
 
 from blazeposer.core.contract import ANGLES
-from blazeposer.core.rotation import rotation_from_angles
 from blazeposer.evaluate.metrics import Floats, Scores
 from blazeposer.evaluate.report import Picture
 from blazeposer.media.output import render
 
 ANGLE_COLORS = dict(zip(ANGLES, ("#0072b2", "#d55e00", "#009e73"), strict=True))
-"""Of Okabe and Ito's palette, which colour-blind people can tell apart; so are the two below."""
-LABELLED, PREDICTED = "#56616b", "#e69f00"
+"""Of Okabe and Ito's palette, which colour-blind people can tell apart."""
 INK, FAINT = "#222222", "#b8bec4"
 BIN = 10
 """Degrees of a labelled angle that are averaged into one point."""
@@ -30,9 +26,6 @@ FEWEST = 5
 """Faces without which a point is not drawn."""
 SHOWN_ERROR = 30.0
 """Degrees, the right end of the cumulative plot."""
-WORST = 12
-_HALF = np.array([0.45, 0.58, 0.5])
-"""Half the width, height and depth of the box that stands for a head."""
 
 STYLE: Any = {  # matplotlib types each of its 300 keys
     "font.size": 9,
@@ -157,47 +150,8 @@ def reliability(scores: Scores) -> Figure:
     return figure
 
 
-@styled
-def worst_cases(scores: Scores, names: Sequence[str]) -> Figure:
-    """The faces with the largest geodesic errors, labelled and predicted pose drawn as heads."""
-    errors = np.where(scores.found, scores.geodesic, -1)
-    order = np.argsort(-errors, kind="stable")[: min(WORST, int(scores.found.sum()))]
-    columns = min(4, len(order))
-    rows = -(-len(order) // columns)
-    figure = Figure(figsize=(7.5, 0.4 + 2.1 * rows))
-    grid = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axes in grid:
-        axes.set_axis_off()
-    for axes, face in zip(grid, order, strict=False):
-        for angles, color in ((scores.labels[face], LABELLED), (scores.predicted[face], PREDICTED)):
-            _draw_head(axes, rotation_from_angles(angles), color)
-        axes.set(xlim=(-1.05, 1.05), ylim=(-0.98, 0.92), aspect="equal")
-        axes.set_title(f"{names[face]}: {scores.geodesic[face]:.0f}°", fontsize=7.5, loc="center", pad=2)
-        for y, angles, color in ((-0.04, scores.labels[face], LABELLED), (-0.15, scores.predicted[face], PREDICTED)):
-            text = "  ".join(f"{value:+.0f}" for value in angles)
-            axes.text(0.5, y, text, transform=axes.transAxes, ha="center", fontsize=7.5, color=color, weight="bold")
-    handles = [Polygon([(0, 0)], color=color, alpha=0.6) for color in (LABELLED, PREDICTED)]
-    texts = ["labelled: yaw, pitch, roll", "predicted"]
-    figure.legend(handles, texts, loc="outside upper left", ncols=2, fontsize=8)
-    return figure
-
-
 def _bins(values: Floats, edges: Floats) -> tuple[list[float], list[NDArray[np.intp]]]:
     """Middles of the bins that hold enough values, and the indices of these."""
     number = np.digitize(values, edges)
     full = [index for index in range(1, len(edges)) if (number == index).sum() >= FEWEST]
     return [float(edges[i - 1] + edges[i]) / 2 for i in full], [np.flatnonzero(number == i) for i in full]
-
-
-def _draw_head(axes: Axes, rotation: Floats, color: str) -> None:
-    """A box turned as a head is, seen as in the picture: its front filled, a nose from the middle of it."""
-    for axis in range(3):
-        for sign in (-1, 1):
-            corners = np.roll([(sign, a, b) for a, b in ((-1, -1), (1, -1), (1, 1), (-1, 1))], axis, axis=1)
-            if sign * rotation[2, axis] > 0:  # the other sides are behind
-                is_front = (axis, sign) == (2, 1)
-                outline = (corners * _HALF @ rotation.T)[:, :2]
-                axes.add_patch(Polygon(outline, facecolor=color, alpha=0.45 if is_front else 0.1))
-                axes.add_patch(Polygon(outline, fill=False, edgecolor=color, linewidth=1.2))
-    nose = np.array([(0, 0, 1), (0, -0.2, 1.8)]) * _HALF @ rotation.T
-    axes.plot(nose[:, 0], nose[:, 1], color=color, linewidth=2.6, solid_capstyle="round")

@@ -24,8 +24,6 @@ from rich.progress import track
 from blazeposer.core.contract import ANGLES
 from blazeposer.core.errors import BlazePoserError, InputError
 from blazeposer.core.prepare import Image
-from blazeposer.evaluate.datasets.pool import Pool, data_folder, read_pool
-from blazeposer.evaluate.metrics import Scores, match, score
 from blazeposer.media.sources import open_source
 
 from .teacher import Labelled, Teacher
@@ -102,33 +100,13 @@ def label_folder(folder: Path, name: str, output: Path, *, force: bool = False) 
     return "\n".join(lines)
 
 
-def measure(pool: Pool) -> tuple[Scores, NDArray[np.float64]]:
-    """Scores of the teacher on a labelled pool, and its own spread (faces,) in degrees, NaN where not found."""
-    teacher = Teacher()
-    found = []
-    labels: dict[int, list[Labelled]] = {}
-    for face in track(range(len(pool)), description="faces", console=Console(stderr=True)):
-        image = int(pool.image_of[face])
-        if image not in labels:
-            labels[image] = teacher(pool.images[image])
-        found.append(match([label.face for label in labels[image]], pool.boxes[face]))
-    spread = np.array([np.nan if face is None else face.err for face in found])
-    return score(found, pool.rotations, pool.angles), spread
-
-
 @click.command(short_help="Label one's own photos.")
-@click.argument("folder", required=False, type=click.Path(path_type=Path))
+@click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--name", help="Name of the pool (default: the folder's).")
 @click.option("--output", type=click.Path(path_type=Path), default=".", show_default=True,
               help="Folder that the pool is written to.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Replace a pool of that name.")
-@click.option("--measure", "measured", metavar="POOL", help="Instead: how far the labels are off on a labelled pool.")
-@click.option("--split", type=click.Choice(["train", "val"]), help="Measure on this part of the pool only.")
-@click.option("--data", help="Folder of the pool to measure on (default: BLAZEPOSER_DATA).")
-def command(
-    folder: Path | None, name: str | None, output: Path, force: bool, measured: str | None, split: str | None,
-    data: str | None,
-) -> None:  # fmt: skip
+def command(folder: Path, name: str | None, output: Path, force: bool) -> None:
     """Make a training pool of the photos in FOLDER: NAME.zip, NAME.csv and NAME_landmarks68.npy.
 
     The labels are a teacher network's, not measurements. Faces smaller than about a fifth of the photo's longer side
@@ -136,20 +114,6 @@ def command(
     cannot see them well. geodesic_spread is the mean angle, in degrees, between the teacher's four looks at a face and
     the label: from 4 on it is doubtful.
     """
-    if measured:
-        scores, spread = measure(read_pool(data_folder(data), measured, split))
-        if not scores.found.any():
-            raise BlazePoserError(
-                f"the teacher found no labelled face of {measured}: measure on photos of single faces"
-            )
-        click.echo(f"teacher on {measured}: {scores.line()}")
-        for low, high in ((0, 2), (2, 4), (4, 6), (6, 180)):
-            if (chosen := (spread >= low) & (spread < high)).any():
-                off = scores.geodesic[chosen].mean()
-                click.echo(f"spread {low} to {high}: {chosen.sum()} faces, {off:.1f} degrees off (geodesic)")
-        return
-    if folder is None:
-        raise click.UsageError("Missing argument 'FOLDER'.")
     click.echo(label_folder(folder, folder.resolve().name if name is None else name, output, force=force))
 
 

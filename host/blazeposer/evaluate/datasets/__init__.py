@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from blazeposer.core.errors import BlazePoserError
-from blazeposer.evaluate.datasets import aflw2000, biwi, biwi_dev, heads, maskon, pools, w300lp, wider
+from blazeposer.evaluate.datasets import aflw2000, biwi, biwi_dev, maskon, pools, w300lp, wider
 from blazeposer.evaluate.datasets.common import Dataset, Sample
 from blazeposer.evaluate.datasets.pool import data_folder
 
@@ -48,10 +48,10 @@ def read_dataset(name: str, folder: Path, *, damaged: bool = False) -> Dataset:
     return dataset
 
 
-def labelled(name: str | None, folder: str | None, limit: int | None = None, *, damaged: bool = False) -> Dataset:
-    """A data set with angles, or of its pictures at most `limit`, evenly spread; without a name the demo's head, for
-    which no folder is needed. `damaged` as in `read_dataset`. Raises BlazePoserError."""
-    dataset = read_dataset(name, data_folder(folder), damaged=damaged) if name else heads.read()
+def labelled(name: str, folder: str | None, limit: int | None = None, *, damaged: bool = False) -> Dataset:
+    """A data set with angles, or of its pictures at most `limit`, evenly spread. `damaged` as in `read_dataset`. Raises
+    BlazePoserError."""
+    dataset = read_dataset(name, data_folder(folder), damaged=damaged)
     if not dataset.has_poses:
         raise BlazePoserError(f"{dataset.name} has no angles to compare with: choose another --dataset")
     if limit is None or len(dataset.samples) <= limit:

@@ -59,8 +59,6 @@ class Given:
     """(n, 4) x0, y0, x1, y1."""
     angles: Floats = field(default_factory=lambda: np.zeros((0, 3)))
     """(n, 3) yaw, pitch, roll in degrees."""
-    pixels: Floats = field(default_factory=lambda: np.zeros((0, 4)))
-    """`boxes` in pixels of the picture."""
 
 
 @dataclass(frozen=True)
@@ -81,13 +79,6 @@ class Pictures:
     remarks: list[Remark] = field(default_factory=list)
     rule: Rule = OVERLAP
     """How a detection answers a label."""
-
-    def dataset(self) -> Dataset:
-        """Return the images with labels."""
-        from blazeposer.evaluate.datasets import Dataset, Sample
-
-        samples = [Sample(one.name, one.read, one.pixels, one.angles) for one in self.given if len(one.angles)]
-        return Dataset(self.source, samples, self.rule)
 
 
 def shipped() -> Pictures:
@@ -223,7 +214,7 @@ def _given(
     square, (x, y, side) = square_pad(read())
     pixels = np.array(list(boxes), np.float64).reshape(-1, 4)
     fractions = (pixels - [x, y, x, y]) / side
-    return Given(name, camera_input(square), read, fractions, np.array(list(angles), np.float64).reshape(-1, 3), pixels)
+    return Given(name, camera_input(square), read, fractions, np.array(list(angles), np.float64).reshape(-1, 3))
 
 
 def _some(pictures: Pictures) -> Pictures:

@@ -1,8 +1,7 @@
-"""The robustness sheet: pictures, boxes and rotations are disturbed together, and what is read of them is reported."""
+"""Disturbed pictures: boxes and rotations change with them, and what is read of them is measured."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,8 +15,6 @@ from blazeposer.core.errors import BlazePoserError
 from blazeposer.core.face import Face
 from blazeposer.core.prepare import Image
 from blazeposer.core.rotation import geodesic_degrees, rotation_from_angles, turn_rotation
-from blazeposer.evaluate.bench import Ours
-from blazeposer.evaluate.report import Picture, Table
 from blazeposer.scene.portrait import load_portrait
 from blazeposer.scene.sequence import Frame, Person
 from pools import write_pool
@@ -25,13 +22,9 @@ from pools import write_pool
 pytest.importorskip("scipy", reason="the extra `train` is not installed")
 pytest.importorskip("matplotlib", reason="the extra `train` is not installed")
 
-from blazeposer.evaluate import plots, robustness
 from blazeposer.evaluate.datasets import Dataset, Sample, labelled
-from blazeposer.evaluate.disturb import CONDITIONS, GAMMA, SIDE, Condition, Scene, scene_of
-from blazeposer.evaluate.metrics import Scores
-from blazeposer.evaluate.peers_section import compare
-from blazeposer.evaluate.robustness import TRIALS, Results, Trial, draw, holds_until, robustness_section, trials_of
-from blazeposer.media.output import render
+from blazeposer.evaluate.disturb import CONDITIONS, GAMMA, SIDE, Scene, scene_of
+from blazeposer.evaluate.sheet import PLAIN, TRIALS, measure_sheet
 
 MOVING = ("face size", "near", "turned picture", "cut by the edge")
 NAMED = {condition.name: condition for condition in CONDITIONS}
@@ -188,7 +181,6 @@ def test_a_mask_covers_mouth_and_nose_and_no_eye(angles: tuple[float, float, flo
     eyes are the corners 33, 133, 362 and 263."""
     person = Person(angles, (240.0, 240.0), 1.85)
     points = load_portrait().placed(angles, 1.85, (240.0, 240.0))[:, :2]
-    sample = labelled(None, None, 1).samples[0]
     landmarks = _landmark_box(points)
     picture = Frame((person,)).picture
     given = scene_of(Sample("head", lambda: picture, landmarks[None], np.array([angles])))
@@ -197,7 +189,6 @@ def test_a_mask_covers_mouth_and_nose_and_no_eye(angles: tuple[float, float, flo
     x, y = np.round(points * SIDE / 480).astype(int).T
     assert covered[y[[13, 1]], x[[13, 1]]].all()
     assert not covered[y[[33, 133, 362, 263]], x[[33, 133, 362, 263]]].any()
-    assert sample.angles is not None
 
 
 def _landmark_box(points: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -205,15 +196,6 @@ def _landmark_box(points: NDArray[np.float64]) -> NDArray[np.float64]:
 
     seen = points[load_canonical().landmarks]
     return np.concatenate([seen.min(0), seen.max(0)])
-
-
-def test_the_demo_s_heads_are_labelled_as_a_data_set_is() -> None:
-    heads = labelled(None, None, 5)
-    assert len(heads.samples) == len(heads) == 5
-    comparison = compare([Ours(None, 4)], heads)
-    (scores,) = comparison.scores.values()
-    assert scores.recall == 1
-    assert scores.mean < 8
 
 
 def test_a_data_set_is_thinned_evenly_and_needs_angles(tmp_path: Path) -> None:
@@ -256,100 +238,23 @@ def white() -> Dataset:
     return Dataset("white", [Sample(f"{n}", lambda: picture, box, np.zeros((1, 3))) for n in range(2)])
 
 
-@pytest.fixture
-def results(white: Dataset) -> Results:
-    return robustness.measure([FindsWhite()], white)
-
-
-def at(results: Results, name: str, level: float) -> Scores:
-    return results[Trial(NAMED[name], level)]["finds white"]
-
-
-def test_recall_and_errors_are_those_of_the_level(results: Results) -> None:
-    assert len(results) == len(TRIALS) == 55
-    assert results[Trial()]["finds white"].recall == 1
-    assert results[Trial()]["finds white"].mean_geodesic == pytest.approx(0, abs=1e-5)
-    assert at(results, "darkness", 1).recall == 1  # 255 * 0.73
-    assert at(results, "darkness", 2).recall == 0  # 255 * 0.53
+def test_recall_and_errors_are_those_of_the_level(white: Dataset) -> None:
+    bins = {(one.condition, one.level): one.scores for one in measure_sheet(FindsWhite(), white)}
+    assert len(bins) == len(TRIALS) == 55
+    assert bins[PLAIN, ""].recall == 1
+    assert bins[PLAIN, ""].mean_geodesic == pytest.approx(0, abs=1e-5)
+    assert bins["darkness", "1"].recall == 1  # 255 * 0.73
+    assert bins["darkness", "2"].recall == 0  # 255 * 0.53
+    assert bins["face size", "12"].recall == 1
     for degrees in (15, 90, 180):
-        turned = at(results, "turned picture", degrees)
+        turned = bins["turned picture", str(degrees)]
         assert turned.recall == 1
         assert turned.geodesic == pytest.approx(degrees, abs=1e-3)
-    assert at(results, "face size", 12).recall == 1
-
-
-def test_a_system_holds_until_recall_or_error_is_too_bad(results: Results) -> None:
-    assert holds_until(results, NAMED["darkness"], "finds white") == 1
-    assert holds_until(results, NAMED["contrast"], "finds white") is None  # half of white is no white
-
-
-def fabricated(recalls: list[float], errors: list[float]) -> tuple[Results, Condition]:
-    condition = Condition("made up", "", tuple(range(1, len(recalls))), lambda scene, level, rng: scene)
-
-    def scores(recall: float, error: float) -> dict[str, Scores]:
-        geodesic = np.where(np.arange(100) < 100 * recall, error, np.nan)
-        return {"system": Scores(np.zeros((100, 3)), np.zeros((100, 3)), geodesic, geodesic)}
-
-    trials = [Trial(), *(Trial(condition, level) for level in condition.levels)]
-    pairs = zip(trials, recalls, errors, strict=True)
-    return {trial: scores(recall, error) for trial, recall, error in pairs}, condition
-
-
-@pytest.mark.parametrize(
-    ("recalls", "errors", "expected"),
-    [
-        ([1.0, 0.95, 0.91, 0.89], [4.0, 4.0, 4.0, 4.0], 2),
-        ([1.0, 1.0, 1.0, 1.0], [4.0, 5.0, 6.1, 4.0], 1),
-        ([1.0, 0.5, 1.0, 1.0], [4.0, 4.0, 4.0, 4.0], None),
-        ([1.0, 1.0, 0.0, 1.0], [4.0, 4.0, 4.0, 4.0], 1),
-        ([0.8, 0.75, 0.73, 0.73], [4.0, 5.9, 5.9, 5.9], 3),
-    ],
-)
-def test_limits(recalls: list[float], errors: list[float], expected: float | None) -> None:
-    results, condition = fabricated(recalls, errors)
-    assert holds_until(results, condition, "system") == expected
-
-
-def test_trials_start_with_pictures_as_they_are_where_that_is_a_level() -> None:
-    assert trials_of(NAMED["blur"])[0] == Trial()
-    assert [trial.level for trial in trials_of(NAMED["face size"])] == list(NAMED["face size"].levels)
-
-
-def test_the_sheet_has_tables_curves_and_figures(white: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (robustness, plots):
-        monkeypatch.setattr(module, "render", lambda figure, suffix=".svg": f"a picture {suffix}".encode())  # slow
-    section = robustness_section([FindsWhite()], white)
-    limits, single = (part for part in section.parts if isinstance(part, Table))
-    rows = {row[0].partition(" (")[0]: row[1:] for row in limits.rows}
-    assert rows["darkness"] == ["1", "5"]
-    assert rows["contrast"] == ["not at all", "0.05"]
-    assert len(rows) == sum(len(condition.levels) > 1 for condition in CONDITIONS)
-    assert single.head[1:] == ["as it is", "mask", "grey sensor", "upside down"]
-    assert single.rows[0][0] == "finds white"
-    assert single.rows[0][1] == "1.000 / 0.0"
-    assert single.rows[0][-1] == "1.000 / 180.0"
-    example, *curves = (part.data for part in section.parts if isinstance(part, Picture))
-    assert example == b"a picture .png"
-    assert curves == 5 * [b"a picture .svg"]
-    figures = json.loads(json.dumps(section.data))
-    assert figures["darkness"]["2"]["finds white"] == {"faces": 2, "found": 0, "recall": 0.0, "geodesic": None}
-    assert figures["turned picture"]["90"]["finds white"]["geodesic"] == 90.0
-    assert section.verdict is None
-
-
-def test_curves_are_those_of_the_scores(results: Results) -> None:
-    figure = draw(results, [NAMED["darkness"], NAMED["turned picture"]])
-    lines = [np.asarray(axes.get_lines()[0].get_ydata(), np.float64) for axes in figure.axes]
-    assert list(lines[0]) == [1, 1, 0, 0, 0, 0]  # darkness: found
-    assert list(lines[1]) == [1] * 8
-    assert np.isnan(lines[2][2:]).all()
-    np.testing.assert_allclose(lines[3], [0, 15, 30, 45, 60, 90, 135, 180], atol=1e-3)
-    assert render(figure).startswith(b"<?xml")
 
 
 def test_what_is_drawn_by_lot_is_the_same_in_every_run(white: Dataset) -> None:
     first, second = FindsWhite(), FindsWhite()
     for system in (first, second):
-        robustness.measure([system], white)
+        measure_sheet(system, white)
     assert len(first.seen) == 2 * len(TRIALS)
     assert all(np.array_equal(one, other) for one, other in zip(first.seen, second.seen, strict=True))
