@@ -25,20 +25,11 @@ def postprocess(model, inputs, outputs):
 
 model = ml.Model(first_file(MODELS), postprocess=postprocess)  # first: it needs the largest free block
 
-import csi
-
 from blazeposer import BlazePoser
+from open_camera import open_camera
 
 poser = BlazePoser()
-csi0 = csi.CSI()
-csi0.reset()
-try:
-    csi0.pixformat(csi.RGB565)
-except RuntimeError:  # A sensor without colour.
-    csi0.pixformat(csi.GRAYSCALE)
-csi0.framesize(csi.QVGA)
-side = min(240, csi0.width(), csi0.height())
-csi0.window((side, side))
+csi0, _ = open_camera()
 
 for _ in range(10):  # exposure settles
     decode_us = 0

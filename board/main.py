@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Streams faces with head pose over USB: one JSON line a frame, which `blazeposer` on a PC reads.
-# Copy this file, blazeposer.py, find_model.py and tracking.py to the camera, the model to /rom, /sdcard or /flash, then
-# reset it. With SMOOTH it needs one_euro.py too. With channel.py, a PC that speaks Protocol V2 gets the same there.
+# Copy this file, blazeposer.py, find_model.py, open_camera.py and tracking.py to the camera, the model to /rom, /sdcard
+# or /flash, then reset it. With SMOOTH it needs one_euro.py too. With channel.py, a PC that speaks Protocol V2 gets the
+# same there.
 
 import math
 import sys
@@ -63,11 +64,11 @@ def postprocess(model, inputs, outputs):
 # Before the other imports: its working memory has to be one block, nearly all of the heap's largest on some cameras.
 model = ml.Model(first_file(MODELS), postprocess=postprocess)
 
-import csi
 import image
 from ml.preprocessing import Normalization
 
 from blazeposer import BlazePoser
+from open_camera import open_camera
 from tracking import GUESS, Gaze, Tracker, mirrored, mirrored_region
 
 poser = BlazePoser(threshold=min(GUESS, THRESHOLD) if CLOSER else THRESHOLD, max_faces=MAX_FACES)
@@ -80,15 +81,7 @@ try:
 except ImportError:  # No such file, or a firmware without Protocol V2.
     channel = None
 
-csi0 = csi.CSI()
-csi0.reset()
-try:
-    csi0.pixformat(csi.RGB565)
-except RuntimeError:  # A sensor without colour.
-    csi0.pixformat(csi.GRAYSCALE)
-csi0.framesize(csi.VGA if WINDOW > 240 else csi.QVGA)
-side = min(WINDOW, csi0.width(), csi0.height())  # QVGA is 320x200 on some sensors, and a face must not be stretched.
-csi0.window((side, side))
+csi0, side = open_camera(WINDOW)
 
 clock = time.clock()
 last = time.ticks_ms()

@@ -46,8 +46,8 @@ def test_package_writes_what_its_manifest_says(
     assert manifest["board"] == "h7"
     assert {path.name for path in tmp_path.iterdir()} == {MANIFEST, *manifest["files"]}
     assert set(manifest["files"]) == {
-        "main.py", "blazeposer.py", "find_model.py", "tracking.py", "one_euro.py", "channel.py", "selftest.py",
-        GOLDEN, MODEL, IMAGE, PACKAGE,
+        "main.py", "blazeposer.py", "find_model.py", "open_camera.py", "tracking.py", "one_euro.py", "channel.py",
+        "selftest.py", GOLDEN, MODEL, IMAGE, PACKAGE,
     }  # fmt: skip
     for name, entry in manifest["files"].items():
         data = (tmp_path / name).read_bytes()
@@ -251,6 +251,7 @@ def test_mip_installs_from_a_folder_and_a_url(folder: Path, server: str) -> None
         "main.py",
         "blazeposer.py",
         "find_model.py",
+        "open_camera.py",
         "tracking.py",
         "one_euro.py",
         "channel.py",

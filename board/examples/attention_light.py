@@ -8,7 +8,6 @@
 
 import time
 
-import csi
 import ml
 from machine import LED
 
@@ -21,13 +20,10 @@ AWAY_S = 5
 model = ml.Model(first_file(MODELS), postprocess=lambda *tensors: poser(*tensors))
 
 from blazeposer import BlazePoser
+from open_camera import open_camera
 
 poser = BlazePoser()
-csi0 = csi.CSI()
-csi0.reset()
-csi0.pixformat(csi.RGB565)  # csi.GRAYSCALE for a sensor without colour.
-csi0.framesize(csi.QVGA)
-csi0.window((240, 240))
+csi0, _ = open_camera()
 
 
 def looks(face):

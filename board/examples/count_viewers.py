@@ -11,7 +11,6 @@
 import sys
 import time
 
-import csi
 import ml
 
 from find_model import MODELS, first_file
@@ -27,16 +26,13 @@ model = ml.Model(first_file(MODELS), postprocess=lambda *tensors: poser(*tensors
 from ml.preprocessing import Normalization
 
 from blazeposer import BlazePoser
+from open_camera import open_camera
 from tracking import GUESS, Gaze, Tracker
 
 poser = BlazePoser(threshold=GUESS, max_faces=8)
 gaze = Gaze()  # small faces, those of people farther away, are found and read better
 tracker = Tracker(smooth=False)
-csi0 = csi.CSI()
-csi0.reset()
-csi0.pixformat(csi.RGB565)  # csi.GRAYSCALE for a sensor without colour.
-csi0.framesize(csi.QVGA)
-csi0.window((240, 240))
+csi0, _ = open_camera()
 
 last = time.ticks_ms()
 t_ms = written = 0

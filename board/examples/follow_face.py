@@ -8,7 +8,6 @@
 #
 # With BlazePoser on the camera (`blazeposer deploy`): `mpremote run follow_face.py`.
 
-import csi
 import ml
 from machine import PWM
 
@@ -26,13 +25,10 @@ STILL = 3  # Degrees that the face may be off, else the servos hum.
 model = ml.Model(first_file(MODELS), postprocess=lambda *tensors: poser(*tensors))
 
 from blazeposer import BlazePoser
+from open_camera import open_camera
 
 poser = BlazePoser()
-csi0 = csi.CSI()
-csi0.reset()
-csi0.pixformat(csi.RGB565)  # csi.GRAYSCALE for a sensor without colour.
-csi0.framesize(csi.QVGA)
-csi0.window((240, 240))
+csi0, _ = open_camera()
 
 
 class Servo:

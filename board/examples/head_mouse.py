@@ -13,7 +13,6 @@
 import sys
 import time
 
-import csi
 import ml
 
 from find_model import MODELS, first_file
@@ -27,6 +26,7 @@ START = 10  # Pictures over which the pose at the start is averaged: look at the
 model = ml.Model(first_file(MODELS), postprocess=lambda *tensors: poser(*tensors))
 
 from blazeposer import BlazePoser
+from open_camera import open_camera
 from tracking import Tracker
 
 try:
@@ -40,11 +40,7 @@ if "HID" not in pyb.usb_mode():
 
 poser = BlazePoser(max_faces=1)
 tracker = Tracker(smooth=True)
-csi0 = csi.CSI()
-csi0.reset()
-csi0.pixformat(csi.RGB565)  # csi.GRAYSCALE for a sensor without colour.
-csi0.framesize(csi.QVGA)
-csi0.window((240, 240))
+csi0, _ = open_camera()
 
 
 def speed(degrees):

@@ -9,7 +9,6 @@
 
 import math
 
-import csi
 import display
 import image
 import ml
@@ -23,13 +22,10 @@ X, Y, Z = (230, 50, 50), (60, 190, 60), (60, 110, 255)
 model = ml.Model(first_file(MODELS), postprocess=lambda *tensors: poser(*tensors))
 
 from blazeposer import BlazePoser
+from open_camera import open_camera
 
 poser = BlazePoser()
-csi0 = csi.CSI()
-csi0.reset()
-csi0.pixformat(csi.RGB565)
-csi0.framesize(csi.QVGA)
-csi0.window((240, 240))
+csi0, _ = open_camera()
 lcd = display.SPIDisplay()
 
 

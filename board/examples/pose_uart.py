@@ -10,7 +10,6 @@
 #
 # With BlazePoser on the camera (`blazeposer deploy`): `mpremote run pose_uart.py`.
 
-import csi
 import ml
 from machine import UART
 
@@ -23,13 +22,10 @@ BAUD_RATE = 115200
 model = ml.Model(first_file(MODELS), postprocess=lambda *tensors: poser(*tensors))
 
 from blazeposer import BlazePoser
+from open_camera import open_camera
 
 poser = BlazePoser()
-csi0 = csi.CSI()
-csi0.reset()
-csi0.pixformat(csi.RGB565)  # csi.GRAYSCALE for a sensor without colour.
-csi0.framesize(csi.QVGA)
-csi0.window((240, 240))
+csi0, _ = open_camera()
 
 uart = UART(BUS, BAUD_RATE)
 

@@ -11,7 +11,6 @@ import os
 import sys
 import time
 
-import csi
 import ml
 
 from find_model import MODELS, first_file
@@ -23,13 +22,10 @@ PAUSE_MS = 1000
 model = ml.Model(first_file(MODELS), postprocess=lambda *tensors: poser(*tensors))
 
 from blazeposer import BlazePoser
+from open_camera import open_camera
 
 poser = BlazePoser()
-csi0 = csi.CSI()
-csi0.reset()
-csi0.pixformat(csi.RGB565)  # csi.GRAYSCALE for a sensor without colour.
-csi0.framesize(csi.QVGA)
-csi0.window((240, 240))
+csi0, _ = open_camera()
 
 number = max([int(name[3:7]) for name in os.listdir() if name.startswith("up_")] + [0])  # goes on after a reset
 last = time.ticks_ms()

@@ -2,7 +2,6 @@
 #
 # Prints yaw, pitch and roll of every face, and draws a box around it in OpenMV IDE.
 
-import csi
 import ml
 
 from find_model import MODELS, first_file
@@ -11,13 +10,10 @@ from find_model import MODELS, first_file
 model = ml.Model(first_file(MODELS), postprocess=lambda *tensors: poser(*tensors))
 
 from blazeposer import BlazePoser
+from open_camera import open_camera
 
 poser = BlazePoser(threshold=0.5, max_faces=4)
-csi0 = csi.CSI()
-csi0.reset()
-csi0.pixformat(csi.RGB565)
-csi0.framesize(csi.QVGA)
-csi0.window((240, 240))
+csi0, _ = open_camera()
 
 while True:
     img = csi0.snapshot()

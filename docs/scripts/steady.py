@@ -4,7 +4,6 @@
 
 import time
 
-import csi
 import ml
 
 from find_model import MODELS, first_file
@@ -14,16 +13,13 @@ model = ml.Model(first_file(MODELS), postprocess=lambda *tensors: poser(*tensors
 from ml.preprocessing import Normalization
 
 from blazeposer import BlazePoser
+from open_camera import open_camera
 from tracking import GUESS, Gaze, Tracker
 
 poser = BlazePoser(threshold=GUESS)  # is worth a closer look; gaze says what counts
 gaze = Gaze(threshold=0.5)
 tracker = Tracker()
-csi0 = csi.CSI()
-csi0.reset()
-csi0.pixformat(csi.RGB565)
-csi0.framesize(csi.QVGA)
-csi0.window((240, 240))
+csi0, _ = open_camera()
 
 while True:
     img = csi0.snapshot()

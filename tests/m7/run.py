@@ -67,12 +67,15 @@ class Program:
 PROGRAMS = (
     Program("the decoder alone", HERE / "firmware" / "own.py", ("blazeposer",), check_own),
     Program(
-        "main.py", board_dir() / "main.py", ("blazeposer", "find_model", "tracking"), partial(check_main, smooth=False)
+        "main.py",
+        board_dir() / "main.py",
+        ("blazeposer", "find_model", "open_camera", "tracking"),
+        partial(check_main, smooth=False),
     ),
     Program(
         "main.py, SMOOTH on",
         board_dir() / "main.py",
-        ("blazeposer", "find_model", "tracking", "one_euro"),
+        ("blazeposer", "find_model", "open_camera", "tracking", "one_euro"),
         partial(check_main, smooth=True),
         ("SMOOTH",),
     ),

@@ -23,7 +23,7 @@ import json
 import re
 from dataclasses import dataclass, replace
 from importlib.resources import files
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from blazeposer.core.errors import BlazePoserError
 
@@ -47,8 +47,7 @@ LATER_BLOCK_BYTES = 4 * KB
 """What a block behind another one keeps, MicroPython's tables aside: scripts fill the first one first."""
 
 
-@dataclass(frozen=True)
-class Block:
+class Block(NamedTuple):
     """One block of the garbage-collected heap, of so many bytes."""
 
     memory: Memory

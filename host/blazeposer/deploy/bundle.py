@@ -38,7 +38,10 @@ MANIFEST, PACKAGE = "manifest.json", "package.json"
 MODEL, IMAGE, GOLDEN = "blazeposer.tflite", "blazeposer.romfs", "selftest.bin"
 PROGRAM = "main.py"
 """Stays a .py: the firmware starts no other."""
-SCRIPTS = (PROGRAM, "blazeposer.py", "find_model.py", "tracking.py", "one_euro.py", "channel.py", "selftest.py")
+SCRIPTS = (
+    PROGRAM, "blazeposer.py", "find_model.py", "open_camera.py", "tracking.py", "one_euro.py", "channel.py",
+    "selftest.py",
+)  # fmt: skip
 _NAMES = {GOLDEN, MODEL, IMAGE, PACKAGE, *SCRIPTS, *(str(Path(name).with_suffix(".mpy")) for name in SCRIPTS[1:])}
 _REMAKE = "make the bundle anew with `blazeposer package`"
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,8 +61,7 @@ class Given:
     """(n, 3) yaw, pitch, roll in degrees."""
 
 
-@dataclass(frozen=True)
-class Remark:
+class Remark(NamedTuple):
     """A remark on an odd file, which is used nevertheless, or left out."""
 
     name: str

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Opens the sensor as the network needs it: a square in the middle of the picture, in colour if the sensor has it.
+#
+#     csi0, side = open_camera()
+#     img = csi0.snapshot()
+
+import csi
+
+
+def open_camera(window=240):
+    """Return the sensor, and the side of its square pictures: `window` pixels, less if the sensor has less.
+
+    Above 240, up to 480, it takes a frame buffer for VGA (640x480) instead of QVGA (320x240).
+    """
+    csi0 = csi.CSI()
+    csi0.reset()
+    try:
+        csi0.pixformat(csi.RGB565)
+    except RuntimeError:  # A sensor without colour.
+        csi0.pixformat(csi.GRAYSCALE)
+    csi0.framesize(csi.VGA if window > 240 else csi.QVGA)
+    side = min(
+        window, csi0.width(), csi0.height()
+    )  # QVGA is 320x200 on some sensors, and a face must not be stretched.
+    csi0.window((side, side))
+    return csi0, side
