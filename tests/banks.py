@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from blazeposer_training.images.bank import Bank, read_bank
 from pools import write_backgrounds, write_pool
 
@@ -14,4 +16,11 @@ def small_bank(folder: Path) -> Bank:
             for i in range(12)]  # fmt: skip
     write_pool(folder, "aflw", rows)
     write_backgrounds(folder)
-    return read_bank(folder, ("aflw",), "train")
+    return hasty_bank(folder)
+
+
+def hasty_bank(folder: Path, faceless: tuple[str, ...] = ("faceless",)) -> Bank:
+    """Return the bank of the pool `aflw` of a folder, with 9 collages instead of hundreds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("blazeposer_training.images.bank.COLLAGES", 9)
+        return read_bank(folder, ("aflw",), "train", faceless=faceless)

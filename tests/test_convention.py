@@ -156,10 +156,11 @@ def rotation_of(frame: Frame, faces: Sequence[Face]) -> Floats:
 
 
 def test_the_network_follows_the_head() -> None:
-    detector = Detector(runtime="reference", input="camera")
+    detector = Detector(runtime="xnnpack", input="camera")
     assert faults(np.array([rotation_of(frame, detector(frame.picture)) for frame in scenes()])) == []
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("needs_virtual_camera")
 def test_a_camera_s_stream_follows_the_head() -> None:
     frames = scenes()

@@ -10,8 +10,9 @@ import pytest
 pytest.importorskip("torch", reason="needs the extra `train`")
 import torch
 
+from banks import hasty_bank
 from blazeposer.core.resources import models_dir
-from blazeposer_training.images.bank import Bank, read_bank
+from blazeposer_training.images.bank import Bank
 from blazeposer_training.images.batches import training_batches
 from blazeposer_training.int8.calibrate import quantize
 from blazeposer_training.int8.qaf import WHOLE, Budget, Lesson, Tuning, fine_tune, train_whole
@@ -34,7 +35,7 @@ def bank(tmp_path_factory: pytest.TempPathFactory) -> Bank:
              for i in range(6)]  # fmt: skip
     write_pool(folder, "aflw", faces)
     write_backgrounds(folder)
-    return read_bank(folder, ("aflw",), "train")
+    return hasty_bank(folder)
 
 
 @pytest.fixture(scope="module")

@@ -38,8 +38,8 @@ Pictures = NDArray[np.uint8]
 
 @pytest.fixture(scope="module")
 def pictures() -> Pictures:
-    """Every fifth frame of the demo as the camera gives it to the network."""
-    return np.stack([camera_input(frame.picture) for frame in frames()[::5]])
+    """Every tenth frame of the demo as the camera gives it to the network."""
+    return np.stack([camera_input(frame.picture) for frame in frames()[::10]])
 
 
 @pytest.fixture(scope="module")

@@ -85,7 +85,7 @@ def test_the_page_is_self_contained_and_says_what_was_measured(report: Report, s
     page = Page(text)
     assert not page.tags & {"script", "link", "iframe"}
     assert not re.search(r'(src|href)="(?!data:)', text)
-    assert len(page.images) == 5
+    assert len(page.images) == 4
     for name, source in page.images.items():
         kind, _, data = source.partition(",")
         assert kind == "data:image/svg+xml;base64", name
@@ -175,8 +175,8 @@ def test_worst_cases_are_those_with_the_largest_errors(scores: Scores) -> None:
     assert [row[2] for row in table.rows] == labelled
 
 
-@pytest.mark.parametrize("found", [1, 3])
-def test_every_plot_can_do_with_a_few_faces(scores: Scores, found: int) -> None:
+def test_every_plot_can_do_with_one_face(scores: Scores) -> None:
+    found = 1
     few = Scores(
         *(values[: 3 + found] for values in (scores.labels, scores.predicted, scores.geodesic, scores.expected))
     )

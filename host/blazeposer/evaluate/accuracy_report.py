@@ -18,6 +18,7 @@ from blazeposer.evaluate.metrics import PRECISION_OVERLAP, Scores, rounded
 from blazeposer.evaluate.page import write_report
 from blazeposer.evaluate.report import Picture, Section, Table
 from blazeposer.evaluate.sheet import Bin, draw_sheet, sheet_dict, sheet_table
+from blazeposer.media.output import make_folder
 
 CONVENTION = (
     "Degrees, in the convention of 300W-LP and AFLW2000: positive yaw points the face to the picture's left, positive "
@@ -53,6 +54,7 @@ class Report:
 
     def write(self, folder: Path) -> None:
         """Write report.json and report.html into a folder, which is made. Raises InputError."""
+        make_folder(folder)  # before the work, not after it
         figures = self.as_dict()
         write_report(folder, f"{self.model.name} on {self.dataset.name}", _facts(figures), self._sections(), figures)
 
