@@ -42,9 +42,9 @@ def streamed() -> dict[int, Record]:
 
 @pytest.fixture(scope="module")
 def detected() -> dict[int, list[Face]]:
-    """The host's faces in the pixels of the camera's window."""
+    """The host's faces in every third frame, in the pixels of the camera's window."""
     detector = Detector(runtime="xnnpack", input="camera")
-    return {number: detector(view(frame.picture)) for number, frame in enumerate(frames())}
+    return {number: detector(view(frame.picture)) for number, frame in list(enumerate(frames()))[::3]}
 
 
 @pytest.fixture(params=["host", pytest.param("stream", marks=pytest.mark.slow)])
@@ -74,7 +74,7 @@ def test_angle_follows_the_known_one(results: dict[str, Agreement], faces: str, 
 def test_a_sweep_of_one_angle_moves_that_angle_most(detected: dict[int, list[Face]], angle: str) -> None:
     axis = ANGLES.index(angle)
     swept = [pairs[0] for number in range(*SWEPT[angle].indices(len(frames())))
-             if (pairs := match(frames()[number], _in_picture(detected[number])))]  # fmt: skip
+             if (pairs := match(frames()[number], _in_picture(detected.get(number, []))))]  # fmt: skip
     known = np.array([person.angles for person, _ in swept])
     measured = np.array([face.angles for _, face in swept])
     assert np.ptp(known, axis=0).argmax() == axis
@@ -125,7 +125,7 @@ def test_demo_shows_compares_and_writes(
     monkeypatch.setattr(demo_command, "stream", lambda *_, **__: iter(streamed.items()))
     done = blazeposer_command("demo", "--output", tmp_path / "demo")
     assert (done.status, done.err) == (0, "")
-    assert done.out.count("\nframe ") + 1 == len(frames())
+    assert done.out.count("\nframe ") + 1 == len(streamed)
     assert done.out.count(" err ") == sum(len(record.faces) for record in streamed.values())
     assert "correlation" in done.out
     assert "Stand-ins:" in done.out
@@ -133,7 +133,7 @@ def test_demo_shows_compares_and_writes(
     assert picture is not None
     assert picture.shape[1] == 1240
     video = cv2.VideoCapture(str(tmp_path / "demo" / "demo.mp4"))
-    assert sum(1 for _ in iter(lambda: video.read()[0], False)) == len(frames())
+    assert sum(1 for _ in iter(lambda: video.read()[0], False)) == len(streamed)
 
 
 def test_demo_refuses_an_output_that_cannot_be_before_it_runs(
