@@ -18,9 +18,10 @@ from blazeposer.evaluate.tracking import position as positions
 from blazeposer.evaluate.tracking import steady
 from blazeposer.faces.board import board_module
 from blazeposer.faces.closer import CloserLook
-from blazeposer.faces.detector import Detector, Region
+from blazeposer.faces.detector import Detector
 from blazeposer.faces.looks import mirrored
 from blazeposer.faces.position import HEAD, position, to_camera
+from blazeposer.faces.search import Region
 from blazeposer.faces.tracker import PATIENCE, Tracker
 from conftest import CommandLine
 from pools import write_backgrounds, write_pool

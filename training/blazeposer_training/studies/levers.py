@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 import numpy as np
+import torch
 from rich.progress import track
 
 from blazeposer.core.boards import find
@@ -38,6 +39,7 @@ def costs(architecture: Architecture) -> list[str]:
     """Return the cells of an architecture: parameters, multiply-accumulates, bytes, arena, Vela's cycles, instructions,
     and milliseconds on the boards in TIMED. Raises BlazePoserError."""
     noise = np.random.default_rng(0)
+    torch.manual_seed(0)  # of the weights
     model = QuantizedBlazePoser(BlazePoser(architecture)).eval()
     for name in {model.source[operation.output] for operation in model.operations}:
         if not model.quantizer(name).frozen:  # no two ranges alike, as in a trained file
