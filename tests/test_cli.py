@@ -84,7 +84,7 @@ def test_version_names_code_and_network(blazeposer_command: CommandLine, model_p
         (["detct"], "No such command 'detct'"),
         (["--colour"], "No such option"),
         (["detect", "--colour"], "No such option"),
-        (["detect", "a", "b"], "unexpected extra argument"),
+        (["plot", "a", "b"], "unexpected extra argument"),
         (["detect", "a", "--max-faces", "none"], "is not a valid integer"),
     ],
 )

@@ -130,8 +130,10 @@ def test_a_folder_goes_on_after_a_damaged_picture(
     run = blazeposer_command("detect", folder, "--json", "--output", tmp_path / "out")
     assert run.status == 1
     assert [record.source for record in records_of(run.out)] == ["a.jpg", "c.webp"]
-    assert run.err.count("\n") == 1
-    assert "b.jpg" in run.err
+    damaged, summary, wrote = run.err.splitlines()
+    assert "b.jpg" in damaged
+    assert summary == "in: 3 pictures, 2 with faces, 1 failed; 1 other files left out: notes.txt"
+    assert wrote == f"Wrote {tmp_path / 'out' / 'a.jpg'} and 1 more files"
     assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["a.jpg", "c.png"]
     assert read_image(tmp_path / "out" / "c.png").shape == (256, 256, 3)
 
@@ -155,7 +157,7 @@ def test_a_video_makes_a_video(blazeposer_command: CommandLine, head: Image, tmp
         for shift in range(5):
             video.write(np.roll(head, 4 * shift, axis=1))
     run = blazeposer_command("detect", tmp_path / "clip.mp4", "--json", "--output", tmp_path / "out")
-    assert (run.status, run.err) == (0, "")
+    assert (run.status, run.err) == (0, f"Wrote {tmp_path / 'out' / 'clip.mp4'}\n")
     records = records_of(run.out)
     assert [record.seq for record in records] == list(range(5))
     moved = [centre(record.faces[0].box)[0] for record in records]
@@ -201,7 +203,7 @@ def test_a_webcam_runs_until_interrupted(
     with monkeypatch.context() as patch:
         patch.setattr("cv2.VideoCapture", Webcam)
         run = blazeposer_command("detect", "2", "--json", "--output", tmp_path)
-    assert (run.status, run.err) == (0, "")
+    assert (run.status, run.err) == (0, f"Wrote {tmp_path / 'camera2.mp4'}\n")
     records = records_of(run.out)
     assert [(record.source, record.seq, len(record.faces)) for record in records] == [
         ("camera 2", frame, 1) for frame in range(3)
@@ -246,7 +248,7 @@ def test_micro_runtime_from_the_command_line(blazeposer_command: CommandLine, po
         (["good.png", "--output", "good.png"], "would overwrite the input"),
         (["good.png", "--output", "drawn.xyz"], "OpenCV writes no .xyz"),
         (["good.png", "--output", "text.jpg/drawn.png"], "cannot make this folder"),
-        (["folder", "--output", "drawn.png"], "needs a folder for --output"),
+        (["folder", "--output", "drawn.png"], "--output needs a folder"),
         (["folder", "--output", "folder"], "would overwrite the pictures"),
         (["clip.mp4", "--output", "text.jpg/drawn.mp4"], "cannot make this folder"),
         (["clip.mp4", "--output", "drawn.xyz"], "use a file name that ends with .mp4"),

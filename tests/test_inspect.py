@@ -126,7 +126,7 @@ def test_the_command_prints_layers_and_draws(
     assert f"File: {manifest.file_bytes:,} bytes, {manifest.parameters:,} parameters" in run.out
     assert f"{manifest.macs:,} multiply-accumulates" in run.out
     assert f"arena: {manifest.arena_bytes:,} bytes, as TFLite Micro counts it" in run.out
-    assert run.out.splitlines()[-1] == f"Picture: {picture}"
+    assert run.out.splitlines()[-1] == f"Wrote {picture}"
     rows = [line.split() for line in run.out.splitlines() if line[:4].strip().isdigit()]
     assert [row[1] for row in rows] == [operation.name for operation in graph.operations]
     assert max(map(len, run.out.split("Where the")[0].splitlines())) <= 80

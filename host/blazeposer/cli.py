@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from typing import NamedTuple
 
@@ -14,6 +14,7 @@ from blazeposer import __version__
 from blazeposer.core.ending import in_order
 from blazeposer.core.errors import BlazePoserError, MissingExtraError
 from blazeposer.core.resources import model_version
+from blazeposer.core.streams import drop_stdout, prepare_streams
 from blazeposer.core.text import say
 
 
@@ -74,7 +75,7 @@ def _version(ctx: click.Context, _option: click.Parameter, asked: bool) -> None:
         ctx.exit()
 
 
-@click.group(cls=_Commands, invoke_without_command=True)
+@click.group(cls=_Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version,
     help="Show the versions of code and network and exit.",
@@ -88,6 +89,7 @@ def cli(ctx: click.Context) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit status. A failure prints one line on stderr."""
+    prepare_streams()
     try:
         with in_order():
             # Not standalone: click would print a usage error on four lines and let ours through as tracebacks.
@@ -104,8 +106,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         return _fail("interrupted", 130)
     except BrokenPipeError:  # the reader, `head` for one, has gone: so may we, and the interpreter's last flush
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop_stdout()
         return 0
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        drop_stdout()
+        return _fail(f"cannot write what was found ({error.strerror}): free some space", 1)
 
 
 def _load(entry: Entry) -> click.Command:
@@ -121,5 +128,6 @@ def _load(entry: Entry) -> click.Command:
 
 
 def _fail(message: str, status: int) -> int:
-    say(f"blazeposer: {' '.join(message.split())}", err=True)
+    with suppress(OSError):  # stderr is full too
+        say(f"blazeposer: {' '.join(message.split())}", err=True)
     return status

@@ -33,7 +33,7 @@ MOST_PICTURES = 100
 @click.option("--data", "folder", help="Measure accuracy too: folder of the data set or of the pools.")
 @click.option("--dataset", "dataset_name", default="aflw2000_dev", show_default=True,
               help="As for `blazeposer evaluate`.")  # fmt: skip
-@click.option("--output", type=click.Path(path_type=Path), help="Write the tables as a page in Markdown.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the tables as a page in Markdown.")
 def command(
     source: str | None, model: Path | None, rounds: int, folder: str | None, dataset_name: str, output: Path | None,
 ) -> None:  # fmt: skip

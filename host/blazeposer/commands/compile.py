@@ -18,6 +18,7 @@ NPU_BOARDS = [board.key for board in BOARDS if board.npu]
 @click.argument("model", required=False, type=click.Path(path_type=Path))
 @click.option("--board", "name", required=True, type=click.Choice(NPU_BOARDS))
 @click.option(
+    "-o",
     "--output",
     type=click.Path(path_type=Path),
     help="The file to write (default: out/NAME_BOARD.tflite of MODEL's name).",

@@ -29,7 +29,7 @@ HONESTY = (
 
 @click.command(short_help="Run the whole path on a virtual camera.")
 @click.option(
-    "--output", type=click.Path(path_type=Path), default=Path("out/demo"), show_default=True,
+    "-o", "--output", type=click.Path(path_type=Path), default=Path("out/demo"), show_default=True,
     help="Folder for demo.png and demo.mp4.",
 )  # fmt: skip
 @click.option("--fast", is_flag=True, help=f"Every {FAST}rd frame only.")

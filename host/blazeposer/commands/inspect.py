@@ -77,7 +77,7 @@ def command(model: Path | None, picture: Path | None, name: str) -> None:
         return
     target = picture or Path("out") / f"{path.stem}-memory.svg"
     write_figure(target, memory_picture(graph, path.name, arena, times), "--picture")
-    say(f"Picture: {target}")
+    say(f"Wrote {target}")
 
 
 def _cycles(path: Path) -> tuple[list[int], str]:

@@ -43,7 +43,7 @@ PACKAGES = ("ai-edge-litert", "tflite-micro", "torch", "tensorflow", "jonnor-mic
               help="Pictures of a data set, evenly spread.")  # fmt: skip
 @click.option("--port", help="A camera that `blazeposer deploy` has been at: /dev/ttyACM0, COM3, socket://...")
 @click.option("--without", multiple=True, type=click.Choice(KEYS), help="Leave a stage out. May be repeated.")
-@click.option("--output", type=click.Path(path_type=Path, file_okay=False), default=Path("out/validate"),
+@click.option("-o", "--output", type=click.Path(path_type=Path, file_okay=False), default=Path("out/validate"),
               show_default=True, help="Folder for report.html and report.json.")  # fmt: skip
 def command(
     source: Path | None, model: Path | None, dataset_name: str | None, folder: str | None, limit: int,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator
-from itertools import count
 
 from blazeposer.core.errors import InputError
 from blazeposer.faces.closer import CloserLook
@@ -15,26 +14,28 @@ from blazeposer.stream.record import Counts, Record, Timing
 
 
 class SourceLink:
-    """A webcam's index or a video file. A video plays at its own pace: frames that come too late are left out."""
+    """A webcam, a network stream or a video file. A video plays at its own pace: frames that come too late
+    are left out, and counted as lost."""
 
     def __init__(self, source: str) -> None:
         self.state = ""
         self.counts = Counts()
         self._source = open_source(source)
+        self.name = self._source.name
         if self._source.kind not in ("video", "camera"):
-            raise InputError(f"{source}: neither a webcam's index nor a video: `blazeposer detect` takes pictures")
-        self.name = f"webcam {source}" if self._source.kind == "camera" else self._source.path.name
+            raise InputError(f"{self.name}: neither a webcam's index nor a video: `blazeposer detect` takes pictures")
         self._look = CloserLook(Detector(), mirror=True)
 
     def arrivals(self) -> Generator[Arrival | None, None, None]:
         """See `links.Link`."""
-        source, begin, seq, fps = self._source, time.monotonic(), count(), 0.0
+        source, begin, fps = self._source, time.monotonic(), 0.0
         wait = last = begin
-        for number, frame in enumerate(source.frames):
+        for seq, frame in enumerate(source.frames):
             t = time.monotonic() - begin
             if source.kind == "video":
-                due = number / source.fps
+                due = frame.seconds
                 if due < t - 1 / source.fps:
+                    self.counts.lost += 1
                     continue
                 time.sleep(max(0.0, due - t))
                 t = due
@@ -46,6 +47,6 @@ class SourceLink:
             timing = Timing(round(1000 * (start - wait), 1), round(1000 * (end - start), 1), 0.0)
             wait = last = end
             height, width = image.shape[:2]
-            record = Record(next(seq), round(1000 * t), round(fps, 1), faces, (width, height), timing)
+            record = Record(seq, round(1000 * t), round(fps, 1), faces, (width, height), timing)
             self.counts.records += 1
             yield Arrival(record, time.time(), image)

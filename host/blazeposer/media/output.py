@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -28,9 +29,17 @@ def make_folder(path: Path, option: str = "--output") -> None:
 
 def write_image(path: Path, image: Image) -> None:
     """Write a picture in the format of the file's suffix. Missing folders are made."""
-    if not cv2.haveImageWriter(path.name):
+    suffix = path.suffix.lower()
+    if not (suffix.isascii() and cv2.haveImageWriter(f"image{suffix}")):  # a str that is not UTF-8 ends the process
         raise InputError(f"{path}: OpenCV writes no {path.suffix or 'file without suffix'}: use .jpg or .png")
-    _, data = cv2.imencode(path.suffix, image[..., ::-1])
+    try:
+        with quiet_stderr():
+            good, data = cv2.imencode(suffix, image[..., ::-1])
+    except cv2.error:
+        good = False
+    if not good:  # a JPEG has up to 65,535 pixels a side, a PGM is grey
+        height, width = image.shape[:2]
+        raise InputError(f"{path}: {suffix} cannot hold a coloured picture of {width} x {height}: use .png")
     make_folder(path.parent)
     try:
         path.write_bytes(data.tobytes())
@@ -91,7 +100,7 @@ class VideoWriter:
     def _open(self, width: int, height: int) -> cv2.VideoWriter:
         make_folder(self.path.parent)
         with quiet_stderr():
-            writer = cv2.VideoWriter(str(self.path), cv2.VideoWriter.fourcc(*"mp4v"), self.fps, (width, height))
+            writer = cv2.VideoWriter(os.fsencode(self.path), cv2.VideoWriter.fourcc(*"mp4v"), self.fps, (width, height))  # type: ignore[call-overload]
         if not writer.isOpened():
             raise InputError(f"{self.path}: OpenCV cannot write this video: use a file name that ends with .mp4")
         return writer

@@ -1,38 +1,56 @@
-"""Read frames (h, w, 3) uint8 RGB from a file, a folder, a video or a webcam."""
+"""Read frames (h, w, 3) uint8 RGB from files, folders, videos, webcams and network streams."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from glob import glob
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from blazeposer.core.errors import InputError
+from blazeposer.core.errors import InputError, MissingExtraError
 from blazeposer.core.prepare import Image
 from blazeposer.core.quiet import quiet_stderr
 
-IMAGE_SUFFIXES = frozenset(
-    [".avif", ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"]
+HEIF_SUFFIXES = frozenset([".heic", ".heif", ".hif"])
+"""Images of phones, which OpenCV does not read: pillow-heif does (extra `heic`)."""
+IMAGE_SUFFIXES = HEIF_SUFFIXES | frozenset(
+    [
+        *(".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm"),
+        *(".tif", ".tiff", ".webp"),
+    ]
 )
 """Files of a folder that are taken for pictures. A picture that is named itself may have any suffix."""
 VIDEO_SUFFIXES = frozenset(
     [".3gp", ".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".webm", ".wmv"]
 )
 """Files that are taken for videos."""
+STREAM = re.compile(r"(rtsps?|rtmp|https?|udp|tcp)://", re.IGNORECASE)
+"""How the address of a network stream begins."""
+CUT_OFF = 0.95
+"""Of the frames that a video's header counts: one with fewer is cut off. Some headers only estimate."""
 
 _DEFAULT_FPS = 25.0  # of a video or webcam that names none
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One picture of a source, read when asked for: `read` raises InputError if that fails."""
+    """One picture of a source, read when asked for: `read` raises BlazePoserError if that fails."""
 
     name: str
     """File name of a picture, or name of the video or camera that the frame is from."""
     read: Callable[[], Image]
+    path: Path = Path()
+    """File of a picture."""
+    seconds: float = 0.0
+    """From the first frame of a video to this one, by the video's own clock."""
 
 
 @dataclass(frozen=True)
@@ -40,32 +58,77 @@ class Source:
     """Frames in order; `total` is None if nobody knows how many there will be."""
 
     kind: Literal["image", "folder", "video", "camera"]
+    name: str
+    """For people."""
     path: Path
     frames: Iterator[Frame]
     total: int | None
     fps: float = 0.0
+    """Frames a second of a video or camera, on average."""
+    files: tuple[Path, ...] = ()
+    """Those that it reads."""
+    left_out: tuple[str, ...] = ()
+    """Files of a folder that are not taken for pictures; hidden ones are not named."""
 
 
 def open_source(text: str) -> Source:
-    """The source that `text` names: a path, or the index of a webcam. Raises InputError in one line."""
+    """Return the source that `text` names: a path, the index of a webcam, a video device or the address of a stream.
+
+    Raises InputError in one line. Neither that nor the source's name holds the user and password of an address.
+    """
     path = Path(text)
+    if STREAM.match(text):
+        parts = urlsplit(text)
+        name = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+        written = Path(re.sub(r"\W+", "_", parts.hostname or "stream"))
+        return _camera(text, name, written, "no stream comes from there: check address, user and password")
     if path.is_dir():
         return _folder(path)
     if path.suffix.lower() in VIDEO_SUFFIXES:
         return _video(path)
+    webcam = "no such camera, or it is in use: plug it in or try another index"
+    if path.is_char_device():
+        return _camera(text, text, Path(path.name), webcam)
     if text.isdecimal() and not path.exists():
-        return _camera(int(text))
-    return Source("image", path, iter([Frame(path.name, lambda: read_image(path))]), 1)
+        return _camera(int(text), f"camera {text}", Path(f"camera{text}"), webcam)
+    return Source("image", path.name, path, iter([_picture(path)]), 1, files=(path,))
+
+
+def open_sources(texts: Sequence[str]) -> list[Source]:
+    """Return the sources of several texts, each of which may be a glob; pictures and folders become one `folder`.
+
+    Raises InputError if one cannot be opened.
+    """
+    globs = [[text] if os.path.lexists(text) else sorted(glob(text, recursive=True)) or [text] for text in texts]
+    names = [name for found in globs for name in found]
+    sources = [open_source(name) for name in names]
+    pictures = [source for source in sources if source.kind in ("image", "folder")]
+    if len(pictures) < 2:
+        return sources
+    merged = Source(
+        "folder",
+        f"{len(names)} sources",
+        pictures[0].path.parent,
+        (replace(frame, name=str(frame.path)) for source in pictures for frame in source.frames),
+        sum(source.total or 0 for source in pictures),
+        files=tuple(file for source in pictures for file in source.files),
+        left_out=tuple(name for source in pictures for name in source.left_out),
+    )
+    return [merged, *(source for source in sources if source not in pictures)]
 
 
 def read_image(path: Path | str) -> Image:
-    """Return an image file of any format of OpenCV as (h, w, 3) uint8 RGB, turned upright by its EXIF data, without
-    alpha. Raises InputError."""
+    """Return an image file of any format of OpenCV, or HEIC, as (h, w, 3) uint8 RGB, turned upright, without alpha.
+
+    Raises InputError, or MissingExtraError where HEIC cannot be read.
+    """
     path = Path(path)
     try:
         data = np.frombuffer(path.read_bytes(), np.uint8)  # imread fails on some paths on Windows
     except OSError as error:
         raise InputError(f"{path}: cannot read the picture ({error.strerror}): check the path") from error
+    if path.suffix.lower() in HEIF_SUFFIXES:
+        return _heif(path, data)
     try:
         with quiet_stderr():
             image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
@@ -73,55 +136,94 @@ def read_image(path: Path | str) -> Image:
         image = None
     if image is None:
         raise InputError(f"{path}: not a picture that OpenCV reads, or a damaged one: convert it to JPEG or PNG")
-    return _rgb(image)
+    return _turned(_rgb(image), data)
+
+
+def _turned(image: Image, data: NDArray[np.uint8]) -> Image:
+    """Return the image of an AVIF as its header turns it, which OpenCV does not do, and any other as it is.
+
+    `irot` counts quarters of a turn to the left; `imir` exchanges top and bottom (0) or left and right (1), see avif.h
+    of libavif 1.0.
+    """
+    header = data[:4096].tobytes().partition(b"mdat")[0]
+    if header[4:12] not in (b"ftypavif", b"ftypavis"):
+        return image
+    for turns, axis in re.findall(rb"irot(.)|imir(.)", header, re.DOTALL):
+        image = np.rot90(image, turns[0] & 3) if turns else np.flip(image, axis[0] & 1)
+    return np.ascontiguousarray(image)
+
+
+def _heif(path: Path, data: NDArray[np.uint8]) -> Image:
+    try:
+        import pillow_heif
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("pillow-heif", "heic") from error
+    try:
+        return np.array(pillow_heif.open_heif(data.tobytes()).to_pillow().convert("RGB"))
+    except Exception as error:  # libheif's own kinds
+        raise InputError(f"{path}: not a picture that libheif reads, or a damaged one: convert it to JPEG") from error
+
+
+def _picture(path: Path) -> Frame:
+    return Frame(path.name, lambda: read_image(path), path)
 
 
 def _folder(path: Path) -> Source:
-    files = sorted(file for file in path.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file())
+    there = sorted(file for file in path.iterdir() if not file.name.startswith("."))
+    files = [file for file in there if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file()]
     if not files:
         raise InputError(f"{path}: no pictures in this folder: give one with JPEG, PNG or other picture files")
-    frames = (Frame(file.name, lambda file=file: read_image(file)) for file in files)  # type: ignore[misc]
-    return Source("folder", path, frames, len(files))
+    left_out = tuple(file.name for file in there if file not in files)
+    return Source("folder", path.name, path, map(_picture, files), len(files), files=tuple(files), left_out=left_out)
 
 
 def _video(path: Path) -> Source:
     if not path.is_file():
         raise InputError(f"{path}: cannot read the video (no such file): check the path")
     with quiet_stderr():
-        capture = cv2.VideoCapture(str(path))
+        capture = cv2.VideoCapture(os.fsencode(path))  # type: ignore[call-overload]  # a str that is not UTF-8 crashes
     count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+    total = count if count > 0 else None
     failure = f"{path}: not a video that OpenCV reads, or a damaged one: convert it to MP4"
-    frames = _captured(capture, path.name, failure)
-    return Source("video", path, frames, count if count > 0 else None, _fps(capture))
+    frames = _captured(capture, path.name, failure, total)
+    return Source("video", path.name, path, frames, total, _fps(capture), files=(path,))
 
 
-def _camera(index: int) -> Source:
+def _camera(address: int | str, name: str, path: Path, failure: str) -> Source:
+    """Return a webcam, device or stream; `path` names the files that are written of it."""
     with quiet_stderr():
-        capture = cv2.VideoCapture(index)
-    name = f"camera {index}"
-    frames = _captured(capture, name, f"{name}: no such camera, or it is in use: plug it in or try another index")
-    return Source("camera", Path(f"camera{index}"), frames, None, _fps(capture))
+        capture = cv2.VideoCapture(address)
+    return Source("camera", name, path, _captured(capture, name, f"{name}: {failure}"), None, _fps(capture))
 
 
-def _captured(capture: cv2.VideoCapture, name: str, failure: str) -> Iterator[Frame]:
+def _captured(capture: cv2.VideoCapture, name: str, failure: str, total: int | None = None) -> Iterator[Frame]:
     """Frames of an open video or camera; its first is read here, so that a failure shows at once."""
-    with quiet_stderr():
-        good, image = capture.read()
-    if not good:
+    image = _read(capture)
+    if image is None:
         capture.release()
         raise InputError(failure)
-    return _rest(capture, name, image)
+    return _rest(capture, name, image, total)
 
 
-def _rest(capture: cv2.VideoCapture, name: str, image: cv2.typing.MatLike) -> Iterator[Frame]:
-    good = True
+def _rest(capture: cv2.VideoCapture, name: str, image: Image | None, total: int | None) -> Iterator[Frame]:
+    """Yield the frames from the first on. In the end, an InputError if a video has fewer than its header says."""
+    number, seconds, start = 0, 0.0, capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
     try:
-        while good:
-            rgb = _rgb(image)
-            yield Frame(name, lambda rgb=rgb: rgb)  # type: ignore[misc]
-            good, image = capture.read()
+        while image is not None:
+            yield Frame(name, lambda image=image: image, seconds=seconds)  # type: ignore[misc]
+            image, number = _read(capture), number + 1
+            clock = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000 - start  # of the frame just read
+            seconds = clock if clock > seconds else seconds + 1 / _fps(capture)  # some formats have no clock
     finally:
         capture.release()
+    if total and number < CUT_OFF * total:
+        raise InputError(f"{name}: ends after {number} of {total} frames: it is damaged or cut off, copy it anew")
+
+
+def _read(capture: cv2.VideoCapture) -> Image | None:
+    with quiet_stderr():  # FFmpeg may print the address of a stream, with its password
+        good, image = capture.read()
+    return _rgb(image) if good else None
 
 
 def _fps(capture: cv2.VideoCapture) -> float:

@@ -56,6 +56,7 @@ WORKERS = 1
 @click.option("--images", type=click.IntRange(min=20), default=300, show_default=True, help="To set the ranges with.")
 @click.option("--plain", is_flag=True, help="Set the ranges only: no fine-tuning, a minute instead of half an hour.")
 @click.option(
+    "-o",
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder for blazeposer.tflite, blazeposer_float.tflite, manifests and golden vectors (default: models).",

@@ -103,7 +103,7 @@ def label_folder(folder: Path, name: str, output: Path, *, force: bool = False) 
 @click.command(short_help="Label one's own photos.")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--name", help="Name of the pool (default: the folder's).")
-@click.option("--output", type=click.Path(path_type=Path), default=".", show_default=True,
+@click.option("-o", "--output", type=click.Path(path_type=Path), default=".", show_default=True,
               help="Folder that the pool is written to.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Replace a pool of that name.")
 def command(folder: Path, name: str | None, output: Path, force: bool) -> None:

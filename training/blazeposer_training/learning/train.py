@@ -270,7 +270,7 @@ def notes(recipe: Recipe, start: Path | None, scores: Scores) -> dict[str, objec
 @click.option("--recipe", "name", default="full", show_default=True, metavar="NAME|FILE",
               help=f"Settings: {', '.join(recipe_names())}, or a toml file like them.")  # fmt: skip
 @click.option("--data", "folder", help="Folder of the pools (default: BLAZEPOSER_DATA).")
-@click.option("--output", type=click.Path(path_type=Path), help="Where the weights go (default: models/).")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Where the weights go (default: models/).")
 @click.option("--run", type=click.Path(path_type=Path), default=Path("runs/main"), show_default=True,
               help="Folder of checkpoints and log; a stopped run goes on from it.")  # fmt: skip
 @click.option("--start", type=click.Path(path_type=Path, exists=True), help="Weights to go on from, not BlazeFace's.")

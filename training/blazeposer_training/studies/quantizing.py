@@ -91,7 +91,7 @@ class Judge:
 @click.command(short_help="Compare ways to quantize.")
 @click.option("--data", "folder", help="Folder of the pools (default: BLAZEPOSER_DATA).")
 @click.option("--weights", type=click.Path(path_type=Path), help="Float weights (default: models/).")
-@click.option("--output", type=click.Path(path_type=Path), help="Write the table as a page in Markdown.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the table as a page in Markdown.")
 def command(folder: str | None, weights: Path | None, output: Path | None) -> None:
     """Compare plain quantization, fine-tuning part by part, and training of the whole."""
     torch.set_flush_denormal(True)

@@ -1,0 +1,76 @@
+"""Write the annotated pictures and videos of a run: nothing over an input, and no two over one another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import count
+from pathlib import Path
+from types import TracebackType
+
+from blazeposer.core.errors import InputError
+from blazeposer.core.prepare import Image
+from blazeposer.core.text import plain
+from blazeposer.media.output import VideoWriter, write_image
+from blazeposer.media.sources import Frame, Source
+
+
+class Annotated:
+    """Files in `output`: itself if it has a suffix, else a folder. Used in a `with` statement."""
+
+    def __init__(self, output: Path, sources: Sequence[Source]) -> None:
+        """Check where to write. Raises InputError."""
+        self.wrote: list[Path] = []
+        self._output = output
+        self._is_file = bool(output.suffix) and not output.is_dir()
+        self._taken = {_key(file) for source in sources for file in source.files}
+        self._videos: dict[str, VideoWriter] = {}
+        if self._is_file and (len(sources) > 1 or sources[0].kind == "folder"):
+            raise InputError(f"{output}: several pictures or videos: --output needs a folder, not a file")
+        if any(source.kind == "folder" and _key(source.path) == _key(output) for source in sources):
+            raise InputError(f"{output}: --output would overwrite the pictures: name another folder")
+        if self._is_file and _key(output) in self._taken:
+            raise InputError(f"{output}: --output would overwrite the input: name another file")
+
+    def __enter__(self) -> Annotated:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for video in self._videos.values():
+            video.__exit__(kind, error, traceback)
+
+    def write(self, source: Source, frame: Frame, image: Image) -> None:
+        """Write the annotated picture of a frame. Raises InputError."""
+        if source.kind in ("image", "folder"):
+            path = self._path(_writable(frame.path.name))
+            write_image(path, image)
+            self.wrote.append(path)
+            return
+        if source.name not in self._videos:
+            self._videos[source.name] = VideoWriter(self._path(f"{source.path.stem}.mp4"), source.fps)
+            self._videos[source.name].write(image)
+            self.wrote.append(self._videos[source.name].path)
+        else:
+            self._videos[source.name].write(image)
+
+    def _path(self, name: str) -> Path:
+        """Return where to write a file of a name, or with a number after it where the name is taken."""
+        if self._is_file:
+            return self._output
+        path = self._output / plain(name).replace("\N{REPLACEMENT CHARACTER}", "_")  # not UTF-8, or would move a cursor
+        free = (path if number == 1 else path.with_stem(f"{path.stem}-{number}") for number in count(1))
+        path = next(path for path in free if _key(path) not in self._taken)
+        self._taken.add(_key(path))
+        return path
+
+
+def _key(path: Path) -> str:
+    """Return what is the same of two paths to one file, on systems too that take capitals for small letters."""
+    return str(path.resolve()).casefold()
+
+
+def _writable(name: str) -> str:
+    """Return the file name of an annotated picture: JPEG and PNG stay, all else becomes PNG."""
+    path = Path(name)
+    return name if path.suffix.lower() in (".jpg", ".jpeg", ".png") else f"{path.stem}.png"
