@@ -21,8 +21,9 @@ from blazeposer.demo.live import bar
 from blazeposer.demo.pictures import chosen
 from blazeposer.faces.closer import CloserLook
 from blazeposer.faces.detector import Detector
+from blazeposer.media.sources import open_source
 from blazeposer.scene.sequence import Frame, frames
-from blazeposer.stream.record import Record
+from blazeposer.stream.record import Record, parse_line
 from conftest import CommandLine
 
 SWEPT = {"yaw": slice(0, 24), "pitch": slice(24, 44), "roll": slice(44, 66)}
@@ -129,11 +130,29 @@ def test_demo_shows_compares_and_writes(
     assert done.out.count(" err ") == sum(len(record.faces) for record in streamed.values())
     assert "correlation" in done.out
     assert "Stand-ins:" in done.out
+    assert max(map(len, done.out.replace(str(tmp_path), "").splitlines())) <= 80
+    assert "mean difference" in done.out.splitlines()[-2]  # the table is the last that is printed
     picture = cv2.imread(str(tmp_path / "demo" / "demo.png"))
     assert picture is not None
     assert picture.shape[1] == 1240
     video = cv2.VideoCapture(str(tmp_path / "demo" / "demo.mp4"))
     assert sum(1 for _ in iter(lambda: video.read()[0], False)) == len(streamed)
+
+
+def test_the_demo_s_films_are_for_other_commands(
+    detected: dict[int, list[Face]], blazeposer_command: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody has drawn on them, and in one somebody nods, then shakes his head."""
+    streamed = {number: Record(number, 40 * number, 25.0, tuple(faces)) for number, faces in detected.items()}
+    monkeypatch.setattr(demo_command, "stream", lambda *_, **__: iter(streamed.items()))
+    assert blazeposer_command("demo", "--output", tmp_path).status == 0
+    head = open_source(str(tmp_path / "head.mp4"))
+    assert head.total == len(frames())
+    assert np.abs(next(head.frames).read().astype(int) - frames()[0].picture).mean() < 6
+    run = blazeposer_command("detect", tmp_path / "nod.mp4", "--json")
+    angles = np.array([record.faces[0].angles for line in run.out.splitlines() if (record := parse_line(line))])
+    thirds = [angles[20:80], angles[100:160]]
+    assert [int(np.ptp(part, axis=0).argmax()) for part in thirds] == [1, 0]
 
 
 def test_demo_refuses_an_output_that_cannot_be_before_it_runs(

@@ -153,7 +153,7 @@ def test_commands_run(pages: list[Path], tmp_path: Path, portrait: Image, reques
             (shutil.copytree if entry.is_dir() else shutil.copy)(entry, tmp_path / entry.name)
         elif not entry.name.startswith(".") and entry.name not in ("build", "out", "runs"):
             (tmp_path / entry.name).symlink_to(entry)
-    with VideoWriter(tmp_path / "out" / "demo" / "demo.mp4", 10.0) as video:  # in place of what `make demo` draws
+    with VideoWriter(tmp_path / "out" / "demo" / "nod.mp4", 10.0) as video:  # in place of what `make demo` draws
         for _ in range(5):
             video.write(portrait)
     with socket.socket() as free:

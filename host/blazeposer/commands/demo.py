@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -11,12 +11,13 @@ from rich.table import Table
 
 from blazeposer.core.console import Console
 from blazeposer.core.contract import ANGLES
+from blazeposer.core.prepare import Image
 from blazeposer.demo.compare import Agreement, agreements, face_in_picture
 from blazeposer.demo.live import LiveView
 from blazeposer.demo.pictures import picture, video_pages
 from blazeposer.demo.run import stream
 from blazeposer.media.output import VideoWriter, make_folder, write_image
-from blazeposer.scene.sequence import frames
+from blazeposer.scene.sequence import GESTURE_RATE, Frame, frames, gestures
 
 FAST = 3
 """--fast takes every third frame."""
@@ -30,14 +31,15 @@ HONESTY = (
 @click.command(short_help="Run the whole path on a virtual camera.")
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), default=Path("out/demo"), show_default=True,
-    help="Folder for demo.png and demo.mp4.",
+    help="Folder for the picture and the films.",
 )  # fmt: skip
 @click.option("--fast", is_flag=True, help=f"Every {FAST}rd frame only.")
 def command(output: Path, fast: bool) -> None:
     """Copy board/ and the model to a virtual camera with mpremote, boot it, and show what it streams.
 
-    The camera sees a head that turns by known angles, then several heads. Writes an annotated picture and a video, and
-    prints how well the streamed angles follow the known ones.
+    The camera sees a head that turns by known angles, then several heads. Writes an annotated picture and film
+    (demo.png, demo.mp4) and prints how well the streamed angles follow the known ones. Two films without drawings are
+    for other commands: head.mp4, what the camera saw, and nod.mp4, somebody who nods and shakes his head.
     """
     make_folder(output)  # before the work, not after it
     console = Console(highlight=False)
@@ -48,15 +50,24 @@ def command(output: Path, fast: bool) -> None:
             found[number] = [face_in_picture(face) for face in record.faces]
             view.show(number, sequence[number], record)
     results = agreements(sequence, found)
+    write_image(output / "demo.png", picture(sequence, found, results))
+    _write_film(output / "demo.mp4", video_pages(sequence, found), len(found), VIDEO_RATE, console)
+    for name, shown, rate in (("head.mp4", sequence, VIDEO_RATE), ("nod.mp4", gestures(), GESTURE_RATE)):
+        _write_film(output / name, _pictures(shown), len(shown), rate, console)
+    console.print(HONESTY)
+    for name in ("demo.png", "demo.mp4", "head.mp4", "nod.mp4"):
+        console.print(f"Wrote {output / name}", soft_wrap=True)
     console.print(_table(results))
 
-    write_image(output / "demo.png", picture(sequence, found, results))
-    with VideoWriter(output / "demo.mp4", VIDEO_RATE) as video:
-        pages = video_pages(sequence, found)
-        for page in track(pages, "video", total=len(found), console=console, disable=not console.is_terminal):
+
+def _pictures(shown: Sequence[Frame]) -> Iterator[Image]:
+    return (frame.picture for frame in shown)
+
+
+def _write_film(path: Path, pages: Iterable[Image], count: int, rate: float, console: Console) -> None:
+    with VideoWriter(path, rate) as video:
+        for page in track(pages, path.name, total=count, console=console, disable=not console.is_terminal):
             video.write(page)
-    console.print(f"Wrote {output / 'demo.png'} and {output / 'demo.mp4'}", soft_wrap=True)
-    console.print(HONESTY, soft_wrap=True)
 
 
 def _table(results: Mapping[str, Agreement]) -> Table:

@@ -88,8 +88,10 @@ def _panel(number: int, frame: Frame, record: Record) -> Panel:
 
 
 def _line(number: int, frame: Frame, record: Record) -> str:
-    streamed = "; ".join(
-        " ".join(f"{angle:+.1f}" for angle in face.angles) + f" err {face.err:.1f}" for face in record.faces
-    )
-    known = "; ".join(" ".join(f"{angle:+.1f}" for angle in person.angles) for person in frame.people)
-    return f"frame {number}: {len(record.faces)} faces, yaw pitch roll {streamed or '-'}; known {known or '-'}"
+    """A frame in lines of up to 80 columns: of each face yaw, pitch, roll and expected error, and what is known."""
+    faces = [" ".join(f"{angle:+6.1f}" for angle in face.angles) + f" err {face.err:.1f}" for face in record.faces]
+    known = [" ".join(f"{angle:+6.1f}" for angle in person.angles) for person in frame.people]
+    head = f"frame {number}: {len(faces)} of {len(known)} faces"
+    if len(faces) == len(known) == 1:
+        return f"{head}  {faces[0]}  known {known[0]}"
+    return "\n".join([head, *(f"    {words}" for words in faces), *(f"    known {words}" for words in known)])

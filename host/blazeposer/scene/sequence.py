@@ -32,6 +32,12 @@ SEATS = {  # where the middle of each head is, as fractions of the square window
 }
 GROUP_FRAMES = 4
 """Frames of each number of faces."""
+GESTURE_RATE = 20
+"""Frames a second of the gestures."""
+GESTURES = ((1, 15.0, 1.0), (0, 22.0, 0.8))
+"""A nod, then a shake of the head: the angle that moves, by how many degrees up and down, how often a second."""
+GESTURE_SECONDS, STILL_SECONDS = 3, 1
+"""How long each takes, and how long the head is still before it and after the last."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +84,17 @@ def frames() -> tuple[Frame, ...]:
     single = [_single(turn, number) for number, turn in enumerate(np.concatenate(angles))]
     groups = [_group(count, number) for count in SEATS for number in range(GROUP_FRAMES)]
     return (*single, *groups, Frame(()))
+
+
+def gestures() -> tuple[Frame, ...]:
+    """Return somebody who nods and then shakes his head, with rests between, at `GESTURE_RATE` frames a second."""
+    still = np.zeros((STILL_SECONDS * GESTURE_RATE, 3))
+    parts = [still]
+    for axis, degrees, rate in GESTURES:
+        turn = np.zeros((GESTURE_SECONDS * GESTURE_RATE, 3))
+        turn[:, axis] = degrees * np.sin(2 * np.pi * rate * np.arange(len(turn)) / GESTURE_RATE)
+        parts += [turn, still]
+    return tuple(_single(turn, 0) for turn in np.concatenate(parts))
 
 
 def _single(turn: NDArray[np.float64], number: int) -> Frame:
