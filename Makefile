@@ -4,8 +4,6 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SPREAD := --numprocesses auto --dist worksteal # a process for each core, which takes over what others have left
-# The virtual camera still loses a byte or Ctrl-C now and then. Then a test is repeated, and the summary counts it.
-SPREAD += --reruns 2 --only-rerun PortError --only-rerun Complaint --only-rerun AssertionError
 
 .PHONY: demo check test lint typecheck docs models m7 decode-time page-latency search-gain soak clean
 

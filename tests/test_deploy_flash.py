@@ -15,7 +15,7 @@ from blazeposer.camera.virtual import FIRMWARES
 from blazeposer.core.boards import BOARDS, find
 from blazeposer.core.errors import PortError
 from blazeposer.deploy import flash as rom_changes
-from blazeposer.deploy.bundle import MODEL, PROGRAM, Bundle, make
+from blazeposer.deploy.bundle import MODEL, PROGRAM, Bundle, load, make
 from blazeposer.openmv import flash, romfs
 from conftest import CommandLine
 from deploying import FRAME, STOCK, deploy, held, in_use, restore, seen, status
@@ -47,8 +47,21 @@ def runnable(bundle: Bundle, board: str) -> Bundle:
     """The bundle as a virtual camera of this board can run it: those with an NPU cannot run a network."""
     if not find(board).npu:
         return bundle
-    model = b"NBIN" + bundle.model if board == "n6" else bundle.model
+    model = b"NBIN" + bundle.model.removeprefix(b"NBIN") if board == "n6" else bundle.model
     return replace(bundle, files={**bundle.files, MODEL: model, PROGRAM: STREAMS, "selftest.py": PASSES})
+
+
+def packaged(board: str, model: Path, folder: Path, blazeposer_command: CommandLine) -> Bundle:
+    """Return what `blazeposer package` makes for this board."""
+    compiled: list[str | Path] = []
+    if board == "ae3":
+        pytest.importorskip("ethosu", reason="Vela is not installed")
+    if board == "n6":  # what only ST's compiler makes
+        compiled = ["--stedgeai", folder / "network_rel.bin"]
+        (folder / "network_rel.bin").write_bytes(b"NBIN" + model.read_bytes())
+    run = blazeposer_command("package", "--board", board, "--model", model, *compiled, "--output", folder / "bundle")
+    assert run.status == 0, run.err
+    return load(folder / "bundle")
 
 
 def operations(camera: VirtualCamera) -> dict[str, int]:
@@ -100,9 +113,17 @@ def test_what_mpremote_cannot_do(models: tuple[Bundle, Bundle], tmp_path: Path) 
 
 @pytest.mark.parametrize("version", FIRMWARES.values())
 @pytest.mark.parametrize("board", [board.key for board in BOARDS])
-def test_every_board(board: str, version: str, models: tuple[Bundle, Bundle], tmp_path: Path) -> None:
-    """Deploy, status, an unchanged deploy, another model, back to the first, back to nothing of ours."""
-    first, second = (runnable(bundle, board) for bundle in models)
+def test_every_board(
+    board: str,
+    version: str,
+    small_model: Path,
+    models: tuple[Bundle, Bundle],
+    tmp_path: Path,
+    blazeposer_command: CommandLine,
+) -> None:
+    """Package, deploy, status, an unchanged deploy, another model, back to the first, back to nothing of ours."""
+    first = runnable(packaged(board, small_model, tmp_path, blazeposer_command), board)
+    second = runnable(models[1], board)
     with VirtualCamera([FRAME], board=board, version=version) as camera:
         stocked(camera)
         before = held(camera)
