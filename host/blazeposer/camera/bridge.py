@@ -222,8 +222,10 @@ class Bridge:
             micropython.end()
 
     def _begin(self, *, hard: bool) -> None:
-        if hard:
+        if hard:  # its memory is cleared
             self._raw = False
+            if self._cable is not None:
+                self._cable.outgoing = b""
         self._seen = b""
         self._micropython = self._start_micropython(hard)
         self._entering_raw = self._raw

@@ -62,7 +62,7 @@ class VirtualCamera:
         self._terminals = 0
         self._protocol: ProtocolPort
         self.port = ""
-        """For mpremote and pyserial. One user at a time; what the camera prints while there is none is lost."""
+        """For mpremote and pyserial. One user at a time; the latest output waits for the next one."""
         self.protocol_port = ""
         """For the package `openmv`: a pseudo-terminal, see `protocol`. A new one whenever the cable goes in."""
         self.folder = Path(tempfile.mkdtemp(prefix="blazeposer-camera-"))

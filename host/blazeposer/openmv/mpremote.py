@@ -6,13 +6,14 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 
 from blazeposer.core.errors import PortError
-from blazeposer.core.patience import stretched
 
 PATIENCE = 120.0
-"""Seconds after which a command that should take a moment is given up, on an idle PC."""
+"""Seconds without a word after which a command that should take a moment is given up."""
+_LOOK = 0.5  # seconds between two looks at whether it is silent
 MOST = 100_000_000
 """Characters that a camera may say in answer to one command: more than its whole flash in base64."""
 _LOST = ("SerialException", "BrokenPipe", "ConnectionRefused", "ConnectionReset", "Errno 5]", "PermissionError")
@@ -45,20 +46,23 @@ def mpremote(port: str, *arguments: str, expected: float = 0, said: Callable[[st
         env=os.environ | {"PYTHONUNBUFFERED": "1"},  # or its progress comes at the end
     ) as process:
         assert process.stdout
-        given_up = threading.Event()
-        left = MOST
+        ended, given_up = threading.Event(), threading.Event()
+        left, heard = MOST, time.monotonic()
 
         def give_up() -> None:
-            given_up.set()
-            process.kill()
+            while not ended.wait(_LOOK):
+                if time.monotonic() > heard + PATIENCE + 3 * expected:
+                    given_up.set()
+                    process.kill()
+                    return
 
-        timer = threading.Timer(stretched(PATIENCE + 3 * expected), give_up)
-        timer.start()
+        threading.Thread(target=give_up, daemon=True).start()
         lines = []
         try:
             # Universal newlines: the \r of a progress line ends it too.
             while line := process.stdout.readline(left):
                 lines.append(line)
+                heard = time.monotonic()
                 if not (left := left - len(line)):
                     process.kill()
                     raise PortError(f"{port} does not stop talking: reset the camera and run the command again")
@@ -68,7 +72,7 @@ def mpremote(port: str, *arguments: str, expected: float = 0, said: Callable[[st
             process.kill()
             raise
         finally:
-            timer.cancel()
+            ended.set()
     if given_up.is_set():
         raise PortError(f"{port} does not answer: reset the camera and close OpenMV IDE")
     text = "".join(lines)
