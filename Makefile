@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SPREAD := --numprocesses auto --dist worksteal # a process for each core, which takes over what others have left
 
-.PHONY: demo check test lint typecheck docs models m7 decode-time page-latency search-gain soak clean
+.PHONY: demo check test lint typecheck docs models m7 decode-time page-latency search-gain page-pictures soak clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/blazeposer demo
@@ -53,6 +53,9 @@ page-latency: $(VENV)/all.stamp # needs Chromium
 
 search-gain: $(VENV)/all.stamp # small faces found by `detect`, and its time, on the data in BLAZEPOSER_DATA
 	@cd tests && $(abspath $(BIN))/python -m search_gain
+
+page-pictures: $(VENV)/all.stamp # of the page, into OUT; needs Chromium
+	@cd tests && $(abspath $(BIN))/python -m page_pictures "$(abspath $(or $(OUT),out/page))"
 
 soak: $(VENV)/all.stamp # watches the virtual camera for MINUTES, by default ten
 	@cd tests && $(abspath $(BIN))/python -m soak $(MINUTES)

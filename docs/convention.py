@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
 from blazeposer.core.contract import ANGLES
-from blazeposer.core.draw import AXES
+from blazeposer.core.draw import ANGLE_COLORS, AXES
 from blazeposer.core.rotation import rotation_from_angles
 from blazeposer.scene.portrait import Portrait, load_portrait
 from blazeposer.scene.sequence import SIDE, Angles, room
@@ -26,7 +26,7 @@ NOSE = 4
 """The tip of the nose among the mesh's points."""
 LENGTH = 105
 """Pixels of an axis that lies in the picture."""
-COLORS = dict(zip(ANGLES, ("#2f9e3f", "#d9352c", "#2f6fff"), strict=True))
+COLORS = {name: tuple(np.array(color) / 255) for name, color in ANGLE_COLORS.items()}
 """Of the axis that each turns about."""
 POSITIVE = ("to the picture's left", "up", "clockwise")
 NEGATIVE = ("to the picture's right", "down", "anticlockwise")
@@ -87,9 +87,9 @@ def _label_axes(panel: Axes, portrait: Portrait) -> None:
     """Names of the axes, and the turns about them."""
     x, y = portrait.placed((0.0, 0.0, 0.0), SCALE, (SIDE / 2, SIDE / 2))[NOSE, :2]
     for words, place, color in (
-        ("x", (x + LENGTH + 12, y), "#d9352c"),
-        ("y", (x, y - LENGTH - 14), "#2f9e3f"),
-        ("z, to the viewer", (x, y + 22), "#2f6fff"),
+        ("x", (x + LENGTH + 12, y), COLORS["pitch"]),
+        ("y", (x, y - LENGTH - 14), COLORS["yaw"]),
+        ("z, to the viewer", (x, y + 22), COLORS["roll"]),
     ):
         panel.text(*place, words, color=color, weight="bold", ha="center", va="center", path_effects=_EDGE)
     for name, (start, end, place, bend) in ARROWS.items():

@@ -15,6 +15,7 @@ from blazeposer.core.face import Face
 from blazeposer.core.resources import board_dir, default_model
 from blazeposer.core.rotation import rotation_from_angles
 from blazeposer.faces.position import HEAD
+from blazeposer.live.centre import Centre
 from blazeposer.live.links import Arrival
 from blazeposer.live.session import Follower, Moment
 from blazeposer.scene.sequence import frames
@@ -50,7 +51,8 @@ def nodding(count: int) -> list[Record]:
 
 def moment(*faces: Face, seq: int = 0) -> Moment:
     """A moment with these faces, as a session makes it."""
-    return Follower(smooth=False, fov=FOV)(Moment("test", "", Counts()), Arrival(record(seq, *faces), time.time()))
+    followed = Follower(smooth=False, fov=FOV)(Moment("test", "", Counts()), Arrival(record(seq, *faces), time.time()))
+    return Centre()(followed)
 
 
 class Keeper:
@@ -75,6 +77,7 @@ class ListLink:
     pause: float = 0.0
     name: str = "list"
     state: str = ""
+    blind: str = ""
     counts: Counts = field(default_factory=Counts)
 
     def arrivals(self) -> Generator[Arrival | None, None, None]:

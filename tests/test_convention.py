@@ -27,6 +27,7 @@ from blazeposer.demo.compare import face_in_picture, match
 from blazeposer.demo.run import stream
 from blazeposer.faces.detector import Detector
 from blazeposer.faces.position import HEAD
+from blazeposer.live.centre import Centre
 from blazeposer.live.links import Arrival
 from blazeposer.live.recording import Recording, read
 from blazeposer.live.session import Follower, Moment
@@ -173,13 +174,13 @@ def test_a_camera_s_stream_follows_the_head() -> None:
 @pytest.fixture(scope="module")
 def moments() -> list[Moment]:
     """Heads at `SENT`, in the middle of the picture, as a session hands them to its views."""
-    follow, made = Follower(smooth=False), []
+    follow, centre, made = Follower(smooth=False), Centre(), []
     for number, rotation in enumerate(rotation_from_angles(SENT)):
         points = 5 * (HEAD @ rotation.T)[:, :2] * [1, -1]
         points += PICTURE / 2 - points.mean(0)  # the line of sight is the camera's axis
         face = Face.of((80.0, 80.0, 80.0, 80.0), 0.9, points, rotation, 4.0)
         record = Record(number, 40 * number, 25.0, (face,), (PICTURE, PICTURE))
-        made.append(follow(Moment("", "", Counts()), Arrival(record, 0.04 * number)))
+        made.append(centre(follow(Moment("", "", Counts()), Arrival(record, 0.04 * number))))
     return made
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -112,9 +113,9 @@ def test_links_states_reach_the_views() -> None:
     ]  # fmt: skip
 
 
-def on_screen(*items: Record | str | None, terminal: bool, people: int = 1) -> str:
+def on_screen(*items: Record | str | None, terminal: bool, width: int = 100) -> str:
     out = io.StringIO()
-    console = Console(file=out, force_terminal=terminal, width=100, height=40, highlight=False)
+    console = Console(file=out, force_terminal=terminal, width=width, height=40, highlight=False)
     with TerminalView(console, ("note",)) as view:
         run(ListLink(items), [view], fov=FOV)
     return out.getvalue()
@@ -125,6 +126,17 @@ def test_terminal_shows_table_and_head() -> None:
     for words in ("note", "25.0 frames a second", "network 20", "+25.0", "-10.0", "+5.0", "1 records, 0 lost"):
         assert words in text
     assert drawn(rotation_from_angles((25, -10, 5))).splitlines()[4].strip("\N{BRAILLE PATTERN BLANK}") in text
+
+
+def test_a_narrow_terminal_shows_every_column() -> None:
+    face = seen_face((-125, -10, 5), (-15, 0, 130))
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", on_screen(record(0, face), terminal=True, width=60))
+    heading = next(line for line in text.splitlines() if line.startswith("face"))
+    assert heading.split() == ["face", "yaw", "pitch", "roll", "err", "score", "x", "cm", "y", "cm", "z", "cm"]
+    row = text.splitlines()[text.splitlines().index(heading) + 1]
+    assert row.split()[:6] == ["1", "-125.0", "-10.0", "+5.0", "4.0", "0.90"]
+    assert len(row.split()) == 9
+    assert len(heading.rstrip()) <= 60
 
 
 def test_a_pipe_gets_lines() -> None:

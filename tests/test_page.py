@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import socket
+import struct
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -17,9 +20,10 @@ from playwright.sync_api import Browser, Page
 
 import browser as browsers
 from blazeposer.core.errors import InputError
+from blazeposer.live.centre import Centre
 from blazeposer.live.recording import Recording, read
 from blazeposer.live.session import Moment, run
-from blazeposer.live.usb import UsbLink
+from blazeposer.live.usb import BLIND, UsbLink
 from blazeposer.live.web.server import FILES, WebView
 from blazeposer.openmv.ports import Port
 from blazeposer.stream.record import Counts
@@ -132,6 +136,41 @@ def test_a_reader_that_takes_nothing_stops_nobody(web: WebView) -> None:
         assert web.newest(0) is not None
 
 
+def test_others_may_look_but_not_switch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A browser of another PC, as the server takes it."""
+    monkeypatch.setattr("blazeposer.live.web.server._Handler._is_own", lambda _: False)
+    recording = Recording()
+    recording.start(tmp_path / "secret.jsonl")
+    with WebView(recording, "0.0.0.0", 0) as web:
+        for path in ("/record", "/recentre"):
+            assert asked(web, "POST", path, X_BlazePoser="page")[0].status == 403
+        assert recording.path
+        with socket.create_connection(("127.0.0.1", port_of(web)), timeout=HANG) as reader:
+            reader.sendall(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            lines = reader.makefile("rb")
+            gone = Moment("/dev/ttyACM7", "/dev/ttyACM7 is gone", Counts(), {"mqtt://b": "away"}, "why")
+            web.show(gone)
+            told = next(line for line in lines if line.startswith(b"data: "))
+        assert json.loads(told[6:])["state"] == "the camera is gone"
+        for secret in (b"secret", b"ttyACM7", b"mqtt", b"why"):
+            assert secret not in told
+    recording.stop()
+
+
+def test_a_browser_that_resets_prints_nothing(web: WebView, capfd: pytest.CaptureFixture[str]) -> None:
+    for request in (b"GET / HT", b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n"):
+        reset = socket.create_connection(("127.0.0.1", port_of(web)), timeout=HANG)
+        reset.sendall(request)
+        reset.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        reset.close()
+    before = threading.active_count()
+    for seq in range(3):
+        web.show(moment(seq=seq))
+    assert asked(web, "GET", "/")[0].status == 200
+    until(lambda: threading.active_count() <= before, "the handlers' end")
+    assert capfd.readouterr() == ("", "")
+
+
 def test_a_taken_address_is_one_line(web: WebView) -> None:
     with pytest.raises(InputError, match="give another --web-port"):
         WebView(Recording(), port=port_of(web))
@@ -175,7 +214,7 @@ def pixels(page: Page, selector: str) -> np.ndarray[tuple[int, ...], np.dtype[np
 def test_page_shows_faces(page: Page, web: WebView) -> None:
     shown(page, web, moment(seen_face((20, -10, 5)), seen_face((0, 0, 0), (20, 10, 90))))
     assert page.locator(".who").all_text_contents() == ["face 1", "face 2"]
-    assert "yaw +20.0  pitch \N{MINUS SIGN}10.0  roll +5.0" in page.locator(".angles").first.inner_text()
+    assert "yaw +20.0  pitch \N{MINUS SIGN}10.0  roll +5.0" in shown_angles(page)
     assert "25.0 frames a second" in page.locator("#numbers").inner_text()
     assert "network 20" in page.locator("#numbers").inner_text()
     assert "0 lost" in page.locator("#losses").inner_text()
@@ -184,6 +223,11 @@ def test_page_shows_faces(page: Page, web: WebView) -> None:
     shown(page, web, blank)
     assert page.locator(".person").count() == 0
     assert (pixels(page, "#frame") != frame).any(axis=2).mean() > 0.005
+
+
+def shown_angles(page: Page) -> str:
+    """The first face's, without hard spaces."""
+    return page.locator(".angles").first.inner_text().replace("\N{NO-BREAK SPACE}", " ")
 
 
 def middle_of_iris(page: Page) -> tuple[float, float]:
@@ -222,12 +266,67 @@ def test_nothing_in_a_stream_runs(page: Page, web: WebView) -> None:
     assert page.evaluate("window.evil === undefined")
 
 
+def test_colours_of_faces_on_the_page_differ(page: Page, web: WebView) -> None:
+    """Also of faces whose numbers lie far apart, and of more faces than a palette has colours."""
+    now = moment(*(seen_face((0, 0, 0), (10.0 * n, 0, 90)) for n in range(8)))
+    assert now.record
+    faces, seen = (
+        tuple(replace(face, id=1 + 4 * n) for n, face in enumerate(each)) for each in (now.faces, now.record.faces)
+    )
+    shown(page, web, replace(now, faces=faces, record=replace(now.record, faces=seen)))
+    colours = page.locator(".who").evaluate_all("all => all.map((one) => getComputedStyle(one).color)")
+    assert len(set(colours)) == 8
+
+
+def test_page_says_why_there_is_no_picture(page: Page, web: WebView) -> None:
+    shown(page, web, replace(moment(), blind=BLIND))
+    assert page.locator("#why").text_content() == BLIND
+    shown(page, web, replace(moment(seq=1), picture=np.zeros((9, 9, 3), np.uint8)))
+    assert page.locator("#why").text_content() == ""
+
+
+def test_page_says_what_does_not_arrive(page: Page, web: WebView) -> None:
+    shown(page, web, replace(moment(), troubles={"mqtt://b:1883": "the broker went away: waiting"}))
+    assert page.locator("#state").text_content() == "mqtt://b:1883: the broker went away: waiting"
+
+
+def test_recentre_button(page: Page, web: WebView) -> None:
+    centre = Centre()
+    web.recentre = centre.recentre
+    shown(page, web, centre(moment(seen_face((20, 0, 0)))))
+    page.locator("#recentre").click()
+    until(lambda: centre._asked, "the button")
+    shown(page, web, centre(moment(seen_face((20, 0, 0)), seq=1)))
+    assert re.search(r"yaw [+\N{MINUS SIGN}]0\.0", shown_angles(page))
+    assert page.locator("#state").text_content() == "The present pose is the zero."
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_page_has_the_theme_that_is_preferred(browser: Browser, web: WebView, theme: Literal["light", "dark"]) -> None:
+    page = browser.new_page(color_scheme=theme)
+    page.goto(web.url)
+    assert (pixels(page, "body").mean() > 128) == (theme == "light")
+    page.close()
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+@pytest.mark.parametrize("size", [(1180, 800), (390, 844)])
+def test_charts_stay_visible(browser: Browser, web: WebView, count: int, size: tuple[int, int]) -> None:
+    page = browser.new_page(viewport={"width": size[0], "height": size[1]})
+    page.goto(web.url)
+    shown(page, web, moment(*(seen_face((0, 0, 0), (12.0 * n, 0, 90)) for n in range(count))))
+    bottom = page.evaluate("document.querySelector('#traces').getBoundingClientRect().bottom")
+    assert bottom <= size[1]
+    assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+    page.close()
+
+
 def test_page_says_when_a_link_is_lost_and_back(page: Page, web: WebView) -> None:
     shown(page, web, moment())
     web.show(Moment("camera", "camera is gone: waiting", Counts()))
     until(lambda: page.locator("#state").text_content() == "camera is gone: waiting", "the loss")
     web.show(moment(seq=1))
-    until(lambda: page.locator("#state").text_content() == "Faces come again.", "the return")
+    until(lambda: page.locator("#state").text_content() == "All is well again.", "the return")
 
 
 def test_record_button(page: Page, web: WebView, tmp_path: Path) -> None:

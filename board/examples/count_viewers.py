@@ -36,6 +36,7 @@ csi0, _ = open_camera()
 
 last = time.ticks_ms()
 t_ms = written = 0
+there = None  # people, and how many of them look
 looked = {}  # milliseconds by number, of everybody seen since the last line
 
 while True:
@@ -46,10 +47,15 @@ while True:
     t_ms += passed
     region = gaze.region(img.width(), img.height())
     faces = gaze.saw(model.predict([Normalization(roi=region)(img)]))
-    for id, face, _ in tracker.update(faces, t_ms):
+    tracks, looks = tracker.update(faces, t_ms), 0
+    for id, face, _ in tracks:
         yaw, pitch, _ = face.angles
         looking = abs(yaw) < LOOKING and abs(pitch) < LOOKING
+        looks += looking
         looked[id] = looked.get(id, 0) + (passed if looking else 0)
+    if (len(tracks), looks) != there:
+        there = len(tracks), looks
+        print("%d people, %d look here" % there)
     if t_ms - written >= 1000 * EVERY_S:
         written = t_ms
         viewers = len([ms for ms in looked.values() if ms >= 1000 * LOOKED_S])

@@ -15,7 +15,7 @@ import ml
 
 from find_model import MODELS, first_file
 
-UP = 20  # Degrees of pitch from which a face looks up: less for a camera that looks down on people.
+UP = 12  # Degrees of pitch from which a face looks up: less for a camera that looks down on people.
 PAUSE_MS = 1000
 
 # First of all, because it needs one large block of memory.

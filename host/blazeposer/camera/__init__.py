@@ -18,6 +18,7 @@ Stand-ins are the modules in `shims/`, the pictures, and all speed and memory: f
     hardware.py     what a camera does in hardware or C: pictures, their preparation, the network
     sensor.py       from a picture to the frame buffer
     drawing.py      what scripts draw on it
+    showing.py      what scripts do, in words
     shims/          OpenMV's modules for MicroPython, as far as the scripts use them
     files.py        copying to a camera, real or virtual
 """

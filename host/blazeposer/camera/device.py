@@ -6,6 +6,7 @@ import os
 import secrets
 import socket
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,19 @@ class Device:
     ["erase" or "write", offset, bytes]. "USB HID": the bytes of a report. "display": the picture (h, w, 3) uint8 RGB
     that it shows.
     """
+
+    listeners: list[Callable[[str, Any], None]] = field(default_factory=list, compare=False)
+    """Called with each entry of `written`, and with ("file", [path, size]) of each file that was written."""
+
+    def write(self, to: str, value: Any) -> None:
+        """Take what a script wrote to a pin, a bus or a screen."""
+        self.written.append((to, value))
+        self.tell(to, value)
+
+    def tell(self, to: str, value: Any) -> None:
+        """Call the listeners."""
+        for listener in self.listeners:
+            listener(to, value)
 
     @property
     def drives(self) -> dict[str, int]:

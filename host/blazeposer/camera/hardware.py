@@ -195,11 +195,15 @@ class Hardware:
         return {"jpeg": base64.b64encode(cv2.imencode(".jpg", bgr)[1].tobytes()).decode()}, b""
 
     def _on_show(self, frame: int, width: int, height: int) -> Answer:
-        self.device.written.append(("display", drawing.fitted(self._frame_buffer(frame), width, height)))
+        self.device.write("display", drawing.fitted(self._frame_buffer(frame), width, height))
         return {}, b""
 
     def _on_write(self, to: str, value: Any) -> Answer:
-        self.device.written.append((to, value))
+        self.device.write(to, value)
+        return {}, b""
+
+    def _on_closed(self, path: str, size: int) -> Answer:
+        self.device.tell("file", [path, size])
         return {}, b""
 
     def _frame_buffer(self, frame: int) -> Image:

@@ -140,7 +140,7 @@ class VirtualCamera:
             return
         self._protocol = ProtocolPort(self.device)
         self.port, self.protocol_port = address, self._protocol.path
-        register.add(self.device.serial, self.port, self.protocol_port)
+        register.add(self.device.serial, self.port, self.protocol_port, self.device.board.name)
 
     def _took(self, output: bytes) -> bool:
         if taken := self._protocol.is_active:

@@ -7,6 +7,7 @@ from itertools import chain, count
 import click
 
 from blazeposer.camera.sensor import Frames
+from blazeposer.camera.showing import Words
 from blazeposer.camera.virtual import BOARD, FIRMWARES, VirtualCamera
 from blazeposer.core.boards import BOARDS
 from blazeposer.core.ending import awaited
@@ -42,6 +43,8 @@ def command(source: str | None, port: int | None, board: str, card: bool, firmwa
         say(camera.port)
         say(f"Try `mpremote connect {camera.port} fs ls`, or any other program for serial ports. Ctrl-C ends it.")
         say(f"It speaks Protocol V2 at {camera.protocol_port}.")
+        say("What scripts do to LEDs, pins, buses, screen and files follows here.")
+        camera.device.listeners.append(Words(camera.device, say).heard)
         while camera.is_running and not ended.wait(_LOOK):
             pass
 

@@ -13,6 +13,7 @@ from blazeposer.core.console import Console
 from blazeposer.core.errors import InputError
 from blazeposer.core.text import say
 from blazeposer.faces.position import FIELD_OF_VIEW
+from blazeposer.live.centre import Centre
 from blazeposer.live.links import Link
 from blazeposer.live.recording import Recording
 from blazeposer.live.session import Moment, Output, View, run
@@ -40,6 +41,14 @@ _OPTIONS = (
         default="wait",
         show_default=True,
         help="What the session does while --to fails: it says so and goes on, or ends with status 1.",
+    ),
+    click.option("--recentre", is_flag=True, help="The first pose becomes the zero; later the key r does that."),
+    click.option(
+        "--deadzone",
+        type=click.FloatRange(0, 45),
+        default=0.0,
+        show_default=True,
+        help="Degrees from the zero that opentrack:// and osc:// do not pass on.",
     ),
     click.option("--smooth/--raw", default=True, help="Steady numbers (default), or as the network saw them."),
     click.option("--axis", is_flag=True, help="Angles to the camera's axis instead of the line from it to the face."),
@@ -92,16 +101,21 @@ def show(link: Link, **options: Any) -> None:
             notes.append(f"Sending to {output.name}")
         if options["lost_output"] == "end":
             views.append(_Strict())
+        centre = Centre(options["deadzone"])
+        if options["recentre"]:
+            centre.recentre()
         if options["web"]:
-            web = stack.enter_context(WebView(recording, options["web_host"], options["web_port"]))
+            web = WebView(recording, options["web_host"], options["web_port"], recentre=centre.recentre)
+            stack.enter_context(web)
             views.append(web)
             notes.append(f"Page: {web.url}")
-        terminal = stack.enter_context(TerminalView(console, (*notes, "^C ends it.")))
+        terminal = stack.enter_context(TerminalView(console, (*notes, "^C ends it."), centre.recentre))
         with suppress(KeyboardInterrupt):
             run(
                 link,
                 [*views, terminal],
                 outputs,
+                centre=centre,
                 smooth=options["smooth"],
                 fov=options["fov"],
                 axis=options["axis"],

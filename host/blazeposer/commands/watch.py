@@ -19,10 +19,11 @@ from blazeposer.openmv import ports
 @click.option("--source", help="Instead of a camera: this PC's webcam by its index (0 is the first), or a video.")
 @click.option(
     "--protocol",
-    type=click.Choice(["json", "v2"]),
-    default="json",
+    type=click.Choice(["auto", "json", "v2"]),
+    default="auto",
     show_default=True,
-    help="How the camera is read: the lines that it prints, or OpenMV's Protocol V2, with the pictures.",
+    help="How the camera is read: the lines that it prints, every record; or OpenMV's Protocol V2, with the pictures "
+    "and the newest record only. auto: with --web the second, if it can be had.",
 )
 @view_options
 def command(port: str | None, source: str | None, protocol: str, **options: Any) -> None:
@@ -37,14 +38,17 @@ def command(port: str | None, source: str | None, protocol: str, **options: Any)
     if source is not None:
         show(SourceLink(source), **options)
     else:
-        show(_link(protocol)(ports.find(port)), **options)
+        show(_link(ports.find(port), protocol, options["web"]), **options)
 
 
-def _link(protocol: str) -> type[UsbLink]:
-    if protocol == "json":
-        return UsbLink
+def _link(port: ports.Port, protocol: str, web: bool) -> UsbLink:
+    if protocol == "json" or (protocol == "auto" and not web):
+        return UsbLink(port)
     try:
-        from blazeposer.live.protocol import ProtocolLink
+        from blazeposer.live.protocol import AutoLink, ProtocolLink
     except ModuleNotFoundError as error:
-        raise MissingExtraError(error.name or "openmv", "openmv") from error
-    return ProtocolLink
+        missing = MissingExtraError(error.name or "openmv", "openmv")
+        if protocol == "auto":
+            return UsbLink(port, blind=f"no pictures: {missing}")
+        raise missing from error
+    return (AutoLink if protocol == "auto" else ProtocolLink)(port)

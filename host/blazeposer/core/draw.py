@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from blazeposer.core.contract import ANGLES
 from blazeposer.core.face import Face
 from blazeposer.core.prepare import Image, Order, as_rgb
 
@@ -14,6 +15,8 @@ Color = tuple[int, int, int]
 
 AXES: tuple[Color, Color, Color] = ((230, 50, 50), (60, 190, 60), (60, 110, 255))
 """x red: the head's own left-right axis; y green: up through the crown; z blue: where the face looks."""
+ANGLE_COLORS: dict[str, Color] = dict(zip(ANGLES, (AXES[1], AXES[0], AXES[2]), strict=True))
+"""Yaw turns about y, pitch about x, roll about z: wherever an angle has a colour, it is that of its axis."""
 BOX: Color = (255, 200, 0)
 KEYPOINT: Color = (255, 255, 255)
 OUTLINE: Color = (0, 0, 0)

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from blazeposer.core.contract import ANGLES
-from blazeposer.core.draw import draw
+from blazeposer.core.draw import ANGLE_COLORS, draw
 from blazeposer.core.face import Face
 from blazeposer.core.prepare import Image
 from blazeposer.demo.compare import Agreement, Found, match
@@ -22,8 +22,6 @@ PAPER: Color = (250, 250, 252)
 INK: Color = (36, 40, 48)
 PALE: Color = (214, 217, 224)
 KNOWN: Color = (150, 155, 166)
-STREAMED: tuple[Color, Color, Color] = ((214, 74, 62), (34, 150, 92), (52, 104, 222))
-"""Yaw, pitch, roll."""
 LIMITS = (YAW, PITCH, ROLL)
 POSES = ((YAW, 0, 0), (-YAW, 0, 0), (0, PITCH, 0), (0, -PITCH, 0), (0, 0, ROLL), (-YAW, -PITCH / 2, -ROLL / 2))
 """The picture shows the frames nearest to these, then one with two and one with four people."""
@@ -62,7 +60,7 @@ def angle_plot(
     left, right = 74, width - (NOTE if results else 10)
     pairs = {number: match(frames[number], faces) for number, faces in found.items()}
     alone = [number for number in sorted(found) if len(frames[number].people) == 1]
-    for axis, (name, limit, color) in enumerate(zip(ANGLES, LIMITS, STREAMED, strict=True)):
+    for axis, ((name, color), limit) in enumerate(zip(ANGLE_COLORS.items(), LIMITS, strict=True)):
         middle = axis * LANE + LANE // 2
 
         def at(number: int, angle: float, middle: int = middle, scale: float = LANE * 0.4 / limit) -> tuple[int, int]:

@@ -12,13 +12,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator, PercentFormatter
 from numpy.typing import NDArray
 
-from blazeposer.core.contract import ANGLES
+from blazeposer.core import draw
 from blazeposer.evaluate.metrics import Floats, Scores
 from blazeposer.evaluate.report import Picture
 from blazeposer.media.output import render
 
-ANGLE_COLORS = dict(zip(ANGLES, ("#0072b2", "#d55e00", "#009e73"), strict=True))
-"""Of Okabe and Ito's palette, which colour-blind people can tell apart."""
+ANGLE_COLORS = {name: draw.as_hex(color) for name, color in draw.ANGLE_COLORS.items()}
+"""As wherever an angle has a colour."""
 INK, FAINT = "#222222", "#b8bec4"
 BIN = 10
 """Degrees of a labelled angle that are averaged into one point."""
@@ -141,7 +141,7 @@ def reliability(scores: Scores) -> Figure:
     expected, actual = (np.array([getattr(part, name) for part in bins]) for name in ("expected", "actual"))
     limit = 1.1 * max(expected.max(), actual.max())
     axes.plot((0, limit), (0, limit), color=FAINT, linewidth=1, label="as predicted")
-    axes.plot(expected, actual, "o-", color=ANGLE_COLORS["yaw"], markersize=5, label="measured")
+    axes.plot(expected, actual, "o-", color="#0072b2", markersize=5, label="measured")
     axes.legend(loc="lower right")
     axes.set(xlim=(0, limit), ylim=(0, limit), aspect="equal")
     axes.set(xlabel="predicted error, degrees (mean of a bin)", ylabel="actual geodesic error, degrees (mean)")

@@ -22,10 +22,10 @@ from blazeposer.core.patience import stretched
 from blazeposer.core.prepare import Image
 from blazeposer.live.links import Arrival
 from blazeposer.live.usb import UsbLink
-from blazeposer.openmv import register
+from blazeposer.openmv import ports, register
 from blazeposer.openmv.serial_port import open_port
 from blazeposer.stream.packed import CHANNEL, values
-from blazeposer.stream.record import Reader
+from blazeposer.stream.record import SILENCE, Reader
 
 BAUD_RATE = 921_600
 """At which a camera speaks Protocol V2."""
@@ -41,6 +41,9 @@ class ProtocolLink(UsbLink):
 
     Scripts without the channel print their records here too; what a camera prints faster than it is read gets lost.
     """
+
+    def __init__(self, port: ports.Port, silence: float = SILENCE) -> None:
+        super().__init__(port, silence, blind="")
 
     def _deliveries(self) -> Generator[list[Arrival], None, None]:
         with _opened(self.name) as camera:
@@ -82,6 +85,24 @@ class ProtocolLink(UsbLink):
         return arrivals
 
 
+class AutoLink(ProtocolLink):
+    """The camera at a port, by the lines that it prints if it does not speak Protocol V2."""
+
+    def _deliveries(self) -> Generator[list[Arrival], None, None]:
+        if not self.blind:
+            try:
+                yield from super()._deliveries()
+            except NoProtocolError as error:
+                if self.counts.records:  # it does, and is not ready yet
+                    raise
+                self.blind = f"no pictures: {error}"
+        yield from UsbLink._deliveries(self)
+
+
+class NoProtocolError(PortError):
+    """There is a camera, perhaps, but it does not speak Protocol V2."""
+
+
 class _Camera(openmv.Camera):  # type: ignore[misc]
     def _handle_event(self, channel_id: int, event: int) -> None:
         """Take note of new channels. The package's own fails in Python 3.11, as does what it logs of each packet: both
@@ -104,7 +125,9 @@ def _opened(name: str) -> Generator[_Camera, None, None]:
     """The camera at a port. Raises PortError, also when another program has the port."""
     port = register.protocol_port(name)
     if "://" in port:
-        raise PortError(f"{name}: Protocol V2 needs a serial port, as /dev/ttyACM0 or COM3: name that with --port")
+        raise NoProtocolError(
+            f"{name}: Protocol V2 needs a serial port, as /dev/ttyACM0 or COM3: name that with --port"
+        )
     Transport.log = _log_nothing  # see `_Camera`
     logging.getLogger().addFilter(_is_from_elsewhere)
     with open_port(port, BAUD_RATE) as owner:  # the package would share it
@@ -127,7 +150,7 @@ def _connect(camera: _Camera, name: str) -> None:
     try:
         camera.connect()
     except (openmv.OMVException, SystemExit) as error:
-        raise PortError(
+        raise NoProtocolError(
             f"{name} does not answer by Protocol V2: update the camera to OpenMV firmware 5.0, or leave --protocol out"
         ) from error
 

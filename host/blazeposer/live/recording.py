@@ -84,6 +84,7 @@ class ReplayLink:
     def __init__(self, path: Path) -> None:
         self.name = path.name
         self.state = ""
+        self.blind = "a recording holds no pictures"
         self._reader = Reader(midway=False)
         self.counts = self._reader.counts
         self._records = read(path, self._reader)

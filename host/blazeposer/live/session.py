@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from blazeposer.core.face import Face
 from blazeposer.core.prepare import Image
+from blazeposer.core.rotation import Floats
 from blazeposer.faces.position import FIELD_OF_VIEW, position, to_camera
 from blazeposer.faces.tracker import Tracker
 from blazeposer.live.links import Arrival, Link
@@ -22,6 +23,18 @@ DRIFT = 1e-4
 
 
 @dataclass(frozen=True)
+class Head:
+    """The first person's head, from the pose that is its zero."""
+
+    rotation: Floats
+    """(3, 3), as the faces' rotations."""
+    to_axis: Floats
+    """(3, 3), to the camera's axis."""
+    position: Floats
+    """(3,), centimetres: x right, y up, z away."""
+
+
+@dataclass(frozen=True)
 class Moment:
     """A moment of the session: a record, or none when nothing comes."""
 
@@ -32,6 +45,8 @@ class Moment:
     counts: Counts
     troubles: Mapping[str, str] = field(default_factory=dict)
     """Name and state of each output that is not well."""
+    blind: str = ""
+    """See `links.Link`."""
     record: Record | None = None
     """As the network saw them, with the tracks' ids."""
     faces: tuple[Face, ...] = ()
@@ -46,6 +61,21 @@ class Moment:
     """Degrees that the picture's width sees."""
     axis: bool = False
     """Whether the faces' angles are to the camera's axis instead of the line of sight."""
+    rest: Floats | None = None
+    """The rotation (3, 3) that is shown as zero, once somebody has recentred; see `centre.py`."""
+    recentred: bool = False
+    """Whether that was just now."""
+    head: Head | None = None
+    """For programs that take one head; None once it is at rest."""
+
+    @property
+    def shown(self) -> tuple[Face, ...]:
+        """The faces with their angles from `rest`."""
+        return tuple(map(self.from_rest, self.faces))
+
+    def from_rest(self, face: Face) -> Face:
+        """Return a face with its angles from `rest`."""
+        return face if self.rest is None else face.turned(self.rest.T @ face.rotation)
 
     def to_axis(self, face: Face) -> Face:
         """Return one of `faces` with its angles to the camera's axis."""
@@ -80,6 +110,7 @@ def run(
     views: Sequence[View],
     outputs: Sequence[Output] = (),
     *,
+    centre: Callable[[Moment], Moment] = lambda moment: moment,
     smooth: bool = True,
     fov: float = FIELD_OF_VIEW,
     axis: bool = False,
@@ -87,15 +118,16 @@ def run(
     """Until the link ends: every arrival becomes a moment for each output and view.
 
     Faces are smoothed if so asked; those that the camera follows itself keep its ids. `fov`: degrees that the picture's
-    width sees. `axis`: angles are to the camera's axis instead of the line of sight.
+    width sees. `axis`: angles are to the camera's axis instead of the line of sight. `centre`: see `centre.py`.
     """
     follow = Follower(smooth, fov, axis)
     with closing(link.arrivals()) as arrivals:
         for arrival in arrivals:
             troubles = {output.name: state for output in outputs if (state := output.state)}
-            moment = Moment(link.name, link.state, link.counts, troubles)
+            moment = Moment(link.name, link.state, link.counts, troubles, link.blind)
             if arrival:
                 moment = follow(moment, arrival)
+            moment = centre(moment)
             for view in (*outputs, *views):
                 view.show(moment)
 

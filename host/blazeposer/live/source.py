@@ -18,7 +18,7 @@ class SourceLink:
     are left out, and counted as lost."""
 
     def __init__(self, source: str) -> None:
-        self.state = ""
+        self.state = self.blind = ""
         self.counts = Counts()
         self._source = open_source(source)
         self.name = self._source.name

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from datetime import datetime
 from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.box import SIMPLE
 from rich.columns import Columns
 from rich.console import Group, RenderableType
 from rich.live import Live
@@ -17,24 +17,37 @@ from rich.table import Table
 from rich.text import Text
 
 from blazeposer.core.console import Console
+from blazeposer.core.contract import ANGLES
+from blazeposer.core.draw import ANGLE_COLORS
 from blazeposer.core.face import Face
 from blazeposer.core.text import plain
+from blazeposer.live.keys import pressed
 from blazeposer.live.session import Moment
 from blazeposer.stream.record import Counts
 
 COLUMNS, ROWS = 21, 11
 """Characters of a drawn head; each has 2 x 4 dots."""
+RECENTRE = "r"
+"""The key that makes the present pose the zero."""
 REFRESH = 12
 """Pictures a second: a terminal needs no more."""
+_BESIDE = ("face", "err", "score", "x cm", "y cm", "z cm")
+_WIDTHS = (4, 6, 6, 6, 4, 5, 4, 4, 4)
 _HEAD = np.array([0.78, 1.0, 0.9])  # half axes of the ellipsoid
 _BRAILLE = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
 
 
 class TerminalView:
-    """Use in a `with` statement. `notes` stay above: where the page is, where it is recorded."""
+    """Use in a `with` statement. `notes` stay above: where the page is, where it is recorded. `recentre` is called when
+    somebody presses the key `RECENTRE`."""
 
-    def __init__(self, console: Console, notes: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, console: Console, notes: tuple[str, ...] = (), recentre: Callable[[], None] | None = None
+    ) -> None:
         self._console = console
+        self._recentre = recentre
+        self._keys: Callable[[], str] | None = None
+        self._stack = ExitStack()
         self._notes = notes
         self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
         self._state = ""
@@ -43,8 +56,11 @@ class TerminalView:
         self._drawn = 0.0
 
     def __enter__(self) -> TerminalView:
-        for note in self._notes:
-            self._console.print(Text(plain(note)), soft_wrap=True)
+        if self._live and self._recentre:
+            self._keys = self._stack.enter_context(pressed())
+        for note in (*self._notes, f"{RECENTRE} makes the present pose the zero." if self._keys else ""):
+            if note:
+                self._console.print(Text(plain(note)), soft_wrap=True)
         if self._live:
             self._live.start()
         return self
@@ -52,11 +68,16 @@ class TerminalView:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._stack.close()
         if self._live:
             self._live.stop()
 
     def show(self, moment: Moment) -> None:
         """See `session.View`."""
+        if self._keys and self._recentre and RECENTRE in self._keys():
+            self._recentre()
+        if moment.recentred:
+            self._say("the present pose is the zero")
         if moment.state != self._state:
             self._say(moment.state or f"{moment.name} sends faces" + " again" * self._came)
             self._state = moment.state
@@ -81,7 +102,7 @@ class TerminalView:
 def line(moment: Moment) -> str:
     """A moment with a record, in one line."""
     assert moment.record
-    faces = "; ".join(f"face {face.id} " + " ".join(f"{angle:+.1f}" for angle in face.angles) for face in moment.faces)
+    faces = "; ".join(f"face {face.id} " + " ".join(f"{angle:+.1f}" for angle in face.angles) for face in moment.shown)
     return f"{moment.record.seq} {moment.record.t_ms / 1000:.2f} s: {faces or 'no face'}"
 
 
@@ -94,14 +115,16 @@ def panel(moment: Moment) -> RenderableType:
         ms = record.ms
         head += f"\npicture {ms.picture:.0f}, network {ms.network:.0f}"
         head += f", decoding {ms.decode:.1f} ms" if ms.decode else " ms"
-    heads = Columns([Text(drawn(face.rotation)) for face in moment.faces], padding=(0, 2))
-    return Group(Text(plain(head)), Text(losses(moment.counts), style="dim"), _table(moment.faces), heads)
+    heads = Columns([Text(drawn(face.rotation)) for face in moment.shown], padding=(0, 2))
+    return Group(Text(plain(head)), Text(losses(moment.counts), style="dim"), _table(moment.shown), heads)
 
 
 def losses(counts: Counts) -> str:
     """Return the losses on the way, in words."""
     words = f"{counts.records} records, {counts.lost} lost, {counts.repeated} repeated, {counts.late} late, "
     words += f"{counts.garbled} garbled"
+    if counts.skipped:
+        words += f", {counts.skipped} skipped for newer ones"
     if counts.restarts:
         words += f", {counts.restarts} restarts"
     if counts.other_version:
@@ -110,9 +133,11 @@ def losses(counts: Counts) -> str:
 
 
 def _table(faces: tuple[Face, ...]) -> Table:
-    table = Table(box=SIMPLE, pad_edge=False)
-    for heading in ("face", "yaw", "pitch", "roll", "err", "score", "x cm", "y cm", "z cm"):
-        table.add_column(heading, justify="right", min_width=6)
+    table = Table(box=None, pad_edge=False, header_style="bold")  # within 60 columns
+    for heading, width in zip((*_BESIDE[:1], *ANGLES, *_BESIDE[1:]), _WIDTHS, strict=True):
+        color = ANGLE_COLORS.get(heading)
+        style = f"bold rgb({','.join(map(str, color))})" if color else None
+        table.add_column(heading, justify="right", min_width=width, header_style=style)
     for face in faces:
         angles = [f"{angle:+.1f}" for angle in face.angles]
         place = [str(round(value)) for value in face.position or ()]

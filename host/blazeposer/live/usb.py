@@ -17,12 +17,17 @@ STALL = 3.0
 """Seconds without a record after which that is said."""
 
 
+BLIND = "what the camera prints holds no pictures: for them start `blazeposer watch --web --protocol v2`"
+"""See `links.Link`."""
+
+
 class UsbLink:
     """The camera at a port. It may come back at another one: its serial number tells."""
 
-    def __init__(self, port: ports.Port, silence: float = SILENCE) -> None:
+    def __init__(self, port: ports.Port, silence: float = SILENCE, blind: str = BLIND) -> None:
         self.name = port.device
         self.state = ""
+        self.blind = blind
         self._port = port
         self._silence = silence
         self._reader = Reader()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from serial.tools import list_ports
 
@@ -20,17 +20,26 @@ class Port:
     serial: str = ""
     """USB's serial number; "" where there is none, as with `rfc2217://`."""
     virtual: bool = False
+    board: str = field(default="", compare=False)
+    """Its name, as far as USB's numbers tell: some boards share them."""
 
 
 def cameras() -> list[Port]:
     """Return all cameras that are present now."""
     known = {boards.OLD_USB_ID} | {usb_id for board in boards.BOARDS for usb_id in board.usb_ids}
     found = [
-        Port(port.device, port.serial_number or "")
+        Port(port.device, port.serial_number or "", board=_named((port.vid, port.pid)))
         for port in sorted(list_ports.comports())
         if (port.vid, port.pid) in known
     ]
-    return found + [Port(device, serial, virtual=True) for serial, device in register.running().items()]
+    return found + [
+        Port(device, serial, virtual=True, board=f"virtual {register.board(device)}".rstrip())
+        for serial, device in register.running().items()
+    ]
+
+
+def _named(usb_id: tuple[int, int]) -> str:
+    return " or ".join(board.name for board in boards.BOARDS if usb_id in board.usb_ids) or "OpenMV camera"
 
 
 def find(device: str | None = None) -> Port:
@@ -41,7 +50,7 @@ def find(device: str | None = None) -> Port:
     if not found:
         raise PortError("no OpenMV camera found: plug it in, or name its port with --port (`mpremote devs` lists them)")
     if len(found) > 1:
-        names = ", ".join(port.device for port in found)
+        names = ", ".join(f"{port.device}: {port.board}" for port in found)
         raise PortError(f"there are {len(found)} cameras ({names}): choose one with --port")
     return found[0]
 

@@ -187,6 +187,8 @@ class Counts:
     records: int = 0
     lost: int = 0
     """Missing in the sequence."""
+    skipped: int = 0
+    """Missing in the sequence where the camera keeps the newest record only, and it was not asked in time."""
     repeated: int = 0
     """The same once more; left out."""
     late: int = 0
@@ -240,7 +242,7 @@ class Reader:
         except _NoRecord:
             self.counts.garbled += 1
         else:
-            return record if self._is_new(record) else None
+            return record if self._is_new(record, newest_only=True) else None
         return None
 
     def _line(self, line: str) -> Record | None:
@@ -259,7 +261,7 @@ class Reader:
         self._midway = False
         return record
 
-    def _is_new(self, record: Record) -> bool:
+    def _is_new(self, record: Record, newest_only: bool = False) -> bool:
         counts, seq, last = self.counts, record.seq, self._last
         if self._recent.get(seq) == record:
             counts.repeated += 1
@@ -267,11 +269,16 @@ class Reader:
         counts.records += 1
         if last is not None and last - _RECENT <= seq < last and seq not in self._recent:
             counts.late += 1
-            counts.lost = max(0, counts.lost - 1)
+            if newest_only:
+                counts.skipped = max(0, counts.skipped - 1)
+            else:
+                counts.lost = max(0, counts.lost - 1)
         else:
             if last is not None and (seq <= last or seq > last + _FARTHEST):
                 counts.restarts += 1
                 self._recent.clear()
+            elif last is not None and newest_only:
+                counts.skipped += seq - last - 1
             elif last is not None:
                 counts.lost += seq - last - 1
             self._last = seq

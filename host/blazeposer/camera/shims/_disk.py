@@ -30,7 +30,7 @@ class Disk:
         file = self._files.open(self._full(path), mode)
         if "r" in mode and "+" not in mode:
             return file
-        return _Writer(self, file)
+        return _Writer(self, file, self._name + self._full(path))
 
     def chdir(self, path):
         path = self._full(path)
@@ -42,7 +42,11 @@ class Disk:
         return self._cwd
 
     def ilistdir(self, path):
-        return self._files.ilistdir(self._full(path))
+        path = self._full(path)
+        for entry in self._files.ilistdir(path):  # without sizes, which FAT tells
+            name, kind = entry[:2]
+            size = 0 if kind == _DIRECTORY else self._files.stat(path.rstrip("/") + "/" + name)[6]
+            yield (name, kind, 0, size)
 
     def stat(self, path):
         # An import takes Ctrl-C here for "no such file" (MicroPython 1.28, extmod/vfs.c, mp_vfs_import_stat); drives
@@ -95,8 +99,9 @@ class Disk:
 class _Writer(io.IOBase):
     """A file that is written from its end on, as scripts and mpremote do."""
 
-    def __init__(self, disk, file):
+    def __init__(self, disk, file, path):
         self._file = file
+        self._path = path
         end = file.seek(0, 2)
         self._room = disk.free() * CLUSTER + -end % CLUSTER
 
@@ -117,11 +122,14 @@ class _Writer(io.IOBase):
         self._file.flush()
 
     def close(self):
+        if self._path:
+            _ask("closed", path=self._path, size=self._file.seek(0, 2))
+            self._path = None
         self._file.close()
 
     def ioctl(self, request, argument):
         if request == _CLOSE:
-            self._file.close()
+            self.close()
         return 0
 
     def __enter__(self):

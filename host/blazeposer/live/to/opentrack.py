@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from urllib.parse import SplitResult
 
@@ -23,7 +23,7 @@ PORT = 4242
 """opentrack's default."""
 
 
-def packet(position: tuple[float, float, float] | None, rotation: NDArray[np.float64]) -> bytes:
+def packet(position: Sequence[float] | NDArray[np.float64], rotation: NDArray[np.float64]) -> bytes:
     """48 bytes of a head at `position` (see `tracking.position`) that is turned by `rotation` (3, 3)."""
     right, up, forward = rotation.T
     yaw = math.atan2(-forward[0], forward[2])
@@ -31,11 +31,11 @@ def packet(position: tuple[float, float, float] | None, rotation: NDArray[np.flo
     # What is left when yaw and pitch are taken back: how far the head's x and y axes are turned about its nose.
     level = np.array([math.cos(yaw), 0.0, math.sin(yaw)])
     roll = math.atan2(up @ level, right @ level)
-    return struct.pack("<6d", *(position or (0, 0, 0)), *map(math.degrees, (yaw, pitch, roll)))
+    return struct.pack("<6d", *position, *map(math.degrees, (yaw, pitch, roll)))
 
 
 @contextmanager
 def open_view(url: SplitResult, camera: str) -> Generator[HeadView, None, None]:
     """See `open_output`."""
-    with HeadView(url, PORT, lambda moment, face: packet(face.position, moment.to_axis(face).rotation)) as view:
+    with HeadView(url, PORT, lambda head: packet(head.position, head.to_axis)) as view:
         yield view

@@ -9,9 +9,7 @@ from contextlib import suppress
 from types import TracebackType
 from urllib.parse import SplitResult
 
-from blazeposer.core.face import Face
-from blazeposer.live.session import Moment
-from blazeposer.live.to.leader import Leader
+from blazeposer.live.session import Head, Moment
 from blazeposer.live.to.options import options
 
 PAUSE = 2.0
@@ -22,14 +20,13 @@ _FIRST = 1.0  # seconds that a session's start waits for the name
 class HeadView:
     """Sends one head, see `session.Output`. Use in a `with` statement. Nobody need listen.
 
-    `packet` makes the packet of a moment and the face in it. It goes to the name's first address of each kind:
+    `packet` makes a packet of the head. It goes to the name's first address of each kind:
     "localhost" is ::1 and 127.0.0.1, and the program may listen at one of them only.
     """
 
-    def __init__(self, url: SplitResult, port: int, packet: Callable[[Moment, Face], bytes]) -> None:
+    def __init__(self, url: SplitResult, port: int, packet: Callable[[Head], bytes]) -> None:
         options(url, ())
         self._packet = packet
-        self._leader = Leader()
         self._host, self._port = url.hostname or "", url.port or port
         self.name = f"{url.scheme}://{url.netloc.rpartition('@')[2]}"
         self.state = ""
@@ -52,12 +49,13 @@ class HeadView:
 
     def show(self, moment: Moment) -> None:
         """See `session.View`."""
-        if not (face := self._leader.of(moment)):
+        if not moment.head:
             return
+        packet = self._packet(moment.head)
         self.missed += not self._links
         for link in self._links:
             with suppress(OSError):  # nobody listens there yet, or the network is away for a while
-                link.send(self._packet(moment, face))
+                link.send(packet)
 
     def _find(self) -> None:
         while not self._ended.is_set():

@@ -54,5 +54,5 @@ def bundle(rotation: NDArray[np.float64], seconds: float) -> bytes:
 def open_view(url: SplitResult, camera: str) -> Generator[HeadView, None, None]:
     """See `open_output`."""
     start = time.monotonic()
-    with HeadView(url, PORT, lambda _, face: bundle(face.rotation, time.monotonic() - start)) as view:
+    with HeadView(url, PORT, lambda head: bundle(head.rotation, time.monotonic() - start)) as view:
         yield view

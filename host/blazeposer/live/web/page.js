@@ -6,11 +6,15 @@ const AWAY = 1500;  // milliseconds without a face after which its line is broke
 const LIMIT = 60;  // degrees at their edges
 const NAMES = ["yaw", "pitch", "roll"];
 const NOSE = 2;  // its place among the keypoints
-const HUES = [200, 30, 130, 300];
+const HARD = "\u00a0";  // a space at which no line breaks
+const SHORT = 5000;  // milliseconds for which a piece of good news stays
 const angles = (face) => NAMES.map((name) => face[name]);
 const element = (id) => document.getElementById(id);
 const traces = new Map();  // id of a face -> [time, yaw, pitch, roll, and raw]
 const cards = new Map();
+const slots = new Map();  // id of a face -> number of its colour: none twice among those on the page
+const style = getComputedStyle(document.documentElement);
+const theme = (name) => style.getPropertyValue(`--${name}`);
 const delays = [];  // milliseconds from a record's arrival on the PC until it was drawn, for who measures
 window.blazeposer = {delays, drawn: 0};
 
@@ -21,32 +25,52 @@ events.onmessage = (event) => take(JSON.parse(event.data));
 events.onerror = () => say("No word from blazeposer: was it ended? The page goes on when it is there again.");
 events.addEventListener("end", () => { events.close(); say("The session has ended."); });
 
-element("record").addEventListener("click", async () => {
-  const answer = await fetch("/record", {method: "POST", headers: {"X-BlazePoser": "page"}});
-  if (!answer.ok) say(await answer.text());
-});
+for (const name of ["record", "recentre"]) {
+  element(name).addEventListener("click", async () => {
+    const answer = await fetch(`/${name}`, {method: "POST", headers: {"X-BlazePoser": "page"}});
+    if (!answer.ok) say(await answer.text());
+  });
+}
 
 function say(words) {
   element("state").textContent = words;
   lastState = null;
 }
 
-async function take(moment) {
+function sayShortly(words) {
+  say(words);
+  setTimeout(() => { if (element("state").textContent === words) element("state").textContent = ""; }, SHORT);
+}
+
+// Golden angles of the circle of hues lie far apart, however many there are.
+function colour(id, alpha = 1) {
+  if (!slots.has(id)) {
+    let slot = 0;
+    while ([...slots.values()].includes(slot)) slot++;
+    slots.set(id, slot);
+  }
+  return `hsl(${(205 + 137.5 * slots.get(id)) % 360} 80% ${theme("lightness")} / ${alpha})`;
+}
+
+function take(moment) {
   element("name").textContent = moment.name;
   element("losses").textContent = moment.losses;
-  if (moment.state !== lastState) {
-    const back = newest && lastState ? "Faces come again." : "";
-    say(moment.state || back);
-    lastState = moment.state;
-    if (back) setTimeout(() => { if (element("state").textContent === back) element("state").textContent = ""; }, 5000);
+  const state = [moment.state, ...moment.troubles].filter(Boolean).join("\n");
+  if (state !== lastState) {
+    if (!state && newest && lastState) sayShortly("All is well again.");
+    else say(state);
+    lastState = state;
   }
-  const button = element("record");
-  button.textContent = moment.recording ? `Stop recording ${moment.recording}` : "Record";
-  button.className = moment.recording ? "on" : "";
+  if (moment.recentred) sayShortly("The present pose is the zero.");
+  for (const name of ["record", "recentre"]) element(name).hidden = !moment.own;
+  element("record").textContent = moment.recording ? "Stop recording" : "Record";
+  element("record").className = moment.recording ? "on" : "";
+  element("recording").textContent = moment.recording ? `Recording to ${moment.recording}` : "";
+  element("why").textContent = moment.faces && !moment.picture ? moment.blind : "";
   if (!moment.faces) return;
   for (const face of moment.faces) {
     if (!traces.has(face.id)) traces.set(face.id, []);
-    traces.get(face.id).push([moment.at, ...angles(face), ...angles(face.seen)]);
+    traces.get(face.id).push([moment.at, ...angles(face), ...face.raw]);
   }
   newest = moment;
   if (!scheduled) {
@@ -73,7 +97,7 @@ function drawMoment(moment) {
   element("numbers").textContent = `${moment.fps.toFixed(1)} frames a second · ${moment.delay.toFixed(0)} ms behind the quickest${ms}`;
   drawFrame(moment);
   drawPeople(moment);
-  NAMES.forEach((name, axis) => drawTrace(element(name), name, axis, moment.at));
+  NAMES.forEach((name, axis) => drawTrace(element(name), name, axis, moment));
   window.blazeposer.drawn++;
   window.blazeposer.seq = moment.seq;
   requestAnimationFrame(() => {  // by the next frame, this one is on the screen
@@ -90,27 +114,29 @@ function drawFrame(moment) {
   if (moment.picture && picture.complete && picture.naturalWidth) {
     context.drawImage(picture, 0, 0, canvas.width, canvas.height);
   } else {
-    context.strokeStyle = "#232a33"; context.lineWidth = 1;
+    context.strokeStyle = theme("line"); context.lineWidth = 1;
     for (let i = 1; i < 8; i++) {
       const x = i * canvas.width / 8, y = i * canvas.height / 8;
       context.strokeRect(x, -1, 0, canvas.height + 2); context.strokeRect(-1, y, canvas.width + 2, 0);
     }
   }
   for (const face of moment.faces) {
-    const [x, y, w, h] = face.seen.box.map((value) => value * scale), hue = HUES[face.id % HUES.length];
-    context.lineWidth = 2; context.strokeStyle = context.fillStyle = `hsl(${hue} 80% 60%)`;
+    const [x, y, w, h] = face.seen.box.map((value) => value * scale);
+    context.lineWidth = 2; context.strokeStyle = context.fillStyle = colour(face.id);
     context.strokeRect(x, y, w, h);
-    context.font = "600 15px system-ui, sans-serif"; context.fillText(`face ${face.id}`, x, y - 6);
-    context.fillStyle = "white";
+    context.font = "600 15px system-ui, sans-serif";
+    context.lineWidth = 4; context.strokeStyle = theme("canvas"); context.strokeText(`face ${face.id}`, x, y - 6);
+    context.fillText(`face ${face.id}`, x, y - 6);
+    context.fillStyle = moment.picture ? "white" : theme("text");
     const points = face.seen.keypoints;  // x, y of each
     for (let i = 0; i < points.length; i += 2) {
       context.beginPath(); context.arc(points[i] * scale, points[i + 1] * scale, 3.5, 0, 7); context.fill();
     }
     const [nx, ny] = points.slice(2 * NOSE, 2 * NOSE + 2);
-    [0, 1, 2].sort((one, other) => face.rotation[2][one] - face.rotation[2][other]).forEach((axis) => {
+    [0, 1, 2].sort((one, other) => face.seen.rotation[2][one] - face.seen.rotation[2][other]).forEach((axis) => {
       context.strokeStyle = `rgb(${moment.axes[axis].join(" ")})`; context.lineWidth = 4;
       context.beginPath(); context.moveTo(nx * scale, ny * scale);
-      context.lineTo(nx * scale + face.rotation[0][axis] * w / 2, ny * scale - face.rotation[1][axis] * w / 2);
+      context.lineTo(nx * scale + face.seen.rotation[0][axis] * w / 2, ny * scale - face.seen.rotation[1][axis] * w / 2);
       context.stroke();
     });
   }
@@ -124,7 +150,7 @@ function card(id) {
     line.className = name;
     return line;
   });
-  lines[0].style.color = `hsl(${HUES[id % HUES.length]} 80% 70%)`;
+  lines[0].style.color = colour(id);
   root.append(lines[0], canvas, lines[1], lines[2]);
   element("heads").append(root);
   return {root, canvas, lines};
@@ -140,31 +166,33 @@ function drawPeople(moment) {
     const {canvas, lines} = cards.get(face.id);
     drawHead(canvas, face.rotation, moment.axes);
     lines[0].textContent = `face ${face.id}`;
-    lines[1].textContent = NAMES.map((name) => `${name} ${signed(face[name])}`).join("  ") + `\nexpected error ${face.err.toFixed(1)}°  score ${face.score.toFixed(2)}`;
-    lines[2].textContent = ["x", "y", "z"].map((name, axis) => `${name} ${whole(face.position[axis])}`).join("  ") + " cm";
+    lines[1].textContent = NAMES.map((name) => `${name}${HARD}${signed(face[name])}`).join("  ") + `\nexpected${HARD}error${HARD}${face.err.toFixed(1)}°  score${HARD}${face.score.toFixed(2)}`;
+    lines[2].textContent = ["x", "y", "z"].map((name, axis) => `${name}${HARD}${whole(face.position[axis])}`).join("  ") + HARD + "cm";
   }
 }
 
 const whole = (value) => `${Math.round(value) || 0}`.replace("-", "−");
 const signed = (value) => (value >= 0 ? "+" : "−") + Math.abs(value).toFixed(1);
 
-function drawTrace(canvas, name, axis, now) {
+function drawTrace(canvas, name, axis, moment) {
+  const now = moment.at;
   const width = canvas.clientWidth, height = canvas.clientHeight, context = canvas.getContext("2d");
   if (canvas.width !== width || canvas.height !== height) { canvas.width = width; canvas.height = height; }
   context.clearRect(0, 0, width, height);
   const x = (time) => width * (1 - (now - time) / SPAN), y = (value) => height / 2 * (1 - value / LIMIT);
-  context.lineWidth = 1; context.strokeStyle = "#2a323c"; context.fillStyle = "#8d98a5";
+  context.lineWidth = 1; context.strokeStyle = theme("line"); context.fillStyle = theme("soft");
   context.font = "12px system-ui, sans-serif";
   for (const value of [-30, 0, 30]) {
     context.beginPath(); context.moveTo(0, y(value)); context.lineTo(width, y(value)); context.stroke();
     context.fillText(`${value}°`, 4, y(value) - 3);
   }
-  context.fillText(name, width - 40, 16);
+  context.fillStyle = `rgb(${moment.colors[name].join(" ")})`; context.font = "600 13px system-ui, sans-serif";
+  context.textAlign = "right"; context.fillText(name, width - 8, 16); context.textAlign = "left";
   for (const [id, points] of traces) {
     while (points.length && now - points[0][0] > SPAN) points.shift();
-    if (!points.length) { traces.delete(id); continue; }
+    if (!points.length) { traces.delete(id); if (!cards.has(id)) slots.delete(id); continue; }
     for (const [column, alpha, wide] of [[4 + axis, 0.35, 1], [1 + axis, 1, 2]]) {  // raw behind what is shown
-      context.strokeStyle = `hsl(${HUES[id % HUES.length]} 80% 60% / ${alpha})`; context.lineWidth = wide;
+      context.strokeStyle = colour(id, alpha); context.lineWidth = wide;
       context.beginPath();
       points.forEach((point, i) => {
         const far = i && point[0] - points[i - 1][0] > AWAY;  // the face was away

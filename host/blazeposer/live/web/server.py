@@ -3,6 +3,7 @@
 It answers on a loopback address unless asked otherwise. What a stream holds reaches the page as JSON only; the page's
 policy lets nothing run or load but the files here. Names of other hosts are refused, or a page of somebody else could
 read along by pointing its name to this PC (DNS rebinding); switching needs a header that such a page cannot send.
+Who looks from another PC (`--web-host`) switches nothing, and is told of no path and no name of this PC.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ import ipaddress
 import json
 import re
 import socket
+import sys
 import threading
+from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from http import HTTPStatus
@@ -25,7 +28,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from blazeposer.core.draw import AXES
+from blazeposer.core.draw import ANGLE_COLORS, AXES
 from blazeposer.core.errors import BlazePoserError, InputError
 from blazeposer.core.face import Face
 from blazeposer.core.prepare import Image
@@ -62,17 +65,26 @@ class WebView:
     Raises InputError if the address is none of this PC's, or taken.
     """
 
-    def __init__(self, recording: Recording, host: str = LOOPBACK, port: int = PORT) -> None:
+    def __init__(
+        self,
+        recording: Recording,
+        host: str = LOOPBACK,
+        port: int = PORT,
+        *,
+        recentre: Callable[[], None] = lambda: None,
+    ) -> None:
         self._recording = recording
+        self.recentre = recentre
         self._news = threading.Condition()
         self._number = 0
-        self._event = b""
+        self._events = {True: b"", False: b""}  # for this PC and for others
         self._ended = False
         try:
             self._server = _Server((host, port), partial(_Handler, self))
         except (OSError, OverflowError) as error:
             reason = f"{host}:{port}: the page cannot have this address ({error})"
             raise InputError(f"{reason}: give another --web-port (0: a free one) or --web-host") from error
+        self._is_private = ipaddress.ip_address(self._server.server_address[0]).is_loopback
         self.url = f"http://{host}:{self._server.server_port}/"
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
 
@@ -93,13 +105,17 @@ class WebView:
     def show(self, moment: Moment) -> None:
         """See `session.View`."""
         path = self._recording.path
-        event = json.dumps(as_json(moment) | {"recording": str(path) if path else ""}).encode()
+        told = as_json(moment)
+        own = json.dumps(told | {"recording": str(path) if path else "", "own": True}).encode()
+        state = moment.state.replace(moment.name, "the camera") if moment.name else moment.state
+        hidden = {"name": "", "state": state, "blind": "", "troubles": [], "recording": "", "own": False}
+        others = own if self._is_private else json.dumps(told | hidden).encode()
         with self._news:
             self._number += 1
-            self._event = event
+            self._events = {True: own, False: others}
             self._news.notify_all()
 
-    def newest(self, after: int) -> tuple[int, bytes] | None:
+    def newest(self, after: int, own: bool = True) -> tuple[int, bytes] | None:
         """The newest event, with its number, once there is one after number `after`; None at the end.
 
         After some seconds without one, the number comes with b"".
@@ -108,7 +124,7 @@ class WebView:
             self._news.wait_for(lambda: self._ended or self._number > after, _SILENT)
             if self._ended:
                 return None
-            return (self._number, self._event) if self._number > after else (after, b"")
+            return (self._number, self._events[own]) if self._number > after else (after, b"")
 
     def switch_recording(self) -> None:
         """Start a recording in the current folder, or end the one that runs. Raises InputError."""
@@ -121,6 +137,11 @@ class WebView:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False  # a browser may hold its connection for ever
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a browser that went away: the terminal shows faces."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -143,10 +164,13 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(HTTPStatus.NOT_FOUND)
 
     def do_POST(self) -> None:
-        """The record button."""
+        """Take the buttons."""
         # A page of another host cannot send this header unless we agree (CORS), which we never do.
-        if not self._is_for_us() or self.headers.get("X-BlazePoser") != "page":
-            self._answer(HTTPStatus.FORBIDDEN)
+        if not self._is_for_us() or self.headers.get("X-BlazePoser") != "page" or not self._is_own():
+            self._answer(HTTPStatus.FORBIDDEN, b"only the PC that runs blazeposer may do this", "text/plain")
+        elif self.path == "/recentre":
+            self._view.recentre()
+            self._answer(HTTPStatus.NO_CONTENT)
         elif self.path != "/record":
             self._answer(HTTPStatus.NOT_FOUND)
         else:
@@ -171,6 +195,11 @@ class _Handler(BaseHTTPRequestHandler):
             return False
         return True
 
+    def _is_own(self) -> bool:
+        """Return whether the browser is on this PC."""
+        client = self.client_address[0]
+        return ipaddress.ip_address(client).is_loopback or client == self.connection.getsockname()[0]
+
     def _answer(self, status: HTTPStatus, body: bytes = b"", kind: str = "") -> None:
         self._begin(status, kind)
         self.send_header("Content-Length", str(len(body)))
@@ -188,9 +217,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._begin(HTTPStatus.OK, "text/event-stream")
         self.end_headers()
         self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        number = 0
+        number, own = 0, self._is_own()
         try:
-            while news := self._view.newest(number):
+            while news := self._view.newest(number, own):
                 number, event = news
                 self.wfile.write(b"data: " + event + b"\n\n" if event else b": waiting\n\n")
             self.wfile.write(b"event: end\ndata:\n\n")
@@ -201,7 +230,14 @@ class _Handler(BaseHTTPRequestHandler):
 def as_json(moment: Moment) -> dict[str, Any]:
     """Return the JSON message for the page about a moment."""
     record = moment.record
-    told: dict[str, Any] = {"name": moment.name, "state": moment.state, "losses": losses(moment.counts)}
+    told: dict[str, Any] = {
+        "name": moment.name,
+        "state": moment.state,
+        "blind": moment.blind,
+        "troubles": [f"{name}: {state}" for name, state in moment.troubles.items()],
+        "recentred": moment.recentred,
+        "losses": losses(moment.counts),
+    }
     if not record:
         return told
     timing = {"ms": [record.ms.picture, record.ms.network, record.ms.decode]} if record.ms else {}
@@ -217,13 +253,20 @@ def as_json(moment: Moment) -> dict[str, Any]:
         "delay": round(moment.delay, 1),
         "size": record.size,
         "axes": AXES,
-        "faces": [_face(face, seen) for face, seen in zip(moment.faces, record.faces, strict=True)],
+        "colors": ANGLE_COLORS,
+        "faces": [_face(moment, face, seen) for face, seen in zip(moment.faces, record.faces, strict=True)],
     }
 
 
-def _face(face: Face, seen: Face) -> dict[str, Any]:
+def _face(moment: Moment, face: Face, seen: Face) -> dict[str, Any]:
     """Return a face for the page. What lies on the image is as the network saw it: steadied points lag behind that."""
-    return {**face_as_json(face), "rotation": np.round(face.rotation, 5).tolist(), "seen": face_as_json(seen)}
+    shown, raw = moment.from_rest(face), moment.from_rest(seen)
+    on_image = {"rotation": _rounded(face), "box": seen.box, "keypoints": np.ravel(seen.keypoints).tolist()}
+    return {**face_as_json(shown), "rotation": _rounded(shown), "raw": raw.angles, "seen": on_image}
+
+
+def _rounded(face: Face) -> list[list[float]]:
+    return np.round(face.rotation, 5).tolist()
 
 
 def _jpeg(picture: Image) -> str:

@@ -1,0 +1,69 @@
+"""Tell in words what a script does to the virtual camera's LEDs, pins, buses, screen and drives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from blazeposer.camera.device import Device
+
+SCREEN = "screen.png"
+"""File in the camera's folder with what its screen shows."""
+
+
+class Words:
+    """Says a line whenever something changes. Set `heard` as the device's listener."""
+
+    def __init__(self, device: Device, say: Callable[[str], None]) -> None:
+        self._device = device
+        self._say = say
+        self._last: dict[str, str] = {}
+
+    def heard(self, to: str, value: Any) -> None:
+        """Tell of one entry of `Device.written`, or of a file: ("file", [path, size])."""
+        if to == "ROMFS":
+            return
+        name, words = _in_words(to, value)
+        if to == "display":
+            path = self._device.folder / SCREEN
+            words = f"{words}, see {path}"
+            _write(path, value)
+        if words and words != self._last.get(name):
+            self._say(f"{name}: {words}")
+        self._last[name] = words
+
+
+def _in_words(to: str, value: Any) -> tuple[str, str]:
+    """Return what it is, and its state in the units of the examples; "" for nothing to tell."""
+    if to.startswith("LED_"):
+        return f"{to.removeprefix('LED_').lower()} LED", "off" if value else "on"  # its pin is low
+    if to == "file":
+        path, size = value
+        return path, f"{size:,} bytes written"
+    if to == "display":
+        height, width = value.shape[:2]
+        return "screen", f"{width} x {height} pixels"
+    if to == "USB HID":
+        return "mouse", _mouse(*value)
+    if isinstance(value, list):
+        frequency, pulse = value
+        return f"pin {to}", f"pulses of {round(pulse / 10_000) * 10:,} us at {frequency} Hz"
+    return (to, value.strip()) if isinstance(value, str) else (f"pin {to}", str(value))
+
+
+def _mouse(buttons: int, right: int, down: int, wheel: int) -> str:
+    words = [f"{abs(right)} to the {'right' if right > 0 else 'left'}"] if right else []
+    words += [f"{abs(down)} {'down' if down > 0 else 'up'}"] if down else []
+    words += [f"wheel {wheel:+}"] if wheel else []
+    words += [f"{name} button" for bit, name in enumerate(("left", "right", "middle")) if buttons & 1 << bit]
+    return ", ".join(words) or "rests"
+
+
+def _write(path: Path, picture: Any) -> None:
+    data = cv2.imencode(".png", picture[..., ::-1])[1]
+    new = path.with_suffix(".new")
+    new.write_bytes(data.tobytes())
+    new.replace(path)  # whoever looks at it never sees half of one

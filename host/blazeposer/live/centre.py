@@ -1,0 +1,90 @@
+"""Make the present pose the zero, and make of the first person's head what programs for one head get."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from blazeposer.core.face import Face
+from blazeposer.core.rotation import Floats
+from blazeposer.live.session import Head, Moment
+from blazeposer.live.to.leader import Leader
+
+HOLD = 0.7
+"""Seconds without the face that the head stays as it is; then it drifts to rest."""
+DRIFT = 1.0
+"""Seconds in which it comes nearer to rest by a factor of e."""
+BACK = 0.2
+"""The same for its way to a face that is there again."""
+
+
+@dataclass(frozen=True)
+class _Rest:
+    """The pose that counts as zero."""
+
+    rotation: Floats
+    to_axis: Floats
+    position: Floats
+
+    @classmethod
+    def of(cls, moment: Moment, face: Face) -> _Rest:
+        return cls(face.rotation, moment.to_axis(face).rotation, np.array(face.position or (0, 0, 0)))
+
+
+class Centre:
+    """Adds to each moment its zero, and the head relative to that.
+
+    deadzone: degrees; turns of the head that are smaller become none, and larger ones smaller by it.
+    """
+
+    def __init__(self, deadzone: float = 0.0, clock: Callable[[], float] = time.monotonic) -> None:
+        self._deadzone = np.radians(deadzone)
+        self._clock = clock
+        self._leader = Leader()
+        self._rest: _Rest | None = None
+        self._asked = False
+        self._last: _Rest | None = None  # the head's newest pose
+        self._share = 1.0  # of the way from rest to that pose
+        self._seen = self._now = clock()
+
+    def recentre(self) -> None:
+        """Let the next pose of the first person be the zero. Any thread may call this."""
+        self._asked = True
+
+    def __call__(self, moment: Moment) -> Moment:
+        """Return the moment with its zero and its head."""
+        before, self._now = self._now, self._clock()
+        step, face = self._now - before, self._leader.of(moment)
+        recentred = self._asked and face is not None
+        if face is not None:
+            seen = _Rest.of(moment, face)
+            self._share = 1.0 if self._last is None else 1 - (1 - self._share) * np.exp(-step / BACK)
+            self._last, self._seen = seen, self._now
+            if recentred:
+                self._rest, self._asked = seen, False
+        elif self._now - self._seen > HOLD:
+            self._share *= np.exp(-step / DRIFT)
+        rest = self._rest
+        return replace(moment, rest=rest.rotation if rest else None, head=self._head(rest), recentred=recentred)
+
+    def _head(self, rest: _Rest | None) -> Head | None:
+        last = self._last
+        if last is None or self._share < 1e-3:  # at rest
+            return None
+        if rest is None:
+            return Head(self._part(last.rotation), self._part(last.to_axis), last.position)
+        position = self._share * (last.position - rest.position)
+        return Head(self._part(rest.rotation.T @ last.rotation), self._part(rest.to_axis.T @ last.to_axis), position)
+
+    def _part(self, rotation: Floats) -> Floats:
+        """Return the share of a rotation (3, 3), less the dead zone."""
+        if self._share > 0.999 and not self._deadzone:
+            return rotation
+        vector = np.asarray(cv2.Rodrigues(rotation)[0], np.float64)
+        angle = float(np.linalg.norm(vector))
+        vector *= self._share * max(0.0, 1 - self._deadzone / angle) if angle else 0.0
+        return np.asarray(cv2.Rodrigues(vector)[0], np.float64)
