@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
 from blazeposer.core.contract import ANGLES
-from blazeposer.core.draw import ANGLE_COLORS, AXES
+from blazeposer.core.draw import ANGLE_COLORS, AXES, as_hex
 from blazeposer.core.rotation import rotation_from_angles
 from blazeposer.scene.portrait import Portrait, load_portrait
 from blazeposer.scene.sequence import SIDE, Angles, room
@@ -26,7 +26,7 @@ NOSE = 4
 """The tip of the nose among the mesh's points."""
 LENGTH = 105
 """Pixels of an axis that lies in the picture."""
-COLORS = {name: tuple(np.array(color) / 255) for name, color in ANGLE_COLORS.items()}
+COLORS = {name: as_hex(color) for name, color in ANGLE_COLORS.items()}
 """Of the axis that each turns about."""
 POSITIVE = ("to the picture's left", "up", "clockwise")
 NEGATIVE = ("to the picture's right", "down", "anticlockwise")

@@ -31,6 +31,11 @@ _TEXT_WIDTH = 1.2  # of the face's box, within the limits below
 _LETTER_SCALES = (0.5, 1.2)
 
 
+def as_hex(color: Color) -> str:
+    """Return a color as matplotlib and CSS write it."""
+    return "#{:02x}{:02x}{:02x}".format(*color)
+
+
 def draw(image: object, faces: Sequence[Face], order: Order = "rgb") -> Image:
     """Return a copy (h, w, 3) uint8 of an image with faces drawn on it, whose lengths are pixels of it.
 

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from blazeposer.core.contract import ANGLES
-from blazeposer.core.draw import ANGLE_COLORS
+from blazeposer.core.draw import ANGLE_COLORS, as_hex
 from blazeposer.faces.tracker import PATIENCE
 from blazeposer.live.links import Arrival
 from blazeposer.live.session import Follower, Moment
@@ -39,7 +39,7 @@ def plot(records: Iterable[Record], title: str) -> Figure:
             panel.plot(seconds, raw, ".", color=color, markersize=2, alpha=0.6)
             panel.plot(seconds, steady, color=color, linewidth=1.3, label=f"face {track_id}")
     for name, panel in zip(ANGLES, axes, strict=True):
-        panel.set_ylabel(f"{name}, degrees", color=tuple(part / 255 for part in ANGLE_COLORS[name]))
+        panel.set_ylabel(f"{name}, degrees", color=as_hex(ANGLE_COLORS[name]))
         panel.axhline(0, color="gray", linewidth=0.5)
         panel.grid(alpha=0.2)
     axes[0].set_title(f"{title}: smoothed (line, with expected error) and raw (dots)")

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from blazeposer.core.console import Console
 from blazeposer.core.contract import ANGLES
-from blazeposer.core.draw import ANGLE_COLORS
+from blazeposer.core.draw import ANGLE_COLORS, as_hex
 from blazeposer.core.face import Face
 from blazeposer.core.text import plain
 from blazeposer.live.keys import pressed
@@ -135,8 +135,7 @@ def losses(counts: Counts) -> str:
 def _table(faces: tuple[Face, ...]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")  # within 60 columns
     for heading, width in zip((*_BESIDE[:1], *ANGLES, *_BESIDE[1:]), _WIDTHS, strict=True):
-        color = ANGLE_COLORS.get(heading)
-        style = f"bold rgb({','.join(map(str, color))})" if color else None
+        style = f"bold {as_hex(ANGLE_COLORS[heading])}" if heading in ANGLE_COLORS else None
         table.add_column(heading, justify="right", min_width=width, header_style=style)
     for face in faces:
         angles = [f"{angle:+.1f}" for angle in face.angles]

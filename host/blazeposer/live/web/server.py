@@ -84,7 +84,7 @@ class WebView:
         except (OSError, OverflowError) as error:
             reason = f"{host}:{port}: the page cannot have this address ({error})"
             raise InputError(f"{reason}: give another --web-port (0: a free one) or --web-host") from error
-        self._is_private = ipaddress.ip_address(self._server.server_address[0]).is_loopback
+        self._is_private = ipaddress.ip_address(self._server.socket.getsockname()[0]).is_loopback
         self.url = f"http://{host}:{self._server.server_port}/"
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
 
