@@ -33,7 +33,7 @@ SEATS_OF = {1: ((0.5, 0.46, 1.9),), **SEATS}
 
 def scene(count: int) -> list[Moment]:
     """Return the moments of so many heads, each of which turns at its own pace."""
-    detect, follow, centre, moments = Detector(), Follower(), Centre(), []
+    detect, follow, centre, moments = Detector(fast=True), Follower(), Centre(), []
     for number in range(FRAMES):
         people = []
         for seat, (x, y, scale) in enumerate(SEATS_OF[count]):
