@@ -25,8 +25,9 @@ typecheck: $(VENV)/all.stamp
 	$(BIN)/mypy
 	$(BIN)/mypy --config-file board/mypy.ini
 
-docs: $(VENV)/all.stamp # the site, into out/docs
+docs: $(VENV)/docs.stamp # the site, into out/docs; the commands of extras that are missing are named alone
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --nitpicky --quiet docs out/docs
+	@echo "The site: open $(abspath out/docs/index.html)"
 
 models: $(VENV)/all.stamp # from the data in BLAZEPOSER_DATA, over an hour on two cores
 	$(BIN)/blazeposer train
@@ -67,9 +68,13 @@ $(VENV)/demo.stamp: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --disable-pip-version-check -e '.[demo]'
 	touch $@
 
+$(VENV)/docs.stamp: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --disable-pip-version-check -e '.[docs]'
+	touch $@
+
 $(VENV)/all.stamp: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --disable-pip-version-check -e '.[demo,peers,train,dev]'
-	touch $@ $(VENV)/demo.stamp
+	touch $@ $(VENV)/demo.stamp $(VENV)/docs.stamp
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.version_info < (3, 11) and sys.exit("Python 3.11 or later is needed: run make PYTHON=python3.x")'

@@ -71,6 +71,7 @@ def test_help_lists_every_command(blazeposer_command: CommandLine) -> None:
         for name, entry in cli.COMMANDS.items():
             assert f"{name} " in run.out
             assert entry.help in run.out
+        assert [line[:-1] for line in run.out.splitlines() if line.endswith(":")] == ["Options", *cli.GROUPS]
 
 
 def test_version_names_code_and_network(blazeposer_command: CommandLine, model_path: Path) -> None:
@@ -81,7 +82,8 @@ def test_version_names_code_and_network(blazeposer_command: CommandLine, model_p
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["detct"], "No such command 'detct'"),
+        (["detct"], "No such command 'detct'. Did you mean 'detect'?"),
+        (["xyzzy"], "No such command 'xyzzy'"),
         (["--colour"], "No such option"),
         (["detect", "--colour"], "No such option"),
         (["plot", "a", "b"], "unexpected extra argument"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from difflib import get_close_matches
 from importlib import import_module
 from typing import NamedTuple
 
@@ -26,32 +27,45 @@ class Entry(NamedTuple):
     help: str
 
 
-COMMANDS = {
-    "detect": Entry("blazeposer.commands.detect", "", "Find faces and their pose in pictures, videos or a webcam."),
-    "watch": Entry("blazeposer.commands.watch", "", "Show a camera's faces live, and pass them on."),
-    "replay": Entry("blazeposer.commands.replay", "", "Show a recorded session at its own pace."),
-    "plot": Entry("blazeposer.commands.plot", "watch", "Draw a recorded session."),
-    "bench": Entry("blazeposer.commands.bench", "", "Time the network beside its peers, and compare their accuracy."),
-    "package": Entry("blazeposer.commands.package", "", "Put everything for a camera into one folder."),
-    "deploy": Entry("blazeposer.commands.deploy", "", "Bring the network onto a camera, and prove that it runs."),
-    "status": Entry("blazeposer.commands.status", "", "Compare what is on a camera with a bundle."),
-    "restore": Entry("blazeposer.commands.restore", "", "Bring back what a deploy replaced."),
-    "demo": Entry("blazeposer.commands.demo", "demo", "Run the whole path on a virtual camera and draw what it sees."),
-    "camera": Entry("blazeposer.commands.camera", "demo", "Start the virtual camera and print its port."),
-    "validate": Entry("blazeposer.commands.validate", "validate", "Check that all forms of the network agree."),
-    "check": Entry("blazeposer.commands.check", "", "Tell whether a model loads on which boards, and why not."),
-    "inspect": Entry("blazeposer.commands.inspect", "", "Show what a model costs, and draw its memory over time."),
-    "compile": Entry("blazeposer.commands.compile", "", "Make the file that a board with an NPU runs."),
-    "train": Entry("blazeposer_training.learning.train", "train", "Train the network in float."),
-    "levers": Entry("blazeposer_training.studies.levers", "train", "Show what each architecture costs."),
-    "quantize": Entry("blazeposer_training.int8.quantize", "train", "Make the INT8 network of a float one."),
-    "evaluate": Entry("blazeposer.commands.evaluate", "train", "Measure a network on labelled faces."),
-    "detection": Entry("blazeposer.commands.detection", "train", "Compare detections with the original BlazeFace."),
-    "quantizing": Entry("blazeposer_training.studies.quantizing", "train", "Compare ways to quantize."),
-    "figures": Entry("blazeposer.commands.figures", "train", "Write the manifests' figures into pages."),
-    "tracking": Entry("blazeposer.commands.tracking", "train", "Measure smoothing, closer look and positions."),
-    "label": Entry("blazeposer_training.labels.label", "train", "Make a training pool of one's own photos."),
+GROUPS = {
+    "Use": {
+        "detect": Entry("blazeposer.commands.detect", "", "Find faces and their pose in pictures, videos or a webcam."),
+        "watch": Entry("blazeposer.commands.watch", "", "Show a camera's faces live, and pass them on."),
+        "replay": Entry("blazeposer.commands.replay", "", "Show a recorded session at its own pace."),
+        "plot": Entry("blazeposer.commands.plot", "watch", "Draw a recorded session."),
+        "demo": Entry(
+            "blazeposer.commands.demo", "demo", "Run the whole path on a virtual camera and draw what it sees."
+        ),
+    },
+    "Camera": {
+        "package": Entry("blazeposer.commands.package", "", "Put everything for a camera into one folder."),
+        "deploy": Entry("blazeposer.commands.deploy", "", "Bring the network onto a camera, and prove that it runs."),
+        "status": Entry("blazeposer.commands.status", "", "Compare what is on a camera with a bundle."),
+        "restore": Entry("blazeposer.commands.restore", "", "Bring back what a deploy replaced."),
+        "check": Entry("blazeposer.commands.check", "", "Tell whether a model loads on which boards, and why not."),
+        "inspect": Entry("blazeposer.commands.inspect", "", "Show what a model costs, and draw its memory over time."),
+        "compile": Entry("blazeposer.commands.compile", "", "Make the file that a board with an NPU runs."),
+        "camera": Entry("blazeposer.commands.camera", "demo", "Start the virtual camera and print its port."),
+    },
+    "Prove": {
+        "validate": Entry("blazeposer.commands.validate", "validate", "Check that all forms of the network agree."),
+        "bench": Entry(
+            "blazeposer.commands.bench", "", "Time the network beside its peers, and compare their accuracy."
+        ),
+        "evaluate": Entry("blazeposer.commands.evaluate", "train", "Measure a network on labelled faces."),
+        "detection": Entry("blazeposer.commands.detection", "train", "Compare detections with the original BlazeFace."),
+        "tracking": Entry("blazeposer.commands.tracking", "train", "Measure smoothing, closer look and positions."),
+        "figures": Entry("blazeposer.commands.figures", "train", "Write the manifests' figures into pages."),
+    },
+    "Train": {
+        "label": Entry("blazeposer_training.labels.label", "train", "Make a training pool of one's own photos."),
+        "train": Entry("blazeposer_training.learning.train", "train", "Train the network in float."),
+        "quantize": Entry("blazeposer_training.int8.quantize", "train", "Make the INT8 network of a float one."),
+        "levers": Entry("blazeposer_training.studies.levers", "train", "Show what each architecture costs."),
+        "quantizing": Entry("blazeposer_training.studies.quantizing", "train", "Compare ways to quantize."),
+    },
 }
+COMMANDS = {name: entry for group in GROUPS.values() for name, entry in group.items()}
 
 
 class _Commands(click.Group):
@@ -64,9 +78,18 @@ class _Commands(click.Group):
         entry = COMMANDS.get(cmd_name)
         return _load(entry) if entry else None
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in COMMANDS and (near := get_close_matches(args[0], COMMANDS, 1)):
+            raise click.UsageError(f"No such command '{args[0]}'. Did you mean '{near[0]}'?", ctx)
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items()])
+        width = max(map(len, COMMANDS))  # one for all groups
+        for title, group in GROUPS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name.ljust(width), entry.help) for name, entry in group.items()])
 
 
 def _version(ctx: click.Context, _option: click.Parameter, asked: bool) -> None:

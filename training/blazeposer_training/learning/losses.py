@@ -24,13 +24,6 @@ from ..network.model import BlazePoser, cell_rows
 BIN_WIDTH = 6.0
 """Degrees: about the error that is to be reached, so that neighbouring bins tell something."""
 BINS = round(2 * MAX_ANGLE / BIN_WIDTH)  # 33 from -99 to 99 degrees
-TERMS = (
-    "rotation", "blended", "angles", "bins", "unit", "error", "scores", "seen", "regressors", "mirror", "mirror_error",
-    "mirror_scores", "mirror_regressors",
-)  # fmt: skip
-"""Of `total_loss`; rotations and angles are about radians, regressors pixels, the others nats. Their weights are in the
-recipes. The pose comes first: with scores at 1 and regressors at 0.06, against angles at 2, half a degree is lost on
-`val`, and recall with it."""
 ANGLE_CLIP = 1.0
 """Radians: beyond it an angle's error no longer counts more, because pitch and roll blow up near 90 degrees of yaw."""
 LABEL_ERROR = 0.5**0.5

@@ -12,9 +12,15 @@ from blazeposer.core.errors import BlazePoserError
 
 from ..images.settings import ImageSettings
 from ..network.architecture import architecture
-from .losses import TERMS
 
 RECIPES = Path(__file__).parent / "recipes"
+TERMS = (
+    "rotation", "blended", "angles", "bins", "unit", "error", "scores", "seen", "regressors", "mirror", "mirror_error",
+    "mirror_scores", "mirror_regressors",
+)  # fmt: skip
+"""Of `losses.total_loss`; rotations and angles are about radians, regressors pixels, the others nats. Their weights are
+in the recipes. The pose comes first: with scores at 1 and regressors at 0.06, against angles at 2, half a degree is
+lost on `val`, and recall with it."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +66,7 @@ class Recipe:
     seed: int
     """Of first weights, of images and of their order."""
     weights: dict[str, float]
-    """Of the terms of the loss (`losses.TERMS`)."""
+    """Of the terms of the loss (`TERMS`)."""
     images: ImageSettings
 
 
