@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from blazeposer.camera import VirtualCamera, drawing
+from blazeposer.camera.showing import Words
 from blazeposer.core.boards import BOARDS
 from blazeposer.core.errors import PortError
 from blazeposer.openmv.mpremote import mpremote
@@ -137,3 +138,45 @@ def test_letters_take_8_by_10_pixels() -> None:
     assert 5 <= rows.min() < rows.max() < 25
     assert 10 <= columns.min() < columns.max() < 10 + 4 * 16
     assert rows.max() - rows.min() > 12
+
+
+def test_what_scripts_do_is_told_in_words(camera: VirtualCamera) -> None:
+    """A line whenever something changes, in the examples' units; files with their size."""
+    lines: list[str] = []
+    camera.device.listeners.append(Words(camera.device, lines.append).heard)
+    try:
+        execute(
+            camera,
+            f"{SNAPSHOT} import display, image, pyb\n"
+            "from machine import LED, PWM, UART\n"
+            "led = LED('LED_RED'); led.on(); led.on(); led.off()\n"
+            "servo = PWM('P7', freq=50, duty_ns=1500000); servo.duty_ns(1500400); servo.duty_ns(1750000)\n"
+            "UART(3).write('$HEAD*00\\r\\n')\n"
+            "pyb.usb_mode('VCP+HID'); mouse = pyb.USB_HID(); mouse.send((1, 12, -3, 0)); mouse.send((0, 0, 0, 0))\n"
+            "display.SPIDisplay().write(img, hint=image.CENTER | image.SCALE_ASPECT_KEEP)\n"
+            "file = open('/flash/told.csv', 'w'); file.write('12345'); file.close()\n",
+        )
+    finally:
+        camera.device.listeners.clear()
+    screen = camera.folder / "screen.png"
+    assert lines == [
+        "red LED: off",
+        "red LED: on",
+        "red LED: off",
+        "pin P7: pulses of 1,500 us at 50 Hz",
+        "pin P7: pulses of 1,750 us at 50 Hz",
+        "UART3: $HEAD*00",
+        "mouse: 12 to the right, 3 up, left button",
+        "mouse: rests",
+        f"screen: 128 x 160 pixels, see {screen}",
+        "/flash/told.csv: 5 bytes written",
+    ]
+    assert cv2.imread(str(screen)).shape == (160, 128, 3)  # type: ignore[union-attr]
+
+
+def test_a_list_of_files_has_their_sizes(camera: VirtualCamera) -> None:
+    """MicroPython 1.28, extmod/vfs_fat.c: `ilistdir` gives name, kind, 0, size."""
+    (camera.folder / "flash" / "five.txt").write_text("12345")
+    assert "           5 five.txt" in mpremote(camera.port, "fs", "ls").splitlines()
+    found = execute(camera, "import os; print([e for e in os.ilistdir('/flash') if e[0] == 'five.txt'])")
+    assert found == "[('five.txt', 32768, 0, 5)]\n"

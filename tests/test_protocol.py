@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from blazeposer.camera import VirtualCamera, view
+from blazeposer.commands.watch import _link
 from blazeposer.core.errors import PortError
 from blazeposer.core.face import Face, Keypoints
 from blazeposer.core.prepare import Image
@@ -242,6 +243,47 @@ def test_both_links_bring_the_same(camera: VirtualCamera, fake_network: list[Out
         found.append(np.array(faces))
     assert found[0].size
     np.testing.assert_allclose(found[0], found[1], atol=0.06)
+
+
+def test_pictures_come_by_themselves_where_they_can(camera: VirtualCamera) -> None:
+    from blazeposer.live.protocol import AutoLink
+
+    watching = Watch(ports.find(camera.port), 15.0, AutoLink)
+    until(lambda: any(moment.picture is not None for moment in watching.moments), "a picture")
+    watching.stop()
+    assert watching.moments[-1].blind == ""
+    assert watching.link.counts.lost == 0
+
+
+def test_a_camera_without_the_protocol_is_read_by_its_lines(
+    camera: VirtualCamera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from blazeposer.live import protocol
+
+    def refuse(name: str) -> None:
+        raise protocol.NoProtocolError(f"{name} does not answer by Protocol V2: update the camera")
+
+    monkeypatch.setattr(protocol, "_opened", refuse)
+    watching = Watch(ports.find(camera.port), 15.0, protocol.AutoLink)
+    until(lambda: watching.records() >= 3, "three records")
+    watching.stop()
+    assert watching.moments[-1].blind == f"no pictures: {camera.port} does not answer by Protocol V2: update the camera"
+
+
+@pytest.mark.parametrize(
+    ("protocol", "web", "kind"),
+    [("auto", True, "AutoLink"), ("auto", False, "UsbLink"), ("v2", False, "ProtocolLink"), ("json", True, "UsbLink")],
+)
+def test_which_link_a_session_takes(protocol: str, web: bool, kind: str) -> None:
+    pytest.importorskip("openmv", reason="the extra `openmv` is not installed")
+    assert type(_link(ports.Port("/dev/x"), protocol, web)).__name__ == kind
+
+
+def test_without_the_package_the_page_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "openmv", None)
+    monkeypatch.delitem(sys.modules, "blazeposer.live.protocol", raising=False)
+    link = _link(ports.Port("/dev/x"), "auto", web=True)
+    assert link.blind == "no pictures: openmv is not installed: run `pip install 'blazeposer[openmv]'`"
 
 
 def test_a_camera_that_is_unplugged_comes_back(camera: VirtualCamera) -> None:

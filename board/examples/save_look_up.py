@@ -15,7 +15,7 @@ import ml
 
 from find_model import MODELS, first_file
 
-UP = 12  # Degrees of pitch from which a face looks up: less for a camera that looks down on people.
+UP = 20  # Degrees of pitch from which a face looks up: less for a camera that looks down on people.
 PAUSE_MS = 1000
 
 # First of all, because it needs one large block of memory.
@@ -30,6 +30,7 @@ csi0, _ = open_camera()
 number = max([int(name[3:7]) for name in os.listdir() if name.startswith("up_")] + [0])  # goes on after a reset
 last = time.ticks_ms()
 wait = 0
+print("waiting for a face that looks up by %d degrees" % UP)
 
 while True:
     img = csi0.snapshot()
