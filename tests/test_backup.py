@@ -108,7 +108,7 @@ def test_an_unreadable_note_blocks_nothing(tmp_path: Path, blazeposer_command: C
     run = blazeposer_command("restore", "--list", "--backups", tmp_path)
     assert run.status == 0
     assert f"{spoilt.folder}  unreadable" in run.out
-    with pytest.raises(BlazePoserError, match="not the note of a backup: use another"):
+    with pytest.raises(BlazePoserError, match="use another"):
         backups.load(spoilt.folder)
 
 

@@ -28,7 +28,7 @@ def test_a_board_is_found_by_key_name_and_answer(board: Board) -> None:
 
 
 def test_an_unknown_board_is_one_line_with_all_keys() -> None:
-    with pytest.raises(BlazePoserError, match=r"no board 'm4': use one of h7, h7plus, nicla, .*, n6") as caught:
+    with pytest.raises(BlazePoserError, match=r"m4.*h7, h7plus, nicla, .*, n6") as caught:
         find("m4")
     assert "\n" not in str(caught.value)
 
@@ -71,6 +71,6 @@ def test_openmv_s_own_table_is_read_right(
 
 
 def test_a_table_of_another_form_is_one_line() -> None:
-    with pytest.raises(BlazePoserError, match=r"does not describe OPENMV4 as expected: run `pip install") as caught:
+    with pytest.raises(BlazePoserError, match=r"OPENMV4.*pip install") as caught:
         boards._boards({"OPENMV4": {"display_name": "OpenMV Cam H7"}})
     assert "\n" not in str(caught.value)

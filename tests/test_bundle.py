@@ -87,7 +87,7 @@ def test_missing_mpy_cross(small_model: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_too_large_for_the_board(tmp_path: Path) -> None:
     large = tmp_path / "large.tflite"
     large.write_bytes(standin(ballast=140_000))
-    with pytest.raises(BlazePoserError, match="OpenMV Cam H7 has 131,072 bytes for models"):
+    with pytest.raises(BlazePoserError, match=r"OpenMV Cam H7.*131,072"):
         make(large, find("h7"))
 
 
@@ -128,15 +128,13 @@ def test_a_changed_byte(folder: Path) -> None:
     data = bytearray((folder / "blazeposer.py").read_bytes())
     data[100] ^= 1
     (folder / "blazeposer.py").write_bytes(data)
-    with pytest.raises(
-        BlazePoserError, match=r"blazeposer.py is not the file in the manifest .*: make the bundle anew"
-    ):
+    with pytest.raises(BlazePoserError, match=r"blazeposer\.py.*manifest.*make"):
         load(folder)
 
 
 def test_a_missing_file(folder: Path) -> None:
     (folder / MODEL).unlink()
-    with pytest.raises(BlazePoserError, match=r"blazeposer.tflite: cannot be read .*: make the bundle anew"):
+    with pytest.raises(BlazePoserError, match=r"blazeposer\.tflite.*make"):
         load(folder)
 
 
@@ -150,7 +148,7 @@ def test_a_name_that_is_none_of_a_bundle(folder: Path, name: str) -> None:
     manifest = json.loads((folder / MANIFEST).read_text())
     manifest["files"][name] = {"bytes": 0, "sha256": hashlib.sha256(b"").hexdigest()}
     (folder / MANIFEST).write_text(json.dumps(manifest))
-    with pytest.raises(BlazePoserError, match="is no part of a bundle: do not use it"):
+    with pytest.raises(BlazePoserError, match="do not use it"):
         load(folder)
 
 
@@ -161,7 +159,7 @@ def test_boot_py_is_not_overwritten(folder: Path) -> None:
     manifest = json.loads((folder / MANIFEST).read_text())
     manifest["files"]["boot.py"] = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
     (folder / MANIFEST).write_text(json.dumps(manifest))
-    with pytest.raises(BlazePoserError, match=r"names 'boot.py', which is no part of a bundle"):
+    with pytest.raises(BlazePoserError, match=r"boot\.py"):
         load(folder)
 
 

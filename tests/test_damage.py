@@ -29,7 +29,7 @@ def test_a_file_that_ends_a_runtime_s_process_is_one_line(model_path: Path, tmp_
     if runtime == "micro" and not can_measure():
         pytest.skip("TFLite Micro has no wheel for this system")
     path = edited(model_path, tmp_path, no_scale)
-    with pytest.raises(ModelError, match=f"{runtime} broke down with it .*: it is damaged, copy it anew") as caught:
+    with pytest.raises(ModelError, match=f"{runtime}.*damaged.*copy") as caught:
         open_network(path, runtime)
     assert "\n" not in str(caught.value)
 

@@ -63,7 +63,7 @@ def test_300w_lp(tmp_path: Path) -> None:
 
 def test_a_damaged_label_is_one_clear_line(tmp_path: Path) -> None:
     write_300w(tmp_path / "image00002.jpg", drawn_face(0), (0, 0, 0), BOX, "pt2d")
-    with pytest.raises(BlazePoserError, match=r"image00002\.mat: no Pose_Para and pt3d_68 can be read: unpack"):
+    with pytest.raises(BlazePoserError, match=r"image00002\.mat.*Pose_Para.*unpack"):
         read_dataset("aflw2000", tmp_path)
     (tmp_path / "image00002.mat").write_bytes(b"MATLAB 5.0 MAT-file" + bytes(200))
     with pytest.raises(BlazePoserError, match=r"image00002\.mat"):
@@ -156,7 +156,7 @@ def test_biwi_protocol_2_is_eight_sequences_of_people_who_are_in_no_other(tmp_pa
 
 @pytest.mark.parametrize("text", ["", "1 0 0\n0 1 0\n0 0 1\n\n", "1 0 0\n0 1\n0 0 1\n\n0 0 900\n", "a b c\n"])
 def test_a_damaged_pose_is_one_clear_line(tmp_path: Path, text: str) -> None:
-    with pytest.raises(BlazePoserError, match=r"frame_00003_pose\.txt is not what BIWI holds .*: unpack"):
+    with pytest.raises(BlazePoserError, match=r"frame_00003_pose\.txt.*unpack"):
         read_biwi_pose(tmp_path, text)
 
 
@@ -192,7 +192,7 @@ def test_wider_face(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["a.jpg\n", "a.jpg\nmany\n", "a.jpg\n2\n1 2 3 4 0 0 0 0 0 0\n", "a.jpg\n1\n1 2 3\n"])
 def test_a_damaged_list_is_one_clear_line(tmp_path: Path, text: str) -> None:
     write_wider(tmp_path, text, {"0--Parade/0.jpg": drawn_face(0)})
-    with pytest.raises(BlazePoserError, match=r"wider_face_val_bbx_gt\.txt is damaged: unpack"):
+    with pytest.raises(BlazePoserError, match=r"wider_face_val_bbx_gt\.txt.*unpack"):
         read_dataset("wider", tmp_path)
 
 
@@ -226,7 +226,7 @@ def test_a_missing_picture_is_found_when_it_is_needed(tmp_path: Path) -> None:
     write_300w(tmp_path / "image00002.jpg", drawn_face(0), (0, 0, 0), BOX, "pt3d_68")
     dataset = read_dataset("aflw2000", tmp_path)
     (tmp_path / "image00002.jpg").write_bytes(b"no picture")
-    with pytest.raises(BlazePoserError, match=r"image00002\.jpg is missing or no picture"):
+    with pytest.raises(BlazePoserError, match=r"image00002\.jpg.*missing"):
         dataset.samples[0].load()
 
 
@@ -280,7 +280,7 @@ def test_the_crops_of_biwi_get_a_rim_and_the_best_detection_answers(tmp_path: Pa
     with pytest.raises(BlazePoserError, match=r"biwi_dev|no face"):
         read_dataset("biwi_dev", tmp_path)
     (tmp_path / "biwi_dev.csv").unlink()
-    with pytest.raises(BlazePoserError, match=r"biwi_dev\.csv cannot be read: name its folder with --data"):
+    with pytest.raises(BlazePoserError, match=r"biwi_dev\.csv.*--data"):
         read_dataset("biwi_dev", tmp_path)
 
 

@@ -122,7 +122,7 @@ def test_backups_are_undone_one_by_one(camera: VirtualCamera, bundle: Bundle, tm
     assert held(camera) == second
     restore(camera, tmp_path)
     assert held(camera) == {**first, "/flash/main.py": MAIN}
-    with pytest.raises(BlazePoserError, match="there is no backup of this camera to undo"):
+    with pytest.raises(BlazePoserError, match="no backup"):
         restore(camera, tmp_path)
 
 
@@ -164,7 +164,7 @@ def test_a_changed_backup_is_not_restored(camera: VirtualCamera, bundle: Bundle,
     after = held(camera)
     assert outcome.backup
     (outcome.backup.folder / "rom").write_bytes(b"other")
-    with pytest.raises(BlazePoserError, match="was changed since it was saved"):
+    with pytest.raises(BlazePoserError, match="changed since"):
         restore(camera, tmp_path)
     assert held(camera) == after
 
@@ -230,12 +230,12 @@ def test_a_deploy_ends_with_a_hard_reset_at_which_the_port_may_change(bundle: Bu
 @pytest.mark.usefixtures("needs_virtual_camera")
 def test_the_only_camera_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BLAZEPOSER_RUNTIME", str(tmp_path))
-    with pytest.raises(PortError, match="no OpenMV camera found: plug it in"):
+    with pytest.raises(PortError, match="plug it in"):
         ports.find()
     with VirtualCamera([FRAME]) as camera:
         assert ports.find() == ports.Port(camera.port, camera.device.serial, virtual=True)
         with VirtualCamera([FRAME]) as other:
-            with pytest.raises(PortError, match=r"there are 2 cameras \(.*: virtual OpenMV .*\): choose one"):
+            with pytest.raises(PortError, match=r"2 cameras \(.*: virtual OpenMV .*--port"):
                 ports.find()
             assert ports.find(other.port).serial == other.device.serial
         camera.unplug_after(0)

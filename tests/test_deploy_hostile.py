@@ -170,7 +170,7 @@ def test_a_board_that_nobody_knows(says: Callable[[str], None], bundle: Bundle, 
 def test_a_self_test_that_says_nonsense(says: Callable[[str], None], tmp_path: Path, result: dict[str, Any]) -> None:
     says(json.dumps(result))
     with (
-        pytest.raises(BlazePoserError, match="the self-test gave no result"),
+        pytest.raises(BlazePoserError, match="self-test"),
         run.connected("/dev/camera", tmp_path) as asked,
     ):
         asked.self_test()
@@ -198,7 +198,7 @@ def test_a_camera_that_does_not_stop_talking(monkeypatch: pytest.MonkeyPatch, tm
     babble.write_text("while True: print('x' * 1000, end='')\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setattr(mpremotes, "MOST", 100_000)
-    with pytest.raises(PortError, match="does not stop talking: reset the camera"):
+    with pytest.raises(PortError, match="reset the camera"):
         mpremotes.mpremote("/dev/camera", "exec", "pass")
 
 

@@ -55,7 +55,7 @@ def test_firmware_before_5_is_refused(bundle: Bundle, tmp_path: Path, version: s
     """openmv 4.x has no `csi` or no Protocol V2, and other draw calls: board/main.py needs 5.0."""
     with VirtualCamera([FRAME], version=version) as camera:
         before = held(camera)
-        with pytest.raises(BlazePoserError, match=f"has firmware {version} .* update it with OpenMV IDE"):
+        with pytest.raises(BlazePoserError, match=f"{version}.*update"):
             deploy(camera, bundle, tmp_path)
         assert held(camera) == before
 
@@ -74,7 +74,7 @@ def test_a_card_is_what_the_camera_starts_from(with_card: VirtualCamera, bundle:
     that directory's main.py runs, and no other."""
     (with_card.folder / "flash" / "main.py").write_text("print('of the flash')")
     before = held(with_card)
-    with pytest.raises(BlazePoserError, match=r"a card is in the camera.*take the card out, or use the card"):
+    with pytest.raises(BlazePoserError, match=r"card.*take the card out"):
         deploy(with_card, bundle, tmp_path)
     assert held(with_card) == before
     outcome = deploy(with_card, bundle, tmp_path, to="sdcard")
@@ -113,14 +113,14 @@ def test_an_ae3_starts_from_a_card_with_the_next_firmware(
 def test_without_a_card_there_is_no_sdcard(bundle: Bundle) -> None:
     without = state("rt1062")
     without.drives.pop("/sdcard")
-    with pytest.raises(BlazePoserError, match="the camera has no /sdcard: put a card in"):
+    with pytest.raises(BlazePoserError, match=r"/sdcard.*put a card in"):
         choose_store(bundle, without, "sdcard")
 
 
 def test_models_are_looked_for_in_one_order(bundle: Bundle) -> None:
     """The camera's scripts take the first that exists, so that one in /rom keeps others from being used."""
     assert tuple(f"/{store}/{MODEL}" for store in STORES) == board_module("find_model").MODELS
-    with pytest.raises(BlazePoserError, match=r"would go on using /rom/blazeposer.tflite: replace that with --to rom"):
+    with pytest.raises(BlazePoserError, match=r"/rom/blazeposer\.tflite.*--to rom"):
         choose_store(bundle, state("rt1062", rom_files=(MODEL,)), "flash")
     assert choose_store(bundle, state("rt1062", rom_files=("other.tflite",)), "flash") == "flash"
 
@@ -136,7 +136,7 @@ def test_no_other_script_names_the_models_paths() -> None:
 def test_the_shipped_model_loads_from_rom_only_on_small_cameras(board: str, to: Store) -> None:
     """openmv v5.0, modules/py_ml.c: a file is copied to the heap, where the arena has to lie too; board_config.h:
     /flash has 128 KB."""
-    with pytest.raises(BlazePoserError, match=rf"does not load this model \([\d,]+ bytes\) from /{to}: use --to rom"):
+    with pytest.raises(BlazePoserError, match=rf"[\d,]+ bytes.*/{to}.*--to rom"):
         choose_store(make(), state(board), to)
     assert choose_store(make(), state("rt1062"), to) == to
 
@@ -147,7 +147,7 @@ def test_n6_takes_models_from_rom_only(small_model: Path, tmp_path: Path, to: St
     compiled = tmp_path / "network_rel.bin"
     compiled.write_bytes(b"NBIN" + bytes(1000))
     bundle = make(small_model, find("n6"), stedgeai=compiled)
-    with pytest.raises(BlazePoserError, match=rf"does not load this model \([\d,]+ bytes\) from /{to}: use --to rom"):
+    with pytest.raises(BlazePoserError, match=rf"[\d,]+ bytes.*/{to}.*--to rom"):
         choose_store(bundle, state("n6"), to)
     assert choose_store(bundle, state("n6"), None) == "rom"
 
@@ -224,9 +224,7 @@ def test_a_mounted_drive_stops_a_deploy(bundle: Bundle, tmp_path: Path, monkeypa
         before = held(camera)
         drive = camera.folder / "flash"
         monkeypatch.setattr(drives, "_mounts", lambda: [Path("/"), drive])
-        with pytest.raises(
-            BlazePoserError, match=f"has mounted a camera's drive at {re.escape(str(drive))} .* eject it"
-        ):
+        with pytest.raises(BlazePoserError, match=f"{re.escape(str(drive))}.*eject"):
             deploy(camera, bundle, tmp_path)
         assert held(camera) == before
         monkeypatch.setattr(drives, "_mounts", lambda: [Path("/")])

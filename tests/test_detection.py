@@ -61,7 +61,7 @@ def test_boxed_scenes_are_the_odd_pictures(folder: Path) -> None:
     assert scenes.samples[0].boxes.tolist() == [[170, 70, 275, 190]]
     assert not scenes.has_poses
     (folder / "maskon_boxes.csv").unlink()
-    with pytest.raises(BlazePoserError, match=r"maskon_boxes.csv cannot be read"):
+    with pytest.raises(BlazePoserError, match=r"maskon_boxes\.csv"):
         read_dataset("maskon-boxes", folder)
 
 
@@ -69,7 +69,7 @@ def test_boxed_scenes_are_the_odd_pictures(folder: Path) -> None:
 def test_pictures_for_false_alarms_are_the_odd_ones(folder: Path, name: str) -> None:
     assert [int(image[0, 0, 0]) for image in read_backgrounds(folder, test=True, name=name)] == [40, 120]
     (folder / f"{name}.zip").unlink()
-    with pytest.raises(BlazePoserError, match=rf"no {name}\.zip in .*: name the folder of the pools with --data"):
+    with pytest.raises(BlazePoserError, match=rf"{name}\.zip.*--data"):
         read_backgrounds(folder, test=True, name=name)
 
 

@@ -38,7 +38,7 @@ def test_a_block_is_written_anew(manifests: Manifests) -> None:
 
 def test_what_was_not_measured_is_asked_for(manifests: Manifests) -> None:
     bare = manifests._replace(int8=replace(manifests.int8, figures={}))
-    with pytest.raises(BlazePoserError, match="run `blazeposer evaluate --dataset aflw2000_dev --record` first"):
+    with pytest.raises(BlazePoserError, match="blazeposer evaluate --dataset aflw2000_dev --record"):
         fill("<!-- accuracy: blazeposer figures -->\n<!-- end -->", bare)
 
 

@@ -90,7 +90,7 @@ def test_a_face_that_is_off_or_missing_is_an_error() -> None:
     place = next(i for i, line in enumerate(lines) if line.startswith("face"))
     shifted = lines[place].replace("face, (", "face, (1", 1)
     for wrong in ([*lines[:place], shifted, *lines[place + 1 :]], [*lines[:place], *lines[place + 1 :]]):
-        with pytest.raises(BlazePoserError, match="frame 0 is not as on the host"):
+        with pytest.raises(BlazePoserError, match="frame 0"):
             check_own(wrong, FRAMES, QUANTIZATION)
 
 

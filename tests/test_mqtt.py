@@ -265,7 +265,8 @@ def test_a_missing_user_is_said(code: int) -> None:
 def test_a_broker_that_is_none_is_waited_for() -> None:
     port = free_port()
     with open_output(f"mqtt://127.0.0.1:{port}", "camera") as view:
-        assert view.state == "no MQTT broker is there (Connection refused): check host and port"
+        assert view.state.startswith("no MQTT broker")
+        assert "check host and port" in view.state
         view.show(moment())
         assert view.missed == 1
         broker = RealBroker(port)
@@ -313,7 +314,8 @@ def test_a_certificate_is_trusted_by_its_authority(certificate: Path) -> None:
 
 def test_tls_at_a_plain_port_is_said() -> None:
     with ScriptedBroker(hangs_up_at_once) as broker, open_output(f"mqtts://127.0.0.1:{broker.port}", "camera") as view:
-        assert view.state == "the broker does not speak TLS at this port: write mqtt:// or give its TLS port"
+        assert "TLS" in view.state
+        assert "mqtt://" in view.state
 
 
 def hangs_up_at_once(peer: Peer) -> None:

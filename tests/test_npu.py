@@ -61,7 +61,7 @@ def test_the_ae3_s_file_loads_there_alone(compiled: Path) -> None:
 
 @pytest.mark.usefixtures("_needs_vela")
 def test_what_vela_leaves_to_the_cpu_is_an_error(float_model_path: Path, tmp_path: Path) -> None:
-    with pytest.raises(BlazePoserError, match=r"Vela left ADD, .*CONV_2D.* of blazeposer_float.tflite to the CPU"):
+    with pytest.raises(BlazePoserError, match=r"ADD, .*CONV_2D.*blazeposer_float\.tflite"):
         compile_for(AE3, float_model_path, tmp_path / "out.tflite")
     assert not (tmp_path / "out.tflite").exists()
 
@@ -74,7 +74,7 @@ def test_a_changed_interface_is_an_error(
 
     swapped = edited(compiled, tmp_path, swap_scores)
     monkeypatch.setattr(npu, "run_vela", lambda path, folder: swapped)
-    with pytest.raises(BlazePoserError, match=r"Vela changed inputs or outputs of blazeposer.tflite"):
+    with pytest.raises(BlazePoserError, match=r"inputs or outputs.*blazeposer\.tflite"):
         compile_for(AE3, model_path, tmp_path / "out.tflite")
 
 
@@ -90,7 +90,7 @@ def test_a_damaged_file_never_reaches_vela(tmp_path: Path) -> None:
 def test_vela_s_failure_is_one_line(tmp_path: Path) -> None:
     path = tmp_path / "damaged.tflite"
     path.write_bytes(b"no network")
-    with pytest.raises(BlazePoserError, match=r"Vela cannot compile damaged.tflite \(") as caught:
+    with pytest.raises(BlazePoserError, match=r"Vela.*damaged\.tflite") as caught:
         npu.run_vela(path, tmp_path)
     assert "\n" not in str(caught.value)
 
@@ -114,12 +114,12 @@ def test_the_n6_takes_what_stedgeai_made(model_path: Path, relocatable: Path, tm
 
 
 def test_the_n6_without_its_file_is_told_how_to_make_it(model_path: Path, tmp_path: Path) -> None:
-    with pytest.raises(BlazePoserError, match=r"run `stedgeai generate .*--relocatable .*and give its network_rel.bin"):
+    with pytest.raises(BlazePoserError, match=r"stedgeai generate .*--relocatable .*network_rel\.bin"):
         compile_for(N6, model_path, tmp_path / "out.tflite")
 
 
 def test_the_n6_refuses_a_raw_tflite(model_path: Path, tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"a plain tflite: the OpenMV N6 takes the network_rel.bin that stedgeai"):
+    with pytest.raises(ModelError, match=r"tflite.*network_rel\.bin"):
         compile_for(N6, model_path, tmp_path / "out.tflite", model_path)
     other = tmp_path / "other.bin"
     other.write_bytes(b"something else")
@@ -131,16 +131,14 @@ def test_the_n6_refuses_a_raw_tflite(model_path: Path, tmp_path: Path) -> None:
 def test_a_file_for_the_n6_is_refused_elsewhere(
     model_path: Path, relocatable: Path, tmp_path: Path, board: str
 ) -> None:
-    with pytest.raises(BlazePoserError, match="takes no file of stedgeai: name the N6, or leave --stedgeai out"):
+    with pytest.raises(BlazePoserError, match="--stedgeai"):
         compile_for(find(board), model_path, tmp_path / "out.tflite", relocatable)
     assert not (tmp_path / "out.tflite").exists()
 
 
 def test_a_missing_compiler_names_the_extra(model_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "ethosu" else find_spec(name))
-    with pytest.raises(
-        MissingExtraError, match=r"ethos-u-vela is not installed: run `pip install 'blazeposer\[npu\]'`"
-    ):
+    with pytest.raises(MissingExtraError, match=r"ethos-u-vela.*pip install 'blazeposer\[npu\]'"):
         compile_for(AE3, model_path, tmp_path / "out.tflite")
 
 

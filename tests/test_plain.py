@@ -265,7 +265,7 @@ def test_weights_name_their_architecture(tmp_path: Path) -> None:
     weights.save(model, path, {"architecture": "plain-65"})
     assert weights.load(path).architecture == ARCHITECTURES["plain-65"]
     weights.save(model, path, {"architecture": "unknown"})
-    with pytest.raises(BlazePoserError, match="no architecture unknown: choose one of residual, plain-65"):
+    with pytest.raises(BlazePoserError, match=r"unknown.*residual, plain-65"):
         weights.load(path)
     with pytest.raises(BlazePoserError, match="no architecture none"):
         architecture("none")

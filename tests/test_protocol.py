@@ -346,7 +346,8 @@ def test_no_package_is_one_line(blazeposer_command: CommandLine, monkeypatch: py
     monkeypatch.delitem(sys.modules, "blazeposer.live.protocol", raising=False)
     ended = blazeposer_command("watch", "--protocol", "v2", "--port", "/dev/ttyACM9")
     assert ended.status == 1
-    assert ended.err == "blazeposer: openmv is not installed: run `pip install 'blazeposer[openmv]'`\n"
+    assert ended.err.startswith("blazeposer: openmv")
+    assert "pip install 'blazeposer[openmv]'" in ended.err
 
 
 @pytest.mark.skipif(not hasattr(os, "openpty"), reason="this system has no pseudo-terminals")
@@ -370,7 +371,7 @@ class TestPorts:
 
     def test_a_port_has_one_user(self, port: str) -> None:
         with serial.Serial(port, exclusive=True):
-            assert self.fails(port) == f"another program has {port} open: close OpenMV IDE, or what else reads it"
+            assert re.match(f"another program.*{re.escape(port)}.*close", self.fails(port))
 
     def test_a_device_that_does_not_answer(self, port: str, monkeypatch: pytest.MonkeyPatch) -> None:
         from blazeposer.live import protocol

@@ -57,7 +57,5 @@ def test_what_is_wrong_is_said_in_one_line(tmp_path: Path, before: str, after: s
 
 
 def test_no_such_recipe(tmp_path: Path) -> None:
-    with pytest.raises(
-        BlazePoserError, match="no recipe slow: give --recipe one of full, next, quick, search, or a toml file"
-    ):
+    with pytest.raises(BlazePoserError, match=r"slow.*full, next, quick, search.*toml"):
         read_recipe("slow")

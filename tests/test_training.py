@@ -88,7 +88,7 @@ def test_missing_data_end_in_one_line(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_corrupt_pictures_are_named(folder: Path) -> None:
     with zipfile.ZipFile(folder / "faceless.zip", "a") as archive:
         archive.writestr("000008.png", b"no picture")
-    with pytest.raises(BlazePoserError, match=r"1 images that cannot be decoded, first 000008\.png"):
+    with pytest.raises(BlazePoserError, match=r"1 .*000008\.png"):
         data.read_backgrounds(folder)
 
 
@@ -346,7 +346,7 @@ def test_two_processes_train_one_network(folder: Path, tmp_path: Path, monkeypat
 def test_shares_make_up_the_batch() -> None:
     rows = np.arange(12)
     assert np.concatenate([rows[Processes(rank, 3).share(12)] for rank in range(3)]).tolist() == rows.tolist()
-    with pytest.raises(BlazePoserError, match="a batch of 64 cannot be shared by 3 processes"):
+    with pytest.raises(BlazePoserError, match=r"64.*3 processes.*--recipe"):
         Processes(0, 3).share(64)
 
 

@@ -103,7 +103,7 @@ def test_labels_move_with_the_padding(tmp_path: Path, portrait: Image) -> None:
 
 def test_a_folder_without_any_picture(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(b"")
-    with pytest.raises(InputError, match=r"no picture that can be read \(a\.jpg: an empty file\): name another"):
+    with pytest.raises(InputError, match=r"a\.jpg: .*empty.*name another"):
         read(tmp_path)
 
 
@@ -143,7 +143,7 @@ def test_an_official_data_set_that_is_damaged(portrait: Image, tmp_path: Path) -
     files[3].write_bytes(files[0].read_bytes()[:9000])
     files[4].with_suffix(".mat").write_bytes(b"MATLAB 5.0 MAT-file" + bytes(200))
     cv2.imwrite(str(files[5]), cv2.cvtColor(portrait, cv2.COLOR_RGB2GRAY))
-    with pytest.raises(BlazePoserError, match=r"image00001\.jpg: missing, but image00001\.mat is there: unpack"):
+    with pytest.raises(BlazePoserError, match=r"image00001\.jpg.*missing.*unpack"):
         labelled("aflw2000", str(tmp_path))
     pictures = of_dataset(labelled("aflw2000", str(tmp_path), damaged=True))
     said = {remark.name: (remark.text, remark.is_left_out) for remark in pictures.remarks}
