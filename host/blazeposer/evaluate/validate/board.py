@@ -87,12 +87,7 @@ def see(camera: Camera, pictures: Sequence[Image], advance: Callable[[], None] =
                 advance()
             elif line:
                 received.extend(binascii.a2b_base64(line, strict_mode=True))
-        except (
-            ValueError,
-            TypeError,
-            OverflowError,
-            RecursionError,
-        ):  # perhaps the beginning of a complaint, which mpremote passes on at its end
+        except _NO_FACES:  # perhaps the beginning of a complaint, which mpremote passes on at its end
             garbled.append(line)
 
     try:

@@ -21,10 +21,6 @@ Raw = list[NDArray[Any]]
 """The eight outputs of one picture, int8 or float32."""
 SAME_FACE = 0.4
 """Least intersection over union of two boxes of one face."""
-BINS = (0, 1, 2, 4, 8, 16, 32)
-"""Upper ends of the histogram's bins, levels; the last bin is open."""
-
-
 _SHARES = {"median": 50, "95 %": 95, "worst": 100}
 
 
@@ -74,8 +70,6 @@ class Difference:
     equal: int = 0
     largest: float = 0.0
     """Of raw outputs: levels of int8 ones, else their units."""
-    histogram: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(BINS) + 1, np.int64))
-    """Raw outputs by their difference in levels, see BINS; zeros for float stages."""
     box: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     keypoints: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     degrees: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
@@ -117,7 +111,7 @@ def compare(first: Seen, second: Seen) -> Difference:
     """Hold two stages together, picture by picture. Raw outputs are compared where both are int8, or both float."""
     comparable = bool(first.raw and second.raw) and first.raw[0][0].dtype == second.raw[0][0].dtype
     values = equal = 0
-    largest, histogram = 0.0, np.zeros(len(BINS) + 1, np.int64)
+    largest = 0.0
     rows: list[tuple[float, float, float]] = []
     alone: tuple[list[int], list[int]] = ([], [])
     badness = []
@@ -126,8 +120,6 @@ def compare(first: Seen, second: Seen) -> Difference:
             difference = np.abs(a.astype(np.float32) - b.astype(np.float32))
             values, equal = values + difference.size, equal + int((difference == 0).sum())
             largest = max(largest, float(difference.max()))
-            if a.dtype == np.int8:
-                histogram += np.bincount(np.searchsorted(BINS, difference.ravel()), minlength=len(BINS) + 1)
         pairs, unmatched = same_faces(ours, theirs)
         found = [difference_of(*pair) for pair in pairs]
         rows += found
@@ -136,7 +128,7 @@ def compare(first: Seen, second: Seen) -> Difference:
         badness.append((sum(unmatched), max((sum(row) for row in found), default=0.0)))
     box, keypoints, degrees = np.array(rows, np.float64).reshape(-1, 3).T
     order = sorted(range(len(badness)), key=lambda number: badness[number], reverse=True)
-    return Difference(values, equal, largest, histogram, box, keypoints, degrees, *alone, order)
+    return Difference(values, equal, largest, box, keypoints, degrees, *alone, order)
 
 
 def same_faces(first: Sequence[Face], second: Sequence[Face]) -> tuple[list[tuple[Face, Face]], tuple[int, int]]:

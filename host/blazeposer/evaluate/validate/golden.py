@@ -5,7 +5,7 @@
     models/blazeposer_golden/NAME.bin      the eight raw int8 outputs in contract order
 
 docs/golden.md says how to use them. `blazeposer quantize` writes them beside the network, and so does
-`python -m blazeposer.evaluate.validate.golden [MODEL]`.
+`blazeposer golden [MODEL]`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
-import click
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,7 +26,7 @@ from blazeposer.core.decode import decode
 from blazeposer.core.errors import InputError, ModelError
 from blazeposer.core.face import Face
 from blazeposer.core.prepare import Image, camera_input
-from blazeposer.core.resources import default_model, refuse_installed
+from blazeposer.core.resources import refuse_installed
 from blazeposer.deploy import selftest
 from blazeposer.evaluate.report import Section, Table
 from blazeposer.evaluate.validate.layers import Layers, Trace
@@ -45,7 +44,7 @@ FACE_TOLERANCE = 2e-3
 _FILE = "golden.json"
 _FRAMES = {"turned": 18, "raised": 29, "tilted": 50, "group": 107}
 """Frames of the demo: yaw -35, pitch 20, roll -30 degrees; three people."""
-_REMAKE = "make them with `python -m blazeposer.evaluate.validate.golden MODEL`"
+_REMAKE = "make them with `blazeposer golden MODEL`"
 
 Sums = dict[str, tuple[int, int]]
 """Layer -> two sums of integers, which do not depend on the order in which memory holds them."""
@@ -110,10 +109,13 @@ def face_values(face: Face) -> dict[str, Any]:
     }
 
 
-def write_beside(model: Path) -> None:
-    """Make the golden vectors of a network, and write them beside it. Raises ModelError or InputError."""
+def write_beside(model: Path) -> Path:
+    """Make the golden vectors of a network, write them beside it, and return their folder. Raises ModelError or
+    InputError."""
     refuse_installed(model)
-    write(make(model), model.with_name(model.stem + SUFFIX))
+    folder = model.with_name(model.stem + SUFFIX)
+    write(make(model), folder)
+    return folder
 
 
 def write(golden: Golden, folder: Path) -> None:
@@ -216,14 +218,3 @@ def _outputs(path: Path) -> list[NDArray[np.int8]]:
         outputs.append(data[:size].reshape(output.shape))
         data = data[size:]
     return outputs
-
-
-@click.command()
-@click.argument("model", required=False, type=click.Path(path_type=Path))
-def command(model: Path | None) -> None:
-    """Write the golden vectors of MODEL, by default the one that ships, into a folder beside it."""
-    write_beside(model or default_model())
-
-
-if __name__ == "__main__":
-    command()

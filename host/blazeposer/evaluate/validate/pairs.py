@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blazeposer.evaluate.report import Picture, Section, Table
-from blazeposer.evaluate.validate.compare import BINS, Difference, Seen
+from blazeposer.evaluate.validate.compare import Difference, Seen
 from blazeposer.evaluate.validate.layers import Layers, Trace
 from blazeposer.evaluate.validate.pictures import Given
 from blazeposer.evaluate.validate.plots import side_by_side
@@ -47,8 +47,6 @@ def pair_section(
         f"Tolerance: {pair.limits}. {pair.limits.reason}",
         _table(difference),
     ]
-    if difference.values and first.is_int8 and not same:
-        parts.append(_histogram(difference.histogram))
     if apart is not None:
         parts.append(_by_layer(apart, parted, given.name))
     if difference.shows(SHOWN):
@@ -63,7 +61,6 @@ def pair_section(
             "breaches": breaches,
             "first_layer": parted,
             "raw_outputs": {"values": difference.values, "equal": difference.equal, "largest": difference.largest},
-            "histogram": dict(zip(_bins(), difference.histogram.tolist(), strict=True)),
             "differences": {name: _figures(values) for name, values in _measures(difference)},
             "found_by_both": faces,
             "found_by_first_alone": len(difference.first_alone),
@@ -131,17 +128,6 @@ def _table(difference: Difference) -> Table:
         f"{len(difference.second_alone)}. px: of the network's input, 128 a side."
     )
     return Table(("difference", "median", "95 %", "worst"), rows, caption)
-
-
-def _bins() -> list[str]:
-    low = [previous + 1 for previous in BINS]
-    ranges = [f"{a}" if a == b else f"{a}-{b}" for a, b in zip([0, *low[:-1]], BINS, strict=True)]
-    return [*ranges, f"> {BINS[-1]}"]
-
-
-def _histogram(histogram: NDArray[np.int64]) -> Table:
-    shares = [f"{count / histogram.sum():.2%}" for count in histogram.tolist()]
-    return Table(("levels apart", *_bins()), [("raw outputs", *shares)], "Raw int8 outputs by their difference.")
 
 
 def _by_layer(apart: dict[str, float], parted: str | None, picture: str) -> str:

@@ -1,4 +1,4 @@
-"""The report's drawings: differences by layer, error by angle, two stages side by side on one picture."""
+"""The report's drawings: error by angle, two stages side by side on one picture."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 import cv2
 import numpy as np
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from blazeposer.core.draw import draw
 from blazeposer.core.face import Face
@@ -33,23 +32,6 @@ def side_by_side(given: Given, left: Sequence[Face], right: Sequence[Face], titl
     data = cv2.imencode(".jpg", canvas[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1].tobytes()
     caption = f"Where they differ most: {given.name}. Left: {titles[0]}. Right: {titles[1]}."
     return Picture(data, f"the faces of both stages on {given.name}", caption)
-
-
-@styled
-def by_layer(curves: Mapping[str, NDArray[np.float64]], layers: Sequence[str], unit: str) -> Figure:
-    """One line a pair of stages: values (layers,) in the order of execution, NaN where there is none."""
-    figure = Figure(figsize=(9, 4.2))
-    axes = figure.add_subplot(xlabel="layer, in the order of execution", ylabel=unit)
-    for mark, (name, values) in zip(_MARKS * len(curves), curves.items(), strict=False):
-        known = np.flatnonzero(~np.isnan(values))
-        axes.plot(known, values[known], marker=mark, markersize=3, label=name)
-    shown = [index for index, name in enumerate(layers) if name.count(".") <= 2 and "pool" not in name]
-    step = max(1, len(shown) // 24)
-    labels = [layers[index].replace("backbone.", "").replace("blocks.", "block ") for index in shown[::step]]
-    axes.set_xticks(shown[::step], labels, rotation=90, fontsize=7)
-    axes.set_ylim(bottom=0)
-    axes.legend()
-    return figure
 
 
 @styled

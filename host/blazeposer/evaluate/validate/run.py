@@ -59,8 +59,6 @@ class Validation:
     runs: dict[str, Run] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
     """Stage -> why it was not run."""
-    curves: dict[Pair, dict[str, float]] = field(default_factory=dict)
-    """How far each layer is apart, see `pairs.layers_apart`."""
 
     def sections(self) -> list[Section]:
         """Every check, in the order of the report."""
@@ -79,7 +77,7 @@ class Validation:
             pairs.append(self._pair(pair))
             advance()
         return [
-            self._manifest(), self._golden(), *pairs, self._decoder(), *self._layers(), *self._accuracy(),
+            self._manifest(), self._golden(), *pairs, self._decoder(), *self._accuracy(),
             self._stages(), self._remarks(),
         ]  # fmt: skip
 
@@ -107,7 +105,7 @@ class Validation:
         if first.stage.trace and second.stage.trace:
             traces = (first.stage.trace(given.tensor), second.stage.trace(given.tensor))
             int8 = (first.stage.is_int8, second.stage.is_int8)
-            apart = self.curves[pair] = layers_apart(*traces, self.stages.layers, int8=int8)
+            apart = layers_apart(*traces, self.stages.layers, int8=int8)
         stages = (first.stage, second.stage)
         return pair_section(pair, stages, difference, (given, first.of([worst]), second.of([worst])), apart)
 
@@ -137,25 +135,6 @@ class Validation:
         if "board" in self.missing:
             return Section(board.DECODER_TITLE, [f"Not run: {self.missing['board']}."], "not run")
         return board.decoder_section(self.progress("every anchor through the board's decoder", ANCHORS))
-
-    def _layers(self) -> list[Section]:
-        names = list(self.stages.layers.operations)
-        charts = []
-        for is_int8, unit in ((True, "mean difference, levels"), (False, "difference / values (RMS)")):
-            curves = {
-                f"{pair.first} / {pair.second}": np.array([apart.get(name, np.nan) for name in names])
-                for pair, apart in self.curves.items()
-                if apart and all(self.runs[key].stage.is_int8 for key in (pair.first, pair.second)) == is_int8
-            }
-            if curves:
-                charts.append(picture_of(plots.by_layer(curves, names, unit), f"{unit} by layer"))
-        if not charts:
-            return []
-        text = (
-            "On the picture on which each pair differs most. Pairs whose layers are all equal have no line. INT8 "
-            "scores end at -8 and 8, where a probability hardly changes any more: hence their difference from float."
-        )
-        return [Section("Differences by layer", [text, *charts])]
 
     def _accuracy(self) -> list[Section]:
         """Against labels, where there are any: of every stage that saw all pictures."""
