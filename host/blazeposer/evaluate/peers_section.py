@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from rich.progress import track
@@ -30,20 +29,7 @@ evaluate`) differ by hundredths. Signs, axes and zero of each peer are converted
 tests."""
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """Scores of several systems on the same faces, by their names."""
-
-    scores: dict[str, Scores]
-
-    @property
-    def shared(self) -> dict[str, Scores]:
-        """The same on the faces that all of them found."""
-        found = np.all([scores.found for scores in self.scores.values()], axis=0)
-        return {name: scores.of(found) for name, scores in self.scores.items()}
-
-
-def compare(systems: Sequence[Peer], dataset: Dataset) -> Comparison:
+def compare(systems: Sequence[Peer], dataset: Dataset) -> dict[str, Scores]:
     """Scores of `systems` on every face of a data set with poses; each sees the whole picture, padded to a square."""
     found: dict[str, list[Face | None]] = {system.name: [] for system in systems}
     for sample in track(dataset.samples, description=dataset.name, console=Console(stderr=True)):
@@ -51,7 +37,7 @@ def compare(systems: Sequence[Peer], dataset: Dataset) -> Comparison:
         for system in systems:
             faces = system(picture)
             found[system.name] += [dataset.rule.choose(faces, box) for box in sample.boxes]
-    return Comparison({name: score(faces, dataset.rotations, dataset.angles) for name, faces in found.items()})
+    return {name: score(faces, dataset.rotations, dataset.angles) for name, faces in found.items()}
 
 
 def accuracy_section(systems: Sequence[Peer], times: Times, dataset: Dataset) -> Section:
@@ -60,19 +46,18 @@ def accuracy_section(systems: Sequence[Peer], times: Times, dataset: Dataset) ->
     unrefused = MediaPipe(MOST_FACES, least_score=0)
     unrefused.name += UNREFUSED
     comparison = compare([*systems, unrefused], dataset)
-    shared = comparison.shared
-    faces = len(next(iter(shared.values())).labels)
+    by_all = np.all([scores.found for scores in comparison.values()], axis=0)
 
-    head = ["", "networks", "time in all", "recall", "MAE", f"MAE, {faces} shared", "geodesic"]
+    head = ["", "networks", "time in all", "recall", "MAE", f"MAE, {by_all.sum()} shared", "geodesic"]
     rows = []
     for system, (in_all, _) in zip(systems, times.medians(), strict=True):
-        scores = comparison.scores[system.name]
-        figures = (scores.mean, shared[system.name].mean, scores.mean_geodesic)
+        scores = comparison[system.name]
+        figures = (scores.mean, scores.of(by_all).mean, scores.mean_geodesic)
         row = [system.name, size_text(system), f"{in_all:.2f} ms", f"{scores.recall:.4f}"]
         rows.append(row + [_text(value) for value in figures])
-    ours, mediapipe, *_ = comparison.scores.items()
+    ours, mediapipe, *_ = comparison.items()
     surest = ours[1].refusing(int(mediapipe[1].found.sum()))
-    detailed = {ours[0]: ours[1], ours[0] + REFUSING: surest, **comparison.scores}
+    detailed = {ours[0]: ours[1], ours[0] + REFUSING: surest, **comparison}
     return Section(
         f"Accuracy on {dataset.name}",
         [Table(head, rows, "Side by side"), _details(detailed), NOTES],
