@@ -181,6 +181,13 @@ def test_ctrl_c_within_a_question_leaves_the_hardware_usable(camera: VirtualCame
     assert b"\r\n5.0.0\r\n" in said(link, b">>> ")
 
 
+def test_nothing_of_what_is_typed_ahead_is_lost(link: serial.SerialBase) -> None:
+    said(link, b">>> ")
+    link.write(b"".join(b"print(%d * 1000)\r" % number for number in range(1, 101)))
+    lines = said(link, b"\r\n100000\r\n>>> ").split(b"\r\n")
+    assert [line for line in lines if line.isdigit()] == [b"%d000" % number for number in range(1, 101)]
+
+
 def test_script_error_leads_to_the_repl(camera: VirtualCamera, link: serial.SerialBase) -> None:
     (camera.folder / "flash" / "main.py").write_text("1 / 0\n")
     said(link, b">>> ")
