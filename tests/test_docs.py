@@ -108,7 +108,7 @@ def check(line: str, whole: bool = True) -> None:
     elif program == "pip":
         extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
         wanted = re.findall(r"[\w]+", "".join(re.findall(r"\[(.*)\]", line)))
-        assert words[0] == "install"
+        assert words[0] == "install" or words == ["uninstall", "blazeposer"]
         assert set(wanted) <= set(extras), line
     elif program == "mpremote":
         command = words[2] if words[0] == "connect" else words[0]

@@ -20,6 +20,7 @@ from torch import Tensor
 from blazeposer.core.prepare import Image
 from blazeposer.core.rotation import rotation_from_angles
 from blazeposer.evaluate.datasets.pool import Pool, read_backgrounds, read_pools, read_scenes
+from blazeposer.scene.sequence import room
 
 SIDE = 192
 """Pixels of a texture: few faces of the pools are larger than they need for a training picture of 128."""
@@ -27,6 +28,8 @@ CUT = 3.0
 """Side of the square cut out of a large photo, in sizes of the face: room for the smallest and the turned ones."""
 COLLAGES = 900
 """A third of all backgrounds: scenes are too few to teach detection all that the original knows."""
+DRAWN = 64
+"""Drawn backgrounds, where there are no photos without a face."""
 COLLAGE_SIDES = (2, 3, 4)
 """Photos in a row of a collage: faces of 16 to 60 pixels in a training picture, smaller than most that are placed."""
 
@@ -67,14 +70,26 @@ def read_bank(
 ) -> Bank:
     """The faces of a split ("train" or "val") of several pools, and the backgrounds, on a device.
 
-    The backgrounds are the photos of the zips `faceless`; among those of "train" are the scenes that these pools have,
-    and collages of their photos. `report` gets a line for each pool. Raises BlazePoserError when a file is missing or
-    broken.
+    The backgrounds are the photos of the zips `faceless`, or drawn where it names none; among those of "train" are the
+    scenes that these pools have, and collages of their photos. `report` gets a line for each pool. Raises
+    BlazePoserError when a file is missing or broken.
     """
     pool = read_pools(folder, names, split, report)
-    empty = [photo for name in faceless for photo in read_backgrounds(folder, name)]
+    empty = [photo for name in faceless for photo in read_backgrounds(folder, name)] or drawn_backgrounds()
     peopled = read_scenes(folder, names) + collages(pool.images, COLLAGES) if split == "train" else []
     return make_bank(pool, empty, peopled, device)
+
+
+def drawn_backgrounds() -> list[Image]:
+    """Return squares (192, 192, 3) without a face: parts of the drawn room in other colours, always the same."""
+    rng, place = np.random.default_rng(0), room()
+    drawn = []
+    for _ in range(DRAWN):
+        side = int(rng.integers(SIDE // 2, min(place.shape[:2])))
+        x, y = rng.integers(0, place.shape[1] - side + 1), rng.integers(0, place.shape[0] - side + 1)
+        part = place[y : y + side, x : x + side, rng.permutation(3)] * rng.uniform(0.3, 1.2)
+        drawn.append(np.rot90(square(part.clip(0, 255).astype(np.uint8)), int(rng.integers(4))))
+    return drawn
 
 
 def make_bank(pool: Pool, empty: list[Image], peopled: list[Image], device: torch.device | str = "cpu") -> Bank:

@@ -24,7 +24,7 @@ from blazeposer.evaluate.validate import golden
 from blazeposer.tflite.arena import arena_bytes
 from blazeposer.tflite.manifest import Manifest, describe, write_manifest
 
-from ..images.bank import read_bank
+from ..images.bank import Bank, read_bank
 from ..images.batches import TrainingBatches
 from ..learning.processes import share_cores
 from ..learning.recipe import Recipe, recipe_of
@@ -53,6 +53,7 @@ WORKERS = 1
     help="Float weights, as `blazeposer train` writes them (default: models/blazeposer.safetensors).",
 )
 @click.option("--data", help="Folder of the pools (default: BLAZEPOSER_DATA).")
+@click.option("--pool", "pools", multiple=True, metavar="NAME", help="Of these pools alone, not the project's.")
 @click.option("--images", type=click.IntRange(min=20), default=300, show_default=True, help="To set the ranges with.")
 @click.option("--plain", is_flag=True, help="Set the ranges only: no fine-tuning, a minute instead of half an hour.")
 @click.option(
@@ -61,7 +62,9 @@ WORKERS = 1
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder for blazeposer.tflite, blazeposer_float.tflite, manifests and golden vectors (default: models).",
 )
-def command(weights: Path | None, data: str | None, images: int, plain: bool, output: Path | None) -> None:
+def command(
+    weights: Path | None, data: str | None, pools: tuple[str, ...], images: int, plain: bool, output: Path | None
+) -> None:
     """Quantize the network to INT8: its ranges set on training pictures as a camera sees them, then fine-tuned part by
     part towards the float network."""
     torch.set_flush_denormal(True)
@@ -72,12 +75,15 @@ def command(weights: Path | None, data: str | None, images: int, plain: bool, ou
     network = load(weights)
     folder = data_folder(data)
     recipe = recipe_of(notes(weights))
-    model = calibrated(network, calibration_images(folder, images, recipe, console.print), console)
+    model = calibrated(network, calibration_images(folder, images, recipe, console.print, pools), console)
     origin = {**notes(weights), "weights_sha256": sha256(weights)}
-    quantization: dict[str, object] = {"calibration_images": images, "calibration_pools": list(CALIBRATION_POOLS)}
+    quantization: dict[str, object] = {
+        "calibration_images": images,
+        "calibration_pools": list(pools or CALIBRATION_POOLS),
+    }
     if not plain:
         share_cores(WORKERS)
-        bank = read_bank(folder, TRAINING_POOLS, "train", report=console.print)
+        bank = _bank(folder, pools or TRAINING_POOLS, not pools, console.print)
         fine_tune(model, network, bank, recipe, Budget(), workers=WORKERS)
         quantization["fine_tuning"] = asdict(Budget())
     output.mkdir(parents=True, exist_ok=True)
@@ -104,14 +110,21 @@ def calibrated(network: BlazePoser, pictures: NDArray[np.uint8], console: Consol
     return model
 
 
-def calibration_images(folder: Path, count: int, recipe: Recipe, report: Callable[[str], None]) -> NDArray[np.uint8]:
+def calibration_images(
+    folder: Path, count: int, recipe: Recipe, report: Callable[[str], None], pools: tuple[str, ...] = ()
+) -> NDArray[np.uint8]:
     """Return training images of a recipe as a camera gives them, (count, 128, 128, 3) RGB, always the same.
 
-    `report` gets a line for each pool read. Raises BlazePoserError.
+    They are of `pools` alone, if it names any. `report` gets a line for each pool read. Raises BlazePoserError.
     """
-    bank = read_bank(folder, CALIBRATION_POOLS, "train", report=report)
+    bank = _bank(folder, pools or CALIBRATION_POOLS, not pools, report)
     batch = TrainingBatches(bank, count, range(1), SEED, recipe.images)[0]
     return np.stack([rgb565(picture) for picture in batch.pictures.numpy()])
+
+
+def _bank(folder: Path, pools: tuple[str, ...], with_photos: bool, report: Callable[[str], None]) -> Bank:
+    """Return the training faces of pools, before photos without a face or before drawn backgrounds."""
+    return read_bank(folder, pools, "train", report=report, faceless=("faceless",) if with_photos else ())
 
 
 def write(

@@ -34,7 +34,7 @@ class Recipe:
     pools: tuple[str, ...]
     """Of labelled photos."""
     faceless: tuple[str, ...]
-    """Zips of photos without faces, whose odd numbers are for tests."""
+    """Zips of photos without faces, whose odd numbers are for tests; where there are none, backgrounds are drawn."""
     steps: int
     """Of the last stage, in which the whole network trains."""
     batch: int
@@ -116,7 +116,9 @@ def _setting(path: Path, setting: str, value: Any, kind: str) -> Any:
     match kind, value:
         case "str", str():
             return value
-        case "tuple[str, ...]", list() if value and all(isinstance(item, str) for item in value):
+        case "tuple[str, ...]", list() if (value or setting == "faceless") and all(
+            isinstance(item, str) for item in value
+        ):
             return tuple(value)
         case "dict[str, float]", dict():
             return _settings(path, value, dict.fromkeys(TERMS, "float"))

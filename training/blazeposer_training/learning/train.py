@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from blazeposer.core.errors import BlazePoserError
 from blazeposer.core.face import Face
-from blazeposer.core.resources import output_models_dir
+from blazeposer.core.resources import models_dir, output_models_dir
 from blazeposer.core.rotation import angles_from_rotation
 from blazeposer.evaluate.datasets import pool as data
 from blazeposer.evaluate.metrics import Scores, find, score
@@ -164,7 +164,8 @@ def train(
     checks: list[Batch] = []
     disturbed: list[Batch] = []
     if processes.first:
-        validation = read_bank(folder, recipe.pools, "val", processes.device, console.print)
+        places = recipe.faceless and ("faceless",)
+        validation = read_bank(folder, recipe.pools, "val", processes.device, console.print, places)
         checks = list(validation_batches(validation, recipe.batch))
         disturbed = list(disturbed_batches(validation, recipe.batch, recipe.images))
     learner = Learner(recipe, start, processes.device)
@@ -267,26 +268,40 @@ def notes(recipe: Recipe, start: Path | None, scores: Scores) -> dict[str, objec
 
 
 @click.command()
-@click.option("--recipe", "name", default="full", show_default=True, metavar="NAME|FILE",
-              help=f"Settings: {', '.join(recipe_names())}, or a toml file like them.")  # fmt: skip
+@click.option("--recipe", "name", metavar="NAME|FILE",
+              help=f"Settings: {', '.join(recipe_names())}, or a toml file [full; with --only: own].")  # fmt: skip
 @click.option("--data", "folder", help="Folder of the pools (default: BLAZEPOSER_DATA).")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Where the weights go (default: models/).")
-@click.option("--run", type=click.Path(path_type=Path), default=Path("runs/main"), show_default=True,
-              help="Folder of checkpoints and log; a stopped run goes on from it.")  # fmt: skip
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Where the weights go [models/; with --only: out/NAME.safetensors].",
+)
+@click.option("--run", type=click.Path(path_type=Path),
+              help="Folder of checkpoints and log, to go on from [runs/main; with --only: runs/NAME].")  # fmt: skip
 @click.option("--start", type=click.Path(path_type=Path, exists=True), help="Weights to go on from, not BlazeFace's.")
 @click.option("--pool", "more", multiple=True, metavar="NAME",
               help="One more pool of the data's folder, as `blazeposer label` makes them.")  # fmt: skip
+@click.option("--only", is_flag=True,
+              help="Train on these pools alone, going on from the network that comes along.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), help="In place of the recipe's.")
 def command(
-    name: str, folder: str | None, output: Path | None, run: Path, start: Path | None, more: tuple[str, ...],
-    seed: int | None,
+    name: str | None, folder: str | None, output: Path | None, run: Path | None, start: Path | None,
+    more: tuple[str, ...], only: bool, seed: int | None,
 ) -> None:  # fmt: skip
     """Train the float network and write its weights."""
     torch.set_flush_denormal(True)
-    recipe = read_recipe(name)
+    if only and not more:
+        raise click.UsageError("--only needs a --pool.")
+    recipe = read_recipe(name or ("own" if only else "full"))
     if seed is not None:
         recipe = replace(recipe, seed=seed)
-    recipe = replace(recipe, pools=(*recipe.pools, *more))
+    recipe = replace(recipe, pools=more, faceless=()) if only else replace(recipe, pools=(*recipe.pools, *more))
+    start = start or (models_dir() / "blazeposer.safetensors" if only else None)
+    run = run or Path("runs") / (more[0] if only else "main")
+    target = output or (
+        Path("out") / f"{more[0]}.safetensors" if only else output_models_dir() / "blazeposer.safetensors"
+    )
     with join() as processes:
         console.quiet = not processes.first
         workers = 0 if processes.device.type == "cuda" else 1  # a GPU makes its own pictures
@@ -296,6 +311,5 @@ def command(
         except KeyboardInterrupt as error:
             raise BlazePoserError(f"stopped: the same command goes on from the last checkpoint in {run}") from error
     if trainer.scores:
-        target = output or output_models_dir() / "blazeposer.safetensors"
         weights.save(fold(trainer.learner.average), target, notes(recipe, start, trainer.scores))
         console.print(f"wrote {target}")

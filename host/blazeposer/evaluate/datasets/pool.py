@@ -121,11 +121,15 @@ def _landmarks_of(table: Table, count: int) -> NDArray[np.int64]:
 def read_pools(
     folder: Path, names: tuple[str, ...], split: str, report: Callable[[str], None] = lambda _: None
 ) -> Pool:
-    """Several pools as one; `report` gets a line for each."""
+    """Return several pools as one; `report` gets a line for each. Raises BlazePoserError if they hold no face."""
     parts = []
     for name in names:
         parts.append(read_pool(folder, name, split))
         report(f"{name}: {len(parts[-1])} faces in {len(parts[-1].images)} images ({split})")
+    if not any(map(len, parts)):
+        raise BlazePoserError(
+            f"no face of {', '.join(names)} is for {split}: write {split} into the column split of some"
+        )
     offsets = np.cumsum([0] + [len(part.images) for part in parts[:-1]])
     return Pool(
         images=[image for part in parts for image in part.images],
