@@ -22,8 +22,10 @@ from blazeposer.deploy.bundle import MODEL, Bundle, make
 from blazeposer.media.sources import read_image
 from standin import standin
 
-# A shell's background jobs ignore Ctrl-C, and so would all that the tests start and then interrupt.
+# A shell's background jobs ignore Ctrl-C and Ctrl-\, and so would all that the tests start and then interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGQUIT"):
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 # Where $CI is set, the same examples each time. How long one takes depends on what else the PC does.
 settings.register_profile(
