@@ -61,6 +61,7 @@ def command(
         call = " --data DIR" * bool(folder)
         head = f"# BlazePoser and its peers\n\nMade by `blazeposer bench{call}`; times of {name}.\n"
         _write(output, "\n".join([head, *map(markdown, sections)]))
+        say(f"Wrote {output}")
 
 
 def _pictures(source: str | None) -> list[Image]:

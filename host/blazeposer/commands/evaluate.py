@@ -91,3 +91,4 @@ def command(
                 write_figure(path.with_name(f"{path.stem}_sheet.svg"), draw_sheet(bins))
     if report_folder:
         Report(path, network.is_int8, runtime, dataset, table, figures, scores, twice, bins).write(report_folder)
+        say(f"Wrote {report_folder / 'report.html'}")

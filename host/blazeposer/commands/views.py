@@ -120,6 +120,8 @@ def show(link: Link, **options: Any) -> None:
                 fov=options["fov"],
                 axis=options["axis"],
             )
+    if options["record"]:
+        say(f"Wrote {options['record']}")
     say(losses(link.counts))
     for output in outputs:
         if output.missed:
