@@ -31,7 +31,6 @@ from blazeposer_training.images.batches import TrainingBatches, disturbed_batche
 from blazeposer_training.learning import losses
 from blazeposer_training.learning.learner import Fit, Learner
 from blazeposer_training.learning.losses import Detections, Pose, Target
-from blazeposer_training.learning.processes import Processes
 from blazeposer_training.learning.recipe import read_recipe
 from pools import write_backgrounds, write_pool
 from test_augment import brightest, photo_bank, placements, views
@@ -146,9 +145,6 @@ def test_mirrored_images_follow_their_originals_and_labels_fit(bank: Bank) -> No
     last = 1 - 1 / INPUT_SIZE
     torch.testing.assert_close(batch.boxes[second][labelled], torch.stack([last - x1, y0, last - x0, y1], 1))
     assert not batch.boxes[second][~labelled].any()
-    halves = [TrainingBatches(bank, 16, range(1), 0, settings, share)[0] for share in (slice(0, 8), slice(8, 16))]
-    assert [half.pairs for half in halves] == [4, 0]
-    assert torch.equal(torch.cat([half.pictures for half in halves]), batch.pictures)
 
 
 def test_disturbed_validation_shows_every_face_once(bank: Bank) -> None:
@@ -200,12 +196,12 @@ def mirrored_noise(generator: torch.Generator) -> tuple[torch.Tensor, torch.Tens
 
 def test_the_rate_rises_and_falls_as_often_as_asked_for() -> None:
     weight = torch.nn.Parameter(torch.zeros(3))
-    fit = Fit([weight], 1e-2, 40, 4, 0, Processes(), cycles=2)
+    fit = Fit([weight], 1e-2, 40, 4, 0, cycles=2)
     rates = []
     for step in range(40):
         if step == 25:  # a stopped one goes on
             state = fit.state_dict()
-            fit = Fit([weight], 1e-2, 40, 4, 0, Processes(), cycles=2)
+            fit = Fit([weight], 1e-2, 40, 4, 0, cycles=2)
             fit.load_state_dict(state)
         rates.append(fit.optimizer.param_groups[0]["lr"])
         fit.step((weight - 1).square().sum())

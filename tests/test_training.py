@@ -1,10 +1,8 @@
-"""Training, on drawn faces: what the losses reward, that a run resumes, that processes train one network."""
+"""Training, on drawn faces: what the losses reward, that a run resumes."""
 
 from __future__ import annotations
 
 import json
-import os
-import socket
 import zipfile
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -15,7 +13,6 @@ import pytest
 
 pytest.importorskip("torch", reason="needs the extra `train`")
 import torch
-from torch.multiprocessing.spawn import spawn
 
 from banks import hasty_bank
 from blazeposer.core.contract import INPUT_SIZE
@@ -30,7 +27,6 @@ from blazeposer_training.learning import losses, train
 from blazeposer_training.learning.expected_error import calibrate_error
 from blazeposer_training.learning.learner import Learner, to_input
 from blazeposer_training.learning.losses import AngleBins, Detections, Pose, Target
-from blazeposer_training.learning.processes import Processes, join
 from blazeposer_training.learning.recipe import Recipe, read_recipe
 from blazeposer_training.network import weights
 from blazeposer_training.network.architecture import ARCHITECTURE, ORIGINAL, Architecture
@@ -296,7 +292,7 @@ def test_a_stopped_training_goes_on_as_if_it_had_not(
 
 def test_heads_take_as_many_batches_as_the_recipe_says(folder: Path) -> None:
     batches = training_batches(hasty_bank(folder), 4, range(5), 0, TINY.images)
-    train.train_heads(Learner(TINY, START), batches, TINY, Processes())
+    train.train_heads(Learner(TINY, START), batches, TINY)
     assert len(list(batches)) == 5 - TINY.cached_batches
 
 
@@ -305,49 +301,12 @@ def test_the_log_says_how_and_how_far(folder: Path, tmp_path: Path, monkeypatch:
     run(folder, tmp_path / "run", TINY)
     head, *lines, last = map(json.loads, (tmp_path / "run" / "log.jsonl").read_text().splitlines())
     assert head["recipe"] == json.loads(json.dumps(asdict(TINY)))
-    assert (head["processes"], head["threads"], head["torch"]) == (1, torch.get_num_threads(), torch.__version__)
+    assert (head["threads"], head["torch"]) == (torch.get_num_threads(), torch.__version__)
     assert [line["step"] for line in lines] == [0, 2, 4]
     assert lines[1]["seconds"] <= lines[2]["seconds"]
     assert set(lines[2]["train"]) >= {"rotation", "scores"}
     assert lines[2]["val"]["faces"] == 4
     assert set(last) == {"expected_error", "disturbed"}
-
-
-def one_of_two(rank: int, folder: Path, where: Path) -> None:
-    """Train as one of two processes, and save the final weights."""
-    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2"}
-    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": (where / "port").read_text()}
-    torch.set_num_threads(1)
-    with join() as processes:
-        trainer = train.train(folder, TINY, where / "two", START, processes, every=2)
-    torch.save(trainer.learner.model.state_dict(), where / f"rank{rank}.pt")
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(torch.cuda.is_available(), reason="the two processes would need two GPUs")
-def test_two_processes_train_one_network(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        (tmp_path / "port").write_text(str(free.getsockname()[1]))
-    spawn(one_of_two, (folder, tmp_path), nprocs=2)
-    first, second = (torch.load(tmp_path / f"rank{rank}.pt", weights_only=True) for rank in (0, 1))
-    assert all(torch.equal(value, second[name]) for name, value in first.items())
-
-    alone = train.train(folder, TINY, tmp_path / "one", START).learner.model.state_dict()
-    start = Learner(TINY, START).model.state_dict()
-    for part in ("backbone.", "poses."):
-        names = [name for name in alone if name.startswith(part)]
-        moved = torch.cat([(alone[name] - start[name]).flatten() for name in names])
-        together = torch.cat([(first[name] - start[name]).flatten() for name in names])
-        assert moved.norm() > 0
-        assert torch.cosine_similarity(together, moved, 0) > 0.9
-
-
-def test_shares_make_up_the_batch() -> None:
-    rows = np.arange(12)
-    assert np.concatenate([rows[Processes(rank, 3).share(12)] for rank in range(3)]).tolist() == rows.tolist()
-    with pytest.raises(BlazePoserError, match=r"64.*3 processes.*--recipe"):
-        Processes(0, 3).share(64)
 
 
 def test_labels_beyond_the_singular_point_have_finite_gradients() -> None:

@@ -72,16 +72,13 @@ Teacher = Callable[[Tensor], tuple[Tensor, ...]]
 
 
 class TrainingBatches(Dataset[Batch]):
-    """Item n is the `share` of batch `steps[n]` of the stream that `seed` names, `size` pictures a batch in all.
-
-    A share has to begin and end with an even row where there are mirrored pictures.
-    """
+    """Item n is batch `steps[n]`, of `size` pictures, of the stream that `seed` names."""
 
     def __init__(
-        self, bank: Bank, size: int, steps: range, seed: int, settings: ImageSettings, share: slice = slice(None),
+        self, bank: Bank, size: int, steps: range, seed: int, settings: ImageSettings,
         teacher: Teacher | None = None,
     ) -> None:  # fmt: skip
-        self.bank, self.size, self.steps, self.seed, self.share = bank, size, steps, seed, share
+        self.bank, self.size, self.steps, self.seed = bank, size, steps, seed
         self.settings, self.teacher = settings, teacher
         self.chances = np.cumsum(balance(bank.angles))
 
@@ -92,7 +89,6 @@ class TrainingBatches(Dataset[Batch]):
         if item >= len(self.steps):
             raise IndexError(item)
         rng, count = np.random.default_rng((self.seed, self.steps[item])), self.size
-        # all is drawn for the whole batch, so that a share of it does not depend on the others
         faces = np.searchsorted(self.chances, rng.random(count) * self.chances[-1], side="right")
         settings = self.settings
         placements = random_placements(rng, count, settings)
@@ -101,20 +97,20 @@ class TrainingBatches(Dataset[Batch]):
         placements = disturbed(placements, rng, settings)
         rows = np.arange(count)
         twins = (rows % 2 == 1) & (rows < 2 * round(settings.mirrored * count))
-        own, share = np.flatnonzero(~twins[self.share]) + (self.share.start or 0), self.share
+        own = np.flatnonzero(~twins)
         batch = make_batch(self.bank, faces[own], _part(placements, own), _part(views, own), _part(light, own))
-        if twins[share].any():
-            batch = with_mirrored(batch, twins[share])
+        if twins.any():
+            batch = with_mirrored(batch, twins)
         return replace(batch, taught=self.teacher(batch.pictures)) if self.teacher else batch
 
 
 def training_batches(
-    bank: Bank, size: int, steps: range, seed: int, settings: ImageSettings, share: slice = slice(None),
+    bank: Bank, size: int, steps: range, seed: int, settings: ImageSettings,
     workers: int = 0, teacher: Teacher | None = None,
 ) -> Iterator[Batch]:  # fmt: skip
     """The batches of `steps`, made where the bank is, by `workers` processes of one thread each ahead of need; with
     what a `teacher` says of them."""
-    batches = TrainingBatches(bank, size, steps, seed, settings, share, teacher)
+    batches = TrainingBatches(bank, size, steps, seed, settings, teacher)
     loader = DataLoader(batches, batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None)
     return iter(loader)
 

@@ -36,7 +36,6 @@ from ..learning.losses import (
     soft_bins,
     total_loss,
 )
-from ..learning.processes import Processes
 from ..learning.recipe import Recipe
 from ..network.graph import INPUT, Operation, block_output
 from ..network.model import BlazePoser
@@ -155,7 +154,7 @@ class Tuning:
         """Tune a part; then the lessons hold what comes behind it."""
         parameters = [p for operation in part.operations for p in self._parameters(operation)]
         total = part.epochs * len(lessons)
-        fit = Fit([*parameters, *self.bins.parameters()], self.budget.rate, total, self.budget.warmup, 0, Processes())
+        fit = Fit([*parameters, *self.bins.parameters()], self.budget.rate, total, self.budget.warmup, 0)
         order = torch.cat([torch.randperm(len(lessons)) for _ in range(part.epochs)]).tolist()
         for index in progress(iter(order), total, part.name):
             lesson = lessons[index]
@@ -210,7 +209,7 @@ class Tuning:
     def polish(self, batches: Iterator[Batch], steps: int) -> None:
         """Tune everything together, towards the labels' rotations and the float network's detections."""
         free = [p for operation in self.student.operations for p in self._parameters(operation)]
-        fit = Fit([*free, *self.bins.parameters()], self.budget.polish_rate, steps, self.budget.warmup, 0, Processes())
+        fit = Fit([*free, *self.bins.parameters()], self.budget.polish_rate, steps, self.budget.warmup, 0)
         average = [parameter.detach().clone() for parameter in free]
         for step, batch in enumerate(progress(batches, steps, WHOLE)):
             with torch.no_grad():

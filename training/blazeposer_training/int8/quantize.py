@@ -26,7 +26,7 @@ from blazeposer.tflite.manifest import Manifest, describe, write_manifest
 
 from ..images.bank import Bank, read_bank
 from ..images.batches import TrainingBatches
-from ..learning.processes import share_cores
+from ..learning.device import share_cores
 from ..learning.recipe import Recipe, recipe_of
 from ..network.architecture import Architecture
 from ..network.graph import operations

@@ -1,1 +1,1 @@
-"""Training: recipes, losses, the three stages, several processes."""
+"""Training: recipes, losses, the three stages."""

@@ -18,7 +18,6 @@ from ..network.architecture import ORIGINAL, Architecture
 from ..network.model import BlazePoser
 from ..network.weights import kept_channels
 from .learner import Fit, Learner, autocast, console, progress, to_input
-from .processes import Processes
 from .recipe import Recipe
 
 
@@ -68,15 +67,13 @@ def distance(part: Part, model: BlazePoser, originals: tuple[Tensor, ...], image
     return torch.stack(terms).sum()
 
 
-def distil_features(
-    learner: Learner, batches: Callable[[range, Teacher], Iterator[Batch]], recipe: Recipe, processes: Processes
-) -> None:
+def distil_features(learner: Learner, batches: Callable[[range, Teacher], Iterator[Batch]], recipe: Recipe) -> None:
     """The stage: half of its steps for each part. `batches` gives those of steps, with what a teacher says of them."""
     for number, part in enumerate(parts(learner.model.architecture), 1):
         total, lost = recipe.distil_steps // 2, torch.zeros(())
         steps = range((number - 1) * total, number * total)
         taught = batches(steps, partial(originals, part, learner.original))
-        fit = Fit(parameters(part, learner.model), recipe.distil_rate, total, recipe.warmup, recipe.decay, processes)
+        fit = Fit(parameters(part, learner.model), recipe.distil_rate, total, recipe.warmup, recipe.decay)
         for batch in progress(taught, total, f"feature maps, part {number}"):
             image = to_input(batch.pictures)
             with autocast(image.device):

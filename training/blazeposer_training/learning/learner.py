@@ -19,8 +19,8 @@ from ..network import weights
 from ..network.architecture import ORIGINAL, Architecture, architecture
 from ..network.branches import unfold
 from ..network.model import BlazePoser
+from .device import has_bfloat16
 from .losses import QUIET, AngleBins, Detections, Target, detections, inside_boxes
-from .processes import Processes, has_bfloat16
 from .recipe import Recipe
 
 console = Console(stderr=True)
@@ -90,14 +90,14 @@ def autocast(device: torch.device) -> torch.autocast:
 
 
 class Fit:
-    """AdamW over some parameters, a warm-up and a cosine, in `cycles` times; gradients averaged over processes and
+    """AdamW over some parameters, a warm-up and a cosine, in `cycles` times; gradients
     clipped."""
 
     def __init__(
-        self, parameters: list[nn.Parameter], rate: float, total: int, warmup: int, decay: float, processes: Processes,
+        self, parameters: list[nn.Parameter], rate: float, total: int, warmup: int, decay: float,
         cycles: int = 1,
     ) -> None:  # fmt: skip
-        self.parameters, self.processes = parameters, processes
+        self.parameters = parameters
         self.optimizer = torch.optim.AdamW(parameters, rate, weight_decay=decay)
         self.rate, self.warmup, self.length, self.taken = rate, warmup, -(-total // cycles), 0
         self.schedule = self._cycle()
@@ -128,7 +128,6 @@ class Fit:
         self.taken += 1
         self.optimizer.zero_grad()
         loss.backward()
-        self.processes.average_gradients(self.parameters)
         nn.utils.clip_grad_norm_(self.parameters, 5.0)
         self.optimizer.step()
         if self.taken % self.length:

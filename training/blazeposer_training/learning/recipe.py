@@ -38,7 +38,7 @@ class Recipe:
     steps: int
     """Of the last stage, in which the whole network trains."""
     batch: int
-    """Images a step, over all processes together."""
+    """Images a step."""
     rate: float
     """AdamW's peak, after a warm-up, falling along a cosine to nothing."""
     cycles: int

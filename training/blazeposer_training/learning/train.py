@@ -4,8 +4,6 @@ Three stages. First the backbone learns the original's feature maps (`distil`), 
 thesis has it, the pose heads alone on feature-space embeddings: the two tapped maps, computed once and cached. Then the
 whole network, with the frozen original's detections distilled into it. Everything that decides the result is in a
 recipe; a stopped training goes on from its last checkpoint.
-
-Several processes or GPUs: torchrun --nproc-per-node 2 -m -- blazeposer train --recipe full ...
 """
 
 from __future__ import annotations
@@ -37,15 +35,15 @@ from ..images.settings import ImageSettings
 from ..network import weights
 from ..network.branches import fold, settle
 from ..network.model import BlazePoser
+from .device import CPU, best_device, has_bfloat16, share_cores
 from .distil import distil_features
 from .expected_error import calibrate_error
 from .learner import Fit, Learner, autocast, console, progress, to_input
 from .losses import Target, detections, inside_boxes, pose_terms, poses, total_loss, weighted_sum
-from .processes import Processes, has_bfloat16, join, share_cores
 from .recipe import Recipe, read_recipe, recipe_names
 
 
-def train_heads(learner: Learner, batches: Iterator[Batch], recipe: Recipe, processes: Processes) -> None:
+def train_heads(learner: Learner, batches: Iterator[Batch], recipe: Recipe) -> None:
     """Second stage: cache the backbone's taps, then train the pose heads alone on them."""
     cached: list[tuple[tuple[Tensor, Tensor], Target]] = []
     for batch in progress(itertools.islice(batches, recipe.cached_batches), recipe.cached_batches, "caching features"):
@@ -56,12 +54,12 @@ def train_heads(learner: Learner, batches: Iterator[Batch], recipe: Recipe, proc
         cached.append(((first.bfloat16(), second.bfloat16()), target))
     total = recipe.cached_epochs * len(cached)
     parameters = [*learner.model.poses.parameters(), *learner.bins.parameters()]
-    fit = Fit(parameters, recipe.cached_rate, total, recipe.warmup, recipe.decay, processes)
-    generator = torch.Generator().manual_seed(recipe.seed)  # the same order in every process
+    fit = Fit(parameters, recipe.cached_rate, total, recipe.warmup, recipe.decay)
+    generator = torch.Generator().manual_seed(recipe.seed)
     order = torch.cat([torch.randperm(len(cached), generator=generator) for _ in range(recipe.cached_epochs)]).tolist()
     for index in progress(iter(order), total, "pose heads on cached features"):
         taps, target = cached[index]
-        with autocast(processes.device):
+        with autocast(taps[0].device):
             pose = poses(learner.model, learner.bins, taps)
         fit.step(weighted_sum(pose_terms(pose, target, inside_boxes(target.boxes)), recipe.weights))
     learner.average.load_state_dict(learner.model.state_dict())
@@ -70,26 +68,22 @@ def train_heads(learner: Learner, batches: Iterator[Batch], recipe: Recipe, proc
 class Trainer:
     """Third stage: everything trains. Its state is a checkpoint in the run's folder."""
 
-    def __init__(
-        self, learner: Learner, recipe: Recipe, run: Path, processes: Processes, start: Path | None = None
-    ) -> None:
-        self.learner, self.recipe, self.run, self.processes = learner, recipe, run, processes
+    def __init__(self, learner: Learner, recipe: Recipe, run: Path, start: Path | None = None) -> None:
+        self.learner, self.recipe, self.run = learner, recipe, run
         self.start = weights.sha256(start) if start else ""
         self.checkpoint = run / "checkpoint.pt"
         trained = nn.ModuleList([learner.model, learner.bins])
         self.fit = Fit(
-            list(trained.parameters()), recipe.rate, recipe.steps, recipe.warmup, recipe.decay, processes, recipe.cycles
+            list(trained.parameters()), recipe.rate, recipe.steps, recipe.warmup, recipe.decay, recipe.cycles
         )
         self.step = 0
         self.seconds = 0.0
         """Since the training began, stops left out."""
         self.scores: Scores | None = None
-        """Of the moving average, when last validated; the first process's alone."""
+        """Of the moving average, when last validated."""
 
     def save(self) -> None:
-        """Write checkpoint and moving average, each replaced only once it is whole; the first process does."""
-        if not self.processes.first:
-            return
+        """Write checkpoint and moving average, each replaced only once it is whole."""
         state = {
             "step": self.step,
             "seconds": self.seconds,
@@ -110,7 +104,7 @@ class Trainer:
         """Go on from the run's checkpoint, if it has one. Raises BlazePoserError if recipe or start are others."""
         if not self.checkpoint.exists():
             return False
-        state = torch.load(self.checkpoint, map_location=self.processes.device, weights_only=True)
+        state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
         if (state["recipe"], state["start"]) != (asdict(self.recipe), self.start):
             raise BlazePoserError(f"{self.run} holds a training with other settings: name another folder with --run")
         self.learner.model.load_state_dict(state["model"])
@@ -121,18 +115,15 @@ class Trainer:
         return True
 
     def validate(self, checks: list[Batch], means: Mapping[str, float] | None = None) -> None:
-        """Score the moving average, and log that with the losses' means since the last time; the first process does."""
-        if not self.processes.first:
-            return
+        """Score the moving average, and log that with the losses' means since the last time."""
         self.scores = score_network(self.learner.average, checks)
         console.print(f"step {self.step}: val {self.scores.line()}")
         self.log(step=self.step, seconds=round(self.seconds), train=means, val=self.scores.as_dict())
 
     def log(self, **entry: object) -> None:
-        """Add a line to the run's log; the first process does."""
-        if self.processes.first:
-            with open(self.run / "log.jsonl", "a") as log:
-                log.write(json.dumps(entry) + "\n")
+        """Add a line to the run's log."""
+        with open(self.run / "log.jsonl", "a") as log:
+            log.write(json.dumps(entry) + "\n")
 
     def train(self, batch: Batch) -> dict[str, Tensor]:
         """One step. Returns the terms of its loss."""
@@ -149,7 +140,7 @@ class Trainer:
 
 
 def train(
-    folder: Path, recipe: Recipe, run: Path, start: Path | None = None, processes: Processes | None = None,
+    folder: Path, recipe: Recipe, run: Path, start: Path | None = None, device: torch.device = CPU,
     workers: int = 0, every: int = 500,
 ) -> Trainer:  # fmt: skip
     """Run or resume a training in the folder `run`, and return it ended; its log is `log.jsonl` there.
@@ -157,25 +148,20 @@ def train(
     `workers` processes make the pictures ahead of need; the network is validated and saved every so many steps. Its
     expected error is calibrated in the end, on validation images as they are and disturbed as in training.
     """
-    processes = processes or Processes()
-    share = processes.share(recipe.batch)
     run.mkdir(parents=True, exist_ok=True)
-    bank = read_bank(folder, recipe.pools, "train", processes.device, console.print, recipe.faceless)
-    checks: list[Batch] = []
-    disturbed: list[Batch] = []
-    if processes.first:
-        places = recipe.faceless and ("faceless",)
-        validation = read_bank(folder, recipe.pools, "val", processes.device, console.print, places)
-        checks = list(validation_batches(validation, recipe.batch))
-        disturbed = list(disturbed_batches(validation, recipe.batch, recipe.images))
-    learner = Learner(recipe, start, processes.device)
-    trainer = Trainer(learner, recipe, run, processes, start)
+    bank = read_bank(folder, recipe.pools, "train", device, console.print, recipe.faceless)
+    places = recipe.faceless and ("faceless",)
+    validation = read_bank(folder, recipe.pools, "val", device, console.print, places)
+    checks = list(validation_batches(validation, recipe.batch))
+    disturbed = list(disturbed_batches(validation, recipe.batch, recipe.images))
+    learner = Learner(recipe, start, device)
+    trainer = Trainer(learner, recipe, run, start)
     resumed = trainer.resume()
     began = time.monotonic() - trainer.seconds
-    trainer.log(**about(recipe, processes))
+    trainer.log(**about(recipe, device))
 
     def batches(steps: range, settings: ImageSettings, teacher: Teacher) -> Iterator[Batch]:
-        return training_batches(bank, recipe.batch, steps, recipe.seed, settings, share, workers, teacher)
+        return training_batches(bank, recipe.batch, steps, recipe.seed, settings, workers, teacher)
 
     def first_batches(steps: range, teacher: Teacher) -> Iterator[Batch]:
         """Return batches for the stages before the last one, which sees none of them."""
@@ -190,9 +176,9 @@ def train(
         settle(learner.model, to_input(batch.pictures))
         learner.average.load_state_dict(learner.model.state_dict())
     if not resumed and start is None:
-        distil_features(learner, first_batches, recipe, processes)
+        distil_features(learner, first_batches, recipe)
         steps = range(recipe.distil_steps, recipe.distil_steps + recipe.cached_batches)
-        train_heads(learner, first_batches(steps, teach), recipe, processes)
+        train_heads(learner, first_batches(steps, teach), recipe)
     trainer.seconds = time.monotonic() - began
     if not resumed:
         trainer.save()
@@ -215,28 +201,25 @@ def train(
         trainer.validate(checks, means)
         logged = trainer.step
         sums.clear()
-    if trainer.scores:
-        every_batch = [*checks, *disturbed]
-        spread = np.concatenate([batch.spread.cpu().numpy() for batch in every_batch])
-        slope, offset = calibrate_error(learner.average, score_network(learner.average, every_batch), spread)
-        trainer.scores = score_network(learner.average, checks)
-        trainer.log(
-            expected_error={"slope": round(slope, 4), "offset": round(offset, 4)},
-            disturbed=score_network(learner.average, disturbed).as_dict(),
-        )
+    every_batch = [*checks, *disturbed]
+    spread = np.concatenate([batch.spread.cpu().numpy() for batch in every_batch])
+    slope, offset = calibrate_error(learner.average, score_network(learner.average, every_batch), spread)
+    trainer.scores = score_network(learner.average, checks)
+    trainer.log(
+        expected_error={"slope": round(slope, 4), "offset": round(offset, 4)},
+        disturbed=score_network(learner.average, disturbed).as_dict(),
+    )
     return trainer
 
 
-def about(recipe: Recipe, processes: Processes) -> dict[str, object]:
+def about(recipe: Recipe, device: torch.device) -> dict[str, object]:
     """Return the first entry of a log; a resumed training adds it again."""
-    device = processes.device
     return {
         "recipe": asdict(recipe),
         "device": torch.cuda.get_device_name(device)
         if device.type == "cuda"
         else torch.cpu.get_capabilities().get("cpu_name", "CPU"),
         "threads": torch.get_num_threads(),
-        "processes": processes.count,
         "bfloat16": has_bfloat16(device),
         "torch": torch.__version__,
     }
@@ -302,14 +285,13 @@ def command(
     target = output or (
         Path("out") / f"{more[0]}.safetensors" if only else output_models_dir() / "blazeposer.safetensors"
     )
-    with join() as processes:
-        console.quiet = not processes.first
-        workers = 0 if processes.device.type == "cuda" else 1  # a GPU makes its own pictures
-        share_cores(workers)
-        try:
-            trainer = train(data.data_folder(folder), recipe, run, start, processes, workers)
-        except KeyboardInterrupt as error:
-            raise BlazePoserError(f"stopped: the same command goes on from the last checkpoint in {run}") from error
-    if trainer.scores:
-        weights.save(fold(trainer.learner.average), target, notes(recipe, start, trainer.scores))
-        console.print(f"wrote {target}")
+    device = best_device()
+    workers = 0 if device.type == "cuda" else 1  # a GPU makes its own pictures
+    share_cores(workers)
+    try:
+        trainer = train(data.data_folder(folder), recipe, run, start, device, workers)
+    except KeyboardInterrupt as error:
+        raise BlazePoserError(f"stopped: the same command goes on from the last checkpoint in {run}") from error
+    assert trainer.scores
+    weights.save(fold(trainer.learner.average), target, notes(recipe, start, trainer.scores))
+    console.print(f"wrote {target}")

@@ -37,8 +37,8 @@ from ..int8.flatbuffer import write_tflite
 from ..int8.qaf import BATCH, Budget, fine_tune, train_whole
 from ..int8.quantize import WORKERS, calibrated, calibration_images
 from ..int8.quantized import QuantizedBlazePoser
+from ..learning.device import share_cores
 from ..learning.learner import console
-from ..learning.processes import share_cores
 from ..learning.recipe import recipe_of
 from ..network.graph import operations
 from ..network.weights import load, notes

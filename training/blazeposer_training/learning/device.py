@@ -1,0 +1,30 @@
+"""The device that a training computes on, and the cores that it takes."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+
+CPU = torch.device("cpu")
+
+
+def best_device() -> torch.device:
+    """Return the GPU, if there is one, else the CPU."""
+    return torch.device("cuda") if torch.cuda.is_available() else CPU
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Return whether a device computes in bfloat16 itself; where it does not, emulation is slower than float32."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    features = torch.cpu.get_capabilities()
+    return any(features.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+
+
+def share_cores(workers: int) -> None:
+    """Compute with all cores but one for each worker.
+
+    A worker needs a core of its own: threads that share one with it make all others wait at every operation.
+    """
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) - workers))
