@@ -1,0 +1,3 @@
+# Names that main.py has of the firmware's module; MIRROR, which uses them, is off.
+
+HMIRROR = 1
