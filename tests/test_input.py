@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
+from blazeposer.commands.camera import frames_of
 from blazeposer.core.prepare import Image
 from blazeposer.media.output import VideoWriter, write_image
 from blazeposer.media.sources import open_source, read_image
@@ -255,6 +256,9 @@ def test_a_film_that_is_cut_off_is_told(blazeposer_command: CommandLine, portrai
     assert run.status == 1
     assert f"film.avi: ends after {len(records)} of 20 frames" in run.err
     assert (tmp_path / "out" / "film.mp4").stat().st_size
+    played = frames_of(str(path))  # the virtual camera plays what there is, again and again
+    assert callable(played)
+    assert all(played(number).shape == portrait.shape for number in range(2 * len(records) + 1))
 
 
 # Where what is printed goes.

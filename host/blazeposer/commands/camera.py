@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
 from itertools import chain, count
 
 import click
@@ -11,8 +13,9 @@ from blazeposer.camera.showing import Words
 from blazeposer.camera.virtual import BOARD, FIRMWARES, VirtualCamera
 from blazeposer.core.boards import BOARDS
 from blazeposer.core.ending import awaited
+from blazeposer.core.errors import InputError
 from blazeposer.core.text import say
-from blazeposer.media.sources import open_source
+from blazeposer.media.sources import Frame, Source, open_source
 
 _LOOK = 0.5  # seconds between two looks at whether the camera has failed
 _BOARDS = ", ".join(board.key for board in BOARDS)
@@ -57,11 +60,17 @@ def frames_of(source: str) -> Frames:
         pictures[0].read()
         return lambda number: pictures[number % len(pictures)].read()
     # A video or webcam cannot go back: it plays on, whatever the frame's number.
-    playing = chain(opened.frames, chain.from_iterable(open_source(source).frames for _ in count()))
+    playing = chain(_to_the_end(opened), chain.from_iterable(_to_the_end(open_source(source)) for _ in count()))
     first = next(playing).read()
     rest = (frame.read() for frame in playing)
     stream = chain([first], rest)
     return lambda _: next(stream)
+
+
+def _to_the_end(opened: Source) -> Iterator[Frame]:
+    """Yield the frames of a video or webcam, of a video that is cut off those that there are."""
+    with suppress(InputError):
+        yield from opened.frames
 
 
 def _demo_frames() -> Frames:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from glob import glob
 from pathlib import Path
@@ -193,25 +194,34 @@ def _camera(address: int | str, name: str, path: Path, failure: str) -> Source:
     """Return a webcam, device or stream; `path` names the files that are written of it."""
     with quiet_stderr():
         capture = cv2.VideoCapture(address)
-    return Source("camera", name, path, _captured(capture, name, f"{name}: {failure}"), None, _fps(capture))
+    return Source(
+        "camera",
+        name,
+        path,
+        _captured(capture, name, f"{name}: {failure}", quiet=isinstance(address, str)),
+        None,
+        _fps(capture),
+    )
 
 
-def _captured(capture: cv2.VideoCapture, name: str, failure: str, total: int | None = None) -> Iterator[Frame]:
+def _captured(
+    capture: cv2.VideoCapture, name: str, failure: str, total: int | None = None, quiet: bool = True
+) -> Iterator[Frame]:
     """Frames of an open video or camera; its first is read here, so that a failure shows at once."""
-    image = _read(capture)
+    image = _read(capture, quiet=True)
     if image is None:
         capture.release()
         raise InputError(failure)
-    return _rest(capture, name, image, total)
+    return _rest(capture, name, image, total, quiet)
 
 
-def _rest(capture: cv2.VideoCapture, name: str, image: Image | None, total: int | None) -> Iterator[Frame]:
+def _rest(capture: cv2.VideoCapture, name: str, image: Image | None, total: int | None, quiet: bool) -> Iterator[Frame]:
     """Yield the frames from the first on. In the end, an InputError if a video has fewer than its header says."""
     number, seconds, start = 0, 0.0, capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
     try:
         while image is not None:
             yield Frame(name, lambda image=image: image, seconds=seconds)  # type: ignore[misc]
-            image, number = _read(capture), number + 1
+            image, number = _read(capture, quiet), number + 1
             clock = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000 - start  # of the frame just read
             seconds = clock if clock > seconds else seconds + 1 / _fps(capture)  # some formats have no clock
     finally:
@@ -220,8 +230,9 @@ def _rest(capture: cv2.VideoCapture, name: str, image: Image | None, total: int 
         raise InputError(f"{name}: ends after {number} of {total} frames: it is damaged or cut off, copy it anew")
 
 
-def _read(capture: cv2.VideoCapture) -> Image | None:
-    with quiet_stderr():  # FFmpeg may print the address of a stream, with its password
+def _read(capture: cv2.VideoCapture, quiet: bool) -> Image | None:
+    # FFmpeg may print the address of a stream, with its password. A webcam has nothing to say, and is long waited for.
+    with quiet_stderr() if quiet else nullcontext():
         good, image = capture.read()
     return _rgb(image) if good else None
 
