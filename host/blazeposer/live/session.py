@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from blazeposer.core.face import Face
 from blazeposer.core.prepare import Image
@@ -22,8 +22,7 @@ DRIFT = 1e-4
 """How fast a camera's clock may run away from this PC's, seconds a second."""
 
 
-@dataclass(frozen=True)
-class Head:
+class Head(NamedTuple):
     """The first person's head, from the pose that is its zero."""
 
     rotation: Floats
