@@ -33,7 +33,7 @@ def folder(
     folder = tmp_path_factory.mktemp("report")
     with VirtualCamera([portrait]) as camera, pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_DATA_HOME", str(folder))  # for the lock of the port
-        for source in (board_dir() / "blazeposer.py", default_model()):
+        for source in (board_dir() / "blazeposer.py", board_dir() / "find_model.py", default_model()):
             shutil.copy(source, camera.folder / "flash")
         status = main(["validate", str(portrait_path), "--port", camera.port, "--output", str(folder)])
     assert status == 0

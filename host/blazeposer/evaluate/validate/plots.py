@@ -44,5 +44,5 @@ def by_angle(scores: Mapping[str, Scores]) -> Figure:
         points = [(low + BIN / 2, part.mean) for low, part in parts if part.found.any()]
         axes.plot(*zip(*points, strict=True), marker=mark, markersize=4, label=name)
     axes.set_ylim(bottom=0)
-    axes.legend()
+    figure.legend(loc="outside upper center", ncols=4)
     return figure
