@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import importlib.util
 import os
 import signal
@@ -68,6 +67,7 @@ class MicroPython:
 
     def is_waiting(self) -> bool:
         """Return whether the REPL has done all that it was sent, and sleeps until more comes."""
+        import fcntl
         import termios
 
         (unread,) = struct.unpack("i", fcntl.ioctl(self.console, termios.TIOCOUTQ, bytes(4)))
