@@ -33,7 +33,7 @@ WEIGHT = const(8191)  # weight of a score of 1: times 128 and 512 anchors it sta
 BOX_SIDE = const(8191)  # a best box is scaled below this, so that its area times 13 stays below 2**30
 
 # box: x, y, w, h. score: 0 to 1. keypoints: six (x, y), right eye, left eye, nose, mouth, right ear, left ear.
-# angles: yaw, pitch, roll in degrees; positive yaw looks to the picture's left, positive pitch up, positive roll
+# angles: yaw, pitch, roll in degrees; positive yaw looks to the image's left, positive pitch up, positive roll
 # tilts clockwise. err: how far in degrees the head's true rotation is expected to be from these angles. Lengths are in
 # pixels of the image, not rounded.
 Face = namedtuple("Face", ("box", "score", "keypoints", "angles", "err"))

@@ -11,7 +11,7 @@ import struct
 import protocol
 
 VERSION = 1  # of the record
-HEAD = "<BBHHIQ4f"  # version, number of faces, width, height, seq, t_ms, fps, ms for picture, network and decoding
+HEAD = "<BBHHIQ4f"  # version, number of faces, width, height, seq, t_ms, fps, ms for image, network and decoding
 FACE = "<I21f"  # id, score, err, box, keypoints, angles
 
 

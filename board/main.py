@@ -13,13 +13,13 @@ import omv
 
 THRESHOLD = 0.5  # A face counts from this probability on.
 MAX_FACES = 4
-WINDOW = 240  # Side of the square in the middle of the picture; above 240, up to 480, it shows a closer look more, but
+WINDOW = 240  # Side of the square in the middle of the image; above 240, up to 480, it shows a closer look more, but
 # takes a frame buffer for VGA (640x480) instead of QVGA (320x240), which not every camera has.
 CLOSER = True  # Where a face is known, look at a square around it: small faces are found and read far better.
 MIRROR = False  # With CLOSER: every second look at a known face is at the mirror image; steadied values (SMOOTH, or the
 # PC's) average both. A mirrored look takes some 4 ms more on an H7.
 SMOOTH = False  # Send steadied values beside the raw ones. A PC steadies them by itself.
-DRAW = False  # Box and nose direction on the picture in OpenMV IDE.
+DRAW = False  # Box and nose direction on the image in OpenMV IDE.
 
 FACE = '{"id":%d,"score":%.2f,"err":%.1f,'
 BOX = '"box":[%.1f,%.1f,%.1f,%.1f],"keypoints":['

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# Opens the sensor as the network needs it: a square in the middle of the picture, in colour if the sensor has it.
+# Opens the sensor as the network needs it: a square in the middle of the image, in colour if the sensor has it.
 #
 #     csi0, side = open_camera()
 #     img = csi0.snapshot()
@@ -9,7 +9,7 @@ import csi
 
 
 def open_camera(window=240):
-    """Return the sensor, and the side of its square pictures: `window` pixels, less if the sensor has less.
+    """Return the sensor, and the side of its square images: `window` pixels, less if the sensor has less.
 
     Above 240, up to 480, it takes a frame buffer for VGA (640x480) instead of QVGA (320x240).
     """

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# Runs the network on a stored picture of a face and compares what comes out with what came out on a PC: type `import
+# Runs the network on a stored image of a face and compares what comes out with what came out on a PC: type `import
 # selftest` at the prompt, or let `blazeposer deploy` do it. The faces decide: the last bit of an output may differ from
 # one processor to the next.
 
@@ -14,13 +14,13 @@ from blazeposer import BlazePoser
 from find_model import MODELS, first_file
 
 DATA = ("/sdcard/selftest.bin", "/flash/selftest.bin")
-SIDE = 128  # Of the picture, pixels; stored are 64x64 of them, 4 bits each.
+SIDE = 128  # Of the image, pixels; stored are 64x64 of them, 4 bits each.
 PIXELS = 1  # How far a side of a face's box may be off,
 DEGREES = 1  # and its angles.
 
 
 def read_picture(data):
-    """The picture in shades of grey: 16 of them, each stored pixel as a square of four."""
+    """The image in shades of grey: 16 of them, each stored pixel as a square of four."""
     pixels = bytearray(SIDE * SIDE)
     position = 0
     for _ in range(SIDE // 2):
@@ -65,7 +65,7 @@ def differences(faces, expected):
 data = deflate.DeflateIO(open(first_file(DATA), "rb"), deflate.ZLIB)
 expected = json.loads(data.readline())
 comparison = Comparison(data)
-model = ml.Model(first_file(MODELS), postprocess=comparison)  # before the picture: it needs the largest free block
+model = ml.Model(first_file(MODELS), postprocess=comparison)  # before the image: it needs the largest free block
 faces = [{"box": list(face.box), "angles": list(face.angles)} for face in model.predict([read_picture(data)])]
 pixels, degrees = differences(faces, expected)
 passed = len(faces) == len(expected) and pixels <= PIXELS and degrees <= DEGREES

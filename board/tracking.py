@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# Follows faces from picture to picture: `Tracker` numbers them and, by one_euro.py, steadies them; `Gaze` says which
-# part of the next picture to look at. `blazeposer.faces` runs this file on a PC.
+# Follows faces from image to image: `Tracker` numbers them and, by one_euro.py, steadies them; `Gaze` says which
+# part of the next image to look at. `blazeposer.faces` runs this file on a PC.
 #
 #     gaze, tracker = Gaze(), Tracker()  # with BlazePoser(threshold=GUESS)
 #     img = csi0.snapshot()
@@ -10,14 +10,14 @@
 #     for id, face, steady in tracker.update(faces, t_ms):
 #         print(id, steady.angles)
 #
-# A closer look: the network's few pixels go where faces are. While faces are known, the next picture is looked at in a
-# square around them. The whole picture comes again every few pictures, and when the square shows more or fewer faces
-# than are known. A face that the whole picture misses is looked for once more where it was; and where the whole picture
+# A closer look: the network's few pixels go where faces are. While faces are known, the next image is looked at in a
+# square around them. The whole image comes again every few images, and when the square shows more or fewer faces
+# than are known. A face that the whole image misses is looked for once more where it was; and where the whole image
 # shows no face, its best guess below the threshold is looked at closely, which is how a small face is found. A known
 # face counts on at a lower score than a new one.
 #
 # With `mirror`, every second look at a known face is at the mirror image: what the network gets wrong by chance differs
-# there, and the Tracker's filters average both. The script mirrors the picture, the region and the faces:
+# there, and the Tracker's filters average both. The script mirrors the image, the region and the faces:
 #
 #     if gaze.mirrored:
 #         img.scale(hint=image.HMIRROR)
@@ -33,12 +33,12 @@ from blazeposer import Face
 POINTS = (1, 0, 2, 3, 5, 4)  # the keypoint that each becomes in the mirror image: left and right change places
 GUESS = 0.1  # The post-processor's threshold where a Gaze is used: what is worth a closer look.
 KEPT = 0.6  # of the threshold is enough for a face that is known
-EVERY = const(10)  # close looks between two at the whole picture
+EVERY = const(10)  # close looks between two at the whole image
 MARGIN = 0.75  # around a face, in longer sides of its box
-LARGEST = 0.8  # of the picture's shorter side: a larger square gains nothing
+LARGEST = 0.8  # of the image's shorter side: a larger square gains nothing
 
 # Of a face with the last box of its track, intersection over union: what is left when a head moves by two thirds of its
-# width between two pictures.
+# width between two images.
 LEAST_OVERLAP = 0.1
 PATIENCE_MS = const(1500)  # how long a track outlives its face, at a frame a second too
 MOST_LOST = const(8)  # such tracks at once, the latest; each takes some hundred bytes of heap
@@ -57,7 +57,7 @@ class Gaze:
         self._looks = 0
 
     def region(self, width, height):
-        """The region x, y, w, h of the next picture to look at."""
+        """The region x, y, w, h of the next image to look at."""
         self._close = False
         self.mirrored = self._mirror and bool(self._known) and not self.mirrored
         faces = self._known or self._guess
@@ -111,7 +111,7 @@ class Tracker:
             self._filter = SteadyFace
 
     def update(self, faces, t_ms):
-        """The faces of the picture taken at `t_ms`, each as (id, as it is, steadied)."""
+        """The faces of the image taken at `t_ms`, each as (id, as it is, steadied)."""
         free = [track for track in self._tracks if t_ms - track.seen < PATIENCE_MS]
         owners: list = [None] * len(faces)
         while True:
@@ -149,20 +149,20 @@ class Track:
         self._filter = filter(face) if filter else None
 
     def see(self, face, t_ms):
-        """Take in the face of the picture at `t_ms`; the steadied one."""
+        """Take in the face of the image at `t_ms`; the steadied one."""
         seconds = (t_ms - self.seen) / 1000
         self.box, self.seen = face.box, t_ms
         return self._filter.update(face, seconds) if self._filter else face
 
 
 def mirrored_region(region, width):
-    """The region in the mirror image of a picture of a width."""
+    """The region in the mirror image of an image of a width."""
     x, y, w, h = region
     return width - x - w, y, w, h
 
 
 def mirrored(face, width):
-    """The face in the mirror image of a picture of a width."""
+    """The face in the mirror image of an image of a width."""
     yaw, pitch, roll = face.angles
     points = [(width - face.keypoints[i][0], face.keypoints[i][1]) for i in POINTS]
     return Face(mirrored_region(face.box, width), face.score, points, (-yaw, pitch, -roll), face.err)

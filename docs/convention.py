@@ -1,6 +1,6 @@
 """Draw docs/convention.jpg, the three angles on a head with their signs:  python docs/convention.py
 
-tests/test_convention.py holds the picture, the network, the stream and every output to these signs.
+tests/test_convention.py holds the image, the network, the stream and every output to these signs.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SCALE = 1.85
 NOSE = 4
 """The tip of the nose among the mesh's points."""
 LENGTH = 105
-"""Pixels of an axis that lies in the picture."""
+"""Pixels of an axis that lies in the image."""
 COLORS = {name: as_hex(color) for name, color in ANGLE_COLORS.items()}
 """Of the axis that each turns about."""
 POSITIVE = ("to the picture's left", "up", "clockwise")
@@ -36,7 +36,7 @@ ARROWS = {  # in the straight head's pixels: from, to, where its name is, how fa
     "roll": ((150, 82), (318, 82), (234, 82), -0.28),
 }
 COLUMNS, ROWS = (75, 405), (390, 60)
-"""Of the small pictures that are shown, from left to right and from bottom to top."""
+"""Of the small images that are shown, from left to right and from bottom to top."""
 _EDGE = [withStroke(linewidth=3, foreground="white")]
 
 

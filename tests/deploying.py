@@ -17,7 +17,7 @@ from blazeposer.deploy.state import State
 from blazeposer.openmv import romfs
 
 FRAME = np.full((240, 320, 3), 90, np.uint8)
-"""A grey picture for cameras whose picture does not matter."""
+"""A grey image for cameras whose image does not matter."""
 MAIN = b"import time\nwhile True:\n    print('mine')\n    time.sleep_ms(50)\n"
 STOCK = {"haarcascade_frontalface.cascade": bytes(range(256)) * 12, "models/person.tflite": b"\x07\x1f" * 1500}
 """Stands for what a camera has in ROMFS when it is bought."""

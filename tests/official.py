@@ -44,7 +44,7 @@ def write_image(path: Path, image: Image) -> None:
 def write_300w(
     path: Path, image: Image, angles: tuple[float, float, float], box: tuple[float, ...], landmarks: str
 ) -> None:
-    """A picture and the MATLAB file beside it: pitch, yaw and roll in radians, then translation and scale; `landmarks`
+    """An image and the MATLAB file beside it: pitch, yaw and roll in radians, then translation and scale; `landmarks`
     is pt3d_68 in AFLW2000-3D and pt2d in 300W-LP."""
     write_image(path, image)
     yaw, pitch, roll = np.radians(angles)

@@ -1,5 +1,5 @@
 """Measure the time from a record's arrival on the PC until a real browser has drawn it: `make page-latency`, with
-`PICTURE=file.png` for a picture of the page.
+`PICTURE=file.png` for an image of the page.
 
 The end is the start of the browser's next frame after the drawing, when it is on the screen. Both ends are taken on one
 machine's clock.
@@ -61,7 +61,7 @@ def over_camera() -> str:
 
 
 def over_video(picture: Path | None) -> str:
-    """The demo's head as a video, with its pictures on the page."""
+    """The demo's head as a video, with its images on the page."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "head.mp4")
         with VideoWriter(path, 25.0) as writer:

@@ -1,6 +1,6 @@
 """Draw the page in a real browser with the demo's synthetic heads: `make page-pictures OUT=folder`.
 
-One picture for each width (desktop, phone), theme (dark, light), one to four faces, with and without the camera's
+One image for each width (desktop, phone), theme (dark, light), one to four faces, with and without the camera's
 image.
 """
 
@@ -49,7 +49,7 @@ def scene(count: int) -> list[Moment]:
 
 
 def main(folder: Path) -> None:
-    """Write all pictures into the folder."""
+    """Write all images into the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     scenes = {count: scene(count) for count in SEATS_OF}
     with opened() as browser:

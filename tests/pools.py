@@ -1,4 +1,4 @@
-"""Made-up pools in the published layout: drawn faces, or a picture given."""
+"""Made-up pools in the published layout: drawn faces, or an image given."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def write_pool(
 
 
 def write_backgrounds(folder: Path, name: str = "faceless") -> None:
-    """Write `faceless.zip`, or another: four plain pictures, of which the even ones are for training."""
+    """Write `faceless.zip`, or another: four plain images, of which the even ones are for training."""
     with zipfile.ZipFile(folder / f"{name}.zip", "w") as archive:
         for number in range(4):
             picture = np.full((140, 160, 3), 40 * number, np.uint8)

@@ -1,4 +1,4 @@
-"""What the search for small faces finds, and what it costs: `BLAZEPOSER_DATA=... make search-gain`.
+"""Measure the recall and the time of the search for small faces: `BLAZEPOSER_DATA=... make search-gain`.
 
 Scenes: 1920 x 960 pixels, a photo of `faceless` (test part) eight times beside and below one another, each with one
 face of `aflw2000_dev` pasted into it. Photos: those of `wflw`, whole; their labels name the faces that the original

@@ -1,4 +1,4 @@
-"""Training pictures: picture and label stay together, and every batch is what seed and step say."""
+"""Training images: image and label stay together, and every batch is what seed and step say."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def photo_bank(photo: prepare.Image, box: tuple[float, ...], points: np.ndarray)
 
 
 def brightest(picture: torch.Tensor) -> np.ndarray:
-    """Centre (x, y) of mass of a picture (3, 128, 128)."""
+    """Centre (x, y) of mass of an image (3, 128, 128)."""
     mass = picture.sum(0).double()
     at = torch.arange(INPUT_SIZE, dtype=torch.float64)
     return np.array([(mass.sum(0) * at).sum() / mass.sum(), (mass.sum(1) * at).sum() / mass.sum()])
@@ -230,7 +230,7 @@ def test_rgb565_is_the_reference_to_the_bit() -> None:
 
 
 def light(**values: object) -> Light:
-    """One picture's; nothing happens to it but what is named."""
+    """One image's; nothing happens to it but what is named."""
     none = {name: np.zeros(1) for name in ("brightness", "blur", "noise")}
     one = {name: np.ones(1) for name in ("contrast", "gamma")}
     no = {name: np.zeros(1, bool) for name in ("mask", "grey", "rgb565")}

@@ -39,7 +39,7 @@ class Clock:
 
 @dataclass
 class Worker:
-    """A peer that takes so many seconds a picture, a quarter of them in its network."""
+    """A peer that takes so many seconds an image, a quarter of them in its network."""
 
     clock: Clock
     takes: float
@@ -133,7 +133,7 @@ def test_a_float_file_stays_as_it_is(float_model_path: Path) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path, portrait: Image) -> Path:
-    """Two pictures of one face."""
+    """Two images of one face."""
     folder = tmp_path / "pictures"
     folder.mkdir()
     cv2.imwrite(str(folder / "a.png"), portrait[..., ::-1])

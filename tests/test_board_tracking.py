@@ -24,7 +24,7 @@ from test_board import install, set_option
 
 
 def small_faces(portrait: Image) -> list[Image]:
-    """The portrait, small, in a corner of pictures of which it moves on."""
+    """The portrait, small, in a corner of images of which it moves on."""
     face = np.asarray(cv2.resize(portrait, (300, 300), interpolation=cv2.INTER_AREA), np.uint8)
     pictures = []
     for number in range(8):

@@ -67,7 +67,7 @@ def test_without_a_zero_poses_are_those_to_the_camera() -> None:
 
 
 def test_the_present_pose_becomes_the_zero() -> None:
-    """Of a camera that stands at the side: a nod then is a nod about the person's own ears."""
+    """A camera stands at the side; after recentring, a nod turns about the person's own ears."""
     session = Session()
     side = rotation_from_angles((30, 0, 0))
     session.see((30, 0, 0), place=(5, 0, 60))

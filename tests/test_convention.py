@@ -146,7 +146,7 @@ def test_our_order_is_that_of_rotation() -> None:
 
 
 def scenes() -> list[Frame]:
-    """The head at `TURNED`, in the middle of the picture."""
+    """The head at `TURNED`, in the middle of the image."""
     turns = [(float(yaw), float(pitch), float(roll)) for yaw, pitch, roll in TURNED]
     return [Frame((Person(turn, (SIDE / 2, SIDE / 2), SCALE),)) for turn in turns]
 
@@ -173,7 +173,7 @@ def test_a_camera_s_stream_follows_the_head() -> None:
 
 @pytest.fixture(scope="module")
 def moments() -> list[Moment]:
-    """Heads at `SENT`, in the middle of the picture, as a session hands them to its views."""
+    """Heads at `SENT`, in the middle of the image, as a session hands them to its views."""
     follow, centre, made = Follower(smooth=False), Centre(), []
     for number, rotation in enumerate(rotation_from_angles(SENT)):
         points = 5 * (HEAD @ rotation.T)[:, :2] * [1, -1]
@@ -281,7 +281,7 @@ def test_opentrack_reads_as_its_source_says() -> None:
         [-np.sin(p), np.cos(p) * np.sin(b), np.cos(p) * np.cos(b)],
     ])  # fmt: skip
     ours = from_opentrack_angles(angles)
-    axes = np.array([[0, 0, 1], [1, 0, 0], [0, 1, 0]])  # x to the camera, y to the picture's right, z up
+    axes = np.array([[0, 0, 1], [1, 0, 0], [0, 1, 0]])  # x to the camera, y to the image's right, z up
     np.testing.assert_allclose(axes @ ours @ axes.T, expected, atol=1e-12)
     packet = struct.pack("<6d", 1, 2, 3, yaw, pitch, roll)
     assert opentrack_angles(packet).tolist() == [yaw, pitch, roll]

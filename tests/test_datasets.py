@@ -108,7 +108,7 @@ def test_biwi_s_signs_are_those_of_the_usual_readers(tmp_path: Path, axis: int, 
     found = read_biwi_pose(tmp_path, biwi_pose(rotation))
     np.testing.assert_allclose(found, fsa_net(rotation), atol=1e-3)
     np.testing.assert_allclose(found, hopenet(rotation), atol=1e-3)
-    # x right, y down, z away: about y by +40 the face, which looks to -z, turns to the picture's left, and so on
+    # x right, y down, z away: about y by +40 the face, which looks to -z, turns to the image's left, and so on
     assert found[{0: 1, 1: 0, 2: 2}[axis]] == pytest.approx({0: 20, 1: 40, 2: -30}[axis], abs=1e-3)
 
 

@@ -1,4 +1,4 @@
-"""The detector and the `detect` subcommand on real pictures."""
+"""The detector and the `detect` subcommand on real images."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from blazeposer.media.sources import open_source, read_image
 from blazeposer.stream.record import Record, parse_line
 from conftest import CommandLine
 
-FACE = (225, 128)  # centre of the portrait's face, pixels, read off the picture
+FACE = (225, 128)  # centre of the portrait's face, pixels, read off the image
 HEAD = (80, 300)  # x and side of a square of the portrait, from its top, with the head in it
 
 

@@ -1,4 +1,4 @@
-"""`blazeposer detection`: BlazeFace, the float and the INT8 network on the same made-up pictures."""
+"""`blazeposer detection`: BlazeFace, the float and the INT8 network on the same made-up images."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ BOXES = "file,x0,y0,x1,y1,class\n000000.png,0,0,9,9,a\n000001.png,170,70,275,190
 
 @pytest.fixture
 def folder(tmp_path: Path, portrait: Image) -> Path:
-    """One labelled face where the portrait's is and one where none is, the same as boxes, and plain pictures."""
+    """One labelled face where the portrait's is and one where none is, the same as boxes, and plain images."""
     rows: list[dict[str, object]] = [{"file": f"image{i:05d}.png", **PORTRAIT} for i in range(2)]
     rows[1] |= {"x0": 400, "x1": 500, "yaw": 70}
     write_pool(tmp_path, TEST_POOL, rows, portrait)

@@ -1,4 +1,4 @@
-"""Disturbed pictures: boxes and rotations change with them, and what is read of them is measured."""
+"""Disturbed images: boxes and rotations change with them, and what is read of them is measured."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_a_turned_picture_turns_box_and_rotation(degrees: float, seed: int) -> N
         t for t in (-degrees, degrees) if geodesic_degrees(turn_rotation(rotation, t), seen.rotations[0]) < 1e-3
     ]
     assert clockwise
-    # The corner's dot says which way the picture was turned.
+    # The corner's dot says which way the image was turned.
     c, s = np.cos(np.radians(clockwise[0])), np.sin(np.radians(clockwise[0]))
     corner = middle + np.array([[c, -s], [s, c]]) @ (-30, -40)
     assert brightest(seen.picture, corner) == pytest.approx(corner, abs=1.5)
@@ -212,7 +212,7 @@ def test_a_data_set_is_thinned_evenly_and_needs_angles(tmp_path: Path) -> None:
 
 @dataclass
 class FindsWhite:
-    """A peer that finds the white box in a picture if it is bright enough, and always says that it looks straight."""
+    """A peer that finds the white box in an image if it is bright enough, and always says that it looks straight."""
 
     name: str = "finds white"
     files: tuple[Path, ...] = ()
@@ -231,7 +231,7 @@ class FindsWhite:
 
 @pytest.fixture
 def white() -> Dataset:
-    """Two pictures with a white box that looks straight."""
+    """Two images with a white box that looks straight."""
     picture = np.zeros((2 * SIDE, 2 * SIDE, 3), np.uint8)
     picture[160:320, 200:340] = 255
     box = np.array([[200.0, 160.0, 340.0, 320.0]])

@@ -52,7 +52,7 @@ def test_the_axes_of_a_frontal_face(canvas: Image) -> None:
 def test_blue_is_where_the_face_looks(
     canvas: Image, angles: tuple[float, float, float], direction: tuple[float, float]
 ) -> None:
-    """Positive yaw: to the picture's left. Positive pitch: up."""
+    """Positive yaw: to the image's left. Positive pitch: up."""
     blue = tip(draw(canvas, [face(*angles)]), Z)
     assert blue == pytest.approx(np.array(direction) * np.sin(np.radians(60)), abs=0.1)
 

@@ -133,7 +133,7 @@ def test_a_head_s_centre_finds_the_face_of_biwi(tmp_path: Path, portrait: Image,
 def test_detection_sets_get_average_precision(
     tmp_path: Path, portrait: Image, model: Path, blazeposer_command: CommandLine
 ) -> None:
-    # The network's own box is the label of the first picture; the second's label is where no face is.
+    # The network's own box is the label of the first image; the second's label is where no face is.
     found = blazeposer_command("detect", "--json", "--model", model, write_portrait(tmp_path, portrait))
     x, y, w, h = json.loads(found.out)["faces"][0]["box"]
     line = "0 0 0 0 0 0"

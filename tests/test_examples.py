@@ -239,7 +239,7 @@ def test_count_viewers(model_path: Path) -> None:
         until(lambda: file.exists() and file.read_text().count("\n") >= 2, "two lines")
         rows = [line.split(",") for line in file.read_text().splitlines()]
         after = {path.name for path in file.parent.iterdir()}
-    assert after - before == {"viewers.csv"}  # and no picture
+    assert after - before == {"viewers.csv"}  # and no image
     for number, (at, people, viewers, seconds) in enumerate(rows):
         assert int(at) >= number + 1
         assert (people, viewers) == ("2", "1")
@@ -301,7 +301,7 @@ def test_overlay(model_path: Path, portrait: Image) -> None:
         ((to, screen), *_) = camera.device.written
     assert to == "display"
     assert screen.shape == (160, 128, 3)
-    assert not screen[:16].any()  # the square picture in the middle of the taller screen
+    assert not screen[:16].any()  # the square image in the middle of the taller screen
     assert not screen[-16:].any()
     (face,) = Detector(model_path, "reference")(view(portrait))
     x, y, w, h = np.array(face.box) * 128 / 240

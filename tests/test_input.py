@@ -122,7 +122,7 @@ def test_several_files_and_a_glob(blazeposer_command: CommandLine, head: Image, 
 
 @posix
 def test_a_video_whose_name_is_not_utf8(head: Image, tmp_path: Path) -> None:
-    """In a process of its own: it used to end the process."""
+    """The command runs in a process of its own, because the name used to end the process."""
     with VideoWriter(tmp_path / "clip.mp4", 10.0) as video:
         video.write(head)
     clip = (tmp_path / "clip.mp4").rename(tmp_path / f"{NOT_UTF8}.mp4")

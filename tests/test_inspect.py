@@ -1,4 +1,4 @@
-"""`blazeposer inspect`: costs by layer, and the picture of memory over time."""
+"""`blazeposer inspect`: costs by layer, and the image of memory over time."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_cycles_by_layer_sum_up_to_vela_s_total(model_path: Path, tmp_path: Path
     cycles = layer_cycles(model_path)
     run_vela(model_path, tmp_path)
     assert sum(cycles) == total_cycles(tmp_path)
-    assert cycles[0] == max(cycles)  # the first convolution sees the largest picture
+    assert cycles[0] == max(cycles)  # the first convolution sees the largest image
     assert len(cycles) == sum(read_manifest(model_path).ops.values())
 
 

@@ -82,7 +82,7 @@ def test_landmarks_lie_where_ibug_has_them(teacher: Teacher, portrait: Image) ->
     height = [points[part, 1].mean() for part in (BROWS, EYES, NOSE, MOUTH)]
     assert height == sorted(height)
     assert points[8, 1] == points[:, 1].max()  # the chin
-    assert (np.diff(points[JAW, 0]) > 0).all()  # from the picture's left to its right
+    assert (np.diff(points[JAW, 0]) > 0).all()  # from the image's left to its right
     x, y, width, height_of_box = seen.face.box
     assert [x, y] == pytest.approx(points.min(0))
     assert [x + width, y + height_of_box] == pytest.approx(points.max(0))

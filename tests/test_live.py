@@ -56,7 +56,7 @@ def test_raw_shows_what_came() -> None:
 
 
 def test_angles_to_the_cameras_axis() -> None:
-    """A face to the right of the axis that looks into the camera looks to the picture's left."""
+    """A face to the right of the axis that looks into the camera looks to the image's left."""
     keeper, face = Keeper(), record(0, seen_face((0, 0, 0), (15, 0, 50)))
     run(ListLink([face]), [keeper], fov=FOV, axis=True)
     (turned,) = keeper.moments[0].faces
@@ -167,7 +167,7 @@ def middle_of_features(angles: tuple[float, float, float]) -> tuple[float, float
 
 def test_the_head_turns_as_the_face_does() -> None:
     x, y = middle_of_features((0, 0, 0))
-    assert middle_of_features((25, 0, 0))[0] < x - 1  # to the picture's left
+    assert middle_of_features((25, 0, 0))[0] < x - 1  # to the image's left
     assert middle_of_features((-25, 0, 0))[0] > x + 1
     assert middle_of_features((0, 20, 0))[1] < y - 0.3  # up
     assert middle_of_features((0, -20, 0))[1] > y + 0.3

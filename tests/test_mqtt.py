@@ -164,7 +164,7 @@ def hangs_up(peer: Peer) -> None:
 
 
 def is_tls(peer: Peer) -> None:
-    """What OpenSSL says to who begins without TLS: an alert, and the end."""
+    """Answer as OpenSSL does to a client without TLS: an alert, and the end."""
     peer.packet()
     peer.send(b"\x15\x03\x01\x00\x02\x02\x46")
 
@@ -283,7 +283,7 @@ def test_a_host_that_is_none() -> None:
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of 127.0.0.1, signed by itself, with its key."""
+    """Return a certificate of 127.0.0.1, signed by itself, with its key."""
     if not shutil.which("openssl"):
         pytest.skip("openssl, which makes a certificate for this test, is not installed")
     path = tmp_path_factory.mktemp("tls") / "broker.pem"

@@ -46,7 +46,7 @@ def test_opentrack_packet_is_the_same_rotation(angles: Angles) -> None:
 @pytest.mark.parametrize(("angles", "index"), [((25.0, 0.0, 0.0), 0), ((0.0, 25.0, 0.0), 1), ((0.0, 0.0, 25.0), 2)])
 def test_opentrack_signs_are_those_of_its_own_webcam_tracker(angles: Angles, index: int) -> None:
     """ftnoir_tracker_neuralnet.cpp, `data`: with the face's axes in a frame of x to the camera, y up, z to the
-    picture's left, yaw is atan2(mx.z, mx.x), pitch the elevation of mx, roll atan2(-my.z, mz.z)."""
+    image's left, yaw is atan2(mx.z, mx.x), pitch the elevation of mx, roll atan2(-my.z, mz.z)."""
     frame = np.array([[0, 0, 1], [0, 1, 0], [-1, 0, 0]])
     mx, my, mz = (frame @ rotation_from_angles(angles) @ frame.T).T
     reference = [np.arctan2(mx[2], mx[0]), np.arctan2(mx[1], np.hypot(mx[0], mx[2])), np.arctan2(-my[2], mz[2])]
@@ -65,10 +65,10 @@ def test_opentrack_gets_the_place_and_the_angles_to_the_camera(receiver: socket.
     assert sent.position
     values = struct.unpack("<6d", receiver.recv(100))
     assert values[:3] == pytest.approx(sent.position)
-    assert values[0] > 5  # to the picture's right
+    assert values[0] > 5  # to the image's right
     assert values[1] > 2  # up
     assert 40 < values[2] < 60  # away
-    # To the line of sight it is straight; so it looks back to the camera, to the picture's left and down.
+    # To the line of sight it is straight; so it looks back to the camera, to the image's left and down.
     assert values[3] > 5
     assert values[4] < -2
     assert packet(sent.position, now.to_axis(sent).rotation) == struct.pack("<6d", *values)
@@ -88,9 +88,9 @@ def test_reference_is_unitys() -> None:
 @pytest.mark.parametrize(
     ("angles", "degrees", "axis"),
     [
-        ((25.0, 0.0, 0.0), 25, [0, 1, 0]),  # to the picture's left is the person's, and the avatar's, right
+        ((25.0, 0.0, 0.0), 25, [0, 1, 0]),  # to the image's left is the person's, and the avatar's, right
         ((0.0, 25.0, 0.0), -25, [1, 0, 0]),  # up: forward goes to +y
-        ((0.0, 0.0, 25.0), 25, [0, 0, 1]),  # clockwise in the picture: up goes to the avatar's left
+        ((0.0, 0.0, 25.0), 25, [0, 0, 1]),  # clockwise in the image: up goes to the avatar's left
     ],
 )
 def test_vmc_signs_are_unitys(angles: Angles, degrees: float, axis: list[float]) -> None:
@@ -160,7 +160,7 @@ def test_a_name_that_is_known_later(receiver: socket.socket, monkeypatch: pytest
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
 def test_localhost_is_wherever_somebody_listens(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On some PCs ::1 comes first."""
+    """Test both addresses, because ::1 comes first on some PCs."""
     both = [("::1", socket.AF_INET6), ("127.0.0.1", socket.AF_INET)]
     monkeypatch.setattr(
         socket, "getaddrinfo", lambda host, port, **_: [(kind, 2, 17, "", (to, port)) for to, kind in both]

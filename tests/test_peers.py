@@ -57,7 +57,7 @@ def test_peers_follow_the_turning_head(make: type[MediaPipe] | type[BlazeFacePnP
     for axis in range(3):
         assert np.corrcoef(known[:, axis], measured[:, axis])[0, 1] > 0.85
     assert np.abs(measured - known).mean() < off
-    for person, face in pairs:  # in pixels of the picture
+    for person, face in pairs:  # in pixels of the image
         x, y, width, height = face.box
         left, top, w, h = person.box
         assert abs(x + width / 2 - left - w / 2) < 0.3 * w

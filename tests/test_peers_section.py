@@ -40,7 +40,7 @@ class Straight(BlazeFace):
 
 @pytest.fixture(scope="module")
 def heads() -> Dataset:
-    """Return four heads that turn by known angles, and one picture of such a head with its label where nobody is."""
+    """Return four heads that turn by known angles, and one image of such a head with its label where nobody is."""
     samples = []
     for number in range(0, 100, 20):
         (person,) = frames()[number].people

@@ -1,4 +1,4 @@
-"""The packed record, and the link that reads it and the camera's pictures through the package `openmv`."""
+"""The packed record, and the link that reads it and the camera's images through the package `openmv`."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ def answer(wire: serial.Serial, packet: Packet | bytes = b"", seconds: float = H
 
 
 def pixels_of(pc: protocol._Camera) -> Image:
-    """The picture that the package reads."""
+    """The image that the package reads."""
     return np.frombuffer(pc.read_frame()["data"], np.uint8).reshape(240, 240, 3)
 
 
@@ -219,7 +219,7 @@ def test_a_snapshot_sends_the_picture_before_it(needs_virtual_camera: None, port
             until(lambda: "shutter" in pc.read_status(), "the script's channel")
 
             def snapshot(number: int) -> bool:
-                """The one of this number; whether there is a picture then."""
+                """The one of this number; whether there is an image then."""
                 pc.channel_read("shutter", 1)
                 until(lambda: pc.channel_size("shutter") == number, "the snapshot")
                 return pc.read_status()["stream"]
@@ -234,7 +234,7 @@ def test_a_snapshot_sends_the_picture_before_it(needs_virtual_camera: None, port
 
 
 def test_a_gray_picture_comes_too(needs_virtual_camera: None, portrait: Image) -> None:
-    """openmv v5.0, lib/imlib/framebuffer.c: a picture in shades of grey becomes such a JPEG."""
+    """openmv v5.0, lib/imlib/framebuffer.c: an image in shades of grey becomes such a JPEG."""
     with VirtualCamera([portrait], gray=True) as camera:
         (camera.folder / "flash" / "main.py").write_text(SCRIPT.replace("RGB565", "GRAYSCALE"))
         camera.reset()

@@ -50,7 +50,7 @@ def network() -> BlazePoser:
 
 @pytest.fixture(scope="module")
 def model(network: BlazePoser, pictures: Pictures) -> QuantizedBlazePoser:
-    """The network quantized with the demo's pictures."""
+    """The network quantized with the demo's images."""
     model = QuantizedBlazePoser(copy.deepcopy(network)).eval()
     quantize(model, pictures)
     return model

@@ -1,4 +1,4 @@
-"""The one angle convention: signs as they are seen, the formulas of 300W-LP, mirroring and turning of pictures."""
+"""The one angle convention: signs as they are seen, the formulas of 300W-LP, mirroring and turning of images."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def test_formula_is_that_of_300w_lp() -> None:
 @pytest.mark.parametrize(
     ("angles", "axis", "direction"),
     [
-        ((40, 0, 0), 2, (-1, 0)),  # positive yaw: the nose points to the picture's left
+        ((40, 0, 0), 2, (-1, 0)),  # positive yaw: the nose points to the image's left
         ((0, 40, 0), 2, (0, 1)),  # positive pitch: the nose points up
-        ((0, 0, 40), 1, (1, 0)),  # positive roll: the top of the head goes to the picture's right, clockwise
+        ((0, 0, 40), 1, (1, 0)),  # positive roll: the top of the head goes to the image's right, clockwise
     ],
 )
 def test_signs_as_seen(angles: tuple[float, ...], axis: int, direction: tuple[int, int]) -> None:

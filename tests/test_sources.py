@@ -1,4 +1,4 @@
-"""Pictures of every kind that OpenCV reads, brought to (h, w, 3) uint8 RGB."""
+"""Images of every kind that OpenCV reads, brought to (h, w, 3) uint8 RGB."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_sixteen_bits_become_eight(tmp_path: Path, picture: Image, suffix: str) 
 
 
 def test_exif_turns_the_picture_upright(tmp_path: Path, picture: Image) -> None:
-    """Orientation 6: the camera was turned, the picture has to be turned 90 degrees clockwise."""
+    """Orientation 6: the camera was turned, the image has to be turned 90 degrees clockwise."""
     path = encode(tmp_path / "a.jpg", picture[..., ::-1])
     tag = b"\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00"
     exif = b"Exif\x00\x00MM\x00*\x00\x00\x00\x08\x00\x01" + tag + b"\x00\x00\x00\x00"

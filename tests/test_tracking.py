@@ -223,7 +223,7 @@ def test_every_second_look_at_a_known_face_is_at_the_mirror_image() -> None:
     look = CloserLook(detector, mirror=True)  # type: ignore[arg-type]
     for _ in range(8):
         look(np.zeros((240, 320, 3), np.uint8))
-    # known from the second look on, lost at the sixth: then the whole picture, and the place where the face was
+    # known from the second look on, lost at the sixth: then the whole image, and the place where the face was
     assert detector.mirrors == [False, False, True, False, True, False, False, False]
 
 
@@ -341,7 +341,7 @@ def test_a_wider_lens_brings_a_head_nearer() -> None:
 
 
 def test_a_face_beside_the_axis_that_looks_into_the_camera_is_turned_to_the_axis() -> None:
-    """45 degrees to the right it faces the picture's left: positive yaw. At the top it looks down: negative pitch."""
+    """45 degrees to the right it faces the image's left: positive yaw. At the top it looks down: negative pitch."""
     at_right = face(480, 240, side=1)
     assert to_camera(at_right, 480, 90).angles == pytest.approx((45, 0, 0), abs=0.1)
     assert to_camera(face(240, 0, side=1), 480, 90).angles == pytest.approx((0, -45, 0), abs=0.1)

@@ -142,7 +142,7 @@ def test_torch_rotations_equal_the_reference() -> None:
 
 @pytest.fixture
 def target() -> Target:
-    """Two faces and an empty picture; the original fires on the first face and misses the second."""
+    """Two faces and an empty image; the original fires on the first face and misses the second."""
     logits = torch.full((3, 896), -6.0)
     centre = 2 * (8 * 16 + 8)
     logits[0, centre] = 4.0
@@ -180,7 +180,7 @@ def test_a_face_that_the_original_misses_is_no_negative(target: Target) -> None:
     inside = losses.inside_boxes(target.boxes)[1].bool()
     eager.logits[1, inside] = 5.0
     assert losses.total_loss(eager, pose, target, TINY.weights)[1]["scores"] == pytest.approx(0, abs=1e-5)
-    eager.logits[2, 0] = 5.0  # but a face in the empty picture is a false alarm
+    eager.logits[2, 0] = 5.0  # but a face in the empty image is a false alarm
     assert losses.total_loss(eager, pose, target, TINY.weights)[1]["scores"] > 1
 
 

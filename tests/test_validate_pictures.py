@@ -86,7 +86,7 @@ def test_each_odd_file_is_told_once_and_the_rest_is_used(folder: Path, portrait:
     given = by_name(pictures)
     assert set(given) == {"good.jpg", "misnamed.png", "rotated.jpg", "deep.png", "grey.jpg", "clear.png", "huge.jpg"}
     expected = camera_input(portrait).astype(int)
-    for name in ("rotated.jpg", "deep.png", "clear.png"):  # the same picture, whatever its form
+    for name in ("rotated.jpg", "deep.png", "clear.png"):  # the same image, whatever its form
         assert np.abs(given[name].tensor - expected).mean() < 4, name
     assert given["good.jpg"].angles.tolist() == [[-10, 5, 2]]
     assert given["good.jpg"].boxes[0] == pytest.approx(np.array([175, 60, 275, 190]) / 512)

@@ -108,7 +108,7 @@ def test_a_camera_without_its_script_says_why(camera: VirtualCamera) -> None:
 
 
 def test_what_is_said_while_nothing_comes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A camera of one picture a second is no quiet one."""
+    """A camera of one image a second is no quiet one."""
     now = 0.0
     monkeypatch.setattr("blazeposer.live.usb.time", SimpleNamespace(monotonic=lambda: now, time=lambda: now))
     link = UsbLink(ports.Port("port"))

@@ -2,7 +2,7 @@
 #
 # Counts who looks at a display, with the camera on its rim. Every EVERY_S seconds it prints a line and adds it to FILE:
 # seconds since the start, people seen, those of them who looked for LOOKED_S or longer, seconds of looking in all.
-# No picture is kept and nobody is recognised: who leaves and comes back counts anew.
+# No image is kept and nobody is recognised: who leaves and comes back counts anew.
 #
 # Wiring: none. A card, if one is in, takes the file.
 #

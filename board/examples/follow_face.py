@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# Follows a face: turns a pan-tilt head, with the camera on it, until the face is in the middle of the picture.
+# Follows a face: turns a pan-tilt head, with the camera on it, until the face is in the middle of the image.
 #
 # Wiring: the pan servo's signal to P7, the tilt servo's to P8 (on an AE3 to P0 and P1; an Arduino names its own pins),
 # their ground to GND. Feed them 5 V from a supply of their own: USB is too weak. OpenMV's Pan and Tilt Shield has all
@@ -17,8 +17,8 @@ PAN, TILT = "P7", "P8"
 PAN_TURN, TILT_TURN = 1, 1  # -1 for a servo that turns away from the face.
 LIMIT = 45  # Degrees that each servo may turn from its middle.
 US_PER_DEGREE = 11  # Pulses of 1 to 2 ms turn most servos by 90 degrees.
-VIEW = 55  # Degrees that the picture shows from side to side: 55 with OpenMV's usual lens.
-GAIN = 0.3  # Part of the way that one picture corrects: with more it is faster, with too much it swings.
+VIEW = 55  # Degrees that the image shows from side to side: 55 with OpenMV's usual lens.
+GAIN = 0.3  # Part of the way that one image corrects: with more it is faster, with too much it swings.
 STILL = 3  # Degrees that the face may be off, else the servos hum.
 
 # First of all, because it needs one large block of memory.

@@ -18,9 +18,9 @@ import ml
 from find_model import MODELS, first_file
 
 STILL = 4  # Degrees from the pose at the start within which the pointer rests.
-SPEED = 0.8  # Pixels a picture for each degree beyond.
+SPEED = 0.8  # Pixels an image for each degree beyond.
 PRESS = 18  # Degrees of tilt that press a button.
-START = 10  # Pictures over which the pose at the start is averaged: look at the middle of the screen.
+START = 10  # Images over which the pose at the start is averaged: look at the middle of the screen.
 
 # First of all, because it needs one large block of memory.
 model = ml.Model(first_file(MODELS), postprocess=lambda *tensors: poser(*tensors))
@@ -67,7 +67,7 @@ while True:
             rest_yaw += (yaw - rest_yaw) / seen
             rest_pitch += (pitch - rest_pitch) / seen
             continue
-        # The picture shows its left where the user has the right: positive yaw is to the user's own right, positive
+        # The image shows its left where the user has the right: positive yaw is to the user's own right, positive
         # roll to the left shoulder.
         buttons = 1 if roll > PRESS else 2 if roll < -PRESS else 0
         report = (buttons, speed(yaw - rest_yaw), speed(rest_pitch - pitch), 0)

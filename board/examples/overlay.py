@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# Shows the picture with faces, keypoints and head pose on the camera's own screen, and in OpenMV IDE. Axes: red to the
+# Shows the image with faces, keypoints and head pose on the camera's own screen, and in OpenMV IDE. Axes: red to the
 # person's left, green up, blue where the face looks. Numbers: yaw, pitch and roll in degrees.
 #
 # Needs OpenMV's LCD Shield (128x160 pixels) on an H7, H7 Plus, RT1062 or N6.
@@ -37,7 +37,7 @@ def draw(img, face):
     yaw, pitch, roll = [math.radians(angle) for angle in face.angles]
     sy, cy, sp, cp = math.sin(yaw), math.cos(yaw), math.sin(pitch), math.cos(pitch)
     sr, cr = math.sin(roll), math.cos(roll)
-    # First two rows of Rx(pitch) Ry(yaw) Rz(roll): where the head's axes point in the picture, right and up.
+    # First two rows of Rx(pitch) Ry(yaw) Rz(roll): where the head's axes point in the image, right and up.
     right = (cy * cr, cy * sr, -sy)
     up = (sp * sy * cr - cp * sr, sp * sy * sr + cp * cr, sp * cy)
     nose_x, nose_y = face.keypoints[2]

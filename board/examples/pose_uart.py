@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# Head pose for another microcontroller: a line over UART for every picture, in the form of NMEA 0183,
+# Head pose for another microcontroller: a line over UART for every image, in the form of NMEA 0183,
 #     $HEAD,1,12.3,-4.5,0.5,4.2*0A
 # number of faces; yaw, pitch, roll of the best one and their expected error, degrees; after the star all characters
 # between $ and * combined by exclusive or, hexadecimal. Without a face: $HEAD,0,,,,*14

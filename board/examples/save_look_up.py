@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# Saves the pictures in which somebody looks up, as up_0001.jpg and so on, at most one every PAUSE_MS.
+# Saves the images in which somebody looks up, as up_0001.jpg and so on, at most one every PAUSE_MS.
 #
-# Wiring: none, but put a card in: /flash has room for a few pictures only. The PC sees new files once the camera's
+# Wiring: none, but put a card in: /flash has room for a few images only. The PC sees new files once the camera's
 # drive is mounted again.
 #
 # With BlazePoser on the camera (`blazeposer deploy`): `mpremote run save_look_up.py`.

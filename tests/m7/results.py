@@ -58,7 +58,7 @@ def check_main(lines: Sequence[str], frames: Sequence[Outputs], quantization: Qu
 
 
 def _looked_closer(frames: Sequence[Outputs], quantization: Quantization) -> Iterator[list[Face]]:
-    """The host's faces of each frame, in pixels of the picture of which main.py looks at a part."""
+    """The host's faces of each frame, in pixels of the image of which main.py looks at a part."""
     tracking = board_module("tracking")
     gaze = tracking.Gaze(SCORE_THRESHOLD)
     for frame in frames:

@@ -1,6 +1,6 @@
 """The training of BlazePoser's network; what it exports runs without it.
 
-images/     pools and training pictures
+images/     pools and training images
 network/    the architecture and its weights
 learning/   recipes, losses, stages
 int8/       quantization and the file; the stages of `blazeposer validate` that need torch or TensorFlow

@@ -6,7 +6,7 @@
         for record in read_records(camera.port): ...
 
 Real are MicroPython and its REPL, mpremote, the scripts in `board/` and the network's output (TensorFlow Lite Micro).
-Stand-ins are the modules in `shims/`, the pictures, and all speed and memory: frame rates are not a camera's.
+Stand-ins are the modules in `shims/`, the images, and all speed and memory: frame rates are not a camera's.
 
     virtual.py      the camera: switch on, reset, pull the cable, switch off
     device.py       its board, number and stores
@@ -15,8 +15,8 @@ Stand-ins are the modules in `shims/`, the pictures, and all speed and memory: f
     protocol.py     the same port as OpenMV's Protocol V2 has it: packets.py, and the channels.py behind them
     micropython.py  the MicroPython process
     confined.py     what runs in it: MicroPython, and nothing of the PC in its reach
-    hardware.py     what a camera does in hardware or C: pictures, their preparation, the network
-    sensor.py       from a picture to the frame buffer
+    hardware.py     what a camera does in hardware or C: images, their preparation, the network
+    sensor.py       from an image to the frame buffer
     drawing.py      what scripts draw on it
     showing.py      what scripts do, in words
     shims/          OpenMV's modules for MicroPython, as far as the scripts use them

@@ -96,7 +96,7 @@ class Bridge:
 
     @property
     def is_running(self) -> bool:
-        """Whether it still carries bytes: it was not stopped, and has not failed."""
+        """Return whether it still carries bytes: it was not stopped, and has not failed."""
         return self._thread.is_alive()
 
     def stop(self) -> None:

@@ -25,7 +25,7 @@ NAME_LENGTH = 13
 JPEG = 0x06060000
 """PIXFORMAT_JPEG, as the package `openmv` knows it."""
 _HEADER = struct.Struct("<5I")  # width, height, format, bytes, where they begin
-_QUALITY = 80  # the firmware's moves up and down with the size of the pictures
+_QUALITY = 80  # the firmware's moves up and down with the size of the images
 _STREAM_CTRL, _STREAM_RAW_CTRL = 0, 1
 
 
@@ -96,7 +96,7 @@ class Stdout(Channel):
 
 
 class Stream(Channel):
-    """Pictures, each kept from when it is shown until it was read."""
+    """Images, each kept from when it is shown until it was read."""
 
     def __init__(self) -> None:
         super().__init__("stream", READ | LOCK | STREAM)
@@ -105,7 +105,7 @@ class Stream(Channel):
         self._locked = self._enabled = False
 
     def show(self, picture: Image, gray: bool) -> None:
-        """The picture (h, w, 3) that the script saw, if one is wanted and the last one was read."""
+        """The image (h, w, 3) that the script saw, if one is wanted and the last one was read."""
         with self._guard:
             if self._enabled and not self._frame:
                 pixels = picture[..., 0] if gray else picture[..., ::-1]
@@ -137,7 +137,7 @@ class Stream(Channel):
             return False
         on = any(argument)
         if command == _STREAM_RAW_CTRL:
-            return not on  # pictures that are not compressed: the virtual camera has none
+            return not on  # images that are not compressed: the virtual camera has none
         with self._guard:
             self._enabled, self._locked, self._frame = on, False, b""
         return True

@@ -19,7 +19,7 @@ CARD_SIZE = 64 * 1024 * 1024
 PACE = 1.0
 """How long an erase of flash takes, of the time that it takes on the board. Tests have less of it."""
 WRITTEN = 1000
-"""Entries of `Device.written`: pictures for a screen are large."""
+"""Entries of `Device.written`: images for a screen are large."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Device:
     """What scripts wrote last to pins, buses and a screen, in order: (where to, what).
 
     "LED_RED", "P7" ...: a level, 0 or 1, or [frequency in Hz, pulse in ns] of a PWM. "UART3": text. "ROMFS":
-    ["erase" or "write", offset, bytes]. "USB HID": the bytes of a report. "display": the picture (h, w, 3) uint8 RGB
+    ["erase" or "write", offset, bytes]. "USB HID": the bytes of a report. "display": the image (h, w, 3) uint8 RGB
     that it shows.
     """
 

@@ -47,7 +47,7 @@ SHAPES: dict[str, Callable[..., None]] = {"rectangle": rectangle, "line": line, 
 
 
 def fitted(picture: Image, width: int, height: int) -> Image:
-    """The picture as a screen of that size shows it: scaled to fit, in the middle, the rest black."""
+    """The image as a screen of that size shows it: scaled to fit, in the middle, the rest black."""
     scale = min(width / picture.shape[1], height / picture.shape[0])
     w, h = round(scale * picture.shape[1]), round(scale * picture.shape[0])
     screen = np.zeros((height, width, 3), np.uint8)

@@ -1,7 +1,7 @@
 """The PC's side of the virtual camera: answers the questions of `shims/_link.py` for one run of MicroPython.
 
 A question is JSON with its length before it (4 bytes, big endian); an answer is the same, followed by raw bytes. What
-a camera does in hardware or in C is done here: the sensor's pictures, their preparation, and the network, which runs
+a camera does in hardware or in C is done here: the sensor's images, their preparation, and the network, which runs
 in the real TensorFlow Lite Micro.
 """
 

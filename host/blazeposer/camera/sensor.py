@@ -17,7 +17,7 @@ WINDOW = (40, 0, 240, 240)  # the square in its middle, as board/main.py sets th
 
 
 def frame_at(frames: Frames, number: int) -> Image:
-    """The picture that frame `number` shows."""
+    """The image that frame `number` shows."""
     return frames(number) if callable(frames) else frames[number % len(frames)]
 
 
@@ -30,8 +30,8 @@ def view(
 ) -> Image:
     """The pixels (h, w, 3) of a snapshot, with window (x, y, w, h) in a frame of `size` (width, height).
 
-    The picture's largest centred square fills the frame's, so that a square window shows just that square, whatever
-    the picture's shape. Then RGB565, or shades of grey (still three channels, as the network gets them).
+    The image's largest centred square fills the frame's, so that a square window shows just that square, whatever
+    the image's shape. Then RGB565, or shades of grey (still three channels, as the network gets them).
     """
     width, height = size
     side = min(size)

@@ -102,7 +102,7 @@ class VirtualCamera:
 
     @property
     def is_running(self) -> bool:
-        """Whether it is switched on, and has not failed."""
+        """Return whether it is switched on, and has not failed."""
         return self._bridge.is_running
 
     def stop(self) -> None:

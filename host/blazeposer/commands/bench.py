@@ -22,14 +22,14 @@ from blazeposer.media.sources import open_source
 from blazeposer.scene.sequence import frames
 
 DEMO_STEP = 4
-"""Every fourth of the demo's pictures of one head."""
+"""Every fourth of the demo's images of one head."""
 MOST_PICTURES = 100
 
 
 @click.command(short_help="Time BlazePoser beside its peers.")
 @click.argument("source", required=False)
 @click.option("--model", type=click.Path(path_type=Path), help="A tflite file, if not the one that comes along.")
-@click.option("--rounds", type=click.IntRange(min=1), default=10, show_default=True, help="Runs over the pictures.")
+@click.option("--rounds", type=click.IntRange(min=1), default=10, show_default=True, help="Runs over the images.")
 @click.option("--data", "folder", help="Measure accuracy too: folder of the data set or of the pools.")
 @click.option("--dataset", "dataset_name", default="aflw2000_dev", show_default=True,
               help="As for `blazeposer evaluate`.")  # fmt: skip
@@ -37,7 +37,7 @@ MOST_PICTURES = 100
 def command(
     source: str | None, model: Path | None, rounds: int, folder: str | None, dataset_name: str, output: Path | None,
 ) -> None:  # fmt: skip
-    """Time BlazePoser and its peers on SOURCE, a picture, a folder of pictures or a video; on the demo's head if none.
+    """Time BlazePoser and its peers on SOURCE, an image, a folder of images or a video; on the demo's head if none.
 
     Peers are MediaPipe's BlazeFace and face mesh, and BlazeFace in INT8 with solvePnP on its keypoints. All run in
     turns on one thread of this PC: what they take on a camera is another matter. With --data also their accuracy.

@@ -33,7 +33,7 @@ _BOARDS = ", ".join(board.key for board in BOARDS)
 )
 @click.option("--gray", is_flag=True, help="A sensor without colour.")
 def command(source: str | None, port: int | None, board: str, card: bool, firmware: str, gray: bool) -> None:
-    """Start a virtual camera that sees SOURCE (a picture, a folder, a video or a webcam's index) again and again.
+    """Start a virtual camera that sees SOURCE (an image, a folder, a video or a webcam's index) again and again.
 
     Without SOURCE it sees the demo's turning head. It starts empty: `blazeposer deploy` finds it, as a camera on USB.
     Its port is a pseudo-terminal, which nobody but you can open.

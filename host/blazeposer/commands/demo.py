@@ -31,13 +31,13 @@ HONESTY = (
 @click.command(short_help="Run the whole path on a virtual camera.")
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), default=Path("out/demo"), show_default=True,
-    help="Folder for the picture and the films.",
+    help="Folder for the image and the films.",
 )  # fmt: skip
 @click.option("--fast", is_flag=True, help=f"Every {FAST}rd frame only.")
 def command(output: Path, fast: bool) -> None:
     """Copy board/ and the model to a virtual camera with mpremote, boot it, and show what it streams.
 
-    The camera sees a head that turns by known angles, then several heads. Writes an annotated picture and film
+    The camera sees a head that turns by known angles, then several heads. Writes an annotated image and film
     (demo.png, demo.mp4) and prints how well the streamed angles follow the known ones. Two films without drawings are
     for other commands: head.mp4, what the camera saw, and nod.mp4, somebody who nods and shakes his head.
     """

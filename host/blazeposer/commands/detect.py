@@ -1,4 +1,4 @@
-"""`blazeposer detect`: find faces in pictures, a folder of them, a video or a webcam."""
+"""`blazeposer detect`: find faces in images, a folder of them, a video or a webcam."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ MOST_NAMED = 5
 
 @click.command(short_help="Find faces and their pose.")
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE")
-@click.option("--json", "as_json", is_flag=True, help="Print one record a picture or frame, as a camera's stream does.")
+@click.option("--json", "as_json", is_flag=True, help="Print one record an image or frame, as a camera's stream does.")
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="Folder or file for the annotated pictures or video."
+    "-o", "--output", type=click.Path(path_type=Path), help="Folder or file for the annotated images or video."
 )
 @click.option("--model", type=click.Path(path_type=Path), help="A tflite file, if not the one that comes along.")
 @click.option(
@@ -54,14 +54,14 @@ MOST_NAMED = 5
     type=click.Choice(get_args(InputPath)),
     default="clean",
     show_default=True,
-    help="`clean` sees the whole picture; `camera` its centred square, as coarse as a camera samples it.",
+    help="`clean` sees the whole image; `camera` its centred square, as coarse as a camera samples it.",
 )
 @click.option("--threshold", type=float, default=SCORE_THRESHOLD, show_default=True, help="Least score of a face.")
 @click.option("--max-faces", type=click.IntRange(min=1), help=f"Best ones only [one look: {MAX_FACES}; else: all].")
 @click.option(
     "--closer/--fast",
     default=None,
-    help="Search for small faces, which takes many looks, or look once at each picture. Default: --closer for pictures,"
+    help="Search for small faces, which takes many looks, or look once at each image. Default: --closer for images,"
     " --fast for videos and webcams, where --closer follows the faces, as `blazeposer watch` does.",
 )
 @click.option("--careful", is_flag=True, help="Look twice, once at the mirror image: nearer, for twice the time.")
@@ -79,10 +79,10 @@ def command(
     careful: bool,
     frames: int | None,
 ) -> int:
-    """Find faces in each SOURCE: a picture, a folder of pictures, a video, the index of a webcam (0 is the first), a
+    """Find faces in each SOURCE: an image, a folder of images, a video, the index of a webcam (0 is the first), a
     video device (/dev/video0) or the address of a network stream (rtsp://, http://).
 
-    A webcam runs until ^C. Lengths are pixels; yaw, pitch and roll are degrees: positive yaw looks to the picture's
+    A webcam runs until ^C. Lengths are pixels; yaw, pitch and roll are degrees: positive yaw looks to the image's
     left, positive pitch up, positive roll tilts clockwise; err is how far off this pose is expected to be. The drawn
     axes are x red (the head's left-right axis), y green (up) and z blue (where the face looks).
     """
@@ -110,7 +110,7 @@ def command(
 def _detect(
     source: Source, find: Find, detector: Detector, as_json: bool, annotated: Annotated | None, frames: int | None
 ) -> int:
-    """Print and draw the faces of one source; return how many pictures of a folder failed.
+    """Print and draw the faces of one source; return how many images of a folder failed.
 
     Raises InputError where another source fails.
     """
@@ -140,7 +140,7 @@ def _detect(
 
 
 def _complain(error: BlazePoserError) -> int:
-    """Say why a picture or a source failed; return 1, the number of failures."""
+    """Say why an image or a source failed; return 1, the number of failures."""
     say(f"blazeposer: {error}", err=True)
     return 1
 
@@ -180,7 +180,7 @@ def _as_text(source: Source, record: Record, smallest: int) -> str:
 
 
 def _progress(frames: Iterable[Frame], source: Source, total: int | None) -> Iterable[Frame]:
-    """The frames, with a bar and the time left on stderr, unless it is one picture or nobody is looking."""
+    """The frames, with a bar and the time left on stderr, unless it is one image or nobody is looking."""
     console = Console(stderr=True)
     if source.kind in ("image", "camera") or not console.is_terminal:
         return frames

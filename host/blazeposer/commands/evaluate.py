@@ -29,11 +29,11 @@ from blazeposer.tflite.manifest import record_figures
 @click.option("--data", "folder", help="Folder of the data set or of the pools (default: BLAZEPOSER_DATA).")
 @click.option("--model", type=click.Path(path_type=Path), help="tflite file (default: the INT8 one of models/).")
 @click.option("--input", "inputs", multiple=True, type=click.Choice(list(INPUTS)), default=tuple(INPUTS),
-              show_default=True, help="How pictures reach the network.")  # fmt: skip
+              show_default=True, help="How images reach the network.")  # fmt: skip
 @click.option("--runtime", type=click.Choice(RUNTIMES), default="reference", show_default=True)
 @click.option("--looks", type=click.Choice(["1", "2"]), default="1", show_default=True,
               help="2: the mean of a look and one at the mirror image.")  # fmt: skip
-@click.option("--sheet", is_flag=True, help="Disturb the pictures, too; a report does so by itself.")
+@click.option("--sheet", is_flag=True, help="Disturb the images, too; a report does so by itself.")
 @click.option("--report", "report_folder", type=click.Path(path_type=Path, file_okay=False),
               help="Folder for report.json and report.html, a page with plots.")  # fmt: skip
 @click.option(
@@ -52,7 +52,7 @@ def command(
     NAME_landmarks68.npy; val is the validation split of all training pools.
 
     The sheet is measured on the clean input alone: recall, error and expected error on turned, cut, near, blurred,
-    dark, covered and small faces. That is 55 pictures a face, so XNNPACK's kernels look at them whatever --runtime
+    dark, covered and small faces. That is 55 images a face, so XNNPACK's kernels look at them whatever --runtime
     says.
     """
     path = model or default_model()

@@ -15,7 +15,7 @@ from blazeposer.media.output import write_figure
 @click.command(short_help="Draw a recorded session.")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="Picture to draw (default: out/NAME.png of FILE's name)."
+    "-o", "--output", type=click.Path(path_type=Path), help="Image to draw (default: out/NAME.png of FILE's name)."
 )
 def command(file: Path, output: Path | None) -> None:
     """Draw yaw, pitch and roll over time of every face in FILE, which `blazeposer watch --record FILE` made."""

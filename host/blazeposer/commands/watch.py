@@ -22,7 +22,7 @@ from blazeposer.openmv import ports
     type=click.Choice(["auto", "json", "v2"]),
     default="auto",
     show_default=True,
-    help="How the camera is read: the lines that it prints, every record; or OpenMV's Protocol V2, with the pictures "
+    help="How the camera is read: the lines that it prints, every record; or OpenMV's Protocol V2, with the images "
     "and the newest record only. auto: with --web the second, if it can be had.",
 )
 @view_options
@@ -30,7 +30,7 @@ def command(port: str | None, source: str | None, protocol: str, **options: Any)
     """Show live what the camera sees: who is there, and which way they look.
 
     A camera that is unplugged is waited for. The camera runs main.py of `blazeposer deploy`; only one program can read
-    it, so close OpenMV IDE. Yaw is positive to the picture's left, pitch up, roll clockwise, all in degrees; x (right),
+    it, so close OpenMV IDE. Yaw is positive to the image's left, pitch up, roll clockwise, all in degrees; x (right),
     y (up) and z (away) are centimetres from the camera.
     """
     if source is not None and port is not None:

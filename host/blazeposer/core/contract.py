@@ -42,7 +42,7 @@ GRIDS = (Grid(16, 2), Grid(8, 6))
 """MediaPipe short-range BlazeFace: 512 anchors on 16x16 and 384 on 8x8. An anchor has a centre and no size."""
 
 KEYPOINTS = ("right_eye", "left_eye", "nose", "mouth", "right_ear", "left_ear")
-"""Order of the six keypoints. Right and left are the person's own: `right_eye` is on the left of the picture."""
+"""Order of the six keypoints. Right and left are the person's own: `right_eye` is on the left of the image."""
 MIRRORED_KEYPOINTS = (1, 0, 2, 3, 5, 4)
 """Which keypoint each becomes in the mirror image: left and right change places."""
 
@@ -79,7 +79,7 @@ MAX_FILE_BYTES = 126_000
 """Of the INT8 file: with its ROMFS header it fits the 131,072 bytes that the OpenMV H7 has for models."""
 MAX_ARENA_BYTES = 235_520
 """Working memory as TFLite Micro counts it on a 64-bit PC: what the H7 and the Nicla Vision have in one block, less
-scripts and pictures. A camera, with pointers of 32 bits, needs less."""
+scripts and images. A camera, with pointers of 32 bits, needs less."""
 
 SCORE_THRESHOLD = 0.5
 """A face counts when its best anchor reaches this probability."""

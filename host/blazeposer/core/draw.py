@@ -1,4 +1,4 @@
-"""Draw faces on a picture: box, keypoints, the head's axes, angles and their error. Pictures: (h, w, 3) uint8 RGB."""
+"""Draw faces on an image: box, keypoints, the head's axes, angles and their error. Images: (h, w, 3) uint8 RGB."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LETTERS: Color = (255, 255, 255)
 PLATE: Color = (0, 0, 0)
 
 AXIS_LENGTH = 0.5
-"""Length of an axis that lies in the picture, as a fraction of the box's width."""
+"""Length of an axis that lies in the image, as a fraction of the box's width."""
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _TEXT_WIDTH = 1.2  # of the face's box, within the limits below
 _LETTER_SCALES = (0.5, 1.2)
@@ -65,7 +65,7 @@ def _keypoints(canvas: Image, face: Face, thickness: int) -> None:
 
 
 def _axes(canvas: Image, face: Face, thickness: int) -> None:
-    """Columns of the rotation matrix are the head's axes as the camera sees them; the picture's y points down."""
+    """Columns of the rotation matrix are the head's axes as the camera sees them; the image's y points down."""
     x, y = face.keypoints.nose
     directions = face.rotation.T * face.box[2] * AXIS_LENGTH
     for index in np.argsort(directions[:, 2]):  # the one nearest to the viewer on top
@@ -75,7 +75,7 @@ def _axes(canvas: Image, face: Face, thickness: int) -> None:
 
 
 def _text(canvas: Image, face: Face, thickness: int) -> None:
-    """White text on black plates above the box, or below it where there is no room, moved into the picture."""
+    """White text on black plates above the box, or below it where there is no room, moved into the image."""
     yaw, pitch, roll = face.angles
     angles, error = f"yaw {yaw:+.0f} pitch {pitch:+.0f} roll {roll:+.0f}", f"err {face.err:.1f}"
     height, width = canvas.shape[:2]

@@ -2,7 +2,7 @@
 
     BlazePoserError
     +- ModelError         a network file that is missing, corrupt or not of the contract
-    +- InputError         a picture, video or camera that cannot be read, or an output that cannot be written
+    +- InputError         an image, video or camera that cannot be read, or an output that cannot be written
     +- PortError          a serial port that is missing, taken, lost or silent
     +- MissingExtraError  an optional dependency that is not installed
 
@@ -21,7 +21,7 @@ class ModelError(BlazePoserError):
 
 
 class InputError(BlazePoserError):
-    """A picture, video or camera cannot be read, or an output cannot be written."""
+    """An image, video or camera cannot be read, or an output cannot be written."""
 
 
 class PortError(BlazePoserError):

@@ -53,7 +53,7 @@ def as_rgb(image: object, order: Order = "rgb") -> Image:
 
 
 def square_crop(image: Image) -> tuple[Image, tuple[int, int, int]]:
-    """The largest centred square of a picture as a view, and where it lies: (x, y, side) in pixels."""
+    """The largest centred square of an image as a view, and where it lies: (x, y, side) in pixels."""
     height, width = image.shape[:2]
     side = min(height, width)
     x, y = (width - side) // 2, (height - side) // 2
@@ -61,8 +61,8 @@ def square_crop(image: Image) -> tuple[Image, tuple[int, int, int]]:
 
 
 def square_pad(image: Image) -> tuple[Image, tuple[int, int, int]]:
-    """The picture in the middle of the smallest square around it, and where that square lies: (x, y, side) in pixels of
-    the picture, so x or y is 0 or less. The square is made by `square_at`."""
+    """The image in the middle of the smallest square around it, and where that square lies: (x, y, side) in pixels of
+    the image, so x or y is 0 or less. The square is made by `square_at`."""
     height, width = image.shape[:2]
     side = max(height, width)
     x, y = -((side - width) // 2), -((side - height) // 2)
@@ -70,10 +70,10 @@ def square_pad(image: Image) -> tuple[Image, tuple[int, int, int]]:
 
 
 def square_at(image: Image, x: int, y: int, side: int) -> Image:
-    """Return a square of a picture, black where it leaves the picture. x and y may be below 0.
+    """Return a square of an image, black where it leaves the image. x and y may be below 0.
 
-    A square larger than `LARGEST_SQUARE` is returned in that size: padded first, a picture of 200,000 x 20 pixels would
-    take 120 GB. A square inside the picture that is no larger is a view.
+    A square larger than `LARGEST_SQUARE` is returned in that size: padded first, an image of 200,000 x 20 pixels would
+    take 120 GB. A square inside the image that is no larger is a view.
     """
     height, width = image.shape[:2]
     part = image[max(y, 0) : y + side, max(x, 0) : x + side]
@@ -92,7 +92,7 @@ def square_at(image: Image, x: int, y: int, side: int) -> Image:
 
 
 def clean_input(image: Image) -> Image:
-    """(128, 128, 3) with every pixel of the picture weighted in: the best that the network can be given.
+    """(128, 128, 3) with every pixel of the image weighted in: the best that the network can be given.
 
     Like a camera it stretches: crop first to keep the aspect ratio.
     """
@@ -110,7 +110,7 @@ def camera_input(image: Image) -> Image:
 
 
 def rgb565(image: Image) -> Image:
-    """The picture after 5, 6 and 5 bits a channel: low bits are cut, then refilled from the high ones."""
+    """The image after 5, 6 and 5 bits a channel: low bits are cut, then refilled from the high ones."""
     bits = np.array([5, 6, 5], np.uint8)
     high = image >> (8 - bits) << (8 - bits)
     return high | (high >> bits)
@@ -123,7 +123,7 @@ def to_rgb565(image: Image) -> bytes:
 
 
 def from_rgb565(data: bytes, width: int, height: int) -> Image:
-    """The picture (height, width, 3) of such pixels: what `rgb565` makes of the one that they came from."""
+    """The image (height, width, 3) of such pixels: what `rgb565` makes of the one that they came from."""
     pixels = np.frombuffer(data, "<u2").reshape(height, width)
     channels = (pixels >> 11 << 3, pixels >> 5 << 2, pixels << 3)
     return rgb565(np.stack([channel.astype(np.uint8) for channel in channels], axis=-1))

@@ -4,8 +4,8 @@
 
     Rx = [1 0 0; 0 c s; 0 -s c]   Ry = [c 0 -s; 0 1 0; s 0 c]   Rz = [c s 0; -s c 0; 0 0 1]
 
-takes a point of the head to the camera: x to the right of the picture, y up, z out of the picture towards the viewer.
-Seen in the picture, positive yaw points the face to the picture's left, positive pitch points it up, and positive roll
+takes a point of the head to the camera: x to the right of the image, y up, z out of the image towards the viewer.
+Seen in the image, positive yaw points the face to the image's left, positive pitch points it up, and positive roll
 tilts it clockwise. Angles are degrees, in the order yaw, pitch, roll, in arrays of shape (..., 3).
 """
 
@@ -62,12 +62,12 @@ def rotation_from_six(six: ArrayLike) -> Floats:
 
 
 def mirror_rotation(rotation: ArrayLike) -> Floats:
-    """The rotation seen after the picture is mirrored left to right: F R F with F = diag(-1, 1, 1)."""
+    """The rotation seen after the image is mirrored left to right: F R F with F = diag(-1, 1, 1)."""
     return np.asarray(_MIRROR @ np.asarray(rotation, np.float64) @ _MIRROR)
 
 
 def turn_rotation(rotation: ArrayLike, clockwise: ArrayLike) -> Floats:
-    """Rotations (..., 3, 3) seen after the picture is turned clockwise on the screen by (...) degrees: Rz(t) R."""
+    """Rotations (..., 3, 3) seen after the image is turned clockwise on the screen by (...) degrees: Rz(t) R."""
     roll = np.asarray(clockwise, np.float64)
     upright = np.zeros_like(roll)
     return np.asarray(

@@ -1,4 +1,4 @@
-"""The demo's picture and video: what the camera streamed, drawn on what it saw, and plotted over the known angles."""
+"""The demo's image and video: what the camera streamed, drawn on what it saw, and plotted over the known angles."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PALE: Color = (214, 217, 224)
 KNOWN: Color = (150, 155, 166)
 LIMITS = (YAW, PITCH, ROLL)
 POSES = ((YAW, 0, 0), (-YAW, 0, 0), (0, PITCH, 0), (0, -PITCH, 0), (0, 0, ROLL), (-YAW, -PITCH / 2, -ROLL / 2))
-"""The picture shows the frames nearest to these, then one with two and one with four people."""
+"""The image shows the frames nearest to these, then one with two and one with four people."""
 LANE = 96
 NOTE = 240
 """Height of a lane of the plot, and width of the notes beside it."""
@@ -34,7 +34,7 @@ _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
 def picture(frames: Sequence[Frame], found: Found, results: Mapping[str, Agreement]) -> Image:
-    """The README's picture (h, 1240, 3): tiles of turned heads, and the angles over the sequence."""
+    """The README's image (h, 1240, 3): tiles of turned heads, and the angles over the sequence."""
     tiles = [_tile(frames[number], found[number]) for number in chosen(frames, found)]
     rows = [_row(tiles[start : start + TILES]) for start in range(0, len(tiles), TILES)]
     plot = angle_plot(frames, found, WIDTH - 2 * MARGIN, results)
@@ -43,7 +43,7 @@ def picture(frames: Sequence[Frame], found: Found, results: Mapping[str, Agreeme
 
 
 def chosen(frames: Sequence[Frame], found: Found) -> list[int]:
-    """The frames that the picture shows, of those that were streamed."""
+    """The frames that the image shows, of those that were streamed."""
     single = [number for number in sorted(found) if len(frames[number].people) == 1]
     numbers = [
         min(single, key=lambda number: float(np.abs(np.subtract(frames[number].people[0].angles, pose)).sum()))

@@ -9,5 +9,5 @@ plan.py       what a deploy would do, and the rules of the firmware that may for
 drives.py     a camera's drive that this PC has mounted
 backup.py     what was replaced, in numbered folders
 run.py        deploy, restore, status
-selftest.py   the stored picture and its golden outputs
+selftest.py   the stored image and its golden outputs
 """

@@ -4,7 +4,7 @@
     blazeposer.tflite    the model, compiled if the board has an NPU
     blazeposer.romfs     the same as a ROMFS image, for `mpremote romfs deploy` where nothing else is in ROMFS
     main.py, ...         the scripts, modules as .mpy if asked for
-    selftest.bin         picture and golden outputs of the self-test
+    selftest.bin         image and golden outputs of the self-test
     package.json         for `mpremote mip install`
 
 The same model, scripts and versions of this package give the same bytes.

@@ -1,6 +1,6 @@
 """Make the data of `board/selftest.py`: an image, and the network's outputs for it on a PC.
 
-The file, compressed with zlib: a line of JSON with the golden faces; the picture, 64 x 64 shades of grey from 0 to 15,
+The file, compressed with zlib: a line of JSON with the golden faces; the image, 64 x 64 shades of grey from 0 to 15,
 two in a byte, which the camera doubles in size; the raw int8 outputs in contract order.
 """
 

@@ -1,4 +1,4 @@
-"""Accuracy of a tflite file, INT8 or float, on labelled faces, every picture squeezed whole into the input.
+"""Accuracy of a tflite file, INT8 or float, on labelled faces, every image squeezed whole into the input.
 
 The figures come from the file itself, run by an interpreter. `datasets/` reads the data.
 """
@@ -60,7 +60,7 @@ def detect(network: Network, dataset: Dataset, input_path: str, *, twice: bool =
 
 
 def _inputs(dataset: Dataset, input_path: str) -> Iterator[tuple[Image, Floats, NDArray[np.bool_]]]:
-    """Each picture as the network's input, its boxes as fractions of the input's side, and which of them to ignore."""
+    """Each image as the network's input, its boxes as fractions of the input's side, and which of them to ignore."""
     for sample in track(dataset.samples, description=f"{input_path} input", console=Console(stderr=True)):
         image = sample.load()
         height, width = image.shape[:2]

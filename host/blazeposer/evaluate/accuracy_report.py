@@ -50,7 +50,7 @@ class Report:
     twice: bool = False
     """Whether each figure is of two looks."""
     sheet: Sequence[Bin] = ()
-    """The same faces in disturbed pictures."""
+    """The same faces in disturbed images."""
 
     def write(self, folder: Path) -> None:
         """Write report.json and report.html into a folder, which is made. Raises InputError."""
@@ -110,7 +110,7 @@ class Report:
 
 
 def worst_table(scores: Scores, names: Sequence[str]) -> Table:
-    """Return the faces with the largest geodesic errors, of pictures with these names, the worst first."""
+    """Return the faces with the largest geodesic errors, of images with these names, the worst first."""
     order = np.argsort(-np.where(scores.found, scores.geodesic, -1), kind="stable")[: min(SHOWN, scores.found.sum())]
     rows = []
     for face in order.tolist():

@@ -1,7 +1,7 @@
-"""BlazePoser and its peers, and how long they take on the same pictures, in one run on one thread.
+"""BlazePoser and its peers, and how long they take on the same images, in one run on one thread.
 
-What counts is processor time. They take turns at every picture, so that whatever else the machine does meets all alike;
-what is compared are ratios at the same picture, and their median.
+What counts is processor time. They take turns at every image, so that whatever else the machine does meets all alike;
+what is compared are ratios at the same image, and their median.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from blazeposer.tflite.interpreter import clock
 Floats = NDArray[np.float64]
 
 WARM_UP = 5
-"""Pictures that each sees before its time counts."""
+"""Images that each sees before its time counts."""
 MOST_FACES = 32
 NOTES = f"""\
 Every system sees the whole picture, padded to a square, on one thread. Networks run in LiteRT with XNNPACK. LiteRT's
@@ -57,7 +57,7 @@ fitted on the same `train` split; the zero needed no correction there.""",
 
 
 class Ours:
-    """BlazePoser on the terms of its peers: whole picture, XNNPACK, one thread."""
+    """BlazePoser on the terms of its peers: whole image, XNNPACK, one thread."""
 
     def __init__(self, model: Path | None, max_faces: int, *, careful: bool = False) -> None:
         self.files = (model or default_model(),)
@@ -79,7 +79,7 @@ def open_systems(model: Path | None) -> list[Peer]:
 
 @dataclass(frozen=True)
 class Times:
-    """Seconds (runs, systems): of everything from the picture to the faces, and in the networks alone."""
+    """Seconds (runs, systems): of everything from the image to the faces, and in the networks alone."""
 
     total: Floats
     network: Floats
@@ -100,7 +100,7 @@ class Times:
 def measure(
     systems: Sequence[Peer], pictures: Sequence[Image], rounds: int, advance: Callable[[], None] = lambda: None
 ) -> Times:
-    """Times of `systems` on each picture, `rounds` times; `advance` hears of each picture done, warm-up aside."""
+    """Times of `systems` on each image, `rounds` times; `advance` hears of each image done, warm-up aside."""
     for system in systems:
         for number in range(WARM_UP):
             system(pictures[number % len(pictures)])

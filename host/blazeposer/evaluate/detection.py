@@ -48,9 +48,9 @@ LANDMARKS = {"right eye": slice(36, 42), "left eye": slice(42, 48), "nose": slic
 T = TypeVar("T")
 Outputs = Sequence[NDArray[np.floating]]
 Run = Callable[[Image], Outputs]
-"""From a picture (128, 128, 3) to the contract's outputs, dequantized."""
+"""From an image (128, 128, 3) to the contract's outputs, dequantized."""
 Answers = list[Face | None]
-"""What answers each label; lengths are fractions of the picture."""
+"""What answers each label; lengths are fractions of the image."""
 
 
 @dataclass(frozen=True)
@@ -65,14 +65,14 @@ class Figures:
     keypoints: tuple[float, ...]
     """Mean distance of each of LANDMARKS from the label, pixels of the input, on faces that all networks found."""
     alarms: int
-    """Faces seen in pictures that have none."""
+    """Faces seen in images that have none."""
     threshold: float
     """Highest score, in steps of STEP, at which as many labelled faces are found as the original finds at the usual
     one."""
     alarms_there: int
-    """Faces seen in pictures that have none, at that score."""
+    """Faces seen in images that have none, at that score."""
     on_places: float
-    """Share of these pictures with a face in them, at the usual score."""
+    """Share of these images with a face in them, at the usual score."""
     on_hands: float
     """Share of the photos of hands, close up, with a face in them, at the usual score."""
 
@@ -85,7 +85,7 @@ class Agreement:
     overlap: float
     """Mean intersection over union of the boxes."""
     keypoints: float
-    """Mean distance of the six keypoints, fractions of the picture."""
+    """Mean distance of the six keypoints, fractions of the image."""
     angles: float
     """Mean absolute error of the angles less that of the other network, degrees."""
 
@@ -143,8 +143,8 @@ def compare(
 ) -> dict[str, Figures]:
     """Figures of each network; the first is the original.
 
-    outputs: for each picture of `poses`, whose faces have `landmarks` (n, 68, 2) in fractions of the picture; scenes:
-    detections in boxed pictures; alarms and hands: scores of the detections in each picture without a face.
+    outputs: for each image of `poses`, whose faces have `landmarks` (n, 68, 2) in fractions of the image; scenes:
+    detections in boxed images; alarms and hands: scores of the detections in each image without a face.
     """  # fmt: skip
     found = {name: answers(values, poses) for name, values in outputs.items()}
     hits = {name: np.array([face is not None for face in faces]) for name, faces in found.items()}
@@ -170,12 +170,12 @@ def compare(
 
 
 def count(alarms: Sequence[Floats], threshold: float) -> int:
-    """Detections of a score of at least a threshold in all pictures."""
+    """Detections of a score of at least a threshold in all images."""
     return sum(int((scores >= threshold).sum()) for scores in alarms)
 
 
 def share(alarms: Sequence[Floats]) -> float:
-    """Share of the pictures with a detection of the usual score."""
+    """Share of the images with a detection of the usual score."""
     return float(np.mean([(scores >= SCORE_THRESHOLD).any() for scores in alarms]))
 
 
@@ -283,11 +283,11 @@ def measure(int8: Path, data: Path) -> Measured:
 
 
 def picture_outputs(run: Run, poses: Dataset, name: str) -> list[Outputs]:
-    """A network's outputs for each picture of a data set."""
+    """A network's outputs for each image of a data set."""
     return [run(clean_input(sample.load())) for sample in _track(poses.samples, f"{name}: {poses.name}")]
 
 
 def relative_landmarks(folder: Path, poses: Dataset) -> Floats:
-    """The 68 landmarks (n, 68, 2) of TEST_POOL's faces in fractions of their pictures."""
+    """The 68 landmarks (n, 68, 2) of TEST_POOL's faces in fractions of their images."""
     sizes = np.array([sample.load().shape[1::-1] for sample in poses.samples])
     return read_pool(folder, TEST_POOL).landmarks / sizes[:, np.newaxis]

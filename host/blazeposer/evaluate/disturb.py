@@ -1,6 +1,6 @@
-"""Labelled pictures made harder, one condition at a time and level by level, as a camera's window shows them.
+"""Labelled images made harder, one condition at a time and level by level, as a camera's window shows them.
 
-Every picture is first brought to `SIDE` pixels, so that blur, noise and compression mean the same for all of them.
+Every image is first brought to `SIDE` pixels, so that blur, noise and compression mean the same for all of them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from blazeposer.evaluate.datasets import Sample
 from blazeposer.evaluate.peers.canonical import NOSE_TIP, load_canonical
 
 SIDE = WINDOW[2]
-"""Longer side of the pictures, pixels: that of a camera's window."""
+"""Longer side of the images, pixels: that of a camera's window."""
 GAMMA = 2.2
 """Light is a pixel's value to this power, near enough (sRGB)."""
 MASK = (176, 205, 222)
@@ -31,7 +31,7 @@ MASK_TOP = 0.3
 
 @dataclass(frozen=True)
 class Scene:
-    """A picture (h, w, 3) and its n faces: boxes (n, 4) x0, y0, x1, y1 in pixels, rotations (n, 3, 3)."""
+    """An image (h, w, 3) and its n faces: boxes (n, 4) x0, y0, x1, y1 in pixels, rotations (n, 3, 3)."""
 
     picture: Image
     boxes: Floats
@@ -43,7 +43,7 @@ class Scene:
 
 
 def scene_of(sample: Sample) -> Scene:
-    """A sample with poses, with `SIDE` pixels on its picture's longer side."""
+    """A sample with poses, with `SIDE` pixels on its image's longer side."""
     assert sample.angles is not None
     picture = sample.load()
     height, width = picture.shape[:2]
@@ -67,7 +67,7 @@ class Condition:
     """From easy to hard."""
     change: Change
     from_plain: bool = True
-    """Whether pictures as they are come before the first level."""
+    """Whether images as they are come before the first level."""
 
 
 def smaller(scene: Scene, pixels: float, rng: np.random.Generator) -> Scene:
@@ -76,13 +76,13 @@ def smaller(scene: Scene, pixels: float, rng: np.random.Generator) -> Scene:
 
 
 def nearer(scene: Scene, share: float, rng: np.random.Generator) -> Scene:
-    """The longer side of the largest face's box takes so much of the picture's side. The face looks as from afar: what
+    """The longer side of the largest face's box takes so much of the image's side. The face looks as from afar: what
     perspective does to one that is near cannot be made from a photo."""
     return _sized(scene, share)
 
 
 def cut(scene: Scene, share: float, rng: np.random.Generator) -> Scene:
-    """So much of the width or height of the largest face's box lies beyond an edge of the picture, any of the four."""
+    """So much of the width or height of the largest face's box lies beyond an edge of the image, any of the four."""
     box, middle = _largest(scene), np.full(2, SIDE / 2)
     axis, is_far = rng.integers(2), rng.integers(2)
     inside = (0.5 - share) * (box[2:] - box[:2])[axis]
@@ -118,7 +118,7 @@ def compressed(scene: Scene, quality: float, rng: np.random.Generator) -> Scene:
 
 
 def turned(scene: Scene, degrees: float, rng: np.random.Generator) -> Scene:
-    """The picture turned about the largest face, either way."""
+    """The image turned about the largest face, either way."""
     clockwise = degrees * rng.choice([-1, 1])
     cos, sin = np.cos(np.radians(clockwise)), np.sin(np.radians(clockwise))
     moved = _moved(scene, np.array([[cos, -sin], [sin, cos]]))  # y points down: clockwise on the screen
@@ -163,7 +163,7 @@ def _largest(scene: Scene) -> Floats:
 
 
 def _sized(scene: Scene, share: float) -> Scene:
-    """The longer side of the largest face's box takes so much of the picture's side."""
+    """The longer side of the largest face's box takes so much of the image's side."""
     scale = share * SIDE / (_largest(scene)[2:] - _largest(scene)[:2]).max()
     if scale < 1:  # what sampling would leave out
         scene = replace(scene, picture=np.asarray(cv2.GaussianBlur(scene.picture, (0, 0), 0.5 / scale), np.uint8))
@@ -171,7 +171,7 @@ def _sized(scene: Scene, share: float) -> Scene:
 
 
 def _moved(scene: Scene, linear: Floats, middle: Floats | float = SIDE / 2) -> Scene:
-    """A linear map (2, 2) of the picture with the middle of the largest face at `middle`; beyond it lies its mean
+    """A linear map (2, 2) of the image with the middle of the largest face at `middle`; beyond it lies its mean
     colour. Boxes become those around the mapped ellipses in them."""
     box = _largest(scene)
     shift = middle - linear @ (box[:2] + box[2:]) / 2

@@ -33,7 +33,7 @@ STOCK = 154.6e6
 """Instructions of BlazeFace in INT8, counted on the emulated Cortex-M7 as those of `tflite/cost.py`."""
 MEASURED = (TEST_POOL, biwi_dev.NAME)
 TURNS = ("45", "60", "90", "180")
-"""Degrees of a turned picture."""
+"""Degrees of a turned image."""
 TWO_LOOKS = "_two_looks"
 """After the name of a data set: figures of two looks at it."""
 SHEETS = (TEST_POOL, pools.VALIDATION)
@@ -89,7 +89,7 @@ def accuracy(manifests: Manifests) -> str:
 
 
 def sheet(manifests: Manifests) -> str:
-    """Expected and true error of the INT8 file on disturbed pictures, bold where the expected one is not true."""
+    """Expected and true error of the INT8 file on disturbed images, bold where the expected one is not true."""
     parts = []
     for dataset in SHEETS:
         if f"{dataset}_sheet" not in manifests.int8.figures:

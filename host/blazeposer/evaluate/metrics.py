@@ -26,7 +26,7 @@ PRECISION_SIZES = (0, 16, 24, 32)
 """Average precision is given for labelled faces of at least so many pixels in the network's input."""
 YAW_RANGES = ((0, 30), (30, 60), (60, 99))
 MOST_FACES = 32
-"""Detections considered in one picture."""
+"""Detections considered in one image."""
 SLOPE_RANGE = 60
 """The pitch's slope is of faces within so many degrees of |yaw|: beyond, pitch and roll turn into each other."""
 RELIABILITY_BINS = 10

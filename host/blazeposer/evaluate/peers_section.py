@@ -30,7 +30,7 @@ tests."""
 
 
 def compare(systems: Sequence[Peer], dataset: Dataset) -> dict[str, Scores]:
-    """Scores of `systems` on every face of a data set with poses; each sees the whole picture, padded to a square."""
+    """Scores of `systems` on every face of a data set with poses; each sees the whole image, padded to a square."""
     found: dict[str, list[Face | None]] = {system.name: [] for system in systems}
     for sample in track(dataset.samples, description=dataset.name, console=Console(stderr=True)):
         picture = sample.load()

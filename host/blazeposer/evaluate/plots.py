@@ -1,4 +1,4 @@
-"""The plots of a report, each a figure of one set of scores. No picture of a data set is drawn."""
+"""The plots of a report, each a figure of one set of scores. No image of a data set is drawn."""
 
 from __future__ import annotations
 

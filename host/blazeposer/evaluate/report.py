@@ -1,4 +1,4 @@
-"""A report: sections of text, tables and pictures. `page.py` makes files of it, `text.py` shows it in a terminal.
+"""A report: sections of text, tables and images. `page.py` makes files of it, `text.py` shows it in a terminal.
 
 A part of a command returns a `Section`; these modules alone know how it looks.
 """

@@ -1,4 +1,4 @@
-"""The sheet of a network: what it finds, how far off it is and how far off it says to be, as pictures get harder in one
+"""The sheet of a network: what it finds, how far off it is and how far off it says to be, as images get harder in one
 way at a time.
 
 Every condition of `disturb.py` at every level is a bin. The expected error of a bin is true if its mean is within a
@@ -37,7 +37,7 @@ TRIALS: Sequence[tuple[Condition | None, float]] = (
     (None, 0.0),
     *((condition, level) for condition in CONDITIONS for level in condition.levels),
 )
-"""Pictures as they are, then each condition at each level."""
+"""Images as they are, then each condition at each level."""
 
 
 class Bin(NamedTuple):
@@ -66,7 +66,7 @@ def is_true(expected: float, true: float) -> bool:
 
 
 def measure_sheet(system: Peer, dataset: Dataset) -> list[Bin]:
-    """Return the bins of a system on every face of a data set with poses, pictures as they are first.
+    """Return the bins of a system on every face of a data set with poses, images as they are first.
 
     Takes about a sixth of a second a face on an idle core. What is drawn by lot is the same in every bin and run.
     """

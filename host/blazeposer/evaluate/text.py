@@ -29,7 +29,7 @@ def show_table(table: Table, title: str = "", width: int = 160) -> None:
 
 
 def markdown(section: Section) -> str:
-    """Return a section with its heading, less its pictures."""
+    """Return a section with its heading, less its images."""
     parts = [part for part in section.parts if not isinstance(part, Picture)]
     blocks = [part if isinstance(part, str) else with_notes(part) for part in parts]
     return plain("\n\n".join([f"## {section.title}", *blocks]) + "\n")

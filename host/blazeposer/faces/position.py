@@ -1,7 +1,7 @@
 """Compute a head's place in the room, and its angles to the camera's axis instead of the line of sight.
 
 A camera that looks along its optical axis sees a point (x, y, z) of the room, x to the right, y up, z to the viewer, at
-`focal * (x, -y) / -z` pixels from the picture's middle. The keypoints of a head of known size and rotation so give two
+`focal * (x, -y) / -z` pixels from the image's middle. The keypoints of a head of known size and rotation so give two
 linear equations each for its place; least squares over all six solves them.
 """
 
@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 
 FIELD_OF_VIEW = 55.0
 """Degrees that the side of a camera's square window sees: OpenMV's standard lens sees about 70 across the whole width
-of a 4:3 picture (OpenMV's datasheets of lenses), and the window is as high as that picture."""
+of a 4:3 image (OpenMV's datasheets of lenses), and the window is as high as that image."""
 HEAD = np.array(
     [
         (-3.15, 2.48, 3.14),
@@ -38,10 +38,10 @@ Fitted once to what the network saw on the `train` split of the pools, by `pytho
 def position(
     face: Face, width: float, fov: float = FIELD_OF_VIEW, height: float | None = None
 ) -> tuple[float, float, float]:
-    """Centimetres of the middle of the head, between the ears, from the camera: x to the picture's right, y up, z away
+    """Centimetres of the middle of the head, between the ears, from the camera: x to the image's right, y up, z away
     from the camera.
 
-    `width` and `height` (by default the same) are those of the picture that the face's lengths are of; `fov` is how
+    `width` and `height` (by default the same) are those of the image that the face's lengths are of; `fov` is how
     many degrees its width sees, without distortion.
     """
     offsets, focal = _seen(face, width, fov, height)
@@ -58,7 +58,7 @@ def to_camera(face: Face, width: float, fov: float = FIELD_OF_VIEW, height: floa
     """The face with its rotation to the camera's axis; arguments as in `position`.
 
     The network sees which way a face turns from the line of sight: one that looks straight into the camera has yaw 0
-    wherever it is in the picture. To the camera's axis it then is turned by the angle between axis and line of sight.
+    wherever it is in the image. To the camera's axis it then is turned by the angle between axis and line of sight.
     """
     offsets, focal = _seen(face, width, fov, height)
     u, v = offsets.mean(0)
@@ -67,7 +67,7 @@ def to_camera(face: Face, width: float, fov: float = FIELD_OF_VIEW, height: floa
 
 
 def _seen(face: Face, width: float, fov: float, height: float | None) -> tuple[Floats, float]:
-    """The keypoints (6, 2) from the picture's middle, x right and y DOWN, and the focal length, in pixels."""
+    """The keypoints (6, 2) from the image's middle, x right and y DOWN, and the focal length, in pixels."""
     middle = width / 2, (width if height is None else height) / 2
     return face.points - middle, width / 2 / math.tan(math.radians(fov) / 2)
 

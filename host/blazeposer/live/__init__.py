@@ -2,7 +2,7 @@
 
 links.py      what a link is: an iterator over arrivals
 usb.py        a camera's JSON lines over its serial port, again and again plugged in
-protocol.py   the same camera by OpenMV's Protocol V2, with its pictures
+protocol.py   the same camera by OpenMV's Protocol V2, with its images
 source.py     this PC's webcam or a video, with the network run here
 recording.py  a session as a file, and back at its own pace
 session.py    the loop: tracks, smooths, hands every moment to the views

@@ -1,4 +1,4 @@
-"""A camera's packed records and its pictures over OpenMV's Protocol V2, by OpenMV's own package `openmv`."""
+"""A camera's packed records and its images over OpenMV's Protocol V2, by OpenMV's own package `openmv`."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ BAUD_RATE = 921_600
 """At which a camera speaks Protocol V2."""
 _PACE = 0.01  # seconds between two looks for news
 _ANSWER = 2.0  # seconds that an answer may take: the camera gives none while the network runs
-_PICTURE = 0.1  # seconds that a record waits for its picture
+_PICTURE = 0.1  # seconds that a record waits for its image
 _TALK = 1.0  # seconds without a record after which what the camera prints tells why
 
 
 class ProtocolLink(UsbLink):
-    """The camera at a port. Pictures come beside the records, and without a number. A camera sends a picture when it
-    takes the next one, so right after the picture's record: a record waits for it, but not long.
+    """The camera at a port. Images come beside the records, and without a number. A camera sends an image when it
+    takes the next one, so right after the image's record: a record waits for it, but not long.
 
     Scripts without the channel print their records here too; what a camera prints faster than it is read gets lost.
     """
@@ -54,7 +54,7 @@ class ProtocolLink(UsbLink):
                     news = _ask(self.name, camera.read_status)
                     if news.get(CHANNEL):
                         came = values(_ask(self.name, camera.channel_read, CHANNEL) or b"")
-                        yield self._take(waiting, picture)  # no picture of its own came
+                        yield self._take(waiting, picture)  # no image of its own came
                         waiting.append((came, time.time()))
                         last = time.monotonic()
                     elif news.get("stdout") and (CHANNEL not in news or time.monotonic() - last > _TALK):
@@ -116,7 +116,7 @@ def _log_nothing(*_: Any, **__: Any) -> None:
 
 
 def _is_from_elsewhere(record: logging.LogRecord) -> bool:
-    """The package writes what goes wrong into the root logger, and with that into our picture of the terminal."""
+    """The package writes what goes wrong into the root logger, and with that into our image of the terminal."""
     return Path(openmv.__file__).parent not in Path(record.pathname).parents
 
 

@@ -57,7 +57,7 @@ class Moment:
     PC share no clock."""
     picture: Image | None = None
     fov: float = FIELD_OF_VIEW
-    """Degrees that the picture's width sees."""
+    """Degrees that the image's width sees."""
     axis: bool = False
     """Whether the faces' angles are to the camera's axis instead of the line of sight."""
     rest: Floats | None = None
@@ -101,7 +101,7 @@ class Output(View, Protocol):
 
     @property
     def state(self) -> str:
-        """Why nothing arrives just now and what to do, in one line; "" if all is well."""
+        """Return in one line why nothing arrives now and what to do; empty if all is well."""
 
 
 def run(
@@ -116,7 +116,7 @@ def run(
 ) -> None:
     """Until the link ends: every arrival becomes a moment for each output and view.
 
-    Faces are smoothed if so asked; those that the camera follows itself keep its ids. `fov`: degrees that the picture's
+    Faces are smoothed if so asked; those that the camera follows itself keep its ids. `fov`: degrees that the image's
     width sees. `axis`: angles are to the camera's axis instead of the line of sight. `centre`: see `centre.py`.
     """
     follow = Follower(smooth, fov, axis)

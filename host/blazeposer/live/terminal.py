@@ -30,7 +30,7 @@ COLUMNS, ROWS = 21, 11
 RECENTRE = "r"
 """The key that makes the present pose the zero."""
 REFRESH = 12
-"""Pictures a second: a terminal needs no more."""
+"""Images a second: a terminal needs no more."""
 _BESIDE = ("face", "err", "score", "x cm", "y cm", "z cm")
 _WIDTHS = (4, 6, 6, 6, 4, 5, 4, 4, 4)
 _HEAD = np.array([0.78, 1.0, 0.9])  # half axes of the ellipsoid
@@ -107,7 +107,7 @@ def line(moment: Moment) -> str:
 
 
 def panel(moment: Moment) -> RenderableType:
-    """A moment with a record, as the live picture."""
+    """A moment with a record, as the live image."""
     record = moment.record
     assert record
     head = f"{moment.name}  {record.fps:.1f} frames a second, {moment.delay:.0f} ms behind the quickest"
@@ -150,7 +150,7 @@ def _on_head(points: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _features() -> NDArray[np.float64]:
-    """(n, 3) points of eyes, mouth and nose in the head's frame: x right of the picture, y up, z out of the face."""
+    """(n, 3) points of eyes, mouth and nose in the head's frame: x right of the image, y up, z out of the face."""
     turn, along = np.linspace(0, 2 * np.pi, 16), np.linspace(-1, 1, 24)[:, None]
     ring = np.column_stack([np.cos(turn), 0.6 * np.sin(turn), 0 * turn]) * 0.14
     eyes = [_on_head(ring + np.array([side * 0.34, 0.22, 0.85])) for side in (-1, 1)]

@@ -1,4 +1,4 @@
-"""Write the annotated pictures and videos of a run: nothing over an input, and no two over one another."""
+"""Write the annotated images and videos of a run: nothing over an input, and no two over one another."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Annotated:
             video.__exit__(kind, error, traceback)
 
     def write(self, source: Source, frame: Frame, image: Image) -> None:
-        """Write the annotated picture of a frame. Raises InputError."""
+        """Write the annotated image of a frame. Raises InputError."""
         if source.kind in ("image", "folder"):
             path = self._path(_writable(frame.path.name))
             write_image(path, image)
@@ -71,6 +71,6 @@ def _key(path: Path) -> str:
 
 
 def _writable(name: str) -> str:
-    """Return the file name of an annotated picture: JPEG and PNG stay, all else becomes PNG."""
+    """Return the file name of an annotated image: JPEG and PNG stay, all else becomes PNG."""
     path = Path(name)
     return name if path.suffix.lower() in (".jpg", ".jpeg", ".png") else f"{path.stem}.png"

@@ -1,4 +1,4 @@
-"""Write pictures, figures and videos. Pictures are (h, w, 3) uint8 RGB."""
+"""Write images, figures and videos. Images are (h, w, 3) uint8 RGB."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def make_folder(path: Path, option: str = "--output") -> None:
 
 
 def write_image(path: Path, image: Image) -> None:
-    """Write a picture in the format of the file's suffix. Missing folders are made."""
+    """Write an image in the format of the file's suffix. Missing folders are made."""
     suffix = path.suffix.lower()
     if not (suffix.isascii() and cv2.haveImageWriter(f"image{suffix}")):  # a str that is not UTF-8 ends the process
         raise InputError(f"{path}: OpenCV writes no {path.suffix or 'file without suffix'}: use .jpg or .png")
@@ -75,7 +75,7 @@ def render(figure: Figure, suffix: str = ".svg") -> bytes:
 
 
 class VideoWriter:
-    """A video file (MPEG-4), used in a `with` statement. All pictures must have the size of the first."""
+    """A video file (MPEG-4), used in a `with` statement. All images must have the size of the first."""
 
     def __init__(self, path: Path, fps: float) -> None:
         self.path = path
@@ -92,7 +92,7 @@ class VideoWriter:
             self._writer.release()
 
     def write(self, image: Image) -> None:
-        """Add one picture; an InputError if the file cannot be made."""
+        """Add one image; an InputError if the file cannot be made."""
         if self._writer is None:
             self._writer = self._open(image.shape[1], image.shape[0])
         self._writer.write(np.ascontiguousarray(image[..., ::-1]))

@@ -28,7 +28,7 @@ IMAGE_SUFFIXES = HEIF_SUFFIXES | frozenset(
         *(".tif", ".tiff", ".webp"),
     ]
 )
-"""Files of a folder that are taken for pictures. A picture that is named itself may have any suffix."""
+"""Files of a folder that are taken for images. An image that is named itself may have any suffix."""
 VIDEO_SUFFIXES = frozenset(
     [".3gp", ".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".webm", ".wmv"]
 )
@@ -43,13 +43,13 @@ _DEFAULT_FPS = 25.0  # of a video or webcam that names none
 
 @dataclass(frozen=True)
 class Frame:
-    """One picture of a source, read when asked for: `read` raises BlazePoserError if that fails."""
+    """One image of a source, read when asked for: `read` raises BlazePoserError if that fails."""
 
     name: str
-    """File name of a picture, or name of the video or camera that the frame is from."""
+    """File name of an image, or name of the video or camera that the frame is from."""
     read: Callable[[], Image]
     path: Path = Path()
-    """File of a picture."""
+    """File of an image."""
     seconds: float = 0.0
     """From the first frame of a video to this one, by the video's own clock."""
 
@@ -69,7 +69,7 @@ class Source:
     files: tuple[Path, ...] = ()
     """Those that it reads."""
     left_out: tuple[str, ...] = ()
-    """Files of a folder that are not taken for pictures; hidden ones are not named."""
+    """Files of a folder that are not taken for images; hidden ones are not named."""
 
 
 def open_source(text: str) -> Source:
@@ -96,7 +96,7 @@ def open_source(text: str) -> Source:
 
 
 def open_sources(texts: Sequence[str]) -> list[Source]:
-    """Return the sources of several texts, each of which may be a glob; pictures and folders become one `folder`.
+    """Return the sources of several texts, each of which may be a glob; images and folders become one `folder`.
 
     Raises InputError if one cannot be opened.
     """

@@ -1,4 +1,4 @@
-"""The portrait whose head turns: a textured mesh over a picture of the body, drawn with numpy and OpenCV only."""
+"""The portrait whose head turns: a textured mesh over an image of the body, drawn with numpy and OpenCV only."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ OVERSAMPLING = 2
 
 @dataclass(frozen=True)
 class Portrait:
-    """Assets, see `assets/SOURCE.txt`: pictures are (512, 512) RGB, `points` (n, 3) pixels in the head's frame."""
+    """Assets, see `assets/SOURCE.txt`: images are (512, 512) RGB, `points` (n, 3) pixels in the head's frame."""
 
     picture: Image
     body: Image  # RGBA
@@ -36,7 +36,7 @@ class Portrait:
     triangles: NDArray[np.int32]
     rotation: Floats
     joint: Floats
-    """Where head and neck join in the picture: the origin of `points`."""
+    """Where head and neck join in the image: the origin of `points`."""
 
     def turned(self, angles: ArrayLike) -> Floats:
         """The mesh (n, 3) with the head at yaw, pitch, roll: portrait pixels, x right, y DOWN, z to the viewer."""
@@ -47,7 +47,7 @@ class Portrait:
         """The turned mesh (n, 3) as the camera sees it, at `scale` pixels per portrait pixel.
 
         The portrait's `HEAD_MIDDLE` comes to `middle` (x, y). The camera looks straight at the face, so the angles are
-        those to its line of sight, wherever the face is in the picture.
+        those to its line of sight, wherever the face is in the image.
         """
         mesh = self.turned(angles)
         face = mesh[:FACE_POINTS].mean(0)

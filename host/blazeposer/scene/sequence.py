@@ -1,6 +1,6 @@
 """The demo's scene: one head that turns, then several heads, then an empty room.
 
-Everything is computed from the frame's number, so every run sees the same pictures and knows every angle in them.
+Everything is computed from the frame's number, so every run sees the same images and knows every angle in them.
 """
 
 from __future__ import annotations

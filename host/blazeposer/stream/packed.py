@@ -13,10 +13,10 @@ from blazeposer.stream.record import VERSION
 
 CHANNEL = "blazeposer"
 HEAD = struct.Struct("<BBHHIQ4f")
-"""Version, number of faces, width, height, seq, t_ms, fps, milliseconds for picture, network and decoding."""
+"""Version, number of faces, width, height, seq, t_ms, fps, milliseconds for image, network and decoding."""
 FACE = struct.Struct(f"<I{2 + BOX_VALUES + 2 * len(KEYPOINTS) + len(ANGLES)}f")
 """Id, score, err, box, keypoints, angles."""
-_DIGITS = 2  # that are kept: a float of 32 bits has no more in a picture of some 1000 pixels
+_DIGITS = 2  # that are kept: a float of 32 bits has no more in an image of some 1000 pixels
 
 
 def values(data: bytes) -> dict[str, Any] | None:

@@ -50,7 +50,7 @@ class Timing:
     picture: float
     """Waiting for the sensor."""
     network: float
-    """Preparing the picture and running the network."""
+    """Preparing the image and running the network."""
     decode: float
     """From the network's outputs to faces; 0 where it is part of `network`."""
 
@@ -62,7 +62,7 @@ class Record:
     seq: int
     """Frames since the script started; that of the first is 0."""
     t_ms: int
-    """Milliseconds since the script started, when the picture was taken."""
+    """Milliseconds since the script started, when the image was taken."""
     fps: float
     """Frames a second, by the camera's clock."""
     faces: tuple[Face, ...]

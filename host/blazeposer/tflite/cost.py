@@ -10,8 +10,8 @@ Nothing here was measured on a camera. Two steps, each with its own uncertainty:
    STM32H743: 97 ms; MobileNetV2 0.30 at 80x80 on an STM32F746: 129 ms), gives cycles for an instruction: `SPEEDS`.
    20 % either way; more where the arena lies in SDRAM.
 
-The time of a frame is the network, the firmware's scaling of the picture, and the decoder. It leaves out the wait for
-the sensor's next picture, drawing and sending.
+The time of a frame is the network, the firmware's scaling of the image, and the decoder. It leaves out the wait for
+the sensor's next image, drawing and sending.
 """
 
 from __future__ import annotations
@@ -61,10 +61,10 @@ KERNELS: dict[Kernels, dict[str, Rate]] = {
 }
 
 SCALING = 41
-"""Instructions of the firmware for each value of the input: scale the picture and convert it (2.0 M for 128x128 RGB
+"""Instructions of the firmware for each value of the input: scale the image and convert it (2.0 M for 128x128 RGB
 out of a window of 240x240, counted)."""
 DECODING = 4.0e6
-"""Instructions of `board/blazeposer.py` in MicroPython for a picture with one face, counted; with three, 4.45 M."""
+"""Instructions of `board/blazeposer.py` in MicroPython for an image with one face, counted; with three, 4.45 M."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ _WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"
 
 @dataclass(frozen=True)
 class Layer:
-    """One operation and its cost for one picture."""
+    """One operation and its cost for one image."""
 
     name: str
     """As the tflite schema calls the operation."""

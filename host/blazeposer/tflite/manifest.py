@@ -47,7 +47,7 @@ class Manifest:
     """Weights and biases alone."""
     parameters: int
     macs: int
-    """Multiply-accumulates of one picture."""
+    """Multiply-accumulates of one image."""
     arena_bytes: int
     """Working memory as TensorFlow Lite Micro counts it on a 64-bit PC."""
     ops: dict[str, int]

@@ -1,4 +1,4 @@
-"""A picture of a model's arena, which tensor lies where and how long, above bars of each operation's time."""
+"""An image of a model's arena, which tensor lies where and how long, above bars of each operation's time."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Pools of labelled photos, and the training pictures made of them."""
+"""Pools of labelled photos, and the training images made of them."""

@@ -1,8 +1,8 @@
 """Make training images of labelled faces: place, turn and mirror them, a whole batch at once, on any device.
 
-Everything geometric is one similarity transform a picture, so that picture, box and rotation matrix always agree:
-mirroring takes R to F R F, turning the picture clockwise by t takes R to Rz(t) R (`blazeposer.core.rotation`). What is
-random is drawn with numpy, so that it is the same wherever the pictures are made; `relight` changes light and colour.
+Everything geometric is one similarity transform an image, so that image, box and rotation matrix always agree:
+mirroring takes R to F R F, turning the image clockwise by t takes R to Rz(t) R (`blazeposer.core.rotation`). What is
+random is drawn with numpy, so that it is the same wherever the images are made; `relight` changes light and colour.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from .bank import SIDE, Bank
 from .settings import ImageSettings
 
 BLACK, REPLICATED, REFLECTED, PHOTO = range(4)
-"""What lies in a picture beyond its photo's edge."""
+"""What lies in an image beyond its photo's edge."""
 NEAR_SIZES = (0.3, 1.15)
-"""Of near or cut faces, as fractions of the picture's side."""
+"""Of near or cut faces, as fractions of the image's side."""
 MOST_CUT = 0.3
 """Part of such a face that may lie beyond the edge, across or down."""
 UPSIDE_DOWN = 110.0
@@ -46,10 +46,10 @@ class Placements:
     """The places of N faces in their training images; each field is (N,)."""
 
     size: Floats
-    """Longer side of the landmark box, as a fraction of the picture's side."""
+    """Longer side of the landmark box, as a fraction of the image's side."""
     x: Floats
     y: Floats
-    """Centre of the landmark box, fractions of the picture's side."""
+    """Centre of the landmark box, fractions of the image's side."""
     clockwise: Floats
     """Turn on the screen, degrees."""
     mirrored: Bools
@@ -63,7 +63,7 @@ def random_placements(rng: np.random.Generator, count: int, settings: ImageSetti
     usual = rng.random(count) < settings.usual
     low, high = np.where(usual, 0.25, 20 / INPUT_SIZE), np.where(usual, 0.55, 0.75)
     size = np.exp(rng.uniform(np.log(low), np.log(high)))
-    reach = np.maximum(0.5 - 0.55 * size, 0) * np.where(usual, 0.35, 1.0)  # the face stays within the picture
+    reach = np.maximum(0.5 - 0.55 * size, 0) * np.where(usual, 0.35, 1.0)  # the face stays within the image
     x, y = 0.5 + reach * rng.uniform(-1, 1, (2, count))
     turn = np.clip(rng.normal(0, settings.turn, count), -45, 45)
     return Placements(size, x, y, turn, rng.random(count) < 0.5, np.zeros(count))
@@ -92,7 +92,7 @@ def validation_placements(rng: np.random.Generator, count: int) -> Placements:
 
 
 def transforms(boxes: Floats, placements: Placements) -> Floats:
-    """(N, 2, 3) affine maps from pixels of the photos, boxes (N, 4) among them, to pixels of the pictures."""
+    """(N, 2, 3) affine maps from pixels of the photos, boxes (N, 4) among them, to pixels of the images."""
     scale = placements.size * INPUT_SIZE / (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
     turn = np.radians(placements.clockwise)
     flip = np.where(placements.mirrored, -1.0, 1.0)
@@ -133,12 +133,12 @@ def _circles(boxes: Floats) -> tuple[Floats, Floats]:
 
 
 def moved_points(points: Floats, matrices: Floats) -> Floats:
-    """Points (N, P, 2) of the photos in pixels of the pictures."""
+    """Points (N, P, 2) of the photos in pixels of the images."""
     return points @ matrices[:, :, :2].swapaxes(1, 2) + matrices[:, None, :, 2]
 
 
 def moved_rotations(rotations: Floats, placements: Placements) -> Floats:
-    """The heads' rotations (N, 3, 3) as the placed pictures show them."""
+    """The heads' rotations (N, 3, 3) as the placed images show them."""
     mirrored = np.where(placements.mirrored[:, None, None], mirror_rotation(rotations), rotations)
     return turn_rotation(mirrored, placements.clockwise)
 
@@ -161,7 +161,7 @@ class Views:
 
     @staticmethod
     def random(rng: np.random.Generator, count: int, backgrounds: int, photos: float, unlabelled: float) -> Views:
-        """`photos` and `unlabelled` are the shares of pictures with another photo beyond the rim, and of nothing but
+        """`photos` and `unlabelled` are the shares of images with another photo beyond the rim, and of nothing but
         it."""
         plain = rng.choice([BLACK, REPLICATED, REFLECTED], count, p=[0.4, 0.35, 0.25])
         side = rng.uniform(*BACKGROUND_SIDES, count)
@@ -177,7 +177,7 @@ class Views:
 
 
 def render(bank: Bank, faces: NDArray[np.int64], matrices: Floats, views: Views, bulge: Floats) -> Tensor:
-    """Pictures float (N, 3, 128, 128), 0 to 255, where the bank is, of `faces` (N,) that bulge (N,), moved by
+    """Images float (N, 3, 128, 128), 0 to 255, where the bank is, of `faces` (N,) that bulge (N,), moved by
     `matrices` (N, 2, 3)."""
     device = bank.textures.device
     inverse = np.linalg.inv(matrices[:, :, :2])
@@ -191,7 +191,7 @@ def render(bank: Bank, faces: NDArray[np.int64], matrices: Floats, views: Views,
     last = _to(bank.sizes[faces] - 1, device)[:, None, None]
 
     scale = np.hypot(matrices[:, 0, 0], matrices[:, 1, 0])
-    # pixels of the picture from the photo's edge inwards, so that the edge is as soft as any
+    # pixels of the image from the photo's edge inwards, so that the edge is as soft as any
     depth = torch.minimum(source, last - source).amin(-1).add_(0.5) * _to(scale, device)[:, None, None]
     plain = np.isin(views.rim, (REPLICATED, REFLECTED))
     inside = torch.maximum(depth.add_(0.5).clamp_(0, 1), _to(plain, device)[:, None, None])
@@ -224,7 +224,7 @@ def _backgrounds(bank: Bank, views: Views, chosen: Bools) -> Tensor:
     x, y, side = views.crop[chosen].T
     none = np.zeros_like(x)
     across = np.where(views.flipped[chosen], -side, side)
-    # both pictures run from -1 to 1
+    # both images run from -1 to 1
     theta = [[across, none, 2 * x + side - 1], [none, side, 2 * y + side - 1]]
     device = bank.backgrounds.device
     square = _to(np.stack([np.stack(row, axis=-1) for row in theta], axis=-2), device)

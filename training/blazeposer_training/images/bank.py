@@ -1,4 +1,4 @@
-"""Everything that training pictures are made of, decoded, in the memory of one device.
+"""Everything that training images are made of, decoded, in the memory of one device.
 
 A face has a texture of its own: its photo, or where that is large a square cut of it. On a CPU some 53,000 of them take
 6 GB, which the process that makes batches shares.
@@ -23,7 +23,7 @@ from blazeposer.evaluate.datasets.pool import Pool, read_backgrounds, read_pools
 from blazeposer.scene.sequence import room
 
 SIDE = 192
-"""Pixels of a texture: few faces of the pools are larger than they need for a training picture of 128."""
+"""Pixels of a texture: few faces of the pools are larger than they need for a training image of 128."""
 CUT = 3.0
 """Side of the square cut out of a large photo, in sizes of the face: room for the smallest and the turned ones."""
 COLLAGES = 900
@@ -31,7 +31,7 @@ COLLAGES = 900
 DRAWN = 64
 """Drawn backgrounds, where there are no photos without a face."""
 COLLAGE_SIDES = (2, 3, 4)
-"""Photos in a row of a collage: faces of 16 to 60 pixels in a training picture, smaller than most that are placed."""
+"""Photos in a row of a collage: faces of 16 to 60 pixels in a training image, smaller than most that are placed."""
 
 Floats = NDArray[np.float64]
 

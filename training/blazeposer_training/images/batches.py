@@ -1,4 +1,4 @@
-"""Batches of training pictures: which face comes when, placed how; and the fixed validation pictures.
+"""Batches of training images: which face comes when, placed how; and the fixed validation images.
 
 Step n of a seed is the same batch on every machine and any number of processes, whenever it is asked for, so that a
 training that was stopped goes on as if it had not been.
@@ -38,7 +38,7 @@ from .relight import Light, relight
 from .settings import ImageSettings
 
 MOST_TURN = 100.0
-"""Degrees of turn in the picture's plane up to which a face teaches pose."""
+"""Degrees of turn in the image's plane up to which a face teaches pose."""
 TRUSTED_SPREAD = 4.0
 """A label whose teachers differ by this many degrees weighs half as much as a sure one."""
 
@@ -47,13 +47,13 @@ T = TypeVar("T", Placements, Views, Light)
 
 @dataclass
 class Batch:
-    """Pictures uint8 (N, 128, 128, 3) and their labels, on one device.
+    """Images uint8 (N, 128, 128, 3) and their labels, on one device.
 
     Rotations (N, 3, 3); boxes (N, 4) x0, y0, x1, y1 and landmarks (N, 68, 2) as fractions of the side; weights (N,);
     spread (N,), the teachers' disagreement in degrees. All but rotations are 0 where there is no face. `silent` (N, 4)
     are boxes in which no face is to be found, whatever a teacher says: of faces upside down, which have no weight, and
-    of whole pictures that are known to have no face; 0 elsewhere. Of the first 2 `pairs` rows each odd one is the
-    mirror image of the one before. `taught` is what a teacher said of the pictures, if one was there.
+    of whole images that are known to have no face; 0 elsewhere. Of the first 2 `pairs` rows each odd one is the
+    mirror image of the one before. `taught` is what a teacher said of the images, if one was there.
     """
 
     pictures: Tensor
@@ -68,11 +68,11 @@ class Batch:
 
 
 Teacher = Callable[[Tensor], tuple[Tensor, ...]]
-"""What it says of a batch's pictures."""
+"""What it says of a batch's images."""
 
 
 class TrainingBatches(Dataset[Batch]):
-    """Item n is batch `steps[n]`, of `size` pictures, of the stream that `seed` names."""
+    """Item n is batch `steps[n]`, of `size` images, of the stream that `seed` names."""
 
     def __init__(
         self, bank: Bank, size: int, steps: range, seed: int, settings: ImageSettings,
@@ -164,7 +164,7 @@ def disturbed_batches(bank: Bank, size: int, settings: ImageSettings) -> Iterato
 def make_batch(
     bank: Bank, faces: NDArray[np.int64], placements: Placements, views: Views, light: Light | None
 ) -> Batch:
-    """The pictures of `faces` (N,) and the labels that go with them; without `light` as the photos have it."""
+    """The images of `faces` (N,) and the labels that go with them; without `light` as the photos have it."""
     boxes, bulge = bank.boxes[faces], placements.bulge
     matrices, points = transforms(boxes, placements), bank.landmarks[faces]
     if bulge.any():

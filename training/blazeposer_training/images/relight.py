@@ -1,7 +1,7 @@
 """Disturb placed images: occlusion, light, colour, focus, noise, compression, RGB565.
 
-Each in a part of the pictures only, and computed for that part only. The draws are numpy's and the noise is read from
-one fixed field, so that a picture is the same, but for a device's rounding, wherever it is made.
+Each in a part of the images only, and computed for that part only. The draws are numpy's and the noise is read from
+one fixed field, so that an image is the same, but for a device's rounding, wherever it is made.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from torch import Tensor
 from blazeposer.core.contract import INPUT_SIZE
 
 NOISE_FIELD = 1 << 20
-"""Normal numbers, of which a noisy picture reads 49,152 in a row."""
+"""Normal numbers, of which a noisy image reads 49,152 in a row."""
 MASK_SHARE = 0.04
 JAW, NOSE = slice(2, 15), 28
 """Landmarks (iBUG-68) that a face mask runs along: the jaw without its upper ends, then the bridge of the nose."""
@@ -43,7 +43,7 @@ class Light:
 
     mask: Bools
     rectangle: Integers
-    """(N, 4) x0, y0, x1, y1 of what covers the picture, pixels."""
+    """(N, 4) x0, y0, x1, y1 of what covers the image, pixels."""
     colour: Floats
     """(N, 3) of mask and rectangle, 0 to 255."""
     contrast: Floats
@@ -63,7 +63,7 @@ class Light:
 
     @staticmethod
     def random(rng: np.random.Generator, count: int, strength: float) -> Light:
-        """`strength` is a factor on the share of pictures that each change comes to, RGB565 left out."""
+        """`strength` is a factor on the share of images that each change comes to, RGB565 left out."""
 
         def some(share: float, values: Array, otherwise: int = 0) -> Array:
             values[rng.random(count) >= strength * share] = otherwise
@@ -90,8 +90,8 @@ class Light:
 
 
 def relight(pictures: Tensor, light: Light, landmarks: Floats) -> Tensor:
-    """uint8 pictures (N, 3, 128, 128) of float ones, 0 to 255, which are overwritten. `landmarks` (N, 68, 2) are pixels
-    of the pictures: where a mask goes."""
+    """uint8 images (N, 3, 128, 128) of float ones, 0 to 255, which are overwritten. `landmarks` (N, 68, 2) are pixels
+    of the images: where a mask goes."""
 
     def some(chosen: Bools, change: Callable[..., Tensor], *settings: NDArray[np.generic]) -> None:
         if chosen.any():
@@ -154,7 +154,7 @@ def blur(pictures: Tensor, sigma: Tensor) -> Tensor:
 
 
 def add_noise(pictures: Tensor, deviation: Tensor, start: Tensor) -> Tensor:
-    """Normal noise of a standard deviation (n,), each picture's from its place (n,) in the field."""
+    """Normal noise of a standard deviation (n,), each image's from its place (n,) in the field."""
     length = pictures[0].numel()
     noise = _noise_field(pictures.device)[start[:, None] + torch.arange(length, device=start.device)]
     return pictures + noise.view_as(pictures) * deviation.float()[:, None, None, None]

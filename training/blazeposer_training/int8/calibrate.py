@@ -1,8 +1,8 @@
-"""Post-training quantization: every range from pictures, after making the channels of each depthwise output alike.
+"""Post-training quantization: every range from images, after making the channels of each depthwise output alike.
 
-A plain minimum and maximum is a trap: flat dark regions in one picture of twenty drive late activations to twenty times
-their usual range, and every other picture would pay for it in coarse steps. So a range is a percentile over pictures of
-each picture's extremes, and the regressors' range is what anchors on faces need, not what background anchors invent.
+A plain minimum and maximum is a trap: flat dark regions in one image of twenty drive late activations to twenty times
+their usual range, and every other image would pay for it in coarse steps. So a range is a percentile over images of
+each image's extremes, and the regressors' range is what anchors on faces need, not what background anchors invent.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from blazeposer.core.contract import GRIDS, INPUT_SCALE
 from .quantized import HIGHEST, LOWEST, WEIGHT_LIMIT, QuantizedBlazePoser
 
 PERCENTILE = 0.99
-"""Of the pictures' extremes. On held-out pictures 0.95 to 0.998 serve equally well, 0.85 costs 0.2 degree."""
+"""Of the images' extremes. On held-out images 0.95 to 0.998 serve equally well, 0.85 costs 0.2 degree."""
 FACE_PERCENTILE = 0.999
 """Of the regressors of anchors that fire."""
 BATCH = 25
@@ -37,7 +37,7 @@ def to_network(pictures: NDArray[np.uint8]) -> Tensor:
 
 
 def quantize(model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advance: Advance = lambda _: None) -> None:
-    """Equalize the network, clip its weights, set all ranges. `advance` hears of pictures done: 3 x all of them."""
+    """Equalize the network, clip its weights, set all ranges. `advance` hears of images done: 3 x all of them."""
     equalize(model, pictures, advance)
     clip_weights(model, pictures, advance)
     set_ranges(model, pictures, advance)

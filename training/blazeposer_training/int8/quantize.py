@@ -43,7 +43,7 @@ CALIBRATION_POOLS = ("aflw", "wflw", "maskon")
 WEIGHTS = "blazeposer.safetensors"
 SEED = 20260101
 WORKERS = 1
-"""Processes that make the pictures to tune with, ahead of need."""
+"""Processes that make the images to tune with, ahead of need."""
 
 
 @click.command(short_help="Make the INT8 network of a float one.")
@@ -65,7 +65,7 @@ WORKERS = 1
 def command(
     weights: Path | None, data: str | None, pools: tuple[str, ...], images: int, plain: bool, output: Path | None
 ) -> None:
-    """Quantize the network to INT8: its ranges set on training pictures as a camera sees them, then fine-tuned part by
+    """Quantize the network to INT8: its ranges set on training images as a camera sees them, then fine-tuned part by
     part towards the float network."""
     torch.set_flush_denormal(True)
     console = Console(stderr=True)
@@ -102,7 +102,7 @@ def command(
 
 
 def calibrated(network: BlazePoser, pictures: NDArray[np.uint8], console: Console) -> QuantizedBlazePoser:
-    """A copy of the network in INT8, its ranges set on pictures (N, 128, 128, 3)."""
+    """A copy of the network in INT8, its ranges set on images (N, 128, 128, 3)."""
     model = QuantizedBlazePoser(copy.deepcopy(network)).eval()
     with Progress(console=console) as progress:
         task = progress.add_task("calibrating", total=3 * len(pictures))

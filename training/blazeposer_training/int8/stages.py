@@ -45,7 +45,7 @@ def torch_network(weights: Path) -> Network:
 
     @torch.no_grad()
     def infer(tensor: NDArray[Any]) -> list[NDArray[Any]]:
-        # One thread, as LiteRT's: on a busy PC a second one that waits makes a picture take seconds.
+        # One thread, as LiteRT's: on a busy PC a second one that waits makes an image take seconds.
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
         outputs = network(torch.from_numpy(tensor).permute(0, 3, 1, 2))
@@ -56,7 +56,7 @@ def torch_network(weights: Path) -> Network:
 
 
 def torch_tracer(weights: Path) -> Callable[[Image], dict[str, NDArray[Any]]]:
-    """A function that gives all layers of a picture (128, 128, 3), by the names of the manifest, NHWC."""
+    """A function that gives all layers of an image (128, 128, 3), by the names of the manifest, NHWC."""
     network = QuantizedBlazePoser(load(weights))
     names = [operation.output for operation in network.operations if operation.kind != "reshape"]
 

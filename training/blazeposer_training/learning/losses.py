@@ -39,7 +39,7 @@ QUIET = -6.0
 MIRRORED_SIX = (1.0, -1.0, -1.0, -1.0, 1.0, 1.0)
 """Factors of the two rows that stand for a rotation R, which become those of F R F, F = diag(-1, 1, 1)."""
 MIRRORED_REGRESSORS = (0, 1, 2, 3, 6, 7, 4, 5, 8, 9, 10, 11, 14, 15, 12, 13)
-"""Which regressor has the place of each in a mirrored picture: left and right eyes and ears change places."""
+"""Which regressor has the place of each in a mirrored image: left and right eyes and ears change places."""
 
 _ANCHORS = torch.from_numpy(anchors())
 _CELL = torch.from_numpy(cell_of_anchor())
@@ -85,7 +85,7 @@ class Target:
     weights: Tensor
     spread: Tensor
     pairs: int = 0
-    """Of pictures, the first ones, of which each second is the mirror image of the one before."""
+    """Of images, the first ones, of which each second is the mirror image of the one before."""
 
 
 def detections(model: BlazePoser, taps: tuple[Tensor, Tensor]) -> Detections:
@@ -237,7 +237,7 @@ def _mirrored(per_anchor: bool) -> Tensor:
 
 
 def _mirrored_regressors(values: Tensor) -> Tensor:
-    """Regressors (..., 16), which count from the anchor's centre, as the mirrored picture has them."""
+    """Regressors (..., 16), which count from the anchor's centre, as the mirrored image has them."""
     signs = values.new_ones(values.shape[-1])
     signs[[0, *range(4, values.shape[-1], 2)]] = -1
     return (values * signs)[..., list(MIRRORED_REGRESSORS)]

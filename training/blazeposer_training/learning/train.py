@@ -145,7 +145,7 @@ def train(
 ) -> Trainer:  # fmt: skip
     """Run or resume a training in the folder `run`, and return it ended; its log is `log.jsonl` there.
 
-    `workers` processes make the pictures ahead of need; the network is validated and saved every so many steps. Its
+    `workers` processes make the images ahead of need; the network is validated and saved every so many steps. Its
     expected error is calibrated in the end, on validation images as they are and disturbed as in training.
     """
     run.mkdir(parents=True, exist_ok=True)
@@ -286,7 +286,7 @@ def command(
         Path("out") / f"{more[0]}.safetensors" if only else output_models_dir() / "blazeposer.safetensors"
     )
     device = best_device()
-    workers = 0 if device.type == "cuda" else 1  # a GPU makes its own pictures
+    workers = 0 if device.type == "cuda" else 1  # a GPU makes its own images
     share_cores(workers)
     try:
         trainer = train(data.data_folder(folder), recipe, run, start, device, workers)

@@ -38,12 +38,12 @@ class Shortcut(nn.Module):
 
     @property
     def kernel(self) -> Tensor:
-        """Of the one convolution that computes the same."""
+        """Return the kernel of the one convolution that computes the same."""
         return self.convolution.weight + self.identity
 
     @property
     def bias(self) -> Tensor | None:
-        """Of that convolution."""
+        """Return the bias of that convolution."""
         return self.convolution.bias
 
     def forward(self, x: Tensor) -> Tensor:
@@ -75,7 +75,7 @@ class Branches(nn.Module):
 
     @property
     def kernel(self) -> Tensor:
-        """Of the one convolution that computes the same once training is over."""
+        """Return the kernel of the one convolution that computes the same after training."""
         total = self.identity.clone()
         for kernel, norm in zip(self.kernels, self.norms, strict=True):
             total += _padded(kernel, total) * _scale(norm)[:, None, None, None]
@@ -83,7 +83,7 @@ class Branches(nn.Module):
 
     @property
     def bias(self) -> Tensor:
-        """Of that convolution."""
+        """Return the bias of that convolution."""
         own = self.like.bias
         total = self.identity.new_zeros(len(self.identity)) if own is None else own
         for norm in cast(list[nn.BatchNorm2d], list(self.norms)):

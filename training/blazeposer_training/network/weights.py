@@ -29,7 +29,7 @@ from .model import BlazePoser
 
 BOX_DROP = 0.04
 """By how much of its height the original's box lies too high: 0.03 to 0.06 against the landmarks' boxes in each of the
-pools aflw, mtfl, human, udacity and utk, 0.08 against the true boxes of MaskON's training pictures."""
+pools aflw, mtfl, human, udacity and utk, 0.08 against the true boxes of MaskON's training images."""
 
 
 def load_blazeface(model: BlazePoser) -> BlazePoser:

@@ -1,6 +1,6 @@
-# Stand-in for OpenMV's `csi`: a sensor whose pictures come from the PC.
+# Stand-in for OpenMV's `csi`: a sensor whose images come from the PC.
 # Behaviour after OpenMV 5.0, modules/py_csi.c and common/omv_csi.c: a setting that the sensor lacks is a RuntimeError;
-# a window of two numbers is centred, and cut to the frame; there is no picture before format and size are set.
+# a window of two numbers is centred, and cut to the frame; there is no image before format and size are set.
 
 import time as _time
 

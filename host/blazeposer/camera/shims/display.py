@@ -1,4 +1,4 @@
-# Stand-in for OpenMV's `display`: an LCD shield, whose picture goes to the PC.
+# Stand-in for OpenMV's `display`: an LCD shield, whose image goes to the PC.
 # Behaviour after docs.openmv.io, display.SPIDisplay: 128 x 160 pixels unless told otherwise.
 
 import image as _image

@@ -47,7 +47,7 @@ class Image:
             file.write(_binascii.a2b_base64(_ask("jpeg", frame=self._frame)["jpeg"]))
         return self
 
-    # Since firmware 5.0 each takes one tuple of numbers first. What is drawn is in the picture from then on.
+    # Since firmware 5.0 each takes one tuple of numbers first. What is drawn is in the image from then on.
 
     def draw_rectangle(self, rectangle, color=_WHITE, thickness=1):
         return self._draw("rectangle", rectangle, 4, color=color, thickness=thickness)

@@ -1,5 +1,5 @@
-# Lets the network see pictures that come through the serial port: `put` for each part of a picture, then `see`. Prints
-# the raw outputs in base64, then the faces as JSON. Before it: SIDE of the pictures.
+# Lets the network see images that come through the serial port: `put` for each part of an image, then `see`. Prints
+# the raw outputs in base64, then the faces as JSON. Before it: SIDE of the images.
 
 import binascii
 import json

@@ -49,7 +49,7 @@ def read_dataset(name: str, folder: Path, *, damaged: bool = False) -> Dataset:
 
 
 def labelled(name: str, folder: str | None, limit: int | None = None, *, damaged: bool = False) -> Dataset:
-    """A data set with angles, or of its pictures at most `limit`, evenly spread. `damaged` as in `read_dataset`. Raises
+    """A data set with angles, or of its images at most `limit`, evenly spread. `damaged` as in `read_dataset`. Raises
     BlazePoserError."""
     dataset = read_dataset(name, data_folder(folder), damaged=damaged)
     if not dataset.has_poses:

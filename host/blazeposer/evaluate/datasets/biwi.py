@@ -8,7 +8,7 @@ atan2(R[1,2], R[2,2]), roll = -atan2(R[0,1], R[0,0]). Hopenet's (deep-head-pose)
 another order, so its pitch and roll differ where two angles are large. Like both, this one leaves the turn of about one
 degree between the two cameras out.
 
-There are no boxes. The head's centre is projected into the colour picture with `rgb.cal`, and a detection answers the
+There are no boxes. The head's centre is projected into the colour image with `rgb.cal`, and a detection answers the
 label if its middle lies within HEAD_RADIUS of that point; of several, the nearest does.
 """
 

@@ -20,19 +20,19 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Sample:
-    """One picture and its n labelled faces."""
+    """One image and its n labelled faces."""
 
     name: str
     load: Callable[[], Image]
-    """Reads the picture, (h, w, 3) uint8 RGB."""
+    """Reads the image, (h, w, 3) uint8 RGB."""
     boxes: Floats
-    """(n, 4) x0, y0, x1, y1 in pixels; may leave the picture."""
+    """(n, 4) x0, y0, x1, y1 in pixels; may leave the image."""
     angles: Floats | None
     """(n, 3) yaw, pitch, roll in degrees; None in a set for detection alone."""
     ignored: NDArray[np.bool_] | None = None
     """(n,) faces that are neither to be found nor wrong to find; None: none of them."""
     file: Path | None = None
-    """Of the picture, where it has one of its own."""
+    """Of the image, where it has one of its own."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,12 @@ class LeftOut:
     name: str
     why: str
     is_damage: bool = True
-    """Whether the data set is not as it was published; not so for a picture that merely has no label."""
+    """Whether the data set is not as it was published; not so for an image that merely has no label."""
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """The pictures of a data set, all with angles or all without, and how a detection answers a label in it."""
+    """The images of a data set, all with angles or all without, and how a detection answers a label in it."""
 
     name: str
     samples: Sequence[Sample]
@@ -64,7 +64,7 @@ class Dataset:
 
     @property
     def angles(self) -> Floats:
-        """(faces, 3) of a set with poses, picture by picture."""
+        """(faces, 3) of a set with poses, image by image."""
         return np.concatenate([sample.angles for sample in self.samples if sample.angles is not None])
 
     @property
@@ -74,7 +74,7 @@ class Dataset:
 
     @property
     def names(self) -> list[str]:
-        """The picture of each face."""
+        """The image of each face."""
         return [sample.name for sample in self.samples for _ in sample.boxes]
 
 
@@ -84,12 +84,12 @@ def subfolder(folder: Path, name: str) -> Path:
 
 
 def image_given(image: Image) -> Callable[[], Image]:
-    """A `Sample.load` for a picture that is in memory already."""
+    """A `Sample.load` for an image that is in memory already."""
     return lambda: image
 
 
 def image_reader(path: Path) -> Callable[[], Image]:
-    """A `Sample.load` for a picture in a file of its own."""
+    """A `Sample.load` for an image in a file of its own."""
 
     def load() -> Image:
         image = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)

@@ -1,5 +1,5 @@
 """MaskON scenes with all faces boxed, half of them masked: `maskon_boxes.csv` (a line a face: file, x0, y0, x1, y1 in
-pixels, class) beside the pool `maskon.zip`. For detection alone, and of the pictures those with an odd number: the even
+pixels, class) beside the pool `maskon.zip`. For detection alone, and of the images those with an odd number: the even
 ones are trained on."""
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ POOL = "maskon"
 
 
 def read(folder: Path) -> Dataset:
-    """Every boxed test picture. Raises BlazePoserError when the boxes or the pictures are not there."""
+    """Every boxed test image. Raises BlazePoserError when the boxes or the images are not there."""
     path = folder / f"{POOL}_boxes.csv"
     boxes: defaultdict[str, list[list[float]]] = defaultdict(list)
     try:

@@ -1,4 +1,4 @@
-"""The labels of AFLW2000-3D and 300W-LP: one MATLAB file beside each picture (Zhu et al., "Face Alignment Across Large
+"""The labels of AFLW2000-3D and 300W-LP: one MATLAB file beside each image (Zhu et al., "Face Alignment Across Large
 Poses: A 3D Solution", CVPR 2016).
 
 `Pose_Para` (1, 7) begins with pitch, yaw and roll in radians, in the convention of `blazeposer.core.rotation`.
@@ -23,7 +23,7 @@ from blazeposer.evaluate.datasets.common import Floats, LeftOut, Sample, image_r
 def read_samples(
     pictures: Iterable[Path], labels: Iterable[Path], folder: Path, landmarks: str
 ) -> tuple[list[Sample], list[LeftOut]]:
-    """One face a picture, but for those with an angle beyond 99 degrees; and what is missing, damaged or has no label.
+    """One face an image, but for those with an angle beyond 99 degrees; and what is missing, damaged or has no label.
     `landmarks` is the matrix (2 or 3, 68) whose first two rows are the pixels that the box is drawn around."""
     there, labelled = set(pictures), {path.with_suffix(".jpg") for path in labels}
     samples, left_out = [], []

@@ -17,9 +17,9 @@ from blazeposer.evaluate.datasets.pool import TRAINING_POOLS, read_pool, read_po
 
 VALIDATION = "val"
 SIDE = 240
-"""Pixels of a picture of `val`."""
+"""Pixels of an image of `val`."""
 SIZE = 0.38
-"""Longer side of its face's box, of the picture's: the middle of the sizes that AFLW2000's faces have."""
+"""Longer side of its face's box, of the image's: the middle of the sizes that AFLW2000's faces have."""
 
 
 def is_pool(folder: Path, name: str) -> bool:
@@ -38,7 +38,7 @@ def read(folder: Path, name: str) -> Dataset:
 
 
 def read_validation(folder: Path) -> Dataset:
-    """The validation faces of all training pools, one in the middle of each picture of SIDE pixels."""
+    """The validation faces of all training pools, one in the middle of each image of SIDE pixels."""
     pool = read_pools(folder, TRAINING_POOLS, VALIDATION)
     samples = []
     for image, box, angles in zip(pool.image_of, pool.boxes, pool.angles, strict=True):
@@ -52,7 +52,7 @@ def read_validation(folder: Path) -> Dataset:
 
 
 def _placed(image: Image, box: Floats, scale: float) -> Callable[[], Image]:
-    """A `Sample.load` of a photo, scaled, with the middle of a box in the picture's; beyond it lies its mean colour."""
+    """A `Sample.load` of a photo, scaled, with the middle of a box in the image's; beyond it lies its mean colour."""
 
     def load() -> Image:
         how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR

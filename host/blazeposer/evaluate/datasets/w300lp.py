@@ -1,5 +1,5 @@
 """300W-LP: the folders AFW, HELEN, IBUG and LFPW and the mirrored AFW_Flip to LFPW_Flip, in the folder 300W_LP; each
-holds `NAME.jpg` with `NAME.mat` beside it, 122,450 pictures in all. The box is that of the 68 landmarks `pt2d`."""
+holds `NAME.jpg` with `NAME.mat` beside it, 122,450 images in all. The box is that of the 68 landmarks `pt2d`."""
 
 from __future__ import annotations
 

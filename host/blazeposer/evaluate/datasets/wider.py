@@ -1,9 +1,9 @@
 """WIDER FACE (Yang et al., CVPR 2016), validation: `wider_face_split/wider_face_val_bbx_gt.txt` and
-`WIDER_val/images/EVENT/NAME.jpg`, 3,226 pictures. For detection alone: it has no poses.
+`WIDER_val/images/EVENT/NAME.jpg`, 3,226 images. For detection alone: it has no poses.
 
-The list names a picture, then the number n of its faces, then n lines (one of zeros where n is 0) of x, y, width,
+The list names an image, then the number n of its faces, then n lines (one of zeros where n is 0) of x, y, width,
 height, blur, expression, illumination, invalid, occlusion, pose. Invalid and empty boxes are ignored. The lists of
-easy, medium and hard faces are not supported: they ask for pictures larger than this network's input.
+easy, medium and hard faces are not supported: they ask for images larger than this network's input.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ INVALID = 7
 
 
 def read(folder: Path) -> Dataset:
-    """Every picture of the list. Raises BlazePoserError when the list or the pictures are not there."""
+    """Every image of the list. Raises BlazePoserError when the list or the images are not there."""
     path = folder / LIST if (folder / LIST).is_file() else folder / LIST.name
     if not path.is_file() or not (folder / IMAGES).is_dir():
         raise BlazePoserError(

@@ -3,7 +3,7 @@
     mediapipe.py   BlazeFace, face mesh, rotation: the networks of MediaPipe
     blazeface.py   BlazeFace in INT8, solvePnP on its six keypoints
 
-Every peer takes the whole picture padded to a square, answers in pixels of the picture, and speaks of rotations
+Every peer takes the whole image padded to a square, answers in pixels of the image, and speaks of rotations
 as `core.rotation` does; `canonical.py` and `pnp.py` are where theirs are converted. The zero of their rotations was
 fitted on the `train` split of the training pools, as those modules say. All run on one thread.
 """
@@ -18,7 +18,7 @@ from blazeposer.core.prepare import Image
 
 
 class Peer(Protocol):
-    """Calls with a picture (h, w, 3) uint8 RGB return its faces, best first, their `err` NaN if there is none."""
+    """Calls with an image (h, w, 3) uint8 RGB return its faces, best first, their `err` NaN if there is none."""
 
     @property
     def name(self) -> str: ...

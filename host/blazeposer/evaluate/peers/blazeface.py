@@ -1,7 +1,7 @@
 """BlazeFace in INT8, and a rotation from its six keypoints: what a camera can do without BlazePoser.
 
 `blazeface_int8.tflite` is MediaPipe's short-range BlazeFace (Apache-2.0) with all its channels, quantized and written
-as BlazePoser is: once, by `python -m blazeposer_training.int8.blazeface` of commit 9134d69, with ranges of 300 pictures
+as BlazePoser is: once, by `python -m blazeposer_training.int8.blazeface` of commit 9134d69, with ranges of 300 images
 of the training pools. Its outputs are the first four of the contract.
 """
 
@@ -38,7 +38,7 @@ def decode_blazeface(outputs: Sequence[NDArray[np.floating]], max_faces: int) ->
 
 
 class BlazeFace:
-    """Finds faces in pictures (h, w, 3) uint8 RGB, prepared and decoded as BlazePoser's."""
+    """Finds faces in images (h, w, 3) uint8 RGB, prepared and decoded as BlazePoser's."""
 
     files = (BLAZEFACE_INT8,)
 

@@ -7,7 +7,7 @@ of their labels, which is 300W-LP's:
 
     points      the mean mesh of faces whose labelled angles are all within 25 degrees and certain, each turned back by
                 its label, made symmetric
-    landmarks   for each iBUG landmark the mesh point that is on average nearest to it in the picture, over certain
+    landmarks   for each iBUG landmark the mesh point that is on average nearest to it in the image, over certain
                 faces within 60 degrees. An approximation: the jaw's landmarks have no fixed place on a face
     yaw_gain    the median ratio of labelled yaw to the yaw that the mesh shows, over certain faces turned by 15 to 60
                 degrees: the crop's perspective and the flat depth of the mesh hide a part of every turn

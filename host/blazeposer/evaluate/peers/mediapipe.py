@@ -121,7 +121,7 @@ class FaceMesh:
 
 
 class MediaPipe:
-    """The peer: one look at each face, as MediaPipe takes at a picture that follows no other.
+    """The peer: one look at each face, as MediaPipe takes at an image that follows no other.
 
     `least_score`: a face counts when the mesh network sees one with this probability.
     """
@@ -150,5 +150,5 @@ class MediaPipe:
 
 
 def eye_tilt(eyes: Floats) -> float:
-    """Clockwise degrees in the picture of the line (2,) from the person's right eye to the left one."""
+    """Clockwise degrees in the image of the line (2,) from the person's right eye to the left one."""
     return float(np.degrees(np.arctan2(eyes[1], eyes[0])))

@@ -34,7 +34,7 @@ PLACES = 40
 TURNS = (35.0, 15.0, 15.0)
 """Largest yaw, pitch and roll to the camera's axis, degrees."""
 LOOKS = 3
-"""Pictures of each place, the last of which counts."""
+"""Images of each place, the last of which counts."""
 VERTICES = {"right_eye": (33, 133), "left_eye": (263, 362), "nose": (4,), "right_ear": (234,), "left_ear": (454,)}
 """Of the face mesh: what `pnp.FACE_POINTS` says of its points."""
 
@@ -78,7 +78,7 @@ class Studio:
 
 
 def places(rng: np.random.Generator, low: float, high: float) -> list[Place]:
-    """Random places where the whole face is in the picture."""
+    """Random places where the whole face is in the image."""
     chosen = []
     for _ in range(PLACES):
         distance = rng.uniform(low, high)
@@ -112,7 +112,7 @@ def measure(detector: Detector, seed: int = 1) -> Table:
 
 
 def _last(studio: Studio, place: Place, detector: Detector, rng: np.random.Generator) -> Face | None:
-    """The face as it is seen after a few pictures."""
+    """The face as it is seen after a few images."""
     look = CloserLook(detector)
     faces: list[Face] = []
     for _ in range(LOOKS):

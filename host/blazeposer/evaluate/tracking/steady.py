@@ -1,6 +1,6 @@
 """Measure jitter and delay of smoothed numbers: sequences of the demo's turning head at 30 frames a second.
 
-Pictures are as large as the window of `board/main.py`. On each, the sensor's noise is new, and the camera shakes by up
+Images are as large as the window of `board/main.py`. On each, the sensor's noise is new, and the camera shakes by up
 to half a pixel.
 """
 
@@ -57,7 +57,7 @@ HEADS = (
 
 @dataclass(frozen=True)
 class Run:
-    """One sequence: the faces of each picture, as they are and steadied."""
+    """One sequence: the faces of each image, as they are and steadied."""
 
     raw: list[Face]
     steady: list[Face]
@@ -134,7 +134,7 @@ def measure(detector: Detector, heads: Sequence[Head] = HEADS, seed: int = 1) ->
 
 
 def noisy(picture: Image, deviation: float, rng: np.random.Generator) -> Image:
-    """The picture with the noise of a sensor."""
+    """The image with the noise of a sensor."""
     noise = rng.standard_normal(picture.shape, dtype=np.float32) * np.float32(deviation)
     return (picture + noise).round().clip(0, 255).astype(np.uint8)
 

@@ -1,4 +1,4 @@
-"""The board's own code: pictures go to a camera, real or virtual, and raw outputs and faces come back.
+"""The board's own code: images go to a camera, real or virtual, and raw outputs and faces come back.
 
 They come through the serial port in base64, a few kilobytes at a time, so that they find room beside the network in the
 smallest camera, and nothing is written to its flash.
@@ -33,7 +33,7 @@ from blazeposer.openmv.ports import Port
 from blazeposer.tflite.interpreter import dequantized
 
 PART = 4096
-"""Bytes of a picture that are sent at a time."""
+"""Bytes of an image that are sent at a time."""
 PIXELS, DEGREES = (1e-3, 1e-3, 1e-3), (1e-2, 1e-2, 1e-2)
 """How far the board's decoder may be from the host's: median, 95th percentile, worst."""
 DECODER_LIMITS = Limits(
@@ -186,7 +186,7 @@ def _outputs(data: bytes) -> Raw:
 
 
 def _face(values: Sequence[Any], side: int) -> Face:
-    """A face of the camera, whose lengths are pixels of a picture of this side."""
+    """A face of the camera, whose lengths are pixels of an image of this side."""
     box, score, keypoints, angles, err = values
     x, y, w, h = (float(value) / side for value in box)
     yaw, pitch, roll = map(float, angles)

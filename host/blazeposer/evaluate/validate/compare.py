@@ -1,6 +1,6 @@
-"""Two stages on the same pictures: raw outputs and faces, held against a stated tolerance.
+"""Two stages on the same images: raw outputs and faces, held against a stated tolerance.
 
-Lengths are pixels of the network's input (128 a side), so that they do not depend on the size of a picture.
+Lengths are pixels of the network's input (128 a side), so that they do not depend on the size of an image.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from blazeposer.core.face import Face
 from blazeposer.core.rotation import geodesic_degrees, rotation_from_angles
 
 Raw = list[NDArray[Any]]
-"""The eight outputs of one picture, int8 or float32."""
+"""The eight outputs of one image, int8 or float32."""
 SAME_FACE = 0.4
 """Least intersection over union of two boxes of one face."""
 _SHARES = {"median": 50, "95 %": 95, "worst": 100}
@@ -75,10 +75,10 @@ class Difference:
     degrees: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     """Between the two rotations that the angles stand for."""
     first_alone: Sequence[int] = ()
-    """Picture of each face that only the first stage found."""
+    """Image of each face that only the first stage found."""
     second_alone: Sequence[int] = ()
     order: Sequence[int] = ()
-    """Numbers of the pictures, the one on which the two differ most first."""
+    """Numbers of the images, the one on which the two differ most first."""
 
     def shows(self, least: float) -> bool:
         """Return whether any face differs by at least so many pixels or degrees, or is found by one stage alone."""
@@ -108,7 +108,7 @@ class Difference:
 
 
 def compare(first: Seen, second: Seen) -> Difference:
-    """Hold two stages together, picture by picture. Raw outputs are compared where both are int8, or both float."""
+    """Hold two stages together, image by image. Raw outputs are compared where both are int8, or both float."""
     comparable = bool(first.raw and second.raw) and first.raw[0][0].dtype == second.raw[0][0].dtype
     values = equal = 0
     largest = 0.0

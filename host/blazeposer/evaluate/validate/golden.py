@@ -1,4 +1,4 @@
-"""Golden vectors: pictures, what the INT8 network makes of them, and what the decoder makes of that.
+"""Golden vectors: images, what the INT8 network makes of them, and what the decoder makes of that.
 
     models/blazeposer_golden/golden.json   all values but the raw outputs
     models/blazeposer_golden/NAME.png      the 128 x 128 pixels that go into the network
@@ -52,7 +52,7 @@ Sums = dict[str, tuple[int, int]]
 
 @dataclass(frozen=True)
 class Vector:
-    """One picture, (128, 128, 3) RGB, and what becomes of it."""
+    """One image, (128, 128, 3) RGB, and what becomes of it."""
 
     picture: Image
     outputs: list[NDArray[np.int8]]

@@ -88,7 +88,7 @@ class Layers:
         }
 
     def tracer(self, runtime: str, data: bytes | None = None, *, real: bool = True) -> Callable[[Image], Trace]:
-        """A function that gives all layers of a picture, run as `interpreter.open_network` does.
+        """A function that gives all layers of an image, run as `interpreter.open_network` does.
 
         `data` is another file of the same network. Not `real`, values are levels as the runtime gives them.
         """

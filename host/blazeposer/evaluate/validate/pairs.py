@@ -30,7 +30,7 @@ def pair_section(
     worst: tuple[Given, Seen, Seen],
     apart: dict[str, float] | None,
 ) -> Section:
-    """One comparison. `worst`: the picture on which the two differ most, and what each makes of it alone. `apart`: the
+    """One comparison. `worst`: the image on which the two differ most, and what each makes of it alone. `apart`: the
     layers that differ there and how much, None where layers cannot be had."""
     first, second = stages
     given, left, right = worst

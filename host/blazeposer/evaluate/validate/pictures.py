@@ -1,6 +1,6 @@
-"""The pictures that the stages see, and what was odd about their files.
+"""The images that the stages see, and what was odd about their files.
 
-Every picture is padded to a square and sampled as a camera does it: this is the one input that all stages can be given.
+Every image is padded to a square and sampled as a camera does it: this is the one input that all stages can be given.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 STEP = 5
-"""Every fifth of the demo's frames is among the shipped pictures."""
+"""Every fifth of the demo's frames is among the shipped images."""
 LABELS = "labels.csv"
 """Of a folder of one's own: a line a face with file, x0, y0, x1, y1 in pixels, yaw, pitch, roll in degrees."""
 HUGE = 50_000_000
-"""Pixels from which on a picture's size is remarked on."""
+"""Pixels from which on an image's size is remarked on."""
 _BOX = ("x0", "y0", "x1", "y1")
 _ORIENTATION = 0x0112  # EXIF
 _SUFFIXES = {"JPEG": (".jpg", ".jpeg"), "TIFF": (".tif", ".tiff"), "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
@@ -48,13 +48,13 @@ Advance = Callable[[], None]
 
 @dataclass(frozen=True)
 class Given:
-    """One picture; labels as fractions of the padded square, none where they are not known."""
+    """One image; labels as fractions of the padded square, none where they are not known."""
 
     name: str
     tensor: Image
     """(128, 128, 3), what goes into the network."""
     read: Callable[[], Image]
-    """The picture itself, to show."""
+    """The image itself, to show."""
     boxes: Floats = field(default_factory=lambda: np.zeros((0, 4)))
     """(n, 4) x0, y0, x1, y1."""
     angles: Floats = field(default_factory=lambda: np.zeros((0, 3)))
@@ -122,7 +122,7 @@ def files_of(path: Path) -> list[Path]:
 
 
 def of_files(path: Path, found: Sequence[Path], advance: Advance = lambda: None) -> Pictures:
-    """The pictures of a file or folder, perhaps with LABELS, that has these files. Raises InputError if there is none
+    """The images of a file or folder, perhaps with LABELS, that has these files. Raises InputError if there is none
     that can be read."""
     remarks: list[Remark] = []
     labels = _labels(path / LABELS, remarks) if path.is_dir() else {}
@@ -199,7 +199,7 @@ def _labels(path: Path, remarks: list[Remark]) -> dict[str, tuple[list[list[floa
                     raise ValueError("a value is not a number")
             except (KeyError, TypeError, ValueError) as error:
                 remarks.append(Remark(f"{LABELS}, line {number}", f"not a label ({error}): not scored", False))
-                found[str(row.get("file"))]  # the picture itself is named
+                found[str(row.get("file"))]  # the image itself is named
                 continue
             if np.abs(angles).max() <= MAX_ANGLE:
                 found[name][0].append(box)

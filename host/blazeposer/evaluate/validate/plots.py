@@ -1,4 +1,4 @@
-"""The report's drawings: error by angle, two stages side by side on one picture."""
+"""The report's drawings: error by angle, two stages side by side on one image."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from blazeposer.evaluate.report import Picture
 from blazeposer.evaluate.validate.pictures import Given
 
 SIDE = 440
-"""Of each picture in a pair, pixels."""
+"""Of each image in a pair, pixels."""
 GAP = 12
 _JPEG_QUALITY = 88
 _MARKS = ("o", "s", "^", "v", "D", "x")
@@ -25,7 +25,7 @@ _MARKS = ("o", "s", "^", "v", "D", "x")
 
 
 def side_by_side(given: Given, left: Sequence[Face], right: Sequence[Face], titles: tuple[str, str]) -> Picture:
-    """The worst picture twice, each with the faces (in fractions of the padded square) of one stage."""
+    """The worst image twice, each with the faces (in fractions of the padded square) of one stage."""
     square = np.asarray(cv2.resize(square_pad(given.read())[0], (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.uint8)
     drawn = [draw(square, [face.moved(0, 0, SIDE, SIDE) for face in faces]) for faces in (left, right)]
     canvas = np.hstack([drawn[0], np.full((SIDE, GAP, 3), 255, np.uint8), drawn[1]])

@@ -23,7 +23,7 @@ from blazeposer.evaluate.validate.stages import PAIRS, NotRun, Pair, Stage, Stag
 from blazeposer.tflite.manifest import read_manifest
 
 BOARD_PICTURES = 24
-"""Of the pictures, evenly spread, that go through the serial port to the board's scripts: up to a second each."""
+"""Of the images, evenly spread, that go through the serial port to the board's scripts: up to a second each."""
 KEYS = tuple(dict.fromkeys(key for pair in PAIRS for key in (pair.first, pair.second)))
 ANCHORS = sum(grid.count for grid in GRIDS)
 
@@ -33,7 +33,7 @@ Progress = Callable[[str, int], Callable[[], None]]
 
 @dataclass(frozen=True)
 class Run:
-    """A stage, and what it made of the pictures with these numbers."""
+    """A stage, and what it made of the images with these numbers."""
 
     stage: Stage
     numbers: list[int]
@@ -48,7 +48,7 @@ class Run:
 
 @dataclass
 class Validation:
-    """Runs the stages of a network on pictures. `sections` raises BlazePoserError where one that is there does not
+    """Runs the stages of a network on images. `sections` raises BlazePoserError where one that is there does not
     work."""
 
     stages: Stages
@@ -137,7 +137,7 @@ class Validation:
         return board.decoder_section(self.progress("every anchor through the board's decoder", ANCHORS))
 
     def _accuracy(self) -> list[Section]:
-        """Against labels, where there are any: of every stage that saw all pictures."""
+        """Against labels, where there are any: of every stage that saw all images."""
         labelled = [number for number, given in enumerate(self.pictures.given) if len(given.boxes)]
         if not labelled:
             return []

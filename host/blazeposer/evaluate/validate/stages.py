@@ -45,14 +45,14 @@ class NotRun(BlazePoserError):
 
 @dataclass
 class Stage:
-    """One form of the network. `see` gives what it makes of pictures (128, 128, 3), and calls a function after each."""
+    """One form of the network. `see` gives what it makes of images (128, 128, 3), and calls a function after each."""
 
     key: str
     title: str
     is_int8: bool
     see: Callable[[Sequence[Image], Advance], Seen]
     trace: Callable[[Image], Trace] | None = None
-    """All layers of a picture, where they can be had."""
+    """All layers of an image, where they can be had."""
 
     @property
     def is_on_board(self) -> bool:
@@ -70,7 +70,7 @@ class Pair:
 
 
 COARSE_PIXELS, COARSE_DEGREES = (1.5, 4.0, np.inf), (3.0, 8.0, np.inf)
-"""Where rounding differs: three times what the network that ships needs on its pictures. Faces near the threshold or in
+"""Where rounding differs: three times what the network that ships needs on its images. Faces near the threshold or in
 profile may be further apart: the worst is shown, not judged."""
 PAIRS = (
     Pair("torch", "float", Limits(

@@ -24,7 +24,7 @@ PAUSE = 1.0
 
 
 class Summary:
-    """What Home Assistant is told of a camera."""
+    """A camera's values for Home Assistant."""
 
     def __init__(self) -> None:
         self._leader = Leader()

@@ -1,8 +1,8 @@
 """opentrack's input "UDP over network" (tracker-udp/ftnoir_tracker_udp.cpp): six little-endian doubles a packet.
 
 They are x, y, z in centimetres and yaw, pitch, roll in degrees, all to the camera's axis. Axes and signs are those of
-opentrack's own tracker for webcams (tracker-neuralnet/ftnoir_tracker_neuralnet.cpp): x to the picture's right, y up, z
-away from the camera; positive yaw turns the face to the picture's left, positive pitch up, positive roll clockwise. The
+opentrack's own tracker for webcams (tracker-neuralnet/ftnoir_tracker_neuralnet.cpp): x to the image's right, y up, z
+away from the camera; positive yaw turns the face to the image's left, positive pitch up, positive roll clockwise. The
 order is that of compat/euler.cpp: yaw about the vertical outermost, then pitch, then roll; 300W-LP has pitch outermost.
 """
 

@@ -1,4 +1,4 @@
-"""What follows the question mark of a URL to send to."""
+"""The options behind the question mark of a URL to send to."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ from blazeposer.stream.record import face_as_json
 LOOPBACK = "127.0.0.1"
 PORT = 8765
 PICTURE_WIDTH = 480
-"""Pixels to which wider pictures are reduced for the page."""
+"""Pixels to which wider images are reduced for the page."""
 FILES = {
     "/": ("page.html", "text/html; charset=utf-8"),
     "/page.css": ("page.css", "text/css; charset=utf-8"),

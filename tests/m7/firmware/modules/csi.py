@@ -1,4 +1,4 @@
-# A sensor without pictures: the network's outputs come from the PC.
+# A sensor without images: the network's outputs come from the PC.
 
 import sys
 
