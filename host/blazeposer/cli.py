@@ -34,16 +34,16 @@ GROUPS = {
         "replay": Entry("blazeposer.commands.replay", "", "Show a recorded session at its own pace."),
         "plot": Entry("blazeposer.commands.plot", "watch", "Draw a recorded session."),
         "demo": Entry(
-            "blazeposer.commands.demo", "demo", "Run the whole path on a virtual camera and draw what it sees."
+            "blazeposer.commands.demo", "demo", "Run the whole path on a virtual camera and draw the result."
         ),
     },
     "Camera": {
         "package": Entry("blazeposer.commands.package", "", "Put everything for a camera into one folder."),
         "deploy": Entry("blazeposer.commands.deploy", "", "Bring the network onto a camera, and prove that it runs."),
-        "status": Entry("blazeposer.commands.status", "", "Compare what is on a camera with a bundle."),
-        "restore": Entry("blazeposer.commands.restore", "", "Bring back what a deploy replaced."),
-        "check": Entry("blazeposer.commands.check", "", "Tell whether a model loads on which boards, and why not."),
-        "inspect": Entry("blazeposer.commands.inspect", "", "Show what a model costs, and draw its memory over time."),
+        "status": Entry("blazeposer.commands.status", "", "Compare the content of a camera with a bundle."),
+        "restore": Entry("blazeposer.commands.restore", "", "Bring back the files that a deploy replaced."),
+        "check": Entry("blazeposer.commands.check", "", "Predict on which boards a model loads, and how fast it is."),
+        "inspect": Entry("blazeposer.commands.inspect", "", "Show the work of a model, and draw its memory over time."),
         "compile": Entry("blazeposer.commands.compile", "", "Make the file that a board with an NPU runs."),
         "camera": Entry("blazeposer.commands.camera", "demo", "Start the virtual camera and print its port."),
     },
@@ -58,11 +58,11 @@ GROUPS = {
         "figures": Entry("blazeposer.commands.figures", "train", "Write the manifests' figures into pages."),
     },
     "Train": {
-        "label": Entry("blazeposer_training.labels.label", "train", "Make a training pool of one's own photos."),
+        "label": Entry("blazeposer_training.labels.label", "train", "Make a training pool of your own photos."),
         "train": Entry("blazeposer_training.learning.train", "train", "Train the network in float."),
         "quantize": Entry("blazeposer_training.int8.quantize", "train", "Make the INT8 network of a float one."),
         "golden": Entry("blazeposer.commands.golden", "validate", "Write the golden vectors of a network."),
-        "levers": Entry("blazeposer_training.studies.levers", "train", "Show what each architecture costs."),
+        "levers": Entry("blazeposer_training.studies.levers", "train", "Show the cost of each architecture."),
         "quantizing": Entry("blazeposer_training.studies.quantizing", "train", "Compare ways to quantize."),
     },
 }

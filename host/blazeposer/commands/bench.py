@@ -28,7 +28,7 @@ MOST_PICTURES = 100
 
 @click.command(short_help="Time BlazePoser beside its peers.")
 @click.argument("source", required=False)
-@click.option("--model", type=click.Path(path_type=Path), help="A tflite file, if not the one that comes along.")
+@click.option("--model", type=click.Path(path_type=Path), help="A tflite file [default: the shipped network].")
 @click.option("--rounds", type=click.IntRange(min=1), default=10, show_default=True, help="Runs over the images.")
 @click.option("--data", "folder", help="Measure accuracy too: folder of the data set or of the pools.")
 @click.option("--dataset", "dataset_name", default="aflw2000_dev", show_default=True,

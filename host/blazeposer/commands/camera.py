@@ -26,10 +26,14 @@ _BOARDS = ", ".join(board.key for board in BOARDS)
 @click.option(
     "--port", type=click.IntRange(0, 65535), help="A TCP port on 127.0.0.1 instead, less private; 0 takes a free one."
 )
-@click.option("--board", default=BOARD, show_default=True, help=f"Whose names and stores it has: {_BOARDS}.")
+@click.option("--board", default=BOARD, show_default=True, help=f"The board whose names and stores it has: {_BOARDS}.")
 @click.option("--card", is_flag=True, help="An SD card is in.")
 @click.option(
-    "--firmware", type=click.Choice(list(FIRMWARES)), default="5.0", show_default=True, help="Whose behaviour it has."
+    "--firmware",
+    type=click.Choice(list(FIRMWARES)),
+    default="5.0",
+    show_default=True,
+    help="The firmware whose behaviour it has.",
 )
 @click.option("--gray", is_flag=True, help="A sensor without colour.")
 def command(source: str | None, port: int | None, board: str, card: bool, firmware: str, gray: bool) -> None:

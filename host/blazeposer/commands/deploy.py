@@ -20,7 +20,7 @@ from blazeposer.deploy.plan import STORES, Store
 @click.argument("bundle", required=False, type=click.Path(path_type=Path))
 @port_option
 @click.option(
-    "--to", type=click.Choice(STORES), help="Where the model goes.  [default: rom, if no card is in the camera]"
+    "--to", type=click.Choice(STORES), help="The store for the model.  [default: rom, if no card is in the camera]"
 )
 @click.option("--model", type=click.Path(path_type=Path), help="A tflite file, if not ours; without BUNDLE.")
 @dry_run_option
@@ -37,7 +37,7 @@ def command(
 ) -> None:
     """Bring BUNDLE (a folder of `blazeposer package`, by default made now) onto a camera.
 
-    Shows what it will do, saves what that replaces, writes, compares, runs the self-test, restarts the camera and
+    Shows its plan, saves the files that it replaces, writes, compares, runs the self-test, restarts the camera and
     waits for its stream. `blazeposer restore` undoes it.
     """
     started = monotonic()

@@ -40,7 +40,7 @@ MOST_NAMED = 5
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="Folder or file for the annotated images or video."
 )
-@click.option("--model", type=click.Path(path_type=Path), help="A tflite file, if not the one that comes along.")
+@click.option("--model", type=click.Path(path_type=Path), help="A tflite file [default: the shipped network].")
 @click.option(
     "--runtime",
     type=click.Choice(RUNTIMES),
@@ -56,7 +56,7 @@ MOST_NAMED = 5
     show_default=True,
     help="`clean` sees the whole image; `camera` its centred square, as coarse as a camera samples it.",
 )
-@click.option("--threshold", type=float, default=SCORE_THRESHOLD, show_default=True, help="Least score of a face.")
+@click.option("--threshold", type=float, default=SCORE_THRESHOLD, show_default=True, help="The least score of a face.")
 @click.option("--max-faces", type=click.IntRange(min=1), help=f"Best ones only [one look: {MAX_FACES}; else: all].")
 @click.option(
     "--closer/--fast",
@@ -64,7 +64,7 @@ MOST_NAMED = 5
     help="Search for small faces, which takes many looks, or look once at each image. Default: --closer for images,"
     " --fast for videos and webcams, where --closer follows the faces, as `blazeposer watch` does.",
 )
-@click.option("--careful", is_flag=True, help="Look twice, once at the mirror image: nearer, for twice the time.")
+@click.option("--careful", is_flag=True, help="Average an image and its mirror image: smaller error, twice the time.")
 @click.option("--frames", type=click.IntRange(min=1), help="Stop after this many frames of a video or webcam.")
 def command(
     sources: tuple[str, ...],
@@ -83,7 +83,7 @@ def command(
     video device (/dev/video0) or the address of a network stream (rtsp://, http://).
 
     A webcam runs until ^C. Lengths are pixels; yaw, pitch and roll are degrees: positive yaw looks to the image's
-    left, positive pitch up, positive roll tilts clockwise; err is how far off this pose is expected to be. The drawn
+    left, positive pitch up, positive roll tilts clockwise; err is the expected error of the pose. The drawn
     axes are x red (the head's left-right axis), y green (up) and z blue (where the face looks).
     """
     opened = open_sources(sources)

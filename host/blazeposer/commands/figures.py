@@ -16,7 +16,7 @@ from blazeposer.evaluate.figures import MARKED_BLOCK, fill, read_manifests
 @click.argument("pages", nargs=-1, required=True, type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--models", type=click.Path(path_type=Path, file_okay=False), help="Their folder (default: models).")
 def command(pages: tuple[Path, ...], models: Path | None) -> None:
-    """Write the figures of the manifests and of docs/bench.md into the marked blocks of Markdown PAGES."""
+    """Write the figures of the manifests into the marked blocks of Markdown PAGES."""
     manifests = read_manifests(models or models_dir())
     for page in pages:
         try:

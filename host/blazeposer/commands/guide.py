@@ -17,9 +17,11 @@ from blazeposer.deploy.flash import RomChange
 from blazeposer.deploy.plan import Change, Plan
 from blazeposer.deploy.state import State
 
-port_option = click.option("--port", help="Where the camera is, if there are several: /dev/ttyACM0, COM3, socket://...")
+port_option = click.option(
+    "--port", help="The camera's port, if there are several cameras: /dev/ttyACM0, COM3, socket://..."
+)
 backups_option = click.option(
-    "--backups", type=click.Path(path_type=Path), help="Where backups lie.  [default: in your user's data]"
+    "--backups", type=click.Path(path_type=Path), help="The folder of the backups.  [default: in your user's data]"
 )
 yes_option = click.option("--yes", "-y", is_flag=True, help="Agree to everything.")
 dry_run_option = click.option("--dry-run", is_flag=True, help="Show the plan and stop.")

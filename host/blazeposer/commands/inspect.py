@@ -28,7 +28,7 @@ BAR = 40
 NAMES = {"CONV_2D": "convolution", "DEPTHWISE_CONV_2D": "depthwise", "MAX_POOL_2D": "max-pool"}
 
 
-@click.command(short_help="Show what a model costs, and draw its memory over time.")
+@click.command(short_help="Show the work of a model, and draw its memory over time.")
 @click.argument("model", required=False, type=click.Path(path_type=Path))
 @click.option(
     "--picture",
@@ -39,7 +39,7 @@ NAMES = {"CONV_2D": "convolution", "DEPTHWISE_CONV_2D": "depthwise", "MAX_POOL_2
     "--board", "name", default="h7", show_default=True, help=f"The board whose time is estimated: {M7_BOARDS}."
 )
 def command(model: Path | None, picture: Path | None, name: str) -> None:
-    """Show what each layer of MODEL (by default ours) costs, and draw where its tensors lie in the arena, and when.
+    """Show the work of each layer of MODEL (by default ours), and draw the place of its tensors in the arena over time.
 
     Weights include biases. Bytes in use are those of all tensors that are needed during an operation. Instructions
     follow from counts on an emulated Cortex-M7, milliseconds from a model of the core: neither was measured on a

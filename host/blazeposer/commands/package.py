@@ -18,14 +18,14 @@ board_names = ", ".join(board.key for board in BOARDS)
 @click.command(short_help="Put everything for a camera into one folder.")
 @click.option("--board", "name", help=f"For one board: {board_names}.  [default: every board without an NPU]")
 @click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("out/bundle"), show_default=True)
-@click.option("--model", type=click.Path(path_type=Path), help="A tflite file, if not the one that comes along.")
+@click.option("--model", type=click.Path(path_type=Path), help="A tflite file [default: the shipped network].")
 @click.option("--mpy", is_flag=True, help="Compile the modules for the board (extra `mpy`).")
 @click.option("--stedgeai", type=click.Path(path_type=Path), help="For an N6: the network_rel.bin of ST's stedgeai.")
 def command(name: str | None, output: Path, model: Path | None, mpy: bool, stedgeai: Path | None) -> None:
     """Put model, scripts, self-test and a ROMFS image into a folder, with a manifest of their hashes.
 
     `blazeposer deploy FOLDER` brings it onto a camera. Without blazeposer, `mpremote mip install --target /flash
-    FOLDER/package.json` and `mpremote romfs deploy FOLDER/blazeposer.romfs` do, and keep nothing of what was there.
+    FOLDER/package.json` and `mpremote romfs deploy FOLDER/blazeposer.romfs` do the same, without a backup.
     """
     started = monotonic()
     board = find(name) if name else None

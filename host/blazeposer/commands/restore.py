@@ -13,7 +13,7 @@ from blazeposer.deploy import backup as saved
 from blazeposer.deploy import run
 
 
-@click.command(short_help="Bring back what a deploy replaced.")
+@click.command(short_help="Bring back the files that a deploy replaced.")
 @click.argument("backup", required=False, type=click.Path(path_type=Path))
 @port_option
 @click.option("--list", "as_list", is_flag=True, help="List the backups and stop.")
@@ -23,7 +23,7 @@ from blazeposer.deploy import run
 def command(
     backup: Path | None, port: str | None, as_list: bool, dry_run: bool, yes: bool, backups: Path | None
 ) -> None:
-    """Bring back what a deploy replaced, byte for byte.
+    """Bring back the files that a deploy replaced, byte for byte.
 
     BACKUP is the folder that the deploy named, by default the latest of this camera that is not undone.
     """

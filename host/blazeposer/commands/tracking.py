@@ -36,7 +36,7 @@ def command(
     input_path: InputPath,
     markdown: bool,
 ) -> None:
-    """Measure what tracking gains: steadier numbers at what lag, small faces by a closer look, positions.
+    """Measure the benefit of tracking: jitter and lag, small faces by a closer look, positions.
 
     Heads that turn and places in a room are drawn; the closer look needs the data.
     """

@@ -36,7 +36,7 @@ PACKAGES = ("ai-edge-litert", "tflite-micro", "torch", "tensorflow", "jonnor-mic
 
 @click.command(short_help="Check that every form of the network computes the same.")
 @click.argument("source", required=False, type=click.Path(path_type=Path))
-@click.option("--model", type=click.Path(path_type=Path), help="The INT8 tflite, if not the one that comes along.")
+@click.option("--model", type=click.Path(path_type=Path), help="The INT8 tflite [default: the shipped network].")
 @click.option("--dataset", "dataset_name", help="Images and labels of a data set or pool, as for `evaluate`.")
 @click.option("--data", "folder", help="Its folder (default: BLAZEPOSER_DATA).")
 @click.option("--limit", type=click.IntRange(min=1), default=LIMIT, show_default=True,

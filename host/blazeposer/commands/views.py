@@ -26,12 +26,14 @@ T = TypeVar("T")
 
 _OPTIONS = (
     click.option("--web", is_flag=True, help="Show a page in the browser too; its address is printed."),
-    click.option("--web-port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="0: a free one."),
+    click.option(
+        "--web-port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="0 takes a free port."
+    ),
     click.option(
         "--web-host",
         default=LOOPBACK,
         show_default=True,
-        help="Which of this PC's addresses the page has; 0.0.0.0 shows it to the whole network.",
+        help="The address of this PC for the page; 0.0.0.0 shows it to the whole network.",
     ),
     click.option("--record", type=click.Path(path_type=Path), help="Write a .jsonl or .csv, with raw values."),
     click.option("--to", "targets", multiple=True, metavar="URL", help=f"Send the poses there: {SCHEMES}."),
@@ -50,7 +52,7 @@ _OPTIONS = (
         show_default=True,
         help="Degrees from the zero that opentrack:// and osc:// do not pass on.",
     ),
-    click.option("--smooth/--raw", default=True, help="Steady numbers (default), or as the network saw them."),
+    click.option("--smooth/--raw", default=True, help="Smooth the numbers (default), or show the network's own."),
     click.option("--axis", is_flag=True, help="Angles to the camera's axis instead of the line from it to the face."),
     click.option(
         "--fov",

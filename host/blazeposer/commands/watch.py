@@ -27,11 +27,11 @@ from blazeposer.openmv import ports
 )
 @view_options
 def command(port: str | None, source: str | None, protocol: str, **options: Any) -> None:
-    """Show live what the camera sees: who is there, and which way they look.
+    """Show live the faces that the camera sees, and their pose.
 
-    A camera that is unplugged is waited for. The camera runs main.py of `blazeposer deploy`; only one program can read
-    it, so close OpenMV IDE. Yaw is positive to the image's left, pitch up, roll clockwise, all in degrees; x (right),
-    y (up) and z (away) are centimetres from the camera.
+    The command waits for a camera that was unplugged. The camera runs main.py of `blazeposer deploy`; only one
+    program can read it, so close OpenMV IDE. Yaw is positive to the image's left, pitch up, roll clockwise, all in
+    degrees; x (right), y (up) and z (away) are centimetres from the camera.
     """
     if source is not None and port is not None:
         raise click.UsageError("--port and --source exclude each other.")

@@ -61,7 +61,7 @@ def costs(architecture: Architecture) -> list[str]:
     return [*(f"{figure:,}" for figure in figures), *(f"{time.network:.0f} ms" if time else "-" for time in times)]
 
 
-@click.command(short_help="Show what each architecture costs.")
+@click.command(short_help="Show the cost of each architecture.")
 @click.option("--markdown", is_flag=True, help="A table to paste into a page.")
 def command(markdown: bool) -> None:
     """Show what each architecture that a recipe may name costs: its size, its memory, its time on cameras."""
