@@ -26,8 +26,8 @@ from browser import opened
 from waiting import until
 
 SIZES = {"desktop": (1180, 800), "phone": (390, 844)}
-FRAMES, STEP = 20, 0.35
-"""Frames of each scene, and seconds between two."""
+FRAMES, STEP = 28, 0.25
+"""Frames of each scene, and seconds between two: as estimated for an OpenMV Cam H7."""
 SEATS_OF = {1: ((0.5, 0.46, 1.9),), **SEATS}
 
 
@@ -42,7 +42,7 @@ def scene(count: int) -> list[Moment]:
             people.append(Person((float(yaw), float(pitch), float(roll)), (x * SIDE, y * SIDE), scale))
         picture = Frame(tuple(people)).picture
         milliseconds = round(1000 * STEP * number)
-        record = Record(number, milliseconds, 6.7, tuple(detect(picture)), (SIDE, SIDE), Timing(3.0, 131.0, 7.6))
+        record = Record(number, milliseconds, 4.1, tuple(detect(picture)), (SIDE, SIDE), Timing(3.0, 235.0, 8.0))
         empty = Moment("/dev/ttyACM0", "", Counts(records=number + 1), blind=BLIND)
         moments.append(centre(follow(empty, Arrival(record, 1.7e9 + STEP * number, picture))))
     return moments
