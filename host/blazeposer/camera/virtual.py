@@ -123,7 +123,7 @@ class VirtualCamera:
     def _plug(self, moved: bool) -> Cable:
         if self._number is None:
             self._terminals += moved
-            return Terminal(register.folder() / f"{self.device.serial}.tty{self._terminals}")
+            return Terminal(register.folder() / f"tty{self.device.serial[:6]}-{self._terminals}")
         try:
             cable = Tcp(0 if moved else self._number)
         except OSError as error:
