@@ -13,7 +13,6 @@ from blazeposer.core.errors import PortError
 
 PATIENCE = 120.0
 """Seconds without a word after which a command that should take a moment is given up."""
-_LOOK = 0.5  # seconds between two looks at whether it is silent
 MOST = 100_000_000
 """Characters that a camera may say in answer to one command: more than its whole flash in base64."""
 _LOST = ("SerialException", "BrokenPipe", "ConnectionRefused", "ConnectionReset", "Errno 5]", "PermissionError")
@@ -50,11 +49,11 @@ def mpremote(port: str, *arguments: str, expected: float = 0, said: Callable[[st
         left, heard = MOST, time.monotonic()
 
         def give_up() -> None:
-            while not ended.wait(_LOOK):
-                if time.monotonic() > heard + PATIENCE + 3 * expected:
-                    given_up.set()
-                    process.kill()
+            while (wait := heard + PATIENCE + 3 * expected - time.monotonic()) > 0:
+                if ended.wait(wait):
                     return
+            given_up.set()
+            process.kill()
 
         threading.Thread(target=give_up, daemon=True).start()
         lines = []
