@@ -84,7 +84,7 @@ class ReplayLink:
     def __init__(self, path: Path) -> None:
         self.name = path.name
         self.state = ""
-        self.blind = "a recording holds no pictures"
+        self.blind = "a recording contains no images"
         self._reader = Reader(midway=False)
         self.counts = self._reader.counts
         self._records = read(path, self._reader)

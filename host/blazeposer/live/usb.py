@@ -17,7 +17,7 @@ STALL = 3.0
 """Seconds without a record after which that is said."""
 
 
-BLIND = "what the camera prints holds no pictures: for them start `blazeposer watch --web --protocol v2`"
+BLIND = "the camera's JSON lines contain no images: start `blazeposer watch --web --protocol v2` to see them"
 """See `links.Link`."""
 
 
