@@ -52,7 +52,7 @@ def command(
     """Run every form of the network on the same images, compare them, and write a report.
 
     SOURCE is an image or a folder, perhaps with labels.csv (file,x0,y0,x1,y1,yaw,pitch,roll; a line a face); without
-    it the images that come along. A difference beyond its stated tolerance is exit status 1; what cannot be run here
+    it the package's own images. A difference beyond its stated tolerance is exit status 1; what cannot be run here
     is named in the verdict. Odd images are listed, those that cannot be read left out.
     """
     if source and dataset_name:
