@@ -38,6 +38,8 @@ class VirtualCamera:
     card: an SD card is in.
     moves: its port changes at every hard reset, as a camera's may.
 
+    MicroPython ends with the thread that makes the camera, if that thread ends first.
+
     Raises BlazePoserError where it cannot run: not Linux, extra `demo` missing, port taken, no frames.
     """
 
