@@ -49,10 +49,10 @@ class Annotated:
             return
         if source.name not in self._videos:
             self._videos[source.name] = VideoWriter(self._path(f"{source.path.stem}.mp4"), source.fps)
-            self._videos[source.name].write(image)
-            self.wrote.append(self._videos[source.name].path)
-        else:
-            self._videos[source.name].write(image)
+        video = self._videos[source.name]
+        video.write(image)
+        if video.path not in self.wrote:
+            self.wrote.append(video.path)
 
     def _path(self, name: str) -> Path:
         """Return where to write a file of a name, or with a number after it where the name is taken."""
