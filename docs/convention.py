@@ -27,7 +27,7 @@ NOSE = 4
 LENGTH = 105
 """Pixels of an axis that lies in the image."""
 COLORS = {name: as_hex(color) for name, color in ANGLE_COLORS.items()}
-"""Of the axis that each turns about."""
+"""For each angle the colour of the axis that it turns about."""
 POSITIVE = ("to the picture's left", "up", "clockwise")
 NEGATIVE = ("to the picture's right", "down", "anticlockwise")
 ARROWS = {  # in the straight head's pixels: from, to, where its name is, how far it bends
@@ -36,7 +36,7 @@ ARROWS = {  # in the straight head's pixels: from, to, where its name is, how fa
     "roll": ((150, 82), (318, 82), (234, 82), -0.28),
 }
 COLUMNS, ROWS = (75, 405), (390, 60)
-"""Of the small images that are shown, from left to right and from bottom to top."""
+"""The columns of the small images from left to right, and their rows from bottom to top."""
 _EDGE = [withStroke(linewidth=3, foreground="white")]
 
 

@@ -38,7 +38,7 @@ class Scene:
         self.pose: Callable[[int], Pose | None] = lambda frame: None
         """Yaw, pitch and roll in a frame, None without a face."""
         self.place: Callable[[], Place] = lambda: (0.5, 0.5)
-        """Of the face's middle, fractions of the image."""
+        """The face's middle, in fractions of the image."""
 
     def show(self, *pose: float) -> None:
         """Show one face, or none, from the next frame on."""

@@ -18,9 +18,8 @@ CTRL_A, CTRL_C = b"\x01", b"\x03"
 RAW_BANNER = b"raw REPL; CTRL-B to exit\r\n"
 FRIENDLY_PROMPT = b"\r\n>>> "
 _POLL = 0.001  # seconds between two looks at whether the REPL reads again
-_PART = re.compile(
-    rb"\x03|[^\x03\x04\r]*[\x04\r]?"
-)  # input after which a script may run, or Ctrl-C, which may be for it
+# Input after which a script may run, or Ctrl-C, which may be for it.
+_PART = re.compile(rb"\x03|[^\x03\x04\r]*[\x04\r]?")
 
 Fault = Literal["unplug", "reset"]
 

@@ -29,9 +29,9 @@ class Cable(Protocol):
     """One plug-in of the camera: from when its port appears until `close`."""
 
     address: str
-    """What the PC opens, by pyserial."""
+    """The name that the PC opens, by pyserial."""
     outgoing: bytes
-    """What is on its way to the program that opened it; the latest of it waits for the next one."""
+    """The bytes on their way to the program that opened it; the latest of them wait for the next one."""
 
     @property
     def is_connected(self) -> bool:

@@ -1,4 +1,4 @@
-"""How long to wait for what does not answer: longer while this PC is busy."""
+"""Stretch waiting times for a device that does not answer while this PC is busy."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ Outputs = Sequence[NDArray[np.floating]]
 Run = Callable[[Image], Outputs]
 """From an image (128, 128, 3) to the contract's outputs, dequantized."""
 Answers = list[Face | None]
-"""What answers each label; lengths are fractions of the image."""
+"""The answer to each label; lengths are fractions of the image."""
 
 
 @dataclass(frozen=True)

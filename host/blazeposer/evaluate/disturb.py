@@ -67,7 +67,7 @@ class Condition:
     """From easy to hard."""
     change: Change
     from_plain: bool = True
-    """Whether images as they are come before the first level."""
+    """True if undisturbed images come before the first level."""
 
 
 def smaller(scene: Scene, pixels: float, rng: np.random.Generator) -> Scene:

@@ -30,13 +30,15 @@ SHARE = 1 / 45
 STEP = 2.2
 """Each size of tiles is smaller than the next by this factor at most."""
 OVERLAP = 0.35
-"""Of neighbouring tiles, of their side: the largest face that the next size might miss, `SEEN * STEP`, and a margin."""
+"""The overlap of neighbouring tiles, as a share of their side: the largest face that the next size might miss,
+`SEEN * STEP`, and a margin."""
 GUESS = 0.6
-"""Of the threshold: from this score on a guess is worth a look of its own."""
+"""Share of the threshold: a guess with this score or more gets a look of its own."""
 SURE = 0.4
-"""Of what the threshold lacks to 1: this much more a guess must score in its own look. There are a hundred tiles and
-more, each with its chance of a false positive. Both were chosen on faces of `aflw`, validation split, in photos of
-`faceless` for training: of those pasted 30 to 45 pixels long 92 % are found, with 0.2 false positives an image."""
+"""Share of the gap from the threshold to 1: this much more a guess must score in its own look. There are a hundred
+tiles and more, each with its chance of a false positive. Both were chosen on faces of `aflw`, validation split, in
+photos of `faceless` for training: of those pasted 30 to 45 pixels long 92 % are found, with 0.2 false positives an
+image."""
 
 
 def smallest_face(width: int, height: int, *, fast: bool = False) -> int:

@@ -34,7 +34,7 @@ class Link(Protocol):
     """What is wrong and what to do, in one line; "" if all is well. It may hold what a camera said."""
 
     blind: str
-    """Why no images come and what to do, in one line; "" if they do."""
+    """The reason why no images come and what to do, in one line; "" if they do."""
 
     def arrivals(self) -> Generator[Arrival | None, None, None]:
         """Yield the arrivals, and None whenever nothing came for `PAUSE`. End only when no more can ever come.

@@ -63,7 +63,7 @@ class Moment:
     rest: Floats | None = None
     """The rotation (3, 3) that is shown as zero, once somebody has recentred; see `centre.py`."""
     recentred: bool = False
-    """Whether that was just now."""
+    """True if that was just now."""
     head: Head | None = None
     """For programs that take one head; None once it is at rest."""
 
@@ -95,7 +95,7 @@ class Output(View, Protocol):
     """A view that passes moments on, and may fail at that."""
 
     name: str
-    """Where to, without a password."""
+    """The target, without a password."""
     missed: int
     """Records that did not arrive."""
 

@@ -34,9 +34,9 @@ VIDEO_SUFFIXES = frozenset(
 )
 """Files that are taken for videos."""
 STREAM = re.compile(r"(rtsps?|rtmp|https?|udp|tcp)://", re.IGNORECASE)
-"""How the address of a network stream begins."""
+"""The beginnings of network streams' addresses."""
 CUT_OFF = 0.95
-"""Of the frames that a video's header counts: one with fewer is cut off. Some headers only estimate."""
+"""Share of the frames that a video's header counts: a video with fewer is cut off. Some headers only estimate."""
 
 _DEFAULT_FPS = 25.0  # of a video or webcam that names none
 

@@ -36,7 +36,7 @@ class Portrait:
     triangles: NDArray[np.int32]
     rotation: Floats
     joint: Floats
-    """Where head and neck join in the image: the origin of `points`."""
+    """The place in the image where head and neck join: the origin of `points`."""
 
     def turned(self, angles: ArrayLike) -> Floats:
         """The mesh (n, 3) with the head at yaw, pitch, roll: portrait pixels, x right, y DOWN, z to the viewer."""

@@ -37,7 +37,7 @@ GESTURE_RATE = 20
 GESTURES = ((1, 15.0, 1.0), (0, 22.0, 0.8))
 """A nod, then a shake of the head: the angle that moves, by how many degrees up and down, how often a second."""
 GESTURE_SECONDS, STILL_SECONDS = 3, 1
-"""How long each takes, and how long the head is still before it and after the last."""
+"""The duration of each, and of the rest before it and after the last."""
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,9 @@ from .bank import SIDE, Bank
 from .settings import ImageSettings
 
 BLACK, REPLICATED, REFLECTED, PHOTO = range(4)
-"""What lies in an image beyond its photo's edge."""
+"""The content of an image beyond its photo's edge."""
 NEAR_SIZES = (0.3, 1.15)
-"""Of near or cut faces, as fractions of the image's side."""
+"""Sizes of near or cut faces, as fractions of the image's side."""
 MOST_CUT = 0.3
 """Part of such a face that may lie beyond the edge, across or down."""
 UPSIDE_DOWN = 110.0

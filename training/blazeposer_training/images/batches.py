@@ -68,7 +68,7 @@ class Batch:
 
 
 Teacher = Callable[[Tensor], tuple[Tensor, ...]]
-"""What it says of a batch's images."""
+"""The outputs of a teacher for a batch's images."""
 
 
 class TrainingBatches(Dataset[Batch]):

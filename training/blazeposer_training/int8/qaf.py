@@ -43,7 +43,7 @@ from .quantized import QuantizedBlazePoser
 
 BATCH = 64
 SEED = 20260102
-"""Of images, their order and the bins' first weights."""
+"""The seed of images, their order and the bins' first weights."""
 WHOLE = "all parts together"
 
 Tensors = dict[str, Tensor]
@@ -54,7 +54,7 @@ class Budget:
     """The number of steps for the parts, and their learning rates."""
 
     batches: int = 64
-    """Of images whose soft labels are kept: 10 MB each."""
+    """The number of batches whose soft labels are kept: 10 MB each."""
     backbone_epochs: tuple[int, int] = (4, 10)
     """Over them, of the parts to the 16x16 and to the 8x8 map; a step of the second costs a tenth of the first's."""
     head_epochs: int = 12

@@ -32,7 +32,8 @@ LARGEST_SIDE = 448
 """Photos are stored with at most this many pixels in width and height."""
 JPEG_QUALITY = 90
 VALIDATION_PERCENT = 3
-"""Of the photos, by a hash of their names; every tenth photo where that chooses none."""
+"""Percentage of the photos that validate, chosen by a hash of their names; every tenth photo where that chooses
+none."""
 CORNERS = ("x0", "y0", "x1", "y1")
 COLUMNS = (
     *("file", "width", "height", *CORNERS, *ANGLES, *(f"{angle}_spread" for angle in ANGLES)),

@@ -39,7 +39,7 @@ QUIET = -6.0
 MIRRORED_SIX = (1.0, -1.0, -1.0, -1.0, 1.0, 1.0)
 """Factors of the two rows that stand for a rotation R, which become those of F R F, F = diag(-1, 1, 1)."""
 MIRRORED_REGRESSORS = (0, 1, 2, 3, 6, 7, 4, 5, 8, 9, 10, 11, 14, 15, 12, 13)
-"""Which regressor has the place of each in a mirrored image: left and right eyes and ears change places."""
+"""The regressor that takes the place of each in a mirrored image: left and right eyes and ears change places."""
 
 _ANCHORS = torch.from_numpy(anchors())
 _CELL = torch.from_numpy(cell_of_anchor())
@@ -85,7 +85,7 @@ class Target:
     weights: Tensor
     spread: Tensor
     pairs: int = 0
-    """Of images, the first ones, of which each second is the mirror image of the one before."""
+    """The number of pairs among the first images: each second image is the mirror image of the one before."""
 
 
 def detections(model: BlazePoser, taps: tuple[Tensor, Tensor]) -> Detections:

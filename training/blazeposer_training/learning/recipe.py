@@ -18,9 +18,9 @@ TERMS = (
     "rotation", "blended", "angles", "bins", "unit", "error", "scores", "seen", "regressors", "mirror", "mirror_error",
     "mirror_scores", "mirror_regressors",
 )  # fmt: skip
-"""Of `losses.total_loss`; rotations and angles are about radians, regressors pixels, the others nats. Their weights are
-in the recipes. The pose comes first: with scores at 1 and regressors at 0.06, against angles at 2, half a degree is
-lost on `val`, and recall with it."""
+"""The terms of `losses.total_loss`; rotations and angles are about radians, regressors pixels, the others nats. Their
+weights are in the recipes. The pose comes first: with scores at 1 and regressors at 0.06, against angles at 2, half a
+degree is lost on `val`, and recall with it."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Recipe:
     seed: int
     """Of first weights, of images and of their order."""
     weights: dict[str, float]
-    """Of the terms of the loss (`TERMS`)."""
+    """The weights of the terms of the loss (`TERMS`)."""
     images: ImageSettings
 
 

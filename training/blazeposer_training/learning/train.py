@@ -80,7 +80,7 @@ class Trainer:
         self.seconds = 0.0
         """Since the training began, stops left out."""
         self.scores: Scores | None = None
-        """Of the moving average, when last validated."""
+        """The moving average's scores at the last validation."""
 
     def save(self) -> None:
         """Write checkpoint and moving average, each replaced only once it is whole."""

@@ -32,7 +32,7 @@ class Sample:
     ignored: NDArray[np.bool_] | None = None
     """(n,) faces that are neither to be found nor wrong to find; None: none of them."""
     file: Path | None = None
-    """Of the image, where it has one of its own."""
+    """The file of the image, where it has one of its own."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class LeftOut:
     name: str
     why: str
     is_damage: bool = True
-    """Whether the data set is not as it was published; not so for an image that merely has no label."""
+    """True if the data set differs from the published one; an image without a label alone does not count."""
 
 
 @dataclass(frozen=True)

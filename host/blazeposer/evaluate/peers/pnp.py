@@ -21,7 +21,7 @@ FACE_POINTS = {
     "right_ear": (-7.664, 0.673, -2.436),
     "left_ear": (7.664, 0.673, -2.436),
 }
-"""Where a face has its points, centimetres: x to the right of the image, y up, z out of the face.
+"""The places of a face's points in centimetres: x to the right of the image, y up, z out of the face.
 
 From MediaPipe's canonical face (Apache-2.0, mediapipe/modules/face_geometry/data/canonical_face_model.obj): vertices 33
 and 133 (the middle between the corners of an eye), 4 (tip of the nose), 13 and 14 (the middle between the lips), 234

@@ -17,7 +17,7 @@ from blazeposer.evaluate.report import Picture
 from blazeposer.evaluate.validate.pictures import Given
 
 SIDE = 440
-"""Of each image in a pair, pixels."""
+"""The side of each image in a pair, in pixels."""
 GAP = 12
 _JPEG_QUALITY = 88
 _MARKS = ("o", "s", "^", "v", "D", "x")

@@ -23,7 +23,7 @@ from blazeposer.evaluate.validate.stages import PAIRS, NotRun, Pair, Stage, Stag
 from blazeposer.tflite.manifest import read_manifest
 
 BOARD_PICTURES = 24
-"""Of the images, evenly spread, that go through the serial port to the board's scripts: up to a second each."""
+"""The number of images, evenly spread, that go through the serial port to the board's scripts: up to a second each."""
 KEYS = tuple(dict.fromkeys(key for pair in PAIRS for key in (pair.first, pair.second)))
 ANCHORS = sum(grid.count for grid in GRIDS)
 

@@ -70,8 +70,8 @@ class Pair:
 
 
 COARSE_PIXELS, COARSE_DEGREES = (1.5, 4.0, np.inf), (3.0, 8.0, np.inf)
-"""Where rounding differs: three times what the network that ships needs on its images. Faces near the threshold or in
-profile may be further apart: the worst is shown, not judged."""
+"""Tolerances where rounding differs: three times what the network that ships needs on its images. Faces near the
+threshold or in profile may be further apart: the worst is shown, not judged."""
 PAIRS = (
     Pair("torch", "float", Limits(
         "The same float32 weights; only the order of additions differs.",
