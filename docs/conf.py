@@ -30,7 +30,7 @@ MARKS = {
     "background": "Leave it running, and go on in another terminal",
     "live": "Ctrl-C ends it",
 }
-"""What a command needs or does, and how the page says so."""
+"""Words on the page for each label of a command block."""
 
 PARTS = {**vars(generated), **vars(drawings)}
 """The functions that make parts of pages, by name."""

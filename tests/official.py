@@ -24,7 +24,7 @@ RGB_CAL = """517.679 0 320
 
 640 480
 """  # noqa: W291 - the blanks are the file's
-"""Of sequence 12, as the data set has it."""
+"""Calibration of sequence 12, as in the data set."""
 
 POSE = """0.980639 0.109899 0.162077 
 -0.11023 0.993882 -0.00697376 
@@ -33,7 +33,7 @@ POSE = """0.980639 0.109899 0.162077
 43.4019 -30.7038 906.864 
 
 """  # noqa: W291 - the blanks are the file's
-"""Of its frame 3."""
+"""Pose in frame 3 of that sequence."""
 
 
 def write_image(path: Path, image: Image) -> None:

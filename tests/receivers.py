@@ -15,8 +15,8 @@ from blazeposer.core.rotation import Floats
 from blazeposer.stream.record import parse_line
 
 _TO_OPENTRACK = np.array([[0, 0, 1], [1, 0, 0], [0, 1, 0]])
-"""From x right, y up, z to the viewer to opentrack's axes, as tracker-neuralnet/ftnoir_tracker_neuralnet.cpp ties them
-to a camera: x from the face to the camera, z up, and so y to the image's right."""
+"""Map of x right, y up, z to the viewer to opentrack's axes, as tracker-neuralnet/ftnoir_tracker_neuralnet.cpp ties
+them to a camera: x from the face to the camera, z up, and so y to the image's right."""
 _TO_UNITY = np.diag([-1.0, 1.0, 1.0])
 """Avatars of VRM look along Unity's z with y up, so that Unity's x is their right: the image's left."""
 

@@ -32,7 +32,7 @@ def resident(process: int) -> int:
 
 
 def read_events(port: int) -> None:
-    """As a browser does, until the server ends."""
+    """Read as a browser does, until the server ends."""
     connection = http.client.HTTPConnection("127.0.0.1", port)
     connection.request("GET", "/events")
     response = connection.getresponse()

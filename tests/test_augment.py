@@ -165,7 +165,7 @@ def test_an_unlabelled_picture_shows_the_background_and_counts_for_nothing(bank:
 
 
 def test_a_collage_is_rows_of_whole_photos() -> None:
-    """As many photos in a row as there are rows: two to four."""
+    """A collage has as many photos in a row as there are rows: two to four."""
     shades = [np.full((60, 90, 3), 40 * number, np.uint8) for number in range(1, 7)]
     for picture in collages(shades, 20):
         assert picture.shape == (SIDE, SIDE, 3)

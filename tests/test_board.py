@@ -37,7 +37,7 @@ def board() -> ModuleType:
 
 
 def flat(raw: Outputs) -> Outputs:
-    """As MicroPython's memoryview() gives them; CPython's cannot be indexed by one number if there are more axes."""
+    """Return flat tensors, as MicroPython's memoryview() gives them."""
     return [tensor.ravel() for tensor in raw]
 
 

@@ -41,7 +41,7 @@ def test_the_contract_s_limits_are_the_smallest_board_s() -> None:
 @pytest.mark.parametrize("alignment", sorted({board.romfs_align for board in BOARDS}))
 @pytest.mark.parametrize("size", [1, 125_000, 5_000_001])
 def test_an_image_of_one_model_is_hardly_larger_than_the_model(tmp_path: Path, alignment: int, size: int) -> None:
-    """As `openmv-ota romfs pack` packs it, with a long name."""
+    """`openmv-ota romfs pack` packs a file with a long name."""
     (tmp_path / "a_rather_long_name_of_a_model.tflite").write_bytes(b"\7" * size)
     image = build_image(str(tmp_path), [{"extension": "tflite", "alignment": alignment}])
     assert size < len(image) <= size + ROMFS_BYTES

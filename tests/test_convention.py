@@ -38,9 +38,9 @@ from blazeposer.stream.record import Counts, Reader, Record, as_line
 from receivers import from_opentrack_angles, from_quaternion, head_quaternion, opentrack_angles, stream_angles
 
 STEPS = 7
-"""Of each angle alone."""
+"""Largest error, in degrees, where one angle turns alone."""
 COMBINED = 0.8
-"""Of its limits when all three turn."""
+"""Factor on the limits of each angle where all three turn."""
 SCALE = 1.85
 """Pixels per pixel of the portrait, as in the demo."""
 LEAST_GAIN, MOST_GAIN = 0.5, 1.3
@@ -66,7 +66,7 @@ def poses(limits: Sequence[float]) -> Floats:
 
 
 TURNED = poses((YAW, PITCH, ROLL))
-"""Of the head that is seen: farther, it would show sides that the portrait lacks."""
+"""Largest turn of the visible head: beyond it, the head would show sides that the portrait lacks."""
 SENT = poses((85.0, 60.0, 85.0))
 
 

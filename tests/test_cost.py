@@ -37,7 +37,7 @@ from edits import edited, strange_operation
 
 RESIDUAL = ARCHITECTURES["residual"]
 FIRMWARE_ARENA = 226_112
-"""What OpenMV firmware 5.0.0 reported as `ml.Model.ram` of this network, on an emulated board."""
+"""Value of `ml.Model.ram` that OpenMV firmware 5.0.0 reported for this network, on an emulated board."""
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ def camera(needs_virtual_camera: None) -> Iterator[VirtualCamera]:
 def test_the_whole_path_with_the_shipped_model(
     portrait: Image, tmp_path: Path, blazeposer_command: CommandLine
 ) -> None:
-    """As in the README: package, deploy, deploy again, status, restore, on the smallest camera, full of models."""
+    """The README's flow: package, deploy, deploy again, status, restore, on the smallest camera, full of models."""
     with VirtualCamera([portrait], board="h7") as camera:
         in_use(camera)
         stock = {"person.tflite": bytes(100_000), "small.cascade": bytes(900)}

@@ -228,7 +228,7 @@ def test_a_failed_self_test(camera: VirtualCamera, bundle: Bundle, tmp_path: Pat
 
 @pytest.mark.slow
 def test_a_self_test_that_breaks(camera: VirtualCamera, bundle: Bundle, tmp_path: Path) -> None:
-    """As where the firmware does not load the network, for reasons that no PC can know."""
+    """The firmware refuses the network, for a reason that no PC can know."""
     before = held(camera)
     broken = replace(bundle, files={**bundle.files, "selftest.py": b"raise MemoryError('Failed to allocate tensors')"})
     line = fails(camera, broken, tmp_path)

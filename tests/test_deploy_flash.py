@@ -23,7 +23,7 @@ from standin import standin
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("needs_virtual_camera")]  # test_rom_changes.py is quick
 LARGE = {**STOCK, "models/large.tflite": bytes(range(251)) * 4800}
-"""As much as a camera is sold with: 1.2 MB."""
+"""A ROM image as large as a new camera's: 1.2 MB."""
 STREAMS = b'import time\nwhile True:\n    print(\'{"seq":1,"t_ms":1,"fps":1.0,"faces":[]}\')\n    time.sleep_ms(20)\n'
 PASSES = b'print(\'{"equal": 1, "bytes": 1, "largest": 0, "faces": [], "expected": [], "passed": true}\')\n'
 

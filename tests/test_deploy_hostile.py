@@ -44,7 +44,7 @@ ANSWER: dict[str, Any] = {
         "files": {"person.tflite": [16, 64, 2000, SHA]},
     },
 }
-"""What a camera says, and nothing is wrong with it."""
+"""Valid answers of a camera."""
 SELF_TEST: dict[str, Any] = {"passed": True, "bytes": 10, "equal": 10, "largest": 0, "faces": [], "expected": []}
 
 

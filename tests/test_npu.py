@@ -69,7 +69,7 @@ def test_what_vela_leaves_to_the_cpu_is_an_error(float_model_path: Path, tmp_pat
 def test_a_changed_interface_is_an_error(
     model_path: Path, compiled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As if Vela had put the outputs into another order."""
+    """Vela has put the outputs into another order."""
     from edits import edited, swap_scores
 
     swapped = edited(compiled, tmp_path, swap_scores)

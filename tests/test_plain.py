@@ -79,7 +79,7 @@ def near(first: torch.Tensor, second: torch.Tensor, share: float) -> bool:
 
 
 def shaken(network: BlazePoser) -> BlazePoser:
-    """As it is somewhere in training."""
+    """Return a network as it is during training."""
     network = unfold(network)
     with torch.no_grad():
         for parameter in network.backbone.parameters():

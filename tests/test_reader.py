@@ -170,7 +170,7 @@ DEEP = st.tuples(st.sampled_from([b"[", b'{"a":', b'{"faces":[', b"{"]), st.inte
 )
 HUGE = st.sampled_from([line(0) * 40, b"9" * 60_000, b'{"seq":' + b"1" * 30_000, bytes(range(256)) * 160])
 BROKEN = st.integers(0, 10**6).map(line).flatmap(lambda data: damaged(data) | _with_odd_value(data)) | DEEP | HUGE
-"""What is no record, most of the time."""
+"""Damaged bytes, which are seldom a record."""
 
 
 @given(st.lists(st.tuples(BROKEN, st.sampled_from([b"", b"\n"]), st.integers(0, 10**6)), max_size=8))

@@ -22,7 +22,7 @@ BOARD_NAMES = {
     "rt1062": "OPENMV_RT1060", "portenta": "ARDUINO_PORTENTA_H7", "giga": "ARDUINO_GIGA", "ae3": "OPENMV_AE3",
     "n6": "OPENMV_N6",
 }  # fmt: skip
-"""What `openmv-ota` calls each board."""
+"""Name of each board in `openmv-ota`."""
 
 
 def openmv_ota(*arguments: object) -> subprocess.CompletedProcess[str]:

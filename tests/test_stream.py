@@ -87,7 +87,7 @@ class Talker:
         self.port = f"socket://127.0.0.1:{self._server.getsockname()[1]}"
         self._connection: socket.socket | None = None
         self.is_open = threading.Event()
-        """Whether its reader has opened it."""
+        """Set once a reader has opened the port."""
         threading.Thread(target=self._talk, daemon=True).start()
 
     def _talk(self) -> None:

@@ -72,7 +72,7 @@ def test_a_file_name_in_an_error(command: str, blazeposer_command: CommandLine) 
 
 
 def test_what_a_camera_complains_of(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """As mpremote prints it: an exception's words, which a script of the camera chooses."""
+    """mpremote prints an exception's text, which a script of the camera chooses."""
 
     def fail(*_: Any, **__: Any) -> None:
         raise mpremote._error("/dev/camera", "exec", f"Traceback\nValueError: {EVIL}\n")

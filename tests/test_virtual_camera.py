@@ -157,7 +157,7 @@ def test_ctrl_c_stops_main(camera: VirtualCamera) -> None:
 
 
 def test_ctrl_c_stops_what_came_by_raw_paste(link: serial.SerialBase) -> None:
-    """As `mpremote run` sends scripts."""
+    """The script comes as `mpremote run` sends it."""
     said(link, b">>> ")
     link.write(b"\x01")
     said(link, b"raw REPL; CTRL-B to exit\r\n>")

@@ -227,7 +227,7 @@ def is_alive(pid: str) -> bool:
 @pytest.mark.usefixtures("needs_virtual_camera")
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
 def test_a_signal_to_any_command_leaves_nothing_behind(tmp_path: Path, ending: signal.Signals) -> None:
-    """As `demo` and `validate`, which start a camera of their own."""
+    """The program starts a camera of its own, as `demo` and `validate` do."""
     program = tmp_path / "program.py"
     program.write_text(
         "import sys, time\nimport numpy as np\nfrom blazeposer import cli\n"
@@ -292,7 +292,7 @@ def test_ctrl_c_reaches_a_script_that_imports(camera: VirtualCamera) -> None:
 
 @pytest.mark.usefixtures("needs_virtual_camera")
 def test_what_the_camera_fails_with_is_said_when_it_stops(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As when the PC has no memory for one more process."""
+    """The PC has no memory for one more process."""
     camera = VirtualCamera([FRAME])
     monkeypatch.setattr(camera._bridge, "_start_micropython", fail)
     camera.reset()

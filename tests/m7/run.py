@@ -45,7 +45,7 @@ _COMMANDS = {
     "arm-none-eabi-gcc": "gcc-arm-none-eabi libnewlib-arm-none-eabi",
     "qemu-system-arm": "qemu-system-arm",
 }
-"""What has to be installed, and Debian's packages that have it."""
+"""Programs that have to be installed, and the Debian packages that contain them."""
 _OLDEST = (1, 25)
 _TIMEOUT = 600.0
 
@@ -57,7 +57,7 @@ class Program:
     name: str
     script: Path
     modules: tuple[str, ...]
-    """Of board/: what has to be on the camera beside it."""
+    """Modules of board/ that the script needs beside it on the camera."""
     check: Callable[[Sequence[str], Sequence[Outputs], Quantization], int]
     """Holds what it printed for the raw outputs against the host: how many faces there are. Raises BlazePoserError."""
     options: tuple[str, ...] = ()
@@ -81,7 +81,7 @@ PROGRAMS = (
     ),
 )
 SUFFIXES = (".py", ".mpy")
-"""Of the modules; the script itself is always a .py."""
+"""Form of the modules: .py or .mpy. The script itself is always a .py."""
 POINTS = ("before the model", "after import", "after frames")
 """At which firmware/modules/heap.py reports."""
 

@@ -150,14 +150,14 @@ class Views:
     rim: NDArray[np.int64]
     """BLACK, REPLICATED, REFLECTED or PHOTO."""
     smooth: Bools
-    """Whether a shrunk photo is averaged first, or sampled sharp, as a camera's bilinear scaling does."""
+    """True where a shrunk photo is averaged first, not sampled sharp as a camera's bilinear scaling does."""
     background: NDArray[np.int64]
     crop: Floats
     """(N, 3) x, y and side of the square of the background that is seen, in sides of its own."""
     flipped: Bools
-    """Whether that square is mirrored."""
+    """True where that square is mirrored."""
     unlabelled: Bools
-    """Whether only the background is seen, and not the face."""
+    """True where the image shows the background alone, without the face."""
 
     @staticmethod
     def random(rng: np.random.Generator, count: int, backgrounds: int, photos: float, unlabelled: float) -> Views:

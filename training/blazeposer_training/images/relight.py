@@ -58,7 +58,7 @@ class Light:
     """Standard deviation."""
     noise_start: Integers
     quality: Integers
-    """Of JPEG compression."""
+    """Quality of JPEG compression, 1 to 100."""
     rgb565: Bools
 
     @staticmethod

@@ -73,7 +73,7 @@ class Lesson:
     """A batch of images, and what the float network says of it."""
 
     inputs: Tensors
-    """What the part at hand reads, as INT8 levels in NCHW, by the name of the tensor."""
+    """Inputs of the part that is tuned now: INT8 levels in NCHW, by the name of the tensor."""
     taps: tuple[Tensor, Tensor]
     rotation: Tensor
     """(N, 320, 6)."""
@@ -103,7 +103,7 @@ class Tuning:
         self.student, self.teacher, self.budget = student, teacher.eval().requires_grad_(False), budget
         self.weights = recipe.weights
         self.bins = AngleBins(teacher.architecture.pose_hidden)
-        """From the student's hidden layers; needed in tuning only."""
+        """Logits of the angle bins, from the student's hidden layers; only tuning needs them."""
 
     def parts(self) -> list[Part]:
         """Return the parts in the order in which they are tuned."""

@@ -32,17 +32,17 @@ class Recipe:
     parallel: int
     """Branches that a plain block's convolutions have in training beside their shortcut, each with a batch norm."""
     pools: tuple[str, ...]
-    """Of labelled photos."""
+    """Pools of labelled photos."""
     faceless: tuple[str, ...]
     """Zips of photos without faces, whose odd numbers are for tests; where there are none, backgrounds are drawn."""
     steps: int
-    """Of the last stage, in which the whole network trains."""
+    """Number of steps of the last stage, in which the whole network trains."""
     batch: int
     """Images a step."""
     rate: float
     """AdamW's peak, after a warm-up, falling along a cosine to nothing."""
     cycles: int
-    """How often the rate does so in the last stage, in equal parts of it."""
+    """Number of times that the rate rises and falls in the last stage, in equal parts of it."""
     warmup: int
     """Steps until the peak."""
     decay: float
@@ -50,21 +50,23 @@ class Recipe:
     average: float
     """Share that the moving average of the weights, which is what ships, keeps at a step."""
     mild_steps: int
-    """Of the last stage, its last ones, on milder images."""
+    """Number of steps at the end of the last stage that have milder images."""
     mild: float
     """Part of all disturbances that is left in these."""
     distil_steps: int
-    """Of the first stage, in which the backbone learns the original's feature maps; unused if it is the original's."""
+    """Number of steps of the first stage, in which the backbone learns the original's feature maps.
+
+    Unused if the backbone is the original's."""
     distil_rate: float
     """Peak of AdamW's rate in that stage."""
     cached_batches: int
-    """Of the pose heads' stage: their features, 57 KB an image, are computed once and kept."""
+    """Number of batches of the pose heads' stage. Their features, 57 KB an image, are computed once and kept."""
     cached_epochs: int
-    """How often the pose heads see them."""
+    """Number of times that the pose heads see each of these batches."""
     cached_rate: float
     """Peak of AdamW's rate in that stage."""
     seed: int
-    """Of first weights, of images and of their order."""
+    """Seed of the first weights, of the images and of their order."""
     weights: dict[str, float]
     """The weights of the terms of the loss (`TERMS`)."""
     images: ImageSettings

@@ -34,13 +34,13 @@ class Operation:
     output: str
     inputs: tuple[str, ...]
     shape: tuple[int, ...]
-    """Of the output; a batch of one."""
+    """Shape of the output, for a batch of one."""
     kernel: int = 1
     stride: int = 1
     channels_in: int = 0
     activation: Activation = "none"
     per_tensor: bool = False
-    """Whether the weights have one quantization step in all, not one a channel."""
+    """True where all weights share one quantization step; otherwise each channel has one."""
 
     @property
     def has_weights(self) -> bool:

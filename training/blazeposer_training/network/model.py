@@ -29,7 +29,7 @@ from .architecture import ARCHITECTURE, INPUT_CHANNELS, Architecture, Block
 CEILING = 6.0
 """Largest value of a plain network's maps: what RELU6 leaves."""
 INITIAL_LOG_ERROR = math.log(5.0)
-"""What the error outputs say before they are trained: about what the network is wrong by, in degrees."""
+"""Error in degrees that the error outputs state before they are trained: about the network's true error then."""
 
 
 class BlazeBlock(nn.Module):
