@@ -54,12 +54,12 @@ class Placements:
     """Turn on the screen, degrees."""
     mirrored: Bools
     bulge: Floats
-    """By how much the middle of the face is magnified against its rim, as from near: 0 to 1."""
+    """Magnification of the middle of the face against its rim, as from near: 0 to 1."""
 
 
 def random_placements(rng: np.random.Generator, count: int, settings: ImageSettings) -> Placements:
-    """The `usual` ones as a face in front of a camera lies (the sizes of AFLW2000's protocol), the rest anywhere, from
-    20 pixels up."""
+    """Draw placements: the `usual` ones as in front of a camera (AFLW2000's sizes), the others anywhere, from 20 pixels
+    up."""
     usual = rng.random(count) < settings.usual
     low, high = np.where(usual, 0.25, 20 / INPUT_SIZE), np.where(usual, 0.55, 0.75)
     size = np.exp(rng.uniform(np.log(low), np.log(high)))
@@ -70,7 +70,7 @@ def random_placements(rng: np.random.Generator, count: int, settings: ImageSetti
 
 
 def disturbed(placements: Placements, rng: np.random.Generator, settings: ImageSettings) -> Placements:
-    """Some of the placements changed to what a camera meets less often: near, cut by the edge, turned, upside down."""
+    """Change some placements to what a camera meets less often: near, cut by the edge, turned, upside down."""
     count = len(placements.size)
     near = rng.random(count) < settings.near
     size = np.where(near, np.exp(rng.uniform(np.log(NEAR_SIZES[0]), np.log(NEAR_SIZES[1]), count)), placements.size)
@@ -86,13 +86,13 @@ def disturbed(placements: Placements, rng: np.random.Generator, settings: ImageS
 
 
 def validation_placements(rng: np.random.Generator, count: int) -> Placements:
-    """Placed as AFLW2000's faces are: 0.26 to 0.50 of the side, near the middle, upright."""
+    """Draw placements as in AFLW2000: 0.26 to 0.50 of the side, near the middle, upright."""
     x, y = 0.5 + rng.uniform(-0.06, 0.06, (2, count))
     return Placements(rng.uniform(0.26, 0.50, count), x, y, np.zeros(count), np.zeros(count, bool), np.zeros(count))
 
 
 def transforms(boxes: Floats, placements: Placements) -> Floats:
-    """(N, 2, 3) affine maps from pixels of the photos, boxes (N, 4) among them, to pixels of the images."""
+    """Return affine maps (N, 2, 3) from the photos' pixels, with faces in `boxes` (N, 4), to the images' pixels."""
     scale = placements.size * INPUT_SIZE / (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
     turn = np.radians(placements.clockwise)
     flip = np.where(placements.mirrored, -1.0, 1.0)
@@ -128,17 +128,17 @@ def _bulged(source: Tensor, boxes: Floats, bulge: Floats) -> Tensor:
 
 
 def _circles(boxes: Floats) -> tuple[Floats, Floats]:
-    """Middle (N, 2) and radius (N,) of the circles around boxes (N, 4) that bulging leaves in place."""
+    """Return middle (N, 2) and radius (N,) of the circles around boxes (N, 4) that bulging leaves in place."""
     return (boxes[:, :2] + boxes[:, 2:]) / 2, BULGE_RADIUS * (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
 
 
 def moved_points(points: Floats, matrices: Floats) -> Floats:
-    """Points (N, P, 2) of the photos in pixels of the images."""
+    """Move points (N, P, 2) from the photos' pixels to the images'."""
     return points @ matrices[:, :, :2].swapaxes(1, 2) + matrices[:, None, :, 2]
 
 
 def moved_rotations(rotations: Floats, placements: Placements) -> Floats:
-    """The heads' rotations (N, 3, 3) as the placed images show them."""
+    """Return the heads' rotations (N, 3, 3) as the placed images show them."""
     mirrored = np.where(placements.mirrored[:, None, None], mirror_rotation(rotations), rotations)
     return turn_rotation(mirrored, placements.clockwise)
 
@@ -161,8 +161,8 @@ class Views:
 
     @staticmethod
     def random(rng: np.random.Generator, count: int, backgrounds: int, photos: float, unlabelled: float) -> Views:
-        """`photos` and `unlabelled` are the shares of images with another photo beyond the rim, and of nothing but
-        it."""
+        """Draw views. `photos` and `unlabelled` are the shares of images with another photo beyond the rim, and of
+        backgrounds alone."""
         plain = rng.choice([BLACK, REPLICATED, REFLECTED], count, p=[0.4, 0.35, 0.25])
         side = rng.uniform(*BACKGROUND_SIDES, count)
         corner = rng.random((2, count)) * (1 - side)
@@ -177,8 +177,8 @@ class Views:
 
 
 def render(bank: Bank, faces: NDArray[np.int64], matrices: Floats, views: Views, bulge: Floats) -> Tensor:
-    """Images float (N, 3, 128, 128), 0 to 255, where the bank is, of `faces` (N,) that bulge (N,), moved by
-    `matrices` (N, 2, 3)."""
+    """Return float images (N, 3, 128, 128), 0 to 255, of `faces` (N,) that bulge (N,), moved by `matrices` (N, 2,
+    3)."""
     device = bank.textures.device
     inverse = np.linalg.inv(matrices[:, :, :2])
     back = np.concatenate([inverse, -inverse @ matrices[:, :, 2:]], axis=-1)
@@ -220,7 +220,7 @@ def render(bank: Bank, faces: NDArray[np.int64], matrices: Floats, views: Views,
 
 
 def _backgrounds(bank: Bank, views: Views, chosen: Bools) -> Tensor:
-    """The squares of the backgrounds of the chosen views, (n, 3, 128, 128)."""
+    """Return the squares of the backgrounds of the chosen views, (n, 3, 128, 128)."""
     x, y, side = views.crop[chosen].T
     none = np.zeros_like(x)
     across = np.where(views.flipped[chosen], -side, side)

@@ -1,4 +1,4 @@
-"""Everything that training images are made of, decoded, in the memory of one device.
+"""The decoded material of training images, in the memory of one device.
 
 A face has a texture of its own: its photo, or where that is large a square cut of it. On a CPU some 53,000 of them take
 6 GB, which the process that makes batches shares.
@@ -27,9 +27,9 @@ SIDE = 192
 CUT = 3.0
 """Side of the square cut out of a large photo, in sizes of the face: room for the smallest and the turned ones."""
 COLLAGES = 900
-"""A third of all backgrounds: scenes are too few to teach detection all that the original knows."""
+"""Number of collages, a third of all backgrounds: scenes are too few to teach all detection that the original knows."""
 DRAWN = 64
-"""Drawn backgrounds, where there are no photos without a face."""
+"""Number of drawn backgrounds, where there are no photos without a face."""
 COLLAGE_SIDES = (2, 3, 4)
 """Photos in a row of a collage: faces of 16 to 60 pixels in a training image, smaller than most that are placed."""
 
@@ -68,7 +68,7 @@ def read_bank(
     report: Callable[[str], None] = lambda _: None,
     faceless: tuple[str, ...] = ("faceless",),
 ) -> Bank:
-    """The faces of a split ("train" or "val") of several pools, and the backgrounds, on a device.
+    """Return the faces of a split ("train" or "val") of several pools, and the backgrounds, on a device.
 
     The backgrounds are the photos of the zips `faceless`, or drawn where it names none; among those of "train" are the
     scenes that these pools have, and collages of their photos. `report` gets a line for each pool. Raises
@@ -93,7 +93,8 @@ def drawn_backgrounds() -> list[Image]:
 
 
 def make_bank(pool: Pool, empty: list[Image], peopled: list[Image], device: torch.device | str = "cpu") -> Bank:
-    """The bank of a decoded pool; its backgrounds are photos without a face and some that may show people."""
+    """Return the bank of a decoded pool. Its backgrounds are photos without a face (`empty`) and some that may show
+    people."""
     textures = torch.empty((len(pool), 3, SIDE, SIDE), dtype=torch.uint8)
     pixels = textures.numpy()
     sizes, boxes = np.empty((len(pool), 2)), np.empty((len(pool), 4))
@@ -139,7 +140,7 @@ def cut(photo: Image, box: Floats) -> tuple[Image, Floats, Floats]:
 
 
 def square(photo: Image) -> Image:
-    """The middle square of a photo in a texture's size."""
+    """Return the middle square of a photo, scaled to a texture's size."""
     height, width = photo.shape[:2]
     side = min(height, width)
     y, x = (height - side) // 2, (width - side) // 2
@@ -148,7 +149,8 @@ def square(photo: Image) -> Image:
 
 
 def collages(photos: list[Image], count: int) -> list[Image]:
-    """Pictures (192, 192, 3) of photos in rows, as many in each as there are rows; always the same ones."""
+    """Return images (192, 192, 3) of photos in rows, with as many photos in a row as there are rows; always the same
+    ones."""
     rng = np.random.default_rng(0)
 
     def tile(side: int) -> Image:

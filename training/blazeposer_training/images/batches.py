@@ -108,15 +108,16 @@ def training_batches(
     bank: Bank, size: int, steps: range, seed: int, settings: ImageSettings,
     workers: int = 0, teacher: Teacher | None = None,
 ) -> Iterator[Batch]:  # fmt: skip
-    """The batches of `steps`, made where the bank is, by `workers` processes of one thread each ahead of need; with
-    what a `teacher` says of them."""
+    """Return the batches of `steps`, which `workers` processes of one thread each make ahead of need, on the bank's
+    device. A `teacher` adds its outputs for the images."""
     batches = TrainingBatches(bank, size, steps, seed, settings, teacher)
     loader = DataLoader(batches, batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None)
     return iter(loader)
 
 
 def with_mirrored(batch: Batch, twins: NDArray[np.bool_]) -> Batch:
-    """The batch with, where `twins` (rows in the end,) says so, the mirror image of the row before put in."""
+    """Put in mirror images: where `twins` (rows of the result,) is true, the row becomes the mirror image of the row
+    before."""
     source = torch.from_numpy(np.cumsum(~twins) - 1)
     flipped = torch.from_numpy(np.flatnonzero(twins))
     rows: dict[str, Any] = {
@@ -139,7 +140,7 @@ def with_mirrored(batch: Batch, twins: NDArray[np.bool_]) -> Batch:
 
 
 def validation_batches(bank: Bank, size: int) -> Iterator[Batch]:
-    """Every face of the bank once, placed as AFLW2000's are, over photographic or plain rims; always the same."""
+    """Yield every face of the bank once, placed as in AFLW2000, over photographic or plain rims; always the same."""
     rng, count = np.random.default_rng(0), len(bank)
     placements = validation_placements(rng, count)
     views = Views.random(rng, count, len(bank.backgrounds), 0.5, 0.0)
@@ -150,7 +151,8 @@ def validation_batches(bank: Bank, size: int) -> Iterator[Batch]:
 
 
 def disturbed_batches(bank: Bank, size: int, settings: ImageSettings) -> Iterator[Batch]:
-    """Every face of the bank once, placed, turned and lit as in training, but none upside down; always the same."""
+    """Yield every face of the bank once, placed, turned and lit as in training, but none upside down; always the
+    same."""
     rng, count = np.random.default_rng(1), len(bank)
     settings = replace(settings, upside_down=0.0)  # such a face is not to be found
     placements = disturbed(random_placements(rng, count, settings), rng, settings)
@@ -164,7 +166,7 @@ def disturbed_batches(bank: Bank, size: int, settings: ImageSettings) -> Iterato
 def make_batch(
     bank: Bank, faces: NDArray[np.int64], placements: Placements, views: Views, light: Light | None
 ) -> Batch:
-    """The images of `faces` (N,) and the labels that go with them; without `light` as the photos have it."""
+    """Return the images of `faces` (N,) and their labels. Without `light`, the photos' light stays."""
     boxes, bulge = bank.boxes[faces], placements.bulge
     matrices, points = transforms(boxes, placements), bank.landmarks[faces]
     if bulge.any():
@@ -198,14 +200,14 @@ def make_batch(
 
 
 def _grown(boxes: Floats) -> Floats:
-    """Boxes (N, 4) half as wide and high again about their middles: with the head around the face."""
+    """Return boxes (N, 4) that are 1.5 times as wide and high: they hold the whole head."""
     middle, half = (boxes[:, :2] + boxes[:, 2:]) / 2, 0.75 * (boxes[:, 2:] - boxes[:, :2])
     return np.concatenate([middle - half, middle + half], axis=1)
 
 
 def balance(angles: Floats) -> Floats:
-    """Chance (N,) of each face: the inverse square root of how many share its cell of 15 degrees of |yaw| by 15 of
-    pitch, so that turned and tilted heads are seen more often without frontal ones being lost."""
+    """Return the chance (N,) of each face: the inverse square root of the number of faces in its cell, 15 degrees of
+    |yaw| by 15 of pitch. Turned and tilted heads are then seen more often, and frontal ones are not lost."""
     cells = np.floor(np.column_stack([np.abs(angles[:, 0]), angles[:, 1]]) / 15).astype(int)
     _, inverse, counts = np.unique(cells, axis=0, return_inverse=True, return_counts=True)
     chances = 1 / np.sqrt(np.maximum(counts[inverse.ravel()], 20))
@@ -213,5 +215,5 @@ def balance(angles: Floats) -> Floats:
 
 
 def _part(record: T, rows: slice | NDArray[np.int64]) -> T:
-    """The rows of a record of arrays."""
+    """Return some rows of a record of arrays."""
     return type(record)(**{field.name: getattr(record, field.name)[rows] for field in fields(record)})

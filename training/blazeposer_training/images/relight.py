@@ -1,7 +1,7 @@
 """Disturb placed images: occlusion, light, colour, focus, noise, compression, RGB565.
 
-Each in a part of the images only, and computed for that part only. The draws are numpy's and the noise is read from
-one fixed field, so that an image is the same, but for a device's rounding, wherever it is made.
+Each disturbance changes a part of the images and is computed for that part alone. numpy draws the settings, and the
+noise comes from one fixed field. So an image is the same on every device, except for rounding.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ Array = TypeVar("Array", Floats, Integers)
 
 @dataclass(frozen=True)
 class Light:
-    """The disturbances of N images; each field is (N, ...). 0 means not at all; of contrast, gamma and gains 1 does."""
+    """The disturbances of N images; each field is (N, ...). Contrast, gamma and gains of 1 change nothing, nor do others
+    of 0."""
 
     mask: Bools
     rectangle: Integers
@@ -63,7 +64,8 @@ class Light:
 
     @staticmethod
     def random(rng: np.random.Generator, count: int, strength: float) -> Light:
-        """`strength` is a factor on the share of images that each change comes to, RGB565 left out."""
+        """Draw the disturbances of `count` images. `strength` is a factor on the share of images that each one changes,
+        except RGB565."""
 
         def some(share: float, values: Array, otherwise: int = 0) -> Array:
             values[rng.random(count) >= strength * share] = otherwise
@@ -90,8 +92,8 @@ class Light:
 
 
 def relight(pictures: Tensor, light: Light, landmarks: Floats) -> Tensor:
-    """uint8 images (N, 3, 128, 128) of float ones, 0 to 255, which are overwritten. `landmarks` (N, 68, 2) are pixels
-    of the images: where a mask goes."""
+    """Return uint8 images (N, 3, 128, 128) of float ones, 0 to 255, which are overwritten. `landmarks` (N, 68, 2), in
+    pixels, place the masks."""
 
     def some(chosen: Bools, change: Callable[..., Tensor], *settings: NDArray[np.generic]) -> None:
         if chosen.any():
@@ -117,7 +119,7 @@ def relight(pictures: Tensor, light: Light, landmarks: Floats) -> Tensor:
 
 
 def cover_face(pictures: Tensor, landmarks: Tensor, colour: Tensor) -> Tensor:
-    """The lower face, from the bridge of the nose to the chin, under a mask of one colour."""
+    """Cover the lower face, from the bridge of the nose to the chin, with a mask of one colour."""
     corners = torch.cat([landmarks[:, JAW], landmarks[:, NOSE, None]], dim=1)
     at = torch.arange(INPUT_SIZE, device=pictures.device, dtype=landmarks.dtype)
     x0, y0 = corners[:, None, None].unbind(-1)
@@ -131,7 +133,7 @@ def cover_face(pictures: Tensor, landmarks: Tensor, colour: Tensor) -> Tensor:
 
 
 def cover_rectangle(pictures: Tensor, rectangle: Tensor, colour: Tensor) -> Tensor:
-    """A rectangle (n, 4) of one colour: hands and hair hide faces."""
+    """Cover a rectangle (n, 4) with one colour: hands and hair hide faces."""
     at = torch.arange(INPUT_SIZE, device=pictures.device)
     x0, y0, x1, y1 = rectangle[..., None].unbind(1)
     inside = ((at >= y0) & (at < y1))[:, :, None] & ((at >= x0) & (at < x1))[:, None]
@@ -139,12 +141,12 @@ def cover_rectangle(pictures: Tensor, rectangle: Tensor, colour: Tensor) -> Tens
 
 
 def bend(pictures: Tensor, gamma: Tensor) -> Tensor:
-    """The curve of brightness bent by gamma (n,)."""
+    """Bend the curve of brightness by gamma (n,)."""
     return pictures.clamp(0, 255).div_(255).pow_(gamma.float()[:, None, None, None]).mul_(255)
 
 
 def blur(pictures: Tensor, sigma: Tensor) -> Tensor:
-    """Gaussian blur of at most 1.1 pixels (n,), five taps across and down."""
+    """Blur with a Gaussian of at most 1.1 pixels (n,), five taps across and down."""
     taps = torch.exp(-0.5 * (torch.arange(-2, 3, device=sigma.device) / sigma[:, None]).square()).float()
     taps = (taps / taps.sum(1, keepdim=True))[:, :, None, None, None]
     for dimension, rim in ((-1, (2, 2, 0, 0)), (-2, (0, 0, 2, 2))):
@@ -178,7 +180,7 @@ def compress(pictures: Tensor, quality: Tensor) -> Tensor:
 
 
 def _quantize(planes: Tensor, table: Tensor) -> Tensor:
-    """Planes (n, c, h, w) with the cosines of each 8x8 block rounded to multiples of the table (n, 8, 8)."""
+    """Round the cosines of each 8x8 block of planes (n, c, h, w) to multiples of the table (n, 8, 8)."""
     count, channels, height, width = planes.shape
     blocks = planes.reshape(count, channels, height // 8, 8, width // 8, 8).transpose(3, 4)
     at = torch.arange(8, device=planes.device)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True)
 class ImageSettings:
-    """Shares are of all images of a batch, 0 to 1."""
+    """Settings of a recipe's images. A share is a part of all images of a batch, 0 to 1."""
 
     unlabelled: float
     """Share that shows a background alone. In `full`, half of these are scenes with people: without them the detector's
@@ -35,7 +35,7 @@ class ImageSettings:
     """Share that is the mirror image of another of the batch, for the losses that compare the two."""
 
     def milder(self, strength: float) -> ImageSettings:
-        """The same with a part of all that disturbs."""
+        """Return settings with only this part, 0 to 1, of every disturbance."""
         return replace(
             self,
             usual=1 - strength * (1 - self.usual),

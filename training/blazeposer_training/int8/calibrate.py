@@ -33,7 +33,7 @@ Advance = Callable[[int], None]
 
 
 def to_network(pictures: NDArray[np.uint8]) -> Tensor:
-    """(N, 128, 128, 3) uint8 RGB to (N, 3, 128, 128) as the INT8 network sees it: (pixel - 128) / 127.5."""
+    """Convert uint8 RGB (N, 128, 128, 3) to (N, 3, 128, 128) as the INT8 network sees it: (pixel - 128) / 127.5."""
     return (torch.from_numpy(pictures).permute(0, 3, 1, 2).float() - 128) * INPUT_SCALE
 
 
@@ -72,7 +72,7 @@ def equalize(model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advance: A
 
 
 def _quietest_scale(low: Tensor, high: Tensor, power: Tensor, weight: Tensor) -> Tensor:
-    """(channels,) scales s. low, high, power: (channels,) range and mean square; weight: (out, channels)."""
+    """Return scales s (channels,). low, high, power: (channels,) range and mean square; weight: (out, channels)."""
     log_scale = torch.zeros_like(high, requires_grad=True)
     optimizer = torch.optim.Adam([log_scale], lr=EQUALIZE_RATE)
     for _ in range(EQUALIZE_STEPS):
@@ -108,7 +108,7 @@ def clip_weights(model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advanc
 
 
 def _quietest_limit(weight: Tensor, power: Tensor, per_tensor: bool) -> Tensor:
-    """(out,) least noisy of some limits for weights (out, channels), whose inputs have mean squares (channels,)."""
+    """Return the least noisy limits (out,) for weights (out, channels), whose inputs have mean squares (channels,)."""
     largest = weight.abs().amax(dim=1)
     if per_tensor:
         largest = largest.amax().expand_as(largest)

@@ -25,7 +25,7 @@ from .quantized import HIGHEST, LOWEST, WEIGHT_LIMIT, QuantizedBlazePoser
 
 
 def convert(model: QuantizedBlazePoser) -> bytes:
-    """The bytes of an INT8 tflite with the weights and ranges of `model`, outputs in contract order."""
+    """Return the bytes of an INT8 tflite with the weights and ranges of `model`, outputs in contract order."""
     signature = tf.TensorSpec(INPUT_SHAPE, tf.float32, name=INPUT)
     function = tf.function(_tf_network(model), input_signature=[signature], autograph=False)
     # Without a trackable object: with one, the converter goes through a SavedModel, which reorders the outputs.
@@ -92,7 +92,7 @@ def _fake_quant(x: Any, quantization: Quantization) -> Any:
 
 
 def _range(scale: float, zero_point: int) -> tuple[np.float32, np.float32]:
-    """The float32 range from which the converter derives exactly this float32 scale.
+    """Return the float32 range from which the converter derives exactly this float32 scale.
 
     A scale that differs in its last bit moves a few values by a level, and what follows amplifies that to half a pixel.
     """

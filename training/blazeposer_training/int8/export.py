@@ -16,7 +16,7 @@ from .quantized import QuantizedBlazePoser
 
 
 def float_layers(network: BlazePoser) -> dict[str, Layer]:
-    """The constants of each convolution of the float network."""
+    """Return the constants of each convolution of the float network."""
     layers = {}
     for operation in filter(lambda operation: operation.has_weights, operations(network.architecture)):
         layer = cast(nn.Conv2d, network.get_submodule(operation.output))
@@ -27,7 +27,7 @@ def float_layers(network: BlazePoser) -> dict[str, Layer]:
 
 @torch.no_grad()
 def int8_layers(model: QuantizedBlazePoser) -> dict[str, Layer]:
-    """The constants of each convolution of the quantized network."""
+    """Return the constants of each convolution of the quantized network."""
     layers = {}
     for operation in filter(lambda operation: operation.has_weights, model.operations):
         weight, bias = model.integers(operation)
@@ -49,5 +49,6 @@ def activation_quantization(model: QuantizedBlazePoser) -> dict[str, Quantizatio
 
 
 def tflite_layout(operation: Operation, weight: NDArray[Any]) -> NDArray[Any]:
-    """Weights (out, in, kernel, kernel) as (out, kernel, kernel, in), of depthwise ones (1, kernel, kernel, out)."""
+    """Lay out weights (out, in, kernel, kernel) as (out, kernel, kernel, in), or depthwise ones as (1, kernel, kernel,
+    out)."""
     return np.ascontiguousarray(weight.transpose((0, 2, 3, 1) if operation.kind == "conv" else (1, 2, 3, 0)))

@@ -163,7 +163,7 @@ class _Writer:
         self.names[name] = self._tensor(shape, self.activation_type, 0, quantization, name if readable else "")
 
     def _constant(self, values: NDArray[Any], scales: NDArray[np.float32] | None = None, axis: int = 0) -> int:
-        """Index of a constant tensor; equal ones without quantization are stored once."""
+        """Return the index of a constant tensor; equal ones without quantization are stored once."""
         key = (values.dtype.str, values.shape, values.tobytes())
         if scales is None and key in self.constants:
             return self.constants[key]
@@ -193,7 +193,7 @@ class _Writer:
         )
 
     def _vector(self, values: Any, dtype: Any) -> int:
-        """Offset of a vector of numbers; equal vectors are stored once."""
+        """Return the offset of a vector of numbers; equal vectors are stored once."""
         array = np.asarray(values, dtype)
         key = (array.dtype.str, array.tobytes())
         if key not in self.vectors:
@@ -207,14 +207,15 @@ class _Writer:
         return int(self.builder.EndVector())
 
     def _shared_table(self, kind: str, **fields: int) -> int:
-        """Offset of a table; equal ones are stored once."""
+        """Return the offset of a table; equal ones are stored once."""
         key = (kind, *fields.items())
         if key not in self.tables:
             self.tables[key] = self._table(kind, **fields)
         return self.tables[key]
 
     def _table(self, kind: str, **fields: int) -> int:
-        """Offset of a table of the schema; its offsets and numbers are given by their names there."""
+        """Return the offset of a new table of the schema. `fields` holds its offsets and numbers by their names
+        there."""
         getattr(schema, f"{kind}Start")(self.builder)
         for name, value in fields.items():
             getattr(schema, f"{kind}Add{name}")(self.builder, value)

@@ -56,7 +56,9 @@ class Budget:
     batches: int = 64
     """The number of batches whose soft labels are kept: 10 MB each."""
     backbone_epochs: tuple[int, int] = (4, 10)
-    """Over them, of the parts to the 16x16 and to the 8x8 map; a step of the second costs a tenth of the first's."""
+    """Number of times that the parts up to the 16x16 and the 8x8 map see these batches.
+
+    A step of the second part costs a tenth of the first's."""
     head_epochs: int = 12
     rate: float = 3e-4
     """Peak of AdamW's rate in the parts, for weights, logarithms of scales and zero points / 256 alike."""
@@ -134,7 +136,7 @@ class Tuning:
 
     @torch.no_grad()
     def lesson(self, batch: Batch) -> Lesson:
-        """The float network's soft labels of a batch."""
+        """Return the float network's soft labels of a batch."""
         image = to_input(batch.pictures)
         taps = self.teacher.backbone(image)
         rotation_16, rotation_8, error_16, error_8 = self.teacher.pose(taps)
@@ -147,7 +149,7 @@ class Tuning:
         )
 
     def values(self, lesson: Lesson) -> Tensors:
-        """The inputs of a lesson, dequantized."""
+        """Return the inputs of a lesson, dequantized."""
         return {name: self.student.quantizer(name).values(levels) for name, levels in lesson.inputs.items()}
 
     def tune(self, part: Part, lessons: list[Lesson]) -> None:
@@ -176,7 +178,7 @@ class Tuning:
             yield from (parameter for parameter in quantizer.parameters() if parameter.requires_grad)
 
     def _features(self, tap: int) -> Callable[[Tensors, Lesson], Tensor]:
-        """Mean squared distance of a tapped map from the float one's, relative to its power."""
+        """Return a loss: the mean squared distance of a tapped map from the float network's, relative to its power."""
 
         def loss(tensors: Tensors, lesson: Lesson) -> Tensor:
             wanted = lesson.taps[tap].float()
@@ -265,7 +267,7 @@ def _fresh(bank: Bank, recipe: Recipe, budget: Budget, steps: int, workers: int)
 
 
 def found(tensors: Tensors) -> Detections:
-    """Detections of both maps joined."""
+    """Join the detections of both maps."""
     logits, regressors = (
         torch.cat([tensors[f"{kind}_{grid.side}"] for grid in GRIDS], dim=1) for kind in ("scores", "regressors")
     )
@@ -273,5 +275,5 @@ def found(tensors: Tensors) -> Detections:
 
 
 def pixels(pictures: Tensor) -> Tensor:
-    """uint8 (N, 128, 128, 3) as levels of the input (N, 3, 128, 128), -128 to 127, in float."""
+    """Convert uint8 images (N, 128, 128, 3) to levels of the input (N, 3, 128, 128), -128 to 127, in float."""
     return pictures.permute(0, 3, 1, 2).float() - 128

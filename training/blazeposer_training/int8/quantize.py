@@ -102,7 +102,7 @@ def command(
 
 
 def calibrated(network: BlazePoser, pictures: NDArray[np.uint8], console: Console) -> QuantizedBlazePoser:
-    """A copy of the network in INT8, its ranges set on images (N, 128, 128, 3)."""
+    """Return a copy of the network in INT8, its ranges set on images (N, 128, 128, 3)."""
     model = QuantizedBlazePoser(copy.deepcopy(network)).eval()
     with Progress(console=console) as progress:
         task = progress.add_task("calibrating", total=3 * len(pictures))

@@ -78,7 +78,7 @@ class Quantizer(nn.Module):
 
     @torch.no_grad()
     def levels(self, x: Tensor) -> Tensor:
-        """The integers q of values, as float."""
+        """Quantize values: return the integers q, as float."""
         return torch.clamp((x / self.scale).round() + self.zero_point, LOWEST, HIGHEST)
 
     @torch.no_grad()
@@ -136,15 +136,16 @@ class QuantizedBlazePoser(nn.Module):
         self.quantizers = nn.ModuleDict({_key(name): quantizer for name, quantizer in quantizers.items()})
 
     def quantizer(self, tensor: str) -> Quantizer:
-        """The quantizer of a tensor of the graph."""
+        """Return the quantizer of a tensor of the graph."""
         return cast(Quantizer, self.quantizers[_key(self.source[tensor])])
 
     def layer(self, operation: Operation) -> nn.Conv2d:
-        """The float convolution behind an operation."""
+        """Return the float convolution behind an operation."""
         return cast(nn.Conv2d, self.network.get_submodule(operation.output))
 
     def weight_scale(self, operation: Operation) -> Tensor:
-        """(channels out,) steps of the weights: the largest |weight| is 127 steps, and the bias stays in its limit.
+        """Return the weights' quantization steps (channels out,): the largest |weight| is 127 steps, and the bias stays
+        in its limit.
 
         All are alike in the regressors: their channels speak of pixels all, and a step for each would take 1.4 KB.
         """
@@ -158,7 +159,8 @@ class QuantizedBlazePoser(nn.Module):
         return scale.clamp(min=1e-9)
 
     def integers(self, operation: Operation) -> tuple[Tensor, Tensor | None]:
-        """Weights in -127..127 (out, in, kernel, kernel) and biases as integers in float tensors, differentiable."""
+        """Return weights in -127..127 (out, in, kernel, kernel) and biases as integers in float tensors,
+        differentiable."""
         layer = self.layer(operation)
         scale = self.weight_scale(operation)
         weight = torch.clamp(_round(layer.weight / scale[:, None, None, None]), -WEIGHT_LIMIT, WEIGHT_LIMIT)
@@ -177,7 +179,7 @@ class QuantizedBlazePoser(nn.Module):
     def extend(
         self, tensors: dict[str, Tensor], operations: Iterable[Operation], quantized: bool = True
     ) -> dict[str, Tensor]:
-        """`tensors` and, added to them in place, the outputs of `operations`, which read these and one another."""
+        """Run `operations` and add their outputs to `tensors`, in place. They read these and one another's outputs."""
         for operation in operations:
             x = self.run(operation, [tensors[name] for name in operation.inputs], quantized)
             if quantized and self.source[operation.output] == operation.output:
@@ -186,12 +188,12 @@ class QuantizedBlazePoser(nn.Module):
         return tensors
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        """The eight outputs of `contract.OUTPUTS`, dequantized, as `BlazePoser.forward` gives them."""
+        """Return the eight outputs of `contract.OUTPUTS`, dequantized, as `BlazePoser.forward` gives them."""
         tensors = self.trace(image)
         return tuple(tensors[output.name] for output in OUTPUTS)
 
     def run(self, operation: Operation, inputs: list[Tensor], quantized: bool = True) -> Tensor:
-        """One operation: values in, values out, not yet rounded to the output's levels."""
+        """Run one operation on values. The result is not yet rounded to the output's levels."""
         x = inputs[0]
         match operation.kind:
             case "conv" | "depthwise":
@@ -216,7 +218,7 @@ class QuantizedBlazePoser(nn.Module):
         return layer.weight, layer.bias
 
     def constants(self, operation: Operation) -> tuple[Tensor, Tensor | None]:
-        """Weights and biases as the integers stand for them."""
+        """Return weights and biases rounded to the values of their integers."""
         weight, bias = self.integers(operation)
         scale = self.weight_scale(operation)
         if bias is not None:

@@ -44,7 +44,7 @@ class ReadBack(QuantizedBlazePoser):
         self.eval()
 
     def weight_scale(self, operation: Operation) -> Tensor:
-        """The steps that the file names, not those that its weights would get."""
+        """Return the steps in the file, not the steps that its weights would get."""
         return self._scales[operation.output]
 
     def _set_range(self, name: str, tensor: tflite.Tensor) -> None:
@@ -65,10 +65,10 @@ class ReadBack(QuantizedBlazePoser):
 
 
 def _architecture(graph: tflite.Graph, name: str) -> Architecture:
-    """The one of ours whose operations the file has."""
+    """Return the architecture of `ARCHITECTURES` with the file's operations."""
 
     def kernel(item: tflite.Operation) -> list[int]:
-        """The height of a convolution's window."""
+        """Return the height of a convolution's window."""
         return list(graph.tensors[item.inputs[1]].shape)[1:2] if len(item.inputs) > 2 else []
 
     found = [(item.name, graph.tensors[item.outputs[0]].shape, kernel(item)) for item in graph.operations]

@@ -56,7 +56,7 @@ def torch_network(weights: Path) -> Network:
 
 
 def torch_tracer(weights: Path) -> Callable[[Image], dict[str, NDArray[Any]]]:
-    """A function that gives all layers of an image (128, 128, 3), by the names of the manifest, NHWC."""
+    """Return a function that gives all layers of an image (128, 128, 3), by the names of the manifest, NHWC."""
     network = QuantizedBlazePoser(load(weights))
     names = [operation.output for operation in network.operations if operation.kind != "reshape"]
 
@@ -70,7 +70,7 @@ def torch_tracer(weights: Path) -> Callable[[Image], dict[str, NDArray[Any]]]:
 
 
 def converted(model: Path) -> bytes:
-    """The network of an INT8 tflite through TensorFlow's converter. Raises ModelError."""
+    """Return the network of an INT8 tflite through TensorFlow's converter. Raises ModelError."""
     network = ReadBack(model.read_bytes(), str(model))
     with quiet_stderr(), warnings.catch_warnings(action="ignore"):  # greetings, and that ranges are in the graph
         from .converter import convert  # imports TensorFlow

@@ -137,7 +137,7 @@ def _replaced(output: Path, name: str) -> Iterator[list[Path]]:
 
 
 def _reduced(photo: Image) -> tuple[Image, float]:
-    """The photo in at most `LARGEST_SIDE` pixels a side, and its new size over the old."""
+    """Return the photo with at most `LARGEST_SIDE` pixels a side, and its new size over its old size."""
     scale = LARGEST_SIDE / max(photo.shape[:2])
     if scale >= 1:
         return photo, 1.0
@@ -150,7 +150,7 @@ def _jpeg(photo: Image) -> bytes:
 
 
 def _row(file: str, stored: Image, label: Labelled, scale: float, source: str) -> dict[str, object]:
-    """One line of the table."""
+    """Return one line of the table."""
     x, y, width, height = (value * scale for value in label.face.box)
     box = zip(CORNERS, (x, y, x + width, y + height), strict=True)
     angles = zip(ANGLES, label.face.angles, strict=True)

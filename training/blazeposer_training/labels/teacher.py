@@ -42,8 +42,8 @@ class Labelled:
 
 
 def meshes(networks: FaceMesh, photo: Image, face: Face) -> Floats | None:
-    """The face's mesh at each of `LOOKS`, (looks, 468, 3): pixels x right, y DOWN, z towards the viewer. Those of
-    mirrored looks show the mirrored face. None if any look shows no face."""
+    """Return the face's mesh at each of `LOOKS`, (looks, 468, 3): pixels x right, y DOWN, z towards the viewer. Those
+    of mirrored looks show the mirrored face. None if any look shows no face."""
     points, _ = networks.look(photo, Crop.of(face), fine=True)
     # MediaPipe's next frame starts from the mesh of the last: it is a better box than BlazeFace's.
     low, high = points[:, :2].min(0), points[:, :2].max(0)
@@ -90,5 +90,5 @@ class Teacher:
 
 
 def partners(points: Floats) -> NDArray[np.int64]:
-    """(468,) for each point of a face that looks straight ahead the one nearest to where a mirror shows it."""
+    """Return, for each point (468,) of a face that looks straight ahead, the point nearest to its mirror image."""
     return np.linalg.norm(points[:, None] - points * [-1, 1, 1], axis=-1).argmin(1)

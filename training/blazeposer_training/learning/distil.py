@@ -1,7 +1,7 @@
-"""First of all, where the architecture is not the original's: its backbone learns the original's feature maps.
+"""The first stage of a training: the backbone learns the original's feature maps, unless it is the original's.
 
-In two parts, each against the original's maps at the end of its resolutions: the wide maps first, which all others are
-made of, then the rest on top of them. Together from the start, the later blocks unlearn what they were copied for.
+The stage has two parts, each against the original's maps at the end of its resolutions: first the wide maps, from which
+all others are made, then the rest. When all blocks learn together from the start, the later ones lose what was copied.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ class Part:
 
 
 def parts(architecture: Architecture) -> list[Part]:
-    """64x64 and 32x32, then 16x16 and 8x8; nothing for the original itself. The map at 64x64 is free."""
+    """Return the parts: 64x64 with 32x32, then 16x16 with 8x8; none for the original itself. The map at 64x64 is
+    free."""
     if (architecture.stem, architecture.blocks) == (ORIGINAL.stem, ORIGINAL.blocks):
         return []
     strides = [block.stride for block in architecture.blocks]
@@ -50,14 +51,15 @@ def parameters(part: Part, model: BlazePoser) -> list[nn.Parameter]:
 
 
 def originals(part: Part, original: BlazePoser, pictures: Tensor) -> tuple[Tensor, ...]:
-    """The original's maps that the part learns."""
+    """Return the original's maps that the part learns."""
     image = to_input(pictures)
     with torch.no_grad(), autocast(image.device):
         return tuple(original.backbone.maps(image, [theirs for _, theirs, _ in part.maps]))
 
 
 def distance(part: Part, model: BlazePoser, originals: tuple[Tensor, ...], image: Tensor) -> Tensor:
-    """Mean squared distance of the part's maps from the original's, each relative to its power, summed."""
+    """Return the mean squared distance of the part's maps from the original's, relative to their power, summed over
+    maps."""
     maps = model.backbone.maps(image, [ours for ours, _, _ in part.maps])
     terms = []
     for ours, theirs, (_, _, channels) in zip(maps, originals, part.maps, strict=True):

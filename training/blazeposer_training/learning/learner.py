@@ -1,4 +1,4 @@
-"""Shared by all stages of a training: the networks, the optimizer, mixed precision and progress on the screen."""
+"""Parts that all stages of a training share: networks, optimizer, mixed precision, progress on the screen."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ T = TypeVar("T")
 
 
 class Learner:
-    """The network being trained, the bins that only training needs, and the frozen original that teaches detection, its
-    boxes lowered."""
+    """The network in training, the bins that only training needs, and the frozen original, which teaches detection with
+    lowered boxes."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class Learner:
         self.average = copy.deepcopy(self.model).requires_grad_(False)
 
     def target(self, batch: Batch) -> tuple[Tensor, Target]:
-        """The network's input, and what the losses hold its outputs against."""
+        """Return the network's input and the targets of the losses."""
         logits, regressors = batch.taught or self.teach_detection(batch.pictures)
         silent = inside_boxes(batch.silent) > 0
         found = Detections(torch.where(silent, logits.clamp(max=QUIET), logits), regressors)
@@ -60,7 +60,7 @@ class Learner:
 
     @torch.no_grad()
     def teach_detection(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """The original's logits and regressors."""
+        """Return the original's logits and regressors."""
         image = to_input(pictures)
         with autocast(image.device):
             found = detections(self.original, self.original.backbone(image))
@@ -80,7 +80,7 @@ def _original(architecture: Architecture) -> BlazePoser:
 
 
 def to_input(pictures: Tensor) -> Tensor:
-    """uint8 (N, 128, 128, 3) to the network's input, channels last in memory."""
+    """Convert uint8 images (N, 128, 128, 3) to the network's input, channels last in memory."""
     return (pictures.permute(0, 3, 1, 2).float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
 
 
@@ -90,8 +90,7 @@ def autocast(device: torch.device) -> torch.autocast:
 
 
 class Fit:
-    """AdamW over some parameters, a warm-up and a cosine, in `cycles` times; gradients
-    clipped."""
+    """AdamW over some parameters, with clipped gradients; the rate warms up and falls along a cosine `cycles` times."""
 
     def __init__(
         self, parameters: list[nn.Parameter], rate: float, total: int, warmup: int, decay: float,

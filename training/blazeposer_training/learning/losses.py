@@ -53,7 +53,7 @@ class AngleBins(nn.Module):
         self.maps = nn.ModuleList(nn.Conv2d(hidden, 3 * BINS, 1) for _ in GRIDS)
 
     def forward(self, hidden: list[Tensor]) -> Tensor:
-        """(N, 320, 3, BINS) of both maps."""
+        """Return logits (N, 320, 3, BINS) of both maps."""
         rows = [cell_rows(layer(h), 3 * BINS) for layer, h in zip(self.maps, hidden, strict=True)]
         return torch.cat(rows, dim=1).unflatten(-1, (3, BINS))
 
@@ -106,7 +106,7 @@ def poses(model: BlazePoser, bins: AngleBins, taps: tuple[Tensor, Tensor]) -> Po
 def total_loss(
     found: Detections, pose: Pose, target: Target, weights: Mapping[str, float]
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """The weighted sum of all terms, and each term's value for the log."""
+    """Return the weighted sum of all terms, and each term's value for the log."""
     inside = inside_boxes(target.boxes)
     terms = pose_terms(pose, target, inside) | detection_terms(found, target, inside)
     if target.pairs:
@@ -115,12 +115,13 @@ def total_loss(
 
 
 def weighted_sum(terms: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
-    """The terms, each times its weight, as one number to minimise."""
+    """Return the terms, each times its weight, as one number to minimise."""
     return torch.stack([weights[name] * value for name, value in terms.items()]).sum()
 
 
 def pose_terms(pose: Pose, target: Target, inside: Tensor) -> dict[str, Tensor]:
-    """The pose terms, averaged over cells (and, blended, over faces) with the detector's and the label's weights."""
+    """Return the pose terms, averaged over cells (and, blended, over faces) with the detector's and the label's
+    weights."""
     cells, share, found = pose_weights(target.detections.logits, inside, target.boxes, target.weights)
     image, cell = torch.nonzero(cells, as_tuple=True)
     weight = cells[image, cell]
@@ -173,8 +174,9 @@ def error_likelihood(log_error: Tensor, predicted: Tensor, label: Tensor, spread
 
 
 def detection_terms(found: Detections, target: Target, inside: Tensor) -> dict[str, Tensor]:
-    """Distance to the original's scores and, where it fires, regressors. A face that it misses is no negative, and one
-    anchor of each labelled face has to be sure, by the label's weight, whatever the original says."""
+    """Return the distance from the original's scores and, where it fires, from its regressors.
+
+    A face that it misses is no negative. One anchor of each labelled face has to be sure, by the label's weight."""
     wanted = target.detections
     probability = wanted.logits.sigmoid()
     missed = (probability * inside).amax(1, keepdim=True) < 0.5
@@ -244,14 +246,15 @@ def _mirrored_regressors(values: Tensor) -> Tensor:
 
 
 def inside_boxes(boxes: Tensor, shrink: float = 1.0) -> Tensor:
-    """(N, 896) 1 where an anchor's centre lies in the box (N, 4), shrunk about its centre."""
+    """Return (N, 896) ones where an anchor's centre lies in the box (N, 4), shrunk about its centre, and zeros
+    elsewhere."""
     centres = _ANCHORS.to(boxes)
     middle, half = (boxes[:, :2] + boxes[:, 2:]) / 2, shrink * (boxes[:, 2:] - boxes[:, :2]) / 2
     return ((centres[None] - middle[:, None]).abs() < half[:, None]).all(-1).to(boxes.dtype)
 
 
 def per_cell(of_anchors: Tensor) -> Tensor:
-    """Largest value (N, 320) among the anchors of each cell (N, 896)."""
+    """Return largest value (N, 320) among the anchors of each cell (N, 896)."""
     cell = _CELL.to(of_anchors.device)
     result = of_anchors.new_zeros(of_anchors.shape[0], sum(grid.cells for grid in GRIDS))
     return result.scatter_reduce(1, cell.expand(of_anchors.shape), of_anchors, "amax")
@@ -266,7 +269,8 @@ def rotation_from_six(six: Tensor) -> Tensor:
 
 
 def angles_from_rotation(rotation: Tensor) -> Tensor:
-    """Yaw, pitch, roll (n, 3) in radians, the solution with |yaw| below 90 degrees; kept off its singular point."""
+    """Return yaw, pitch, roll (n, 3) in radians, the solution with |yaw| below 90 degrees; kept off its singular
+    point."""
     yaw = -torch.asin(rotation[:, 0, 2].clamp(-0.998, 0.998))
     pitch = torch.atan2(rotation[:, 1, 2], rotation[:, 2, 2])
     roll = torch.atan2(rotation[:, 0, 1], rotation[:, 0, 0])
@@ -279,14 +283,14 @@ def chordal(first: Tensor, second: Tensor) -> Tensor:
 
 
 def angle_error(predicted: Tensor, label: Tensor) -> Tensor:
-    """Mean absolute difference (n,) of the three angles, radians, each clipped at ANGLE_CLIP."""
+    """Return mean absolute difference (n,) of the three angles, radians, each clipped at ANGLE_CLIP."""
     difference = angles_from_rotation(predicted) - angles_from_rotation(label)
     wrapped = torch.atan2(difference.sin(), difference.cos())
     return wrapped.abs().clamp(max=ANGLE_CLIP).mean(1)
 
 
 def soft_bins(angles: Tensor) -> Tensor:
-    """(n, 3, BINS) Gaussian weights, one bin wide, of angles in radians (n, 3); they sum to 1."""
+    """Return Gaussian weights (n, 3, BINS), one bin wide, of angles (n, 3) in radians; they sum to 1."""
     centres = torch.arange(BINS, device=angles.device) * BIN_WIDTH + BIN_WIDTH / 2 - MAX_ANGLE
     distance = (angles.rad2deg()[..., None] - centres) / BIN_WIDTH
     return (-0.5 * distance.square()).softmax(-1)

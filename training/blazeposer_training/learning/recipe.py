@@ -76,12 +76,12 @@ _KINDS = {field.name: str(field.type) for field in fields(Recipe)}
 
 
 def recipe_names() -> list[str]:
-    """The recipes that come with the package."""
+    """Return the names of the recipes in the package."""
     return sorted(path.stem for path in RECIPES.glob("*.toml"))
 
 
 def read_recipe(name: str) -> Recipe:
-    """The recipe of a name or of a toml file. Raises BlazePoserError when it is none, in one line."""
+    """Return the recipe of a name or of a toml file. Raises BlazePoserError, in one line, if it is not a recipe."""
     path = RECIPES / f"{name}.toml" if name in recipe_names() else Path(name)
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -107,7 +107,7 @@ def recipe_of(notes: Mapping[str, object]) -> Recipe:
 
 
 def _settings(path: Path, values: dict[str, Any], kinds: dict[str, str]) -> dict[str, Any]:
-    """The values of a table of the file, checked against the names and types that it is to have."""
+    """Return the values of a table of the file. Names and types are checked."""
     for problem, settings in (("lacks", kinds.keys() - values.keys()), ("has unknown", values.keys() - kinds.keys())):
         if settings:
             raise BlazePoserError(f"recipe {path} {problem} {', '.join(sorted(settings))}: compare it with {RECIPES}")

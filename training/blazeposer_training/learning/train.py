@@ -1,9 +1,9 @@
 """blazeposer train --recipe full --data DIR --output models/blazeposer.safetensors
 
-Three stages. First the backbone learns the original's feature maps (`distil`), for it has fewer channels. Then, as the
-thesis has it, the pose heads alone on feature-space embeddings: the two tapped maps, computed once and cached. Then the
-whole network, with the frozen original's detections distilled into it. Everything that decides the result is in a
-recipe; a stopped training goes on from its last checkpoint.
+A training has three stages. First the backbone learns the original's feature maps (`distil`), because its channels
+differ. Then, as in the thesis, the pose heads learn alone on feature-space embeddings: the two tapped maps, computed
+once and cached. Then the whole network learns, and the frozen original's detections are distilled into it. A recipe
+holds everything that decides the result. A stopped training goes on from its last checkpoint.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ class Trainer:
             log.write(json.dumps(entry) + "\n")
 
     def train(self, batch: Batch) -> dict[str, Tensor]:
-        """One step. Returns the terms of its loss."""
+        """Take one step and return the terms of its loss."""
         image, target = self.learner.target(batch)
         with autocast(image.device):
             taps = self.learner.model.backbone(image)
@@ -226,7 +226,7 @@ def about(recipe: Recipe, device: torch.device) -> dict[str, object]:
 
 
 def score_network(model: BlazePoser, batches: Iterable[Batch]) -> Scores:
-    """Scores of the float network on validation batches."""
+    """Return scores of the float network on validation batches."""
     model.eval()
     found: list[Face | None] = []
     rotations = []

@@ -107,7 +107,7 @@ ARCHITECTURES = {
 
 
 def architecture(name: str) -> Architecture:
-    """The architecture of a name. Raises BlazePoserError when there is none."""
+    """Return the architecture of a name. Raises BlazePoserError when there is none."""
     if name not in ARCHITECTURES:
         raise BlazePoserError(f"no architecture {name}: choose one of {', '.join(ARCHITECTURES)}")
     return ARCHITECTURES[name]

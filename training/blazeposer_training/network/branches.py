@@ -105,7 +105,7 @@ def _convolve(like: nn.Conv2d, x: Tensor, kernel: Tensor, bias: Tensor | None) -
 
 
 def _padded(kernel: Tensor, like: Tensor) -> Tensor:
-    """A kernel in the middle of one of the size of another."""
+    """Put a kernel into the middle of a larger one, as large as `like`."""
     rim = (like.shape[-1] - kernel.shape[-1]) // 2
     return F.pad(kernel, (rim,) * 4)
 
@@ -129,7 +129,7 @@ def _settle(norm: nn.Module, values: Tensor) -> None:
 
 
 def identity(convolution: nn.Conv2d) -> Tensor:
-    """The kernel, shaped as the convolution's, that passes as many channels on as there are on both sides."""
+    """Return the kernel, in the convolution's shape, that passes its input on: as many channels as both sides have."""
     kernel = torch.zeros_like(convolution.weight)
     channels, side = min(convolution.in_channels, convolution.out_channels), kernel.shape[-1]
     at = torch.arange(channels)
@@ -138,8 +138,8 @@ def identity(convolution: nn.Conv2d) -> Tensor:
 
 
 def unfold(network: BlazePoser, parallel: int = 0) -> BlazePoser:
-    """A copy of a network to train, its function the same but for the scale of the maps; without plain blocks a mere
-    copy. With `parallel` branches it has to `settle` first."""
+    """Return a copy of a network to train: the same function, with larger maps. A network without plain blocks is
+    copied as it is. With `parallel` branches it has to `settle` first."""
     network = copy.deepcopy(network)
     if network.architecture.folds:
         scale_maps(network, SCALE)
@@ -164,7 +164,7 @@ def settle(network: BlazePoser, image: Tensor) -> None:
 
 @torch.no_grad()
 def fold(network: BlazePoser) -> BlazePoser:
-    """A copy of a trained network without what only training needs: the inverse of `unfold`."""
+    """Return a copy of a trained network without the branches that only training needs: the inverse of `unfold`."""
     trained, network = network, BlazePoser(network.architecture)
     if not network.architecture.folds:
         network.load_state_dict(trained.state_dict())

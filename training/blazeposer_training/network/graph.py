@@ -75,7 +75,7 @@ def _operations(architecture: Architecture) -> Iterator[Operation]:
 
 
 def block_output(architecture: Architecture, index: int) -> str:
-    """The name of a block's output."""
+    """Return the name of a block's output."""
     last = {"residual": "", "plain": ".pointwise", "dense": ".convolution"}[architecture.blocks[index].kind]
     return f"backbone.blocks.{index}{last}"
 
@@ -117,7 +117,7 @@ def _heads(architecture: Architecture, tap: int, x: str) -> Iterator[Operation]:
 
 
 def _output(head: str, name: str, x: str, channels: int, values: int) -> Iterator[Operation]:
-    """A 1x1 convolution and the reshape that makes it the output `name` of the contract."""
+    """Yield a 1x1 convolution and the reshape that makes it the output `name` of the contract."""
     output = next(output for output in OUTPUTS if output.name == name)
     side = next(grid.side for grid in GRIDS if name.endswith(f"_{grid.side}"))
     shape, per_tensor = (1, side, side, values), name.startswith("regressors")

@@ -107,7 +107,8 @@ class Backbone(nn.Module):
         return first, second
 
     def maps(self, image: Tensor, blocks: Sequence[int]) -> list[Tensor]:
-        """The outputs of some blocks, in the network's order; what lies behind the last of them is not computed."""
+        """Return the outputs of some blocks, in the network's order. Blocks behind the last of them are not
+        computed."""
         x = self.stem(F.pad(image, self.rim)).clamp(0, self.ceiling)
         maps = []
         for index in range(max(blocks) + 1):
@@ -130,7 +131,8 @@ class PoseHead(nn.Module):
         nn.init.constant_(self.error.bias, INITIAL_LOG_ERROR)
 
     def embed(self, tap: Tensor) -> Tensor:
-        """The shared hidden layer (N, hidden, side, side) that rotation, error and (in training) angle bins read."""
+        """Return the shared hidden layer (N, hidden, side, side) that rotation, error and (in training) angle bins
+        read."""
         return F.relu(self.hidden(tap))
 
     def forward(self, tap: Tensor) -> tuple[Tensor, Tensor]:
@@ -159,13 +161,13 @@ class BlazePoser(nn.Module):
         return cast(list[PoseHead], list(self.poses))
 
     def detect(self, taps: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Outputs 0 to 3 of the contract from the tapped maps."""
+        """Return outputs 0 to 3 of the contract from the tapped maps."""
         regressors = [cell_rows(head(tap), REGRESSOR_VALUES) for head, tap in zip(self.regressors, taps, strict=True)]
         scores = [cell_rows(head(tap), 1) for head, tap in zip(self.scores, taps, strict=True)]
         return regressors[0], scores[0], scores[1], regressors[1]
 
     def pose(self, taps: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Outputs 4 to 7 of the contract from the tapped maps."""
+        """Return outputs 4 to 7 of the contract from the tapped maps."""
         (rotation_16, error_16), (rotation_8, error_8) = (
             head(tap) for head, tap in zip(self.pose_heads, taps, strict=True)
         )
@@ -177,12 +179,14 @@ class BlazePoser(nn.Module):
 
 
 def regressor_head(channels: int, rank: int, values: int) -> nn.Module:
-    """A 1x1 convolution; with a `rank`, two whose product has it: the anchors of a cell say nearly the same."""
+    """Return a 1x1 convolution, or with a `rank` two whose product has that rank: the anchors of a cell say nearly the
+    same."""
     if not rank:
         return nn.Conv2d(channels, values, 1)
     return nn.Sequential(nn.Conv2d(channels, rank, 1), nn.Conv2d(rank, values, 1))
 
 
 def cell_rows(maps: Tensor, values: int) -> Tensor:
-    """(N, anchors * values, side, side) to (N, side * side * anchors, values): cell by cell, anchors within a cell."""
+    """Reorder (N, anchors * values, side, side) to (N, side * side * anchors, values): cell by cell, anchors within a
+    cell."""
     return maps.permute(0, 2, 3, 1).reshape(maps.shape[0], -1, values)

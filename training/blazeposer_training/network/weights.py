@@ -79,7 +79,7 @@ def load_blazeface(model: BlazePoser) -> BlazePoser:
 
 
 def _plain(depthwise: NDArray[np.float32], pointwise: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The pointwise kernel (out, in, 1, 1) of a plain block that comes nearest to a residual one's.
+    """Return the pointwise kernel (out, in, 1, 1) of a plain block that comes nearest to a residual block's.
 
     The shortcut has to pass through the depthwise kernel d (in, 1, 3, 3): e d, with e = centre of d / sum of d squared,
     is the multiple of d that is nearest to the identity.
@@ -129,7 +129,7 @@ def kept_channels(architecture: Architecture) -> list[NDArray[np.int64]]:
 
 
 def _factors(weight: NDArray[np.float32], rank: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """(rank, in) and (out, rank), whose product is the nearest to `weight` (out, in) of that rank."""
+    """Return factors (rank, in) and (out, rank) whose product is the nearest of that rank to `weight` (out, in)."""
     left, values, right = np.linalg.svd(weight, full_matrices=False)
     root = np.sqrt(values[:rank])
     return root[:, None] * right[:rank], left[:, :rank] * root
@@ -146,7 +146,7 @@ def _copy(layer: nn.Module | Tensor, weight: NDArray[np.float32], bias: NDArray[
 
 
 def _original_layers() -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
-    """(weight as torch lays it out, bias) of every convolution of the file, in the file's order."""
+    """Yield weight (in torch's layout) and bias of every convolution of the file, in the file's order."""
     path = blazeface_path()
     graph = read_graph(path.read_bytes(), str(path))
     constants: dict[int, NDArray[np.float32]] = {}
@@ -169,7 +169,7 @@ def save(model: nn.Module, path: Path, notes: Mapping[str, object] | None = None
 
 
 def load(path: Path) -> BlazePoser:
-    """The network with the weights of a safetensors file, in evaluation mode. Raises BlazePoserError."""
+    """Return the network with the weights of a safetensors file, in evaluation mode. Raises BlazePoserError."""
     try:
         model = BlazePoser(architecture(architecture_of(notes(path))))
         model.load_state_dict(load_file(path))
@@ -181,12 +181,12 @@ def load(path: Path) -> BlazePoser:
 
 
 def sha256(path: Path) -> str:
-    """The checksum by which a file of weights is named."""
+    """Return the checksum of a file of weights."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def architecture_of(notes: Mapping[str, object]) -> str:
-    """The name of the architecture that a training's notes tell of; those of old tell of none."""
+    """Return the name of the architecture in a training's notes; old notes have none."""
     recipe = notes.get("recipe")
     named = recipe.get("architecture") if isinstance(recipe, dict) else notes.get("architecture")
     return str(named or "residual")

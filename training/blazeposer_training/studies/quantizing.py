@@ -123,7 +123,7 @@ def command(folder: str | None, weights: Path | None, output: Path | None) -> No
 
 
 def table(rows: Sequence[Row], budget: Budget, weights: str) -> str:
-    """The page; `weights` is the sha256 of the float weights' file."""
+    """Return the page; `weights` is the sha256 of the float weights' file."""
     head = ("", "MAE", *ANGLES, "geodesic", "recall", "MAE above float's, same faces", "IoU with float's boxes",
             "keypoints' distance from float's")  # fmt: skip
     cells = []
