@@ -39,7 +39,7 @@ Array = TypeVar("Array", Floats, Integers)
 
 @dataclass(frozen=True)
 class Light:
-    """The disturbances of N images; each field is (N, ...). Contrast, gamma and gains change nothing at 1, the rest at 0."""
+    """The disturbances of N images; each field is (N, ...). Contrast, gamma, gains change nothing at 1, others at 0."""
 
     mask: Bools
     rectangle: Integers
