@@ -1,4 +1,4 @@
-"""The device that a training computes on, and the cores that it takes."""
+"""Choose the device and the cores of a training."""
 
 from __future__ import annotations
 
@@ -25,6 +25,6 @@ def has_bfloat16(device: torch.device) -> bool:
 def share_cores(workers: int) -> None:
     """Compute with all cores but one for each worker.
 
-    A worker needs a core of its own: threads that share one with it make all others wait at every operation.
+    A worker needs a core of its own. A thread that shares a core with it delays all other threads at every operation.
     """
     torch.set_num_threads(max(1, (os.cpu_count() or 1) - workers))

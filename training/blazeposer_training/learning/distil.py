@@ -23,7 +23,7 @@ from .recipe import Recipe
 
 @dataclass(frozen=True)
 class Part:
-    """Blocks that learn together, and the maps they learn: our block, the original's, its channels in our order."""
+    """Blocks that learn together, and their maps: our block, the original's block, its channels in our order."""
 
     blocks: range
     maps: tuple[tuple[int, int, Tensor], ...]
@@ -70,7 +70,7 @@ def distance(part: Part, model: BlazePoser, originals: tuple[Tensor, ...], image
 
 
 def distil_features(learner: Learner, batches: Callable[[range, Teacher], Iterator[Batch]], recipe: Recipe) -> None:
-    """The stage: half of its steps for each part. `batches` gives those of steps, with what a teacher says of them."""
+    """Run the stage, half of its steps for each part. `batches` gives the batches of steps with a teacher's outputs."""
     for number, part in enumerate(parts(learner.model.architecture), 1):
         total, lost = recipe.distil_steps // 2, torch.zeros(())
         steps = range((number - 1) * total, number * total)

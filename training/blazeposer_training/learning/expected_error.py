@@ -13,7 +13,7 @@ from .losses import LABEL_ERROR
 
 
 def calibrate_error(model: BlazePoser, scores: Scores, spread: NDArray[np.floating]) -> tuple[float, float]:
-    """Rescale the error outputs so that they fit validation scores best; returns slope and offset of the logarithm.
+    """Rescale the error outputs to fit validation scores best, and return slope and offset of their logarithm.
 
     `scores` are those of `model` on labels with the teachers' `spread` (n,) in degrees; if none was found, nothing
     changes. What is fitted is the likelihood that training maximises (`losses.error_likelihood`), in two numbers. They

@@ -85,7 +85,8 @@ def to_input(pictures: Tensor) -> Tensor:
 
 
 def autocast(device: torch.device) -> torch.autocast:
-    """bfloat16 arithmetic on float32 weights, where the device has it: three times as fast on such CPUs."""
+    """Return a context of bfloat16 arithmetic on float32 weights, where the device has it: three times as fast on such
+    CPUs."""
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=has_bfloat16(device))
 
 
@@ -121,7 +122,7 @@ class Fit:
         self.schedule.load_state_dict(state["schedule"])
 
     def step(self, loss: Tensor) -> None:
-        """Descend one step."""
+        """Take one step down the gradient of the loss."""
         if self.taken and self.taken % self.length == 0:
             self.schedule = self._cycle()
         self.taken += 1

@@ -22,20 +22,21 @@ from ..network.architecture import ARCHITECTURE
 from ..network.model import BlazePoser, cell_rows
 
 BIN_WIDTH = 6.0
-"""Degrees: about the error that is to be reached, so that neighbouring bins tell something."""
+"""Width of a bin in degrees: about the error that training aims at, so that neighbouring bins differ."""
 BINS = round(2 * MAX_ANGLE / BIN_WIDTH)  # 33 from -99 to 99 degrees
 ANGLE_CLIP = 1.0
-"""Radians: beyond it an angle's error no longer counts more, because pitch and roll blow up near 90 degrees of yaw."""
+"""Largest error of an angle that counts, in radians: pitch and roll blow up near 90 degrees of yaw."""
 LABEL_ERROR = 0.5**0.5
-"""A label's own error over its teachers' spread: three independent ones are off their mean by sqrt 2 of what it is."""
+"""A label's own error as a part of its teachers' spread: the spread of three independent teachers about their mean is
+sqrt 2 times the mean's error."""
 CENTRAL_WEIGHT = 0.15
-"""Least weight of a cell in the middle of a labelled face, so that faces which the original misses teach pose too."""
+"""Least weight of a cell in the middle of a labelled face: faces that the original misses teach pose, too."""
 SURE = 2.0
-"""Logit that the surest anchor of a labelled face should have: what rounding takes from it then loses no face."""
+"""Least logit of the surest anchor of a labelled face: then rounding loses no face."""
 
 
 QUIET = -6.0
-"""Highest logit that anchors should have where no face is to be found."""
+"""Highest logit of anchors where the network must find no face."""
 MIRRORED_SIX = (1.0, -1.0, -1.0, -1.0, 1.0, 1.0)
 """Factors of the two rows that stand for a rotation R, which become those of F R F, F = diag(-1, 1, 1)."""
 MIRRORED_REGRESSORS = (0, 1, 2, 3, 6, 7, 4, 5, 8, 9, 10, 11, 14, 15, 12, 13)
@@ -164,9 +165,10 @@ def pose_weights(logits: Tensor, inside: Tensor, boxes: Tensor, weights: Tensor)
 
 
 def error_likelihood(log_error: Tensor, predicted: Tensor, label: Tensor, spread: Tensor) -> Tensor:
-    """Negative logarithm (n,) of the likelihood of an exponential distribution whose mean is the predicted error.
+    """Return the negative logarithm (n,) of the likelihood of an exponential distribution, whose mean is the predicted
+    error.
 
-    What is to be expected is the angle between prediction and label and, independent of it, the label's own error.
+    The actual error is the angle between prediction and label, joined with the label's own error, which is independent.
     """
     angle = 2 * torch.asin((chordal(predicted, label).detach() / 2).clamp(max=1)).rad2deg()
     expected = torch.hypot(angle, LABEL_ERROR * spread)
@@ -239,7 +241,7 @@ def _mirrored(per_anchor: bool) -> Tensor:
 
 
 def _mirrored_regressors(values: Tensor) -> Tensor:
-    """Regressors (..., 16), which count from the anchor's centre, as the mirrored image has them."""
+    """Return the regressors (..., 16), relative to the anchor's centre, of the mirrored image."""
     signs = values.new_ones(values.shape[-1])
     signs[[0, *range(4, values.shape[-1], 2)]] = -1
     return (values * signs)[..., list(MIRRORED_REGRESSORS)]
@@ -254,7 +256,7 @@ def inside_boxes(boxes: Tensor, shrink: float = 1.0) -> Tensor:
 
 
 def per_cell(of_anchors: Tensor) -> Tensor:
-    """Return largest value (N, 320) among the anchors of each cell (N, 896)."""
+    """Return the largest value (N, 320) among the anchors (N, 896) of each cell."""
     cell = _CELL.to(of_anchors.device)
     result = of_anchors.new_zeros(of_anchors.shape[0], sum(grid.cells for grid in GRIDS))
     return result.scatter_reduce(1, cell.expand(of_anchors.shape), of_anchors, "amax")
@@ -278,12 +280,12 @@ def angles_from_rotation(rotation: Tensor) -> Tensor:
 
 
 def chordal(first: Tensor, second: Tensor) -> Tensor:
-    """Frobenius distance (n,) over sqrt 2: about the angle between two rotations, in radians, when it is small."""
+    """Return the Frobenius distance (n,) over sqrt 2: near the angle between two rotations, in radians, if small."""
     return ((first - second).square().sum((1, 2)) / 2 + 1e-5).sqrt()
 
 
 def angle_error(predicted: Tensor, label: Tensor) -> Tensor:
-    """Return mean absolute difference (n,) of the three angles, radians, each clipped at ANGLE_CLIP."""
+    """Return the mean absolute difference (n,) of the three angles, in radians, each clipped at ANGLE_CLIP."""
     difference = angles_from_rotation(predicted) - angles_from_rotation(label)
     wrapped = torch.atan2(difference.sin(), difference.cos())
     return wrapped.abs().clamp(max=ANGLE_CLIP).mean(1)

@@ -1,4 +1,4 @@
-"""A training's settings, read from a file: `recipes/NAME.toml`, or one's own in the same form."""
+"""Read a training's settings from a file: `recipes/NAME.toml`, or a file of one's own in the same form."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ degree is lost on `val`, and recall with it."""
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides a training's result but the images. There are no defaults: a file names every setting."""
+    """All settings that decide a training's result. There are no defaults: a file names every setting."""
 
     architecture: str
     """A name of `network.architecture.ARCHITECTURES`."""
@@ -40,19 +40,19 @@ class Recipe:
     batch: int
     """Images a step."""
     rate: float
-    """AdamW's peak, after a warm-up, falling along a cosine to nothing."""
+    """Highest learning rate of AdamW, after a warm-up; from there it falls along a cosine to 0."""
     cycles: int
     """Number of times that the rate rises and falls in the last stage, in equal parts of it."""
     warmup: int
-    """Steps until the peak."""
+    """Number of steps until the peak."""
     decay: float
     """AdamW's weight decay, in every stage."""
     average: float
-    """Share that the moving average of the weights, which is what ships, keeps at a step."""
+    """Part that the moving average of the weights keeps at a step. The average ships."""
     mild_steps: int
     """Number of steps at the end of the last stage that have milder images."""
     mild: float
-    """Part of all disturbances that is left in these."""
+    """Part of all disturbances that these images keep."""
     distil_steps: int
     """Number of steps of the first stage, in which the backbone learns the original's feature maps.
 

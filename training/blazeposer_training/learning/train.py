@@ -66,7 +66,7 @@ def train_heads(learner: Learner, batches: Iterator[Batch], recipe: Recipe) -> N
 
 
 class Trainer:
-    """Third stage: everything trains. Its state is a checkpoint in the run's folder."""
+    """The third stage, in which the whole network learns. Its state is a checkpoint in the run's folder."""
 
     def __init__(self, learner: Learner, recipe: Recipe, run: Path, start: Path | None = None) -> None:
         self.learner, self.recipe, self.run = learner, recipe, run
@@ -226,7 +226,7 @@ def about(recipe: Recipe, device: torch.device) -> dict[str, object]:
 
 
 def score_network(model: BlazePoser, batches: Iterable[Batch]) -> Scores:
-    """Return scores of the float network on validation batches."""
+    """Return the scores of the float network on validation batches."""
     model.eval()
     found: list[Face | None] = []
     rotations = []

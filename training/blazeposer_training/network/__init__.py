@@ -1,1 +1,1 @@
-"""The network in float: its architecture, its modules, where its weights come from, its graph of operations."""
+"""The float network: architecture, modules, weights, and its graph of operations."""

@@ -28,7 +28,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Architecture:
-    """Everything that may differ between candidates; the contract (inputs, outputs, maps) is the same for all."""
+    """The settings that differ between candidates. All share the contract: inputs, outputs, maps."""
 
     stem: int
     """Channels of the convolution at the input."""
@@ -48,12 +48,15 @@ class Architecture:
 
     @property
     def folds(self) -> bool:
-        """Return whether blocks have shortcuts in training only, which fold into their filters afterwards."""
+        """Return whether blocks have shortcuts in training, which fold into their filters afterwards."""
         return any(block.kind != "residual" for block in self.blocks)
 
 
 def stages(*rows: tuple[int, ...]) -> tuple[Block, ...]:
-    """Blocks by the channels of each resolution, 64x64 first; each starts from the original's of the same number."""
+    """Return residual blocks from rows of channels, a row for each resolution, 64x64 first.
+
+    Each block starts from the original's block of the same number.
+    """
     sizes = [(channels, stage > 0 and i == 0) for stage, row in enumerate(rows) for i, channels in enumerate(row)]
     return tuple(Block(channels, 2 if first else 1, source) for source, (channels, first) in enumerate(sizes))
 
@@ -72,18 +75,18 @@ ARCHITECTURE = Architecture(
     regressor_ranks=(0, 24),
     pose_hidden=36,
 )
-"""The one that ships."""
+"""The architecture that ships."""
 
 _SOURCES = ((0, 1), (2, 3, 4), (5, 6, 7, 8, 9, 10), (11, 12, 13, 14, 15))
 """Blocks of the original by resolution: 64x64, 32x32, 16x16, 8x8."""
 
 
 def plain(stem: int, *rows: tuple[int, ...], dense: bool = False, pose_hidden: int = 36) -> Architecture:
-    """Plain blocks by the channels of each resolution, 64x64 first, behind a stem of 3x3; `dense`: the first block at
-    32x32 is dense.
+    """Return an architecture of plain blocks behind a 3x3 stem, from rows of channels: a row for each resolution, 64x64
+    first. With `dense`, the first block at 32x32 is dense.
 
-    Where a resolution has fewer blocks than in the original, the first (from 32x32 on) starts from the original's
-    first and the others from its last; where it has more, the last ones start alike.
+    Where a resolution has fewer blocks than in the original, the first one (from 32x32 on) starts from the original's
+    first and the others from its last. Where it has more blocks, the last ones share their start.
     """
     blocks: list[Block] = []
     for stage, (row, sources) in enumerate(zip(rows, _SOURCES, strict=True)):
@@ -103,7 +106,7 @@ ARCHITECTURES = {
     "plain-48": plain(16, (), (24, 32, 32), (48, 64, 80, 88), (96, 96, 96, 96, 96, 96)),
     "dense-47": plain(8, (), (24, 32, 32), (48, 64, 80, 88), (96, 96, 96, 96, 96, 96), dense=True),
 }
-"""Those that a recipe may name; the numbers are millions of instructions on a Cortex-M7, estimated."""
+"""Architectures that a recipe may name. The numbers are millions of instructions on a Cortex-M7, estimated."""
 
 
 def architecture(name: str) -> Architecture:

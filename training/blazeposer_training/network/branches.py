@@ -26,7 +26,7 @@ SCALE = 10.0
 
 
 class Shortcut(nn.Module):
-    """A convolution whose kernel is a learned one and the identity."""
+    """A convolution whose kernel is the sum of a learned kernel and the identity."""
 
     def __init__(self, convolution: nn.Conv2d) -> None:
         super().__init__()
@@ -51,9 +51,9 @@ class Shortcut(nn.Module):
 
 
 class Branches(nn.Module):
-    """A convolution as the identity and the sum of several convolutions, each with its batch norm.
+    """A convolution that is the sum of the identity and of several convolutions, each with its batch norm.
 
-    They start as parts of the convolution; `settle` makes their sum compute what it does.
+    The convolutions start as parts of one convolution. After `settle`, the sum computes the same as that one.
     """
 
     def __init__(self, convolution: nn.Conv2d, parallel: int) -> None:
@@ -117,7 +117,7 @@ def _scale(norm: nn.Module) -> Tensor:
 
 
 def _settle(norm: nn.Module, values: Tensor) -> None:
-    """Set a batch norm so that it leaves these values as they are."""
+    """Set a batch norm so that it does not change these values."""
     assert isinstance(norm, nn.BatchNorm2d)
     assert norm.running_mean is not None
     assert norm.running_var is not None
@@ -153,7 +153,8 @@ def unfold(network: BlazePoser, parallel: int = 0) -> BlazePoser:
 
 @torch.no_grad()
 def settle(network: BlazePoser, image: Tensor) -> None:
-    """Set all batch norms so that a network just unfolded computes, on these images (N, 3, 128, 128), what it is to."""
+    """Set all batch norms of a network that was just unfolded, so that on these images (N, 3, 128, 128) its function is
+    again the one before unfolding."""
     branches = [module for module in network.modules() if isinstance(module, Branches)]
     for module in branches:
         module.settling = True

@@ -55,7 +55,7 @@ class Operation:
 
 
 def operations(architecture: Architecture) -> tuple[Operation, ...]:
-    """Return all operations in the order of execution, each after those that it reads."""
+    """Return all operations in the order of execution: each comes after the operations whose outputs it reads."""
     return tuple(_operations(architecture))
 
 

@@ -27,9 +27,9 @@ from blazeposer.core.contract import GRIDS, REGRESSOR_VALUES, ROTATION_VALUES
 from .architecture import ARCHITECTURE, INPUT_CHANNELS, Architecture, Block
 
 CEILING = 6.0
-"""Largest value of a plain network's maps: what RELU6 leaves."""
+"""Largest value of a plain network's maps, as after RELU6."""
 INITIAL_LOG_ERROR = math.log(5.0)
-"""Error in degrees that the error outputs state before they are trained: about the network's true error then."""
+"""Logarithm of the error that the error outputs state before training: 5 degrees, about the true error then."""
 
 
 class BlazeBlock(nn.Module):
@@ -157,7 +157,7 @@ class BlazePoser(nn.Module):
 
     @property
     def pose_heads(self) -> list[PoseHead]:
-        """`poses` with the type of its items."""
+        """The pose heads of both maps, with their type."""
         return cast(list[PoseHead], list(self.poses))
 
     def detect(self, taps: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -28,8 +28,8 @@ from .branches import SCALE, scale_maps
 from .model import BlazePoser
 
 BOX_DROP = 0.04
-"""By how much of its height the original's box lies too high: 0.03 to 0.06 against the landmarks' boxes in each of the
-pools aflw, mtfl, human, udacity and utk, 0.08 against the true boxes of MaskON's training images."""
+"""Part of its height by which the original's box lies too high: 0.03 to 0.06 against the landmarks' boxes in each of
+the pools aflw, mtfl, human, udacity and utk, 0.08 against the true boxes of MaskON's training images."""
 
 
 def load_blazeface(model: BlazePoser) -> BlazePoser:
@@ -136,7 +136,7 @@ def _factors(weight: NDArray[np.float32], rank: int) -> tuple[NDArray[np.float32
 
 
 def _copy(layer: nn.Module | Tensor, weight: NDArray[np.float32], bias: NDArray[np.float32] | None) -> None:
-    """Copy into a layer's first channels; its further ones keep what they have, but do not feed the first ones."""
+    """Copy into a layer's first channels. The others keep their weights, but the first ones do not read them."""
     assert isinstance(layer, nn.Conv2d)
     out, into = weight.shape[:2]
     layer.weight[:out] = 0
@@ -193,7 +193,7 @@ def architecture_of(notes: Mapping[str, object]) -> str:
 
 
 def notes(path: Path) -> dict[str, object]:
-    """Return the notes that `save` got; empty if there are none."""
+    """Return the notes that `save` wrote into the file; empty if there are none."""
     with safe_open(path, "pt") as file:
         found = json.loads((file.metadata() or {}).get("notes", "{}"))
     return dict(found)

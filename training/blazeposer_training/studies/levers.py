@@ -1,4 +1,4 @@
-"""`blazeposer levers`: what each architecture that a recipe may name costs on a camera.
+"""`blazeposer levers`: the cost on a camera of each architecture that a recipe may name.
 
 Each is written as an INT8 file with made-up weights and measured: parameters, multiply-accumulates, bytes, arena
 (TensorFlow Lite Micro, 64 bit), cycles on the AE3's NPU (Vela), and estimated instructions and time on a Cortex-M7.

@@ -1,8 +1,8 @@
 """blazeposer quantizing --data DIR --output docs/quantizing.md
 
-What each step of quantization costs and wins back: plain post-training quantization, the fine-tuning part by part after
-each of its parts, and quantization-aware training of the whole network at once for as many steps. Every row is a tflite
-file run by LiteRT's reference kernels on the pools' `val` split.
+The page compares plain post-training quantization, the fine-tuning part by part after each of its parts, and
+quantization-aware training of the whole network for as many steps. Every row is a tflite file, run by LiteRT's
+reference kernels on the pools' `val` split.
 """
 
 from __future__ import annotations
