@@ -15,7 +15,7 @@ import click
 import numpy as np
 
 from blazeposer import cli
-from blazeposer.commands.check import npu_cycles, time_notes, time_table
+from blazeposer.commands.models import npu_cycles, time_notes, time_table
 from blazeposer.core.boards import BOARDS, KB, MB
 from blazeposer.core.contract import ANGLES, KEYPOINTS, OUTPUTS
 from blazeposer.core.errors import MissingExtraError

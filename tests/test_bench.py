@@ -201,7 +201,7 @@ def test_accuracy_is_by_the_same_rule_for_all(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["nowhere.jpg"], "nowhere.jpg: cannot read the picture"),
+        (["nowhere.jpg"], "nowhere.jpg: cannot read the image"),
         (["--model", "nowhere.tflite"], "nowhere.tflite: cannot read the model"),
         (["--rounds", "0"], "0 is not in the range"),
         (["a.png", "--rounds", "1", "--data", "nowhere"], "no folder nowhere"),

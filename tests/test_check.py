@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blazeposer.commands.check import time_notes, time_table
+from blazeposer.commands.models import time_notes, time_table
 from blazeposer.core.boards import BOARDS, KB, Block, Board, find
 from blazeposer.core.contract import OUTPUTS
 from blazeposer.core.errors import ModelError

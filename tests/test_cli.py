@@ -17,7 +17,8 @@ from blazeposer.tflite.manifest import read_manifest
 from conftest import CommandLine
 
 HEAVY = {"ai_edge_litert", "cv2", "mpremote", "numpy", "rich", "serial", "tensorflow", "torch"}
-HOST_COMMANDS = [entry.module for entry in cli.COMMANDS.values() if entry.module.startswith("blazeposer.")]
+MODULES = {entry.place.partition(":")[0] for entry in cli.COMMANDS.values()}
+HOST_COMMANDS = [module for module in MODULES if module.startswith("blazeposer.")]
 
 
 def python(code: str) -> str:
@@ -145,7 +146,7 @@ def test_a_missing_extra_is_named(blazeposer_command: CommandLine, monkeypatch: 
 
 
 def test_a_defect_of_ours_is_not_taken_for_a_missing_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(cli.COMMANDS, "train", cli.Entry("blazeposer_training.no_such_module", "train", ""))
+    monkeypatch.setitem(cli.COMMANDS, "train", cli.Entry("blazeposer_training.no_such_module:command", "train", ""))
     with pytest.raises(ModuleNotFoundError):
         cli.main(["train"])
 
@@ -155,4 +156,4 @@ def install(monkeypatch: pytest.MonkeyPatch, command: click.Command) -> None:
     module = ModuleType("replacement")
     module.command = command  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "replacement", module)
-    monkeypatch.setitem(cli.COMMANDS, "detect", cli.Entry("replacement", "", "A stand-in."))
+    monkeypatch.setitem(cli.COMMANDS, "detect", cli.Entry("replacement:command", "", "A stand-in."))

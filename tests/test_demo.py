@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
+import blazeposer.commands.demo as demo_command
 from blazeposer.camera import view
-from blazeposer.commands import demo as demo_command
 from blazeposer.core.contract import ANGLES
 from blazeposer.core.errors import PortError
 from blazeposer.core.face import Face

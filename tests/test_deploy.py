@@ -12,7 +12,7 @@ import click
 import pytest
 
 from blazeposer.camera import VirtualCamera
-from blazeposer.commands.guide import Terminal
+from blazeposer.commands.deploy import Terminal
 from blazeposer.core.boards import find
 from blazeposer.core.errors import BlazePoserError, PortError
 from blazeposer.core.prepare import Image

@@ -132,7 +132,7 @@ def test_a_folder_goes_on_after_a_damaged_picture(
     assert [record.source for record in records_of(run.out)] == ["a.jpg", "c.webp"]
     damaged, summary, wrote = run.err.splitlines()
     assert "b.jpg" in damaged
-    assert summary == "in: 3 pictures, 2 with faces, 1 failed; 1 other files left out: notes.txt"
+    assert summary == "in: 3 images, 2 with faces, 1 failed; 1 other files left out: notes.txt"
     assert wrote == f"Wrote {tmp_path / 'out' / 'a.jpg'} and 1 more files"
     assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["a.jpg", "c.png"]
     assert read_image(tmp_path / "out" / "c.png").shape == (256, 256, 3)
@@ -233,13 +233,13 @@ def test_micro_runtime_from_the_command_line(blazeposer_command: CommandLine, po
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["missing.jpg"], "missing.jpg: cannot read the picture (No such file or directory)"),
-        (["text.jpg"], "text.jpg: not a picture that OpenCV reads"),
-        (["half.png"], "half.png: not a picture that OpenCV reads"),
-        (["empty.jpg"], "empty.jpg: not a picture that OpenCV reads"),
+        (["missing.jpg"], "missing.jpg: cannot read the image (No such file or directory)"),
+        (["text.jpg"], "text.jpg: not an image that OpenCV reads"),
+        (["half.png"], "half.png: not an image that OpenCV reads"),
+        (["empty.jpg"], "empty.jpg: not an image that OpenCV reads"),
         (["missing.mp4"], "missing.mp4: cannot read the video (no such file)"),
         (["noise.mp4"], "noise.mp4: not a video that OpenCV reads"),
-        (["bare"], "bare: no pictures in this folder"),
+        (["bare"], "bare: no images in this folder"),
         (["99"], "camera 99: no such camera"),
         (["good.png", "--model", "missing.tflite"], "missing.tflite: cannot read the model"),
         (["good.png", "--model", "text.jpg"], "text.jpg: not a tflite file"),
@@ -249,7 +249,7 @@ def test_micro_runtime_from_the_command_line(blazeposer_command: CommandLine, po
         (["good.png", "--output", "drawn.xyz"], "OpenCV writes no .xyz"),
         (["good.png", "--output", "text.jpg/drawn.png"], "cannot make this folder"),
         (["folder", "--output", "drawn.png"], "--output needs a folder"),
-        (["folder", "--output", "folder"], "would overwrite the pictures"),
+        (["folder", "--output", "folder"], "would overwrite the images"),
         (["clip.mp4", "--output", "text.jpg/drawn.mp4"], "cannot make this folder"),
         (["clip.mp4", "--output", "drawn.xyz"], "use a file name that ends with .mp4"),
         ([], "Missing argument 'SOURCE'"),

@@ -66,7 +66,7 @@ def test_two_looks_and_the_sheet_are_recorded_beside(
     run = blazeposer_command("evaluate", *arguments, "--looks", "2")
     assert run.status == 0, run.err
     assert "two looks" in run.out
-    assert "ms of processor time a picture" in run.out
+    assert "ms of processor time an image" in run.out
     figures = read_manifest(model).figures
     assert figures[TEST_POOL] == before
     assert figures[f"{TEST_POOL}_two_looks"]["clean"]["found"] == 1

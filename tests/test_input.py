@@ -93,7 +93,7 @@ def test_every_file_of_a_folder_is_accounted_for(blazeposer_command: CommandLine
     assert len(complaints) == len(made["failed"])
     assert all(any(name in line for line in complaints) for name in made["failed"])
     pictures = len(made["read"]) + len(made["failed"])
-    assert f"{pictures} pictures, {len(made['read']) - 1} with faces, {len(made['failed'])} failed" in summary
+    assert f"{pictures} images, {len(made['read']) - 1} with faces, {len(made['failed'])} failed" in summary
     assert f"{len(made['left out'])} other files left out: note00.txt" in summary
     assert wrote.endswith(f" and {len(made['read']) - 1} more files")
     assert len(list(out.iterdir())) == len(made["read"])
@@ -140,7 +140,7 @@ def test_heic(
     assert np.abs(read_image(path).astype(int) - portrait).mean() < 4
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     run = blazeposer_command("detect", path)
-    assert run == (1, "", "blazeposer: pillow-heif is not installed: run `pip install 'blazeposer[heic]'`\n")
+    assert run == (1, "", "blazeposer: pillow_heif is not installed: run `pip install 'blazeposer[heic]'`\n")
 
 
 def test_avif_of_pillow_is_upright(tmp_path: Path, head: Image) -> None:

@@ -156,7 +156,7 @@ def test_the_command(blazeposer_command: CommandLine, compiled: Path, relocatabl
     for arguments, complaint in (
         (["--board", "n6"], "with --stedgeai"),
         (["--board", "ae3", tmp_path / "no.tflite"], "cannot read the model"),
-        (["--board", "ae3", "--output", tmp_path], "cannot write the file"),
+        (["--board", "ae3", "--output", tmp_path], "cannot write it"),
     ):
         run = blazeposer_command("compile", *arguments)
         assert (run.status, run.out) == (1, "")

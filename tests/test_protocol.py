@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from blazeposer.camera import VirtualCamera, view
-from blazeposer.commands.watch import _link
+from blazeposer.commands.watch import camera_link
 from blazeposer.core.errors import PortError
 from blazeposer.core.face import Face, Keypoints
 from blazeposer.core.prepare import Image
@@ -267,7 +267,7 @@ def test_a_camera_without_the_protocol_is_read_by_its_lines(
     watching = Watch(ports.find(camera.port), 15.0, protocol.AutoLink)
     until(lambda: watching.records() >= 3, "three records")
     watching.stop()
-    assert watching.moments[-1].blind == f"no pictures: {camera.port} does not answer by Protocol V2: update the camera"
+    assert watching.moments[-1].blind == f"no images: {camera.port} does not answer by Protocol V2: update the camera"
 
 
 @pytest.mark.parametrize(
@@ -276,14 +276,14 @@ def test_a_camera_without_the_protocol_is_read_by_its_lines(
 )
 def test_which_link_a_session_takes(protocol: str, web: bool, kind: str) -> None:
     pytest.importorskip("openmv", reason="the extra `openmv` is not installed")
-    assert type(_link(ports.Port("/dev/x"), protocol, web)).__name__ == kind
+    assert type(camera_link(ports.Port("/dev/x"), protocol, web)).__name__ == kind
 
 
 def test_without_the_package_the_page_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "openmv", None)
     monkeypatch.delitem(sys.modules, "blazeposer.live.protocol", raising=False)
-    link = _link(ports.Port("/dev/x"), "auto", web=True)
-    assert link.blind == "no pictures: openmv is not installed: run `pip install 'blazeposer[openmv]'`"
+    link = camera_link(ports.Port("/dev/x"), "auto", web=True)
+    assert link.blind == "no images: openmv is not installed: run `pip install 'blazeposer[openmv]'`"
 
 
 def test_a_camera_that_is_unplugged_comes_back(camera: VirtualCamera) -> None:

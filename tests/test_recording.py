@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from blazeposer.core.errors import InputError
-from blazeposer.live.plot import plot
+from blazeposer.live.plot import draw_session
 from blazeposer.live.recording import COLUMNS, Recording, ReplayLink, read
 from blazeposer.live.session import run
 from blazeposer.stream.record import Counts, Reader, as_line
@@ -190,7 +190,7 @@ def test_a_reader_that_goes_ends_a_session_quietly(tmp_path: Path) -> None:
 def test_plot_draws_every_face(tmp_path: Path, blazeposer_command: CommandLine) -> None:
     path = tmp_path / "session.jsonl"
     path.write_text("\n".join(map(as_line, nodding(60))))
-    figure = plot(read(path), "session")
+    figure = draw_session(read(path), "session")
     panels = figure.axes
     assert [panel.get_ylabel() for panel in panels] == ["yaw, degrees", "pitch, degrees", "roll, degrees"]
     raw = panels[0].lines[0].get_ydata()

@@ -6,64 +6,68 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from difflib import get_close_matches
-from importlib import import_module
+from pkgutil import resolve_name
 from typing import NamedTuple
 
 import click
 
 from blazeposer import __version__
 from blazeposer.core.ending import in_order
-from blazeposer.core.errors import BlazePoserError, MissingExtraError
+from blazeposer.core.errors import BlazePoserError, needs
 from blazeposer.core.resources import model_version
 from blazeposer.core.streams import drop_stdout, prepare_streams
 from blazeposer.core.text import say
 
 
 class Entry(NamedTuple):
-    """The place of a subcommand: the click command `command` of a module, and the extra that brings its imports."""
+    """The place of a subcommand, module:click command, and the extra that brings its imports."""
 
-    module: str
+    place: str
     extra: str
     help: str
 
 
+def _ours(place: str, words: str, extra: str = "") -> Entry:
+    return Entry(f"blazeposer.commands.{place}", extra, words)
+
+
+def _training(module: str, words: str) -> Entry:
+    return Entry(f"blazeposer_training.{module}:command", "train", words)
+
+
 GROUPS = {
     "Use": {
-        "detect": Entry("blazeposer.commands.detect", "", "Find faces and their pose in pictures, videos or a webcam."),
-        "watch": Entry("blazeposer.commands.watch", "", "Show a camera's faces live, and pass them on."),
-        "replay": Entry("blazeposer.commands.replay", "", "Show a recorded session at its own pace."),
-        "plot": Entry("blazeposer.commands.plot", "watch", "Draw a recorded session."),
-        "demo": Entry(
-            "blazeposer.commands.demo", "demo", "Run the whole path on a virtual camera and draw the result."
-        ),
+        "detect": _ours("detect:detect", "Find faces and their pose in images, videos or a webcam."),
+        "watch": _ours("watch:watch", "Show a camera's faces live, and pass them on."),
+        "replay": _ours("watch:replay", "Show a recorded session at its own pace."),
+        "plot": _ours("watch:plot", "Draw a recorded session."),
+        "demo": _ours("demo:demo", "Run the whole path on a virtual camera and draw the result.", "demo"),
     },
     "Camera": {
-        "package": Entry("blazeposer.commands.package", "", "Put everything for a camera into one folder."),
-        "deploy": Entry("blazeposer.commands.deploy", "", "Bring the network onto a camera, and prove that it runs."),
-        "status": Entry("blazeposer.commands.status", "", "Compare the content of a camera with a bundle."),
-        "restore": Entry("blazeposer.commands.restore", "", "Bring back the files that a deploy replaced."),
-        "check": Entry("blazeposer.commands.check", "", "Predict on which boards a model loads, and how fast it is."),
-        "inspect": Entry("blazeposer.commands.inspect", "", "Show the work of a model, and draw its memory over time."),
-        "compile": Entry("blazeposer.commands.compile", "", "Make the file that a board with an NPU runs."),
-        "camera": Entry("blazeposer.commands.camera", "demo", "Start the virtual camera and print its port."),
+        "package": _ours("deploy:package", "Put everything for a camera into one folder."),
+        "deploy": _ours("deploy:deploy", "Bring the network onto a camera, and prove that it runs."),
+        "status": _ours("deploy:status", "Compare the content of a camera with a bundle."),
+        "restore": _ours("deploy:restore", "Bring back the files that a deploy replaced."),
+        "check": _ours("models:check", "Predict on which boards a model loads, and how fast it is."),
+        "inspect": _ours("models:inspect", "Show the work of a model, and draw its memory over time."),
+        "compile": _ours("models:compile", "Make the file that a board with an NPU runs."),
+        "camera": _ours("camera:camera", "Start the virtual camera and print its port.", "demo"),
     },
     "Prove": {
-        "validate": Entry("blazeposer.commands.validate", "validate", "Check that all forms of the network agree."),
-        "bench": Entry(
-            "blazeposer.commands.bench", "", "Time the network beside its peers, and compare their accuracy."
-        ),
-        "evaluate": Entry("blazeposer.commands.evaluate", "train", "Measure a network on labelled faces."),
-        "detection": Entry("blazeposer.commands.detection", "train", "Compare detections with the original BlazeFace."),
-        "tracking": Entry("blazeposer.commands.tracking", "train", "Measure smoothing, closer look and positions."),
-        "figures": Entry("blazeposer.commands.figures", "train", "Write the manifests' figures into pages."),
+        "validate": _ours("validate:validate", "Check that all forms of the network agree.", "validate"),
+        "bench": _ours("bench:bench", "Time the network beside its peers, and compare their accuracy."),
+        "evaluate": _ours("evaluate:evaluate", "Measure a network on labelled faces.", "train"),
+        "detection": _ours("evaluate:detection", "Compare detections with the original BlazeFace.", "train"),
+        "tracking": _ours("evaluate:tracking", "Measure smoothing, closer look and positions.", "train"),
+        "figures": _ours("evaluate:figures", "Write the manifests' figures into pages.", "train"),
     },
     "Train": {
-        "label": Entry("blazeposer_training.labels.label", "train", "Make a training pool of your own photos."),
-        "train": Entry("blazeposer_training.learning.train", "train", "Train the network in float."),
-        "quantize": Entry("blazeposer_training.int8.quantize", "train", "Make the INT8 network of a float one."),
-        "golden": Entry("blazeposer.commands.golden", "validate", "Write the golden vectors of a network."),
-        "levers": Entry("blazeposer_training.studies.levers", "train", "Show the cost of each architecture."),
-        "quantizing": Entry("blazeposer_training.studies.quantizing", "train", "Compare ways to quantize."),
+        "label": _training("labels.label", "Make a training pool of your own photos."),
+        "train": _training("learning.train", "Train the network in float."),
+        "quantize": _training("int8.quantize", "Make the INT8 network of a float one."),
+        "golden": _ours("validate:golden", "Write the golden vectors of a network.", "validate"),
+        "levers": _training("studies.levers", "Show the cost of each architecture."),
+        "quantizing": _training("studies.quantizing", "Compare ways to quantize."),
     },
 }
 COMMANDS = {name: entry for group in GROUPS.values() for name, entry in group.items()}
@@ -77,7 +81,11 @@ class _Commands(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         entry = COMMANDS.get(cmd_name)
-        return _load(entry) if entry else None
+        if entry is None:
+            return None
+        with needs(entry.extra):
+            command: click.Command = resolve_name(entry.place)
+        return command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -137,18 +145,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         drop_stdout()
         return _fail(f"cannot write what was found ({error.strerror}): free some space", 1)
-
-
-def _load(entry: Entry) -> click.Command:
-    try:
-        command = import_module(entry.module).command
-    except ModuleNotFoundError as error:
-        name = (error.name or "").partition(".")[0]
-        if not entry.extra or name.startswith("blazeposer"):
-            raise
-        raise MissingExtraError(name, entry.extra) from error
-    assert isinstance(command, click.Command)
-    return command
 
 
 def _fail(message: str, status: int) -> int:

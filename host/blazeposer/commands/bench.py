@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
 import click
 from rich.progress import Progress
 
+from blazeposer.commands.options import PATH, data_option, model_option
 from blazeposer.core.console import Console
-from blazeposer.core.errors import InputError, MissingExtraError
+from blazeposer.core.errors import needs
 from blazeposer.core.prepare import Image
 from blazeposer.core.text import say
-from blazeposer.evaluate.bench import Times, measure, one_thread, open_systems, time_section
-from blazeposer.evaluate.peers import Peer
-from blazeposer.evaluate.report import Section
+from blazeposer.evaluate.bench import measure, one_thread, open_systems, time_section
 from blazeposer.evaluate.text import markdown, show
-from blazeposer.media.output import make_folder
+from blazeposer.media.output import make_folder, write_file
 from blazeposer.media.sources import open_source
 from blazeposer.scene.sequence import frames
 
@@ -26,15 +24,15 @@ DEMO_STEP = 4
 MOST_PICTURES = 100
 
 
-@click.command(short_help="Time BlazePoser beside its peers.")
+@click.command()
 @click.argument("source", required=False)
-@click.option("--model", type=click.Path(path_type=Path), help="A tflite file [default: the shipped network].")
+@model_option
 @click.option("--rounds", type=click.IntRange(min=1), default=10, show_default=True, help="Runs over the images.")
-@click.option("--data", "folder", help="Measure accuracy too: folder of the data set or of the pools.")
+@data_option
 @click.option("--dataset", "dataset_name", default="aflw2000_dev", show_default=True,
               help="As for `blazeposer evaluate`.")  # fmt: skip
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the tables as a page in Markdown.")
-def command(
+@click.option("-o", "--output", type=PATH, help="Write the tables as a page in Markdown.")
+def bench(
     source: str | None, model: Path | None, rounds: int, folder: str | None, dataset_name: str, output: Path | None,
 ) -> None:  # fmt: skip
     """Time BlazePoser and its peers on SOURCE, an image, a folder of images or a video; on the demo's head if none.
@@ -52,7 +50,10 @@ def command(
             times = measure(systems, pictures, rounds, lambda: progress.advance(task))
         sections = [time_section(systems, times, pictures)]
         if folder:
-            sections.append(_accuracy(systems, times, dataset_name, folder))
+            with needs("train"):
+                from blazeposer.evaluate.datasets import labelled
+                from blazeposer.evaluate.peers_section import accuracy_section
+            sections.append(accuracy_section(systems, times, labelled(dataset_name, folder)))
     for section in sections:
         show(section)
     name = Path(source).name if source else "the demo's turning head"
@@ -60,7 +61,7 @@ def command(
     if output:
         call = " --data DIR" * bool(folder)
         head = f"# BlazePoser and its peers\n\nMade by `blazeposer bench{call}`; times of {name}.\n"
-        _write(output, "\n".join([head, *map(markdown, sections)]))
+        write_file(output, "\n".join([head, *map(markdown, sections)]).encode())
         say(f"Wrote {output}")
 
 
@@ -68,19 +69,3 @@ def _pictures(source: str | None) -> list[Image]:
     if source is None:
         return [frame.picture for frame in frames() if len(frame.people) == 1][::DEMO_STEP]
     return [frame.read() for frame in islice(open_source(source).frames, MOST_PICTURES)]
-
-
-def _accuracy(systems: Sequence[Peer], times: Times, name: str, folder: str) -> Section:
-    try:
-        from blazeposer.evaluate.datasets import labelled
-        from blazeposer.evaluate.peers_section import accuracy_section
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(error.name or "", "train") from error
-    return accuracy_section(systems, times, labelled(name, folder))
-
-
-def _write(path: Path, page: str) -> None:
-    try:
-        path.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{path}: cannot write the page ({error.strerror}): check --output") from error

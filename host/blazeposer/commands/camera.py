@@ -11,48 +11,43 @@ import click
 from blazeposer.camera.sensor import Frames
 from blazeposer.camera.showing import Words
 from blazeposer.camera.virtual import BOARD, FIRMWARES, VirtualCamera
-from blazeposer.core.boards import BOARDS
+from blazeposer.commands.options import BOARD_NAMES
 from blazeposer.core.ending import awaited
 from blazeposer.core.errors import InputError
 from blazeposer.core.text import say
 from blazeposer.media.sources import Frame, Source, open_source
+from blazeposer.scene.sequence import frames as demo_frames
 
 _LOOK = 0.5  # seconds between two looks at whether the camera has failed
-_BOARDS = ", ".join(board.key for board in BOARDS)
 
 
-@click.command(short_help="Start the virtual camera and print its port.")
+@click.command()
 @click.argument("source", required=False)
-@click.option(
-    "--port", type=click.IntRange(0, 65535), help="A TCP port on 127.0.0.1 instead, less private; 0 takes a free one."
-)
-@click.option("--board", default=BOARD, show_default=True, help=f"The board whose names and stores it has: {_BOARDS}.")
+@click.option("--port", type=click.IntRange(0, 65535),
+              help="A TCP port on 127.0.0.1 instead, less private; 0 takes a free one.")  # fmt: skip
+@click.option("--board", default=BOARD, show_default=True, help=f"The board that it imitates: {BOARD_NAMES}.")
 @click.option("--card", is_flag=True, help="An SD card is in.")
-@click.option(
-    "--firmware",
-    type=click.Choice(list(FIRMWARES)),
-    default="5.0",
-    show_default=True,
-    help="The firmware whose behaviour it has.",
-)
+@click.option("--firmware", type=click.Choice(list(FIRMWARES)), default="5.0", show_default=True,
+              help="The firmware that it imitates.")  # fmt: skip
 @click.option("--gray", is_flag=True, help="A sensor without colour.")
-def command(source: str | None, port: int | None, board: str, card: bool, firmware: str, gray: bool) -> None:
+def camera(source: str | None, port: int | None, board: str, card: bool, firmware: str, gray: bool) -> None:
     """Start a virtual camera that sees SOURCE (an image, a folder, a video or a webcam's index) again and again.
 
     Without SOURCE it sees the demo's turning head. It starts empty: `blazeposer deploy` finds it, as a camera on USB.
     Its port is a pseudo-terminal, which nobody but you can open.
     """
-    frames = frames_of(source) if source else _demo_frames()
+    heads = () if source else demo_frames()
+    frames = frames_of(source) if source else lambda number: heads[number % len(heads)].picture
     with (
         awaited() as ended,
-        VirtualCamera(frames, port, gray=gray, version=FIRMWARES[firmware], board=board, card=card) as camera,
+        VirtualCamera(frames, port, gray=gray, version=FIRMWARES[firmware], board=board, card=card) as virtual,
     ):
-        say(camera.port)
-        say(f"Try `mpremote connect {camera.port} fs ls`, or any other program for serial ports. Ctrl-C ends it.")
-        say(f"It speaks Protocol V2 at {camera.protocol_port}.")
+        say(virtual.port)
+        say(f"Try `mpremote connect {virtual.port} fs ls`, or any other program for serial ports. Ctrl-C ends it.")
+        say(f"It speaks Protocol V2 at {virtual.protocol_port}.")
         say("What scripts do to LEDs, pins, buses, screen and files follows here.")
-        camera.device.listeners.append(Words(camera.device, say).heard)
-        while camera.is_running and not ended.wait(_LOOK):
+        virtual.device.listeners.append(Words(virtual.device, say).heard)
+        while virtual.is_running and not ended.wait(_LOOK):
             pass
 
 
@@ -75,10 +70,3 @@ def _to_the_end(opened: Source) -> Iterator[Frame]:
     """Yield the frames of a video or webcam, of a video that is cut off those that there are."""
     with suppress(InputError):
         yield from opened.frames
-
-
-def _demo_frames() -> Frames:
-    from blazeposer.scene.sequence import frames
-
-    sequence = frames()
-    return lambda number: sequence[number % len(sequence)].picture

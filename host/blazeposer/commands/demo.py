@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import click
 from rich.progress import track
 from rich.table import Table
 
+from blazeposer.commands.options import PATH
 from blazeposer.core.console import Console
 from blazeposer.core.contract import ANGLES
 from blazeposer.core.prepare import Image
@@ -17,7 +18,7 @@ from blazeposer.demo.live import LiveView
 from blazeposer.demo.pictures import picture, video_pages
 from blazeposer.demo.run import stream
 from blazeposer.media.output import VideoWriter, make_folder, write_image
-from blazeposer.scene.sequence import GESTURE_RATE, Frame, frames, gestures
+from blazeposer.scene.sequence import GESTURE_RATE, frames, gestures
 
 FAST = 3
 """--fast takes every third frame."""
@@ -28,13 +29,10 @@ HONESTY = (
 )
 
 
-@click.command(short_help="Run the whole path on a virtual camera.")
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), default=Path("out/demo"), show_default=True,
-    help="Folder for the image and the films.",
-)  # fmt: skip
+@click.command()
+@click.option("-o", "--output", type=PATH, default=Path("out/demo"), show_default=True, help="Folder of the results.")
 @click.option("--fast", is_flag=True, help=f"Every {FAST}rd frame only.")
-def command(output: Path, fast: bool) -> None:
+def demo(output: Path, fast: bool) -> None:
     """Copy board/ and the model to a virtual camera with mpremote, boot it, and show what it streams.
 
     The camera sees a head that turns by known angles, then several heads. Writes an annotated image and film
@@ -53,15 +51,11 @@ def command(output: Path, fast: bool) -> None:
     write_image(output / "demo.png", picture(sequence, found, results))
     _write_film(output / "demo.mp4", video_pages(sequence, found), len(found), VIDEO_RATE, console)
     for name, shown, rate in (("head.mp4", sequence, VIDEO_RATE), ("nod.mp4", gestures(), GESTURE_RATE)):
-        _write_film(output / name, _pictures(shown), len(shown), rate, console)
+        _write_film(output / name, (frame.picture for frame in shown), len(shown), rate, console)
     console.print(HONESTY)
     for name in ("demo.png", "demo.mp4", "head.mp4", "nod.mp4"):
         console.print(f"Wrote {output / name}", soft_wrap=True)
     console.print(_table(results))
-
-
-def _pictures(shown: Sequence[Frame]) -> Iterator[Image]:
-    return (frame.picture for frame in shown)
 
 
 def _write_film(path: Path, pages: Iterable[Image], count: int, rate: float, console: Console) -> None:

@@ -1,52 +1,79 @@
-"""`blazeposer deploy`: onto a camera, and proof that it runs there."""
+"""`blazeposer package`, `deploy`, `status` and `restore`: a network onto a camera, proved, and off again."""
 
 from __future__ import annotations
 
+import json
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
+from types import TracebackType
 
 import click
+from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
-from blazeposer.commands.guide import Terminal, backups_option, dry_run_option, port_option, yes_option
-from blazeposer.core.boards import Board
+from blazeposer.commands.options import BOARD_NAMES, PATH, model_option, port_option, stedgeai_option
+from blazeposer.core.boards import Board, find
+from blazeposer.core.console import Console
+from blazeposer.core.errors import BlazePoserError
 from blazeposer.core.text import say
+from blazeposer.deploy import backup as saved
 from blazeposer.deploy import run
-from blazeposer.deploy.backup import default_folder
-from blazeposer.deploy.bundle import Bundle, load, make
-from blazeposer.deploy.plan import STORES, Store
+from blazeposer.deploy.bundle import MANIFEST, MODEL, Bundle, load, make
+from blazeposer.deploy.camera import Advance
+from blazeposer.deploy.flash import RomChange
+from blazeposer.deploy.plan import STORES, Change, Plan, Store
+from blazeposer.deploy.state import State
+from blazeposer.tflite.npu import UNVERIFIED
+
+backups_option = click.option("--backups", type=PATH, help="Folder of the backups.  [default: in your user's data]")
+yes_option = click.option("--yes", "-y", is_flag=True, help="Agree to everything.")
+dry_run_option = click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
 
 
-@click.command(short_help="Bring the network onto a camera.")
-@click.argument("bundle", required=False, type=click.Path(path_type=Path))
+@click.command()
+@click.option("--board", "name", help=f"For one board: {BOARD_NAMES}.  [default: every board without an NPU]")
+@click.option("-o", "--output", type=PATH, default=Path("out/bundle"), show_default=True)
+@model_option
+@click.option("--mpy", is_flag=True, help="Compile the modules for the board (extra `mpy`).")
+@stedgeai_option
+def package(name: str | None, output: Path, model: Path | None, mpy: bool, stedgeai: Path | None) -> None:
+    """Put model, scripts, self-test and a ROMFS image into a folder, with a manifest of their hashes.
+
+    `blazeposer deploy FOLDER` brings it onto a camera. Without blazeposer, `mpremote mip install --target /flash
+    FOLDER/package.json` and `mpremote romfs deploy FOLDER/blazeposer.romfs` do the same, without a backup.
+    """
+    board = find(name) if name else None
+    bundle = make(model, board, mpy=mpy, stedgeai=stedgeai)
+    bundle.write(output)
+    for file, data in sorted({**bundle.files, MANIFEST: bundle.manifest()}.items()):
+        say(f"{output / file}  {len(data):,} bytes")
+    if board and board.npu:
+        say(f"{output / MODEL} is compiled for the NPU of the {board.name}: {UNVERIFIED}")
+
+
+@click.command()
+@click.argument("bundle", required=False, type=PATH)
 @port_option
 @click.option(
     "--to", type=click.Choice(STORES), help="The store for the model.  [default: rom, if no card is in the camera]"
 )
-@click.option("--model", type=click.Path(path_type=Path), help="A tflite file, if not ours; without BUNDLE.")
+@click.option("--model", type=PATH, help="A tflite file, if not ours; without BUNDLE.")
 @dry_run_option
 @yes_option
 @backups_option
-def command(
-    bundle: Path | None,
-    port: str | None,
-    to: Store | None,
-    model: Path | None,
-    dry_run: bool,
-    yes: bool,
+def deploy(
+    bundle: Path | None, port: str | None, to: Store | None, model: Path | None, dry_run: bool, yes: bool,
     backups: Path | None,
-) -> None:
+) -> None:  # fmt: skip
     """Bring BUNDLE (a folder of `blazeposer package`, by default made now) onto a camera.
 
     Shows its plan, saves the files that it replaces, writes, compares, runs the self-test, restarts the camera and
     waits for its stream. `blazeposer restore` undoes it.
     """
     started = monotonic()
-    root = backups or default_folder()
-    given = load(bundle) if bundle else None
-
-    def bundle_for(board: Board) -> Bundle:
-        return given or make(model, board)
-
+    root = backups or saved.default_folder()
+    bundle_for = _chosen(bundle, model)
     with Terminal(yes=yes, dry_run=dry_run) as terminal, run.connected(port, root) as camera:
         outcome = run.deploy(camera, bundle_for, to, root, terminal)
         where = camera.port.device
@@ -57,5 +84,159 @@ def command(
     if outcome.record:
         say(f"{where} streams: {len(outcome.record.faces)} faces in its first frame")
     if outcome.backup:
-        say(f"What was replaced is in {outcome.backup.folder}: `blazeposer restore` brings it back")
+        say(f"The replaced files are in {outcome.backup.folder}: `blazeposer restore` brings them back")
     say(f"Done in {monotonic() - started:.1f} s, {outcome.plan.write_bytes:,} bytes written")
+
+
+@click.command()
+@click.argument("bundle", required=False, type=PATH)
+@port_option
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@backups_option
+def status(bundle: Path | None, port: str | None, as_json: bool, backups: Path | None) -> None:
+    """Compare the files on a camera with BUNDLE (a folder of `blazeposer package`, by default made now).
+
+    The command stops the camera's script, and restarts it afterwards.
+    """
+    root = backups or saved.default_folder()
+    bundle_for = _chosen(bundle)
+    with run.connected(port, root) as camera:
+        found = run.status(camera, bundle_for, root)
+    state, unfinished = found.state, found.unfinished
+    if as_json:
+        facts = {
+            "board": state.board.key,
+            "firmware": state.version,
+            "id": state.id,
+            "start": state.start,
+            "items": found.items,
+            "deployed": found.is_deployed,
+            "unfinished": str(unfinished.folder) if unfinished else None,
+        }
+        say(json.dumps(facts))
+        return
+    say(f"{state.board.name}, firmware {state.version}, starts from {state.start}")
+    for path, drive in state.drives.items():
+        say(f"{path}: {drive.free:,} bytes free")
+    if state.rom:
+        say(f"/rom: {state.rom.used:,} of {state.rom.size:,} bytes used")
+    for path, item in found.items.items():
+        say(f"  {path}  {item}")
+    if unfinished:
+        say(
+            f"A deploy or restore was cut ({unfinished.folder.name}): `blazeposer deploy` completes it, "
+            "`blazeposer restore` undoes it"
+        )
+    for folder in found.unreadable:
+        say(f"{folder} is left out: its backup.json cannot be read")
+    say("It runs this bundle." if found.is_deployed else "It does not run this bundle: see `blazeposer deploy`.")
+
+
+@click.command()
+@click.argument("backup", required=False, type=PATH)
+@port_option
+@click.option("--list", "as_list", is_flag=True, help="List the backups and stop.")
+@dry_run_option
+@yes_option
+@backups_option
+def restore(
+    backup: Path | None, port: str | None, as_list: bool, dry_run: bool, yes: bool, backups: Path | None
+) -> None:
+    """Bring back the files that a deploy replaced, byte for byte.
+
+    BACKUP is the folder that the deploy named, by default the latest of this camera that is not undone.
+    """
+    started = monotonic()
+    root = backups or saved.default_folder()
+    if as_list:
+        for entry in saved.all_of(root):
+            say(f"{entry.folder}  {entry.progress}  {', '.join(entry.hashes)}")
+        return
+    with Terminal(yes=yes, dry_run=dry_run) as terminal, run.connected(port, root) as camera:
+        outcome = run.restore(camera, backup, root, terminal)
+    if outcome is None or outcome.backup is None:
+        say("Nothing was written.")
+        return
+    say(f"The camera is as it was before the deploy of {outcome.backup.folder.name}.")
+    say(f"Done in {monotonic() - started:.1f} s, {outcome.plan.write_bytes:,} bytes written")
+
+
+def _chosen(folder: Path | None, model: Path | None = None) -> Callable[[Board], Bundle]:
+    """Return what gives the bundle for a board: the one in the folder, or a new one."""
+    bundle = load(folder) if folder else None
+    return lambda board: bundle or make(model, board)
+
+
+class _Interrupted(click.ClickException):
+    exit_code = 130
+
+
+class Terminal:
+    """The plan, the questions and the progress of a deploy in a terminal: a `run.Guide`, used in a `with` statement."""
+
+    def __init__(self, *, yes: bool, dry_run: bool) -> None:
+        self._yes = yes
+        self._dry_run = dry_run
+        self._console = Console(stderr=True)
+        self._progress = Progress(
+            SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn(),
+            console=self._console, transient=True, disable=not self._console.is_terminal,
+        )  # fmt: skip
+
+    def __enter__(self) -> Terminal:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self._progress.stop()
+        if isinstance(error, KeyboardInterrupt):
+            advice = "run the command again to complete it, or `blazeposer restore` to undo a deploy"
+            raise _Interrupted(f"interrupted: {advice}") from error
+
+    def stage(self, words: str, total: int = 0) -> Advance:
+        if not self._console.is_terminal:
+            say(f"{words} ...", err=True)
+            return lambda _: None
+        for task in self._progress.task_ids:
+            self._progress.remove_task(task)
+        task = self._progress.add_task(words, total=total or None)
+        self._progress.start()
+        return lambda count: self._progress.advance(task, count)
+
+    def note(self, words: str) -> None:
+        self._progress.stop()
+        say(words, err=True)
+
+    def consent(self, state: State, plan: Plan) -> bool:
+        self._progress.stop()
+        say(f"{state.board.name}, firmware {state.version}, starts from {state.start}")
+        if plan.is_empty:
+            say("Nothing to write: everything is there already.")
+            return not self._dry_run
+        for change in plan.changes:
+            say(f"  {_told(change)}")
+        if plan.rom:
+            say(f"  {_told_of_rom(plan.rom)}")
+        say(f"Writes {plan.write_bytes:,} bytes, saves {plan.read_bytes:,} first; takes about {plan.seconds:.0f} s.")
+        for consent in plan.consents:
+            say(f"! {consent}")
+        if self._dry_run:
+            return False
+        if self._yes:
+            return True
+        if not sys.stdin.isatty():
+            raise BlazePoserError("nobody is here to agree to this plan: add --yes, or --dry-run to see it only")
+        return all(click.confirm(question) for question in (*plan.consents, "Go on?"))
+
+
+def _told(change: Change) -> str:
+    if change.new is None:
+        return f"{change.path}  removed ({change.old:,} bytes)"
+    if change.old is None:
+        return f"{change.path}  new, {change.new:,} bytes"
+    return f"{change.path}  {change.old:,} bytes replaced by {change.new:,}"
+
+
+def _told_of_rom(rom: RomChange) -> str:
+    erases = f"erases {rom.erases:,} bytes" if rom.erases else "erases nothing"
+    told = f"/rom  {rom.words}: {erases}, writes {rom.writes:,}, takes about {max(rom.seconds, 1):.0f} s"
+    return f"{told}; if the cable comes out then: {rom.risk}" if rom.risk else told

@@ -12,6 +12,7 @@ from typing import get_args
 import click
 from rich.progress import track
 
+from blazeposer.commands.options import PATH, model_option
 from blazeposer.core.console import Console
 from blazeposer.core.contract import ANGLES, SCORE_THRESHOLD
 from blazeposer.core.decode import MAX_FACES
@@ -31,54 +32,32 @@ from blazeposer.tflite.interpreter import RUNTIMES, Runtime
 Find = Callable[[Image, float], list[Face]]
 """Returns the faces of an image that was taken at a time, seconds."""
 MOST_NAMED = 5
-"""Files that a summary names."""
+"""Largest number of files that a summary names."""
 
 
-@click.command(short_help="Find faces and their pose.")
+# fmt: off
+@click.command()
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE")
 @click.option("--json", "as_json", is_flag=True, help="Print one record an image or frame, as a camera's stream does.")
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="Folder or file for the annotated images or video."
-)
-@click.option("--model", type=click.Path(path_type=Path), help="A tflite file [default: the shipped network].")
-@click.option(
-    "--runtime",
-    type=click.Choice(RUNTIMES),
-    default="xnnpack",
-    show_default=True,
-    help="Kernels that run it: `xnnpack` is fast, `reference` equals a camera's, `micro` is that (extra `demo`).",
-)
-@click.option(
-    "--input",
-    "input_path",
-    type=click.Choice(get_args(InputPath)),
-    default="clean",
-    show_default=True,
-    help="`clean` sees the whole image; `camera` its centred square, as coarse as a camera samples it.",
-)
+@click.option("-o", "--output", type=PATH, help="Folder or file for the annotated images or video.")
+@model_option
+@click.option("--runtime", type=click.Choice(RUNTIMES), default="xnnpack", show_default=True,
+              help="Kernels: `xnnpack` is fast, `reference` equals a camera's, `micro` is that (extra `demo`).")
+@click.option("--input", "input_path", type=click.Choice(get_args(InputPath)), default="clean", show_default=True,
+              help="`clean` sees the whole image; `camera` its centred square, as coarse as a camera samples it.")
 @click.option("--threshold", type=float, default=SCORE_THRESHOLD, show_default=True, help="The least score of a face.")
-@click.option("--max-faces", type=click.IntRange(min=1), help=f"Best ones only [one look: {MAX_FACES}; else: all].")
-@click.option(
-    "--closer/--fast",
-    default=None,
-    help="Search for small faces, which takes many looks, or look once at each image. Default: --closer for images,"
-    " --fast for videos and webcams, where --closer follows the faces, as `blazeposer watch` does.",
-)
+@click.option("--max-faces", type=click.IntRange(min=1), help=f"Best ones only.  [one look: {MAX_FACES}; else: all]")
+@click.option("--closer/--fast", default=None,
+              help="Search for small faces, which takes many looks, or look once at each image. Default: --closer for "
+              "images, --fast for videos and webcams, where --closer follows the faces, as `blazeposer watch` does.")
 @click.option("--careful", is_flag=True, help="Average an image and its mirror image: smaller error, twice the time.")
 @click.option("--frames", type=click.IntRange(min=1), help="Stop after this many frames of a video or webcam.")
-def command(
-    sources: tuple[str, ...],
-    as_json: bool,
-    output: Path | None,
-    model: Path | None,
-    runtime: Runtime,
-    input_path: InputPath,
-    threshold: float,
-    max_faces: int | None,
-    closer: bool | None,
-    careful: bool,
+def detect(
+    sources: tuple[str, ...], as_json: bool, output: Path | None, model: Path | None, runtime: Runtime,
+    input_path: InputPath, threshold: float, max_faces: int | None, closer: bool | None, careful: bool,
     frames: int | None,
 ) -> int:
+    # fmt: on
     """Find faces in each SOURCE: an image, a folder of images, a video, the index of a webcam (0 is the first), a
     video device (/dev/video0) or the address of a network stream (rtsp://, http://).
 
@@ -97,7 +76,7 @@ def command(
         annotated = stack.enter_context(Annotated(output, opened)) if output else None
         for source, moves, detector in zip(opened, moving, detectors, strict=True):
             try:
-                find = _following(detector) if moves and closer else _each(detector)
+                find = _following(detector) if moves and closer else lambda image, _, look=detector: look(image)
                 failures += _detect(source, find, detector, as_json, annotated, frames)
             except InputError as error:
                 failures += _complain(error)
@@ -147,17 +126,12 @@ def _complain(error: BlazePoserError) -> int:
 
 def _summary(source: Source, count: int, seen: int, failures: int) -> str:
     """Return what became of the files of a folder, in one line."""
-    words = f"{source.name}: {count} pictures, {seen} with faces, {failures} failed"
+    words = f"{source.name}: {count} images, {seen} with faces, {failures} failed"
     if source.left_out:
         more = len(source.left_out) - MOST_NAMED
         names = ", ".join(source.left_out[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
         words += f"; {len(source.left_out)} other files left out: {names}"
     return words
-
-
-def _each(detector: Detector) -> Find:
-    """Return a function that finds the faces of any image."""
-    return lambda image, _: detector(image)
 
 
 def _following(detector: Detector) -> Find:

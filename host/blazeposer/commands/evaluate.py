@@ -1,47 +1,56 @@
-"""`blazeposer evaluate`: accuracy of a network on labelled faces."""
+"""`blazeposer evaluate`, `detection`, `tracking` and `figures`: measure, record and print figures."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
+from typing import get_args
 
 import click
 
-from blazeposer.core.errors import ModelError
-from blazeposer.core.resources import default_model, refuse_installed
+from blazeposer.commands.options import FOLDER, data_option, model_option
+from blazeposer.core.errors import BlazePoserError, InputError, ModelError
+from blazeposer.core.resources import default_model, models_dir, refuse_installed
 from blazeposer.core.text import say
+from blazeposer.evaluate import detection as detections
 from blazeposer.evaluate import plots
-from blazeposer.evaluate.accuracy import INPUTS, detect, evaluate, pose_table, precision_dict, precision_table
+from blazeposer.evaluate.accuracy import INPUTS, detect, pose_table, precision_dict, precision_table
+from blazeposer.evaluate.accuracy import evaluate as measure
 from blazeposer.evaluate.accuracy_report import Report
 from blazeposer.evaluate.bench import Ours, machine
 from blazeposer.evaluate.datasets import READERS, read_dataset
-from blazeposer.evaluate.datasets.pool import TEST_POOL, data_folder
+from blazeposer.evaluate.datasets.pool import TEST_POOL, data_folder, read_backgrounds
+from blazeposer.evaluate.figures import MARKED_BLOCK, fill, read_manifests
 from blazeposer.evaluate.metrics import MOST_FACES, Scores
+from blazeposer.evaluate.report import Table
 from blazeposer.evaluate.sheet import Bin, draw_sheet, measure_sheet, sheet_dict, sheet_table
-from blazeposer.evaluate.text import show_table
+from blazeposer.evaluate.text import show_table, with_notes
+from blazeposer.evaluate.tracking import closer, position, steady
+from blazeposer.faces.detector import Detector, InputPath
 from blazeposer.media.output import write_figure
 from blazeposer.tflite.interpreter import RUNTIMES, Runtime, open_network
 from blazeposer.tflite.manifest import record_figures
 
+runtime_option = click.option("--runtime", type=click.Choice(RUNTIMES), default="reference", show_default=True)
+models_option = click.option("--models", type=FOLDER, help="Folder of the networks.  [default: models]")
 
-@click.command(short_help="Measure a network on labelled faces.")
+
+@click.command()
 @click.option("--dataset", "name", default=TEST_POOL, show_default=True,
               help=f"{', '.join(READERS)}, or the name of a pool.")  # fmt: skip
-@click.option("--data", "folder", help="Folder of the data set or of the pools (default: BLAZEPOSER_DATA).")
-@click.option("--model", type=click.Path(path_type=Path), help="tflite file (default: the INT8 one of models/).")
+@data_option
+@model_option
 @click.option("--input", "inputs", multiple=True, type=click.Choice(list(INPUTS)), default=tuple(INPUTS),
               show_default=True, help="How images reach the network.")  # fmt: skip
-@click.option("--runtime", type=click.Choice(RUNTIMES), default="reference", show_default=True)
+@runtime_option
 @click.option("--looks", type=click.Choice(["1", "2"]), default="1", show_default=True,
               help="2: the mean of a look and one at the mirror image.")  # fmt: skip
 @click.option("--sheet", is_flag=True, help="Disturb the images, too; a report does so by itself.")
-@click.option("--report", "report_folder", type=click.Path(path_type=Path, file_okay=False),
-              help="Folder for report.json and report.html, a page with plots.")  # fmt: skip
-@click.option(
-    "--record",
-    is_flag=True,
-    help="Write the figures into the manifest beside the model, and there the plots of its expected error.",
-)
-def command(
+@click.option("--report", "report_folder", type=FOLDER, help="Folder for report.json and report.html.")
+@click.option("--record", is_flag=True, help="Write the figures into the manifest beside the model, and there the plots"
+              " of its expected error.")  # fmt: skip
+def evaluate(
     name: str, folder: str | None, model: Path | None, inputs: tuple[str, ...], runtime: Runtime, looks: str,
     sheet: bool, report_folder: Path | None, record: bool,
 ) -> None:  # fmt: skip
@@ -65,7 +74,7 @@ def command(
     title = of + (", two looks" if twice else "")
     scores: dict[str, Scores] = {}
     if dataset.has_poses:
-        scores = {key: evaluate(network, dataset, key, twice=twice) for key in inputs}
+        scores = {key: measure(network, dataset, key, twice=twice) for key in inputs}
         if not all(row.found.any() for row in scores.values()):
             raise ModelError(f"{path} found none of {len(dataset)} faces: make it anew with `blazeposer quantize`")
         figures = {key: row.as_dict() for key, row in scores.items()}
@@ -75,7 +84,7 @@ def command(
         table = precision_table(figures, title)
     show_table(table, width=180)
     each = 1e3 * network.seconds / (len(inputs) * len(dataset.samples))
-    say(f"{each:.1f} ms of processor time a picture in the network; {machine()}")
+    say(f"{each:.1f} ms of processor time an image in the network; {machine()}")
     bins: list[Bin] = []
     if scores and (sheet or report_folder):
         bins = measure_sheet(Ours(path, MOST_FACES, careful=twice), dataset)
@@ -92,3 +101,81 @@ def command(
     if report_folder:
         Report(path, network.is_int8, runtime, dataset, table, figures, scores, twice, bins).write(report_folder)
         say(f"Wrote {report_folder / 'report.html'}")
+
+
+@click.command()
+@data_option
+@models_option
+@click.option("--record", is_flag=True, help="Write the figures into the INT8 file's manifest.")
+def detection(folder: str | None, models: Path | None, record: bool) -> None:
+    """Compare the detections of the INT8 and the float network with those of the original BlazeFace."""
+    int8 = (models or models_dir()) / "blazeposer.tflite"
+    if record:
+        refuse_installed(int8)
+    found = detections.measure(int8, data_folder(folder))
+    title = (
+        f"Detection: {TEST_POOL}, {detections.SCENES}, {found.faceless_pictures} pictures without a face, "
+        f"{found.hands} of hands"
+    )
+    rows = detections.rows(found.figures, found.boxed_faces)
+    show_table(Table(["", *found.figures], rows, title, found.near.line()), width=120)
+    if record:
+        named = {name: asdict(row) for name, row in found.figures.items()}
+        counts = {"boxed_faces": found.boxed_faces, "faceless_pictures": found.faceless_pictures, "hands": found.hands}
+        record_figures(int8, {"detection": {**named, "INT8_and_float": asdict(found.near), **counts}})
+
+
+@click.command()
+@click.option("--only", type=click.Choice(["steady", "closer", "position"]), help="One of the tables.")
+@click.option("--dataset", "name", default=TEST_POOL, show_default=True, help="Faces for the closer look, with poses.")
+@data_option
+@model_option
+@runtime_option
+@click.option("--input", "input_path", type=click.Choice(get_args(InputPath)), default="camera", show_default=True)
+@click.option("--markdown", is_flag=True, help="Tables to paste into a page.")
+def tracking(
+    only: str | None, name: str, folder: str | None, model: Path | None, runtime: Runtime, input_path: InputPath,
+    markdown: bool,
+) -> None:  # fmt: skip
+    """Measure the benefit of tracking: jitter and lag, small faces by a closer look, positions.
+
+    Heads that turn and places in a room are drawn; the closer look needs the data, faceless.zip too.
+    """
+    detector = Detector(model, runtime, input_path, fast=True)
+
+    def closer_table() -> Table:
+        data = data_folder(folder)
+        dataset = read_dataset(name, data)
+        if not dataset.has_poses:
+            raise BlazePoserError(f"{name} has no angles: choose a --dataset with poses, {TEST_POOL} for one")
+        gain = closer.measure(dataset, read_backgrounds(data, test=name == TEST_POOL), detector)
+        return closer.table(gain, f"Closer look: faces of {name} pasted into {closer.SIDE}x{closer.SIDE}")
+
+    tables: dict[str, Callable[[], Table]] = {
+        "steady": lambda: steady.measure(detector),
+        "closer": closer_table,
+        "position": lambda: position.measure(detector),
+    }
+    for title, make in tables.items():
+        if only in (None, title):
+            if markdown:
+                say(f"{with_notes(make())}\n")
+            else:
+                show_table(make())
+    kind = "INT8" if detector.network.is_int8 else "float"
+    say(f"{kind} network, {runtime} kernels, {input_path} input")
+
+
+@click.command()
+@click.argument("pages", nargs=-1, required=True, type=click.Path(path_type=Path, dir_okay=False))
+@models_option
+def figures(pages: tuple[Path, ...], models: Path | None) -> None:
+    """Write the figures of the manifests into the marked blocks of Markdown PAGES."""
+    manifests = read_manifests(models or models_dir())
+    for page in pages:
+        try:
+            text = page.read_text(encoding="utf-8")
+            page.write_text(fill(text, manifests), encoding="utf-8")
+        except OSError as error:
+            raise InputError(f"{page}: cannot be rewritten ({error.strerror}): check its path") from error
+        say(f"{page}: {len(MARKED_BLOCK.findall(text))} blocks")

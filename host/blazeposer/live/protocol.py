@@ -95,7 +95,7 @@ class AutoLink(ProtocolLink):
             except NoProtocolError as error:
                 if self.counts.records:  # it does, and is not ready yet
                     raise
-                self.blind = f"no pictures: {error}"
+                self.blind = f"no images: {error}"
         yield from UsbLink._deliveries(self)
 
 

@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol
 
+from blazeposer.core.errors import InputError
 from blazeposer.core.face import Face
 from blazeposer.core.prepare import Image
 from blazeposer.core.rotation import Floats
@@ -113,16 +114,20 @@ def run(
     smooth: bool = True,
     fov: float = FIELD_OF_VIEW,
     axis: bool = False,
+    strict: bool = False,
 ) -> None:
     """Until the link ends: every arrival becomes a moment for each output and view.
 
     Faces are smoothed if so asked; those that the camera follows itself keep its ids. `fov`: degrees that the image's
     width sees. `axis`: angles are to the camera's axis instead of the line of sight. `centre`: see `centre.py`.
+    `strict`: raise InputError when an output fails, instead of going on.
     """
     follow = Follower(smooth, fov, axis)
     with closing(link.arrivals()) as arrivals:
         for arrival in arrivals:
             troubles = {output.name: state for output in outputs if (state := output.state)}
+            for name, state in troubles.items() if strict else ():
+                raise InputError(f"{name}: {state}")
             moment = Moment(link.name, link.state, link.counts, troubles, link.blind)
             if arrival:
                 moment = follow(moment, arrival)

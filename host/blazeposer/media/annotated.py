@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
-from types import TracebackType
 
 from blazeposer.core.errors import InputError
 from blazeposer.core.prepare import Image
@@ -25,25 +24,25 @@ class Annotated:
         self._taken = {_key(file) for source in sources for file in source.files}
         self._videos: dict[str, VideoWriter] = {}
         if self._is_file and (len(sources) > 1 or sources[0].kind == "folder"):
-            raise InputError(f"{output}: several pictures or videos: --output needs a folder, not a file")
+            raise InputError(f"{output}: several images or videos: --output needs a folder, not a file")
         if any(source.kind == "folder" and _key(source.path) == _key(output) for source in sources):
-            raise InputError(f"{output}: --output would overwrite the pictures: name another folder")
+            raise InputError(f"{output}: --output would overwrite the images: name another folder")
         if self._is_file and _key(output) in self._taken:
             raise InputError(f"{output}: --output would overwrite the input: name another file")
 
     def __enter__(self) -> Annotated:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for video in self._videos.values():
-            video.__exit__(kind, error, traceback)
+            video.close()
 
     def write(self, source: Source, frame: Frame, image: Image) -> None:
         """Write the annotated image of a frame. Raises InputError."""
         if source.kind in ("image", "folder"):
-            path = self._path(_writable(frame.path.name))
+            name = frame.path.name  # JPEG and PNG stay, all else becomes PNG
+            is_kept = frame.path.suffix.lower() in (".jpg", ".jpeg", ".png")
+            path = self._path(name if is_kept else f"{frame.path.stem}.png")
             write_image(path, image)
             self.wrote.append(path)
             return
@@ -68,9 +67,3 @@ class Annotated:
 def _key(path: Path) -> str:
     """Return what is the same of two paths to one file, on systems too that take capitals for small letters."""
     return str(path.resolve()).casefold()
-
-
-def _writable(name: str) -> str:
-    """Return the file name of an annotated image: JPEG and PNG stay, all else becomes PNG."""
-    path = Path(name)
-    return name if path.suffix.lower() in (".jpg", ".jpeg", ".png") else f"{path.stem}.png"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 import cv2
@@ -20,15 +19,24 @@ if TYPE_CHECKING:
 
 
 def make_folder(path: Path, option: str = "--output") -> None:
-    """Make a folder, and those above it, for what comes; an InputError says why it cannot be, and names the option."""
+    """Make a folder and those above it. Raises InputError, which names the option that gave the path."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{path}: cannot make this folder ({error.strerror}): check {option}") from error
 
 
+def write_file(path: Path, data: bytes, option: str = "--output") -> None:
+    """Write a file, and make missing folders. Raises InputError, which names the option that gave the path."""
+    make_folder(path.parent, option)
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise InputError(f"{path}: cannot write it ({error.strerror}): check {option}") from error
+
+
 def write_image(path: Path, image: Image) -> None:
-    """Write an image in the format of the file's suffix. Missing folders are made."""
+    """Write an image in the format of the file's suffix, and make missing folders. Raises InputError."""
     suffix = path.suffix.lower()
     if not (suffix.isascii() and cv2.haveImageWriter(f"image{suffix}")):  # a str that is not UTF-8 ends the process
         raise InputError(f"{path}: OpenCV writes no {path.suffix or 'file without suffix'}: use .jpg or .png")
@@ -39,28 +47,17 @@ def write_image(path: Path, image: Image) -> None:
         good = False
     if not good:  # a JPEG has up to 65,535 pixels a side, a PGM is grey
         height, width = image.shape[:2]
-        raise InputError(f"{path}: {suffix} cannot hold a coloured picture of {width} x {height}: use .png")
-    make_folder(path.parent)
-    try:
-        path.write_bytes(data.tobytes())
-    except OSError as error:
-        raise InputError(f"{path}: cannot write the picture ({error.strerror}): check --output") from error
+        raise InputError(f"{path}: {suffix} cannot hold a coloured image of {width} x {height}: use .png")
+    write_file(path, data.tobytes())
 
 
 def write_figure(path: Path, figure: Figure, option: str = "--output") -> None:
-    """Write a figure in the format of the file's suffix: .png, .svg or .pdf. Missing folders are made.
-
-    Raises InputError, which names the option that gave the path.
-    """
+    """Write a figure in the format of the file's suffix: .png, .svg or .pdf. Raises InputError as `write_file`."""
     try:
         data = render(figure, path.suffix)
     except ValueError as error:
-        raise InputError(f"{path}: not a picture that can be drawn: let it end with .png, .svg or .pdf") from error
-    make_folder(path.parent, option)
-    try:
-        path.write_bytes(data)
-    except OSError as error:
-        raise InputError(f"{path}: cannot write the picture ({error.strerror}): check {option}") from error
+        raise InputError(f"{path}: not an image that can be drawn: let it end with .png, .svg or .pdf") from error
+    write_file(path, data, option)
 
 
 def render(figure: Figure, suffix: str = ".svg") -> bytes:
@@ -85,14 +82,16 @@ class VideoWriter:
     def __enter__(self) -> VideoWriter:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Complete the file."""
         if self._writer:
             self._writer.release()
 
     def write(self, image: Image) -> None:
-        """Add one image; an InputError if the file cannot be made."""
+        """Add one image. Raises InputError if the file cannot be made."""
         if self._writer is None:
             self._writer = self._open(image.shape[1], image.shape[0])
         self._writer.write(np.ascontiguousarray(image[..., ::-1]))

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from blazeposer.core.errors import InputError, MissingExtraError
+from blazeposer.core.errors import InputError, needs
 from blazeposer.core.prepare import Image
 from blazeposer.core.quiet import quiet_stderr
 
@@ -127,7 +127,7 @@ def read_image(path: Path | str) -> Image:
     try:
         data = np.frombuffer(path.read_bytes(), np.uint8)  # imread fails on some paths on Windows
     except OSError as error:
-        raise InputError(f"{path}: cannot read the picture ({error.strerror}): check the path") from error
+        raise InputError(f"{path}: cannot read the image ({error.strerror}): check the path") from error
     if path.suffix.lower() in HEIF_SUFFIXES:
         return _heif(path, data)
     try:
@@ -136,7 +136,7 @@ def read_image(path: Path | str) -> Image:
     except cv2.error:  # for example more pixels than OpenCV allows
         image = None
     if image is None:
-        raise InputError(f"{path}: not a picture that OpenCV reads, or a damaged one: convert it to JPEG or PNG")
+        raise InputError(f"{path}: not an image that OpenCV reads, or a damaged one: convert it to JPEG or PNG")
     return _turned(_rgb(image), data)
 
 
@@ -155,14 +155,12 @@ def _turned(image: Image, data: NDArray[np.uint8]) -> Image:
 
 
 def _heif(path: Path, data: NDArray[np.uint8]) -> Image:
-    try:
+    with needs("heic"):
         import pillow_heif
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("pillow-heif", "heic") from error
     try:
         return np.array(pillow_heif.open_heif(data.tobytes()).to_pillow().convert("RGB"))
     except Exception as error:  # libheif's own kinds
-        raise InputError(f"{path}: not a picture that libheif reads, or a damaged one: convert it to JPEG") from error
+        raise InputError(f"{path}: not an image that libheif reads, or a damaged one: convert it to JPEG") from error
 
 
 def _picture(path: Path) -> Frame:
@@ -173,7 +171,7 @@ def _folder(path: Path) -> Source:
     there = sorted(file for file in path.iterdir() if not file.name.startswith("."))
     files = [file for file in there if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file()]
     if not files:
-        raise InputError(f"{path}: no pictures in this folder: give one with JPEG, PNG or other picture files")
+        raise InputError(f"{path}: no images in this folder: give one with JPEG, PNG or other image files")
     left_out = tuple(file.name for file in there if file not in files)
     return Source("folder", path.name, path, map(_picture, files), len(files), files=tuple(files), left_out=left_out)
 

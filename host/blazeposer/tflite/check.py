@@ -8,12 +8,11 @@ from typing import Literal
 
 from blazeposer.core.boards import KB, Board, Npu
 from blazeposer.core.errors import ModelError
-from blazeposer.core.files import read_file
 from blazeposer.tflite import firmware
 from blazeposer.tflite.arena import Arena, can_measure, measure_arena, plan, planned_bytes
 from blazeposer.tflite.conformance import breach, is_float
 from blazeposer.tflite.cost import DECODING, Estimate, camera_arena, estimate, unknown
-from blazeposer.tflite.graph import Graph, Tensor, read_graph
+from blazeposer.tflite.graph import Graph, Tensor, read_graph, read_model
 from blazeposer.tflite.manifest import manifest_path, read_manifest
 
 Store = Literal["/rom", "/sdcard", "/flash"]
@@ -97,10 +96,7 @@ def check_model(path: Path, board: Board) -> Verdict:
 
 def examine(path: Path) -> Model:
     """Read a file and measure its arena, if TFLite Micro is here. A ModelError where it is not a model at all."""
-    try:
-        data = read_file(path)
-    except OSError as error:
-        raise ModelError(f"{path}: cannot read the model ({error.strerror}): check its path") from error
+    data = read_model(path)
     if data.startswith(STEDGEAI_MAGIC):
         note = "not measured: no PC can read a file compiled by stedgeai"
         return Model(path, len(data), "neural-art", None, None, note, "", "a compiled file does not show it", "")

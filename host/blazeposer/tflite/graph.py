@@ -9,6 +9,7 @@ import math
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
 from blazeposer.core.errors import ModelError
+from blazeposer.core.files import read_file
 
 _SCHEMA_VERSION = 3
 _ITEM_BYTES = {
@@ -95,6 +97,14 @@ class Graph:
     @property
     def output_tensors(self) -> tuple[Tensor, ...]:
         return tuple(self.tensors[index] for index in self.outputs)
+
+
+def read_model(path: Path) -> bytes:
+    """Return a model file's bytes. Raises ModelError."""
+    try:
+        return read_file(path)
+    except OSError as error:
+        raise ModelError(f"{path}: cannot read the model ({error.strerror}): check its path") from error
 
 
 def read_graph(data: bytes, name: str) -> Graph:

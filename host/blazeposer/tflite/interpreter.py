@@ -17,14 +17,13 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from numpy.typing import NDArray
 
 from blazeposer.core.contract import OUTPUTS
-from blazeposer.core.errors import BlazePoserError, MissingExtraError, ModelError
-from blazeposer.core.files import read_file
+from blazeposer.core.errors import BlazePoserError, MissingExtraError, ModelError, needs
 from blazeposer.core.prepare import Image, to_float, to_int8
 from blazeposer.core.quiet import quiet_stderr
 from blazeposer.tflite.arena import can_measure
 from blazeposer.tflite.conformance import breach
 from blazeposer.tflite.firmware import OPERATIONS
-from blazeposer.tflite.graph import read_graph
+from blazeposer.tflite.graph import read_graph, read_model
 from blazeposer.tflite.rewrite import with_bias_scales
 from blazeposer.tflite.trial import is_known, try_apart
 
@@ -117,10 +116,7 @@ def _read(path: Path, runtime: Runtime) -> tuple[bytes, tuple[tuple[float, int],
         raise BlazePoserError(f"there is no runtime {runtime!r}: choose one of {', '.join(RUNTIMES)}")
     if runtime == "micro" and not can_measure():
         raise MissingExtraError("tflite-micro", "demo")
-    try:
-        data = read_file(path)
-    except OSError as error:
-        raise ModelError(f"{path}: cannot read the model ({error.strerror}): check --model") from error
+    data = read_model(path)
     return data, _check(data, str(path))
 
 
@@ -139,7 +135,10 @@ def _load(path: Path, data: bytes, quantization: tuple[tuple[float, int], ...], 
 def litert(data: bytes, *, reference: bool = False) -> Infer:
     """Any tflite of one input in LiteRT on one thread: with XNNPACK, or with the reference kernels."""
     with quiet_stderr():
-        interpreter = _interpreter(data if reference else with_bias_scales(data), reference=reference)
+        kind = OpResolverType.BUILTIN_REF if reference else OpResolverType.AUTO
+        content = data if reference else with_bias_scales(data)
+        # One thread: the figures of a run must not depend on the number of cores.
+        interpreter = Interpreter(model_content=content, experimental_op_resolver_type=kind, num_threads=1)
         interpreter.allocate_tensors()
     source = interpreter.get_input_details()[0]["index"]
     sinks = [detail["index"] for detail in interpreter.get_output_details()]
@@ -157,10 +156,8 @@ def micro(data: bytes, name: str, outputs: int = len(OUTPUTS)) -> Infer:
 
     With more outputs than the contract's, the arena that it would choose for the file is too small.
     """
-    try:
+    with needs("demo"):
         from tflite_micro import runtime
-    except ImportError as error:
-        raise MissingExtraError("tflite-micro", "demo") from error
     try:
         with quiet_stderr():
             arena = None if outputs == len(OUTPUTS) else _LARGE_ARENA
@@ -174,12 +171,6 @@ def micro(data: bytes, name: str, outputs: int = len(OUTPUTS)) -> Infer:
         return [interpreter.get_output(index) for index in range(outputs)]
 
     return infer
-
-
-def _interpreter(data: bytes, *, reference: bool) -> Interpreter:
-    # One thread: the figures of a run must not depend on the number of cores.
-    kind = OpResolverType.BUILTIN_REF if reference else OpResolverType.AUTO
-    return Interpreter(model_content=data, experimental_op_resolver_type=kind, num_threads=1)
 
 
 def _check(data: bytes, name: str) -> tuple[tuple[float, int], ...]:

@@ -16,9 +16,10 @@ from pathlib import Path
 
 from blazeposer.core.boards import Board
 from blazeposer.core.errors import BlazePoserError, MissingExtraError, ModelError
+from blazeposer.media.output import write_file
 from blazeposer.tflite import firmware
 from blazeposer.tflite.check import STEDGEAI_MAGIC
-from blazeposer.tflite.graph import Graph, read_graph
+from blazeposer.tflite.graph import Graph, read_graph, read_model
 from blazeposer.tflite.rewrite import with_numbered_outputs
 
 UNVERIFIED = "not verified without a camera"
@@ -38,12 +39,8 @@ def compile_for(board: Board, model_path: Path, out_path: Path, stedgeai_file: P
     elif board.npu == "ethos-u55":
         data = _ethos_u(model_path)
     else:
-        data = _read(model_path)
-    try:
-        out_path.parent.mkdir(parents=True, exist_ok=True)
-        out_path.write_bytes(data)
-    except OSError as error:
-        raise BlazePoserError(f"{out_path}: cannot write the file ({error.strerror}): check --output") from error
+        data = read_model(model_path)
+    write_file(out_path, data)
     return UNVERIFIED if board.npu else ""
 
 
@@ -56,7 +53,7 @@ def layer_cycles(model_path: Path) -> list[int]:
     with tempfile.TemporaryDirectory() as folder:
         named = Path(folder) / "named.tflite"
         graph = _graph(model_path)
-        named.write_bytes(with_numbered_outputs(_read(model_path)))
+        named.write_bytes(with_numbered_outputs(read_model(model_path)))
         compiled = run_vela(named, Path(folder), "--verbose-performance")
         if firmware.ETHOS_U not in {operation.name for operation in _graph(compiled).operations}:
             raise BlazePoserError(f"Vela leaves all of {model_path.name} to the CPU: use an INT8 network")
@@ -120,7 +117,7 @@ def _neural_art(board: Board, model_path: Path, stedgeai_file: Path | None) -> b
             f"run `{_STEDGEAI} {model_path}` and give its network_rel.bin with --stedgeai to `blazeposer package "
             f"--board {board.key}`, whose folder `deploy` and `status` take"
         )
-    data = _read(stedgeai_file)
+    data = read_model(stedgeai_file)
     if not data.startswith(STEDGEAI_MAGIC):
         what = "a plain tflite" if data[4:8] == b"TFL3" else "no relocatable network"
         raise ModelError(f"{stedgeai_file}: {what}: the {board.name} takes the network_rel.bin that stedgeai writes")
@@ -136,11 +133,4 @@ def _interface(graph: Graph) -> list[list[tuple[object, ...]]]:
 
 
 def _graph(path: Path) -> Graph:
-    return read_graph(_read(path), str(path))
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"{path}: cannot read the model ({error.strerror}): check its path") from error
+    return read_graph(read_model(path), str(path))

@@ -17,7 +17,7 @@ from contextlib import AbstractContextManager
 from importlib import import_module
 from urllib.parse import urlsplit
 
-from blazeposer.core.errors import InputError, MissingExtraError
+from blazeposer.core.errors import InputError, needs
 from blazeposer.live.session import Output
 
 SCHEMES = "opentrack://HOST:PORT, osc://HOST:PORT (VMC), mqtt://HOST:PORT/TOPIC"
@@ -39,9 +39,7 @@ def open_output(target: str, camera: str) -> AbstractContextManager[Output]:
         raise InputError(f"{shown}: not an address to send to: give {SCHEMES}")
     if "#" in target:  # begins what a URL does not send
         raise InputError(f"{url.scheme}://{url.hostname}: has a # in it: leave it out, no topic to publish to has one")
-    try:
+    with needs("watch"):
         module = import_module(f"{__name__}.{_MODULES[url.scheme]}")
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(error.name or "a module", "watch") from error
     output: AbstractContextManager[Output] = module.open_view(url, camera)
     return output

@@ -1,0 +1,290 @@
+"""`blazeposer check`, `inspect` and `compile`: what a model file needs of a board, and what it costs there."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import click
+from rich.box import SIMPLE
+from rich.table import Table
+
+from blazeposer.commands.options import BOARD_NAMES, PATH, stedgeai_option
+from blazeposer.core.boards import BOARDS, KB, MB, Board, find
+from blazeposer.core.console import Console
+from blazeposer.core.errors import BlazePoserError, MissingExtraError, ModelError, needs
+from blazeposer.core.resources import default_model
+from blazeposer.core.text import say
+from blazeposer.media.output import write_figure
+from blazeposer.tflite.arena import Arena, live_bytes, measure_arena, plan, planned_bytes
+from blazeposer.tflite.check import Model, Verdict, examine, judge
+from blazeposer.tflite.cost import camera_arena, instructions, milliseconds, speed, total, unknown
+from blazeposer.tflite.firmware import ETHOS_U
+from blazeposer.tflite.graph import Graph, read_graph, read_model
+from blazeposer.tflite.layers import Layer, layers
+from blazeposer.tflite.npu import compile_for, layer_cycles
+
+_BAR = 40  # letters of the longest bar
+_KINDS = {"CONV_2D": "convolution", "DEPTHWISE_CONV_2D": "depthwise", "MAX_POOL_2D": "max-pool"}
+_TIME_HEADS = ("--board", "arena there, bytes, estimated", "it lies in, estimated", "network, ms, estimated",
+               "frame, ms, estimated", "frames a second, estimated")  # fmt: skip
+
+model_argument = click.argument("model", required=False, type=PATH)
+
+
+@click.command()
+@model_argument
+@click.option("--board", "name", help=f"One board: {BOARD_NAMES}.  [default: all]")
+def check(model: Path | None, name: str | None) -> None:
+    """Tell whether MODEL (by default ours) loads on which boards, how fast it will be there, and whether it is a
+    BlazePoser network.
+
+    Times are estimates: instructions counted on an emulated Cortex-M7, and a model of the core. With --board the exit
+    status is 1 if it does not load there; without, if it loads nowhere.
+    """
+    board = find(name) if name else None
+    examined = examine(model or default_model())
+    verdicts = [judge(examined, each) for each in ([board] if board else BOARDS)]
+    if board is None:
+        _show_boards(verdicts)
+    elif verdicts[0].loads:
+        say(f"{examined.path} on {board.name}: {_remark(verdicts[0])}")
+    if examined.graph is None:
+        say("A file that only an NPU understands does not show whether it is a BlazePoser network")
+    elif examined.breach:
+        say(f"Not a BlazePoser network: {examined.breach}")
+    else:
+        say(
+            f"A BlazePoser network{f'; {examined.manifest}' if examined.manifest else ', as its manifest describes it'}"
+        )
+    if not any(verdict.loads for verdict in verdicts):
+        where = board.name if board else "any board"
+        raise ModelError(f"{examined.path} does not load on {where}: {verdicts[0].reason}")
+
+
+@click.command()
+@model_argument
+@click.option("--picture", type=PATH, help="The .svg or .png to draw, if matplotlib is there.  [default: "
+              "out/NAME-memory.svg of MODEL's name]")  # fmt: skip
+@click.option("--board", "name", default="h7", show_default=True, help="The board, with a Cortex-M7, of the times.")
+def inspect(model: Path | None, picture: Path | None, name: str) -> None:
+    """Show the work of each layer of MODEL (by default ours), and draw the place of its tensors in the arena over time.
+
+    Weights include biases. Bytes in use are those of all tensors that are needed during an operation. Instructions
+    follow from counts on an emulated Cortex-M7, milliseconds from a model of the core: neither was measured on a
+    camera. Cycles are Vela's estimate for the AE3's NPU (extra `npu`); of operations that it joins, they stand at the
+    last.
+    """
+    board = find(name)
+    path = model or default_model()
+    data = read_model(path)
+    graph = read_graph(data, str(path))
+    if any(operation.name == ETHOS_U for operation in graph.operations):
+        raise ModelError(f"{path}: compiled for an NPU, it shows no layers: inspect the file that it was made of")
+    arena, cycles = None, []
+    try:
+        cycles = layer_cycles(path)
+        cycles_note = f"{sum(cycles):,}, as Vela estimates them for the AE3, not verified without a camera"
+    except BlazePoserError as error:
+        cycles_note = f"not measured ({error})"
+    try:
+        arena = measure_arena(path)
+        arena_note = f"{arena.total:,} bytes, as TFLite Micro counts it on this PC, an upper bound for a board"
+    except BlazePoserError as error:
+        arena_note = f"not measured ({str(error).removeprefix(f'{path}: ')})"
+    costs, planned = layers(graph), planned_bytes(plan(graph))
+    times, time_note = _times(graph, board, camera_arena(arena) if arena else planned)
+    Console().print(_layer_table(graph, costs, times, cycles))
+    for line in _bars(costs, times):
+        say(line)
+    say(f"File: {len(data):,} bytes, {sum(layer.parameters for layer in costs):,} parameters")
+    say(f"Work: {sum(layer.macs for layer in costs):,} multiply-accumulates; NPU cycles: {cycles_note}")
+    say(f"Time: {time_note}")
+    say(f"Memory: {planned:,} bytes of tensors; arena: {arena_note}")
+    _draw(graph, path, picture, arena, times)
+
+
+@click.command()
+@model_argument
+@click.option("--board", "name", required=True, type=click.Choice([board.key for board in BOARDS if board.npu]))
+@click.option("-o", "--output", type=PATH, help="File to write.  [default: out/NAME_BOARD.tflite of MODEL's name]")
+@stedgeai_option
+def compile(model: Path | None, name: str, output: Path | None, stedgeai: Path | None) -> None:
+    """Compile MODEL (by default ours) for the AE3 with Vela, or take what ST's tool made of it for the N6."""
+    source = model or default_model()
+    target = output or Path("out") / f"{source.stem}_{name}.tflite"
+    note = compile_for(find(name), source, target, stedgeai)
+    say(f"{target}: {target.stat().st_size:,} bytes, {note}")
+
+
+def time_table(verdicts: Sequence[Verdict], npu_cycles: int | None) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Return headings, and for each board the cells below. npu_cycles: of the AE3's NPU, None if not known."""
+    rows = []
+    for verdict in verdicts:
+        board, found = verdict.board, verdict.estimate
+        cells: tuple[str, ...] = ("", "", "unknown", "", "")
+        if found:
+            times = (f"{time:.0f} ±{time * found.uncertainty:.0f}" for time in (found.network, found.frame))
+            cells = (f"{verdict.model.camera_arena:,}", found.memory, *times, f"{found.frames_per_second:.1f}")
+        elif board.npu == "ethos-u55" and npu_cycles:
+            cells = ("", "", f"{npu_cycles / (1000 * board.mhz):.1f} (NPU)", "", "")
+        rows.append((board.key, *cells))
+    return _TIME_HEADS, rows
+
+
+def time_notes(model: Model, npu_note: str) -> list[str]:
+    """Return the remarks below `time_table`, a sentence or two a line. npu_note: of the AE3's NPU."""
+    decoding = "" if model.breach else " and decoding one face"
+    on_cpu = [
+        "Network: on the CPU, with the kernels of firmware 5.0.0.",
+        f"Frame: scaling the picture, network{decoding}. The sensor, drawing and sending are left out.",
+    ]
+    if model.uncounted:
+        names = ", ".join(model.uncounted)
+        on_cpu = [f"CPU: no time, because instructions of {names} in this form were never counted."]
+    return ["Nothing was measured on a camera.", *on_cpu, f"NPU: {npu_note}"]
+
+
+def npu_cycles(model: Model) -> tuple[int | None, str]:
+    """Return Vela's estimate of a model's cycles on the AE3's NPU, None if there is none, and a remark on it."""
+    try:
+        cycles = sum(layer_cycles(model.path))
+    except BlazePoserError as error:
+        return None, f"the AE3's cycles are not known ({error})."
+    return cycles, f"the AE3's, {cycles:,} cycles as Vela estimates them, once compiled."
+
+
+def _remark(verdict: Verdict) -> str:
+    """Return the remark on a board that loads a model."""
+    model, found = verdict.model, verdict.estimate
+    words = ["loads" if model.arena is not None else "nothing found against it"]
+    words[0] += f", from {' or '.join(verdict.stores)}"
+    if model.arena:
+        words.append(f"arena {model.arena:,} of {verdict.board.arena:,} bytes, {model.arena_note}")
+    words += verdict.notes
+    if found:
+        words.append(
+            f"estimated, not measured: arena in {found.memory}, {found.frame:.0f} ms a frame, give or take "
+            f"{found.uncertainty:.0%}: {found.frames_per_second:.1f} frames a second"
+        )
+    return "; ".join(words)
+
+
+def _show_boards(verdicts: list[Verdict]) -> None:
+    """Print two tables of boards, loading and time, and remarks below each."""
+    model = verdicts[0].model
+    rows, remarks = [], defaultdict[str, list[str]](list)
+    for verdict in verdicts:
+        board = verdict.board
+        loads = "no" if not verdict.loads else "yes" if model.arena is not None else "perhaps"
+        rows.append((board.name, board.key, _size(board.arena), _size(board.romfs), loads, " ".join(verdict.stores)))
+        for remark in filter(None, (verdict.reason, *verdict.notes)):
+            remarks[remark].append(board.key)
+    say(f"{model.path}: {model.file_bytes:,} bytes; arena {_arena_of(model)}")
+    console = Console()
+    console.print(_table(("board", "--board", "for an arena", "for models", "loads", "from"), rows, {0, 1, 4, 5}))
+    for remark, keys in remarks.items():
+        say(f"{', '.join(keys) if len(keys) < len(verdicts) else 'all boards'}: {remark}")
+    if model.graph and not model.compiled_for and any(verdict.loads for verdict in verdicts):
+        cycles, npu_note = npu_cycles(model)
+        console.print(_table(*time_table(verdicts, cycles), {0}))
+        for note in time_notes(model, npu_note):
+            say(note)
+
+
+def _arena_of(model: Model) -> str:
+    return f"{model.arena:,} bytes, {model.arena_note}" if model.arena else model.arena_note
+
+
+def _size(size: int) -> str:
+    return f"{size / MB:.1f} MB" if size >= MB else f"{size // KB} KB"
+
+
+def _table(headings: Sequence[str], rows: Iterable[Sequence[str]], left: set[int], space: int = 1) -> Table:
+    """Return a table whose columns of the numbers `left` hold text, and the others numbers."""
+    table = Table(box=SIMPLE, pad_edge=False, padding=(0, space, 0, 0))
+    for number, heading in enumerate(headings):
+        is_text = number in left
+        table.add_column(heading, justify="left" if is_text else "right", no_wrap=is_text)
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _times(graph: Graph, board: Board, arena: int) -> tuple[list[float | None], str]:
+    """Return the milliseconds of each operation, and a remark on their sum."""
+    counts = instructions(graph)
+    memory = board.memory_of(arena)
+    found = speed(board, memory) if memory else None
+    if found is None:
+        why = "its arena has no room there" if memory is None else f"nothing is known of its {board.core}"
+        return [None] * len(counts), f"not estimated for {board.name}: {why}"
+    times = [None if count is None else milliseconds(count, board, found) for count in counts]
+    whole, count, newer = total(times), total(counts), total(instructions(graph, "2026"))
+    if whole is None or count is None or newer is None:
+        names = ", ".join(unknown(graph))
+        return times, f"not estimated: instructions of {names} in this form were never counted"
+    return times, (
+        f"{whole:.0f} ms, give or take {found.uncertainty:.0%}, estimated for {board.name} with the arena in {memory}: "
+        f"{count / 1e6:.1f} M instructions of firmware 5.0.0's kernels ({newer / 1e6:.1f} M of those of 2026), "
+        f"{count * found.cycles / 1e6:.0f} M cycles"
+    )
+
+
+def _layer_table(graph: Graph, costs: Sequence[Layer], times: Sequence[float | None], cycles: Sequence[int]) -> Table:
+    headings = ("#", "operation", "output", "1000\nMACs", "weights", "KB\nmoved", "KB in\nuse", "1000\ninstr.",
+                "ms,\nest.", "1000\nNPU")  # fmt: skip
+    placements = plan(graph)
+    rows = [
+        (
+            str(step),
+            layer.name,
+            "x".join(map(str, layer.shape[1:])),
+            _thousands(layer.macs),
+            f"{layer.parameters:,}" if layer.parameters else "",
+            f"{layer.moved / KB:.0f}",
+            f"{live_bytes(placements, step) / KB:.0f}",
+            "?" if count is None else _thousands(count),
+            f"{time:.1f}" if time else "",
+            f"{cycles[step] / 1000:.1f}" if cycles and cycles[step] else "",
+        )
+        for step, (layer, count, time) in enumerate(zip(costs, instructions(graph), times, strict=True))
+    ]
+    return _table(headings, rows, {1, 2}, space=0)
+
+
+def _thousands(number: float) -> str:
+    return f"{number / 1000:,.0f}" if number else ""
+
+
+def _bars(costs: Sequence[Layer], times: Sequence[float | None]) -> list[str]:
+    """Return bars of the time of each kind of layer, and of each side of its output; none without times."""
+    whole = total(times)
+    if not whole:
+        return []
+    kinds, sides = defaultdict[str, float](float), defaultdict[str, float](float)
+    for layer, time in zip(costs, times, strict=True):
+        window = f" {layer.kernel[0]}x{layer.kernel[1]}" if layer.macs else ""
+        kinds[_KINDS.get(layer.name, layer.name.lower()) + window] += time or 0
+        sides["at " + "x".join(map(str, layer.shape[1:3])) if len(layer.shape) == 4 else ""] += time or 0
+    lines = [f"Where the {whole:.0f} ms go, estimated:"]
+    for parts in (kinds, sides):
+        for name, part in sorted(parts.items(), key=lambda item: -item[1]):
+            if share := round(100 * part / whole):
+                lines.append(f"  {name:16}{part:6.1f} ms {share:3d} %  {'█' * round(_BAR * part / whole)}")
+    return lines
+
+
+def _draw(graph: Graph, path: Path, picture: Path | None, arena: Arena | None, times: Sequence[float | None]) -> None:
+    try:
+        with needs("watch"):
+            from blazeposer.tflite.picture import memory_picture
+    except MissingExtraError as missing:
+        if picture:
+            raise
+        say(f"Picture: not drawn ({missing})")
+        return
+    target = picture or Path("out") / f"{path.stem}-memory.svg"
+    write_figure(target, memory_picture(graph, path.name, arena, times), "--picture")
+    say(f"Wrote {target}")

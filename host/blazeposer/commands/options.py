@@ -1,0 +1,22 @@
+"""Options that several commands have, and their kinds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from blazeposer.core.boards import BOARDS
+
+PATH = click.Path(path_type=Path)
+FOLDER = click.Path(path_type=Path, file_okay=False)
+BOARD_NAMES = ", ".join(board.key for board in BOARDS)
+
+model_option = click.option("--model", type=PATH, help="A tflite file.  [default: the shipped network]")
+data_option = click.option(
+    "--data", "folder", help="Folder of the data set or of the pools.  [default: BLAZEPOSER_DATA]"
+)
+port_option = click.option(
+    "--port", help="The camera's port, if there are several cameras: /dev/ttyACM0, COM3, socket://..."
+)
+stedgeai_option = click.option("--stedgeai", type=PATH, help="For the N6: the network_rel.bin that ST's stedgeai made.")
