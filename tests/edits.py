@@ -68,22 +68,24 @@ def flat_weights(model: Any) -> None:
 
 def strange_operation(model: Any) -> None:
     """One that the firmware lacks."""
-    _instead_of_add(model, schema.BuiltinOperator.POW)
+    _replace_reshape(model, schema.BuiltinOperator.POW)
 
 
-def multiplication(model: Any) -> None:
-    """One that the firmware has."""
-    _instead_of_add(model, schema.BuiltinOperator.MUL)
+def uncounted_operation(model: Any) -> None:
+    """One that the firmware has, and whose instructions were not counted."""
+    _replace_reshape(model, schema.BuiltinOperator.RELU)
 
 
-def _instead_of_add(model: Any, operator: int) -> None:
+def _replace_reshape(model: Any, operator: int, custom: str | None = None) -> None:
+    """Put another operator in place of RESHAPE, which every one of our networks has."""
     for code in model.operatorCodes:
-        if code.builtinCode == schema.BuiltinOperator.ADD:
+        if code.builtinCode == schema.BuiltinOperator.RESHAPE:
             code.builtinCode = code.deprecatedBuiltinCode = operator
+            code.customCode = custom
 
 
 def custom_operation(model: Any) -> None:
-    _own_addition(model, "ethos-u")
+    _replace_reshape(model, schema.BuiltinOperator.CUSTOM, "ethos-u")
 
 
 def five_dimensions(model: Any) -> None:
@@ -92,14 +94,7 @@ def five_dimensions(model: Any) -> None:
 
 
 def own_operation(model: Any) -> None:
-    _own_addition(model, "MyAddition")
-
-
-def _own_addition(model: Any, name: str) -> None:
-    for code in model.operatorCodes:
-        if code.builtinCode == schema.BuiltinOperator.ADD:
-            code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.CUSTOM
-            code.customCode = name
+    _replace_reshape(model, schema.BuiltinOperator.CUSTOM, "MyReshape")
 
 
 def integer_input(model: Any) -> None:

@@ -32,12 +32,12 @@ from edits import (
     five_dimensions,
     float_tensor,
     integer_input,
-    multiplication,
     own_operation,
     padding,
     shift_input,
     strange_operation,
     swap_scores,
+    uncounted_operation,
 )
 
 H7 = find("h7")
@@ -170,7 +170,7 @@ def test_a_converter_s_blazeface_loads_where_there_is_external_memory(
     ("edit", "complaint"),
     [
         (strange_operation, "the firmware lacks the operation POW: build the network without it"),
-        (own_operation, "the firmware lacks the custom operation MyAddition: build"),
+        (own_operation, "the firmware lacks the custom operation MyReshape: build"),
         (custom_operation, "it was compiled for the NPU of the AE3: use the file that it was made of"),
         (five_dimensions, "output 0 has 5 dimensions, and scripts read at most 4: reshape it"),
         (integer_input, "input 0 is int32, and scripts read int8, uint8, int16, uint16, float32: convert"),
@@ -341,12 +341,12 @@ def test_the_table_estimates_time_on_every_board(ours: Model, blazeposer_command
 
 @needs_micro
 def test_time_is_not_guessed_for_an_operation_that_was_never_counted(model_path: Path, tmp_path: Path) -> None:
-    model = examine(edited(model_path, tmp_path, multiplication))
-    assert model.uncounted == ["MUL"]
+    model = examine(edited(model_path, tmp_path, uncounted_operation))
+    assert model.uncounted == ["RELU"]
     verdict = judge(model, find("rt1062"))
     assert verdict.loads
     assert verdict.estimate is None
-    assert "CPU: no time, because instructions of MUL in this form were never counted." in time_notes(model, "")
+    assert "CPU: no time, because instructions of RELU in this form were never counted." in time_notes(model, "")
 
 
 def test_a_model_for_no_board_fails(blazeposer_command: CommandLine, model_path: Path, tmp_path: Path) -> None:

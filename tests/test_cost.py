@@ -217,7 +217,7 @@ def test_no_estimate_where_something_is_not_known(
     strange = _graph(edited(model_path, tmp_path, strange_operation))
     assert unknown(strange) == ["POW"]
     assert estimate(strange, h7, FIRMWARE_ARENA) is None
-    assert {"CONV_2D", "ADD"} <= set(unknown(_graph(float_model_path)))  # only INT8 kernels were counted
+    assert {"CONV_2D", "DEPTHWISE_CONV_2D"} <= set(unknown(_graph(float_model_path)))  # only INT8 kernels were counted
     assert estimate(residual, replace(h7, blocks=(Block("SRAM", 128 * KB),)), FIRMWARE_ARENA) is None
     assert estimate(residual, find("ae3"), FIRMWARE_ARENA) is None  # another core
     assert unknown(residual) == []
