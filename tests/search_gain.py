@@ -10,21 +10,27 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import cv2
 import numpy as np
 from rich.progress import track
 
 from blazeposer.core.face import Face
-from blazeposer.core.prepare import Image
+from blazeposer.core.prepare import Image, square_crop
 from blazeposer.core.text import say
 from blazeposer.evaluate.datasets.pool import TEST_POOL, data_folder, read_backgrounds, read_pool
 from blazeposer.evaluate.metrics import Floats
-from blazeposer.evaluate.tracking.closer import SIDE, pasted
 from blazeposer.faces.detector import Detector
 
 SIZES = (24, 34, 48, 68, 96, 136)
 """Pixels: limits of the classes of pasted faces, whose logarithms are spread evenly."""
 SCENES = 40
 PHOTOS = 200
+SIDE = 480
+"""Pixels of the photo behind one face."""
+CROP = 1.8
+"""Side of the pasted part, in longer sides of the face's box: the head, a little more."""
+RIM = 0.06
+"""Share of the pasted part that fades into the photo."""
 Labelled = tuple[Image, Floats]
 """An image, and the boxes (n, 4) of its faces as x0, y0, x1, y1."""
 
@@ -40,11 +46,32 @@ def scenes(folder: Path) -> list[Labelled]:
             for x in range(0, 4 * SIDE, SIDE):
                 face = int(rng.integers(len(pool)))
                 size = float(np.exp(rng.uniform(*np.log([SIZES[0], SIZES[-1]]))))
-                scene = pasted(pool.images[pool.image_of[face]], pool.boxes[face], size, photo, rng)
-                image[y : y + SIDE, x : x + SIDE] = scene.picture
-                boxes.append(scene.box + np.array([x, y, x, y]))
+                part, box = pasted(pool.images[pool.image_of[face]], pool.boxes[face], size, photo, rng)
+                image[y : y + SIDE, x : x + SIDE] = part
+                boxes.append(box + np.array([x, y, x, y]))
         made.append((image, np.array(boxes)))
     return made
+
+
+def pasted(image: Image, box: Floats, size: float, photo: Image, rng: np.random.Generator) -> tuple[Image, Floats]:
+    """Return the middle of a photo (480, 480, 3) with a face from an image somewhere in it, `size` pixels long, and
+    the face's box (4,)."""
+    scale, width = size / float((box[2:] - box[:2]).max()), round(size * CROP)
+    if scale < 1:  # sampling would leave these details out
+        image = np.asarray(cv2.GaussianBlur(image, (0, 0), 0.5 / scale), np.uint8)
+    view = np.column_stack([np.eye(2) * scale, width / 2 - scale * (box[:2] + box[2:]) / 2])
+    crop = cv2.warpAffine(image, view, (width, width), borderMode=cv2.BORDER_REPLICATE)
+    inside = cv2.warpAffine(np.ones(image.shape[:2], np.float32), view, (width, width))
+    rim = max(2, round(RIM * width))
+    inside = cv2.erode(cv2.copyMakeBorder(inside, 1, 1, 1, 1, cv2.BORDER_CONSTANT), np.ones((rim, rim), np.uint8))
+    opacity = cv2.GaussianBlur(inside, (0, 0), rim / 3)[1:-1, 1:-1, None]
+
+    behind, _ = square_crop(photo)
+    picture = cv2.resize(behind, (SIDE, SIDE)).astype(np.float32)
+    x, y = rng.integers(0, SIDE - width + 1, 2).tolist()
+    part = picture[y : y + width, x : x + width]
+    part += (crop - part) * opacity
+    return picture.round().astype(np.uint8), box * scale + np.tile(view[:, 2] + (x, y), 2)
 
 
 def photos(folder: Path) -> list[Labelled]:

@@ -58,7 +58,6 @@ GROUPS = {
         "bench": _ours("bench:bench", "Time the network beside its peers, and compare their accuracy."),
         "evaluate": _ours("evaluate:evaluate", "Measure a network on labelled faces.", "train"),
         "detection": _ours("evaluate:detection", "Compare detections with the original BlazeFace.", "train"),
-        "tracking": _ours("evaluate:tracking", "Measure smoothing, closer look and positions.", "train"),
         "figures": _ours("evaluate:figures", "Write the manifests' figures into pages.", "train"),
     },
     "Train": {

@@ -1,16 +1,14 @@
-"""`blazeposer evaluate`, `detection`, `tracking` and `figures`: measure, record and print figures."""
+"""`blazeposer evaluate`, `detection` and `figures`: measure, record and print figures."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import get_args
 
 import click
 
 from blazeposer.commands.options import FOLDER, data_option, model_option
-from blazeposer.core.errors import BlazePoserError, InputError, ModelError
+from blazeposer.core.errors import InputError, ModelError
 from blazeposer.core.resources import default_model, models_dir, refuse_installed
 from blazeposer.core.text import say
 from blazeposer.evaluate import detection as detections
@@ -20,14 +18,12 @@ from blazeposer.evaluate.accuracy import evaluate as measure
 from blazeposer.evaluate.accuracy_report import Report
 from blazeposer.evaluate.bench import Ours, machine
 from blazeposer.evaluate.datasets import READERS, read_dataset
-from blazeposer.evaluate.datasets.pool import TEST_POOL, data_folder, read_backgrounds
+from blazeposer.evaluate.datasets.pool import TEST_POOL, data_folder
 from blazeposer.evaluate.figures import MARKED_BLOCK, fill, read_manifests
 from blazeposer.evaluate.metrics import MOST_FACES, Scores
 from blazeposer.evaluate.report import Table
 from blazeposer.evaluate.sheet import Bin, draw_sheet, measure_sheet, sheet_dict, sheet_table
-from blazeposer.evaluate.text import show_table, with_notes
-from blazeposer.evaluate.tracking import closer, position, steady
-from blazeposer.faces.detector import Detector, InputPath
+from blazeposer.evaluate.text import show_table
 from blazeposer.media.output import write_figure
 from blazeposer.tflite.interpreter import RUNTIMES, Runtime, open_network
 from blazeposer.tflite.manifest import record_figures
@@ -123,47 +119,6 @@ def detection(folder: str | None, models: Path | None, record: bool) -> None:
         named = {name: asdict(row) for name, row in found.figures.items()}
         counts = {"boxed_faces": found.boxed_faces, "faceless_pictures": found.faceless_pictures, "hands": found.hands}
         record_figures(int8, {"detection": {**named, "INT8_and_float": asdict(found.near), **counts}})
-
-
-@click.command()
-@click.option("--only", type=click.Choice(["steady", "closer", "position"]), help="One of the tables.")
-@click.option("--dataset", "name", default=TEST_POOL, show_default=True, help="Faces for the closer look, with poses.")
-@data_option
-@model_option
-@runtime_option
-@click.option("--input", "input_path", type=click.Choice(get_args(InputPath)), default="camera", show_default=True)
-@click.option("--markdown", is_flag=True, help="Tables to paste into a page.")
-def tracking(
-    only: str | None, name: str, folder: str | None, model: Path | None, runtime: Runtime, input_path: InputPath,
-    markdown: bool,
-) -> None:  # fmt: skip
-    """Measure the benefit of tracking: jitter and lag, small faces by a closer look, positions.
-
-    Heads that turn and places in a room are drawn; the closer look needs the data, faceless.zip too.
-    """
-    detector = Detector(model, runtime, input_path, fast=True)
-
-    def closer_table() -> Table:
-        data = data_folder(folder)
-        dataset = read_dataset(name, data)
-        if not dataset.has_poses:
-            raise BlazePoserError(f"{name} has no angles: choose a --dataset with poses, {TEST_POOL} for one")
-        gain = closer.measure(dataset, read_backgrounds(data, test=name == TEST_POOL), detector)
-        return closer.table(gain, f"Closer look: faces of {name} pasted into {closer.SIDE}x{closer.SIDE}")
-
-    tables: dict[str, Callable[[], Table]] = {
-        "steady": lambda: steady.measure(detector),
-        "closer": closer_table,
-        "position": lambda: position.measure(detector),
-    }
-    for title, make in tables.items():
-        if only in (None, title):
-            if markdown:
-                say(f"{with_notes(make())}\n")
-            else:
-                show_table(make())
-    kind = "INT8" if detector.network.is_int8 else "float"
-    say(f"{kind} network, {runtime} kernels, {input_path} input")
 
 
 @click.command()

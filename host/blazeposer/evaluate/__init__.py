@@ -5,7 +5,6 @@ datasets/         readers of labelled data sets
 accuracy.py       how far off a network is; `accuracy_report.py` and `plots.py` report it
 detection.py      detections beside those of the original BlazeFace
 disturb.py        disturbed images; sheet.py measures on them
-tracking/         what smoothing, the closer look and positions are worth
 peers/            the systems that BlazePoser is compared with; peers_section.py and bench.py compare
 validate/         the forms of the network against each other
 figures.py        manifests' figures into pages

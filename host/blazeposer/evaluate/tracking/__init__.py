@@ -1,1 +1,0 @@
-"""Measure the benefit of `blazeposer.faces`: steady numbers, the closer look, positions."""
