@@ -202,7 +202,7 @@ def test_a_damaged_list_is_one_clear_line(tmp_path: Path, text: str) -> None:
         ("aflw2000", "image00002.mat"),
         ("biwi", "01/frame_00003_pose.txt"),
         ("biwi-2", "03/frame_00003_pose.txt"),
-        ("300w-lp", "AFW, HELEN, IBUG, LFPW"),
+        ("300w-lp", "AFW, AFW_Flip, HELEN"),
         ("wider", "wider_face_split/wider_face_val_bbx_gt.txt"),
         ("no_pool", "no_pool.csv"),
     ],

@@ -112,7 +112,7 @@ def test_pictures_of_a_data_set_that_cannot_be_read(portrait: Image) -> None:
     from blazeposer.evaluate.datasets import Dataset, Sample
 
     def lost() -> Image:
-        raise BlazePoserError("lost.jpg is missing or no picture: unpack the data set anew")
+        raise BlazePoserError("lost.jpg is missing or no image: unpack the data set anew")
 
     box, angles = np.array([[175.0, 60, 275, 190]]), np.array([[1.0, 2, 3]])
     samples = [

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 from blazeposer.core.boards import find
 from blazeposer.core.contract import ANGLES
 from blazeposer.core.errors import BlazePoserError
-from blazeposer.evaluate.datasets import biwi_dev, pools
 from blazeposer.evaluate.datasets.pool import TEST_POOL
+from blazeposer.evaluate.datasets.pools import BIWI_DEV, VALIDATION
 from blazeposer.evaluate.detection import SIZES, Agreement, Figures, rows
 from blazeposer.evaluate.sheet import FEWEST, is_true
 from blazeposer.evaluate.text import markdown_table
@@ -31,12 +31,12 @@ OTHERS = (
 )
 STOCK = 154.6e6
 """Instructions of BlazeFace in INT8, counted on the emulated Cortex-M7 as those of `tflite/cost.py`."""
-MEASURED = (TEST_POOL, biwi_dev.NAME)
+MEASURED = (TEST_POOL, BIWI_DEV)
 TURNS = ("45", "60", "90", "180")
 """Degrees of a turned image."""
 TWO_LOOKS = "_two_looks"
 """After the name of a data set: figures of two looks at it."""
-SHEETS = (TEST_POOL, pools.VALIDATION)
+SHEETS = (TEST_POOL, VALIDATION)
 TIMED = tuple(find(key) for key in ("h7", "rt1062", "portenta"))
 """Boards of the first table: the smallest, the fastest and the slowest."""
 

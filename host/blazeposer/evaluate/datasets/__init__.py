@@ -1,4 +1,4 @@
-"""Labelled faces to measure a network on: one module a layout, one table of names.
+"""Labelled faces to measure a network on, by name.
 
 Official data sets are read as their authors publish them, unpacked and otherwise untouched; everything else that has a
 name is one of our pools.
@@ -8,23 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from blazeposer.core.errors import BlazePoserError
-from blazeposer.evaluate.datasets import aflw2000, biwi, biwi_dev, maskon, pools, w300lp, wider
+from blazeposer.evaluate.datasets import biwi, matlab, pools, wider
 from blazeposer.evaluate.datasets.common import Dataset, Sample
 from blazeposer.evaluate.datasets.pool import data_folder
 
 READERS: dict[str, Callable[[Path], Dataset]] = {
-    "aflw2000": aflw2000.read,
-    "biwi": biwi.read_all,
-    "biwi-2": biwi.read_test,
-    "300w-lp": w300lp.read,
+    "aflw2000": matlab.read_aflw2000,
+    "biwi": biwi.read,
+    "biwi-2": partial(biwi.read, name="biwi-2", sequences=biwi.TEST_SEQUENCES),
+    "300w-lp": matlab.read_300w_lp,
     "wider": wider.read,
-    "maskon-boxes": maskon.read,
-    biwi_dev.NAME: biwi_dev.read,
+    "maskon-boxes": pools.read_maskon_boxes,
+    pools.BIWI_DEV: pools.read_biwi_dev,
     pools.VALIDATION: pools.read_validation,
 }
 
@@ -32,8 +33,8 @@ __all__ = ["READERS", "Dataset", "Sample", "labelled", "read_dataset"]
 
 
 def read_dataset(name: str, folder: Path, *, damaged: bool = False) -> Dataset:
-    """The data set or pool of a name, in the folder of --data. Raises BlazePoserError with what is expected where; for
-    a file that is damaged or missing too, unless `damaged` ones may be left out."""
+    """Return the data set or pool of a name, in the folder of --data. Raises BlazePoserError with what is expected
+    where; for a file that is damaged or missing too, unless `damaged` ones may be left out."""
     if reader := READERS.get(name):
         dataset = reader(folder)
     elif pools.is_pool(folder, name):
@@ -49,8 +50,8 @@ def read_dataset(name: str, folder: Path, *, damaged: bool = False) -> Dataset:
 
 
 def labelled(name: str, folder: str | None, limit: int | None = None, *, damaged: bool = False) -> Dataset:
-    """A data set with angles, or of its images at most `limit`, evenly spread. `damaged` as in `read_dataset`. Raises
-    BlazePoserError."""
+    """Return a data set with angles, with at most `limit` of its images, evenly spread. `damaged` as in `read_dataset`.
+    Raises BlazePoserError."""
     dataset = read_dataset(name, data_folder(folder), damaged=damaged)
     if not dataset.has_poses:
         raise BlazePoserError(f"{dataset.name} has no angles to compare with: choose another --dataset")

@@ -15,6 +15,7 @@ label if its middle lies within HEAD_RADIUS of that point; of several, the neare
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ import numpy as np
 from blazeposer.core.contract import MAX_ANGLE
 from blazeposer.core.errors import BlazePoserError
 from blazeposer.core.rotation import angles_from_rotation
-from blazeposer.evaluate.datasets.common import Dataset, Floats, LeftOut, Sample, image_reader, subfolder
+from blazeposer.evaluate.datasets.common import Dataset, Floats, LeftOut, Sample, load_image, subfolder
 from blazeposer.evaluate.metrics import Rule, nearest
 
 SEQUENCES = tuple(f"{number:02d}" for number in range(1, 25))
@@ -40,17 +41,9 @@ RULE = Rule(f"middle nearest to the projected centre of the head, at most {HEAD_
 _TO_PROJECT = np.diag([1.0, -1.0, -1.0])
 
 
-def read_all(folder: Path) -> Dataset:
-    """Protocol 1."""
-    return _read(folder, "biwi", SEQUENCES)
-
-
-def read_test(folder: Path) -> Dataset:
-    """Protocol 2."""
-    return _read(folder, "biwi-2", TEST_SEQUENCES)
-
-
-def _read(folder: Path, name: str, sequences: Sequence[str]) -> Dataset:
+def read(folder: Path, name: str = "biwi", sequences: Sequence[str] = SEQUENCES) -> Dataset:
+    """Return the frames of some sequences, by default those of protocol 1. Raises BlazePoserError when one is not
+    there."""
     folder = subfolder(folder, "hpdb")
     if missing := [sequence for sequence in sequences if not (folder / sequence / "rgb.cal").is_file()]:
         raise BlazePoserError(
@@ -68,7 +61,7 @@ def _read(folder: Path, name: str, sequences: Sequence[str]) -> Dataset:
 
 
 def _sample(path: Path, calibration: Path) -> list[Sample]:
-    """One frame, or none if an angle is beyond 99 degrees."""
+    """Return one frame, or none if an angle is beyond 99 degrees."""
     *rotation, centre = _rows(path, 4)
     angles = angles_from_rotation(_TO_PROJECT @ np.array(rotation) @ _TO_PROJECT)
     if np.abs(angles).max() > MAX_ANGLE:
@@ -77,13 +70,13 @@ def _sample(path: Path, calibration: Path) -> list[Sample]:
     picture = path.with_name(f"{stem}_rgb.png")
     box = head_box(np.array(centre), calibration)
     name = f"{path.parent.name}/{stem}"
-    return [Sample(name, image_reader(picture), box[np.newaxis], angles[np.newaxis], file=picture)]
+    return [Sample(name, partial(load_image, picture), box[np.newaxis], angles[np.newaxis], file=picture)]
 
 
 def head_box(centre: Floats, calibration: Path) -> Floats:
-    """x0, y0, x1, y1 in pixels of a square of twice HEAD_RADIUS around a head's centre (3,), given in millimetres of
-    the depth camera. `rgb.cal`: intrinsics (3 rows), distortion (1, zeros), and the way from depth to colour camera,
-    rotation (3 rows) and translation (1)."""
+    """Return x0, y0, x1, y1 in pixels of a square of twice HEAD_RADIUS around a head's centre (3,), given in
+    millimetres of the depth camera. `rgb.cal`: intrinsics (3 rows), distortion (1, zeros), and the way from depth to
+    colour camera, rotation (3 rows) and translation (1)."""
     rows = _rows(calibration, 8)
     intrinsics, rotation, translation = np.array(rows[:3]), np.array(rows[4:7]), np.array(rows[7])
     x, y, depth = intrinsics @ (rotation @ centre + translation)
@@ -92,7 +85,7 @@ def head_box(centre: Floats, calibration: Path) -> Floats:
 
 
 def _rows(path: Path, count: int) -> list[list[float]]:
-    """The first `count` lines with numbers in them."""
+    """Return the first `count` lines that hold numbers."""
     try:
         rows = [[float(word) for word in line.split()] for line in path.read_text().splitlines() if line.strip()]
         if len(rows) < count or any(len(row) != 3 for row in (*rows[:3], rows[count - 1])):

@@ -1,4 +1,4 @@
-"""The result of every reader: images that are read when they are needed, and the labels of their faces."""
+"""Data sets: images that are read when they are needed, and the labels of their faces."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Sample:
 
     name: str
     load: Callable[[], Image]
-    """Reads the image, (h, w, 3) uint8 RGB."""
+    """Function that reads the image, (h, w, 3) uint8 RGB."""
     boxes: Floats
     """(n, 4) x0, y0, x1, y1 in pixels; may leave the image."""
     angles: Floats | None
@@ -55,7 +55,7 @@ class Dataset:
     left_out: Sequence[LeftOut] = ()
 
     def __len__(self) -> int:
-        """Labelled faces."""
+        """Return the number of labelled faces."""
         return sum(len(sample.boxes) for sample in self.samples)
 
     @property
@@ -74,27 +74,23 @@ class Dataset:
 
     @property
     def names(self) -> list[str]:
-        """The image of each face."""
+        """Name of the image of each face."""
         return [sample.name for sample in self.samples for _ in sample.boxes]
 
 
 def subfolder(folder: Path, name: str) -> Path:
-    """The folder that an official archive unpacks to, whether --data names it or the one above it."""
+    """Return the folder that an official archive unpacks to, whether --data names it or the one above it."""
     return folder / name if (folder / name).is_dir() else folder
 
 
 def image_given(image: Image) -> Callable[[], Image]:
-    """A `Sample.load` for an image that is in memory already."""
+    """Return a `Sample.load` for an image that is in memory already."""
     return lambda: image
 
 
-def image_reader(path: Path) -> Callable[[], Image]:
-    """A `Sample.load` for an image in a file of its own."""
-
-    def load() -> Image:
-        image = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
-        if image is None:
-            raise BlazePoserError(f"{path} is missing or no picture: unpack the data set anew")
-        return np.asarray(image, np.uint8)
-
-    return load
+def load_image(path: Path) -> Image:
+    """Return the image of a file. Raises BlazePoserError."""
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
+    if image is None:
+        raise BlazePoserError(f"{path} is missing or no image: unpack the data set anew")
+    return np.asarray(image, np.uint8)

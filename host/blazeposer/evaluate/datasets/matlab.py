@@ -1,13 +1,19 @@
-"""The labels of AFLW2000-3D and 300W-LP: one MATLAB file beside each image (Zhu et al., "Face Alignment Across Large
-Poses: A 3D Solution", CVPR 2016).
+"""AFLW2000-3D and 300W-LP, with one MATLAB file beside each image (Zhu et al., "Face Alignment Across Large Poses: A 3D
+Solution", CVPR 2016).
+
+AFLW2000-3D is `image00002.jpg` with `image00002.mat` and so on, 2,000 of each, in the folder AFLW2000; 1,969 faces are
+within 99 degrees. 300W-LP is the folders AFW, HELEN, IBUG and LFPW and the mirrored AFW_Flip to LFPW_Flip, in the
+folder 300W_LP; each holds `NAME.jpg` with `NAME.mat`, 122,450 images in all.
 
 `Pose_Para` (1, 7) begins with pitch, yaw and roll in radians, in the convention of `blazeposer.core.rotation`.
-They are taken as they stand: beyond 90 degrees of yaw the files hold the solution with the smaller pitch and roll.
+They are taken as they stand: beyond 90 degrees of yaw the files hold the solution with the smaller pitch and roll. The
+box is that of the 68 landmarks, `pt3d_68` or `pt2d`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,35 +23,52 @@ from scipy.io import loadmat
 from blazeposer.core.console import Console
 from blazeposer.core.contract import MAX_ANGLE
 from blazeposer.core.errors import BlazePoserError
-from blazeposer.evaluate.datasets.common import Floats, LeftOut, Sample, image_reader
+from blazeposer.evaluate.datasets.common import Dataset, Floats, LeftOut, Sample, load_image, subfolder
+
+PARTS = tuple(f"{part}{mirrored}" for part in ("AFW", "HELEN", "IBUG", "LFPW") for mirrored in ("", "_Flip"))
 
 
-def read_samples(
-    pictures: Iterable[Path], labels: Iterable[Path], folder: Path, landmarks: str
-) -> tuple[list[Sample], list[LeftOut]]:
-    """One face an image, but for those with an angle beyond 99 degrees; and what is missing, damaged or has no label.
-    `landmarks` is the matrix (2 or 3, 68) whose first two rows are the pixels that the box is drawn around."""
-    there, labelled = set(pictures), {path.with_suffix(".jpg") for path in labels}
+def read_aflw2000(folder: Path) -> Dataset:
+    """Return every labelled face of AFLW2000-3D. Raises BlazePoserError when the files are not there."""
+    folder = subfolder(folder, "AFLW2000")
+    expected = "image00002.jpg with image00002.mat beside it, and so on,"
+    return _read("aflw2000", folder, [folder], "image*", "pt3d_68", expected)
+
+
+def read_300w_lp(folder: Path) -> Dataset:
+    """Return every labelled face of every part that is there. Raises BlazePoserError when none is."""
+    folder = subfolder(folder, "300W_LP")
+    expected = f"the folders {', '.join(PARTS)}, each with NAME.jpg and NAME.mat,"
+    return _read("300w-lp", folder, [folder / part for part in PARTS], "*", "pt2d", expected)
+
+
+def _read(name: str, folder: Path, parts: Sequence[Path], files: str, landmarks: str, expected: str) -> Dataset:
+    """Return one face an image, but for those with an angle beyond 99 degrees; and what is missing, damaged or has no
+    label."""
+    there = {path for part in parts for path in part.glob(f"{files}.jpg")}
+    labelled = {path.with_suffix(".jpg") for part in parts for path in part.glob(f"{files}.mat")}
     samples, left_out = [], []
     for path in track(sorted(there | labelled), "labels", console=Console(stderr=True), transient=True):
-        name, label = path.relative_to(folder).as_posix(), path.with_suffix(".mat")
+        image, label = path.relative_to(folder).as_posix(), path.with_suffix(".mat")
         if path not in there:
-            left_out.append(LeftOut(name, f"missing, but {label.name} is there: unpack the data set anew"))
+            left_out.append(LeftOut(image, f"missing, but {label.name} is there: unpack the data set anew"))
         elif path not in labelled:
-            left_out.append(LeftOut(name, f"extra: there is no {label.name} beside it", is_damage=False))
+            left_out.append(LeftOut(image, f"extra: there is no {label.name} beside it", is_damage=False))
         else:
             try:
-                box, angles = _read(label, landmarks)
+                box, angles = _label(label, landmarks)
             except BlazePoserError as error:
-                left_out.append(LeftOut(name, str(error)))
+                left_out.append(LeftOut(image, str(error)))
                 continue
             if np.abs(angles).max() <= MAX_ANGLE:
-                samples.append(Sample(name, image_reader(path), box[np.newaxis], angles[np.newaxis], file=path))
-    return samples, left_out
+                samples.append(Sample(image, partial(load_image, path), box[np.newaxis], angles[np.newaxis], file=path))
+    if not (samples or left_out):
+        raise BlazePoserError(f"no {name} in {folder}: {expected} are expected there: name their folder with --data")
+    return Dataset(name, samples, left_out=left_out)
 
 
-def _read(path: Path, landmarks: str) -> tuple[Floats, Floats]:
-    """Box (4,) in pixels and yaw, pitch, roll (3,) in degrees."""
+def _label(path: Path, landmarks: str) -> tuple[Floats, Floats]:
+    """Return the box (4,) in pixels around landmarks (2 or 3, 68), and yaw, pitch, roll (3,) in degrees."""
     try:
         matrices = loadmat(str(path), variable_names=["Pose_Para", landmarks])
         pitch, yaw, roll = np.degrees(matrices["Pose_Para"].astype(np.float64).ravel()[:3])

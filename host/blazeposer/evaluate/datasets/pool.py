@@ -27,6 +27,7 @@ from blazeposer.core.table import Table
 
 TRAINING_POOLS: tuple[str, ...] = ("aflw", "mtfl", "human", "udacity", "glint", "utk", "wflw", "maskon")
 TEST_POOL = "aflw2000_dev"
+CORNERS = ("x0", "y0", "x1", "y1")
 ODD_IMAGES_ARE_TEST = ("maskon", "faceless", "hands")
 """Of these, images with an odd number are for testing only."""
 SCENE_POOLS = ("wflw", "maskon")
@@ -70,14 +71,13 @@ def read_pool(folder: Path, name: str, split: str | None = None) -> Pool:
 
     Faces beyond 99 degrees, uncertain labels and test images of training pools are left out.
     """
-    corners = ("x0", "y0", "x1", "y1")
     try:
-        table = Table(folder / f"{name}.csv", ["file", *corners, *ANGLES, *([] if split is None else ["split"])])
+        table = Table(folder / f"{name}.csv", ["file", *CORNERS, *ANGLES, *([] if split is None else ["split"])])
         landmarks = np.load(folder / f"{name}_landmarks68.npy").astype(np.float64)
     except OSError as error:
         raise BlazePoserError(f"no pool {name} in {folder} ({error.filename}): name its folder with --data") from error
     landmarks = landmarks[_landmarks_of(table, len(landmarks))]
-    boxes, angles, names = table.numbers(*corners), table.numbers(*ANGLES), table.texts("file")
+    boxes, angles, names = table.numbers(*CORNERS), table.numbers(*ANGLES), table.texts("file")
     spread = np.zeros(len(names))
     if "geodesic_spread" in table:
         spread = table.numbers("geodesic_spread", empty="0")[:, 0]

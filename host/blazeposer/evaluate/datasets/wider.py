@@ -9,12 +9,13 @@ easy, medium and hard faces are not supported: they ask for images larger than t
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from blazeposer.core.errors import BlazePoserError
-from blazeposer.evaluate.datasets.common import Dataset, Sample, image_reader
+from blazeposer.evaluate.datasets.common import Dataset, Sample, load_image
 
 LIST = Path("wider_face_split", "wider_face_val_bbx_gt.txt")
 IMAGES = Path("WIDER_val", "images")
@@ -22,7 +23,7 @@ INVALID = 7
 
 
 def read(folder: Path) -> Dataset:
-    """Every image of the list. Raises BlazePoserError when the list or the images are not there."""
+    """Return every image of the list. Raises BlazePoserError when the list or the images are not there."""
     path = folder / LIST if (folder / LIST).is_file() else folder / LIST.name
     if not path.is_file() or not (folder / IMAGES).is_dir():
         raise BlazePoserError(
@@ -46,4 +47,4 @@ def _samples(text: str, images: Path) -> Iterator[Sample]:
         values = np.array([row.split() for row in rows[:count]], np.float64).reshape(count, 10)
         corner, size = values[:, :2], values[:, 2:4]
         ignored = (values[:, INVALID] > 0) | (size <= 0).any(axis=1)
-        yield Sample(name, image_reader(images / name), np.hstack([corner, corner + size]), None, ignored)
+        yield Sample(name, partial(load_image, images / name), np.hstack([corner, corner + size]), None, ignored)
