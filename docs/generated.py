@@ -22,7 +22,7 @@ from blazeposer.core.errors import MissingExtraError
 from blazeposer.core.face import Face
 from blazeposer.core.resources import board_dir, default_model, models_dir
 from blazeposer.core.rotation import rotation_from_angles
-from blazeposer.evaluate.text import markdown_table
+from blazeposer.evaluate.report import markdown_table
 from blazeposer.stream import packed as layout
 from blazeposer.stream import record as stream
 from blazeposer.tflite.check import Verdict, examine, judge

@@ -13,8 +13,7 @@ from blazeposer.core.prepare import Image
 from blazeposer.core.resources import default_model
 from blazeposer.evaluate.bench import MOST_FACES, measure, open_systems, time_section
 from blazeposer.evaluate.peers.blazeface import BLAZEFACE_INT8, BlazeFace
-from blazeposer.evaluate.report import Picture, Section, Table
-from blazeposer.evaluate.text import markdown, show
+from blazeposer.evaluate.report import Picture, Section, Table, markdown, show
 from blazeposer.scene.sequence import frames
 
 pytest.importorskip("scipy", reason="the extra `train` is not installed")

@@ -22,7 +22,7 @@ def jpeg(picture: Image) -> bytes:
 
 @pytest.fixture
 def folder(portrait: Image, tmp_path: Path) -> Path:
-    """Every kind of bad file beside good ones, and labels for some of them."""
+    """Every kind of bad file beside good ones."""
     whole = jpeg(portrait)
     (tmp_path / "good.jpg").write_bytes(whole)
     (tmp_path / "truncated.jpg").write_bytes(whole[: len(whole) // 2])
@@ -38,14 +38,6 @@ def folder(portrait: Image, tmp_path: Path) -> Path:
     alpha = np.full(portrait.shape[:2], 128, np.uint8)
     cv2.imwrite(str(tmp_path / "clear.png"), np.dstack([portrait[..., ::-1], alpha]))
     cv2.imwrite(str(tmp_path / "huge.jpg"), np.full((10_000, 10_000), 90, np.uint8))
-    (tmp_path / "labels.csv").write_text(
-        "file,x0,y0,x1,y1,yaw,pitch,roll\n"
-        "good.jpg,175,60,275,190,-10,5,2\n"
-        "good.jpg,175,60,275,190,nan,5,2\n"
-        "grey.jpg,175,60,275\n"
-        "gone.jpg,1,1,2,2,0,0,0\n"
-        "misnamed.png,175,60,275,190,-10,5,2\n"
-    )
     return tmp_path
 
 
@@ -63,42 +55,27 @@ def test_each_odd_file_is_told_once_and_the_rest_is_used(folder: Path, portrait:
     names = [remark.name for remark in pictures.remarks]
     assert len(names) == len(set(names))
     left_out = {remark.name for remark in pictures.remarks if remark.is_left_out}
-    assert left_out == {"truncated.jpg", "empty.png", "text.jpg", "notes.txt", "gone.jpg"}
+    assert left_out == {"truncated.jpg", "empty.png", "text.jpg", "notes.txt"}
     said = {remark.name: remark.text for remark in pictures.remarks}
     for name, words in {
-        "truncated.jpg": "truncated or damaged",
+        "truncated.jpg": "truncated, damaged",
         "empty.png": "an empty file",
-        "text.jpg": "not a picture, whatever its name says",
-        "notes.txt": "not a picture",
-        "gone.jpg": "missing, but labels.csv names it",
+        "text.jpg": "not an image, whatever its name says",
+        "notes.txt": "not an image",
         "misnamed.png": "misnamed: a JPEG file",
-        "rotated.jpg": "turned upright by its EXIF orientation; extra: labels.csv does not name it",
+        "rotated.jpg": "turned upright by its EXIF orientation",
         "deep.png": "16 bits a channel, read as 8",
         "grey.jpg": "grey",
         "clear.png": "transparent",
         "huge.jpg": "100 megapixels",
-        "labels.csv, line 3": "not a label (a value is not a number)",
-        "labels.csv, line 4": "not a label",
     }.items():
         assert said[name].startswith(words) or words in said[name], name
-    assert set(said) == {*left_out, "misnamed.png", "rotated.jpg", "deep.png", "grey.jpg", "clear.png", "huge.jpg",
-                         "labels.csv, line 3", "labels.csv, line 4"}  # fmt: skip
+    assert set(said) == {*left_out, "misnamed.png", "rotated.jpg", "deep.png", "grey.jpg", "clear.png", "huge.jpg"}
     given = by_name(pictures)
     assert set(given) == {"good.jpg", "misnamed.png", "rotated.jpg", "deep.png", "grey.jpg", "clear.png", "huge.jpg"}
     expected = camera_input(portrait).astype(int)
     for name in ("rotated.jpg", "deep.png", "clear.png"):  # the same image, whatever its form
         assert np.abs(given[name].tensor - expected).mean() < 4, name
-    assert given["good.jpg"].angles.tolist() == [[-10, 5, 2]]
-    assert given["good.jpg"].boxes[0] == pytest.approx(np.array([175, 60, 275, 190]) / 512)
-    assert not len(given["grey.jpg"].boxes)
-
-
-def test_labels_move_with_the_padding(tmp_path: Path, portrait: Image) -> None:
-    wide = np.pad(portrait, ((0, 0), (0, 488), (0, 0)))  # 512 high, 1000 wide: padded by 244 above
-    (tmp_path / "wide.png").write_bytes(cv2.imencode(".png", wide[..., ::-1])[1].tobytes())
-    (tmp_path / "labels.csv").write_text("file,x0,y0,x1,y1,yaw,pitch,roll\nwide.png,100,0,200,256,1,2,3\n")
-    (given,) = read(tmp_path).given
-    assert given.boxes[0] == pytest.approx([0.1, 0.244, 0.2, 0.5])
 
 
 def test_a_folder_without_any_picture(tmp_path: Path) -> None:
@@ -115,17 +92,10 @@ def test_pictures_of_a_data_set_that_cannot_be_read(portrait: Image) -> None:
         raise BlazePoserError("lost.jpg is missing or no image: unpack the data set anew")
 
     box, angles = np.array([[175.0, 60, 275, 190]]), np.array([[1.0, 2, 3]])
-    samples = [
-        Sample("good.jpg", lambda: portrait, np.vstack([box, box]), np.vstack([angles, angles * np.nan])),
-        Sample("lost.jpg", lost, box, angles),
-    ]
+    samples = [Sample("good.jpg", lambda: portrait, box, angles), Sample("lost.jpg", lost, box, angles)]
     pictures = of_dataset(Dataset("mine", samples))
-    assert [(remark.name, remark.is_left_out) for remark in pictures.remarks] == [
-        ("good.jpg", False),
-        ("lost.jpg", True),
-    ]
-    (given,) = pictures.given
-    assert given.angles.tolist() == angles.tolist()
+    assert [(remark.name, remark.is_left_out) for remark in pictures.remarks] == [("lost.jpg", True)]
+    assert [given.name for given in pictures.given] == ["good.jpg"]
 
 
 def test_an_official_data_set_that_is_damaged(portrait: Image, tmp_path: Path) -> None:
@@ -151,7 +121,7 @@ def test_an_official_data_set_that_is_damaged(portrait: Image, tmp_path: Path) -
     for number, words, is_left_out in (
         (1, "missing, but image00001.mat is there", True),
         (2, "extra: there is no image00002.mat beside it", True),
-        (3, "truncated or damaged", True),
+        (3, "truncated, damaged", True),
         (4, "image00004.mat: no Pose_Para", True),
         (5, "grey", False),
         (6, "image00006.mat: a label is not a number", True),
@@ -159,9 +129,7 @@ def test_an_official_data_set_that_is_damaged(portrait: Image, tmp_path: Path) -
         text, left_out = said[files[number].name]
         assert text.startswith(words)
         assert left_out == is_left_out
-    labelled_ones = [given for given in pictures.given if len(given.angles)]
-    assert [given.name for given in labelled_ones] == [files[0].name, files[5].name]
-    np.testing.assert_allclose(labelled_ones[0].angles, [(-10, 5, 2)], atol=1e-4)
+    assert [given.name for given in pictures.given] == [files[0].name, files[5].name]
 
 
 @pytest.mark.slow
@@ -171,10 +139,8 @@ def test_the_command_lists_what_it_left_out(
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "good.jpg").write_bytes(portrait_path.read_bytes())
     (tmp_path / "in" / "bad.jpg").write_bytes(b"")
-    (tmp_path / "in" / "labels.csv").write_text("file,x0,y0,x1,y1,yaw,pitch,roll\ngood.jpg,175,60,275,190,0,0,0\n")
     run = blazeposer_command("validate", tmp_path / "in", "--output", tmp_path / "out", *SLOW)
     assert run.status == 0, run.out + run.err
-    assert "1 of 2 pictures left out" in run.out.splitlines()[-1]
+    assert "1 of 2 images left out" in run.out.splitlines()[-1]
     page = (tmp_path / "out" / "report.html").read_text()
     assert page.count("bad.jpg") == 1
-    assert "Error by angle, against the labels" in page

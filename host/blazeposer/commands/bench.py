@@ -14,7 +14,7 @@ from blazeposer.core.errors import needs
 from blazeposer.core.prepare import Image
 from blazeposer.core.text import say
 from blazeposer.evaluate.bench import measure, one_thread, open_systems, time_section
-from blazeposer.evaluate.text import markdown, show
+from blazeposer.evaluate.report import markdown, show
 from blazeposer.media.output import make_folder, write_file
 from blazeposer.media.sources import open_source
 from blazeposer.scene.sequence import frames

@@ -21,9 +21,8 @@ from blazeposer.evaluate.datasets import READERS, read_dataset
 from blazeposer.evaluate.datasets.pool import TEST_POOL, data_folder
 from blazeposer.evaluate.figures import MARKED_BLOCK, fill, read_manifests
 from blazeposer.evaluate.metrics import MOST_FACES, Scores
-from blazeposer.evaluate.report import Table
+from blazeposer.evaluate.report import Table, show_table
 from blazeposer.evaluate.sheet import Bin, draw_sheet, measure_sheet, sheet_dict, sheet_table
-from blazeposer.evaluate.text import show_table
 from blazeposer.media.output import write_figure
 from blazeposer.tflite.interpreter import RUNTIMES, Runtime, open_network
 from blazeposer.tflite.manifest import record_figures

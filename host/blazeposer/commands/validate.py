@@ -35,7 +35,7 @@ PACKAGES = ("ai-edge-litert", "tflite-micro", "torch", "tensorflow", "jonnor-mic
 @click.command()
 @click.argument("source", required=False, type=PATH)
 @click.option("--model", type=PATH, help="The INT8 tflite.  [default: the shipped network]")
-@click.option("--dataset", "dataset_name", help="Images and labels of a data set or pool, as for `evaluate`.")
+@click.option("--dataset", "dataset_name", help="Images of a data set or pool, as for `evaluate`.")
 @data_option
 @click.option("--limit", type=click.IntRange(min=1), default=LIMIT, show_default=True,
               help="Images of a data set, evenly spread.")  # fmt: skip
@@ -49,9 +49,9 @@ def validate(
 ) -> int:  # fmt: skip
     """Run every form of the network on the same images, compare them, and write a report.
 
-    SOURCE is an image or a folder, perhaps with labels.csv (file,x0,y0,x1,y1,yaw,pitch,roll; a line a face); without
-    it the package's own images. A difference beyond its stated tolerance is exit status 1; what cannot be run here
-    is named in the verdict. Odd images are listed, those that cannot be read left out.
+    SOURCE is an image or a folder; without it the package's own images. A difference beyond its stated tolerance is
+    exit status 1; the verdict names forms that cannot be run here. Odd images are listed, those that cannot be read
+    are left out.
     """
     if source and dataset_name:
         raise click.UsageError("SOURCE and --dataset are two sources of images: choose one.")
@@ -103,7 +103,7 @@ def _pictures(source: Path | None, name: str | None, folder: str | None, limit: 
 def _facts(model: Path, given: Pictures, seconds: float) -> dict[str, str]:
     return {
         "network": f"{model.name}, sha256 {hashlib.sha256(model.read_bytes()).hexdigest()}",
-        "pictures": f"{given.source}: {len(given.given)}, padded to a square, sampled to 128 x 128 as a camera does",
+        "images": f"{given.source}: {len(given.given)}, padded to a square, sampled to 128 x 128 as a camera does",
         "made by": f"blazeposer {__version__} on {platform.system()} {platform.machine()} in {seconds:.0f} s",
         "with": ", ".join(f"{name} {found}" for name in PACKAGES if (found := _version(name))),
     }

@@ -81,6 +81,12 @@ def overlaps(box: Floats, boxes: Floats) -> Floats:
     return np.asarray(np.divide(shared, union, out=np.zeros_like(shared), where=union > 0))
 
 
+def centred_boxes(faces: Sequence[Face]) -> Floats:
+    """Return the boxes (n, 4) of faces as cx, cy, w, h."""
+    boxes = np.array([face.box for face in faces], np.float64).reshape(-1, BOX_VALUES)
+    return np.hstack([boxes[:, :2] + boxes[:, 2:] / 2, boxes[:, 2:]])
+
+
 def _face(values: Floats, score: float) -> Face:
     cx, cy, w, h = values[:BOX_VALUES].tolist()
     points = values[BOX_VALUES:REGRESSOR_VALUES].reshape(len(KEYPOINTS), 2)

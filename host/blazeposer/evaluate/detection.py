@@ -14,7 +14,7 @@ from rich.progress import track
 
 from blazeposer.core.console import Console
 from blazeposer.core.contract import GRIDS, INPUT_SIZE, SCORE_THRESHOLD
-from blazeposer.core.decode import decode, overlaps
+from blazeposer.core.decode import centred_boxes, decode, overlaps
 from blazeposer.core.face import Face
 from blazeposer.core.prepare import Image, clean_input, to_float
 from blazeposer.core.rotation import angles_from_rotation
@@ -28,7 +28,6 @@ from blazeposer.evaluate.metrics import (
     average_precision,
     count_labels,
     match,
-    middle_boxes,
     rounded,
     score,
 )
@@ -206,7 +205,7 @@ def agreement(first: Answers, second: Answers, rotations: Floats) -> Agreement:
         score([pair[side] for pair in pairs], rotations[both], angles_from_rotation(rotations[both])).mean
         for side in range(2)
     ]
-    boxes = (middle_boxes(pair) for pair in pairs)
+    boxes = (centred_boxes(pair) for pair in pairs)
     return Agreement(
         len(pairs),
         float(np.mean([overlaps(pair[0], pair[1:])[0] for pair in boxes])),

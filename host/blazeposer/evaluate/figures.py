@@ -16,8 +16,8 @@ from blazeposer.core.errors import BlazePoserError
 from blazeposer.evaluate.datasets.pool import TEST_POOL
 from blazeposer.evaluate.datasets.pools import BIWI_DEV, VALIDATION
 from blazeposer.evaluate.detection import SIZES, Agreement, Figures, rows
+from blazeposer.evaluate.report import markdown_table
 from blazeposer.evaluate.sheet import FEWEST, is_true
-from blazeposer.evaluate.text import markdown_table
 from blazeposer.tflite.arena import Arena, plan, planned_bytes
 from blazeposer.tflite.cost import camera_arena, estimate, milliseconds, speed
 from blazeposer.tflite.graph import read_graph

@@ -1,5 +1,4 @@
-"""Measure a network: recall of labelled faces, angle errors on detected faces, the quality of its own estimate of these
-errors, and the average precision of its detections.
+"""Measure a network: recall of labelled faces, angle errors on detected faces and their estimate, average precision.
 
 A labelled face is found if a detection with a score of at least 0.5 answers it under a `Rule`. Angle errors are plain
 absolute differences of degrees: no minimum over shifts by 180 or 360.
@@ -15,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blazeposer.core.contract import ANGLES, INPUT_SIZE, SCORE_THRESHOLD
-from blazeposer.core.decode import decode, overlaps
+from blazeposer.core.decode import centred_boxes, decode, overlaps
 from blazeposer.core.face import Face
 from blazeposer.core.rotation import geodesic_degrees
 
@@ -45,7 +44,7 @@ class Reliability(NamedTuple):
 @dataclass
 class Scores:
     """Labels (n, 3) and predictions (n, 3) as yaw, pitch, roll in degrees, NaN where the face was not found, the
-    angle (n,) between the two rotations, and what the network expected of that angle (n,), degrees."""
+    angle (n,) between the two rotations, and the angle (n,) that the network expected, in degrees."""
 
     labels: Floats
     predicted: Floats
@@ -82,8 +81,8 @@ class Scores:
 
     @property
     def mean_after_offset(self) -> float:
-        """MAE after taking one offset off each angle, the median of prediction minus label: labels whose zero is not
-        that of 300W-LP, as an instrument's, say with it how well turns are read."""
+        """MAE after taking the median of prediction minus label off each angle, for labels with another zero than
+        300W-LP's."""
         return _mean(np.abs(self.signed - np.median(self.signed, axis=0))) if self.found.any() else float("nan")
 
     @property
@@ -102,23 +101,23 @@ class Scores:
 
     @property
     def mean_expected(self) -> float:
-        """Return the mean error that the network expected over detected faces, in degrees."""
+        """Mean error that the network expected over detected faces, in degrees."""
         return _mean(self.expected[self.found])
 
     def within(self, low: float, high: float) -> Scores:
-        """The faces whose labelled |yaw| is in [low, high)."""
+        """Return the faces whose labelled |yaw| is in [low, high)."""
         yaw = np.abs(self.labels[:, 0])
         return self.of((yaw >= low) & (yaw < high))
 
     def surest(self, share: float = 0.5) -> Scores:
-        """The share of the found faces whose predicted error is smallest; all that tie with the last are in."""
+        """Return the share of the found faces with the smallest predicted errors; all that tie with the last are in."""
         if not self.found.any():
             return self
         limit = np.quantile(self.expected[self.found], share, method="inverted_cdf")
         return self.of(self.expected <= limit)
 
     def refusing(self, kept: int) -> Scores:
-        """The same as if all found faces but the `kept` surest had been refused; of those that tie, the first stay."""
+        """Return the scores with all found faces but the `kept` surest refused; of those that tie, the first stay."""
         found = np.flatnonzero(self.found)
         refused = found[np.argsort(self.expected[found], kind="stable")][kept:]
         predicted, geodesic = self.predicted.copy(), self.geodesic.copy()
@@ -131,14 +130,14 @@ class Scores:
         return self.surest().mean_geodesic / self.mean_geodesic if self.mean_geodesic else float("nan")
 
     def reliability(self, bins: int = RELIABILITY_BINS) -> list[Reliability]:
-        """Found faces in order of their predicted error, in bins of about equal count."""
+        """Return bins of about equal count of the found faces, in order of their predicted error."""
         found = np.flatnonzero(self.found)
         order = found[np.argsort(self.expected[found], kind="stable")]
         parts = [part for part in np.array_split(order, bins) if len(part)]
         return [Reliability(_mean(self.expected[part]), _mean(self.geodesic[part]), len(part)) for part in parts]
 
     def interval(self, rounds: int = 2000, seed: int = 0) -> tuple[float, float]:
-        """Bootstrap 95 % interval of `mean` over faces."""
+        """Return the bootstrap 95 % interval of `mean` over faces."""
         errors = self.errors.mean(axis=1)
         if not len(errors):
             return float("nan"), float("nan")
@@ -148,7 +147,7 @@ class Scores:
         return float(low), float(high)
 
     def as_dict(self) -> dict[str, Any]:
-        """Figures for a manifest, a log or a report; degrees, rounded to hundredths, None where nothing was found."""
+        """Return figures for a manifest or a report; degrees, rounded to hundredths, None where nothing was found."""
         yaw, pitch, roll = (rounded(_mean(column)) for column in self.errors.T)
         surest = self.surest()
         return {
@@ -171,7 +170,7 @@ class Scores:
         }
 
     def line(self) -> str:
-        """One line for a log."""
+        """Return one line for a log."""
         yaw, pitch, roll = (_mean(column) for column in self.errors.T)
         parts = " / ".join(f"{self.within(low, high).mean:.2f}" for low, high in YAW_RANGES)
         return (
@@ -181,7 +180,7 @@ class Scores:
         )
 
     def of(self, keep: NDArray[np.bool_]) -> Scores:
-        """Some of the faces."""
+        """Return some of the faces."""
         return Scores(self.labels[keep], self.predicted[keep], self.geodesic[keep], self.expected[keep])
 
 
@@ -194,26 +193,26 @@ class Rule:
 
 
 def match(faces: Sequence[Face], box: Floats) -> Face | None:
-    """The detection that overlaps a label's box (x0, y0, x1, y1 as fractions of the side) most, if it does enough."""
+    """Return the detection that overlaps a label's box most, if by more than MATCH_OVERLAP."""
     if not faces:
         return None
-    overlap = overlaps(_middle_size(box), middle_boxes(faces))
+    overlap = overlaps(_middle_size(box), centred_boxes(faces))
     best = int(np.argmax(overlap))
     return faces[best] if overlap[best] > MATCH_OVERLAP else None
 
 
 def nearest(faces: Sequence[Face], box: Floats) -> Face | None:
-    """The detection whose middle is nearest to that of a label's box, if it lies inside the ellipse in that box."""
+    """Return the detection with the middle nearest to that of a label's box, if inside the ellipse in that box."""
     if not faces:
         return None
     middle_size = _middle_size(box)
-    distances = np.linalg.norm((middle_boxes(faces)[:, :2] - middle_size[:2]) / (middle_size[2:] / 2), axis=1)
+    distances = np.linalg.norm((centred_boxes(faces)[:, :2] - middle_size[:2]) / (middle_size[2:] / 2), axis=1)
     best = int(np.argmin(distances))
     return faces[best] if distances[best] < 1 else None
 
 
 def surest(faces: Sequence[Face], box: Floats) -> Face | None:
-    """The detection of the highest score, wherever it is: for crops that show one face and label no box."""
+    """Return the detection of the highest score, wherever it is: for crops that show one face and label no box."""
     return faces[0] if faces else None
 
 
@@ -221,12 +220,12 @@ OVERLAP = Rule(f"best overlap with the label's box above {MATCH_OVERLAP} IoU", m
 
 
 def find(outputs: Sequence[NDArray[np.floating]], box: Floats, rule: Rule = OVERLAP) -> Face | None:
-    """The detection that answers a label's box, from the network's dequantized outputs; see `decode` and `Rule`."""
+    """Return the detection that answers a label's box, from the network's dequantized outputs; see `decode`."""
     return rule.choose(decode(outputs, SCORE_THRESHOLD, MOST_FACES), box)
 
 
 def score(found: Sequence[Face | None], rotations: Floats, labels: Floats) -> Scores:
-    """Scores of one detection (or None) a labelled face; rotations (n, 3, 3) and labels (n, 3) are the truth."""
+    """Return the scores of one detection (or None) a labelled face with rotations (n, 3, 3) and labels (n, 3)."""
     predicted = np.full((len(found), 3), np.nan)
     geodesic, expected = np.full((2, len(found)), np.nan)
     for index, face in enumerate(found):
@@ -248,8 +247,8 @@ class Detections:
     """(n,) labels that are neither to be found nor wrong to find."""
 
     def judged(self, least: float) -> tuple[list[tuple[float, bool]], int]:
-        """(score, right) of every detection that counts, and how many labels do: those not ignored whose box has in
-        the input the area of a square of at least `least` pixels a side.
+        """Return (score, right) of every detection that counts, and the number of labels that do: those not ignored
+        whose box has in the input the area of a square of at least `least` pixels a side.
 
         PASCAL VOC's rule: a detection is judged by the label that it overlaps most, right if by at least 0.5 and as the
         first, in order of score, to do so; one whose label does not count does not count either.
@@ -260,7 +259,7 @@ class Detections:
         taken: set[int] = set()
         judged = []
         for face, box in sorted(
-            zip(self.faces, middle_boxes(self.faces), strict=True), key=lambda item: -item[0].score
+            zip(self.faces, centred_boxes(self.faces), strict=True), key=lambda item: -item[0].score
         ):
             overlap = overlaps(box, labels)
             best = int(np.argmax(overlap)) if len(labels) else -1
@@ -274,8 +273,8 @@ class Detections:
 
 
 def average_precision(pictures: Sequence[Detections], least: float = 0) -> float:
-    """Area under the curve of precision over recall, 0 to 1, each precision raised to the best at any higher recall
-    (PASCAL VOC from 2010 on, "all points"); NaN without labels."""
+    """Return the area under the curve of precision over recall, 0 to 1, each precision raised to the best at any higher
+    recall (PASCAL VOC from 2010 on, "all points"); NaN without labels."""
     judged = [picture.judged(least) for picture in pictures]
     labels = sum(count for _, count in judged)
     pairs = np.array([pair for some, _ in judged for pair in some], np.float64).reshape(-1, 2)
@@ -288,7 +287,7 @@ def average_precision(pictures: Sequence[Detections], least: float = 0) -> float
 
 
 def count_labels(pictures: Sequence[Detections], least: float = 0) -> int:
-    """Labelled faces that `average_precision` counts."""
+    """Return the number of labelled faces that `average_precision` counts."""
     return sum(picture.judged(least)[1] for picture in pictures)
 
 
@@ -298,16 +297,10 @@ def rounded(value: float, digits: int = 2) -> float | None:
 
 
 def _mean(values: NDArray[Any]) -> float:
-    """The mean, NaN of nothing."""
+    """Return the mean, NaN of nothing."""
     return float(values.mean()) if values.size else float("nan")
 
 
 def _middle_size(box: Floats) -> Floats:
-    """cx, cy, w, h of x0, y0, x1, y1."""
+    """Return cx, cy, w, h of x0, y0, x1, y1."""
     return np.concatenate([(box[:2] + box[2:]) / 2, box[2:] - box[:2]])
-
-
-def middle_boxes(faces: Sequence[Face]) -> Floats:
-    """(n, 4) cx, cy, w, h of detections."""
-    boxes = [(x + w / 2, y + h / 2, w, h) for x, y, w, h in (face.box for face in faces)]
-    return np.array(boxes, np.float64).reshape(-1, 4)

@@ -1,15 +1,17 @@
-"""A report: sections of text, tables and images. `page.py` makes files of it, `text.py` shows it in a terminal.
-
-A part of a command returns a `Section`; these modules alone know how it looks.
-"""
+"""A report: sections of text, tables and images, printed or in Markdown. `page.py` makes files of it."""
 
 from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from rich.table import Table as View
+
+from blazeposer.core.console import Console
+from blazeposer.core.text import plain
 
 Verdict = Literal["passed", "failed", "not run"]
 _NUMBER = re.compile(r"[-+<>=]*[\d.,]+ ?(%|°|px|ms|s|KB| of [\d,]+)?|-|")
@@ -21,7 +23,7 @@ class Picture:
 
     data: bytes
     alt: str
-    """What it shows, for those who do not see it."""
+    """Words for those who do not see it."""
     caption: str = ""
 
     @property
@@ -33,13 +35,13 @@ class Picture:
 
 @dataclass(frozen=True)
 class Table:
-    """Text and numbers. Numbers come rounded, as text (`f"{x:.2f}"`)."""
+    """Text and rounded numbers, all as text."""
 
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
     caption: str = ""
     notes: str = ""
-    """What stands below it."""
+    """Text below it."""
 
     @property
     def numeric(self) -> list[bool]:
@@ -59,7 +61,7 @@ class Section:
     verdict: Verdict | None = None
     """None where nothing is judged. One that failed or was not run says why in its first paragraph."""
     data: dict[str, Any] = field(default_factory=dict)
-    """What report.json holds of it: whatever json can write."""
+    """Its values in report.json."""
 
     @property
     def finding(self) -> str:
@@ -81,3 +83,41 @@ def is_passed(sections: Sequence[Section]) -> bool:
 
 def _titled(sections: Sequence[Section], verdict: str) -> list[str]:
     return [section.title for section in sections if section.verdict == verdict]
+
+
+def show(section: Section) -> None:
+    """Print a section's tables."""
+    for part in section.parts:
+        if isinstance(part, Table):
+            show_table(part, section.title)
+
+
+def show_table(table: Table, title: str = "", width: int = 160) -> None:
+    """Print a table under its caption, else under `title`."""
+    view = View(title=table.caption or title, caption=table.notes or None)
+    for number, name in enumerate(table.head):
+        view.add_column(name, justify="right" if number else "left")
+    for row in table.rows:
+        view.add_row(*row)
+    Console(width=width).print(view)
+
+
+def markdown(section: Section) -> str:
+    """Return a section in Markdown with its heading, less its images."""
+    parts = [part for part in section.parts if not isinstance(part, Picture)]
+    blocks = [part if isinstance(part, str) else with_notes(part) for part in parts]
+    return plain("\n\n".join([f"## {section.title}", *blocks]) + "\n")
+
+
+def with_notes(table: Table) -> str:
+    """Return a table in Markdown, its caption above and its notes below it."""
+    caption = f"{table.caption}:" if table.caption else ""
+    return "\n\n".join(filter(None, (caption, markdown_table(table.head, table.rows), table.notes)))
+
+
+def markdown_table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+    """Return a table in Markdown, columns of numbers set right. It ends without a line's end."""
+    table = Table(list(head), [list(map(str, row)) for row in rows])
+    rule = ["---:" if number else "---" for number in table.numeric]
+    lines = ([cell.replace("|", "\\|") for cell in cells] for cells in (table.head, rule, *table.rows))
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

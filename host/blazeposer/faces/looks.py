@@ -11,10 +11,9 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from blazeposer.core.contract import MIRRORED_KEYPOINTS
-from blazeposer.core.decode import MAX_FACES, decode, overlaps
+from blazeposer.core.decode import MAX_FACES, centred_boxes, decode, overlaps
 from blazeposer.core.face import Face, keypoints_of
 from blazeposer.core.prepare import Image
 from blazeposer.tflite.interpreter import Network
@@ -51,7 +50,7 @@ def mirrored(face: Face, width: float) -> Face:
 def mean_faces(first: Sequence[Face], second: Sequence[Face]) -> list[Face]:
     """Return the faces of two looks, best first: those that both saw as their `mean_face`, the pair that overlaps most
     first, and each other one with half its score."""
-    table = np.array([overlaps(box, _centred(second)) for box in _centred(first)])
+    table = np.array([overlaps(box, centred_boxes(second)) for box in centred_boxes(first)])
     left, right, faces = set(range(len(first))), set(range(len(second))), []
     while table.size and table.max() > SAME:
         a, b = divmod(int(table.argmax()), len(second))
@@ -75,8 +74,3 @@ def mean_face(first: Face, second: Face) -> Face:
         rotation=cv2.Rodrigues(turn / 2)[0] @ first.rotation,
         err=float(np.sqrt(first.err * second.err)),
     )
-
-
-def _centred(faces: Sequence[Face]) -> NDArray[np.float64]:
-    """Return the boxes (n, 4) as cx, cy, w, h."""
-    return np.array([(x + w / 2, y + h / 2, w, h) for x, y, w, h in (face.box for face in faces)]).reshape(-1, 4)

@@ -17,8 +17,7 @@ from rich.progress import track
 from blazeposer.core.boards import find
 from blazeposer.core.console import Console
 from blazeposer.core.text import say
-from blazeposer.evaluate.report import Table
-from blazeposer.evaluate.text import show_table, with_notes
+from blazeposer.evaluate.report import Table, show_table, with_notes
 from blazeposer.tflite import cost
 from blazeposer.tflite.arena import measure_arena
 from blazeposer.tflite.graph import read_graph

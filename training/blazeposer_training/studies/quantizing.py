@@ -26,7 +26,7 @@ from blazeposer.core.rotation import angles_from_rotation
 from blazeposer.evaluate.datasets import pool as data
 from blazeposer.evaluate.detection import Agreement, Answers, agreement
 from blazeposer.evaluate.metrics import Scores, find, score
-from blazeposer.evaluate.text import markdown_table
+from blazeposer.evaluate.report import markdown_table
 from blazeposer.media.output import make_folder
 from blazeposer.tflite.interpreter import Network, open_network
 

@@ -1,7 +1,7 @@
-"""The board's own code: images go to a camera, real or virtual, and raw outputs and faces come back.
+"""Send images to a camera, real or virtual, and get raw outputs and faces back.
 
-They come through the serial port in base64, a few kilobytes at a time, so that they find room beside the network in the
-smallest camera, and nothing is written to its flash.
+They go through the serial port in base64, a few kilobytes at a time, so that they find room beside the network in the
+smallest camera. Nothing is written to its flash.
 """
 
 from __future__ import annotations
@@ -35,19 +35,14 @@ from blazeposer.tflite.interpreter import dequantized
 PART = 4096
 """Bytes of an image that are sent at a time."""
 PIXELS, DEGREES = (1e-3, 1e-3, 1e-3), (1e-2, 1e-2, 1e-2)
-"""How far the board's decoder may be from the host's: median, 95th percentile, worst."""
-DECODER_LIMITS = Limits(
-    "The board calculates boxes in whole numbers of 2^-20 pixels, and angles in floating point.",
-    pixels=PIXELS,
-    degrees=DEGREES,
-)
+"""Largest differences of the board's decoder from the host's: median, 95th percentile, worst."""
+DECODER_LIMITS = Limits("The board calculates boxes in whole numbers of 2^-20 pixels, and angles in floating point.",
+                        pixels=PIXELS, degrees=DEGREES)  # fmt: skip
 DECODER_TITLE = "Decoder: board/blazeposer.py / host, every anchor"
 _SIZES = [int(np.prod(output.shape)) for output in OUTPUTS]
 # Of the decoder's own test: quantization as a real file has it, and yaw, pitch, roll of each sign and size.
 QUANTIZATION = ((0.3, -36), (0.063, 0), (0.063, 0), (0.7, -46), (0.0126, 0), (0.0126, 0), (0.016, -128), (0.016, -128))
 ANGLE_CASES = [(yaw, pitch, roll) for yaw in (-75, -20, 35) for pitch in (-30, 0, 25) for roll in (-50, 0, 15)]
-_NO_FACES = (ValueError, TypeError, OverflowError, RecursionError)
-"""What it raises to read a line that holds no faces."""
 
 
 @contextmanager
@@ -56,10 +51,8 @@ def virtual_camera(model: Path | None = None) -> Iterator[Camera]:
     with VirtualCamera([np.zeros((8, 8, 3), np.uint8)]) as camera:
         copies = {name: board_dir() / name for name in ("blazeposer.py", "find_model.py")}
         copies |= {MODEL: model} if model else {}
-        commands = [
-            word for name, source in copies.items() for word in ("+", "fs", "cp", str(source), f":/flash/{name}")
-        ]
-        mpremote(camera.port, *commands[1:])
+        words = [word for name, path in copies.items() for word in ("fs", "cp", str(path), f":/flash/{name}", "+")]
+        mpremote(camera.port, *words[:-1])
         yield Camera(Port(camera.port, virtual=True))
 
 
@@ -74,21 +67,47 @@ def see(camera: Camera, pictures: Sequence[Image], advance: Callable[[], None] =
         parts = [base64.b64encode(data[start : start + PART]).decode() for start in range(0, len(data), PART)]
         sources += [f"put({part!r})" for part in parts]
         sources[-1] += "\nsee()"
-    seen = Seen([], [])
-    received, garbled = bytearray(), []
+    seen, received = Seen([], []), bytearray()
+
+    def take(line: str) -> None:
+        if line.startswith("["):
+            faces = [_face(values, INPUT_SIZE) for values in json.loads(line)]
+            seen.raw.append(_outputs(bytes(received)))
+            seen.faces.append(faces)
+            received.clear()
+            advance()
+        elif line:
+            received.extend(binascii.a2b_base64(line, strict_mode=True))
+
+    _run(camera, sources, take)
+    if len(seen.faces) != len(pictures):
+        raise _no_answer(camera)
+    return seen
+
+
+def decoded_on(camera: Camera, advance: Callable[[], None] = lambda: None) -> list[list[Face]]:
+    """Return the faces of a camera's decoder if one anchor after the other sees one; `advance` as in `see`. Raises
+    PortError."""
+    scales, zeros = zip(*QUANTIZATION, strict=True)
+    faces: list[list[Face]] = []
+
+    def take(line: str) -> None:
+        faces.append([_face(values, 1) for values in json.loads(line)])
+        advance()
+
+    _run(camera, [script("anchors.py", SCALES=scales, ZEROS=zeros, SIZES=_SIZES, ROTATIONS=_rotation_levels())], take)
+    return faces
+
+
+def _run(camera: Camera, sources: Sequence[str], take: Callable[[str], None]) -> None:
+    """Run scripts, and call `take` with each line. Raises PortError, also for a line that `take` cannot read."""
+    garbled = []
 
     def said(line: str) -> None:
         try:
-            if line.startswith("["):
-                faces = [_face(values, INPUT_SIZE) for values in json.loads(line)]
-                seen.raw.append(_outputs(bytes(received)))
-                seen.faces.append(faces)
-                received.clear()
-                advance()
-            elif line:
-                received.extend(binascii.a2b_base64(line, strict_mode=True))
-        except _NO_FACES:  # perhaps the beginning of a complaint, which mpremote passes on at its end
-            garbled.append(line)
+            take(line)
+        except (ValueError, TypeError, OverflowError, RecursionError):
+            garbled.append(line)  # perhaps the beginning of a complaint, which mpremote passes on at its end
 
     try:
         camera.run_scripts(sources, said)
@@ -96,30 +115,8 @@ def see(camera: Camera, pictures: Sequence[Image], advance: Callable[[], None] =
         if "ImportError" in str(error) or any("no file " in line for line in garbled):
             raise PortError(f"{camera.port.device} has no BlazePoser on it: run `blazeposer deploy` first") from error
         raise
-    if garbled or len(seen.faces) != len(pictures):
-        raise _no_answer(camera)
-    return seen
-
-
-def decoded_on(camera: Camera, advance: Callable[[], None] = lambda: None) -> list[list[Face]]:
-    """Faces of a camera's decoder if one anchor after the other sees one; `advance` as in `see`. Raises PortError."""
-    scales, zeros = zip(*QUANTIZATION, strict=True)
-    source = script("anchors.py", SCALES=scales, ZEROS=zeros, SIZES=_SIZES, ROTATIONS=_rotation_levels())
-    faces: list[list[Face]] = []
-
-    garbled = []
-
-    def said(line: str) -> None:
-        try:
-            faces.append([_face(values, 1) for values in json.loads(line)])
-            advance()
-        except _NO_FACES:
-            garbled.append(line)
-
-    camera.run_scripts([source], said)
     if garbled:
         raise _no_answer(camera)
-    return faces
 
 
 def _no_answer(camera: Camera) -> PortError:
@@ -129,7 +126,7 @@ def _no_answer(camera: Camera) -> PortError:
 
 
 def decoded_here() -> list[list[Face]]:
-    """The same faces by the host's decoder."""
+    """Return the same faces by the host's decoder."""
     raw = [np.zeros(output.shape, np.int8) for output in OUTPUTS]
     index = {output.name: number for number, output in enumerate(OUTPUTS)}
     rotations = _rotation_levels()
@@ -152,8 +149,8 @@ def decoded_here() -> list[list[Face]]:
 
 
 def decoder_section(advance: Callable[[], None] = lambda: None) -> Section:
-    """Board, in the virtual camera's MicroPython, and host on the same outputs, in which one anchor after the other
-    sees a face. `advance` as in `see`. Raises BlazePoserError."""
+    """Compare board, in the virtual camera's MicroPython, and host on the same outputs, in which one anchor after the
+    other sees a face. `advance` as in `see`. Raises BlazePoserError."""
     here = decoded_here()
     with virtual_camera() as camera:
         there = decoded_on(camera, advance)
@@ -172,7 +169,7 @@ def decoder_section(advance: Callable[[], None] = lambda: None) -> Section:
 
 
 def _rotation_levels() -> list[list[int]]:
-    """Levels of the six rotation values of ANGLE_CASES."""
+    """Return the levels of the six rotation values of ANGLE_CASES."""
     scale, zero_point = QUANTIZATION[4]
     six = rotation_from_angles(ANGLE_CASES)[:, :2].reshape(-1, ROTATION_VALUES)
     return np.asarray((six / scale).round() + zero_point, int).tolist()
@@ -186,7 +183,7 @@ def _outputs(data: bytes) -> Raw:
 
 
 def _face(values: Sequence[Any], side: int) -> Face:
-    """A face of the camera, whose lengths are pixels of an image of this side."""
+    """Return a face of the camera, whose lengths are pixels of an image of this side."""
     box, score, keypoints, angles, err = values
     x, y, w, h = (float(value) / side for value in box)
     yaw, pitch, roll = map(float, angles)

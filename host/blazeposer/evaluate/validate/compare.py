@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blazeposer.core.contract import INPUT_SIZE
-from blazeposer.core.decode import overlaps
+from blazeposer.core.decode import centred_boxes, overlaps
 from blazeposer.core.face import Face
 from blazeposer.core.rotation import geodesic_degrees, rotation_from_angles
 
@@ -136,7 +136,7 @@ def same_faces(first: Sequence[Face], second: Sequence[Face]) -> tuple[list[tupl
     left = list(second)
     pairs = []
     for face in first:
-        shared = overlaps(_centred(face), np.array([_centred(other) for other in left])) if left else np.zeros(0)
+        shared = overlaps(centred_boxes([face])[0], centred_boxes(left)) if left else np.zeros(0)
         if len(shared) and shared.max() >= SAME_FACE:
             pairs.append((face, left.pop(int(shared.argmax()))))
     return pairs, (len(first) - len(pairs), len(left))
@@ -159,8 +159,3 @@ def _told(limits: tuple[float, ...], unit: str) -> str:
     if len(set(limits)) == 1:
         return f"{limits[0]:g}{unit}"
     return ", ".join(f"{most:g}{unit} ({word})" for word, most in zip(_SHARES, limits, strict=True) if most < np.inf)
-
-
-def _centred(face: Face) -> NDArray[np.float64]:
-    x, y, w, h = face.box
-    return np.array([x + w / 2, y + h / 2, w, h])

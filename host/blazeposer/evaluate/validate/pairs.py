@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from blazeposer.core.draw import draw
+from blazeposer.core.face import Face
+from blazeposer.core.prepare import square_pad
 from blazeposer.evaluate.report import Picture, Section, Table
-from blazeposer.evaluate.validate.compare import Difference, Seen
+from blazeposer.evaluate.validate.compare import Difference
 from blazeposer.evaluate.validate.layers import Layers, Trace
 from blazeposer.evaluate.validate.pictures import Given
-from blazeposer.evaluate.validate.plots import side_by_side
 from blazeposer.evaluate.validate.stages import Pair, Stage
 
 SHOWN = 0.01
@@ -20,37 +24,36 @@ HALF = 0.5
 """Of its values (RMS), by which a layer of a float and an INT8 network has to differ to be named: rounding alone makes
 every layer differ a little."""
 SMALLEST_PART = 1e-4
-"""Layers of float stages part where they differ by this share of what the layer's values are on average (RMS)."""
+"""Layers of float stages part where they differ by this share of the layer's average value (RMS)."""
+SIDE, GAP = 440, 12
+"""Pixels: the side of each image in a pair, and the gap between them."""
+_JPEG_QUALITY = 88
 
 
 def pair_section(
     pair: Pair,
     stages: tuple[Stage, Stage],
     difference: Difference,
-    worst: tuple[Given, Seen, Seen],
+    given: Given,
+    worst: tuple[Sequence[Face], Sequence[Face]],
     apart: dict[str, float] | None,
 ) -> Section:
-    """One comparison. `worst`: the image on which the two differ most, and what each makes of it alone. `apart`: the
-    layers that differ there and how much, None where layers cannot be had."""
+    """Return the section of a pair. `given`: the image on which the two differ most; `worst`: their faces on it;
+    `apart`: the layers that differ there and how much, None where layers cannot be had."""
     first, second = stages
-    given, left, right = worst
     breaches = difference.breaches(pair.limits)
     same = bool(difference.values) and difference.equal == difference.values
     least = HALF if first.is_int8 != second.is_int8 else 0.0
     parted = next((name for name, value in (apart or {}).items() if value >= least), None)
-    faces = len(difference.box)
     finding = "; ".join(breaches) if breaches else _good(difference, same)
     if breaches and parted:
         finding += f"; first layer to part: {parted}"
-    parts: list[str | Table | Picture] = [
-        f"{finding}.",
-        f"Tolerance: {pair.limits}. {pair.limits.reason}",
-        _table(difference),
-    ]
+    rule = f"Tolerance: {pair.limits}. {pair.limits.reason}"
+    parts: list[str | Table | Picture] = [f"{finding}.", rule, _table(difference)]
     if apart is not None:
         parts.append(_by_layer(apart, parted, given.name))
     if difference.shows(SHOWN):
-        parts.append(side_by_side(given, left.faces[0], right.faces[0], (first.title, second.title)))
+        parts.append(_side_by_side(given, worst, (first.title, second.title)))
     return Section(
         f"{first.title} / {second.title}",
         parts,
@@ -62,7 +65,7 @@ def pair_section(
             "first_layer": parted,
             "raw_outputs": {"values": difference.values, "equal": difference.equal, "largest": difference.largest},
             "differences": {name: _figures(values) for name, values in _measures(difference)},
-            "found_by_both": faces,
+            "found_by_both": len(difference.box),
             "found_by_first_alone": len(difference.first_alone),
             "found_by_second_alone": len(difference.second_alone),
             "worst_picture": given.name,
@@ -71,7 +74,7 @@ def pair_section(
 
 
 def layers_apart(ours: Trace, theirs: Trace, layers: Layers, *, int8: tuple[bool, bool]) -> dict[str, float]:
-    """The layers on which two traces differ, in their order, and how much.
+    """Return the layers on which two traces differ, in their order, and how much.
 
     Two INT8 networks: the mean difference in levels, where any is half a level or more. Else the root mean square of
     the difference over that of the values. Between a float and an INT8 network the layers whose channels equalization
@@ -136,3 +139,13 @@ def _by_layer(apart: dict[str, float], parted: str | None, picture: str) -> str:
     most = max(apart, key=lambda name: apart[name])
     first = f"the first to part is {parted}" if parted else f"none is off by {HALF:g} of its values"
     return f"Layer by layer on {picture}: {first}; {most} differs most."
+
+
+def _side_by_side(given: Given, faces: tuple[Sequence[Face], Sequence[Face]], titles: tuple[str, str]) -> Picture:
+    """Return the image twice, each with the faces of one stage, in fractions of the padded square."""
+    square = np.asarray(cv2.resize(square_pad(given.read())[0], (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.uint8)
+    left, right = (draw(square, [face.moved(0, 0, SIDE, SIDE) for face in some]) for some in faces)
+    canvas = np.hstack([left, np.full((SIDE, GAP, 3), 255, np.uint8), right])
+    data = cv2.imencode(".jpg", canvas[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1].tobytes()
+    caption = f"Where they differ most: {given.name}. Left: {titles[0]}. Right: {titles[1]}."
+    return Picture(data, f"the faces of both stages on {given.name}", caption)

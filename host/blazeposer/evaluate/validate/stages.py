@@ -9,12 +9,13 @@
     board       the board's scripts in MicroPython, on a virtual camera (extra `demo`)
     camera      the same on a real camera, with --port
 
-What a stage is made of lies beside the INT8 file: NAME.json, NAME_float.tflite, NAME.safetensors.
+Their files lie beside the INT8 file: NAME.json, NAME_float.tflite, NAME.safetensors.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -28,6 +29,7 @@ from blazeposer.core.prepare import Image
 from blazeposer.core.resources import default_model
 from blazeposer.deploy import run as deploying
 from blazeposer.deploy.backup import default_folder
+from blazeposer.deploy.camera import Camera
 from blazeposer.evaluate.validate import board
 from blazeposer.evaluate.validate.compare import Limits, Seen
 from blazeposer.evaluate.validate.layers import Layers, Trace
@@ -35,6 +37,11 @@ from blazeposer.tflite.interpreter import Network, Runtime, dequantized, open_ne
 from blazeposer.tflite.manifest import read_manifest
 
 Advance = Callable[[], None]
+See = Callable[[Sequence[Image], Advance], Seen]
+RUNTIMES: dict[Runtime, str] = {
+    "reference": "LiteRT reference", "xnnpack": "LiteRT XNNPACK", "micro": "TensorFlow Lite Micro",
+}  # fmt: skip
+"""Stages of the INT8 file alone."""
 ENTRY_POINTS = "blazeposer.stages"
 """Group of the entry points by which training brings the stages that need torch or TensorFlow."""
 
@@ -45,14 +52,14 @@ class NotRun(BlazePoserError):
 
 @dataclass
 class Stage:
-    """One form of the network. `see` gives what it makes of images (128, 128, 3), and calls a function after each."""
+    """One form of the network. `see` returns its results for images (128, 128, 3), and calls a function after each."""
 
     key: str
     title: str
     is_int8: bool
-    see: Callable[[Sequence[Image], Advance], Seen]
+    see: See
     trace: Callable[[Image], Trace] | None = None
-    """All layers of an image, where they can be had."""
+    """Function that returns all layers of an image, where they can be had."""
 
     @property
     def is_on_board(self) -> bool:
@@ -70,15 +77,15 @@ class Pair:
 
 
 COARSE_PIXELS, COARSE_DEGREES = (1.5, 4.0, np.inf), (3.0, 8.0, np.inf)
-"""Tolerances where rounding differs: three times what the network that ships needs on its images. Faces near the
+"""Tolerances where rounding differs: three times the need of the network that ships on its images. Faces near the
 threshold or in profile may be further apart: the worst is shown, not judged."""
 PAIRS = (
     Pair("torch", "float", Limits(
         "The same float32 weights; only the order of additions differs.",
         largest=1e-3, pixels=(0.01, 0.05, 0.5), degrees=(0.01, 0.05, 0.5))),
     Pair("float", "reference", Limits(
-        "INT8 has 256 levels for each tensor. What that costs in accuracy `blazeposer evaluate` measures; these limits "
-        "are three times what the network that ships needs.",
+        "INT8 has 256 levels for each tensor. `blazeposer evaluate` measures the loss of accuracy; these limits are "
+        "three times the need of the network that ships.",
         pixels=COARSE_PIXELS, degrees=COARSE_DEGREES, alone=0.05)),
     Pair("reference", "micro", Limits(
         "Both follow TensorFlow's reference arithmetic, integer by integer.", equal=True)),
@@ -110,6 +117,10 @@ class Stages:
     def open(self, key: str) -> Stage:
         """Open a stage of the table above. Raises NotRun, or another BlazePoserError if it is there but broken."""
         try:
+            for runtime, title in RUNTIMES.items():
+                if key == runtime:
+                    see = seeing(open_network(self.model, runtime))
+                    return Stage(key, f"INT8 tflite, {title}", True, see, self.layers.tracer(runtime))
             own: Callable[[], Stage] | None = getattr(self, f"_{key}", None)
             return own() if own else self._plugged_in(key)
         except MissingExtraError as error:
@@ -133,44 +144,33 @@ class Stages:
         trace = self.layers.tracer("reference", path.read_bytes())
         return Stage("float", "float tflite, LiteRT reference", False, seeing(open_network(path)), trace)
 
-    def _reference(self) -> Stage:
-        return self._int8("reference", "INT8 tflite, LiteRT reference", "reference")
-
-    def _xnnpack(self) -> Stage:
-        return self._int8("xnnpack", "INT8 tflite, LiteRT XNNPACK", "xnnpack")
-
-    def _micro(self) -> Stage:
-        return self._int8("micro", "INT8 tflite, TensorFlow Lite Micro", "micro")
-
-    def _int8(self, key: str, title: str, runtime: Runtime) -> Stage:
-        return Stage(key, title, True, seeing(open_network(self.model, runtime)), self.layers.tracer(runtime))
-
     def _board(self) -> Stage:
         try:
             check_platform()
         except BlazePoserError as error:
             raise NotRun(str(error)) from error
-
-        def see(pictures: Sequence[Image], advance: Advance) -> Seen:
-            with board.virtual_camera(self.model) as camera:
-                return board.see(camera, pictures, advance)
-
-        return Stage("board", "board/blazeposer.py in MicroPython", True, see)
+        return Stage("board", "board/blazeposer.py in MicroPython", True, _at(lambda: board.virtual_camera(self.model)))
 
     def _camera(self) -> Stage:
         if self.port is None:
             raise NotRun("no camera was named: add --port, after `blazeposer deploy`")
-
-        def see(pictures: Sequence[Image], advance: Advance) -> Seen:
-            with deploying.connected(self.port, default_folder()) as camera:
-                return board.see(camera, pictures, advance)
-
+        see = _at(lambda: deploying.connected(self.port, default_folder()))
         return Stage("camera", f"the camera at {self.port}", True, see)
 
 
+def _at(connected: Callable[[], AbstractContextManager[Camera]]) -> See:
+    """Return `Stage.see` of a camera, which is connected when it is called."""
+
+    def see(pictures: Sequence[Image], advance: Advance) -> Seen:
+        with connected() as camera:
+            return board.see(camera, pictures, advance)
+
+    return see
+
+
 def companion(model: Path, suffix: str) -> Path:
-    """A file (or folder) that belongs to an INT8 file and has its name with this ending: beside it, else beside the one
-    that ships, if the manifests say that both were made of the same weights in the same way. Raises NotRun."""
+    """Return the file or folder with an INT8 file's name and this ending: beside it, else beside the one that ships, if
+    the manifests say that both were made of the same weights in the same way. Raises NotRun."""
     if (path := model.with_name(model.stem + suffix)).exists():
         return path
     try:
@@ -183,8 +183,8 @@ def companion(model: Path, suffix: str) -> Path:
     return default_model().with_name(default_model().stem + suffix)
 
 
-def seeing(network: Network) -> Callable[[Sequence[Image], Advance], Seen]:
-    """`Stage.see` of a network on this PC, with the host's decoder."""
+def seeing(network: Network) -> See:
+    """Return `Stage.see` of a network on this PC, with the host's decoder."""
 
     def see(pictures: Sequence[Image], advance: Advance) -> Seen:
         seen = Seen([], [])
