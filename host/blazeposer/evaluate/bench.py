@@ -1,7 +1,7 @@
-"""BlazePoser and its peers, and how long they take on the same images, in one run on one thread.
+"""Time BlazePoser and its peers on the same images, in one run on one thread, and compare their accuracy.
 
-What counts is processor time. They take turns at every image, so that whatever else the machine does meets all alike;
-what is compared are ratios at the same image, and their median.
+Processor time counts. The systems take turns at every image, so that other work of the machine meets all alike. Ratios
+are of times at the same image, and their median is compared.
 """
 
 from __future__ import annotations
@@ -13,28 +13,33 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+from rich.progress import track
 
 from blazeposer.core.boards import find
+from blazeposer.core.console import Console
+from blazeposer.core.contract import ANGLES, SCORE_THRESHOLD
 from blazeposer.core.face import Face
 from blazeposer.core.prepare import Image
 from blazeposer.core.resources import default_model
+from blazeposer.core.rotation import Floats
+from blazeposer.evaluate.metrics import MOST_FACES, YAW_RANGES, Scores, score
 from blazeposer.evaluate.peers import Peer
 from blazeposer.evaluate.peers.blazeface import BlazeFacePnP
-from blazeposer.evaluate.peers.mediapipe import MediaPipe
+from blazeposer.evaluate.peers.mediapipe import LEAST_MESH_SCORE, MediaPipe
 from blazeposer.evaluate.report import Section, Table
 from blazeposer.faces.detector import Detector
 from blazeposer.tflite.check import examine, judge
 from blazeposer.tflite.interpreter import clock
 
-Floats = NDArray[np.float64]
+if TYPE_CHECKING:
+    from blazeposer.evaluate.datasets import Dataset
 
 WARM_UP = 5
 """Images that each sees before its time counts."""
-MOST_FACES = 32
 NOTES = f"""\
 Every system sees the whole picture, padded to a square, on one thread. Networks run in LiteRT with XNNPACK. LiteRT's
 reference kernels, whose outputs are a camera's, are many times slower and are not timed. The systems take turns at
@@ -43,6 +48,16 @@ medians, "in all" from the picture to the faces in its pixels. The ratios are me
 time over the other's: below 1 where BlazePoser is faster. The last column was not measured: it is the networks alone on
 the Cortex-M7 of an OpenMV Cam RT1062, which has room for all of them, as `blazeposer check` estimates it; unknown for
 networks that are not INT8."""
+UNREFUSED = ", none refused"
+REFUSING = ", as many refused"
+ACCURACY_NOTES = f"""\
+Degrees, means of absolute differences on found faces. A face is found if the best overlapping detection with a score of
+at least {SCORE_THRESHOLD} overlaps the label's box enough: one rule for all. Who finds fewer faces leaves out hard
+ones: "shared" is on the faces that all found. MediaPipe refuses faces whose mesh it doubts (below {LEAST_MESH_SCORE});
+its second row is without that. BlazePoser refuses none, but says how far it expects to be off: its second row keeps as
+many faces as MediaPipe, those of which it is surest. BlazePoser's figures by the reference kernels (`blazeposer
+evaluate`) differ by hundredths. Signs, axes and zero of each peer are converted by functions that tests/test_peers.py
+tests."""
 CAMERA = find("rt1062")
 PEERS_NOTES = (
     """\
@@ -85,22 +100,21 @@ class Times:
     network: Floats
 
     def medians(self) -> list[tuple[float, float]]:
-        """Milliseconds of each system: in all, in its networks."""
-        return [
-            (float(a), float(b))
-            for a, b in zip(*(1e3 * np.median(t, 0) for t in (self.total, self.network)), strict=True)
-        ]
+        """Return milliseconds of each system: in all, in its networks."""
+        in_all, network = (1e3 * np.median(times, 0) for times in (self.total, self.network))
+        return list(zip(in_all.tolist(), network.tolist(), strict=True))
 
     def ratios(self) -> list[tuple[float, float]]:
-        """Time of the first system over that of each, the median over the runs: in all, in the networks."""
-        parts = (np.median(times[:, :1] / times, 0) for times in (self.total, self.network))
-        return [(float(a), float(b)) for a, b in zip(*parts, strict=True)]
+        """Return the median over the runs of the first system's time over that of each: in all, in the networks."""
+        in_all, network = (np.median(times[:, :1] / times, 0) for times in (self.total, self.network))
+        return list(zip(in_all.tolist(), network.tolist(), strict=True))
 
 
 def measure(
     systems: Sequence[Peer], pictures: Sequence[Image], rounds: int, advance: Callable[[], None] = lambda: None
 ) -> Times:
-    """Times of `systems` on each image, `rounds` times; `advance` hears of each image done, warm-up aside."""
+    """Return the times of `systems` on each image, `rounds` times; `advance` is called after each image, warm-up
+    aside."""
     for system in systems:
         for number in range(WARM_UP):
             system(pictures[number % len(pictures)])
@@ -147,9 +161,60 @@ def camera_text(system: Peer) -> str:
     return f"{time:.0f} ms ±{time * max(estimate.uncertainty for estimate in estimates):.0f}"
 
 
+def compare(systems: Sequence[Peer], dataset: Dataset) -> dict[str, Scores]:
+    """Return the scores of `systems` on every face of a data set with poses; each sees the whole image, padded to a
+    square."""
+    found: dict[str, list[Face | None]] = {system.name: [] for system in systems}
+    for sample in track(dataset.samples, description=dataset.name, console=Console(stderr=True)):
+        picture = sample.load()
+        for system in systems:
+            faces = system(picture)
+            found[system.name] += [dataset.rule.choose(faces, box) for box in sample.boxes]
+    return {name: score(faces, dataset.rotations, dataset.angles) for name, faces in found.items()}
+
+
+def accuracy_section(systems: Sequence[Peer], times: Times, dataset: Dataset) -> Section:
+    """Return accuracy, recall, size and time side by side, then errors by angle and by |yaw|; BlazePoser is the first
+    system and MediaPipe the second."""
+    unrefused = MediaPipe(MOST_FACES, least_score=0)
+    unrefused.name += UNREFUSED
+    comparison = compare([*systems, unrefused], dataset)
+    by_all = np.all([scores.found for scores in comparison.values()], axis=0)
+
+    head = ["", "networks", "time in all", "recall", "MAE", f"MAE, {by_all.sum()} shared", "geodesic"]
+    rows = []
+    for system, (in_all, _) in zip(systems, times.medians(), strict=True):
+        scores = comparison[system.name]
+        figures = (scores.mean, scores.of(by_all).mean, scores.mean_geodesic)
+        row = [system.name, size_text(system), f"{in_all:.2f} ms", f"{scores.recall:.4f}"]
+        rows.append(row + [_text(value) for value in figures])
+    ours, mediapipe, *_ = comparison.items()
+    surest = ours[1].refusing(int(mediapipe[1].found.sum()))
+    detailed = {ours[0]: ours[1], ours[0] + REFUSING: surest, **comparison}
+    return Section(
+        f"Accuracy on {dataset.name}",
+        [Table(head, rows, "Side by side"), _details(detailed), ACCURACY_NOTES],
+        data={name: scores.as_dict() for name, scores in detailed.items()},
+    )
+
+
+def _details(scores: dict[str, Scores]) -> Table:
+    ranges = [f"|yaw| {low}-{high}" for low, high in YAW_RANGES]
+    rows = []
+    for name, row in scores.items():
+        figures = [row.mean, *row.errors.mean(0).tolist(), *(row.within(*limits).mean for limits in YAW_RANGES)]
+        found = f"{row.found.sum()} of {len(row.labels)}"
+        rows.append([name, found, f"{row.recall:.4f}", *(_text(value) for value in (*figures, row.mean_geodesic))])
+    return Table(["", "found", "recall", "MAE", *ANGLES, *ranges, "geodesic"], rows, "By angle and by |yaw|")
+
+
+def _text(value: float) -> str:
+    return "-" if np.isnan(value) else f"{value:.2f}"
+
+
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """OpenCV on one thread, as the networks are."""
+    """Run OpenCV on one thread, as the networks do."""
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from blazeposer.core.contract import ANGLES, INPUT_SIZE, SCORE_THRESHOLD
 from blazeposer.core.decode import centred_boxes, decode, overlaps
 from blazeposer.core.face import Face
-from blazeposer.core.rotation import geodesic_degrees
+from blazeposer.core.rotation import Floats, geodesic_degrees
 
 MATCH_OVERLAP = 0.4
 PRECISION_OVERLAP = 0.5
@@ -29,8 +29,6 @@ MOST_FACES = 32
 SLOPE_RANGE = 60
 """The pitch's slope is of faces within so many degrees of |yaw|: beyond, pitch and roll turn into each other."""
 RELIABILITY_BINS = 10
-
-Floats = NDArray[np.float64]
 
 
 class Reliability(NamedTuple):

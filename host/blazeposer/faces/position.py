@@ -10,11 +10,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
 from blazeposer.core.face import Face
-
-Floats = NDArray[np.float64]
+from blazeposer.core.rotation import Floats
 
 FIELD_OF_VIEW = 55.0
 """Degrees that the side of a camera's square window sees: OpenMV's standard lens sees about 70 across the whole width

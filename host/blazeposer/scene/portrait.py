@@ -10,9 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from blazeposer.core.prepare import Image
-from blazeposer.core.rotation import rotation_from_angles
-
-Floats = NDArray[np.float64]
+from blazeposer.core.rotation import Floats, rotation_from_angles
 
 FACE_POINTS = 468
 """The mesh's first points are MediaPipe's face mesh; the others are hair, ears and the back of the head."""

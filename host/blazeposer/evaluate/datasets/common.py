@@ -12,10 +12,8 @@ from numpy.typing import NDArray
 
 from blazeposer.core.errors import BlazePoserError
 from blazeposer.core.prepare import Image
-from blazeposer.core.rotation import rotation_from_angles
+from blazeposer.core.rotation import Floats, rotation_from_angles
 from blazeposer.evaluate.metrics import OVERLAP, Rule
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from blazeposer.core.rotation import angles_from_rotation, rotation_from_angles
-
-Floats = NDArray[np.float64]
+from blazeposer.core.rotation import Floats, angles_from_rotation, rotation_from_angles
 
 CANONICAL_PATH = Path(__file__).with_name("canonical_face.npz")
 NOSE_TIP = 4

@@ -15,18 +15,16 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from blazeposer.core.contract import GRIDS
 from blazeposer.core.decode import MAX_FACES
 from blazeposer.core.errors import BlazePoserError
 from blazeposer.core.face import Face
 from blazeposer.core.prepare import Image, clean_input, square_pad, to_float
+from blazeposer.core.rotation import Floats
 from blazeposer.evaluate.peers.blazeface import decode_blazeface
 from blazeposer.evaluate.peers.canonical import load_canonical
 from blazeposer.tflite.interpreter import Timed, litert
-
-Floats = NDArray[np.float64]
 
 BLAZEFACE_SHA256 = "3bc182eb9f33925d9e58b5c8d59308a760f4adea8f282370e428c51212c26633"
 FACE_MESH_SHA256 = "2efcb4f4de43c7614b80a3cc3e8a37354b3b3b40f75cce20f6f38f0f25d65493"

@@ -6,12 +6,10 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from blazeposer.core.contract import KEYPOINTS
 from blazeposer.core.face import Face
-
-Floats = NDArray[np.float64]
+from blazeposer.core.rotation import Floats
 
 FACE_POINTS = {
     "right_eye": (-3.151, 2.625, 3.466),
