@@ -16,9 +16,9 @@ from rich.progress import track
 
 from blazeposer.core.face import Face
 from blazeposer.core.prepare import Image, square_crop
+from blazeposer.core.rotation import Floats
 from blazeposer.core.text import say
 from blazeposer.evaluate.datasets.pool import TEST_POOL, data_folder, read_backgrounds, read_pool
-from blazeposer.evaluate.metrics import Floats
 from blazeposer.faces.detector import Detector
 
 SIZES = (24, 34, 48, 68, 96, 136)

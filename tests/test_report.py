@@ -20,8 +20,7 @@ from blazeposer.core.errors import InputError
 from blazeposer.core.prepare import Image
 from blazeposer.core.rotation import geodesic_degrees, rotation_from_angles
 from blazeposer.evaluate import plots
-from blazeposer.evaluate.accuracy import pose_table
-from blazeposer.evaluate.accuracy_report import SHOWN, Report, worst_table
+from blazeposer.evaluate.accuracy import SHOWN, Report, pose_table, worst_table
 from blazeposer.evaluate.datasets import Dataset, Sample
 from blazeposer.evaluate.metrics import Scores
 from blazeposer.media.output import render, write_figure
@@ -85,7 +84,7 @@ def test_the_page_is_self_contained_and_says_what_was_measured(report: Report, s
     page = Page(text)
     assert not page.tags & {"script", "link", "iframe"}
     assert not re.search(r'(src|href)="(?!data:)', text)
-    assert len(page.images) == 4
+    assert len(page.images) == 3
     for name, source in page.images.items():
         kind, _, data = source.partition(",")
         assert kind == "data:image/svg+xml;base64", name
@@ -95,12 +94,12 @@ def test_the_page_is_self_contained_and_says_what_was_measured(report: Report, s
     for words in (
         "some.tflite (INT8)",
         hashlib.sha256(b"bytes").hexdigest(),
-        "made_up: 200 faces in 200 pictures",
+        "made_up: 200 faces in 200 images",
         "a score of at least 0.5; best overlap with the label's box above 0.4 IoU",
         "197",
         "0.9850",
         f"{scores.mean:.2f}",
-        "whole picture squeezed to 128 x 128; clean",
+        "whole image squeezed to 128 x 128; clean",
         "LiteRT, reference kernels",
     ):
         assert any(words in word for word in page.words), words
@@ -143,13 +142,6 @@ def test_error_by_yaw_draws_the_means_of_the_faces_in_ten_degrees(scores: Scores
     assert figure.axes[1].get_ylim()[1] > max(drawn[name][1].max() for name in ("yaw", "pitch", "roll", "geodesic"))
 
 
-def test_the_cumulative_curves_end_at_the_recall(scores: Scores) -> None:
-    drawn = lines(plots.cumulative(scores), 0)
-    x, y = drawn["yaw"]
-    assert y[-1] == pytest.approx(scores.recall)
-    assert y[np.searchsorted(x, 5, side="right") - 1] == pytest.approx((scores.errors[:, 0] <= 5).sum() / 200)
-
-
 def test_bias_is_prediction_minus_label(scores: Scores) -> None:
     figure = plots.bias(scores)
     for index, shift in enumerate((0, 3, 0)):
@@ -183,7 +175,6 @@ def test_every_plot_can_do_with_one_face(scores: Scores) -> None:
     assert len(worst_table(few, [f"{i}.jpg" for i in range(3 + found)]).rows) == found
     for figure in (
         plots.error_by_yaw(few),
-        plots.cumulative(few),
         plots.bias(few),
         plots.reliability(few),
     ):

@@ -87,5 +87,5 @@ def test_a_report_has_the_sheet(
     assert figures["as it is"][""]["found"] == 1
     assert set(figures["turned picture"]) == {"15", "30", "45", "60", "90", "135", "180"}
     page = (tmp_path / "out" / "report.html").read_text()
-    assert "Disturbed pictures" in page
+    assert "Disturbed images" in page
     assert "cut by the edge" in page

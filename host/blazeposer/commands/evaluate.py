@@ -13,9 +13,8 @@ from blazeposer.core.resources import default_model, models_dir, refuse_installe
 from blazeposer.core.text import say
 from blazeposer.evaluate import detection as detections
 from blazeposer.evaluate import plots
-from blazeposer.evaluate.accuracy import INPUTS, detect, pose_table, precision_dict, precision_table
+from blazeposer.evaluate.accuracy import INPUTS, Report, detect, pose_table, precision_dict, precision_table
 from blazeposer.evaluate.accuracy import evaluate as measure
-from blazeposer.evaluate.accuracy_report import Report
 from blazeposer.evaluate.bench import Ours, machine
 from blazeposer.evaluate.datasets import READERS, read_dataset
 from blazeposer.evaluate.datasets.pool import TEST_POOL, data_folder

@@ -1,11 +1,15 @@
-"""Accuracy of a tflite file, INT8 or float, on labelled faces, every image squeezed whole into the input.
+"""Measure the accuracy of a tflite file, INT8 or float, on labelled faces, every image squeezed whole into the input.
 
-The figures come from the file itself, run by an interpreter. `datasets/` reads the data.
+The figures come from the file itself, run by an interpreter. The report is the same for the same network and data: it
+holds no date and no path of a machine.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +20,8 @@ from blazeposer.core.console import Console
 from blazeposer.core.contract import ANGLES, GRIDS, INPUT_SIZE, SCORE_THRESHOLD
 from blazeposer.core.face import Face
 from blazeposer.core.prepare import Image, camera_input, clean_input
+from blazeposer.core.rotation import Floats
+from blazeposer.evaluate import plots
 from blazeposer.evaluate.datasets import Dataset
 from blazeposer.evaluate.metrics import (
     MOST_FACES,
@@ -24,15 +30,17 @@ from blazeposer.evaluate.metrics import (
     SLOPE_RANGE,
     YAW_RANGES,
     Detections,
-    Floats,
     Scores,
     average_precision,
     count_labels,
     rounded,
     score,
 )
-from blazeposer.evaluate.report import Table
+from blazeposer.evaluate.page import write_report
+from blazeposer.evaluate.report import Section, Table
+from blazeposer.evaluate.sheet import Bin, draw_sheet, sheet_dict, sheet_table
 from blazeposer.faces.looks import look
+from blazeposer.media.output import make_folder
 from blazeposer.tflite.interpreter import Network
 
 ANCHORS = sum(grid.count for grid in GRIDS)
@@ -41,9 +49,21 @@ LEAST_SCORE = 0.05
 """Detections below it are left out of the average precision: each of the network's 896 anchors would be one."""
 
 
+CONVENTION = (
+    "Degrees, in the convention of 300W-LP and AFLW2000: positive yaw points the face to the picture's left, positive "
+    "pitch up, positive roll tilts it clockwise. Errors are means over the faces that were found."
+)
+ERROR_BY_YAW = "Mean absolute error of the faces within ten degrees of yaw, where there are at least five."
+BIAS = "Signed bias by angle: median of prediction minus label over the label; the band holds 80 of 100 faces."
+RELIABILITY = "Reliability of the predicted error: faces sorted by the error that the network predicts, in bins."
+WORST = "Near 90 degrees of yaw a small turn changes pitch and roll much."
+SHOWN = 12
+"""Number of worst cases."""
+
+
 def evaluate(network: Network, dataset: Dataset, input_path: str, *, twice: bool = False) -> Scores:
-    """Scores of a network on every face of a data set with poses; `input_path` is a key of INPUTS, `twice` that of
-    `look`."""
+    """Return the scores of a network on every face of a data set with poses; `input_path` is a key of INPUTS, `twice`
+    that of `look`."""
     found: list[Face | None] = []
     for tensor, boxes, _ in _inputs(dataset, input_path):
         faces = look(network, tensor, SCORE_THRESHOLD, MOST_FACES, twice=twice)
@@ -60,7 +80,7 @@ def detect(network: Network, dataset: Dataset, input_path: str, *, twice: bool =
 
 
 def _inputs(dataset: Dataset, input_path: str) -> Iterator[tuple[Image, Floats, NDArray[np.bool_]]]:
-    """Each image as the network's input, its boxes as fractions of the input's side, and which of them to ignore."""
+    """Yield each image as the network's input, its boxes as fractions of the input's side, and flags to ignore them."""
     for sample in track(dataset.samples, description=f"{input_path} input", console=Console(stderr=True)):
         image = sample.load()
         height, width = image.shape[:2]
@@ -69,7 +89,7 @@ def _inputs(dataset: Dataset, input_path: str) -> Iterator[tuple[Image, Floats, 
 
 
 def precision_dict(pictures: list[Detections]) -> dict[str, Any]:
-    """Average precision and how many faces it is of, by least size in the input's pixels, for JSON."""
+    """Return average precision and the number of faces by least size in the input's pixels, for JSON."""
     return {
         "pictures": len(pictures),
         "faces": {str(least): count_labels(pictures, least) for least in PRECISION_SIZES},
@@ -119,3 +139,100 @@ def precision_table(rows: Mapping[str, dict[str, Any]], title: str) -> Table:
 
 def _shown(value: float | None, digits: int = 2) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
+
+
+@dataclass(frozen=True)
+class Report:
+    """The results, the data and the method of a measurement."""
+
+    model: Path
+    is_int8: bool
+    runtime: str
+    dataset: Dataset
+    table: Table
+    """Table that the command prints."""
+    figures: Mapping[str, dict[str, Any]]
+    """Input path -> the same for JSON."""
+    scores: Mapping[str, Scores]
+    """Input path -> every face; empty for a data set without poses."""
+    twice: bool = False
+    """True if each figure is of two looks."""
+    sheet: Sequence[Bin] = ()
+    """The same faces in disturbed images."""
+
+    def write(self, folder: Path) -> None:
+        """Write report.json and report.html into a folder, which is made. Raises InputError."""
+        make_folder(folder)  # before the work, not after it
+        title, values = f"{self.model.name} on {self.dataset.name}", self._values()
+        write_report(folder, title, _facts(values), [*self._sections()], values)
+
+    def _values(self) -> dict[str, Any]:
+        looks, inputs = 2 if self.twice else 1, "".join(f" --input {name}" for name in self.figures)
+        return {
+            "file": self.model.name,
+            "sha256": hashlib.sha256(self.model.read_bytes()).hexdigest(),
+            "kind": "INT8" if self.is_int8 else "float",
+            "dataset": self.dataset.name,
+            "pictures": len(self.dataset.samples),
+            "faces": len(self.dataset),
+            "least_score": SCORE_THRESHOLD if self.scores else None,
+            "matching": self.dataset.rule.text
+            if self.scores
+            else f"IoU of at least {PRECISION_OVERLAP}, one for a face",
+            "runtime": self.runtime,
+            "looks": looks,
+            "command": f"blazeposer evaluate --dataset {self.dataset.name} --model {self.model.name} --runtime "
+            f"{self.runtime} --looks {looks}{inputs} --report DIR",
+            "inputs": {name: figures | self._reliability(name) for name, figures in self.figures.items()},
+            "sheet": sheet_dict(self.sheet),
+        }
+
+    def _reliability(self, name: str) -> dict[str, Any]:
+        if not (scores := self.scores.get(name)):
+            return {}
+        bins = scores.reliability()
+        return {
+            "reliability": [
+                {"expected": rounded(part.expected), "actual": rounded(part.actual), "faces": part.faces}
+                for part in bins
+            ]
+        }
+
+    def _sections(self) -> Iterator[Section]:
+        yield Section("Accuracy", [CONVENTION, self.table] if self.scores else [self.table])
+        for name, scores in self.scores.items():
+            drawn = (
+                (plots.error_by_yaw(scores), "error against yaw", ERROR_BY_YAW),
+                (plots.bias(scores), "signed bias by angle", BIAS),
+                (plots.reliability(scores), "reliability of the predicted error", RELIABILITY),
+            )
+            pictures = [plots.picture_of(figure, f"{alt}, {name} input", text) for figure, alt, text in drawn]
+            yield Section(f"Input path: {name}", [*pictures, worst_table(scores, self.dataset.names)])
+        if self.sheet:
+            drawing = plots.picture_of(draw_sheet(self.sheet), "true and expected error of disturbed images")
+            yield Section("Disturbed images", [drawing, sheet_table(self.sheet, "Clean input")])
+
+
+def worst_table(scores: Scores, names: Sequence[str]) -> Table:
+    """Return the faces with the largest geodesic errors, of images with these names, the worst first."""
+    order = np.argsort(-np.where(scores.found, scores.geodesic, -1), kind="stable")[: min(SHOWN, scores.found.sum())]
+    rows = []
+    for face in order.tolist():
+        poses = (" / ".join(f"{angle:+.0f}" for angle in row[face]) for row in (scores.labels, scores.predicted))
+        rows.append([names[face], f"{scores.geodesic[face]:.0f}", *poses])
+    head = ("image", "geodesic error", "labelled yaw / pitch / roll", "predicted")
+    return Table(head, rows, "Worst cases, degrees", WORST)
+
+
+def _facts(values: dict[str, Any]) -> dict[str, str]:
+    score, runtime = values["least_score"], values["runtime"]
+    return {
+        "file": f"{values['file']} ({values['kind']})",
+        "sha256": values["sha256"],
+        "data set": f"{values['dataset']}: {values['faces']} faces in {values['pictures']} images",
+        "a face is found by": (f"a score of at least {score}; " if score else "") + values["matching"],
+        "input": f"whole image squeezed to {INPUT_SIZE} x {INPUT_SIZE}; {', '.join(values['inputs'])}",
+        "looks": str(values["looks"]),
+        "runtime": "TensorFlow Lite Micro" if runtime == "micro" else f"LiteRT, {runtime} kernels",
+        "command": values["command"],
+    }

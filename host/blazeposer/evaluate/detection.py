@@ -17,20 +17,11 @@ from blazeposer.core.contract import GRIDS, INPUT_SIZE, SCORE_THRESHOLD
 from blazeposer.core.decode import centred_boxes, decode, overlaps
 from blazeposer.core.face import Face
 from blazeposer.core.prepare import Image, clean_input, to_float
-from blazeposer.core.rotation import angles_from_rotation
+from blazeposer.core.rotation import Floats, angles_from_rotation
 from blazeposer.evaluate.accuracy import LEAST_SCORE
 from blazeposer.evaluate.datasets import Dataset, Sample, read_dataset
 from blazeposer.evaluate.datasets.pool import TEST_POOL, read_backgrounds, read_pool
-from blazeposer.evaluate.metrics import (
-    MOST_FACES,
-    Detections,
-    Floats,
-    average_precision,
-    count_labels,
-    match,
-    rounded,
-    score,
-)
+from blazeposer.evaluate.metrics import MOST_FACES, Detections, average_precision, count_labels, match, rounded, score
 from blazeposer.evaluate.peers.blazeface import without_pose
 from blazeposer.evaluate.peers.mediapipe import blazeface_path
 from blazeposer.tflite.interpreter import litert, open_network

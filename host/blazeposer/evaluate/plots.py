@@ -9,23 +9,22 @@ from typing import Any, ParamSpec
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import MultipleLocator, PercentFormatter
+from matplotlib.ticker import MultipleLocator
 from numpy.typing import NDArray
 
 from blazeposer.core import draw
-from blazeposer.evaluate.metrics import Floats, Scores
+from blazeposer.core.rotation import Floats
+from blazeposer.evaluate.metrics import Scores
 from blazeposer.evaluate.report import Picture
 from blazeposer.media.output import render
 
 ANGLE_COLORS = {name: draw.as_hex(color) for name, color in draw.ANGLE_COLORS.items()}
-"""As wherever an angle has a colour."""
+"""Colour of each angle, as everywhere."""
 INK, FAINT = "#222222", "#b8bec4"
 BIN = 10
 """Degrees of a labelled angle that are averaged into one point."""
 FEWEST = 5
 """Faces without which a point is not drawn."""
-SHOWN_ERROR = 30.0
-"""Degrees, the right end of the cumulative plot."""
 
 STYLE: Any = {  # matplotlib types each of its 300 keys
     "font.size": 9,
@@ -49,7 +48,7 @@ P = ParamSpec("P")
 
 
 def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
-    """A function that draws a figure, so that it does so in the reports' style."""
+    """Return a function that draws the same figure in the reports' style."""
 
     @wraps(draw)
     def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
@@ -66,7 +65,7 @@ def picture_of(figure: Figure, alt: str, caption: str = "") -> Picture:
 
 @styled
 def error_by_yaw(scores: Scores) -> Figure:
-    """Mean absolute errors over the labelled yaw, the errors of single faces, and how many faces there are."""
+    """Draw mean absolute errors over the labelled yaw, the errors of single faces, and how many faces there are."""
     figure = Figure(figsize=(7.5, 4.2))
     above, axes = figure.subplots(2, 1, sharex=True, height_ratios=(1, 5))
     edges = np.arange(-100.0, 101.0, BIN)
@@ -90,27 +89,8 @@ def error_by_yaw(scores: Scores) -> Figure:
 
 
 @styled
-def cumulative(scores: Scores) -> Figure:
-    """Share of all labelled faces, found or not, whose error is at most so much."""
-    figure = Figure(figsize=(7.5, 3.6))
-    axes = figure.subplots()
-    rows = [(name, scores.errors[:, i], color, "-") for i, (name, color) in enumerate(ANGLE_COLORS.items())]
-    rows += [("geodesic", scores.geodesic[scores.found], INK, "--")]
-    share = np.arange(1, scores.found.sum() + 1) / len(scores.labels)
-    for name, errors, color, line in rows:
-        axes.step(np.sort(errors), share, where="post", color=color, linestyle=line, label=name)
-    axes.axhline(scores.recall, color=FAINT, linewidth=1, zorder=0, label=f"found ({scores.recall:.1%})")
-    axes.set(
-        xlim=(0, SHOWN_ERROR), ylim=(0, 1.02), xlabel="absolute error, degrees", ylabel="share of all labelled faces"
-    )
-    axes.yaxis.set_major_formatter(PercentFormatter(1))
-    axes.legend(loc="lower right")
-    return figure
-
-
-@styled
 def bias(scores: Scores) -> Figure:
-    """Prediction minus label over the label, for each angle: median, and the middle 80 of 100 faces."""
+    """Draw prediction minus label over the label, for each angle: median, and the middle 80 of 100 faces."""
     figure = Figure(figsize=(7.5, 3.0))
     edges = np.arange(-100.0, 101.0, BIN)
     rows = zip(figure.subplots(1, 3, sharey=True), ANGLE_COLORS.items(), strict=True)
@@ -134,7 +114,7 @@ def bias(scores: Scores) -> Figure:
 
 @styled
 def reliability(scores: Scores) -> Figure:
-    """Actual against predicted error in bins of equal count: on the diagonal the prediction is right."""
+    """Draw actual against predicted error in bins of equal count: on the diagonal the prediction is right."""
     figure = Figure(figsize=(4.6, 4.2))
     axes = figure.subplots()
     bins = scores.reliability()
@@ -151,7 +131,7 @@ def reliability(scores: Scores) -> Figure:
 
 
 def _bins(values: Floats, edges: Floats) -> tuple[list[float], list[NDArray[np.intp]]]:
-    """Middles of the bins that hold enough values, and the indices of these."""
+    """Return the middles of the bins with enough values, and the indices of these values."""
     number = np.digitize(values, edges)
     full = [index for index in range(1, len(edges)) if (number == index).sum() >= FEWEST]
     return [float(edges[i - 1] + edges[i]) / 2 for i in full], [np.flatnonzero(number == i) for i in full]

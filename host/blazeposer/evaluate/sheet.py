@@ -17,11 +17,11 @@ from rich.progress import track
 
 from blazeposer.core.console import Console
 from blazeposer.core.face import Face
-from blazeposer.core.rotation import angles_from_rotation
+from blazeposer.core.rotation import Floats, angles_from_rotation
 from blazeposer.evaluate.bench import one_thread
 from blazeposer.evaluate.datasets import Dataset
 from blazeposer.evaluate.disturb import CONDITIONS, Condition, scene_of
-from blazeposer.evaluate.metrics import Floats, Scores, rounded, score
+from blazeposer.evaluate.metrics import Scores, rounded, score
 from blazeposer.evaluate.peers import Peer
 from blazeposer.evaluate.plots import FAINT, INK, styled
 from blazeposer.evaluate.report import Table
@@ -73,7 +73,7 @@ def measure_sheet(system: Peer, dataset: Dataset) -> list[Bin]:
     found: list[list[Face | None]] = [[] for _ in TRIALS]
     rotations: list[list[Floats]] = [[] for _ in TRIALS]
     with one_thread():
-        samples = track(dataset.samples, f"disturbed pictures of {dataset.name}", console=Console(stderr=True))
+        samples = track(dataset.samples, f"disturbed images of {dataset.name}", console=Console(stderr=True))
         for number, sample in enumerate(samples):
             plain = scene_of(sample)
             for (condition, level), faces, known in zip(TRIALS, found, rotations, strict=True):

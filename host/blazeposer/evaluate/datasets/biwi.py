@@ -22,8 +22,8 @@ import numpy as np
 
 from blazeposer.core.contract import MAX_ANGLE
 from blazeposer.core.errors import BlazePoserError
-from blazeposer.core.rotation import angles_from_rotation
-from blazeposer.evaluate.datasets.common import Dataset, Floats, LeftOut, Sample, load_image, subfolder
+from blazeposer.core.rotation import Floats, angles_from_rotation
+from blazeposer.evaluate.datasets.common import Dataset, LeftOut, Sample, load_image, subfolder
 from blazeposer.evaluate.metrics import Rule, nearest
 
 SEQUENCES = tuple(f"{number:02d}" for number in range(1, 25))

@@ -23,7 +23,8 @@ from scipy.io import loadmat
 from blazeposer.core.console import Console
 from blazeposer.core.contract import MAX_ANGLE
 from blazeposer.core.errors import BlazePoserError
-from blazeposer.evaluate.datasets.common import Dataset, Floats, LeftOut, Sample, load_image, subfolder
+from blazeposer.core.rotation import Floats
+from blazeposer.evaluate.datasets.common import Dataset, LeftOut, Sample, load_image, subfolder
 
 PARTS = tuple(f"{part}{mirrored}" for part in ("AFW", "HELEN", "IBUG", "LFPW") for mirrored in ("", "_Flip"))
 

@@ -27,8 +27,9 @@ import numpy as np
 from blazeposer.core.contract import ANGLES
 from blazeposer.core.errors import BlazePoserError
 from blazeposer.core.prepare import Image
+from blazeposer.core.rotation import Floats
 from blazeposer.core.table import Table
-from blazeposer.evaluate.datasets.common import Dataset, Floats, Sample, image_given
+from blazeposer.evaluate.datasets.common import Dataset, Sample, image_given
 from blazeposer.evaluate.datasets.pool import (
     CORNERS,
     TRAINING_POOLS,
