@@ -27,7 +27,7 @@ from blazeposer.core.rotation import rotation_from_angles
 from blazeposer.deploy.bundle import MODEL
 from blazeposer.deploy.camera import Camera, script
 from blazeposer.evaluate.report import Section
-from blazeposer.evaluate.validate.compare import Limits, Raw, Seen, compare
+from blazeposer.evaluate.validate.compare import SIZES, Limits, Seen, compare, raw_outputs
 from blazeposer.openmv.mpremote import mpremote
 from blazeposer.openmv.ports import Port
 from blazeposer.tflite.interpreter import dequantized
@@ -39,7 +39,6 @@ PIXELS, DEGREES = (1e-3, 1e-3, 1e-3), (1e-2, 1e-2, 1e-2)
 DECODER_LIMITS = Limits("The board calculates boxes in whole numbers of 2^-20 pixels, and angles in floating point.",
                         pixels=PIXELS, degrees=DEGREES)  # fmt: skip
 DECODER_TITLE = "Decoder: board/blazeposer.py / host, every anchor"
-_SIZES = [int(np.prod(output.shape)) for output in OUTPUTS]
 # Of the decoder's own test: quantization as a real file has it, and yaw, pitch, roll of each sign and size.
 QUANTIZATION = ((0.3, -36), (0.063, 0), (0.063, 0), (0.7, -46), (0.0126, 0), (0.0126, 0), (0.016, -128), (0.016, -128))
 ANGLE_CASES = [(yaw, pitch, roll) for yaw in (-75, -20, 35) for pitch in (-30, 0, 25) for roll in (-50, 0, 15)]
@@ -72,7 +71,7 @@ def see(camera: Camera, pictures: Sequence[Image], advance: Callable[[], None] =
     def take(line: str) -> None:
         if line.startswith("["):
             faces = [_face(values, INPUT_SIZE) for values in json.loads(line)]
-            seen.raw.append(_outputs(bytes(received)))
+            seen.raw.append(raw_outputs(bytes(received)))
             seen.faces.append(faces)
             received.clear()
             advance()
@@ -95,7 +94,7 @@ def decoded_on(camera: Camera, advance: Callable[[], None] = lambda: None) -> li
         faces.append([_face(values, 1) for values in json.loads(line)])
         advance()
 
-    _run(camera, [script("anchors.py", SCALES=scales, ZEROS=zeros, SIZES=_SIZES, ROTATIONS=_rotation_levels())], take)
+    _run(camera, [script("anchors.py", SCALES=scales, ZEROS=zeros, SIZES=SIZES, ROTATIONS=_rotation_levels())], take)
     return faces
 
 
@@ -173,13 +172,6 @@ def _rotation_levels() -> list[list[int]]:
     scale, zero_point = QUANTIZATION[4]
     six = rotation_from_angles(ANGLE_CASES)[:, :2].reshape(-1, ROTATION_VALUES)
     return np.asarray((six / scale).round() + zero_point, int).tolist()
-
-
-def _outputs(data: bytes) -> Raw:
-    if len(data) != sum(_SIZES):
-        raise ValueError("a part is missing")
-    parts = np.split(np.frombuffer(data, np.int8), np.cumsum(_SIZES)[:-1])
-    return [part.reshape(output.shape) for part, output in zip(parts, OUTPUTS, strict=True)]
 
 
 def _face(values: Sequence[Any], side: int) -> Face:

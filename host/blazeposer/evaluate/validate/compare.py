@@ -1,4 +1,4 @@
-"""Two stages on the same images: raw outputs and faces, held against a stated tolerance.
+"""Compare two stages on the same images: raw outputs and faces, held against a stated tolerance.
 
 Lengths are pixels of the network's input (128 a side), so that they do not depend on the size of an image.
 """
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from blazeposer.core.contract import INPUT_SIZE
+from blazeposer.core.contract import INPUT_SIZE, OUTPUTS
 from blazeposer.core.decode import centred_boxes, overlaps
 from blazeposer.core.face import Face
 from blazeposer.core.rotation import geodesic_degrees, rotation_from_angles
@@ -21,6 +21,8 @@ Raw = list[NDArray[Any]]
 """The eight outputs of one image, int8 or float32."""
 SAME_FACE = 0.4
 """Least intersection over union of two boxes of one face."""
+SIZES = [int(np.prod(output.shape)) for output in OUTPUTS]
+"""Values of each output."""
 _SHARES = {"median": 50, "95 %": 95, "worst": 100}
 
 
@@ -39,11 +41,11 @@ class Limits:
 
     reason: str
     equal: bool = False
-    """All raw outputs are the same."""
+    """True if all raw outputs must be the same."""
     largest: float | None = None
-    """Of raw outputs, in their units (float stages)."""
+    """Largest difference of raw outputs, in their units (float stages)."""
     pixels: tuple[float, float, float] | None = None
-    """Of boxes and of keypoints."""
+    """Differences of boxes and of keypoints."""
     degrees: tuple[float, float, float] | None = None
     alone: float = 0.0
     """Share of the faces that one stage may find and the other not; above 0, one face may always differ."""
@@ -69,11 +71,11 @@ class Difference:
     values: int = 0
     equal: int = 0
     largest: float = 0.0
-    """Of raw outputs: levels of int8 ones, else their units."""
+    """Largest difference of raw outputs: levels of int8 ones, else their units."""
     box: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     keypoints: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     degrees: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
-    """Between the two rotations that the angles stand for."""
+    """Angle between the two rotations."""
     first_alone: Sequence[int] = ()
     """Image of each face that only the first stage found."""
     second_alone: Sequence[int] = ()
@@ -107,6 +109,14 @@ class Difference:
         return found
 
 
+def raw_outputs(data: bytes) -> list[NDArray[np.int8]]:
+    """Return the eight int8 outputs of one image from their bytes in contract order. Raises ValueError."""
+    if len(data) != sum(SIZES):
+        raise ValueError("a part is missing")
+    parts = np.split(np.frombuffer(data, np.int8), np.cumsum(SIZES)[:-1])
+    return [part.reshape(output.shape) for part, output in zip(parts, OUTPUTS, strict=True)]
+
+
 def compare(first: Seen, second: Seen) -> Difference:
     """Hold two stages together, image by image. Raw outputs are compared where both are int8, or both float."""
     comparable = bool(first.raw and second.raw) and first.raw[0][0].dtype == second.raw[0][0].dtype
@@ -132,7 +142,7 @@ def compare(first: Seen, second: Seen) -> Difference:
 
 
 def same_faces(first: Sequence[Face], second: Sequence[Face]) -> tuple[list[tuple[Face, Face]], tuple[int, int]]:
-    """Pairs of faces that are the same, best first, and how many of each list have none in the other."""
+    """Return pairs of faces that are the same, best first, and the number of others in each list."""
     left = list(second)
     pairs = []
     for face in first:
@@ -143,8 +153,8 @@ def same_faces(first: Sequence[Face], second: Sequence[Face]) -> tuple[list[tupl
 
 
 def difference_of(first: Face, second: Face) -> tuple[float, float, float]:
-    """Largest difference of an edge and of a keypoint's coordinate in pixels of the input, and degrees between the
-    rotations of the angles."""
+    """Return the largest difference of an edge and of a keypoint's coordinate in pixels of the input, and the degrees
+    between the rotations."""
     edges = [np.array([x, y, x + w, y + h]) for x, y, w, h in (first.box, second.box)]
     rotations = [rotation_from_angles(face.angles) for face in (first, second)]
     return (
@@ -155,7 +165,7 @@ def difference_of(first: Face, second: Face) -> tuple[float, float, float]:
 
 
 def _told(limits: tuple[float, ...], unit: str) -> str:
-    """Limits in words; those that are all alike are one."""
+    """Return limits in words; those that are all alike are one."""
     if len(set(limits)) == 1:
         return f"{limits[0]:g}{unit}"
     return ", ".join(f"{most:g}{unit} ({word})" for word, most in zip(_SHARES, limits, strict=True) if most < np.inf)

@@ -1,4 +1,4 @@
-"""Golden vectors: images, what the INT8 network makes of them, and what the decoder makes of that.
+"""Golden vectors: images, the INT8 network's outputs for them, and the decoder's faces in these.
 
     models/blazeposer_golden/golden.json   all values but the raw outputs
     models/blazeposer_golden/NAME.png      the 128 x 128 pixels that go into the network
@@ -29,6 +29,7 @@ from blazeposer.core.prepare import Image, camera_input
 from blazeposer.core.resources import refuse_installed
 from blazeposer.deploy import selftest
 from blazeposer.evaluate.report import Section, Table
+from blazeposer.evaluate.validate.compare import raw_outputs
 from blazeposer.evaluate.validate.layers import Layers, Trace
 from blazeposer.media.output import make_folder, write_image
 from blazeposer.media.sources import read_image
@@ -36,35 +37,35 @@ from blazeposer.scene.sequence import frames
 from blazeposer.tflite.interpreter import Network, dequantized, open_network
 
 SUFFIX = "_golden"
-"""Of the folder beside the network, after its name."""
+"""End of the name of the folder beside the network."""
 TITLE = "Golden vectors / the INT8 file and the host's decoder"
 FACE_DIGITS = 3
-"""Of pixels and degrees in a stored face."""
+"""Decimals of pixels and degrees in a stored face."""
 FACE_TOLERANCE = 2e-3
 _FILE = "golden.json"
 _FRAMES = {"turned": 18, "raised": 29, "tilted": 50, "group": 107}
 """Frames of the demo: yaw -35, pitch 20, roll -30 degrees; three people."""
 _REMAKE = "make them with `blazeposer golden MODEL`"
 
-Sums = dict[str, tuple[int, int]]
-"""Layer -> two sums of integers, which do not depend on the order in which memory holds them."""
+Sums = dict[str, list[int]]
+"""Layer -> two sums of integers, which do not depend on their order in memory."""
 
 
 @dataclass(frozen=True)
 class Vector:
-    """One image, (128, 128, 3) RGB, and what becomes of it."""
+    """One image, (128, 128, 3) RGB, and its results."""
 
     picture: Image
     outputs: list[NDArray[np.int8]]
     layers: Sums
     """Sum and sum of squares of the int8 values that a layer writes."""
     faces: list[dict[str, Any]]
-    """As `face_values` gives them."""
+    """Faces as `face_values` returns them."""
 
 
 @dataclass(frozen=True)
 class Golden:
-    """The vectors of a network, by name, and what its file holds."""
+    """The vectors of a network, by name, and constants of its file."""
 
     vectors: dict[str, Vector]
     quantization: tuple[tuple[float, int], ...]
@@ -74,7 +75,7 @@ class Golden:
 
 
 def pictures() -> dict[str, Image]:
-    """Name -> what goes into the network: NASA's portrait, heads of the demo, the face of the self-test."""
+    """Return inputs of the network by name: NASA's portrait, heads of the demo, the face of the self-test."""
     with as_file(files("blazeposer.scene") / "assets" / "portrait.jpg") as path:
         portrait = read_image(path)
     heads = {name: camera_input(frames()[number].picture) for name, number in _FRAMES.items()}
@@ -82,7 +83,7 @@ def pictures() -> dict[str, Image]:
 
 
 def make(model: Path) -> Golden:
-    """The golden vectors of an INT8 network, by LiteRT's reference kernels. Raises ModelError."""
+    """Return the golden vectors of an INT8 network, by LiteRT's reference kernels. Raises ModelError."""
     network, layers = open_network(model), Layers(model)
     levels = layers.tracer("reference", real=False)
     vectors = {}
@@ -98,7 +99,7 @@ def faces_of(outputs: Sequence[NDArray[np.int8]], quantization: Sequence[tuple[f
 
 
 def face_values(face: Face) -> dict[str, Any]:
-    """A face for JSON: lengths in pixels of the input, angles and err in degrees."""
+    """Return a face for JSON: lengths in pixels of the input, angles and err in degrees."""
     face = face.moved(0, 0, INPUT_SIZE, INPUT_SIZE)
     return {
         "box": [round(value, FACE_DIGITS) for value in face.box],
@@ -110,8 +111,7 @@ def face_values(face: Face) -> dict[str, Any]:
 
 
 def write_beside(model: Path) -> Path:
-    """Make the golden vectors of a network, write them beside it, and return their folder. Raises ModelError or
-    InputError."""
+    """Write the golden vectors of a network beside it, and return their folder. Raises ModelError or InputError."""
     refuse_installed(model)
     folder = model.with_name(model.stem + SUFFIX)
     write(make(model), folder)
@@ -138,16 +138,16 @@ def write(golden: Golden, folder: Path) -> None:
 
 
 def read(folder: Path) -> Golden:
-    """The vectors of a folder. Raises ModelError."""
+    """Return the vectors of a folder. Raises ModelError."""
     try:
         values = json.loads((folder / _FILE).read_text(encoding="utf-8"))
         quantization = tuple((float(row["scale"]), int(row["zero_point"])) for row in values["outputs"])
         vectors = {
-            name: Vector(read_image(folder / f"{name}.png"), _outputs(folder / f"{name}.bin"),
-                         _pairs(entry["layers"]), list(entry["faces"]))
+            name: Vector(read_image(folder / f"{name}.png"), raw_outputs((folder / f"{name}.bin").read_bytes()),
+                         dict(entry["layers"]), list(entry["faces"]))
             for name, entry in values["vectors"].items()
         }  # fmt: skip
-        return Golden(vectors, quantization, _pairs(values["constants"]))
+        return Golden(vectors, quantization, dict(values["constants"]))
     except FileNotFoundError as error:
         raise ModelError(f"{error.filename}: no golden vectors: {_REMAKE}") from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError, InputError) as error:
@@ -174,19 +174,15 @@ def check(golden: Golden, network: Network, layers: Layers) -> Section:
         rows.append([name, f"{differing:,}", parted or "-", str(len(vector.faces)), "same" if decoded else "DIFFERENT"])
     if network.quantization != golden.quantization:
         breaches.append("scales or zero points of the outputs are not the golden ones")
-    head = ("picture", "outputs that differ", "first layer that differs", "faces", "decoded from golden outputs")
-    summary = "; ".join(breaches) or f"All outputs, layers and faces of {len(rows)} pictures are as they were stored."
+    head = ("image", "outputs that differ", "first layer that differs", "faces", "decoded from golden outputs")
+    summary = "; ".join(breaches) or f"All outputs, layers and faces of {len(rows)} images are as they were stored."
     rule = (
         f"Tolerance: none for the network, whose reference kernels calculate in integers; {FACE_TOLERANCE:g} px and "
         "degrees for the decoder, as the stored faces are rounded. Layers are held together by sum and sum of squares "
         "of their integers, convolutions also by the sums of weights and of biases."
     )
-    return Section(
-        TITLE,
-        [summary, rule, Table(head, rows)],
-        "failed" if breaches else "passed",
-        {"breaches": breaches, "layers_with_other_constants": wrong},
-    )
+    data = {"breaches": breaches, "layers_with_other_constants": wrong}
+    return Section(TITLE, [summary, rule, Table(head, rows)], "failed" if breaches else "passed", data)
 
 
 def _are_same(faces: list[dict[str, Any]], stored: list[dict[str, Any]]) -> bool:
@@ -199,22 +195,8 @@ def _are_same(faces: list[dict[str, Any]], stored: list[dict[str, Any]]) -> bool
 
 
 def _sums(levels: Trace) -> Sums:
-    return {name: (int(q.sum(dtype=np.int64)), int(np.square(q, dtype=np.int64).sum())) for name, q in levels.items()}
+    return {name: [int(q.sum(dtype=np.int64)), int(np.square(q, dtype=np.int64).sum())] for name, q in levels.items()}
 
 
 def _constants(layers: Layers) -> Sums:
-    sums = {name: [int(part.sum(dtype=np.int64)) for part in parts] for name, parts in layers.constants().items()}
-    return {name: (weights, biases) for name, (weights, biases) in sums.items()}
-
-
-def _pairs(values: dict[str, Any]) -> Sums:
-    return {name: (int(first), int(second)) for name, (first, second) in values.items()}
-
-
-def _outputs(path: Path) -> list[NDArray[np.int8]]:
-    data, outputs = np.frombuffer(path.read_bytes(), np.int8), []
-    for output in OUTPUTS:
-        size = int(np.prod(output.shape))
-        outputs.append(data[:size].reshape(output.shape))
-        data = data[size:]
-    return outputs
+    return {name: [int(part.sum(dtype=np.int64)) for part in parts] for name, parts in layers.constants().items()}

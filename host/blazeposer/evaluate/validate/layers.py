@@ -19,14 +19,14 @@ from blazeposer.core.contract import OUTPUTS
 from blazeposer.core.errors import ModelError
 from blazeposer.core.prepare import Image, to_float, to_int8
 from blazeposer.tflite.graph import Graph, Operation, read_graph
-from blazeposer.tflite.interpreter import Infer, litert, micro
+from blazeposer.tflite.interpreter import litert, micro
 from blazeposer.tflite.manifest import Manifest, read_manifest
 from blazeposer.tflite.rewrite import with_all_outputs
 
 Key = tuple[str, tuple[int, ...], int]
-"""Operation, shape of what it writes, and which of that kind and shape it is."""
+"""Operation, shape of its output, and its number among those of that kind and shape."""
 Trace = dict[str, NDArray[Any]]
-"""Layer's name -> what it writes, (1, height, width, channels), in the order of execution."""
+"""Layer's name -> its output (1, height, width, channels), in the order of execution."""
 WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D")
 
 
@@ -56,7 +56,7 @@ class Layers:
 
     @property
     def steps(self) -> dict[str, float]:
-        """Name -> what one level of its int8 tensor stands for."""
+        """Name -> value of one level of its int8 tensor."""
         return {name: self.graph.tensors[item.outputs[0]].scale for name, item in self.operations.items()}
 
     @property
@@ -66,7 +66,7 @@ class Layers:
         return {name for name, item in self.operations.items() if depthwise & {item.inputs[0], item.outputs[0]}}
 
     def unlike(self, manifest: Manifest) -> list[str]:
-        """Layers whose scale, zero point or steps of weights are not those of the manifest."""
+        """Return layers whose scale, zero point or steps of weights are not those of the manifest."""
         found = []
         for name, item in self.operations.items():
             tensor = self.graph.tensors[item.outputs[0]]
@@ -80,7 +80,7 @@ class Layers:
         return found
 
     def constants(self) -> dict[str, list[NDArray[Any]]]:
-        """Name -> weights and biases of each convolution, in the file's layout."""
+        """Return weights and biases of each convolution by its name, in the file's layout."""
         return {
             name: [self.graph.constants[index] for index in item.inputs[1:]]
             for name, item in self.operations.items()
@@ -88,14 +88,18 @@ class Layers:
         }
 
     def tracer(self, runtime: str, data: bytes | None = None, *, real: bool = True) -> Callable[[Image], Trace]:
-        """A function that gives all layers of an image, run as `interpreter.open_network` does.
+        """Return a function that returns all layers of an image, run as `interpreter.open_network` does.
 
         `data` is another file of the same network. Not `real`, values are levels as the runtime gives them.
         """
         data = data or self.data
         graph = read_graph(data, "the network")
         keys = _keys(graph)
-        infer = self._infer(with_all_outputs(data), runtime, len(OUTPUTS) + len(keys))
+        with_all = with_all_outputs(data)
+        if runtime == "micro":
+            infer = micro(with_all, "the network", len(OUTPUTS) + len(keys))
+        else:
+            infer = litert(with_all, reference=runtime == "reference")
         is_float = graph.input_tensors[0].dtype == "float32"
         tensors = {key: graph.tensors[item.outputs[0]] for key, item in zip(keys, graph.operations, strict=True)}
 
@@ -103,20 +107,13 @@ class Layers:
             tensor = to_float(picture) if is_float else to_int8(picture)
             written = dict(zip(keys, infer(tensor[np.newaxis])[len(OUTPUTS) :], strict=True))
             found = {name: (written[key], tensors[key]) for key, name in self.names.items() if key in written}
-            if is_float or not real:
-                return {name: values for name, (values, _) in found.items()}
             return {
-                name: (levels.astype(np.float32) - tensor.zero_point) * np.float32(tensor.scale)
-                for name, (levels, tensor) in found.items()
-            }
+                name: values if is_float or not real
+                else (values.astype(np.float32) - tensor.zero_point) * np.float32(tensor.scale)
+                for name, (values, tensor) in found.items()
+            }  # fmt: skip
 
         return trace
-
-    @staticmethod
-    def _infer(data: bytes, runtime: str, outputs: int) -> Infer:
-        if runtime == "micro":
-            return micro(data, "the network", outputs)
-        return litert(data, reference=runtime == "reference")
 
 
 def _keys(graph: Graph) -> list[Key]:
