@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from blazeposer.live.keys import pressed
+from blazeposer.live.terminal import pressed
 from waiting import until
 
 _SCRIPT = """
 import sys, time
 sys.path[:0] = {path!r}
-from blazeposer.live.keys import pressed
+from blazeposer.live.terminal import pressed
 with pressed() as keys:
     print("ready", flush=True)
     while not (got := keys()):

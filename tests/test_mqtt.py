@@ -20,7 +20,8 @@ from paho.mqtt.enums import CallbackAPIVersion
 from blazeposer.core.errors import InputError
 from blazeposer.core.patience import stretched
 from blazeposer.live.session import Moment, Output, run
-from blazeposer.live.to import credentials, home_assistant, open_output
+from blazeposer.live.to import home_assistant, open_output
+from blazeposer.live.to.mqtt import PASSWORD
 from blazeposer.stream.record import Counts, as_line, parse_line
 from brokers import Peer, RealBroker, ScriptedBroker
 from conftest import CommandLine
@@ -38,7 +39,7 @@ READ_WITHIN = 5.0
 @pytest.fixture(autouse=True)
 def nobodys_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.delenv(credentials.PASSWORD, raising=False)
+    monkeypatch.delenv(PASSWORD, raising=False)
 
 
 @pytest.fixture
@@ -373,7 +374,7 @@ def test_where_the_password_comes_from(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     assert login("mqtt://127.0.0.1:PORT") == strings("bert", f"{SECRET}-3")
     assert login("mqtt://anna@127.0.0.1:PORT") == strings("anna")
-    monkeypatch.setenv(credentials.PASSWORD, f"{SECRET}-2")
+    monkeypatch.setenv(PASSWORD, f"{SECRET}-2")
     assert login("mqtt://anna@127.0.0.1:PORT") == strings("anna", f"{SECRET}-2")
     assert login(f"mqtt://anna@127.0.0.1:PORT?password-file={file}") == strings("anna", f"{SECRET}-1")
     assert login(f"mqtt://anna:{SECRET}%40@127.0.0.1:PORT") == strings("anna", f"{SECRET}@")

@@ -14,8 +14,8 @@ from pythonosc.osc_packet import OscPacket
 
 from blazeposer.core.errors import InputError
 from blazeposer.core.rotation import rotation_from_angles
+from blazeposer.live.centre import Leader
 from blazeposer.live.to import open_output, udp
-from blazeposer.live.to.leader import Leader
 from blazeposer.live.to.opentrack import packet
 from blazeposer.live.to.vmc import quaternion
 from live import free_port, moment, seen_face

@@ -1,10 +1,10 @@
-"""Make the present pose the zero, and make of the first person's head what programs for one head get."""
+"""Make the present pose the zero, and the first person's head what programs for one head get."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -12,43 +12,45 @@ import numpy as np
 from blazeposer.core.face import Face
 from blazeposer.core.rotation import Floats
 from blazeposer.live.session import Head, Moment
-from blazeposer.live.to.leader import Leader
 
 HOLD = 0.7
-"""Seconds without the face that the head stays as it is; then it drifts to rest."""
+"""Seconds without the face during which the head stays as it is; then it drifts to rest."""
 DRIFT = 1.0
-"""Seconds in which it comes nearer to rest by a factor of e."""
+"""Seconds in which the head comes nearer to rest by a factor of e."""
 BACK = 0.2
-"""The same for its way to a face that is there again."""
+"""The same for the way to a face that is there again."""
 
 
-@dataclass(frozen=True)
-class _Rest:
-    """The pose that counts as zero."""
+class Leader:
+    """Choose one person: he or she leads while there, then the one with the largest face does."""
 
-    rotation: Floats
-    to_axis: Floats
-    position: Floats
+    def __init__(self) -> None:
+        self._id: int | None = None
 
-    @classmethod
-    def of(cls, moment: Moment, face: Face) -> _Rest:
-        return cls(face.rotation, moment.to_axis(face).rotation, np.array(face.position or (0, 0, 0)))
+    def of(self, moment: Moment) -> Face | None:
+        """Return the leader's face; another person's only when the leader is not in this moment."""
+        faces = {face.id: face for face in moment.faces}
+        if self._id not in faces:
+            largest = max(moment.faces, key=lambda face: face.box[2], default=None)
+            self._id = largest.id if largest else self._id
+            return largest
+        return faces[self._id]
 
 
 class Centre:
-    """Adds to each moment its zero, and the head relative to that.
+    """Add to each moment its zero, and the head relative to that.
 
-    deadzone: degrees; turns of the head that are smaller become none, and larger ones smaller by it.
+    deadzone: degrees; smaller turns of the head become none, and larger ones smaller by it.
     """
 
     def __init__(self, deadzone: float = 0.0, clock: Callable[[], float] = time.monotonic) -> None:
         self._deadzone = np.radians(deadzone)
         self._clock = clock
         self._leader = Leader()
-        self._rest: _Rest | None = None
+        self._rest: Head | None = None
         self._asked = False
-        self._last: _Rest | None = None  # the head's newest pose
-        self._share = 1.0  # of the way from rest to that pose
+        self._last: Head | None = None
+        self._share = 1.0  # of the way from rest to the last pose
         self._seen = self._now = clock()
 
     def recentre(self) -> None:
@@ -61,18 +63,18 @@ class Centre:
         step, face = self._now - before, self._leader.of(moment)
         recentred = self._asked and face is not None
         if face is not None:
-            seen = _Rest.of(moment, face)
+            seen = Head(face.rotation, moment.to_axis(face).rotation, np.array(face.position or (0, 0, 0)))
             self._share = 1.0 if self._last is None else 1 - (1 - self._share) * np.exp(-step / BACK)
             self._last, self._seen = seen, self._now
             if recentred:
                 self._rest, self._asked = seen, False
         elif self._now - self._seen > HOLD:
             self._share *= np.exp(-step / DRIFT)
-        rest = self._rest
-        return replace(moment, rest=rest.rotation if rest else None, head=self._head(rest), recentred=recentred)
+        rest = self._rest.rotation if self._rest else None
+        return replace(moment, rest=rest, head=self._head(), recentred=recentred)
 
-    def _head(self, rest: _Rest | None) -> Head | None:
-        last = self._last
+    def _head(self) -> Head | None:
+        last, rest = self._last, self._rest
         if last is None or self._share < 1e-3:  # at rest
             return None
         if rest is None:

@@ -19,22 +19,21 @@ class Arrival:
 
     record: Record
     at: float
-    """When, in seconds as `time.time` counts them."""
+    """Time, seconds as `time.time` counts them."""
     picture: Image | None = None
-    """What the camera saw, where the link carries it."""
+    """The camera's image, where the link carries it."""
 
 
 class Link(Protocol):
     """A source of records."""
 
     name: str
-    """For people: the port, or the file."""
+    """Name for people: the port, or the file."""
     counts: Counts
     state: str
-    """What is wrong and what to do, in one line; "" if all is well. It may hold what a camera said."""
-
+    """One line on the failure and the remedy; "" if all is well. It may hold words of a camera."""
     blind: str
-    """The reason why no images come and what to do, in one line; "" if they do."""
+    """One line on the reason and the remedy while no images come; "" if they do."""
 
     def arrivals(self) -> Generator[Arrival | None, None, None]:
         """Yield the arrivals, and None whenever nothing came for `PAUSE`. End only when no more can ever come.

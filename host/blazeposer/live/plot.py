@@ -1,4 +1,4 @@
-"""A recorded session as a picture: each face's angles over time, raw and smoothed, with their expected error."""
+"""Draw a recorded session: each face's angles over time, raw and smoothed, with their expected error."""
 
 from __future__ import annotations
 
@@ -15,13 +15,11 @@ from blazeposer.live.links import Arrival
 from blazeposer.live.session import Follower, Moment
 from blazeposer.stream.record import Counts, Record
 
-AWAY = PATIENCE
-"""Seconds without a face after which its line is broken."""
 _IN_LEGEND = 12  # faces
 
 
 def draw_session(records: Iterable[Record], title: str) -> Figure:
-    """A figure with a row for each angle, degrees over the seconds of the session."""
+    """Return a figure with a row for each angle, degrees over the seconds of the session."""
     follow, rows = Follower(), defaultdict[int, list[list[float]]](list)
     for record in records:
         moment = follow(Moment("", "", Counts()), Arrival(record, record.t_ms / 1000))
@@ -31,7 +29,7 @@ def draw_session(records: Iterable[Record], title: str) -> Figure:
     axes = figure.subplots(len(ANGLES), sharex=True)
     for number, (track_id, values) in enumerate(rows.items()):
         table = np.array(values)
-        table = np.insert(table, np.flatnonzero(np.diff(table[:, 0]) > AWAY) + 1, np.nan, axis=0)
+        table = np.insert(table, np.flatnonzero(np.diff(table[:, 0]) > PATIENCE) + 1, np.nan, axis=0)
         seconds, errors, color = table[:, 0], table[:, -1], f"C{number % 10}"
         for axis, panel in enumerate(axes):
             steady, raw = table[:, 1 + axis], table[:, 1 + len(ANGLES) + axis]

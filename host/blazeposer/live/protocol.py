@@ -28,7 +28,7 @@ from blazeposer.stream.packed import CHANNEL, values
 from blazeposer.stream.record import SILENCE, Reader
 
 BAUD_RATE = 921_600
-"""At which a camera speaks Protocol V2."""
+"""Baud rate of Protocol V2."""
 _PACE = 0.01  # seconds between two looks for news
 _ANSWER = 2.0  # seconds that an answer may take: the camera gives none while the network runs
 _PICTURE = 0.1  # seconds that a record waits for its image
@@ -111,31 +111,29 @@ class _Camera(openmv.Camera):  # type: ignore[misc]
             self.pending_channel_events += 1
 
 
-def _log_nothing(*_: Any, **__: Any) -> None:
-    pass
-
-
 def _is_from_elsewhere(record: logging.LogRecord) -> bool:
-    """The package writes what goes wrong into the root logger, and with that into our image of the terminal."""
+    """The package writes failures into the root logger, and with that into our image of the terminal."""
     return Path(openmv.__file__).parent not in Path(record.pathname).parents
 
 
 @contextmanager
 def _opened(name: str) -> Generator[_Camera, None, None]:
-    """The camera at a port. Raises PortError, also when another program has the port."""
+    """Give the camera at a port. Raises PortError, also when another program has the port."""
     port = register.protocol_port(name)
     if "://" in port:
-        raise NoProtocolError(
-            f"{name}: Protocol V2 needs a serial port, as /dev/ttyACM0 or COM3: name that with --port"
-        )
-    Transport.log = _log_nothing  # see `_Camera`
+        raise NoProtocolError(f"{name}: Protocol V2 needs a serial port, as /dev/ttyACM0 or COM3: give it by --port")
+    Transport.log = lambda *_, **__: None  # see `_Camera`
     logging.getLogger().addFilter(_is_from_elsewhere)
     with open_port(port, BAUD_RATE) as owner:  # the package would share it
         if sys.platform == "win32":
             owner.close()  # there nobody can
         camera = _Camera(port, timeout=stretched(_ANSWER))
         try:
-            _connect(camera, name)
+            try:
+                camera.connect()
+            except (openmv.OMVException, SystemExit) as error:
+                advice = "update the camera to OpenMV firmware 5.0, or leave --protocol out"
+                raise NoProtocolError(f"{name} does not answer by Protocol V2: {advice}") from error
             _ask(name, camera.streaming, True)
             yield camera
         except (GeneratorExit, KeyboardInterrupt):  # the camera works on
@@ -146,18 +144,9 @@ def _opened(name: str) -> Generator[_Camera, None, None]:
             camera.disconnect()
 
 
-def _connect(camera: _Camera, name: str) -> None:
-    try:
-        camera.connect()
-    except (openmv.OMVException, SystemExit) as error:
-        raise NoProtocolError(
-            f"{name} does not answer by Protocol V2: update the camera to OpenMV firmware 5.0, or leave --protocol out"
-        ) from error
-
-
 @contextmanager
 def _uninterrupted() -> Generator[None, None, None]:
-    """^C waits for the end: the package cleans up after it, tries again, and goes on as if nothing had been."""
+    """Let ^C wait for the end: the package would clean up after it, try again, and go on."""
     if threading.current_thread() is not threading.main_thread():  # which alone gets signals
         yield
         return
@@ -180,7 +169,7 @@ def _ask(name: str, question: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def _picture(frame: dict[str, Any] | None, last: Image | None) -> Image | None:
-    """The pixels (h, w, 3) of the package's frame; `last` if there is none, or of a format that it does not know."""
+    """Return the pixels (h, w, 3) of the package's frame; `last` without a frame of known format."""
     if not frame or len(frame["data"]) != 3 * frame["width"] * frame["height"]:
         return last
     return np.frombuffer(frame["data"], np.uint8).reshape(frame["height"], frame["width"], 3)

@@ -30,7 +30,7 @@ _FRAME = ("seq", "t_ms", "fps", "width", "height", *_TIMES)
 _POINTS = tuple(f"{name}_{axis}" for name in KEYPOINTS for axis in "xy")
 _BOX = ("box_x", "box_y", "box_w", "box_h")
 COLUMNS = (*_FRAME, "id", "score", *ANGLES, "err", *_BOX, *_POINTS)
-"""Of a .csv. A frame without faces has one row, in which the cells of the face are empty."""
+"""Columns of a .csv. A frame without faces has one row, in which the cells of the face are empty."""
 
 
 class Recording:
@@ -38,7 +38,7 @@ class Recording:
 
     def __init__(self) -> None:
         self.path: Path | None = None
-        """Where it writes now."""
+        """File that is being written."""
         self._file: TextIO | None = None
         self._lock = threading.Lock()
 
@@ -74,8 +74,7 @@ class Recording:
                     self._file.write(as_line(moment.record) + "\n")
                 self._file.flush()  # whatever ends the session, what was seen is kept
             except OSError as error:
-                reason = f"{self.path}: cannot write the recording ({error.strerror}): free some space"
-                raise InputError(reason) from error
+                raise InputError(f"{self.path}: cannot write it ({error.strerror}): free some space") from error
 
 
 class ReplayLink:
@@ -104,10 +103,7 @@ class ReplayLink:
 
 
 def read(path: Path, reader: Reader | None = None) -> Iterator[Record]:
-    """The records of a recording, in order; what is broken is left out, and counted by `reader`.
-
-    Raises InputError if it cannot be read, or if there is none in it.
-    """
+    """Yield the records of a recording; broken ones are left out, and counted by `reader`. Raises InputError."""
     _check_suffix(path)
     reader = reader or Reader(midway=False)
     try:
@@ -142,7 +138,7 @@ def _rows(record: Record) -> Iterator[list[Any]]:
 
 
 def _lines(table: TextIO, path: Path) -> Iterator[str]:
-    """The stream's lines of a table, for the one parser. Raises InputError where its first row lacks a column."""
+    """Yield the stream's lines of a table, for its parser. Raises InputError where the first row lacks a column."""
     seen = rows(table)
     if not (first := next(seen, None)):
         return
@@ -156,22 +152,19 @@ def _lines(table: TextIO, path: Path) -> Iterator[str]:
 
 
 def _as_json(rows: list[dict[str, float | None]]) -> dict[str, Any]:
+    """Return the stream's object of a frame's rows."""
     frame = rows[0]
-    faces = [
-        {"box": [row[name] for name in _BOX], "keypoints": [row[name] for name in _POINTS]}
-        | {name: row[name] for name in ("score", *ANGLES, "err")}
-        | ({} if row["id"] is None else {"id": row["id"]})
+    result: dict[str, Any] = {name: frame[name] for name in ("seq", "t_ms", "fps")}
+    result["size"] = [frame["width"], frame["height"]]
+    if frame[_TIMES[0]] is not None:
+        result["ms"] = [frame[name] for name in _TIMES]
+    result["faces"] = [
+        {name: row[name] for name in ("id", "score", *ANGLES, "err") if name != "id" or row[name] is not None}
+        | {"box": [row[name] for name in _BOX], "keypoints": [row[name] for name in _POINTS]}
         for row in rows
         if row["score"] is not None
     ]
-    timing = [frame[name] for name in _TIMES]
-    values = {
-        "seq": frame["seq"],
-        "t_ms": frame["t_ms"],
-        "fps": frame["fps"],
-        "size": [frame["width"], frame["height"]],
-    }
-    return values | ({} if timing[0] is None else {"ms": timing}) | {"faces": faces}
+    return result
 
 
 def _number(cell: str) -> float | None:

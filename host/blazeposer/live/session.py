@@ -39,7 +39,7 @@ class Moment:
     """A moment of the session: a record, or none when nothing comes."""
 
     name: str
-    """Of the link."""
+    """Name of the link."""
     state: str
     """See `links.Link`."""
     counts: Counts
@@ -48,21 +48,21 @@ class Moment:
     blind: str = ""
     """See `links.Link`."""
     record: Record | None = None
-    """As the network saw them, with the tracks' ids."""
+    """Faces as the network saw them, with the tracks' ids."""
     faces: tuple[Face, ...] = ()
-    """Those of the record, in its order: smoothed if so asked, and placed in the room."""
+    """The record's faces, in its order: smoothed if so asked, and placed in the room."""
     at: float = 0.0
-    """When the record came, see `links.Arrival`."""
+    """Time of the record's arrival, see `links.Arrival`."""
     delay: float = 0.0
-    """Milliseconds by which the record came later than the quickest one. What that one took, nobody knows: camera and
-    PC share no clock."""
+    """Milliseconds by which the record came later than the quickest one, whose own delay is unknown: camera and PC
+    share no clock."""
     picture: Image | None = None
     fov: float = FIELD_OF_VIEW
     """Degrees that the image's width sees."""
     axis: bool = False
-    """Whether the faces' angles are to the camera's axis instead of the line of sight."""
+    """True if the faces' angles are to the camera's axis instead of the line of sight."""
     rest: Floats | None = None
-    """The rotation (3, 3) that is shown as zero, once somebody has recentred; see `centre.py`."""
+    """Rotation (3, 3) that is shown as zero, once somebody has recentred; see `centre.py`."""
     recentred: bool = False
     """True if that was just now."""
     head: Head | None = None
@@ -116,11 +116,10 @@ def run(
     axis: bool = False,
     strict: bool = False,
 ) -> None:
-    """Until the link ends: every arrival becomes a moment for each output and view.
+    """Make a moment of every arrival, for each output and view, until the link ends.
 
-    Faces are smoothed if so asked; those that the camera follows itself keep its ids. `fov`: degrees that the image's
-    width sees. `axis`: angles are to the camera's axis instead of the line of sight. `centre`: see `centre.py`.
-    `strict`: raise InputError when an output fails, instead of going on.
+    Faces are smoothed if so asked; those that the camera follows itself keep its ids. `fov` and `axis` are those of
+    `Moment`. `centre`: see `centre.py`. `strict`: raise InputError when an output fails, instead of going on.
     """
     follow = Follower(smooth, fov, axis)
     with closing(link.arrivals()) as arrivals:
@@ -150,26 +149,26 @@ class Follower:
         self._restarts = 0
 
     def __call__(self, moment: Moment, arrival: Arrival) -> Moment:
-        """The moment with what the arrival shows."""
+        """Return the moment with the arrival's record, faces and image."""
         record = arrival.record
         step = (record.t_ms - self._last_ms) / 1000 if self._last_ms is not None else 0.0
         self._last_ms = record.t_ms
         self.time += min(max(step, 0.001), LONGEST_STEP)
         faces = self._tracker.update(record.faces, self.time)
+        pairs = list(zip(faces, record.faces, strict=True))
         if all(face.id is not None for face in record.faces):
-            faces = [replace(face, id=seen.id) for face, seen in zip(faces, record.faces, strict=True)]
+            faces = [replace(face, id=seen.id) for face, seen in pairs]
         else:
-            seen_faces = tuple(replace(seen, id=face.id) for face, seen in zip(faces, record.faces, strict=True))
-            record = replace(record, faces=seen_faces)
+            record = replace(record, faces=tuple(replace(seen, id=face.id) for face, seen in pairs))
         width, height = record.size
         place = width, self._fov, height
-        faces = [
+        placed = [
             replace(to_camera(face, *place) if self._axis else face, position=position(face, *place)) for face in faces
         ]
         return replace(
             moment,
             record=record,
-            faces=tuple(faces),
+            faces=tuple(placed),
             at=arrival.at,
             delay=self._delay(arrival, moment.counts.restarts),
             picture=arrival.picture,

@@ -1,12 +1,13 @@
-"""A session in a terminal: who is there, which way they look, how fast and how well it comes. Pipes get lines."""
+"""A session in a terminal: faces, their poses, rate and losses. Pipes get lines."""
 
 from __future__ import annotations
 
+import os
+import sys
 import time
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Generator, Mapping
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
-from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,27 +20,24 @@ from rich.text import Text
 from blazeposer.core.console import Console
 from blazeposer.core.contract import ANGLES
 from blazeposer.core.draw import ANGLE_COLORS, as_hex
-from blazeposer.core.face import Face
 from blazeposer.core.text import plain
-from blazeposer.live.keys import pressed
 from blazeposer.live.session import Moment
 from blazeposer.stream.record import Counts
 
 COLUMNS, ROWS = 21, 11
 """Characters of a drawn head; each has 2 x 4 dots."""
 RECENTRE = "r"
-"""The key that makes the present pose the zero."""
+"""Key that makes the present pose the zero."""
 REFRESH = 12
 """Images a second: a terminal needs no more."""
-_BESIDE = ("face", "err", "score", "x cm", "y cm", "z cm")
-_WIDTHS = (4, 6, 6, 6, 4, 5, 4, 4, 4)
+_WIDTHS = {"face": 4, **dict.fromkeys(ANGLES, 6), "err": 4, "score": 5, "x cm": 4, "y cm": 4, "z cm": 4}
 _HEAD = np.array([0.78, 1.0, 0.9])  # half axes of the ellipsoid
 _BRAILLE = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
 
 
 class TerminalView:
-    """Use in a `with` statement. `notes` stay above: where the page is, where it is recorded. `recentre` is called when
-    somebody presses the key `RECENTRE`."""
+    """Use in a `with` statement. `notes` stay above: the page's address, the recording's path. `recentre` is called
+    when somebody presses the key `RECENTRE`."""
 
     def __init__(
         self, console: Console, notes: tuple[str, ...] = (), recentre: Callable[[], None] | None = None
@@ -62,15 +60,11 @@ class TerminalView:
             if note:
                 self._console.print(Text(plain(note)), soft_wrap=True)
         if self._live:
-            self._live.start()
+            self._stack.enter_context(self._live)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stack.close()
-        if self._live:
-            self._live.stop()
 
     def show(self, moment: Moment) -> None:
         """See `session.View`."""
@@ -86,12 +80,10 @@ class TerminalView:
                 self._say(f"{name}: {trouble or 'gets poses again'}")
         self._troubles = moment.troubles
         self._came = self._came or moment.record is not None
-        if not self._live:
-            if moment.record:
-                self._console.print(Text(plain(line(moment))), soft_wrap=True)
-            return
         now = time.monotonic()
-        if moment.record and now - self._drawn >= 1 / REFRESH:
+        if moment.record and not self._live:
+            self._console.print(Text(plain(line(moment))), soft_wrap=True)
+        elif moment.record and self._live and now - self._drawn >= 1 / REFRESH:
             self._drawn = now
             self._live.update(panel(moment), refresh=True)
 
@@ -99,24 +91,66 @@ class TerminalView:
         self._console.print(Text(plain(f"{datetime.now():%H:%M:%S} {words}"), style="yellow"), soft_wrap=True)
 
 
+@contextmanager
+def pressed() -> Generator[Callable[[], str] | None, None, None]:
+    """Give a function that returns the keys pressed since the last call; None where nobody can press any."""
+    try:
+        at_terminal = sys.stdin is not None and sys.stdin.isatty()
+    except ValueError:  # it was closed
+        at_terminal = False
+    if not at_terminal:
+        yield None
+    elif sys.platform == "win32":
+        import msvcrt
+
+        yield lambda: "".join(msvcrt.getwch() for _ in iter(msvcrt.kbhit, False))
+    else:
+        import select
+        import termios
+        import tty
+
+        terminal = sys.stdin.fileno()
+        if os.tcgetpgrp(terminal) != os.getpgrp():  # in the background: whoever touches the terminal is stopped
+            yield None
+            return
+
+        def keys() -> str:
+            is_ready = select.select([terminal], [], [], 0)[0]
+            return os.read(terminal, 100).decode(errors="replace") if is_ready else ""
+
+        before = termios.tcgetattr(terminal)
+        tty.setcbreak(terminal)
+        try:
+            yield keys
+        finally:
+            termios.tcsetattr(terminal, termios.TCSADRAIN, before)
+
+
 def line(moment: Moment) -> str:
-    """A moment with a record, in one line."""
+    """Return one line about a moment with a record."""
     assert moment.record
     faces = "; ".join(f"face {face.id} " + " ".join(f"{angle:+.1f}" for angle in face.angles) for face in moment.shown)
     return f"{moment.record.seq} {moment.record.t_ms / 1000:.2f} s: {faces or 'no face'}"
 
 
 def panel(moment: Moment) -> RenderableType:
-    """A moment with a record, as the live image."""
+    """Return the live image of a moment with a record: it fits into 60 columns."""
     record = moment.record
     assert record
     head = f"{moment.name}  {record.fps:.1f} frames a second, {moment.delay:.0f} ms behind the quickest"
-    if record.ms:
-        ms = record.ms
-        head += f"\npicture {ms.picture:.0f}, network {ms.network:.0f}"
+    if ms := record.ms:
+        head += f"\nimage {ms.picture:.0f}, network {ms.network:.0f}"
         head += f", decoding {ms.decode:.1f} ms" if ms.decode else " ms"
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading, width in _WIDTHS.items():
+        style = f"bold {as_hex(ANGLE_COLORS[heading])}" if heading in ANGLE_COLORS else None
+        table.add_column(heading, justify="right", min_width=width, header_style=style)
+    for face in moment.shown:
+        angles = [f"{angle:+.1f}" for angle in face.angles]
+        place = [str(round(value)) for value in face.position or ()]
+        table.add_row(str(face.id), *angles, f"{face.err:.1f}", f"{face.score:.2f}", *place)
     heads = Columns([Text(drawn(face.rotation)) for face in moment.shown], padding=(0, 2))
-    return Group(Text(plain(head)), Text(losses(moment.counts), style="dim"), _table(moment.shown), heads)
+    return Group(Text(plain(head)), Text(losses(moment.counts), style="dim"), table, heads)
 
 
 def losses(counts: Counts) -> str:
@@ -132,25 +166,13 @@ def losses(counts: Counts) -> str:
     return words
 
 
-def _table(faces: tuple[Face, ...]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")  # within 60 columns
-    for heading, width in zip((*_BESIDE[:1], *ANGLES, *_BESIDE[1:]), _WIDTHS, strict=True):
-        style = f"bold {as_hex(ANGLE_COLORS[heading])}" if heading in ANGLE_COLORS else None
-        table.add_column(heading, justify="right", min_width=width, header_style=style)
-    for face in faces:
-        angles = [f"{angle:+.1f}" for angle in face.angles]
-        place = [str(round(value)) for value in face.position or ()]
-        table.add_row(str(face.id), *angles, f"{face.err:.1f}", f"{face.score:.2f}", *place)
-    return table
-
-
 def _on_head(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Directions (n, 3) from the head's middle, put on the ellipsoid."""
+    """Return directions (n, 3) from the head's middle, put on the ellipsoid."""
     return points / np.linalg.norm(points / _HEAD, axis=1, keepdims=True)
 
 
 def _features() -> NDArray[np.float64]:
-    """(n, 3) points of eyes, mouth and nose in the head's frame: x right of the image, y up, z out of the face."""
+    """Return points (n, 3) of eyes, mouth and nose: x right of the image, y up, z out of the face."""
     turn, along = np.linspace(0, 2 * np.pi, 16), np.linspace(-1, 1, 24)[:, None]
     ring = np.column_stack([np.cos(turn), 0.6 * np.sin(turn), 0 * turn]) * 0.14
     eyes = [_on_head(ring + np.array([side * 0.34, 0.22, 0.85])) for side in (-1, 1)]
@@ -164,7 +186,7 @@ _OUTLINE = np.linspace(0, 2 * np.pi, 240)
 
 
 def drawn(rotation: NDArray[np.float64]) -> str:
-    """A head that is turned by `rotation` (3, 3), in dots of Braille letters, `ROWS` lines."""
+    """Return a head that is turned by `rotation` (3, 3), in dots of Braille letters, `ROWS` lines."""
     # The outline of an ellipsoid R diag(a^2) R^T seen along z is the ellipse of that matrix' upper left block.
     shape = np.linalg.cholesky((rotation * _HEAD**2 @ rotation.T)[:2, :2])
     outline = shape @ [np.cos(_OUTLINE), np.sin(_OUTLINE)]

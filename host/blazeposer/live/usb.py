@@ -12,11 +12,8 @@ from blazeposer.stream.record import SILENCE, Reader, read_chunks, silent
 
 RETRY = 0.5
 """Seconds between two tries to open the port of a camera that has gone."""
-
 STALL = 3.0
-"""Seconds without a record after which that is said."""
-
-
+"""Seconds without a record after which the link says so."""
 BLIND = "the camera's JSON lines contain no images: start `blazeposer watch --web --protocol v2` to see them"
 """See `links.Link`."""
 
@@ -52,7 +49,7 @@ class UsbLink:
             self.name = found.device if found else self.name
 
     def _connected(self) -> Generator[Arrival | None, None, None]:
-        """Until the port is lost."""
+        """Yield arrivals until the port is lost."""
         last = shown = time.monotonic()
         first = True
         back = " again" if self.state else ""

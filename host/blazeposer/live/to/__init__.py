@@ -1,21 +1,19 @@
 """Send poses to other programs, each by its own protocol and with its own signs.
 
-opentrack.py  opentrack's UDP packet: simulators and games
-vmc.py        the VMC protocol over OSC: avatars
-mqtt.py       an MQTT broker: any number of cameras and listeners
-  home_assistant.py  what Home Assistant is told there
-  credentials.py     user and password
-udp.py        packets to a host by its name
-options.py    what follows the question mark of a URL
-leader.py     whose head it is where there is but one
+opentrack.py       opentrack's UDP packet: simulators and games
+vmc.py             the VMC protocol over OSC: avatars
+mqtt.py            an MQTT broker: any number of cameras and listeners
+home_assistant.py  the messages to Home Assistant by MQTT
+udp.py             packets to a host by its name
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from contextlib import AbstractContextManager
 from importlib import import_module
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from blazeposer.core.errors import InputError, needs
 from blazeposer.live.session import Output
@@ -25,7 +23,7 @@ _MODULES = {"opentrack": "opentrack", "osc": "vmc", "mqtt": "mqtt", "mqtts": "mq
 
 
 def open_output(target: str, camera: str) -> AbstractContextManager[Output]:
-    """The view that passes poses on to a URL; `camera` names where they are from.
+    """Return the view that passes poses on to a URL; `camera` names where they are from.
 
     Raises InputError if the URL is none of `SCHEMES`. Whether anybody is there, the output's state tells.
     """
@@ -43,3 +41,18 @@ def open_output(target: str, camera: str) -> AbstractContextManager[Output]:
         module = import_module(f"{__name__}.{_MODULES[url.scheme]}")
     output: AbstractContextManager[Output] = module.open_view(url, camera)
     return output
+
+
+def url_options(url: SplitResult, known: Collection[str]) -> dict[str, str]:
+    """Return the options behind the question mark of a URL, by name.
+
+    Raises InputError for one that is not `known`, has no value, or is there twice.
+    """
+    pairs = parse_qsl(url.query, keep_blank_values=True)
+    found = dict(pairs)
+    odd = next((name for name, value in pairs if name not in known or not value), None)
+    if odd is not None or len(found) < len(pairs) or (url.query and not pairs):
+        asked = ", ".join(f"?{name}=" for name in known) or "none"
+        what = f"?{odd}= is no option or has no value" if odd is not None else "an option is there twice"
+        raise InputError(f"{url.scheme}://{url.hostname}: {what}: the options are {asked}")
+    return found

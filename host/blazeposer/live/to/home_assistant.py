@@ -14,8 +14,8 @@ from typing import Any
 
 from blazeposer import __version__
 from blazeposer.core.contract import ANGLES
+from blazeposer.live.centre import Leader
 from blazeposer.live.session import Moment
-from blazeposer.live.to.leader import Leader
 
 LOOKING = 20.0
 """Degrees of yaw and of pitch within which a face looks at the camera, as in board/examples/attention_light.py."""
@@ -24,7 +24,7 @@ PAUSE = 1.0
 
 
 class Summary:
-    """A camera's values for Home Assistant."""
+    """The values of a camera for Home Assistant."""
 
     def __init__(self) -> None:
         self._leader = Leader()
@@ -32,7 +32,7 @@ class Summary:
         self._at = -PAUSE
 
     def news(self, moment: Moment) -> str:
-        """The summary as JSON, or "" if it is the same as the last one, or that was sent just now."""
+        """Return the summary as JSON; "" if it is the same as the last one, or that was sent just now."""
         leader, now = self._leader.of(moment), time.monotonic()
         if now - self._at < PAUSE:
             return ""
@@ -46,18 +46,12 @@ class Summary:
 
 
 def discovery(prefix: str, topic: str) -> tuple[str, str]:
-    """Return topic and payload that introduce the camera with this topic; Home Assistant's own `prefix` is
-    "homeassistant"."""
+    """Return topic and payload that introduce a camera; Home Assistant's own `prefix` is "homeassistant"."""
     device = re.sub(r"[^A-Za-z0-9_-]+", "-", topic)
 
     def entity(key: str, name: str, platform: str, **more: str) -> dict[str, Any]:
-        return {
-            "platform": platform,
-            "unique_id": f"{device}_{key}",
-            "name": name,
-            "value_template": f"{{{{ value_json.{key} }}}}",
-            **more,
-        }
+        value = f"{{{{ value_json.{key} }}}}"
+        return {"platform": platform, "unique_id": f"{device}_{key}", "name": name, "value_template": value, **more}
 
     angle = {"unit_of_measurement": "°", "state_class": "measurement", "icon": "mdi:angle-acute"}
     payload = {

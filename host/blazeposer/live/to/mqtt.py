@@ -10,14 +10,16 @@ Records are acknowledged by the broker (quality of service 1), so that one that 
 
 from __future__ import annotations
 
+import netrc
+import os
 import re
 import ssl
 import sys
 import threading
 import time
-from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from secrets import token_hex
 from typing import Any
 from urllib.parse import SplitResult, unquote
@@ -28,23 +30,22 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from blazeposer.core.errors import InputError
 from blazeposer.live.session import Moment
-from blazeposer.live.to.credentials import PASSWORD, credentials
+from blazeposer.live.to import url_options
 from blazeposer.live.to.home_assistant import Summary, discovery
-from blazeposer.live.to.options import options
 from blazeposer.stream.record import as_line
 
 PORT, TLS_PORT = 1883, 8883
 TOPIC = "blazeposer"
 VERSIONS = {"3.1.1": MQTTProtocolVersion.MQTTv311, "5": MQTTProtocolVersion.MQTTv5}
 OPTIONS = ("ca", "discovery", "password-file", "version")
+PASSWORD = "BLAZEPOSER_MQTT_PASSWORD"
+"""Environment variable."""
 ANSWER = 3.0
 """Seconds after which a broker that says nothing does not answer."""
 _KEEP_ALIVE = 5  # seconds without a word after which broker and PC ask each other
 _WAITING = 20  # records that may wait for the broker's acknowledgement; more are left out
 _NO_USER = f"name the user in the URL, and the password in a file (?password-file=), in {PASSWORD} or in ~/.netrc"
 _ADVICE = {
-    "Bad user name or password": "check both",
-    "Client identifier not valid": "its administrator knows why",
     "Server unavailable": "it will be asked again",
     "Server busy": "it will be asked again",
     "Unsupported protocol version": "give another ?version=",
@@ -98,12 +99,13 @@ class MqttView:
         if self._discover and (news := self._summary.news(moment)):
             self._publish("summary", news)
 
-    def start(self) -> None:
+    def __enter__(self) -> MqttView:
         """Wait until the broker has taken us or not, but not long."""
         self._client.loop_start()
         self._known.wait(ANSWER)
+        return self
 
-    def close(self) -> None:
+    def __exit__(self, *_: object) -> None:
         """Say goodbye. What the broker has not acknowledged by then has not arrived."""
         try:
             if self._client.is_connected():
@@ -136,7 +138,10 @@ class MqttView:
     def _on_connect(self, client: Client, data: object, flags: object, code: ReasonCode, *_: object) -> None:
         self._refused = code.is_failure
         if self._refused:
-            self._fail(f"the broker refuses the connection ({code}): {self._advice(str(code))}")
+            advice = _ADVICE.get(str(code), "its administrator knows why")
+            if str(code) in ("Bad user name or password", "Not authorized"):
+                advice = _NO_USER if client.username is None else "check user, password and the user's rights"
+            self._fail(f"the broker refuses the connection ({code}): {advice}")
             return
         self._reason, self._since = "", time.monotonic()
         self._known.set()
@@ -146,12 +151,6 @@ class MqttView:
             self._sent += 1
             client.publish(topic, payload, qos=1, retain=True)
 
-    def _advice(self, code: str) -> str:
-        has_user = self._client.username is not None
-        if code in ("Bad user name or password", "Not authorized"):
-            return "check user, password and what the broker lets this user do" if has_user else _NO_USER
-        return _ADVICE.get(code, "its administrator knows why")
-
     def _on_connect_fail(self, *_: object) -> None:
         error = sys.exc_info()[1]  # the client calls this where it handles what went wrong, and says no more
         if isinstance(error, ssl.SSLCertVerificationError):
@@ -159,11 +158,13 @@ class MqttView:
             self._fail(f"the broker's certificate is not trusted ({error.verify_message}): {advice}")
         elif isinstance(error, TimeoutError):
             self._fail("the broker does not answer: check host and port")
-        elif self._encrypted and isinstance(error, (ssl.SSLError, ConnectionError)) and not _is_refused(error):
-            self._fail("the broker does not speak TLS at this port: write mqtt:// or give its TLS port")
-        else:
+        elif isinstance(error, ConnectionRefusedError) or not (
+            self._encrypted and isinstance(error, (ssl.SSLError, ConnectionError))
+        ):
             reason = getattr(error, "strerror", None) or "no connection"
             self._fail(f"no MQTT broker is there ({reason}): check host and port")
+        else:
+            self._fail("the broker does not speak TLS at this port: write mqtt:// or give its TLS port")
 
     def _on_disconnect(self, client: Client, data: object, flags: Any, code: ReasonCode, *_: object) -> None:
         if self._refused:
@@ -189,17 +190,12 @@ class MqttView:
         self._known.set()
 
 
-def _is_refused(error: BaseException) -> bool:
-    return isinstance(error, ConnectionRefusedError)
-
-
-@contextmanager
-def open_view(url: SplitResult, camera: str) -> Generator[MqttView, None, None]:
+def open_view(url: SplitResult, camera: str) -> MqttView:
     """See `open_output`. The URL's path is the topic, its query the `OPTIONS`; mqtts:// is encrypted."""
     encrypted = url.scheme == "mqtts"
     host, port = url.hostname or "", url.port or (TLS_PORT if encrypted else PORT)
     name = f"{url.scheme}://{host}:{port}"
-    given = options(url, OPTIONS)
+    given = url_options(url, OPTIONS)
     if (version := given.get("version", "3.1.1")) not in VERSIONS:
         raise InputError(f"{name}: no version of MQTT: give ?version={' or '.join(VERSIONS)}")
     topic = _checked(name, unquote(url.path).strip("/") or TOPIC)
@@ -219,18 +215,42 @@ def open_view(url: SplitResult, camera: str) -> Generator[MqttView, None, None]:
     client.reconnect_delay_set(1, 5)
     client.will_set(f"{topic}/status", "offline", qos=1, retain=True)
     client.connect_async(host, port, keepalive=_KEEP_ALIVE)
-    view = MqttView(name, client, topic, encrypted, discover)
+    return MqttView(name, client, topic, encrypted, discover)
+
+
+def credentials(name: str, url: SplitResult, file: str | None) -> tuple[str | None, str | None]:
+    """Return user and password, each None if there is none.
+
+    The user is the URL's or that of ~/.netrc; the password is the first of the URL's, the first line of `file`, the
+    environment's and that of ~/.netrc for this host. Raises InputError, which holds no password.
+    """
+    user = unquote(url.username) if url.username else None
+    if url.password is not None:
+        return user, unquote(url.password)
+    if file is not None:
+        try:
+            text = Path(file).expanduser().read_text(encoding="utf-8")
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or "it is no text"
+            raise InputError(f"{name}: cannot read the password in {file} ({reason}): check ?password-file=") from error
+        return user, text.partition("\n")[0].rstrip("\r")
+    if (password := os.environ.get(PASSWORD)) and user:
+        return user, password
     try:
-        view.start()
-        yield view
-    finally:
-        view.close()
+        found = netrc.netrc().authenticators(url.hostname or "")
+    except FileNotFoundError:
+        found = None
+    except (OSError, ValueError, netrc.NetrcParseError) as error:  # the error's own words may hold a password
+        where = f", line {error.lineno}" if isinstance(error, netrc.NetrcParseError) and error.lineno else ""
+        raise InputError(f"{name}: cannot read ~/.netrc{where}: mend it, or let no one else read it") from error
+    if found and user in (None, found[0]):
+        return found[0], found[2]
+    return user, None
 
 
 def _checked(name: str, topic: str) -> str:
-    """The topic, if one may publish to it (MQTT 5.0, 4.7)."""
+    """Return the topic. Raises InputError if one may not publish to it (MQTT 5.0, 4.7)."""
     if re.search(r"[+#]", topic) or not topic.isprintable() or topic.startswith("$") or len(topic.encode()) > 1000:
-        raise InputError(
-            f"{name}: not a topic to publish to: name one without +, # and control characters, not in $SYS"
-        )
+        advice = "name one without +, # and control characters, not in $SYS"
+        raise InputError(f"{name}: not a topic to publish to: {advice}")
     return topic

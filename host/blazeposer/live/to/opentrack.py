@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from urllib.parse import SplitResult
 
 import numpy as np
@@ -20,11 +19,11 @@ from numpy.typing import NDArray
 from blazeposer.live.to.udp import HeadView
 
 PORT = 4242
-"""opentrack's default."""
+"""Default of opentrack."""
 
 
 def packet(position: Sequence[float] | NDArray[np.float64], rotation: NDArray[np.float64]) -> bytes:
-    """48 bytes of a head at `position` (see `tracking.position`) that is turned by `rotation` (3, 3)."""
+    """Return the 48 bytes of a head at `position`, centimetres, that is turned by `rotation` (3, 3)."""
     right, up, forward = rotation.T
     yaw = math.atan2(-forward[0], forward[2])
     pitch = math.atan2(forward[1], math.hypot(forward[0], forward[2]))
@@ -34,8 +33,6 @@ def packet(position: Sequence[float] | NDArray[np.float64], rotation: NDArray[np
     return struct.pack("<6d", *position, *map(math.degrees, (yaw, pitch, roll)))
 
 
-@contextmanager
-def open_view(url: SplitResult, camera: str) -> Generator[HeadView, None, None]:
+def open_view(url: SplitResult, camera: str) -> HeadView:
     """See `open_output`."""
-    with HeadView(url, PORT, lambda head: packet(head.position, head.to_axis)) as view:
-        yield view
+    return HeadView(url, PORT, lambda head: packet(head.position, head.to_axis))

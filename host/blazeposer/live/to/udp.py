@@ -1,4 +1,4 @@
-"""One head as packets to a host by its name, which may have several addresses, or none yet."""
+"""Packets of one head to a host by its name, which may have several addresses, or none yet."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import socket
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from types import TracebackType
 from urllib.parse import SplitResult
 
 from blazeposer.live.session import Head, Moment
-from blazeposer.live.to.options import options
+from blazeposer.live.to import url_options
 
 PAUSE = 2.0
-"""Seconds between two looks for a name that nobody knows."""
+"""Seconds between two looks for an unknown name."""
 _FIRST = 1.0  # seconds that a session's start waits for the name
 
 
@@ -25,7 +24,7 @@ class HeadView:
     """
 
     def __init__(self, url: SplitResult, port: int, packet: Callable[[Head], bytes]) -> None:
-        options(url, ())
+        url_options(url, ())
         self._packet = packet
         self._host, self._port = url.hostname or "", url.port or port
         self.name = f"{url.scheme}://{url.netloc.rpartition('@')[2]}"
@@ -33,16 +32,13 @@ class HeadView:
         self.missed = 0
         self._links: list[socket.socket] = []
         self._found, self._ended = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._find, daemon=True)  # a name server may take long to answer
 
     def __enter__(self) -> HeadView:
-        self._thread.start()
+        threading.Thread(target=self._find, daemon=True).start()  # a name server may take long to answer
         self._found.wait(_FIRST)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._ended.set()
         for link in self._links:
             link.close()
@@ -58,23 +54,20 @@ class HeadView:
                 link.send(packet)
 
     def _find(self) -> None:
-        while not self._ended.is_set():
+        while not (self._links or self._ended.is_set()):
             try:
                 found = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_DGRAM)
             except (OSError, UnicodeError) as error:
                 reason = getattr(error, "strerror", None) or "it is no name"
                 self.state = f"no such host ({reason}): check the name; it is looked up again and again"
-                self._found.set()
-                self._ended.wait(PAUSE)
-                continue
-            if self._ended.is_set():
-                return
-            self._links = _connected({family: address for family, _, _, _, address in reversed(found)})
-            self.state = "" if self._links else "no way to this host: check this PC's network"
+            else:
+                if self._ended.is_set():
+                    return
+                self._links = _connected({address[0]: address[4] for address in reversed(found)})
+                self.state = "" if self._links else "no way to this host: check this PC's network"
             self._found.set()
-            if self._links:
-                return
-            self._ended.wait(PAUSE)
+            if not self._links:
+                self._ended.wait(PAUSE)
 
 
 def _connected(addresses: dict[socket.AddressFamily, tuple[object, ...]]) -> list[socket.socket]:
@@ -83,10 +76,8 @@ def _connected(addresses: dict[socket.AddressFamily, tuple[object, ...]]) -> lis
         with suppress(OSError):  # a PC may have one kind of address only
             link = socket.socket(family, socket.SOCK_DGRAM)
             link.setblocking(False)
-            try:
-                link.connect(address)
-            except OSError:
+            if link.connect_ex(address):
                 link.close()
-                raise
-            links.append(link)
+            else:
+                links.append(link)
     return links

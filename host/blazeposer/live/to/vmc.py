@@ -8,24 +8,22 @@ left as the person turns to his or hers.
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
-from contextlib import contextmanager
 from urllib.parse import SplitResult
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from pythonosc.osc_bundle_builder import IMMEDIATELY, OscBundleBuilder
-from pythonosc.osc_message_builder import OscMessageBuilder
+from pythonosc.osc_message_builder import build_msg
 
 from blazeposer.live.to.udp import HeadView
 
 PORT = 39540
-"""Of a "performer", the protocol's word for a program that makes an avatar's pose of what assistants send."""
+"""Default of a "performer", the protocol's word for a program that moves an avatar as assistants say."""
 
 
 def quaternion(rotation: NDArray[np.float64]) -> tuple[float, float, float, float]:
-    """x, y, z, w in Unity's axes of a rotation (3, 3) in those of `rotation.py`.
+    """Return x, y, z, w in Unity's axes of a rotation (3, 3) in those of `rotation.py`.
 
     Both have y up and z out of the face; x is mirrored. A mirror in x turns an axis (x, y, z) into (x, -y, -z).
     """
@@ -36,23 +34,15 @@ def quaternion(rotation: NDArray[np.float64]) -> tuple[float, float, float, floa
 
 
 def bundle(rotation: NDArray[np.float64], seconds: float) -> bytes:
-    """The messages of a head that is turned by `rotation` (3, 3), `seconds` after the start."""
+    """Return the messages of a head that is turned by `rotation` (3, 3), `seconds` after the start."""
     built = OscBundleBuilder(IMMEDIATELY)
-    for address, values in (
-        ("/VMC/Ext/OK", (1,)),
-        ("/VMC/Ext/T", (seconds,)),
-        ("/VMC/Ext/Bone/Pos", ("Head", 0.0, 0.0, 0.0, *quaternion(rotation))),
-    ):
-        message = OscMessageBuilder(address)
-        for value in values:
-            message.add_arg(value)
-        built.add_content(message.build())
+    built.add_content(build_msg("/VMC/Ext/OK", 1))
+    built.add_content(build_msg("/VMC/Ext/T", seconds))
+    built.add_content(build_msg("/VMC/Ext/Bone/Pos", ["Head", 0.0, 0.0, 0.0, *quaternion(rotation)]))
     return built.build().dgram
 
 
-@contextmanager
-def open_view(url: SplitResult, camera: str) -> Generator[HeadView, None, None]:
+def open_view(url: SplitResult, camera: str) -> HeadView:
     """See `open_output`."""
     start = time.monotonic()
-    with HeadView(url, PORT, lambda head: bundle(head.rotation, time.monotonic() - start)) as view:
-        yield view
+    return HeadView(url, PORT, lambda head: bundle(head.rotation, time.monotonic() - start))

@@ -1,1 +1,1 @@
-"""A session as a page: `server.py` on the PC, and what the browser gets, all of it ours."""
+"""A session as a page: `server.py` on the PC, and the files for the browser, all of them ours."""

@@ -1,5 +1,5 @@
 // A head of quads on a canvas: an egg with nose, eyes, mouth, hair and ears, drawn from the farthest quad to the nearest.
-// Its frame is that of the rotations: x to the right of the picture, y up, z out of the face.
+// Its frame is that of the rotations: x to the right of the image, y up, z out of the face.
 
 const RINGS = 22, STEPS = 32;
 const SKIN = [222, 180, 150], HAIR = [92, 66, 48], LIPS = [178, 92, 88], WHITE = [244, 244, 240], IRIS = [52, 70, 92];
@@ -68,13 +68,15 @@ export function drawHead(canvas, rotation, axes) {
     for (const point of [p, q, r, s]) context.lineTo(w / 2 + scale * point[0], h / 2 - scale * point[1]);
     context.closePath(); context.fill(); context.stroke();  // the stroke closes the seams
   }
-  const nose = [c * 1.02, f * 1.02, l * 1.02];
-  [0, 1, 2].map((axis) => [axis, rotation.map((row) => row[axis] * 0.6)])
-    .sort((one, other) => one[1][2] - other[1][2])
-    .forEach(([axis, [x, y]]) => {
-      context.strokeStyle = `rgb(${axes[axis].join(" ")})`; context.lineWidth = 3;
-      context.beginPath(); context.moveTo(w / 2 + scale * nose[0], h / 2 - scale * nose[1]);
-      context.lineTo(w / 2 + scale * (nose[0] + x), h / 2 - scale * (nose[1] + y)); context.stroke();
-    });
+  drawAxes(context, w / 2 + scale * c * 1.02, h / 2 - scale * f * 1.02, rotation, 0.6 * scale, axes, 3);
   context.lineWidth = 1;
+}
+
+// The axes of a head from its nose at (x, y), the one nearest to the viewer on top.
+export function drawAxes(context, x, y, rotation, length, colours, width) {
+  [0, 1, 2].sort((one, other) => rotation[2][one] - rotation[2][other]).forEach((axis) => {
+    context.strokeStyle = `rgb(${colours[axis].join(" ")})`; context.lineWidth = width;
+    context.beginPath(); context.moveTo(x, y);
+    context.lineTo(x + rotation[0][axis] * length, y - rotation[1][axis] * length); context.stroke();
+  });
 }

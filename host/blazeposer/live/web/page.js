@@ -1,5 +1,5 @@
 // Draws what the server tells. All text goes in by textContent, all else is numbers on canvases.
-import {drawHead} from "/head.js";
+import {drawAxes, drawHead} from "/head.js";
 
 const SPAN = 8000;  // milliseconds of the traces
 const AWAY = 1500;  // milliseconds without a face after which its line is broken
@@ -93,7 +93,7 @@ function draw() {
 
 function drawMoment(moment) {
   const [wait, network, decode] = moment.ms ?? [];
-  const ms = moment.ms ? ` · picture ${wait.toFixed(0)}, network ${network.toFixed(0)}` + (decode ? `, decoding ${decode.toFixed(1)} ms` : " ms") : "";
+  const ms = moment.ms ? ` · image ${wait.toFixed(0)}, network ${network.toFixed(0)}` + (decode ? `, decoding ${decode.toFixed(1)} ms` : " ms") : "";
   element("numbers").textContent = `${moment.fps.toFixed(1)} frames a second · ${moment.delay.toFixed(0)} ms behind the quickest${ms}`;
   drawFrame(moment);
   drawPeople(moment);
@@ -132,25 +132,16 @@ function drawFrame(moment) {
     for (let i = 0; i < points.length; i += 2) {
       context.beginPath(); context.arc(points[i] * scale, points[i + 1] * scale, 3.5, 0, 7); context.fill();
     }
-    const [nx, ny] = points.slice(2 * NOSE, 2 * NOSE + 2);
-    [0, 1, 2].sort((one, other) => face.seen.rotation[2][one] - face.seen.rotation[2][other]).forEach((axis) => {
-      context.strokeStyle = `rgb(${moment.axes[axis].join(" ")})`; context.lineWidth = 4;
-      context.beginPath(); context.moveTo(nx * scale, ny * scale);
-      context.lineTo(nx * scale + face.seen.rotation[0][axis] * w / 2, ny * scale - face.seen.rotation[1][axis] * w / 2);
-      context.stroke();
-    });
+    const [nx, ny] = points.slice(2 * NOSE, 2 * NOSE + 2).map((value) => value * scale);
+    drawAxes(context, nx, ny, face.seen.rotation, w / 2, moment.axes, 4);
   }
 }
 
 function card(id) {
   const root = document.createElement("div"), canvas = document.createElement("canvas");
-  root.className = "person"; canvas.width = canvas.height = 260;
-  const lines = ["who", "angles", "place"].map((name) => {
-    const line = document.createElement("p");
-    line.className = name;
-    return line;
-  });
-  lines[0].style.color = colour(id);
+  const lines = [0, 1, 2].map(() => document.createElement("p"));
+  root.className = "person"; lines[0].className = "who"; lines[0].style.color = colour(id);
+  canvas.width = canvas.height = 260;
   root.append(lines[0], canvas, lines[1], lines[2]);
   element("heads").append(root);
   return {root, canvas, lines};

@@ -15,14 +15,13 @@ import re
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import cv2
@@ -42,10 +41,10 @@ PORT = 8765
 PICTURE_WIDTH = 480
 """Pixels to which wider images are reduced for the page."""
 FILES = {
-    "/": ("page.html", "text/html; charset=utf-8"),
-    "/page.css": ("page.css", "text/css; charset=utf-8"),
-    "/page.js": ("page.js", "text/javascript; charset=utf-8"),
-    "/head.js": ("head.js", "text/javascript; charset=utf-8"),
+    "/": ("page.html", "html"),
+    "/page.css": ("page.css", "css"),
+    "/page.js": ("page.js", "javascript"),
+    "/head.js": ("head.js", "javascript"),
 }
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; "
@@ -92,9 +91,7 @@ class WebView:
         self._thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         with self._news:
             self._ended = True
             self._news.notify_all()
@@ -116,9 +113,9 @@ class WebView:
             self._news.notify_all()
 
     def newest(self, after: int, own: bool = True) -> tuple[int, bytes] | None:
-        """The newest event, with its number, once there is one after number `after`; None at the end.
+        """Return the newest event, with its number, once there is one after number `after`; None at the end.
 
-        After some seconds without one, the number comes with b"".
+        After some seconds without one, return the number with b"".
         """
         with self._news:
             self._news.wait_for(lambda: self._ended or self._number > after, _SILENT)
@@ -152,7 +149,7 @@ class _Handler(BaseHTTPRequestHandler):
         super().__init__(*arguments)
 
     def do_GET(self) -> None:
-        """The page's files, or events."""
+        """Send the page's files, or events."""
         if not self._is_for_us():
             self._answer(HTTPStatus.FORBIDDEN)
         elif self.path == "/events":
@@ -167,55 +164,47 @@ class _Handler(BaseHTTPRequestHandler):
         """Take the buttons."""
         # A page of another host cannot send this header unless we agree (CORS), which we never do.
         if not self._is_for_us() or self.headers.get("X-BlazePoser") != "page" or not self._is_own():
-            self._answer(HTTPStatus.FORBIDDEN, b"only the PC that runs blazeposer may do this", "text/plain")
-        elif self.path == "/recentre":
-            self._view.recentre()
-            self._answer(HTTPStatus.NO_CONTENT)
-        elif self.path != "/record":
+            self._answer(HTTPStatus.FORBIDDEN, b"only the PC that runs blazeposer may do this")
+            return
+        button = {"/recentre": self._view.recentre, "/record": self._view.switch_recording}.get(self.path)
+        if button is None:
             self._answer(HTTPStatus.NOT_FOUND)
-        else:
-            try:
-                self._view.switch_recording()
-                self._answer(HTTPStatus.NO_CONTENT)
-            except BlazePoserError as error:
-                self._answer(HTTPStatus.CONFLICT, str(error).encode(), "text/plain; charset=utf-8")
+            return
+        try:
+            button()
+            self._answer(HTTPStatus.NO_CONTENT)
+        except BlazePoserError as error:
+            self._answer(HTTPStatus.CONFLICT, str(error).encode())
 
     def log_message(self, format: str, *arguments: Any) -> None:
-        """Nothing: the terminal shows faces."""
+        """Say nothing: the terminal shows faces."""
 
     def _is_for_us(self) -> bool:
         """Return whether the request names this PC, by an address or its own name."""
         host = _HOST.fullmatch(self.headers.get("Host", ""))
         name = host["v6"] or host["name"] if host else ""
-        if name in ("localhost", socket.gethostname()):
-            return True
         try:
-            ipaddress.ip_address(name)
+            return name in ("localhost", socket.gethostname()) or bool(ipaddress.ip_address(name))
         except ValueError:
             return False
-        return True
 
     def _is_own(self) -> bool:
         """Return whether the browser is on this PC."""
         client = self.client_address[0]
         return ipaddress.ip_address(client).is_loopback or client == self.connection.getsockname()[0]
 
-    def _answer(self, status: HTTPStatus, body: bytes = b"", kind: str = "") -> None:
-        self._begin(status, kind)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
+    def _answer(self, status: HTTPStatus, body: bytes = b"", kind: str = "plain") -> None:
+        self._begin(status, kind, {"Content-Length": str(len(body))})
         self.wfile.write(body)
 
-    def _begin(self, status: HTTPStatus, kind: str) -> None:
+    def _begin(self, status: HTTPStatus, kind: str, more: Mapping[str, str]) -> None:
         self.send_response(status)
-        for name, value in HEADERS.items():
+        for name, value in {**HEADERS, "Content-Type": f"text/{kind}; charset=utf-8", **more}.items():
             self.send_header(name, value)
-        if kind:
-            self.send_header("Content-Type", kind)
+        self.end_headers()
 
     def _events(self) -> None:
-        self._begin(HTTPStatus.OK, "text/event-stream")
-        self.end_headers()
+        self._begin(HTTPStatus.OK, "event-stream", {})
         self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         number, own = 0, self._is_own()
         try:
@@ -240,12 +229,12 @@ def as_json(moment: Moment) -> dict[str, Any]:
     }
     if not record:
         return told
-    timing = {"ms": [record.ms.picture, record.ms.network, record.ms.decode]} if record.ms else {}
-    picture = {"picture": _jpeg(moment.picture)} if moment.picture is not None else {}
+    if record.ms:
+        told["ms"] = [record.ms.picture, record.ms.network, record.ms.decode]
+    if moment.picture is not None:
+        told["picture"] = _jpeg(moment.picture)
     return {
         **told,
-        **timing,
-        **picture,
         "at": 1000 * moment.at,
         "seq": record.seq,
         "t_ms": record.t_ms,
@@ -261,12 +250,9 @@ def as_json(moment: Moment) -> dict[str, Any]:
 def _face(moment: Moment, face: Face, seen: Face) -> dict[str, Any]:
     """Return a face for the page. What lies on the image is as the network saw it: steadied points lag behind that."""
     shown, raw = moment.from_rest(face), moment.from_rest(seen)
-    on_image = {"rotation": _rounded(face), "box": seen.box, "keypoints": np.ravel(seen.keypoints).tolist()}
-    return {**face_as_json(shown), "rotation": _rounded(shown), "raw": raw.angles, "seen": on_image}
-
-
-def _rounded(face: Face) -> list[list[float]]:
-    return np.round(face.rotation, 5).tolist()
+    rotation, on_screen = (np.round(each.rotation, 5).tolist() for each in (face, shown))
+    on_image = {"rotation": rotation, "box": seen.box, "keypoints": np.ravel(seen.keypoints).tolist()}
+    return {**face_as_json(shown), "rotation": on_screen, "raw": raw.angles, "seen": on_image}
 
 
 def _jpeg(picture: Image) -> str:
