@@ -139,8 +139,8 @@ function drawFrame(moment) {
 
 function card(id) {
   const root = document.createElement("div"), canvas = document.createElement("canvas");
-  const lines = [0, 1, 2].map(() => document.createElement("p"));
-  root.className = "person"; lines[0].className = "who"; lines[0].style.color = colour(id);
+  const lines = ["who", "angles", "place"].map((name) => Object.assign(document.createElement("p"), {className: name}));
+  root.className = "person"; lines[0].style.color = colour(id);
   canvas.width = canvas.height = 260;
   root.append(lines[0], canvas, lines[1], lines[2]);
   element("heads").append(root);
