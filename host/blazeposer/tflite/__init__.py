@@ -5,11 +5,10 @@ rewrite.py      changed copies of a file
 layers.py       multiply-accumulates and bytes of each layer
 arena.py        the working memory that TensorFlow Lite Micro plans
 cost.py         instructions of each layer on a camera's CPU, and its time
-image.py      a drawing of that memory over time
+picture.py      a drawing of that memory over time
 firmware.py     what OpenMV's firmware loads
-conformance.py  what the contract asks of a file
 manifest.py     the card that lies beside a file
-check.py        whether a board loads a file, and why not
+check.py        whether a board loads a file, whether it keeps the contract, and why not
 npu.py          compilation for boards with an NPU
 interpreter.py  the runtimes that run a file
 trial.py        a file tried in a process of its own

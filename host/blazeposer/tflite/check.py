@@ -1,28 +1,30 @@
-"""Predict whether a camera loads a model, and whether it is a BlazePoser network."""
+"""Predict whether a camera loads a model, and check whether it is a BlazePoser network."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from blazeposer.core.boards import KB, Board, Npu
+from blazeposer.core.contract import INPUT_SCALE, INPUT_SIZE, INPUT_ZERO_POINT, OUTPUTS
 from blazeposer.core.errors import ModelError
 from blazeposer.tflite import firmware
 from blazeposer.tflite.arena import Arena, can_measure, measure_arena, plan, planned_bytes
-from blazeposer.tflite.conformance import breach, is_float
 from blazeposer.tflite.cost import DECODING, Estimate, camera_arena, estimate, unknown
-from blazeposer.tflite.graph import Graph, Tensor, read_graph, read_model
+from blazeposer.tflite.graph import Graph, read_graph, read_model
 from blazeposer.tflite.manifest import manifest_path, read_manifest
 
 Store = Literal["/rom", "/sdcard", "/flash"]
 
 ROMFS_BYTES = 128
-"""At most what a ROMFS image of one file adds to it: headers, the name, alignment."""
+"""Largest addition of a ROMFS image to one file: headers, the name, alignment."""
 FLASH_SCRIPT_BYTES = 64 * KB
-"""What /flash keeps for its file system, the scripts and the self-test."""
+"""Share of /flash for its file system, the scripts and the self-test."""
 STEDGEAI_MAGIC = b"NBIN"
-"""How the relocatable networks of ST's stedgeai begin (`AI_RELOC_MAGIC`, ll_aton_reloc_network.h)."""
+"""First bytes of the relocatable networks of ST's stedgeai (`AI_RELOC_MAGIC`, ll_aton_reloc_network.h)."""
+_INTEGERS = ("int8", "uint8", "int32")  # int32: biases and shapes; uint8: what an NPU reads and writes
 
 
 @dataclass(frozen=True)
@@ -33,17 +35,17 @@ class Model:
     file_bytes: int
     compiled_for: Npu
     graph: Graph | None
-    """None of a file that only its NPU understands."""
+    """Graph of the file; None if only its NPU understands it."""
     arena: int | None
     """Upper bound for a board, bytes; None if it was not measured."""
     arena_note: str
-    """Where the arena's figure comes from, or why there is none."""
+    """Source of the arena's figure, or the reason why there is none."""
     refusal: str
-    """Why no board loads it; empty if some may."""
+    """Reason why no board loads it; empty if some may."""
     breach: str
-    """Why it is not a BlazePoser network; empty if it is one."""
+    """Reason why it is not a BlazePoser network; empty if it is one."""
     manifest: str
-    """What is to be said of its manifest; empty if it has one that describes it."""
+    """Remark on its manifest; empty if it has one that describes it."""
 
     @property
     def camera_arena(self) -> int | None:
@@ -66,9 +68,9 @@ class Verdict:
     model: Model
     board: Board
     reason: str
-    """Why it does not load there, and what to do; empty if nothing was found that keeps it from loading."""
+    """Reason why it does not load there, and the remedy; empty if nothing was found against it."""
     stores: tuple[Store, ...]
-    """From where it loads."""
+    """Stores from which it loads."""
     notes: tuple[str, ...]
 
     @property
@@ -90,21 +92,28 @@ class Verdict:
 
 
 def check_model(path: Path, board: Board) -> Verdict:
-    """Examine one file for one board. A ModelError where it cannot be read at all."""
+    """Examine one file for one board. Raises ModelError where it cannot be read at all."""
     return judge(examine(path), board)
 
 
 def examine(path: Path) -> Model:
-    """Read a file and measure its arena, if TFLite Micro is here. A ModelError where it is not a model at all."""
+    """Read a file and measure its arena, if TFLite Micro is here. Raises ModelError where it is not a model at all."""
     data = read_model(path)
     if data.startswith(STEDGEAI_MAGIC):
         note = "not measured: no PC can read a file compiled by stedgeai"
         return Model(path, len(data), "neural-art", None, None, note, "", "a compiled file does not show it", "")
     graph = read_graph(data, str(path))
-    compiled_for: Npu = "ethos-u55" if _customs(graph) == {firmware.ETHOS_U} else ""
-    refusal = _refusal(graph)
-    arena, note = None, "not measured"
-    manifest, described = _manifest(path)
+    customs = {operation.name for operation in graph.operations if operation.is_custom}
+    compiled_for: Npu = "ethos-u55" if customs == {firmware.ETHOS_U} else ""
+    refusal, manifest = _refusal(graph), ""
+    arena, note, described = None, "not measured", None
+    if not manifest_path(path).is_file():
+        manifest = f"no manifest ({manifest_path(path).name}) beside it"
+    else:
+        try:
+            described = read_manifest(path).arena_bytes
+        except ModelError as error:
+            manifest = str(error)
     if compiled_for:
         note = "not measured: TFLite Micro on a PC has no NPU"
     elif not refusal and can_measure():
@@ -116,16 +125,64 @@ def examine(path: Path) -> Model:
         arena, note = described, "as its manifest says, an upper bound"
     elif not can_measure():
         note = "not measured: TFLite Micro is not installed (`pip install 'blazeposer[demo]'`, Linux on x86-64)"
-    return Model(path, len(data), compiled_for, graph, arena, note, refusal, _breach(graph, manifest), manifest)
+    found = breach(graph)
+    if not found and graph.input_tensors[0].dtype == "float32":
+        found = "it is the float network, which is for PCs: cameras take the INT8 one"
+    if not manifest.startswith("no manifest"):
+        found = found or manifest
+    return Model(path, len(data), compiled_for, graph, arena, note, refusal, found, manifest)
 
 
 def judge(model: Model, board: Board) -> Verdict:
     """Return the prediction for an examined model on a board."""
-    reason = model.refusal or _npu_reason(model, board)
+    reason = model.refusal
+    if board.npu == "neural-art" and model.compiled_for != "neural-art":
+        reason = reason or "its NPU runs only files that ST's stedgeai compiled: see `blazeposer compile --board n6`"
+    elif model.compiled_for and model.compiled_for != board.npu:
+        owner = {"ethos-u55": "the AE3", "neural-art": "the N6"}[model.compiled_for]
+        reason = reason or f"it was compiled for the NPU of {owner}: use the file that it was made of"
     stores: tuple[Store, ...] = ()
     if not reason:
         reason, stores = _memory(model, board)
-    return Verdict(model, board, reason, stores, () if reason else _notes(model, board))
+    notes = []
+    if not reason and model.arena is None:
+        notes.append(f"arena {model.arena_note}")
+    if not reason and model.compiled_for:
+        notes.append("not verified without a camera")
+    elif not reason and board.npu:
+        notes.append(f"runs on its CPU: for its NPU see `blazeposer compile --board {board.key}`")
+    return Verdict(model, board, reason, stores, tuple(notes))
+
+
+def breach(graph: Graph) -> str:
+    """Return the first point in which a graph is not a BlazePoser network; empty if there is none.
+
+    A network is all INT8, or all float (the file that training writes beside it).
+    """
+    inputs, outputs = graph.input_tensors, graph.output_tensors
+    if len(inputs) != 1 or len(outputs) != len(OUTPUTS):
+        return f"{len(inputs)} inputs and {len(outputs)} outputs, 1 and {len(OUTPUTS)} expected"
+    (image,) = inputs
+    if image.dtype not in ("int8", "float32"):
+        return f"the input is {image.dtype}, int8 or float32 expected"
+    if image.shape != (expected := (1, INPUT_SIZE, INPUT_SIZE, 3)):
+        return f"the input is {image.shape}, {expected} expected"
+    for index, (tensor, output) in enumerate(zip(outputs, OUTPUTS, strict=True)):
+        if tensor.dtype != image.dtype:
+            return f"output {index} is {tensor.dtype}, {image.dtype} expected"
+        if tensor.shape != output.shape:
+            return f"output {index} is {tensor.shape}, {output.shape} expected ({output.name})"
+    if image.dtype == "float32":
+        return ""
+    if not math.isclose(image.scale, INPUT_SCALE, rel_tol=1e-4) or image.zero_point != INPUT_ZERO_POINT:
+        return f"the input's scale is {image.scale:g} and its zero point {image.zero_point}, 1/127.5 and 0 expected"
+    for number, tensor in enumerate(graph.tensors):
+        if tensor.dtype not in _INTEGERS:
+            return f"the tensor {tensor.name or number!r} is {tensor.dtype}, and not an integer one"
+    for index, tensor in enumerate(outputs):
+        if not tensor.scale > 0:
+            return f"output {index} names no scale"
+    return ""
 
 
 def _refusal(graph: Graph) -> str:
@@ -135,32 +192,21 @@ def _refusal(graph: Graph) -> str:
         if operation.name not in known:
             kind = "custom operation" if operation.is_custom else "operation"
             return f"the firmware lacks the {kind} {operation.name}: build the network without it"
+    types = ", ".join(firmware.TYPES)
     for kind, tensors in (("input", graph.input_tensors), ("output", graph.output_tensors)):
         for index, tensor in enumerate(tensors):
-            if complaint := _tensor_complaint(tensor):
-                return f"{kind} {index} {complaint}"
-    return ""
-
-
-def _tensor_complaint(tensor: Tensor) -> str:
-    if tensor.dtype not in firmware.TYPES:
-        return f"is {tensor.dtype}, and scripts read {', '.join(firmware.TYPES)}: convert the network to one of these"
-    if len(tensor.shape) > firmware.MAX_RANK:
-        return f"has {len(tensor.shape)} dimensions, and scripts read at most {firmware.MAX_RANK}: reshape it"
-    return ""
-
-
-def _npu_reason(model: Model, board: Board) -> str:
-    if board.npu == "neural-art" and model.compiled_for != "neural-art":
-        return "its NPU runs only files that ST's stedgeai compiled: see `blazeposer compile --board n6`"
-    if model.compiled_for and model.compiled_for != board.npu:
-        owner = {"ethos-u55": "the AE3", "neural-art": "the N6"}[model.compiled_for]
-        return f"it was compiled for the NPU of {owner}: use the file that it was made of"
+            rank = len(tensor.shape)
+            if tensor.dtype not in firmware.TYPES:
+                return (
+                    f"{kind} {index} is {tensor.dtype}, and scripts read {types}: convert the network to one of these"
+                )
+            if rank > firmware.MAX_RANK:
+                return f"{kind} {index} has {rank} dimensions, and scripts read at most {firmware.MAX_RANK}: reshape it"
     return ""
 
 
 def _memory(model: Model, board: Board) -> tuple[str, tuple[Store, ...]]:
-    """Return why a model does not fit into a board, and the stores from which it loads."""
+    """Return the reason why a model does not fit into a board, and the stores from which it loads."""
     arena = model.arena or _least_arena(model)
     if arena > board.arena:
         bound = "" if model.arena else "at least "
@@ -190,36 +236,3 @@ def _least_arena(model: Model) -> int:
     if model.compiled_for:
         return max(tensor.bytes for tensor in model.graph.tensors if not tensor.is_constant)
     return planned_bytes(plan(model.graph))
-
-
-def _notes(model: Model, board: Board) -> tuple[str, ...]:
-    notes = []
-    if model.arena is None:
-        notes.append(f"arena {model.arena_note}")
-    if model.compiled_for:
-        notes.append("not verified without a camera")
-    elif board.npu:
-        notes.append(f"runs on its CPU: for its NPU see `blazeposer compile --board {board.key}`")
-    return tuple(notes)
-
-
-def _manifest(path: Path) -> tuple[str, int | None]:
-    """Return a remark on the manifest beside a file, and the arena in it if it describes this file."""
-    if not manifest_path(path).is_file():
-        return f"no manifest ({manifest_path(path).name}) beside it", None
-    try:
-        return "", read_manifest(path).arena_bytes
-    except ModelError as error:
-        return str(error), None
-
-
-def _breach(graph: Graph, manifest: str) -> str:
-    if found := breach(graph):
-        return found
-    if is_float(graph):
-        return "it is the float network, which is for PCs: cameras take the INT8 one"
-    return "" if manifest.startswith("no manifest") else manifest
-
-
-def _customs(graph: Graph) -> set[str]:
-    return {operation.name for operation in graph.operations if operation.is_custom}

@@ -21,7 +21,7 @@ from blazeposer.core.errors import BlazePoserError, MissingExtraError, ModelErro
 from blazeposer.core.prepare import Image, to_float, to_int8
 from blazeposer.core.quiet import quiet_stderr
 from blazeposer.tflite.arena import can_measure
-from blazeposer.tflite.conformance import breach
+from blazeposer.tflite.check import breach
 from blazeposer.tflite.firmware import OPERATIONS
 from blazeposer.tflite.graph import read_graph, read_model
 from blazeposer.tflite.rewrite import with_bias_scales
@@ -40,12 +40,12 @@ clock = time.perf_counter if sys.platform == "win32" else time.process_time
 
 
 class Timed:
-    """The same function with a stopwatch."""
+    """A function that runs a network, with a stopwatch."""
 
     def __init__(self, infer: Infer) -> None:
         self._infer = infer
         self.seconds = 0.0
-        """Spent in it so far."""
+        """Seconds in it so far."""
 
     def __call__(self, tensor: NDArray[Any]) -> list[NDArray[Any]]:
         started = clock()
@@ -64,7 +64,7 @@ class Network:
 
     @property
     def seconds(self) -> float:
-        """Spent in the runtime so far."""
+        """Seconds in the runtime so far."""
         return self._infer.seconds
 
     @property
@@ -73,12 +73,12 @@ class Network:
         return self.quantization[0][0] != 0
 
     def run(self, image: Image) -> list[NDArray[Any]]:
-        """Raw outputs in contract order of an image (128, 128, 3) uint8 RGB: int8, or float32 from a float file."""
+        """Return raw outputs in contract order of an image (128, 128, 3) uint8 RGB: int8, or float32 from a float file."""
         tensor = to_int8(image) if self.is_int8 else to_float(image)
         return self._infer(tensor[np.newaxis])
 
     def outputs(self, image: Image) -> list[NDArray[np.float32]]:
-        """Outputs in contract order and in real units, float32, of an image (128, 128, 3) uint8 RGB."""
+        """Return outputs in contract order and in real units, float32, of an image (128, 128, 3) uint8 RGB."""
         raw = self.run(image)
         return dequantized(raw, self.quantization) if self.is_int8 else raw
 
@@ -86,54 +86,43 @@ class Network:
 def dequantized(
     raw: Sequence[NDArray[np.int8]], quantization: Sequence[tuple[float, int]]
 ) -> list[NDArray[np.float32]]:
-    """Raw int8 tensors in real units, by the (scale, zero point) of each."""
+    """Return raw int8 tensors in real units, by the (scale, zero point) of each."""
     return [
         (tensor.astype(np.float32) - zero_point) * np.float32(scale)
         for tensor, (scale, zero_point) in zip(raw, quantization, strict=True)
     ]
 
 
-def open_network(path: Path | str, runtime: Runtime = "reference") -> Network:
+def open_network(path: Path | str, runtime: Runtime = "reference", *, is_tried: bool = False) -> Network:
     """Load a tflite file. A ModelError says in which point it is not a BlazePoser network, or that it does not run.
 
-    A file that is not known to be whole runs once in a process of its own first: a damaged one could end this one.
+    A file that is not known to be whole runs once in a process of its own first, unless `is_tried`: a damaged one could
+    end this process. A file is all INT8, or all float (the one that training writes beside it).
     """
     path = Path(path)
-    data, quantization = _read(path, runtime)
-    if not is_known(path, data):
-        try_apart(path, data, runtime)
-    return _load(path, data, quantization, runtime)
-
-
-def open_untried(path: Path, runtime: Runtime) -> Network:
-    """Load a tflite file as `open_network` does, but at once: a damaged one may end the process."""
-    return _load(path, *_read(path, runtime), runtime)
-
-
-def _read(path: Path, runtime: Runtime) -> tuple[bytes, tuple[tuple[float, int], ...]]:
-    """A file's bytes and its outputs' quantization, once file and runtime are known to be there."""
     if runtime not in RUNTIMES:
         raise BlazePoserError(f"there is no runtime {runtime!r}: choose one of {', '.join(RUNTIMES)}")
     if runtime == "micro" and not can_measure():
         raise MissingExtraError("tflite-micro", "demo")
     data = read_model(path)
-    return data, _check(data, str(path))
-
-
-def _load(path: Path, data: bytes, quantization: tuple[tuple[float, int], ...], runtime: Runtime) -> Network:
-    if runtime == "micro":
-        return Network(micro(data, str(path)), quantization)
+    graph = read_graph(data, str(path))
+    found = breach(graph)
+    if missing := sorted({operation.name for operation in graph.operations} - OPERATIONS):
+        found = found or f"a camera lacks the operation {missing[0]}"
+    if found:
+        raise ModelError(f"{path}: not a BlazePoser network: {found}; make one with `blazeposer quantize`")
+    if not (is_tried or is_known(path, data)):
+        try_apart(path, data, runtime)
     try:
-        return Network(litert(data, reference=runtime == "reference"), quantization)
-    except ModelError as error:
-        raise ModelError(f"{path}: {error}") from error
+        infer = micro(data, str(path)) if runtime == "micro" else litert(data, reference=runtime == "reference")
     except (RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise ModelError(f"{path}: LiteRT cannot load it ({reason}): use a file of `blazeposer quantize`") from error
+    return Network(infer, tuple((tensor.scale, tensor.zero_point) for tensor in graph.output_tensors))
 
 
 def litert(data: bytes, *, reference: bool = False) -> Infer:
-    """Any tflite of one input in LiteRT on one thread: with XNNPACK, or with the reference kernels."""
+    """Return a tflite of one input in LiteRT, on one thread: with XNNPACK, or with the reference kernels."""
     with quiet_stderr():
         kind = OpResolverType.BUILTIN_REF if reference else OpResolverType.AUTO
         content = data if reference else with_bias_scales(data)
@@ -152,7 +141,7 @@ def litert(data: bytes, *, reference: bool = False) -> Infer:
 
 
 def micro(data: bytes, name: str, outputs: int = len(OUTPUTS)) -> Infer:
-    """A tflite of so many outputs in TensorFlow Lite Micro. Raises ModelError or MissingExtraError.
+    """Return a tflite of so many outputs in TensorFlow Lite Micro. Raises ModelError or MissingExtraError.
 
     With more outputs than the contract's, the arena that it would choose for the file is too small.
     """
@@ -171,17 +160,3 @@ def micro(data: bytes, name: str, outputs: int = len(OUTPUTS)) -> Infer:
         return [interpreter.get_output(index) for index in range(outputs)]
 
     return infer
-
-
-def _check(data: bytes, name: str) -> tuple[tuple[float, int], ...]:
-    """Quantization of the outputs of a file that keeps the contract; a ModelError names the first point that does not.
-
-    A file is all INT8, or all float (the one that training writes beside it).
-    """
-    graph = read_graph(data, name)
-    found = breach(graph)
-    if missing := sorted({operation.name for operation in graph.operations} - OPERATIONS):
-        found = found or f"a camera lacks the operation {missing[0]}"
-    if found:
-        raise ModelError(f"{name}: not a BlazePoser network: {found}; make one with `blazeposer quantize`")
-    return tuple((tensor.scale, tensor.zero_point) for tensor in graph.output_tensors)

@@ -18,8 +18,6 @@ from blazeposer.tflite.manifest import read_manifest
 
 PATIENCE = 300
 """Seconds for one inference; a network of ours takes a fraction of one."""
-
-
 _complaints: dict[tuple[str, str], str] = {}
 """(sha256, runtime) -> what went wrong with these bytes; each is tried once."""
 
@@ -58,15 +56,15 @@ def _complaint(path: Path, runtime: str) -> str:
 
 
 def _main(path: str, runtime: str) -> int:
-    """The child: 0 where the file runs, else 1, and one line on stdout."""
-    from blazeposer.tflite.interpreter import Runtime, open_untried
+    """Run a file in the child. Return 0 where it runs; else 1, after one line on stdout."""
+    from blazeposer.tflite.interpreter import Runtime, open_network
 
     try:
-        network = open_untried(Path(path), cast(Runtime, runtime))
+        network = open_network(path, cast(Runtime, runtime), is_tried=True)
         network.run(np.zeros((INPUT_SIZE, INPUT_SIZE, 3), np.uint8))
     except BlazePoserError as error:
         print(error)
-    except Exception as error:  # whatever the runtimes raise
+    except Exception as error:  # the runtimes raise anything
         print(f"{runtime} cannot run it ({' '.join(str(error).split())}): use a file of `blazeposer quantize`")
     else:
         return 0
