@@ -1,19 +1,13 @@
-"""`blazeposer inspect`: costs by layer, and the image of memory over time."""
+"""`blazeposer inspect`: costs by layer."""
 
 from __future__ import annotations
 
 import math
-import sys
-import xml.etree.ElementTree as ElementTree
 from importlib.util import find_spec
 from pathlib import Path
 
-import numpy as np
 import pytest
-from matplotlib.axes import Axes
-from matplotlib.patches import Rectangle
 
-from blazeposer.core.boards import KB
 from blazeposer.core.errors import MissingExtraError
 from blazeposer.evaluate.peers.blazeface import BLAZEFACE_INT8
 from blazeposer.tflite import arena as arena_module
@@ -23,11 +17,8 @@ from blazeposer.tflite.graph import Graph, read_graph
 from blazeposer.tflite.layers import layers
 from blazeposer.tflite.manifest import read_manifest
 from blazeposer.tflite.npu import layer_cycles, run_vela, total_cycles
-from blazeposer.tflite.picture import memory_picture
 from conftest import CommandLine
 from edits import custom_operation, edited, strange_operation
-
-SVG = "{http://www.w3.org/2000/svg}"
 
 
 @pytest.fixture(scope="module")
@@ -85,32 +76,6 @@ def test_tensors_that_live_together_lie_apart(graph: Graph) -> None:
         assert live_bytes(placements, step) >= sum(graph.tensors[index].bytes for index in needed)
 
 
-def boxes(axes: Axes) -> list[tuple[float, float, float, float]]:
-    """Left, bottom, width and height of what is drawn with `bar`."""
-    patches = [patch for bars in axes.containers for patch in bars]
-    assert all(isinstance(patch, Rectangle) for patch in patches)
-    return [(patch.get_x(), patch.get_y(), patch.get_width(), patch.get_height()) for patch in patches]
-
-
-def test_the_picture_has_every_tensor_and_the_peak(graph: Graph, model_path: Path) -> None:
-    (axes,) = memory_picture(graph, model_path.name, None).axes
-    placements = plan(graph)
-    assert boxes(axes) == [
-        (place.first - 0.5, place.offset / KB, place.last - place.first + 1, place.bytes / KB) for place in placements
-    ]
-    top = planned_bytes(placements) / KB
-    assert axes.get_title("left").startswith(f"peak: {top:.0f} KB during operation ")
-    peak = axes.get_lines()[-1]
-    assert set(np.asarray(peak.get_ydata())) == {top}
-    assert any("the smallest board" in text.get_text() for text in axes.texts)
-
-
-def test_the_picture_has_a_bar_of_time_for_each_operation(graph: Graph, model_path: Path) -> None:
-    times = [float(number % 7) for number in range(len(graph.operations))]
-    _, axes = memory_picture(graph, model_path.name, None, times).axes
-    assert [height for *_, height in boxes(axes)] == times
-
-
 def test_cycles_by_layer_sum_up_to_vela_s_total(model_path: Path, tmp_path: Path) -> None:
     needs_vela()
     cycles = layer_cycles(model_path)
@@ -120,18 +85,16 @@ def test_cycles_by_layer_sum_up_to_vela_s_total(model_path: Path, tmp_path: Path
     assert len(cycles) == sum(read_manifest(model_path).ops.values())
 
 
-def test_the_command_prints_layers_and_draws(
+def test_the_command_prints_layers(
     model_path: Path, graph: Graph, tmp_path: Path, blazeposer_command: CommandLine
 ) -> None:
     pytest.importorskip("tflite_micro", reason="TFLite Micro has no wheel for this system")
-    picture = tmp_path / "deep" / "memory.svg"
-    run = blazeposer_command("inspect", "--picture", picture)
+    run = blazeposer_command("inspect")
     manifest = read_manifest(model_path)
     assert (run.status, run.err) == (0, "")
     assert f"File: {manifest.file_bytes:,} bytes, {manifest.parameters:,} parameters" in run.out
     assert f"{manifest.macs:,} multiply-accumulates" in run.out
     assert f"arena: {manifest.arena_bytes:,} bytes, as TFLite Micro counts it" in run.out
-    assert run.out.splitlines()[-1] == f"Wrote {picture}"
     rows = [line.split() for line in run.out.splitlines() if line[:4].strip().isdigit()]
     assert [row[1] for row in rows] == [operation.name for operation in graph.operations]
     assert max(map(len, run.out.split("Where the")[0].splitlines())) <= 80
@@ -142,7 +105,6 @@ def test_the_command_prints_layers_and_draws(
     assert f"{whole / 1e6:.1f} M instructions of firmware 5.0.0's kernels" in run.out
     bars = [line for line in run.out.splitlines() if line.startswith("  ") and "█" in line]
     assert {"convolution 1x1", "add", "depthwise 3x3", "convolution 5x5"} <= {line[2:18].strip() for line in bars}
-    assert ElementTree.parse(picture).getroot().tag == f"{SVG}svg"
 
 
 def test_what_is_not_installed_is_not_measured(
@@ -151,25 +113,10 @@ def test_what_is_not_installed_is_not_measured(
     missing = {"ethosu", "tflite_micro"}
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name in missing else find_spec(name))
     assert not arena_module.can_measure()
-    run = blazeposer_command("inspect", "--picture", tmp_path / "memory.svg")
+    run = blazeposer_command("inspect")
     assert run.status == 0
     assert "NPU cycles: not measured (ethos-u-vela is not installed: run `pip install 'blazeposer[npu]'`)" in run.out
     assert "arena: not measured (tflite-micro is not installed" in run.out
-    assert (tmp_path / "memory.svg").is_file()
-
-
-def test_without_matplotlib_only_a_picture_that_is_asked_for_is_missed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blazeposer_command: CommandLine
-) -> None:
-    monkeypatch.delitem(sys.modules, "blazeposer.tflite.picture", raising=False)
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    monkeypatch.chdir(tmp_path)
-    run = blazeposer_command("inspect")
-    assert run.status == 0
-    assert "Picture: not drawn (matplotlib is not installed: run `pip install 'blazeposer[watch]'`)" in run.out
-    run = blazeposer_command("inspect", "--picture", "memory.svg")
-    assert (run.status, run.err.count("\n")) == (1, 1)
-    assert "pip install 'blazeposer[watch]'" in run.err
 
 
 def test_measuring_without_micro_names_the_extra(model_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,7 +130,7 @@ def test_a_model_that_micro_refuses_is_shown_all_the_same(
 ) -> None:
     pytest.importorskip("tflite_micro", reason="TFLite Micro has no wheel for this system")
     path = edited(model_path, tmp_path, strange_operation)
-    run = blazeposer_command("inspect", path, "--picture", tmp_path / "memory.svg")
+    run = blazeposer_command("inspect", path)
     assert (run.status, run.err) == (0, "")
     assert "arena: not measured (TFLite Micro refuses it (" in run.out
     assert "Time: not estimated: instructions of POW in this form were never counted" in run.out
@@ -198,7 +145,7 @@ def test_time_is_estimated_for_a_board_by_the_memory_of_its_arena(
         ("nicla", "estimated for Arduino Nicla Vision with the arena in SRAM"),
         ("ae3", "Time: not estimated for OpenMV AE3: nothing is known of its Cortex-M55"),
     ):
-        run = blazeposer_command("inspect", "--board", key, "--picture", tmp_path / "memory.svg")
+        run = blazeposer_command("inspect", "--board", key)
         assert (run.status, run.err) == (0, "")
         assert said in run.out
 
@@ -214,7 +161,6 @@ def test_failures_are_one_line(tmp_path: Path, blazeposer_command: CommandLine) 
     for arguments, complaint in (
         ([tmp_path / "no.tflite"], "cannot read the model"),
         ([tmp_path / "file"], "not a tflite file"),
-        (["--picture", tmp_path / "file" / "memory.svg"], "cannot make this folder"),
     ):
         run = blazeposer_command("inspect", *arguments)
         assert run.status == 1

@@ -27,8 +27,8 @@ def _needs_vela() -> None:
 
 @pytest.fixture(scope="module")
 def compiled(model_path: Path, tmp_path_factory: pytest.TempPathFactory, _needs_vela: None) -> Path:
-    path = tmp_path_factory.mktemp("compiled") / "new" / "blazeposer_ae3.tflite"
-    assert compile_for(AE3, model_path, path) == UNVERIFIED
+    path = tmp_path_factory.mktemp("compiled") / "blazeposer_ae3.tflite"
+    path.write_bytes(compile_for(AE3, model_path))
     return path
 
 
@@ -62,8 +62,7 @@ def test_the_ae3_s_file_loads_there_alone(compiled: Path) -> None:
 @pytest.mark.usefixtures("_needs_vela")
 def test_what_vela_leaves_to_the_cpu_is_an_error(float_model_path: Path, tmp_path: Path) -> None:
     with pytest.raises(BlazePoserError, match=r"CONV_2D.*blazeposer_float\.tflite"):
-        compile_for(AE3, float_model_path, tmp_path / "out.tflite")
-    assert not (tmp_path / "out.tflite").exists()
+        compile_for(AE3, float_model_path)
 
 
 def test_a_changed_interface_is_an_error(
@@ -75,7 +74,7 @@ def test_a_changed_interface_is_an_error(
     swapped = edited(compiled, tmp_path, swap_scores)
     monkeypatch.setattr(npu, "run_vela", lambda path, folder: swapped)
     with pytest.raises(BlazePoserError, match=r"inputs or outputs.*blazeposer\.tflite"):
-        compile_for(AE3, model_path, tmp_path / "out.tflite")
+        compile_for(AE3, model_path)
 
 
 @pytest.mark.usefixtures("_needs_vela")
@@ -83,7 +82,7 @@ def test_a_damaged_file_never_reaches_vela(tmp_path: Path) -> None:
     path = tmp_path / "damaged.tflite"
     path.write_bytes(b"\x1c\0\0\0TFL3" + bytes(100))
     with pytest.raises(ModelError, match="damaged"):
-        compile_for(AE3, path, tmp_path / "out.tflite")
+        compile_for(AE3, path)
 
 
 @pytest.mark.usefixtures("_needs_vela")
@@ -95,16 +94,14 @@ def test_vela_s_failure_is_one_line(tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_boards_without_npu_get_the_file_itself(model_path: Path, tmp_path: Path) -> None:
+def test_boards_without_npu_get_the_file_itself(model_path: Path) -> None:
     for board in (board for board in BOARDS if not board.npu):
-        path = tmp_path / board.key / "model.tflite"
-        assert compile_for(board, model_path, path) == ""
-        assert path.read_bytes() == model_path.read_bytes()
+        assert compile_for(board, model_path) == model_path.read_bytes()
 
 
 def test_the_n6_takes_what_stedgeai_made(model_path: Path, relocatable: Path, tmp_path: Path) -> None:
     path = tmp_path / "model.tflite"
-    assert compile_for(N6, model_path, path, relocatable) == UNVERIFIED
+    path.write_bytes(compile_for(N6, model_path, relocatable))
     assert path.read_bytes() == relocatable.read_bytes()
     for board in BOARDS:
         verdict = check_model(path, board)
@@ -115,16 +112,16 @@ def test_the_n6_takes_what_stedgeai_made(model_path: Path, relocatable: Path, tm
 
 def test_the_n6_without_its_file_is_told_how_to_make_it(model_path: Path, tmp_path: Path) -> None:
     with pytest.raises(BlazePoserError, match=r"stedgeai generate .*--relocatable .*network_rel\.bin"):
-        compile_for(N6, model_path, tmp_path / "out.tflite")
+        compile_for(N6, model_path)
 
 
 def test_the_n6_refuses_a_raw_tflite(model_path: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"tflite.*network_rel\.bin"):
-        compile_for(N6, model_path, tmp_path / "out.tflite", model_path)
+        compile_for(N6, model_path, model_path)
     other = tmp_path / "other.bin"
     other.write_bytes(b"something else")
     with pytest.raises(ModelError, match="no relocatable network"):
-        compile_for(N6, model_path, tmp_path / "out.tflite", other)
+        compile_for(N6, model_path, other)
 
 
 @pytest.mark.parametrize("board", ["ae3", "h7"])
@@ -132,33 +129,30 @@ def test_a_file_for_the_n6_is_refused_elsewhere(
     model_path: Path, relocatable: Path, tmp_path: Path, board: str
 ) -> None:
     with pytest.raises(BlazePoserError, match="--stedgeai"):
-        compile_for(find(board), model_path, tmp_path / "out.tflite", relocatable)
-    assert not (tmp_path / "out.tflite").exists()
+        compile_for(find(board), model_path, relocatable)
 
 
 def test_a_missing_compiler_names_the_extra(model_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "ethosu" else find_spec(name))
     with pytest.raises(MissingExtraError, match=r"ethos-u-vela.*pip install 'blazeposer\[npu\]'"):
-        compile_for(AE3, model_path, tmp_path / "out.tflite")
+        compile_for(AE3, model_path)
 
 
-def test_the_command(blazeposer_command: CommandLine, compiled: Path, relocatable: Path, tmp_path: Path) -> None:
-    path = tmp_path / "mine.tflite"
-    run = blazeposer_command("compile", "--board", "ae3", "--output", path)
-    assert (run.status, run.out) == (0, f"{path}: {path.stat().st_size:,} bytes, {UNVERIFIED}\n")
+def test_a_package_for_an_npu(
+    blazeposer_command: CommandLine, compiled: Path, relocatable: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "ae3" / "blazeposer.tflite"
+    run = blazeposer_command("package", "--board", "ae3", "--output", path.parent)
+    assert run.status == 0
+    assert run.out.splitlines()[-1] == f"{path} is compiled for the NPU of the OpenMV AE3: {UNVERIFIED}"
     assert path.read_bytes() == compiled.read_bytes()  # reproducible
-    run = blazeposer_command("compile", "--board", "n6", "--stedgeai", relocatable, "--output", path)
+    path = tmp_path / "n6" / "blazeposer.tflite"
+    run = blazeposer_command("package", "--board", "n6", "--stedgeai", relocatable, "--output", path.parent)
     assert run.status == 0
     assert path.read_bytes() == relocatable.read_bytes()
     loads, identity = blazeposer_command("check", path, "--board", "n6").out.splitlines()
     assert loads.endswith(UNVERIFIED)
     assert identity.endswith("does not show whether it is a BlazePoser network")
-    for arguments, complaint in (
-        (["--board", "n6"], "with --stedgeai"),
-        (["--board", "ae3", tmp_path / "no.tflite"], "cannot read the model"),
-        (["--board", "ae3", "--output", tmp_path], "cannot write it"),
-    ):
-        run = blazeposer_command("compile", *arguments)
-        assert (run.status, run.out) == (1, "")
-        assert complaint in run.err
-        assert run.err.count("\n") == 1
+    run = blazeposer_command("package", "--board", "n6", "--output", tmp_path / "none")
+    assert (run.status, run.out, run.err.count("\n")) == (1, "", 1)
+    assert "with --stedgeai" in run.err

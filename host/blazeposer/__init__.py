@@ -26,45 +26,28 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
-    "BlazePoserError",
-    "CloserLook",
-    "Detector",
-    "Face",
-    "InputError",
-    "Keypoints",
-    "MissingExtraError",
-    "ModelError",
-    "PortError",
-    "Record",
-    "Tracker",
-    "as_line",
-    "draw",
-    "parse_line",
-    "read_image",
-    "read_records",
-]
+    "BlazePoserError", "CloserLook", "Detector", "Face", "InputError", "Keypoints", "MissingExtraError", "ModelError",
+    "PortError", "Record", "Tracker", "as_line", "draw", "parse_line", "read_image", "read_records",
+]  # fmt: skip
 
 _HOMES = {
-    "CloserLook": "faces.closer",
-    "Detector": "faces.detector",
-    "Face": "core.face",
-    "Keypoints": "core.face",
-    "Record": "stream.record",
-    "Tracker": "faces.tracker",
-    "as_line": "stream.record",
-    "draw": "core.draw",
-    "parse_line": "stream.record",
-    "read_image": "media.sources",
-    "read_records": "stream.record",
+    "core.draw": ["draw"],
+    "core.face": ["Face", "Keypoints"],
+    "faces.closer": ["CloserLook"],
+    "faces.detector": ["Detector"],
+    "faces.tracker": ["Tracker"],
+    "media.sources": ["read_image"],
+    "stream.record": ["Record", "as_line", "parse_line", "read_records"],
 }
 
 if not TYPE_CHECKING:  # mypy shall know the names, and no others
 
     def __getattr__(name: str) -> object:
         """Import a public name when it is asked for: `blazeposer --help` needs neither numpy nor OpenCV."""
-        if name not in _HOMES:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        for module, names in _HOMES.items():
+            if name in names:
+                return getattr(import_module(f"{__name__}.{module}"), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
     def __dir__() -> list[str]:
         return sorted({*globals(), *__all__})

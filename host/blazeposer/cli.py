@@ -49,8 +49,7 @@ GROUPS = {
         "status": _ours("deploy:status", "Compare the content of a camera with a bundle."),
         "restore": _ours("deploy:restore", "Bring back the files that a deploy replaced."),
         "check": _ours("models:check", "Predict on which boards a model loads, and how fast it is."),
-        "inspect": _ours("models:inspect", "Show the work of a model, and draw its memory over time."),
-        "compile": _ours("models:compile", "Make the file that a board with an NPU runs."),
+        "inspect": _ours("models:inspect", "Show the work, the memory and the time of each layer of a model."),
         "camera": _ours("camera:camera", "Start the virtual camera and print its port.", "demo"),
     },
     "Prove": {

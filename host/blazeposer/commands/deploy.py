@@ -12,7 +12,7 @@ from types import TracebackType
 import click
 from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
-from blazeposer.commands.options import BOARD_NAMES, PATH, model_option, port_option, stedgeai_option
+from blazeposer.commands.options import BOARD_NAMES, PATH, model_option, port_option
 from blazeposer.core.boards import Board, find
 from blazeposer.core.console import Console
 from blazeposer.core.errors import BlazePoserError
@@ -36,7 +36,7 @@ dry_run_option = click.option("--dry-run", is_flag=True, help="Show the plan and
 @click.option("-o", "--output", type=PATH, default=Path("out/bundle"), show_default=True)
 @model_option
 @click.option("--mpy", is_flag=True, help="Compile the modules for the board (extra `mpy`).")
-@stedgeai_option
+@click.option("--stedgeai", type=PATH, help="For the N6: the network_rel.bin that ST's stedgeai made.")
 def package(name: str | None, output: Path, model: Path | None, mpy: bool, stedgeai: Path | None) -> None:
     """Put model, scripts, self-test and a ROMFS image into a folder, with a manifest of their hashes.
 

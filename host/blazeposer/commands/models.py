@@ -1,4 +1,4 @@
-"""`blazeposer check`, `inspect` and `compile`: what a model file needs of a board, and what it costs there."""
+"""`blazeposer check` and `inspect`: the demands of a model file on a board, and its time there."""
 
 from __future__ import annotations
 
@@ -10,20 +10,19 @@ import click
 from rich.box import SIMPLE
 from rich.table import Table
 
-from blazeposer.commands.options import BOARD_NAMES, PATH, stedgeai_option
+from blazeposer.commands.options import BOARD_NAMES, PATH
 from blazeposer.core.boards import BOARDS, KB, MB, Board, find
 from blazeposer.core.console import Console
-from blazeposer.core.errors import BlazePoserError, MissingExtraError, ModelError, needs
+from blazeposer.core.errors import BlazePoserError, ModelError
 from blazeposer.core.resources import default_model
 from blazeposer.core.text import say
-from blazeposer.media.output import write_figure
-from blazeposer.tflite.arena import Arena, live_bytes, measure_arena, plan, planned_bytes
+from blazeposer.tflite.arena import live_bytes, measure_arena, plan, planned_bytes
 from blazeposer.tflite.check import Model, Verdict, examine, judge
 from blazeposer.tflite.cost import camera_arena, instructions, milliseconds, speed, total, unknown
 from blazeposer.tflite.firmware import ETHOS_U
 from blazeposer.tflite.graph import Graph, read_graph, read_model
 from blazeposer.tflite.layers import Layer, layers
-from blazeposer.tflite.npu import compile_for, layer_cycles
+from blazeposer.tflite.npu import layer_cycles
 
 _BAR = 40  # letters of the longest bar
 _KINDS = {"CONV_2D": "convolution", "DEPTHWISE_CONV_2D": "depthwise", "MAX_POOL_2D": "max-pool"}
@@ -65,11 +64,9 @@ def check(model: Path | None, name: str | None) -> None:
 
 @click.command()
 @model_argument
-@click.option("--picture", type=PATH, help="The .svg or .png to draw, if matplotlib is there.  [default: "
-              "out/NAME-memory.svg of MODEL's name]")  # fmt: skip
 @click.option("--board", "name", default="h7", show_default=True, help="The board, with a Cortex-M7, of the times.")
-def inspect(model: Path | None, picture: Path | None, name: str) -> None:
-    """Show the work of each layer of MODEL (by default ours), and draw the place of its tensors in the arena over time.
+def inspect(model: Path | None, name: str) -> None:
+    """Show the work of each layer of MODEL (by default ours): its bytes, its instructions and its time.
 
     Weights include biases. Bytes in use are those of all tensors that are needed during an operation. Instructions
     follow from counts on an emulated Cortex-M7, milliseconds from a model of the core: neither was measured on a
@@ -102,20 +99,6 @@ def inspect(model: Path | None, picture: Path | None, name: str) -> None:
     say(f"Work: {sum(layer.macs for layer in costs):,} multiply-accumulates; NPU cycles: {cycles_note}")
     say(f"Time: {time_note}")
     say(f"Memory: {planned:,} bytes of tensors; arena: {arena_note}")
-    _draw(graph, path, picture, arena, times)
-
-
-@click.command()
-@model_argument
-@click.option("--board", "name", required=True, type=click.Choice([board.key for board in BOARDS if board.npu]))
-@click.option("-o", "--output", type=PATH, help="File to write.  [default: out/NAME_BOARD.tflite of MODEL's name]")
-@stedgeai_option
-def compile(model: Path | None, name: str, output: Path | None, stedgeai: Path | None) -> None:
-    """Compile MODEL (by default ours) for the AE3 with Vela, or take what ST's tool made of it for the N6."""
-    source = model or default_model()
-    target = output or Path("out") / f"{source.stem}_{name}.tflite"
-    note = compile_for(find(name), source, target, stedgeai)
-    say(f"{target}: {target.stat().st_size:,} bytes, {note}")
 
 
 def time_table(verdicts: Sequence[Verdict], npu_cycles: int | None) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
@@ -274,17 +257,3 @@ def _bars(costs: Sequence[Layer], times: Sequence[float | None]) -> list[str]:
             if share := round(100 * part / whole):
                 lines.append(f"  {name:16}{part:6.1f} ms {share:3d} %  {'█' * round(_BAR * part / whole)}")
     return lines
-
-
-def _draw(graph: Graph, path: Path, picture: Path | None, arena: Arena | None, times: Sequence[float | None]) -> None:
-    try:
-        with needs("watch"):
-            from blazeposer.tflite.picture import memory_picture
-    except MissingExtraError as missing:
-        if picture:
-            raise
-        say(f"Picture: not drawn ({missing})")
-        return
-    target = picture or Path("out") / f"{path.stem}-memory.svg"
-    write_figure(target, memory_picture(graph, path.name, arena, times), "--picture")
-    say(f"Wrote {target}")

@@ -19,4 +19,3 @@ data_option = click.option(
 port_option = click.option(
     "--port", help="The camera's port, if there are several cameras: /dev/ttyACM0, COM3, socket://..."
 )
-stedgeai_option = click.option("--stedgeai", type=PATH, help="For the N6: the network_rel.bin that ST's stedgeai made.")

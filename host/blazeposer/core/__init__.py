@@ -9,10 +9,11 @@ prepare.py    from an image to the network's input
 decode.py     from the network's outputs to faces
 draw.py       faces drawn into an image
 resources.py  the folders `board/` and `models/`
+table.py      tables of spreadsheets
 files.py      files of others
 text.py       text for people, cleaned
 console.py    the same in a rich console
-quiet.py      silence for C libraries
-patience.py   the time to wait for what does not answer
+streams.py    stdout and stderr: closed, full, or silent for C libraries
+patience.py   the time to wait for a device that does not answer
 ending.py     signals that end a program
 """

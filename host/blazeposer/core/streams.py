@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+from collections.abc import Iterator
 
 
 def prepare_streams() -> None:
@@ -26,3 +28,16 @@ def prepare_streams() -> None:
 def drop_stdout() -> None:
     """Let go what stdout still holds: nobody takes it, and the interpreter would complain at its end."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextlib.contextmanager
+def quiet_stderr() -> Iterator[None]:
+    """Drop what libpng, FFmpeg, OpenCV, LiteRT and TFLite Micro print from C: our one line says it."""
+    saved = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nothing:
+            os.dup2(nothing.fileno(), 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)

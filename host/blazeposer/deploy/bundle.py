@@ -31,6 +31,7 @@ from blazeposer.deploy import selftest
 from blazeposer.deploy.camera import sha256
 from blazeposer.media.output import make_folder
 from blazeposer.openmv import romfs
+from blazeposer.tflite.graph import read_model
 from blazeposer.tflite.interpreter import open_network
 from blazeposer.tflite.npu import compile_for
 
@@ -101,7 +102,7 @@ def make(
             if name != PROGRAM
         }
     files[GOLDEN] = selftest.make(model)
-    files[MODEL] = _for_board(model, board, stedgeai)
+    files[MODEL] = compile_for(board, model, stedgeai) if board else read_model(model)
     align = max(each.romfs_align for each in BOARDS) if board is None else board.romfs_align
     files[IMAGE] = romfs.pack({MODEL: files[MODEL]}, align)
     if board and len(files[IMAGE]) > board.romfs:
@@ -147,15 +148,6 @@ def _checked(folder: Path, name: str, entry: Any) -> bytes:
 def _check_model(model: Path) -> None:
     if not open_network(model).is_int8:
         raise ModelError(f"{model}: a float network, and a camera runs INT8: use the one of `blazeposer quantize`")
-
-
-def _for_board(model: Path, board: Board | None, stedgeai: Path | None) -> bytes:
-    if board is None or not (board.npu or stedgeai):
-        return read_file(model)
-    with tempfile.TemporaryDirectory() as folder:
-        compiled = Path(folder, MODEL)
-        compile_for(board, model, compiled, stedgeai)
-        return compiled.read_bytes()
 
 
 def _compiled(name: str, source: bytes, arch: str) -> bytes:

@@ -12,7 +12,7 @@ import numpy as np
 
 from blazeposer.core.errors import InputError
 from blazeposer.core.prepare import Image
-from blazeposer.core.quiet import quiet_stderr
+from blazeposer.core.streams import quiet_stderr
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

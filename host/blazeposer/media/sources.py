@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from blazeposer.core.errors import InputError, needs
 from blazeposer.core.prepare import Image
-from blazeposer.core.quiet import quiet_stderr
+from blazeposer.core.streams import quiet_stderr
 
 HEIF_SUFFIXES = frozenset([".heic", ".heif", ".hif"])
 """Images of phones, which OpenCV does not read: pillow-heif does (extra `heic`)."""

@@ -5,7 +5,6 @@ rewrite.py      changed copies of a file
 layers.py       multiply-accumulates and bytes of each layer
 arena.py        the working memory that TensorFlow Lite Micro plans
 cost.py         instructions of each layer on a camera's CPU, and its time
-picture.py      a drawing of that memory over time
 firmware.py     what OpenMV's firmware loads
 manifest.py     the card that lies beside a file
 check.py        whether a board loads a file, whether it keeps the contract, and why not

@@ -137,7 +137,7 @@ def judge(model: Model, board: Board) -> Verdict:
     """Return the prediction for an examined model on a board."""
     reason = model.refusal
     if board.npu == "neural-art" and model.compiled_for != "neural-art":
-        reason = reason or "its NPU runs only files that ST's stedgeai compiled: see `blazeposer compile --board n6`"
+        reason = reason or "its NPU runs only files that ST's stedgeai compiled: see `blazeposer package --board n6`"
     elif model.compiled_for and model.compiled_for != board.npu:
         owner = {"ethos-u55": "the AE3", "neural-art": "the N6"}[model.compiled_for]
         reason = reason or f"it was compiled for the NPU of {owner}: use the file that it was made of"
@@ -150,7 +150,7 @@ def judge(model: Model, board: Board) -> Verdict:
     if not reason and model.compiled_for:
         notes.append("not verified without a camera")
     elif not reason and board.npu:
-        notes.append(f"runs on its CPU: for its NPU see `blazeposer compile --board {board.key}`")
+        notes.append(f"runs on its CPU: for its NPU see `blazeposer package --board {board.key}`")
     return Verdict(model, board, reason, stores, tuple(notes))
 
 
@@ -197,9 +197,7 @@ def _refusal(graph: Graph) -> str:
         for index, tensor in enumerate(tensors):
             rank = len(tensor.shape)
             if tensor.dtype not in firmware.TYPES:
-                return (
-                    f"{kind} {index} is {tensor.dtype}, and scripts read {types}: convert the network to one of these"
-                )
+                return f"{kind} {index} is {tensor.dtype}, and scripts read {types}: convert it to one of these"
             if rank > firmware.MAX_RANK:
                 return f"{kind} {index} has {rank} dimensions, and scripts read at most {firmware.MAX_RANK}: reshape it"
     return ""

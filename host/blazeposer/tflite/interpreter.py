@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from blazeposer.core.contract import OUTPUTS
 from blazeposer.core.errors import BlazePoserError, MissingExtraError, ModelError, needs
 from blazeposer.core.prepare import Image, to_float, to_int8
-from blazeposer.core.quiet import quiet_stderr
+from blazeposer.core.streams import quiet_stderr
 from blazeposer.tflite.arena import can_measure
 from blazeposer.tflite.check import breach
 from blazeposer.tflite.firmware import OPERATIONS
@@ -73,7 +73,7 @@ class Network:
         return self.quantization[0][0] != 0
 
     def run(self, image: Image) -> list[NDArray[Any]]:
-        """Return raw outputs in contract order of an image (128, 128, 3) uint8 RGB: int8, or float32 from a float file."""
+        """Return raw outputs in contract order of an image (128, 128, 3) uint8 RGB: int8, or float32 of a float one."""
         tensor = to_int8(image) if self.is_int8 else to_float(image)
         return self._infer(tensor[np.newaxis])
 

@@ -1,6 +1,6 @@
 """Files for the NPUs: Vela compiles for the AE3's Ethos-U55, ST's own stedgeai for the N6's Neural-ART.
 
-What comes out was never run on a camera: say "not verified without a camera" of everything here.
+None of these files was run on a camera: the commands say "not verified without a camera".
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from pathlib import Path
 
 from blazeposer.core.boards import Board
 from blazeposer.core.errors import BlazePoserError, MissingExtraError, ModelError
-from blazeposer.media.output import write_file
 from blazeposer.tflite import firmware
 from blazeposer.tflite.check import STEDGEAI_MAGIC
 from blazeposer.tflite.graph import Graph, read_graph, read_model
@@ -27,25 +26,20 @@ _STEDGEAI = "stedgeai generate --target stm32n6 --st-neural-art default@neuralar
 """Arguments: boards.json of `openmv-ota` 1.0.7, which carries OpenMV's neuralart.json."""
 
 
-def compile_for(board: Board, model_path: Path, out_path: Path, stedgeai_file: Path | None = None) -> str:
-    """Write the file that a board runs: compiled where it has an NPU, else the model as it is.
+def compile_for(board: Board, model_path: Path, stedgeai_file: Path | None = None) -> bytes:
+    """Return the file that a board runs: compiled where it has an NPU, else the model as it is.
 
-    Returns what the user should know of it, empty if there is nothing. Raises BlazePoserError.
+    Raises BlazePoserError.
     """
     if stedgeai_file and board.npu != "neural-art":
         raise BlazePoserError(f"{board.name} takes no file of stedgeai: name the N6, or leave --stedgeai out")
     if board.npu == "neural-art":
-        data = _neural_art(board, model_path, stedgeai_file)
-    elif board.npu == "ethos-u55":
-        data = _ethos_u(model_path)
-    else:
-        data = read_model(model_path)
-    write_file(out_path, data)
-    return UNVERIFIED if board.npu else ""
+        return _neural_art(board, model_path, stedgeai_file)
+    return _ethos_u(model_path) if board.npu else read_model(model_path)
 
 
 def layer_cycles(model_path: Path) -> list[int]:
-    """Cycles on the AE3's NPU of each operation of an INT8 tflite, in its order, as Vela estimates them.
+    """Return the cycles on the AE3's NPU of each operation of an INT8 tflite, in its order, as Vela estimates them.
 
     Vela reorders and splits operations and knows them by the names of their outputs, so it gets a copy with such names.
     Those that it joins count at the last of them.
@@ -65,7 +59,7 @@ def layer_cycles(model_path: Path) -> list[int]:
 
 
 def total_cycles(folder: Path) -> int:
-    """Cycles of one inference, from the summary that Vela left in a folder."""
+    """Return the cycles of one inference, from the summary that Vela left in a folder."""
     with open(next(folder.glob("*summary*.csv")), newline="") as stream:
         return round(float(next(csv.DictReader(stream))["cycles_total"]))
 
@@ -96,7 +90,7 @@ def run_vela(path: Path, folder: Path, *more: str) -> Path:
 
 
 def _ethos_u(model_path: Path) -> bytes:
-    """The compiled file, which must hold nothing but the NPU's operation between the same inputs and outputs."""
+    """Return the compiled file, which must hold only the NPU's operation between the same inputs and outputs."""
     source = _graph(model_path)
     with tempfile.TemporaryDirectory() as folder:
         path = run_vela(model_path, Path(folder))
@@ -104,9 +98,8 @@ def _ethos_u(model_path: Path) -> bytes:
     if left := sorted({operation.name for operation in compiled.operations} - {firmware.ETHOS_U}):
         raise BlazePoserError(f"Vela left {', '.join(left)} of {model_path.name} to the CPU: replace these operations")
     if _interface(compiled) != _interface(source):
-        raise BlazePoserError(
-            f"Vela changed inputs or outputs of {model_path.name}: compile it with ethos-u-vela 5.2.0"
-        )
+        advice = "install ethos-u-vela 5.2.0"
+        raise BlazePoserError(f"Vela changed inputs or outputs of {model_path.name}: {advice}")
     return data
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from blazeposer.core.contract import OUTPUTS
 from blazeposer.core.prepare import Image, to_float
-from blazeposer.core.quiet import quiet_stderr
+from blazeposer.core.streams import quiet_stderr
 from blazeposer.evaluate.validate.stages import Stage, Stages, companion, seeing
 from blazeposer.tflite.interpreter import Network, open_network
 
