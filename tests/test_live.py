@@ -14,15 +14,14 @@ import pytest
 from blazeposer.core.console import Console
 from blazeposer.core.face import Keypoints
 from blazeposer.core.rotation import rotation_from_angles
-from blazeposer.live.links import Arrival
 from blazeposer.live.recording import read
-from blazeposer.live.session import Follower, Moment, run
+from blazeposer.live.session import Moment, run
 from blazeposer.live.source import SourceLink
 from blazeposer.live.terminal import COLUMNS as HEAD_COLUMNS
 from blazeposer.live.terminal import ROWS, TerminalView, drawn
 from blazeposer.media.output import VideoWriter
 from blazeposer.scene.sequence import frames
-from blazeposer.stream.record import Counts, Record
+from blazeposer.stream.record import Record
 from conftest import CommandLine
 from live import FOV, Keeper, ListLink, nodding, record, seen_face
 
@@ -95,15 +94,6 @@ def test_extreme_numbers_do_no_harm() -> None:
     ]
     seen = watched(*(replace(record(n), faces=(odd[n % 2],), size=(1, 2**50)) for n in range(4)))
     assert all(np.isfinite(face.position).all() for moment in seen for face in moment.faces if face.position)
-
-
-def test_delay_is_that_to_the_quickest() -> None:
-    follow, counts = Follower(), Counts()
-    delays = [
-        follow(Moment("", "", counts), Arrival(replace(record(n), t_ms=1000 * n), 500.0 + n + late)).delay
-        for n, late in enumerate((0.1, 0.0, 0.05, 0.0))
-    ]
-    assert delays == pytest.approx([0, 0, 50, 0], abs=0.5)
 
 
 def test_links_states_reach_the_views() -> None:

@@ -27,7 +27,7 @@ from blazeposer.core.contract import INPUT_SCALE, INPUT_SIZE, INPUT_ZERO_POINT, 
 from blazeposer.core.errors import BlazePoserError
 from blazeposer.core.prepare import Image, camera_input, from_rgb565
 from blazeposer.openmv import romfs
-from blazeposer.tflite.arena import arena_bytes
+from blazeposer.tflite.arena import measure_arena
 from blazeposer.tflite.check import STEDGEAI_MAGIC
 from blazeposer.tflite.firmware import ETHOS_U
 from blazeposer.tflite.interpreter import Network, open_network
@@ -157,7 +157,7 @@ class Hardware:
         }, b""
 
     def _on_arena(self, path: str) -> Answer:
-        return {"bytes": arena_bytes(self._file(path))}, b""
+        return {"bytes": measure_arena(self._file(path)).total}, b""
 
     def _file(self, path: str) -> Path:
         """A file of the camera as one of the PC."""

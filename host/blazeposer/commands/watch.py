@@ -112,12 +112,6 @@ def camera_link(port: ports.Port, protocol: str, web: bool) -> UsbLink:
     return (AutoLink if protocol == "auto" else ProtocolLink)(port)
 
 
-class _Console(Console):
-    def on_broken_pipe(self) -> None:
-        """The reader has gone: `cli.main` knows that this is no failure."""
-        raise BrokenPipeError
-
-
 def show(link: Link, **options: Any) -> None:
     """Run a session until the link ends, or ^C, which is no failure. `options` are those of `view_options`."""
     with ExitStack() as stack:
@@ -139,7 +133,7 @@ def show(link: Link, **options: Any) -> None:
             web = WebView(recording, options["web_host"], options["web_port"], recentre=centre.recentre)
             views.append(stack.enter_context(web))
             notes.append(f"Page: {web.url}")
-        terminal = TerminalView(_Console(highlight=False), (*notes, "^C ends it."), centre.recentre)
+        terminal = TerminalView(Console(highlight=False), (*notes, "^C ends it."), centre.recentre)
         views.append(stack.enter_context(terminal))
         session = {name: options[name] for name in ("smooth", "fov", "axis")}
         with suppress(KeyboardInterrupt):

@@ -16,5 +16,9 @@ class Console(rich.console.Console):
     def __init__(self, **options: Any) -> None:
         super().__init__(**{"markup": False, **options})
 
+    def on_broken_pipe(self) -> None:
+        """The reader has gone: `cli.main` knows that this is no failure."""
+        raise BrokenPipeError
+
     def render_str(self, text: str, **options: Any) -> Text:
         return super().render_str(plain(text), **options)

@@ -19,8 +19,6 @@ from blazeposer.stream.record import Counts, Record
 LONGEST_STEP = 2.0
 """Seconds between two records as the smoothing takes them at most: a garbled or restarted clock does no harm.
 Tracks end by it."""
-DRIFT = 1e-4
-"""How fast a camera's clock may run away from this PC's, seconds a second."""
 
 
 class Head(NamedTuple):
@@ -53,9 +51,6 @@ class Moment:
     """The record's faces, in its order: smoothed if so asked, and placed in the room."""
     at: float = 0.0
     """Time of the record's arrival, see `links.Arrival`."""
-    delay: float = 0.0
-    """Milliseconds by which the record came later than the quickest one, whose own delay is unknown: camera and PC
-    share no clock."""
     picture: Image | None = None
     fov: float = FIELD_OF_VIEW
     """Degrees that the image's width sees."""
@@ -145,8 +140,6 @@ class Follower:
         self.time = 0.0
         """Seconds of the session at the last record, by the camera's clock; it never goes back."""
         self._last_ms: int | None = None
-        self._quickest = (0.0, float("inf"))  # when, and the offset of the camera's clock plus the way
-        self._restarts = 0
 
     def __call__(self, moment: Moment, arrival: Arrival) -> Moment:
         """Return the moment with the arrival's record, faces and image."""
@@ -170,18 +163,7 @@ class Follower:
             record=record,
             faces=tuple(placed),
             at=arrival.at,
-            delay=self._delay(arrival, moment.counts.restarts),
             picture=arrival.picture,
             fov=self._fov,
             axis=self._axis,
         )
-
-    def _delay(self, arrival: Arrival, restarts: int) -> float:
-        offset = arrival.at - arrival.record.t_ms / 1000
-        when, quickest = self._quickest
-        if restarts != self._restarts:
-            quickest = offset
-        self._restarts = restarts
-        quickest = min(offset, quickest + DRIFT * max(0.0, arrival.at - when))
-        self._quickest = arrival.at, quickest
-        return 1000 * (offset - quickest)

@@ -137,7 +137,7 @@ def panel(moment: Moment) -> RenderableType:
     """Return the live image of a moment with a record: it fits into 60 columns."""
     record = moment.record
     assert record
-    head = f"{moment.name}  {record.fps:.1f} frames a second, {moment.delay:.0f} ms behind the quickest"
+    head = f"{moment.name}  {record.fps:.1f} frames a second"
     if ms := record.ms:
         head += f"\nimage {ms.picture:.0f}, network {ms.network:.0f}"
         head += f", decoding {ms.decode:.1f} ms" if ms.decode else " ms"

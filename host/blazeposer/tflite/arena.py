@@ -61,11 +61,6 @@ def measure_arena(path: Path) -> Arena:
     return Arena(int(found["head"]), int(found["tail"]))
 
 
-def arena_bytes(path: Path) -> int:
-    """Arena of a tflite on this (64-bit) PC. Raises as `measure_arena`."""
-    return measure_arena(path).total
-
-
 def _complaint(report: subprocess.CompletedProcess[str]) -> str:
     """Return what TFLite Micro itself said first or, if it said nothing, what Python's traceback ends with."""
     if report.returncode < 0:

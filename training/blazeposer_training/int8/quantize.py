@@ -21,7 +21,7 @@ from blazeposer.core.prepare import rgb565
 from blazeposer.core.resources import models_dir, output_models_dir
 from blazeposer.evaluate.datasets.pool import TRAINING_POOLS, data_folder
 from blazeposer.evaluate.validate import golden
-from blazeposer.tflite.arena import arena_bytes
+from blazeposer.tflite.arena import measure_arena
 from blazeposer.tflite.manifest import Manifest, describe, write_manifest
 
 from ..images.bank import Bank, read_bank
@@ -147,7 +147,7 @@ def write(
         payload_bytes=sum(values.nbytes for values in constants),
         parameters=sum(parameter.numel() for parameter in BlazePoser(architecture).parameters()),
         macs=sum(operation.macs for operation in graph),
-        arena_bytes=arena_bytes(path),
+        arena_bytes=measure_arena(path).total,
         ops=dict(sorted(Counter(OPERATOR_NAMES[operation.kind] for operation in graph).items())),
         training=training,
     )

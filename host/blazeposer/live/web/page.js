@@ -94,7 +94,7 @@ function draw() {
 function drawMoment(moment) {
   const [wait, network, decode] = moment.ms ?? [];
   const ms = moment.ms ? ` · image ${wait.toFixed(0)}, network ${network.toFixed(0)}` + (decode ? `, decoding ${decode.toFixed(1)} ms` : " ms") : "";
-  element("numbers").textContent = `${moment.fps.toFixed(1)} frames a second · ${moment.delay.toFixed(0)} ms behind the quickest${ms}`;
+  element("numbers").textContent = `${moment.fps.toFixed(1)} frames a second${ms}`;
   drawFrame(moment);
   drawPeople(moment);
   NAMES.forEach((name, axis) => drawTrace(element(name), name, axis, moment));

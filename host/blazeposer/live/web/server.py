@@ -239,7 +239,6 @@ def as_json(moment: Moment) -> dict[str, Any]:
         "seq": record.seq,
         "t_ms": record.t_ms,
         "fps": record.fps,
-        "delay": round(moment.delay, 1),
         "size": record.size,
         "axes": AXES,
         "colors": ANGLE_COLORS,
