@@ -220,4 +220,4 @@ def test_failures_are_one_line(arguments: tuple[str, ...], words: str, blazepose
 def test_a_picture_is_no_source(portrait_path: Path, blazeposer_command: CommandLine) -> None:
     status, _, err = blazeposer_command("watch", "--source", portrait_path)
     assert status == 1
-    assert "`blazeposer detect` takes pictures" in err
+    assert "`blazeposer detect` takes images" in err

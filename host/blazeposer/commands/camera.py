@@ -52,7 +52,7 @@ def camera(source: str | None, port: int | None, board: str, card: bool, firmwar
 
 
 def frames_of(source: str) -> Frames:
-    """The frames of a source, without end. Raises InputError if there is none, or the first cannot be read."""
+    """Return the frames of a source, without end. Raises InputError if the first cannot be read."""
     opened = open_source(source)
     if opened.kind in ("image", "folder"):
         pictures = list(opened.frames)

@@ -154,7 +154,7 @@ def _as_text(source: Source, record: Record, smallest: int) -> str:
 
 
 def _progress(frames: Iterable[Frame], source: Source, total: int | None) -> Iterable[Frame]:
-    """The frames, with a bar and the time left on stderr, unless it is one image or nobody is looking."""
+    """Return the frames, with a bar and the time left on a terminal's stderr, unless it is one image."""
     console = Console(stderr=True)
     if source.kind in ("image", "camera") or not console.is_terminal:
         return frames

@@ -36,15 +36,14 @@ KB = 1024
 MB = 1024 * KB
 
 SCRIPT_BYTES = 34 * KB
-"""What the largest heap block keeps for everything but the model: MicroPython's own tables (one part in 43), TFLite
-Micro's list of operations, 512 bytes that the firmware adds to an arena, and what scripts import before the model."""
+"""Share of the largest heap block for everything but the model: MicroPython's own tables (one part in 43), TFLite
+Micro's list of operations, 512 bytes that the firmware adds to an arena, and the modules that scripts import first."""
 
 OLD_USB_ID = (0x1209, 0xABD1)
-"""Under which all of OpenMV's own cameras show up with firmware before 5.0 (mpconfigboard.h of 2023, RT1062)."""
-
+"""USB id of all of OpenMV's own cameras with firmware before 5.0 (mpconfigboard.h of 2023, RT1062)."""
 
 LATER_BLOCK_BYTES = 4 * KB
-"""What a block behind another one keeps, MicroPython's tables aside: scripts fill the first one first."""
+"""Share of a block behind another one, beside MicroPython's tables: scripts fill the first one first."""
 
 
 class Block(NamedTuple):
@@ -59,7 +58,7 @@ class Board:
     """One board. Sizes are bytes."""
 
     key: str
-    """What `--board` takes."""
+    """Name for `--board`."""
     name: str
     chip: Chip
     core: str
@@ -68,9 +67,9 @@ class Board:
     usb_ids: tuple[tuple[int, int], ...]
     """(vendor, product) while the firmware runs; an Arduino board has several."""
     board_type: str
-    """What `omv.board_type()` answers: five boards say "H7", so ask `omv.arch()` too."""
+    """Answer of `omv.board_type()`: five boards say "H7", so ask `omv.arch()` too."""
     omv_arch: str
-    """What `omv.arch()` answers; no two boards share it."""
+    """Answer of `omv.arch()`; no two boards share it."""
     blocks: tuple[Block, ...]
     """The garbage-collected heap, in the order in which MicroPython looks for room."""
     romfs: int
@@ -78,14 +77,14 @@ class Board:
     flash: int
     """/flash, 0 where there is none."""
     sd: bool
-    """Whether a card can be put in."""
+    """True if there is a slot for a card."""
     romfs_align: int
-    """What the address of a model in ROMFS is a multiple of."""
+    """Alignment of a model in ROMFS."""
     arch: str
     """Architecture of native .mpy files."""
     npu: Npu = ""
     pyb: bool = True
-    """Whether the firmware has the module pyb, and with it USB HID."""
+    """True if the firmware has the module pyb, and with it USB HID."""
 
     @property
     def cpu(self) -> str:
@@ -103,10 +102,10 @@ class Board:
         return self.heap - SCRIPT_BYTES
 
     def memory_of(self, arena: int) -> Memory | None:
-        """Return in which memory an arena of so many bytes will lie: the first block that has room; None if none has.
+        """Return the memory of an arena of so many bytes: that of the first block with room; None if none has.
 
-        An estimate. What scripts take before the model loads is `SCRIPT_BYTES` in the first block; behind a block that
-        is too small for an arena, one keeps one part in 43 for MicroPython's tables, and `LATER_BLOCK_BYTES`.
+        An estimate. Before the model loads, scripts take `SCRIPT_BYTES` of the first block. A later block keeps one
+        part in 43 for MicroPython's tables, and `LATER_BLOCK_BYTES`.
         """
         for number, block in enumerate(self.blocks):
             kept = SCRIPT_BYTES if number == 0 else block.size // 43 + LATER_BLOCK_BYTES
@@ -123,7 +122,7 @@ def _table() -> dict[str, Any]:
 
 
 def _board(table: dict[str, Any], key: str, folder: str, *blocks: Block, **rest: Any) -> Board:
-    """Return a board of which OpenMV's table, under `folder`, says what `rest` does not. Raises BlazePoserError."""
+    """Return a board of OpenMV's table, under `folder`, and of the facts `rest`. Raises BlazePoserError."""
     try:
         theirs = table[folder]
         store, flash = theirs["partitions"][0], theirs["flash"]
@@ -182,7 +181,7 @@ def with_firmware(board: Board, version: str) -> Board:
 
 
 def find(name: str) -> Board:
-    """The board of a key, a name or an answer of `omv.arch()`. A BlazePoserError names all keys."""
+    """Return the board of a key, a name or an answer of `omv.arch()`. Raises BlazePoserError, which names all keys."""
     for board in BOARDS:
         if name.casefold() in (board.key, board.name.casefold(), board.omv_arch.casefold()):
             return board

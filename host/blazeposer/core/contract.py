@@ -44,7 +44,7 @@ GRIDS = (Grid(16, 2), Grid(8, 6))
 KEYPOINTS = ("right_eye", "left_eye", "nose", "mouth", "right_ear", "left_ear")
 """Order of the six keypoints. Right and left are the person's own: `right_eye` is on the left of the image."""
 MIRRORED_KEYPOINTS = (1, 0, 2, 3, 5, 4)
-"""Which keypoint each becomes in the mirror image: left and right change places."""
+"""Number of each keypoint in the mirror image: left and right change places."""
 
 BOX_VALUES = 4  # cx, cy, w, h
 REGRESSOR_VALUES = BOX_VALUES + 2 * len(KEYPOINTS)  # 16
@@ -76,7 +76,7 @@ OUTPUTS = (
 and the true rotation."""
 
 MAX_FILE_BYTES = 126_000
-"""Of the INT8 file: with its ROMFS header it fits the 131,072 bytes that the OpenMV H7 has for models."""
+"""Largest INT8 file: with its ROMFS header it fits the 131,072 bytes that the OpenMV H7 has for models."""
 MAX_ARENA_BYTES = 235_520
 """Working memory as TFLite Micro counts it on a 64-bit PC: what the H7 and the Nicla Vision have in one block, less
 scripts and images. A camera, with pointers of 32 bits, needs less."""
@@ -93,7 +93,7 @@ MAX_ANGLE = 99.0
 
 
 def anchors() -> NDArray[np.float32]:
-    """Anchor centres (896, 2) as x, y fractions of the input's side: the 16x16 map first, row by row."""
+    """Return anchor centres (896, 2) as x, y fractions of the input's side: the 16x16 map first, row by row."""
     centres = []
     for grid in GRIDS:
         steps = (np.arange(grid.side, dtype=np.float32) + 0.5) / grid.side
@@ -104,7 +104,7 @@ def anchors() -> NDArray[np.float32]:
 
 
 def cell_of_anchor() -> NDArray[np.int64]:
-    """(896,) row of each anchor in the rotations and errors of both maps stacked (320 rows)."""
+    """Return the row (896,) of each anchor in the rotations and errors of both maps stacked (320 rows)."""
     first, second = GRIDS
     return np.concatenate(
         [np.arange(first.count) // first.anchors, first.cells + np.arange(second.count) // second.anchors]

@@ -43,7 +43,7 @@ _ORIGIN[:, 2:BOX_VALUES] = 0
 def decode(
     outputs: Sequence[NDArray[np.floating]], threshold: float = SCORE_THRESHOLD, max_faces: int = MAX_FACES
 ) -> list[Face]:
-    """Faces in fractions of the input's side, best first, from the eight dequantized outputs in contract order.
+    """Return faces, best first, in fractions of the input's side, of the eight dequantized outputs in contract order.
 
     `threshold` is a probability, above 0 and below 1, or a BlazePoserError is raised.
     """
@@ -72,7 +72,7 @@ def check_threshold(threshold: float) -> None:
 
 
 def overlaps(box: Floats, boxes: Floats) -> Floats:
-    """Intersection over union (n,) of one box (4,) with boxes (n, 4), all as cx, cy, w, h."""
+    """Return the intersection over union (n,) of one box (4,) with boxes (n, 4), all as cx, cy, w, h."""
     half, halves = box[2:] / 2, boxes[:, 2:] / 2
     low = np.maximum(box[:2] - half, boxes[:, :2] - halves)
     high = np.minimum(box[:2] + half, boxes[:, :2] + halves)
@@ -95,5 +95,5 @@ def _face(values: Floats, score: float) -> Face:
 
 
 def _both_maps(outputs: Sequence[NDArray[np.floating]], kind: str) -> Floats:
-    """Rows of the 16x16 map, then of the 8x8 map, of one kind of output."""
+    """Return the rows of the 16x16 map, then of the 8x8 map, of one kind of output."""
     return np.concatenate([outputs[_INDEX[f"{kind}_{side}"]][0] for side in (16, 8)]).astype(np.float64)

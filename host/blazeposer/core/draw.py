@@ -20,7 +20,7 @@ ANGLE_COLORS: dict[str, Color] = dict(zip(ANGLES, (AXES[1], AXES[0], AXES[2]), s
 BOX: Color = (255, 200, 0)
 KEYPOINT: Color = (255, 255, 255)
 OUTLINE: Color = (0, 0, 0)
-"""Under every line, wider: they show on any background."""
+"""Colour under every line, wider: lines show on any background."""
 LETTERS: Color = (255, 255, 255)
 PLATE: Color = (0, 0, 0)
 
@@ -65,7 +65,7 @@ def _keypoints(canvas: Image, face: Face, thickness: int) -> None:
 
 
 def _axes(canvas: Image, face: Face, thickness: int) -> None:
-    """Columns of the rotation matrix are the head's axes as the camera sees them; the image's y points down."""
+    """Draw the columns of the rotation matrix: the head's axes as the camera sees them; the image's y points down."""
     x, y = face.keypoints.nose
     directions = face.rotation.T * face.box[2] * AXIS_LENGTH
     for index in np.argsort(directions[:, 2]):  # the one nearest to the viewer on top
@@ -75,7 +75,7 @@ def _axes(canvas: Image, face: Face, thickness: int) -> None:
 
 
 def _text(canvas: Image, face: Face, thickness: int) -> None:
-    """White text on black plates above the box, or below it where there is no room, moved into the image."""
+    """Write on black plates above the box, or below it where there is no room, moved into the image."""
     yaw, pitch, roll = face.angles
     angles, error = f"yaw {yaw:+.0f} pitch {pitch:+.0f} roll {roll:+.0f}", f"err {face.err:.1f}"
     height, width = canvas.shape[:2]

@@ -11,7 +11,7 @@ from types import FrameType
 ENDINGS = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name)
 ]  # Windows lacks the last two
-"""By which a user, a terminal or a system ends a program."""
+"""Signals by which a user, a terminal or a system ends a program."""
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ from blazeposer.core.errors import InputError
 
 Image = NDArray[np.uint8]
 Order = Literal["rgb", "bgr"]
-"""Of the channels of an image; OpenCV's images are "bgr"."""
+"""Order of an image's channels; OpenCV's images are "bgr"."""
 LARGEST_SQUARE = 4096
 """Pixels of a side: the network's input has a 32nd of it."""
 
@@ -53,7 +53,7 @@ def as_rgb(image: object, order: Order = "rgb") -> Image:
 
 
 def square_crop(image: Image) -> tuple[Image, tuple[int, int, int]]:
-    """The largest centred square of an image as a view, and where it lies: (x, y, side) in pixels."""
+    """Return the largest centred square of an image as a view, and its place (x, y, side) in pixels."""
     height, width = image.shape[:2]
     side = min(height, width)
     x, y = (width - side) // 2, (height - side) // 2
@@ -61,8 +61,8 @@ def square_crop(image: Image) -> tuple[Image, tuple[int, int, int]]:
 
 
 def square_pad(image: Image) -> tuple[Image, tuple[int, int, int]]:
-    """The image in the middle of the smallest square around it, and where that square lies: (x, y, side) in pixels of
-    the image, so x or y is 0 or less. The square is made by `square_at`."""
+    """Return the smallest square around an image (see `square_at`), and its place (x, y, side) in pixels of the image:
+    x or y is 0 or less."""
     height, width = image.shape[:2]
     side = max(height, width)
     x, y = -((side - width) // 2), -((side - height) // 2)
@@ -92,7 +92,7 @@ def square_at(image: Image, x: int, y: int, side: int) -> Image:
 
 
 def clean_input(image: Image) -> Image:
-    """(128, 128, 3) with every pixel of the image weighted in: the best that the network can be given.
+    """Return (128, 128, 3) pixels into which every pixel of the image counts: the best input for the network.
 
     Like a camera it stretches: crop first to keep the aspect ratio.
     """
@@ -101,7 +101,7 @@ def clean_input(image: Image) -> Image:
 
 
 def camera_input(image: Image) -> Image:
-    """(128, 128, 3) as a camera makes it: plain bilinear sampling, then RGB565.
+    """Return (128, 128, 3) pixels as a camera makes them: plain bilinear sampling, then RGB565.
 
     Firmware 5.0's `ml.preprocessing.Normalization` scales bilinearly, ignores the aspect ratio (it stretches and never
     pads) and draws into an RGB565 buffer.
@@ -110,32 +110,32 @@ def camera_input(image: Image) -> Image:
 
 
 def rgb565(image: Image) -> Image:
-    """The image after 5, 6 and 5 bits a channel: low bits are cut, then refilled from the high ones."""
+    """Return the image after 5, 6 and 5 bits a channel: low bits are cut, then refilled from the high ones."""
     bits = np.array([5, 6, 5], np.uint8)
     high = image >> (8 - bits) << (8 - bits)
     return high | (high >> bits)
 
 
 def to_rgb565(image: Image) -> bytes:
-    """Pixels as a camera holds them: two bytes each, the low one first, red in the highest bits (openmv, imlib.h)."""
+    """Return pixels as a camera holds them: two bytes, the low one first, red in the highest bits (openmv, imlib.h)."""
     red, green, blue = (image[..., channel].astype("<u2") for channel in range(3))
     return ((red >> 3 << 11) | (green >> 2 << 5) | (blue >> 3)).tobytes()
 
 
 def from_rgb565(data: bytes, width: int, height: int) -> Image:
-    """The image (height, width, 3) of such pixels: what `rgb565` makes of the one that they came from."""
+    """Return the image (height, width, 3) of the result of `to_rgb565`: that of `rgb565`."""
     pixels = np.frombuffer(data, "<u2").reshape(height, width)
     channels = (pixels >> 11 << 3, pixels >> 5 << 2, pixels << 3)
     return rgb565(np.stack([channel.astype(np.uint8) for channel in channels], axis=-1))
 
 
 def to_int8(image: Image) -> NDArray[np.int8]:
-    """Pixels as the int8 input tensor holds them: pixel - 128 (the firmware's pixel ^ 0x80)."""
+    """Return pixels as the int8 input tensor holds them: pixel - 128 (the firmware's pixel ^ 0x80)."""
     return (image ^ 0x80).view(np.int8)
 
 
 def to_float(image: Image) -> NDArray[np.float32]:
-    """Pixels as the float input tensor holds them: -1 to 1."""
+    """Return pixels as the float input tensor holds them: -1 to 1."""
     return image.astype(np.float32) / np.float32(127.5) - np.float32(1)
 
 

@@ -16,12 +16,12 @@ _ROOTS = (_PACKAGE / "data", _PACKAGE.parents[1])  # in a wheel, in a checkout
 
 
 def board_dir() -> Path:
-    """The folder with the scripts that run on a camera."""
+    """Return the folder of the scripts for cameras."""
     return _folder("board")
 
 
 def models_dir() -> Path:
-    """The folder with the trained networks."""
+    """Return the folder of the trained networks."""
     return _folder("models")
 
 
@@ -38,7 +38,7 @@ def refuse_installed(model: Path) -> None:
 
 
 def default_model() -> Path:
-    """The INT8 network that every command uses unless told otherwise."""
+    """Return the INT8 network that every command uses by default."""
     return models_dir() / "blazeposer.tflite"
 
 

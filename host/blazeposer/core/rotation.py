@@ -19,7 +19,7 @@ _MIRROR = np.diag([-1.0, 1.0, 1.0])
 
 
 def rotation_from_angles(angles: ArrayLike) -> Floats:
-    """Rotation matrices (..., 3, 3) of yaw, pitch, roll (..., 3) in degrees."""
+    """Return rotation matrices (..., 3, 3) of yaw, pitch, roll (..., 3) in degrees."""
     yaw, pitch, roll = np.moveaxis(np.radians(np.asarray(angles, np.float64)), -1, 0)
     cy, sy, cp, sp, cr, sr = np.cos(yaw), np.sin(yaw), np.cos(pitch), np.sin(pitch), np.cos(roll), np.sin(roll)
     rows = [
@@ -31,7 +31,7 @@ def rotation_from_angles(angles: ArrayLike) -> Floats:
 
 
 def angles_from_rotation(rotation: ArrayLike) -> Floats:
-    """Yaw, pitch, roll (..., 3) in degrees of rotation matrices (..., 3, 3).
+    """Return yaw, pitch, roll (..., 3) in degrees of rotation matrices (..., 3, 3).
 
     Every rotation has two solutions, one of them beyond 90 degrees of yaw: of the two, the one with the smaller
     |pitch| + |roll| is the head's (evaluation rule of 300W-LP). Yaw is in [-180, 180], pitch and roll likewise.
@@ -47,12 +47,12 @@ def angles_from_rotation(rotation: ArrayLike) -> Floats:
 
 
 def _half_turn(angle: Floats) -> Floats:
-    """pi with the sign of `angle`."""
+    """Return pi with the sign of `angle`."""
     return np.where(angle >= 0, np.pi, -np.pi)
 
 
 def rotation_from_six(six: ArrayLike) -> Floats:
-    """Rotation matrices (..., 3, 3) from six values (..., 6) that are about its first two rows (Gram-Schmidt)."""
+    """Return rotation matrices (..., 3, 3) whose first two rows are nearest to six values (..., 6), by Gram-Schmidt."""
     values = np.asarray(six, np.float64)
     a, b = values[..., :3], values[..., 3:]
     first = a / np.maximum(np.linalg.norm(a, axis=-1, keepdims=True), 1e-6)
@@ -62,12 +62,12 @@ def rotation_from_six(six: ArrayLike) -> Floats:
 
 
 def mirror_rotation(rotation: ArrayLike) -> Floats:
-    """The rotation seen after the image is mirrored left to right: F R F with F = diag(-1, 1, 1)."""
+    """Return the rotation seen after the image is mirrored left to right: F R F with F = diag(-1, 1, 1)."""
     return np.asarray(_MIRROR @ np.asarray(rotation, np.float64) @ _MIRROR)
 
 
 def turn_rotation(rotation: ArrayLike, clockwise: ArrayLike) -> Floats:
-    """Rotations (..., 3, 3) seen after the image is turned clockwise on the screen by (...) degrees: Rz(t) R."""
+    """Return rotations (..., 3, 3) seen after the image is turned clockwise by (...) degrees: Rz(t) R."""
     roll = np.asarray(clockwise, np.float64)
     upright = np.zeros_like(roll)
     return np.asarray(
@@ -76,7 +76,7 @@ def turn_rotation(rotation: ArrayLike, clockwise: ArrayLike) -> Floats:
 
 
 def geodesic_degrees(first: ArrayLike, second: ArrayLike) -> Floats:
-    """Angle (...) in degrees, 0 to 180, of the rotation between two rotations (..., 3, 3)."""
+    """Return the angle (...) in degrees, 0 to 180, of the rotation between two rotations (..., 3, 3)."""
     a, b = np.asarray(first, np.float64), np.asarray(second, np.float64)
     trace = np.einsum("...ij,...ij->...", a, b)
     return np.degrees(np.arccos(np.clip((trace - 1) / 2, -1, 1)))

@@ -112,7 +112,7 @@ class _Camera(openmv.Camera):  # type: ignore[misc]
 
 
 def _is_from_elsewhere(record: logging.LogRecord) -> bool:
-    """The package writes failures into the root logger, and with that into our image of the terminal."""
+    """Return False for the package's own records: the root logger would write them into the live table."""
     return Path(openmv.__file__).parent not in Path(record.pathname).parents
 
 

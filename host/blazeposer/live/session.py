@@ -61,7 +61,7 @@ class Moment:
     recentred: bool = False
     """True if that was just now."""
     head: Head | None = None
-    """For programs that take one head; None once it is at rest."""
+    """The head for programs that take one; None once it is at rest."""
 
     @property
     def shown(self) -> tuple[Face, ...]:

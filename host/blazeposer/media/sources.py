@@ -51,7 +51,7 @@ class Frame:
     path: Path = Path()
     """File of an image."""
     seconds: float = 0.0
-    """From the first frame of a video to this one, by the video's own clock."""
+    """Time since the first frame of a video, by the video's own clock."""
 
 
 @dataclass(frozen=True)
@@ -60,14 +60,14 @@ class Source:
 
     kind: Literal["image", "folder", "video", "camera"]
     name: str
-    """For people."""
+    """Name for people."""
     path: Path
     frames: Iterator[Frame]
     total: int | None
     fps: float = 0.0
     """Frames a second of a video or camera, on average."""
     files: tuple[Path, ...] = ()
-    """Those that it reads."""
+    """Files that it reads."""
     left_out: tuple[str, ...] = ()
     """Files of a folder that are not taken for images; hidden ones are not named."""
 
@@ -205,7 +205,7 @@ def _camera(address: int | str, name: str, path: Path, failure: str) -> Source:
 def _captured(
     capture: cv2.VideoCapture, name: str, failure: str, total: int | None = None, quiet: bool = True
 ) -> Iterator[Frame]:
-    """Frames of an open video or camera; its first is read here, so that a failure shows at once."""
+    """Return the frames of an open video or camera; the first is read here, so that a failure shows at once."""
     image = _read(capture, quiet=True)
     if image is None:
         capture.release()

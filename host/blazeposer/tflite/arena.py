@@ -15,7 +15,7 @@ from blazeposer.tflite.graph import Graph
 
 _ALIGNMENT = 16  # of tensors in the arena (`MicroArenaBufferAlignment`, TFLite Micro)
 _LARGEST = 64 << 20
-"""What the PC offers a model, bytes: more than any board has."""
+"""Bytes that the PC offers a model: more than any board has."""
 _REPORT = """
 import sys
 from tflite_micro import runtime
@@ -32,9 +32,9 @@ class Arena:
     """
 
     planned: int
-    """Tensors, those that are never needed together in the same place."""
+    """Bytes of tensors; those that are never needed together share a place."""
     persistent: int
-    """What TFLite Micro keeps about each operation, tensor and channel."""
+    """Bytes that TFLite Micro keeps about operations, tensors and channels."""
 
     @property
     def total(self) -> int:
@@ -108,7 +108,7 @@ def plan(graph: Graph) -> tuple[Placement, ...]:
 
 
 def planned_bytes(placements: Sequence[Placement]) -> int:
-    """The top of a plan."""
+    """Return the bytes of a plan."""
     return max((place.end for place in placements), default=0)
 
 

@@ -35,11 +35,11 @@ class Rate:
     """Instructions that a kind of layer takes."""
 
     output: float
-    """For each value that it writes."""
+    """Instructions for each value that it writes."""
     mac: float = 0.0
-    """For each multiply-accumulate."""
+    """Instructions for each multiply-accumulate."""
     copied: float = 0.0
-    """For each place of the window at each place of the output: the kernel copies its inputs into one row first."""
+    """Instructions for each place of the window at each place of the output, to copy inputs into one row first."""
 
 
 _RATES = {
@@ -72,9 +72,9 @@ class Speed:
     """The speed of a core in the kernels while the arena lies in one memory."""
 
     cycles: float
-    """For an instruction."""
+    """Cycles for an instruction."""
     uncertainty: float
-    """Of the time, as a share of it, either way. With SDRAM the source says only "more than 20 %": 30 % is a guess."""
+    """Share of the time, either way. With SDRAM the source says only "more than 20 %": 30 % is a guess."""
     source: str
 
 
@@ -84,12 +84,12 @@ SPEEDS: dict[tuple[Chip, Memory], Speed] = {
     ("i.MX RT1062", "SDRAM"): Speed(1.06, 0.30, "the same model; no published time with SDRAM"),
     ("i.MX RT1062", "DTCM"): Speed(0.82, 0.20, "the same model"),
 }
-"""Where a measurement goes. Cycles for an instruction are the milliseconds of predict that `board/bench.py` prints,
+"""Place of a measurement. Cycles for an instruction are the milliseconds of predict that `board/bench.py` prints,
 times MHz, times 1000, divided by the instructions of network and scaling; the source is then the row."""
 
 ARENA_SHARE = 0.835
-"""Of what TensorFlow Lite Micro keeps about operations and channels on a 64-bit PC, that on a camera: pointers are half
-as large. Within 400 bytes of the nine networks whose arena was counted with the camera's library."""
+"""Share, on a camera, of the bytes that TensorFlow Lite Micro keeps about operations and channels on a PC: pointers
+are half as large. Within 400 bytes of the nine networks whose arena was counted with the camera's library."""
 ARENA_EXTRA = 512
 """Bytes that the firmware adds to an arena (`TF_ARENA_EXTRA`, lib/tflm/tflm_backend.cc of openmv/openmv)."""
 
@@ -99,9 +99,9 @@ class Estimate:
     """Time on one board. Milliseconds; each may be off by `uncertainty`, a share of it."""
 
     memory: Memory
-    """Where the arena will lie."""
+    """Memory of the arena."""
     cycles: float
-    """Of the network."""
+    """Cycles of the network."""
     network: float
     frame: float
     """Scaling, network and decoding."""
@@ -139,7 +139,7 @@ def camera_arena(arena: Arena) -> int:
 
 
 def speed(board: Board, memory: Memory) -> Speed | None:
-    """Return how fast a board's core is with the arena in a memory; None where nothing is known of it."""
+    """Return the speed of a board's core with the arena in a memory; None if it is not known."""
     return SPEEDS.get((board.chip, memory))
 
 
@@ -174,7 +174,7 @@ def _instructions(layer: Layer, kind: str, rates: dict[str, Rate]) -> float | No
 
 
 def _kind(graph: Graph, operation: Operation, layer: Layer) -> str:
-    """Return under which name `KERNELS` may have an operation; empty if it is of a form that was never counted."""
+    """Return the name of an operation in `KERNELS`; empty if its form was never counted."""
     tensors = [graph.tensors[index] for index in (*operation.inputs, *operation.outputs)]
     source, output = tensors[0], tensors[-1]
     if source.dtype != "int8" or output.dtype != "int8":

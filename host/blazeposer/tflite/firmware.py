@@ -31,6 +31,6 @@ ETHOS_U = "ethos-u"
 """The custom operation of a file compiled for an Ethos-U: registered on the AE3 alone."""
 
 TYPES = ("int8", "uint8", "int16", "uint16", "float32")
-"""Of inputs and outputs (`ml_backend_valid_dataype`)."""
+"""Types of inputs and outputs (`ml_backend_valid_dataype`)."""
 MAX_RANK = 4
-"""Of inputs and outputs: they become arrays of ulab (`ULAB_MAX_DIMS`, `py_ml_process_output` of modules/py_ml.c)."""
+"""Most dimensions of inputs and outputs, which become arrays of ulab (`ULAB_MAX_DIMS`, `py_ml_process_output`)."""

@@ -29,7 +29,7 @@ _OPERATORS = {number: name for name, number in vars(schema.BuiltinOperator).item
 DAMAGE = (
     struct.error, AttributeError, IndexError, KeyError, TypeError, ValueError, OverflowError, MemoryError,
 )  # fmt: skip
-"""What flatbuffers raises when an offset or a number of a file is nonsense."""
+"""Exceptions of flatbuffers when an offset or a number of a file is nonsense."""
 _FORMS = {
     "CONV_2D": (2, 4), "DEPTHWISE_CONV_2D": (2, 4), "TRANSPOSE_CONV": (3, 4), "FULLY_CONNECTED": (2, 2),
     "ADD": (2, 0), "PAD": (2, 0), "MAX_POOL_2D": (1, 0), "RESHAPE": (1, 0), "DEQUANTIZE": (1, 0),
@@ -46,11 +46,11 @@ class Tensor:
     dtype: str
     is_constant: bool
     is_zero: bool
-    """Whether it is a constant of zeros: a bias that the network does not have."""
+    """True for a constant of zeros: a bias that the network does not have."""
     scales: tuple[float, ...]
-    """Quantization steps: one, or one of each channel; none if it names none."""
+    """Quantization steps: one, one of each channel, or none."""
     zero_point: int
-    """Of the first channel."""
+    """Zero point of the first channel."""
 
     @property
     def scale(self) -> float:
@@ -108,7 +108,7 @@ def read_model(path: Path) -> bytes:
 
 
 def read_graph(data: bytes, name: str) -> Graph:
-    """The graph of a tflite file's bytes. A ModelError calls it `name` and says what is wrong with it."""
+    """Return the graph of a tflite file's bytes. Raises ModelError, which calls the file `name`."""
     if not data:
         raise ModelError(f"{name}: an empty file: copy it anew")
     if len(data) < 8 or not schema.Model.ModelBufferHasIdentifier(data, 0):
@@ -152,7 +152,7 @@ class _Reader:
         return [get(index) for index in range(count)]
 
     def _stored(self, buffer: Any) -> NDArray[np.uint8]:
-        """Bytes of a buffer. Raises where the file ends before they do."""
+        """Return the bytes of a buffer. Raises where the file ends before they do."""
         return np.asarray(buffer.DataAsNumpy() if buffer.DataLength() else [], np.uint8)
 
     def _code(self, code: Any) -> tuple[str, bool]:
@@ -200,7 +200,7 @@ class _Reader:
 def _check_order(
     tensors: Sequence[Tensor], operations: Sequence[Operation], inputs: Sequence[int], outputs: Sequence[int]
 ) -> None:
-    """Each operation must read only what is there by then: a runtime takes that for granted."""
+    """Raise ValueError if an operation reads what is not there by then: a runtime takes that for granted."""
     written = set(inputs) | {index for index, tensor in enumerate(tensors) if tensor.is_constant}
     for operation in operations:
         # An NPU's operation writes into its own inputs: scratch memory that nothing has written before.
@@ -210,7 +210,7 @@ def _check_order(
 
 
 def _check_form(operation: Operation, tensors: Sequence[Tensor]) -> None:
-    """Operations with weights need them, in as many dimensions as the schema lays out, and an output."""
+    """Raise ValueError if an operation lacks weights in as many dimensions as the schema lays out, or an output."""
     if (form := _FORMS.get(operation.name)) is None:
         return
     inputs, rank = form
@@ -223,7 +223,7 @@ def _check_form(operation: Operation, tensors: Sequence[Tensor]) -> None:
 
 
 def _numbers(values: NDArray[Any] | int) -> tuple[Any, ...]:
-    """A vector as flatbuffers gives it: 0 stands for an absent one."""
+    """Return a vector of flatbuffers, which gives 0 for an absent one."""
     return () if isinstance(values, int) else tuple(values.tolist())
 
 

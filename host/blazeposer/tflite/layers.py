@@ -14,9 +14,9 @@ class Layer:
     """One operation and its cost for one image."""
 
     name: str
-    """As the tflite schema calls the operation."""
+    """Name of the operation in the tflite schema."""
     shape: tuple[int, ...]
-    """Of its first output."""
+    """Shape of its first output."""
     macs: int
     """Multiply-accumulates; of convolutions and fully connected layers only."""
     parameters: int
@@ -28,7 +28,7 @@ class Layer:
 
 
 def layers(graph: Graph) -> tuple[Layer, ...]:
-    """Every operation in the order of execution."""
+    """Return every operation in the order of execution."""
     # Files of float16 weights turn these into float32 first.
     stored = {op.outputs[0]: op.inputs[0] for op in graph.operations if op.name == "DEQUANTIZE"}
     seen: set[int] = set()
@@ -63,7 +63,7 @@ def _kernel(graph: Graph, operation: Operation) -> tuple[int, int]:
 
 
 def _macs(graph: Graph, operation: Operation) -> int:
-    """Products that each output takes, from the weights' shape as the tflite schema lays it out."""
+    """Return the multiply-accumulates, from the weights' shape as the tflite schema lays it out."""
     if operation.name not in _WEIGHTED:
         return 0
     output = graph.tensors[operation.outputs[0]]

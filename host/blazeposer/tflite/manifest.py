@@ -59,7 +59,7 @@ class Manifest:
     weight_scales: dict[str, list[float]]
     """Step of each output channel of every convolution; the zero points are 0."""
     training: dict[str, Any]
-    """What the weights were made from."""
+    """Source of the weights."""
     figures: dict[str, Any] = field(default_factory=lambda: dict.fromkeys(FIGURES, NOT_MEASURED))
     anchor_grids: list[dict[str, int]] = field(default_factory=lambda: [asdict(grid) for grid in GRIDS])
     regressor_unit: int = REGRESSOR_UNIT
@@ -74,7 +74,7 @@ def describe(
     weight_scales: Mapping[str, list[float]],
     **facts: Any,
 ) -> Manifest:
-    """The manifest of a file just written; `facts` are the fields that neither its bytes nor the contract give."""
+    """Return the manifest of a new file; `facts` are the fields that neither its bytes nor the contract give."""
     data = model.read_bytes()
     return Manifest(
         file=model.name,
@@ -100,7 +100,7 @@ def write_manifest(manifest: Manifest, model: Path) -> None:
 
 
 def read_manifest(model: Path) -> Manifest:
-    """The manifest beside a tflite, held against the file and the contract. Raises ModelError with one line."""
+    """Return the manifest beside a tflite, compared with the file and the contract. Raises ModelError."""
     path = manifest_path(model)
     remake = "make both anew with `blazeposer quantize`"
     try:
@@ -151,12 +151,12 @@ def _named(scale: float, zero_point: int) -> Quantization:
 
 
 def _shortest(scale: float) -> float:
-    """The shortest decimal that is the same float32, which is what a tflite holds."""
+    """Return the shortest decimal of the same float32: a tflite holds these."""
     return float(str(np.float32(scale)))
 
 
 def _compact(value: Any) -> str:
-    """JSON with one entry of a table a line."""
+    """Return JSON with one entry of a table a line."""
     if isinstance(value, dict) and value:
         rows = (f"    {json.dumps(key)}: {json.dumps(item)}" for key, item in value.items())
         return "{\n" + ",\n".join(rows) + "\n  }"
