@@ -23,14 +23,11 @@ from blazeposer.core.streams import quiet_stderr
 HEIF_SUFFIXES = frozenset([".heic", ".heif", ".hif"])
 """Images of phones, which OpenCV does not read: pillow-heif does (extra `heic`)."""
 IMAGE_SUFFIXES = HEIF_SUFFIXES | frozenset(
-    [
-        *(".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm"),
-        *(".tif", ".tiff", ".webp"),
-    ]
+    ".avif .bmp .gif .jfif .jp2 .jpe .jpeg .jpg .pbm .pgm .png .pnm .ppm .tif .tiff .webp".split()  # noqa: SIM905
 )
 """Files of a folder that are taken for images. An image that is named itself may have any suffix."""
 VIDEO_SUFFIXES = frozenset(
-    [".3gp", ".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".webm", ".wmv"]
+    ".3gp .avi .flv .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ogv .ts .webm .wmv".split()  # noqa: SIM905
 )
 """Files that are taken for videos."""
 STREAM = re.compile(r"(rtsps?|rtmp|https?|udp|tcp)://", re.IGNORECASE)
@@ -103,19 +100,19 @@ def open_sources(texts: Sequence[str]) -> list[Source]:
     globs = [[text] if os.path.lexists(text) else sorted(glob(text, recursive=True)) or [text] for text in texts]
     names = [name for found in globs for name in found]
     sources = [open_source(name) for name in names]
-    pictures = [source for source in sources if source.kind in ("image", "folder")]
-    if len(pictures) < 2:
+    images = [source for source in sources if source.kind in ("image", "folder")]
+    if len(images) < 2:
         return sources
     merged = Source(
         "folder",
         f"{len(names)} sources",
-        pictures[0].path.parent,
-        (replace(frame, name=str(frame.path)) for source in pictures for frame in source.frames),
-        sum(source.total or 0 for source in pictures),
-        files=tuple(file for source in pictures for file in source.files),
-        left_out=tuple(name for source in pictures for name in source.left_out),
+        images[0].path.parent,
+        (replace(frame, name=str(frame.path)) for source in images for frame in source.frames),
+        sum(source.total or 0 for source in images),
+        files=tuple(file for source in images for file in source.files),
+        left_out=tuple(name for source in images for name in source.left_out),
     )
-    return [merged, *(source for source in sources if source not in pictures)]
+    return [merged, *(source for source in sources if source not in images)]
 
 
 def read_image(path: Path | str) -> Image:
@@ -192,14 +189,8 @@ def _camera(address: int | str, name: str, path: Path, failure: str) -> Source:
     """Return a webcam, device or stream; `path` names the files that are written of it."""
     with quiet_stderr():
         capture = cv2.VideoCapture(address)
-    return Source(
-        "camera",
-        name,
-        path,
-        _captured(capture, name, f"{name}: {failure}", quiet=isinstance(address, str)),
-        None,
-        _fps(capture),
-    )
+    frames = _captured(capture, name, f"{name}: {failure}", quiet=isinstance(address, str))
+    return Source("camera", name, path, frames, None, _fps(capture))
 
 
 def _captured(
