@@ -114,87 +114,74 @@ def read_graph(data: bytes, name: str) -> Graph:
     if len(data) < 8 or not schema.Model.ModelBufferHasIdentifier(data, 0):
         raise ModelError(f"{name}: not a tflite file: name one that TensorFlow's converter or `blazeposer` wrote")
     try:
-        return _Reader(data).graph()
+        return _graph(data)
     except DAMAGE as error:
         raise ModelError(f"{name}: a damaged or truncated tflite file: copy it anew") from error
 
 
-class _Reader:
-    def __init__(self, data: bytes) -> None:
-        self.size = len(data)
-        self.model = schema.Model.GetRootAs(data, 0)
+def _graph(data: bytes) -> Graph:
+    model = schema.Model.GetRootAs(data, 0)
+    _require(model.Version() == _SCHEMA_VERSION and model.SubgraphsLength() > 0)
 
-    def graph(self) -> Graph:
-        model = self.model
-        _require(model.Version() == _SCHEMA_VERSION and model.SubgraphsLength() > 0)
-        stored = [self._stored(buffer) for buffer in self._all(model.BuffersLength(), model.Buffers)]
-        codes = [self._code(code) for code in self._all(model.OperatorCodesLength(), model.OperatorCodes)]
-        main = model.Subgraphs(0)
-        constants: dict[int, NDArray[Any]] = {}
-        tensors = tuple(
-            self._tensor(tensor, stored, number, constants)
-            for number, tensor in enumerate(self._all(main.TensorsLength(), main.Tensors))
-        )
-        operations = tuple(
-            self._operation(operation, codes, len(tensors))
-            for operation in self._all(main.OperatorsLength(), main.Operators)
-        )
-        inputs, outputs = (
-            self._indices(values, len(tensors)) for values in (main.InputsAsNumpy(), main.OutputsAsNumpy())
-        )
-        _check_order(tensors, operations, inputs, outputs)
-        for operation in operations:
-            _check_form(operation, tensors)
-        return Graph(tensors, operations, inputs, outputs, constants)
-
-    def _all(self, count: int, get: Callable[[int], Any]) -> list[Any]:
-        _require(count <= self.size // 4)  # each element is an offset of four bytes
+    def every(count: int, get: Callable[[int], Any]) -> list[Any]:
+        _require(count <= len(data) // 4)  # each element is an offset of four bytes
         return [get(index) for index in range(count)]
 
-    def _stored(self, buffer: Any) -> NDArray[np.uint8]:
-        """Return the bytes of a buffer. Raises where the file ends before they do."""
-        return np.asarray(buffer.DataAsNumpy() if buffer.DataLength() else [], np.uint8)
+    buffers = every(model.BuffersLength(), model.Buffers)
+    stored = [np.asarray(buffer.DataAsNumpy() if buffer.DataLength() else [], np.uint8) for buffer in buffers]
+    codes = [_code(code) for code in every(model.OperatorCodesLength(), model.OperatorCodes)]
+    main = model.Subgraphs(0)
+    tensors: list[Tensor] = []
+    constants: dict[int, NDArray[Any]] = {}
+    for number, item in enumerate(every(main.TensorsLength(), main.Tensors)):
+        values = stored[item.Buffer()]
+        tensors.append(tensor := _tensor(item, values))
+        if tensor.is_constant and tensor.dtype.upper() in _ITEM_BYTES and item.Sparsity() is None:  # else it is packed
+            _require(values.size >= tensor.bytes)
+            constants[number] = values[: tensor.bytes].view(tensor.dtype).reshape(tensor.shape)
+    operations = [_operation(item, codes, len(tensors)) for item in every(main.OperatorsLength(), main.Operators)]
+    inputs, outputs = (_indices(values, len(tensors)) for values in (main.InputsAsNumpy(), main.OutputsAsNumpy()))
+    _check_order(tensors, operations, inputs, outputs)
+    for operation in operations:
+        _check_form(operation, tensors)
+    return Graph(tuple(tensors), tuple(operations), inputs, outputs, constants)
 
-    def _code(self, code: Any) -> tuple[str, bool]:
-        number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())  # old files have only the second
-        if number == schema.BuiltinOperator.CUSTOM:
-            return (code.CustomCode() or b"?").decode(), True
-        return _OPERATORS[number], False
 
-    def _tensor(
-        self, tensor: Any, stored: Sequence[NDArray[np.uint8]], number: int, constants: dict[int, NDArray[Any]]
-    ) -> Tensor:
-        shape = _numbers(tensor.ShapeAsNumpy())
-        _require(all(0 <= side < 1 << 31 for side in shape))
-        dtype = _TYPES[tensor.Type()]
-        data = stored[tensor.Buffer()]
-        scales: tuple[float, ...] = ()
-        zero_point = 0
-        if (quantization := tensor.Quantization()) is not None:
-            scales = _numbers(quantization.ScaleAsNumpy())
-            zero_point = int(quantization.ZeroPoint(0)) if quantization.ZeroPointLength() else 0
-        name = (tensor.Name() or b"").decode()
-        is_constant = data.size > 0
-        result = Tensor(name, shape, dtype.lower(), is_constant, is_constant and not data.any(), scales, zero_point)
-        if is_constant and dtype in _ITEM_BYTES and tensor.Sparsity() is None:  # a sparse one is stored packed
-            _require(data.size >= result.bytes)
-            constants[number] = data[: result.bytes].view(result.dtype).reshape(shape)
-        return result
+def _code(code: Any) -> tuple[str, bool]:
+    """Return the name of an operator, and True if it is a custom one."""
+    number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())  # old files have only the second
+    if number == schema.BuiltinOperator.CUSTOM:
+        return (code.CustomCode() or b"?").decode(), True
+    return _OPERATORS[number], False
 
-    def _operation(self, operation: Any, codes: Sequence[tuple[str, bool]], tensors: int) -> Operation:
-        name, is_custom = codes[operation.OpcodeIndex()]
-        inputs, outputs = operation.InputsAsNumpy(), operation.OutputsAsNumpy()
-        window = (1, 1)
-        if operation.BuiltinOptionsType() == schema.BuiltinOptions.Pool2DOptions and operation.BuiltinOptions():
-            table, options = operation.BuiltinOptions(), schema.Pool2DOptions()
-            options.Init(table.Bytes, table.Pos)
-            window = (options.FilterHeight(), options.FilterWidth())
-        return Operation(name, is_custom, self._indices(inputs, tensors), self._indices(outputs, tensors), window)
 
-    def _indices(self, values: Any, tensors: int) -> tuple[int, ...]:
-        indices = _numbers(values)
-        _require(all(-1 <= index < tensors for index in indices))
-        return tuple(index for index in indices if index >= 0)
+def _tensor(tensor: Any, values: NDArray[np.uint8]) -> Tensor:
+    shape = _numbers(tensor.ShapeAsNumpy())
+    _require(all(0 <= side < 1 << 31 for side in shape))
+    scales: tuple[float, ...] = ()
+    zero_point = 0
+    if (quantization := tensor.Quantization()) is not None:
+        scales = _numbers(quantization.ScaleAsNumpy())
+        zero_point = int(quantization.ZeroPoint(0)) if quantization.ZeroPointLength() else 0
+    name, dtype, is_constant = (tensor.Name() or b"").decode(), _TYPES[tensor.Type()].lower(), values.size > 0
+    return Tensor(name, shape, dtype, is_constant, is_constant and not values.any(), scales, zero_point)
+
+
+def _operation(operation: Any, codes: Sequence[tuple[str, bool]], tensors: int) -> Operation:
+    name, is_custom = codes[operation.OpcodeIndex()]
+    inputs, outputs = operation.InputsAsNumpy(), operation.OutputsAsNumpy()
+    window = (1, 1)
+    if operation.BuiltinOptionsType() == schema.BuiltinOptions.Pool2DOptions and operation.BuiltinOptions():
+        table, options = operation.BuiltinOptions(), schema.Pool2DOptions()
+        options.Init(table.Bytes, table.Pos)
+        window = (options.FilterHeight(), options.FilterWidth())
+    return Operation(name, is_custom, _indices(inputs, tensors), _indices(outputs, tensors), window)
+
+
+def _indices(values: Any, tensors: int) -> tuple[int, ...]:
+    indices = _numbers(values)
+    _require(all(-1 <= index < tensors for index in indices))
+    return tuple(index for index in indices if index >= 0)
 
 
 def _check_order(
