@@ -53,7 +53,7 @@ def _loads(verdict: Verdict) -> str:
 def speeds() -> str:
     """Return the network's estimated speed on each board, as `blazeposer check` prints it."""
     model = examine(default_model())
-    cycles, npu_note = npu_cycles(model)
+    cycles, npu_note = npu_cycles(model.path)
     heads, rows = time_table([judge(model, board) for board in BOARDS], cycles)
     return f"{markdown_table(heads, rows)}\n\n{' '.join(time_notes(model, npu_note))}"
 

@@ -19,7 +19,7 @@ from blazeposer.tflite.cost import instructions
 from blazeposer.tflite.graph import read_graph
 from blazeposer.tflite.interpreter import Runtime, open_network
 from blazeposer.tflite.layers import layers
-from blazeposer.tflite.rewrite import with_all_outputs, with_bias_scales, with_numbered_outputs
+from blazeposer.tflite.rewrite import with_all_outputs, with_bias_scales
 from conftest import CommandLine
 from edits import Edit, edited, flat_weights, no_scale, padding
 
@@ -79,5 +79,5 @@ def test_a_wrong_byte_raises_nothing_but_one_line(place: int, value: int) -> Non
         placements = plan(graph)
         for step in range(len(graph.operations)):
             live_bytes(placements, step)
-        for change in (with_all_outputs, with_bias_scales, with_numbered_outputs):
+        for change in (with_all_outputs, with_bias_scales):
             change(bytes(data))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from blazeposer.core.errors import MissingExtraError
+from blazeposer.core.errors import BlazePoserError, MissingExtraError
 from blazeposer.evaluate.peers.blazeface import BLAZEFACE_INT8
 from blazeposer.tflite import arena as arena_module
 from blazeposer.tflite.arena import Placement, live_bytes, measure_arena, plan, planned_bytes
@@ -16,7 +16,7 @@ from blazeposer.tflite.cost import instructions, total
 from blazeposer.tflite.graph import Graph, read_graph
 from blazeposer.tflite.layers import layers
 from blazeposer.tflite.manifest import read_manifest
-from blazeposer.tflite.npu import layer_cycles, run_vela, total_cycles
+from blazeposer.tflite.npu import ae3_cycles
 from conftest import CommandLine
 from edits import custom_operation, edited, strange_operation
 
@@ -76,13 +76,11 @@ def test_tensors_that_live_together_lie_apart(graph: Graph) -> None:
         assert live_bytes(placements, step) >= sum(graph.tensors[index].bytes for index in needed)
 
 
-def test_cycles_by_layer_sum_up_to_vela_s_total(model_path: Path, tmp_path: Path) -> None:
+def test_cycles_are_vela_s_for_an_int8_network_alone(model_path: Path, float_model_path: Path) -> None:
     needs_vela()
-    cycles = layer_cycles(model_path)
-    run_vela(model_path, tmp_path)
-    assert sum(cycles) == total_cycles(tmp_path)
-    assert cycles[0] == max(cycles)  # the first convolution sees the largest image
-    assert len(cycles) == sum(read_manifest(model_path).ops.values())
+    assert 100_000 < ae3_cycles(model_path) < 10_000_000
+    with pytest.raises(BlazePoserError, match="leaves all of"):
+        ae3_cycles(float_model_path)
 
 
 def test_the_command_prints_layers(
@@ -99,7 +97,7 @@ def test_the_command_prints_layers(
     assert [row[1] for row in rows] == [operation.name for operation in graph.operations]
     assert max(map(len, run.out.split("Where the")[0].splitlines())) <= 80
     counts = instructions(graph)
-    assert [row[-3] for row in rows[:7]] == [f"{(count or 0) / 1000:,.0f}" for count in counts[:7]]
+    assert [row[-2] for row in rows[:7]] == [f"{(count or 0) / 1000:,.0f}" for count in counts[:7]]
     whole = total(counts)
     assert whole is not None
     assert f"{whole / 1e6:.1f} M instructions of firmware 5.0.0's kernels" in run.out
@@ -115,7 +113,7 @@ def test_what_is_not_installed_is_not_measured(
     assert not arena_module.can_measure()
     run = blazeposer_command("inspect")
     assert run.status == 0
-    assert "NPU cycles: not measured (ethos-u-vela is not installed: run `pip install 'blazeposer[npu]'`)" in run.out
+    assert "cycles are not known (ethos-u-vela is not installed: run `pip install 'blazeposer[npu]'`)" in run.out
     assert "arena: not measured (tflite-micro is not installed" in run.out
 
 

@@ -22,7 +22,7 @@ from blazeposer.tflite.cost import camera_arena, instructions, milliseconds, spe
 from blazeposer.tflite.firmware import ETHOS_U
 from blazeposer.tflite.graph import Graph, read_graph, read_model
 from blazeposer.tflite.layers import Layer, layers
-from blazeposer.tflite.npu import layer_cycles
+from blazeposer.tflite.npu import ae3_cycles
 
 _BAR = 40  # letters of the longest bar
 _KINDS = {"CONV_2D": "convolution", "DEPTHWISE_CONV_2D": "depthwise", "MAX_POOL_2D": "max-pool"}
@@ -70,8 +70,7 @@ def inspect(model: Path | None, name: str) -> None:
 
     Weights include biases. Bytes in use are those of all tensors that are needed during an operation. Instructions
     follow from counts on an emulated Cortex-M7, milliseconds from a model of the core: neither was measured on a
-    camera. Cycles are Vela's estimate for the AE3's NPU (extra `npu`); of operations that it joins, they stand at the
-    last.
+    camera. Cycles are Vela's estimate for the AE3's NPU (extra `npu`).
     """
     board = find(name)
     path = model or default_model()
@@ -79,12 +78,7 @@ def inspect(model: Path | None, name: str) -> None:
     graph = read_graph(data, str(path))
     if any(operation.name == ETHOS_U for operation in graph.operations):
         raise ModelError(f"{path}: compiled for an NPU, it shows no layers: inspect the file that it was made of")
-    arena, cycles = None, []
-    try:
-        cycles = layer_cycles(path)
-        cycles_note = f"{sum(cycles):,}, as Vela estimates them for the AE3, not verified without a camera"
-    except BlazePoserError as error:
-        cycles_note = f"not measured ({error})"
+    arena = None
     try:
         arena = measure_arena(path)
         arena_note = f"{arena.total:,} bytes, as TFLite Micro counts it on this PC, an upper bound for a board"
@@ -92,12 +86,12 @@ def inspect(model: Path | None, name: str) -> None:
         arena_note = f"not measured ({str(error).removeprefix(f'{path}: ')})"
     costs, planned = layers(graph), planned_bytes(plan(graph))
     times, time_note = _times(graph, board, camera_arena(arena) if arena else planned)
-    Console().print(_layer_table(graph, costs, times, cycles))
+    Console().print(_layer_table(graph, costs, times))
     for line in _bars(costs, times):
         say(line)
     say(f"File: {len(data):,} bytes, {sum(layer.parameters for layer in costs):,} parameters")
-    say(f"Work: {sum(layer.macs for layer in costs):,} multiply-accumulates; NPU cycles: {cycles_note}")
-    say(f"Time: {time_note}")
+    say(f"Work: {sum(layer.macs for layer in costs):,} multiply-accumulates")
+    say(f"Time: {time_note}; NPU: {npu_cycles(path)[1]}")
     say(f"Memory: {planned:,} bytes of tensors; arena: {arena_note}")
 
 
@@ -129,10 +123,10 @@ def time_notes(model: Model, npu_note: str) -> list[str]:
     return ["Nothing was measured on a camera.", *on_cpu, f"NPU: {npu_note}"]
 
 
-def npu_cycles(model: Model) -> tuple[int | None, str]:
+def npu_cycles(path: Path) -> tuple[int | None, str]:
     """Return Vela's estimate of a model's cycles on the AE3's NPU, None if there is none, and a remark on it."""
     try:
-        cycles = sum(layer_cycles(model.path))
+        cycles = ae3_cycles(path)
     except BlazePoserError as error:
         return None, f"the AE3's cycles are not known ({error})."
     return cycles, f"the AE3's, {cycles:,} cycles as Vela estimates them, once compiled."
@@ -170,7 +164,7 @@ def _show_boards(verdicts: list[Verdict]) -> None:
     for remark, keys in remarks.items():
         say(f"{', '.join(keys) if len(keys) < len(verdicts) else 'all boards'}: {remark}")
     if model.graph and not model.compiled_for and any(verdict.loads for verdict in verdicts):
-        cycles, npu_note = npu_cycles(model)
+        cycles, npu_note = npu_cycles(model.path)
         console.print(_table(*time_table(verdicts, cycles), {0}))
         for note in time_notes(model, npu_note):
             say(note)
@@ -215,9 +209,9 @@ def _times(graph: Graph, board: Board, arena: int) -> tuple[list[float | None], 
     )
 
 
-def _layer_table(graph: Graph, costs: Sequence[Layer], times: Sequence[float | None], cycles: Sequence[int]) -> Table:
+def _layer_table(graph: Graph, costs: Sequence[Layer], times: Sequence[float | None]) -> Table:
     headings = ("#", "operation", "output", "1000\nMACs", "weights", "KB\nmoved", "KB in\nuse", "1000\ninstr.",
-                "ms,\nest.", "1000\nNPU")  # fmt: skip
+                "ms,\nest.")  # fmt: skip
     placements = plan(graph)
     rows = [
         (
@@ -230,7 +224,6 @@ def _layer_table(graph: Graph, costs: Sequence[Layer], times: Sequence[float | N
             f"{live_bytes(placements, step) / KB:.0f}",
             "?" if count is None else _thousands(count),
             f"{time:.1f}" if time else "",
-            f"{cycles[step] / 1000:.1f}" if cycles and cycles[step] else "",
         )
         for step, (layer, count, time) in enumerate(zip(costs, instructions(graph), times, strict=True))
     ]

@@ -10,7 +10,6 @@ import importlib.util
 import subprocess
 import sys
 import tempfile
-from collections import Counter
 from importlib.resources import files
 from pathlib import Path
 
@@ -19,7 +18,6 @@ from blazeposer.core.errors import BlazePoserError, MissingExtraError, ModelErro
 from blazeposer.tflite import firmware
 from blazeposer.tflite.check import STEDGEAI_MAGIC
 from blazeposer.tflite.graph import Graph, read_graph, read_model
-from blazeposer.tflite.rewrite import with_numbered_outputs
 
 UNVERIFIED = "not verified without a camera"
 _STEDGEAI = "stedgeai generate --target stm32n6 --st-neural-art default@neuralart.json --relocatable --model"
@@ -38,30 +36,14 @@ def compile_for(board: Board, model_path: Path, stedgeai_file: Path | None = Non
     return _ethos_u(model_path) if board.npu else read_model(model_path)
 
 
-def layer_cycles(model_path: Path) -> list[int]:
-    """Return the cycles on the AE3's NPU of each operation of an INT8 tflite, in its order, as Vela estimates them.
-
-    Vela reorders and splits operations and knows them by the names of their outputs, so it gets a copy with such names.
-    Those that it joins count at the last of them.
-    """
+def ae3_cycles(model_path: Path) -> int:
+    """Return the cycles of one inference on the AE3's NPU, as Vela estimates them. Raises BlazePoserError."""
     with tempfile.TemporaryDirectory() as folder:
-        named = Path(folder) / "named.tflite"
-        graph = _graph(model_path)
-        named.write_bytes(with_numbered_outputs(read_model(model_path)))
-        compiled = run_vela(named, Path(folder), "--verbose-performance")
-        if firmware.ETHOS_U not in {operation.name for operation in _graph(compiled).operations}:
+        compiled = _graph(run_vela(model_path, Path(folder)))
+        if firmware.ETHOS_U not in {operation.name for operation in compiled.operations}:
             raise BlazePoserError(f"Vela leaves all of {model_path.name} to the CPU: use an INT8 network")
-        cycles: Counter[str] = Counter()
-        with open(next(Path(folder).glob("*per-layer.csv")), newline="") as stream:
-            for row in csv.DictReader(stream):
-                cycles[row["Name"]] += round(float(row["Op Cycles"]))
-    return [cycles[f"operation {number}"] for number in range(len(graph.operations))]
-
-
-def total_cycles(folder: Path) -> int:
-    """Return the cycles of one inference, from the summary that Vela left in a folder."""
-    with open(next(folder.glob("*summary*.csv")), newline="") as stream:
-        return round(float(next(csv.DictReader(stream))["cycles_total"]))
+        with open(next(Path(folder).glob("*summary*.csv")), newline="") as stream:
+            return round(float(next(csv.DictReader(stream))["cycles_total"]))
 
 
 def _ae3_options() -> list[str]:
@@ -73,14 +55,14 @@ def _ae3_options() -> list[str]:
     ]  # fmt: skip
 
 
-def run_vela(path: Path, folder: Path, *more: str) -> Path:
-    """Compile a tflite for the AE3, with `more` options for Vela's report: the one configuration of this project.
+def run_vela(path: Path, folder: Path) -> Path:
+    """Compile a tflite for the AE3, in the one configuration of this project.
 
     Return the compiled file, in `folder` with Vela's tables. Raises BlazePoserError.
     """
     if importlib.util.find_spec("ethosu") is None:
         raise MissingExtraError("ethos-u-vela", "npu")
-    command = [sys.executable, "-m", "ethosu.vela", str(path), "--output-dir", str(folder), *_ae3_options(), *more]
+    command = [sys.executable, "-m", "ethosu.vela", str(path), "--output-dir", str(folder), *_ae3_options()]
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     compiled = folder / f"{path.stem}_vela.tflite"
     if done.returncode or not compiled.is_file():

@@ -35,17 +35,6 @@ def with_all_outputs(data: bytes) -> bytes:
     return rewritten(data, expose)
 
 
-def with_numbered_outputs(data: bytes) -> bytes:
-    """Return the same network with outputs of operations called "operation 0", "operation 1" and so on."""
-
-    def name(model: Any) -> None:
-        for number, operator in enumerate(model.subgraphs[0].operators):
-            for output in operator.outputs:
-                model.subgraphs[0].tensors[output].name = f"operation {number}"
-
-    return rewritten(data, name)
-
-
 def with_bias_scales(data: bytes) -> bytes:
     """Return the same INT8 network with the quantization of its biases, which is that of input times weights.
 

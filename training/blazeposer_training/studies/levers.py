@@ -21,7 +21,7 @@ from blazeposer.evaluate.report import Table, show_table, with_notes
 from blazeposer.tflite import cost
 from blazeposer.tflite.arena import measure_arena
 from blazeposer.tflite.graph import read_graph
-from blazeposer.tflite.npu import run_vela, total_cycles
+from blazeposer.tflite.npu import ae3_cycles
 
 from ..int8.export import activation_quantization, int8_layers
 from ..int8.flatbuffer import write_tflite
@@ -46,14 +46,13 @@ def costs(architecture: Architecture) -> list[str]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "candidate.tflite")
         path.write_bytes(write_tflite(int8_layers(model), activation_quantization(model), model.operations))
-        run_vela(path, path.parent)
         graph, arena = read_graph(path.read_bytes(), path.name), measure_arena(path)
         figures = (
             sum(parameter.numel() for parameter in model.network.parameters()),
             sum(operation.macs for operation in model.operations),
             path.stat().st_size,
             arena.total,
-            total_cycles(path.parent),
+            ae3_cycles(path),
             round(cost.total(cost.instructions(graph, KERNELS)) or 0),
         )
     times = (cost.estimate(graph, board, cost.camera_arena(arena), KERNELS) for board in TIMED)
