@@ -91,7 +91,8 @@ def inspect(model: Path | None, name: str) -> None:
         say(line)
     say(f"File: {len(data):,} bytes, {sum(layer.parameters for layer in costs):,} parameters")
     say(f"Work: {sum(layer.macs for layer in costs):,} multiply-accumulates")
-    say(f"Time: {time_note}; NPU: {npu_cycles(path)[1]}")
+    say(f"Time: {time_note}")
+    say(f"NPU: {npu_cycles(path)[1]}")
     say(f"Memory: {planned:,} bytes of tensors; arena: {arena_note}")
 
 
