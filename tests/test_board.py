@@ -21,11 +21,12 @@ from blazeposer.core.resources import board_dir
 from blazeposer.faces.board import board_module
 from blazeposer.openmv import romfs
 from blazeposer.openmv.mpremote import mpremote
-from blazeposer.stream.record import MAX_LINE, Record, parse_line, read_lines, read_records
+from blazeposer.stream.record import MAX_LINE, Record, parse_line, read_records
 from blazeposer.tflite.interpreter import open_network
 from blazeposer.tflite.manifest import read_manifest
 from decode_time import decode_on_unix, survivors
 from outputs import QUANTIZATION, Outputs, assert_same, dequantized, synthetic_outputs
+from reading import read_lines
 
 FRAME = np.full((240, 320, 3), 90, np.uint8)
 

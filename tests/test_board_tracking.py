@@ -18,8 +18,9 @@ from blazeposer.core.resources import board_dir
 from blazeposer.faces.closer import CloserLook
 from blazeposer.faces.detector import Detector
 from blazeposer.faces.tracker import Tracker
-from blazeposer.stream.record import MAX_LINE, parse_line, read_lines
+from blazeposer.stream.record import MAX_LINE, parse_line
 from outputs import assert_same
+from reading import read_lines
 from test_board import install, set_option
 
 

@@ -17,7 +17,6 @@ from blazeposer.core.errors import PortError
 from blazeposer.core.face import Face
 from blazeposer.demo import run
 from blazeposer.demo.compare import TO_PICTURE, Agreement, agreements, face_in_picture, match
-from blazeposer.demo.live import bar
 from blazeposer.demo.pictures import chosen
 from blazeposer.faces.closer import CloserLook
 from blazeposer.faces.detector import Detector
@@ -194,8 +193,3 @@ def test_chosen_frames_show_what_they_are_chosen_for() -> None:
     single = [frames()[number].people[0].angles for number in numbers[:5]]
     assert [angles[axis] > 0 for angles, axis in zip(single, (0, 0, 1, 1, 2), strict=True)] == [1, 0, 1, 0, 1]
     assert [len(frames()[number].people) for number in numbers[6:]] == [2, 4]
-
-
-@pytest.mark.parametrize(("angle", "place"), [(0.0, 20), (45.0, 40), (-45.0, 0), (90.0, 40)])
-def test_bar_shows_an_angle(angle: float, place: int) -> None:
-    assert bar(angle, None).plain.index("●") == place

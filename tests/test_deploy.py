@@ -21,9 +21,9 @@ from blazeposer.deploy import backup as backups
 from blazeposer.deploy.bundle import MODEL, Bundle
 from blazeposer.deploy.plan import Change, Plan
 from blazeposer.openmv import ports, romfs
-from blazeposer.stream.record import read_lines
 from conftest import CommandLine
 from deploying import FRAME, MAIN, STOCK, Silent, deploy, held, in_use, restore, status
+from reading import read_lines
 
 
 @pytest.fixture

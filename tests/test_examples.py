@@ -20,7 +20,7 @@ from blazeposer.core.resources import board_dir
 from blazeposer.core.rotation import rotation_from_angles
 from blazeposer.faces.detector import Detector
 from blazeposer.scene.sequence import Frame, Person
-from blazeposer.stream.record import read_lines
+from reading import read_lines
 from scene import FRAME, Place, Pose, Scene, last, running, written
 from test_board import said_until_repl
 from waiting import until

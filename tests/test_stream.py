@@ -14,8 +14,9 @@ import serial
 from blazeposer.core.errors import PortError
 from blazeposer.core.face import Face, Keypoints
 from blazeposer.openmv.serial_port import open_port
-from blazeposer.stream.record import Record, parse_line, read_lines, read_records
-from waiting import HANG, InThread
+from blazeposer.stream.record import Record, parse_line, read_records
+from reading import read_lines
+from waiting import InThread
 
 FACE = {
     "box": [1.5, -2, 30, 40.5],
@@ -141,7 +142,7 @@ def test_silent_camera_is_named_with_its_last_words(talker: Talker) -> None:
 @pytest.mark.parametrize("talker", [b""], indirect=True)
 def test_mute_camera(talker: Talker) -> None:
     with pytest.raises(PortError, match="says nothing"):
-        next(read_lines(talker.port, silence=0.6))
+        next(read_records(talker.port, silence=0.6))
 
 
 @pytest.mark.parametrize("talker", [b"tick\n" * 200_000], indirect=True)
@@ -161,7 +162,7 @@ def test_talk_without_records_ends(talker: Talker) -> None:
 )
 def test_missing_port_is_one_line(port: str, reason: str) -> None:
     with pytest.raises(PortError) as raised:
-        next(read_lines(port))
+        next(read_records(port))
     assert len(str(raised.value).splitlines()) == 1
     assert port in str(raised.value)
     assert reason in str(raised.value)
@@ -199,7 +200,7 @@ def test_taken_port_is_one_line() -> None:
     master, slave = os.openpty()
     name = os.ttyname(slave)
     try:
-        first = read_lines(name, silence=HANG)
+        first = read_lines(name)
         greeted = threading.Event()
 
         def greet() -> None:  # again and again: pyserial throws away what comes while it opens the port
@@ -211,7 +212,7 @@ def test_taken_port_is_one_line() -> None:
         greeted.set()
         greeter.join()
         with pytest.raises(PortError) as raised:
-            next(read_lines(name))
+            next(read_records(name))
         assert len(str(raised.value).splitlines()) == 1
     finally:
         os.close(master)

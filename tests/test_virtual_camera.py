@@ -25,8 +25,8 @@ from blazeposer.core.prepare import Image, rgb565
 from blazeposer.core.resources import board_dir
 from blazeposer.openmv import mpremote as mpremote_module
 from blazeposer.openmv.mpremote import mpremote
-from blazeposer.stream.record import read_lines
 from conftest import CommandLine
+from reading import read_lines
 from waiting import HANG
 
 FRAME = np.full((240, 320, 3), 90, np.uint8)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import click
-from rich.progress import track
+from rich.progress import Progress, track
 from rich.table import Table
 
 from blazeposer.commands.options import PATH
@@ -14,9 +14,8 @@ from blazeposer.core.console import Console
 from blazeposer.core.contract import ANGLES
 from blazeposer.core.prepare import Image
 from blazeposer.demo.compare import Agreement, agreements, face_in_picture
-from blazeposer.demo.live import LiveView
 from blazeposer.demo.pictures import picture, video_pages
-from blazeposer.demo.run import stream
+from blazeposer.demo.run import line, stream
 from blazeposer.media.output import VideoWriter, make_folder, write_image
 from blazeposer.scene.sequence import GESTURE_RATE, frames, gestures
 
@@ -43,10 +42,12 @@ def demo(output: Path, fast: bool) -> None:
     console = Console(highlight=False)
     sequence = frames()[:: FAST if fast else 1]
     found = {}
-    with LiveView(console, len(sequence)) as view:
-        for number, record in stream(sequence, stage=view.stage):
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("streaming", total=len(sequence))
+        for number, record in stream(sequence, stage=console.print):
             found[number] = [face_in_picture(face) for face in record.faces]
-            view.show(number, sequence[number], record)
+            console.print(line(number, sequence[number], record), soft_wrap=True)
+            progress.advance(task)
     results = agreements(sequence, found)
     write_image(output / "demo.png", picture(sequence, found, results))
     _write_film(output / "demo.mp4", video_pages(sequence, found), len(found), VIDEO_RATE, console)

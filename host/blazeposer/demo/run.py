@@ -15,10 +15,10 @@ from blazeposer.stream.record import Record, read_records
 def stream(
     frames: Sequence[Frame], model: Path | None = None, stage: Callable[[str], None] = lambda _: None
 ) -> Iterator[tuple[int, Record]]:
-    """Yields (frame's number, what the camera streamed of it), each frame once, as they come.
+    """Yield each frame's number and streamed record once, as they come.
 
     The camera starts over when the sequence ends, so frames that it saw before the PC listened come last. `stage` is
-    told what is going on before the first. Raises BlazePoserError, also if the stream loses frames for good.
+    called with each step before the first. Raises BlazePoserError, also if the stream loses frames for good.
     """
     count = len(frames)
     stage("starting the virtual camera")
@@ -37,3 +37,13 @@ def stream(
                     return
                 if record.seq >= 3 * count:
                     raise BlazePoserError(f"the stream lost {len(missing)} frames three times: run the demo again")
+
+
+def line(number: int, frame: Frame, record: Record) -> str:
+    """Return a frame in lines of up to 80 columns: of each face yaw, pitch, roll and err, and the known angles."""
+    faces = [" ".join(f"{angle:+6.1f}" for angle in face.angles) + f" err {face.err:.1f}" for face in record.faces]
+    known = [" ".join(f"{angle:+6.1f}" for angle in person.angles) for person in frame.people]
+    head = f"frame {number}: {len(faces)} of {len(known)} faces"
+    if len(faces) == len(known) == 1:
+        return f"{head}  {faces[0]}  known {known[0]}"
+    return "\n".join([head, *(f"    {words}" for words in faces), *(f"    known {words}" for words in known)])

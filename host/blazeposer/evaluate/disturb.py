@@ -1,4 +1,4 @@
-"""Labelled images made harder, one condition at a time and level by level, as a camera's window shows them.
+"""Make labelled images harder, one condition at a time and level by level, as a camera's window shows them.
 
 Every image is first brought to `SIDE` pixels, so that blur, noise and compression mean the same for all of them.
 """
@@ -38,12 +38,12 @@ class Scene:
     rotations: Floats
 
     def with_pixels(self, values: NDArray[np.floating]) -> Scene:
-        """The same scene in other colours, rounded and clipped."""
+        """Return the same scene in other colours, rounded and clipped."""
         return replace(self, picture=np.round(values).clip(0, 255).astype(np.uint8))
 
 
 def scene_of(sample: Sample) -> Scene:
-    """A sample with poses, with `SIDE` pixels on its image's longer side."""
+    """Return a sample with poses, with `SIDE` pixels on its image's longer side."""
     assert sample.angles is not None
     picture = sample.load()
     height, width = picture.shape[:2]
@@ -62,27 +62,30 @@ class Condition:
 
     name: str
     unit: str
-    """What `levels` are."""
+    """Unit of `levels`."""
     levels: Sequence[float]
-    """From easy to hard."""
+    """Levels from easy to hard."""
     change: Change
     from_plain: bool = True
     """True if undisturbed images come before the first level."""
 
 
 def smaller(scene: Scene, pixels: float, rng: np.random.Generator) -> Scene:
-    """The largest face with so many of the network's pixels on its longer side."""
-    return _sized(scene, pixels / INPUT_SIZE)
+    """Make the largest face so many of the network's pixels long."""
+    return nearer(scene, pixels / INPUT_SIZE, rng)
 
 
 def nearer(scene: Scene, share: float, rng: np.random.Generator) -> Scene:
-    """The longer side of the largest face's box takes so much of the image's side. The face looks as from afar: what
-    perspective does to one that is near cannot be made from a photo."""
-    return _sized(scene, share)
+    """Make the longer side of the largest face's box this share of the image's. A photo cannot show the perspective of
+    a near face."""
+    scale = share * SIDE / (_largest(scene)[2:] - _largest(scene)[:2]).max()
+    if scale < 1:  # sampling would leave these details out
+        scene = replace(scene, picture=np.asarray(cv2.GaussianBlur(scene.picture, (0, 0), 0.5 / scale), np.uint8))
+    return _moved(scene, np.eye(2) * scale)
 
 
 def cut(scene: Scene, share: float, rng: np.random.Generator) -> Scene:
-    """So much of the width or height of the largest face's box lies beyond an edge of the image, any of the four."""
+    """Put this share of the width or height of the largest face's box beyond an edge of the image, any of the four."""
     box, middle = _largest(scene), np.full(2, SIDE / 2)
     axis, is_far = rng.integers(2), rng.integers(2)
     inside = (0.5 - share) * (box[2:] - box[:2])[axis]
@@ -91,34 +94,34 @@ def cut(scene: Scene, share: float, rng: np.random.Generator) -> Scene:
 
 
 def blurred(scene: Scene, sigma: float, rng: np.random.Generator) -> Scene:
-    """Out of focus: a Gaussian of `sigma` pixels."""
+    """Blur as out of focus: a Gaussian of `sigma` pixels."""
     return scene.with_pixels(np.asarray(cv2.GaussianBlur(scene.picture.astype(np.float32), (0, 0), sigma), np.float32))
 
 
 def noisy(scene: Scene, sigma: float, rng: np.random.Generator) -> Scene:
-    """Gaussian noise of `sigma` grey levels in every pixel and colour."""
+    """Add Gaussian noise of `sigma` grey levels in every pixel and colour."""
     return scene.with_pixels(scene.picture + rng.normal(0, sigma, scene.picture.shape))
 
 
 def darker(scene: Scene, stops: float, rng: np.random.Generator) -> Scene:
-    """Half the light for every stop, in 8 bits."""
+    """Halve the light for every stop, in 8 bits."""
     return scene.with_pixels(scene.picture * 2 ** (-stops / GAMMA))
 
 
 def flatter(scene: Scene, contrast: float, rng: np.random.Generator) -> Scene:
-    """Differences from the mean colour, times `contrast`."""
+    """Multiply differences from the mean colour by `contrast`."""
     mean = scene.picture.mean((0, 1))
     return scene.with_pixels(mean + contrast * (scene.picture - mean))
 
 
 def compressed(scene: Scene, quality: float, rng: np.random.Generator) -> Scene:
-    """JPEG of a quality from 1 to 100."""
+    """Compress as JPEG of a quality from 1 to 100."""
     _, data = cv2.imencode(".jpg", scene.picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, round(quality)])
     return replace(scene, picture=np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR_RGB), np.uint8))
 
 
 def turned(scene: Scene, degrees: float, rng: np.random.Generator) -> Scene:
-    """The image turned about the largest face, either way."""
+    """Turn the image about the largest face, either way."""
     clockwise = degrees * rng.choice([-1, 1])
     cos, sin = np.cos(np.radians(clockwise)), np.sin(np.radians(clockwise))
     moved = _moved(scene, np.array([[cos, -sin], [sin, cos]]))  # y points down: clockwise on the screen
@@ -126,7 +129,7 @@ def turned(scene: Scene, degrees: float, rng: np.random.Generator) -> Scene:
 
 
 def patched(scene: Scene, share: float, rng: np.random.Generator) -> Scene:
-    """Something of the colour of the skin, a hand for one, over so much of each face's box, anywhere on it."""
+    """Put an ellipse in the colour of the skin, as of a hand, over this share of each face's box, anywhere on it."""
     picture = scene.picture.copy()
     for box in scene.boxes:
         middle, size = (box[:2] + box[2:]) / 2, box[2:] - box[:2]
@@ -139,7 +142,7 @@ def patched(scene: Scene, share: float, rng: np.random.Generator) -> Scene:
 
 
 def masked(scene: Scene, level: float, rng: np.random.Generator) -> Scene:
-    """A surgical mask on each face, where the canonical face has nose, mouth and chin when turned as the label says."""
+    """Put a surgical mask on each face, over nose, mouth and chin of the canonical face when turned as the label."""
     face, picture = load_canonical(), scene.picture.copy()
     for box, rotation in zip(scene.boxes, scene.rotations, strict=True):
         points = (face.points @ rotation.T)[:, :2] * [1, -1]
@@ -158,20 +161,12 @@ def grey(scene: Scene, level: float, rng: np.random.Generator) -> Scene:
 
 
 def _largest(scene: Scene) -> Floats:
-    """The box (4,) of the largest face."""
+    """Return the box (4,) of the largest face."""
     return np.asarray(scene.boxes[np.prod(scene.boxes[:, 2:] - scene.boxes[:, :2], axis=1).argmax()])
 
 
-def _sized(scene: Scene, share: float) -> Scene:
-    """The longer side of the largest face's box takes so much of the image's side."""
-    scale = share * SIDE / (_largest(scene)[2:] - _largest(scene)[:2]).max()
-    if scale < 1:  # what sampling would leave out
-        scene = replace(scene, picture=np.asarray(cv2.GaussianBlur(scene.picture, (0, 0), 0.5 / scale), np.uint8))
-    return _moved(scene, np.eye(2) * scale)
-
-
 def _moved(scene: Scene, linear: Floats, middle: Floats | float = SIDE / 2) -> Scene:
-    """A linear map (2, 2) of the image with the middle of the largest face at `middle`; beyond it lies its mean
+    """Map the image by a linear map (2, 2), with the middle of the largest face at `middle`; beyond it lies its mean
     colour. Boxes become those around the mapped ellipses in them."""
     box = _largest(scene)
     shift = middle - linear @ (box[:2] + box[2:]) / 2
@@ -183,9 +178,7 @@ def _moved(scene: Scene, linear: Floats, middle: Floats | float = SIDE / 2) -> S
 
 
 CONDITIONS = (
-    Condition(
-        "face size", "longer side, pixels of the network's 128", (48, 40, 32, 24, 20, 16, 12), smaller, from_plain=False
-    ),
+    Condition("face size", "longer side, pixels of the network's 128", (48, 40, 32, 24, 20, 16, 12), smaller, False),
     Condition("near", "longer side, share of the picture's", (0.6, 0.75, 0.9, 1.0), nearer),
     Condition("blur", f"standard deviation, pixels of {SIDE}", (1, 2, 3, 4, 6), blurred),
     Condition("noise", "standard deviation, grey levels", (5, 10, 20, 30, 45), noisy),

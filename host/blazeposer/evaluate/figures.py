@@ -1,7 +1,5 @@
-"""Write the manifests' figures into blocks of a page.
-
-What stands between `<!-- NAME: blazeposer figures -->` and `<!-- end -->` is written anew, NAME being one of `BLOCKS`.
-"""
+"""Write the manifests' figures into the blocks of a page, each between `<!-- NAME: blazeposer figures -->` and
+`<!-- end -->`. NAME is one of `BLOCKS`."""
 
 from __future__ import annotations
 
@@ -33,9 +31,9 @@ STOCK = 154.6e6
 """Instructions of BlazeFace in INT8, counted on the emulated Cortex-M7 as those of `tflite/cost.py`."""
 MEASURED = (TEST_POOL, BIWI_DEV)
 TURNS = ("45", "60", "90", "180")
-"""Degrees of a turned image."""
+"""Angles of a turned image, in degrees."""
 TWO_LOOKS = "_two_looks"
-"""After the name of a data set: figures of two looks at it."""
+"""End of a data set's name: figures of two looks at it."""
 SHEETS = (TEST_POOL, VALIDATION)
 TIMED = tuple(find(key) for key in ("h7", "rt1062", "portenta"))
 """Boards of the first table: the smallest, the fastest and the slowest."""
@@ -50,7 +48,7 @@ class Manifests(NamedTuple):
 
 
 def headline(manifests: Manifests) -> str:
-    """BlazePoser beside the thesis, the papers on its task, and the detector without pose."""
+    """Return BlazePoser beside the thesis, the papers on its task, and the detector without pose."""
     int8, real, _ = manifests
     sizes = f"file {int8.file_bytes / 1000:.1f} KB, {int8.payload_bytes / 1000:.1f} KB of it parameters"
     speeds = f"estimated frames a second: {' / '.join(board.key for board in TIMED)}"
@@ -64,20 +62,18 @@ def headline(manifests: Manifests) -> str:
 
 
 def accuracy(manifests: Manifests) -> str:
-    """Recall and errors of both files on both data sets and input paths, and of two looks."""
+    """Return recall and errors of both files on both data sets and input paths, and of two looks."""
     head = ("data", "file", "input", "found", "recall", "MAE", "95 %", "yaw / pitch / roll",
             "by |yaw| 0-30 / 30-60 / 60-99", "bias", "after offset", "pitch slope", "geodesic")  # fmt: skip
     table = []
     for dataset in MEASURED:
-        rows = [
-            (name, path, row)
-            for name, manifest in (("INT8", manifests.int8), ("float", manifests.float))
-            for path, row in _accuracy(manifest, dataset).items()
-        ]
-        rows += [("INT8, two looks", path, row) for path, row in _accuracy(manifests.int8, dataset + TWO_LOOKS).items()]
+        measured = (
+            ("INT8", _accuracy(manifests.int8, dataset)),
+            ("float", _accuracy(manifests.float, dataset)),
+            ("INT8, two looks", _accuracy(manifests.int8, dataset + TWO_LOOKS)),
+        )
+        rows = [(name, path, row) for name, inputs in measured for path, row in inputs.items() if path != "runtime"]
         for name, path, row in rows:
-            if path == "runtime":
-                continue
             mae, (low, high) = row["mae"], row["interval"]
             table.append((
                 dataset, name, path, f"{row['found']} of {row['faces']}", f"{row['recall']:.4f}",
@@ -89,7 +85,7 @@ def accuracy(manifests: Manifests) -> str:
 
 
 def sheet(manifests: Manifests) -> str:
-    """Expected and true error of the INT8 file on disturbed images, bold where the expected one is not true."""
+    """Return expected and true error of the INT8 file on disturbed images, bold where the expected one is not true."""
     parts = []
     for dataset in SHEETS:
         if f"{dataset}_sheet" not in manifests.int8.figures:
@@ -110,11 +106,8 @@ def limits(manifests: Manifests) -> str:
     """Return the results for faces turned in the image plane, and for a face that fills the image."""
     bins = _sheet(manifests, TEST_POOL)
     turned, near = bins["turned picture"], bins["near"]["0.9"]
-    found, true, expected = (
-        _listed(f"{100 * turned[level]['recall']:.0f}" for level in TURNS),
-        _listed(f"{turned[level]['geodesic']:.0f}" for level in TURNS),
-        _listed(f"{turned[level]['expected']:.0f}" for level in TURNS),
-    )
+    found = _listed(f"{100 * turned[level]['recall']:.0f}" for level in TURNS)
+    true, expected = (_listed(f"{turned[level][key]:.0f}" for level in TURNS) for key in ("geodesic", "expected"))
     return (
         f"Turned in the picture by {_listed(TURNS)} degrees, {found} % of the faces are found, their rotation is off "
         f"by {true} degrees on average; `err` says {expected}. A face that fills 0.9 of the picture: MAE "
@@ -152,7 +145,7 @@ def network(manifests: Manifests) -> str:
 
 
 def detection(manifests: Manifests) -> str:
-    """Detections of both files beside the original's."""
+    """Return the detections of both files beside the original's."""
     figures = _measured(manifests.int8, "detection", "blazeposer detection --record")
     labels = {least: figures["boxed_faces"][str(least)] for least in SIZES}
     named = {name: Figures(**figures[name]) for name in ("BlazeFace", "float", "INT8")}
@@ -166,7 +159,7 @@ BLOCKS: dict[str, Callable[[Manifests], str]] = {
 
 
 def fill(text: str, manifests: Manifests) -> str:
-    """The page with its blocks written anew. Raises BlazePoserError for a block that is none of BLOCKS."""
+    """Return the page with its blocks written anew. Raises BlazePoserError for a block that is none of BLOCKS."""
 
     def block(found: re.Match[str]) -> str:
         start, name, end = found.groups()
@@ -178,7 +171,7 @@ def fill(text: str, manifests: Manifests) -> str:
 
 
 def read_manifests(folder: Path) -> Manifests:
-    """The manifests of a models folder. Raises ModelError."""
+    """Return the manifests of a models folder. Raises ModelError."""
     int8, real = (read_manifest(folder / f"{name}.tflite") for name in ("blazeposer", "blazeposer_float"))
     return Manifests(int8, real, folder)
 
@@ -196,7 +189,7 @@ def _measured(manifest: Manifest, name: str, how: str) -> dict[str, Any]:
 
 
 def _sheet(manifests: Manifests, dataset: str) -> dict[str, dict[str, Any]]:
-    """Condition -> level -> figures."""
+    """Return condition -> level -> figures."""
     how = f"blazeposer evaluate --dataset {dataset} --sheet --record"
     bins: dict[str, dict[str, Any]] = _measured(manifests.int8, f"{dataset}_sheet", how)["bins"]
     return bins
@@ -208,7 +201,7 @@ def _listed(values: Iterable[str]) -> str:
 
 
 def _heads(manifest: Manifest) -> tuple[str, str, str]:
-    """Cells of both data sets."""
+    """Return the cells of both data sets."""
     aflw, biwi = (_accuracy(manifest, dataset)["clean"] for dataset in MEASURED)
     return (
         f"**{aflw['mae']['mean']:.2f}** at recall {aflw['recall']:.3f} ¹",
@@ -237,9 +230,9 @@ def _stock() -> Iterator[float]:
 def _bin(level: str, row: dict[str, Any]) -> str:
     if not row["found"]:
         return f"{level}: none found"
-    text = f"{row['expected']:.1f} / {row['geodesic']:.1f}"
-    text = text if row["found"] < FEWEST or is_true(row["expected"], row["geodesic"]) else f"**{text}**"
-    return f"{level}: {text} ({row['recall']:.0%})" if level else f"{text} ({row['recall']:.0%})"
+    bold = "" if row["found"] < FEWEST or is_true(row["expected"], row["geodesic"]) else "**"
+    text = f"{bold}{row['expected']:.1f} / {row['geodesic']:.1f}{bold} ({row['recall']:.0%})"
+    return f"{level}: {text}" if level else text
 
 
 def _slashed(values: Any, how: str = ".2f") -> str:

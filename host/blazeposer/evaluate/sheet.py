@@ -1,5 +1,4 @@
-"""The sheet of a network: what it finds, how far off it is and how far off it says to be, as images get harder in one
-way at a time.
+"""Measure the sheet of a network: recall, error and expected error, as images get harder in one way at a time.
 
 Every condition of `disturb.py` at every level is a bin. The expected error of a bin is true if its mean is within a
 quarter of the mean angle by which the rotations really are off. A bin with few faces found is not judged: faces that
@@ -27,12 +26,12 @@ from blazeposer.evaluate.plots import FAINT, INK, styled
 from blazeposer.evaluate.report import Table
 
 MARGIN = 0.25
-"""Of the true error, by which the expected one may differ from it."""
+"""Share of the true error by which the expected one may differ from it."""
 FEWEST = 20
 """Faces found without which a bin is not judged."""
 PLAIN = "as it is"
 TRUE, STATED = "#0072b2", "#d55e00"
-"""Of Okabe and Ito's palette."""
+"""Colours of Okabe and Ito's palette."""
 TRIALS: Sequence[tuple[Condition | None, float]] = (
     (None, 0.0),
     *((condition, level) for condition in CONDITIONS for level in condition.levels),
@@ -54,7 +53,7 @@ class Bin(NamedTuple):
 
     @property
     def verdict(self) -> str:
-        """`yes` or `NO`: whether the expected error is true; `few`: not judged."""
+        """`yes` if the expected error is true, `NO` if not, `few` if it is not judged."""
         if self.scores.found.sum() < FEWEST:
             return "few"
         return "yes" if is_true(self.scores.mean_expected, self.scores.mean_geodesic) else "NO"
@@ -129,23 +128,21 @@ def draw_sheet(bins: Sequence[Bin]) -> Figure:
     """Draw the true and the expected error over the level of each condition, with the share of faces found."""
     by_bin = {(one.condition, one.level): one.scores for one in bins}
     curves = [condition for condition in CONDITIONS if len(condition.levels) > 1]
-    columns = 5
-    figure = Figure(figsize=(11, 2.6 * -(-len(curves) // columns)))
-    grid = figure.subplots(-(-len(curves) // columns), columns, squeeze=False).ravel()
+    columns, rows = 5, -(-len(curves) // 5)
+    figure = Figure(figsize=(11, 2.6 * rows))
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes, condition in zip(grid, curves, strict=False):
         keys = [_key()] * condition.from_plain + [_key(condition, level) for level in condition.levels]
         found = [by_bin[key] for key in keys]
-        true = np.array([scores.mean_geodesic for scores in found])
-        stated = np.array([scores.mean_expected for scores in found])
+        true, stated = np.array([(scores.mean_geodesic, scores.mean_expected) for scores in found]).T
         places = np.arange(len(keys))
         axes.fill_between(places, (1 - MARGIN) * true, (1 + MARGIN) * true, color=TRUE, alpha=0.15, linewidth=0)
         axes.plot(places, true, "o-", color=TRUE, markersize=4, label="true error (band: a quarter of it)")
         axes.plot(places, stated, "s--", color=STATED, markersize=4, label="expected error")
         axes.set(title=condition.name, ylim=(0, None))
         axes.set_xlabel(condition.unit, fontsize=7)
-        labels = [
-            f"{level or 'plain'}\n{100 * scores.recall:.0f}" for (_, level), scores in zip(keys, found, strict=True)
-        ]
+        names = zip((level or "plain" for _, level in keys), found, strict=True)
+        labels = [f"{name}\n{100 * scores.recall:.0f}" for name, scores in names]
         axes.set_xticks(places, labels, fontsize=7, color=INK)
     for axes in grid[len(curves) :]:
         axes.set_axis_off()

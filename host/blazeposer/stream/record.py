@@ -25,10 +25,11 @@ from blazeposer.core.contract import ANGLES, BOX_VALUES, KEYPOINTS
 from blazeposer.core.errors import PortError
 from blazeposer.core.face import Face, Keypoints
 from blazeposer.core.patience import stretched
+from blazeposer.core.text import plain
 from blazeposer.openmv.serial_port import open_port
 
 VERSION = 1
-"""Of the record. A reader leaves out, and counts, records of a version that it does not know."""
+"""Version of the record. A reader leaves out, and counts, records of a version that it does not know."""
 MAX_LINE = 2200
 """Bytes of the longest record, that of four faces, steadied ones beside them."""
 SILENCE = 15.0
@@ -70,13 +71,13 @@ class Record:
     size: tuple[int, int] = (240, 240)
     """Width and height of the camera's window, pixels."""
     ms: Timing | None = None
-    """Where the time went."""
+    """Times of the parts of a frame."""
     source: str = ""
-    """Name of the image or video that it is from, if that is a file."""
+    """Name of the image or video, if it is from a file."""
 
 
 def parse_line(line: str | bytes) -> Record | None:
-    """The record in a line, or None if it is none: a boot message, half a line, noise, another version."""
+    """Return the record in a line, or None if it is none: a boot message, half a line, noise, another version."""
     try:
         return _record(json.loads(line))
     except (_NoRecord, ValueError, RecursionError):
@@ -103,7 +104,7 @@ class _OtherVersion(_NoRecord):
 
 
 def _record(values: Any) -> Record:
-    """The record that a JSON value is. Raises _NoRecord."""
+    """Return the record of a JSON value. Raises _NoRecord."""
     try:
         faces = values["faces"]
         if not isinstance(faces, list):
@@ -174,7 +175,7 @@ def _count(value: Any) -> int:
 
 
 def _number(value: Any, least: float = -LARGEST, most: float = LARGEST) -> float:
-    """A number as JSON has it: Python would also take NaN, True and "1"."""
+    """Return a number as JSON has it: Python would also take NaN, True and "1"."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
         raise ValueError
     return float(value)
@@ -186,27 +187,25 @@ class Counts:
 
     records: int = 0
     lost: int = 0
-    """Missing in the sequence."""
+    """Records missing in the sequence."""
     skipped: int = 0
-    """Missing in the sequence where the camera keeps the newest record only, and it was not asked in time."""
+    """Records missing where the camera keeps the newest one only, and it was not asked in time."""
     repeated: int = 0
-    """The same once more; left out."""
+    """Records that came once more; left out."""
     late: int = 0
-    """After a younger one."""
+    """Records after a younger one."""
     garbled: int = 0
     """Lines that are a broken record, or hold a piece of one."""
     other_version: int = 0
     restarts: int = 0
-    """Of the camera's script, or of the link."""
+    """Restarts of the camera's script, or of the link."""
 
 
 class Reader:
     """Makes records of bytes as they come; whatever comes, it reads on.
 
-    A record is the end of its line: before it may be what lacked its own line's end. What a sequence number tells is
-    wrong where just that number is garbled: a few records then count as lost or late.
-
-    midway: the first line may be the end of one, which is no loss.
+    A record is the end of its line: before it may be a line without its own end. Where a sequence number is garbled, a
+    few records count as lost or late. `midway`: the first line may be the end of one, which is no loss.
     """
 
     def __init__(self, midway: bool = True) -> None:
@@ -219,7 +218,7 @@ class Reader:
         self._midway = midway
 
     def resume(self) -> None:
-        """The link was lost and is there again: what went by meanwhile counts as no loss."""
+        """Start anew after the link was lost: records that went by meanwhile count as no loss."""
         self._pending, self._midway, self.said = b"", True, ""
         self._recent.clear()
         if self._last is not None:
@@ -234,7 +233,7 @@ class Reader:
         return [record for record in records if record and self._is_new(record)]
 
     def take(self, values: Any) -> Record | None:
-        """The record that came whole, as a JSON value; None if it is none, or not a new one."""
+        """Return the record that came whole, as a JSON value; None if it is none, or not a new one."""
         try:
             record = _record(values)
         except _OtherVersion:
@@ -256,8 +255,8 @@ class Reader:
             rest = line
         if not self._midway and ("{" in rest or "}" in rest):
             self.counts.garbled += 1
-        elif not record and (said := _printable(rest)):
-            self.said = said
+        elif not record and (said := rest.encode("latin-1").decode(errors="replace").strip()):
+            self.said = plain(said[:_SAID])
         self._midway = False
         return record
 
@@ -267,35 +266,29 @@ class Reader:
             counts.repeated += 1
             return False
         counts.records += 1
+        missing = 0
         if last is not None and last - _RECENT <= seq < last and seq not in self._recent:
             counts.late += 1
-            if newest_only:
-                counts.skipped = max(0, counts.skipped - 1)
-            else:
-                counts.lost = max(0, counts.lost - 1)
+            missing = -1
         else:
             if last is not None and (seq <= last or seq > last + _FARTHEST):
                 counts.restarts += 1
                 self._recent.clear()
-            elif last is not None and newest_only:
-                counts.skipped += seq - last - 1
             elif last is not None:
-                counts.lost += seq - last - 1
+                missing = seq - last - 1
             self._last = seq
+        if newest_only:
+            counts.skipped = max(0, counts.skipped + missing)
+        else:
+            counts.lost = max(0, counts.lost + missing)
         self._recent[seq] = record
         if len(self._recent) > _RECENT:
             self._recent.popitem(last=False)
         return True
 
 
-def _printable(text: str) -> str:
-    """Return the text without escape sequences."""
-    words = text.encode("latin-1").decode(errors="replace").strip()
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in words[:_SAID])
-
-
 def read_chunks(port: str) -> Generator[bytes, None, None]:
-    """Bytes that the camera at `port` sends, as they come, until the port is lost; b"" when none came for a moment.
+    """Yield bytes that the camera at `port` sends, until the port is lost; b"" when none came for a moment.
 
     `port` is whatever pyserial opens: "/dev/ttyACM0", "COM3", "socket://127.0.0.1:4000". The port opens when the first
     bytes are asked for, and closes with the iterator. Raises PortError.
@@ -309,25 +302,8 @@ def read_chunks(port: str) -> Generator[bytes, None, None]:
             yield bytes(data)
 
 
-def read_lines(port: str, silence: float = SILENCE) -> Generator[str, None, None]:
-    """Lines that the camera at `port` prints; see `read_chunks`. Raises PortError, also after `silence` seconds.
-
-    Silence is counted on an idle PC, see `patience`.
-    """
-    pending, deadline = b"", time.monotonic() + stretched(silence)
-    for data in read_chunks(port):
-        *lines, pending = (pending + data).split(b"\n")
-        pending = pending[-MAX_LINE:]  # noise without a line's end
-        for line in lines:
-            yield line.decode(errors="replace").strip()
-        if lines:
-            deadline = time.monotonic() + stretched(silence)
-        elif time.monotonic() > deadline:
-            raise PortError(silent(port, ""))
-
-
 def read_records(port: str, silence: float = SILENCE) -> Generator[Record, None, None]:
-    """Records that the camera at `port` streams; see `read_chunks`.
+    """Yield records that the camera at `port` streams; see `read_chunks`.
 
     The PortError of a camera that sends no record for `silence` seconds names the last other line, which is usually
     the camera's reason. Silence is counted on an idle PC, see `patience`.

@@ -18,7 +18,7 @@ from blazeposer.core.prepare import Image
 
 
 class Peer(Protocol):
-    """Calls with an image (h, w, 3) uint8 RGB return its faces, best first, their `err` NaN if there is none."""
+    """A system that returns the faces of an image (h, w, 3) uint8 RGB, best first, with `err` NaN if it has none."""
 
     @property
     def name(self) -> str: ...
@@ -29,6 +29,6 @@ class Peer(Protocol):
 
     @property
     def seconds(self) -> float:
-        """Spent in the networks so far: without what is done before, between and after them."""
+        """Seconds spent in the networks so far, without preparation and decoding."""
 
     def __call__(self, picture: Image) -> list[Face]: ...

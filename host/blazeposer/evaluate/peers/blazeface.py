@@ -1,4 +1,4 @@
-"""BlazeFace in INT8, and a rotation from its six keypoints: what a camera can do without BlazePoser.
+"""BlazeFace in INT8, and a rotation from its six keypoints: a camera's way without BlazePoser.
 
 `blazeface_int8.tflite` is MediaPipe's short-range BlazeFace (Apache-2.0) with all its channels, quantized and written
 as BlazePoser is: once, by `python -m blazeposer_training.int8.blazeface` of commit 9134d69, with ranges of 300 images
@@ -23,17 +23,17 @@ from blazeposer.tflite.interpreter import Network, litert
 
 BLAZEFACE_INT8 = Path(__file__).with_name("blazeface_int8.tflite")
 DETECTION = 4
-"""Outputs of the contract that BlazeFace has."""
+"""Number of the contract's outputs that BlazeFace has."""
 _NO_POSE = [np.zeros(output.shape, np.float32) for output in OUTPUTS[DETECTION:]]
 
 
 def without_pose(outputs: Sequence[NDArray[np.floating]]) -> list[NDArray[np.floating]]:
-    """The contract's outputs from the first four of them; rotations and errors mean nothing."""
+    """Return the contract's outputs from the first four of them; rotations and errors mean nothing."""
     return [*outputs, *_NO_POSE]
 
 
 def decode_blazeface(outputs: Sequence[NDArray[np.floating]], max_faces: int) -> list[Face]:
-    """`decode` for a network with the contract's first four outputs."""
+    """Return the faces of a network with the contract's first four outputs."""
     return decode(without_pose(outputs), SCORE_THRESHOLD, max_faces)
 
 
@@ -42,7 +42,7 @@ class BlazeFace:
 
     files = (BLAZEFACE_INT8,)
 
-    def __init__(self, max_faces: int) -> None:
+    def __init__(self, max_faces: int = MAX_FACES) -> None:
         data = BLAZEFACE_INT8.read_bytes()
         outputs = read_graph(data, BLAZEFACE_INT8.name).output_tensors
         self._network = Network(litert(data), tuple((tensor.scale, tensor.zero_point) for tensor in outputs))
@@ -50,7 +50,7 @@ class BlazeFace:
 
     @property
     def seconds(self) -> float:
-        """Spent in the network so far."""
+        """Seconds spent in the network so far."""
         return self._network.seconds
 
     def __call__(self, picture: Image) -> list[Face]:
@@ -63,9 +63,6 @@ class BlazeFacePnP(BlazeFace):
     """The peer."""
 
     name = "BlazeFace INT8, solvePnP"
-
-    def __init__(self, max_faces: int = MAX_FACES) -> None:
-        super().__init__(max_faces)
 
     def __call__(self, picture: Image) -> list[Face]:
         return [with_pnp(face) for face in super().__call__(picture)]

@@ -39,8 +39,8 @@ class Canonical:
     """True yaw over the one that the mesh shows: it turns too little."""
 
     def rotation(self, mesh: Floats) -> Floats:
-        """Rotation (3, 3) of a head, from its mesh (468, 3) in the axes of `points`. Jaw and lips move by themselves,
-        so only points above the tip of the nose are laid over each other."""
+        """Return the rotation (3, 3) of a head, from its mesh (468, 3) in the axes of `points`. Jaw and lips move by
+        themselves, so only points above the tip of the nose are laid over each other."""
         still = self.points[:, 1] > self.points[NOSE_TIP, 1]
         turned, straight = mesh[still], self.points[still]
         nearest = nearest_rotation((turned - turned.mean(0)).T @ (straight - straight.mean(0)))
@@ -49,12 +49,12 @@ class Canonical:
 
 
 def load_canonical() -> Canonical:
-    """The committed canonical face."""
+    """Return the committed canonical face."""
     with np.load(CANONICAL_PATH) as file:
         return Canonical(file["points"].astype(np.float64), file["landmarks"].astype(np.int64), float(file["yaw_gain"]))
 
 
 def nearest_rotation(matrix: Floats) -> Floats:
-    """The rotation, not a reflection, nearest to a matrix (3, 3)."""
+    """Return the rotation, not a reflection, nearest to a matrix (3, 3)."""
     u, _, v = np.linalg.svd(matrix)
     return np.asarray(u @ np.diag([1.0, 1.0, np.linalg.det(u @ v)]) @ v)

@@ -39,12 +39,12 @@ LEAST_MESH_SCORE = 0.5
 
 
 def blazeface_path() -> Path:
-    """The float BlazeFace; BlazePoserError if the wheel is absent or another one."""
+    """Return the float BlazeFace; BlazePoserError if the wheel is absent or another one."""
     return _wheel_file("face_detection_short_range.tflite", BLAZEFACE_SHA256)
 
 
 def face_mesh_path() -> Path:
-    """The face mesh network; BlazePoserError if the wheel is absent or another one."""
+    """Return the face mesh network; BlazePoserError if the wheel is absent or another one."""
     return _wheel_file("face_landmark.tflite", FACE_MESH_SHA256)
 
 
@@ -69,7 +69,7 @@ class Crop:
 
     @classmethod
     def of(cls, face: Face) -> Crop:
-        """MediaPipe's first look at a face that BlazeFace found."""
+        """Return MediaPipe's first look at a face that BlazeFace found."""
         x, y, width, height = face.box
         right, left = np.array(face.keypoints.right_eye), np.array(face.keypoints.left_eye)
         return cls((x + width / 2, y + height / 2), ENLARGED * max(width, height), eye_tilt(left - right))
@@ -84,11 +84,11 @@ class FaceMesh:
 
     @property
     def seconds(self) -> float:
-        """Spent in both networks so far."""
+        """Seconds spent in both networks so far."""
         return self._detector.seconds + self._mesh.seconds
 
     def faces(self, photo: Image, max_faces: int) -> list[Face]:
-        """BlazeFace's detections in pixels of the photo, best first; their rotations and errors mean nothing."""
+        """Return BlazeFace's detections in pixels of the photo, best first; their rotations and errors mean nothing."""
         square, (x, y, side) = square_pad(photo)
         regressors, scores = self._detector(to_float(clean_input(square))[np.newaxis])
         first = GRIDS[0].count
@@ -96,8 +96,8 @@ class FaceMesh:
         return [face.moved(x, y, side, side) for face in decode_blazeface(outputs, max_faces)]
 
     def look(self, photo: Image, crop: Crop, *, fine: bool = False) -> tuple[Floats, float]:
-        """Mesh (468, 3) in pixels of the photo (mirrored back if the crop is): x right, y DOWN, z towards the viewer;
-        and the probability of a face.
+        """Return the mesh (468, 3) in pixels of the photo (mirrored back if the crop is): x right, y DOWN, z towards
+        the viewer; and the probability of a face.
 
         Sampling is bilinear, as MediaPipe's; `fine` guards large faces against aliasing, at a cost.
         """
@@ -148,5 +148,5 @@ class MediaPipe:
 
 
 def eye_tilt(eyes: Floats) -> float:
-    """Clockwise degrees in the image of the line (2,) from the person's right eye to the left one."""
+    """Return clockwise degrees in the image of the line (2,) from the person's right eye to the left one."""
     return float(np.degrees(np.arctan2(eyes[1], eyes[0])))

@@ -46,5 +46,5 @@ def with_pnp(face: Face) -> Face:
 
 
 def from_opencv(rotation: Floats) -> Floats:
-    """A rotation (3, 3) to OpenCV's camera (x right, y DOWN, z away from the viewer) as `rotation.py` has it."""
+    """Return a rotation (3, 3) to OpenCV's camera (x right, y DOWN, z away from the viewer) as `rotation.py` has it."""
     return _TO_UPWARD @ rotation

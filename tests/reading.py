@@ -1,0 +1,23 @@
+"""Read what a camera prints, line by line."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+
+from blazeposer.core.errors import PortError
+from blazeposer.stream.record import read_chunks
+from waiting import HANG
+
+
+def read_lines(port: str, silence: float = HANG) -> Generator[str, None, None]:
+    """Yield the lines that the camera at a port prints. Raises PortError, also after `silence` seconds."""
+    pending, deadline = b"", time.monotonic() + silence
+    for data in read_chunks(port):
+        *lines, pending = (pending + data).split(b"\n")
+        for line in lines:
+            yield line.decode(errors="replace").strip()
+        if lines:
+            deadline = time.monotonic() + silence
+        elif time.monotonic() > deadline:
+            raise PortError(f"{port} says nothing")
