@@ -16,7 +16,7 @@ from blazeposer.core.rotation import angles_from_rotation
 from blazeposer.evaluate.datasets import READERS, Dataset, biwi, read_dataset
 from blazeposer.evaluate.datasets.pool import TEST_POOL, TRAINING_POOLS
 from blazeposer.evaluate.metrics import OVERLAP
-from official import POSE, biwi_pose, write_300w, write_biwi, write_wider
+from official import POSE, biwi_pose, write_300w, write_biwi
 from pools import drawn_face, write_pool
 
 BOX = (20.0, 26.0, 74.0, 82.0)
@@ -160,42 +160,6 @@ def test_a_damaged_pose_is_one_clear_line(tmp_path: Path, text: str) -> None:
         read_biwi_pose(tmp_path, text)
 
 
-WIDER = """0--Parade/0_Parade_marchingband_1_465.jpg
-3
-20 26 54 56 0 0 0 0 0 0 
-5 6 7 8 2 0 0 1 0 0 
-10 11 0 4 2 0 0 0 2 0 
-0--Parade/0_Parade_Parade_0_452.jpg
-0
-0 0 0 0 0 0 0 0 0 0 
-1--Handshaking/1_Handshaking_Handshaking_1_1.jpg
-1
-1 2 30 40 0 0 1 0 0 0 
-"""  # noqa: W291 - the blanks are the file's
-
-
-def test_wider_face(tmp_path: Path) -> None:
-    names = [line for line in WIDER.splitlines() if line.endswith(".jpg")]
-    write_wider(tmp_path, WIDER, {name: drawn_face(0) for name in names})
-    dataset = read_dataset("wider", tmp_path)
-    assert not dataset.has_poses
-    assert [sample.name for sample in dataset.samples] == names
-    first, none, last = dataset.samples
-    np.testing.assert_allclose(first.boxes, [[20, 26, 74, 82], [5, 6, 12, 14], [10, 11, 10, 15]])
-    assert first.ignored is not None
-    assert first.ignored.tolist() == [False, True, True]  # invalid; without width
-    assert none.boxes.shape == (0, 4)
-    np.testing.assert_allclose(last.boxes, [[1, 2, 31, 42]])
-    assert last.load().shape == (96, 96, 3)
-
-
-@pytest.mark.parametrize("text", ["a.jpg\n", "a.jpg\nmany\n", "a.jpg\n2\n1 2 3 4 0 0 0 0 0 0\n", "a.jpg\n1\n1 2 3\n"])
-def test_a_damaged_list_is_one_clear_line(tmp_path: Path, text: str) -> None:
-    write_wider(tmp_path, text, {"0--Parade/0.jpg": drawn_face(0)})
-    with pytest.raises(BlazePoserError, match=r"wider_face_val_bbx_gt\.txt.*unpack"):
-        read_dataset("wider", tmp_path)
-
-
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
@@ -203,7 +167,6 @@ def test_a_damaged_list_is_one_clear_line(tmp_path: Path, text: str) -> None:
         ("biwi", "01/frame_00003_pose.txt"),
         ("biwi-2", "03/frame_00003_pose.txt"),
         ("300w-lp", "AFW, AFW_Flip, HELEN"),
-        ("wider", "wider_face_split/wider_face_val_bbx_gt.txt"),
         ("no_pool", "no_pool.csv"),
     ],
 )
@@ -218,8 +181,7 @@ def test_a_missing_layout_is_one_line_that_says_which_files_belong_where(
 
 
 def test_every_official_reader_is_tested_here() -> None:
-    ours = {"maskon-boxes"}  # in test_detection.py
-    assert set(READERS) - ours == {"aflw2000", "biwi", "biwi-2", "biwi_dev", "300w-lp", "wider", "val"}
+    assert set(READERS) == {"aflw2000", "biwi", "biwi-2", "biwi_dev", "300w-lp", "val"}
 
 
 def test_a_missing_picture_is_found_when_it_is_needed(tmp_path: Path) -> None:
@@ -252,9 +214,10 @@ def test_faces_of_one_picture_are_one_sample(tmp_path: Path) -> None:
 
 
 def test_a_set_without_faces_is_refused(tmp_path: Path) -> None:
-    write_wider(tmp_path, "0--Parade/0.jpg\n0\n0 0 0 0 0 0 0 0 0 0\n", {"0--Parade/0.jpg": drawn_face(0)})
+    write_300w(tmp_path / "image00002.jpg", drawn_face(0), (100, 0, 0), BOX, "pt3d_68")  # beyond 99 degrees
+    (tmp_path / "image00003.jpg").write_bytes(b"without a label")
     with pytest.raises(BlazePoserError, match="no face to measure on"):
-        read_dataset("wider", tmp_path)
+        read_dataset("aflw2000", tmp_path)
 
 
 def test_the_crops_of_biwi_get_a_rim_and_the_best_detection_answers(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from blazeposer.evaluate.datasets.pool import TEST_POOL
 from blazeposer.tflite.interpreter import open_network
 from blazeposer.tflite.manifest import manifest_path, read_manifest
 from conftest import CommandLine
-from official import RGB_CAL, write_300w, write_image, write_wider
+from official import RGB_CAL, write_300w, write_image
 from pools import write_pool
 
 FACE = {"yaw": 0, "pitch": -5, "roll": 3, "width": 512, "height": 512, "x0": 172, "y0": 70, "x1": 272, "y1": 190}
@@ -128,32 +128,6 @@ def test_a_head_s_centre_finds_the_face_of_biwi(tmp_path: Path, portrait: Image,
         write_image(tmp_path / "03" / f"frame_{number}_rgb.png", frame)
     scores = evaluate(open_network(model_path), read_dataset("biwi-2", tmp_path), "clean")
     assert scores.found.tolist() == [True, False]
-
-
-def test_detection_sets_get_average_precision(
-    tmp_path: Path, portrait: Image, model: Path, blazeposer_command: CommandLine
-) -> None:
-    # The network's own box is the label of the first image; the second's label is where no face is.
-    found = blazeposer_command("detect", "--json", "--model", model, write_portrait(tmp_path, portrait))
-    x, y, w, h = json.loads(found.out)["faces"][0]["box"]
-    line = "0 0 0 0 0 0"
-    text = f"0--A/1.png\n1\n{x:.0f} {y:.0f} {w:.0f} {h:.0f} {line}\n0--A/2.png\n1\n300 300 140 140 {line}\n"
-    data = tmp_path / "wider"
-    write_wider(data, text, {"0--A/1.png": portrait, "0--A/2.png": np.zeros_like(portrait)})
-    arguments = ("evaluate", "--dataset", "wider", "--data", data, "--model", model, "--input", "clean", "--record")
-    run = blazeposer_command(*arguments, "--report", tmp_path / "out")
-    assert run.status == 0, run.err
-    assert "16 px and more" in run.out
-    figures = read_manifest(model).figures["wider"]["clean"]
-    faces, precision = figures["faces"], figures["average_precision"]
-    assert (faces["0"], faces["16"], faces["32"]) == (2, 2, 1)  # the portrait's is less than 32 pixels of 128
-    assert (precision["0"], precision["16"], precision["32"]) == (pytest.approx(0.5), pytest.approx(0.5), 0)
-    assert "average_precision" in (tmp_path / "out" / "report.json").read_text()
-
-
-def write_portrait(folder: Path, portrait: Image) -> Path:
-    write_image(folder / "portrait.png", portrait)
-    return folder / "portrait.png"
 
 
 def test_without_data_it_says_where_to_name_them(

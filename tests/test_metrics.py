@@ -133,9 +133,8 @@ def test_reliability_compares_predicted_and_actual_errors_in_bins_of_equal_count
     assert bins == [(1.5, 2.0, 2), (3.5, 7.0, 2)]
 
 
-def picture(faces: list[Face], labels: list[list[float]], ignored: list[bool] | None = None) -> Detections:
-    flags = np.array(ignored if ignored is not None else [False] * len(labels), bool)
-    return Detections(faces, np.array(labels, np.float64).reshape(-1, 4), flags)
+def picture(faces: list[Face], labels: list[list[float]]) -> Detections:
+    return Detections(faces, np.array(labels, np.float64).reshape(-1, 4))
 
 
 A, B = [0.0, 0.0, 0.25, 0.25], [0.5, 0.5, 0.75, 0.75]
@@ -152,7 +151,7 @@ def test_average_precision_by_hand() -> None:
 
 
 def test_of_two_detections_on_one_label_the_surer_is_right() -> None:
-    twice = picture([face(ON_A, score=0.6), face(ON_A, score=0.9)], [A])
+    twice = picture([face(ON_A, score=0.9), face(ON_A, score=0.6)], [A])
     assert twice.judged(0) == ([(0.9, True), (0.6, False)], 1)
 
 
@@ -163,13 +162,12 @@ def test_half_an_overlap_is_needed() -> None:
         assert judged == [(0.9, right)]
 
 
-def test_ignored_and_small_labels_neither_help_nor_harm() -> None:
+def test_small_labels_neither_help_nor_harm() -> None:
     faces = [face(ON_A, score=0.9), face(ON_B, score=0.8)]
-    assert picture(faces, [A, B], [True, False]).judged(0) == ([(0.8, True)], 1)
     wide = [0.0, 0.0, 0.5, 0.125]  # the area of A: 32 pixels of 128 a side
     for least, count in ((32, 1), (32.1, 0)):
         assert count_labels([picture([], [wide])], least) == count
-    assert picture(faces, [A, [0.5, 0.5, 0.9, 0.9]], None).judged(40)[1] == 1
+    assert picture(faces, [A, [0.5, 0.5, 0.9, 0.9]]).judged(40)[1] == 1
 
 
 def test_average_precision_without_labels_or_detections() -> None:

@@ -55,7 +55,7 @@ def report(scores: Scores, tmp_path: Path) -> Report:
         Sample(f"<{i}>.jpg", unread, np.zeros((1, 4)), angles[np.newaxis]) for i, angles in enumerate(scores.labels)
     ]
     dataset, table = Dataset("made_up", samples), pose_table({"clean": scores}, "some.tflite", "some rule")
-    return Report(model, True, "reference", dataset, table, {"clean": scores.as_dict()}, {"clean": scores})
+    return Report(model, True, "reference", dataset, table, {"clean": scores})
 
 
 class Page(HTMLParser):

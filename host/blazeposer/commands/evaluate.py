@@ -13,13 +13,13 @@ from blazeposer.core.resources import default_model, models_dir, refuse_installe
 from blazeposer.core.text import say
 from blazeposer.evaluate import detection as detections
 from blazeposer.evaluate import plots
-from blazeposer.evaluate.accuracy import INPUTS, Report, detect, pose_table, precision_dict, precision_table
+from blazeposer.evaluate.accuracy import INPUTS, Report, pose_table
 from blazeposer.evaluate.accuracy import evaluate as measure
 from blazeposer.evaluate.bench import Ours, machine
 from blazeposer.evaluate.datasets import READERS, read_dataset
 from blazeposer.evaluate.datasets.pool import TEST_POOL, data_folder
 from blazeposer.evaluate.figures import MARKED_BLOCK, fill, read_manifests
-from blazeposer.evaluate.metrics import MOST_FACES, Scores
+from blazeposer.evaluate.metrics import MOST_FACES
 from blazeposer.evaluate.report import Table, show_table
 from blazeposer.evaluate.sheet import Bin, draw_sheet, measure_sheet, sheet_dict, sheet_table
 from blazeposer.media.output import write_figure
@@ -48,11 +48,11 @@ def evaluate(
     name: str, folder: str | None, model: Path | None, inputs: tuple[str, ...], runtime: Runtime, looks: str,
     sheet: bool, report_folder: Path | None, record: bool,
 ) -> None:  # fmt: skip
-    """Measure a network on labelled faces: angles where the data set has them, else average precision.
+    """Measure a network's angles on labelled faces.
 
     Official data sets are read as they unpack: aflw2000 (AFLW2000-3D), biwi (protocol 1: every sequence), biwi-2
-    (protocol 2: the 8 test sequences), 300w-lp, wider (WIDER FACE, validation). A pool is NAME.zip, NAME.csv and
-    NAME_landmarks68.npy; val is the validation split of all training pools.
+    (protocol 2: the 8 test sequences), 300w-lp. A pool is NAME.zip, NAME.csv and NAME_landmarks68.npy; val is the
+    validation split of all training pools.
 
     The sheet is measured on the clean input alone: recall, error and expected error on turned, cut, near, blurred,
     dark, covered and small faces. That is 55 images a face, so XNNPACK's kernels look at them whatever --runtime
@@ -66,26 +66,20 @@ def evaluate(
     twice = looks == "2"
     of = f"{path.name} ({'INT8' if network.is_int8 else 'float'}, {runtime} kernels) on {name}"
     title = of + (", two looks" if twice else "")
-    scores: dict[str, Scores] = {}
-    if dataset.has_poses:
-        scores = {key: measure(network, dataset, key, twice=twice) for key in inputs}
-        if not all(row.found.any() for row in scores.values()):
-            raise ModelError(f"{path} found none of {len(dataset)} faces: make it anew with `blazeposer quantize`")
-        figures = {key: row.as_dict() for key, row in scores.items()}
-        table = pose_table(scores, title, dataset.rule.text)
-    else:
-        figures = {key: precision_dict(detect(network, dataset, key, twice=twice)) for key in inputs}
-        table = precision_table(figures, title)
+    scores = {key: measure(network, dataset, key, twice=twice) for key in inputs}
+    if not all(row.found.any() for row in scores.values()):
+        raise ModelError(f"{path} found none of {len(dataset)} faces: make it anew with `blazeposer quantize`")
+    table = pose_table(scores, title, dataset.rule.text)
     show_table(table, width=180)
     each = 1e3 * network.seconds / (len(inputs) * len(dataset.samples))
     say(f"{each:.1f} ms of processor time an image in the network; {machine()}")
     bins: list[Bin] = []
-    if scores and (sheet or report_folder):
+    if sheet or report_folder:
         bins = measure_sheet(Ours(path, MOST_FACES, careful=twice), dataset)
         show_table(sheet_table(bins, title))
     if record:
         recorded = name + ("_two_looks" if twice else "")
-        record_figures(path, {recorded: {"runtime": runtime, **figures}})
+        record_figures(path, {recorded: {"runtime": runtime, **{key: row.as_dict() for key, row in scores.items()}}})
         if bins:
             record_figures(path, {f"{recorded}_sheet": {"runtime": "xnnpack", "bins": sheet_dict(bins)}})
         if recorded == TEST_POOL and network.is_int8:
@@ -93,7 +87,7 @@ def evaluate(
             if bins:
                 write_figure(path.with_name(f"{path.stem}_sheet.svg"), draw_sheet(bins))
     if report_folder:
-        Report(path, network.is_int8, runtime, dataset, table, figures, scores, twice, bins).write(report_folder)
+        Report(path, network.is_int8, runtime, dataset, table, scores, twice, bins).write(report_folder)
         say(f"Wrote {report_folder / 'report.html'}")
 
 

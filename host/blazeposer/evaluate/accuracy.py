@@ -13,29 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.progress import track
 
 from blazeposer.core.console import Console
-from blazeposer.core.contract import ANGLES, GRIDS, INPUT_SIZE, SCORE_THRESHOLD
+from blazeposer.core.contract import ANGLES, INPUT_SIZE, SCORE_THRESHOLD
 from blazeposer.core.face import Face
-from blazeposer.core.prepare import Image, camera_input, clean_input
-from blazeposer.core.rotation import Floats
+from blazeposer.core.prepare import camera_input, clean_input
 from blazeposer.evaluate import plots
 from blazeposer.evaluate.datasets import Dataset
-from blazeposer.evaluate.metrics import (
-    MOST_FACES,
-    PRECISION_OVERLAP,
-    PRECISION_SIZES,
-    SLOPE_RANGE,
-    YAW_RANGES,
-    Detections,
-    Scores,
-    average_precision,
-    count_labels,
-    rounded,
-    score,
-)
+from blazeposer.evaluate.metrics import MOST_FACES, SLOPE_RANGE, YAW_RANGES, Reliability, Scores, rounded, score
 from blazeposer.evaluate.page import write_report
 from blazeposer.evaluate.report import Section, Table
 from blazeposer.evaluate.sheet import Bin, draw_sheet, sheet_dict, sheet_table
@@ -43,10 +29,7 @@ from blazeposer.faces.looks import look
 from blazeposer.media.output import make_folder
 from blazeposer.tflite.interpreter import Network
 
-ANCHORS = sum(grid.count for grid in GRIDS)
 INPUTS = {"clean": clean_input, "camera": camera_input}
-LEAST_SCORE = 0.05
-"""Detections below it are left out of the average precision: each of the network's 896 anchors would be one."""
 
 
 CONVENTION = (
@@ -62,39 +45,15 @@ SHOWN = 12
 
 
 def evaluate(network: Network, dataset: Dataset, input_path: str, *, twice: bool = False) -> Scores:
-    """Return the scores of a network on every face of a data set with poses; `input_path` is a key of INPUTS, `twice`
-    that of `look`."""
+    """Return the scores of a network on every face of a data set; `input_path` is a key of INPUTS, `twice` that of
+    `look`."""
     found: list[Face | None] = []
-    for tensor, boxes, _ in _inputs(dataset, input_path):
-        faces = look(network, tensor, SCORE_THRESHOLD, MOST_FACES, twice=twice)
-        found.extend(dataset.rule.choose(faces, box) for box in boxes)
-    return score(found, dataset.rotations, dataset.angles)
-
-
-def detect(network: Network, dataset: Dataset, input_path: str, *, twice: bool = False) -> list[Detections]:
-    """Return the detections of a network in every image of a data set, for its average precision."""
-    return [
-        Detections(look(network, tensor, LEAST_SCORE, ANCHORS, twice=twice), boxes, ignored)
-        for tensor, boxes, ignored in _inputs(dataset, input_path)
-    ]
-
-
-def _inputs(dataset: Dataset, input_path: str) -> Iterator[tuple[Image, Floats, NDArray[np.bool_]]]:
-    """Yield each image as the network's input, its boxes as fractions of the input's side, and flags to ignore them."""
     for sample in track(dataset.samples, description=f"{input_path} input", console=Console(stderr=True)):
         image = sample.load()
         height, width = image.shape[:2]
-        ignored = np.zeros(len(sample.boxes), bool) if sample.ignored is None else sample.ignored
-        yield INPUTS[input_path](image), sample.boxes / (width, height, width, height), ignored
-
-
-def precision_dict(pictures: list[Detections]) -> dict[str, Any]:
-    """Return average precision and the number of faces by least size in the input's pixels, for JSON."""
-    return {
-        "pictures": len(pictures),
-        "faces": {str(least): count_labels(pictures, least) for least in PRECISION_SIZES},
-        "average_precision": {str(least): rounded(average_precision(pictures, least), 4) for least in PRECISION_SIZES},
-    }
+        faces = look(network, INPUTS[input_path](image), SCORE_THRESHOLD, MOST_FACES, twice=twice)
+        found.extend(dataset.rule.choose(faces, box) for box in sample.boxes / (width, height, width, height))
+    return score(found, dataset.rotations, dataset.angles)
 
 
 def pose_table(rows: Mapping[str, Scores], title: str, rule: str) -> Table:
@@ -122,23 +81,8 @@ def pose_table(rows: Mapping[str, Scores], title: str, rule: str) -> Table:
     return Table(head, table, title, notes)
 
 
-def precision_table(rows: Mapping[str, dict[str, Any]], title: str) -> Table:
-    """Return a row for each input path: average precision by least size of the face."""
-    notes = (
-        f"Average precision at IoU {PRECISION_OVERLAP}, all-point interpolation, of faces of at least so many pixels: "
-        f"the side of a square of the box's area in the {INPUT_SIZE} x {INPUT_SIZE} input."
-    )
-    faces = next(iter(rows.values()))["faces"]
-    names = (f"{least} px and more" if least else "all faces" for least in PRECISION_SIZES)
-    head = ["input", *(f"{name} ({count})" for name, count in zip(names, faces.values(), strict=True))]
-    table = [
-        [name, *(_shown(value, 4) for value in figures["average_precision"].values())] for name, figures in rows.items()
-    ]
-    return Table(head, table, title, notes)
-
-
-def _shown(value: float | None, digits: int = 2) -> str:
-    return "-" if value is None else f"{value:.{digits}f}"
+def _shown(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
 
 
 @dataclass(frozen=True)
@@ -151,10 +95,8 @@ class Report:
     dataset: Dataset
     table: Table
     """Table that the command prints."""
-    figures: Mapping[str, dict[str, Any]]
-    """Input path -> the same for JSON."""
     scores: Mapping[str, Scores]
-    """Input path -> every face; empty for a data set without poses."""
+    """Input path -> every face."""
     twice: bool = False
     """True if each figure is of two looks."""
     sheet: Sequence[Bin] = ()
@@ -167,7 +109,7 @@ class Report:
         write_report(folder, title, _facts(values), [*self._sections()], values)
 
     def _values(self) -> dict[str, Any]:
-        looks, inputs = 2 if self.twice else 1, "".join(f" --input {name}" for name in self.figures)
+        looks, inputs = 2 if self.twice else 1, "".join(f" --input {name}" for name in self.scores)
         return {
             "file": self.model.name,
             "sha256": hashlib.sha256(self.model.read_bytes()).hexdigest(),
@@ -175,31 +117,18 @@ class Report:
             "dataset": self.dataset.name,
             "pictures": len(self.dataset.samples),
             "faces": len(self.dataset),
-            "least_score": SCORE_THRESHOLD if self.scores else None,
-            "matching": self.dataset.rule.text
-            if self.scores
-            else f"IoU of at least {PRECISION_OVERLAP}, one for a face",
+            "least_score": SCORE_THRESHOLD,
+            "matching": self.dataset.rule.text,
             "runtime": self.runtime,
             "looks": looks,
             "command": f"blazeposer evaluate --dataset {self.dataset.name} --model {self.model.name} --runtime "
             f"{self.runtime} --looks {looks}{inputs} --report DIR",
-            "inputs": {name: figures | self._reliability(name) for name, figures in self.figures.items()},
+            "inputs": {name: scores.as_dict() | _reliability(scores) for name, scores in self.scores.items()},
             "sheet": sheet_dict(self.sheet),
         }
 
-    def _reliability(self, name: str) -> dict[str, Any]:
-        if not (scores := self.scores.get(name)):
-            return {}
-        bins = scores.reliability()
-        return {
-            "reliability": [
-                {"expected": rounded(part.expected), "actual": rounded(part.actual), "faces": part.faces}
-                for part in bins
-            ]
-        }
-
     def _sections(self) -> Iterator[Section]:
-        yield Section("Accuracy", [CONVENTION, self.table] if self.scores else [self.table])
+        yield Section("Accuracy", [CONVENTION, self.table])
         for name, scores in self.scores.items():
             drawn = (
                 (plots.error_by_yaw(scores), "error against yaw", ERROR_BY_YAW),
@@ -211,6 +140,12 @@ class Report:
         if self.sheet:
             drawing = plots.picture_of(draw_sheet(self.sheet), "true and expected error of disturbed images")
             yield Section("Disturbed images", [drawing, sheet_table(self.sheet, "Clean input")])
+
+
+def _reliability(scores: Scores) -> dict[str, Any]:
+    bins = scores.reliability()
+    values = [(rounded(part.expected), rounded(part.actual), part.faces) for part in bins]
+    return {"reliability": [dict(zip(Reliability._fields, row, strict=True)) for row in values]}
 
 
 def worst_table(scores: Scores, names: Sequence[str]) -> Table:
@@ -225,12 +160,12 @@ def worst_table(scores: Scores, names: Sequence[str]) -> Table:
 
 
 def _facts(values: dict[str, Any]) -> dict[str, str]:
-    score, runtime = values["least_score"], values["runtime"]
+    runtime = values["runtime"]
     return {
         "file": f"{values['file']} ({values['kind']})",
         "sha256": values["sha256"],
         "data set": f"{values['dataset']}: {values['faces']} faces in {values['pictures']} images",
-        "a face is found by": (f"a score of at least {score}; " if score else "") + values["matching"],
+        "a face is found by": f"a score of at least {values['least_score']}; {values['matching']}",
         "input": f"whole image squeezed to {INPUT_SIZE} x {INPUT_SIZE}; {', '.join(values['inputs'])}",
         "looks": str(values["looks"]),
         "runtime": "TensorFlow Lite Micro" if runtime == "micro" else f"LiteRT, {runtime} kernels",

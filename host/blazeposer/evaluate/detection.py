@@ -18,9 +18,9 @@ from blazeposer.core.decode import centred_boxes, decode, overlaps
 from blazeposer.core.face import Face
 from blazeposer.core.prepare import Image, clean_input, to_float
 from blazeposer.core.rotation import Floats, angles_from_rotation
-from blazeposer.evaluate.accuracy import LEAST_SCORE
-from blazeposer.evaluate.datasets import Dataset, Sample, read_dataset
+from blazeposer.evaluate.datasets import Dataset, read_dataset
 from blazeposer.evaluate.datasets.pool import TEST_POOL, read_backgrounds, read_pool
+from blazeposer.evaluate.datasets.pools import read_maskon_boxes
 from blazeposer.evaluate.metrics import MOST_FACES, Detections, average_precision, count_labels, match, rounded, score
 from blazeposer.evaluate.peers.blazeface import without_pose
 from blazeposer.evaluate.peers.mediapipe import blazeface_path
@@ -30,6 +30,8 @@ SCENES = "maskon-boxes"
 TURNED = 60.0
 """Degrees of |yaw| beyond which a face counts as turned."""
 SIZES = (16, 24, 32)
+LEAST_SCORE = 0.05
+"""Detections below it are left out of the average precision: each of the network's 896 anchors would be one."""
 STEP = 0.01
 """Step of thresholds."""
 LANDMARKS = {"right eye": slice(36, 42), "left eye": slice(42, 48), "nose": slice(30, 31), "mouth": slice(48, 68)}
@@ -106,7 +108,7 @@ def measure(int8: Path, data: Path) -> Measured:
     """Run the file `int8` by the reference kernels, the float one beside it, and the original, on the data's folder."""
     networks = {"float": open_network(int8.with_name("blazeposer_float.tflite"), "xnnpack"), "INT8": open_network(int8)}
     runs: dict[str, Run] = {"BlazeFace": original(), **{name: item.outputs for name, item in networks.items()}}
-    poses, scenes = read_dataset(TEST_POOL, data), read_dataset(SCENES, data)
+    poses, scenes = read_dataset(TEST_POOL, data), read_maskon_boxes(data)
     places, hands = (read_backgrounds(data, test=True, name=name) for name in ("faceless", "hands"))
     sizes = np.array([sample.load().shape[1::-1] for sample in poses.samples])
     landmarks = read_pool(data, TEST_POOL).landmarks / sizes[:, np.newaxis]
@@ -121,7 +123,10 @@ def measure(int8: Path, data: Path) -> Measured:
     figures = {}
     for name, run in runs.items():
         threshold = equal_recall(outputs[name], poses, int(hits["BlazeFace"].sum()))
-        boxed = detections(run, scenes, name)
+        boxed = [
+            Detections(_all_faces(run(clean_input(image))), _fractions(boxes, image))
+            for image, boxes in _track(scenes, f"{name}: {SCENES}")
+        ]
         alarms, on_hands = (false_alarms(run, photos, f"{name}: no faces") for photos in (places, hands))
         shared = [face for face, all_found in zip(found[name], everywhere, strict=True) if face and all_found]
         figures[name] = Figures(
@@ -155,7 +160,7 @@ def answers(outputs: Sequence[Outputs], dataset: Dataset, threshold: float = SCO
     found: Answers = []
     for sample, values in zip(dataset.samples, outputs, strict=True):
         faces = decode(values, threshold, MOST_FACES)
-        found += [match(faces, box) for box in _fractions(sample)]
+        found += [match(faces, box) for box in _fractions(sample.boxes, sample.load())]
     return found
 
 
@@ -198,14 +203,6 @@ def agreement(first: Answers, second: Answers, rotations: Floats) -> Agreement:
     return Agreement(len(both), overlap, float(np.mean(away)), errors[0] - errors[1])
 
 
-def detections(run: Run, scenes: Dataset, name: str) -> list[Detections]:
-    """Return all detections of a network in each image of a data set of boxes."""
-    return [
-        Detections(_all_faces(run(clean_input(sample.load()))), _fractions(sample), np.zeros(len(sample.boxes), bool))
-        for sample in _track(scenes.samples, f"{name}: {scenes.name}")
-    ]
-
-
 def false_alarms(run: Run, photos: Sequence[Image], words: str) -> list[Floats]:
     """Return the scores of all faces that a network finds in each of some photos without a face."""
     return [np.array([face.score for face in _all_faces(run(clean_input(photo)))]) for photo in _track(photos, words)]
@@ -215,9 +212,9 @@ def _all_faces(outputs: Outputs) -> list[Face]:
     return decode(outputs, LEAST_SCORE, outputs[1].shape[1] + outputs[2].shape[1])
 
 
-def _fractions(sample: Sample) -> Floats:
-    height, width = sample.load().shape[:2]
-    return sample.boxes / (width, height, width, height)
+def _fractions(boxes: Floats, image: Image) -> Floats:
+    height, width = image.shape[:2]
+    return boxes / (width, height, width, height)
 
 
 def _track(items: Sequence[T], what: str) -> Iterable[T]:

@@ -44,7 +44,6 @@ class Scene:
 
 def scene_of(sample: Sample) -> Scene:
     """Return a sample with poses, with `SIDE` pixels on its image's longer side."""
-    assert sample.angles is not None
     picture = sample.load()
     height, width = picture.shape[:2]
     scale = SIDE / max(height, width)

@@ -20,9 +20,7 @@ from blazeposer.core.rotation import Floats, geodesic_degrees
 
 MATCH_OVERLAP = 0.4
 PRECISION_OVERLAP = 0.5
-"""Least intersection over union of a right detection in the average precision (PASCAL VOC, WIDER FACE)."""
-PRECISION_SIZES = (0, 16, 24, 32)
-"""Average precision is given for labelled faces of at least so many pixels in the network's input."""
+"""Least intersection over union of a right detection in the average precision (PASCAL VOC)."""
 YAW_RANGES = ((0, 30), (30, 60), (60, 99))
 MOST_FACES = 32
 """Detections considered in one image."""
@@ -236,29 +234,25 @@ def score(found: Sequence[Face | None], rotations: Floats, labels: Floats) -> Sc
 
 @dataclass(frozen=True)
 class Detections:
-    """All detections in one image, of any score, and its labels; lengths are fractions of the side."""
+    """All detections in one image, best first, and its labels; lengths are fractions of the side."""
 
     faces: Sequence[Face]
     boxes: Floats
     """(n, 4) x0, y0, x1, y1."""
-    ignored: NDArray[np.bool_]
-    """(n,) labels that are neither to be found nor wrong to find."""
 
     def judged(self, least: float) -> tuple[list[tuple[float, bool]], int]:
-        """Return (score, right) of every detection that counts, and the number of labels that do: those not ignored
+        """Return (score, right) of every detection that counts, and the number of labels that do: those
         whose box has in the input the area of a square of at least `least` pixels a side.
 
         PASCAL VOC's rule: a detection is judged by the label that it overlaps most, right if by at least 0.5 and as the
         first, in order of score, to do so; one whose label does not count does not count either.
         """
         sides = np.sqrt(np.prod(np.maximum(self.boxes[:, 2:] - self.boxes[:, :2], 0), axis=1)) * INPUT_SIZE
-        counts = ~self.ignored & (sides >= least)
+        counts = sides >= least
         labels = np.array([_middle_size(box) for box in self.boxes]).reshape(-1, 4)
         taken: set[int] = set()
         judged = []
-        for face, box in sorted(
-            zip(self.faces, centred_boxes(self.faces), strict=True), key=lambda item: -item[0].score
-        ):
+        for face, box in zip(self.faces, centred_boxes(self.faces), strict=True):
             overlap = overlaps(box, labels)
             best = int(np.argmax(overlap)) if len(labels) else -1
             hit = best >= 0 and overlap[best] >= PRECISION_OVERLAP

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from blazeposer.core.errors import BlazePoserError
-from blazeposer.evaluate.datasets import biwi, matlab, pools, wider
+from blazeposer.evaluate.datasets import biwi, matlab, pools
 from blazeposer.evaluate.datasets.common import Dataset, Sample
 from blazeposer.evaluate.datasets.pool import data_folder
 
@@ -23,8 +23,6 @@ READERS: dict[str, Callable[[Path], Dataset]] = {
     "biwi": biwi.read,
     "biwi-2": partial(biwi.read, name="biwi-2", sequences=biwi.TEST_SEQUENCES),
     "300w-lp": matlab.read_300w_lp,
-    "wider": wider.read,
-    "maskon-boxes": pools.read_maskon_boxes,
     pools.BIWI_DEV: pools.read_biwi_dev,
     pools.VALIDATION: pools.read_validation,
 }
@@ -50,11 +48,9 @@ def read_dataset(name: str, folder: Path, *, damaged: bool = False) -> Dataset:
 
 
 def labelled(name: str, folder: str | None, limit: int | None = None, *, damaged: bool = False) -> Dataset:
-    """Return a data set with angles, with at most `limit` of its images, evenly spread. `damaged` as in `read_dataset`.
+    """Return a data set with at most `limit` of its images, evenly spread. `damaged` as in `read_dataset`.
     Raises BlazePoserError."""
     dataset = read_dataset(name, data_folder(folder), damaged=damaged)
-    if not dataset.has_poses:
-        raise BlazePoserError(f"{dataset.name} has no angles to compare with: choose another --dataset")
     if limit is None or len(dataset.samples) <= limit:
         return dataset
     chosen = np.linspace(0, len(dataset.samples) - 1, limit).round().astype(int)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from blazeposer.core.errors import BlazePoserError
 from blazeposer.core.prepare import Image
@@ -25,10 +24,8 @@ class Sample:
     """Function that reads the image, (h, w, 3) uint8 RGB."""
     boxes: Floats
     """(n, 4) x0, y0, x1, y1 in pixels; may leave the image."""
-    angles: Floats | None
-    """(n, 3) yaw, pitch, roll in degrees; None in a set for detection alone."""
-    ignored: NDArray[np.bool_] | None = None
-    """(n,) faces that are neither to be found nor wrong to find; None: none of them."""
+    angles: Floats
+    """(n, 3) yaw, pitch, roll in degrees."""
     file: Path | None = None
     """The file of the image, where it has one of its own."""
 
@@ -45,7 +42,7 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Dataset:
-    """The images of a data set, all with angles or all without, and how a detection answers a label in it."""
+    """The images of a data set, and the rule by which a detection answers a label."""
 
     name: str
     samples: Sequence[Sample]
@@ -57,13 +54,9 @@ class Dataset:
         return sum(len(sample.boxes) for sample in self.samples)
 
     @property
-    def has_poses(self) -> bool:
-        return all(sample.angles is not None for sample in self.samples)
-
-    @property
     def angles(self) -> Floats:
-        """(faces, 3) of a set with poses, image by image."""
-        return np.concatenate([sample.angles for sample in self.samples if sample.angles is not None])
+        """(faces, 3), image by image."""
+        return np.concatenate([sample.angles for sample in self.samples])
 
     @property
     def rotations(self) -> Floats:

@@ -3,9 +3,9 @@
 A pool (see `pool`) has the faces of its split `val`, or all of them where it is not split. `val` by itself names the
 validation faces of all training pools, each placed as AFLW2000's faces are.
 
-`maskon-boxes` is MaskON scenes with all faces boxed, half of them masked: `maskon_boxes.csv` (a line a face: file, x0,
-y0, x1, y1 in pixels, class) beside the pool `maskon.zip`. It is for detection alone, and has the images with an odd
-number: the even ones are trained on.
+For detection alone there are MaskON scenes with all faces boxed, half of them masked: `maskon_boxes.csv` (a line a
+face: file, x0, y0, x1, y1 in pixels, class) beside the pool `maskon.zip`. They are the images with an odd number: the
+even ones are trained on.
 
 `biwi_dev` is a part of BIWI as crops: `biwi_dev.zip` and `biwi_dev.csv`, every second frame of 13 of the 24 sequences.
 The crops lie around a detector's box, and 1,334 frames of the whole set, in which no face was found, are not in their
@@ -88,16 +88,14 @@ def _placed(image: Image, box: Floats, scale: float) -> Image:
     return np.asarray(cv2.warpAffine(photo, shift, (SIDE, SIDE), borderValue=image.mean((0, 1)).tolist()), np.uint8)
 
 
-def read_maskon_boxes(folder: Path) -> Dataset:
-    """Return every boxed test image of MaskON. Raises BlazePoserError when the boxes or the images are not there."""
+def read_maskon_boxes(folder: Path) -> list[tuple[Image, Floats]]:
+    """Return every boxed test image of MaskON, and its boxes (n, 4) in pixels. Raises BlazePoserError when the boxes or
+    the images are not there."""
     table = _table(folder / "maskon_boxes.csv", ["file"])
     names, boxes = np.array(table.texts("file")), table.numbers(*CORNERS)
     files = [file for file in np.unique(names).tolist() if not is_training_image("maskon", file)]
     images = read_images(folder / "maskon.zip", files)
-    samples = [
-        Sample(file, image_given(image), boxes[names == file], None) for file, image in zip(files, images, strict=True)
-    ]
-    return Dataset("maskon-boxes", samples)
+    return [(image, boxes[names == file]) for file, image in zip(files, images, strict=True)]
 
 
 def read_biwi_dev(folder: Path) -> Dataset:
