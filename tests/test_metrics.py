@@ -115,14 +115,6 @@ def test_the_surest_half_is_that_with_the_smallest_predicted_errors() -> None:
     assert scores.as_dict()["surest_half"] == {"mae": 3.0, "geodesic": 3.0, "ranking": 0.5}
 
 
-def test_refusing_keeps_the_surest_and_counts_the_others_as_not_found() -> None:
-    nan = float("nan")
-    scores = predicting([9, nan, 1, 3, 7], [10, nan, 2, 4, 8]).refusing(3)
-    np.testing.assert_array_equal(scores.geodesic, [nan, nan, 2, 4, 8])
-    assert scores.recall == pytest.approx(3 / 5)
-    assert scores.mean == pytest.approx(14 / 3)
-
-
 def test_a_prediction_that_is_always_the_same_ranks_nothing() -> None:
     assert predicting([1, 1, 1, 1], [2, 4, 8, 10]).ranking == 1
 

@@ -13,9 +13,16 @@ from blazeposer.core.contract import KEYPOINTS, OUTPUTS
 from blazeposer.core.face import Face
 from blazeposer.core.rotation import rotation_from_angles
 from blazeposer.evaluate.peers import Peer
-from blazeposer.evaluate.peers.blazeface import BLAZEFACE_INT8, DETECTION, BlazeFace, BlazeFacePnP
+from blazeposer.evaluate.peers.blazeface import (
+    BLAZEFACE_INT8,
+    DETECTION,
+    FACE_POINTS,
+    FOCAL,
+    BlazeFace,
+    BlazeFacePnP,
+    with_pnp,
+)  # fmt: skip
 from blazeposer.evaluate.peers.mediapipe import FaceMesh, MediaPipe
-from blazeposer.evaluate.peers.pnp import FACE_POINTS, FOCAL, with_pnp
 from blazeposer.scene.sequence import frames
 
 ANGLES = [(0, 0, 0), (30, 0, 0), (-30, 0, 0), (0, 20, 0), (0, -20, 0), (0, 0, 25), (0, 0, -25), (50, -15, 20)]

@@ -97,5 +97,5 @@ def test_a_section_that_failed_comes_first_in_words(tmp_path: Path) -> None:
 
 def test_a_report_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "report.json").mkdir()
-    with pytest.raises(InputError, match="name another folder"):
+    with pytest.raises(InputError, match="check --output"):
         write_report(tmp_path, "A title", {}, [])

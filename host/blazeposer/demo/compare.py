@@ -23,12 +23,13 @@ MAX_OFFSET = 0.5
 
 
 def face_in_picture(face: Face) -> Face:
-    """A streamed face in the frame's pixels, as the drawing functions take it."""
+    """Return a streamed face in the frame's pixels, as the drawing functions take it."""
     return face.moved(0, 0, TO_PICTURE, TO_PICTURE)
 
 
 def match(frame: Frame, faces: Sequence[Face]) -> list[tuple[Person, Face]]:
-    """Each person with the face found in the middle of his or hers, if there is one; faces in the frame's pixels."""
+    """Return each person with the face found in the middle of his or hers, if there is one; faces in the frame's
+    pixels."""
     pairs = []
     for person in frame.people:
         offsets = [_offset(person, face) for face in faces]
@@ -38,7 +39,7 @@ def match(frame: Frame, faces: Sequence[Face]) -> list[tuple[Person, Face]]:
 
 
 def _offset(person: Person, face: Face) -> float:
-    """Distance of the face's middle from the person's, in sizes of the person's face."""
+    """Return the distance of the face's middle from the person's, in sizes of the person's face."""
     x, y, w, h = person.box
     left, top, width, height = face.box
     return float(np.hypot((left + width / 2 - x) / w - 0.5, (top + height / 2 - y) / h - 0.5))
@@ -55,13 +56,13 @@ class Agreement:
 
     @property
     def correlation(self) -> dict[str, float]:
-        """Pearson's, for each angle."""
+        """Pearson's correlation of each angle."""
         pairs = zip(ANGLES, self.known.T, self.measured.T, strict=True)
         return {name: float(np.corrcoef(known, measured)[0, 1]) for name, known, measured in pairs}
 
     @property
     def difference(self) -> dict[str, float]:
-        """Mean absolute difference in degrees, for each angle."""
+        """Mean absolute difference of each angle, degrees."""
         return dict(zip(ANGLES, np.abs(self.known - self.measured).mean(0).tolist(), strict=True))
 
 

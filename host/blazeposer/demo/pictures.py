@@ -1,4 +1,4 @@
-"""The demo's image and video: what the camera streamed, drawn on what it saw, and plotted over the known angles."""
+"""Draw the demo's image and video: the streamed faces on the camera's images, and plotted over the known angles."""
 
 from __future__ import annotations
 
@@ -34,16 +34,19 @@ _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
 def picture(frames: Sequence[Frame], found: Found, results: Mapping[str, Agreement]) -> Image:
-    """The README's image (h, 1240, 3): tiles of turned heads, and the angles over the sequence."""
+    """Return the README's image (h, 1240, 3): tiles of turned heads, and the angles over the sequence."""
     tiles = [_tile(frames[number], found[number]) for number in chosen(frames, found)]
     rows = [_row(tiles[start : start + TILES]) for start in range(0, len(tiles), TILES)]
     plot = angle_plot(frames, found, WIDTH - 2 * MARGIN, results)
     framed = cv2.copyMakeBorder(plot, GAP, MARGIN, MARGIN, MARGIN, cv2.BORDER_CONSTANT, value=PAPER)
-    return np.vstack([_banner(TITLE, LEGEND), *rows, framed]).astype(np.uint8)
+    banner = np.full((46, WIDTH, 3), PAPER, np.uint8)
+    text(banner, TITLE, (MARGIN, 30), 0.56, INK)
+    text(banner, LEGEND, (WIDTH - MARGIN, 30), 0.42, KNOWN, align=1)
+    return np.vstack([banner, *rows, framed]).astype(np.uint8)
 
 
 def chosen(frames: Sequence[Frame], found: Found) -> list[int]:
-    """The frames that the image shows, of those that were streamed."""
+    """Return the numbers of the frames in the image, of those that were streamed."""
     single = [number for number in sorted(found) if len(frames[number].people) == 1]
     numbers = [
         min(single, key=lambda number: float(np.abs(np.subtract(frames[number].people[0].angles, pose)).sum()))
@@ -55,7 +58,8 @@ def chosen(frames: Sequence[Frame], found: Found) -> list[int]:
 def angle_plot(
     frames: Sequence[Frame], found: Found, width: int, results: Mapping[str, Agreement] | None = None
 ) -> Image:
-    """Known angles (grey) and streamed ones (coloured) over the sequence, one lane an angle, with results beside it."""
+    """Return known angles (grey) and streamed ones (coloured) over the sequence, one lane an angle, with results beside
+    it."""
     plot = np.full((3 * LANE, width, 3), PAPER, np.uint8)
     left, right = 74, width - (NOTE if results else 10)
     pairs = {number: match(frames[number], faces) for number, faces in found.items()}
@@ -85,7 +89,7 @@ def angle_plot(
 
 
 def video_pages(frames: Sequence[Frame], found: Found) -> Iterator[Image]:
-    """The annotated sequence (768, 480, 3) over its growing plot."""
+    """Yield the annotated sequence (768, 480, 3) over its growing plot."""
     seen: dict[int, Sequence[Face]] = {}
     for number in sorted(found):
         seen[number] = found[number]
@@ -99,14 +103,14 @@ def text(image: Image, words: str, place: tuple[int, int], size: float, color: C
 
 
 def _tile(frame: Frame, faces: Sequence[Face]) -> Image:
-    """The annotated frame, and the known angles under it."""
+    """Return the annotated frame, and the known angles under it."""
     image = cv2.resize(draw(frame.picture, faces), (TILE, TILE), interpolation=cv2.INTER_AREA)
     caption = np.full((26, TILE, 3), PAPER, np.uint8)
+    words = f"{len(frame.people)} faces, {len(faces)} found"
     if len(frame.people) == 1:
-        words = "  ".join(f"{name} {angle:+.0f}" for name, angle in zip(ANGLES, frame.people[0].angles, strict=True))
-        text(caption, f"known: {words}", (TILE // 2, 17), 0.42, INK, align=0.5)
-    else:
-        text(caption, f"{len(frame.people)} faces, {len(faces)} found", (TILE // 2, 17), 0.42, INK, align=0.5)
+        pairs = zip(ANGLES, frame.people[0].angles, strict=True)
+        words = "known: " + "  ".join(f"{name} {angle:+.0f}" for name, angle in pairs)
+    text(caption, words, (TILE // 2, 17), 0.42, INK, align=0.5)
     return np.vstack([image, caption]).astype(np.uint8)
 
 
@@ -116,10 +120,3 @@ def _row(tiles: Sequence[Image]) -> Image:
         left = MARGIN + place * (TILE + GAP)
         row[:, left : left + TILE] = tile
     return row
-
-
-def _banner(left: str, right: str) -> Image:
-    banner = np.full((46, WIDTH, 3), PAPER, np.uint8)
-    text(banner, left, (MARGIN, 30), 0.56, INK)
-    text(banner, right, (WIDTH - MARGIN, 30), 0.42, KNOWN, align=1)
-    return banner

@@ -49,15 +49,12 @@ time over the other's: below 1 where BlazePoser is faster. The last column was n
 the Cortex-M7 of an OpenMV Cam RT1062, which has room for all of them, as `blazeposer check` estimates it; unknown for
 networks that are not INT8."""
 UNREFUSED = ", none refused"
-REFUSING = ", as many refused"
 ACCURACY_NOTES = f"""\
 Degrees, means of absolute differences on found faces. A face is found if the best overlapping detection with a score of
 at least {SCORE_THRESHOLD} overlaps the label's box enough: one rule for all. Who finds fewer faces leaves out hard
 ones: "shared" is on the faces that all found. MediaPipe refuses faces whose mesh it doubts (below {LEAST_MESH_SCORE});
-its second row is without that. BlazePoser refuses none, but says how far it expects to be off: its second row keeps as
-many faces as MediaPipe, those of which it is surest. BlazePoser's figures by the reference kernels (`blazeposer
-evaluate`) differ by hundredths. Signs, axes and zero of each peer are converted by functions that tests/test_peers.py
-tests."""
+its second row is without that. BlazePoser's figures by the reference kernels (`blazeposer evaluate`) differ by
+hundredths. Signs, axes and zero of each peer are converted by functions that tests/test_peers.py tests."""
 CAMERA = find("rt1062")
 PEERS_NOTES = (
     """\
@@ -174,8 +171,7 @@ def compare(systems: Sequence[Peer], dataset: Dataset) -> dict[str, Scores]:
 
 
 def accuracy_section(systems: Sequence[Peer], times: Times, dataset: Dataset) -> Section:
-    """Return accuracy, recall, size and time side by side, then errors by angle and by |yaw|; BlazePoser is the first
-    system and MediaPipe the second."""
+    """Return accuracy, recall, size and time side by side, then errors by angle and by |yaw|."""
     unrefused = MediaPipe(MOST_FACES, least_score=0)
     unrefused.name += UNREFUSED
     comparison = compare([*systems, unrefused], dataset)
@@ -188,13 +184,10 @@ def accuracy_section(systems: Sequence[Peer], times: Times, dataset: Dataset) ->
         figures = (scores.mean, scores.of(by_all).mean, scores.mean_geodesic)
         row = [system.name, size_text(system), f"{in_all:.2f} ms", f"{scores.recall:.4f}"]
         rows.append(row + [_text(value) for value in figures])
-    ours, mediapipe, *_ = comparison.items()
-    surest = ours[1].refusing(int(mediapipe[1].found.sum()))
-    detailed = {ours[0]: ours[1], ours[0] + REFUSING: surest, **comparison}
     return Section(
         f"Accuracy on {dataset.name}",
-        [Table(head, rows, "Side by side"), _details(detailed), ACCURACY_NOTES],
-        data={name: scores.as_dict() for name, scores in detailed.items()},
+        [Table(head, rows, "Side by side"), _details(comparison), ACCURACY_NOTES],
+        data={name: scores.as_dict() for name, scores in comparison.items()},
     )
 
 

@@ -112,14 +112,6 @@ class Scores:
         limit = np.quantile(self.expected[self.found], share, method="inverted_cdf")
         return self.of(self.expected <= limit)
 
-    def refusing(self, kept: int) -> Scores:
-        """Return the scores with all found faces but the `kept` surest refused; of those that tie, the first stay."""
-        found = np.flatnonzero(self.found)
-        refused = found[np.argsort(self.expected[found], kind="stable")][kept:]
-        predicted, geodesic = self.predicted.copy(), self.geodesic.copy()
-        predicted[refused], geodesic[refused] = np.nan, np.nan
-        return Scores(self.labels, predicted, geodesic, self.expected)
-
     @property
     def ranking(self) -> float:
         """Mean geodesic error of the surest half over that of all: 1 where the prediction tells nothing."""

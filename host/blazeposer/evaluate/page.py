@@ -9,10 +9,9 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader
 
-from blazeposer.core.errors import InputError
 from blazeposer.core.text import plain
 from blazeposer.evaluate.report import Section, is_passed, verdict_of
-from blazeposer.media.output import make_folder
+from blazeposer.media.output import write_file
 
 
 def write_report(
@@ -24,9 +23,9 @@ def write_report(
 ) -> None:
     """Write report.json and report.html into a folder, which is made. Raises InputError.
 
-    facts: what was measured and how. values: what report.json holds, by default the verdicts and the sections' data.
+    facts: object and method of the measurement. values: those of report.json, by default the verdicts and the sections'
+    data.
     """
-    make_folder(folder)
     verdict = {"passed": is_passed(sections), "verdict": verdict_of(sections)}
     if values is None:
         checks = [
@@ -36,7 +35,4 @@ def write_report(
     templates = Environment(loader=PackageLoader("blazeposer.evaluate", ""), autoescape=True)
     page = plain(templates.get_template("page.html").render(title=title, facts=facts, sections=sections, **verdict))
     for name, text in (("report.json", json.dumps(values, indent=2)), ("report.html", page)):
-        try:
-            (folder / name).write_text(text + "\n", encoding="utf-8")
-        except OSError as error:
-            raise InputError(f"{folder / name}: cannot be written ({error.strerror}): name another folder") from error
+        write_file(folder / name, (text + "\n").encode())

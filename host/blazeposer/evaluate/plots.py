@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
-from typing import Any, ParamSpec
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -44,18 +42,8 @@ STYLE: Any = {  # matplotlib types each of its 300 keys
     "figure.constrained_layout.use": True,
 }
 
-P = ParamSpec("P")
-
-
-def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Return a function that draws the same figure in the reports' style."""
-
-    @wraps(draw)
-    def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
-        with mpl.rc_context(STYLE):
-            return draw(*args, **kwargs)
-
-    return drawn
+styled = mpl.rc_context(STYLE)
+"""Decorator of functions that draw figures in the reports' style."""
 
 
 def picture_of(figure: Figure, alt: str, caption: str = "") -> Picture:

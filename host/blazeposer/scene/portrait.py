@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import as_file, files
 
 import cv2
@@ -34,15 +35,16 @@ class Portrait:
     triangles: NDArray[np.int32]
     rotation: Floats
     joint: Floats
-    """The place in the image where head and neck join: the origin of `points`."""
+    """Place in the image where head and neck join: the origin of `points`."""
 
     def turned(self, angles: ArrayLike) -> Floats:
-        """The mesh (n, 3) with the head at yaw, pitch, roll: portrait pixels, x right, y DOWN, z to the viewer."""
+        """Return the mesh (n, 3) with the head at yaw, pitch, roll: portrait pixels, x right, y DOWN, z to the
+        viewer."""
         turned = self.points @ rotation_from_angles(angles).T
         return turned * [1, -1, 1] + [*self.joint, 0]
 
     def placed(self, angles: ArrayLike, scale: float, middle: tuple[float, float]) -> Floats:
-        """The turned mesh (n, 3) as the camera sees it, at `scale` pixels per portrait pixel.
+        """Return the turned mesh (n, 3) as the camera sees it, at `scale` pixels per portrait pixel.
 
         The portrait's `HEAD_MIDDLE` comes to `middle` (x, y). The camera looks straight at the face, so the angles are
         those to its line of sight, wherever the face is in the image.
@@ -55,10 +57,7 @@ class Portrait:
 
     def paste(self, scene: Image, angles: ArrayLike, scale: float, middle: tuple[float, float]) -> None:
         """Draw the person into `scene` (h, w, 3), in place, with the head as `placed` has it."""
-        self.draw(scene, self.placed(angles, scale, middle), scale, middle)
-
-    def draw(self, scene: Image, mesh: Floats, scale: float, middle: tuple[float, float]) -> None:
-        """Draw the body as `paste` does, and the head with its mesh (n, 3) where it is in pixels of the scene."""
+        mesh = self.placed(angles, scale, middle)
         height, width = scene.shape[:2]
         place = np.column_stack([np.eye(2) * scale, np.array(middle) - scale * HEAD_MIDDLE])
         layer = self.body.astype(np.float32)
@@ -74,7 +73,7 @@ class Portrait:
         _over(scene[top:bottom, left:right], head[top - low[1] : bottom - low[1], left - low[0] : right - low[0]])
 
     def _head(self, mesh: Floats, size: tuple[int, int]) -> NDArray[np.float32]:
-        """The mesh (n, 3), in pixels of the layer, as a premultiplied RGBA layer of `size` (width, height)."""
+        """Return the mesh (n, 3), in pixels of the layer, as a premultiplied RGBA layer of `size` (width, height)."""
         position, seen = rasterize(mesh, self.texture, self.triangles, size)
         colour = cv2.remap(
             self.picture, position[..., 0], position[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
@@ -124,8 +123,9 @@ def rasterize(
     return position.reshape(height, width, 2), seen.reshape(height, width)
 
 
+@cache
 def load_portrait() -> Portrait:
-    """The committed portrait (`assets/SOURCE.txt` says where it is from)."""
+    """Return the committed portrait (`assets/SOURCE.txt` says where it is from)."""
     with as_file(files("blazeposer.scene") / "assets") as folder:
         picture, body = (
             np.asarray(cv2.imread(str(folder / name), cv2.IMREAD_UNCHANGED), np.uint8)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blazeposer.core.prepare import Image
-from blazeposer.scene.portrait import FACE_POINTS, Portrait, load_portrait
+from blazeposer.scene.portrait import FACE_POINTS, load_portrait
 
 Angles = tuple[float, float, float]
 
@@ -22,7 +22,7 @@ SIDE = 480
 YAW, PITCH, ROLL = 35.0, 20.0, 30.0
 """The head turns to plus and minus these, degrees."""
 SWEEPS = ((24, 0), (20, 1), (22, 2))
-"""Frames of each sweep of one angle, and which."""
+"""Frames of each sweep, and the number of its angle."""
 COMBINED = 36
 """Frames in which all three angles change, each at its own pace."""
 SEATS = {  # where the middle of each head is, as fractions of the square window, and the scale of the portrait
@@ -50,8 +50,8 @@ class Person:
 
     @cached_property
     def box(self) -> tuple[float, float, float, float]:
-        """x, y, width, height of the face: all of its mesh points."""
-        points = _portrait().placed(self.angles, self.scale, self.middle)[:FACE_POINTS, :2]
+        """X, y, width, height of the face: all of its mesh points."""
+        points = load_portrait().placed(self.angles, self.scale, self.middle)[:FACE_POINTS, :2]
         (x, y), (w, h) = points.min(0).tolist(), np.ptp(points, axis=0).tolist()
         return x, y, w, h
 
@@ -66,13 +66,13 @@ class Frame:
     def picture(self) -> Image:
         picture = room().copy()
         for person in self.people:
-            _portrait().paste(picture, person.angles, person.scale, person.middle)
+            load_portrait().paste(picture, person.angles, person.scale, person.middle)
         return picture
 
 
 @cache
 def frames() -> tuple[Frame, ...]:
-    """The sequence: each angle swept alone, all three at once, two, three and four people, nobody."""
+    """Return the sequence: each angle swept alone, all three at once, two, three and four people, nobody."""
     limits = np.array([YAW, PITCH, ROLL])
     angles = []
     for count, axis in SWEEPS:
@@ -98,14 +98,14 @@ def gestures() -> tuple[Frame, ...]:
 
 
 def _single(turn: NDArray[np.float64], number: int) -> Frame:
-    """One person, who sways a little and comes nearer and farther."""
+    """Return one person, who sways a little and comes nearer and farther."""
     sway = np.sin(2 * np.pi * number / np.array([37.0, 53.0, 71.0]))
     middle = (SIDE / 2 + 14 * sway[0], SIDE * 0.46 + 8 * sway[1])
     return Frame((Person(_angles(turn), middle, 1.85 + 0.15 * sway[2]),))
 
 
 def _group(count: int, number: int) -> Frame:
-    """Several people, each of whom turns in another way."""
+    """Return several people, each with a turn of his or her own."""
     people = []
     for seat, (x, y, scale) in enumerate(SEATS[count]):
         phase = number * 0.55 + seat * 1.9 + count
@@ -120,13 +120,8 @@ def _angles(turn: NDArray[np.float64]) -> Angles:
 
 
 @cache
-def _portrait() -> Portrait:
-    return load_portrait()
-
-
-@cache
 def room() -> Image:
-    """A drawn office, out of focus: wall, window, shelves with books."""
+    """Return a drawn office, out of focus: wall, window, shelves with books."""
     fall = np.linspace(1.08, 0.78, SIDE)[:, None, None] * np.linspace(1.05, 0.85, SIDE)[None, :, None]
     room = (fall * [196, 188, 176]).clip(0, 255).astype(np.uint8)
     sky = np.linspace([150, 190, 230], [225, 235, 240], 300).astype(np.uint8)

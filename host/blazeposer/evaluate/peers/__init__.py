@@ -4,7 +4,7 @@
     blazeface.py   BlazeFace in INT8, solvePnP on its six keypoints
 
 Every peer takes the whole image padded to a square, answers in pixels of the image, and speaks of rotations
-as `core.rotation` does; `canonical.py` and `pnp.py` are where theirs are converted. The zero of their rotations was
+as `core.rotation` does; `canonical.py` and `blazeface.py` convert theirs. The zero of their rotations was
 fitted on the `train` split of the training pools, as those modules say. All run on one thread.
 """
 
