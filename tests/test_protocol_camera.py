@@ -74,7 +74,7 @@ def pc(camera: VirtualCamera) -> Iterator[protocol._Camera]:
 
 @pytest.fixture
 def wire(camera: VirtualCamera) -> Iterator[serial.Serial]:
-    with serial.Serial(camera.protocol_port, 921_600) as wire:
+    with serial.Serial(camera.port, 921_600) as wire:
         yield wire
 
 
@@ -109,10 +109,10 @@ def refused(wire: serial.Serial, packet: Packet | bytes) -> Status:
 
 def test_921600_baud_is_the_protocol(camera: VirtualCamera) -> None:
     """openmv v5.0, protocol/omv_protocol.h: OMV_PROTOCOL_MAGIC_BAUDRATE; omv_protocol_channel_tinyusb.c: is_active."""
-    with serial.Serial(camera.protocol_port, 115_200) as other:
+    with serial.Serial(camera.port, 115_200) as other:
         assert answer(other, SYNC, 0.3) is None
     assert mpremote(camera.port, "exec", "import protocol; print(protocol.is_active())") == "False\n"
-    with serial.Serial(camera.protocol_port, 921_600) as wire:
+    with serial.Serial(camera.port, 921_600) as wire:
         found = answer(wire, SYNC)
         assert found
         assert (found.flags, found.opcode, found.payload) == (Flag.ACK, Opcode.PROTO_SYNC, b"")

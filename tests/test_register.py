@@ -15,7 +15,7 @@ from blazeposer.openmv import ports, register
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows keeps each user's folders apart by itself")
 
-ENTRY = {"port": "socket://127.0.0.1:1", "protocol": "/dev/null", "process": os.getpid()}
+ENTRY = {"port": "socket://127.0.0.1:1", "process": os.getpid()}
 
 
 @pytest.fixture
@@ -27,10 +27,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_camera_is_entered_and_struck_off(folder: Path) -> None:
-    register.add("12ab", "here", "there")
+    register.add("12ab", "here")
     assert folder.stat().st_mode & 0o777 == 0o700
     assert register.running() == {"12ab": "here"}
-    assert register.protocol_port("here") == "there"
     register.remove("12ab")
     assert register.running() == {}
     assert list(folder.iterdir()) == []
@@ -48,7 +47,7 @@ def test_the_shared_temporary_folder_is_not_believed(folder: Path, monkeypatch: 
 def test_the_user_has_a_runtime_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv(register.RUNTIME, raising=False)
     monkeypatch.setattr(platformdirs, "user_runtime_path", lambda *_, **__: tmp_path / "run")
-    register.add("12ab", "here", "there")
+    register.add("12ab", "here")
     assert (tmp_path / "run" / register.CAMERAS / "12ab.json").exists()
 
 
@@ -59,7 +58,7 @@ def test_a_folder_that_others_may_write(folder: Path, mode: int) -> None:
     (folder / "12ab.json").write_text(json.dumps(ENTRY))
     assert ports.cameras() == []
     with pytest.raises(BlazePoserError, match=f"{folder}.*remove it"):
-        register.add("34cd", "here", "there")
+        register.add("34cd", "here")
 
 
 @pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="only root gives files away")
@@ -69,7 +68,7 @@ def test_a_folder_of_another_user(folder: Path) -> None:
     os.chown(folder, 12345, 12345)
     assert ports.cameras() == []
     with pytest.raises(BlazePoserError, match="is not yours alone"):
-        register.add("34cd", "here", "there")
+        register.add("34cd", "here")
 
 
 def test_a_link_to_a_folder(folder: Path) -> None:
@@ -82,11 +81,10 @@ def test_a_link_to_a_folder(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", "[" * 100_000, '{"port": "x"}', '{"port": "x", "protocol": "y", "process": "all"}',
-     '{"port": 3, "protocol": "y", "process": 1}', '{"port": "x", "protocol": "y", "process": -1}',
-     '{"port": "x", "protocol": "y", "process": 1e999}'],
+    ["", "[]", "[" * 100_000, '{"port": "x"}', '{"port": "x", "process": "all"}', '{"port": 3, "process": 1}',
+     '{"port": "x", "process": -1}', '{"port": "x", "process": 1e999}'],
 )  # fmt: skip
 def test_an_entry_that_is_none(folder: Path, text: str) -> None:
-    register.add("12ab", "here", "there")
+    register.add("12ab", "here")
     (folder / "34cd.json").write_text(text)
     assert register.running() == {"12ab": "here"}

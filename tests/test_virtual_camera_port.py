@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import os
 import signal
-import socket
 import stat
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -40,25 +37,6 @@ def camera(needs_virtual_camera: None) -> Iterator[VirtualCamera]:
         yield camera
 
 
-@pytest.fixture
-def tcp(needs_virtual_camera: None) -> Iterator[socket.socket]:
-    """A connection to a camera at a TCP port."""
-    with (
-        VirtualCamera([FRAME], 0) as camera,
-        socket.create_connection(("127.0.0.1", int(camera.port.rpartition(":")[2])), timeout=20) as link,
-    ):
-        (camera.folder / "flash" / "untouched").touch()
-        yield link
-
-
-def heard(link: socket.socket) -> bytes:
-    """Return all bytes until the camera closes the connection."""
-    text = b""
-    while part := link.recv(4096):
-        text += part
-    return text
-
-
 def test_the_port_is_a_terminal_of_this_user_alone(camera: VirtualCamera) -> None:
     found = os.stat(camera.port)
     assert stat.S_ISCHR(found.st_mode)
@@ -81,41 +59,6 @@ def test_a_camera_listens_at_no_tcp_port() -> None:
     with VirtualCamera([FRAME]) as camera:
         mpremote(camera.port, "exec", "pass")
         assert listening() <= before
-
-
-@pytest.mark.parametrize(
-    "request_",
-    [
-        b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 32\r\n\r\n\r\x03\x03\rprint('run by a page')\r",
-        b"GET /x HTTP/1.1\r\nHost: 127.0.0.1\r\nOrigin: null\r\n\r\n\r\x03print('run by a page')\r",
-        b"OPTIONS * HTTP/1.1\r\n\r\nprint('run by a page')\r",
-        b"CONNECT 127.0.0.1:22 HTTP/1.1\r\n\r\nprint('run by a page')\r",
-        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\nprint('run by a page')\r",
-        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\rprint('run by a page')\r",
-        b"\x00\x14\x00\x01\x00\x00\x21\x12\rprint('run by a page')\r",
-    ],
-    ids=["POST", "GET", "OPTIONS", "CONNECT", "HTTP 2", "TLS", "STUN"],
-)
-def test_what_a_browser_sends_is_cut_off(tcp: socket.socket, request_: bytes) -> None:
-    time.sleep(1)  # the REPL is ready: what came before it would be dropped on today's port too
-    tcp.sendall(request_)
-    with contextlib.suppress(ConnectionResetError):
-        assert b"page" not in heard(tcp)
-
-
-@pytest.mark.parametrize(
-    "typed", [b"\r\x03print(6 * 7)\r", b"print(6 * 7)\r", b"p", b"\x01print(6 * 7)\x04", b"X = 42\rX\r"]
-)
-def test_what_a_user_of_the_repl_sends_gets_through(tcp: socket.socket, typed: bytes) -> None:
-    text = b""
-    while b">>> " not in text:
-        text += tcp.recv(4096)
-    tcp.sendall(typed)
-    if typed == b"p":
-        time.sleep(0.1)
-        tcp.sendall(b"rint(6 * 7)\r")
-    while b"42\r\n" not in text:
-        text += tcp.recv(4096)
 
 
 @pytest.mark.parametrize("name", ["system", "getenv", "putenv", "VfsPosix"])

@@ -31,7 +31,7 @@ class Bridge:
     script runs, soft reset (the process ends, the next one comes back in the same kind of REPL) and hard reset.
 
     plug: puts the cable in, `moved` tells whether at another port. What it raises at first, the constructor raises.
-    moved: called with the cable's address whenever it is in, and with None when it is out.
+    moved: called with the cable whenever it is in, and with None before it goes out.
     took: gets what MicroPython says, and whether that has gone elsewhere, past the connection.
     moves: a hard reset changes the port; else connections outlive it, which those of a camera never do.
     """
@@ -40,7 +40,7 @@ class Bridge:
         self,
         plug: Callable[[bool], Cable],
         start_micropython: Callable[[bool], MicroPython],
-        moved: Callable[[str | None], None],
+        moved: Callable[[Cable | None], None],
         took: Callable[[bytes], bool],
         *,
         moves: bool = False,
@@ -147,7 +147,7 @@ class Bridge:
 
     def _put_in(self, cable: Cable) -> None:
         self._cable = cable
-        self._moved(cable.address)
+        self._moved(cable)
 
     def _hard_reset(self) -> None:
         if self._moves:
@@ -160,8 +160,8 @@ class Bridge:
         self._end()
         cable, self._cable = self._cable, None
         if cable is not None:
-            cable.close()
             self._moved(None)
+            cable.close()
         self._to_camera = b""
 
     def _wait(self) -> None:
@@ -169,15 +169,14 @@ class Bridge:
         console = self._micropython.console if self._micropython else None
         cable = self._cable
         readers: list[socket.socket | int] = [self._wake_reader]
-        writers: list[socket.socket | int] = []
-        pause = None
-        if cable is not None:
-            readers += cable.readers()
-            writers += [writer] if (writer := cable.writer()) is not None else []
-            pause = cable.pause
+        writers: list[int] = []
+        if cable is not None and cable.is_connected:
+            readers.append(cable.end)
+            writers += [cable.end] if cable.outgoing else []
         if console is not None and (cable is None or len(cable.outgoing) < CHUNK):
             readers.append(console)  # else let MicroPython wait, as on a full USB buffer
-        readable, writable, _ = select.select(readers, writers, [], _POLL if self._to_camera else pause)
+        pause = _POLL if self._to_camera else cable.pause if cable else None
+        readable, writable, _ = select.select(readers, writers, [], pause)
         if self._wake_reader in readable:
             self._wake_reader.recv(CHUNK)
         if console in readable:
@@ -185,7 +184,7 @@ class Bridge:
         if cable is not None:
             if writable:
                 self.traffic += cable.send()
-            self._take(cable.receive(readable))
+            self._take(cable.receive())
 
     def _read_console(self) -> None:
         assert self._micropython is not None

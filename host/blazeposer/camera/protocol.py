@@ -1,7 +1,7 @@
-"""The virtual camera's port for OpenMV's Protocol V2: a pseudo-terminal that speaks it when opened at 921600 baud.
+"""OpenMV's Protocol V2, which the virtual camera speaks with a program that opened its port at 921600 baud.
 
-After openmv v5.0, protocol/omv_protocol.c; tests/test_protocol_camera.py names the source of each rule. The REPL is at
-the TCP port (bridge.py), which has no baud rate; while V2 is spoken, what scripts print goes there instead.
+After openmv v5.0, protocol/omv_protocol.c; tests/test_protocol_camera.py names the source of each rule. Meanwhile what
+scripts print goes into a channel.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import time
 from collections import deque
 from dataclasses import replace
 
+from blazeposer.camera.cable import CHUNK, Cable
 from blazeposer.camera.channels import EXEC, PHYSICAL, READ, WRITE, Channel, ScriptChannel, Stdout, Stream
 from blazeposer.camera.device import Device
 from blazeposer.camera.packets import MAX_PAYLOAD, MIN_PAYLOAD, Flag, Opcode, Packet, Status, take
@@ -26,7 +27,6 @@ _RETRIES, _RETRY = 3, 0.5  # RTX_RETRIES and RTX_TIMEOUT_MS, which doubles each 
 _LOCK_INTERVAL = 0.01
 _WRITE_TIMEOUT = 1.5  # OMV_PROTOCOL_USB_CHANNEL_TIMEOUT_MS
 _LOOK = 0.02  # seconds between two looks at whether somebody opened the port, or a script has news
-_CHUNK = 4096
 
 
 class _Interrupted(Exception):
@@ -36,18 +36,9 @@ class _Interrupted(Exception):
 class ProtocolPort:
     """One plug-in of the camera: from when the port appears until `close`."""
 
-    def __init__(self, device: Device) -> None:
-        import tty
-
+    def __init__(self, device: Device, cable: Cable) -> None:
         self._device = device
-        self._terminal, name = os.openpty()
-        tty.setraw(name)
-        self.path = os.ttyname(name)
-        """What the PC opens."""
-        os.close(name)
-        os.set_blocking(self._terminal, False)
-        self._poll = select.poll()
-        self._poll.register(self._terminal, select.POLLIN)
+        self._cable = cable
         self._received = bytearray()
         self._sequence = 0
         self._max_payload = MAX_PAYLOAD
@@ -58,17 +49,16 @@ class ProtocolPort:
         fixed = [Channel("usb", PHYSICAL), Channel("stdin", WRITE | EXEC), self.stdout, self.stream]
         self._fixed, self._scripts = fixed, list[ScriptChannel]()
         self.is_active = False
-        """Whether a PC has opened the port at 921600 baud."""
+        """Whether a PC had opened the port at 921600 baud at the last look."""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        """Pull the cable."""
+        """End before the cable goes out."""
         self._stop.set()
         self.restart()
         self._thread.join()
-        os.close(self._terminal)
 
     def restart(self) -> None:
         """MicroPython starts again: the scripts' channels are gone."""
@@ -100,12 +90,7 @@ class ProtocolPort:
                 continue
 
     def _is_open(self) -> bool:
-        """Return whether the PC has the port open, at the right speed."""
-        import termios
-
-        ready = self._poll.poll(0)
-        hung_up = any(event & select.POLLHUP for _, event in ready)
-        self.is_active = not hung_up and termios.tcgetattr(self._terminal)[4] == termios.B921600
+        self.is_active = self._cable.is_open_for_protocol()
         return self.is_active
 
     def _next(self, seconds: float) -> Packet | None:
@@ -120,9 +105,9 @@ class ProtocolPort:
                 raise _Interrupted
             if left <= 0 or self._stop.is_set():
                 return None
-            if self._poll.poll(1000 * left):
+            if select.select([self._cable.end], [], [], left)[0]:
                 try:
-                    self._received += os.read(self._terminal, _CHUNK)
+                    self._received += os.read(self._cable.end, CHUNK)
                 except OSError:  # closed just now
                     continue
         return packet
@@ -130,12 +115,12 @@ class ProtocolPort:
     def _write(self, data: bytes) -> None:
         deadline = time.monotonic() + _WRITE_TIMEOUT
         while data:
-            if not select.select([], [self._terminal], [], 0.1)[1]:
+            if not select.select([], [self._cable.end], [], 0.1)[1]:
                 if time.monotonic() > deadline or not self._is_open():
                     raise _Interrupted
                 continue
             try:
-                data = data[os.write(self._terminal, data) :]
+                data = data[os.write(self._cable.end, data) :]
             except OSError as error:  # closed just now
                 raise _Interrupted from error
 

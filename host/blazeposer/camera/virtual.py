@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import shutil
 import tempfile
@@ -10,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 
 from blazeposer.camera.bridge import Bridge
-from blazeposer.camera.cable import Cable, Tcp, Terminal
+from blazeposer.camera.cable import Cable
 from blazeposer.camera.device import Device
 from blazeposer.camera.hardware import Hardware
 from blazeposer.camera.micropython import MicroPython, check_platform
@@ -31,7 +30,7 @@ class VirtualCamera:
 
     frames: what the sensor sees, see `sensor.Frames` and `sensor.view`. Numbers start at 0 whenever MicroPython does
         (at hard and soft resets) and grow by one a snapshot: `seq` in board/main.py's stream is the frame's number.
-    port: TCP port on 127.0.0.1 instead of a pseudo-terminal, 0 takes a free one: every program of this PC can reach it.
+    port: path of its port, by default one in the user's runtime folder. Its user alone can open it.
     gray: the sensor has no colour.
     version: what `omv.version_string()` answers; it decides what its flash and its slot for a card can do, too.
     board: a key of `boards.BOARDS`; it answers by that board's names and has its stores, but not its speed or memory.
@@ -46,7 +45,7 @@ class VirtualCamera:
     def __init__(
         self,
         frames: Frames,
-        port: int | None = None,
+        port: Path | None = None,
         *,
         gray: bool = False,
         version: str = FIRMWARE,
@@ -60,13 +59,12 @@ class VirtualCamera:
         if card and not boards.with_firmware(boards.find(board), version).sd:
             raise BlazePoserError(f"{boards.find(board).name} with firmware {version} takes no SD card: leave it out")
         self._frames = frames
-        self._number = port
-        self._terminals = 0
+        self._path = port
+        self._moves = 0
         self._protocol: ProtocolPort
         self.port = ""
-        """For mpremote and pyserial. One user at a time; the latest output waits for the next one."""
-        self.protocol_port = ""
-        """For the package `openmv`: a pseudo-terminal, see `protocol`. A new one whenever the cable goes in."""
+        """A pseudo-terminal for mpremote, pyserial and the package `openmv`. One user at a time; the latest output
+        waits for the next one."""
         self.folder = Path(tempfile.mkdtemp(prefix="blazeposer-camera-"))
         """The camera's files, see `device.Device`."""
         self.device = Device(self.folder, boards.find(board), secrets.token_hex(12), version, gray, card)
@@ -123,26 +121,21 @@ class VirtualCamera:
         self.stop()
 
     def _plug(self, moved: bool) -> Cable:
-        if self._number is None:
-            self._terminals += moved
-            return Terminal(register.folder() / f"tty{self.device.serial[:6]}-{self._terminals}")
+        self._moves += moved
+        name = self._path or register.folder() / f"tty{self.device.serial[:6]}-{self._moves}"
         try:
-            cable = Tcp(0 if moved else self._number)
+            return Cable(name.absolute())
         except OSError as error:
-            raise BlazePoserError(
-                f"port {self._number} is taken ({os.strerror(error.errno or 0)}): choose another, or 0 for any"
-            ) from error
-        self._number = cable.number
-        return cable
+            raise BlazePoserError(f"{name}: cannot be its port ({error.strerror}): choose another --port") from error
 
-    def _move(self, address: str | None) -> None:
-        if address is None:
+    def _move(self, cable: Cable | None) -> None:
+        if cable is None:
             register.remove(self.device.serial)
             self._protocol.close()
             return
-        self._protocol = ProtocolPort(self.device)
-        self.port, self.protocol_port = address, self._protocol.path
-        register.add(self.device.serial, self.port, self.protocol_port, self.device.board.name)
+        self._protocol = ProtocolPort(self.device, cable)
+        self.port = cable.address
+        register.add(self.device.serial, self.port, self.device.board.name)
 
     def _took(self, output: bytes) -> bool:
         if taken := self._protocol.is_active:

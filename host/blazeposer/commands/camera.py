@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import chain, count
+from pathlib import Path
 
 import click
 
@@ -23,14 +24,13 @@ _LOOK = 0.5  # seconds between two looks at whether the camera has failed
 
 @click.command()
 @click.argument("source", required=False)
-@click.option("--port", type=click.IntRange(0, 65535),
-              help="A TCP port on 127.0.0.1 instead, less private; 0 takes a free one.")  # fmt: skip
+@click.option("--port", type=click.Path(path_type=Path), help="A path for its port, for other programs to open.")
 @click.option("--board", default=BOARD, show_default=True, help=f"The board that it imitates: {BOARD_NAMES}.")
 @click.option("--card", is_flag=True, help="An SD card is in.")
 @click.option("--firmware", type=click.Choice(list(FIRMWARES)), default="5.0", show_default=True,
               help="The firmware that it imitates.")  # fmt: skip
 @click.option("--gray", is_flag=True, help="A sensor without colour.")
-def camera(source: str | None, port: int | None, board: str, card: bool, firmware: str, gray: bool) -> None:
+def camera(source: str | None, port: Path | None, board: str, card: bool, firmware: str, gray: bool) -> None:
     """Start a virtual camera that sees SOURCE (an image, a folder, a video or a webcam's index) again and again.
 
     Without SOURCE it sees the demo's turning head. It starts empty: `blazeposer deploy` finds it, as a camera on USB.
@@ -44,7 +44,6 @@ def camera(source: str | None, port: int | None, board: str, card: bool, firmwar
     ):
         say(virtual.port)
         say(f"Try `mpremote connect {virtual.port} fs ls`, or any other program for serial ports. Ctrl-C ends it.")
-        say(f"It speaks Protocol V2 at {virtual.protocol_port}.")
         say("What scripts do to LEDs, pins, buses, screen and files follows here.")
         virtual.device.listeners.append(Words(virtual.device, say).heard)
         while virtual.is_running and not ended.wait(_LOOK):

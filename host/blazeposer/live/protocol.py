@@ -22,7 +22,7 @@ from blazeposer.core.patience import stretched
 from blazeposer.core.prepare import Image
 from blazeposer.live.links import Arrival
 from blazeposer.live.usb import UsbLink
-from blazeposer.openmv import ports, register
+from blazeposer.openmv import ports
 from blazeposer.openmv.serial_port import open_port
 from blazeposer.stream.packed import CHANNEL, values
 from blazeposer.stream.record import SILENCE, Reader
@@ -117,11 +117,10 @@ def _is_from_elsewhere(record: logging.LogRecord) -> bool:
 
 
 @contextmanager
-def _opened(name: str) -> Generator[_Camera, None, None]:
+def _opened(port: str) -> Generator[_Camera, None, None]:
     """Give the camera at a port. Raises PortError, also when another program has the port."""
-    port = register.protocol_port(name)
     if "://" in port:
-        raise NoProtocolError(f"{name}: Protocol V2 needs a serial port, as /dev/ttyACM0 or COM3: give it by --port")
+        raise NoProtocolError(f"{port}: Protocol V2 needs a serial port, as /dev/ttyACM0 or COM3: give it by --port")
     Transport.log = lambda *_, **__: None  # see `_Camera`
     logging.getLogger().addFilter(_is_from_elsewhere)
     with open_port(port, BAUD_RATE) as owner:  # the package would share it
@@ -133,12 +132,12 @@ def _opened(name: str) -> Generator[_Camera, None, None]:
                 camera.connect()
             except (openmv.OMVException, SystemExit) as error:
                 advice = "update the camera to OpenMV firmware 5.0, or leave --protocol out"
-                raise NoProtocolError(f"{name} does not answer by Protocol V2: {advice}") from error
-            _ask(name, camera.streaming, True)
+                raise NoProtocolError(f"{port} does not answer by Protocol V2: {advice}") from error
+            _ask(port, camera.streaming, True)
             yield camera
         except (GeneratorExit, KeyboardInterrupt):  # the camera works on
             with suppress(PortError):
-                _ask(name, camera.streaming, False)
+                _ask(port, camera.streaming, False)
             raise
         finally:
             camera.disconnect()

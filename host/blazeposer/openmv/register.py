@@ -24,7 +24,6 @@ CAMERAS = "cameras"
 
 class _Entry(NamedTuple):
     port: str
-    protocol: str
     process: int
     board: str
 
@@ -41,11 +40,11 @@ def folder() -> Path:
     return found
 
 
-def add(serial: str, port: str, protocol_port: str, board: str = "") -> None:
-    """Enter the camera with this serial number, or its new ports. Raises BlazePoserError."""
+def add(serial: str, port: str, board: str = "") -> None:
+    """Enter the camera with this serial number, or its new port. Raises BlazePoserError."""
     entry = folder() / f"{serial}.new"
     try:
-        entry.write_text(json.dumps({"port": port, "protocol": protocol_port, "process": os.getpid(), "board": board}))
+        entry.write_text(json.dumps({"port": port, "process": os.getpid(), "board": board}))
         entry.replace(entry.with_suffix(".json"))
     except OSError as error:
         raise _cannot(error) from error
@@ -70,11 +69,6 @@ def board(port: str) -> str:
     return next((entry.board for entry in _running().values() if entry.port == port), "")
 
 
-def protocol_port(port: str) -> str:
-    """Return where the virtual camera at this port speaks Protocol V2; a real camera does at the same one."""
-    return next((entry.protocol for entry in _running().values() if entry.port == port), port)
-
-
 def _running() -> dict[str, _Entry]:
     folder = _folder()
     if not _is_own(folder):
@@ -87,13 +81,8 @@ def _read(path: Path) -> _Entry | None:
     """Return the entry of a camera whose process still runs."""
     try:
         values = json.loads(path.read_text())
-        entry = _Entry(values["port"], values["protocol"], values["process"], values.get("board", ""))
-        if (
-            isinstance(entry.port, str)
-            and isinstance(entry.board, str)
-            and isinstance(entry.protocol, str)
-            and entry.process > 0
-        ):
+        entry = _Entry(values["port"], values["process"], values.get("board", ""))
+        if isinstance(entry.port, str) and isinstance(entry.board, str) and entry.process > 0:
             os.kill(entry.process, 0)
             return entry
     except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
