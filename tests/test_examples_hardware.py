@@ -126,14 +126,14 @@ def test_a_sensor_can_be_mounted_in_any_way() -> None:
 
 def test_a_picture_is_gone_after_the_next(camera: VirtualCamera) -> None:
     """openmv v5.0: a snapshot overwrites the frame buffer."""
-    with pytest.raises(PortError, match="this picture is gone"):
+    with pytest.raises(PortError, match="this image is gone"):
         execute(camera, f"{SNAPSHOT} c.snapshot(); img.save('old.jpg')")
 
 
 def test_letters_take_8_by_10_pixels() -> None:
     """docs.openmv.io, image.Image.draw_string."""
     picture = np.zeros((40, 100, 3), np.uint8)
-    drawing.string(picture, [10, 5], "-888", [255, 255, 255], 2)
+    drawing.draw(picture, "string", [10, 5], [255, 255, 255], text="-888", scale=2)
     rows, columns = np.nonzero(picture[..., 0])
     assert 5 <= rows.min() < rows.max() < 25
     assert 10 <= columns.min() < columns.max() < 10 + 4 * 16

@@ -194,7 +194,7 @@ def test_snapshot_needs_format_and_size(camera: VirtualCamera) -> None:
 def test_frame_buffer_is_reused(camera: VirtualCamera) -> None:
     """openmv v5.0 csi: a snapshot is the frame buffer's image, until the next one; ours then refuses it."""
     script = SENSOR + RAW + MODEL + "old = c.snapshot(); c.snapshot(); m.predict([old])"
-    assert "this picture is gone" in refused(camera, script)
+    assert "this image is gone" in refused(camera, script)
 
 
 def test_rom_is_read_only(camera: VirtualCamera) -> None:

@@ -319,7 +319,7 @@ def test_stop_frees_everything(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("needs_virtual_camera")
 def test_no_frames() -> None:
-    with pytest.raises(BlazePoserError, match="no picture"):
+    with pytest.raises(BlazePoserError, match="no image"):
         VirtualCamera([])
 
 

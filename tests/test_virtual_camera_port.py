@@ -198,7 +198,7 @@ def test_a_signal_to_any_command_leaves_nothing_behind(tmp_path: Path, ending: s
 
 def ends_with(camera: VirtualCamera, text: bytes) -> bool:
     """Return whether this is the last that waits for the next program."""
-    cable = camera._bridge._cable
+    cable = camera._cable
     return cable is not None and cable.outgoing.endswith(text)
 
 
@@ -237,7 +237,7 @@ def test_ctrl_c_reaches_a_script_that_imports(camera: VirtualCamera) -> None:
 def test_what_the_camera_fails_with_is_said_when_it_stops(monkeypatch: pytest.MonkeyPatch) -> None:
     """The PC has no memory for one more process."""
     camera = VirtualCamera([FRAME])
-    monkeypatch.setattr(camera._bridge, "_start_micropython", fail)
+    monkeypatch.setattr(camera, "_start_micropython", fail)
     camera.reset()
     assert not camera.is_running
     with pytest.raises(OSError, match="no more processes"):
@@ -253,13 +253,12 @@ def fail(hard: bool) -> MicroPython:
 @pytest.mark.usefixtures("needs_virtual_camera")
 def test_the_camera_may_stop_before_it_is_woken() -> None:
     with VirtualCamera([FRAME]) as camera:
-        bridge = camera._bridge
 
         class Late(threading.Event):
-            """Returns when the bridge's thread has seen it, as it may on a busy PC."""
+            """Returns when the camera's thread has seen it, as it may on a busy PC."""
 
             def set(self) -> None:
                 super().set()
-                bridge._thread.join()
+                camera._thread.join()
 
-        bridge._stop = Late()
+        camera._stop = Late()

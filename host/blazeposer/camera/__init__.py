@@ -10,9 +10,9 @@ Stand-ins are the modules in `shims/`, the images, and all speed and memory: fra
 
     virtual.py      the camera: switch on, reset, pull the cable, switch off
     device.py       its board, number and stores
-    bridge.py       its USB port: a cable on one side, MicroPython's terminal on the other
-    cable.py        the cable: a pseudo-terminal, or a TCP port
-    protocol.py     the same port as OpenMV's Protocol V2 has it: packets.py, and the channels.py behind them
+    bridge.py       its USB: a cable on one side, MicroPython's terminal on the other
+    cable.py        the cable: a pseudo-terminal
+    protocol.py     OpenMV's Protocol V2 at the same port: packets.py, and the channels.py behind them
     micropython.py  the MicroPython process
     confined.py     what runs in it: MicroPython, and nothing of the PC in its reach
     hardware.py     what a camera does in hardware or C: images, their preparation, the network
@@ -20,11 +20,10 @@ Stand-ins are the modules in `shims/`, the images, and all speed and memory: fra
     drawing.py      what scripts draw on it
     showing.py      what scripts do, in words
     shims/          OpenMV's modules for MicroPython, as far as the scripts use them
-    files.py        copying to a camera, real or virtual
 """
 
-from blazeposer.camera.files import copy_to_camera, reset
 from blazeposer.camera.sensor import view
 from blazeposer.camera.virtual import VirtualCamera
+from blazeposer.openmv.mpremote import copy_to_camera, reset
 
 __all__ = ["VirtualCamera", "copy_to_camera", "reset", "view"]

@@ -8,7 +8,7 @@ import select
 import socket
 import threading
 import time
-from collections.abc import Callable
+from abc import ABC, abstractmethod
 from typing import Literal
 
 from blazeposer.camera.cable import CHUNK, KEPT, Cable
@@ -21,38 +21,21 @@ _POLL = 0.001  # seconds between two looks at whether the REPL reads again
 # Input after which a script may run, or Ctrl-C, which may be for it.
 _PART = re.compile(rb"\x03|[^\x03\x04\r]*[\x04\r]?")
 
-Fault = Literal["unplug", "reset"]
 
-
-class Bridge:
-    """Carries bytes in a thread of its own until `stop`. `start_micropython(hard)` starts a new run.
+class Bridge(ABC):
+    """Carries bytes in a thread of its own until `stop`.
 
     The unix build's REPL is that of a camera but for what the bridge adds: lines that end in CR LF, Ctrl-C while a
     script runs, soft reset (the process ends, the next one comes back in the same kind of REPL) and hard reset.
 
-    plug: puts the cable in, `moved` tells whether at another port. What it raises at first, the constructor raises.
-    moved: called with the cable whenever it is in, and with None before it goes out.
-    took: gets what MicroPython says, and whether that has gone elsewhere, past the connection.
     moves: a hard reset changes the port; else connections outlive it, which those of a camera never do.
     """
 
-    def __init__(
-        self,
-        plug: Callable[[bool], Cable],
-        start_micropython: Callable[[bool], MicroPython],
-        moved: Callable[[Cable | None], None],
-        took: Callable[[bytes], bool],
-        *,
-        moves: bool = False,
-    ) -> None:
-        self._plug = plug
-        self._moved = moved
-        self._took = took
-        self._moves = moves
-        self._start_micropython = start_micropython
+    def __init__(self, *, moves: bool = False) -> None:
+        self._port_moves = moves
         self.traffic = 0
-        """Bytes that have passed, both ways."""
-        self._fault: tuple[int, Fault] | None = None
+        """Bytes that have passed the REPL's link, both ways."""
+        self._fault: tuple[int, Literal["unplug", "reset"]] | None = None
         self._cable: Cable | None = None
         self._to_camera = b""  # held back while a script runs
         self._seen = b""  # the end of the output, in which banners are found
@@ -65,9 +48,28 @@ class Bridge:
         self._micropython: MicroPython | None = None
         """None while the cable is out."""
         self._error: BaseException | None = None
+
+    @abstractmethod
+    def _new_cable(self, *, moved: bool) -> Cable:
+        """Return a cable that is put in, perhaps at another port."""
+
+    @abstractmethod
+    def _on_cable(self, cable: Cable | None) -> None:
+        """Take note of the cable that is in, of None before it goes out."""
+
+    @abstractmethod
+    def _start_micropython(self, *, hard: bool) -> MicroPython:
+        """Start a run of MicroPython."""
+
+    @abstractmethod
+    def _took(self, output: bytes) -> bool:
+        """Return whether MicroPython's output has gone elsewhere, past the REPL's link."""
+
+    def _start(self) -> None:
+        """Switch on. Raises what hinders that."""
         try:
-            self._put_in(plug(False))
-            self._micropython = start_micropython(True)
+            self._put_in(self._new_cable(moved=False))
+            self._micropython = self._start_micropython(hard=True)
         except BaseException:
             self._unplug()
             self._close()
@@ -75,71 +77,85 @@ class Bridge:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
-    def hard_reset(self, *, wait: bool = False) -> None:
-        """Reset as the button does: boot.py and main.py run. With `wait` it has begun when this returns."""
-        self._ask(self._reset, wait=wait)
+    def reset(self) -> None:
+        """Press the reset button, as machine.reset() does; boot.py and main.py run. It has begun when this returns."""
+        self._ask(self._reset)
 
-    def fail_after(self, count: int, fault: Fault) -> None:
-        """Pull the cable, or reset, when `count` more bytes have passed. 0 does it at once."""
-        self._fault = (self.traffic + count, fault)
-        self._wake_writer.send(b"!")
+    def unplug_after(self, count: int) -> None:
+        """Pull the cable, and with it the power, when `count` more bytes have passed the link. 0 does it at once."""
+        self._fault = (self.traffic + count, "unplug")
+        self._wake()
+
+    def reset_after(self, count: int) -> None:
+        """Reset when `count` more bytes have passed the link."""
+        self._fault = (self.traffic + count, "reset")
+        self._wake()
 
     @property
     def is_plugged_in(self) -> bool:
         return self._micropython is not None
 
     def plug_in(self) -> None:
-        """Give power again after `fail_after(..., "unplug")`, at the same port; returns when it listens."""
+        """Put the cable in again, at the same port, and forget a fault that has not come yet."""
         self._fault = None
-        self._ask(self._plugging, wait=True)
+        self._ask(self._plugging)
 
     @property
     def is_running(self) -> bool:
-        """Return whether it still carries bytes: it was not stopped, and has not failed."""
+        """Return whether it is switched on, and has not failed."""
         return self._thread.is_alive()
 
     def stop(self) -> None:
-        """End MicroPython and the connection. Raises what the bridge has failed with."""
-        self._ask(self._stop)
+        """Switch off. Raises what the bridge has failed with."""
+        self._stop.set()
+        self._wake()
         self._thread.join()
         self._close()
         if self._error is not None:
             raise self._error
 
-    def _ask(self, what: threading.Event, *, wait: bool = False) -> None:
-        """Tell the bridge's thread to do something; with `wait` it is done when this returns."""
-        what.set()
+    def _wake(self) -> None:
         self._wake_writer.send(b"!")
-        while wait and what.is_set() and self.is_running:
+
+    def _ask(self, what: threading.Event) -> None:
+        """Tell the bridge's thread to do something; it is done when this returns."""
+        what.set()
+        self._wake()
+        while what.is_set() and self.is_running:
             time.sleep(_POLL)
 
     def _run(self) -> None:
         try:
-            self._carry()
+            while not self._stop.is_set():
+                self._change()
+                self._send_to_camera()
+                self._wait()
         except BaseException as error:
             self._error = error
         finally:
             self._unplug()
 
-    def _carry(self) -> None:
-        while not self._stop.is_set():
-            if self._plugging.is_set():
-                if self._micropython is None:
-                    self._put_in(self._plug(False))
-                    self._begin(hard=True)
-                self._plugging.clear()
-            if self._fault and self.traffic >= self._fault[0]:
-                fault, self._fault = self._fault[1], None
-                if fault == "unplug":
+    def _change(self) -> None:
+        """Do what it was told, and what a fault does."""
+        if self._plugging.is_set():
+            if self._micropython is None:
+                self._put_in(self._new_cable(moved=False))
+                self._begin(hard=True)
+            self._plugging.clear()
+        if self._fault and self.traffic >= self._fault[0]:
+            fault, self._fault = self._fault[1], None
+            if fault == "unplug":
+                self._unplug()
+            else:
+                self._reset.set()
+        if self._reset.is_set():
+            if self._micropython is not None:
+                if self._port_moves:
+                    cable = self._new_cable(moved=True)
                     self._unplug()
-                else:
-                    self._reset.set()
-            if self._reset.is_set():
-                if self._micropython is not None:
-                    self._hard_reset()
-                self._reset.clear()
-            self._send_to_camera()
-            self._wait()
+                    self._put_in(cable)
+                self._restart(hard=True)
+            self._reset.clear()
 
     def _close(self) -> None:
         self._wake_reader.close()
@@ -147,20 +163,13 @@ class Bridge:
 
     def _put_in(self, cable: Cable) -> None:
         self._cable = cable
-        self._moved(cable)
-
-    def _hard_reset(self) -> None:
-        if self._moves:
-            cable = self._plug(True)
-            self._unplug()
-            self._put_in(cable)
-        self._restart(hard=True)
+        self._on_cable(cable)
 
     def _unplug(self) -> None:
         self._end()
         cable, self._cable = self._cable, None
         if cable is not None:
-            self._moved(None)
+            self._on_cable(None)
             cable.close()
         self._to_camera = b""
 
@@ -184,7 +193,11 @@ class Bridge:
         if cable is not None:
             if writable:
                 self.traffic += cable.send()
-            self._take(cable.receive())
+            data = cable.receive()
+            if self._fault:  # the rest does not arrive
+                data = data[: max(0, self._fault[0] - self.traffic)]
+            self.traffic += len(data)
+            self._to_camera += data
 
     def _read_console(self) -> None:
         assert self._micropython is not None
@@ -225,7 +238,7 @@ class Bridge:
             if self._cable is not None:
                 self._cable.outgoing = b""
         self._seen = b""
-        self._micropython = self._start_micropython(hard)
+        self._micropython = self._start_micropython(hard=hard)
         self._entering_raw = self._raw
         if self._raw:
             self._to_camera = CTRL_A + self._to_camera
@@ -235,13 +248,6 @@ class Bridge:
             self._cable.outgoing += output
             if not self._cable.is_connected:
                 self._cable.outgoing = self._cable.outgoing[-KEPT:]
-
-    def _take(self, data: bytes) -> None:
-        """Take what came through the cable."""
-        if self._fault:  # the rest does not arrive
-            data = data[: max(0, self._fault[0] - self.traffic)]
-        self.traffic += len(data)
-        self._to_camera += data
 
     def _send_to_camera(self) -> None:
         """Pass on what the REPL can read now.

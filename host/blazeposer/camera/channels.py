@@ -30,9 +30,13 @@ _STREAM_CTRL, _STREAM_RAW_CTRL = 0, 1
 
 
 class Channel:
-    """One that does nothing: the port itself and stdin, through which the virtual camera takes no scripts."""
+    """One that does nothing: the port itself and stdin, through which the virtual camera takes no scripts.
 
-    chunk = MAX_PAYLOAD
+    lock: keep what there is to read; the answer is whether that can be. unlock: let go of it. ioctl: the answer is
+    whether the command is known and done.
+    """
+
+    chunk = 512
     """Bytes that are read at once."""
 
     def __init__(self, name: str, flags: int) -> None:
@@ -44,7 +48,7 @@ class Channel:
         return False
 
     def size(self) -> int | None:
-        """Bytes that there are to read."""
+        """Return how many bytes there are to read."""
         return None
 
     def read(self, offset: int, size: int) -> bytes | None:
@@ -52,22 +56,17 @@ class Channel:
         return None
 
     def lock(self) -> bool:
-        """Keep what is there; whether that can be."""
         return False
 
     def unlock(self) -> bool:
-        """Let go of it."""
         return False
 
     def ioctl(self, command: int, argument: bytes) -> bool:
-        """Return whether the command is known and done."""
         return False
 
 
 class Stdout(Channel):
     """The text that scripts print. Beyond `STDOUT_SIZE` all waiting text is thrown away."""
-
-    chunk = 512
 
     def __init__(self) -> None:
         super().__init__("stdout", READ)
@@ -97,6 +96,8 @@ class Stdout(Channel):
 
 class Stream(Channel):
     """Images, each kept from when it is shown until it was read."""
+
+    chunk = MAX_PAYLOAD
 
     def __init__(self) -> None:
         super().__init__("stream", READ | LOCK | STREAM)
@@ -146,8 +147,6 @@ class Stream(Channel):
 class ScriptChannel(Channel):
     """An object of the script that runs: shims/protocol.py connects to `address` and calls its methods."""
 
-    chunk = 512
-
     def __init__(self, name: str, device: Device) -> None:
         super().__init__(name[:NAME_LENGTH], READ | DYNAMIC)
         self._device = device
@@ -183,20 +182,16 @@ class ScriptChannel(Channel):
         try:
             if self._ended:
                 return None
-            if not self._link:
-                self._link = self._listener.accept()[0]
-            self._link.sendall(method + struct.pack(">II", *(arguments or (0, 0))))
-            (length,) = struct.unpack(">i", self._receive(4))
-            return self._receive(length) if length >= 0 else None
+            link = self._link = self._link or self._listener.accept()[0]
+            link.sendall(method + struct.pack(">II", *(arguments or (0, 0))))
+            (length,) = struct.unpack(">i", _receive(link, 4))
+            return _receive(link, length) if length >= 0 else None
         except OSError:
             self._ended = True
             return None
 
-    def _receive(self, count: int) -> bytes:
-        assert self._link
-        data = b""
-        while len(data) < count:
-            if not (part := self._link.recv(count - len(data))):
-                raise ConnectionResetError
-            data += part
-        return data
+
+def _receive(link: socket.socket, count: int) -> bytes:
+    if len(data := link.recv(count, socket.MSG_WAITALL)) < count:
+        raise ConnectionResetError
+    return data

@@ -32,7 +32,7 @@ from blazeposer.tflite.check import STEDGEAI_MAGIC
 from blazeposer.tflite.firmware import ETHOS_U
 from blazeposer.tflite.interpreter import Network, open_network
 
-Answer = tuple[dict[str, Any], bytes]
+Answer = dict[str, Any]
 
 
 class Hardware:
@@ -72,16 +72,19 @@ class Hardware:
                 try:
                     while length := questions.read(4):
                         question = json.loads(questions.read(struct.unpack(">I", length)[0]))
-                        connection.sendall(_packed(*self._answer(question)))
+                        answer = self._answer(question)
+                        values, data = ({}, answer) if isinstance(answer, bytes) else (answer or {}, b"")
+                        text = json.dumps(values).encode()
+                        connection.sendall(struct.pack(">I", len(text)) + text + data)
                 except (OSError, ValueError, struct.error):
                     pass  # MicroPython was interrupted half way through: it connects again
 
-    def _answer(self, question: dict[str, Any]) -> Answer:
+    def _answer(self, question: dict[str, Any]) -> Answer | bytes | None:
         try:
             return getattr(self, "_on_" + question.pop("question"))(**question)
         except Exception as error:  # goes to the script, and so to the camera's console
             reason = str(error) if isinstance(error, BlazePoserError) else repr(error)
-            return {"error": reason}, b""
+            return {"error": reason}
 
     def _on_hello(self) -> Answer:
         device, board = self.device, self.device.board
@@ -94,21 +97,19 @@ class Hardware:
             "pyb": board.pyb,
             "drives": device.drives,
             "flash": device.flash,
-        }, b""
+        }
 
-    def _on_started(self) -> Answer:
+    def _on_started(self) -> None:
         self.ready.set()
-        return {}, b""
 
-    def _on_reset(self) -> Answer:
+    def _on_reset(self) -> None:
         self._pressed()
-        return {}, b""
 
     def _on_active(self) -> Answer:
-        return {"active": self._protocol.is_active}, b""
+        return {"active": self._protocol.is_active}
 
     def _on_register(self, name: str) -> Answer:
-        return {"address": self._protocol.register(name)}, b""
+        return {"address": self._protocol.register(name)}
 
     def _on_snapshot(self, size: list[int], window: list[int], gray: bool, turned: list[bool]) -> Answer:
         if self._picture is not None:  # with all that was drawn on it
@@ -120,7 +121,7 @@ class Hardware:
         for axis, back in enumerate(turned):  # rows, columns
             if back:
                 self._picture = np.flip(self._picture, axis).copy()
-        return {"frame": self._snapshots}, b""
+        return {"frame": self._snapshots}
 
     def _on_picture(self, width: int, height: int, pixels: str) -> Answer:
         data = base64.b64decode(pixels)
@@ -130,12 +131,11 @@ class Hardware:
         else:
             self._picture = from_rgb565(data, width, height)
         self._snapshots += 1
-        return {"frame": self._snapshots}, b""
+        return {"frame": self._snapshots}
 
-    def _on_rename(self, old: str, new: str) -> Answer:
+    def _on_rename(self, old: str, new: str) -> None:
         """As MicroPython does it on FAT (extmod/vfs_fat.c): what has the new name is replaced."""
         self.device.path(old).replace(self.device.path(new))
-        return {}, b""
 
     def _on_load(self, path: str) -> Answer:
         file = self._file(path)
@@ -154,10 +154,10 @@ class Hardware:
             "output_shape": [output.shape for output in OUTPUTS],
             "output_scale": [scale for scale, _ in network.quantization],
             "output_zero_point": [zero_point for _, zero_point in network.quantization],
-        }, b""
+        }
 
     def _on_arena(self, path: str) -> Answer:
-        return {"bytes": measure_arena(self._file(path)).total}, b""
+        return {"bytes": measure_arena(self._file(path)).total}
 
     def _file(self, path: str) -> Path:
         """A file of the camera as one of the PC."""
@@ -173,45 +173,35 @@ class Hardware:
         copy.write_bytes(file.data)
         return copy
 
-    def _on_predict(self, network: int, frame: int, roi: list[int]) -> Answer:
+    def _on_predict(self, network: int, frame: int, roi: list[int]) -> bytes:
         x, y, w, h = roi
         region = self._frame_buffer(frame)[y : y + h, x : x + w]
         if min(x, y) < 0 or region.shape[:2] != (h, w) or not region.size:
-            raise BlazePoserError("the region of interest is not inside the picture")
+            raise BlazePoserError("the region of interest is not inside the image")
         # Firmware 5.0 stretches the region bilinearly into RGB565, then writes pixel ^ 0x80 (the network's `to_int8`).
         outputs = self._networks[network].run(camera_input(region))
-        return {}, b"".join(output.tobytes() for output in outputs)
+        return b"".join(output.tobytes() for output in outputs)
 
-    def _on_draw(self, frame: int, shape: str, **arguments: Any) -> Answer:
-        drawing.SHAPES[shape](self._frame_buffer(frame), **arguments)
-        return {}, b""
+    def _on_draw(self, frame: int, shape: str, **arguments: Any) -> None:
+        drawing.draw(self._frame_buffer(frame), shape, **arguments)
 
-    def _on_mirror(self, frame: int) -> Answer:
+    def _on_mirror(self, frame: int) -> None:
         self._picture = self._frame_buffer(frame)[:, ::-1].copy()
-        return {}, b""
 
     def _on_jpeg(self, frame: int) -> Answer:
         bgr = cv2.cvtColor(self._frame_buffer(frame), cv2.COLOR_RGB2BGR)
-        return {"jpeg": base64.b64encode(cv2.imencode(".jpg", bgr)[1].tobytes()).decode()}, b""
+        return {"jpeg": base64.b64encode(cv2.imencode(".jpg", bgr)[1].tobytes()).decode()}
 
-    def _on_show(self, frame: int, width: int, height: int) -> Answer:
+    def _on_show(self, frame: int, width: int, height: int) -> None:
         self.device.write("display", drawing.fitted(self._frame_buffer(frame), width, height))
-        return {}, b""
 
-    def _on_write(self, to: str, value: Any) -> Answer:
+    def _on_write(self, to: str, value: Any) -> None:
         self.device.write(to, value)
-        return {}, b""
 
-    def _on_closed(self, path: str, size: int) -> Answer:
+    def _on_closed(self, path: str, size: int) -> None:
         self.device.tell("file", [path, size])
-        return {}, b""
 
     def _frame_buffer(self, frame: int) -> Image:
         if frame != self._snapshots or self._picture is None:
-            raise BlazePoserError("this picture is gone: a snapshot overwrites the last one in the frame buffer")
+            raise BlazePoserError("this image is gone: a snapshot overwrites the last one in the frame buffer")
         return self._picture
-
-
-def _packed(answer: dict[str, Any], data: bytes) -> bytes:
-    text = json.dumps(answer).encode()
-    return struct.pack(">I", len(text)) + text + data

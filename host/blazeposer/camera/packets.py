@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
+from functools import cache
 
 MAX_PAYLOAD = 4096 - 10 - 4
 """Bytes that a packet carries; more is sent in fragments."""
@@ -86,24 +87,19 @@ def take(received: bytearray) -> Packet | None:
         return Packet(sequence, channel, flags, opcode, payload, not length or checksum == _checksum(payload, *_CRC32))
 
 
-def _table(bits: int, polynomial: int) -> list[int]:
-    values = []
-    for value in range(256):
-        value <<= bits - 8
-        for _ in range(8):
-            value = (value << 1) ^ (polynomial if value >> (bits - 1) else 0)
-            value &= (1 << bits) - 1
-        values.append(value)
-    return values
-
-
-_TABLES = {crc: _table(*crc) for crc in (_CRC16, _CRC32)}
+@cache
+def _step(bits: int, polynomial: int, byte: int) -> int:
+    """Return what a byte, shifted out of a CRC, changes in the rest of it."""
+    value = byte << (bits - 8)
+    for _ in range(8):
+        value = (value << 1) ^ (polynomial if value >> (bits - 1) else 0)
+        value &= (1 << bits) - 1
+    return value
 
 
 def _checksum(data: bytes, bits: int, polynomial: int) -> bytes:
-    """A CRC that begins with ones, highest bit first (common/omv_crc.c), in its bytes on the wire."""
-    table, mask = _TABLES[bits, polynomial], (1 << bits) - 1
-    value = mask
+    """Return a CRC that begins with ones, highest bit first (common/omv_crc.c), in its bytes on the wire."""
+    value = mask = (1 << bits) - 1
     for byte in data:
-        value = (value << 8 & mask) ^ table[value >> (bits - 8) ^ byte]
+        value = (value << 8 & mask) ^ _step(bits, polynomial, value >> (bits - 8) ^ byte)
     return value.to_bytes(bits // 8, "little")

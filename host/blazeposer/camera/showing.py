@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import cv2
 
 from blazeposer.camera.device import Device
 
-SCREEN = "screen.png"
-"""File in the camera's folder with what its screen shows."""
-
 
 class Words:
     """Says a line whenever something changes. Set `heard` as the device's listener."""
 
     def __init__(self, device: Device, say: Callable[[str], None]) -> None:
-        self._device = device
+        self._screen = device.folder / "screen.png"
         self._say = say
         self._last: dict[str, str] = {}
 
@@ -28,9 +24,10 @@ class Words:
             return
         name, words = _in_words(to, value)
         if to == "display":
-            path = self._device.folder / SCREEN
-            words = f"{words}, see {path}"
-            _write(path, value)
+            words += f", see {self._screen}"
+            new = self._screen.with_suffix(".new")
+            new.write_bytes(cv2.imencode(".png", value[..., ::-1])[1].tobytes())
+            new.replace(self._screen)  # whoever looks at it never sees half of one
         if words and words != self._last.get(name):
             self._say(f"{name}: {words}")
         self._last[name] = words
@@ -60,10 +57,3 @@ def _mouse(buttons: int, right: int, down: int, wheel: int) -> str:
     words += [f"wheel {wheel:+}"] if wheel else []
     words += [f"{name} button" for bit, name in enumerate(("left", "right", "middle")) if buttons & 1 << bit]
     return ", ".join(words) or "rests"
-
-
-def _write(path: Path, picture: Any) -> None:
-    data = cv2.imencode(".png", picture[..., ::-1])[1]
-    new = path.with_suffix(".new")
-    new.write_bytes(data.tobytes())
-    new.replace(path)  # whoever looks at it never sees half of one

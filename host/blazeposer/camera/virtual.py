@@ -25,7 +25,7 @@ FIRMWARE = FIRMWARES["5.0"]
 BOARD = "rt1062"
 
 
-class VirtualCamera:
+class VirtualCamera(Bridge):
     """A camera that lives in this process and in a MicroPython process that it starts.
 
     frames: what the sensor sees, see `sensor.Frames` and `sensor.view`. Numbers start at 0 whenever MicroPython does
@@ -55,9 +55,10 @@ class VirtualCamera:
     ) -> None:
         check_platform()
         if not callable(frames) and not len(frames):
-            raise BlazePoserError("the virtual camera has no picture to show: give it one at least")
+            raise BlazePoserError("the virtual camera has no image to show: give it one at least")
         if card and not boards.with_firmware(boards.find(board), version).sd:
             raise BlazePoserError(f"{boards.find(board).name} with firmware {version} takes no SD card: leave it out")
+        super().__init__(moves=moves)
         self._frames = frames
         self._path = port
         self._moves = 0
@@ -70,45 +71,15 @@ class VirtualCamera:
         self.device = Device(self.folder, boards.find(board), secrets.token_hex(12), version, gray, card)
         self.device.format()
         try:
-            self._bridge = Bridge(self._plug, self._start_micropython, self._move, self._took, moves=moves)
+            self._start()
         except BaseException:
             shutil.rmtree(self.folder)
             raise
 
-    def reset(self) -> None:
-        """Press the reset button, as machine.reset() does: boot.py and main.py run."""
-        self._bridge.hard_reset(wait=True)
-
-    @property
-    def traffic(self) -> int:
-        """Bytes that have passed the link, both ways."""
-        return self._bridge.traffic
-
-    def unplug_after(self, count: int) -> None:
-        """Pull the cable, and with it the power, when `count` more bytes have passed the link."""
-        self._bridge.fail_after(count, "unplug")
-
-    def reset_after(self, count: int) -> None:
-        """Reset when `count` more bytes have passed the link."""
-        self._bridge.fail_after(count, "reset")
-
-    @property
-    def is_plugged_in(self) -> bool:
-        return self._bridge.is_plugged_in
-
-    def plug_in(self) -> None:
-        """Put the cable in again, and forget a fault that has not come yet."""
-        self._bridge.plug_in()
-
-    @property
-    def is_running(self) -> bool:
-        """Return whether it is switched on, and has not failed."""
-        return self._bridge.is_running
-
     def stop(self) -> None:
         """Switch the camera off: close its port and delete its files. Raises what it has failed with."""
         try:
-            self._bridge.stop()
+            super().stop()
         finally:
             shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -120,7 +91,7 @@ class VirtualCamera:
     ) -> None:
         self.stop()
 
-    def _plug(self, moved: bool) -> Cable:
+    def _new_cable(self, *, moved: bool) -> Cable:
         self._moves += moved
         name = self._path or register.folder() / f"tty{self.device.serial[:6]}-{self._moves}"
         try:
@@ -128,7 +99,7 @@ class VirtualCamera:
         except OSError as error:
             raise BlazePoserError(f"{name}: cannot be its port ({error.strerror}): choose another --port") from error
 
-    def _move(self, cable: Cable | None) -> None:
+    def _on_cable(self, cable: Cable | None) -> None:
         if cable is None:
             register.remove(self.device.serial)
             self._protocol.close()
@@ -137,12 +108,16 @@ class VirtualCamera:
         self.port = cable.address
         register.add(self.device.serial, self.port, self.device.board.name)
 
+    def _start_micropython(self, *, hard: bool) -> MicroPython:
+        self._protocol.restart()
+        return MicroPython(Hardware(self._frames, self.device, self._protocol, self._press), hard=hard)
+
+    def _press(self) -> None:
+        """Reset because the script says so: its process ends when the bridge comes to it."""
+        self._reset.set()
+        self._wake()
+
     def _took(self, output: bytes) -> bool:
         if taken := self._protocol.is_active:
             self._protocol.stdout.write(output)
         return taken
-
-    def _start_micropython(self, hard: bool) -> MicroPython:
-        self._protocol.restart()
-        hardware = Hardware(self._frames, self.device, self._protocol, lambda: self._bridge.hard_reset())
-        return MicroPython(hardware, hard=hard)

@@ -8,8 +8,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from blazeposer.core.errors import PortError
+from blazeposer.core.resources import board_dir, default_model
 
 PATIENCE = 120.0
 """Seconds without a word after which a command that should take a moment is given up."""
@@ -96,3 +98,21 @@ def _error(port: str, command: str, text: str) -> PortError:
             f"mpremote {command} failed at {port}: {last}: list the ports with `mpremote devs`, close OpenMV IDE"
         )
     return Complaint(port, command, last)
+
+
+def copy_to_camera(
+    port: str, model: Path | None = None, folder: str = "/flash", progress: Callable[[str], None] = lambda _: None
+) -> None:
+    """Copy board/*.py and the model (by default ours) into a folder of a camera, "/sdcard" where a card is in; `reset`
+    then runs main.py, which looks for the model as blazeposer.tflite. No questions asked: `blazeposer deploy` is for
+    people. `progress` gets each file's name before it is copied. Raises PortError.
+    """
+    sources = {path.name: path for path in sorted(board_dir().glob("*.py"))}
+    for name, source in (sources | {"blazeposer.tflite": model or default_model()}).items():
+        progress(name)
+        mpremote(port, "fs", "cp", str(source), f":{folder}/{name}")
+
+
+def reset(port: str) -> None:
+    """Reset the camera by machine.reset(), after which main.py runs. Raises PortError."""
+    mpremote(port, "reset")
