@@ -18,7 +18,6 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
 from blazeposer.core.errors import InputError
-from blazeposer.core.patience import stretched
 from blazeposer.live.session import Moment, Output, run
 from blazeposer.live.to import home_assistant, open_output
 from blazeposer.live.to.mqtt import PASSWORD
@@ -32,8 +31,8 @@ from waiting import HANG, until
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 
 SECRET = "geheim"
-READ_WITHIN = 5.0
-"""Seconds from a fault to its reason on the screen, on an idle PC."""
+READ_WITHIN = 60.0
+"""Seconds from a fault to its reason on the screen, at most, on a busy PC too; a session that hangs never says it."""
 
 
 @pytest.fixture(autouse=True)
@@ -252,7 +251,7 @@ def test_the_reason_of_each_fault_is_read(script: Any, query: str, words: str) -
         with pytest.raises(InputError, match=words) as raised, output as view:
             run(ListLink(cycle(nodding(50)), pause=0.02), [reader], [view])
     cause = caused[0] if caused and caused[0] < reader.at else begin  # who falls silent did so at the start, or later
-    assert reader.at - cause < stretched(READ_WITHIN)
+    assert reader.at - cause < READ_WITHIN
     assert SECRET not in str(raised.value)
     assert len(str(raised.value).splitlines()) == 1
 

@@ -136,7 +136,7 @@ def test_records_are_read_past_noise(talker: Talker) -> None:
 @pytest.mark.parametrize("talker", [b"BlazePoser stopped: no model\r\n"], indirect=True)
 def test_silent_camera_is_named_with_its_last_words(talker: Talker) -> None:
     with pytest.raises(PortError, match="BlazePoser stopped: no model"):
-        next(read_records(talker.port, silence=2))
+        next(read_records(talker.port, silence=5))
 
 
 @pytest.mark.parametrize("talker", [b""], indirect=True)
@@ -148,7 +148,7 @@ def test_mute_camera(talker: Talker) -> None:
 @pytest.mark.parametrize("talker", [b"tick\n" * 200_000], indirect=True)
 def test_talk_without_records_ends(talker: Talker) -> None:
     with pytest.raises(PortError, match="tick"):
-        next(read_records(talker.port, silence=2))
+        next(read_records(talker.port, silence=5))
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,5 @@ files.py      files of others
 text.py       text for people, cleaned
 console.py    the same in a rich console
 streams.py    stdout and stderr: closed, full, or silent for C libraries
-patience.py   the time to wait for a device that does not answer
 ending.py     signals that end a program
 """

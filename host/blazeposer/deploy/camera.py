@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from blazeposer.core.errors import BlazePoserError, PortError
-from blazeposer.core.patience import stretched
 from blazeposer.deploy.state import CARD, State, read_self_test, read_state
 from blazeposer.openmv import flash, ports
 from blazeposer.openmv.mpremote import Complaint, mpremote
@@ -28,8 +27,8 @@ SUFFIX = ".blazeposer"
 """Of a file that is not yet in its place."""
 FILE_RATE, ROM_RATE, READ_RATE = 16_000, 40_000, 100_000
 """Bytes a second, for estimates; from the virtual camera, not measured on hardware."""
-PATIENCE = 40.0
-"""Seconds from a reset to the stream's first line at most."""
+PATIENCE = 90.0
+"""Seconds from a reset to the stream's first record at most."""
 BATCH = 24
 """Calls of one run of mpremote: a command line has its limits."""
 _ROOM = 4 << 20  # bytes of erased flash that matter: no model is larger
@@ -166,7 +165,7 @@ class Camera:
 
     def first_record(self) -> Record:
         """The stream's first line after a restart, wherever the camera shows up again. Raises PortError."""
-        deadline = time.monotonic() + stretched(self.patience)
+        deadline = time.monotonic() + self.patience
         error = PortError(f"the camera did not come back at {self.port.device}: unplug it and plug it in again")
         while time.monotonic() < deadline:
             time.sleep(0.1)

@@ -18,7 +18,6 @@ from openmv.constants import EventType
 from openmv.transport import Transport
 
 from blazeposer.core.errors import PortError
-from blazeposer.core.patience import stretched
 from blazeposer.core.prepare import Image
 from blazeposer.live.links import Arrival
 from blazeposer.live.usb import UsbLink
@@ -30,7 +29,7 @@ from blazeposer.stream.record import SILENCE, Reader
 BAUD_RATE = 921_600
 """Baud rate of Protocol V2."""
 _PACE = 0.01  # seconds between two looks for news
-_ANSWER = 2.0  # seconds that an answer may take: the camera gives none while the network runs
+_ANSWER = 5.0  # seconds that an answer may take: the camera gives none while the network runs
 _PICTURE = 0.1  # seconds that a record waits for its image
 _TALK = 1.0  # seconds without a record after which what the camera prints tells why
 
@@ -126,7 +125,7 @@ def _opened(port: str) -> Generator[_Camera, None, None]:
     with open_port(port, BAUD_RATE) as owner:  # the package would share it
         if sys.platform == "win32":
             owner.close()  # there nobody can
-        camera = _Camera(port, timeout=stretched(_ANSWER))
+        camera = _Camera(port, timeout=_ANSWER)
         try:
             try:
                 camera.connect()

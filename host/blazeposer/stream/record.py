@@ -24,7 +24,6 @@ import serial
 from blazeposer.core.contract import ANGLES, BOX_VALUES, KEYPOINTS
 from blazeposer.core.errors import PortError
 from blazeposer.core.face import Face, Keypoints
-from blazeposer.core.patience import stretched
 from blazeposer.core.text import plain
 from blazeposer.openmv.serial_port import open_port
 
@@ -32,7 +31,7 @@ VERSION = 1
 """Version of the record. A reader leaves out, and counts, records of a version that it does not know."""
 MAX_LINE = 2200
 """Bytes of the longest record, that of four faces, steadied ones beside them."""
-SILENCE = 15.0
+SILENCE = 20.0
 """Seconds without a record after which a camera counts as silent: a cold start takes about five."""
 LARGEST = 1e6
 """No length, angle or count of pixels of a record is beyond this."""
@@ -306,14 +305,14 @@ def read_records(port: str, silence: float = SILENCE) -> Generator[Record, None,
     """Yield records that the camera at `port` streams; see `read_chunks`.
 
     The PortError of a camera that sends no record for `silence` seconds names the last other line, which is usually
-    the camera's reason. Silence is counted on an idle PC, see `patience`.
+    the camera's reason.
     """
-    reader, deadline = Reader(), time.monotonic() + stretched(silence)
+    reader, deadline = Reader(), time.monotonic() + silence
     try:
         for data in read_chunks(port):
             for record in reader.feed(data):
                 yield record
-                deadline, reader.said = time.monotonic() + stretched(silence), ""
+                deadline, reader.said = time.monotonic() + silence, ""
             if time.monotonic() > deadline:
                 break
     except PortError as error:
