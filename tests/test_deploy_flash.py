@@ -97,7 +97,7 @@ def test_what_mpremote_cannot_do(models: tuple[Bundle, Bundle], tmp_path: Path) 
         old = subprocess.run([*command, "romfs", "deploy", str(image)], capture_output=True, text=True, check=False)
         assert old.returncode
         assert "timeout waiting for first EOF reception" in old.stdout + old.stderr
-        assert rom_changes.seconds_to_erase(status(camera, bundle, tmp_path).state, len(image.read_bytes())) > 10
+        assert rom_changes.seconds_to_erase(status(camera, bundle, tmp_path).state.board, len(image.read_bytes())) > 10
         assert held(camera)["/rom"] != before["/rom"]
 
         stocked(camera, LARGE)

@@ -137,7 +137,7 @@ def test_a_signal_leaves_nothing_behind(tmp_path: Path, portrait_path: Path, end
             ]
             assert children
             process.send_signal(ending)
-            assert process.wait(20) == 0
+            assert process.wait(HANG) == 0
         finally:
             process.kill()
     assert list((tmp_path / "tmp").iterdir()) == []
@@ -189,7 +189,7 @@ def test_a_signal_to_any_command_leaves_nothing_behind(tmp_path: Path, ending: s
             assert process.stdout
             assert process.stdout.readline()
             process.send_signal(ending)
-            assert process.wait(20) == 128 + ending
+            assert process.wait(HANG) == 128 + ending
         finally:
             process.kill()
     assert list((tmp_path / "tmp").iterdir()) == []

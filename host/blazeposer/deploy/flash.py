@@ -12,6 +12,7 @@ from binascii import b2a_base64
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from blazeposer.core.boards import Board
 from blazeposer.core.errors import BlazePoserError
 from blazeposer.deploy.camera import READ_RATE, ROM_RATE, sha256
 from blazeposer.deploy.state import Rom, State, contents_sha256
@@ -48,27 +49,33 @@ Operations = list[Erase | Write]
 class RomChange:
     """The change of ROMFS by a deploy or a restore. Sizes are bytes."""
 
+    board: Board
     words: str
-    """What is done, for the user."""
+    """Action, for the user."""
     risk: str
-    """What is lost if the cable comes out meanwhile, and how it comes back."""
+    """Loss if the cable comes out meanwhile, and how it comes back."""
     after: str | None
     """`Rom.sha256` when it is done; None if that is not known before."""
-    needs: int
-    """How much of the partition's beginning `operations` has to know."""
-    saves: int
-    """How much of it is erased, and so goes into the backup."""
+    operations: Callable[[bytes], Operations]
+    """Steps, from what is read of the partition's beginning."""
     erases: int
     writes: int
-    seconds: float
-    operations: Callable[[bytes], Operations]
-    """What to do, from the partition's beginning."""
+    saves: int
+    """Length of the partition's beginning that is erased, and so goes into the backup."""
+    needs: int = 0
+    """Length of the partition's beginning that `operations` has to know."""
     dropped: tuple[tuple[str, int], ...] = ()
     """Files that go, as they do not fit, with their sizes."""
     bound: int = 0
-    """Where not all fit: how large an image may be."""
+    """Largest image that can be written, where not all files fit."""
     model: str = ""
     """Path of the model whose record cannot come back, so that it goes into the backup as a file; "" if none."""
+
+    @property
+    def seconds(self) -> float:
+        """Return how long it should take."""
+        reading = max(self.needs, self.saves) / READ_RATE
+        return seconds_to_erase(self.board, self.erases) + self.writes / ROM_RATE + reading
 
 
 def deploying(state: State, name: str, data: bytes, image: Mapping[str, bytes]) -> RomChange:
@@ -95,7 +102,7 @@ def restoring(
     if (rom.sha256 or None) == before:
         return None
     if saved is None:
-        return _erased(state, rom)
+        return _put_back(state, b"", "", "erases ROMFS, which was empty", rom.used)
     if romfs.stated_length(saved) <= len(saved):  # no image, or all of it
         return _put_back(state, saved, before, "rewrites ROMFS as it was", rom.used)
     others = {path: (file.bytes, file.sha256) for path, file in (rom.files or {}).items()}
@@ -107,9 +114,9 @@ def restoring(
         )
     if model is None or not rom.sha256:
         return _put_back(state, saved, None if model else before, "puts the beginning of ROMFS back")
-    if change := _appended(state, rom, name, model):
-        return change
-    raise BlazePoserError(f"ROMFS has no room to append {name} again: reset ROMFS with OpenMV IDE, then run deploy")
+    if not (change := _appended(state, rom, name, model)):
+        raise BlazePoserError(f"ROMFS has no room to append {name} again: reset ROMFS with OpenMV IDE, then run deploy")
+    return change
 
 
 def is_cut(state: State, saved: bytes | None) -> bool:
@@ -117,9 +124,9 @@ def is_cut(state: State, saved: bytes | None) -> bool:
     return bool(saved and state.rom and not state.rom.sha256 and romfs.stated_length(saved) > len(saved))
 
 
-def seconds_to_erase(state: State, size: int) -> float:
+def seconds_to_erase(board: Board, size: int) -> float:
     """Return how long it takes to erase so many bytes, by the figures of `openmv/flash.py`."""
-    kind = flash.of(state.board)
+    kind = flash.of(board)
     return -(-size // kind.block) * kind.erase_ms / 1000
 
 
@@ -180,15 +187,15 @@ def _appended(state: State, rom: Rom, name: str, data: bytes) -> RomChange | Non
         ]
 
     return RomChange(
+        state.board,
         words=f"appends {name}",
         risk="/rom may be empty until the command runs again",
         after=contents_sha256(after),
-        needs=block,
-        saves=block,
+        operations=operations,
         erases=block,
         writes=len(record) + block,
-        seconds=seconds_to_erase(state, block) + (len(record) + block) / ROM_RATE + block / READ_RATE,
-        operations=operations,
+        saves=block,
+        needs=block,
         model=f"/rom/{name}" if old else "",
     )
 
@@ -220,15 +227,15 @@ def _rewritten(state: State, rom: Rom, name: str, data: bytes, image: Mapping[st
         return [*([Erase(end)] if erases else []), *_header_last(packed)]
 
     return RomChange(
+        state.board,
         words=f"rewrites ROMFS with {len(kept) + 1} files" if kept else f"writes {name} into ROMFS, alone",
         risk="/rom is empty until the command runs again" if erases else "",
         after=contents_sha256({path: others[path] for path in kept} | {name: (len(data), sha256(data))}),
-        needs=needs,
-        saves=saves,
+        operations=operations,
         erases=erases,
         writes=len(layout),
-        seconds=seconds_to_erase(state, erases) + len(layout) / ROM_RATE + max(needs, saves) / READ_RATE,
-        operations=operations,
+        saves=saves,
+        needs=needs,
         dropped=tuple((path, others[path][0]) for path in dropped),
         bound=bound,
     )
@@ -237,34 +244,16 @@ def _rewritten(state: State, rom: Rom, name: str, data: bytes, image: Mapping[st
 def _put_back(state: State, saved: bytes, before: str | None, words: str, used: int = 0) -> RomChange:
     """Return the change that writes the beginning as it was, and erases the image that is there now: `used` bytes."""
     block = flash.of(state.board).block
-    end = -(-max(len(saved), used) // block) * block
+    end = -(-max(len(saved), used, 1) // block) * block
     return RomChange(
+        state.board,
         words=words,
-        risk="/rom is empty until the command runs again",
+        risk="/rom is empty until the command runs again" if saved else "",
         after=before,
-        needs=0,
-        saves=min(end, room(state)),
+        operations=lambda _: [Erase(end), *_header_last(saved)],
         erases=end,
         writes=len(saved),
-        seconds=seconds_to_erase(state, end) + len(saved) / ROM_RATE,
-        operations=lambda _: [Erase(end), *_header_last(saved)],
-    )
-
-
-def _erased(state: State, rom: Rom) -> RomChange:
-    """Return the change that erases the image that is there now."""
-    block = flash.of(state.board).block
-    end = -(-max(rom.used, 1) // block) * block
-    return RomChange(
-        words="erases ROMFS, which was empty",
-        risk="",
-        after="",
-        needs=0,
         saves=min(end, room(state)),
-        erases=end,
-        writes=0,
-        seconds=seconds_to_erase(state, end),
-        operations=lambda _: [Erase(end)],
     )
 
 
