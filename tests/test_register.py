@@ -15,7 +15,7 @@ from blazeposer.openmv import ports, register
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows keeps each user's folders apart by itself")
 
-ENTRY = {"port": "socket://127.0.0.1:1", "process": os.getpid()}
+ENTRY = {"port": "socket://127.0.0.1:1", "board": "", "process": os.getpid()}
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_camera_is_entered_and_struck_off(folder: Path) -> None:
     register.add("12ab", "here")
     assert folder.stat().st_mode & 0o777 == 0o700
-    assert register.running() == {"12ab": "here"}
+    assert register.running() == {"12ab": ("here", "")}
     register.remove("12ab")
     assert register.running() == {}
     assert list(folder.iterdir()) == []
@@ -81,10 +81,11 @@ def test_a_link_to_a_folder(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", "[" * 100_000, '{"port": "x"}', '{"port": "x", "process": "all"}', '{"port": 3, "process": 1}',
-     '{"port": "x", "process": -1}', '{"port": "x", "process": 1e999}'],
+    ["", "[]", "[" * 100_000, '{"port": "x"}', '{"port": "x", "board": "", "process": "all"}',
+     '{"port": 3, "board": "", "process": 1}', '{"port": "x", "board": 2, "process": 1}',
+     '{"port": "x", "board": "", "process": -1}', '{"port": "x", "board": "", "process": 1e999}'],
 )  # fmt: skip
 def test_an_entry_that_is_none(folder: Path, text: str) -> None:
     register.add("12ab", "here")
     (folder / "34cd.json").write_text(text)
-    assert register.running() == {"12ab": "here"}
+    assert register.running() == {"12ab": ("here", "")}

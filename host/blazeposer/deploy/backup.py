@@ -50,9 +50,9 @@ class Backup:
     """"unreadable" if somebody changed the note: nothing of it is known but its folder."""
     hashes: Mapping[str, str | None]
     written: tuple[str, ...] = ()
-    """sha256 of what the deploy put there."""
+    """Hashes (sha256) of the files that the deploy put there, and of ROMFS after it."""
     rom: str | None = None
-    """`State.sha256` of ROMFS as it was: of it the backup has only what a deploy erases, its beginning."""
+    """`State.sha256` of ROMFS as it was: the backup has only its beginning, which a deploy erases."""
     card: str = ""
     """`State.card` of the card whose files are in it, if there are any."""
 

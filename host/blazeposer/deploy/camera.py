@@ -159,9 +159,10 @@ class Camera:
             self._run(*arguments[1:], expected=float(len(sources)), said=said)
 
     def restart(self) -> None:
-        """A hard reset, after which main.py runs."""
-        self._run("reset")
-        self.is_stopped = False
+        """Reset the camera if its script was stopped, after which main.py runs. Raises PortError."""
+        if self.is_stopped:
+            self._run("reset")
+            self.is_stopped = False
 
     def first_record(self) -> Record:
         """The stream's first line after a restart, wherever the camera shows up again. Raises PortError."""

@@ -45,13 +45,13 @@ class Plan:
     """The whole plan of a deploy or a restore."""
 
     changes: tuple[Change, ...]
-    """To files."""
+    """Changes of files."""
     saved: tuple[str, ...]
     """Paths whose contents go into the backup first."""
     rom: RomChange | None = None
-    """To ROMFS."""
+    """Change of ROMFS."""
     consents: tuple[str, ...] = ()
-    """What the user has to agree to beyond the plan."""
+    """Consequences that the user has to agree to one by one."""
 
     @property
     def is_empty(self) -> bool:
@@ -72,32 +72,31 @@ class Plan:
 
     @property
     def seconds(self) -> float:
-        """Expected, from typical rates."""
+        """Return how long it should take, from typical rates."""
         rom = self.rom.writes if self.rom else 0
         files = (self.write_bytes - rom) / FILE_RATE + (self.read_bytes - self.rom_bytes) / READ_RATE
         return _OVERHEAD + files + (self.rom.seconds if self.rom else 0)
 
 
 def make(contents: Contents, state: State, old: Backup | None, rom: RomChange | None = None) -> Plan:
-    """The plan that brings a camera's files from its state to these contents, and ROMFS too. `old` is the backup that
-    goes on.
+    """Return the plan that brings a camera's files from its state to these contents, and ROMFS too. `old` is the backup
+    that goes on.
 
     Files that an interrupted deploy left half-way go in any case. Raises BlazePoserError if a drive is too full.
     """
     leftovers = dict.fromkeys(path for path in state.files if path.endswith(SUFFIX))
-    changes = {path: data for path, data in {**contents, **leftovers}.items() if _differs(path, data, state)}
+    changes = {
+        path: data
+        for path, data in {**contents, **leftovers}.items()
+        if state.sha256(path) != (None if data is None else sha256(data))
+    }
     _check_room(changes, state)
     saved = [path for path in changes if path not in leftovers and not (old and old.knows(path, state))]
     if rom and not (old and old.knows(ROM, state)):
         saved.append(ROM)
     return Plan(
         changes=tuple(
-            Change(
-                path,
-                None if state.sha256(path) is None else state.length(path),
-                None if data is None else len(data),
-            )
-            for path, data in changes.items()
+            Change(path, state.sizes.get(path), None if data is None else len(data)) for path, data in changes.items()
         ),
         saved=tuple(saved),
         rom=rom,
@@ -109,13 +108,14 @@ def _consents(rom: RomChange, state: State) -> tuple[str, ...]:
     consents = []
     if rom.dropped:
         gone = ", ".join(f"{path} ({size:,} bytes)" for path, size in rom.dropped)
-        consents.append(f"ROMFS has no room for {gone}: gone from the camera, kept in the backup")
         if rom.bound < flash.room(state):
-            consents[-1] = (
+            consents.append(
                 f"firmware {state.version} erases at most {rom.bound:,} bytes of this camera's ROMFS at once, which "
                 f"leaves no room for {gone}: gone from the camera until `blazeposer restore`. To keep them write "
                 "ROMFS with dfu-util instead: docs/troubleshooting.md says how"
             )
+        else:
+            consents.append(f"ROMFS has no room for {gone}: gone from the camera, kept in the backup")
     if rom.erases > LARGE:
         consents.append(f"ROMFS is rewritten as a whole: {rom.writes / 1e6:.1f} MB")
     return tuple(consents)
@@ -148,7 +148,7 @@ def choose_store(bundle: Bundle, state: State, to: Store | None) -> Store:
 
 
 def files_of(bundle: Bundle, state: State, store: Store) -> Contents:
-    """The files on the camera's drives after a deploy."""
+    """Return the files on the camera's drives after a deploy."""
     contents: dict[str, bytes | None] = {}
     for name, data in bundle.scripts.items():
         contents[f"{state.start}/{name}"] = data
@@ -166,10 +166,6 @@ def check_drives(plan: Plan) -> None:
         raise BlazePoserError(
             f"this PC has mounted a camera's drive at {mounted[0]} and may write over what is deployed: eject it first"
         )
-
-
-def _differs(path: str, data: bytes | None, state: State) -> bool:
-    return state.sha256(path) != (None if data is None else sha256(data))
 
 
 def has_model(bundle: Bundle, state: State) -> bool:

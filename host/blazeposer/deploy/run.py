@@ -36,13 +36,13 @@ class Guide(Protocol):
     """The user's side of a deploy: a terminal, or a test."""
 
     def stage(self, words: str, total: int = 0) -> Advance:
-        """A part of the work begins; to be called with the bytes that were moved since."""
+        """Begin a part of the work; return what is to be called with the bytes that were moved since."""
 
     def note(self, words: str) -> None:
-        """Something that the user should know."""
+        """Tell something that the user should know."""
 
     def consent(self, state: State, plan: Plan) -> bool:
-        """Show the plan; whether it is to be done."""
+        """Show the plan; return whether it is to be done."""
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,10 @@ class Outcome:
     backup: Backup | None
     """None if nothing was replaced."""
     tested: str = ""
-    """What the self-test says."""
+    """Verdict of the self-test."""
     test_seconds: float = 0
     record: Record | None = None
-    """The stream's first."""
+    """First of the stream."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +65,9 @@ class Status:
 
     state: State
     items: dict[str, Comparison]
-    """Path -> what is there, beside the bundle."""
+    """Path -> its content, compared with the bundle's."""
     unfinished: Backup | None
-    """That of a deploy or restore that was cut."""
+    """Backup of a deploy or restore that was cut."""
     unreadable: tuple[Path, ...] = ()
     """Backups of this camera of which nothing is known."""
 
@@ -79,8 +79,8 @@ class Status:
 
 @contextmanager
 def connected(device: str | None, root: Path) -> Iterator[Camera]:
-    """The camera at a port, or the only one, for nobody else until the end; then its script runs again, unless the user
-    interrupted. Raises BlazePoserError."""
+    """Yield the camera at a port, or the only one, for nobody else until the end; then its script runs again, unless
+    the user interrupted. Raises BlazePoserError."""
     port = ports.find(device)
     with backups.lock(root, port.serial or port.device):
         camera = Camera(port)
@@ -88,32 +88,24 @@ def connected(device: str | None, root: Path) -> Iterator[Camera]:
             yield camera
         except BlazePoserError:
             with suppress(PortError):
-                _start_again(camera)
+                camera.restart()
             raise
-        _start_again(camera)
-
-
-def _start_again(camera: Camera) -> None:
-    if camera.is_stopped:
         camera.restart()
 
 
 def deploy(camera: Camera, bundle_for: BundleFor, to: Store | None, root: Path, guide: Guide) -> Outcome | None:
     """Bring a bundle onto a camera; None if the user does not want it. Raises BlazePoserError."""
-    guide.stage("asking the camera")
-    state = camera.state(NAMES)
+    state = _state(camera, root, guide)
     bundle = bundle_for(state.board)
     store = plans.choose_store(bundle, state, to)
-    _tell_unreadable(root, state, guide)
     old = backups.unfinished(root, state)
     before = old.contents() if old else {}
     if old and flash.is_cut(state, before.get(ROM)):
         # A deploy was cut between two moments of rewriting one block: with that the image is whole again.
-        rom = flash.restoring(state, before[ROM], old.rom, old.written, MODEL, before.get(ROM_MODEL))
-        plan = plans.make({}, state, old, rom)
+        plan = plans.make({}, state, old, _rom_back(old, before, state))
         if not guide.consent(state, plan):
             return None
-        _write(camera, state, {}, plan, b"", old, guide)
+        _carry_out(camera, state, {}, plan, old, root, guide)
         state = camera.state(NAMES)
     change = None
     if store == "rom" and not plans.has_model(bundle, state):
@@ -123,21 +115,20 @@ def deploy(camera: Camera, bundle_for: BundleFor, to: Store | None, root: Path, 
     plans.check_drives(plan)
     if not guide.consent(state, plan):
         return None
-    saved, read = _save(camera, state, plan, old, root, guide)
-    if saved:
-        saved = _write(camera, state, contents, plan, read, saved, guide).at("done")
+    if saved := _carry_out(camera, state, contents, plan, old, root, guide):
+        saved = saved.at("done")
     guide.stage("self-test on the camera")
     started = monotonic()
     tested = selftest.judge(camera.self_test(), virtual=camera.port.virtual)
     seconds = monotonic() - started
-    return Outcome(plan, saved, tested, seconds, _restart(camera, guide))
+    guide.stage("waiting for the stream")
+    camera.restart()
+    return Outcome(plan, saved, tested, seconds, camera.first_record())
 
 
 def restore(camera: Camera, chosen: Path | None, root: Path, guide: Guide) -> Outcome | None:
     """Bring back what a backup holds, by default the camera's latest; None if the user does not want it."""
-    guide.stage("asking the camera")
-    state = camera.state(NAMES)
-    _tell_unreadable(root, state, guide)
+    state = _state(camera, root, guide)
     old = backups.load(chosen) if chosen else _latest(root, state.id)
     if old.card not in ("", state.card):
         raise BlazePoserError(f"{old.folder} has files of an SD card that is not in the camera: put it in")
@@ -150,14 +141,11 @@ def restore(camera: Camera, chosen: Path | None, root: Path, guide: Guide) -> Ou
     if not guide.consent(state, plan):
         return None
     if not plan.is_empty:
-        saved, read = _save(camera, state, plan, old.at("started"), root, guide)
-        old = _write(camera, state, files, plan, read, saved or old, guide)
+        old = _carry_out(camera, state, files, plan, old.at("started"), root, guide) or old
     if plan.rom and plan.rom.after is None:  # the image is whole again, and its model comes next
         state = camera.state(NAMES)
         if change := _rom_back(old, contents, state):
-            rest = plans.make(files, state, old, change)
-            saved, read = _save(camera, state, rest, old, root, guide)
-            old = _write(camera, state, files, rest, read, saved or old, guide)
+            old = _carry_out(camera, state, files, plans.make(files, state, old, change), old, root, guide) or old
     old = old.at("restored")
     guide.stage("restarting")
     camera.restart()
@@ -212,14 +200,21 @@ def _rom_back(old: Backup, contents: Contents, state: State) -> RomChange | None
     return flash.restoring(state, contents[ROM], old.rom, old.written, MODEL, contents.get(ROM_MODEL))
 
 
+def _carry_out(
+    camera: Camera, state: State, contents: Contents, plan: Plan, old: Backup | None, root: Path, guide: Guide
+) -> Backup | None:
+    """Save everything that the plan replaces, then write. Return the backup; None if there was nothing to do."""
+    if plan.is_empty:
+        return old
+    saved, beginning = _save(camera, state, plan, old, root, guide)
+    return _write(camera, state, contents, plan, beginning, saved, guide)
+
+
 def _save(
     camera: Camera, state: State, plan: Plan, old: Backup | None, root: Path, guide: Guide
-) -> tuple[Backup | None, bytes]:
-    """The backup with everything that the plan replaces, None if it changes nothing and there is nothing to finish;
-    and what was read of ROMFS's beginning."""
-    if plan.is_empty:
-        return old, b""
-    lengths = {path: state.length(path) for path in plan.saved if path != ROM and state.sha256(path) is not None}
+) -> tuple[Backup, bytes]:
+    """Return the backup with everything that the plan replaces, and what was read of ROMFS's beginning."""
+    lengths = {path: state.sizes[path] for path in plan.saved if path in state.files}
     saved = old.contents().get(ROM) if old and plan.rom else None
     # A backup that has the first block alone, of an image that goes as a whole now: the rest of it is still there.
     is_short = saved and plan.rom and len(saved) < min(romfs.stated_length(saved), plan.rom.saves)
@@ -249,8 +244,6 @@ def _write(
     camera: Camera, state: State, contents: Contents, plan: Plan, read: bytes, saved: Backup, guide: Guide
 ) -> Backup:
     """Write what differs, ask the camera again, and compare."""
-    if plan.is_empty:
-        return saved
     files = {change.path: contents.get(change.path) for change in plan.changes}
     rom = plan.rom
     hashes = [sha256(data) for data in files.values() if data is not None]
@@ -280,12 +273,6 @@ def _write(
     return saved
 
 
-def _restart(camera: Camera, guide: Guide) -> Record:
-    guide.stage("waiting for the stream")
-    camera.restart()
-    return camera.first_record()
-
-
 def _latest(root: Path, camera: str) -> Backup:
     found = [backup for backup in backups.all_of(root, camera) if backup.progress in ("started", "done")]
     if not found:
@@ -297,6 +284,10 @@ def _unreadable(root: Path, state: State) -> tuple[Path, ...]:
     return tuple(backup.folder for backup in backups.all_of(root, state.id) if backup.progress == "unreadable")
 
 
-def _tell_unreadable(root: Path, state: State, guide: Guide) -> None:
+def _state(camera: Camera, root: Path, guide: Guide) -> State:
+    """Ask the camera, and tell of its backups that cannot be read."""
+    guide.stage("asking the camera")
+    state = camera.state(NAMES)
     for folder in _unreadable(root, state):
         guide.note(f"{folder} is left out: its backup.json cannot be read")
+    return state

@@ -24,11 +24,9 @@ CARD = "blazeposer.card"
 """A file on an SD card that tells it from others: the camera knows no number of it."""
 _VERSION = re.compile(r"\d{1,3}(\.\d{1,3}){1,3}[\w.+-]{0,40}", re.ASCII)
 _ID = re.compile(r"[0-9a-f]{2,64}")
-_CARD = re.compile(r"[0-9a-f]{32}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _LARGEST = 1 << 40
 """Bytes: no drive is larger."""
-_CLUSTER = 1 << 20
 _PARTITION = 1 << 26
 
 
@@ -37,7 +35,7 @@ class Drive:
     """Sizes are bytes."""
 
     cluster: int
-    """What every file takes a multiple of."""
+    """Unit of which every file takes a multiple."""
     free: int
 
 
@@ -46,9 +44,9 @@ class RomFileState:
     """A file in ROMFS. Numbers are bytes, places are from the partition's start."""
 
     record: int
-    """Where its record begins."""
+    """Beginning of its record."""
     offset: int
-    """Where its contents begin."""
+    """Beginning of its contents."""
     bytes: int
     sha256: str
 
@@ -59,25 +57,25 @@ class Rom:
 
     size: int
     ranges: bool
-    """Whether the firmware erases from anywhere, and not only from the start."""
+    """True if the firmware erases from anywhere, and not only from the start."""
     used: int
     """Length of the image at its beginning; 0 if there is none."""
     header: int
-    """Of that the header."""
+    """Length of its header, which `used` includes."""
     sha256: str
-    """What the image holds, as `contents_sha256` has it. Of something else: of its first 4096 bytes. "" if erased."""
+    """Hash of the image's files, see `contents_sha256`. Of something else: of its first 4096 bytes. "" if erased."""
     files: dict[str, RomFileState] | None
-    """What the image holds, the first of each name as on the camera; None if there is no image, or a damaged one."""
+    """Files of the image, the first of each name as on the camera; None if there is no image, or a damaged one."""
     behind: tuple[int, ...]
-    """Where records begin that an image before this one has left behind it."""
+    """Beginnings of records that an image before this one has left behind it."""
     blank: int
-    """Where erased flash begins, behind the image and these records."""
+    """Beginning of erased flash, behind the image and these records."""
     room: int
-    """How much of it there is, up to what was asked for."""
+    """Length of erased flash, up to what was asked for."""
 
 
 def contents_sha256(files: Mapping[str, tuple[int, str]]) -> str:
-    """sha256 of paths, sizes and hashes of the files in ROMFS, wherever in the image they lie."""
+    """Return the sha256 of paths, sizes and hashes of the files in ROMFS, wherever in the image they lie."""
     return hashlib.sha256(json.dumps(sorted(files.items())).encode()).hexdigest()
 
 
@@ -88,13 +86,14 @@ class State:
     version: str
     board: Board
     id: str
-    """Of this one camera, hexadecimal."""
+    """Number of this one camera, hexadecimal."""
     start: str
     """The drive that it starts from, whose main.py runs: "/sdcard" if a card is in, else "/flash"."""
     drives: dict[str, Drive]
     files: dict[str, str]
     """Path -> sha256 of the files asked for that exist."""
     sizes: dict[str, int] = field(repr=False)
+    """Path -> bytes of the same files."""
     rom: Rom | None
     """None if its firmware has no ROMFS."""
     card: str = ""
@@ -105,12 +104,6 @@ class State:
         if path == ROM:
             return (self.rom.sha256 or None) if self.rom else None
         return self.files.get(path)
-
-    def length(self, path: str) -> int:
-        """Return the length of the file at a path in bytes; 0 if there is none."""
-        if path == ROM:
-            return self.rom.used if self.rom else 0
-        return self.sizes.get(path, 0)
 
 
 def read_state(answer: Mapping[str, Any], names: Collection[str]) -> State:
@@ -157,7 +150,7 @@ def read_self_test(answer: Mapping[str, Any]) -> dict[str, Any]:
 
 def _drive(values: Any) -> Drive:
     cluster, free = _list(values, 2)
-    size = _number(cluster, _CLUSTER, least=1)
+    size = _number(cluster, 1 << 20, least=1)
     return Drive(size, size * _number(free, _LARGEST // size))
 
 
@@ -198,7 +191,7 @@ def _rom(answer: Mapping[str, Any]) -> Rom:
 
 
 def _card(mark: str) -> str:
-    return mark if _CARD.fullmatch(mark) else secrets.token_hex(16)
+    return mark if re.fullmatch("[0-9a-f]{32}", mark) else secrets.token_hex(16)
 
 
 def _text(value: Any, pattern: re.Pattern[str] = re.compile(r"[ -~]{0,80}")) -> str:

@@ -16,12 +16,12 @@ class Port:
     """The port at which a camera answers. The device's name may change at a reset; the serial number stays."""
 
     device: str
-    """What mpremote and pyserial open."""
+    """Name that mpremote and pyserial open."""
     serial: str = ""
     """USB's serial number; "" where there is none, as with `rfc2217://`."""
     virtual: bool = False
     board: str = field(default="", compare=False)
-    """Its name, as far as USB's numbers tell: some boards share them."""
+    """Name of the board, as far as USB's numbers tell: some boards share them."""
 
 
 def cameras() -> list[Port]:
@@ -33,8 +33,8 @@ def cameras() -> list[Port]:
         if (port.vid, port.pid) in known
     ]
     return found + [
-        Port(device, serial, virtual=True, board=f"virtual {register.board(device)}".rstrip())
-        for serial, device in register.running().items()
+        Port(entry.port, serial, virtual=True, board=f"virtual {entry.board}".rstrip())
+        for serial, entry in register.running().items()
     ]
 
 
@@ -43,7 +43,7 @@ def _named(usb_id: tuple[int, int]) -> str:
 
 
 def find(device: str | None = None) -> Port:
-    """The camera at a port, or the only one that there is. Raises PortError."""
+    """Return the camera at a port, or the only one that there is. Raises PortError."""
     found = cameras()
     if device:
         return next((port for port in found if port.device == device), Port(device))
@@ -62,7 +62,7 @@ def is_there(port: Port) -> bool:
 
 
 def again(port: Port) -> Port | None:
-    """The same camera after a reset, perhaps at another port; None while it does not show up."""
+    """Return the same camera after a reset, perhaps at another port; None while it does not show up."""
     if not port.serial:
         return port
     return next((other for other in cameras() if other.serial == port.serial), None)

@@ -22,10 +22,10 @@ CAMERAS = "cameras"
 """Folder of the entries in it."""
 
 
-class _Entry(NamedTuple):
+class Entry(NamedTuple):
     port: str
-    process: int
     board: str
+    """Name of its board."""
 
 
 def folder() -> Path:
@@ -59,31 +59,20 @@ def remove(serial: str) -> None:
     (_folder() / f"{serial}.json").unlink(missing_ok=True)
 
 
-def running() -> dict[str, str]:
-    """Serial number -> port of each virtual camera that still runs."""
-    return {serial: entry.port for serial, entry in _running().items()}
-
-
-def board(port: str) -> str:
-    """Return the name of the board of the virtual camera at this port, "" if it is not known."""
-    return next((entry.board for entry in _running().values() if entry.port == port), "")
-
-
-def _running() -> dict[str, _Entry]:
+def running() -> dict[str, Entry]:
+    """Return the virtual cameras that still run, by their serial numbers."""
     folder = _folder()
-    if not _is_own(folder):
-        return {}
-    found = {path.stem: _read(path) for path in sorted(folder.glob("*.json"))}
+    found = {path.stem: _read(path) for path in sorted(folder.glob("*.json"))} if _is_own(folder) else {}
     return {serial: entry for serial, entry in found.items() if entry}
 
 
-def _read(path: Path) -> _Entry | None:
+def _read(path: Path) -> Entry | None:
     """Return the entry of a camera whose process still runs."""
     try:
         values = json.loads(path.read_text())
-        entry = _Entry(values["port"], values["process"], values.get("board", ""))
-        if isinstance(entry.port, str) and isinstance(entry.board, str) and entry.process > 0:
-            os.kill(entry.process, 0)
+        entry = Entry(values["port"], values["board"])
+        if all(isinstance(value, str) for value in entry) and values["process"] > 0:
+            os.kill(values["process"], 0)
             return entry
     except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         pass  # struck off just now, its process was killed, or it is no entry
