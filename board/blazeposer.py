@@ -73,7 +73,7 @@ class BlazePoser:
         return first if anchor < second.first else second
 
     def _best(self, left):
-        """The survivor of the highest score; of equal ones the lowest anchor."""
+        """Return the survivor of the highest score; of equal ones the lowest anchor."""
         survivors = self._survivors
         best = highest = -1 << 29
         for i in range(left):
@@ -84,7 +84,7 @@ class BlazePoser:
         return best
 
     def _take(self, best, left):
-        """Sum up the anchors that see the best one's face, and keep the other survivors; their number."""
+        """Sum up the anchors that see the best one's face, and keep the other survivors; return their number."""
         for feature_map in self._maps:
             feature_map.clear()
         survivors, best_box, box = self._survivors, self._best_box, self._box
@@ -107,7 +107,7 @@ class BlazePoser:
         return kept
 
     def _face(self, best, roi):
-        """The face of the anchors summed up: their mean weighted by score ("blending" in the BlazeFace paper)."""
+        """Return the face of the anchors summed up: the mean weighted by score ("blending" in the BlazeFace paper)."""
         x, y, w, h = roi
         fine, coarse = self._maps
         total = fine.sums[0] + coarse.sums[0]
@@ -124,7 +124,7 @@ class BlazePoser:
         return Face(box, score, keypoints, angles, math.exp(self._mean(VALUES - 1, 3, 0)))
 
     def _mean(self, i, unit, mean):
-        """The mean of the value of number `i`, times a unit of `FeatureMap.set_units`, added to `mean`."""
+        """Return the mean of the value of number `i`, times a unit of `FeatureMap.set_units`, added to `mean`."""
         for feature_map in self._maps:
             if feature_map.sums[0]:
                 mean += feature_map.units[unit] * feature_map.sum_of(i)
@@ -155,7 +155,7 @@ class FeatureMap:
         self._pixel_step, self._pixel_zero = round(scale * ONE), zero
 
     def search(self, outputs, survivors, count):
-        """Append the anchors that reach the threshold to the `count` survivors; how many there are then."""
+        """Append the anchors that reach the threshold to the `count` survivors; return how many there are then."""
         scores, regressors, rotations, errors = self._indices
         self._scores = memoryview(outputs[scores])
         before, anchor, least = count, self.first, self._least
@@ -204,7 +204,7 @@ class FeatureMap:
         sums[2 + VALUES] += weight * self._errors[cell]
 
     def centre(self, axis):
-        """Sum of the weighted anchors' centres, in fractions of the input: 1 is x, 2 is y."""
+        """Return the sum of the weighted anchors' centres, in fractions of the input: 1 is x, 2 is y."""
         return (self.sums[axis] + self.sums[0] / 2) / self._side
 
     def set_units(self, w, h, total):
@@ -216,7 +216,7 @@ class FeatureMap:
         self.units[3] = error[0] / total
 
     def sum_of(self, i):
-        """The weighted sum of the value of number `i`, from its zero point."""
+        """Return the weighted sum of the value of number `i`, from its zero point."""
         zero = self._quantization[1 if i < SHAPE_VALUES else 2 if i < VALUES - 1 else 3][1]
         return self.sums[3 + i] - zero * self.sums[0]
 

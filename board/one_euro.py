@@ -30,7 +30,7 @@ class SteadyFace:
         self._turning = array("f", bytes(4 * 3))
 
     def update(self, face, seconds):
-        """The steadied face, `seconds` after the last."""
+        """Return the steadied face, `seconds` after the last."""
         if seconds > 0:
             self._move(points_of(face), max(face.box[2], 1e-6), seconds)
             self._rotate(quaternion(face.angles), seconds)
@@ -89,7 +89,7 @@ def points_of(face):
 
 
 def quaternion(angles):
-    """w, x, y, z of yaw, pitch, roll; in the project's convention each of them turns against its axis."""
+    """Return w, x, y, z of yaw, pitch, roll; in the project's convention each of them turns against its axis."""
     yaw, pitch, roll = [math.radians(angle) / -2 for angle in angles]
     return product(
         product((math.cos(pitch), math.sin(pitch), 0, 0), (math.cos(yaw), 0, math.sin(yaw), 0)),

@@ -20,7 +20,7 @@ DEGREES = 1  # and its angles.
 
 
 def read_picture(data):
-    """The image in shades of grey: 16 of them, each stored pixel as a square of four."""
+    """Return the image in shades of grey: 16 of them, each stored pixel as a square of four."""
     pixels = bytearray(SIDE * SIDE)
     position = 0
     for _ in range(SIDE // 2):
@@ -52,7 +52,7 @@ class Comparison:
 
 
 def differences(faces, expected):
-    """The largest of boxes in pixels and of angles in degrees."""
+    """Return the largest of boxes in pixels and of angles in degrees."""
     pixels = degrees = 0
     for face, golden in zip(faces, expected):
         for a, b in zip(face["box"], golden["box"]):

@@ -57,7 +57,7 @@ class Gaze:
         self._looks = 0
 
     def region(self, width, height):
-        """The region x, y, w, h of the next image to look at."""
+        """Return the region x, y, w, h of the next image to look at."""
         self._close = False
         self.mirrored = self._mirror and bool(self._known) and not self.mirrored
         faces = self._known or self._guess
@@ -79,7 +79,7 @@ class Gaze:
         return max(0, min(x, width - side)), max(0, min(y, height - side)), side, side
 
     def saw(self, faces):
-        """The faces that count, of those of GUESS and more seen there, best first."""
+        """Return the faces that count, of those of GUESS and more seen there, best first."""
         found = [face for face in faces if self._counts(face)]
         if self._close:
             self._looks = self._looks + 1 if len(found) == len(self._known or self._guess) else EVERY
@@ -111,7 +111,7 @@ class Tracker:
             self._filter = SteadyFace
 
     def update(self, faces, t_ms):
-        """The faces of the image taken at `t_ms`, each as (id, as it is, steadied)."""
+        """Return the faces of the image taken at `t_ms`, each as (id, as it is, steadied)."""
         free = [track for track in self._tracks if t_ms - track.seen < PATIENCE_MS]
         owners: list = [None] * len(faces)
         while True:
@@ -149,27 +149,27 @@ class Track:
         self._filter = filter(face) if filter else None
 
     def see(self, face, t_ms):
-        """Take in the face of the image at `t_ms`; the steadied one."""
+        """Take in the face of the image at `t_ms`; return the steadied one."""
         seconds = (t_ms - self.seen) / 1000
         self.box, self.seen = face.box, t_ms
         return self._filter.update(face, seconds) if self._filter else face
 
 
 def mirrored_region(region, width):
-    """The region in the mirror image of an image of a width."""
+    """Return the region in the mirror image of an image of a width."""
     x, y, w, h = region
     return width - x - w, y, w, h
 
 
 def mirrored(face, width):
-    """The face in the mirror image of an image of a width."""
+    """Return the face in the mirror image of an image of a width."""
     yaw, pitch, roll = face.angles
     points = [(width - face.keypoints[i][0], face.keypoints[i][1]) for i in POINTS]
     return Face(mirrored_region(face.box, width), face.score, points, (-yaw, pitch, -roll), face.err)
 
 
 def overlap_of(a, b):
-    """Intersection over union of boxes x, y, w, h."""
+    """Return the intersection over union of boxes x, y, w, h."""
     w = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
     h = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1])
     if w <= 0 or h <= 0:

@@ -174,7 +174,7 @@ class Bridge(ABC):
         self._to_camera = b""
 
     def _wait(self) -> None:
-        """Until something comes, and take it."""
+        """Wait until something comes, and take it."""
         console = self._micropython.console if self._micropython else None
         cable = self._cable
         readers: list[socket.socket | int] = [self._wake_reader]

@@ -35,7 +35,7 @@ class Cable:
         self.outgoing = b""
         """Bytes on their way to the program that opened it; the latest of them wait for the next one."""
         self.is_connected = False
-        """Whether a program of the PC has opened it for the REPL, at the last look."""
+        """True if a program of the PC had opened it for the REPL at the last look."""
         try:
             tty.setraw(terminal)
             os.chmod(os.ttyname(terminal), 0o600)

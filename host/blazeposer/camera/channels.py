@@ -106,7 +106,7 @@ class Stream(Channel):
         self._locked = self._enabled = False
 
     def show(self, picture: Image, gray: bool) -> None:
-        """The image (h, w, 3) that the script saw, if one is wanted and the last one was read."""
+        """Keep the image (h, w, 3) that the script saw, if one is wanted and the last one was read."""
         with self._guard:
             if self._enabled and not self._frame:
                 pixels = picture[..., 0] if gray else picture[..., ::-1]
@@ -155,7 +155,7 @@ class ScriptChannel(Channel):
         self._ended = False
 
     def close(self) -> None:
-        """The script has ended; who waits for its answer goes on without."""
+        """End with the script; who waits for its answer goes on without."""
         self._ended = True
         for end in (self._listener, self._link):
             if end:

@@ -17,7 +17,7 @@ from blazeposer.openmv import flash, romfs
 
 CARD_SIZE = 64 * 1024 * 1024
 PACE = 1.0
-"""How long an erase of flash takes, of the time that it takes on the board. Tests have less of it."""
+"""Factor on the time that an erase of flash takes on the board. Tests have a smaller one."""
 WRITTEN = 1000
 """Entries of `Device.written`: images for a screen are large."""
 
@@ -31,12 +31,13 @@ class Device:
     serial: str
     """Hexadecimal; USB's serial number and `machine.unique_id()`."""
     version: str
-    """Of the firmware."""
+    """Version of the firmware."""
     gray: bool
+    """True if the sensor has no colour."""
     card: bool
-    """Whether a card is in."""
+    """True if a card is in."""
     written: deque[tuple[str, Any]] = field(default_factory=lambda: deque(maxlen=WRITTEN), compare=False)
-    """What scripts wrote last to pins, buses and a screen, in order: (where to, what).
+    """Last that scripts wrote to pins, buses and a screen, in order: (where to, value).
 
     "LED_RED", "P7" ...: a level, 0 or 1, or [frequency in Hz, pulse in ns] of a PWM. "UART3": text. "ROMFS":
     ["erase" or "write", offset, bytes]. "USB HID": the bytes of a report. "display": the image (h, w, 3) uint8 RGB
@@ -44,7 +45,7 @@ class Device:
     """
 
     listeners: list[Callable[[str, Any], None]] = field(default_factory=list, compare=False)
-    """Called with each entry of `written`, and with ("file", [path, size]) of each file that was written."""
+    """Functions that get each entry of `written`, and ("file", [path, size]) of each file that was written."""
 
     def write(self, to: str, value: Any) -> None:
         """Take what a script wrote to a pin, a bus or a screen."""
@@ -52,18 +53,17 @@ class Device:
         self.tell(to, value)
 
     def tell(self, to: str, value: Any) -> None:
-        """Call the listeners."""
         for listener in self.listeners:
             listener(to, value)
 
     @property
     def drives(self) -> dict[str, int]:
-        """Name and size in bytes of each drive, in the order in which the firmware mounts them."""
+        """Return name and size in bytes of each drive, in the order in which the firmware mounts them."""
         return {"flash": self.board.flash} | ({"sdcard": CARD_SIZE} if self.card else {})
 
     @property
     def rom(self) -> Path:
-        """The ROMFS partition, all of it."""
+        """Return the file of the ROMFS partition, all of it."""
         return self.folder / "rom.img"
 
     @property
@@ -87,8 +87,8 @@ class Device:
         return found
 
     def listen(self, name: str) -> tuple[socket.socket, str]:
-        """Return a socket at which MicroPython, and nobody but this user, reaches the PC's side, and its address: a
-        name in the camera's folder, which is MicroPython's working directory."""
+        """Return a socket for MicroPython, which nobody but this user reaches, and its address in the camera's folder,
+        which is MicroPython's working directory."""
         address = f"{name}-{secrets.token_hex(4)}"
         folder = os.open(self.folder, os.O_PATH)
         listener = socket.socket(socket.AF_UNIX)
@@ -98,7 +98,7 @@ class Device:
         return listener, address
 
     def format(self) -> None:
-        """Empty drives as the firmware leaves them (_boot.py makes .openmv_disk), and an empty ROMFS."""
+        """Make empty drives as the firmware leaves them (_boot.py makes .openmv_disk), and an empty ROMFS."""
         for name in self.drives:
             (self.folder / name).mkdir()
         (self.folder / list(self.drives)[-1] / ".openmv_disk").touch()

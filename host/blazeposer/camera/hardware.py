@@ -50,7 +50,7 @@ class Hardware:
         self._snapshots = 0
         self._picture: Image | None = None
         self.ready = threading.Event()
-        """Set when MicroPython has started: its drives are mounted, and boot.py is next."""
+        """Event that MicroPython has started: its drives are mounted, and boot.py is next."""
         self._listener, self.address = device.listen("hardware")
         threading.Thread(target=self._serve, daemon=True).start()
 
@@ -134,7 +134,7 @@ class Hardware:
         return {"frame": self._snapshots}
 
     def _on_rename(self, old: str, new: str) -> None:
-        """As MicroPython does it on FAT (extmod/vfs_fat.c): what has the new name is replaced."""
+        """Rename as MicroPython does on FAT (extmod/vfs_fat.c): what has the new name is replaced."""
         self.device.path(old).replace(self.device.path(new))
 
     def _on_load(self, path: str) -> Answer:
@@ -146,21 +146,22 @@ class Hardware:
         if not network.is_int8:
             raise BlazePoserError(f"{path}: the virtual camera runs INT8 networks only, not this float one")
         self._networks.append(network)
+        scales, zero_points = zip(*network.quantization, strict=True)
         return {
             "network": len(self._networks) - 1,
             "input_shape": [(1, INPUT_SIZE, INPUT_SIZE, 3)],
             "input_scale": [INPUT_SCALE],
             "input_zero_point": [INPUT_ZERO_POINT],
             "output_shape": [output.shape for output in OUTPUTS],
-            "output_scale": [scale for scale, _ in network.quantization],
-            "output_zero_point": [zero_point for _, zero_point in network.quantization],
+            "output_scale": scales,
+            "output_zero_point": zero_points,
         }
 
     def _on_arena(self, path: str) -> Answer:
         return {"bytes": measure_arena(self._file(path)).total}
 
     def _file(self, path: str) -> Path:
-        """A file of the camera as one of the PC."""
+        """Return a file of the camera as one of the PC."""
         device = self.device
         if not path.startswith("/rom/"):
             if device.board.npu == "neural-art":

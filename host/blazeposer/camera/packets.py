@@ -58,17 +58,17 @@ class Packet:
     opcode: int
     payload: bytes = b""
     intact: bool = True
-    """Whether the payload is as it was sent."""
+    """True if the payload is as it was sent."""
 
     def encode(self) -> bytes:
-        """The bytes that go over the wire."""
+        """Return the bytes that go over the wire."""
         head = _HEADER.pack(_SYNC, self.sequence, self.channel, self.flags, self.opcode, len(self.payload))
         head += _checksum(head, *_CRC16)
         return head + (self.payload + _checksum(self.payload, *_CRC32) if self.payload else b"")
 
 
 def take(received: bytearray) -> Packet | None:
-    """The first packet of what was received, which is taken out of it with all before; None if none is complete."""
+    """Return the first packet of what was received, and take it out with all before; None if none is complete."""
     while True:
         start = received.find(_SYNC)
         del received[: start if start >= 0 else max(0, len(received) - 1)]

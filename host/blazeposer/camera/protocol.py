@@ -46,36 +46,32 @@ class ProtocolPort:
         self._events: deque[int] = deque()
         self.stdout = Stdout()
         self.stream = Stream()
-        fixed = [Channel("usb", PHYSICAL), Channel("stdin", WRITE | EXEC), self.stdout, self.stream]
-        self._fixed, self._scripts = fixed, list[ScriptChannel]()
+        self._fixed = [Channel("usb", PHYSICAL), Channel("stdin", WRITE | EXEC), self.stdout, self.stream]
+        self._scripts: list[ScriptChannel] = []
         self.is_active = False
-        """Whether a PC had opened the port at 921600 baud at the last look."""
+        """True if a PC had opened the port at 921600 baud at the last look."""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        """End before the cable goes out."""
+        """End, before the cable goes out."""
         self._stop.set()
         self.restart()
         self._thread.join()
 
     def restart(self) -> None:
-        """MicroPython starts again: the scripts' channels are gone."""
+        """Drop the scripts' channels, as MicroPython starts again."""
         scripts, self._scripts = self._scripts, []
         for channel in scripts:
             channel.close()
 
     def register(self, name: str) -> str:
-        """A script registers a channel: the address at which it serves it."""
+        """Take a channel that a script registers; return the address at which it serves it."""
         channel = ScriptChannel(name, self._device)
         self._scripts = [*self._scripts, channel]
         self._events.append(_CHANNEL_REGISTERED)
         return channel.address
-
-    @property
-    def _channels(self) -> list[Channel]:
-        return [*self._fixed, *self._scripts]
 
     def _run(self) -> None:
         while not self._stop.is_set():
@@ -94,7 +90,7 @@ class ProtocolPort:
         return self.is_active
 
     def _next(self, seconds: float) -> Packet | None:
-        """The next packet, None if none comes in time. Raises _Interrupted when nobody listens."""
+        """Return the next packet, None if none comes in time. Raises _Interrupted when nobody listens."""
         deadline = time.monotonic() + seconds
         while not (packet := take(self._received)):
             left = deadline - time.monotonic()
@@ -125,7 +121,7 @@ class ProtocolPort:
                 raise _Interrupted from error
 
     def _send(self, opcode: int, channel: int, payload: bytes = b"", flags: int = 0) -> None:
-        """An answer in as many packets as it takes, each again and again until the PC has it."""
+        """Send an answer in as many packets as it takes, each again and again until the PC has it."""
         while True:
             part, payload = payload[: self._max_payload], payload[self._max_payload :]
             packet = Packet(self._sequence, channel, flags | (Flag.FRAGMENT if payload else 0), opcode, part)
@@ -162,7 +158,7 @@ class ProtocolPort:
     def _reset(self) -> None:
         self._sequence = 0
         self._max_payload = MAX_PAYLOAD
-        for channel in self._channels:
+        for channel in self._fixed:  # a script's cannot be locked
             channel.unlock()
 
     def _process(self, packet: Packet) -> None:
@@ -206,7 +202,7 @@ class ProtocolPort:
         return b""
 
     def _process_channel(self, packet: Packet) -> None:
-        channels, opcode = self._channels, packet.opcode
+        channels, opcode = [*self._fixed, *self._scripts], packet.opcode
         if opcode == Opcode.CHANNEL_LIST:
             entries = [struct.pack("<BB14s", n, each.flags, each.name.encode()) for n, each in enumerate(channels)]
             self._send(opcode, packet.channel, b"".join(entries))

@@ -10,25 +10,24 @@ import numpy as np
 from blazeposer.core.prepare import Image, rgb565, square_crop
 
 Frames = Sequence[Image] | Callable[[int], Image]
-"""Pictures (h, w, 3) uint8 RGB: a sequence, shown again and again, or a function of the frame's number."""
-
-FRAME_SIZE = (320, 240)  # QVGA, and
-WINDOW = (40, 0, 240, 240)  # the square in its middle, as board/main.py sets them
+"""Images (h, w, 3) uint8 RGB: a sequence, shown again and again, or a function of the frame's number."""
+WINDOW = (40, 0, 240, 240)
+"""Square in the middle of QVGA, as board/main.py sets it."""
 
 
 def frame_at(frames: Frames, number: int) -> Image:
-    """The image that frame `number` shows."""
+    """Return the image that frame `number` shows."""
     return frames(number) if callable(frames) else frames[number % len(frames)]
 
 
 def view(
     picture: Image,
-    size: tuple[int, int] = FRAME_SIZE,
+    size: tuple[int, int] = (320, 240),
     window: tuple[int, int, int, int] = WINDOW,
     *,
     gray: bool = False,
 ) -> Image:
-    """The pixels (h, w, 3) of a snapshot, with window (x, y, w, h) in a frame of `size` (width, height).
+    """Return the pixels (h, w, 3) of a snapshot, with window (x, y, w, h) in a frame of `size` (width, height).
 
     The image's largest centred square fills the frame's, so that a square window shows just that square, whatever
     the image's shape. Then RGB565, or shades of grey (still three channels, as the network gets them).
@@ -47,8 +46,8 @@ def view(
     x, y, w, h = window
     pixels = frame[y : y + h, x : x + w]
     if gray:
-        pixels = np.repeat(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2)
-    return pixels if gray else rgb565(pixels)
+        return np.repeat(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2)
+    return rgb565(pixels)
 
 
 def _centred(length: int, room: int) -> tuple[slice, slice]:

@@ -20,7 +20,7 @@ from blazeposer.core.errors import BlazePoserError
 from blazeposer.openmv import register
 
 FIRMWARES = {"5.0": "5.0.0", "5.1": "5.1.0"}
-"""By what `blazeposer camera --firmware` takes; 5.1 is what OpenMV's next release will do."""
+"""Versions by their names for `blazeposer camera --firmware`; 5.1 behaves as OpenMV's next release will."""
 FIRMWARE = FIRMWARES["5.0"]
 BOARD = "rt1062"
 

@@ -75,7 +75,7 @@ class Bundle:
                 raise BlazePoserError(f"{folder / name}: cannot write it ({error.strerror}): check --output") from error
 
     def manifest(self) -> bytes:
-        """The manifest's JSON."""
+        """Return the manifest's JSON."""
         files = {name: {"bytes": len(data), "sha256": sha256(data)} for name, data in sorted(self.files.items())}
         return _json({"blazeposer": __version__, "board": self.board, "files": files})
 
@@ -116,7 +116,7 @@ def make(
 
 
 def load(folder: Path) -> Bundle:
-    """The bundle in a folder, every file held against the manifest. Raises BlazePoserError."""
+    """Return the bundle in a folder, every file held against the manifest. Raises BlazePoserError."""
     manifest = folder / MANIFEST
     try:
         values = json.loads(read_file(manifest))

@@ -24,7 +24,7 @@ from blazeposer.openmv.ports import Port
 from blazeposer.stream.record import Record, read_records
 
 SUFFIX = ".blazeposer"
-"""Of a file that is not yet in its place."""
+"""Ending of a file that is not yet in its place."""
 FILE_RATE, ROM_RATE, READ_RATE = 16_000, 40_000, 100_000
 """Bytes a second, for estimates; from the virtual camera, not measured on hardware."""
 PATIENCE = 90.0
@@ -49,7 +49,7 @@ class Camera:
         self.port = port
         self.patience = patience
         self.is_stopped = False
-        """Whether its script was stopped and not started again since."""
+        """True if its script was stopped and not started again since."""
 
     def state(self, names: Iterable[str]) -> State:
         """Ask for everything; `names` are the files to look for on each drive. Raises BlazePoserError."""
@@ -62,7 +62,7 @@ class Camera:
             raise self._nonsense() from error
 
     def read(self, lengths: Mapping[str, int], advance: Advance = lambda _: None) -> dict[str, bytes]:
-        """The contents at paths; of ROMFS, as it lies in flash, the bytes at its beginning. Raises PortError.
+        """Return the contents at paths; of ROMFS, as it lies in flash, the bytes at its beginning. Raises PortError.
 
         lengths: bytes by path, of files those that they have.
         """
@@ -165,7 +165,7 @@ class Camera:
             self.is_stopped = False
 
     def first_record(self) -> Record:
-        """The stream's first line after a restart, wherever the camera shows up again. Raises PortError."""
+        """Return the stream's first record after a restart, wherever the camera shows up again. Raises PortError."""
         deadline = time.monotonic() + self.patience
         error = PortError(f"the camera did not come back at {self.port.device}: unplug it and plug it in again")
         while time.monotonic() < deadline:
@@ -195,7 +195,7 @@ class Camera:
             raise
 
     def _answer(self, text: str) -> dict[str, Any]:
-        """The JSON object in the last line."""
+        """Return the JSON object in the last line."""
         try:
             answer = json.loads((text.strip().splitlines() or [""])[-1])
         except (ValueError, RecursionError) as error:

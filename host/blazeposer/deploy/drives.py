@@ -13,7 +13,7 @@ MARK = ".openmv_disk"
 
 
 def mounted() -> list[Path]:
-    """The drives of OpenMV cameras that are mounted now."""
+    """Return the drives of OpenMV cameras that are mounted now."""
     return [folder for folder in _mounts() if _exists(folder / MARK)]
 
 

@@ -19,7 +19,7 @@ from blazeposer.deploy.state import Rom, State, contents_sha256
 from blazeposer.openmv import flash, romfs
 
 ROM_MODEL = "/rom.tflite"
-"""Where a backup has the model that was in ROMFS, if not with the beginning of that."""
+"""Path in a backup of the model that was in ROMFS, if not with the beginning of that."""
 CHUNK = 4096
 """Bytes of one step."""
 _WORD = 4  # what is programmed at once at least
@@ -42,7 +42,7 @@ class Write:
 
 
 Operations = list[Erase | Write]
-"""What is done to flash, one after the other."""
+"""Steps that change flash, one after the other."""
 
 
 @dataclass(frozen=True)

@@ -21,10 +21,10 @@ from blazeposer.tflite.check import check_model
 
 Store = Literal["rom", "sdcard", "flash"]
 STORES: tuple[Store, ...] = ("rom", "sdcard", "flash")
-"""Where main.py looks for the model, in its order."""
+"""Places of the model, in the order in which main.py looks for it."""
 MODULES = tuple(Path(name).stem for name in SCRIPTS)
 NAMES = (*(f"{stem}{suffix}" for stem in MODULES for suffix in (".py", ".mpy")), GOLDEN, MODEL, CARD)
-"""What a deploy may write on a drive."""
+"""Files that a deploy may write on a drive."""
 LARGE = 1_000_000
 """Bytes of ROMFS from which on rewriting it is asked for."""
 _OVERHEAD = 10.0

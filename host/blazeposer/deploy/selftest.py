@@ -40,7 +40,7 @@ def picture() -> Image:
 
 
 def make(model: Path) -> bytes:
-    """The file for a network as it is before any compilation for an accelerator. Raises ModelError."""
+    """Return the file for a network as it is before any compilation for an accelerator. Raises ModelError."""
     network = open_network(model)
     outputs = network.run(picture())
     faces = [face.moved(0, 0, INPUT_SIZE, INPUT_SIZE) for face in decode(network.outputs(picture()))]

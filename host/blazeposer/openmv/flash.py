@@ -23,7 +23,7 @@ TAIL = 512
 """Last bytes of a partition that are never read nor written, on any board."""
 
 Kind = Literal["internal", "nor", "octal", "device"]
-"""What differs for a script: "internal" is programmed in words of 32 bytes, each once after an erase; "nor" byte by
+"""Differences for a script: "internal" is programmed in words of 32 bytes, each once after an erase; "nor" byte by
 byte, as often as bits fall; "octal" in words of 4 bytes; "device" is NOR flash behind a block device's methods."""
 
 
@@ -33,13 +33,13 @@ class Flash:
 
     kind: Kind
     block: int
-    """What is erased at once."""
+    """Unit of an erase."""
     erase_ms: float
     """Time for one block."""
     longest_erase: int | None = None
-    """What one call may erase; None: any length."""
+    """Most that one call may erase; None: any length."""
     keeps_tail: bool = False
-    """Whether a bulk read of the last `TAIL` bytes stops the camera."""
+    """True if a bulk read of the last `TAIL` bytes stops the camera."""
 
 
 _FLASH = {

@@ -30,7 +30,7 @@ class RomFile:
 
     data: bytes
     offset: int
-    """Of its first byte from that of the image."""
+    """Place of its first byte, from the image's first."""
 
 
 def check_path(path: str) -> None:
@@ -41,8 +41,8 @@ def check_path(path: str) -> None:
 
 
 def pack(files: Mapping[str, bytes], align: int) -> bytes:
-    """The image that holds these files (path -> bytes), models at multiples of `align`. The same files give the same
-    bytes."""
+    """Return the image that holds these files (path -> bytes), models at multiples of `align`. The same files give the
+    same bytes."""
     rules = [{"extension": extension, "alignment": align} for extension in ALIGNED]
     with tempfile.TemporaryDirectory() as folder:
         for path, data in files.items():
@@ -54,7 +54,7 @@ def pack(files: Mapping[str, bytes], align: int) -> bytes:
 
 
 def read(image: bytes) -> dict[str, RomFile]:
-    """The files of an image, or of a partition that begins with one; of two of one name the first, as on a camera.
+    """Return the files of an image, or of a partition that begins with one; of two of one name the first, as a camera.
 
     Raises ValueError if it is none, if it is damaged, or if a file's name leads out of it.
     """
@@ -113,7 +113,7 @@ def _digits(beginning: bytes) -> int:
 def merge(
     old: Mapping[str, bytes], new: Mapping[str, bytes], board: Board, room: int | None = None
 ) -> tuple[bytes, list[str]]:
-    """The image with the new files and as many of the old ones as fit, and the paths of those that do not.
+    """Return the image with the new files and as many of the old ones as fit, and the paths of those that do not.
 
     The largest of the old files go first. `room` is that for the image, by default the board's. A BlazePoserError if
     the new ones alone do not fit.

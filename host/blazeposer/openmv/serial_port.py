@@ -15,7 +15,7 @@ _LATENCY = 0.02  # seconds that bytes may wait until they are read
 
 
 def open_port(port: str, baud_rate: int = BAUD_RATE) -> serial.SerialBase:
-    """The port, opened for this program alone; see `stream.read_chunks`. Raises PortError."""
+    """Return the port, opened for this program alone; see `stream.read_chunks`. Raises PortError."""
     try:
         return serial.serial_for_url(port, baud_rate, timeout=_LATENCY, dsrdtr=False, exclusive=True)
     except (serial.SerialException, OSError, ValueError) as error:

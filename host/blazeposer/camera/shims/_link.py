@@ -30,7 +30,7 @@ def open_socket(address):
 
 
 def ask(question, buffers=(), **arguments):
-    """The answer's dictionary; its bytes go into `buffers`, one after the other. Raises RuntimeError."""
+    """Return the answer's dictionary; its bytes go into `buffers`, one after the other. Raises RuntimeError."""
     global _socket
     arguments["question"] = question
     text = json.dumps(arguments).encode()

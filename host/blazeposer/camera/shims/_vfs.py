@@ -70,7 +70,7 @@ class _Device(bytes):
 
 
 def load(files, kind):
-    """The partition lies in a file of the PC, and here as flash does: mapped into memory."""
+    """Load the partition from a file of the PC; here it lies as flash does, mapped into memory."""
     global _files, _kind, _flash, _cells
     _files, _kind = files, kind
     size = _files.stat(_IMAGE)[6]
