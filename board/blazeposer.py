@@ -236,7 +236,7 @@ def overlap(a, b):
 
 
 def to_angles(ax, ay, az, bx, by, bz):
-    """Yaw, pitch, roll in degrees of what is about the first two rows of a rotation matrix (300W-LP convention)."""
+    """Return yaw, pitch, roll in degrees of about the first two rows of a rotation matrix (300W-LP convention)."""
     aa = max(ax * ax + ay * ay + az * az, 1e-12)
     along = (ax * bx + ay * by + az * bz) / aa  # Gram-Schmidt; lengths may stay, as angles do not depend on them
     bx, by, bz = bx - along * ax, by - along * ay, bz - along * az

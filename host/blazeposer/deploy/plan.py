@@ -63,7 +63,7 @@ class Plan:
 
     @property
     def rom_bytes(self) -> int:
-        """Bytes of ROMFS's beginning that are read before it changes."""
+        """Return how many bytes of ROMFS's beginning are read before it changes."""
         return max(self.rom.needs, self.rom.saves if ROM in self.saved else 0) if self.rom else 0
 
     @property
@@ -192,7 +192,7 @@ def _check_model(bundle: Bundle, state: State, store: Store) -> None:
 
 
 def _check_room(changes: Contents, state: State) -> None:
-    """New files lie beside the old ones until all are there."""
+    """Raise BlazePoserError if new files do not fit beside the old ones, where they lie until all are there."""
     for path, drive in state.drives.items():
         sizes = [len(data) for name, data in changes.items() if name.startswith(path + "/") and data is not None]
         needed = sum(-(-size // drive.cluster) * drive.cluster for size in sizes)

@@ -20,21 +20,19 @@ from blazeposer.core.errors import BlazePoserError
 from blazeposer.core.prepare import Image, rgb565
 from blazeposer.tflite.interpreter import open_network
 
-_PICTURE = Path(__file__).parent / "face.png"
-"""A part of the demo's portrait (NASA, public domain)."""
 _WINDOW_BITS = 10  # the camera unpacks it with 1 KB of memory
 
 
-def stored_picture() -> Image:
-    """(64, 64) uint8, 0 to 15."""
-    picture = cv2.imread(str(_PICTURE), cv2.IMREAD_GRAYSCALE)
-    assert picture is not None
-    return np.asarray(picture // 17, np.uint8)
+def _stored() -> Image:
+    """Return the stored image (64, 64) uint8, 0 to 15."""
+    gray = cv2.imread(str(Path(__file__).parent / "face.png"), cv2.IMREAD_GRAYSCALE)  # of the demo's portrait (NASA)
+    assert gray is not None
+    return np.asarray(gray // 17, np.uint8)
 
 
 def picture() -> Image:
-    """(128, 128, 3) as it goes into the network on a camera."""
-    gray = np.kron(stored_picture() * 17, np.ones((2, 2), np.uint8))
+    """Return the image (128, 128, 3) as it goes into the network on a camera."""
+    gray = np.kron(_stored() * 17, np.ones((2, 2), np.uint8))
     assert gray.shape == (INPUT_SIZE, INPUT_SIZE)
     return rgb565(np.repeat(gray[..., None], 3, axis=2))
 
@@ -48,16 +46,11 @@ def make(model: Path) -> bytes:
         {"box": [round(value, 3) for value in face.box], "angles": [round(angle, 3) for angle in face.angles]}
         for face in faces
     ]
-    stored = stored_picture()
+    stored = _stored()
     pairs = stored[:, 0::2] << 4 | stored[:, 1::2]
     data = json.dumps(golden).encode() + b"\n" + pairs.tobytes() + b"".join(output.tobytes() for output in outputs)
     compressor = zlib.compressobj(9, zlib.DEFLATED, _WINDOW_BITS)
     return compressor.compress(data) + compressor.flush()
-
-
-def unpack(data: bytes) -> bytes:
-    """Return the decompressed content of the file."""
-    return zlib.decompress(data)
 
 
 def judge(result: dict[str, Any], *, virtual: bool) -> str:

@@ -66,11 +66,6 @@ def read(image: bytes) -> dict[str, RomFile]:
     return files
 
 
-def length(partition: bytes) -> int:
-    """Bytes of the image at the beginning of a partition. Raises ValueError if there is none, or a damaged one."""
-    return int(VfsRomReader(partition).romfs_size)
-
-
 def record(name: str, data: bytes, start: int, align: int) -> bytes:
     """Return the record of a file in the root folder, as it lies at `start` in an image; a model's bytes at a multiple
     of `align`."""

@@ -73,7 +73,7 @@ class Disk:
         )  # VfsPosix's fails in folders
 
     def free(self):
-        """Clusters that no file occupies."""
+        """Return the number of clusters that no file occupies."""
         return self._clusters - self._used("/")
 
     def _used(self, folder):

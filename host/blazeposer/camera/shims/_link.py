@@ -23,7 +23,7 @@ def connect(address):
 
 
 def open_socket(address):
-    """A connection to a socket of the camera's folder."""
+    """Return a connection to a socket of the camera's folder."""
     link = socket.socket(socket.AF_UNIX)
     link.connect(struct.pack("H", socket.AF_UNIX) + address.encode())
     return link

@@ -136,7 +136,7 @@ def _erase(offset, length):
 
 
 def _program(offset, data):
-    """Bits fall from 1 to 0, and never rise."""
+    """Program bytes: bits fall from 1 to 0, and never rise."""
     data = bytes(data)
     if _kind["kind"] == "internal":
         data = data[: len(data) // _WORD * _WORD]  # the rest is dropped

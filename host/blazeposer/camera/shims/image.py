@@ -16,7 +16,7 @@ _WHITE = (255, 255, 255)
 
 class Image:
     def __init__(self, width, height, pixformat=None, buffer=None, _frame=None):
-        """An image over the bytes of `buffer` (docs.openmv.io, omv.image). A snapshot is one by its `_frame`."""
+        """Make an image over the bytes of `buffer` (docs.openmv.io, omv.image). A snapshot is one by its `_frame`."""
         if _frame is None:
             size = {GRAYSCALE: 1, RGB565: 2}.get(pixformat, 0) * width * height
             if buffer is None or not size or len(buffer) != size:

@@ -46,7 +46,7 @@ def number(view, position):
 
 
 def record(view, position):
-    """Kind, start and end of a record, which has to lie in the image."""
+    """Return kind, start and end of a record, which has to lie in the image."""
     kind, position = number(view, position)
     length, position = number(view, position)
     if position + length > len(view):
