@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import platformdirs
 from filelock import FileLock, Timeout
@@ -76,10 +76,6 @@ class Backup:
 
     def _before(self, path: str) -> str | None:
         return self.rom if path == ROM else self.hashes[path]
-
-    def is_of(self, state: State) -> bool:
-        """Return whether what it holds came from this camera, and from the card that is in it now."""
-        return self.camera == state.id and self.card in ("", state.card)
 
     def at(self, progress: Progress, written: Iterable[str] = ()) -> Backup:
         """Return the same backup with a new note; it is in the folder by then. Raises BlazePoserError."""
@@ -157,9 +153,9 @@ def all_of(root: Path, camera: str = "") -> list[Backup]:
 
 
 def unfinished(root: Path, state: State) -> Backup | None:
-    """Return that of a deploy or a restore that was cut and neither completed nor undone since."""
-    found = [backup for backup in all_of(root, state.id) if backup.progress == "started" and backup.is_of(state)]
-    return found[-1] if found else None
+    """Return that of a deploy or a restore that was cut and neither completed nor undone since, with the same card."""
+    found = [each for each in all_of(root, state.id) if each.progress == "started" and each.card in ("", state.card)]
+    return next((each for each in reversed(found) if each.camera == state.id), None)
 
 
 @contextmanager
@@ -235,14 +231,7 @@ def _save(folder: Path, path: str, data: bytes | None) -> str | None:
 
 
 def _note(backup: Backup) -> None:
-    note: dict[str, Any] = {
-        "camera": backup.camera,
-        "card": backup.card,
-        "progress": backup.progress,
-        "hashes": dict(backup.hashes),
-        "written": list(backup.written),
-        "rom": backup.rom,
-    }
+    note = {name: value for name, value in vars(backup).items() if name != "folder"}
     new = backup.folder / (_NOTE + _NEW)
     _write(new, (json.dumps(note, indent=2) + "\n").encode())
     new.replace(backup.folder / _NOTE)
