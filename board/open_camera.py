@@ -20,8 +20,7 @@ def open_camera(window=240):
     except RuntimeError:  # A sensor without colour.
         csi0.pixformat(csi.GRAYSCALE)
     csi0.framesize(csi.VGA if window > 240 else csi.QVGA)
-    side = min(
-        window, csi0.width(), csi0.height()
-    )  # QVGA is 320x200 on some sensors, and a face must not be stretched.
+    # QVGA is 320x200 on some sensors, and a face must not be stretched.
+    side = min(window, csi0.width(), csi0.height())
     csi0.window((side, side))
     return csi0, side

@@ -11,7 +11,7 @@ import time
 from abc import ABC, abstractmethod
 from typing import Literal
 
-from blazeposer.camera.cable import CHUNK, KEPT, Cable
+from blazeposer.camera.cable import CHUNK, KEPT, LOOK, Cable
 from blazeposer.camera.micropython import MicroPython
 
 CTRL_A, CTRL_C = b"\x01", b"\x03"
@@ -184,7 +184,7 @@ class Bridge(ABC):
             writers += [cable.end] if cable.outgoing else []
         if console is not None and (cable is None or len(cable.outgoing) < CHUNK):
             readers.append(console)  # else let MicroPython wait, as on a full USB buffer
-        pause = _POLL if self._to_camera else cable.pause if cable else None
+        pause = _POLL if self._to_camera else None if cable is None or cable.is_connected else LOOK
         readable, writable, _ = select.select(readers, writers, [], pause)
         if self._wake_reader in readable:
             self._wake_reader.recv(CHUNK)

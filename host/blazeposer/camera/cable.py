@@ -15,7 +15,8 @@ KEPT = 512
 """Bytes of output that wait for the next program to open the port, the latest. MicroPython 1.28: CFG_TUD_CDC_TX_BUFSIZE
 of shared/tinyusb/tusb_config.h with mp_usbd_cdc.c, "fifo will retain latest"; 1024 in ports/stm32/usbd_cdc_interface.c.
 """
-_LOOK = 0.02  # seconds between two looks at whether somebody opened the port
+LOOK = 0.02
+"""Seconds between two looks at whether a program opened the port: nothing else tells."""
 
 
 class Cable:
@@ -46,11 +47,6 @@ class Cable:
         finally:
             os.close(terminal)
         os.set_blocking(self.end, False)
-
-    @property
-    def pause(self) -> float | None:
-        """Return the seconds after which `receive` has to be called though nothing is ready."""
-        return None if self.is_connected else _LOOK
 
     def receive(self) -> bytes:
         """Return what came for the REPL, after a look at whether a program comes or goes."""

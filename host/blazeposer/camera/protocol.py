@@ -15,7 +15,7 @@ import time
 from collections import deque
 from dataclasses import replace
 
-from blazeposer.camera.cable import CHUNK, Cable
+from blazeposer.camera.cable import CHUNK, LOOK, Cable
 from blazeposer.camera.channels import EXEC, PHYSICAL, READ, WRITE, Channel, ScriptChannel, Stdout, Stream
 from blazeposer.camera.device import Device
 from blazeposer.camera.packets import MAX_PAYLOAD, MIN_PAYLOAD, Flag, Opcode, Packet, Status, take
@@ -26,7 +26,6 @@ _CHANNEL_REGISTERED = 0
 _RETRIES, _RETRY = 3, 0.5  # RTX_RETRIES and RTX_TIMEOUT_MS, which doubles each time
 _LOCK_INTERVAL = 0.01
 _WRITE_TIMEOUT = 1.5  # OMV_PROTOCOL_USB_CHANNEL_TIMEOUT_MS
-_LOOK = 0.02  # seconds between two looks at whether somebody opened the port, or a script has news
 
 
 class _Interrupted(Exception):
@@ -48,11 +47,14 @@ class ProtocolPort:
         self.stream = Stream()
         self._fixed = [Channel("usb", PHYSICAL), Channel("stdin", WRITE | EXEC), self.stdout, self.stream]
         self._scripts: list[ScriptChannel] = []
-        self.is_active = False
-        """True if a PC had opened the port at 921600 baud at the last look."""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
+
+    @property
+    def is_active(self) -> bool:
+        """Return whether a PC has opened the port at 921600 baud."""
+        return self._cable.is_open_for_protocol()
 
     def close(self) -> None:
         """End, before the cable goes out."""
@@ -76,7 +78,7 @@ class ProtocolPort:
     def _run(self) -> None:
         while not self._stop.is_set():
             try:
-                packet = self._next(_LOOK)
+                packet = self._next(LOOK)
                 while self._events:  # before the answer, in which the PC may see what came of them
                     event = struct.pack("<H", self._events.popleft())
                     self._send(Opcode.SYS_EVENT, 0, event, Flag.EVENT)
@@ -85,19 +87,15 @@ class ProtocolPort:
             except _Interrupted:
                 continue
 
-    def _is_open(self) -> bool:
-        self.is_active = self._cable.is_open_for_protocol()
-        return self.is_active
-
     def _next(self, seconds: float) -> Packet | None:
         """Return the next packet, None if none comes in time. Raises _Interrupted when nobody listens."""
         deadline = time.monotonic() + seconds
         while not (packet := take(self._received)):
             left = deadline - time.monotonic()
-            if not self._is_open():
+            if not self.is_active:
                 self._received.clear()
                 self._events.clear()
-                self._stop.wait(_LOOK)
+                self._stop.wait(LOOK)
                 raise _Interrupted
             if left <= 0 or self._stop.is_set():
                 return None
@@ -112,7 +110,7 @@ class ProtocolPort:
         deadline = time.monotonic() + _WRITE_TIMEOUT
         while data:
             if not select.select([], [self._cable.end], [], 0.1)[1]:
-                if time.monotonic() > deadline or not self._is_open():
+                if time.monotonic() > deadline or not self.is_active:
                     raise _Interrupted
                 continue
             try:

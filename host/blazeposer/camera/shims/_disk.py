@@ -68,9 +68,8 @@ class Disk:
         self._files.remove(self._full(path))
 
     def rename(self, old, new):
-        _ask(
-            "rename", old=self._name + self._full(old), new=self._name + self._full(new)
-        )  # VfsPosix's fails in folders
+        # VfsPosix's fails in folders.
+        _ask("rename", old=self._name + self._full(old), new=self._name + self._full(new))
 
     def free(self):
         """Return the number of clusters that no file occupies."""
