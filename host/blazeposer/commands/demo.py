@@ -24,7 +24,7 @@ FAST = 3
 VIDEO_RATE = 10.0  # frames a second
 HONESTY = (
     "Real: MicroPython, the scripts in board/, mpremote, every output value (TensorFlow Lite Micro). Stand-ins: the"
-    " sensor and its pictures, the modules csi, image, ml, omv and ulab, and therefore frame rate and memory."
+    " sensor and its images, the modules csi, image, ml, omv and ulab, and therefore frame rate and memory."
 )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -91,9 +90,8 @@ def deploy(
 @click.command()
 @click.argument("bundle", required=False, type=PATH)
 @port_option
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @backups_option
-def status(bundle: Path | None, port: str | None, as_json: bool, backups: Path | None) -> None:
+def status(bundle: Path | None, port: str | None, backups: Path | None) -> None:
     """Compare the files on a camera with BUNDLE (a folder of `blazeposer package`, by default made now).
 
     The command stops the camera's script, and restarts it afterwards.
@@ -103,18 +101,6 @@ def status(bundle: Path | None, port: str | None, as_json: bool, backups: Path |
     with run.connected(port, root) as camera:
         found = run.status(camera, bundle_for, root)
     state, unfinished = found.state, found.unfinished
-    if as_json:
-        facts = {
-            "board": state.board.key,
-            "firmware": state.version,
-            "id": state.id,
-            "start": state.start,
-            "items": found.items,
-            "deployed": found.is_deployed,
-            "unfinished": str(unfinished.folder) if unfinished else None,
-        }
-        say(json.dumps(facts))
-        return
     say(f"{state.board.name}, firmware {state.version}, starts from {state.start}")
     for path, drive in state.drives.items():
         say(f"{path}: {drive.free:,} bytes free")

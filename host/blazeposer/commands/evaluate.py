@@ -102,7 +102,7 @@ def detection(folder: str | None, models: Path | None, record: bool) -> None:
         refuse_installed(int8)
     found = detections.measure(int8, data_folder(folder))
     title = (
-        f"Detection: {TEST_POOL}, {detections.SCENES}, {found.faceless_pictures} pictures without a face, "
+        f"Detection: {TEST_POOL}, {detections.SCENES}, {found.faceless_pictures} images without a face, "
         f"{found.hands} of hands"
     )
     rows = detections.rows(found.figures, found.boxed_faces)

@@ -116,7 +116,7 @@ def time_notes(model: Model, npu_note: str) -> list[str]:
     decoding = "" if model.breach else " and decoding one face"
     on_cpu = [
         "Network: on the CPU, with the kernels of firmware 5.0.0.",
-        f"Frame: scaling the picture, network{decoding}. The sensor, drawing and sending are left out.",
+        f"Frame: scaling the image, network{decoding}. The sensor, drawing and sending are left out.",
     ]
     if model.uncounted:
         names = ", ".join(model.uncounted)
