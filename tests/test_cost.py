@@ -24,12 +24,12 @@ from blazeposer.tflite.cost import (
     camera_arena,
     estimate,
     instructions,
+    layers,
     milliseconds,
     total,
     unknown,
 )
 from blazeposer.tflite.graph import Graph, read_graph
-from blazeposer.tflite.layers import layers
 from blazeposer_training.int8.flatbuffer import Layer, write_tflite
 from blazeposer_training.network.architecture import ARCHITECTURES, Architecture, stages
 from blazeposer_training.network.graph import INPUT, Operation, operations

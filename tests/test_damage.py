@@ -15,10 +15,9 @@ from blazeposer.core.resources import default_model
 from blazeposer.media.output import write_image
 from blazeposer.tflite import trial
 from blazeposer.tflite.arena import can_measure, live_bytes, plan
-from blazeposer.tflite.cost import instructions
+from blazeposer.tflite.cost import instructions, layers
 from blazeposer.tflite.graph import read_graph
 from blazeposer.tflite.interpreter import Runtime, open_network
-from blazeposer.tflite.layers import layers
 from blazeposer.tflite.rewrite import with_all_outputs, with_bias_scales
 from conftest import CommandLine
 from edits import Edit, edited, flat_weights, no_scale, padding

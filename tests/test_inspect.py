@@ -12,9 +12,8 @@ from blazeposer.core.errors import BlazePoserError, MissingExtraError
 from blazeposer.evaluate.peers.blazeface import BLAZEFACE_INT8
 from blazeposer.tflite import arena as arena_module
 from blazeposer.tflite.arena import Placement, live_bytes, measure_arena, plan, planned_bytes
-from blazeposer.tflite.cost import instructions, total
+from blazeposer.tflite.cost import instructions, layers, total
 from blazeposer.tflite.graph import Graph, read_graph
-from blazeposer.tflite.layers import layers
 from blazeposer.tflite.manifest import read_manifest
 from blazeposer.tflite.npu import ae3_cycles
 from conftest import CommandLine

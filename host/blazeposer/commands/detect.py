@@ -24,7 +24,7 @@ from blazeposer.core.text import say
 from blazeposer.faces.closer import CloserLook
 from blazeposer.faces.detector import Detector, InputPath
 from blazeposer.faces.tracker import Tracker
-from blazeposer.media.annotated import Annotated
+from blazeposer.media.output import Annotated
 from blazeposer.media.sources import Frame, Source, open_sources
 from blazeposer.stream.record import Record, as_line
 from blazeposer.tflite.interpreter import RUNTIMES, Runtime

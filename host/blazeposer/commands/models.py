@@ -18,10 +18,9 @@ from blazeposer.core.resources import default_model
 from blazeposer.core.text import say
 from blazeposer.tflite.arena import live_bytes, measure_arena, plan, planned_bytes
 from blazeposer.tflite.check import Model, Verdict, examine, judge
-from blazeposer.tflite.cost import camera_arena, instructions, milliseconds, speed, total, unknown
+from blazeposer.tflite.cost import Layer, camera_arena, instructions, layers, milliseconds, speed, total, unknown
 from blazeposer.tflite.firmware import ETHOS_U
 from blazeposer.tflite.graph import Graph, read_graph, read_model
-from blazeposer.tflite.layers import Layer, layers
 from blazeposer.tflite.npu import ae3_cycles
 
 _BAR = 40  # letters of the longest bar

@@ -2,9 +2,8 @@
 
 graph.py        the operators and tensors of a file
 rewrite.py      changed copies of a file
-layers.py       multiply-accumulates and bytes of each layer
 arena.py        the working memory that TensorFlow Lite Micro plans
-cost.py         instructions of each layer on a camera's CPU, and its time
+cost.py         work of each layer, its instructions and its time on a camera's CPU
 firmware.py     what OpenMV's firmware loads
 manifest.py     the card that lies beside a file
 check.py        whether a board loads a file, whether it keeps the contract, and why not

@@ -1,6 +1,7 @@
-"""Estimate what an INT8 network costs on the Cortex-M7 of a camera: instructions of each layer, then time by board.
+"""Count the work of each layer of a network, and estimate its instructions and its time on the Cortex-M7 of a camera.
 
-Nothing here was measured on a camera. Two steps, each with its own uncertainty:
+Multiply-accumulates, parameters and bytes follow from the shapes. Nothing here was measured on a camera. The estimate
+has two steps, each with its own uncertainty:
 
 1. Instructions. They were counted: OpenMV's own TensorFlow Lite Micro for the Cortex-M7 (its build of September 2024,
    with the kernels of CMSIS-NN, which firmware 5.0.0 holds) ran ten networks on an emulated core, and two of them again
@@ -24,10 +25,28 @@ from typing import Literal
 from blazeposer.core.boards import Board, Chip, Memory
 from blazeposer.tflite.arena import Arena
 from blazeposer.tflite.graph import Graph, Operation
-from blazeposer.tflite.layers import Layer, layers
 
 Kernels = Literal["2024", "2026"]
-"""Year of CMSIS-NN: 2024 is what firmware 5.0.0 holds, 2026 what a later one may."""
+"""Year of CMSIS-NN: firmware 5.0.0 holds that of 2024, a later one may hold that of 2026."""
+_WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV")
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One operation and its cost for one image."""
+
+    name: str
+    """Name of the operation in the tflite schema."""
+    shape: tuple[int, ...]
+    """Shape of its first output."""
+    macs: int
+    """Multiply-accumulates; of convolutions and fully connected layers only."""
+    parameters: int
+    """Weights and biases; those that several operations share count at the first."""
+    kernel: tuple[int, int]
+    """Height and width of a convolution's window; (1, 1) of what has none."""
+    moved: int
+    """Bytes read and written if each tensor is touched once, constants included."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +132,33 @@ class Estimate:
         return 1000 / self.frame
 
 
+def layers(graph: Graph) -> tuple[Layer, ...]:
+    """Return every operation in the order of execution."""
+    # Files of float16 weights turn these into float32 first.
+    stored = {op.outputs[0]: op.inputs[0] for op in graph.operations if op.name == "DEQUANTIZE"}
+    seen: set[int] = set()
+    result = []
+    for operation in graph.operations:
+        constants = [stored.get(index, index) for index in operation.inputs[1:] if operation.name in _WEIGHTED]
+        filled = [index for index in constants if graph.tensors[index].is_constant and not graph.tensors[index].is_zero]
+        new = [index for index in filled if index not in seen]
+        seen.update(new)
+        has_window = operation.name in _WEIGHTED and operation.name != "FULLY_CONNECTED"
+        height, width = graph.tensors[operation.inputs[1]].shape[1:3] if has_window else (1, 1)
+        touched = {*operation.inputs, *operation.outputs}
+        result.append(
+            Layer(
+                operation.name,
+                graph.tensors[operation.outputs[0]].shape if operation.outputs else (),
+                _macs(graph, operation),
+                sum(graph.tensors[index].elements for index in new),
+                (height, width),
+                sum(graph.tensors[index].bytes for index in touched),
+            )
+        )
+    return tuple(result)
+
+
 def instructions(graph: Graph, kernels: Kernels = "2024") -> list[float | None]:
     """Return the instructions of each operation, in their order; None for one that was never counted."""
     return [
@@ -191,3 +237,18 @@ def _kind(graph: Graph, operation: Operation, layer: Layer) -> str:
         case "PAD" | "RESHAPE":
             return operation.name.lower()
     return ""
+
+
+def _macs(graph: Graph, operation: Operation) -> int:
+    """Return the multiply-accumulates, from the weights' shape as the tflite schema lays it out."""
+    if operation.name not in _WEIGHTED:
+        return 0
+    output = graph.tensors[operation.outputs[0]]
+    weights = graph.tensors[operation.inputs[1]]
+    match operation.name:
+        case "DEPTHWISE_CONV_2D":  # (1, kernel, kernel, channels)
+            return output.elements * weights.shape[1] * weights.shape[2]
+        case "TRANSPOSE_CONV":  # (out, kernel, kernel, in), each input to kernel x kernel x out outputs
+            return graph.tensors[operation.inputs[2]].elements * weights.elements // weights.shape[3]
+        case _:  # (out, kernel, kernel, in) or (out, in)
+            return output.elements * weights.elements // weights.shape[0]
