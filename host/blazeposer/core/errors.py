@@ -1,11 +1,5 @@
 """The exceptions of the project.
 
-    BlazePoserError
-    +- ModelError         a network file that is missing, corrupt or not of the contract
-    +- InputError         an image, video or camera that cannot be read, or an output that cannot be written
-    +- PortError          a serial port that is missing, taken, lost or silent
-    +- MissingExtraError  an optional dependency that is not installed
-
 A message is one line that says what is wrong and what to do next. The command line prints it and exits with 1.
 """
 
