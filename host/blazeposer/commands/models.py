@@ -158,7 +158,8 @@ def _show_boards(verdicts: list[Verdict]) -> None:
         rows.append((board.name, board.key, _size(board.arena), _size(board.romfs), loads, " ".join(verdict.stores)))
         for remark in filter(None, (verdict.reason, *verdict.notes)):
             remarks[remark].append(board.key)
-    say(f"{model.path}: {model.file_bytes:,} bytes; arena {_arena_of(model)}")
+    arena = f"{model.arena:,} bytes, {model.arena_note}" if model.arena else model.arena_note
+    say(f"{model.path}: {model.file_bytes:,} bytes; arena {arena}")
     console = Console()
     console.print(_table(("board", "--board", "for an arena", "for models", "loads", "from"), rows, {0, 1, 4, 5}))
     for remark, keys in remarks.items():
@@ -168,10 +169,6 @@ def _show_boards(verdicts: list[Verdict]) -> None:
         console.print(_table(*time_table(verdicts, cycles), {0}))
         for note in time_notes(model, npu_note):
             say(note)
-
-
-def _arena_of(model: Model) -> str:
-    return f"{model.arena:,} bytes, {model.arena_note}" if model.arena else model.arena_note
 
 
 def _size(size: int) -> str:

@@ -46,15 +46,6 @@ def ae3_cycles(model_path: Path) -> int:
             return round(float(next(csv.DictReader(stream))["cycles_total"]))
 
 
-def _ae3_options() -> list[str]:
-    """Return Vela's options for the AE3's fast core (boards.json of openmv-ota), and OpenMV's file of its memories."""
-    config = files("openmv_ota") / "data" / "firmware" / "OPENMV_AE3" / "vela.ini"
-    return [
-        "--accelerator-config", "ethos-u55-256", "--config", str(config), "--system-config", "RTSS_HP_SRAM_OSPI",
-        "--memory-mode", "Shared_Sram", "--optimise", "Performance",
-    ]  # fmt: skip
-
-
 def run_vela(path: Path, folder: Path) -> Path:
     """Compile a tflite for the AE3, in the one configuration of this project.
 
@@ -62,7 +53,13 @@ def run_vela(path: Path, folder: Path) -> Path:
     """
     if importlib.util.find_spec("ethosu") is None:
         raise MissingExtraError("ethos-u-vela", "npu")
-    command = [sys.executable, "-m", "ethosu.vela", str(path), "--output-dir", str(folder), *_ae3_options()]
+    # Options for the AE3's fast core (boards.json of openmv-ota), and OpenMV's file of its memories.
+    config = files("openmv_ota") / "data" / "firmware" / "OPENMV_AE3" / "vela.ini"
+    command = [
+        sys.executable, "-m", "ethosu.vela", str(path), "--output-dir", str(folder),
+        "--accelerator-config", "ethos-u55-256", "--config", str(config), "--system-config", "RTSS_HP_SRAM_OSPI",
+        "--memory-mode", "Shared_Sram", "--optimise", "Performance",
+    ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     compiled = folder / f"{path.stem}_vela.tflite"
     if done.returncode or not compiled.is_file():

@@ -89,7 +89,9 @@ class MqttView:
     def show(self, moment: Moment) -> None:
         """See `session.View`."""
         if moment.record or moment.state:
-            self._tell(moment.record is not None)
+            before, self._online = self._online, moment.record is not None
+            if before != self._online and self._client.is_connected():  # else it is told when it is again
+                self._publish("status", "online" if self._online else "offline")
         if not moment.record:
             return
         if not self._client.is_connected() or self._sent - self._arrived >= _WAITING:
@@ -119,12 +121,6 @@ class MqttView:
             self._client.on_disconnect = None
             self._client.disconnect()
             self._client.loop_stop()
-
-    def _tell(self, online: bool) -> None:
-        if online != self._online:
-            self._online = online
-            if self._client.is_connected():  # else it is told when it is again
-                self._publish("status", "online" if online else "offline")
 
     def _publish(self, topic: str, payload: str) -> Any:
         if self._sent == self._arrived:
