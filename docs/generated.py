@@ -165,7 +165,7 @@ def _header(path: Path) -> str:
 def commands() -> str:
     """`--help` of every command."""
     parts = []
-    with click.Context(cli.cli, info_name="blazeposer") as parent:
+    with click.Context(cli.cli, info_name="blazeposer", **cli.cli.context_settings) as parent:
         for name in cli.COMMANDS:
             try:
                 command = cli.cli.get_command(parent, name)

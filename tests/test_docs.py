@@ -119,7 +119,7 @@ def check(line: str, whole: bool = True) -> None:
 
 def check_blazeposer(words: list[str], whole: bool) -> None:
     """Parse a command line as `blazeposer` does, and stop before it does anything."""
-    with click.Context(cli, info_name="blazeposer") as parent:
+    with click.Context(cli, info_name="blazeposer", **cli.context_settings) as parent:
         option = words[0].startswith("-")
         _, command, rest = ("", cli, words) if option else cli.resolve_command(parent, words)
         assert command
