@@ -84,7 +84,7 @@ def test_the_page_is_self_contained_and_says_what_was_measured(report: Report, s
     page = Page(text)
     assert not page.tags & {"script", "link", "iframe"}
     assert not re.search(r'(src|href)="(?!data:)', text)
-    assert len(page.images) == 3
+    assert len(page.images) == 2
     for name, source in page.images.items():
         kind, _, data = source.partition(",")
         assert kind == "data:image/svg+xml;base64", name
@@ -142,14 +142,6 @@ def test_error_by_yaw_draws_the_means_of_the_faces_in_ten_degrees(scores: Scores
     assert figure.axes[1].get_ylim()[1] > max(drawn[name][1].max() for name in ("yaw", "pitch", "roll", "geodesic"))
 
 
-def test_bias_is_prediction_minus_label(scores: Scores) -> None:
-    figure = plots.bias(scores)
-    for index, shift in enumerate((0, 3, 0)):
-        label, signed = next(iter(lines(figure, index).values()))
-        near = np.abs(label) < 20
-        assert signed[near].mean() == pytest.approx(shift, abs=1.5)
-
-
 def test_reliability_draws_the_table_and_nothing_of_it_is_cut_off(scores: Scores) -> None:
     figure = plots.reliability(scores)
     x, y = lines(figure, 0)["measured"]
@@ -175,7 +167,6 @@ def test_every_plot_can_do_with_one_face(scores: Scores) -> None:
     assert len(worst_table(few, [f"{i}.jpg" for i in range(3 + found)]).rows) == found
     for figure in (
         plots.error_by_yaw(few),
-        plots.bias(few),
         plots.reliability(few),
     ):
         assert render(figure).startswith(b"<?xml")

@@ -10,9 +10,8 @@ import pytest
 
 from blazeposer.core.face import Face
 from blazeposer.core.rotation import rotation_from_angles
-from blazeposer.evaluate.validate.compare import Limits, Seen, compare, same_faces
+from blazeposer.evaluate.validate.compare import Limits, Seen, compare, layers_apart, same_faces
 from blazeposer.evaluate.validate.layers import Layers
-from blazeposer.evaluate.validate.pairs import layers_apart
 from blazeposer.evaluate.validate.stages import PAIRS
 
 FACE = Face.of((0.25, 0.25, 0.5, 0.5), 0.9, np.full((6, 2), 0.5), rotation_from_angles([10, 5, -5]), 3.0)
@@ -63,7 +62,7 @@ def test_faces_of_one_stage_alone() -> None:
     elsewhere = replace(FACE, box=(0.8, 0.8, 0.1, 0.1))
     assert same_faces([FACE, elsewhere], [moved(1)])[1] == (1, 0)
     difference = compare(Seen([], [[FACE], []]), Seen([], [[FACE], [elsewhere]]))
-    assert (difference.first_alone, difference.second_alone) == ([], [1])
+    assert (difference.first_alone, difference.second_alone) == (0, 1)
     assert difference.breaches(Limits("")) == ["1 of 2 faces are found by one alone"]
     assert difference.breaches(Limits("", alone=0.05)) == []  # one may always differ
     two = compare(Seen([], [[FACE], []]), Seen([], [[FACE], [elsewhere, FACE]]))

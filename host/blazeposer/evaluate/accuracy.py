@@ -37,7 +37,6 @@ CONVENTION = (
     "pitch up, positive roll tilts it clockwise. Errors are means over the faces that were found."
 )
 ERROR_BY_YAW = "Mean absolute error of the faces within ten degrees of yaw, where there are at least five."
-BIAS = "Signed bias by angle: median of prediction minus label over the label; the band holds 80 of 100 faces."
 RELIABILITY = "Reliability of the predicted error: faces sorted by the error that the network predicts, in bins."
 WORST = "Near 90 degrees of yaw a small turn changes pitch and roll much."
 SHOWN = 12
@@ -132,7 +131,6 @@ class Report:
         for name, scores in self.scores.items():
             drawn = (
                 (plots.error_by_yaw(scores), "error against yaw", ERROR_BY_YAW),
-                (plots.bias(scores), "signed bias by angle", BIAS),
                 (plots.reliability(scores), "reliability of the predicted error", RELIABILITY),
             )
             pictures = [plots.picture_of(figure, f"{alt}, {name} input", text) for figure, alt, text in drawn]

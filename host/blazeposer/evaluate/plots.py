@@ -77,30 +77,6 @@ def error_by_yaw(scores: Scores) -> Figure:
 
 
 @styled
-def bias(scores: Scores) -> Figure:
-    """Draw prediction minus label over the label, for each angle: median, and the middle 80 of 100 faces."""
-    figure = Figure(figsize=(7.5, 3.0))
-    edges = np.arange(-100.0, 101.0, BIN)
-    rows = zip(figure.subplots(1, 3, sharey=True), ANGLE_COLORS.items(), strict=True)
-    spans = [1.0]
-    for index, (axes, (angle, color)) in enumerate(rows):
-        signed = scores.signed[:, index]
-        middles, bins = _bins(scores.labels[scores.found, index], edges)
-        low, median, high = np.array([np.percentile(signed[part], (10, 50, 90)) for part in bins]).reshape(-1, 3).T
-        axes.fill_between(middles, low, high, color=color, alpha=0.18, linewidth=0)
-        axes.plot(middles, median, "o-", color=color, markersize=3)
-        axes.axhline(0, color=INK, linewidth=0.8)
-        axes.set(title=angle, xlabel="label, degrees")
-        axes.xaxis.set_major_locator(MultipleLocator(30))
-        spans += [*np.abs(low), *np.abs(high)]
-        if index == 0:
-            axes.set_ylabel("prediction minus label, degrees")
-    limit = 1.08 * max(spans)
-    axes.set_ylim(-limit, limit)
-    return figure
-
-
-@styled
 def reliability(scores: Scores) -> Figure:
     """Draw actual against predicted error in bins of equal count: on the diagonal the prediction is right."""
     figure = Figure(figsize=(4.6, 4.2))

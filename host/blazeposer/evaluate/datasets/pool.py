@@ -1,4 +1,4 @@
-"""Pools of face photos with head-pose labels, as they lie on disk.
+"""Read pools of face photos with head-pose labels.
 
 A pool is `NAME.zip` (images), `NAME.csv` (a line a face: file, tight box of the 68 landmarks, yaw, pitch, roll and,
 for training pools, the label's spread and its split) and `NAME_landmarks68.npy` (faces x 68 x 2 pixels). The column
@@ -57,12 +57,11 @@ class Pool:
 
 
 def data_folder(given: str | None) -> Path:
-    """The folder of --data or BLAZEPOSER_DATA. Raises BlazePoserError when neither names an existing folder."""
+    """Return the folder of --data or BLAZEPOSER_DATA. Raises BlazePoserError when neither names an existing folder."""
     name = given or os.environ.get("BLAZEPOSER_DATA")
-    if not name:
-        raise BlazePoserError("no data: name the folder of the pools with --data or in BLAZEPOSER_DATA")
-    if not Path(name).is_dir():
-        raise BlazePoserError(f"no folder {name}: name the folder of the pools with --data or in BLAZEPOSER_DATA")
+    if not (name and Path(name).is_dir()):
+        lack = f"no folder {name}" if name else "no data"
+        raise BlazePoserError(f"{lack}: name the folder of the pools with --data or in BLAZEPOSER_DATA")
     return Path(name)
 
 
@@ -135,11 +134,9 @@ def read_pools(
         images=[image for part in parts for image in part.images],
         files=[f"{name}/{file}" for name, part in zip(names, parts, strict=True) for file in part.files],
         image_of=np.concatenate([part.image_of + offset for part, offset in zip(parts, offsets, strict=True)]),
-        boxes=np.concatenate([part.boxes for part in parts]),
-        angles=np.concatenate([part.angles for part in parts]),
-        spread=np.concatenate([part.spread for part in parts]),
-        landmarks=np.concatenate([part.landmarks for part in parts]),
-    )
+        **{key: np.concatenate([getattr(part, key) for part in parts])
+           for key in ("boxes", "angles", "spread", "landmarks")},
+    )  # fmt: skip
 
 
 def read_backgrounds(folder: Path, name: str = "faceless", *, test: bool = False) -> list[Image]:
@@ -154,8 +151,8 @@ def read_backgrounds(folder: Path, name: str = "faceless", *, test: bool = False
 
 
 def read_scenes(folder: Path, names: tuple[str, ...]) -> list[Image]:
-    """The whole training photos of those of the pools `names` that show scenes, with faces of every size, labelled or
-    not: what the detector is to be as good on as the original."""
+    """Return the whole training photos of those of the pools `names` that show scenes, with faces of every size,
+    labelled or not. The detector has to be as good on them as the original."""
     photos = []
     for name in SCENE_POOLS:
         if name not in names:

@@ -12,8 +12,7 @@ from blazeposer.core.contract import GRIDS
 from blazeposer.core.errors import ModelError
 from blazeposer.evaluate.report import Section, Table
 from blazeposer.evaluate.validate import board, golden
-from blazeposer.evaluate.validate.compare import Seen, compare
-from blazeposer.evaluate.validate.pairs import layers_apart, pair_section
+from blazeposer.evaluate.validate.compare import Seen, compare, layers_apart, pair_section
 from blazeposer.evaluate.validate.pictures import Pictures
 from blazeposer.evaluate.validate.stages import PAIRS, NotRun, Pair, Stage, Stages, companion
 from blazeposer.tflite.manifest import read_manifest
