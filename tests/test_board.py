@@ -18,7 +18,7 @@ from blazeposer.core import contract
 from blazeposer.core.decode import decode
 from blazeposer.core.prepare import Image, camera_input
 from blazeposer.core.resources import board_dir
-from blazeposer.faces.board import board_module
+from blazeposer.faces.tracker import board_module
 from blazeposer.openmv import romfs
 from blazeposer.openmv.mpremote import mpremote
 from blazeposer.stream.record import MAX_LINE, Record, parse_line, read_records

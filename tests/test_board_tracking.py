@@ -15,9 +15,8 @@ import pytest
 from blazeposer.camera import VirtualCamera, view
 from blazeposer.core.prepare import Image
 from blazeposer.core.resources import board_dir
-from blazeposer.faces.closer import CloserLook
 from blazeposer.faces.detector import Detector
-from blazeposer.faces.tracker import Tracker
+from blazeposer.faces.tracker import CloserLook, Tracker
 from blazeposer.stream.record import MAX_LINE, parse_line
 from outputs import assert_same
 from reading import read_lines

@@ -18,8 +18,8 @@ from blazeposer.core.face import Face
 from blazeposer.demo import run
 from blazeposer.demo.compare import TO_PICTURE, Agreement, agreements, face_in_picture, match
 from blazeposer.demo.pictures import chosen
-from blazeposer.faces.closer import CloserLook
 from blazeposer.faces.detector import Detector
+from blazeposer.faces.tracker import CloserLook
 from blazeposer.media.sources import open_source
 from blazeposer.scene.sequence import Frame, frames
 from blazeposer.stream.record import Record, parse_line

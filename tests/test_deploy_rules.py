@@ -21,7 +21,7 @@ from blazeposer.deploy import drives, plan
 from blazeposer.deploy.bundle import GOLDEN, MODEL, SCRIPTS, Bundle, make
 from blazeposer.deploy.plan import STORES, Store, choose_store
 from blazeposer.deploy.state import ROM, Drive, Rom, RomFileState, State
-from blazeposer.faces.board import board_module
+from blazeposer.faces.tracker import board_module
 from blazeposer.openmv import romfs, serial_port
 from blazeposer.openmv.mpremote import mpremote
 from deploying import FRAME, MAIN, STOCK, deploy, held, in_use, restore, status

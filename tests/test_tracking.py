@@ -14,13 +14,11 @@ import pytest
 from blazeposer.core.face import Face
 from blazeposer.core.prepare import Image
 from blazeposer.core.rotation import Floats, angles_from_rotation, geodesic_degrees, rotation_from_angles
-from blazeposer.faces.board import board_module
-from blazeposer.faces.closer import CloserLook
 from blazeposer.faces.detector import Detector
 from blazeposer.faces.looks import mirrored
 from blazeposer.faces.position import HEAD, position, to_camera
 from blazeposer.faces.search import Region
-from blazeposer.faces.tracker import PATIENCE, Tracker
+from blazeposer.faces.tracker import PATIENCE, CloserLook, Tracker, board_module
 
 FRAME = 1 / 30
 GUESS, EVERY = board_module("tracking").GUESS, board_module("tracking").EVERY

@@ -18,9 +18,8 @@ from blazeposer.core.errors import BlazePoserError, InputError, MissingExtraErro
 if TYPE_CHECKING:
     from blazeposer.core.draw import draw
     from blazeposer.core.face import Face, Keypoints
-    from blazeposer.faces.closer import CloserLook
     from blazeposer.faces.detector import Detector
-    from blazeposer.faces.tracker import Tracker
+    from blazeposer.faces.tracker import CloserLook, Tracker
     from blazeposer.media.sources import read_image
     from blazeposer.stream.record import Record, as_line, parse_line, read_records
 
@@ -33,9 +32,8 @@ __all__ = [
 _HOMES = {
     "core.draw": ["draw"],
     "core.face": ["Face", "Keypoints"],
-    "faces.closer": ["CloserLook"],
     "faces.detector": ["Detector"],
-    "faces.tracker": ["Tracker"],
+    "faces.tracker": ["CloserLook", "Tracker"],
     "media.sources": ["read_image"],
     "stream.record": ["Record", "as_line", "parse_line", "read_records"],
 }

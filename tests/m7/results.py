@@ -12,8 +12,7 @@ from blazeposer.core.contract import SCORE_THRESHOLD
 from blazeposer.core.decode import decode
 from blazeposer.core.errors import BlazePoserError
 from blazeposer.core.face import Face
-from blazeposer.faces.board import board_module
-from blazeposer.faces.tracker import Tracker
+from blazeposer.faces.tracker import Tracker, board_module
 from blazeposer.stream.record import Record, parse_line
 from outputs import Outputs, Quantization, assert_same, dequantized
 

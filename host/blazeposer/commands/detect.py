@@ -21,9 +21,8 @@ from blazeposer.core.errors import BlazePoserError, InputError
 from blazeposer.core.face import Face
 from blazeposer.core.prepare import Image
 from blazeposer.core.text import say
-from blazeposer.faces.closer import CloserLook
 from blazeposer.faces.detector import Detector, InputPath
-from blazeposer.faces.tracker import Tracker
+from blazeposer.faces.tracker import CloserLook, Tracker
 from blazeposer.media.output import Annotated
 from blazeposer.media.sources import Frame, Source, open_sources
 from blazeposer.stream.record import Record, as_line

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from blazeposer.core.face import Face
-from blazeposer.faces.board import board_module
+from blazeposer.faces.tracker import board_module
 
 Region = tuple[int, int, int]
 """A square about or in an image: x, y, side in pixels."""

@@ -1,12 +1,47 @@
-"""Follow faces from image to image and steady their numbers: `board/tracking.py` on a PC."""
+"""Follow faces from image to image, steady their numbers and look closer: the camera's own modules, on a PC."""
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from blazeposer.core.face import Face, keypoints_of
-from blazeposer.faces.board import board_module
+from blazeposer.core.prepare import as_rgb
+from blazeposer.core.resources import board_dir
+
+if TYPE_CHECKING:
+    from blazeposer.faces.detector import Detector
+
+
+@cache
+def board_module(name: str) -> ModuleType:
+    """Return the module `board/NAME.py`.
+
+    What it imports comes from `board/` too, never from `sys.modules`: on a PC `blazeposer` is this package, on a camera
+    it is the post-processor. MicroPython's `const` returns its argument.
+    """
+    path = board_dir() / f"{name}.py"
+    module = ModuleType(f"{__name__}.{name}")
+    module.__dict__["__builtins__"] = {**vars(builtins), "__import__": _import}
+    exec(compile(path.read_text(encoding="utf-8"), path, "exec"), module.__dict__)
+    return module
+
+
+def _import(name: str, *arguments: Any) -> ModuleType:
+    """Import as MicroPython does where `board/` lies on the camera's drive."""
+    if name == "micropython":
+        return _MICROPYTHON
+    if (board_dir() / f"{name}.py").exists():
+        return board_module(name)
+    return builtins.__import__(name, *arguments)
+
+
+_MICROPYTHON = ModuleType("micropython")
+_MICROPYTHON.__dict__["const"] = lambda value: value
 
 PATIENCE = board_module("tracking").PATIENCE_MS / 1000
 """Seconds that a track outlives its face."""
@@ -31,4 +66,25 @@ class Tracker:
                 points = keypoints_of(steady.keypoints)
                 face = replace(face, box=steady.box, keypoints=points, yaw=yaw, pitch=pitch, roll=roll)
             found.append(replace(face, id=number))
+        return found
+
+
+class CloserLook:
+    """Calls with images that follow one another return their faces, small ones too, best first.
+
+    With `mirror` every second look at a known face is at the mirror image: a `Tracker` that smooths averages both.
+    """
+
+    def __init__(self, detector: Detector, mirror: bool = False) -> None:
+        self._detector = detector
+        self._gaze = board_module("tracking").Gaze(detector.threshold, mirror)
+
+    def __call__(self, image: object) -> list[Face]:
+        """Return the faces of an image as the detector takes it. Raises InputError."""
+        rgb = as_rgb(image, self._detector.order)
+        height, width = rgb.shape[:2]
+        x, y, w, h = self._gaze.region(width, height)
+        region = None if (w, h) == (width, height) else (x, y, w)
+        guess = board_module("tracking").GUESS
+        found: list[Face] = self._gaze.saw(self._detector.look(rgb, region, guess, mirror=self._gaze.mirrored))
         return found

@@ -6,8 +6,8 @@ import time
 from collections.abc import Generator
 
 from blazeposer.core.errors import InputError
-from blazeposer.faces.closer import CloserLook
 from blazeposer.faces.detector import Detector
+from blazeposer.faces.tracker import CloserLook
 from blazeposer.live.links import Arrival
 from blazeposer.media.sources import open_source
 from blazeposer.stream.record import Counts, Record, Timing
