@@ -78,7 +78,7 @@ def agreements(frames: Sequence[Frame], found: Found) -> dict[str, Agreement]:
 def _agreement(frames: Sequence[Frame], found: Found) -> Agreement:
     pairs = [pair for number, faces in found.items() for pair in match(frames[number], faces)]
     if len(pairs) < 2:
-        raise BlazePoserError("hardly any face was found in the demo's pictures: is this a trained model?")
+        raise BlazePoserError("hardly any face was found in the demo's images: is this a trained model?")
     return Agreement(
         known=np.array([person.angles for person, _ in pairs]),
         measured=np.array([face.angles for _, face in pairs]),

@@ -33,7 +33,7 @@ INPUTS = {"clean": clean_input, "camera": camera_input}
 
 
 CONVENTION = (
-    "Degrees, in the convention of 300W-LP and AFLW2000: positive yaw points the face to the picture's left, positive "
+    "Degrees, in the convention of 300W-LP and AFLW2000: positive yaw points the face to the image's left, positive "
     "pitch up, positive roll tilts it clockwise. Errors are means over the faces that were found."
 )
 ERROR_BY_YAW = "Mean absolute error of the faces within ten degrees of yaw, where there are at least five."

@@ -41,10 +41,10 @@ if TYPE_CHECKING:
 WARM_UP = 5
 """Images that each sees before its time counts."""
 NOTES = f"""\
-Every system sees the whole picture, padded to a square, on one thread. Networks run in LiteRT with XNNPACK. LiteRT's
+Every system sees the whole image, padded to a square, on one thread. Networks run in LiteRT with XNNPACK. LiteRT's
 reference kernels, whose outputs are a camera's, are many times slower and are not timed. The systems take turns at
-every picture, after {WARM_UP} pictures to warm up. What counts is processor time (on Windows: time). Times are
-medians, "in all" from the picture to the faces in its pixels. The ratios are medians over the pictures of BlazePoser's
+every image, after {WARM_UP} images to warm up. Processor time counts (on Windows: time). Times are
+medians, "in all" from the image to the faces in its pixels. The ratios are medians over the images of BlazePoser's
 time over the other's: below 1 where BlazePoser is faster. The last column was not measured: it is the networks alone on
 the Cortex-M7 of an OpenMV Cam RT1062, which has room for all of them, as `blazeposer check` estimates it; unknown for
 networks that are not INT8."""
@@ -136,8 +136,8 @@ def time_section(systems: Sequence[Peer], times: Times, pictures: Sequence[Image
         shown = (*(f"{value:.2f} ms" for value in medians), *(f"{ratio:.2f}" for ratio in ratios))
         rows.append([system.name, size_text(system), *shown, camera_text(system)])
         data[system.name] = {"in_all": round(medians[0], 3), "networks": round(medians[1], 3)}
-    sizes = {f"{picture.shape[1]}x{picture.shape[0]}" for picture in pictures}
-    where = f"{len(pictures)} pictures of {sizes.pop() if len(sizes) == 1 else 'several sizes'}"
+    sizes = {f"{image.shape[1]}x{image.shape[0]}" for image in pictures}
+    where = f"{len(pictures)} images of {sizes.pop() if len(sizes) == 1 else 'several sizes'}"
     rounds = len(times.total) // len(pictures)
     parts: list[str | Table] = [Table(head, rows), f"{where}, {rounds} rounds; {machine()}.", NOTES, *PEERS_NOTES]
     return Section("Time", parts, data=data)

@@ -26,7 +26,7 @@ GAMMA = 2.2
 MASK = (176, 205, 222)
 """Colour of a surgical mask."""
 MASK_TOP = 0.3
-"""Where it ends on the canonical face, whose nose has its tip at 0 and its root at 0.6."""
+"""Upper end of the mask on the canonical face, whose nose has its tip at 0 and its root at 0.6."""
 
 
 @dataclass(frozen=True)

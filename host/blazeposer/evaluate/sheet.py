@@ -90,7 +90,7 @@ def measure_sheet(system: Peer, dataset: Dataset) -> list[Bin]:
 
 def sheet_table(bins: Sequence[Bin], title: str) -> Table:
     """Return the sheet as a table, one row a bin."""
-    head = ("pictures", "level", "N", "found", "recall", "MAE", "true error", "expected", "ratio", "true")
+    head = ("images", "level", "N", "found", "recall", "MAE", "true error", "expected", "ratio", "true")
     rows = []
     for one in bins:
         scores = one.scores

@@ -18,8 +18,8 @@ FACE_POINTS = 468
 HEAD_MIDDLE = np.array([226.0, 108.0])
 """Middle of the head in the portrait, pixels."""
 CAMERA_DISTANCE = 410.0
-"""From camera to face, portrait pixels: about 60 cm, at a desk. Perspective counts: MediaPipe's face mesh sees the head
-turn by 0.76 of its yaw without it, by 0.83 with it."""
+"""Distance from camera to face, portrait pixels: about 60 cm, at a desk. Perspective counts: MediaPipe's face mesh sees
+the head turn by 0.76 of its yaw without it, by 0.83 with it."""
 OVERSAMPLING = 2
 """The head is drawn this much larger and then reduced, which smooths its edges."""
 

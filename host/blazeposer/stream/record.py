@@ -52,7 +52,7 @@ class Timing:
     network: float
     """Preparing the image and running the network."""
     decode: float
-    """From the network's outputs to faces; 0 where it is part of `network`."""
+    """Decoding the outputs into faces; 0 where it is part of `network`."""
 
 
 @dataclass(frozen=True)

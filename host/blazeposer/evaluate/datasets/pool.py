@@ -29,7 +29,7 @@ TRAINING_POOLS: tuple[str, ...] = ("aflw", "mtfl", "human", "udacity", "glint", 
 TEST_POOL = "aflw2000_dev"
 CORNERS = ("x0", "y0", "x1", "y1")
 ODD_IMAGES_ARE_TEST = ("maskon", "faceless", "hands")
-"""Of these, images with an odd number are for testing only."""
+"""Pools whose images with an odd number are for testing only."""
 SCENE_POOLS = ("wflw", "maskon")
 """Photos of places with people, not crops of a face."""
 MAX_SPREAD = 12.0

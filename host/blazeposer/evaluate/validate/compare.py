@@ -35,8 +35,8 @@ SIZES = [int(np.prod(output.shape)) for output in OUTPUTS]
 SHOWN = 0.01
 """Pixels or degrees by which a face has to differ for the pair to be drawn."""
 HALF = 0.5
-"""Of its values (RMS), by which a layer of a float and an INT8 network has to differ to be named: rounding alone makes
-every layer differ a little."""
+"""Share of its values (RMS) by which a layer of a float and an INT8 network has to differ to be named: rounding alone
+makes every layer differ a little."""
 SMALLEST_PART = 1e-4
 """Layers of float stages part where they differ by this share of the layer's average value (RMS)."""
 SIDE, GAP = 440, 12
