@@ -22,7 +22,7 @@ from blazeposer.evaluate.figures import MARKED_BLOCK, fill, read_manifests
 from blazeposer.evaluate.metrics import MOST_FACES
 from blazeposer.evaluate.report import Table, show_table
 from blazeposer.evaluate.sheet import Bin, draw_sheet, measure_sheet, sheet_dict, sheet_table
-from blazeposer.media.output import write_figure
+from blazeposer.media.output import make_folder, write_figure
 from blazeposer.tflite.interpreter import RUNTIMES, Runtime, open_network
 from blazeposer.tflite.manifest import record_figures
 
@@ -61,6 +61,8 @@ def evaluate(
     path = model or default_model()
     if record:
         refuse_installed(path)
+    if report_folder:
+        make_folder(report_folder, "--report")  # before the work, not after it
     network = open_network(path, runtime)
     dataset = read_dataset(name, data_folder(folder))
     twice = looks == "2"

@@ -26,12 +26,9 @@ from blazeposer.evaluate.page import write_report
 from blazeposer.evaluate.report import Section, Table
 from blazeposer.evaluate.sheet import Bin, draw_sheet, sheet_dict, sheet_table
 from blazeposer.faces.looks import look
-from blazeposer.media.output import make_folder
 from blazeposer.tflite.interpreter import Network
 
 INPUTS = {"clean": clean_input, "camera": camera_input}
-
-
 CONVENTION = (
     "Degrees, in the convention of 300W-LP and AFLW2000: positive yaw points the face to the image's left, positive "
     "pitch up, positive roll tilts it clockwise. Errors are means over the faces that were found."
@@ -103,9 +100,8 @@ class Report:
 
     def write(self, folder: Path) -> None:
         """Write report.json and report.html into a folder, which is made. Raises InputError."""
-        make_folder(folder)  # before the work, not after it
-        title, values = f"{self.model.name} on {self.dataset.name}", self._values()
-        write_report(folder, title, _facts(values), [*self._sections()], values)
+        values = self._values()
+        write_report(folder, f"{self.model.name} on {self.dataset.name}", _facts(values), [*self._sections()], values)
 
     def _values(self) -> dict[str, Any]:
         looks, inputs = 2 if self.twice else 1, "".join(f" --input {name}" for name in self.scores)
