@@ -71,3 +71,10 @@ def biwi_pose(rotation: np.typing.NDArray[np.float64]) -> str:
     """The text of a pose file with the head straight before the camera, a metre away."""
     rows = [" ".join(f"{value:.6g}" for value in row) + " \n" for row in rotation]
     return "".join(rows) + "\n0 0 1000 \n\n"
+
+
+def write_wider(folder: Path, text: str, images: dict[str, Image]) -> None:
+    (folder / "wider_face_split").mkdir(parents=True)
+    (folder / "wider_face_split" / "wider_face_val_bbx_gt.txt").write_text(text)
+    for name, image in images.items():
+        write_image(folder / "WIDER_val" / "images" / name, image)

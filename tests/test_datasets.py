@@ -15,8 +15,9 @@ from blazeposer.core.face import Face
 from blazeposer.core.rotation import angles_from_rotation
 from blazeposer.evaluate.datasets import READERS, Dataset, biwi, read_dataset
 from blazeposer.evaluate.datasets.pool import TEST_POOL, TRAINING_POOLS
+from blazeposer.evaluate.datasets.wider import read_wider
 from blazeposer.evaluate.metrics import OVERLAP
-from official import POSE, biwi_pose, write_300w, write_biwi
+from official import POSE, biwi_pose, write_300w, write_biwi, write_wider
 from pools import drawn_face, write_pool
 
 BOX = (20.0, 26.0, 74.0, 82.0)
@@ -158,6 +159,61 @@ def test_biwi_protocol_2_is_eight_sequences_of_people_who_are_in_no_other(tmp_pa
 def test_a_damaged_pose_is_one_clear_line(tmp_path: Path, text: str) -> None:
     with pytest.raises(BlazePoserError, match=r"frame_00003_pose\.txt.*unpack"):
         read_biwi_pose(tmp_path, text)
+
+
+WIDER = """0--Parade/0_Parade_marchingband_1_465.jpg
+3
+20 26 54 56 0 0 0 0 0 0 
+5 6 7 8 2 0 0 1 0 0 
+10 11 0 4 2 0 0 0 2 0 
+0--Parade/0_Parade_Parade_0_452.jpg
+0
+0 0 0 0 0 0 0 0 0 0 
+1--Handshaking/1_Handshaking_Handshaking_1_1.jpg
+1
+1 2 30 40 0 0 1 0 0 0 
+"""  # noqa: W291 - the blanks are the file's
+
+
+def test_wider_face(tmp_path: Path) -> None:
+    names = [line for line in WIDER.splitlines() if line.endswith(".jpg")]
+    write_wider(tmp_path, WIDER, {name: drawn_face(0) for name in names})
+    images = read_wider(tmp_path)
+    assert [path for path, _, _ in images] == [tmp_path / "WIDER_val" / "images" / name for name in names]
+    first, none, last = (boxes for _, boxes, _ in images)
+    np.testing.assert_allclose(first, [[20, 26, 74, 82], [5, 6, 12, 14], [10, 11, 10, 15]])
+    assert [ignored.tolist() for _, _, ignored in images] == [[False, True, True], [], [False]]  # invalid, no width
+    assert none.shape == (0, 4)
+    np.testing.assert_allclose(last, [[1, 2, 31, 42]])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a.jpg\n",
+        "a.jpg\nmany\n",
+        "a.jpg\n-1\n",
+        "a.jpg\n2\n1 2 3 4 0 0 0 0 0 0\n",
+        "a.jpg\n1\n1 2 3\n",
+        "../a.jpg\n1\n1 2 3 4 0 0 0 0 0 0\n",
+    ],
+)
+def test_a_damaged_list_of_wider_face_is_one_clear_line(tmp_path: Path, text: str) -> None:
+    write_wider(tmp_path, text, {"0--Parade/0.jpg": drawn_face(0)})
+    with pytest.raises(BlazePoserError, match=r"wider_face_val_bbx_gt\.txt is damaged: unpack"):
+        read_wider(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "0--Parade/0.jpg\n1\n1 2 3 4 0 0 0 1 0 0\n"])
+def test_a_list_of_wider_face_without_faces_is_refused(tmp_path: Path, text: str) -> None:
+    write_wider(tmp_path, text, {"0--Parade/0.jpg": drawn_face(0)})
+    with pytest.raises(BlazePoserError, match="no face to measure on"):
+        read_wider(tmp_path)
+
+
+def test_a_missing_wider_face_is_one_line_that_says_which_files_belong_where(tmp_path: Path) -> None:
+    with pytest.raises(BlazePoserError, match=r"wider_face_split/wider_face_val_bbx_gt\.txt and WIDER_val.*--wider"):
+        read_wider(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from blazeposer.evaluate.datasets.pools import read_maskon_boxes
 from blazeposer.evaluate.detection import LANDMARKS, agreement, count, keypoint_distances, share
 from blazeposer.tflite.manifest import read_manifest
 from conftest import CommandLine
+from official import write_wider
 from pools import write_backgrounds, write_pool
 
 PORTRAIT: dict[str, object] = {
@@ -96,6 +97,43 @@ def test_prints_and_records_a_row_a_network(folder: Path, tmp_path: Path, blazep
     assert figures["INT8_and_float"]["overlap"] > 0.8
     assert figures["boxed_faces"] == {"16": 2, "24": 2, "32": 0}
     assert figures["hands"] == 2
+
+
+def test_wider_face_gets_average_precision_by_size_without_a_pool(
+    tmp_path: Path, portrait: Image, blazeposer_command: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("BLAZEPOSER_DATA", raising=False)
+    for name in ("blazeposer.tflite", "blazeposer.json", "blazeposer_float.tflite"):
+        shutil.copy(models_dir() / name, tmp_path)
+    x0, y0, x1, y1 = 170, 70, 275, 190  # 28 of the input's 128 pixels
+    flags = "0 0 0 0 0 0"
+    # The third image's face is a face, but its box is invalid: to find it is not wrong.
+    text = (
+        f"0--A/1.png\n1\n{x0} {y0} {x1 - x0} {y1 - y0} {flags}\n0--A/2.png\n1\n300 300 140 140 {flags}\n"
+        f"0--A/3.png\n1\n{x0} {y0} {x1 - x0} {y1 - y0} 0 0 0 1 0 0\n"
+    )
+    plain = np.zeros_like(portrait)
+    write_wider(tmp_path, text, {"0--A/1.png": portrait, "0--A/2.png": plain, "0--A/3.png": portrait})
+    run = blazeposer_command("detection", "--wider", tmp_path, "--models", tmp_path, "--record")
+    assert run.status == 0, run.err
+    assert "all (2 faces)" in run.out
+    assert "32 px and more (1 faces)" in run.out
+    figures = read_manifest(tmp_path / "blazeposer.tflite").figures["wider"]
+    assert figures["images"] == 3
+    assert figures["faces"] == {"0": 2, "16": 2, "24": 2, "32": 1}
+    for name in ("BlazeFace", "float", "INT8"):
+        assert name in run.out
+        assert figures["average_precision"][name] == {"0": 0.5, "16": 0.5, "24": 0.5, "32": 0}
+    (tmp_path / "WIDER_val" / "images" / "0--A" / "2.png").unlink()
+    run = blazeposer_command("detection", "--wider", tmp_path, "--models", tmp_path)
+    assert run.status == 1
+    assert "2.png is missing" in run.err
+
+
+def test_wider_face_and_pools_are_not_measured_at_once(tmp_path: Path, blazeposer_command: CommandLine) -> None:
+    run = blazeposer_command("detection", "--wider", tmp_path, "--data", tmp_path)
+    assert run.status == 2
+    assert "exclude each other" in run.err
 
 
 def test_keypoints_are_held_against_the_means_of_their_landmarks() -> None:

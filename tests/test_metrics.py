@@ -125,8 +125,9 @@ def test_reliability_compares_predicted_and_actual_errors_in_bins_of_equal_count
     assert bins == [(1.5, 2.0, 2), (3.5, 7.0, 2)]
 
 
-def picture(faces: list[Face], labels: list[list[float]]) -> Detections:
-    return Detections(faces, np.array(labels, np.float64).reshape(-1, 4))
+def picture(faces: list[Face], labels: list[list[float]], ignored: list[bool] | None = None) -> Detections:
+    boxes = np.array(labels, np.float64).reshape(-1, 4)
+    return Detections(faces, boxes) if ignored is None else Detections(faces, boxes, np.array(ignored))
 
 
 A, B = [0.0, 0.0, 0.25, 0.25], [0.5, 0.5, 0.75, 0.75]
@@ -154,8 +155,9 @@ def test_half_an_overlap_is_needed() -> None:
         assert judged == [(0.9, right)]
 
 
-def test_small_labels_neither_help_nor_harm() -> None:
+def test_ignored_and_small_labels_neither_help_nor_harm() -> None:
     faces = [face(ON_A, score=0.9), face(ON_B, score=0.8)]
+    assert picture(faces, [A, B], [True, False]).judged(0) == ([(0.8, True)], 1)
     wide = [0.0, 0.0, 0.5, 0.125]  # the area of A: 32 pixels of 128 a side
     for least, count in ((32, 1), (32.1, 0)):
         assert count_labels([picture([], [wide])], least) == count

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from blazeposer.commands.options import FOLDER, data_option, model_option
+from blazeposer.core.contract import INPUT_SIZE
 from blazeposer.core.errors import InputError, ModelError
 from blazeposer.core.resources import default_model, models_dir, refuse_installed
 from blazeposer.core.text import say
@@ -19,7 +20,7 @@ from blazeposer.evaluate.bench import Ours, machine
 from blazeposer.evaluate.datasets import READERS, read_dataset
 from blazeposer.evaluate.datasets.pool import TEST_POOL, data_folder
 from blazeposer.evaluate.figures import MARKED_BLOCK, fill, read_manifests
-from blazeposer.evaluate.metrics import MOST_FACES
+from blazeposer.evaluate.metrics import MOST_FACES, PRECISION_OVERLAP
 from blazeposer.evaluate.report import Table, show_table
 from blazeposer.evaluate.sheet import Bin, draw_sheet, measure_sheet, sheet_dict, sheet_table
 from blazeposer.media.output import make_folder, write_figure
@@ -96,12 +97,30 @@ def evaluate(
 @click.command()
 @data_option
 @models_option
+@click.option("--wider", type=FOLDER, help="Folder of WIDER FACE: measure average precision there, and nothing else.")
 @click.option("--record", is_flag=True, help="Write the figures into the INT8 file's manifest.")
-def detection(folder: str | None, models: Path | None, record: bool) -> None:
-    """Compare the detections of the INT8 and the float network with those of the original BlazeFace."""
+def detection(folder: str | None, models: Path | None, wider: Path | None, record: bool) -> None:
+    """Compare the detections of the INT8 and the float network with those of the original BlazeFace.
+
+    They are measured on the pools of --data, or with --wider on WIDER FACE's validation images as they unpack:
+    wider_face_split/wider_face_val_bbx_gt.txt and WIDER_val/images/EVENT/NAME.jpg.
+    """
+    if folder and wider:
+        raise click.UsageError("--data and --wider exclude each other.")
     int8 = (models or models_dir()) / "blazeposer.tflite"
     if record:
         refuse_installed(int8)
+    if wider:
+        precision = detections.measure_wider(int8, wider)
+        title = f"Average precision on WIDER FACE, {precision.images} validation images, by least size of the face"
+        notes = (
+            f"At IoU {PRECISION_OVERLAP}, all-point interpolation. A face's size is the side of a square of its box's "
+            f"area in the {INPUT_SIZE} x {INPUT_SIZE} input. Invalid boxes are ignored."
+        )
+        show_table(Table(["faces", *precision.average_precision], precision.rows(), title, notes), width=120)
+        if record:
+            record_figures(int8, {"wider": asdict(precision)})
+        return
     found = detections.measure(int8, data_folder(folder))
     title = (
         f"Detection: {TEST_POOL}, {detections.SCENES}, {found.faceless_pictures} images without a face, "

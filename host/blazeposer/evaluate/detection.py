@@ -1,5 +1,5 @@
 """Compare the networks' detections with those of the original float BlazeFace (the file that MediaPipe ships), and the
-INT8 file with the float file, face by face."""
+INT8 file with the float file, face by face; on WIDER FACE their average precision alone."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ from blazeposer.core.face import Face
 from blazeposer.core.prepare import Image, clean_input, to_float
 from blazeposer.core.rotation import Floats, angles_from_rotation
 from blazeposer.evaluate.datasets import Dataset, read_dataset
+from blazeposer.evaluate.datasets.common import load_image
 from blazeposer.evaluate.datasets.pool import TEST_POOL, read_backgrounds, read_pool
 from blazeposer.evaluate.datasets.pools import read_maskon_boxes
+from blazeposer.evaluate.datasets.wider import read_wider
 from blazeposer.evaluate.metrics import MOST_FACES, Detections, average_precision, count_labels, match, rounded, score
 from blazeposer.evaluate.peers.blazeface import without_pose
 from blazeposer.evaluate.peers.mediapipe import blazeface_path
@@ -104,10 +106,28 @@ class Measured:
     """Number of photos of hands."""
 
 
+@dataclass(frozen=True)
+class Precision:
+    """Average precision on WIDER FACE, of faces of at least 0 (all) and SIZES pixels in the input."""
+
+    images: int
+    faces: dict[int, int]
+    """Size -> number of faces that are not ignored."""
+    average_precision: dict[str, dict[int, float | None]]
+    """Network -> size -> 0 to 1; None without such faces."""
+
+    def rows(self) -> list[list[str]]:
+        """Return a table's rows, one a size: its name, then the value for each network."""
+        return [
+            [f"{least} px and more ({count} faces)" if least else f"all ({count} faces)",
+             *(_shown(values[least]) for values in self.average_precision.values())]
+            for least, count in self.faces.items()
+        ]  # fmt: skip
+
+
 def measure(int8: Path, data: Path) -> Measured:
-    """Run the file `int8` by the reference kernels, the float one beside it, and the original, on the data's folder."""
-    networks = {"float": open_network(int8.with_name("blazeposer_float.tflite"), "xnnpack"), "INT8": open_network(int8)}
-    runs: dict[str, Run] = {"BlazeFace": original(), **{name: item.outputs for name, item in networks.items()}}
+    """Run the three networks of `_runs` on the data's folder."""
+    runs = _runs(int8)
     poses, scenes = read_dataset(TEST_POOL, data), read_maskon_boxes(data)
     places, hands = (read_backgrounds(data, test=True, name=name) for name in ("faceless", "hands"))
     sizes = np.array([sample.load().shape[1::-1] for sample in poses.samples])
@@ -142,6 +162,28 @@ def measure(int8: Path, data: Path) -> Measured:
         )
     near = agreement(found["INT8"], found["float"], poses.rotations)
     return Measured(figures, near, {least: count_labels(boxed, least) for least in SIZES}, len(places), len(hands))
+
+
+def measure_wider(int8: Path, folder: Path) -> Precision:
+    """Run the three networks of `_runs` on WIDER FACE's validation images in a folder, one image at a time."""
+    runs, images = _runs(int8), read_wider(folder)
+    found: dict[str, list[Detections]] = {name: [] for name in runs}
+    for path, boxes, ignored in _track(images, "WIDER FACE"):
+        image = load_image(path)
+        tensor, labels = clean_input(image), _fractions(boxes, image)
+        for name, run in runs.items():
+            found[name].append(Detections(_all_faces(run(tensor)), labels, ignored))
+    sizes = (0, *SIZES)
+    average = {
+        name: {least: rounded(average_precision(some, least), 4) for least in sizes} for name, some in found.items()
+    }
+    return Precision(len(images), {least: count_labels(found["INT8"], least) for least in sizes}, average)
+
+
+def _runs(int8: Path) -> dict[str, Run]:
+    """Return the original, the float network beside the file `int8`, and that file by the reference kernels."""
+    networks = {"float": open_network(int8.with_name("blazeposer_float.tflite"), "xnnpack"), "INT8": open_network(int8)}
+    return {"BlazeFace": original(), **{name: item.outputs for name, item in networks.items()}}
 
 
 def original() -> Run:
@@ -234,9 +276,12 @@ def rows(figures: Mapping[str, Figures], labels: Mapping[int, int]) -> list[list
 
 
 def _values(figures: Figures) -> list[str]:
-    precision = ("-" if value is None else f"{value:.4f}" for value in figures.precision)
     return [
-        f"{figures.recall:.4f}", f"{figures.turned:.4f}", *precision,
+        f"{figures.recall:.4f}", f"{figures.turned:.4f}", *map(_shown, figures.precision),
         *(f"{value:.2f}" for value in figures.keypoints), str(figures.alarms), f"{figures.threshold:.2f}",
         str(figures.alarms_there), f"{figures.on_places:.1%}", f"{figures.on_hands:.1%}",
     ]  # fmt: skip
+
+
+def _shown(precision: float | None) -> str:
+    return "-" if precision is None else f"{precision:.4f}"

@@ -20,7 +20,7 @@ from blazeposer.core.rotation import Floats, geodesic_degrees
 
 MATCH_OVERLAP = 0.4
 PRECISION_OVERLAP = 0.5
-"""Least intersection over union of a right detection in the average precision (PASCAL VOC)."""
+"""Least intersection over union of a right detection in the average precision (PASCAL VOC, WIDER FACE)."""
 YAW_RANGES = ((0, 30), (30, 60), (60, 99))
 MOST_FACES = 32
 """Detections considered in one image."""
@@ -231,16 +231,18 @@ class Detections:
     faces: Sequence[Face]
     boxes: Floats
     """(n, 4) x0, y0, x1, y1."""
+    ignored: NDArray[np.bool_] | np.bool_ = np.False_
+    """(n,) labels that are neither to be found nor wrong to find; by default none."""
 
     def judged(self, least: float) -> tuple[list[tuple[float, bool]], int]:
-        """Return (score, right) of every detection that counts, and the number of labels that do: those
+        """Return (score, right) of every detection that counts, and the number of labels that do: those not ignored
         whose box has in the input the area of a square of at least `least` pixels a side.
 
         PASCAL VOC's rule: a detection is judged by the label that it overlaps most, right if by at least 0.5 and as the
         first, in order of score, to do so; one whose label does not count does not count either.
         """
         sides = np.sqrt(np.prod(np.maximum(self.boxes[:, 2:] - self.boxes[:, :2], 0), axis=1)) * INPUT_SIZE
-        counts = sides >= least
+        counts = ~self.ignored & (sides >= least)
         labels = np.array([_middle_size(box) for box in self.boxes]).reshape(-1, 4)
         taken: set[int] = set()
         judged = []

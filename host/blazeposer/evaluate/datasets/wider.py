@@ -1,0 +1,59 @@
+"""WIDER FACE (Yang et al., CVPR 2016), validation: `wider_face_split/wider_face_val_bbx_gt.txt` and
+`WIDER_val/images/EVENT/NAME.jpg`, 3,226 images. For detection alone: it has no poses.
+
+The list names an image, then the number n of its faces, then n lines (one of zeros where n is 0) of x, y, width,
+height, blur, expression, illumination, invalid, occlusion, pose. Invalid and empty boxes are ignored. The lists of
+easy, medium and hard faces are not supported: they ask for images larger than this network's input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from blazeposer.core.errors import BlazePoserError
+from blazeposer.core.rotation import Floats
+
+LIST = Path("wider_face_split", "wider_face_val_bbx_gt.txt")
+IMAGES = Path("WIDER_val", "images")
+INVALID = 7
+"""Column of the flag."""
+
+
+BoxedImage = tuple[Path, Floats, NDArray[np.bool_]]
+"""File of an image, its boxes (n, 4) x0, y0, x1, y1 in pixels, and (n,) True for boxes that are ignored."""
+
+
+def read_wider(folder: Path) -> list[BoxedImage]:
+    """Return every image of the list. Raises BlazePoserError when the list is missing, damaged or without a face."""
+    path = folder / LIST
+    if not path.is_file() or not (folder / IMAGES).is_dir():
+        raise BlazePoserError(
+            f"no WIDER FACE in {folder}: {LIST.as_posix()} and {IMAGES.as_posix()}/0--Parade and so on are expected "
+            "there: name their folder with --wider"
+        )
+    try:
+        images = list(_images(path.read_text(encoding="utf-8"), folder / IMAGES))
+    except (OSError, ValueError, IndexError) as error:
+        raise BlazePoserError(f"{path} is damaged: unpack WIDER FACE anew") from error
+    if all(ignored.all() for _, _, ignored in images):
+        raise BlazePoserError(f"{path} has no face to measure on: unpack WIDER FACE anew")
+    return images
+
+
+def _images(text: str, folder: Path) -> Iterator[BoxedImage]:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    at = 0
+    while at < len(lines):
+        name, count = Path(lines[at]), int(lines[at + 1])
+        if name.is_absolute() or ".." in name.parts or count < 0:
+            raise ValueError(lines[at])
+        rows = lines[at + 2 : at + 2 + max(count, 1)]
+        at += 2 + len(rows)
+        values = np.array([row.split() for row in rows[:count]], np.float64).reshape(count, 10)
+        corner, size = values[:, :2], values[:, 2:4]
+        ignored = (values[:, INVALID] > 0) | ~(size > 0).all(axis=1)
+        yield folder / name, np.hstack([corner, corner + size]), ignored
