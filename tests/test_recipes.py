@@ -14,9 +14,9 @@ from blazeposer_training.learning.recipe import RECIPES, read_recipe, recipe_nam
 
 def test_those_of_the_package_are_whole() -> None:
     recipes = {name: read_recipe(name) for name in recipe_names()}
-    assert list(recipes) == ["full", "next", "own", "quick", "search"]
+    assert list(recipes) == ["full", "own", "quick", "search"]
     assert len({recipe.batch for recipe in recipes.values()}) == 1
-    assert recipes["next"].steps > recipes["full"].steps > recipes["search"].steps > recipes["quick"].steps
+    assert recipes["full"].steps > recipes["search"].steps > recipes["quick"].steps
 
 
 def test_ones_own_is_read_from_its_file(tmp_path: Path) -> None:
@@ -29,7 +29,7 @@ def test_ones_own_is_read_from_its_file(tmp_path: Path) -> None:
 
 
 def test_the_weights_notes_hold_their_recipe() -> None:
-    recipe = read_recipe("next")
+    recipe = read_recipe("full")
     assert recipe_of(json.loads(json.dumps({"recipe": asdict(recipe)}))) == recipe
     assert recipe_of({"recipe": {"steps": 8000}}) == recipe_of({}) == read_recipe("full")
 
@@ -57,5 +57,5 @@ def test_what_is_wrong_is_said_in_one_line(tmp_path: Path, before: str, after: s
 
 
 def test_no_such_recipe(tmp_path: Path) -> None:
-    with pytest.raises(BlazePoserError, match=r"slow.*full, next, own, quick, search.*toml"):
+    with pytest.raises(BlazePoserError, match=r"slow.*full, own, quick, search.*toml"):
         read_recipe("slow")

@@ -68,14 +68,14 @@ ORIGINAL = Architecture(
 )
 """MediaPipe's short-range BlazeFace (Bazarevsky et al., 2019)."""
 
-ARCHITECTURE = Architecture(
+RESIDUAL = Architecture(
     stem=16,
     blocks=stages((16, 16), (32, 36, 42), (48, 56, 64, 72, 80, 88), (88, 88, 88, 88, 88)),
     taps=(10, 15),
     regressor_ranks=(0, 24),
     pose_hidden=36,
 )
-"""The architecture that ships."""
+"""The original, narrowed: the first architecture that shipped."""
 
 _SOURCES = ((0, 1), (2, 3, 4), (5, 6, 7, 8, 9, 10), (11, 12, 13, 14, 15))
 """Blocks of the original by resolution: 64x64, 32x32, 16x16, 8x8."""
@@ -100,13 +100,15 @@ def plain(stem: int, *rows: tuple[int, ...], dense: bool = False, pose_hidden: i
 
 
 ARCHITECTURES = {
-    "residual": ARCHITECTURE,
+    "residual": RESIDUAL,
     "plain-65": plain(16, (16,), (32, 36, 42), (48, 56, 64, 72, 80, 88), (88, 88, 88, 88, 88)),
     "plain-57": plain(16, (), (32, 36, 42), (48, 56, 64, 72, 80, 88), (92, 92, 92, 92, 92)),
     "plain-48": plain(16, (), (24, 32, 32), (48, 64, 80, 88), (96, 96, 96, 96, 96, 96)),
     "dense-47": plain(8, (), (24, 32, 32), (48, 64, 80, 88), (96, 96, 96, 96, 96, 96), dense=True),
 }
 """Architectures that a recipe may name. The numbers are millions of instructions on a Cortex-M7, estimated."""
+ARCHITECTURE = ARCHITECTURES["plain-65"]
+"""The architecture that ships."""
 
 
 def architecture(name: str) -> Architecture:
