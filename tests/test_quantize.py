@@ -22,11 +22,11 @@ from blazeposer.evaluate.peers.mediapipe import blazeface_path
 from blazeposer.scene.sequence import frames
 from blazeposer.tflite.interpreter import open_network
 from blazeposer.tflite.manifest import read_manifest
-from blazeposer_training.int8.calibrate import _quietest_limit, equalize, quantize, to_network
+from blazeposer_training.int8.calibrate import _quietest_limit, equalize, quantize, set_ranges, to_network
 from blazeposer_training.int8.export import activation_quantization, float_layers, int8_layers
 from blazeposer_training.int8.flatbuffer import write_tflite
 from blazeposer_training.int8.quantized import LOWEST, QuantizedBlazePoser, Quantizer
-from blazeposer_training.network.architecture import ORIGINAL
+from blazeposer_training.network.architecture import ORIGINAL, RESIDUAL
 from blazeposer_training.network.graph import operations
 from blazeposer_training.network.model import BlazePoser
 from blazeposer_training.network.weights import load, load_blazeface
@@ -228,8 +228,10 @@ def test_weights_that_nothing_reads_are_clipped() -> None:
     assert _quietest_limit(weight, torch.ones(3), per_tensor=True).tolist() == [40, 40]
 
 
-def test_what_the_relu_cuts_takes_no_levels(model: QuantizedBlazePoser) -> None:
+def test_what_the_relu_cuts_takes_no_levels(pictures: Pictures) -> None:
     """A block's branch reaches no further below 0 than its shortcut does above: the rest is 0 behind the sum."""
+    model = QuantizedBlazePoser(load_blazeface(BlazePoser(RESIDUAL))).eval()
+    set_ranges(model, pictures)
     adds = [operation for operation in model.operations if operation.kind == "add"]
     assert adds
     for operation in adds:
@@ -261,7 +263,7 @@ def test_weights_and_free_scales_learn_through_rounding(model: QuantizedBlazePos
     with torch.no_grad():
         target = model(image)
     quantizer = model.quantizer("backbone.blocks.3.depthwise")
-    quantizer.set_range(-2, 2)
+    quantizer.set_range(-quantizer.highest / 8, quantizer.highest / 8)
     narrow = quantizer.scale.item()
 
     def loss() -> torch.Tensor:
