@@ -26,7 +26,7 @@ from blazeposer_training.int8.calibrate import _quietest_limit, equalize, quanti
 from blazeposer_training.int8.export import activation_quantization, float_layers, int8_layers
 from blazeposer_training.int8.flatbuffer import write_tflite
 from blazeposer_training.int8.quantized import LOWEST, QuantizedBlazePoser, Quantizer
-from blazeposer_training.network.architecture import ORIGINAL, RESIDUAL
+from blazeposer_training.network.architecture import ORIGINAL
 from blazeposer_training.network.graph import operations
 from blazeposer_training.network.model import BlazePoser
 from blazeposer_training.network.weights import load, load_blazeface
@@ -230,7 +230,7 @@ def test_weights_that_nothing_reads_are_clipped() -> None:
 
 def test_what_the_relu_cuts_takes_no_levels(pictures: Pictures) -> None:
     """A block's branch reaches no further below 0 than its shortcut does above: the rest is 0 behind the sum."""
-    model = QuantizedBlazePoser(load_blazeface(BlazePoser(RESIDUAL))).eval()
+    model = QuantizedBlazePoser(load_blazeface(BlazePoser(ORIGINAL))).eval()
     set_ranges(model, pictures)
     adds = [operation for operation in model.operations if operation.kind == "add"]
     assert adds

@@ -99,13 +99,13 @@ def test_a_turned_sign_in_the_network_is_found_in_its_layer(broken: Any, model_p
 def test_a_changed_scale_is_no_longer_the_manifests(broken: Any, model_path: Path, tmp_path: Path) -> None:
     def scale(file: Any) -> None:
         graph = file.subgraphs[0]
-        tensor = graph.tensors[layers.operations["backbone.blocks.3"].outputs[0]]
+        tensor = graph.tensors[layers.operations["backbone.blocks.3.pointwise"].outputs[0]]
         tensor.quantization.scale = np.array(tensor.quantization.scale) * 1.01
 
     layers = Layers(model_path)
     model = broken(scale)
     assert Layers(model_path).unlike(read_manifest(model_path)) == []
-    assert Layers(model).unlike(read_manifest(model)) == ["backbone.blocks.3"]
+    assert Layers(model).unlike(read_manifest(model)) == ["backbone.blocks.3.pointwise"]
 
 
 def test_a_moved_anchor_of_the_host_is_found(model_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
