@@ -26,7 +26,7 @@ from blazeposer.evaluate.datasets import Dataset, Sample, labelled
 from blazeposer.evaluate.disturb import CONDITIONS, GAMMA, SIDE, Scene, scene_of
 from blazeposer.evaluate.sheet import PLAIN, TRIALS, measure_sheet
 
-MOVING = ("face size", "near", "turned picture", "cut by the edge")
+MOVING = ("face size", "near", "turned image", "cut by the edge")
 NAMED = {condition.name: condition for condition in CONDITIONS}
 BOX = (90.0, 60.0, 150.0, 140.0)
 MIDDLE = (120, 100)
@@ -92,7 +92,7 @@ def test_a_cut_face_has_its_share_beyond_an_edge() -> None:
 @pytest.mark.parametrize("degrees", [30.0, 90.0, 180.0])
 @pytest.mark.parametrize("seed", range(3))
 def test_a_turned_picture_turns_box_and_rotation(degrees: float, seed: int) -> None:
-    seen = change("turned picture", dotted(), degrees, seed)
+    seen = change("turned image", dotted(), degrees, seed)
     (box,) = seen.boxes
     middle = (box[:2] + box[2:]) / 2
     assert middle == pytest.approx([SIDE / 2, SIDE / 2])
@@ -247,7 +247,7 @@ def test_recall_and_errors_are_those_of_the_level(white: Dataset) -> None:
     assert bins["darkness", "2"].recall == 0  # 255 * 0.53
     assert bins["face size", "12"].recall == 1
     for degrees in (15, 90, 180):
-        turned = bins["turned picture", str(degrees)]
+        turned = bins["turned image", str(degrees)]
         assert turned.recall == 1
         assert turned.geodesic == pytest.approx(degrees, abs=1e-3)
 

@@ -45,7 +45,7 @@ def every_bin() -> list[Bin]:
     """Return all bins, with true errors except for upside-down images."""
     bins = []
     for condition, level in TRIALS:
-        is_wrong = condition is not None and condition.name == "turned picture" and level == 180
+        is_wrong = condition is not None and condition.name == "turned image" and level == 180
         measured = scores(1.0 if is_wrong else 10.0, found=0 if level == 12 else 30)
         bins.append(Bin(condition.name if condition else PLAIN, f"{level:g}" if condition else "", measured))
     return bins
@@ -56,11 +56,11 @@ def test_the_table_has_a_row_a_bin_and_counts_the_wrong_ones() -> None:
     assert len(table.rows) == len(TRIALS)
     assert table.rows[0] == ("as it is", "", "40", "30", "0.7500", "0.00", "10.00", "10.00", "1.00", "yes")
     by_bin = {row[:2]: row for row in table.rows}
-    assert by_bin["turned picture", "180"][-2:] == ("0.10", "NO")
+    assert by_bin["turned image", "180"][-2:] == ("0.10", "NO")
     assert by_bin["face size", "12"][3:] == ("0", "0.0000", "-", "-", "-", "-", "few")
     assert "1 of 55 bins are not" in table.caption
     figures = json.loads(json.dumps(sheet_dict(every_bin())))
-    assert figures["turned picture"]["180"] == {
+    assert figures["turned image"]["180"] == {
         "faces": 40, "found": 30, "recall": 0.75, "mae": 0.0, "geodesic": 10.0, "expected": 1.0,
     }  # fmt: skip
     assert figures["face size"]["12"]["geodesic"] is None
@@ -68,7 +68,7 @@ def test_the_table_has_a_row_a_bin_and_counts_the_wrong_ones() -> None:
 
 def test_the_drawing_has_both_errors_of_every_level() -> None:
     figure = draw_sheet(every_bin())
-    turned = next(axes for axes in figure.axes if axes.get_title(loc="left") == "turned picture")
+    turned = next(axes for axes in figure.axes if axes.get_title(loc="left") == "turned image")
     true, stated = (np.asarray(line.get_ydata(), np.float64) for line in turned.get_lines())
     assert true.tolist() == 8 * [10.0]
     assert stated.tolist() == [*7 * [10.0], 1.0]
@@ -82,10 +82,10 @@ def test_a_report_has_the_sheet(
     arguments = ("--data", tmp_path, "--model", model_path, "--input", "clean", "--runtime", "xnnpack")
     run = blazeposer_command("evaluate", *arguments, "--report", tmp_path / "out")
     assert run.status == 0, run.err
-    assert "turned picture" in run.out
+    assert "turned image" in run.out
     figures = json.loads((tmp_path / "out" / "report.json").read_text())["sheet"]
     assert figures["as it is"][""]["found"] == 1
-    assert set(figures["turned picture"]) == {"15", "30", "45", "60", "90", "135", "180"}
+    assert set(figures["turned image"]) == {"15", "30", "45", "60", "90", "135", "180"}
     page = (tmp_path / "out" / "report.html").read_text()
     assert "Disturbed images" in page
     assert "cut by the edge" in page

@@ -123,14 +123,14 @@ def detection(folder: str | None, models: Path | None, wider: Path | None, recor
         return
     found = detections.measure(int8, data_folder(folder))
     title = (
-        f"Detection: {TEST_POOL}, {detections.SCENES}, {found.faceless_pictures} images without a face, "
+        f"Detection: {TEST_POOL}, {detections.SCENES}, {found.faceless_images} images without a face, "
         f"{found.hands} of hands"
     )
     rows = detections.rows(found.figures, found.boxed_faces)
     show_table(Table(["", *found.figures], rows, title, found.near.line()), width=120)
     if record:
         named = {name: asdict(row) for name, row in found.figures.items()}
-        counts = {"boxed_faces": found.boxed_faces, "faceless_pictures": found.faceless_pictures, "hands": found.hands}
+        counts = {"boxed_faces": found.boxed_faces, "faceless_images": found.faceless_images, "hands": found.hands}
         record_figures(int8, {"detection": {**named, "INT8_and_float": asdict(found.near), **counts}})
 
 

@@ -86,7 +86,7 @@ class Agreement:
         """Return a sentence on the INT8 file and the float file."""
         return (
             f"INT8 and float on the {self.faces} labelled faces that both found: mean IoU of the boxes "
-            f"{self.overlap:.3f}, mean distance of the keypoints {100 * self.keypoints:.2f} % of the picture's side, "
+            f"{self.overlap:.3f}, mean distance of the keypoints {100 * self.keypoints:.2f} % of the image's side, "
             f"mean error of INT8's angles {self.angles:+.3f} degrees above float's."
         )
 
@@ -101,7 +101,7 @@ class Measured:
     """Agreement of INT8 with float."""
     boxed_faces: dict[int, int]
     """Number of boxed faces of at least SIZES pixels."""
-    faceless_pictures: int
+    faceless_images: int
     hands: int
     """Number of photos of hands."""
 

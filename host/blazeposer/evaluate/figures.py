@@ -105,12 +105,12 @@ def sheet(manifests: Manifests) -> str:
 def limits(manifests: Manifests) -> str:
     """Return the results for faces turned in the image plane, and for a face that fills the image."""
     bins = _sheet(manifests, TEST_POOL)
-    turned, near = bins["turned picture"], bins["near"]["0.9"]
+    turned, near = bins["turned image"], bins["near"]["0.9"]
     found = _listed(f"{100 * turned[level]['recall']:.0f}" for level in TURNS)
     true, expected = (_listed(f"{turned[level][key]:.0f}" for level in TURNS) for key in ("geodesic", "expected"))
     return (
-        f"Turned in the picture by {_listed(TURNS)} degrees, {found} % of the faces are found, their rotation is off "
-        f"by {true} degrees on average; `err` says {expected}. A face that fills 0.9 of the picture: MAE "
+        f"Turned in the image by {_listed(TURNS)} degrees, {found} % of the faces are found, their rotation is off "
+        f"by {true} degrees on average; `err` says {expected}. A face that fills 0.9 of the image: MAE "
         f"{near['mae']:.2f} at recall {near['recall']:.3f}, rotation off by {near['geodesic']:.1f} degrees; `err` says "
         f"{near['expected']:.1f}.\n"
     )
