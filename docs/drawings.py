@@ -39,7 +39,8 @@ def network() -> str:
         channels = [block.channels for _, block in blocks]
         widths = " to ".join(str(width) for width in dict.fromkeys((channels[0], channels[-1])))
         stem = "" if stage else f"stem of {ARCHITECTURE.stem}, "
-        lines = (f"{stem}{len(channels)} blocks", f"{widths} channels")
+        count = f"{len(channels)} block{'s' * (len(channels) > 1)}"
+        lines = (f"{stem}{count}", f"{widths} channels")
         maps.append((INPUT_SIZE // 2 ** (stage + 1), lines))
     parts, middle = [], 70
     for index, (side, lines) in enumerate(maps):

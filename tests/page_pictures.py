@@ -26,7 +26,7 @@ from browser import opened
 from waiting import until
 
 SIZES = {"desktop": (1180, 800), "phone": (390, 844)}
-FRAMES, STEP = 28, 0.25
+FRAMES, STEP = 48, 1 / 7.3
 """Frames of each scene, and seconds between two: as estimated for an OpenMV Cam H7."""
 SEATS_OF = {1: ((0.5, 0.46, 1.9),), **SEATS}
 
@@ -37,12 +37,12 @@ def scene(count: int) -> list[Moment]:
     for number in range(FRAMES):
         people = []
         for seat, (x, y, scale) in enumerate(SEATS_OF[count]):
-            phase = number / 8 + 1.7 * seat
+            phase = number / 14 + 1.7 * seat
             yaw, pitch, roll = 30 * np.sin(phase), 14 * np.sin(1.7 * phase), 18 * np.sin(0.6 * phase)
             people.append(Person((float(yaw), float(pitch), float(roll)), (x * SIDE, y * SIDE), scale))
         picture = Frame(tuple(people)).picture
         milliseconds = round(1000 * STEP * number)
-        record = Record(number, milliseconds, 4.1, tuple(detect(picture)), (SIDE, SIDE), Timing(3.0, 235.0, 8.0))
+        record = Record(number, milliseconds, 7.3, tuple(detect(picture)), (SIDE, SIDE), Timing(3.0, 126.0, 8.0))
         empty = Moment("/dev/ttyACM0", "", Counts(records=number + 1), blind=BLIND)
         moments.append(centre(follow(empty, Arrival(record, 1.7e9 + STEP * number, picture))))
     return moments

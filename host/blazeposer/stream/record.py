@@ -1,6 +1,6 @@
 """The stream of a camera: one JSON line a frame, as `board/main.py` prints it.
 
-    {"v": 1, "seq": 12, "t_ms": 3456, "fps": 4.1, "ms": [2.1, 239.0, 7.6], "size": [240, 240],
+    {"v": 1, "seq": 12, "t_ms": 3456, "fps": 7.3, "ms": [2.1, 126.3, 7.6], "size": [240, 240],
      "faces": [{"box": [x, y, w, h], "score": 0.93, "keypoints": [x0, y0, ..., x5, y5],
                 "yaw": 1.2, "pitch": -3.4, "roll": 0.5, "err": 4.2, "id": 1}]}
 

@@ -1,14 +1,13 @@
 """The network in float: a backbone after BlazeFace short range with two compact pose heads.
 
     image (N, 3, 128, 128) in [-1, 1]
-      stem 5x5 /2 ................ 64x64x16
-      blocks 0-1 ................. 64x64x16
-      blocks 2-4 ................. 32x32x42
-      blocks 5-10 ................ 16x16x88   tap: 2 anchors a cell, pose head
-      blocks 11-15 ...............  8x8x88    tap: 6 anchors a cell, pose head
+      stem 3x3 /2 ................ 64x64x16
+      block 0 .................... 64x64x16
+      blocks 1-3 ................. 32x32x42
+      blocks 4-9 ................. 16x16x88   tap: 2 anchors a cell, pose head
+      blocks 10-14 ...............  8x8x88    tap: 6 anchors a cell, pose head
 
-is the one that ships (`architecture`). Backbone and detection heads come from MediaPipe's (Bazarevsky et al.,
-"BlazeFace", 2019). A depthwise convolution has no bias here: nothing non-linear lies between it and the pointwise
+This one ships (`architecture`). Backbone and detection heads come from MediaPipe's (Bazarevsky et al., "BlazeFace", 2019). A depthwise convolution has no bias here: nothing non-linear lies between it and the pointwise
 convolution, so its bias is folded into that one's, which is exact. The pose heads read the taps, as in Abbaszadeh's
 thesis (Politecnico di Milano, 2025).
 """
