@@ -7,9 +7,10 @@
       blocks 4-9 ................. 16x16x88   tap: 2 anchors a cell, pose head
       blocks 10-14 ...............  8x8x88    tap: 6 anchors a cell, pose head
 
-This one ships (`architecture`). Backbone and detection heads come from MediaPipe's (Bazarevsky et al., "BlazeFace", 2019). A depthwise convolution has no bias here: nothing non-linear lies between it and the pointwise
-convolution, so its bias is folded into that one's, which is exact. The pose heads read the taps, as in Abbaszadeh's
-thesis (Politecnico di Milano, 2025).
+This one ships (`architecture`). Backbone and detection heads come from MediaPipe's (Bazarevsky et al., "BlazeFace",
+2019). A depthwise convolution has no bias here: nothing non-linear lies between it and the pointwise convolution, so
+its bias is folded into that one's, which is exact. The pose heads read the taps, as in Abbaszadeh's thesis
+(Politecnico di Milano, 2025).
 """
 
 from __future__ import annotations
