@@ -117,7 +117,8 @@ def test_xnnpack_takes_the_whole_int8_network(name: str, model_path: Path, portr
         network = Interpreter(model_content=content, num_threads=1)
         network.allocate_tensors()
         parts.append(sum(operation["op_name"] == "DELEGATE" for operation in network._get_ops_details()))
-    assert parts[0] > 1
+    if name == "blazeface":  # whose sums alone go to XNNPACK; a plain network has none
+        assert parts[0] > 1
     assert parts[1] == 1
     assert with_bias_scales(with_bias_scales(data)) == with_bias_scales(data)
     image = clean_input(portrait)

@@ -6,11 +6,9 @@ same with CMSIS-NN of June 2026, whose output bytes equalled this project's gold
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from blazeposer.core.boards import BOARDS, KB, Block, find
@@ -30,10 +28,10 @@ from blazeposer.tflite.cost import (
     unknown,
 )
 from blazeposer.tflite.graph import Graph, read_graph
-from blazeposer_training.int8.flatbuffer import Layer, write_tflite
 from blazeposer_training.network.architecture import ARCHITECTURES, Architecture, stages
-from blazeposer_training.network.graph import INPUT, Operation, operations
+from blazeposer_training.network.graph import operations
 from edits import edited, strange_operation
+from networks import made_up
 
 RESIDUAL = ARCHITECTURES["residual"]
 FIRMWARE_ARENA = 226_112
@@ -83,25 +81,8 @@ def variant(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     """A counted network and its file, with weights of noise."""
     counted: Counted = request.param
     path = tmp_path_factory.mktemp("variant") / "variant.tflite"
-    path.write_bytes(_written(operations(counted.architecture)))
+    path.write_bytes(made_up(operations(counted.architecture)))
     return counted, path
-
-
-def _written(graph: Sequence[Operation]) -> bytes:
-    noise = np.random.default_rng(0)
-    constants = {}
-    for operation in graph:
-        if operation.has_weights:
-            channels, side = operation.shape[3], operation.kernel
-            conv = operation.kind == "conv"
-            shape = (channels, side, side, operation.channels_in) if conv else (1, side, side, channels)
-            constants[operation.output] = Layer(
-                noise.integers(-127, 128, shape, np.int8),
-                noise.integers(-9, 9, channels, np.int32),
-                np.full(1 if operation.per_tensor else channels, 0.01, np.float32),
-            )
-    quantization = {operation.output: (0.05, -128) for operation in graph} | {INPUT: (1 / 127.5, 0)}
-    return write_tflite(constants, quantization, graph)
 
 
 def _graph(path: Path) -> Graph:
@@ -118,7 +99,7 @@ def _total(path: Path, kernels: Kernels = "2024") -> float:
 def residual_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The first network that shipped, with weights of noise: its cost does not depend on them."""
     path = tmp_path_factory.mktemp("residual") / "residual.tflite"
-    path.write_bytes(_written(operations(RESIDUAL)))
+    path.write_bytes(made_up(operations(RESIDUAL)))
     return path
 
 
@@ -230,7 +211,7 @@ def test_a_form_that_was_never_counted_is_not_guessed(tmp_path: Path) -> None:
         for operation in operations(RESIDUAL)
     ]
     path = tmp_path / "wide.tflite"
-    path.write_bytes(_written(graph))
+    path.write_bytes(made_up(graph))
     read = _graph(path)
     assert unknown(read) == ["DEPTHWISE_CONV_2D"]
     assert total(instructions(read)) is None

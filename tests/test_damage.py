@@ -24,10 +24,17 @@ from edits import Edit, edited, flat_weights, no_scale, padding
 
 
 @pytest.mark.parametrize("runtime", ["reference", "xnnpack", "micro"])
-def test_a_file_that_ends_a_runtime_s_process_is_one_line(model_path: Path, tmp_path: Path, runtime: Runtime) -> None:
+def test_a_file_that_ends_a_runtime_s_process_is_one_line(tmp_path: Path, runtime: Runtime) -> None:
+    """A network with sums: a plain one without a step is refused, and ends no process."""
+    pytest.importorskip("torch", reason="needs the extra `train`")
+    from blazeposer_training.network.architecture import RESIDUAL
+    from blazeposer_training.network.graph import operations
+    from networks import made_up
+
     if runtime == "micro" and not can_measure():
         pytest.skip("TFLite Micro has no wheel for this system")
-    path = edited(model_path, tmp_path, no_scale)
+    (whole := tmp_path / "whole.tflite").write_bytes(made_up(operations(RESIDUAL)))
+    path = edited(whole, tmp_path, no_scale)
     with pytest.raises(ModelError, match=f"{runtime}.*damaged.*copy") as caught:
         open_network(path, runtime)
     assert "\n" not in str(caught.value)

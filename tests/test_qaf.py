@@ -70,7 +70,7 @@ def test_the_parts_are_the_network(tuning: Tuning) -> None:
     assert sorted(operation.output for operation in operations) == sorted(
         operation.output for operation in tuning.student.operations
     )
-    assert parts[0].operations[-1].output == parts[0].output == "backbone.blocks.10"
+    assert parts[0].operations[-1].output == parts[0].output == "backbone.blocks.9.pointwise"
 
 
 def test_each_part_learns_by_itself(tuning: Tuning, lesson: Lesson) -> None:

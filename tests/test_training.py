@@ -122,7 +122,7 @@ def test_boxes_are_lowered_by_their_height_and_nothing_else_moves(architecture: 
 
 def test_weights_come_back_from_their_file(tmp_path: Path) -> None:
     model = BlazePoser()
-    weights.save(model, tmp_path / "weights.safetensors")
+    weights.save(model, tmp_path / "weights.safetensors", {"architecture": "plain-65"})
     loaded = weights.load(tmp_path / "weights.safetensors").state_dict()
     assert all(torch.equal(value, loaded[name]) for name, value in model.state_dict().items())
     (tmp_path / "broken.safetensors").write_bytes(b"nothing")

@@ -115,7 +115,7 @@ def test_what_is_said_while_nothing_comes(monkeypatch: pytest.MonkeyPatch) -> No
 
     def deliveries() -> Iterator[list[Arrival]]:
         nonlocal now
-        for pause, seq in ((1.5, 0), (1.2, 1), (1.2, 2), (16.0, 3)):
+        for pause, seq in ((1.5, 0), (1.2, 1), (1.2, 2), (21.0, 3)):
             for _ in range(int(pause / 0.1)):
                 now += 0.1
                 yield []

@@ -236,8 +236,7 @@ def layers_apart(ours: Trace, theirs: Trace, layers: Layers, *, int8: tuple[bool
     """Return the layers on which two traces differ, in their order, and how much.
 
     Two INT8 networks: the mean difference in levels, where any is half a level or more. Else the root mean square of
-    the difference over that of the values. Between a float and an INT8 network the layers whose channels equalization
-    rescales, a depthwise convolution and the one that reads it, are left out.
+    the difference over that of the values. Between a float and an INT8 network, `Layers.rescaled` are left out.
     """
     found = {}
     rescaled = layers.rescaled if int8[0] != int8[1] else set()

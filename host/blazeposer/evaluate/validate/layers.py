@@ -61,9 +61,14 @@ class Layers:
 
     @property
     def rescaled(self) -> set[str]:
-        """Depthwise convolutions and what reads them: between the two quantization rescales channels."""
+        """Layers that quantization changes beyond rounding.
+
+        It rescales the channels of depthwise convolutions, and clips the branches of sums where a ReLU follows.
+        """
         depthwise = {item.outputs[0] for item in self.operations.values() if item.name == "DEPTHWISE_CONV_2D"}
-        return {name for name, item in self.operations.items() if depthwise & {item.inputs[0], item.outputs[0]}}
+        summed = {index for item in self.operations.values() if item.name == "ADD" for index in item.inputs}
+        branches = {item.outputs[0] for item in self.operations.values() if item.inputs[0] in depthwise} & summed
+        return {name for name, item in self.operations.items() if item.outputs[0] in depthwise | branches}
 
     def unlike(self, manifest: Manifest) -> list[str]:
         """Return layers whose scale, zero point or steps of weights are not those of the manifest."""
