@@ -73,7 +73,7 @@ class BlazePoser:
         return first if anchor < second.first else second
 
     def _best(self, left):
-        """Return the survivor of the highest score; of equal ones the lowest anchor."""
+        """Return the survivor with the highest score. If scores are equal, return the lowest anchor."""
         survivors = self._survivors
         best = highest = -1 << 29
         for i in range(left):
@@ -84,7 +84,7 @@ class BlazePoser:
         return best
 
     def _take(self, best, left):
-        """Sum up the anchors that see the best one's face, and keep the other survivors; return their number."""
+        """Sum up the anchors that see the face of `best`, and keep the other survivors. Return their number."""
         for feature_map in self._maps:
             feature_map.clear()
         survivors, best_box, box = self._survivors, self._best_box, self._box
@@ -107,7 +107,7 @@ class BlazePoser:
         return kept
 
     def _face(self, best, roi):
-        """Return the face of the anchors summed up: the mean weighted by score ("blending" in the BlazeFace paper)."""
+        """Return the face of the summed anchors: the mean weighted by score ("blending" in the BlazeFace paper)."""
         x, y, w, h = roi
         fine, coarse = self._maps
         total = fine.sums[0] + coarse.sums[0]
@@ -124,7 +124,7 @@ class BlazePoser:
         return Face(box, score, keypoints, angles, math.exp(self._mean(VALUES - 1, 3, 0)))
 
     def _mean(self, i, unit, mean):
-        """Return the mean of the value of number `i`, times a unit of `FeatureMap.set_units`, added to `mean`."""
+        """Return the mean of value number `i`, times a unit of `FeatureMap.set_units`, plus `mean`."""
         for feature_map in self._maps:
             if feature_map.sums[0]:
                 mean += feature_map.units[unit] * feature_map.sum_of(i)
@@ -144,7 +144,7 @@ class FeatureMap:
         self.units = [0, 0, 0, 0]
 
     def prepare(self, model, logit):
-        """Take over a model's quantization; `logit` is the least that counts."""
+        """Store a model's quantization. `logit` is the lowest logit that counts."""
         self._quantization = [(model.output_scale[i], model.output_zero_point[i]) for i in self._indices]
         scale, zero = self._quantization[0]
         self._least = math.ceil(logit / scale + zero)
@@ -155,7 +155,7 @@ class FeatureMap:
         self._pixel_step, self._pixel_zero = round(scale * ONE), zero
 
     def search(self, outputs, survivors, count):
-        """Append the anchors that reach the threshold to the `count` survivors; return how many there are then."""
+        """Append the anchors that reach the threshold to the `count` survivors. Return the new number of survivors."""
         scores, regressors, rotations, errors = self._indices
         self._scores = memoryview(outputs[scores])
         before, anchor, least = count, self.first, self._least
@@ -174,7 +174,7 @@ class FeatureMap:
         return self._logit_step * (self._scores[anchor - self.first] - self._logit_zero)
 
     def box(self, anchor, box, shift):
-        """Put left, top, right and bottom into `box`, in 2**shift / ONE pixels of the input."""
+        """Write left, top, right and bottom into `box`, in units of 2**shift / ONE pixels of the input."""
         anchor -= self.first
         cell, side = anchor // self._anchors, self._side
         half_cell = INPUT_SIZE * ONE // (2 * side)
@@ -216,7 +216,7 @@ class FeatureMap:
         self.units[3] = error[0] / total
 
     def sum_of(self, i):
-        """Return the weighted sum of the value of number `i`, from its zero point."""
+        """Return the weighted sum of value number `i`, counted from its zero point."""
         zero = self._quantization[1 if i < SHAPE_VALUES else 2 if i < VALUES - 1 else 3][1]
         return self.sums[3 + i] - zero * self.sums[0]
 
@@ -236,7 +236,7 @@ def overlap(a, b):
 
 
 def to_angles(ax, ay, az, bx, by, bz):
-    """Return yaw, pitch, roll in degrees of about the first two rows of a rotation matrix (300W-LP convention)."""
+    """Return yaw, pitch, roll in degrees. The arguments are about the first two rows of a rotation matrix (300W-LP)."""
     aa = max(ax * ax + ay * ay + az * az, 1e-12)
     along = (ax * bx + ay * by + az * bz) / aa  # Gram-Schmidt; lengths may stay, as angles do not depend on them
     bx, by, bz = bx - along * ax, by - along * ay, bz - along * az

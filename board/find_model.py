@@ -12,7 +12,7 @@ MODELS = ("/rom/blazeposer.tflite", "/sdcard/blazeposer.tflite", "/flash/blazepo
 
 
 def first_file(paths):
-    """Return the first path that exists. If none does, say so in one line and end the script."""
+    """Return the first path that exists. If no path exists, print one line and end the script."""
     for path in paths:
         try:
             os.stat(path)

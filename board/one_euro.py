@@ -30,7 +30,7 @@ class SteadyFace:
         self._turning = array("f", bytes(4 * 3))
 
     def update(self, face, seconds):
-        """Return the steadied face, `seconds` after the last."""
+        """Return the steadied face. `seconds` is the time since the last face."""
         if seconds > 0:
             self._move(points_of(face), max(face.box[2], 1e-6), seconds)
             self._rotate(quaternion(face.angles), seconds)
@@ -76,7 +76,7 @@ class SteadyFace:
 
 
 def share(cutoff, seconds):
-    """Return the share of its distance that a low-pass filter with a cutoff in hertz covers in a step of `seconds`."""
+    """Return the part of the distance that a low-pass filter (cutoff in hertz) covers in a step of `seconds`."""
     return 1 / (1 + 1 / (2 * math.pi * cutoff * seconds))
 
 
@@ -89,7 +89,7 @@ def points_of(face):
 
 
 def quaternion(angles):
-    """Return w, x, y, z of yaw, pitch, roll; in the project's convention each of them turns against its axis."""
+    """Return the quaternion w, x, y, z of yaw, pitch, roll. In this project each angle turns against its axis."""
     yaw, pitch, roll = [math.radians(angle) / -2 for angle in angles]
     return product(
         product((math.cos(pitch), math.sin(pitch), 0, 0), (math.cos(yaw), 0, math.sin(yaw), 0)),

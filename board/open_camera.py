@@ -9,9 +9,9 @@ import csi
 
 
 def open_camera(window=240):
-    """Return the sensor, and the side of its square images: `window` pixels, less if the sensor has less.
+    """Return the sensor, and the side of its square images: `window` pixels, or less on a small sensor.
 
-    Above 240, up to 480, it takes a frame buffer for VGA (640x480) instead of QVGA (320x240).
+    For a window above 240 and up to 480, the frame buffer is VGA (640x480) instead of QVGA (320x240).
     """
     csi0 = csi.CSI()
     csi0.reset()

@@ -20,7 +20,7 @@ DEGREES = 1  # and its angles.
 
 
 def read_picture(data):
-    """Return the image in shades of grey: 16 of them, each stored pixel as a square of four."""
+    """Return the image in 16 shades of grey. Each stored pixel becomes a square of four pixels."""
     pixels = bytearray(SIDE * SIDE)
     position = 0
     for _ in range(SIDE // 2):
@@ -34,7 +34,7 @@ def read_picture(data):
 
 
 class Comparison:
-    """Post-processor that holds the raw outputs against the stored ones, then finds the faces."""
+    """Post-processor that compares the raw outputs with the stored outputs, then finds the faces."""
 
     def __init__(self, data):
         self._data = data
@@ -52,7 +52,7 @@ class Comparison:
 
 
 def differences(faces, expected):
-    """Return the largest of boxes in pixels and of angles in degrees."""
+    """Return the largest difference of the boxes in pixels, and of the angles in degrees."""
     pixels = degrees = 0
     for face, golden in zip(faces, expected):
         for a, b in zip(face["box"], golden["box"]):

@@ -45,7 +45,7 @@ MOST_LOST = const(8)  # such tracks at once, the latest; each takes some hundred
 
 
 class Gaze:
-    """The region that the network looks at. `threshold`: a new face counts from this score on."""
+    """The region that the network looks at. A new face counts if its score is at least `threshold`."""
 
     def __init__(self, threshold=0.5, mirror=False):
         self._threshold = threshold
@@ -79,7 +79,7 @@ class Gaze:
         return max(0, min(x, width - side)), max(0, min(y, height - side)), side, side
 
     def saw(self, faces):
-        """Return the faces that count, of those of GUESS and more seen there, best first."""
+        """Return the faces that count, the best first. `faces` are those in the region with scores from GUESS on."""
         found = [face for face in faces if self._counts(face)]
         if self._close:
             self._looks = self._looks + 1 if len(found) == len(self._known or self._guess) else EVERY
@@ -99,7 +99,7 @@ class Gaze:
 
 
 class Tracker:
-    """Numbers faces and, with `smooth`, steadies box, keypoints and angles."""
+    """A tracker that numbers faces. With `smooth`, it also steadies boxes, keypoints and angles."""
 
     def __init__(self, smooth=True):
         self._tracks = []
@@ -111,7 +111,7 @@ class Tracker:
             self._filter = SteadyFace
 
     def update(self, faces, t_ms):
-        """Return the faces of the image taken at `t_ms`, each as (id, as it is, steadied)."""
+        """Return the faces of the image taken at `t_ms`, each as (id, face as it is, steadied face)."""
         free = [track for track in self._tracks if t_ms - track.seen < PATIENCE_MS]
         owners: list = [None] * len(faces)
         while True:
@@ -149,20 +149,20 @@ class Track:
         self._filter = filter(face) if filter else None
 
     def see(self, face, t_ms):
-        """Take in the face of the image at `t_ms`; return the steadied one."""
+        """Add the face in the image at `t_ms`, and return the steadied face."""
         seconds = (t_ms - self.seen) / 1000
         self.box, self.seen = face.box, t_ms
         return self._filter.update(face, seconds) if self._filter else face
 
 
 def mirrored_region(region, width):
-    """Return the region in the mirror image of an image of a width."""
+    """Return the region in the mirror image of an image with this width."""
     x, y, w, h = region
     return width - x - w, y, w, h
 
 
 def mirrored(face, width):
-    """Return the face in the mirror image of an image of a width."""
+    """Return the face in the mirror image of an image with this width."""
     yaw, pitch, roll = face.angles
     points = [(width - face.keypoints[i][0], face.keypoints[i][1]) for i in POINTS]
     return Face(mirrored_region(face.box, width), face.score, points, (-yaw, pitch, -roll), face.err)
@@ -178,7 +178,7 @@ def overlap_of(a, b):
 
 
 def same(face, other):
-    """Return whether the middle of one face's box is in the other's."""
+    """Return whether the centre of one face's box is in the other face's box."""
     x, y, w, h = face.box
     left, top, width, height = other.box
     return 0 <= x + w / 2 - left <= width and 0 <= y + h / 2 - top <= height

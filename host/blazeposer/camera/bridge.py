@@ -1,4 +1,4 @@
-"""The virtual camera's USB: a cable on one side, MicroPython's terminal on the other, resets and power cuts."""
+"""The virtual camera's USB: it connects a cable to MicroPython's terminal, and imitates resets and power cuts."""
 
 from __future__ import annotations
 
@@ -23,18 +23,19 @@ _PART = re.compile(rb"\x03|[^\x03\x04\r]*[\x04\r]?")
 
 
 class Bridge(ABC):
-    """Carries bytes in a thread of its own until `stop`.
+    """The connection between the cable and MicroPython: a thread carries the bytes until `stop`.
 
-    The unix build's REPL is that of a camera but for what the bridge adds: lines that end in CR LF, Ctrl-C while a
-    script runs, soft reset (the process ends, the next one comes back in the same kind of REPL) and hard reset.
+    The REPL of MicroPython's unix build behaves like the REPL of a camera, with four exceptions. The bridge adds them:
+    lines that end in CR LF, Ctrl-C while a script runs, soft reset (the process ends, and the next process starts in
+    the same kind of REPL), and hard reset.
 
-    moves: a hard reset changes the port; else connections outlive it, which those of a camera never do.
+    moves: if true, a hard reset changes the port. If false, connections survive a hard reset, unlike on a real camera.
     """
 
     def __init__(self, *, moves: bool = False) -> None:
         self._port_moves = moves
         self.traffic = 0
-        """Bytes that have passed the REPL's link, both ways."""
+        """Number of bytes that have passed the REPL's link, in both directions."""
         self._fault: tuple[int, Literal["unplug", "reset"]] | None = None
         self._cable: Cable | None = None
         self._to_camera = b""  # held back while a script runs
@@ -46,16 +47,16 @@ class Bridge(ABC):
         self._stop = threading.Event()
         self._wake_reader, self._wake_writer = socket.socketpair()
         self._micropython: MicroPython | None = None
-        """None while the cable is out."""
+        """MicroPython's process; None while the cable is unplugged."""
         self._error: BaseException | None = None
 
     @abstractmethod
     def _new_cable(self, *, moved: bool) -> Cable:
-        """Return a cable that is put in, perhaps at another port."""
+        """Return a cable that is plugged in. If `moved` is true, its port may be another one."""
 
     @abstractmethod
     def _on_cable(self, cable: Cable | None) -> None:
-        """Take note of the cable that is in, of None before it goes out."""
+        """Handle the cable that was plugged in, or None before the cable is unplugged."""
 
     @abstractmethod
     def _start_micropython(self, *, hard: bool) -> MicroPython:
@@ -63,10 +64,10 @@ class Bridge(ABC):
 
     @abstractmethod
     def _took(self, output: bytes) -> bool:
-        """Return whether MicroPython's output has gone elsewhere, past the REPL's link."""
+        """Return whether this output of MicroPython was sent elsewhere and must not pass the REPL's link."""
 
     def _start(self) -> None:
-        """Switch on. Raises what hinders that."""
+        """Switch the camera on. Raises the error that prevents the start."""
         try:
             self._put_in(self._new_cable(moved=False))
             self._micropython = self._start_micropython(hard=True)
@@ -78,16 +79,18 @@ class Bridge(ABC):
         self._thread.start()
 
     def reset(self) -> None:
-        """Press the reset button, as machine.reset() does; boot.py and main.py run. It has begun when this returns."""
+        """Press the reset button, with the effect of machine.reset(): boot.py and main.py run. The reset has begun when
+        this function returns."""
         self._ask(self._reset)
 
     def unplug_after(self, count: int) -> None:
-        """Pull the cable, and with it the power, when `count` more bytes have passed the link. 0 does it at once."""
+        """Unplug the cable, and so cut the power, after `count` more bytes have passed the link. With 0, unplug it at
+        once."""
         self._fault = (self.traffic + count, "unplug")
         self._wake()
 
     def reset_after(self, count: int) -> None:
-        """Reset when `count` more bytes have passed the link."""
+        """Reset the camera after `count` more bytes have passed the link."""
         self._fault = (self.traffic + count, "reset")
         self._wake()
 
@@ -96,17 +99,17 @@ class Bridge(ABC):
         return self._micropython is not None
 
     def plug_in(self) -> None:
-        """Put the cable in again, at the same port, and forget a fault that has not come yet."""
+        """Plug the cable in again at the same port, and cancel a fault that is still to come."""
         self._fault = None
         self._ask(self._plugging)
 
     @property
     def is_running(self) -> bool:
-        """Return whether it is switched on, and has not failed."""
+        """Return whether the camera is switched on and has not failed."""
         return self._thread.is_alive()
 
     def stop(self) -> None:
-        """Switch off. Raises what the bridge has failed with."""
+        """Switch the camera off. Raises the error with which the bridge has failed."""
         self._stop.set()
         self._wake()
         self._thread.join()
@@ -118,7 +121,7 @@ class Bridge(ABC):
         self._wake_writer.send(b"!")
 
     def _ask(self, what: threading.Event) -> None:
-        """Tell the bridge's thread to do something; it is done when this returns."""
+        """Set an event for the bridge's thread, and wait until the thread has handled it."""
         what.set()
         self._wake()
         while what.is_set() and self.is_running:
@@ -136,7 +139,7 @@ class Bridge(ABC):
             self._unplug()
 
     def _change(self) -> None:
-        """Do what it was told, and what a fault does."""
+        """Carry out the requested changes, and the planned fault."""
         if self._plugging.is_set():
             if self._micropython is None:
                 self._put_in(self._new_cable(moved=False))
@@ -174,7 +177,7 @@ class Bridge(ABC):
         self._to_camera = b""
 
     def _wait(self) -> None:
-        """Wait until something comes, and take it."""
+        """Wait until bytes arrive from either side, and read them."""
         console = self._micropython.console if self._micropython else None
         cable = self._cable
         readers: list[socket.socket | int] = [self._wake_reader]
@@ -250,11 +253,12 @@ class Bridge(ABC):
                 self._cable.outgoing = self._cable.outgoing[-KEPT:]
 
     def _send_to_camera(self) -> None:
-        """Pass on what the REPL can read now.
+        """Pass on the bytes that the REPL can read now.
 
-        While a script runs, all waits for its end, also when the program that sent it has gone, or for Ctrl-C, which
-        drops what came before it (MicroPython 1.28, shared/tinyusb/mp_usbd_cdc.c, tud_cdc_rx_cb). Cameras with an STM32
-        drop it too when a program opens or leaves the port (openmv v5.0, omv_protocol_channel_stmusb.c).
+        While a script runs, all bytes wait until the script ends, even if the program that sent the script has gone.
+        Ctrl-C does not wait, and drops the bytes before it (MicroPython 1.28, shared/tinyusb/mp_usbd_cdc.c,
+        tud_cdc_rx_cb). Cameras with an STM32 also drop the waiting bytes when a program opens or closes the port
+        (openmv v5.0, omv_protocol_channel_stmusb.c).
         """
         if not self._to_camera or self._micropython is None:
             return

@@ -1,6 +1,7 @@
-"""The virtual camera's USB cable: a pseudo-terminal, which its user alone can open.
+"""The virtual camera's USB cable: a pseudo-terminal, which only its user can open.
 
-As on a camera the baud rate decides who answers: Protocol V2 (protocol.py) at 921600, else the REPL (bridge.py).
+The baud rate decides what answers, as on a real camera: Protocol V2 (protocol.py) at 921600, and the REPL (bridge.py)
+at every other rate.
 """
 
 from __future__ import annotations
@@ -12,31 +13,33 @@ from pathlib import Path
 
 CHUNK = 4096
 KEPT = 512
-"""Bytes of output that wait for the next program to open the port, the latest. MicroPython 1.28: CFG_TUD_CDC_TX_BUFSIZE
-of shared/tinyusb/tusb_config.h with mp_usbd_cdc.c, "fifo will retain latest"; 1024 in ports/stm32/usbd_cdc_interface.c.
+"""Number of output bytes, the latest ones, that wait for the next program to open the port.
+
+MicroPython 1.28: CFG_TUD_CDC_TX_BUFSIZE of shared/tinyusb/tusb_config.h with mp_usbd_cdc.c, "fifo will retain latest";
+1024 in ports/stm32/usbd_cdc_interface.c.
 """
 LOOK = 0.02
-"""Seconds between two looks at whether a program opened the port: nothing else tells."""
+"""Seconds between two checks whether a program opened the port. Linux does not report this by itself."""
 
 
 class Cable:
-    """One plug-in of the camera: from when its port appears until `close`.
+    """One connection of the camera, from the moment when its port appears until `close`.
 
-    The port has a name of its own: by that under /dev/pts, mpremote 1.29 takes it for no camera, and waits for ever
-    (transport_serial.py, is_pty). Raises OSError if the name is taken.
+    The port has its own name outside /dev/pts. For a name under /dev/pts, mpremote 1.29 does not recognize a camera,
+    and waits forever (transport_serial.py, is_pty). Raises OSError if the name is taken.
     """
 
     def __init__(self, name: Path) -> None:
         import tty
 
         self.end, terminal = os.openpty()
-        """The camera's end."""
+        """The camera's end of the cable."""
         self.address = str(name)
-        """Name that the PC opens."""
+        """Name of the port that the PC opens."""
         self.outgoing = b""
-        """Bytes on their way to the program that opened it; the latest of them wait for the next one."""
+        """Bytes that are sent to the program that opened the port. The latest bytes wait for the next program."""
         self.is_connected = False
-        """True if a program of the PC had opened it for the REPL at the last look."""
+        """True if a program of the PC had opened the port for the REPL at the last check."""
         try:
             tty.setraw(terminal)
             os.chmod(os.ttyname(terminal), 0o600)
@@ -49,7 +52,7 @@ class Cable:
         os.set_blocking(self.end, False)
 
     def receive(self) -> bytes:
-        """Return what came for the REPL, after a look at whether a program comes or goes."""
+        """Check whether a program opened or closed the port, and return the bytes that came for the REPL."""
         data = b""
         events, is_protocol = self._events(), self._is_at_protocol_rate()
         if events & select.POLLIN and not is_protocol:
@@ -59,7 +62,7 @@ class Cable:
         return data
 
     def send(self) -> int:
-        """Send what is possible of `outgoing`; return the number of bytes."""
+        """Send as much of `outgoing` as possible, and return the number of bytes sent."""
         try:
             sent = os.write(self.end, self.outgoing)
         except OSError:  # it is full, or closed just now
@@ -68,11 +71,11 @@ class Cable:
         return sent
 
     def is_open_for_protocol(self) -> bool:
-        """Return whether a program of the PC has opened it for Protocol V2."""
+        """Return whether a program of the PC has opened the port for Protocol V2."""
         return self._is_at_protocol_rate() and not self._events() & select.POLLHUP
 
     def close(self) -> None:
-        """Pull it."""
+        """Unplug the cable."""
         Path(self.address).unlink(missing_ok=True)
         os.close(self.end)
 

@@ -1,6 +1,6 @@
-"""The channels of Protocol V2: the virtual camera's text output, its images, and those that a script registers.
+"""The channels of Protocol V2: the virtual camera's text output, its images, and the channels that a script registers.
 
-A channel's answer is None where the firmware says that it failed, or that it does not know the question.
+A channel's answer is None where the firmware answers that the request failed or is unknown.
 """
 
 from __future__ import annotations
@@ -19,32 +19,33 @@ from blazeposer.core.prepare import Image
 READ, WRITE, EXEC, LOCK, STREAM, DYNAMIC, PHYSICAL = (1 << bit for bit in range(7))
 """Flags of a channel (openmv v5.0, protocol/omv_protocol_channel.h)."""
 STDOUT_SIZE = 1024
-"""Bytes that wait for the PC (protocol/omv_protocol_channel_stdio.c); the OpenMV H7 keeps 512."""
+"""Largest number of bytes that wait for the PC (protocol/omv_protocol_channel_stdio.c); 512 on the OpenMV H7."""
 NAME_LENGTH = 13
-"""Characters of a name that are kept."""
+"""Largest number of characters in a name; the firmware cuts longer names."""
 JPEG = 0x06060000
-"""PIXFORMAT_JPEG, as the package `openmv` knows it."""
+"""The number of PIXFORMAT_JPEG in the package `openmv`."""
 _HEADER = struct.Struct("<5I")  # width, height, format, bytes, where they begin
 _QUALITY = 80  # the firmware's moves up and down with the size of the images
 _STREAM_CTRL, _STREAM_RAW_CTRL = 0, 1
 
 
 class Channel:
-    """One that does nothing: the port itself and stdin, through which the virtual camera takes no scripts.
+    """A channel that does nothing. The port itself and stdin are such channels: the virtual camera accepts no scripts
+    through stdin.
 
-    lock: keep what there is to read; the answer is whether that can be. unlock: let go of it. ioctl: the answer is
-    whether the command is known and done.
+    `lock` keeps the bytes that can be read, and returns whether this was possible. `unlock` releases them. `ioctl`
+    returns whether the command is known and was carried out.
     """
 
     chunk = 512
-    """Bytes that are read at once."""
+    """Number of bytes in one read."""
 
     def __init__(self, name: str, flags: int) -> None:
         self.name = name
         self.flags = flags
 
     def poll(self) -> bool:
-        """Return whether there is something to read."""
+        """Return whether there are bytes to read."""
         return False
 
     def size(self) -> int | None:
@@ -66,7 +67,7 @@ class Channel:
 
 
 class Stdout(Channel):
-    """The text that scripts print. Beyond `STDOUT_SIZE` all waiting text is thrown away."""
+    """The text that scripts print. When the text grows longer than `STDOUT_SIZE`, all waiting text is deleted."""
 
     def __init__(self) -> None:
         super().__init__("stdout", READ)
@@ -74,7 +75,7 @@ class Stdout(Channel):
         self._guard = threading.Lock()
 
     def write(self, text: bytes) -> None:
-        """Keep what was printed."""
+        """Append the printed text."""
         with self._guard:
             while text:
                 room = STDOUT_SIZE - len(self._waiting)
@@ -95,7 +96,7 @@ class Stdout(Channel):
 
 
 class Stream(Channel):
-    """Images, each kept from when it is shown until it was read."""
+    """The images for the PC. Each image is kept from the moment when it is shown until it was read."""
 
     chunk = MAX_PAYLOAD
 
@@ -106,7 +107,7 @@ class Stream(Channel):
         self._locked = self._enabled = False
 
     def show(self, picture: Image, gray: bool) -> None:
-        """Keep the image (h, w, 3) that the script saw, if one is wanted and the last one was read."""
+        """Keep an image (h, w, 3) of the script if the PC wants one and has read the last one."""
         with self._guard:
             if self._enabled and not self._frame:
                 pixels = picture[..., 0] if gray else picture[..., ::-1]
@@ -145,7 +146,8 @@ class Stream(Channel):
 
 
 class ScriptChannel(Channel):
-    """An object of the script that runs: shims/protocol.py connects to `address` and calls its methods."""
+    """A channel that a running script registers. shims/protocol.py connects to `address` and calls the methods of the
+    script's object."""
 
     def __init__(self, name: str, device: Device) -> None:
         super().__init__(name[:NAME_LENGTH], READ | DYNAMIC)
@@ -155,7 +157,7 @@ class ScriptChannel(Channel):
         self._ended = False
 
     def close(self) -> None:
-        """End with the script; who waits for its answer goes on without."""
+        """Close the channel when the script ends. A caller that waits for an answer continues without one."""
         self._ended = True
         for end in (self._listener, self._link):
             if end:
@@ -178,7 +180,8 @@ class ScriptChannel(Channel):
         return int.from_bytes(self._ask(method) or b"", "big")
 
     def _ask(self, method: bytes, *arguments: int) -> bytes | None:
-        """Return the answer of the script's method; None if it raised, and always once the script has ended."""
+        """Return the answer of the script's method. Return None if the method raised an error or the script has
+        ended."""
         try:
             if self._ended:
                 return None

@@ -1,11 +1,12 @@
-"""Runs MicroPython's unix build in a process from which nothing of the PC is in reach but the camera's own folder.
+"""Runs MicroPython's unix build in a process that can reach only the camera's own folder on this PC.
 
-A script of a camera owns the whole camera: through raw memory or native code it can do what its process can. So Linux
-keeps this process (Landlock, from kernel 5.13 on; TCP from 6.7 on) from other files, programs and connections. On an
-older kernel only `shims/start.py` takes away what a camera lacks.
+A script of a camera controls the whole camera: with raw memory or native code, it can do everything that its process
+can do. Therefore Linux keeps this process away from other files, programs and connections (Landlock, from kernel 5.13
+on; TCP from 6.7 on). On an older kernel, only `shims/start.py` removes the functions that a camera does not have.
 
-Arguments: the folder of the camera's files, that of the firmware modules, then MicroPython's own. It is a program of
-its own, which imports nothing of this package: that would take longer than MicroPython's start.
+Arguments: the folder of the camera's files, the folder of the firmware modules, then MicroPython's own arguments. This
+file is a separate program that imports nothing of this package, because such an import would take longer than
+MicroPython's start.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import struct
 import sys
 
 CTRL_C = signal.SIGUSR1
-"""Stops the script that runs where a camera does: between two operations."""
+"""Signal that stops the running script between two operations, as a camera does."""
 
 # Linux, include/uapi/linux/landlock.h and prctl.h
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446  # numbers of system calls, the same on every processor
@@ -30,7 +31,7 @@ _NET, _SCOPES = 4, 6  # versions since which TCP, and signals and abstract socke
 
 
 def confine(writable: str, readable: str) -> bool:
-    """Take everything but two folders from this thread and all that it starts; False where Linux cannot."""
+    """Restrict this thread, and everything that it starts, to two folders. Return False if Linux cannot do this."""
     libc = ctypes.CDLL(None, use_errno=True)
     version = libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), _VERSION)
     if version < 1:
@@ -52,9 +53,9 @@ def confine(writable: str, readable: str) -> bool:
 
 
 def take_ctrl_c(library: str) -> None:
-    """Let `CTRL_C` do what a camera's USB does (MicroPython 1.28, shared/tinyusb/mp_usbd_cdc.c).
+    """Make `CTRL_C` act like Ctrl-C over a camera's USB (MicroPython 1.28, shared/tinyusb/mp_usbd_cdc.c).
 
-    The unix build's SIGINT stops a script anywhere, within an allocation too, after which its heap stays locked
+    The unix build's SIGINT can stop a script anywhere, even within an allocation. The heap then stays locked
     (ports/unix/unix_mphal.c, MICROPY_ASYNC_KBD_INTR).
     """
     libc = ctypes.CDLL(None)

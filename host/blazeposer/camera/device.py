@@ -17,38 +17,39 @@ from blazeposer.openmv import flash, romfs
 
 CARD_SIZE = 64 * 1024 * 1024
 PACE = 1.0
-"""Factor on the time that an erase of flash takes on the board. Tests have a smaller one."""
+"""Factor on the time that the board needs to erase flash. Tests use a smaller factor."""
 WRITTEN = 1000
-"""Entries of `Device.written`: images for a screen are large."""
+"""Number of entries kept in `Device.written`. The number is limited because images for a screen are large."""
 
 
 @dataclass(frozen=True)
 class Device:
-    """`folder` holds the camera's files: `flash` and `sdcard` as folders, ROMFS as an image `rom.img`."""
+    """A virtual camera's hardware. `folder` holds the camera's files: `flash` and `sdcard` as folders, ROMFS as an
+    image `rom.img`."""
 
     folder: Path
     board: Board
     serial: str
-    """Hexadecimal; USB's serial number and `machine.unique_id()`."""
+    """The serial number in hexadecimal digits, for USB and for `machine.unique_id()`."""
     version: str
     """Version of the firmware."""
     gray: bool
     """True if the sensor has no colour."""
     card: bool
-    """True if a card is in."""
+    """True if an SD card is inserted."""
     written: deque[tuple[str, Any]] = field(default_factory=lambda: deque(maxlen=WRITTEN), compare=False)
-    """Last that scripts wrote to pins, buses and a screen, in order: (where to, value).
+    """The latest values that scripts wrote to pins, buses and a screen, in order, as (target, value).
 
-    "LED_RED", "P7" ...: a level, 0 or 1, or [frequency in Hz, pulse in ns] of a PWM. "UART3": text. "ROMFS":
-    ["erase" or "write", offset, bytes]. "USB HID": the bytes of a report. "display": the image (h, w, 3) uint8 RGB
-    that it shows.
+    "LED_RED", "P7" ...: a level (0 or 1), or [frequency in Hz, pulse in ns] of a PWM. "UART3": text. "ROMFS": ["erase"
+    or "write", offset, bytes]. "USB HID": the bytes of a report. "display": the image (h, w, 3) uint8 RGB on the
+    screen.
     """
 
     listeners: list[Callable[[str, Any], None]] = field(default_factory=list, compare=False)
-    """Functions that get each entry of `written`, and ("file", [path, size]) of each file that was written."""
+    """Functions that are called with each entry of `written`, and with ("file", [path, size]) for each file written."""
 
     def write(self, to: str, value: Any) -> None:
-        """Take what a script wrote to a pin, a bus or a screen."""
+        """Record a value that a script wrote to a pin, a bus or a screen."""
         self.written.append((to, value))
         self.tell(to, value)
 
@@ -58,12 +59,12 @@ class Device:
 
     @property
     def drives(self) -> dict[str, int]:
-        """Return name and size in bytes of each drive, in the order in which the firmware mounts them."""
+        """Return the name and the size in bytes of each drive, in the order in which the firmware mounts the drives."""
         return {"flash": self.board.flash} | ({"sdcard": CARD_SIZE} if self.card else {})
 
     @property
     def rom(self) -> Path:
-        """Return the file of the ROMFS partition, all of it."""
+        """Return the file that holds the whole ROMFS partition."""
         return self.folder / "rom.img"
 
     @property
@@ -80,15 +81,16 @@ class Device:
         }
 
     def path(self, path: str) -> Path:
-        """Return where a file of the camera lies on this PC. A BlazePoserError if that is none of the camera's."""
+        """Return the path on this PC of one of the camera's files. Raises BlazePoserError if the path is not on the
+        camera."""
         found = (self.folder / path.lstrip("/")).resolve()
         if not found.is_relative_to(self.folder.resolve()):
             raise BlazePoserError(f"{path}: there is no such file on the camera")
         return found
 
     def listen(self, name: str) -> tuple[socket.socket, str]:
-        """Return a socket for MicroPython, which nobody but this user reaches, and its address in the camera's folder,
-        which is MicroPython's working directory."""
+        """Return a socket for MicroPython that only this user can reach, and its address. The address is a path in the
+        camera's folder, which is MicroPython's working directory."""
         address = f"{name}-{secrets.token_hex(4)}"
         folder = os.open(self.folder, os.O_PATH)
         listener = socket.socket(socket.AF_UNIX)
@@ -98,12 +100,12 @@ class Device:
         return listener, address
 
     def format(self) -> None:
-        """Make empty drives as the firmware leaves them (_boot.py makes .openmv_disk), and an empty ROMFS."""
+        """Create an empty ROMFS, and empty drives as the firmware leaves them (_boot.py makes .openmv_disk)."""
         for name in self.drives:
             (self.folder / name).mkdir()
         (self.folder / list(self.drives)[-1] / ".openmv_disk").touch()
         self.burn(romfs.pack({}, self.board.romfs_align))
 
     def burn(self, image: bytes, behind: bytes = b"") -> None:
-        """Write a ROMFS image, `behind` (what flash that was not erased holds there) and erase the rest."""
+        """Write a ROMFS image, then `behind` (the bytes of flash that was not erased there), and erase the rest."""
         self.rom.write_bytes((image + behind).ljust(self.board.romfs, b"\xff"))

@@ -10,7 +10,7 @@ import numpy as np
 from blazeposer.core.prepare import Image
 
 _LETTER = (8, 10)
-"""Pixels that one letter of `draw_string` takes at scale 1 (docs.openmv.io, image)."""
+"""Width and height in pixels of one letter of `draw_string` at scale 1 (docs.openmv.io, image)."""
 _CAPITAL = 12  # pixels of the font's capitals at scale 1, with what the pen adds
 
 
@@ -23,7 +23,7 @@ def draw(
     text: str = "",
     scale: float = 1,
 ) -> None:
-    """Draw a "rectangle", "line", "circle" or "string" with the numbers that OpenMV's draw call of that name takes."""
+    """Draw a "rectangle", "line", "circle" or "string" from the numbers that OpenMV's draw call of this name takes."""
     x, y, *rest = numbers
     if shape == "rectangle":
         cv2.rectangle(picture, (x, y, rest[0], rest[1]), color, thickness)
@@ -40,7 +40,7 @@ def draw(
 
 
 def fitted(picture: Image, width: int, height: int) -> Image:
-    """Return the image as a screen of that size shows it: scaled to fit, in the middle, the rest black."""
+    """Return the image as a screen of this size shows it: scaled to fit, in the middle, with black borders."""
     scale = min(width / picture.shape[1], height / picture.shape[0])
     w, h = round(scale * picture.shape[1]), round(scale * picture.shape[0])
     screen = np.zeros((height, width, 3), np.uint8)

@@ -1,8 +1,8 @@
-"""The PC's side of the virtual camera: answers the questions of `shims/_link.py` for one run of MicroPython.
+"""The PC's side of the virtual camera: it answers the questions of `shims/_link.py` during one run of MicroPython.
 
-A question is JSON with its length before it (4 bytes, big endian); an answer is the same, followed by raw bytes. What
-a camera does in hardware or in C is done here: the sensor's images, their preparation, and the network, which runs
-in the real TensorFlow Lite Micro.
+A question is JSON with its length before it (4 bytes, big endian). An answer has the same form, followed by raw bytes.
+This module does the work that a camera does in hardware or in C: it takes and prepares images, and runs the network in
+the real TensorFlow Lite Micro.
 """
 
 from __future__ import annotations
@@ -50,12 +50,12 @@ class Hardware:
         self._snapshots = 0
         self._picture: Image | None = None
         self.ready = threading.Event()
-        """Event that MicroPython has started: its drives are mounted, and boot.py is next."""
+        """Event that is set when MicroPython has started: its drives are mounted, and boot.py runs next."""
         self._listener, self.address = device.listen("hardware")
         threading.Thread(target=self._serve, daemon=True).start()
 
     def close(self) -> None:
-        """Answer no more questions."""
+        """Stop answering questions."""
         try:
             self._listener.shutdown(socket.SHUT_RDWR)  # wakes accept()
         finally:
@@ -134,7 +134,8 @@ class Hardware:
         return {"frame": self._snapshots}
 
     def _on_rename(self, old: str, new: str) -> None:
-        """Rename as MicroPython does on FAT (extmod/vfs_fat.c): what has the new name is replaced."""
+        """Rename a file as MicroPython does on FAT (extmod/vfs_fat.c): an existing file with the new name is
+        replaced."""
         self.device.path(old).replace(self.device.path(new))
 
     def _on_load(self, path: str) -> Answer:
@@ -161,7 +162,7 @@ class Hardware:
         return {"bytes": measure_arena(self._file(path)).total}
 
     def _file(self, path: str) -> Path:
-        """Return a file of the camera as one of the PC."""
+        """Return the path on the PC of one of the camera's files."""
         device = self.device
         if not path.startswith("/rom/"):
             if device.board.npu == "neural-art":

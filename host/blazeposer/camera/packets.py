@@ -8,7 +8,7 @@ from enum import IntEnum, IntFlag
 from functools import cache
 
 MAX_PAYLOAD = 4096 - 10 - 4
-"""Bytes that a packet carries; more is sent in fragments."""
+"""Largest number of bytes in a packet; longer data is sent in fragments."""
 MIN_PAYLOAD = 64 - 10 - 4
 _SYNC = b"\xaa\xd5"
 _HEADER = struct.Struct("<2sBBBBH")  # sync, sequence, channel, flags, opcode, length of the payload
@@ -58,17 +58,18 @@ class Packet:
     opcode: int
     payload: bytes = b""
     intact: bool = True
-    """True if the payload is as it was sent."""
+    """True if the payload arrived unchanged."""
 
     def encode(self) -> bytes:
-        """Return the bytes that go over the wire."""
+        """Return the bytes of the packet as they are sent."""
         head = _HEADER.pack(_SYNC, self.sequence, self.channel, self.flags, self.opcode, len(self.payload))
         head += _checksum(head, *_CRC16)
         return head + (self.payload + _checksum(self.payload, *_CRC32) if self.payload else b"")
 
 
 def take(received: bytearray) -> Packet | None:
-    """Return the first packet of what was received, and take it out with all before; None if none is complete."""
+    """Return the first complete packet of the received bytes, and remove it and all bytes before it. Return None if no
+    packet is complete."""
     while True:
         start = received.find(_SYNC)
         del received[: start if start >= 0 else max(0, len(received) - 1)]
@@ -89,7 +90,7 @@ def take(received: bytearray) -> Packet | None:
 
 @cache
 def _step(bits: int, polynomial: int, byte: int) -> int:
-    """Return what a byte, shifted out of a CRC, changes in the rest of it."""
+    """Return the change of a CRC's remaining bits when a byte is shifted out."""
     value = byte << (bits - 8)
     for _ in range(8):
         value = (value << 1) ^ (polynomial if value >> (bits - 1) else 0)
@@ -98,7 +99,7 @@ def _step(bits: int, polynomial: int, byte: int) -> int:
 
 
 def _checksum(data: bytes, bits: int, polynomial: int) -> bytes:
-    """Return a CRC that begins with ones, highest bit first (common/omv_crc.c), in its bytes on the wire."""
+    """Return a CRC that begins with ones, highest bit first (common/omv_crc.c), in the byte order of the packet."""
     value = mask = (1 << bits) - 1
     for byte in data:
         value = (value << 8 & mask) ^ _step(bits, polynomial, value >> (bits - 8) ^ byte)

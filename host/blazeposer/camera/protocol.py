@@ -1,7 +1,7 @@
 """OpenMV's Protocol V2, which the virtual camera speaks with a program that opened its port at 921600 baud.
 
-After openmv v5.0, protocol/omv_protocol.c; tests/test_protocol_camera.py names the source of each rule. Meanwhile what
-scripts print goes into a channel.
+The rules follow openmv v5.0, protocol/omv_protocol.c; tests/test_protocol_camera.py names the source of each rule.
+While such a program has the port open, the text that scripts print goes into a channel.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ _WRITE_TIMEOUT = 1.5  # OMV_PROTOCOL_USB_CHANNEL_TIMEOUT_MS
 
 
 class _Interrupted(Exception):
-    """The PC does not wait for this answer any more."""
+    """The PC no longer waits for this answer."""
 
 
 class ProtocolPort:
-    """One plug-in of the camera: from when the port appears until `close`."""
+    """One connection of the camera, from the moment when the port appears until `close`."""
 
     def __init__(self, device: Device, cable: Cable) -> None:
         self._device = device
@@ -57,19 +57,19 @@ class ProtocolPort:
         return self._cable.is_open_for_protocol()
 
     def close(self) -> None:
-        """End, before the cable goes out."""
+        """Stop the protocol before the cable is unplugged."""
         self._stop.set()
         self.restart()
         self._thread.join()
 
     def restart(self) -> None:
-        """Drop the scripts' channels, as MicroPython starts again."""
+        """Remove the scripts' channels when MicroPython starts again."""
         scripts, self._scripts = self._scripts, []
         for channel in scripts:
             channel.close()
 
     def register(self, name: str) -> str:
-        """Take a channel that a script registers; return the address at which it serves it."""
+        """Add a channel that a script registers, and return the address at which the script serves it."""
         channel = ScriptChannel(name, self._device)
         self._scripts = [*self._scripts, channel]
         self._events.append(_CHANNEL_REGISTERED)
@@ -88,7 +88,7 @@ class ProtocolPort:
                 continue
 
     def _next(self, seconds: float) -> Packet | None:
-        """Return the next packet, None if none comes in time. Raises _Interrupted when nobody listens."""
+        """Return the next packet, or None if no packet arrives in time. Raises _Interrupted when no program listens."""
         deadline = time.monotonic() + seconds
         while not (packet := take(self._received)):
             left = deadline - time.monotonic()
@@ -119,7 +119,7 @@ class ProtocolPort:
                 raise _Interrupted from error
 
     def _send(self, opcode: int, channel: int, payload: bytes = b"", flags: int = 0) -> None:
-        """Send an answer in as many packets as it takes, each again and again until the PC has it."""
+        """Send an answer, in several packets if needed. Repeat each packet until the PC confirms it."""
         while True:
             part, payload = payload[: self._max_payload], payload[self._max_payload :]
             packet = Packet(self._sequence, channel, flags | (Flag.FRAGMENT if payload else 0), opcode, part)
@@ -147,7 +147,7 @@ class ProtocolPort:
         raise _Interrupted
 
     def _status(self, packet: Packet, status: Status | None = None) -> None:
-        """Say that it is done, or why not."""
+        """Send the status: success, or the reason for the failure."""
         if status is None:
             self._send(packet.opcode, packet.channel, b"", Flag.ACK)
         else:
@@ -187,7 +187,8 @@ class ProtocolPort:
             self._status(packet, Status.INVALID)
 
     def _system_answer(self, opcode: int) -> bytes:
-        """Return the camera's answer on itself; empty if the virtual camera does not know the question."""
+        """Return the camera's answer about itself. The answer is empty if the virtual camera does not know the
+        question."""
         if opcode == Opcode.PROTO_GET_CAPS:
             return _CAPS.pack(_ALL, self._max_payload)
         if opcode == Opcode.PROTO_VERSION:  # of protocol, boot loader and firmware

@@ -1,4 +1,4 @@
-"""The virtual camera's sensor: turn an image of any size into the pixels of the frame buffer."""
+"""The virtual camera's sensor: it converts an image of any size into the pixels of the frame buffer."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import numpy as np
 from blazeposer.core.prepare import Image, rgb565, square_crop
 
 Frames = Sequence[Image] | Callable[[int], Image]
-"""Images (h, w, 3) uint8 RGB: a sequence, shown again and again, or a function of the frame's number."""
+"""Images (h, w, 3) uint8 RGB: a sequence that is shown repeatedly, or a function of the frame's number."""
 WINDOW = (40, 0, 240, 240)
-"""Square in the middle of QVGA, as board/main.py sets it."""
+"""Square in the middle of QVGA, the same window that board/main.py sets."""
 
 
 def frame_at(frames: Frames, number: int) -> Image:
@@ -29,8 +29,9 @@ def view(
 ) -> Image:
     """Return the pixels (h, w, 3) of a snapshot, with window (x, y, w, h) in a frame of `size` (width, height).
 
-    The image's largest centred square fills the frame's, so that a square window shows just that square, whatever
-    the image's shape. Then RGB565, or shades of grey (still three channels, as the network gets them).
+    The largest centred square of the image fills the largest centred square of the frame. So a square window shows
+    exactly this square of the image, for every shape of image. Then the pixels are reduced to RGB565, or to shades of
+    grey in three equal channels, which the network needs.
     """
     width, height = size
     side = min(size)
@@ -51,7 +52,7 @@ def view(
 
 
 def _centred(length: int, room: int) -> tuple[slice, slice]:
-    """Return the part of `room` pixels that `length` centred pixels fill, and the part of them that is seen there."""
+    """Return the slice of `room` that `length` centred pixels fill, and the slice of these pixels that is visible."""
     seen = min(length, room)
     start, cut = (room - seen) // 2, (length - seen) // 2
     return slice(start, start + seen), slice(cut, cut + seen)

@@ -1,4 +1,4 @@
-"""Tell in words what a script does to the virtual camera's LEDs, pins, buses, screen and drives."""
+"""Print in words how a script changes the virtual camera's LEDs, pins, buses, screen and drives."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from blazeposer.camera.device import Device
 
 
 class Words:
-    """Says a line whenever something changes. Set `heard` as the device's listener."""
+    """Listener of a device that prints a line for each change. Set `heard` as the device's listener."""
 
     def __init__(self, device: Device, say: Callable[[str], None]) -> None:
         self._screen = device.folder / "screen.png"
@@ -19,7 +19,7 @@ class Words:
         self._last: dict[str, str] = {}
 
     def heard(self, to: str, value: Any) -> None:
-        """Tell of one entry of `Device.written`, or of a file: ("file", [path, size])."""
+        """Print an entry of `Device.written`, or a written file: ("file", [path, size])."""
         if to == "ROMFS":
             return
         name, words = _in_words(to, value)
@@ -34,7 +34,8 @@ class Words:
 
 
 def _in_words(to: str, value: Any) -> tuple[str, str]:
-    """Return what it is, and its state in the units of the examples; "" for nothing to tell."""
+    """Return the name of the target, and its state in the units of the examples. The state is "" if nothing is to be
+    printed."""
     if to.startswith("LED_"):
         return f"{to.removeprefix('LED_').lower()} LED", "off" if value else "on"  # its pin is low
     if to == "file":

@@ -1,4 +1,4 @@
-"""The virtual camera as tests, demo and command line use it."""
+"""The virtual camera for tests, the demo and the command line."""
 
 from __future__ import annotations
 
@@ -20,26 +20,30 @@ from blazeposer.core.errors import BlazePoserError
 from blazeposer.openmv import register
 
 FIRMWARES = {"5.0": "5.0.0", "5.1": "5.1.0"}
-"""Versions by their names for `blazeposer camera --firmware`; 5.1 behaves as OpenMV's next release will."""
+"""Firmware versions by their names for `blazeposer camera --firmware`. Version 5.1 behaves as OpenMV's next release
+will behave."""
 FIRMWARE = FIRMWARES["5.0"]
 BOARD = "rt1062"
 
 
 class VirtualCamera(Bridge):
-    """A camera that lives in this process and in a MicroPython process that it starts.
+    """A virtual camera in this process and in a MicroPython process that it starts.
 
-    frames: what the sensor sees, see `sensor.Frames` and `sensor.view`. Numbers start at 0 whenever MicroPython does
-        (at hard and soft resets) and grow by one a snapshot: `seq` in board/main.py's stream is the frame's number.
-    port: path of its port, by default one in the user's runtime folder. Its user alone can open it.
-    gray: the sensor has no colour.
-    version: what `omv.version_string()` answers; it decides what its flash and its slot for a card can do, too.
-    board: a key of `boards.BOARDS`; it answers by that board's names and has its stores, but not its speed or memory.
-    card: an SD card is in.
-    moves: its port changes at every hard reset, as a camera's may.
+    frames: the images in front of the sensor, see `sensor.Frames` and `sensor.view`. The frame number starts at 0
+        whenever MicroPython starts (at hard and soft resets), and grows by one with each snapshot. It is `seq` in
+        board/main.py's stream.
+    port: the path of the camera's port. The default is a path in the user's runtime folder. Only this user can open the
+        port.
+    gray: True if the sensor has no colour.
+    version: the answer of `omv.version_string()`. The version also decides how the flash and the slot for a card
+        behave.
+    board: a key of `boards.BOARDS`. The camera has the names and the drives of this board, but not its speed or memory.
+    card: True if an SD card is inserted.
+    moves: True if the port changes at every hard reset, as it may on a real camera.
 
-    MicroPython ends with the thread that makes the camera, if that thread ends first.
+    If the thread that creates the camera ends first, MicroPython ends with this thread.
 
-    Raises BlazePoserError where it cannot run: not Linux, extra `demo` missing, port taken, no frames.
+    Raises BlazePoserError if the camera cannot run: not on Linux, extra `demo` missing, port taken, no frames.
     """
 
     def __init__(
@@ -64,10 +68,10 @@ class VirtualCamera(Bridge):
         self._moves = 0
         self._protocol: ProtocolPort
         self.port = ""
-        """A pseudo-terminal for mpremote, pyserial and the package `openmv`. One user at a time; the latest output
-        waits for the next one."""
+        """Path of a pseudo-terminal for mpremote, pyserial and the package `openmv`. One program can use it at a time.
+        The latest output waits for the next program."""
         self.folder = Path(tempfile.mkdtemp(prefix="blazeposer-camera-"))
-        """The camera's files, see `device.Device`."""
+        """Folder of the camera's files, see `device.Device`."""
         self.device = Device(self.folder, boards.find(board), secrets.token_hex(12), version, gray, card)
         self.device.format()
         try:
@@ -77,7 +81,8 @@ class VirtualCamera(Bridge):
             raise
 
     def stop(self) -> None:
-        """Switch the camera off: close its port and delete its files. Raises what it has failed with."""
+        """Switch the camera off: close its port and delete its files. Raises the error with which the camera has
+        failed."""
         try:
             super().stop()
         finally:
@@ -113,7 +118,7 @@ class VirtualCamera(Bridge):
         return MicroPython(Hardware(self._frames, self.device, self._protocol, self._press), hard=hard)
 
     def _press(self) -> None:
-        """Reset because the script says so: its process ends when the bridge comes to it."""
+        """Reset the camera because the script asks for it. The bridge's thread ends the process a little later."""
         self._reset.set()
         self._wake()
 

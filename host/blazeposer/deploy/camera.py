@@ -1,7 +1,7 @@
-"""A camera as mpremote sees it: what it says of itself, what can be read of it, and how it is written.
+"""A camera as mpremote sees it: how to ask the camera for its state, read its contents, and write to it.
 
-Contents are bytes by their path on the camera: "/flash/main.py" is a file, "/rom" the beginning of the ROMFS partition.
-None is nothing: no such file, or erased flash.
+Contents are bytes by their path on the camera: "/flash/main.py" is a file, and "/rom" is the beginning of the ROMFS
+partition. None means that there is no such file, or that the flash is erased.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from blazeposer.openmv.ports import Port
 from blazeposer.stream.record import Record, read_records
 
 SUFFIX = ".blazeposer"
-"""Ending of a file that is not yet in its place."""
+"""Ending of the name of a file that does not have its final name yet."""
 FILE_RATE, ROM_RATE, READ_RATE = 16_000, 40_000, 100_000
-"""Bytes a second, for estimates; from the virtual camera, not measured on hardware."""
+"""Estimated rates in bytes per second, from the virtual camera, not measured on hardware."""
 PATIENCE = 90.0
-"""Seconds from a reset to the stream's first record at most."""
+"""Longest time in seconds from a reset to the stream's first record."""
 BATCH = 24
-"""Calls of one run of mpremote: a command line has its limits."""
+"""Number of calls in one run of mpremote. It is limited because a command line has a limited length."""
 _ROOM = 4 << 20  # bytes of erased flash that matter: no model is larger
 _SCRIPTS = Path(__file__).parent / "scripts"
 
@@ -43,16 +43,17 @@ def sha256(data: bytes) -> str:
 
 
 class Camera:
-    """The camera at a port. Whatever is asked stops its script: end with `restart`."""
+    """The camera at a port. Every question stops the camera's script: call `restart` at the end."""
 
     def __init__(self, port: Port) -> None:
         self.port = port
         self.patience = PATIENCE
         self.is_stopped = False
-        """True if its script was stopped and not started again since."""
+        """True if the camera's script was stopped and not started again since."""
 
     def state(self, names: Iterable[str]) -> State:
-        """Ask for everything; `names` are the files to look for on each drive. Raises BlazePoserError."""
+        """Ask the camera for its whole state. `names` are the files to look for on each drive. Raises
+        BlazePoserError."""
         wanted = [name + suffix for name in names for suffix in ("", SUFFIX)]
         question = script("state.py", NAMES=wanted, CARD=CARD, ROOM=_ROOM, TAILS=flash.tails())
         try:
@@ -69,9 +70,10 @@ class Camera:
             ) from error
 
     def read(self, lengths: Mapping[str, int], advance: Advance = lambda _: None) -> dict[str, bytes]:
-        """Return the contents at paths; of ROMFS, as it lies in flash, the bytes at its beginning. Raises PortError.
+        """Return the contents at paths. For ROMFS, return the bytes at its beginning, as they are in flash. Raises
+        PortError.
 
-        lengths: bytes by path, of files those that they have.
+        lengths: number of bytes by path. For a file, this is the size of the file.
         """
         lines: dict[str, list[bytes]] = {}
         digests: dict[str, str] = {}
@@ -106,10 +108,11 @@ class Camera:
         seconds: float = 0,
         advance: Advance = lambda _: None,
     ) -> None:
-        """Put files in their places: new ones beside the old, then ROMFS, then all files at once. Raises PortError.
+        """Write files and change ROMFS. Raises PortError.
 
-        So a cut leaves every file either old or new. calls: those of `scripts/flash.py` that change ROMFS.
-        seconds: how long they should take.
+        New files are first written beside the old files. Then ROMFS is changed, and last all new files get their final
+        names at once. So after an interruption every file is either old or new. calls: the calls of `scripts/flash.py`
+        that change ROMFS. seconds: the expected time of these calls.
         """
         sent = [data for data in files.values() if data is not None]
         with tempfile.TemporaryDirectory() as folder:
@@ -138,7 +141,8 @@ class Camera:
                 self._run(*arguments[1:], expected=expected, said=said)
 
     def self_test(self) -> dict[str, Any]:
-        """Run board/selftest.py; what its last line says. A BlazePoserError if it breaks, for one at the network."""
+        """Run board/selftest.py, and return the values in its last line. Raises BlazePoserError if the self-test stops
+        early, for example at the network."""
         try:
             said = self._run("exec", "import selftest")
             if "BlazePoser stopped: no file at" in said:  # board/find_model.py
@@ -152,10 +156,8 @@ class Camera:
             ) from error
 
     def run_scripts(self, sources: Sequence[str], said: Callable[[str], None]) -> None:
-        """Run Python sources one after the other, each with what those before it have defined.
-
-        `said` gets every line that they print. Raises PortError.
-        """
+        """Run Python sources one after the other. Each source can use the definitions of the sources before it. `said`
+        is called with every printed line. Raises PortError."""
         self.is_stopped = True
         with tempfile.TemporaryDirectory() as folder:
             arguments: list[str] = []
@@ -166,13 +168,13 @@ class Camera:
             self._run(*arguments[1:], expected=float(len(sources)), said=said)
 
     def restart(self) -> None:
-        """Reset the camera if its script was stopped, after which main.py runs. Raises PortError."""
+        """Reset the camera if its script was stopped. After the reset, main.py runs. Raises PortError."""
         if self.is_stopped:
             self._run("reset")
             self.is_stopped = False
 
     def first_record(self) -> Record:
-        """Return the stream's first record after a restart, wherever the camera shows up again. Raises PortError."""
+        """Return the stream's first record after a restart. The camera may appear at another port. Raises PortError."""
         deadline = time.monotonic() + self.patience
         error = PortError(f"the camera did not come back at {self.port.device}: unplug it and plug it in again")
         while time.monotonic() < deadline:
@@ -208,13 +210,14 @@ class Camera:
 
 
 def script(name: str, **values: Any) -> str:
-    """Return a script of `scripts/`, to run on a camera, with its parameters before it."""
+    """Return a script of `scripts/`, to run on a camera, with the parameters' values in front of its text."""
     settings = "".join(f"{key} = {value!r}\n" for key, value in values.items())
     return settings + (_SCRIPTS / name).read_text(encoding="utf-8")
 
 
 def _follow(sizes: list[int], advance: Advance) -> Callable[[str], None]:
-    """Return what reads the progress of files of these sizes from the lines of mpremote 1.29 and `scripts/flash.py`."""
+    """Return a function that reads the progress of files of these sizes from the lines of mpremote 1.29 and
+    `scripts/flash.py`."""
     begun = done = 0
 
     def said(line: str) -> None:

@@ -1,4 +1,4 @@
-"""Drives of cameras that this PC has mounted: it may write its own idea of their files over what mpremote wrote."""
+"""Drives of cameras that this PC has mounted. The PC may overwrite files that mpremote wrote with older data."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 MARK = ".openmv_disk"
-"""Firmware 5.0 makes this file on the drive that it starts from (openmv, scripts/libraries/_boot.py)."""
+"""Name of a file that firmware 5.0 creates on the drive from which the camera starts (openmv,
+scripts/libraries/_boot.py)."""
 
 
 def mounted() -> list[Path]:
@@ -28,7 +29,8 @@ def _mounts() -> Iterable[Path]:
 
 
 def _fat_mounts(table: bytes) -> list[Path]:
-    """Return the FAT drives of Linux's table of mounts: a look at a network drive may take long."""
+    """Return the FAT drives in Linux's table of mounts. Other drives are left out, because access to a network drive
+    may take long."""
     lines = (line.split() for line in table.splitlines())
     names = [line[1] for line in lines if line[2] in (b"vfat", b"msdos", b"exfat")]
     return [Path(os.fsdecode(name.decode("unicode_escape").encode("latin-1"))) for name in names]

@@ -1,9 +1,10 @@
-"""Write ROMFS with the least erasing, and keep the camera able to start for as long as possible.
+"""Write ROMFS with as little erasing as possible, and keep the camera able to start for as long as possible.
 
-Flash is erased in blocks, which takes long and which firmware 5.0 does from the partition's start only; then bits can
-fall. So a model is *appended*: its record goes behind the image, where flash is still erased, and last the first block
-is rewritten, whose header has the image's length. An older model of ours becomes a record that is skipped, as one bit
-of it falls. Where that cannot be, ROMFS is *rewritten* from its start, header last.
+Flash is erased in blocks. Erasing takes long, and firmware 5.0 erases only from the start of the partition. After an
+erase, bits can only change from 1 to 0. So a model is *appended*: its record is written behind the image, where flash
+is still erased. Then the first block is rewritten, because its header holds the image's length. The record of an older
+model of ours becomes a record that readers skip, by the change of one bit. If a model cannot be appended, ROMFS is
+*rewritten* from its start, with the header last.
 """
 
 from __future__ import annotations
@@ -19,70 +20,71 @@ from blazeposer.deploy.state import Rom, State, contents_sha256
 from blazeposer.openmv import flash, romfs
 
 ROM_MODEL = "/rom.tflite"
-"""Path in a backup of the model that was in ROMFS, if not with the beginning of that."""
+"""Path in a backup for the model that was in ROMFS, if the saved beginning of ROMFS does not include the model."""
 CHUNK = 4096
-"""Bytes of one step."""
+"""Number of bytes in one step."""
 _WORD = 4  # what is programmed at once at least
 _FIRST = 32  # the header lies in them: they are written last
 
 
 @dataclass(frozen=True)
 class Erase:
-    """Erase from the partition's start to `end`, whole blocks."""
+    """A step that erases whole blocks from the partition's start to `end`."""
 
     end: int
 
 
 @dataclass(frozen=True)
 class Write:
-    """Put bytes where flash is erased, or where they differ from it by bits that fall."""
+    """A step that writes bytes where flash is erased, or where the change only turns bits from 1 to 0."""
 
     start: int
     data: bytes
 
 
 Operations = list[Erase | Write]
-"""Steps that change flash, one after the other."""
+"""Steps that change flash, in order."""
 
 
 @dataclass(frozen=True)
 class RomChange:
-    """The change of ROMFS by a deploy or a restore. Sizes are bytes."""
+    """The change of ROMFS by a deploy or a restore. Sizes are in bytes."""
 
     board: Board
     words: str
-    """Action, for the user."""
+    """Description of the change for the user."""
     risk: str
-    """Loss if the cable comes out meanwhile, and how it comes back."""
+    """Description of the loss if the cable is unplugged during the change, and of the way to recover."""
     after: str | None
-    """`Rom.sha256` when it is done; None if that is not known before."""
+    """`Rom.sha256` after the change; None if the hash is not known in advance."""
     operations: Callable[[bytes], Operations]
-    """Steps, from what is read of the partition's beginning."""
+    """Function that returns the steps from the bytes read at the partition's beginning."""
     erases: int
     writes: int
     saves: int
-    """Length of the partition's beginning that is erased, and so goes into the backup."""
+    """Length of the partition's beginning that is erased. The backup saves these bytes first."""
     needs: int = 0
-    """Length of the partition's beginning that `operations` has to know."""
+    """Length of the partition's beginning that `operations` needs as its argument."""
     dropped: tuple[tuple[str, int], ...] = ()
-    """Files that go, as they do not fit, with their sizes."""
+    """Files that are removed because they do not fit, with their sizes."""
     bound: int = 0
-    """Largest image that can be written, where not all files fit."""
+    """Size of the largest image that can be written, if not all files fit."""
     model: str = ""
-    """Path of the model whose record cannot come back, so that it goes into the backup as a file; "" if none."""
+    """Path of the model whose record cannot be restored, so that the backup saves the model as a file; "" if there is
+    none."""
 
     @property
     def seconds(self) -> float:
-        """Return how long it should take."""
+        """Return the expected time of the change in seconds."""
         reading = max(self.needs, self.saves) / READ_RATE
         return seconds_to_erase(self.board, self.erases) + self.writes / ROM_RATE + reading
 
 
 def deploying(state: State, name: str, data: bytes, image: Mapping[str, bytes]) -> RomChange:
-    """Return the change after which ROMFS holds a file beside what it holds now, as far as that fits.
+    """Return the change after which ROMFS holds a new file and as many of its present files as fit.
 
-    `image` are the files that it held before a deploy that was cut: what is to be kept, if there is no image now.
-    Raises BlazePoserError if the file alone does not fit.
+    `image` are the files of ROMFS before an interrupted deploy. They are kept if ROMFS has no image now. Raises
+    BlazePoserError if the new file alone does not fit.
     """
     assert state.rom
     return _appended(state, state.rom, name, data) or _rewritten(state, state.rom, name, data, image)
@@ -91,11 +93,11 @@ def deploying(state: State, name: str, data: bytes, image: Mapping[str, bytes]) 
 def restoring(
     state: State, saved: bytes | None, before: str | None, written: Iterable[str], name: str, model: bytes | None
 ) -> RomChange | None:
-    """Return the change that brings back what a backup has of ROMFS, None if there is nothing to do.
+    """Return the change that restores ROMFS from a backup, or None if nothing has to change.
 
-    saved: the partition's beginning as it was, None if that was erased. before: `Rom.sha256` then. written: what our
-    deploys have made of it since. model: the file `name` as it was, if its record cannot come back.
-    Raises BlazePoserError if something else has changed ROMFS since.
+    saved: the old beginning of the partition, None if it was erased. before: `Rom.sha256` at that time. written: hashes
+    of ROMFS after our deploys since then. model: the old contents of the file `name`, if its record cannot be restored.
+    Raises BlazePoserError if another program has changed ROMFS since.
     """
     rom = state.rom
     assert rom
@@ -120,24 +122,26 @@ def restoring(
 
 
 def is_cut(state: State, saved: bytes | None) -> bool:
-    """Return whether ROMFS has lost its first block alone, which a backup has: the rest of the image is still there."""
+    """Return whether ROMFS has lost only its first block, which is in a backup. The rest of the image is then still
+    there."""
     return bool(saved and state.rom and not state.rom.sha256 and romfs.stated_length(saved) > len(saved))
 
 
 def seconds_to_erase(board: Board, size: int) -> float:
-    """Return how long it takes to erase so many bytes, by the figures of `openmv/flash.py`."""
+    """Return the time in seconds for erasing `size` bytes, by the figures in `openmv/flash.py`."""
     kind = flash.of(board)
     return -(-size // kind.block) * kind.erase_ms / 1000
 
 
 def room(state: State) -> int:
-    """Return how many bytes an image may take: all but the last ones, where these must not be read."""
+    """Return the largest size of an image in bytes. On boards where the last bytes must not be read, the image leaves
+    them out."""
     assert state.rom
     return state.rom.size - (flash.TAIL if flash.of(state.board).keeps_tail else 0)
 
 
 def steps(operations: Operations) -> list[str]:
-    """Return the calls of `scripts/flash.py` that do these operations."""
+    """Return the calls of `scripts/flash.py` that carry out these operations."""
     calls = []
     for operation in operations:
         if isinstance(operation, Erase):
@@ -156,7 +160,7 @@ def steps(operations: Operations) -> list[str]:
 
 
 def _appended(state: State, rom: Rom, name: str, data: bytes) -> RomChange | None:
-    """Return the change that appends a file; None if there is no image to append to, or no room."""
+    """Return the change that appends a file; None if there is no image, or no space behind it."""
     block = flash.of(state.board).block
     if rom.files is None or block >= rom.size:  # the H7's partition is one block
         return None
@@ -201,8 +205,8 @@ def _appended(state: State, rom: Rom, name: str, data: bytes) -> RomChange | Non
 
 
 def _rewritten(state: State, rom: Rom, name: str, data: bytes, image: Mapping[str, bytes]) -> RomChange:
-    """Return the change to an image of its own, with as many of the other files as fit: those of the image that is
-    there, or of `image`."""
+    """Return the change to a new image, with as many of the other files as fit. The other files are those of the
+    present image, or else those of `image`."""
     kind = flash.of(state.board)
     others = {path: (len(old), sha256(old)) for path, old in image.items()}
     if rom.files is not None:
@@ -242,7 +246,7 @@ def _rewritten(state: State, rom: Rom, name: str, data: bytes, image: Mapping[st
 
 
 def _put_back(state: State, saved: bytes, before: str | None, words: str, used: int = 0) -> RomChange:
-    """Return the change that writes the beginning as it was, and erases the image that is there now: `used` bytes."""
+    """Return the change that writes the saved beginning again, and erases the `used` bytes of the present image."""
     block = flash.of(state.board).block
     end = -(-max(len(saved), used, 1) // block) * block
     return RomChange(
@@ -258,5 +262,6 @@ def _put_back(state: State, saved: bytes, before: str | None, words: str, used: 
 
 
 def _header_last(data: bytes) -> list[Write]:
-    """Return the writes of an image, its first bytes last: a cut leaves no image rather than a damaged one."""
+    """Return the writes of an image, its first bytes last. So an interruption leaves no image, instead of a damaged
+    one."""
     return [Write(_FIRST, data[_FIRST:]), Write(0, data[:_FIRST])]

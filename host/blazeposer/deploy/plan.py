@@ -21,19 +21,19 @@ from blazeposer.tflite.check import check_model
 
 Store = Literal["rom", "sdcard", "flash"]
 STORES: tuple[Store, ...] = ("rom", "sdcard", "flash")
-"""Places of the model, in the order in which main.py looks for it."""
+"""Places of the model, in the order in which main.py searches them."""
 MODULES = tuple(Path(name).stem for name in SCRIPTS)
 NAMES = (*(f"{stem}{suffix}" for stem in MODULES for suffix in (".py", ".mpy")), GOLDEN, MODEL, CARD)
-"""Files that a deploy may write on a drive."""
+"""Names of all files that a deploy may write on a drive."""
 LARGE = 1_000_000
-"""Bytes of ROMFS from which on rewriting it is asked for."""
+"""Smallest number of bytes in ROMFS for which a rewrite needs the user's consent."""
 _OVERHEAD = 10.0
-"""Seconds of a deploy beside its bytes: questions, self-test, start; not measured on hardware."""
+"""Seconds of a deploy beside the time for its bytes, for questions, self-test and start. Not measured on hardware."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """The change at one path on the camera. Sizes are bytes; None means that there is no file."""
+    """The change at one path on the camera. Sizes are in bytes; None means that there is no file."""
 
     path: str
     old: int | None
@@ -45,13 +45,13 @@ class Plan:
     """The whole plan of a deploy or a restore."""
 
     changes: tuple[Change, ...]
-    """Changes of files."""
+    """Changes of files on drives."""
     saved: tuple[str, ...]
-    """Paths whose contents go into the backup first."""
+    """Paths whose contents are saved in the backup before the changes."""
     rom: RomChange | None = None
     """Change of ROMFS."""
     consents: tuple[str, ...] = ()
-    """Consequences that the user has to agree to one by one."""
+    """Consequences that the user must accept one by one."""
 
     @property
     def is_empty(self) -> bool:
@@ -63,7 +63,7 @@ class Plan:
 
     @property
     def rom_bytes(self) -> int:
-        """Return how many bytes of ROMFS's beginning are read before it changes."""
+        """Return the number of bytes of ROMFS's beginning that are read before the change."""
         return max(self.rom.needs, self.rom.saves if ROM in self.saved else 0) if self.rom else 0
 
     @property
@@ -72,17 +72,17 @@ class Plan:
 
     @property
     def seconds(self) -> float:
-        """Return how long it should take, from typical rates."""
+        """Return the expected time in seconds, from typical rates."""
         rom = self.rom.writes if self.rom else 0
         files = (self.write_bytes - rom) / FILE_RATE + (self.read_bytes - self.rom_bytes) / READ_RATE
         return _OVERHEAD + files + (self.rom.seconds if self.rom else 0)
 
 
 def make(contents: Contents, state: State, old: Backup | None, rom: RomChange | None = None) -> Plan:
-    """Return the plan that brings a camera's files from its state to these contents, and ROMFS too. `old` is the backup
-    that goes on.
+    """Return the plan that changes a camera's files, and ROMFS, from the present state to these contents.
 
-    Files that an interrupted deploy left half-way go in any case. Raises BlazePoserError if a drive is too full.
+    `old` is the backup that the deploy continues. The plan always removes the unfinished files of an interrupted
+    deploy. Raises BlazePoserError if a drive is too full.
     """
     leftovers = dict.fromkeys(path for path in state.files if path.endswith(SUFFIX))
     changes = {
@@ -122,7 +122,7 @@ def _consents(rom: RomChange, state: State) -> tuple[str, ...]:
 
 
 def choose_store(bundle: Bundle, state: State, to: Store | None) -> Store:
-    """Choose the store for the model by all rules that need only the camera's state. Raises BlazePoserError."""
+    """Choose the store for the model. Only the camera's state and the bundle decide. Raises BlazePoserError."""
     if bundle.board not in ("", state.board.key):
         raise BlazePoserError(
             f"this bundle is for another board ({bundle.board}): make one with "
@@ -161,7 +161,7 @@ def files_of(bundle: Bundle, state: State, store: Store) -> Contents:
 
 
 def check_drives(plan: Plan) -> None:
-    """Raise BlazePoserError if this PC has mounted a drive that is going to be written."""
+    """Raise BlazePoserError if this PC has mounted a drive that the plan writes to."""
     if plan.changes and (mounted := drives.mounted()):
         raise BlazePoserError(
             f"this PC has mounted a camera's drive at {mounted[0]} and may write over what is deployed: eject it first"
@@ -169,7 +169,7 @@ def check_drives(plan: Plan) -> None:
 
 
 def has_model(bundle: Bundle, state: State) -> bool:
-    """Return whether ROMFS holds this very model where it can be used in place."""
+    """Return whether ROMFS holds exactly this model at a place where it can be used without a copy."""
     found = ((state.rom and state.rom.files) or {}).get(MODEL)
     return found is not None and found.sha256 == sha256(bundle.model) and found.offset % state.board.romfs_align == 0
 
@@ -192,7 +192,8 @@ def _check_model(bundle: Bundle, state: State, store: Store) -> None:
 
 
 def _check_room(changes: Contents, state: State) -> None:
-    """Raise BlazePoserError if new files do not fit beside the old ones, where they lie until all are there."""
+    """Raise BlazePoserError if the new files do not fit on the drive beside the old files. The old files stay until all
+    new files are written."""
     for path, drive in state.drives.items():
         sizes = [len(data) for name, data in changes.items() if name.startswith(path + "/") and data is not None]
         needed = sum(-(-size // drive.cluster) * drive.cluster for size in sizes)

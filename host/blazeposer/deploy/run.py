@@ -1,7 +1,7 @@
-"""The deploys and the restores themselves: ask, plan, save, write, prove.
+"""Deploys and restores from start to end: ask the camera, plan, save, write, check.
 
-First comes the note on this PC, then the camera's ROMFS, last its files: a cut at any moment leaves a state that
-`status` names, a second deploy completes and `restore` undoes.
+The note on this PC is written first, then the camera's ROMFS, and last its files. After an interruption at any moment,
+`status` names the camera's state, a second deploy completes the first, and `restore` undoes it.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ from blazeposer.openmv import ports, romfs
 from blazeposer.stream.record import Record
 
 BundleFor = Callable[[Board], Bundle]
-"""Gives the bundle for a board, once that is known."""
+"""Function that returns the bundle for a board."""
 Comparison = Literal["same", "differs", "missing", "half-written", "damaged", "not aligned"]
 
 
 class Guide(Protocol):
-    """The user's side of a deploy: a terminal, or a test."""
+    """The interface to the user of a deploy: a terminal, or a test."""
 
     def stage(self, words: str, total: int = 0) -> Advance:
-        """Begin a part of the work; return what is to be called with the bytes that were moved since."""
+        """Begin a part of the work. Return a function to call with the number of bytes moved since its last call."""
 
     def note(self, words: str) -> None:
-        """Tell something that the user should know."""
+        """Tell the user something important."""
 
     def consent(self, state: State, plan: Plan) -> bool:
-        """Show the plan; return whether it is to be done."""
+        """Show the plan, and return whether the user accepts it."""
 
 
 @dataclass(frozen=True)
@@ -51,25 +51,25 @@ class Outcome:
 
     plan: Plan
     backup: Backup | None
-    """None if nothing was replaced."""
+    """Backup of the replaced contents; None if nothing was replaced."""
     tested: str = ""
-    """Verdict of the self-test."""
+    """Verdict of the self-test in words."""
     test_seconds: float = 0
     record: Record | None = None
-    """First of the stream."""
+    """First record of the stream after the deploy."""
 
 
 @dataclass(frozen=True)
 class Status:
-    """The content of a camera."""
+    """The contents of a camera, compared with a bundle."""
 
     state: State
     items: dict[str, Comparison]
-    """Path -> its content, compared with the bundle's."""
+    """Result of the comparison with the bundle, by path."""
     unfinished: Backup | None
-    """Backup of a deploy or restore that was cut."""
+    """Backup of an interrupted deploy or restore."""
     unreadable: tuple[Path, ...] = ()
-    """Backups of this camera of which nothing is known."""
+    """Folders of backups of this camera that cannot be read."""
 
     @property
     def is_deployed(self) -> bool:
@@ -79,8 +79,8 @@ class Status:
 
 @contextmanager
 def connected(device: str | None, root: Path) -> Iterator[Camera]:
-    """Yield the camera at a port, or the only one, for nobody else until the end; then its script runs again, unless
-    the user interrupted. Raises BlazePoserError."""
+    """Yield the camera at a port, or the only camera that is connected, locked for this process. At the end the
+    camera's script starts again, unless the user interrupted. Raises BlazePoserError."""
     port = ports.find(device)
     with backups.lock(root, port.serial or port.device):
         camera = Camera(port)
@@ -94,7 +94,7 @@ def connected(device: str | None, root: Path) -> Iterator[Camera]:
 
 
 def deploy(camera: Camera, bundle_for: BundleFor, to: Store | None, root: Path, guide: Guide) -> Outcome | None:
-    """Bring a bundle onto a camera; None if the user does not want it. Raises BlazePoserError."""
+    """Write a bundle to a camera. Return None if the user declines. Raises BlazePoserError."""
     state = _state(camera, root, guide)
     bundle = bundle_for(state.board)
     store = plans.choose_store(bundle, state, to)
@@ -127,7 +127,7 @@ def deploy(camera: Camera, bundle_for: BundleFor, to: Store | None, root: Path, 
 
 
 def restore(camera: Camera, chosen: Path | None, root: Path, guide: Guide) -> Outcome | None:
-    """Bring back what a backup holds, by default the camera's latest; None if the user does not want it."""
+    """Restore the contents of a backup; the default is the camera's latest backup. Return None if the user declines."""
     state = _state(camera, root, guide)
     old = backups.load(chosen) if chosen else _latest(root, state.id)
     if old.card not in ("", state.card):
@@ -169,7 +169,7 @@ def status(camera: Camera, bundle_for: BundleFor, root: Path) -> Status:
 
 
 def _compare_model(bundle: Bundle, state: State) -> dict[str, Comparison]:
-    """Compare the model that main.py would take."""
+    """Compare the model that main.py would use."""
     rom = state.rom
     if rom and rom.used and rom.files is None:
         return {ROM: "damaged"}
@@ -184,7 +184,7 @@ def _compare_model(bundle: Bundle, state: State) -> dict[str, Comparison]:
 
 
 def _image(saved: bytes | None) -> Mapping[str, bytes]:
-    """Return the files of an image of which a backup has all; none if it was damaged before."""
+    """Return the files of a complete image in a backup. Return no files if the image was damaged before."""
     try:
         if saved and romfs.stated_length(saved) <= len(saved):
             return {path: file.data for path, file in romfs.read(saved).items()}
@@ -194,7 +194,7 @@ def _image(saved: bytes | None) -> Mapping[str, bytes]:
 
 
 def _rom_back(old: Backup, contents: Contents, state: State) -> RomChange | None:
-    """Return the change that brings ROMFS back to what a backup has of it."""
+    """Return the change that restores ROMFS from a backup."""
     if ROM not in contents or state.rom is None:
         return None
     return flash.restoring(state, contents[ROM], old.rom, old.written, MODEL, contents.get(ROM_MODEL))
@@ -203,7 +203,7 @@ def _rom_back(old: Backup, contents: Contents, state: State) -> RomChange | None
 def _carry_out(
     camera: Camera, state: State, contents: Contents, plan: Plan, old: Backup | None, root: Path, guide: Guide
 ) -> Backup | None:
-    """Save everything that the plan replaces, then write. Return the backup; None if there was nothing to do."""
+    """Save everything that the plan replaces, then write. Return the backup, or None if nothing had to change."""
     if plan.is_empty:
         return old
     saved, beginning = _save(camera, state, plan, old, root, guide)
@@ -213,7 +213,7 @@ def _carry_out(
 def _save(
     camera: Camera, state: State, plan: Plan, old: Backup | None, root: Path, guide: Guide
 ) -> tuple[Backup, bytes]:
-    """Return the backup with everything that the plan replaces, and what was read of ROMFS's beginning."""
+    """Return the backup with everything that the plan replaces, and the bytes read at ROMFS's beginning."""
     lengths = {path: state.sizes[path] for path in plan.saved if path in state.files}
     saved = old.contents().get(ROM) if old and plan.rom else None
     # A backup that has the first block alone, of an image that goes as a whole now: the rest of it is still there.
@@ -243,7 +243,7 @@ def _save(
 def _write(
     camera: Camera, state: State, contents: Contents, plan: Plan, read: bytes, saved: Backup, guide: Guide
 ) -> Backup:
-    """Write what differs, ask the camera again, and compare."""
+    """Write the differences, ask the camera for its state again, and compare."""
     files = {change.path: contents.get(change.path) for change in plan.changes}
     rom = plan.rom
     hashes = [sha256(data) for data in files.values() if data is not None]
@@ -285,7 +285,7 @@ def _unreadable(root: Path, state: State) -> tuple[Path, ...]:
 
 
 def _state(camera: Camera, root: Path, guide: Guide) -> State:
-    """Ask the camera, and tell of its backups that cannot be read."""
+    """Ask the camera for its state, and report its unreadable backups."""
     guide.stage("asking the camera")
     state = camera.state(NAMES)
     for folder in _unreadable(root, state):

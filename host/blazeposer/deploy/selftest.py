@@ -1,7 +1,7 @@
 """Make the data of `board/selftest.py`: an image, and the network's outputs for it on a PC.
 
-The file, compressed with zlib: a line of JSON with the golden faces; the image, 64 x 64 shades of grey from 0 to 15,
-two in a byte, which the camera doubles in size; the raw int8 outputs in contract order.
+The file is compressed with zlib. It contains a line of JSON with the golden faces, the image, and the raw int8 outputs
+in contract order. The image has 64 x 64 shades of grey from 0 to 15, two in a byte. The camera doubles its size.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ _WINDOW_BITS = 10  # the camera unpacks it with 1 KB of memory
 
 
 def _stored() -> Image:
-    """Return the stored image (64, 64) uint8, 0 to 15."""
+    """Return the stored image (64, 64) uint8, with values 0 to 15."""
     gray = cv2.imread(str(Path(__file__).parent / "face.png"), cv2.IMREAD_GRAYSCALE)  # of the demo's portrait (NASA)
     assert gray is not None
     return np.asarray(gray // 17, np.uint8)
 
 
 def picture() -> Image:
-    """Return the image (128, 128, 3) as it goes into the network on a camera."""
+    """Return the image (128, 128, 3) that the network gets on a camera."""
     gray = np.kron(_stored() * 17, np.ones((2, 2), np.uint8))
     assert gray.shape == (INPUT_SIZE, INPUT_SIZE)
     return rgb565(np.repeat(gray[..., None], 3, axis=2))
 
 
 def make(model: Path) -> bytes:
-    """Return the file for a network as it is before any compilation for an accelerator. Raises ModelError."""
+    """Return the self-test's file for a network that is not compiled for an accelerator. Raises ModelError."""
     network = open_network(model)
     outputs = network.run(picture())
     faces = [face.moved(0, 0, INPUT_SIZE, INPUT_SIZE) for face in decode(network.outputs(picture()))]
@@ -54,10 +54,8 @@ def make(model: Path) -> bytes:
 
 
 def judge(result: dict[str, Any], *, virtual: bool) -> str:
-    """Return what to tell of a self-test (see `state.read_self_test`).
-
-    A BlazePoserError if it failed; equal bytes are asked of a virtual camera only.
-    """
+    """Return the words about a self-test's result (see `state.read_self_test`). Raises BlazePoserError if the test
+    failed. Only a virtual camera must give equal bytes."""
     equal, total, largest, passed = (result[name] for name in ("equal", "bytes", "largest", "passed"))
     faces, expected = len(result["faces"]), len(result["expected"])
     told = f"{faces} of {expected} faces, {equal} of {total} bytes equal, largest difference {largest}"

@@ -1,6 +1,7 @@
-"""Check a camera's report on itself, once: after it, paths, numbers and hashes are valid.
+"""Check a camera's report on itself once. After the check, all paths, numbers and hashes are valid.
 
-A camera may be broken, or made to hurt. Its words become paths on this PC, lengths and lines in a terminal.
+The check is needed because a camera may be broken or malicious: words of its report become paths on this PC, lengths,
+and lines in a terminal.
 """
 
 from __future__ import annotations
@@ -21,83 +22,85 @@ from blazeposer.openmv import romfs
 ROM = "/rom"
 DRIVES = ("/flash", "/sdcard")
 CARD = "blazeposer.card"
-"""A file on an SD card that tells it from others: the camera knows no number of it."""
+"""Name of a file that identifies an SD card, because the camera knows no number of the card."""
 _VERSION = re.compile(r"\d{1,3}(\.\d{1,3}){1,3}[\w.+-]{0,40}", re.ASCII)
 _ID = re.compile(r"[0-9a-f]{2,64}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _LARGEST = 1 << 40
-"""Bytes: no drive is larger."""
+"""Upper limit in bytes for the size of a drive."""
 _PARTITION = 1 << 26
 
 
 @dataclass(frozen=True)
 class Drive:
-    """Sizes are bytes."""
+    """A drive of a camera. Sizes are in bytes."""
 
     cluster: int
-    """Unit of which every file takes a multiple."""
+    """Size of a cluster. Every file takes a whole number of clusters."""
     free: int
 
 
 @dataclass(frozen=True)
 class RomFileState:
-    """A file in ROMFS. Numbers are bytes, places are from the partition's start."""
+    """A file in ROMFS. Sizes are in bytes, and positions are counted from the partition's start."""
 
     record: int
-    """Beginning of its record."""
+    """Position of its record."""
     offset: int
-    """Beginning of its contents."""
+    """Position of its contents."""
     bytes: int
     sha256: str
 
 
 @dataclass(frozen=True)
 class Rom:
-    """The ROMFS partition. Sizes are bytes."""
+    """The ROMFS partition. Sizes are in bytes."""
 
     size: int
     ranges: bool
-    """True if the firmware erases from anywhere, and not only from the start."""
+    """True if the firmware can erase from any block on, and not only from the start."""
     used: int
-    """Length of the image at its beginning; 0 if there is none."""
+    """Length of the image at the partition's beginning; 0 if there is no image."""
     header: int
-    """Length of its header, which `used` includes."""
+    """Length of the image's header. `used` includes the header."""
     sha256: str
-    """Hash of the image's files, see `contents_sha256`. Of something else: of its first 4096 bytes. "" if erased."""
+    """Hash of the image's files, see `contents_sha256`. Without an image, the hash of the first 4096 bytes. "" if the
+    partition is erased."""
     files: dict[str, RomFileState] | None
-    """Files of the image, the first of each name as on the camera; None if there is no image, or a damaged one."""
+    """Files of the image. If two files have the same name, the first one counts, as on the camera. None if there is no
+    image, or only a damaged one."""
     behind: tuple[int, ...]
-    """Beginnings of records that an image before this one has left behind it."""
+    """Positions of the records that an earlier image has left behind this image."""
     blank: int
-    """Beginning of erased flash, behind the image and these records."""
+    """Position of the erased flash behind the image and these records."""
     room: int
-    """Length of erased flash, up to what was asked for."""
+    """Length of the erased flash. The camera counts no further than it was asked to."""
 
 
 def contents_sha256(files: Mapping[str, tuple[int, str]]) -> str:
-    """Return the sha256 of paths, sizes and hashes of the files in ROMFS, wherever in the image they lie."""
+    """Return the sha256 of the paths, sizes and hashes of the files in ROMFS. Positions in the image do not matter."""
     return hashlib.sha256(json.dumps(sorted(files.items())).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
 class State:
-    """A camera's report on itself, at one moment."""
+    """A camera's report on itself at one moment."""
 
     version: str
     board: Board
     id: str
-    """Number of this one camera, hexadecimal."""
+    """Serial number of the camera, in hexadecimal digits."""
     start: str
-    """The drive that it starts from, whose main.py runs: "/sdcard" if a card is in, else "/flash"."""
+    """The drive from which the camera starts and runs main.py: "/sdcard" if a card is inserted, else "/flash"."""
     drives: dict[str, Drive]
     files: dict[str, str]
-    """Path -> sha256 of the files asked for that exist."""
+    """The sha256 by path of each requested file that exists."""
     sizes: dict[str, int] = field(repr=False)
-    """Path -> bytes of the same files."""
+    """The size in bytes by path of the same files."""
     rom: Rom | None
-    """None if its firmware has no ROMFS."""
+    """The ROMFS partition; None if the firmware has no ROMFS."""
     card: str = ""
-    """The number of the card that is in, or one that it may get; "" if none is in."""
+    """The number of the inserted card, or a new number for a card without one; "" if no card is inserted."""
 
     def sha256(self, path: str) -> str | None:
         """Return the hash of the file at a path; None if there is none."""
@@ -107,9 +110,10 @@ class State:
 
 
 def read_state(answer: Mapping[str, Any], names: Collection[str]) -> State:
-    """Return the state that a camera with firmware 5.0 or later answers, asked for files of these names.
+    """Return the state in the answer of a camera with firmware 5.0 or later that was asked for files of these names.
 
-    Raises ValueError if it answers what no camera would, BlazePoserError if the firmware is older or the board unknown.
+    Raises ValueError if the answer cannot be a camera's, and BlazePoserError if the firmware is older or the board
+    unknown.
     """
     version = _text(answer.get("version"), _VERSION)
     if int(version.partition(".")[0]) < 5:
@@ -139,7 +143,8 @@ def read_state(answer: Mapping[str, Any], names: Collection[str]) -> State:
 
 
 def read_self_test(answer: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a self-test says: numbers of bytes, faces as lists. Raises ValueError if it says nothing of use."""
+    """Return the values of a self-test: numbers of bytes, and faces as lists. Raises ValueError if the values are not
+    usable."""
     equal, total, largest = (_number(answer.get(name), _PARTITION) for name in ("equal", "bytes", "largest"))
     faces, expected = answer.get("faces"), answer.get("expected")
     if equal > total or not isinstance(faces, list) or not isinstance(expected, list):

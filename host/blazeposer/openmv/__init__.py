@@ -1,9 +1,9 @@
-"""OpenMV cameras as a PC sees them.
+"""Access from a PC to OpenMV cameras.
 
 serial_port.py  opens a camera's serial port
 ports.py        finds the cameras that are plugged in
 register.py     lists the virtual cameras that run on this PC
 mpremote.py     runs mpremote and turns its errors into ours
-flash.py        how the flash behind /rom behaves on each board
+flash.py        knows the behaviour of the flash behind /rom on each board
 romfs.py        packs and reads images of a camera's ROM file system
 """

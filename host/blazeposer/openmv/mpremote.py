@@ -1,4 +1,4 @@
-"""mpremote in a subprocess: it has no library interface, and its errors become ours here."""
+"""mpremote in a subprocess, because mpremote has no library interface. This module turns its errors into ours."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from blazeposer.core.errors import PortError
 from blazeposer.core.resources import board_dir, default_model
 
 PATIENCE = 120.0
-"""Seconds without a word after which a command that should take a moment is given up."""
+"""Seconds without output after which a command that should be short is stopped."""
 MOST = 100_000_000
-"""Characters that a camera may say in answer to one command: more than its whole flash in base64."""
+"""Largest number of characters in a camera's answer to one command: more than its whole flash in base64."""
 _LOST = ("SerialException", "BrokenPipe", "ConnectionRefused", "ConnectionReset", "Errno 5]", "PermissionError")
 
 
 class Complaint(PortError):
-    """The camera answers, but what was asked of it failed; `reason` is the last line that was said of it."""
+    """The camera answers, but the request failed. `reason` is the last line of the answer."""
 
     def __init__(self, port: str, command: str, reason: str) -> None:
         full = "No space left" in reason or "ENOSPC" in reason
@@ -31,10 +31,10 @@ class Complaint(PortError):
 
 
 def mpremote(port: str, *arguments: str, expected: float = 0, said: Callable[[str], None] = lambda _: None) -> str:
-    """Run mpremote with these arguments at a port, and return its output.
+    """Run mpremote with these arguments at a port, and return its output. Several commands are separated by "+".
 
-    Several commands follow one another with "+" between them. `expected` is how many seconds they should take, `said`
-    gets each line while they run. Raises PortError, with the last line of what mpremote or the camera complains about.
+    `expected` is the expected time of the commands in seconds. `said` is called with each line while they run. Raises
+    PortError with the last line of the error message from mpremote or the camera.
     """
     command = [sys.executable, "-m", "mpremote", "connect", port, *arguments]
     with subprocess.Popen(
@@ -103,9 +103,11 @@ def _error(port: str, command: str, text: str) -> PortError:
 def copy_to_camera(
     port: str, model: Path | None = None, folder: str = "/flash", progress: Callable[[str], None] = lambda _: None
 ) -> None:
-    """Copy board/*.py and the model (by default ours) into a folder of a camera, "/sdcard" where a card is in; `reset`
-    then runs main.py, which looks for the model as blazeposer.tflite. No questions asked: `blazeposer deploy` is for
-    people. `progress` gets each file's name before it is copied. Raises PortError.
+    """Copy board/*.py and the model (the default is the package's model) into a folder of a camera.
+
+    If the camera has an SD card, the folder is "/sdcard". After `reset`, main.py runs and looks for the model as
+    blazeposer.tflite. This function asks no questions; users should run `blazeposer deploy` instead. `progress` is
+    called with each file's name before the file is copied. Raises PortError.
     """
     sources = {path.name: path for path in sorted(board_dir().glob("*.py"))}
     for name, source in (sources | {"blazeposer.tflite": model or default_model()}).items():
@@ -114,5 +116,5 @@ def copy_to_camera(
 
 
 def reset(port: str) -> None:
-    """Reset the camera by machine.reset(), after which main.py runs. Raises PortError."""
+    """Reset the camera with machine.reset(). After the reset, main.py runs. Raises PortError."""
     mpremote(port, "reset")

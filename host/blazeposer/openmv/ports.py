@@ -1,4 +1,4 @@
-"""Find the cameras on this PC: by USB vendor and product number, and the virtual ones that run."""
+"""Find the cameras on this PC: real ones by USB's vendor and product numbers, and running virtual ones."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from blazeposer.openmv import register
 
 @dataclass(frozen=True)
 class Port:
-    """The port at which a camera answers. The device's name may change at a reset; the serial number stays."""
+    """The port of a camera. The port's name may change at a reset; the serial number stays."""
 
     device: str
-    """Name that mpremote and pyserial open."""
+    """Name of the port, for mpremote and pyserial."""
     serial: str = ""
-    """USB's serial number; "" where there is none, as with `rfc2217://`."""
+    """The camera's USB serial number; "" if it has none, for example at an `rfc2217://` port."""
     virtual: bool = False
     board: str = field(default="", compare=False)
-    """Name of the board, as far as USB's numbers tell: some boards share them."""
+    """Name of the board, as exactly as USB's numbers identify it: some boards share their numbers."""
 
 
 def cameras() -> list[Port]:
-    """Return all cameras that are present now."""
+    """Return all cameras that are connected now."""
     known = {boards.OLD_USB_ID} | {usb_id for board in boards.BOARDS for usb_id in board.usb_ids}
     found = [
         Port(port.device, port.serial_number or "", board=_named((port.vid, port.pid)))
@@ -43,7 +43,7 @@ def _named(usb_id: tuple[int, int]) -> str:
 
 
 def find(device: str | None = None) -> Port:
-    """Return the camera at a port, or the only one that there is. Raises PortError."""
+    """Return the camera at a port, or the only connected camera. Raises PortError."""
     found = cameras()
     if device:
         return next((port for port in found if port.device == device), Port(device))
@@ -56,13 +56,13 @@ def find(device: str | None = None) -> Port:
 
 
 def is_there(port: Port) -> bool:
-    """Return whether the camera is still at its port, which else another device may have by now."""
+    """Return whether the camera is still at its port. Another device may have taken the port."""
     found = again(port)
     return found is not None and found.device == port.device
 
 
 def again(port: Port) -> Port | None:
-    """Return the same camera after a reset, perhaps at another port; None while it does not show up."""
+    """Return the same camera after a reset, perhaps at another port. Return None until the camera appears again."""
     if not port.serial:
         return port
     return next((other for other in cameras() if other.serial == port.serial), None)

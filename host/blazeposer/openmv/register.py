@@ -1,6 +1,6 @@
-"""The virtual cameras that run on this PC, for who looks for cameras: what USB's list of devices is for real ones.
+"""The list of the virtual cameras that run on this PC. It corresponds to USB's list of devices for real cameras.
 
-An entry is a file in the user's own runtime folder, where nobody else can enter a camera.
+An entry is a file in the user's own runtime folder, where no other user can add a camera.
 """
 
 from __future__ import annotations
@@ -17,19 +17,20 @@ import platformdirs
 from blazeposer.core.errors import BlazePoserError
 
 RUNTIME = "BLAZEPOSER_RUNTIME"
-"""Environment variable: the folder to use instead of the user's runtime folder."""
+"""Environment variable with the folder to use instead of the user's runtime folder."""
 CAMERAS = "cameras"
-"""Folder of the entries in it."""
+"""Name of the folder of the entries in the runtime folder."""
 
 
 class Entry(NamedTuple):
     port: str
     board: str
-    """Name of its board."""
+    """Name of the camera's board."""
 
 
 def folder() -> Path:
-    """Return the user's own folder for what belongs to running cameras, made where it is missing. A BlazePoserError."""
+    """Return the user's own folder for files of running cameras, and create it if it is missing. Raises
+    BlazePoserError."""
     found = _folder()
     try:
         found.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -41,7 +42,7 @@ def folder() -> Path:
 
 
 def add(serial: str, port: str, board: str = "") -> None:
-    """Enter the camera with this serial number, or its new port. Raises BlazePoserError."""
+    """Add the camera with this serial number, or update its port. Raises BlazePoserError."""
     entry = folder() / f"{serial}.new"
     try:
         entry.write_text(json.dumps({"port": port, "process": os.getpid(), "board": board}))
@@ -55,7 +56,7 @@ def _cannot(error: OSError) -> BlazePoserError:
 
 
 def remove(serial: str) -> None:
-    """Strike a camera off."""
+    """Remove a camera from the list."""
     (_folder() / f"{serial}.json").unlink(missing_ok=True)
 
 
@@ -67,7 +68,7 @@ def running() -> dict[str, Entry]:
 
 
 def _read(path: Path) -> Entry | None:
-    """Return the entry of a camera whose process still runs."""
+    """Return the entry of a camera; None if its process has ended."""
     try:
         values = json.loads(path.read_text())
         entry = Entry(values["port"], values["board"])
@@ -80,7 +81,7 @@ def _read(path: Path) -> Entry | None:
 
 
 def _is_own(folder: Path) -> bool:
-    """Return whether the folder is there, and this user alone can write into it."""
+    """Return whether the folder exists and only this user can write into it."""
     try:
         found = folder.lstat()
     except OSError:

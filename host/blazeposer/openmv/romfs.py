@@ -1,7 +1,7 @@
-"""ROMFS images: MicroPython's read-only file system, from which a camera runs a model in place.
+"""ROMFS images: MicroPython's read-only file system. A camera runs a model in ROMFS without copying the model.
 
-Packing and reading are those of PyPI `openmv-ota`, which aligns a file's bytes as a board needs them, while `mpremote
-romfs` does not. This module adds what a deploy asks of an image: what is in it, and what would fit.
+PyPI `openmv-ota` packs and reads the images. It aligns a file's bytes as a board needs them, while `mpremote romfs`
+does not. This module adds two things for a deploy: it lists the files in an image, and decides which files fit.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from blazeposer.core.errors import BlazePoserError
 
 _MAGIC = b"\xd2\xcd\x31"
 PADDING = b"\x01"
-"""First byte of a record that is skipped. A file's, 5, becomes it when one bit falls: flash does that unerased."""
+"""First byte of a record that readers skip. The first byte of a file's record is 5. It becomes 1 by the change of one
+bit, which flash can do without an erase."""
 ALIGNED = ("tflite", "lite", "onnx", "bin")
-"""Kinds of files that are read in place (boards.json of openmv-ota)."""
+"""Endings of the names of files that are read in place (boards.json of openmv-ota)."""
 
 
 @dataclass(frozen=True)
@@ -30,19 +31,19 @@ class RomFile:
 
     data: bytes
     offset: int
-    """Place of its first byte, from the image's first."""
+    """Position of the file's first byte, from the image's first byte."""
 
 
 def check_path(path: str) -> None:
-    """Raise ValueError unless this path in an image can become one in a folder of this PC."""
+    """Raise ValueError unless this path in an image is safe to use in a folder of this PC."""
     parts = path.split("/")
     if not path.isprintable() or "\\" in path or any(part in ("", ".", "..") or len(part) > 100 for part in parts):
         raise ValueError(f"{path!r} is no path of a file")
 
 
 def pack(files: Mapping[str, bytes], align: int) -> bytes:
-    """Return the image that holds these files (path -> bytes), models at multiples of `align`. The same files give the
-    same bytes."""
+    """Return the image that holds these files (path -> bytes). Models begin at multiples of `align`. The same files
+    give the same bytes."""
     rules = [{"extension": extension, "alignment": align} for extension in ALIGNED]
     with tempfile.TemporaryDirectory() as folder:
         for path, data in files.items():
@@ -54,10 +55,9 @@ def pack(files: Mapping[str, bytes], align: int) -> bytes:
 
 
 def read(image: bytes) -> dict[str, RomFile]:
-    """Return the files of an image, or of a partition that begins with one; of two of one name the first, as a camera.
-
-    Raises ValueError if it is none, if it is damaged, or if a file's name leads out of it.
-    """
+    """Return the files of an image, or of a partition that begins with an image. If two files have the same name,
+    return the first, as a camera does. Raises ValueError if there is no image, if the image is damaged, or if a file's
+    name leads out of it."""
     files: dict[str, RomFile] = {}
     for path, entry in VfsRomReader(image).walk():
         if not entry.is_dir:
@@ -67,8 +67,8 @@ def read(image: bytes) -> dict[str, RomFile]:
 
 
 def record(name: str, data: bytes, start: int, align: int) -> bytes:
-    """Return the record of a file in the root folder, as it lies at `start` in an image; a model's bytes at a multiple
-    of `align`."""
+    """Return the record of a file in the root folder, for position `start` in an image. The bytes of a model begin at a
+    multiple of `align`."""
     for size in range(align):  # an image ends where the same place is, as far as alignment goes
         before = pack({"0": bytes(size)}, align)
         if len(before) % align == start % align:
@@ -77,7 +77,7 @@ def record(name: str, data: bytes, start: int, align: int) -> bytes:
 
 
 def stated_length(beginning: bytes) -> int:
-    """Return the length that an image's header states, of which this is the beginning; 0 if it is no image's."""
+    """Return the length of an image from the header in its first bytes; 0 if they are not the beginning of an image."""
     digits = _digits(beginning)
     number = 0
     for byte in beginning[3 : 3 + digits]:
@@ -86,10 +86,8 @@ def stated_length(beginning: bytes) -> int:
 
 
 def with_length(beginning: bytes, length: int) -> bytes:
-    """Return the beginning of an image with another length in its header, and else as it is.
-
-    Raises ValueError if the number has not the room for it.
-    """
+    """Return the beginning of an image with another length in its header and no other change. Raises ValueError if the
+    header has no space for the number."""
     digits = _digits(beginning)
     payload = length - 3 - digits
     if not digits or payload < 0 or payload >> 7 * digits:
@@ -99,7 +97,7 @@ def with_length(beginning: bytes, length: int) -> bytes:
 
 
 def _digits(beginning: bytes) -> int:
-    """Return how many bytes the length in an image's header takes; 0 if there is none."""
+    """Return the number of bytes of the length in an image's header; 0 if there is no header."""
     if not beginning.startswith(_MAGIC):
         return 0
     return next((place for place, byte in enumerate(beginning[3:19], 1) if byte < 128), 0)
@@ -108,10 +106,10 @@ def _digits(beginning: bytes) -> int:
 def merge(
     old: Mapping[str, bytes], new: Mapping[str, bytes], board: Board, room: int | None = None
 ) -> tuple[bytes, list[str]]:
-    """Return the image with the new files and as many of the old ones as fit, and the paths of those that do not.
+    """Return the image with the new files and as many old files as fit, and the paths of the old files that do not fit.
 
-    The largest of the old files go first. `room` is that for the image, by default the board's. A BlazePoserError if
-    the new ones alone do not fit.
+    The largest old files are removed first. `room` is the space for the image in bytes; the default is the board's.
+    Raises BlazePoserError if the new files alone do not fit.
     """
     kept, dropped = {path: data for path, data in old.items() if path not in new}, []
     while len(image := pack({**kept, **new}, board.romfs_align)) > (board.romfs if room is None else room):

@@ -1,4 +1,4 @@
-"""Opens a camera's serial port, or says in one line why not."""
+"""Opens a camera's serial port, or gives the reason for a failure in one line."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import serial
 from blazeposer.core.errors import PortError
 
 BAUD_RATE = 115200
-"""Any rate but 921600 reaches the plain REPL of a camera (OpenMV firmware 5.0)."""
+"""Baud rate of the connection. At every rate except 921600, the camera answers with the plain REPL (OpenMV firmware
+5.0)."""
 _LATENCY = 0.02  # seconds that bytes may wait until they are read
 
 
 def open_port(port: str, baud_rate: int = BAUD_RATE) -> serial.SerialBase:
-    """Return the port, opened for this program alone; see `stream.read_chunks`. Raises PortError."""
+    """Open the port for this program alone, and return it; see `stream.read_chunks`. Raises PortError."""
     try:
         return serial.serial_for_url(port, baud_rate, timeout=_LATENCY, dsrdtr=False, exclusive=True)
     except (serial.SerialException, OSError, ValueError) as error:
@@ -26,13 +27,13 @@ def open_port(port: str, baud_rate: int = BAUD_RATE) -> serial.SerialBase:
 
 
 _TAKEN = ("Resource temporarily unavailable", "Device or resource busy", "Access is denied")
-"""Ends of pyserial's messages about a port that has its user already, on Linux, on macOS and on Windows."""
+"""Ends of pyserial's messages about a port that another program uses, on Linux, on macOS and on Windows."""
 
 
 def _reason(error: Exception) -> str:
-    """Return the reason in pyserial's message: the system's own words where it quotes them.
+    """Return the reason in pyserial's message. If the message quotes the system's words, return only these words.
 
-    The message has the port's name before the reason, and on Linux after it too.
+    The message names the port before the reason, and on Linux also after it.
     """
     if code := getattr(error, "errno", None):
         return os.strerror(code)

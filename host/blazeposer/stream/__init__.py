@@ -1,5 +1,5 @@
-"""The record that a camera streams for each frame, in every form.
+"""The record that a camera streams for each frame, as JSON and in packed form.
 
-record.py  JSON lines: written, read from a port, parsed
-packed.py  the packed record of a Protocol V2 channel
+record.py  writes and parses JSON lines, and reads them from a port
+packed.py  reads the packed record of a Protocol V2 channel
 """

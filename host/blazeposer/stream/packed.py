@@ -1,6 +1,7 @@
-"""The record of `stream.py` in packed form, little endian, as `board/channel.py` publishes it over Protocol V2.
+"""The packed record of a frame, little endian, as `board/channel.py` publishes it over Protocol V2.
 
-A test holds both together. Records have the channel's full length: what comes after the last face is left over.
+The values are those of the JSON line in `record.py`. A test checks that both sides agree. All records have the
+channel's full length; the bytes behind the last face have no meaning.
 """
 
 from __future__ import annotations
@@ -13,14 +14,15 @@ from blazeposer.stream.record import VERSION
 
 CHANNEL = "blazeposer"
 HEAD = struct.Struct("<BBHHIQ4f")
-"""Version, number of faces, width, height, seq, t_ms, fps, milliseconds for image, network and decoding."""
+"""Version, number of faces, width, height, seq, t_ms, fps, and milliseconds for image, network and decoding."""
 FACE = struct.Struct(f"<I{2 + BOX_VALUES + 2 * len(KEYPOINTS) + len(ANGLES)}f")
 """Id, score, err, box, keypoints, angles."""
 _DIGITS = 2  # that are kept: a float of 32 bits has no more in an image of some 1000 pixels
 
 
 def values(data: bytes) -> dict[str, Any] | None:
-    """Return a record's values under the names of the JSON line, for `stream.Reader.take`; None if it is too short."""
+    """Return a record's values under the names of the JSON line, for `stream.Reader.take`. Return None if the data is
+    too short."""
     if not data or (data[0] == VERSION and len(data) < HEAD.size):
         return None
     if data[0] != VERSION:  # whatever follows, it is another layout

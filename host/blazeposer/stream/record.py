@@ -1,13 +1,13 @@
-"""The stream of a camera: one JSON line a frame, as `board/main.py` prints it.
+"""The stream of a camera: `board/main.py` prints one JSON line for each frame.
 
     {"v": 1, "seq": 12, "t_ms": 3456, "fps": 7.3, "ms": [2.1, 126.3, 7.6], "size": [240, 240],
      "faces": [{"box": [x, y, w, h], "score": 0.93, "keypoints": [x0, y0, ..., x5, y5],
                 "yaw": 1.2, "pitch": -3.4, "roll": 0.5, "err": 4.2, "id": 1}]}
 
-A record without "v" is of version 1; "ms", "size" and "id" may be missing. With SMOOTH in `board/main.py` a face
-also has "steady": box, keypoints and angles as the camera steadied them, for readers that do not by themselves. A PC
-adds "position" (x, y, z in centimetres) where it estimates that, and "source", the file, where that is what it reads.
-This module is the only place on the PC that knows these names. A test holds it and `board/main.py` together.
+A record without "v" is of version 1; "ms", "size" and "id" may be missing. With SMOOTH in `board/main.py`, a face
+also has "steady": box, keypoints and angles that the camera steadied, for readers that do not steady them. A PC adds
+"position" (x, y, z in centimetres) if it estimates the position, and "source" (the file's name) if it reads a file.
+Only this module uses these names on the PC. A test checks that this module and `board/main.py` agree.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from blazeposer.core.text import plain
 from blazeposer.openmv.serial_port import open_port
 
 VERSION = 1
-"""Version of the record. A reader leaves out, and counts, records of a version that it does not know."""
+"""Version of the record. A reader skips and counts records of unknown versions."""
 MAX_LINE = 2200
-"""Bytes of the longest record, that of four faces, steadied ones beside them."""
+"""Length in bytes of the longest record, which has four faces and their steadied values."""
 SILENCE = 20.0
-"""Seconds without a record after which a camera counts as silent: a cold start takes about five."""
+"""Seconds without a record after which a camera counts as silent. A cold start takes about five seconds."""
 LARGEST = 1e6
-"""No length, angle or count of pixels of a record is beyond this."""
+"""Upper limit of every length, angle and number of pixels in a record."""
 _CHUNK = 4096
 _START = '{"v":'  # of a record
 _LONGEST = 4096  # bytes of a line: records of a PC with more faces or digits are longer than MAX_LINE
@@ -48,35 +48,36 @@ class Timing:
     """The time of each part of a frame, in milliseconds."""
 
     picture: float
-    """Waiting for the sensor."""
+    """Time of waiting for the sensor."""
     network: float
-    """Preparing the image and running the network."""
+    """Time of preparing the image and running the network."""
     decode: float
-    """Decoding the outputs into faces; 0 where it is part of `network`."""
+    """Time of decoding the outputs into faces; 0 if `network` includes this time."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """One frame."""
+    """The record of one frame."""
 
     seq: int
-    """Frames since the script started; that of the first is 0."""
+    """Number of the frame since the script started. The first frame has number 0."""
     t_ms: int
-    """Milliseconds since the script started, when the image was taken."""
+    """Time of the image, in milliseconds since the script started."""
     fps: float
-    """Frames a second, by the camera's clock."""
+    """Frames per second, measured with the camera's clock."""
     faces: tuple[Face, ...]
-    """Best score first."""
+    """Faces in the frame, the best score first."""
     size: tuple[int, int] = (240, 240)
-    """Width and height of the camera's window, pixels."""
+    """Width and height of the camera's window, in pixels."""
     ms: Timing | None = None
     """Times of the parts of a frame."""
     source: str = ""
-    """Name of the image or video, if it is from a file."""
+    """Name of the image or video file; "" for a camera."""
 
 
 def parse_line(line: str | bytes) -> Record | None:
-    """Return the record in a line, or None if it is none: a boot message, half a line, noise, another version."""
+    """Return the record in a line. Return None if the line has no record: a boot message, half a line, noise, another
+    version."""
     try:
         return _record(json.loads(line))
     except (_NoRecord, ValueError, RecursionError):
@@ -84,7 +85,8 @@ def parse_line(line: str | bytes) -> Record | None:
 
 
 def as_line(record: Record) -> str:
-    """Return the record as a line, without its end. `parse_line` gives it back, as `face_as_json` rounds it."""
+    """Return the record as a line, without the line's end. `parse_line` reads the same record from this line, with
+    numbers rounded by `face_as_json`."""
     head: dict[str, Any] = {"v": VERSION, "seq": record.seq, "t_ms": record.t_ms, "fps": record.fps}
     if record.ms:
         head["ms"] = [record.ms.picture, record.ms.network, record.ms.decode]
@@ -95,15 +97,15 @@ def as_line(record: Record) -> str:
 
 
 class _NoRecord(Exception):
-    """A JSON value that is no record."""
+    """A JSON value is not a record."""
 
 
 class _OtherVersion(_NoRecord):
-    """A record of a version that this module does not know."""
+    """A record has a version that this module does not know."""
 
 
 def _record(values: Any) -> Record:
-    """Return the record of a JSON value. Raises _NoRecord."""
+    """Return the record in a JSON value. Raises _NoRecord."""
     try:
         faces = values["faces"]
         if not isinstance(faces, list):
@@ -127,7 +129,7 @@ def _record(values: Any) -> Record:
 
 
 def face_as_json(face: Face) -> dict[str, Any]:
-    """Return a face as JSON values, lengths and angles rounded to hundredths."""
+    """Return a face as JSON values, with lengths and angles rounded to hundredths."""
     values: dict[str, Any] = {
         "box": [round(value, 2) for value in face.box],
         "score": round(face.score, 3),
@@ -174,7 +176,7 @@ def _count(value: Any) -> int:
 
 
 def _number(value: Any, least: float = -LARGEST, most: float = LARGEST) -> float:
-    """Return a number as JSON has it: Python would also take NaN, True and "1"."""
+    """Return a JSON number as float. Raises ValueError for other values, also for NaN, True and "1"."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
         raise ValueError
     return float(value)
@@ -182,42 +184,44 @@ def _number(value: Any, least: float = -LARGEST, most: float = LARGEST) -> float
 
 @dataclass
 class Counts:
-    """The number of records that came over a link, and of those that did not."""
+    """The number of records that came over a link, and of lost, repeated and broken records."""
 
     records: int = 0
     lost: int = 0
-    """Records missing in the sequence."""
+    """Number of records missing in the sequence."""
     skipped: int = 0
-    """Records missing where the camera keeps the newest one only, and it was not asked in time."""
+    """Number of records missing because the camera keeps only the newest record and the PC did not ask in time."""
     repeated: int = 0
-    """Records that came once more; left out."""
+    """Number of records that came twice. The second copy is left out."""
     late: int = 0
-    """Records after a younger one."""
+    """Number of records that came after a younger record."""
     garbled: int = 0
-    """Lines that are a broken record, or hold a piece of one."""
+    """Number of lines with a broken record or a piece of a record."""
     other_version: int = 0
     restarts: int = 0
-    """Restarts of the camera's script, or of the link."""
+    """Number of restarts of the camera's script or of the link."""
 
 
 class Reader:
-    """Makes records of bytes as they come; whatever comes, it reads on.
+    """A reader that finds records in received bytes, and continues after any bytes that are not a record.
 
-    A record is the end of its line: before it may be a line without its own end. Where a sequence number is garbled, a
-    few records count as lost or late. `midway`: the first line may be the end of one, which is no loss.
+    A record is the end of its line: the line may begin with other text that has no line end. If a sequence number is
+    garbled, a few records count as lost or late. With `midway`, the first line may be the end of a record, and does not
+    count as a loss.
     """
 
     def __init__(self, midway: bool = True) -> None:
         self.counts = Counts()
         self.said = ""
-        """The last line that was no record: usually why the camera sends none. Printable, but otherwise anything."""
+        """The last line without a record. It usually tells why the camera sends no records. It is printable, but its
+        content is not checked."""
         self._pending = b""
         self._recent: OrderedDict[int, Record] = OrderedDict()
         self._last: int | None = None
         self._midway = midway
 
     def resume(self) -> None:
-        """Start anew after the link was lost: records that went by meanwhile count as no loss."""
+        """Start again after the link was lost. The records missed meanwhile do not count as lost."""
         self._pending, self._midway, self.said = b"", True, ""
         self._recent.clear()
         if self._last is not None:
@@ -225,14 +229,14 @@ class Reader:
             self._last = None
 
     def feed(self, data: bytes) -> list[Record]:
-        """Return the records that are complete with these bytes, in the order in which they came."""
+        """Return the records that are complete after these bytes, in the order of arrival."""
         *lines, pending = (self._pending + data).split(b"\n")
         self._pending = pending[-_LONGEST:]  # noise, or a line's end that was lost
         records = [self._line(line.decode("latin-1")) for line in lines]
         return [record for record in records if record and self._is_new(record)]
 
     def take(self, values: Any) -> Record | None:
-        """Return the record that came whole, as a JSON value; None if it is none, or not a new one."""
+        """Return the record in a complete JSON value. Return None if the value is no record, or no new one."""
         try:
             record = _record(values)
         except _OtherVersion:
@@ -287,10 +291,10 @@ class Reader:
 
 
 def read_chunks(port: str) -> Generator[bytes, None, None]:
-    """Yield bytes that the camera at `port` sends, until the port is lost; b"" when none came for a moment.
+    """Yield bytes that the camera at `port` sends, until the port is lost. Yield b"" if no bytes came for a moment.
 
-    `port` is whatever pyserial opens: "/dev/ttyACM0", "COM3", "socket://127.0.0.1:4000". The port opens when the first
-    bytes are asked for, and closes with the iterator. Raises PortError.
+    `port` is any name that pyserial opens: "/dev/ttyACM0", "COM3", "socket://127.0.0.1:4000". The port opens when the
+    first bytes are requested, and closes with the iterator. Raises PortError.
     """
     with open_port(port) as stream:
         while True:
@@ -304,8 +308,8 @@ def read_chunks(port: str) -> Generator[bytes, None, None]:
 def read_records(port: str, silence: float = SILENCE) -> Generator[Record, None, None]:
     """Yield records that the camera at `port` streams; see `read_chunks`.
 
-    The PortError of a camera that sends no record for `silence` seconds names the last other line, which is usually
-    the camera's reason.
+    Raises PortError if the camera sends no record for `silence` seconds. The error names the last other line, which
+    usually tells the cause.
     """
     reader, deadline = Reader(), time.monotonic() + silence
     try:
@@ -323,7 +327,7 @@ def read_records(port: str, silence: float = SILENCE) -> Generator[Record, None,
 
 
 def silent(port: str, said: str) -> str:
-    """Return in one line why a camera sends no records; `said` is its last other line."""
+    """Return in one line the reason why a camera sends no records. `said` is the camera's last other line."""
     if said:
         return f"{port} sends no records, its last line is: {said}"
     return f"{port} says nothing: is main.py on the camera, and was it reset?"

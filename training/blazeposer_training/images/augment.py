@@ -1,8 +1,8 @@
-"""Make training images of labelled faces: place, turn and mirror them, a whole batch at once, on any device.
+"""Make training images of labelled faces: place, turn and mirror the faces, a whole batch at once, on any device.
 
-Everything geometric is one similarity transform an image, so that image, box and rotation matrix always agree:
-mirroring takes R to F R F, turning the image clockwise by t takes R to Rz(t) R (`blazeposer.core.rotation`). What is
-random is drawn with numpy, so that it is the same wherever the images are made; `relight` changes light and colour.
+All geometric changes of an image form one similarity transform. So image, box and rotation matrix always agree:
+mirroring changes R to F R F, and turning the image clockwise by t changes R to Rz(t) R (`blazeposer.core.rotation`).
+All random numbers come from numpy, so that they are the same on every device. `relight` changes light and colour.
 """
 
 from __future__ import annotations
@@ -22,20 +22,21 @@ from .bank import SIDE, Bank
 from .settings import ImageSettings
 
 BLACK, REPLICATED, REFLECTED, PHOTO = range(4)
-"""The content of an image beyond its photo's edge."""
+"""Names for the content of an image beyond its photo's edge."""
 NEAR_SIZES = (0.3, 1.15)
-"""Sizes of near or cut faces, as fractions of the image's side."""
+"""Smallest and largest size of near or cut faces, as fractions of the image's side."""
 MOST_CUT = 0.3
-"""Part of such a face that may lie beyond the edge, across or down."""
+"""Largest part of a cut face that lies beyond the image's edge, horizontally or vertically."""
 UPSIDE_DOWN = 110.0
-"""Degrees from which on a face is upside down."""
+"""Smallest turn in degrees at which a face counts as upside down."""
 BULGE_FROM, MOST_BULGE, BULGE_RADIUS = 0.4, 0.3, 0.6
-"""Size of the smallest face that bulges; the most that one does (a head at 25 cm, photographed at a metre); radius of
-the circle about it that stays in place, in sizes of its box."""
+"""Size of the smallest face that bulges, largest bulge, and radius of the circle around the face that stays in
+place. The largest bulge is that of a head at 25 cm, made from a photo at one metre. The radius is in sizes of the
+face's box."""
 
 BACKGROUND_SIDES = (0.5, 1.3)
-"""Least and greatest side of the square of a background that is seen, in sides of its own: beyond 1 its edge goes on,
-and people in it grow small."""
+"""Smallest and largest side of the visible square of a background, in sides of the background. Beyond 1, the edge of
+the background is repeated, and people in it become small."""
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -43,23 +44,24 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Placements:
-    """The places of N faces in their training images; each field is (N,)."""
+    """The places of N faces in their training images. Each field has the shape (N,)."""
 
     size: Floats
     """Longer side of the landmark box, as a fraction of the image's side."""
     x: Floats
     y: Floats
-    """Centre of the landmark box, fractions of the image's side."""
+    """Vertical centre of the landmark box, as a fraction of the image's side."""
     clockwise: Floats
-    """Turn on the screen, degrees."""
+    """Turn of the face on the screen, in degrees clockwise."""
     mirrored: Bools
     bulge: Floats
-    """Magnification of the middle of the face against its rim, as from near: 0 to 1."""
+    """Strength of the bulge, 0 to 1: how much the middle of the face is magnified against its rim, as in a near
+    view."""
 
 
 def random_placements(rng: np.random.Generator, count: int, settings: ImageSettings) -> Placements:
-    """Draw placements: the `usual` ones as in front of a camera (AFLW2000's sizes), the others anywhere, from 20 pixels
-    up."""
+    """Draw random placements. The share `usual` lies as in front of a camera (AFLW2000's sizes). The others lie
+    anywhere, with sizes from 20 pixels on."""
     usual = rng.random(count) < settings.usual
     low, high = np.where(usual, 0.25, 20 / INPUT_SIZE), np.where(usual, 0.55, 0.75)
     size = np.exp(rng.uniform(np.log(low), np.log(high)))
@@ -70,7 +72,7 @@ def random_placements(rng: np.random.Generator, count: int, settings: ImageSetti
 
 
 def disturbed(placements: Placements, rng: np.random.Generator, settings: ImageSettings) -> Placements:
-    """Change some placements to what a camera meets less often: near, cut by the edge, turned, upside down."""
+    """Change some placements to rarer views: near, cut by the edge, turned, upside down."""
     count = len(placements.size)
     near = rng.random(count) < settings.near
     size = np.where(near, np.exp(rng.uniform(np.log(NEAR_SIZES[0]), np.log(NEAR_SIZES[1]), count)), placements.size)
@@ -86,13 +88,13 @@ def disturbed(placements: Placements, rng: np.random.Generator, settings: ImageS
 
 
 def validation_placements(rng: np.random.Generator, count: int) -> Placements:
-    """Draw placements as in AFLW2000: 0.26 to 0.50 of the side, near the middle, upright."""
+    """Draw placements as in AFLW2000: faces of 0.26 to 0.50 of the side, near the middle, upright."""
     x, y = 0.5 + rng.uniform(-0.06, 0.06, (2, count))
     return Placements(rng.uniform(0.26, 0.50, count), x, y, np.zeros(count), np.zeros(count, bool), np.zeros(count))
 
 
 def transforms(boxes: Floats, placements: Placements) -> Floats:
-    """Return affine maps (N, 2, 3) from the photos' pixels, with faces in `boxes` (N, 4), to the images' pixels."""
+    """Return affine maps (N, 2, 3) from the photos' pixels to the images' pixels, for faces in `boxes` (N, 4)."""
     scale = placements.size * INPUT_SIZE / (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
     turn = np.radians(placements.clockwise)
     flip = np.where(placements.mirrored, -1.0, 1.0)
@@ -105,7 +107,8 @@ def transforms(boxes: Floats, placements: Placements) -> Floats:
 
 
 def bulged_points(points: Floats, boxes: Floats, bulge: Floats) -> Floats:
-    """Move points (N, P, 2) of the photos as the faces in boxes (N, 4) bulge (N,); the inverse of `_bulged`."""
+    """Move points (N, P, 2) of the photos with the bulge (N,) of the faces in boxes (N, 4). This is the inverse of
+    `_bulged`."""
     middle, radius = _circles(boxes)
     away = (points - middle[:, None]) / radius[:, None, None]
     length = np.linalg.norm(away, axis=-1, keepdims=True)
@@ -118,7 +121,7 @@ def bulged_points(points: Floats, boxes: Floats, bulge: Floats) -> Floats:
 def _bulged(source: Tensor, boxes: Floats, bulge: Floats) -> Tensor:
     """Return the photo pixels (n, 128, 128, 2) to sample instead of `source`, where the faces in boxes bulge (n,).
 
-    A head is about a ball: what is nearer to the camera is in its middle. Seen from near, that is larger.
+    A head is roughly a ball, and its middle is nearest to the camera. In a near view, the middle looks larger.
     """
     middle, radius = (_to(values, source.device) for values in _circles(boxes))
     away = (source - middle[:, None, None]) / radius[:, None, None, None]
@@ -128,41 +131,43 @@ def _bulged(source: Tensor, boxes: Floats, bulge: Floats) -> Tensor:
 
 
 def _circles(boxes: Floats) -> tuple[Floats, Floats]:
-    """Return middle (N, 2) and radius (N,) of the circles around boxes (N, 4) that bulging leaves in place."""
+    """Return centres (N, 2) and radii (N,) of circles around boxes (N, 4). Points outside of the circles do not move
+    when faces bulge."""
     return (boxes[:, :2] + boxes[:, 2:]) / 2, BULGE_RADIUS * (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
 
 
 def moved_points(points: Floats, matrices: Floats) -> Floats:
-    """Move points (N, P, 2) from the photos' pixels to the images'."""
+    """Move points (N, P, 2) from the photos' pixels to the images' pixels."""
     return points @ matrices[:, :, :2].swapaxes(1, 2) + matrices[:, None, :, 2]
 
 
 def moved_rotations(rotations: Floats, placements: Placements) -> Floats:
-    """Return the heads' rotations (N, 3, 3) as the placed images show them."""
+    """Return the heads' rotations (N, 3, 3) in the placed images."""
     mirrored = np.where(placements.mirrored[:, None, None], mirror_rotation(rotations), rotations)
     return turn_rotation(mirrored, placements.clockwise)
 
 
 @dataclass(frozen=True)
 class Views:
-    """The sampling of N placed photos; each field is (N, ...)."""
+    """The settings for sampling N placed photos. Each field has the shape (N, ...)."""
 
     rim: NDArray[np.int64]
-    """BLACK, REPLICATED, REFLECTED or PHOTO."""
+    """Content beyond the photo's edge: BLACK, REPLICATED, REFLECTED or PHOTO."""
     smooth: Bools
-    """True where a shrunk photo is averaged first, not sampled sharp as a camera's bilinear scaling does."""
+    """True where a shrunk photo is averaged first. Where false, it is sampled sharply, as by a camera's bilinear
+    scaling."""
     background: NDArray[np.int64]
     crop: Floats
-    """(N, 3) x, y and side of the square of the background that is seen, in sides of its own."""
+    """(N, 3) x, y and side of the visible square of the background, in sides of the background."""
     flipped: Bools
-    """True where that square is mirrored."""
+    """True where the visible square of the background is mirrored."""
     unlabelled: Bools
-    """True where the image shows the background alone, without the face."""
+    """True where the image shows only the background, without the face."""
 
     @staticmethod
     def random(rng: np.random.Generator, count: int, backgrounds: int, photos: float, unlabelled: float) -> Views:
-        """Draw views. `photos` and `unlabelled` are the shares of images with another photo beyond the rim, and of
-        backgrounds alone."""
+        """Draw random views. `photos` is the share of images with another photo beyond the rim. `unlabelled` is the
+        share of images with only a background."""
         plain = rng.choice([BLACK, REPLICATED, REFLECTED], count, p=[0.4, 0.35, 0.25])
         side = rng.uniform(*BACKGROUND_SIDES, count)
         corner = rng.random((2, count)) * (1 - side)
@@ -177,7 +182,7 @@ class Views:
 
 
 def render(bank: Bank, faces: NDArray[np.int64], matrices: Floats, views: Views, bulge: Floats) -> Tensor:
-    """Return float images (N, 3, 128, 128), 0 to 255, of `faces` (N,) that bulge (N,), moved by `matrices` (N, 2,
+    """Return float images (N, 3, 128, 128), 0 to 255, of `faces` (N,) with a bulge (N,), moved by `matrices` (N, 2,
     3)."""
     device = bank.textures.device
     inverse = np.linalg.inv(matrices[:, :, :2])
@@ -220,7 +225,7 @@ def render(bank: Bank, faces: NDArray[np.int64], matrices: Floats, views: Views,
 
 
 def _backgrounds(bank: Bank, views: Views, chosen: Bools) -> Tensor:
-    """Return the squares of the backgrounds of the chosen views, (n, 3, 128, 128)."""
+    """Return the visible squares of the backgrounds of the chosen views, (n, 3, 128, 128)."""
     x, y, side = views.crop[chosen].T
     none = np.zeros_like(x)
     across = np.where(views.flipped[chosen], -side, side)

@@ -1,6 +1,6 @@
-"""The decoded material of training images, in the memory of one device.
+"""The decoded faces and backgrounds for training images, in the memory of one device.
 
-A face has a texture of its own: its photo, or where that is large a square cut of it. On a CPU some 53,000 of them take
+Each face has its own texture: its whole photo, or a square cut out of a large photo. On a CPU, about 53,000 faces take
 6 GB, which the process that makes batches shares.
 """
 
@@ -23,27 +23,30 @@ from blazeposer.evaluate.datasets.pool import Pool, read_backgrounds, read_pools
 from blazeposer.scene.sequence import room
 
 SIDE = 192
-"""Pixels of a texture: few faces of the pools are larger than they need for a training image of 128."""
+"""Side of a texture in pixels. For training images of 128 pixels, few faces of the pools need more."""
 CUT = 3.0
-"""Side of the square cut out of a large photo, in sizes of the face: room for the smallest and the turned ones."""
+"""Side of the square cut out of a large photo, in sizes of the face. This leaves space for small and turned faces."""
 COLLAGES = 900
-"""Number of collages, a third of all backgrounds: scenes are too few to teach all detection that the original knows."""
+"""Number of collages, a third of all backgrounds. The pools have too few scenes to teach all of the original's
+detection."""
 DRAWN = 64
-"""Number of drawn backgrounds, where there are no photos without a face."""
+"""Number of drawn backgrounds, if there are no photos without a face."""
 COLLAGE_SIDES = (2, 3, 4)
-"""Photos in a row of a collage: faces of 16 to 60 pixels in a training image, smaller than most that are placed."""
+"""Numbers of photos in a row of a collage. The faces then have 16 to 60 pixels in a training image, less than most
+placed faces."""
 
 Floats = NDArray[np.float64]
 
 
 @dataclass
 class Bank:
-    """Textures uint8 (M, 3, 192, 192), photo in the top left corner, its last row and column repeated beyond it.
+    """Textures of faces, their labels, and backgrounds.
 
-    Of the faces: `sizes` (M, 2) width and height of the photo, `boxes` (M, 4) x0, y0, x1, y1 and `landmarks` (M, 68, 2)
-    in the texture's pixels, `angles` (M, 3) and `spread` (M,) in degrees, `rotations` (M, 3, 3). `backgrounds` uint8
-    (B, 3, 192, 192) are squares without labels: first `faceless` of photos without a face, then, among those to train
-    with, of scenes and collages.
+    Textures are uint8 (M, 3, 192, 192). The photo is in the top left corner, and its last row and column are repeated
+    beyond it. For each face there are `sizes` (M, 2), the width and height of the photo, `boxes` (M, 4) x0, y0, x1, y1
+    and `landmarks` (M, 68, 2) in the texture's pixels, `angles` (M, 3) and `spread` (M,) in degrees, and `rotations`
+    (M, 3, 3). `backgrounds` uint8 (B, 3, 192, 192) are squares without labels. The first `faceless` backgrounds are
+    photos without a face. In a bank for training, scenes and collages follow.
     """
 
     textures: Tensor
@@ -70,9 +73,9 @@ def read_bank(
 ) -> Bank:
     """Return the faces of a split ("train" or "val") of several pools, and the backgrounds, on a device.
 
-    The backgrounds are the photos of the zips `faceless`, or drawn where it names none; among those of "train" are the
-    scenes that these pools have, and collages of their photos. `report` gets a line for each pool. Raises
-    BlazePoserError when a file is missing or broken.
+    The backgrounds are the photos of the zips `faceless`. If no zip is named, they are drawn. For "train", the scenes
+    of these pools and collages of their photos are added. `report` is called with a line for each pool. Raises
+    BlazePoserError if a file is missing or broken.
     """
     pool = read_pools(folder, names, split, report)
     empty = [photo for name in faceless for photo in read_backgrounds(folder, name)] or drawn_backgrounds()
@@ -81,7 +84,8 @@ def read_bank(
 
 
 def drawn_backgrounds() -> list[Image]:
-    """Return squares (192, 192, 3) without a face: parts of the drawn room in other colours, always the same."""
+    """Return squares (192, 192, 3) without a face: parts of the drawn room in other colours. The result is always the
+    same."""
     rng, place = np.random.default_rng(0), room()
     drawn = []
     for _ in range(DRAWN):
@@ -93,8 +97,8 @@ def drawn_backgrounds() -> list[Image]:
 
 
 def make_bank(pool: Pool, empty: list[Image], peopled: list[Image], device: torch.device | str = "cpu") -> Bank:
-    """Return the bank of a decoded pool. Its backgrounds are photos without a face (`empty`) and some that may show
-    people."""
+    """Return the bank of a decoded pool. Its backgrounds are photos without a face (`empty`) and photos that may show
+    people (`peopled`)."""
     textures = torch.empty((len(pool), 3, SIDE, SIDE), dtype=torch.uint8)
     pixels = textures.numpy()
     sizes, boxes = np.empty((len(pool), 2)), np.empty((len(pool), 4))
@@ -121,9 +125,10 @@ def make_bank(pool: Pool, empty: list[Image], peopled: list[Image], device: torc
 
 
 def cut(photo: Image, box: Floats) -> tuple[Image, Floats, Floats]:
-    """Cut a face's texture from its photo: the whole photo, or of a large one a square around the face, shrunk to fit.
+    """Cut a face's texture from its photo: the whole photo, or a square around the face of a large photo, shrunk to
+    fit.
 
-    Returns it with its scale (2,) across and down, and the corner (2,) of the photo's pixel that it starts at.
+    Return the texture, its scale (2,) horizontally and vertically, and the corner (2,) in the photo where it starts.
     """
     height, width = photo.shape[:2]
     if max(height, width) <= SIDE:
@@ -149,8 +154,8 @@ def square(photo: Image) -> Image:
 
 
 def collages(photos: list[Image], count: int) -> list[Image]:
-    """Return images (192, 192, 3) of photos in rows, with as many photos in a row as there are rows; always the same
-    ones."""
+    """Return collages (192, 192, 3): images of photos in rows, with as many rows as photos in a row. The result is
+    always the same."""
     rng = np.random.default_rng(0)
 
     def tile(side: int) -> Image:

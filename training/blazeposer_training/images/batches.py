@@ -1,7 +1,7 @@
-"""Batches of training images: which face comes when, placed how; and the fixed validation images.
+"""Batches of training images, and the fixed validation images: the order and the placement of the faces.
 
-Step n of a seed is the same batch on every machine and any number of processes, whenever it is asked for, so that a
-training that was stopped goes on as if it had not been.
+Step n of a seed gives the same batch on every machine, with any number of processes, at any time. So a stopped training
+can continue as if it had never stopped.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ from .relight import Light, relight
 from .settings import ImageSettings
 
 MOST_TURN = 100.0
-"""Degrees of turn in the image's plane up to which a face teaches pose."""
+"""Largest turn in the image's plane, in degrees, at which a face teaches pose."""
 TRUSTED_SPREAD = 4.0
-"""A label whose teachers differ by this many degrees weighs half as much as a sure one."""
+"""Spread of the teachers in degrees at which a label weighs half as much as a label without a spread."""
 
 T = TypeVar("T", Placements, Views, Light)
 
@@ -50,10 +50,11 @@ class Batch:
     """Images uint8 (N, 128, 128, 3) and their labels, on one device.
 
     Rotations (N, 3, 3); boxes (N, 4) x0, y0, x1, y1 and landmarks (N, 68, 2) as fractions of the side; weights (N,);
-    spread (N,), the teachers' disagreement in degrees. All but rotations are 0 where there is no face. `silent` (N, 4)
-    are boxes in which no face is to be found, whatever a teacher says: of faces upside down, which have no weight, and
-    of whole images that are known to have no face; 0 elsewhere. Of the first 2 `pairs` rows each odd one is the
-    mirror image of the one before. `taught` is what a teacher said of the images, if one was there.
+    spread (N,), the teachers' disagreement in degrees. All labels except rotations are 0 for an image without a face.
+    `silent` (N, 4) are boxes in which the network must not find a face, whatever a teacher answers: boxes of faces
+    upside down, which have no weight, and whole images without a face. `silent` is 0 elsewhere. In the first 2 `pairs`
+    rows, each odd row is the mirror image of the row before. `taught` are the outputs of a teacher for the images, if
+    there is a teacher.
     """
 
     pictures: Tensor
@@ -68,11 +69,12 @@ class Batch:
 
 
 Teacher = Callable[[Tensor], tuple[Tensor, ...]]
-"""The outputs of a teacher for a batch's images."""
+"""Function that returns a teacher's outputs for a batch's images."""
 
 
 class TrainingBatches(Dataset[Batch]):
-    """Item n is batch `steps[n]`, of `size` images, of the stream that `seed` names."""
+    """Sequence of batches: item n is batch `steps[n]`, with `size` images, of the stream of random numbers from
+    `seed`."""
 
     def __init__(
         self, bank: Bank, size: int, steps: range, seed: int, settings: ImageSettings,
@@ -108,15 +110,15 @@ def training_batches(
     bank: Bank, size: int, steps: range, seed: int, settings: ImageSettings,
     workers: int = 0, teacher: Teacher | None = None,
 ) -> Iterator[Batch]:  # fmt: skip
-    """Return the batches of `steps`, which `workers` processes of one thread each make ahead of need, on the bank's
-    device. A `teacher` adds its outputs for the images."""
+    """Return the batches of `steps` on the bank's device. `workers` processes of one thread each make the batches in
+    advance. A `teacher` adds its outputs for the images."""
     batches = TrainingBatches(bank, size, steps, seed, settings, teacher)
     loader = DataLoader(batches, batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None)
     return iter(loader)
 
 
 def with_mirrored(batch: Batch, twins: NDArray[np.bool_]) -> Batch:
-    """Put in mirror images: where `twins` (rows of the result,) is true, the row becomes the mirror image of the row
+    """Insert mirror images: where `twins` (rows of the result,) is true, the row becomes the mirror image of the row
     before."""
     source = torch.from_numpy(np.cumsum(~twins) - 1)
     flipped = torch.from_numpy(np.flatnonzero(twins))
@@ -140,7 +142,8 @@ def with_mirrored(batch: Batch, twins: NDArray[np.bool_]) -> Batch:
 
 
 def validation_batches(bank: Bank, size: int) -> Iterator[Batch]:
-    """Yield every face of the bank once, placed as in AFLW2000, over photographic or plain rims; always the same."""
+    """Yield batches with every face of the bank once, placed as in AFLW2000, over photos or plain rims. The batches are
+    always the same."""
     rng, count = np.random.default_rng(0), len(bank)
     placements = validation_placements(rng, count)
     views = Views.random(rng, count, len(bank.backgrounds), 0.5, 0.0)
@@ -151,8 +154,8 @@ def validation_batches(bank: Bank, size: int) -> Iterator[Batch]:
 
 
 def disturbed_batches(bank: Bank, size: int, settings: ImageSettings) -> Iterator[Batch]:
-    """Yield every face of the bank once, placed, turned and lit as in training, but none upside down; always the
-    same."""
+    """Yield batches with every face of the bank once, placed, turned and lit as in training, but never upside down. The
+    batches are always the same."""
     rng, count = np.random.default_rng(1), len(bank)
     settings = replace(settings, upside_down=0.0)  # such a face is not to be found
     placements = disturbed(random_placements(rng, count, settings), rng, settings)
@@ -166,7 +169,7 @@ def disturbed_batches(bank: Bank, size: int, settings: ImageSettings) -> Iterato
 def make_batch(
     bank: Bank, faces: NDArray[np.int64], placements: Placements, views: Views, light: Light | None
 ) -> Batch:
-    """Return the images of `faces` (N,) and their labels. Without `light`, the photos' light stays."""
+    """Return the images of `faces` (N,) and their labels. Without `light`, the light of the photos is not changed."""
     boxes, bulge = bank.boxes[faces], placements.bulge
     matrices, points = transforms(boxes, placements), bank.landmarks[faces]
     if bulge.any():
@@ -200,14 +203,17 @@ def make_batch(
 
 
 def _grown(boxes: Floats) -> Floats:
-    """Return boxes (N, 4) that are 1.5 times as wide and high: they hold the whole head."""
+    """Return boxes (N, 4) that are 1.5 times as wide and high, so that they contain the whole head."""
     middle, half = (boxes[:, :2] + boxes[:, 2:]) / 2, 0.75 * (boxes[:, 2:] - boxes[:, :2])
     return np.concatenate([middle - half, middle + half], axis=1)
 
 
 def balance(angles: Floats) -> Floats:
-    """Return the chance (N,) of each face: the inverse square root of the number of faces in its cell, 15 degrees of
-    |yaw| by 15 of pitch. Turned and tilted heads are then seen more often, and frontal ones are not lost."""
+    """Return the probability (N,) of each face: the inverse square root of the number of faces in its cell.
+
+    A cell is 15 degrees of |yaw| by 15 degrees of pitch. So turned and tilted heads are drawn more often, and frontal
+    heads are still drawn.
+    """
     cells = np.floor(np.column_stack([np.abs(angles[:, 0]), angles[:, 1]]) / 15).astype(int)
     _, inverse, counts = np.unique(cells, axis=0, return_inverse=True, return_counts=True)
     chances = 1 / np.sqrt(np.maximum(counts[inverse.ravel()], 20))
@@ -215,5 +221,5 @@ def balance(angles: Floats) -> Floats:
 
 
 def _part(record: T, rows: slice | NDArray[np.int64]) -> T:
-    """Return some rows of a record of arrays."""
+    """Return some rows of a record whose fields are arrays."""
     return type(record)(**{field.name: getattr(record, field.name)[rows] for field in fields(record)})

@@ -20,14 +20,14 @@ from torch import Tensor
 from blazeposer.core.contract import INPUT_SIZE
 
 NOISE_FIELD = 1 << 20
-"""Normal numbers, of which a noisy image reads 49,152 in a row."""
+"""Number of normal random numbers in the field. A noisy image reads 49,152 of them in a row."""
 MASK_SHARE = 0.04
 JAW, NOSE = slice(2, 15), 28
-"""Landmarks (iBUG-68) that a face mask runs along: the jaw without its upper ends, then the bridge of the nose."""
+"""Landmarks (iBUG-68) along the edge of a face mask: the jaw without its upper ends, and the bridge of the nose."""
 LUMINANCE = (16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56,
              14, 17, 22, 29, 51, 87, 80, 62, 18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92,
              49, 64, 78, 87, 103, 121, 120, 101, 72, 92, 95, 98, 112, 100, 103, 99)  # fmt: skip
-"""JPEG's table K.1, row by row; the chrominance table K.2 is this corner and 99 elsewhere."""
+"""JPEG's table K.1, row by row. The chrominance table K.2 has the values of this corner, and 99 elsewhere."""
 CHROMINANCE = ((17, 18, 24, 47), (18, 21, 26, 66), (24, 26, 56, 99), (47, 66, 99, 99))
 TO_YCC = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
 
@@ -39,23 +39,24 @@ Array = TypeVar("Array", Floats, Integers)
 
 @dataclass(frozen=True)
 class Light:
-    """The disturbances of N images; each field is (N, ...). Contrast, gamma, gains change nothing at 1, others at 0."""
+    """The disturbances of N images. Each field has the shape (N, ...). Contrast, gamma and gains change nothing at 1,
+    the others at 0."""
 
     mask: Bools
     rectangle: Integers
-    """(N, 4) x0, y0, x1, y1 of what covers the image, pixels."""
+    """(N, 4) x0, y0, x1, y1 of the rectangle that covers a part of the image, in pixels."""
     colour: Floats
-    """(N, 3) of mask and rectangle, 0 to 255."""
+    """(N, 3) colour of mask and rectangle, 0 to 255."""
     contrast: Floats
     brightness: Floats
     gamma: Floats
     gains: Floats
-    """(N, 3) of the channels."""
+    """(N, 3) factors on the colour channels."""
     grey: Bools
     blur: Floats
-    """Standard deviation, pixels."""
+    """Standard deviation of the blur, in pixels."""
     noise: Floats
-    """Standard deviation."""
+    """Standard deviation of the noise."""
     noise_start: Integers
     quality: Integers
     """Quality of JPEG compression, 1 to 100."""
@@ -63,7 +64,7 @@ class Light:
 
     @staticmethod
     def random(rng: np.random.Generator, count: int, strength: float) -> Light:
-        """Draw the disturbances of `count` images. `strength` is a factor on the share of images that each one changes,
+        """Draw the disturbances of `count` images. `strength` is a factor on the share of images with each disturbance,
         except RGB565."""
 
         def some(share: float, values: Array, otherwise: int = 0) -> Array:
@@ -91,8 +92,8 @@ class Light:
 
 
 def relight(pictures: Tensor, light: Light, landmarks: Floats) -> Tensor:
-    """Return uint8 images (N, 3, 128, 128) of float ones, 0 to 255, which are overwritten. `landmarks` (N, 68, 2), in
-    pixels, place the masks."""
+    """Return uint8 images (N, 3, 128, 128) of float images, 0 to 255. The float images are overwritten. `landmarks` (N,
+    68, 2), in pixels, give the position of the masks."""
 
     def some(chosen: Bools, change: Callable[..., Tensor], *settings: NDArray[np.generic]) -> None:
         if chosen.any():
@@ -132,7 +133,7 @@ def cover_face(pictures: Tensor, landmarks: Tensor, colour: Tensor) -> Tensor:
 
 
 def cover_rectangle(pictures: Tensor, rectangle: Tensor, colour: Tensor) -> Tensor:
-    """Cover a rectangle (n, 4) with one colour: hands and hair hide faces."""
+    """Cover a rectangle (n, 4) with one colour, because hands and hair can hide faces."""
     at = torch.arange(INPUT_SIZE, device=pictures.device)
     x0, y0, x1, y1 = rectangle[..., None].unbind(1)
     inside = ((at >= y0) & (at < y1))[:, :, None] & ((at >= x0) & (at < x1))[:, None]
@@ -140,12 +141,12 @@ def cover_rectangle(pictures: Tensor, rectangle: Tensor, colour: Tensor) -> Tens
 
 
 def bend(pictures: Tensor, gamma: Tensor) -> Tensor:
-    """Bend the curve of brightness by gamma (n,)."""
+    """Change the brightness by a gamma curve (n,)."""
     return pictures.clamp(0, 255).div_(255).pow_(gamma.float()[:, None, None, None]).mul_(255)
 
 
 def blur(pictures: Tensor, sigma: Tensor) -> Tensor:
-    """Blur with a Gaussian of at most 1.1 pixels (n,), five taps across and down."""
+    """Blur with Gaussians of at most 1.1 pixels (n,), with five taps horizontally and vertically."""
     taps = torch.exp(-0.5 * (torch.arange(-2, 3, device=sigma.device) / sigma[:, None]).square()).float()
     taps = (taps / taps.sum(1, keepdim=True))[:, :, None, None, None]
     for dimension, rim in ((-1, (2, 2, 0, 0)), (-2, (0, 0, 2, 2))):
@@ -155,7 +156,7 @@ def blur(pictures: Tensor, sigma: Tensor) -> Tensor:
 
 
 def add_noise(pictures: Tensor, deviation: Tensor, start: Tensor) -> Tensor:
-    """Normal noise of a standard deviation (n,), each image's from its place (n,) in the field."""
+    """Add normal noise of a standard deviation (n,). The noise of each image starts at its place (n,) in the field."""
     length = pictures[0].numel()
     noise = _noise_field(pictures.device)[start[:, None] + torch.arange(length, device=start.device)]
     return pictures + noise.view_as(pictures) * deviation.float()[:, None, None, None]
@@ -167,7 +168,8 @@ def _noise_field(device: torch.device) -> Tensor:
 
 
 def compress(pictures: Tensor, quality: Tensor) -> Tensor:
-    """Return images after JPEG with quality (n,): 8x8 cosine transform, colour at half the resolution (ITU-T T.81)."""
+    """Return images after JPEG compression with quality (n,): 8x8 cosine transform, colour at half the resolution
+    (ITU-T T.81)."""
     pixels = pictures.clamp(0, 255) - 128
     ycc = torch.einsum("cd,ndhw->nchw", pixels.new_tensor(TO_YCC), pixels)
     scale = torch.where(quality < 50, 5000 / quality, 200 - 2 * quality).float()[:, None, None] / 100
@@ -179,7 +181,7 @@ def compress(pictures: Tensor, quality: Tensor) -> Tensor:
 
 
 def _quantize(planes: Tensor, table: Tensor) -> Tensor:
-    """Round the cosines of each 8x8 block of planes (n, c, h, w) to multiples of the table (n, 8, 8)."""
+    """Round the cosine coefficients of each 8x8 block of planes (n, c, h, w) to multiples of the table (n, 8, 8)."""
     count, channels, height, width = planes.shape
     blocks = planes.reshape(count, channels, height // 8, 8, width // 8, 8).transpose(3, 4)
     at = torch.arange(8, device=planes.device)
@@ -198,7 +200,8 @@ def _tables() -> tuple[Tensor, Tensor]:
 
 
 def rgb565(pictures: Tensor) -> Tensor:
-    """Torch twin of `blazeposer.core.prepare.rgb565`: uint8 (N, 3, ...) after 5, 6 and 5 bits a channel."""
+    """Return uint8 (N, 3, ...) reduced to 5, 6 and 5 bits in the channels. The torch twin of
+    `blazeposer.core.prepare.rgb565`."""
     bits = torch.tensor([5, 6, 5], dtype=torch.uint8, device=pictures.device)[:, None, None]
     high = pictures >> (8 - bits) << (8 - bits)
     return high | (high >> bits)

@@ -1,4 +1,4 @@
-"""The shares and strengths with which training images are made; a recipe sets them."""
+"""The shares and strengths of the changes in training images. A recipe sets them."""
 
 from __future__ import annotations
 
@@ -7,35 +7,38 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True)
 class ImageSettings:
-    """Settings of a recipe's images. A share is a part of all images of a batch, 0 to 1."""
+    """Settings of a recipe's images. A share is a fraction of all images of a batch, 0 to 1."""
 
     unlabelled: float
-    """Share that shows a background alone. In `full`, half of these are scenes with people: without them the detector's
-    average precision falls behind the original's by 2 to 5 %. A third are collages of faces, since scenes are few, and
-    the others places without faces, to keep its quiet in."""
+    """Share of images with only a background. In `full`, half of these images are scenes with people: without scenes,
+    the detector's average precision is 2 to 5 % below the original's. A third are collages of faces, because there are
+    few scenes. The others are places without faces, which keep false positives rare."""
     photos: float
-    """Share with another photo beyond the rim of the face's own."""
+    """Share of images with another photo beyond the rim of the face's own photo."""
     usual: float
-    """Share of faces that lie as in front of a camera; the others lie anywhere, of any size from 20 pixels on."""
+    """Share of faces that lie as in front of a camera. The other faces lie anywhere, with any size from 20 pixels
+    on."""
     turn: float
-    """Standard deviation of the turn in the image's plane, degrees; no more than 45 either way."""
+    """Standard deviation of the turn in the image's plane, in degrees. The turn is limited to 45 degrees in both
+    directions."""
     turned: float
-    """Share turned by any angle up to `turned_most`."""
+    """Share of faces turned by any angle up to `turned_most`."""
     turned_most: float
-    """Degrees."""
+    """Largest turn of these faces, in degrees."""
     upside_down: float
-    """Share turned by 110 to 180 degrees either way: these are not to be found."""
+    """Share of faces turned by 110 to 180 degrees in either direction. The network must not find these faces."""
     near: float
-    """Share of faces that fill up to 1.15 of the image, or that its edge cuts."""
+    """Share of faces that fill up to 1.15 of the image, or that the image's edge cuts."""
     perspective: float
-    """Share of the faces of over 0.4 of the image that look as from near, the middle larger than the rim."""
+    """Share of near views among the faces larger than 0.4 of the image: the middle of such a face is magnified against
+    its rim."""
     light: float
-    """Factor on the shares of all that happens to light, colour, focus and noise, and of what covers a face."""
+    """Factor on the shares of all changes of light, colour, focus and noise, and of objects that cover a face."""
     mirrored: float
-    """Share that is the mirror image of another of the batch, for the losses that compare the two."""
+    """Share of images that are the mirror image of another image in the batch, for the losses that compare the two."""
 
     def milder(self, strength: float) -> ImageSettings:
-        """Return settings with only this part, 0 to 1, of every disturbance."""
+        """Return settings with every disturbance reduced to this fraction, 0 to 1."""
         return replace(
             self,
             usual=1 - strength * (1 - self.usual),

@@ -1,8 +1,9 @@
-"""Post-training quantization: every range from images, after making the channels of each depthwise output alike.
+"""Post-training quantization: first equalize the channels of each depthwise output, then set every range from images.
 
-A plain minimum and maximum is a trap: flat dark regions in one image of twenty drive late activations to twenty times
-their usual range, and every other image would pay for it in coarse steps. So a range is a percentile over images of
-each image's extremes, and the regressors' range is what anchors on faces need, not what background anchors invent.
+A plain minimum and maximum would be a mistake: in one image of twenty, flat dark regions raise late activations to
+twenty times their usual range, and the steps for every other image would become coarse. So a range is a percentile,
+over images, of each image's extremes. The range of the regressors is that of anchors on faces, without the meaningless
+values of background anchors.
 """
 
 from __future__ import annotations
@@ -20,36 +21,37 @@ from blazeposer.core.contract import GRIDS, INPUT_SCALE
 from .quantized import HIGHEST, LOWEST, WEIGHT_LIMIT, QuantizedBlazePoser
 
 PERCENTILE = 0.99
-"""The percentile of the images' extremes. On held-out images 0.95 to 0.998 serve equally well, 0.85 costs 0.2
-degree."""
+"""Percentile of the images' extremes. On held-out images 0.95 to 0.998 are equally good; 0.85 costs 0.2 degree."""
 FACE_PERCENTILE = 0.999
-"""Percentile of the regressors' extremes, on anchors that fire."""
+"""Percentile of the regressors' extremes, over anchors that find a face."""
 BATCH = 25
 CLIP_OCTAVES = 6
-"""Weights are clipped to no less than the largest over 2 to this power."""
+"""Limit on the clipping of weights: the limit of a weight is at least the largest weight divided by 2 to this power."""
 EQUALIZE_STEPS, EQUALIZE_RATE = 300, 0.03
 
 Advance = Callable[[int], None]
 
 
 def to_network(pictures: NDArray[np.uint8]) -> Tensor:
-    """Convert uint8 RGB (N, 128, 128, 3) to (N, 3, 128, 128) as the INT8 network sees it: (pixel - 128) / 127.5."""
+    """Convert uint8 RGB (N, 128, 128, 3) to the input of the INT8 network, (N, 3, 128, 128): (pixel - 128) / 127.5."""
     return (torch.from_numpy(pictures).permute(0, 3, 1, 2).float() - 128) * INPUT_SCALE
 
 
 def quantize(model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advance: Advance = lambda _: None) -> None:
-    """Equalize the network, clip its weights, set all ranges. `advance` hears of images done: 3 x all of them."""
+    """Equalize the network, clip its weights, and set all ranges. `advance` is called with the number of images done, 3
+    times all of them."""
     equalize(model, pictures, advance)
     clip_weights(model, pictures, advance)
     set_ranges(model, pictures, advance)
 
 
 def equalize(model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advance: Advance = lambda _: None) -> None:
-    """Rescale the channels between each depthwise convolution and the 1x1 convolution behind it.
+    """Rescale the channels between each depthwise convolution and the following 1x1 convolution.
 
-    Nothing non-linear lies between the two, so dividing a channel of the first by s and multiplying the second's column
-    by s changes nothing in float (cross-layer equalization: Nagel et al., 2019). s is what makes the expected noise
-    smallest: of rounding the activations, which all share one step, and of rounding the weights.
+    There is no nonlinear operation between the two. So dividing a channel of the first by s, and multiplying the
+    second's column by s, changes nothing in float (cross-layer equalization: Nagel et al., 2019). s is chosen for the
+    smallest expected noise. The noise comes from rounding the activations, which all share one step, and from rounding
+    the weights.
     """
     pairs = [pair for pair in pairwise(model.operations) if pair[0].kind == "depthwise"]
     seen: dict[str, list[Tensor]] = {first.output: [] for first, _ in pairs}
@@ -72,7 +74,8 @@ def equalize(model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advance: A
 
 
 def _quietest_scale(low: Tensor, high: Tensor, power: Tensor, weight: Tensor) -> Tensor:
-    """Return scales s (channels,). low, high, power: (channels,) range and mean square; weight: (out, channels)."""
+    """Return scales s (channels,). low, high, power: the range and the mean square of each channel (channels,). weight:
+    (out, channels)."""
     log_scale = torch.zeros_like(high, requires_grad=True)
     optimizer = torch.optim.Adam([log_scale], lr=EQUALIZE_RATE)
     for _ in range(EQUALIZE_STEPS):
@@ -88,10 +91,10 @@ def _quietest_scale(low: Tensor, high: Tensor, power: Tensor, weight: Tensor) ->
 
 
 def clip_weights(model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advance: Advance = lambda _: None) -> None:
-    """Clip the weights of each 1x1 convolution, output by output, where that makes what it computes more exact.
+    """Clip the weights of each 1x1 convolution, output by output, where clipping makes the output more exact.
 
-    A weight's error counts by the power of the channel that it reads. Weights a hundred times larger than the others,
-    on channels that are nearly always 0, would make the steps of all others coarse.
+    The error of a weight counts by the power of the channel that it reads. Without clipping, weights a hundred times
+    larger than the others, on channels that are nearly always 0, would make the steps of all other weights coarse.
     """
     pointwise = [operation for operation in model.operations if operation.kind == "conv" and operation.kernel == 1]
     seen: dict[str, list[Tensor]] = {operation.inputs[0]: [] for operation in pointwise}
@@ -108,7 +111,8 @@ def clip_weights(model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advanc
 
 
 def _quietest_limit(weight: Tensor, power: Tensor, per_tensor: bool) -> Tensor:
-    """Return the least noisy limits (out,) for weights (out, channels), whose inputs have mean squares (channels,)."""
+    """Return the limits (out,) with the least noise for weights (out, channels). The inputs have the mean squares
+    `power` (channels,)."""
     largest = weight.abs().amax(dim=1)
     if per_tensor:
         largest = largest.amax().expand_as(largest)
@@ -123,7 +127,7 @@ def _quietest_limit(weight: Tensor, power: Tensor, per_tensor: bool) -> Tensor:
 
 
 def set_ranges(model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advance: Advance = lambda _: None) -> None:
-    """Set the range of every quantizer that the contract does not fix."""
+    """Set the range of every quantizer whose range is not fixed by the contract."""
     free = [op.output for op in model.operations if model.source[op.output] == op.output]
     free = [name for name in free if not model.quantizer(name).frozen]
     lows: dict[str, list[Tensor]] = {name: [] for name in free}
@@ -155,7 +159,7 @@ def set_ranges(model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advance:
 def _float_tensors(
     model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advance: Advance
 ) -> Iterator[dict[str, Tensor]]:
-    """Yield all float tensors of the graph, batch by batch."""
+    """Yield all float tensors of the graph, one batch after the other."""
     for start in range(0, len(pictures), BATCH):
         batch = pictures[start : start + BATCH]
         with torch.no_grad():

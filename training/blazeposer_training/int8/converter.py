@@ -1,6 +1,6 @@
-"""The quantized network through TensorFlow's own converter: an independent check of `flatbuffer.py`.
+"""The quantized network converted by TensorFlow's own converter: an independent check of `flatbuffer.py`.
 
-Fake-quant operations carry the trained ranges, so the converter has nothing to calibrate. Its file is 40 % larger.
+Fake-quant operations contain the trained ranges, so the converter does not calibrate. Its file is 40 % larger.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .quantized import HIGHEST, LOWEST, WEIGHT_LIMIT, QuantizedBlazePoser
 
 
 def convert(model: QuantizedBlazePoser) -> bytes:
-    """Return the bytes of an INT8 tflite with the weights and ranges of `model`, outputs in contract order."""
+    """Return the bytes of an INT8 tflite with the weights and ranges of `model`. The outputs are in contract order."""
     signature = tf.TensorSpec(INPUT_SHAPE, tf.float32, name=INPUT)
     function = tf.function(_tf_network(model), input_signature=[signature], autograph=False)
     # Without a trackable object: with one, the converter goes through a SavedModel, which reorders the outputs.
@@ -94,7 +94,8 @@ def _fake_quant(x: Any, quantization: Quantization) -> Any:
 def _range(scale: float, zero_point: int) -> tuple[np.float32, np.float32]:
     """Return the float32 range from which the converter derives exactly this float32 scale.
 
-    A scale that differs in its last bit moves a few values by a level, and what follows amplifies that to half a pixel.
+    A scale that differs in its last bit changes a few values by one level, and later layers amplify this to half a
+    pixel.
     """
     low, high = (np.float32((level - zero_point) * scale) for level in (LOWEST, HIGHEST))
     for towards in (np.float32(np.inf), np.float32(-np.inf)):

@@ -1,4 +1,4 @@
-"""Export a torch network: the constants and scales of a tflite file, in tflite's layout."""
+"""Export a torch network: its constants and scales in the layout of a tflite file."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def int8_layers(model: QuantizedBlazePoser) -> dict[str, Layer]:
 
 @torch.no_grad()
 def activation_quantization(model: QuantizedBlazePoser) -> dict[str, Quantization]:
-    """Scale and zero point of every tensor that an operation reads or writes."""
+    """Return scale and zero point of every tensor that an operation reads or writes."""
     quantizers = {
         name: model.quantizer(name) for name in (INPUT, *(operation.output for operation in model.operations))
     }
@@ -49,6 +49,6 @@ def activation_quantization(model: QuantizedBlazePoser) -> dict[str, Quantizatio
 
 
 def tflite_layout(operation: Operation, weight: NDArray[Any]) -> NDArray[Any]:
-    """Lay out weights (out, in, kernel, kernel) as (out, kernel, kernel, in), or depthwise ones as (1, kernel, kernel,
-    out)."""
+    """Convert weights (out, in, kernel, kernel) to (out, kernel, kernel, in), or depthwise weights to (1, kernel,
+    kernel, out)."""
     return np.ascontiguousarray(weight.transpose((0, 2, 3, 1) if operation.kind == "conv" else (1, 2, 3, 0)))

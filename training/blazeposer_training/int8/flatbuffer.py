@@ -1,7 +1,8 @@
-"""Writes the network straight to a tflite file, INT8 or float, with the builder of LiteRT's schema.
+"""Writes the network directly to a tflite file, INT8 or float, with the builder of LiteRT's schema.
 
-Next to TensorFlow's converter this leaves out what no runtime reads (bias quantization, inner names) and stores equal
-vectors once (the zero points of all channels, above all): a quarter of the file. The bytes are deterministic.
+Unlike TensorFlow's converter, this writer leaves out data that no runtime reads (bias quantization, inner names), and
+stores equal vectors once (mainly the zero points of all channels). This saves a quarter of the file. The bytes are
+deterministic.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from blazeposer.core.contract import OUTPUTS
 from ..network.graph import INPUT, INPUT_SHAPE, Operation
 
 Quantization = tuple[float, int]
-"""Scale and zero point."""
+"""Scale and zero point of a tensor."""
 
 _SCHEMA_VERSION = 3
 _ALIGNMENT = 16  # of buffers, prescribed by the schema
@@ -34,7 +35,7 @@ _OPS = {  # kind: builtin operator and the version of it that takes per-channel 
 }
 _KINDS = tuple(_OPS)
 OPERATOR_NAMES = {kind: name for kind, (name, _) in _OPS.items()}
-"""Kind of a `graph.Operation` -> what TensorFlow Lite calls it."""
+"""TensorFlow Lite's name for each kind of a `graph.Operation`."""
 _TYPES = {
     np.dtype(np.int8): schema.TensorType.INT8,
     np.dtype(np.int32): schema.TensorType.INT32,
@@ -44,10 +45,10 @@ _TYPES = {
 
 @dataclass(frozen=True)
 class Layer:
-    """Constants of one convolution as tflite lays them out.
+    """Constants of one convolution in the layout of tflite.
 
-    weight: (out, kernel, kernel, in), or (1, kernel, kernel, channels) of a depthwise one; int8 or float32.
-    bias: (out,) int32 or float32. scales: (out,) or (1,) float32 of int8 weights.
+    weight: (out, kernel, kernel, in), or (1, kernel, kernel, channels) for a depthwise convolution; int8 or float32.
+    bias: (out,) int32 or float32. scales: (out,) or (1,) float32, only for int8 weights.
     """
 
     weight: NDArray[Any]
@@ -61,11 +62,12 @@ def write_tflite(
     graph: Sequence[Operation],
     expose: Sequence[str] = (),
 ) -> bytes:
-    """Return the file's bytes.
+    """Return the bytes of the tflite file.
 
-    layers: by the name of each convolution in the graph. quantization: of every tensor of the graph, empty for a float
-    file. graph: the file has those of the contract's outputs that the graph has. expose: inner tensors to add behind
-    the contract's outputs, for debugging.
+    layers: the constants by the name of each convolution in the graph. quantization: scale and zero point by the name
+    of each tensor in the graph, empty for a float file. graph: the operations; the file has those outputs of the
+    contract that the operations compute. expose: names of inner tensors to add behind the contract's outputs, for
+    debugging.
     """
     return _Writer(quantization).write(layers, expose, graph)
 
@@ -81,7 +83,7 @@ class _Writer:
         self.constants: dict[tuple[str, tuple[int, ...], bytes], int] = {}
         self.tensors: list[int] = []
         self.names: dict[str, int] = {}
-        """Activation -> tensor index."""
+        """Index of the tensor by the name of the activation."""
 
     def write(self, layers: Mapping[str, Layer], expose: Sequence[str], graph: Sequence[Operation]) -> bytes:
         self.buffers.append(self._table("Buffer"))  # the schema's empty buffer 0
@@ -163,7 +165,7 @@ class _Writer:
         self.names[name] = self._tensor(shape, self.activation_type, 0, quantization, name if readable else "")
 
     def _constant(self, values: NDArray[Any], scales: NDArray[np.float32] | None = None, axis: int = 0) -> int:
-        """Return the index of a constant tensor; equal ones without quantization are stored once."""
+        """Return the index of a constant tensor. Equal tensors without quantization are stored once."""
         key = (values.dtype.str, values.shape, values.tobytes())
         if scales is None and key in self.constants:
             return self.constants[key]
@@ -193,7 +195,7 @@ class _Writer:
         )
 
     def _vector(self, values: Any, dtype: Any) -> int:
-        """Return the offset of a vector of numbers; equal vectors are stored once."""
+        """Return the offset of a vector of numbers. Equal vectors are stored once."""
         array = np.asarray(values, dtype)
         key = (array.dtype.str, array.tobytes())
         if key not in self.vectors:
@@ -207,15 +209,15 @@ class _Writer:
         return int(self.builder.EndVector())
 
     def _shared_table(self, kind: str, **fields: int) -> int:
-        """Return the offset of a table; equal ones are stored once."""
+        """Return the offset of a table. Equal tables are stored once."""
         key = (kind, *fields.items())
         if key not in self.tables:
             self.tables[key] = self._table(kind, **fields)
         return self.tables[key]
 
     def _table(self, kind: str, **fields: int) -> int:
-        """Return the offset of a new table of the schema. `fields` holds its offsets and numbers by their names
-        there."""
+        """Return the offset of a new table of the schema. `fields` has the table's offsets and numbers by their names
+        in the schema."""
         getattr(schema, f"{kind}Start")(self.builder)
         for name, value in fields.items():
             getattr(schema, f"{kind}Add{name}")(self.builder, value)

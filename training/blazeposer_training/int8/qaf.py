@@ -1,10 +1,11 @@
-"""Quantization-aware fine-tuning (QAF), part by part, each part taught by the float network's own outputs for it.
+"""Quantization-aware fine-tuning (QAF), part by part. The float network's outputs for a part teach that part.
 
-As in Abbaszadeh's thesis (Politecnico di Milano, 2025) the network is cut into parts. Each in turn is quantized and
-tuned against soft labels of its own, which the float network gave once and which are kept: feature maps at the ends of
-the backbone's parts, logits and boxes for detection, rotations and angle bins for pose. What lies before a part is
-quantized and at rest, so that its outputs, too, are computed once and kept, in INT8. A short polish of all parts
-together follows, towards the labels' rotations and the float network's detections.
+The method follows Abbaszadeh's thesis (Politecnico di Milano, 2025): the network is divided into parts, which are
+quantized and tuned one after the other. The float network computes the soft labels of every part once, and they are
+kept: feature maps at the ends of the backbone's parts, logits and boxes for detection, rotations and angle bins for
+pose. All parts before the tuned part are quantized and do not change. So their outputs are also computed once and kept,
+in INT8. At the end, all parts are tuned together for a few steps, towards the labels' rotations and the float network's
+detections.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ from .quantized import QuantizedBlazePoser
 
 BATCH = 64
 SEED = 20260102
-"""The seed of images, their order and the bins' first weights."""
+"""Seed of the images, of their order, and of the bins' first weights."""
 WHOLE = "all parts together"
 
 Tensors = dict[str, Tensor]
@@ -51,44 +52,48 @@ Tensors = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Budget:
-    """The number of steps for the parts, and their learning rates."""
+    """The numbers of steps for the parts, and their learning rates."""
 
     batches: int = 64
-    """The number of batches whose soft labels are kept: 10 MB each."""
+    """Number of batches with kept soft labels. A batch takes 10 MB."""
     backbone_epochs: tuple[int, int] = (4, 10)
-    """Number of times that the parts up to the 16x16 and the 8x8 map see these batches.
+    """Number of passes over these batches for the backbone's part up to the 16x16 map, and for its part up to the 8x8
+    map.
 
-    A step of the second part costs a tenth of the first's."""
+    A step of the second part costs a tenth of a step of the first part.
+    """
     head_epochs: int = 12
     rate: float = 3e-4
-    """Peak of AdamW's rate in the parts, for weights, logarithms of scales and zero points / 256 alike."""
+    """Peak of AdamW's learning rate in the parts. It is the same for weights, logarithms of scales, and zero points /
+    256."""
     polish_steps: int = 150
     polish_rate: float = 1e-4
     warmup: int = 20
-    """Steps until either peak."""
+    """Number of steps until the learning rate reaches its peak."""
     average: float = 0.98
-    """Share that the moving average of the polished weights, which is what ships, keeps at a step."""
+    """Share of the old value that the moving average of the weights keeps at each step. The average is the result of
+    tuning all parts together."""
 
 
 @dataclass
 class Lesson:
-    """A batch of images, and what the float network says of it."""
+    """A batch of images, and the float network's outputs for it."""
 
     inputs: Tensors
-    """Inputs of the part that is tuned now: INT8 levels in NCHW, by the name of the tensor."""
+    """Inputs of the part that is being tuned: INT8 levels in NCHW, by the name of the tensor."""
     taps: tuple[Tensor, Tensor]
     rotation: Tensor
-    """(N, 320, 6)."""
+    """Rotations (N, 320, 6)."""
     log_error: Tensor
-    """(N, 320)."""
+    """Logarithms of the errors (N, 320)."""
     target: Target
 
 
 @dataclass(frozen=True)
 class Part:
-    """Operations that are tuned together, the loss of their outputs, and how often they see all lessons.
+    """Operations that are tuned together, the loss of their outputs, and the number of passes over all lessons.
 
-    `output` is the tensor that later parts read, of a part of the backbone.
+    For a part of the backbone, `output` is the tensor that later parts read.
     """
 
     name: str
@@ -99,13 +104,13 @@ class Part:
 
 
 class Tuning:
-    """A calibrated INT8 network, which is tuned in place, and the float one that it is to equal."""
+    """A calibrated INT8 network, which is tuned in place, and the float network that it must imitate."""
 
     def __init__(self, student: QuantizedBlazePoser, teacher: BlazePoser, recipe: Recipe, budget: Budget) -> None:
         self.student, self.teacher, self.budget = student, teacher.eval().requires_grad_(False), budget
         self.weights = recipe.weights
         self.bins = AngleBins(teacher.architecture.pose_hidden)
-        """Logits of the angle bins, from the student's hidden layers; only tuning needs them."""
+        """Layer that computes logits of the angle bins from the student's hidden layers. Only tuning needs it."""
 
     def parts(self) -> list[Part]:
         """Return the parts in the order in which they are tuned."""
@@ -136,7 +141,7 @@ class Tuning:
 
     @torch.no_grad()
     def lesson(self, batch: Batch) -> Lesson:
-        """Return the float network's soft labels of a batch."""
+        """Return the float network's soft labels for a batch."""
         image = to_input(batch.pictures)
         taps = self.teacher.backbone(image)
         rotation_16, rotation_8, error_16, error_8 = self.teacher.pose(taps)
@@ -149,11 +154,11 @@ class Tuning:
         )
 
     def values(self, lesson: Lesson) -> Tensors:
-        """Return the inputs of a lesson, dequantized."""
+        """Return the inputs of a lesson as dequantized values."""
         return {name: self.student.quantizer(name).values(levels) for name, levels in lesson.inputs.items()}
 
     def tune(self, part: Part, lessons: list[Lesson]) -> None:
-        """Tune a part; then the lessons hold what comes behind it."""
+        """Tune a part. Then replace the lessons' inputs by the part's outputs."""
         parameters = [p for operation in part.operations for p in self._parameters(operation)]
         total = part.epochs * len(lessons)
         fit = Fit([*parameters, *self.bins.parameters()], self.budget.rate, total, self.budget.warmup, 0)
@@ -191,7 +196,8 @@ class Tuning:
         return terms["scores"] + terms["regressors"]
 
     def _pose(self, tensors: Tensors, lesson: Lesson) -> Tensor:
-        """Distances of rotations, angles, bins and errors from the float network's, cell by cell."""
+        """Return the distances of rotations, angles, bins and errors from the float network's values, averaged over
+        cells."""
         target, pose = lesson.target, self.pose(tensors)
         cells, _, _ = pose_weights(target.detections.logits, inside_boxes(target.boxes), target.boxes, target.weights)
         image, cell = torch.nonzero(cells, as_tuple=True)
@@ -209,7 +215,7 @@ class Tuning:
         return Pose(rotation, error[..., 0], self.bins([tensors[f"poses.{tap}.hidden"] for tap in range(len(GRIDS))]))
 
     def polish(self, batches: Iterator[Batch], steps: int) -> None:
-        """Tune everything together, towards the labels' rotations and the float network's detections."""
+        """Tune all parts together, towards the labels' rotations and the float network's detections."""
         free = [p for operation in self.student.operations for p in self._parameters(operation)]
         fit = Fit([*free, *self.bins.parameters()], self.budget.polish_rate, steps, self.budget.warmup, 0)
         average = [parameter.detach().clone() for parameter in free]
@@ -232,9 +238,9 @@ def fine_tune(
     student: QuantizedBlazePoser, teacher: BlazePoser, bank: Bank, recipe: Recipe, budget: Budget,
     done: Callable[[str], None] = lambda _: None, workers: int = 0,
 ) -> None:  # fmt: skip
-    """Tune a calibrated network part by part, then as a whole; `done` hears of each step's end.
+    """Tune a calibrated network part by part, then as a whole. `done` is called at the end of each step.
 
-    Images and weights of the losses are those of the recipe that trained the float network.
+    The images and the weights of the losses come from the recipe that trained the float network.
     """
     torch.manual_seed(SEED)
     tuning = Tuning(student, teacher, recipe, budget)
@@ -253,7 +259,7 @@ def train_whole(
 ) -> None:  # fmt: skip
     """Train the whole network from the start (quantization-aware training), for a comparison with QAF.
 
-    It takes as many steps as `fine_tune` through its largest part and in the polish.
+    It takes as many steps as `fine_tune` takes for its largest part and for all parts together.
     """
     torch.manual_seed(SEED)
     steps = budget.backbone_epochs[0] * budget.batches + budget.polish_steps
@@ -261,7 +267,7 @@ def train_whole(
 
 
 def _fresh(bank: Bank, recipe: Recipe, budget: Budget, steps: int, workers: int) -> Iterator[Batch]:
-    """Return batches that are not among those of the soft labels."""
+    """Return batches that are different from the batches of the soft labels."""
     fresh = range(budget.batches, budget.batches + steps)
     return training_batches(bank, BATCH, fresh, SEED, recipe.images, workers=workers)
 

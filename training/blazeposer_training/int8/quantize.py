@@ -1,4 +1,4 @@
-"""`blazeposer quantize`: from float weights to the INT8 and float tflite files, their manifests and golden vectors."""
+"""`blazeposer quantize`: make the INT8 and float tflite files from float weights, with manifests and golden vectors."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ from .qaf import Budget, fine_tune
 from .quantized import QuantizedBlazePoser
 
 CALIBRATION_POOLS = ("aflw", "wflw", "maskon")
-"""Every pose, and scenes with faces of other sizes."""
+"""Pools for calibration. They contain every pose, and scenes with faces of other sizes."""
 WEIGHTS = "blazeposer.safetensors"
 SEED = 20260101
 WORKERS = 1
-"""Processes that make the images to tune with, ahead of need."""
+"""Number of processes that make the images for tuning in advance."""
 
 
 @click.command(short_help="Make the INT8 network of a float one.")
@@ -102,7 +102,7 @@ def command(
 
 
 def calibrated(network: BlazePoser, pictures: NDArray[np.uint8], console: Console) -> QuantizedBlazePoser:
-    """Return a copy of the network in INT8, its ranges set on images (N, 128, 128, 3)."""
+    """Return an INT8 copy of the network, with ranges set on images (N, 128, 128, 3)."""
     model = QuantizedBlazePoser(copy.deepcopy(network)).eval()
     with Progress(console=console) as progress:
         task = progress.add_task("calibrating", total=3 * len(pictures))
@@ -113,9 +113,11 @@ def calibrated(network: BlazePoser, pictures: NDArray[np.uint8], console: Consol
 def calibration_images(
     folder: Path, count: int, recipe: Recipe, report: Callable[[str], None], pools: tuple[str, ...] = ()
 ) -> NDArray[np.uint8]:
-    """Return training images of a recipe as a camera gives them, (count, 128, 128, 3) RGB, always the same.
+    """Return training images of a recipe as a camera takes them, (count, 128, 128, 3) RGB. The result is always the
+    same.
 
-    They are of `pools` alone, if it names any. `report` gets a line for each pool read. Raises BlazePoserError.
+    If `pools` names pools, the images come only from these pools. `report` is called with a line for each pool read.
+    Raises BlazePoserError.
     """
     bank = _bank(folder, pools or CALIBRATION_POOLS, not pools, report)
     batch = TrainingBatches(bank, count, range(1), SEED, recipe.images)[0]
@@ -123,7 +125,7 @@ def calibration_images(
 
 
 def _bank(folder: Path, pools: tuple[str, ...], with_photos: bool, report: Callable[[str], None]) -> Bank:
-    """Return the training faces of pools, before photos without a face or before drawn backgrounds."""
+    """Return the training faces of pools. The backgrounds are photos without a face, or drawn backgrounds."""
     return read_bank(folder, pools, "train", report=report, faceless=("faceless",) if with_photos else ())
 
 
@@ -131,7 +133,7 @@ def write(
     path: Path, architecture: Architecture, layers: dict[str, Layer], quantization: dict[str, Quantization],
     training: dict[str, object],
 ) -> Manifest:  # fmt: skip
-    """Write a tflite and its manifest."""
+    """Write a tflite file and its manifest."""
     graph = operations(architecture)
     data = write_tflite(layers, quantization, graph)
     if quantization and len(data) > MAX_FILE_BYTES:

@@ -1,9 +1,10 @@
-"""The INT8 network in torch: what the camera computes, differentiable.
+"""The INT8 network in torch: a differentiable model of the camera's computation.
 
 Every tensor of the graph passes a quantizer with a learnable scale (LSQ+: Bhalgat et al., 2020), so that training can
-go on through it; rounding passes gradients straight through. The integers are those of TensorFlow Lite's reference
-kernels: asymmetric activations per tensor, symmetric weights per channel in -127..127, int32 biases of scale
-input x weight, the ReLU inside the clamp. Pool, pad and reshape move integers and share their input's quantization.
+continue through quantization. Rounding passes gradients unchanged. The integers are those of TensorFlow Lite's
+reference kernels: asymmetric activations per tensor, symmetric weights per channel in -127..127, int32 biases with the
+scale input x weight, and the ReLU as a part of the clamp. Pool, pad and reshape move integers and share their input's
+quantization.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ LOWEST, HIGHEST = -128, 127
 LEVELS = HIGHEST - LOWEST + 1
 WEIGHT_LIMIT = 127
 BIAS_LIMIT = 2**24
-"""Largest |int32 bias|: float32 counts exactly up to it, and no accumulator of this network overflows from it."""
+"""Largest absolute value of an int32 bias. float32 represents all integers up to this value, and no accumulator of this
+network overflows because of a bias within the limit."""
 FIXED_QUANTIZATION = {  # scale, zero point
     # -8 to 8: beyond that a probability no longer changes, and a wider range makes the steps around 0.5 coarser.
     "scores": (8 / 127, 0),
@@ -34,13 +36,14 @@ FIXED_QUANTIZATION = {  # scale, zero point
     # 0 to ln 60: expected errors of 1 to 60 degrees.
     "error": (math.log(60) / 255, LOWEST),
 }
-"""Quantization of the outputs whose range their meaning prescribes."""
+"""Quantization of the outputs whose meaning fixes their range."""
 
 
 class Quantizer(nn.Module):
     """Fake quantization of one activation tensor: value = scale * (q - zero_point), q in -128..127.
 
-    `unsigned` pins the zero point to -128 (after ReLU all levels serve positive values). `frozen` keeps both.
+    `unsigned` fixes the zero point at -128 (after ReLU, all levels represent positive values). `frozen` fixes both
+    scale and zero point.
     """
 
     def __init__(self, scale: float = 1.0, zero_point: int = 0, unsigned: bool = False, frozen: bool = False) -> None:
@@ -49,10 +52,11 @@ class Quantizer(nn.Module):
         self.start: Tensor
         self.register_buffer("start", torch.tensor(scale))
         self.growth = nn.Parameter(torch.zeros(()), requires_grad=not frozen)
-        """Natural logarithm of scale / start."""
+        """Natural logarithm of the ratio of the scale to its start."""
         first = (LOWEST if unsigned else zero_point) / LEVELS
         self.offset = nn.Parameter(torch.tensor(first), requires_grad=not (frozen or unsigned))
-        """Zero point / LEVELS: of a size like the weights', so that one learning rate suits all."""
+        """Zero point / LEVELS. Its size is similar to the weights' size, so that one learning rate fits all
+        parameters."""
 
     def set_range(self, low: float, high: float) -> None:
         """Spread the 256 levels from `low` to `high`, with 0 exactly on one of them."""
@@ -73,12 +77,12 @@ class Quantizer(nn.Module):
 
     @property
     def highest(self) -> float:
-        """The largest value that a level stands for."""
+        """Return the largest value that a level represents."""
         return ((HIGHEST - self.zero_point) * self.scale).item()
 
     @torch.no_grad()
     def levels(self, x: Tensor) -> Tensor:
-        """Quantize values: return the integers q, as float."""
+        """Quantize values: return the integers q as float."""
         return torch.clamp((x / self.scale).round() + self.zero_point, LOWEST, HIGHEST)
 
     @torch.no_grad()
@@ -91,9 +95,11 @@ class Quantizer(nn.Module):
 
 
 class _FakeQuantization(torch.autograd.Function):
-    """scale * (q - zero_point), with the gradients of learned step sizes (LSQ+, equations 3 to 5), rounding's being 1.
+    """scale * (q - zero_point), with the gradients of learned step sizes (LSQ+, equations 3 to 5) and a gradient of 1
+    for rounding.
 
-    Written out: as a chain of torch's functions it keeps five tensors for the way back, and takes half as long again.
+    The gradients are written by hand, because a chain of torch's functions would keep five tensors for the backward
+    pass and take 50 % longer.
     """
 
     @staticmethod
@@ -113,14 +119,14 @@ class _FakeQuantization(torch.autograd.Function):
 
 
 class QuantizedBlazePoser(nn.Module):
-    """`BlazePoser` with every tensor quantized. `network` holds the float weights, `quantizers` the scales."""
+    """`BlazePoser` with every tensor quantized. `network` has the float weights, `quantizers` the scales."""
 
     def __init__(self, network: BlazePoser) -> None:
         super().__init__()
         self.network = network
         self.operations = operations(network.architecture)
         self.source: dict[str, str] = {INPUT: INPUT}
-        """Tensor -> the tensor whose quantizer it shares."""
+        """Name of the tensor whose quantizer is used, by the name of the tensor."""
         quantizers = {INPUT: Quantizer(INPUT_SCALE, INPUT_ZERO_POINT, frozen=True)}
         for operation in self.operations:
             if operation.kind in ("pool", "pad", "reshape"):
@@ -145,9 +151,10 @@ class QuantizedBlazePoser(nn.Module):
 
     def weight_scale(self, operation: Operation) -> Tensor:
         """Return the weights' quantization steps (channels out,): the largest |weight| is 127 steps, and the bias stays
-        in its limit.
+        within its limit.
 
-        All are alike in the regressors: their channels speak of pixels all, and a step for each would take 1.4 KB.
+        All channels of a regressor have the same step, because all of them are in pixels, and a separate step for each
+        channel would take 1.4 KB.
         """
         layer = self.layer(operation)
         scale = layer.weight.detach().abs().amax(dim=(1, 2, 3)) / WEIGHT_LIMIT
@@ -159,7 +166,7 @@ class QuantizedBlazePoser(nn.Module):
         return scale.clamp(min=1e-9)
 
     def integers(self, operation: Operation) -> tuple[Tensor, Tensor | None]:
-        """Return weights in -127..127 (out, in, kernel, kernel) and biases as integers in float tensors,
+        """Return weights in -127..127 (out, in, kernel, kernel) and biases, as integers in float tensors,
         differentiable."""
         layer = self.layer(operation)
         scale = self.weight_scale(operation)
@@ -171,7 +178,7 @@ class QuantizedBlazePoser(nn.Module):
     def trace(self, image: Tensor, quantized: bool = True) -> dict[str, Tensor]:
         """Return all tensors of the graph for images (N, 3, 128, 128) in [-1, 1]: NCHW, the outputs as in the contract.
 
-        Not `quantized`, these are the float network's.
+        If `quantized` is false, return the tensors of the float network.
         """
         tensors = {INPUT: self.quantizer(INPUT)(image) if quantized else image}
         return self.extend(tensors, self.operations, quantized)
@@ -179,7 +186,8 @@ class QuantizedBlazePoser(nn.Module):
     def extend(
         self, tensors: dict[str, Tensor], operations: Iterable[Operation], quantized: bool = True
     ) -> dict[str, Tensor]:
-        """Run `operations` and add their outputs to `tensors`, in place. They read these and one another's outputs."""
+        """Run `operations` and add their outputs to `tensors`, in place. The operations read `tensors` and one
+        another's outputs."""
         for operation in operations:
             x = self.run(operation, [tensors[name] for name in operation.inputs], quantized)
             if quantized and self.source[operation.output] == operation.output:
@@ -188,7 +196,7 @@ class QuantizedBlazePoser(nn.Module):
         return tensors
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        """Return the eight outputs of `contract.OUTPUTS`, dequantized, as `BlazePoser.forward` gives them."""
+        """Return the eight outputs of `contract.OUTPUTS`, dequantized, in the form of `BlazePoser.forward`."""
         tensors = self.trace(image)
         return tuple(tensors[output.name] for output in OUTPUTS)
 
@@ -218,7 +226,7 @@ class QuantizedBlazePoser(nn.Module):
         return layer.weight, layer.bias
 
     def constants(self, operation: Operation) -> tuple[Tensor, Tensor | None]:
-        """Return weights and biases rounded to the values of their integers."""
+        """Return weights and biases as real values, rounded to their quantization steps."""
         weight, bias = self.integers(operation)
         scale = self.weight_scale(operation)
         if bias is not None:
@@ -227,7 +235,7 @@ class QuantizedBlazePoser(nn.Module):
 
 
 def convolve(operation: Operation, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """Convolution with TensorFlow's SAME padding, without activation: NCHW in and out."""
+    """Convolve with TensorFlow's SAME padding and without activation. Input and output are NCHW."""
     groups = operation.channels_in if operation.kind == "depthwise" else 1
     total = operation.kernel - operation.stride if operation.stride > 1 else operation.kernel - 1
     before = total // 2
@@ -236,7 +244,7 @@ def convolve(operation: Operation, x: Tensor, weight: Tensor, bias: Tensor | Non
 
 
 def _round(x: Tensor) -> Tensor:
-    """Rounding whose gradient is 1 (straight-through estimator)."""
+    """Round, with a gradient of 1 (straight-through estimator)."""
     return x + (x.round() - x).detach()
 
 

@@ -1,6 +1,6 @@
-"""Read an INT8 tflite file back into the torch network that it was written from: the inverse of `export.py`.
+"""Read an INT8 tflite file back into the torch network from which it was written: the inverse of `export.py`.
 
-So a file can be held against its float weights and go through TensorFlow's converter long after it was made.
+So a file can be compared with its float weights, and converted with TensorFlow's converter, long after it was made.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ from .quantized import LEVELS, QuantizedBlazePoser
 
 
 class ReadBack(QuantizedBlazePoser):
-    """The network of a file's bytes, with the file's own steps. Raises ModelError if it has none of our architectures.
+    """The network in a file's bytes, with the file's own quantization steps. Raises ModelError if the file has none of
+    our architectures.
 
-    Writing it again gives the same bytes (`export.int8_layers`, `flatbuffer.write_tflite`).
+    Writing this network again gives the same bytes (`export.int8_layers`, `flatbuffer.write_tflite`).
     """
 
     def __init__(self, data: bytes, name: str) -> None:
@@ -44,7 +45,7 @@ class ReadBack(QuantizedBlazePoser):
         self.eval()
 
     def weight_scale(self, operation: Operation) -> Tensor:
-        """Return the steps in the file, not the steps that its weights would get."""
+        """Return the quantization steps in the file, without computing them from the weights."""
         return self._scales[operation.output]
 
     def _set_range(self, name: str, tensor: tflite.Tensor) -> None:
@@ -65,10 +66,10 @@ class ReadBack(QuantizedBlazePoser):
 
 
 def _architecture(graph: tflite.Graph, name: str) -> Architecture:
-    """Return the architecture of `ARCHITECTURES` with the file's operations."""
+    """Return the architecture in `ARCHITECTURES` that has the file's operations."""
 
     def kernel(item: tflite.Operation) -> list[int]:
-        """Return the height of a convolution's window."""
+        """Return the kernel's height of a convolution."""
         return list(graph.tensors[item.inputs[1]].shape)[1:2] if len(item.inputs) > 2 else []
 
     found = [(item.name, graph.tensors[item.outputs[0]].shape, kernel(item)) for item in graph.operations]

@@ -23,13 +23,13 @@ from .readback import ReadBack
 
 
 def torch_stage(stages: Stages) -> Stage:
-    """Return the float weights in torch. Raises BlazePoserError."""
+    """Return the stage that runs the float weights in torch. Raises BlazePoserError."""
     path = companion(stages.model, ".safetensors")
     return Stage("torch", "float weights, torch", False, seeing(torch_network(path)), torch_tracer(path))
 
 
 def converter_stage(stages: Stages) -> Stage:
-    """Return the INT8 network through TensorFlow's converter. Raises BlazePoserError."""
+    """Return the stage that runs the INT8 network through TensorFlow's converter. Raises BlazePoserError."""
     data = converted(stages.model)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, stages.model.name)
@@ -40,7 +40,8 @@ def converter_stage(stages: Stages) -> Stage:
 
 
 def torch_network(weights: Path) -> Network:
-    """Return the float network of a safetensors file, as `interpreter.open_network` would. Raises BlazePoserError."""
+    """Return the float network of a safetensors file, in the form of `interpreter.open_network`. Raises
+    BlazePoserError."""
     network = load(weights)
 
     @torch.no_grad()
@@ -56,7 +57,7 @@ def torch_network(weights: Path) -> Network:
 
 
 def torch_tracer(weights: Path) -> Callable[[Image], dict[str, NDArray[Any]]]:
-    """Return a function that gives all layers of an image (128, 128, 3), by the names of the manifest, NHWC."""
+    """Return a function that computes all layers for an image (128, 128, 3), by the names of the manifest, in NHWC."""
     network = QuantizedBlazePoser(load(weights))
     names = [operation.output for operation in network.operations if operation.kind != "reshape"]
 
@@ -70,7 +71,7 @@ def torch_tracer(weights: Path) -> Callable[[Image], dict[str, NDArray[Any]]]:
 
 
 def converted(model: Path) -> bytes:
-    """Return the network of an INT8 tflite through TensorFlow's converter. Raises ModelError."""
+    """Return the network of an INT8 tflite after a conversion by TensorFlow's converter. Raises ModelError."""
     network = ReadBack(model.read_bytes(), str(model))
     with quiet_stderr(), warnings.catch_warnings(action="ignore"):  # greetings, and that ranges are in the graph
         from .converter import convert  # imports TensorFlow

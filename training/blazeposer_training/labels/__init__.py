@@ -1,1 +1,1 @@
-"""Labels for one's own photos, by a teacher from PyPI."""
+"""Labels for a user's own photos, made by a teacher network from PyPI."""

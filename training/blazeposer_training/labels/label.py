@@ -1,7 +1,7 @@
 """blazeposer label FOLDER [--name NAME] [--output DIR]
 
-Makes a pool, in the layout that `data.read_pool` reads, of a folder of one's own photos. `teacher.py` labels the faces:
-expect the labels to be good for faces turned by up to 45 degrees, and rare beyond 60.
+Makes a pool of a folder with a user's own photos, in the layout that `data.read_pool` reads. `teacher.py` labels the
+faces. Labels are good for faces turned by up to 45 degrees, and rare beyond 60 degrees.
 """
 
 from __future__ import annotations
@@ -29,26 +29,26 @@ from blazeposer.media.sources import open_source
 from .teacher import Labelled, Teacher
 
 LARGEST_SIDE = 448
-"""Photos are stored with at most this many pixels in width and height."""
+"""Largest width and height in pixels of a stored photo."""
 JPEG_QUALITY = 90
 VALIDATION_PERCENT = 3
-"""Percentage of the photos that validate, chosen by a hash of their names; every tenth photo where that chooses
-none."""
+"""Percentage of the photos for validation, chosen by a hash of their names. If the hash chooses no photo, every tenth
+photo is used."""
 CORNERS = ("x0", "y0", "x1", "y1")
 COLUMNS = (
     *("file", "width", "height", *CORNERS, *ANGLES, *(f"{angle}_spread" for angle in ANGLES)),
     *("geodesic_spread", "blazeface_score", "split", "source", "face"),
 )
 PARTS = ("{}.zip", "{}.csv", "{}_landmarks68.npy")
-"""The files of a pool."""
+"""Names of the files of a pool."""
 
 
 def label_folder(folder: Path, name: str, output: Path, *, force: bool = False) -> str:
-    """Write pool `name` into `output` and return a summary of one line or two.
+    """Write pool `name` into `output`, and return a summary of one or two lines.
 
-    Photos without a face are left out. An existing pool stays as it was until the new one is whole. Raises
-    BlazePoserError if the pool exists and `force` is not given, if there are no photos or no faces, or if files cannot
-    be written.
+    Photos without a face are left out. An existing pool does not change until the new pool is complete. Raises
+    BlazePoserError if the pool exists and `force` is false, if there are no photos or no faces, or if files cannot be
+    written.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder: name one with photos")
@@ -123,7 +123,8 @@ def command(folder: Path, name: str | None, output: Path, force: bool) -> None:
 
 @contextmanager
 def _replaced(output: Path, name: str) -> Iterator[list[Path]]:
-    """Paths to write the files of a pool to; they take their names once all is written, and are gone if it fails."""
+    """Yield temporary paths for the files of a pool. The files get their final names when all are written, and are
+    deleted after an error."""
     output.mkdir(parents=True, exist_ok=True)
     targets = [output / part.format(name) for part in PARTS]
     partial = [target.with_name(f".{target.name}.partial") for target in targets]
@@ -137,7 +138,8 @@ def _replaced(output: Path, name: str) -> Iterator[list[Path]]:
 
 
 def _reduced(photo: Image) -> tuple[Image, float]:
-    """Return the photo with at most `LARGEST_SIDE` pixels a side, and its new size over its old size."""
+    """Return the photo with at most `LARGEST_SIDE` pixels in width and height, and the ratio of its new size to its old
+    size."""
     scale = LARGEST_SIDE / max(photo.shape[:2])
     if scale >= 1:
         return photo, 1.0

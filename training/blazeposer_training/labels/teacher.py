@@ -1,9 +1,9 @@
-"""A teacher that labels photos: BlazeFace finds the faces, MediaPipe's face mesh tells how the heads are turned.
+"""A teacher that labels photos: BlazeFace finds the faces, and MediaPipe's face mesh gives the rotation of the heads.
 
-The networks and the way from a mesh to a rotation are those of `blazeposer.evaluate.peers`.
-
-One network has no second opinion, so it looks four times, at crops that differ in place, size and mirroring. The label
-is the mean of the four rotations, its uncertainty the mean angle between them and that mean.
+The networks, and the computation of a rotation from a mesh, are those of `blazeposer.evaluate.peers`. One network
+cannot give a second opinion. Therefore the teacher looks four times, at crops that differ in place, size and mirroring.
+The label is the mean of the four rotations. Its uncertainty is the mean angle between the four rotations and their
+mean.
 """
 
 from __future__ import annotations
@@ -24,26 +24,29 @@ Floats = NDArray[np.float64]
 EYE_CORNERS = (33, 263)
 """Mesh points at the outer corners of the person's right and left eye."""
 LOOKS = ((0.06, -0.06, 1.1, False), (-0.06, 0.06, 1.1, True), (-0.06, -0.06, 0.9, False), (0.06, 0.06, 0.9, True))
-"""Shift to the right and down as fractions of the crop's side, factor on that side, whether mirrored."""
+"""The four looks: shift to the right and down as fractions of the crop's side, factor on the side, and whether
+mirrored."""
 MOST_FACES = 32
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """One face with its label, in pixels of the photo."""
+    """A face with its label, in pixels of the photo."""
 
     face: Face
-    """BlazeFace's score and keypoints; the teacher's rotation; `err` is the mean angle, degrees, between the four
-    rotations and this one; the box is the tight one of the landmarks."""
+    """BlazeFace's score and keypoints, and the teacher's rotation. `err` is the mean angle in degrees between the four
+    rotations and this rotation. The box is the tight box around the landmarks."""
     landmarks: Floats
-    """(68, 2) in iBUG order: the mesh points that come nearest to those landmarks."""
+    """(68, 2) points in iBUG order: the mesh points nearest to these landmarks."""
     spread: Floats
-    """(3,) standard deviations of yaw, pitch and roll among the four rotations, degrees."""
+    """(3,) standard deviations of yaw, pitch and roll among the four rotations, in degrees."""
 
 
 def meshes(networks: FaceMesh, photo: Image, face: Face) -> Floats | None:
-    """Return the face's mesh at each of `LOOKS`, (looks, 468, 3): pixels x right, y DOWN, z towards the viewer. Those
-    of mirrored looks show the mirrored face. None if any look shows no face."""
+    """Return the face's mesh at each of `LOOKS`, (looks, 468, 3): pixels x right, y DOWN, z towards the viewer.
+
+    The meshes of mirrored looks show the mirrored face. Return None if a look shows no face.
+    """
     points, _ = networks.look(photo, Crop.of(face), fine=True)
     # MediaPipe's next frame starts from the mesh of the last: it is a better box than BlazeFace's.
     low, high = points[:, :2].min(0), points[:, :2].max(0)
@@ -61,7 +64,7 @@ def meshes(networks: FaceMesh, photo: Image, face: Face) -> Floats | None:
 
 
 class Teacher:
-    """Calls with a photo (h, w, 3) uint8 RGB return its labelled faces, best first."""
+    """A callable labeller: a call with a photo (h, w, 3) uint8 RGB returns its labelled faces, the best score first."""
 
     def __init__(self) -> None:
         self._networks = FaceMesh()

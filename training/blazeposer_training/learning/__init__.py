@@ -1,1 +1,1 @@
-"""Training: recipes, losses, the three stages."""
+"""The training: recipes, losses, and the three stages."""

@@ -1,4 +1,4 @@
-"""Choose the device and the cores of a training."""
+"""Choose the device and the number of CPU cores for a training."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ CPU = torch.device("cpu")
 
 
 def best_device() -> torch.device:
-    """Return the GPU, if there is one, else the CPU."""
+    """Return the GPU if there is one, else the CPU."""
     return torch.device("cuda") if torch.cuda.is_available() else CPU
 
 
 def has_bfloat16(device: torch.device) -> bool:
-    """Return whether a device computes in bfloat16 itself; where it does not, emulation is slower than float32."""
+    """Return whether a device computes in bfloat16 itself. On other devices, emulation is slower than float32."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     features = torch.cpu.get_capabilities()
@@ -23,8 +23,8 @@ def has_bfloat16(device: torch.device) -> bool:
 
 
 def share_cores(workers: int) -> None:
-    """Compute with all cores but one for each worker.
+    """Compute with all CPU cores except one for each worker.
 
-    A worker needs a core of its own. A thread that shares a core with it delays all other threads at every operation.
+    A worker needs its own core: a thread that shares a core with a worker delays all other threads at every operation.
     """
     torch.set_num_threads(max(1, (os.cpu_count() or 1) - workers))

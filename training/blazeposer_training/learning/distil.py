@@ -1,7 +1,8 @@
-"""The first stage of a training: the backbone learns the original's feature maps, unless it is the original's.
+"""The first stage of a training: the backbone learns the original's feature maps. The original's own backbone skips it.
 
-The stage has two parts, each against the original's maps at the end of its resolutions: first the wide maps, from which
-all others are made, then the rest. When all blocks learn together from the start, the later ones lose what was copied.
+The stage has two parts. Each part learns the original's maps at the end of its resolutions. First the blocks with wide
+maps learn, from which all other maps are computed, then the remaining blocks. If all blocks learned together from the
+start, the later blocks would lose the copied weights.
 """
 
 from __future__ import annotations
@@ -23,15 +24,16 @@ from .recipe import Recipe
 
 @dataclass(frozen=True)
 class Part:
-    """Blocks that learn together, and their maps: our block, the original's block, its channels in our order."""
+    """Blocks that learn together, and their maps: our block, the original's block, the original's channels in our
+    order."""
 
     blocks: range
     maps: tuple[tuple[int, int, Tensor], ...]
 
 
 def parts(architecture: Architecture) -> list[Part]:
-    """Return the parts: 64x64 with 32x32, then 16x16 with 8x8; none for the original itself. The map at 64x64 is
-    free."""
+    """Return the parts: first 64x64 with 32x32, then 16x16 with 8x8. Return no parts for the original itself. The map
+    at 64x64 has no target."""
     if (architecture.stem, architecture.blocks) == (ORIGINAL.stem, ORIGINAL.blocks):
         return []
     strides = [block.stride for block in architecture.blocks]
@@ -43,7 +45,7 @@ def parts(architecture: Architecture) -> list[Part]:
 
 
 def parameters(part: Part, model: BlazePoser) -> list[nn.Parameter]:
-    """Return the trained parameters of a part: those of its blocks, and of the stem for the first part."""
+    """Return the trained parameters of a part: the parameters of its blocks, and of the stem for the first part."""
     modules = [model.backbone.blocks[index] for index in part.blocks]
     if part.blocks.start == 0:
         modules.append(model.backbone.stem)
@@ -51,7 +53,7 @@ def parameters(part: Part, model: BlazePoser) -> list[nn.Parameter]:
 
 
 def originals(part: Part, original: BlazePoser, pictures: Tensor) -> tuple[Tensor, ...]:
-    """Return the original's maps that the part learns."""
+    """Return the original's maps that the part has to learn."""
     image = to_input(pictures)
     with torch.no_grad(), autocast(image.device):
         return tuple(original.backbone.maps(image, [theirs for _, theirs, _ in part.maps]))
@@ -70,7 +72,8 @@ def distance(part: Part, model: BlazePoser, originals: tuple[Tensor, ...], image
 
 
 def distil_features(learner: Learner, batches: Callable[[range, Teacher], Iterator[Batch]], recipe: Recipe) -> None:
-    """Run the stage, half of its steps for each part. `batches` gives the batches of steps with a teacher's outputs."""
+    """Run the stage, with half of its steps for each part. `batches` returns the batches of steps with a teacher's
+    outputs."""
     for number, part in enumerate(parts(learner.model.architecture), 1):
         total, lost = recipe.distil_steps // 2, torch.zeros(())
         steps = range((number - 1) * total, number * total)

@@ -1,4 +1,4 @@
-"""Calibrate the error that a network states, in degrees, on faces that it was not trained on."""
+"""Calibrate the error in degrees that a network predicts, on faces that it was not trained on."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from .losses import LABEL_ERROR
 def calibrate_error(model: BlazePoser, scores: Scores, spread: NDArray[np.floating]) -> tuple[float, float]:
     """Rescale the error outputs to fit validation scores best, and return slope and offset of their logarithm.
 
-    `scores` are those of `model` on labels with the teachers' `spread` (n,) in degrees; if none was found, nothing
-    changes. What is fitted is the likelihood that training maximises (`losses.error_likelihood`), in two numbers. They
-    go into the weights of the error outputs: exact, because decoders blend logarithms.
+    `scores` are the scores of `model` on labels with the teachers' `spread` (n,) in degrees. If no face was found,
+    nothing changes. The two numbers maximise the same likelihood as the training (`losses.error_likelihood`). They are
+    included in the weights of the error outputs. This is exact, because decoders average logarithms.
     """
     found = scores.found
     if not found.any():

@@ -1,4 +1,4 @@
-"""Parts that all stages of a training share: networks, optimizer, mixed precision, progress on the screen."""
+"""The parts that all stages of a training share: networks, optimizer, mixed precision, progress on the screen."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ T = TypeVar("T")
 
 
 class Learner:
-    """The network in training, the bins that only training needs, and the frozen original, which teaches detection with
-    lowered boxes."""
+    """The trained network, the bins that only training needs, and the frozen original. The original teaches detection,
+    with lowered boxes."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class Learner:
 
     @torch.no_grad()
     def teach_detection(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the original's logits and regressors."""
+        """Return the original's logits and regressors for images."""
         image = to_input(pictures)
         with autocast(image.device):
             found = detections(self.original, self.original.backbone(image))
@@ -80,18 +80,19 @@ def _original(architecture: Architecture) -> BlazePoser:
 
 
 def to_input(pictures: Tensor) -> Tensor:
-    """Convert uint8 images (N, 128, 128, 3) to the network's input, channels last in memory."""
+    """Convert uint8 images (N, 128, 128, 3) to the network's input, with channels last in memory."""
     return (pictures.permute(0, 3, 1, 2).float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
 
 
 def autocast(device: torch.device) -> torch.autocast:
-    """Return a context of bfloat16 arithmetic on float32 weights, where the device has it: three times as fast on such
-    CPUs."""
+    """Return a context of bfloat16 arithmetic on float32 weights, if the device has bfloat16. On CPUs with bfloat16 it
+    is three times as fast."""
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=has_bfloat16(device))
 
 
 class Fit:
-    """AdamW over some parameters, with clipped gradients; the rate warms up and falls along a cosine `cycles` times."""
+    """AdamW for some parameters, with clipped gradients. The learning rate rises, then falls along a cosine, `cycles`
+    times."""
 
     def __init__(
         self, parameters: list[nn.Parameter], rate: float, total: int, warmup: int, decay: float,
@@ -122,7 +123,7 @@ class Fit:
         self.schedule.load_state_dict(state["schedule"])
 
     def step(self, loss: Tensor) -> None:
-        """Take one step down the gradient of the loss."""
+        """Take one step of gradient descent on the loss."""
         if self.taken and self.taken % self.length == 0:
             self.schedule = self._cycle()
         self.taken += 1

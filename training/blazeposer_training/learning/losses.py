@@ -1,9 +1,9 @@
-"""The training losses: pose where the detector fires, and distance from the frozen original's detections.
+"""The training losses: pose where the detector finds a face, and distance from the frozen original's detections.
 
-Pose is a hybrid of regression and classification. Regression: the orthonormalised rotation against the label's
-(chordal distance), and the three angles themselves, on every cell and on the cells blended as the decoder blends them.
-Classification: bins of each angle, read from the same hidden layer as the rotation, so that its gradient reaches
-weights that ship; the bins themselves stay behind.
+Pose combines regression and classification. Regression compares the orthonormalised rotation with the label's rotation
+(chordal distance), and the three angles with the label's angles. It does so for every cell, and for the weighted mean
+of the cells that the decoder computes. Classification uses bins of each angle. The bins are computed from the same
+hidden layer as the rotation, so that their gradient reaches weights that ship. The bins themselves do not ship.
 """
 
 from __future__ import annotations
@@ -22,32 +22,36 @@ from ..network.architecture import ARCHITECTURE
 from ..network.model import BlazePoser, cell_rows
 
 BIN_WIDTH = 6.0
-"""Width of a bin in degrees: about the error that training aims at, so that neighbouring bins differ."""
+"""Width of a bin in degrees. It is about the error that training aims at, so that neighbouring bins differ."""
 BINS = round(2 * MAX_ANGLE / BIN_WIDTH)  # 33 from -99 to 99 degrees
 ANGLE_CLIP = 1.0
-"""Largest error of an angle that counts, in radians: pitch and roll blow up near 90 degrees of yaw."""
+"""Largest error of an angle that counts, in radians. Without this limit, the errors of pitch and roll explode near 90
+degrees of yaw."""
 LABEL_ERROR = 0.5**0.5
-"""A label's own error as a part of its teachers' spread: the spread of three independent teachers about their mean is
+"""Ratio of a label's own error to its teachers' spread. The spread of three independent teachers about their mean is
 sqrt 2 times the mean's error."""
 CENTRAL_WEIGHT = 0.15
-"""Least weight of a cell in the middle of a labelled face: faces that the original misses teach pose, too."""
+"""Smallest weight of a cell in the middle of a labelled face. So faces that the original misses also teach pose."""
 SURE = 2.0
-"""Least logit of the surest anchor of a labelled face: then rounding loses no face."""
+"""Smallest logit of the best anchor of a labelled face. With this logit, rounding loses no face."""
 
 
 QUIET = -6.0
-"""Highest logit of anchors where the network must find no face."""
+"""Largest logit of anchors where the network must not find a face."""
 MIRRORED_SIX = (1.0, -1.0, -1.0, -1.0, 1.0, 1.0)
-"""Factors of the two rows that stand for a rotation R, which become those of F R F, F = diag(-1, 1, 1)."""
+"""Factors that change the two rows of a rotation R into the two rows of the mirrored rotation F R F, with F = diag(-1,
+1, 1)."""
 MIRRORED_REGRESSORS = (0, 1, 2, 3, 6, 7, 4, 5, 8, 9, 10, 11, 14, 15, 12, 13)
-"""The regressor that takes the place of each in a mirrored image: left and right eyes and ears change places."""
+"""Index of the regressor that replaces each regressor in a mirrored image. Left and right eyes and ears are
+exchanged."""
 
 _ANCHORS = torch.from_numpy(anchors())
 _CELL = torch.from_numpy(cell_of_anchor())
 
 
 class AngleBins(nn.Module):
-    """Logits of the bins of yaw, pitch and roll from the hidden layer of each pose head; needed in training only."""
+    """Layer that computes logits of the bins of yaw, pitch and roll from the hidden layer of each pose head. Only
+    training needs it."""
 
     def __init__(self, hidden: int = ARCHITECTURE.pose_hidden) -> None:
         super().__init__()
@@ -86,7 +90,7 @@ class Target:
     weights: Tensor
     spread: Tensor
     pairs: int = 0
-    """The number of pairs among the first images: each second image is the mirror image of the one before."""
+    """Number of pairs among the first images. In a pair, the second image is the mirror image of the first."""
 
 
 def detections(model: BlazePoser, taps: tuple[Tensor, Tensor]) -> Detections:
@@ -96,7 +100,8 @@ def detections(model: BlazePoser, taps: tuple[Tensor, Tensor]) -> Detections:
 
 
 def poses(model: BlazePoser, bins: AngleBins, taps: tuple[Tensor, Tensor]) -> Pose:
-    """Return the pose heads' output. The error's gradient stops at the hidden layer, so it costs the angles nothing."""
+    """Return the pose heads' outputs. The gradient of the error output stops at the hidden layer, so the angles lose no
+    accuracy."""
     heads = model.pose_heads
     hidden = [head.embed(tap) for head, tap in zip(heads, taps, strict=True)]
     rotation = [cell_rows(head.rotation(h), 6) for head, h in zip(heads, hidden, strict=True)]
@@ -107,7 +112,7 @@ def poses(model: BlazePoser, bins: AngleBins, taps: tuple[Tensor, Tensor]) -> Po
 def total_loss(
     found: Detections, pose: Pose, target: Target, weights: Mapping[str, float]
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Return the weighted sum of all terms, and each term's value for the log."""
+    """Return the weighted sum of all terms, and the value of each term for the log."""
     inside = inside_boxes(target.boxes)
     terms = pose_terms(pose, target, inside) | detection_terms(found, target, inside)
     if target.pairs:
@@ -116,13 +121,13 @@ def total_loss(
 
 
 def weighted_sum(terms: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
-    """Return the terms, each times its weight, as one number to minimise."""
+    """Return the sum of the terms, each multiplied by its weight."""
     return torch.stack([weights[name] * value for name, value in terms.items()]).sum()
 
 
 def pose_terms(pose: Pose, target: Target, inside: Tensor) -> dict[str, Tensor]:
-    """Return the pose terms, averaged over cells (and, blended, over faces) with the detector's and the label's
-    weights."""
+    """Return the pose terms. They are averages over cells, and for the weighted mean over faces, with the weights of
+    the detector and the label."""
     cells, share, found = pose_weights(target.detections.logits, inside, target.boxes, target.weights)
     image, cell = torch.nonzero(cells, as_tuple=True)
     weight = cells[image, cell]
@@ -151,10 +156,10 @@ def pose_terms(pose: Pose, target: Target, inside: Tensor) -> dict[str, Tensor]:
 
 
 def pose_weights(logits: Tensor, inside: Tensor, boxes: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return each cell's weight in the pose loss and its share in the blended pose (N, 320), the faces' weights (N,).
+    """Return each cell's weight in the pose loss, its share in the weighted mean (N, 320), and the faces' weights (N,).
 
-    They follow from the original's logits (N, 896) `inside` (N, 896) the labelled boxes (N, 4), and from the labels'
-    weights (N,).
+    The weights follow from the original's logits (N, 896) `inside` (N, 896) the labelled boxes (N, 4), and from the
+    labels' weights (N,).
     """
     firing = logits.sigmoid() * inside
     cells = per_cell(torch.maximum(firing, CENTRAL_WEIGHT * inside_boxes(boxes, 0.25)))
@@ -165,10 +170,11 @@ def pose_weights(logits: Tensor, inside: Tensor, boxes: Tensor, weights: Tensor)
 
 
 def error_likelihood(log_error: Tensor, predicted: Tensor, label: Tensor, spread: Tensor) -> Tensor:
-    """Return the negative logarithm (n,) of the likelihood of an exponential distribution, whose mean is the predicted
+    """Return the negative logarithm (n,) of the likelihood of an exponential distribution. Its mean is the predicted
     error.
 
-    The actual error is the angle between prediction and label, joined with the label's own error, which is independent.
+    The actual error is the angle between prediction and label, combined with the label's own error, which is
+    independent.
     """
     angle = 2 * torch.asin((chordal(predicted, label).detach() / 2).clamp(max=1)).rad2deg()
     expected = torch.hypot(angle, LABEL_ERROR * spread)
@@ -176,9 +182,11 @@ def error_likelihood(log_error: Tensor, predicted: Tensor, label: Tensor, spread
 
 
 def detection_terms(found: Detections, target: Target, inside: Tensor) -> dict[str, Tensor]:
-    """Return the distance from the original's scores and, where it fires, from its regressors.
+    """Return the distance from the original's scores and, where the original finds a face, from its regressors.
 
-    A face that it misses is no negative. One anchor of each labelled face has to be sure, by the label's weight."""
+    A labelled face that the original misses does not count as background. At least one anchor of each labelled face
+    must have a high score; the label's weight applies.
+    """
     wanted = target.detections
     probability = wanted.logits.sigmoid()
     missed = (probability * inside).amax(1, keepdim=True) < 0.5
@@ -201,8 +209,8 @@ def detection_terms(found: Detections, target: Target, inside: Tensor) -> dict[s
 def mirror_terms(found: Detections, pose: Pose, target: Target, inside: Tensor) -> dict[str, Tensor]:
     """Return the distance between the outputs for mirrored images and the mirrored outputs for the images themselves.
 
-    Rotations of cells and blended ones, and log errors, where cells teach pose; logits and regressors where the
-    original fires.
+    The compared outputs are rotations of cells, their weighted means, and log errors where cells teach pose, and logits
+    and regressors where the original finds a face.
     """
     first, second = slice(0, 2 * target.pairs, 2), slice(1, 2 * target.pairs, 2)
     logits = target.detections.logits[first]
@@ -231,7 +239,7 @@ def mirror_terms(found: Detections, pose: Pose, target: Target, inside: Tensor) 
 
 @cache
 def _mirrored(per_anchor: bool) -> Tensor:
-    """Return the index of the mirrored cell (320,), or anchor (896,), for each one."""
+    """Return the index of the mirrored cell (320,), or of the mirrored anchor (896,)."""
     rows, start = [], 0
     for grid in GRIDS:
         each = grid.anchors if per_anchor else 1
@@ -241,15 +249,14 @@ def _mirrored(per_anchor: bool) -> Tensor:
 
 
 def _mirrored_regressors(values: Tensor) -> Tensor:
-    """Return the regressors (..., 16), relative to the anchor's centre, of the mirrored image."""
+    """Return the regressors (..., 16), relative to the anchor's centre, for the mirrored image."""
     signs = values.new_ones(values.shape[-1])
     signs[[0, *range(4, values.shape[-1], 2)]] = -1
     return (values * signs)[..., list(MIRRORED_REGRESSORS)]
 
 
 def inside_boxes(boxes: Tensor, shrink: float = 1.0) -> Tensor:
-    """Return (N, 896) ones where an anchor's centre lies in the box (N, 4), shrunk about its centre, and zeros
-    elsewhere."""
+    """Return (N, 896): 1 where an anchor's centre lies in the box (N, 4), shrunk about its centre, and 0 elsewhere."""
     centres = _ANCHORS.to(boxes)
     middle, half = (boxes[:, :2] + boxes[:, 2:]) / 2, shrink * (boxes[:, 2:] - boxes[:, :2]) / 2
     return ((centres[None] - middle[:, None]).abs() < half[:, None]).all(-1).to(boxes.dtype)
@@ -263,7 +270,8 @@ def per_cell(of_anchors: Tensor) -> Tensor:
 
 
 def rotation_from_six(six: Tensor) -> Tensor:
-    """Torch twin of `blazeposer.core.rotation.rotation_from_six`: (n, 6) to (n, 3, 3)."""
+    """Convert two rows (n, 6) to rotations (n, 3, 3). The torch twin of
+    `blazeposer.core.rotation.rotation_from_six`."""
     first = F.normalize(six[:, :3], dim=-1, eps=1e-4)
     rest = six[:, 3:] - (first * six[:, 3:]).sum(-1, keepdim=True) * first
     second = F.normalize(rest, dim=-1, eps=1e-4)
@@ -271,7 +279,7 @@ def rotation_from_six(six: Tensor) -> Tensor:
 
 
 def angles_from_rotation(rotation: Tensor) -> Tensor:
-    """Return yaw, pitch, roll (n, 3) in radians, the solution with |yaw| below 90 degrees; kept off its singular
+    """Return yaw, pitch, roll (n, 3) in radians: the solution with |yaw| below 90 degrees, kept away from the singular
     point."""
     yaw = -torch.asin(rotation[:, 0, 2].clamp(-0.998, 0.998))
     pitch = torch.atan2(rotation[:, 1, 2], rotation[:, 2, 2])
@@ -280,19 +288,22 @@ def angles_from_rotation(rotation: Tensor) -> Tensor:
 
 
 def chordal(first: Tensor, second: Tensor) -> Tensor:
-    """Return the Frobenius distance (n,) over sqrt 2: near the angle between two rotations, in radians, if small."""
+    """Return the Frobenius distance (n,) divided by sqrt 2. If it is small, it is near the angle between the rotations
+    in radians."""
     return ((first - second).square().sum((1, 2)) / 2 + 1e-5).sqrt()
 
 
 def angle_error(predicted: Tensor, label: Tensor) -> Tensor:
-    """Return the mean absolute difference (n,) of the three angles, in radians, each clipped at ANGLE_CLIP."""
+    """Return the mean absolute difference (n,) of the three angles, in radians. Each difference is clipped at
+    ANGLE_CLIP."""
     difference = angles_from_rotation(predicted) - angles_from_rotation(label)
     wrapped = torch.atan2(difference.sin(), difference.cos())
     return wrapped.abs().clamp(max=ANGLE_CLIP).mean(1)
 
 
 def soft_bins(angles: Tensor) -> Tensor:
-    """Return Gaussian weights (n, 3, BINS), one bin wide, of angles (n, 3) in radians; they sum to 1."""
+    """Return Gaussian weights (n, 3, BINS) of angles (n, 3) in radians. The Gaussian is one bin wide, and the weights
+    sum to 1."""
     centres = torch.arange(BINS, device=angles.device) * BIN_WIDTH + BIN_WIDTH / 2 - MAX_ANGLE
     distance = (angles.rad2deg()[..., None] - centres) / BIN_WIDTH
     return (-0.5 * distance.square()).softmax(-1)

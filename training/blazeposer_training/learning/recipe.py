@@ -1,4 +1,4 @@
-"""Read a training's settings from a file: `recipes/NAME.toml`, or a file of one's own in the same form."""
+"""Read a training's settings from a file: `recipes/NAME.toml`, or the user's own file in the same form."""
 
 from __future__ import annotations
 
@@ -18,53 +18,55 @@ TERMS = (
     "rotation", "blended", "angles", "bins", "unit", "error", "scores", "seen", "regressors", "mirror", "mirror_error",
     "mirror_scores", "mirror_regressors",
 )  # fmt: skip
-"""The terms of `losses.total_loss`; rotations and angles are about radians, regressors pixels, the others nats. Their
-weights are in the recipes. The pose comes first: with scores at 1 and regressors at 0.06, against angles at 2, half a
-degree is lost on `val`, and recall with it."""
+"""The terms of `losses.total_loss`. Rotations and angles are in radians, regressors in pixels, the others in nats. The
+recipes have their weights. The terms of pose need large weights: with the weights 1 for scores, 0.06 for regressors and
+2 for angles, the pose on `val` is half a degree worse, and recall is lower."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """All settings that decide a training's result. There are no defaults: a file names every setting."""
+    """All settings that decide a training's result. There are no defaults: a file must contain every setting."""
 
     architecture: str
-    """A name of `network.architecture.ARCHITECTURES`."""
+    """Name of an architecture in `network.architecture.ARCHITECTURES`."""
     parallel: int
-    """Branches that a plain block's convolutions have in training beside their shortcut, each with a batch norm."""
+    """Number of branches that each convolution of a plain block has in training beside its shortcut. Each branch has a
+    batch norm."""
     pools: tuple[str, ...]
-    """Pools of labelled photos."""
+    """Names of the pools of labelled photos."""
     faceless: tuple[str, ...]
-    """Zips of photos without faces, whose odd numbers are for tests; where there are none, backgrounds are drawn."""
+    """Names of zips with photos without faces. Photos with odd numbers are kept for tests. If there is no zip,
+    backgrounds are drawn."""
     steps: int
     """Number of steps of the last stage, in which the whole network trains."""
     batch: int
-    """Images a step."""
+    """Number of images in a step."""
     rate: float
-    """Highest learning rate of AdamW, after a warm-up; from there it falls along a cosine to 0."""
+    """Highest learning rate of AdamW, after a warm-up. Then the rate falls along a cosine to 0."""
     cycles: int
-    """Number of times that the rate rises and falls in the last stage, in equal parts of it."""
+    """Number of times that the learning rate rises and falls in the last stage. All cycles have the same number of
+    steps."""
     warmup: int
-    """Number of steps until the peak."""
+    """Number of steps until the learning rate reaches its peak."""
     decay: float
     """AdamW's weight decay, in every stage."""
     average: float
-    """Part that the moving average of the weights keeps at a step. The average ships."""
+    """Share of the old value that the moving average of the weights keeps at each step. The average ships."""
     mild_steps: int
-    """Number of steps at the end of the last stage that have milder images."""
+    """Number of steps at the end of the last stage with milder images."""
     mild: float
-    """Part of all disturbances that these images keep."""
+    """Factor on all disturbances of the milder images."""
     distil_steps: int
-    """Number of steps of the first stage, in which the backbone learns the original's feature maps.
-
-    Unused if the backbone is the original's."""
+    """Number of steps of the first stage, in which the backbone learns the original's feature maps. Unused if the
+    backbone is the original's."""
     distil_rate: float
-    """Peak of AdamW's rate in that stage."""
+    """Peak of AdamW's learning rate in the first stage."""
     cached_batches: int
-    """Number of batches of the pose heads' stage. Their features, 57 KB an image, are computed once and kept."""
+    """Number of batches in the stage of the pose heads. Their features, 57 KB an image, are computed once and kept."""
     cached_epochs: int
-    """Number of times that the pose heads see each of these batches."""
+    """Number of passes of the pose heads over these batches."""
     cached_rate: float
-    """Peak of AdamW's rate in that stage."""
+    """Peak of AdamW's learning rate in the stage of the pose heads."""
     seed: int
     """Seed of the first weights, of the images and of their order."""
     weights: dict[str, float]
@@ -81,7 +83,8 @@ def recipe_names() -> list[str]:
 
 
 def read_recipe(name: str) -> Recipe:
-    """Return the recipe of a name or of a toml file. Raises BlazePoserError, in one line, if it is not a recipe."""
+    """Return the recipe with this name, or in this toml file. Raises BlazePoserError, with one line, if it is not a
+    recipe."""
     path = RECIPES / f"{name}.toml" if name in recipe_names() else Path(name)
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -99,7 +102,8 @@ def read_recipe(name: str) -> Recipe:
 
 
 def recipe_of(notes: Mapping[str, object]) -> Recipe:
-    """Return the recipe in the notes of trained weights; `full` for weights from before recipes named everything."""
+    """Return the recipe in the notes of trained weights. Old weights without a complete recipe give the recipe
+    `full`."""
     values = notes.get("recipe")
     if not isinstance(values, dict) or "images" not in values:
         return read_recipe("full")
@@ -107,7 +111,7 @@ def recipe_of(notes: Mapping[str, object]) -> Recipe:
 
 
 def _settings(path: Path, values: dict[str, Any], kinds: dict[str, str]) -> dict[str, Any]:
-    """Return the values of a table of the file. Names and types are checked."""
+    """Return the values of a table of the file, after checking their names and types."""
     for problem, settings in (("lacks", kinds.keys() - values.keys()), ("has unknown", values.keys() - kinds.keys())):
         if settings:
             raise BlazePoserError(f"recipe {path} {problem} {', '.join(sorted(settings))}: compare it with {RECIPES}")

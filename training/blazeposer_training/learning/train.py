@@ -1,9 +1,9 @@
 """blazeposer train --recipe full --data DIR --output models/blazeposer.safetensors
 
 A training has three stages. First the backbone learns the original's feature maps (`distil`), because its channels
-differ. Then, as in the thesis, the pose heads learn alone on feature-space embeddings: the two tapped maps, computed
-once and cached. Then the whole network learns, and the frozen original's detections are distilled into it. A recipe
-holds everything that decides the result. A stopped training goes on from its last checkpoint.
+differ from the original's. Then the pose heads are trained alone, as in the thesis, on the two tapped maps, which are
+computed once and cached. Then the whole network is trained, and the frozen original teaches the detections. A recipe
+contains all settings that decide the result. A stopped training continues from its last checkpoint.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from .recipe import Recipe, read_recipe, recipe_names
 
 
 def train_heads(learner: Learner, batches: Iterator[Batch], recipe: Recipe) -> None:
-    """Second stage: cache the backbone's taps, then train the pose heads alone on them."""
+    """Run the second stage: cache the backbone's tapped maps, then train the pose heads alone on them."""
     cached: list[tuple[tuple[Tensor, Tensor], Target]] = []
     for batch in progress(itertools.islice(batches, recipe.cached_batches), recipe.cached_batches, "caching features"):
         image, target = learner.target(batch)
@@ -66,7 +66,7 @@ def train_heads(learner: Learner, batches: Iterator[Batch], recipe: Recipe) -> N
 
 
 class Trainer:
-    """The third stage, in which the whole network learns. Its state is a checkpoint in the run's folder."""
+    """The third stage, in which the whole network is trained. Its state is a checkpoint in the run's folder."""
 
     def __init__(self, learner: Learner, recipe: Recipe, run: Path, start: Path | None = None) -> None:
         self.learner, self.recipe, self.run = learner, recipe, run
@@ -78,12 +78,12 @@ class Trainer:
         )
         self.step = 0
         self.seconds = 0.0
-        """Since the training began, stops left out."""
+        """Seconds since the training began, without stops."""
         self.scores: Scores | None = None
-        """The moving average's scores at the last validation."""
+        """Scores of the moving average at the last validation."""
 
     def save(self) -> None:
-        """Write checkpoint and moving average, each replaced only once it is whole."""
+        """Write the checkpoint and the moving average. Each old file is replaced only when the new file is complete."""
         state = {
             "step": self.step,
             "seconds": self.seconds,
@@ -101,7 +101,8 @@ class Trainer:
         weights.save(fold(self.learner.average), self.run / "average.safetensors", about)
 
     def resume(self) -> bool:
-        """Go on from the run's checkpoint, if it has one. Raises BlazePoserError if recipe or start are others."""
+        """Continue from the run's checkpoint if there is one. Raises BlazePoserError if its recipe or start is
+        different."""
         if not self.checkpoint.exists():
             return False
         state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
@@ -115,13 +116,13 @@ class Trainer:
         return True
 
     def validate(self, checks: list[Batch], means: Mapping[str, float] | None = None) -> None:
-        """Score the moving average, and log that with the losses' means since the last time."""
+        """Compute the scores of the moving average, and log them with the losses' means since the last validation."""
         self.scores = score_network(self.learner.average, checks)
         console.print(f"step {self.step}: val {self.scores.line()}")
         self.log(step=self.step, seconds=round(self.seconds), train=means, val=self.scores.as_dict())
 
     def log(self, **entry: object) -> None:
-        """Add a line to the run's log."""
+        """Write a line to the run's log."""
         with open(self.run / "log.jsonl", "a") as log:
             log.write(json.dumps(entry) + "\n")
 
@@ -143,10 +144,11 @@ def train(
     folder: Path, recipe: Recipe, run: Path, start: Path | None = None, device: torch.device = CPU,
     workers: int = 0, every: int = 500,
 ) -> Trainer:  # fmt: skip
-    """Run or resume a training in the folder `run`, and return it ended; its log is `log.jsonl` there.
+    """Run or resume a training in the folder `run`, and return it when it has ended. The folder has its log,
+    `log.jsonl`.
 
-    `workers` processes make the images ahead of need; the network is validated and saved every so many steps. Its
-    expected error is calibrated in the end, on validation images as they are and disturbed as in training.
+    `workers` processes make the images in advance. The network is validated and saved at regular intervals of steps. At
+    the end its expected error is calibrated, on unchanged validation images and on images disturbed as in training.
     """
     run.mkdir(parents=True, exist_ok=True)
     bank = read_bank(folder, recipe.pools, "train", device, console.print, recipe.faceless)
@@ -164,7 +166,7 @@ def train(
         return training_batches(bank, recipe.batch, steps, recipe.seed, settings, workers, teacher)
 
     def first_batches(steps: range, teacher: Teacher) -> Iterator[Batch]:
-        """Return batches for the stages before the last one, which sees none of them."""
+        """Return batches for the stages before the last. The last stage uses none of these batches."""
         unseen = range(recipe.steps + steps.start, recipe.steps + steps.stop)
         return batches(unseen, recipe.images, teacher)
 
@@ -213,7 +215,7 @@ def train(
 
 
 def about(recipe: Recipe, device: torch.device) -> dict[str, object]:
-    """Return the first entry of a log; a resumed training adds it again."""
+    """Return the first entry of a log. A resumed training writes this entry again."""
     return {
         "recipe": asdict(recipe),
         "device": torch.cuda.get_device_name(device)
@@ -241,7 +243,8 @@ def score_network(model: BlazePoser, batches: Iterable[Batch]) -> Scores:
 
 
 def notes(recipe: Recipe, start: Path | None, scores: Scores) -> dict[str, object]:
-    """Return the notes for the weights' file and its manifest; they include those of the weights it started from."""
+    """Return the notes for the file of weights and its manifest. They include the notes of the weights from which the
+    training started."""
     return {
         "start": weights.notes(start) if start else f"MediaPipe BlazeFace short range, sha256 {BLAZEFACE_SHA256}",
         "labels": "mean rotation of teacher networks",

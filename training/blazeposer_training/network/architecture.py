@@ -1,4 +1,5 @@
-"""Network architectures: channels block by block, and the block of MediaPipe's BlazeFace from which each one starts."""
+"""Network architectures: the channels of each block, and the block of MediaPipe's BlazeFace from which its weights
+start."""
 
 from __future__ import annotations
 
@@ -14,10 +15,10 @@ Kind = Literal["residual", "plain", "dense"]
 
 @dataclass(frozen=True)
 class Block:
-    """One block: channels out, stride, the block of the original that its weights start from, and its kind.
+    """A block: output channels, stride, the block of the original from which its weights start, and its kind.
 
-    A `residual` block is BlazeFace's: depthwise 3x3, pointwise, the input added. A `plain` one is depthwise 3x3 and
-    pointwise alone, a `dense` one a single 3x3 convolution.
+    A `residual` block is BlazeFace's block: depthwise 3x3, pointwise, with the input added. A `plain` block is
+    depthwise 3x3 and pointwise without the addition. A `dense` block is a single 3x3 convolution.
     """
 
     channels: int
@@ -28,17 +29,17 @@ class Block:
 
 @dataclass(frozen=True)
 class Architecture:
-    """The settings that differ between candidates. All share the contract: inputs, outputs, maps."""
+    """The settings that differ between candidates. All candidates have the same inputs, outputs and sizes of maps."""
 
     stem: int
-    """Channels of the convolution at the input."""
+    """Number of channels of the first convolution."""
     blocks: tuple[Block, ...]
     taps: tuple[int, int]
-    """Blocks whose outputs the heads read: the 16x16 and the 8x8 map."""
+    """Numbers of the two blocks whose outputs the heads read: the 16x16 map and the 8x8 map."""
     regressor_ranks: tuple[int, int] = (0, 0)
-    """Channels between the two factors of a map's regressor head; 0 is one full convolution."""
+    """Number of channels between the two factors of each map's regressor head. 0 means one full convolution."""
     pose_hidden: int = 36
-    """Hidden channels of a pose head."""
+    """Number of hidden channels of a pose head."""
     stem_kernel: int = 5
 
     @property
@@ -48,14 +49,14 @@ class Architecture:
 
     @property
     def folds(self) -> bool:
-        """Return whether blocks have shortcuts in training, which fold into their filters afterwards."""
+        """Return whether blocks have shortcuts in training that are folded into the filters after training."""
         return any(block.kind != "residual" for block in self.blocks)
 
 
 def stages(*rows: tuple[int, ...]) -> tuple[Block, ...]:
-    """Return residual blocks from rows of channels, a row for each resolution, 64x64 first.
+    """Return residual blocks from rows of channels, one row for each resolution, 64x64 first.
 
-    Each block starts from the original's block of the same number.
+    Each block's weights start from the original's block with the same number.
     """
     sizes = [(channels, stage > 0 and i == 0) for stage, row in enumerate(rows) for i, channels in enumerate(row)]
     return tuple(Block(channels, 2 if first else 1, source) for source, (channels, first) in enumerate(sizes))
@@ -75,18 +76,19 @@ RESIDUAL = Architecture(
     regressor_ranks=(0, 24),
     pose_hidden=36,
 )
-"""The original, narrowed: the first architecture that shipped."""
+"""The first architecture that shipped: the original with fewer channels."""
 
 _SOURCES = ((0, 1), (2, 3, 4), (5, 6, 7, 8, 9, 10), (11, 12, 13, 14, 15))
-"""Blocks of the original by resolution: 64x64, 32x32, 16x16, 8x8."""
+"""Blocks of the original at each resolution: 64x64, 32x32, 16x16, 8x8."""
 
 
 def plain(stem: int, *rows: tuple[int, ...], dense: bool = False, pose_hidden: int = 36) -> Architecture:
-    """Return an architecture of plain blocks behind a 3x3 stem, from rows of channels: a row for each resolution, 64x64
-    first. With `dense`, the first block at 32x32 is dense.
+    """Return an architecture of plain blocks behind a 3x3 stem, from rows of channels, one row for each resolution,
+    64x64 first.
 
-    Where a resolution has fewer blocks than in the original, the first one (from 32x32 on) starts from the original's
-    first and the others from its last. Where it has more blocks, the last ones share their start.
+    With `dense`, the first block at 32x32 is dense. If a resolution has fewer blocks than the original, the first block
+    (from 32x32 on) starts from the original's first block, and the others start from the original's last blocks. If a
+    resolution has more blocks than the original, its last blocks share their start.
     """
     blocks: list[Block] = []
     for stage, (row, sources) in enumerate(zip(rows, _SOURCES, strict=True)):
@@ -106,13 +108,14 @@ ARCHITECTURES = {
     "plain-48": plain(16, (), (24, 32, 32), (48, 64, 80, 88), (96, 96, 96, 96, 96, 96)),
     "dense-47": plain(8, (), (24, 32, 32), (48, 64, 80, 88), (96, 96, 96, 96, 96, 96), dense=True),
 }
-"""Architectures that a recipe may name. The numbers are millions of instructions on a Cortex-M7, estimated."""
+"""Architectures that a recipe may name. The numbers in their names are estimated millions of instructions on a
+Cortex-M7."""
 ARCHITECTURE = ARCHITECTURES["plain-65"]
 """The architecture that ships."""
 
 
 def architecture(name: str) -> Architecture:
-    """Return the architecture of a name. Raises BlazePoserError when there is none."""
+    """Return the architecture with this name. Raises BlazePoserError if there is none."""
     if name not in ARCHITECTURES:
         raise BlazePoserError(f"no architecture {name}: choose one of {', '.join(ARCHITECTURES)}")
     return ARCHITECTURES[name]

@@ -1,14 +1,15 @@
-"""Branches that exist in training only: structural re-parameterization (Ding et al., "RepVGG", 2021).
+"""Branches that exist only in training: structural re-parameterization (Ding et al., "RepVGG", 2021).
 
-A plain block is clamp(P'(D'x)). In training D' = D + I and P' = P + I, the identity cut or padded to the channels, so
-that D and P learn what differs from passing the input on. With `parallel` branches, D and P are sums of that many
-convolutions, D has one of 1x1 besides, and each has a batch norm of its own (Vasu et al., "MobileOne", 2023); without
-batch norm, AdamW would move such sums as it moves one convolution at a higher rate. All of that is linear: after
-training it is one filter again (`fold`), and what runs on a camera has no branches.
+A plain block is clamp(P'(D'x)). In training, D' = D + I and P' = P + I. I is the identity, cut or padded to the
+channels, so that D and P learn the difference from passing the input on. With `parallel` branches, D and P are sums of
+this number of convolutions, D also has a 1x1 convolution, and each convolution has its own batch norm (Vasu et al.,
+"MobileOne", 2023). Without batch norm, AdamW would change such a sum like one convolution at a higher learning rate.
+All branches are linear: after training they become one filter (`fold`), and the network on a camera has no branches.
 
-In training the maps are `SCALE` times as large as in the folded network, for BlazeFace's weights, from which they
-start, are made for that. Between the two lies a factor on the stem, the biases and the heads: exact, because clamping
-at 60 and at 6 are then the same. The folded network clamps where tflite's RELU6 does.
+In training, the maps are `SCALE` times as large as in the folded network, because the start weights of BlazeFace are
+made for maps of this size. The conversion between the two is a factor on the stem, the biases and the heads. It is
+exact, because clamping at 60 before the conversion equals clamping at 6 after it. The folded network clamps at the
+limit of tflite's RELU6.
 """
 
 from __future__ import annotations
@@ -38,12 +39,12 @@ class Shortcut(nn.Module):
 
     @property
     def kernel(self) -> Tensor:
-        """Return the kernel of the one convolution that computes the same."""
+        """Return the kernel of the single convolution with the same outputs."""
         return self.convolution.weight + self.identity
 
     @property
     def bias(self) -> Tensor | None:
-        """Return the bias of that convolution."""
+        """Return the bias of the single convolution with the same outputs."""
         return self.convolution.bias
 
     def forward(self, x: Tensor) -> Tensor:
@@ -53,7 +54,8 @@ class Shortcut(nn.Module):
 class Branches(nn.Module):
     """A convolution that is the sum of the identity and of several convolutions, each with its batch norm.
 
-    The convolutions start as parts of one convolution. After `settle`, the sum computes the same as that one.
+    The convolutions start as parts of one convolution. After `settle`, the sum computes the same outputs as this
+    convolution.
     """
 
     def __init__(self, convolution: nn.Conv2d, parallel: int) -> None:
@@ -75,7 +77,7 @@ class Branches(nn.Module):
 
     @property
     def kernel(self) -> Tensor:
-        """Return the kernel of the one convolution that computes the same after training."""
+        """Return the kernel of the single convolution that has the same outputs after training."""
         total = self.identity.clone()
         for kernel, norm in zip(self.kernels, self.norms, strict=True):
             total += _padded(kernel, total) * _scale(norm)[:, None, None, None]
@@ -83,7 +85,7 @@ class Branches(nn.Module):
 
     @property
     def bias(self) -> Tensor:
-        """Return the bias of that convolution."""
+        """Return the bias of the single convolution that has the same outputs after training."""
         own = self.like.bias
         total = self.identity.new_zeros(len(self.identity)) if own is None else own
         for norm in cast(list[nn.BatchNorm2d], list(self.norms)):
@@ -105,7 +107,7 @@ def _convolve(like: nn.Conv2d, x: Tensor, kernel: Tensor, bias: Tensor | None) -
 
 
 def _padded(kernel: Tensor, like: Tensor) -> Tensor:
-    """Put a kernel into the middle of a larger one, as large as `like`."""
+    """Put a kernel into the middle of a larger kernel with the size of `like`."""
     rim = (like.shape[-1] - kernel.shape[-1]) // 2
     return F.pad(kernel, (rim,) * 4)
 
@@ -129,7 +131,8 @@ def _settle(norm: nn.Module, values: Tensor) -> None:
 
 
 def identity(convolution: nn.Conv2d) -> Tensor:
-    """Return the kernel, in the convolution's shape, that passes its input on: as many channels as both sides have."""
+    """Return the kernel that passes the input on, in the convolution's shape, for as many channels as input and output
+    both have."""
     kernel = torch.zeros_like(convolution.weight)
     channels, side = min(convolution.in_channels, convolution.out_channels), kernel.shape[-1]
     at = torch.arange(channels)
@@ -138,8 +141,10 @@ def identity(convolution: nn.Conv2d) -> Tensor:
 
 
 def unfold(network: BlazePoser, parallel: int = 0) -> BlazePoser:
-    """Return a copy of a network to train: the same function, with larger maps. A network without plain blocks is
-    copied as it is. With `parallel` branches it has to `settle` first."""
+    """Return a copy of a network for training: the same function, with larger maps.
+
+    A network without plain blocks is copied unchanged. With `parallel` branches, the copy must first pass `settle`.
+    """
     network = copy.deepcopy(network)
     if network.architecture.folds:
         scale_maps(network, SCALE)
@@ -153,8 +158,8 @@ def unfold(network: BlazePoser, parallel: int = 0) -> BlazePoser:
 
 @torch.no_grad()
 def settle(network: BlazePoser, image: Tensor) -> None:
-    """Set all batch norms of a network that was just unfolded, so that on these images (N, 3, 128, 128) its function is
-    again the one before unfolding."""
+    """Set all batch norms of a network that was just unfolded. Then, on these images (N, 3, 128, 128), the network
+    computes the same function as before unfolding."""
     branches = [module for module in network.modules() if isinstance(module, Branches)]
     for module in branches:
         module.settling = True
@@ -165,7 +170,8 @@ def settle(network: BlazePoser, image: Tensor) -> None:
 
 @torch.no_grad()
 def fold(network: BlazePoser) -> BlazePoser:
-    """Return a copy of a trained network without the branches that only training needs: the inverse of `unfold`."""
+    """Return a copy of a trained network without the branches that only training needs. This is the inverse of
+    `unfold`."""
     trained, network = network, BlazePoser(network.architecture)
     if not network.architecture.folds:
         network.load_state_dict(trained.state_dict())
@@ -194,7 +200,7 @@ def clamp_at(network: BlazePoser, ceiling: float) -> None:
 
 @torch.no_grad()
 def scale_maps(network: BlazePoser, factor: float) -> None:
-    """Multiply all maps of a plain backbone by a factor through its weights; the outputs stay as they are."""
+    """Multiply all maps of a plain backbone by a factor, through its weights. The outputs do not change."""
     backbone = network.backbone
     backbone.stem.weight *= factor
     for name, parameter in backbone.named_parameters():

@@ -1,8 +1,8 @@
-"""The network as a list of operations: the order, layout and names in which a tflite file has them.
+"""The network as a list of operations, in the order, layout and names of a tflite file.
 
-The one description that the quantized torch network, the flatbuffer writer and the TensorFlow cross-check all read, so
-that the three cannot differ in structure. Tensors are NHWC. Pool and pad come before depthwise and pointwise: fewer
-tensors are alive at once, which makes the arena a fifth smaller than TensorFlow's order.
+The quantized torch network, the flatbuffer writer and the TensorFlow cross-check all read this one description, so that
+they cannot differ in structure. Tensors are NHWC. Pool and pad come before depthwise and pointwise. In this order fewer
+tensors are alive at once, which makes the arena a fifth smaller than with TensorFlow's order.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ BLOCK_KERNEL = 3
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation. Convolutions pad as TensorFlow's SAME, pool is 2x2 with stride 2, pad appends channels of zero.
+    """One operation. Convolutions pad as TensorFlow's SAME, pool is 2x2 with stride 2, pad appends channels of zeros.
 
-    A convolution's `output` is also the prefix of its weight and bias in `BlazePoser`'s state.
+    A convolution's `output` is also the prefix of the names of its weight and bias in `BlazePoser`'s state.
     """
 
     kind: Kind
     output: str
     inputs: tuple[str, ...]
     shape: tuple[int, ...]
-    """Shape of the output, for a batch of one."""
+    """Shape of the output for a batch of one image."""
     kernel: int = 1
     stride: int = 1
     channels_in: int = 0
@@ -48,14 +48,15 @@ class Operation:
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates of one image."""
+        """Return the number of multiply-accumulates for one image."""
         if not self.has_weights:
             return 0
         return math.prod(self.shape) * self.kernel**2 * (self.channels_in if self.kind == "conv" else 1)
 
 
 def operations(architecture: Architecture) -> tuple[Operation, ...]:
-    """Return all operations in the order of execution: each comes after the operations whose outputs it reads."""
+    """Return all operations in the order of execution. Each operation comes after the operations whose outputs it
+    reads."""
     return tuple(_operations(architecture))
 
 
@@ -117,7 +118,7 @@ def _heads(architecture: Architecture, tap: int, x: str) -> Iterator[Operation]:
 
 
 def _output(head: str, name: str, x: str, channels: int, values: int) -> Iterator[Operation]:
-    """Yield a 1x1 convolution and the reshape that makes it the output `name` of the contract."""
+    """Yield a 1x1 convolution, and the reshape of its result into the output `name` of the contract."""
     output = next(output for output in OUTPUTS if output.name == name)
     side = next(grid.side for grid in GRIDS if name.endswith(f"_{grid.side}"))
     shape, per_tensor = (1, side, side, values), name.startswith("regressors")

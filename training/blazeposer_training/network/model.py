@@ -7,10 +7,10 @@
       blocks 4-9 ................. 16x16x88   tap: 2 anchors a cell, pose head
       blocks 10-14 ...............  8x8x88    tap: 6 anchors a cell, pose head
 
-This one ships (`architecture`). Backbone and detection heads come from MediaPipe's (Bazarevsky et al., "BlazeFace",
-2019). A depthwise convolution has no bias here: nothing non-linear lies between it and the pointwise convolution, so
-its bias is folded into that one's, which is exact. The pose heads read the taps, as in Abbaszadeh's thesis
-(Politecnico di Milano, 2025).
+This is the architecture that ships (`architecture`). Backbone and detection heads come from MediaPipe's network
+(Bazarevsky et al., "BlazeFace", 2019). A depthwise convolution has no bias here. Its bias is folded into the bias of
+the pointwise convolution. This is exact, because no nonlinear operation lies between the two. The pose heads read the
+tapped maps, as in Abbaszadeh's thesis (Politecnico di Milano, 2025).
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from blazeposer.core.contract import GRIDS, REGRESSOR_VALUES, ROTATION_VALUES
 from .architecture import ARCHITECTURE, INPUT_CHANNELS, Architecture, Block
 
 CEILING = 6.0
-"""Largest value of a plain network's maps, as after RELU6."""
+"""Largest value of a plain network's maps, the same limit as in RELU6."""
 INITIAL_LOG_ERROR = math.log(5.0)
-"""Logarithm of the error that the error outputs state before training: 5 degrees, about the true error then."""
+"""Logarithm of the error that the error outputs give before training: 5 degrees, about the true error at that time."""
 
 
 class BlazeBlock(nn.Module):
-    """Depthwise 3x3, pointwise 1x1, added to the (pooled, zero-padded) input, ReLU."""
+    """Depthwise 3x3, pointwise 1x1, added to the (pooled, zero-padded) input, then ReLU."""
 
     def __init__(self, channels_in: int, channels_out: int, stride: int) -> None:
         super().__init__()
@@ -53,7 +53,7 @@ class BlazeBlock(nn.Module):
 
 
 class PlainBlock(nn.Module):
-    """Depthwise 3x3, pointwise 1x1, clamped."""
+    """Depthwise 3x3, pointwise 1x1, then clamped."""
 
     def __init__(self, channels_in: int, channels_out: int, stride: int) -> None:
         super().__init__()
@@ -69,7 +69,7 @@ class PlainBlock(nn.Module):
 
 
 class DenseBlock(nn.Module):
-    """One 3x3 convolution of stride 2, clamped."""
+    """One 3x3 convolution of stride 2, then clamped."""
 
     def __init__(self, channels_in: int, channels_out: int) -> None:
         super().__init__()
@@ -88,7 +88,8 @@ def _block(description: Block, channels_in: int) -> nn.Module:
 
 
 class Backbone(nn.Module):
-    """Image (N, 3, 128, 128) in [-1, 1] to the two tapped maps (N, channels, 16, 16) and (N, channels, 8, 8)."""
+    """The layers from the image (N, 3, 128, 128) in [-1, 1] to the two tapped maps (N, channels, 16, 16) and (N,
+    channels, 8, 8)."""
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
@@ -107,7 +108,7 @@ class Backbone(nn.Module):
         return first, second
 
     def maps(self, image: Tensor, blocks: Sequence[int]) -> list[Tensor]:
-        """Return the outputs of some blocks, in the network's order. Blocks behind the last of them are not
+        """Return the outputs of some blocks, in the network's order. Blocks after the last requested block are not
         computed."""
         x = self.stem(F.pad(image, self.rim)).clamp(0, self.ceiling)
         maps = []
@@ -119,7 +120,8 @@ class Backbone(nn.Module):
 
 
 class PoseHead(nn.Module):
-    """Tapped map to rotation values (N, 6, side, side) and log error (N, 1, side, side), through one hidden layer."""
+    """The layers from a tapped map to rotation values (N, 6, side, side) and log error (N, 1, side, side), with one
+    hidden layer."""
 
     def __init__(self, channels: int, hidden: int) -> None:
         super().__init__()
@@ -131,8 +133,8 @@ class PoseHead(nn.Module):
         nn.init.constant_(self.error.bias, INITIAL_LOG_ERROR)
 
     def embed(self, tap: Tensor) -> Tensor:
-        """Return the shared hidden layer (N, hidden, side, side) that rotation, error and (in training) angle bins
-        read."""
+        """Return the shared hidden layer (N, hidden, side, side). Rotation, error and (in training) angle bins are
+        computed from it."""
         return F.relu(self.hidden(tap))
 
     def forward(self, tap: Tensor) -> tuple[Tensor, Tensor]:
@@ -141,7 +143,7 @@ class PoseHead(nn.Module):
 
 
 class BlazePoser(nn.Module):
-    """The whole network. `forward` returns the eight outputs of `contract.OUTPUTS`, in that order, as float."""
+    """The whole network. `forward` returns the eight outputs of `contract.OUTPUTS`, in their order, as float."""
 
     def __init__(self, architecture: Architecture = ARCHITECTURE) -> None:
         super().__init__()
@@ -157,7 +159,7 @@ class BlazePoser(nn.Module):
 
     @property
     def pose_heads(self) -> list[PoseHead]:
-        """The pose heads of both maps, with their type."""
+        """Return the pose heads of both maps, typed as `PoseHead`."""
         return cast(list[PoseHead], list(self.poses))
 
     def detect(self, taps: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -179,14 +181,14 @@ class BlazePoser(nn.Module):
 
 
 def regressor_head(channels: int, rank: int, values: int) -> nn.Module:
-    """Return a 1x1 convolution, or with a `rank` two whose product has that rank: the anchors of a cell say nearly the
-    same."""
+    """Return a 1x1 convolution, or with a `rank` two convolutions whose product has this rank. A low rank is enough,
+    because the anchors of a cell give nearly the same values."""
     if not rank:
         return nn.Conv2d(channels, values, 1)
     return nn.Sequential(nn.Conv2d(channels, rank, 1), nn.Conv2d(rank, values, 1))
 
 
 def cell_rows(maps: Tensor, values: int) -> Tensor:
-    """Reorder (N, anchors * values, side, side) to (N, side * side * anchors, values): cell by cell, anchors within a
-    cell."""
+    """Reorder (N, anchors * values, side, side) to (N, side * side * anchors, values): one cell after the other, with
+    the anchors of a cell in order."""
     return maps.permute(0, 2, 3, 1).reshape(maps.shape[0], -1, values)

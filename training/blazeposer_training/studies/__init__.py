@@ -1,1 +1,1 @@
-"""Studies behind the design: the levers on size, the ways to quantize."""
+"""Studies for decisions in the design: settings that change the network's size, and ways to quantize."""

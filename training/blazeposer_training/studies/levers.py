@@ -1,7 +1,8 @@
 """`blazeposer levers`: the cost on a camera of each architecture that a recipe may name.
 
-Each is written as an INT8 file with made-up weights and measured: parameters, multiply-accumulates, bytes, arena
-(TensorFlow Lite Micro, 64 bit), cycles on the AE3's NPU (Vela), and estimated instructions and time on a Cortex-M7.
+Each architecture is written as an INT8 file with random weights, and measured: parameters, multiply-accumulates, bytes,
+arena (TensorFlow Lite Micro, 64 bit), cycles on the AE3's NPU (Vela), and estimated instructions and time on a
+Cortex-M7.
 """
 
 from __future__ import annotations
@@ -31,12 +32,12 @@ from ..network.model import BlazePoser
 
 KERNELS: cost.Kernels = "2026"
 TIMED = (find("h7"), find("rt1062"))
-"""Boards with a Cortex-M7 and no room to spare in their fast memory."""
+"""Boards with a Cortex-M7 and no free space in their fast memory."""
 
 
 def costs(architecture: Architecture) -> list[str]:
-    """Return the cells of an architecture: parameters, multiply-accumulates, bytes, arena, Vela's cycles, instructions,
-    and milliseconds on the boards in TIMED. Raises BlazePoserError."""
+    """Return the cells of a table row for an architecture: parameters, multiply-accumulates, bytes, arena, Vela's
+    cycles, instructions, and milliseconds on the boards in TIMED. Raises BlazePoserError."""
     noise = np.random.default_rng(0)
     torch.manual_seed(0)  # of the weights
     model = QuantizedBlazePoser(BlazePoser(architecture)).eval()

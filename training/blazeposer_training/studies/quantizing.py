@@ -1,8 +1,8 @@
 """blazeposer quantizing --data DIR --output docs/quantizing.md
 
-The page compares plain post-training quantization, the fine-tuning part by part after each of its parts, and
-quantization-aware training of the whole network for as many steps. Every row is a tflite file, run by LiteRT's
-reference kernels on the pools' `val` split.
+The page compares three methods: plain post-training quantization, fine-tuning part by part (after each part), and
+quantization-aware training of the whole network for the same number of steps. Each row of the table is a tflite file,
+run with LiteRT's reference kernels on the pools' `val` split.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ from ..network.graph import operations
 from ..network.weights import load, notes
 
 IMAGES = 300
-"""To set the ranges with."""
+"""Number of images for setting the ranges."""
 
 
 class Row(NamedTuple):
-    """One line of the table."""
+    """A row of the table."""
 
     name: str
     scores: Scores
@@ -56,7 +56,7 @@ class Row(NamedTuple):
 
 
 class Judge:
-    """Measures files on validation batches, beside the float network's."""
+    """A class that measures files on validation batches, beside the float network."""
 
     def __init__(self, batches: Sequence[Batch], float_file: bytes) -> None:
         self.batches = batches
@@ -66,11 +66,11 @@ class Judge:
         self.measure("float", float_file)
 
     def step(self, name: str, model: QuantizedBlazePoser) -> None:
-        """Measure a quantized network as it is now."""
+        """Measure a quantized network in its present state."""
         self.measure(name, write_tflite(int8_layers(model), activation_quantization(model), model.operations))
 
     def measure(self, name: str, file: bytes) -> None:
-        """Add a row."""
+        """Add a row with the measurements of a file to the table."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "step.tflite")
             path.write_bytes(file)
@@ -123,7 +123,7 @@ def command(folder: str | None, weights: Path | None, output: Path | None) -> No
 
 
 def table(rows: Sequence[Row], budget: Budget, weights: str) -> str:
-    """Return the page; `weights` is the sha256 of the float weights' file."""
+    """Return the page's text. `weights` is the sha256 of the file of float weights."""
     head = ("", "MAE", *ANGLES, "geodesic", "recall", "MAE above float's, same faces", "IoU with float's boxes",
             "keypoints' distance from float's")  # fmt: skip
     cells = []

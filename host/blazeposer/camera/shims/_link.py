@@ -9,7 +9,7 @@ _socket = None
 
 
 class NotOnCamera(Exception):
-    """The script uses what the virtual camera does not know of OpenMV's firmware."""
+    """The script uses a part of OpenMV's firmware that the virtual camera does not have."""
 
 
 def refuse(what):
@@ -30,7 +30,8 @@ def open_socket(address):
 
 
 def ask(question, buffers=(), **arguments):
-    """Return the answer's dictionary; its bytes go into `buffers`, one after the other. Raises RuntimeError."""
+    """Return the answer's dictionary. Write the answer's bytes into `buffers`, one buffer after the other. Raises
+    RuntimeError."""
     global _socket
     arguments["question"] = question
     text = json.dumps(arguments).encode()

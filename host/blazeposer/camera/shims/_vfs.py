@@ -25,7 +25,8 @@ _cells = None  # the same bytes, for what erases and programs
 
 
 class _Mapped:
-    """The partition as a memoryview, but for its last bytes: a bulk read of them never ends (PyPI openmv-ota)."""
+    """The partition as a memoryview, without its last bytes: a bulk read of the last bytes never ends (PyPI
+    openmv-ota)."""
 
     def __init__(self, data, tail):
         self._view = _memoryview(data)
@@ -70,7 +71,7 @@ class _Device(bytes):
 
 
 def load(files, kind):
-    """Load the partition from a file of the PC; here it lies as flash does, mapped into memory."""
+    """Load the partition from a file of the PC. The file is mapped into memory, as flash is on a camera."""
     global _files, _kind, _flash, _cells
     _files, _kind = files, kind
     size = _files.stat(_IMAGE)[6]
@@ -118,7 +119,7 @@ def rom_ioctl(command, *arguments):
 
 
 def _erase(offset, length):
-    """Erase the blocks that hold these bytes, as slowly as flash does and without a word."""
+    """Erase the blocks that hold these bytes. This takes as long as on real flash and prints nothing."""
     block, faults = _kind["block"], _kind["longest"]
     interrupted = None
     first, end = offset // block * block, offset + length
@@ -136,7 +137,7 @@ def _erase(offset, length):
 
 
 def _program(offset, data):
-    """Program bytes: bits fall from 1 to 0, and never rise."""
+    """Program bytes: a bit can change from 1 to 0, but not from 0 to 1."""
     data = bytes(data)
     if _kind["kind"] == "internal":
         data = data[: len(data) // _WORD * _WORD]  # the rest is dropped

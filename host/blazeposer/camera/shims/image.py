@@ -16,7 +16,7 @@ _WHITE = (255, 255, 255)
 
 class Image:
     def __init__(self, width, height, pixformat=None, buffer=None, _frame=None):
-        """Make an image over the bytes of `buffer` (docs.openmv.io, omv.image). A snapshot is one by its `_frame`."""
+        """Create an image over the bytes of `buffer` (docs.openmv.io, omv.image). Only snapshots have a `_frame`."""
         if _frame is None:
             size = {GRAYSCALE: 1, RGB565: 2}.get(pixformat, 0) * width * height
             if buffer is None or not size or len(buffer) != size:
@@ -34,7 +34,8 @@ class Image:
         return self._height
 
     def scale(self, *, hint=0, copy=False):
-        """Mirror in place, as firmware 5.0 does without `copy`: here only left and right change places."""
+        """Mirror the image in place, as firmware 5.0 does without `copy`. This imitation only exchanges left and
+        right."""
         if hint != HMIRROR or copy:
             _refuse("scaling but to mirror in place: scale(hint=image.HMIRROR)")
         _ask("mirror", frame=self._frame)

@@ -26,7 +26,7 @@ def is_blank(start, end):
 
 
 def erase(end):
-    """Erase from the start: block after block where the firmware can, else in one call that says nothing."""
+    """Erase from the start: block by block if the firmware can, else in one call without progress lines."""
     if not hasattr(device, "ioctl") and not RANGES:
         check(vfs.rom_ioctl(3, 0, end))
     else:
@@ -43,7 +43,7 @@ def erase(end):
 
 
 def write(offset, text, first, last):
-    """Program whole words, of which bytes `first` to `last` matter: 0xFF around them changes nothing."""
+    """Program whole words. Only the bytes from `first` to `last` change; the others are 0xFF, which changes nothing."""
     data = binascii.a2b_base64(text)
     if view[offset + first : offset + last] != data[first:last]:
         if hasattr(device, "ioctl"):

@@ -46,7 +46,7 @@ def number(view, position):
 
 
 def record(view, position):
-    """Return kind, start and end of a record, which has to lie in the image."""
+    """Return the kind, the start and the end of a record, which must be inside the image."""
     kind, position = number(view, position)
     length, position = number(view, position)
     if position + length > len(view):
@@ -86,7 +86,7 @@ def left_behind(view, place):
 
 
 def erased(view, place):
-    """Return the number of erased bytes from here on."""
+    """Return the number of erased bytes from `place` on."""
     count = 0
     while count < ROOM:
         part = view[place + count : place + count + len(BLANK)]

@@ -5,7 +5,8 @@ from image import Image as _Image
 
 
 class Normalization:
-    """Called with an image it keeps that, and its region if it has none yet; `roi` is (x, y, w, h) in pixels."""
+    """Preprocessor that stores the image that it is called with, and sets its region `roi` if none is set. `roi` is (x,
+    y, w, h) in pixels."""
 
     def __init__(self, roi=None):
         if roi is not None and (not isinstance(roi, tuple) or len(roi) != 4):

@@ -6,7 +6,8 @@ _MAX_DIMS = 4
 
 
 class ndarray(memoryview):
-    """A row-major array on a flat buffer, which memoryview() gives (ndarray_get_buffer); scripts only receive them."""
+    """A row-major array on a flat buffer, which memoryview() returns (ndarray_get_buffer). Scripts receive such arrays
+    but do not create them."""
 
     def __init__(self, values, shape):
         if not 1 <= len(shape) <= _MAX_DIMS:
