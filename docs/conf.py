@@ -1,8 +1,10 @@
-"""The documentation site, by Sphinx: `make docs` builds it into out/docs, and nothing on it comes from a network.
+"""The documentation site, built with Sphinx: `make docs` writes it into out/docs. The site loads nothing from a
+network.
 
-Pages are Markdown. A line `{{ name }}` becomes what the function `name` of generated.py says, so that no page repeats
-what the code knows. A word behind a fence's language, as in "bash hardware", is one of MARKS: tests/test_docs.py runs
-the commands, but those that need something are only held against the command line.
+Pages are Markdown. A line `{{ name }}` is replaced by the result of the function `name` of generated.py, so that pages
+do not repeat facts from the code. A code block may have a second word after its language, as in "bash hardware"; these
+words are in MARKS. tests/test_docs.py runs the commands of the pages. If a command needs hardware or data, the test
+only compares it with the command line's options.
 """
 
 from __future__ import annotations
@@ -30,10 +32,10 @@ MARKS = {
     "background": "Leave it running, and go on in another terminal",
     "live": "Ctrl-C ends it",
 }
-"""Words on the page for each label of a command block."""
+"""Words on the page for each mark of a command block."""
 
 PARTS = {**vars(generated), **vars(drawings)}
-"""The functions that make parts of pages, by name."""
+"""Functions that make parts of pages, by name."""
 
 project = "BlazePoser"
 release = __version__
@@ -50,7 +52,7 @@ highlight_language = "text"
 
 
 def prepare(text: str) -> str:
-    """A page with its generated parts and the words of its marks in place."""
+    """Return the text of a page with its generated parts and the words for its marks."""
     text = re.sub(r"^{{ (\w+) }}$", lambda found: PARTS[found[1]](), text, flags=re.MULTILINE)
     return re.sub(
         r"^```(\w+) (\w+)$", lambda found: f"```{{code-block}} {found[1]}\n:caption: {MARKS[found[2]]}\n", text,
@@ -59,14 +61,14 @@ def prepare(text: str) -> str:
 
 
 def setup(app: Sphinx) -> None:
-    """Called by Sphinx."""
+    """Register the extension. Sphinx calls this function."""
     app.connect("source-read", _fill)
     app.connect("include-read", _fill)
     app.add_html_math_renderer("mathml", (_inline, None), (_block, None))
 
 
 def _fill(*event: Any) -> None:
-    """The last that comes with either event is a list whose one item is the text."""
+    """Replace the text of a page. The last argument of both events is a list that contains only the text."""
     event[-1][0] = prepare(event[-1][0])
 
 

@@ -1,6 +1,6 @@
 """Draw docs/convention.jpg, the three angles on a head with their signs:  python docs/convention.py
 
-tests/test_convention.py holds the image, the network, the stream and every output to these signs.
+tests/test_convention.py checks that the image, the network, the stream and every output use these signs.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from blazeposer.scene.portrait import Portrait, load_portrait
 from blazeposer.scene.sequence import SIDE, Angles, room
 
 TURN = 25.0
-"""Degrees to each side."""
+"""Angle of each turned head, degrees."""
 SCALE = 1.85
 NOSE = 4
-"""The tip of the nose among the mesh's points."""
+"""Number of the tip of the nose in the mesh's points."""
 LENGTH = 105
-"""Pixels of an axis that lies in the image."""
+"""Length of an axis that lies in the image, pixels."""
 COLORS = {name: as_hex(color) for name, color in ANGLE_COLORS.items()}
-"""For each angle the colour of the axis that it turns about."""
+"""Colour of each angle: the colour of the axis of its rotation."""
 POSITIVE = ("to the picture's left", "up", "clockwise")
 NEGATIVE = ("to the picture's right", "down", "anticlockwise")
 ARROWS = {  # in the straight head's pixels: from, to, where its name is, how far it bends
@@ -36,14 +36,14 @@ ARROWS = {  # in the straight head's pixels: from, to, where its name is, how fa
     "roll": ((150, 82), (318, 82), (234, 82), -0.28),
 }
 COLUMNS, ROWS = (75, 405), (390, 60)
-"""The columns of the small images from left to right, and their rows from bottom to top."""
+"""Columns of the small images from left to right, and their rows from bottom to top."""
 _EDGE = [withStroke(linewidth=3, foreground="white")]
 
 
 def write(path: Path) -> None:
-    """Write a JPEG file: a straight head with the axes and the way of positive turns, and each turn beside it.
+    """Write a JPEG file: a straight head with its axes and positive directions of rotation, and each turn beside it.
 
-    Axes are drawn from the known rotation; no network looks at it.
+    The axes are drawn from the known rotation; no network is used.
     """
     portrait = load_portrait()
     with mpl.rc_context({"font.size": 10.5, "font.family": "DejaVu Sans"}):
@@ -63,7 +63,7 @@ def write(path: Path) -> None:
 
 
 def _head(panel: Axes, portrait: Portrait, angles: Angles) -> None:
-    """The head at known angles, with its axes."""
+    """Draw the head at known angles, with its axes."""
     scene, middle = room().copy(), (SIDE / 2, SIDE / 2)
     portrait.paste(scene, angles, SCALE, middle)
     panel.imshow(scene)
@@ -84,7 +84,7 @@ def _head(panel: Axes, portrait: Portrait, angles: Angles) -> None:
 
 
 def _label_axes(panel: Axes, portrait: Portrait) -> None:
-    """Names of the axes, and the turns about them."""
+    """Write the names of the axes, and of the rotations about them."""
     x, y = portrait.placed((0.0, 0.0, 0.0), SCALE, (SIDE / 2, SIDE / 2))[NOSE, :2]
     for words, place, color in (
         ("x", (x + LENGTH + 12, y), COLORS["pitch"]),

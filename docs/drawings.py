@@ -1,4 +1,4 @@
-"""The drawings of the pages, as SVG in the text's own colour: each public function is one, by its name."""
+"""The drawings of the pages, as SVG in the colour of the text. Each public function makes the drawing with its name."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def path() -> str:
 
 
 def network() -> str:
-    """The feature maps of the network that ships, and what is read from them."""
+    """Draw the feature maps of the shipped network, and the outputs that are computed from them."""
     maps = [(INPUT_SIZE, ("picture", f"{INPUT_CHANNELS} channels"))]
     halvings = accumulate(block.stride == 2 for block in ARCHITECTURE.blocks)
     for stage, blocks in groupby(zip(halvings, ARCHITECTURE.blocks, strict=True), key=itemgetter(0)):
@@ -57,7 +57,7 @@ def network() -> str:
 
 
 def tuning() -> str:
-    """Quantization-aware fine-tuning, part by part."""
+    """Draw the parts of quantization-aware fine-tuning."""
     steps = (
         ("1 backbone to 16x16", "features"),
         ("2 backbone to 8x8", "features"),
@@ -73,7 +73,7 @@ def tuning() -> str:
 
 
 def _svg(width: float, height: float, parts: Sequence[str], title: str) -> str:
-    """A block of raw HTML in a page."""
+    """Return a block of raw HTML for a page."""
     return (
         "```{raw} html\n"
         f'<svg class="drawing" role="img" viewBox="-2 -2 {width + 4:g} {height + 4:g}" width="{width:g}" '

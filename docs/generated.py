@@ -1,4 +1,4 @@
-"""Generate parts of pages from the code: each public function returns the part of its name, as Markdown."""
+"""Generated parts of pages. Each public function returns one part, made from the code, as Markdown."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def boards() -> str:
 
 
 def _loads(verdict: Verdict) -> str:
-    """The stores, or that the NPU's compiler comes first."""
+    """Return the stores, or a remark that the NPU's compiler comes first."""
     return " ".join(f"`{store}`" for store in verdict.stores) or "`/rom`, once compiled"
 
 
@@ -69,7 +69,7 @@ def needs() -> str:
 
 
 def record() -> str:
-    """A record as the module that defines it shows it."""
+    """Return the example of a record from the docstring of the module that defines records."""
     example = inspect.getdoc(stream) or ""
     lines = [line for line in example.splitlines() if line.startswith("    ")]
     return "```text\n" + inspect.cleandoc("\n".join(lines)) + "\n```"
@@ -88,7 +88,7 @@ def timing_fields() -> str:
 
 
 def packed() -> str:
-    """The record as it goes over Protocol V2."""
+    """Return the layout of a record in Protocol V2."""
     said = dict(documented(layout))
     rows = (
         (part, f"`{packing.format}`", packing.size, said[name])
@@ -98,12 +98,12 @@ def packed() -> str:
 
 
 def keypoints() -> str:
-    """The six points in their order."""
+    """Return the six keypoints in their order."""
     return "\n".join(f"1. {name.replace('_', ' ')}" for name in KEYPOINTS)
 
 
 def outputs() -> str:
-    """The network's outputs, with the INT8 file's quantization."""
+    """Return the network's outputs, with the INT8 file's quantization."""
     manifest = read_manifest(default_model())
     rows = (
         (str(index), f"`{output.name}`", "x".join(map(str, output.shape)), f"{found['scale']:.5g}", found["zero_point"])
@@ -139,7 +139,7 @@ def _direction(point: np.ndarray) -> str:
 
 
 def loss_weights() -> str:
-    """The terms of the training's loss."""
+    """Return the terms of the training's loss."""
     return markdown_table(
         ("term", "weight"),
         ((f"`{name}`", f"{weight:g}") for name, weight in read_recipe("full").weights.items() if weight),
@@ -147,7 +147,7 @@ def loss_weights() -> str:
 
 
 def examples() -> str:
-    """The examples for cameras, with what the head of each says."""
+    """Return the examples for cameras, with the description at the top of each example."""
     return "\n\n".join(
         f"## {path.name}\n\n```text\n{_header(path)}\n```\n\n[{path.name}](../board/examples/{path.name})"
         for path in sorted((board_dir() / "examples").glob("*.py"))
@@ -155,7 +155,7 @@ def examples() -> str:
 
 
 def _header(path: Path) -> str:
-    """The comment at a script's top, without its licence."""
+    """Return the comment at a script's top, without its licence."""
     lines = path.read_text(encoding="utf-8").splitlines()
     comment = takewhile(lambda line: line.startswith("#"), lines)
     text = "\n".join(line.removeprefix("#").removeprefix(" ") for line in comment if "SPDX" not in line).strip()
@@ -163,7 +163,7 @@ def _header(path: Path) -> str:
 
 
 def commands() -> str:
-    """`--help` of every command."""
+    """Return the `--help` text of every command."""
     parts = []
     with click.Context(cli.cli, info_name="blazeposer", **cli.cli.context_settings) as parent:
         for name in cli.COMMANDS:
@@ -191,7 +191,7 @@ def contributing() -> str:
 
 
 def _page(path: Path) -> str:
-    """A page of another folder, with its links as they are seen from this one."""
+    """Return a page of another folder, with its links adapted to this folder."""
 
     def link(found: re.Match[str]) -> str:
         return f"]({Path(os.path.relpath(path.parent / found[1], DOCS)).as_posix()})"
@@ -200,17 +200,17 @@ def _page(path: Path) -> str:
 
 
 def size(count: int) -> str:
-    """Bytes as the data sheets say them."""
+    """Return a number of bytes in the notation of data sheets."""
     return f"{count / MB:g} MB" if count >= MB else f"{count // KB} KB" if count else ""
 
 
 def _fields(of: type) -> str:
-    """The fields of a dataclass with the docstrings below them."""
+    """Return a table of the fields of a dataclass with their docstrings."""
     return markdown_table(("field", "what it is"), ((f"`{name}`", said) for name, said in documented(of)))
 
 
 def documented(of: type | ModuleType) -> Iterator[tuple[str, str]]:
-    """Name and docstring of each field of a dataclass, or of each constant of a module."""
+    """Yield name and docstring of each field of a dataclass, or of each constant of a module."""
     tree = ast.parse(inspect.getsource(of))
     definition = tree.body[0]
     body = definition.body if isinstance(definition, ast.ClassDef) else tree.body

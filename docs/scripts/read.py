@@ -1,4 +1,4 @@
-"""Prints who looks at the camera: python read.py /dev/ttyACM0"""
+"""Print for each face if the person looks at the camera: python read.py /dev/ttyACM0"""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Draws the faces of a video that OpenCV reads, each with its number: python video.py clip.mp4"""
+"""Draw the faces of a video, each with its number, with OpenCV: python video.py clip.mp4"""
 
 import sys
 

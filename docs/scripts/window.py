@@ -1,4 +1,4 @@
-"""Shows the faces of a webcam, or of a video, in a window until a key is pressed: python window.py [clip.mp4]"""
+"""Show the faces of a webcam or a video in a window until a key is pressed: python window.py [clip.mp4]"""
 
 import sys
 

@@ -7,7 +7,7 @@
     for face in faces:
         print(face.box, face.keypoints.nose, face.yaw, face.pitch, face.roll, face.err)
 
-The names in `__all__` are the public interface. docs/python.md shows how to use them; everything else may change.
+The names in `__all__` are the public interface, which docs/python.md explains. All other names may change.
 """
 
 from importlib import import_module
@@ -41,7 +41,7 @@ _HOMES = {
 if not TYPE_CHECKING:  # mypy shall know the names, and no others
 
     def __getattr__(name: str) -> object:
-        """Import a public name when it is asked for: `blazeposer --help` needs neither numpy nor OpenCV."""
+        """Import a public name at its first use, so that `blazeposer --help` needs neither numpy nor OpenCV."""
         for module, names in _HOMES.items():
             if name in names:
                 return getattr(import_module(f"{__name__}.{module}"), name)

@@ -1,4 +1,4 @@
-"""The command `blazeposer`: a table of subcommands, each loaded only when it is called."""
+"""The command `blazeposer`: a table of subcommands. A subcommand is loaded only when it is called."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from blazeposer.core.text import say
 
 
 class Entry(NamedTuple):
-    """The place of a subcommand, module:click command, and the extra that brings its imports."""
+    """The place of a subcommand (module:click command), and the extra that installs its packages."""
 
     place: str
     extra: str
@@ -72,7 +72,7 @@ COMMANDS = {name: entry for group in GROUPS.values() for name, entry in group.it
 
 
 class _Commands(click.Group):
-    """A group whose help comes from `COMMANDS`, so that it imports none of them."""
+    """A group of commands that takes its help from `COMMANDS`, so that it imports no subcommand."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -118,7 +118,7 @@ def cli(ctx: click.Context) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; the exit status. A failure prints one line on stderr."""
+    """Run the command line and return its exit status. A failure prints one line on stderr."""
     prepare_streams()
     try:
         with in_order():

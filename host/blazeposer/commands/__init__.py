@@ -1,1 +1,1 @@
-"""The subcommands of `blazeposer`: options and output; what they do is in the packages below."""
+"""The subcommands of `blazeposer`, with their options and their output. Other packages do the work."""

@@ -1,4 +1,4 @@
-"""`blazeposer bench`: time, and on labelled faces accuracy, of BlazePoser and its peers in one run."""
+"""`blazeposer bench`: measure the time of BlazePoser and its peers, and the accuracy on labelled faces, in one run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from blazeposer.media.sources import open_source
 from blazeposer.scene.sequence import frames
 
 DEMO_STEP = 4
-"""Every fourth of the demo's images of one head."""
+"""Step through the demo's images of one head: every fourth image is measured."""
 MOST_PICTURES = 100
 
 

@@ -1,4 +1,4 @@
-"""`blazeposer camera`: a virtual camera for mpremote, an editor or a reader of streams, until Ctrl-C."""
+"""`blazeposer camera`: run a virtual camera until Ctrl-C, for mpremote, an editor or a reader of the stream."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def camera(source: str | None, port: Path | None, board: str, card: bool, firmwa
 
 
 def frames_of(source: str) -> Frames:
-    """Return the frames of a source, without end. Raises InputError if the first cannot be read."""
+    """Return an endless sequence of the frames of a source. Raises InputError if the first frame cannot be read."""
     opened = open_source(source)
     if opened.kind in ("image", "folder"):
         pictures = list(opened.frames)
@@ -66,6 +66,6 @@ def frames_of(source: str) -> Frames:
 
 
 def _to_the_end(opened: Source) -> Iterator[Frame]:
-    """Yield the frames of a video or webcam, of a video that is cut off those that there are."""
+    """Yield the frames of a video or webcam. If a video is cut off, yield the frames that can be read."""
     with suppress(InputError):
         yield from opened.frames

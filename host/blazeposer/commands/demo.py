@@ -1,4 +1,5 @@
-"""`blazeposer demo`: the whole path on a virtual camera, shown live, drawn, and compared with what is known."""
+"""`blazeposer demo`: run everything on a virtual camera, show it live, draw it, and compare poses with the known
+angles."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ from blazeposer.media.output import VideoWriter, make_folder, write_image
 from blazeposer.scene.sequence import GESTURE_RATE, frames, gestures
 
 FAST = 3
-"""--fast takes every third frame."""
+"""Step through the frames with --fast: only every third frame is used."""
 VIDEO_RATE = 10.0  # frames a second
 HONESTY = (
     "Real: MicroPython, the scripts in board/, mpremote, every output value (TensorFlow Lite Micro). Stand-ins: the"

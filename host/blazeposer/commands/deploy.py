@@ -1,4 +1,4 @@
-"""`blazeposer package`, `deploy`, `status` and `restore`: a network onto a camera, proved, and off again."""
+"""`blazeposer package`, `deploy`, `status` and `restore`: install a network on a camera, check it, and remove it."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def restore(
 
 
 def _chosen(folder: Path | None, model: Path | None = None) -> Callable[[Board], Bundle]:
-    """Return what gives the bundle for a board: the one in the folder, or a new one."""
+    """Return a function that gives the bundle for a board: the bundle in `folder`, or a new one if `folder` is None."""
     bundle = load(folder) if folder else None
     return lambda board: bundle or make(model, board)
 
@@ -158,7 +158,7 @@ class _Interrupted(click.ClickException):
 
 
 class Terminal:
-    """The plan, the questions and the progress of a deploy in a terminal: a `run.Guide`, used in a `with` statement."""
+    """A `run.Guide` that shows a deploy's plan, questions and progress in a terminal. Use it in a `with` statement."""
 
     def __init__(self, *, yes: bool, dry_run: bool) -> None:
         self._yes = yes

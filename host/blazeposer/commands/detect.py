@@ -1,4 +1,4 @@
-"""`blazeposer detect`: find faces in images, a folder of them, a video or a webcam."""
+"""`blazeposer detect`: find faces in images, a folder of images, a video or a webcam."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from blazeposer.stream.record import Record, as_line
 from blazeposer.tflite.interpreter import RUNTIMES, Runtime
 
 Find = Callable[[Image, float], list[Face]]
-"""Returns the faces of an image that was taken at a time, seconds."""
+"""Function that returns the faces of an image and takes the image's time in seconds as its second argument."""
 MOST_NAMED = 5
 """Largest number of files that a summary names."""
 
@@ -88,10 +88,8 @@ def detect(
 def _detect(
     source: Source, find: Find, detector: Detector, as_json: bool, annotated: Annotated | None, frames: int | None
 ) -> int:
-    """Print and draw the faces of one source; return how many images of a folder failed.
-
-    Raises InputError where another source fails.
-    """
+    """Print and draw the faces of one source. Return how many images of a folder failed. Raises InputError if another
+    source fails."""
     start = time.monotonic()
     total = min(filter(None, (source.total, frames)), default=None)
     number = failures = seen = 0
@@ -118,13 +116,13 @@ def _detect(
 
 
 def _complain(error: BlazePoserError) -> int:
-    """Say why an image or a source failed; return 1, the number of failures."""
+    """Print why an image or a source failed. Return 1, the number of failures."""
     say(f"blazeposer: {error}", err=True)
     return 1
 
 
 def _summary(source: Source, count: int, seen: int, failures: int) -> str:
-    """Return what became of the files of a folder, in one line."""
+    """Return one line about a folder's files: how many had faces, how many failed, which files were left out."""
     words = f"{source.name}: {count} images, {seen} with faces, {failures} failed"
     if source.left_out:
         more = len(source.left_out) - MOST_NAMED
@@ -134,13 +132,13 @@ def _summary(source: Source, count: int, seen: int, failures: int) -> str:
 
 
 def _following(detector: Detector) -> Find:
-    """Return a function that finds the faces of successive images, and follows them."""
+    """Return a function that finds the faces of successive images and tracks them."""
     look, tracker = CloserLook(detector, mirror=True), Tracker()
     return lambda image, t: tracker.update(look(image), t)
 
 
 def _as_text(source: Source, record: Record, smallest: int) -> str:
-    """Return one line a face, or one that says that there is none of the smallest size, pixels, or larger."""
+    """Return one line for each face, or one line that says that no face has the smallest size (pixels) or more."""
     name = record.source + (f" frame {record.seq}" if source.kind in ("video", "camera") else "")
     lines = [
         f"{name}: face at x {x:.0f} y {y:.0f} w {w:.0f} h {h:.0f}  score {face.score:.2f}  "
@@ -153,7 +151,7 @@ def _as_text(source: Source, record: Record, smallest: int) -> str:
 
 
 def _progress(frames: Iterable[Frame], source: Source, total: int | None) -> Iterable[Frame]:
-    """Return the frames, with a bar and the time left on a terminal's stderr, unless it is one image."""
+    """Return the frames. On a terminal, show a progress bar on stderr, unless the source is one image."""
     console = Console(stderr=True)
     if source.kind in ("image", "camera") or not console.is_terminal:
         return frames

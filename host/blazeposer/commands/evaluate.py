@@ -1,4 +1,4 @@
-"""`blazeposer evaluate`, `detection` and `figures`: measure, record and print figures."""
+"""`blazeposer evaluate`, `detection` and `figures`: measure, store and print figures."""
 
 from __future__ import annotations
 

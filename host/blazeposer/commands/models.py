@@ -1,4 +1,4 @@
-"""`blazeposer check` and `inspect`: the demands of a model file on a board, and its time there."""
+"""`blazeposer check` and `inspect`: show what a model file needs from a board, and its time on the board."""
 
 from __future__ import annotations
 
@@ -96,7 +96,8 @@ def inspect(model: Path | None, name: str) -> None:
 
 
 def time_table(verdicts: Sequence[Verdict], npu_cycles: int | None) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """Return headings, and for each board the cells below. npu_cycles: of the AE3's NPU, None if not known."""
+    """Return the headings of a table of times, and the cells of each board. `npu_cycles` are cycles of the AE3's NPU,
+    or None."""
     rows = []
     for verdict in verdicts:
         board, found = verdict.board, verdict.estimate
@@ -111,7 +112,7 @@ def time_table(verdicts: Sequence[Verdict], npu_cycles: int | None) -> tuple[tup
 
 
 def time_notes(model: Model, npu_note: str) -> list[str]:
-    """Return the remarks below `time_table`, a sentence or two a line. npu_note: of the AE3's NPU."""
+    """Return the remarks below `time_table`, each on one line. `npu_note` is the remark on the AE3's NPU."""
     decoding = "" if model.breach else " and decoding one face"
     on_cpu = [
         "Network: on the CPU, with the kernels of firmware 5.0.0.",
@@ -124,7 +125,7 @@ def time_notes(model: Model, npu_note: str) -> list[str]:
 
 
 def npu_cycles(path: Path) -> tuple[int | None, str]:
-    """Return Vela's estimate of a model's cycles on the AE3's NPU, None if there is none, and a remark on it."""
+    """Return Vela's estimate of a model's cycles on the AE3's NPU (None if it fails), and a remark on it."""
     try:
         cycles = ae3_cycles(path)
     except BlazePoserError as error:
@@ -149,7 +150,7 @@ def _remark(verdict: Verdict) -> str:
 
 
 def _show_boards(verdicts: list[Verdict]) -> None:
-    """Print two tables of boards, loading and time, and remarks below each."""
+    """Print two tables of boards, one about loading and one about time, with remarks below each table."""
     model = verdicts[0].model
     rows, remarks = [], defaultdict[str, list[str]](list)
     for verdict in verdicts:
@@ -176,7 +177,7 @@ def _size(size: int) -> str:
 
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[str]], left: set[int], space: int = 1) -> Table:
-    """Return a table whose columns of the numbers `left` hold text, and the others numbers."""
+    """Return a table. The columns with the numbers `left` contain text; the other columns contain numbers."""
     table = Table(box=SIMPLE, pad_edge=False, padding=(0, space, 0, 0))
     for number, heading in enumerate(headings):
         is_text = number in left
@@ -232,7 +233,8 @@ def _thousands(number: float) -> str:
 
 
 def _bars(costs: Sequence[Layer], times: Sequence[float | None]) -> list[str]:
-    """Return bars of the time of each kind of layer, and of each side of its output; none without times."""
+    """Return bars for the time of each kind of layer and of each size of output map; no bars if the times are not
+    known."""
     whole = total(times)
     if not whole:
         return []

@@ -1,4 +1,4 @@
-"""`blazeposer watch`, `replay` and `plot`: faces live, once more, and over time."""
+"""`blazeposer watch`, `replay` and `plot`: show faces live, show a recording, and draw a recording over time."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _VIEW_OPTIONS = (
 
 
 def view_options(command: Callable[P, T]) -> Callable[P, T]:
-    """Add the options, which go to `show` as they are."""
+    """Add the options of the live view to a command, which passes them to `show` unchanged."""
     for option in reversed(_VIEW_OPTIONS):
         command = option(command)
     return command
@@ -99,7 +99,7 @@ def plot(file: Path, output: Path | None) -> None:
 
 
 def camera_link(port: ports.Port, protocol: str, web: bool) -> UsbLink:
-    """Return the link to a camera by the option --protocol. Raises MissingExtraError if "v2" needs a package."""
+    """Return the link to a camera for a value of --protocol. Raises MissingExtraError if "v2" needs a package."""
     if protocol == "json" or (protocol == "auto" and not web):
         return UsbLink(port)
     try:
@@ -113,7 +113,8 @@ def camera_link(port: ports.Port, protocol: str, web: bool) -> UsbLink:
 
 
 def show(link: Link, **options: Any) -> None:
-    """Run a session until the link ends, or ^C, which is no failure. `options` are those of `view_options`."""
+    """Run a session until the link ends or the user presses Ctrl-C, which is not a failure. `options` are as in
+    `view_options`."""
     with ExitStack() as stack:
         recording = Recording()
         stack.callback(recording.stop)

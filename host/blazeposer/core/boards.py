@@ -1,19 +1,19 @@
-"""The boards that run OpenMV firmware 5.0, as data: the one place on the PC that states what a board holds.
+"""Data of the boards that run OpenMV firmware 5.0. Only this module on the PC states what a board contains.
 
-Most comes from OpenMV's own table, boards.json of PyPI `openmv-ota`: name, answer of `omv.arch()`, USB ids, store for
-models, alignment, architecture of .mpy files. Where the rest was read (public sources, mid 2026; none was measured on a
-camera):
+Most facts come from OpenMV's own table, boards.json of PyPI `openmv-ota`: the name, the answer of `omv.arch()`, the USB
+ids, the store for models, the alignment and the architecture of .mpy files. The other facts come from public sources,
+read in the middle of 2026. No fact was measured on a camera. The sources are:
 
     board_type   `OMV_BOARD_TYPE` of `boards/*/board_config.h`, openmv/openmv; `omv.board_type()` returns it (py_omv.c)
-    blocks       `OMV_GC_BLOCKn_MEMORY` and `_SIZE`, in the order of n, same file. MicroPython takes the first block
-                 that has room (`gc_alloc` of py/gc.c)
-    flash        `OMV_FLASH_FFS_LENGTH`, same file. Where mpconfigboard.h puts the storage into an external flash of 11
-                 or 24 MB instead (H7 Plus, Pure Thermal, Portenta, Giga, Nicla Vision), the smaller of the two stands
-                 here. AE3 and N6: `MICROPY_HW_FLASH_STORAGE_FS_BYTES`, `MICROPY_HW_BDEV_SPIFLASH_SIZE_BYTES`
-    sd           `MICROPY_HW_ENABLE_SDCARD` (stm32), `MICROPY_USDHC1` (RT1062) of mpconfigboard.h; none in the AE3's.
-                 The Portenta's slot is on its Vision Shield
+    blocks       `OMV_GC_BLOCKn_MEMORY` and `_SIZE` of board_config.h, in the order of n. MicroPython takes the first
+                 block with enough room (`gc_alloc` of py/gc.c)
+    flash        `OMV_FLASH_FFS_LENGTH` of board_config.h. On H7 Plus, Pure Thermal, Portenta, Giga and Nicla Vision,
+                 mpconfigboard.h puts the storage into an external flash of 11 or 24 MB; this table has the smaller
+                 size. AE3 and N6: `MICROPY_HW_FLASH_STORAGE_FS_BYTES`, `MICROPY_HW_BDEV_SPIFLASH_SIZE_BYTES`
+    sd           `MICROPY_HW_ENABLE_SDCARD` (stm32), `MICROPY_USDHC1` (RT1062) of mpconfigboard.h; the AE3's file has
+                 neither. The Portenta's slot is on its Vision Shield
     core, mhz    quick references on docs.openmv.io, PLL comments of board_config.h
-    npu          the same, and `npu` of boards.json
+    npu          quick references on docs.openmv.io, and `npu` of boards.json
     pyb          library reference on docs.openmv.io, pyb: STM32 only, and not the N6
 """
 
@@ -30,24 +30,26 @@ from blazeposer.core.errors import BlazePoserError
 Npu = Literal["", "ethos-u55", "neural-art"]
 Chip = Literal["STM32H7", "i.MX RT1062", "Alif E3", "STM32N6"]
 Memory = Literal["SRAM", "DTCM", "SDRAM"]
-"""On the chip, beside the core without wait states, or outside of the chip."""
+"""Place of a memory: SRAM is on the chip, DTCM is beside the core without wait states, SDRAM is outside the chip."""
 
 KB = 1024
 MB = 1024 * KB
 
 SCRIPT_BYTES = 34 * KB
-"""Share of the largest heap block for everything but the model: MicroPython's own tables (one part in 43), TFLite
-Micro's list of operations, 512 bytes that the firmware adds to an arena, and the modules that scripts import first."""
+"""Bytes of the largest heap block that are not for the model. They hold MicroPython's own tables (1/43 of the block),
+TFLite Micro's list of operations, 512 bytes that the firmware adds to an arena, and the modules that scripts import
+first."""
 
 OLD_USB_ID = (0x1209, 0xABD1)
-"""USB id of all of OpenMV's own cameras with firmware before 5.0 (mpconfigboard.h of 2023, RT1062)."""
+"""USB id of all cameras made by OpenMV with firmware before 5.0 (mpconfigboard.h of 2023, RT1062)."""
 
 LATER_BLOCK_BYTES = 4 * KB
-"""Share of a block behind another one, beside MicroPython's tables: scripts fill the first one first."""
+"""Bytes that scripts use in the second and later heap blocks, beside MicroPython's tables. Scripts fill the first block
+first."""
 
 
 class Block(NamedTuple):
-    """One block of the garbage-collected heap, of so many bytes."""
+    """One block of the garbage-collected heap, and its size in bytes."""
 
     memory: Memory
     size: int
@@ -55,57 +57,57 @@ class Block(NamedTuple):
 
 @dataclass(frozen=True)
 class Board:
-    """One board. Sizes are bytes."""
+    """One board. All sizes are in bytes."""
 
     key: str
-    """Name for `--board`."""
+    """Name of the board for the option `--board`."""
     name: str
     chip: Chip
     core: str
     mhz: int
-    """Clock of the core."""
+    """Clock of the core, MHz."""
     usb_ids: tuple[tuple[int, int], ...]
-    """(vendor, product) while the firmware runs; an Arduino board has several."""
+    """USB ids (vendor, product) while the firmware runs. An Arduino board has several."""
     board_type: str
-    """Answer of `omv.board_type()`: five boards say "H7", so ask `omv.arch()` too."""
+    """Answer of `omv.board_type()`. Five boards answer "H7", so use `omv.arch()` to tell boards apart."""
     omv_arch: str
-    """Answer of `omv.arch()`; no two boards share it."""
+    """Answer of `omv.arch()`, different for every board."""
     blocks: tuple[Block, ...]
-    """The garbage-collected heap, in the order in which MicroPython looks for room."""
+    """Blocks of the garbage-collected heap, in the order in which MicroPython searches them."""
     romfs: int
-    """The store for models, read in place as /rom."""
+    """Size of ROMFS, the store for models. The firmware reads models there in place, as /rom."""
     flash: int
-    """/flash, 0 where there is none."""
+    """Size of /flash; 0 if the board has no /flash."""
     sd: bool
-    """True if there is a slot for a card."""
+    """True if the board has a slot for an SD card."""
     romfs_align: int
-    """Alignment of a model in ROMFS."""
+    """Alignment of a model in ROMFS, bytes."""
     arch: str
     """Architecture of native .mpy files."""
     npu: Npu = ""
     pyb: bool = True
-    """True if the firmware has the module pyb, and with it USB HID."""
+    """True if the firmware has the module pyb, which provides USB HID."""
 
     @property
     def cpu(self) -> str:
-        """Core and clock, to be read."""
+        """Return the core and the clock as text."""
         return f"{self.core}, {self.mhz} MHz"
 
     @property
     def heap(self) -> int:
-        """Largest block of the heap: an arena is one block."""
+        """Return the size of the largest block of the heap in bytes. An arena must fit into one block."""
         return max(block.size for block in self.blocks)
 
     @property
     def arena(self) -> int:
-        """The largest arena that leaves scripts what they need, bytes."""
+        """Return the size of the largest arena that leaves enough memory for scripts, bytes."""
         return self.heap - SCRIPT_BYTES
 
     def memory_of(self, arena: int) -> Memory | None:
-        """Return the memory of an arena of so many bytes: that of the first block with room; None if none has.
+        """Return the memory that an arena of this many bytes gets: the memory of the first block with room, or None.
 
-        An estimate. Before the model loads, scripts take `SCRIPT_BYTES` of the first block. A later block keeps one
-        part in 43 for MicroPython's tables, and `LATER_BLOCK_BYTES`.
+        The result is an estimate. Before the model loads, scripts take `SCRIPT_BYTES` of the first block. In a later
+        block, MicroPython's tables take 1/43 of the block, and scripts take `LATER_BLOCK_BYTES`.
         """
         for number, block in enumerate(self.blocks):
             kept = SCRIPT_BYTES if number == 0 else block.size // 43 + LATER_BLOCK_BYTES
@@ -115,14 +117,14 @@ class Board:
 
 
 def _table() -> dict[str, Any]:
-    """Return OpenMV's boards by their folder's name."""
+    """Return OpenMV's table of boards, by the name of each board's folder."""
     boards = json.loads((files("openmv_ota") / "data" / "boards.json").read_text(encoding="utf-8"))["boards"]
     assert isinstance(boards, dict)
     return boards
 
 
 def _board(table: dict[str, Any], key: str, folder: str, *blocks: Block, **rest: Any) -> Board:
-    """Return a board of OpenMV's table, under `folder`, and of the facts `rest`. Raises BlazePoserError."""
+    """Return a board from the entry `folder` of OpenMV's table and from the facts `rest`. Raises BlazePoserError."""
     try:
         theirs = table[folder]
         store, flash = theirs["partitions"][0], theirs["flash"]
@@ -171,17 +173,19 @@ BOARDS = _boards(_table())
 
 
 def firmware_at_least(version: str, *wanted: int) -> bool:
-    """Return whether a firmware's version, as `omv.version_string()` answers it, is this one or a later one."""
+    """Return True if the firmware `version` (the answer of `omv.version_string()`) is `wanted` or later."""
     return tuple(int(number) for number in re.findall(r"\d+", version)[: len(wanted)]) >= wanted
 
 
 def with_firmware(board: Board, version: str) -> Board:
-    """Return the board as firmware of this version has it: the AE3 takes a card from 5.1 on (openmv PR 3210)."""
+    """Return the board with the features of this firmware version. From 5.1 on the AE3 supports a card (openmv PR
+    3210)."""
     return replace(board, sd=True) if board.key == "ae3" and firmware_at_least(version, 5, 1) else board
 
 
 def find(name: str) -> Board:
-    """Return the board of a key, a name or an answer of `omv.arch()`. Raises BlazePoserError, which names all keys."""
+    """Return the board with this key, name or answer of `omv.arch()`. Raises BlazePoserError, whose message lists all
+    keys."""
     for board in BOARDS:
         if name.casefold() in (board.key, board.name.casefold(), board.omv_arch.casefold()):
             return board

@@ -1,4 +1,4 @@
-"""rich's console for text that others may have written; see `text.py`."""
+"""A rich console that removes control characters from text by other people; see `text.py`."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from blazeposer.core.text import plain
 
 
 class Console(rich.console.Console):
-    """rich's console; strings in it, in a table's cells too, are plain text and no markup."""
+    """A rich console that prints strings, also in the cells of a table, as plain text without markup."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**{"markup": False, **options})
 
     def on_broken_pipe(self) -> None:
-        """The reader has gone: `cli.main` knows that this is no failure."""
+        """Raise the error to `cli.main`, which does not treat a closed pipe as a failure."""
         raise BrokenPipeError
 
     def render_str(self, text: str, **options: Any) -> Text:

@@ -1,10 +1,10 @@
-"""The model contract: what goes into the network, what comes out, and in which order.
+"""The model contract: the network's input, the network's outputs, and their order.
 
-This is the only place on the PC that states these facts. `board/blazeposer.py` repeats the few it needs, because a
-camera cannot import this file, and `tests/test_board.py` holds the two together; `tests/test_contract.py` the files.
+On the PC only this module states these facts. `board/blazeposer.py` repeats some of the facts, because a camera cannot
+import this module. `tests/test_board.py` checks that both agree; `tests/test_contract.py` checks the network files.
 
-The first four outputs are the layout of MediaPipe's short-range BlazeFace as OpenMV's stock post-processor reads it (by
-index), so that a camera's own BlazeFace decoder runs this network unchanged and ignores the rest.
+The first four outputs have the layout of MediaPipe's short-range BlazeFace, as OpenMV's stock post-processor reads it
+by index. So the BlazeFace decoder of the firmware can decode this network, and ignores the other outputs.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ INPUT_SIZE = 128
 """Side of the square network input, pixels."""
 INPUT_SCALE = 1 / 127.5
 INPUT_ZERO_POINT = 0
-"""int8 input q = pixel - 128: what a camera writes, whatever scale and zero point a file names."""
+"""Zero point of the int8 input. A camera always writes pixel - 128, for any scale and zero point in the file."""
 
 
 @dataclass(frozen=True)
 class Grid:
-    """One feature map with detection anchors: `side` x `side` cells, `anchors` per cell, all at the cell's centre."""
+    """One feature map with detection anchors: `side` x `side` cells, `anchors` anchors at the centre of each cell."""
 
     side: int
     anchors: int
@@ -34,24 +34,25 @@ class Grid:
 
     @property
     def count(self) -> int:
-        """Anchors on the whole map."""
+        """Return the number of anchors on the whole map."""
         return self.cells * self.anchors
 
 
 GRIDS = (Grid(16, 2), Grid(8, 6))
-"""MediaPipe short-range BlazeFace: 512 anchors on 16x16 and 384 on 8x8. An anchor has a centre and no size."""
+"""Maps of MediaPipe's short-range BlazeFace: 512 anchors on 16x16, 384 on 8x8. An anchor has a centre and no size."""
 
 KEYPOINTS = ("right_eye", "left_eye", "nose", "mouth", "right_ear", "left_ear")
 """Order of the six keypoints. Right and left are the person's own: `right_eye` is on the left of the image."""
 MIRRORED_KEYPOINTS = (1, 0, 2, 3, 5, 4)
-"""Number of each keypoint in the mirror image: left and right change places."""
+"""Index of each keypoint in the mirror image, where left and right keypoints change places."""
 
 BOX_VALUES = 4  # cx, cy, w, h
 REGRESSOR_VALUES = BOX_VALUES + 2 * len(KEYPOINTS)  # 16
 REGRESSOR_UNIT = INPUT_SIZE
-"""Regressors are in pixels of the input: divided by this they are fractions of its side, relative to the anchor."""
+"""Unit of the regressors: a regressor divided by this is a fraction of the input's side, relative to the anchor."""
 ROTATION_VALUES = 6
-"""The first two rows of the rotation matrix, row by row (Zhou et al., CVPR 2019, with rows for columns)."""
+"""Number of rotation values: the first two rows of the rotation matrix, row by row (Zhou et al., CVPR 2019, use
+columns)."""
 
 
 @dataclass(frozen=True)
@@ -72,24 +73,25 @@ OUTPUTS = (
     Output("error_16", (1, GRIDS[0].cells, 1)),
     Output("error_8", (1, GRIDS[1].cells, 1)),
 )
-"""Scores are logits. Errors are the natural logarithm of the angle, in degrees, to be expected between the predicted
-and the true rotation."""
+"""Output tensors in their order. Scores are logits. An error is the natural logarithm of the expected angle in degrees
+between the predicted rotation and the true rotation."""
 
 MAX_FILE_BYTES = 126_000
-"""Largest INT8 file: with its ROMFS header it fits the 131,072 bytes that the OpenMV H7 has for models."""
+"""Largest size of the INT8 file. With its ROMFS header the file fits into the 131,072 bytes of the OpenMV H7 for
+models."""
 MAX_ARENA_BYTES = 235_520
-"""Working memory as TFLite Micro counts it on a 64-bit PC: what the H7 and the Nicla Vision have in one block, less
-scripts and images. A camera, with pointers of 32 bits, needs less."""
+"""Largest working memory, as TFLite Micro counts it on a 64-bit PC: one heap block of the H7 and the Nicla Vision, less
+the bytes for scripts and images. A camera has pointers of 32 bits and needs less."""
 
 SCORE_THRESHOLD = 0.5
-"""A face counts when its best anchor reaches this probability."""
+"""Least score of a face: the probability of its best anchor."""
 OVERLAP_THRESHOLD = 0.3
-"""Anchors whose boxes overlap the best one by more than this intersection over union are blended into it."""
+"""Intersection over union with the best anchor's box. Anchors above this value are averaged with the best anchor."""
 
 ANGLES = ("yaw", "pitch", "roll")
 ANGLE_CONVENTION = "300W-LP / AFLW2000: R = Rx(pitch) Ry(yaw) Rz(roll), degrees; see blazeposer/rotation.py"
 MAX_ANGLE = 99.0
-"""Faces with any labelled |angle| above this, degrees, are left out of training and evaluation (AFLW2000 protocol)."""
+"""Largest labelled |angle| of a face in training and evaluation, degrees (AFLW2000 protocol)."""
 
 
 def anchors() -> NDArray[np.float32]:
@@ -104,7 +106,7 @@ def anchors() -> NDArray[np.float32]:
 
 
 def cell_of_anchor() -> NDArray[np.int64]:
-    """Return the row (896,) of each anchor in the rotations and errors of both maps stacked (320 rows)."""
+    """Return for each anchor (896,) its row in the rotations and errors of both maps together (320 rows)."""
     first, second = GRIDS
     return np.concatenate(
         [np.arange(first.count) // first.anchors, first.cells + np.arange(second.count) // second.anchors]

@@ -1,12 +1,13 @@
-"""The reference decoder: from the network's outputs to faces. `board/blazeposer.py` does the same on the camera.
+"""The reference decoder, from the network's outputs to faces. `board/blazeposer.py` computes the same on the camera.
 
 1. An anchor survives if its score reaches the threshold.
-2. Its regressors / 128 are box centre, width, height and six keypoints; centres are relative to the anchor's.
-3. Weighted non-maximum suppression ("blending" in Bazarevsky et al., "BlazeFace", 2019): the best survivor takes all
-   that overlap it by more than 0.3 intersection over union; box, keypoints, the six rotation values and the logarithm
-   of the pose's expected error are their mean, weighted by score.
-4. The blended six values become a rotation matrix by Gram-Schmidt, and that the angles (see `rotation.py`); the
-   blended logarithm becomes degrees.
+2. Its regressors / 128 are box centre, width, height and six keypoints. Centre and keypoints are relative to the
+   anchor's centre.
+3. Weighted non-maximum suppression follows ("blending" in Bazarevsky et al., "BlazeFace", 2019). The best survivor is
+   grouped with all survivors whose boxes overlap its box by more than 0.3 intersection over union. The face is the mean
+   of the group, weighted by score: box, keypoints, six rotation values and the logarithm of the expected error.
+4. Gram-Schmidt converts the six mean values into a rotation matrix, which gives the angles (see `rotation.py`). The
+   exponential of the mean logarithm is the expected error in degrees.
 """
 
 from __future__ import annotations
@@ -43,9 +44,10 @@ _ORIGIN[:, 2:BOX_VALUES] = 0
 def decode(
     outputs: Sequence[NDArray[np.floating]], threshold: float = SCORE_THRESHOLD, max_faces: int = MAX_FACES
 ) -> list[Face]:
-    """Return faces, best first, in fractions of the input's side, of the eight dequantized outputs in contract order.
+    """Return the faces in the eight dequantized outputs (in contract order), with the highest score first.
 
-    `threshold` is a probability, above 0 and below 1, or a BlazePoserError is raised.
+    Lengths are fractions of the input's side. Raises BlazePoserError if `threshold`, a probability, is not above 0 and
+    below 1.
     """
     check_threshold(threshold)
     logits = _both_maps(outputs, "scores")[:, 0]
@@ -66,13 +68,13 @@ def decode(
 
 
 def check_threshold(threshold: float) -> None:
-    """Raise BlazePoserError if a threshold is no probability above 0 and below 1."""
+    """Raise BlazePoserError if a threshold is not a probability above 0 and below 1."""
     if not 0 < threshold < 1:
         raise BlazePoserError(f"the threshold is {threshold:g}: give a probability above 0 and below 1")
 
 
 def overlaps(box: Floats, boxes: Floats) -> Floats:
-    """Return the intersection over union (n,) of one box (4,) with boxes (n, 4), all as cx, cy, w, h."""
+    """Return the intersection over union (n,) of one box (4,) with boxes (n, 4). All boxes are cx, cy, w, h."""
     half, halves = box[2:] / 2, boxes[:, 2:] / 2
     low = np.maximum(box[:2] - half, boxes[:, :2] - halves)
     high = np.minimum(box[:2] + half, boxes[:, :2] + halves)
@@ -95,5 +97,5 @@ def _face(values: Floats, score: float) -> Face:
 
 
 def _both_maps(outputs: Sequence[NDArray[np.floating]], kind: str) -> Floats:
-    """Return the rows of the 16x16 map, then of the 8x8 map, of one kind of output."""
+    """Return all rows of one kind of output: first those of the 16x16 map, then those of the 8x8 map."""
     return np.concatenate([outputs[_INDEX[f"{kind}_{side}"]][0] for side in (16, 8)]).astype(np.float64)

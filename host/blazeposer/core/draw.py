@@ -1,4 +1,5 @@
-"""Draw faces on an image: box, keypoints, the head's axes, angles and their error. Images: (h, w, 3) uint8 RGB."""
+"""Drawing of faces on an image: box, keypoints, the head's axes, angles and expected error. Images: (h, w, 3) uint8
+RGB."""
 
 from __future__ import annotations
 
@@ -14,13 +15,14 @@ from blazeposer.core.prepare import Image, Order, as_rgb
 Color = tuple[int, int, int]
 
 AXES: tuple[Color, Color, Color] = ((230, 50, 50), (60, 190, 60), (60, 110, 255))
-"""x red: the head's own left-right axis; y green: up through the crown; z blue: where the face looks."""
+"""Colours of the head's axes: x (red) to the person's left, y (green) up through the crown, z (blue) out of the face.
+"""
 ANGLE_COLORS: dict[str, Color] = dict(zip(ANGLES, (AXES[1], AXES[0], AXES[2]), strict=True))
-"""Yaw turns about y, pitch about x, roll about z: wherever an angle has a colour, it is that of its axis."""
+"""Colour of each angle: the colour of its axis. Yaw turns about y, pitch about x and roll about z."""
 BOX: Color = (255, 200, 0)
 KEYPOINT: Color = (255, 255, 255)
 OUTLINE: Color = (0, 0, 0)
-"""Colour under every line, wider: lines show on any background."""
+"""Colour of the wider line under every line, so that lines are visible on any background."""
 LETTERS: Color = (255, 255, 255)
 PLATE: Color = (0, 0, 0)
 
@@ -32,14 +34,15 @@ _LETTER_SCALES = (0.5, 1.2)
 
 
 def as_hex(color: Color) -> str:
-    """Return a color as matplotlib and CSS write it."""
+    """Return a colour in the notation of matplotlib and CSS."""
     return "#{:02x}{:02x}{:02x}".format(*color)
 
 
 def draw(image: object, faces: Sequence[Face], order: Order = "rgb") -> Image:
-    """Return a copy (h, w, 3) uint8 of an image with faces drawn on it, whose lengths are pixels of it.
+    """Return a copy (h, w, 3) uint8 of an image, with faces drawn on it.
 
-    `image` and `order` are those of `prepare.as_rgb`; the copy has the same order. Raises InputError.
+    The lengths of the faces are pixels of the image. `image` and `order` are as in `prepare.as_rgb`; the copy has the
+    order of `image`. Raises InputError.
     """
     canvas = as_rgb(image, order).copy()
     thickness = max(1, round(min(canvas.shape[:2]) / 250))
@@ -65,7 +68,7 @@ def _keypoints(canvas: Image, face: Face, thickness: int) -> None:
 
 
 def _axes(canvas: Image, face: Face, thickness: int) -> None:
-    """Draw the columns of the rotation matrix: the head's axes as the camera sees them; the image's y points down."""
+    """Draw the columns of the rotation matrix: the head's axes as the camera sees them. In the image y points down."""
     x, y = face.keypoints.nose
     directions = face.rotation.T * face.box[2] * AXIS_LENGTH
     for index in np.argsort(directions[:, 2]):  # the one nearest to the viewer on top
@@ -75,7 +78,8 @@ def _axes(canvas: Image, face: Face, thickness: int) -> None:
 
 
 def _text(canvas: Image, face: Face, thickness: int) -> None:
-    """Write on black plates above the box, or below it where there is no room, moved into the image."""
+    """Write text on black plates above the box, or below the box if there is no room above. Plates stay inside the
+    image."""
     yaw, pitch, roll = face.angles
     angles, error = f"yaw {yaw:+.0f} pitch {pitch:+.0f} roll {roll:+.0f}", f"err {face.err:.1f}"
     height, width = canvas.shape[:2]

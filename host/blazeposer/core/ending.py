@@ -1,4 +1,4 @@
-"""Signals that end a program: what it began is put away first, as after Ctrl-C."""
+"""Signals that end a program. As after Ctrl-C, the program cleans up before it ends."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ ENDINGS = [
 
 @contextlib.contextmanager
 def in_order() -> Iterator[None]:
-    """Let every one of `ENDINGS` leave all `with` blocks, where it would end the program at once."""
+    """Make every signal of `ENDINGS` raise an exception, so that all `with` blocks are left before the program ends."""
     with _handled(_end, signal.SIG_DFL):  # Ctrl-C does so by itself
         yield
 
 
 @contextlib.contextmanager
 def awaited() -> Iterator[threading.Event]:
-    """Let every one of `ENDINGS` do no more than set this event."""
+    """Yield an event that every signal of `ENDINGS` sets. The signal has no other effect."""
     ended = threading.Event()
     with _handled(lambda *_: ended.set(), signal.SIG_DFL, signal.default_int_handler, _end):
         yield ended
@@ -31,7 +31,8 @@ def awaited() -> Iterator[threading.Event]:
 
 @contextlib.contextmanager
 def _handled(handler: Callable[[int, FrameType | None], object], *instead_of: object) -> Iterator[None]:
-    """Handle those of `ENDINGS` that are handled so now; others are ignored, as by `nohup`, or somebody else's."""
+    """Handle the signals of `ENDINGS` whose present handler is in `instead_of`. Leave ignored signals (as by `nohup`)
+    and signals with other handlers unchanged."""
     is_main = threading.current_thread() is threading.main_thread()  # which alone may set signals
     before = {number: signal.getsignal(number) for number in ENDINGS if is_main}
     replaced = {number: old for number, old in before.items() if old in instead_of}

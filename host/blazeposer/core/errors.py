@@ -1,6 +1,6 @@
 """The exceptions of the project.
 
-A message is one line that says what is wrong and what to do next. The command line prints it and exits with 1.
+A message is one line with the reason and the next step. The command line prints it and exits with 1.
 """
 
 from __future__ import annotations
@@ -10,23 +10,23 @@ from contextlib import contextmanager
 
 
 class BlazePoserError(Exception):
-    """A failure that a user can cause and mend. `str(error)` is the one line that he or she reads."""
+    """A failure that a user can cause and repair. `str(error)` is the line for the user."""
 
 
 class ModelError(BlazePoserError):
-    """A network file is missing, corrupt or not of the contract."""
+    """A network file that is missing, damaged, or not a network of the contract."""
 
 
 class InputError(BlazePoserError):
-    """An image, video or camera cannot be read, or an output cannot be written."""
+    """An image, video or camera that cannot be read, or an output that cannot be written."""
 
 
 class PortError(BlazePoserError):
-    """A serial port is missing, taken, lost or silent."""
+    """A serial port that is missing, in use, lost or silent."""
 
 
 class MissingExtraError(BlazePoserError):
-    """A module of an optional extra of this distribution is missing here."""
+    """A missing module that an optional extra of this package installs."""
 
     def __init__(self, module: str, extra: str) -> None:
         where = " on 64-bit x86 Linux, the only system that it has wheels for" if extra == "demo" else ""
@@ -35,7 +35,8 @@ class MissingExtraError(BlazePoserError):
 
 @contextmanager
 def needs(extra: str) -> Iterator[None]:
-    """Turn an import that fails into MissingExtraError: `extra` brings the module. A module of ours is a defect."""
+    """Raise MissingExtraError if an import fails because the extra is not installed. A missing module of this project
+    is a defect, and its error passes unchanged."""
     try:
         yield
     except ModuleNotFoundError as error:

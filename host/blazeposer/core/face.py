@@ -1,4 +1,4 @@
-"""A face: what the network finds, what a camera streams, and what a tracker follows."""
+"""A face, as the network finds it, a camera streams it, and a tracker follows it."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class Keypoints(NamedTuple):
 
 @dataclass(frozen=True)
 class Face:
-    """One face. Lengths are pixels of the image that it is in, angles are degrees in the convention of `rotation.py`.
+    """One face. Lengths are pixels of the face's image; angles are degrees in the convention of `rotation.py`.
 
-    Straight from `decode`, lengths are fractions of the network's square input.
+    Only in the result of `decode`, lengths are fractions of the network's square input.
     """
 
     box: tuple[float, float, float, float]
@@ -40,48 +40,48 @@ class Face:
     keypoints: Keypoints
     """Eyes, nose, mouth and ears by name."""
     yaw: float
-    """Positive to the image's left."""
+    """Yaw, positive to the image's left."""
     pitch: float
-    """Positive up."""
+    """Pitch, positive up."""
     roll: float
-    """Positive clockwise."""
+    """Roll, positive clockwise."""
     err: float
-    """Expected angle between this pose and the true one, degrees, above 0."""
+    """Expected angle between this pose and the true pose, degrees, above 0."""
     id: int | None = None
-    """Number of the track, if somebody follows faces."""
+    """Number of the track; None if faces are not tracked."""
     position: tuple[float, float, float] | None = None
-    """Centimetres from the camera to the middle of the head, x right, y up, z away, where they were estimated."""
+    """Position of the middle of the head in centimetres from the camera (x right, y up, z away); None if not estimated.
+    """
 
     @classmethod
     def of(cls, box: Sequence[float], score: float, points: ArrayLike, rotation: ArrayLike, err: float) -> Face:
-        """Return the face of keypoints (6, 2), in the order of `Keypoints`, and a rotation (3, 3)."""
+        """Return the face with these keypoints (6, 2), in the order of `Keypoints`, and this rotation (3, 3)."""
         x, y, width, height = map(float, box)
         yaw, pitch, roll = angles_from_rotation(rotation).tolist()
         return cls((x, y, width, height), float(score), keypoints_of(points), yaw, pitch, roll, float(err))
 
     @property
     def angles(self) -> tuple[float, float, float]:
-        """Yaw, pitch, roll."""
+        """Return yaw, pitch and roll."""
         return self.yaw, self.pitch, self.roll
 
     @cached_property
     def rotation(self) -> Floats:
-        """(3, 3) from the head to the camera, see `rotation.py`."""
+        """Return the rotation (3, 3) from the head to the camera; see `rotation.py`."""
         return rotation_from_angles(self.angles)
 
     @cached_property
     def points(self) -> Floats:
-        """The keypoints as an array (6, 2)."""
+        """Return the keypoints as an array (6, 2)."""
         return np.array(self.keypoints)
 
     def turned(self, rotation: ArrayLike) -> Face:
-        """Return the same face with another rotation (3, 3)."""
+        """Return a copy of the face with another rotation (3, 3)."""
         yaw, pitch, roll = angles_from_rotation(rotation).tolist()
         return replace(self, yaw=yaw, pitch=pitch, roll=roll)
 
     def moved(self, x: float, y: float, width: float, height: float) -> Face:
-        """Return the same face in the pixels of an image, if it was in fractions of the image's region (x, y, width,
-        height)."""
+        """Return the face in pixels of an image. Its lengths were fractions of the region (x, y, width, height)."""
         left, top, w, h = self.box
         return replace(
             self,

@@ -1,6 +1,6 @@
-"""Turn an image into the network's input, clean or as a camera makes it.
+"""Conversion of an image to the network's input, at full quality or at a camera's quality.
 
-`as_rgb` takes images as people have them; everywhere else an image is (h, w, 3) uint8 RGB.
+`as_rgb` accepts the usual forms of images. All other functions take images (h, w, 3) uint8 RGB.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from blazeposer.core.errors import InputError
 
 Image = NDArray[np.uint8]
 Order = Literal["rgb", "bgr"]
-"""Order of an image's channels; OpenCV's images are "bgr"."""
+"""Order of an image's channels. OpenCV's images are "bgr"."""
 LARGEST_SQUARE = 4096
-"""Pixels of a side: the network's input has a 32nd of it."""
+"""Largest side of a square, pixels: 32 times the side of the network's input."""
 
 
 def as_rgb(image: object, order: Order = "rgb") -> Image:
     """Return an image as (h, w, 3) uint8 RGB.
 
-    It may be (h, w) or (h, w, channels): 1 channel is grey, 4 are those of `order` and alpha, which is left out. Its
-    values are uint8, or floats from 0 to 1. Raises InputError.
+    The image is (h, w) or (h, w, channels). 1 channel is grey; 4 channels are those of `order` and alpha, which is
+    removed. Values are uint8, or floats from 0 to 1. Raises InputError.
     """
     if order not in get_args(Order):
         raise InputError(f'there is no order {order!r}: give "rgb", or "bgr" for images of OpenCV')
@@ -53,7 +53,7 @@ def as_rgb(image: object, order: Order = "rgb") -> Image:
 
 
 def square_crop(image: Image) -> tuple[Image, tuple[int, int, int]]:
-    """Return the largest centred square of an image as a view, and its place (x, y, side) in pixels."""
+    """Return the largest centred square of an image as a view, and the square's place (x, y, side) in pixels."""
     height, width = image.shape[:2]
     side = min(height, width)
     x, y = (width - side) // 2, (height - side) // 2
@@ -61,8 +61,10 @@ def square_crop(image: Image) -> tuple[Image, tuple[int, int, int]]:
 
 
 def square_pad(image: Image) -> tuple[Image, tuple[int, int, int]]:
-    """Return the smallest square around an image (see `square_at`), and its place (x, y, side) in pixels of the image:
-    x or y is 0 or less."""
+    """Return the smallest square around an image (see `square_at`), and its place (x, y, side) in pixels of the image.
+
+    x or y is 0 or less.
+    """
     height, width = image.shape[:2]
     side = max(height, width)
     x, y = -((side - width) // 2), -((side - height) // 2)
@@ -70,10 +72,11 @@ def square_pad(image: Image) -> tuple[Image, tuple[int, int, int]]:
 
 
 def square_at(image: Image, x: int, y: int, side: int) -> Image:
-    """Return a square of an image, black where it leaves the image. x and y may be below 0.
+    """Return a square of an image. Pixels outside the image are black. x and y may be below 0.
 
-    A square larger than `LARGEST_SQUARE` is returned in that size: padded first, an image of 200,000 x 20 pixels would
-    take 120 GB. A square inside the image that is no larger is a view.
+    If the square is larger than `LARGEST_SQUARE`, the result is reduced to that size before it is padded: the full
+    square of an image of 200,000 x 20 pixels would take 120 GB. If the square is inside the image and not reduced, the
+    result is a view.
     """
     height, width = image.shape[:2]
     part = image[max(y, 0) : y + side, max(x, 0) : x + side]
@@ -92,50 +95,50 @@ def square_at(image: Image, x: int, y: int, side: int) -> Image:
 
 
 def clean_input(image: Image) -> Image:
-    """Return (128, 128, 3) pixels into which every pixel of the image counts: the best input for the network.
+    """Return an input of (128, 128, 3) pixels that averages all pixels of the image: the best input for the network.
 
-    Like a camera it stretches: crop first to keep the aspect ratio.
+    As on a camera, the image is stretched to a square. Crop the image first to keep the aspect ratio.
     """
     shrinks = min(image.shape[:2]) >= INPUT_SIZE
     return _resize(image, cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 
 
 def camera_input(image: Image) -> Image:
-    """Return (128, 128, 3) pixels as a camera makes them: plain bilinear sampling, then RGB565.
+    """Return (128, 128, 3) pixels as a camera makes them: bilinear sampling without averaging, then RGB565.
 
-    Firmware 5.0's `ml.preprocessing.Normalization` scales bilinearly, ignores the aspect ratio (it stretches and never
+    `ml.preprocessing.Normalization` of firmware 5.0 scales bilinearly, ignores the aspect ratio (it stretches and never
     pads) and draws into an RGB565 buffer.
     """
     return rgb565(_resize(image, cv2.INTER_LINEAR))
 
 
 def rgb565(image: Image) -> Image:
-    """Return the image after 5, 6 and 5 bits a channel: low bits are cut, then refilled from the high ones."""
+    """Return the image with 5, 6 and 5 bits for its channels: low bits are cut, then filled from the high bits."""
     bits = np.array([5, 6, 5], np.uint8)
     high = image >> (8 - bits) << (8 - bits)
     return high | (high >> bits)
 
 
 def to_rgb565(image: Image) -> bytes:
-    """Return pixels as a camera holds them: two bytes, the low one first, red in the highest bits (openmv, imlib.h)."""
+    """Return pixels as a camera stores them: two bytes, low byte first, red in the highest bits (openmv, imlib.h)."""
     red, green, blue = (image[..., channel].astype("<u2") for channel in range(3))
     return ((red >> 3 << 11) | (green >> 2 << 5) | (blue >> 3)).tobytes()
 
 
 def from_rgb565(data: bytes, width: int, height: int) -> Image:
-    """Return the image (height, width, 3) of the result of `to_rgb565`: that of `rgb565`."""
+    """Return the image (height, width, 3) from the bytes of `to_rgb565`. The image equals the result of `rgb565`."""
     pixels = np.frombuffer(data, "<u2").reshape(height, width)
     channels = (pixels >> 11 << 3, pixels >> 5 << 2, pixels << 3)
     return rgb565(np.stack([channel.astype(np.uint8) for channel in channels], axis=-1))
 
 
 def to_int8(image: Image) -> NDArray[np.int8]:
-    """Return pixels as the int8 input tensor holds them: pixel - 128 (the firmware's pixel ^ 0x80)."""
+    """Return pixels as values of the int8 input tensor: pixel - 128 (the firmware computes pixel ^ 0x80)."""
     return (image ^ 0x80).view(np.int8)
 
 
 def to_float(image: Image) -> NDArray[np.float32]:
-    """Return pixels as the float input tensor holds them: -1 to 1."""
+    """Return pixels as values of the float input tensor, from -1 to 1."""
     return image.astype(np.float32) / np.float32(127.5) - np.float32(1)
 
 

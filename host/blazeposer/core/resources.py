@@ -1,6 +1,6 @@
-"""Find the files that are not Python packages: `board/` and `models/`.
+"""The folders `board/` and `models/`, which are not Python packages.
 
-A wheel carries them inside the package (see `force-include` in pyproject.toml); an editable install and a checkout
+A wheel has these folders inside the package (see `force-include` in pyproject.toml). An editable install and a checkout
 have them at the root of the repository.
 """
 
@@ -26,24 +26,25 @@ def models_dir() -> Path:
 
 
 def output_models_dir() -> Path:
-    """Return the folder for new networks: models/ of a checkout. An installation stays as it is: there, ./models."""
+    """Return the folder for new networks: models/ of a checkout. For an installed package the folder is ./models,
+    because an installation is never changed."""
     folder = models_dir()
     return Path("models") if _is_installed(folder) else folder
 
 
 def refuse_installed(model: Path) -> None:
-    """Raise ModelError if a model belongs to an installed package, into which no command writes."""
+    """Raise ModelError if a model belongs to an installed package, because no command changes an installed package."""
     if _is_installed(model):
         raise ModelError(f"{model} belongs to the installation: copy its folder, and name the copy")
 
 
 def default_model() -> Path:
-    """Return the INT8 network that every command uses by default."""
+    """Return the path of the INT8 network that every command uses by default."""
     return models_dir() / "blazeposer.tflite"
 
 
 def model_version() -> str:
-    """Return the network's name in CHANGELOG.md: the first eight digits of its file's sha256."""
+    """Return the network's name in CHANGELOG.md: the first eight digits of the sha256 of the network's file."""
     return hashlib.sha256(default_model().read_bytes()).hexdigest()[:8]
 
 

@@ -1,12 +1,12 @@
-"""Rotations and the one angle convention of this project, that of 300W-LP and AFLW2000.
+"""Rotations, and the only angle convention of this project: the convention of 300W-LP and AFLW2000.
 
 `R = Rx(pitch) Ry(yaw) Rz(roll)` with
 
     Rx = [1 0 0; 0 c s; 0 -s c]   Ry = [c 0 -s; 0 1 0; s 0 c]   Rz = [c s 0; -s c 0; 0 0 1]
 
-takes a point of the head to the camera: x to the right of the image, y up, z out of the image towards the viewer.
-Seen in the image, positive yaw points the face to the image's left, positive pitch points it up, and positive roll
-tilts it clockwise. Angles are degrees, in the order yaw, pitch, roll, in arrays of shape (..., 3).
+converts a point of the head to camera axes: x to the right of the image, y up, z out of the image towards the viewer.
+In the image, positive yaw turns the face to the image's left, positive pitch turns the face up, and positive roll tilts
+the head clockwise. Angles are degrees, in the order yaw, pitch, roll, in arrays of shape (..., 3).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _MIRROR = np.diag([-1.0, 1.0, 1.0])
 
 
 def rotation_from_angles(angles: ArrayLike) -> Floats:
-    """Return rotation matrices (..., 3, 3) of yaw, pitch, roll (..., 3) in degrees."""
+    """Return rotation matrices (..., 3, 3) from yaw, pitch, roll (..., 3) in degrees."""
     yaw, pitch, roll = np.moveaxis(np.radians(np.asarray(angles, np.float64)), -1, 0)
     cy, sy, cp, sp, cr, sr = np.cos(yaw), np.sin(yaw), np.cos(pitch), np.sin(pitch), np.cos(roll), np.sin(roll)
     rows = [
@@ -31,10 +31,10 @@ def rotation_from_angles(angles: ArrayLike) -> Floats:
 
 
 def angles_from_rotation(rotation: ArrayLike) -> Floats:
-    """Return yaw, pitch, roll (..., 3) in degrees of rotation matrices (..., 3, 3).
+    """Return yaw, pitch, roll (..., 3) in degrees from rotation matrices (..., 3, 3).
 
-    Every rotation has two solutions, one of them beyond 90 degrees of yaw: of the two, the one with the smaller
-    |pitch| + |roll| is the head's (evaluation rule of 300W-LP). Yaw is in [-180, 180], pitch and roll likewise.
+    Every rotation has two solutions, one with |yaw| beyond 90 degrees. The result is the solution with the smaller
+    |pitch| + |roll| (evaluation rule of 300W-LP). Yaw, pitch and roll are in [-180, 180].
     """
     r = np.asarray(rotation, np.float64)
     yaw = -np.arcsin(np.clip(r[..., 0, 2], -1, 1))
@@ -52,7 +52,7 @@ def _half_turn(angle: Floats) -> Floats:
 
 
 def rotation_from_six(six: ArrayLike) -> Floats:
-    """Return rotation matrices (..., 3, 3) whose first two rows are nearest to six values (..., 6), by Gram-Schmidt."""
+    """Return rotation matrices (..., 3, 3) whose first two rows come from six values (..., 6) by Gram-Schmidt."""
     values = np.asarray(six, np.float64)
     a, b = values[..., :3], values[..., 3:]
     first = a / np.maximum(np.linalg.norm(a, axis=-1, keepdims=True), 1e-6)
@@ -62,12 +62,12 @@ def rotation_from_six(six: ArrayLike) -> Floats:
 
 
 def mirror_rotation(rotation: ArrayLike) -> Floats:
-    """Return the rotation seen after the image is mirrored left to right: F R F with F = diag(-1, 1, 1)."""
+    """Return the rotation in the mirrored image (left and right exchanged): F R F with F = diag(-1, 1, 1)."""
     return np.asarray(_MIRROR @ np.asarray(rotation, np.float64) @ _MIRROR)
 
 
 def turn_rotation(rotation: ArrayLike, clockwise: ArrayLike) -> Floats:
-    """Return rotations (..., 3, 3) seen after the image is turned clockwise by (...) degrees: Rz(t) R."""
+    """Return rotations (..., 3, 3) in an image that is turned clockwise by (...) degrees: Rz(t) R."""
     roll = np.asarray(clockwise, np.float64)
     upright = np.zeros_like(roll)
     return np.asarray(
@@ -76,7 +76,7 @@ def turn_rotation(rotation: ArrayLike, clockwise: ArrayLike) -> Floats:
 
 
 def geodesic_degrees(first: ArrayLike, second: ArrayLike) -> Floats:
-    """Return the angle (...) in degrees, 0 to 180, of the rotation between two rotations (..., 3, 3)."""
+    """Return the angle (...) in degrees, 0 to 180, between two rotations (..., 3, 3)."""
     a, b = np.asarray(first, np.float64), np.asarray(second, np.float64)
     trace = np.einsum("...ij,...ij->...", a, b)
     return np.degrees(np.arccos(np.clip((trace - 1) / 2, -1, 1)))

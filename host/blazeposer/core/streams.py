@@ -1,4 +1,4 @@
-"""stdout and stderr as people leave them: closed, full, or in a code page that lacks a letter."""
+"""stdout and stderr of a program, which may be closed, full, or in a code page that lacks some characters."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from collections.abc import Iterator
 
 
 def prepare_streams() -> None:
-    """Open what is closed on the null device, and replace letters that the code page lacks.
+    """Open closed streams on the null device, and replace characters that the code page lacks.
 
-    Without it the next file that is opened would become stdout or stderr, and get what is printed there.
+    Without this, the next file that the program opens could become stdout or stderr, and printed text would go into the
+    file.
     """
     for number, name in ((0, "stdin"), (1, "stdout"), (2, "stderr")):
         try:
@@ -26,13 +27,15 @@ def prepare_streams() -> None:
 
 
 def drop_stdout() -> None:
-    """Let go what stdout still holds: nobody takes it, and the interpreter would complain at its end."""
+    """Discard the text that is still buffered for stdout. The reader is gone, and Python would report an error at its
+    end."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextlib.contextmanager
 def quiet_stderr() -> Iterator[None]:
-    """Drop what libpng, FFmpeg, OpenCV, LiteRT and TFLite Micro print from C: our one line says it."""
+    """Suppress messages that libpng, FFmpeg, OpenCV, LiteRT and TFLite Micro print from C. The project prints its own
+    line."""
     saved = os.dup(2)
     try:
         with open(os.devnull, "wb") as nothing:

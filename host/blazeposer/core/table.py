@@ -1,4 +1,4 @@
-"""Tables (.csv) as people have them: spreadsheets save them with a byte-order mark, semicolons or decimal commas."""
+"""Tables (.csv), also from spreadsheets, which write a byte-order mark, semicolons or decimal commas."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from numpy.typing import NDArray
 from blazeposer.core.errors import InputError
 
 ENCODING = "utf-8-sig"
-"""UTF-8, with a byte-order mark or without."""
+"""Encoding of tables: UTF-8, with or without a byte-order mark."""
 Row = dict[str, str]
 _SEPARATORS = ",;\t"
 _DECIMAL_COMMA = re.compile(r"([+-]?\d*),(\d+(?:[eE][+-]?\d+)?)")
 
 
 def rows(lines: Iterable[str]) -> Iterator[Row]:
-    """Yield the rows of a table after its header, decimal commas as points; a cell that is not there is left out.
+    """Yield the rows of a table after its header, with decimal commas as points. A row omits its missing cells.
 
-    The header tells what is between two cells: comma, semicolon or tab, the one that it has most of.
+    The separator is the most frequent one in the header: comma, semicolon or tab.
     """
     lines = iter(lines)
     header = next(lines, "")
@@ -39,7 +39,7 @@ def _cell(text: str) -> str:
 
 
 class Table:
-    """A whole table with at least one row, whose cells are read by column. Errors name file, row and column."""
+    """A whole table with at least one row; cells are read by column. Errors name the file, the row and the column."""
 
     def __init__(self, path: Path, columns: Iterable[str]) -> None:
         """Read a table that has these columns. Raises InputError, and OSError if the file cannot be opened."""
@@ -58,7 +58,8 @@ class Table:
         return column in self.rows[0]
 
     def texts(self, column: str, empty: str = "") -> list[str]:
-        """Return the cells of a column, `empty` for empty ones. Raises InputError where that is not given."""
+        """Return the cells of a column, and `empty` for each empty cell. Raises InputError for an empty cell if `empty`
+        is ""."""
         if column not in self:
             raise InputError(f"{self.path}: no column {column}: it has {', '.join(self.rows[0])}")
         cells = [row.get(column) or empty for row in self.rows]
@@ -68,7 +69,8 @@ class Table:
         return cells
 
     def numbers(self, *columns: str, empty: str = "") -> NDArray[np.float64]:
-        """Return the finite numbers (rows, columns) of some columns. Raises InputError where one is none."""
+        """Return the finite numbers (rows, columns) of some columns. Raises InputError if a cell is not a finite
+        number."""
         return np.array([self._numbers(column, empty) for column in columns]).T
 
     def _numbers(self, column: str, empty: str) -> list[float]:

@@ -1,5 +1,8 @@
-"""Text for people. What cameras, files and their names say is cleaned here, where it is printed: no escape sequence of
-theirs reaches a terminal. `console.py` does so for rich."""
+"""Printing of text.
+
+Text that comes from cameras, files and file names is cleaned when it is printed, so that no escape sequence reaches a
+terminal. `console.py` does this for rich.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import click
 
 
 def plain(text: str) -> str:
-    """Return the text with a sign in the place of each character that a terminal would obey instead of show."""
+    """Return the text with a visible sign instead of each control character, which a terminal would obey."""
     return "".join(letter if _is_shown(letter) else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
 
@@ -18,5 +21,5 @@ def _is_shown(letter: str) -> bool:
 
 
 def say(text: str, *, err: bool = False) -> None:
-    """Print a line."""
+    """Print a line, without control characters."""
     click.echo(plain(text), err=err)

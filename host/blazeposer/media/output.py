@@ -1,6 +1,6 @@
-"""Write images, figures and videos, and those of a run: nothing over an input, and no two over one another.
+"""Writing of images, figures and videos.
 
-Images are (h, w, 3) uint8 RGB.
+One run never writes over an input, and never writes two outputs to the same file. Images are (h, w, 3) uint8 RGB.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def make_folder(path: Path, option: str = "--output") -> None:
-    """Make a folder and those above it. Raises InputError, which names the option that gave the path."""
+    """Make a folder and its missing parents. Raises InputError, whose message names the option that gave the path."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -34,7 +34,7 @@ def make_folder(path: Path, option: str = "--output") -> None:
 
 
 def write_file(path: Path, data: bytes, option: str = "--output") -> None:
-    """Write a file, and make missing folders. Raises InputError, which names the option that gave the path."""
+    """Write a file, and make missing folders. Raises InputError, whose message names the option that gave the path."""
     make_folder(path.parent, option)
     try:
         path.write_bytes(data)
@@ -59,7 +59,7 @@ def write_image(path: Path, image: Image) -> None:
 
 
 def write_figure(path: Path, figure: Figure, option: str = "--output") -> None:
-    """Write a figure in the format of the file's suffix: .png, .svg or .pdf. Raises InputError as `write_file`."""
+    """Write a figure in the format of the file's suffix: .png, .svg or .pdf. Raises InputError like `write_file`."""
     try:
         data = render(figure, path.suffix)
     except ValueError as error:
@@ -68,7 +68,8 @@ def write_figure(path: Path, figure: Figure, option: str = "--output") -> None:
 
 
 def render(figure: Figure, suffix: str = ".svg") -> bytes:
-    """Return an image file of a figure, the same for the same figure. Raises ValueError for an unknown suffix."""
+    """Return the bytes of a figure's image file. Equal figures give equal bytes. Raises ValueError for an unknown
+    suffix."""
     import matplotlib as mpl
 
     buffer = io.BytesIO()
@@ -79,7 +80,7 @@ def render(figure: Figure, suffix: str = ".svg") -> bytes:
 
 
 class VideoWriter:
-    """A video file (MPEG-4), used in a `with` statement. All images must have the size of the first."""
+    """A video file (MPEG-4) for a `with` statement. All images must have the size of the first image."""
 
     def __init__(self, path: Path, fps: float) -> None:
         self.path = path
@@ -113,13 +114,11 @@ class VideoWriter:
 
 
 class Annotated:
-    """Annotated images and videos of a run, in `output`: a file if it has a suffix, else a folder.
-
-    Used in a `with` statement.
-    """
+    """The annotated images and videos of a run, for a `with` statement. `output` is a file if its name has a suffix,
+    else a folder."""
 
     def __init__(self, output: Path, sources: Sequence[Source]) -> None:
-        """Check where to write. Raises InputError."""
+        """Check that the outputs can be written. Raises InputError."""
         self.wrote: list[Path] = []
         self._output = output
         self._is_file = bool(output.suffix) and not output.is_dir()
@@ -156,7 +155,7 @@ class Annotated:
             self.wrote.append(video.path)
 
     def _path(self, name: str) -> Path:
-        """Return where to write a file of a name, or with a number after it where the name is taken."""
+        """Return the path for a file with this name. If the name is already used, the path gets a number."""
         if self._is_file:
             return self._output
         path = self._output / plain(name).replace("\N{REPLACEMENT CHARACTER}", "_")  # not UTF-8, or would move a cursor
@@ -167,5 +166,5 @@ class Annotated:
 
 
 def _key(path: Path) -> str:
-    """Return what is the same of two paths to one file, on systems too that take capitals for small letters."""
+    """Return text that is equal for two paths to one file, also on systems that ignore the case of letters."""
     return str(path.resolve()).casefold()

@@ -1,4 +1,4 @@
-"""Read frames (h, w, 3) uint8 RGB from files, folders, videos, webcams and network streams."""
+"""Reading of frames (h, w, 3) uint8 RGB from files, folders, videos, webcams and network streams."""
 
 from __future__ import annotations
 
@@ -21,58 +21,59 @@ from blazeposer.core.prepare import Image
 from blazeposer.core.streams import quiet_stderr
 
 HEIF_SUFFIXES = frozenset([".heic", ".heif", ".hif"])
-"""Images of phones, which OpenCV does not read: pillow-heif does (extra `heic`)."""
+"""Suffixes of images from phones. OpenCV cannot read these files, but pillow-heif can (extra `heic`)."""
 IMAGE_SUFFIXES = HEIF_SUFFIXES | frozenset(
     ".avif .bmp .gif .jfif .jp2 .jpe .jpeg .jpg .pbm .pgm .png .pnm .ppm .tif .tiff .webp".split()  # noqa: SIM905
 )
-"""Files of a folder that are taken for images. An image that is named itself may have any suffix."""
+"""Suffixes of the images in a folder. A single image file that the user names may have any suffix."""
 VIDEO_SUFFIXES = frozenset(
     ".3gp .avi .flv .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ogv .ts .webm .wmv".split()  # noqa: SIM905
 )
-"""Files that are taken for videos."""
+"""Suffixes of videos."""
 STREAM = re.compile(r"(rtsps?|rtmp|https?|udp|tcp)://", re.IGNORECASE)
-"""The beginnings of network streams' addresses."""
+"""Pattern for the beginning of a network stream's address."""
 CUT_OFF = 0.95
-"""Share of the frames that a video's header counts: a video with fewer is cut off. Some headers only estimate."""
+"""Least share of the frames in a video's header that must be readable. A video with fewer frames counts as cut off.
+Some headers contain only an estimate."""
 
 _DEFAULT_FPS = 25.0  # of a video or webcam that names none
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One image of a source, read when asked for: `read` raises BlazePoserError if that fails."""
+    """One image of a source. `read` reads the image when it is called, and raises BlazePoserError if this fails."""
 
     name: str
-    """File name of an image, or name of the video or camera that the frame is from."""
+    """File name of an image, or name of the video or camera of the frame."""
     read: Callable[[], Image]
     path: Path = Path()
     """File of an image."""
     seconds: float = 0.0
-    """Time since the first frame of a video, by the video's own clock."""
+    """Time since the first frame of a video in seconds, by the video's own clock."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """Frames in order; `total` is None if nobody knows how many there will be."""
+    """Frames in order. `total` is the number of frames, or None if the number is not known."""
 
     kind: Literal["image", "folder", "video", "camera"]
     name: str
-    """Name for people."""
+    """Name of the source for messages."""
     path: Path
     frames: Iterator[Frame]
     total: int | None
     fps: float = 0.0
-    """Frames a second of a video or camera, on average."""
+    """Average number of frames a second of a video or camera."""
     files: tuple[Path, ...] = ()
-    """Files that it reads."""
+    """Files that the source reads."""
     left_out: tuple[str, ...] = ()
-    """Files of a folder that are not taken for images; hidden ones are not named."""
+    """Files of a folder that are not images. Hidden files are not listed."""
 
 
 def open_source(text: str) -> Source:
-    """Return the source that `text` names: a path, the index of a webcam, a video device or the address of a stream.
+    """Return the source for a path, the index of a webcam, a video device or the address of a stream.
 
-    Raises InputError in one line. Neither that nor the source's name holds the user and password of an address.
+    Raises InputError with one line. The error and the source's name do not contain the user and password of an address.
     """
     path = Path(text)
     if STREAM.match(text):
@@ -93,9 +94,9 @@ def open_source(text: str) -> Source:
 
 
 def open_sources(texts: Sequence[str]) -> list[Source]:
-    """Return the sources of several texts, each of which may be a glob; images and folders become one `folder`.
+    """Return the sources for several texts, each of which may be a pattern such as `*.jpg`.
 
-    Raises InputError if one cannot be opened.
+    Images and folders are joined into one source, as for a folder. Raises InputError if a source cannot be opened.
     """
     globs = [[text] if os.path.lexists(text) else sorted(glob(text, recursive=True)) or [text] for text in texts]
     names = [name for found in globs for name in found]
@@ -116,9 +117,9 @@ def open_sources(texts: Sequence[str]) -> list[Source]:
 
 
 def read_image(path: Path | str) -> Image:
-    """Return an image file of any format of OpenCV, or HEIC, as (h, w, 3) uint8 RGB, turned upright, without alpha.
+    """Return an image file as (h, w, 3) uint8 RGB, upright and without alpha.
 
-    Raises InputError, or MissingExtraError where HEIC cannot be read.
+    The file has any format that OpenCV reads, or HEIC. Raises InputError, or MissingExtraError if HEIC cannot be read.
     """
     path = Path(path)
     try:
@@ -138,10 +139,11 @@ def read_image(path: Path | str) -> Image:
 
 
 def _turned(image: Image, data: NDArray[np.uint8]) -> Image:
-    """Return the image of an AVIF as its header turns it, which OpenCV does not do, and any other as it is.
+    """Return the image of an AVIF file with the rotation in its header, which OpenCV ignores. Return other images
+    unchanged.
 
-    `irot` counts quarters of a turn to the left; `imir` exchanges top and bottom (0) or left and right (1), see avif.h
-    of libavif 1.0.
+    `irot` is the number of quarter turns to the left. `imir` exchanges top and bottom (0) or left and right (1); see
+    avif.h of libavif 1.0.
     """
     header = data[:4096].tobytes().partition(b"mdat")[0]
     if header[4:12] not in (b"ftypavif", b"ftypavis"):
@@ -186,7 +188,7 @@ def _video(path: Path) -> Source:
 
 
 def _camera(address: int | str, name: str, path: Path, failure: str) -> Source:
-    """Return a webcam, device or stream; `path` names the files that are written of it."""
+    """Return a webcam, device or stream as a source. `path` gives the names of output files for this source."""
     with quiet_stderr():
         capture = cv2.VideoCapture(address)
     frames = _captured(capture, name, f"{name}: {failure}", quiet=isinstance(address, str))
@@ -196,7 +198,8 @@ def _camera(address: int | str, name: str, path: Path, failure: str) -> Source:
 def _captured(
     capture: cv2.VideoCapture, name: str, failure: str, total: int | None = None, quiet: bool = True
 ) -> Iterator[Frame]:
-    """Return the frames of an open video or camera; the first is read here, so that a failure shows at once."""
+    """Return the frames of an open video or camera. The first frame is read at once, so that a failure is reported at
+    once."""
     image = _read(capture, quiet=True)
     if image is None:
         capture.release()
@@ -205,7 +208,8 @@ def _captured(
 
 
 def _rest(capture: cv2.VideoCapture, name: str, image: Image | None, total: int | None, quiet: bool) -> Iterator[Frame]:
-    """Yield the frames from the first on. In the end, an InputError if a video has fewer than its header says."""
+    """Yield the frames, from the first frame on. Raises InputError at the end if a video has fewer frames than in its
+    header."""
     number, seconds, start = 0, 0.0, capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
     try:
         while image is not None:

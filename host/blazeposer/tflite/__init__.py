@@ -1,13 +1,13 @@
-"""tflite files: read, judged, measured, run.
+"""Everything about tflite files: reading, checking, measuring and running.
 
 graph.py        the operators and tensors of a file
 rewrite.py      changed copies of a file
 arena.py        the working memory that TensorFlow Lite Micro plans
-cost.py         work of each layer, its instructions and its time on a camera's CPU
-firmware.py     what OpenMV's firmware loads
-manifest.py     the card that lies beside a file
-check.py        whether a board loads a file, whether it keeps the contract, and why not
+cost.py         the work of each layer, its instructions and its time on a camera's CPU
+firmware.py     the operations that OpenMV's firmware can load
+manifest.py     the manifest beside a file
+check.py        the prediction whether a board loads a file, and the check against the contract
 npu.py          compilation for boards with an NPU
 interpreter.py  the runtimes that run a file
-trial.py        a file tried in a process of its own
+trial.py        a trial run of a file in a separate process
 """

@@ -1,4 +1,4 @@
-"""The working memory of a tflite: how much TensorFlow Lite Micro takes, and where it puts which tensor when."""
+"""The working memory (arena) of a tflite file: its size in TensorFlow Lite Micro, and the place of each tensor."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from blazeposer.tflite.graph import Graph
 
 _ALIGNMENT = 16  # of tensors in the arena (`MicroArenaBufferAlignment`, TFLite Micro)
 _LARGEST = 64 << 20
-"""Bytes that the PC offers a model: more than any board has."""
+"""Bytes that the PC offers a model, more than any board has."""
 _REPORT = """
 import sys
 from tflite_micro import runtime
@@ -27,12 +27,12 @@ runtime.Interpreter.from_file(sys.argv[1], arena_size=int(sys.argv[2])).print_al
 class Arena:
     """Bytes of an arena as TFLite Micro counts them on a 64-bit PC, with its reference kernels.
 
-    An upper bound for a camera: there, pointers are half as large, which in `persistent` saves more than the few KB of
-    scratch that the camera's own kernels ask for.
+    This is an upper bound for a camera. A camera's pointers are half as large, which reduces `persistent`. The camera's
+    kernels need a few KB more as scratch memory, but this is less than the reduction.
     """
 
     planned: int
-    """Bytes of tensors; those that are never needed together share a place."""
+    """Bytes of all tensors. Tensors that are never needed at the same time share memory."""
     persistent: int
     """Bytes that TFLite Micro keeps about operations, tensors and channels."""
 
@@ -42,14 +42,15 @@ class Arena:
 
 
 def can_measure() -> bool:
-    """Return whether TFLite Micro is installed here."""
+    """Return True if TFLite Micro is installed."""
     return importlib.util.find_spec("tflite_micro") is not None
 
 
 def measure_arena(path: Path) -> Arena:
-    """Ask TFLite Micro, in a process of its own: it prints its count on stderr, and damaged files can end it.
+    """Return the arena of a model, as TFLite Micro counts it in a separate process.
 
-    Raises MissingExtraError without it, and a ModelError, with its own words, where it refuses the file.
+    TFLite Micro prints its count on stderr, and a damaged file can end the process. Raises MissingExtraError if TFLite
+    Micro is not installed, and ModelError with TFLite Micro's message if it refuses the file.
     """
     if not can_measure():
         raise MissingExtraError("tflite-micro", "demo")
@@ -62,7 +63,7 @@ def measure_arena(path: Path) -> Arena:
 
 
 def _complaint(report: subprocess.CompletedProcess[str]) -> str:
-    """Return what TFLite Micro itself said first or, if it said nothing, what Python's traceback ends with."""
+    """Return the first message of TFLite Micro or, if there is none, the last line of Python's traceback."""
     if report.returncode < 0:
         return f"it ended with signal {-report.returncode}, the file is damaged"
     own, _, traceback = report.stderr.partition("Traceback (most recent call last):")
@@ -72,7 +73,10 @@ def _complaint(report: subprocess.CompletedProcess[str]) -> str:
 
 @dataclass(frozen=True)
 class Placement:
-    """The place of one tensor while it lives. Steps are numbers of operations; -1 is before the first."""
+    """The place of one tensor in the arena, and the steps between which it is needed.
+
+    A step is the number of an operation; -1 is before the first operation.
+    """
 
     tensor: int
     offset: int
@@ -86,10 +90,12 @@ class Placement:
 
 
 def plan(graph: Graph) -> tuple[Placement, ...]:
-    """Return the place that TFLite Micro gives each tensor: the lowest that is free all its life.
+    """Return the place of each tensor in TFLite Micro's arena: the lowest place that is free while the tensor is
+    needed.
 
-    The largest tensor comes first, as in its `GreedyMemoryPlanner`, and of equal ones the last. A tensor lives
-    from the operation that writes it to the last one that reads it, inputs from the start and outputs to the end.
+    As in TFLite Micro's `GreedyMemoryPlanner`, the largest tensor is placed first. Of tensors of equal size, the last
+    is placed first. A tensor is needed from the operation that writes it to the last operation that reads it. Inputs
+    are needed from the start, and outputs until the end.
     """
     lives = {index: (-1, len(graph.operations)) for index in graph.inputs}
     for step, operation in enumerate(graph.operations):
@@ -113,7 +119,7 @@ def planned_bytes(placements: Sequence[Placement]) -> int:
 
 
 def live_bytes(placements: Sequence[Placement], step: int) -> int:
-    """Return the sum of the bytes of all tensors that are alive during an operation."""
+    """Return the sum of the bytes of all tensors that are needed during an operation."""
     return sum(place.bytes for place in placements if place.first <= step <= place.last)
 
 

@@ -1,4 +1,4 @@
-"""Predict whether a camera loads a model, and check whether it is a BlazePoser network."""
+"""Predict whether a camera loads a model, and check whether the model is a BlazePoser network."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from blazeposer.tflite.manifest import manifest_path, read_manifest
 Store = Literal["/rom", "/sdcard", "/flash"]
 
 ROMFS_BYTES = 128
-"""Largest addition of a ROMFS image to one file: headers, the name, alignment."""
+"""Largest number of bytes that a ROMFS image adds to one file: headers, the name, alignment."""
 FLASH_SCRIPT_BYTES = 64 * KB
-"""Share of /flash for its file system, the scripts and the self-test."""
+"""Bytes of /flash that are not for the model: they hold the file system, the scripts and the self-test."""
 STEDGEAI_MAGIC = b"NBIN"
 """First bytes of the relocatable networks of ST's stedgeai (`AI_RELOC_MAGIC`, ll_aton_reloc_network.h)."""
 _INTEGERS = ("int8", "uint8", "int32")  # int32: biases and shapes; uint8: what an NPU reads and writes
@@ -29,27 +29,27 @@ _INTEGERS = ("int8", "uint8", "int32")  # int32: biases and shapes; uint8: what 
 
 @dataclass(frozen=True)
 class Model:
-    """A model file, examined once for all boards. Made by `examine`."""
+    """A model file, examined once for all boards. `examine` makes it."""
 
     path: Path
     file_bytes: int
     compiled_for: Npu
     graph: Graph | None
-    """Graph of the file; None if only its NPU understands it."""
+    """Graph of the file; None if the file is compiled for an NPU and cannot be read here."""
     arena: int | None
-    """Upper bound for a board, bytes; None if it was not measured."""
+    """Upper bound of the arena on a board, bytes; None if it was not measured."""
     arena_note: str
-    """Source of the arena's figure, or the reason why there is none."""
+    """Source of the arena's size, or the reason why the size is not known."""
     refusal: str
-    """Reason why no board loads it; empty if some may."""
+    """Reason why no board loads the model; empty if there is no such reason."""
     breach: str
-    """Reason why it is not a BlazePoser network; empty if it is one."""
+    """Reason why the model is not a BlazePoser network; empty if it is a BlazePoser network."""
     manifest: str
-    """Remark on its manifest; empty if it has one that describes it."""
+    """Remark on the model's manifest; empty if the manifest exists and describes the file."""
 
     @property
     def camera_arena(self) -> int | None:
-        """Arena on a camera, bytes, estimated; None if it was not measured on a PC."""
+        """Return the estimated arena on a camera, bytes; None if the arena was not measured on a PC."""
         if self.arena is None or self.graph is None:
             return None
         planned = planned_bytes(plan(self.graph))
@@ -57,7 +57,7 @@ class Model:
 
     @property
     def uncounted(self) -> list[str]:
-        """Operations whose time on a camera's CPU nobody can estimate."""
+        """Return the names of the operations whose time on a camera's CPU cannot be estimated."""
         return unknown(self.graph) if self.graph and not self.compiled_for else []
 
 
@@ -68,14 +68,15 @@ class Verdict:
     model: Model
     board: Board
     reason: str
-    """Reason why it does not load there, and the remedy; empty if nothing was found against it."""
+    """Reason why the model does not load on the board, and the remedy; empty if no reason is known."""
     stores: tuple[Store, ...]
-    """Stores from which it loads."""
+    """Stores of the board from which the model loads."""
     notes: tuple[str, ...]
 
     @property
     def loads(self) -> bool:
-        """False if it does not; where the arena was not measured, True means only that nothing else is in the way."""
+        """Return False if the model does not load. If the arena was not measured, True means that no other obstacle is
+        known."""
         return not self.reason
 
     @property
@@ -84,7 +85,10 @@ class Verdict:
 
     @property
     def estimate(self) -> Estimate | None:
-        """Time on the board's CPU; None where it does not load or nothing is known. Another network is not decoded."""
+        """Return the time on the board's CPU; None if the model does not load or its time is not known.
+
+        The time of the decoder counts only for a BlazePoser network.
+        """
         model, arena = self.model, self.model.camera_arena
         if not self.loads or arena is None or model.graph is None or model.compiled_for:
             return None
@@ -92,12 +96,13 @@ class Verdict:
 
 
 def check_model(path: Path, board: Board) -> Verdict:
-    """Examine one file for one board. Raises ModelError where it cannot be read at all."""
+    """Return the prediction for one file on one board. Raises ModelError if the file cannot be read as a model."""
     return judge(examine(path), board)
 
 
 def examine(path: Path) -> Model:
-    """Read a file and measure its arena, if TFLite Micro is here. Raises ModelError where it is not a model at all."""
+    """Read a model file, and measure its arena if TFLite Micro is installed. Raises ModelError if the file is not a
+    model."""
     data = read_model(path)
     if data.startswith(STEDGEAI_MAGIC):
         note = "not measured: no PC can read a file compiled by stedgeai"
@@ -155,9 +160,9 @@ def judge(model: Model, board: Board) -> Verdict:
 
 
 def breach(graph: Graph) -> str:
-    """Return the first point in which a graph is not a BlazePoser network; empty if there is none.
+    """Return the first reason why a graph is not a BlazePoser network; empty if it is a BlazePoser network.
 
-    A network is all INT8, or all float (the file that training writes beside it).
+    A BlazePoser network is all INT8, or all float (training writes a float file beside the INT8 file).
     """
     inputs, outputs = graph.input_tensors, graph.output_tensors
     if len(inputs) != 1 or len(outputs) != len(OUTPUTS):
@@ -186,7 +191,7 @@ def breach(graph: Graph) -> str:
 
 
 def _refusal(graph: Graph) -> str:
-    """Return the reason why no board loads a graph; empty if there is none."""
+    """Return the reason why no board loads a graph; empty if there is no such reason."""
     for operation in graph.operations:
         known = firmware.CUSTOM_OPERATIONS | {firmware.ETHOS_U} if operation.is_custom else firmware.OPERATIONS
         if operation.name not in known:
@@ -204,7 +209,7 @@ def _refusal(graph: Graph) -> str:
 
 
 def _memory(model: Model, board: Board) -> tuple[str, tuple[Store, ...]]:
-    """Return the reason why a model does not fit into a board, and the stores from which it loads."""
+    """Return the reason why a model does not fit into a board, and the stores from which the model loads."""
     arena = model.arena or _least_arena(model)
     if arena > board.arena:
         bound = "" if model.arena else "at least "
@@ -227,8 +232,10 @@ def _memory(model: Model, board: Board) -> tuple[str, tuple[Store, ...]]:
 
 
 def _least_arena(model: Model) -> int:
-    """Return the least arena in bytes without a measurement: that of the planned tensors, or the largest tensor where
-    an NPU's compiler has planned them."""
+    """Return a lower bound of the arena in bytes, for a model without a measurement.
+
+    The bound is the size of the planned tensors. If an NPU's compiler has planned them, it is the largest tensor.
+    """
     if model.graph is None:
         return 0
     if model.compiled_for:

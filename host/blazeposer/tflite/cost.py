@@ -3,16 +3,16 @@
 Multiply-accumulates, parameters and bytes follow from the shapes. Nothing here was measured on a camera. The estimate
 has two steps, each with its own uncertainty:
 
-1. Instructions. They were counted: OpenMV's own TensorFlow Lite Micro for the Cortex-M7 (its build of September 2024,
-   with the kernels of CMSIS-NN, which firmware 5.0.0 holds) ran ten networks on an emulated core, and two of them again
-   with CMSIS-NN of June 2026. `KERNELS` holds what one layer takes, by least squares over seven of these. Totals are
-   within 3 % of every count (tests/test_cost.py).
-2. Time. A model of the core and its cache, scaled by two published times of CMSIS-NN on a Cortex-M7 (mcunet-vww1 on an
-   STM32H743: 97 ms; MobileNetV2 0.30 at 80x80 on an STM32F746: 129 ms), gives cycles for an instruction: `SPEEDS`.
-   20 % either way; more where the arena lies in SDRAM.
+1. Instructions were counted on an emulated core, where ten networks ran in OpenMV's own TensorFlow Lite Micro for the
+   Cortex-M7. This build of September 2024, with its kernels of CMSIS-NN, is in firmware 5.0.0. Two networks ran again
+   with CMSIS-NN of June 2026. `KERNELS` contains the instructions of each kind of layer, a least-squares fit to seven
+   of these networks. Totals are within 3 % of every count (tests/test_cost.py).
+2. Cycles for an instruction (`SPEEDS`) come from a model of the core and its cache. The model is scaled by two
+   published times of CMSIS-NN on a Cortex-M7 (mcunet-vww1 on an STM32H743: 97 ms; MobileNetV2 0.30 at 80x80 on an
+   STM32F746: 129 ms). The time may be wrong by 20 % in both directions, and by more if the arena is in SDRAM.
 
-The time of a frame is the network, the firmware's scaling of the image, and the decoder. It leaves out the wait for
-the sensor's next image, drawing and sending.
+The time of a frame is the sum of the network, the firmware's scaling of the image, and the decoder. It does not include
+the wait for the sensor's next image, drawing and sending.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from blazeposer.tflite.arena import Arena
 from blazeposer.tflite.graph import Graph, Operation
 
 Kernels = Literal["2024", "2026"]
-"""Year of CMSIS-NN: firmware 5.0.0 holds that of 2024, a later one may hold that of 2026."""
+"""Year of CMSIS-NN. Firmware 5.0.0 contains CMSIS-NN of 2024; a later firmware may contain CMSIS-NN of 2026."""
 _WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV")
 
 
@@ -38,27 +38,28 @@ class Layer:
     name: str
     """Name of the operation in the tflite schema."""
     shape: tuple[int, ...]
-    """Shape of its first output."""
+    """Shape of the operation's first output."""
     macs: int
-    """Multiply-accumulates; of convolutions and fully connected layers only."""
+    """Number of multiply-accumulates. Only convolutions and fully connected layers have them."""
     parameters: int
-    """Weights and biases; those that several operations share count at the first."""
+    """Number of weights and biases. Parameters that several operations share count only for the first operation."""
     kernel: tuple[int, int]
-    """Height and width of a convolution's window; (1, 1) of what has none."""
+    """Height and width of a convolution's window; (1, 1) for an operation without a window."""
     moved: int
-    """Bytes read and written if each tensor is touched once, constants included."""
+    """Bytes that are read and written if each tensor is accessed once, constants included."""
 
 
 @dataclass(frozen=True)
 class Rate:
-    """Instructions that a kind of layer takes."""
+    """Instructions of one kind of layer."""
 
     output: float
-    """Instructions for each value that it writes."""
+    """Instructions for each output value."""
     mac: float = 0.0
     """Instructions for each multiply-accumulate."""
     copied: float = 0.0
-    """Instructions for each place of the window at each place of the output, to copy inputs into one row first."""
+    """Instructions for each place of the window at each place of the output. The kernel first copies the inputs of a
+    window into one row."""
 
 
 _RATES = {
@@ -80,20 +81,22 @@ KERNELS: dict[Kernels, dict[str, Rate]] = {
 }
 
 SCALING = 41
-"""Instructions of the firmware for each value of the input: scale the image and convert it (2.0 M for 128x128 RGB
-out of a window of 240x240, counted)."""
+"""Instructions of the firmware for each input value, to scale the image and convert it. The count is 2.0 M for 128x128
+RGB from a window of 240x240."""
 DECODING = 4.0e6
-"""Instructions of `board/blazeposer.py` in MicroPython for an image with one face, counted; with three, 4.45 M."""
+"""Instructions of `board/blazeposer.py` in MicroPython for an image with one face, counted. With three faces: 4.45 M.
+"""
 
 
 @dataclass(frozen=True)
 class Speed:
-    """The speed of a core in the kernels while the arena lies in one memory."""
+    """The speed of a core in the kernels while the arena is in one memory."""
 
     cycles: float
     """Cycles for an instruction."""
     uncertainty: float
-    """Share of the time, either way. With SDRAM the source says only "more than 20 %": 30 % is a guess."""
+    """Largest error of the time in both directions, as a share of the time. For SDRAM the source says only "more than
+    20 %", so 30 % is a guess."""
     source: str
 
 
@@ -103,27 +106,31 @@ SPEEDS: dict[tuple[Chip, Memory], Speed] = {
     ("i.MX RT1062", "SDRAM"): Speed(1.06, 0.30, "the same model; no published time with SDRAM"),
     ("i.MX RT1062", "DTCM"): Speed(0.82, 0.20, "the same model"),
 }
-"""Place of a measurement. Cycles for an instruction are the milliseconds of predict that `board/bench.py` prints,
-times MHz, times 1000, divided by the instructions of network and scaling; the source is then the row."""
+"""Speed of each core, for each memory of the arena. A measurement on a camera belongs here.
+
+Cycles for an instruction are milliseconds x MHz x 1000 / instructions. The milliseconds are "predict" in the row that
+`board/bench.py` prints; the instructions are those of network and scaling. Then write this row as the source.
+"""
 
 ARENA_SHARE = 0.835
-"""Share, on a camera, of the bytes that TensorFlow Lite Micro keeps about operations and channels on a PC: pointers
-are half as large. Within 400 bytes of the nine networks whose arena was counted with the camera's library."""
+"""Bytes that TensorFlow Lite Micro keeps on a camera about operations and channels, as a share of those on a PC. A
+camera's pointers are half as large. The estimate is within 400 bytes of the counts with the camera's library, for nine
+networks."""
 ARENA_EXTRA = 512
 """Bytes that the firmware adds to an arena (`TF_ARENA_EXTRA`, lib/tflm/tflm_backend.cc of openmv/openmv)."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Time on one board. Milliseconds; each may be off by `uncertainty`, a share of it."""
+    """Time on one board in milliseconds. The error of each time is at most `uncertainty`, a share of the time."""
 
     memory: Memory
-    """Memory of the arena."""
+    """Memory that holds the arena."""
     cycles: float
     """Cycles of the network."""
     network: float
     frame: float
-    """Scaling, network and decoding."""
+    """Milliseconds of scaling, network and decoding."""
     uncertainty: float
     source: str
 
@@ -160,7 +167,8 @@ def layers(graph: Graph) -> tuple[Layer, ...]:
 
 
 def instructions(graph: Graph, kernels: Kernels = "2024") -> list[float | None]:
-    """Return the instructions of each operation, in their order; None for one that was never counted."""
+    """Return the instructions of each operation, in the order of execution; None for an operation that was never
+    counted."""
     return [
         _instructions(layer, _kind(graph, operation, layer), KERNELS[kernels])
         for operation, layer in zip(graph.operations, layers(graph), strict=True)
@@ -168,29 +176,29 @@ def instructions(graph: Graph, kernels: Kernels = "2024") -> list[float | None]:
 
 
 def unknown(graph: Graph) -> list[str]:
-    """Return names of the operations that this model does not know, each once; then it estimates no time."""
+    """Return the names of the operations whose time cannot be estimated, each name once."""
     counted = zip(graph.operations, instructions(graph), strict=True)
     return sorted({operation.name for operation, count in counted if count is None})
 
 
 def total(counts: Iterable[float | None]) -> float | None:
-    """Return the instructions of a network; None if those of one operation are not known."""
+    """Return the sum of the instructions of a network; None if the instructions of one operation are not known."""
     known = list(counts)
     return None if None in known else math.fsum(count for count in known if count is not None)
 
 
 def camera_arena(arena: Arena) -> int:
-    """Return the bytes of an arena on a camera, estimated from what TensorFlow Lite Micro counts on a 64-bit PC."""
+    """Return the bytes of an arena on a camera, estimated from TensorFlow Lite Micro's count on a 64-bit PC."""
     return arena.planned + round(ARENA_SHARE * arena.persistent) + ARENA_EXTRA
 
 
 def speed(board: Board, memory: Memory) -> Speed | None:
-    """Return the speed of a board's core with the arena in a memory; None if it is not known."""
+    """Return the speed of a board's core with the arena in a memory; None if the speed is not known."""
     return SPEEDS.get((board.chip, memory))
 
 
 def milliseconds(count: float, board: Board, of: Speed) -> float:
-    """Return the time of so many instructions."""
+    """Return the time of `count` instructions on a board."""
     return count * of.cycles / (1000 * board.mhz)
 
 
@@ -199,7 +207,7 @@ def estimate(
 ) -> Estimate | None:
     """Return the time of a network on a board; None if an operation or the core is not known, or no memory has room.
 
-    arena: bytes on the camera. decoding: instructions after the network.
+    `arena` is the size of the arena on the camera in bytes. `decoding` is the number of instructions after the network.
     """
     memory = board.memory_of(arena)
     count = total(instructions(graph, kernels))
@@ -220,7 +228,7 @@ def _instructions(layer: Layer, kind: str, rates: dict[str, Rate]) -> float | No
 
 
 def _kind(graph: Graph, operation: Operation, layer: Layer) -> str:
-    """Return the name of an operation in `KERNELS`; empty if its form was never counted."""
+    """Return the name of an operation in `KERNELS`; empty if this form of the operation was never counted."""
     tensors = [graph.tensors[index] for index in (*operation.inputs, *operation.outputs)]
     source, output = tensors[0], tensors[-1]
     if source.dtype != "int8" or output.dtype != "int8":
@@ -240,7 +248,7 @@ def _kind(graph: Graph, operation: Operation, layer: Layer) -> str:
 
 
 def _macs(graph: Graph, operation: Operation) -> int:
-    """Return the multiply-accumulates, from the weights' shape as the tflite schema lays it out."""
+    """Return the multiply-accumulates of an operation, from the shape of its weights in the tflite schema."""
     if operation.name not in _WEIGHTED:
         return 0
     output = graph.tensors[operation.outputs[0]]

@@ -1,7 +1,7 @@
 """The operations that OpenMV firmware 5.0 can load: `lib/tflm/tflm_backend.cc` of openmv/openmv.
 
-`OPERATIONS` are those that its resolver registers, under their names in the tflite schema. Absent are, for example,
-POW, TILE, TOPK_V2, GELU and the detection post-processing.
+`OPERATIONS` are the operations that the firmware's resolver registers, with their names in the tflite schema. The
+firmware cannot load POW, TILE, TOPK_V2, GELU and the detection post-processing, for example.
 """
 
 from __future__ import annotations
@@ -26,11 +26,12 @@ CUSTOM_OPERATIONS = frozenset(
     SignalRfft SignalStacker SignalWindow
     """.split()  # noqa: SIM905
 )
-"""TFLite Micro's operations for sound; their names are those that its `MicroMutableOpResolver` registers."""
+"""TFLite Micro's operations for sound, with the names that its `MicroMutableOpResolver` registers."""
 ETHOS_U = "ethos-u"
-"""The custom operation of a file compiled for an Ethos-U: registered on the AE3 alone."""
+"""Custom operation of a file that is compiled for an Ethos-U. Only the AE3's firmware registers it."""
 
 TYPES = ("int8", "uint8", "int16", "uint16", "float32")
 """Types of inputs and outputs (`ml_backend_valid_dataype`)."""
 MAX_RANK = 4
-"""Most dimensions of inputs and outputs, which become arrays of ulab (`ULAB_MAX_DIMS`, `py_ml_process_output`)."""
+"""Largest number of dimensions of inputs and outputs, which become arrays of ulab (`ULAB_MAX_DIMS`,
+`py_ml_process_output`)."""

@@ -1,6 +1,6 @@
-"""Read tflite files with every offset checked: the libraries that run such files crash on damaged ones.
+"""Reading of tflite files. Every offset is checked, because the libraries that run tflite files crash on damaged files.
 
-The only reader of such files here; `rewrite.py` is the only one that changes them.
+Only this module reads tflite files, and only `rewrite.py` changes them.
 """
 
 from __future__ import annotations
@@ -29,32 +29,33 @@ _OPERATORS = {number: name for name, number in vars(schema.BuiltinOperator).item
 DAMAGE = (
     struct.error, AttributeError, IndexError, KeyError, TypeError, ValueError, OverflowError, MemoryError,
 )  # fmt: skip
-"""Exceptions of flatbuffers when an offset or a number of a file is nonsense."""
+"""Exceptions that flatbuffers raises for a wrong offset or number in a file."""
 _FORMS = {
     "CONV_2D": (2, 4), "DEPTHWISE_CONV_2D": (2, 4), "TRANSPOSE_CONV": (3, 4), "FULLY_CONNECTED": (2, 2),
     "ADD": (2, 0), "PAD": (2, 0), "MAX_POOL_2D": (1, 0), "RESHAPE": (1, 0), "DEQUANTIZE": (1, 0),
 }  # fmt: skip
-"""Operation -> how many inputs it has at least, and dimensions of its weights, 0 if it has none."""
+"""For each operation the least number of its inputs, and the number of dimensions of its weights (0 without weights).
+"""
 
 
 @dataclass(frozen=True)
 class Tensor:
-    """One tensor. `dtype` is named as numpy does."""
+    """One tensor. `dtype` is a name of numpy's types."""
 
     name: str
     shape: tuple[int, ...]
     dtype: str
     is_constant: bool
     is_zero: bool
-    """True for a constant of zeros: a bias that the network does not have."""
+    """True for a constant that contains only zeros, such as the bias of a layer without a bias."""
     scales: tuple[float, ...]
-    """Quantization steps: one, one of each channel, or none."""
+    """Quantization steps: one for the tensor, one for each channel, or none."""
     zero_point: int
     """Zero point of the first channel."""
 
     @property
     def scale(self) -> float:
-        """The first channel's; 0.0 if it names none."""
+        """Return the first channel's scale; 0.0 if the tensor has no scale."""
         return self.scales[0] if self.scales else 0.0
 
     @property
@@ -68,15 +69,15 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation; `inputs` and `outputs` are numbers of tensors, absent optional ones left out."""
+    """One operation. `inputs` and `outputs` are numbers of tensors, without the optional tensors that are absent."""
 
     name: str
-    """A builtin operator's name in the schema, or what a custom one calls itself."""
+    """Name of a builtin operator in the schema, or the name in a custom operator."""
     is_custom: bool
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     window: tuple[int, int] = (1, 1)
-    """Height and width of what a pooling looks at."""
+    """Height and width of a pooling's window."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ class Graph:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     constants: Mapping[int, NDArray[Any]] = field(default_factory=dict, compare=False, repr=False)
-    """Number of a constant tensor -> its values, in its shape."""
+    """Values of each constant tensor in its shape, by the tensor's number."""
 
     @property
     def input_tensors(self) -> tuple[Tensor, ...]:
@@ -108,7 +109,7 @@ def read_model(path: Path) -> bytes:
 
 
 def read_graph(data: bytes, name: str) -> Graph:
-    """Return the graph of a tflite file's bytes. Raises ModelError, which calls the file `name`."""
+    """Return the graph of a tflite file's bytes. Raises ModelError, whose message calls the file `name`."""
     if not data:
         raise ModelError(f"{name}: an empty file: copy it anew")
     if len(data) < 8 or not schema.Model.ModelBufferHasIdentifier(data, 0):
@@ -148,7 +149,7 @@ def _graph(data: bytes) -> Graph:
 
 
 def _code(code: Any) -> tuple[str, bool]:
-    """Return the name of an operator, and True if it is a custom one."""
+    """Return the name of an operator, and True if the operator is a custom one."""
     number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())  # old files have only the second
     if number == schema.BuiltinOperator.CUSTOM:
         return (code.CustomCode() or b"?").decode(), True
@@ -187,7 +188,7 @@ def _indices(values: Any, tensors: int) -> tuple[int, ...]:
 def _check_order(
     tensors: Sequence[Tensor], operations: Sequence[Operation], inputs: Sequence[int], outputs: Sequence[int]
 ) -> None:
-    """Raise ValueError if an operation reads what is not there by then: a runtime takes that for granted."""
+    """Raise ValueError if an operation reads a tensor before it is written. Runtimes do not check this."""
     written = set(inputs) | {index for index, tensor in enumerate(tensors) if tensor.is_constant}
     for operation in operations:
         # An NPU's operation writes into its own inputs: scratch memory that nothing has written before.
@@ -197,7 +198,7 @@ def _check_order(
 
 
 def _check_form(operation: Operation, tensors: Sequence[Tensor]) -> None:
-    """Raise ValueError if an operation lacks weights in as many dimensions as the schema lays out, or an output."""
+    """Raise ValueError if an operation has no output, or its weights do not have the schema's number of dimensions."""
     if (form := _FORMS.get(operation.name)) is None:
         return
     inputs, rank = form
@@ -210,7 +211,7 @@ def _check_form(operation: Operation, tensors: Sequence[Tensor]) -> None:
 
 
 def _numbers(values: NDArray[Any] | int) -> tuple[Any, ...]:
-    """Return a vector of flatbuffers, which gives 0 for an absent one."""
+    """Return the values of a vector of flatbuffers, which is 0 if the vector is absent."""
     return () if isinstance(values, int) else tuple(values.tolist())
 
 

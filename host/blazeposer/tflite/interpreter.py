@@ -1,7 +1,7 @@
-"""Run a network file on a PC, after holding it against the contract.
+"""Run a network file on a PC, after a check against the contract.
 
-Three runtimes, because they differ: LiteRT's reference kernels (`reference`) equal TFLite Micro (`micro`, what a camera
-runs) bit for bit, while XNNPACK (`xnnpack`) is several times faster and rounds otherwise.
+There are three runtimes, because their results differ. LiteRT's reference kernels (`reference`) equal TFLite Micro
+(`micro`, the runtime of a camera) bit by bit. XNNPACK (`xnnpack`) is several times faster and rounds differently.
 """
 
 from __future__ import annotations
@@ -31,12 +31,13 @@ Runtime = Literal["reference", "xnnpack", "micro"]
 RUNTIMES: tuple[Runtime, ...] = get_args(Runtime)
 
 Infer = Callable[[NDArray[Any]], list[NDArray[Any]]]
-"""Runs a network: from its input to its outputs, all with a first axis of 1."""
+"""Function that runs a network and converts its input to its outputs. The first axis of all arrays is 1."""
 
 _LARGE_ARENA = 16 << 20
 
 clock = time.perf_counter if sys.platform == "win32" else time.process_time
-"""Seconds of this process, all its threads, so that other programs do not count; Windows counts these too coarsely."""
+"""Clock for the processor time of this process in seconds, with all its threads, so that other programs do not count.
+On Windows this clock is too coarse, so the clock there measures elapsed time."""
 
 
 class Timed:
@@ -45,7 +46,7 @@ class Timed:
     def __init__(self, infer: Infer) -> None:
         self._infer = infer
         self.seconds = 0.0
-        """Seconds in it so far."""
+        """Seconds in the function since the start."""
 
     def __call__(self, tensor: NDArray[Any]) -> list[NDArray[Any]]:
         started = clock()
@@ -55,30 +56,31 @@ class Timed:
 
 
 class Network:
-    """A network file that keeps the contract, ready to run. Made by `open_network`."""
+    """A network file that keeps the contract, ready to run. `open_network` makes it."""
 
     def __init__(self, infer: Infer, quantization: tuple[tuple[float, int], ...]) -> None:
         self._infer = Timed(infer)
         self.quantization = quantization
-        """(scale, zero point) of each output; (0.0, 0) in a float file."""
+        """(scale, zero point) of each output; (0.0, 0) for a float file."""
 
     @property
     def seconds(self) -> float:
-        """Seconds in the runtime so far."""
+        """Return the seconds in the runtime since the start."""
         return self._infer.seconds
 
     @property
     def is_int8(self) -> bool:
-        """Return whether this is the INT8 file, not the float one."""
+        """Return True for the INT8 file, and False for the float file."""
         return self.quantization[0][0] != 0
 
     def run(self, image: Image) -> list[NDArray[Any]]:
-        """Return raw outputs in contract order of an image (128, 128, 3) uint8 RGB: int8, or float32 of a float one."""
+        """Return the raw outputs for an image (128, 128, 3) uint8 RGB, in contract order: int8, or float32 for a float
+        file."""
         tensor = to_int8(image) if self.is_int8 else to_float(image)
         return self._infer(tensor[np.newaxis])
 
     def outputs(self, image: Image) -> list[NDArray[np.float32]]:
-        """Return outputs in contract order and in real units, float32, of an image (128, 128, 3) uint8 RGB."""
+        """Return the outputs for an image (128, 128, 3) uint8 RGB, in contract order and real units, float32."""
         raw = self.run(image)
         return dequantized(raw, self.quantization) if self.is_int8 else raw
 
@@ -86,7 +88,7 @@ class Network:
 def dequantized(
     raw: Sequence[NDArray[np.int8]], quantization: Sequence[tuple[float, int]]
 ) -> list[NDArray[np.float32]]:
-    """Return raw int8 tensors in real units, by the (scale, zero point) of each."""
+    """Return raw int8 tensors in real units, by the (scale, zero point) of each tensor."""
     return [
         (tensor.astype(np.float32) - zero_point) * np.float32(scale)
         for tensor, (scale, zero_point) in zip(raw, quantization, strict=True)
@@ -94,10 +96,10 @@ def dequantized(
 
 
 def open_network(path: Path | str, runtime: Runtime = "reference", *, is_tried: bool = False) -> Network:
-    """Load a tflite file. A ModelError says in which point it is not a BlazePoser network, or that it does not run.
+    """Return the network of a tflite file. Raises ModelError if it is not a BlazePoser network or does not run.
 
-    A file that is not known to be whole runs once in a process of its own first, unless `is_tried`: a damaged one could
-    end this process. A file is all INT8, or all float (the one that training writes beside it).
+    An unknown file runs once in a separate process first, unless `is_tried` is True, because a damaged file could end
+    this process. A network is all INT8, or all float (training writes a float file beside the INT8 file).
     """
     path = Path(path)
     if runtime not in RUNTIMES:
@@ -122,7 +124,8 @@ def open_network(path: Path | str, runtime: Runtime = "reference", *, is_tried: 
 
 
 def litert(data: bytes, *, reference: bool = False) -> Infer:
-    """Return a tflite of one input in LiteRT, on one thread: with XNNPACK, or with the reference kernels."""
+    """Return a function that runs a tflite file of one input in LiteRT, on one thread, with XNNPACK or the reference
+    kernels."""
     with quiet_stderr():
         kind = OpResolverType.BUILTIN_REF if reference else OpResolverType.AUTO
         content = data if reference else with_bias_scales(data)
@@ -141,9 +144,10 @@ def litert(data: bytes, *, reference: bool = False) -> Infer:
 
 
 def micro(data: bytes, name: str, outputs: int = len(OUTPUTS)) -> Infer:
-    """Return a tflite of so many outputs in TensorFlow Lite Micro. Raises ModelError or MissingExtraError.
+    """Return a function that runs a tflite file with this number of outputs in TensorFlow Lite Micro.
 
-    With more outputs than the contract's, the arena that it would choose for the file is too small.
+    With more outputs than the contract's, TensorFlow Lite Micro would choose an arena that is too small, so this
+    function chooses a larger one. Raises ModelError or MissingExtraError.
     """
     with needs("demo"):
         from tflite_micro import runtime

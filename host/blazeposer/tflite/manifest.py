@@ -1,7 +1,7 @@
-"""The manifest of a network: the JSON beside each tflite that says what the file is, needs and is worth.
+"""The manifest of a network: a JSON file beside each tflite file, with its content, its needs and its figures.
 
-`models/blazeposer.tflite` has `models/blazeposer.json`. `blazeposer quantize` writes it, `blazeposer evaluate` adds the
-figures, and whoever uses the file can hold the two together with `read_manifest`.
+`models/blazeposer.tflite` has `models/blazeposer.json`. `blazeposer quantize` writes the manifest, and `blazeposer
+evaluate` adds the figures. `read_manifest` checks that a manifest describes its tflite file.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from blazeposer.core.errors import ModelError
 
 NOT_MEASURED = "not measured"
 FIGURES = ("aflw2000_dev", "biwi_dev", "detection", "aflw2000", "biwi", "wider", "frames_per_second")
-"""Figures that every manifest names, measured or not."""
+"""Names of the figures in every manifest, measured or not."""
 
 Quantization = dict[str, float | int]
 """`scale` and `zero_point` of an activation tensor: value = scale * (q - zero_point)."""
@@ -38,26 +38,26 @@ Quantization = dict[str, float | int]
 
 @dataclass(frozen=True)
 class Manifest:
-    """The content of the JSON file. Sizes are bytes; `quantization` is empty for a float file."""
+    """The content of the JSON file. Sizes are in bytes. `quantization` is empty for a float file."""
 
     file: str
     sha256: str
     file_bytes: int
     payload_bytes: int
-    """Weights and biases alone."""
+    """Bytes of weights and biases alone."""
     parameters: int
     macs: int
-    """Multiply-accumulates of one image."""
+    """Multiply-accumulates for one image."""
     arena_bytes: int
-    """Working memory as TensorFlow Lite Micro counts it on a 64-bit PC."""
+    """Working memory in bytes, as TensorFlow Lite Micro counts it on a 64-bit PC."""
     ops: dict[str, int]
-    """Operation -> how many of them."""
+    """Number of operations of each kind."""
     input: dict[str, Any]
     outputs: list[dict[str, Any]]
     quantization: dict[str, Quantization]
-    """Every activation tensor, by its name in training."""
+    """Quantization of every activation tensor, by its name in training."""
     weight_scales: dict[str, list[float]]
-    """Step of each output channel of every convolution; the zero points are 0."""
+    """Step of each output channel of every convolution. The zero points are 0."""
     training: dict[str, Any]
     """Source of the weights."""
     figures: dict[str, Any] = field(default_factory=lambda: dict.fromkeys(FIGURES, NOT_MEASURED))
@@ -74,7 +74,7 @@ def describe(
     weight_scales: Mapping[str, list[float]],
     **facts: Any,
 ) -> Manifest:
-    """Return the manifest of a new file; `facts` are the fields that neither its bytes nor the contract give."""
+    """Return the manifest of a new file. `facts` are the fields that do not follow from the file or the contract."""
     data = model.read_bytes()
     return Manifest(
         file=model.name,
@@ -94,13 +94,13 @@ def manifest_path(model: Path) -> Path:
 
 
 def write_manifest(manifest: Manifest, model: Path) -> None:
-    """Write the manifest beside its tflite, one field a line."""
+    """Write the manifest beside its tflite file, with one field on each line."""
     lines = (f"  {json.dumps(name)}: {_compact(value)}" for name, value in asdict(manifest).items())
     manifest_path(model).write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
 
 
 def read_manifest(model: Path) -> Manifest:
-    """Return the manifest beside a tflite, compared with the file and the contract. Raises ModelError."""
+    """Return the manifest beside a tflite file, compared with the file and the contract. Raises ModelError."""
     path = manifest_path(model)
     remake = "make both anew with `blazeposer quantize`"
     try:
@@ -125,7 +125,8 @@ def read_manifest(model: Path) -> Manifest:
 
 
 def record_figures(model: Path, figures: Mapping[str, Any]) -> None:
-    """Set entries of `figures` in the manifest beside a tflite, which must describe it. Raises ModelError."""
+    """Write figures into the manifest beside a tflite file. Raises ModelError if the manifest does not describe the
+    file."""
     manifest = read_manifest(model)
     write_manifest(replace(manifest, figures=manifest.figures | dict(figures)), model)
 
@@ -151,12 +152,12 @@ def _named(scale: float, zero_point: int) -> Quantization:
 
 
 def _shortest(scale: float) -> float:
-    """Return the shortest decimal of the same float32: a tflite holds these."""
+    """Return the shortest decimal number with the same float32 value, because a tflite file contains float32 scales."""
     return float(str(np.float32(scale)))
 
 
 def _compact(value: Any) -> str:
-    """Return JSON with one entry of a table a line."""
+    """Return JSON text in which each entry of a table is on one line."""
     if isinstance(value, dict) and value:
         rows = (f"    {json.dumps(key)}: {json.dumps(item)}" for key, item in value.items())
         return "{\n" + ",\n".join(rows) + "\n  }"

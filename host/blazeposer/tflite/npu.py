@@ -1,6 +1,6 @@
-"""Files for the NPUs: Vela compiles for the AE3's Ethos-U55, ST's own stedgeai for the N6's Neural-ART.
+"""Files for the NPUs. Vela compiles for the AE3's Ethos-U55, and ST's own stedgeai for the N6's Neural-ART.
 
-None of these files was run on a camera: the commands say "not verified without a camera".
+No compiled file was run on a camera, so the commands print "not verified without a camera".
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ from blazeposer.tflite.graph import Graph, read_graph, read_model
 
 UNVERIFIED = "not verified without a camera"
 _STEDGEAI = "stedgeai generate --target stm32n6 --st-neural-art default@neuralart.json --relocatable --model"
-"""Arguments: boards.json of `openmv-ota` 1.0.7, which carries OpenMV's neuralart.json."""
+"""Command for the N6's compiler, with the arguments of OpenMV's boards.json (PyPI `openmv-ota` 1.0.7), which includes
+neuralart.json."""
 
 
 def compile_for(board: Board, model_path: Path, stedgeai_file: Path | None = None) -> bytes:
-    """Return the file that a board runs: compiled where it has an NPU, else the model as it is.
+    """Return the file for a board: compiled for the board's NPU, or the model unchanged for a board without an NPU.
 
     Raises BlazePoserError.
     """
@@ -47,9 +48,9 @@ def ae3_cycles(model_path: Path) -> int:
 
 
 def run_vela(path: Path, folder: Path) -> Path:
-    """Compile a tflite for the AE3, in the one configuration of this project.
+    """Compile a tflite file for the AE3, with the only configuration of this project.
 
-    Return the compiled file, in `folder` with Vela's tables. Raises BlazePoserError.
+    Return the compiled file in `folder`, where Vela also writes its tables. Raises BlazePoserError.
     """
     if importlib.util.find_spec("ethosu") is None:
         raise MissingExtraError("ethos-u-vela", "npu")
@@ -69,7 +70,8 @@ def run_vela(path: Path, folder: Path) -> Path:
 
 
 def _ethos_u(model_path: Path) -> bytes:
-    """Return the compiled file, which must hold only the NPU's operation between the same inputs and outputs."""
+    """Return the compiled file. It must contain only the NPU's operation, and have the inputs and outputs of the
+    original."""
     source = _graph(model_path)
     with tempfile.TemporaryDirectory() as folder:
         path = run_vela(model_path, Path(folder))
@@ -97,7 +99,7 @@ def _neural_art(board: Board, model_path: Path, stedgeai_file: Path | None) -> b
 
 
 def _interface(graph: Graph) -> list[list[tuple[object, ...]]]:
-    """Return the inputs, then the outputs of a network, as a script sees them."""
+    """Return the inputs, then the outputs of a network, as a script on the camera gets them."""
     return [
         [(tensor.shape, tensor.dtype, tensor.scale, tensor.zero_point) for tensor in tensors]
         for tensors in (graph.input_tensors, graph.output_tensors)

@@ -14,7 +14,8 @@ from blazeposer.tflite.graph import DAMAGE
 
 
 def rewritten(data: bytes, change: Callable[[Any], None]) -> bytes:
-    """Return the file after `change(model)`, a `ModelT` of the schema. Raises ModelError where it is damaged."""
+    """Return the file after `change(model)`, where `model` is a `ModelT` of the schema. Raises ModelError if the file
+    is damaged."""
     try:
         model = schema.ModelT.InitFromPackedBuf(data)
         change(model)
@@ -26,7 +27,7 @@ def rewritten(data: bytes, change: Callable[[Any], None]) -> bytes:
 
 
 def with_all_outputs(data: bytes) -> bytes:
-    """Return the same network with the tensors of all operations behind its outputs."""
+    """Return the network with more outputs: the tensors of all operations follow its own outputs."""
 
     def expose(model: Any) -> None:
         graph = model.subgraphs[0]
@@ -36,10 +37,11 @@ def with_all_outputs(data: bytes) -> bytes:
 
 
 def with_bias_scales(data: bytes) -> bytes:
-    """Return the same INT8 network with the quantization of its biases, which is that of input times weights.
+    """Return the INT8 network with scales for its biases: the scale of the input times the scale of the weights.
 
-    Our writer leaves it out, because no camera reads it and it would take a quarter of the file. XNNPACK wants it:
-    without, it leaves all convolutions to other kernels, and the network takes four times as long.
+    The project's files have no scales for biases, because cameras do not read them and they would take a quarter of the
+    file. XNNPACK needs them. Without them XNNPACK does not run the convolutions, and the network takes four times as
+    long.
     """
     bare = False
 

@@ -1,4 +1,4 @@
-"""Try a tflite file in a process of its own: a damaged one can end the process that runs it."""
+"""Trial run of a tflite file in a separate process, because a damaged file can end the process that runs it."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from blazeposer.core.resources import default_model
 from blazeposer.tflite.manifest import read_manifest
 
 PATIENCE = 300
-"""Seconds for one inference; a network of ours takes a fraction of one."""
+"""Longest time for one inference, seconds. A network of this project takes less than one second."""
 _complaints: dict[tuple[str, str], str] = {}
-"""(sha256, runtime) -> what went wrong with these bytes; each is tried once."""
+"""Failure of each file in each runtime, by (sha256, runtime). Each file is tried once."""
 
 
 def is_known(path: Path, data: bytes) -> bool:
-    """Return whether these bytes are known: the shipped network, or the file that the manifest beside it describes."""
+    """Return True if a file is known: the shipped network, or the file that the manifest beside it describes."""
     try:
         read_manifest(path)
     except ModelError:
@@ -32,7 +32,8 @@ def is_known(path: Path, data: bytes) -> bool:
 
 
 def try_apart(path: Path, data: bytes, runtime: str) -> None:
-    """Load and run a file that keeps the contract once, elsewhere. Raises ModelError where that fails."""
+    """Load and run a file once in a separate process. The file must keep the contract. Raises ModelError if the run
+    fails."""
     key = (hashlib.sha256(data).hexdigest(), runtime)
     if key not in _complaints:
         _complaints[key] = _complaint(path, runtime)
@@ -41,7 +42,7 @@ def try_apart(path: Path, data: bytes, runtime: str) -> None:
 
 
 def _complaint(path: Path, runtime: str) -> str:
-    """Return what went wrong, without the path; empty if nothing did."""
+    """Return the reason why a file does not run, without its path; empty if it runs."""
     command = [sys.executable, "-m", __name__, str(path), runtime]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     try:
@@ -56,7 +57,7 @@ def _complaint(path: Path, runtime: str) -> str:
 
 
 def _main(path: str, runtime: str) -> int:
-    """Run a file in the child. Return 0 where it runs; else 1, after one line on stdout."""
+    """Run a file in the child process. Return 0 if it runs. Otherwise print one line on stdout and return 1."""
     from blazeposer.tflite.interpreter import Runtime, open_network
 
     try:
