@@ -1,1 +1,1 @@
-"""The demo: a portrait whose head really turns, seen by the virtual camera, streamed and drawn."""
+"""The demo: the virtual camera sees a portrait whose head turns, and its stream of poses is drawn."""

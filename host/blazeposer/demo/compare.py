@@ -15,21 +15,22 @@ from blazeposer.core.face import Face
 from blazeposer.scene.sequence import SIDE, Frame, Person
 
 Found = Mapping[int, Sequence[Face]]
-"""Number of a frame -> the faces found in it, in its pixels."""
+"""For each frame's number, the faces found in the frame, in pixels of the frame."""
 TO_PICTURE = SIDE / WINDOW[2]
-"""Pixels of a frame per pixel of the camera's window."""
+"""Number of pixels of a frame for each pixel of the camera's window."""
 MAX_OFFSET = 0.5
-"""A streamed face is a person's when its middle is no farther from the person's, in sizes of the person's face."""
+"""Largest distance between the middles of a streamed face and of a person's face, in sizes of the person's face. At a
+larger distance, the streamed face does not belong to the person."""
 
 
 def face_in_picture(face: Face) -> Face:
-    """Return a streamed face in the frame's pixels, as the drawing functions take it."""
+    """Return a streamed face in pixels of the frame, for the drawing functions."""
     return face.moved(0, 0, TO_PICTURE, TO_PICTURE)
 
 
 def match(frame: Frame, faces: Sequence[Face]) -> list[tuple[Person, Face]]:
-    """Return each person with the face found in the middle of his or hers, if there is one; faces in the frame's
-    pixels."""
+    """Return each person with the nearest found face. Persons without a face at their position are left out. Faces are
+    in pixels of the frame."""
     pairs = []
     for person in frame.people:
         offsets = [_offset(person, face) for face in faces]
@@ -39,7 +40,7 @@ def match(frame: Frame, faces: Sequence[Face]) -> list[tuple[Person, Face]]:
 
 
 def _offset(person: Person, face: Face) -> float:
-    """Return the distance of the face's middle from the person's, in sizes of the person's face."""
+    """Return the distance between the middles of a found face and of a person's face, in sizes of the person's face."""
     x, y, w, h = person.box
     left, top, width, height = face.box
     return float(np.hypot((left + width / 2 - x) / w - 0.5, (top + height / 2 - y) / h - 0.5))
@@ -47,7 +48,8 @@ def _offset(person: Person, face: Face) -> float:
 
 @dataclass(frozen=True)
 class Agreement:
-    """Known against measured angles (n, 3), n faces found of `people` in all, `extra` boxes where nobody is."""
+    """Known and measured angles (n, 3) of the n faces found. `people` is the number of all people. `extra` is the
+    number of false positives."""
 
     known: NDArray[np.float64]
     measured: NDArray[np.float64]
@@ -56,21 +58,19 @@ class Agreement:
 
     @property
     def correlation(self) -> dict[str, float]:
-        """Pearson's correlation of each angle."""
+        """Pearson's correlation for each angle."""
         pairs = zip(ANGLES, self.known.T, self.measured.T, strict=True)
         return {name: float(np.corrcoef(known, measured)[0, 1]) for name, known, measured in pairs}
 
     @property
     def difference(self) -> dict[str, float]:
-        """Mean absolute difference of each angle, degrees."""
+        """Mean absolute difference of each angle, in degrees."""
         return dict(zip(ANGLES, np.abs(self.known - self.measured).mean(0).tolist(), strict=True))
 
 
 def agreements(frames: Sequence[Frame], found: Found) -> dict[str, Agreement]:
-    """Return the agreement of streamed with known angles, for the one head that turns and for all faces.
-
-    Raises BlazePoserError where there is nothing to compare.
-    """
+    """Return the agreement of streamed angles with known angles, for the frames with one head and for all faces. Raises
+    BlazePoserError if there is nothing to compare."""
     alone = {number: faces for number, faces in found.items() if len(frames[number].people) == 1}
     return {"turning head": _agreement(frames, alone), "all faces": _agreement(frames, found)}
 

@@ -1,4 +1,5 @@
-"""Draw the demo's image and video: the streamed faces on the camera's images, and plotted over the known angles."""
+"""Draw the demo's image and video: the streamed faces on the camera's images, and plots of streamed and known
+angles."""
 
 from __future__ import annotations
 
@@ -24,17 +25,18 @@ PALE: Color = (214, 217, 224)
 KNOWN: Color = (150, 155, 166)
 LIMITS = (YAW, PITCH, ROLL)
 POSES = ((YAW, 0, 0), (-YAW, 0, 0), (0, PITCH, 0), (0, -PITCH, 0), (0, 0, ROLL), (-YAW, -PITCH / 2, -ROLL / 2))
-"""The image shows the frames nearest to these, then one with two and one with four people."""
+"""Poses for the image. The image shows the frames nearest to these poses, one frame with two people and one with
+four."""
 LANE = 96
 NOTE = 240
-"""Height of a lane of the plot, and width of the notes beside it."""
+"""Height of a row of the plot, and width of the notes beside it, in pixels."""
 TITLE = "As streamed by the virtual camera"
 LEGEND = "grey: known   coloured: streamed   dots: frames with several faces   off: mean difference in degrees"
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
 def picture(frames: Sequence[Frame], found: Found, results: Mapping[str, Agreement]) -> Image:
-    """Return the README's image (h, 1240, 3): tiles of turned heads, and the angles over the sequence."""
+    """Return the README's image (h, 1240, 3): frames of turned heads, and a plot of the angles over the sequence."""
     tiles = [_tile(frames[number], found[number]) for number in chosen(frames, found)]
     rows = [_row(tiles[start : start + TILES]) for start in range(0, len(tiles), TILES)]
     plot = angle_plot(frames, found, WIDTH - 2 * MARGIN, results)
@@ -46,7 +48,7 @@ def picture(frames: Sequence[Frame], found: Found, results: Mapping[str, Agreeme
 
 
 def chosen(frames: Sequence[Frame], found: Found) -> list[int]:
-    """Return the numbers of the frames in the image, of those that were streamed."""
+    """Return the numbers of the frames in the image, selected from the streamed frames."""
     single = [number for number in sorted(found) if len(frames[number].people) == 1]
     numbers = [
         min(single, key=lambda number: float(np.abs(np.subtract(frames[number].people[0].angles, pose)).sum()))
@@ -58,8 +60,8 @@ def chosen(frames: Sequence[Frame], found: Found) -> list[int]:
 def angle_plot(
     frames: Sequence[Frame], found: Found, width: int, results: Mapping[str, Agreement] | None = None
 ) -> Image:
-    """Return known angles (grey) and streamed ones (coloured) over the sequence, one lane an angle, with results beside
-    it."""
+    """Return a plot of known angles (grey) and streamed angles (coloured) over the sequence. Each angle has a row of
+    the plot. The results are beside the plot."""
     plot = np.full((3 * LANE, width, 3), PAPER, np.uint8)
     left, right = 74, width - (NOTE if results else 10)
     pairs = {number: match(frames[number], faces) for number, faces in found.items()}
@@ -89,7 +91,7 @@ def angle_plot(
 
 
 def video_pages(frames: Sequence[Frame], found: Found) -> Iterator[Image]:
-    """Yield the annotated sequence (768, 480, 3) over its growing plot."""
+    """Yield the frames of the video (768, 480, 3): the annotated sequence above a growing plot."""
     seen: dict[int, Sequence[Face]] = {}
     for number in sorted(found):
         seen[number] = found[number]
@@ -97,13 +99,13 @@ def video_pages(frames: Sequence[Frame], found: Found) -> Iterator[Image]:
 
 
 def text(image: Image, words: str, place: tuple[int, int], size: float, color: Color, align: float = 0) -> None:
-    """Draw words in place, left (0), centred (0.5) or right (1) of it."""
+    """Draw text in the image. `place` is the left end (0), the centre (0.5) or the right end (1) of the text."""
     width = cv2.getTextSize(words, _FONT, size, 1)[0][0]
     cv2.putText(image, words, (round(place[0] - align * width), place[1]), _FONT, size, color, 1, cv2.LINE_AA)
 
 
 def _tile(frame: Frame, faces: Sequence[Face]) -> Image:
-    """Return the annotated frame, and the known angles under it."""
+    """Return the annotated frame with the known angles below it."""
     image = cv2.resize(draw(frame.picture, faces), (TILE, TILE), interpolation=cv2.INTER_AREA)
     caption = np.full((26, TILE, 3), PAPER, np.uint8)
     words = f"{len(frame.people)} faces, {len(faces)} found"

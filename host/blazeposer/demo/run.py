@@ -1,4 +1,5 @@
-"""The demo's run: the virtual camera gets the board's scripts and the model, boots, sees the sequence and streams."""
+"""The demo's run: the virtual camera gets the board's scripts and the model, boots, sees the sequence and streams
+poses."""
 
 from __future__ import annotations
 
@@ -15,10 +16,11 @@ from blazeposer.stream.record import Record, read_records
 def stream(
     frames: Sequence[Frame], model: Path | None = None, stage: Callable[[str], None] = lambda _: None
 ) -> Iterator[tuple[int, Record]]:
-    """Yield each frame's number and streamed record once, as they come.
+    """Yield each frame's number and streamed record once, in the order of arrival.
 
-    The camera starts over when the sequence ends, so frames that it saw before the PC listened come last. `stage` is
-    called with each step before the first. Raises BlazePoserError, also if the stream loses frames for good.
+    The camera repeats the sequence, so frames from before the PC was connected come last. `stage` is called with the
+    name of each step before the first frame. Raises BlazePoserError, also if the stream repeatedly loses the same
+    frames.
     """
     count = len(frames)
     stage("starting the virtual camera")
@@ -40,7 +42,8 @@ def stream(
 
 
 def line(number: int, frame: Frame, record: Record) -> str:
-    """Return a frame in lines of up to 80 columns: of each face yaw, pitch, roll and err, and the known angles."""
+    """Return text on a frame in lines of up to 80 columns: yaw, pitch, roll and err of each face, and the known
+    angles."""
     faces = [" ".join(f"{angle:+6.1f}" for angle in face.angles) + f" err {face.err:.1f}" for face in record.faces]
     known = [" ".join(f"{angle:+6.1f}" for angle in person.angles) for person in frame.people]
     head = f"frame {number}: {len(faces)} of {len(known)} faces"

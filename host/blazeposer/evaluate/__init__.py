@@ -1,12 +1,12 @@
-"""Measure a network, alone and beside its peers, and prove that all its forms agree.
+"""Measure a network, compare it with similar systems, and check that all forms of the network agree.
 
 metrics.py     errors, recall, average precision
 datasets/      readers of labelled data sets
-accuracy.py    errors of a network and their report, which plots.py draws
-detection.py   detections beside those of the original BlazeFace
-disturb.py     disturbed images; sheet.py measures on them
-peers/         the systems that BlazePoser is compared with; bench.py compares
-validate/      the forms of the network against each other
-figures.py     manifests' figures into pages
-report.py      a report of sections, printed or in Markdown; page.py makes files of it
+accuracy.py    errors of a network and the report on them; plots.py draws the plots of the report
+detection.py   detections of the network, compared with those of the original BlazeFace
+disturb.py     disturbed images; sheet.py measures a network on these images
+peers/         the systems that BlazePoser is compared with; bench.py compares them
+validate/      comparison of the forms of the network with each other
+figures.py     writes the figures of the manifests into pages
+report.py      a report of sections, printed or in Markdown; page.py writes the report to files
 """

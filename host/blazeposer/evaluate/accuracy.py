@@ -1,7 +1,7 @@
-"""Measure the accuracy of a tflite file, INT8 or float, on labelled faces, every image squeezed whole into the input.
+"""Measure the accuracy of a tflite file (INT8 or float) on labelled faces. Each whole image is scaled to the input.
 
-The figures come from the file itself, run by an interpreter. The report is the same for the same network and data: it
-holds no date and no path of a machine.
+An interpreter runs the file, and the figures are those of the file. The same network and the same data always give the
+same report: the report contains no date and no path of a machine.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ ERROR_BY_YAW = "Mean absolute error of the faces within ten degrees of yaw, wher
 RELIABILITY = "Reliability of the predicted error: faces sorted by the error that the network predicts, in bins."
 WORST = "Near 90 degrees of yaw a small turn changes pitch and roll much."
 SHOWN = 12
-"""Number of worst cases."""
+"""Number of faces in the table of the worst cases."""
 
 
 def evaluate(network: Network, dataset: Dataset, input_path: str, *, twice: bool = False) -> Scores:
-    """Return the scores of a network on every face of a data set; `input_path` is a key of INPUTS, `twice` that of
+    """Return the scores of a network on every face of a data set. `input_path` is a key of INPUTS. `twice` is passed to
     `look`."""
     found: list[Face | None] = []
     for sample in track(dataset.samples, description=f"{input_path} input", console=Console(stderr=True)):
@@ -53,8 +53,8 @@ def evaluate(network: Network, dataset: Dataset, input_path: str, *, twice: bool
 
 
 def pose_table(rows: Mapping[str, Scores], title: str, rule: str) -> Table:
-    """Return a row for each set of scores: recall, errors by angle and by |yaw|, bootstrap interval of the mean, bias,
-    geodesic error."""
+    """Return a table with one row for each set of scores: recall, errors by angle and by |yaw|, bootstrap interval of
+    the mean, bias and geodesic error."""
     notes = (
         "Degrees on detected faces. Bias: mean of prediction minus label. After offset: MAE less one median offset an "
         f"angle. Slope: of predicted over true pitch within {SLOPE_RANGE} degrees of yaw. Surest half: its geodesic "
@@ -92,14 +92,15 @@ class Report:
     table: Table
     """Table that the command prints."""
     scores: Mapping[str, Scores]
-    """Input path -> every face."""
+    """For each input path, the scores of all faces."""
     twice: bool = False
-    """True if each figure is of two looks."""
+    """True if each figure is the mean of two looks."""
     sheet: Sequence[Bin] = ()
-    """The same faces in disturbed images."""
+    """Results for the same faces in disturbed images."""
 
     def write(self, folder: Path) -> None:
-        """Write report.json and report.html into a folder, which is made. Raises InputError."""
+        """Write report.json and report.html into a folder. The folder is created if it does not exist. Raises
+        InputError."""
         values = self._values()
         write_report(folder, f"{self.model.name} on {self.dataset.name}", _facts(values), [*self._sections()], values)
 
@@ -143,7 +144,8 @@ def _reliability(scores: Scores) -> dict[str, Any]:
 
 
 def worst_table(scores: Scores, names: Sequence[str]) -> Table:
-    """Return the faces with the largest geodesic errors, of images with these names, the worst first."""
+    """Return the faces with the largest geodesic errors in the images with these names. The face with the largest error
+    comes first."""
     order = np.argsort(-np.where(scores.found, scores.geodesic, -1), kind="stable")[: min(SHOWN, scores.found.sum())]
     rows = []
     for face in order.tolist():

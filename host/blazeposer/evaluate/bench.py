@@ -1,7 +1,7 @@
-"""Time BlazePoser and its peers on the same images, in one run on one thread, and compare their accuracy.
+"""Measure the time of BlazePoser and its peers on the same images, in one run on one thread, and compare the accuracy.
 
-Processor time counts. The systems take turns at every image, so that other work of the machine meets all alike. Ratios
-are of times at the same image, and their median is compared.
+The time is processor time. All systems process one image before the next image starts, so other work on the machine
+slows all systems equally. A ratio compares the times of two systems on the same image. The result is the median ratio.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from blazeposer.evaluate.datasets import Dataset
 
 WARM_UP = 5
-"""Images that each sees before its time counts."""
+"""Number of images that each system processes before the measurement starts."""
 NOTES = f"""\
 Every system sees the whole image, padded to a square, on one thread. Networks run in LiteRT with XNNPACK. LiteRT's
 reference kernels, whose outputs are a camera's, are many times slower and are not timed. The systems take turns at
@@ -69,7 +69,7 @@ fitted on the same `train` split; the zero needed no correction there.""",
 
 
 class Ours:
-    """BlazePoser on the terms of its peers: whole image, XNNPACK, one thread."""
+    """BlazePoser under the conditions of its peers: whole image, XNNPACK, one thread."""
 
     def __init__(self, model: Path | None, max_faces: int, *, careful: bool = False) -> None:
         self.files = (model or default_model(),)
@@ -85,24 +85,25 @@ class Ours:
 
 
 def open_systems(model: Path | None) -> list[Peer]:
-    """Return BlazePoser and its peers, in this order. Raises BlazePoserError."""
+    """Return BlazePoser and then its peers. Raises BlazePoserError."""
     return [Ours(model, MOST_FACES), MediaPipe(MOST_FACES), BlazeFacePnP(MOST_FACES)]
 
 
 @dataclass(frozen=True)
 class Times:
-    """Seconds (runs, systems): of everything from the image to the faces, and in the networks alone."""
+    """Times in seconds, arrays (runs, systems): from the image to the faces, and of the networks alone."""
 
     total: Floats
     network: Floats
 
     def medians(self) -> list[tuple[float, float]]:
-        """Return milliseconds of each system: in all, in its networks."""
+        """Return two times in milliseconds for each system: from the image to the faces, and of its networks alone."""
         in_all, network = (1e3 * np.median(times, 0) for times in (self.total, self.network))
         return list(zip(in_all.tolist(), network.tolist(), strict=True))
 
     def ratios(self) -> list[tuple[float, float]]:
-        """Return the median over the runs of the first system's time over that of each: in all, in the networks."""
+        """Return two ratios for each system: the first system's time divided by this system's time, from the image to
+        the faces and in the networks alone. Each ratio is the median over the runs."""
         in_all, network = (np.median(times[:, :1] / times, 0) for times in (self.total, self.network))
         return list(zip(in_all.tolist(), network.tolist(), strict=True))
 
@@ -110,15 +111,15 @@ class Times:
 def measure(
     systems: Sequence[Peer], pictures: Sequence[Image], rounds: int, advance: Callable[[], None] = lambda: None
 ) -> Times:
-    """Return the times of `systems` on each image, `rounds` times; `advance` is called after each image, warm-up
-    aside."""
+    """Return the times of `systems` on each image, `rounds` times. `advance` is called after each image, but not during
+    the warm-up."""
     for system in systems:
         for number in range(WARM_UP):
             system(pictures[number % len(pictures)])
     total, network = np.empty((2, rounds * len(pictures), len(systems)))
     for run in range(len(total)):
         for turn in range(len(systems)):
-            place = (run + turn) % len(systems)  # nobody always runs behind the same one
+            place = (run + turn) % len(systems)  # no system always runs after the same system
             system, before = systems[place], systems[place].seconds
             started = clock()
             system(pictures[run % len(pictures)])
@@ -129,7 +130,7 @@ def measure(
 
 
 def time_section(systems: Sequence[Peer], times: Times, pictures: Sequence[Image]) -> Section:
-    """Return the report's section on times; the data are milliseconds."""
+    """Return the report's section on times. Its data are in milliseconds."""
     head = ["", "networks", "in all", "networks alone", "ratio in all", "ratio of networks", "RT1062, estimated"]
     rows, data = [], {}
     for system, medians, ratios in zip(systems, times.medians(), times.ratios(), strict=True):
@@ -149,7 +150,8 @@ def size_text(system: Peer) -> str:
 
 
 def camera_text(system: Peer) -> str:
-    """Return the time of its networks on the CPU of `CAMERA`, estimated, and how far it may be off."""
+    """Return the estimated time of a system's networks on the CPU of `CAMERA`, and the possible error of the
+    estimate."""
     found = [judge(examine(path), CAMERA).estimate for path in system.files]
     estimates = [estimate for estimate in found if estimate]
     if len(estimates) < len(found):
@@ -159,8 +161,8 @@ def camera_text(system: Peer) -> str:
 
 
 def compare(systems: Sequence[Peer], dataset: Dataset) -> dict[str, Scores]:
-    """Return the scores of `systems` on every face of a data set with poses; each sees the whole image, padded to a
-    square."""
+    """Return the scores of `systems` on every face of a data set with poses. Each system gets the whole image, padded
+    to a square."""
     found: dict[str, list[Face | None]] = {system.name: [] for system in systems}
     for sample in track(dataset.samples, description=dataset.name, console=Console(stderr=True)):
         picture = sample.load()
@@ -171,7 +173,7 @@ def compare(systems: Sequence[Peer], dataset: Dataset) -> dict[str, Scores]:
 
 
 def accuracy_section(systems: Sequence[Peer], times: Times, dataset: Dataset) -> Section:
-    """Return accuracy, recall, size and time side by side, then errors by angle and by |yaw|."""
+    """Return a section with accuracy, recall, size and time side by side, and then errors by angle and by |yaw|."""
     unrefused = MediaPipe(MOST_FACES, least_score=0)
     unrefused.name += UNREFUSED
     comparison = compare([*systems, unrefused], dataset)
@@ -207,7 +209,7 @@ def _text(value: float) -> str:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Run OpenCV on one thread, as the networks do."""
+    """Run OpenCV on one thread. The networks run on one thread too."""
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
@@ -227,6 +229,6 @@ def processor() -> str:
 
 
 def machine() -> str:
-    """Return the machine on which times were measured, and its load."""
+    """Return a description of the machine on which times were measured, and its load."""
     load = f", load {os.getloadavg()[0]:.1f} of {os.cpu_count()}" if hasattr(os, "getloadavg") else ""
     return f"one thread of {processor()}{load}, ai-edge-litert {version('ai-edge-litert')}"

@@ -1,5 +1,8 @@
-"""Compare the networks' detections with those of the original float BlazeFace (the file that MediaPipe ships), and the
-INT8 file with the float file, face by face; on WIDER FACE their average precision alone."""
+"""Compare detections face by face: the networks' with the original's, and the INT8 file's with the float file's.
+
+The original is the float BlazeFace, in the file that MediaPipe ships. On WIDER FACE, only the average precision is
+compared.
+"""
 
 from __future__ import annotations
 
@@ -30,60 +33,64 @@ from blazeposer.tflite.interpreter import litert, open_network
 
 SCENES = "maskon-boxes"
 TURNED = 60.0
-"""Degrees of |yaw| beyond which a face counts as turned."""
+"""Faces with a larger |yaw|, in degrees, count as turned."""
 SIZES = (16, 24, 32)
 LEAST_SCORE = 0.05
-"""Detections below it are left out of the average precision: each of the network's 896 anchors would be one."""
+"""Least score of a detection for the average precision. Without this limit, each of the network's 896 anchors would be
+a detection."""
 STEP = 0.01
-"""Step of thresholds."""
+"""Step between two thresholds."""
 LANDMARKS = {"right eye": slice(36, 42), "left eye": slice(42, 48), "nose": slice(30, 31), "mouth": slice(48, 68)}
-"""iBUG-68 landmarks; their mean is the label of each of the first four keypoints."""
+"""iBUG-68 landmarks of the first four keypoints. The mean of the landmarks is the keypoint's label."""
 
 T = TypeVar("T")
 Outputs = Sequence[NDArray[np.floating]]
 Run = Callable[[Image], Outputs]
-"""Function from an image (128, 128, 3) to the contract's outputs, dequantized."""
+"""Function from an image (128, 128, 3) to the dequantized outputs of the contract."""
 Answers = list[Face | None]
-"""Answer to each label; lengths are fractions of the image."""
+"""The matching face for each label, or None. Lengths are fractions of the image."""
 
 
 @dataclass(frozen=True)
 class Figures:
-    """The quality of one network's detections. `alarms`, `on_places` and `on_hands` are of the usual score."""
+    """The quality of one network's detections. `alarms`, `on_places` and `on_hands` are measured at the default score
+    threshold."""
 
     recall: float
     turned: float
-    """Recall beyond TURNED degrees."""
+    """Recall on faces with a |yaw| beyond TURNED degrees."""
     precision: tuple[float | None, ...]
-    """Average precision for faces of at least SIZES pixels; None without such faces."""
+    """Average precision for faces of at least SIZES pixels; None if there are no faces of this size."""
     keypoints: tuple[float, ...]
-    """Mean distance of each of LANDMARKS from the label, pixels of the input, on faces that all networks found."""
+    """Mean distance of each keypoint of LANDMARKS from its label, in pixels of the input, on faces that all networks
+    found."""
     alarms: int
-    """Faces seen in photos of places without a face."""
+    """Number of faces detected in photos of places without a face."""
     threshold: float
-    """Highest score, in steps of STEP, with as many labelled faces found as by the original at the usual score."""
+    """Highest score threshold, in steps of STEP, at which the network finds as many labelled faces as the original
+    finds at the default threshold."""
     alarms_there: int
-    """Faces seen in photos of places without a face, at that score."""
+    """Number of faces detected at `threshold` in photos of places without a face."""
     on_places: float
-    """Share of photos of places without a face in which a face is seen."""
+    """Fraction of the photos of places without a face in which the network detects a face."""
     on_hands: float
-    """Share of photos of hands, close up, in which a face is seen."""
+    """Fraction of the close-up photos of hands in which the network detects a face."""
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """The differences between two networks' faces, on the labelled faces that both found."""
+    """The differences between the faces of two networks, on the labelled faces that both found."""
 
     faces: int
     overlap: float
     """Mean intersection over union of the boxes."""
     keypoints: float
-    """Mean distance of the six keypoints, fractions of the image."""
+    """Mean distance of the six keypoints, as a fraction of the image."""
     angles: float
-    """Mean absolute error of the angles less that of the other network, degrees."""
+    """Mean absolute error of this network's angles minus that of the other network's angles, in degrees."""
 
     def line(self) -> str:
-        """Return a sentence on the INT8 file and the float file."""
+        """Return a sentence that compares the INT8 file with the float file."""
         return (
             f"INT8 and float on the {self.faces} labelled faces that both found: mean IoU of the boxes "
             f"{self.overlap:.3f}, mean distance of the keypoints {100 * self.keypoints:.2f} % of the image's side, "
@@ -96,9 +103,9 @@ class Measured:
     """The results that the command prints."""
 
     figures: dict[str, Figures]
-    """Figures of BlazeFace, float and INT8."""
+    """Figures of three networks: BlazeFace, the float network and the INT8 network."""
     near: Agreement
-    """Agreement of INT8 with float."""
+    """Agreement of the INT8 network with the float network."""
     boxed_faces: dict[int, int]
     """Number of boxed faces of at least SIZES pixels."""
     faceless_images: int
@@ -108,16 +115,16 @@ class Measured:
 
 @dataclass(frozen=True)
 class Precision:
-    """Average precision on WIDER FACE, of faces of at least 0 (all) and SIZES pixels in the input."""
+    """Average precision on WIDER FACE, for all faces and for faces of at least SIZES pixels in the input."""
 
     images: int
     faces: dict[int, int]
-    """Size -> number of faces that are not ignored."""
+    """For each size, the number of faces that are not ignored."""
     average_precision: dict[str, dict[int, float | None]]
-    """Network -> size -> 0 to 1; None without such faces."""
+    """For each network and size, the average precision from 0 to 1; None if there are no faces of this size."""
 
     def rows(self) -> list[list[str]]:
-        """Return a table's rows, one a size: its name, then the value for each network."""
+        """Return a table's rows, one for each size: the size's name, then the value for each network."""
         return [
             [f"{least} px and more ({count} faces)" if least else f"all ({count} faces)",
              *(_shown(values[least]) for values in self.average_precision.values())]
@@ -126,7 +133,7 @@ class Precision:
 
 
 def measure(int8: Path, data: Path) -> Measured:
-    """Run the three networks of `_runs` on the data's folder."""
+    """Run the three networks of `_runs` on the data sets in the folder `data`."""
     runs = _runs(int8)
     poses, scenes = read_dataset(TEST_POOL, data), read_maskon_boxes(data)
     places, hands = (read_backgrounds(data, test=True, name=name) for name in ("faceless", "hands"))
@@ -165,7 +172,8 @@ def measure(int8: Path, data: Path) -> Measured:
 
 
 def measure_wider(int8: Path, folder: Path) -> Precision:
-    """Run the three networks of `_runs` on WIDER FACE's validation images in a folder, one image at a time."""
+    """Run the three networks of `_runs` on WIDER FACE's validation images in a folder. Only one image is in memory at a
+    time."""
     runs, images = _runs(int8), read_wider(folder)
     found: dict[str, list[Detections]] = {name: [] for name in runs}
     for path, boxes, ignored in _track(images, "WIDER FACE"):
@@ -181,13 +189,14 @@ def measure_wider(int8: Path, folder: Path) -> Precision:
 
 
 def _runs(int8: Path) -> dict[str, Run]:
-    """Return the original, the float network beside the file `int8`, and that file by the reference kernels."""
+    """Return three networks: the original, the float network beside the file `int8`, and the file `int8` itself on the
+    reference kernels."""
     networks = {"float": open_network(int8.with_name("blazeposer_float.tflite"), "xnnpack"), "INT8": open_network(int8)}
     return {"BlazeFace": original(), **{name: item.outputs for name, item in networks.items()}}
 
 
 def original() -> Run:
-    """Return MediaPipe's float BlazeFace. Raises BlazePoserError when its wheel is absent."""
+    """Return MediaPipe's float BlazeFace. Raises BlazePoserError if its package is not installed."""
     infer, first = litert(blazeface_path().read_bytes()), GRIDS[0].count
 
     def run(image: Image) -> Outputs:
@@ -207,17 +216,18 @@ def answers(outputs: Sequence[Outputs], dataset: Dataset, threshold: float = SCO
 
 
 def count(alarms: Sequence[Floats], threshold: float) -> int:
-    """Return the number of detections of a score of at least a threshold in all images."""
+    """Return the number of detections in all images with at least this score."""
     return sum(int((scores >= threshold).sum()) for scores in alarms)
 
 
 def share(alarms: Sequence[Floats]) -> float:
-    """Return the share of the images with a detection of the usual score."""
+    """Return the fraction of images with a detection at the default score threshold."""
     return float(np.mean([(scores >= SCORE_THRESHOLD).any() for scores in alarms]))
 
 
 def equal_recall(outputs: Sequence[Outputs], dataset: Dataset, wanted: int) -> float:
-    """Return the highest threshold, in steps of STEP, at which `wanted` labels are answered; 0 if there is none."""
+    """Return the highest threshold, in steps of STEP, at which the network finds `wanted` labelled faces. Return 0 if
+    no threshold finds so many faces."""
     for step in range(round(1 / STEP) - 1, 0, -1):
         threshold = step * STEP
         if sum(face is not None for face in answers(outputs, dataset, threshold)) >= wanted:
@@ -226,15 +236,15 @@ def equal_recall(outputs: Sequence[Outputs], dataset: Dataset, wanted: int) -> f
 
 
 def keypoint_distances(faces: Sequence[Face], landmarks: Floats) -> tuple[float, ...]:
-    """Return the mean distance in pixels of the input of each keypoint of LANDMARKS; landmarks (n, 68, 2) in
-    fractions."""
+    """Return the mean distance of each keypoint of LANDMARKS from its label, in pixels of the input. landmarks: (n, 68,
+    2), as fractions."""
     ours = np.array([face.points[: len(LANDMARKS)] for face in faces])
     labels = np.stack([landmarks[:, part].mean(1) for part in LANDMARKS.values()], axis=1)
     return tuple((np.linalg.norm(ours - labels, axis=-1).mean(0) * INPUT_SIZE).tolist())
 
 
 def agreement(first: Answers, second: Answers, rotations: Floats) -> Agreement:
-    """Compare the answers of `first` with those of `second`; rotations (n, 3, 3) are those of the answered labels."""
+    """Compare the answers of `first` with those of `second`. rotations: (n, 3, 3), the rotations of the labels."""
     both = [index for index, pair in enumerate(zip(first, second, strict=True)) if all(pair)]
     ours, theirs = ([face for index in both if (face := some[index])] for some in (first, second))
     truth = rotations[both]
@@ -246,7 +256,7 @@ def agreement(first: Answers, second: Answers, rotations: Floats) -> Agreement:
 
 
 def false_alarms(run: Run, photos: Sequence[Image], words: str) -> list[Floats]:
-    """Return the scores of all faces that a network finds in each of some photos without a face."""
+    """Return the scores of all faces that a network finds in each photo. The photos show no face."""
     return [np.array([face.score for face in _all_faces(run(clean_input(photo)))]) for photo in _track(photos, words)]
 
 
@@ -264,8 +274,8 @@ def _track(items: Sequence[T], what: str) -> Iterable[T]:
 
 
 def rows(figures: Mapping[str, Figures], labels: Mapping[int, int]) -> list[list[str]]:
-    """Return a table's rows, one a measure: its name, then its value for each network; `labels`: boxed faces of at
-    least so many pixels."""
+    """Return a table's rows, one for each measure: the measure's name, then the value for each network. labels: for
+    each size, the number of boxed faces of at least this size."""
     names = [
         "recall", f"recall beyond {TURNED:.0f} degrees of yaw",
         *(f"AP, {least} px and more ({labels[least]} faces)" for least in SIZES),

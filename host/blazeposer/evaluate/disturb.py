@@ -1,6 +1,6 @@
-"""Make labelled images harder, one condition at a time and level by level, as a camera's window shows them.
+"""Make labelled images harder, in one condition at a time and in several levels. The images are like a camera's window.
 
-Every image is first brought to `SIDE` pixels, so that blur, noise and compression mean the same for all of them.
+Every image is first scaled to `SIDE` pixels, so that blur, noise and compression have the same strength in all images.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from blazeposer.evaluate.datasets import Sample
 from blazeposer.evaluate.peers.canonical import NOSE_TIP, load_canonical
 
 SIDE = WINDOW[2]
-"""Longer side of the images, pixels: that of a camera's window."""
+"""Longer side of the images in pixels, the same as the side of a camera's window."""
 GAMMA = 2.2
-"""Light is a pixel's value to this power, near enough (sRGB)."""
+"""Exponent from a pixel's value to the amount of light, an approximation of sRGB."""
 MASK = (176, 205, 222)
 """Colour of a surgical mask."""
 MASK_TOP = 0.3
-"""Upper end of the mask on the canonical face, whose nose has its tip at 0 and its root at 0.6."""
+"""Height of the mask's upper edge on the canonical face. The tip of the nose is at 0, its root at 0.6."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,12 @@ class Scene:
     rotations: Floats
 
     def with_pixels(self, values: NDArray[np.floating]) -> Scene:
-        """Return the same scene in other colours, rounded and clipped."""
+        """Return the same scene with other pixel values, rounded and clipped."""
         return replace(self, picture=np.round(values).clip(0, 255).astype(np.uint8))
 
 
 def scene_of(sample: Sample) -> Scene:
-    """Return a sample with poses, with `SIDE` pixels on its image's longer side."""
+    """Return a sample with poses as a scene. The longer side of the image has `SIDE` pixels."""
     picture = sample.load()
     height, width = picture.shape[:2]
     scale = SIDE / max(height, width)
@@ -63,28 +63,29 @@ class Condition:
     unit: str
     """Unit of `levels`."""
     levels: Sequence[float]
-    """Levels from easy to hard."""
+    """Levels, the easiest first."""
     change: Change
     from_plain: bool = True
-    """True if undisturbed images come before the first level."""
+    """True if undisturbed images are measured before the first level."""
 
 
 def smaller(scene: Scene, pixels: float, rng: np.random.Generator) -> Scene:
-    """Make the largest face so many of the network's pixels long."""
+    """Scale the image so that the largest face has this many pixels in the network's input."""
     return nearer(scene, pixels / INPUT_SIZE, rng)
 
 
 def nearer(scene: Scene, share: float, rng: np.random.Generator) -> Scene:
-    """Make the longer side of the largest face's box this share of the image's. A photo cannot show the perspective of
-    a near face."""
+    """Scale the image so that the longer side of the largest face's box is this fraction of the image's side. Scaling a
+    photo does not add the perspective of a near face."""
     scale = share * SIDE / (_largest(scene)[2:] - _largest(scene)[:2]).max()
-    if scale < 1:  # sampling would leave these details out
+    if scale < 1:  # without this, sampling would skip details
         scene = replace(scene, picture=np.asarray(cv2.GaussianBlur(scene.picture, (0, 0), 0.5 / scale), np.uint8))
     return _moved(scene, np.eye(2) * scale)
 
 
 def cut(scene: Scene, share: float, rng: np.random.Generator) -> Scene:
-    """Put this share of the width or height of the largest face's box beyond an edge of the image, any of the four."""
+    """Shift the image so that this fraction of the largest face's box is outside the image, at one of the four
+    edges."""
     box, middle = _largest(scene), np.full(2, SIDE / 2)
     axis, is_far = rng.integers(2), rng.integers(2)
     inside = (0.5 - share) * (box[2:] - box[:2])[axis]
@@ -93,17 +94,17 @@ def cut(scene: Scene, share: float, rng: np.random.Generator) -> Scene:
 
 
 def blurred(scene: Scene, sigma: float, rng: np.random.Generator) -> Scene:
-    """Blur as out of focus: a Gaussian of `sigma` pixels."""
+    """Blur the image as an image out of focus: a Gaussian of `sigma` pixels."""
     return scene.with_pixels(np.asarray(cv2.GaussianBlur(scene.picture.astype(np.float32), (0, 0), sigma), np.float32))
 
 
 def noisy(scene: Scene, sigma: float, rng: np.random.Generator) -> Scene:
-    """Add Gaussian noise of `sigma` grey levels in every pixel and colour."""
+    """Add Gaussian noise of `sigma` grey levels to every pixel and colour."""
     return scene.with_pixels(scene.picture + rng.normal(0, sigma, scene.picture.shape))
 
 
 def darker(scene: Scene, stops: float, rng: np.random.Generator) -> Scene:
-    """Halve the light for every stop, in 8 bits."""
+    """Halve the light for every stop. The result has 8 bits."""
     return scene.with_pixels(scene.picture * 2 ** (-stops / GAMMA))
 
 
@@ -114,13 +115,13 @@ def flatter(scene: Scene, contrast: float, rng: np.random.Generator) -> Scene:
 
 
 def compressed(scene: Scene, quality: float, rng: np.random.Generator) -> Scene:
-    """Compress as JPEG of a quality from 1 to 100."""
+    """Compress the image as JPEG with a quality from 1 to 100."""
     _, data = cv2.imencode(".jpg", scene.picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, round(quality)])
     return replace(scene, picture=np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR_RGB), np.uint8))
 
 
 def turned(scene: Scene, degrees: float, rng: np.random.Generator) -> Scene:
-    """Turn the image about the largest face, either way."""
+    """Turn the image around the largest face, clockwise or anticlockwise."""
     clockwise = degrees * rng.choice([-1, 1])
     cos, sin = np.cos(np.radians(clockwise)), np.sin(np.radians(clockwise))
     moved = _moved(scene, np.array([[cos, -sin], [sin, cos]]))  # y points down: clockwise on the screen
@@ -128,11 +129,12 @@ def turned(scene: Scene, degrees: float, rng: np.random.Generator) -> Scene:
 
 
 def patched(scene: Scene, share: float, rng: np.random.Generator) -> Scene:
-    """Put an ellipse in the colour of the skin, as of a hand, over this share of each face's box, anywhere on it."""
+    """Cover this fraction of each face's box with an ellipse in the colour of the skin, at a random place, as a hand
+    does."""
     picture = scene.picture.copy()
     for box in scene.boxes:
         middle, size = (box[:2] + box[2:]) / 2, box[2:] - box[:2]
-        halves = size * np.sqrt(share / np.pi)  # of an ellipse in the box's proportions
+        halves = size * np.sqrt(share / np.pi)  # half axes of an ellipse with the proportions of the box
         (x0, y0), (x1, y1) = np.clip(np.round([box[:2], box[2:]]).astype(int), 0, picture.shape[1::-1])
         skin = np.median(scene.picture[y0:y1, x0:x1], axis=(0, 1)).tolist()
         middle += rng.uniform(-1, 1, 2) * np.maximum(size / 2 - halves, 0)
@@ -141,7 +143,8 @@ def patched(scene: Scene, share: float, rng: np.random.Generator) -> Scene:
 
 
 def masked(scene: Scene, level: float, rng: np.random.Generator) -> Scene:
-    """Put a surgical mask on each face, over nose, mouth and chin of the canonical face when turned as the label."""
+    """Draw a surgical mask over nose, mouth and chin of each face. The canonical face, turned as the label says, gives
+    the place."""
     face, picture = load_canonical(), scene.picture.copy()
     for box, rotation in zip(scene.boxes, scene.rotations, strict=True):
         points = (face.points @ rotation.T)[:, :2] * [1, -1]
@@ -154,7 +157,7 @@ def masked(scene: Scene, level: float, rng: np.random.Generator) -> Scene:
 
 
 def grey(scene: Scene, level: float, rng: np.random.Generator) -> Scene:
-    """Return the image of a grey sensor."""
+    """Return the image as a grey sensor shows it."""
     shades = cv2.cvtColor(scene.picture, cv2.COLOR_RGB2GRAY)
     return replace(scene, picture=np.repeat(shades[..., None], 3, axis=2))
 
@@ -165,8 +168,8 @@ def _largest(scene: Scene) -> Floats:
 
 
 def _moved(scene: Scene, linear: Floats, middle: Floats | float = SIDE / 2) -> Scene:
-    """Map the image by a linear map (2, 2), with the middle of the largest face at `middle`; beyond it lies its mean
-    colour. Boxes become those around the mapped ellipses in them."""
+    """Transform the image with a matrix (2, 2), and move the middle of the largest face to `middle`. Pixels outside the
+    original image get its mean colour. The new boxes surround the transformed ellipses in the old boxes."""
     box = _largest(scene)
     shift = middle - linear @ (box[:2] + box[2:]) / 2
     plain = scene.picture.mean((0, 1)).tolist()

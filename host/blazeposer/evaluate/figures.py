@@ -1,5 +1,7 @@
-"""Write the manifests' figures into the blocks of a page, each between `<!-- NAME: blazeposer figures -->` and
-`<!-- end -->`. NAME is one of `BLOCKS`."""
+"""Write the manifests' figures into the blocks of a page.
+
+Each block is between `<!-- NAME: blazeposer figures -->` and `<!-- end -->`. NAME is a key of `BLOCKS`.
+"""
 
 from __future__ import annotations
 
@@ -28,12 +30,13 @@ OTHERS = (
     ("6DRepNet ³", "39 M parameters, needs a face detector", "3.97", "3.47", "", ""),
 )
 STOCK = 154.6e6
-"""Instructions of BlazeFace in INT8, counted on the emulated Cortex-M7 as those of `tflite/cost.py`."""
+"""Instructions of BlazeFace in INT8, counted on the emulated Cortex-M7 in the same way as the counts in
+`tflite/cost.py`."""
 MEASURED = (TEST_POOL, BIWI_DEV)
 TURNS = ("45", "60", "90", "180")
 """Angles of a turned image, in degrees."""
 TWO_LOOKS = "_two_looks"
-"""End of a data set's name: figures of two looks at it."""
+"""Suffix of a data set's name for figures of two looks at each image."""
 SHEETS = (TEST_POOL, VALIDATION)
 TIMED = tuple(find(key) for key in ("h7", "rt1062", "portenta"))
 """Boards of the first table: the smallest, the fastest and the slowest."""
@@ -48,7 +51,8 @@ class Manifests(NamedTuple):
 
 
 def headline(manifests: Manifests) -> str:
-    """Return BlazePoser beside the thesis, the papers on its task, and the detector without pose."""
+    """Return a comparison of BlazePoser with the thesis, with papers on the same task, and with the detector without
+    pose."""
     int8, real, _ = manifests
     sizes = f"file {int8.file_bytes / 1000:.1f} KB, {int8.payload_bytes / 1000:.1f} KB of it parameters"
     speeds = f"estimated frames a second: {' / '.join(board.key for board in TIMED)}"
@@ -62,7 +66,7 @@ def headline(manifests: Manifests) -> str:
 
 
 def accuracy(manifests: Manifests) -> str:
-    """Return recall and errors of both files on both data sets and input paths, and of two looks."""
+    """Return recall and errors of both files on both data sets and input paths, and the figures of two looks."""
     head = ("data", "file", "input", "found", "recall", "MAE", "95 %", "yaw / pitch / roll",
             "by |yaw| 0-30 / 30-60 / 60-99", "bias", "after offset", "pitch slope", "geodesic")  # fmt: skip
     table = []
@@ -85,7 +89,8 @@ def accuracy(manifests: Manifests) -> str:
 
 
 def sheet(manifests: Manifests) -> str:
-    """Return expected and true error of the INT8 file on disturbed images, bold where the expected one is not true."""
+    """Return expected and true errors of the INT8 file on disturbed images. An expected error is bold if it is
+    wrong."""
     parts = []
     for dataset in SHEETS:
         if f"{dataset}_sheet" not in manifests.int8.figures:
@@ -127,7 +132,7 @@ def certainty(manifests: Manifests) -> str:
 
 
 def size(manifests: Manifests) -> str:
-    """Return the size of the files."""
+    """Return the sizes of the files."""
     int8 = manifests.int8
     return (
         f"{int8.parameters:,} parameters, {int8.macs / 1e6:.1f} M multiply-accumulates; "
@@ -136,7 +141,7 @@ def size(manifests: Manifests) -> str:
 
 
 def network(manifests: Manifests) -> str:
-    """Return the shipped network, for the list of changes."""
+    """Return a description of the shipped network for the list of changes."""
     row = _accuracy(manifests.int8, TEST_POOL)["clean"]
     return (
         f"Its network is `{manifests.int8.sha256[:8]}`: {manifests.int8.file_bytes:,} bytes, "
@@ -145,7 +150,7 @@ def network(manifests: Manifests) -> str:
 
 
 def detection(manifests: Manifests) -> str:
-    """Return the detections of both files beside the original's."""
+    """Return the detection figures of both files and of the original."""
     figures = _measured(manifests.int8, "detection", "blazeposer detection --record")
     labels = {least: figures["boxed_faces"][str(least)] for least in SIZES}
     named = {name: Figures(**figures[name]) for name in ("BlazeFace", "float", "INT8")}
@@ -159,7 +164,7 @@ BLOCKS: dict[str, Callable[[Manifests], str]] = {
 
 
 def fill(text: str, manifests: Manifests) -> str:
-    """Return the page with its blocks written anew. Raises BlazePoserError for a block that is none of BLOCKS."""
+    """Return the page with new contents in its blocks. Raises BlazePoserError for a block that is not in BLOCKS."""
 
     def block(found: re.Match[str]) -> str:
         start, name, end = found.groups()
@@ -189,7 +194,7 @@ def _measured(manifest: Manifest, name: str, how: str) -> dict[str, Any]:
 
 
 def _sheet(manifests: Manifests, dataset: str) -> dict[str, dict[str, Any]]:
-    """Return condition -> level -> figures."""
+    """Return the figures by condition and level."""
     how = f"blazeposer evaluate --dataset {dataset} --sheet --record"
     bins: dict[str, dict[str, Any]] = _measured(manifests.int8, f"{dataset}_sheet", how)["bins"]
     return bins
@@ -201,7 +206,7 @@ def _listed(values: Iterable[str]) -> str:
 
 
 def _heads(manifest: Manifest) -> tuple[str, str, str]:
-    """Return the cells of both data sets."""
+    """Return the table cells for both data sets."""
     aflw, biwi = (_accuracy(manifest, dataset)["clean"] for dataset in MEASURED)
     return (
         f"**{aflw['mae']['mean']:.2f}** at recall {aflw['recall']:.3f} ¹",
@@ -211,7 +216,7 @@ def _heads(manifest: Manifest) -> tuple[str, str, str]:
 
 
 def _frames(manifests: Manifests) -> str:
-    """Return the estimated frames a second on the boards of `TIMED`."""
+    """Return the estimated frames per second on the boards of `TIMED`."""
     graph = read_graph((manifests.folder / manifests.int8.file).read_bytes(), manifests.int8.file)
     planned = planned_bytes(plan(graph))
     arena = camera_arena(Arena(planned, manifests.int8.arena_bytes - planned))
@@ -220,7 +225,8 @@ def _frames(manifests: Manifests) -> str:
 
 
 def _stock() -> Iterator[float]:
-    """Yield the same for BlazeFace, for its network alone, with its arena where that of BlazePoser lies."""
+    """Yield the estimated frames per second of BlazeFace's network alone. Its arena is assumed to be in the same memory
+    as BlazePoser's."""
     for board in TIMED:
         found = speed(board, "SRAM" if board.key == "h7" else "SDRAM")
         assert found

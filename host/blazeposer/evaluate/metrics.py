@@ -1,7 +1,7 @@
-"""Measure a network: recall of labelled faces, angle errors on detected faces and their estimate, average precision.
+"""Measure a network: recall on labelled faces, angle errors on detected faces and their estimate, average precision.
 
-A labelled face is found if a detection with a score of at least 0.5 answers it under a `Rule`. Angle errors are plain
-absolute differences of degrees: no minimum over shifts by 180 or 360.
+A labelled face is found if a detection with a score of at least 0.5 matches it under a `Rule`. Angle errors are plain
+absolute differences in degrees, without a minimum over shifts by 180 or 360 degrees.
 """
 
 from __future__ import annotations
@@ -20,17 +20,19 @@ from blazeposer.core.rotation import Floats, geodesic_degrees
 
 MATCH_OVERLAP = 0.4
 PRECISION_OVERLAP = 0.5
-"""Least intersection over union of a right detection in the average precision (PASCAL VOC, WIDER FACE)."""
+"""Least intersection over union of a correct detection in the average precision (PASCAL VOC, WIDER FACE)."""
 YAW_RANGES = ((0, 30), (30, 60), (60, 99))
 MOST_FACES = 32
-"""Detections considered in one image."""
+"""Largest number of detections that are considered in one image."""
 SLOPE_RANGE = 60
-"""The pitch's slope is of faces within so many degrees of |yaw|: beyond, pitch and roll turn into each other."""
+"""Largest |yaw| in degrees of the faces that the pitch's slope is computed from. Beyond this yaw, pitch and roll
+mix."""
 RELIABILITY_BINS = 10
 
 
 class Reliability(NamedTuple):
-    """Faces whose predicted error is about the same: mean predicted and mean actual error in degrees, and how many."""
+    """Faces with about the same predicted error: mean predicted and mean actual error in degrees, and the number of
+    faces."""
 
     expected: float
     actual: float
@@ -39,8 +41,11 @@ class Reliability(NamedTuple):
 
 @dataclass
 class Scores:
-    """Labels (n, 3) and predictions (n, 3) as yaw, pitch, roll in degrees, NaN where the face was not found, the
-    angle (n,) between the two rotations, and the angle (n,) that the network expected, in degrees."""
+    """Labels, predictions and errors of n faces, in degrees. Predictions are NaN if the face was not found.
+
+    `labels` and `predicted` (n, 3) are yaw, pitch, roll. `geodesic` (n,) is the angle between the labelled and the
+    predicted rotation. `expected` (n,) is the error that the network predicts.
+    """
 
     labels: Floats
     predicted: Floats
@@ -57,34 +62,35 @@ class Scores:
 
     @property
     def signed(self) -> Floats:
-        """Prediction minus label (found, 3) of yaw, pitch, roll."""
+        """Prediction minus label of yaw, pitch, roll (found, 3)."""
         return (self.predicted - self.labels)[self.found]
 
     @property
     def errors(self) -> Floats:
-        """Absolute differences (found, 3) of yaw, pitch, roll."""
+        """Absolute differences of yaw, pitch, roll (found, 3)."""
         return np.abs(self.signed)
 
     @property
     def mean(self) -> float:
-        """MAE on detected faces: the mean of the three angles' mean absolute errors."""
+        """MAE on detected faces: the mean of the mean absolute errors of the three angles."""
         return _mean(self.errors)
 
     @property
     def bias(self) -> Floats:
-        """Mean of prediction minus label (3,) of yaw, pitch, roll; NaN where nothing was found."""
+        """Mean of prediction minus label for yaw, pitch, roll (3,); NaN if no face was found."""
         return self.signed.mean(axis=0) if self.found.any() else np.full(3, np.nan)
 
     @property
     def mean_after_offset(self) -> float:
-        """MAE after taking the median of prediction minus label off each angle, for labels with another zero than
-        300W-LP's."""
+        """MAE after the median of prediction minus label is subtracted from each angle. It is for labels whose zero
+        differs from that of 300W-LP."""
         return _mean(np.abs(self.signed - np.median(self.signed, axis=0))) if self.found.any() else float("nan")
 
     @property
     def pitch_slope(self) -> float:
-        """Slope of the least-squares line of predicted over labelled pitch, of faces within SLOPE_RANGE degrees of
-        |yaw|: below 1 where nods are read too small. NaN where labels do not differ."""
+        """Slope of the least-squares line of predicted pitch over labelled pitch. A slope below 1 means that the
+        network predicts nods too small. Only faces within SLOPE_RANGE degrees of |yaw| are used. The slope is NaN if
+        all labels are equal."""
         middle = self.within(0, SLOPE_RANGE)
         label, predicted = (values[middle.found, 1] for values in (middle.labels, middle.predicted))
         away = label - _mean(label)
@@ -92,21 +98,22 @@ class Scores:
 
     @property
     def mean_geodesic(self) -> float:
-        """Mean angle between predicted and labelled rotation on detected faces."""
+        """Mean angle between the predicted and the labelled rotation on detected faces."""
         return _mean(self.geodesic[self.found])
 
     @property
     def mean_expected(self) -> float:
-        """Mean error that the network expected over detected faces, in degrees."""
+        """Mean of the errors that the network expects on detected faces, in degrees."""
         return _mean(self.expected[self.found])
 
     def within(self, low: float, high: float) -> Scores:
-        """Return the faces whose labelled |yaw| is in [low, high)."""
+        """Return the faces whose labelled |yaw| is in the range [low, high)."""
         yaw = np.abs(self.labels[:, 0])
         return self.of((yaw >= low) & (yaw < high))
 
     def surest(self, share: float = 0.5) -> Scores:
-        """Return the share of the found faces with the smallest predicted errors; all that tie with the last are in."""
+        """Return the given fraction of the found faces: those with the smallest predicted errors. Faces with the same
+        predicted error as the last one are included."""
         if not self.found.any():
             return self
         limit = np.quantile(self.expected[self.found], share, method="inverted_cdf")
@@ -114,18 +121,20 @@ class Scores:
 
     @property
     def ranking(self) -> float:
-        """Mean geodesic error of the surest half over that of all: 1 where the prediction tells nothing."""
+        """Mean geodesic error of the half with the smallest predicted errors, divided by the mean error of all faces.
+        The value is 1 if the predicted error contains no information."""
         return self.surest().mean_geodesic / self.mean_geodesic if self.mean_geodesic else float("nan")
 
     def reliability(self, bins: int = RELIABILITY_BINS) -> list[Reliability]:
-        """Return bins of about equal count of the found faces, in order of their predicted error."""
+        """Return the found faces in bins, in the order of their predicted errors. The bins have about the same number
+        of faces."""
         found = np.flatnonzero(self.found)
         order = found[np.argsort(self.expected[found], kind="stable")]
         parts = [part for part in np.array_split(order, bins) if len(part)]
         return [Reliability(_mean(self.expected[part]), _mean(self.geodesic[part]), len(part)) for part in parts]
 
     def interval(self, rounds: int = 2000, seed: int = 0) -> tuple[float, float]:
-        """Return the bootstrap 95 % interval of `mean` over faces."""
+        """Return the 95 % bootstrap interval of `mean` over the faces."""
         errors = self.errors.mean(axis=1)
         if not len(errors):
             return float("nan"), float("nan")
@@ -135,7 +144,8 @@ class Scores:
         return float(low), float(high)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return figures for a manifest or a report; degrees, rounded to hundredths, None where nothing was found."""
+        """Return figures for a manifest or a report, in degrees, rounded to hundredths. A figure is None if no face was
+        found."""
         yaw, pitch, roll = (rounded(_mean(column)) for column in self.errors.T)
         surest = self.surest()
         return {
@@ -168,20 +178,22 @@ class Scores:
         )
 
     def of(self, keep: NDArray[np.bool_]) -> Scores:
-        """Return some of the faces."""
+        """Return the scores of the faces for which `keep` is True."""
         return Scores(self.labels[keep], self.predicted[keep], self.geodesic[keep], self.expected[keep])
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule that matches detections with a label's box (x0, y0, x1, y1 as fractions of the side), and its wording."""
+    """A rule that matches detections with a label's box (x0, y0, x1, y1 as fractions of the side), and the rule in
+    words."""
 
     text: str
     choose: Callable[[Sequence[Face], Floats], Face | None]
 
 
 def match(faces: Sequence[Face], box: Floats) -> Face | None:
-    """Return the detection that overlaps a label's box most, if by more than MATCH_OVERLAP."""
+    """Return the detection that overlaps a label's box most. Return None if the overlap is not larger than
+    MATCH_OVERLAP."""
     if not faces:
         return None
     overlap = overlaps(_middle_size(box), centred_boxes(faces))
@@ -190,7 +202,8 @@ def match(faces: Sequence[Face], box: Floats) -> Face | None:
 
 
 def nearest(faces: Sequence[Face], box: Floats) -> Face | None:
-    """Return the detection with the middle nearest to that of a label's box, if inside the ellipse in that box."""
+    """Return the detection whose middle is nearest to the middle of a label's box. Return None if its middle is outside
+    the ellipse in the box."""
     if not faces:
         return None
     middle_size = _middle_size(box)
@@ -200,7 +213,8 @@ def nearest(faces: Sequence[Face], box: Floats) -> Face | None:
 
 
 def surest(faces: Sequence[Face], box: Floats) -> Face | None:
-    """Return the detection of the highest score, wherever it is: for crops that show one face and label no box."""
+    """Return the detection with the highest score, anywhere in the image. This rule is for crops that show one face and
+    have no box label."""
     return faces[0] if faces else None
 
 
@@ -208,12 +222,14 @@ OVERLAP = Rule(f"best overlap with the label's box above {MATCH_OVERLAP} IoU", m
 
 
 def find(outputs: Sequence[NDArray[np.floating]], box: Floats, rule: Rule = OVERLAP) -> Face | None:
-    """Return the detection that answers a label's box, from the network's dequantized outputs; see `decode`."""
+    """Return the detection that matches a label's box. `outputs` are the dequantized outputs of the network; see
+    `decode`."""
     return rule.choose(decode(outputs, SCORE_THRESHOLD, MOST_FACES), box)
 
 
 def score(found: Sequence[Face | None], rotations: Floats, labels: Floats) -> Scores:
-    """Return the scores of one detection (or None) a labelled face with rotations (n, 3, 3) and labels (n, 3)."""
+    """Return the scores of the detections: one detection, or None, for each labelled face. rotations: (n, 3, 3).
+    labels: (n, 3)."""
     predicted = np.full((len(found), 3), np.nan)
     geodesic, expected = np.full((2, len(found)), np.nan)
     for index, face in enumerate(found):
@@ -226,20 +242,23 @@ def score(found: Sequence[Face | None], rotations: Floats, labels: Floats) -> Sc
 
 @dataclass(frozen=True)
 class Detections:
-    """All detections in one image, best first, and its labels; lengths are fractions of the side."""
+    """All detections in one image, the best first, and the labels of the image. Lengths are fractions of the side."""
 
     faces: Sequence[Face]
     boxes: Floats
-    """(n, 4) x0, y0, x1, y1."""
+    """(n, 4) boxes of the labels: x0, y0, x1, y1."""
     ignored: NDArray[np.bool_] | np.bool_ = np.False_
-    """(n,) labels that are neither to be found nor wrong to find; by default none."""
+    """(n,) True for labels that do not count: it is no error to find them or to miss them. By default, all labels
+    count."""
 
     def judged(self, least: float) -> tuple[list[tuple[float, bool]], int]:
-        """Return (score, right) of every detection that counts, and the number of labels that do: those not ignored
-        whose box has in the input the area of a square of at least `least` pixels a side.
+        """Return the score of every counted detection and whether the detection is correct, and the number of counted
+        labels.
 
-        PASCAL VOC's rule: a detection is judged by the label that it overlaps most, right if by at least 0.5 and as the
-        first, in order of score, to do so; one whose label does not count does not count either.
+        A label counts if it is not ignored and if the area of its box in the input is at least that of a square with a
+        side of `least` pixels. PASCAL VOC's rule decides: each detection belongs to the label that it overlaps most.
+        The detection is correct if the overlap is at least 0.5 and if no detection with a higher score has matched the
+        label. A detection does not count if its label does not count.
         """
         sides = np.sqrt(np.prod(np.maximum(self.boxes[:, 2:] - self.boxes[:, :2], 0), axis=1)) * INPUT_SIZE
         counts = ~self.ignored & (sides >= least)
@@ -259,8 +278,8 @@ class Detections:
 
 
 def average_precision(pictures: Sequence[Detections], least: float = 0) -> float:
-    """Return the area under the curve of precision over recall, 0 to 1, each precision raised to the best at any higher
-    recall (PASCAL VOC from 2010 on, "all points"); NaN without labels."""
+    """Return the area under the curve of precision over recall, 0 to 1, or NaN without labels. Each precision is raised
+    to the best precision at any higher recall (PASCAL VOC from 2010 on, "all points")."""
     judged = [picture.judged(least) for picture in pictures]
     labels = sum(count for _, count in judged)
     pairs = np.array([pair for some, _ in judged for pair in some], np.float64).reshape(-1, 2)
@@ -278,15 +297,15 @@ def count_labels(pictures: Sequence[Detections], least: float = 0) -> int:
 
 
 def rounded(value: float, digits: int = 2) -> float | None:
-    """Round a number for JSON, which has no NaN."""
+    """Round a number for JSON. Return None for NaN, because JSON has no NaN."""
     return None if np.isnan(value) else round(float(value), digits)
 
 
 def _mean(values: NDArray[Any]) -> float:
-    """Return the mean, NaN of nothing."""
+    """Return the mean, or NaN if there are no values."""
     return float(values.mean()) if values.size else float("nan")
 
 
 def _middle_size(box: Floats) -> Floats:
-    """Return cx, cy, w, h of x0, y0, x1, y1."""
+    """Return the middle and the size (cx, cy, w, h) of a box (x0, y0, x1, y1)."""
     return np.concatenate([(box[:2] + box[2:]) / 2, box[2:] - box[:2]])

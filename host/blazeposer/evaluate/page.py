@@ -1,4 +1,4 @@
-"""A report as files: report.json, and one page, report.html, that needs no other file and no network."""
+"""Write a report to files: report.json, and a single page, report.html, that works without other files or a network."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def write_report(
     sections: Sequence[Section],
     values: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write report.json and report.html into a folder, which is made. Raises InputError.
+    """Write report.json and report.html into a folder. The folder is created if it does not exist. Raises InputError.
 
-    facts: object and method of the measurement. values: those of report.json, by default the verdicts and the sections'
-    data.
+    facts: object and method of the measurement. values: the contents of report.json; the default is the verdicts and
+    the sections' data.
     """
     verdict = {"passed": is_passed(sections), "verdict": verdict_of(sections)}
     if values is None:

@@ -1,4 +1,4 @@
-"""The plots of a report, each a figure of one set of scores. No image of a data set is drawn."""
+"""The plots of a report. Each plot shows one set of scores. The plots contain no image of a data set."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from blazeposer.evaluate.report import Picture
 from blazeposer.media.output import render
 
 ANGLE_COLORS = {name: draw.as_hex(color) for name, color in draw.ANGLE_COLORS.items()}
-"""Colour of each angle, as everywhere."""
+"""Colour of each angle, the same as in all drawings."""
 INK, FAINT = "#222222", "#b8bec4"
 BIN = 10
-"""Degrees of a labelled angle that are averaged into one point."""
+"""Width of a bin in degrees of the labelled angle. Each bin is averaged to one point."""
 FEWEST = 5
-"""Faces without which a point is not drawn."""
+"""Least number of faces for a point."""
 
-STYLE: Any = {  # matplotlib types each of its 300 keys
+STYLE: Any = {  # matplotlib declares a type for each of its 300 keys
     "font.size": 9,
     "axes.titlesize": 10,
     "axes.titleweight": "bold",
@@ -43,17 +43,17 @@ STYLE: Any = {  # matplotlib types each of its 300 keys
 }
 
 styled = mpl.rc_context(STYLE)
-"""Decorator of functions that draw figures in the reports' style."""
+"""Decorator for functions that draw figures in the style of the reports."""
 
 
 def picture_of(figure: Figure, alt: str, caption: str = "") -> Picture:
-    """Return a figure for a section of a report."""
+    """Return a figure as an image for a section of a report."""
     return Picture(render(figure), alt, caption)
 
 
 @styled
 def error_by_yaw(scores: Scores) -> Figure:
-    """Draw mean absolute errors over the labelled yaw, the errors of single faces, and how many faces there are."""
+    """Draw mean absolute errors over the labelled yaw, the errors of single faces, and the number of faces."""
     figure = Figure(figsize=(7.5, 4.2))
     above, axes = figure.subplots(2, 1, sharex=True, height_ratios=(1, 5))
     edges = np.arange(-100.0, 101.0, BIN)
@@ -78,7 +78,8 @@ def error_by_yaw(scores: Scores) -> Figure:
 
 @styled
 def reliability(scores: Scores) -> Figure:
-    """Draw actual against predicted error in bins of equal count: on the diagonal the prediction is right."""
+    """Draw the actual error over the predicted error in bins with the same number of faces. A point on the diagonal
+    means that the prediction is correct."""
     figure = Figure(figsize=(4.6, 4.2))
     axes = figure.subplots()
     bins = scores.reliability()
@@ -95,7 +96,8 @@ def reliability(scores: Scores) -> Figure:
 
 
 def _bins(values: Floats, edges: Floats) -> tuple[list[float], list[NDArray[np.intp]]]:
-    """Return the middles of the bins with enough values, and the indices of these values."""
+    """Return the middles of the bins that contain enough values, and the indices of the values in each of these
+    bins."""
     number = np.digitize(values, edges)
     full = [index for index in range(1, len(edges)) if (number == index).sum() >= FEWEST]
     return [float(edges[i - 1] + edges[i]) / 2 for i in full], [np.flatnonzero(number == i) for i in full]

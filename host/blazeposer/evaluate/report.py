@@ -1,4 +1,5 @@
-"""A report: sections of text, tables and images, printed or in Markdown. `page.py` makes files of it."""
+"""A report: sections of text, tables and images, to print or to write in Markdown. `page.py` writes reports to
+files."""
 
 from __future__ import annotations
 
@@ -23,29 +24,29 @@ class Picture:
 
     data: bytes
     alt: str
-    """Words for those who do not see it."""
+    """Text for readers who do not see the image."""
     caption: str = ""
 
     @property
     def source(self) -> str:
-        """Return the image as an address that holds all of it."""
+        """Return the whole image as a data URL."""
         kind = {b"\x89PNG": "png", b"\xff\xd8\xff\xe0": "jpeg"}.get(self.data[:4], "svg+xml")
         return f"data:image/{kind};base64,{base64.b64encode(self.data).decode()}"
 
 
 @dataclass(frozen=True)
 class Table:
-    """Text and rounded numbers, all as text."""
+    """A table of texts and rounded numbers, all as strings."""
 
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
     caption: str = ""
     notes: str = ""
-    """Text below it."""
+    """Text below the table."""
 
     @property
     def numeric(self) -> list[bool]:
-        """Return which columns hold numbers alone, and are set right."""
+        """Return for each column whether it contains only numbers. Columns of numbers are aligned to the right."""
         if not self.rows:
             return [False] * len(self.head)
         return [all(map(_NUMBER.fullmatch, column)) for column in zip(*self.rows, strict=True)]
@@ -53,31 +54,32 @@ class Table:
 
 @dataclass(frozen=True)
 class Section:
-    """One part of the report, in the order of its parts."""
+    """One section of the report. Its parts are shown in their order."""
 
     title: str
     parts: Sequence[str | Table | Picture]
-    """A string is a paragraph of plain text."""
+    """The parts of the section. A string is a paragraph of plain text."""
     verdict: Verdict | None = None
-    """None where nothing is judged. One that failed or was not run says why in its first paragraph."""
+    """The verdict, or None if the section has no verdict. If a check failed or was not run, the first paragraph says
+    why."""
     data: dict[str, Any] = field(default_factory=dict)
-    """Its values in report.json."""
+    """Values of the section for report.json."""
 
     @property
     def finding(self) -> str:
-        """Return the first paragraph."""
+        """Return the first paragraph of the section."""
         return next((part for part in self.parts if isinstance(part, str)), "")
 
 
 def verdict_of(sections: Sequence[Section]) -> str:
-    """Return the verdict in one line: what failed, what was not run."""
+    """Return the verdict in one line: the checks that failed and the checks that were not run."""
     failed, left, passed = (_titled(sections, verdict) for verdict in ("failed", "not run", "passed"))
     parts = [f"FAILED: {', '.join(failed)}"] if failed else [f"PASSED: all {len(passed)} checks that were run"]
     return "; ".join([*parts, f"not run: {', '.join(left)}"] if left else parts)
 
 
 def is_passed(sections: Sequence[Section]) -> bool:
-    """Return whether nothing failed."""
+    """Return True if no check failed."""
     return not _titled(sections, "failed")
 
 
@@ -93,7 +95,7 @@ def show(section: Section) -> None:
 
 
 def show_table(table: Table, title: str = "", width: int = 160) -> None:
-    """Print a table under its caption, else under `title`."""
+    """Print a table under its caption. A table without a caption is printed under `title`."""
     view = View(title=table.caption or title, caption=table.notes or None)
     for number, name in enumerate(table.head):
         view.add_column(name, justify="right" if number else "left")
@@ -103,20 +105,20 @@ def show_table(table: Table, title: str = "", width: int = 160) -> None:
 
 
 def markdown(section: Section) -> str:
-    """Return a section in Markdown with its heading, less its images."""
+    """Return a section in Markdown with its heading and without its images."""
     parts = [part for part in section.parts if not isinstance(part, Picture)]
     blocks = [part if isinstance(part, str) else with_notes(part) for part in parts]
     return plain("\n\n".join([f"## {section.title}", *blocks]) + "\n")
 
 
 def with_notes(table: Table) -> str:
-    """Return a table in Markdown, its caption above and its notes below it."""
+    """Return a table in Markdown, with its caption above the table and its notes below the table."""
     caption = f"{table.caption}:" if table.caption else ""
     return "\n\n".join(filter(None, (caption, markdown_table(table.head, table.rows), table.notes)))
 
 
 def markdown_table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
-    """Return a table in Markdown, columns of numbers set right. It ends without a line's end."""
+    """Return a table in Markdown. Columns of numbers are aligned to the right. The text does not end with a newline."""
     table = Table(list(head), [list(map(str, row)) for row in rows])
     rule = ["---:" if number else "---" for number in table.numeric]
     lines = ([cell.replace("|", "\\|") for cell in cells] for cells in (table.head, rule, *table.rows))

@@ -1,8 +1,8 @@
-"""Measure the sheet of a network: recall, error and expected error, as images get harder in one way at a time.
+"""Measure the sheet of a network: recall, error and expected error while images get harder in one condition at a time.
 
-Every condition of `disturb.py` at every level is a bin. The expected error of a bin is true if its mean is within a
-quarter of the mean angle by which the rotations really are off. A bin with few faces found is not judged: faces that
-are not reported mislead nobody.
+Each level of each condition of `disturb.py` is a bin. The expected error of a bin counts as true if its mean is within
+a quarter of the mean true error. The true error is the angle between the predicted and the labelled rotation. A bin
+with few found faces gets no verdict: a face that is not reported misleads nobody.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from blazeposer.evaluate.plots import FAINT, INK, styled
 from blazeposer.evaluate.report import Table
 
 MARGIN = 0.25
-"""Share of the true error by which the expected one may differ from it."""
+"""Largest allowed difference between expected and true error, as a fraction of the true error."""
 FEWEST = 20
-"""Faces found without which a bin is not judged."""
+"""Least number of found faces for a verdict on a bin."""
 PLAIN = "as it is"
 TRUE, STATED = "#0072b2", "#d55e00"
 """Colours of Okabe and Ito's palette."""
@@ -36,7 +36,7 @@ TRIALS: Sequence[tuple[Condition | None, float]] = (
     (None, 0.0),
     *((condition, level) for condition in CONDITIONS for level in condition.levels),
 )
-"""Images as they are, then each condition at each level."""
+"""Undisturbed images, and then each condition at each level."""
 
 
 class Bin(NamedTuple):
@@ -48,26 +48,28 @@ class Bin(NamedTuple):
 
     @property
     def ratio(self) -> float:
-        """Mean expected error over the mean true one; NaN where nothing was found."""
+        """Mean expected error divided by the mean true error; NaN if no face was found."""
         return self.scores.mean_expected / self.scores.mean_geodesic
 
     @property
     def verdict(self) -> str:
-        """`yes` if the expected error is true, `NO` if not, `few` if it is not judged."""
+        """`yes` if the expected error is true, `NO` if it is wrong, `few` if the bin has too few faces for a
+        verdict."""
         if self.scores.found.sum() < FEWEST:
             return "few"
         return "yes" if is_true(self.scores.mean_expected, self.scores.mean_geodesic) else "NO"
 
 
 def is_true(expected: float, true: float) -> bool:
-    """Return whether a mean expected error is near enough to the true one."""
+    """Return whether a mean expected error is near enough to the true error."""
     return abs(expected - true) <= MARGIN * true
 
 
 def measure_sheet(system: Peer, dataset: Dataset) -> list[Bin]:
-    """Return the bins of a system on every face of a data set with poses, images as they are first.
+    """Return the bins of a system on every face of a data set with poses. The first bin is of undisturbed images.
 
-    Takes about a sixth of a second a face on an idle core. What is drawn by lot is the same in every bin and run.
+    The measurement takes about a sixth of a second for each face on an idle core. Random values of an image are the
+    same in every bin and every run.
     """
     found: list[list[Face | None]] = [[] for _ in TRIALS]
     rotations: list[list[Floats]] = [[] for _ in TRIALS]
@@ -89,7 +91,7 @@ def measure_sheet(system: Peer, dataset: Dataset) -> list[Bin]:
 
 
 def sheet_table(bins: Sequence[Bin], title: str) -> Table:
-    """Return the sheet as a table, one row a bin."""
+    """Return the sheet as a table with one row for each bin."""
     head = ("images", "level", "N", "found", "recall", "MAE", "true error", "expected", "ratio", "true")
     rows = []
     for one in bins:
@@ -108,7 +110,7 @@ def sheet_table(bins: Sequence[Bin], title: str) -> Table:
 
 
 def sheet_dict(bins: Sequence[Bin]) -> dict[str, Any]:
-    """Return the sheet for JSON: condition -> level -> figures."""
+    """Return the sheet for JSON: figures by condition and level."""
     data: dict[str, Any] = {}
     for one in bins:
         scores = one.scores
@@ -125,7 +127,7 @@ def sheet_dict(bins: Sequence[Bin]) -> dict[str, Any]:
 
 @styled
 def draw_sheet(bins: Sequence[Bin]) -> Figure:
-    """Draw the true and the expected error over the level of each condition, with the share of faces found."""
+    """Draw the true error, the expected error and the fraction of faces found over the level of each condition."""
     by_bin = {(one.condition, one.level): one.scores for one in bins}
     curves = [condition for condition in CONDITIONS if len(condition.levels) > 1]
     columns, rows = 5, -(-len(curves) // 5)

@@ -1,4 +1,5 @@
-"""Find the faces in an image: prepare, run, decode, and back to the image's pixels."""
+"""Find the faces in an image: prepare the image, run the network, decode the outputs, convert to pixels of the
+image."""
 
 from __future__ import annotations
 
@@ -31,15 +32,16 @@ InputPath = Literal["clean", "camera"]
 
 
 class Detector:
-    """Calls with an image return its faces in pixels of it, best first.
+    """Finds faces. A call with an image returns the image's faces in pixels, the best first.
 
-    An image is an array (h, w, 3) uint8, RGB unless `order` is "bgr"; grey, alpha and floats from 0 to 1 are taken too
-    (`prepare.as_rgb`), anything else raises InputError. Small faces are searched for (`search`) in many looks; `fast`
-    looks once at the whole image, padded to a square. The input `camera` is one look at the centred square only,
-    sampled as a camera does it. `model` is a tflite file, by default the INT8 one that comes with the package. The
-    runtime `xnnpack` is fast, `reference` equals a camera's. A face counts from the score `threshold` on. `max_faces`
-    None is `MAX_FACES` in one look, and no limit in a search. `careful` takes the mean of two looks, the second at the
-    mirror image: nearer to the truth, for twice the time.
+    An image is an array (h, w, 3) uint8, in RGB unless `order` is "bgr". Grey images, images with alpha and floats from
+    0 to 1 are also accepted (`prepare.as_rgb`). Other arguments raise InputError. By default, a call searches for small
+    faces in many looks (`search`). With `fast`, it looks once at the whole image, padded to a square. With the input
+    `camera`, it looks once at the centred square of the image and samples the square as a camera does. `model` is a
+    tflite file; the default is the INT8 file of the package. The runtime `xnnpack` is fast; the runtime `reference`
+    gives the same results as a camera. Faces with a score below `threshold` are left out. If `max_faces` is None, one
+    look returns at most `MAX_FACES` faces, and a search has no limit. `careful` uses the mean of two looks, the second
+    at the mirror image. The result is more exact, but takes twice the time.
     """
 
     def __init__(
@@ -73,16 +75,16 @@ class Detector:
         return search(partial(self.look, rgb), width, height, self.threshold)[: self.max_faces]
 
     def smallest_face(self, width: int, height: int) -> int:
-        """Return the pixels of the smallest face that a call finds in an image of a size."""
+        """Return the size in pixels of the smallest face that a call finds in an image of this size."""
         if self.input == "camera":
             width = height = min(width, height)
         return smallest_face(width, height, fast=self.fast)
 
     def look(self, image: Image, region: Region | None, threshold: float, *, mirror: bool = False) -> list[Face]:
-        """Return the faces of another threshold that one look sees in a region, or in the whole image (None).
+        """Return the faces with at least a score of `threshold` that one look finds in a region.
 
-        The image is (h, w, 3) uint8 RGB, whatever `order` says. `mirror` looks at its mirror image; the faces are those
-        of the image itself.
+        If `region` is None, the look is at the whole image. The image is (h, w, 3) uint8 RGB, even if `order` is "bgr".
+        With `mirror`, the network sees the mirror image; the returned faces are still those of the original image.
         """
         if region:
             x, y, side = region

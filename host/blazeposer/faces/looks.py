@@ -1,7 +1,7 @@
-"""One look at an image, or two: the second at its mirror image, and the mean of both.
+"""Look at an image once, or twice: the second look is at the mirror image, and the result is the mean of both looks.
 
-A part of a network's error is by chance, and a mirrored face is another draw: the mean of two looks is nearer to the
-truth, for twice the time.
+A part of a network's error is random and differs between an image and its mirror image. The mean of two looks is
+therefore more exact, but takes twice the time.
 """
 
 from __future__ import annotations
@@ -19,17 +19,19 @@ from blazeposer.core.prepare import Image
 from blazeposer.tflite.interpreter import Network
 
 SAME = 0.3
-"""Least intersection over union of the two boxes of one face, as in `decode`."""
+"""Least intersection over union of two boxes of the same face, as in `decode`."""
 LEAST = 0.1
-"""A look's scores below it count as 0 in the mean of two."""
+"""Least score of a face in each of two looks. A lower score counts as 0 in the mean."""
 
 
 def look(
     network: Network, tensor: Image, threshold: float, max_faces: int = MAX_FACES, *, twice: bool = False
 ) -> list[Face]:
-    """Return the faces that a network sees in its input (128, 128, 3), best first, in fractions of the side.
+    """Return the faces that a network sees in its input (128, 128, 3), the best first. Lengths are fractions of the
+    side.
 
-    With `twice` they are `mean_faces` of a look and one at the mirror image; `threshold` is that of the mean score.
+    With `twice`, the result is the `mean_faces` of a look at the input and a look at its mirror image, and `threshold`
+    applies to the mean score.
     """
     if not twice:
         return decode(network.outputs(tensor), threshold, max_faces)
@@ -41,15 +43,18 @@ def look(
 
 
 def mirrored(face: Face, width: float) -> Face:
-    """Return the face as it is in the mirror image of an image of a width."""
+    """Return the face as it appears in the mirror image. `width` is the width of the image."""
     x, y, w, h = face.box
     points = keypoints_of(face.points[list(MIRRORED_KEYPOINTS)] * (-1, 1) + (width, 0))
     return replace(face, box=(width - x - w, y, w, h), keypoints=points, yaw=-face.yaw, roll=-face.roll)
 
 
 def mean_faces(first: Sequence[Face], second: Sequence[Face]) -> list[Face]:
-    """Return the faces of two looks, best first: those that both saw as their `mean_face`, the pair that overlaps most
-    first, and each other one with half its score."""
+    """Return the faces of two looks, the best first.
+
+    A face in both looks becomes its `mean_face`. Faces are paired in order of their overlap, the largest overlap first.
+    A face in only one look keeps half its score.
+    """
     table = np.array([overlaps(box, centred_boxes(second)) for box in centred_boxes(first)])
     left, right, faces = set(range(len(first))), set(range(len(second))), []
     while table.size and table.max() > SAME:
@@ -64,8 +69,8 @@ def mean_faces(first: Sequence[Face], second: Sequence[Face]) -> list[Face]:
 
 
 def mean_face(first: Face, second: Face) -> Face:
-    """Return the mean of two faces: the rotation half-way between theirs, the geometric mean of their expected errors,
-    the mean of all else."""
+    """Return the mean of two faces: the rotation half-way between the two rotations, the geometric mean of the expected
+    errors, and the arithmetic mean of all other values."""
     turn = cv2.Rodrigues(second.rotation @ first.rotation.T)[0]
     return Face.of(
         box=np.mean([first.box, second.box], axis=0).tolist(),

@@ -1,8 +1,9 @@
-"""Compute a head's place in the room, and its angles to the camera's axis instead of the line of sight.
+"""Compute a head's position in space, and its angles relative to the camera's axis instead of the line of sight.
 
-A camera that looks along its optical axis sees a point (x, y, z) of the room, x to the right, y up, z to the viewer, at
-`focal * (x, -y) / -z` pixels from the image's middle. The keypoints of a head of known size and rotation so give two
-linear equations each for its place; least squares over all six solves them.
+A point in space has coordinates (x, y, z): x to the right, y up, z to the viewer. A camera that points along its
+optical axis shows the point at `focal * (x, -y) / -z` pixels from the image's middle. If size and rotation of the head
+are known, each keypoint gives two linear equations for the head's position. The equations of all six keypoints are
+solved by least squares.
 """
 
 from __future__ import annotations
@@ -15,26 +16,28 @@ from blazeposer.core.face import Face
 from blazeposer.core.rotation import Floats
 
 FIELD_OF_VIEW = 55.0
-"""Degrees that the side of a camera's square window sees: OpenMV's standard lens sees about 70 across the whole width
-of a 4:3 image (OpenMV's datasheets of lenses), and the window is as high as that image."""
+"""Field of view of a camera's square window, in degrees. The whole width of a 4:3 image has a field of view of about 70
+degrees with OpenMV's standard lens (OpenMV's datasheets of lenses), and the window is as high as this image."""
 HEAD = np.array([
     (-3.15, 2.48, 3.14), (3.15, 2.48, 3.14), (0.0, -0.66, 6.8), (0.0, -3.86, 5.4), (-6.41, 0.72, -1.76),
     (6.41, 0.72, -1.76),
 ])  # fmt: skip
-"""Places of a middling head's keypoints, centimetres, in the order of `contract.KEYPOINTS`; 0 is between the ears.
+"""Positions of the keypoints of an average head, in centimetres, in the order of `contract.KEYPOINTS`. The origin is
+the middle between the ears.
 
-Fitted once to what the network saw on the `train` split of the pools, by `python -m blazeposer.tracking.head` of commit
-9134d69. A head that is a tenth larger seems a tenth nearer."""
+The positions were fitted once to the network's keypoints on the `train` split of the pools, by `python -m
+blazeposer.tracking.head` of commit 9134d69. A head that is a tenth larger than average appears a tenth nearer.
+"""
 
 
 def position(
     face: Face, width: float, fov: float = FIELD_OF_VIEW, height: float | None = None
 ) -> tuple[float, float, float]:
-    """Return centimetres of the middle of the head, between the ears, from the camera: x to the image's right, y up, z
-    away from the camera.
+    """Return the position of the middle of the head, between the ears, in centimetres from the camera: x to the image's
+    right, y up, z away from the camera.
 
-    `width` and `height` (by default the same) are the image's in pixels; `fov` is the field of view of its width in
-    degrees, without distortion.
+    `width` and `height` are the size of the image in pixels; the default of `height` is `width`. `fov` is the
+    horizontal field of view of the image in degrees, without distortion.
     """
     offsets, focal = _seen(face, width, fov, height)
     head = HEAD @ to_camera(face, width, fov, height).rotation.T
@@ -47,10 +50,11 @@ def position(
 
 
 def to_camera(face: Face, width: float, fov: float = FIELD_OF_VIEW, height: float | None = None) -> Face:
-    """Return the face with its rotation to the camera's axis; arguments as in `position`.
+    """Return the face with its rotation relative to the camera's axis. The arguments are those of `position`.
 
-    The network sees which way a face turns from the line of sight: one that looks straight into the camera has yaw 0
-    wherever it is in the image. To the camera's axis it then is turned by the angle between axis and line of sight.
+    The network measures angles relative to the line of sight: a face that looks straight into the camera has yaw 0
+    anywhere in the image. Relative to the camera's axis, this face is turned by the angle between the axis and the line
+    of sight.
     """
     offsets, focal = _seen(face, width, fov, height)
     u, v = offsets.mean(0)
@@ -59,13 +63,14 @@ def to_camera(face: Face, width: float, fov: float = FIELD_OF_VIEW, height: floa
 
 
 def _seen(face: Face, width: float, fov: float, height: float | None) -> tuple[Floats, float]:
-    """Return the keypoints (6, 2) from the image's middle, x right and y DOWN, and the focal length, in pixels."""
+    """Return the keypoints (6, 2) relative to the image's middle, x right and y DOWN, and the focal length, in
+    pixels."""
     middle = width / 2, (width if height is None else height) / 2
     return face.points - middle, width / 2 / math.tan(math.radians(fov) / 2)
 
 
 def _turn_from_z(direction: Floats) -> Floats:
-    """Return the least rotation (3, 3) that takes the z axis to a unit vector (3,) of z > 0."""
+    """Return the smallest rotation (3, 3) that turns the z axis to a unit vector (3,) with z > 0."""
     x, y, z = direction.tolist()
     cross = np.array([[0, 0, x], [0, 0, y], [-x, -y, 0]])
     return np.asarray(np.eye(3) + cross + cross @ cross / (1 + z))

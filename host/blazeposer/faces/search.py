@@ -1,9 +1,9 @@
-"""Find small faces in a still image: look at the whole, then at tiles, then at each face by itself.
+"""Find small faces in a still image: look at the whole image, then at tiles, then at each face.
 
-The network sees 128 pixels a side, and finds a face reliably from an eighth of that on. A tile shows a part of the
-image larger; tiles of several sizes overlap, so that every face from `smallest_face` on is whole in one of them and
-large enough there. What a tile shows is a guess: it counts when a look of its own, with the face in the middle, is
-surer of it.
+The network sees 128 pixels on each side, and reliably finds faces of at least an eighth of this side. A tile shows a
+part of the image enlarged. Tiles of several sizes overlap, so that every face from `smallest_face` on is completely
+inside a tile and large enough in it. A face in a tile is only a guess. The guess is accepted if another look, with the
+face in the middle, gives it a high score.
 """
 
 from __future__ import annotations
@@ -17,39 +17,41 @@ from blazeposer.core.face import Face
 from blazeposer.faces.tracker import board_module
 
 Region = tuple[int, int, int]
-"""A square about or in an image: x, y, side in pixels."""
+"""A square in an image, or around an image: x, y, side in pixels."""
 Look = Callable[[Region | None, float], list[Face]]
-"""Returns the faces of a score and more that are seen in a region; None is the whole image."""
+"""Function that returns the faces in a region that have at least the given score. None means the whole image."""
 
 SEEN = 1 / 8
-"""Least face that one look finds, of the side of what it sees."""
+"""Size of the smallest face that one look finds, as a fraction of the side of the region."""
 SMALLEST = 24
-"""Pixels: a smaller face has too few of them."""
+"""Least size of a face in pixels. Smaller faces have too few pixels."""
 SHARE = 1 / 45
-"""Least face that is searched for, of the image's shorter side: 24 pixels of 1080."""
+"""Size of the smallest face in a search, as a fraction of the image's shorter side: 24 pixels in 1080."""
 STEP = 2.2
-"""Each size of tiles is smaller than the next by this factor at most."""
+"""Largest ratio between one size of tiles and the next smaller size."""
 OVERLAP = 0.35
-"""The overlap of neighbouring tiles, as a share of their side: the largest face that the next size might miss,
-`SEEN * STEP`, and a margin."""
+"""Overlap of neighbouring tiles, as a fraction of their side. It is the size of the largest face that the next size of
+tiles might miss, `SEEN * STEP`, plus a margin."""
 GUESS = 0.6
-"""Share of the threshold: a guess with this score or more gets a look of its own."""
+"""Least score of a guess, as a fraction of the threshold. A guess with at least this score gets another look."""
 SURE = 0.4
-"""Share of the gap from the threshold to 1: this much more a guess must score in its own look. There are a hundred
-tiles and more, each with its chance of a false positive. Both were chosen on faces of `aflw`, validation split, in
-photos of `faceless` for training: of those pasted 30 to 45 pixels long 92 % are found, with 0.2 false positives an
-image."""
+"""Least score of a guess in its second look: the threshold plus this fraction of the gap from the threshold to 1.
+
+It is above the threshold because an image can have more than a hundred tiles, and each tile can have a false positive.
+`GUESS` and `SURE` were chosen on faces of `aflw` (validation split), pasted into photos of `faceless` for training.
+With these values, 92 % of the faces of 30 to 45 pixels are found, with 0.2 false positives per image.
+"""
 
 
 def smallest_face(width: int, height: int, *, fast: bool = False) -> int:
-    """Return the pixels of the smallest face that is found in an image, in one look (`fast`) or in a search."""
+    """Return the size in pixels of the smallest face that is found in an image, in one look (`fast`) or in a search."""
     if fast:
         return math.ceil(SEEN * max(width, height))
     return min(math.ceil(SEEN * max(width, height)), round(max(SMALLEST, SHARE * min(width, height))))
 
 
 def search(look: Look, width: int, height: int, threshold: float) -> list[Face]:
-    """Return the faces of an image that reach a score, best first."""
+    """Return the faces of an image with at least a score of `threshold`, the best first."""
     sure = threshold + SURE * (1 - threshold)
     seen = look(None, threshold)
     guesses = [guess for tile in tiles(width, height) for guess in look(tile, GUESS * threshold)]
@@ -61,13 +63,15 @@ def search(look: Look, width: int, height: int, threshold: float) -> list[Face]:
 
 
 def _own(look: Look, face: Face, width: int, height: int, threshold: float) -> Face | None:
-    """Return a face as a look of its own shows it, or None where that does not."""
+    """Return a face as another look shows it, with the face in the middle. Return None if this look does not find the
+    face."""
     found = [one for one in look(_around(face, width, height), threshold) if _same(one, face)]
     return found[0] if found else None
 
 
 def tiles(width: int, height: int) -> Iterator[Region]:
-    """Yield the squares to look at after the whole image, the largest first, none larger than the image is wide."""
+    """Yield the squares for the looks after the first, the largest first. No side is longer than the longer side of the
+    image."""
     longer, shorter = max(width, height), min(width, height)
     least = smallest_face(width, height) / SEEN
     most = min(longer, shorter / SEEN)
@@ -80,7 +84,7 @@ def tiles(width: int, height: int) -> Iterator[Region]:
 
 
 def _starts(length: int, side: int) -> list[int]:
-    """Return where tiles begin along one axis: evenly spread, or a single one about the middle."""
+    """Return the start positions of tiles along one axis: evenly spread, or one position for a single centred tile."""
     if side >= length:
         return [(length - side) // 2]
     count = 1 + math.ceil((length - side) / ((1 - OVERLAP) * side))
@@ -88,7 +92,8 @@ def _starts(length: int, side: int) -> list[int]:
 
 
 def _around(face: Face, width: int, height: int) -> Region:
-    """Return the square of a look of its own: as in a `Gaze`, moved into the image where it fits."""
+    """Return the square for another look at a face. Its size is that of a `Gaze`. It is moved into the image if it
+    fits."""
     x, y, w, h = face.box
     side = max(1, round((1 + 2 * board_module("tracking").MARGIN) * max(w, h)))
     corner = []
@@ -99,7 +104,7 @@ def _around(face: Face, width: int, height: int) -> Region:
 
 
 def _without_doubles(faces: Sequence[Face]) -> list[Face]:
-    """Return the faces, best first, without those that are a better one once more."""
+    """Return the faces, the best first. A face that repeats a face with a higher score is left out."""
     kept: list[Face] = []
     for face in sorted(faces, key=lambda face: -face.score):
         if not any(_same(face, other) for other in kept):

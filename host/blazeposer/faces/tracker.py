@@ -1,4 +1,4 @@
-"""Follow faces from image to image, steady their numbers and look closer: the camera's own modules, on a PC."""
+"""Follow faces from image to image, smooth their values and look closer, with the camera's own modules on a PC."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 def board_module(name: str) -> ModuleType:
     """Return the module `board/NAME.py`.
 
-    What it imports comes from `board/` too, never from `sys.modules`: on a PC `blazeposer` is this package, on a camera
-    it is the post-processor. MicroPython's `const` returns its argument.
+    Its imports also come from `board/`, never from `sys.modules`, because the name `blazeposer` has two meanings: on a
+    PC it is this package, on a camera it is the post-processor. MicroPython's `const` returns its argument.
     """
     path = board_dir() / f"{name}.py"
     module = ModuleType(f"{__name__}.{name}")
@@ -32,7 +32,7 @@ def board_module(name: str) -> ModuleType:
 
 
 def _import(name: str, *arguments: Any) -> ModuleType:
-    """Import as MicroPython does where `board/` lies on the camera's drive."""
+    """Import a module as MicroPython does when the files of `board/` are on the camera's drive."""
     if name == "micropython":
         return _MICROPYTHON
     if (board_dir() / f"{name}.py").exists():
@@ -44,11 +44,12 @@ _MICROPYTHON = ModuleType("micropython")
 _MICROPYTHON.__dict__["const"] = lambda value: value
 
 PATIENCE = board_module("tracking").PATIENCE_MS / 1000
-"""Seconds that a track outlives its face."""
+"""Time in seconds that a track continues after its face was last seen."""
 
 
 class Tracker:
-    """Follows faces from image to image: numbers them and, with `smooth`, steadies box, keypoints and angles."""
+    """Follows faces from image to image and gives them ids. With `smooth`, it also smooths box, keypoints and
+    angles."""
 
     def __init__(self, smooth: bool = True) -> None:
         self._tracker = board_module("tracking").Tracker(smooth)
@@ -56,8 +57,8 @@ class Tracker:
     def update(self, faces: Sequence[Face], t: float) -> list[Face]:
         """Return the faces of the image taken at `t` seconds, in their order, with the ids of their tracks.
 
-        Ids are 1, 2, ... in the order of appearance and never used twice. Score and expected error stay as they are.
-        Lengths may have any unit that stays the same.
+        Ids are 1, 2, ... in the order of appearance. An id is never used twice. Score and expected error do not change.
+        Lengths may have any unit, but the unit must stay the same.
         """
         found = []
         for face, (number, _, steady) in zip(faces, self._tracker.update(faces, 1000 * t), strict=True):
@@ -70,9 +71,10 @@ class Tracker:
 
 
 class CloserLook:
-    """Calls with images that follow one another return their faces, small ones too, best first.
+    """Finds faces, also small ones, in successive images. A call with an image returns its faces, the best first.
 
-    With `mirror` every second look at a known face is at the mirror image: a `Tracker` that smooths averages both.
+    With `mirror`, every second look at a known face is at the mirror image. A `Tracker` with smoothing then averages
+    both.
     """
 
     def __init__(self, detector: Detector, mirror: bool = False) -> None:
@@ -80,7 +82,7 @@ class CloserLook:
         self._gaze = board_module("tracking").Gaze(detector.threshold, mirror)
 
     def __call__(self, image: object) -> list[Face]:
-        """Return the faces of an image as the detector takes it. Raises InputError."""
+        """Return the faces of an image. The image is of a kind that the detector accepts. Raises InputError."""
         rgb = as_rgb(image, self._detector.order)
         height, width = rgb.shape[:2]
         x, y, w, h = self._gaze.region(width, height)

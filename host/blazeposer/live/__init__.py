@@ -1,14 +1,14 @@
-"""Live: from a link to what people see, keep and pass on.
+"""A live session: poses come from a link, and people see them, programs get them, files keep them.
 
 links.py      the interface of a link: an iterator over arrivals
-usb.py        a camera's JSON lines over its serial port; one that is unplugged is waited for
-protocol.py   the same camera by OpenMV's Protocol V2, with its images
-source.py     this PC's webcam or a video, with the network run here
-recording.py  a session as a file, and back at its own pace
-session.py    the loop: tracks, smooths, hands every moment to the views
-centre.py     the pose that is the zero, and the one head that some programs take
-terminal.py   a view: table and heads in a terminal, and its keys
+usb.py        a link: JSON lines from a camera's serial port. It waits for a camera that was unplugged
+protocol.py   a link: poses and images from a camera, by OpenMV's Protocol V2
+source.py     a link: a webcam of this PC or a video. The network runs on this PC
+recording.py  writes a session to a file, and replays the file at its original speed
+session.py    the main loop: it tracks and smooths faces and gives every moment to the views
+centre.py     the pose that is the zero, and the head for programs that accept only one head
+terminal.py   a view: table and heads in a terminal, and keys
 web/          a view: a page on 127.0.0.1
 to/           views: opentrack, avatars (VMC), MQTT
-plot.py       a recorded session as an image
+plot.py       draws a recorded session as an image
 """

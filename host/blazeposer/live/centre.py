@@ -1,4 +1,4 @@
-"""Make the present pose the zero, and the first person's head what programs for one head get."""
+"""Make the present pose the zero, and select the head of the first person for programs that accept only one head."""
 
 from __future__ import annotations
 
@@ -14,21 +14,24 @@ from blazeposer.core.rotation import Floats
 from blazeposer.live.session import Head, Moment
 
 HOLD = 0.7
-"""Seconds without the face during which the head stays as it is; then it drifts to rest."""
+"""Time in seconds that the head keeps its pose after the face was lost. After this time, the head slowly returns to
+rest."""
 DRIFT = 1.0
-"""Seconds in which the head comes nearer to rest by a factor of e."""
+"""Time constant of the return to rest, in seconds."""
 BACK = 0.2
-"""The same for the way to a face that is there again."""
+"""Time constant of the movement from rest to a face that was found again, in seconds."""
 
 
 class Leader:
-    """Choose one person: he or she leads while there, then the one with the largest face does."""
+    """Selects one person. The person stays selected while visible. After that, the person with the largest face is
+    selected."""
 
     def __init__(self) -> None:
         self._id: int | None = None
 
     def of(self, moment: Moment) -> Face | None:
-        """Return the leader's face; another person's only when the leader is not in this moment."""
+        """Return the face of the selected person. If this person is not in the moment, select and return another
+        person's face."""
         faces = {face.id: face for face in moment.faces}
         if self._id not in faces:
             largest = max(moment.faces, key=lambda face: face.box[2], default=None)
@@ -38,9 +41,9 @@ class Leader:
 
 
 class Centre:
-    """Add to each moment its zero, and the head relative to that.
+    """Adds to each moment its zero, and the head relative to this zero.
 
-    deadzone: degrees; smaller turns of the head become none, and larger ones smaller by it.
+    deadzone: degrees. A smaller turn of the head becomes zero. A larger turn becomes smaller by this angle.
     """
 
     def __init__(self, deadzone: float = 0.0, clock: Callable[[], float] = time.monotonic) -> None:
@@ -50,11 +53,11 @@ class Centre:
         self._rest: Head | None = None
         self._asked = False
         self._last: Head | None = None
-        self._share = 1.0  # of the way from rest to the last pose
+        self._share = 1.0  # fraction of the way from rest to the last pose
         self._seen = self._now = clock()
 
     def recentre(self) -> None:
-        """Let the next pose of the first person be the zero. Any thread may call this."""
+        """Make the next pose of the first person the zero. Any thread may call this method."""
         self._asked = True
 
     def __call__(self, moment: Moment) -> Moment:
@@ -83,7 +86,7 @@ class Centre:
         return Head(self._part(rest.rotation.T @ last.rotation), self._part(rest.to_axis.T @ last.to_axis), position)
 
     def _part(self, rotation: Floats) -> Floats:
-        """Return the share of a rotation (3, 3), less the dead zone."""
+        """Return a fraction of a rotation (3, 3), after subtracting the dead zone."""
         if self._share > 0.999 and not self._deadzone:
             return rotation
         vector = np.asarray(cv2.Rodrigues(rotation)[0], np.float64)

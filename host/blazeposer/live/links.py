@@ -1,4 +1,4 @@
-"""The interface of a link."""
+"""The interface of a link: a source of records, for example a camera, a video or a recording."""
 
 from __future__ import annotations
 
@@ -10,33 +10,36 @@ from blazeposer.core.prepare import Image
 from blazeposer.stream.record import Counts, Record
 
 PAUSE = 0.1
-"""Seconds after which a link from which nothing came says so, and the views show that."""
+"""Time in seconds without an arrival after which a link yields None. The views then show that nothing comes."""
 
 
 @dataclass(frozen=True)
 class Arrival:
-    """A record that came."""
+    """A record, with its time of arrival and its image."""
 
     record: Record
     at: float
-    """Time, seconds as `time.time` counts them."""
+    """Time of arrival in seconds, as `time.time` counts."""
     picture: Image | None = None
-    """The camera's image, where the link carries it."""
+    """The camera's image, or None if the link carries no image."""
 
 
 class Link(Protocol):
     """A source of records."""
 
     name: str
-    """Name for people: the port, or the file."""
+    """Name to show: the port or the file."""
     counts: Counts
     state: str
-    """One line on the failure and the remedy; "" if all is well. It may hold words of a camera."""
+    """One line with the failure and what to do, or "" if there is no failure. The line may contain text from a
+    camera."""
     blind: str
-    """One line on the reason and the remedy while no images come; "" if they do."""
+    """One line with the reason why no images come and what to do, or "" if images come."""
 
     def arrivals(self) -> Generator[Arrival | None, None, None]:
-        """Yield the arrivals, and None whenever nothing came for `PAUSE`. End only when no more can ever come.
+        """Yield the arrivals, and yield None each time nothing has arrived for `PAUSE`. End only if no more arrivals
+        can come.
 
-        The link opens with the first and closes with the iterator. Raises PortError or InputError if it never opens.
+        The link opens at the first step of the iterator and closes with the iterator. Raises PortError or InputError if
+        the link cannot be opened.
         """

@@ -19,7 +19,7 @@ _IN_LEGEND = 12  # faces
 
 
 def draw_session(records: Iterable[Record], title: str) -> Figure:
-    """Return a figure with a row for each angle, degrees over the seconds of the session."""
+    """Return a figure with a row for each angle, in degrees over the seconds of the session."""
     follow, rows = Follower(), defaultdict[int, list[list[float]]](list)
     for record in records:
         moment = follow(Moment("", "", Counts()), Arrival(record, record.t_ms / 1000))

@@ -1,4 +1,4 @@
-"""A camera's packed records and its images over OpenMV's Protocol V2, by OpenMV's own package `openmv`."""
+"""A camera's packed records and its images over OpenMV's Protocol V2, with OpenMV's own package `openmv`."""
 
 from __future__ import annotations
 
@@ -28,17 +28,20 @@ from blazeposer.stream.record import SILENCE, Reader
 
 BAUD_RATE = 921_600
 """Baud rate of Protocol V2."""
-_PACE = 0.01  # seconds between two looks for news
-_ANSWER = 5.0  # seconds that an answer may take: the camera gives none while the network runs
+_PACE = 0.01  # seconds between two checks for new data
+_ANSWER = 5.0  # seconds that an answer may take: the camera does not answer while the network runs
 _PICTURE = 0.1  # seconds that a record waits for its image
-_TALK = 1.0  # seconds without a record after which what the camera prints tells why
+_TALK = 1.0  # seconds without a record after which the camera's output is read for the reason
 
 
 class ProtocolLink(UsbLink):
-    """The camera at a port. Images come beside the records, and without a number. A camera sends an image when it
-    takes the next one, so right after the image's record: a record waits for it, but not long.
+    """The camera at a port, with records and images over Protocol V2.
 
-    Scripts without the channel print their records here too; what a camera prints faster than it is read gets lost.
+    Images come separately from the records and have no number. A camera sends an image when it takes the next one, so
+    the image comes directly after its record. A record therefore waits a short time for its image.
+
+    A script without the channel prints its records. This link reads the printed records too. If the camera prints
+    faster than the link reads, output is lost.
     """
 
     def __init__(self, port: ports.Port, silence: float = SILENCE) -> None:
@@ -47,13 +50,13 @@ class ProtocolLink(UsbLink):
     def _deliveries(self) -> Generator[list[Arrival], None, None]:
         with _opened(self.name) as camera:
             talk, picture, last = Reader(midway=False), None, time.monotonic()
-            waiting: list[tuple[Any, float]] = []  # a record's values, and when they came: at most one
+            waiting: list[tuple[Any, float]] = []  # values and time of arrival of one record, or empty
             try:
                 while True:
                     news = _ask(self.name, camera.read_status)
                     if news.get(CHANNEL):
                         came = values(_ask(self.name, camera.channel_read, CHANNEL) or b"")
-                        yield self._take(waiting, picture)  # no image of its own came
+                        yield self._take(waiting, picture)  # no image came for the waiting record
                         waiting.append((came, time.time()))
                         last = time.monotonic()
                     elif news.get("stdout") and (CHANNEL not in news or time.monotonic() - last > _TALK):
@@ -76,7 +79,8 @@ class ProtocolLink(UsbLink):
                 raise
 
     def _take(self, waiting: list[tuple[Any, float]], picture: Image | None) -> list[Arrival]:
-        """Return the waiting records as arrivals. The reader counts them only now, so counted records are shown."""
+        """Return the waiting records as arrivals. The reader counts the records only now, so only records that are
+        shown are counted."""
         arrivals = [
             Arrival(record, at, picture) for came, at in waiting if (record := self._reader.take(came)) is not None
         ]
@@ -85,46 +89,48 @@ class ProtocolLink(UsbLink):
 
 
 class AutoLink(ProtocolLink):
-    """The camera at a port, by the lines that it prints if it does not speak Protocol V2."""
+    """The camera at a port. If the camera does not speak Protocol V2, the link reads the lines that the camera
+    prints."""
 
     def _deliveries(self) -> Generator[list[Arrival], None, None]:
         if not self.blind:
             try:
                 yield from super()._deliveries()
             except NoProtocolError as error:
-                if self.counts.records:  # it does, and is not ready yet
+                if self.counts.records:  # the camera speaks Protocol V2, but is not ready yet
                     raise
                 self.blind = f"no images: {error}"
         yield from UsbLink._deliveries(self)
 
 
 class NoProtocolError(PortError):
-    """There is a camera, perhaps, but it does not speak Protocol V2."""
+    """Raised if a device does not speak Protocol V2. The device may still be a camera."""
 
 
 class _Camera(openmv.Camera):  # type: ignore[misc]
     def _handle_event(self, channel_id: int, event: int) -> None:
-        """Take note of new channels. The package's own fails in Python 3.11, as does what it logs of each packet: both
-        ask whether a number is in an enum."""
+        """Count new channels. The package's own method fails in Python 3.11, and so does its logging of packets: both
+        check whether a number is in an enum."""
         if channel_id == 0 and event == EventType.CHANNEL_REGISTERED:
             self.pending_channel_events += 1
 
 
 def _is_from_elsewhere(record: logging.LogRecord) -> bool:
-    """Return False for the package's own records: the root logger would write them into the live table."""
+    """Return False for log records of the package `openmv`. The root logger would write these records into the live
+    table."""
     return Path(openmv.__file__).parent not in Path(record.pathname).parents
 
 
 @contextmanager
 def _opened(port: str) -> Generator[_Camera, None, None]:
-    """Give the camera at a port. Raises PortError, also when another program has the port."""
+    """Yield the camera at a port. Raises PortError, also if another program uses the port."""
     if "://" in port:
         raise NoProtocolError(f"{port}: Protocol V2 needs a serial port, as /dev/ttyACM0 or COM3: give it by --port")
     Transport.log = lambda *_, **__: None  # see `_Camera`
     logging.getLogger().addFilter(_is_from_elsewhere)
-    with open_port(port, BAUD_RATE) as owner:  # the package would share it
+    with open_port(port, BAUD_RATE) as owner:  # the package alone would share the port with other programs
         if sys.platform == "win32":
-            owner.close()  # there nobody can
+            owner.close()  # Windows never shares a port, so the package could not open it
         camera = _Camera(port, timeout=_ANSWER)
         try:
             try:
@@ -134,7 +140,7 @@ def _opened(port: str) -> Generator[_Camera, None, None]:
                 raise NoProtocolError(f"{port} does not answer by Protocol V2: {advice}") from error
             _ask(port, camera.streaming, True)
             yield camera
-        except (GeneratorExit, KeyboardInterrupt):  # the camera works on
+        except (GeneratorExit, KeyboardInterrupt):  # the camera keeps running
             with suppress(PortError):
                 _ask(port, camera.streaming, False)
             raise
@@ -144,8 +150,9 @@ def _opened(port: str) -> Generator[_Camera, None, None]:
 
 @contextmanager
 def _uninterrupted() -> Generator[None, None, None]:
-    """Let ^C wait for the end: the package would clean up after it, try again, and go on."""
-    if threading.current_thread() is not threading.main_thread():  # which alone gets signals
+    """Delay the effect of ^C until the end of the block. Otherwise the package would clean up after ^C, try again, and
+    go on."""
+    if threading.current_thread() is not threading.main_thread():  # only the main thread gets signals
         yield
         return
     pressed: list[int] = []
@@ -167,7 +174,7 @@ def _ask(name: str, question: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def _picture(frame: dict[str, Any] | None, last: Image | None) -> Image | None:
-    """Return the pixels (h, w, 3) of the package's frame; `last` without a frame of known format."""
+    """Return the pixels (h, w, 3) of the package's frame, or `last` if there is no frame or its format is unknown."""
     if not frame or len(frame["data"]) != 3 * frame["width"] * frame["height"]:
         return last
     return np.frombuffer(frame["data"], np.uint8).reshape(frame["height"], frame["width"], 3)

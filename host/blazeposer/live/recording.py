@@ -1,6 +1,6 @@
-"""A session as a file: the stream's own lines (.jsonl), or a table with a row for each face (.csv), raw values in both.
+"""A session as a file: the stream's own lines (.jsonl), or a table with a row for each face (.csv).
 
-A recording comes back as a link, at the pace at which it was made.
+Both formats contain raw values. A recording can be replayed as a link, at its original speed.
 """
 
 from __future__ import annotations
@@ -24,26 +24,28 @@ from blazeposer.media.output import make_folder
 from blazeposer.stream.record import Reader, Record, as_line, face_as_json
 
 LONGEST_PAUSE = 10.0
-"""Seconds without a record that a replay shortens to this: the camera was away, or its clock is garbled."""
+"""Longest pause between two records in a replay, in seconds. A longer pause is shortened to this. Longer pauses occur
+if the camera was unplugged or its clock is wrong."""
 _TIMES = ("picture_ms", "network_ms", "decode_ms")
 _FRAME = ("seq", "t_ms", "fps", "width", "height", *_TIMES)
 _POINTS = tuple(f"{name}_{axis}" for name in KEYPOINTS for axis in "xy")
 _BOX = ("box_x", "box_y", "box_w", "box_h")
 COLUMNS = (*_FRAME, "id", "score", *ANGLES, "err", *_BOX, *_POINTS)
-"""Columns of a .csv. A frame without faces has one row, in which the cells of the face are empty."""
+"""Columns of a .csv file. A frame without faces has one row with empty cells for the face."""
 
 
 class Recording:
-    """A view that writes what comes between `start` and `stop`, which any thread may call."""
+    """A view that writes records to a file between `start` and `stop`. Any thread may call `start` and `stop`."""
 
     def __init__(self) -> None:
         self.path: Path | None = None
-        """File that is being written."""
+        """File of the current recording."""
         self._file: TextIO | None = None
         self._lock = threading.Lock()
 
     def start(self, path: Path) -> None:
-        """Write a new file. Raises InputError if its suffix is no recording's, if it exists or cannot be made."""
+        """Start a recording in a new file. Raises InputError if the file's suffix is wrong, if the file exists or if it
+        cannot be created."""
         _check_suffix(path)
         with self._lock:
             make_folder(path.parent)
@@ -56,14 +58,14 @@ class Recording:
                 csv.writer(self._file).writerow(COLUMNS)
 
     def stop(self) -> None:
-        """Close the file, if one is open."""
+        """Close the file if a recording is running."""
         with self._lock:
             if self._file:
                 self._file.close()
             self._file = self.path = None
 
     def show(self, moment: Moment) -> None:
-        """See `session.View`. Raises InputError where the disk is full."""
+        """See `session.View`. Raises InputError if the disk is full."""
         with self._lock:
             if not self._file or not self.path or not moment.record:
                 return
@@ -72,13 +74,13 @@ class Recording:
                     csv.writer(self._file).writerows(_rows(moment.record))
                 else:
                     self._file.write(as_line(moment.record) + "\n")
-                self._file.flush()  # whatever ends the session, what was seen is kept
+                self._file.flush()  # keeps the records even if the session ends with an error
             except OSError as error:
                 raise InputError(f"{self.path}: cannot write it ({error.strerror}): free some space") from error
 
 
 class ReplayLink:
-    """A recording, at its original pace."""
+    """A recording that is replayed at its original speed."""
 
     def __init__(self, path: Path) -> None:
         self.name = path.name
@@ -103,7 +105,7 @@ class ReplayLink:
 
 
 def read(path: Path, reader: Reader | None = None) -> Iterator[Record]:
-    """Yield the records of a recording; broken ones are left out, and counted by `reader`. Raises InputError."""
+    """Yield the records of a recording. Broken records are left out, and `reader` counts them. Raises InputError."""
     _check_suffix(path)
     reader = reader or Reader(midway=False)
     try:
@@ -138,7 +140,8 @@ def _rows(record: Record) -> Iterator[list[Any]]:
 
 
 def _lines(table: TextIO, path: Path) -> Iterator[str]:
-    """Yield the stream's lines of a table, for its parser. Raises InputError where the first row lacks a column."""
+    """Yield the rows of a table as lines of the stream, for the stream's parser. Raises InputError if the first row
+    lacks a column."""
     seen = rows(table)
     if not (first := next(seen, None)):
         return
@@ -152,7 +155,7 @@ def _lines(table: TextIO, path: Path) -> Iterator[str]:
 
 
 def _as_json(rows: list[dict[str, float | None]]) -> dict[str, Any]:
-    """Return the stream's object of a frame's rows."""
+    """Return the rows of a frame as an object of the stream."""
     frame = rows[0]
     result: dict[str, Any] = {name: frame[name] for name in ("seq", "t_ms", "fps")}
     result["size"] = [frame["width"], frame["height"]]
@@ -168,7 +171,8 @@ def _as_json(rows: list[dict[str, float | None]]) -> dict[str, Any]:
 
 
 def _number(cell: str) -> float | None:
-    """Return a cell's number; a whole one as int, for pandas writes 1.0 where the column has an empty cell."""
+    """Return the number in a cell. A whole number becomes an int, because pandas writes 1.0 if the column has an empty
+    cell."""
     if not cell:
         return None
     value = float(cell)

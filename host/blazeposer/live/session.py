@@ -1,4 +1,4 @@
-"""The loop of a session: what comes over a link is tracked, placed and handed to the views."""
+"""The main loop of a session: it tracks the faces from a link, computes their positions and gives them to the views."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from blazeposer.live.links import Arrival, Link
 from blazeposer.stream.record import Counts, Record
 
 LONGEST_STEP = 2.0
-"""Seconds between two records as the smoothing takes them at most: a garbled or restarted clock does no harm.
-Tracks end by it."""
+"""Longest time step of the smoothing between two records, in seconds, so that a wrong or restarted clock causes no
+error. After a step of this length, all tracks end."""
 
 
 class Head(NamedTuple):
-    """The first person's head, from the pose that is its zero."""
+    """The first person's head, relative to the pose that is the zero."""
 
     rotation: Floats
-    """(3, 3), as the faces' rotations."""
+    """Rotation (3, 3), of the same kind as the faces' rotations."""
     to_axis: Floats
-    """(3, 3), to the camera's axis."""
+    """Rotation (3, 3) relative to the camera's axis."""
     position: Floats
-    """(3,), centimetres: x right, y up, z away."""
+    """Position (3,) in centimetres: x right, y up, z away."""
 
 
 @dataclass(frozen=True)
 class Moment:
-    """A moment of the session: a record, or none when nothing comes."""
+    """A moment of the session, with a record, or without a record if nothing comes."""
 
     name: str
     """Name of the link."""
@@ -42,38 +42,39 @@ class Moment:
     """See `links.Link`."""
     counts: Counts
     troubles: Mapping[str, str] = field(default_factory=dict)
-    """Name and state of each output that is not well."""
+    """Name and state of each output with a problem."""
     blind: str = ""
     """See `links.Link`."""
     record: Record | None = None
-    """Faces as the network saw them, with the tracks' ids."""
+    """The record with the faces as the network saw them, and with the ids of the tracks."""
     faces: tuple[Face, ...] = ()
-    """The record's faces, in its order: smoothed if so asked, and placed in the room."""
+    """The record's faces in the same order, with their positions in space. The faces are smoothed if smoothing is
+    on."""
     at: float = 0.0
     """Time of the record's arrival, see `links.Arrival`."""
     picture: Image | None = None
     fov: float = FIELD_OF_VIEW
-    """Degrees that the image's width sees."""
+    """Horizontal field of view of the image, in degrees."""
     axis: bool = False
-    """True if the faces' angles are to the camera's axis instead of the line of sight."""
+    """True if the faces' angles are relative to the camera's axis instead of the line of sight."""
     rest: Floats | None = None
-    """Rotation (3, 3) that is shown as zero, once somebody has recentred; see `centre.py`."""
+    """Rotation (3, 3) that is shown as zero. It is None until somebody sets a zero; see `centre.py`."""
     recentred: bool = False
-    """True if that was just now."""
+    """True if the zero was set in this moment."""
     head: Head | None = None
-    """The head for programs that take one; None once it is at rest."""
+    """The head for programs that accept one head. It is None if the head is at rest."""
 
     @property
     def shown(self) -> tuple[Face, ...]:
-        """The faces with their angles from `rest`."""
+        """The faces with their angles relative to `rest`."""
         return tuple(map(self.from_rest, self.faces))
 
     def from_rest(self, face: Face) -> Face:
-        """Return a face with its angles from `rest`."""
+        """Return a face with its angles relative to `rest`."""
         return face if self.rest is None else face.turned(self.rest.T @ face.rotation)
 
     def to_axis(self, face: Face) -> Face:
-        """Return one of `faces` with its angles to the camera's axis."""
+        """Return one of `faces` with its angles relative to the camera's axis."""
         if self.axis or not self.record:
             return face
         width, height = self.record.size
@@ -81,23 +82,23 @@ class Moment:
 
 
 class View(Protocol):
-    """Shows moments, or passes them on."""
+    """Shows moments or passes them on."""
 
     def show(self, moment: Moment) -> None:
-        """Take one moment, fast: the link waits."""
+        """Show one moment. This must be fast, because the link waits."""
 
 
 class Output(View, Protocol):
-    """A view that passes moments on, and may fail at that."""
+    """A view that passes moments on to another program. It may fail."""
 
     name: str
-    """The target, without a password."""
+    """The address of the target, without a password."""
     missed: int
-    """Records that did not arrive."""
+    """Number of records that did not arrive."""
 
     @property
     def state(self) -> str:
-        """Return in one line why nothing arrives now and what to do; empty if all is well."""
+        """Return one line with the reason why nothing arrives and what to do, or "" if there is no problem."""
 
 
 def run(
@@ -111,10 +112,10 @@ def run(
     axis: bool = False,
     strict: bool = False,
 ) -> None:
-    """Make a moment of every arrival, for each output and view, until the link ends.
+    """Make a moment of every arrival and show it to each output and view, until the link ends.
 
-    Faces are smoothed if so asked; those that the camera follows itself keep its ids. `fov` and `axis` are those of
-    `Moment`. `centre`: see `centre.py`. `strict`: raise InputError when an output fails, instead of going on.
+    With `smooth`, faces are smoothed. If the camera tracks faces itself, its ids are kept. `fov` and `axis` are those
+    of `Moment`. For `centre`, see `centre.py`. With `strict`, the failure of an output raises InputError.
     """
     follow = Follower(smooth, fov, axis)
     with closing(link.arrivals()) as arrivals:
@@ -131,18 +132,18 @@ def run(
 
 
 class Follower:
-    """Tracks and places the faces of one record after the other."""
+    """Tracks the faces of successive records and computes their positions."""
 
     def __init__(self, smooth: bool = True, fov: float = FIELD_OF_VIEW, axis: bool = False) -> None:
         self._tracker = Tracker(smooth=smooth)
         self._fov = fov
         self._axis = axis
         self.time = 0.0
-        """Seconds of the session at the last record, by the camera's clock; it never goes back."""
+        """Time of the last record in the session, in seconds by the camera's clock. It never decreases."""
         self._last_ms: int | None = None
 
     def __call__(self, moment: Moment, arrival: Arrival) -> Moment:
-        """Return the moment with the arrival's record, faces and image."""
+        """Return the moment with the record, the faces and the image of an arrival."""
         record = arrival.record
         step = (record.t_ms - self._last_ms) / 1000 if self._last_ms is not None else 0.0
         self._last_ms = record.t_ms

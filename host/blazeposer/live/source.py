@@ -1,4 +1,4 @@
-"""This PC's webcam, or a video, as a link: the network runs here."""
+"""A webcam of this PC, or a video, as a link. The network runs on this PC."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from blazeposer.stream.record import Counts, Record, Timing
 
 
 class SourceLink:
-    """A webcam, a network stream or a video file. A video plays at its own pace: frames that come too late
-    are left out, and counted as lost."""
+    """A webcam, a network stream or a video file. A video plays at its own speed. Late frames are skipped, and counted
+    as lost."""
 
     def __init__(self, source: str) -> None:
         self.state = self.blind = ""
@@ -42,7 +42,7 @@ class SourceLink:
             image, start = frame.read(), time.monotonic()
             faces = tuple(self._look(image))
             end = time.monotonic()
-            # Over the last second or so, as the camera's own.
+            # The rate over about the last second, like the camera's own rate.
             fps += (1 / max(end - last, 1e-3) - fps) * (min(1.0, end - last) if fps else 1.0)
             timing = Timing(round(1000 * (start - wait), 1), round(1000 * (end - start), 1), 0.0)
             wait = last = end

@@ -1,4 +1,5 @@
-"""A session in a terminal: faces, their poses, rate and losses. Pipes get lines."""
+"""A session in a terminal: faces, their poses, rate and losses. If the output is not a terminal, the view writes
+lines."""
 
 from __future__ import annotations
 
@@ -25,19 +26,22 @@ from blazeposer.live.session import Moment
 from blazeposer.stream.record import Counts
 
 COLUMNS, ROWS = 21, 11
-"""Characters of a drawn head; each has 2 x 4 dots."""
+"""Size of a drawn head in characters; each character has 2 x 4 dots."""
 RECENTRE = "r"
 """Key that makes the present pose the zero."""
 REFRESH = 12
-"""Images a second: a terminal needs no more."""
+"""Images per second. A terminal needs no more."""
 _WIDTHS = {"face": 4, **dict.fromkeys(ANGLES, 6), "err": 4, "score": 5, "x cm": 4, "y cm": 4, "z cm": 4}
 _HEAD = np.array([0.78, 1.0, 0.9])  # half axes of the ellipsoid
 _BRAILLE = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
 
 
 class TerminalView:
-    """Use in a `with` statement. `notes` stay above: the page's address, the recording's path. `recentre` is called
-    when somebody presses the key `RECENTRE`."""
+    """A view for a terminal, to use in a `with` statement.
+
+    `notes` are printed first and stay above the table: the page's address, the recording's path. `recentre` is called
+    when somebody presses the key `RECENTRE`.
+    """
 
     def __init__(
         self, console: Console, notes: tuple[str, ...] = (), recentre: Callable[[], None] | None = None
@@ -93,7 +97,7 @@ class TerminalView:
 
 @contextmanager
 def pressed() -> Generator[Callable[[], str] | None, None, None]:
-    """Give a function that returns the keys pressed since the last call; None where nobody can press any."""
+    """Yield a function that returns the keys pressed since its last call. Yield None if no keyboard is available."""
     try:
         at_terminal = sys.stdin is not None and sys.stdin.isatty()
     except ValueError:  # it was closed
@@ -110,7 +114,7 @@ def pressed() -> Generator[Callable[[], str] | None, None, None]:
         import tty
 
         terminal = sys.stdin.fileno()
-        if os.tcgetpgrp(terminal) != os.getpgrp():  # in the background: whoever touches the terminal is stopped
+        if os.tcgetpgrp(terminal) != os.getpgrp():  # a background process that uses the terminal is stopped
             yield None
             return
 
@@ -127,14 +131,14 @@ def pressed() -> Generator[Callable[[], str] | None, None, None]:
 
 
 def line(moment: Moment) -> str:
-    """Return one line about a moment with a record."""
+    """Return one line of text about a moment with a record."""
     assert moment.record
     faces = "; ".join(f"face {face.id} " + " ".join(f"{angle:+.1f}" for angle in face.angles) for face in moment.shown)
     return f"{moment.record.seq} {moment.record.t_ms / 1000:.2f} s: {faces or 'no face'}"
 
 
 def panel(moment: Moment) -> RenderableType:
-    """Return the live image of a moment with a record: it fits into 60 columns."""
+    """Return the live display of a moment with a record. It fits into 60 columns."""
     record = moment.record
     assert record
     head = f"{moment.name}  {record.fps:.1f} frames a second"
@@ -154,7 +158,7 @@ def panel(moment: Moment) -> RenderableType:
 
 
 def losses(counts: Counts) -> str:
-    """Return the losses on the way, in words."""
+    """Return the losses of records in words."""
     words = f"{counts.records} records, {counts.lost} lost, {counts.repeated} repeated, {counts.late} late, "
     words += f"{counts.garbled} garbled"
     if counts.skipped:
@@ -167,7 +171,7 @@ def losses(counts: Counts) -> str:
 
 
 def _on_head(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return directions (n, 3) from the head's middle, put on the ellipsoid."""
+    """Return points on the ellipsoid of the head in the directions (n, 3) from the head's middle."""
     return points / np.linalg.norm(points / _HEAD, axis=1, keepdims=True)
 
 
@@ -186,7 +190,7 @@ _OUTLINE = np.linspace(0, 2 * np.pi, 240)
 
 
 def drawn(rotation: NDArray[np.float64]) -> str:
-    """Return a head that is turned by `rotation` (3, 3), in dots of Braille letters, `ROWS` lines."""
+    """Return a drawing of a head turned by `rotation` (3, 3): `ROWS` lines of Braille characters."""
     # The outline of an ellipsoid R diag(a^2) R^T seen along z is the ellipse of that matrix' upper left block.
     shape = np.linalg.cholesky((rotation * _HEAD**2 @ rotation.T)[:2, :2])
     outline = shape @ [np.cos(_OUTLINE), np.sin(_OUTLINE)]

@@ -1,4 +1,4 @@
-"""A camera's JSON lines over its serial port. A camera that is unplugged is waited for."""
+"""A link that reads a camera's JSON lines from its serial port. It waits for a camera that was unplugged."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from blazeposer.openmv import ports
 from blazeposer.stream.record import SILENCE, Reader, read_chunks, silent
 
 RETRY = 0.5
-"""Seconds between two tries to open the port of a camera that has gone."""
+"""Time in seconds between two tries to open the port of an unplugged camera."""
 STALL = 3.0
-"""Seconds without a record after which the link says so."""
+"""Time in seconds without a record after which the link reports this."""
 BLIND = "the camera's JSON lines contain no images: start `blazeposer watch --web --protocol v2` to see them"
-"""See `links.Link`."""
+"""Value of `Link.blind`, see `links.Link`."""
 
 
 class UsbLink:
-    """The camera at a port. It may come back at another one: its serial number tells."""
+    """The camera at a port. After unplugging, the camera may return at another port; its serial number identifies the
+    camera."""
 
     def __init__(self, port: ports.Port, silence: float = SILENCE, blind: str = BLIND) -> None:
         self.name = port.device
@@ -31,7 +32,8 @@ class UsbLink:
         self.counts = self._reader.counts
 
     def arrivals(self) -> Generator[Arrival | None, None, None]:
-        """See `links.Link`. Raises PortError if the port cannot be opened at first; later that is waited for."""
+        """Yield the arrivals, see `links.Link`. Raises PortError if the port cannot be opened at first. Later, the link
+        waits until the port can be opened."""
         opened = False
         while True:
             try:
@@ -71,7 +73,8 @@ class UsbLink:
             yield None
 
     def _deliveries(self) -> Generator[list[Arrival], None, None]:
-        """Yield arrivals as they come, or an empty list after a moment. Raises PortError when the port is lost."""
+        """Yield lists of new arrivals. After a moment without arrivals, yield an empty list. Raises PortError if the
+        port is lost."""
         for data in read_chunks(self.name):
             yield [Arrival(record, time.time()) for record in self._reader.feed(data)]
 

@@ -1,1 +1,1 @@
-"""Synthetic scenes with known poses: a textured head that turns, drawn by `portrait.py` along `sequence.py`."""
+"""Synthetic scenes with known poses: `portrait.py` draws a textured head that turns, in the poses of `sequence.py`."""

@@ -1,4 +1,4 @@
-"""The portrait whose head turns: a textured mesh over an image of the body, drawn with numpy and OpenCV only."""
+"""A portrait with a head that turns: a textured mesh over an image of the body, drawn with numpy and OpenCV only."""
 
 from __future__ import annotations
 
@@ -14,19 +14,21 @@ from blazeposer.core.prepare import Image
 from blazeposer.core.rotation import Floats, rotation_from_angles
 
 FACE_POINTS = 468
-"""The mesh's first points are MediaPipe's face mesh; the others are hair, ears and the back of the head."""
+"""Number of points of MediaPipe's face mesh, the first points of the mesh. The other points are hair, ears and the back
+of the head."""
 HEAD_MIDDLE = np.array([226.0, 108.0])
-"""Middle of the head in the portrait, pixels."""
+"""Middle of the head in the portrait, in pixels."""
 CAMERA_DISTANCE = 410.0
-"""Distance from camera to face, portrait pixels: about 60 cm, at a desk. Perspective counts: MediaPipe's face mesh sees
-the head turn by 0.76 of its yaw without it, by 0.83 with it."""
+"""Distance from camera to face in pixels of the portrait: about 60 cm, as at a desk. The perspective is important: with
+it, MediaPipe's face mesh measures 0.83 of the true yaw, without it only 0.76."""
 OVERSAMPLING = 2
-"""The head is drawn this much larger and then reduced, which smooths its edges."""
+"""Scale at which the head is drawn. The drawing is then reduced, so its edges are smooth."""
 
 
 @dataclass(frozen=True)
 class Portrait:
-    """Assets, see `assets/SOURCE.txt`: images are (512, 512) RGB, `points` (n, 3) pixels in the head's frame."""
+    """Assets of the portrait, see `assets/SOURCE.txt`. Images are (512, 512) RGB. `points` (n, 3) are pixels in the
+    head's frame."""
 
     picture: Image
     body: Image  # RGBA
@@ -35,19 +37,19 @@ class Portrait:
     triangles: NDArray[np.int32]
     rotation: Floats
     joint: Floats
-    """Place in the image where head and neck join: the origin of `points`."""
+    """Position in the image where head and neck meet: the origin of `points`."""
 
     def turned(self, angles: ArrayLike) -> Floats:
-        """Return the mesh (n, 3) with the head at yaw, pitch, roll: portrait pixels, x right, y DOWN, z to the
-        viewer."""
+        """Return the mesh (n, 3) with the head turned to yaw, pitch, roll. Units are portrait pixels, x right, y DOWN,
+        z to the viewer."""
         turned = self.points @ rotation_from_angles(angles).T
         return turned * [1, -1, 1] + [*self.joint, 0]
 
     def placed(self, angles: ArrayLike, scale: float, middle: tuple[float, float]) -> Floats:
         """Return the turned mesh (n, 3) as the camera sees it, at `scale` pixels per portrait pixel.
 
-        The portrait's `HEAD_MIDDLE` comes to `middle` (x, y). The camera looks straight at the face, so the angles are
-        those to its line of sight, wherever the face is in the image.
+        The portrait's `HEAD_MIDDLE` is at `middle` (x, y). The camera points straight at the face. The angles are
+        therefore relative to the camera's line of sight, anywhere in the image.
         """
         mesh = self.turned(angles)
         face = mesh[:FACE_POINTS].mean(0)
@@ -56,7 +58,7 @@ class Portrait:
         return np.hstack([seen, mesh[:, 2:]]) * scale
 
     def paste(self, scene: Image, angles: ArrayLike, scale: float, middle: tuple[float, float]) -> None:
-        """Draw the person into `scene` (h, w, 3), in place, with the head as `placed` has it."""
+        """Draw the person into `scene` (h, w, 3), in place. `placed` gives the position of the head."""
         mesh = self.placed(angles, scale, middle)
         height, width = scene.shape[:2]
         place = np.column_stack([np.eye(2) * scale, np.array(middle) - scale * HEAD_MIDDLE])
@@ -73,7 +75,8 @@ class Portrait:
         _over(scene[top:bottom, left:right], head[top - low[1] : bottom - low[1], left - low[0] : right - low[0]])
 
     def _head(self, mesh: Floats, size: tuple[int, int]) -> NDArray[np.float32]:
-        """Return the mesh (n, 3), in pixels of the layer, as a premultiplied RGBA layer of `size` (width, height)."""
+        """Return a premultiplied RGBA layer of `size` (width, height) with the drawn mesh. The mesh (n, 3) is in pixels
+        of the layer."""
         position, seen = rasterize(mesh, self.texture, self.triangles, size)
         colour = cv2.remap(
             self.picture, position[..., 0], position[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
@@ -85,10 +88,11 @@ class Portrait:
 def rasterize(
     mesh: Floats, texture: NDArray[np.float32], triangles: NDArray[np.int32], size: tuple[int, int]
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Return the texture position of each pixel of a (width, height) image, by a z-buffer over all triangles at once.
+    """Return the texture position of each pixel of a (width, height) image, with a z-buffer over all triangles at once.
 
-    mesh: (n, 3) pixels x, y down and z towards the viewer; parallel projection. Triangles that turn anticlockwise on
-    the screen look away and are left out. Returns texture positions (height, width, 2) and where there are any.
+    mesh: (n, 3) pixels x, y down and z towards the viewer; parallel projection. Triangles that are anticlockwise on the
+    screen face away from the viewer and are left out. The function returns the texture positions (height, width, 2),
+    and an array that is True at pixels with a texture position.
     """
     width, height = size
     corners = mesh[triangles]
@@ -115,7 +119,7 @@ def rasterize(
     owner, pixel = owner[inside], (y * width + x)[inside]
     weight = np.stack([w[inside] for w in weights], axis=1)
     depth = np.einsum("nk,nk->n", weight, corners[..., 2].astype(np.float32)[owner])
-    order = np.argsort(depth, kind="stable")  # nearest last, so that it is what stays written
+    order = np.argsort(depth, kind="stable")  # nearest last, so that the nearest pixel overwrites the others
     position = np.zeros((height * width, 2), np.float32)
     position[pixel[order]] = np.einsum("nk,nkj->nj", weight, texture[triangles[owner]])[order]
     seen = np.zeros(height * width, np.bool_)
@@ -125,7 +129,7 @@ def rasterize(
 
 @cache
 def load_portrait() -> Portrait:
-    """Return the committed portrait (`assets/SOURCE.txt` says where it is from)."""
+    """Return the portrait of this package (`assets/SOURCE.txt` gives its source)."""
     with as_file(files("blazeposer.scene") / "assets") as folder:
         picture, body = (
             np.asarray(cv2.imread(str(folder / name), cv2.IMREAD_UNCHANGED), np.uint8)

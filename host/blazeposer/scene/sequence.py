@@ -1,6 +1,7 @@
 """The demo's scene: one head that turns, then several heads, then an empty room.
 
-Everything is computed from the frame's number, so every run sees the same images and knows every angle in them.
+Everything is computed from the frame's number. Every run therefore shows the same images, and all angles in the images
+are known.
 """
 
 from __future__ import annotations
@@ -18,31 +19,33 @@ from blazeposer.scene.portrait import FACE_POINTS, load_portrait
 Angles = tuple[float, float, float]
 
 SIDE = 480
-"""Frames are square, as the board's window is; pixels."""
+"""Side of a frame in pixels. Frames are square, like the board's window."""
 YAW, PITCH, ROLL = 35.0, 20.0, 30.0
-"""The head turns to plus and minus these, degrees."""
+"""Largest angles of the head in degrees, in both directions."""
 SWEEPS = ((24, 0), (20, 1), (22, 2))
-"""Frames of each sweep, and the number of its angle."""
+"""Number of frames of each sweep, and the index of the sweep's angle."""
 COMBINED = 36
-"""Frames in which all three angles change, each at its own pace."""
-SEATS = {  # where the middle of each head is, as fractions of the square window, and the scale of the portrait
+"""Number of frames in which all three angles change, each with a different speed."""
+SEATS = {  # middle of each head as fractions of the square window, and scale of the portrait
     2: ((0.27, 0.44, 1.35), (0.74, 0.40, 1.30)),
     3: ((0.22, 0.26, 1.10), (0.78, 0.26, 1.10), (0.50, 0.66, 1.20)),
     4: ((0.25, 0.24, 1.10), (0.76, 0.24, 1.10), (0.24, 0.73, 1.12), (0.75, 0.73, 1.12)),
 }
 GROUP_FRAMES = 4
-"""Frames of each number of faces."""
+"""Number of frames for each number of faces."""
 GESTURE_RATE = 20
-"""Frames a second of the gestures."""
+"""Frames per second of the gestures."""
 GESTURES = ((1, 15.0, 1.0), (0, 22.0, 0.8))
-"""A nod, then a shake of the head: the angle that moves, by how many degrees up and down, how often a second."""
+"""A nod, then a shake of the head. Each gesture has the index of its angle, the amplitude in degrees, and the number of
+movements per second."""
 GESTURE_SECONDS, STILL_SECONDS = 3, 1
-"""The duration of each, and of the rest before it and after the last."""
+"""Duration of each gesture, and of each rest. There is a rest before each gesture and after the last gesture."""
 
 
 @dataclass(frozen=True)
 class Person:
-    """Someone in a frame: the head's yaw, pitch, roll in degrees, its middle in pixels, pixels per portrait pixel."""
+    """A person in a frame: yaw, pitch, roll of the head in degrees, the middle of the head in pixels, and the scale in
+    pixels per portrait pixel."""
 
     angles: Angles
     middle: tuple[float, float]
@@ -50,7 +53,7 @@ class Person:
 
     @cached_property
     def box(self) -> tuple[float, float, float, float]:
-        """X, y, width, height of the face: all of its mesh points."""
+        """X, y, width, height of the face, around all points of its mesh."""
         points = load_portrait().placed(self.angles, self.scale, self.middle)[:FACE_POINTS, :2]
         (x, y), (w, h) = points.min(0).tolist(), np.ptp(points, axis=0).tolist()
         return x, y, w, h
@@ -58,7 +61,7 @@ class Person:
 
 @dataclass(frozen=True)
 class Frame:
-    """One frame: the people in it, the farthest first. `picture` is (480, 480, 3) RGB."""
+    """One frame, and its people, the farthest person first. `picture` is (480, 480, 3) RGB."""
 
     people: tuple[Person, ...]
 
@@ -72,7 +75,7 @@ class Frame:
 
 @cache
 def frames() -> tuple[Frame, ...]:
-    """Return the sequence: each angle swept alone, all three at once, two, three and four people, nobody."""
+    """Return the sequence: each angle alone, all three angles at once, then two, three and four people, then nobody."""
     limits = np.array([YAW, PITCH, ROLL])
     angles = []
     for count, axis in SWEEPS:
@@ -87,7 +90,8 @@ def frames() -> tuple[Frame, ...]:
 
 
 def gestures() -> tuple[Frame, ...]:
-    """Return somebody who nods and then shakes his head, with rests between, at `GESTURE_RATE` frames a second."""
+    """Return frames of a person who nods and then shakes his head, with rests between, at `GESTURE_RATE` frames per
+    second."""
     still = np.zeros((STILL_SECONDS * GESTURE_RATE, 3))
     parts = [still]
     for axis, degrees, rate in GESTURES:
@@ -98,14 +102,14 @@ def gestures() -> tuple[Frame, ...]:
 
 
 def _single(turn: NDArray[np.float64], number: int) -> Frame:
-    """Return one person, who sways a little and comes nearer and farther."""
+    """Return a frame of one person, who sways a little and moves nearer and farther."""
     sway = np.sin(2 * np.pi * number / np.array([37.0, 53.0, 71.0]))
     middle = (SIDE / 2 + 14 * sway[0], SIDE * 0.46 + 8 * sway[1])
     return Frame((Person(_angles(turn), middle, 1.85 + 0.15 * sway[2]),))
 
 
 def _group(count: int, number: int) -> Frame:
-    """Return several people, each with a turn of his or her own."""
+    """Return a frame of several people. Each head turns differently."""
     people = []
     for seat, (x, y, scale) in enumerate(SEATS[count]):
         phase = number * 0.55 + seat * 1.9 + count
@@ -121,7 +125,7 @@ def _angles(turn: NDArray[np.float64]) -> Angles:
 
 @cache
 def room() -> Image:
-    """Return a drawn office, out of focus: wall, window, shelves with books."""
+    """Return a drawn office, out of focus, with a wall, a window and shelves with books."""
     fall = np.linspace(1.08, 0.78, SIDE)[:, None, None] * np.linspace(1.05, 0.85, SIDE)[None, :, None]
     room = (fall * [196, 188, 176]).clip(0, 255).astype(np.uint8)
     sky = np.linspace([150, 190, 230], [225, 235, 240], 300).astype(np.uint8)

@@ -1,7 +1,7 @@
-"""Labelled faces to measure a network on, by name.
+"""Labelled faces for measuring a network, by name of the data set.
 
-Official data sets are read as their authors publish them, unpacked and otherwise untouched; everything else that has a
-name is one of our pools.
+Official data sets are read as their authors publish them: unpacked, and otherwise unchanged. Every other name is the
+name of a pool of this project.
 """
 
 from __future__ import annotations
@@ -31,8 +31,9 @@ __all__ = ["READERS", "Dataset", "Sample", "labelled", "read_dataset"]
 
 
 def read_dataset(name: str, folder: Path, *, damaged: bool = False) -> Dataset:
-    """Return the data set or pool of a name, in the folder of --data. Raises BlazePoserError with what is expected
-    where; for a file that is damaged or missing too, unless `damaged` ones may be left out."""
+    """Return the data set or pool of this name from the folder of --data. Raises BlazePoserError if files are missing
+    or damaged; the message says which files are expected and where. If `damaged` is True, the result leaves out damaged
+    files, without an error."""
     if reader := READERS.get(name):
         dataset = reader(folder)
     elif pools.is_pool(folder, name):
@@ -48,7 +49,7 @@ def read_dataset(name: str, folder: Path, *, damaged: bool = False) -> Dataset:
 
 
 def labelled(name: str, folder: str | None, limit: int | None = None, *, damaged: bool = False) -> Dataset:
-    """Return a data set with at most `limit` of its images, evenly spread. `damaged` as in `read_dataset`.
+    """Return a data set with at most `limit` of its images, evenly spread. `damaged` is passed to `read_dataset`.
     Raises BlazePoserError."""
     dataset = read_dataset(name, data_folder(folder), damaged=damaged)
     if limit is None or len(dataset.samples) <= limit:

@@ -1,15 +1,18 @@
-"""BIWI Kinect Head Pose Database (Fanelli et al., IJCV 2013): `hpdb/NN/frame_XXXXX_rgb.png` and `frame_XXXXX_pose.txt`
-in 24 sequences, each with its `rgb.cal`. Protocol 1 measures on all of them, protocol 2 on 8.
+"""BIWI Kinect Head Pose Database (Fanelli et al., IJCV 2013).
 
-A pose file holds the rotation R of the head (3 rows) and its centre in millimetres, seen by the depth camera: x to the
-right, y down, z away from it. With F = diag(1, -1, -1), F R F is this project's rotation. Its angles are exactly those
-of FSA-Net's reader (`TYY_create_db_biwi.py`, whose data 6DRepNet and others use): yaw = asin(R[0,2]), pitch =
-atan2(R[1,2], R[2,2]), roll = -atan2(R[0,1], R[0,0]). Hopenet's (deep-head-pose) has the same signs but takes R apart in
-another order, so its pitch and roll differ where two angles are large. Like both, this one leaves the turn of about one
-degree between the two cameras out.
+The data are `hpdb/NN/frame_XXXXX_rgb.png` and `frame_XXXXX_pose.txt` in 24 sequences, each with its `rgb.cal`.
+Protocol 1 measures on all sequences, protocol 2 on 8 of them.
 
-There are no boxes. The head's centre is projected into the colour image with `rgb.cal`, and a detection answers the
-label if its middle lies within HEAD_RADIUS of that point; of several, the nearest does.
+A pose file contains the rotation R of the head (3 rows) and the centre of the head in millimetres, in the axes of the
+depth camera: x to the right, y down, z away from the camera. With F = diag(1, -1, -1), F R F is this project's
+rotation. The angles are exactly those of FSA-Net's reader (`TYY_create_db_biwi.py`; 6DRepNet and others use the data
+of this reader): yaw = asin(R[0,2]), pitch = atan2(R[1,2], R[2,2]), roll = -atan2(R[0,1], R[0,0]). Hopenet's reader
+(deep-head-pose) has the same signs but splits R into angles in another order, so its pitch and roll differ if two
+angles are large. The two cameras are turned by about one degree to each other. All three readers ignore this turn.
+
+BIWI has no boxes. This reader projects the head's centre into the colour image with `rgb.cal`. A detection matches the
+label if the middle of the detection is within HEAD_RADIUS of the projected point. If several detections match, the
+nearest one counts.
 """
 
 from __future__ import annotations
@@ -28,13 +31,14 @@ from blazeposer.evaluate.metrics import Rule, nearest
 
 SEQUENCES = tuple(f"{number:02d}" for number in range(1, 25))
 TEST_SEQUENCES = ("03", "06", "09", "12", "15", "16", "20", "24")
-"""Protocol 2: these 8 test, the other 16 are for training. Published splits are unseeded draws (`randFlag` in FSA-Net's
-`TYY_create_db_biwi_70_30.py`) and were never listed, so this one is the project's own: every third sequence, with 16
-and 20 for 18 and 21, so that nobody is on both sides (02 and 21, 03 and 15, 05 and 18, 07 and 22 show one person each,
-by the table of the Hugging Face reader `biwi_kinect_head_pose`). Figures under other splits compare roughly."""
+"""The 8 test sequences of protocol 2; the other 16 are for training. Published splits are random draws without a seed
+(`randFlag` in FSA-Net's `TYY_create_db_biwi_70_30.py`), and nobody published the lists. The split here is the project's
+own: every third sequence, with 16 and 20 instead of 18 and 21. With this split, nobody appears in both parts: 02 and
+21, 03 and 15, 05 and 18, 07 and 22 show one person each, according to the table of the Hugging Face reader
+`biwi_kinect_head_pose`. Figures of other splits are only roughly comparable."""
 
 HEAD_RADIUS = 120.0
-"""Millimetres, half the height of a head: the middle of a face, however turned, is nearer to the head's centre."""
+"""Half the height of a head in millimetres. The middle of a face is always nearer than this to the head's centre."""
 
 RULE = Rule(f"middle nearest to the projected centre of the head, at most {HEAD_RADIUS:.0f} mm from it", nearest)
 
@@ -42,8 +46,8 @@ _TO_PROJECT = np.diag([1.0, -1.0, -1.0])
 
 
 def read(folder: Path, name: str = "biwi", sequences: Sequence[str] = SEQUENCES) -> Dataset:
-    """Return the frames of some sequences, by default those of protocol 1. Raises BlazePoserError when one is not
-    there."""
+    """Return the frames of some sequences; the default is all sequences of protocol 1. Raises BlazePoserError if a
+    sequence is missing."""
     folder = subfolder(folder, "hpdb")
     if missing := [sequence for sequence in sequences if not (folder / sequence / "rgb.cal").is_file()]:
         raise BlazePoserError(
@@ -61,7 +65,7 @@ def read(folder: Path, name: str = "biwi", sequences: Sequence[str] = SEQUENCES)
 
 
 def _sample(path: Path, calibration: Path) -> list[Sample]:
-    """Return one frame, or none if an angle is beyond 99 degrees."""
+    """Return a list with one frame, or an empty list if an angle is beyond 99 degrees."""
     *rotation, centre = _rows(path, 4)
     angles = angles_from_rotation(_TO_PROJECT @ np.array(rotation) @ _TO_PROJECT)
     if np.abs(angles).max() > MAX_ANGLE:
@@ -74,9 +78,12 @@ def _sample(path: Path, calibration: Path) -> list[Sample]:
 
 
 def head_box(centre: Floats, calibration: Path) -> Floats:
-    """Return x0, y0, x1, y1 in pixels of a square of twice HEAD_RADIUS around a head's centre (3,), given in
-    millimetres of the depth camera. `rgb.cal`: intrinsics (3 rows), distortion (1, zeros), and the way from depth to
-    colour camera, rotation (3 rows) and translation (1)."""
+    """Return a square around a head's centre: x0, y0, x1, y1 in pixels. Half of the square's side is HEAD_RADIUS.
+
+    centre: (3,), millimetres in the axes of the depth camera. calibration: the file `rgb.cal`. It contains intrinsics
+    (3 rows), distortion (1 row of zeros), and the transformation from depth camera to colour camera: rotation (3 rows)
+    and translation (1 row).
+    """
     rows = _rows(calibration, 8)
     intrinsics, rotation, translation = np.array(rows[:3]), np.array(rows[4:7]), np.array(rows[7])
     x, y, depth = intrinsics @ (rotation @ centre + translation)
@@ -85,7 +92,7 @@ def head_box(centre: Floats, calibration: Path) -> Floats:
 
 
 def _rows(path: Path, count: int) -> list[list[float]]:
-    """Return the first `count` lines that hold numbers."""
+    """Return the first `count` lines that contain numbers."""
     try:
         rows = [[float(word) for word in line.split()] for line in path.read_text().splitlines() if line.strip()]
         if len(rows) < count or any(len(row) != 3 for row in (*rows[:3], rows[count - 1])):

@@ -1,4 +1,4 @@
-"""Data sets: images that are read when they are needed, and the labels of their faces."""
+"""Data sets: labels of faces, and images that are loaded only when they are needed."""
 
 from __future__ import annotations
 
@@ -23,26 +23,27 @@ class Sample:
     load: Callable[[], Image]
     """Function that reads the image, (h, w, 3) uint8 RGB."""
     boxes: Floats
-    """(n, 4) x0, y0, x1, y1 in pixels; may leave the image."""
+    """(n, 4) x0, y0, x1, y1 in pixels; a box may extend beyond the image."""
     angles: Floats
     """(n, 3) yaw, pitch, roll in degrees."""
     file: Path | None = None
-    """The file of the image, where it has one of its own."""
+    """The image's file, or None if the image has no file of its own."""
 
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A file that is not among the samples."""
+    """A file that the data set leaves out."""
 
     name: str
     why: str
     is_damage: bool = True
-    """True if the data set differs from the published one; an image without a label alone does not count."""
+    """True if the file makes the data set differ from the published one. An image without a label makes no
+    difference."""
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """The images of a data set, and the rule by which a detection answers a label."""
+    """The images of a data set, and the rule that matches detections with labels."""
 
     name: str
     samples: Sequence[Sample]
@@ -55,27 +56,27 @@ class Dataset:
 
     @property
     def angles(self) -> Floats:
-        """(faces, 3), image by image."""
+        """Yaw, pitch and roll of all faces (faces, 3), in the order of the images."""
         return np.concatenate([sample.angles for sample in self.samples])
 
     @property
     def rotations(self) -> Floats:
-        """(faces, 3, 3)."""
+        """Rotations of all faces (faces, 3, 3)."""
         return rotation_from_angles(self.angles)
 
     @property
     def names(self) -> list[str]:
-        """Name of the image of each face."""
+        """Image name of each face."""
         return [sample.name for sample in self.samples for _ in sample.boxes]
 
 
 def subfolder(folder: Path, name: str) -> Path:
-    """Return the folder that an official archive unpacks to, whether --data names it or the one above it."""
+    """Return the folder that an official archive is unpacked to. --data may name this folder or its parent folder."""
     return folder / name if (folder / name).is_dir() else folder
 
 
 def image_given(image: Image) -> Callable[[], Image]:
-    """Return a `Sample.load` for an image that is in memory already."""
+    """Return a `Sample.load` function for an image that is already in memory."""
     return lambda: image
 
 

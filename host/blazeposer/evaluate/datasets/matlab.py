@@ -1,13 +1,15 @@
-"""AFLW2000-3D and 300W-LP, with one MATLAB file beside each image (Zhu et al., "Face Alignment Across Large Poses: A 3D
-Solution", CVPR 2016).
+"""AFLW2000-3D and 300W-LP: data sets with one MATLAB file for each image.
 
-AFLW2000-3D is `image00002.jpg` with `image00002.mat` and so on, 2,000 of each, in the folder AFLW2000; 1,969 faces are
-within 99 degrees. 300W-LP is the folders AFW, HELEN, IBUG and LFPW and the mirrored AFW_Flip to LFPW_Flip, in the
-folder 300W_LP; each holds `NAME.jpg` with `NAME.mat`, 122,450 images in all.
+Both are by Zhu et al., "Face Alignment Across Large Poses: A 3D Solution", CVPR 2016.
 
-`Pose_Para` (1, 7) begins with pitch, yaw and roll in radians, in the convention of `blazeposer.core.rotation`.
-They are taken as they stand: beyond 90 degrees of yaw the files hold the solution with the smaller pitch and roll. The
-box is that of the 68 landmarks, `pt3d_68` or `pt2d`.
+AFLW2000-3D contains `image00002.jpg`, `image00002.mat` and so on, 2,000 files of each kind, in the folder AFLW2000.
+1,969 of its faces are within 99 degrees. 300W-LP contains the folders AFW, HELEN, IBUG and LFPW and the mirrored
+folders AFW_Flip to LFPW_Flip, in the folder 300W_LP. Each folder contains `NAME.jpg` and `NAME.mat`. 300W-LP has
+122,450 images in total.
+
+`Pose_Para` (1, 7) begins with pitch, yaw and roll in radians, in the convention of `blazeposer.core.rotation`. The
+angles are used unchanged: beyond 90 degrees of yaw, the files contain the solution with the smaller pitch and roll.
+The box is the box around the 68 landmarks, `pt3d_68` or `pt2d`.
 """
 
 from __future__ import annotations
@@ -30,22 +32,23 @@ PARTS = tuple(f"{part}{mirrored}" for part in ("AFW", "HELEN", "IBUG", "LFPW") f
 
 
 def read_aflw2000(folder: Path) -> Dataset:
-    """Return every labelled face of AFLW2000-3D. Raises BlazePoserError when the files are not there."""
+    """Return every labelled face of AFLW2000-3D. Raises BlazePoserError if the files are missing."""
     folder = subfolder(folder, "AFLW2000")
     expected = "image00002.jpg with image00002.mat beside it, and so on,"
     return _read("aflw2000", folder, [folder], "image*", "pt3d_68", expected)
 
 
 def read_300w_lp(folder: Path) -> Dataset:
-    """Return every labelled face of every part that is there. Raises BlazePoserError when none is."""
+    """Return every labelled face of every part of 300W-LP that is present. Raises BlazePoserError if no part is
+    present."""
     folder = subfolder(folder, "300W_LP")
     expected = f"the folders {', '.join(PARTS)}, each with NAME.jpg and NAME.mat,"
     return _read("300w-lp", folder, [folder / part for part in PARTS], "*", "pt2d", expected)
 
 
 def _read(name: str, folder: Path, parts: Sequence[Path], files: str, landmarks: str, expected: str) -> Dataset:
-    """Return one face an image, but for those with an angle beyond 99 degrees; and what is missing, damaged or has no
-    label."""
+    """Return one face for each image, without faces that have an angle beyond 99 degrees. The data set also lists files
+    that are missing, damaged or without a label."""
     there = {path for part in parts for path in part.glob(f"{files}.jpg")}
     labelled = {path.with_suffix(".jpg") for part in parts for path in part.glob(f"{files}.mat")}
     samples, left_out = [], []
@@ -69,7 +72,7 @@ def _read(name: str, folder: Path, parts: Sequence[Path], files: str, landmarks:
 
 
 def _label(path: Path, landmarks: str) -> tuple[Floats, Floats]:
-    """Return the box (4,) in pixels around landmarks (2 or 3, 68), and yaw, pitch, roll (3,) in degrees."""
+    """Return the box (4,) in pixels around the landmarks (2 or 3, 68), and yaw, pitch, roll (3,) in degrees."""
     try:
         matrices = loadmat(str(path), variable_names=["Pose_Para", landmarks])
         pitch, yaw, roll = np.degrees(matrices["Pose_Para"].astype(np.float64).ravel()[:3])

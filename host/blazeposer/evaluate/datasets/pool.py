@@ -1,9 +1,10 @@
 """Read pools of face photos with head-pose labels.
 
-A pool is `NAME.zip` (images), `NAME.csv` (a line a face: file, tight box of the 68 landmarks, yaw, pitch, roll and,
-for training pools, the label's spread and its split) and `NAME_landmarks68.npy` (faces x 68 x 2 pixels). The column
-`face`, if the table has one, says which of the landmarks are a row's; else they are those of its place. The folder is
-given by --data or by the environment variable BLAZEPOSER_DATA.
+A pool has three files: `NAME.zip` (images), `NAME.csv` (one line for each face) and `NAME_landmarks68.npy` (faces x 68
+x 2 pixels). A line of the table contains the file, the tight box of the 68 landmarks, yaw, pitch and roll. In training
+pools it also contains the label's spread and its split. If the table has a column `face`, the column is the index of
+the row's landmarks. Without this column, the landmarks are in the order of the rows. --data or the environment
+variable BLAZEPOSER_DATA gives the folder.
 """
 
 from __future__ import annotations
@@ -29,16 +30,17 @@ TRAINING_POOLS: tuple[str, ...] = ("aflw", "mtfl", "human", "udacity", "glint", 
 TEST_POOL = "aflw2000_dev"
 CORNERS = ("x0", "y0", "x1", "y1")
 ODD_IMAGES_ARE_TEST = ("maskon", "faceless", "hands")
-"""Pools whose images with an odd number are for testing only."""
+"""Pools whose images with an odd number are used only for testing."""
 SCENE_POOLS = ("wflw", "maskon")
-"""Photos of places with people, not crops of a face."""
+"""Pools of photos that show people in places, not crops of one face."""
 MAX_SPREAD = 12.0
-"""Labels whose teachers' rotations differ by more than this, degrees, are left out: 3 % of the profiles, few else."""
+"""Largest allowed spread of a label, in degrees: the difference between the rotations of the label's teachers. Labels
+with a larger spread are left out: 3 % of the profile faces, and few other faces."""
 
 
 @dataclass
 class Pool:
-    """Faces and the images they are in. `image_of[i]` is the image of face i; boxes are x0, y0, x1, y1 in pixels."""
+    """Faces and their images. `image_of[i]` is the index of the image of face i. Boxes are x0, y0, x1, y1 in pixels."""
 
     images: list[Image]
     files: list[str]
@@ -57,7 +59,7 @@ class Pool:
 
 
 def data_folder(given: str | None) -> Path:
-    """Return the folder of --data or BLAZEPOSER_DATA. Raises BlazePoserError when neither names an existing folder."""
+    """Return the folder of --data or BLAZEPOSER_DATA. Raises BlazePoserError if neither names an existing folder."""
     name = given or os.environ.get("BLAZEPOSER_DATA")
     if not (name and Path(name).is_dir()):
         lack = f"no folder {name}" if name else "no data"
@@ -66,10 +68,8 @@ def data_folder(given: str | None) -> Path:
 
 
 def read_pool(folder: Path, name: str, split: str | None = None) -> Pool:
-    """Decode one pool: `split` is "train", "val" or None for all. Raises BlazePoserError when a file is missing.
-
-    Faces beyond 99 degrees, uncertain labels and test images of training pools are left out.
-    """
+    """Read one pool. `split` is "train", "val" or None for all faces. The result leaves out faces beyond 99 degrees,
+    uncertain labels and test images of training pools. Raises BlazePoserError if a file is missing."""
     try:
         table = Table(folder / f"{name}.csv", ["file", *CORNERS, *ANGLES, *([] if split is None else ["split"])])
         landmarks = np.load(folder / f"{name}_landmarks68.npy").astype(np.float64)
@@ -99,9 +99,10 @@ def read_pool(folder: Path, name: str, split: str | None = None) -> Pool:
 
 
 def _landmarks_of(table: Table, count: int) -> NDArray[np.int64]:
-    """Return which of `count` landmarks belong to each row, by its column `face`, or without that by its place.
+    """Return the index of each row's landmarks among the landmarks of `count` faces.
 
-    Raises InputError where that cannot be told.
+    The column `face` contains the index. Without this column, the index is the number of the row. Raises InputError if
+    an index is not below `count`, or if the table has no column `face` and the number of rows is not `count`.
     """
     if "face" not in table:
         if len(table.rows) != count:
@@ -120,7 +121,8 @@ def _landmarks_of(table: Table, count: int) -> NDArray[np.int64]:
 def read_pools(
     folder: Path, names: tuple[str, ...], split: str, report: Callable[[str], None] = lambda _: None
 ) -> Pool:
-    """Return several pools as one; `report` gets a line for each. Raises BlazePoserError if they hold no face."""
+    """Return several pools as one pool. `report` is called with a line for each pool. Raises BlazePoserError if the
+    pools contain no face."""
     parts = []
     for name in names:
         parts.append(read_pool(folder, name, split))
@@ -140,8 +142,8 @@ def read_pools(
 
 
 def read_backgrounds(folder: Path, name: str = "faceless", *, test: bool = False) -> list[Image]:
-    """Return the photos without faces of `NAME.zip` that are for training, or those for testing: of places
-    ("faceless"), or of hands close up ("hands")."""
+    """Return the photos without faces of `NAME.zip`, either those for training or those for testing. "faceless" shows
+    places, "hands" shows hands in close-up."""
     path = folder / f"{name}.zip"
     if not path.is_file():
         raise BlazePoserError(f"no {path.name} in {folder}: name the folder of the pools with --data")
@@ -151,8 +153,8 @@ def read_backgrounds(folder: Path, name: str = "faceless", *, test: bool = False
 
 
 def read_scenes(folder: Path, names: tuple[str, ...]) -> list[Image]:
-    """Return the whole training photos of those of the pools `names` that show scenes, with faces of every size,
-    labelled or not. The detector has to be as good on them as the original."""
+    """Return the whole training photos of the scene pools among `names`. The photos contain faces of every size, with
+    and without a label. The detector must be as good on these photos as the original BlazeFace."""
     photos = []
     for name in SCENE_POOLS:
         if name not in names:
@@ -166,12 +168,12 @@ def read_scenes(folder: Path, names: tuple[str, ...]) -> list[Image]:
 
 
 def is_training_image(pool: str, file: str) -> bool:
-    """Return whether an image may be trained on, by the number in its name."""
+    """Return whether an image may be used for training. The number in the image's name decides."""
     return pool not in ODD_IMAGES_ARE_TEST or int("".join(filter(str.isdigit, Path(file).stem))) % 2 == 0
 
 
 def read_images(path: Path, files: list[str]) -> list[Image]:
-    """Decode images of a zip to RGB, in the order of `files`."""
+    """Decode images of a zip file to RGB, in the order of `files`."""
     try:
         with zipfile.ZipFile(path) as archive:
             packed = [archive.read(file) for file in files]

@@ -1,18 +1,21 @@
-"""Our archives as data sets.
+"""The project's own archives as data sets.
 
-A pool (see `pool`) has the faces of its split `val`, or all of them where it is not split. `val` by itself names the
-validation faces of all training pools, each placed as AFLW2000's faces are.
+A pool (see `pool`) contributes the faces of its split `val`, or all faces if the pool has no splits.
 
-For detection alone there are MaskON scenes with all faces boxed, half of them masked: `maskon_boxes.csv` (a line a
-face: file, x0, y0, x1, y1 in pixels, class) beside the pool `maskon.zip`. They are the images with an odd number: the
-even ones are trained on.
+The name `val` alone means the validation faces of all training pools. Each face is placed in its image as AFLW2000's
+faces are.
 
-`biwi_dev` is a part of BIWI as crops: `biwi_dev.zip` and `biwi_dev.csv`, every second frame of 13 of the 24 sequences.
-The crops lie around a detector's box, and 1,334 frames of the whole set, in which no face was found, are not in their
-source: heads that look up or down by 50 degrees on average. A figure here is a little kinder than one of `biwi`. A crop
-is shown with its rim repeated. The columns yaw, pitch and roll are the Kinect's, in degrees, in the order and with the
-signs of 300W-LP. Their zero is that of the depth camera's frame: a network that learned from other labels is off by a
-constant, so `mean_after_offset` stands beside the MAE.
+MaskON scenes are for detection alone. All their faces have boxes, and half of the faces wear a mask.
+`maskon_boxes.csv` (one line for each face: file, x0, y0, x1, y1 in pixels, class) lies beside the pool `maskon.zip`.
+The test images have an odd number; the images with an even number are for training.
+
+`biwi_dev` is a part of BIWI as crops: `biwi_dev.zip` and `biwi_dev.csv`, with every second frame of 13 of the 24
+sequences. Each crop is taken around a detector's box. The crops' source lacks 1,334 frames of BIWI, because the
+detector found no face in them. The heads in these frames look up or down by 50 degrees on average. A network's
+errors are therefore a little smaller on `biwi_dev` than on `biwi`. A crop is padded by repeating its edge. The columns
+yaw, pitch and roll come from the Kinect, in degrees, in the order and with the signs of 300W-LP. The angles are
+relative to the depth camera. A network that learned from other labels has a constant offset, so reports show
+`mean_after_offset` beside the MAE.
 """
 
 from __future__ import annotations
@@ -43,15 +46,16 @@ from blazeposer.evaluate.metrics import Rule, surest
 VALIDATION = "val"
 BIWI_DEV = "biwi_dev"
 SIDE = 240
-"""Pixels of an image of `val`."""
+"""Side of an image of `val`, in pixels."""
 SIZE = 0.38
-"""Longer side of its face's box, of the image's: the middle of the sizes that AFLW2000's faces have."""
+"""Longer side of the face's box in an image of `val`, as a fraction of the image's side. It is the middle of the range
+of face sizes in AFLW2000."""
 RIM = 0.25
-"""Share of the longer side of a crop of BIWI_DEV that its rim is repeated by on every side."""
+"""Width of the repeated edge on each side of a crop of BIWI_DEV, as a fraction of the crop's longer side."""
 
 
 def is_pool(folder: Path, name: str) -> bool:
-    """Return whether the folder has a pool of this name."""
+    """Return whether the folder contains a pool of this name."""
     return (folder / f"{name}.csv").is_file()
 
 
@@ -67,7 +71,8 @@ def read(folder: Path, name: str) -> Dataset:
 
 
 def read_validation(folder: Path) -> Dataset:
-    """Return the validation faces of all training pools, one in the middle of each image of SIDE pixels."""
+    """Return the validation faces of all training pools. Each image has SIDE pixels on a side, and one face in the
+    middle."""
     pool = read_pools(folder, TRAINING_POOLS, VALIDATION)
     samples = []
     for image, box, angles in zip(pool.image_of, pool.boxes, pool.angles, strict=True):
@@ -80,7 +85,8 @@ def read_validation(folder: Path) -> Dataset:
 
 
 def _placed(image: Image, box: Floats, scale: float) -> Image:
-    """Return a photo, scaled, with the middle of a box in the image's; beyond it lies its mean colour."""
+    """Return a scaled photo with the middle of a box in the middle of the image. Pixels outside the photo get the
+    photo's mean colour."""
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     photo = cv2.resize(image, None, fx=scale, fy=scale, interpolation=how)
     x, y = SIDE / 2 - (box[:2] + box[2:]) / 2 * (photo.shape[1::-1] / np.array(image.shape[1::-1]))
@@ -89,8 +95,8 @@ def _placed(image: Image, box: Floats, scale: float) -> Image:
 
 
 def read_maskon_boxes(folder: Path) -> list[tuple[Image, Floats]]:
-    """Return every boxed test image of MaskON, and its boxes (n, 4) in pixels. Raises BlazePoserError when the boxes or
-    the images are not there."""
+    """Return every boxed test image of MaskON, and its boxes (n, 4) in pixels. Raises BlazePoserError if the boxes or
+    the images are missing."""
     table = _table(folder / "maskon_boxes.csv", ["file"])
     names, boxes = np.array(table.texts("file")), table.numbers(*CORNERS)
     files = [file for file in np.unique(names).tolist() if not is_training_image("maskon", file)]
@@ -99,8 +105,8 @@ def read_maskon_boxes(folder: Path) -> list[tuple[Image, Floats]]:
 
 
 def read_biwi_dev(folder: Path) -> Dataset:
-    """Return every crop of BIWI_DEV. Its box is where the crop lies: the face's own is not known. Raises
-    BlazePoserError."""
+    """Return every crop of BIWI_DEV. The face's own box is unknown, so the box of a label is the area of the crop.
+    Raises BlazePoserError."""
     table = _table(folder / f"{BIWI_DEV}.csv", ["file"])
     files, samples = table.texts("file"), []
     images = read_images(folder / f"{BIWI_DEV}.zip", files)

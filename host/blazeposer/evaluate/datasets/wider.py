@@ -1,9 +1,11 @@
-"""WIDER FACE (Yang et al., CVPR 2016), validation: `wider_face_split/wider_face_val_bbx_gt.txt` and
-`WIDER_val/images/EVENT/NAME.jpg`, 3,226 images. For detection alone: it has no poses.
+"""WIDER FACE (Yang et al., CVPR 2016), validation part, for detection alone: the data set has no poses.
 
-The list names an image, then the number n of its faces, then n lines (one of zeros where n is 0) of x, y, width,
-height, blur, expression, illumination, invalid, occlusion, pose. Invalid and empty boxes are ignored. The lists of
-easy, medium and hard faces are not supported: they ask for images larger than this network's input.
+The files are `wider_face_split/wider_face_val_bbx_gt.txt` and `WIDER_val/images/EVENT/NAME.jpg`, 3,226 images.
+
+For each image, the list contains a line with the image's name, a line with the number n of its faces, and n lines of x,
+y, width, height, blur, expression, illumination, invalid, occlusion, pose. If n is 0, one line of zeros follows.
+Invalid and empty boxes are ignored. The lists of easy, medium and hard faces are not supported: they require images
+larger than this network's input.
 """
 
 from __future__ import annotations
@@ -20,15 +22,15 @@ from blazeposer.core.rotation import Floats
 LIST = Path("wider_face_split", "wider_face_val_bbx_gt.txt")
 IMAGES = Path("WIDER_val", "images")
 INVALID = 7
-"""Column of the flag."""
+"""Column of the flag `invalid`."""
 
 
 BoxedImage = tuple[Path, Floats, NDArray[np.bool_]]
-"""File of an image, its boxes (n, 4) x0, y0, x1, y1 in pixels, and (n,) True for boxes that are ignored."""
+"""An image's file, its boxes (n, 4) x0, y0, x1, y1 in pixels, and an array (n,) that is True for ignored boxes."""
 
 
 def read_wider(folder: Path) -> list[BoxedImage]:
-    """Return every image of the list. Raises BlazePoserError when the list is missing, damaged or without a face."""
+    """Return every image of the list. Raises BlazePoserError if the list is missing, damaged or without a face."""
     path = folder / LIST
     if not path.is_file() or not (folder / IMAGES).is_dir():
         raise BlazePoserError(

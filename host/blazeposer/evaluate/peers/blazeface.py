@@ -1,8 +1,8 @@
-"""BlazeFace in INT8, and a rotation from its six keypoints: a camera's way without BlazePoser.
+"""BlazeFace in INT8 with a rotation from its six keypoints: a method for cameras without BlazePoser.
 
-`blazeface_int8.tflite` is MediaPipe's short-range BlazeFace (Apache-2.0) with all its channels, quantized and written
-as BlazePoser is: once, by `python -m blazeposer_training.int8.blazeface` of commit 9134d69, with ranges of 300 images
-of the training pools. Its outputs are the first four of the contract.
+`blazeface_int8.tflite` is MediaPipe's short-range BlazeFace (Apache-2.0) with all its channels. It was quantized and
+written in the same way as BlazePoser, once, by `python -m blazeposer_training.int8.blazeface` of commit 9134d69. The
+ranges are from 300 images of the training pools. Its outputs are the first four outputs of the contract.
 """
 
 from __future__ import annotations
@@ -34,31 +34,34 @@ FACE_POINTS = {
     "right_ear": (-7.664, 0.673, -2.436),
     "left_ear": (7.664, 0.673, -2.436),
 }
-"""The places of a face's points in centimetres: x to the right of the image, y up, z out of the face.
+"""The positions of a face's points in centimetres: x to the right of the image, y up, z out of the face.
 
-From MediaPipe's canonical face (Apache-2.0, mediapipe/modules/face_geometry/data/canonical_face_model.obj): vertices 33
-and 133 (the middle between the corners of an eye), 4 (tip of the nose), 13 and 14 (the middle between the lips), 234
-(before the ear), and those that mirror them. Its zero is that of 300W-LP: the best
-correction, fitted on the pools' `train` split, is one degree of pitch and makes no difference, so there is none."""
+They are from MediaPipe's canonical face (Apache-2.0, mediapipe/modules/face_geometry/data/canonical_face_model.obj):
+vertices 33 and 133 (the middle between the corners of an eye), 4 (tip of the nose), 13 and 14 (the middle between the
+lips), 234 (in front of the ear), and their mirror images. The zero of the rotation is that of 300W-LP. The best
+correction, fitted on the pools' `train` split, is one degree of pitch. It makes no difference, so no correction is
+applied.
+"""
 FOCAL = 3.0
-"""Focal length of the assumed camera in sides of the face's box. Of 2 to 14 the best on the pools' `train` split, by
-little: 4.8 degrees instead of 4.9 to 5.1."""
+"""Focal length of the assumed camera, in sides of the face's box. Among values from 2 to 14, it gives the smallest
+error on the pools' `train` split, by a small margin: 4.8 degrees instead of 4.9 to 5.1."""
 _TO_UPWARD = np.diag([1.0, -1.0, -1.0])
 _NO_POSE = [np.zeros(output.shape, np.float32) for output in OUTPUTS[DETECTION:]]
 
 
 def without_pose(outputs: Sequence[NDArray[np.floating]]) -> list[NDArray[np.floating]]:
-    """Return the contract's outputs from the first four of them; rotations and errors mean nothing."""
+    """Return all outputs of the contract from its first four outputs. The rotations and the errors have no meaning."""
     return [*outputs, *_NO_POSE]
 
 
 def decode_blazeface(outputs: Sequence[NDArray[np.floating]], max_faces: int) -> list[Face]:
-    """Return the faces of a network with the contract's first four outputs."""
+    """Return the faces from a network's outputs. The network has only the first four outputs of the contract."""
     return decode(without_pose(outputs), SCORE_THRESHOLD, max_faces)
 
 
 class BlazeFace:
-    """Finds faces in images (h, w, 3) uint8 RGB, prepared and decoded as BlazePoser's."""
+    """Finds faces in images (h, w, 3) uint8 RGB. Images are prepared and outputs are decoded in the same way as
+    BlazePoser's."""
 
     files = (BLAZEFACE_INT8,)
 
@@ -80,7 +83,7 @@ class BlazeFace:
 
 
 class BlazeFacePnP(BlazeFace):
-    """The peer."""
+    """BlazeFace with rotations from `with_pnp`."""
 
     name = "BlazeFace INT8, solvePnP"
 
@@ -89,19 +92,18 @@ class BlazeFacePnP(BlazeFace):
 
 
 def with_pnp(face: Face) -> Face:
-    """Return the face with the rotation that its keypoints tell.
-
-    The camera looks straight at the face, so that the rotation is the one to the line of sight, as labels have it.
-    """
+    """Return the face with a rotation computed from its keypoints. The computation assumes that the camera points
+    straight at the face, so the rotation is relative to the line of sight, as in labels."""
     x, y, width, height = face.box
     focal = FOCAL * max(width, height, 1.0)
     camera = np.array([[focal, 0, x + width / 2], [0, focal, y + height / 2], [0, 0, 1]])
     model = np.array([FACE_POINTS[name] for name in KEYPOINTS])
-    # Unlike OpenCV's default, which starts from a guess, SQPnP finds the best rotation wherever it is.
+    # SQPnP always finds the best rotation. OpenCV's default starts from a guess and may miss the best rotation.
     _, turn, _ = cv2.solvePnP(model, face.points, camera, None, flags=cv2.SOLVEPNP_SQPNP)
     return replace(face.turned(from_opencv(np.asarray(cv2.Rodrigues(turn)[0], np.float64))), err=float("nan"))
 
 
 def from_opencv(rotation: Floats) -> Floats:
-    """Return a rotation (3, 3) to OpenCV's camera (x right, y DOWN, z away from the viewer) as `rotation.py` has it."""
+    """Return a rotation (3, 3) in the convention of `rotation.py`. The argument is a rotation to OpenCV's camera (x
+    right, y DOWN, z away from the viewer)."""
     return _TO_UPWARD @ rotation

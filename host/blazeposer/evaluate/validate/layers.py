@@ -1,8 +1,8 @@
-"""Compare the constants and outputs of every layer in two runtimes, and find the first that differs.
+"""Compare the constants and outputs of every layer in two runtimes, and find the first layer that differs.
 
-A copy of the file with every layer's tensor among its outputs gives them all, in LiteRT as in TensorFlow Lite Micro.
-Layers of two files are the same one if they are the nth operation of a kind and shape: TensorFlow's converter orders
-them otherwise than our writer does.
+The outputs of the layers come from a copy of the file in which every layer's tensor is an output. This works in LiteRT
+and in TensorFlow Lite Micro. Two layers of different files match if both are the nth operation with the same kind and
+the same shape, because TensorFlow's converter and this project's writer order the operations differently.
 """
 
 from __future__ import annotations
@@ -24,16 +24,17 @@ from blazeposer.tflite.manifest import Manifest, read_manifest
 from blazeposer.tflite.rewrite import with_all_outputs
 
 Key = tuple[str, tuple[int, ...], int]
-"""Operation, shape of its output, and its number among those of that kind and shape."""
+"""Kind of an operation, shape of its output, and its index among the operations of the same kind and shape."""
 Trace = dict[str, NDArray[Any]]
-"""Layer's name -> its output (1, height, width, channels), in the order of execution."""
+"""For each layer's name, its output (1, height, width, channels), in the order of execution."""
 WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D")
 
 
 class Layers:
-    """The layers of a tflite of ours, by their names in training.
+    """The layers of one of this project's tflite files, by their names in training.
 
-    Reshapes are left out: they compute nothing. Without a manifest that fits, names are numbers and operations.
+    Reshapes are left out, because they compute nothing. Without a matching manifest, a layer's name is its index and
+    its kind of operation.
     """
 
     def __init__(self, model: Path) -> None:
@@ -50,20 +51,21 @@ class Layers:
 
     @property
     def operations(self) -> dict[str, Operation]:
-        """Name -> operation."""
+        """For each layer's name, its operation."""
         keyed = dict(zip(_keys(self.graph), self.graph.operations, strict=True))
         return {name: keyed[key] for key, name in self.names.items()}
 
     @property
     def steps(self) -> dict[str, float]:
-        """Name -> value of one level of its int8 tensor."""
+        """For each layer's name, the value of one level of its int8 tensor."""
         return {name: self.graph.tensors[item.outputs[0]].scale for name, item in self.operations.items()}
 
     @property
     def rescaled(self) -> set[str]:
-        """Layers that quantization changes beyond rounding.
+        """Layers that quantization changes by more than rounding.
 
-        It rescales the channels of depthwise convolutions, and clips the branches of sums where a ReLU follows.
+        Quantization rescales the channels of depthwise convolutions. It also clips the branches of sums that a ReLU
+        follows.
         """
         depthwise = {item.outputs[0] for item in self.operations.values() if item.name == "DEPTHWISE_CONV_2D"}
         summed = {index for item in self.operations.values() if item.name == "ADD" for index in item.inputs}
@@ -71,7 +73,7 @@ class Layers:
         return {name for name, item in self.operations.items() if item.outputs[0] in depthwise | branches}
 
     def unlike(self, manifest: Manifest) -> list[str]:
-        """Return layers whose scale, zero point or steps of weights are not those of the manifest."""
+        """Return the layers whose scale, zero point or weight scales differ from those in the manifest."""
         found = []
         for name, item in self.operations.items():
             tensor = self.graph.tensors[item.outputs[0]]
@@ -85,7 +87,7 @@ class Layers:
         return found
 
     def constants(self) -> dict[str, list[NDArray[Any]]]:
-        """Return weights and biases of each convolution by its name, in the file's layout."""
+        """Return the weights and biases of each convolution by its name, in the layout of the file."""
         return {
             name: [self.graph.constants[index] for index in item.inputs[1:]]
             for name, item in self.operations.items()
@@ -93,9 +95,10 @@ class Layers:
         }
 
     def tracer(self, runtime: str, data: bytes | None = None, *, real: bool = True) -> Callable[[Image], Trace]:
-        """Return a function that returns all layers of an image, run as `interpreter.open_network` does.
+        """Return a function that returns the outputs of all layers for an image.
 
-        `data` is another file of the same network. Not `real`, values are levels as the runtime gives them.
+        `runtime` is a runtime of `interpreter.open_network`. `data` is another file of the same network. If `real` is
+        False, the values are the integer levels of the runtime.
         """
         data = data or self.data
         graph = read_graph(data, "the network")

@@ -1,6 +1,6 @@
-"""The images that all stages see, and remarks on odd files.
+"""The images for all stages, and remarks on unusual files.
 
-Every image is padded to a square and sampled as a camera does it: this is the one input that all stages can be given.
+Every image is padded to a square and sampled in the same way as on a camera, because all stages accept such an input.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from blazeposer.evaluate.datasets import Dataset
 
 STEP = 5
-"""Every fifth of the demo's frames is among the shipped images."""
+"""Step between the shipped images: every fifth frame of the demo is one of them."""
 HUGE = 50_000_000
-"""Pixels from which on an image's size is remarked on."""
+"""Number of pixels from which an image gets a remark on its size."""
 _ORIENTATION = 0x0112  # EXIF
 _SUFFIXES = {"JPEG": (".jpg", ".jpeg"), "TIFF": (".tif", ".tiff"), "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
              "JPEG2000": (".jp2",)}  # fmt: skip
@@ -43,13 +43,13 @@ class Given:
 
     name: str
     tensor: Image
-    """(128, 128, 3), the network's input."""
+    """The network's input, (128, 128, 3)."""
     read: Load
-    """Function that reads the image itself, to show it."""
+    """Function that reads the original image for display."""
 
 
 class Remark(NamedTuple):
-    """A remark on an odd file, which is used nevertheless, or left out."""
+    """A remark on an unusual file. The file is used anyway, or left out."""
 
     name: str
     text: str
@@ -58,7 +58,7 @@ class Remark(NamedTuple):
 
 @dataclass(frozen=True)
 class Pictures:
-    """All images of a source, at least one, and all remarks, one a file."""
+    """The images of a source (at least one), and the remarks (one for each file)."""
 
     source: str
     given: list[Given]
@@ -66,7 +66,7 @@ class Pictures:
 
 
 def shipped() -> Pictures:
-    """Return the portrait and some of the demo's heads."""
+    """Return the portrait and some of the frames of the demo."""
     with as_file(files("blazeposer.scene") / "assets" / "portrait.jpg") as path:
         portrait = read_image(path)
     shown = list(enumerate(frames()))[::STEP]
@@ -79,20 +79,21 @@ def _picture(frame: Frame) -> Image:
 
 
 def of_dataset(dataset: Dataset, advance: Advance = lambda: None) -> Pictures:
-    """Return the images of a data set, with remarks on odd or unreadable files. Raises InputError if none is read."""
+    """Return the images of a data set, with remarks on unusual or unreadable files. Raises InputError if no image can
+    be read."""
     found = [(sample.name, sample.load, sample.file) for sample in dataset.samples]
     return _read(dataset.name, found, [Remark(item.name, item.why, True) for item in dataset.left_out], advance)
 
 
 def files_of(path: Path) -> list[Path]:
-    """Return the file, or the files of the folder. Raises InputError."""
+    """Return the files of a folder, or `path` itself if it is a file. Raises InputError."""
     if not path.exists():
         raise InputError(f"{path}: no such file or folder: name an image, a folder, or a data set with --dataset")
     return sorted(item for item in path.iterdir() if item.is_file()) if path.is_dir() else [path]
 
 
 def of_files(path: Path, found: Sequence[Path], advance: Advance = lambda: None) -> Pictures:
-    """Return the images of a file or folder that has these files. Raises InputError if none can be read."""
+    """Return the images in the files `found` of a file or folder `path`. Raises InputError if no image can be read."""
     return _read(path.name or str(path), [(file.name, partial(read_image, file), file) for file in found], [], advance)
 
 
@@ -120,15 +121,15 @@ def _given(name: str, load: Load) -> Given:
 
 
 def oddities(file: Path) -> list[str]:
-    """Return the unusual properties of an image file. Raises InputError if it cannot be read whole."""
+    """Return the unusual properties of an image file. Raises InputError if the file cannot be read completely."""
     try:
         data = file.read_bytes()
         if not data:
             raise InputError(f"{file}: an empty file")
-        with warnings.catch_warnings(action="ignore"):  # of many pixels
+        with warnings.catch_warnings(action="ignore"):  # Pillow warns about images with many pixels
             image = Pillow.open(io.BytesIO(data))
             odd = _header(image, file.suffix.lower())
-            image.load()  # OpenCV would give a truncated JPEG without a word
+            image.load()  # OpenCV would return a truncated JPEG without an error
     except UnidentifiedImageError as error:
         more = ", whatever its name says" if file.suffix.lower() in IMAGE_SUFFIXES else ""
         raise InputError(f"{file}: not an image{more}") from error

@@ -1,4 +1,4 @@
-"""Run all checks of `blazeposer validate`, each a section of the report."""
+"""Run all checks of `blazeposer validate`. Each check is a section of the report."""
 
 from __future__ import annotations
 
@@ -18,17 +18,19 @@ from blazeposer.evaluate.validate.stages import PAIRS, NotRun, Pair, Stage, Stag
 from blazeposer.tflite.manifest import read_manifest
 
 BOARD_PICTURES = 24
-"""The number of images, evenly spread, that go through the serial port to the board's scripts: up to a second each."""
+"""Number of images, evenly spread, that are sent to the board's scripts through the serial port. Each image takes up to
+a second."""
 KEYS = tuple(dict.fromkeys(key for pair in PAIRS for key in (pair.first, pair.second)))
 ANCHORS = sum(grid.count for grid in GRIDS)
 
 Progress = Callable[[str, int], Callable[[], None]]
-"""Function of a part of the work and its number of steps; it returns a function to call after each step."""
+"""Function that is called with the name of a part of the work and its number of steps. It returns a function to call
+after each step."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """A stage, and its results for the images with these numbers."""
+    """A stage, and its results for the images with these indices."""
 
     stage: Stage
     numbers: list[int]
@@ -36,15 +38,14 @@ class Run:
     seconds: float
 
     def of(self, numbers: Sequence[int]) -> Seen:
-        """Return the results for some of them."""
+        """Return the results for some of the images."""
         at = [self.numbers.index(number) for number in numbers]
         return Seen([self.seen.raw[i] for i in at], [self.seen.faces[i] for i in at])
 
 
 @dataclass
 class Validation:
-    """Runs the stages of a network on images. `sections` raises BlazePoserError where one that is there does not
-    work."""
+    """Runs the stages of a network on images. `sections` raises BlazePoserError if an available stage does not work."""
 
     stages: Stages
     pictures: Pictures
@@ -53,11 +54,11 @@ class Validation:
     """Stages to leave out."""
     runs: dict[str, Run] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
-    """Stage -> why it was not run."""
+    """For each stage that was not run, the reason."""
 
     def sections(self) -> list[Section]:
-        """Return every check, in the order of the report."""
-        for key in sorted(KEYS, key="camera".__ne__):  # the camera first: a loose cable shows at once
+        """Return a section for every check, in the order of the report."""
+        for key in sorted(KEYS, key="camera".__ne__):  # the camera first, so that a loose cable is noticed at once
             if key in self.without:
                 self.missing[key] = "left out by --without"
                 continue
@@ -98,7 +99,8 @@ class Validation:
         return pair_section(pair, (first.stage, second.stage), difference, given, faces, apart)
 
     def _manifest(self) -> Section:
-        """Compare the file's scales and zero points with those of its manifest, which board and host do not read."""
+        """Compare the file's scales and zero points with those of its manifest. Board and host do not read the
+        manifest."""
         title = "The file and its manifest"
         try:
             other = self.stages.layers.unlike(read_manifest(self.stages.model))

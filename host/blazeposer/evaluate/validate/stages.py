@@ -1,15 +1,15 @@
-"""The forms of one network that `blazeposer validate` compares, and how far each pair may differ, with the reason.
+"""The forms of one network that `blazeposer validate` compares, and each pair's allowed difference with a reason.
 
     torch       float weights in torch (extra `train`)
     float       float tflite, LiteRT's reference kernels
     reference   INT8 tflite, LiteRT's reference kernels
     xnnpack     INT8 tflite, LiteRT with XNNPACK
     micro       INT8 tflite, TensorFlow Lite Micro (extra `demo`)
-    converter   the INT8 network through TensorFlow's converter (extra `train`), LiteRT's reference kernels
+    converter   the INT8 network from TensorFlow's converter (extra `train`), LiteRT's reference kernels
     board       the board's scripts in MicroPython, on a virtual camera (extra `demo`)
-    camera      the same on a real camera, with --port
+    camera      the board's scripts on a real camera, with --port
 
-Their files lie beside the INT8 file: NAME.json, NAME_float.tflite, NAME.safetensors.
+The files of the stages are beside the INT8 file: NAME.json, NAME_float.tflite, NAME.safetensors.
 """
 
 from __future__ import annotations
@@ -41,25 +41,26 @@ See = Callable[[Sequence[Image], Advance], Seen]
 RUNTIMES: dict[Runtime, str] = {
     "reference": "LiteRT reference", "xnnpack": "LiteRT XNNPACK", "micro": "TensorFlow Lite Micro",
 }  # fmt: skip
-"""Stages of the INT8 file alone."""
+"""Stages that need only the INT8 file, and their runtimes."""
 ENTRY_POINTS = "blazeposer.stages"
-"""Group of the entry points by which training brings the stages that need torch or TensorFlow."""
+"""Group of entry points. The training package uses it to add the stages that need torch or TensorFlow."""
 
 
 class NotRun(BlazePoserError):
-    """A stage cannot be run here; the message says why, and what to do about it."""
+    """Raised if a stage cannot be run here. The message says why, and what to do."""
 
 
 @dataclass
 class Stage:
-    """One form of the network. `see` returns its results for images (128, 128, 3), and calls a function after each."""
+    """One form of the network. `see` returns its results for images (128, 128, 3), and calls a function after each
+    image."""
 
     key: str
     title: str
     is_int8: bool
     see: See
     trace: Callable[[Image], Trace] | None = None
-    """Function that returns all layers of an image, where they can be had."""
+    """Function that returns the outputs of all layers for an image, or None if they are not available."""
 
     @property
     def is_on_board(self) -> bool:
@@ -69,7 +70,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two stages that are held together."""
+    """Two stages that are compared."""
 
     first: str
     second: str
@@ -77,8 +78,8 @@ class Pair:
 
 
 COARSE_PIXELS, COARSE_DEGREES = (1.5, 4.0, np.inf), (3.0, 8.0, np.inf)
-"""Tolerances where rounding differs: three times the need of the network that ships on its images. Faces near the
-threshold or in profile may be further apart: the worst is shown, not judged."""
+"""Tolerances for stages that round differently: three times the differences of the shipped network on its images. Faces
+near the threshold or in profile may differ more, so the worst difference is shown but not checked."""
 PAIRS = (
     Pair("torch", "float", Limits(
         "The same float32 weights; only the order of additions differs.",
@@ -105,7 +106,7 @@ PAIRS = (
 
 
 class Stages:
-    """Opens the stages of an INT8 file; a camera is looked for at `port` only."""
+    """Opens the stages of an INT8 file. A real camera is looked for only at `port`."""
 
     def __init__(self, model: Path, port: str | None = None) -> None:
         self.model, self.port = model, port
@@ -115,7 +116,8 @@ class Stages:
             raise BlazePoserError(f"{model} is a float file: name the INT8 one, which lies beside it")
 
     def open(self, key: str) -> Stage:
-        """Open a stage of the table above. Raises NotRun, or another BlazePoserError if it is there but broken."""
+        """Open a stage of the table above. Raises NotRun, or another BlazePoserError if the stage is available but
+        broken."""
         try:
             for runtime, title in RUNTIMES.items():
                 if key == runtime:
@@ -131,7 +133,7 @@ class Stages:
             raise NotRun(str(MissingExtraError(error.name or "", "train"))) from error
 
     def _plugged_in(self, key: str) -> Stage:
-        """Return the stage that another package brings: a function of these stages, by its entry point."""
+        """Return a stage from another package. The entry point is a function that gets this object."""
         found = entry_points(group=ENTRY_POINTS, name=key)
         if not found:
             raise NotRun(f"the stage {key!r} is not installed: install BlazePoser anew with `pip install -e .`")
@@ -159,7 +161,7 @@ class Stages:
 
 
 def _at(connected: Callable[[], AbstractContextManager[Camera]]) -> See:
-    """Return `Stage.see` of a camera, which is connected when it is called."""
+    """Return `Stage.see` for a camera. The camera is connected when `Stage.see` is called."""
 
     def see(pictures: Sequence[Image], advance: Advance) -> Seen:
         with connected() as camera:
@@ -169,8 +171,11 @@ def _at(connected: Callable[[], AbstractContextManager[Camera]]) -> See:
 
 
 def companion(model: Path, suffix: str) -> Path:
-    """Return the file or folder with an INT8 file's name and this ending: beside it, else beside the one that ships, if
-    the manifests say that both were made of the same weights in the same way. Raises NotRun."""
+    """Return the file or folder with the name of an INT8 file and this suffix.
+
+    It is beside the INT8 file. If it is missing there, the shipped one is returned, but only if the manifests say that
+    the INT8 file and the shipped file were made from the same weights in the same way. Raises NotRun.
+    """
     if (path := model.with_name(model.stem + suffix)).exists():
         return path
     try:
@@ -184,7 +189,7 @@ def companion(model: Path, suffix: str) -> Path:
 
 
 def seeing(network: Network) -> See:
-    """Return `Stage.see` of a network on this PC, with the host's decoder."""
+    """Return `Stage.see` for a network on this PC with the host's decoder."""
 
     def see(pictures: Sequence[Image], advance: Advance) -> Seen:
         seen = Seen([], [])

@@ -1,10 +1,10 @@
-"""Send poses to other programs, each by its own protocol and with its own signs.
+"""Send poses to other programs. Each program has its own protocol and its own signs of angles.
 
-opentrack.py       opentrack's UDP packet: simulators and games
-vmc.py             the VMC protocol over OSC: avatars
-mqtt.py            an MQTT broker: any number of cameras and listeners
-home_assistant.py  the messages to Home Assistant by MQTT
-udp.py             packets to a host by its name
+opentrack.py        opentrack's UDP packets, for simulators and games
+vmc.py              the VMC protocol over OSC, for avatars
+mqtt.py             an MQTT broker, for any number of cameras and listeners
+home_assistant.py   the messages to Home Assistant by MQTT
+udp.py              sends UDP packets to a host, given its name
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ _MODULES = {"opentrack": "opentrack", "osc": "vmc", "mqtt": "mqtt", "mqtts": "mq
 
 
 def open_output(target: str, camera: str) -> AbstractContextManager[Output]:
-    """Return the view that passes poses on to a URL; `camera` names where they are from.
+    """Return the view that sends poses to a URL. `camera` is the name of the poses' source.
 
-    Raises InputError if the URL is none of `SCHEMES`. Whether anybody is there, the output's state tells.
+    Raises InputError if the URL has none of the `SCHEMES`. The output's state says whether a program answers.
     """
     try:
         url = urlsplit(target)
         known = url.scheme in _MODULES and bool(url.hostname) and url.port != 0
-    except ValueError:  # a port that is no number, a broken IPv6 address
+    except ValueError:  # the port is not a number, or an IPv6 address is broken
         known = False
     if not known:
-        shown = re.sub(r"(?<=://).*@", "", target)  # a password is for nobody's eyes
+        shown = re.sub(r"(?<=://).*@", "", target)  # a message must not show a password
         raise InputError(f"{shown}: not an address to send to: give {SCHEMES}")
-    if "#" in target:  # begins what a URL does not send
+    if "#" in target:  # a URL does not send the text after #
         raise InputError(f"{url.scheme}://{url.hostname}: has a # in it: leave it out, no topic to publish to has one")
     with needs("watch"):
         module = import_module(f"{__name__}.{_MODULES[url.scheme]}")
@@ -44,9 +44,9 @@ def open_output(target: str, camera: str) -> AbstractContextManager[Output]:
 
 
 def url_options(url: SplitResult, known: Collection[str]) -> dict[str, str]:
-    """Return the options behind the question mark of a URL, by name.
+    """Return the options after the question mark of a URL, by name.
 
-    Raises InputError for one that is not `known`, has no value, or is there twice.
+    Raises InputError if an option is not in `known`, has no value, or appears twice.
     """
     pairs = parse_qsl(url.query, keep_blank_values=True)
     found = dict(pairs)

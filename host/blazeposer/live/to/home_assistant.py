@@ -1,8 +1,9 @@
-"""Home Assistant's MQTT discovery (https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery): a camera is a
-device with the number of faces, the first person's angles and whether somebody looks at the camera.
+"""Home Assistant's MQTT discovery (https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery).
 
-One retained message describes the device and all that it has ("device discovery", Home Assistant 2024.11 and later).
-The entities read TOPIC/CAMERA/summary, which is sent at most once a second: Home Assistant keeps a history of it.
+In Home Assistant, a camera is a device with these values: the number of faces, the first person's angles, and whether
+somebody looks at the camera. One retained message describes the device and all its values ("device discovery", Home
+Assistant 2024.11 and later). The values come from TOPIC/CAMERA/summary. A summary is sent at most once per second,
+because Home Assistant stores a history of the values.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from blazeposer.live.centre import Leader
 from blazeposer.live.session import Moment
 
 LOOKING = 20.0
-"""Degrees of yaw and of pitch within which a face looks at the camera, as in board/examples/attention_light.py."""
+"""Largest yaw and pitch, in degrees, of a face that looks at the camera, as in board/examples/attention_light.py."""
 PAUSE = 1.0
-"""Seconds between two summaries."""
+"""Least time between two summaries, in seconds."""
 
 
 class Summary:
@@ -32,7 +33,8 @@ class Summary:
         self._at = -PAUSE
 
     def news(self, moment: Moment) -> str:
-        """Return the summary as JSON; "" if it is the same as the last one, or that was sent just now."""
+        """Return the summary as JSON. Return "" if the summary has not changed, or if another one was sent less than
+        `PAUSE` ago."""
         leader, now = self._leader.of(moment), time.monotonic()
         if now - self._at < PAUSE:
             return ""
@@ -46,7 +48,8 @@ class Summary:
 
 
 def discovery(prefix: str, topic: str) -> tuple[str, str]:
-    """Return topic and payload that introduce a camera; Home Assistant's own `prefix` is "homeassistant"."""
+    """Return topic and payload of the message that describes a camera. The default `prefix` of Home Assistant is
+    "homeassistant"."""
     device = re.sub(r"[^A-Za-z0-9_-]+", "-", topic)
 
     def entity(key: str, name: str, platform: str, **more: str) -> dict[str, Any]:

@@ -1,11 +1,11 @@
-"""MQTT: each camera's records under a topic of its own, for any number of listeners.
+"""MQTT: each camera's records under its own topic, for any number of listeners.
 
-TOPIC/CAMERA/faces    each record as a JSON line of the stream, smoothed if so asked, with ids and positions
-TOPIC/CAMERA/status   "online" while records come from the camera, else "offline"; retained, so that who comes later
-                      knows; the broker says "offline" itself when this PC is lost
+TOPIC/CAMERA/faces    each record as a JSON line of the stream, with ids and positions, smoothed if smoothing is on
+TOPIC/CAMERA/status   "online" while records come from the camera, else "offline". The message is retained, so new
+                      listeners get it too. If the connection to this PC is lost, the broker sends "offline"
 TOPIC/CAMERA/summary  with `?discovery=`: see home_assistant.py
 
-Records are acknowledged by the broker (quality of service 1), so that one that did not arrive is known.
+The broker acknowledges each record (quality of service 1), so lost records are counted.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ TOPIC = "blazeposer"
 VERSIONS = {"3.1.1": MQTTProtocolVersion.MQTTv311, "5": MQTTProtocolVersion.MQTTv5}
 OPTIONS = ("ca", "discovery", "password-file", "version")
 PASSWORD = "BLAZEPOSER_MQTT_PASSWORD"
-"""Environment variable."""
+"""Environment variable that contains the password."""
 ANSWER = 3.0
-"""Seconds after which a broker that says nothing does not answer."""
-_KEEP_ALIVE = 5  # seconds without a word after which broker and PC ask each other
+"""Time in seconds that the broker has for an answer."""
+_KEEP_ALIVE = 5  # seconds without a message after which broker and PC check the connection
 _WAITING = 20  # records that may wait for the broker's acknowledgement; more are left out
 _NO_USER = f"name the user in the URL, and the password in a file (?password-file=), in {PASSWORD} or in ~/.netrc"
 _ADVICE = {
@@ -53,9 +53,10 @@ _ADVICE = {
 
 
 class MqttView:
-    """Publishes to a broker. One that goes away is waited for, and misses what comes meanwhile; see `session.Output`.
+    """Publishes records to a broker, see `session.Output`.
 
-    `on_` methods are called in the thread of the client.
+    If the broker goes away, the view waits for it. Records in this time are lost. The client's thread calls the methods
+    `on_`.
     """
 
     def __init__(self, name: str, client: Client, topic: str, encrypted: bool, discover: str | None) -> None:
@@ -69,9 +70,9 @@ class MqttView:
         self._online = False
         self._reason = ""
         self._refused = False
-        self._sent = self._arrived = 0  # that the broker acknowledges
-        self._since = time.monotonic()  # when it was last asked something, or last answered
-        self._known = threading.Event()  # whether the broker takes us
+        self._sent = self._arrived = 0  # number of messages sent, and number acknowledged by the broker
+        self._since = time.monotonic()  # time of the last request to the broker, or of its last answer
+        self._known = threading.Event()  # set when the broker has accepted or refused the connection
         client.on_pre_connect = self._on_pre_connect
         client.on_connect = self._on_connect
         client.on_connect_fail = self._on_connect_fail
@@ -90,7 +91,7 @@ class MqttView:
         """See `session.View`."""
         if moment.record or moment.state:
             before, self._online = self._online, moment.record is not None
-            if before != self._online and self._client.is_connected():  # else it is told when it is again
+            if before != self._online and self._client.is_connected():  # else the status is sent after connecting again
                 self._publish("status", "online" if self._online else "offline")
         if not moment.record:
             return
@@ -102,16 +103,16 @@ class MqttView:
             self._publish("summary", news)
 
     def __enter__(self) -> MqttView:
-        """Wait until the broker has taken us or not, but not long."""
+        """Connect, and wait for the broker's answer, at most `ANSWER` seconds."""
         self._client.loop_start()
         self._known.wait(ANSWER)
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Say goodbye. What the broker has not acknowledged by then has not arrived."""
+        """Publish "offline" and disconnect. Records that the broker has not acknowledged by then count as missed."""
         try:
             if self._client.is_connected():
-                with suppress(ValueError, RuntimeError):  # it has gone meanwhile
+                with suppress(ValueError, RuntimeError):  # the broker may have disconnected
                     self._publish("status", "offline").wait_for_publish(ANSWER)
             waits, self._reason = self._sent > self._arrived, self.state
             if waits and not self._reason:
@@ -148,7 +149,7 @@ class MqttView:
             client.publish(topic, payload, qos=1, retain=True)
 
     def _on_connect_fail(self, *_: object) -> None:
-        error = sys.exc_info()[1]  # the client calls this where it handles what went wrong, and says no more
+        error = sys.exc_info()[1]  # the client calls this in its error handler, and does not pass the error
         if isinstance(error, ssl.SSLCertVerificationError):
             advice = "give the file of the authority that signed it by ?ca=, or the name that it is for"
             self._fail(f"the broker's certificate is not trusted ({error.verify_message}): {advice}")
@@ -164,7 +165,7 @@ class MqttView:
 
     def _on_disconnect(self, client: Client, data: object, flags: Any, code: ReasonCode, *_: object) -> None:
         if self._refused:
-            return  # that it then hangs up is no news
+            return  # the disconnection after a refusal is no new information
         if self._known.is_set() and not self._reason:
             why = f" ({code})" if flags.is_disconnect_packet_from_server else ""
             self._fail(f"the broker went away{why}: waiting until it is there again")
@@ -177,7 +178,7 @@ class MqttView:
     def _on_publish(self, client: Client, data: object, number: int, code: ReasonCode, *_: object) -> None:
         self._arrived += 1
         self._since = time.monotonic()
-        if code.is_failure:  # which MQTT 5 alone tells
+        if code.is_failure:  # only MQTT 5 reports this
             self.missed += 1
         self._reason = f"the broker does not take what is sent ({code})" if code.is_failure else ""
 
@@ -187,7 +188,8 @@ class MqttView:
 
 
 def open_view(url: SplitResult, camera: str) -> MqttView:
-    """See `open_output`. The URL's path is the topic, its query the `OPTIONS`; mqtts:// is encrypted."""
+    """Return the view for a broker, see `open_output`. The URL's path is the topic, the URL's query contains the
+    `OPTIONS`. The scheme mqtts:// means an encrypted connection."""
     encrypted = url.scheme == "mqtts"
     host, port = url.hostname or "", url.port or (TLS_PORT if encrypted else PORT)
     name = f"{url.scheme}://{host}:{port}"
@@ -215,10 +217,11 @@ def open_view(url: SplitResult, camera: str) -> MqttView:
 
 
 def credentials(name: str, url: SplitResult, file: str | None) -> tuple[str | None, str | None]:
-    """Return user and password, each None if there is none.
+    """Return user and password. Each of them may be None.
 
-    The user is the URL's or that of ~/.netrc; the password is the first of the URL's, the first line of `file`, the
-    environment's and that of ~/.netrc for this host. Raises InputError, which holds no password.
+    The user is that of the URL or that of ~/.netrc. The password comes from the first of these places that has one: the
+    URL, the first line of `file`, the environment, and ~/.netrc for this host. Raises InputError; its message contains
+    no password.
     """
     user = unquote(url.username) if url.username else None
     if url.password is not None:
@@ -236,7 +239,7 @@ def credentials(name: str, url: SplitResult, file: str | None) -> tuple[str | No
         found = netrc.netrc().authenticators(url.hostname or "")
     except FileNotFoundError:
         found = None
-    except (OSError, ValueError, netrc.NetrcParseError) as error:  # the error's own words may hold a password
+    except (OSError, ValueError, netrc.NetrcParseError) as error:  # the error's text may contain a password
         where = f", line {error.lineno}" if isinstance(error, netrc.NetrcParseError) and error.lineno else ""
         raise InputError(f"{name}: cannot read ~/.netrc{where}: mend it, or let no one else read it") from error
     if found and user in (None, found[0]):
@@ -245,7 +248,7 @@ def credentials(name: str, url: SplitResult, file: str | None) -> tuple[str | No
 
 
 def _checked(name: str, topic: str) -> str:
-    """Return the topic. Raises InputError if one may not publish to it (MQTT 5.0, 4.7)."""
+    """Return the topic. Raises InputError if publishing to this topic is not allowed (MQTT 5.0, 4.7)."""
     if re.search(r"[+#]", topic) or not topic.isprintable() or topic.startswith("$") or len(topic.encode()) > 1000:
         advice = "name one without +, # and control characters, not in $SYS"
         raise InputError(f"{name}: not a topic to publish to: {advice}")

@@ -1,4 +1,4 @@
-"""Packets of one head to a host by its name, which may have several addresses, or none yet."""
+"""Send packets of one head to a host, given its name. The name may have several addresses, or no address yet."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ from blazeposer.live.session import Head, Moment
 from blazeposer.live.to import url_options
 
 PAUSE = 2.0
-"""Seconds between two looks for an unknown name."""
-_FIRST = 1.0  # seconds that a session's start waits for the name
+"""Time in seconds between two lookups of an unknown name."""
+_FIRST = 1.0  # seconds that the start of a session waits for the address
 
 
 class HeadView:
-    """Sends one head, see `session.Output`. Use in a `with` statement. Nobody need listen.
+    """Sends packets of one head, see `session.Output`. Use it in a `with` statement. It also works if no program
+    listens.
 
-    `packet` makes a packet of the head. It goes to the name's first address of each kind:
-    "localhost" is ::1 and 127.0.0.1, and the program may listen at one of them only.
+    `packet` builds the bytes of one UDP packet from a head's pose. Each packet goes to the first IPv4 address and the
+    first IPv6 address of the host. For example, "localhost" is 127.0.0.1 and ::1, and a program may listen at only one
+    of these addresses.
     """
 
     def __init__(self, url: SplitResult, port: int, packet: Callable[[Head], bytes]) -> None:

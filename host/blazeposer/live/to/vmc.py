@@ -1,8 +1,8 @@
 """The VMC protocol (https://protocol.vmc.info) over OSC: the head of an avatar in VSeeFace, Warudo, VMagicMirror ...
 
-Sent is what an "assistant" sends: the local rotation of the bone "Head" as a Unity quaternion. Unity's axes are
-left-handed: x to the avatar's right, y up, z where it looks. The avatar does as the person does: it turns to its own
-left as the person turns to his or hers.
+This module sends the messages of an "assistant": the local rotation of the bone "Head" as a Unity quaternion. Unity's
+axes are left-handed: x to the avatar's right, y up, z in the avatar's viewing direction. The avatar moves like the
+person: if the person turns to the left, the avatar turns to its own left.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ from pythonosc.osc_message_builder import build_msg
 from blazeposer.live.to.udp import HeadView
 
 PORT = 39540
-"""Default of a "performer", the protocol's word for a program that moves an avatar as assistants say."""
+"""Default port of a "performer". In the protocol, a performer is a program that moves an avatar as assistants say."""
 
 
 def quaternion(rotation: NDArray[np.float64]) -> tuple[float, float, float, float]:
-    """Return x, y, z, w in Unity's axes of a rotation (3, 3) in those of `rotation.py`.
+    """Return the quaternion x, y, z, w in Unity's axes of a rotation (3, 3) in the axes of `rotation.py`.
 
-    Both have y up and z out of the face; x is mirrored. A mirror in x turns an axis (x, y, z) into (x, -y, -z).
+    In both systems, y points up and z out of the face, but x is mirrored. A mirror in x changes a rotation axis (x, y,
+    z) to (x, -y, -z).
     """
     vector = np.asarray(cv2.Rodrigues(rotation)[0], np.float64)[:, 0]
     angle = float(np.linalg.norm(vector))
@@ -43,6 +44,6 @@ def bundle(rotation: NDArray[np.float64], seconds: float) -> bytes:
 
 
 def open_view(url: SplitResult, camera: str) -> HeadView:
-    """See `open_output`."""
+    """Return the view for avatars, see `open_output`."""
     start = time.monotonic()
     return HeadView(url, PORT, lambda head: bundle(head.rotation, time.monotonic() - start))

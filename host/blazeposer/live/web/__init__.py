@@ -1,1 +1,2 @@
-"""A session as a page: `server.py` on the PC, and the files for the browser, all of them ours."""
+"""A session as a web page: `server.py` runs on the PC, the other files are for the browser. All files are this
+project's own."""

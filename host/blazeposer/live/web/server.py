@@ -1,9 +1,10 @@
 """The page's server: a few fixed files, the session as server-sent events, and a switch for recording.
 
-It answers on a loopback address unless asked otherwise. What a stream holds reaches the page as JSON only; the page's
-policy lets nothing run or load but the files here. Names of other hosts are refused, or a page of somebody else could
-read along by pointing its name to this PC (DNS rebinding); switching needs a header that such a page cannot send.
-Who looks from another PC (`--web-host`) switches nothing, and is told of no path and no name of this PC.
+By default, the server listens only at a loopback address. The contents of a stream reach the page only as JSON. The
+page's security policy allows the browser to run and load only the files of this folder. The server refuses requests
+for other host names. Otherwise a page of another site could read the session: its host name could be made to point to
+this PC (DNS rebinding). The switch needs a header that a page of another site cannot send. Browsers on other PCs
+(`--web-host`) cannot use the switch, and do not get paths or names of this PC.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ from blazeposer.stream.record import face_as_json
 LOOPBACK = "127.0.0.1"
 PORT = 8765
 PICTURE_WIDTH = 480
-"""Pixels to which wider images are reduced for the page."""
+"""Largest width of an image for the page, in pixels. Wider images are reduced."""
 FILES = {
     "/": ("page.html", "html"),
     "/page.css": ("page.css", "css"),
@@ -55,13 +56,14 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 _HOST = re.compile(r"(\[(?P<v6>[^\]]+)\]|(?P<name>[^:\[\]]+))(:\d+)?")
-_SILENT = 5.0  # seconds after which an event says that the server still lives
+_SILENT = 5.0  # seconds after which an event says that the server is still running
 
 
 class WebView:
-    """Use in a `with` statement. Each browser gets the newest moment whenever it has taken the last one.
+    """A view as a web page, to use in a `with` statement. Each browser gets the newest moment after it has received the
+    last.
 
-    Raises InputError if the address is none of this PC's, or taken.
+    Raises InputError if the address is not one of this PC or is already in use.
     """
 
     def __init__(
@@ -113,9 +115,10 @@ class WebView:
             self._news.notify_all()
 
     def newest(self, after: int, own: bool = True) -> tuple[int, bytes] | None:
-        """Return the newest event, with its number, once there is one after number `after`; None at the end.
+        """Return the newest event and its number as soon as there is an event after number `after`. Return None at the
+        end.
 
-        After some seconds without one, return the number with b"".
+        If no event comes for some seconds, return the number and b"".
         """
         with self._news:
             self._news.wait_for(lambda: self._ended or self._number > after, _SILENT)
@@ -124,7 +127,7 @@ class WebView:
             return (self._number, self._events[own]) if self._number > after else (after, b"")
 
     def switch_recording(self) -> None:
-        """Start a recording in the current folder, or end the one that runs. Raises InputError."""
+        """Start a recording in the current folder, or end the running recording. Raises InputError."""
         if self._recording.path:
             self._recording.stop()
         else:
@@ -136,20 +139,20 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False  # a browser may hold its connection for ever
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of a browser that went away: the terminal shows faces."""
+        """Ignore the error of a browser that disconnected, because the terminal shows faces."""
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
-    timeout = 30  # seconds that a browser may take nothing, or say nothing
+    timeout = 30  # seconds that a browser may neither read nor send
 
     def __init__(self, view: WebView, *arguments: Any) -> None:
         self._view = view
         super().__init__(*arguments)
 
     def do_GET(self) -> None:
-        """Send the page's files, or events."""
+        """Send one of the page's files, or the events."""
         if not self._is_for_us():
             self._answer(HTTPStatus.FORBIDDEN)
         elif self.path == "/events":
@@ -161,8 +164,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(HTTPStatus.NOT_FOUND)
 
     def do_POST(self) -> None:
-        """Take the buttons."""
-        # A page of another host cannot send this header unless we agree (CORS), which we never do.
+        """Handle the page's buttons."""
+        # A page of another host can send this header only if this server allows it (CORS). This server never does.
         if not self._is_for_us() or self.headers.get("X-BlazePoser") != "page" or not self._is_own():
             self._answer(HTTPStatus.FORBIDDEN, b"only the PC that runs blazeposer may do this")
             return
@@ -177,10 +180,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(HTTPStatus.CONFLICT, str(error).encode())
 
     def log_message(self, format: str, *arguments: Any) -> None:
-        """Say nothing: the terminal shows faces."""
+        """Print no log, because the terminal shows faces."""
 
     def _is_for_us(self) -> bool:
-        """Return whether the request names this PC, by an address or its own name."""
+        """Return whether the request was made to this PC, by one of its addresses or its own name."""
         host = _HOST.fullmatch(self.headers.get("Host", ""))
         name = host["v6"] or host["name"] if host else ""
         try:
@@ -189,7 +192,7 @@ class _Handler(BaseHTTPRequestHandler):
             return False
 
     def _is_own(self) -> bool:
-        """Return whether the browser is on this PC."""
+        """Return whether the browser runs on this PC."""
         client = self.client_address[0]
         return ipaddress.ip_address(client).is_loopback or client == self.connection.getsockname()[0]
 
@@ -217,7 +220,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def as_json(moment: Moment) -> dict[str, Any]:
-    """Return the JSON message for the page about a moment."""
+    """Return the JSON message about a moment for the page."""
     record = moment.record
     told: dict[str, Any] = {
         "name": moment.name,
@@ -247,7 +250,8 @@ def as_json(moment: Moment) -> dict[str, Any]:
 
 
 def _face(moment: Moment, face: Face, seen: Face) -> dict[str, Any]:
-    """Return a face for the page. What lies on the image is as the network saw it: steadied points lag behind that."""
+    """Return a face for the page. Positions in the image are those that the network saw, because smoothed points lag
+    behind the image."""
     shown, raw = moment.from_rest(face), moment.from_rest(seen)
     rotation, on_screen = (np.round(each.rotation, 5).tolist() for each in (face, shown))
     on_image = {"rotation": rotation, "box": seen.box, "keypoints": np.ravel(seen.keypoints).tolist()}
