@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# Attention light: green while somebody looks at the camera, red once nobody has for AWAY_S seconds.
+# Attention light: the LED is green while somebody looks at the camera. It turns red when nobody has looked for AWAY_S
+# seconds.
 #
-# Wiring: none, it uses the camera's own LED. For a lamp or a relay replace LED("LED_RED") by Pin("P0", Pin.OUT).
+# Wiring: none, because the script uses the camera's own LED. For a lamp or a relay, replace LED("LED_RED") by
+# Pin("P0", Pin.OUT).
 #
-# With BlazePoser on the camera (`blazeposer deploy`): `mpremote run attention_light.py`.
+# Run it after `blazeposer deploy` with `mpremote run attention_light.py`.
 
 import time
 
@@ -13,10 +15,10 @@ from machine import LED
 
 from find_model import MODELS, first_file
 
-LOOKING = 20  # Degrees of yaw and of pitch within which a face looks at the camera.
+LOOKING = 20  # A face looks at the camera if its yaw and pitch are within this many degrees.
 AWAY_S = 5
 
-# First of all, because it needs one large block of memory.
+# Load the model first, because it needs one large block of memory.
 model = ml.Model(first_file(MODELS), postprocess=lambda *tensors: poser(*tensors))
 
 from blazeposer import BlazePoser

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# Counts who looks at a display, with the camera on its rim. Every EVERY_S seconds it prints a line and adds it to FILE:
-# seconds since the start, people seen, those of them who looked for LOOKED_S or longer, seconds of looking in all.
-# No image is kept and nobody is recognised: who leaves and comes back counts anew.
+# Counts the people who look at a display. The camera is at the edge of the display. Every EVERY_S seconds, the script
+# prints a line and adds this line to FILE: seconds since the start, number of people seen, number of people who looked
+# for LOOKED_S seconds or longer, and total seconds of looking. The script keeps no image and recognises nobody. If a
+# person leaves and comes back, this person is counted again.
 #
-# Wiring: none. A card, if one is in, takes the file.
+# Wiring: none. If the camera has an SD card, the file is written to the card.
 #
-# With BlazePoser on the camera (`blazeposer deploy`): `mpremote run count_viewers.py`.
+# Run it after `blazeposer deploy` with `mpremote run count_viewers.py`.
 
 import sys
 import time
@@ -18,9 +19,9 @@ from find_model import MODELS, first_file
 FILE = "viewers.csv"
 EVERY_S = 60
 LOOKED_S = 1
-LOOKING = 25  # Degrees of yaw and of pitch within which a face looks at the display.
+LOOKING = 25  # A face looks at the display if its yaw and pitch are within this many degrees.
 
-# First of all, because it needs one large block of memory.
+# Load the model first, because it needs one large block of memory.
 model = ml.Model(first_file(MODELS), postprocess=lambda *tensors: poser(*tensors))
 
 from ml.preprocessing import Normalization
@@ -30,14 +31,14 @@ from open_camera import open_camera
 from tracking import GUESS, Gaze, Tracker
 
 poser = BlazePoser(threshold=GUESS, max_faces=8)
-gaze = Gaze()  # small faces, those of people farther away, are found and read better
+gaze = Gaze()  # finds the small faces of distant people, and measures them better
 tracker = Tracker(smooth=False)
 csi0, _ = open_camera()
 
 last = time.ticks_ms()
 t_ms = written = 0
-there = None  # people, and how many of them look
-looked = {}  # milliseconds by number, of everybody seen since the last line
+there = None  # number of people, and number of people who look
+looked = {}  # milliseconds of looking by id, for all people seen since the last line
 
 while True:
     img = csi0.snapshot()

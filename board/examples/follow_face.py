@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# Follows a face: turns a pan-tilt head, with the camera on it, until the face is in the middle of the image.
+# Follows a face: the camera is on a pan-tilt head, and the script turns this head until the face is in the middle of
+# the image.
 #
-# Wiring: the pan servo's signal to P7, the tilt servo's to P8 (on an AE3 to P0 and P1; an Arduino names its own pins),
-# their ground to GND. Feed them 5 V from a supply of their own: USB is too weak. OpenMV's Pan and Tilt Shield has all
-# of this.
+# Wiring: connect the pan servo's signal to P7 and the tilt servo's signal to P8 (on an AE3, to P0 and P1; Arduino
+# boards have other pin names). Connect the servos' ground to GND. Use a separate 5 V supply for the servos, because USB
+# is too weak. OpenMV's Pan and Tilt Shield has all of these parts.
 #
-# With BlazePoser on the camera (`blazeposer deploy`): `mpremote run follow_face.py`.
+# Run it after `blazeposer deploy` with `mpremote run follow_face.py`.
 
 import ml
 from machine import PWM
@@ -14,14 +15,14 @@ from machine import PWM
 from find_model import MODELS, first_file
 
 PAN, TILT = "P7", "P8"
-PAN_TURN, TILT_TURN = 1, 1  # -1 for a servo that turns away from the face.
-LIMIT = 45  # Degrees that each servo may turn from its middle.
-US_PER_DEGREE = 11  # Pulses of 1 to 2 ms turn most servos by 90 degrees.
-VIEW = 55  # Degrees that the image shows from side to side: 55 with OpenMV's usual lens.
-GAIN = 0.3  # Part of the way that one image corrects: with more it is faster, with too much it swings.
-STILL = 3  # Degrees that the face may be off, else the servos hum.
+PAN_TURN, TILT_TURN = 1, 1  # Use -1 if the servo turns away from the face.
+LIMIT = 45  # Each servo turns at most this many degrees from its middle.
+US_PER_DEGREE = 11  # Between pulses of 1 ms and 2 ms, most servos turn by 90 degrees.
+VIEW = 55  # Horizontal field of view in degrees: 55 with OpenMV's usual lens.
+GAIN = 0.3  # Fraction of the error that is corrected for each image. A larger value is faster, but may swing.
+STILL = 3  # Errors below this many degrees are not corrected, because the servos would hum.
 
-# First of all, because it needs one large block of memory.
+# Load the model first, because it needs one large block of memory.
 model = ml.Model(first_file(MODELS), postprocess=lambda *tensors: poser(*tensors))
 
 from blazeposer import BlazePoser

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# Head-controlled mouse: turn the head to move the pointer, tilt it to a shoulder to press that side's button.
+# Head-controlled mouse: turn your head to move the pointer. Tilt your head to the left or right shoulder to press the
+# left or right button.
 #
-# Needs a camera with an STM32H7 (H7, H7 Plus, Pure Thermal, Nicla Vision, Portenta, Giga): the firmware of the others
-# has no USB HID. The camera becomes a mouse by a boot.py with the two lines
+# The script needs a camera with an STM32H7 (H7, H7 Plus, Pure Thermal, Nicla Vision, Portenta, Giga), because the
+# firmware of other cameras has no USB HID. To make the camera a mouse, write these two lines into its boot.py:
 #     import pyb
 #     pyb.usb_mode("VCP+HID")
-# after which it is no USB drive any more, until boot.py is deleted and the camera reset.
+# After that, the camera is no longer a USB drive. To undo this, delete boot.py and reset the camera.
 #
-# With BlazePoser on the camera (`blazeposer deploy`): `mpremote run head_mouse.py`.
+# Run it after `blazeposer deploy` with `mpremote run head_mouse.py`.
 
 import sys
 import time
@@ -17,12 +18,12 @@ import ml
 
 from find_model import MODELS, first_file
 
-STILL = 4  # Degrees from the pose at the start within which the pointer rests.
-SPEED = 0.8  # Pixels an image for each degree beyond.
-PRESS = 18  # Degrees of tilt that press a button.
-START = 10  # Images over which the pose at the start is averaged: look at the middle of the screen.
+STILL = 4  # The pointer rests while the head is within this many degrees of the pose at the start.
+SPEED = 0.8  # Pixels that the pointer moves per image, for each degree beyond STILL.
+PRESS = 18  # A tilt of this many degrees presses a button.
+START = 10  # The pose at the start is the mean over this many images. Look at the middle of the screen.
 
-# First of all, because it needs one large block of memory.
+# Load the model first, because it needs one large block of memory.
 model = ml.Model(first_file(MODELS), postprocess=lambda *tensors: poser(*tensors))
 
 from blazeposer import BlazePoser
@@ -67,8 +68,8 @@ while True:
             rest_yaw += (yaw - rest_yaw) / seen
             rest_pitch += (pitch - rest_pitch) / seen
             continue
-        # The image shows its left where the user has the right: positive yaw is to the user's own right, positive
-        # roll to the left shoulder.
+        # The left side of the image is the user's right side. So positive yaw turns to the user's right, and positive
+        # roll tilts to the user's left shoulder.
         buttons = 1 if roll > PRESS else 2 if roll < -PRESS else 0
         report = (buttons, speed(yaw - rest_yaw), speed(rest_pitch - pitch), 0)
     if report != sent or report != (0, 0, 0, 0):

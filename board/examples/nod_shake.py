@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# Recognises nods ("yes": the head goes down and up again) and shakes ("no": from side to side), prints them and lights
-# the camera's LED, green or red, for LIGHT_MS.
+# Recognises nods ("yes": the head moves up and down) and shakes ("no": the head turns from side to side). The script
+# prints the gesture. It also lights the camera's LED for LIGHT_MS milliseconds: green for "yes", red for "no".
 #
 # Wiring: none.
 #
-# With BlazePoser on the camera (`blazeposer deploy`): `mpremote run nod_shake.py`.
+# Run it after `blazeposer deploy` with `mpremote run nod_shake.py`.
 
 import time
 
@@ -14,12 +14,12 @@ from machine import LED
 
 from find_model import MODELS, first_file
 
-SWING = 8  # Degrees from one turning point to the next.
-TURNS = 3  # Turning points of a gesture, within
+SWING = 8  # Smallest angle in degrees between two turning points.
+TURNS = 3  # Number of turning points of a gesture. They are within WITHIN_MS milliseconds.
 WITHIN_MS = 2000
 LIGHT_MS = 1000
 
-# First of all, because it needs one large block of memory.
+# Load the model first, because it needs one large block of memory.
 model = ml.Model(first_file(MODELS), postprocess=lambda *tensors: poser(*tensors))
 
 from blazeposer import BlazePoser
@@ -39,7 +39,7 @@ class Swings:
 
     def count(self, angle, now):
         step = angle - self._farthest
-        if step * self._direction > 0:  # on the same way
+        if step * self._direction > 0:  # in the same direction
             self._farthest = angle
         elif abs(step) >= SWING:
             self._farthest = angle
@@ -50,7 +50,7 @@ class Swings:
 
 
 green, red = LED("LED_GREEN"), LED("LED_RED")
-swings = None  # of yaw and of pitch
+swings = None  # turning points of yaw and of pitch
 lit = 0
 
 while True:

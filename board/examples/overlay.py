@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# Shows the image with faces, keypoints and head pose on the camera's own screen, and in OpenMV IDE. Axes: red to the
-# person's left, green up, blue where the face looks. Numbers: yaw, pitch and roll in degrees.
+# Shows the image with faces, keypoints and head pose on the camera's own screen and in OpenMV IDE. The red axis points
+# to the person's left, the green axis points up, and the blue axis points where the face looks. The numbers are yaw,
+# pitch and roll in degrees.
 #
-# Needs OpenMV's LCD Shield (128x160 pixels) on an H7, H7 Plus, RT1062 or N6.
+# The script needs OpenMV's LCD Shield (128x160 pixels) on an H7, H7 Plus, RT1062 or N6.
 #
-# With BlazePoser on the camera (`blazeposer deploy`): `mpremote run overlay.py`.
+# Run it after `blazeposer deploy` with `mpremote run overlay.py`.
 
 import math
 
@@ -18,7 +19,7 @@ from find_model import MODELS, first_file
 BOX, POINT, TEXT = (255, 200, 0), (255, 255, 255), (255, 255, 255)
 X, Y, Z = (230, 50, 50), (60, 190, 60), (60, 110, 255)
 
-# First of all, because it needs one large block of memory.
+# Load the model first, because it needs one large block of memory.
 model = ml.Model(first_file(MODELS), postprocess=lambda *tensors: poser(*tensors))
 
 from blazeposer import BlazePoser
@@ -37,7 +38,7 @@ def draw(img, face):
     yaw, pitch, roll = [math.radians(angle) for angle in face.angles]
     sy, cy, sp, cp = math.sin(yaw), math.cos(yaw), math.sin(pitch), math.cos(pitch)
     sr, cr = math.sin(roll), math.cos(roll)
-    # First two rows of Rx(pitch) Ry(yaw) Rz(roll): where the head's axes point in the image, right and up.
+    # The first two rows of Rx(pitch) Ry(yaw) Rz(roll) are the directions of the head's axes in the image, right and up.
     right = (cy * cr, cy * sr, -sy)
     up = (sp * sy * cr - cp * sr, sp * sy * sr + cp * cr, sp * cy)
     nose_x, nose_y = face.keypoints[2]

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# Head pose for another microcontroller: a line over UART for every image, in the form of NMEA 0183,
+# Sends the head pose to another microcontroller: one line over UART for every image, in the format of NMEA 0183:
 #     $HEAD,1,12.3,-4.5,0.5,4.2*0A
-# number of faces; yaw, pitch, roll of the best one and their expected error, degrees; after the star all characters
-# between $ and * combined by exclusive or, hexadecimal. Without a face: $HEAD,0,,,,*14
+# The fields are the number of faces, and yaw, pitch, roll and expected error of the best face, in degrees. After the
+# star is the checksum: the exclusive or of all characters between $ and *, in hexadecimal. Without a face, the line is
+# $HEAD,0,,,,*14
 #
-# Wiring: the camera's P4 (TX, 3.3 V) to the other's RX, GND to GND. The bus on P4 is UART 3, on RT1062 and AE3 UART 1;
-# a Nicla Vision, Portenta or Giga names its own pins.
+# Wiring: connect the camera's P4 (TX, 3.3 V) to the other microcontroller's RX, and GND to GND. P4 belongs to UART 3
+# (on the RT1062 and the AE3, to UART 1). Nicla Vision, Portenta and Giga have other pin names.
 #
-# With BlazePoser on the camera (`blazeposer deploy`): `mpremote run pose_uart.py`.
+# Run it after `blazeposer deploy` with `mpremote run pose_uart.py`.
 
 import ml
 from machine import UART
@@ -18,7 +19,7 @@ from find_model import MODELS, first_file
 BUS = 3
 BAUD_RATE = 115200
 
-# First of all, because it needs one large block of memory.
+# Load the model first, because it needs one large block of memory.
 model = ml.Model(first_file(MODELS), postprocess=lambda *tensors: poser(*tensors))
 
 from blazeposer import BlazePoser

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# Saves the images in which somebody looks up, as up_0001.jpg and so on, at most one every PAUSE_MS.
+# Saves the images in which somebody looks up, as up_0001.jpg, up_0002.jpg and so on. The script saves at most one image
+# in PAUSE_MS milliseconds.
 #
-# Wiring: none, but put a card in: /flash has room for a few images only. The PC sees new files once the camera's
-# drive is mounted again.
+# Wiring: none. Insert an SD card, because /flash has room for only a few images. The PC shows new files after the
+# camera's drive is mounted again.
 #
-# With BlazePoser on the camera (`blazeposer deploy`): `mpremote run save_look_up.py`.
+# Run it after `blazeposer deploy` with `mpremote run save_look_up.py`.
 
 import os
 import sys
@@ -15,10 +16,10 @@ import ml
 
 from find_model import MODELS, first_file
 
-UP = 20  # Degrees of pitch from which a face looks up: less for a camera that looks down on people.
+UP = 20  # A face looks up if its pitch is above this many degrees. Use less if the camera looks down on people.
 PAUSE_MS = 1000
 
-# First of all, because it needs one large block of memory.
+# Load the model first, because it needs one large block of memory.
 model = ml.Model(first_file(MODELS), postprocess=lambda *tensors: poser(*tensors))
 
 from blazeposer import BlazePoser
@@ -27,7 +28,7 @@ from open_camera import open_camera
 poser = BlazePoser()
 csi0, _ = open_camera()
 
-number = max([int(name[3:7]) for name in os.listdir() if name.startswith("up_")] + [0])  # goes on after a reset
+number = max([int(name[3:7]) for name in os.listdir() if name.startswith("up_")] + [0])  # continues after a reset
 last = time.ticks_ms()
 wait = 0
 print("waiting for a face that looks up by %d degrees" % UP)
