@@ -15,8 +15,8 @@ LINE, GAP = 17, 26  # heights and distances in the drawing's own units
 def path() -> str:
     """Draw the path from the sensor to the programs that use the faces."""
     boxes = (
-        ("sensor", ("picture, RGB565",)),
-        ("ml.Model", ("a square of it,", f"as {INPUT_SIZE}x{INPUT_SIZE} INT8")),
+        ("sensor", ("image, RGB565",)),
+        ("ml.Model", ("a square part,", f"as {INPUT_SIZE}x{INPUT_SIZE} INT8")),
         ("the network", ("8 raw tensors",)),
         ("blazeposer.py", ("faces: box, points,", "angles, err")),
         ("your script", ("or main.py: one", "JSON line a frame")),
@@ -33,7 +33,7 @@ def path() -> str:
 
 def network() -> str:
     """Draw the feature maps of the shipped network, and the outputs that are computed from them."""
-    maps = [(INPUT_SIZE, ("picture", f"{INPUT_CHANNELS} channels"))]
+    maps = [(INPUT_SIZE, ("image", f"{INPUT_CHANNELS} channels"))]
     halvings = accumulate(block.stride == 2 for block in ARCHITECTURE.blocks)
     for stage, blocks in groupby(zip(halvings, ARCHITECTURE.blocks, strict=True), key=itemgetter(0)):
         channels = [block.channels for _, block in blocks]
@@ -69,7 +69,7 @@ def tuning() -> str:
         parts += [_box(x, 0, 160, 40, name), _box(x, 112, 160, 40, name)]
         parts += [_arrow(x + 50, 42, x + 50, 109), _label(x + 60, 80, taught)]
         x += 160 + GAP
-    return _svg(x - GAP, 152, parts, "Each part learns what the float network says there")
+    return _svg(x - GAP, 152, parts, "Each part learns the float network's values at the same place")
 
 
 def _svg(width: float, height: float, parts: Sequence[str], title: str) -> str:

