@@ -27,10 +27,10 @@ from blazeposer import __version__
 MARKS = {
     "hardware": "Needs a camera",
     "data": "Needs photos with labels",
-    "long": "Takes its time",
-    "install": "Fetches packages",
-    "background": "Leave it running, and go on in another terminal",
-    "live": "Ctrl-C ends it",
+    "long": "Takes a long time",
+    "install": "Downloads packages",
+    "background": "Leave this running, and continue in another terminal",
+    "live": "Press Ctrl-C to stop",
 }
 """Words on the page for each mark of a command block."""
 

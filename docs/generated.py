@@ -62,9 +62,9 @@ def needs() -> str:
     """Return the network's demands on a board."""
     manifest = read_manifest(default_model())
     return (
-        f"The network's file takes {manifest.file_bytes:,} bytes, and its working memory (arena) "
-        f"{manifest.arena_bytes:,} bytes in one block, as TensorFlow Lite Micro counts it on a 64-bit PC: an upper "
-        "bound for a camera."
+        f"The network's file takes {manifest.file_bytes:,} bytes. Its working memory (arena) takes "
+        f"{manifest.arena_bytes:,} bytes in one block. TensorFlow Lite Micro counted the arena on a 64-bit PC; on a "
+        "camera the arena is not larger."
     )
 
 
