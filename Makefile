@@ -39,7 +39,7 @@ models: $(VENV)/all.stamp # from the data in BLAZEPOSER_DATA, over three hours o
 	$(BIN)/blazeposer evaluate --record --dataset biwi_dev --looks 2
 	$(BIN)/blazeposer evaluate --record --dataset biwi_dev --model models/blazeposer_float.tflite
 	$(BIN)/blazeposer evaluate --record --dataset val --sheet
-	$(BIN)/blazeposer detection --record
+	$(BIN)/blazeposer compare-detection --record
 	$(BIN)/blazeposer bench --data "$(BLAZEPOSER_DATA)" --output docs/bench.md
 	$(BIN)/blazeposer figures README.md models/README.md CHANGELOG.md
 

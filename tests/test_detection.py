@@ -1,4 +1,4 @@
-"""`blazeposer detection`: BlazeFace, the float and the INT8 network on the same made-up images."""
+"""`blazeposer compare-detection`: BlazeFace, the float and the INT8 network on the same made-up images."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_a_picture_with_two_false_faces_is_one_picture() -> None:
 def test_prints_and_records_a_row_a_network(folder: Path, tmp_path: Path, blazeposer_command: CommandLine) -> None:
     for name in ("blazeposer.tflite", "blazeposer.json", "blazeposer_float.tflite"):
         shutil.copy(models_dir() / name, tmp_path)
-    run = blazeposer_command("detection", "--data", folder, "--models", tmp_path, "--record")
+    run = blazeposer_command("compare-detection", "--data", folder, "--models", tmp_path, "--record")
     assert run.status == 0, run.err
     assert "INT8 and float on the 1 labelled faces" in " ".join(run.out.split())
     figures = read_manifest(tmp_path / "blazeposer.tflite").figures["detection"]
@@ -114,7 +114,7 @@ def test_wider_face_gets_average_precision_by_size_without_a_pool(
     )
     plain = np.zeros_like(portrait)
     write_wider(tmp_path, text, {"0--A/1.png": portrait, "0--A/2.png": plain, "0--A/3.png": portrait})
-    run = blazeposer_command("detection", "--wider", tmp_path, "--models", tmp_path, "--record")
+    run = blazeposer_command("compare-detection", "--wider", tmp_path, "--models", tmp_path, "--record")
     assert run.status == 0, run.err
     assert "all (2 faces)" in run.out
     assert "32 px and more (1 faces)" in run.out
@@ -125,13 +125,13 @@ def test_wider_face_gets_average_precision_by_size_without_a_pool(
         assert name in run.out
         assert figures["average_precision"][name] == {"0": 0.5, "16": 0.5, "24": 0.5, "32": 0}
     (tmp_path / "WIDER_val" / "images" / "0--A" / "2.png").unlink()
-    run = blazeposer_command("detection", "--wider", tmp_path, "--models", tmp_path)
+    run = blazeposer_command("compare-detection", "--wider", tmp_path, "--models", tmp_path)
     assert run.status == 1
     assert "2.png is missing" in run.err
 
 
 def test_wider_face_and_pools_are_not_measured_at_once(tmp_path: Path, blazeposer_command: CommandLine) -> None:
-    run = blazeposer_command("detection", "--wider", tmp_path, "--data", tmp_path)
+    run = blazeposer_command("compare-detection", "--wider", tmp_path, "--data", tmp_path)
     assert run.status == 2
     assert "exclude each other" in run.err
 

@@ -174,7 +174,7 @@ def test_networks_of_an_installation_stay_as_they_are(
     monkeypatch.setattr(resources, "_PACKAGE", tmp_path)
     monkeypatch.setattr(resources, "_ROOTS", (tmp_path / "data",))
     assert resources.output_models_dir() == Path("models")
-    for command in ("evaluate", "detection"):
+    for command in ("evaluate", "compare-detection"):
         run = blazeposer_command(command, "--record")
         assert run.status == 1
         assert "belongs to the installation: copy its folder, and name the copy" in run.err

@@ -37,26 +37,28 @@ def _training(module: str, words: str) -> Entry:
 
 GROUPS = {
     "Use": {
-        "detect": _ours("detect:detect", "Find faces and their pose in images, videos or a webcam."),
+        "detect": _ours("detect:detect", "Find faces and poses in images, videos or a webcam."),
         "watch": _ours("watch:watch", "Show a camera's faces live, and pass them on."),
         "replay": _ours("watch:replay", "Show a recorded session at its own pace."),
         "plot": _ours("watch:plot", "Draw a recorded session."),
-        "demo": _ours("demo:demo", "Run the whole path on a virtual camera and draw the result.", "demo"),
+        "demo": _ours("demo:demo", "Run all on a virtual camera, and draw the result.", "demo"),
     },
     "Camera": {
         "package": _ours("deploy:package", "Put everything for a camera into one folder."),
-        "deploy": _ours("deploy:deploy", "Bring the network onto a camera, and prove that it runs."),
+        "deploy": _ours("deploy:deploy", "Bring the network onto a camera, and test it there."),
         "status": _ours("deploy:status", "Compare the content of a camera with a bundle."),
         "restore": _ours("deploy:restore", "Bring back the files that a deploy replaced."),
-        "check": _ours("models:check", "Predict on which boards a model loads, and how fast it is."),
-        "inspect": _ours("models:inspect", "Show the work, the memory and the time of each layer of a model."),
+        "check": _ours("models:check", "Predict on which boards a model runs, and how fast."),
+        "inspect": _ours("models:inspect", "Show work, memory and time of each layer of a model."),
         "camera": _ours("camera:camera", "Start the virtual camera and print its port.", "demo"),
     },
     "Prove": {
         "validate": _ours("validate:validate", "Check that all forms of the network agree.", "validate"),
-        "bench": _ours("bench:bench", "Time the network beside its peers, and compare their accuracy."),
+        "bench": _ours("bench:bench", "Compare the network's time and accuracy with peers."),
         "evaluate": _ours("evaluate:evaluate", "Measure a network on labelled faces.", "train"),
-        "detection": _ours("evaluate:detection", "Compare detections with the original BlazeFace.", "train"),
+        "compare-detection": _ours(
+            "evaluate:compare_detection", "Compare detections with the original BlazeFace.", "train"
+        ),
         "figures": _ours("evaluate:figures", "Write the manifests' figures into pages.", "train"),
     },
     "Train": {
@@ -65,7 +67,7 @@ GROUPS = {
         "quantize": _training("int8.quantize", "Make the INT8 network of a float one."),
         "golden": _ours("validate:golden", "Write the golden vectors of a network.", "validate"),
         "levers": _training("studies.levers", "Show the cost of each architecture."),
-        "quantizing": _training("studies.quantizing", "Compare ways to quantize."),
+        "compare-quantization": _training("studies.quantization", "Compare ways to quantize."),
     },
 }
 COMMANDS = {name: entry for group in GROUPS.values() for name, entry in group.items()}
@@ -88,8 +90,9 @@ class _Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args[0] not in COMMANDS and (near := get_close_matches(args[0], COMMANDS, 1)):
-            raise click.UsageError(f"No such command '{args[0]}'. Did you mean '{near[0]}'?", ctx)
+        if args[0] not in COMMANDS and (near := get_close_matches(args[0], COMMANDS, 2)):
+            names = " or ".join(f"'{name}'" for name in near)
+            raise click.UsageError(f"No such command '{args[0]}'. Did you mean {names}?", ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

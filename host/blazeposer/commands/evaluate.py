@@ -1,4 +1,4 @@
-"""`blazeposer evaluate`, `detection` and `figures`: measure, store and print figures."""
+"""`blazeposer evaluate`, `compare-detection` and `figures`: measure, store and print figures."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from blazeposer.core.contract import INPUT_SIZE
 from blazeposer.core.errors import InputError, ModelError
 from blazeposer.core.resources import default_model, models_dir, refuse_installed
 from blazeposer.core.text import say
-from blazeposer.evaluate import detection as detections
-from blazeposer.evaluate import plots
+from blazeposer.evaluate import detection, plots
 from blazeposer.evaluate.accuracy import INPUTS, Report, pose_table
 from blazeposer.evaluate.accuracy import evaluate as measure
 from blazeposer.evaluate.bench import Ours, machine
@@ -99,7 +98,7 @@ def evaluate(
 @models_option
 @click.option("--wider", type=FOLDER, help="Folder of WIDER FACE: measure average precision there, and nothing else.")
 @click.option("--record", is_flag=True, help="Write the figures into the INT8 file's manifest.")
-def detection(folder: str | None, models: Path | None, wider: Path | None, record: bool) -> None:
+def compare_detection(folder: str | None, models: Path | None, wider: Path | None, record: bool) -> None:
     """Compare the detections of the INT8 and the float network with those of the original BlazeFace.
 
     They are measured on the pools of --data, or with --wider on WIDER FACE's validation images as they unpack:
@@ -111,7 +110,7 @@ def detection(folder: str | None, models: Path | None, wider: Path | None, recor
     if record:
         refuse_installed(int8)
     if wider:
-        precision = detections.measure_wider(int8, wider)
+        precision = detection.measure_wider(int8, wider)
         title = f"Average precision on WIDER FACE, {precision.images} validation images, by least size of the face"
         notes = (
             f"At IoU {PRECISION_OVERLAP}, all-point interpolation. A face's size is the side of a square of its box's "
@@ -121,12 +120,12 @@ def detection(folder: str | None, models: Path | None, wider: Path | None, recor
         if record:
             record_figures(int8, {"wider": asdict(precision)})
         return
-    found = detections.measure(int8, data_folder(folder))
+    found = detection.measure(int8, data_folder(folder))
     title = (
-        f"Detection: {TEST_POOL}, {detections.SCENES}, {found.faceless_images} images without a face, "
+        f"Detection: {TEST_POOL}, {detection.SCENES}, {found.faceless_images} images without a face, "
         f"{found.hands} of hands"
     )
-    rows = detections.rows(found.figures, found.boxed_faces)
+    rows = detection.rows(found.figures, found.boxed_faces)
     show_table(Table(["", *found.figures], rows, title, found.near.line()), width=120)
     if record:
         named = {name: asdict(row) for name, row in found.figures.items()}

@@ -151,7 +151,7 @@ def network(manifests: Manifests) -> str:
 
 def detection(manifests: Manifests) -> str:
     """Return the detection figures of both files and of the original."""
-    figures = _measured(manifests.int8, "detection", "blazeposer detection --record")
+    figures = _measured(manifests.int8, "detection", "blazeposer compare-detection --record")
     labels = {least: figures["boxed_faces"][str(least)] for least in SIZES}
     named = {name: Figures(**figures[name]) for name in ("BlazeFace", "float", "INT8")}
     near = Agreement(**figures["INT8_and_float"]).line()

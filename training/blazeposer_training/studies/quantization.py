@@ -1,4 +1,4 @@
-"""blazeposer quantizing --data DIR --output docs/quantizing.md
+"""blazeposer compare-quantization --data DIR --output docs/quantization_steps.md
 
 The page compares three methods: plain post-training quantization, fine-tuning part by part (after each part), and
 quantization-aware training of the whole network for the same number of steps. Each row of the table is a tflite file,
@@ -138,9 +138,10 @@ def table(rows: Sequence[Row], budget: Budget, weights: str) -> str:
     return f"""\
 # What each step of quantization costs
 
-Made by `blazeposer quantizing --data DIR --output docs/quantizing.md`, from the float weights {weights[:8]} (sha256),
-on {len(rows[0].scores.labels)} faces of the pools' `val` split. Errors are in degrees. Every row is a tflite file, run
-with LiteRT's reference kernels. The distance of keypoints is a percentage of the image's side.
+Made by `blazeposer compare-quantization --data DIR --output docs/quantization_steps.md`, from the float weights
+{weights[:8]} (sha256), on {len(rows[0].scores.labels)} faces of the pools' `val` split. Errors are in degrees. Every
+row is a tflite file, run with LiteRT's reference kernels. The distance of keypoints is a percentage of the image's
+side.
 
 {markdown_table(head, cells)}
 
