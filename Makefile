@@ -44,7 +44,7 @@ models: $(VENV)/all.stamp # from the data in BLAZEPOSER_DATA, over three hours o
 	$(BIN)/blazeposer figures README.md models/README.md CHANGELOG.md
 
 m7: $(VENV)/demo.stamp # heap on an emulated Cortex-M7, see tests/m7/README.md; MICROPYTHON=folder of its source
-	@cd tests && $(abspath $(BIN))/python -m m7.run $(if $(MICROPYTHON),"$(abspath $(MICROPYTHON))")
+	@cd tests && $(abspath $(BIN))/python -m m7.emulation $(if $(MICROPYTHON),"$(abspath $(MICROPYTHON))")
 
 decode-time: $(VENV)/demo.stamp
 	@cd tests && $(abspath $(BIN))/python -m decode_time

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from blazeposer.camera import VirtualCamera
-from blazeposer.deploy import run
+from blazeposer.deploy import deployment
 from blazeposer.deploy.bundle import MODEL, Bundle
 from blazeposer.deploy.camera import SUFFIX, Advance
+from blazeposer.deploy.deployment import Outcome, Status
 from blazeposer.deploy.plan import Plan, Store
-from blazeposer.deploy.run import Outcome, Status
 from blazeposer.deploy.state import State
 from blazeposer.openmv import romfs
 
@@ -24,7 +24,7 @@ STOCK = {"haarcascade_frontalface.cascade": bytes(range(256)) * 12, "models/pers
 
 
 class Silent:
-    """A `run.Guide` that agrees to everything and remembers what it was told."""
+    """A `deployment.Guide` that agrees to everything and remembers what it was told."""
 
     def __init__(self, staged: Callable[[str], None] = lambda _: None) -> None:
         self._staged = staged
@@ -60,24 +60,24 @@ def deploy(
     guide: Silent | None = None,
     patience: float | None = None,
 ) -> Outcome:
-    with run.connected(camera.port, root) as asked:
+    with deployment.connected(camera.port, root) as asked:
         if patience:
             asked.patience = patience
-        outcome = run.deploy(asked, lambda _: bundle, to, root, guide or Silent())
+        outcome = deployment.deploy(asked, lambda _: bundle, to, root, guide or Silent())
     assert outcome is not None
     return outcome
 
 
 def restore(camera: VirtualCamera, root: Path, backup: Path | None = None) -> Outcome:
-    with run.connected(camera.port, root) as asked:
-        outcome = run.restore(asked, backup, root, Silent())
+    with deployment.connected(camera.port, root) as asked:
+        outcome = deployment.restore(asked, backup, root, Silent())
     assert outcome is not None
     return outcome
 
 
 def status(camera: VirtualCamera, bundle: Bundle, root: Path) -> Status:
-    with run.connected(camera.port, root) as asked:
-        return run.status(asked, lambda _: bundle, root)
+    with deployment.connected(camera.port, root) as asked:
+        return deployment.status(asked, lambda _: bundle, root)
 
 
 def held(camera: VirtualCamera) -> dict[str, bytes]:

@@ -23,8 +23,8 @@ from blazeposer.core.contract import ANGLES
 from blazeposer.core.face import Face
 from blazeposer.core.resources import board_dir
 from blazeposer.core.rotation import Floats, angles_from_rotation, geodesic_degrees, rotation_from_angles
+from blazeposer.demo.camera_stream import stream
 from blazeposer.demo.compare import face_in_picture, match
-from blazeposer.demo.run import stream
 from blazeposer.faces.detector import Detector
 from blazeposer.faces.position import HEAD
 from blazeposer.live.centre import Centre

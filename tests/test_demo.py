@@ -15,7 +15,7 @@ from blazeposer.camera import view
 from blazeposer.core.contract import ANGLES
 from blazeposer.core.errors import PortError
 from blazeposer.core.face import Face
-from blazeposer.demo import run
+from blazeposer.demo.camera_stream import stream
 from blazeposer.demo.compare import TO_PICTURE, Agreement, agreements, face_in_picture, match
 from blazeposer.demo.pictures import chosen
 from blazeposer.faces.detector import Detector
@@ -37,7 +37,7 @@ def streamed() -> dict[int, Record]:
     """One real run: MicroPython, mpremote, board/, TensorFlow Lite Micro."""
     if not sys.platform.startswith("linux"):
         pytest.skip("the virtual camera runs on Linux only")
-    return dict(run.stream(frames()))
+    return dict(stream(frames()))
 
 
 @pytest.fixture(scope="module")

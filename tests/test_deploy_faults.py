@@ -22,10 +22,10 @@ from blazeposer.camera import VirtualCamera
 from blazeposer.core.boards import find
 from blazeposer.core.errors import BlazePoserError, PortError
 from blazeposer.deploy import backup as backups
-from blazeposer.deploy import run
+from blazeposer.deploy import deployment
 from blazeposer.deploy.bundle import MODEL, Bundle, make
 from blazeposer.deploy.camera import SUFFIX
-from blazeposer.deploy.run import Status
+from blazeposer.deploy.deployment import Status
 from blazeposer.openmv import romfs
 from blazeposer.openmv.mpremote import mpremote
 from conftest import CommandLine
@@ -141,9 +141,9 @@ def test_ide_holds_the_port(camera: VirtualCamera, bundle: Bundle, tmp_path: Pat
 def test_a_port_that_is_not_there(bundle: Bundle, tmp_path: Path) -> None:
     with (
         pytest.raises(PortError, match=r"mpremote devs"),
-        run.connected("/dev/no-such-port", tmp_path) as camera,
+        deployment.connected("/dev/no-such-port", tmp_path) as camera,
     ):
-        run.deploy(camera, lambda _: bundle, None, tmp_path, Silent())
+        deployment.deploy(camera, lambda _: bundle, None, tmp_path, Silent())
 
 
 def test_two_deploys_at_once(camera: VirtualCamera, bundle: Bundle, tmp_path: Path) -> None:

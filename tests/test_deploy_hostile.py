@@ -15,7 +15,7 @@ import pytest
 from blazeposer.core.errors import BlazePoserError, PortError
 from blazeposer.core.prepare import Image
 from blazeposer.deploy import camera as cameras
-from blazeposer.deploy import run
+from blazeposer.deploy import deployment
 from blazeposer.deploy.bundle import Bundle
 from blazeposer.evaluate.validate import board
 from blazeposer.openmv import mpremote as mpremotes
@@ -65,8 +65,8 @@ def inside(folder: Path) -> list[Path]:
 
 def fails(bundle: Bundle, root: Path) -> str:
     """The line in which a deploy ends."""
-    with pytest.raises(BlazePoserError) as raised, run.connected("/dev/camera", root) as asked:
-        run.deploy(asked, lambda _: bundle, None, root, Silent())
+    with pytest.raises(BlazePoserError) as raised, deployment.connected("/dev/camera", root) as asked:
+        deployment.deploy(asked, lambda _: bundle, None, root, Silent())
     line = str(raised.value)
     assert line.isprintable()
     assert len(line) < 300
@@ -84,7 +84,7 @@ def changed(*path: str, to: Any) -> str:
 
 def test_the_answer_that_the_others_are_made_of(says: Callable[[str], None], tmp_path: Path) -> None:
     says(json.dumps(ANSWER))
-    with run.connected("/dev/camera", tmp_path) as asked:
+    with deployment.connected("/dev/camera", tmp_path) as asked:
         state = asked.state(["main.py"])
     assert (state.id, state.start, state.files) == (ANSWER["id"], "/flash", {"/flash/main.py": SHA})
 
@@ -171,7 +171,7 @@ def test_a_self_test_that_says_nonsense(says: Callable[[str], None], tmp_path: P
     says(json.dumps(result))
     with (
         pytest.raises(BlazePoserError, match="self-test"),
-        run.connected("/dev/camera", tmp_path) as asked,
+        deployment.connected("/dev/camera", tmp_path) as asked,
     ):
         asked.self_test()
 

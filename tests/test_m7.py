@@ -9,7 +9,7 @@ import pytest
 
 from blazeposer.core.decode import decode
 from blazeposer.core.errors import BlazePoserError
-from m7 import run
+from m7 import emulation
 from m7.results import WINDOW, check_main, check_own
 from outputs import QUANTIZATION, dequantized, synthetic_outputs
 
@@ -30,7 +30,7 @@ def test_missing_program_is_one_line_with_its_package(
     command: str, package: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: None if name == command else f"/usr/bin/{name}")
-    assert run.main([]) == 1
+    assert emulation.main([]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.endswith(f"apt-get install {package}")
 
@@ -45,7 +45,7 @@ def test_missing_or_old_source_is_one_line(
         major, minor = version
         text = f"#define MICROPY_VERSION_MAJOR {major}\n#define MICROPY_VERSION_MINOR {minor}\n"
         (tmp_path / "py" / "mpconfig.h").write_text(text)
-    assert run.main([str(tmp_path)]) == 1
+    assert emulation.main([str(tmp_path)]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert str(tmp_path) in line
     assert "apt-get source micropython" in line
@@ -59,8 +59,8 @@ def test_build_that_fails_names_its_log(
     (source / "py").mkdir(parents=True)
     text = "#define MICROPY_VERSION_MAJOR 1\n#define MICROPY_VERSION_MINOR 26\n"
     (source / "py" / "mpconfig.h").write_text(text)
-    monkeypatch.setattr(run, "BUILD", tmp_path / "build")
-    assert run.main([str(source)]) == 1
+    monkeypatch.setattr(emulation, "BUILD", tmp_path / "build")
+    assert emulation.main([str(source)]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     log = Path(line.rsplit(" ", 1)[-1])
     assert log.is_file()

@@ -177,7 +177,7 @@ def camera(
 
 def protocol_link() -> type[UsbLink]:
     """Imported late, since tests of all else need no package."""
-    from blazeposer.live.protocol import ProtocolLink
+    from blazeposer.live.protocol_v2 import ProtocolLink
 
     return ProtocolLink
 
@@ -206,7 +206,7 @@ def test_a_record_comes_with_its_own_picture(
 ) -> None:
     """The image has the record's number, or the one before where PC or camera is slow."""
     pytest.importorskip("openmv", reason="the extra `openmv` is not installed")
-    monkeypatch.setattr("blazeposer.live.protocol._PICTURE", HANG)  # a busy PC may take longer
+    monkeypatch.setattr("blazeposer.live.protocol_v2._PICTURE", HANG)  # a busy PC may take longer
     fake_network += [synthetic_outputs(1, faces=1)]
     shades = 10
 
@@ -246,7 +246,7 @@ def test_both_links_bring_the_same(camera: VirtualCamera, fake_network: list[Out
 
 
 def test_pictures_come_by_themselves_where_they_can(camera: VirtualCamera) -> None:
-    from blazeposer.live.protocol import AutoLink
+    from blazeposer.live.protocol_v2 import AutoLink
 
     watching = Watch(ports.find(camera.port), 15.0, AutoLink)
     until(lambda: any(moment.picture is not None for moment in watching.moments), "a picture")
@@ -258,13 +258,13 @@ def test_pictures_come_by_themselves_where_they_can(camera: VirtualCamera) -> No
 def test_a_camera_without_the_protocol_is_read_by_its_lines(
     camera: VirtualCamera, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from blazeposer.live import protocol
+    from blazeposer.live import protocol_v2
 
     def refuse(name: str) -> None:
-        raise protocol.NoProtocolError(f"{name} does not answer by Protocol V2: update the camera")
+        raise protocol_v2.NoProtocolError(f"{name} does not answer by Protocol V2: update the camera")
 
-    monkeypatch.setattr(protocol, "_opened", refuse)
-    watching = Watch(ports.find(camera.port), 15.0, protocol.AutoLink)
+    monkeypatch.setattr(protocol_v2, "_opened", refuse)
+    watching = Watch(ports.find(camera.port), 15.0, protocol_v2.AutoLink)
     until(lambda: watching.records() >= 3, "three records")
     watching.stop()
     assert watching.moments[-1].blind == f"no images: {camera.port} does not answer by Protocol V2: update the camera"
@@ -281,7 +281,7 @@ def test_which_link_a_session_takes(protocol: str, web: bool, kind: str) -> None
 
 def test_without_the_package_the_page_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "openmv", None)
-    monkeypatch.delitem(sys.modules, "blazeposer.live.protocol", raising=False)
+    monkeypatch.delitem(sys.modules, "blazeposer.live.protocol_v2", raising=False)
     link = camera_link(ports.Port("/dev/x"), "auto", web=True)
     assert link.blind == "no images: openmv is not installed: run `pip install 'blazeposer[openmv]'`"
 
@@ -343,7 +343,7 @@ def test_the_command_until_interrupted(camera: VirtualCamera, tmp_path: Path) ->
 
 def test_no_package_is_one_line(blazeposer_command: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "openmv", None)
-    monkeypatch.delitem(sys.modules, "blazeposer.live.protocol", raising=False)
+    monkeypatch.delitem(sys.modules, "blazeposer.live.protocol_v2", raising=False)
     ended = blazeposer_command("watch", "--protocol", "v2", "--port", "/dev/ttyACM9")
     assert ended.status == 1
     assert ended.err.startswith("blazeposer: openmv")
@@ -374,9 +374,9 @@ class TestPorts:
             assert re.match(f"another program.*{re.escape(port)}.*close", self.fails(port))
 
     def test_a_device_that_does_not_answer(self, port: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        from blazeposer.live import protocol
+        from blazeposer.live import protocol_v2
 
-        monkeypatch.setattr(protocol, "_ANSWER", 0.05)
+        monkeypatch.setattr(protocol_v2, "_ANSWER", 0.05)
         assert "does not answer by Protocol V2: update the camera to OpenMV firmware 5.0" in self.fails(port)
 
     def test_a_port_that_is_none(self, port: str) -> None:

@@ -23,7 +23,7 @@ from blazeposer.openmv.mpremote import mpremote
 from waiting import HANG, until
 
 pytest.importorskip("openmv", reason="the extra `openmv` is not installed")
-from blazeposer.live import protocol
+from blazeposer.live import protocol_v2
 
 SCRIPT = """
 import csi, protocol, time
@@ -65,9 +65,9 @@ def camera(needs_virtual_camera: None, portrait: Image) -> Iterator[VirtualCamer
 
 
 @pytest.fixture
-def pc(camera: VirtualCamera) -> Iterator[protocol._Camera]:
+def pc(camera: VirtualCamera) -> Iterator[protocol_v2._Camera]:
     """The package, connected when the script has registered its channels."""
-    with protocol._opened(camera.port) as pc:
+    with protocol_v2._opened(camera.port) as pc:
         until(lambda: "broken" in pc.read_status(), "the script's channels")
         yield pc
 
@@ -91,7 +91,7 @@ def answer(wire: serial.Serial, packet: Packet | bytes = b"", seconds: float = H
     return None
 
 
-def pixels_of(pc: protocol._Camera) -> Image:
+def pixels_of(pc: protocol_v2._Camera) -> Image:
     """The image that the package reads."""
     return np.frombuffer(pc.read_frame()["data"], np.uint8).reshape(240, 240, 3)
 
@@ -118,7 +118,7 @@ def test_921600_baud_is_the_protocol(camera: VirtualCamera) -> None:
         assert (found.flags, found.opcode, found.payload) == (Flag.ACK, Opcode.PROTO_SYNC, b"")
 
 
-def test_channels_have_numbers_flags_and_short_names(pc: protocol._Camera) -> None:
+def test_channels_have_numbers_flags_and_short_names(pc: protocol_v2._Camera) -> None:
     """openmv v5.0, protocol/omv_protocol_channel.h; modules/py_protocol.c: names of 13 characters, flags by methods."""
     found = {number: (channel["name"], channel["flags"]) for number, channel in pc.channels_by_id.items()}
     assert found == {
@@ -147,19 +147,19 @@ def test_a_channel_that_is_registered_is_an_event(camera: VirtualCamera) -> None
     """openmv v5.0, protocol/omv_protocol.c, omv_protocol_register_channel."""
     (camera.folder / "flash" / "main.py").write_text(LATE)
     camera.reset()
-    with protocol._opened(camera.port) as pc:
+    with protocol_v2._opened(camera.port) as pc:
         assert not pc.has_channel("late")
         (camera.folder / "flash" / "now").touch()
         until(lambda: pc.poll_events() or pc.has_channel("late"), "the event")
 
 
-def test_a_script_is_read_512_bytes_at_a_time(pc: protocol._Camera) -> None:
+def test_a_script_is_read_512_bytes_at_a_time(pc: protocol_v2._Camera) -> None:
     """openmv v5.0, protocol/omv_protocol.c, CHANNEL_READ: a buffer of MIN(512, max_payload), in fragments."""
     assert pc.channel_read("data") == bytes(n // 10 for n in range(1100))
     assert pc.channel_read("a name too lo") == b"[(0, 512), (512, 512), (1024, 76)]"
 
 
-def test_what_a_script_raises_stays_there(pc: protocol._Camera) -> None:
+def test_what_a_script_raises_stays_there(pc: protocol_v2._Camera) -> None:
     """openmv v5.0, modules/py_protocol.c, py_channel_call: exceptions are swallowed; no poll, a size of 0, no data."""
     status = pc.read_status()
     assert (status["data"], status["broken"]) == (True, False)
@@ -180,7 +180,7 @@ def test_text_beyond_the_buffer_is_thrown_away() -> None:
     assert not stdout.poll()
 
 
-def test_text_goes_to_who_speaks_the_protocol(pc: protocol._Camera) -> None:
+def test_text_goes_to_who_speaks_the_protocol(pc: protocol_v2._Camera) -> None:
     """openmv v5.0, protocol/omv_protocol_channel_stdio.c: __wrap_mp_hal_stdout_tx_strn."""
     text = []
     until(lambda: text.append(pc.read_stdout() or "") or "active\r\nactive" in "".join(text), "text")  # type: ignore[func-returns-value]
@@ -215,7 +215,7 @@ def test_a_snapshot_sends_the_picture_before_it(needs_virtual_camera: None, port
     with VirtualCamera(pictures) as camera:
         (camera.folder / "flash" / "main.py").write_text(SHUTTER)
         camera.reset()
-        with protocol._opened(camera.port) as pc:
+        with protocol_v2._opened(camera.port) as pc:
             until(lambda: "shutter" in pc.read_status(), "the script's channel")
 
             def snapshot(number: int) -> bool:
@@ -238,13 +238,13 @@ def test_a_gray_picture_comes_too(needs_virtual_camera: None, portrait: Image) -
     with VirtualCamera([portrait], gray=True) as camera:
         (camera.folder / "flash" / "main.py").write_text(SCRIPT.replace("RGB565", "GRAYSCALE"))
         camera.reset()
-        with protocol._opened(camera.port) as pc:
+        with protocol_v2._opened(camera.port) as pc:
             until(lambda: pc.read_status()["stream"], "a picture")
             pixels = pixels_of(pc)
     assert np.abs(pixels.astype(int) - view(portrait, gray=True)).mean() < 4
 
 
-def test_a_lock_follows_another_after_10_ms(pc: protocol._Camera) -> None:
+def test_a_lock_follows_another_after_10_ms(pc: protocol_v2._Camera) -> None:
     """openmv v5.0, protocol/omv_protocol.c, CHANNEL_LOCK; omv_protocol.h, OMV_PROTOCOL_MIN_LOCK_INTERVAL_MS."""
     until(lambda: pc._channel_lock(3), "a lock")
     start = time.monotonic()
@@ -254,7 +254,7 @@ def test_a_lock_follows_another_after_10_ms(pc: protocol._Camera) -> None:
     assert pc._channel_lock(3) is True
 
 
-def test_who_it_is(camera: VirtualCamera, pc: protocol._Camera) -> None:
+def test_who_it_is(camera: VirtualCamera, pc: protocol_v2._Camera) -> None:
     """openmv v5.0, protocol/omv_protocol.c, SYS_INFO and PROTO_VERSION."""
     assert "".join(f"{word:08x}" for word in pc.sysinfo["device_id"]) == camera.device.serial
     assert (pc.sysinfo["usb_vid"], pc.sysinfo["usb_pid"]) == camera.device.board.usb_ids[0]

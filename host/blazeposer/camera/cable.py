@@ -1,7 +1,7 @@
 """The virtual camera's USB cable: a pseudo-terminal, which only its user can open.
 
-The baud rate decides what answers, as on a real camera: Protocol V2 (protocol.py) at 921600, and the REPL (bridge.py)
-at every other rate.
+The baud rate decides what answers, as on a real camera: Protocol V2 (protocol_port.py) at 921600, and the REPL
+(bridge.py) at every other rate.
 """
 
 from __future__ import annotations

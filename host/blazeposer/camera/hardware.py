@@ -21,7 +21,7 @@ import numpy as np
 
 from blazeposer.camera import drawing
 from blazeposer.camera.device import Device
-from blazeposer.camera.protocol import ProtocolPort
+from blazeposer.camera.protocol_port import ProtocolPort
 from blazeposer.camera.sensor import Frames, frame_at, view
 from blazeposer.core.contract import INPUT_SCALE, INPUT_SIZE, INPUT_ZERO_POINT, OUTPUTS
 from blazeposer.core.errors import BlazePoserError

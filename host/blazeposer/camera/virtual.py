@@ -13,7 +13,7 @@ from blazeposer.camera.cable import Cable
 from blazeposer.camera.device import Device
 from blazeposer.camera.hardware import Hardware
 from blazeposer.camera.micropython import MicroPython, check_platform
-from blazeposer.camera.protocol import ProtocolPort
+from blazeposer.camera.protocol_port import ProtocolPort
 from blazeposer.camera.sensor import Frames
 from blazeposer.core import boards
 from blazeposer.core.errors import BlazePoserError

@@ -14,9 +14,9 @@ from blazeposer.commands.options import PATH
 from blazeposer.core.console import Console
 from blazeposer.core.contract import ANGLES
 from blazeposer.core.prepare import Image
+from blazeposer.demo.camera_stream import line, stream
 from blazeposer.demo.compare import Agreement, agreements, face_in_picture
 from blazeposer.demo.pictures import picture, video_pages
-from blazeposer.demo.run import line, stream
 from blazeposer.media.output import VideoWriter, make_folder, write_image
 from blazeposer.scene.sequence import GESTURE_RATE, frames, gestures
 

@@ -17,7 +17,7 @@ from blazeposer.core.console import Console
 from blazeposer.core.errors import BlazePoserError
 from blazeposer.core.text import say
 from blazeposer.deploy import backup as saved
-from blazeposer.deploy import run
+from blazeposer.deploy import deployment
 from blazeposer.deploy.bundle import MANIFEST, MODEL, Bundle, load, make
 from blazeposer.deploy.camera import Advance
 from blazeposer.deploy.flash import RomChange
@@ -73,8 +73,8 @@ def deploy(
     started = monotonic()
     root = backups or saved.default_folder()
     bundle_for = _chosen(bundle, model)
-    with Terminal(yes=yes, dry_run=dry_run) as terminal, run.connected(port, root) as camera:
-        outcome = run.deploy(camera, bundle_for, to, root, terminal)
+    with Terminal(yes=yes, dry_run=dry_run) as terminal, deployment.connected(port, root) as camera:
+        outcome = deployment.deploy(camera, bundle_for, to, root, terminal)
         where = camera.port.device
     if outcome is None:
         say("Nothing was written.")
@@ -98,8 +98,8 @@ def status(bundle: Path | None, port: str | None, backups: Path | None) -> None:
     """
     root = backups or saved.default_folder()
     bundle_for = _chosen(bundle)
-    with run.connected(port, root) as camera:
-        found = run.status(camera, bundle_for, root)
+    with deployment.connected(port, root) as camera:
+        found = deployment.status(camera, bundle_for, root)
     state, unfinished = found.state, found.unfinished
     say(f"{state.board.name}, firmware {state.version}, starts from {state.start}")
     for path, drive in state.drives.items():
@@ -138,8 +138,8 @@ def restore(
         for entry in saved.all_of(root):
             say(f"{entry.folder}  {entry.progress}  {', '.join(entry.hashes)}")
         return
-    with Terminal(yes=yes, dry_run=dry_run) as terminal, run.connected(port, root) as camera:
-        outcome = run.restore(camera, backup, root, terminal)
+    with Terminal(yes=yes, dry_run=dry_run) as terminal, deployment.connected(port, root) as camera:
+        outcome = deployment.restore(camera, backup, root, terminal)
     if outcome is None or outcome.backup is None:
         say("Nothing was written.")
         return
@@ -158,7 +158,8 @@ class _Interrupted(click.ClickException):
 
 
 class Terminal:
-    """A `run.Guide` that shows a deploy's plan, questions and progress in a terminal. Use it in a `with` statement."""
+    """A `deployment.Guide` that shows a deploy's plan, questions and progress in a terminal. Use it in a `with`
+    statement."""
 
     def __init__(self, *, yes: bool, dry_run: bool) -> None:
         self._yes = yes

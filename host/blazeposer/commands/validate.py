@@ -23,8 +23,8 @@ from blazeposer.evaluate.report import is_passed, verdict_of
 from blazeposer.evaluate.validate import pictures
 from blazeposer.evaluate.validate.golden import write_beside
 from blazeposer.evaluate.validate.pictures import Pictures
-from blazeposer.evaluate.validate.run import KEYS, Progress, Validation
 from blazeposer.evaluate.validate.stages import Advance, Stages
+from blazeposer.evaluate.validate.validation import KEYS, Progress, Validation
 from blazeposer.media.output import make_folder
 
 LIMIT = 200

@@ -104,7 +104,7 @@ def camera_link(port: ports.Port, protocol: str, web: bool) -> UsbLink:
         return UsbLink(port)
     try:
         with needs("openmv"):
-            from blazeposer.live.protocol import AutoLink, ProtocolLink
+            from blazeposer.live.protocol_v2 import AutoLink, ProtocolLink
     except MissingExtraError as missing:
         if protocol == "v2":
             raise

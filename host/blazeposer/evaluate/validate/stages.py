@@ -27,7 +27,7 @@ from blazeposer.core.decode import decode
 from blazeposer.core.errors import BlazePoserError, MissingExtraError, ModelError
 from blazeposer.core.prepare import Image
 from blazeposer.core.resources import default_model
-from blazeposer.deploy import run as deploying
+from blazeposer.deploy import deployment
 from blazeposer.deploy.backup import default_folder
 from blazeposer.deploy.camera import Camera
 from blazeposer.evaluate.validate import board
@@ -156,7 +156,7 @@ class Stages:
     def _camera(self) -> Stage:
         if self.port is None:
             raise NotRun("no camera was named: add --port, after `blazeposer deploy`")
-        see = _at(lambda: deploying.connected(self.port, default_folder()))
+        see = _at(lambda: deployment.connected(self.port, default_folder()))
         return Stage("camera", f"the camera at {self.port}", True, see)
 
 
