@@ -65,7 +65,7 @@ def test_boxed_scenes_are_the_odd_pictures(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["faceless", "hands"])
-def test_pictures_for_false_alarms_are_the_odd_ones(folder: Path, name: str) -> None:
+def test_pictures_for_false_positives_are_the_odd_ones(folder: Path, name: str) -> None:
     assert [int(image[0, 0, 0]) for image in read_backgrounds(folder, test=True, name=name)] == [40, 120]
     (folder / f"{name}.zip").unlink()
     with pytest.raises(BlazePoserError, match=rf"{name}\.zip.*--data"):
@@ -73,10 +73,10 @@ def test_pictures_for_false_alarms_are_the_odd_ones(folder: Path, name: str) -> 
 
 
 def test_a_picture_with_two_false_faces_is_one_picture() -> None:
-    alarms = [np.array([0.9, 0.6, 0.4]), np.array([0.49]), np.array([])]
-    assert count(alarms, 0.5) == 2
-    assert count(alarms, 0.3) == 4
-    assert share(alarms) == pytest.approx(1 / 3)
+    scores = [np.array([0.9, 0.6, 0.4]), np.array([0.49]), np.array([])]
+    assert count(scores, 0.5) == 2
+    assert count(scores, 0.3) == 4
+    assert share(scores) == pytest.approx(1 / 3)
 
 
 def test_prints_and_records_a_row_a_network(folder: Path, tmp_path: Path, blazeposer_command: CommandLine) -> None:

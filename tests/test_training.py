@@ -180,7 +180,7 @@ def test_a_face_that_the_original_misses_is_no_negative(target: Target) -> None:
     inside = losses.inside_boxes(target.boxes)[1].bool()
     eager.logits[1, inside] = 5.0
     assert losses.total_loss(eager, pose, target, TINY.weights)[1]["scores"] == pytest.approx(0, abs=1e-5)
-    eager.logits[2, 0] = 5.0  # but a face in the empty image is a false alarm
+    eager.logits[2, 0] = 5.0  # but a face in the empty image is a false positive
     assert losses.total_loss(eager, pose, target, TINY.weights)[1]["scores"] > 1
 
 

@@ -154,17 +154,17 @@ def measure(int8: Path, data: Path) -> Measured:
             Detections(_all_faces(run(clean_input(image))), _fractions(boxes, image))
             for image, boxes in _track(scenes, f"{name}: {SCENES}")
         ]
-        alarms, on_hands = (false_alarms(run, photos, f"{name}: no faces") for photos in (places, hands))
+        on_places, on_hands = (false_positives(run, photos, f"{name}: no faces") for photos in (places, hands))
         shared = [face for face, all_found in zip(found[name], everywhere, strict=True) if face and all_found]
         figures[name] = Figures(
             recall=float(hits[name].mean()),
             turned=float(hits[name][turned].mean()),
             precision=tuple(rounded(average_precision(boxed, least), 4) for least in SIZES),
             keypoints=keypoint_distances(shared, landmarks[everywhere]),
-            alarms=count(alarms, SCORE_THRESHOLD),
+            alarms=count(on_places, SCORE_THRESHOLD),
             threshold=threshold,
-            alarms_there=count(alarms, threshold),
-            on_places=share(alarms),
+            alarms_there=count(on_places, threshold),
+            on_places=share(on_places),
             on_hands=share(on_hands),
         )
     near = agreement(found["INT8"], found["float"], poses.rotations)
@@ -215,14 +215,14 @@ def answers(outputs: Sequence[Outputs], dataset: Dataset, threshold: float = SCO
     return found
 
 
-def count(alarms: Sequence[Floats], threshold: float) -> int:
+def count(detections: Sequence[Floats], threshold: float) -> int:
     """Return the number of detections in all images with at least this score."""
-    return sum(int((scores >= threshold).sum()) for scores in alarms)
+    return sum(int((scores >= threshold).sum()) for scores in detections)
 
 
-def share(alarms: Sequence[Floats]) -> float:
+def share(detections: Sequence[Floats]) -> float:
     """Return the fraction of images with a detection at the default score threshold."""
-    return float(np.mean([(scores >= SCORE_THRESHOLD).any() for scores in alarms]))
+    return float(np.mean([(scores >= SCORE_THRESHOLD).any() for scores in detections]))
 
 
 def equal_recall(outputs: Sequence[Outputs], dataset: Dataset, wanted: int) -> float:
@@ -255,7 +255,7 @@ def agreement(first: Answers, second: Answers, rotations: Floats) -> Agreement:
     return Agreement(len(both), overlap, float(np.mean(away)), errors[0] - errors[1])
 
 
-def false_alarms(run: Run, photos: Sequence[Image], words: str) -> list[Floats]:
+def false_positives(run: Run, photos: Sequence[Image], words: str) -> list[Floats]:
     """Return the scores of all faces that a network finds in each photo. The photos show no face."""
     return [np.array([face.score for face in _all_faces(run(clean_input(photo)))]) for photo in _track(photos, words)]
 
@@ -279,7 +279,8 @@ def rows(figures: Mapping[str, Figures], labels: Mapping[int, int]) -> list[list
     names = [
         "recall", f"recall beyond {TURNED:.0f} degrees of yaw",
         *(f"AP, {least} px and more ({labels[least]} faces)" for least in SIZES),
-        *(f"{name}, px" for name in LANDMARKS), "false alarms", "threshold of equal recall", "false alarms there",
+        *(f"{name}, px" for name in LANDMARKS), "false positives", "threshold of equal recall",
+        "false positives at that threshold",
         "photos of places with a face", "photos of hands with a face",
     ]  # fmt: skip
     return [list(row) for row in zip(names, *(_values(one) for one in figures.values()), strict=True)]
