@@ -1,4 +1,4 @@
-"""The virtual camera's USB: it connects a cable to MicroPython's terminal, and imitates resets and power cuts."""
+"""Imitate the virtual camera's USB: connect a cable to MicroPython's terminal, reset the camera, and cut its power."""
 
 from __future__ import annotations
 
@@ -23,19 +23,20 @@ _PART = re.compile(rb"\x03|[^\x03\x04\r]*[\x04\r]?")
 
 
 class Bridge(ABC):
-    """The connection between the cable and MicroPython: a thread carries the bytes until `stop`.
+    """The connection between the cable and MicroPython. A thread carries the bytes until `stop` is called.
 
-    The REPL of MicroPython's unix build behaves like the REPL of a camera, with four exceptions. The bridge adds them:
-    lines that end in CR LF, Ctrl-C while a script runs, soft reset (the process ends, and the next process starts in
-    the same kind of REPL), and hard reset.
+    The REPL of MicroPython's unix build lacks four features of a camera's REPL, and the bridge adds them. The bridge
+    ends lines with CR LF, passes Ctrl-C to a running script, and carries out soft resets and hard resets. At a soft
+    reset, the process of MicroPython ends, and the next process starts in the same kind of REPL.
 
-    moves: if true, a hard reset changes the port. If false, connections survive a hard reset, unlike on a real camera.
+    If `moves` is true, a hard reset changes the port. If `moves` is false, connections survive a hard reset; on a real
+    camera they do not.
     """
 
     def __init__(self, *, moves: bool = False) -> None:
         self._port_moves = moves
         self.traffic = 0
-        """Number of bytes that have passed the REPL's link, in both directions."""
+        """Number of bytes that have passed between the port and the REPL, in both directions."""
         self._fault: tuple[int, Literal["unplug", "reset"]] | None = None
         self._cable: Cable | None = None
         self._to_camera = b""  # held back while a script runs
@@ -47,24 +48,25 @@ class Bridge(ABC):
         self._stop = threading.Event()
         self._wake_reader, self._wake_writer = socket.socketpair()
         self._micropython: MicroPython | None = None
-        """MicroPython's process; None while the cable is unplugged."""
+        """MicroPython's process, or None while the cable is unplugged."""
         self._error: BaseException | None = None
 
     @abstractmethod
     def _new_cable(self, *, moved: bool) -> Cable:
-        """Return a cable that is plugged in. If `moved` is true, its port may be another one."""
+        """Return a new cable that is plugged in. If `moved` is true, the new cable's port may have another name."""
 
     @abstractmethod
     def _on_cable(self, cable: Cable | None) -> None:
-        """Handle the cable that was plugged in, or None before the cable is unplugged."""
+        """React to a cable that was plugged in. If `cable` is None, the present cable will be unplugged next."""
 
     @abstractmethod
     def _start_micropython(self, *, hard: bool) -> MicroPython:
-        """Start a run of MicroPython."""
+        """Start a MicroPython process."""
 
     @abstractmethod
     def _took(self, output: bytes) -> bool:
-        """Return whether this output of MicroPython was sent elsewhere and must not pass the REPL's link."""
+        """Return whether a subclass has taken this output of MicroPython. If so, the REPL's port does not send the
+        output."""
 
     def _start(self) -> None:
         """Switch the camera on. Raises the error that prevents the start."""
@@ -79,18 +81,18 @@ class Bridge(ABC):
         self._thread.start()
 
     def reset(self) -> None:
-        """Press the reset button, with the effect of machine.reset(): boot.py and main.py run. The reset has begun when
-        this function returns."""
+        """Press the reset button. As after machine.reset(), boot.py and main.py run. The reset has begun when this
+        function returns."""
         self._ask(self._reset)
 
     def unplug_after(self, count: int) -> None:
-        """Unplug the cable, and so cut the power, after `count` more bytes have passed the link. With 0, unplug it at
-        once."""
+        """Unplug the cable, which cuts the power, after `count` more bytes between the port and the REPL. If `count` is
+        0, unplug the cable at once."""
         self._fault = (self.traffic + count, "unplug")
         self._wake()
 
     def reset_after(self, count: int) -> None:
-        """Reset the camera after `count` more bytes have passed the link."""
+        """Reset the camera after `count` more bytes between the port and the REPL."""
         self._fault = (self.traffic + count, "reset")
         self._wake()
 
@@ -99,7 +101,7 @@ class Bridge(ABC):
         return self._micropython is not None
 
     def plug_in(self) -> None:
-        """Plug the cable in again at the same port, and cancel a fault that is still to come."""
+        """Plug the cable in again at the same port, and cancel a planned fault that has not happened yet."""
         self._fault = None
         self._ask(self._plugging)
 
@@ -109,7 +111,7 @@ class Bridge(ABC):
         return self._thread.is_alive()
 
     def stop(self) -> None:
-        """Switch the camera off. Raises the error with which the bridge has failed."""
+        """Switch the camera off. If an error has stopped the bridge, raise this error."""
         self._stop.set()
         self._wake()
         self._thread.join()
@@ -121,7 +123,7 @@ class Bridge(ABC):
         self._wake_writer.send(b"!")
 
     def _ask(self, what: threading.Event) -> None:
-        """Set an event for the bridge's thread, and wait until the thread has handled it."""
+        """Set an event for the bridge's thread, and wait until the thread has handled the event."""
         what.set()
         self._wake()
         while what.is_set() and self.is_running:
@@ -177,7 +179,7 @@ class Bridge(ABC):
         self._to_camera = b""
 
     def _wait(self) -> None:
-        """Wait until bytes arrive from either side, and read them."""
+        """Wait until bytes arrive from the PC or from MicroPython, and read them."""
         console = self._micropython.console if self._micropython else None
         cable = self._cable
         readers: list[socket.socket | int] = [self._wake_reader]
@@ -253,12 +255,12 @@ class Bridge(ABC):
                 self._cable.outgoing = self._cable.outgoing[-KEPT:]
 
     def _send_to_camera(self) -> None:
-        """Pass on the bytes that the REPL can read now.
+        """Send the REPL the bytes that it can read now.
 
-        While a script runs, all bytes wait until the script ends, even if the program that sent the script has gone.
-        Ctrl-C does not wait, and drops the bytes before it (MicroPython 1.28, shared/tinyusb/mp_usbd_cdc.c,
-        tud_cdc_rx_cb). Cameras with an STM32 also drop the waiting bytes when a program opens or closes the port
-        (openmv v5.0, omv_protocol_channel_stmusb.c).
+        While a script runs, all bytes wait until the script ends, even if the program on the PC that sent the script
+        has ended. Ctrl-C does not wait: it overtakes the waiting bytes and deletes them (MicroPython 1.28,
+        shared/tinyusb/mp_usbd_cdc.c, tud_cdc_rx_cb). Cameras with an STM32 also delete the waiting bytes when a program
+        opens or closes the port (openmv v5.0, omv_protocol_channel_stmusb.c).
         """
         if not self._to_camera or self._micropython is None:
             return

@@ -1,7 +1,7 @@
-"""The virtual camera's USB cable: a pseudo-terminal, which only its user can open.
+"""Imitate the virtual camera's USB cable by a pseudo-terminal that only its user can open.
 
-The baud rate decides what answers, as on a real camera: Protocol V2 (protocol_port.py) at 921600, and the REPL
-(bridge.py) at every other rate.
+As on a real camera, the baud rate decides which part of the camera answers. At 921600 baud, Protocol V2 answers
+(protocol_port.py). At every other rate, the REPL answers (bridge.py).
 """
 
 from __future__ import annotations
@@ -13,19 +13,20 @@ from pathlib import Path
 
 CHUNK = 4096
 KEPT = 512
-"""Number of output bytes, the latest ones, that wait for the next program to open the port.
+"""Largest number of output bytes that wait until a program opens the port. The latest bytes are kept.
 
 MicroPython 1.28: CFG_TUD_CDC_TX_BUFSIZE of shared/tinyusb/tusb_config.h with mp_usbd_cdc.c, "fifo will retain latest";
 1024 in ports/stm32/usbd_cdc_interface.c.
 """
 LOOK = 0.02
-"""Seconds between two checks whether a program opened the port. Linux does not report this by itself."""
+"""Time in seconds between two checks whether a program has opened the port. Linux sends no notice when a port is
+opened."""
 
 
 class Cable:
-    """One connection of the camera, from the moment when its port appears until `close`.
+    """One connection of the camera to the PC. It begins when the port appears, and ends with `close`.
 
-    The port has its own name outside /dev/pts. For a name under /dev/pts, mpremote 1.29 does not recognize a camera,
+    The name of the port is not a name in /dev/pts: mpremote 1.29 does not recognize a camera with a name in /dev/pts,
     and waits forever (transport_serial.py, is_pty). Raises OSError if the name is taken.
     """
 
@@ -37,9 +38,10 @@ class Cable:
         self.address = str(name)
         """Name of the port that the PC opens."""
         self.outgoing = b""
-        """Bytes that are sent to the program that opened the port. The latest bytes wait for the next program."""
+        """Bytes to send to the program that has opened the port. If no program has opened the port, the last `KEPT`
+        bytes wait."""
         self.is_connected = False
-        """True if a program of the PC had opened the port for the REPL at the last check."""
+        """True if a program of the PC had the port open for the REPL at the last check."""
         try:
             tty.setraw(terminal)
             os.chmod(os.ttyname(terminal), 0o600)

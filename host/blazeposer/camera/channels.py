@@ -1,6 +1,6 @@
-"""The channels of Protocol V2: the virtual camera's text output, its images, and the channels that a script registers.
+"""Imitate the channels of Protocol V2, which carry the camera's text output, its images, and the data of a script.
 
-A channel's answer is None where the firmware answers that the request failed or is unknown.
+A channel answers None if the firmware would answer that the request failed or is unknown.
 """
 
 from __future__ import annotations
@@ -19,22 +19,23 @@ from blazeposer.core.prepare import Image
 READ, WRITE, EXEC, LOCK, STREAM, DYNAMIC, PHYSICAL = (1 << bit for bit in range(7))
 """Flags of a channel (openmv v5.0, protocol/omv_protocol_channel.h)."""
 STDOUT_SIZE = 1024
-"""Largest number of bytes that wait for the PC (protocol/omv_protocol_channel_stdio.c); 512 on the OpenMV H7."""
+"""Largest number of text bytes that wait for the PC (protocol/omv_protocol_channel_stdio.c). The OpenMV H7 keeps 512
+bytes."""
 NAME_LENGTH = 13
-"""Largest number of characters in a name; the firmware cuts longer names."""
+"""Largest number of characters in a channel's name. The firmware shortens longer names."""
 JPEG = 0x06060000
-"""The number of PIXFORMAT_JPEG in the package `openmv`."""
+"""Number of the image format PIXFORMAT_JPEG in the package `openmv`."""
 _HEADER = struct.Struct("<5I")  # width, height, format, bytes, where they begin
 _QUALITY = 80  # the firmware's moves up and down with the size of the images
 _STREAM_CTRL, _STREAM_RAW_CTRL = 0, 1
 
 
 class Channel:
-    """A channel that does nothing. The port itself and stdin are such channels: the virtual camera accepts no scripts
-    through stdin.
+    """Base class of the channels, and a channel without data.
 
-    `lock` keeps the bytes that can be read, and returns whether this was possible. `unlock` releases them. `ioctl`
-    returns whether the command is known and was carried out.
+    The channels of the port itself and of stdin have no data, because the virtual camera accepts no scripts through
+    stdin. `lock` keeps the readable bytes unchanged until `unlock`, and returns whether this was possible. `ioctl`
+    returns True if the command is known and was carried out.
     """
 
     chunk = 512
@@ -49,7 +50,7 @@ class Channel:
         return False
 
     def size(self) -> int | None:
-        """Return how many bytes there are to read."""
+        """Return the number of bytes to read."""
         return None
 
     def read(self, offset: int, size: int) -> bytes | None:
@@ -67,7 +68,8 @@ class Channel:
 
 
 class Stdout(Channel):
-    """The text that scripts print. When the text grows longer than `STDOUT_SIZE`, all waiting text is deleted."""
+    """The channel of the text that scripts print. If the waiting text becomes longer than `STDOUT_SIZE`, it is
+    deleted."""
 
     def __init__(self) -> None:
         super().__init__("stdout", READ)
@@ -96,7 +98,8 @@ class Stdout(Channel):
 
 
 class Stream(Channel):
-    """The images for the PC. Each image is kept from the moment when it is shown until it was read."""
+    """The channel of the images. It keeps an image from the moment when the script shows the image until the PC has
+    read it."""
 
     chunk = MAX_PAYLOAD
 
@@ -107,7 +110,7 @@ class Stream(Channel):
         self._locked = self._enabled = False
 
     def show(self, picture: Image, gray: bool) -> None:
-        """Keep an image (h, w, 3) of the script if the PC wants one and has read the last one."""
+        """Keep an image (h, w, 3) of the script if the PC wants images and has read the last image."""
         with self._guard:
             if self._enabled and not self._frame:
                 pixels = picture[..., 0] if gray else picture[..., ::-1]
@@ -146,8 +149,8 @@ class Stream(Channel):
 
 
 class ScriptChannel(Channel):
-    """A channel that a running script registers. shims/protocol.py connects to `address` and calls the methods of the
-    script's object."""
+    """A channel that a running script registers. `shims/protocol.py` connects to `address`, and calls the methods of
+    the script's object."""
 
     def __init__(self, name: str, device: Device) -> None:
         super().__init__(name[:NAME_LENGTH], READ | DYNAMIC)
@@ -157,7 +160,7 @@ class ScriptChannel(Channel):
         self._ended = False
 
     def close(self) -> None:
-        """Close the channel when the script ends. A caller that waits for an answer continues without one."""
+        """Close the channel when the script ends. A caller that waits for an answer continues without an answer."""
         self._ended = True
         for end in (self._listener, self._link):
             if end:

@@ -1,12 +1,13 @@
-"""Runs MicroPython's unix build in a process that can reach only the camera's own folder on this PC.
+"""Run MicroPython's unix build in a process that can reach only the camera's own folder on this PC.
 
-A script of a camera controls the whole camera: with raw memory or native code, it can do everything that its process
-can do. Therefore Linux keeps this process away from other files, programs and connections (Landlock, from kernel 5.13
-on; TCP from 6.7 on). On an older kernel, only `shims/start.py` removes the functions that a camera does not have.
+A script of a camera controls the whole camera: with raw memory or native code, the script can do everything that its
+process can do. Therefore Linux's Landlock keeps the process away from other files, programs and connections (from
+kernel 5.13 on; TCP connections from kernel 6.7 on). On an older kernel, the only protection is `shims/start.py`, which
+removes the functions that a camera does not have.
 
-Arguments: the folder of the camera's files, the folder of the firmware modules, then MicroPython's own arguments. This
-file is a separate program that imports nothing of this package, because such an import would take longer than
-MicroPython's start.
+The arguments are the folder of the camera's files, the folder of the firmware modules, and then MicroPython's own
+arguments. This file is a separate program. It imports nothing of this package, because such an import would take longer
+than MicroPython's start.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import struct
 import sys
 
 CTRL_C = signal.SIGUSR1
-"""Signal that stops the running script between two operations, as a camera does."""
+"""Signal that stops the running script between two operations, as Ctrl-C does on a camera."""
 
 # Linux, include/uapi/linux/landlock.h and prctl.h
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446  # numbers of system calls, the same on every processor
@@ -31,7 +32,8 @@ _NET, _SCOPES = 4, 6  # versions since which TCP, and signals and abstract socke
 
 
 def confine(writable: str, readable: str) -> bool:
-    """Restrict this thread, and everything that it starts, to two folders. Return False if Linux cannot do this."""
+    """Allow this thread, and everything that it starts, to reach only two folders. Return False if Linux cannot do
+    this."""
     libc = ctypes.CDLL(None, use_errno=True)
     version = libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), _VERSION)
     if version < 1:
@@ -55,7 +57,7 @@ def confine(writable: str, readable: str) -> bool:
 def take_ctrl_c(library: str) -> None:
     """Make `CTRL_C` act like Ctrl-C over a camera's USB (MicroPython 1.28, shared/tinyusb/mp_usbd_cdc.c).
 
-    The unix build's SIGINT can stop a script anywhere, even within an allocation. The heap then stays locked
+    SIGINT in the unix build can stop a script anywhere, even while it allocates memory. The heap then stays locked
     (ports/unix/unix_mphal.c, MICROPY_ASYNC_KBD_INTR).
     """
     libc = ctypes.CDLL(None)

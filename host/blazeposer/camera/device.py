@@ -1,4 +1,4 @@
-"""A virtual camera's board, serial number and stores."""
+"""Describe a virtual camera's hardware: its board, serial number, drives and ROMFS."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ CARD_SIZE = 64 * 1024 * 1024
 PACE = 1.0
 """Factor on the time that the board needs to erase flash. Tests use a smaller factor."""
 WRITTEN = 1000
-"""Number of entries kept in `Device.written`. The number is limited because images for a screen are large."""
+"""Largest number of entries in `Device.written`. The number is limited because images for a screen are large."""
 
 
 @dataclass(frozen=True)
 class Device:
-    """A virtual camera's hardware. `folder` holds the camera's files: `flash` and `sdcard` as folders, ROMFS as an
-    image `rom.img`."""
+    """A virtual camera's hardware. `folder` holds the camera's files. `flash` and `sdcard` are folders in it, and
+    `rom.img` is the image of ROMFS."""
 
     folder: Path
     board: Board
@@ -38,15 +38,17 @@ class Device:
     card: bool
     """True if an SD card is inserted."""
     written: deque[tuple[str, Any]] = field(default_factory=lambda: deque(maxlen=WRITTEN), compare=False)
-    """The latest values that scripts wrote to pins, buses and a screen, in order, as (target, value).
+    """The latest values that scripts wrote to pins, buses and a screen, in order. Each entry is (target, value).
 
-    "LED_RED", "P7" ...: a level (0 or 1), or [frequency in Hz, pulse in ns] of a PWM. "UART3": text. "ROMFS": ["erase"
-    or "write", offset, bytes]. "USB HID": the bytes of a report. "display": the image (h, w, 3) uint8 RGB on the
-    screen.
+    - For "LED_RED", "P7" and other pins, the value is a level (0 or 1), or [frequency in Hz, pulse in ns] of a PWM.
+    - For "UART3", the value is text.
+    - For "ROMFS", the value is ["erase" or "write", offset, bytes].
+    - For "USB HID", the value is the bytes of a report.
+    - For "display", the value is the image (h, w, 3) uint8 RGB on the screen.
     """
 
     listeners: list[Callable[[str, Any], None]] = field(default_factory=list, compare=False)
-    """Functions that are called with each entry of `written`, and with ("file", [path, size]) for each file written."""
+    """Functions that are called with each entry of `written`, and with ("file", [path, size]) for each written file."""
 
     def write(self, to: str, value: Any) -> None:
         """Record a value that a script wrote to a pin, a bus or a screen."""
@@ -59,7 +61,7 @@ class Device:
 
     @property
     def drives(self) -> dict[str, int]:
-        """Return the name and the size in bytes of each drive, in the order in which the firmware mounts the drives."""
+        """Return the size in bytes of each drive by its name, in the order in which the firmware mounts the drives."""
         return {"flash": self.board.flash} | ({"sdcard": CARD_SIZE} if self.card else {})
 
     @property
@@ -81,7 +83,7 @@ class Device:
         }
 
     def path(self, path: str) -> Path:
-        """Return the path on this PC of one of the camera's files. Raises BlazePoserError if the path is not on the
+        """Return the path on this PC for a path on the camera. Raises BlazePoserError if the path is not on the
         camera."""
         found = (self.folder / path.lstrip("/")).resolve()
         if not found.is_relative_to(self.folder.resolve()):
@@ -89,8 +91,8 @@ class Device:
         return found
 
     def listen(self, name: str) -> tuple[socket.socket, str]:
-        """Return a socket for MicroPython that only this user can reach, and its address. The address is a path in the
-        camera's folder, which is MicroPython's working directory."""
+        """Return a socket for MicroPython that only this user can reach, and the socket's address. The address is a
+        path in the camera's folder, because this folder is MicroPython's working directory."""
         address = f"{name}-{secrets.token_hex(4)}"
         folder = os.open(self.folder, os.O_PATH)
         listener = socket.socket(socket.AF_UNIX)
@@ -100,12 +102,14 @@ class Device:
         return listener, address
 
     def format(self) -> None:
-        """Create an empty ROMFS, and empty drives as the firmware leaves them (_boot.py makes .openmv_disk)."""
+        """Create an empty ROMFS, and drives with the files that the firmware creates (_boot.py creates
+        .openmv_disk)."""
         for name in self.drives:
             (self.folder / name).mkdir()
         (self.folder / list(self.drives)[-1] / ".openmv_disk").touch()
         self.burn(romfs.pack({}, self.board.romfs_align))
 
     def burn(self, image: bytes, behind: bytes = b"") -> None:
-        """Write a ROMFS image, then `behind` (the bytes of flash that was not erased there), and erase the rest."""
+        """Write a ROMFS image, then the bytes `behind`, and erase the rest. `behind` stands for flash that was not
+        erased behind the image."""
         self.rom.write_bytes((image + behind).ljust(self.board.romfs, b"\xff"))

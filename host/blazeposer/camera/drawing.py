@@ -1,4 +1,4 @@
-"""Imitate OpenMV's draw calls and screen approximately: images (h, w, 3) uint8 RGB."""
+"""Imitate OpenMV's draw calls and screen approximately. All images have the shape (h, w, 3) and are uint8 RGB."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ def draw(
     text: str = "",
     scale: float = 1,
 ) -> None:
-    """Draw a "rectangle", "line", "circle" or "string" from the numbers that OpenMV's draw call of this name takes."""
+    """Draw a "rectangle", "line", "circle" or "string". The numbers are the arguments of OpenMV's draw call with this
+    name."""
     x, y, *rest = numbers
     if shape == "rectangle":
         cv2.rectangle(picture, (x, y, rest[0], rest[1]), color, thickness)
@@ -40,7 +41,8 @@ def draw(
 
 
 def fitted(picture: Image, width: int, height: int) -> Image:
-    """Return the image as a screen of this size shows it: scaled to fit, in the middle, with black borders."""
+    """Return the image as a screen of this size shows it. The image is scaled to fit, and has black borders around
+    it."""
     scale = min(width / picture.shape[1], height / picture.shape[0])
     w, h = round(scale * picture.shape[1]), round(scale * picture.shape[0])
     screen = np.zeros((height, width, 3), np.uint8)

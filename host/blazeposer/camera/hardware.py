@@ -1,8 +1,8 @@
-"""The PC's side of the virtual camera: it answers the questions of `shims/_link.py` during one run of MicroPython.
+"""Answer the questions of the module `shims/_link.py` in MicroPython, and do the work of a camera's hardware.
 
-A question is JSON with its length before it (4 bytes, big endian). An answer has the same form, followed by raw bytes.
-This module does the work that a camera does in hardware or in C: it takes and prepares images, and runs the network in
-the real TensorFlow Lite Micro.
+A question is the length of a JSON text (4 bytes, big endian), and then this text. An answer has the same form, and raw
+bytes follow it. This module does the work that a camera does in hardware or in C: it takes and prepares images, and
+runs the network in the real TensorFlow Lite Micro.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Hardware:
         self._snapshots = 0
         self._picture: Image | None = None
         self.ready = threading.Event()
-        """Event that is set when MicroPython has started: its drives are mounted, and boot.py runs next."""
+        """Event that is set when MicroPython has mounted its drives and will run boot.py next."""
         self._listener, self.address = device.listen("hardware")
         threading.Thread(target=self._serve, daemon=True).start()
 
@@ -134,8 +134,8 @@ class Hardware:
         return {"frame": self._snapshots}
 
     def _on_rename(self, old: str, new: str) -> None:
-        """Rename a file as MicroPython does on FAT (extmod/vfs_fat.c): an existing file with the new name is
-        replaced."""
+        """Rename a file as MicroPython does on FAT: an existing file with the new name is replaced
+        (extmod/vfs_fat.c)."""
         self.device.path(old).replace(self.device.path(new))
 
     def _on_load(self, path: str) -> Answer:
@@ -162,7 +162,7 @@ class Hardware:
         return {"bytes": measure_arena(self._file(path)).total}
 
     def _file(self, path: str) -> Path:
-        """Return the path on the PC of one of the camera's files."""
+        """Return the path on this PC for a path on the camera."""
         device = self.device
         if not path.startswith("/rom/"):
             if device.board.npu == "neural-art":

@@ -1,4 +1,4 @@
-"""Starts MicroPython (its unix build from PyPI), with a socket for its REPL."""
+"""Start MicroPython's unix build, which comes from PyPI, with a socket for its REPL."""
 
 from __future__ import annotations
 
@@ -32,10 +32,11 @@ def check_platform() -> None:
 
 
 class MicroPython:
-    """One run of MicroPython, from one reset to the next. `console` is the PC's end of its REPL.
+    """A MicroPython process, which runs from one reset to the next.
 
-    The REPL uses a socket instead of a pseudo-terminal, because the unix build deletes the waiting input of a terminal
-    whenever a script starts or ends (MicroPython 1.28, ports/unix/unix_mphal.c: TCSAFLUSH).
+    `console` is the PC's end of the socket to the REPL. The REPL has no pseudo-terminal, because the unix build deletes
+    the waiting input of a terminal whenever a script starts or ends (MicroPython 1.28, ports/unix/unix_mphal.c:
+    TCSAFLUSH).
     """
 
     def __init__(self, hardware: Hardware, *, hard: bool) -> None:
@@ -77,8 +78,8 @@ class MicroPython:
     def interrupt(self) -> bool:
         """Send Ctrl-C to the running script, and return whether a script was running.
 
-        The process is stopped during the check: if the script ended just before the signal, the signal would end the
-        REPL.
+        The process is paused during the check. Without the pause, a script could end just before the signal, and the
+        signal would end the REPL.
         """
         self._process.send_signal(signal.SIGSTOP)
         try:

@@ -1,4 +1,4 @@
-"""Packets of OpenMV's Protocol V2 as a camera reads and writes them (openmv v5.0, protocol/omv_protocol.h)."""
+"""Read and write packets of OpenMV's Protocol V2 as a camera does (openmv v5.0, protocol/omv_protocol.h)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import IntEnum, IntFlag
 from functools import cache
 
 MAX_PAYLOAD = 4096 - 10 - 4
-"""Largest number of bytes in a packet; longer data is sent in fragments."""
+"""Largest number of payload bytes in a packet. Longer data is sent in several packets."""
 MIN_PAYLOAD = 64 - 10 - 4
 _SYNC = b"\xaa\xd5"
 _HEADER = struct.Struct("<2sBBBBH")  # sync, sequence, channel, flags, opcode, length of the payload
@@ -68,8 +68,8 @@ class Packet:
 
 
 def take(received: bytearray) -> Packet | None:
-    """Return the first complete packet of the received bytes, and remove it and all bytes before it. Return None if no
-    packet is complete."""
+    """Remove the first complete packet, and all bytes before it, from the received bytes, and return this packet.
+    Return None if no packet is complete."""
     while True:
         start = received.find(_SYNC)
         del received[: start if start >= 0 else max(0, len(received) - 1)]
@@ -90,7 +90,7 @@ def take(received: bytearray) -> Packet | None:
 
 @cache
 def _step(bits: int, polynomial: int, byte: int) -> int:
-    """Return the change of a CRC's remaining bits when a byte is shifted out."""
+    """Return the value that changes the other bits of a CRC (by exclusive or) when a byte is shifted out of the CRC."""
     value = byte << (bits - 8)
     for _ in range(8):
         value = (value << 1) ^ (polynomial if value >> (bits - 1) else 0)
@@ -99,7 +99,8 @@ def _step(bits: int, polynomial: int, byte: int) -> int:
 
 
 def _checksum(data: bytes, bits: int, polynomial: int) -> bytes:
-    """Return a CRC that begins with ones, highest bit first (common/omv_crc.c), in the byte order of the packet."""
+    """Return a CRC in the byte order of the packet. The CRC starts with all bits set, and takes the highest bit first
+    (common/omv_crc.c)."""
     value = mask = (1 << bits) - 1
     for byte in data:
         value = (value << 8 & mask) ^ _step(bits, polynomial, value >> (bits - 8) ^ byte)

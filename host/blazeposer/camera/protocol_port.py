@@ -1,7 +1,7 @@
-"""OpenMV's Protocol V2, which the virtual camera speaks with a program that opened its port at 921600 baud.
+"""Speak OpenMV's Protocol V2 with a program that has opened the virtual camera's port at 921600 baud.
 
-The rules follow openmv v5.0, protocol/omv_protocol.c; tests/test_protocol_camera.py names the source of each rule.
-While such a program has the port open, the text that scripts print goes into a channel.
+The rules follow openmv v5.0, protocol/omv_protocol.c. tests/test_protocol_camera.py names the source of each rule.
+While a program has the port open at 921600 baud, the text that scripts print goes into a channel.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ _WRITE_TIMEOUT = 1.5  # OMV_PROTOCOL_USB_CHANNEL_TIMEOUT_MS
 
 
 class _Interrupted(Exception):
-    """The PC no longer waits for this answer."""
+    """Error for an answer that the PC no longer waits for."""
 
 
 class ProtocolPort:
-    """One connection of the camera, from the moment when the port appears until `close`."""
+    """One connection of the camera over Protocol V2. It begins when the port appears, and ends with `close`."""
 
     def __init__(self, device: Device, cable: Cable) -> None:
         self._device = device
@@ -88,7 +88,7 @@ class ProtocolPort:
                 continue
 
     def _next(self, seconds: float) -> Packet | None:
-        """Return the next packet, or None if no packet arrives in time. Raises _Interrupted when no program listens."""
+        """Return the next packet, or None if no packet arrives in time. Raises _Interrupted if no program listens."""
         deadline = time.monotonic() + seconds
         while not (packet := take(self._received)):
             left = deadline - time.monotonic()
@@ -147,7 +147,7 @@ class ProtocolPort:
         raise _Interrupted
 
     def _status(self, packet: Packet, status: Status | None = None) -> None:
-        """Send the status: success, or the reason for the failure."""
+        """Answer a packet with a status: success, or the reason for the failure."""
         if status is None:
             self._send(packet.opcode, packet.channel, b"", Flag.ACK)
         else:
@@ -187,7 +187,7 @@ class ProtocolPort:
             self._status(packet, Status.INVALID)
 
     def _system_answer(self, opcode: int) -> bytes:
-        """Return the camera's answer about itself. The answer is empty if the virtual camera does not know the
+        """Return the answer to a question about the camera. The answer is empty if the virtual camera does not know the
         question."""
         if opcode == Opcode.PROTO_GET_CAPS:
             return _CAPS.pack(_ALL, self._max_payload)

@@ -1,4 +1,4 @@
-"""The virtual camera's sensor: it converts an image of any size into the pixels of the frame buffer."""
+"""Convert an image of any size into the pixels of the virtual camera's frame buffer, as a sensor does."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import numpy as np
 from blazeposer.core.prepare import Image, rgb565, square_crop
 
 Frames = Sequence[Image] | Callable[[int], Image]
-"""Images (h, w, 3) uint8 RGB: a sequence that is shown repeatedly, or a function of the frame's number."""
+"""Images (h, w, 3) uint8 RGB for the sensor. They are a sequence that is shown repeatedly, or a function that returns
+the image for a frame's number."""
 WINDOW = (40, 0, 240, 240)
-"""Square in the middle of QVGA, the same window that board/main.py sets."""
+"""Square in the middle of QVGA, as (x, y, w, h). board/main.py sets the same window."""
 
 
 def frame_at(frames: Frames, number: int) -> Image:
@@ -27,11 +28,12 @@ def view(
     *,
     gray: bool = False,
 ) -> Image:
-    """Return the pixels (h, w, 3) of a snapshot, with window (x, y, w, h) in a frame of `size` (width, height).
+    """Return the pixels (h, w, 3) of a snapshot. The snapshot is a window (x, y, w, h) of a frame with `size` (width,
+    height).
 
-    The largest centred square of the image fills the largest centred square of the frame. So a square window shows
-    exactly this square of the image, for every shape of image. Then the pixels are reduced to RGB565, or to shades of
-    grey in three equal channels, which the network needs.
+    The largest centred square of the image fills the largest centred square of the frame. A square window in the middle
+    therefore shows this square of the image, for every shape of image. At the end, the pixels are reduced to RGB565, or
+    to shades of grey in three equal channels, because the network needs three channels.
     """
     width, height = size
     side = min(size)

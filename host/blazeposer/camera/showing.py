@@ -11,7 +11,7 @@ from blazeposer.camera.device import Device
 
 
 class Words:
-    """Listener of a device that prints a line for each change. Set `heard` as the device's listener."""
+    """Prints a line for each change of a device. `heard` must be among the device's listeners."""
 
     def __init__(self, device: Device, say: Callable[[str], None]) -> None:
         self._screen = device.folder / "screen.png"
@@ -34,7 +34,7 @@ class Words:
 
 
 def _in_words(to: str, value: Any) -> tuple[str, str]:
-    """Return the name of the target, and its state in the units of the examples. The state is "" if nothing is to be
+    """Return the name of the target, and its state in the units of the examples. The state is "" if nothing must be
     printed."""
     if to.startswith("LED_"):
         return f"{to.removeprefix('LED_').lower()} LED", "off" if value else "on"  # its pin is low

@@ -1,4 +1,4 @@
-"""The virtual camera for tests, the demo and the command line."""
+"""Switch a virtual camera on and off, for tests, the demo and the command line."""
 
 from __future__ import annotations
 
@@ -20,30 +20,32 @@ from blazeposer.core.errors import BlazePoserError
 from blazeposer.openmv import register
 
 FIRMWARES = {"5.0": "5.0.0", "5.1": "5.1.0"}
-"""Firmware versions by their names for `blazeposer camera --firmware`. Version 5.1 behaves as OpenMV's next release
-will behave."""
+"""Firmware versions by the names that `blazeposer camera --firmware` accepts. Version 5.1 behaves as OpenMV's next
+release will behave."""
 FIRMWARE = FIRMWARES["5.0"]
 BOARD = "rt1062"
 
 
 class VirtualCamera(Bridge):
-    """A virtual camera in this process and in a MicroPython process that it starts.
+    """A virtual camera in this process, and in a MicroPython process that it starts.
 
-    frames: the images in front of the sensor, see `sensor.Frames` and `sensor.view`. The frame number starts at 0
-        whenever MicroPython starts (at hard and soft resets), and grows by one with each snapshot. It is `seq` in
-        board/main.py's stream.
-    port: the path of the camera's port. The default is a path in the user's runtime folder. Only this user can open the
-        port.
-    gray: True if the sensor has no colour.
-    version: the answer of `omv.version_string()`. The version also decides how the flash and the slot for a card
-        behave.
-    board: a key of `boards.BOARDS`. The camera has the names and the drives of this board, but not its speed or memory.
-    card: True if an SD card is inserted.
-    moves: True if the port changes at every hard reset, as it may on a real camera.
+    - `frames` are the images in front of the sensor, see `sensor.Frames` and `sensor.view`. The frame number starts at
+      0 whenever MicroPython starts (at hard and soft resets), and grows by one with each snapshot. board/main.py sends
+      this number as `seq` in the stream.
+    - `port` is the path of the camera's port. The default is a path in the user's runtime folder. Only this user can
+      open the port.
+    - `gray` is true if the sensor has no colour.
+    - `version` is the answer of `omv.version_string()`. The version also decides how the flash and the slot for a card
+      behave.
+    - `board` is a key of `boards.BOARDS`. The camera has the names and the drives of this board, but not its speed or
+      memory.
+    - `card` is true if an SD card is inserted.
+    - `moves` is true if the port changes at every hard reset, as it may on a real camera.
 
     If the thread that creates the camera ends first, MicroPython ends with this thread.
 
-    Raises BlazePoserError if the camera cannot run: not on Linux, extra `demo` missing, port taken, no frames.
+    Raises BlazePoserError if the camera cannot run. The reason may be a system other than Linux, a missing extra
+    `demo`, a port that is taken, or an empty sequence of frames.
     """
 
     def __init__(
@@ -68,8 +70,10 @@ class VirtualCamera(Bridge):
         self._moves = 0
         self._protocol: ProtocolPort
         self.port = ""
-        """Path of a pseudo-terminal for mpremote, pyserial and the package `openmv`. One program can use it at a time.
-        The latest output waits for the next program."""
+        """Path of a pseudo-terminal for mpremote, pyserial and the package `openmv`.
+
+        Only one program at a time can use the pseudo-terminal. The latest output waits for the next program.
+        """
         self.folder = Path(tempfile.mkdtemp(prefix="blazeposer-camera-"))
         """Folder of the camera's files, see `device.Device`."""
         self.device = Device(self.folder, boards.find(board), secrets.token_hex(12), version, gray, card)
@@ -81,8 +85,8 @@ class VirtualCamera(Bridge):
             raise
 
     def stop(self) -> None:
-        """Switch the camera off: close its port and delete its files. Raises the error with which the camera has
-        failed."""
+        """Switch the camera off, close its port and delete its files. If an error has stopped the camera, raise this
+        error."""
         try:
             super().stop()
         finally:
@@ -118,7 +122,8 @@ class VirtualCamera(Bridge):
         return MicroPython(Hardware(self._frames, self.device, self._protocol, self._press), hard=hard)
 
     def _press(self) -> None:
-        """Reset the camera because the script asks for it. The bridge's thread ends the process a little later."""
+        """Reset the camera after its script has asked for a reset. The bridge's thread ends the process a little
+        later."""
         self._reset.set()
         self._wake()
 

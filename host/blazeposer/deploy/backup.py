@@ -1,8 +1,8 @@
-"""Backups: the contents that a deploy replaced, in a numbered folder on this PC, with a note of the deploy's progress.
+"""Save the contents that a deploy replaces in a numbered folder on this PC, with a note of the deploy's progress.
 
-An interrupted deploy leaves a backup with the progress `started`. The next deploy to the same camera continues this
-backup. So the backup always holds the contents from before the first of these deploys, and `restore` brings these
-contents back. Only their user can read backups, because a script may contain a password.
+An interrupted deploy leaves a backup with the progress `started`, and the next deploy to the same camera continues this
+backup. The backup therefore always holds the contents from before the first deploy, and `restore` brings these contents
+back. Only the user who made a backup can read it, because a script on the camera may contain a password.
 """
 
 from __future__ import annotations
@@ -41,21 +41,23 @@ def default_folder() -> Path:
 
 @dataclass(frozen=True)
 class Backup:
-    """A backup's folder. `hashes` has the sha256 of each path that was replaced; it is None if there was no file."""
+    """A backup's folder. `hashes` maps each replaced path to the sha256 of its old file, or to None if there was no
+    file."""
 
     folder: Path
     camera: str
-    """`State.id` of the camera."""
+    """Serial number of the camera (`State.id`)."""
     progress: Progress
-    """Progress of the deploy. It is "unreadable" if somebody changed the note: then only the folder is known."""
+    """Progress of the deploy. It is "unreadable" if somebody damaged the note, so that only the folder is known."""
     hashes: Mapping[str, str | None]
     written: tuple[str, ...] = ()
     """Hashes (sha256) of the files that the deploy wrote, and of ROMFS after the deploy."""
     rom: str | None = None
-    """`State.sha256` of ROMFS before the deploy. The backup holds only the beginning of ROMFS, the part that a deploy
+    """Hash of ROMFS before the deploy (`State.sha256`). The backup holds only the beginning of ROMFS, which a deploy
     erases."""
     card: str = ""
-    """`State.card` of the card whose files are in the backup; "" if the backup has none."""
+    """Number of the SD card whose files are in the backup (`State.card`), or "" if the backup has no files of a
+    card."""
 
     def contents(self) -> dict[str, bytes | None]:
         """Return the contents that were replaced. Raises BlazePoserError if the folder was changed."""
@@ -72,8 +74,7 @@ class Backup:
         return path in self.hashes and (found is None or found in (self._before(path), *self.written))
 
     def is_as_left(self, path: str, state: State) -> bool:
-        """Return whether the camera's content at a path of the backup is the content from before or after the
-        deploy."""
+        """Return whether the camera still holds at this path what it held before the deploy or after the deploy."""
         return state.sha256(path) in (self._before(path), *self.written)
 
     def _before(self, path: str) -> str | None:
@@ -87,9 +88,9 @@ class Backup:
         return note
 
     def with_more(self, contents: Contents, state: State) -> Backup:
-        """Return the same backup with additional paths. Existing contents of the backup stay. If the camera holds a
-        content that is neither in the backup nor written by the deploy, this content is saved in another folder of the
-        backup, so that nothing is lost."""
+        """Return the same backup with additional paths. Contents that are already in the backup do not change. If the
+        camera holds a content that is neither in the backup nor written by the deploy, this content is saved in another
+        folder of the backup, so that nothing is lost."""
         hashes = dict(self.hashes)
         with _writing(self.folder):
             found = self.folder / f"found-{_next(self.folder, 'found-'):04}"
@@ -102,7 +103,8 @@ class Backup:
         return replace(self, hashes=hashes, rom=rom, card=self.card or _card(hashes, state)).at(self.progress)
 
     def with_longer_rom(self, read: bytes) -> Backup:
-        """Return the same backup with a longer beginning of ROMFS, if `read` is longer than the saved beginning."""
+        """Return the backup with `read` as the saved beginning of ROMFS, if `read` is longer than the present saved
+        beginning."""
         saved = _read(self.folder / ROM.strip("/"))
         with _writing(self.folder):
             hashes = {**self.hashes, ROM: _save(self.folder, ROM, saved + read[len(saved) :])}
@@ -110,7 +112,7 @@ class Backup:
 
 
 def create(root: Path, state: State, contents: Contents) -> Backup:
-    """Save contents of a camera. The folder gets its name when all contents are in it. Raises BlazePoserError."""
+    """Save contents of a camera. The folder gets its final name when all contents are in it. Raises BlazePoserError."""
     camera = root / state.id
     with _writing(camera):
         _make(camera)
@@ -146,8 +148,8 @@ def load(folder: Path) -> Backup:
 
 
 def all_of(root: Path, camera: str = "") -> list[Backup]:
-    """Return the backups of a camera, or of all cameras, the latest last. Backups with an unreadable note are
-    included."""
+    """Return the backups of a camera, or of all cameras, from the oldest to the latest. Backups with an unreadable note
+    are included."""
     try:
         cameras = [root / camera] if camera else sorted(root.iterdir()) if root.is_dir() else []
         folders = [folder for place in cameras if place.is_dir() for folder in sorted(place.iterdir(), key=_order)]
@@ -157,8 +159,8 @@ def all_of(root: Path, camera: str = "") -> list[Backup]:
 
 
 def unfinished(root: Path, state: State) -> Backup | None:
-    """Return the backup of an interrupted deploy or restore that was neither completed nor undone since, with the same
-    card."""
+    """Return the backup of a deploy or restore that was interrupted, and neither completed nor undone later. The backup
+    must be for the same SD card as `state`."""
     found = [each for each in all_of(root, state.id) if each.progress == "started" and each.card in ("", state.card)]
     return next((each for each in reversed(found) if each.camera == state.id), None)
 
@@ -213,7 +215,7 @@ def _card(hashes: Mapping[str, str | None], state: State) -> str:
 
 
 def _make(folder: Path) -> None:
-    """Make a folder and its missing parent folders, readable by this user only."""
+    """Make a folder and its missing parent folders. Only this user can read the new folders."""
     if not folder.parent.exists():
         _make(folder.parent)
     folder.mkdir(mode=0o700, exist_ok=True)

@@ -1,13 +1,13 @@
-"""A bundle: the folder with all that goes onto a camera, and a manifest that names every file with its hash.
+"""Make and read bundles. A bundle is a folder with all files for a camera, and a manifest with the hash of every file.
 
-    manifest.json        which board it is for, and bytes and sha256 of each other file
-    blazeposer.tflite    the model, compiled if the board has an NPU
-    blazeposer.romfs     the same as a ROMFS image, for `mpremote romfs deploy` where nothing else is in ROMFS
-    main.py, ...         the scripts, modules as .mpy if asked for
-    selftest.bin         image and golden outputs of the self-test
-    package.json         for `mpremote mip install`
+- `manifest.json` names the board, and the size and the sha256 of each other file.
+- `blazeposer.tflite` is the model, compiled if the board has an NPU.
+- `blazeposer.romfs` is the model as a ROMFS image, for `mpremote romfs deploy`. The image replaces all files in ROMFS.
+- `main.py` and its modules are the scripts. The modules are .mpy files if the user asks for them.
+- `selftest.bin` contains the image and the golden outputs of the self-test.
+- `package.json` is for `mpremote mip install`.
 
-The same model, scripts and versions of this package give the same bytes.
+The same model and the same scripts always give the same bytes in the same version of this package.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from blazeposer.tflite.npu import compile_for
 MANIFEST, PACKAGE = "manifest.json", "package.json"
 MODEL, IMAGE, GOLDEN = "blazeposer.tflite", "blazeposer.romfs", "selftest.bin"
 PROGRAM = "main.py"
-"""The main script. It stays a .py file, because the firmware starts no other kind of file."""
+"""Name of the main script. It stays a .py file, because the firmware starts no other kind of file."""
 SCRIPTS = (
     PROGRAM, "blazeposer.py", "find_model.py", "open_camera.py", "tracking.py", "one_euro.py", "channel.py",
     "selftest.py",
@@ -49,12 +49,12 @@ _REMAKE = "make the bundle anew with `blazeposer package`"
 
 @dataclass(frozen=True)
 class Bundle:
-    """A bundle in memory. `make` and `load` create it."""
+    """A bundle in memory. `make` and `load` return bundles."""
 
     board: str
-    """Key of the board for which the bundle is made; "" for all boards without an NPU."""
+    """Key of the board for which the bundle is made, or "" for all boards without an NPU."""
     files: Mapping[str, bytes]
-    """Contents by the name of the file, without the manifest."""
+    """Contents of the files by their names, without the manifest."""
 
     @property
     def model(self) -> bytes:
@@ -86,8 +86,8 @@ def make(
     """Return a bundle of a model (the default is the package's model) and the scripts in board/. Raises
     BlazePoserError.
 
-    Without a board, the bundle is for all boards without an NPU. With `mpy`, the modules are compiled for the board's
-    processor. `stedgeai` is the file that an N6 needs instead of the model.
+    If no board is given, the bundle is for all boards without an NPU. With `mpy`, the modules are compiled for the
+    board's processor. `stedgeai` is the file that an N6 needs instead of the model.
     """
     if stedgeai and board is None:
         raise BlazePoserError("a file of stedgeai is for the N6 alone: name the board with --board n6")
@@ -135,7 +135,7 @@ def load(folder: Path) -> Bundle:
 
 
 def _checked(folder: Path, name: str, entry: Any) -> bytes:
-    """Return a file after checking that it is the file in the manifest."""
+    """Return a file's bytes after comparing them with the manifest."""
     if name not in _NAMES:  # it would leave the bundle, or overwrite a file that no backup keeps
         raise BlazePoserError(f"{folder / MANIFEST} names {name!r}, which is no part of a bundle: do not use it")
     try:

@@ -1,7 +1,7 @@
-"""A camera as mpremote sees it: how to ask the camera for its state, read its contents, and write to it.
+"""Ask a camera for its state, read its contents and write to it, with mpremote.
 
-Contents are bytes by their path on the camera: "/flash/main.py" is a file, and "/rom" is the beginning of the ROMFS
-partition. None means that there is no such file, or that the flash is erased.
+Contents are bytes by their path on the camera. For example, "/flash/main.py" is a file, and "/rom" is the beginning of
+the ROMFS partition. None means that the file does not exist, or that the flash is erased.
 """
 
 from __future__ import annotations
@@ -24,13 +24,14 @@ from blazeposer.openmv.ports import Port
 from blazeposer.stream.record import Record, read_records
 
 SUFFIX = ".blazeposer"
-"""Ending of the name of a file that does not have its final name yet."""
+"""Ending of a temporary file's name. The file gets its final name later."""
 FILE_RATE, ROM_RATE, READ_RATE = 16_000, 40_000, 100_000
-"""Estimated rates in bytes per second, from the virtual camera, not measured on hardware."""
+"""Rates in bytes per second for writing files, writing ROMFS and reading. The virtual camera gave these estimates;
+nobody has measured them on hardware."""
 PATIENCE = 90.0
 """Longest time in seconds from a reset to the stream's first record."""
 BATCH = 24
-"""Number of calls in one run of mpremote. It is limited because a command line has a limited length."""
+"""Largest number of calls in one run of mpremote, because a command line has a limited length."""
 _ROOM = 4 << 20  # bytes of erased flash that matter: no model is larger
 _SCRIPTS = Path(__file__).parent / "scripts"
 
@@ -49,7 +50,7 @@ class Camera:
         self.port = port
         self.patience = PATIENCE
         self.is_stopped = False
-        """True if the camera's script was stopped and not started again since."""
+        """True if the camera's script has been stopped and not started again."""
 
     def state(self, names: Iterable[str]) -> State:
         """Ask the camera for its whole state. `names` are the files to look for on each drive. Raises
@@ -73,7 +74,7 @@ class Camera:
         """Return the contents at paths. For ROMFS, return the bytes at its beginning, as they are in flash. Raises
         PortError.
 
-        lengths: number of bytes by path. For a file, this is the size of the file.
+        `lengths` has the number of bytes for each path. For a file, this number is the size of the file.
         """
         lines: dict[str, list[bytes]] = {}
         digests: dict[str, str] = {}
@@ -110,9 +111,9 @@ class Camera:
     ) -> None:
         """Write files and change ROMFS. Raises PortError.
 
-        New files are first written beside the old files. Then ROMFS is changed, and last all new files get their final
-        names at once. So after an interruption every file is either old or new. calls: the calls of `scripts/flash.py`
-        that change ROMFS. seconds: the expected time of these calls.
+        New files are first written beside the old files. Then ROMFS is changed. At the end, all new files get their
+        final names. An interruption therefore leaves every file either old or new. `calls` are the calls of functions
+        in `scripts/flash.py` that change ROMFS. `seconds` is the expected time of these calls.
         """
         sent = [data for data in files.values() if data is not None]
         with tempfile.TemporaryDirectory() as folder:
@@ -141,8 +142,8 @@ class Camera:
                 self._run(*arguments[1:], expected=expected, said=said)
 
     def self_test(self) -> dict[str, Any]:
-        """Run board/selftest.py, and return the values in its last line. Raises BlazePoserError if the self-test stops
-        early, for example at the network."""
+        """Run board/selftest.py, and return the values in its last line. Raises BlazePoserError if the self-test does
+        not reach its end."""
         try:
             said = self._run("exec", "import selftest")
             if "BlazePoser stopped: no file at" in said:  # board/find_model.py
@@ -194,7 +195,7 @@ class Camera:
         return mpremote(self.port.device, *arguments, expected=expected, said=said)
 
     def _answer(self, text: str) -> dict[str, Any]:
-        """Return the JSON object in the last line."""
+        """Return the JSON object in the last line of `text`."""
         try:
             answer = json.loads((text.strip().splitlines() or [""])[-1])
         except (ValueError, RecursionError) as error:
@@ -210,14 +211,14 @@ class Camera:
 
 
 def script(name: str, **values: Any) -> str:
-    """Return a script of `scripts/`, to run on a camera, with the parameters' values in front of its text."""
+    """Return the text of a script in `scripts/`, with lines before it that set the parameters' values."""
     settings = "".join(f"{key} = {value!r}\n" for key, value in values.items())
     return settings + (_SCRIPTS / name).read_text(encoding="utf-8")
 
 
 def _follow(sizes: list[int], advance: Advance) -> Callable[[str], None]:
-    """Return a function that reads the progress of files of these sizes from the lines of mpremote 1.29 and
-    `scripts/flash.py`."""
+    """Return a function that takes the lines of mpremote 1.29 and `scripts/flash.py`, and passes the progress to
+    `advance`. `sizes` are the sizes of the files."""
     begun = done = 0
 
     def said(line: str) -> None:

@@ -1,7 +1,8 @@
-"""Deploys and restores from start to end: ask the camera, plan, save, write, check.
+"""Deploy and restore: ask the camera for its state, make a plan, save the old contents, write and check.
 
-The note on this PC is written first, then the camera's ROMFS, and last its files. After an interruption at any moment,
-`status` names the camera's state, a second deploy completes the first, and `restore` undoes it.
+A deploy first writes its note on this PC, then the camera's ROMFS, and last the camera's files. After an interruption
+at any moment, `status` shows the camera's state, a second deploy completes the first deploy, and `restore` undoes the
+first deploy.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ Comparison = Literal["same", "differs", "missing", "half-written", "damaged", "n
 
 
 class Guide(Protocol):
-    """The interface to the user of a deploy: a terminal, or a test."""
+    """The interface between a deploy and its user, who is a person at a terminal or a test."""
 
     def stage(self, words: str, total: int = 0) -> Advance:
         """Begin a part of the work. Return a function to call with the number of bytes moved since its last call."""
@@ -51,7 +52,7 @@ class Outcome:
 
     plan: Plan
     backup: Backup | None
-    """Backup of the replaced contents; None if nothing was replaced."""
+    """Backup of the replaced contents, or None if nothing was replaced."""
     tested: str = ""
     """Verdict of the self-test in words."""
     test_seconds: float = 0
@@ -79,8 +80,11 @@ class Status:
 
 @contextmanager
 def connected(device: str | None, root: Path) -> Iterator[Camera]:
-    """Yield the camera at a port, or the only camera that is connected, locked for this process. At the end the
-    camera's script starts again, unless the user interrupted. Raises BlazePoserError."""
+    """Lock the camera at the port `device`, or the only connected camera, and yield it. Other processes cannot use a
+    locked camera.
+
+    At the end the camera's script starts again, unless the user has interrupted the work. Raises BlazePoserError.
+    """
     port = ports.find(device)
     with backups.lock(root, port.serial or port.device):
         camera = Camera(port)
@@ -127,7 +131,8 @@ def deploy(camera: Camera, bundle_for: BundleFor, to: Store | None, root: Path, 
 
 
 def restore(camera: Camera, chosen: Path | None, root: Path, guide: Guide) -> Outcome | None:
-    """Restore the contents of a backup; the default is the camera's latest backup. Return None if the user declines."""
+    """Restore the contents of the backup `chosen`. If it is None, restore from the camera's latest backup. Return None
+    if the user declines."""
     state = _state(camera, root, guide)
     old = backups.load(chosen) if chosen else _latest(root, state.id)
     if old.card not in ("", state.card):
@@ -169,7 +174,7 @@ def status(camera: Camera, bundle_for: BundleFor, root: Path) -> Status:
 
 
 def _compare_model(bundle: Bundle, state: State) -> dict[str, Comparison]:
-    """Compare the model that main.py would use."""
+    """Compare the model that main.py would use with the bundle's model."""
     rom = state.rom
     if rom and rom.used and rom.files is None:
         return {ROM: "damaged"}
@@ -184,7 +189,8 @@ def _compare_model(bundle: Bundle, state: State) -> dict[str, Comparison]:
 
 
 def _image(saved: bytes | None) -> Mapping[str, bytes]:
-    """Return the files of a complete image in a backup. Return no files if the image was damaged before."""
+    """Return the files of the complete image that a backup holds. Return no files if the image was damaged before the
+    deploy."""
     try:
         if saved and romfs.stated_length(saved) <= len(saved):
             return {path: file.data for path, file in romfs.read(saved).items()}
@@ -203,7 +209,8 @@ def _rom_back(old: Backup, contents: Contents, state: State) -> RomChange | None
 def _carry_out(
     camera: Camera, state: State, contents: Contents, plan: Plan, old: Backup | None, root: Path, guide: Guide
 ) -> Backup | None:
-    """Save everything that the plan replaces, then write. Return the backup, or None if nothing had to change."""
+    """Save everything that the plan replaces, then write the new contents. Return the backup, or None if nothing had to
+    change."""
     if plan.is_empty:
         return old
     saved, beginning = _save(camera, state, plan, old, root, guide)
@@ -213,7 +220,7 @@ def _carry_out(
 def _save(
     camera: Camera, state: State, plan: Plan, old: Backup | None, root: Path, guide: Guide
 ) -> tuple[Backup, bytes]:
-    """Return the backup with everything that the plan replaces, and the bytes read at ROMFS's beginning."""
+    """Save everything that the plan replaces. Return the backup, and the bytes read at the beginning of ROMFS."""
     lengths = {path: state.sizes[path] for path in plan.saved if path in state.files}
     saved = old.contents().get(ROM) if old and plan.rom else None
     # A backup that has the first block alone, of an image that goes as a whole now: the rest of it is still there.
@@ -243,7 +250,7 @@ def _save(
 def _write(
     camera: Camera, state: State, contents: Contents, plan: Plan, read: bytes, saved: Backup, guide: Guide
 ) -> Backup:
-    """Write the differences, ask the camera for its state again, and compare."""
+    """Write the changed contents, ask the camera for its state again, and compare the state with the plan."""
     files = {change.path: contents.get(change.path) for change in plan.changes}
     rom = plan.rom
     hashes = [sha256(data) for data in files.values() if data is not None]

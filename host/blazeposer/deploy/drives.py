@@ -1,4 +1,5 @@
-"""Drives of cameras that this PC has mounted. The PC may overwrite files that mpremote wrote with older data."""
+"""Find drives of cameras that this PC has mounted. The PC may overwrite new files on a mounted drive with older
+data."""
 
 from __future__ import annotations
 

@@ -1,10 +1,12 @@
-"""Write ROMFS with as little erasing as possible, and keep the camera able to start for as long as possible.
+"""Write ROMFS with as little erasing as possible, so that the camera can start at nearly every moment.
 
-Flash is erased in blocks. Erasing takes long, and firmware 5.0 erases only from the start of the partition. After an
-erase, bits can only change from 1 to 0. So a model is *appended*: its record is written behind the image, where flash
-is still erased. Then the first block is rewritten, because its header holds the image's length. The record of an older
-model of ours becomes a record that readers skip, by the change of one bit. If a model cannot be appended, ROMFS is
-*rewritten* from its start, with the header last.
+Flash is erased in blocks. Erasing takes a long time, and firmware 5.0 erases only from the start of the partition.
+After an erase, bits can only change from 1 to 0.
+
+If possible, a model is *appended*: its record is written behind the image, where flash is still erased. Then the first
+block is rewritten, because the header in this block holds the image's length. If ROMFS has an older model of this
+project, one bit of its record is changed, and readers then skip the record. If a model cannot be appended, ROMFS is
+*rewritten* from its start, and the header is written last.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from blazeposer.openmv import flash, romfs
 ROM_MODEL = "/rom.tflite"
 """Path in a backup for the model that was in ROMFS, if the saved beginning of ROMFS does not include the model."""
 CHUNK = 4096
-"""Number of bytes in one step."""
+"""Largest number of bytes that one step writes."""
 _WORD = 4  # what is programmed at once at least
 _FIRST = 32  # the header lies in them: they are written last
 
@@ -56,7 +58,7 @@ class RomChange:
     risk: str
     """Description of the loss if the cable is unplugged during the change, and of the way to recover."""
     after: str | None
-    """`Rom.sha256` after the change; None if the hash is not known in advance."""
+    """Value of `Rom.sha256` after the change, or None if the hash is not known in advance."""
     operations: Callable[[bytes], Operations]
     """Function that returns the steps from the bytes read at the partition's beginning."""
     erases: int
@@ -70,8 +72,8 @@ class RomChange:
     bound: int = 0
     """Size of the largest image that can be written, if not all files fit."""
     model: str = ""
-    """Path of the model whose record cannot be restored, so that the backup saves the model as a file; "" if there is
-    none."""
+    """Path of a model whose record cannot be restored, or "" if there is no model of this kind. The backup saves the
+    model as a file."""
 
     @property
     def seconds(self) -> float:
@@ -81,10 +83,10 @@ class RomChange:
 
 
 def deploying(state: State, name: str, data: bytes, image: Mapping[str, bytes]) -> RomChange:
-    """Return the change after which ROMFS holds a new file and as many of its present files as fit.
+    """Return the change that puts a new file into ROMFS, and keeps as many of the present files as fit.
 
-    `image` are the files of ROMFS before an interrupted deploy. They are kept if ROMFS has no image now. Raises
-    BlazePoserError if the new file alone does not fit.
+    `image` has the files of ROMFS from before an interrupted deploy. If ROMFS has no image now, the files of `image`
+    are kept. Raises BlazePoserError if the new file alone does not fit.
     """
     assert state.rom
     return _appended(state, state.rom, name, data) or _rewritten(state, state.rom, name, data, image)
@@ -95,9 +97,12 @@ def restoring(
 ) -> RomChange | None:
     """Return the change that restores ROMFS from a backup, or None if nothing has to change.
 
-    saved: the old beginning of the partition, None if it was erased. before: `Rom.sha256` at that time. written: hashes
-    of ROMFS after our deploys since then. model: the old contents of the file `name`, if its record cannot be restored.
-    Raises BlazePoserError if another program has changed ROMFS since.
+    - `saved` is the old beginning of the partition, or None if the partition was erased.
+    - `before` is `Rom.sha256` at the time of the backup.
+    - `written` has the hashes of ROMFS after each deploy since the backup.
+    - `model` is the old contents of the file `name`, if the record of this file cannot be restored.
+
+    Raises BlazePoserError if another program has changed ROMFS since the backup.
     """
     rom = state.rom
     assert rom
@@ -122,26 +127,26 @@ def restoring(
 
 
 def is_cut(state: State, saved: bytes | None) -> bool:
-    """Return whether ROMFS has lost only its first block, which is in a backup. The rest of the image is then still
-    there."""
+    """Return whether ROMFS has lost only its first block, and the backup `saved` has this block. The other blocks of
+    the image are then still in ROMFS."""
     return bool(saved and state.rom and not state.rom.sha256 and romfs.stated_length(saved) > len(saved))
 
 
 def seconds_to_erase(board: Board, size: int) -> float:
-    """Return the time in seconds for erasing `size` bytes, by the figures in `openmv/flash.py`."""
+    """Return the time in seconds for erasing `size` bytes, from the figures in `openmv/flash.py`."""
     kind = flash.of(board)
     return -(-size // kind.block) * kind.erase_ms / 1000
 
 
 def room(state: State) -> int:
-    """Return the largest size of an image in bytes. On boards where the last bytes must not be read, the image leaves
-    them out."""
+    """Return the largest possible size of an image in bytes. On boards where the last bytes of the partition must not
+    be read, an image cannot use these bytes."""
     assert state.rom
     return state.rom.size - (flash.TAIL if flash.of(state.board).keeps_tail else 0)
 
 
 def steps(operations: Operations) -> list[str]:
-    """Return the calls of `scripts/flash.py` that carry out these operations."""
+    """Return the calls of functions in `scripts/flash.py` that carry out these operations."""
     calls = []
     for operation in operations:
         if isinstance(operation, Erase):
@@ -160,7 +165,7 @@ def steps(operations: Operations) -> list[str]:
 
 
 def _appended(state: State, rom: Rom, name: str, data: bytes) -> RomChange | None:
-    """Return the change that appends a file; None if there is no image, or no space behind it."""
+    """Return the change that appends a file. Return None if ROMFS has no image, or no erased space behind the image."""
     block = flash.of(state.board).block
     if rom.files is None or block >= rom.size:  # the H7's partition is one block
         return None
@@ -205,8 +210,8 @@ def _appended(state: State, rom: Rom, name: str, data: bytes) -> RomChange | Non
 
 
 def _rewritten(state: State, rom: Rom, name: str, data: bytes, image: Mapping[str, bytes]) -> RomChange:
-    """Return the change to a new image, with as many of the other files as fit. The other files are those of the
-    present image, or else those of `image`."""
+    """Return the change that writes a new image with as many of the other files as fit. The other files come from the
+    present image. If there is no present image, they come from `image`."""
     kind = flash.of(state.board)
     others = {path: (len(old), sha256(old)) for path, old in image.items()}
     if rom.files is not None:
@@ -262,6 +267,6 @@ def _put_back(state: State, saved: bytes, before: str | None, words: str, used: 
 
 
 def _header_last(data: bytes) -> list[Write]:
-    """Return the writes of an image, its first bytes last. So an interruption leaves no image, instead of a damaged
-    one."""
+    """Return the steps that write an image, with the image's first bytes last. An interruption then leaves no image
+    instead of a damaged image."""
     return [Write(_FIRST, data[_FIRST:]), Write(0, data[:_FIRST])]

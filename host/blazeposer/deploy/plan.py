@@ -1,6 +1,7 @@
-"""Plan a deploy: the contents, their places, the contents that they replace, and reasons against it.
+"""Plan a deploy: decide what to write, where to write it and what it replaces, and find reasons against the deploy.
 
-Every rule of the firmware that matters for a deploy is here; tests/test_deploy_rules.py names the source of each.
+This module has every rule of the firmware that matters for a deploy. tests/test_deploy_rules.py names the source of
+each rule.
 """
 
 from __future__ import annotations
@@ -21,19 +22,19 @@ from blazeposer.tflite.check import check_model
 
 Store = Literal["rom", "sdcard", "flash"]
 STORES: tuple[Store, ...] = ("rom", "sdcard", "flash")
-"""Places of the model, in the order in which main.py searches them."""
+"""Places where the model can be, in the order in which main.py searches them."""
 MODULES = tuple(Path(name).stem for name in SCRIPTS)
 NAMES = (*(f"{stem}{suffix}" for stem in MODULES for suffix in (".py", ".mpy")), GOLDEN, MODEL, CARD)
 """Names of all files that a deploy may write on a drive."""
 LARGE = 1_000_000
-"""Smallest number of bytes in ROMFS for which a rewrite needs the user's consent."""
+"""Largest number of bytes that a deploy erases in ROMFS without asking the user."""
 _OVERHEAD = 10.0
-"""Seconds of a deploy beside the time for its bytes, for questions, self-test and start. Not measured on hardware."""
+"""Estimated seconds for questions, self-test and start in a deploy. The time for the bytes comes in addition."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """The change at one path on the camera. Sizes are in bytes; None means that there is no file."""
+    """The change at one path on the camera. Sizes are in bytes. A size of None means that there is no file."""
 
     path: str
     old: int | None
@@ -63,7 +64,7 @@ class Plan:
 
     @property
     def rom_bytes(self) -> int:
-        """Return the number of bytes of ROMFS's beginning that are read before the change."""
+        """Return the number of bytes at the beginning of ROMFS that are read before the change."""
         return max(self.rom.needs, self.rom.saves if ROM in self.saved else 0) if self.rom else 0
 
     @property
@@ -122,7 +123,8 @@ def _consents(rom: RomChange, state: State) -> tuple[str, ...]:
 
 
 def choose_store(bundle: Bundle, state: State, to: Store | None) -> Store:
-    """Choose the store for the model. Only the camera's state and the bundle decide. Raises BlazePoserError."""
+    """Return the place for the model, which is `to` or, by default, ROMFS. Raises BlazePoserError if the camera or the
+    bundle forbids this place."""
     if bundle.board not in ("", state.board.key):
         raise BlazePoserError(
             f"this bundle is for another board ({bundle.board}): make one with "
@@ -169,7 +171,7 @@ def check_drives(plan: Plan) -> None:
 
 
 def has_model(bundle: Bundle, state: State) -> bool:
-    """Return whether ROMFS holds exactly this model at a place where it can be used without a copy."""
+    """Return whether ROMFS holds exactly this model at a place where the camera can use it without a copy."""
     found = ((state.rom and state.rom.files) or {}).get(MODEL)
     return found is not None and found.sha256 == sha256(bundle.model) and found.offset % state.board.romfs_align == 0
 

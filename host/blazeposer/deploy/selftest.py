@@ -1,7 +1,8 @@
-"""Make the data of `board/selftest.py`: an image, and the network's outputs for it on a PC.
+"""Make the file that `board/selftest.py` reads. It contains an image, and the network's outputs for this image on a PC.
 
 The file is compressed with zlib. It contains a line of JSON with the golden faces, the image, and the raw int8 outputs
-in contract order. The image has 64 x 64 shades of grey from 0 to 15, two in a byte. The camera doubles its size.
+in the order of the contract. The image has 64 x 64 pixels with shades of grey from 0 to 15, two pixels in a byte. The
+camera doubles the image's width and height.
 """
 
 from __future__ import annotations
@@ -54,8 +55,8 @@ def make(model: Path) -> bytes:
 
 
 def judge(result: dict[str, Any], *, virtual: bool) -> str:
-    """Return the words about a self-test's result (see `state.read_self_test`). Raises BlazePoserError if the test
-    failed. Only a virtual camera must give equal bytes."""
+    """Return a verdict in words on the result of a self-test (see `state.read_self_test`). Raises BlazePoserError if
+    the test failed. Only on a virtual camera, all bytes of the outputs must equal those of the PC."""
     equal, total, largest, passed = (result[name] for name in ("equal", "bytes", "largest", "passed"))
     faces, expected = len(result["faces"]), len(result["expected"])
     told = f"{faces} of {expected} faces, {equal} of {total} bytes equal, largest difference {largest}"

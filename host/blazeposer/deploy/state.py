@@ -1,7 +1,7 @@
-"""Check a camera's report on itself once. After the check, all paths, numbers and hashes are valid.
+"""Check the report that a camera makes about itself. All later code can then use its paths, numbers and hashes safely.
 
-The check is needed because a camera may be broken or malicious: words of its report become paths on this PC, lengths,
-and lines in a terminal.
+The check is needed because a camera may be broken or malicious. Words of its report become paths on this PC, lengths of
+data, and lines in a terminal.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from blazeposer.openmv import romfs
 ROM = "/rom"
 DRIVES = ("/flash", "/sdcard")
 CARD = "blazeposer.card"
-"""Name of a file that identifies an SD card, because the camera knows no number of the card."""
+"""Name of the file that identifies an SD card, because the camera cannot read a number of the card itself."""
 _VERSION = re.compile(r"\d{1,3}(\.\d{1,3}){1,3}[\w.+-]{0,40}", re.ASCII)
 _ID = re.compile(r"[0-9a-f]{2,64}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -45,9 +45,9 @@ class RomFileState:
     """A file in ROMFS. Sizes are in bytes, and positions are counted from the partition's start."""
 
     record: int
-    """Position of its record."""
+    """Position of the file's record."""
     offset: int
-    """Position of its contents."""
+    """Position of the file's contents."""
     bytes: int
     sha256: str
 
@@ -58,23 +58,23 @@ class Rom:
 
     size: int
     ranges: bool
-    """True if the firmware can erase from any block on, and not only from the start."""
+    """True if the firmware can erase from any block on. False if it can erase only from the start of the partition."""
     used: int
-    """Length of the image at the partition's beginning; 0 if there is no image."""
+    """Length of the image at the partition's beginning, or 0 if there is no image."""
     header: int
     """Length of the image's header. `used` includes the header."""
     sha256: str
-    """Hash of the image's files, see `contents_sha256`. Without an image, the hash of the first 4096 bytes. "" if the
-    partition is erased."""
+    """Hash of the image's files, see `contents_sha256`. If there is no image, this is the hash of the first 4096 bytes,
+    or "" if the partition is erased."""
     files: dict[str, RomFileState] | None
-    """Files of the image. If two files have the same name, the first one counts, as on the camera. None if there is no
-    image, or only a damaged one."""
+    """Files of the image, or None if there is no image or if the image is damaged. If two files have the same name,
+    only the first file counts, as on the camera."""
     behind: tuple[int, ...]
-    """Positions of the records that an earlier image has left behind this image."""
+    """Positions of records behind this image that an earlier image has left there."""
     blank: int
-    """Position of the erased flash behind the image and these records."""
+    """Position where erased flash begins, behind the image and the records of an earlier image."""
     room: int
-    """Length of the erased flash. The camera counts no further than it was asked to."""
+    """Length of the erased flash. The camera stops counting at the number of bytes in the request."""
 
 
 def contents_sha256(files: Mapping[str, tuple[int, str]]) -> str:
@@ -91,29 +91,29 @@ class State:
     id: str
     """Serial number of the camera, in hexadecimal digits."""
     start: str
-    """The drive from which the camera starts and runs main.py: "/sdcard" if a card is inserted, else "/flash"."""
+    """The drive from which the camera starts and runs main.py. It is "/sdcard" if a card is inserted, else "/flash"."""
     drives: dict[str, Drive]
     files: dict[str, str]
-    """The sha256 by path of each requested file that exists."""
+    """The sha256 of each requested file that exists, by its path."""
     sizes: dict[str, int] = field(repr=False)
-    """The size in bytes by path of the same files."""
+    """The size in bytes of each requested file that exists, by its path."""
     rom: Rom | None
-    """The ROMFS partition; None if the firmware has no ROMFS."""
+    """The ROMFS partition, or None if the firmware has no ROMFS."""
     card: str = ""
-    """The number of the inserted card, or a new number for a card without one; "" if no card is inserted."""
+    """The number of the inserted SD card, or "" if no card is inserted. A card without a number gets a new number."""
 
     def sha256(self, path: str) -> str | None:
-        """Return the hash of the file at a path; None if there is none."""
+        """Return the hash of the file at a path, or None if there is no file."""
         if path == ROM:
             return (self.rom.sha256 or None) if self.rom else None
         return self.files.get(path)
 
 
 def read_state(answer: Mapping[str, Any], names: Collection[str]) -> State:
-    """Return the state in the answer of a camera with firmware 5.0 or later that was asked for files of these names.
+    """Return the state that a camera reports in `answer`. The camera was asked for files with these `names`.
 
-    Raises ValueError if the answer cannot be a camera's, and BlazePoserError if the firmware is older or the board
-    unknown.
+    Raises ValueError if the answer cannot come from a camera with firmware 5.0 or later. Raises BlazePoserError if the
+    firmware is older or the board is unknown.
     """
     version = _text(answer.get("version"), _VERSION)
     if int(version.partition(".")[0]) < 5:
@@ -143,8 +143,8 @@ def read_state(answer: Mapping[str, Any], names: Collection[str]) -> State:
 
 
 def read_self_test(answer: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values of a self-test: numbers of bytes, and faces as lists. Raises ValueError if the values are not
-    usable."""
+    """Return the checked values of a self-test, which are numbers of bytes and lists of faces. Raises ValueError if the
+    values are not usable."""
     equal, total, largest = (_number(answer.get(name), _PARTITION) for name in ("equal", "bytes", "largest"))
     faces, expected = answer.get("faces"), answer.get("expected")
     if equal > total or not isinstance(faces, list) or not isinstance(expected, list):

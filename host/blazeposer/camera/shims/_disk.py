@@ -96,7 +96,7 @@ class Disk:
 
 
 class _Writer(io.IOBase):
-    """A file that is written from its end on, the only way in which scripts and mpremote write."""
+    """A file to which bytes are only appended. Scripts and mpremote do not write in any other way."""
 
     def __init__(self, disk, file, path):
         self._file = file

@@ -9,7 +9,7 @@ _socket = None
 
 
 class NotOnCamera(Exception):
-    """The script uses a part of OpenMV's firmware that the virtual camera does not have."""
+    """Error for a script that uses a part of OpenMV's firmware which the virtual camera does not have."""
 
 
 def refuse(what):
@@ -23,15 +23,15 @@ def connect(address):
 
 
 def open_socket(address):
-    """Return a connection to a socket of the camera's folder."""
+    """Return a connection to a socket in the camera's folder."""
     link = socket.socket(socket.AF_UNIX)
     link.connect(struct.pack("H", socket.AF_UNIX) + address.encode())
     return link
 
 
 def ask(question, buffers=(), **arguments):
-    """Return the answer's dictionary. Write the answer's bytes into `buffers`, one buffer after the other. Raises
-    RuntimeError."""
+    """Ask the PC, and return the dictionary of its answer. Write the answer's bytes into `buffers`, one buffer after
+    the other. Raises RuntimeError."""
     global _socket
     arguments["question"] = question
     text = json.dumps(arguments).encode()

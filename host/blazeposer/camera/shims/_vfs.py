@@ -25,7 +25,7 @@ _cells = None  # the same bytes, for what erases and programs
 
 
 class _Mapped:
-    """The partition as a memoryview, without its last bytes: a bulk read of the last bytes never ends (PyPI
+    """A memoryview of the partition without its last bytes. On a camera, a bulk read of the last bytes never ends (PyPI
     openmv-ota)."""
 
     def __init__(self, data, tail):
@@ -119,7 +119,7 @@ def rom_ioctl(command, *arguments):
 
 
 def _erase(offset, length):
-    """Erase the blocks that hold these bytes. This takes as long as on real flash and prints nothing."""
+    """Erase the blocks that hold these bytes. The erasing takes as long as on real flash, and prints nothing."""
     block, faults = _kind["block"], _kind["longest"]
     interrupted = None
     first, end = offset // block * block, offset + length

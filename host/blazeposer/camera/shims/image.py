@@ -34,8 +34,7 @@ class Image:
         return self._height
 
     def scale(self, *, hint=0, copy=False):
-        """Mirror the image in place, as firmware 5.0 does without `copy`. This imitation only exchanges left and
-        right."""
+        """Exchange left and right of the image in place. Firmware 5.0 does the same for hint=HMIRROR without `copy`."""
         if hint != HMIRROR or copy:
             _refuse("scaling but to mirror in place: scale(hint=image.HMIRROR)")
         _ask("mirror", frame=self._frame)

@@ -26,7 +26,7 @@ def is_blank(start, end):
 
 
 def erase(end):
-    """Erase from the start: block by block if the firmware can, else in one call without progress lines."""
+    """Erase from the start of the partition to `end`. If the firmware can erase block by block, print the progress."""
     if not hasattr(device, "ioctl") and not RANGES:
         check(vfs.rom_ioctl(3, 0, end))
     else:
@@ -43,7 +43,8 @@ def erase(end):
 
 
 def write(offset, text, first, last):
-    """Program whole words. Only the bytes from `first` to `last` change; the others are 0xFF, which changes nothing."""
+    """Write whole words. Only the bytes from `first` to `last` change, because 0xFF in the other bytes changes
+    nothing."""
     data = binascii.a2b_base64(text)
     if view[offset + first : offset + last] != data[first:last]:
         if hasattr(device, "ioctl"):

@@ -46,7 +46,7 @@ def number(view, position):
 
 
 def record(view, position):
-    """Return the kind, the start and the end of a record, which must be inside the image."""
+    """Return the kind, the start and the end of a record. The record must be inside the image."""
     kind, position = number(view, position)
     length, position = number(view, position)
     if position + length > len(view):
@@ -70,7 +70,7 @@ def walk(view, position, end, folder, files):
 
 
 def left_behind(view, place):
-    """Return the start and the end of the records of files that follow here."""
+    """Return the start and the end of each record of a file from `place` on."""
     places = []
     try:
         while True:
