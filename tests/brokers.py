@@ -17,6 +17,8 @@ from amqtt.broker import Broker
 from live import free_port
 from waiting import HANG, until
 
+SECRET = "geheim"
+"""Password that no message may show."""
 PLUGINS = {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}}
 CONNECT, PUBLISH, PING = 0x10, 0x30, 0xC0
 """MQTT 3.1.1 and 5.0, 2.1.2: the upper half of a packet's first byte is its type."""
@@ -152,3 +154,9 @@ class Peer:
                 raise EOFError
             data += more
         return data
+
+
+def takes_all(peer: Peer) -> None:
+    """Accept the connection and all publications."""
+    peer.answer(0)
+    peer.acknowledge(10**6)

@@ -73,6 +73,13 @@ def blazeposer_command(capfd: pytest.CaptureFixture[str]) -> CommandLine:
     return run
 
 
+@pytest.fixture
+def empty_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set a home folder without ~/.netrc, and no password of an MQTT broker in the environment."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("BLAZEPOSER_MQTT_PASSWORD", raising=False)
+
+
 @pytest.fixture(scope="session")
 def portrait_path() -> Path:
     """A public-domain portrait, 512 x 512, one face."""

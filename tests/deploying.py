@@ -6,8 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from blazeposer.camera import VirtualCamera
+from blazeposer.core.errors import BlazePoserError
 from blazeposer.deploy import deployment
 from blazeposer.deploy.bundle import MODEL, Bundle
 from blazeposer.deploy.camera import SUFFIX, Advance
@@ -66,6 +68,16 @@ def deploy(
         outcome = deployment.deploy(asked, lambda _: bundle, to, root, guide or Silent())
     assert outcome is not None
     return outcome
+
+
+def fails(camera: VirtualCamera, bundle: Bundle, root: Path, **options: object) -> str:
+    """Return the line in which a deploy ends."""
+    with pytest.raises(BlazePoserError) as raised:
+        deploy(camera, bundle, root, **options)  # type: ignore[arg-type]
+    line = str(raised.value)
+    assert "\n" not in line
+    assert "Traceback" not in line
+    return line
 
 
 def restore(camera: VirtualCamera, root: Path, backup: Path | None = None) -> Outcome:
