@@ -1,1 +1,1 @@
-"""The subcommands of `blazeposer`, with their options and their output. Other packages do the work."""
+"""Define the subcommands of `blazeposer` with their options and their output. Other packages do the work."""

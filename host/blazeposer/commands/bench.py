@@ -1,4 +1,4 @@
-"""`blazeposer bench`: measure the time of BlazePoser and its peers, and the accuracy on labelled faces, in one run."""
+"""`blazeposer bench` measures the time of BlazePoser and of similar networks, and their accuracy on labelled faces."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from blazeposer.media.sources import open_source
 from blazeposer.scene.sequence import frames
 
 DEMO_STEP = 4
-"""Step through the demo's images of one head: every fourth image is measured."""
+"""Step through the demo's images of one head. Every fourth image is measured."""
 MOST_PICTURES = 100
 
 

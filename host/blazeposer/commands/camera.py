@@ -1,4 +1,4 @@
-"""`blazeposer camera`: run a virtual camera until Ctrl-C, for mpremote, an editor or a reader of the stream."""
+"""`blazeposer camera` runs a virtual camera until Ctrl-C. mpremote, an editor or a reader of the stream can use it."""
 
 from __future__ import annotations
 

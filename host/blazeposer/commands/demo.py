@@ -1,4 +1,4 @@
-"""`blazeposer demo`: run everything on a virtual camera, show it live, draw it, and compare poses with the known
+"""`blazeposer demo` runs everything on a virtual camera, shows it live, draws it, and compares poses with known
 angles."""
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from blazeposer.media.output import VideoWriter, make_folder, write_image
 from blazeposer.scene.sequence import GESTURE_RATE, frames, gestures
 
 FAST = 3
-"""Step through the frames with --fast: only every third frame is used."""
+"""Step through the frames with --fast. Only every third frame is used."""
 VIDEO_RATE = 10.0  # frames a second
 HONESTY = (
     "Real: MicroPython, the scripts in board/, mpremote, every output value (TensorFlow Lite Micro). Stand-ins: the"

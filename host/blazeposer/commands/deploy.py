@@ -1,4 +1,4 @@
-"""`blazeposer package`, `deploy`, `status` and `restore`: install a network on a camera, check it, and remove it."""
+"""`blazeposer package`, `deploy`, `status` and `restore` install a network on a camera, check it, and remove it."""
 
 from __future__ import annotations
 
@@ -148,7 +148,8 @@ def restore(
 
 
 def _chosen(folder: Path | None, model: Path | None = None) -> Callable[[Board], Bundle]:
-    """Return a function that gives the bundle for a board: the bundle in `folder`, or a new one if `folder` is None."""
+    """Return a function that returns the bundle for a board. The bundle is read from `folder`, or made if `folder` is
+    None."""
     bundle = load(folder) if folder else None
     return lambda board: bundle or make(model, board)
 

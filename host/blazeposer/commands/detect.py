@@ -1,4 +1,4 @@
-"""`blazeposer detect`: find faces in images, a folder of images, a video or a webcam."""
+"""`blazeposer detect` finds faces in images, a folder of images, a video or a webcam."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ from blazeposer.stream.record import Record, as_line
 from blazeposer.tflite.interpreter import RUNTIMES, Runtime
 
 Find = Callable[[Image, float], list[Face]]
-"""Function that returns the faces of an image and takes the image's time in seconds as its second argument."""
+"""Function that returns the faces of an image. Its second argument is the image's time in seconds."""
 MOST_NAMED = 5
-"""Largest number of files that a summary names."""
+"""Largest number of files whose names a summary contains."""
 
 
 # fmt: off
@@ -88,8 +88,8 @@ def detect(
 def _detect(
     source: Source, find: Find, detector: Detector, as_json: bool, annotated: Annotated | None, frames: int | None
 ) -> int:
-    """Print and draw the faces of one source. Return how many images of a folder failed. Raises InputError if another
-    source fails."""
+    """Print and draw the faces of one source. Return the number of images in a folder that failed. Raises InputError if
+    another kind of source fails."""
     start = time.monotonic()
     total = min(filter(None, (source.total, frames)), default=None)
     number = failures = seen = 0
@@ -116,13 +116,14 @@ def _detect(
 
 
 def _complain(error: BlazePoserError) -> int:
-    """Print why an image or a source failed. Return 1, the number of failures."""
+    """Print why an image or a source failed. Return 1, which is the number of failures."""
     say(f"blazeposer: {error}", err=True)
     return 1
 
 
 def _summary(source: Source, count: int, seen: int, failures: int) -> str:
-    """Return one line about a folder's files: how many had faces, how many failed, which files were left out."""
+    """Return one line about a folder's files. The line says how many files had faces, how many failed, and which files
+    were left out."""
     words = f"{source.name}: {count} images, {seen} with faces, {failures} failed"
     if source.left_out:
         more = len(source.left_out) - MOST_NAMED
@@ -138,7 +139,8 @@ def _following(detector: Detector) -> Find:
 
 
 def _as_text(source: Source, record: Record, smallest: int) -> str:
-    """Return one line for each face, or one line that says that no face has the smallest size (pixels) or more."""
+    """Return one line for each face. If all faces are smaller than the smallest size (pixels), return one line that
+    says this."""
     name = record.source + (f" frame {record.seq}" if source.kind in ("video", "camera") else "")
     lines = [
         f"{name}: face at x {x:.0f} y {y:.0f} w {w:.0f} h {h:.0f}  score {face.score:.2f}  "

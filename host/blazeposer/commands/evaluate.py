@@ -1,4 +1,4 @@
-"""`blazeposer evaluate`, `compare-detection` and `figures`: measure, store and print figures."""
+"""`blazeposer evaluate`, `compare-detection` and `figures` measure, store and print the accuracy of networks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`blazeposer check` and `inspect`: show what a model file needs from a board, and its time on the board."""
+"""`blazeposer check` and `inspect` show the needs of a model file on a board, and its estimated time there."""
 
 from __future__ import annotations
 
@@ -96,8 +96,8 @@ def inspect(model: Path | None, name: str) -> None:
 
 
 def time_table(verdicts: Sequence[Verdict], npu_cycles: int | None) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """Return the headings of a table of times, and the cells of each board. `npu_cycles` are cycles of the AE3's NPU,
-    or None."""
+    """Return the headings of a table of times, and the cells for each board. `npu_cycles` is a number of cycles of the
+    AE3's NPU, or None."""
     rows = []
     for verdict in verdicts:
         board, found = verdict.board, verdict.estimate
@@ -125,7 +125,8 @@ def time_notes(model: Model, npu_note: str) -> list[str]:
 
 
 def npu_cycles(path: Path) -> tuple[int | None, str]:
-    """Return Vela's estimate of a model's cycles on the AE3's NPU (None if it fails), and a remark on it."""
+    """Return Vela's estimate of a model's cycles on the AE3's NPU, and a remark on this estimate. If Vela fails, the
+    estimate is None."""
     try:
         cycles = ae3_cycles(path)
     except BlazePoserError as error:
@@ -177,7 +178,7 @@ def _size(size: int) -> str:
 
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[str]], left: set[int], space: int = 1) -> Table:
-    """Return a table. The columns with the numbers `left` contain text; the other columns contain numbers."""
+    """Return a table. `left` has the numbers of the columns with text. All other columns contain numbers."""
     table = Table(box=SIMPLE, pad_edge=False, padding=(0, space, 0, 0))
     for number, heading in enumerate(headings):
         is_text = number in left
@@ -233,8 +234,8 @@ def _thousands(number: float) -> str:
 
 
 def _bars(costs: Sequence[Layer], times: Sequence[float | None]) -> list[str]:
-    """Return bars for the time of each kind of layer and of each size of output map; no bars if the times are not
-    known."""
+    """Return bars for the time of each kind of layer and of each size of output map. Return no bars if the times are
+    unknown."""
     whole = total(times)
     if not whole:
         return []

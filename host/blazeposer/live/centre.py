@@ -1,4 +1,4 @@
-"""Make the present pose the zero, and select the head of the first person for programs that accept only one head."""
+"""Make the present pose the zero pose, and select the first person's head for programs that accept only one head."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from blazeposer.core.rotation import Floats
 from blazeposer.live.session import Head, Moment
 
 HOLD = 0.7
-"""Time in seconds that the head keeps its pose after the face was lost. After this time, the head slowly returns to
-rest."""
+"""Time in seconds for which the head keeps its pose after the face was lost. After this time, the head slowly returns
+to its rest pose."""
 DRIFT = 1.0
-"""Time constant of the return to rest, in seconds."""
+"""Time constant of the head's return to its rest pose, in seconds."""
 BACK = 0.2
-"""Time constant of the movement from rest to a face that was found again, in seconds."""
+"""Time constant of the movement from the rest pose to a face that was found again, in seconds."""
 
 
 class Leader:
-    """Selects one person. The person stays selected while visible. After that, the person with the largest face is
-    selected."""
+    """Selects one person. The person stays selected while visible. When this person is no longer visible, the person
+    with the largest face is selected."""
 
     def __init__(self) -> None:
         self._id: int | None = None
 
     def of(self, moment: Moment) -> Face | None:
-        """Return the face of the selected person. If this person is not in the moment, select and return another
-        person's face."""
+        """Return the face of the selected person. If this person is not in the moment, select another person and return
+        this person's face."""
         faces = {face.id: face for face in moment.faces}
         if self._id not in faces:
             largest = max(moment.faces, key=lambda face: face.box[2], default=None)
@@ -41,9 +41,10 @@ class Leader:
 
 
 class Centre:
-    """Adds to each moment its zero, and the head relative to this zero.
+    """Adds the zero pose to each moment, and the head relative to the zero pose.
 
-    deadzone: degrees. A smaller turn of the head becomes zero. A larger turn becomes smaller by this angle.
+    `deadzone` is an angle in degrees. The head's angle to the zero pose is reduced by `deadzone`, and a smaller angle
+    becomes zero.
     """
 
     def __init__(self, deadzone: float = 0.0, clock: Callable[[], float] = time.monotonic) -> None:
@@ -57,11 +58,11 @@ class Centre:
         self._seen = self._now = clock()
 
     def recentre(self) -> None:
-        """Make the next pose of the first person the zero. Any thread may call this method."""
+        """Make the next pose of the first person the zero pose. Any thread may call this method."""
         self._asked = True
 
     def __call__(self, moment: Moment) -> Moment:
-        """Return the moment with its zero and its head."""
+        """Return the moment with the zero pose and the head added."""
         before, self._now = self._now, self._clock()
         step, face = self._now - before, self._leader.of(moment)
         recentred = self._asked and face is not None
@@ -86,7 +87,8 @@ class Centre:
         return Head(self._part(rest.rotation.T @ last.rotation), self._part(rest.to_axis.T @ last.to_axis), position)
 
     def _part(self, rotation: Floats) -> Floats:
-        """Return a fraction of a rotation (3, 3), after subtracting the dead zone."""
+        """Return a rotation (3, 3) whose angle is a part of the given rotation's angle, after subtracting the dead
+        zone."""
         if self._share > 0.999 and not self._deadzone:
             return rotation
         vector = np.asarray(cv2.Rodrigues(rotation)[0], np.float64)

@@ -1,4 +1,4 @@
-"""The interface of a link: a source of records, for example a camera, a video or a recording."""
+"""Define the interface of a link. A link is a source of records, for example a camera, a video or a recording."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from blazeposer.core.prepare import Image
 from blazeposer.stream.record import Counts, Record
 
 PAUSE = 0.1
-"""Time in seconds without an arrival after which a link yields None. The views then show that nothing comes."""
+"""Time in seconds after which a link yields None if no record has arrived. The views then show that nothing arrives."""
 
 
 @dataclass(frozen=True)
@@ -31,14 +31,14 @@ class Link(Protocol):
     """Name to show: the port or the file."""
     counts: Counts
     state: str
-    """One line with the failure and what to do, or "" if there is no failure. The line may contain text from a
-    camera."""
+    """One line with the failure of the link and the user's next step, or "" if there is no failure. The line may
+    contain text from a camera."""
     blind: str
-    """One line with the reason why no images come and what to do, or "" if images come."""
+    """One line with the reason why no images arrive and the user's next step, or "" if images arrive."""
 
     def arrivals(self) -> Generator[Arrival | None, None, None]:
-        """Yield the arrivals, and yield None each time nothing has arrived for `PAUSE`. End only if no more arrivals
-        can come.
+        """Yield each arrival. Yield None each time nothing has arrived for `PAUSE`. End only if no more arrivals can
+        come.
 
         The link opens at the first step of the iterator and closes with the iterator. Raises PortError or InputError if
         the link cannot be opened.

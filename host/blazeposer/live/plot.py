@@ -1,4 +1,5 @@
-"""Draw a recorded session: each face's angles over time, raw and smoothed, with their expected error."""
+"""Draw a recorded session. The figure shows each face's angles over time, raw and smoothed, with their expected
+error."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ _IN_LEGEND = 12  # faces
 
 
 def draw_session(records: Iterable[Record], title: str) -> Figure:
-    """Return a figure with a row for each angle, in degrees over the seconds of the session."""
+    """Return a figure with a row for each angle. It shows the angle in degrees over the time of the session in
+    seconds."""
     follow, rows = Follower(), defaultdict[int, list[list[float]]](list)
     for record in records:
         moment = follow(Moment("", "", Counts()), Arrival(record, record.t_ms / 1000))

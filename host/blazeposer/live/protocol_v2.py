@@ -1,4 +1,4 @@
-"""A camera's packed records and its images over OpenMV's Protocol V2, with OpenMV's own package `openmv`."""
+"""Read a camera's packed records and images over OpenMV's Protocol V2, with OpenMV's own package `openmv`."""
 
 from __future__ import annotations
 
@@ -37,11 +37,10 @@ _TALK = 1.0  # seconds without a record after which the camera's output is read 
 class ProtocolLink(UsbLink):
     """The camera at a port, with records and images over Protocol V2.
 
-    Images come separately from the records and have no number. A camera sends an image when it takes the next one, so
-    the image comes directly after its record. A record therefore waits a short time for its image.
-
-    A script without the channel prints its records. This link reads the printed records too. If the camera prints
-    faster than the link reads, output is lost.
+    Images arrive separately from the records and have no number. A camera sends an image when it takes the next image,
+    so the image arrives directly after its record. A record therefore waits a short time for its image. If the camera's
+    script does not register the channel for records, it prints its records, and this link reads the printed records. If
+    the camera prints faster than the link reads, output is lost.
     """
 
     def __init__(self, port: ports.Port, silence: float = SILENCE) -> None:
@@ -79,8 +78,8 @@ class ProtocolLink(UsbLink):
                 raise
 
     def _take(self, waiting: list[tuple[Any, float]], picture: Image | None) -> list[Arrival]:
-        """Return the waiting records as arrivals. The reader counts the records only now, so only records that are
-        shown are counted."""
+        """Return the waiting records as arrivals. The reader counts records here, so it counts only records that are
+        shown."""
         arrivals = [
             Arrival(record, at, picture) for came, at in waiting if (record := self._reader.take(came)) is not None
         ]
@@ -104,26 +103,26 @@ class AutoLink(ProtocolLink):
 
 
 class NoProtocolError(PortError):
-    """Raised if a device does not speak Protocol V2. The device may still be a camera."""
+    """Error for a device that does not speak Protocol V2. The device may still be a camera."""
 
 
 class _Camera(openmv.Camera):  # type: ignore[misc]
     def _handle_event(self, channel_id: int, event: int) -> None:
-        """Count new channels. The package's own method fails in Python 3.11, and so does its logging of packets: both
-        check whether a number is in an enum."""
+        """Count new channels. The package's own method fails in Python 3.11, because it checks whether a number is in
+        an enum. The package's logging of packets fails for the same reason."""
         if channel_id == 0 and event == EventType.CHANNEL_REGISTERED:
             self.pending_channel_events += 1
 
 
 def _is_from_elsewhere(record: logging.LogRecord) -> bool:
-    """Return False for log records of the package `openmv`. The root logger would write these records into the live
-    table."""
+    """Return False for log records of the package `openmv`. Without this filter, the root logger would write the log
+    records into the live table."""
     return Path(openmv.__file__).parent not in Path(record.pathname).parents
 
 
 @contextmanager
 def _opened(port: str) -> Generator[_Camera, None, None]:
-    """Yield the camera at a port. Raises PortError, also if another program uses the port."""
+    """Yield the camera at a port. Raises PortError if the port cannot be opened or another program uses it."""
     if "://" in port:
         raise NoProtocolError(f"{port}: Protocol V2 needs a serial port, as /dev/ttyACM0 or COM3: give it by --port")
     Transport.log = lambda *_, **__: None  # see `_Camera`
@@ -150,8 +149,8 @@ def _opened(port: str) -> Generator[_Camera, None, None]:
 
 @contextmanager
 def _uninterrupted() -> Generator[None, None, None]:
-    """Delay the effect of ^C until the end of the block. Otherwise the package would clean up after ^C, try again, and
-    go on."""
+    """Delay the effect of ^C until the end of the block. Without the delay, the package would clean up after ^C, try
+    again, and continue."""
     if threading.current_thread() is not threading.main_thread():  # only the main thread gets signals
         yield
         return
@@ -174,7 +173,8 @@ def _ask(name: str, question: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def _picture(frame: dict[str, Any] | None, last: Image | None) -> Image | None:
-    """Return the pixels (h, w, 3) of the package's frame, or `last` if there is no frame or its format is unknown."""
+    """Return the pixels (h, w, 3) of a frame from the package `openmv`. Return `last` if there is no frame or if its
+    format is unknown."""
     if not frame or len(frame["data"]) != 3 * frame["width"] * frame["height"]:
         return last
     return np.frombuffer(frame["data"], np.uint8).reshape(frame["height"], frame["width"], 3)

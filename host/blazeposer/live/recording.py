@@ -1,6 +1,7 @@
-"""A session as a file: the stream's own lines (.jsonl), or a table with a row for each face (.csv).
+"""Write a session to a file, and replay the file as a link at its original speed.
 
-Both formats contain raw values. A recording can be replayed as a link, at its original speed.
+A .jsonl file contains the lines of the stream. A .csv file is a table with a row for each face. Both formats contain
+raw values.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ from blazeposer.media.output import make_folder
 from blazeposer.stream.record import Reader, Record, as_line, face_as_json
 
 LONGEST_PAUSE = 10.0
-"""Longest pause between two records in a replay, in seconds. A longer pause is shortened to this. Longer pauses occur
-if the camera was unplugged or its clock is wrong."""
+"""Longest pause between two records in a replay, in seconds. A recording contains a longer pause if the camera was
+unplugged or its clock is wrong. The replay shortens every longer pause to this time."""
 _TIMES = ("picture_ms", "network_ms", "decode_ms")
 _FRAME = ("seq", "t_ms", "fps", "width", "height", *_TIMES)
 _POINTS = tuple(f"{name}_{axis}" for name in KEYPOINTS for axis in "xy")
@@ -80,7 +81,7 @@ class Recording:
 
 
 class ReplayLink:
-    """A recording that is replayed at its original speed."""
+    """A link that replays a recording at its original speed."""
 
     def __init__(self, path: Path) -> None:
         self.name = path.name
@@ -140,8 +141,7 @@ def _rows(record: Record) -> Iterator[list[Any]]:
 
 
 def _lines(table: TextIO, path: Path) -> Iterator[str]:
-    """Yield the rows of a table as lines of the stream, for the stream's parser. Raises InputError if the first row
-    lacks a column."""
+    """Yield the rows of a table as lines for the stream's parser. Raises InputError if the first row lacks a column."""
     seen = rows(table)
     if not (first := next(seen, None)):
         return
@@ -155,7 +155,7 @@ def _lines(table: TextIO, path: Path) -> Iterator[str]:
 
 
 def _as_json(rows: list[dict[str, float | None]]) -> dict[str, Any]:
-    """Return the rows of a frame as an object of the stream."""
+    """Return the rows of a frame as a JSON object in the format of the stream."""
     frame = rows[0]
     result: dict[str, Any] = {name: frame[name] for name in ("seq", "t_ms", "fps")}
     result["size"] = [frame["width"], frame["height"]]
@@ -171,8 +171,8 @@ def _as_json(rows: list[dict[str, float | None]]) -> dict[str, Any]:
 
 
 def _number(cell: str) -> float | None:
-    """Return the number in a cell. A whole number becomes an int, because pandas writes 1.0 if the column has an empty
-    cell."""
+    """Return the number in a cell. Return a whole number as an int, because pandas writes the int 1 as 1.0 if the
+    column has an empty cell."""
     if not cell:
         return None
     value = float(cell)

@@ -1,4 +1,4 @@
-"""The main loop of a session: it tracks the faces from a link, computes their positions and gives them to the views."""
+"""Run the main loop of a session: track the faces in records, compute their positions, and show them in the views."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from blazeposer.live.links import Arrival, Link
 from blazeposer.stream.record import Counts, Record
 
 LONGEST_STEP = 2.0
-"""Longest time step of the smoothing between two records, in seconds, so that a wrong or restarted clock causes no
-error. After a step of this length, all tracks end."""
+"""Longest time in seconds that the smoothing assumes between two records. The limit prevents errors if a clock is wrong
+or was restarted. After a step of this length, all tracks end."""
 
 
 class Head(NamedTuple):
-    """The first person's head, relative to the pose that is the zero."""
+    """The first person's head, relative to the zero pose."""
 
     rotation: Floats
-    """Rotation (3, 3), of the same kind as the faces' rotations."""
+    """Rotation (3, 3) relative to the same axes as the faces' rotations."""
     to_axis: Floats
     """Rotation (3, 3) relative to the camera's axis."""
     position: Floats
@@ -34,22 +34,22 @@ class Head(NamedTuple):
 
 @dataclass(frozen=True)
 class Moment:
-    """A moment of the session, with a record, or without a record if nothing comes."""
+    """A moment of the session. It has a record, or no record if nothing arrives."""
 
     name: str
     """Name of the link."""
     state: str
-    """See `links.Link`."""
+    """Failure of the link, see `links.Link`."""
     counts: Counts
     troubles: Mapping[str, str] = field(default_factory=dict)
     """Name and state of each output with a problem."""
     blind: str = ""
-    """See `links.Link`."""
+    """Reason why no images arrive, see `links.Link`."""
     record: Record | None = None
-    """The record with the faces as the network saw them, and with the ids of the tracks."""
+    """The record with the faces as the network saw them, and with the number of each face's track."""
     faces: tuple[Face, ...] = ()
-    """The record's faces in the same order, with their positions in space. The faces are smoothed if smoothing is
-    on."""
+    """The record's faces in the same order, with their positions in space. If smoothing is on, the faces are
+    smoothed."""
     at: float = 0.0
     """Time of the record's arrival, see `links.Arrival`."""
     picture: Image | None = None
@@ -58,19 +58,19 @@ class Moment:
     axis: bool = False
     """True if the faces' angles are relative to the camera's axis instead of the line of sight."""
     rest: Floats | None = None
-    """Rotation (3, 3) that is shown as zero. It is None until somebody sets a zero; see `centre.py`."""
+    """Rotation (3, 3) of the zero pose. It is None until somebody sets a zero pose; see `centre.py`."""
     recentred: bool = False
-    """True if the zero was set in this moment."""
+    """True if the zero pose was set in this moment."""
     head: Head | None = None
-    """The head for programs that accept one head. It is None if the head is at rest."""
+    """The head for programs that accept one head. It is None if the head is in its rest pose."""
 
     @property
     def shown(self) -> tuple[Face, ...]:
-        """The faces with their angles relative to `rest`."""
+        """The faces with their angles relative to the zero pose `rest`."""
         return tuple(map(self.from_rest, self.faces))
 
     def from_rest(self, face: Face) -> Face:
-        """Return a face with its angles relative to `rest`."""
+        """Return a face with its angles relative to the zero pose `rest`."""
         return face if self.rest is None else face.turned(self.rest.T @ face.rotation)
 
     def to_axis(self, face: Face) -> Face:
@@ -82,14 +82,14 @@ class Moment:
 
 
 class View(Protocol):
-    """Shows moments or passes them on."""
+    """Shows moments to people, or passes them on to programs."""
 
     def show(self, moment: Moment) -> None:
-        """Show one moment. This must be fast, because the link waits."""
+        """Show one moment. This method must be fast, because the link waits for its end."""
 
 
 class Output(View, Protocol):
-    """A view that passes moments on to another program. It may fail."""
+    """A view that passes moments on to another program, and may fail."""
 
     name: str
     """The address of the target, without a password."""
@@ -98,7 +98,8 @@ class Output(View, Protocol):
 
     @property
     def state(self) -> str:
-        """Return one line with the reason why nothing arrives and what to do, or "" if there is no problem."""
+        """Return one line with the reason why nothing arrives at the target and the user's next step. Return "" if
+        there is no problem."""
 
 
 def run(
@@ -114,8 +115,8 @@ def run(
 ) -> None:
     """Make a moment of every arrival and show it to each output and view, until the link ends.
 
-    With `smooth`, faces are smoothed. If the camera tracks faces itself, its ids are kept. `fov` and `axis` are those
-    of `Moment`. For `centre`, see `centre.py`. With `strict`, the failure of an output raises InputError.
+    With `smooth`, faces are smoothed. If the camera tracks faces itself, the camera's track numbers are kept. For `fov`
+    and `axis`, see `Moment`. For `centre`, see `centre.py`. With `strict`, the failure of an output raises InputError.
     """
     follow = Follower(smooth, fov, axis)
     with closing(link.arrivals()) as arrivals:
@@ -139,7 +140,7 @@ class Follower:
         self._fov = fov
         self._axis = axis
         self.time = 0.0
-        """Time of the last record in the session, in seconds by the camera's clock. It never decreases."""
+        """Time of the last record in seconds, by the camera's clock. This time never decreases."""
         self._last_ms: int | None = None
 
     def __call__(self, moment: Moment, arrival: Arrival) -> Moment:

@@ -1,4 +1,4 @@
-"""A webcam of this PC, or a video, as a link. The network runs on this PC."""
+"""Use a webcam of this PC, or a video, as a link. The network runs on this PC."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from blazeposer.stream.record import Counts, Record, Timing
 
 
 class SourceLink:
-    """A webcam, a network stream or a video file. A video plays at its own speed. Late frames are skipped, and counted
-    as lost."""
+    """A link to a webcam, a network stream or a video file. A video plays at its own speed. If this PC is too slow,
+    frames are skipped, and the skipped frames are counted as lost."""
 
     def __init__(self, source: str) -> None:
         self.state = self.blind = ""

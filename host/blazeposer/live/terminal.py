@@ -1,5 +1,5 @@
-"""A session in a terminal: faces, their poses, rate and losses. If the output is not a terminal, the view writes
-lines."""
+"""Show a session in a terminal, with faces, their poses, the frame rate and losses. If the output is not a terminal,
+write lines."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from blazeposer.stream.record import Counts
 COLUMNS, ROWS = 21, 11
 """Size of a drawn head in characters; each character has 2 x 4 dots."""
 RECENTRE = "r"
-"""Key that makes the present pose the zero."""
+"""Key that makes the present pose the zero pose."""
 REFRESH = 12
-"""Images per second. A terminal needs no more."""
+"""Number of images per second. A terminal needs no more."""
 _WIDTHS = {"face": 4, **dict.fromkeys(ANGLES, 6), "err": 4, "score": 5, "x cm": 4, "y cm": 4, "z cm": 4}
 _HEAD = np.array([0.78, 1.0, 0.9])  # half axes of the ellipsoid
 _BRAILLE = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
@@ -39,8 +39,8 @@ _BRAILLE = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
 class TerminalView:
     """A view for a terminal, to use in a `with` statement.
 
-    `notes` are printed first and stay above the table: the page's address, the recording's path. `recentre` is called
-    when somebody presses the key `RECENTRE`.
+    `notes` are lines that are printed first and stay above the table, for example the page's address and the
+    recording's path. `recentre` is called when somebody presses the key `RECENTRE`.
     """
 
     def __init__(
@@ -138,7 +138,7 @@ def line(moment: Moment) -> str:
 
 
 def panel(moment: Moment) -> RenderableType:
-    """Return the live display of a moment with a record. It fits into 60 columns."""
+    """Return the table and the heads for a moment with a record. They fit into 60 columns."""
     record = moment.record
     assert record
     head = f"{moment.name}  {record.fps:.1f} frames a second"
@@ -158,7 +158,7 @@ def panel(moment: Moment) -> RenderableType:
 
 
 def losses(counts: Counts) -> str:
-    """Return the losses of records in words."""
+    """Return the number of lost records in words."""
     words = f"{counts.records} records, {counts.lost} lost, {counts.repeated} repeated, {counts.late} late, "
     words += f"{counts.garbled} garbled"
     if counts.skipped:
@@ -171,7 +171,7 @@ def losses(counts: Counts) -> str:
 
 
 def _on_head(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return points on the ellipsoid of the head in the directions (n, 3) from the head's middle."""
+    """Return points on the ellipsoid of the head. `points` (n, 3) are their directions from the head's middle."""
     return points / np.linalg.norm(points / _HEAD, axis=1, keepdims=True)
 
 
@@ -190,7 +190,8 @@ _OUTLINE = np.linspace(0, 2 * np.pi, 240)
 
 
 def drawn(rotation: NDArray[np.float64]) -> str:
-    """Return a drawing of a head turned by `rotation` (3, 3): `ROWS` lines of Braille characters."""
+    """Return a drawing of a head that is turned by `rotation` (3, 3). The drawing has `ROWS` lines of Braille
+    characters."""
     # The outline of an ellipsoid R diag(a^2) R^T seen along z is the ellipse of that matrix' upper left block.
     shape = np.linalg.cholesky((rotation * _HEAD**2 @ rotation.T)[:2, :2])
     outline = shape @ [np.cos(_OUTLINE), np.sin(_OUTLINE)]

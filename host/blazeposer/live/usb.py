@@ -1,4 +1,4 @@
-"""A link that reads a camera's JSON lines from its serial port. It waits for a camera that was unplugged."""
+"""Read a camera's JSON lines from its serial port, and wait for an unplugged camera."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from blazeposer.stream.record import SILENCE, Reader, read_chunks, silent
 RETRY = 0.5
 """Time in seconds between two tries to open the port of an unplugged camera."""
 STALL = 3.0
-"""Time in seconds without a record after which the link reports this."""
+"""Time in seconds without a record after which the link reports that nothing arrives."""
 BLIND = "the camera's JSON lines contain no images: start `blazeposer watch --web --protocol v2` to see them"
 """Value of `Link.blind`, see `links.Link`."""
 
 
 class UsbLink:
-    """The camera at a port. After unplugging, the camera may return at another port; its serial number identifies the
-    camera."""
+    """The camera at a port. After unplugging, the camera may return at another port. The link finds the camera again by
+    its serial number."""
 
     def __init__(self, port: ports.Port, silence: float = SILENCE, blind: str = BLIND) -> None:
         self.name = port.device
@@ -73,7 +73,7 @@ class UsbLink:
             yield None
 
     def _deliveries(self) -> Generator[list[Arrival], None, None]:
-        """Yield lists of new arrivals. After a moment without arrivals, yield an empty list. Raises PortError if the
+        """Yield lists of new arrivals. If nothing arrives for a moment, yield an empty list. Raises PortError if the
         port is lost."""
         for data in read_chunks(self.name):
             yield [Arrival(record, time.time()) for record in self._reader.feed(data)]

@@ -1,10 +1,10 @@
 """Send poses to other programs. Each program has its own protocol and its own signs of angles.
 
-opentrack.py        opentrack's UDP packets, for simulators and games
-vmc.py              the VMC protocol over OSC, for avatars
-mqtt.py             an MQTT broker, for any number of cameras and listeners
-home_assistant.py   the messages to Home Assistant by MQTT
-udp.py              sends UDP packets to a host, given its name
+- `opentrack.py` sends opentrack's UDP packets, for simulators and games.
+- `vmc.py` sends messages of the VMC protocol over OSC, for avatars.
+- `mqtt.py` publishes records at an MQTT broker, for any number of cameras and listeners.
+- `home_assistant.py` makes the MQTT messages for Home Assistant.
+- `udp.py` sends UDP packets to a host, given its name.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _MODULES = {"opentrack": "opentrack", "osc": "vmc", "mqtt": "mqtt", "mqtts": "mq
 def open_output(target: str, camera: str) -> AbstractContextManager[Output]:
     """Return the view that sends poses to a URL. `camera` is the name of the poses' source.
 
-    Raises InputError if the URL has none of the `SCHEMES`. The output's state says whether a program answers.
+    Raises InputError if the URL has none of the `SCHEMES`. The output's state shows whether a program answers.
     """
     try:
         url = urlsplit(target)

@@ -1,9 +1,10 @@
-"""Home Assistant's MQTT discovery (https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery).
+"""Describe a camera to Home Assistant by its MQTT discovery.
 
 In Home Assistant, a camera is a device with these values: the number of faces, the first person's angles, and whether
-somebody looks at the camera. One retained message describes the device and all its values ("device discovery", Home
-Assistant 2024.11 and later). The values come from TOPIC/CAMERA/summary. A summary is sent at most once per second,
-because Home Assistant stores a history of the values.
+somebody looks at the camera. One retained message describes the device and all its values. Home Assistant calls this
+"device discovery" (https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery, version 2024.11 and later). The
+values come from the topic TOPIC/CAMERA/summary. A summary is sent at most once per second, because Home Assistant
+stores a history of the values.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from blazeposer.live.centre import Leader
 from blazeposer.live.session import Moment
 
 LOOKING = 20.0
-"""Largest yaw and pitch, in degrees, of a face that looks at the camera, as in board/examples/attention_light.py."""
+"""Largest yaw and pitch, in degrees, of a face that looks at the camera. board/examples/attention_light.py has the same
+limit."""
 PAUSE = 1.0
-"""Least time between two summaries, in seconds."""
+"""Shortest time between two summaries, in seconds."""
 
 
 class Summary:
@@ -33,8 +35,8 @@ class Summary:
         self._at = -PAUSE
 
     def news(self, moment: Moment) -> str:
-        """Return the summary as JSON. Return "" if the summary has not changed, or if another one was sent less than
-        `PAUSE` ago."""
+        """Return the summary as JSON. Return "" if the summary has not changed, or if the last summary is less than
+        `PAUSE` old."""
         leader, now = self._leader.of(moment), time.monotonic()
         if now - self._at < PAUSE:
             return ""
@@ -48,7 +50,7 @@ class Summary:
 
 
 def discovery(prefix: str, topic: str) -> tuple[str, str]:
-    """Return topic and payload of the message that describes a camera. The default `prefix` of Home Assistant is
+    """Return the topic and the payload of the message that describes a camera. Home Assistant's default `prefix` is
     "homeassistant"."""
     device = re.sub(r"[^A-Za-z0-9_-]+", "-", topic)
 

@@ -1,9 +1,10 @@
-"""MQTT: each camera's records under its own topic, for any number of listeners.
+"""Publish each camera's records by MQTT under the camera's own topic, for any number of listeners.
 
-TOPIC/CAMERA/faces    each record as a JSON line of the stream, with ids and positions, smoothed if smoothing is on
-TOPIC/CAMERA/status   "online" while records come from the camera, else "offline". The message is retained, so new
-                      listeners get it too. If the connection to this PC is lost, the broker sends "offline"
-TOPIC/CAMERA/summary  with `?discovery=`: see home_assistant.py
+- TOPIC/CAMERA/faces gets each record as a JSON line of the stream, with track numbers and positions. The values are
+  smoothed if smoothing is on.
+- TOPIC/CAMERA/status gets "online" while records come from the camera, else "offline". The message is retained, so new
+  listeners also get it. If the connection to this PC is lost, the broker sends "offline".
+- TOPIC/CAMERA/summary gets summaries if the URL has the option `discovery`, see home_assistant.py.
 
 The broker acknowledges each record (quality of service 1), so lost records are counted.
 """
@@ -41,7 +42,7 @@ OPTIONS = ("ca", "discovery", "password-file", "version")
 PASSWORD = "BLAZEPOSER_MQTT_PASSWORD"
 """Environment variable that contains the password."""
 ANSWER = 3.0
-"""Time in seconds that the broker has for an answer."""
+"""Longest time in seconds until the broker's answer."""
 _KEEP_ALIVE = 5  # seconds without a message after which broker and PC check the connection
 _WAITING = 20  # records that may wait for the broker's acknowledgement; more are left out
 _NO_USER = f"name the user in the URL, and the password in a file (?password-file=), in {PASSWORD} or in ~/.netrc"
@@ -55,8 +56,8 @@ _ADVICE = {
 class MqttView:
     """Publishes records to a broker, see `session.Output`.
 
-    If the broker goes away, the view waits for it. Records in this time are lost. The client's thread calls the methods
-    `on_`.
+    If the broker goes away, the view waits for it, and records in this time are lost. The MQTT client's thread calls
+    the methods whose names start with `on_`.
     """
 
     def __init__(self, name: str, client: Client, topic: str, encrypted: bool, discover: str | None) -> None:
@@ -81,7 +82,7 @@ class MqttView:
 
     @property
     def state(self) -> str:
-        """See `session.Output`."""
+        """Return the problem of this output, see `session.Output`."""
         waits = not self._client.is_connected() or self._sent > self._arrived
         if not self._reason and waits and time.monotonic() - self._since > ANSWER:
             return "the broker does not answer: is it running, and is this the port of an MQTT broker?"
@@ -103,13 +104,13 @@ class MqttView:
             self._publish("summary", news)
 
     def __enter__(self) -> MqttView:
-        """Connect, and wait for the broker's answer, at most `ANSWER` seconds."""
+        """Connect, and wait for the broker's answer for at most `ANSWER` seconds."""
         self._client.loop_start()
         self._known.wait(ANSWER)
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Publish "offline" and disconnect. Records that the broker has not acknowledged by then count as missed."""
+        """Publish "offline" and disconnect. All records without the broker's acknowledgement then count as missed."""
         try:
             if self._client.is_connected():
                 with suppress(ValueError, RuntimeError):  # the broker may have disconnected
@@ -188,7 +189,7 @@ class MqttView:
 
 
 def open_view(url: SplitResult, camera: str) -> MqttView:
-    """Return the view for a broker, see `open_output`. The URL's path is the topic, the URL's query contains the
+    """Return the view for a broker, see `open_output`. The URL's path is the topic, and the URL's query contains the
     `OPTIONS`. The scheme mqtts:// means an encrypted connection."""
     encrypted = url.scheme == "mqtts"
     host, port = url.hostname or "", url.port or (TLS_PORT if encrypted else PORT)
@@ -217,11 +218,11 @@ def open_view(url: SplitResult, camera: str) -> MqttView:
 
 
 def credentials(name: str, url: SplitResult, file: str | None) -> tuple[str | None, str | None]:
-    """Return user and password. Each of them may be None.
+    """Return the user and the password. Each of them may be None.
 
-    The user is that of the URL or that of ~/.netrc. The password comes from the first of these places that has one: the
-    URL, the first line of `file`, the environment, and ~/.netrc for this host. Raises InputError; its message contains
-    no password.
+    The user comes from the URL or from ~/.netrc. The password comes from the first of these places that has a password:
+    the URL, the first line of `file`, the environment, and ~/.netrc for this host. Raises InputError with a message
+    that contains no password.
     """
     user = unquote(url.username) if url.username else None
     if url.password is not None:
@@ -248,7 +249,7 @@ def credentials(name: str, url: SplitResult, file: str | None) -> tuple[str | No
 
 
 def _checked(name: str, topic: str) -> str:
-    """Return the topic. Raises InputError if publishing to this topic is not allowed (MQTT 5.0, 4.7)."""
+    """Return the topic. Raises InputError if MQTT does not allow publishing to this topic (MQTT 5.0, 4.7)."""
     if re.search(r"[+#]", topic) or not topic.isprintable() or topic.startswith("$") or len(topic.encode()) > 1000:
         advice = "name one without +, # and control characters, not in $SYS"
         raise InputError(f"{name}: not a topic to publish to: {advice}")

@@ -1,10 +1,13 @@
-"""opentrack's input "UDP over network" (tracker-udp/ftnoir_tracker_udp.cpp): six little-endian doubles in each packet.
+"""Send poses to opentrack's input "UDP over network" (tracker-udp/ftnoir_tracker_udp.cpp).
 
-The doubles are x, y, z in centimetres and yaw, pitch, roll in degrees, all relative to the camera's axis. Axes and
-signs are those of opentrack's own tracker for webcams (tracker-neuralnet/ftnoir_tracker_neuralnet.cpp): x to the
-image's right, y up, z away from the camera; positive yaw turns the face to the image's left, positive pitch up,
-positive roll clockwise. The order of the rotations is that of compat/euler.cpp: yaw about the vertical axis is the
-outermost rotation, then pitch, then roll. In 300W-LP, pitch is the outermost rotation.
+Each packet has six little-endian doubles. They are x, y, z in centimetres and yaw, pitch, roll in degrees, all relative
+to the camera's axis. Axes and signs are those of opentrack's own tracker for webcams
+(tracker-neuralnet/ftnoir_tracker_neuralnet.cpp). The axis x points to the image's right, y up, and z away from the
+camera. Positive yaw turns the face to the image's left, positive pitch turns it up, and positive roll turns it
+clockwise.
+
+opentrack's order of rotations is different from the order in 300W-LP. In opentrack (compat/euler.cpp), yaw about the
+vertical axis is the outermost rotation, then pitch follows, then roll. In 300W-LP, pitch is the outermost rotation.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ PORT = 4242
 
 
 def packet(position: Sequence[float] | NDArray[np.float64], rotation: NDArray[np.float64]) -> bytes:
-    """Return the 48 bytes of one packet, from a head's `position` in centimetres and its `rotation` (3, 3)."""
+    """Return the 48 bytes of one packet from a head's `position` in centimetres and its `rotation` (3, 3)."""
     right, up, forward = rotation.T
     yaw = math.atan2(-forward[0], forward[2])
     pitch = math.atan2(forward[1], math.hypot(forward[0], forward[2]))

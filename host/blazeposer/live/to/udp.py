@@ -1,4 +1,5 @@
-"""Send packets of one head to a host, given its name. The name may have several addresses, or no address yet."""
+"""Send packets with the pose of one head to a host, given its name. The name may have several addresses, or no address
+yet."""
 
 from __future__ import annotations
 
@@ -17,12 +18,11 @@ _FIRST = 1.0  # seconds that the start of a session waits for the address
 
 
 class HeadView:
-    """Sends packets of one head, see `session.Output`. Use it in a `with` statement. It also works if no program
-    listens.
+    """Sends packets with the pose of one head, see `session.Output`. Use the view in a `with` statement.
 
-    `packet` builds the bytes of one UDP packet from a head's pose. Each packet goes to the first IPv4 address and the
-    first IPv6 address of the host. For example, "localhost" is 127.0.0.1 and ::1, and a program may listen at only one
-    of these addresses.
+    A packet is sent even if no program listens. `packet` builds the bytes of one UDP packet from a head's pose. Each
+    packet goes to the first IPv4 address and the first IPv6 address of the host. For example, "localhost" is 127.0.0.1
+    and ::1, and a program may listen at only one of these addresses.
     """
 
     def __init__(self, url: SplitResult, port: int, packet: Callable[[Head], bytes]) -> None:

@@ -1,8 +1,9 @@
-"""The VMC protocol (https://protocol.vmc.info) over OSC: the head of an avatar in VSeeFace, Warudo, VMagicMirror ...
+"""Send poses by the VMC protocol (https://protocol.vmc.info) over OSC, for the head of an avatar.
 
-This module sends the messages of an "assistant": the local rotation of the bone "Head" as a Unity quaternion. Unity's
-axes are left-handed: x to the avatar's right, y up, z in the avatar's viewing direction. The avatar moves like the
-person: if the person turns to the left, the avatar turns to its own left.
+The programs VSeeFace, Warudo and VMagicMirror, for example, read this protocol. This module sends the messages of an
+"assistant": the local rotation of the bone "Head" as a Unity quaternion. Unity's axes are left-handed: x points to the
+avatar's right, y up, and z in the avatar's viewing direction. The avatar moves like the person: if the person turns to
+the left, the avatar turns to its own left.
 """
 
 from __future__ import annotations
@@ -19,14 +20,15 @@ from pythonosc.osc_message_builder import build_msg
 from blazeposer.live.to.udp import HeadView
 
 PORT = 39540
-"""Default port of a "performer". In the protocol, a performer is a program that moves an avatar as assistants say."""
+"""Default port of a "performer". In the VMC protocol, a performer is a program that moves an avatar as an assistant
+says."""
 
 
 def quaternion(rotation: NDArray[np.float64]) -> tuple[float, float, float, float]:
     """Return the quaternion x, y, z, w in Unity's axes of a rotation (3, 3) in the axes of `rotation.py`.
 
-    In both systems, y points up and z out of the face, but x is mirrored. A mirror in x changes a rotation axis (x, y,
-    z) to (x, -y, -z).
+    In both systems, y points up and z points out of the face, but the x axes point in opposite directions. The exchange
+    of the x axis changes a rotation axis (x, y, z) to (x, -y, -z).
     """
     vector = np.asarray(cv2.Rodrigues(rotation)[0], np.float64)[:, 0]
     angle = float(np.linalg.norm(vector))

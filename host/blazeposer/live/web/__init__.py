@@ -1,2 +1,4 @@
-"""A session as a web page: `server.py` runs on the PC, the other files are for the browser. All files are this
-project's own."""
+"""Show a session as a web page. `server.py` runs on the PC, and the other files are for the browser.
+
+All files are part of this project. The browser loads no file from another place.
+"""

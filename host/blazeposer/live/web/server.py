@@ -1,10 +1,12 @@
-"""The page's server: a few fixed files, the session as server-sent events, and a switch for recording.
+"""Serve the web page: a few fixed files, the session as server-sent events, and a switch for recording.
 
 By default, the server listens only at a loopback address. The contents of a stream reach the page only as JSON. The
-page's security policy allows the browser to run and load only the files of this folder. The server refuses requests
-for other host names. Otherwise a page of another site could read the session: its host name could be made to point to
-this PC (DNS rebinding). The switch needs a header that a page of another site cannot send. Browsers on other PCs
-(`--web-host`) cannot use the switch, and do not get paths or names of this PC.
+page's security policy allows the browser to run and load only the files of this folder. The server refuses requests for
+other host names. Without this check, a page of another site could read the session, because the name of this site could
+be made to point to this PC (DNS rebinding).
+
+A request to start or stop a recording needs a header that a page of another site cannot send. Browsers on other PCs
+(`--web-host`) cannot start or stop a recording, and do not receive paths or names of this PC.
 """
 
 from __future__ import annotations
@@ -40,7 +42,7 @@ from blazeposer.stream.record import face_as_json
 LOOPBACK = "127.0.0.1"
 PORT = 8765
 PICTURE_WIDTH = 480
-"""Largest width of an image for the page, in pixels. Wider images are reduced."""
+"""Largest width in pixels of an image for the page. Wider images are reduced."""
 FILES = {
     "/": ("page.html", "html"),
     "/page.css": ("page.css", "css"),
@@ -61,10 +63,7 @@ _SILENT = 5.0  # seconds after which an event says that the server is still runn
 
 class WebView:
     """A view as a web page, to use in a `with` statement. Each browser gets the newest moment after it has received the
-    last.
-
-    Raises InputError if the address is not one of this PC or is already in use.
-    """
+    last moment. Raises InputError if the address is not an address of this PC, or if another program uses it."""
 
     def __init__(
         self,
@@ -115,11 +114,8 @@ class WebView:
             self._news.notify_all()
 
     def newest(self, after: int, own: bool = True) -> tuple[int, bytes] | None:
-        """Return the newest event and its number as soon as there is an event after number `after`. Return None at the
-        end.
-
-        If no event comes for some seconds, return the number and b"".
-        """
+        """Return the newest event and its number as soon as there is an event after number `after`. Return None when
+        the session ends. If no event comes for some seconds, return the last number and b""."""
         with self._news:
             self._news.wait_for(lambda: self._ended or self._number > after, _SILENT)
             if self._ended:
@@ -139,7 +135,7 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False  # a browser may hold its connection for ever
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Ignore the error of a browser that disconnected, because the terminal shows faces."""
+        """Print nothing about a browser that has disconnected, because the terminal shows faces."""
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)
 
@@ -220,7 +216,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def as_json(moment: Moment) -> dict[str, Any]:
-    """Return the JSON message about a moment for the page."""
+    """Return the JSON message for the page about a moment."""
     record = moment.record
     told: dict[str, Any] = {
         "name": moment.name,
@@ -250,8 +246,8 @@ def as_json(moment: Moment) -> dict[str, Any]:
 
 
 def _face(moment: Moment, face: Face, seen: Face) -> dict[str, Any]:
-    """Return a face for the page. Positions in the image are those that the network saw, because smoothed points lag
-    behind the image."""
+    """Return the JSON data for the page about a face. The positions in the image are not smoothed, because smoothed
+    points lag behind the image."""
     shown, raw = moment.from_rest(face), moment.from_rest(seen)
     rotation, on_screen = (np.round(each.rotation, 5).tolist() for each in (face, shown))
     on_image = {"rotation": rotation, "box": seen.box, "keypoints": np.ravel(seen.keypoints).tolist()}
