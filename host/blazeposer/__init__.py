@@ -1,4 +1,4 @@
-"""BlazePoser: faces, keypoints and 3D head pose from one small INT8 network.
+"""BlazePoser finds faces, keypoints and 3D head poses with one small INT8 network.
 
     from blazeposer import Detector, draw, read_image
 

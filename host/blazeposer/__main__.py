@@ -1,4 +1,4 @@
-"""`python -m blazeposer` is the command `blazeposer`."""
+"""Run the command `blazeposer` as `python -m blazeposer`."""
 
 import sys
 

@@ -1,4 +1,5 @@
-"""The command `blazeposer`: a table of subcommands. A subcommand is loaded only when it is called."""
+"""The command `blazeposer` with its table of subcommands. The module of a subcommand is loaded only when the subcommand
+is called."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ from blazeposer.core.text import say
 
 
 class Entry(NamedTuple):
-    """The place of a subcommand (module:click command), and the extra that installs its packages."""
+    """The place of a subcommand (module:click command), and the extra that installs the packages of the subcommand."""
 
     place: str
     extra: str

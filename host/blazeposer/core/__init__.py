@@ -1,18 +1,18 @@
 """The facts and the arithmetic that all other packages use.
 
-errors.py     the exceptions of the project
-face.py       a face, its keypoints and its pose
-contract.py   the network's input, outputs, anchors and keypoints
-rotation.py   the meaning of yaw, pitch and roll
-boards.py     the OpenMV cameras
-prepare.py    conversion of an image to the network's input
-decode.py     conversion of the network's outputs to faces
-draw.py       drawing of faces into an image
-resources.py  the folders `board/` and `models/`
-table.py      reading of tables (.csv)
-files.py      reading of files that other people made
-text.py       printing of text without control characters
-console.py    printing of text without control characters, through rich
-streams.py    stdout and stderr, also when they are closed or full
-ending.py     signals that end a program
+errors.py     defines the exceptions of the project
+face.py       defines a face, its keypoints and its pose
+contract.py   defines the network's input, outputs, anchors and keypoints
+rotation.py   defines the meaning of yaw, pitch and roll
+boards.py     describes the OpenMV cameras
+prepare.py    converts an image to the network's input
+decode.py     converts the network's outputs to faces
+draw.py       draws faces on an image
+resources.py  finds the folders `board/` and `models/`
+table.py      reads tables (.csv)
+files.py      reads files that other people made
+text.py       prints text without control characters
+console.py    prints text without control characters through rich
+streams.py    handles a stdout or stderr that is closed or full
+ending.py     handles signals that end a program
 """

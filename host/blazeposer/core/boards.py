@@ -1,20 +1,23 @@
-"""Data of the boards that run OpenMV firmware 5.0. Only this module on the PC states what a board contains.
+"""Data of the boards that run OpenMV firmware 5.0. On the PC, all facts about boards are in this module.
 
-Most facts come from OpenMV's own table, boards.json of PyPI `openmv-ota`: the name, the answer of `omv.arch()`, the USB
-ids, the store for models, the alignment and the architecture of .mpy files. The other facts come from public sources,
-read in the middle of 2026. No fact was measured on a camera. The sources are:
+Most facts come from OpenMV's own table, the file boards.json in the PyPI package `openmv-ota`. The table contains the
+name, the answer of `omv.arch()`, the USB ids, the storage for models, the alignment and the architecture of .mpy files.
+The other facts come from public sources of the middle of 2026. No fact was measured on a camera. These are the public
+sources:
 
-    board_type   `OMV_BOARD_TYPE` of `boards/*/board_config.h`, openmv/openmv; `omv.board_type()` returns it (py_omv.c)
-    blocks       `OMV_GC_BLOCKn_MEMORY` and `_SIZE` of board_config.h, in the order of n. MicroPython takes the first
-                 block with enough room (`gc_alloc` of py/gc.c)
-    flash        `OMV_FLASH_FFS_LENGTH` of board_config.h. On H7 Plus, Pure Thermal, Portenta, Giga and Nicla Vision,
-                 mpconfigboard.h puts the storage into an external flash of 11 or 24 MB; this table has the smaller
-                 size. AE3 and N6: `MICROPY_HW_FLASH_STORAGE_FS_BYTES`, `MICROPY_HW_BDEV_SPIFLASH_SIZE_BYTES`
-    sd           `MICROPY_HW_ENABLE_SDCARD` (stm32), `MICROPY_USDHC1` (RT1062) of mpconfigboard.h; the AE3's file has
-                 neither. The Portenta's slot is on its Vision Shield
-    core, mhz    quick references on docs.openmv.io, PLL comments of board_config.h
-    npu          quick references on docs.openmv.io, and `npu` of boards.json
-    pyb          library reference on docs.openmv.io, pyb: STM32 only, and not the N6
+    board_type   `OMV_BOARD_TYPE` in `boards/*/board_config.h` of openmv/openmv. `omv.board_type()` returns this value
+                 (py_omv.c)
+    blocks       `OMV_GC_BLOCKn_MEMORY` and `OMV_GC_BLOCKn_SIZE` in board_config.h, in the order of n. MicroPython
+                 takes the first block with enough room (`gc_alloc` in py/gc.c)
+    flash        `OMV_FLASH_FFS_LENGTH` in board_config.h. On H7 Plus, Pure Thermal, Portenta, Giga and Nicla Vision,
+                 mpconfigboard.h puts the storage into an external flash of 11 or 24 MB, but this table has the smaller
+                 size of board_config.h. The AE3 has `MICROPY_HW_FLASH_STORAGE_FS_BYTES` instead, and the N6 has
+                 `MICROPY_HW_BDEV_SPIFLASH_SIZE_BYTES`
+    sd           `MICROPY_HW_ENABLE_SDCARD` (stm32) or `MICROPY_USDHC1` (RT1062) in mpconfigboard.h. The AE3's file
+                 has neither name. The Portenta's slot is on its Vision Shield
+    core, mhz    the quick references on docs.openmv.io, and the comments on the PLL in board_config.h
+    npu          the quick references on docs.openmv.io, and `npu` in boards.json
+    pyb          the library reference of pyb on docs.openmv.io. Only STM32 boards have pyb, and the N6 has no pyb
 """
 
 from __future__ import annotations
@@ -30,22 +33,23 @@ from blazeposer.core.errors import BlazePoserError
 Npu = Literal["", "ethos-u55", "neural-art"]
 Chip = Literal["STM32H7", "i.MX RT1062", "Alif E3", "STM32N6"]
 Memory = Literal["SRAM", "DTCM", "SDRAM"]
-"""Place of a memory: SRAM is on the chip, DTCM is beside the core without wait states, SDRAM is outside the chip."""
+"""Kind of memory. SRAM is on the chip, DTCM is next to the core and has no wait states, and SDRAM is outside the
+chip."""
 
 KB = 1024
 MB = 1024 * KB
 
 SCRIPT_BYTES = 34 * KB
-"""Bytes of the largest heap block that are not for the model. They hold MicroPython's own tables (1/43 of the block),
-TFLite Micro's list of operations, 512 bytes that the firmware adds to an arena, and the modules that scripts import
-first."""
+"""Number of bytes in the largest heap block that the model cannot use. These bytes contain MicroPython's own tables
+(1/43 of the block), TFLite Micro's list of operations, 512 bytes that the firmware adds to an arena, and the modules
+that scripts import first."""
 
 OLD_USB_ID = (0x1209, 0xABD1)
-"""USB id of all cameras made by OpenMV with firmware before 5.0 (mpconfigboard.h of 2023, RT1062)."""
+"""USB id of all OpenMV cameras with firmware before 5.0. The source is mpconfigboard.h of 2023 for the RT1062."""
 
 LATER_BLOCK_BYTES = 4 * KB
-"""Bytes that scripts use in the second and later heap blocks, beside MicroPython's tables. Scripts fill the first block
-first."""
+"""Number of bytes that scripts use in the second heap block and in each later block, in addition to MicroPython's
+tables. Scripts fill the first block first."""
 
 
 class Block(NamedTuple):
@@ -71,17 +75,18 @@ class Board:
     board_type: str
     """Answer of `omv.board_type()`. Five boards answer "H7", so use `omv.arch()` to tell boards apart."""
     omv_arch: str
-    """Answer of `omv.arch()`, different for every board."""
+    """Answer of `omv.arch()`, which is different for every board."""
     blocks: tuple[Block, ...]
     """Blocks of the garbage-collected heap, in the order in which MicroPython searches them."""
     romfs: int
-    """Size of ROMFS, the store for models. The firmware reads models there in place, as /rom."""
+    """Size of ROMFS, the file system for models. Its path on a camera is /rom, and the firmware uses its models without
+    copying them."""
     flash: int
     """Size of /flash; 0 if the board has no /flash."""
     sd: bool
     """True if the board has a slot for an SD card."""
     romfs_align: int
-    """Alignment of a model in ROMFS, bytes."""
+    """Alignment of a model in ROMFS, in bytes."""
     arch: str
     """Architecture of native .mpy files."""
     npu: Npu = ""
@@ -95,19 +100,20 @@ class Board:
 
     @property
     def heap(self) -> int:
-        """Return the size of the largest block of the heap in bytes. An arena must fit into one block."""
+        """Return the size of the largest block of the heap in bytes. An arena, the network's working memory, must fit
+        into one block."""
         return max(block.size for block in self.blocks)
 
     @property
     def arena(self) -> int:
-        """Return the size of the largest arena that leaves enough memory for scripts, bytes."""
+        """Return the size of the largest arena, in bytes, that leaves enough memory for scripts."""
         return self.heap - SCRIPT_BYTES
 
     def memory_of(self, arena: int) -> Memory | None:
-        """Return the memory that an arena of this many bytes gets: the memory of the first block with room, or None.
-
-        The result is an estimate. Before the model loads, scripts take `SCRIPT_BYTES` of the first block. In a later
-        block, MicroPython's tables take 1/43 of the block, and scripts take `LATER_BLOCK_BYTES`.
+        """Return the kind of memory for an arena of this many bytes, or None if no block has room. MicroPython uses the
+        first block with room. The result is an estimate. Before the model loads, scripts take `SCRIPT_BYTES` of the
+        first block. In a later block, MicroPython's tables take 1/43 of the block, and scripts take
+        `LATER_BLOCK_BYTES`.
         """
         for number, block in enumerate(self.blocks):
             kept = SCRIPT_BYTES if number == 0 else block.size // 43 + LATER_BLOCK_BYTES
@@ -117,7 +123,7 @@ class Board:
 
 
 def _table() -> dict[str, Any]:
-    """Return OpenMV's table of boards, by the name of each board's folder."""
+    """Return OpenMV's table of boards. Each key is the name of a board's folder."""
     boards = json.loads((files("openmv_ota") / "data" / "boards.json").read_text(encoding="utf-8"))["boards"]
     assert isinstance(boards, dict)
     return boards
@@ -178,8 +184,8 @@ def firmware_at_least(version: str, *wanted: int) -> bool:
 
 
 def with_firmware(board: Board, version: str) -> Board:
-    """Return the board with the features of this firmware version. From 5.1 on the AE3 supports a card (openmv PR
-    3210)."""
+    """Return the board with the features of a firmware version. The AE3 supports an SD card from version 5.1 on (openmv
+    PR 3210)."""
     return replace(board, sd=True) if board.key == "ae3" and firmware_at_least(version, 5, 1) else board
 
 

@@ -1,4 +1,4 @@
-"""A rich console that removes control characters from text by other people; see `text.py`."""
+"""A rich console that removes control characters from other people's text (see `text.py`)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Console(rich.console.Console):
         super().__init__(**{"markup": False, **options})
 
     def on_broken_pipe(self) -> None:
-        """Raise the error to `cli.main`, which does not treat a closed pipe as a failure."""
+        """Raise BrokenPipeError for `cli.main`, because a closed pipe is not a failure."""
         raise BrokenPipeError
 
     def render_str(self, text: str, **options: Any) -> Text:

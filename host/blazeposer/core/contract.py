@@ -1,10 +1,12 @@
-"""The model contract: the network's input, the network's outputs, and their order.
+"""The model contract, which defines the network's input, the network's outputs and the order of the outputs.
 
-On the PC only this module states these facts. `board/blazeposer.py` repeats some of the facts, because a camera cannot
-import this module. `tests/test_board.py` checks that both agree; `tests/test_contract.py` checks the network files.
+On the PC, only this module defines the contract. `board/blazeposer.py` repeats a part of the contract, because a camera
+cannot import this module. `tests/test_board.py` checks that both modules agree, and `tests/test_contract.py` checks the
+network files.
 
-The first four outputs have the layout of MediaPipe's short-range BlazeFace, as OpenMV's stock post-processor reads it
-by index. So the BlazeFace decoder of the firmware can decode this network, and ignores the other outputs.
+The first four outputs have the layout of MediaPipe's short-range BlazeFace. The BlazeFace decoder in OpenMV's firmware
+reads these four outputs by their index and ignores all other outputs. The firmware can therefore decode the faces of
+this network without the project's own decoder.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ INPUT_SIZE = 128
 """Side of the square network input, pixels."""
 INPUT_SCALE = 1 / 127.5
 INPUT_ZERO_POINT = 0
-"""Zero point of the int8 input. A camera always writes pixel - 128, for any scale and zero point in the file."""
+"""Zero point of the int8 input. A camera always writes pixel - 128 into the input, and ignores the file's scale and
+zero point."""
 
 
 @dataclass(frozen=True)
@@ -39,25 +42,28 @@ class Grid:
 
 
 GRIDS = (Grid(16, 2), Grid(8, 6))
-"""Maps of MediaPipe's short-range BlazeFace: 512 anchors on 16x16, 384 on 8x8. An anchor has a centre and no size."""
+"""Maps of MediaPipe's short-range BlazeFace. The 16x16 map has 512 anchors, and the 8x8 map has 384 anchors. An anchor
+has a centre but no size."""
 
 KEYPOINTS = ("right_eye", "left_eye", "nose", "mouth", "right_ear", "left_ear")
-"""Order of the six keypoints. Right and left are the person's own: `right_eye` is on the left of the image."""
+"""Order of the six keypoints. Right and left are the person's right and left, so `right_eye` is on the left of the
+image."""
 MIRRORED_KEYPOINTS = (1, 0, 2, 3, 5, 4)
 """Index of each keypoint in the mirror image, where left and right keypoints change places."""
 
 BOX_VALUES = 4  # cx, cy, w, h
 REGRESSOR_VALUES = BOX_VALUES + 2 * len(KEYPOINTS)  # 16
 REGRESSOR_UNIT = INPUT_SIZE
-"""Unit of the regressors: a regressor divided by this is a fraction of the input's side, relative to the anchor."""
+"""Unit of the regressors. A regressor divided by this unit is a length relative to the anchor, as a fraction of the
+input's side."""
 ROTATION_VALUES = 6
-"""Number of rotation values: the first two rows of the rotation matrix, row by row (Zhou et al., CVPR 2019, use
-columns)."""
+"""Number of rotation values. The values are the first two rows of the rotation matrix, row by row. (Zhou et al., CVPR
+2019, use the first two columns.)"""
 
 
 @dataclass(frozen=True)
 class Output:
-    """One int8 output tensor; `shape` is (1, anchors or cells, values)."""
+    """One int8 output tensor. Its `shape` is (1, anchors or cells, values)."""
 
     name: str
     shape: tuple[int, int, int]
@@ -73,29 +79,32 @@ OUTPUTS = (
     Output("error_16", (1, GRIDS[0].cells, 1)),
     Output("error_8", (1, GRIDS[1].cells, 1)),
 )
-"""Output tensors in their order. Scores are logits. An error is the natural logarithm of the expected angle in degrees
-between the predicted rotation and the true rotation."""
+"""Output tensors in their order. Scores are logits. The values of an error output are natural logarithms of the
+expected angle in degrees between the predicted rotation and the true rotation."""
 
 MAX_FILE_BYTES = 126_000
-"""Largest size of the INT8 file. With its ROMFS header the file fits into the 131,072 bytes of the OpenMV H7 for
-models."""
+"""Largest size of the INT8 file in bytes. A file of this size and its ROMFS header fit into the 131,072 bytes that the
+OpenMV H7 has for models."""
 MAX_ARENA_BYTES = 235_520
-"""Largest working memory, as TFLite Micro counts it on a 64-bit PC: one heap block of the H7 and the Nicla Vision, less
-the bytes for scripts and images. A camera has pointers of 32 bits and needs less."""
+"""Largest working memory in bytes, as TFLite Micro counts it on a 64-bit PC. It is the size of one heap block of the H7
+and the Nicla Vision minus the bytes for scripts and images. A camera needs less memory than a PC, because its pointers
+have 32 bits."""
 
 SCORE_THRESHOLD = 0.5
-"""Least score of a face: the probability of its best anchor."""
+"""Least score of a face. The score of a face is the probability of the face's best anchor."""
 OVERLAP_THRESHOLD = 0.3
-"""Intersection over union with the best anchor's box. Anchors above this value are averaged with the best anchor."""
+"""Limit for the intersection over union of an anchor's box with the best anchor's box. Anchors above this limit are
+averaged with the best anchor."""
 
 ANGLES = ("yaw", "pitch", "roll")
 ANGLE_CONVENTION = "300W-LP / AFLW2000: R = Rx(pitch) Ry(yaw) Rz(roll), degrees; see blazeposer/rotation.py"
 MAX_ANGLE = 99.0
-"""Largest labelled |angle| of a face in training and evaluation, degrees (AFLW2000 protocol)."""
+"""Largest absolute value of a labelled angle in training and evaluation, in degrees (AFLW2000 protocol)."""
 
 
 def anchors() -> NDArray[np.float32]:
-    """Return anchor centres (896, 2) as x, y fractions of the input's side: the 16x16 map first, row by row."""
+    """Return the anchors' centres (896, 2), which are x and y as fractions of the input's side. The anchors of the
+    16x16 map come first. The order in each map is row by row."""
     centres = []
     for grid in GRIDS:
         steps = (np.arange(grid.side, dtype=np.float32) + 0.5) / grid.side
@@ -106,7 +115,7 @@ def anchors() -> NDArray[np.float32]:
 
 
 def cell_of_anchor() -> NDArray[np.int64]:
-    """Return for each anchor (896,) its row in the rotations and errors of both maps together (320 rows)."""
+    """Return an array (896,) with each anchor's row in the rotations and errors. Both maps together have 320 rows."""
     first, second = GRIDS
     return np.concatenate(
         [np.arange(first.count) // first.anchors, first.cells + np.arange(second.count) // second.anchors]

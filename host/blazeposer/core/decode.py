@@ -1,13 +1,14 @@
-"""The reference decoder, from the network's outputs to faces. `board/blazeposer.py` computes the same on the camera.
+"""The reference decoder, which converts the network's outputs to faces. `board/blazeposer.py` is the camera's decoder.
 
-1. An anchor survives if its score reaches the threshold.
-2. Its regressors / 128 are box centre, width, height and six keypoints. Centre and keypoints are relative to the
-   anchor's centre.
-3. Weighted non-maximum suppression follows ("blending" in Bazarevsky et al., "BlazeFace", 2019). The best survivor is
-   grouped with all survivors whose boxes overlap its box by more than 0.3 intersection over union. The face is the mean
-   of the group, weighted by score: box, keypoints, six rotation values and the logarithm of the expected error.
-4. Gram-Schmidt converts the six mean values into a rotation matrix, which gives the angles (see `rotation.py`). The
-   exponential of the mean logarithm is the expected error in degrees.
+1. The decoder keeps every anchor whose score reaches the threshold.
+2. The regressors of an anchor, divided by 128, are the box's centre, width and height, and six keypoints. The box's
+   centre and the keypoints are relative to the anchor's centre.
+3. Weighted non-maximum suppression joins the kept anchors ("blending" in Bazarevsky et al., "BlazeFace", 2019). The
+   anchor with the highest score forms a group with all kept anchors whose boxes overlap its box by more than 0.3
+   (intersection over union). A face has the means of its group, weighted by score, as its box, its keypoints, its six
+   rotation values and the logarithm of its expected error.
+4. The Gram-Schmidt method converts the six mean rotation values into a rotation matrix, which gives the angles (see
+   `rotation.py`). The exponential of the mean logarithm is the expected error in degrees.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ MAX_FACES = 4
 
 _INDEX = {output.name: index for index, output in enumerate(OUTPUTS)}
 _CELL = cell_of_anchor()
-# What each regressor value is measured from: the anchor's centre for points, nothing for width and height.
+# Origin of each regressor value: the anchor's centre for points, and 0 for width and height.
 _ORIGIN = np.tile(anchors().astype(np.float64), REGRESSOR_VALUES // 2)
 _ORIGIN[:, 2:BOX_VALUES] = 0
 
@@ -44,15 +45,13 @@ _ORIGIN[:, 2:BOX_VALUES] = 0
 def decode(
     outputs: Sequence[NDArray[np.floating]], threshold: float = SCORE_THRESHOLD, max_faces: int = MAX_FACES
 ) -> list[Face]:
-    """Return the faces in the eight dequantized outputs (in contract order), with the highest score first.
-
-    Lengths are fractions of the input's side. Raises BlazePoserError if `threshold`, a probability, is not above 0 and
-    below 1.
+    """Return the faces in the eight dequantized outputs (in contract order), with the highest score first. Lengths are
+    fractions of the input's side. Raises BlazePoserError if `threshold` is not a probability above 0 and below 1.
     """
     check_threshold(threshold)
     logits = _both_maps(outputs, "scores")[:, 0]
     survivors = np.flatnonzero(logits >= np.log(threshold / (1 - threshold)))
-    survivors = survivors[np.argsort(-logits[survivors], kind="stable")]  # equal scores: the lower anchor first
+    survivors = survivors[np.argsort(-logits[survivors], kind="stable")]  # for equal scores, the lower anchor is first
     scores = 1 / (1 + np.exp(-logits[survivors]))
     shapes = _both_maps(outputs, "regressors")[survivors] / REGRESSOR_UNIT + _ORIGIN[survivors]
     poses = np.hstack([_both_maps(outputs, "rotation"), _both_maps(outputs, "error")])
@@ -61,7 +60,7 @@ def decode(
     faces: list[Face] = []
     while len(values) and len(faces) < max_faces:
         group = overlaps(values[0, :BOX_VALUES], values[:, :BOX_VALUES]) > OVERLAP_THRESHOLD
-        group[0] = True  # even if its box is empty
+        group[0] = True  # the best anchor is always in its group, even if its box is empty
         faces.append(_face(np.average(values[group], axis=0, weights=scores[group]), float(scores[0])))
         values, scores = values[~group], scores[~group]
     return faces
@@ -74,7 +73,7 @@ def check_threshold(threshold: float) -> None:
 
 
 def overlaps(box: Floats, boxes: Floats) -> Floats:
-    """Return the intersection over union (n,) of one box (4,) with boxes (n, 4). All boxes are cx, cy, w, h."""
+    """Return the intersection over union (n,) of one box (4,) with boxes (n, 4). Each box is cx, cy, w, h."""
     half, halves = box[2:] / 2, boxes[:, 2:] / 2
     low = np.maximum(box[:2] - half, boxes[:, :2] - halves)
     high = np.minimum(box[:2] + half, boxes[:, :2] + halves)
@@ -97,5 +96,5 @@ def _face(values: Floats, score: float) -> Face:
 
 
 def _both_maps(outputs: Sequence[NDArray[np.floating]], kind: str) -> Floats:
-    """Return all rows of one kind of output: first those of the 16x16 map, then those of the 8x8 map."""
+    """Return all rows of one kind of output. The rows of the 16x16 map come before the rows of the 8x8 map."""
     return np.concatenate([outputs[_INDEX[f"{kind}_{side}"]][0] for side in (16, 8)]).astype(np.float64)

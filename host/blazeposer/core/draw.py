@@ -1,4 +1,4 @@
-"""Drawing of faces on an image: box, keypoints, the head's axes, angles and expected error. Images: (h, w, 3) uint8
+"""Draw faces on an image, with box, keypoints, the head's axes, angles and expected error. Images are (h, w, 3) uint8
 RGB."""
 
 from __future__ import annotations
@@ -15,19 +15,21 @@ from blazeposer.core.prepare import Image, Order, as_rgb
 Color = tuple[int, int, int]
 
 AXES: tuple[Color, Color, Color] = ((230, 50, 50), (60, 190, 60), (60, 110, 255))
-"""Colours of the head's axes: x (red) to the person's left, y (green) up through the crown, z (blue) out of the face.
+"""Colours of the head's axes. The x axis (red) points to the person's left, the y axis (green) points up through the
+top of the head, and the z axis (blue) points out of the face.
 """
 ANGLE_COLORS: dict[str, Color] = dict(zip(ANGLES, (AXES[1], AXES[0], AXES[2]), strict=True))
-"""Colour of each angle: the colour of its axis. Yaw turns about y, pitch about x and roll about z."""
+"""Colour of each angle, which is the colour of the angle's axis. Yaw is a turn about y, pitch about x, and roll about
+z."""
 BOX: Color = (255, 200, 0)
 KEYPOINT: Color = (255, 255, 255)
 OUTLINE: Color = (0, 0, 0)
-"""Colour of the wider line under every line, so that lines are visible on any background."""
+"""Colour of the wider line that is drawn under every line. The wider line makes lines visible on any background."""
 LETTERS: Color = (255, 255, 255)
 PLATE: Color = (0, 0, 0)
 
 AXIS_LENGTH = 0.5
-"""Length of an axis that lies in the image, as a fraction of the box's width."""
+"""Length of an axis that is parallel to the image, as a fraction of the box's width."""
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _TEXT_WIDTH = 1.2  # of the face's box, within the limits below
 _LETTER_SCALES = (0.5, 1.2)
@@ -39,10 +41,9 @@ def as_hex(color: Color) -> str:
 
 
 def draw(image: object, faces: Sequence[Face], order: Order = "rgb") -> Image:
-    """Return a copy (h, w, 3) uint8 of an image, with faces drawn on it.
-
-    The lengths of the faces are pixels of the image. `image` and `order` are as in `prepare.as_rgb`; the copy has the
-    order of `image`. Raises InputError.
+    """Return a copy (h, w, 3) uint8 of an image, with faces drawn on the copy. The lengths of the faces are in pixels
+    of the image. `image` and `order` are the arguments of `prepare.as_rgb`. The copy's channels have the order of
+    `image`. Raises InputError.
     """
     canvas = as_rgb(image, order).copy()
     thickness = max(1, round(min(canvas.shape[:2]) / 250))
@@ -50,7 +51,7 @@ def draw(image: object, faces: Sequence[Face], order: Order = "rgb") -> Image:
         _box(canvas, face, thickness)
         _keypoints(canvas, face, thickness)
         _axes(canvas, face, thickness)
-    for face in faces:  # text last: no other face's lines run through it
+    for face in faces:  # text is last, so that no lines of other faces cover the text
         _text(canvas, face, thickness)
     return canvas if order == "rgb" else np.ascontiguousarray(canvas[..., ::-1])
 
@@ -68,25 +69,25 @@ def _keypoints(canvas: Image, face: Face, thickness: int) -> None:
 
 
 def _axes(canvas: Image, face: Face, thickness: int) -> None:
-    """Draw the columns of the rotation matrix: the head's axes as the camera sees them. In the image y points down."""
+    """Draw the head's axes, which are the columns of the rotation matrix. In the image, y points down."""
     x, y = face.keypoints.nose
     directions = face.rotation.T * face.box[2] * AXIS_LENGTH
-    for index in np.argsort(directions[:, 2]):  # the one nearest to the viewer on top
+    for index in np.argsort(directions[:, 2]):  # the axis nearest to the viewer is on top
         tip = _pixel(x + directions[index, 0], y - directions[index, 1])
         for color, extra in ((OUTLINE, 2), (AXES[index], 0)):
             cv2.line(canvas, _pixel(x, y), tip, color, 2 * thickness + extra, cv2.LINE_AA)
 
 
 def _text(canvas: Image, face: Face, thickness: int) -> None:
-    """Write text on black plates above the box, or below the box if there is no room above. Plates stay inside the
-    image."""
+    """Write text on black rectangles above the box, or below the box if there is no room above. The rectangles are
+    always inside the image."""
     yaw, pitch, roll = face.angles
     angles, error = f"yaw {yaw:+.0f} pitch {pitch:+.0f} roll {roll:+.0f}", f"err {face.err:.1f}"
     height, width = canvas.shape[:2]
     unit, _ = cv2.getTextSize(angles, _FONT, 1.0, 1)[0]
     scale = min(float(np.clip(face.box[2] * _TEXT_WIDTH / unit, *_LETTER_SCALES)), 0.95 * width / unit)
     (w, h), rim = cv2.getTextSize(angles, _FONT, scale, thickness)
-    w, h = w + 2 * rim, h + 2 * rim  # the plate
+    w, h = w + 2 * rim, h + 2 * rim  # the rectangle
     x, y, _, side = face.box
     y = y - 2 * h if y >= 2 * h else y + side
     left, top = _pixel(min(max(x, 0), width - w), min(max(y, 0), height - 2 * h))

@@ -1,4 +1,4 @@
-"""Signals that end a program. As after Ctrl-C, the program cleans up before it ends."""
+"""Handle the signals that end a program. The program cleans up before it ends, as it does after Ctrl-C."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from types import FrameType
 ENDINGS = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name)
 ]  # Windows lacks the last two
-"""Signals by which a user, a terminal or a system ends a program."""
+"""Signals with which a user, a terminal or a system ends a program."""
 
 
 @contextlib.contextmanager
 def in_order() -> Iterator[None]:
-    """Make every signal of `ENDINGS` raise an exception, so that all `with` blocks are left before the program ends."""
-    with _handled(_end, signal.SIG_DFL):  # Ctrl-C does so by itself
+    """Make every signal of `ENDINGS` raise an exception, so that the program leaves all `with` blocks before it
+    ends."""
+    with _handled(_end, signal.SIG_DFL):  # Ctrl-C already raises an exception
         yield
 
 
@@ -31,9 +32,9 @@ def awaited() -> Iterator[threading.Event]:
 
 @contextlib.contextmanager
 def _handled(handler: Callable[[int, FrameType | None], object], *instead_of: object) -> Iterator[None]:
-    """Handle the signals of `ENDINGS` whose present handler is in `instead_of`. Leave ignored signals (as by `nohup`)
-    and signals with other handlers unchanged."""
-    is_main = threading.current_thread() is threading.main_thread()  # which alone may set signals
+    """Handle those signals of `ENDINGS` whose current handler is in `instead_of`. Do not change signals with other
+    handlers, or signals that are ignored (for example after `nohup`)."""
+    is_main = threading.current_thread() is threading.main_thread()  # only the main thread may set handlers
     before = {number: signal.getsignal(number) for number in ENDINGS if is_main}
     replaced = {number: old for number, old in before.items() if old in instead_of}
     for number in replaced:
@@ -46,5 +47,5 @@ def _handled(handler: Callable[[int, FrameType | None], object], *instead_of: ob
 
 
 def _end(number: int, _: FrameType | None) -> None:
-    signal.signal(number, signal.SIG_IGN)  # a second one would leave the blocks that put things away
+    signal.signal(number, signal.SIG_IGN)  # a second signal would interrupt the cleaning up
     raise SystemExit(128 + number)

@@ -1,6 +1,5 @@
-"""The exceptions of the project.
-
-A message is one line with the reason and the next step. The command line prints it and exits with 1.
+"""The exceptions of the project. The message of an exception is one line with the reason and the next step. The command
+line prints the message and exits with status 1.
 """
 
 from __future__ import annotations
@@ -10,23 +9,23 @@ from contextlib import contextmanager
 
 
 class BlazePoserError(Exception):
-    """A failure that a user can cause and repair. `str(error)` is the line for the user."""
+    """Error that a user can cause and repair. `str(error)` is the message for the user, in one line."""
 
 
 class ModelError(BlazePoserError):
-    """A network file that is missing, damaged, or not a network of the contract."""
+    """Error for a network file that is missing, is damaged or does not keep the model contract."""
 
 
 class InputError(BlazePoserError):
-    """An image, video or camera that cannot be read, or an output that cannot be written."""
+    """Error for an image, video or camera that cannot be read, or for an output that cannot be written."""
 
 
 class PortError(BlazePoserError):
-    """A serial port that is missing, in use, lost or silent."""
+    """Error for a serial port that is missing, in use, lost or silent."""
 
 
 class MissingExtraError(BlazePoserError):
-    """A missing module that an optional extra of this package installs."""
+    """Error for a missing module. An optional extra of this package installs the module."""
 
     def __init__(self, module: str, extra: str) -> None:
         where = " on 64-bit x86 Linux, the only system that it has wheels for" if extra == "demo" else ""
@@ -35,8 +34,8 @@ class MissingExtraError(BlazePoserError):
 
 @contextmanager
 def needs(extra: str) -> Iterator[None]:
-    """Raise MissingExtraError if an import fails because the extra is not installed. A missing module of this project
-    is a defect, and its error passes unchanged."""
+    """Raise MissingExtraError if an import fails because the extra is not installed. The error for a missing module of
+    this project passes unchanged, because it shows a defect."""
     try:
         yield
     except ModuleNotFoundError as error:

@@ -1,4 +1,4 @@
-"""A face, as the network finds it, a camera streams it, and a tracker follows it."""
+"""The class `Face`. The network finds faces, a camera streams faces, and a tracker follows faces."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Point = tuple[float, float]
 
 
 class Keypoints(NamedTuple):
-    """Six points (x, y). Right and left are the person's own."""
+    """Six points (x, y). Right and left are the person's right and left."""
 
     right_eye: Point
     left_eye: Point
@@ -28,13 +28,12 @@ class Keypoints(NamedTuple):
 
 @dataclass(frozen=True)
 class Face:
-    """One face. Lengths are pixels of the face's image; angles are degrees in the convention of `rotation.py`.
-
-    Only in the result of `decode`, lengths are fractions of the network's square input.
+    """One face. Lengths are in pixels of the face's image. Angles are in degrees, in the convention of `rotation.py`.
+    In the result of `decode`, lengths are fractions of the side of the network's square input instead.
     """
 
     box: tuple[float, float, float, float]
-    """x, y of the top left corner, width, height."""
+    """x and y of the top left corner, then width and height."""
     score: float
     """Probability, 0 to 1."""
     keypoints: Keypoints
@@ -81,7 +80,8 @@ class Face:
         return replace(self, yaw=yaw, pitch=pitch, roll=roll)
 
     def moved(self, x: float, y: float, width: float, height: float) -> Face:
-        """Return the face in pixels of an image. Its lengths were fractions of the region (x, y, width, height)."""
+        """Return a copy of the face with lengths in pixels of an image. Before, the lengths were fractions of a region
+        (x, y, width, height) of the image."""
         left, top, w, h = self.box
         return replace(
             self,

@@ -1,4 +1,4 @@
-"""Conversion of an image to the network's input, at full quality or at a camera's quality.
+"""Convert an image to the network's input, with full quality or with the quality of a camera.
 
 `as_rgb` accepts the usual forms of images. All other functions take images (h, w, 3) uint8 RGB.
 """
@@ -18,14 +18,14 @@ Image = NDArray[np.uint8]
 Order = Literal["rgb", "bgr"]
 """Order of an image's channels. OpenCV's images are "bgr"."""
 LARGEST_SQUARE = 4096
-"""Largest side of a square, pixels: 32 times the side of the network's input."""
+"""Largest side of a square in pixels, which is 32 times the side of the network's input."""
 
 
 def as_rgb(image: object, order: Order = "rgb") -> Image:
     """Return an image as (h, w, 3) uint8 RGB.
 
-    The image is (h, w) or (h, w, channels). 1 channel is grey; 4 channels are those of `order` and alpha, which is
-    removed. Values are uint8, or floats from 0 to 1. Raises InputError.
+    The argument has the shape (h, w) or (h, w, channels). One channel is grey. Four channels are the channels of
+    `order` and then alpha, which is removed. Values are uint8, or floats from 0 to 1. Raises InputError.
     """
     if order not in get_args(Order):
         raise InputError(f'there is no order {order!r}: give "rgb", or "bgr" for images of OpenCV')
@@ -41,7 +41,7 @@ def as_rgb(image: object, order: Order = "rgb") -> Image:
         raise InputError(f"the image has the shape {shape}: give (height, width, 3 channels), {hint}")
     if np.issubdtype(image.dtype, np.floating):
         low, high = float(image.min()), float(image.max())
-        if not (low >= 0 and high <= 1):  # NaN is neither
+        if not (low >= 0 and high <= 1):  # False for NaN
             raise InputError(f"the image is float from {low:g} to {high:g}: give floats from 0 to 1, or uint8")
         image = (255 * image).round().astype(np.uint8)
     if image.dtype != np.uint8:
@@ -61,9 +61,8 @@ def square_crop(image: Image) -> tuple[Image, tuple[int, int, int]]:
 
 
 def square_pad(image: Image) -> tuple[Image, tuple[int, int, int]]:
-    """Return the smallest square around an image (see `square_at`), and its place (x, y, side) in pixels of the image.
-
-    x or y is 0 or less.
+    """Return the smallest square around an image (see `square_at`), and the square's place (x, y, side) in pixels of
+    the image. x and y are 0 or negative.
     """
     height, width = image.shape[:2]
     side = max(height, width)
@@ -72,11 +71,10 @@ def square_pad(image: Image) -> tuple[Image, tuple[int, int, int]]:
 
 
 def square_at(image: Image, x: int, y: int, side: int) -> Image:
-    """Return a square of an image. Pixels outside the image are black. x and y may be below 0.
-
-    If the square is larger than `LARGEST_SQUARE`, the result is reduced to that size before it is padded: the full
-    square of an image of 200,000 x 20 pixels would take 120 GB. If the square is inside the image and not reduced, the
-    result is a view.
+    """Return a square of an image. Pixels outside the image are black. x and y may be negative. If the square is larger
+    than `LARGEST_SQUARE`, the result is scaled down to `LARGEST_SQUARE` before it is padded. Without this limit, the
+    square of an image of 200,000 x 20 pixels would take 120 GB. If the square is inside the image and is not scaled,
+    the result is a view.
     """
     height, width = image.shape[:2]
     part = image[max(y, 0) : y + side, max(x, 0) : x + side]
@@ -95,45 +93,46 @@ def square_at(image: Image, x: int, y: int, side: int) -> Image:
 
 
 def clean_input(image: Image) -> Image:
-    """Return an input of (128, 128, 3) pixels that averages all pixels of the image: the best input for the network.
-
-    As on a camera, the image is stretched to a square. Crop the image first to keep the aspect ratio.
+    """Return an input of (128, 128, 3) pixels, computed as averages over all pixels of the image. It is the best input
+    for the network. The image is stretched to a square, as on a camera. To keep the aspect ratio, crop the image first.
     """
     shrinks = min(image.shape[:2]) >= INPUT_SIZE
     return _resize(image, cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 
 
 def camera_input(image: Image) -> Image:
-    """Return (128, 128, 3) pixels as a camera makes them: bilinear sampling without averaging, then RGB565.
-
-    `ml.preprocessing.Normalization` of firmware 5.0 scales bilinearly, ignores the aspect ratio (it stretches and never
-    pads) and draws into an RGB565 buffer.
+    """Return (128, 128, 3) pixels as a camera makes them. The image is sampled bilinearly, without averaging, and then
+    reduced to RGB565. On a camera, `ml.preprocessing.Normalization` of firmware 5.0 does both: it stretches the image
+    to a square by bilinear sampling, and draws the square into an RGB565 buffer.
     """
     return rgb565(_resize(image, cv2.INTER_LINEAR))
 
 
 def rgb565(image: Image) -> Image:
-    """Return the image with 5, 6 and 5 bits for its channels: low bits are cut, then filled from the high bits."""
+    """Return the image with 5, 6 and 5 bits for red, green and blue. The lowest bits of each value are replaced by its
+    highest bits."""
     bits = np.array([5, 6, 5], np.uint8)
     high = image >> (8 - bits) << (8 - bits)
     return high | (high >> bits)
 
 
 def to_rgb565(image: Image) -> bytes:
-    """Return pixels as a camera stores them: two bytes, low byte first, red in the highest bits (openmv, imlib.h)."""
+    """Return the bytes in which a camera stores pixels (openmv, imlib.h). A pixel has two bytes, and the low byte comes
+    first. Red is in the highest bits."""
     red, green, blue = (image[..., channel].astype("<u2") for channel in range(3))
     return ((red >> 3 << 11) | (green >> 2 << 5) | (blue >> 3)).tobytes()
 
 
 def from_rgb565(data: bytes, width: int, height: int) -> Image:
-    """Return the image (height, width, 3) from the bytes of `to_rgb565`. The image equals the result of `rgb565`."""
+    """Return the image (height, width, 3) in the bytes of `to_rgb565`. The image is equal to the result of `rgb565`."""
     pixels = np.frombuffer(data, "<u2").reshape(height, width)
     channels = (pixels >> 11 << 3, pixels >> 5 << 2, pixels << 3)
     return rgb565(np.stack([channel.astype(np.uint8) for channel in channels], axis=-1))
 
 
 def to_int8(image: Image) -> NDArray[np.int8]:
-    """Return pixels as values of the int8 input tensor: pixel - 128 (the firmware computes pixel ^ 0x80)."""
+    """Return pixels as values of the int8 input tensor. A value is pixel - 128, which the firmware computes as pixel ^
+    0x80."""
     return (image ^ 0x80).view(np.int8)
 
 

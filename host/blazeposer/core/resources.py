@@ -1,7 +1,6 @@
-"""The folders `board/` and `models/`, which are not Python packages.
-
-A wheel has these folders inside the package (see `force-include` in pyproject.toml). An editable install and a checkout
-have them at the root of the repository.
+"""Find the folders `board/` and `models/`, which are not Python packages. In a wheel, both folders are inside the
+package (see `force-include` in pyproject.toml). In an editable install or a checkout, both folders are at the root of
+the repository.
 """
 
 from __future__ import annotations
@@ -26,8 +25,8 @@ def models_dir() -> Path:
 
 
 def output_models_dir() -> Path:
-    """Return the folder for new networks: models/ of a checkout. For an installed package the folder is ./models,
-    because an installation is never changed."""
+    """Return the folder for new networks. In a checkout, the folder is models/. For an installed package, the folder is
+    ./models, because an installation is never changed."""
     folder = models_dir()
     return Path("models") if _is_installed(folder) else folder
 

@@ -1,12 +1,13 @@
-"""Rotations, and the only angle convention of this project: the convention of 300W-LP and AFLW2000.
+"""Rotations in the only angle convention of this project, which is the convention of 300W-LP and AFLW2000.
 
-`R = Rx(pitch) Ry(yaw) Rz(roll)` with
+A rotation is `R = Rx(pitch) Ry(yaw) Rz(roll)` with
 
     Rx = [1 0 0; 0 c s; 0 -s c]   Ry = [c 0 -s; 0 1 0; s 0 c]   Rz = [c s 0; -s c 0; 0 0 1]
 
-converts a point of the head to camera axes: x to the right of the image, y up, z out of the image towards the viewer.
-In the image, positive yaw turns the face to the image's left, positive pitch turns the face up, and positive roll tilts
-the head clockwise. Angles are degrees, in the order yaw, pitch, roll, in arrays of shape (..., 3).
+R converts a point of the head to camera axes: x points to the right of the image, y points up, and z points out of the
+image towards the viewer. In the image, positive yaw turns the face to the image's left, positive pitch turns the face
+up, and positive roll tilts the head clockwise. Angles are in degrees, in the order yaw, pitch, roll, in arrays of shape
+(..., 3).
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ def rotation_from_angles(angles: ArrayLike) -> Floats:
 def angles_from_rotation(rotation: ArrayLike) -> Floats:
     """Return yaw, pitch, roll (..., 3) in degrees from rotation matrices (..., 3, 3).
 
-    Every rotation has two solutions, one with |yaw| beyond 90 degrees. The result is the solution with the smaller
-    |pitch| + |roll| (evaluation rule of 300W-LP). Yaw, pitch and roll are in [-180, 180].
+    Every rotation has two solutions, and one of them has a |yaw| beyond 90 degrees. The function returns the solution
+    with the smaller |pitch| + |roll|, which is the evaluation rule of 300W-LP. Yaw, pitch and roll are in [-180, 180].
     """
     r = np.asarray(rotation, np.float64)
     yaw = -np.arcsin(np.clip(r[..., 0, 2], -1, 1))
@@ -62,12 +63,13 @@ def rotation_from_six(six: ArrayLike) -> Floats:
 
 
 def mirror_rotation(rotation: ArrayLike) -> Floats:
-    """Return the rotation in the mirrored image (left and right exchanged): F R F with F = diag(-1, 1, 1)."""
+    """Return the rotation in the mirror image, in which left and right are exchanged. It is F R F with F = diag(-1, 1,
+    1)."""
     return np.asarray(_MIRROR @ np.asarray(rotation, np.float64) @ _MIRROR)
 
 
 def turn_rotation(rotation: ArrayLike, clockwise: ArrayLike) -> Floats:
-    """Return rotations (..., 3, 3) in an image that is turned clockwise by (...) degrees: Rz(t) R."""
+    """Return the rotations Rz(t) R (..., 3, 3) in an image that is turned clockwise by t degrees (...)."""
     roll = np.asarray(clockwise, np.float64)
     upright = np.zeros_like(roll)
     return np.asarray(

@@ -1,4 +1,4 @@
-"""Tables (.csv), also from spreadsheets, which write a byte-order mark, semicolons or decimal commas."""
+"""Read tables (.csv). A table from a spreadsheet may contain a byte-order mark, semicolons or decimal commas."""
 
 from __future__ import annotations
 
@@ -20,9 +20,8 @@ _DECIMAL_COMMA = re.compile(r"([+-]?\d*),(\d+(?:[eE][+-]?\d+)?)")
 
 
 def rows(lines: Iterable[str]) -> Iterator[Row]:
-    """Yield the rows of a table after its header, with decimal commas as points. A row omits its missing cells.
-
-    The separator is the most frequent one in the header: comma, semicolon or tab.
+    """Yield the rows of a table after its header. Decimal commas become decimal points. A row omits its missing cells.
+    The separator is the comma, semicolon or tab, whichever is most frequent in the header.
     """
     lines = iter(lines)
     header = next(lines, "")
@@ -42,7 +41,7 @@ class Table:
     """A whole table with at least one row; cells are read by column. Errors name the file, the row and the column."""
 
     def __init__(self, path: Path, columns: Iterable[str]) -> None:
-        """Read a table that has these columns. Raises InputError, and OSError if the file cannot be opened."""
+        """Read a table that has these columns. Raises InputError. Raises OSError if the file cannot be opened."""
         self.path = path
         try:
             with path.open(encoding=ENCODING, newline="") as file:

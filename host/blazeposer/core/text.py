@@ -1,7 +1,5 @@
-"""Printing of text.
-
-Text that comes from cameras, files and file names is cleaned when it is printed, so that no escape sequence reaches a
-terminal. `console.py` does this for rich.
+"""Print text without control characters. Text from cameras, files and file names is cleaned when it is printed, so that
+no escape sequence reaches a terminal. `console.py` cleans the text that rich prints.
 """
 
 from __future__ import annotations
@@ -12,7 +10,8 @@ import click
 
 
 def plain(text: str) -> str:
-    """Return the text with a visible sign instead of each control character, which a terminal would obey."""
+    """Return the text with a visible sign in place of each control character, because a terminal would obey control
+    characters."""
     return "".join(letter if _is_shown(letter) else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
 

@@ -1,5 +1,5 @@
-"""Find the faces in an image: prepare the image, run the network, decode the outputs, convert to pixels of the
-image."""
+"""Find the faces in an image. The detector prepares the image, runs the network, decodes the outputs, and converts
+lengths to pixels of the image."""
 
 from __future__ import annotations
 
@@ -32,16 +32,18 @@ InputPath = Literal["clean", "camera"]
 
 
 class Detector:
-    """Finds faces. A call with an image returns the image's faces in pixels, the best first.
+    """Detector of faces. A call with an image returns the faces in the image, with lengths in pixels, the best face
+    first.
 
     An image is an array (h, w, 3) uint8, in RGB unless `order` is "bgr". Grey images, images with alpha and floats from
-    0 to 1 are also accepted (`prepare.as_rgb`). Other arguments raise InputError. By default, a call searches for small
-    faces in many looks (`search`). With `fast`, it looks once at the whole image, padded to a square. With the input
-    `camera`, it looks once at the centred square of the image and samples the square as a camera does. `model` is a
-    tflite file; the default is the INT8 file of the package. The runtime `xnnpack` is fast; the runtime `reference`
-    gives the same results as a camera. Faces with a score below `threshold` are left out. If `max_faces` is None, one
-    look returns at most `MAX_FACES` faces, and a search has no limit. `careful` uses the mean of two looks, the second
-    at the mirror image. The result is more exact, but takes twice the time.
+    0 to 1 are also accepted (`prepare.as_rgb`). Other arguments raise InputError. By default, a call also searches for
+    small faces, and runs the network on many parts of the image (see `search`). With `fast`, the network runs only
+    once, on the whole image, padded to a square. With the input `camera`, the network runs only once, on the centred
+    square of the image, which is sampled as on a camera. `model` is a tflite file; the default is the INT8 file of the
+    package. The runtime `xnnpack` is fast; the runtime `reference` gives the same results as a camera. Faces with a
+    score below `threshold` are left out. If `max_faces` is None, one run of the network returns at most `MAX_FACES`
+    faces, and a search has no limit. With `careful`, the detector looks at the image and at its mirror image, and
+    returns the mean of both results. The mean is more exact, but takes twice the time.
     """
 
     def __init__(
@@ -81,10 +83,9 @@ class Detector:
         return smallest_face(width, height, fast=self.fast)
 
     def look(self, image: Image, region: Region | None, threshold: float, *, mirror: bool = False) -> list[Face]:
-        """Return the faces with at least a score of `threshold` that one look finds in a region.
-
-        If `region` is None, the look is at the whole image. The image is (h, w, 3) uint8 RGB, even if `order` is "bgr".
-        With `mirror`, the network sees the mirror image; the returned faces are still those of the original image.
+        """Return the faces that one look finds in a region with a score of at least `threshold`. If `region` is None,
+        the look is at the whole image. The image is (h, w, 3) uint8 RGB, even if `order` is "bgr". With `mirror`, the
+        network sees the mirror image, but the returned faces have their positions and angles in the original image.
         """
         if region:
             x, y, side = region

@@ -1,4 +1,5 @@
-"""Look at an image once, or twice: the second look is at the mirror image, and the result is the mean of both looks.
+"""Look at an image once or twice. A look is one run of the network. The second look is at the mirror image, and the
+result is the mean of both looks.
 
 A part of a network's error is random and differs between an image and its mirror image. The mean of two looks is
 therefore more exact, but takes twice the time.
@@ -19,9 +20,9 @@ from blazeposer.core.prepare import Image
 from blazeposer.tflite.interpreter import Network
 
 SAME = 0.3
-"""Least intersection over union of two boxes of the same face, as in `decode`."""
+"""Least intersection over union at which two boxes belong to the same face. `decode` uses the same value."""
 LEAST = 0.1
-"""Least score of a face in each of two looks. A lower score counts as 0 in the mean."""
+"""Least score of a face in a single look. A lower score counts as 0 in the mean of two looks."""
 
 
 def look(
@@ -69,8 +70,8 @@ def mean_faces(first: Sequence[Face], second: Sequence[Face]) -> list[Face]:
 
 
 def mean_face(first: Face, second: Face) -> Face:
-    """Return the mean of two faces: the rotation half-way between the two rotations, the geometric mean of the expected
-    errors, and the arithmetic mean of all other values."""
+    """Return the mean of two faces. The mean's rotation is half-way between the two rotations. Its expected error is
+    the geometric mean of the expected errors. All its other values are arithmetic means."""
     turn = cv2.Rodrigues(second.rotation @ first.rotation.T)[0]
     return Face.of(
         box=np.mean([first.box, second.box], axis=0).tolist(),

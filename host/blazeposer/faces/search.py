@@ -1,9 +1,9 @@
-"""Find small faces in a still image: look at the whole image, then at tiles, then at each face.
+"""Find small faces in a still image. The search looks at the whole image, then at tiles, and then at each face.
 
-The network sees 128 pixels on each side, and reliably finds faces of at least an eighth of this side. A tile shows a
-part of the image enlarged. Tiles of several sizes overlap, so that every face from `smallest_face` on is completely
-inside a tile and large enough in it. A face in a tile is only a guess. The guess is accepted if another look, with the
-face in the middle, gives it a high score.
+The network's input has 128 pixels on each side. The network reliably finds faces whose size is at least an eighth of
+this side. A tile is an enlarged part of the image. Tiles have several sizes and overlap, so that every face of at least
+`smallest_face` pixels is completely inside a tile and is large enough for the network. A face that is found in a tile
+is only a guess. The guess is accepted if another look, with the face in the middle, gives the face a high score.
 """
 
 from __future__ import annotations
@@ -17,29 +17,29 @@ from blazeposer.core.face import Face
 from blazeposer.faces.tracker import board_module
 
 Region = tuple[int, int, int]
-"""A square in an image, or around an image: x, y, side in pixels."""
+"""A square (x, y, side) in pixels of an image. The square may extend beyond the image."""
 Look = Callable[[Region | None, float], list[Face]]
-"""Function that returns the faces in a region that have at least the given score. None means the whole image."""
+"""Function that returns the faces in a region with at least the given score. The region None is the whole image."""
 
 SEEN = 1 / 8
 """Size of the smallest face that one look finds, as a fraction of the side of the region."""
 SMALLEST = 24
-"""Least size of a face in pixels. Smaller faces have too few pixels."""
+"""Least size in pixels of the faces that a search looks for. Smaller faces have too few pixels."""
 SHARE = 1 / 45
-"""Size of the smallest face in a search, as a fraction of the image's shorter side: 24 pixels in 1080."""
+"""Size of the smallest face in a search, as a fraction of the image's shorter side. If this side has 1080 pixels, the
+smallest face has 24 pixels."""
 STEP = 2.2
 """Largest ratio between one size of tiles and the next smaller size."""
 OVERLAP = 0.35
-"""Overlap of neighbouring tiles, as a fraction of their side. It is the size of the largest face that the next size of
-tiles might miss, `SEEN * STEP`, plus a margin."""
+"""Overlap of neighbouring tiles, as a fraction of their side. The overlap is `SEEN * STEP` plus a margin. `SEEN * STEP`
+is the size of the largest face that the next size of tiles might miss."""
 GUESS = 0.6
 """Least score of a guess, as a fraction of the threshold. A guess with at least this score gets another look."""
 SURE = 0.4
-"""Least score of a guess in its second look: the threshold plus this fraction of the gap from the threshold to 1.
-
-It is above the threshold because an image can have more than a hundred tiles, and each tile can have a false positive.
-`GUESS` and `SURE` were chosen on faces of `aflw` (validation split), pasted into photos of `faceless` for training.
-With these values, 92 % of the faces of 30 to 45 pixels are found, with 0.2 false positives per image.
+"""Least score of a guess in its second look, as a fraction of the way from the threshold to 1. The least score is above
+the threshold because an image can have more than a hundred tiles, and each tile can cause a false positive. `GUESS` and
+`SURE` were chosen on faces of the data set `aflw` (validation split), pasted into the training photos of `faceless`.
+With the chosen values, a search finds 92 % of the faces of 30 to 45 pixels, with 0.2 false positives per image.
 """
 
 
@@ -51,7 +51,7 @@ def smallest_face(width: int, height: int, *, fast: bool = False) -> int:
 
 
 def search(look: Look, width: int, height: int, threshold: float) -> list[Face]:
-    """Return the faces of an image with at least a score of `threshold`, the best first."""
+    """Return the faces of an image with a score of at least `threshold`, the best first."""
     sure = threshold + SURE * (1 - threshold)
     seen = look(None, threshold)
     guesses = [guess for tile in tiles(width, height) for guess in look(tile, GUESS * threshold)]
@@ -63,15 +63,15 @@ def search(look: Look, width: int, height: int, threshold: float) -> list[Face]:
 
 
 def _own(look: Look, face: Face, width: int, height: int, threshold: float) -> Face | None:
-    """Return a face as another look shows it, with the face in the middle. Return None if this look does not find the
-    face."""
+    """Look at a face again, with the face in the middle. Return the face from this second look, or None if the second
+    look does not find the face."""
     found = [one for one in look(_around(face, width, height), threshold) if _same(one, face)]
     return found[0] if found else None
 
 
 def tiles(width: int, height: int) -> Iterator[Region]:
-    """Yield the squares for the looks after the first, the largest first. No side is longer than the longer side of the
-    image."""
+    """Yield the tiles of an image, which are squares, the largest first. No tile's side is longer than the longer side
+    of the image."""
     longer, shorter = max(width, height), min(width, height)
     least = smallest_face(width, height) / SEEN
     most = min(longer, shorter / SEEN)
@@ -84,7 +84,7 @@ def tiles(width: int, height: int) -> Iterator[Region]:
 
 
 def _starts(length: int, side: int) -> list[int]:
-    """Return the start positions of tiles along one axis: evenly spread, or one position for a single centred tile."""
+    """Return the start positions of tiles along one axis. The positions are evenly spread. A single tile is centred."""
     if side >= length:
         return [(length - side) // 2]
     count = 1 + math.ceil((length - side) / ((1 - OVERLAP) * side))
@@ -92,8 +92,8 @@ def _starts(length: int, side: int) -> list[int]:
 
 
 def _around(face: Face, width: int, height: int) -> Region:
-    """Return the square for another look at a face. Its size is that of a `Gaze`. It is moved into the image if it
-    fits."""
+    """Return the square for another look at a face. The square has the size of a `Gaze`, and is moved into the image if
+    it fits."""
     x, y, w, h = face.box
     side = max(1, round((1 + 2 * board_module("tracking").MARGIN) * max(w, h)))
     corner = []

@@ -1,4 +1,5 @@
-"""Follow faces from image to image, smooth their values and look closer, with the camera's own modules on a PC."""
+"""Follow faces from image to image, smooth the faces' values and look closer at a face. A PC uses the camera's own
+modules."""
 
 from __future__ import annotations
 
@@ -19,10 +20,9 @@ if TYPE_CHECKING:
 
 @cache
 def board_module(name: str) -> ModuleType:
-    """Return the module `board/NAME.py`.
-
-    Its imports also come from `board/`, never from `sys.modules`, because the name `blazeposer` has two meanings: on a
-    PC it is this package, on a camera it is the post-processor. MicroPython's `const` returns its argument.
+    """Return the module `board/NAME.py`. The modules that it imports also come from `board/`, never from `sys.modules`,
+    because the name `blazeposer` has two meanings. On a PC, `blazeposer` is this package. On a camera, `blazeposer` is
+    the post-processor. On a PC, MicroPython's `const` becomes a function that returns its argument.
     """
     path = board_dir() / f"{name}.py"
     module = ModuleType(f"{__name__}.{name}")
@@ -44,21 +44,20 @@ _MICROPYTHON = ModuleType("micropython")
 _MICROPYTHON.__dict__["const"] = lambda value: value
 
 PATIENCE = board_module("tracking").PATIENCE_MS / 1000
-"""Time in seconds that a track continues after its face was last seen."""
+"""Time in seconds for which a track continues after its face was last seen."""
 
 
 class Tracker:
-    """Follows faces from image to image and gives them ids. With `smooth`, it also smooths box, keypoints and
-    angles."""
+    """Tracker that follows faces from image to image and gives each face an id. With `smooth`, the tracker also smooths
+    box, keypoints and angles."""
 
     def __init__(self, smooth: bool = True) -> None:
         self._tracker = board_module("tracking").Tracker(smooth)
 
     def update(self, faces: Sequence[Face], t: float) -> list[Face]:
-        """Return the faces of the image taken at `t` seconds, in their order, with the ids of their tracks.
-
-        Ids are 1, 2, ... in the order of appearance. An id is never used twice. Score and expected error do not change.
-        Lengths may have any unit, but the unit must stay the same.
+        """Return the given faces, in the same order, with the ids of their tracks. `t` is the time of the image in
+        seconds. Ids are 1, 2, ... in the order in which faces appear, and no id is used twice. Score and expected error
+        of a face do not change. Lengths may have any unit, but all calls must use the same unit.
         """
         found = []
         for face, (number, _, steady) in zip(faces, self._tracker.update(faces, 1000 * t), strict=True):
@@ -71,10 +70,11 @@ class Tracker:
 
 
 class CloserLook:
-    """Finds faces, also small ones, in successive images. A call with an image returns its faces, the best first.
+    """Finder of faces, also of small faces, in successive images. A call with an image returns the image's faces, the
+    best first.
 
     With `mirror`, every second look at a known face is at the mirror image. A `Tracker` with smoothing then averages
-    both.
+    the looks at the image and at the mirror image.
     """
 
     def __init__(self, detector: Detector, mirror: bool = False) -> None:
@@ -82,7 +82,7 @@ class CloserLook:
         self._gaze = board_module("tracking").Gaze(detector.threshold, mirror)
 
     def __call__(self, image: object) -> list[Face]:
-        """Return the faces of an image. The image is of a kind that the detector accepts. Raises InputError."""
+        """Return the faces of an image. The image may have any form that the detector accepts. Raises InputError."""
         rgb = as_rgb(image, self._detector.order)
         height, width = rgb.shape[:2]
         x, y, w, h = self._gaze.region(width, height)

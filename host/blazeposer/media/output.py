@@ -1,6 +1,5 @@
-"""Writing of images, figures and videos.
-
-One run never writes over an input, and never writes two outputs to the same file. Images are (h, w, 3) uint8 RGB.
+"""Write images, figures and videos. A run of a command never overwrites an input, and never writes two outputs to one
+file. Images are (h, w, 3) uint8 RGB.
 """
 
 from __future__ import annotations
@@ -59,7 +58,8 @@ def write_image(path: Path, image: Image) -> None:
 
 
 def write_figure(path: Path, figure: Figure, option: str = "--output") -> None:
-    """Write a figure in the format of the file's suffix: .png, .svg or .pdf. Raises InputError like `write_file`."""
+    """Write a figure in the format of the file's suffix, which is .png, .svg or .pdf. Raises InputError, as
+    `write_file` does."""
     try:
         data = render(figure, path.suffix)
     except ValueError as error:
@@ -80,7 +80,8 @@ def render(figure: Figure, suffix: str = ".svg") -> bytes:
 
 
 class VideoWriter:
-    """A video file (MPEG-4) for a `with` statement. All images must have the size of the first image."""
+    """Writer of a video file (MPEG-4), for use in a `with` statement. All images must have the size of the first
+    image."""
 
     def __init__(self, path: Path, fps: float) -> None:
         self.path = path
@@ -114,8 +115,8 @@ class VideoWriter:
 
 
 class Annotated:
-    """The annotated images and videos of a run, for a `with` statement. `output` is a file if its name has a suffix,
-    else a folder."""
+    """Writer of the annotated images and videos of a run, for use in a `with` statement. `output` is a file if its name
+    has a suffix, and a folder if its name has no suffix."""
 
     def __init__(self, output: Path, sources: Sequence[Source]) -> None:
         """Check that the outputs can be written. Raises InputError."""
@@ -141,7 +142,7 @@ class Annotated:
     def write(self, source: Source, frame: Frame, image: Image) -> None:
         """Write the annotated image of a frame. Raises InputError."""
         if source.kind in ("image", "folder"):
-            name = frame.path.name  # JPEG and PNG stay, all else becomes PNG
+            name = frame.path.name  # other formats become PNG
             is_kept = frame.path.suffix.lower() in (".jpg", ".jpeg", ".png")
             path = self._path(name if is_kept else f"{frame.path.stem}.png")
             write_image(path, image)
@@ -166,5 +167,5 @@ class Annotated:
 
 
 def _key(path: Path) -> str:
-    """Return text that is equal for two paths to one file, also on systems that ignore the case of letters."""
+    """Return a text that is equal for all paths to one file, also on systems that ignore the case of letters."""
     return str(path.resolve()).casefold()

@@ -1,4 +1,4 @@
-"""Reading of frames (h, w, 3) uint8 RGB from files, folders, videos, webcams and network streams."""
+"""Read frames (h, w, 3) uint8 RGB from files, folders, videos, webcams and network streams."""
 
 from __future__ import annotations
 
@@ -25,36 +25,38 @@ HEIF_SUFFIXES = frozenset([".heic", ".heif", ".hif"])
 IMAGE_SUFFIXES = HEIF_SUFFIXES | frozenset(
     ".avif .bmp .gif .jfif .jp2 .jpe .jpeg .jpg .pbm .pgm .png .pnm .ppm .tif .tiff .webp".split()  # noqa: SIM905
 )
-"""Suffixes of the images in a folder. A single image file that the user names may have any suffix."""
+"""Suffixes of the images that are read from a folder. A single image file that the user names may have any suffix."""
 VIDEO_SUFFIXES = frozenset(
     ".3gp .avi .flv .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ogv .ts .webm .wmv".split()  # noqa: SIM905
 )
-"""Suffixes of videos."""
+"""Suffixes of the files that are read as videos."""
 STREAM = re.compile(r"(rtsps?|rtmp|https?|udp|tcp)://", re.IGNORECASE)
-"""Pattern for the beginning of a network stream's address."""
+"""Pattern that matches the beginning of a network stream's address."""
 CUT_OFF = 0.95
-"""Least share of the frames in a video's header that must be readable. A video with fewer frames counts as cut off.
-Some headers contain only an estimate."""
+"""Least fraction of a video's frames that must be readable; the video's header states the number of frames. A video
+with fewer readable frames counts as incomplete. The fraction is below 1 because some headers contain only an
+estimate."""
 
 _DEFAULT_FPS = 25.0  # of a video or webcam that names none
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One image of a source. `read` reads the image when it is called, and raises BlazePoserError if this fails."""
+    """One image of a source. `read` reads the image when it is called, and raises BlazePoserError if the image cannot
+    be read."""
 
     name: str
-    """File name of an image, or name of the video or camera of the frame."""
+    """Name of the image file, of the video or of the camera."""
     read: Callable[[], Image]
     path: Path = Path()
-    """File of an image."""
+    """Path of the image file."""
     seconds: float = 0.0
     """Time since the first frame of a video in seconds, by the video's own clock."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """Frames in order. `total` is the number of frames, or None if the number is not known."""
+    """A source of frames in order. `total` is the number of frames, or None if the number is not known."""
 
     kind: Literal["image", "folder", "video", "camera"]
     name: str
@@ -71,9 +73,8 @@ class Source:
 
 
 def open_source(text: str) -> Source:
-    """Return the source for a path, the index of a webcam, a video device or the address of a stream.
-
-    Raises InputError with one line. The error and the source's name do not contain the user and password of an address.
+    """Return the source for a path, the index of a webcam, a video device or the address of a stream. Raises InputError
+    with a message of one line. The message and the source's name do not show the user and password in an address.
     """
     path = Path(text)
     if STREAM.match(text):
@@ -94,9 +95,8 @@ def open_source(text: str) -> Source:
 
 
 def open_sources(texts: Sequence[str]) -> list[Source]:
-    """Return the sources for several texts, each of which may be a pattern such as `*.jpg`.
-
-    Images and folders are joined into one source, as for a folder. Raises InputError if a source cannot be opened.
+    """Return the sources for several texts. A text may be a pattern such as `*.jpg`. All images and folders are joined
+    into one source. Raises InputError if a source cannot be opened.
     """
     globs = [[text] if os.path.lexists(text) else sorted(glob(text, recursive=True)) or [text] for text in texts]
     names = [name for found in globs for name in found]
@@ -119,7 +119,8 @@ def open_sources(texts: Sequence[str]) -> list[Source]:
 def read_image(path: Path | str) -> Image:
     """Return an image file as (h, w, 3) uint8 RGB, upright and without alpha.
 
-    The file has any format that OpenCV reads, or HEIC. Raises InputError, or MissingExtraError if HEIC cannot be read.
+    The file's format is HEIC or any format that OpenCV reads. Raises InputError, or MissingExtraError if HEIC cannot be
+    read.
     """
     path = Path(path)
     try:
@@ -139,11 +140,9 @@ def read_image(path: Path | str) -> Image:
 
 
 def _turned(image: Image, data: NDArray[np.uint8]) -> Image:
-    """Return the image of an AVIF file with the rotation in its header, which OpenCV ignores. Return other images
-    unchanged.
-
-    `irot` is the number of quarter turns to the left. `imir` exchanges top and bottom (0) or left and right (1); see
-    avif.h of libavif 1.0.
+    """Return the image of an AVIF file, turned as the file's header says, because OpenCV ignores this part of the
+    header. Return other images unchanged. In the header, `irot` is the number of quarter turns to the left. `imir`
+    exchanges top and bottom (0) or left and right (1). The source is avif.h of libavif 1.0.
     """
     header = data[:4096].tobytes().partition(b"mdat")[0]
     if header[4:12] not in (b"ftypavif", b"ftypavis"):
@@ -188,7 +187,7 @@ def _video(path: Path) -> Source:
 
 
 def _camera(address: int | str, name: str, path: Path, failure: str) -> Source:
-    """Return a webcam, device or stream as a source. `path` gives the names of output files for this source."""
+    """Return a webcam, device or stream as a source. The names of output files for the source come from `path`."""
     with quiet_stderr():
         capture = cv2.VideoCapture(address)
     frames = _captured(capture, name, f"{name}: {failure}", quiet=isinstance(address, str))
@@ -198,8 +197,8 @@ def _camera(address: int | str, name: str, path: Path, failure: str) -> Source:
 def _captured(
     capture: cv2.VideoCapture, name: str, failure: str, total: int | None = None, quiet: bool = True
 ) -> Iterator[Frame]:
-    """Return the frames of an open video or camera. The first frame is read at once, so that a failure is reported at
-    once."""
+    """Return the frames of an open video or camera. The first frame is read immediately, so that a failure is reported
+    immediately."""
     image = _read(capture, quiet=True)
     if image is None:
         capture.release()
@@ -208,8 +207,8 @@ def _captured(
 
 
 def _rest(capture: cv2.VideoCapture, name: str, image: Image | None, total: int | None, quiet: bool) -> Iterator[Frame]:
-    """Yield the frames, from the first frame on. Raises InputError at the end if a video has fewer frames than in its
-    header."""
+    """Yield all frames, from the first frame on. Raises InputError at the end if a video has fewer frames than its
+    header says."""
     number, seconds, start = 0, 0.0, capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
     try:
         while image is not None:

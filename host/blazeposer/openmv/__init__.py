@@ -3,7 +3,7 @@
 serial_port.py  opens a camera's serial port
 ports.py        finds the cameras that are plugged in
 register.py     lists the virtual cameras that run on this PC
-mpremote.py     runs mpremote and turns its errors into ours
-flash.py        knows the behaviour of the flash behind /rom on each board
+mpremote.py     runs mpremote and turns its errors into errors of this project
+flash.py        describes the flash memory of /rom on each board
 romfs.py        packs and reads images of a camera's ROM file system
 """

@@ -1,14 +1,15 @@
-"""The flash behind /rom on each board: the operations of `vfs.rom_ioctl`, their times, and their sources.
+"""The flash memory of /rom on each board, with the limits and times of `vfs.rom_ioctl`. The facts have these sources:
 
 block           `erase_size` of boards.json, PyPI `openmv-ota` 1.0.7
-erase_ms        N6 and RT1062: measured by OpenMV (its installer in `openmv-ota`). The AE3 is assumed to be as fast
-                as the N6. The others: estimates for NOR flash of this kind, and for a sector of the STM32H743
-kind            MicroPython 1.28: ports/stm32/vfs_rom_ioctl.c (inside the chip, or by QSPI or XSPI),
-                ports/alif/vfs_rom_ioctl.c (OSPI), ports/mimxrt/mimxrt_flash.c (a block device)
+erase_ms        OpenMV measured the N6 and the RT1062 (see its installer in `openmv-ota`). The AE3 is assumed to be as
+                fast as the N6. The values of the other boards are estimates for NOR flash of their kind, and for a
+                sector of the STM32H743
+kind            MicroPython 1.28, in ports/stm32/vfs_rom_ioctl.c (inside the chip, or by QSPI or XSPI),
+                ports/alif/vfs_rom_ioctl.c (OSPI) and ports/mimxrt/mimxrt_flash.c (a block device)
 longest_erase   `openmv-ota` says that one call for 12 MB "faults partway" on the N6. The exact limit is not
-                known; the limit here is a safe guess
-keeps_tail      `openmv-ota`: a bulk read that reaches the end of the QSPI chip stops an H7 Plus for good. The
-                partitions of the H7 Plus and of the Pure Thermal end there
+                known, so the limit in this module is a safe guess
+keeps_tail      `openmv-ota` says that a bulk read to the end of the QSPI chip stops an H7 Plus completely. The
+                partitions of the H7 Plus and of the Pure Thermal end at the end of this chip
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ TAIL = 512
 """Number of bytes at the end of a partition that are never read or written, on any board."""
 
 Kind = Literal["internal", "nor", "octal", "device"]
-"""Kind of flash. "internal" is programmed in words of 32 bytes, each once after an erase. "nor" is programmed byte by
-byte, and bits can change from 1 to 0 at any time. "octal" is programmed in words of 4 bytes. "device" is NOR flash
-behind a block device's methods."""
+"""Kind of flash. "internal" is programmed in words of 32 bytes, and each word only once after an erase. "nor" is
+programmed byte by byte, and bits can change from 1 to 0 at any time. "octal" is programmed in words of 4 bytes.
+"device" is NOR flash that is accessed through the methods of a block device."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Flash:
 
     kind: Kind
     block: int
-    """Size of the unit that an erase clears."""
+    """Size of the block that one erase clears."""
     erase_ms: float
     """Milliseconds for erasing one block."""
     longest_erase: int | None = None
@@ -67,9 +68,8 @@ def tails() -> list[str]:
 
 
 def erases_ranges(version: str) -> bool:
-    """Return whether firmware of this version can erase from any offset: then `vfs.rom_ioctl(3, ...)` takes an offset,
-    and `vfs.rom_ioctl(6, ...)` exists.
-
-    Source: MicroPython's pull request 19348, merged on 31 July 2026, a month after firmware 5.0.0.
+    """Return True if firmware of this version can erase from any offset. In such firmware, `vfs.rom_ioctl(3, ...)`
+    takes an offset, and `vfs.rom_ioctl(6, ...)` exists. The source is MicroPython's pull request 19348, merged on 31
+    July 2026, a month after firmware 5.0.0.
     """
     return firmware_at_least(version, 5, 1)

@@ -1,4 +1,5 @@
-"""mpremote in a subprocess, because mpremote has no library interface. This module turns its errors into ours."""
+"""Run mpremote in a subprocess, because mpremote has no library interface. Errors of mpremote become errors of this
+project."""
 
 from __future__ import annotations
 
@@ -16,12 +17,13 @@ from blazeposer.core.resources import board_dir, default_model
 PATIENCE = 120.0
 """Seconds without output after which a command that should be short is stopped."""
 MOST = 100_000_000
-"""Largest number of characters in a camera's answer to one command: more than its whole flash in base64."""
+"""Largest number of characters in a camera's answer to one command. A camera's whole flash in base64 has fewer
+characters."""
 _LOST = ("SerialException", "BrokenPipe", "ConnectionRefused", "ConnectionReset", "Errno 5]", "PermissionError")
 
 
 class Complaint(PortError):
-    """The camera answers, but the request failed. `reason` is the last line of the answer."""
+    """Error for a request that failed on the camera. `reason` is the last line of the camera's answer."""
 
     def __init__(self, port: str, command: str, reason: str) -> None:
         full = "No space left" in reason or "ENOSPC" in reason
@@ -33,8 +35,8 @@ class Complaint(PortError):
 def mpremote(port: str, *arguments: str, expected: float = 0, said: Callable[[str], None] = lambda _: None) -> str:
     """Run mpremote with these arguments at a port, and return its output. Several commands are separated by "+".
 
-    `expected` is the expected time of the commands in seconds. `said` is called with each line while they run. Raises
-    PortError with the last line of the error message from mpremote or the camera.
+    `expected` is the expected time of the commands in seconds. `said` is called with each line of the output while the
+    commands run. Raises PortError with the last line of the error message from mpremote or the camera.
     """
     command = [sys.executable, "-m", "mpremote", "connect", port, *arguments]
     with subprocess.Popen(
@@ -105,9 +107,9 @@ def copy_to_camera(
 ) -> None:
     """Copy board/*.py and the model (the default is the package's model) into a folder of a camera.
 
-    If the camera has an SD card, the folder is "/sdcard". After `reset`, main.py runs and looks for the model as
-    blazeposer.tflite. This function asks no questions; users should run `blazeposer deploy` instead. `progress` is
-    called with each file's name before the file is copied. Raises PortError.
+    If the camera has an SD card, the folder is "/sdcard". After `reset`, the camera runs main.py, which looks for a
+    model with the name blazeposer.tflite. This function asks no questions, so users should run `blazeposer deploy`
+    instead. `progress` is called with each file's name before the file is copied. Raises PortError.
     """
     sources = {path.name: path for path in sorted(board_dir().glob("*.py"))}
     for name, source in (sources | {"blazeposer.tflite": model or default_model()}).items():

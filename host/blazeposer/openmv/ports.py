@@ -1,4 +1,5 @@
-"""Find the cameras on this PC: real ones by USB's vendor and product numbers, and running virtual ones."""
+"""Find the cameras on this PC. Real cameras are found by their USB vendor and product numbers, and virtual cameras in
+the list of `register.py`."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from blazeposer.openmv import register
 
 @dataclass(frozen=True)
 class Port:
-    """The port of a camera. The port's name may change at a reset; the serial number stays."""
+    """The port of a camera. The port's name may change at a reset, but the serial number does not change."""
 
     device: str
     """Name of the port, for mpremote and pyserial."""
@@ -21,7 +22,8 @@ class Port:
     """The camera's USB serial number; "" if it has none, for example at an `rfc2217://` port."""
     virtual: bool = False
     board: str = field(default="", compare=False)
-    """Name of the board, as exactly as USB's numbers identify it: some boards share their numbers."""
+    """Name of the board. If several boards share the camera's USB numbers, this text contains the names of all these
+    boards."""
 
 
 def cameras() -> list[Port]:
@@ -56,13 +58,14 @@ def find(device: str | None = None) -> Port:
 
 
 def is_there(port: Port) -> bool:
-    """Return whether the camera is still at its port. Another device may have taken the port."""
+    """Return True if the camera is still at its port. Another device may now use the port."""
     found = again(port)
     return found is not None and found.device == port.device
 
 
 def again(port: Port) -> Port | None:
-    """Return the same camera after a reset, perhaps at another port. Return None until the camera appears again."""
+    """Return the port of the same camera after a reset, which may be another port. Return None until the camera appears
+    again."""
     if not port.serial:
         return port
     return next((other for other in cameras() if other.serial == port.serial), None)

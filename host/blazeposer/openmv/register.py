@@ -1,6 +1,6 @@
-"""The list of the virtual cameras that run on this PC. It corresponds to USB's list of devices for real cameras.
-
-An entry is a file in the user's own runtime folder, where no other user can add a camera.
+"""The list of the virtual cameras that run on this PC. For virtual cameras, this list has the purpose of USB's list of
+devices for real cameras. An entry of the list is a file in the user's own runtime folder. No other user can add a
+camera there.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ import platformdirs
 from blazeposer.core.errors import BlazePoserError
 
 RUNTIME = "BLAZEPOSER_RUNTIME"
-"""Environment variable with the folder to use instead of the user's runtime folder."""
+"""Name of an environment variable. If the variable is set, its folder is used instead of the user's runtime folder."""
 CAMERAS = "cameras"
-"""Name of the folder of the entries in the runtime folder."""
+"""Name of the folder in the runtime folder that contains the entries."""
 
 
 class Entry(NamedTuple):
@@ -68,7 +68,7 @@ def running() -> dict[str, Entry]:
 
 
 def _read(path: Path) -> Entry | None:
-    """Return the entry of a camera; None if its process has ended."""
+    """Return the entry of a camera, or None if the camera's process has ended."""
     try:
         values = json.loads(path.read_text())
         entry = Entry(values["port"], values["board"])
@@ -81,7 +81,7 @@ def _read(path: Path) -> Entry | None:
 
 
 def _is_own(folder: Path) -> bool:
-    """Return whether the folder exists and only this user can write into it."""
+    """Return True if the folder exists and only this user can write into the folder."""
     try:
         found = folder.lstat()
     except OSError:

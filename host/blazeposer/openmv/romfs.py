@@ -1,7 +1,7 @@
-"""ROMFS images: MicroPython's read-only file system. A camera runs a model in ROMFS without copying the model.
-
-PyPI `openmv-ota` packs and reads the images. It aligns a file's bytes as a board needs them, while `mpremote romfs`
-does not. This module adds two things for a deploy: it lists the files in an image, and decides which files fit.
+"""Pack and read images of ROMFS, MicroPython's read-only file system. A camera runs a model in ROMFS without copying
+the model. The PyPI package `openmv-ota` packs and reads the images. `openmv-ota` aligns the bytes of a file as a board
+needs them, but `mpremote romfs` does not. This module adds two functions for a deploy: it lists the files in an image,
+and it decides which files fit into an image.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from blazeposer.core.errors import BlazePoserError
 
 _MAGIC = b"\xd2\xcd\x31"
 PADDING = b"\x01"
-"""First byte of a record that readers skip. The first byte of a file's record is 5. It becomes 1 by the change of one
-bit, which flash can do without an erase."""
+"""First byte of a record that readers skip. The first byte of a file's record is 5. To change 5 to 1, only one bit must
+become 0, and flash memory can do this without an erase."""
 ALIGNED = ("tflite", "lite", "onnx", "bin")
 """Endings of the names of files that are read in place (boards.json of openmv-ota)."""
 
@@ -31,7 +31,7 @@ class RomFile:
 
     data: bytes
     offset: int
-    """Position of the file's first byte, from the image's first byte."""
+    """Distance of the file's first byte from the image's first byte, in bytes."""
 
 
 def check_path(path: str) -> None:
@@ -42,8 +42,8 @@ def check_path(path: str) -> None:
 
 
 def pack(files: Mapping[str, bytes], align: int) -> bytes:
-    """Return the image that holds these files (path -> bytes). Models begin at multiples of `align`. The same files
-    give the same bytes."""
+    """Return the image that holds these files (path -> bytes). Models begin at multiples of `align`. Equal files always
+    give equal images."""
     rules = [{"extension": extension, "alignment": align} for extension in ALIGNED]
     with tempfile.TemporaryDirectory() as folder:
         for path, data in files.items():
@@ -56,8 +56,8 @@ def pack(files: Mapping[str, bytes], align: int) -> bytes:
 
 def read(image: bytes) -> dict[str, RomFile]:
     """Return the files of an image, or of a partition that begins with an image. If two files have the same name,
-    return the first, as a camera does. Raises ValueError if there is no image, if the image is damaged, or if a file's
-    name leads out of it."""
+    return the first, as a camera does. Raises ValueError if there is no image, if the image is damaged, or if the name
+    of a file points outside the image."""
     files: dict[str, RomFile] = {}
     for path, entry in VfsRomReader(image).walk():
         if not entry.is_dir:
@@ -77,7 +77,8 @@ def record(name: str, data: bytes, start: int, align: int) -> bytes:
 
 
 def stated_length(beginning: bytes) -> int:
-    """Return the length of an image from the header in its first bytes; 0 if they are not the beginning of an image."""
+    """Return the length of an image. The header in the image's first bytes states the length. Return 0 if `beginning`
+    is not the beginning of an image."""
     digits = _digits(beginning)
     number = 0
     for byte in beginning[3 : 3 + digits]:
@@ -97,7 +98,7 @@ def with_length(beginning: bytes, length: int) -> bytes:
 
 
 def _digits(beginning: bytes) -> int:
-    """Return the number of bytes of the length in an image's header; 0 if there is no header."""
+    """Return the number of bytes that the length takes in an image's header, or 0 if there is no header."""
     if not beginning.startswith(_MAGIC):
         return 0
     return next((place for place, byte in enumerate(beginning[3:19], 1) if byte < 128), 0)

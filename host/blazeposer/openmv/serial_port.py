@@ -1,4 +1,4 @@
-"""Opens a camera's serial port, or gives the reason for a failure in one line."""
+"""Open a camera's serial port, or give the reason for a failure in one line."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LATENCY = 0.02  # seconds that bytes may wait until they are read
 
 
 def open_port(port: str, baud_rate: int = BAUD_RATE) -> serial.SerialBase:
-    """Open the port for this program alone, and return it; see `stream.read_chunks`. Raises PortError."""
+    """Open the port for this program alone, and return the open port (see `stream.read_chunks`). Raises PortError."""
     try:
         return serial.serial_for_url(port, baud_rate, timeout=_LATENCY, dsrdtr=False, exclusive=True)
     except (serial.SerialException, OSError, ValueError) as error:
@@ -31,9 +31,8 @@ _TAKEN = ("Resource temporarily unavailable", "Device or resource busy", "Access
 
 
 def _reason(error: Exception) -> str:
-    """Return the reason in pyserial's message. If the message quotes the system's words, return only these words.
-
-    The message names the port before the reason, and on Linux also after it.
+    """Return the reason in pyserial's message. If the message quotes the system's words, return only these words. The
+    full message contains the port's name before the reason, and on Linux also after the reason.
     """
     if code := getattr(error, "errno", None):
         return os.strerror(code)

@@ -1,4 +1,5 @@
-"""The working memory (arena) of a tflite file: its size in TensorFlow Lite Micro, and the place of each tensor."""
+"""Compute the working memory (arena) of a tflite file: measure its size in TensorFlow Lite Micro, and place each
+tensor."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ from blazeposer.tflite.graph import Graph
 
 _ALIGNMENT = 16  # of tensors in the arena (`MicroArenaBufferAlignment`, TFLite Micro)
 _LARGEST = 64 << 20
-"""Bytes that the PC offers a model, more than any board has."""
+"""Size of the memory that the PC offers to a model, in bytes. No board has so much memory."""
 _REPORT = """
 import sys
 from tflite_micro import runtime
@@ -25,16 +26,15 @@ runtime.Interpreter.from_file(sys.argv[1], arena_size=int(sys.argv[2])).print_al
 
 @dataclass(frozen=True)
 class Arena:
-    """Bytes of an arena as TFLite Micro counts them on a 64-bit PC, with its reference kernels.
-
-    This is an upper bound for a camera. A camera's pointers are half as large, which reduces `persistent`. The camera's
-    kernels need a few KB more as scratch memory, but this is less than the reduction.
+    """Size of an arena in bytes, as TFLite Micro counts it on a 64-bit PC with its reference kernels. The size is an
+    upper bound for a camera. On a camera, `persistent` is smaller, because a camera's pointers are half as large. The
+    camera's kernels need a few KB more scratch memory, but the smaller pointers save more bytes than that.
     """
 
     planned: int
-    """Bytes of all tensors. Tensors that are never needed at the same time share memory."""
+    """Number of bytes of all tensors. Tensors that are never needed at the same time share memory."""
     persistent: int
-    """Bytes that TFLite Micro keeps about operations, tensors and channels."""
+    """Number of bytes that TFLite Micro keeps about operations, tensors and channels."""
 
     @property
     def total(self) -> int:
@@ -47,10 +47,9 @@ def can_measure() -> bool:
 
 
 def measure_arena(path: Path) -> Arena:
-    """Return the arena of a model, as TFLite Micro counts it in a separate process.
-
-    TFLite Micro prints its count on stderr, and a damaged file can end the process. Raises MissingExtraError if TFLite
-    Micro is not installed, and ModelError with TFLite Micro's message if it refuses the file.
+    """Return the arena of a model, counted by TFLite Micro in a separate process. The process is separate because
+    TFLite Micro prints its count on stderr, and because a damaged file can end the process. Raises MissingExtraError if
+    TFLite Micro is not installed. Raises ModelError with TFLite Micro's message if TFLite Micro refuses the file.
     """
     if not can_measure():
         raise MissingExtraError("tflite-micro", "demo")
@@ -73,9 +72,8 @@ def _complaint(report: subprocess.CompletedProcess[str]) -> str:
 
 @dataclass(frozen=True)
 class Placement:
-    """The place of one tensor in the arena, and the steps between which it is needed.
-
-    A step is the number of an operation; -1 is before the first operation.
+    """The place of one tensor in the arena, and the first and last step at which the tensor is needed. A step is the
+    number of an operation. Step -1 is before the first operation.
     """
 
     tensor: int
@@ -90,10 +88,10 @@ class Placement:
 
 
 def plan(graph: Graph) -> tuple[Placement, ...]:
-    """Return the place of each tensor in TFLite Micro's arena: the lowest place that is free while the tensor is
-    needed.
+    """Return the place of each tensor in TFLite Micro's arena.
 
-    As in TFLite Micro's `GreedyMemoryPlanner`, the largest tensor is placed first. Of tensors of equal size, the last
+    A tensor gets the lowest place that is free as long as the tensor is needed. As in TFLite Micro's
+    `GreedyMemoryPlanner`, the largest tensor is placed first. If tensors have the same size, the last of these tensors
     is placed first. A tensor is needed from the operation that writes it to the last operation that reads it. Inputs
     are needed from the start, and outputs until the end.
     """
@@ -114,7 +112,7 @@ def plan(graph: Graph) -> tuple[Placement, ...]:
 
 
 def planned_bytes(placements: Sequence[Placement]) -> int:
-    """Return the bytes of a plan."""
+    """Return the size in bytes of a plan."""
     return max((place.end for place in placements), default=0)
 
 

@@ -19,9 +19,10 @@ from blazeposer.tflite.manifest import manifest_path, read_manifest
 Store = Literal["/rom", "/sdcard", "/flash"]
 
 ROMFS_BYTES = 128
-"""Largest number of bytes that a ROMFS image adds to one file: headers, the name, alignment."""
+"""Largest number of bytes that a ROMFS image adds to one file, for headers, the name and the alignment."""
 FLASH_SCRIPT_BYTES = 64 * KB
-"""Bytes of /flash that are not for the model: they hold the file system, the scripts and the self-test."""
+"""Number of bytes of /flash that the model cannot use, because the file system, the scripts and the self-test need
+them."""
 STEDGEAI_MAGIC = b"NBIN"
 """First bytes of the relocatable networks of ST's stedgeai (`AI_RELOC_MAGIC`, ll_aton_reloc_network.h)."""
 _INTEGERS = ("int8", "uint8", "int32")  # int32: biases and shapes; uint8: what an NPU reads and writes
@@ -29,7 +30,7 @@ _INTEGERS = ("int8", "uint8", "int32")  # int32: biases and shapes; uint8: what 
 
 @dataclass(frozen=True)
 class Model:
-    """A model file, examined once for all boards. `examine` makes it."""
+    """Facts about a model file that hold for all boards. `examine` collects these facts."""
 
     path: Path
     file_bytes: int
@@ -37,19 +38,19 @@ class Model:
     graph: Graph | None
     """Graph of the file; None if the file is compiled for an NPU and cannot be read here."""
     arena: int | None
-    """Upper bound of the arena on a board, bytes; None if it was not measured."""
+    """Upper bound of the arena on a board, in bytes; None if the arena was not measured."""
     arena_note: str
     """Source of the arena's size, or the reason why the size is not known."""
     refusal: str
-    """Reason why no board loads the model; empty if there is no such reason."""
+    """Reason why no board loads the model. The text is empty if no reason is known."""
     breach: str
-    """Reason why the model is not a BlazePoser network; empty if it is a BlazePoser network."""
+    """Reason why the model is not a BlazePoser network. The text is empty for a BlazePoser network."""
     manifest: str
-    """Remark on the model's manifest; empty if the manifest exists and describes the file."""
+    """Remark on the model's manifest. The text is empty if the manifest exists and describes the file."""
 
     @property
     def camera_arena(self) -> int | None:
-        """Return the estimated arena on a camera, bytes; None if the arena was not measured on a PC."""
+        """Return the estimated arena on a camera in bytes, or None if the arena was not measured on a PC."""
         if self.arena is None or self.graph is None:
             return None
         planned = planned_bytes(plan(self.graph))
@@ -68,7 +69,7 @@ class Verdict:
     model: Model
     board: Board
     reason: str
-    """Reason why the model does not load on the board, and the remedy; empty if no reason is known."""
+    """Reason why the model does not load on the board, and the remedy. The text is empty if no reason is known."""
     stores: tuple[Store, ...]
     """Stores of the board from which the model loads."""
     notes: tuple[str, ...]
@@ -85,9 +86,8 @@ class Verdict:
 
     @property
     def estimate(self) -> Estimate | None:
-        """Return the time on the board's CPU; None if the model does not load or its time is not known.
-
-        The time of the decoder counts only for a BlazePoser network.
+        """Return the time on the board's CPU, or None if the model does not load or its time is not known. The time
+        includes the decoder only for a BlazePoser network.
         """
         model, arena = self.model, self.model.camera_arena
         if not self.loads or arena is None or model.graph is None or model.compiled_for:
@@ -160,9 +160,8 @@ def judge(model: Model, board: Board) -> Verdict:
 
 
 def breach(graph: Graph) -> str:
-    """Return the first reason why a graph is not a BlazePoser network; empty if it is a BlazePoser network.
-
-    A BlazePoser network is all INT8, or all float (training writes a float file beside the INT8 file).
+    """Return the first reason why a graph is not a BlazePoser network, or an empty text for a BlazePoser network. A
+    BlazePoser network is either completely INT8 or completely float. Training writes a float file beside the INT8 file.
     """
     inputs, outputs = graph.input_tensors, graph.output_tensors
     if len(inputs) != 1 or len(outputs) != len(OUTPUTS):
@@ -191,7 +190,7 @@ def breach(graph: Graph) -> str:
 
 
 def _refusal(graph: Graph) -> str:
-    """Return the reason why no board loads a graph; empty if there is no such reason."""
+    """Return the reason why no board loads a graph, or an empty text if no reason is known."""
     for operation in graph.operations:
         known = firmware.CUSTOM_OPERATIONS | {firmware.ETHOS_U} if operation.is_custom else firmware.OPERATIONS
         if operation.name not in known:
@@ -220,7 +219,7 @@ def _memory(model: Model, board: Board) -> tuple[str, tuple[Store, ...]]:
     stores: list[Store] = []
     if model.file_bytes + ROMFS_BYTES <= board.romfs:
         stores.append("/rom")
-    # From a file system a model is first copied to the heap (openmv issue 3272: on the N6 that fails).
+    # A model in a file system is first copied to the heap. This copy fails on the N6 (openmv issue 3272).
     if board.npu != "neural-art" and arena + model.file_bytes <= board.arena:
         if board.sd:
             stores.append("/sdcard")
@@ -232,9 +231,8 @@ def _memory(model: Model, board: Board) -> tuple[str, tuple[Store, ...]]:
 
 
 def _least_arena(model: Model) -> int:
-    """Return a lower bound of the arena in bytes, for a model without a measurement.
-
-    The bound is the size of the planned tensors. If an NPU's compiler has planned them, it is the largest tensor.
+    """Return a lower bound of the arena in bytes, for a model whose arena was not measured. The bound is the size of
+    the planned tensors. If an NPU's compiler has planned the tensors, the bound is the size of the largest tensor.
     """
     if model.graph is None:
         return 0

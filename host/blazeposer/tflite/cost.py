@@ -1,18 +1,20 @@
 """Count the work of each layer of a network, and estimate its instructions and its time on the Cortex-M7 of a camera.
 
-Multiply-accumulates, parameters and bytes follow from the shapes. Nothing here was measured on a camera. The estimate
-has two steps, each with its own uncertainty:
+The numbers of multiply-accumulates, parameters and bytes are computed from the shapes of the tensors. No figure in this
+module was measured on a camera. The estimate of the time has two steps, and each step has its own uncertainty:
 
-1. Instructions were counted on an emulated core, where ten networks ran in OpenMV's own TensorFlow Lite Micro for the
-   Cortex-M7. This build of September 2024, with its kernels of CMSIS-NN, is in firmware 5.0.0. Two networks ran again
-   with CMSIS-NN of June 2026. `KERNELS` contains the instructions of each kind of layer, a least-squares fit to seven
-   of these networks. Totals are within 3 % of every count (tests/test_cost.py).
-2. Cycles for an instruction (`SPEEDS`) come from a model of the core and its cache. The model is scaled by two
-   published times of CMSIS-NN on a Cortex-M7 (mcunet-vww1 on an STM32H743: 97 ms; MobileNetV2 0.30 at 80x80 on an
-   STM32F746: 129 ms). The time may be wrong by 20 % in both directions, and by more if the arena is in SDRAM.
+1. The instructions of ten networks were counted on an emulated core. The networks ran in OpenMV's own build of
+   TensorFlow Lite Micro for the Cortex-M7. The build is from September 2024, contains the kernels of CMSIS-NN and is a
+   part of firmware 5.0.0. Two networks ran again with CMSIS-NN of June 2026. `KERNELS` contains the instructions of
+   each kind of layer. They were fitted to the counts of seven networks by least squares. The estimated instructions of
+   each network differ from the count by at most 3 % (tests/test_cost.py).
+2. The cycles for an instruction (`SPEEDS`) come from a model of the core and its cache. The model is scaled so that it
+   agrees with two published times of CMSIS-NN on a Cortex-M7 (97 ms for mcunet-vww1 on an STM32H743, and 129 ms for
+   MobileNetV2 0.30 at 80x80 on an STM32F746). The estimated time may be up to 20 % too long or too short. If the arena
+   is in SDRAM, the error may be larger.
 
-The time of a frame is the sum of the network, the firmware's scaling of the image, and the decoder. It does not include
-the wait for the sensor's next image, drawing and sending.
+The time of a frame is the sum of the times for the network, for the firmware's scaling of the image, and for the
+decoder. The time of a frame does not include the wait for the sensor's next image, drawing and sending.
 """
 
 from __future__ import annotations
@@ -46,26 +48,26 @@ class Layer:
     kernel: tuple[int, int]
     """Height and width of a convolution's window; (1, 1) for an operation without a window."""
     moved: int
-    """Bytes that are read and written if each tensor is accessed once, constants included."""
+    """Number of bytes that are read and written if each tensor, including constants, is accessed once."""
 
 
 @dataclass(frozen=True)
 class Rate:
-    """Instructions of one kind of layer."""
+    """Numbers of instructions for one kind of layer."""
 
     output: float
     """Instructions for each output value."""
     mac: float = 0.0
     """Instructions for each multiply-accumulate."""
     copied: float = 0.0
-    """Instructions for each place of the window at each place of the output. The kernel first copies the inputs of a
-    window into one row."""
+    """Instructions for each place of the window, at each place of the output. They copy the window's inputs into one
+    row before the kernel multiplies."""
 
 
 _RATES = {
     "1x1": Rate(40, 1.56),
-    # Counted: 258 for each output of a 5x5 window over 3 channels, 133 of a 3x3 one. The same three figures fit 3x3
-    # over 16 channels.
+    # With 3 channels, 258 instructions were counted for each output of a 5x5 window, and 133 for each output of a 3x3
+    # window. The same three figures fit a 3x3 window over 16 channels.
     "k x k": Rate(62, 1.8, 39),
     "depthwise 3x3": Rate(73),  # 70 to 76, with any stride
     "add": Rate(82),
@@ -75,28 +77,29 @@ _RATES = {
 }
 KERNELS: dict[Kernels, dict[str, Rate]] = {
     "2024": _RATES,
-    # Only the rate of PAD was counted by itself. The one of 1x1 is what brings the two totals of 2026 and their shares
-    # by kind (1x1 35 %, add 27 %, depthwise 22 %, stem 15 %) nearest to those counted; the others stay.
+    # Only the rate of PAD was counted separately. The rate of 1x1 was chosen so that the two totals of 2026 and their
+    # shares by kind (1x1 35 %, add 27 %, depthwise 22 %, stem 15 %) agree best with the counts. The other rates stay.
     "2026": _RATES | {"pad": Rate(2.3), "1x1": Rate(37, 1.56)},
 }
 
 SCALING = 41
-"""Instructions of the firmware for each input value, to scale the image and convert it. The count is 2.0 M for 128x128
-RGB from a window of 240x240."""
+"""Number of instructions that the firmware needs for each input value to scale and convert the image. For an input of
+128x128 RGB pixels from a window of 240x240 pixels, 2.0 M instructions were counted."""
 DECODING = 4.0e6
-"""Instructions of `board/blazeposer.py` in MicroPython for an image with one face, counted. With three faces: 4.45 M.
+"""Number of instructions that `board/blazeposer.py` needs in MicroPython for an image with one face, from a count. An
+image with three faces needs 4.45 M instructions.
 """
 
 
 @dataclass(frozen=True)
 class Speed:
-    """The speed of a core in the kernels while the arena is in one memory."""
+    """The speed at which a core runs the kernels if the arena is in a certain memory."""
 
     cycles: float
-    """Cycles for an instruction."""
+    """Average number of cycles for each instruction."""
     uncertainty: float
-    """Largest error of the time in both directions, as a share of the time. For SDRAM the source says only "more than
-    20 %", so 30 % is a guess."""
+    """Largest error of the time in both directions, as a fraction of the time. For SDRAM, the source says only "more
+    than 20 %", so 30 % is a guess."""
     source: str
 
 
@@ -106,28 +109,29 @@ SPEEDS: dict[tuple[Chip, Memory], Speed] = {
     ("i.MX RT1062", "SDRAM"): Speed(1.06, 0.30, "the same model; no published time with SDRAM"),
     ("i.MX RT1062", "DTCM"): Speed(0.82, 0.20, "the same model"),
 }
-"""Speed of each core, for each memory of the arena. A measurement on a camera belongs here.
-
-Cycles for an instruction are milliseconds x MHz x 1000 / instructions. The milliseconds are "predict" in the row that
-`board/bench.py` prints; the instructions are those of network and scaling. Then write this row as the source.
+"""Speed of each core, for each memory of the arena. If you measure a camera, add its speed to this table. The number of
+cycles for an instruction is milliseconds x MHz x 1000 / instructions. The milliseconds are the value "predict" in the
+row that `board/bench.py` prints. The instructions are the sum for network and scaling. Give the printed row as the
+source.
 """
 
 ARENA_SHARE = 0.835
-"""Bytes that TensorFlow Lite Micro keeps on a camera about operations and channels, as a share of those on a PC. A
-camera's pointers are half as large. The estimate is within 400 bytes of the counts with the camera's library, for nine
-networks."""
+"""Ratio of the bytes that TensorFlow Lite Micro keeps about operations and channels on a camera to the bytes that it
+keeps on a PC. The ratio is below 1 because a camera's pointers are half as large. For nine networks, the estimated
+bytes differ from the counts with the camera's library by at most 400."""
 ARENA_EXTRA = 512
-"""Bytes that the firmware adds to an arena (`TF_ARENA_EXTRA`, lib/tflm/tflm_backend.cc of openmv/openmv)."""
+"""Number of bytes that the firmware adds to an arena (`TF_ARENA_EXTRA` in lib/tflm/tflm_backend.cc of
+openmv/openmv)."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Time on one board in milliseconds. The error of each time is at most `uncertainty`, a share of the time."""
+    """Estimated time on one board in milliseconds. The relative error of each time is at most `uncertainty`."""
 
     memory: Memory
     """Memory that holds the arena."""
     cycles: float
-    """Cycles of the network."""
+    """Number of cycles of the network."""
     network: float
     frame: float
     """Milliseconds of scaling, network and decoding."""
@@ -141,7 +145,7 @@ class Estimate:
 
 def layers(graph: Graph) -> tuple[Layer, ...]:
     """Return every operation in the order of execution."""
-    # Files of float16 weights turn these into float32 first.
+    # A file with float16 weights first converts the weights to float32.
     stored = {op.outputs[0]: op.inputs[0] for op in graph.operations if op.name == "DEQUANTIZE"}
     seen: set[int] = set()
     result = []
@@ -167,8 +171,8 @@ def layers(graph: Graph) -> tuple[Layer, ...]:
 
 
 def instructions(graph: Graph, kernels: Kernels = "2024") -> list[float | None]:
-    """Return the instructions of each operation, in the order of execution; None for an operation that was never
-    counted."""
+    """Return the number of instructions of each operation, in the order of execution. The number is None for an
+    operation that was never counted."""
     return [
         _instructions(layer, _kind(graph, operation, layer), KERNELS[kernels])
         for operation, layer in zip(graph.operations, layers(graph), strict=True)
@@ -176,24 +180,24 @@ def instructions(graph: Graph, kernels: Kernels = "2024") -> list[float | None]:
 
 
 def unknown(graph: Graph) -> list[str]:
-    """Return the names of the operations whose time cannot be estimated, each name once."""
+    """Return the names of the operations whose time cannot be estimated. Each name appears once."""
     counted = zip(graph.operations, instructions(graph), strict=True)
     return sorted({operation.name for operation, count in counted if count is None})
 
 
 def total(counts: Iterable[float | None]) -> float | None:
-    """Return the sum of the instructions of a network; None if the instructions of one operation are not known."""
+    """Return the number of instructions of a network, or None if the instructions of one operation are not known."""
     known = list(counts)
     return None if None in known else math.fsum(count for count in known if count is not None)
 
 
 def camera_arena(arena: Arena) -> int:
-    """Return the bytes of an arena on a camera, estimated from TensorFlow Lite Micro's count on a 64-bit PC."""
+    """Return the size of an arena on a camera in bytes, estimated from TensorFlow Lite Micro's count on a 64-bit PC."""
     return arena.planned + round(ARENA_SHARE * arena.persistent) + ARENA_EXTRA
 
 
 def speed(board: Board, memory: Memory) -> Speed | None:
-    """Return the speed of a board's core with the arena in a memory; None if the speed is not known."""
+    """Return the speed of a board's core if the arena is in a certain memory, or None if the speed is not known."""
     return SPEEDS.get((board.chip, memory))
 
 
@@ -205,9 +209,9 @@ def milliseconds(count: float, board: Board, of: Speed) -> float:
 def estimate(
     graph: Graph, board: Board, arena: int, kernels: Kernels = "2024", decoding: float = DECODING
 ) -> Estimate | None:
-    """Return the time of a network on a board; None if an operation or the core is not known, or no memory has room.
-
-    `arena` is the size of the arena on the camera in bytes. `decoding` is the number of instructions after the network.
+    """Return the time of a network on a board. Return None if the cost of an operation or the speed of the core is not
+    known, or if no memory has room for the arena. `arena` is the size of the arena on the camera in bytes. `decoding`
+    is the number of instructions that the decoder needs.
     """
     memory = board.memory_of(arena)
     count = total(instructions(graph, kernels))
@@ -228,7 +232,8 @@ def _instructions(layer: Layer, kind: str, rates: dict[str, Rate]) -> float | No
 
 
 def _kind(graph: Graph, operation: Operation, layer: Layer) -> str:
-    """Return the name of an operation in `KERNELS`; empty if this form of the operation was never counted."""
+    """Return the name of an operation in `KERNELS`, or an empty text if this form of the operation was never
+    counted."""
     tensors = [graph.tensors[index] for index in (*operation.inputs, *operation.outputs)]
     source, output = tensors[0], tensors[-1]
     if source.dtype != "int8" or output.dtype != "int8":

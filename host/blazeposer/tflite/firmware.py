@@ -1,7 +1,6 @@
-"""The operations that OpenMV firmware 5.0 can load: `lib/tflm/tflm_backend.cc` of openmv/openmv.
-
-`OPERATIONS` are the operations that the firmware's resolver registers, with their names in the tflite schema. The
-firmware cannot load POW, TILE, TOPK_V2, GELU and the detection post-processing, for example.
+"""The operations that OpenMV firmware 5.0 can load. The source is `lib/tflm/tflm_backend.cc` of openmv/openmv.
+`OPERATIONS` contains the operations that the firmware's resolver registers, with their names in the tflite schema. For
+example, the firmware cannot load POW, TILE, TOPK_V2, GELU or the detection post-processing.
 """
 
 from __future__ import annotations
@@ -28,10 +27,10 @@ CUSTOM_OPERATIONS = frozenset(
 )
 """TFLite Micro's operations for sound, with the names that its `MicroMutableOpResolver` registers."""
 ETHOS_U = "ethos-u"
-"""Custom operation of a file that is compiled for an Ethos-U. Only the AE3's firmware registers it."""
+"""Custom operation of a file that is compiled for an Ethos-U. Only the AE3's firmware registers this operation."""
 
 TYPES = ("int8", "uint8", "int16", "uint16", "float32")
-"""Types of inputs and outputs (`ml_backend_valid_dataype`)."""
+"""Types that inputs and outputs may have (`ml_backend_valid_dataype`)."""
 MAX_RANK = 4
-"""Largest number of dimensions of inputs and outputs, which become arrays of ulab (`ULAB_MAX_DIMS`,
-`py_ml_process_output`)."""
+"""Largest number of dimensions of inputs and outputs. The firmware converts inputs and outputs to ulab arrays
+(`ULAB_MAX_DIMS`, `py_ml_process_output`)."""

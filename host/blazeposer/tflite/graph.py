@@ -1,6 +1,5 @@
-"""Reading of tflite files. Every offset is checked, because the libraries that run tflite files crash on damaged files.
-
-Only this module reads tflite files, and only `rewrite.py` changes them.
+"""Read tflite files. Every offset is checked, because the libraries that run tflite files crash on damaged files. Only
+this module reads tflite files. Only `rewrite.py` changes tflite files.
 """
 
 from __future__ import annotations
@@ -34,22 +33,24 @@ _FORMS = {
     "CONV_2D": (2, 4), "DEPTHWISE_CONV_2D": (2, 4), "TRANSPOSE_CONV": (3, 4), "FULLY_CONNECTED": (2, 2),
     "ADD": (2, 0), "PAD": (2, 0), "MAX_POOL_2D": (1, 0), "RESHAPE": (1, 0), "DEQUANTIZE": (1, 0),
 }  # fmt: skip
-"""For each operation the least number of its inputs, and the number of dimensions of its weights (0 without weights).
+"""Least number of inputs and number of dimensions of the weights, for each operation. The number of dimensions is 0 if
+the operation has no weights.
 """
 
 
 @dataclass(frozen=True)
 class Tensor:
-    """One tensor. `dtype` is a name of numpy's types."""
+    """One tensor. `dtype` is the name of a numpy type."""
 
     name: str
     shape: tuple[int, ...]
     dtype: str
     is_constant: bool
     is_zero: bool
-    """True for a constant that contains only zeros, such as the bias of a layer without a bias."""
+    """True for a constant that contains only zeros. For example, a layer without a bias has a constant of zeros as its
+    bias."""
     scales: tuple[float, ...]
-    """Quantization steps: one for the tensor, one for each channel, or none."""
+    """Quantization steps. There is one step for the tensor, or one for each channel, or none."""
     zero_point: int
     """Zero point of the first channel."""
 
@@ -69,27 +70,27 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation. `inputs` and `outputs` are numbers of tensors, without the optional tensors that are absent."""
+    """One operation. `inputs` and `outputs` are indices of tensors. Absent optional tensors are left out."""
 
     name: str
-    """Name of a builtin operator in the schema, or the name in a custom operator."""
+    """Name of the operator: the schema's name of a builtin operator, or the file's name of a custom operator."""
     is_custom: bool
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     window: tuple[int, int] = (1, 1)
-    """Height and width of a pooling's window."""
+    """Height and width of the window of a pooling operation."""
 
 
 @dataclass(frozen=True)
 class Graph:
-    """A tflite file: its main subgraph, in the order of execution."""
+    """The main subgraph of a tflite file, in the order of execution."""
 
     tensors: tuple[Tensor, ...]
     operations: tuple[Operation, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     constants: Mapping[int, NDArray[Any]] = field(default_factory=dict, compare=False, repr=False)
-    """Values of each constant tensor in its shape, by the tensor's number."""
+    """Array with the values of each constant tensor, by the tensor's index."""
 
     @property
     def input_tensors(self) -> tuple[Tensor, ...]:
@@ -109,7 +110,8 @@ def read_model(path: Path) -> bytes:
 
 
 def read_graph(data: bytes, name: str) -> Graph:
-    """Return the graph of a tflite file's bytes. Raises ModelError, whose message calls the file `name`."""
+    """Return the graph of a tflite file. `data` contains the bytes of the file. Raises ModelError with `name` as the
+    name of the file."""
     if not data:
         raise ModelError(f"{name}: an empty file: copy it anew")
     if len(data) < 8 or not schema.Model.ModelBufferHasIdentifier(data, 0):
@@ -149,8 +151,8 @@ def _graph(data: bytes) -> Graph:
 
 
 def _code(code: Any) -> tuple[str, bool]:
-    """Return the name of an operator, and True if the operator is a custom one."""
-    number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())  # old files have only the second
+    """Return the name of an operator, and whether it is a custom operator."""
+    number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())  # old files have only the second field
     if number == schema.BuiltinOperator.CUSTOM:
         return (code.CustomCode() or b"?").decode(), True
     return _OPERATORS[number], False
@@ -188,7 +190,7 @@ def _indices(values: Any, tensors: int) -> tuple[int, ...]:
 def _check_order(
     tensors: Sequence[Tensor], operations: Sequence[Operation], inputs: Sequence[int], outputs: Sequence[int]
 ) -> None:
-    """Raise ValueError if an operation reads a tensor before it is written. Runtimes do not check this."""
+    """Raise ValueError if an operation reads a tensor before the tensor is written. Runtimes do not check the order."""
     written = set(inputs) | {index for index, tensor in enumerate(tensors) if tensor.is_constant}
     for operation in operations:
         # An NPU's operation writes into its own inputs: scratch memory that nothing has written before.
@@ -198,7 +200,8 @@ def _check_order(
 
 
 def _check_form(operation: Operation, tensors: Sequence[Tensor]) -> None:
-    """Raise ValueError if an operation has no output, or its weights do not have the schema's number of dimensions."""
+    """Raise ValueError if an operation has no output, or if its weights do not have the schema's number of
+    dimensions."""
     if (form := _FORMS.get(operation.name)) is None:
         return
     inputs, rank = form
@@ -211,7 +214,7 @@ def _check_form(operation: Operation, tensors: Sequence[Tensor]) -> None:
 
 
 def _numbers(values: NDArray[Any] | int) -> tuple[Any, ...]:
-    """Return the values of a vector of flatbuffers, which is 0 if the vector is absent."""
+    """Return the values of a flatbuffers vector. `values` is 0 if the vector is absent."""
     return () if isinstance(values, int) else tuple(values.tolist())
 
 

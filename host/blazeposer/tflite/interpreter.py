@@ -1,7 +1,7 @@
 """Run a network file on a PC, after a check against the contract.
 
-There are three runtimes, because their results differ. LiteRT's reference kernels (`reference`) equal TFLite Micro
-(`micro`, the runtime of a camera) bit by bit. XNNPACK (`xnnpack`) is several times faster and rounds differently.
+There are three runtimes. LiteRT's reference kernels (`reference`) give exactly the same results as TFLite Micro
+(`micro`), the runtime of a camera. XNNPACK (`xnnpack`) is several times faster, but rounds differently.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ Runtime = Literal["reference", "xnnpack", "micro"]
 RUNTIMES: tuple[Runtime, ...] = get_args(Runtime)
 
 Infer = Callable[[NDArray[Any]], list[NDArray[Any]]]
-"""Function that runs a network and converts its input to its outputs. The first axis of all arrays is 1."""
+"""Function that runs a network on an input and returns the outputs. The first axis of all arrays has the length 1."""
 
 _LARGE_ARENA = 16 << 20
 
 clock = time.perf_counter if sys.platform == "win32" else time.process_time
-"""Clock for the processor time of this process in seconds, with all its threads, so that other programs do not count.
-On Windows this clock is too coarse, so the clock there measures elapsed time."""
+"""Clock for the processor time in seconds of this process with all its threads. The time of other programs does not
+count. On Windows, the clock for processor time is too coarse, so this clock measures elapsed time."""
 
 
 class Timed:
@@ -46,7 +46,7 @@ class Timed:
     def __init__(self, infer: Infer) -> None:
         self._infer = infer
         self.seconds = 0.0
-        """Seconds in the function since the start."""
+        """Total time spent in the function since the start, in seconds."""
 
     def __call__(self, tensor: NDArray[Any]) -> list[NDArray[Any]]:
         started = clock()
@@ -56,7 +56,7 @@ class Timed:
 
 
 class Network:
-    """A network file that keeps the contract, ready to run. `open_network` makes it."""
+    """A network that keeps the contract and is ready to run. `open_network` returns objects of this class."""
 
     def __init__(self, infer: Infer, quantization: tuple[tuple[float, int], ...]) -> None:
         self._infer = Timed(infer)
@@ -65,7 +65,7 @@ class Network:
 
     @property
     def seconds(self) -> float:
-        """Return the seconds in the runtime since the start."""
+        """Return the total time spent in the runtime since the start, in seconds."""
         return self._infer.seconds
 
     @property
@@ -74,13 +74,14 @@ class Network:
         return self.quantization[0][0] != 0
 
     def run(self, image: Image) -> list[NDArray[Any]]:
-        """Return the raw outputs for an image (128, 128, 3) uint8 RGB, in contract order: int8, or float32 for a float
-        file."""
+        """Return the raw outputs for an image (128, 128, 3) uint8 RGB, in contract order. The outputs are int8, or
+        float32 for a float file."""
         tensor = to_int8(image) if self.is_int8 else to_float(image)
         return self._infer(tensor[np.newaxis])
 
     def outputs(self, image: Image) -> list[NDArray[np.float32]]:
-        """Return the outputs for an image (128, 128, 3) uint8 RGB, in contract order and real units, float32."""
+        """Return the outputs for an image (128, 128, 3) uint8 RGB, in contract order. The outputs are float32 in real
+        units."""
         raw = self.run(image)
         return dequantized(raw, self.quantization) if self.is_int8 else raw
 
@@ -88,7 +89,7 @@ class Network:
 def dequantized(
     raw: Sequence[NDArray[np.int8]], quantization: Sequence[tuple[float, int]]
 ) -> list[NDArray[np.float32]]:
-    """Return raw int8 tensors in real units, by the (scale, zero point) of each tensor."""
+    """Return the real values of raw int8 tensors, computed with the (scale, zero point) of each tensor."""
     return [
         (tensor.astype(np.float32) - zero_point) * np.float32(scale)
         for tensor, (scale, zero_point) in zip(raw, quantization, strict=True)
@@ -96,10 +97,10 @@ def dequantized(
 
 
 def open_network(path: Path | str, runtime: Runtime = "reference", *, is_tried: bool = False) -> Network:
-    """Return the network of a tflite file. Raises ModelError if it is not a BlazePoser network or does not run.
-
-    An unknown file runs once in a separate process first, unless `is_tried` is True, because a damaged file could end
-    this process. A network is all INT8, or all float (training writes a float file beside the INT8 file).
+    """Return the network of a tflite file. Raises ModelError if the file is not a BlazePoser network or does not run.
+    An unknown file first runs once in a separate process, because a damaged file could end this process. If `is_tried`
+    is True, this first run is left out. A network is either completely INT8 or completely float. Training writes a
+    float file beside the INT8 file.
     """
     path = Path(path)
     if runtime not in RUNTIMES:
@@ -124,7 +125,7 @@ def open_network(path: Path | str, runtime: Runtime = "reference", *, is_tried: 
 
 
 def litert(data: bytes, *, reference: bool = False) -> Infer:
-    """Return a function that runs a tflite file of one input in LiteRT, on one thread, with XNNPACK or the reference
+    """Return a function that runs a tflite file with one input in LiteRT, on one thread, with XNNPACK or the reference
     kernels."""
     with quiet_stderr():
         kind = OpResolverType.BUILTIN_REF if reference else OpResolverType.AUTO
@@ -144,10 +145,9 @@ def litert(data: bytes, *, reference: bool = False) -> Infer:
 
 
 def micro(data: bytes, name: str, outputs: int = len(OUTPUTS)) -> Infer:
-    """Return a function that runs a tflite file with this number of outputs in TensorFlow Lite Micro.
-
-    With more outputs than the contract's, TensorFlow Lite Micro would choose an arena that is too small, so this
-    function chooses a larger one. Raises ModelError or MissingExtraError.
+    """Return a function that runs a tflite file in TensorFlow Lite Micro. `outputs` is the number of outputs of the
+    file. For more outputs than in the contract, TensorFlow Lite Micro chooses an arena that is too small, so this
+    function chooses a larger arena. Raises ModelError or MissingExtraError.
     """
     with needs("demo"):
         from tflite_micro import runtime

@@ -1,7 +1,7 @@
-"""The manifest of a network: a JSON file beside each tflite file, with its content, its needs and its figures.
-
-`models/blazeposer.tflite` has `models/blazeposer.json`. `blazeposer quantize` writes the manifest, and `blazeposer
-evaluate` adds the figures. `read_manifest` checks that a manifest describes its tflite file.
+"""Read and write the manifest of a network. A manifest is a JSON file beside a tflite file, and contains the tflite
+file's properties, its needs and its figures. The manifest of `models/blazeposer.tflite` is `models/blazeposer.json`.
+`blazeposer quantize` writes the manifest, and `blazeposer evaluate` adds the figures. `read_manifest` checks that a
+manifest describes its tflite file.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from blazeposer.core.errors import ModelError
 
 NOT_MEASURED = "not measured"
 FIGURES = ("aflw2000_dev", "biwi_dev", "detection", "aflw2000", "biwi", "wider", "frames_per_second")
-"""Names of the figures in every manifest, measured or not."""
+"""Names of the figures in every manifest. A figure that was not measured also has an entry."""
 
 Quantization = dict[str, float | int]
-"""`scale` and `zero_point` of an activation tensor: value = scale * (q - zero_point)."""
+"""`scale` and `zero_point` of an activation tensor. An integer q stands for the value scale * (q - zero_point)."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,10 @@ class Manifest:
     sha256: str
     file_bytes: int
     payload_bytes: int
-    """Bytes of weights and biases alone."""
+    """Number of bytes of the weights and biases."""
     parameters: int
     macs: int
-    """Multiply-accumulates for one image."""
+    """Number of multiply-accumulates for one image."""
     arena_bytes: int
     """Working memory in bytes, as TensorFlow Lite Micro counts it on a 64-bit PC."""
     ops: dict[str, int]
@@ -57,7 +57,7 @@ class Manifest:
     quantization: dict[str, Quantization]
     """Quantization of every activation tensor, by its name in training."""
     weight_scales: dict[str, list[float]]
-    """Step of each output channel of every convolution. The zero points are 0."""
+    """Quantization steps of the weights of every convolution, one for each output channel. The zero points are 0."""
     training: dict[str, Any]
     """Source of the weights."""
     figures: dict[str, Any] = field(default_factory=lambda: dict.fromkeys(FIGURES, NOT_MEASURED))
@@ -74,7 +74,8 @@ def describe(
     weight_scales: Mapping[str, list[float]],
     **facts: Any,
 ) -> Manifest:
-    """Return the manifest of a new file. `facts` are the fields that do not follow from the file or the contract."""
+    """Return the manifest of a new file. `facts` contains the fields that cannot be computed from the file or the
+    contract."""
     data = model.read_bytes()
     return Manifest(
         file=model.name,
@@ -100,7 +101,8 @@ def write_manifest(manifest: Manifest, model: Path) -> None:
 
 
 def read_manifest(model: Path) -> Manifest:
-    """Return the manifest beside a tflite file, compared with the file and the contract. Raises ModelError."""
+    """Return the manifest beside a tflite file. Raises ModelError if the manifest does not agree with the file and the
+    contract."""
     path = manifest_path(model)
     remake = "make both anew with `blazeposer quantize`"
     try:
@@ -152,7 +154,8 @@ def _named(scale: float, zero_point: int) -> Quantization:
 
 
 def _shortest(scale: float) -> float:
-    """Return the shortest decimal number with the same float32 value, because a tflite file contains float32 scales."""
+    """Return the shortest decimal number that has the float32 value of a scale. The scales in a tflite file are
+    float32."""
     return float(str(np.float32(scale)))
 
 

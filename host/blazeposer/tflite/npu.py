@@ -1,4 +1,5 @@
-"""Files for the NPUs. Vela compiles for the AE3's Ethos-U55, and ST's own stedgeai for the N6's Neural-ART.
+"""Make files for the NPUs. Vela compiles files for the AE3's Ethos-U55. ST's stedgeai compiles files for the N6's
+Neural-ART.
 
 No compiled file was run on a camera, so the commands print "not verified without a camera".
 """
@@ -21,12 +22,13 @@ from blazeposer.tflite.graph import Graph, read_graph, read_model
 
 UNVERIFIED = "not verified without a camera"
 _STEDGEAI = "stedgeai generate --target stm32n6 --st-neural-art default@neuralart.json --relocatable --model"
-"""Command for the N6's compiler, with the arguments of OpenMV's boards.json (PyPI `openmv-ota` 1.0.7), which includes
-neuralart.json."""
+"""Command for the N6's compiler, with the arguments from OpenMV's boards.json. The PyPI package `openmv-ota` 1.0.7
+contains boards.json and neuralart.json."""
 
 
 def compile_for(board: Board, model_path: Path, stedgeai_file: Path | None = None) -> bytes:
-    """Return the file for a board: compiled for the board's NPU, or the model unchanged for a board without an NPU.
+    """Return the file for a board. For a board with an NPU, the file is compiled for the NPU. For a board without an
+    NPU, the file is the unchanged model.
 
     Raises BlazePoserError.
     """
@@ -38,7 +40,7 @@ def compile_for(board: Board, model_path: Path, stedgeai_file: Path | None = Non
 
 
 def ae3_cycles(model_path: Path) -> int:
-    """Return the cycles of one inference on the AE3's NPU, as Vela estimates them. Raises BlazePoserError."""
+    """Return Vela's estimate of the number of cycles for one inference on the AE3's NPU. Raises BlazePoserError."""
     with tempfile.TemporaryDirectory() as folder:
         compiled = _graph(run_vela(model_path, Path(folder)))
         if firmware.ETHOS_U not in {operation.name for operation in compiled.operations}:
@@ -70,8 +72,8 @@ def run_vela(path: Path, folder: Path) -> Path:
 
 
 def _ethos_u(model_path: Path) -> bytes:
-    """Return the compiled file. It must contain only the NPU's operation, and have the inputs and outputs of the
-    original."""
+    """Return the compiled file. Raises BlazePoserError if the compiled file contains operations for the CPU, or if its
+    inputs or outputs differ from those of the original file."""
     source = _graph(model_path)
     with tempfile.TemporaryDirectory() as folder:
         path = run_vela(model_path, Path(folder))
@@ -99,7 +101,7 @@ def _neural_art(board: Board, model_path: Path, stedgeai_file: Path | None) -> b
 
 
 def _interface(graph: Graph) -> list[list[tuple[object, ...]]]:
-    """Return the inputs, then the outputs of a network, as a script on the camera gets them."""
+    """Return first the inputs and then the outputs of a network, in the form that a script on the camera sees."""
     return [
         [(tensor.shape, tensor.dtype, tensor.scale, tensor.zero_point) for tensor in tensors]
         for tensors in (graph.input_tensors, graph.output_tensors)

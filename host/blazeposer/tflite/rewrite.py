@@ -1,4 +1,4 @@
-"""Changed copies of tflite files."""
+"""Make changed copies of tflite files."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from blazeposer.tflite.graph import DAMAGE
 
 
 def rewritten(data: bytes, change: Callable[[Any], None]) -> bytes:
-    """Return the file after `change(model)`, where `model` is a `ModelT` of the schema. Raises ModelError if the file
-    is damaged."""
+    """Return the bytes of a changed copy of a file. `change` gets the file as a `ModelT` of the schema and changes it.
+    Raises ModelError if the file is damaged."""
     try:
         model = schema.ModelT.InitFromPackedBuf(data)
         change(model)
@@ -27,7 +27,8 @@ def rewritten(data: bytes, change: Callable[[Any], None]) -> bytes:
 
 
 def with_all_outputs(data: bytes) -> bytes:
-    """Return the network with more outputs: the tensors of all operations follow its own outputs."""
+    """Return the network with more outputs. After the network's own outputs follow the output tensors of all
+    operations."""
 
     def expose(model: Any) -> None:
         graph = model.subgraphs[0]
@@ -37,11 +38,10 @@ def with_all_outputs(data: bytes) -> bytes:
 
 
 def with_bias_scales(data: bytes) -> bytes:
-    """Return the INT8 network with scales for its biases: the scale of the input times the scale of the weights.
-
-    The project's files have no scales for biases, because cameras do not read them and they would take a quarter of the
-    file. XNNPACK needs them. Without them XNNPACK does not run the convolutions, and the network takes four times as
-    long.
+    """Return the INT8 network with scales for its biases. The scale of a bias is the scale of the layer's input times
+    the scale of the layer's weights. The project's files contain no scales for biases, because cameras do not read
+    these scales, and the scales would take a quarter of the file. XNNPACK does not run a convolution without scales for
+    its biases, and the network then takes four times as long.
     """
     bare = False
 

@@ -1,4 +1,4 @@
-"""Trial run of a tflite file in a separate process, because a damaged file can end the process that runs it."""
+"""Try a tflite file in a separate process, because a damaged file can end the process that runs the file."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ from blazeposer.core.resources import default_model
 from blazeposer.tflite.manifest import read_manifest
 
 PATIENCE = 300
-"""Longest time for one inference, seconds. A network of this project takes less than one second."""
+"""Longest time for one inference in seconds. A network of this project takes less than one second."""
 _complaints: dict[tuple[str, str], str] = {}
-"""Failure of each file in each runtime, by (sha256, runtime). Each file is tried once."""
+"""Reason why each file fails in each runtime, by (sha256, runtime). The reason is empty if the file runs. Each file is
+tried only once in each runtime."""
 
 
 def is_known(path: Path, data: bytes) -> bool:
-    """Return True if a file is known: the shipped network, or the file that the manifest beside it describes."""
+    """Return True if a file is the shipped network, or if the manifest beside the file describes it."""
     try:
         read_manifest(path)
     except ModelError:
@@ -42,7 +43,7 @@ def try_apart(path: Path, data: bytes, runtime: str) -> None:
 
 
 def _complaint(path: Path, runtime: str) -> str:
-    """Return the reason why a file does not run, without its path; empty if it runs."""
+    """Return the reason why a file does not run, without the file's path. The reason is empty if the file runs."""
     command = [sys.executable, "-m", __name__, str(path), runtime]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     try:
@@ -57,7 +58,7 @@ def _complaint(path: Path, runtime: str) -> str:
 
 
 def _main(path: str, runtime: str) -> int:
-    """Run a file in the child process. Return 0 if it runs. Otherwise print one line on stdout and return 1."""
+    """Run a file in the child process. Return 0 if the file runs. Otherwise print one line on stdout and return 1."""
     from blazeposer.tflite.interpreter import Runtime, open_network
 
     try:
