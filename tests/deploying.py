@@ -13,7 +13,7 @@ from blazeposer.core.errors import BlazePoserError
 from blazeposer.deploy import deployment
 from blazeposer.deploy.bundle import MODEL, Bundle
 from blazeposer.deploy.camera import SUFFIX, Advance
-from blazeposer.deploy.deployment import Outcome, Status
+from blazeposer.deploy.deployment import CameraStatus, Outcome
 from blazeposer.deploy.plan import Plan, Store
 from blazeposer.deploy.state import State
 from blazeposer.openmv import romfs
@@ -87,7 +87,7 @@ def restore(camera: VirtualCamera, root: Path, backup: Path | None = None) -> Ou
     return outcome
 
 
-def status(camera: VirtualCamera, bundle: Bundle, root: Path) -> Status:
+def status(camera: VirtualCamera, bundle: Bundle, root: Path) -> CameraStatus:
     with deployment.connected(camera.port, root) as asked:
         return deployment.status(asked, lambda _: bundle, root)
 

@@ -148,7 +148,9 @@ def test_a_missing_extra_is_named(blazeposer_command: CommandLine, monkeypatch: 
 
 
 def test_a_defect_of_ours_is_not_taken_for_a_missing_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(cli.COMMANDS, "train", cli.Entry("blazeposer_training.no_such_module:command", "train", ""))
+    monkeypatch.setitem(
+        cli.COMMANDS, "train", cli.Subcommand("blazeposer_training.no_such_module:command", "train", "")
+    )
     with pytest.raises(ModuleNotFoundError):
         cli.main(["train"])
 
@@ -158,4 +160,4 @@ def install(monkeypatch: pytest.MonkeyPatch, command: click.Command) -> None:
     module = ModuleType("replacement")
     module.command = command  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "replacement", module)
-    monkeypatch.setitem(cli.COMMANDS, "detect", cli.Entry("replacement:command", "", "A stand-in."))
+    monkeypatch.setitem(cli.COMMANDS, "detect", cli.Subcommand("replacement:command", "", "A stand-in."))

@@ -16,7 +16,7 @@ from blazeposer.core.contract import ANGLES
 from blazeposer.core.errors import PortError
 from blazeposer.core.face import Face
 from blazeposer.demo.camera_stream import stream
-from blazeposer.demo.compare import TO_PICTURE, Agreement, agreements, face_in_picture, match
+from blazeposer.demo.compare import TO_PICTURE, PoseAgreement, agreements, face_in_picture, match
 from blazeposer.demo.pictures import chosen
 from blazeposer.faces.detector import Detector
 from blazeposer.faces.tracker import CloserLook
@@ -48,7 +48,7 @@ def detected() -> dict[int, list[Face]]:
 
 
 @pytest.fixture(params=["host", pytest.param("stream", marks=pytest.mark.slow)])
-def results(request: pytest.FixtureRequest) -> dict[str, Agreement]:
+def results(request: pytest.FixtureRequest) -> dict[str, PoseAgreement]:
     if request.param == "host":
         faces = request.getfixturevalue("detected").items()
         found = {number: _in_picture(some) for number, some in faces}
@@ -61,7 +61,9 @@ def results(request: pytest.FixtureRequest) -> dict[str, Agreement]:
 # With several people in a frame a face has 30 of the network's 128 pixels.
 @pytest.mark.parametrize(("faces", "correlation"), [("turning head", 0.9), ("all faces", 0.8)])
 @pytest.mark.parametrize("angle", ANGLES)
-def test_angle_follows_the_known_one(results: dict[str, Agreement], faces: str, correlation: float, angle: str) -> None:
+def test_angle_follows_the_known_one(
+    results: dict[str, PoseAgreement], faces: str, correlation: float, angle: str
+) -> None:
     """Sign and correlation, and order: no streamed angle follows it better than its own."""
     axis, result = ANGLES.index(angle), results[faces]
     assert result.correlation[angle] > correlation
@@ -85,7 +87,7 @@ def _in_picture(faces: list[Face]) -> list[Face]:
     return [face.moved(0, 0, TO_PICTURE, TO_PICTURE) for face in faces]
 
 
-def test_nearly_every_face_is_found_and_hardly_anything_else(results: dict[str, Agreement]) -> None:
+def test_nearly_every_face_is_found_and_hardly_anything_else(results: dict[str, PoseAgreement]) -> None:
     result = results["all faces"]
     assert len(result.known) >= 0.98 * result.people
     assert result.extra <= 0.02 * result.people

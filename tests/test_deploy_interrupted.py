@@ -16,7 +16,7 @@ from blazeposer.camera import VirtualCamera
 from blazeposer.core.errors import BlazePoserError, PortError
 from blazeposer.deploy import backup as backups
 from blazeposer.deploy.bundle import MODEL, Bundle
-from blazeposer.deploy.deployment import Status
+from blazeposer.deploy.deployment import CameraStatus
 from blazeposer.openmv import romfs
 from deploying import FRAME, Silent, deploy, fails, held, in_use, restore, status
 from waiting import HANG
@@ -39,7 +39,7 @@ def test_a_board_that_resets_in_the_middle(bundle: Bundle, tmp_path: Path) -> No
         in_use(camera)
         before = held(camera)
 
-        def moved_status() -> Status:
+        def moved_status() -> CameraStatus:
             port = camera.port
             found = status(camera, bundle, tmp_path)
             while camera.port == port:  # it ends with a reset, a tenth of a second after mpremote has gone

@@ -20,7 +20,7 @@ from blazeposer.core.streams import drop_stdout, prepare_streams
 from blazeposer.core.text import say
 
 
-class Entry(NamedTuple):
+class Subcommand(NamedTuple):
     """The place of a subcommand (module:click command), and the extra that installs the packages of the subcommand."""
 
     place: str
@@ -28,12 +28,12 @@ class Entry(NamedTuple):
     help: str
 
 
-def _ours(place: str, words: str, extra: str = "") -> Entry:
-    return Entry(f"blazeposer.commands.{place}", extra, words)
+def _ours(place: str, words: str, extra: str = "") -> Subcommand:
+    return Subcommand(f"blazeposer.commands.{place}", extra, words)
 
 
-def _training(module: str, words: str) -> Entry:
-    return Entry(f"blazeposer_training.{module}:command", "train", words)
+def _training(module: str, words: str) -> Subcommand:
+    return Subcommand(f"blazeposer_training.{module}:command", "train", words)
 
 
 GROUPS = {

@@ -15,7 +15,7 @@ from blazeposer.core.console import Console
 from blazeposer.core.contract import ANGLES
 from blazeposer.core.prepare import Image
 from blazeposer.demo.camera_stream import line, stream
-from blazeposer.demo.compare import Agreement, agreements, face_in_picture
+from blazeposer.demo.compare import PoseAgreement, agreements, face_in_picture
 from blazeposer.demo.pictures import picture, video_pages
 from blazeposer.media.output import VideoWriter, make_folder, write_image
 from blazeposer.scene.sequence import GESTURE_RATE, frames, gestures
@@ -66,7 +66,7 @@ def _write_film(path: Path, pages: Iterable[Image], count: int, rate: float, con
             video.write(page)
 
 
-def _table(results: Mapping[str, Agreement]) -> Table:
+def _table(results: Mapping[str, PoseAgreement]) -> Table:
     table = Table("streamed against known", *ANGLES, "found", "false")
     for faces, result in results.items():
         correlation = (f"{value:.3f}" for value in result.correlation.values())

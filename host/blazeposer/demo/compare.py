@@ -47,7 +47,7 @@ def _offset(person: Person, face: Face) -> float:
 
 
 @dataclass(frozen=True)
-class Agreement:
+class PoseAgreement:
     """Known and measured angles (n, 3) of the n faces found. `people` is the number of all people. `extra` is the
     number of false positives."""
 
@@ -68,18 +68,18 @@ class Agreement:
         return dict(zip(ANGLES, np.abs(self.known - self.measured).mean(0).tolist(), strict=True))
 
 
-def agreements(frames: Sequence[Frame], found: Found) -> dict[str, Agreement]:
+def agreements(frames: Sequence[Frame], found: Found) -> dict[str, PoseAgreement]:
     """Return the agreement of streamed angles with known angles, for the frames with one head and for all faces. Raises
     BlazePoserError if there is nothing to compare."""
     alone = {number: faces for number, faces in found.items() if len(frames[number].people) == 1}
     return {"turning head": _agreement(frames, alone), "all faces": _agreement(frames, found)}
 
 
-def _agreement(frames: Sequence[Frame], found: Found) -> Agreement:
+def _agreement(frames: Sequence[Frame], found: Found) -> PoseAgreement:
     pairs = [pair for number, faces in found.items() for pair in match(frames[number], faces)]
     if len(pairs) < 2:
         raise BlazePoserError("hardly any face was found in the demo's images: is this a trained model?")
-    return Agreement(
+    return PoseAgreement(
         known=np.array([person.angles for person, _ in pairs]),
         measured=np.array([face.angles for _, face in pairs]),
         people=sum(len(frames[number].people) for number in found),

@@ -12,7 +12,7 @@ from blazeposer.core.contract import ANGLES
 from blazeposer.core.draw import ANGLE_COLORS, draw
 from blazeposer.core.face import Face
 from blazeposer.core.prepare import Image
-from blazeposer.demo.compare import Agreement, Found, match
+from blazeposer.demo.compare import Found, PoseAgreement, match
 from blazeposer.scene.sequence import PITCH, ROLL, SIDE, YAW, Frame
 
 Color = tuple[int, int, int]
@@ -35,7 +35,7 @@ LEGEND = "grey: known   coloured: streamed   dots: frames with several faces   o
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
-def picture(frames: Sequence[Frame], found: Found, results: Mapping[str, Agreement]) -> Image:
+def picture(frames: Sequence[Frame], found: Found, results: Mapping[str, PoseAgreement]) -> Image:
     """Return the README's image (h, 1240, 3): frames of turned heads, and a plot of the angles over the sequence."""
     tiles = [_tile(frames[number], found[number]) for number in chosen(frames, found)]
     rows = [_row(tiles[start : start + TILES]) for start in range(0, len(tiles), TILES)]
@@ -58,7 +58,7 @@ def chosen(frames: Sequence[Frame], found: Found) -> list[int]:
 
 
 def angle_plot(
-    frames: Sequence[Frame], found: Found, width: int, results: Mapping[str, Agreement] | None = None
+    frames: Sequence[Frame], found: Found, width: int, results: Mapping[str, PoseAgreement] | None = None
 ) -> Image:
     """Return a plot of known angles (grey) and streamed angles (coloured) over the sequence. Each angle has a row of
     the plot. The results are beside the plot."""

@@ -61,7 +61,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Status:
+class CameraStatus:
     """The contents of a camera, compared with a bundle."""
 
     state: State
@@ -157,7 +157,7 @@ def restore(camera: Camera, chosen: Path | None, root: Path, guide: Guide) -> Ou
     return Outcome(plan, old)
 
 
-def status(camera: Camera, bundle_for: BundleFor, root: Path) -> Status:
+def status(camera: Camera, bundle_for: BundleFor, root: Path) -> CameraStatus:
     """Compare the content of a camera with a bundle on this PC. Raises BlazePoserError."""
     state = camera.state(NAMES)
     bundle = bundle_for(state.board)
@@ -170,7 +170,7 @@ def status(camera: Camera, bundle_for: BundleFor, root: Path) -> Status:
     unfinished = backups.unfinished(root, state)
     if unfinished and ROM in unfinished.hashes and not unfinished.is_as_left(ROM, state):
         items[ROM] = "half-written"
-    return Status(state, items, unfinished, _unreadable(root, state))
+    return CameraStatus(state, items, unfinished, _unreadable(root, state))
 
 
 def _compare_model(bundle: Bundle, state: State) -> dict[str, Comparison]:
