@@ -1,9 +1,10 @@
-"""The training of BlazePoser's network. The exported network runs without this package.
+"""Train BlazePoser's network. The exported network runs without this package.
 
-images/     pools and training images
-network/    the architecture and its weights
-learning/   recipes, losses, stages
-int8/       quantization and the file; the stages of `blazeposer validate` that need torch or TensorFlow
-labels/     a teacher network that labels a user's own photos
-studies/    measurements behind decisions in the design
+- `images/` reads the data sets for training (pools) and makes training images.
+- `network/` defines the architecture and reads its weights.
+- `learning/` contains the recipes, the losses and the stages of a training.
+- `int8/` quantizes the network and writes its file. It also runs the stages of `blazeposer validate` that need torch or
+  TensorFlow.
+- `labels/` labels a user's own photos with a teacher network.
+- `studies/` makes the measurements behind decisions in the design.
 """

@@ -1,1 +1,1 @@
-"""Pools of labelled photos, and the training images made of them."""
+"""Read pools, which are data sets of labelled photos, and make training images of them."""

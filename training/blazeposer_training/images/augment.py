@@ -1,8 +1,9 @@
 """Make training images of labelled faces: place, turn and mirror the faces, a whole batch at once, on any device.
 
-All geometric changes of an image form one similarity transform. So image, box and rotation matrix always agree:
-mirroring changes R to F R F, and turning the image clockwise by t changes R to Rz(t) R (`blazeposer.core.rotation`).
-All random numbers come from numpy, so that they are the same on every device. `relight` changes light and colour.
+All geometric changes of an image form one similarity transform, so image, box and rotation matrix always agree.
+Mirroring changes a rotation matrix R to F R F. Turning the image clockwise by t changes R to Rz(t) R
+(`blazeposer.core.rotation`). All random numbers come from numpy, because numpy gives the same numbers for every device.
+`relight` changes light and colour.
 """
 
 from __future__ import annotations
@@ -22,21 +23,23 @@ from .bank import SIDE, Bank
 from .settings import ImageSettings
 
 BLACK, REPLICATED, REFLECTED, PHOTO = range(4)
-"""Names for the content of an image beyond its photo's edge."""
+"""Names for the content of a training image beyond the edge of its photo."""
 NEAR_SIZES = (0.3, 1.15)
-"""Smallest and largest size of near or cut faces, as fractions of the image's side."""
+"""Smallest and largest size of a near or cut face, as fractions of the image's side."""
 MOST_CUT = 0.3
-"""Largest part of a cut face that lies beyond the image's edge, horizontally or vertically."""
+"""Largest part of a cut face that is beyond the image's edge, horizontally or vertically."""
 UPSIDE_DOWN = 110.0
 """Smallest turn in degrees at which a face counts as upside down."""
 BULGE_FROM, MOST_BULGE, BULGE_RADIUS = 0.4, 0.3, 0.6
-"""Size of the smallest face that bulges, largest bulge, and radius of the circle around the face that stays in
-place. The largest bulge is that of a head at 25 cm, made from a photo at one metre. The radius is in sizes of the
-face's box."""
+"""Size of the smallest face that bulges, largest bulge, and radius of the circle around the face.
+
+The middle of a bulging face is magnified. Points outside of the circle do not move. A photo from a distance of one
+metre, changed by the largest bulge, looks like a photo from 25 cm. The radius is in sizes of the face's box.
+"""
 
 BACKGROUND_SIDES = (0.5, 1.3)
-"""Smallest and largest side of the visible square of a background, in sides of the background. Beyond 1, the edge of
-the background is repeated, and people in it become small."""
+"""Smallest and largest side of the visible square of a background, as factors on the background's side. If the factor
+is larger than 1, the edge of the background is repeated, and people in it become small."""
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -55,13 +58,13 @@ class Placements:
     """Turn of the face on the screen, in degrees clockwise."""
     mirrored: Bools
     bulge: Floats
-    """Strength of the bulge, 0 to 1: how much the middle of the face is magnified against its rim, as in a near
-    view."""
+    """Strength of the bulge, 0 to 1. A strong bulge magnifies the middle of the face, as a photo from a short distance
+    does."""
 
 
 def random_placements(rng: np.random.Generator, count: int, settings: ImageSettings) -> Placements:
-    """Draw random placements. The share `usual` lies as in front of a camera (AFLW2000's sizes). The others lie
-    anywhere, with sizes from 20 pixels on."""
+    """Draw random placements. The share `usual` of the faces has places and sizes as in front of a camera (AFLW2000's
+    sizes). The other faces have any place, and any size from 20 pixels on."""
     usual = rng.random(count) < settings.usual
     low, high = np.where(usual, 0.25, 20 / INPUT_SIZE), np.where(usual, 0.55, 0.75)
     size = np.exp(rng.uniform(np.log(low), np.log(high)))
@@ -72,7 +75,7 @@ def random_placements(rng: np.random.Generator, count: int, settings: ImageSetti
 
 
 def disturbed(placements: Placements, rng: np.random.Generator, settings: ImageSettings) -> Placements:
-    """Change some placements to rarer views: near, cut by the edge, turned, upside down."""
+    """Change some placements to rarer views, in which the face is near, cut by the edge, turned or upside down."""
     count = len(placements.size)
     near = rng.random(count) < settings.near
     size = np.where(near, np.exp(rng.uniform(np.log(NEAR_SIZES[0]), np.log(NEAR_SIZES[1]), count)), placements.size)
@@ -88,13 +91,14 @@ def disturbed(placements: Placements, rng: np.random.Generator, settings: ImageS
 
 
 def validation_placements(rng: np.random.Generator, count: int) -> Placements:
-    """Draw placements as in AFLW2000: faces of 0.26 to 0.50 of the side, near the middle, upright."""
+    """Draw placements like those in AFLW2000. The faces are upright and near the middle, and have 0.26 to 0.50 of the
+    image's side."""
     x, y = 0.5 + rng.uniform(-0.06, 0.06, (2, count))
     return Placements(rng.uniform(0.26, 0.50, count), x, y, np.zeros(count), np.zeros(count, bool), np.zeros(count))
 
 
 def transforms(boxes: Floats, placements: Placements) -> Floats:
-    """Return affine maps (N, 2, 3) from the photos' pixels to the images' pixels, for faces in `boxes` (N, 4)."""
+    """Return the affine maps (N, 2, 3) from the photos' pixels to the images' pixels, for faces in `boxes` (N, 4)."""
     scale = placements.size * INPUT_SIZE / (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
     turn = np.radians(placements.clockwise)
     flip = np.where(placements.mirrored, -1.0, 1.0)
@@ -107,8 +111,8 @@ def transforms(boxes: Floats, placements: Placements) -> Floats:
 
 
 def bulged_points(points: Floats, boxes: Floats, bulge: Floats) -> Floats:
-    """Move points (N, P, 2) of the photos with the bulge (N,) of the faces in boxes (N, 4). This is the inverse of
-    `_bulged`."""
+    """Move points (N, P, 2) of the photos as the bulges (N,) of the faces in boxes (N, 4) move them. This is the
+    inverse of `_bulged`."""
     middle, radius = _circles(boxes)
     away = (points - middle[:, None]) / radius[:, None, None]
     length = np.linalg.norm(away, axis=-1, keepdims=True)
@@ -121,7 +125,8 @@ def bulged_points(points: Floats, boxes: Floats, bulge: Floats) -> Floats:
 def _bulged(source: Tensor, boxes: Floats, bulge: Floats) -> Tensor:
     """Return the photo pixels (n, 128, 128, 2) to sample instead of `source`, where the faces in boxes bulge (n,).
 
-    A head is roughly a ball, and its middle is nearest to the camera. In a near view, the middle looks larger.
+    A head is roughly a ball, and the middle of the face is nearest to the camera. Therefore the middle looks larger in
+    a photo from a short distance.
     """
     middle, radius = (_to(values, source.device) for values in _circles(boxes))
     away = (source - middle[:, None, None]) / radius[:, None, None, None]
@@ -131,8 +136,8 @@ def _bulged(source: Tensor, boxes: Floats, bulge: Floats) -> Tensor:
 
 
 def _circles(boxes: Floats) -> tuple[Floats, Floats]:
-    """Return centres (N, 2) and radii (N,) of circles around boxes (N, 4). Points outside of the circles do not move
-    when faces bulge."""
+    """Return the centres (N, 2) and the radii (N,) of circles around boxes (N, 4). Points outside of the circles do not
+    move when faces bulge."""
     return (boxes[:, :2] + boxes[:, 2:]) / 2, BULGE_RADIUS * (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
 
 
@@ -149,25 +154,25 @@ def moved_rotations(rotations: Floats, placements: Placements) -> Floats:
 
 @dataclass(frozen=True)
 class Views:
-    """The settings for sampling N placed photos. Each field has the shape (N, ...)."""
+    """The settings for the sampling of N placed photos. Each field has the shape (N, ...)."""
 
     rim: NDArray[np.int64]
-    """Content beyond the photo's edge: BLACK, REPLICATED, REFLECTED or PHOTO."""
+    """Content beyond the photo's edge, which is BLACK, REPLICATED, REFLECTED or PHOTO."""
     smooth: Bools
-    """True where a shrunk photo is averaged first. Where false, it is sampled sharply, as by a camera's bilinear
+    """True if a shrunk photo is averaged first. False if the photo is sampled sharply, as by a camera's bilinear
     scaling."""
     background: NDArray[np.int64]
     crop: Floats
-    """(N, 3) x, y and side of the visible square of the background, in sides of the background."""
+    """Visible square of the background (N, 3): x, y and side, as fractions of the background's side."""
     flipped: Bools
-    """True where the visible square of the background is mirrored."""
+    """True if the visible square of the background is mirrored."""
     unlabelled: Bools
-    """True where the image shows only the background, without the face."""
+    """True if the image shows only the background, without the face."""
 
     @staticmethod
     def random(rng: np.random.Generator, count: int, backgrounds: int, photos: float, unlabelled: float) -> Views:
-        """Draw random views. `photos` is the share of images with another photo beyond the rim. `unlabelled` is the
-        share of images with only a background."""
+        """Draw random views. `photos` is the share of images with another photo beyond the photo's edge. `unlabelled`
+        is the share of images with only a background."""
         plain = rng.choice([BLACK, REPLICATED, REFLECTED], count, p=[0.4, 0.35, 0.25])
         side = rng.uniform(*BACKGROUND_SIDES, count)
         corner = rng.random((2, count)) * (1 - side)
@@ -182,8 +187,8 @@ class Views:
 
 
 def render(bank: Bank, faces: NDArray[np.int64], matrices: Floats, views: Views, bulge: Floats) -> Tensor:
-    """Return float images (N, 3, 128, 128), 0 to 255, of `faces` (N,) with a bulge (N,), moved by `matrices` (N, 2,
-    3)."""
+    """Return float images (N, 3, 128, 128), 0 to 255, of `faces` (N,). The faces bulge by `bulge` (N,), and `matrices`
+    (N, 2, 3) move them."""
     device = bank.textures.device
     inverse = np.linalg.inv(matrices[:, :, :2])
     back = np.concatenate([inverse, -inverse @ matrices[:, :, 2:]], axis=-1)
@@ -225,7 +230,7 @@ def render(bank: Bank, faces: NDArray[np.int64], matrices: Floats, views: Views,
 
 
 def _backgrounds(bank: Bank, views: Views, chosen: Bools) -> Tensor:
-    """Return the visible squares of the backgrounds of the chosen views, (n, 3, 128, 128)."""
+    """Return the visible squares (n, 3, 128, 128) of the backgrounds in the chosen views."""
     x, y, side = views.crop[chosen].T
     none = np.zeros_like(x)
     across = np.where(views.flipped[chosen], -side, side)

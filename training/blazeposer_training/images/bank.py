@@ -1,7 +1,7 @@
-"""The decoded faces and backgrounds for training images, in the memory of one device.
+"""Keep the decoded faces and backgrounds for training images in the memory of one device.
 
-Each face has its own texture: its whole photo, or a square cut out of a large photo. On a CPU, about 53,000 faces take
-6 GB, which the process that makes batches shares.
+Each face has its own texture, which is its whole photo or a square cut out of a large photo. About 53,000 faces take 6
+GB in a CPU's memory. The process that makes the batches shares this memory.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from blazeposer.evaluate.datasets.pool import Pool, read_backgrounds, read_pools
 from blazeposer.scene.sequence import room
 
 SIDE = 192
-"""Side of a texture in pixels. For training images of 128 pixels, few faces of the pools need more."""
+"""Side of a texture in pixels. Few faces of the pools need a larger texture for training images of 128 pixels."""
 CUT = 3.0
 """Side of the square cut out of a large photo, in sizes of the face. This leaves space for small and turned faces."""
 COLLAGES = 900
-"""Number of collages, a third of all backgrounds. The pools have too few scenes to teach all of the original's
-detection."""
+"""Number of collages, a third of all backgrounds. The pools have too few photos with several people to teach everything
+that BlazeFace detects."""
 DRAWN = 64
-"""Number of drawn backgrounds, if there are no photos without a face."""
+"""Number of drawn backgrounds. They are used if there are no photos without a face."""
 COLLAGE_SIDES = (2, 3, 4)
-"""Numbers of photos in a row of a collage. The faces then have 16 to 60 pixels in a training image, less than most
-placed faces."""
+"""Numbers of photos in a row of a collage. The faces of a collage have 16 to 60 pixels in a training image, less than
+most placed faces."""
 
 Floats = NDArray[np.float64]
 
@@ -42,11 +42,13 @@ Floats = NDArray[np.float64]
 class Bank:
     """Textures of faces, their labels, and backgrounds.
 
-    Textures are uint8 (M, 3, 192, 192). The photo is in the top left corner, and its last row and column are repeated
-    beyond it. For each face there are `sizes` (M, 2), the width and height of the photo, `boxes` (M, 4) x0, y0, x1, y1
-    and `landmarks` (M, 68, 2) in the texture's pixels, `angles` (M, 3) and `spread` (M,) in degrees, and `rotations`
-    (M, 3, 3). `backgrounds` uint8 (B, 3, 192, 192) are squares without labels. The first `faceless` backgrounds are
-    photos without a face. In a bank for training, scenes and collages follow.
+    `textures` (M, 3, 192, 192) are uint8. The photo is in the top left corner of its texture, and its last row and
+    column are repeated beyond it. `sizes` (M, 2) are the width and height of each photo. `boxes` (M, 4) x0, y0, x1, y1
+    and `landmarks` (M, 68, 2) are in the texture's pixels. `angles` (M, 3) and `spread` (M,) are in degrees.
+    `rotations` have the shape (M, 3, 3).
+
+    `backgrounds` (B, 3, 192, 192) are uint8 squares without labels. The first `faceless` backgrounds are photos without
+    a face. In a bank for training, photos of people and collages follow.
     """
 
     textures: Tensor
@@ -73,9 +75,9 @@ def read_bank(
 ) -> Bank:
     """Return the faces of a split ("train" or "val") of several pools, and the backgrounds, on a device.
 
-    The backgrounds are the photos of the zips `faceless`. If no zip is named, they are drawn. For "train", the scenes
-    of these pools and collages of their photos are added. `report` is called with a line for each pool. Raises
-    BlazePoserError if a file is missing or broken.
+    The backgrounds are the photos of the zips `faceless`. If no zip is named, the backgrounds are drawn. For "train",
+    photos from these pools with several people, and collages of the pools' photos, are added to the backgrounds.
+    `report` is called with a line for each pool. Raises BlazePoserError if a file is missing or broken.
     """
     pool = read_pools(folder, names, split, report)
     empty = [photo for name in faceless for photo in read_backgrounds(folder, name)] or drawn_backgrounds()
@@ -84,8 +86,8 @@ def read_bank(
 
 
 def drawn_backgrounds() -> list[Image]:
-    """Return squares (192, 192, 3) without a face: parts of the drawn room in other colours. The result is always the
-    same."""
+    """Return squares (192, 192, 3) without a face. They are parts of the drawn room in other colours. The result is
+    always the same."""
     rng, place = np.random.default_rng(0), room()
     drawn = []
     for _ in range(DRAWN):
@@ -97,7 +99,7 @@ def drawn_backgrounds() -> list[Image]:
 
 
 def make_bank(pool: Pool, empty: list[Image], peopled: list[Image], device: torch.device | str = "cpu") -> Bank:
-    """Return the bank of a decoded pool. Its backgrounds are photos without a face (`empty`) and photos that may show
+    """Return the bank of a decoded pool. Its backgrounds are photos without a face (`empty`), and photos that may show
     people (`peopled`)."""
     textures = torch.empty((len(pool), 3, SIDE, SIDE), dtype=torch.uint8)
     pixels = textures.numpy()
@@ -125,10 +127,10 @@ def make_bank(pool: Pool, empty: list[Image], peopled: list[Image], device: torc
 
 
 def cut(photo: Image, box: Floats) -> tuple[Image, Floats, Floats]:
-    """Cut a face's texture from its photo: the whole photo, or a square around the face of a large photo, shrunk to
-    fit.
+    """Cut a face's texture from its photo. Return the texture, its scale (2,) horizontally and vertically, and the
+    corner (2,) in the photo where the texture starts.
 
-    Return the texture, its scale (2,) horizontally and vertically, and the corner (2,) in the photo where it starts.
+    The texture is the whole photo, or a square around the face of a large photo. It is shrunk if it is too large.
     """
     height, width = photo.shape[:2]
     if max(height, width) <= SIDE:
@@ -145,7 +147,7 @@ def cut(photo: Image, box: Floats) -> tuple[Image, Floats, Floats]:
 
 
 def square(photo: Image) -> Image:
-    """Return the middle square of a photo, scaled to a texture's size."""
+    """Return the square in the middle of a photo, scaled to a texture's size."""
     height, width = photo.shape[:2]
     side = min(height, width)
     y, x = (height - side) // 2, (width - side) // 2
@@ -154,8 +156,8 @@ def square(photo: Image) -> Image:
 
 
 def collages(photos: list[Image], count: int) -> list[Image]:
-    """Return collages (192, 192, 3): images of photos in rows, with as many rows as photos in a row. The result is
-    always the same."""
+    """Return collages (192, 192, 3). A collage has the same number of rows as photos in a row. The result is always the
+    same."""
     rng = np.random.default_rng(0)
 
     def tile(side: int) -> Image:

@@ -1,7 +1,7 @@
-"""Batches of training images, and the fixed validation images: the order and the placement of the faces.
+"""Make the batches of training images and the fixed validation images, and choose the order and placement of the faces.
 
-Step n of a seed gives the same batch on every machine, with any number of processes, at any time. So a stopped training
-can continue as if it had never stopped.
+Step n of a seed gives the same batch on every machine, with any number of processes, at any time. A stopped training
+can therefore continue as if it had never stopped.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ from .settings import ImageSettings
 MOST_TURN = 100.0
 """Largest turn in the image's plane, in degrees, at which a face teaches pose."""
 TRUSTED_SPREAD = 4.0
-"""Spread of the teachers in degrees at which a label weighs half as much as a label without a spread."""
+"""Disagreement of the teacher networks in degrees at which a label has half the weight of a label without
+disagreement."""
 
 T = TypeVar("T", Placements, Views, Light)
 
@@ -49,12 +50,16 @@ T = TypeVar("T", Placements, Views, Light)
 class Batch:
     """Images uint8 (N, 128, 128, 3) and their labels, on one device.
 
-    Rotations (N, 3, 3); boxes (N, 4) x0, y0, x1, y1 and landmarks (N, 68, 2) as fractions of the side; weights (N,);
-    spread (N,), the teachers' disagreement in degrees. All labels except rotations are 0 for an image without a face.
-    `silent` (N, 4) are boxes in which the network must not find a face, whatever a teacher answers: boxes of faces
-    upside down, which have no weight, and whole images without a face. `silent` is 0 elsewhere. In the first 2 `pairs`
-    rows, each odd row is the mirror image of the row before. `taught` are the outputs of a teacher for the images, if
-    there is a teacher.
+    - `rotations` have the shape (N, 3, 3), and `weights` have the shape (N,).
+    - `boxes` (N, 4) x0, y0, x1, y1 and `landmarks` (N, 68, 2) are fractions of the image's side.
+    - `spread` (N,) is the disagreement of the teacher networks in degrees.
+    - `silent` (N, 4) are boxes in which the network must not find a face, whatever a teacher answers. They are boxes of
+      faces that are upside down, which have no weight, or whole images without a face. All other rows of `silent` are
+      0.
+    - `pairs` is the number of pairs among the first rows. In a pair, the second image is the mirror image of the first.
+    - `taught` are the outputs of a teacher for the images, if there is a teacher.
+
+    All labels except rotations are 0 for an image without a face.
     """
 
     pictures: Tensor
@@ -69,11 +74,11 @@ class Batch:
 
 
 Teacher = Callable[[Tensor], tuple[Tensor, ...]]
-"""Function that returns a teacher's outputs for a batch's images."""
+"""Function that returns a teacher network's outputs for the images of a batch."""
 
 
 class TrainingBatches(Dataset[Batch]):
-    """Sequence of batches: item n is batch `steps[n]`, with `size` images, of the stream of random numbers from
+    """Sequence of batches. Item n is the batch of step `steps[n]`, with `size` images. All random numbers come from
     `seed`."""
 
     def __init__(
@@ -110,15 +115,18 @@ def training_batches(
     bank: Bank, size: int, steps: range, seed: int, settings: ImageSettings,
     workers: int = 0, teacher: Teacher | None = None,
 ) -> Iterator[Batch]:  # fmt: skip
-    """Return the batches of `steps` on the bank's device. `workers` processes of one thread each make the batches in
-    advance. A `teacher` adds its outputs for the images."""
+    """Return the batches of `steps` on the bank's device.
+
+    `workers` processes with one thread each make the batches in advance. If there is a `teacher`, its outputs for the
+    images are added.
+    """
     batches = TrainingBatches(bank, size, steps, seed, settings, teacher)
     loader = DataLoader(batches, batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None)
     return iter(loader)
 
 
 def with_mirrored(batch: Batch, twins: NDArray[np.bool_]) -> Batch:
-    """Insert mirror images: where `twins` (rows of the result,) is true, the row becomes the mirror image of the row
+    """Insert mirror images. In each row of the result where `twins` is true, the image is the mirror image of the row
     before."""
     source = torch.from_numpy(np.cumsum(~twins) - 1)
     flipped = torch.from_numpy(np.flatnonzero(twins))
@@ -142,8 +150,8 @@ def with_mirrored(batch: Batch, twins: NDArray[np.bool_]) -> Batch:
 
 
 def validation_batches(bank: Bank, size: int) -> Iterator[Batch]:
-    """Yield batches with every face of the bank once, placed as in AFLW2000, over photos or plain rims. The batches are
-    always the same."""
+    """Yield batches with every face of the bank once. The faces are placed as in AFLW2000, over photos or plain edges.
+    The batches are always the same."""
     rng, count = np.random.default_rng(0), len(bank)
     placements = validation_placements(rng, count)
     views = Views.random(rng, count, len(bank.backgrounds), 0.5, 0.0)
@@ -154,8 +162,8 @@ def validation_batches(bank: Bank, size: int) -> Iterator[Batch]:
 
 
 def disturbed_batches(bank: Bank, size: int, settings: ImageSettings) -> Iterator[Batch]:
-    """Yield batches with every face of the bank once, placed, turned and lit as in training, but never upside down. The
-    batches are always the same."""
+    """Yield batches with every face of the bank once. The faces are placed, turned and lit as in training, but they are
+    never upside down. The batches are always the same."""
     rng, count = np.random.default_rng(1), len(bank)
     settings = replace(settings, upside_down=0.0)  # such a face is not to be found
     placements = disturbed(random_placements(rng, count, settings), rng, settings)
@@ -169,7 +177,8 @@ def disturbed_batches(bank: Bank, size: int, settings: ImageSettings) -> Iterato
 def make_batch(
     bank: Bank, faces: NDArray[np.int64], placements: Placements, views: Views, light: Light | None
 ) -> Batch:
-    """Return the images of `faces` (N,) and their labels. Without `light`, the light of the photos is not changed."""
+    """Return the images of `faces` (N,) and their labels. If `light` is None, the light of the photos is not
+    changed."""
     boxes, bulge = bank.boxes[faces], placements.bulge
     matrices, points = transforms(boxes, placements), bank.landmarks[faces]
     if bulge.any():
@@ -209,10 +218,11 @@ def _grown(boxes: Floats) -> Floats:
 
 
 def balance(angles: Floats) -> Floats:
-    """Return the probability (N,) of each face: the inverse square root of the number of faces in its cell.
+    """Return the probability (N,) of drawing each face.
 
-    A cell is 15 degrees of |yaw| by 15 degrees of pitch. So turned and tilted heads are drawn more often, and frontal
-    heads are still drawn.
+    The faces are sorted into cells of 15 degrees of |yaw| by 15 degrees of pitch. The probability of a face is the
+    inverse square root of the number of faces in its cell. Turned and tilted heads are therefore drawn more often, and
+    frontal heads are still drawn.
     """
     cells = np.floor(np.column_stack([np.abs(angles[:, 0]), angles[:, 1]]) / 15).astype(int)
     _, inverse, counts = np.unique(cells, axis=0, return_inverse=True, return_counts=True)

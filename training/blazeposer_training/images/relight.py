@@ -1,7 +1,7 @@
-"""Disturb placed images: occlusion, light, colour, focus, noise, compression, RGB565.
+"""Disturb placed images by occlusion, light, colour, focus, noise, JPEG compression and RGB565.
 
-Each disturbance changes a part of the images and is computed for that part alone. numpy draws the settings, and the
-noise comes from one fixed field. So an image is the same on every device, except for rounding.
+Each disturbance changes a part of the images and is computed for this part alone. numpy draws the settings, and the
+noise comes from one fixed field. An image is therefore the same on every device, except for rounding.
 """
 
 from __future__ import annotations
@@ -20,14 +20,17 @@ from torch import Tensor
 from blazeposer.core.contract import INPUT_SIZE
 
 NOISE_FIELD = 1 << 20
-"""Number of normal random numbers in the field. A noisy image reads 49,152 of them in a row."""
+"""Number of normal random numbers in the field of noise. A noisy image reads 49,152 successive numbers from the
+field."""
 MASK_SHARE = 0.04
 JAW, NOSE = slice(2, 15), 28
-"""Landmarks (iBUG-68) along the edge of a face mask: the jaw without its upper ends, and the bridge of the nose."""
+"""Landmarks (iBUG-68) along the edge of a face mask. They are the jaw without its upper ends, and the bridge of the
+nose."""
 LUMINANCE = (16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56,
              14, 17, 22, 29, 51, 87, 80, 62, 18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92,
              49, 64, 78, 87, 103, 121, 120, 101, 72, 92, 95, 98, 112, 100, 103, 99)  # fmt: skip
-"""JPEG's table K.1, row by row. The chrominance table K.2 has the values of this corner, and 99 elsewhere."""
+"""JPEG's quantization table K.1, row by row. The first values of the chrominance table K.2 are in `CHROMINANCE`, and
+all other values of K.2 are 99."""
 CHROMINANCE = ((17, 18, 24, 47), (18, 21, 26, 66), (24, 26, 56, 99), (47, 66, 99, 99))
 TO_YCC = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
 
@@ -39,19 +42,19 @@ Array = TypeVar("Array", Floats, Integers)
 
 @dataclass(frozen=True)
 class Light:
-    """The disturbances of N images. Each field has the shape (N, ...). Contrast, gamma and gains change nothing at 1,
-    the others at 0."""
+    """The disturbances of N images. Each field has the shape (N, ...). A contrast, gamma or gain of 1 changes nothing.
+    All other disturbances change nothing at 0."""
 
     mask: Bools
     rectangle: Integers
-    """(N, 4) x0, y0, x1, y1 of the rectangle that covers a part of the image, in pixels."""
+    """Rectangles (N, 4) x0, y0, x1, y1 that cover a part of the image, in pixels."""
     colour: Floats
-    """(N, 3) colour of mask and rectangle, 0 to 255."""
+    """Colours (N, 3) of the mask and the rectangle, 0 to 255."""
     contrast: Floats
     brightness: Floats
     gamma: Floats
     gains: Floats
-    """(N, 3) factors on the colour channels."""
+    """Factors (N, 3) on the colour channels."""
     grey: Bools
     blur: Floats
     """Standard deviation of the blur, in pixels."""
@@ -92,8 +95,11 @@ class Light:
 
 
 def relight(pictures: Tensor, light: Light, landmarks: Floats) -> Tensor:
-    """Return uint8 images (N, 3, 128, 128) of float images, 0 to 255. The float images are overwritten. `landmarks` (N,
-    68, 2), in pixels, give the position of the masks."""
+    """Return uint8 images (N, 3, 128, 128) from float images with values from 0 to 255. The float images are
+    overwritten.
+
+    `landmarks` (N, 68, 2) in pixels give the position of the masks.
+    """
 
     def some(chosen: Bools, change: Callable[..., Tensor], *settings: NDArray[np.generic]) -> None:
         if chosen.any():
@@ -133,7 +139,7 @@ def cover_face(pictures: Tensor, landmarks: Tensor, colour: Tensor) -> Tensor:
 
 
 def cover_rectangle(pictures: Tensor, rectangle: Tensor, colour: Tensor) -> Tensor:
-    """Cover a rectangle (n, 4) with one colour, because hands and hair can hide faces."""
+    """Cover a rectangle (n, 4) with one colour, as hands and hair cover parts of a face."""
     at = torch.arange(INPUT_SIZE, device=pictures.device)
     x0, y0, x1, y1 = rectangle[..., None].unbind(1)
     inside = ((at >= y0) & (at < y1))[:, :, None] & ((at >= x0) & (at < x1))[:, None]
@@ -146,7 +152,7 @@ def bend(pictures: Tensor, gamma: Tensor) -> Tensor:
 
 
 def blur(pictures: Tensor, sigma: Tensor) -> Tensor:
-    """Blur with Gaussians of at most 1.1 pixels (n,), with five taps horizontally and vertically."""
+    """Blur images with Gaussians of at most 1.1 pixels (n,), with five taps horizontally and vertically."""
     taps = torch.exp(-0.5 * (torch.arange(-2, 3, device=sigma.device) / sigma[:, None]).square()).float()
     taps = (taps / taps.sum(1, keepdim=True))[:, :, None, None, None]
     for dimension, rim in ((-1, (2, 2, 0, 0)), (-2, (0, 0, 2, 2))):
@@ -156,7 +162,8 @@ def blur(pictures: Tensor, sigma: Tensor) -> Tensor:
 
 
 def add_noise(pictures: Tensor, deviation: Tensor, start: Tensor) -> Tensor:
-    """Add normal noise of a standard deviation (n,). The noise of each image starts at its place (n,) in the field."""
+    """Add normal noise with a standard deviation (n,). The noise of each image starts at the index `start` (n,) in the
+    field of noise."""
     length = pictures[0].numel()
     noise = _noise_field(pictures.device)[start[:, None] + torch.arange(length, device=start.device)]
     return pictures + noise.view_as(pictures) * deviation.float()[:, None, None, None]
@@ -168,8 +175,10 @@ def _noise_field(device: torch.device) -> Tensor:
 
 
 def compress(pictures: Tensor, quality: Tensor) -> Tensor:
-    """Return images after JPEG compression with quality (n,): 8x8 cosine transform, colour at half the resolution
-    (ITU-T T.81)."""
+    """Return images after JPEG compression with quality (n,).
+
+    The compression is an 8x8 cosine transform, with colour at half the resolution (ITU-T T.81).
+    """
     pixels = pictures.clamp(0, 255) - 128
     ycc = torch.einsum("cd,ndhw->nchw", pixels.new_tensor(TO_YCC), pixels)
     scale = torch.where(quality < 50, 5000 / quality, 200 - 2 * quality).float()[:, None, None] / 100
@@ -200,7 +209,7 @@ def _tables() -> tuple[Tensor, Tensor]:
 
 
 def rgb565(pictures: Tensor) -> Tensor:
-    """Return uint8 (N, 3, ...) reduced to 5, 6 and 5 bits in the channels. The torch twin of
+    """Return uint8 images (N, 3, ...) with 5, 6 and 5 bits in the channels. This function does the same in torch as
     `blazeposer.core.prepare.rgb565`."""
     bits = torch.tensor([5, 6, 5], dtype=torch.uint8, device=pictures.device)[:, None, None]
     high = pictures >> (8 - bits) << (8 - bits)

@@ -1,4 +1,4 @@
-"""The shares and strengths of the changes in training images. A recipe sets them."""
+"""Define the shares and strengths of the changes in training images. A recipe sets their values."""
 
 from __future__ import annotations
 
@@ -10,32 +10,35 @@ class ImageSettings:
     """Settings of a recipe's images. A share is a fraction of all images of a batch, 0 to 1."""
 
     unlabelled: float
-    """Share of images with only a background. In `full`, half of these images are scenes with people: without scenes,
-    the detector's average precision is 2 to 5 % below the original's. A third are collages of faces, because there are
-    few scenes. The others are places without faces, which keep false positives rare."""
+    """Share of images with only a background.
+
+    In the recipe `full`, half of these images are photos with several people. Without these photos, the detector's
+    average precision is 2 to 5 % below BlazeFace's. A third of the images are collages of faces, because there are few
+    photos with several people. The other images show places without faces, to keep false positives rare.
+    """
     photos: float
-    """Share of images with another photo beyond the rim of the face's own photo."""
+    """Share of images with another photo beyond the edge of the face's own photo."""
     usual: float
-    """Share of faces that lie as in front of a camera. The other faces lie anywhere, with any size from 20 pixels
-    on."""
+    """Share of faces with places and sizes as in front of a camera. The other faces have any place, and any size from
+    20 pixels on."""
     turn: float
     """Standard deviation of the turn in the image's plane, in degrees. The turn is limited to 45 degrees in both
     directions."""
     turned: float
     """Share of faces turned by any angle up to `turned_most`."""
     turned_most: float
-    """Largest turn of these faces, in degrees."""
+    """Largest angle, in degrees, by which the faces of the share `turned` are turned."""
     upside_down: float
     """Share of faces turned by 110 to 180 degrees in either direction. The network must not find these faces."""
     near: float
     """Share of faces that fill up to 1.15 of the image, or that the image's edge cuts."""
     perspective: float
-    """Share of near views among the faces larger than 0.4 of the image: the middle of such a face is magnified against
-    its rim."""
+    """Share of faces with the perspective of a short distance, among the faces larger than 0.4 of the image. The middle
+    of such a face is magnified."""
     light: float
     """Factor on the shares of all changes of light, colour, focus and noise, and of objects that cover a face."""
     mirrored: float
-    """Share of images that are the mirror image of another image in the batch, for the losses that compare the two."""
+    """Share of images that are the mirror image of another image in the batch. Some losses compare these two images."""
 
     def milder(self, strength: float) -> ImageSettings:
         """Return settings with every disturbance reduced to this fraction, 0 to 1."""

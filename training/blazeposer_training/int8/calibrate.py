@@ -1,9 +1,9 @@
-"""Post-training quantization: first equalize the channels of each depthwise output, then set every range from images.
+"""Quantize after training: first equalize the channels of each depthwise output, then set every range from images.
 
-A plain minimum and maximum would be a mistake: in one image of twenty, flat dark regions raise late activations to
-twenty times their usual range, and the steps for every other image would become coarse. So a range is a percentile,
-over images, of each image's extremes. The range of the regressors is that of anchors on faces, without the meaningless
-values of background anchors.
+A plain minimum and maximum would be a bad range. In one image of twenty, flat dark regions raise the activations of
+late layers to twenty times their usual range. The steps for every other image would then become coarse. Therefore a
+range is a percentile, over all images, of each image's smallest and largest values. The range of the regressors comes
+only from anchors on faces, because the values of background anchors have no meaning.
 """
 
 from __future__ import annotations
@@ -21,25 +21,29 @@ from blazeposer.core.contract import GRIDS, INPUT_SCALE
 from .quantized import HIGHEST, LOWEST, WEIGHT_LIMIT, QuantizedBlazePoser
 
 PERCENTILE = 0.99
-"""Percentile of the images' extremes. On held-out images 0.95 to 0.998 are equally good; 0.85 costs 0.2 degree."""
+"""Percentile of the images' smallest and largest values. On images that were not used for calibration, percentiles from
+0.95 to 0.998 are equally good; 0.85 costs 0.2 degree."""
 FACE_PERCENTILE = 0.999
-"""Percentile of the regressors' extremes, over anchors that find a face."""
+"""Percentile of the regressors' smallest and largest values, over anchors that find a face."""
 BATCH = 25
 CLIP_OCTAVES = 6
-"""Limit on the clipping of weights: the limit of a weight is at least the largest weight divided by 2 to this power."""
+"""Limit on the clipping of weights. A clipped weight keeps at least the largest weight divided by 2 to this power."""
 EQUALIZE_STEPS, EQUALIZE_RATE = 300, 0.03
 
 Advance = Callable[[int], None]
 
 
 def to_network(pictures: NDArray[np.uint8]) -> Tensor:
-    """Convert uint8 RGB (N, 128, 128, 3) to the input of the INT8 network, (N, 3, 128, 128): (pixel - 128) / 127.5."""
+    """Convert uint8 RGB images (N, 128, 128, 3) to the input (N, 3, 128, 128) of the INT8 network: (pixel - 128) /
+    127.5."""
     return (torch.from_numpy(pictures).permute(0, 3, 1, 2).float() - 128) * INPUT_SCALE
 
 
 def quantize(model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advance: Advance = lambda _: None) -> None:
-    """Equalize the network, clip its weights, and set all ranges. `advance` is called with the number of images done, 3
-    times all of them."""
+    """Equalize the network, clip its weights, and set all ranges.
+
+    `advance` is called with numbers of images done, for 3 passes over all images.
+    """
     equalize(model, pictures, advance)
     clip_weights(model, pictures, advance)
     set_ranges(model, pictures, advance)
@@ -48,10 +52,11 @@ def quantize(model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advance: A
 def equalize(model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advance: Advance = lambda _: None) -> None:
     """Rescale the channels between each depthwise convolution and the following 1x1 convolution.
 
-    There is no nonlinear operation between the two. So dividing a channel of the first by s, and multiplying the
-    second's column by s, changes nothing in float (cross-layer equalization: Nagel et al., 2019). s is chosen for the
-    smallest expected noise. The noise comes from rounding the activations, which all share one step, and from rounding
-    the weights.
+    There is no nonlinear operation between the two convolutions. Therefore a division of a channel of the first
+    convolution by s, together with a multiplication of the second convolution's column by s, changes nothing in float
+    (cross-layer
+    equalization: Nagel et al., 2019). The scale s is chosen for the smallest expected noise. One part of the noise
+        comes from rounding the activations, which all share one step. The other part comes from rounding the weights.
     """
     pairs = [pair for pair in pairwise(model.operations) if pair[0].kind == "depthwise"]
     seen: dict[str, list[Tensor]] = {first.output: [] for first, _ in pairs}
@@ -74,8 +79,9 @@ def equalize(model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advance: A
 
 
 def _quietest_scale(low: Tensor, high: Tensor, power: Tensor, weight: Tensor) -> Tensor:
-    """Return scales s (channels,). low, high, power: the range and the mean square of each channel (channels,). weight:
-    (out, channels)."""
+    """Return the scales s (channels,) with the smallest expected noise. `low` and `high` are the range of each channel,
+    and `power` is the channel's mean square. All three have the shape (channels,). `weight` has the shape (out,
+    channels)."""
     log_scale = torch.zeros_like(high, requires_grad=True)
     optimizer = torch.optim.Adam([log_scale], lr=EQUALIZE_RATE)
     for _ in range(EQUALIZE_STEPS):
@@ -91,10 +97,11 @@ def _quietest_scale(low: Tensor, high: Tensor, power: Tensor, weight: Tensor) ->
 
 
 def clip_weights(model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advance: Advance = lambda _: None) -> None:
-    """Clip the weights of each 1x1 convolution, output by output, where clipping makes the output more exact.
+    """Clip the weights of each 1x1 convolution, output by output, if clipping makes the output more exact.
 
-    The error of a weight counts by the power of the channel that it reads. Without clipping, weights a hundred times
-    larger than the others, on channels that are nearly always 0, would make the steps of all other weights coarse.
+    The error of a weight counts by the power of the channel that the weight multiplies. Some weights are a hundred
+    times larger than the others, and multiply channels that are nearly always 0. Without clipping, these large weights
+    would make the steps of all other weights coarse.
     """
     pointwise = [operation for operation in model.operations if operation.kind == "conv" and operation.kernel == 1]
     seen: dict[str, list[Tensor]] = {operation.inputs[0]: [] for operation in pointwise}
@@ -111,8 +118,8 @@ def clip_weights(model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advanc
 
 
 def _quietest_limit(weight: Tensor, power: Tensor, per_tensor: bool) -> Tensor:
-    """Return the limits (out,) with the least noise for weights (out, channels). The inputs have the mean squares
-    `power` (channels,)."""
+    """Return the limits (out,) with the least noise for weights (out, channels). `power` (channels,) is the mean square
+    of each input."""
     largest = weight.abs().amax(dim=1)
     if per_tensor:
         largest = largest.amax().expand_as(largest)

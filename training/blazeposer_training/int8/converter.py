@@ -1,6 +1,7 @@
-"""The quantized network converted by TensorFlow's own converter: an independent check of `flatbuffer.py`.
+"""Convert the quantized network with TensorFlow's own converter, as an independent check of `flatbuffer.py`.
 
-Fake-quant operations contain the trained ranges, so the converter does not calibrate. Its file is 40 % larger.
+Fake-quant operations contain the trained ranges, so the converter does not calibrate. The converter's file is 40 %
+larger than the file of `flatbuffer.py`.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from .quantized import HIGHEST, LOWEST, WEIGHT_LIMIT, QuantizedBlazePoser
 
 
 def convert(model: QuantizedBlazePoser) -> bytes:
-    """Return the bytes of an INT8 tflite with the weights and ranges of `model`. The outputs are in contract order."""
+    """Return the bytes of an INT8 tflite file with the weights and ranges of `model`. The outputs are in the order of
+    the contract."""
     signature = tf.TensorSpec(INPUT_SHAPE, tf.float32, name=INPUT)
     function = tf.function(_tf_network(model), input_signature=[signature], autograph=False)
     # Without a trackable object: with one, the converter goes through a SavedModel, which reorders the outputs.
@@ -94,8 +96,8 @@ def _fake_quant(x: Any, quantization: Quantization) -> Any:
 def _range(scale: float, zero_point: int) -> tuple[np.float32, np.float32]:
     """Return the float32 range from which the converter derives exactly this float32 scale.
 
-    A scale that differs in its last bit changes a few values by one level, and later layers amplify this to half a
-    pixel.
+    A scale with a different last bit changes a few values by one level, and later layers increase this difference to
+    half a pixel.
     """
     low, high = (np.float32((level - zero_point) * scale) for level in (LOWEST, HIGHEST))
     for towards in (np.float32(np.inf), np.float32(-np.inf)):

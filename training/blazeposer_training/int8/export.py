@@ -1,4 +1,4 @@
-"""Export a torch network: its constants and scales in the layout of a tflite file."""
+"""Export the constants and scales of a torch network in the layout of a tflite file."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def int8_layers(model: QuantizedBlazePoser) -> dict[str, Layer]:
 
 @torch.no_grad()
 def activation_quantization(model: QuantizedBlazePoser) -> dict[str, Quantization]:
-    """Return scale and zero point of every tensor that an operation reads or writes."""
+    """Return the scale and the zero point of every tensor that an operation reads or writes."""
     quantizers = {
         name: model.quantizer(name) for name in (INPUT, *(operation.output for operation in model.operations))
     }

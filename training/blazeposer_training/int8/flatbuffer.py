@@ -1,8 +1,8 @@
-"""Writes the network directly to a tflite file, INT8 or float, with the builder of LiteRT's schema.
+"""Write the network directly to an INT8 or float tflite file, with the builder of LiteRT's schema.
 
-Unlike TensorFlow's converter, this writer leaves out data that no runtime reads (bias quantization, inner names), and
-stores equal vectors once (mainly the zero points of all channels). This saves a quarter of the file. The bytes are
-deterministic.
+TensorFlow's converter writes data that no runtime reads, for example the quantization of biases and names of inner
+tensors. This writer leaves the unused data out. It also stores equal vectors only once; most of them are zero points of
+channels. Both together save a quarter of the file. The same network always gives the same bytes.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _OPS = {  # kind: builtin operator and the version of it that takes per-channel 
 }
 _KINDS = tuple(_OPS)
 OPERATOR_NAMES = {kind: name for kind, (name, _) in _OPS.items()}
-"""TensorFlow Lite's name for each kind of a `graph.Operation`."""
+"""TensorFlow Lite's name of the operator for each kind of a `graph.Operation`."""
 _TYPES = {
     np.dtype(np.int8): schema.TensorType.INT8,
     np.dtype(np.int32): schema.TensorType.INT32,
@@ -47,8 +47,10 @@ _TYPES = {
 class Layer:
     """Constants of one convolution in the layout of tflite.
 
-    weight: (out, kernel, kernel, in), or (1, kernel, kernel, channels) for a depthwise convolution; int8 or float32.
-    bias: (out,) int32 or float32. scales: (out,) or (1,) float32, only for int8 weights.
+    - `weight` (out, kernel, kernel, in) is int8 or float32. The weights of a depthwise convolution have the shape (1,
+      kernel, kernel, channels).
+    - `bias` (out,) is int32 or float32.
+    - `scales` (out,) or (1,) are float32, and exist only for int8 weights.
     """
 
     weight: NDArray[Any]
@@ -64,10 +66,11 @@ def write_tflite(
 ) -> bytes:
     """Return the bytes of the tflite file.
 
-    layers: the constants by the name of each convolution in the graph. quantization: scale and zero point by the name
-    of each tensor in the graph, empty for a float file. graph: the operations; the file has those outputs of the
-    contract that the operations compute. expose: names of inner tensors to add behind the contract's outputs, for
-    debugging.
+    - `layers` has the constants of each convolution in the graph, by the convolution's name.
+    - `quantization` has the scale and zero point of each tensor in the graph, by the tensor's name. It is empty for a
+      float file.
+    - `graph` has the operations. The file has only those outputs of the contract that these operations compute.
+    - `expose` has names of inner tensors to add after the contract's outputs, for debugging.
     """
     return _Writer(quantization).write(layers, expose, graph)
 
@@ -83,7 +86,7 @@ class _Writer:
         self.constants: dict[tuple[str, tuple[int, ...], bytes], int] = {}
         self.tensors: list[int] = []
         self.names: dict[str, int] = {}
-        """Index of the tensor by the name of the activation."""
+        """Index of each activation's tensor, by the name of the activation."""
 
     def write(self, layers: Mapping[str, Layer], expose: Sequence[str], graph: Sequence[Operation]) -> bytes:
         self.buffers.append(self._table("Buffer"))  # the schema's empty buffer 0

@@ -1,11 +1,13 @@
-"""Quantization-aware fine-tuning (QAF), part by part. The float network's outputs for a part teach that part.
+"""Tune the quantized network part by part: quantization-aware fine-tuning (QAF).
 
-The method follows Abbaszadeh's thesis (Politecnico di Milano, 2025): the network is divided into parts, which are
-quantized and tuned one after the other. The float network computes the soft labels of every part once, and they are
-kept: feature maps at the ends of the backbone's parts, logits and boxes for detection, rotations and angle bins for
-pose. All parts before the tuned part are quantized and do not change. So their outputs are also computed once and kept,
-in INT8. At the end, all parts are tuned together for a few steps, towards the labels' rotations and the float network's
-detections.
+The method follows Abbaszadeh's thesis (Politecnico di Milano, 2025). The network is divided into parts, which are
+quantized and tuned one after the other. The float network's outputs for a part are the soft labels of this part. They
+are computed once and kept. They are feature maps at the ends of the backbone's parts, logits and boxes for detection,
+and rotations and angle bins for pose.
+
+While a part is tuned, all parts before it are quantized and do not change. Their outputs are therefore also computed
+once and kept, in INT8. At the end, all parts are tuned together for a few steps, towards the labels' rotations and the
+float network's detections.
 """
 
 from __future__ import annotations
@@ -44,7 +46,7 @@ from .quantized import QuantizedBlazePoser
 
 BATCH = 64
 SEED = 20260102
-"""Seed of the images, of their order, and of the bins' first weights."""
+"""Seed of the images, of their order, and of the first weights of the angle bins."""
 WHOLE = "all parts together"
 
 Tensors = dict[str, Tensor]
@@ -52,20 +54,18 @@ Tensors = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Budget:
-    """The numbers of steps for the parts, and their learning rates."""
+    """The number of steps and the learning rate for each kind of part."""
 
     batches: int = 64
-    """Number of batches with kept soft labels. A batch takes 10 MB."""
+    """Number of batches whose soft labels are kept. A batch takes 10 MB."""
     backbone_epochs: tuple[int, int] = (4, 10)
-    """Number of passes over these batches for the backbone's part up to the 16x16 map, and for its part up to the 8x8
-    map.
-
-    A step of the second part costs a tenth of a step of the first part.
-    """
+    """Number of passes over the kept batches for each of the backbone's two parts. The first part ends at the 16x16
+    map, and the second part ends at the 8x8 map. A step of the second part costs a tenth of a step of the first
+    part."""
     head_epochs: int = 12
     rate: float = 3e-4
-    """Peak of AdamW's learning rate in the parts. It is the same for weights, logarithms of scales, and zero points /
-    256."""
+    """Peak of AdamW's learning rate for the parts. The rate is the same for weights, logarithms of scales, and zero
+    points divided by 256."""
     polish_steps: int = 150
     polish_rate: float = 1e-4
     warmup: int = 20
@@ -80,7 +80,7 @@ class Lesson:
     """A batch of images, and the float network's outputs for it."""
 
     inputs: Tensors
-    """Inputs of the part that is being tuned: INT8 levels in NCHW, by the name of the tensor."""
+    """Inputs of the part that is being tuned, by the name of the tensor. They are INT8 levels in NCHW."""
     taps: tuple[Tensor, Tensor]
     rotation: Tensor
     """Rotations (N, 320, 6)."""
@@ -91,10 +91,8 @@ class Lesson:
 
 @dataclass(frozen=True)
 class Part:
-    """Operations that are tuned together, the loss of their outputs, and the number of passes over all lessons.
-
-    For a part of the backbone, `output` is the tensor that later parts read.
-    """
+    """Operations that are tuned together, the loss of their outputs, and the number of passes over all lessons. For a
+    part of the backbone, `output` is the tensor that later parts read."""
 
     name: str
     operations: list[Operation]
@@ -104,13 +102,14 @@ class Part:
 
 
 class Tuning:
-    """A calibrated INT8 network, which is tuned in place, and the float network that it must imitate."""
+    """A calibrated INT8 network and the float network that it must imitate. The INT8 network is changed in place."""
 
     def __init__(self, student: QuantizedBlazePoser, teacher: BlazePoser, recipe: Recipe, budget: Budget) -> None:
         self.student, self.teacher, self.budget = student, teacher.eval().requires_grad_(False), budget
         self.weights = recipe.weights
         self.bins = AngleBins(teacher.architecture.pose_hidden)
-        """Layer that computes logits of the angle bins from the student's hidden layers. Only tuning needs it."""
+        """Layer that computes logits of the angle bins from the hidden layers of the INT8 network. Only tuning needs
+        this layer."""
 
     def parts(self) -> list[Part]:
         """Return the parts in the order in which they are tuned."""
@@ -158,7 +157,7 @@ class Tuning:
         return {name: self.student.quantizer(name).values(levels) for name, levels in lesson.inputs.items()}
 
     def tune(self, part: Part, lessons: list[Lesson]) -> None:
-        """Tune a part. Then replace the lessons' inputs by the part's outputs."""
+        """Tune a part. Then replace the inputs in the lessons by the outputs of this part."""
         parameters = [p for operation in part.operations for p in self._parameters(operation)]
         total = part.epochs * len(lessons)
         fit = Fit([*parameters, *self.bins.parameters()], self.budget.rate, total, self.budget.warmup, 0)
@@ -183,7 +182,8 @@ class Tuning:
             yield from (parameter for parameter in quantizer.parameters() if parameter.requires_grad)
 
     def _features(self, tap: int) -> Callable[[Tensors, Lesson], Tensor]:
-        """Return a loss: the mean squared distance of a tapped map from the float network's, relative to its power."""
+        """Return a function that computes a map's loss. The loss is the mean squared distance from the float network's
+        map, relative to the power of the float network's map."""
 
         def loss(tensors: Tensors, lesson: Lesson) -> Tensor:
             wanted = lesson.taps[tap].float()
@@ -209,7 +209,7 @@ class Tuning:
         return (cells[image, cell] * distance).sum() / cells.sum().clamp(min=1e-6)
 
     def pose(self, tensors: Tensors) -> Pose:
-        """Return the output of the student's pose heads."""
+        """Return the output of the INT8 network's pose heads."""
         rotation = torch.cat([tensors[f"rotation_{grid.side}"] for grid in GRIDS], dim=1)
         error = torch.cat([tensors[f"error_{grid.side}"] for grid in GRIDS], dim=1)
         return Pose(rotation, error[..., 0], self.bins([tensors[f"poses.{tap}.hidden"] for tap in range(len(GRIDS))]))
@@ -238,9 +238,10 @@ def fine_tune(
     student: QuantizedBlazePoser, teacher: BlazePoser, bank: Bank, recipe: Recipe, budget: Budget,
     done: Callable[[str], None] = lambda _: None, workers: int = 0,
 ) -> None:  # fmt: skip
-    """Tune a calibrated network part by part, then as a whole. `done` is called at the end of each step.
+    """Tune a calibrated network part by part, then as a whole.
 
-    The images and the weights of the losses come from the recipe that trained the float network.
+    `done` is called at the end of each step. The images and the weights of the losses come from the recipe that trained
+    the float network.
     """
     torch.manual_seed(SEED)
     tuning = Tuning(student, teacher, recipe, budget)
@@ -259,7 +260,7 @@ def train_whole(
 ) -> None:  # fmt: skip
     """Train the whole network from the start (quantization-aware training), for a comparison with QAF.
 
-    It takes as many steps as `fine_tune` takes for its largest part and for all parts together.
+    The number of steps is the number of steps of `fine_tune` for its largest part and for all parts together.
     """
     torch.manual_seed(SEED)
     steps = budget.backbone_epochs[0] * budget.batches + budget.polish_steps
@@ -273,7 +274,7 @@ def _fresh(bank: Bank, recipe: Recipe, budget: Budget, steps: int, workers: int)
 
 
 def found(tensors: Tensors) -> Detections:
-    """Join the detections of both maps."""
+    """Return the detections of both maps as one `Detections`."""
     logits, regressors = (
         torch.cat([tensors[f"{kind}_{grid.side}"] for grid in GRIDS], dim=1) for kind in ("scores", "regressors")
     )
@@ -281,5 +282,6 @@ def found(tensors: Tensors) -> Detections:
 
 
 def pixels(pictures: Tensor) -> Tensor:
-    """Convert uint8 images (N, 128, 128, 3) to levels of the input (N, 3, 128, 128), -128 to 127, in float."""
+    """Convert uint8 images (N, 128, 128, 3) to levels of the input (N, 3, 128, 128). The levels are -128 to 127, as
+    floats."""
     return pictures.permute(0, 3, 1, 2).float() - 128

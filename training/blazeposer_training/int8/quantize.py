@@ -1,4 +1,4 @@
-"""`blazeposer quantize`: make the INT8 and float tflite files from float weights, with manifests and golden vectors."""
+"""`blazeposer quantize` makes the INT8 and float tflite files from float weights, with manifests and golden vectors."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from .qaf import Budget, fine_tune
 from .quantized import QuantizedBlazePoser
 
 CALIBRATION_POOLS = ("aflw", "wflw", "maskon")
-"""Pools for calibration. They contain every pose, and scenes with faces of other sizes."""
+"""Pools for calibration. They contain every pose, and photos of people with faces of many sizes."""
 WEIGHTS = "blazeposer.safetensors"
 SEED = 20260101
 WORKERS = 1
@@ -113,7 +113,7 @@ def calibrated(network: BlazePoser, pictures: NDArray[np.uint8], console: Consol
 def calibration_images(
     folder: Path, count: int, recipe: Recipe, report: Callable[[str], None], pools: tuple[str, ...] = ()
 ) -> NDArray[np.uint8]:
-    """Return training images of a recipe as a camera takes them, (count, 128, 128, 3) RGB. The result is always the
+    """Return training images (count, 128, 128, 3) RGB of a recipe, as a camera takes them. The result is always the
     same.
 
     If `pools` names pools, the images come only from these pools. `report` is called with a line for each pool read.

@@ -1,10 +1,11 @@
-"""The INT8 network in torch: a differentiable model of the camera's computation.
+"""Compute the INT8 network in torch, by a differentiable model of the camera's computation.
 
 Every tensor of the graph passes a quantizer with a learnable scale (LSQ+: Bhalgat et al., 2020), so that training can
-continue through quantization. Rounding passes gradients unchanged. The integers are those of TensorFlow Lite's
-reference kernels: asymmetric activations per tensor, symmetric weights per channel in -127..127, int32 biases with the
-scale input x weight, and the ReLU as a part of the clamp. Pool, pad and reshape move integers and share their input's
-quantization.
+continue through quantization. Rounding passes gradients unchanged.
+
+The integers are those of TensorFlow Lite's reference kernels. Activations have asymmetric quantization per tensor.
+Weights are symmetric per channel, from -127 to 127. Biases are int32 with the scale input x weight. The ReLU is a part
+of the clamp. Pool, pad and reshape move integers and share the quantization of their input.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ LOWEST, HIGHEST = -128, 127
 LEVELS = HIGHEST - LOWEST + 1
 WEIGHT_LIMIT = 127
 BIAS_LIMIT = 2**24
-"""Largest absolute value of an int32 bias. float32 represents all integers up to this value, and no accumulator of this
-network overflows because of a bias within the limit."""
+"""Largest absolute value of an int32 bias. float32 can represent all integers up to this value. A bias within this
+limit cannot cause an overflow of an accumulator in this network."""
 FIXED_QUANTIZATION = {  # scale, zero point
     # -8 to 8: beyond that a probability no longer changes, and a wider range makes the steps around 0.5 coarser.
     "scores": (8 / 127, 0),
@@ -40,10 +41,10 @@ FIXED_QUANTIZATION = {  # scale, zero point
 
 
 class Quantizer(nn.Module):
-    """Fake quantization of one activation tensor: value = scale * (q - zero_point), q in -128..127.
+    """Fake quantization of one activation tensor: value = scale * (q - zero_point), with q from -128 to 127.
 
-    `unsigned` fixes the zero point at -128 (after ReLU, all levels represent positive values). `frozen` fixes both
-    scale and zero point.
+    If `unsigned` is true, the zero point is always -128, because all values after a ReLU are positive or 0. If `frozen`
+    is true, neither the scale nor the zero point changes.
     """
 
     def __init__(self, scale: float = 1.0, zero_point: int = 0, unsigned: bool = False, frozen: bool = False) -> None:
@@ -55,8 +56,8 @@ class Quantizer(nn.Module):
         """Natural logarithm of the ratio of the scale to its start."""
         first = (LOWEST if unsigned else zero_point) / LEVELS
         self.offset = nn.Parameter(torch.tensor(first), requires_grad=not (frozen or unsigned))
-        """Zero point / LEVELS. Its size is similar to the weights' size, so that one learning rate fits all
-        parameters."""
+        """Zero point divided by LEVELS. The quotient is about as large as the weights, so that one learning rate fits
+        all parameters."""
 
     def set_range(self, low: float, high: float) -> None:
         """Spread the 256 levels from `low` to `high`, with 0 exactly on one of them."""
@@ -82,7 +83,7 @@ class Quantizer(nn.Module):
 
     @torch.no_grad()
     def levels(self, x: Tensor) -> Tensor:
-        """Quantize values: return the integers q as float."""
+        """Quantize values, and return the integers q as floats."""
         return torch.clamp((x / self.scale).round() + self.zero_point, LOWEST, HIGHEST)
 
     @torch.no_grad()
@@ -95,11 +96,10 @@ class Quantizer(nn.Module):
 
 
 class _FakeQuantization(torch.autograd.Function):
-    """scale * (q - zero_point), with the gradients of learned step sizes (LSQ+, equations 3 to 5) and a gradient of 1
-    for rounding.
+    """The function scale * (q - zero_point), with gradients for learned step sizes (LSQ+, equations 3 to 5).
 
-    The gradients are written by hand, because a chain of torch's functions would keep five tensors for the backward
-    pass and take 50 % longer.
+    Rounding has a gradient of 1. The gradients are written by hand, because a chain of torch's functions would keep
+    five tensors for the backward pass and take 50 % longer.
     """
 
     @staticmethod
@@ -119,14 +119,14 @@ class _FakeQuantization(torch.autograd.Function):
 
 
 class QuantizedBlazePoser(nn.Module):
-    """`BlazePoser` with every tensor quantized. `network` has the float weights, `quantizers` the scales."""
+    """`BlazePoser` with every tensor quantized. `network` has the float weights, and `quantizers` have the scales."""
 
     def __init__(self, network: BlazePoser) -> None:
         super().__init__()
         self.network = network
         self.operations = operations(network.architecture)
         self.source: dict[str, str] = {INPUT: INPUT}
-        """Name of the tensor whose quantizer is used, by the name of the tensor."""
+        """Name of the tensor whose quantizer is used for a tensor, by the name of the tensor."""
         quantizers = {INPUT: Quantizer(INPUT_SCALE, INPUT_ZERO_POINT, frozen=True)}
         for operation in self.operations:
             if operation.kind in ("pool", "pad", "reshape"):
@@ -150,11 +150,10 @@ class QuantizedBlazePoser(nn.Module):
         return cast(nn.Conv2d, self.network.get_submodule(operation.output))
 
     def weight_scale(self, operation: Operation) -> Tensor:
-        """Return the weights' quantization steps (channels out,): the largest |weight| is 127 steps, and the bias stays
-        within its limit.
+        """Return the weights' quantization steps (channels out,). The largest absolute weight is 127 steps.
 
-        All channels of a regressor have the same step, because all of them are in pixels, and a separate step for each
-        channel would take 1.4 KB.
+        A step is larger if the bias would otherwise exceed its limit. All channels of a regressor have the same step,
+        because all of them are in pixels, and a separate step for each channel would take 1.4 KB.
         """
         layer = self.layer(operation)
         scale = layer.weight.detach().abs().amax(dim=(1, 2, 3)) / WEIGHT_LIMIT
@@ -166,8 +165,8 @@ class QuantizedBlazePoser(nn.Module):
         return scale.clamp(min=1e-9)
 
     def integers(self, operation: Operation) -> tuple[Tensor, Tensor | None]:
-        """Return weights in -127..127 (out, in, kernel, kernel) and biases, as integers in float tensors,
-        differentiable."""
+        """Return the weights (out, in, kernel, kernel) from -127 to 127, and the biases. Both are integers in
+        differentiable float tensors."""
         layer = self.layer(operation)
         scale = self.weight_scale(operation)
         weight = torch.clamp(_round(layer.weight / scale[:, None, None, None]), -WEIGHT_LIMIT, WEIGHT_LIMIT)
@@ -176,18 +175,16 @@ class QuantizedBlazePoser(nn.Module):
         return weight, _round(layer.bias / (self.quantizer(operation.inputs[0]).scale * scale))
 
     def trace(self, image: Tensor, quantized: bool = True) -> dict[str, Tensor]:
-        """Return all tensors of the graph for images (N, 3, 128, 128) in [-1, 1]: NCHW, the outputs as in the contract.
-
-        If `quantized` is false, return the tensors of the float network.
-        """
+        """Return all tensors of the graph for images (N, 3, 128, 128) in [-1, 1]. The tensors are NCHW, and the outputs
+        have the form of the contract. If `quantized` is false, return the tensors of the float network."""
         tensors = {INPUT: self.quantizer(INPUT)(image) if quantized else image}
         return self.extend(tensors, self.operations, quantized)
 
     def extend(
         self, tensors: dict[str, Tensor], operations: Iterable[Operation], quantized: bool = True
     ) -> dict[str, Tensor]:
-        """Run `operations` and add their outputs to `tensors`, in place. The operations read `tensors` and one
-        another's outputs."""
+        """Run `operations` and add their outputs to `tensors`, in place. The inputs of an operation are in `tensors` or
+        are outputs of earlier operations."""
         for operation in operations:
             x = self.run(operation, [tensors[name] for name in operation.inputs], quantized)
             if quantized and self.source[operation.output] == operation.output:
@@ -196,7 +193,7 @@ class QuantizedBlazePoser(nn.Module):
         return tensors
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        """Return the eight outputs of `contract.OUTPUTS`, dequantized, in the form of `BlazePoser.forward`."""
+        """Return the eight outputs of `contract.OUTPUTS` as dequantized values, in the form of `BlazePoser.forward`."""
         tensors = self.trace(image)
         return tuple(tensors[output.name] for output in OUTPUTS)
 
@@ -226,7 +223,7 @@ class QuantizedBlazePoser(nn.Module):
         return layer.weight, layer.bias
 
     def constants(self, operation: Operation) -> tuple[Tensor, Tensor | None]:
-        """Return weights and biases as real values, rounded to their quantization steps."""
+        """Return the weights and biases as real values, rounded to their quantization steps."""
         weight, bias = self.integers(operation)
         scale = self.weight_scale(operation)
         if bias is not None:

@@ -1,6 +1,7 @@
-"""Read an INT8 tflite file back into the torch network from which it was written: the inverse of `export.py`.
+"""Read an INT8 tflite file back into the torch network from which it was written. This is the inverse of `export.py`.
 
-So a file can be compared with its float weights, and converted with TensorFlow's converter, long after it was made.
+A file can therefore be compared with its float weights, and converted with TensorFlow's converter, long after the file
+was made.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ from .quantized import LEVELS, QuantizedBlazePoser
 
 
 class ReadBack(QuantizedBlazePoser):
-    """The network in a file's bytes, with the file's own quantization steps. Raises ModelError if the file has none of
-    our architectures.
+    """The network in a file's bytes, with the quantization steps of the file.
 
-    Writing this network again gives the same bytes (`export.int8_layers`, `flatbuffer.write_tflite`).
+    Raises ModelError if the file has none of this project's architectures. If this network is written again
+    (`export.int8_layers`, `flatbuffer.write_tflite`), the bytes are the same.
     """
 
     def __init__(self, data: bytes, name: str) -> None:
@@ -45,7 +46,7 @@ class ReadBack(QuantizedBlazePoser):
         self.eval()
 
     def weight_scale(self, operation: Operation) -> Tensor:
-        """Return the quantization steps in the file, without computing them from the weights."""
+        """Return the quantization steps in the file. They are not computed from the weights."""
         return self._scales[operation.output]
 
     def _set_range(self, name: str, tensor: tflite.Tensor) -> None:
@@ -69,7 +70,7 @@ def _architecture(graph: tflite.Graph, name: str) -> Architecture:
     """Return the architecture in `ARCHITECTURES` that has the file's operations."""
 
     def kernel(item: tflite.Operation) -> list[int]:
-        """Return the kernel's height of a convolution."""
+        """Return the height of a convolution's kernel, in a list."""
         return list(graph.tensors[item.inputs[1]].shape)[1:2] if len(item.inputs) > 2 else []
 
     found = [(item.name, graph.tensors[item.outputs[0]].shape, kernel(item)) for item in graph.operations]

@@ -1,4 +1,5 @@
-"""The stages of `blazeposer validate` that need torch or TensorFlow. `pyproject.toml` names them as entry points."""
+"""Run the stages of `blazeposer validate` that need torch or TensorFlow. `pyproject.toml` names them as entry
+points."""
 
 from __future__ import annotations
 
@@ -57,7 +58,8 @@ def torch_network(weights: Path) -> Network:
 
 
 def torch_tracer(weights: Path) -> Callable[[Image], dict[str, NDArray[Any]]]:
-    """Return a function that computes all layers for an image (128, 128, 3), by the names of the manifest, in NHWC."""
+    """Return a function that computes all layers for an image (128, 128, 3). The layers have the names in the manifest,
+    and are in NHWC."""
     network = QuantizedBlazePoser(load(weights))
     names = [operation.output for operation in network.operations if operation.kind != "reshape"]
 
@@ -71,7 +73,7 @@ def torch_tracer(weights: Path) -> Callable[[Image], dict[str, NDArray[Any]]]:
 
 
 def converted(model: Path) -> bytes:
-    """Return the network of an INT8 tflite after a conversion by TensorFlow's converter. Raises ModelError."""
+    """Return the network of an INT8 tflite file after a conversion by TensorFlow's converter. Raises ModelError."""
     network = ReadBack(model.read_bytes(), str(model))
     with quiet_stderr(), warnings.catch_warnings(action="ignore"):  # greetings, and that ranges are in the graph
         from .converter import convert  # imports TensorFlow

@@ -1,1 +1,1 @@
-"""Labels for a user's own photos, made by a teacher network from PyPI."""
+"""Label a user's own photos with a teacher network from PyPI."""

@@ -1,7 +1,7 @@
-"""blazeposer label FOLDER [--name NAME] [--output DIR]
+"""`blazeposer label FOLDER` makes a pool (a data set for training) of the photos in a folder.
 
-Makes a pool of a folder with a user's own photos, in the layout that `data.read_pool` reads. `teacher.py` labels the
-faces. Labels are good for faces turned by up to 45 degrees, and rare beyond 60 degrees.
+The pool has the layout that `data.read_pool` reads. `teacher.py` labels the faces. Labels are good for faces that are
+turned by up to 45 degrees. Faces that are turned by more than 60 degrees rarely get a label.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ LARGEST_SIDE = 448
 """Largest width and height in pixels of a stored photo."""
 JPEG_QUALITY = 90
 VALIDATION_PERCENT = 3
-"""Percentage of the photos for validation, chosen by a hash of their names. If the hash chooses no photo, every tenth
-photo is used."""
+"""Percentage of the photos for validation. A hash of a photo's name decides whether the photo is for validation. If the
+hash chooses no photo, every tenth photo is used."""
 CORNERS = ("x0", "y0", "x1", "y1")
 COLUMNS = (
     *("file", "width", "height", *CORNERS, *ANGLES, *(f"{angle}_spread" for angle in ANGLES)),
@@ -123,8 +123,8 @@ def command(folder: Path, name: str | None, output: Path, force: bool) -> None:
 
 @contextmanager
 def _replaced(output: Path, name: str) -> Iterator[list[Path]]:
-    """Yield temporary paths for the files of a pool. The files get their final names when all are written, and are
-    deleted after an error."""
+    """Yield temporary paths for the files of a pool. When all files are written, they get their final names. After an
+    error, the files are deleted."""
     output.mkdir(parents=True, exist_ok=True)
     targets = [output / part.format(name) for part in PARTS]
     partial = [target.with_name(f".{target.name}.partial") for target in targets]
@@ -152,7 +152,7 @@ def _jpeg(photo: Image) -> bytes:
 
 
 def _row(file: str, stored: Image, label: Labelled, scale: float, source: str) -> dict[str, object]:
-    """Return one line of the table."""
+    """Return the photo's line of the table."""
     x, y, width, height = (value * scale for value in label.face.box)
     box = zip(CORNERS, (x, y, x + width, y + height), strict=True)
     angles = zip(ANGLES, label.face.angles, strict=True)

@@ -1,9 +1,9 @@
-"""A teacher that labels photos: BlazeFace finds the faces, and MediaPipe's face mesh gives the rotation of the heads.
+"""Label photos with a teacher. BlazeFace finds the faces, and MediaPipe's face mesh gives the rotation of the heads.
 
-The networks, and the computation of a rotation from a mesh, are those of `blazeposer.evaluate.peers`. One network
-cannot give a second opinion. Therefore the teacher looks four times, at crops that differ in place, size and mirroring.
-The label is the mean of the four rotations. Its uncertainty is the mean angle between the four rotations and their
-mean.
+`blazeposer.evaluate.peers` provides the networks, and computes a rotation from a mesh. One network cannot give a second
+opinion. Therefore the face mesh network looks at each face four times, at crops that differ in place, size and
+mirroring. The label is the mean of the four rotations. Its uncertainty is the mean angle between the four rotations and
+their mean.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ Floats = NDArray[np.float64]
 EYE_CORNERS = (33, 263)
 """Mesh points at the outer corners of the person's right and left eye."""
 LOOKS = ((0.06, -0.06, 1.1, False), (-0.06, 0.06, 1.1, True), (-0.06, -0.06, 0.9, False), (0.06, 0.06, 0.9, True))
-"""The four looks: shift to the right and down as fractions of the crop's side, factor on the side, and whether
-mirrored."""
+"""Shift to the right and down (as fractions of the crop's side), factor on the side, and mirroring for each of the four
+looks."""
 MOST_FACES = 32
 
 
@@ -34,16 +34,20 @@ class Labelled:
     """A face with its label, in pixels of the photo."""
 
     face: Face
-    """BlazeFace's score and keypoints, and the teacher's rotation. `err` is the mean angle in degrees between the four
-    rotations and this rotation. The box is the tight box around the landmarks."""
+    """BlazeFace's score and keypoints, and the teacher's rotation.
+
+    `err` is the mean angle in degrees between the four rotations and the teacher's rotation. The box is the tight box
+    around the landmarks.
+    """
     landmarks: Floats
-    """(68, 2) points in iBUG order: the mesh points nearest to these landmarks."""
+    """Points (68, 2) in iBUG order. They are the mesh points that are nearest to the iBUG landmarks."""
     spread: Floats
-    """(3,) standard deviations of yaw, pitch and roll among the four rotations, in degrees."""
+    """Standard deviations (3,) of yaw, pitch and roll among the four rotations, in degrees."""
 
 
 def meshes(networks: FaceMesh, photo: Image, face: Face) -> Floats | None:
-    """Return the face's mesh at each of `LOOKS`, (looks, 468, 3): pixels x right, y DOWN, z towards the viewer.
+    """Return the face's mesh (looks, 468, 3) at each of `LOOKS`. In pixels, x points right, y DOWN, and z towards the
+    viewer.
 
     The meshes of mirrored looks show the mirrored face. Return None if a look shows no face.
     """
@@ -64,7 +68,8 @@ def meshes(networks: FaceMesh, photo: Image, face: Face) -> Floats | None:
 
 
 class Teacher:
-    """A callable labeller: a call with a photo (h, w, 3) uint8 RGB returns its labelled faces, the best score first."""
+    """A labeller. A call with a photo (h, w, 3) uint8 RGB returns the labelled faces of the photo, the best score
+    first."""
 
     def __init__(self) -> None:
         self._networks = FaceMesh()
@@ -93,5 +98,6 @@ class Teacher:
 
 
 def partners(points: Floats) -> NDArray[np.int64]:
-    """Return, for each point (468,) of a face that looks straight ahead, the point nearest to its mirror image."""
+    """Return, for each point (468,) of a face that looks straight ahead, the point that is nearest to its mirror
+    image."""
     return np.linalg.norm(points[:, None] - points * [-1, 1, 1], axis=-1).argmin(1)

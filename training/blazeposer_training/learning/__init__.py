@@ -1,1 +1,1 @@
-"""The training: recipes, losses, and the three stages."""
+"""Train the network: the recipes, the losses, and the three stages of a training."""

@@ -25,6 +25,6 @@ def has_bfloat16(device: torch.device) -> bool:
 def share_cores(workers: int) -> None:
     """Compute with all CPU cores except one for each worker.
 
-    A worker needs its own core: a thread that shares a core with a worker delays all other threads at every operation.
+    A worker needs its own core. A thread that shares a core with a worker delays all other threads at every operation.
     """
     torch.set_num_threads(max(1, (os.cpu_count() or 1) - workers))

@@ -1,8 +1,9 @@
-"""The first stage of a training: the backbone learns the original's feature maps. The original's own backbone skips it.
+"""Train the backbone to compute BlazeFace's feature maps. This is the first stage of a training.
 
-The stage has two parts. Each part learns the original's maps at the end of its resolutions. First the blocks with wide
-maps learn, from which all other maps are computed, then the remaining blocks. If all blocks learned together from the
-start, the later blocks would lose the copied weights.
+A backbone with BlazeFace's own channels skips this stage. The stage has two parts. Each part learns the maps of
+BlazeFace at the ends of its resolutions. First the blocks with wide maps learn, because all other maps are computed
+from the wide maps. Then the remaining blocks learn. If all blocks learned together from the start, the later blocks
+would lose the copied weights.
 """
 
 from __future__ import annotations
@@ -24,16 +25,18 @@ from .recipe import Recipe
 
 @dataclass(frozen=True)
 class Part:
-    """Blocks that learn together, and their maps: our block, the original's block, the original's channels in our
-    order."""
+    """Blocks that learn together, and the maps that they learn. `maps` has our block, BlazeFace's block, and
+    BlazeFace's channels in our order for each map."""
 
     blocks: range
     maps: tuple[tuple[int, int, Tensor], ...]
 
 
 def parts(architecture: Architecture) -> list[Part]:
-    """Return the parts: first 64x64 with 32x32, then 16x16 with 8x8. Return no parts for the original itself. The map
-    at 64x64 has no target."""
+    """Return the parts of the stage. The first part has the resolutions 64x64 and 32x32, the second part 16x16 and 8x8.
+
+    BlazeFace's own architecture has no parts. The map at 64x64 has no target.
+    """
     if (architecture.stem, architecture.blocks) == (ORIGINAL.stem, ORIGINAL.blocks):
         return []
     strides = [block.stride for block in architecture.blocks]
@@ -53,14 +56,14 @@ def parameters(part: Part, model: BlazePoser) -> list[nn.Parameter]:
 
 
 def originals(part: Part, original: BlazePoser, pictures: Tensor) -> tuple[Tensor, ...]:
-    """Return the original's maps that the part has to learn."""
+    """Return BlazeFace's maps that the part has to learn."""
     image = to_input(pictures)
     with torch.no_grad(), autocast(image.device):
         return tuple(original.backbone.maps(image, [theirs for _, theirs, _ in part.maps]))
 
 
 def distance(part: Part, model: BlazePoser, originals: tuple[Tensor, ...], image: Tensor) -> Tensor:
-    """Return the mean squared distance of the part's maps from the original's, relative to their power, summed over
+    """Return the mean squared distance of the part's maps from BlazeFace's maps, relative to their power, summed over
     maps."""
     maps = model.backbone.maps(image, [ours for ours, _, _ in part.maps])
     terms = []
@@ -72,8 +75,8 @@ def distance(part: Part, model: BlazePoser, originals: tuple[Tensor, ...], image
 
 
 def distil_features(learner: Learner, batches: Callable[[range, Teacher], Iterator[Batch]], recipe: Recipe) -> None:
-    """Run the stage, with half of its steps for each part. `batches` returns the batches of steps with a teacher's
-    outputs."""
+    """Run the stage, with half of its steps for each part. `batches` returns the batches for a range of steps, with a
+    teacher's outputs."""
     for number, part in enumerate(parts(learner.model.architecture), 1):
         total, lost = recipe.distil_steps // 2, torch.zeros(())
         steps = range((number - 1) * total, number * total)

@@ -13,11 +13,12 @@ from .losses import LABEL_ERROR
 
 
 def calibrate_error(model: BlazePoser, scores: Scores, spread: NDArray[np.floating]) -> tuple[float, float]:
-    """Rescale the error outputs to fit validation scores best, and return slope and offset of their logarithm.
+    """Rescale the error outputs to fit validation scores best, and return the slope and offset of their logarithm.
 
-    `scores` are the scores of `model` on labels with the teachers' `spread` (n,) in degrees. If no face was found,
-    nothing changes. The two numbers maximise the same likelihood as the training (`losses.error_likelihood`). They are
-    included in the weights of the error outputs. This is exact, because decoders average logarithms.
+    `scores` are the scores of `model` on labels with the teachers' disagreement `spread` (n,) in degrees. If no face
+    was found, nothing changes. The slope and the offset maximise the same likelihood as the training
+    (`losses.error_likelihood`). They are included in the weights of the error outputs. This is exact, because decoders
+    average logarithms.
     """
     found = scores.found
     if not found.any():

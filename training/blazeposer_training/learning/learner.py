@@ -1,4 +1,5 @@
-"""The parts that all stages of a training share: networks, optimizer, mixed precision, progress on the screen."""
+"""Provide the parts that all stages of a training share: networks, optimizer, mixed precision, progress on the
+screen."""
 
 from __future__ import annotations
 
@@ -28,8 +29,10 @@ T = TypeVar("T")
 
 
 class Learner:
-    """The trained network, the bins that only training needs, and the frozen original. The original teaches detection,
-    with lowered boxes."""
+    """The trained network, the bins that only training needs, and the frozen BlazeFace.
+
+    BlazeFace teaches detection. Its boxes are moved down first.
+    """
 
     def __init__(
         self,
@@ -60,7 +63,7 @@ class Learner:
 
     @torch.no_grad()
     def teach_detection(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the original's logits and regressors for images."""
+        """Return BlazeFace's logits and regressors for images."""
         image = to_input(pictures)
         with autocast(image.device):
             found = detections(self.original, self.original.backbone(image))
@@ -85,14 +88,14 @@ def to_input(pictures: Tensor) -> Tensor:
 
 
 def autocast(device: torch.device) -> torch.autocast:
-    """Return a context of bfloat16 arithmetic on float32 weights, if the device has bfloat16. On CPUs with bfloat16 it
-    is three times as fast."""
+    """Return a context of bfloat16 arithmetic on float32 weights, if the device has bfloat16. On CPUs with bfloat16,
+    this arithmetic is three times as fast."""
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=has_bfloat16(device))
 
 
 class Fit:
-    """AdamW for some parameters, with clipped gradients. The learning rate rises, then falls along a cosine, `cycles`
-    times."""
+    """AdamW for some parameters, with clipped gradients. The learning rate rises and then falls along a cosine,
+    `cycles` times."""
 
     def __init__(
         self, parameters: list[nn.Parameter], rate: float, total: int, warmup: int, decay: float,

@@ -1,9 +1,10 @@
-"""The training losses: pose where the detector finds a face, and distance from the frozen original's detections.
+"""Compute the training losses: the pose where the detector finds a face, and the distance from BlazeFace's detections.
 
-Pose combines regression and classification. Regression compares the orthonormalised rotation with the label's rotation
-(chordal distance), and the three angles with the label's angles. It does so for every cell, and for the weighted mean
-of the cells that the decoder computes. Classification uses bins of each angle. The bins are computed from the same
-hidden layer as the rotation, so that their gradient reaches weights that ship. The bins themselves do not ship.
+The pose loss combines regression and classification. Regression compares the orthonormalised rotation with the label's
+rotation (chordal distance), and the three angles with the label's angles. Both are compared for every cell, and for the
+weighted mean of the cells that the decoder computes. Classification uses bins of each angle. The bins are computed from
+the same hidden layer as the rotation, so that their gradient changes the weights of this layer. The network that ships
+has no bins.
 """
 
 from __future__ import annotations
@@ -25,13 +26,14 @@ BIN_WIDTH = 6.0
 """Width of a bin in degrees. It is about the error that training aims at, so that neighbouring bins differ."""
 BINS = round(2 * MAX_ANGLE / BIN_WIDTH)  # 33 from -99 to 99 degrees
 ANGLE_CLIP = 1.0
-"""Largest error of an angle that counts, in radians. Without this limit, the errors of pitch and roll explode near 90
-degrees of yaw."""
+"""Largest error of an angle that counts, in radians. Without this limit, the errors of pitch and roll become very large
+near 90 degrees of yaw."""
 LABEL_ERROR = 0.5**0.5
-"""Ratio of a label's own error to its teachers' spread. The spread of three independent teachers about their mean is
-sqrt 2 times the mean's error."""
+"""Ratio of a label's own error to the disagreement of its teachers. Three independent teachers differ from their mean
+by sqrt 2 times the mean's error."""
 CENTRAL_WEIGHT = 0.15
-"""Smallest weight of a cell in the middle of a labelled face. So faces that the original misses also teach pose."""
+"""Smallest weight of a cell in the middle of a labelled face. With this weight, faces that BlazeFace misses also teach
+pose."""
 SURE = 2.0
 """Smallest logit of the best anchor of a labelled face. With this logit, rounding loses no face."""
 
@@ -51,7 +53,7 @@ _CELL = torch.from_numpy(cell_of_anchor())
 
 class AngleBins(nn.Module):
     """Layer that computes logits of the bins of yaw, pitch and roll from the hidden layer of each pose head. Only
-    training needs it."""
+    training needs this layer."""
 
     def __init__(self, hidden: int = ARCHITECTURE.pose_hidden) -> None:
         super().__init__()
@@ -65,7 +67,8 @@ class AngleBins(nn.Module):
 
 @dataclass
 class Detections:
-    """Detections of both maps joined: logits (N, 896), regressors (N, 896, 16) in pixels."""
+    """The detections of both maps together. `logits` have the shape (N, 896). `regressors` (N, 896, 16) are in
+    pixels."""
 
     logits: Tensor
     regressors: Tensor
@@ -73,7 +76,8 @@ class Detections:
 
 @dataclass
 class Pose:
-    """Poses of both maps joined: rotation (N, 320, 6), log_error (N, 320), bins (N, 320, 3, BINS)."""
+    """The poses of both maps together. `rotation` has the shape (N, 320, 6), `log_error` has the shape (N, 320), and
+    `bins` have the shape (N, 320, 3, BINS)."""
 
     rotation: Tensor
     log_error: Tensor
@@ -82,7 +86,7 @@ class Pose:
 
 @dataclass
 class Target:
-    """The targets of a batch: the original's detections, and the labels of a `batches.Batch`."""
+    """The targets of a batch, which are BlazeFace's detections and the labels of a `batches.Batch`."""
 
     detections: Detections
     rotations: Tensor
@@ -126,8 +130,8 @@ def weighted_sum(terms: Mapping[str, Tensor], weights: Mapping[str, float]) -> T
 
 
 def pose_terms(pose: Pose, target: Target, inside: Tensor) -> dict[str, Tensor]:
-    """Return the pose terms. They are averages over cells, and for the weighted mean over faces, with the weights of
-    the detector and the label."""
+    """Return the terms of the pose loss. They are averages over cells, and over faces for the weighted mean. The
+    detector and the label give the weights."""
     cells, share, found = pose_weights(target.detections.logits, inside, target.boxes, target.weights)
     image, cell = torch.nonzero(cells, as_tuple=True)
     weight = cells[image, cell]
@@ -158,8 +162,8 @@ def pose_terms(pose: Pose, target: Target, inside: Tensor) -> dict[str, Tensor]:
 def pose_weights(logits: Tensor, inside: Tensor, boxes: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return each cell's weight in the pose loss, its share in the weighted mean (N, 320), and the faces' weights (N,).
 
-    The weights follow from the original's logits (N, 896) `inside` (N, 896) the labelled boxes (N, 4), and from the
-    labels' weights (N,).
+    The weights are computed from BlazeFace's logits (N, 896) at the anchors `inside` (N, 896) the labelled boxes (N,
+    4), and from the labels' weights (N,).
     """
     firing = logits.sigmoid() * inside
     cells = per_cell(torch.maximum(firing, CENTRAL_WEIGHT * inside_boxes(boxes, 0.25)))
@@ -170,11 +174,10 @@ def pose_weights(logits: Tensor, inside: Tensor, boxes: Tensor, weights: Tensor)
 
 
 def error_likelihood(log_error: Tensor, predicted: Tensor, label: Tensor, spread: Tensor) -> Tensor:
-    """Return the negative logarithm (n,) of the likelihood of an exponential distribution. Its mean is the predicted
-    error.
+    """Return the negative logarithm (n,) of the likelihood of an exponential distribution.
 
-    The actual error is the angle between prediction and label, combined with the label's own error, which is
-    independent.
+    The mean of the distribution is the predicted error. The actual error is the angle between prediction and label,
+    combined with the label's own error, which is independent.
     """
     angle = 2 * torch.asin((chordal(predicted, label).detach() / 2).clamp(max=1)).rad2deg()
     expected = torch.hypot(angle, LABEL_ERROR * spread)
@@ -182,10 +185,10 @@ def error_likelihood(log_error: Tensor, predicted: Tensor, label: Tensor, spread
 
 
 def detection_terms(found: Detections, target: Target, inside: Tensor) -> dict[str, Tensor]:
-    """Return the distance from the original's scores and, where the original finds a face, from its regressors.
+    """Return the distance from BlazeFace's scores and, where BlazeFace finds a face, from its regressors.
 
-    A labelled face that the original misses does not count as background. At least one anchor of each labelled face
-    must have a high score; the label's weight applies.
+    A labelled face that BlazeFace misses does not count as background. At least one anchor of each labelled face must
+    have a high score. The label's weight is the weight of this rule.
     """
     wanted = target.detections
     probability = wanted.logits.sigmoid()
@@ -209,8 +212,8 @@ def detection_terms(found: Detections, target: Target, inside: Tensor) -> dict[s
 def mirror_terms(found: Detections, pose: Pose, target: Target, inside: Tensor) -> dict[str, Tensor]:
     """Return the distance between the outputs for mirrored images and the mirrored outputs for the images themselves.
 
-    The compared outputs are rotations of cells, their weighted means, and log errors where cells teach pose, and logits
-    and regressors where the original finds a face.
+    Where cells teach pose, the rotations of cells, their weighted means and the log errors are compared. Where
+    BlazeFace finds a face, logits and regressors are compared.
     """
     first, second = slice(0, 2 * target.pairs, 2), slice(1, 2 * target.pairs, 2)
     logits = target.detections.logits[first]
@@ -249,14 +252,15 @@ def _mirrored(per_anchor: bool) -> Tensor:
 
 
 def _mirrored_regressors(values: Tensor) -> Tensor:
-    """Return the regressors (..., 16), relative to the anchor's centre, for the mirrored image."""
+    """Return the regressors (..., 16) for the mirrored image. Regressors are relative to the anchor's centre."""
     signs = values.new_ones(values.shape[-1])
     signs[[0, *range(4, values.shape[-1], 2)]] = -1
     return (values * signs)[..., list(MIRRORED_REGRESSORS)]
 
 
 def inside_boxes(boxes: Tensor, shrink: float = 1.0) -> Tensor:
-    """Return (N, 896): 1 where an anchor's centre lies in the box (N, 4), shrunk about its centre, and 0 elsewhere."""
+    """Return an array (N, 896) that is 1 where an anchor's centre is inside the box (N, 4), and 0 elsewhere. The box is
+    first shrunk about its centre."""
     centres = _ANCHORS.to(boxes)
     middle, half = (boxes[:, :2] + boxes[:, 2:]) / 2, shrink * (boxes[:, 2:] - boxes[:, :2]) / 2
     return ((centres[None] - middle[:, None]).abs() < half[:, None]).all(-1).to(boxes.dtype)
@@ -270,7 +274,7 @@ def per_cell(of_anchors: Tensor) -> Tensor:
 
 
 def rotation_from_six(six: Tensor) -> Tensor:
-    """Convert two rows (n, 6) to rotations (n, 3, 3). The torch twin of
+    """Convert two rows (n, 6) to rotations (n, 3, 3). This function does the same in torch as
     `blazeposer.core.rotation.rotation_from_six`."""
     first = F.normalize(six[:, :3], dim=-1, eps=1e-4)
     rest = six[:, 3:] - (first * six[:, 3:]).sum(-1, keepdim=True) * first
@@ -279,8 +283,8 @@ def rotation_from_six(six: Tensor) -> Tensor:
 
 
 def angles_from_rotation(rotation: Tensor) -> Tensor:
-    """Return yaw, pitch, roll (n, 3) in radians: the solution with |yaw| below 90 degrees, kept away from the singular
-    point."""
+    """Return yaw, pitch, roll (n, 3) in radians. This is the solution with |yaw| below 90 degrees, kept away from the
+    singular point."""
     yaw = -torch.asin(rotation[:, 0, 2].clamp(-0.998, 0.998))
     pitch = torch.atan2(rotation[:, 1, 2], rotation[:, 2, 2])
     roll = torch.atan2(rotation[:, 0, 1], rotation[:, 0, 0])
@@ -288,8 +292,8 @@ def angles_from_rotation(rotation: Tensor) -> Tensor:
 
 
 def chordal(first: Tensor, second: Tensor) -> Tensor:
-    """Return the Frobenius distance (n,) divided by sqrt 2. If it is small, it is near the angle between the rotations
-    in radians."""
+    """Return the Frobenius distance (n,) divided by sqrt 2. A small distance is close to the angle between the
+    rotations in radians."""
     return ((first - second).square().sum((1, 2)) / 2 + 1e-5).sqrt()
 
 
@@ -303,7 +307,7 @@ def angle_error(predicted: Tensor, label: Tensor) -> Tensor:
 
 def soft_bins(angles: Tensor) -> Tensor:
     """Return Gaussian weights (n, 3, BINS) of angles (n, 3) in radians. The Gaussian is one bin wide, and the weights
-    sum to 1."""
+    of an angle sum to 1."""
     centres = torch.arange(BINS, device=angles.device) * BIN_WIDTH + BIN_WIDTH / 2 - MAX_ANGLE
     distance = (angles.rad2deg()[..., None] - centres) / BIN_WIDTH
     return (-0.5 * distance.square()).softmax(-1)

@@ -1,4 +1,4 @@
-"""Read a training's settings from a file: `recipes/NAME.toml`, or the user's own file in the same form."""
+"""Read a training's settings from a file. The file is `recipes/NAME.toml`, or the user's own file in the same form."""
 
 from __future__ import annotations
 
@@ -18,9 +18,12 @@ TERMS = (
     "rotation", "blended", "angles", "bins", "unit", "error", "scores", "seen", "regressors", "mirror", "mirror_error",
     "mirror_scores", "mirror_regressors",
 )  # fmt: skip
-"""The terms of `losses.total_loss`. Rotations and angles are in radians, regressors in pixels, the others in nats. The
-recipes have their weights. The terms of pose need large weights: with the weights 1 for scores, 0.06 for regressors and
-2 for angles, the pose on `val` is half a degree worse, and recall is lower."""
+"""The terms of `losses.total_loss`.
+
+Rotations and angles are in radians, regressors in pixels, and the other terms in nats. The recipes have the terms'
+weights. The terms of pose need large weights. With the weights 1 for scores, 0.06 for regressors and 2 for angles, the
+pose on `val` is half a degree worse, and recall is lower.
+"""
 
 
 @dataclass(frozen=True)
@@ -30,12 +33,12 @@ class Recipe:
     architecture: str
     """Name of an architecture in `network.architecture.ARCHITECTURES`."""
     parallel: int
-    """Number of branches that each convolution of a plain block has in training beside its shortcut. Each branch has a
-    batch norm."""
+    """Number of branches that each convolution of a plain block has in training, in addition to its shortcut. Each
+    branch has a batch norm."""
     pools: tuple[str, ...]
-    """Names of the pools of labelled photos."""
+    """Names of the pools, which are data sets of labelled photos."""
     faceless: tuple[str, ...]
-    """Names of zips with photos without faces. Photos with odd numbers are kept for tests. If there is no zip,
+    """Names of zips with photos without faces. Photos with odd numbers are kept for tests. If no zip is named,
     backgrounds are drawn."""
     steps: int
     """Number of steps of the last stage, in which the whole network trains."""
@@ -44,31 +47,33 @@ class Recipe:
     rate: float
     """Highest learning rate of AdamW, after a warm-up. Then the rate falls along a cosine to 0."""
     cycles: int
-    """Number of times that the learning rate rises and falls in the last stage. All cycles have the same number of
+    """Number of times that the learning rate rises and falls in the last stage. Each time takes the same number of
     steps."""
     warmup: int
     """Number of steps until the learning rate reaches its peak."""
     decay: float
     """AdamW's weight decay, in every stage."""
     average: float
-    """Share of the old value that the moving average of the weights keeps at each step. The average ships."""
+    """Share of the old value that the moving average of the weights keeps at each step. The average is the network that
+    ships."""
     mild_steps: int
     """Number of steps at the end of the last stage with milder images."""
     mild: float
-    """Factor on all disturbances of the milder images."""
+    """Factor on all disturbances of the milder images, which are used at the end of the last stage."""
     distil_steps: int
-    """Number of steps of the first stage, in which the backbone learns the original's feature maps. Unused if the
-    backbone is the original's."""
+    """Number of steps of the first stage, in which the backbone learns BlazeFace's feature maps. The number is not used
+    if the backbone has BlazeFace's own architecture."""
     distil_rate: float
     """Peak of AdamW's learning rate in the first stage."""
     cached_batches: int
-    """Number of batches in the stage of the pose heads. Their features, 57 KB an image, are computed once and kept."""
+    """Number of batches in the stage of the pose heads. The features of these batches, 57 KB for each image, are
+    computed once and kept."""
     cached_epochs: int
-    """Number of passes of the pose heads over these batches."""
+    """Number of passes of the pose heads over the `cached_batches`."""
     cached_rate: float
     """Peak of AdamW's learning rate in the stage of the pose heads."""
     seed: int
-    """Seed of the first weights, of the images and of their order."""
+    """Seed of the first weights, of the images and of the images' order."""
     weights: dict[str, float]
     """The weights of the terms of the loss (`TERMS`)."""
     images: ImageSettings
@@ -83,8 +88,8 @@ def recipe_names() -> list[str]:
 
 
 def read_recipe(name: str) -> Recipe:
-    """Return the recipe with this name, or in this toml file. Raises BlazePoserError, with one line, if it is not a
-    recipe."""
+    """Return the recipe with this name, or the recipe in this toml file. Raises BlazePoserError, with one line, if
+    there is no valid recipe."""
     path = RECIPES / f"{name}.toml" if name in recipe_names() else Path(name)
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -102,8 +107,8 @@ def read_recipe(name: str) -> Recipe:
 
 
 def recipe_of(notes: Mapping[str, object]) -> Recipe:
-    """Return the recipe in the notes of trained weights. Old weights without a complete recipe give the recipe
-    `full`."""
+    """Return the recipe in the notes of trained weights. If old weights have no complete recipe in their notes, return
+    the recipe `full`."""
     values = notes.get("recipe")
     if not isinstance(values, dict) or "images" not in values:
         return read_recipe("full")

@@ -1,8 +1,8 @@
-"""blazeposer train --recipe full --data DIR --output models/blazeposer.safetensors
+"""`blazeposer train --recipe full --data DIR --output models/blazeposer.safetensors` trains the network.
 
-A training has three stages. First the backbone learns the original's feature maps (`distil`), because its channels
-differ from the original's. Then the pose heads are trained alone, as in the thesis, on the two tapped maps, which are
-computed once and cached. Then the whole network is trained, and the frozen original teaches the detections. A recipe
+A training has three stages. First the backbone learns BlazeFace's feature maps (`distil`), because its channels differ
+from BlazeFace's. Then the pose heads are trained alone, as in the thesis. They read two maps of the backbone, which are
+computed once and cached. Then the whole network is trained, and the frozen BlazeFace teaches the detections. A recipe
 contains all settings that decide the result. A stopped training continues from its last checkpoint.
 """
 
@@ -44,7 +44,8 @@ from .recipe import Recipe, read_recipe, recipe_names
 
 
 def train_heads(learner: Learner, batches: Iterator[Batch], recipe: Recipe) -> None:
-    """Run the second stage: cache the backbone's tapped maps, then train the pose heads alone on them."""
+    """Run the second stage. Cache the two maps of the backbone that the pose heads read, then train the pose heads
+    alone."""
     cached: list[tuple[tuple[Tensor, Tensor], Target]] = []
     for batch in progress(itertools.islice(batches, recipe.cached_batches), recipe.cached_batches, "caching features"):
         image, target = learner.target(batch)
@@ -66,7 +67,8 @@ def train_heads(learner: Learner, batches: Iterator[Batch], recipe: Recipe) -> N
 
 
 class Trainer:
-    """The third stage, in which the whole network is trained. Its state is a checkpoint in the run's folder."""
+    """The third stage, in which the whole network is trained. The state of this stage is a checkpoint in the run's
+    folder."""
 
     def __init__(self, learner: Learner, recipe: Recipe, run: Path, start: Path | None = None) -> None:
         self.learner, self.recipe, self.run = learner, recipe, run
@@ -78,7 +80,7 @@ class Trainer:
         )
         self.step = 0
         self.seconds = 0.0
-        """Seconds since the training began, without stops."""
+        """Seconds of training, without the time in which the training was stopped."""
         self.scores: Scores | None = None
         """Scores of the moving average at the last validation."""
 
@@ -101,8 +103,8 @@ class Trainer:
         weights.save(fold(self.learner.average), self.run / "average.safetensors", about)
 
     def resume(self) -> bool:
-        """Continue from the run's checkpoint if there is one. Raises BlazePoserError if its recipe or start is
-        different."""
+        """Continue from the run's checkpoint if there is one. Raises BlazePoserError if the checkpoint has another
+        recipe or another start."""
         if not self.checkpoint.exists():
             return False
         state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
@@ -144,11 +146,12 @@ def train(
     folder: Path, recipe: Recipe, run: Path, start: Path | None = None, device: torch.device = CPU,
     workers: int = 0, every: int = 500,
 ) -> Trainer:  # fmt: skip
-    """Run or resume a training in the folder `run`, and return it when it has ended. The folder has its log,
-    `log.jsonl`.
+    """Run a training in the folder `run`, or continue a stopped training there, and return the training when it has
+    ended.
 
-    `workers` processes make the images in advance. The network is validated and saved at regular intervals of steps. At
-    the end its expected error is calibrated, on unchanged validation images and on images disturbed as in training.
+    The folder contains the training's log, `log.jsonl`. `workers` processes make the images in advance. The network is
+    validated and saved at regular intervals of steps. At the end the expected error of the network is calibrated, on
+    unchanged validation images and on images disturbed as in training.
     """
     run.mkdir(parents=True, exist_ok=True)
     bank = read_bank(folder, recipe.pools, "train", device, console.print, recipe.faceless)
@@ -166,7 +169,7 @@ def train(
         return training_batches(bank, recipe.batch, steps, recipe.seed, settings, workers, teacher)
 
     def first_batches(steps: range, teacher: Teacher) -> Iterator[Batch]:
-        """Return batches for the stages before the last. The last stage uses none of these batches."""
+        """Return batches for the first two stages. The last stage uses none of these batches."""
         unseen = range(recipe.steps + steps.start, recipe.steps + steps.stop)
         return batches(unseen, recipe.images, teacher)
 
@@ -243,8 +246,8 @@ def score_network(model: BlazePoser, batches: Iterable[Batch]) -> Scores:
 
 
 def notes(recipe: Recipe, start: Path | None, scores: Scores) -> dict[str, object]:
-    """Return the notes for the file of weights and its manifest. They include the notes of the weights from which the
-    training started."""
+    """Return the notes for the file of weights and for its manifest. If the training started from other weights, the
+    notes of these weights are included."""
     return {
         "start": weights.notes(start) if start else f"MediaPipe BlazeFace short range, sha256 {BLAZEFACE_SHA256}",
         "labels": "mean rotation of teacher networks",

@@ -1,1 +1,1 @@
-"""The float network: architecture, modules, weights, and its graph of operations."""
+"""Define the float network: its architecture, its modules, its weights, and its graph of operations."""

@@ -1,5 +1,4 @@
-"""Network architectures: the channels of each block, and the block of MediaPipe's BlazeFace from which its weights
-start."""
+"""Define network architectures: the channels of each block, and the block of BlazeFace from which its weights start."""
 
 from __future__ import annotations
 
@@ -15,10 +14,10 @@ Kind = Literal["residual", "plain", "dense"]
 
 @dataclass(frozen=True)
 class Block:
-    """A block: output channels, stride, the block of the original from which its weights start, and its kind.
+    """A block of the backbone. `source` is the block of BlazeFace from which its weights start.
 
-    A `residual` block is BlazeFace's block: depthwise 3x3, pointwise, with the input added. A `plain` block is
-    depthwise 3x3 and pointwise without the addition. A `dense` block is a single 3x3 convolution.
+    A `residual` block is BlazeFace's block: depthwise 3x3, then pointwise, and the input is added. A `plain` block is
+    depthwise 3x3, then pointwise, without the addition. A `dense` block is a single 3x3 convolution.
     """
 
     channels: int
@@ -29,15 +28,18 @@ class Block:
 
 @dataclass(frozen=True)
 class Architecture:
-    """The settings that differ between candidates. All candidates have the same inputs, outputs and sizes of maps."""
+    """The settings that differ between candidates for the network. All candidates have the same inputs, outputs and
+    sizes of maps."""
 
     stem: int
     """Number of channels of the first convolution."""
     blocks: tuple[Block, ...]
     taps: tuple[int, int]
-    """Numbers of the two blocks whose outputs the heads read: the 16x16 map and the 8x8 map."""
+    """Numbers of the two blocks whose outputs the heads read. The first is the 16x16 map, and the second is the 8x8
+    map."""
     regressor_ranks: tuple[int, int] = (0, 0)
-    """Number of channels between the two factors of each map's regressor head. 0 means one full convolution."""
+    """Number of channels between the two factors of each map's regressor head. The number 0 means one full
+    convolution."""
     pose_hidden: int = 36
     """Number of hidden channels of a pose head."""
     stem_kernel: int = 5
@@ -49,15 +51,14 @@ class Architecture:
 
     @property
     def folds(self) -> bool:
-        """Return whether blocks have shortcuts in training that are folded into the filters after training."""
+        """Return whether blocks have shortcuts in training. After training, the shortcuts are folded into the
+        filters."""
         return any(block.kind != "residual" for block in self.blocks)
 
 
 def stages(*rows: tuple[int, ...]) -> tuple[Block, ...]:
-    """Return residual blocks from rows of channels, one row for each resolution, 64x64 first.
-
-    Each block's weights start from the original's block with the same number.
-    """
+    """Return residual blocks from rows of channels. There is one row for each resolution, 64x64 first. The weights of
+    each block start from BlazeFace's block with the same number."""
     sizes = [(channels, stage > 0 and i == 0) for stage, row in enumerate(rows) for i, channels in enumerate(row)]
     return tuple(Block(channels, 2 if first else 1, source) for source, (channels, first) in enumerate(sizes))
 
@@ -67,7 +68,7 @@ ORIGINAL = Architecture(
     blocks=stages((24, 28), (32, 36, 42), (48, 56, 64, 72, 80, 88), (96, 96, 96, 96, 96)),
     taps=(10, 15),
 )
-"""MediaPipe's short-range BlazeFace (Bazarevsky et al., 2019)."""
+"""The architecture of MediaPipe's short-range BlazeFace (Bazarevsky et al., 2019)."""
 
 RESIDUAL = Architecture(
     stem=16,
@@ -76,19 +77,19 @@ RESIDUAL = Architecture(
     regressor_ranks=(0, 24),
     pose_hidden=36,
 )
-"""The first architecture that shipped: the original with fewer channels."""
+"""The first architecture that shipped. It is BlazeFace with fewer channels."""
 
 _SOURCES = ((0, 1), (2, 3, 4), (5, 6, 7, 8, 9, 10), (11, 12, 13, 14, 15))
-"""Blocks of the original at each resolution: 64x64, 32x32, 16x16, 8x8."""
+"""Blocks of BlazeFace at each resolution: 64x64, 32x32, 16x16, 8x8."""
 
 
 def plain(stem: int, *rows: tuple[int, ...], dense: bool = False, pose_hidden: int = 36) -> Architecture:
-    """Return an architecture of plain blocks behind a 3x3 stem, from rows of channels, one row for each resolution,
-    64x64 first.
+    """Return an architecture of plain blocks after a 3x3 stem, from rows of channels. There is one row for each
+    resolution, 64x64 first. With `dense`, the first block at 32x32 is dense.
 
-    With `dense`, the first block at 32x32 is dense. If a resolution has fewer blocks than the original, the first block
-    (from 32x32 on) starts from the original's first block, and the others start from the original's last blocks. If a
-    resolution has more blocks than the original, its last blocks share their start.
+    If a resolution has fewer blocks than in BlazeFace, the first block (from 32x32 on) starts from BlazeFace's first
+    block, and the others start from BlazeFace's last blocks. If a resolution has more blocks than in BlazeFace, its
+    last blocks start from the same block.
     """
     blocks: list[Block] = []
     for stage, (row, sources) in enumerate(zip(rows, _SOURCES, strict=True)):
@@ -115,7 +116,7 @@ ARCHITECTURE = ARCHITECTURES["plain-65"]
 
 
 def architecture(name: str) -> Architecture:
-    """Return the architecture with this name. Raises BlazePoserError if there is none."""
+    """Return the architecture with this name. Raises BlazePoserError if no architecture has this name."""
     if name not in ARCHITECTURES:
         raise BlazePoserError(f"no architecture {name}: choose one of {', '.join(ARCHITECTURES)}")
     return ARCHITECTURES[name]

@@ -1,15 +1,17 @@
-"""Branches that exist only in training: structural re-parameterization (Ding et al., "RepVGG", 2021).
+"""Add branches that exist only in training: structural re-parameterization (Ding et al., "RepVGG", 2021).
 
-A plain block is clamp(P'(D'x)). In training, D' = D + I and P' = P + I. I is the identity, cut or padded to the
-channels, so that D and P learn the difference from passing the input on. With `parallel` branches, D and P are sums of
-this number of convolutions, D also has a 1x1 convolution, and each convolution has its own batch norm (Vasu et al.,
-"MobileOne", 2023). Without batch norm, AdamW would change such a sum like one convolution at a higher learning rate.
-All branches are linear: after training they become one filter (`fold`), and the network on a camera has no branches.
+A plain block computes clamp(P'(D'x)). In training, D' = D + I and P' = P + I. I is the identity, cut or padded to the
+number of channels. Therefore D and P only learn how the output differs from the input. With `parallel` branches, D and
+P are sums of this number of convolutions, and D also has a 1x1 convolution. Each convolution has its own batch norm
+(Vasu et al., "MobileOne", 2023). Without batch norms, AdamW would change a sum of convolutions like one convolution at
+a higher learning rate.
+
+All branches are linear. After training they become one filter (`fold`), so the network on a camera has no branches.
 
 In training, the maps are `SCALE` times as large as in the folded network, because the start weights of BlazeFace are
-made for maps of this size. The conversion between the two is a factor on the stem, the biases and the heads. It is
-exact, because clamping at 60 before the conversion equals clamping at 6 after it. The folded network clamps at the
-limit of tflite's RELU6.
+made for maps of this size. A factor on the stem, the biases and the heads converts one network to the other. The
+conversion is exact, because clamping at 60 before it equals clamping at 6 after it. The folded network clamps at 6,
+which is the limit of tflite's RELU6.
 """
 
 from __future__ import annotations
@@ -54,7 +56,7 @@ class Shortcut(nn.Module):
 class Branches(nn.Module):
     """A convolution that is the sum of the identity and of several convolutions, each with its batch norm.
 
-    The convolutions start as parts of one convolution. After `settle`, the sum computes the same outputs as this
+    The convolutions start as parts of one convolution. After `settle`, their sum computes the same outputs as this one
     convolution.
     """
 
@@ -119,7 +121,7 @@ def _scale(norm: nn.Module) -> Tensor:
 
 
 def _settle(norm: nn.Module, values: Tensor) -> None:
-    """Set a batch norm so that it does not change these values."""
+    """Set a batch norm so that it does not change `values`."""
     assert isinstance(norm, nn.BatchNorm2d)
     assert norm.running_mean is not None
     assert norm.running_var is not None
@@ -131,8 +133,8 @@ def _settle(norm: nn.Module, values: Tensor) -> None:
 
 
 def identity(convolution: nn.Conv2d) -> Tensor:
-    """Return the kernel that passes the input on, in the convolution's shape, for as many channels as input and output
-    both have."""
+    """Return the kernel that passes the input on, in the convolution's shape. It passes as many channels as both input
+    and output have."""
     kernel = torch.zeros_like(convolution.weight)
     channels, side = min(convolution.in_channels, convolution.out_channels), kernel.shape[-1]
     at = torch.arange(channels)
@@ -141,7 +143,7 @@ def identity(convolution: nn.Conv2d) -> Tensor:
 
 
 def unfold(network: BlazePoser, parallel: int = 0) -> BlazePoser:
-    """Return a copy of a network for training: the same function, with larger maps.
+    """Return a copy of a network for training. The copy computes the same function with larger maps.
 
     A network without plain blocks is copied unchanged. With `parallel` branches, the copy must first pass `settle`.
     """
@@ -158,7 +160,7 @@ def unfold(network: BlazePoser, parallel: int = 0) -> BlazePoser:
 
 @torch.no_grad()
 def settle(network: BlazePoser, image: Tensor) -> None:
-    """Set all batch norms of a network that was just unfolded. Then, on these images (N, 3, 128, 128), the network
+    """Set all batch norms of a network that was just unfolded. For these images (N, 3, 128, 128), the network then
     computes the same function as before unfolding."""
     branches = [module for module in network.modules() if isinstance(module, Branches)]
     for module in branches:
@@ -193,14 +195,15 @@ def fold(network: BlazePoser) -> BlazePoser:
 
 
 def clamp_at(network: BlazePoser, ceiling: float) -> None:
-    """Set the largest value of all maps of a plain backbone."""
+    """Set the largest possible value of all maps of a plain backbone."""
     for module in (network.backbone, *network.backbone.blocks):
         module.ceiling = ceiling
 
 
 @torch.no_grad()
 def scale_maps(network: BlazePoser, factor: float) -> None:
-    """Multiply all maps of a plain backbone by a factor, through its weights. The outputs do not change."""
+    """Multiply all maps of a plain backbone by a factor, through the backbone's weights. The network's outputs do not
+    change."""
     backbone = network.backbone
     backbone.stem.weight *= factor
     for name, parameter in backbone.named_parameters():

