@@ -1,10 +1,10 @@
-"""The documentation site, built with Sphinx: `make docs` writes it into out/docs. The site loads nothing from a
-network.
+"""Settings of the documentation site for Sphinx. `make docs` writes the site into out/docs.
 
-Pages are Markdown. A line `{{ name }}` is replaced by the result of the function `name` of generated.py, so that pages
-do not repeat facts from the code. A code block may have a second word after its language, as in "bash hardware"; these
-words are in MARKS. tests/test_docs.py runs the commands of the pages. If a command needs hardware or data, the test
-only compares it with the command line's options.
+The site loads nothing from a network. Pages are Markdown. A line `{{ name }}` in a page is replaced by the result of
+the function `name` of generated.py or drawings.py, so that pages do not repeat facts from the code. The first line of a
+code block may have a second word after the language, as in "bash hardware". `MARKS` contains all second words.
+tests/test_docs.py runs the commands of the pages. If a command needs hardware or data, the test does not run the
+command, and only checks that the command and its options exist.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ MARKS = {
     "background": "Leave this running, and continue in another terminal",
     "live": "Press Ctrl-C to stop",
 }
-"""Words on the page for each mark of a command block."""
+"""Text on the page for each mark of a code block."""
 
 PARTS = {**vars(generated), **vars(drawings)}
-"""Functions that make parts of pages, by name."""
+"""Functions that generate parts of pages, by their names."""
 
 project = "BlazePoser"
 release = __version__
@@ -52,7 +52,7 @@ highlight_language = "text"
 
 
 def prepare(text: str) -> str:
-    """Return the text of a page with its generated parts and the words for its marks."""
+    """Return the text of a page, with generated parts in place of `{{ name }}`, and a caption in place of each mark."""
     text = re.sub(r"^{{ (\w+) }}$", lambda found: PARTS[found[1]](), text, flags=re.MULTILINE)
     return re.sub(
         r"^```(\w+) (\w+)$", lambda found: f"```{{code-block}} {found[1]}\n:caption: {MARKS[found[2]]}\n", text,
@@ -61,14 +61,14 @@ def prepare(text: str) -> str:
 
 
 def setup(app: Sphinx) -> None:
-    """Register the extension. Sphinx calls this function."""
+    """Register the functions of this file with Sphinx. Sphinx calls `setup` when it starts."""
     app.connect("source-read", _fill)
     app.connect("include-read", _fill)
     app.add_html_math_renderer("mathml", (_inline, None), (_block, None))
 
 
 def _fill(*event: Any) -> None:
-    """Replace the text of a page. The last argument of both events is a list that contains only the text."""
+    """Replace the text of a page by the prepared text. Sphinx gives the text in a list, as the last argument."""
     event[-1][0] = prepare(event[-1][0])
 
 

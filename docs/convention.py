@@ -1,4 +1,4 @@
-"""Draw docs/convention.jpg, the three angles on a head with their signs:  python docs/convention.py
+"""Draw the image docs/convention.jpg, which shows the signs of the three angles:  python docs/convention.py
 
 tests/test_convention.py checks that the image, the network, the stream and every output use these signs.
 """
@@ -20,14 +20,14 @@ from blazeposer.scene.portrait import Portrait, load_portrait
 from blazeposer.scene.sequence import SIDE, Angles, room
 
 TURN = 25.0
-"""Angle of each turned head, degrees."""
+"""Angle of each turned head, in degrees."""
 SCALE = 1.85
 NOSE = 4
-"""Number of the tip of the nose in the mesh's points."""
+"""Index of the tip of the nose in the points of the mesh."""
 LENGTH = 105
-"""Length of an axis that lies in the image, pixels."""
+"""Length in pixels of an axis that is parallel to the image."""
 COLORS = {name: as_hex(color) for name, color in ANGLE_COLORS.items()}
-"""Colour of each angle: the colour of the axis of its rotation."""
+"""Colour of each angle. An angle has the colour of the axis about which it turns the head."""
 POSITIVE = ("to the picture's left", "up", "clockwise")
 NEGATIVE = ("to the picture's right", "down", "anticlockwise")
 ARROWS = {  # in the straight head's pixels: from, to, where its name is, how far it bends
@@ -41,9 +41,9 @@ _EDGE = [withStroke(linewidth=3, foreground="white")]
 
 
 def write(path: Path) -> None:
-    """Write a JPEG file: a straight head with its axes and positive directions of rotation, and each turn beside it.
+    """Write a JPEG file that shows a straight head with its axes, and beside this head a turned head for each direction.
 
-    The axes are drawn from the known rotation; no network is used.
+    The axes are drawn from the known rotation. No network is used.
     """
     portrait = load_portrait()
     with mpl.rc_context({"font.size": 10.5, "font.family": "DejaVu Sans"}):

@@ -1,4 +1,4 @@
-"""The drawings of the pages, as SVG in the colour of the text. Each public function makes the drawing with its name."""
+"""Drawings for the pages, as SVG in the colour of the text. Each public function returns one drawing."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from operator import itemgetter
 from blazeposer.core.contract import GRIDS, INPUT_SIZE
 from blazeposer_training.network.architecture import ARCHITECTURE, INPUT_CHANNELS
 
-LINE, GAP = 17, 26  # heights and distances in the drawing's own units
+LINE, GAP = 17, 26  # height of a line and distance between boxes, in units of the SVG image
 
 
 def path() -> str:
-    """Draw the path from the sensor to the programs that use the faces."""
+    """Return a drawing of the path from the sensor to the programs that use the faces."""
     boxes = (
         ("sensor", ("image, RGB565",)),
         ("ml.Model", ("a square part,", f"as {INPUT_SIZE}x{INPUT_SIZE} INT8")),
@@ -32,7 +32,7 @@ def path() -> str:
 
 
 def network() -> str:
-    """Draw the feature maps of the shipped network, and the outputs that are computed from them."""
+    """Return a drawing of the shipped network's feature maps, and of the outputs that are computed from these maps."""
     maps = [(INPUT_SIZE, ("image", f"{INPUT_CHANNELS} channels"))]
     halvings = accumulate(block.stride == 2 for block in ARCHITECTURE.blocks)
     for stage, blocks in groupby(zip(halvings, ARCHITECTURE.blocks, strict=True), key=itemgetter(0)):
@@ -51,13 +51,13 @@ def network() -> str:
         for grid in GRIDS:
             if grid.side == side:
                 anchors, cells = f"{grid.count} anchors: score,", f"{grid.cells} cells: rotation,"
-                heads = (anchors, "box, six points", cells, "its error")
+                heads = (anchors, "box, six points", cells, "expected error")
                 parts += [_arrow(x + 70, middle + height / 2, x + 70, 147), _box(x - 10, 150, 160, 92, "heads", heads)]
     return _svg(len(maps) * (140 + GAP) - GAP + 10, 242, parts, "The network")
 
 
 def tuning() -> str:
-    """Draw the parts of quantization-aware fine-tuning."""
+    """Return a drawing of the parts of the network in quantization-aware fine-tuning."""
     steps = (
         ("1 backbone to 16x16", "features"),
         ("2 backbone to 8x8", "features"),
@@ -69,11 +69,11 @@ def tuning() -> str:
         parts += [_box(x, 0, 160, 40, name), _box(x, 112, 160, 40, name)]
         parts += [_arrow(x + 50, 42, x + 50, 109), _label(x + 60, 80, taught)]
         x += 160 + GAP
-    return _svg(x - GAP, 152, parts, "Each part learns the float network's values at the same place")
+    return _svg(x - GAP, 152, parts, "Each INT8 part learns the values of the same float part")
 
 
 def _svg(width: float, height: float, parts: Sequence[str], title: str) -> str:
-    """Return a block of raw HTML for a page."""
+    """Return an SVG image of `parts`, as a block of raw HTML for a page."""
     return (
         "```{raw} html\n"
         f'<svg class="drawing" role="img" viewBox="-2 -2 {width + 4:g} {height + 4:g}" width="{width:g}" '

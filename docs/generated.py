@@ -1,4 +1,4 @@
-"""Generated parts of pages. Each public function returns one part, made from the code, as Markdown."""
+"""Functions that generate parts of pages from the code. Each public function returns one part as Markdown."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ NPUS = {"": "", "ethos-u55": ", NPU Ethos-U55", "neural-art": ", NPU Neural-ART"
 
 
 def boards() -> str:
-    """Return each board's memory, and the store from which it loads the network."""
+    """Return a table of the boards with their memory, and with the places from which each board loads the network."""
     model = examine(default_model())
     heads = ("board", "`--board`", "processor", "heap, largest block", "for models", "card", "loads from")
     rows = (
@@ -46,12 +46,12 @@ def boards() -> str:
 
 
 def _loads(verdict: Verdict) -> str:
-    """Return the stores, or a remark that the NPU's compiler comes first."""
-    return " ".join(f"`{store}`" for store in verdict.stores) or "`/rom`, once compiled"
+    """Return the places from which the board loads the network, or a remark that the network must be compiled first."""
+    return " ".join(f"`{store}`" for store in verdict.stores) or "`/rom`, after compilation"
 
 
 def speeds() -> str:
-    """Return the network's estimated speed on each board, as `blazeposer check` prints it."""
+    """Return a table of the network's estimated speed on each board, as in `blazeposer check`."""
     model = examine(default_model())
     cycles, npu_note = npu_cycles(model.path)
     heads, rows = time_table([judge(model, board) for board in BOARDS], cycles)
@@ -59,17 +59,17 @@ def speeds() -> str:
 
 
 def needs() -> str:
-    """Return the network's demands on a board."""
+    """Return the size of the network's file and of its arena, as text."""
     manifest = read_manifest(default_model())
     return (
-        f"The network's file takes {manifest.file_bytes:,} bytes. Its working memory (arena) takes "
+        f"The network's file takes {manifest.file_bytes:,} bytes. The network's working memory (arena) takes "
         f"{manifest.arena_bytes:,} bytes in one block. TensorFlow Lite Micro counted the arena on a 64-bit PC; on a "
         "camera the arena is not larger."
     )
 
 
 def record() -> str:
-    """Return the example of a record from the docstring of the module that defines records."""
+    """Return the example of a record, copied from the docstring of `stream/record.py`."""
     example = inspect.getdoc(stream) or ""
     lines = [line for line in example.splitlines() if line.startswith("    ")]
     return "```text\n" + inspect.cleandoc("\n".join(lines)) + "\n```"
@@ -88,7 +88,7 @@ def timing_fields() -> str:
 
 
 def packed() -> str:
-    """Return the layout of a record in Protocol V2."""
+    """Return a table of the bytes of a record in Protocol V2."""
     said = dict(documented(layout))
     rows = (
         (part, f"`{packing.format}`", packing.size, said[name])
@@ -98,12 +98,12 @@ def packed() -> str:
 
 
 def keypoints() -> str:
-    """Return the six keypoints in their order."""
+    """Return a numbered list of the six keypoints in their order."""
     return "\n".join(f"1. {name.replace('_', ' ')}" for name in KEYPOINTS)
 
 
 def outputs() -> str:
-    """Return the network's outputs, with the INT8 file's quantization."""
+    """Return a table of the network's outputs, with the scales and zero points of the INT8 file."""
     manifest = read_manifest(default_model())
     rows = (
         (str(index), f"`{output.name}`", "x".join(map(str, output.shape)), f"{found['scale']:.5g}", found["zero_point"])
@@ -113,12 +113,12 @@ def outputs() -> str:
 
 
 def operations() -> str:
-    """Return the operations of the file, and their number."""
+    """Return the operations of the network's file, with the number of times that each operation is used."""
     return ", ".join(f"{count} `{name}`" for name, count in read_manifest(default_model()).ops.items())
 
 
 def signs() -> str:
-    """Return the directions in which positive angles move nose and crown in the image, by the convention."""
+    """Return a table of the directions in which positive angles move the nose and the crown of a head in the image."""
     heads = ("angle", "direction of the nose in the image", "direction of the crown in the image")
     rows = []
     for index, angle in enumerate(ANGLES):
@@ -129,7 +129,7 @@ def signs() -> str:
 
 
 def _direction(point: np.ndarray) -> str:
-    """Return the direction in the image in which a point (x right, y up, z to the viewer) has moved."""
+    """Return the direction in the image of a movement `point` (x to the right, y up, z to the viewer)."""
     x, y, _ = point
     if max(abs(x), abs(y)) < 0.1:
         return "nowhere"
@@ -139,7 +139,7 @@ def _direction(point: np.ndarray) -> str:
 
 
 def loss_weights() -> str:
-    """Return the terms of the training's loss."""
+    """Return a table of the terms of the loss in training, with their weights."""
     return markdown_table(
         ("term", "weight"),
         ((f"`{name}`", f"{weight:g}") for name, weight in read_recipe("full").weights.items() if weight),
@@ -147,7 +147,7 @@ def loss_weights() -> str:
 
 
 def examples() -> str:
-    """Return the examples for cameras, with the description at the top of each example."""
+    """Return a section for each example script, with the comment at the top of the script."""
     return "\n\n".join(
         f"## {path.name}\n\n```text\n{_header(path)}\n```\n\n[{path.name}](../board/examples/{path.name})"
         for path in sorted((board_dir() / "examples").glob("*.py"))
@@ -155,11 +155,11 @@ def examples() -> str:
 
 
 def _header(path: Path) -> str:
-    """Return the comment at a script's top, without its licence."""
+    """Return the comment at the top of a script, without the line for the licence."""
     lines = path.read_text(encoding="utf-8").splitlines()
     comment = takewhile(lambda line: line.startswith("#"), lines)
     text = "\n".join(line.removeprefix("#").removeprefix(" ") for line in comment if "SPDX" not in line).strip()
-    return re.sub(r"^(\S.*)\n(?=\S)", r"\1 ", text, flags=re.MULTILINE)  # the page breaks its lines elsewhere
+    return re.sub(r"^(\S.*)\n(?=\S)", r"\1 ", text, flags=re.MULTILINE)  # the page breaks lines at other places
 
 
 def commands() -> str:
@@ -169,8 +169,8 @@ def commands() -> str:
         for name in cli.COMMANDS:
             try:
                 command = cli.cli.get_command(parent, name)
-            except MissingExtraError as error:  # `make docs` installs the extra `docs` alone
-                parts.append(f"## {name}\n\n{cli.COMMANDS[name].help} Not shown here: {error}.")
+            except MissingExtraError as error:  # `make docs` installs only the extra `docs`
+                parts.append(f"## {name}\n\n{cli.COMMANDS[name].help} The help text is not shown here: {error}.")
                 continue
             assert command is not None
             with click.Context(command, info_name=name, parent=parent, max_content_width=100) as context:
@@ -191,7 +191,7 @@ def contributing() -> str:
 
 
 def _page(path: Path) -> str:
-    """Return a page of another folder, with its links adapted to this folder."""
+    """Return the text of a page in another folder, with links that work in the folder docs/."""
 
     def link(found: re.Match[str]) -> str:
         return f"]({Path(os.path.relpath(path.parent / found[1], DOCS)).as_posix()})"
@@ -200,17 +200,17 @@ def _page(path: Path) -> str:
 
 
 def size(count: int) -> str:
-    """Return a number of bytes in the notation of data sheets."""
+    """Return a number of bytes as text, as in data sheets."""
     return f"{count / MB:g} MB" if count >= MB else f"{count // KB} KB" if count else ""
 
 
 def _fields(of: type) -> str:
-    """Return a table of the fields of a dataclass with their docstrings."""
+    """Return a table of the fields of a dataclass, with the docstring of each field."""
     return markdown_table(("field", "what it is"), ((f"`{name}`", said) for name, said in documented(of)))
 
 
 def documented(of: type | ModuleType) -> Iterator[tuple[str, str]]:
-    """Yield name and docstring of each field of a dataclass, or of each constant of a module."""
+    """Yield the name and the docstring of each field of a dataclass, or of each constant of a module."""
     tree = ast.parse(inspect.getsource(of))
     definition = tree.body[0]
     body = definition.body if isinstance(definition, ast.ClassDef) else tree.body

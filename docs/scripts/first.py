@@ -6,7 +6,7 @@ import ml
 
 from find_model import MODELS, first_file
 
-# First of all, because it needs one large block of memory.
+# Load the model before the other imports, because it needs one large block of memory.
 model = ml.Model(first_file(MODELS), postprocess=lambda *tensors: poser(*tensors))
 
 from blazeposer import BlazePoser

@@ -1,4 +1,4 @@
-"""Print for each face if the person looks at the camera: python read.py /dev/ttyACM0"""
+"""Print whether each person looks at the camera: python read.py /dev/ttyACM0"""
 
 import sys
 

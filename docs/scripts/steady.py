@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# Follows faces: prints the number and the steadied angles of each, small faces included.
+# Follows faces, also small faces, and prints the number and the smoothed angles of each face.
 
 import time
 
@@ -16,7 +16,7 @@ from blazeposer import BlazePoser
 from open_camera import open_camera
 from tracking import GUESS, Gaze, Tracker
 
-poser = BlazePoser(threshold=GUESS)  # is worth a closer look; gaze says what counts
+poser = BlazePoser(threshold=GUESS)  # low, to find candidates; gaze decides which faces count
 gaze = Gaze(threshold=0.5)
 tracker = Tracker()
 csi0, _ = open_camera()

@@ -1,4 +1,4 @@
-"""Draw the faces of a video, each with its number, with OpenCV: python video.py clip.mp4"""
+"""Draw the faces of a video and their numbers with OpenCV: python video.py clip.mp4"""
 
 import sys
 

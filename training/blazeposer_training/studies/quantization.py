@@ -138,16 +138,16 @@ def table(rows: Sequence[Row], budget: Budget, weights: str) -> str:
     return f"""\
 # What each step of quantization costs
 
-Made by `blazeposer compare-quantization --data DIR --output docs/quantization_steps.md`, from the float weights
-{weights[:8]} (sha256), on {len(rows[0].scores.labels)} faces of the pools' `val` split. Errors are in degrees. Every
-row is a tflite file, run with LiteRT's reference kernels. The distance of keypoints is a percentage of the image's
-side.
+The command `blazeposer compare-quantization --data DIR --output docs/quantization_steps.md` made this page. The float
+weights are {weights[:8]} (sha256). Errors are in degrees, on {len(rows[0].scores.labels)} faces of the `val` split of
+the training data. Each row of the table shows one tflite file, which ran with LiteRT's reference kernels. The distance
+of keypoints is a percentage of the image's side.
 
 {markdown_table(head, cells)}
 
-In a row "part by part", the named part and the parts in the rows above it are tuned, and the other parts are as after
-plain quantization. The backbone up to the 16x16 map was tuned for {steps} steps with {BATCH} images in each step. The
-later parts were tuned on cached INT8 features. Then all parts were tuned together for {budget.polish_steps} steps. For
-the row "all at once", all parts were tuned together for {whole} steps, with the same learning rate as in the last phase
-of "part by part".
+Each row "part by part" shows the network after the tuning of the named part. The parts in the rows above this part are
+also tuned, and all other parts have only the plain quantization. The backbone up to the 16x16 map was tuned for {steps}
+steps with {BATCH} images in each step. The later parts were tuned on stored INT8 feature maps. At the end, all parts
+were tuned together for {budget.polish_steps} steps. For the row "all at once", all parts were tuned together for
+{whole} steps, with the same learning rate as in the last phase of "part by part".
 """
