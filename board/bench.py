@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Measures this camera: board, firmware, the model's memory, and milliseconds of snapshot, predict and decode.
-# With BlazePoser on the camera (`blazeposer deploy`): `mpremote run bench.py`, or open it in OpenMV IDE and press run.
-# The last line is a row of the README's table.
+# First run `blazeposer deploy`. Then run this script with `mpremote run bench.py`, or in OpenMV IDE.
+# The last line of the output is a row for a table in Markdown.
 
 import gc
 import time
@@ -23,7 +23,7 @@ def postprocess(model, inputs, outputs):
     return faces
 
 
-model = ml.Model(first_file(MODELS), postprocess=postprocess)  # first: it needs the largest free block
+model = ml.Model(first_file(MODELS), postprocess=postprocess)  # load it first: it needs the largest free block
 
 from blazeposer import BlazePoser
 from open_camera import open_camera
@@ -31,7 +31,7 @@ from open_camera import open_camera
 poser = BlazePoser()
 csi0, _ = open_camera()
 
-for _ in range(10):  # exposure settles
+for _ in range(10):  # the sensor adapts its exposure
     decode_us = 0
     model.predict([csi0.snapshot()])
 snapshot_us = predict_us = decode_us = faces = 0

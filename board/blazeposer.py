@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# BlazePoser's post-processor: turns the raw int8 outputs of the network into faces with keypoints, head pose and
-# how wrong that pose may be.
+# BlazePoser's post-processor turns the raw int8 outputs of the network into faces with keypoints, head pose and the
+# expected error of the pose.
 #
 #     model = ml.Model("/rom/blazeposer.tflite", postprocess=BlazePoser())
 #     for face in model.predict([img]):
 #         yaw, pitch, roll = face.angles
 #
-# Where memory is short, as on the OpenMV H7, the model has to be loaded before this import: main.py shows how.
+# On cameras with little memory, for example the OpenMV H7, load the model before this import, as main.py does.
 #
-# MicroPython takes 16 bytes of heap for every float that it calculates and none for integers below 2**30. So what is
-# done for each anchor is done in integers, in buffers that are allocated once; floats begin where a face is known.
+# MicroPython takes 16 bytes of heap for every float that it calculates, and none for integers below 2**30. Therefore
+# the work for each anchor uses integers, in buffers that are allocated once. Only the work for each face uses floats.
 
 import math
 from array import array
@@ -18,8 +18,8 @@ from collections import namedtuple
 
 from micropython import const
 
-# The two feature maps: (number of the first anchor, cells a side, anchors a cell, outputs with scores, regressors,
-# rotations and errors). Anchors lie at their cell's centre, row by row, so that no table of them is needed.
+# The two feature maps, each as (number of the first anchor, cells per side, anchors per cell, numbers of the outputs
+# with scores, regressors, rotations, errors). Anchors are at the centre of their cell, row by row.
 MAPS = ((0, 16, 2, 1, 0, 4, 6), (512, 8, 6, 2, 3, 5, 7))
 ANCHORS = const(896)
 INPUT_SIZE = const(128)  # regressors are in pixels of the network's square input
@@ -28,19 +28,18 @@ ROTATION_VALUES = const(6)  # the log error follows as the last value
 VALUES = const(23)
 OVERLAP = (3, 10)  # anchors whose boxes overlap by more than 3 / 10 (intersection over union) see the same face
 
-ONE = const(1 << 20)  # fixed point: what 1 pixel or 1 logit is
-WEIGHT = const(8191)  # weight of a score of 1: times 128 and 512 anchors it stays below 2**30
-BOX_SIDE = const(8191)  # a best box is scaled below this, so that its area times 13 stays below 2**30
+ONE = const(1 << 20)  # fixed-point number for 1 pixel or 1 logit
+WEIGHT = const(8191)  # weight of a score of 1: 128 * 512 anchors * WEIGHT is about 2**29, below 2**30
+BOX_SIDE = const(8191)  # largest side of a scaled best box: 13 times its area is below 2**30
 
 # box: x, y, w, h. score: 0 to 1. keypoints: six (x, y), right eye, left eye, nose, mouth, right ear, left ear.
 # angles: yaw, pitch, roll in degrees; positive yaw looks to the image's left, positive pitch up, positive roll
-# tilts clockwise. err: how far in degrees the head's true rotation is expected to be from these angles. Lengths are in
-# pixels of the image, not rounded.
+# tilts clockwise. err: the expected error of the angles, in degrees. Lengths are in pixels of the image, not rounded.
 Face = namedtuple("Face", ("box", "score", "keypoints", "angles", "err"))
 
 
 class BlazePoser:
-    """Post-processor for `ml.Model(path, postprocess=...)`; returns a list of `Face`, the best score first."""
+    """Post-processor for `ml.Model(path, postprocess=...)`. It returns a list of `Face`, the best score first."""
 
     def __init__(self, threshold=0.5, max_faces=4):
         if not 0 < threshold < 1:
@@ -84,7 +83,7 @@ class BlazePoser:
         return best
 
     def _take(self, best, left):
-        """Sum up the anchors that see the face of `best`, and keep the other survivors. Return their number."""
+        """Sum up the anchors that see the face of `best`. Keep the other survivors, and return their number."""
         for feature_map in self._maps:
             feature_map.clear()
         survivors, best_box, box = self._survivors, self._best_box, self._box
@@ -107,7 +106,7 @@ class BlazePoser:
         return kept
 
     def _face(self, best, roi):
-        """Return the face of the summed anchors: the mean weighted by score ("blending" in the BlazeFace paper)."""
+        """Return the face that is the mean of the anchors, weighted by score ("blending" in the BlazeFace paper)."""
         x, y, w, h = roi
         fine, coarse = self._maps
         total = fine.sums[0] + coarse.sums[0]
@@ -124,7 +123,7 @@ class BlazePoser:
         return Face(box, score, keypoints, angles, math.exp(self._mean(VALUES - 1, 3, 0)))
 
     def _mean(self, i, unit, mean):
-        """Return the mean of value number `i`, times a unit of `FeatureMap.set_units`, plus `mean`."""
+        """Return the mean of value number `i` in a unit of `FeatureMap.set_units`, plus `mean`."""
         for feature_map in self._maps:
             if feature_map.sums[0]:
                 mean += feature_map.units[unit] * feature_map.sum_of(i)
@@ -132,14 +131,14 @@ class BlazePoser:
 
 
 class FeatureMap:
-    """One feature map's tensors, and the weighted sums of its anchors that see one face."""
+    """The tensors of one feature map, and the weighted sums of its anchors that see one face."""
 
     def __init__(self, first, side, anchors, scores, *tensors):
         self.first = first
         self._side = side
         self._anchors = anchors
         self._indices = (scores,) + tensors
-        self._weights = array("H", bytes(2 * 256))  # by score, from -128
+        self._weights = array("H", bytes(2 * 256))  # weight for each int8 score, from -128 on
         self.sums = array("i", bytes(4 * (3 + VALUES)))  # weights, weighted columns and rows, weighted values
         self.units = [0, 0, 0, 0]
 
@@ -204,11 +203,11 @@ class FeatureMap:
         sums[2 + VALUES] += weight * self._errors[cell]
 
     def centre(self, axis):
-        """Return the sum of the weighted anchors' centres, in fractions of the input: 1 is x, 2 is y."""
+        """Return the weighted sum of the anchors' centres, in fractions of the input. `axis` is 1 for x, 2 for y."""
         return (self.sums[axis] + self.sums[0] / 2) / self._side
 
     def set_units(self, w, h, total):
-        """Set the factors that turn sums into means: x and y in pixels of a region w x h, rotation, error."""
+        """Set the factors that turn sums into means. x and y are in pixels of a region w x h."""
         shape, rotation, error = self._quantization[1:]
         self.units[0] = shape[0] * w / (INPUT_SIZE * total)
         self.units[1] = shape[0] * h / (INPUT_SIZE * total)
@@ -226,7 +225,7 @@ class FeatureMap:
 
 
 def overlap(a, b):
-    """Return whether boxes (left, top, right, bottom) of integers have an intersection over union above OVERLAP."""
+    """Return whether two integer boxes (left, top, right, bottom) have an intersection over union above OVERLAP."""
     w = min(a[2], b[2]) - max(a[0], b[0])
     h = min(a[3], b[3]) - max(a[1], b[1])
     if w <= 0 or h <= 0:
@@ -236,15 +235,15 @@ def overlap(a, b):
 
 
 def to_angles(ax, ay, az, bx, by, bz):
-    """Return yaw, pitch, roll in degrees. The arguments are about the first two rows of a rotation matrix (300W-LP)."""
+    """Return yaw, pitch, roll in degrees from approximately the first two rows of a rotation matrix (300W-LP)."""
     aa = max(ax * ax + ay * ay + az * az, 1e-12)
-    along = (ax * bx + ay * by + az * bz) / aa  # Gram-Schmidt; lengths may stay, as angles do not depend on them
+    along = (ax * bx + ay * by + az * bz) / aa  # Gram-Schmidt, without scaling to length 1
     bx, by, bz = bx - along * ax, by - along * ay, bz - along * az
     a = math.sqrt(aa)
     yaw = -math.asin(max(-1, min(1, az / a)))
     pitch = math.atan2(a * bz, ax * by - ay * bx)
     roll = math.atan2(ay, ax)
-    # The same rotation has a second solution, beyond 90 degrees of yaw: the head's is the one that tilts less.
+    # The same rotation has a second solution, beyond 90 degrees of yaw. Return the solution with less pitch and roll.
     other_pitch, other_roll = pitch - half_turn(pitch), roll - half_turn(roll)
     if abs(other_pitch) + abs(other_roll) < abs(pitch) + abs(roll):
         yaw, pitch, roll = half_turn(yaw) - yaw, other_pitch, other_roll

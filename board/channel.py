@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# Publishes the record that main.py prints, in packed form, on the channel "blazeposer" of OpenMV's Protocol V2, for a
-# PC that reads it with the package `openmv`, as `blazeposer watch --protocol v2` does. The newest record wins.
+# Publishes main.py's records in packed form on the channel "blazeposer" of OpenMV's Protocol V2. A PC reads the channel
+# with the package `openmv`, for example by `blazeposer watch --protocol v2`. A new record replaces the old record.
 #
 #     channel = Channel(max_faces=4)
 #     channel.publish((seq, t_ms, fps, picture_ms, network_ms, decode_ms), (width, height), tracker.update(faces, t_ms))
@@ -10,14 +10,14 @@ import struct
 
 import protocol
 
-VERSION = 1  # of the record
+VERSION = 1  # version of the record's format
 HEAD = "<BBHHIQ4f"  # version, number of faces, width, height, seq, t_ms, fps, ms for image, network and decoding
 FACE = "<I21f"  # id, score, err, box, keypoints, angles
 
 
 class Channel:
     def __init__(self, max_faces):
-        # Always of the same size, so that a record that comes between a PC's two questions does no harm.
+        # The size never changes: a PC first asks for the size, and a new record may come before it reads.
         size = struct.calcsize(HEAD) + max_faces * struct.calcsize(FACE)
         self._newest = bytearray(size)
         self._spare = bytearray(size)
@@ -27,7 +27,7 @@ class Channel:
     def publish(self, frame, size, tracks):
         if not protocol.is_active():
             return
-        data = self._spare  # The firmware may call `read` between any two steps here: it never gets half a record.
+        data = self._spare  # `read` may run between any two steps of this method. It must get a complete record.
         struct.pack_into(HEAD, data, 0, VERSION, len(tracks), *(size + frame))
         start = struct.calcsize(HEAD)
         for id, face, _ in tracks:
@@ -42,7 +42,7 @@ class Channel:
         self._newest = data
         self._unread = True
 
-    # What the firmware calls for the PC.
+    # The firmware calls these methods for the PC.
 
     def poll(self):
         return self._unread

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# Finds the model on the camera, wherever it was deployed to. A module of its own, and a small one, because it has to be
-# imported before the model, which needs the largest free block of memory.
+# Finds the model on the camera, in ROMFS, on the SD card or in flash. This module is small, because it is imported
+# before the model is loaded, and the model needs the largest free block of memory.
 #
 #     model = ml.Model(first_file(MODELS), postprocess=...)
 

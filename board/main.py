@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# Streams faces with head pose over USB: one JSON line a frame, which `blazeposer` on a PC reads.
-# Copy this file, blazeposer.py, find_model.py, open_camera.py and tracking.py to the camera, the model to /rom, /sdcard
-# or /flash, then reset it. With SMOOTH it needs one_euro.py too. With channel.py, a PC that speaks Protocol V2 gets the
-# same there.
+# Streams faces with head pose over USB, as one JSON line per frame. `blazeposer` on a PC reads these lines.
+# Copy this file, blazeposer.py, find_model.py, open_camera.py and tracking.py to the camera, and the model to /rom,
+# /sdcard or /flash. Then reset the camera. SMOOTH also needs one_euro.py. If channel.py is on the camera, a PC can read
+# the same records by Protocol V2.
 
 import math
 import sys
@@ -11,15 +11,15 @@ import time
 
 import omv
 
-THRESHOLD = 0.5  # A face counts from this probability on.
+THRESHOLD = 0.5  # Smallest score of a face.
 MAX_FACES = 4
-WINDOW = 240  # Side of the square in the middle of the image; above 240, up to 480, it shows a closer look more, but
-# takes a frame buffer for VGA (640x480) instead of QVGA (320x240), which not every camera has.
-CLOSER = True  # Where a face is known, look at a square around it: small faces are found and read far better.
-MIRROR = False  # With CLOSER: every second look at a known face is at the mirror image; steadied values (SMOOTH, or the
-# PC's) average both. A mirrored look takes some 4 ms more on an H7.
-SMOOTH = False  # Send steadied values beside the raw ones. A PC steadies them by itself.
-DRAW = False  # Box and nose direction on the image in OpenMV IDE.
+WINDOW = 240  # Side of the square in the middle of the image, at most 480. A side above 240 gives CLOSER more pixels,
+# but needs a frame buffer for VGA (640x480) instead of QVGA (320x240). Not every camera has this memory.
+CLOSER = True  # Look at a square around known faces. This finds and measures small faces far better.
+MIRROR = False  # With CLOSER: use the mirror image for every second look at a known face. Smoothing (SMOOTH, or on the
+# PC) then averages both. A mirrored look takes about 4 ms more on an H7.
+SMOOTH = False  # Also send smoothed values. A PC can smooth the raw values itself.
+DRAW = False  # Draw the box and the nose's direction on the image in OpenMV IDE.
 
 FACE = '{"id":%d,"score":%.2f,"err":%.1f,'
 BOX = '"box":[%.1f,%.1f,%.1f,%.1f],"keypoints":['
@@ -48,7 +48,7 @@ def draw(img, face):
 if int(omv.version_string().split(".")[0]) < 5:
     stop("it needs OpenMV firmware 5.0 or later, this is %s: update it with OpenMV IDE" % omv.version_string())
 
-import ml  # Only now, as the next ones: older firmware lacks some of these.
+import ml  # Import it here, because older firmware lacks it.
 
 from find_model import MODELS, first_file
 
@@ -61,7 +61,7 @@ def postprocess(model, inputs, outputs):
     return faces
 
 
-# Before the other imports: its working memory has to be one block, nearly all of the heap's largest on some cameras.
+# Load the model before the other imports. Its working memory is one block, nearly the largest on some cameras.
 model = ml.Model(first_file(MODELS), postprocess=postprocess)
 
 import image
@@ -78,7 +78,7 @@ try:
     from channel import Channel
 
     channel = Channel(MAX_FACES)
-except ImportError:  # No such file, or a firmware without Protocol V2.
+except ImportError:  # No channel.py, or firmware without Protocol V2.
     channel = None
 
 csi0, side = open_camera(WINDOW)
@@ -96,7 +96,7 @@ while True:
     img = csi0.snapshot()
     picture_us = time.ticks_diff(time.ticks_us(), start)
     now = time.ticks_ms()
-    t_ms += time.ticks_diff(now, last)  # step by step, because ticks wrap around after some days
+    t_ms += time.ticks_diff(now, last)  # add steps, because ticks wrap around after some days
     last = now
     start = time.ticks_us()
     if CLOSER:
@@ -106,7 +106,7 @@ while True:
             region = mirrored_region(region, side)
         faces = model.predict([Normalization(roi=region)(img)])
         if gaze.mirrored:
-            img.scale(hint=image.HMIRROR)  # as it was, for whoever looks at it
+            img.scale(hint=image.HMIRROR)  # mirror it back for people who look at the image
             faces = [mirrored(face, side) for face in faces]
         faces = gaze.saw(faces)
     else:
@@ -116,7 +116,7 @@ while True:
     if DRAW:
         for _, _, steady in tracks:
             draw(img, steady)
-    # Piece by piece, and nothing is kept: long strings find no room in a heap that old faces are strewn over.
+    # Print piece by piece: old faces split the heap into small blocks, without space for long strings.
     frame = (seq, t_ms, clock.fps(), picture_us / 1000, network_us / 1000, decode_us / 1000)
     print(head % frame, end="")
     for i, (id, face, steady) in enumerate(tracks):

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# Steadies one face, for tracking.py, by One-Euro filters (Casiez, Roussel and Vogel, CHI 2012): steady at rest, quick
-# in motion. A low-pass filter of first order has a cutoff that rises with the speed of what it follows. As there, the
-# speed is itself low-pass filtered, and taken from the raw value's distance to the last filtered one. Unlike there, one
-# speed serves both axes of a point, so that turning the axes changes nothing; and a rotation is filtered where it
-# lives: the distance is the rotation from the filtered to the raw one, never a difference of angles.
+# Smooths one face, for tracking.py, by One-Euro filters (Casiez, Roussel and Vogel, CHI 2012). These filters are steady
+# at rest and quick in motion, because the cutoff of a low-pass filter rises with the speed of the value. The speed is
+# the raw value's distance to the last filtered value, divided by time, and is itself low-pass filtered. Unlike in the
+# paper, both axes of a point share one speed. A rotation is filtered by the rotation from the last filtered rotation to
+# the raw rotation, not by differences of angles.
 
 import math
 from array import array
@@ -15,7 +15,7 @@ from blazeposer import Face, to_angles
 
 POINTS = const(8)  # middle of the box, its width and height, six keypoints
 
-# One-Euro filter: cutoff at rest in hertz, hertz for each unit a second of speed, cutoff of the speed.
+# One-Euro filter: cutoff at rest in hertz, hertz for each unit per second of speed, cutoff of the speed's filter.
 ROTATION = (0.4, 0.02, 1.0)  # unit: degree
 POSITION = (0.4, 2.0, 1.0)  # unit: width of the face's box
 
@@ -30,7 +30,7 @@ class SteadyFace:
         self._turning = array("f", bytes(4 * 3))
 
     def update(self, face, seconds):
-        """Return the steadied face. `seconds` is the time since the last face."""
+        """Return the smoothed face. `seconds` is the time since the last face."""
         if seconds > 0:
             self._move(points_of(face), max(face.box[2], 1e-6), seconds)
             self._rotate(quaternion(face.angles), seconds)
@@ -54,7 +54,7 @@ class SteadyFace:
     def _rotate(self, turn, seconds):
         cutoff, slope, speed_cutoff = ROTATION
         w, x, y, z = self._turn
-        w, x, y, z = product(turn, (w, -x, -y, -z))  # from the steady rotation to the raw one
+        w, x, y, z = product(turn, (w, -x, -y, -z))  # rotation from the filtered to the raw rotation
         if w < 0:
             w, x, y, z = -w, -x, -y, -z
         sine = math.sqrt(x * x + y * y + z * z)
@@ -71,7 +71,7 @@ class SteadyFace:
         half = share(cutoff + slope * math.sqrt(square), seconds) * angle / 2
         sine = math.sin(half)
         w, x, y, z = product((math.cos(half), sine * axis[0], sine * axis[1], sine * axis[2]), self._turn)
-        length = math.sqrt(w * w + x * x + y * y + z * z)  # single precision drifts
+        length = math.sqrt(w * w + x * x + y * y + z * z)  # correct the drift of single precision
         self._turn = (w / length, x / length, y / length, z / length)
 
 
@@ -89,7 +89,7 @@ def points_of(face):
 
 
 def quaternion(angles):
-    """Return the quaternion w, x, y, z of yaw, pitch, roll. In this project each angle turns against its axis."""
+    """Return the quaternion w, x, y, z of yaw, pitch, roll. Positive angles are negative turns about their axes."""
     yaw, pitch, roll = [math.radians(angle) / -2 for angle in angles]
     return product(
         product((math.cos(pitch), math.sin(pitch), 0, 0), (math.cos(yaw), 0, math.sin(yaw), 0)),

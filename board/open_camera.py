@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# Opens the sensor as the network needs it: a square in the middle of the image, in colour if the sensor has it.
+# Opens the sensor for the network, which needs a square in the middle of the image, in colour if the sensor has colour.
 #
 #     csi0, side = open_camera()
 #     img = csi0.snapshot()
@@ -9,7 +9,7 @@ import csi
 
 
 def open_camera(window=240):
-    """Return the sensor, and the side of its square images: `window` pixels, or less on a small sensor.
+    """Return the sensor, and the side of its square images. The side is `window` pixels, or less on a small sensor.
 
     For a window above 240 and up to 480, the frame buffer is VGA (640x480) instead of QVGA (320x240).
     """
@@ -17,7 +17,7 @@ def open_camera(window=240):
     csi0.reset()
     try:
         csi0.pixformat(csi.RGB565)
-    except RuntimeError:  # A sensor without colour.
+    except RuntimeError:  # The sensor has no colour.
         csi0.pixformat(csi.GRAYSCALE)
     csi0.framesize(csi.VGA if window > 240 else csi.QVGA)
     # QVGA is 320x200 on some sensors, and a face must not be stretched.

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# Runs the network on a stored image of a face and compares what comes out with what came out on a PC: type `import
-# selftest` at the prompt, or let `blazeposer deploy` do it. The faces decide: the last bit of an output may differ from
-# one processor to the next.
+# Runs the network on a stored image of a face, and compares the result with the result on a PC. `blazeposer deploy`
+# runs this test, or type `import selftest` at the prompt. The test passes if the faces agree, because the last bit of
+# an output may differ between processors.
 
 import json
 
@@ -14,9 +14,9 @@ from blazeposer import BlazePoser
 from find_model import MODELS, first_file
 
 DATA = ("/sdcard/selftest.bin", "/flash/selftest.bin")
-SIDE = 128  # Of the image, pixels; stored are 64x64 of them, 4 bits each.
-PIXELS = 1  # How far a side of a face's box may be off,
-DEGREES = 1  # and its angles.
+SIDE = 128  # Side of the image in pixels. 64x64 pixels are stored, with 4 bits each.
+PIXELS = 1  # Largest error of the sides of a face's box, in pixels.
+DEGREES = 1  # Largest error of a face's angles, in degrees.
 
 
 def read_picture(data):
@@ -65,7 +65,7 @@ def differences(faces, expected):
 data = deflate.DeflateIO(open(first_file(DATA), "rb"), deflate.ZLIB)
 expected = json.loads(data.readline())
 comparison = Comparison(data)
-model = ml.Model(first_file(MODELS), postprocess=comparison)  # before the image: it needs the largest free block
+model = ml.Model(first_file(MODELS), postprocess=comparison)  # load it first: it needs the largest free block
 faces = [{"box": list(face.box), "angles": list(face.angles)} for face in model.predict([read_picture(data)])]
 pixels, degrees = differences(faces, expected)
 passed = len(faces) == len(expected) and pixels <= PIXELS and degrees <= DEGREES

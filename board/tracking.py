@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# Follows faces from image to image: `Tracker` numbers them and, by one_euro.py, steadies them; `Gaze` says which
-# part of the next image to look at. `blazeposer.faces` runs this file on a PC.
+# Follows faces from image to image. `Tracker` numbers faces and smooths them with one_euro.py. `Gaze` selects the part
+# of the next image that the network gets. `blazeposer.faces` runs this file on a PC.
 #
 #     gaze, tracker = Gaze(), Tracker()  # with BlazePoser(threshold=GUESS)
 #     img = csi0.snapshot()
@@ -10,14 +10,14 @@
 #     for id, face, steady in tracker.update(faces, t_ms):
 #         print(id, steady.angles)
 #
-# A closer look: the network's few pixels go where faces are. While faces are known, the next image is looked at in a
-# square around them. The whole image comes again every few images, and when the square shows more or fewer faces
-# than are known. A face that the whole image misses is looked for once more where it was; and where the whole image
-# shows no face, its best guess below the threshold is looked at closely, which is how a small face is found. A known
-# face counts on at a lower score than a new one.
+# While faces are known, the network gets only a square around them, so that the faces have more pixels. It gets the
+# whole image every few images, or if the square shows more or fewer faces than before. If a known face is not found in
+# the whole image, the network looks once more at its last place. If no face is found in the whole image, the network
+# looks closely at the best guess below the threshold, and can so find a small face. A known face needs a lower score
+# than a new face.
 #
-# With `mirror`, every second look at a known face is at the mirror image: what the network gets wrong by chance differs
-# there, and the Tracker's filters average both. The script mirrors the image, the region and the faces:
+# With `mirror`, every second look at a known face uses the mirror image. The network's random errors differ there, and
+# the Tracker's filters average both looks. The script mirrors the image, the region and the faces:
 #
 #     if gaze.mirrored:
 #         img.scale(hint=image.HMIRROR)
@@ -30,18 +30,18 @@ from micropython import const
 
 from blazeposer import Face
 
-POINTS = (1, 0, 2, 3, 5, 4)  # the keypoint that each becomes in the mirror image: left and right change places
-GUESS = 0.1  # The post-processor's threshold where a Gaze is used: what is worth a closer look.
-KEPT = 0.6  # of the threshold is enough for a face that is known
-EVERY = const(10)  # close looks between two at the whole image
-MARGIN = 0.75  # around a face, in longer sides of its box
-LARGEST = 0.8  # of the image's shorter side: a larger square gains nothing
+POINTS = (1, 0, 2, 3, 5, 4)  # keypoints in the mirror image: left and right change places
+GUESS = 0.1  # The post-processor's threshold if a Gaze is used.
+KEPT = 0.6  # part of the threshold that a known face must reach
+EVERY = const(10)  # close looks between two looks at the whole image
+MARGIN = 0.75  # space around a face, in longer sides of its box
+LARGEST = 0.8  # largest square, as a part of the image's shorter side
 
-# Of a face with the last box of its track, intersection over union: what is left when a head moves by two thirds of its
-# width between two images.
+# Smallest intersection over union of a face and the last box of its track. A head may move by two thirds of its width
+# between two images.
 LEAST_OVERLAP = 0.1
-PATIENCE_MS = const(1500)  # how long a track outlives its face, at a frame a second too
-MOST_LOST = const(8)  # such tracks at once, the latest; each takes some hundred bytes of heap
+PATIENCE_MS = const(1500)  # time that a track lasts without its face
+MOST_LOST = const(8)  # largest number of tracks without a face; each takes some hundred bytes of heap
 
 
 class Gaze:
@@ -50,7 +50,7 @@ class Gaze:
     def __init__(self, threshold=0.5, mirror=False):
         self._threshold = threshold
         self._mirror = mirror
-        self.mirrored = False  # whether the next look is at the mirror image
+        self.mirrored = False  # True if the next look uses the mirror image
         self._known = []
         self._guess = []
         self._close = False
@@ -79,7 +79,7 @@ class Gaze:
         return max(0, min(x, width - side)), max(0, min(y, height - side)), side, side
 
     def saw(self, faces):
-        """Return the faces that count, the best first. `faces` are those in the region with scores from GUESS on."""
+        """Return the faces that count, the best first. `faces` are those with a score of GUESS or more."""
         found = [face for face in faces if self._counts(face)]
         if self._close:
             self._looks = self._looks + 1 if len(found) == len(self._known or self._guess) else EVERY
@@ -99,19 +99,19 @@ class Gaze:
 
 
 class Tracker:
-    """A tracker that numbers faces. With `smooth`, it also steadies boxes, keypoints and angles."""
+    """A tracker that numbers faces. With `smooth`, it also smooths boxes, keypoints and angles."""
 
     def __init__(self, smooth=True):
         self._tracks = []
         self._last_id = 0
         self._filter = None
         if smooth:
-            from one_euro import SteadyFace  # here, as it takes some KB of heap
+            from one_euro import SteadyFace  # imported only if needed: it takes some KB of heap
 
             self._filter = SteadyFace
 
     def update(self, faces, t_ms):
-        """Return the faces of the image taken at `t_ms`, each as (id, face as it is, steadied face)."""
+        """Return the faces of the image taken at `t_ms`, each as (id, raw face, smoothed face)."""
         free = [track for track in self._tracks if t_ms - track.seen < PATIENCE_MS]
         owners: list = [None] * len(faces)
         while True:
@@ -149,20 +149,20 @@ class Track:
         self._filter = filter(face) if filter else None
 
     def see(self, face, t_ms):
-        """Add the face in the image at `t_ms`, and return the steadied face."""
+        """Add the face in the image at `t_ms`, and return the smoothed face."""
         seconds = (t_ms - self.seen) / 1000
         self.box, self.seen = face.box, t_ms
         return self._filter.update(face, seconds) if self._filter else face
 
 
 def mirrored_region(region, width):
-    """Return the region in the mirror image of an image with this width."""
+    """Return a region's place in the mirror image of an image with this width."""
     x, y, w, h = region
     return width - x - w, y, w, h
 
 
 def mirrored(face, width):
-    """Return the face in the mirror image of an image with this width."""
+    """Return a face as in the mirror image of an image with this width."""
     yaw, pitch, roll = face.angles
     points = [(width - face.keypoints[i][0], face.keypoints[i][1]) for i in POINTS]
     return Face(mirrored_region(face.box, width), face.score, points, (-yaw, pitch, -roll), face.err)

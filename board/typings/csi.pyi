@@ -13,23 +13,23 @@ VGA: int
 class CSI:
     def reset(self) -> None: ...
     def pixformat(self, pixformat: int) -> None:
-        """A RuntimeError if the sensor lacks it, as those without colour do RGB565."""
+        """Raises RuntimeError if the sensor lacks this format. Sensors without colour lack RGB565."""
     def framesize(self, framesize: int) -> None: ...
     def window(self, window: tuple[int, int]) -> None:
-        """A region of (width, height) in the middle of the frame, cut to it."""
+        """Set a region of (width, height) in the middle of the frame. The frame limits its size."""
     def width(self) -> int:
-        """Of the frame, in pixels, whatever the window."""
+        """Width of the frame in pixels. The window does not change it."""
     def height(self) -> int: ...
     def hmirror(self, enable: bool) -> None:
-        """Left and right change places, if the sensor is mounted that way."""
+        """Exchange left and right, if the sensor is mounted mirrored."""
     def vflip(self, enable: bool) -> None:
-        """Top and bottom change places."""
+        """Exchange top and bottom."""
     @overload
     def snapshot(self) -> Image:
-        """The next picture, in the frame buffer: it overwrites the last one."""
+        """Return the next image. It overwrites the last image in the frame buffer."""
     @overload
     def snapshot(self, *, time: int, frames: int = -1) -> None:
-        """Skip the frames of so many milliseconds, while the sensor finds its exposure."""
+        """Skip frames for `time` milliseconds, while the sensor adapts its exposure."""
     @overload
     def snapshot(self, *, frames: int) -> None:
-        """Skip so many frames and one more."""
+        """Skip `frames` frames and one more."""

@@ -16,9 +16,9 @@ class LED:
 class PWM:
     def __init__(self, dest: str, *, freq: int, duty_ns: int) -> None: ...
     def duty_ns(self, value: int) -> None:
-        """Length of a pulse, nanoseconds."""
+        """Set the length of a pulse in nanoseconds."""
 
 class UART:
     def __init__(self, id: int, baudrate: int = 9600) -> None: ...
     def write(self, buf: str | bytes) -> int | None:
-        """Bytes written; None if that took too long."""
+        """Return the number of bytes written, or None if writing took too long."""

@@ -1,4 +1,4 @@
-"""Channels of OpenMV's Protocol V2, as far as the scripts use it. After openmv v5.0, modules/py_protocol.c."""
+"""The part of OpenMV's Protocol V2 that the scripts use. Source: openmv v5.0, modules/py_protocol.c."""
 
 from typing import Protocol
 

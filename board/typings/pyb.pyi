@@ -1,4 +1,4 @@
-"""Of cameras with an STM32H7 only. https://docs.openmv.io/library/pyb.html"""
+"""Only cameras with an STM32H7 have this module. https://docs.openmv.io/library/pyb.html"""
 
 from typing import overload
 
@@ -9,4 +9,4 @@ def usb_mode(modestr: str) -> None: ...
 
 class USB_HID:
     def send(self, data: tuple[int, int, int, int]) -> None:
-        """A mouse's report: buttons (left 1, right 2), then right, down and wheel, each -127 to 127."""
+        """Send a mouse's report: buttons (left 1, right 2), then right, down and wheel, each -127 to 127."""

@@ -1,14 +1,14 @@
 """MicroPython's time and OpenMV's clock. https://docs.openmv.io/library/time.html"""
 
 def ticks_ms() -> int:
-    """Wraps around after some days: take differences by ticks_diff()."""
+    """Milliseconds, which wrap around after some days. ticks_diff() gives differences."""
 
 def ticks_us() -> int: ...
 def ticks_diff(ticks1: int, ticks2: int) -> int:
-    """ticks1 - ticks2."""
+    """Return ticks1 - ticks2."""
 
 class clock:
     def tick(self) -> None:
-        """A frame starts."""
+        """Note the start of a frame."""
     def fps(self) -> float:
-        """A frame ends; frames per second so far."""
+        """Note the end of a frame, and return the frames per second."""

@@ -10,7 +10,7 @@ from ulab.numpy import ndarray
 _T = TypeVar("_T")
 
 class Model(Generic[_T]):
-    """A network; `predict` returns what the post-processor makes of its outputs, else the dequantized outputs.
+    """A network. `predict` returns the result of the post-processor, or the dequantized outputs without one.
 
     The post-processor is called with the model, the inputs and the raw int8 outputs, which the next prediction
     overwrites.
@@ -24,10 +24,10 @@ class Model(Generic[_T]):
     ) -> None: ...
     @property
     def len(self) -> int:
-        """Bytes of the file."""
+        """Size of the file in bytes."""
     @property
     def ram(self) -> int:
-        """Bytes of its working memory, one block of the heap."""
+        """Size of the working memory in bytes. It is one block of the heap."""
     @property
     def input_shape(self) -> list[tuple[int, ...]]: ...
     @property

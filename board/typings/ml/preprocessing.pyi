@@ -1,9 +1,9 @@
-"""How pictures become inputs. https://docs.openmv.io/library/omv.ml.preprocessing.html"""
+"""Conversion of images to inputs. https://docs.openmv.io/library/omv.ml.preprocessing.html"""
 
 from image import Image
 
 class Normalization:
-    """Stretches a region x, y, w, h of a picture, by default all of it, to the network's input."""
+    """Stretches a region x, y, w, h of an image to the network's input. The default is the whole image."""
 
     roi: tuple[int, int, int, int]
 
