@@ -38,7 +38,7 @@ _HOMES = {
     "stream.record": ["Record", "as_line", "parse_line", "read_records"],
 }
 
-if not TYPE_CHECKING:  # mypy shall know the names, and no others
+if not TYPE_CHECKING:  # mypy must know these names, and no others
 
     def __getattr__(name: str) -> object:
         """Import a public name at its first use, so that `blazeposer --help` needs neither numpy nor OpenCV."""

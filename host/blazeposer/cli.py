@@ -97,7 +97,7 @@ class _Commands(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        width = max(map(len, COMMANDS))  # one for all groups
+        width = max(map(len, COMMANDS))  # one width for all groups
         for title, group in GROUPS.items():
             with formatter.section(title):
                 formatter.write_dl([(name.ljust(width), entry.help) for name, entry in group.items()])
@@ -126,7 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     prepare_streams()
     try:
         with in_order():
-            # Not standalone: click would print a usage error on four lines and let ours through as tracebacks.
+            # In standalone mode, click would print a usage error on four lines and print our errors as tracebacks.
             result = cli.main(args=arguments, prog_name="blazeposer", standalone_mode=False)
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
@@ -139,7 +139,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(error.format_message(), error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         return _fail("interrupted", 130)
-    except BrokenPipeError:  # the reader, `head` for one, has gone: so may we, and the interpreter's last flush
+    except BrokenPipeError:  # the reader, for example `head`, has ended, so this program may end too
         drop_stdout()
         return 0
     except OSError as error:

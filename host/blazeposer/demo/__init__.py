@@ -1,1 +1,2 @@
-"""The demo: the virtual camera sees a portrait whose head turns, and its stream of poses is drawn."""
+"""In the demo, the virtual camera sees a portrait whose head turns. The demo draws the poses that the camera
+streams."""

@@ -1,4 +1,4 @@
-"""The demo's run: the virtual camera gets the board's scripts and the model, boots, sees the sequence and streams
+"""Run the demo. The virtual camera gets the board's scripts and the model, boots, sees the sequence and streams
 poses."""
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ def stream(
     """Yield each frame's number and streamed record once, in the order of arrival.
 
     The camera repeats the sequence, so frames from before the PC was connected come last. `stage` is called with the
-    name of each step before the first frame. Raises BlazePoserError, also if the stream repeatedly loses the same
-    frames.
+    name of each step before the first frame. Raises BlazePoserError, for example if the stream repeatedly loses the
+    same frames.
     """
     count = len(frames)
     stage("starting the virtual camera")
@@ -42,8 +42,8 @@ def stream(
 
 
 def line(number: int, frame: Frame, record: Record) -> str:
-    """Return text on a frame in lines of up to 80 columns: yaw, pitch, roll and err of each face, and the known
-    angles."""
+    """Return text on a frame in lines of up to 80 columns. It shows yaw, pitch, roll and err of each face, and the
+    known angles."""
     faces = [" ".join(f"{angle:+6.1f}" for angle in face.angles) + f" err {face.err:.1f}" for face in record.faces]
     known = [" ".join(f"{angle:+6.1f}" for angle in person.angles) for person in frame.people]
     head = f"frame {number}: {len(faces)} of {len(known)} faces"

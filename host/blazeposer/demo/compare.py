@@ -1,4 +1,4 @@
-"""Compare the known angles of the demo's heads with the streamed ones."""
+"""Compare the known angles of the demo's heads with the streamed angles."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from blazeposer.core.face import Face
 from blazeposer.scene.sequence import SIDE, Frame, Person
 
 Found = Mapping[int, Sequence[Face]]
-"""For each frame's number, the faces found in the frame, in pixels of the frame."""
+"""Faces found in each frame, in pixels of the frame, by the frame's number."""
 TO_PICTURE = SIDE / WINDOW[2]
 """Number of pixels of a frame for each pixel of the camera's window."""
 MAX_OFFSET = 0.5
@@ -48,8 +48,8 @@ def _offset(person: Person, face: Face) -> float:
 
 @dataclass(frozen=True)
 class PoseAgreement:
-    """Known and measured angles (n, 3) of the n faces found. `people` is the number of all people. `extra` is the
-    number of false positives."""
+    """Known and measured angles (n, 3) of the n faces that were found. `people` is the number of all people. `extra` is
+    the number of false positives."""
 
     known: NDArray[np.float64]
     measured: NDArray[np.float64]

@@ -1,4 +1,4 @@
-"""Draw the demo's image and video: the streamed faces on the camera's images, and plots of streamed and known
+"""Draw the demo's image and video. They show the streamed faces on the camera's images, and plots of streamed and known
 angles."""
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
 def picture(frames: Sequence[Frame], found: Found, results: Mapping[str, PoseAgreement]) -> Image:
-    """Return the README's image (h, 1240, 3): frames of turned heads, and a plot of the angles over the sequence."""
+    """Return the README's image (h, 1240, 3). It shows frames of turned heads, and a plot of the angles over the
+    sequence."""
     tiles = [_tile(frames[number], found[number]) for number in chosen(frames, found)]
     rows = [_row(tiles[start : start + TILES]) for start in range(0, len(tiles), TILES)]
     plot = angle_plot(frames, found, WIDTH - 2 * MARGIN, results)
@@ -60,8 +61,8 @@ def chosen(frames: Sequence[Frame], found: Found) -> list[int]:
 def angle_plot(
     frames: Sequence[Frame], found: Found, width: int, results: Mapping[str, PoseAgreement] | None = None
 ) -> Image:
-    """Return a plot of known angles (grey) and streamed angles (coloured) over the sequence. Each angle has a row of
-    the plot. The results are beside the plot."""
+    """Return a plot of known angles (grey) and streamed angles (coloured) over the sequence. Each angle has its own row
+    of the plot. The results are beside the plot."""
     plot = np.full((3 * LANE, width, 3), PAPER, np.uint8)
     left, right = 74, width - (NOTE if results else 10)
     pairs = {number: match(frames[number], faces) for number, faces in found.items()}

@@ -1,7 +1,7 @@
 """Measure the accuracy of a tflite file (INT8 or float) on labelled faces. Each whole image is scaled to the input.
 
-An interpreter runs the file, and the figures are those of the file. The same network and the same data always give the
-same report: the report contains no date and no path of a machine.
+An interpreter runs the tflite file itself, so the figures describe the file. The same network and the same data always
+give the same report, because the report contains no date and no path on a machine.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ def evaluate(network: Network, dataset: Dataset, input_path: str, *, twice: bool
 
 
 def pose_table(rows: Mapping[str, Scores], title: str, rule: str) -> Table:
-    """Return a table with one row for each set of scores: recall, errors by angle and by |yaw|, bootstrap interval of
-    the mean, bias and geodesic error."""
+    """Return a table with one row for each set of scores. The columns are recall, errors by angle and by |yaw|,
+    bootstrap interval of the mean, bias and geodesic error."""
     notes = (
         "Degrees on detected faces. Bias: mean of prediction minus label. After offset: MAE less one median offset an "
         f"angle. Slope: of predicted over true pitch within {SLOPE_RANGE} degrees of yaw. Surest half: its geodesic "
@@ -92,11 +92,11 @@ class Report:
     table: Table
     """Table that the command prints."""
     scores: Mapping[str, Scores]
-    """For each input path, the scores of all faces."""
+    """Scores of all faces, for each input path."""
     twice: bool = False
     """True if each figure is the mean of two looks."""
     sheet: Sequence[Bin] = ()
-    """Results for the same faces in disturbed images."""
+    """Results on disturbed images of the same faces."""
 
     def write(self, folder: Path) -> None:
         """Write report.json and report.html into a folder. The folder is created if it does not exist. Raises

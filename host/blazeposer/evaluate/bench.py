@@ -1,7 +1,8 @@
-"""Measure the time of BlazePoser and its peers on the same images, in one run on one thread, and compare the accuracy.
+"""Compare the time and the accuracy of BlazePoser with those of similar systems (peers), on the same images.
 
-The time is processor time. All systems process one image before the next image starts, so other work on the machine
-slows all systems equally. A ratio compares the times of two systems on the same image. The result is the median ratio.
+The time is processor time, measured in one run on one thread. All systems process an image before the next image
+starts, so other work on the machine slows all systems equally. A ratio compares the times of two systems on the same
+image. The report shows the median of all ratios.
 """
 
 from __future__ import annotations
@@ -74,7 +75,8 @@ no correction.""",
 
 
 class Ours:
-    """BlazePoser under the conditions of its peers: whole image, XNNPACK, one thread."""
+    """BlazePoser under the same conditions as its peers. It gets the whole image, and runs with XNNPACK on one
+    thread."""
 
     def __init__(self, model: Path | None, max_faces: int, *, careful: bool = False) -> None:
         self.files = (model or default_model(),)
@@ -90,25 +92,28 @@ class Ours:
 
 
 def open_systems(model: Path | None) -> list[Peer]:
-    """Return BlazePoser and then its peers. Raises BlazePoserError."""
+    """Return BlazePoser and then the systems that it is compared with. Raises BlazePoserError."""
     return [Ours(model, MOST_FACES), MediaPipe(MOST_FACES), BlazeFacePnP(MOST_FACES)]
 
 
 @dataclass(frozen=True)
 class Times:
-    """Times in seconds, arrays (runs, systems): from the image to the faces, and of the networks alone."""
+    """Times in seconds, as arrays (runs, systems). `total` is the time from the image to the faces, and `network` is
+    the time in the networks alone."""
 
     total: Floats
     network: Floats
 
     def medians(self) -> list[tuple[float, float]]:
-        """Return two times in milliseconds for each system: from the image to the faces, and of its networks alone."""
+        """Return two median times in milliseconds for each system: the time from the image to the faces, and the time
+        in the system's networks alone."""
         in_all, network = (1e3 * np.median(times, 0) for times in (self.total, self.network))
         return list(zip(in_all.tolist(), network.tolist(), strict=True))
 
     def ratios(self) -> list[tuple[float, float]]:
-        """Return two ratios for each system: the first system's time divided by this system's time, from the image to
-        the faces and in the networks alone. Each ratio is the median over the runs."""
+        """Return two ratios for each system. A ratio is the first system's time divided by the system's own time. The
+        first ratio is for the time from the image to the faces, and the second ratio is for the time in the networks
+        alone. Each ratio is the median over the runs."""
         in_all, network = (np.median(times[:, :1] / times, 0) for times in (self.total, self.network))
         return list(zip(in_all.tolist(), network.tolist(), strict=True))
 
@@ -116,8 +121,8 @@ class Times:
 def measure(
     systems: Sequence[Peer], pictures: Sequence[Image], rounds: int, advance: Callable[[], None] = lambda: None
 ) -> Times:
-    """Return the times of `systems` on each image, `rounds` times. `advance` is called after each image, but not during
-    the warm-up."""
+    """Measure `systems` on all images, repeat this `rounds` times, and return the times. `advance` is called after each
+    image, but not during the warm-up."""
     for system in systems:
         for number in range(WARM_UP):
             system(pictures[number % len(pictures)])
@@ -135,7 +140,7 @@ def measure(
 
 
 def time_section(systems: Sequence[Peer], times: Times, pictures: Sequence[Image]) -> Section:
-    """Return the report's section on times. Its data are in milliseconds."""
+    """Return the report's section on times. The data of the section are in milliseconds."""
     head = ["", "networks", "in all", "networks alone", "ratio in all", "ratio of networks", "RT1062, estimated"]
     rows, data = [], {}
     for system, medians, ratios in zip(systems, times.medians(), times.ratios(), strict=True):
@@ -214,7 +219,7 @@ def _text(value: float) -> str:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Run OpenCV on one thread. The networks run on one thread too."""
+    """Run OpenCV on one thread. The networks also run on one thread."""
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:

@@ -1,7 +1,6 @@
-"""Compare detections face by face: the networks' with the original's, and the INT8 file's with the float file's.
-
-The original is the float BlazeFace, in the file that MediaPipe ships. On WIDER FACE, only the average precision is
-compared.
+"""Compare the detections of networks face by face. BlazePoser's two networks are compared with the original BlazeFace,
+and the INT8 network is compared with the float network. The original BlazeFace is MediaPipe's float file. On WIDER
+FACE, only the average precision is compared.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ from blazeposer.tflite.interpreter import litert, open_network
 
 SCENES = "maskon-boxes"
 TURNED = 60.0
-"""Faces with a larger |yaw|, in degrees, count as turned."""
+"""Limit of |yaw| in degrees. Faces with a |yaw| beyond this limit count as turned."""
 SIZES = (16, 24, 32)
 LEAST_SCORE = 0.05
 """Least score of a detection for the average precision. Without this limit, each of the network's 896 anchors would be
@@ -41,14 +40,14 @@ a detection."""
 STEP = 0.01
 """Step between two thresholds."""
 LANDMARKS = {"right eye": slice(36, 42), "left eye": slice(42, 48), "nose": slice(30, 31), "mouth": slice(48, 68)}
-"""iBUG-68 landmarks of the first four keypoints. The mean of the landmarks is the keypoint's label."""
+"""iBUG-68 landmarks of each of the first four keypoints. The mean of a keypoint's landmarks is the keypoint's label."""
 
 T = TypeVar("T")
 Outputs = Sequence[NDArray[np.floating]]
 Run = Callable[[Image], Outputs]
 """Function from an image (128, 128, 3) to the dequantized outputs of the contract."""
 Answers = list[Face | None]
-"""The matching face for each label, or None. Lengths are fractions of the image."""
+"""For each label, the face that matches the label, or None. Lengths are fractions of the image."""
 
 
 @dataclass(frozen=True)
@@ -60,26 +59,27 @@ class Figures:
     turned: float
     """Recall on faces with a |yaw| beyond TURNED degrees."""
     precision: tuple[float | None, ...]
-    """Average precision for faces of at least SIZES pixels; None if there are no faces of this size."""
+    """Average precision for each size in SIZES, over the faces of at least this many pixels; None if there are no such
+    faces."""
     keypoints: tuple[float, ...]
     """Mean distance of each keypoint of LANDMARKS from its label, in pixels of the input, on faces that all networks
     found."""
     alarms: int
-    """Number of faces detected in photos of places without a face."""
+    """Number of false positives in photos of places. The photos show no face."""
     threshold: float
     """Highest score threshold, in steps of STEP, at which the network finds as many labelled faces as the original
     finds at the default threshold."""
     alarms_there: int
-    """Number of faces detected at `threshold` in photos of places without a face."""
+    """Number of false positives at `threshold` in photos of places. The photos show no face."""
     on_places: float
-    """Fraction of the photos of places without a face in which the network detects a face."""
+    """Fraction of the photos of places in which the network has a false positive. The photos show no face."""
     on_hands: float
-    """Fraction of the close-up photos of hands in which the network detects a face."""
+    """Fraction of the close-up photos of hands in which the network has a false positive."""
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """The differences between the faces of two networks, on the labelled faces that both found."""
+    """The differences between the faces of two networks, on the labelled faces that both networks found."""
 
     faces: int
     overlap: float
@@ -87,7 +87,8 @@ class Agreement:
     keypoints: float
     """Mean distance of the six keypoints, as a fraction of the image."""
     angles: float
-    """Mean absolute error of this network's angles minus that of the other network's angles, in degrees."""
+    """Mean absolute error of this network's angles minus the mean absolute error of the other network's angles, in
+    degrees."""
 
     def line(self) -> str:
         """Return a sentence that compares the INT8 file with the float file."""
@@ -107,7 +108,7 @@ class Measured:
     near: Agreement
     """Agreement of the INT8 network with the float network."""
     boxed_faces: dict[int, int]
-    """Number of boxed faces of at least SIZES pixels."""
+    """For each size in SIZES, the number of faces that have a box of at least this many pixels."""
     faceless_images: int
     hands: int
     """Number of photos of hands."""
@@ -124,7 +125,7 @@ class Precision:
     """For each network and size, the average precision from 0 to 1; None if there are no faces of this size."""
 
     def rows(self) -> list[list[str]]:
-        """Return a table's rows, one for each size: the size's name, then the value for each network."""
+        """Return the rows of a table. Each row has the name of a size, and then the value for each network."""
         return [
             [f"{least} px and more ({count} faces)" if least else f"all ({count} faces)",
              *(_shown(values[least]) for values in self.average_precision.values())]
@@ -189,8 +190,8 @@ def measure_wider(int8: Path, folder: Path) -> Precision:
 
 
 def _runs(int8: Path) -> dict[str, Run]:
-    """Return three networks: the original, the float network beside the file `int8`, and the file `int8` itself on the
-    reference kernels."""
+    """Return three networks. They are the original BlazeFace, the float network beside the file `int8`, and the network
+    in the file `int8` on the reference kernels."""
     networks = {"float": open_network(int8.with_name("blazeposer_float.tflite"), "xnnpack"), "INT8": open_network(int8)}
     return {"BlazeFace": original(), **{name: item.outputs for name, item in networks.items()}}
 
@@ -207,7 +208,8 @@ def original() -> Run:
 
 
 def answers(outputs: Sequence[Outputs], dataset: Dataset, threshold: float = SCORE_THRESHOLD) -> Answers:
-    """Match the outputs for each image with the labels of a data set."""
+    """Return the face that matches each label of a data set. `outputs` contains the network's outputs for each
+    image."""
     found: Answers = []
     for sample, values in zip(dataset.samples, outputs, strict=True):
         faces = decode(values, threshold, MOST_FACES)
@@ -227,7 +229,7 @@ def share(detections: Sequence[Floats]) -> float:
 
 def equal_recall(outputs: Sequence[Outputs], dataset: Dataset, wanted: int) -> float:
     """Return the highest threshold, in steps of STEP, at which the network finds `wanted` labelled faces. Return 0 if
-    no threshold finds so many faces."""
+    no threshold finds the required number of faces."""
     for step in range(round(1 / STEP) - 1, 0, -1):
         threshold = step * STEP
         if sum(face is not None for face in answers(outputs, dataset, threshold)) >= wanted:
@@ -236,15 +238,16 @@ def equal_recall(outputs: Sequence[Outputs], dataset: Dataset, wanted: int) -> f
 
 
 def keypoint_distances(faces: Sequence[Face], landmarks: Floats) -> tuple[float, ...]:
-    """Return the mean distance of each keypoint of LANDMARKS from its label, in pixels of the input. landmarks: (n, 68,
-    2), as fractions."""
+    """Return the mean distance of each keypoint of LANDMARKS from its label, in pixels of the input. `landmarks` has
+    the shape (n, 68, 2) and contains fractions of the image."""
     ours = np.array([face.points[: len(LANDMARKS)] for face in faces])
     labels = np.stack([landmarks[:, part].mean(1) for part in LANDMARKS.values()], axis=1)
     return tuple((np.linalg.norm(ours - labels, axis=-1).mean(0) * INPUT_SIZE).tolist())
 
 
 def agreement(first: Answers, second: Answers, rotations: Floats) -> Agreement:
-    """Compare the answers of `first` with those of `second`. rotations: (n, 3, 3), the rotations of the labels."""
+    """Compare the faces of `first` with the faces of `second`. `rotations` (n, 3, 3) contains the rotations of the
+    labels."""
     both = [index for index, pair in enumerate(zip(first, second, strict=True)) if all(pair)]
     ours, theirs = ([face for index in both if (face := some[index])] for some in (first, second))
     truth = rotations[both]
@@ -256,7 +259,8 @@ def agreement(first: Answers, second: Answers, rotations: Floats) -> Agreement:
 
 
 def false_positives(run: Run, photos: Sequence[Image], words: str) -> list[Floats]:
-    """Return the scores of all faces that a network finds in each photo. The photos show no face."""
+    """Return the scores of all faces that a network finds in each photo. The photos show no face, so all these faces
+    are false positives."""
     return [np.array([face.score for face in _all_faces(run(clean_input(photo)))]) for photo in _track(photos, words)]
 
 
@@ -274,8 +278,8 @@ def _track(items: Sequence[T], what: str) -> Iterable[T]:
 
 
 def rows(figures: Mapping[str, Figures], labels: Mapping[int, int]) -> list[list[str]]:
-    """Return a table's rows, one for each measure: the measure's name, then the value for each network. labels: for
-    each size, the number of boxed faces of at least this size."""
+    """Return the rows of a table. Each row has the name of a measure, and then the value for each network. `labels`
+    contains, for each size, the number of faces that have a box of at least this size."""
     names = [
         "recall", f"recall beyond {TURNED:.0f} degrees of yaw",
         *(f"AP, {least} px and more ({labels[least]} faces)" for least in SIZES),

@@ -1,6 +1,5 @@
-"""Make labelled images harder, in one condition at a time and in several levels. The images are like a camera's window.
-
-Every image is first scaled to `SIDE` pixels, so that blur, noise and compression have the same strength in all images.
+"""Make labelled images harder. Only one condition changes at a time, in several levels. Every image is first scaled to
+`SIDE` pixels, the side of a camera's window, so that blur, noise and compression have the same strength in all images.
 """
 
 from __future__ import annotations
@@ -22,16 +21,18 @@ from blazeposer.evaluate.peers.canonical import NOSE_TIP, load_canonical
 SIDE = WINDOW[2]
 """Longer side of the images in pixels, the same as the side of a camera's window."""
 GAMMA = 2.2
-"""Exponent from a pixel's value to the amount of light, an approximation of sRGB."""
+"""Exponent that converts a pixel's value to an amount of light. It is an approximation of sRGB."""
 MASK = (176, 205, 222)
 """Colour of a surgical mask."""
 MASK_TOP = 0.3
-"""Height of the mask's upper edge on the canonical face. The tip of the nose is at 0, its root at 0.6."""
+"""Height of the mask's upper edge on the canonical face. The tip of the nose is at 0, and the root of the nose is at
+0.6."""
 
 
 @dataclass(frozen=True)
 class Scene:
-    """An image (h, w, 3) and its n faces: boxes (n, 4) x0, y0, x1, y1 in pixels, rotations (n, 3, 3)."""
+    """An image (h, w, 3) and its n faces. `boxes` (n, 4) contains x0, y0, x1, y1 in pixels, and `rotations` has the
+    shape (n, 3, 3)."""
 
     picture: Image
     boxes: Floats
@@ -63,7 +64,7 @@ class Condition:
     unit: str
     """Unit of `levels`."""
     levels: Sequence[float]
-    """Levels, the easiest first."""
+    """Levels of the condition, the easiest first."""
     change: Change
     from_plain: bool = True
     """True if undisturbed images are measured before the first level."""
@@ -94,7 +95,7 @@ def cut(scene: Scene, share: float, rng: np.random.Generator) -> Scene:
 
 
 def blurred(scene: Scene, sigma: float, rng: np.random.Generator) -> Scene:
-    """Blur the image as an image out of focus: a Gaussian of `sigma` pixels."""
+    """Blur the image with a Gaussian of `sigma` pixels, as if it were out of focus."""
     return scene.with_pixels(np.asarray(cv2.GaussianBlur(scene.picture.astype(np.float32), (0, 0), sigma), np.float32))
 
 
@@ -143,8 +144,8 @@ def patched(scene: Scene, share: float, rng: np.random.Generator) -> Scene:
 
 
 def masked(scene: Scene, level: float, rng: np.random.Generator) -> Scene:
-    """Draw a surgical mask over nose, mouth and chin of each face. The canonical face, turned as the label says, gives
-    the place."""
+    """Draw a surgical mask over nose, mouth and chin of each face. The place of the mask comes from the canonical face,
+    turned by the rotation of the label."""
     face, picture = load_canonical(), scene.picture.copy()
     for box, rotation in zip(scene.boxes, scene.rotations, strict=True):
         points = (face.points @ rotation.T)[:, :2] * [1, -1]
@@ -157,7 +158,7 @@ def masked(scene: Scene, level: float, rng: np.random.Generator) -> Scene:
 
 
 def grey(scene: Scene, level: float, rng: np.random.Generator) -> Scene:
-    """Return the image as a grey sensor shows it."""
+    """Return the image in grey, as from a camera without colour."""
     shades = cv2.cvtColor(scene.picture, cv2.COLOR_RGB2GRAY)
     return replace(scene, picture=np.repeat(shades[..., None], 3, axis=2))
 
@@ -169,7 +170,8 @@ def _largest(scene: Scene) -> Floats:
 
 def _moved(scene: Scene, linear: Floats, middle: Floats | float = SIDE / 2) -> Scene:
     """Transform the image with a matrix (2, 2), and move the middle of the largest face to `middle`. Pixels outside the
-    original image get its mean colour. The new boxes surround the transformed ellipses in the old boxes."""
+    original image get the mean colour of the image. A new box surrounds the ellipse of the old box after the
+    transformation."""
     box = _largest(scene)
     shift = middle - linear @ (box[:2] + box[2:]) / 2
     plain = scene.picture.mean((0, 1)).tolist()

@@ -36,10 +36,10 @@ MEASURED = (TEST_POOL, BIWI_DEV)
 TURNS = ("45", "60", "90", "180")
 """Angles of a turned image, in degrees."""
 TWO_LOOKS = "_two_looks"
-"""Suffix of a data set's name for figures of two looks at each image."""
+"""Suffix of a data set's name. It marks figures from two looks at each image."""
 SHEETS = (TEST_POOL, VALIDATION)
 TIMED = tuple(find(key) for key in ("h7", "rt1062", "portenta"))
-"""Boards of the first table: the smallest, the fastest and the slowest."""
+"""Boards of the first table, which are the smallest, the fastest and the slowest board."""
 
 
 class Manifests(NamedTuple):
@@ -122,7 +122,7 @@ def limits(manifests: Manifests) -> str:
 
 
 def certainty(manifests: Manifests) -> str:
-    """Return the quality of the expected error."""
+    """Return figures on the quality of the expected error."""
     row = _accuracy(manifests.int8, TEST_POOL)["clean"]
     half = row["surest_half"]
     return (
@@ -216,7 +216,7 @@ def _heads(manifest: Manifest) -> tuple[str, str, str]:
 
 
 def _frames(manifests: Manifests) -> str:
-    """Return the estimated frames per second on the boards of `TIMED`."""
+    """Return the estimated number of frames per second on each board of `TIMED`."""
     graph = read_graph((manifests.folder / manifests.int8.file).read_bytes(), manifests.int8.file)
     planned = planned_bytes(plan(graph))
     arena = camera_arena(Arena(planned, manifests.int8.arena_bytes - planned))
@@ -225,8 +225,8 @@ def _frames(manifests: Manifests) -> str:
 
 
 def _stock() -> Iterator[float]:
-    """Yield the estimated frames per second of BlazeFace's network alone. Its arena is assumed to be in the same memory
-    as BlazePoser's."""
+    """Yield the estimated frames per second of BlazeFace's network alone. The arena of BlazeFace is assumed to be in
+    the same memory as the arena of BlazePoser."""
     for board in TIMED:
         found = speed(board, "SRAM" if board.key == "h7" else "SDRAM")
         assert found

@@ -1,7 +1,8 @@
-"""Measure a network: recall on labelled faces, angle errors on detected faces and their estimate, average precision.
+"""Measure a network. The measures are recall on labelled faces, angle errors and expected errors of detected faces, and
+average precision.
 
-A labelled face is found if a detection with a score of at least 0.5 matches it under a `Rule`. Angle errors are plain
-absolute differences in degrees, without a minimum over shifts by 180 or 360 degrees.
+A labelled face is found if a detection with a score of at least 0.5 matches it under a `Rule`. Angle errors are simple
+absolute differences in degrees. Differences of 180 or 360 degrees are not treated as small.
 """
 
 from __future__ import annotations
@@ -25,14 +26,14 @@ YAW_RANGES = ((0, 30), (30, 60), (60, 99))
 MOST_FACES = 32
 """Largest number of detections that are considered in one image."""
 SLOPE_RANGE = 60
-"""Largest |yaw| in degrees of the faces that the pitch's slope is computed from. Beyond this yaw, pitch and roll
-mix."""
+"""Largest |yaw| in degrees of the faces that are used for the slope of pitch. Beyond this yaw, pitch and roll are hard
+to separate."""
 RELIABILITY_BINS = 10
 
 
 class Reliability(NamedTuple):
-    """Faces with about the same predicted error: mean predicted and mean actual error in degrees, and the number of
-    faces."""
+    """A group of faces with about the same predicted error. It has the mean predicted error and the mean actual error
+    in degrees, and the number of faces."""
 
     expected: float
     actual: float
@@ -41,7 +42,8 @@ class Reliability(NamedTuple):
 
 @dataclass
 class Scores:
-    """Labels, predictions and errors of n faces, in degrees. Predictions are NaN if the face was not found.
+    """Labels, predictions and errors of n faces, in degrees. The predictions for a face are NaN if the face was not
+    found.
 
     `labels` and `predicted` (n, 3) are yaw, pitch, roll. `geodesic` (n,) is the angle between the labelled and the
     predicted rotation. `expected` (n,) is the error that the network predicts.
@@ -67,12 +69,12 @@ class Scores:
 
     @property
     def errors(self) -> Floats:
-        """Absolute differences of yaw, pitch, roll (found, 3)."""
+        """Absolute differences between prediction and label of yaw, pitch, roll (found, 3)."""
         return np.abs(self.signed)
 
     @property
     def mean(self) -> float:
-        """MAE on detected faces: the mean of the mean absolute errors of the three angles."""
+        """MAE on detected faces, which is the mean of the mean absolute errors of the three angles."""
         return _mean(self.errors)
 
     @property
@@ -82,15 +84,15 @@ class Scores:
 
     @property
     def mean_after_offset(self) -> float:
-        """MAE after the median of prediction minus label is subtracted from each angle. It is for labels whose zero
-        differs from that of 300W-LP."""
+        """MAE with corrected angles: the median of prediction minus label is subtracted from each angle first. This
+        measure is for labels with another zero pose than 300W-LP."""
         return _mean(np.abs(self.signed - np.median(self.signed, axis=0))) if self.found.any() else float("nan")
 
     @property
     def pitch_slope(self) -> float:
         """Slope of the least-squares line of predicted pitch over labelled pitch. A slope below 1 means that the
-        network predicts nods too small. Only faces within SLOPE_RANGE degrees of |yaw| are used. The slope is NaN if
-        all labels are equal."""
+        predicted pitch changes less than the true pitch. Only faces within SLOPE_RANGE degrees of |yaw| are used. The
+        slope is NaN if all labels are equal."""
         middle = self.within(0, SLOPE_RANGE)
         label, predicted = (values[middle.found, 1] for values in (middle.labels, middle.predicted))
         away = label - _mean(label)
@@ -112,8 +114,8 @@ class Scores:
         return self.of((yaw >= low) & (yaw < high))
 
     def surest(self, share: float = 0.5) -> Scores:
-        """Return the given fraction of the found faces: those with the smallest predicted errors. Faces with the same
-        predicted error as the last one are included."""
+        """Return the found faces with the smallest predicted errors. `share` is the fraction of the found faces to
+        return. Faces with the same predicted error as the last returned face are also returned."""
         if not self.found.any():
             return self
         limit = np.quantile(self.expected[self.found], share, method="inverted_cdf")
@@ -121,8 +123,8 @@ class Scores:
 
     @property
     def ranking(self) -> float:
-        """Mean geodesic error of the half with the smallest predicted errors, divided by the mean error of all faces.
-        The value is 1 if the predicted error contains no information."""
+        """Mean geodesic error of the half of the found faces with the smallest predicted errors, divided by the mean
+        geodesic error of all found faces. The value is 1 if the predicted error contains no information."""
         return self.surest().mean_geodesic / self.mean_geodesic if self.mean_geodesic else float("nan")
 
     def reliability(self, bins: int = RELIABILITY_BINS) -> list[Reliability]:
@@ -184,8 +186,8 @@ class Scores:
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule that matches detections with a label's box (x0, y0, x1, y1 as fractions of the side), and the rule in
-    words."""
+    """A rule that matches detections with a label's box, and a description of the rule in words. The box is x0, y0, x1,
+    y1 as fractions of the side."""
 
     text: str
     choose: Callable[[Sequence[Face], Floats], Face | None]
@@ -202,8 +204,8 @@ def match(faces: Sequence[Face], box: Floats) -> Face | None:
 
 
 def nearest(faces: Sequence[Face], box: Floats) -> Face | None:
-    """Return the detection whose middle is nearest to the middle of a label's box. Return None if its middle is outside
-    the ellipse in the box."""
+    """Return the detection whose middle is nearest to the middle of a label's box. Return None if the middle of this
+    detection is outside the ellipse in the box."""
     if not faces:
         return None
     middle_size = _middle_size(box)
@@ -228,8 +230,8 @@ def find(outputs: Sequence[NDArray[np.floating]], box: Floats, rule: Rule = OVER
 
 
 def score(found: Sequence[Face | None], rotations: Floats, labels: Floats) -> Scores:
-    """Return the scores of the detections: one detection, or None, for each labelled face. rotations: (n, 3, 3).
-    labels: (n, 3)."""
+    """Return the scores of the detections. `found` has one detection, or None, for each labelled face. `rotations` has
+    the shape (n, 3, 3), and `labels` has the shape (n, 3)."""
     predicted = np.full((len(found), 3), np.nan)
     geodesic, expected = np.full((2, len(found)), np.nan)
     for index, face in enumerate(found):
@@ -246,19 +248,18 @@ class Detections:
 
     faces: Sequence[Face]
     boxes: Floats
-    """(n, 4) boxes of the labels: x0, y0, x1, y1."""
+    """Boxes (n, 4) of the labels, as x0, y0, x1, y1."""
     ignored: NDArray[np.bool_] | np.bool_ = np.False_
-    """(n,) True for labels that do not count: it is no error to find them or to miss them. By default, all labels
-    count."""
+    """Array (n,) that is True for ignored labels. It is not an error to find or to miss an ignored label. By default,
+    no label is ignored."""
 
     def judged(self, least: float) -> tuple[list[tuple[float, bool]], int]:
-        """Return the score of every counted detection and whether the detection is correct, and the number of counted
-        labels.
+        """Return a pair (score, is correct) for every counted detection, and the number of counted labels.
 
-        A label counts if it is not ignored and if the area of its box in the input is at least that of a square with a
-        side of `least` pixels. PASCAL VOC's rule decides: each detection belongs to the label that it overlaps most.
-        The detection is correct if the overlap is at least 0.5 and if no detection with a higher score has matched the
-        label. A detection does not count if its label does not count.
+        A label counts if it is not ignored and if its box in the input has at least the area of a square with a side of
+        `least` pixels. Under PASCAL VOC's rule, each detection belongs to the label that it overlaps most. A detection
+        is correct if the overlap is at least 0.5 and if no detection with a higher score has matched the same label. A
+        detection does not count if its label does not count.
         """
         sides = np.sqrt(np.prod(np.maximum(self.boxes[:, 2:] - self.boxes[:, :2], 0), axis=1)) * INPUT_SIZE
         counts = ~self.ignored & (sides >= least)
@@ -278,8 +279,9 @@ class Detections:
 
 
 def average_precision(pictures: Sequence[Detections], least: float = 0) -> float:
-    """Return the area under the curve of precision over recall, 0 to 1, or NaN without labels. Each precision is raised
-    to the best precision at any higher recall (PASCAL VOC from 2010 on, "all points")."""
+    """Return the area under the curve of precision over recall, from 0 to 1, or NaN if there are no labels. Each
+    precision is replaced by the best precision at the same or a higher recall (PASCAL VOC from 2010 on, "all
+    points")."""
     judged = [picture.judged(least) for picture in pictures]
     labels = sum(count for _, count in judged)
     pairs = np.array([pair for some, _ in judged for pair in some], np.float64).reshape(-1, 2)

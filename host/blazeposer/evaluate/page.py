@@ -1,4 +1,5 @@
-"""Write a report to files: report.json, and a single page, report.html, that works without other files or a network."""
+"""Write a report to the files report.json and report.html. report.html is a single page that needs no other files and
+no network connection."""
 
 from __future__ import annotations
 
@@ -23,8 +24,8 @@ def write_report(
 ) -> None:
     """Write report.json and report.html into a folder. The folder is created if it does not exist. Raises InputError.
 
-    facts: object and method of the measurement. values: the contents of report.json; the default is the verdicts and
-    the sections' data.
+    `facts` describe the object and the method of the measurement. `values` are the contents of report.json. The default
+    contents are the verdicts and the sections' data.
     """
     verdict = {"passed": is_passed(sections), "verdict": verdict_of(sections)}
     if values is None:

@@ -17,12 +17,12 @@ from blazeposer.evaluate.report import Picture
 from blazeposer.media.output import render
 
 ANGLE_COLORS = {name: draw.as_hex(color) for name, color in draw.ANGLE_COLORS.items()}
-"""Colour of each angle, the same as in all drawings."""
+"""Colour of each angle, which is the same in all drawings."""
 INK, FAINT = "#222222", "#b8bec4"
 BIN = 10
-"""Width of a bin in degrees of the labelled angle. Each bin is averaged to one point."""
+"""Width of a bin in degrees of the labelled angle. The values in a bin are averaged to one point of the plot."""
 FEWEST = 5
-"""Least number of faces for a point."""
+"""Least number of faces in a bin for a point of the plot."""
 
 STYLE: Any = {  # matplotlib declares a type for each of its 300 keys
     "font.size": 9,

@@ -1,5 +1,5 @@
-"""A report: sections of text, tables and images, to print or to write in Markdown. `page.py` writes reports to
-files."""
+"""Build a report of sections with text, tables and images. Print a report, or write it in Markdown. `page.py` writes
+reports to files."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Section:
 
 
 def verdict_of(sections: Sequence[Section]) -> str:
-    """Return the verdict in one line: the checks that failed and the checks that were not run."""
+    """Return the verdict in one line, which names the checks that failed and the checks that were not run."""
     failed, left, passed = (_titled(sections, verdict) for verdict in ("failed", "not run", "passed"))
     parts = [f"FAILED: {', '.join(failed)}"] if failed else [f"PASSED: all {len(passed)} checks that were run"]
     return "; ".join([*parts, f"not run: {', '.join(left)}"] if left else parts)
@@ -95,7 +95,7 @@ def show(section: Section) -> None:
 
 
 def show_table(table: Table, title: str = "", width: int = 160) -> None:
-    """Print a table under its caption. A table without a caption is printed under `title`."""
+    """Print a table with its caption above it. If a table has no caption, `title` is printed above it."""
     view = View(title=table.caption or title, caption=table.notes or None)
     for number, name in enumerate(table.head):
         view.add_column(name, justify="right" if number else "left")

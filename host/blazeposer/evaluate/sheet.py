@@ -1,8 +1,9 @@
-"""Measure the sheet of a network: recall, error and expected error while images get harder in one condition at a time.
+"""Measure the sheet of a network: how recall, error and expected error change when images get harder in one condition.
 
-Each level of each condition of `disturb.py` is a bin. The expected error of a bin counts as true if its mean is within
-a quarter of the mean true error. The true error is the angle between the predicted and the labelled rotation. A bin
-with few found faces gets no verdict: a face that is not reported misleads nobody.
+Each level of each condition in `disturb.py` is a bin. The expected error of a bin counts as true if its mean differs
+from the mean true error by at most a quarter of the mean true error. The true error is the angle between the predicted
+and the labelled rotation. A bin with few found faces gets no verdict, because a face that is not found cannot mislead a
+user.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from blazeposer.evaluate.plots import FAINT, INK, styled
 from blazeposer.evaluate.report import Table
 
 MARGIN = 0.25
-"""Largest allowed difference between expected and true error, as a fraction of the true error."""
+"""Largest allowed difference between the expected error and the true error, as a fraction of the true error."""
 FEWEST = 20
 """Least number of found faces for a verdict on a bin."""
 PLAIN = "as it is"
@@ -61,12 +62,12 @@ class Bin(NamedTuple):
 
 
 def is_true(expected: float, true: float) -> bool:
-    """Return whether a mean expected error is near enough to the true error."""
+    """Return True if a mean expected error is near enough to the true error."""
     return abs(expected - true) <= MARGIN * true
 
 
 def measure_sheet(system: Peer, dataset: Dataset) -> list[Bin]:
-    """Return the bins of a system on every face of a data set with poses. The first bin is of undisturbed images.
+    """Return the bins of a system on every face of a data set with poses. The first bin has undisturbed images.
 
     The measurement takes about a sixth of a second for each face on an idle core. Random values of an image are the
     same in every bin and every run.
@@ -127,7 +128,8 @@ def sheet_dict(bins: Sequence[Bin]) -> dict[str, Any]:
 
 @styled
 def draw_sheet(bins: Sequence[Bin]) -> Figure:
-    """Draw the true error, the expected error and the fraction of faces found over the level of each condition."""
+    """Draw a plot for each condition. It shows the true error, the expected error and the fraction of faces found at
+    each level."""
     by_bin = {(one.condition, one.level): one.scores for one in bins}
     curves = [condition for condition in CONDITIONS if len(condition.levels) > 1]
     columns, rows = 5, -(-len(curves) // 5)

@@ -58,7 +58,7 @@ def to_camera(face: Face, width: float, fov: float = FIELD_OF_VIEW, height: floa
     """
     offsets, focal = _seen(face, width, fov, height)
     u, v = offsets.mean(0)
-    back = np.array([-u, v, focal]) / math.sqrt(u * u + v * v + focal * focal)  # from the face to the camera
+    back = np.array([-u, v, focal]) / math.sqrt(u * u + v * v + focal * focal)  # direction from the face to the camera
     return face.turned(_turn_from_z(back) @ face.rotation)
 
 

@@ -46,7 +46,7 @@ def mpremote(port: str, *arguments: str, expected: float = 0, said: Callable[[st
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-        env=os.environ | {"PYTHONUNBUFFERED": "1"},  # or its progress comes at the end
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},  # without this, mpremote prints its progress only at the end
     ) as process:
         assert process.stdout
         ended, given_up = threading.Event(), threading.Event()

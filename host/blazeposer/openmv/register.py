@@ -76,7 +76,7 @@ def _read(path: Path) -> Entry | None:
             os.kill(values["process"], 0)
             return entry
     except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
-        pass  # struck off just now, its process was killed, or it is no entry
+        pass  # removed just now, without a running process, or not an entry
     return None
 
 
@@ -86,7 +86,7 @@ def _is_own(folder: Path) -> bool:
         found = folder.lstat()
     except OSError:
         return False
-    if os.name == "nt":  # each user's folders are apart there
+    if os.name == "nt":  # Windows keeps each user's folders separate
         return stat.S_ISDIR(found.st_mode)
     return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077
 
@@ -94,6 +94,6 @@ def _is_own(folder: Path) -> bool:
 def _folder() -> Path:
     if named := os.environ.get(RUNTIME):
         return Path(named) / CAMERAS
-    with warnings.catch_warnings():  # platformdirs warns where it falls back to /tmp/runtime-UID: `_is_own` looks there
+    with warnings.catch_warnings():  # platformdirs warns if it uses /tmp/runtime-UID instead, which `_is_own` checks
         warnings.simplefilter("ignore")
         return platformdirs.user_runtime_path("blazeposer", appauthor=False) / CAMERAS

@@ -69,7 +69,7 @@ def read(image: bytes) -> dict[str, RomFile]:
 def record(name: str, data: bytes, start: int, align: int) -> bytes:
     """Return the record of a file in the root folder, for position `start` in an image. The bytes of a model begin at a
     multiple of `align`."""
-    for size in range(align):  # an image ends where the same place is, as far as alignment goes
+    for size in range(align):  # search an image whose end has the alignment of `start`
         before = pack({"0": bytes(size)}, align)
         if len(before) % align == start % align:
             return pack({"0": bytes(size), name: data}, align)[len(before) :]

@@ -12,7 +12,7 @@ from blazeposer.core.errors import PortError
 BAUD_RATE = 115200
 """Baud rate of the connection. At every rate except 921600, the camera answers with the plain REPL (OpenMV firmware
 5.0)."""
-_LATENCY = 0.02  # seconds that bytes may wait until they are read
+_LATENCY = 0.02  # longest time in seconds that received bytes wait
 
 
 def open_port(port: str, baud_rate: int = BAUD_RATE) -> serial.SerialBase:

@@ -1,1 +1,2 @@
-"""Synthetic scenes with known poses: `portrait.py` draws a textured head that turns, in the poses of `sequence.py`."""
+"""Draw synthetic scenes with known poses. `sequence.py` defines the poses, and `portrait.py` draws a textured head in
+these poses."""

@@ -1,4 +1,5 @@
-"""A portrait with a head that turns: a textured mesh over an image of the body, drawn with numpy and OpenCV only."""
+"""Draw a portrait with a head that turns. The head is a textured mesh over an image of the body. Only numpy and OpenCV
+are needed."""
 
 from __future__ import annotations
 
@@ -14,21 +15,22 @@ from blazeposer.core.prepare import Image
 from blazeposer.core.rotation import Floats, rotation_from_angles
 
 FACE_POINTS = 468
-"""Number of points of MediaPipe's face mesh, the first points of the mesh. The other points are hair, ears and the back
-of the head."""
+"""Number of points of MediaPipe's face mesh. These points are the first points of the portrait's mesh. The other points
+are hair, ears and the back of the head."""
 HEAD_MIDDLE = np.array([226.0, 108.0])
 """Middle of the head in the portrait, in pixels."""
 CAMERA_DISTANCE = 410.0
-"""Distance from camera to face in pixels of the portrait: about 60 cm, as at a desk. The perspective is important: with
-it, MediaPipe's face mesh measures 0.83 of the true yaw, without it only 0.76."""
+"""Distance from the camera to the face in pixels of the portrait. The distance is equal to about 60 cm, as at a desk.
+The perspective is important, because MediaPipe's face mesh measures 0.83 of the true yaw with perspective, but only
+0.76 without perspective."""
 OVERSAMPLING = 2
-"""Scale at which the head is drawn. The drawing is then reduced, so its edges are smooth."""
+"""Scale at which the head is drawn. The drawing is then scaled down, which makes its edges smooth."""
 
 
 @dataclass(frozen=True)
 class Portrait:
-    """Assets of the portrait, see `assets/SOURCE.txt`. Images are (512, 512) RGB. `points` (n, 3) are pixels in the
-    head's frame."""
+    """Images and mesh of the portrait (see `assets/SOURCE.txt`). Images are (512, 512) RGB. `points` (n, 3) are in
+    pixels, relative to the head's joint."""
 
     picture: Image
     body: Image  # RGBA
@@ -37,19 +39,18 @@ class Portrait:
     triangles: NDArray[np.int32]
     rotation: Floats
     joint: Floats
-    """Position in the image where head and neck meet: the origin of `points`."""
+    """Position in the image where head and neck meet. It is the origin of `points`."""
 
     def turned(self, angles: ArrayLike) -> Floats:
-        """Return the mesh (n, 3) with the head turned to yaw, pitch, roll. Units are portrait pixels, x right, y DOWN,
-        z to the viewer."""
+        """Return the mesh (n, 3) with the head turned to yaw, pitch, roll. Units are pixels of the portrait. x points
+        to the right, y points DOWN, and z points to the viewer."""
         turned = self.points @ rotation_from_angles(angles).T
         return turned * [1, -1, 1] + [*self.joint, 0]
 
     def placed(self, angles: ArrayLike, scale: float, middle: tuple[float, float]) -> Floats:
-        """Return the turned mesh (n, 3) as the camera sees it, at `scale` pixels per portrait pixel.
-
-        The portrait's `HEAD_MIDDLE` is at `middle` (x, y). The camera points straight at the face. The angles are
-        therefore relative to the camera's line of sight, anywhere in the image.
+        """Return the turned mesh (n, 3) as the camera sees it, with `scale` pixels for each pixel of the portrait. The
+        portrait's `HEAD_MIDDLE` is at `middle` (x, y). The camera points straight at the face, so the angles are
+        relative to the camera's line of sight at any place in the image.
         """
         mesh = self.turned(angles)
         face = mesh[:FACE_POINTS].mean(0)
@@ -88,11 +89,12 @@ class Portrait:
 def rasterize(
     mesh: Floats, texture: NDArray[np.float32], triangles: NDArray[np.int32], size: tuple[int, int]
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Return the texture position of each pixel of a (width, height) image, with a z-buffer over all triangles at once.
+    """Return the texture position of each pixel of an image, computed with a z-buffer over all triangles at once.
 
-    mesh: (n, 3) pixels x, y down and z towards the viewer; parallel projection. Triangles that are anticlockwise on the
-    screen face away from the viewer and are left out. The function returns the texture positions (height, width, 2),
-    and an array that is True at pixels with a texture position.
+    `mesh` (n, 3) is in pixels of the image, in a parallel projection. x points to the right, y points down, and z
+    points to the viewer. `size` is the width and height of the image. Triangles that are anticlockwise on the screen
+    face away from the viewer and are left out. The function returns the texture positions (height, width, 2), and an
+    array that is True at pixels with a texture position.
     """
     width, height = size
     corners = mesh[triangles]
@@ -119,7 +121,7 @@ def rasterize(
     owner, pixel = owner[inside], (y * width + x)[inside]
     weight = np.stack([w[inside] for w in weights], axis=1)
     depth = np.einsum("nk,nk->n", weight, corners[..., 2].astype(np.float32)[owner])
-    order = np.argsort(depth, kind="stable")  # nearest last, so that the nearest pixel overwrites the others
+    order = np.argsort(depth, kind="stable")  # the nearest pixel is last, so that it overwrites the others
     position = np.zeros((height * width, 2), np.float32)
     position[pixel[order]] = np.einsum("nk,nkj->nj", weight, texture[triangles[owner]])[order]
     seen = np.zeros(height * width, np.bool_)

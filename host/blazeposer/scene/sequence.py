@@ -1,7 +1,5 @@
-"""The demo's scene: one head that turns, then several heads, then an empty room.
-
-Everything is computed from the frame's number. Every run therefore shows the same images, and all angles in the images
-are known.
+"""The demo's scene, which shows first one head that turns, then several heads, and then an empty room. Each image is
+computed from its frame's number. Every run therefore shows the same images, and all angles in the images are known.
 """
 
 from __future__ import annotations
@@ -23,7 +21,7 @@ SIDE = 480
 YAW, PITCH, ROLL = 35.0, 20.0, 30.0
 """Largest angles of the head in degrees, in both directions."""
 SWEEPS = ((24, 0), (20, 1), (22, 2))
-"""Number of frames of each sweep, and the index of the sweep's angle."""
+"""Number of frames of each sweep, and the index of the angle that changes in the sweep."""
 COMBINED = 36
 """Number of frames in which all three angles change, each with a different speed."""
 SEATS = {  # middle of each head as fractions of the square window, and scale of the portrait
@@ -32,7 +30,7 @@ SEATS = {  # middle of each head as fractions of the square window, and scale of
     4: ((0.25, 0.24, 1.10), (0.76, 0.24, 1.10), (0.24, 0.73, 1.12), (0.75, 0.73, 1.12)),
 }
 GROUP_FRAMES = 4
-"""Number of frames for each number of faces."""
+"""Number of frames for each group size (two, three and four people)."""
 GESTURE_RATE = 20
 """Frames per second of the gestures."""
 GESTURES = ((1, 15.0, 1.0), (0, 22.0, 0.8))
@@ -44,8 +42,8 @@ GESTURE_SECONDS, STILL_SECONDS = 3, 1
 
 @dataclass(frozen=True)
 class Person:
-    """A person in a frame: yaw, pitch, roll of the head in degrees, the middle of the head in pixels, and the scale in
-    pixels per portrait pixel."""
+    """A person in a frame. `angles` are yaw, pitch and roll of the head in degrees. `middle` is the middle of the head
+    in pixels. `scale` is the number of pixels for each pixel of the portrait."""
 
     angles: Angles
     middle: tuple[float, float]
@@ -53,7 +51,7 @@ class Person:
 
     @cached_property
     def box(self) -> tuple[float, float, float, float]:
-        """X, y, width, height of the face, around all points of its mesh."""
+        """Box of the face (x, y, width, height) around all points of its mesh."""
         points = load_portrait().placed(self.angles, self.scale, self.middle)[:FACE_POINTS, :2]
         (x, y), (w, h) = points.min(0).tolist(), np.ptp(points, axis=0).tolist()
         return x, y, w, h
@@ -61,7 +59,7 @@ class Person:
 
 @dataclass(frozen=True)
 class Frame:
-    """One frame, and its people, the farthest person first. `picture` is (480, 480, 3) RGB."""
+    """One frame and its people. The farthest person is the first. `picture` is (480, 480, 3) RGB."""
 
     people: tuple[Person, ...]
 
@@ -75,7 +73,8 @@ class Frame:
 
 @cache
 def frames() -> tuple[Frame, ...]:
-    """Return the sequence: each angle alone, all three angles at once, then two, three and four people, then nobody."""
+    """Return the sequence. In the first frames, one angle changes at a time. Then all three angles change at once. Then
+    there are two, three and four people, and at the end nobody."""
     limits = np.array([YAW, PITCH, ROLL])
     angles = []
     for count, axis in SWEEPS:
@@ -90,8 +89,8 @@ def frames() -> tuple[Frame, ...]:
 
 
 def gestures() -> tuple[Frame, ...]:
-    """Return frames of a person who nods and then shakes his head, with rests between, at `GESTURE_RATE` frames per
-    second."""
+    """Return frames of a person who nods and then shakes the head, with rests before and after the gestures. There are
+    `GESTURE_RATE` frames for each second."""
     still = np.zeros((STILL_SECONDS * GESTURE_RATE, 3))
     parts = [still]
     for axis, degrees, rate in GESTURES:

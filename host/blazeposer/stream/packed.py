@@ -1,7 +1,7 @@
 """The packed record of a frame, little endian, as `board/channel.py` publishes it over Protocol V2.
 
-The values are those of the JSON line in `record.py`. A test checks that both sides agree. All records have the
-channel's full length; the bytes behind the last face have no meaning.
+The values are those of the JSON line in `record.py`. A test checks that the camera and the PC use the same layout. All
+records have the channel's full length. The bytes after the last face have no meaning.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from blazeposer.stream.record import VERSION
 
 CHANNEL = "blazeposer"
 HEAD = struct.Struct("<BBHHIQ4f")
-"""Version, number of faces, width, height, seq, t_ms, fps, and milliseconds for image, network and decoding."""
+"""Values of a record: version, number of faces, width, height, seq, t_ms, fps, and milliseconds for image, network and
+decoding."""
 FACE = struct.Struct(f"<I{2 + BOX_VALUES + 2 * len(KEYPOINTS) + len(ANGLES)}f")
-"""Id, score, err, box, keypoints, angles."""
-_DIGITS = 2  # that are kept: a float of 32 bits has no more in an image of some 1000 pixels
+"""Values of a face: id, score, err, box, keypoints, angles."""
+_DIGITS = 2  # that are kept: a float of 32 bits is not more exact in an image of about 1000 pixels
 
 
 def values(data: bytes) -> dict[str, Any] | None:
@@ -25,7 +26,7 @@ def values(data: bytes) -> dict[str, Any] | None:
     too short."""
     if not data or (data[0] == VERSION and len(data) < HEAD.size):
         return None
-    if data[0] != VERSION:  # whatever follows, it is another layout
+    if data[0] != VERSION:  # another version has another layout
         return {"v": data[0], "faces": []}
     version, count, width, height, seq, t_ms, fps, *ms = HEAD.unpack_from(data)
     if len(data) < HEAD.size + count * FACE.size:

@@ -1,13 +1,14 @@
-"""The stream of a camera: `board/main.py` prints one JSON line for each frame.
+"""The stream of a camera. `board/main.py` prints one JSON line for each frame.
 
     {"v": 1, "seq": 12, "t_ms": 3456, "fps": 7.3, "ms": [2.1, 126.3, 7.6], "size": [240, 240],
      "faces": [{"box": [x, y, w, h], "score": 0.93, "keypoints": [x0, y0, ..., x5, y5],
                 "yaw": 1.2, "pitch": -3.4, "roll": 0.5, "err": 4.2, "id": 1}]}
 
-A record without "v" is of version 1; "ms", "size" and "id" may be missing. With SMOOTH in `board/main.py`, a face
-also has "steady": box, keypoints and angles that the camera steadied, for readers that do not steady them. A PC adds
-"position" (x, y, z in centimetres) if it estimates the position, and "source" (the file's name) if it reads a file.
-Only this module uses these names on the PC. A test checks that this module and `board/main.py` agree.
+A record without "v" has version 1. The keys "ms", "size" and "id" may be missing. With SMOOTH in `board/main.py`, a
+face also has the key "steady". It contains the smoothed box, keypoints and angles, for programs that do not smooth
+these values themselves. A PC adds the key "position" (x, y, z in centimetres) if it estimates the position, and the key
+"source" (the file's name) if it reads a file. On the PC, only this module uses the names of the keys. A test checks
+that this module and `board/main.py` agree.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from blazeposer.openmv.serial_port import open_port
 VERSION = 1
 """Version of the record. A reader skips and counts records of unknown versions."""
 MAX_LINE = 2200
-"""Length in bytes of the longest record, which has four faces and their steadied values."""
+"""Length in bytes of the longest record, which has four faces and their smoothed values."""
 SILENCE = 20.0
 """Seconds without a record after which a camera counts as silent. A cold start takes about five seconds."""
 LARGEST = 1e6
@@ -38,9 +39,9 @@ LARGEST = 1e6
 _CHUNK = 4096
 _START = '{"v":'  # of a record
 _LONGEST = 4096  # bytes of a line: records of a PC with more faces or digits are longer than MAX_LINE
-_RECENT = 32  # records among which a repeated or late one is looked for
-_SAID = 200  # characters of a line that is no record
-_FARTHEST = 10_000  # frames that can be lost at once; a farther jump is another run of the script
+_RECENT = 32  # number of newest records that are compared with a repeated or late record
+_SAID = 200  # characters of a line without a record
+_FARTHEST = 10_000  # frames that can be lost at once; a larger jump means that the script restarted
 
 
 @dataclass(frozen=True)
@@ -48,11 +49,11 @@ class Timing:
     """The time of each part of a frame, in milliseconds."""
 
     picture: float
-    """Time of waiting for the sensor."""
+    """Time for which the camera waits for the sensor."""
     network: float
-    """Time of preparing the image and running the network."""
+    """Time for preparing the image and running the network."""
     decode: float
-    """Time of decoding the outputs into faces; 0 if `network` includes this time."""
+    """Time for decoding the outputs into faces; 0 if `network` includes this time."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +77,8 @@ class Record:
 
 
 def parse_line(line: str | bytes) -> Record | None:
-    """Return the record in a line. Return None if the line has no record: a boot message, half a line, noise, another
-    version."""
+    """Return the record in a line. Return None if the line has no record of a known version, for example for a boot
+    message, half a line or noise."""
     try:
         return _record(json.loads(line))
     except (_NoRecord, ValueError, RecursionError):
@@ -97,11 +98,11 @@ def as_line(record: Record) -> str:
 
 
 class _NoRecord(Exception):
-    """A JSON value is not a record."""
+    """Error for a JSON value that is not a record."""
 
 
 class _OtherVersion(_NoRecord):
-    """A record has a version that this module does not know."""
+    """Error for a record with a version that this module does not know."""
 
 
 def _record(values: Any) -> Record:
@@ -170,7 +171,7 @@ def _text(value: Any) -> str:
 
 
 def _count(value: Any) -> int:
-    if type(value) is not int or not 0 <= value < 2**53:  # beyond that, JavaScript and spreadsheets round
+    if type(value) is not int or not 0 <= value < 2**53:  # JavaScript and spreadsheets round larger numbers
         raise ValueError
     return value
 
@@ -184,44 +185,45 @@ def _number(value: Any, least: float = -LARGEST, most: float = LARGEST) -> float
 
 @dataclass
 class Counts:
-    """The number of records that came over a link, and of lost, repeated and broken records."""
+    """Counts of the records that a connection delivered, and of the lost, repeated and broken records."""
 
     records: int = 0
     lost: int = 0
-    """Number of records missing in the sequence."""
+    """Number of records that are missing in the sequence."""
     skipped: int = 0
-    """Number of records missing because the camera keeps only the newest record and the PC did not ask in time."""
+    """Number of records that are missing because the camera keeps only the newest record and the PC did not ask in
+    time."""
     repeated: int = 0
     """Number of records that came twice. The second copy is left out."""
     late: int = 0
-    """Number of records that came after a younger record."""
+    """Number of records that came after a newer record."""
     garbled: int = 0
     """Number of lines with a broken record or a piece of a record."""
     other_version: int = 0
     restarts: int = 0
-    """Number of restarts of the camera's script or of the link."""
+    """Number of restarts of the camera's script or of the connection."""
 
 
 class Reader:
-    """A reader that finds records in received bytes, and continues after any bytes that are not a record.
-
-    A record is the end of its line: the line may begin with other text that has no line end. If a sequence number is
-    garbled, a few records count as lost or late. With `midway`, the first line may be the end of a record, and does not
+    """A reader that finds records in received bytes, and skips all bytes that are not a record. A record ends at the
+    end of its line, but the line may begin with other text. If a sequence number is damaged, a few records count as
+    lost or late. With `midway`, the first line may contain only the end of a record. This first line then does not
     count as a loss.
     """
 
     def __init__(self, midway: bool = True) -> None:
         self.counts = Counts()
         self.said = ""
-        """The last line without a record. It usually tells why the camera sends no records. It is printable, but its
-        content is not checked."""
+        """The last line that was not a record. This line usually tells why the camera sends no records. Its characters
+        are printable, but its content is not checked."""
         self._pending = b""
         self._recent: OrderedDict[int, Record] = OrderedDict()
         self._last: int | None = None
         self._midway = midway
 
     def resume(self) -> None:
-        """Start again after the link was lost. The records missed meanwhile do not count as lost."""
+        """Start again after the connection was lost. Records that the camera sent in the meantime do not count as
+        lost."""
         self._pending, self._midway, self.said = b"", True, ""
         self._recent.clear()
         if self._last is not None:
@@ -229,14 +231,14 @@ class Reader:
             self._last = None
 
     def feed(self, data: bytes) -> list[Record]:
-        """Return the records that are complete after these bytes, in the order of arrival."""
+        """Return the records that these bytes complete, in the order of arrival."""
         *lines, pending = (self._pending + data).split(b"\n")
-        self._pending = pending[-_LONGEST:]  # noise, or a line's end that was lost
+        self._pending = pending[-_LONGEST:]  # the bytes are noise, or the end of a line was lost
         records = [self._line(line.decode("latin-1")) for line in lines]
         return [record for record in records if record and self._is_new(record)]
 
     def take(self, values: Any) -> Record | None:
-        """Return the record in a complete JSON value. Return None if the value is no record, or no new one."""
+        """Return the record in a complete JSON value. Return None if the value is not a record, or not a new record."""
         try:
             record = _record(values)
         except _OtherVersion:
@@ -294,7 +296,7 @@ def read_chunks(port: str) -> Generator[bytes, None, None]:
     """Yield bytes that the camera at `port` sends, until the port is lost. Yield b"" if no bytes came for a moment.
 
     `port` is any name that pyserial opens: "/dev/ttyACM0", "COM3", "socket://127.0.0.1:4000". The port opens when the
-    first bytes are requested, and closes with the iterator. Raises PortError.
+    first bytes are requested, and closes when the iterator closes. Raises PortError.
     """
     with open_port(port) as stream:
         while True:
@@ -308,8 +310,8 @@ def read_chunks(port: str) -> Generator[bytes, None, None]:
 def read_records(port: str, silence: float = SILENCE) -> Generator[Record, None, None]:
     """Yield records that the camera at `port` streams; see `read_chunks`.
 
-    Raises PortError if the camera sends no record for `silence` seconds. The error names the last other line, which
-    usually tells the cause.
+    Raises PortError if the camera sends no record for `silence` seconds. The error contains the last line that was not
+    a record, because this line usually tells the cause.
     """
     reader, deadline = Reader(), time.monotonic() + silence
     try:
@@ -327,7 +329,8 @@ def read_records(port: str, silence: float = SILENCE) -> Generator[Record, None,
 
 
 def silent(port: str, said: str) -> str:
-    """Return in one line the reason why a camera sends no records. `said` is the camera's last other line."""
+    """Return in one line the reason why a camera sends no records. `said` is the camera's last line that was not a
+    record."""
     if said:
         return f"{port} sends no records, its last line is: {said}"
     return f"{port} says nothing: is main.py on the camera, and was it reset?"

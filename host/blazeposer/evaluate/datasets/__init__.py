@@ -1,7 +1,6 @@
-"""Labelled faces for measuring a network, by name of the data set.
-
-Official data sets are read as their authors publish them: unpacked, and otherwise unchanged. Every other name is the
-name of a pool of this project.
+"""Read labelled faces for measuring a network, by the name of the data set. Archives of official data sets must be
+unpacked, and must otherwise not be changed. Every other name is the name of a pool, which is a data set in this
+project's own format.
 """
 
 from __future__ import annotations
@@ -32,8 +31,8 @@ __all__ = ["READERS", "Dataset", "Sample", "labelled", "read_dataset"]
 
 def read_dataset(name: str, folder: Path, *, damaged: bool = False) -> Dataset:
     """Return the data set or pool of this name from the folder of --data. Raises BlazePoserError if files are missing
-    or damaged; the message says which files are expected and where. If `damaged` is True, the result leaves out damaged
-    files, without an error."""
+    or damaged. The message says which files are expected, and where. If `damaged` is True, damaged files cause no error
+    and are left out."""
     if reader := READERS.get(name):
         dataset = reader(folder)
     elif pools.is_pool(folder, name):

@@ -1,18 +1,19 @@
-"""BIWI Kinect Head Pose Database (Fanelli et al., IJCV 2013).
+"""Read the BIWI Kinect Head Pose Database (Fanelli et al., IJCV 2013).
 
-The data are `hpdb/NN/frame_XXXXX_rgb.png` and `frame_XXXXX_pose.txt` in 24 sequences, each with its `rgb.cal`.
-Protocol 1 measures on all sequences, protocol 2 on 8 of them.
+The data set has 24 sequences. A sequence is a folder `hpdb/NN` with the files `frame_XXXXX_rgb.png`,
+`frame_XXXXX_pose.txt` and `rgb.cal`. Protocol 1 measures on all sequences, and protocol 2 measures on 8 sequences.
 
 A pose file contains the rotation R of the head (3 rows) and the centre of the head in millimetres, in the axes of the
-depth camera: x to the right, y down, z away from the camera. With F = diag(1, -1, -1), F R F is this project's
-rotation. The angles are exactly those of FSA-Net's reader (`TYY_create_db_biwi.py`; 6DRepNet and others use the data
-of this reader): yaw = asin(R[0,2]), pitch = atan2(R[1,2], R[2,2]), roll = -atan2(R[0,1], R[0,0]). Hopenet's reader
-(deep-head-pose) has the same signs but splits R into angles in another order, so its pitch and roll differ if two
-angles are large. The two cameras are turned by about one degree to each other. All three readers ignore this turn.
+depth camera. x points to the right, y points down, and z points away from the camera. The rotation in this project's
+convention is F R F with F = diag(1, -1, -1). The angles are exactly those of FSA-Net's reader `TYY_create_db_biwi.py`:
+yaw = asin(R[0,2]), pitch = atan2(R[1,2], R[2,2]), roll = -atan2(R[0,1], R[0,0]). 6DRepNet and others use the data of
+FSA-Net's reader. Hopenet's reader (deep-head-pose) has the same signs but splits R into angles in another order, so
+Hopenet's pitch and roll are different if two angles are large. The colour camera is turned by about one degree relative
+to the depth camera. This reader, FSA-Net's reader and Hopenet's reader ignore this turn.
 
 BIWI has no boxes. This reader projects the head's centre into the colour image with `rgb.cal`. A detection matches the
 label if the middle of the detection is within HEAD_RADIUS of the projected point. If several detections match, the
-nearest one counts.
+nearest detection counts.
 """
 
 from __future__ import annotations
@@ -31,14 +32,16 @@ from blazeposer.evaluate.metrics import Rule, nearest
 
 SEQUENCES = tuple(f"{number:02d}" for number in range(1, 25))
 TEST_SEQUENCES = ("03", "06", "09", "12", "15", "16", "20", "24")
-"""The 8 test sequences of protocol 2; the other 16 are for training. Published splits are random draws without a seed
-(`randFlag` in FSA-Net's `TYY_create_db_biwi_70_30.py`), and nobody published the lists. The split here is the project's
-own: every third sequence, with 16 and 20 instead of 18 and 21. With this split, nobody appears in both parts: 02 and
-21, 03 and 15, 05 and 18, 07 and 22 show one person each, according to the table of the Hugging Face reader
-`biwi_kinect_head_pose`. Figures of other splits are only roughly comparable."""
+"""The 8 test sequences of protocol 2. The other 16 sequences are for training. Other projects split the sequences at
+random without a fixed seed (`randFlag` in FSA-Net's `TYY_create_db_biwi_70_30.py`), and did not publish the lists. This
+project therefore has its own split. Every third sequence is for testing, but with 16 and 20 instead of 18 and 21. With
+this split, no person appears in both parts. According to the table of the Hugging Face reader `biwi_kinect_head_pose`,
+sequences 02 and 21 show the same person, and so do 03 and 15, 05 and 18, and 07 and 22. Figures from other splits are
+only roughly comparable."""
 
 HEAD_RADIUS = 120.0
-"""Half the height of a head in millimetres. The middle of a face is always nearer than this to the head's centre."""
+"""Half the height of a head in millimetres. The distance from the middle of a face to the head's centre is always
+smaller."""
 
 RULE = Rule(f"middle nearest to the projected centre of the head, at most {HEAD_RADIUS:.0f} mm from it", nearest)
 
@@ -78,11 +81,11 @@ def _sample(path: Path, calibration: Path) -> list[Sample]:
 
 
 def head_box(centre: Floats, calibration: Path) -> Floats:
-    """Return a square around a head's centre: x0, y0, x1, y1 in pixels. Half of the square's side is HEAD_RADIUS.
+    """Return a square (x0, y0, x1, y1) in pixels around a head's centre. Half of the square's side is HEAD_RADIUS.
 
-    centre: (3,), millimetres in the axes of the depth camera. calibration: the file `rgb.cal`. It contains intrinsics
-    (3 rows), distortion (1 row of zeros), and the transformation from depth camera to colour camera: rotation (3 rows)
-    and translation (1 row).
+    `centre` (3,) is in millimetres in the axes of the depth camera. `calibration` is the file `rgb.cal`. This file
+    contains intrinsics (3 rows), distortion (1 row of zeros), and the rotation (3 rows) and translation (1 row) from
+    the depth camera to the colour camera.
     """
     rows = _rows(calibration, 8)
     intrinsics, rotation, translation = np.array(rows[:3]), np.array(rows[4:7]), np.array(rows[7])

@@ -1,4 +1,4 @@
-"""Data sets: labels of faces, and images that are loaded only when they are needed."""
+"""Data sets of labelled faces. Images are loaded only when they are needed."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Sample:
     load: Callable[[], Image]
     """Function that reads the image, (h, w, 3) uint8 RGB."""
     boxes: Floats
-    """(n, 4) x0, y0, x1, y1 in pixels; a box may extend beyond the image."""
+    """Boxes (n, 4) of x0, y0, x1, y1 in pixels. A box may extend beyond the image."""
     angles: Floats
-    """(n, 3) yaw, pitch, roll in degrees."""
+    """Angles (n, 3) of yaw, pitch, roll in degrees."""
     file: Path | None = None
     """The image's file, or None if the image has no file of its own."""
 
@@ -37,13 +37,13 @@ class LeftOut:
     name: str
     why: str
     is_damage: bool = True
-    """True if the file makes the data set differ from the published one. An image without a label makes no
+    """True if the data set differs from the published data set without this file. An image without a label makes no
     difference."""
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """The images of a data set, and the rule that matches detections with labels."""
+    """The images of a data set, and its rule for matching detections with labels."""
 
     name: str
     samples: Sequence[Sample]

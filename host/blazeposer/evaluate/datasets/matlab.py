@@ -1,15 +1,15 @@
-"""AFLW2000-3D and 300W-LP: data sets with one MATLAB file for each image.
+"""Read AFLW2000-3D and 300W-LP, two data sets with one MATLAB file for each image.
 
-Both are by Zhu et al., "Face Alignment Across Large Poses: A 3D Solution", CVPR 2016.
+Both data sets are by Zhu et al., "Face Alignment Across Large Poses: A 3D Solution", CVPR 2016.
 
-AFLW2000-3D contains `image00002.jpg`, `image00002.mat` and so on, 2,000 files of each kind, in the folder AFLW2000.
-1,969 of its faces are within 99 degrees. 300W-LP contains the folders AFW, HELEN, IBUG and LFPW and the mirrored
-folders AFW_Flip to LFPW_Flip, in the folder 300W_LP. Each folder contains `NAME.jpg` and `NAME.mat`. 300W-LP has
-122,450 images in total.
+AFLW2000-3D has the folder AFLW2000 with `image00002.jpg`, `image00002.mat` and so on. There are 2,000 files of each
+kind. All angles are within 99 degrees in 1,969 faces of AFLW2000-3D. 300W-LP has the folder 300W_LP with the folders
+AFW, HELEN, IBUG and LFPW, and with the folders AFW_Flip to LFPW_Flip of mirrored images. Each of these folders contains
+`NAME.jpg` and `NAME.mat`. 300W-LP has 122,450 images in total.
 
 `Pose_Para` (1, 7) begins with pitch, yaw and roll in radians, in the convention of `blazeposer.core.rotation`. The
-angles are used unchanged: beyond 90 degrees of yaw, the files contain the solution with the smaller pitch and roll.
-The box is the box around the 68 landmarks, `pt3d_68` or `pt2d`.
+angles are used unchanged. If |yaw| is beyond 90 degrees, the files contain the solution with the smaller pitch and
+roll. The box of a face is the smallest box around its 68 landmarks (`pt3d_68` or `pt2d`).
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
-"""Read pools of face photos with head-pose labels.
+"""Read pools of face photos with head-pose labels. A pool is a data set in this project's own format.
 
 A pool has three files: `NAME.zip` (images), `NAME.csv` (one line for each face) and `NAME_landmarks68.npy` (faces x 68
-x 2 pixels). A line of the table contains the file, the tight box of the 68 landmarks, yaw, pitch and roll. In training
-pools it also contains the label's spread and its split. If the table has a column `face`, the column is the index of
-the row's landmarks. Without this column, the landmarks are in the order of the rows. --data or the environment
-variable BLAZEPOSER_DATA gives the folder.
+x 2 pixels). A line of the table contains the name of the image file, the smallest box around the 68 landmarks, yaw,
+pitch and roll. In pools for training, a line also contains the label's spread and the face's split. If the table has a
+column `face`, this column contains the index of the row's landmarks. In a table without a column `face`, the landmarks
+are in the order of the rows. The option --data or the environment variable BLAZEPOSER_DATA gives the folder of the
+pools.
 """
 
 from __future__ import annotations
@@ -32,10 +33,11 @@ CORNERS = ("x0", "y0", "x1", "y1")
 ODD_IMAGES_ARE_TEST = ("maskon", "faceless", "hands")
 """Pools whose images with an odd number are used only for testing."""
 SCENE_POOLS = ("wflw", "maskon")
-"""Pools of photos that show people in places, not crops of one face."""
+"""Pools with whole photos of people in their surroundings. The other pools contain crops of one face."""
 MAX_SPREAD = 12.0
-"""Largest allowed spread of a label, in degrees: the difference between the rotations of the label's teachers. Labels
-with a larger spread are left out: 3 % of the profile faces, and few other faces."""
+"""Largest allowed spread of a label, in degrees. Several networks (teachers) gave a rotation for each label, and the
+spread is the difference between their rotations. Labels with a larger spread are left out. This removes 3 % of the
+profile faces, and few other faces."""
 
 
 @dataclass
@@ -59,7 +61,7 @@ class Pool:
 
 
 def data_folder(given: str | None) -> Path:
-    """Return the folder of --data or BLAZEPOSER_DATA. Raises BlazePoserError if neither names an existing folder."""
+    """Return the folder of --data or BLAZEPOSER_DATA. Raises BlazePoserError if no existing folder is given."""
     name = given or os.environ.get("BLAZEPOSER_DATA")
     if not (name and Path(name).is_dir()):
         lack = f"no folder {name}" if name else "no data"
@@ -68,8 +70,9 @@ def data_folder(given: str | None) -> Path:
 
 
 def read_pool(folder: Path, name: str, split: str | None = None) -> Pool:
-    """Read one pool. `split` is "train", "val" or None for all faces. The result leaves out faces beyond 99 degrees,
-    uncertain labels and test images of training pools. Raises BlazePoserError if a file is missing."""
+    """Read one pool. `split` is "train", "val" or None for all faces. The result leaves out faces with an angle beyond
+    99 degrees, faces with uncertain labels, and test images of pools for training. Raises BlazePoserError if a file is
+    missing."""
     try:
         table = Table(folder / f"{name}.csv", ["file", *CORNERS, *ANGLES, *([] if split is None else ["split"])])
         landmarks = np.load(folder / f"{name}_landmarks68.npy").astype(np.float64)
@@ -101,8 +104,9 @@ def read_pool(folder: Path, name: str, split: str | None = None) -> Pool:
 def _landmarks_of(table: Table, count: int) -> NDArray[np.int64]:
     """Return the index of each row's landmarks among the landmarks of `count` faces.
 
-    The column `face` contains the index. Without this column, the index is the number of the row. Raises InputError if
-    an index is not below `count`, or if the table has no column `face` and the number of rows is not `count`.
+    The column `face` contains the index. In a table without a column `face`, the index is the number of the row. Raises
+    InputError if an index is not below `count`, or if the table has no column `face` and the number of rows is not
+    `count`.
     """
     if "face" not in table:
         if len(table.rows) != count:
@@ -142,8 +146,8 @@ def read_pools(
 
 
 def read_backgrounds(folder: Path, name: str = "faceless", *, test: bool = False) -> list[Image]:
-    """Return the photos without faces of `NAME.zip`, either those for training or those for testing. "faceless" shows
-    places, "hands" shows hands in close-up."""
+    """Return the photos for training or for testing from `NAME.zip`. The photos show no faces. The photos of "faceless"
+    show places, and the photos of "hands" show hands in close-up."""
     path = folder / f"{name}.zip"
     if not path.is_file():
         raise BlazePoserError(f"no {path.name} in {folder}: name the folder of the pools with --data")
@@ -153,8 +157,9 @@ def read_backgrounds(folder: Path, name: str = "faceless", *, test: bool = False
 
 
 def read_scenes(folder: Path, names: tuple[str, ...]) -> list[Image]:
-    """Return the whole training photos of the scene pools among `names`. The photos contain faces of every size, with
-    and without a label. The detector must be as good on these photos as the original BlazeFace."""
+    """Return the training photos of all pools in `names` that are scene pools. The photos are not cropped, and contain
+    faces of every size, with and without a label. The detector must be as good on these photos as the original
+    BlazeFace."""
     photos = []
     for name in SCENE_POOLS:
         if name not in names:
@@ -168,7 +173,7 @@ def read_scenes(folder: Path, names: tuple[str, ...]) -> list[Image]:
 
 
 def is_training_image(pool: str, file: str) -> bool:
-    """Return whether an image may be used for training. The number in the image's name decides."""
+    """Return True if an image may be used for training. This depends on the number in the image's name."""
     return pool not in ODD_IMAGES_ARE_TEST or int("".join(filter(str.isdigit, Path(file).stem))) % 2 == 0
 
 

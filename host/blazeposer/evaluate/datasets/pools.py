@@ -1,21 +1,21 @@
-"""The project's own archives as data sets.
+"""Read the project's own data sets for evaluation.
 
 A pool (see `pool`) contributes the faces of its split `val`, or all faces if the pool has no splits.
 
-The name `val` alone means the validation faces of all training pools. Each face is placed in its image as AFLW2000's
-faces are.
+The name `val` alone means the validation faces of all pools for training. Each face has about the same place and size
+in its image as a face of AFLW2000.
 
-MaskON scenes are for detection alone. All their faces have boxes, and half of the faces wear a mask.
-`maskon_boxes.csv` (one line for each face: file, x0, y0, x1, y1 in pixels, class) lies beside the pool `maskon.zip`.
-The test images have an odd number; the images with an even number are for training.
+The scenes of MaskON are used only for measuring detection. All faces in the scenes have boxes, and half of the faces
+wear a mask. `maskon_boxes.csv` is beside the pool `maskon.zip`, and has one line for each face with file, x0, y0, x1,
+y1 in pixels, and class. Images with an odd number are for testing, and images with an even number are for training.
 
-`biwi_dev` is a part of BIWI as crops: `biwi_dev.zip` and `biwi_dev.csv`, with every second frame of 13 of the 24
-sequences. Each crop is taken around a detector's box. The crops' source lacks 1,334 frames of BIWI, because the
-detector found no face in them. The heads in these frames look up or down by 50 degrees on average. A network's
+`biwi_dev` contains crops of BIWI in `biwi_dev.zip` and `biwi_dev.csv`. There is a crop of every second frame of 13 of
+the 24 sequences. A face detector found the places of the crops. 1,334 frames of BIWI are missing, because the detector
+found no face in these frames. The heads in the missing frames look up or down by 50 degrees on average. A network's
 errors are therefore a little smaller on `biwi_dev` than on `biwi`. A crop is padded by repeating its edge. The columns
 yaw, pitch and roll come from the Kinect, in degrees, in the order and with the signs of 300W-LP. The angles are
-relative to the depth camera. A network that learned from other labels has a constant offset, so reports show
-`mean_after_offset` beside the MAE.
+relative to the depth camera. A network that learned from other labels has a constant offset to these angles, so reports
+show `mean_after_offset` beside the MAE.
 """
 
 from __future__ import annotations
@@ -48,14 +48,14 @@ BIWI_DEV = "biwi_dev"
 SIDE = 240
 """Side of an image of `val`, in pixels."""
 SIZE = 0.38
-"""Longer side of the face's box in an image of `val`, as a fraction of the image's side. It is the middle of the range
-of face sizes in AFLW2000."""
+"""Longer side of the face's box in an image of `val`, as a fraction of the image's side. This fraction is the middle of
+the range of face sizes in AFLW2000."""
 RIM = 0.25
 """Width of the repeated edge on each side of a crop of BIWI_DEV, as a fraction of the crop's longer side."""
 
 
 def is_pool(folder: Path, name: str) -> bool:
-    """Return whether the folder contains a pool of this name."""
+    """Return True if the folder contains a pool of this name."""
     return (folder / f"{name}.csv").is_file()
 
 
@@ -71,7 +71,7 @@ def read(folder: Path, name: str) -> Dataset:
 
 
 def read_validation(folder: Path) -> Dataset:
-    """Return the validation faces of all training pools. Each image has SIDE pixels on a side, and one face in the
+    """Return the validation faces of all pools for training. Each image has SIDE pixels on a side, and one face in the
     middle."""
     pool = read_pools(folder, TRAINING_POOLS, VALIDATION)
     samples = []
@@ -95,8 +95,8 @@ def _placed(image: Image, box: Floats, scale: float) -> Image:
 
 
 def read_maskon_boxes(folder: Path) -> list[tuple[Image, Floats]]:
-    """Return every boxed test image of MaskON, and its boxes (n, 4) in pixels. Raises BlazePoserError if the boxes or
-    the images are missing."""
+    """Return every test image of MaskON that has boxes, together with its boxes (n, 4) in pixels. Raises
+    BlazePoserError if the boxes or the images are missing."""
     table = _table(folder / "maskon_boxes.csv", ["file"])
     names, boxes = np.array(table.texts("file")), table.numbers(*CORNERS)
     files = [file for file in np.unique(names).tolist() if not is_training_image("maskon", file)]

@@ -1,11 +1,11 @@
-"""WIDER FACE (Yang et al., CVPR 2016), validation part, for detection alone: the data set has no poses.
+"""Read the validation part of WIDER FACE (Yang et al., CVPR 2016). The data set has no poses, so it is used only for
+measuring detection.
 
-The files are `wider_face_split/wider_face_val_bbx_gt.txt` and `WIDER_val/images/EVENT/NAME.jpg`, 3,226 images.
-
-For each image, the list contains a line with the image's name, a line with the number n of its faces, and n lines of x,
-y, width, height, blur, expression, illumination, invalid, occlusion, pose. If n is 0, one line of zeros follows.
-Invalid and empty boxes are ignored. The lists of easy, medium and hard faces are not supported: they require images
-larger than this network's input.
+The list of faces is the file `wider_face_split/wider_face_val_bbx_gt.txt`. The 3,226 images are the files
+`WIDER_val/images/EVENT/NAME.jpg`. For each image, the list contains a line with the image's name, a line with the
+number n of its faces, and n lines of x, y, width, height, blur, expression, illumination, invalid, occlusion, pose. If
+n is 0, one line of zeros follows. Invalid and empty boxes are ignored. The lists of easy, medium and hard faces are not
+supported, because they require images larger than this network's input.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""The systems with which BlazePoser is compared. They also find faces and the rotations of the heads.
+"""The systems that BlazePoser is compared with (peers). Each peer finds faces and the rotations of the heads.
 
-mediapipe.py   BlazeFace, face mesh, rotation: the networks of MediaPipe
-blazeface.py   BlazeFace in INT8, solvePnP on its six keypoints
+mediapipe.py   computes rotations with MediaPipe's BlazeFace and face mesh
+blazeface.py   computes rotations from the six keypoints of BlazeFace in INT8, with solvePnP
 
-Every peer gets the whole image, padded to a square, and returns faces in pixels of the image. The rotations have the
-convention of `core.rotation`; `canonical.py` and `blazeface.py` convert the rotations of the peers. The zero of these
-rotations was fitted on the `train` split of the training pools, as the docstrings of the two modules say. All peers
-run on one thread.
+Every peer gets the whole image, padded to a square, and returns faces in pixels of the image. The rotations follow the
+convention of `core.rotation`, because `canonical.py` and `blazeface.py` convert the rotations of the peers. The zero
+pose of these rotations was fitted on the `train` split of the data sets for training, as the docstrings of
+`canonical.py` and `blazeface.py` say. All peers run on one thread.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from blazeposer.core.prepare import Image
 
 
 class Peer(Protocol):
-    """A system that returns the faces of an image (h, w, 3) uint8 RGB, the best first. `err` is NaN if the system
-    predicts no error."""
+    """A system that returns the faces of an image (h, w, 3) uint8 RGB, the best first. A face's `err` is NaN if the
+    system predicts no error."""
 
     @property
     def name(self) -> str: ...

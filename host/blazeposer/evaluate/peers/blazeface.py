@@ -1,8 +1,10 @@
-"""BlazeFace in INT8 with a rotation from its six keypoints: a method for cameras without BlazePoser.
+"""Compute a head's rotation from the six keypoints of BlazeFace in INT8. A camera without BlazePoser can use this
+method.
 
-`blazeface_int8.tflite` is MediaPipe's short-range BlazeFace (Apache-2.0) with all its channels. It was quantized and
-written in the same way as BlazePoser, once, by `python -m blazeposer_training.int8.blazeface` of commit 9134d69. The
-ranges are from 300 images of the training pools. Its outputs are the first four outputs of the contract.
+`blazeface_int8.tflite` is MediaPipe's short-range BlazeFace (Apache-2.0) with all its channels. The file was quantized
+and written once by `python -m blazeposer_training.int8.blazeface` of commit 9134d69, in the same way as BlazePoser. The
+ranges of the values come from 300 images of the data sets for training. The outputs of the file are the first four
+outputs of the contract.
 """
 
 from __future__ import annotations
@@ -34,17 +36,18 @@ FACE_POINTS = {
     "right_ear": (-7.664, 0.673, -2.436),
     "left_ear": (7.664, 0.673, -2.436),
 }
-"""The positions of a face's points in centimetres: x to the right of the image, y up, z out of the face.
-
-They are from MediaPipe's canonical face (Apache-2.0, mediapipe/modules/face_geometry/data/canonical_face_model.obj):
-vertices 33 and 133 (the middle between the corners of an eye), 4 (tip of the nose), 13 and 14 (the middle between the
-lips), 234 (in front of the ear), and their mirror images. The zero of the rotation is that of 300W-LP. The best
-correction, fitted on the pools' `train` split, is one degree of pitch. It makes no difference, so no correction is
-applied.
+"""The positions of a face's points in centimetres. x points to the right of the image, y points up, and z points out of
+the face. The positions come from MediaPipe's canonical face (Apache-2.0,
+mediapipe/modules/face_geometry/data/canonical_face_model.obj). The points are the vertices 33 and 133 (the middle
+between the corners of an eye), 4 (tip of the nose), 13 and 14 (the middle between the lips) and 234 (in front of the
+ear), and the mirror images of these points. The rotation has the same zero pose as 300W-LP. The best correction, fitted
+on the `train` split of the data sets for training, is one degree of pitch. This correction makes no difference, so no
+correction is applied.
 """
 FOCAL = 3.0
-"""Focal length of the assumed camera, in sides of the face's box. Among values from 2 to 14, it gives the smallest
-error on the pools' `train` split, by a small margin: 4.8 degrees instead of 4.9 to 5.1."""
+"""Focal length of the assumed camera, as a multiple of the side of the face's box. Of all values from 2 to 14, this
+value gives the smallest error on the `train` split of the data sets for training. The error is 4.8 degrees, and the
+other values give 4.9 to 5.1 degrees."""
 _TO_UPWARD = np.diag([1.0, -1.0, -1.0])
 _NO_POSE = [np.zeros(output.shape, np.float32) for output in OUTPUTS[DETECTION:]]
 
@@ -60,8 +63,8 @@ def decode_blazeface(outputs: Sequence[NDArray[np.floating]], max_faces: int) ->
 
 
 class BlazeFace:
-    """Finds faces in images (h, w, 3) uint8 RGB. Images are prepared and outputs are decoded in the same way as
-    BlazePoser's."""
+    """Detector of faces in images (h, w, 3) uint8 RGB. It prepares images and decodes outputs in the same way as
+    BlazePoser."""
 
     files = (BLAZEFACE_INT8,)
 
@@ -93,7 +96,7 @@ class BlazeFacePnP(BlazeFace):
 
 def with_pnp(face: Face) -> Face:
     """Return the face with a rotation computed from its keypoints. The computation assumes that the camera points
-    straight at the face, so the rotation is relative to the line of sight, as in labels."""
+    straight at the face, so the rotation is relative to the line of sight, as in the labels."""
     x, y, width, height = face.box
     focal = FOCAL * max(width, height, 1.0)
     camera = np.array([[focal, 0, x + width / 2], [0, focal, y + height / 2], [0, 0, 1]])
@@ -104,6 +107,6 @@ def with_pnp(face: Face) -> Face:
 
 
 def from_opencv(rotation: Floats) -> Floats:
-    """Return a rotation (3, 3) in the convention of `rotation.py`. The argument is a rotation to OpenCV's camera (x
-    right, y DOWN, z away from the viewer)."""
+    """Convert a rotation (3, 3) from OpenCV's axes to the convention of `rotation.py`, and return it. In OpenCV's axes,
+    x points to the right, y points DOWN, and z points away from the viewer."""
     return _TO_UPWARD @ rotation

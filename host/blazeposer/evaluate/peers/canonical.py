@@ -1,17 +1,18 @@
 """Compute a head's rotation from a face mesh.
 
 The result is the rotation that best fits the canonical face to the mesh (Kabsch, "A solution for the best rotation to
-relate two sets of vectors", 1976). `canonical_face.npz` was made once, by `python -m
-blazeposer_training.labels.canonical` of commit 9134d69, from the `train` split of the pools. Its zero is therefore the
-zero of the pools' labels, which is that of 300W-LP. The file contains:
+relate two sets of vectors", 1976). `canonical_face.npz` was made once by `python -m
+blazeposer_training.labels.canonical` of commit 9134d69, from the `train` split of the data sets for training. The
+labels of these data sets have the same zero pose as 300W-LP, and so has the canonical face. The file contains:
 
-    points      the mean mesh of faces with certain labels whose angles are all within 25 degrees. Each mesh was turned
-                back by its label. The mean mesh was made symmetric
-    landmarks   for each iBUG landmark, the mesh point that is on average nearest to the landmark in the image, over
-                faces with certain labels within 60 degrees. This is an approximation: the jaw's landmarks have no
-                fixed position on a face
-    yaw_gain    the median ratio of labelled yaw to the yaw of the mesh, over faces with certain labels turned by 15 to
-                60 degrees. The crop's perspective and the flat depth of the mesh make the mesh's yaw too small
+    points      the mean mesh of faces with reliable labels whose angles are all within 25 degrees. Each mesh was
+                turned back by its label. The mean mesh was made symmetric
+    landmarks   the mesh point that is nearest to each iBUG landmark in the image. The point is nearest on average over
+                faces with reliable labels within 60 degrees. It is only approximate for the jaw, because the jaw's
+                landmarks have no fixed position on a face
+    yaw_gain    the median ratio of labelled yaw to the yaw of the mesh. The median is over faces with reliable labels
+                that are turned by 15 to 60 degrees. The crop's perspective and the flat depth of the mesh make the
+                mesh's yaw too small
 """
 
 from __future__ import annotations
@@ -33,9 +34,10 @@ class Canonical:
     """The face at rotation zero."""
 
     points: Floats
-    """(468, 3): x to the right, y up, z to the viewer; symmetric. The mean square distance from the middle is 1."""
+    """Points (468, 3) of a symmetric face. x points to the right, y points up, and z points to the viewer. The mean
+    square distance of the points from their middle is 1."""
     landmarks: NDArray[np.int64]
-    """(68,) indices of mesh points, one for each iBUG landmark."""
+    """Indices (68,) of mesh points, one for each iBUG landmark."""
     yaw_gain: float
     """True yaw divided by the yaw of the mesh. The yaw of the mesh is too small."""
 

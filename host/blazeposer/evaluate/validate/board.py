@@ -1,7 +1,7 @@
 """Send images to a real or virtual camera, and receive raw outputs and faces.
 
 Images go through the serial port in base64, a few kilobytes at a time, so that the smallest camera has enough memory
-for them beside the network. Nothing is written to the camera's flash.
+for an image and the network. No data are written to the camera's flash.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ from blazeposer.tflite.interpreter import dequantized
 PART = 4096
 """Number of bytes of an image in one message."""
 PIXELS, DEGREES = (1e-3, 1e-3, 1e-3), (1e-2, 1e-2, 1e-2)
-"""Largest allowed differences between the decoders of board and host: median, 95th percentile, worst."""
+"""Largest allowed differences between the camera's decoder and the PC's decoder, for the median, the 95th percentile
+and the worst face."""
 DECODER_LIMITS = Limits("The board calculates boxes in whole numbers of 2^-20 pixels, and angles in floating point.",
                         pixels=PIXELS, degrees=DEGREES)  # fmt: skip
 DECODER_TITLE = "Decoder: board/blazeposer.py / host, every anchor"
@@ -87,8 +88,8 @@ def see(camera: Camera, pictures: Sequence[Image], advance: Callable[[], None] =
 
 
 def decoded_on(camera: Camera, advance: Callable[[], None] = lambda: None) -> list[list[Face]]:
-    """Return the faces from a camera's decoder. In each test, a different anchor has a face. `advance` is called after
-    each test. Raises PortError."""
+    """Run a camera's decoder on the test outputs, and return the faces. In each test, a different anchor has a face.
+    `advance` is called after each test. Raises PortError."""
     scales, zeros = zip(*QUANTIZATION, strict=True)
     faces: list[list[Face]] = []
 
@@ -101,8 +102,8 @@ def decoded_on(camera: Camera, advance: Callable[[], None] = lambda: None) -> li
 
 
 def _run(camera: Camera, sources: Sequence[str], take: Callable[[str], None]) -> None:
-    """Run scripts on a camera, and call `take` with each line of their output. Raises PortError, also if `take` cannot
-    read a line."""
+    """Run scripts on a camera, and call `take` with each line of their output. Raises PortError if the camera fails or
+    if `take` cannot read a line."""
     garbled = []
 
     def said(line: str) -> None:
@@ -128,7 +129,7 @@ def _no_answer(camera: Camera) -> PortError:
 
 
 def decoded_here() -> list[list[Face]]:
-    """Return the faces of the tests of `decoded_on` from the host's decoder."""
+    """Run the PC's decoder on the same tests as `decoded_on`, and return the faces."""
     raw = [np.zeros(output.shape, np.int8) for output in OUTPUTS]
     index = {output.name: number for number, output in enumerate(OUTPUTS)}
     rotations = _rotation_levels()
@@ -151,9 +152,8 @@ def decoded_here() -> list[list[Face]]:
 
 
 def decoder_section(advance: Callable[[], None] = lambda: None) -> Section:
-    """Compare the decoders of board and host on the same outputs. In each test, a different anchor has a face.
-
-    The board's decoder runs in the virtual camera's MicroPython. `advance` is called after each test. Raises
+    """Compare the camera's decoder with the PC's decoder on the same outputs. In each test, a different anchor has a
+    face. The camera's decoder runs in the virtual camera's MicroPython. `advance` is called after each test. Raises
     BlazePoserError.
     """
     here = decoded_here()

@@ -1,6 +1,6 @@
-"""Compare the raw outputs and the faces of two stages on the same images with a tolerance, and report the result.
-
-Lengths are pixels of the network's input (128 on each side), so they do not depend on the size of an image.
+"""Compare the raw outputs and the faces of two stages on the same images, check the differences against a tolerance,
+and report the result. A stage is one form of the network. Lengths are in pixels of the network's input (128 on each
+side), so they do not depend on the size of an image.
 """
 
 from __future__ import annotations
@@ -33,13 +33,14 @@ SAME_FACE = 0.4
 SIZES = [int(np.prod(output.shape)) for output in OUTPUTS]
 """Number of values in each output."""
 SHOWN = 0.01
-"""Difference in pixels or degrees from which the report shows an image of the faces."""
+"""Least difference in pixels or degrees for which the report shows an image of the faces."""
 HALF = 0.5
-"""Least difference of a layer between a float and an INT8 network for the report to name the layer: the RMS of the
-difference, as a fraction of the RMS of the layer's values. Rounding causes small differences in every layer."""
+"""Least difference of a layer between a float and an INT8 network for which the report names the layer. The difference
+is the RMS of the differences of the layer's values, as a fraction of the RMS of the values. Rounding causes smaller
+differences in every layer."""
 SMALLEST_PART = 1e-4
-"""Least difference of a layer between two float stages for the report: the RMS of the difference, as a fraction of the
-RMS of the layer's values."""
+"""Least difference of a layer between two float stages for which the report names the layer. The difference is the RMS
+of the differences of the layer's values, as a fraction of the RMS of the values."""
 SIDE, GAP = 440, 12
 """Side of each image in a pair, and the gap between the images, in pixels."""
 _JPEG_QUALITY = 88
@@ -48,7 +49,7 @@ _SHARES = {"median": 50, "95 %": 95, "worst": 100}
 
 @dataclass(frozen=True)
 class Seen:
-    """The results of a stage for every image."""
+    """The results of a stage (one form of the network) for every image."""
 
     raw: list[Raw]
     faces: list[list[Face]]
@@ -57,8 +58,8 @@ class Seen:
 
 @dataclass(frozen=True)
 class Limits:
-    """A tolerance and its reason. Differences have three limits: median, 95th percentile and worst over the faces. A
-    limit of None is not checked."""
+    """A tolerance and its reason. Differences have three limits, for the median, the 95th percentile and the worst
+    face. A limit of None is not checked."""
 
     reason: str
     equal: bool = False
@@ -69,8 +70,8 @@ class Limits:
     """Largest allowed differences of boxes and of keypoints."""
     degrees: tuple[float, float, float] | None = None
     alone: float = 0.0
-    """Fraction of the faces that only one of the two stages may find. If it is above 0, at least one face is always
-    allowed."""
+    """Fraction of the faces that only one of the two stages may find. If the fraction is above 0, one such face is
+    always allowed."""
 
     def __str__(self) -> str:
         parts = ["all bytes equal"] if self.equal else []
@@ -94,11 +95,12 @@ class Difference:
     """Number of raw outputs that were compared."""
     equal: int
     largest: float
-    """Largest difference of raw outputs: in levels for int8 outputs, in the units of the outputs for float outputs."""
+    """Largest difference of raw outputs. The unit is levels for int8 outputs, and the unit of the outputs for float
+    outputs."""
     box: Floats
     keypoints: Floats
     degrees: Floats
-    """Angles between the two rotations."""
+    """Angle between the two rotations of each face."""
     first_alone: int
     """Number of faces that only the first stage found."""
     second_alone: int
@@ -106,7 +108,7 @@ class Difference:
     """Indices of the images. The image with the largest difference is first."""
 
     def shows(self, least: float) -> bool:
-        """Return whether a face differs by at least this many pixels or degrees, or only one stage found a face."""
+        """Return True if a face differs by at least this many pixels or degrees, or if only one stage found a face."""
         measured = np.concatenate([self.box, self.keypoints, self.degrees])
         return bool(self.first_alone or self.second_alone or (measured >= least).any())
 
@@ -175,8 +177,9 @@ def same_faces(first: Sequence[Face], second: Sequence[Face]) -> tuple[list[tupl
 
 
 def difference_of(first: Face, second: Face) -> tuple[float, float, float]:
-    """Return three differences between two faces: the largest difference of an edge of the box and of a coordinate of a
-    keypoint, in pixels of the input, and the angle between the rotations, in degrees."""
+    """Return three differences between two faces. The first is the largest difference of the edges of the boxes, in
+    pixels of the input. The second is the largest difference of the coordinates of the keypoints, in pixels of the
+    input. The third is the angle between the rotations in degrees."""
     edges = [np.array([x, y, x + w, y + h]) for x, y, w, h in (first.box, second.box)]
     rotations = [rotation_from_angles(face.angles) for face in (first, second)]
     return (
@@ -187,7 +190,7 @@ def difference_of(first: Face, second: Face) -> tuple[float, float, float]:
 
 
 def _told(limits: tuple[float, ...], unit: str) -> str:
-    """Return limits in words. Equal limits are written once."""
+    """Return limits in words. If all limits are equal, write the limit only once."""
     if len(set(limits)) == 1:
         return f"{limits[0]:g}{unit}"
     return ", ".join(f"{most:g}{unit} ({word})" for word, most in zip(_SHARES, limits, strict=True) if most < np.inf)
@@ -203,8 +206,8 @@ def pair_section(
 ) -> Section:
     """Return the report's section on a pair of stages.
 
-    given: the image with the largest difference. worst: the faces of both stages in this image. apart: the layers that
-    differ on this image, and the differences, or None if the layers are not available.
+    `given` is the image with the largest difference. `worst` contains the faces of both stages in this image. `apart`
+    contains the layers that differ on this image and their differences, or is None if the layers are not available.
     """
     first, second = stages
     breaches = difference.breaches(pair.limits)
@@ -242,9 +245,10 @@ def pair_section(
 def layers_apart(ours: Trace, theirs: Trace, layers: Layers, *, int8: tuple[bool, bool]) -> dict[str, float]:
     """Return the layers that differ between two traces, in the order of the layers, with the difference of each layer.
 
-    For two INT8 networks, the difference is the mean in levels. Only layers with a difference of half a level or more
-    are included. For other networks, the difference is its root mean square divided by that of the values. The
-    comparison of a float and an INT8 network leaves out the layers in `Layers.rescaled`.
+    For two INT8 networks, the difference of a layer is the mean difference in levels, and only layers with a value that
+    differs by half a level or more are included. For other networks, the difference of a layer is the root mean square
+    of the differences divided by the root mean square of the values. The comparison of a float and an INT8 network
+    leaves out the layers in `Layers.rescaled`.
     """
     found = {}
     rescaled = layers.rescaled if int8[0] != int8[1] else set()

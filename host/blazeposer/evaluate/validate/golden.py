@@ -1,8 +1,9 @@
-"""Golden vectors: images, the INT8 network's outputs for the images, and the decoder's faces for these outputs.
+"""Make and check golden vectors. A golden vector is an image with the INT8 network's outputs for the image, and with
+the faces that the decoder finds in these outputs.
 
-    models/blazeposer_golden/golden.json   all values except the raw outputs
-    models/blazeposer_golden/NAME.png      128 x 128 pixels, the input of the network
-    models/blazeposer_golden/NAME.bin      the eight raw int8 outputs in contract order
+    models/blazeposer_golden/golden.json   contains all values except the raw outputs
+    models/blazeposer_golden/NAME.png      contains the input of the network, 128 x 128 pixels
+    models/blazeposer_golden/NAME.bin      contains the eight raw int8 outputs in contract order
 
 docs/golden.md says how to use the files. `blazeposer quantize` and `blazeposer golden [MODEL]` write the folder beside
 the network.
@@ -44,7 +45,8 @@ FACE_DIGITS = 3
 FACE_TOLERANCE = 2e-3
 _FILE = "golden.json"
 _FRAMES = {"turned": 18, "raised": 29, "tilted": 50, "group": 107}
-"""Frames of the demo: yaw -35 degrees, pitch 20 degrees, roll -30 degrees, and a group of three people."""
+"""Numbers of frames of the demo. The frames show a head with yaw -35 degrees, pitch 20 degrees or roll -30 degrees, and
+a group of three people."""
 _REMAKE = "make them with `blazeposer golden MODEL`"
 
 Sums = dict[str, list[int]]
@@ -75,7 +77,8 @@ class Golden:
 
 
 def pictures() -> dict[str, Image]:
-    """Return named inputs of the network: NASA's portrait, heads of the demo, the face of the self-test."""
+    """Return named inputs of the network. They show NASA's portrait, heads of the demo and the face of the
+    self-test."""
     with as_file(files("blazeposer.scene") / "assets" / "portrait.jpg") as path:
         portrait = read_image(path)
     heads = {name: camera_input(frames()[number].picture) for name, number in _FRAMES.items()}
@@ -94,7 +97,7 @@ def make(model: Path) -> Golden:
 
 
 def faces_of(outputs: Sequence[NDArray[np.int8]], quantization: Sequence[tuple[float, int]]) -> list[dict[str, Any]]:
-    """Return the faces that the host's decoder finds in raw outputs."""
+    """Return the faces that the PC's decoder finds in raw outputs."""
     return [face_values(face) for face in decode(dequantized(outputs, quantization))]
 
 
@@ -156,7 +159,7 @@ def read(folder: Path) -> Golden:
 
 
 def check(golden: Golden, network: Network, layers: Layers) -> Section:
-    """Compare an INT8 network on LiteRT's reference kernels, and the host's decoder, with golden vectors."""
+    """Check an INT8 network on LiteRT's reference kernels, and the PC's decoder, against golden vectors."""
     found = _constants(layers)
     wrong = [name for name, pair in golden.constants.items() if found.get(name) != pair]
     breaches = [f"{wrong[0]}: its weights or biases are not the golden ones"] if wrong else []
@@ -187,7 +190,7 @@ def check(golden: Golden, network: Network, layers: Layers) -> Section:
 
 
 def _are_same(faces: list[dict[str, Any]], stored: list[dict[str, Any]]) -> bool:
-    """Return whether two lists of `face_values` contain the same numbers. The last digit may differ."""
+    """Return True if two lists of `face_values` contain the same numbers. The last digit may differ."""
     if len(faces) != len(stored):
         return False
     numbers = [[np.ravel(face[key]) for face in many for key in face] for many in (faces, stored)]

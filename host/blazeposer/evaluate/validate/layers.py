@@ -1,8 +1,9 @@
 """Compare the constants and outputs of every layer in two runtimes, and find the first layer that differs.
 
-The outputs of the layers come from a copy of the file in which every layer's tensor is an output. This works in LiteRT
-and in TensorFlow Lite Micro. Two layers of different files match if both are the nth operation with the same kind and
-the same shape, because TensorFlow's converter and this project's writer order the operations differently.
+The outputs of the layers come from a copy of the file in which every layer's tensor is an output. LiteRT and TensorFlow
+Lite Micro can run this copy. TensorFlow's converter and this project's writer order the operations differently. Two
+layers of different files therefore match if they have the same kind, the same shape, and the same number among the
+operations of this kind and shape.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from blazeposer.tflite.rewrite import with_all_outputs
 Key = tuple[str, tuple[int, ...], int]
 """Kind of an operation, shape of its output, and its index among the operations of the same kind and shape."""
 Trace = dict[str, NDArray[Any]]
-"""For each layer's name, its output (1, height, width, channels), in the order of execution."""
+"""Output (1, height, width, channels) of each layer, by the layer's name, in the order of execution."""
 WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D")
 
 
@@ -51,18 +52,18 @@ class Layers:
 
     @property
     def operations(self) -> dict[str, Operation]:
-        """For each layer's name, its operation."""
+        """Operation of each layer, by the layer's name."""
         keyed = dict(zip(_keys(self.graph), self.graph.operations, strict=True))
         return {name: keyed[key] for key, name in self.names.items()}
 
     @property
     def steps(self) -> dict[str, float]:
-        """For each layer's name, the value of one level of its int8 tensor."""
+        """Value of one level of each layer's int8 tensor, by the layer's name."""
         return {name: self.graph.tensors[item.outputs[0]].scale for name, item in self.operations.items()}
 
     @property
     def rescaled(self) -> set[str]:
-        """Layers that quantization changes by more than rounding.
+        """Layers whose values quantization changes by more than rounding.
 
         Quantization rescales the channels of depthwise convolutions. It also clips the branches of sums that a ReLU
         follows.

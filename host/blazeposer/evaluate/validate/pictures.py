@@ -1,6 +1,5 @@
-"""The images for all stages, and remarks on unusual files.
-
-Every image is padded to a square and sampled in the same way as on a camera, because all stages accept such an input.
+"""Prepare the images for all stages, and write remarks on unusual files. Every image is padded to a square and sampled
+in the same way as on a camera, because all stages accept such an input.
 """
 
 from __future__ import annotations
@@ -26,9 +25,9 @@ if TYPE_CHECKING:
     from blazeposer.evaluate.datasets import Dataset
 
 STEP = 5
-"""Step between the shipped images: every fifth frame of the demo is one of them."""
+"""Step between the demo's frames that are shipped images. Every fifth frame is a shipped image."""
 HUGE = 50_000_000
-"""Number of pixels from which an image gets a remark on its size."""
+"""Least number of pixels for which an image gets a remark on its size."""
 _ORIENTATION = 0x0112  # EXIF
 _SUFFIXES = {"JPEG": (".jpg", ".jpeg"), "TIFF": (".tif", ".tiff"), "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
              "JPEG2000": (".jp2",)}  # fmt: skip
@@ -49,7 +48,7 @@ class Given:
 
 
 class Remark(NamedTuple):
-    """A remark on an unusual file. The file is used anyway, or left out."""
+    """A remark on an unusual file. An unusual file is still used, or is left out."""
 
     name: str
     text: str

@@ -1,13 +1,14 @@
-"""The forms of one network that `blazeposer validate` compares, and each pair's allowed difference with a reason.
+"""The forms of one network (stages) that `blazeposer validate` compares. Each pair of stages has an allowed difference
+and a reason for this difference.
 
-    torch       float weights in torch (extra `train`)
-    float       float tflite, LiteRT's reference kernels
-    reference   INT8 tflite, LiteRT's reference kernels
-    xnnpack     INT8 tflite, LiteRT with XNNPACK
-    micro       INT8 tflite, TensorFlow Lite Micro (extra `demo`)
-    converter   the INT8 network from TensorFlow's converter (extra `train`), LiteRT's reference kernels
-    board       the board's scripts in MicroPython, on a virtual camera (extra `demo`)
-    camera      the board's scripts on a real camera, with --port
+    torch       runs the float weights in torch (extra `train`)
+    float       runs the float tflite file on LiteRT's reference kernels
+    reference   runs the INT8 tflite file on LiteRT's reference kernels
+    xnnpack     runs the INT8 tflite file on LiteRT with XNNPACK
+    micro       runs the INT8 tflite file on TensorFlow Lite Micro (extra `demo`)
+    converter   runs the INT8 network from TensorFlow's converter (extra `train`) on LiteRT's reference kernels
+    board       runs the board's scripts in MicroPython on a virtual camera (extra `demo`)
+    camera      runs the board's scripts on a real camera, with --port
 
 The files of the stages are beside the INT8 file: NAME.json, NAME_float.tflite, NAME.safetensors.
 """
@@ -47,13 +48,13 @@ ENTRY_POINTS = "blazeposer.stages"
 
 
 class NotRun(BlazePoserError):
-    """Raised if a stage cannot be run here. The message says why, and what to do."""
+    """Error for a stage that cannot be run on this PC. The message gives the reason and the next step."""
 
 
 @dataclass
 class Stage:
-    """One form of the network. `see` returns its results for images (128, 128, 3), and calls a function after each
-    image."""
+    """One form of the network. `see` returns the stage's results for images (128, 128, 3), and calls a function after
+    each image."""
 
     key: str
     title: str
@@ -64,7 +65,7 @@ class Stage:
 
     @property
     def is_on_board(self) -> bool:
-        """Return whether images go through a serial port."""
+        """Return True if images go through a serial port."""
         return self.key in ("board", "camera")
 
 
@@ -78,8 +79,8 @@ class Pair:
 
 
 COARSE_PIXELS, COARSE_DEGREES = (1.5, 4.0, np.inf), (3.0, 8.0, np.inf)
-"""Tolerances for stages that round differently: three times the differences of the shipped network on its images. Faces
-near the threshold or in profile may differ more, so the worst difference is shown but not checked."""
+"""Tolerances for stages that round differently. They are three times the differences that the shipped network has on
+its images. Faces near the threshold or in profile may differ more, so the worst difference is shown but not checked."""
 PAIRS = (
     Pair("torch", "float", Limits(
         "The same float32 weights; only the order of additions differs.",
@@ -106,7 +107,7 @@ PAIRS = (
 
 
 class Stages:
-    """Opens the stages of an INT8 file. A real camera is looked for only at `port`."""
+    """The stages of an INT8 file. `open` opens one of the stages. A real camera is used only if it is at `port`."""
 
     def __init__(self, model: Path, port: str | None = None) -> None:
         self.model, self.port = model, port
@@ -171,10 +172,9 @@ def _at(connected: Callable[[], AbstractContextManager[Camera]]) -> See:
 
 
 def companion(model: Path, suffix: str) -> Path:
-    """Return the file or folder with the name of an INT8 file and this suffix.
-
-    It is beside the INT8 file. If it is missing there, the shipped one is returned, but only if the manifests say that
-    the INT8 file and the shipped file were made from the same weights in the same way. Raises NotRun.
+    """Return the file or folder beside an INT8 file that has the INT8 file's name and this suffix. If it is missing,
+    return the shipped file or folder, but only if the manifests say that the INT8 file and the shipped file were made
+    from the same weights in the same way. Raises NotRun.
     """
     if (path := model.with_name(model.stem + suffix)).exists():
         return path

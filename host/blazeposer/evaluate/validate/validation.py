@@ -18,8 +18,8 @@ from blazeposer.evaluate.validate.stages import PAIRS, NotRun, Pair, Stage, Stag
 from blazeposer.tflite.manifest import read_manifest
 
 BOARD_PICTURES = 24
-"""Number of images, evenly spread, that are sent to the board's scripts through the serial port. Each image takes up to
-a second."""
+"""Number of images that are sent to the board's scripts through the serial port. The images are evenly spread, and each
+image takes up to a second."""
 KEYS = tuple(dict.fromkeys(key for pair in PAIRS for key in (pair.first, pair.second)))
 ANCHORS = sum(grid.count for grid in GRIDS)
 
@@ -30,7 +30,7 @@ after each step."""
 
 @dataclass(frozen=True)
 class Run:
-    """A stage, and its results for the images with these indices."""
+    """A stage, the indices of some images, and the stage's results for these images."""
 
     stage: Stage
     numbers: list[int]
@@ -45,7 +45,8 @@ class Run:
 
 @dataclass
 class Validation:
-    """Runs the stages of a network on images. `sections` raises BlazePoserError if an available stage does not work."""
+    """Validation of a network, which runs the network's stages on images. `sections` raises BlazePoserError if an
+    available stage does not work."""
 
     stages: Stages
     pictures: Pictures
@@ -54,7 +55,7 @@ class Validation:
     """Stages to leave out."""
     runs: dict[str, Run] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
-    """For each stage that was not run, the reason."""
+    """Reason why a stage was not run, for each stage that was not run."""
 
     def sections(self) -> list[Section]:
         """Return a section for every check, in the order of the report."""
@@ -99,7 +100,7 @@ class Validation:
         return pair_section(pair, (first.stage, second.stage), difference, given, faces, apart)
 
     def _manifest(self) -> Section:
-        """Compare the file's scales and zero points with those of its manifest. Board and host do not read the
+        """Compare the file's scales and zero points with those of its manifest. The decoders do not read the
         manifest."""
         title = "The file and its manifest"
         try:
