@@ -17,8 +17,8 @@ from blazeposer.camera.micropython import MicroPython
 CTRL_A, CTRL_C = b"\x01", b"\x03"
 RAW_BANNER = b"raw REPL; CTRL-B to exit\r\n"
 FRIENDLY_PROMPT = b"\r\n>>> "
-_POLL = 0.001  # seconds between two looks at whether the REPL reads again
-# Input after which a script may run, or Ctrl-C, which may be for it.
+_POLL = 0.001  # seconds between two checks whether the REPL reads again
+# Input after which a script may run, or Ctrl-C, which may be meant for a script.
 _PART = re.compile(rb"\x03|[^\x03\x04\r]*[\x04\r]?")
 
 
@@ -39,9 +39,9 @@ class Bridge(ABC):
         """Number of bytes that have passed between the port and the REPL, in both directions."""
         self._fault: tuple[int, Literal["unplug", "reset"]] | None = None
         self._cable: Cable | None = None
-        self._to_camera = b""  # held back while a script runs
-        self._seen = b""  # the end of the output, in which banners are found
-        self._raw = False  # which kind of REPL it is
+        self._to_camera = b""  # bytes that wait while a script runs
+        self._seen = b""  # end of the output, to find banners in it
+        self._raw = False  # True in the raw REPL, False in the friendly REPL
         self._entering_raw = False
         self._reset = threading.Event()
         self._plugging = threading.Event()
@@ -188,7 +188,7 @@ class Bridge(ABC):
             readers.append(cable.end)
             writers += [cable.end] if cable.outgoing else []
         if console is not None and (cable is None or len(cable.outgoing) < CHUNK):
-            readers.append(console)  # else let MicroPython wait, as on a full USB buffer
+            readers.append(console)  # else MicroPython waits, as it does if a USB buffer is full
         pause = _POLL if self._to_camera else None if cable is None or cable.is_connected else LOOK
         readable, writable, _ = select.select(readers, writers, [], pause)
         if self._wake_reader in readable:
@@ -199,7 +199,7 @@ class Bridge(ABC):
             if writable:
                 self.traffic += cable.send()
             data = cable.receive()
-            if self._fault:  # the rest does not arrive
+            if self._fault:  # the bytes after the planned fault do not arrive
                 data = data[: max(0, self._fault[0] - self.traffic)]
             self.traffic += len(data)
             self._to_camera += data
@@ -210,9 +210,9 @@ class Bridge(ABC):
             output = self._micropython.console.recv(CHUNK)
         except BlockingIOError:
             return
-        except ConnectionResetError:  # there was input that it had not read
+        except ConnectionResetError:  # the process ended without reading all input
             output = b""
-        if not output:  # the process has ended: a soft reset
+        if not output:  # the process has ended, which is a soft reset
             self._pass_on(b"\r\nMPY: soft reboot\r\n")
             self._restart(hard=False)
             return
@@ -222,7 +222,7 @@ class Bridge(ABC):
         raw, friendly = self._seen.rfind(RAW_BANNER), self._seen.rfind(FRIENDLY_PROMPT)
         if self._entering_raw:
             if raw < 0:
-                return  # the friendly REPL's greeting, which a camera in the raw REPL does not print
+                return  # drop the friendly REPL's greeting: a camera in the raw REPL prints none
             output, self._entering_raw = self._seen[raw:], False
         if raw != friendly:
             self._raw = raw > friendly
@@ -238,7 +238,7 @@ class Bridge(ABC):
             micropython.end()
 
     def _begin(self, *, hard: bool) -> None:
-        if hard:  # its memory is cleared
+        if hard:  # a hard reset clears the camera's memory
             self._raw = False
             if self._cable is not None:
                 self._cable.outgoing = b""
@@ -268,6 +268,6 @@ class Bridge(ABC):
             if CTRL_C in self._to_camera and self._micropython.interrupt():
                 self._to_camera = self._to_camera.rpartition(CTRL_C)[2]
         elif self._micropython.is_waiting() and (part := _PART.match(self._to_camera)):
-            with contextlib.suppress(OSError):  # the process has just ended; reading tells
+            with contextlib.suppress(OSError):  # the process has just ended; the next read reports this
                 sent = self._micropython.console.send(part[0])
                 self._to_camera = self._to_camera[sent:]

@@ -58,7 +58,7 @@ class Cable:
         data = b""
         events, is_protocol = self._events(), self._is_at_protocol_rate()
         if events & select.POLLIN and not is_protocol:
-            with contextlib.suppress(OSError):  # closed just now
+            with contextlib.suppress(OSError):  # the port was closed just now
                 data = os.read(self.end, CHUNK)
         self.is_connected = not is_protocol and (bool(data) or not events & select.POLLHUP)
         return data
@@ -67,7 +67,7 @@ class Cable:
         """Send as much of `outgoing` as possible, and return the number of bytes sent."""
         try:
             sent = os.write(self.end, self.outgoing)
-        except OSError:  # it is full, or closed just now
+        except OSError:  # the buffer is full, or the port was closed just now
             return 0
         self.outgoing = self.outgoing[sent:]
         return sent

@@ -25,8 +25,8 @@ NAME_LENGTH = 13
 """Largest number of characters in a channel's name. The firmware shortens longer names."""
 JPEG = 0x06060000
 """Number of the image format PIXFORMAT_JPEG in the package `openmv`."""
-_HEADER = struct.Struct("<5I")  # width, height, format, bytes, where they begin
-_QUALITY = 80  # the firmware's moves up and down with the size of the images
+_HEADER = struct.Struct("<5I")  # width, height, format, number of bytes, offset of the bytes
+_QUALITY = 80  # JPEG quality; the firmware changes it with the size of the images
 _STREAM_CTRL, _STREAM_RAW_CTRL = 0, 1
 
 
@@ -142,7 +142,7 @@ class Stream(Channel):
             return False
         on = any(argument)
         if command == _STREAM_RAW_CTRL:
-            return not on  # images that are not compressed: the virtual camera has none
+            return not on  # the virtual camera sends no uncompressed images
         with self._guard:
             self._enabled, self._locked, self._frame = on, False, b""
         return True
@@ -164,7 +164,7 @@ class ScriptChannel(Channel):
         self._ended = True
         for end in (self._listener, self._link):
             if end:
-                with suppress(OSError):  # it is not connected
+                with suppress(OSError):  # the socket is not connected
                     end.shutdown(socket.SHUT_RDWR)
                 end.close()
         (self._device.folder / self.address).unlink(missing_ok=True)

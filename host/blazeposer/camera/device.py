@@ -96,7 +96,7 @@ class Device:
         address = f"{name}-{secrets.token_hex(4)}"
         folder = os.open(self.folder, os.O_PATH)
         listener = socket.socket(socket.AF_UNIX)
-        listener.bind(f"/proc/self/fd/{folder}/{address}")  # the folder's own path may be too long for a socket's
+        listener.bind(f"/proc/self/fd/{folder}/{address}")  # the folder's own path may be too long for a socket
         os.close(folder)
         listener.listen()
         return listener, address

@@ -57,7 +57,7 @@ class Hardware:
     def close(self) -> None:
         """Stop answering questions."""
         try:
-            self._listener.shutdown(socket.SHUT_RDWR)  # wakes accept()
+            self._listener.shutdown(socket.SHUT_RDWR)  # ends the waiting accept()
         finally:
             self._listener.close()
             (self.device.folder / self.address).unlink(missing_ok=True)
@@ -77,12 +77,12 @@ class Hardware:
                         text = json.dumps(values).encode()
                         connection.sendall(struct.pack(">I", len(text)) + text + data)
                 except (OSError, ValueError, struct.error):
-                    pass  # MicroPython was interrupted half way through: it connects again
+                    pass  # MicroPython was interrupted in a question; it connects again
 
     def _answer(self, question: dict[str, Any]) -> Answer | bytes | None:
         try:
             return getattr(self, "_on_" + question.pop("question"))(**question)
-        except Exception as error:  # goes to the script, and so to the camera's console
+        except Exception as error:  # the script gets the error, and prints it on the camera's console
             reason = str(error) if isinstance(error, BlazePoserError) else repr(error)
             return {"error": reason}
 
@@ -112,7 +112,7 @@ class Hardware:
         return {"address": self._protocol.register(name)}
 
     def _on_snapshot(self, size: list[int], window: list[int], gray: bool, turned: list[bool]) -> Answer:
-        if self._picture is not None:  # with all that was drawn on it
+        if self._picture is not None:  # show the last image with everything that the script drew on it
             self._protocol.stream.show(self._picture, gray)
         picture = frame_at(self._frames, self._snapshots)
         self._snapshots += 1
@@ -169,7 +169,7 @@ class Hardware:
                 raise BlazePoserError(f"{path}: an N6 loads models from /rom only (openmv issue 3272)")
             return device.path(path)
         file = romfs.read(device.rom.read_bytes())[path.removeprefix("/rom/")]
-        if file.offset % device.board.romfs_align:  # on a camera the first inference fails
+        if file.offset % device.board.romfs_align:  # on a camera, the first inference would fail
             raise BlazePoserError(f"{path}: lies at {file.offset}, no multiple of {device.board.romfs_align}")
         copy = device.folder / "model in rom"
         copy.write_bytes(file.data)

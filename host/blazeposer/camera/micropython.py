@@ -18,8 +18,8 @@ from blazeposer.core.errors import BlazePoserError, MissingExtraError
 
 _SHIMS = Path(__file__).parent / "shims"
 _CONFINED = Path(__file__).with_name("confined.py")
-_POLL = 0.0001  # seconds between two looks at whether the process has stopped
-_HEAP = "64M"  # holds the largest ROMFS partition, which a camera has in flash
+_POLL = 0.0001  # seconds between two checks whether the process has stopped
+_HEAP = "64M"  # must hold the largest ROMFS partition, which a camera has in flash
 
 
 def check_platform() -> None:
@@ -54,7 +54,7 @@ class MicroPython:
                     stderr=end.fileno(),
                     start_new_session=True,  # Ctrl-C in the user's terminal is not meant for the camera
                     cwd=folder,
-                    env=os.environ | {"HOME": str(folder)},  # where it keeps the REPL's history
+                    env=os.environ | {"HOME": str(folder)},  # the REPL's history is stored there
                 )
         except BaseException:
             self._free()

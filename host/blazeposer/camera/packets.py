@@ -12,7 +12,7 @@ MAX_PAYLOAD = 4096 - 10 - 4
 MIN_PAYLOAD = 64 - 10 - 4
 _SYNC = b"\xaa\xd5"
 _HEADER = struct.Struct("<2sBBBBH")  # sync, sequence, channel, flags, opcode, length of the payload
-_HEADER_SIZE = _HEADER.size + 2  # with its checksum
+_HEADER_SIZE = _HEADER.size + 2  # header and its checksum
 _CRC16, _CRC32 = (16, 0xF94F), (32, 0xFA567D89)  # bits, polynomial
 
 

@@ -21,9 +21,9 @@ from blazeposer.camera.device import Device
 from blazeposer.camera.packets import MAX_PAYLOAD, MIN_PAYLOAD, Flag, Opcode, Packet, Status, take
 
 _CAPS = struct.Struct("<IH10x")
-_ALL = 0b1111  # checksums, sequence numbers, acknowledgements and events: the virtual camera does without none
+_ALL = 0b1111  # checksums, sequence numbers, acknowledgements and events are always on
 _CHANNEL_REGISTERED = 0
-_RETRIES, _RETRY = 3, 0.5  # RTX_RETRIES and RTX_TIMEOUT_MS, which doubles each time
+_RETRIES, _RETRY = 3, 0.5  # RTX_RETRIES and RTX_TIMEOUT_MS; the time doubles after each try
 _LOCK_INTERVAL = 0.01
 _WRITE_TIMEOUT = 1.5  # OMV_PROTOCOL_USB_CHANNEL_TIMEOUT_MS
 
@@ -79,7 +79,7 @@ class ProtocolPort:
         while not self._stop.is_set():
             try:
                 packet = self._next(LOOK)
-                while self._events:  # before the answer, in which the PC may see what came of them
+                while self._events:  # send events before the answer, because the answer may already show their effect
                     event = struct.pack("<H", self._events.popleft())
                     self._send(Opcode.SYS_EVENT, 0, event, Flag.EVENT)
                 if packet:
@@ -102,7 +102,7 @@ class ProtocolPort:
             if select.select([self._cable.end], [], [], left)[0]:
                 try:
                     self._received += os.read(self._cable.end, CHUNK)
-                except OSError:  # closed just now
+                except OSError:  # the port was closed just now
                     continue
         return packet
 
@@ -115,7 +115,7 @@ class ProtocolPort:
                 continue
             try:
                 data = data[os.write(self._cable.end, data) :]
-            except OSError as error:  # closed just now
+            except OSError as error:  # the port was closed just now
                 raise _Interrupted from error
 
     def _send(self, opcode: int, channel: int, payload: bytes = b"", flags: int = 0) -> None:
@@ -156,7 +156,7 @@ class ProtocolPort:
     def _reset(self) -> None:
         self._sequence = 0
         self._max_payload = MAX_PAYLOAD
-        for channel in self._fixed:  # a script's cannot be locked
+        for channel in self._fixed:  # the channels of scripts cannot be locked
             channel.unlock()
 
     def _process(self, packet: Packet) -> None:
@@ -191,10 +191,10 @@ class ProtocolPort:
         question."""
         if opcode == Opcode.PROTO_GET_CAPS:
             return _CAPS.pack(_ALL, self._max_payload)
-        if opcode == Opcode.PROTO_VERSION:  # of protocol, boot loader and firmware
+        if opcode == Opcode.PROTO_VERSION:  # versions of protocol, boot loader and firmware
             firmware = [int(part) for part in re.findall(r"\d+", self._device.version)]
             return struct.pack("<16B", 1, 0, 0, 1, 0, 0, *[*firmware, 0, 0, 0][:3], *[0] * 7)
-        if opcode == Opcode.SYS_INFO:  # 19 words, of which number and USB id of the camera are known
+        if opcode == Opcode.SYS_INFO:  # 19 words; only the camera's number and USB id are known
             number = struct.unpack(">3I", bytes.fromhex(self._device.serial))
             vendor, product = self._device.board.usb_ids[0]
             return struct.pack("<19I", 0, *number, vendor << 16 | product, *[0] * 14)

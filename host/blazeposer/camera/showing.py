@@ -27,7 +27,7 @@ class Words:
             words += f", see {self._screen}"
             new = self._screen.with_suffix(".new")
             new.write_bytes(cv2.imencode(".png", value[..., ::-1])[1].tobytes())
-            new.replace(self._screen)  # whoever looks at it never sees half of one
+            new.replace(self._screen)  # replace the file at once, so that nobody sees half an image
         if words and words != self._last.get(name):
             self._say(f"{name}: {words}")
         self._last[name] = words
@@ -37,7 +37,7 @@ def _in_words(to: str, value: Any) -> tuple[str, str]:
     """Return the name of the target, and its state in the units of the examples. The state is "" if nothing must be
     printed."""
     if to.startswith("LED_"):
-        return f"{to.removeprefix('LED_').lower()} LED", "off" if value else "on"  # its pin is low
+        return f"{to.removeprefix('LED_').lower()} LED", "off" if value else "on"  # an LED is on if its pin is low
     if to == "file":
         path, size = value
         return path, f"{size:,} bytes written"

@@ -19,7 +19,7 @@ from blazeposer.core.text import say
 from blazeposer.media.sources import Frame, Source, open_source
 from blazeposer.scene.sequence import frames as demo_frames
 
-_LOOK = 0.5  # seconds between two looks at whether the camera has failed
+_LOOK = 0.5  # seconds between two checks whether the camera has failed
 
 
 @click.command()
@@ -57,7 +57,7 @@ def frames_of(source: str) -> Frames:
         pictures = list(opened.frames)
         pictures[0].read()
         return lambda number: pictures[number % len(pictures)].read()
-    # A video or webcam cannot go back: it plays on, whatever the frame's number.
+    # A video or webcam cannot go back. Each request gets the next frame, whatever its number.
     playing = chain(_to_the_end(opened), chain.from_iterable(_to_the_end(open_source(source)) for _ in count()))
     first = next(playing).read()
     rest = (frame.read() for frame in playing)

@@ -22,7 +22,7 @@ from blazeposer.scene.sequence import GESTURE_RATE, frames, gestures
 
 FAST = 3
 """Step through the frames with --fast. Only every third frame is used."""
-VIDEO_RATE = 10.0  # frames a second
+VIDEO_RATE = 10.0  # frames per second
 HONESTY = (
     "Real: MicroPython, the scripts in board/, mpremote, every output value (TensorFlow Lite Micro). Stand-ins: the"
     " sensor and its images, the modules csi, image, ml, omv and ulab, and therefore frame rate and memory."
@@ -39,7 +39,7 @@ def demo(output: Path, fast: bool) -> None:
     (demo.png, demo.mp4) and prints how well the streamed angles follow the known ones. Two films without drawings are
     for other commands: head.mp4, what the camera saw, and nod.mp4, somebody who nods and shakes his head.
     """
-    make_folder(output)  # before the work, not after it
+    make_folder(output)  # fail before the work, not after it
     console = Console(highlight=False)
     sequence = frames()[:: FAST if fast else 1]
     found = {}

@@ -62,7 +62,7 @@ def evaluate(
     if record:
         refuse_installed(path)
     if report_folder:
-        make_folder(report_folder, "--report")  # before the work, not after it
+        make_folder(report_folder, "--report")  # fail before the work, not after it
     network = open_network(path, runtime)
     dataset = read_dataset(name, data_folder(folder))
     twice = looks == "2"

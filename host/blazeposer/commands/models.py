@@ -23,7 +23,7 @@ from blazeposer.tflite.firmware import ETHOS_U
 from blazeposer.tflite.graph import Graph, read_graph, read_model
 from blazeposer.tflite.npu import ae3_cycles
 
-_BAR = 40  # letters of the longest bar
+_BAR = 40  # length of the longest bar in characters
 _KINDS = {"CONV_2D": "convolution", "DEPTHWISE_CONV_2D": "depthwise", "MAX_POOL_2D": "max-pool"}
 _TIME_HEADS = ("--board", "arena there, bytes, estimated", "it lies in, estimated", "network, ms, estimated",
                "frame, ms, estimated", "frames a second, estimated")  # fmt: skip

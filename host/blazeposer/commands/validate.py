@@ -55,7 +55,7 @@ def validate(
     """
     if source and dataset_name:
         raise click.UsageError("SOURCE and --dataset are two sources of images: choose one.")
-    make_folder(output)  # before the work, not after it
+    make_folder(output)  # fail before the work, not after it
     started = monotonic()
     stages = Stages(model or default_model(), port)
     console = Console(stderr=True)

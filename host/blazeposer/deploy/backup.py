@@ -29,7 +29,7 @@ from blazeposer.deploy.state import DRIVES, ROM, State
 Progress = Literal["started", "done", "restored", "unreadable"]
 _NOTE = "backup.json"
 _NEW = ".new"
-_NUMBER = re.compile(r"(\d{4,})(_.*)?")  # of a folder: an order that does not depend on the clock
+_NUMBER = re.compile(r"(\d{4,})(_.*)?")  # number of a folder, for an order that does not depend on the clock
 _PATH = re.compile(rf"{ROM}(\.tflite)?|({'|'.join(DRIVES)})/[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 

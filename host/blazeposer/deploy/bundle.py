@@ -136,7 +136,7 @@ def load(folder: Path) -> Bundle:
 
 def _checked(folder: Path, name: str, entry: Any) -> bytes:
     """Return a file's bytes after comparing them with the manifest."""
-    if name not in _NAMES:  # it would leave the bundle, or overwrite a file that no backup keeps
+    if name not in _NAMES:  # the name may be a path outside of the bundle, or a file that no backup saves
         raise BlazePoserError(f"{folder / MANIFEST} names {name!r}, which is no part of a bundle: do not use it")
     try:
         data = read_file(folder / name)

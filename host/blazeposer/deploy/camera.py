@@ -32,7 +32,7 @@ PATIENCE = 90.0
 """Longest time in seconds from a reset to the stream's first record."""
 BATCH = 24
 """Largest number of calls in one run of mpremote, because a command line has a limited length."""
-_ROOM = 4 << 20  # bytes of erased flash that matter: no model is larger
+_ROOM = 4 << 20  # limit in bytes for counting erased flash; no model is larger
 _SCRIPTS = Path(__file__).parent / "scripts"
 
 Contents = Mapping[str, bytes | None]
@@ -146,7 +146,7 @@ class Camera:
         not reach its end."""
         try:
             said = self._run("exec", "import selftest")
-            if "BlazePoser stopped: no file at" in said:  # board/find_model.py
+            if "BlazePoser stopped: no file at" in said:  # printed by board/find_model.py
                 raise BlazePoserError("the self-test does not find its files on the camera: run the deploy again")
             return read_self_test(self._answer(said))
         except ValueError as error:
@@ -223,7 +223,7 @@ def _follow(sizes: list[int], advance: Advance) -> Callable[[str], None]:
 
     def said(line: str) -> None:
         nonlocal begun, done
-        if line.startswith("cp "):  # begins with the next file
+        if line.startswith("cp "):  # mpremote begins with the next file
             position = sum(sizes[:begun])
             begun += 1
         elif found := re.fullmatch(r"wrote (\d+)", line):

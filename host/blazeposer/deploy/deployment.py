@@ -105,7 +105,7 @@ def deploy(camera: Camera, bundle_for: BundleFor, to: Store | None, root: Path, 
     old = backups.unfinished(root, state)
     before = old.contents() if old else {}
     if old and flash.is_cut(state, before.get(ROM)):
-        # A deploy was cut between two moments of rewriting one block: with that the image is whole again.
+        # A deploy was interrupted while it rewrote the first block. Writing this block completes the image.
         plan = plans.make({}, state, old, _rom_back(old, before, state))
         if not guide.consent(state, plan):
             return None
@@ -147,7 +147,7 @@ def restore(camera: Camera, chosen: Path | None, root: Path, guide: Guide) -> Ou
         return None
     if not plan.is_empty:
         old = _carry_out(camera, state, files, plan, old.at("started"), root, guide) or old
-    if plan.rom and plan.rom.after is None:  # the image is whole again, and its model comes next
+    if plan.rom and plan.rom.after is None:  # the image is complete again; now restore its model
         state = camera.state(NAMES)
         if change := _rom_back(old, contents, state):
             old = _carry_out(camera, state, files, plans.make(files, state, old, change), old, root, guide) or old
@@ -223,7 +223,7 @@ def _save(
     """Save everything that the plan replaces. Return the backup, and the bytes read at the beginning of ROMFS."""
     lengths = {path: state.sizes[path] for path in plan.saved if path in state.files}
     saved = old.contents().get(ROM) if old and plan.rom else None
-    # A backup that has the first block alone, of an image that goes as a whole now: the rest of it is still there.
+    # The backup has only the first block of an image, and the plan replaces the whole image. Save the rest of it, too.
     is_short = saved and plan.rom and len(saved) < min(romfs.stated_length(saved), plan.rom.saves)
     if rom_bytes := plan.rom.saves if plan.rom and is_short else plan.rom_bytes:
         lengths[ROM] = rom_bytes
@@ -260,7 +260,7 @@ def _write(
     advance = guide.stage(
         "erasing, which shows no progress, then writing" if is_silent else "writing", plan.write_bytes
     )
-    # A card gets its number before anything else, and loses it last: then a cut cannot hide whose files are on it.
+    # A card gets its number first and loses it last. After an interruption, the number still identifies the card.
     mark = {path: files.pop(path) for path in [f"/sdcard/{CARD}"] if path in files}
     if any(mark.values()):
         camera.write(mark, [], state, advance=advance)

@@ -40,5 +40,5 @@ def _fat_mounts(table: bytes) -> list[Path]:
 def _exists(path: Path) -> bool:
     try:
         return path.exists()
-    except OSError:  # a drive without a medium, or not ours to look at
+    except OSError:  # the drive has no medium, or this user may not read it
         return False

@@ -25,8 +25,8 @@ ROM_MODEL = "/rom.tflite"
 """Path in a backup for the model that was in ROMFS, if the saved beginning of ROMFS does not include the model."""
 CHUNK = 4096
 """Largest number of bytes that one step writes."""
-_WORD = 4  # what is programmed at once at least
-_FIRST = 32  # the header lies in them: they are written last
+_WORD = 4  # smallest number of bytes that can be programmed at once
+_FIRST = 32  # first bytes with the header, which are written last
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def restoring(
         return None
     if saved is None:
         return _put_back(state, b"", "", "erases ROMFS, which was empty", rom.used)
-    if romfs.stated_length(saved) <= len(saved):  # no image, or all of it
+    if romfs.stated_length(saved) <= len(saved):  # no image, or a complete image
         return _put_back(state, saved, before, "rewrites ROMFS as it was", rom.used)
     others = {path: (file.bytes, file.sha256) for path, file in (rom.files or {}).items()}
     lacks_model = model is not None and contents_sha256({**others, name: (len(model), sha256(model))}) == before
@@ -171,7 +171,7 @@ def _appended(state: State, rom: Rom, name: str, data: bytes) -> RomChange | Non
         return None
     record = romfs.record(name, data, rom.blank, state.board.romfs_align)
     end = rom.blank + len(record)
-    # The header of an image that mpremote packs is as short as can be: it may not hold a larger length.
+    # mpremote packs images with the shortest possible header, which may be too short for a larger length.
     has_digits = (end - rom.header) >> 7 * (rom.header - 3) == 0
     if len(record) > rom.room or end > room(state) or not has_digits:
         return None
@@ -216,9 +216,9 @@ def _rewritten(state: State, rom: Rom, name: str, data: bytes, image: Mapping[st
     others = {path: (len(old), sha256(old)) for path, old in image.items()}
     if rom.files is not None:
         others = {path: (file.bytes, file.sha256) for path, file in rom.files.items()}
-    # One call can erase only so much on some boards, and firmware without ranges needs all of it in one call.
+    # Some boards limit the bytes that one call erases. Firmware without ranges must erase everything in one call.
     bound = room(state) if rom.ranges or kind.longest_erase is None else min(room(state), kind.longest_erase)
-    layout, dropped = romfs.merge(  # for which only sizes matter
+    layout, dropped = romfs.merge(  # only the sizes of the other files matter here
         {path: bytes(size) for path, (size, _) in others.items()}, {name: data}, state.board, bound
     )
     kept = [path for path in others if path not in dropped and path != name]
@@ -227,7 +227,7 @@ def _rewritten(state: State, rom: Rom, name: str, data: bytes, image: Mapping[st
     erases = 0 if is_blank else end
     needs = rom.used if kept and rom.files is not None else 0
     saves = min(end, room(state))
-    if rom.blank + rom.room >= saves:  # what is erased already need not be saved
+    if rom.blank + rom.room >= saves:  # flash that is already erased need not be saved
         saves = min(rom.blank, saves)
 
     def operations(read: bytes) -> Operations:

@@ -154,7 +154,7 @@ def files_of(bundle: Bundle, state: State, store: Store) -> Contents:
     contents: dict[str, bytes | None] = {}
     for name, data in bundle.scripts.items():
         contents[f"{state.start}/{name}"] = data
-        if (stem := Path(name).stem) in MODULES and name != GOLDEN:  # of two forms of a module Python takes the .py
+        if (stem := Path(name).stem) in MODULES and name != GOLDEN:  # Python prefers a module's .py file
             for suffix in {".py", ".mpy"} - {Path(name).suffix}:
                 contents[f"{state.start}/{stem}{suffix}"] = None
     if "/sdcard" in (state.start, f"/{store}"):

@@ -21,12 +21,12 @@ from blazeposer.core.errors import BlazePoserError
 from blazeposer.core.prepare import Image, rgb565
 from blazeposer.tflite.interpreter import open_network
 
-_WINDOW_BITS = 10  # the camera unpacks it with 1 KB of memory
+_WINDOW_BITS = 10  # the camera needs 1 KB of memory to unpack the file
 
 
 def _stored() -> Image:
     """Return the stored image (64, 64) uint8, with values 0 to 15."""
-    gray = cv2.imread(str(Path(__file__).parent / "face.png"), cv2.IMREAD_GRAYSCALE)  # of the demo's portrait (NASA)
+    gray = cv2.imread(str(Path(__file__).parent / "face.png"), cv2.IMREAD_GRAYSCALE)  # from the demo's portrait (NASA)
     assert gray is not None
     return np.asarray(gray // 17, np.uint8)
 

@@ -16,7 +16,7 @@ from blazeposer.live.links import Arrival
 from blazeposer.live.session import Follower, Moment
 from blazeposer.stream.record import Counts, Record
 
-_IN_LEGEND = 12  # faces
+_IN_LEGEND = 12  # largest number of faces in the legend
 
 
 def draw_session(records: Iterable[Record], title: str) -> Figure:

@@ -68,7 +68,7 @@ def random_placements(rng: np.random.Generator, count: int, settings: ImageSetti
     usual = rng.random(count) < settings.usual
     low, high = np.where(usual, 0.25, 20 / INPUT_SIZE), np.where(usual, 0.55, 0.75)
     size = np.exp(rng.uniform(np.log(low), np.log(high)))
-    reach = np.maximum(0.5 - 0.55 * size, 0) * np.where(usual, 0.35, 1.0)  # the face stays within the image
+    reach = np.maximum(0.5 - 0.55 * size, 0) * np.where(usual, 0.35, 1.0)  # so that the face stays inside the image
     x, y = 0.5 + reach * rng.uniform(-1, 1, (2, count))
     turn = np.clip(rng.normal(0, settings.turn, count), -45, 45)
     return Placements(size, x, y, turn, rng.random(count) < 0.5, np.zeros(count))
@@ -102,7 +102,7 @@ def transforms(boxes: Floats, placements: Placements) -> Floats:
     scale = placements.size * INPUT_SIZE / (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
     turn = np.radians(placements.clockwise)
     flip = np.where(placements.mirrored, -1.0, 1.0)
-    # y points down, so this matrix turns clockwise on the screen; the mirror comes first
+    # y points down, so this matrix turns clockwise on the screen. The image is mirrored before the turn.
     rows = [[np.cos(turn) * flip, -np.sin(turn)], [np.sin(turn) * flip, np.cos(turn)]]
     linear = scale[:, None, None] * np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
     target = np.stack([placements.x, placements.y], axis=-1) * INPUT_SIZE
@@ -201,7 +201,7 @@ def render(bank: Bank, faces: NDArray[np.int64], matrices: Floats, views: Views,
     last = _to(bank.sizes[faces] - 1, device)[:, None, None]
 
     scale = np.hypot(matrices[:, 0, 0], matrices[:, 1, 0])
-    # pixels of the image from the photo's edge inwards, so that the edge is as soft as any
+    # distance in image pixels from the photo's edge inwards, to make the edge soft
     depth = torch.minimum(source, last - source).amin(-1).add_(0.5) * _to(scale, device)[:, None, None]
     plain = np.isin(views.rim, (REPLICATED, REFLECTED))
     inside = torch.maximum(depth.add_(0.5).clamp_(0, 1), _to(plain, device)[:, None, None])
@@ -234,7 +234,7 @@ def _backgrounds(bank: Bank, views: Views, chosen: Bools) -> Tensor:
     x, y, side = views.crop[chosen].T
     none = np.zeros_like(x)
     across = np.where(views.flipped[chosen], -side, side)
-    # both images run from -1 to 1
+    # coordinates in both images are from -1 to 1
     theta = [[across, none, 2 * x + side - 1], [none, side, 2 * y + side - 1]]
     device = bank.backgrounds.device
     square = _to(np.stack([np.stack(row, axis=-1) for row in theta], axis=-2), device)

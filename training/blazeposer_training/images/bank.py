@@ -112,7 +112,7 @@ def make_bank(pool: Pool, empty: list[Image], peopled: list[Image], device: torc
         padded = cv2.copyMakeBorder(photo, 0, SIDE - height, 0, SIDE - width, cv2.BORDER_REPLICATE)
         pixels[face] = padded.transpose(2, 0, 1)
         sizes[face] = width, height
-        # coordinates are those of pixels' centres, so that half a pixel lies before 0
+        # coordinate 0 is the centre of the first pixel, whose edge is at -0.5
         landmarks[face] = (pool.landmarks[face] - corner + 0.5) * scale - 0.5
         boxes[face] = ((pool.boxes[face].reshape(2, 2) - corner + 0.5) * scale - 0.5).ravel()
 

@@ -135,13 +135,13 @@ def with_mirrored(batch: Batch, twins: NDArray[np.bool_]) -> Batch:
         for name, value in vars(batch).items()
         if isinstance(value, Tensor)
     }  # fmt: skip
-    last = 1 - 1 / INPUT_SIZE  # where 0, the first pixel's centre, comes to lie
+    last = 1 - 1 / INPUT_SIZE  # mirrored coordinate of 0, the centre of the first pixel
     rows["pictures"][flipped] = rows["pictures"][flipped].flip(2)
     rotations = mirror_rotation(rows["rotations"][flipped].cpu().numpy())
     rows["rotations"][flipped] = torch.from_numpy(rotations).to(rows["rotations"])
     for name in ("boxes", "silent"):
         x0, y0, x1, y1 = rows[name][flipped].unbind(1)
-        there = (x1 > x0)[:, None]  # those of no face stay 0
+        there = (x1 > x0)[:, None]  # boxes without a face stay 0
         rows[name][flipped] = torch.stack([last - x1, y0, last - x0, y1], dim=1) * there
     landmarks = rows["landmarks"][flipped]
     landmarks[..., 0] = (last - landmarks[..., 0]) * landmarks.any(dim=2)
@@ -165,7 +165,7 @@ def disturbed_batches(bank: Bank, size: int, settings: ImageSettings) -> Iterato
     """Yield batches with every face of the bank once. The faces are placed, turned and lit as in training, but they are
     never upside down. The batches are always the same."""
     rng, count = np.random.default_rng(1), len(bank)
-    settings = replace(settings, upside_down=0.0)  # such a face is not to be found
+    settings = replace(settings, upside_down=0.0)  # the network must not find faces that are upside down
     placements = disturbed(random_placements(rng, count, settings), rng, settings)
     views = Views.random(rng, count, len(bank.backgrounds), settings.photos, 0.0)
     light, faces = Light.random(rng, count, settings.light), np.arange(count)

@@ -131,7 +131,7 @@ def cover_face(pictures: Tensor, landmarks: Tensor, colour: Tensor) -> Tensor:
     x0, y0 = corners[:, None, None].unbind(-1)
     x1, y1 = corners.roll(-1, 1)[:, None, None].unbind(-1)
     x, y = at[:, None], at[:, None, None]
-    # a pixel is inside if the outline winds around it: edges that cross its row to the right, with their direction
+    # a pixel is inside if the outline winds around it: count the edges that cross its row to the right, by direction
     crossed = (y0 <= y).int() - (y1 <= y).int()
     left_of = x < x0 + (y - y0) / torch.where(y1 == y0, 1, y1 - y0) * (x1 - x0)
     inside = (crossed * left_of).sum(-1) != 0

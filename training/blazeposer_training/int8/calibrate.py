@@ -150,7 +150,7 @@ def set_ranges(model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advance:
             fires = tensors[f"scores_{grid.side}"][..., 0] >= 0
             name = f"regressors_{grid.side}"
             on_faces[heads[name]].append(tensors[name][fires].flatten())
-    # what is further below 0 than the shortcut is above it, the ReLU behind their sum makes 0 anyway
+    # the ReLU after the sum makes 0 of all values that are further below 0 than the shortcut is above 0
     shortcuts = {op.inputs[1]: model.quantizer(op.inputs[0]) for op in model.operations if op.kind == "add"}
     for name in free:
         if name in on_faces:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow greets on every import
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # hide TensorFlow's messages at import
 
 from collections.abc import Callable
 from typing import Any
@@ -30,7 +30,7 @@ def convert(model: QuantizedBlazePoser) -> bytes:
     the contract."""
     signature = tf.TensorSpec(INPUT_SHAPE, tf.float32, name=INPUT)
     function = tf.function(_tf_network(model), input_signature=[signature], autograph=False)
-    # Without a trackable object: with one, the converter goes through a SavedModel, which reorders the outputs.
+    # Pass no trackable object. With one, the converter uses a SavedModel, which changes the order of the outputs.
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function.get_concrete_function()])
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.inference_input_type = converter.inference_output_type = tf.int8
@@ -75,14 +75,14 @@ def _run(model: QuantizedBlazePoser, operation: Operation, inputs: list[Any]) ->
 
 def _convolve(model: QuantizedBlazePoser, operation: Operation, x: Any) -> Any:
     with torch.no_grad():
-        weight, bias = model.constants(operation)  # rounded already: a tie that falls otherwise is no finding
+        weight, bias = model.constants(operation)  # already rounded, so that both files have equal weights
         limit = model.weight_scale(operation).numpy() * WEIGHT_LIMIT
-    # Fake quantization is along the last axis: (kernel, kernel, in, out).
+    # Fake quantization works along the last axis of (kernel, kernel, in, out).
     kernel = tf.quantization.fake_quant_with_min_max_vars_per_channel(
         weight.numpy().transpose(2, 3, 1, 0), -limit, limit, num_bits=8, narrow_range=True
     )
     strides = [1, operation.stride, operation.stride, 1]
-    if operation.kind == "depthwise":  # TensorFlow wants (kernel, kernel, channels, 1)
+    if operation.kind == "depthwise":  # TensorFlow needs (kernel, kernel, channels, 1)
         x = tf.nn.depthwise_conv2d(x, tf.transpose(kernel, (0, 1, 3, 2)), strides, "SAME")
     else:
         x = tf.nn.conv2d(x, kernel, strides, "SAME")

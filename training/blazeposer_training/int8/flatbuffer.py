@@ -24,8 +24,8 @@ Quantization = tuple[float, int]
 """Scale and zero point of a tensor."""
 
 _SCHEMA_VERSION = 3
-_ALIGNMENT = 16  # of buffers, prescribed by the schema
-_OPS = {  # kind: builtin operator and the version of it that takes per-channel int8
+_ALIGNMENT = 16  # alignment of buffers, prescribed by the schema
+_OPS = {  # for each kind: the builtin operator, and its version for per-channel int8
     "conv": ("CONV_2D", 3),
     "depthwise": ("DEPTHWISE_CONV_2D", 3),
     "add": ("ADD", 2),
@@ -89,9 +89,9 @@ class _Writer:
         """Index of each activation's tensor, by the name of the activation."""
 
     def write(self, layers: Mapping[str, Layer], expose: Sequence[str], graph: Sequence[Operation]) -> bytes:
-        self.buffers.append(self._table("Buffer"))  # the schema's empty buffer 0
-        # Numbered from the last to the first: TFLite Micro's planner places equal sizes by falling number, and only in
-        # the order of execution does it need no more than is alive at once.
+        self.buffers.append(self._table("Buffer"))  # the schema needs an empty buffer 0
+        # Number the tensors from the last to the first. TFLite Micro's planner places tensors of equal size from the
+        # largest number to the smallest. In the order of execution, this needs the least memory.
         for operation in reversed(graph):
             self._activation(operation.output, operation.shape)
         self._activation(INPUT, INPUT_SHAPE)

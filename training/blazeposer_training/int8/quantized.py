@@ -30,11 +30,11 @@ BIAS_LIMIT = 2**24
 """Largest absolute value of an int32 bias. float32 can represent all integers up to this value. A bias within this
 limit cannot cause an overflow of an accumulator in this network."""
 FIXED_QUANTIZATION = {  # scale, zero point
-    # -8 to 8: beyond that a probability no longer changes, and a wider range makes the steps around 0.5 coarser.
+    # -8 to 8. Outside of this range, the probability hardly changes. A wider range makes the steps near 0.5 coarser.
     "scores": (8 / 127, 0),
-    # -1.6 to 1.6, for two axes whose length is about 1, more where the network is sure: 1.1 costs 0.15 degree.
+    # -1.6 to 1.6. The two axes have a length of about 1, or more if the network is sure. 1.1 would cost 0.15 degree.
     "rotation": (1.6 / 127, 0),
-    # 0 to ln 60: expected errors of 1 to 60 degrees.
+    # 0 to ln 60, for expected errors of 1 to 60 degrees.
     "error": (math.log(60) / 255, LOWEST),
 }
 """Quantization of the outputs whose meaning fixes their range."""
@@ -113,7 +113,7 @@ class _FakeQuantization(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         steps, levels, scale = ctx.saved_tensors
         (gradient,) = gradients
-        inside = gradient * (steps - levels).abs().le_(0.5)  # elsewhere the value was clamped
+        inside = gradient * (steps - levels).abs().le_(0.5)  # 0 where the value was clamped
         of_scale = (gradient * levels).sum() - (inside * steps).sum()
         return inside, of_scale, (inside.sum() - gradient.sum()) * scale
 

@@ -47,7 +47,7 @@ def torch_network(weights: Path) -> Network:
 
     @torch.no_grad()
     def infer(tensor: NDArray[Any]) -> list[NDArray[Any]]:
-        # One thread, as LiteRT's: on a busy PC a second one that waits makes an image take seconds.
+        # Use one thread, as LiteRT does. On a busy PC, an image takes seconds if a second thread has to wait.
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
         outputs = network(torch.from_numpy(tensor).permute(0, 3, 1, 2))
@@ -75,7 +75,7 @@ def torch_tracer(weights: Path) -> Callable[[Image], dict[str, NDArray[Any]]]:
 def converted(model: Path) -> bytes:
     """Return the network of an INT8 tflite file after a conversion by TensorFlow's converter. Raises ModelError."""
     network = ReadBack(model.read_bytes(), str(model))
-    with quiet_stderr(), warnings.catch_warnings(action="ignore"):  # greetings, and that ranges are in the graph
-        from .converter import convert  # imports TensorFlow
+    with quiet_stderr(), warnings.catch_warnings(action="ignore"):  # hide start messages and a warning about ranges
+        from .converter import convert  # this imports TensorFlow
 
         return convert(network)

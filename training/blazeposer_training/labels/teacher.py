@@ -52,7 +52,7 @@ def meshes(networks: FaceMesh, photo: Image, face: Face) -> Floats | None:
     The meshes of mirrored looks show the mirrored face. Return None if a look shows no face.
     """
     points, _ = networks.look(photo, Crop.of(face), fine=True)
-    # MediaPipe's next frame starts from the mesh of the last: it is a better box than BlazeFace's.
+    # As in MediaPipe's tracking, the mesh gives a better box than BlazeFace.
     low, high = points[:, :2].min(0), points[:, :2].max(0)
     side = ENLARGED * float((high - low).max())
     right, left = points[list(EYE_CORNERS), :2]
@@ -83,7 +83,7 @@ class Teacher:
 
     def _label(self, face: Face, looks: Floats) -> Labelled:
         for mesh, (*_, mirrored) in zip(looks, LOOKS, strict=True):
-            if mirrored:  # the network took the right side for the left
+            if mirrored:  # in a mirrored look, left and right are exchanged
                 mesh[:] = mesh[self._partner]
         rotations = np.array([self._canonical.rotation(mesh * [1, -1, 1]) for mesh in looks])
         mean = nearest_rotation(rotations.mean(0))

@@ -74,7 +74,7 @@ class Learner:
             for kept, new in zip(self.average.parameters(), self.model.parameters(), strict=True):
                 kept.lerp_(new, 1 - decay)
             for running, latest in zip(self.average.buffers(), self.model.buffers(), strict=True):
-                if running.is_floating_point():  # batch norms' statistics, not their count of steps
+                if running.is_floating_point():  # statistics of batch norms, but not their number of steps
                     running.lerp_(latest, 1 - decay)
 
 
@@ -107,7 +107,7 @@ class Fit:
         self.schedule = self._cycle()
 
     def _cycle(self) -> torch.optim.lr_scheduler.OneCycleLR:
-        share = min(max(self.warmup, 2) / self.length, 0.3)  # OneCycleLR divides by the warm-up's steps less one
+        share = min(max(self.warmup, 2) / self.length, 0.3)  # OneCycleLR divides by the warm-up steps minus one
         return torch.optim.lr_scheduler.OneCycleLR(
             self.optimizer, self.rate, self.length, pct_start=share, div_factor=20
         )

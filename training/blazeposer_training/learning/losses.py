@@ -24,7 +24,7 @@ from ..network.model import BlazePoser, cell_rows
 
 BIN_WIDTH = 6.0
 """Width of a bin in degrees. It is about the error that training aims at, so that neighbouring bins differ."""
-BINS = round(2 * MAX_ANGLE / BIN_WIDTH)  # 33 from -99 to 99 degrees
+BINS = round(2 * MAX_ANGLE / BIN_WIDTH)  # 33 bins from -99 to 99 degrees
 ANGLE_CLIP = 1.0
 """Largest error of an angle that counts, in radians. Without this limit, the errors of pitch and roll become very large
 near 90 degrees of yaw."""
@@ -195,7 +195,7 @@ def detection_terms(found: Detections, target: Target, inside: Tensor) -> dict[s
     missed = (probability * inside).amax(1, keepdim=True) < 0.5
     counted = 1 - inside * missed.float()
     entropy = F.binary_cross_entropy_with_logits(found.logits, probability, reduction="none")
-    # less that of a perfect copy
+    # subtract the entropy of a perfect copy
     entropy = entropy - F.binary_cross_entropy_with_logits(wanted.logits, probability, reduction="none")
     distance = (found.regressors - wanted.regressors).abs().mean(-1)
     firing = probability * (probability > 0.1)

@@ -188,7 +188,7 @@ def train(
     if not resumed:
         trainer.save()
     trainer.validate(checks)
-    mild = max(recipe.steps - recipe.mild_steps, trainer.step)  # where the mild images begin
+    mild = max(recipe.steps - recipe.mild_steps, trainer.step)  # step at which the milder images begin
 
     def lessons() -> Iterator[Batch]:
         yield from batches(range(trainer.step, mild), recipe.images, teach)
@@ -292,7 +292,7 @@ def command(
         Path("out") / f"{more[0]}.safetensors" if only else output_models_dir() / "blazeposer.safetensors"
     )
     device = best_device()
-    workers = 0 if device.type == "cuda" else 1  # a GPU makes its own images
+    workers = 0 if device.type == "cuda" else 1  # images for a GPU are made on the GPU
     share_cores(workers)
     try:
         trainer = train(data.data_folder(folder), recipe, run, start, device, workers)

@@ -181,7 +181,7 @@ def fold(network: BlazePoser) -> BlazePoser:
     outside = {name: value for name, value in trained.state_dict().items() if not name.startswith("backbone.blocks")}
     network.load_state_dict(outside, strict=False)
     for theirs, ours in zip(trained.backbone.blocks, network.backbone.blocks, strict=True):
-        passed = None  # the bias of a depthwise convolution: what follows takes it over, nothing non-linear in between
+        passed = None  # bias of a depthwise convolution, which the next convolution takes over
         for name, child in theirs.named_children():
             convolution, branches = cast(nn.Conv2d, getattr(ours, name)), cast(Shortcut, child)
             kernel, bias = branches.kernel, branches.bias

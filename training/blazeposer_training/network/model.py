@@ -46,8 +46,8 @@ class BlazeBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         shortcut, x = x, self.depthwise(x)
-        if self.stride == 2:  # TensorFlow's SAME pads right and bottom only: these are the odd rows and columns
-            # of a convolution without stride, whose gradient a CPU has several times as fast
+        if self.stride == 2:  # TensorFlow's SAME pads only right and bottom. The result is the odd rows and columns
+            # of a convolution without stride, whose gradient is several times faster on a CPU.
             shortcut, x = F.max_pool2d(shortcut, 2), x[:, :, 1::2, 1::2]
         if self.extra:
             shortcut = F.pad(shortcut, (0, 0, 0, 0, 0, self.extra))
@@ -65,7 +65,7 @@ class PlainBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.depthwise(x)
-        if self.stride == 2:  # as in BlazeBlock
+        if self.stride == 2:  # see BlazeBlock
             x = x[:, :, 1::2, 1::2]
         return F.hardtanh(self.pointwise(x), 0, self.ceiling)
 
@@ -98,7 +98,7 @@ class Backbone(nn.Module):
         self.taps = architecture.taps
         self.ceiling = CEILING if architecture.folds else math.inf
         self.stem = nn.Conv2d(INPUT_CHANNELS, architecture.stem, architecture.stem_kernel, 2)
-        total = architecture.stem_kernel - 2  # TensorFlow's SAME
+        total = architecture.stem_kernel - 2  # padding of TensorFlow's SAME
         self.rim = (total // 2, total - total // 2) * 2
         channels = [architecture.stem, *(block.channels for block in architecture.blocks)]
         self.blocks = nn.ModuleList(

@@ -54,7 +54,7 @@ def load_blazeface(model: BlazePoser) -> BlazePoser:
             model.backbone.blocks, model.architecture.blocks, kept, kept[1:], strict=False
         ):
             (depthwise, depthwise_bias), (pointwise, pointwise_bias) = pairs[description.source]
-            # Nothing non-linear lies between the two, so the first bias passes through the second's weights.
+            # No nonlinear operation lies between the two convolutions, so the second's weights pass the first bias on.
             folded = pointwise_bias + pointwise[:, :, 0, 0] @ depthwise_bias
             narrow, mixing, bias = depthwise[before], pointwise[after][:, before], folded[after]
             if description.kind != "residual":

@@ -1,5 +1,6 @@
-# A drive of limited size: a folder of the PC, as full as a FAT drive of that size would be.
-# Behaviour after MicroPython 1.28, extmod/vfs_fat_file.c: a write to a full drive keeps what fits and raises ENOSPC.
+# Makes a folder of the PC a drive of limited size, which is full when a FAT drive of this size would be full.
+# The behaviour follows MicroPython 1.28, extmod/vfs_fat_file.c. If the drive becomes full, a write stores the bytes
+# that fit and raises ENOSPC.
 
 import io
 
@@ -43,14 +44,15 @@ class Disk:
 
     def ilistdir(self, path):
         path = self._full(path)
-        for entry in self._files.ilistdir(path):  # without sizes, which FAT tells
+        for entry in self._files.ilistdir(path):  # the unix build gives no sizes, but FAT does
             name, kind = entry[:2]
             size = 0 if kind == _DIRECTORY else self._files.stat(path.rstrip("/") + "/" + name)[6]
             yield (name, kind, 0, size)
 
     def stat(self, path):
-        # An import takes Ctrl-C here for "no such file" (MicroPython 1.28, extmod/vfs.c, mp_vfs_import_stat); drives
-        # that are written in C, as a camera's, let it through. So no jumps here: at those MicroPython looks for it.
+        # An import treats Ctrl-C in this method as "no such file" (MicroPython 1.28, extmod/vfs.c, mp_vfs_import_stat).
+        # The drives of a camera are written in C and pass Ctrl-C on. MicroPython checks for Ctrl-C at jumps, so this
+        # method must have no jumps.
         start = _ABSOLUTE.get(path[:1], self._cwd + "/")
         return self._files.stat((start + path).replace("/..", "/."))
 
@@ -68,7 +70,7 @@ class Disk:
         self._files.remove(self._full(path))
 
     def rename(self, old, new):
-        # VfsPosix's fails in folders.
+        # The method of VfsPosix fails in folders.
         _ask("rename", old=self._name + self._full(old), new=self._name + self._full(new))
 
     def free(self):

@@ -1,4 +1,4 @@
-# Questions to the PC's side of the virtual camera (camera/hardware.py): JSON and bytes, each with its length before it.
+# Asks the PC's side of the virtual camera (camera/hardware.py). JSON and bytes are sent with their length before them.
 
 import json
 import socket
@@ -43,7 +43,7 @@ def ask(question, buffers=(), **arguments):
         if "error" not in answer:
             for buffer in buffers:
                 _socket.readinto(buffer)
-    except BaseException:  # Ctrl-C half way through an answer: begin anew next time
+    except BaseException:  # Ctrl-C stopped the answer: open a new connection next time
         if _socket is not None:
             _socket.close()
         _socket = None

@@ -1,5 +1,5 @@
-# Stand-in for `os` as a camera has it: the unix build's without its shell, its environment and the PC's own files.
-# Names after MicroPython 1.28, extmod/modos.c, as cameras build it.
+# Imitates a camera's `os`: the unix build's `os` without its shell, its environment and the PC's own files.
+# The names follow MicroPython 1.28, extmod/modos.c, as cameras build it.
 
 from os import (
     VfsFat,

@@ -1,7 +1,7 @@
-# Stand-in for `vfs` as a camera has it: the unix build's, with a ROMFS partition in flash.
-# Behaviour after MicroPython 1.28: ports/stm32/vfs_rom_ioctl.c, ports/alif/vfs_rom_ioctl.c and ospi_flash.c,
-# ports/mimxrt/mimxrt_flash.c; the next release's after pull request 19348. What differs from board to board, with its
-# sources: openmv/flash.py on the PC. The tests name the source of each rule (tests/test_virtual_flash.py).
+# Imitates a camera's `vfs`: the unix build's `vfs` with a ROMFS partition in flash.
+# The behaviour follows MicroPython 1.28: ports/stm32/vfs_rom_ioctl.c, ports/alif/vfs_rom_ioctl.c and ospi_flash.c,
+# ports/mimxrt/mimxrt_flash.c. The next release follows pull request 19348. openmv/flash.py on the PC describes the
+# differences between boards, with sources. tests/test_virtual_flash.py names the source of each rule.
 
 import builtins
 import time
@@ -14,14 +14,14 @@ NUMBER_OF_SEGMENTS, SEGMENT, WRITE_PREPARE, WRITE, BLOCK_SIZE = 1, 2, 3, 4, 6
 _IMAGE = "/rom.img"
 _EINVAL = -22
 _EIO = -5
-_WORD = 32  # of the STM32H7's own flash: programmed at once, and only once after an erase
+_WORD = 32  # word of the STM32H7's own flash; it can be written once after an erase
 _OCTAL_WORD = 4
 
 _memoryview = memoryview
 _files = None
 _kind = {}
-_flash = None  # what scripts read: it cannot be assigned to
-_cells = None  # the same bytes, for what erases and programs
+_flash = None  # the flash for scripts; they cannot assign to it
+_cells = None  # the same bytes, to erase and program
 
 
 class _Mapped:
@@ -90,7 +90,7 @@ def mount_rom():
     try:
         mount(VfsRom(_memoryview(_cells)), "/rom")
     except OSError:
-        pass  # no ROMFS in there: the firmware starts without /rom
+        pass  # the flash holds no ROMFS, so the firmware starts without /rom
 
 
 def rom_ioctl(command, *arguments):
@@ -128,7 +128,7 @@ def _erase(offset, length):
             _hang()
         try:
             time.sleep(_kind["erase"])
-        except KeyboardInterrupt as error:  # comes through after the call
+        except KeyboardInterrupt as error:  # Ctrl-C takes effect after the call
             interrupted = error
         _keep(start, b"\xff" * block)
     _ask("write", to="ROMFS", value=["erase", first, max(0, (end - first + block - 1) // block * block)])
@@ -140,11 +140,11 @@ def _program(offset, data):
     """Program bytes: a bit can change from 1 to 0, but not from 0 to 1."""
     data = bytes(data)
     if _kind["kind"] == "internal":
-        data = data[: len(data) // _WORD * _WORD]  # the rest is dropped
+        data = data[: len(data) // _WORD * _WORD]  # an incomplete word at the end is dropped
         if offset % _WORD or _cells[offset : offset + len(data)].strip(b"\xff"):
             return _EIO
     if _kind["kind"] == "octal" and (offset % _OCTAL_WORD or len(data) % _OCTAL_WORD):
-        _hang()  # it counts down in fours, past 0
+        _hang()  # the firmware counts down in fours, and misses 0
     _keep(offset, bytes([old & new for old, new in zip(_cells[offset : offset + len(data)], data)]))
     _ask("write", to="ROMFS", value=["write", offset, len(data)])
     return 0

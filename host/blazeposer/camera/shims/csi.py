@@ -1,6 +1,7 @@
-# Stand-in for OpenMV's `csi`: a sensor whose images come from the PC.
-# Behaviour after OpenMV 5.0, modules/py_csi.c and common/omv_csi.c: a setting that the sensor lacks is a RuntimeError;
-# a window of two numbers is centred, and cut to the frame; there is no image before format and size are set.
+# Imitates OpenMV's `csi`: a sensor whose images come from the PC.
+# The behaviour follows OpenMV 5.0, modules/py_csi.c and common/omv_csi.c. A setting that the sensor lacks raises a
+# RuntimeError. A window of two numbers is centred, and cut to the frame. There is no image before format and size are
+# set.
 
 import time as _time
 
@@ -29,7 +30,7 @@ class CSI:
     def pixformat(self, pixformat):
         if pixformat not in (RGB565, GRAYSCALE):
             _refuse("this pixel format")
-        if pixformat == RGB565 and _ask("hello")["gray"]:  # e.g. HM01B0: its driver takes GRAYSCALE only
+        if pixformat == RGB565 and _ask("hello")["gray"]:  # for example, the driver of HM01B0 accepts only GRAYSCALE
             raise RuntimeError("Sensor control failed.")
         self._pixformat = pixformat
 
@@ -39,7 +40,7 @@ class CSI:
         self._size = _SIZES[framesize]
         self._window = (0, 0) + self._size
 
-    def width(self):  # of the frame, not of the window
+    def width(self):  # width of the frame, not of the window
         return self._frame()[0]
 
     def height(self):
@@ -69,7 +70,7 @@ class CSI:
     def snapshot(self, *, time=-1, frames=-1):
         if time == -1 and frames == -1:
             return self._take()
-        # Frames are skipped: so many and one more, or those of so many milliseconds (py_csi_snapshot of 5.0).
+        # Skip `frames` frames and one more, or all frames of `time` milliseconds (py_csi_snapshot of 5.0).
         start = _time.ticks_ms()
         while time != -1 or frames != -1:
             if frames != -1:

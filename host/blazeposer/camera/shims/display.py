@@ -1,5 +1,5 @@
-# Stand-in for OpenMV's `display`: an LCD shield, whose image goes to the PC.
-# Behaviour after docs.openmv.io, display.SPIDisplay: 128 x 160 pixels unless told otherwise.
+# Imitates OpenMV's `display`: an LCD shield, whose image goes to the PC.
+# The behaviour follows docs.openmv.io, display.SPIDisplay. The default size is 128 x 160 pixels.
 
 import image as _image
 from _link import ask as _ask

@@ -1,4 +1,4 @@
-# Stand-in for OpenMV's `image`: the pixels stay on the PC, this is a handle to the frame buffer.
+# Imitates OpenMV's `image`. The pixels stay on the PC, and an Image is a handle to the frame buffer.
 
 import binascii as _binascii
 
@@ -47,7 +47,7 @@ class Image:
             file.write(_binascii.a2b_base64(_ask("jpeg", frame=self._frame)["jpeg"]))
         return self
 
-    # Since firmware 5.0 each takes one tuple of numbers first. What is drawn is in the image from then on.
+    # Since firmware 5.0, the first argument of each draw call is one tuple of numbers. Drawing changes the image.
 
     def draw_rectangle(self, rectangle, color=_WHITE, thickness=1):
         return self._draw("rectangle", rectangle, 4, color=color, thickness=thickness)

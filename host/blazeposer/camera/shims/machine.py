@@ -1,5 +1,5 @@
-# The unix build's `machine` with what a camera adds: its reset, its number, LEDs, pins and buses, which the PC records.
-# Behaviour after docs.openmv.io, machine.LED, machine.PWM and machine.UART: LEDs are on at a low level.
+# Adds a camera's reset, serial number, LEDs, pins and buses to the unix build's `machine`. The PC records their values.
+# The behaviour follows docs.openmv.io, machine.LED, machine.PWM and machine.UART. LEDs are on at a low level.
 
 import time as _time
 

@@ -1,4 +1,4 @@
-# Stand-in for OpenMV's `omv`: what identifies a camera.
+# Imitates OpenMV's `omv`, which identifies a camera.
 
 from _link import ask as _ask
 

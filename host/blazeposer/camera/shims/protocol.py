@@ -1,6 +1,7 @@
-# Stand-in for OpenMV's `protocol`: channels through which a PC reads what a script has for it.
-# Behaviour after openmv v5.0, modules/py_protocol.c: an exception in a method of the backend is the PC's failure alone.
-# A camera calls these methods between two steps of the script, here a thread may do so at any moment.
+# Imitates OpenMV's `protocol`: a PC reads data of a script through channels.
+# The behaviour follows openmv v5.0, modules/py_protocol.c. If a method of the backend raises an exception, the PC's
+# request fails, but the script continues. A camera calls these methods between two steps of the script. Here a thread
+# may call them at any moment.
 
 import _thread
 import struct as _struct

@@ -1,5 +1,5 @@
-# Stand-in for OpenMV's `pyb`, of which only cameras with an STM32H7 have one: the USB mouse. Reports go to the PC.
-# Behaviour after docs.openmv.io, pyb.usb_mode, pyb.hid_mouse and pyb.USB_HID.
+# Imitates the USB mouse of OpenMV's `pyb`. Only cameras with an STM32H7 have this module. Reports go to the PC.
+# The behaviour follows docs.openmv.io, pyb.usb_mode, pyb.hid_mouse and pyb.USB_HID.
 
 from _link import ask as _ask
 from _link import refuse as _refuse

@@ -1,6 +1,7 @@
-# Start of the virtual camera's MicroPython: file systems, firmware modules, then boot.py and main.py.
-# Arguments: folders of the firmware modules and of the camera's files, the PC's address, "hard" or "soft" reset.
-# Order and paths after openmv v5.0, ports/stm32/main.c and scripts/libraries/_boot.py.
+# Starts the virtual camera's MicroPython: mounts drives, loads firmware modules, then runs boot.py and main.py.
+# The arguments are the folder of the firmware modules, the folder of the camera's files, the PC's address, and "hard"
+# or "soft" for the kind of reset.
+# Order and paths follow openmv v5.0, ports/stm32/main.c and scripts/libraries/_boot.py.
 
 
 def start():
@@ -10,9 +11,9 @@ def start():
 
     firmware, folder, address, reset = sys.argv[1:]
     sys.argv[:] = []
-    vfs.umount("/")  # from here on nothing of the PC's own files is in reach
+    vfs.umount("/")  # from here on, the PC's own files cannot be reached
 
-    # A camera has these modules frozen in: load them all, then take their folder away.
+    # These modules are frozen into a camera's firmware. Load all of them, then unmount their folder.
     vfs.mount(vfs.VfsPosix(firmware), "/firmware")
     sys.path[:] = ["/firmware"]
     import _disk
@@ -35,14 +36,14 @@ def start():
     _vfs.load(vfs.VfsPosix(folder), camera["flash"])
     _vfs.mount_rom()
     sys.path[:] = ["", ".frozen", "/rom", "/rom/lib"]
-    for name in ("flash", "sdcard"):  # the card is in the list if it is in the camera
+    for name in ("flash", "sdcard"):  # a card is in the list if it is in the camera
         if camera["drives"].get(name):
             vfs.mount(_disk.Disk(folder, "/" + name, camera["drives"][name]), "/" + name)
             sys.path.extend(["/" + name, "/" + name + "/lib"])
             os.chdir("/" + name)
 
-    _link.ask("started")  # before that, no Ctrl-C: a camera's USB port comes up now
-    # boot.py runs at every reset, main.py after a hard one only, both from the drive that the camera starts from.
+    _link.ask("started")  # before this, Ctrl-C has no effect: a camera's USB port appears now
+    # boot.py runs at every reset, main.py only after a hard reset. Both are on the drive that the camera starts from.
     for name in ("boot.py", "main.py") if reset == "hard" else ("boot.py",):
         try:
             with open(name) as file:
@@ -53,9 +54,9 @@ def start():
             exec(compile(source, name, "exec"), globals())
         except SystemExit:
             pass
-        except BaseException as error:  # KeyboardInterrupt too: on to the REPL
+        except BaseException as error:  # after any exception, also KeyboardInterrupt, the REPL starts
             sys.print_exception(error)
-            break  # no main.py after a boot.py that failed
+            break  # if boot.py failed, main.py does not run
 
 
 start()

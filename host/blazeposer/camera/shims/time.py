@@ -1,4 +1,4 @@
-# The unix build's `time` with OpenMV's `clock`.
+# Adds OpenMV's `clock` to the unix build's `time`.
 
 from utime import *
 

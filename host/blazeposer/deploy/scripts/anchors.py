@@ -1,5 +1,6 @@
-# Decodes outputs in which one anchor after the other sees a face, without any network: the decoder by itself. Prints a
-# line of JSON for each. Before it: SCALES and ZEROS of the outputs, SIZES of them in bytes, ROTATIONS as levels.
+# Tests the decoder without a network. It decodes outputs in which one anchor after the other sees a face, and prints a
+# line of JSON for each. The lines before this text set SCALES, ZEROS and SIZES (in bytes) of the outputs, and ROTATIONS
+# as levels.
 
 import json
 from array import array

@@ -1,5 +1,6 @@
-# Erases and programs the flash behind /rom, in small steps: what a step cannot do it says. Before it: BLOCK, what is
-# erased at once, and RANGES, whether the firmware erases from anywhere (rom_ioctl 6, MicroPython pull request 19348).
+# Erases and programs the flash behind /rom in small steps. A step that fails raises an error. The lines before this
+# text set BLOCK, the number of bytes erased at once, and RANGES, which is true if the firmware can erase from any block
+# on (rom_ioctl 6, MicroPython pull request 19348).
 
 import binascii
 
@@ -20,7 +21,7 @@ def check(answer):
 
 
 def is_blank(start, end):
-    if end >= len(view):  # its last bytes are not to be read
+    if end >= len(view):  # the last bytes must not be read
         return False
     return all(view[place : place + len(BLANK)] == BLANK for place in range(start, end, len(BLANK)))
 

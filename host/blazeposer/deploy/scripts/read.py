@@ -1,5 +1,5 @@
-# Prints files of a camera, or the beginning of its ROMFS partition, in base64, each with its sha256 behind it. LENGTHS,
-# set before: by path; of files they are not looked at.
+# Prints files of a camera, or the beginning of its ROMFS partition, in base64, each followed by its sha256. The line
+# before this text sets LENGTHS, the number of bytes by path. The numbers of files are not used.
 
 import binascii
 import hashlib

@@ -1,7 +1,7 @@
-# What a camera says of itself, as one line of JSON. NAMES, set before: the files to look for on each drive; CARD: that
-# which tells cards apart; ROOM: up to how many erased bytes of flash are counted; TAILS: on which boards (`omv.arch()`)
-# the end of the partition must not be read. ROMFS is read as bytes and not as /rom, so that a damaged one is no danger
-# (format: extmod/vfs_rom.c).
+# Prints the camera's state as one line of JSON. The lines before this text set four values. NAMES are the files to look
+# for on each drive. CARD is the file that identifies a card. ROOM is the limit for counting erased bytes of flash.
+# TAILS are the boards (`omv.arch()`) on which the end of the partition must not be read. ROMFS is read as bytes and not
+# as /rom, because a damaged ROMFS could be dangerous (format: extmod/vfs_rom.c).
 
 import hashlib
 import json
@@ -39,7 +39,7 @@ def number(view, position):
         byte = view[position]
         position += 1
         value = value << 7 | byte & 127
-        if value > LIMIT:  # erased flash is one endless number
+        if value > LIMIT:  # erased flash looks like a number without end
             raise ValueError
         if byte < 128:
             return value, position
@@ -65,7 +65,7 @@ def walk(view, position, end, folder, files):
                 walk(view, start + length, position, path + "/", files)
             else:
                 kind, start, stop = record(view, start + length)
-                if kind == VERBATIM and path not in files:  # of two of one name the firmware finds the first
+                if kind == VERBATIM and path not in files:  # of equal names, the firmware finds the first
                     files[path] = [begin, start, stop - start, digest(view[start:stop])]
 
 
@@ -118,7 +118,7 @@ def of_rom():
             walk(view[:end], start, end, "", files)
             rom["files"] = files
         except (IndexError, ValueError):
-            pass  # damaged: files stays None
+            pass  # ROMFS is damaged: files stays None
     if rom["files"] is None and view[:32] != BLANK[:32]:  # the header is written last
         rom["sha256"] = digest(view[:4096])
     rom["behind"], rom["blank"] = left_behind(view, rom["used"]) if rom["files"] is not None else ([], 0)
@@ -129,7 +129,7 @@ def of_rom():
 def state():
     answer = {"version": omv.version_string()}
     if int(answer["version"].split(".")[0]) < 5:
-        return answer  # what follows is of 5.0
+        return answer  # the rest needs firmware 5.0
     import machine
 
     answer.update(

@@ -1,5 +1,5 @@
-# Puts new files into the place of old ones, which takes a moment, after the long part has succeeded.
-# HASHES, set before: (path, sha256 of `path + SUFFIX`), or (path, None) for a file that goes, in this order.
+# Replaces old files by new files. This takes a moment, and comes after the long work of writing.
+# The line before this text sets HASHES: (path, sha256 of `path + SUFFIX`), or (path, None) to delete a file, in order.
 
 import hashlib
 import os
@@ -20,7 +20,7 @@ for path, sha256 in HASHES:
         raise OSError(path + " arrived damaged")
 for path, sha256 in HASHES:
     if sha256 is not None:
-        os.rename(path + SUFFIX, path)  # FAT and MicroPython: takes the place of an old file
+        os.rename(path + SUFFIX, path)  # on MicroPython's FAT, this replaces an old file
     else:
         try:
             os.remove(path)

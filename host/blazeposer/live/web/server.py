@@ -77,7 +77,7 @@ class WebView:
         self.recentre = recentre
         self._news = threading.Condition()
         self._number = 0
-        self._events = {True: b"", False: b""}  # for this PC and for others
+        self._events = {True: b"", False: b""}  # events for this PC and for other PCs
         self._ended = False
         try:
             self._server = _Server((host, port), partial(_Handler, self))

@@ -1,4 +1,4 @@
-# Stand-in for OpenMV's `ml` (behaviour of firmware 5.0): the network itself runs on the PC, in the real TFLite Micro.
+# Imitates OpenMV's `ml` of firmware 5.0. The network itself runs on the PC, in the real TFLite Micro.
 
 import os as _os
 from array import array as _array
@@ -13,7 +13,7 @@ from . import preprocessing
 
 class Model:
     def __init__(self, path, postprocess=None):
-        size = _os.stat(path)[6]  # OSError if there is no such file
+        size = _os.stat(path)[6]  # raises OSError if the file does not exist
         if not path.startswith("/"):
             path = _os.getcwd().rstrip("/") + "/" + path
         self._path = path
@@ -29,11 +29,11 @@ class Model:
         self.output_dtype = ["b"] * len(self.output_shape)
         self.output_scale = network["output_scale"]
         self.output_zero_point = network["output_zero_point"]
-        # Tensor memory: every prediction writes over that of the last.
+        # Memory of the output tensors. Every prediction overwrites the last prediction.
         self._tensors = [_array("b", bytes(_product(shape))) for shape in self.output_shape]
 
     @property
-    def ram(self):  # bytes of the arena, here as TFLite Micro counts them on the PC
+    def ram(self):  # bytes of the arena, as TFLite Micro counts them on the PC
         return _ask("arena", path=self._path)["bytes"]
 
     def predict(self, inputs, callback=None):
@@ -47,7 +47,7 @@ class Model:
         if not isinstance(source, preprocessing.Normalization):
             _refuse("inputs but images")
         _ask("predict", self._tensors, network=self._network, frame=source._image._frame, roi=source.roi)
-        if self._postprocess is not None:  # it gets raw int8 views onto tensor memory
+        if self._postprocess is not None:  # the post-processor gets raw int8 views of the tensor memory
             views = [_ndarray(t, s) for t, s in zip(self._tensors, self.output_shape)]
             return self._postprocess(self, [source], views)
         return [

@@ -1,4 +1,4 @@
-# Stand-in for OpenMV's `ml.preprocessing`: which region of an image goes into the network.
+# Imitates OpenMV's `ml.preprocessing`, which selects the region of an image for the network.
 
 from _link import refuse as _refuse
 from image import Image as _Image
@@ -18,6 +18,6 @@ class Normalization:
         if not isinstance(image, _Image):
             _refuse("normalizing anything but an image")
         self._image = image
-        if self.roi is None:  # and so an instance used again keeps the first image's region
+        if self.roi is None:  # if an instance is used again, it keeps the first image's region
             self.roi = (0, 0, image.width(), image.height())
         return self

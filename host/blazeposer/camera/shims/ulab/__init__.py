@@ -1,3 +1,3 @@
-# Stand-in for ulab 6.12: `from ulab import numpy as np`.
+# Imitates ulab 6.12: `from ulab import numpy as np`.
 
 from . import numpy

@@ -1,4 +1,4 @@
-# The little of ulab.numpy that the board's scripts use (behaviour after ulab 6.12, code/ndarray.c).
+# Imitates the parts of ulab.numpy that the board's scripts use. The behaviour follows ulab 6.12, code/ndarray.c.
 
 from _link import refuse as _refuse
 
