@@ -2,8 +2,8 @@
 
 Most facts come from OpenMV's own table, the file boards.json in the PyPI package `openmv-ota`. The table contains the
 name, the answer of `omv.arch()`, the USB ids, the storage for models, the alignment and the architecture of .mpy files.
-The other facts come from public sources of the middle of 2026. No fact was measured on a camera. These are the public
-sources:
+Other facts about boards come from public sources of the middle of 2026. No fact was measured on a camera. These are the
+public sources:
 
     board_type   `OMV_BOARD_TYPE` in `boards/*/board_config.h` of openmv/openmv. `omv.board_type()` returns this value
                  (py_omv.c)
@@ -73,14 +73,15 @@ class Board:
     usb_ids: tuple[tuple[int, int], ...]
     """USB ids (vendor, product) while the firmware runs. An Arduino board has several."""
     board_type: str
-    """Answer of `omv.board_type()`. Five boards answer "H7", so use `omv.arch()` to tell boards apart."""
+    """Answer of `omv.board_type()`. Five boards give the same answer "H7", but `omv.arch()` is different for every
+    board."""
     omv_arch: str
     """Answer of `omv.arch()`, which is different for every board."""
     blocks: tuple[Block, ...]
     """Blocks of the garbage-collected heap, in the order in which MicroPython searches them."""
     romfs: int
-    """Size of ROMFS, the file system for models. Its path on a camera is /rom, and the firmware uses its models without
-    copying them."""
+    """Size of ROMFS, the file system for models. The path of ROMFS on a camera is /rom, and the firmware uses a model
+    there without copying it."""
     flash: int
     """Size of /flash; 0 if the board has no /flash."""
     sd: bool

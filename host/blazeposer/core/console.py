@@ -1,4 +1,4 @@
-"""A rich console that removes control characters from other people's text (see `text.py`)."""
+"""A console of the package rich that removes control characters from text by other people (see `text.py`)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from blazeposer.core.text import plain
 
 
 class Console(rich.console.Console):
-    """A rich console that prints strings, also in the cells of a table, as plain text without markup."""
+    """A console of the package rich that prints strings as plain text without markup, also in the cells of a table."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**{"markup": False, **options})

@@ -26,7 +26,8 @@ zero point."""
 
 @dataclass(frozen=True)
 class Grid:
-    """One feature map with detection anchors: `side` x `side` cells, `anchors` anchors at the centre of each cell."""
+    """One feature map with detection anchors. The map has `side` x `side` cells, and each cell has `anchors` anchors at
+    its centre."""
 
     side: int
     anchors: int
@@ -49,7 +50,7 @@ KEYPOINTS = ("right_eye", "left_eye", "nose", "mouth", "right_ear", "left_ear")
 """Order of the six keypoints. Right and left are the person's right and left, so `right_eye` is on the left of the
 image."""
 MIRRORED_KEYPOINTS = (1, 0, 2, 3, 5, 4)
-"""Index of each keypoint in the mirror image, where left and right keypoints change places."""
+"""Index of each keypoint in the mirror image. Left and right keypoints change places there."""
 
 BOX_VALUES = 4  # cx, cy, w, h
 REGRESSOR_VALUES = BOX_VALUES + 2 * len(KEYPOINTS)  # 16
@@ -79,16 +80,16 @@ OUTPUTS = (
     Output("error_16", (1, GRIDS[0].cells, 1)),
     Output("error_8", (1, GRIDS[1].cells, 1)),
 )
-"""Output tensors in their order. Scores are logits. The values of an error output are natural logarithms of the
-expected angle in degrees between the predicted rotation and the true rotation."""
+"""Output tensors in their order. Scores are logits. The network expects a certain angle in degrees between the
+predicted and the true rotation, and the error outputs are the natural logarithms of these angles."""
 
 MAX_FILE_BYTES = 126_000
 """Largest size of the INT8 file in bytes. A file of this size and its ROMFS header fit into the 131,072 bytes that the
 OpenMV H7 has for models."""
 MAX_ARENA_BYTES = 235_520
-"""Largest working memory in bytes, as TFLite Micro counts it on a 64-bit PC. It is the size of one heap block of the H7
-and the Nicla Vision minus the bytes for scripts and images. A camera needs less memory than a PC, because its pointers
-have 32 bits."""
+"""Largest working memory in bytes, as TFLite Micro counts it on a 64-bit PC. The limit is the size of one heap block of
+the H7 and the Nicla Vision minus the bytes for scripts and images. A camera needs less memory than a PC, because its
+pointers have 32 bits."""
 
 SCORE_THRESHOLD = 0.5
 """Least score of a face. The score of a face is the probability of the face's best anchor."""

@@ -5,8 +5,8 @@
    centre and the keypoints are relative to the anchor's centre.
 3. Weighted non-maximum suppression joins the kept anchors ("blending" in Bazarevsky et al., "BlazeFace", 2019). The
    anchor with the highest score forms a group with all kept anchors whose boxes overlap its box by more than 0.3
-   (intersection over union). A face has the means of its group, weighted by score, as its box, its keypoints, its six
-   rotation values and the logarithm of its expected error.
+   (intersection over union). The box, the keypoints, the six rotation values and the logarithm of the expected error
+   of a face are the means of its group, weighted by score.
 4. The Gram-Schmidt method converts the six mean rotation values into a rotation matrix, which gives the angles (see
    `rotation.py`). The exponential of the mean logarithm is the expected error in degrees.
 """

@@ -24,7 +24,7 @@ def in_order() -> Iterator[None]:
 
 @contextlib.contextmanager
 def awaited() -> Iterator[threading.Event]:
-    """Yield an event that every signal of `ENDINGS` sets. The signal has no other effect."""
+    """Yield an event that every signal of `ENDINGS` sets. Inside the `with` block, these signals only set the event."""
     ended = threading.Event()
     with _handled(lambda *_: ended.set(), signal.SIG_DFL, signal.default_int_handler, _end):
         yield ended

@@ -9,11 +9,12 @@ from contextlib import contextmanager
 
 
 class BlazePoserError(Exception):
-    """Error that a user can cause and repair. `str(error)` is the message for the user, in one line."""
+    """Base class of the errors that a user can cause and repair. `str(error)` is the message for the user, in one
+    line."""
 
 
 class ModelError(BlazePoserError):
-    """Error for a network file that is missing, is damaged or does not keep the model contract."""
+    """Error for a network file that is missing, is damaged or does not agree with the model contract."""
 
 
 class InputError(BlazePoserError):
@@ -34,8 +35,8 @@ class MissingExtraError(BlazePoserError):
 
 @contextmanager
 def needs(extra: str) -> Iterator[None]:
-    """Raise MissingExtraError if an import fails because the extra is not installed. The error for a missing module of
-    this project passes unchanged, because it shows a defect."""
+    """Raise MissingExtraError if an import fails because the extra is not installed. If a module of this project is
+    missing, the import's error passes unchanged, because a missing module is a defect."""
     try:
         yield
     except ModuleNotFoundError as error:

@@ -45,11 +45,12 @@ class Face:
     roll: float
     """Roll, positive clockwise."""
     err: float
-    """Expected angle between this pose and the true pose, degrees, above 0."""
+    """Expected angle between this pose and the true pose, in degrees. The angle is above 0."""
     id: int | None = None
     """Number of the track; None if faces are not tracked."""
     position: tuple[float, float, float] | None = None
-    """Position of the middle of the head in centimetres from the camera (x right, y up, z away); None if not estimated.
+    """Position of the middle of the head in centimetres from the camera (x right, y up, z away), or None if the
+    position was not estimated.
     """
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Read files that other people made."""
+"""Read files that come from other people."""
 
 from __future__ import annotations
 

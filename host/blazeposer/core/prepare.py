@@ -24,8 +24,9 @@ LARGEST_SQUARE = 4096
 def as_rgb(image: object, order: Order = "rgb") -> Image:
     """Return an image as (h, w, 3) uint8 RGB.
 
-    The argument has the shape (h, w) or (h, w, channels). One channel is grey. Four channels are the channels of
-    `order` and then alpha, which is removed. Values are uint8, or floats from 0 to 1. Raises InputError.
+    The argument has the shape (h, w) or (h, w, channels). An image with one channel is grey. An image with four
+    channels has the three channels of `order` and then alpha, which is removed. Values are uint8, or floats from 0 to
+    1. Raises InputError.
     """
     if order not in get_args(Order):
         raise InputError(f'there is no order {order!r}: give "rgb", or "bgr" for images of OpenCV')
@@ -72,9 +73,9 @@ def square_pad(image: Image) -> tuple[Image, tuple[int, int, int]]:
 
 def square_at(image: Image, x: int, y: int, side: int) -> Image:
     """Return a square of an image. Pixels outside the image are black. x and y may be negative. If the square is larger
-    than `LARGEST_SQUARE`, the result is scaled down to `LARGEST_SQUARE` before it is padded. Without this limit, the
-    square of an image of 200,000 x 20 pixels would take 120 GB. If the square is inside the image and is not scaled,
-    the result is a view.
+    than `LARGEST_SQUARE`, the image is scaled down before it is padded. Without the limit `LARGEST_SQUARE`, the square
+    of an image of 200,000 x 20 pixels would take 120 GB. If the square is inside the image and is not scaled, the
+    result is a view.
     """
     height, width = image.shape[:2]
     part = image[max(y, 0) : y + side, max(x, 0) : x + side]
@@ -93,8 +94,9 @@ def square_at(image: Image, x: int, y: int, side: int) -> Image:
 
 
 def clean_input(image: Image) -> Image:
-    """Return an input of (128, 128, 3) pixels, computed as averages over all pixels of the image. It is the best input
-    for the network. The image is stretched to a square, as on a camera. To keep the aspect ratio, crop the image first.
+    """Return an input of (128, 128, 3) pixels, computed as averages over all pixels of the image. An input with
+    averaged pixels is the best input for the network. The image is stretched to a square, as on a camera. To keep the
+    aspect ratio, crop the image first.
     """
     shrinks = min(image.shape[:2]) >= INPUT_SIZE
     return _resize(image, cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
@@ -102,15 +104,15 @@ def clean_input(image: Image) -> Image:
 
 def camera_input(image: Image) -> Image:
     """Return (128, 128, 3) pixels as a camera makes them. The image is sampled bilinearly, without averaging, and then
-    reduced to RGB565. On a camera, `ml.preprocessing.Normalization` of firmware 5.0 does both: it stretches the image
-    to a square by bilinear sampling, and draws the square into an RGB565 buffer.
+    reduced to RGB565. On a camera, `ml.preprocessing.Normalization` of firmware 5.0 stretches the image to a square by
+    bilinear sampling, and draws the square into an RGB565 buffer.
     """
     return rgb565(_resize(image, cv2.INTER_LINEAR))
 
 
 def rgb565(image: Image) -> Image:
-    """Return the image with 5, 6 and 5 bits for red, green and blue. The lowest bits of each value are replaced by its
-    highest bits."""
+    """Return the image with 5, 6 and 5 bits for red, green and blue. The lowest bits of each value are replaced by the
+    highest bits of the same value."""
     bits = np.array([5, 6, 5], np.uint8)
     high = image >> (8 - bits) << (8 - bits)
     return high | (high >> bits)

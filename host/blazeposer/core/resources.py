@@ -43,7 +43,8 @@ def default_model() -> Path:
 
 
 def model_version() -> str:
-    """Return the network's name in CHANGELOG.md: the first eight digits of the sha256 of the network's file."""
+    """Return the network's name in CHANGELOG.md, which is the first eight digits of the sha256 of the network's
+    file."""
     return hashlib.sha256(default_model().read_bytes()).hexdigest()[:8]
 
 

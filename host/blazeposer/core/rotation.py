@@ -63,8 +63,8 @@ def rotation_from_six(six: ArrayLike) -> Floats:
 
 
 def mirror_rotation(rotation: ArrayLike) -> Floats:
-    """Return the rotation in the mirror image, in which left and right are exchanged. It is F R F with F = diag(-1, 1,
-    1)."""
+    """Return the rotation in the mirror image, in which left and right are exchanged. This rotation is F R F with F =
+    diag(-1, 1, 1)."""
     return np.asarray(_MIRROR @ np.asarray(rotation, np.float64) @ _MIRROR)
 
 

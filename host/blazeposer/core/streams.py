@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 def prepare_streams() -> None:
     """Open closed streams on the null device, and replace characters that the code page lacks. If a stream stayed
-    closed, the next file that the program opens could become stdout or stderr, and printed text would go into this
-    file.
+    closed, the next file that the program opens could become stdout or stderr, and the program would print its messages
+    into that file.
     """
     for number, name in ((0, "stdin"), (1, "stdout"), (2, "stderr")):
         try:

@@ -42,7 +42,7 @@ def stream(
 
 
 def line(number: int, frame: Frame, record: Record) -> str:
-    """Return text on a frame in lines of up to 80 columns. It shows yaw, pitch, roll and err of each face, and the
+    """Return text on a frame in lines of up to 80 columns. The text has yaw, pitch, roll and err of each face, and the
     known angles."""
     faces = [" ".join(f"{angle:+6.1f}" for angle in face.angles) + f" err {face.err:.1f}" for face in record.faces]
     known = [" ".join(f"{angle:+6.1f}" for angle in person.angles) for person in frame.people]

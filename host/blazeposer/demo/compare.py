@@ -29,7 +29,7 @@ def face_in_picture(face: Face) -> Face:
 
 
 def match(frame: Frame, faces: Sequence[Face]) -> list[tuple[Person, Face]]:
-    """Return each person with the nearest found face. Persons without a face at their position are left out. Faces are
+    """Return each person with the nearest found face. People without a face at their position are left out. Faces are
     in pixels of the frame."""
     pairs = []
     for person in frame.people:

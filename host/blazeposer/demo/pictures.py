@@ -1,5 +1,5 @@
-"""Draw the demo's image and video. They show the streamed faces on the camera's images, and plots of streamed and known
-angles."""
+"""Draw the demo's image and video. Image and video show the streamed faces on the camera's images, and plots of
+streamed and known angles."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ PALE: Color = (214, 217, 224)
 KNOWN: Color = (150, 155, 166)
 LIMITS = (YAW, PITCH, ROLL)
 POSES = ((YAW, 0, 0), (-YAW, 0, 0), (0, PITCH, 0), (0, -PITCH, 0), (0, 0, ROLL), (-YAW, -PITCH / 2, -ROLL / 2))
-"""Poses for the image. The image shows the frames nearest to these poses, one frame with two people and one with
-four."""
+"""Poses for the image. The image shows the frames nearest to these poses, a frame with two people and a frame with four
+people."""
 LANE = 96
 NOTE = 240
 """Height of a row of the plot, and width of the notes beside it, in pixels."""
@@ -36,7 +36,7 @@ _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
 def picture(frames: Sequence[Frame], found: Found, results: Mapping[str, PoseAgreement]) -> Image:
-    """Return the README's image (h, 1240, 3). It shows frames of turned heads, and a plot of the angles over the
+    """Return the README's image (h, 1240, 3). The image shows frames of turned heads, and a plot of the angles over the
     sequence."""
     tiles = [_tile(frames[number], found[number]) for number in chosen(frames, found)]
     rows = [_row(tiles[start : start + TILES]) for start in range(0, len(tiles), TILES)]
@@ -92,7 +92,8 @@ def angle_plot(
 
 
 def video_pages(frames: Sequence[Frame], found: Found) -> Iterator[Image]:
-    """Yield the frames of the video (768, 480, 3): the annotated sequence above a growing plot."""
+    """Yield the frames of the video (768, 480, 3). A frame shows an annotated image of the sequence above a growing
+    plot."""
     seen: dict[int, Sequence[Face]] = {}
     for number in sorted(found):
         seen[number] = found[number]

@@ -75,7 +75,7 @@ no correction.""",
 
 
 class Ours:
-    """BlazePoser under the same conditions as its peers. It gets the whole image, and runs with XNNPACK on one
+    """BlazePoser under the same conditions as its peers. All systems get the whole image, and run with XNNPACK on one
     thread."""
 
     def __init__(self, model: Path | None, max_faces: int, *, careful: bool = False) -> None:

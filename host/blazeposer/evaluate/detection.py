@@ -190,14 +190,15 @@ def measure_wider(int8: Path, folder: Path) -> Precision:
 
 
 def _runs(int8: Path) -> dict[str, Run]:
-    """Return three networks. They are the original BlazeFace, the float network beside the file `int8`, and the network
-    in the file `int8` on the reference kernels."""
+    """Return three networks. The three networks are the original BlazeFace, the float network beside the file `int8`,
+    and the network in the file `int8` on the reference kernels."""
     networks = {"float": open_network(int8.with_name("blazeposer_float.tflite"), "xnnpack"), "INT8": open_network(int8)}
     return {"BlazeFace": original(), **{name: item.outputs for name, item in networks.items()}}
 
 
 def original() -> Run:
-    """Return MediaPipe's float BlazeFace. Raises BlazePoserError if its package is not installed."""
+    """Return MediaPipe's float BlazeFace. Raises BlazePoserError if the package with the BlazeFace file is not
+    installed."""
     infer, first = litert(blazeface_path().read_bytes()), GRIDS[0].count
 
     def run(image: Image) -> Outputs:

@@ -21,7 +21,7 @@ from blazeposer.evaluate.peers.canonical import NOSE_TIP, load_canonical
 SIDE = WINDOW[2]
 """Longer side of the images in pixels, the same as the side of a camera's window."""
 GAMMA = 2.2
-"""Exponent that converts a pixel's value to an amount of light. It is an approximation of sRGB."""
+"""Exponent that converts a pixel's value to an amount of light. The exponent is an approximation of sRGB."""
 MASK = (176, 205, 222)
 """Colour of a surgical mask."""
 MASK_TOP = 0.3

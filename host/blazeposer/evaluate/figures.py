@@ -36,14 +36,14 @@ MEASURED = (TEST_POOL, BIWI_DEV)
 TURNS = ("45", "60", "90", "180")
 """Angles of a turned image, in degrees."""
 TWO_LOOKS = "_two_looks"
-"""Suffix of a data set's name. It marks figures from two looks at each image."""
+"""Suffix of a data set's name. The suffix marks figures from two looks at each image."""
 SHEETS = (TEST_POOL, VALIDATION)
 TIMED = tuple(find(key) for key in ("h7", "rt1062", "portenta"))
 """Boards of the first table, which are the smallest, the fastest and the slowest board."""
 
 
 class Manifests(NamedTuple):
-    """The manifests of the two files, and their folder."""
+    """The manifests of the INT8 file and the float file, and the folder of the manifests."""
 
     int8: Manifest
     float: Manifest
@@ -66,7 +66,7 @@ def headline(manifests: Manifests) -> str:
 
 
 def accuracy(manifests: Manifests) -> str:
-    """Return recall and errors of both files on both data sets and input paths, and the figures of two looks."""
+    """Return recall and errors of both files, for each data set and input path, and the figures of two looks."""
     head = ("data", "file", "input", "found", "recall", "MAE", "95 %", "yaw / pitch / roll",
             "by |yaw| 0-30 / 30-60 / 60-99", "bias", "after offset", "pitch slope", "geodesic")  # fmt: skip
     table = []
@@ -150,7 +150,7 @@ def network(manifests: Manifests) -> str:
 
 
 def detection(manifests: Manifests) -> str:
-    """Return the detection figures of both files and of the original."""
+    """Return the detection figures of both files and of the original BlazeFace."""
     figures = _measured(manifests.int8, "detection", "blazeposer compare-detection --record")
     labels = {least: figures["boxed_faces"][str(least)] for least in SIZES}
     named = {name: Figures(**figures[name]) for name in ("BlazeFace", "float", "INT8")}

@@ -1,8 +1,8 @@
 """Measure a network. The measures are recall on labelled faces, angle errors and expected errors of detected faces, and
 average precision.
 
-A labelled face is found if a detection with a score of at least 0.5 matches it under a `Rule`. Angle errors are simple
-absolute differences in degrees. Differences of 180 or 360 degrees are not treated as small.
+A labelled face is found if a `Rule` matches the face with a detection that has a score of at least 0.5. Angle errors
+are simple absolute differences in degrees. A difference is not reduced by 180 or 360 degrees.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ YAW_RANGES = ((0, 30), (30, 60), (60, 99))
 MOST_FACES = 32
 """Largest number of detections that are considered in one image."""
 SLOPE_RANGE = 60
-"""Largest |yaw| in degrees of the faces that are used for the slope of pitch. Beyond this yaw, pitch and roll are hard
-to separate."""
+"""Largest |yaw| in degrees of the faces that are used for the slope of pitch. Pitch and roll are hard to separate at
+larger angles of yaw."""
 RELIABILITY_BINS = 10
 
 
 class Reliability(NamedTuple):
-    """A group of faces with about the same predicted error. It has the mean predicted error and the mean actual error
-    in degrees, and the number of faces."""
+    """A group of faces with about the same predicted error. The values are the mean predicted error and the mean actual
+    error in degrees, and the number of faces."""
 
     expected: float
     actual: float
@@ -85,7 +85,7 @@ class Scores:
     @property
     def mean_after_offset(self) -> float:
         """MAE with corrected angles: the median of prediction minus label is subtracted from each angle first. This
-        measure is for labels with another zero pose than 300W-LP."""
+        measure is for labels with another zero pose than the labels of 300W-LP."""
         return _mean(np.abs(self.signed - np.median(self.signed, axis=0))) if self.found.any() else float("nan")
 
     @property

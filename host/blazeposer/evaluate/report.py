@@ -1,5 +1,5 @@
-"""Build a report of sections with text, tables and images. Print a report, or write it in Markdown. `page.py` writes
-reports to files."""
+"""Build a report of sections with text, tables and images. A report can be printed, or converted to Markdown. `page.py`
+writes reports to files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NUMBER = re.compile(r"[-+<>=]*[\d.,]+ ?(%|°|px|ms|s|KB| of [\d,]+)?|-|")
 
 @dataclass(frozen=True)
 class Picture:
-    """An image file's bytes: SVG, PNG or JPEG."""
+    """The bytes of an image file in the format SVG, PNG or JPEG."""
 
     data: bytes
     alt: str
@@ -46,7 +46,7 @@ class Table:
 
     @property
     def numeric(self) -> list[bool]:
-        """Return for each column whether it contains only numbers. Columns of numbers are aligned to the right."""
+        """Return a list that is True for each column with only numbers. Columns of numbers are aligned to the right."""
         if not self.rows:
             return [False] * len(self.head)
         return [all(map(_NUMBER.fullmatch, column)) for column in zip(*self.rows, strict=True)]
@@ -54,7 +54,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Section:
-    """One section of the report. Its parts are shown in their order."""
+    """One section of the report. The parts of a section are shown in their order."""
 
     title: str
     parts: Sequence[str | Table | Picture]

@@ -1,4 +1,4 @@
-"""Measure the sheet of a network: how recall, error and expected error change when images get harder in one condition.
+"""Measure the sheet of a network. The sheet shows how recall, error and expected error change when images get harder.
 
 Each level of each condition in `disturb.py` is a bin. The expected error of a bin counts as true if its mean differs
 from the mean true error by at most a quarter of the mean true error. The true error is the angle between the predicted
@@ -128,8 +128,8 @@ def sheet_dict(bins: Sequence[Bin]) -> dict[str, Any]:
 
 @styled
 def draw_sheet(bins: Sequence[Bin]) -> Figure:
-    """Draw a plot for each condition. It shows the true error, the expected error and the fraction of faces found at
-    each level."""
+    """Draw a plot for each condition. Each plot shows the true error, the expected error and the fraction of faces
+    found at each level."""
     by_bin = {(one.condition, one.level): one.scores for one in bins}
     curves = [condition for condition in CONDITIONS if len(condition.levels) > 1]
     columns, rows = 5, -(-len(curves) // 5)

@@ -43,7 +43,7 @@ class Detector:
     package. The runtime `xnnpack` is fast; the runtime `reference` gives the same results as a camera. Faces with a
     score below `threshold` are left out. If `max_faces` is None, one run of the network returns at most `MAX_FACES`
     faces, and a search has no limit. With `careful`, the detector looks at the image and at its mirror image, and
-    returns the mean of both results. The mean is more exact, but takes twice the time.
+    returns the mean of both results. The mean of both results is more exact, but takes twice the time.
     """
 
     def __init__(

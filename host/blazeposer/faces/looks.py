@@ -53,8 +53,8 @@ def mirrored(face: Face, width: float) -> Face:
 def mean_faces(first: Sequence[Face], second: Sequence[Face]) -> list[Face]:
     """Return the faces of two looks, the best first.
 
-    A face in both looks becomes its `mean_face`. Faces are paired in order of their overlap, the largest overlap first.
-    A face in only one look keeps half its score.
+    A face that both looks found becomes the `mean_face` of both. Faces are paired in order of their overlap, the
+    largest overlap first. A face that only one look found gets half of its score.
     """
     table = np.array([overlaps(box, centred_boxes(second)) for box in centred_boxes(first)])
     left, right, faces = set(range(len(first))), set(range(len(second))), []
@@ -70,8 +70,8 @@ def mean_faces(first: Sequence[Face], second: Sequence[Face]) -> list[Face]:
 
 
 def mean_face(first: Face, second: Face) -> Face:
-    """Return the mean of two faces. The mean's rotation is half-way between the two rotations. Its expected error is
-    the geometric mean of the expected errors. All its other values are arithmetic means."""
+    """Return the mean of two faces. The mean's rotation is half-way between the two rotations. The mean's expected
+    error is the geometric mean of the two expected errors. All other values of the mean are arithmetic means."""
     turn = cv2.Rodrigues(second.rotation @ first.rotation.T)[0]
     return Face.of(
         box=np.mean([first.box, second.box], axis=0).tolist(),

@@ -1,9 +1,9 @@
 """Find small faces in a still image. The search looks at the whole image, then at tiles, and then at each face.
 
-The network's input has 128 pixels on each side. The network reliably finds faces whose size is at least an eighth of
-this side. A tile is an enlarged part of the image. Tiles have several sizes and overlap, so that every face of at least
-`smallest_face` pixels is completely inside a tile and is large enough for the network. A face that is found in a tile
-is only a guess. The guess is accepted if another look, with the face in the middle, gives the face a high score.
+The network's input has 128 pixels on each side. The network reliably finds faces of at least 16 pixels, an eighth of
+the input's side. A tile is an enlarged part of the image. Tiles have several sizes and overlap, so that every face of
+at least `smallest_face` pixels is completely inside a tile and is large enough for the network. A face that is found in
+a tile is only a guess. The guess is accepted if another look, with the face in the middle, gives the face a high score.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ SEEN = 1 / 8
 SMALLEST = 24
 """Least size in pixels of the faces that a search looks for. Smaller faces have too few pixels."""
 SHARE = 1 / 45
-"""Size of the smallest face in a search, as a fraction of the image's shorter side. If this side has 1080 pixels, the
-smallest face has 24 pixels."""
+"""Size of the smallest face in a search, as a fraction of the image's shorter side. In an image with a shorter side of
+1080 pixels, the smallest face has 24 pixels."""
 STEP = 2.2
 """Largest ratio between one size of tiles and the next smaller size."""
 OVERLAP = 0.35

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 @cache
 def board_module(name: str) -> ModuleType:
-    """Return the module `board/NAME.py`. The modules that it imports also come from `board/`, never from `sys.modules`,
-    because the name `blazeposer` has two meanings. On a PC, `blazeposer` is this package. On a camera, `blazeposer` is
-    the post-processor. On a PC, MicroPython's `const` becomes a function that returns its argument.
+    """Return the module `board/NAME.py`. Modules that `board/NAME.py` imports also come from `board/`, never from
+    `sys.modules`, because the name `blazeposer` has two meanings. On a PC, `blazeposer` is this package. On a camera,
+    `blazeposer` is the post-processor. On a PC, MicroPython's `const` becomes a function that returns its argument.
     """
     path = board_dir() / f"{name}.py"
     module = ModuleType(f"{__name__}.{name}")

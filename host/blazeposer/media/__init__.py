@@ -1,1 +1,2 @@
-"""Images and videos: `sources.py` reads them from files, folders and webcams, `output.py` writes them."""
+"""Read and write images and videos. `sources.py` reads images and videos from files, folders and webcams, and
+`output.py` writes images and videos."""

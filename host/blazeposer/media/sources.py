@@ -21,7 +21,7 @@ from blazeposer.core.prepare import Image
 from blazeposer.core.streams import quiet_stderr
 
 HEIF_SUFFIXES = frozenset([".heic", ".heif", ".hif"])
-"""Suffixes of images from phones. OpenCV cannot read these files, but pillow-heif can (extra `heic`)."""
+"""Suffixes of images from phones. OpenCV cannot read files with these suffixes, but pillow-heif (extra `heic`) can."""
 IMAGE_SUFFIXES = HEIF_SUFFIXES | frozenset(
     ".avif .bmp .gif .jfif .jp2 .jpe .jpeg .jpg .pbm .pgm .png .pnm .ppm .tif .tiff .webp".split()  # noqa: SIM905
 )

@@ -1,4 +1,4 @@
-"""Access from a PC to OpenMV cameras.
+"""Connect a PC to OpenMV cameras.
 
 serial_port.py  opens a camera's serial port
 ports.py        finds the cameras that are plugged in

@@ -15,7 +15,7 @@ from blazeposer.core.errors import PortError
 from blazeposer.core.resources import board_dir, default_model
 
 PATIENCE = 120.0
-"""Seconds without output after which a command that should be short is stopped."""
+"""Longest time in seconds that a short command may run without output."""
 MOST = 100_000_000
 """Largest number of characters in a camera's answer to one command. A camera's whole flash in base64 has fewer
 characters."""

@@ -1,6 +1,6 @@
-"""The list of the virtual cameras that run on this PC. For virtual cameras, this list has the purpose of USB's list of
-devices for real cameras. An entry of the list is a file in the user's own runtime folder. No other user can add a
-camera there.
+"""The list of the virtual cameras that run on this PC. The PC finds real cameras in USB's list of devices, and virtual
+cameras in this list. An entry of the list is a file in the user's own runtime folder. No other user can add a camera to
+the list.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ import platformdirs
 from blazeposer.core.errors import BlazePoserError
 
 RUNTIME = "BLAZEPOSER_RUNTIME"
-"""Name of an environment variable. If the variable is set, its folder is used instead of the user's runtime folder."""
+"""Name of an environment variable. If the environment variable is set, it gives the folder to use instead of the user's
+runtime folder."""
 CAMERAS = "cameras"
 """Name of the folder in the runtime folder that contains the entries."""
 

@@ -1,7 +1,7 @@
 """Pack and read images of ROMFS, MicroPython's read-only file system. A camera runs a model in ROMFS without copying
 the model. The PyPI package `openmv-ota` packs and reads the images. `openmv-ota` aligns the bytes of a file as a board
-needs them, but `mpremote romfs` does not. This module adds two functions for a deploy: it lists the files in an image,
-and it decides which files fit into an image.
+needs them, but `mpremote romfs` does not. For a deploy, this module also lists the files in an image, and decides which
+files fit into an image.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class RomFile:
 
 
 def check_path(path: str) -> None:
-    """Raise ValueError unless this path in an image is safe to use in a folder of this PC."""
+    """Raise ValueError if it is not safe to use this path of an image in a folder on the PC."""
     parts = path.split("/")
     if not path.isprintable() or "\\" in path or any(part in ("", ".", "..") or len(part) > 100 for part in parts):
         raise ValueError(f"{path!r} is no path of a file")
@@ -55,9 +55,9 @@ def pack(files: Mapping[str, bytes], align: int) -> bytes:
 
 
 def read(image: bytes) -> dict[str, RomFile]:
-    """Return the files of an image, or of a partition that begins with an image. If two files have the same name,
-    return the first, as a camera does. Raises ValueError if there is no image, if the image is damaged, or if the name
-    of a file points outside the image."""
+    """Return the files of an image, or of a partition that begins with an image. If two files have the same name, the
+    result contains only the first file, because a camera also uses the first file. Raises ValueError if there is no
+    image, if the image is damaged, or if the name of a file points outside the image."""
     files: dict[str, RomFile] = {}
     for path, entry in VfsRomReader(image).walk():
         if not entry.is_dir:
@@ -109,8 +109,8 @@ def merge(
 ) -> tuple[bytes, list[str]]:
     """Return the image with the new files and as many old files as fit, and the paths of the old files that do not fit.
 
-    The largest old files are removed first. `room` is the space for the image in bytes; the default is the board's.
-    Raises BlazePoserError if the new files alone do not fit.
+    The largest old files are removed first. `room` is the space for the image in bytes. The default is the space on the
+    board. Raises BlazePoserError if the new files alone do not fit.
     """
     kept, dropped = {path: data for path, data in old.items() if path not in new}, []
     while len(image := pack({**kept, **new}, board.romfs_align)) > (board.romfs if room is None else room):

@@ -31,8 +31,8 @@ _TAKEN = ("Resource temporarily unavailable", "Device or resource busy", "Access
 
 
 def _reason(error: Exception) -> str:
-    """Return the reason in pyserial's message. If the message quotes the system's words, return only these words. The
-    full message contains the port's name before the reason, and on Linux also after the reason.
+    """Return the reason in pyserial's message. If pyserial's message quotes the operating system, return only the
+    quoted words. The full message contains the port's name before the reason, and on Linux also after the reason.
     """
     if code := getattr(error, "errno", None):
         return os.strerror(code)

@@ -16,13 +16,13 @@ from blazeposer.core.rotation import Floats, rotation_from_angles
 
 FACE_POINTS = 468
 """Number of points of MediaPipe's face mesh. These points are the first points of the portrait's mesh. The other points
-are hair, ears and the back of the head."""
+of the portrait's mesh are hair, ears and the back of the head."""
 HEAD_MIDDLE = np.array([226.0, 108.0])
 """Middle of the head in the portrait, in pixels."""
 CAMERA_DISTANCE = 410.0
-"""Distance from the camera to the face in pixels of the portrait. The distance is equal to about 60 cm, as at a desk.
-The perspective is important, because MediaPipe's face mesh measures 0.83 of the true yaw with perspective, but only
-0.76 without perspective."""
+"""Distance from the camera to the face in pixels of the portrait. The distance corresponds to about 60 cm, as at a
+desk. The perspective is important, because MediaPipe's face mesh measures 0.83 of the true yaw with perspective, but
+only 0.76 without perspective."""
 OVERSAMPLING = 2
 """Scale at which the head is drawn. The drawing is then scaled down, which makes its edges smooth."""
 
@@ -39,7 +39,7 @@ class Portrait:
     triangles: NDArray[np.int32]
     rotation: Floats
     joint: Floats
-    """Position in the image where head and neck meet. It is the origin of `points`."""
+    """Position in the image where head and neck meet. This position is the origin of `points`."""
 
     def turned(self, angles: ArrayLike) -> Floats:
         """Return the mesh (n, 3) with the head turned to yaw, pitch, roll. Units are pixels of the portrait. x points

@@ -74,7 +74,7 @@ class Frame:
 @cache
 def frames() -> tuple[Frame, ...]:
     """Return the sequence. In the first frames, one angle changes at a time. Then all three angles change at once. Then
-    there are two, three and four people, and at the end nobody."""
+    the frames show two, three and four people, and at the end nobody."""
     limits = np.array([YAW, PITCH, ROLL])
     angles = []
     for count, axis in SWEEPS:

@@ -1,7 +1,7 @@
 """The packed record of a frame, little endian, as `board/channel.py` publishes it over Protocol V2.
 
-The values are those of the JSON line in `record.py`. A test checks that the camera and the PC use the same layout. All
-records have the channel's full length. The bytes after the last face have no meaning.
+A packed record has the same values as the JSON line in `record.py`. A test checks that the camera and the PC use the
+same layout. All records have the channel's full length. The bytes after the last face have no meaning.
 """
 
 from __future__ import annotations

@@ -5,10 +5,10 @@
                 "yaw": 1.2, "pitch": -3.4, "roll": 0.5, "err": 4.2, "id": 1}]}
 
 A record without "v" has version 1. The keys "ms", "size" and "id" may be missing. With SMOOTH in `board/main.py`, a
-face also has the key "steady". It contains the smoothed box, keypoints and angles, for programs that do not smooth
-these values themselves. A PC adds the key "position" (x, y, z in centimetres) if it estimates the position, and the key
-"source" (the file's name) if it reads a file. On the PC, only this module uses the names of the keys. A test checks
-that this module and `board/main.py` agree.
+face also has the key "steady". The key "steady" contains the smoothed box, keypoints and angles, for programs that do
+not smooth these values themselves. A PC adds the key "position" (x, y, z in centimetres) if it estimates the position,
+and the key "source" (the file's name) if it reads a file. On the PC, only this module uses the names of the keys. A
+test checks that this module and `board/main.py` agree.
 """
 
 from __future__ import annotations
@@ -177,7 +177,7 @@ def _count(value: Any) -> int:
 
 
 def _number(value: Any, least: float = -LARGEST, most: float = LARGEST) -> float:
-    """Return a JSON number as float. Raises ValueError for other values, also for NaN, True and "1"."""
+    """Return a JSON number as float. Raises ValueError if `value` is not a number, for example for NaN, True or "1"."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
         raise ValueError
     return float(value)
@@ -207,8 +207,8 @@ class Counts:
 class Reader:
     """A reader that finds records in received bytes, and skips all bytes that are not a record. A record ends at the
     end of its line, but the line may begin with other text. If a sequence number is damaged, a few records count as
-    lost or late. With `midway`, the first line may contain only the end of a record. This first line then does not
-    count as a loss.
+    lost or late. With `midway`, the first line may contain only the end of a record. An incomplete first line then does
+    not count as a loss.
     """
 
     def __init__(self, midway: bool = True) -> None:
@@ -295,8 +295,8 @@ class Reader:
 def read_chunks(port: str) -> Generator[bytes, None, None]:
     """Yield bytes that the camera at `port` sends, until the port is lost. Yield b"" if no bytes came for a moment.
 
-    `port` is any name that pyserial opens: "/dev/ttyACM0", "COM3", "socket://127.0.0.1:4000". The port opens when the
-    first bytes are requested, and closes when the iterator closes. Raises PortError.
+    `port` is any name that pyserial opens, such as "/dev/ttyACM0", "COM3" or "socket://127.0.0.1:4000". The port opens
+    when the first bytes are requested, and closes when the iterator closes. Raises PortError.
     """
     with open_port(port) as stream:
         while True:

@@ -1,5 +1,5 @@
-"""Compute the working memory (arena) of a tflite file: measure its size in TensorFlow Lite Micro, and place each
-tensor."""
+"""Measure the working memory (arena) of a tflite file in TensorFlow Lite Micro, and compute the place of each tensor in
+the arena."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from blazeposer.tflite.graph import Graph
 
 _ALIGNMENT = 16  # of tensors in the arena (`MicroArenaBufferAlignment`, TFLite Micro)
 _LARGEST = 64 << 20
-"""Size of the memory that the PC offers to a model, in bytes. No board has so much memory."""
+"""Size of the memory that the PC offers to a model, in bytes. No board has as much memory as this."""
 _REPORT = """
 import sys
 from tflite_micro import runtime
@@ -28,7 +28,7 @@ runtime.Interpreter.from_file(sys.argv[1], arena_size=int(sys.argv[2])).print_al
 class Arena:
     """Size of an arena in bytes, as TFLite Micro counts it on a 64-bit PC with its reference kernels. The size is an
     upper bound for a camera. On a camera, `persistent` is smaller, because a camera's pointers are half as large. The
-    camera's kernels need a few KB more scratch memory, but the smaller pointers save more bytes than that.
+    camera's kernels need a few KB more scratch memory, but smaller pointers save more bytes than these kernels need.
     """
 
     planned: int
@@ -62,7 +62,7 @@ def measure_arena(path: Path) -> Arena:
 
 
 def _complaint(report: subprocess.CompletedProcess[str]) -> str:
-    """Return the first message of TFLite Micro or, if there is none, the last line of Python's traceback."""
+    """Return the first message of TFLite Micro. If there is no message, return the last line of Python's traceback."""
     if report.returncode < 0:
         return f"it ended with signal {-report.returncode}, the file is damaged"
     own, _, traceback = report.stderr.partition("Traceback (most recent call last):")

@@ -30,13 +30,13 @@ _INTEGERS = ("int8", "uint8", "int32")  # int32: biases and shapes; uint8: what 
 
 @dataclass(frozen=True)
 class Model:
-    """Facts about a model file that hold for all boards. `examine` collects these facts."""
+    """Facts about a model file that are the same for all boards. `examine` collects the facts about a file."""
 
     path: Path
     file_bytes: int
     compiled_for: Npu
     graph: Graph | None
-    """Graph of the file; None if the file is compiled for an NPU and cannot be read here."""
+    """Graph of the file, or None if the file is compiled for an NPU and its graph cannot be read."""
     arena: int | None
     """Upper bound of the arena on a board, in bytes; None if the arena was not measured."""
     arena_note: str
@@ -71,13 +71,13 @@ class Verdict:
     reason: str
     """Reason why the model does not load on the board, and the remedy. The text is empty if no reason is known."""
     stores: tuple[Store, ...]
-    """Stores of the board from which the model loads."""
+    """Places on the board from which the model loads, such as /rom."""
     notes: tuple[str, ...]
 
     @property
     def loads(self) -> bool:
-        """Return False if the model does not load. If the arena was not measured, True means that no other obstacle is
-        known."""
+        """Return True if no reason is known why the model does not load. If the arena was not measured, the model may
+        still need too much memory."""
         return not self.reason
 
     @property
@@ -208,7 +208,7 @@ def _refusal(graph: Graph) -> str:
 
 
 def _memory(model: Model, board: Board) -> tuple[str, tuple[Store, ...]]:
-    """Return the reason why a model does not fit into a board, and the stores from which the model loads."""
+    """Return the reason why a model does not fit into a board's memory, and the places from which the model loads."""
     arena = model.arena or _least_arena(model)
     if arena > board.arena:
         bound = "" if model.arena else "at least "

@@ -1,4 +1,5 @@
-"""Count the work of each layer of a network, and estimate its instructions and its time on the Cortex-M7 of a camera.
+"""Count the work of each layer of a network, and estimate the network's instructions and time on the Cortex-M7 of a
+camera.
 
 The numbers of multiply-accumulates, parameters and bytes are computed from the shapes of the tensors. No figure in this
 module was measured on a camera. The estimate of the time has two steps, and each step has its own uncertainty:
@@ -42,7 +43,7 @@ class Layer:
     shape: tuple[int, ...]
     """Shape of the operation's first output."""
     macs: int
-    """Number of multiply-accumulates. Only convolutions and fully connected layers have them."""
+    """Number of multiply-accumulates. Only convolutions and fully connected layers have multiply-accumulates."""
     parameters: int
     """Number of weights and biases. Parameters that several operations share count only for the first operation."""
     kernel: tuple[int, int]
@@ -53,15 +54,15 @@ class Layer:
 
 @dataclass(frozen=True)
 class Rate:
-    """Numbers of instructions for one kind of layer."""
+    """Number of instructions that one kind of layer needs for each value."""
 
     output: float
     """Instructions for each output value."""
     mac: float = 0.0
     """Instructions for each multiply-accumulate."""
     copied: float = 0.0
-    """Instructions for each place of the window, at each place of the output. They copy the window's inputs into one
-    row before the kernel multiplies."""
+    """Instructions for each place of the window, at each place of the output. These instructions copy the window's
+    inputs into one row before the kernel multiplies."""
 
 
 _RATES = {
@@ -111,14 +112,14 @@ SPEEDS: dict[tuple[Chip, Memory], Speed] = {
 }
 """Speed of each core, for each memory of the arena. If you measure a camera, add its speed to this table. The number of
 cycles for an instruction is milliseconds x MHz x 1000 / instructions. The milliseconds are the value "predict" in the
-row that `board/bench.py` prints. The instructions are the sum for network and scaling. Give the printed row as the
-source.
+row that `board/bench.py` prints. The instructions are the sum for network and scaling. Give the row that
+`board/bench.py` prints as the source.
 """
 
 ARENA_SHARE = 0.835
-"""Ratio of the bytes that TensorFlow Lite Micro keeps about operations and channels on a camera to the bytes that it
-keeps on a PC. The ratio is below 1 because a camera's pointers are half as large. For nine networks, the estimated
-bytes differ from the counts with the camera's library by at most 400."""
+"""Size of TensorFlow Lite Micro's data about operations and channels on a camera, divided by the size of these data on
+a PC. The ratio is below 1 because a camera's pointers are half as large. For nine networks, the estimated bytes differ
+from the counts with the camera's library by at most 400."""
 ARENA_EXTRA = 512
 """Number of bytes that the firmware adds to an arena (`TF_ARENA_EXTRA` in lib/tflm/tflm_backend.cc of
 openmv/openmv)."""

@@ -73,7 +73,8 @@ class Operation:
     """One operation. `inputs` and `outputs` are indices of tensors. Absent optional tensors are left out."""
 
     name: str
-    """Name of the operator: the schema's name of a builtin operator, or the file's name of a custom operator."""
+    """Name of the operator. A builtin operator has its name from the tflite schema, and a custom operator has its name
+    from the file."""
     is_custom: bool
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]

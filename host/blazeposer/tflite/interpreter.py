@@ -56,7 +56,8 @@ class Timed:
 
 
 class Network:
-    """A network that keeps the contract and is ready to run. `open_network` returns objects of this class."""
+    """A network that agrees with the model contract and is ready to run. `open_network` returns objects of this
+    class."""
 
     def __init__(self, infer: Infer, quantization: tuple[tuple[float, int], ...]) -> None:
         self._infer = Timed(infer)
@@ -99,8 +100,8 @@ def dequantized(
 def open_network(path: Path | str, runtime: Runtime = "reference", *, is_tried: bool = False) -> Network:
     """Return the network of a tflite file. Raises ModelError if the file is not a BlazePoser network or does not run.
     An unknown file first runs once in a separate process, because a damaged file could end this process. If `is_tried`
-    is True, this first run is left out. A network is either completely INT8 or completely float. Training writes a
-    float file beside the INT8 file.
+    is True, there is no run in a separate process. A network is either completely INT8 or completely float. Training
+    writes a float file beside the INT8 file.
     """
     path = Path(path)
     if runtime not in RUNTIMES:
@@ -146,8 +147,8 @@ def litert(data: bytes, *, reference: bool = False) -> Infer:
 
 def micro(data: bytes, name: str, outputs: int = len(OUTPUTS)) -> Infer:
     """Return a function that runs a tflite file in TensorFlow Lite Micro. `outputs` is the number of outputs of the
-    file. For more outputs than in the contract, TensorFlow Lite Micro chooses an arena that is too small, so this
-    function chooses a larger arena. Raises ModelError or MissingExtraError.
+    file. If a file has more outputs than the contract, TensorFlow Lite Micro chooses an arena that is too small, so
+    this function chooses a larger arena. Raises ModelError or MissingExtraError.
     """
     with needs("demo"):
         from tflite_micro import runtime

@@ -55,7 +55,7 @@ class Manifest:
     input: dict[str, Any]
     outputs: list[dict[str, Any]]
     quantization: dict[str, Quantization]
-    """Quantization of every activation tensor, by its name in training."""
+    """Quantization of every activation tensor, by the tensor's name in the training."""
     weight_scales: dict[str, list[float]]
     """Quantization steps of the weights of every convolution, one for each output channel. The zero points are 0."""
     training: dict[str, Any]

@@ -50,7 +50,7 @@ def ae3_cycles(model_path: Path) -> int:
 
 
 def run_vela(path: Path, folder: Path) -> Path:
-    """Compile a tflite file for the AE3, with the only configuration of this project.
+    """Compile a tflite file for the AE3. This project always uses one configuration of Vela.
 
     Return the compiled file in `folder`, where Vela also writes its tables. Raises BlazePoserError.
     """

@@ -33,8 +33,8 @@ def is_known(path: Path, data: bytes) -> bool:
 
 
 def try_apart(path: Path, data: bytes, runtime: str) -> None:
-    """Load and run a file once in a separate process. The file must keep the contract. Raises ModelError if the run
-    fails."""
+    """Load and run a file once in a separate process. The file must agree with the model contract. Raises ModelError if
+    the run fails."""
     key = (hashlib.sha256(data).hexdigest(), runtime)
     if key not in _complaints:
         _complaints[key] = _complaint(path, runtime)

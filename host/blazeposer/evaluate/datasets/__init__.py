@@ -1,6 +1,6 @@
 """Read labelled faces for measuring a network, by the name of the data set. Archives of official data sets must be
-unpacked, and must otherwise not be changed. Every other name is the name of a pool, which is a data set in this
-project's own format.
+unpacked, and must otherwise not be changed. A name that is not an official data set is the name of a pool, which is a
+data set in this project's own format.
 """
 
 from __future__ import annotations

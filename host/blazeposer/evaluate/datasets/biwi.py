@@ -33,15 +33,15 @@ from blazeposer.evaluate.metrics import Rule, nearest
 SEQUENCES = tuple(f"{number:02d}" for number in range(1, 25))
 TEST_SEQUENCES = ("03", "06", "09", "12", "15", "16", "20", "24")
 """The 8 test sequences of protocol 2. The other 16 sequences are for training. Other projects split the sequences at
-random without a fixed seed (`randFlag` in FSA-Net's `TYY_create_db_biwi_70_30.py`), and did not publish the lists. This
-project therefore has its own split. Every third sequence is for testing, but with 16 and 20 instead of 18 and 21. With
-this split, no person appears in both parts. According to the table of the Hugging Face reader `biwi_kinect_head_pose`,
-sequences 02 and 21 show the same person, and so do 03 and 15, 05 and 18, and 07 and 22. Figures from other splits are
-only roughly comparable."""
+random without a fixed seed (`randFlag` in FSA-Net's `TYY_create_db_biwi_70_30.py`), and did not publish the lists of
+test sequences. This project therefore has its own test sequences. Every third sequence is for testing, but with 16 and
+20 instead of 18 and 21. No person appears both in this project's test sequences and in its training sequences.
+According to the table of the Hugging Face reader `biwi_kinect_head_pose`, the pairs 02 and 21, 03 and 15, 05 and 18,
+and 07 and 22 each show one person. Figures from other splits are only roughly comparable."""
 
 HEAD_RADIUS = 120.0
 """Half the height of a head in millimetres. The distance from the middle of a face to the head's centre is always
-smaller."""
+smaller than HEAD_RADIUS."""
 
 RULE = Rule(f"middle nearest to the projected centre of the head, at most {HEAD_RADIUS:.0f} mm from it", nearest)
 

@@ -27,7 +27,7 @@ class Sample:
     angles: Floats
     """Angles (n, 3) of yaw, pitch, roll in degrees."""
     file: Path | None = None
-    """The image's file, or None if the image has no file of its own."""
+    """The image's file, or None if there is no separate file for the image."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class LeftOut:
     name: str
     why: str
     is_damage: bool = True
-    """True if the data set differs from the published data set without this file. An image without a label makes no
+    """True if the data set without this file differs from the published data set. An image without a label makes no
     difference."""
 
 

@@ -2,10 +2,10 @@
 
 Both data sets are by Zhu et al., "Face Alignment Across Large Poses: A 3D Solution", CVPR 2016.
 
-AFLW2000-3D has the folder AFLW2000 with `image00002.jpg`, `image00002.mat` and so on. There are 2,000 files of each
-kind. All angles are within 99 degrees in 1,969 faces of AFLW2000-3D. 300W-LP has the folder 300W_LP with the folders
-AFW, HELEN, IBUG and LFPW, and with the folders AFW_Flip to LFPW_Flip of mirrored images. Each of these folders contains
-`NAME.jpg` and `NAME.mat`. 300W-LP has 122,450 images in total.
+AFLW2000-3D has the folder AFLW2000 with `image00002.jpg`, `image00002.mat` and so on. AFLW2000-3D has 2,000 image files
+and 2,000 MATLAB files. All angles are within 99 degrees in 1,969 faces of AFLW2000-3D. 300W-LP has the folder 300W_LP
+with the folders AFW, HELEN, IBUG and LFPW, and with the folders AFW_Flip to LFPW_Flip of mirrored images. Each of these
+folders contains `NAME.jpg` and `NAME.mat`. 300W-LP has 122,450 images in total.
 
 `Pose_Para` (1, 7) begins with pitch, yaw and roll in radians, in the convention of `blazeposer.core.rotation`. The
 angles are used unchanged. If |yaw| is beyond 90 degrees, the files contain the solution with the smaller pitch and

@@ -36,7 +36,7 @@ SCENE_POOLS = ("wflw", "maskon")
 """Pools with whole photos of people in their surroundings. The other pools contain crops of one face."""
 MAX_SPREAD = 12.0
 """Largest allowed spread of a label, in degrees. Several networks (teachers) gave a rotation for each label, and the
-spread is the difference between their rotations. Labels with a larger spread are left out. This removes 3 % of the
+spread is the difference between their rotations. Labels with a larger spread are left out. The limit removes 3 % of the
 profile faces, and few other faces."""
 
 
@@ -173,7 +173,7 @@ def read_scenes(folder: Path, names: tuple[str, ...]) -> list[Image]:
 
 
 def is_training_image(pool: str, file: str) -> bool:
-    """Return True if an image may be used for training. This depends on the number in the image's name."""
+    """Return True if an image may be used for training. The number in the image's name decides about its use."""
     return pool not in ODD_IMAGES_ARE_TEST or int("".join(filter(str.isdigit, Path(file).stem))) % 2 == 0
 
 

@@ -9,7 +9,7 @@ The scenes of MaskON are used only for measuring detection. All faces in the sce
 wear a mask. `maskon_boxes.csv` is beside the pool `maskon.zip`, and has one line for each face with file, x0, y0, x1,
 y1 in pixels, and class. Images with an odd number are for testing, and images with an even number are for training.
 
-`biwi_dev` contains crops of BIWI in `biwi_dev.zip` and `biwi_dev.csv`. There is a crop of every second frame of 13 of
+`biwi_dev` contains crops of BIWI in `biwi_dev.zip` and `biwi_dev.csv`. The crops are from every second frame of 13 of
 the 24 sequences. A face detector found the places of the crops. 1,334 frames of BIWI are missing, because the detector
 found no face in these frames. The heads in the missing frames look up or down by 50 degrees on average. A network's
 errors are therefore a little smaller on `biwi_dev` than on `biwi`. A crop is padded by repeating its edge. The columns
@@ -48,8 +48,8 @@ BIWI_DEV = "biwi_dev"
 SIDE = 240
 """Side of an image of `val`, in pixels."""
 SIZE = 0.38
-"""Longer side of the face's box in an image of `val`, as a fraction of the image's side. This fraction is the middle of
-the range of face sizes in AFLW2000."""
+"""Longer side of the face's box in an image of `val`, as a fraction of the image's side. The value is the middle of the
+range of face sizes in AFLW2000."""
 RIM = 0.25
 """Width of the repeated edge on each side of a crop of BIWI_DEV, as a fraction of the crop's longer side."""
 

@@ -53,7 +53,8 @@ _NO_POSE = [np.zeros(output.shape, np.float32) for output in OUTPUTS[DETECTION:]
 
 
 def without_pose(outputs: Sequence[NDArray[np.floating]]) -> list[NDArray[np.floating]]:
-    """Return all outputs of the contract from its first four outputs. The rotations and the errors have no meaning."""
+    """Return all outputs of the contract for a network that has only the first four outputs. The rotations and the
+    errors have no meaning."""
     return [*outputs, *_NO_POSE]
 
 

@@ -181,7 +181,8 @@ def _rotation_levels() -> list[list[int]]:
 
 
 def _face(values: Sequence[Any], side: int) -> Face:
-    """Return a face from the values of a camera. The camera's lengths are pixels of an image with this side."""
+    """Return a face from the values of a camera. The camera's lengths are in pixels of an image with the side
+    `side`."""
     box, score, keypoints, angles, err = values
     x, y, w, h = (float(value) / side for value in box)
     yaw, pitch, roll = map(float, angles)

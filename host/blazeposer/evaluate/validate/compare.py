@@ -70,8 +70,8 @@ class Limits:
     """Largest allowed differences of boxes and of keypoints."""
     degrees: tuple[float, float, float] | None = None
     alone: float = 0.0
-    """Fraction of the faces that only one of the two stages may find. If the fraction is above 0, one such face is
-    always allowed."""
+    """Fraction of the faces that only one of the two stages may find. If the fraction is above 0, at least one face may
+    always be found by only one stage."""
 
     def __str__(self) -> str:
         parts = ["all bytes equal"] if self.equal else []
@@ -143,7 +143,8 @@ def raw_outputs(data: bytes) -> list[NDArray[np.int8]]:
 
 
 def compare(first: Seen, second: Seen) -> Difference:
-    """Compare two stages image by image. Raw outputs are compared only if both stages are int8 or both are float."""
+    """Compare two stages image by image. Raw outputs are compared only if both stages are int8, or if both stages are
+    float."""
     comparable = bool(first.raw and second.raw) and first.raw[0][0].dtype == second.raw[0][0].dtype
     values = equal = 0
     largest = 0.0

@@ -5,8 +5,8 @@ the faces that the decoder finds in these outputs.
     models/blazeposer_golden/NAME.png      contains the input of the network, 128 x 128 pixels
     models/blazeposer_golden/NAME.bin      contains the eight raw int8 outputs in contract order
 
-docs/golden.md says how to use the files. `blazeposer quantize` and `blazeposer golden [MODEL]` write the folder beside
-the network.
+docs/golden.md says how to use the files. `blazeposer quantize` and `blazeposer golden [MODEL]` write the folder of the
+golden vectors beside the network.
 """
 
 from __future__ import annotations
@@ -60,9 +60,9 @@ class Vector:
     picture: Image
     outputs: list[NDArray[np.int8]]
     layers: Sums
-    """For each layer, the sum and the sum of squares of its int8 output."""
+    """Sum and sum of squares of each layer's int8 output."""
     faces: list[dict[str, Any]]
-    """Faces as `face_values` returns them."""
+    """Faces in the form that `face_values` returns."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Golden:
 
 
 def pictures() -> dict[str, Image]:
-    """Return named inputs of the network. They show NASA's portrait, heads of the demo and the face of the
+    """Return named inputs of the network. The inputs show NASA's portrait, heads of the demo and the face of the
     self-test."""
     with as_file(files("blazeposer.scene") / "assets" / "portrait.jpg") as path:
         portrait = read_image(path)

@@ -1,9 +1,9 @@
 """Compare the constants and outputs of every layer in two runtimes, and find the first layer that differs.
 
 The outputs of the layers come from a copy of the file in which every layer's tensor is an output. LiteRT and TensorFlow
-Lite Micro can run this copy. TensorFlow's converter and this project's writer order the operations differently. Two
-layers of different files therefore match if they have the same kind, the same shape, and the same number among the
-operations of this kind and shape.
+Lite Micro can run such a copy of the file. TensorFlow's converter and this project's writer order the operations
+differently. Two layers of different files therefore match if they have the same kind, the same shape, and the same
+number among the operations of this kind and shape.
 """
 
 from __future__ import annotations
@@ -65,8 +65,8 @@ class Layers:
     def rescaled(self) -> set[str]:
         """Layers whose values quantization changes by more than rounding.
 
-        Quantization rescales the channels of depthwise convolutions. It also clips the branches of sums that a ReLU
-        follows.
+        Quantization rescales the channels of depthwise convolutions. Quantization also clips the branches of sums that
+        a ReLU follows.
         """
         depthwise = {item.outputs[0] for item in self.operations.values() if item.name == "DEPTHWISE_CONV_2D"}
         summed = {index for item in self.operations.values() if item.name == "ADD" for index in item.inputs}

@@ -44,7 +44,7 @@ RUNTIMES: dict[Runtime, str] = {
 }  # fmt: skip
 """Stages that need only the INT8 file, and their runtimes."""
 ENTRY_POINTS = "blazeposer.stages"
-"""Group of entry points. The training package uses it to add the stages that need torch or TensorFlow."""
+"""Group of entry points. The training package uses this group to add the stages that need torch or TensorFlow."""
 
 
 class NotRun(BlazePoserError):
@@ -79,8 +79,9 @@ class Pair:
 
 
 COARSE_PIXELS, COARSE_DEGREES = (1.5, 4.0, np.inf), (3.0, 8.0, np.inf)
-"""Tolerances for stages that round differently. They are three times the differences that the shipped network has on
-its images. Faces near the threshold or in profile may differ more, so the worst difference is shown but not checked."""
+"""Tolerances for stages that round differently. The tolerances are three times the differences that the shipped network
+has on its images. Faces near the threshold or in profile may differ more, so the worst difference is shown but not
+checked."""
 PAIRS = (
     Pair("torch", "float", Limits(
         "The same float32 weights; only the order of additions differs.",
@@ -134,7 +135,7 @@ class Stages:
             raise NotRun(str(MissingExtraError(error.name or "", "train"))) from error
 
     def _plugged_in(self, key: str) -> Stage:
-        """Return a stage from another package. The entry point is a function that gets this object."""
+        """Return a stage from another package. The entry point of the stage is a function that gets this object."""
         found = entry_points(group=ENTRY_POINTS, name=key)
         if not found:
             raise NotRun(f"the stage {key!r} is not installed: install BlazePoser anew with `pip install -e .`")
@@ -172,9 +173,9 @@ def _at(connected: Callable[[], AbstractContextManager[Camera]]) -> See:
 
 
 def companion(model: Path, suffix: str) -> Path:
-    """Return the file or folder beside an INT8 file that has the INT8 file's name and this suffix. If it is missing,
-    return the shipped file or folder, but only if the manifests say that the INT8 file and the shipped file were made
-    from the same weights in the same way. Raises NotRun.
+    """Return the file or folder beside an INT8 file that has the INT8 file's name and this suffix. If there is no such
+    file or folder, return the shipped file or folder, but only if the manifests say that the INT8 file and the shipped
+    file were made from the same weights in the same way. Raises NotRun.
     """
     if (path := model.with_name(model.stem + suffix)).exists():
         return path
@@ -189,7 +190,7 @@ def companion(model: Path, suffix: str) -> Path:
 
 
 def seeing(network: Network) -> See:
-    """Return `Stage.see` for a network on this PC with the host's decoder."""
+    """Return `Stage.see` for a network on this PC with the PC's decoder."""
 
     def see(pictures: Sequence[Image], advance: Advance) -> Seen:
         seen = Seen([], [])

@@ -24,8 +24,8 @@ KEYS = tuple(dict.fromkeys(key for pair in PAIRS for key in (pair.first, pair.se
 ANCHORS = sum(grid.count for grid in GRIDS)
 
 Progress = Callable[[str, int], Callable[[], None]]
-"""Function that is called with the name of a part of the work and its number of steps. It returns a function to call
-after each step."""
+"""Function that is called with the name of a part of the work and its number of steps. The function returns another
+function, which is called after each step."""
 
 
 @dataclass(frozen=True)
@@ -100,8 +100,8 @@ class Validation:
         return pair_section(pair, (first.stage, second.stage), difference, given, faces, apart)
 
     def _manifest(self) -> Section:
-        """Compare the file's scales and zero points with those of its manifest. The decoders do not read the
-        manifest."""
+        """Compare the scales and zero points in the file with the values in the file's manifest. The decoders do not
+        read the manifest."""
         title = "The file and its manifest"
         try:
             other = self.stages.layers.unlike(read_manifest(self.stages.model))
