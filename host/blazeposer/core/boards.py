@@ -49,7 +49,7 @@ OLD_USB_ID = (0x1209, 0xABD1)
 
 LATER_BLOCK_BYTES = 4 * KB
 """Number of bytes that scripts use in the second heap block and in each later block, in addition to MicroPython's
-tables. Scripts fill the first block first."""
+tables. Scripts use the first block before the other blocks."""
 
 
 class Block(NamedTuple):
@@ -71,7 +71,7 @@ class Board:
     mhz: int
     """Clock of the core, MHz."""
     usb_ids: tuple[tuple[int, int], ...]
-    """USB ids (vendor, product) while the firmware runs. An Arduino board has several."""
+    """USB ids (vendor, product) while the firmware runs. An Arduino board has several USB ids."""
     board_type: str
     """Answer of `omv.board_type()`. Five boards give the same answer "H7", but `omv.arch()` is different for every
     board."""

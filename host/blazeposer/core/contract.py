@@ -50,7 +50,7 @@ KEYPOINTS = ("right_eye", "left_eye", "nose", "mouth", "right_ear", "left_ear")
 """Order of the six keypoints. Right and left are the person's right and left, so `right_eye` is on the left of the
 image."""
 MIRRORED_KEYPOINTS = (1, 0, 2, 3, 5, 4)
-"""Index of each keypoint in the mirror image. Left and right keypoints change places there."""
+"""Index of each keypoint in the mirror image. Left and right keypoints change places in the mirror image."""
 
 BOX_VALUES = 4  # cx, cy, w, h
 REGRESSOR_VALUES = BOX_VALUES + 2 * len(KEYPOINTS)  # 16
@@ -80,8 +80,8 @@ OUTPUTS = (
     Output("error_16", (1, GRIDS[0].cells, 1)),
     Output("error_8", (1, GRIDS[1].cells, 1)),
 )
-"""Output tensors in their order. Scores are logits. The network expects a certain angle in degrees between the
-predicted and the true rotation, and the error outputs are the natural logarithms of these angles."""
+"""Output tensors in their order. Scores are logits. The values of an error output are natural logarithms of angles in
+degrees. Such an angle is the expected difference between the predicted rotation and the true rotation."""
 
 MAX_FILE_BYTES = 126_000
 """Largest size of the INT8 file in bytes. A file of this size and its ROMFS header fit into the 131,072 bytes that the
@@ -105,7 +105,7 @@ MAX_ANGLE = 99.0
 
 def anchors() -> NDArray[np.float32]:
     """Return the anchors' centres (896, 2), which are x and y as fractions of the input's side. The anchors of the
-    16x16 map come first. The order in each map is row by row."""
+    16x16 map come first. The anchors in each map are ordered row by row."""
     centres = []
     for grid in GRIDS:
         steps = (np.arange(grid.side, dtype=np.float32) + 0.5) / grid.side

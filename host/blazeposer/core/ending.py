@@ -24,7 +24,8 @@ def in_order() -> Iterator[None]:
 
 @contextlib.contextmanager
 def awaited() -> Iterator[threading.Event]:
-    """Yield an event that every signal of `ENDINGS` sets. Inside the `with` block, these signals only set the event."""
+    """Yield an event that every signal of `ENDINGS` sets. Inside the `with` block, the signals only set the event and
+    do not end the program."""
     ended = threading.Event()
     with _handled(lambda *_: ended.set(), signal.SIG_DFL, signal.default_int_handler, _end):
         yield ended

@@ -29,7 +29,7 @@ class Keypoints(NamedTuple):
 @dataclass(frozen=True)
 class Face:
     """One face. Lengths are in pixels of the face's image. Angles are in degrees, in the convention of `rotation.py`.
-    In the result of `decode`, lengths are fractions of the side of the network's square input instead.
+    Only faces from `decode` have lengths as fractions of the side of the network's square input.
     """
 
     box: tuple[float, float, float, float]
@@ -81,8 +81,8 @@ class Face:
         return replace(self, yaw=yaw, pitch=pitch, roll=roll)
 
     def moved(self, x: float, y: float, width: float, height: float) -> Face:
-        """Return a copy of the face with lengths in pixels of an image. Before, the lengths were fractions of a region
-        (x, y, width, height) of the image."""
+        """Return a copy of the face with lengths in pixels of an image. The lengths of the original face are fractions
+        of a region (x, y, width, height) of the image."""
         left, top, w, h = self.box
         return replace(
             self,

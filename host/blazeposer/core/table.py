@@ -68,7 +68,7 @@ class Table:
         return cells
 
     def numbers(self, *columns: str, empty: str = "") -> NDArray[np.float64]:
-        """Return the finite numbers (rows, columns) of some columns. Raises InputError if a cell is not a finite
+        """Return the numbers in some columns as an array (rows, columns). Raises InputError if a cell is not a finite
         number."""
         return np.array([self._numbers(column, empty) for column in columns]).T
 

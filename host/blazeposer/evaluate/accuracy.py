@@ -1,4 +1,5 @@
-"""Measure the accuracy of a tflite file (INT8 or float) on labelled faces. Each whole image is scaled to the input.
+"""Measure the accuracy of a tflite file (INT8 or float) on labelled faces. Each whole image is scaled to the size of
+the network's input.
 
 An interpreter runs the tflite file itself, so the figures describe the file. The same network and the same data always
 give the same report, because the report contains no date and no path on a machine.

@@ -25,8 +25,8 @@ GAMMA = 2.2
 MASK = (176, 205, 222)
 """Colour of a surgical mask."""
 MASK_TOP = 0.3
-"""Height of the mask's upper edge on the canonical face. The tip of the nose is at 0, and the root of the nose is at
-0.6."""
+"""Height of the mask's upper edge on the canonical face. The tip of the nose has the height 0, and the root of the nose
+has the height 0.6."""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 average precision.
 
 A labelled face is found if a `Rule` matches the face with a detection that has a score of at least 0.5. Angle errors
-are simple absolute differences in degrees. A difference is not reduced by 180 or 360 degrees.
+are simple absolute differences in degrees. A large angle error is not reduced by 180 or 360 degrees.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ TRIALS: Sequence[tuple[Condition | None, float]] = (
     (None, 0.0),
     *((condition, level) for condition in CONDITIONS for level in condition.levels),
 )
-"""Undisturbed images, and then each condition at each level."""
+"""Condition and level of each bin. The first bin has undisturbed images."""
 
 
 class Bin(NamedTuple):

@@ -53,8 +53,8 @@ def mirrored(face: Face, width: float) -> Face:
 def mean_faces(first: Sequence[Face], second: Sequence[Face]) -> list[Face]:
     """Return the faces of two looks, the best first.
 
-    A face that both looks found becomes the `mean_face` of both. Faces are paired in order of their overlap, the
-    largest overlap first. A face that only one look found gets half of its score.
+    A face that both looks found becomes the mean of the two faces (see `mean_face`). Faces are paired in order of their
+    overlap, the largest overlap first. A face that only one look found gets half of its score.
     """
     table = np.array([overlaps(box, centred_boxes(second)) for box in centred_boxes(first)])
     left, right, faces = set(range(len(first))), set(range(len(second))), []

@@ -19,7 +19,8 @@ from blazeposer.faces.tracker import board_module
 Region = tuple[int, int, int]
 """A square (x, y, side) in pixels of an image. The square may extend beyond the image."""
 Look = Callable[[Region | None, float], list[Face]]
-"""Function that returns the faces in a region with at least the given score. The region None is the whole image."""
+"""Function that returns the faces in a region with at least the given score. If the region is None, the function looks
+at the whole image."""
 
 SEEN = 1 / 8
 """Size of the smallest face that one look finds, as a fraction of the side of the region."""

@@ -1,5 +1,5 @@
-"""Follow faces from image to image, smooth the faces' values and look closer at a face. A PC uses the camera's own
-modules."""
+"""Follow faces from image to image, smooth the faces' values and look closer at a face. A PC and a camera use the same
+modules for this work."""
 
 from __future__ import annotations
 

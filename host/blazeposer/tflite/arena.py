@@ -112,7 +112,7 @@ def plan(graph: Graph) -> tuple[Placement, ...]:
 
 
 def planned_bytes(placements: Sequence[Placement]) -> int:
-    """Return the size in bytes of a plan."""
+    """Return the number of bytes that a plan needs."""
     return max((place.end for place in placements), default=0)
 
 

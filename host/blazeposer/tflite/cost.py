@@ -54,7 +54,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class Rate:
-    """Number of instructions that one kind of layer needs for each value."""
+    """Cost of one kind of layer in instructions."""
 
     output: float
     """Instructions for each output value."""
@@ -112,8 +112,8 @@ SPEEDS: dict[tuple[Chip, Memory], Speed] = {
 }
 """Speed of each core, for each memory of the arena. If you measure a camera, add its speed to this table. The number of
 cycles for an instruction is milliseconds x MHz x 1000 / instructions. The milliseconds are the value "predict" in the
-row that `board/bench.py` prints. The instructions are the sum for network and scaling. Give the row that
-`board/bench.py` prints as the source.
+row that `board/bench.py` prints. The instructions are the sum of the instructions for the network and for the scaling.
+Give the row that `board/bench.py` prints as the source.
 """
 
 ARENA_SHARE = 0.835

@@ -1,4 +1,4 @@
-"""Run a network file on a PC, after a check against the contract.
+"""Check a network file against the contract, and run the network on a PC.
 
 There are three runtimes. LiteRT's reference kernels (`reference`) give exactly the same results as TFLite Micro
 (`micro`), the runtime of a camera. XNNPACK (`xnnpack`) is several times faster, but rounds differently.

@@ -36,8 +36,8 @@ TEST_SEQUENCES = ("03", "06", "09", "12", "15", "16", "20", "24")
 random without a fixed seed (`randFlag` in FSA-Net's `TYY_create_db_biwi_70_30.py`), and did not publish the lists of
 test sequences. This project therefore has its own test sequences. Every third sequence is for testing, but with 16 and
 20 instead of 18 and 21. No person appears both in this project's test sequences and in its training sequences.
-According to the table of the Hugging Face reader `biwi_kinect_head_pose`, the pairs 02 and 21, 03 and 15, 05 and 18,
-and 07 and 22 each show one person. Figures from other splits are only roughly comparable."""
+According to the table of the Hugging Face reader `biwi_kinect_head_pose`, the same person is in sequences 02 and 21, in
+03 and 15, in 05 and 18, and in 07 and 22. Figures from other splits are only roughly comparable."""
 
 HEAD_RADIUS = 120.0
 """Half the height of a head in millimetres. The distance from the middle of a face to the head's centre is always

@@ -37,8 +37,8 @@ class LeftOut:
     name: str
     why: str
     is_damage: bool = True
-    """True if the data set without this file differs from the published data set. An image without a label makes no
-    difference."""
+    """True if the data set without this file differs from the published data set. `is_damage` is False for an image
+    without a label."""
 
 
 @dataclass(frozen=True)

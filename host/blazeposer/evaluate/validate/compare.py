@@ -95,8 +95,8 @@ class Difference:
     """Number of raw outputs that were compared."""
     equal: int
     largest: float
-    """Largest difference of raw outputs. The unit is levels for int8 outputs, and the unit of the outputs for float
-    outputs."""
+    """Largest difference of raw outputs. The difference of int8 outputs is in levels, and the difference of float
+    outputs is in the units of the outputs."""
     box: Floats
     keypoints: Floats
     degrees: Floats
@@ -178,9 +178,9 @@ def same_faces(first: Sequence[Face], second: Sequence[Face]) -> tuple[list[tupl
 
 
 def difference_of(first: Face, second: Face) -> tuple[float, float, float]:
-    """Return three differences between two faces. The first is the largest difference of the edges of the boxes, in
-    pixels of the input. The second is the largest difference of the coordinates of the keypoints, in pixels of the
-    input. The third is the angle between the rotations in degrees."""
+    """Return three differences between two faces. The first value is the largest difference between edges of the boxes,
+    in pixels of the input. The second value is the largest difference between coordinates of the keypoints, in pixels
+    of the input. The third value is the angle between the rotations in degrees."""
     edges = [np.array([x, y, x + w, y + h]) for x, y, w, h in (first.box, second.box)]
     rotations = [rotation_from_angles(face.angles) for face in (first, second)]
     return (

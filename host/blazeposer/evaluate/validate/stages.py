@@ -118,8 +118,8 @@ class Stages:
             raise BlazePoserError(f"{model} is a float file: name the INT8 one, which lies beside it")
 
     def open(self, key: str) -> Stage:
-        """Open a stage of the table above. Raises NotRun, or another BlazePoserError if the stage is available but
-        broken."""
+        """Open a stage. `key` is a name in the table at the top of this module. Raises NotRun, or another
+        BlazePoserError if the stage is available but broken."""
         try:
             for runtime, title in RUNTIMES.items():
                 if key == runtime:
