@@ -39,7 +39,8 @@ Face = namedtuple("Face", ("box", "score", "keypoints", "angles", "err"))
 
 
 class BlazePoser:
-    """Post-processor for `ml.Model(path, postprocess=...)`. It returns a list of `Face`, the best score first."""
+    """Post-processor for `ml.Model(path, postprocess=...)`. The post-processor returns a list of `Face`, the best score
+    first."""
 
     def __init__(self, threshold=0.5, max_faces=4):
         if not 0 < threshold < 1:
@@ -83,7 +84,8 @@ class BlazePoser:
         return best
 
     def _take(self, best, left):
-        """Sum up the anchors that see the face of `best`. Keep the other survivors, and return their number."""
+        """Sum up the anchors that see the face of `best`. Keep the other survivors, and return the number of kept
+        survivors."""
         for feature_map in self._maps:
             feature_map.clear()
         survivors, best_box, box = self._survivors, self._best_box, self._box

@@ -45,7 +45,7 @@ MOST_LOST = const(8)  # largest number of tracks without a face; each takes some
 
 
 class Gaze:
-    """The region that the network looks at. A new face counts if its score is at least `threshold`."""
+    """The region of the image that the network looks at. A new face counts if its score is at least `threshold`."""
 
     def __init__(self, threshold=0.5, mirror=False):
         self._threshold = threshold
@@ -79,7 +79,7 @@ class Gaze:
         return max(0, min(x, width - side)), max(0, min(y, height - side)), side, side
 
     def saw(self, faces):
-        """Return the faces that count, the best first. `faces` are those with a score of GUESS or more."""
+        """Return the faces that count, the best first. `faces` have scores of GUESS or more."""
         found = [face for face in faces if self._counts(face)]
         if self._close:
             self._looks = self._looks + 1 if len(found) == len(self._known or self._guess) else EVERY
@@ -99,7 +99,7 @@ class Gaze:
 
 
 class Tracker:
-    """A tracker that numbers faces. With `smooth`, it also smooths boxes, keypoints and angles."""
+    """A tracker that numbers faces. With `smooth`, the tracker also smooths boxes, keypoints and angles."""
 
     def __init__(self, smooth=True):
         self._tracks = []

@@ -1,4 +1,4 @@
-"""Run a virtual camera: real MicroPython behind a serial port imitates a camera with OpenMV's firmware.
+"""Run a virtual camera, in which real MicroPython behind a serial port imitates a camera with OpenMV's firmware.
 
     with VirtualCamera(frames) as camera:
         copy_to_camera(camera.port)  # the real mpremote, as to a real camera

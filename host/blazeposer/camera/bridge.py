@@ -25,12 +25,12 @@ _PART = re.compile(rb"\x03|[^\x03\x04\r]*[\x04\r]?")
 class Bridge(ABC):
     """The connection between the cable and MicroPython. A thread carries the bytes until `stop` is called.
 
-    The REPL of MicroPython's unix build lacks four features of a camera's REPL, and the bridge adds them. The bridge
-    ends lines with CR LF, passes Ctrl-C to a running script, and carries out soft resets and hard resets. At a soft
-    reset, the process of MicroPython ends, and the next process starts in the same kind of REPL.
+    The REPL of MicroPython's unix build lacks four features of a camera's REPL, and the bridge adds these features. The
+    bridge ends lines with CR LF, passes Ctrl-C to a running script, and carries out soft resets and hard resets. At a
+    soft reset, the process of MicroPython ends, and the next process starts in the same kind of REPL.
 
-    If `moves` is true, a hard reset changes the port. If `moves` is false, connections survive a hard reset; on a real
-    camera they do not.
+    If `moves` is true, a hard reset changes the port. If `moves` is false, connections survive a hard reset. On a real
+    camera, no connection survives a hard reset.
     """
 
     def __init__(self, *, moves: bool = False) -> None:
@@ -57,7 +57,7 @@ class Bridge(ABC):
 
     @abstractmethod
     def _on_cable(self, cable: Cable | None) -> None:
-        """React to a cable that was plugged in. If `cable` is None, the present cable will be unplugged next."""
+        """Start to use a cable that was plugged in. If `cable` is None, the present cable will be unplugged next."""
 
     @abstractmethod
     def _start_micropython(self, *, hard: bool) -> MicroPython:
@@ -65,8 +65,8 @@ class Bridge(ABC):
 
     @abstractmethod
     def _took(self, output: bytes) -> bool:
-        """Return whether a subclass has taken this output of MicroPython. If so, the REPL's port does not send the
-        output."""
+        """Return whether a subclass has taken this output of MicroPython. The REPL's port does not send output that was
+        taken."""
 
     def _start(self) -> None:
         """Switch the camera on. Raises the error that prevents the start."""
@@ -141,7 +141,7 @@ class Bridge(ABC):
             self._unplug()
 
     def _change(self) -> None:
-        """Carry out the requested changes, and the planned fault."""
+        """Carry out the requested resets and cable changes, and the planned fault."""
         if self._plugging.is_set():
             if self._micropython is None:
                 self._put_in(self._new_cable(moved=False))
@@ -179,7 +179,7 @@ class Bridge(ABC):
         self._to_camera = b""
 
     def _wait(self) -> None:
-        """Wait until bytes arrive from the PC or from MicroPython, and read them."""
+        """Wait until bytes arrive from the PC or from MicroPython, and read these bytes."""
         console = self._micropython.console if self._micropython else None
         cable = self._cable
         readers: list[socket.socket | int] = [self._wake_reader]
@@ -258,9 +258,9 @@ class Bridge(ABC):
         """Send the REPL the bytes that it can read now.
 
         While a script runs, all bytes wait until the script ends, even if the program on the PC that sent the script
-        has ended. Ctrl-C does not wait: it overtakes the waiting bytes and deletes them (MicroPython 1.28,
-        shared/tinyusb/mp_usbd_cdc.c, tud_cdc_rx_cb). Cameras with an STM32 also delete the waiting bytes when a program
-        opens or closes the port (openmv v5.0, omv_protocol_channel_stmusb.c).
+        has ended. Ctrl-C does not wait, and deletes the waiting bytes (MicroPython 1.28, shared/tinyusb/mp_usbd_cdc.c,
+        tud_cdc_rx_cb). Cameras with an STM32 also delete the waiting bytes when a program opens or closes the port
+        (openmv v5.0, omv_protocol_channel_stmusb.c).
         """
         if not self._to_camera or self._micropython is None:
             return

@@ -24,10 +24,10 @@ opened."""
 
 
 class Cable:
-    """One connection of the camera to the PC. It begins when the port appears, and ends with `close`.
+    """One connection of the camera to the PC. The connection begins when the port appears, and ends with `close`.
 
-    The name of the port is not a name in /dev/pts: mpremote 1.29 does not recognize a camera with a name in /dev/pts,
-    and waits forever (transport_serial.py, is_pty). Raises OSError if the name is taken.
+    The port has a name outside of /dev/pts, because mpremote 1.29 waits forever if a camera's port is in /dev/pts
+    (transport_serial.py, is_pty). Raises OSError if the name of the port is taken.
     """
 
     def __init__(self, name: Path) -> None:

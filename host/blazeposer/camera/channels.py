@@ -34,7 +34,7 @@ class Channel:
     """Base class of the channels, and a channel without data.
 
     The channels of the port itself and of stdin have no data, because the virtual camera accepts no scripts through
-    stdin. `lock` keeps the readable bytes unchanged until `unlock`, and returns whether this was possible. `ioctl`
+    stdin. `lock` keeps the readable bytes unchanged until `unlock`, and returns whether a lock was possible. `ioctl`
     returns True if the command is known and was carried out.
     """
 
@@ -68,8 +68,8 @@ class Channel:
 
 
 class Stdout(Channel):
-    """The channel of the text that scripts print. If the waiting text becomes longer than `STDOUT_SIZE`, it is
-    deleted."""
+    """The channel of the text that scripts print. If the waiting text becomes longer than `STDOUT_SIZE`, all waiting
+    text is deleted."""
 
     def __init__(self) -> None:
         super().__init__("stdout", READ)
@@ -98,8 +98,8 @@ class Stdout(Channel):
 
 
 class Stream(Channel):
-    """The channel of the images. It keeps an image from the moment when the script shows the image until the PC has
-    read it."""
+    """The channel of the images. This channel keeps an image from the moment when the script shows the image until the
+    PC has read it."""
 
     chunk = MAX_PAYLOAD
 

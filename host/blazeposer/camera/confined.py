@@ -6,8 +6,8 @@ kernel 5.13 on; TCP connections from kernel 6.7 on). On an older kernel, the onl
 removes the functions that a camera does not have.
 
 The arguments are the folder of the camera's files, the folder of the firmware modules, and then MicroPython's own
-arguments. This file is a separate program. It imports nothing of this package, because such an import would take longer
-than MicroPython's start.
+arguments. This file is a separate program. The program imports nothing of this package, because an import would take
+longer than MicroPython's start.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ _NET, _SCOPES = 4, 6  # first versions that can forbid TCP, and signals and abst
 
 
 def confine(writable: str, readable: str) -> bool:
-    """Allow this thread, and everything that it starts, to reach only two folders. Return False if Linux cannot do
-    this."""
+    """Allow this thread, and everything that it starts, to reach only two folders. Return False if Linux cannot
+    restrict a thread."""
     libc = ctypes.CDLL(None, use_errno=True)
     version = libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), _VERSION)
     if version < 1:
@@ -57,8 +57,8 @@ def confine(writable: str, readable: str) -> bool:
 def take_ctrl_c(library: str) -> None:
     """Make `CTRL_C` act like Ctrl-C over a camera's USB (MicroPython 1.28, shared/tinyusb/mp_usbd_cdc.c).
 
-    SIGINT in the unix build can stop a script anywhere, even while it allocates memory. The heap then stays locked
-    (ports/unix/unix_mphal.c, MICROPY_ASYNC_KBD_INTR).
+    SIGINT in the unix build can stop a script anywhere, even while it allocates memory. After SIGINT during an
+    allocation, the heap stays locked (ports/unix/unix_mphal.c, MICROPY_ASYNC_KBD_INTR).
     """
     libc = ctypes.CDLL(None)
     libc.signal.argtypes = [ctypes.c_int, ctypes.c_void_p]

@@ -24,8 +24,8 @@ WRITTEN = 1000
 
 @dataclass(frozen=True)
 class Device:
-    """A virtual camera's hardware. `folder` holds the camera's files. `flash` and `sdcard` are folders in it, and
-    `rom.img` is the image of ROMFS."""
+    """A virtual camera's hardware. `folder` holds the camera's files. In this folder, `flash` and `sdcard` are folders,
+    and `rom.img` is the image of ROMFS."""
 
     folder: Path
     board: Board

@@ -1,8 +1,8 @@
 """Answer the questions of the module `shims/_link.py` in MicroPython, and do the work of a camera's hardware.
 
-A question is the length of a JSON text (4 bytes, big endian), and then this text. An answer has the same form, and raw
-bytes follow it. This module does the work that a camera does in hardware or in C: it takes and prepares images, and
-runs the network in the real TensorFlow Lite Micro.
+A question starts with the length of a JSON text (4 bytes, big endian), and then has this text. An answer has the same
+form as a question, and raw bytes follow the JSON text. This module does the work that a camera does in hardware or in
+C: it takes and prepares images, and runs the network in the real TensorFlow Lite Micro.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ class MicroPython:
         return self.hardware.ready.is_set() and bool(caught >> (signal.SIGINT - 1) & 1)
 
     def is_waiting(self) -> bool:
-        """Return whether the REPL has executed all its input and waits for more."""
+        """Return whether the REPL has executed all its input and waits for more input."""
         import fcntl
         import termios
 

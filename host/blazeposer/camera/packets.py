@@ -61,7 +61,7 @@ class Packet:
     """True if the payload arrived unchanged."""
 
     def encode(self) -> bytes:
-        """Return the bytes of the packet as they are sent."""
+        """Return the bytes to send for the packet."""
         head = _HEADER.pack(_SYNC, self.sequence, self.channel, self.flags, self.opcode, len(self.payload))
         head += _checksum(head, *_CRC16)
         return head + (self.payload + _checksum(self.payload, *_CRC32) if self.payload else b"")

@@ -1,7 +1,7 @@
 """Speak OpenMV's Protocol V2 with a program that has opened the virtual camera's port at 921600 baud.
 
-The rules follow openmv v5.0, protocol/omv_protocol.c. tests/test_protocol_camera.py names the source of each rule.
-While a program has the port open at 921600 baud, the text that scripts print goes into a channel.
+The rules follow openmv v5.0 (protocol/omv_protocol.c). The tests in tests/test_protocol_camera.py name the source of
+each rule. While a program has the port open at 921600 baud, the text that scripts print goes into a channel.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ class _Interrupted(Exception):
 
 
 class ProtocolPort:
-    """One connection of the camera over Protocol V2. It begins when the port appears, and ends with `close`."""
+    """One connection of the camera over Protocol V2. The connection begins when the port appears, and ends with
+    `close`."""
 
     def __init__(self, device: Device, cable: Cable) -> None:
         self._device = device

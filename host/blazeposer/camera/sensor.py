@@ -32,8 +32,8 @@ def view(
     height).
 
     The largest centred square of the image fills the largest centred square of the frame. A square window in the middle
-    therefore shows this square of the image, for every shape of image. At the end, the pixels are reduced to RGB565, or
-    to shades of grey in three equal channels, because the network needs three channels.
+    of the frame therefore shows the largest centred square of an image of any shape. At the end, the pixels are reduced
+    to RGB565, or to shades of grey in three equal channels, because the network needs three channels.
     """
     width, height = size
     side = min(size)

@@ -30,10 +30,10 @@ class VirtualCamera(Bridge):
     """A virtual camera in this process, and in a MicroPython process that it starts.
 
     - `frames` are the images in front of the sensor, see `sensor.Frames` and `sensor.view`. The frame number starts at
-      0 whenever MicroPython starts (at hard and soft resets), and grows by one with each snapshot. board/main.py sends
-      this number as `seq` in the stream.
-    - `port` is the path of the camera's port. The default is a path in the user's runtime folder. Only this user can
-      open the port.
+      0 whenever MicroPython starts (at hard and soft resets), and grows by one with each snapshot. The script
+      board/main.py sends the frame number as `seq` in the stream.
+    - `port` is the path of the camera's port. The default port is in the user's runtime folder. Only this user can open
+      the port.
     - `gray` is true if the sensor has no colour.
     - `version` is the answer of `omv.version_string()`. The version also decides how the flash and the slot for a card
       behave.
@@ -85,8 +85,8 @@ class VirtualCamera(Bridge):
             raise
 
     def stop(self) -> None:
-        """Switch the camera off, close its port and delete its files. If an error has stopped the camera, raise this
-        error."""
+        """Switch the camera off, close its port and delete its files. Raise the error that has stopped the camera, if
+        there was an error."""
         try:
             super().stop()
         finally:

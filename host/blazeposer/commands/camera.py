@@ -1,4 +1,5 @@
-"""`blazeposer camera` runs a virtual camera until Ctrl-C. mpremote, an editor or a reader of the stream can use it."""
+"""`blazeposer camera` runs a virtual camera until Ctrl-C. The virtual camera is for mpremote, an editor or a reader of
+the stream."""
 
 from __future__ import annotations
 
@@ -66,6 +67,6 @@ def frames_of(source: str) -> Frames:
 
 
 def _to_the_end(opened: Source) -> Iterator[Frame]:
-    """Yield the frames of a video or webcam. If a video is cut off, yield the frames that can be read."""
+    """Yield the frames of a video or webcam. If the end of a video is missing, yield the frames that can be read."""
     with suppress(InputError):
         yield from opened.frames

@@ -139,8 +139,8 @@ def _following(detector: Detector) -> Find:
 
 
 def _as_text(source: Source, record: Record, smallest: int) -> str:
-    """Return one line for each face. If all faces are smaller than the smallest size (pixels), return one line that
-    says this."""
+    """Return one line for each face. If no face has `smallest` or more pixels, return one line that reports that no
+    face was found."""
     name = record.source + (f" frame {record.seq}" if source.kind in ("video", "camera") else "")
     lines = [
         f"{name}: face at x {x:.0f} y {y:.0f} w {w:.0f} h {h:.0f}  score {face.score:.2f}  "

@@ -1,4 +1,4 @@
-"""`blazeposer check` and `inspect` show the needs of a model file on a board, and its estimated time there."""
+"""`blazeposer check` and `inspect` show the memory and the estimated time that a model needs on a board."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ _VIEW_OPTIONS = (
 
 
 def view_options(command: Callable[P, T]) -> Callable[P, T]:
-    """Add the options of the live view to a command, which passes them to `show` unchanged."""
+    """Add the options of the live view to a command. The command passes these options to `show` unchanged."""
     for option in reversed(_VIEW_OPTIONS):
         command = option(command)
     return command

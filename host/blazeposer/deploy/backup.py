@@ -2,7 +2,7 @@
 
 An interrupted deploy leaves a backup with the progress `started`, and the next deploy to the same camera continues this
 backup. The backup therefore always holds the contents from before the first deploy, and `restore` brings these contents
-back. Only the user who made a backup can read it, because a script on the camera may contain a password.
+back. Only the user who made a backup can read the backup, because a script on the camera may contain a password.
 """
 
 from __future__ import annotations
@@ -74,7 +74,8 @@ class Backup:
         return path in self.hashes and (found is None or found in (self._before(path), *self.written))
 
     def is_as_left(self, path: str, state: State) -> bool:
-        """Return whether the camera still holds at this path what it held before the deploy or after the deploy."""
+        """Return whether the camera holds at this path the content from before the deploy, or the content that the
+        deploy wrote."""
         return state.sha256(path) in (self._before(path), *self.written)
 
     def _before(self, path: str) -> str | None:
@@ -89,8 +90,8 @@ class Backup:
 
     def with_more(self, contents: Contents, state: State) -> Backup:
         """Return the same backup with additional paths. Contents that are already in the backup do not change. If the
-        camera holds a content that is neither in the backup nor written by the deploy, this content is saved in another
-        folder of the backup, so that nothing is lost."""
+        camera holds a file that is neither in the backup nor written by the deploy, this file is saved in another
+        folder of the backup, to lose nothing."""
         hashes = dict(self.hashes)
         with _writing(self.folder):
             found = self.folder / f"found-{_next(self.folder, 'found-'):04}"
@@ -112,7 +113,8 @@ class Backup:
 
 
 def create(root: Path, state: State, contents: Contents) -> Backup:
-    """Save contents of a camera. The folder gets its final name when all contents are in it. Raises BlazePoserError."""
+    """Save contents of a camera. The folder gets its final name when all contents are in the folder. Raises
+    BlazePoserError."""
     camera = root / state.id
     with _writing(camera):
         _make(camera)
@@ -206,7 +208,7 @@ def _order(folder: Path) -> tuple[int, str]:
 
 
 def _next(place: Path, prefix: str = "") -> int:
-    """Return the number of a new folder: one more than the largest number in use."""
+    """Return the number of a new folder, which is one more than the largest number in use."""
     return 1 + max((_order(Path(path.name.removeprefix(prefix)))[0] for path in place.iterdir()), default=0)
 
 

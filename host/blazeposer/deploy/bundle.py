@@ -3,7 +3,7 @@
 - `manifest.json` names the board, and the size and the sha256 of each other file.
 - `blazeposer.tflite` is the model, compiled if the board has an NPU.
 - `blazeposer.romfs` is the model as a ROMFS image, for `mpremote romfs deploy`. The image replaces all files in ROMFS.
-- `main.py` and its modules are the scripts. The modules are .mpy files if the user asks for them.
+- `main.py` and its modules are the scripts. The modules are .mpy files if the user asks for .mpy files.
 - `selftest.bin` contains the image and the golden outputs of the self-test.
 - `package.json` is for `mpremote mip install`.
 
@@ -135,7 +135,7 @@ def load(folder: Path) -> Bundle:
 
 
 def _checked(folder: Path, name: str, entry: Any) -> bytes:
-    """Return a file's bytes after comparing them with the manifest."""
+    """Return a file's bytes, after comparing the bytes with the manifest."""
     if name not in _NAMES:  # the name may be a path outside of the bundle, or a file that no backup saves
         raise BlazePoserError(f"{folder / MANIFEST} names {name!r}, which is no part of a bundle: do not use it")
     try:

@@ -1,7 +1,7 @@
 """Ask a camera for its state, read its contents and write to it, with mpremote.
 
 Contents are bytes by their path on the camera. For example, "/flash/main.py" is a file, and "/rom" is the beginning of
-the ROMFS partition. None means that the file does not exist, or that the flash is erased.
+the ROMFS partition. The value None means that the file does not exist, or that the flash is erased.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def sha256(data: bytes) -> str:
 
 
 class Camera:
-    """The camera at a port. Every question stops the camera's script: call `restart` at the end."""
+    """The camera at a port. Every question stops the camera's script. Therefore `restart` must be called at the end."""
 
     def __init__(self, port: Port) -> None:
         self.port = port
@@ -71,8 +71,8 @@ class Camera:
             ) from error
 
     def read(self, lengths: Mapping[str, int], advance: Advance = lambda _: None) -> dict[str, bytes]:
-        """Return the contents at paths. For ROMFS, return the bytes at its beginning, as they are in flash. Raises
-        PortError.
+        """Return the contents at paths. For ROMFS, return the bytes at the beginning of the partition, as they are in
+        flash. Raises PortError.
 
         `lengths` has the number of bytes for each path. For a file, this number is the size of the file.
         """

@@ -34,10 +34,11 @@ Comparison = Literal["same", "differs", "missing", "half-written", "damaged", "n
 
 
 class Guide(Protocol):
-    """The interface between a deploy and its user, who is a person at a terminal or a test."""
+    """The interface between a deploy and its user. The user is a person at a terminal, or a test."""
 
     def stage(self, words: str, total: int = 0) -> Advance:
-        """Begin a part of the work. Return a function to call with the number of bytes moved since its last call."""
+        """Begin a part of the work. Return a function that must be called with the number of bytes moved since the last
+        call."""
 
     def note(self, words: str) -> None:
         """Tell the user something important."""
@@ -80,8 +81,8 @@ class CameraStatus:
 
 @contextmanager
 def connected(device: str | None, root: Path) -> Iterator[Camera]:
-    """Lock the camera at the port `device`, or the only connected camera, and yield it. Other processes cannot use a
-    locked camera.
+    """Lock the camera at the port `device`, or the only connected camera, and yield this camera. Other processes cannot
+    use a locked camera.
 
     At the end the camera's script starts again, unless the user has interrupted the work. Raises BlazePoserError.
     """
@@ -131,8 +132,8 @@ def deploy(camera: Camera, bundle_for: BundleFor, to: Store | None, root: Path, 
 
 
 def restore(camera: Camera, chosen: Path | None, root: Path, guide: Guide) -> Outcome | None:
-    """Restore the contents of the backup `chosen`. If it is None, restore from the camera's latest backup. Return None
-    if the user declines."""
+    """Restore the contents of the backup `chosen`. If `chosen` is None, restore from the camera's latest backup. Return
+    None if the user declines."""
     state = _state(camera, root, guide)
     old = backups.load(chosen) if chosen else _latest(root, state.id)
     if old.card not in ("", state.card):
@@ -292,7 +293,7 @@ def _unreadable(root: Path, state: State) -> tuple[Path, ...]:
 
 
 def _state(camera: Camera, root: Path, guide: Guide) -> State:
-    """Ask the camera for its state, and report its unreadable backups."""
+    """Ask the camera for its state, and report backups of this camera that cannot be read."""
     guide.stage("asking the camera")
     state = camera.state(NAMES)
     for folder in _unreadable(root, state):

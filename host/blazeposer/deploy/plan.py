@@ -1,7 +1,7 @@
-"""Plan a deploy: decide what to write, where to write it and what it replaces, and find reasons against the deploy.
+"""Plan a deploy. A plan decides which contents to write, where to write them and which old contents they replace.
 
-This module has every rule of the firmware that matters for a deploy. tests/test_deploy_rules.py names the source of
-each rule.
+This module has every rule of the firmware that matters for a deploy. The tests in tests/test_deploy_rules.py name the
+source of each rule.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""Make the file that `board/selftest.py` reads. It contains an image, and the network's outputs for this image on a PC.
+"""Make the file that `board/selftest.py` reads. The file contains an image, and the network's outputs for this image on
+a PC.
 
-The file is compressed with zlib. It contains a line of JSON with the golden faces, the image, and the raw int8 outputs
-in the order of the contract. The image has 64 x 64 pixels with shades of grey from 0 to 15, two pixels in a byte. The
-camera doubles the image's width and height.
+The file is compressed with zlib. The uncompressed data has a line of JSON with the golden faces, then the image, and
+then the raw int8 outputs in the order of the contract. The image has 64 x 64 pixels with shades of grey from 0 to 15,
+two pixels in a byte. The camera doubles the image's width and height.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def make(model: Path) -> bytes:
 
 def judge(result: dict[str, Any], *, virtual: bool) -> str:
     """Return a verdict in words on the result of a self-test (see `state.read_self_test`). Raises BlazePoserError if
-    the test failed. Only on a virtual camera, all bytes of the outputs must equal those of the PC."""
+    the test failed. Only on a virtual camera, all bytes of the outputs must be equal to the bytes on the PC."""
     equal, total, largest, passed = (result[name] for name in ("equal", "bytes", "largest", "passed"))
     faces, expected = len(result["faces"]), len(result["expected"])
     told = f"{faces} of {expected} faces, {equal} of {total} bytes equal, largest difference {largest}"

@@ -1,7 +1,8 @@
-"""Check the report that a camera makes about itself. All later code can then use its paths, numbers and hashes safely.
+"""Check the report that a camera makes about itself. After the check, all paths, numbers and hashes in the report are
+safe to use.
 
-The check is needed because a camera may be broken or malicious. Words of its report become paths on this PC, lengths of
-data, and lines in a terminal.
+The check is needed because a camera may be broken or malicious. Words of a camera's report become paths on this PC,
+lengths of data, and lines in a terminal.
 """
 
 from __future__ import annotations
@@ -78,7 +79,8 @@ class Rom:
 
 
 def contents_sha256(files: Mapping[str, tuple[int, str]]) -> str:
-    """Return the sha256 of the paths, sizes and hashes of the files in ROMFS. Positions in the image do not matter."""
+    """Return the sha256 of the paths, sizes and hashes of the files in ROMFS. The positions of the files in the image
+    do not change the result."""
     return hashlib.sha256(json.dumps(sorted(files.items())).encode()).hexdigest()
 
 

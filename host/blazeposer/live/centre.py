@@ -23,15 +23,15 @@ BACK = 0.2
 
 
 class Leader:
-    """Selects one person. The person stays selected while visible. When this person is no longer visible, the person
-    with the largest face is selected."""
+    """Selects one person. The person stays selected while visible. If the selected person is no longer visible, the
+    person with the largest face is selected."""
 
     def __init__(self) -> None:
         self._id: int | None = None
 
     def of(self, moment: Moment) -> Face | None:
-        """Return the face of the selected person. If this person is not in the moment, select another person and return
-        this person's face."""
+        """Return the face of the selected person. If the selected person is not in the moment, select another person
+        and return the face of the other person."""
         faces = {face.id: face for face in moment.faces}
         if self._id not in faces:
             largest = max(moment.faces, key=lambda face: face.box[2], default=None)

@@ -20,7 +20,7 @@ _IN_LEGEND = 12  # largest number of faces in the legend
 
 
 def draw_session(records: Iterable[Record], title: str) -> Figure:
-    """Return a figure with a row for each angle. It shows the angle in degrees over the time of the session in
+    """Return a figure with a row for each angle. Each row shows the angle in degrees over the time of the session in
     seconds."""
     follow, rows = Follower(), defaultdict[int, list[list[float]]](list)
     for record in records:

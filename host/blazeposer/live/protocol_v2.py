@@ -38,9 +38,9 @@ class ProtocolLink(UsbLink):
     """The camera at a port, with records and images over Protocol V2.
 
     Images arrive separately from the records and have no number. A camera sends an image when it takes the next image,
-    so the image arrives directly after its record. A record therefore waits a short time for its image. If the camera's
-    script does not register the channel for records, it prints its records, and this link reads the printed records. If
-    the camera prints faster than the link reads, output is lost.
+    so the image arrives directly after its record. A record therefore waits a short time for its image. A script that
+    does not register the channel for records prints its records, and this link reads the printed records. If the camera
+    prints faster than the link reads, output is lost.
     """
 
     def __init__(self, port: ports.Port, silence: float = SILENCE) -> None:
@@ -78,8 +78,8 @@ class ProtocolLink(UsbLink):
                 raise
 
     def _take(self, waiting: list[tuple[Any, float]], picture: Image | None) -> list[Arrival]:
-        """Return the waiting records as arrivals. The reader counts records here, so it counts only records that are
-        shown."""
+        """Return the waiting records as arrivals. The reader counts the records in this method, because only records
+        that are shown must be counted."""
         arrivals = [
             Arrival(record, at, picture) for came, at in waiting if (record := self._reader.take(came)) is not None
         ]
@@ -149,8 +149,8 @@ def _opened(port: str) -> Generator[_Camera, None, None]:
 
 @contextmanager
 def _uninterrupted() -> Generator[None, None, None]:
-    """Delay the effect of ^C until the end of the block. Without the delay, the package would clean up after ^C, try
-    again, and continue."""
+    """Delay the effect of ^C until the end of the block. Without the delay, the package `openmv` would clean up after
+    ^C, try again, and continue."""
     if threading.current_thread() is not threading.main_thread():  # only the main thread gets signals
         yield
         return

@@ -34,7 +34,7 @@ class Head(NamedTuple):
 
 @dataclass(frozen=True)
 class Moment:
-    """A moment of the session. It has a record, or no record if nothing arrives."""
+    """A moment of the session. A moment has a record, or no record if nothing arrives."""
 
     name: str
     """Name of the link."""

@@ -97,7 +97,8 @@ class TerminalView:
 
 @contextmanager
 def pressed() -> Generator[Callable[[], str] | None, None, None]:
-    """Yield a function that returns the keys pressed since its last call. Yield None if no keyboard is available."""
+    """Yield a function that returns the keys that were pressed since the last call. Yield None if no keyboard is
+    available."""
     try:
         at_terminal = sys.stdin is not None and sys.stdin.isatty()
     except ValueError:  # it was closed
@@ -171,12 +172,14 @@ def losses(counts: Counts) -> str:
 
 
 def _on_head(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return points on the ellipsoid of the head. `points` (n, 3) are their directions from the head's middle."""
+    """Return points on the ellipsoid of the head. `points` (n, 3) are the directions of the returned points from the
+    head's middle."""
     return points / np.linalg.norm(points / _HEAD, axis=1, keepdims=True)
 
 
 def _features() -> NDArray[np.float64]:
-    """Return points (n, 3) of eyes, mouth and nose: x right of the image, y up, z out of the face."""
+    """Return points (n, 3) of eyes, mouth and nose. The axis x points to the right of the image, y up, and z out of the
+    face."""
     turn, along = np.linspace(0, 2 * np.pi, 16), np.linspace(-1, 1, 24)[:, None]
     ring = np.column_stack([np.cos(turn), 0.6 * np.sin(turn), 0 * turn]) * 0.14
     eyes = [_on_head(ring + np.array([side * 0.34, 0.22, 0.85])) for side in (-1, 1)]

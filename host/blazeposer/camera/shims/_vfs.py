@@ -137,7 +137,7 @@ def _erase(offset, length):
 
 
 def _program(offset, data):
-    """Program bytes: a bit can change from 1 to 0, but not from 0 to 1."""
+    """Program bytes. A bit can change from 1 to 0, but not from 0 to 1."""
     data = bytes(data)
     if _kind["kind"] == "internal":
         data = data[: len(data) // _WORD * _WORD]  # an incomplete word at the end is dropped

@@ -34,7 +34,8 @@ class Image:
         return self._height
 
     def scale(self, *, hint=0, copy=False):
-        """Exchange left and right of the image in place. Firmware 5.0 does the same for hint=HMIRROR without `copy`."""
+        """Exchange left and right of the image in place. Firmware 5.0 also exchanges left and right for hint=HMIRROR
+        without `copy`."""
         if hint != HMIRROR or copy:
             _refuse("scaling but to mirror in place: scale(hint=image.HMIRROR)")
         _ask("mirror", frame=self._frame)

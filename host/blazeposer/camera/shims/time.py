@@ -4,7 +4,7 @@ from utime import *
 
 
 class clock:
-    """Meter of the frame rate: call tick() at the start of a frame, and fps() at its end."""
+    """Meter of the frame rate. Scripts call tick() at the start of a frame, and fps() at the end of the frame."""
 
     def __init__(self):
         self._start = ticks_ms()

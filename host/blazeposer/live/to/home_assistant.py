@@ -2,9 +2,9 @@
 
 In Home Assistant, a camera is a device with these values: the number of faces, the first person's angles, and whether
 somebody looks at the camera. One retained message describes the device and all its values. Home Assistant calls this
-"device discovery" (https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery, version 2024.11 and later). The
-values come from the topic TOPIC/CAMERA/summary. A summary is sent at most once per second, because Home Assistant
-stores a history of the values.
+"device discovery" (https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery, version 2024.11 and later). Home
+Assistant reads the values from the topic TOPIC/CAMERA/summary. A summary is sent at most once per second, because Home
+Assistant stores a history of the values.
 """
 
 from __future__ import annotations

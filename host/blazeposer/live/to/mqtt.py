@@ -56,8 +56,8 @@ _ADVICE = {
 class MqttView:
     """Publishes records to a broker, see `session.Output`.
 
-    If the broker goes away, the view waits for it, and records in this time are lost. The MQTT client's thread calls
-    the methods whose names start with `on_`.
+    If the connection to the broker is lost, the view waits for a new connection. Records that arrive in the meantime
+    are lost. The MQTT client's thread calls the methods whose names start with `on_`.
     """
 
     def __init__(self, name: str, client: Client, topic: str, encrypted: bool, discover: str | None) -> None:
@@ -110,7 +110,7 @@ class MqttView:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Publish "offline" and disconnect. All records without the broker's acknowledgement then count as missed."""
+        """Publish "offline" and disconnect. Records that the broker has not acknowledged count as missed."""
         try:
             if self._client.is_connected():
                 with suppress(ValueError, RuntimeError):  # the broker may have disconnected

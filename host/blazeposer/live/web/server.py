@@ -2,8 +2,8 @@
 
 By default, the server listens only at a loopback address. The contents of a stream reach the page only as JSON. The
 page's security policy allows the browser to run and load only the files of this folder. The server refuses requests for
-other host names. Without this check, a page of another site could read the session, because the name of this site could
-be made to point to this PC (DNS rebinding).
+other host names. Without a check of the host name, a page of another site could read the session, because the other
+site's name could be made to point to this PC (DNS rebinding).
 
 A request to start or stop a recording needs a header that a page of another site cannot send. Browsers on other PCs
 (`--web-host`) cannot start or stop a recording, and do not receive paths or names of this PC.

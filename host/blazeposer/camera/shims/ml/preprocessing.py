@@ -5,8 +5,8 @@ from image import Image as _Image
 
 
 class Normalization:
-    """Preprocessor that is called with an image. It stores the image. If its region `roi` is not set, it sets `roi` to
-    (x, y, w, h) in pixels."""
+    """Preprocessor that is called with an image. The preprocessor stores this image. If the preprocessor has no region
+    `roi` (x, y, w, h), it sets `roi` to the whole image."""
 
     def __init__(self, roi=None):
         if roi is not None and (not isinstance(roi, tuple) or len(roi) != 4):

@@ -6,8 +6,8 @@ _MAX_DIMS = 4
 
 
 class ndarray(memoryview):
-    """A row-major array on a flat buffer. memoryview() of the array returns the buffer (ndarray_get_buffer). Scripts
-    receive arrays of this kind, but do not create them."""
+    """A row-major array on a flat buffer. The function memoryview() returns the buffer of an array
+    (ndarray_get_buffer). Scripts receive arrays of this kind, but do not create them."""
 
     def __init__(self, values, shape):
         if not 1 <= len(shape) <= _MAX_DIMS:
