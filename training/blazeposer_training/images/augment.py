@@ -1,4 +1,5 @@
-"""Make training images of labelled faces: place, turn and mirror the faces, a whole batch at once, on any device.
+"""Make training images of labelled faces. The faces of a whole batch are placed, turned and mirrored at once, on any
+device.
 
 All geometric changes of an image form one similarity transform, so image, box and rotation matrix always agree.
 Mirroring changes a rotation matrix R to F R F. Turning the image clockwise by t changes R to Rz(t) R
@@ -64,7 +65,7 @@ class Placements:
 
 def random_placements(rng: np.random.Generator, count: int, settings: ImageSettings) -> Placements:
     """Draw random placements. The share `usual` of the faces has places and sizes as in front of a camera (AFLW2000's
-    sizes). The other faces have any place, and any size from 20 pixels on."""
+    sizes). All other faces are anywhere in the image, with any size from 20 pixels on."""
     usual = rng.random(count) < settings.usual
     low, high = np.where(usual, 0.25, 20 / INPUT_SIZE), np.where(usual, 0.55, 0.75)
     size = np.exp(rng.uniform(np.log(low), np.log(high)))
@@ -111,8 +112,8 @@ def transforms(boxes: Floats, placements: Placements) -> Floats:
 
 
 def bulged_points(points: Floats, boxes: Floats, bulge: Floats) -> Floats:
-    """Move points (N, P, 2) of the photos as the bulges (N,) of the faces in boxes (N, 4) move them. This is the
-    inverse of `_bulged`."""
+    """Move points (N, P, 2) of the photos by the bulges (N,) of the faces in boxes (N, 4). This function is the inverse
+    of `_bulged`."""
     middle, radius = _circles(boxes)
     away = (points - middle[:, None]) / radius[:, None, None]
     length = np.linalg.norm(away, axis=-1, keepdims=True)
@@ -125,8 +126,8 @@ def bulged_points(points: Floats, boxes: Floats, bulge: Floats) -> Floats:
 def _bulged(source: Tensor, boxes: Floats, bulge: Floats) -> Tensor:
     """Return the photo pixels (n, 128, 128, 2) to sample instead of `source`, where the faces in boxes bulge (n,).
 
-    A head is roughly a ball, and the middle of the face is nearest to the camera. Therefore the middle looks larger in
-    a photo from a short distance.
+    A head is roughly a ball, and the middle of the face is nearest to the camera. Therefore the middle of the face
+    looks larger in a photo from a short distance.
     """
     middle, radius = (_to(values, source.device) for values in _circles(boxes))
     away = (source - middle[:, None, None]) / radius[:, None, None, None]

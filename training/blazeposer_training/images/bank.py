@@ -1,7 +1,7 @@
 """Keep the decoded faces and backgrounds for training images in the memory of one device.
 
 Each face has its own texture, which is its whole photo or a square cut out of a large photo. About 53,000 faces take 6
-GB in a CPU's memory. The process that makes the batches shares this memory.
+GB in a CPU's memory. The process that makes the batches shares the memory of the faces.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Bank:
     `rotations` have the shape (M, 3, 3).
 
     `backgrounds` (B, 3, 192, 192) are uint8 squares without labels. The first `faceless` backgrounds are photos without
-    a face. In a bank for training, photos of people and collages follow.
+    a face. In a bank for training, backgrounds with people follow, which are photos and collages.
     """
 
     textures: Tensor
@@ -86,8 +86,8 @@ def read_bank(
 
 
 def drawn_backgrounds() -> list[Image]:
-    """Return squares (192, 192, 3) without a face. They are parts of the drawn room in other colours. The result is
-    always the same."""
+    """Return squares (192, 192, 3) without a face. The squares are parts of the drawn room in other colours. The result
+    is always the same."""
     rng, place = np.random.default_rng(0), room()
     drawn = []
     for _ in range(DRAWN):
@@ -99,8 +99,8 @@ def drawn_backgrounds() -> list[Image]:
 
 
 def make_bank(pool: Pool, empty: list[Image], peopled: list[Image], device: torch.device | str = "cpu") -> Bank:
-    """Return the bank of a decoded pool. Its backgrounds are photos without a face (`empty`), and photos that may show
-    people (`peopled`)."""
+    """Return the bank of a decoded pool. The backgrounds of the bank are photos without a face (`empty`), and photos
+    that may show people (`peopled`)."""
     textures = torch.empty((len(pool), 3, SIDE, SIDE), dtype=torch.uint8)
     pixels = textures.numpy()
     sizes, boxes = np.empty((len(pool), 2)), np.empty((len(pool), 4))
@@ -130,7 +130,7 @@ def cut(photo: Image, box: Floats) -> tuple[Image, Floats, Floats]:
     """Cut a face's texture from its photo. Return the texture, its scale (2,) horizontally and vertically, and the
     corner (2,) in the photo where the texture starts.
 
-    The texture is the whole photo, or a square around the face of a large photo. It is shrunk if it is too large.
+    The texture is the whole photo, or a square around the face of a large photo. A texture that is too large is shrunk.
     """
     height, width = photo.shape[:2]
     if max(height, width) <= SIDE:
@@ -156,7 +156,7 @@ def square(photo: Image) -> Image:
 
 
 def collages(photos: list[Image], count: int) -> list[Image]:
-    """Return collages (192, 192, 3). A collage has the same number of rows as photos in a row. The result is always the
+    """Return collages (192, 192, 3). A collage has as many rows of photos as photos in a row. The result is always the
     same."""
     rng = np.random.default_rng(0)
 

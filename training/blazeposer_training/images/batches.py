@@ -1,7 +1,7 @@
 """Make the batches of training images and the fixed validation images, and choose the order and placement of the faces.
 
-Step n of a seed gives the same batch on every machine, with any number of processes, at any time. A stopped training
-can therefore continue as if it had never stopped.
+For one seed, step n gives the same batch on every machine, with any number of processes, at any time. A stopped
+training can therefore continue as if it had never stopped.
 """
 
 from __future__ import annotations
@@ -53,9 +53,9 @@ class Batch:
     - `rotations` have the shape (N, 3, 3), and `weights` have the shape (N,).
     - `boxes` (N, 4) x0, y0, x1, y1 and `landmarks` (N, 68, 2) are fractions of the image's side.
     - `spread` (N,) is the disagreement of the teacher networks in degrees.
-    - `silent` (N, 4) are boxes in which the network must not find a face, whatever a teacher answers. They are boxes of
-      faces that are upside down, which have no weight, or whole images without a face. All other rows of `silent` are
-      0.
+    - `silent` (N, 4) are boxes in which the network must not find a face, whatever a teacher answers. A box in `silent`
+      contains a face that is upside down and has no weight, or a whole image without a face. All other rows of `silent`
+      are 0.
     - `pairs` is the number of pairs among the first rows. In a pair, the second image is the mirror image of the first.
     - `taught` are the outputs of a teacher for the images, if there is a teacher.
 
@@ -117,8 +117,8 @@ def training_batches(
 ) -> Iterator[Batch]:  # fmt: skip
     """Return the batches of `steps` on the bank's device.
 
-    `workers` processes with one thread each make the batches in advance. If there is a `teacher`, its outputs for the
-    images are added.
+    `workers` processes with one thread each make the batches in advance. If there is a `teacher`, the outputs of the
+    teacher for the images are added.
     """
     batches = TrainingBatches(bank, size, steps, seed, settings, teacher)
     loader = DataLoader(batches, batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None)
@@ -220,9 +220,9 @@ def _grown(boxes: Floats) -> Floats:
 def balance(angles: Floats) -> Floats:
     """Return the probability (N,) of drawing each face.
 
-    The faces are sorted into cells of 15 degrees of |yaw| by 15 degrees of pitch. The probability of a face is the
-    inverse square root of the number of faces in its cell. Turned and tilted heads are therefore drawn more often, and
-    frontal heads are still drawn.
+    The faces are sorted into cells of 15 degrees of |yaw| by 15 degrees of pitch. The probability of a face is
+    proportional to the inverse square root of the number of faces in the same cell. Turned and tilted heads are
+    therefore drawn more often, and frontal heads are still drawn.
     """
     cells = np.floor(np.column_stack([np.abs(angles[:, 0]), angles[:, 1]]) / 15).astype(int)
     _, inverse, counts = np.unique(cells, axis=0, return_inverse=True, return_counts=True)

@@ -1,7 +1,7 @@
 """Disturb placed images by occlusion, light, colour, focus, noise, JPEG compression and RGB565.
 
-Each disturbance changes a part of the images and is computed for this part alone. numpy draws the settings, and the
-noise comes from one fixed field. An image is therefore the same on every device, except for rounding.
+Each disturbance changes a part of the images and is computed only for this part. The settings are random numbers from
+numpy, and the noise comes from one fixed field. An image is therefore the same on every device, except for rounding.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ Array = TypeVar("Array", Floats, Integers)
 @dataclass(frozen=True)
 class Light:
     """The disturbances of N images. Each field has the shape (N, ...). A contrast, gamma or gain of 1 changes nothing.
-    All other disturbances change nothing at 0."""
+    Every disturbance except contrast, gamma and gain changes nothing at 0."""
 
     mask: Bools
     rectangle: Integers
@@ -209,7 +209,7 @@ def _tables() -> tuple[Tensor, Tensor]:
 
 
 def rgb565(pictures: Tensor) -> Tensor:
-    """Return uint8 images (N, 3, ...) with 5, 6 and 5 bits in the channels. This function does the same in torch as
+    """Return uint8 images (N, 3, ...) with 5, 6 and 5 bits in the channels. This function computes in torch the same as
     `blazeposer.core.prepare.rgb565`."""
     bits = torch.tensor([5, 6, 5], dtype=torch.uint8, device=pictures.device)[:, None, None]
     high = pictures >> (8 - bits) << (8 - bits)

@@ -41,7 +41,7 @@ class ImageSettings:
     """Share of images that are the mirror image of another image in the batch. Some losses compare these two images."""
 
     def milder(self, strength: float) -> ImageSettings:
-        """Return settings with every disturbance reduced to this fraction, 0 to 1."""
+        """Return settings with every disturbance reduced to the fraction `strength`, 0 to 1."""
         return replace(
             self,
             usual=1 - strength * (1 - self.usual),

@@ -1,9 +1,11 @@
-"""Quantize after training: first equalize the channels of each depthwise output, then set every range from images.
+"""Quantize after training. First the channels of each depthwise output are equalized, then every range is set from
+images.
 
 A plain minimum and maximum would be a bad range. In one image of twenty, flat dark regions raise the activations of
-late layers to twenty times their usual range. The steps for every other image would then become coarse. Therefore a
-range is a percentile, over all images, of each image's smallest and largest values. The range of the regressors comes
-only from anchors on faces, because the values of background anchors have no meaning.
+late layers to twenty times their usual range. With the range of these images, the quantization steps for every other
+image would become coarse. Therefore a range is a percentile, over all images, of each image's smallest and largest
+values. The range of the regressors comes only from anchors on faces, because the values of background anchors have no
+meaning.
 """
 
 from __future__ import annotations
@@ -42,7 +44,7 @@ def to_network(pictures: NDArray[np.uint8]) -> Tensor:
 def quantize(model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advance: Advance = lambda _: None) -> None:
     """Equalize the network, clip its weights, and set all ranges.
 
-    `advance` is called with numbers of images done, for 3 passes over all images.
+    Three passes over all images are made. `advance` is called with the number of images after each step of a pass.
     """
     equalize(model, pictures, advance)
     clip_weights(model, pictures, advance)
@@ -56,7 +58,8 @@ def equalize(model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advance: A
     convolution by s, together with a multiplication of the second convolution's column by s, changes nothing in float
     (cross-layer
     equalization: Nagel et al., 2019). The scale s is chosen for the smallest expected noise. One part of the noise
-        comes from rounding the activations, which all share one step. The other part comes from rounding the weights.
+        comes from rounding the activations, which all share one step. The other part of the noise comes from rounding
+        the weights.
     """
     pairs = [pair for pair in pairwise(model.operations) if pair[0].kind == "depthwise"]
     seen: dict[str, list[Tensor]] = {first.output: [] for first, _ in pairs}
@@ -99,9 +102,9 @@ def _quietest_scale(low: Tensor, high: Tensor, power: Tensor, weight: Tensor) ->
 def clip_weights(model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advance: Advance = lambda _: None) -> None:
     """Clip the weights of each 1x1 convolution, output by output, if clipping makes the output more exact.
 
-    The error of a weight counts by the power of the channel that the weight multiplies. Some weights are a hundred
-    times larger than the others, and multiply channels that are nearly always 0. Without clipping, these large weights
-    would make the steps of all other weights coarse.
+    The error of a weight counts more if the channel that the weight multiplies has a higher power. Some weights are a
+    hundred times larger than the others, and multiply channels that are nearly always 0. Without clipping, these large
+    weights would make the steps of all other weights coarse.
     """
     pointwise = [operation for operation in model.operations if operation.kind == "conv" and operation.kernel == 1]
     seen: dict[str, list[Tensor]] = {operation.inputs[0]: [] for operation in pointwise}

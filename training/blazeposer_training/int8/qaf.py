@@ -1,13 +1,13 @@
-"""Tune the quantized network part by part: quantization-aware fine-tuning (QAF).
+"""Tune the quantized network part by part. This method is called quantization-aware fine-tuning (QAF).
 
 The method follows Abbaszadeh's thesis (Politecnico di Milano, 2025). The network is divided into parts, which are
-quantized and tuned one after the other. The float network's outputs for a part are the soft labels of this part. They
-are computed once and kept. They are feature maps at the ends of the backbone's parts, logits and boxes for detection,
-and rotations and angle bins for pose.
+quantized and tuned one after the other. The float network's outputs for a part are the soft labels of this part. The
+soft labels are computed once and kept. The soft labels of the backbone's parts are feature maps. The soft labels for
+detection are logits and boxes, and the soft labels for pose are rotations and angle bins.
 
-While a part is tuned, all parts before it are quantized and do not change. Their outputs are therefore also computed
-once and kept, in INT8. At the end, all parts are tuned together for a few steps, towards the labels' rotations and the
-float network's detections.
+While a part is tuned, all parts before it are quantized and do not change. The outputs of these quantized parts are
+therefore also computed once and kept, in INT8. At the end, all parts are tuned together for a few steps, towards the
+labels' rotations and the float network's detections.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ class Tuning:
         return {name: self.student.quantizer(name).values(levels) for name, levels in lesson.inputs.items()}
 
     def tune(self, part: Part, lessons: list[Lesson]) -> None:
-        """Tune a part. Then replace the inputs in the lessons by the outputs of this part."""
+        """Tune a part. Then replace the inputs in the lessons by the outputs of the tuned part."""
         parameters = [p for operation in part.operations for p in self._parameters(operation)]
         total = part.epochs * len(lessons)
         fit = Fit([*parameters, *self.bins.parameters()], self.budget.rate, total, self.budget.warmup, 0)
@@ -260,7 +260,7 @@ def train_whole(
 ) -> None:  # fmt: skip
     """Train the whole network from the start (quantization-aware training), for a comparison with QAF.
 
-    The number of steps is the number of steps of `fine_tune` for its largest part and for all parts together.
+    The training takes as many steps as `fine_tune` takes for its largest part and for all parts together.
     """
     torch.manual_seed(SEED)
     steps = budget.backbone_epochs[0] * budget.batches + budget.polish_steps

@@ -1,7 +1,7 @@
 """Compute the INT8 network in torch, by a differentiable model of the camera's computation.
 
 Every tensor of the graph passes a quantizer with a learnable scale (LSQ+: Bhalgat et al., 2020), so that training can
-continue through quantization. Rounding passes gradients unchanged.
+continue through quantization. Rounding does not change the gradients.
 
 The integers are those of TensorFlow Lite's reference kernels. Activations have asymmetric quantization per tensor.
 Weights are symmetric per channel, from -127 to 127. Biases are int32 with the scale input x weight. The ReLU is a part
@@ -152,8 +152,9 @@ class QuantizedBlazePoser(nn.Module):
     def weight_scale(self, operation: Operation) -> Tensor:
         """Return the weights' quantization steps (channels out,). The largest absolute weight is 127 steps.
 
-        A step is larger if the bias would otherwise exceed its limit. All channels of a regressor have the same step,
-        because all of them are in pixels, and a separate step for each channel would take 1.4 KB.
+        The quantization step of a channel is larger if the bias would otherwise exceed its limit. All channels of a
+        regressor share one step, because all regressors are in pixels, and a separate step for each channel would take
+        1.4 KB.
         """
         layer = self.layer(operation)
         scale = layer.weight.detach().abs().amax(dim=(1, 2, 3)) / WEIGHT_LIMIT
@@ -165,8 +166,8 @@ class QuantizedBlazePoser(nn.Module):
         return scale.clamp(min=1e-9)
 
     def integers(self, operation: Operation) -> tuple[Tensor, Tensor | None]:
-        """Return the weights (out, in, kernel, kernel) from -127 to 127, and the biases. Both are integers in
-        differentiable float tensors."""
+        """Return the weights (out, in, kernel, kernel) from -127 to 127, and the biases. Weights and biases are
+        integers in differentiable float tensors."""
         layer = self.layer(operation)
         scale = self.weight_scale(operation)
         weight = torch.clamp(_round(layer.weight / scale[:, None, None, None]), -WEIGHT_LIMIT, WEIGHT_LIMIT)

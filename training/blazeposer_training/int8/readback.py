@@ -1,7 +1,8 @@
-"""Read an INT8 tflite file back into the torch network from which it was written. This is the inverse of `export.py`.
+"""Read an INT8 tflite file back into the torch network from which it was written. This module is the inverse of
+`export.py`.
 
-A file can therefore be compared with its float weights, and converted with TensorFlow's converter, long after the file
-was made.
+Long after a file was made, this module makes it possible to compare the file with its float weights, and to convert it
+with TensorFlow's converter.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class ReadBack(QuantizedBlazePoser):
         self.eval()
 
     def weight_scale(self, operation: Operation) -> Tensor:
-        """Return the quantization steps in the file. They are not computed from the weights."""
+        """Return the quantization steps in the file. The steps are not computed from the weights."""
         return self._scales[operation.output]
 
     def _set_range(self, name: str, tensor: tflite.Tensor) -> None:

@@ -1,5 +1,5 @@
-"""Run the stages of `blazeposer validate` that need torch or TensorFlow. `pyproject.toml` names them as entry
-points."""
+"""Run the stages of `blazeposer validate` that need torch or TensorFlow. The functions for the stages are entry points
+in `pyproject.toml`."""
 
 from __future__ import annotations
 

@@ -123,8 +123,8 @@ def command(folder: Path, name: str | None, output: Path, force: bool) -> None:
 
 @contextmanager
 def _replaced(output: Path, name: str) -> Iterator[list[Path]]:
-    """Yield temporary paths for the files of a pool. When all files are written, they get their final names. After an
-    error, the files are deleted."""
+    """Yield temporary paths for the files of a pool. When all files are written, the files get their final names. After
+    an error, the temporary files are deleted."""
     output.mkdir(parents=True, exist_ok=True)
     targets = [output / part.format(name) for part in PARTS]
     partial = [target.with_name(f".{target.name}.partial") for target in targets]

@@ -1,9 +1,9 @@
 """Label photos with a teacher. BlazeFace finds the faces, and MediaPipe's face mesh gives the rotation of the heads.
 
-`blazeposer.evaluate.peers` provides the networks, and computes a rotation from a mesh. One network cannot give a second
-opinion. Therefore the face mesh network looks at each face four times, at crops that differ in place, size and
-mirroring. The label is the mean of the four rotations. Its uncertainty is the mean angle between the four rotations and
-their mean.
+`blazeposer.evaluate.peers` provides the networks, and computes a rotation from a mesh. A label needs an uncertainty,
+but one look at a face gives only one rotation. Therefore the face mesh network looks at each face four times, at crops
+that differ in place, size and mirroring. The label is the mean of the four rotations. The label's uncertainty is the
+mean angle between the four rotations and their mean.
 """
 
 from __future__ import annotations
@@ -98,6 +98,6 @@ class Teacher:
 
 
 def partners(points: Floats) -> NDArray[np.int64]:
-    """Return, for each point (468,) of a face that looks straight ahead, the point that is nearest to its mirror
-    image."""
+    """Return, for each point (468,) of a face that looks straight ahead, the point that is nearest to the mirror image
+    of this point."""
     return np.linalg.norm(points[:, None] - points * [-1, 1, 1], axis=-1).argmin(1)

@@ -1,4 +1,4 @@
-"""Train the backbone to compute BlazeFace's feature maps. This is the first stage of a training.
+"""Train the backbone to compute BlazeFace's feature maps. The first stage of a training does this.
 
 A backbone with BlazeFace's own channels skips this stage. The stage has two parts. Each part learns the maps of
 BlazeFace at the ends of its resolutions. First the blocks with wide maps learn, because all other maps are computed

@@ -17,8 +17,8 @@ def calibrate_error(model: BlazePoser, scores: Scores, spread: NDArray[np.floati
 
     `scores` are the scores of `model` on labels with the teachers' disagreement `spread` (n,) in degrees. If no face
     was found, nothing changes. The slope and the offset maximise the same likelihood as the training
-    (`losses.error_likelihood`). They are included in the weights of the error outputs. This is exact, because decoders
-    average logarithms.
+    (`losses.error_likelihood`). The weights of the error outputs are changed by this slope and offset. The change is
+    exact, because decoders average logarithms.
     """
     found = scores.found
     if not found.any():

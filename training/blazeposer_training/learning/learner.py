@@ -31,7 +31,7 @@ T = TypeVar("T")
 class Learner:
     """The trained network, the bins that only training needs, and the frozen BlazeFace.
 
-    BlazeFace teaches detection. Its boxes are moved down first.
+    BlazeFace teaches detection. First, the boxes of BlazeFace are moved down.
     """
 
     def __init__(

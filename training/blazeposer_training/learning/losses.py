@@ -1,10 +1,10 @@
 """Compute the training losses: the pose where the detector finds a face, and the distance from BlazeFace's detections.
 
 The pose loss combines regression and classification. Regression compares the orthonormalised rotation with the label's
-rotation (chordal distance), and the three angles with the label's angles. Both are compared for every cell, and for the
-weighted mean of the cells that the decoder computes. Classification uses bins of each angle. The bins are computed from
-the same hidden layer as the rotation, so that their gradient changes the weights of this layer. The network that ships
-has no bins.
+rotation (chordal distance), and the three angles with the label's angles. Rotations and angles are compared for every
+cell, and for the weighted mean of the cells that the decoder computes. Classification uses bins of each angle. The bins
+are computed from the same hidden layer as the rotation, so that their gradient changes the weights of this layer. The
+network that ships has no bins.
 """
 
 from __future__ import annotations
@@ -130,8 +130,8 @@ def weighted_sum(terms: Mapping[str, Tensor], weights: Mapping[str, float]) -> T
 
 
 def pose_terms(pose: Pose, target: Target, inside: Tensor) -> dict[str, Tensor]:
-    """Return the terms of the pose loss. They are averages over cells, and over faces for the weighted mean. The
-    detector and the label give the weights."""
+    """Return the terms of the pose loss. The terms are averages over cells, and for the weighted mean over faces. The
+    weights of these averages come from the detector and the label."""
     cells, share, found = pose_weights(target.detections.logits, inside, target.boxes, target.weights)
     image, cell = torch.nonzero(cells, as_tuple=True)
     weight = cells[image, cell]
@@ -188,7 +188,7 @@ def detection_terms(found: Detections, target: Target, inside: Tensor) -> dict[s
     """Return the distance from BlazeFace's scores and, where BlazeFace finds a face, from its regressors.
 
     A labelled face that BlazeFace misses does not count as background. At least one anchor of each labelled face must
-    have a high score. The label's weight is the weight of this rule.
+    have a high score; the label's weight says how much this counts.
     """
     wanted = target.detections
     probability = wanted.logits.sigmoid()
@@ -274,7 +274,7 @@ def per_cell(of_anchors: Tensor) -> Tensor:
 
 
 def rotation_from_six(six: Tensor) -> Tensor:
-    """Convert two rows (n, 6) to rotations (n, 3, 3). This function does the same in torch as
+    """Convert two rows (n, 6) to rotations (n, 3, 3). This function computes in torch the same as
     `blazeposer.core.rotation.rotation_from_six`."""
     first = F.normalize(six[:, :3], dim=-1, eps=1e-4)
     rest = six[:, 3:] - (first * six[:, 3:]).sum(-1, keepdim=True) * first

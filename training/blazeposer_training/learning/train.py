@@ -1,9 +1,10 @@
 """`blazeposer train --recipe full --data DIR --output models/blazeposer.safetensors` trains the network.
 
 A training has three stages. First the backbone learns BlazeFace's feature maps (`distil`), because its channels differ
-from BlazeFace's. Then the pose heads are trained alone, as in the thesis. They read two maps of the backbone, which are
-computed once and cached. Then the whole network is trained, and the frozen BlazeFace teaches the detections. A recipe
-contains all settings that decide the result. A stopped training continues from its last checkpoint.
+from BlazeFace's. Then the pose heads are trained alone, as in Abbaszadeh's thesis. The pose heads read two maps of the
+backbone, and these maps are computed once and cached. Then the whole network is trained, and the frozen BlazeFace
+teaches the detections. A recipe contains all settings that decide the result. A stopped training continues from its
+last checkpoint.
 """
 
 from __future__ import annotations
@@ -169,7 +170,7 @@ def train(
         return training_batches(bank, recipe.batch, steps, recipe.seed, settings, workers, teacher)
 
     def first_batches(steps: range, teacher: Teacher) -> Iterator[Batch]:
-        """Return batches for the first two stages. The last stage uses none of these batches."""
+        """Return batches for the first two stages. The last stage uses none of the batches of the first two stages."""
         unseen = range(recipe.steps + steps.start, recipe.steps + steps.stop)
         return batches(unseen, recipe.images, teacher)
 
@@ -218,7 +219,7 @@ def train(
 
 
 def about(recipe: Recipe, device: torch.device) -> dict[str, object]:
-    """Return the first entry of a log. A resumed training writes this entry again."""
+    """Return the first entry of a log. A resumed training writes the first entry again."""
     return {
         "recipe": asdict(recipe),
         "device": torch.cuda.get_device_name(device)

@@ -1,4 +1,4 @@
-"""Add branches that exist only in training: structural re-parameterization (Ding et al., "RepVGG", 2021).
+"""Add branches that exist only in training. This is structural re-parameterization (Ding et al., "RepVGG", 2021).
 
 A plain block computes clamp(P'(D'x)). In training, D' = D + I and P' = P + I. I is the identity, cut or padded to the
 number of channels. Therefore D and P only learn how the output differs from the input. With `parallel` branches, D and
@@ -6,12 +6,13 @@ P are sums of this number of convolutions, and D also has a 1x1 convolution. Eac
 (Vasu et al., "MobileOne", 2023). Without batch norms, AdamW would change a sum of convolutions like one convolution at
 a higher learning rate.
 
-All branches are linear. After training they become one filter (`fold`), so the network on a camera has no branches.
+All branches are linear. After training, the branches become one filter (`fold`), so the network on a camera has no
+branches.
 
 In training, the maps are `SCALE` times as large as in the folded network, because the start weights of BlazeFace are
 made for maps of this size. A factor on the stem, the biases and the heads converts one network to the other. The
-conversion is exact, because clamping at 60 before it equals clamping at 6 after it. The folded network clamps at 6,
-which is the limit of tflite's RELU6.
+conversion is exact, because clamping at 60 before the conversion equals clamping at 6 after the conversion. The folded
+network clamps at 6, which is the limit of tflite's RELU6.
 """
 
 from __future__ import annotations
@@ -56,8 +57,8 @@ class Shortcut(nn.Module):
 class Branches(nn.Module):
     """A convolution that is the sum of the identity and of several convolutions, each with its batch norm.
 
-    The convolutions start as parts of one convolution. After `settle`, their sum computes the same outputs as this one
-    convolution.
+    The convolutions start as parts of one convolution. After `settle`, the sum of the convolutions computes the same
+    outputs as the one convolution.
     """
 
     def __init__(self, convolution: nn.Conv2d, parallel: int) -> None:
@@ -133,8 +134,8 @@ def _settle(norm: nn.Module, values: Tensor) -> None:
 
 
 def identity(convolution: nn.Conv2d) -> Tensor:
-    """Return the kernel that passes the input on, in the convolution's shape. It passes as many channels as both input
-    and output have."""
+    """Return the kernel that passes the input on, in the convolution's shape. The kernel passes as many channels as
+    both input and output have."""
     kernel = torch.zeros_like(convolution.weight)
     channels, side = min(convolution.in_channels, convolution.out_channels), kernel.shape[-1]
     at = torch.arange(channels)
@@ -172,7 +173,7 @@ def settle(network: BlazePoser, image: Tensor) -> None:
 
 @torch.no_grad()
 def fold(network: BlazePoser) -> BlazePoser:
-    """Return a copy of a trained network without the branches that only training needs. This is the inverse of
+    """Return a copy of a trained network without the branches that only training needs. This function is the inverse of
     `unfold`."""
     trained, network = network, BlazePoser(network.architecture)
     if not network.architecture.folds:

@@ -8,9 +8,10 @@
       blocks 10-14 ...............  8x8x88    tap: 6 anchors a cell, pose head
 
 The diagram shows the architecture that ships (`architecture`). Backbone and detection heads come from MediaPipe's
-network (Bazarevsky et al., "BlazeFace", 2019). In this network, a depthwise convolution has no bias. Its bias is folded
-into the bias of the pointwise convolution. The folding is exact, because no nonlinear operation lies between the two
-convolutions. The pose heads read the maps at the two taps, as in Abbaszadeh's thesis (Politecnico di Milano, 2025).
+network (Bazarevsky et al., "BlazeFace", 2019). In this network, a depthwise convolution has no bias. The bias of the
+depthwise convolution is folded into the bias of the pointwise convolution. The folding is exact, because no nonlinear
+operation lies between the two convolutions. The pose heads read the maps at the two taps, as in Abbaszadeh's thesis
+(Politecnico di Milano, 2025).
 """
 
 from __future__ import annotations

