@@ -75,7 +75,8 @@ COMMANDS = {name: entry for group in GROUPS.values() for name, entry in group.it
 
 
 class _Commands(click.Group):
-    """A group of commands. Its help comes from `COMMANDS`, so the help imports no module of a subcommand."""
+    """A group of commands. The help of the group comes from `COMMANDS`, so the help imports no module of a
+    subcommand."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)

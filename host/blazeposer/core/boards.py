@@ -40,9 +40,9 @@ KB = 1024
 MB = 1024 * KB
 
 SCRIPT_BYTES = 34 * KB
-"""Number of bytes in the largest heap block that the model cannot use. These bytes contain MicroPython's own tables
-(1/43 of the block), TFLite Micro's list of operations, 512 bytes that the firmware adds to an arena, and the modules
-that scripts import first."""
+"""Number of bytes in the largest heap block that the model cannot use. Instead, the bytes are used for MicroPython's
+own tables (1/43 of the block), TFLite Micro's list of operations, 512 bytes that the firmware adds to an arena, and the
+modules that scripts import first."""
 
 OLD_USB_ID = (0x1209, 0xABD1)
 """USB id of all OpenMV cameras with firmware before 5.0. The source is mpconfigboard.h of 2023 for the RT1062."""

@@ -5,8 +5,8 @@ cannot import this module. `tests/test_board.py` checks that both modules agree,
 network files.
 
 The first four outputs have the layout of MediaPipe's short-range BlazeFace. The BlazeFace decoder in OpenMV's firmware
-reads these four outputs by their index and ignores all other outputs. The firmware can therefore decode the faces of
-this network without the project's own decoder.
+reads these four outputs by their index and ignores all other outputs. OpenMV's firmware can therefore decode
+BlazePoser's faces without the project's own decoder.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ ROTATION_VALUES = 6
 
 @dataclass(frozen=True)
 class Output:
-    """One int8 output tensor. Its `shape` is (1, anchors or cells, values)."""
+    """One int8 output tensor of the `shape` (1, anchors or cells, values)."""
 
     name: str
     shape: tuple[int, int, int]
@@ -81,7 +81,7 @@ OUTPUTS = (
     Output("error_8", (1, GRIDS[1].cells, 1)),
 )
 """Output tensors in their order. Scores are logits. The values of an error output are natural logarithms of angles in
-degrees. Such an angle is the expected difference between the predicted rotation and the true rotation."""
+degrees. The angle is the difference that the network expects between the predicted rotation and the true rotation."""
 
 MAX_FILE_BYTES = 126_000
 """Largest size of the INT8 file in bytes. A file of this size and its ROMFS header fit into the 131,072 bytes that the
@@ -116,7 +116,8 @@ def anchors() -> NDArray[np.float32]:
 
 
 def cell_of_anchor() -> NDArray[np.int64]:
-    """Return an array (896,) with each anchor's row in the rotations and errors. Both maps together have 320 rows."""
+    """Return an array (896,) with each anchor's row in the rotations and errors. The outputs of both maps together have
+    320 rows."""
     first, second = GRIDS
     return np.concatenate(
         [np.arange(first.count) // first.anchors, first.cells + np.arange(second.count) // second.anchors]

@@ -34,8 +34,9 @@ def rotation_from_angles(angles: ArrayLike) -> Floats:
 def angles_from_rotation(rotation: ArrayLike) -> Floats:
     """Return yaw, pitch, roll (..., 3) in degrees from rotation matrices (..., 3, 3).
 
-    Every rotation has two solutions, and one of them has a |yaw| beyond 90 degrees. The function returns the solution
-    with the smaller |pitch| + |roll|, which is the evaluation rule of 300W-LP. Yaw, pitch and roll are in [-180, 180].
+    Every rotation can be written with two sets of angles, and one set has a |yaw| beyond 90 degrees. The function
+    returns the set with the smaller |pitch| + |roll|, which is the evaluation rule of 300W-LP. Yaw, pitch and roll are
+    in [-180, 180].
     """
     r = np.asarray(rotation, np.float64)
     yaw = -np.arcsin(np.clip(r[..., 0, 2], -1, 1))
@@ -63,8 +64,8 @@ def rotation_from_six(six: ArrayLike) -> Floats:
 
 
 def mirror_rotation(rotation: ArrayLike) -> Floats:
-    """Return the rotation in the mirror image, in which left and right are exchanged. This rotation is F R F with F =
-    diag(-1, 1, 1)."""
+    """Return the rotation in the mirror image, in which left and right are exchanged. The rotation R becomes F R F with
+    F = diag(-1, 1, 1)."""
     return np.asarray(_MIRROR @ np.asarray(rotation, np.float64) @ _MIRROR)
 
 

@@ -84,8 +84,8 @@ class Scores:
 
     @property
     def mean_after_offset(self) -> float:
-        """MAE with corrected angles: the median of prediction minus label is subtracted from each angle first. This
-        measure is for labels with another zero pose than the labels of 300W-LP."""
+        """MAE with corrected angles: the median of prediction minus label is subtracted from each angle first.
+        `mean_after_offset` is for labels with another zero pose than the labels of 300W-LP."""
         return _mean(np.abs(self.signed - np.median(self.signed, axis=0))) if self.found.any() else float("nan")
 
     @property
@@ -215,8 +215,8 @@ def nearest(faces: Sequence[Face], box: Floats) -> Face | None:
 
 
 def surest(faces: Sequence[Face], box: Floats) -> Face | None:
-    """Return the detection with the highest score, anywhere in the image. This rule is for crops that show one face and
-    have no box label."""
+    """Return the detection with the highest score, anywhere in the image. The rule `surest` is for crops that show one
+    face and have no box label."""
     return faces[0] if faces else None
 
 

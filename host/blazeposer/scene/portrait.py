@@ -15,8 +15,8 @@ from blazeposer.core.prepare import Image
 from blazeposer.core.rotation import Floats, rotation_from_angles
 
 FACE_POINTS = 468
-"""Number of points of MediaPipe's face mesh. These points are the first points of the portrait's mesh. The other points
-of the portrait's mesh are hair, ears and the back of the head."""
+"""Number of points of MediaPipe's face mesh. The portrait's mesh begins with the points of MediaPipe's face mesh. The
+other points of the portrait's mesh are hair, ears and the back of the head."""
 HEAD_MIDDLE = np.array([226.0, 108.0])
 """Middle of the head in the portrait, in pixels."""
 CAMERA_DISTANCE = 410.0
@@ -39,7 +39,7 @@ class Portrait:
     triangles: NDArray[np.int32]
     rotation: Floats
     joint: Floats
-    """Position in the image where head and neck meet. This position is the origin of `points`."""
+    """Position in the image where head and neck meet. The origin of `points` is this position."""
 
     def turned(self, angles: ArrayLike) -> Floats:
         """Return the mesh (n, 3) with the head turned to yaw, pitch, roll. Units are pixels of the portrait. x points

@@ -214,8 +214,8 @@ class Reader:
     def __init__(self, midway: bool = True) -> None:
         self.counts = Counts()
         self.said = ""
-        """The last line that was not a record. This line usually tells why the camera sends no records. Its characters
-        are printable, but its content is not checked."""
+        """The last line that was not a record. This line usually tells why the camera sends no records. The text of
+        `said` is printable, but its content is not checked."""
         self._pending = b""
         self._recent: OrderedDict[int, Record] = OrderedDict()
         self._last: int | None = None

@@ -16,7 +16,7 @@ from blazeposer.tflite.graph import Graph
 
 _ALIGNMENT = 16  # of tensors in the arena (`MicroArenaBufferAlignment`, TFLite Micro)
 _LARGEST = 64 << 20
-"""Size of the memory that the PC offers to a model, in bytes. No board has as much memory as this."""
+"""Size of the memory that the PC offers to a model, in bytes. It is more than the memory of any board."""
 _REPORT = """
 import sys
 from tflite_micro import runtime

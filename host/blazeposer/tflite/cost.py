@@ -7,8 +7,8 @@ module was measured on a camera. The estimate of the time has two steps, and eac
 1. The instructions of ten networks were counted on an emulated core. The networks ran in OpenMV's own build of
    TensorFlow Lite Micro for the Cortex-M7. The build is from September 2024, contains the kernels of CMSIS-NN and is a
    part of firmware 5.0.0. Two networks ran again with CMSIS-NN of June 2026. `KERNELS` contains the instructions of
-   each kind of layer. They were fitted to the counts of seven networks by least squares. The estimated instructions of
-   each network differ from the count by at most 3 % (tests/test_cost.py).
+   each kind of layer. The instructions of a kind were fitted to the counts of seven networks by least
+   squares. The estimated instructions of each network differ from the count by at most 3 % (tests/test_cost.py).
 2. The cycles for an instruction (`SPEEDS`) come from a model of the core and its cache. The model is scaled so that it
    agrees with two published times of CMSIS-NN on a Cortex-M7 (97 ms for mcunet-vww1 on an STM32H743, and 129 ms for
    MobileNetV2 0.30 at 80x80 on an STM32F746). The estimated time may be up to 20 % too long or too short. If the arena
@@ -61,8 +61,8 @@ class Rate:
     mac: float = 0.0
     """Instructions for each multiply-accumulate."""
     copied: float = 0.0
-    """Instructions for each place of the window, at each place of the output. These instructions copy the window's
-    inputs into one row before the kernel multiplies."""
+    """Instructions for each place of the window, at each place of the output. The kernel copies the window's inputs
+    into one row with these instructions, before it multiplies."""
 
 
 _RATES = {

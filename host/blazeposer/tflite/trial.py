@@ -58,7 +58,8 @@ def _complaint(path: Path, runtime: str) -> str:
 
 
 def _main(path: str, runtime: str) -> int:
-    """Run a file in the child process. Return 0 if the file runs. Otherwise print one line on stdout and return 1."""
+    """Run a file in the child process. Return 0 if the file runs. If the file does not run, print one line on stdout
+    and return 1."""
     from blazeposer.tflite.interpreter import Runtime, open_network
 
     try:

@@ -9,11 +9,11 @@ convention is F R F with F = diag(1, -1, -1). The angles are exactly those of FS
 yaw = asin(R[0,2]), pitch = atan2(R[1,2], R[2,2]), roll = -atan2(R[0,1], R[0,0]). 6DRepNet and others use the data of
 FSA-Net's reader. Hopenet's reader (deep-head-pose) has the same signs but splits R into angles in another order, so
 Hopenet's pitch and roll are different if two angles are large. The colour camera is turned by about one degree relative
-to the depth camera. This reader, FSA-Net's reader and Hopenet's reader ignore this turn.
+to the depth camera. All three readers (this project's, FSA-Net's and Hopenet's) ignore the turn between the cameras.
 
-BIWI has no boxes. This reader projects the head's centre into the colour image with `rgb.cal`. A detection matches the
-label if the middle of the detection is within HEAD_RADIUS of the projected point. If several detections match, the
-nearest detection counts.
+BIWI has no boxes. The project's reader projects the head's centre into the colour image with `rgb.cal`. A detection
+matches the label if the middle of the detection is within HEAD_RADIUS of the projected point. If several detections
+match, the nearest detection counts.
 """
 
 from __future__ import annotations
@@ -83,9 +83,9 @@ def _sample(path: Path, calibration: Path) -> list[Sample]:
 def head_box(centre: Floats, calibration: Path) -> Floats:
     """Return a square (x0, y0, x1, y1) in pixels around a head's centre. Half of the square's side is HEAD_RADIUS.
 
-    `centre` (3,) is in millimetres in the axes of the depth camera. `calibration` is the file `rgb.cal`. This file
-    contains intrinsics (3 rows), distortion (1 row of zeros), and the rotation (3 rows) and translation (1 row) from
-    the depth camera to the colour camera.
+    `centre` (3,) is in millimetres in the axes of the depth camera. `calibration` is the file `rgb.cal`. The file
+    `rgb.cal` contains intrinsics (3 rows), distortion (1 row of zeros), and the rotation (3 rows) and translation (1
+    row) from the depth camera to the colour camera.
     """
     rows = _rows(calibration, 8)
     intrinsics, rotation, translation = np.array(rows[:3]), np.array(rows[4:7]), np.array(rows[7])

@@ -11,11 +11,11 @@ y1 in pixels, and class. Images with an odd number are for testing, and images w
 
 `biwi_dev` contains crops of BIWI in `biwi_dev.zip` and `biwi_dev.csv`. The crops are from every second frame of 13 of
 the 24 sequences. A face detector found the places of the crops. 1,334 frames of BIWI are missing, because the detector
-found no face in these frames. The heads in the missing frames look up or down by 50 degrees on average. A network's
-errors are therefore a little smaller on `biwi_dev` than on `biwi`. A crop is padded by repeating its edge. The columns
-yaw, pitch and roll come from the Kinect, in degrees, in the order and with the signs of 300W-LP. The angles are
-relative to the depth camera. A network that learned from other labels has a constant offset to these angles, so reports
-show `mean_after_offset` beside the MAE.
+found no face in these frames. The heads in the missing frames look up or down by 50 degrees on average. Without these
+difficult frames, a network's errors are a little smaller on `biwi_dev` than on `biwi`. A crop is padded by repeating
+its edge. The columns yaw, pitch and roll come from the Kinect, in degrees, in the order and with the signs of 300W-LP.
+The angles are relative to the depth camera. A network that learned from other labels has a constant offset to these
+angles, so reports show `mean_after_offset` beside the MAE.
 """
 
 from __future__ import annotations

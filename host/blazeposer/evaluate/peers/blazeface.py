@@ -41,8 +41,8 @@ the face. The positions come from MediaPipe's canonical face (Apache-2.0,
 mediapipe/modules/face_geometry/data/canonical_face_model.obj). The points are the vertices 33 and 133 (the middle
 between the corners of an eye), 4 (tip of the nose), 13 and 14 (the middle between the lips) and 234 (in front of the
 ear), and the mirror images of these points. The rotation has the same zero pose as 300W-LP. The best correction, fitted
-on the `train` split of the data sets for training, is one degree of pitch. This correction makes no difference, so no
-correction is applied.
+on the `train` split of the data sets for training, is one degree of pitch. A correction of one degree makes no
+difference, so no correction is applied.
 """
 FOCAL = 3.0
 """Focal length of the assumed camera, as a multiple of the side of the face's box. Of all values from 2 to 14, this
@@ -64,7 +64,7 @@ def decode_blazeface(outputs: Sequence[NDArray[np.floating]], max_faces: int) ->
 
 
 class BlazeFace:
-    """Detector of faces in images (h, w, 3) uint8 RGB. It prepares images and decodes outputs in the same way as
+    """Detector of faces in images (h, w, 3) uint8 RGB. The class prepares images and decodes outputs in the same way as
     BlazePoser."""
 
     files = (BLAZEFACE_INT8,)

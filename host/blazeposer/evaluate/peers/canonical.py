@@ -8,8 +8,8 @@ labels of these data sets have the same zero pose as 300W-LP, and so has the can
     points      the mean mesh of faces with reliable labels whose angles are all within 25 degrees. Each mesh was
                 turned back by its label. The mean mesh was made symmetric
     landmarks   the mesh point that is nearest to each iBUG landmark in the image. The point is nearest on average over
-                faces with reliable labels within 60 degrees. It is only approximate for the jaw, because the jaw's
-                landmarks have no fixed position on a face
+                faces with reliable labels within 60 degrees. The point is only approximate for the jaw, because the
+                jaw's landmarks have no fixed position on a face
     yaw_gain    the median ratio of labelled yaw to the yaw of the mesh. The median is over faces with reliable labels
                 that are turned by 15 to 60 degrees. The crop's perspective and the flat depth of the mesh make the
                 mesh's yaw too small

@@ -48,7 +48,7 @@ ANGLE_CASES = [(yaw, pitch, roll) for yaw in (-75, -20, 35) for pitch in (-30, 0
 @contextmanager
 def virtual_camera(model: Path | None = None) -> Iterator[Camera]:
     """Yield a virtual camera with the decoder and, if given, a network. Raises BlazePoserError if a virtual camera
-    cannot run here."""
+    cannot run on this PC."""
     with VirtualCamera([np.zeros((8, 8, 3), np.uint8)]) as camera:
         copies = {name: board_dir() / name for name in ("blazeposer.py", "find_model.py")}
         copies |= {MODEL: model} if model else {}
