@@ -89,7 +89,7 @@ def points_of(face):
 
 
 def quaternion(angles):
-    """Return the quaternion w, x, y, z of yaw, pitch, roll. Positive angles are negative turns about their axes."""
+    """Return the quaternion w, x, y, z of yaw, pitch, roll. A positive angle is a negative turn about its axis."""
     yaw, pitch, roll = [math.radians(angle) / -2 for angle in angles]
     return product(
         product((math.cos(pitch), math.sin(pitch), 0, 0), (math.cos(yaw), 0, math.sin(yaw), 0)),

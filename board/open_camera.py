@@ -9,7 +9,8 @@ import csi
 
 
 def open_camera(window=240):
-    """Return the sensor, and the side of its square images. The side is `window` pixels, or less on a small sensor.
+    """Return the sensor, and the side length of the sensor's square images. The side is `window` pixels, or less on a
+    small sensor.
 
     For a window above 240 and up to 480, the frame buffer is VGA (640x480) instead of QVGA (320x240).
     """

@@ -45,7 +45,8 @@ MOST_LOST = const(8)  # largest number of tracks without a face; each takes some
 
 
 class Gaze:
-    """The region of the image that the network looks at. A new face counts if its score is at least `threshold`."""
+    """The region of the image that the network looks at. A new face counts if it has a score of at least
+    `threshold`."""
 
     def __init__(self, threshold=0.5, mirror=False):
         self._threshold = threshold

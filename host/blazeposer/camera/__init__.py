@@ -13,7 +13,7 @@ therefore differ from those of a real camera.
 - `device.py` describes the board, the serial number and the drives.
 - `bridge.py` carries bytes between the cable and MicroPython's terminal.
 - `cable.py` imitates the USB cable by a pseudo-terminal.
-- `protocol_port.py` speaks OpenMV's Protocol V2 at the same port, with `packets.py` and `channels.py`.
+- `protocol_port.py` speaks OpenMV's Protocol V2 at the camera's port, with `packets.py` and `channels.py`.
 - `micropython.py` starts MicroPython.
 - `confined.py` runs in the process of MicroPython, and keeps MicroPython away from the PC's files.
 - `hardware.py` does the work of a camera's hardware and C code: it prepares images and runs the network.

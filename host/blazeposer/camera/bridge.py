@@ -27,7 +27,7 @@ class Bridge(ABC):
 
     The REPL of MicroPython's unix build lacks four features of a camera's REPL, and the bridge adds these features. The
     bridge ends lines with CR LF, passes Ctrl-C to a running script, and carries out soft resets and hard resets. At a
-    soft reset, the process of MicroPython ends, and the next process starts in the same kind of REPL.
+    soft reset, the process of MicroPython ends, and the next process starts in the same REPL mode (raw or friendly).
 
     If `moves` is true, a hard reset changes the port. If `moves` is false, connections survive a hard reset. On a real
     camera, no connection survives a hard reset.
@@ -101,7 +101,7 @@ class Bridge(ABC):
         return self._micropython is not None
 
     def plug_in(self) -> None:
-        """Plug the cable in again at the same port, and cancel a planned fault that has not happened yet."""
+        """Plug the cable in again at its old port, and cancel a planned fault that has not happened yet."""
         self._fault = None
         self._ask(self._plugging)
 

@@ -100,7 +100,7 @@ class MicroPython:
         return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
     def end(self) -> None:
-        """Kill the process if it still runs, and free its resources."""
+        """Kill the process of MicroPython if it still runs, and free its resources."""
         self._process.kill()
         self._process.wait()
         self._free()

@@ -1,4 +1,4 @@
-"""`blazeposer demo` runs everything on a virtual camera, shows it live, draws it, and compares poses with known
+"""`blazeposer demo` runs a virtual camera, shows and draws the faces that it streams, and compares poses with known
 angles."""
 
 from __future__ import annotations

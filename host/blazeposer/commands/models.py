@@ -178,7 +178,8 @@ def _size(size: int) -> str:
 
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[str]], left: set[int], space: int = 1) -> Table:
-    """Return a table. `left` has the numbers of the columns with text. All other columns contain numbers."""
+    """Return a table. `left` has the numbers of the columns with text. Every column that is not in `left` contains
+    numbers."""
     table = Table(box=SIMPLE, pad_edge=False, padding=(0, space, 0, 0))
     for number, heading in enumerate(headings):
         is_text = number in left
@@ -189,7 +190,7 @@ def _table(headings: Sequence[str], rows: Iterable[Sequence[str]], left: set[int
 
 
 def _times(graph: Graph, board: Board, arena: int) -> tuple[list[float | None], str]:
-    """Return the milliseconds of each operation, and a remark on their sum."""
+    """Return the milliseconds of each operation, and a remark on the sum of all operations."""
     counts = instructions(graph)
     memory = board.memory_of(arena)
     found = speed(board, memory) if memory else None

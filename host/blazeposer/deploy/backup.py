@@ -82,14 +82,14 @@ class Backup:
         return self.rom if path == ROM else self.hashes[path]
 
     def at(self, progress: Progress, written: Iterable[str] = ()) -> Backup:
-        """Return the same backup with a new note, and write the note into the folder. Raises BlazePoserError."""
+        """Return this backup with a new note, and write the note into the folder. Raises BlazePoserError."""
         note = replace(self, progress=progress, written=tuple(sorted({*self.written, *written})))
         with _writing(self.folder):
             _note(note)
         return note
 
     def with_more(self, contents: Contents, state: State) -> Backup:
-        """Return the same backup with additional paths. Contents that are already in the backup do not change. If the
+        """Return this backup with additional paths. Contents that are already in the backup do not change. If the
         camera holds a file that is neither in the backup nor written by the deploy, this file is saved in another
         folder of the backup, to lose nothing."""
         hashes = dict(self.hashes)
@@ -162,7 +162,7 @@ def all_of(root: Path, camera: str = "") -> list[Backup]:
 
 def unfinished(root: Path, state: State) -> Backup | None:
     """Return the backup of a deploy or restore that was interrupted, and neither completed nor undone later. The backup
-    must be for the same SD card as `state`."""
+    must be for the SD card in `state`."""
     found = [each for each in all_of(root, state.id) if each.progress == "started" and each.card in ("", state.card)]
     return next((each for each in reversed(found) if each.camera == state.id), None)
 

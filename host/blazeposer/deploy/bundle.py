@@ -7,7 +7,7 @@
 - `selftest.bin` contains the image and the golden outputs of the self-test.
 - `package.json` is for `mpremote mip install`.
 
-The same model and the same scripts always give the same bytes in the same version of this package.
+If the model, the scripts and the version of this package do not change, the bytes of the bundle do not change.
 """
 
 from __future__ import annotations

@@ -157,8 +157,8 @@ class Camera:
             ) from error
 
     def run_scripts(self, sources: Sequence[str], said: Callable[[str], None]) -> None:
-        """Run Python sources one after the other. Each source can use the definitions of the sources before it. `said`
-        is called with every printed line. Raises PortError."""
+        """Run several Python sources on the camera, one after the other. Each source can use the definitions of the
+        sources before it. `said` is called with every printed line. Raises PortError."""
         self.is_stopped = True
         with tempfile.TemporaryDirectory() as folder:
             arguments: list[str] = []
@@ -211,7 +211,7 @@ class Camera:
 
 
 def script(name: str, **values: Any) -> str:
-    """Return the text of a script in `scripts/`, with lines before it that set the parameters' values."""
+    """Return the text of a script in `scripts/`, after lines that set the parameters' values."""
     settings = "".join(f"{key} = {value!r}\n" for key, value in values.items())
     return settings + (_SCRIPTS / name).read_text(encoding="utf-8")
 

@@ -1,8 +1,8 @@
 """Deploy and restore: ask the camera for its state, make a plan, save the old contents, write and check.
 
-A deploy first writes its note on this PC, then the camera's ROMFS, and last the camera's files. After an interruption
-at any moment, `status` shows the camera's state, a second deploy completes the first deploy, and `restore` undoes the
-first deploy.
+A deploy first writes a note on this PC, then changes the camera's ROMFS, and last changes the camera's files. After an
+interruption at any moment, `status` shows the camera's state, a second deploy completes the first deploy, and `restore`
+undoes the first deploy.
 """
 
 from __future__ import annotations

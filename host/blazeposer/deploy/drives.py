@@ -30,7 +30,7 @@ def _mounts() -> Iterable[Path]:
 
 
 def _fat_mounts(table: bytes) -> list[Path]:
-    """Return the FAT drives in Linux's table of mounts. Other drives are left out, because access to a network drive
+    """Return the FAT drives in Linux's table of mounts. Only FAT drives are returned, because access to a network drive
     may take long."""
     lines = (line.split() for line in table.splitlines())
     names = [line[1] for line in lines if line[2] in (b"vfat", b"msdos", b"exfat")]

@@ -3,10 +3,10 @@
 Flash is erased in blocks. Erasing takes a long time, and firmware 5.0 erases only from the start of the partition.
 After an erase, bits can only change from 1 to 0.
 
-If possible, a model is *appended*. To append a model, its record is written behind the image, where flash is still
-erased. Then the first block is rewritten, because the header in this block holds the image's length. If ROMFS has an
-older model of this project, one bit of the old model's record is changed, so that readers skip the record. If a model
-cannot be appended, ROMFS is *rewritten* from its start, and the header is written last.
+If possible, a model is *appended*. The model's record is then written behind the image, where flash is still erased.
+Then the first block is rewritten, because the header in this block holds the image's length. If ROMFS has an older
+model of this project, one bit of the old model's record is changed, so that readers skip the record. If a model cannot
+be appended, ROMFS is *rewritten* from its start, and the header is written last.
 """
 
 from __future__ import annotations
@@ -127,8 +127,8 @@ def restoring(
 
 
 def is_cut(state: State, saved: bytes | None) -> bool:
-    """Return whether ROMFS has lost only its first block, and the backup `saved` has this block. In this case, the
-    other blocks of the image are still in ROMFS."""
+    """Return whether ROMFS has lost only its first block, and the backup `saved` has this block. If only the first
+    block is lost, the other blocks of the image are still in ROMFS."""
     return bool(saved and state.rom and not state.rom.sha256 and romfs.stated_length(saved) > len(saved))
 
 
@@ -210,8 +210,8 @@ def _appended(state: State, rom: Rom, name: str, data: bytes) -> RomChange | Non
 
 
 def _rewritten(state: State, rom: Rom, name: str, data: bytes, image: Mapping[str, bytes]) -> RomChange:
-    """Return the change that writes a new image with as many of the other files as fit. The other files come from the
-    present image. If there is no present image, the other files come from `image`."""
+    """Return the change that writes a new image with the file `name`, and with as many of the other files as fit. The
+    other files come from the present image, or from `image` if there is no present image."""
     kind = flash.of(state.board)
     others = {path: (len(old), sha256(old)) for path, old in image.items()}
     if rom.files is not None:

@@ -30,8 +30,8 @@ class Leader:
         self._id: int | None = None
 
     def of(self, moment: Moment) -> Face | None:
-        """Return the face of the selected person. If the selected person is not in the moment, select another person
-        and return the face of the other person."""
+        """Return the face of the selected person. If the selected person is not in the moment, select the person with
+        the largest face and return this face."""
         faces = {face.id: face for face in moment.faces}
         if self._id not in faces:
             largest = max(moment.faces, key=lambda face: face.box[2], default=None)

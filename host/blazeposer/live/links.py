@@ -15,7 +15,7 @@ PAUSE = 0.1
 
 @dataclass(frozen=True)
 class Arrival:
-    """A record, with its time of arrival and its image."""
+    """A record, the time of its arrival, and its image."""
 
     record: Record
     at: float

@@ -108,8 +108,8 @@ class NoProtocolError(PortError):
 
 class _Camera(openmv.Camera):  # type: ignore[misc]
     def _handle_event(self, channel_id: int, event: int) -> None:
-        """Count new channels. The package's own method fails in Python 3.11, because it checks whether a number is in
-        an enum. The package's logging of packets fails for the same reason."""
+        """Count new channels. The method of the package `openmv` fails in Python 3.11, because it checks whether a
+        number is in an enum. The package's logging of packets has the same check and also fails."""
         if channel_id == 0 and event == EventType.CHANNEL_REGISTERED:
             self.pending_channel_events += 1
 

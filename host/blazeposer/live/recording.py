@@ -1,7 +1,7 @@
 """Write a session to a file, and replay the file as a link at its original speed.
 
-A .jsonl file contains the lines of the stream. A .csv file is a table with a row for each face. Both formats contain
-raw values.
+A .jsonl file contains the lines of the stream. A .csv file is a table with a row for each face. Files of both formats
+(.jsonl and .csv) contain raw values.
 """
 
 from __future__ import annotations

@@ -82,7 +82,7 @@ class Moment:
 
 
 class View(Protocol):
-    """Shows moments to people, or passes them on to programs."""
+    """Shows moments to people, or sends moments to programs."""
 
     def show(self, moment: Moment) -> None:
         """Show one moment. This method must be fast, because the link waits for its end."""

@@ -65,7 +65,7 @@ class Placements:
 
 def random_placements(rng: np.random.Generator, count: int, settings: ImageSettings) -> Placements:
     """Draw random placements. The share `usual` of the faces has places and sizes as in front of a camera (AFLW2000's
-    sizes). All other faces are anywhere in the image, with any size from 20 pixels on."""
+    sizes). All faces outside of this share are anywhere in the image, with any size from 20 pixels on."""
     usual = rng.random(count) < settings.usual
     low, high = np.where(usual, 0.25, 20 / INPUT_SIZE), np.where(usual, 0.55, 0.75)
     size = np.exp(rng.uniform(np.log(low), np.log(high)))

@@ -42,10 +42,10 @@ Floats = NDArray[np.float64]
 class Bank:
     """Textures of faces, their labels, and backgrounds.
 
-    `textures` (M, 3, 192, 192) are uint8. The photo is in the top left corner of its texture, and its last row and
-    column are repeated beyond it. `sizes` (M, 2) are the width and height of each photo. `boxes` (M, 4) x0, y0, x1, y1
-    and `landmarks` (M, 68, 2) are in the texture's pixels. `angles` (M, 3) and `spread` (M,) are in degrees.
-    `rotations` have the shape (M, 3, 3).
+    `textures` (M, 3, 192, 192) are uint8. The photo is in the top left corner of its texture, and the photo's last row
+    and column are repeated in the rest of the texture. `sizes` (M, 2) are the width and height of each photo. `boxes`
+    (M, 4) x0, y0, x1, y1 and `landmarks` (M, 68, 2) are in the texture's pixels. `angles` (M, 3) and `spread` (M,) are
+    in degrees. `rotations` have the shape (M, 3, 3).
 
     `backgrounds` (B, 3, 192, 192) are uint8 squares without labels. The first `faceless` backgrounds are photos without
     a face. In a bank for training, backgrounds with people follow, which are photos and collages.

@@ -209,8 +209,8 @@ def _tables() -> tuple[Tensor, Tensor]:
 
 
 def rgb565(pictures: Tensor) -> Tensor:
-    """Return uint8 images (N, 3, ...) with 5, 6 and 5 bits in the channels. This function computes in torch the same as
-    `blazeposer.core.prepare.rgb565`."""
+    """Return uint8 images (N, 3, ...) with 5, 6 and 5 bits in the channels. `blazeposer.core.prepare.rgb565` gives the
+    same result for arrays of numpy."""
     bits = torch.tensor([5, 6, 5], dtype=torch.uint8, device=pictures.device)[:, None, None]
     high = pictures >> (8 - bits) << (8 - bits)
     return high | (high >> bits)

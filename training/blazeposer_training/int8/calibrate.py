@@ -2,7 +2,7 @@
 images.
 
 A plain minimum and maximum would be a bad range. In one image of twenty, flat dark regions raise the activations of
-late layers to twenty times their usual range. With the range of these images, the quantization steps for every other
+late layers to twenty times the usual range. With the range of these images, the quantization steps for every other
 image would become coarse. Therefore a range is a percentile, over all images, of each image's smallest and largest
 values. The range of the regressors comes only from anchors on faces, because the values of background anchors have no
 meaning.
@@ -44,7 +44,8 @@ def to_network(pictures: NDArray[np.uint8]) -> Tensor:
 def quantize(model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advance: Advance = lambda _: None) -> None:
     """Equalize the network, clip its weights, and set all ranges.
 
-    Three passes over all images are made. `advance` is called with the number of images after each step of a pass.
+    Three passes over all images are made. After each step of a pass, `advance` is called with the number of images in
+    this step.
     """
     equalize(model, pictures, advance)
     clip_weights(model, pictures, advance)
@@ -83,8 +84,8 @@ def equalize(model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advance: A
 
 def _quietest_scale(low: Tensor, high: Tensor, power: Tensor, weight: Tensor) -> Tensor:
     """Return the scales s (channels,) with the smallest expected noise. `low` and `high` are the range of each channel,
-    and `power` is the channel's mean square. All three have the shape (channels,). `weight` has the shape (out,
-    channels)."""
+    and `power` is the channel's mean square. `low`, `high` and `power` have the shape (channels,). `weight` has the
+    shape (out, channels)."""
     log_scale = torch.zeros_like(high, requires_grad=True)
     optimizer = torch.optim.Adam([log_scale], lr=EQUALIZE_RATE)
     for _ in range(EQUALIZE_STEPS):

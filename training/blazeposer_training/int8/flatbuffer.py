@@ -1,9 +1,9 @@
 """Write the network directly to an INT8 or float tflite file, with the builder of LiteRT's schema.
 
 TensorFlow's converter writes data that no runtime reads, for example the quantization of biases and names of inner
-tensors. This writer leaves the unused data out. It also stores equal vectors only once. Most equal vectors are zero
-points of channels. This writer's file is a quarter smaller than the converter's file. The same network always gives the
-same bytes.
+tensors. This writer leaves the unused data out. This writer also stores equal vectors only once. Most equal vectors are
+zero points of channels. This writer's file is a quarter smaller than the converter's file. The same network always
+gives the same bytes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Tune the quantized network part by part. This method is called quantization-aware fine-tuning (QAF).
+"""Tune the quantized network part by part. Tuning part by part is called quantization-aware fine-tuning (QAF).
 
 The method follows Abbaszadeh's thesis (Politecnico di Milano, 2025). The network is divided into parts, which are
 quantized and tuned one after the other. The float network's outputs for a part are the soft labels of this part. The

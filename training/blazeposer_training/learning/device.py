@@ -15,8 +15,8 @@ def best_device() -> torch.device:
 
 
 def has_bfloat16(device: torch.device) -> bool:
-    """Return whether a device computes in bfloat16 itself. On a device without bfloat16, its emulation is slower than
-    float32."""
+    """Return whether a device computes in bfloat16 itself. On a device without bfloat16, the emulation of bfloat16 is
+    slower than float32."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     features = torch.cpu.get_capabilities()

@@ -1,4 +1,4 @@
-"""Train the backbone to compute BlazeFace's feature maps. The first stage of a training does this.
+"""Train the backbone to compute BlazeFace's feature maps. This module is the first stage of a training.
 
 A backbone with BlazeFace's own channels skips this stage. The stage has two parts. Each part learns the maps of
 BlazeFace at the ends of its resolutions. First the blocks with wide maps learn, because all other maps are computed
@@ -64,7 +64,7 @@ def originals(part: Part, original: BlazePoser, pictures: Tensor) -> tuple[Tenso
 
 def distance(part: Part, model: BlazePoser, originals: tuple[Tensor, ...], image: Tensor) -> Tensor:
     """Return the mean squared distance of the part's maps from BlazeFace's maps, relative to their power, summed over
-    maps."""
+    all maps of the part."""
     maps = model.backbone.maps(image, [ours for ours, _, _ in part.maps])
     terms = []
     for ours, theirs, (_, _, channels) in zip(maps, originals, part.maps, strict=True):

@@ -1,10 +1,10 @@
 """Compute the training losses: the pose where the detector finds a face, and the distance from BlazeFace's detections.
 
-The pose loss combines regression and classification. Regression compares the orthonormalised rotation with the label's
-rotation (chordal distance), and the three angles with the label's angles. Rotations and angles are compared for every
-cell, and for the weighted mean of the cells that the decoder computes. Classification uses bins of each angle. The bins
-are computed from the same hidden layer as the rotation, so that their gradient changes the weights of this layer. The
-network that ships has no bins.
+The pose loss combines regression and classification. Regression compares the predicted orthonormalised rotation with
+the label's rotation (chordal distance), and the three angles with the label's angles. Rotations and angles are compared
+for every cell, and for the weighted mean of the cells that the decoder computes. Classification uses bins of each
+angle. The bins are computed from the same hidden layer as the rotation, so that their gradient changes the weights of
+this layer. The network that ships has no bins.
 """
 
 from __future__ import annotations
@@ -260,7 +260,7 @@ def _mirrored_regressors(values: Tensor) -> Tensor:
 
 def inside_boxes(boxes: Tensor, shrink: float = 1.0) -> Tensor:
     """Return an array (N, 896) that is 1 where an anchor's centre is inside the box (N, 4), and 0 elsewhere. The box is
-    first shrunk about its centre."""
+    first shrunk by the factor `shrink` about its centre."""
     centres = _ANCHORS.to(boxes)
     middle, half = (boxes[:, :2] + boxes[:, 2:]) / 2, shrink * (boxes[:, 2:] - boxes[:, :2]) / 2
     return ((centres[None] - middle[:, None]).abs() < half[:, None]).all(-1).to(boxes.dtype)
@@ -274,8 +274,8 @@ def per_cell(of_anchors: Tensor) -> Tensor:
 
 
 def rotation_from_six(six: Tensor) -> Tensor:
-    """Convert two rows (n, 6) to rotations (n, 3, 3). This function computes in torch the same as
-    `blazeposer.core.rotation.rotation_from_six`."""
+    """Convert two rows (n, 6) to rotations (n, 3, 3). `blazeposer.core.rotation.rotation_from_six` gives the same
+    result for arrays of numpy."""
     first = F.normalize(six[:, :3], dim=-1, eps=1e-4)
     rest = six[:, 3:] - (first * six[:, 3:]).sum(-1, keepdim=True) * first
     second = F.normalize(rest, dim=-1, eps=1e-4)

@@ -1,10 +1,10 @@
 """`blazeposer train --recipe full --data DIR --output models/blazeposer.safetensors` trains the network.
 
-A training has three stages. First the backbone learns BlazeFace's feature maps (`distil`), because its channels differ
-from BlazeFace's. Then the pose heads are trained alone, as in Abbaszadeh's thesis. The pose heads read two maps of the
-backbone, and these maps are computed once and cached. Then the whole network is trained, and the frozen BlazeFace
-teaches the detections. A recipe contains all settings that decide the result. A stopped training continues from its
-last checkpoint.
+A training has three stages. First the backbone learns BlazeFace's feature maps (`distil`), because the channels of the
+backbone differ from BlazeFace's channels. Then the pose heads are trained alone, as in Abbaszadeh's thesis. The pose
+heads read two maps of the backbone, and these maps are computed once and cached. Then the whole network is trained, and
+the frozen BlazeFace teaches the detections. A recipe contains all settings that decide the result. A stopped training
+continues from its last checkpoint.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class Trainer:
         """Scores of the moving average at the last validation."""
 
     def save(self) -> None:
-        """Write the checkpoint and the moving average. Each old file is replaced only when the new file is complete."""
+        """Write the checkpoint and the moving average. Each old file is replaced only when its new file is complete."""
         state = {
             "step": self.step,
             "seconds": self.seconds,
@@ -104,8 +104,8 @@ class Trainer:
         weights.save(fold(self.learner.average), self.run / "average.safetensors", about)
 
     def resume(self) -> bool:
-        """Continue from the run's checkpoint if there is one. Raises BlazePoserError if the checkpoint has another
-        recipe or another start."""
+        """Continue from the run's checkpoint if the run has a checkpoint. Raises BlazePoserError if the checkpoint has
+        another recipe or another start."""
         if not self.checkpoint.exists():
             return False
         state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)

@@ -1,4 +1,5 @@
-"""Define network architectures: the channels of each block, and the block of BlazeFace from which its weights start."""
+"""Define network architectures. An architecture has the channels of each block, and the block of BlazeFace from which
+the block's weights start."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ Kind = Literal["residual", "plain", "dense"]
 
 @dataclass(frozen=True)
 class Block:
-    """A block of the backbone. `source` is the block of BlazeFace from which its weights start.
+    """A block of the backbone. The weights of a block start from BlazeFace's block `source`.
 
     A `residual` block is BlazeFace's block: depthwise 3x3, then pointwise, and the input is added. A `plain` block is
     depthwise 3x3, then pointwise, without the addition. A `dense` block is a single 3x3 convolution.
@@ -88,8 +89,8 @@ def plain(stem: int, *rows: tuple[int, ...], dense: bool = False, pose_hidden: i
     resolution, 64x64 first. With `dense`, the first block at 32x32 is dense.
 
     If a resolution has fewer blocks than in BlazeFace, the first block (from 32x32 on) starts from BlazeFace's first
-    block, and the others start from BlazeFace's last blocks. If a resolution has more blocks than in BlazeFace, its
-    last blocks start from the same block.
+    block, and the others start from BlazeFace's last blocks. If a resolution has more blocks than in BlazeFace, the
+    last blocks of this resolution start from one block of BlazeFace.
     """
     blocks: list[Block] = []
     for stage, (row, sources) in enumerate(zip(rows, _SOURCES, strict=True)):

@@ -1,4 +1,5 @@
-"""Add branches that exist only in training. This is structural re-parameterization (Ding et al., "RepVGG", 2021).
+"""Add branches that exist only in training. The method is called structural re-parameterization (Ding et al., "RepVGG",
+2021).
 
 A plain block computes clamp(P'(D'x)). In training, D' = D + I and P' = P + I. I is the identity, cut or padded to the
 number of channels. Therefore D and P only learn how the output differs from the input. With `parallel` branches, D and
@@ -10,9 +11,9 @@ All branches are linear. After training, the branches become one filter (`fold`)
 branches.
 
 In training, the maps are `SCALE` times as large as in the folded network, because the start weights of BlazeFace are
-made for maps of this size. A factor on the stem, the biases and the heads converts one network to the other. The
-conversion is exact, because clamping at 60 before the conversion equals clamping at 6 after the conversion. The folded
-network clamps at 6, which is the limit of tflite's RELU6.
+made for maps of this size. A factor on the stem, the biases and the heads converts the network in training to the
+folded network. The conversion is exact, because clamping at 60 before the conversion equals clamping at 6 after the
+conversion. The folded network clamps at 6, which is the limit of tflite's RELU6.
 """
 
 from __future__ import annotations

@@ -192,6 +192,6 @@ def regressor_head(channels: int, rank: int, values: int) -> nn.Module:
 
 
 def cell_rows(maps: Tensor, values: int) -> Tensor:
-    """Reorder (N, anchors * values, side, side) to (N, side * side * anchors, values). The result has one cell after
-    the other, with the anchors of a cell in order."""
+    """Reorder (N, anchors * values, side, side) to (N, side * side * anchors, values). In the result, the cells follow
+    one another, and the anchors of a cell are in order."""
     return maps.permute(0, 2, 3, 1).reshape(maps.shape[0], -1, values)

@@ -111,8 +111,8 @@ def kept_channels(architecture: Architecture) -> list[NDArray[np.int64]]:
 
     For BlazeFace's own architecture, the channels are all of BlazeFace's channels. The first channels of a block are
     the channels of the block's input, as many as fit, because the shortcut adds input and output. The remaining
-    channels are those that later layers of BlazeFace read with the largest weights. A block that is wider than
-    BlazeFace's block gets all channels of BlazeFace's block and no more.
+    channels of a block are the channels that later layers of BlazeFace read with the largest weights. A block that is
+    wider than BlazeFace's block gets all channels of BlazeFace's block and no more.
     """
     layers = list(_original_layers())
     blocks = [(layers[2 * i + 1][0], layers[2 * i + 2][0]) for i in range(len(ORIGINAL.blocks))]

@@ -2,8 +2,8 @@
 
 - TOPIC/CAMERA/faces gets each record as a JSON line of the stream, with track numbers and positions. The values are
   smoothed if smoothing is on.
-- TOPIC/CAMERA/status gets "online" while records come from the camera, else "offline". The message is retained, so new
-  listeners also get it. If the connection to this PC is lost, the broker sends "offline".
+- TOPIC/CAMERA/status gets "online" while records come from the camera, else "offline". The status message is retained,
+  so new listeners also get the message. If the connection to this PC is lost, the broker sends "offline".
 - TOPIC/CAMERA/summary gets summaries if the URL has the option `discovery`, see home_assistant.py.
 
 The broker acknowledges each record (quality of service 1), so lost records are counted.
@@ -56,8 +56,8 @@ _ADVICE = {
 class MqttView:
     """Publishes records to a broker, see `session.Output`.
 
-    If the connection to the broker is lost, the view waits for a new connection. Records that arrive in the meantime
-    are lost. The MQTT client's thread calls the methods whose names start with `on_`.
+    If the connection to the broker is lost, the view waits for a new connection. Records that arrive without a
+    connection to the broker are lost. The MQTT client's thread calls the methods whose names start with `on_`.
     """
 
     def __init__(self, name: str, client: Client, topic: str, encrypted: bool, discover: str | None) -> None:

@@ -3,8 +3,8 @@
 Each packet has six little-endian doubles. The doubles are x, y, z in centimetres and yaw, pitch, roll in degrees, all
 relative to the camera's axis. Axes and signs are those of opentrack's own tracker for webcams
 (tracker-neuralnet/ftnoir_tracker_neuralnet.cpp). The axis x points to the image's right, y up, and z away from the
-camera. Positive yaw turns the face to the image's left, positive pitch turns the face up, and positive roll turns it
-clockwise.
+camera. Positive yaw turns the face to the image's left, positive pitch turns the face up, and positive roll turns the
+face clockwise.
 
 opentrack's order of rotations is different from the order in 300W-LP. In opentrack (compat/euler.cpp), yaw about the
 vertical axis is the outermost rotation, then pitch follows, then roll. In 300W-LP, pitch is the outermost rotation.

@@ -1,9 +1,10 @@
 """Send poses by the VMC protocol (https://protocol.vmc.info) over OSC, for the head of an avatar.
 
 The programs VSeeFace, Warudo and VMagicMirror, for example, read this protocol. This module sends the messages of an
-"assistant" in this protocol. A message has the local rotation of the bone "Head" as a Unity quaternion. Unity's axes
-are left-handed. The axis x points to the avatar's right, y up, and z in the avatar's viewing direction. The avatar
-moves like the person: if the person turns to the left, the avatar turns to its own left.
+"assistant", as VMC calls a program that sends poses. A message has the local rotation of the bone "Head" as a Unity
+quaternion. Unity's axes are left-handed. The axis x points to the avatar's right, y points up, and z points in the
+avatar's viewing direction. The avatar moves like the person: if the person turns to the left, the avatar turns to its
+own left.
 """
 
 from __future__ import annotations

@@ -115,7 +115,7 @@ class WebView:
 
     def newest(self, after: int, own: bool = True) -> tuple[int, bytes] | None:
         """Return the newest event and its number as soon as there is an event after number `after`. Return None when
-        the session ends. If no event comes for some seconds, return the last number and b""."""
+        the session ends. If no event comes for some seconds, return the number of the last event and b""."""
         with self._news:
             self._news.wait_for(lambda: self._ended or self._number > after, _SILENT)
             if self._ended:
@@ -179,7 +179,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Print no log, because the terminal shows faces."""
 
     def _is_for_us(self) -> bool:
-        """Return whether the request was made to this PC, by one of its addresses or its own name."""
+        """Return whether the request was made to an address or a name of this PC."""
         host = _HOST.fullmatch(self.headers.get("Host", ""))
         name = host["v6"] or host["name"] if host else ""
         try:
