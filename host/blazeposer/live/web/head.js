@@ -1,5 +1,5 @@
-// A head of quads on a canvas: an egg with nose, eyes, mouth, hair and ears, drawn from the farthest quad to the nearest.
-// Its frame is that of the rotations: x to the right of the image, y up, z out of the face.
+// Draws a head of quads on a canvas: an egg with nose, eyes, mouth, hair and ears. The farthest quad is drawn first.
+// The axes are the axes of the rotations: x points to the right of the image, y up, z out of the face.
 
 const RINGS = 22, STEPS = 32;
 const SKIN = [222, 180, 150], HAIR = [92, 66, 48], LIPS = [178, 92, 88], WHITE = [244, 244, 240], IRIS = [52, 70, 92];
@@ -7,7 +7,7 @@ const LIGHT = [0.25, 0.45, 0.86];
 
 const bump = (a, b, x, y, width, height) => Math.exp(-(((a - x) / width) ** 2) - ((b - y) / height) ** 2);
 
-// The surface at longitude a (0: nose, positive to x) and latitude b, radians.
+// Returns the surface at longitude a (0 is the nose, positive towards x) and latitude b, in radians.
 function surface(a, b) {
   const front = Math.max(0, Math.cos(a)) ** 2;
   const jaw = b < 0 ? 1 - 0.22 * front * Math.min(1, -b) ** 2 - 0.1 * Math.min(1, -b) : 1;
@@ -29,7 +29,7 @@ function colour(a, b) {
   return SKIN;
 }
 
-// Finer where the face is: the grid's lines crowd around longitude 0.
+// The grid has more lines near longitude 0, where the face is.
 const longitudes = Array.from({length: STEPS * 2 + 1}, (_, i) => { const u = i / STEPS - 1; return Math.PI * (0.45 * u + 0.55 * u ** 3); });
 const latitudes = Array.from({length: RINGS * 2 + 1}, (_, i) => { const u = i / RINGS - 1; return (Math.PI / 2) * (0.75 * u + 0.25 * u ** 3); });
 const POINTS = latitudes.flatMap((b) => longitudes.map((a) => surface(a, b)));
@@ -66,13 +66,13 @@ export function drawHead(canvas, rotation, axes) {
     context.fillStyle = context.strokeStyle = `rgb(${red * shade | 0} ${green * shade | 0} ${blue * shade | 0})`;
     context.beginPath();
     for (const point of [p, q, r, s]) context.lineTo(w / 2 + scale * point[0], h / 2 - scale * point[1]);
-    context.closePath(); context.fill(); context.stroke();  // the stroke closes the seams
+    context.closePath(); context.fill(); context.stroke();  // the stroke closes gaps between quads
   }
   drawAxes(context, w / 2 + scale * c * 1.02, h / 2 - scale * f * 1.02, rotation, 0.6 * scale, axes, 3);
   context.lineWidth = 1;
 }
 
-// The axes of a head from its nose at (x, y), the one nearest to the viewer on top.
+// Draws the axes of a head from its nose at (x, y). The axis nearest to the viewer is drawn last.
 export function drawAxes(context, x, y, rotation, length, colours, width) {
   [0, 1, 2].sort((one, other) => rotation[2][one] - rotation[2][other]).forEach((axis) => {
     context.strokeStyle = `rgb(${colours[axis].join(" ")})`; context.lineWidth = width;

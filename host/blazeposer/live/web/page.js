@@ -1,21 +1,21 @@
-// Draws what the server tells. All text goes in by textContent, all else is numbers on canvases.
+// Draws the server's events. Text is only set by textContent, and canvases only show numbers.
 import {drawAxes, drawHead} from "/head.js";
 
-const SPAN = 8000;  // milliseconds of the traces
-const AWAY = 1500;  // milliseconds without a face after which its line is broken
-const LIMIT = 60;  // degrees at their edges
+const SPAN = 8000;  // length of the traces in milliseconds
+const AWAY = 1500;  // milliseconds without a face after which the face's line has a gap
+const LIMIT = 60;  // degrees at the edges of the traces
 const NAMES = ["yaw", "pitch", "roll"];
-const NOSE = 2;  // its place among the keypoints
-const HARD = "\u00a0";  // a space at which no line breaks
-const SHORT = 5000;  // milliseconds for which a piece of good news stays
+const NOSE = 2;  // index of the nose among the keypoints
+const HARD = "\u00a0";  // a space without a line break
+const SHORT = 5000;  // milliseconds for which good news is shown
 const angles = (face) => NAMES.map((name) => face[name]);
 const element = (id) => document.getElementById(id);
 const traces = new Map();  // id of a face -> [time, yaw, pitch, roll, and raw]
 const cards = new Map();
-const slots = new Map();  // id of a face -> number of its colour: none twice among those on the page
+const slots = new Map();  // id of a face -> number of its colour; faces on the page have different colours
 const style = getComputedStyle(document.documentElement);
 const theme = (name) => style.getPropertyValue(`--${name}`);
-const delays = [];  // milliseconds from a record's arrival on the PC until it was drawn, for who measures
+const delays = [];  // milliseconds from a record's arrival on the PC until it was drawn, for tests
 window.blazeposer = {delays, drawn: 0};
 
 let newest = null, scheduled = false, lastState = "", picture = null;
@@ -42,7 +42,7 @@ function sayShortly(words) {
   setTimeout(() => { if (element("state").textContent === words) element("state").textContent = ""; }, SHORT);
 }
 
-// Golden angles of the circle of hues lie far apart, however many there are.
+// Golden angles give hues that are far apart, for any number of faces.
 function colour(id, alpha = 1) {
   if (!slots.has(id)) {
     let slot = 0;
@@ -100,7 +100,7 @@ function drawMoment(moment) {
   NAMES.forEach((name, axis) => drawTrace(element(name), name, axis, moment));
   window.blazeposer.drawn++;
   window.blazeposer.seq = moment.seq;
-  requestAnimationFrame(() => {  // by the next frame, this one is on the screen
+  requestAnimationFrame(() => {  // at the next frame, the present frame is on the screen
     delays.push(performance.timeOrigin + performance.now() - moment.at);
     if (delays.length > 1000) delays.shift();
   });
@@ -128,7 +128,7 @@ function drawFrame(moment) {
     context.lineWidth = 4; context.strokeStyle = theme("canvas"); context.strokeText(`face ${face.id}`, x, y - 6);
     context.fillText(`face ${face.id}`, x, y - 6);
     context.fillStyle = moment.picture ? "white" : theme("text");
-    const points = face.seen.keypoints;  // x, y of each
+    const points = face.seen.keypoints;  // x, y of each keypoint
     for (let i = 0; i < points.length; i += 2) {
       context.beginPath(); context.arc(points[i] * scale, points[i + 1] * scale, 3.5, 0, 7); context.fill();
     }
@@ -182,11 +182,11 @@ function drawTrace(canvas, name, axis, moment) {
   for (const [id, points] of traces) {
     while (points.length && now - points[0][0] > SPAN) points.shift();
     if (!points.length) { traces.delete(id); if (!cards.has(id)) slots.delete(id); continue; }
-    for (const [column, alpha, wide] of [[4 + axis, 0.35, 1], [1 + axis, 1, 2]]) {  // raw behind what is shown
+    for (const [column, alpha, wide] of [[4 + axis, 0.35, 1], [1 + axis, 1, 2]]) {  // raw values behind smoothed values
       context.strokeStyle = colour(id, alpha); context.lineWidth = wide;
       context.beginPath();
       points.forEach((point, i) => {
-        const far = i && point[0] - points[i - 1][0] > AWAY;  // the face was away
+        const far = i && point[0] - points[i - 1][0] > AWAY;  // the face was not visible in between
         context[i && !far ? "lineTo" : "moveTo"](x(point[0]), y(point[column]));
       });
       context.stroke();
