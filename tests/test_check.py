@@ -112,12 +112,12 @@ def test_ours_loads_on_every_board_but_raw_on_the_n6(ours: Model, board: Board) 
     assert ours.manifest == ""
     if board.key == "n6":  # it runs nothing that stedgeai did not compile
         assert not verdict.loads
-        assert "only files that ST's stedgeai compiled" in verdict.reason
+        assert "a file that ST's stedgeai has compiled" in verdict.reason
         return
     assert verdict.loads
     assert verdict.reason == ""
     assert verdict.stores[0] == "/rom"
-    assert any("its CPU" in note for note in verdict.notes) == bool(board.npu)
+    assert any("the CPU" in note for note in verdict.notes) == bool(board.npu)
 
 
 def test_a_file_outside_romfs_must_fit_into_the_heap_beside_its_arena(ours: Model) -> None:
@@ -135,10 +135,10 @@ def test_the_limits_are_exact(ours: Model) -> None:
     assert ours.arena is not None
     reserve = H7.heap - H7.arena
     assert judge(ours, with_heap(ours.arena + reserve)).loads
-    assert "its arena of" in judge(ours, with_heap(ours.arena + reserve - 1)).reason
+    assert "its arena needs" in judge(ours, with_heap(ours.arena + reserve - 1)).reason
     store = ours.file_bytes + check.ROMFS_BYTES
     assert judge(ours, replace(H7, romfs=store)).loads
-    assert "that it has for models" in judge(ours, replace(H7, romfs=store - 1)).reason
+    assert "for models" in judge(ours, replace(H7, romfs=store - 1)).reason
 
 
 def test_flash_keeps_room_for_what_a_deploy_puts_beside_a_model(model_path: Path) -> None:
@@ -162,7 +162,7 @@ def test_a_converter_s_blazeface_loads_where_there_is_external_memory(
     run = blazeposer_command("check", converted_blazeface, "--board", "nicla")
     assert run.status == 1
     assert run.err.count("\n") == ONE_LINE
-    assert f"its arena of {model.arena:,} bytes is over the {find('nicla').arena:,} that" in run.err
+    assert f"its arena needs {model.arena:,} bytes, but the board has only {find('nicla').arena:,}" in run.err
 
 
 @needs_micro
@@ -171,11 +171,11 @@ def test_a_converter_s_blazeface_loads_where_there_is_external_memory(
     [
         (strange_operation, "the firmware lacks the operation POW: build the network without it"),
         (own_operation, "the firmware lacks the custom operation MyReshape: build"),
-        (custom_operation, "it was compiled for the NPU of the AE3: use the file that it was made of"),
-        (five_dimensions, "output 0 has 5 dimensions, and scripts read at most 4: reshape it"),
-        (integer_input, "input 0 is int32, and scripts read int8, uint8, int16, uint16, float32: convert"),
-        (padding, "bytes are over the 131,072 that it has for models: use a smaller one"),
-        (float_tensor, "TFLite Micro refuses it ("),
+        (custom_operation, "the file was compiled for the NPU of the AE3: use the file before compilation"),
+        (five_dimensions, "output 0 has 5 dimensions, but scripts can read 4: reshape it"),
+        (integer_input, "input 0 is int32, but scripts can read only int8, uint8, int16, uint16, float32: convert"),
+        (padding, "bytes, but the board has 131,072 for models: use a smaller file"),
+        (float_tensor, "TFLite Micro cannot load it ("),
     ],
 )
 def test_a_model_that_does_not_load_gets_its_reason(
@@ -193,8 +193,8 @@ def test_a_model_that_does_not_load_gets_its_reason(
 @pytest.mark.parametrize(
     ("edit", "complaint"),
     [
-        (swap_scores, "output 1 is (1, 384, 1), (1, 512, 1) expected (scores_16)"),
-        (shift_input, "its zero point -1, 1/127.5 and 0 expected"),
+        (swap_scores, "output 1 (scores_16) has the shape (1, 384, 1), not (1, 512, 1)"),
+        (shift_input, "zero point -1, not 1/127.5 and 0"),
     ],
 )
 def test_a_model_may_load_and_be_no_blazeposer(
@@ -204,7 +204,7 @@ def test_a_model_may_load_and_be_no_blazeposer(
     assert (run.status, run.err) == (0, "")
     loads, identity = run.out.splitlines()
     assert "on Arduino Nicla Vision: loads, from /rom" in loads
-    assert identity.startswith("Not a BlazePoser network: ")
+    assert identity.startswith("The file is not a BlazePoser network: ")
     assert complaint in identity
 
 
@@ -212,9 +212,9 @@ def test_a_model_may_load_and_be_no_blazeposer(
 @pytest.mark.parametrize(
     ("damage", "complaint"),
     [
-        (lambda data: b"", "an empty file: copy it anew"),
-        (lambda data: b"\x89PNG\r\n\x1a\n" + data, "not a tflite file: name one that"),
-        (lambda data: data[: len(data) // 2], "a damaged or truncated tflite file: copy it anew"),
+        (lambda data: b"", "an empty file: copy it again"),
+        (lambda data: b"\x89PNG\r\n\x1a\n" + data, "not a tflite file: use a file from"),
+        (lambda data: data[: len(data) // 2], "a damaged or truncated tflite file: copy it again"),
         (lambda data: data[:20] + bytes(255 - byte for byte in data[20:60]) + data[60:], "a damaged or truncated"),
     ],
 )
@@ -247,8 +247,8 @@ def test_a_flipped_weight_is_told_by_the_manifest(
     data[middle] ^= 0x40
     path.write_bytes(data)
     run = blazeposer_command("check", path, "--board", "h7")
-    assert "describes another file than blazeposer.tflite (sha256 differs)" in run.out
-    assert "Not a BlazePoser network" in run.out
+    assert "does not describe this blazeposer.tflite (sha256 differs)" in run.out
+    assert "not a BlazePoser network" in run.out
 
 
 @given(place=st.integers(0, 63) | st.integers(0, 9000) | st.integers(0, 10**7), change=st.integers(1, 255))
@@ -267,15 +267,15 @@ def test_a_file_without_manifest_may_be_a_blazeposer(model_path: Path, tmp_path:
     shutil.copy(model_path, copy)
     verdict = check_model(copy, H7)
     assert verdict.is_blazeposer
-    assert verdict.model.manifest == "no manifest (mine.json) beside it"
+    assert verdict.model.manifest == "no manifest (mine.json) is beside the file"
 
 
 def test_the_float_network_is_for_pcs(float_model_path: Path) -> None:
     verdict = check_model(float_model_path, H7)
     assert not verdict.is_blazeposer
-    assert "cameras take the INT8 one" in verdict.model.breach
+    assert "use the INT8 network" in verdict.model.breach
     assert not verdict.loads
-    assert "its arena of" in verdict.reason
+    assert "its arena needs" in verdict.reason
 
 
 def test_without_micro_the_manifest_s_arena_counts(model_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -283,7 +283,7 @@ def test_without_micro_the_manifest_s_arena_counts(model_path: Path, monkeypatch
     verdict = check_model(model_path, H7)
     assert verdict.loads
     assert verdict.model.arena == read_manifest(model_path).arena_bytes
-    assert verdict.model.arena_note == "as its manifest says, an upper bound"
+    assert verdict.model.arena_note == "read from the manifest (a board needs at most this)"
 
 
 def test_without_micro_and_manifest_the_arena_is_not_measured(
@@ -294,11 +294,11 @@ def test_without_micro_and_manifest_the_arena_is_not_measured(
     shutil.copy(model_path, copy)
     run = blazeposer_command("check", copy, "--board", "h7")
     assert run.status == 0
-    assert "nothing found against it, from /rom; arena not measured: TFLite Micro is not installed" in run.out
+    assert "probably loads, from /rom; arena not measured: TFLite Micro is not installed" in run.out
     assert "perhaps" in blazeposer_command("check", copy).out
     # What tensors take is known all the same.
     small = with_heap(128 * KB)
-    assert "its arena of at least" in check_model(copy, small).reason
+    assert "its arena needs at least" in check_model(copy, small).reason
 
 
 @needs_micro
@@ -309,8 +309,8 @@ def test_the_table_has_every_board(blazeposer_command: CommandLine, model_path: 
         (row,) = [line for line in run.out.splitlines() if board.name in line and f" {board.key} " in line]
         assert (" no " in row) == (board.key == "n6")
     assert run.out.startswith(str(model_path))
-    assert "n6: its NPU runs only files that ST's stedgeai compiled" in run.out
-    assert run.out.splitlines()[-1] == "A BlazePoser network, as its manifest describes it"
+    assert "n6: its NPU needs a file that ST's stedgeai has compiled" in run.out
+    assert run.out.splitlines()[-1] == "The file is a BlazePoser network, and its manifest describes it."
 
 
 @needs_micro
@@ -334,9 +334,9 @@ def test_the_table_estimates_time_on_every_board(ours: Model, blazeposer_command
     for key, cells in found.items():
         if key not in ("ae3", "n6"):
             assert any(line.split() == [key, *" ".join(cells).split()] for line in run.out.splitlines())
-    assert "Nothing was measured on a camera." in run.out
+    assert "No value was measured on a camera." in run.out
     said = blazeposer_command("check", "--board", "rt1062").out
-    assert re.search(r"estimated, not measured: arena in \w+, \d+ ms a frame, give or take \d+%: [\d.]+ frames", said)
+    assert re.search(r"estimated, not measured: arena in \w+, \d+ ms per frame ± \d+%, [\d.]+ frames", said)
 
 
 @needs_micro
@@ -346,7 +346,7 @@ def test_time_is_not_guessed_for_an_operation_that_was_never_counted(model_path:
     verdict = judge(model, find("rt1062"))
     assert verdict.loads
     assert verdict.estimate is None
-    assert "CPU: no time, because instructions of RELU in this form were never counted." in time_notes(model, "")
+    assert "CPU: time unknown, because the instructions of RELU in this form were not counted." in time_notes(model, "")
 
 
 def test_a_model_for_no_board_fails(blazeposer_command: CommandLine, model_path: Path, tmp_path: Path) -> None:
@@ -358,7 +358,7 @@ def test_a_model_for_no_board_fails(blazeposer_command: CommandLine, model_path:
 
 def test_a_missing_file_and_board_are_one_line(blazeposer_command: CommandLine, tmp_path: Path) -> None:
     for arguments, complaint in (
-        ([tmp_path / "no.tflite"], "cannot read the model (No such file or directory): check its path"),
+        ([tmp_path / "no.tflite"], "cannot read the model (No such file or directory): check the path"),
         (["--board", "m4"], "there is no board 'm4': use one of h7,"),
     ):
         run = blazeposer_command("check", *arguments)

@@ -130,7 +130,7 @@ def test_demo_shows_compares_and_writes(
     assert done.out.count("\nframe ") + 1 == len(streamed)
     assert done.out.count(" err ") == sum(len(record.faces) for record in streamed.values())
     assert "correlation" in done.out
-    assert "Stand-ins:" in done.out
+    assert "imitated" in done.out
     assert max(map(len, done.out.replace(str(tmp_path), "").splitlines())) <= 80
     assert "mean difference" in done.out.splitlines()[-2]  # the table is the last that is printed
     picture = cv2.imread(str(tmp_path / "demo" / "demo.png"))

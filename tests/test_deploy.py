@@ -50,34 +50,34 @@ def test_the_whole_path_with_the_shipped_model(
 
         run = blazeposer_command("deploy", folder, *options, "--dry-run")
         assert run.status == 0, run.err
-        assert "no room for person.tflite (100,000 bytes): gone from the camera, kept in the backup" in run.out
-        assert re.search(r"Writes [\d,]{7} bytes, saves [\d,]{7} first; takes about \d+ s", run.out)
+        assert "no room for person.tflite (100,000 bytes): removed from the camera, saved in the backup" in run.out
+        assert re.search(r"saves [\d,]{7} bytes, then writes [\d,]{7} bytes. This takes about \d+ s", run.out)
         assert held(camera) == before
         assert next(read_lines(camera.port))  # its own script runs again
 
         run = blazeposer_command("deploy", folder, *options, "--yes")
         assert run.status == 0, run.err
         assert re.search(r"Self-test passed in [\d.]+ s: 1 of 1 faces, 17472 of 17472 bytes equal", run.out)
-        assert "streams: 1 faces in its first frame" in run.out
+        assert "1 faces in the first frame" in run.out
         after = held(camera)
         assert set(romfs.read(after["/rom"])) == {MODEL, "small.cascade"}
         assert after["/flash/notes.txt"] == before["/flash/notes.txt"]
 
         run = blazeposer_command("deploy", folder, *options, "--yes")
         assert run.status == 0, run.err
-        assert "Nothing to write" in run.out
+        assert "nothing to write" in run.out
         assert "0 bytes written" in run.out
         assert held(camera) == after
 
         run = blazeposer_command("status", folder, *options)
         assert run.status == 0, run.err
-        assert "It runs this bundle." in run.out
+        assert "The camera has all files of the bundle." in run.out
 
         run = blazeposer_command("restore", *options, "--yes")
         assert run.status == 0, run.err
         assert held(camera) == before
         run = blazeposer_command("status", folder, *options)
-        assert "It does not run this bundle" in run.out
+        assert "The camera does not have all files" in run.out
 
 
 def test_deploy_without_a_bundle_makes_one(
@@ -152,7 +152,7 @@ def test_restore_of_another_cameras_backup(camera: VirtualCamera, bundle: Bundle
         outcome = deploy(other, bundle, tmp_path)
     assert outcome.backup
     before = held(camera)
-    with pytest.raises(BlazePoserError, match="is of another camera"):
+    with pytest.raises(BlazePoserError, match="is a backup of another camera"):
         restore(camera, tmp_path, outcome.backup.folder)
     assert held(camera) == before
 
@@ -163,7 +163,7 @@ def test_a_changed_backup_is_not_restored(camera: VirtualCamera, bundle: Bundle,
     after = held(camera)
     assert outcome.backup
     (outcome.backup.folder / "rom").write_bytes(b"other")
-    with pytest.raises(BlazePoserError, match="changed since"):
+    with pytest.raises(BlazePoserError, match="changed this backup"):
         restore(camera, tmp_path)
     assert held(camera) == after
 
@@ -277,7 +277,7 @@ def test_the_plan_has_to_be_agreed_to(
     arguments = ("deploy", tmp_path / "bundle", "--port", camera.port, "--backups", tmp_path / "backups")
     run = blazeposer_command(*arguments)
     assert run.status == 1
-    assert run.err.splitlines()[-1].endswith("add --yes, or --dry-run to see it only")
+    assert run.err.splitlines()[-1].endswith("add --yes to agree to the plan, or --dry-run to see it only")
     monkeypatch.setattr("sys.stdin.isatty", lambda: True)
     monkeypatch.setattr(click, "confirm", lambda question: False)
     run = blazeposer_command(*arguments)
@@ -304,7 +304,7 @@ def test_each_consent_is_a_question_of_its_own(
     plan = Plan((Change("/flash/main.py", 5, 7),), ("/flash/main.py",), consents=("it is large",))
     with Terminal(yes=False, dry_run=False) as guide:
         assert guide.consent(State(), plan)  # type: ignore[arg-type]
-    assert asked == ["it is large", "Go on?"]
+    assert asked == ["it is large", "Continue?"]
     assert "/flash/main.py  5 bytes replaced by 7" in capsys.readouterr().out
 
 
@@ -317,7 +317,7 @@ def test_a_large_rewrite_is_asked_for(camera: VirtualCamera, bundle: Bundle, tmp
     guide = Silent()
     deploy(camera, bundle, tmp_path, guide=guide)
     assert guide.plan
-    assert guide.plan.consents == ("ROMFS is rewritten as a whole: 1.2 MB",)
+    assert guide.plan.consents == ("the whole ROMFS will be rewritten: 1.2 MB",)
     assert romfs.read(camera.device.rom.read_bytes())["large.tflite"].data == large["large.tflite"]
 
 

@@ -26,11 +26,11 @@ RESET = 300  # bytes at least with which mpremote resets a camera
 WAYS = {"append": "nicla", "replace": "rt1062", "rewrite": "h7"}
 """Board by how ROMFS changes: the H7's is one block, erased at once, of which nothing survives a cut."""
 STAGES = (
-    "asking the camera",
-    "saving what is replaced",
+    "reading the camera's state",
+    "saving the old files",
     "writing",
-    "reading back",
-    "self-test on the camera",
+    "comparing",
+    "testing the network on the camera",
     "waiting for the stream",
 )
 

@@ -111,7 +111,7 @@ def test_two_deploys_at_once(camera: VirtualCamera, bundle: Bundle, tmp_path: Pa
 
     deploy(camera, bundle, tmp_path, guide=Silent(second))
     assert len(lines) == 1
-    assert "another blazeposer works on the camera" in lines[0]
+    assert "another blazeposer command uses the camera" in lines[0]
     assert status(camera, bundle, tmp_path).is_deployed
 
 
@@ -177,7 +177,7 @@ def test_a_failed_self_test(camera: VirtualCamera, bundle: Bundle, tmp_path: Pat
     wrong = replace(bundle, files={**bundle.files, "selftest.bin": golden})
     line = fails(camera, wrong, tmp_path)
     assert "the self-test failed (0 of 1 faces, " in line
-    assert line.endswith("run `blazeposer restore` to go back")
+    assert line.endswith("run `blazeposer restore` to undo the deploy")
     restore(camera, tmp_path)
     assert held(camera) == before
 
@@ -189,7 +189,7 @@ def test_a_self_test_that_breaks(camera: VirtualCamera, bundle: Bundle, tmp_path
     broken = replace(bundle, files={**bundle.files, "selftest.py": b"raise MemoryError('Failed to allocate tensors')"})
     line = fails(camera, broken, tmp_path)
     assert line == (
-        "the self-test broke (MemoryError: Failed to allocate tensors): run `blazeposer restore` to go back"
+        "the self-test stopped (MemoryError: Failed to allocate tensors): run `blazeposer restore` to undo the deploy"
     )
     restore(camera, tmp_path)
     assert held(camera) == before
@@ -199,7 +199,7 @@ def test_a_self_test_that_lacks_its_files(camera: VirtualCamera, bundle: Bundle,
     script = b"from find_model import first_file; first_file(['/flash/nothing.bin'])"
     line = fails(camera, replace(bundle, files={**bundle.files, "selftest.py": script}), tmp_path)
     assert "self-test" in line
-    assert "run the deploy again" in line
+    assert "run `blazeposer deploy` again" in line
 
 
 @pytest.mark.parametrize(("board", "model"), [("ae3", b"\0\0\0\0TFL3 ethos-u"), ("n6", b"NBIN")])
@@ -237,7 +237,7 @@ def test_a_script_that_cannot_be_stopped(camera: VirtualCamera, bundle: Bundle, 
     (camera.folder / "flash" / "main.py").write_bytes(STUBBORN)
     camera.reset()
     line = fails(camera, bundle, tmp_path)
-    assert "if its main.py cannot be stopped, docs/troubleshooting.md says how it starts without" in line
+    assert "if its main.py cannot be stopped, see docs/troubleshooting.md" in line
     pages = (Path(__file__).parents[1] / "docs" / "troubleshooting.md").read_text()
     assert "## `main.py` cannot be stopped" in pages
 

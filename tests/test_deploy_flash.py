@@ -189,14 +189,14 @@ def test_what_takes_a_long_erase_is_said_before(
     """The plan names the way, the bytes, the seconds and the risk."""
     models[0].write(tmp_path / "bundle")
     with VirtualCamera([FRAME], board="h7plus") as camera:
-        ways = {b"": "appends blazeposer.tflite: erases 4,096 bytes", bytes(900): "with 4 files: erases"}
+        ways = {b"": "adds blazeposer.tflite to ROMFS: erases 4,096 bytes", bytes(900): "with 4 files: erases"}
         for behind, words in ways.items():
             stocked(camera, LARGE, behind)
             arguments = ("deploy", tmp_path / "bundle", "--port", camera.port, "--backups", tmp_path, "--dry-run")
             run = blazeposer_command(*arguments)
             assert run.status == 0, run.err
             assert words in run.out
-            assert re.search(r"takes about \d+ s; if the cable comes out then: /rom (is|may be) empty", run.out)
+            assert re.search(r"takes about \d+ s; if the cable is pulled out then, /rom (is|may be) empty", run.out)
 
 
 def test_a_deploy_goes_on_in_another_way(

@@ -145,7 +145,7 @@ def test_the_answer_that_the_others_are_made_of(says: Callable[[str], None], tmp
 def test_what_no_camera_says(says: Callable[[str], None], bundle: Bundle, tmp_path: Path, text: str) -> None:
     says(text)
     root = tmp_path / "a" / "b" / "backups"
-    assert "answers what an OpenMV camera would not" in fails(bundle, root)
+    assert "does not answer like an OpenMV camera" in fails(bundle, root)
     assert inside(tmp_path) == []
 
 

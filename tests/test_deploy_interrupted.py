@@ -114,7 +114,7 @@ def test_a_cut_while_the_backup_is_written(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stage", ["asking the camera", "writing", "self-test on the camera"])
+@pytest.mark.parametrize("stage", ["reading the camera's state", "writing", "testing the network on the camera"])
 def test_ctrl_c(camera: VirtualCamera, bundle: Bundle, tmp_path: Path, stage: str) -> None:
     before = held(camera)
     bundle.write(tmp_path / "bundle")
@@ -130,7 +130,7 @@ def test_ctrl_c(camera: VirtualCamera, bundle: Bundle, tmp_path: Path, stage: st
         error = process.stderr.read()
         assert process.wait(HANG) == 130
     assert error.splitlines()[-1] == (
-        "blazeposer: interrupted: run the command again to complete it, or `blazeposer restore` to undo a deploy"
+        "blazeposer: interrupted: run the command again to complete it, or run `blazeposer restore` to undo a deploy"
     )
     assert "Traceback" not in error
     deploy(camera, bundle, tmp_path / "backups")

@@ -115,7 +115,7 @@ def test_text_of_a_picture(blazeposer_command: CommandLine, portrait_path: Path)
 def test_no_face_is_no_failure(blazeposer_command: CommandLine, tmp_path: Path) -> None:
     write_image(tmp_path / "grey.png", np.full((200, 300, 3), 90, np.uint8))
     run = blazeposer_command("detect", tmp_path / "grey.png")
-    assert run == (0, "grey.png: no face of 24 pixels or more\n", "")
+    assert run == (0, "grey.png: no face of at least 24 pixels\n", "")
     assert records_of(blazeposer_command("detect", tmp_path / "grey.png", "--json").out)[0].faces == ()
 
 

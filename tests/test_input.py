@@ -274,7 +274,7 @@ def test_streams_that_are_closed_or_full(tmp_path: Path, head: Image, redirected
     assert "Traceback" not in run.stdout + run.stderr
     assert run.returncode == (1 if is_full or redirected == "2> /dev/full" else 0)
     if redirected == "> /dev/full":
-        assert run.stderr.splitlines()[-1].startswith("blazeposer: cannot write what was found")
+        assert run.stderr.splitlines()[-1].startswith("blazeposer: cannot write the output")
     if not is_full:
         assert read_image(tmp_path / "b.png").shape == head.shape
 

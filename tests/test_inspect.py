@@ -78,7 +78,7 @@ def test_tensors_that_live_together_lie_apart(graph: Graph) -> None:
 def test_cycles_are_vela_s_for_an_int8_network_alone(model_path: Path, float_model_path: Path) -> None:
     needs_vela()
     assert 100_000 < ae3_cycles(model_path) < 10_000_000
-    with pytest.raises(BlazePoserError, match="leaves all of"):
+    with pytest.raises(BlazePoserError, match="use an INT8 network"):
         ae3_cycles(float_model_path)
 
 
@@ -91,15 +91,15 @@ def test_the_command_prints_layers(
     assert (run.status, run.err) == (0, "")
     assert f"File: {manifest.file_bytes:,} bytes, {manifest.parameters:,} parameters" in run.out
     assert f"{manifest.macs:,} multiply-accumulates" in run.out
-    assert f"arena: {manifest.arena_bytes:,} bytes, as TFLite Micro counts it" in run.out
+    assert f"arena: {manifest.arena_bytes:,} bytes, counted by TFLite Micro" in run.out
     rows = [line.split() for line in run.out.splitlines() if line[:4].strip().isdigit()]
     assert [row[1] for row in rows] == [operation.name for operation in graph.operations]
-    assert max(map(len, run.out.split("Where the")[0].splitlines())) <= 80
+    assert max(map(len, run.out.split("Estimated parts of")[0].splitlines())) <= 80
     counts = instructions(graph)
     assert [row[-2] for row in rows[:7]] == [f"{(count or 0) / 1000:,.0f}" for count in counts[:7]]
     whole = total(counts)
     assert whole is not None
-    assert f"{whole / 1e6:.1f} M instructions of firmware 5.0.0's kernels" in run.out
+    assert f"{whole / 1e6:.1f} M instructions with the kernels of firmware 5.0.0" in run.out
     bars = [line for line in run.out.splitlines() if line.startswith("  ") and "█" in line]
     assert {"convolution 1x1", "depthwise 3x3", "convolution 3x3"} <= {line[2:18].strip() for line in bars}
 
@@ -112,7 +112,10 @@ def test_what_is_not_installed_is_not_measured(
     assert not arena_module.can_measure()
     run = blazeposer_command("inspect")
     assert run.status == 0
-    assert "cycles are not known (ethos-u-vela is not installed: run `pip install 'blazeposer[npu]'`)" in run.out
+    assert (
+        "cycles on the AE3 are not known (ethos-u-vela is not installed: run `pip install 'blazeposer[npu]'`)"
+        in run.out
+    )
     assert "arena: not measured (tflite-micro is not installed" in run.out
 
 
@@ -129,8 +132,8 @@ def test_a_model_that_micro_refuses_is_shown_all_the_same(
     path = edited(model_path, tmp_path, strange_operation)
     run = blazeposer_command("inspect", path)
     assert (run.status, run.err) == (0, "")
-    assert "arena: not measured (TFLite Micro refuses it (" in run.out
-    assert "Time: not estimated: instructions of POW in this form were never counted" in run.out
+    assert "arena: not measured (TFLite Micro cannot load it (" in run.out
+    assert "Time: not estimated: the instructions of POW in this form were not counted" in run.out
 
 
 def test_time_is_estimated_for_a_board_by_the_memory_of_its_arena(
@@ -140,7 +143,7 @@ def test_time_is_estimated_for_a_board_by_the_memory_of_its_arena(
     for key, said in (
         ("rt1062", "estimated for OpenMV Cam RT1062 with the arena in DTCM"),
         ("nicla", "estimated for Arduino Nicla Vision with the arena in SRAM"),
-        ("ae3", "Time: not estimated for OpenMV AE3: nothing is known of its Cortex-M55"),
+        ("ae3", "Time: not estimated for OpenMV AE3: the speed of its Cortex-M55 is unknown"),
     ):
         run = blazeposer_command("inspect", "--board", key)
         assert (run.status, run.err) == (0, "")
@@ -150,7 +153,7 @@ def test_time_is_estimated_for_a_board_by_the_memory_of_its_arena(
 def test_a_compiled_model_shows_no_layers(model_path: Path, tmp_path: Path, blazeposer_command: CommandLine) -> None:
     run = blazeposer_command("inspect", edited(model_path, tmp_path, custom_operation))
     assert (run.status, run.out) == (1, "")
-    assert "compiled for an NPU, it shows no layers: inspect the file that it was made of" in run.err
+    assert "not visible: inspect the file before compilation" in run.err
 
 
 def test_failures_are_one_line(tmp_path: Path, blazeposer_command: CommandLine) -> None:

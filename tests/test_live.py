@@ -202,7 +202,7 @@ def test_watch_command_takes_a_video(video: Path, tmp_path: Path, blazeposer_com
         (("watch", "--source", "none.mp4"), "check the path"),
         (("watch", "--source", "97"), "no such camera"),
         (("watch", "--port", "/dev/no-such-port"), "mpremote devs"),
-        (("watch", "--port", "/dev/x", "--source", "0"), "exclude each other"),
+        (("watch", "--port", "/dev/x", "--source", "0"), "cannot be used together"),
         (("watch", "--port", "/dev/x", "--record", "a.txt"), "end with .jsonl or .csv"),
         (("watch", "--port", "/dev/x", "--to", "ftp://here"), "not an address to send to"),
         (("watch", "--port", "/dev/x", "--web", "--web-host", "192.0.2.1"), "give another --web-port"),

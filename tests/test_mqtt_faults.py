@@ -236,7 +236,7 @@ def test_the_session_goes_on_and_the_status_tells(talk: Path, blazeposer_command
     assert f"Sending to mqtt://{where}\n" in ended.out
     assert "the broker refuses the connection (Bad user name or password)" in ended.out
     assert ended.out.count("face 1") == 25
-    assert f"mqtt://{where}: 25 records did not arrive" in ended.out
+    assert f"mqtt://{where}: 25 records were not delivered" in ended.out
     assert ended.err.startswith(f"blazeposer: mqtt://{where}: the broker refuses")
     assert SECRET not in ended.out + ended.err
 

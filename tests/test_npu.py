@@ -120,7 +120,7 @@ def test_the_n6_refuses_a_raw_tflite(model_path: Path, tmp_path: Path) -> None:
         compile_for(N6, model_path, model_path)
     other = tmp_path / "other.bin"
     other.write_bytes(b"something else")
-    with pytest.raises(ModelError, match="no relocatable network"):
+    with pytest.raises(ModelError, match="not a relocatable network"):
         compile_for(N6, model_path, other)
 
 
@@ -152,7 +152,7 @@ def test_a_package_for_an_npu(
     assert path.read_bytes() == relocatable.read_bytes()
     loads, identity = blazeposer_command("check", path, "--board", "n6").out.splitlines()
     assert loads.endswith(UNVERIFIED)
-    assert identity.endswith("does not show whether it is a BlazePoser network")
+    assert "unknown whether it is a BlazePoser network" in identity
     run = blazeposer_command("package", "--board", "n6", "--output", tmp_path / "none")
     assert (run.status, run.out, run.err.count("\n")) == (1, "", 1)
-    assert "with --stedgeai" in run.err
+    assert "--stedgeai" in run.err

@@ -177,7 +177,7 @@ def test_networks_of_an_installation_stay_as_they_are(
     for command in ("evaluate", "compare-detection"):
         run = blazeposer_command(command, "--record")
         assert run.status == 1
-        assert "belongs to the installation: copy its folder, and name the copy" in run.err
+        assert "cannot be changed: copy its folder, and use the copy" in run.err
     with pytest.raises(errors.ModelError, match="copy its folder"):
         golden.write_beside(resources.default_model())
 

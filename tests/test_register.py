@@ -67,7 +67,7 @@ def test_a_folder_of_another_user(folder: Path) -> None:
     (folder / "12ab.json").write_text(json.dumps(ENTRY))
     os.chown(folder, 12345, 12345)
     assert ports.cameras() == []
-    with pytest.raises(BlazePoserError, match="is not yours alone"):
+    with pytest.raises(BlazePoserError, match="other users can access this folder"):
         register.add("34cd", "here")
 
 

@@ -208,5 +208,5 @@ def test_what_one_erase_of_the_n6_does_not_reach_goes(monkeypatch: pytest.Monkey
 def test_a_strange_image_is_not_mixed_with_the_beginning_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
     """OpenMV IDE resets ROMFS to what is sold: the first block of what was there before does not fit that."""
     start = chip("nicla", image({**STOCK, "of the IDE": b"1"}))
-    with pytest.raises(BlazePoserError, match="changed since"):
+    with pytest.raises(BlazePoserError, match="another program changed ROMFS"):
         restoring(start.state(monkeypatch), image(STOCK)[:4096], "another", ["ours"], MODEL, None)

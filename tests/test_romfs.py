@@ -112,7 +112,7 @@ def test_merge_lets_the_largest_go_until_it_fits() -> None:
 
 
 def test_too_large_for_the_store() -> None:
-    with pytest.raises(BlazePoserError, match=r"131,072 bytes for models .* --to sdcard"):
+    with pytest.raises(BlazePoserError, match=r"131,072 bytes for models.* --to sdcard"):
         romfs.merge(STOCK, {MODEL: bytes(131_072)}, H7)
 
 

@@ -71,15 +71,15 @@ def test_landmarks_stay_with_their_face_when_a_row_is_deleted(folder: Path) -> N
     ("change", "words"),
     [
         (lambda text: without_row(text, 1), "3 rows, but landmarks of 4 faces, and no column face"),
-        (lambda text: text.replace("yaw", "gaze"), "no column yaw"),
-        (lambda text: text.replace("split", "part"), "no column split"),
-        (lambda text: text.replace("2.png", ""), "row 4, column file: empty"),
-        (lambda text: text.replace(",20,", ",,"), "row 4, column yaw: empty"),
-        (lambda text: text.replace(",20,", ",left,"), "row 4, column yaw: 'left' is no number"),
-        (lambda text: text.replace(",20,", ",nan,"), "row 4, column yaw: 'nan' is no number"),
+        (lambda text: text.replace("yaw", "gaze"), "the column yaw is missing"),
+        (lambda text: text.replace("split", "part"), "the column split is missing"),
+        (lambda text: text.replace("2.png", ""), "row 4, column file: the cell is empty"),
+        (lambda text: text.replace(",20,", ",,"), "row 4, column yaw: the cell is empty"),
+        (lambda text: text.replace(",20,", ",left,"), "row 4, column yaw: 'left' is not a number"),
+        (lambda text: text.replace(",20,", ",nan,"), "row 4, column yaw: 'nan' is not a number"),
         (lambda text: numbered(text).replace("train,2", "train,9"), "row 4, column face: 9 is none of the 4 faces"),
-        (lambda _: HEADER, "no row below the header"),
-        (lambda _: "", "no row below the header"),
+        (lambda _: HEADER, "no rows below the header"),
+        (lambda _: "", "no rows below the header"),
     ],
 )
 def test_a_damaged_table_is_one_line(folder: Path, change: Callable[[str], str], words: str) -> None:

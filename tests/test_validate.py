@@ -231,7 +231,7 @@ def test_command_names_the_layer_and_fails(
     ("arguments", "line"),
     [
         (["nothing here"], "nothing here: no such file or folder: name an image, a folder, or a data set"),
-        (["a.jpg", "--dataset", "aflw2000"], "SOURCE and --dataset are two sources of images: choose one."),
+        (["a.jpg", "--dataset", "aflw2000"], "SOURCE and --dataset cannot be used together: leave one out."),
         (["--model", "models/none.tflite"], "models/none.tflite: cannot read the model"),
         (["--without", "all"], "'all' is not one of"),
     ],

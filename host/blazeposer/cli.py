@@ -39,36 +39,36 @@ def _training(module: str, words: str) -> Subcommand:
 GROUPS = {
     "Use": {
         "detect": _ours("detect:detect", "Find faces and poses in images, videos or a webcam."),
-        "watch": _ours("watch:watch", "Show a camera's faces live, and pass them on."),
+        "watch": _ours("watch:watch", "Show a camera's faces live, or send them to programs."),
         "replay": _ours("watch:replay", "Show a recorded session at its own pace."),
-        "plot": _ours("watch:plot", "Draw a recorded session."),
-        "demo": _ours("demo:demo", "Run all on a virtual camera, and draw the result.", "demo"),
+        "plot": _ours("watch:plot", "Draw the angles of a recorded session over time."),
+        "demo": _ours("demo:demo", "Run the demo on a virtual camera, and draw it.", "demo"),
     },
     "Camera": {
-        "package": _ours("deploy:package", "Put everything for a camera into one folder."),
-        "deploy": _ours("deploy:deploy", "Bring the network onto a camera, and test it there."),
-        "status": _ours("deploy:status", "Compare the content of a camera with a bundle."),
-        "restore": _ours("deploy:restore", "Bring back the files that a deploy replaced."),
+        "package": _ours("deploy:package", "Write all files for a camera into one folder."),
+        "deploy": _ours("deploy:deploy", "Copy the network to a camera, and test it there."),
+        "status": _ours("deploy:status", "Compare the files on a camera with a bundle."),
+        "restore": _ours("deploy:restore", "Undo a deploy: restore the replaced files."),
         "check": _ours("models:check", "Predict on which boards a model runs, and how fast."),
         "inspect": _ours("models:inspect", "Show work, memory and time of each layer of a model."),
         "camera": _ours("camera:camera", "Start the virtual camera and print its port.", "demo"),
     },
     "Prove": {
-        "validate": _ours("validate:validate", "Check that all forms of the network agree.", "validate"),
+        "validate": _ours("validate:validate", "Compare all forms of the network on the same images.", "validate"),
         "bench": _ours("bench:bench", "Compare the network's time and accuracy with peers."),
         "evaluate": _ours("evaluate:evaluate", "Measure a network on labelled faces.", "train"),
         "compare-detection": _ours(
             "evaluate:compare_detection", "Compare detections with the original BlazeFace.", "train"
         ),
-        "figures": _ours("evaluate:figures", "Write the manifests' figures into pages.", "train"),
+        "figures": _ours("evaluate:figures", "Write the measured figures into Markdown pages.", "train"),
     },
     "Train": {
-        "label": _training("labels.label", "Make a training pool of your own photos."),
-        "train": _training("learning.train", "Train the network in float."),
-        "quantize": _training("int8.quantize", "Make the INT8 network of a float one."),
-        "golden": _ours("validate:golden", "Write the golden vectors of a network.", "validate"),
+        "label": _training("labels.label", "Make a training pool from your own photos."),
+        "train": _training("learning.train", "Train the float network."),
+        "quantize": _training("int8.quantize", "Make the INT8 network from the float network."),
+        "golden": _ours("validate:golden", "Write the expected outputs of a network for tests.", "validate"),
         "levers": _training("studies.levers", "Show the cost of each architecture."),
-        "compare-quantization": _training("studies.quantization", "Compare ways to quantize."),
+        "compare-quantization": _training("studies.quantization", "Compare methods of quantization."),
     },
 }
 COMMANDS = {name: entry for group in GROUPS.values() for name, entry in group.items()}
@@ -113,11 +113,11 @@ def _version(ctx: click.Context, _option: click.Parameter, asked: bool) -> None:
 @click.group(cls=_Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version,
-    help="Show the versions of code and network and exit.",
+    help="Show the versions of the code and the network, and exit.",
 )  # fmt: skip
 @click.pass_context
 def cli(ctx: click.Context) -> None:
-    """Faces, six keypoints and 3D head pose from one small INT8 network."""
+    """Find faces, six keypoints and the 3D head pose with one small INT8 network."""
     if ctx.invoked_subcommand is None:
         say(ctx.get_help())
 
@@ -147,7 +147,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if error.filename is not None:
             raise
         drop_stdout()
-        return _fail(f"cannot write what was found ({error.strerror}): free some space", 1)
+        return _fail(f"cannot write the output ({error.strerror}): free some space", 1)
 
 
 def _fail(message: str, status: int) -> int:

@@ -27,18 +27,21 @@ MOST_PICTURES = 100
 @click.command()
 @click.argument("source", required=False)
 @model_option
-@click.option("--rounds", type=click.IntRange(min=1), default=10, show_default=True, help="Runs over the images.")
+@click.option(
+    "--rounds", type=click.IntRange(min=1), default=10, show_default=True, help="Number of runs over all images."
+)
 @data_option
 @click.option("--dataset", "dataset_name", default="aflw2000_dev", show_default=True,
-              help="As for `blazeposer evaluate`.")  # fmt: skip
-@click.option("-o", "--output", type=PATH, help="Write the tables as a page in Markdown.")
+              help="Data set or pool with labels, as in `blazeposer evaluate`.")  # fmt: skip
+@click.option("-o", "--output", type=PATH, help="Write the tables to this Markdown page.")
 def bench(
     source: str | None, model: Path | None, rounds: int, folder: str | None, dataset_name: str, output: Path | None,
 ) -> None:  # fmt: skip
-    """Time BlazePoser and its peers on SOURCE, an image, a folder of images or a video; on the demo's head if none.
+    """Measure the time of BlazePoser and of other systems on SOURCE: an image, a folder of images or a video.
 
-    Peers are MediaPipe's BlazeFace and face mesh, and BlazeFace in INT8 with solvePnP on its keypoints. All run in
-    turns on one thread of this PC: what they take on a camera is another matter. With --data also their accuracy.
+    Without SOURCE, the command uses the images of the demo. The other systems are MediaPipe's BlazeFace with face mesh,
+    and BlazeFace in INT8 with solvePnP on its keypoints. All systems run in turns on one thread of this PC. On a
+    camera, their times are different. With --data, the command also measures their accuracy.
     """
     if output:
         make_folder(output.parent)
@@ -56,7 +59,7 @@ def bench(
     for section in sections:
         show(section)
     name = Path(source).name if source else "the demo's turning head"
-    say(f"times of {name}: {sections[0].parts[1]}")
+    say(f"Times on {name}: {sections[0].parts[1]}")
     if output:
         call = " --data DIR" * bool(folder)
         made = f"`blazeposer bench{call}` made this page. The times were measured on {name}."

@@ -25,17 +25,22 @@ _LOOK = 0.5  # seconds between two checks whether the camera has failed
 
 @click.command()
 @click.argument("source", required=False)
-@click.option("--port", type=click.Path(path_type=Path), help="A path for its port, for other programs to open.")
-@click.option("--board", default=BOARD, show_default=True, help=f"The board that it imitates: {BOARD_NAMES}.")
-@click.option("--card", is_flag=True, help="An SD card is in.")
+@click.option(
+    "--port",
+    type=click.Path(path_type=Path),
+    help="Path of its port, which other programs open.  [default: chosen by the system]",
+)
+@click.option("--board", default=BOARD, show_default=True, help=f"Board that the camera imitates: {BOARD_NAMES}.")
+@click.option("--card", is_flag=True, help="Insert an SD card.")
 @click.option("--firmware", type=click.Choice(list(FIRMWARES)), default="5.0", show_default=True,
-              help="The firmware that it imitates.")  # fmt: skip
-@click.option("--gray", is_flag=True, help="A sensor without colour.")
+              help="Firmware that the camera imitates.")  # fmt: skip
+@click.option("--gray", is_flag=True, help="Use a sensor without colour.")
 def camera(source: str | None, port: Path | None, board: str, card: bool, firmware: str, gray: bool) -> None:
-    """Start a virtual camera that sees SOURCE (an image, a folder, a video or a webcam's index) again and again.
+    """Start a virtual camera that sees the images of SOURCE in a loop.
 
-    Without SOURCE it sees the demo's turning head. It starts empty: `blazeposer deploy` finds it, as a camera on USB.
-    Its port is a pseudo-terminal, which nobody but you can open.
+    SOURCE is an image, a folder of images, a video or the index of a webcam. Without SOURCE, the camera sees the
+    turning head of the demo. The camera's flash is empty at the start. `blazeposer deploy` finds the camera as if it
+    were a camera on USB. The camera's port is a pseudo-terminal that only your user can open.
     """
     heads = () if source else demo_frames()
     frames = frames_of(source) if source else lambda number: heads[number % len(heads)].picture
@@ -44,8 +49,10 @@ def camera(source: str | None, port: Path | None, board: str, card: bool, firmwa
         VirtualCamera(frames, port, gray=gray, version=FIRMWARES[firmware], board=board, card=card) as virtual,
     ):
         say(virtual.port)
-        say(f"Try `mpremote connect {virtual.port} fs ls`, or any other program for serial ports. Ctrl-C ends it.")
-        say("What scripts do to LEDs, pins, buses, screen and files follows here.")
+        say(
+            f"Try `mpremote connect {virtual.port} fs ls`, or another program for serial ports. Ctrl-C ends the camera."
+        )
+        say("The next lines show how scripts use the LEDs, pins, buses, screen and files of the camera.")
         virtual.device.listeners.append(Words(virtual.device, say).heard)
         while virtual.is_running and not ended.wait(_LOOK):
             pass

@@ -24,20 +24,22 @@ FAST = 3
 """Step through the frames with --fast. Only every third frame is used."""
 VIDEO_RATE = 10.0  # frames per second
 HONESTY = (
-    "Real: MicroPython, the scripts in board/, mpremote, every output value (TensorFlow Lite Micro). Stand-ins: the"
-    " sensor and its images, the modules csi, image, ml, omv and ulab, and therefore frame rate and memory."
+    "These parts are real: MicroPython, the scripts in board/, mpremote, and all output values of the network"
+    " (TensorFlow Lite Micro). These parts are imitated: the sensor, its images, and the modules csi, image, ml, omv"
+    " and ulab. Therefore the frame rate and the memory are not those of a camera."
 )
 
 
 @click.command()
-@click.option("-o", "--output", type=PATH, default=Path("out/demo"), show_default=True, help="Folder of the results.")
-@click.option("--fast", is_flag=True, help=f"Every {FAST}rd frame only.")
+@click.option("-o", "--output", type=PATH, default=Path("out/demo"), show_default=True, help="Folder for the results.")
+@click.option("--fast", is_flag=True, help=f"Use only every {FAST}rd frame.")
 def demo(output: Path, fast: bool) -> None:
-    """Copy board/ and the model to a virtual camera with mpremote, boot it, and show what it streams.
+    """Copy board/ and the model to a virtual camera with mpremote, start the camera, and show its faces.
 
-    The camera sees a head that turns by known angles, then several heads. Writes an annotated image and film
-    (demo.png, demo.mp4) and prints how well the streamed angles follow the known ones. Two films without drawings are
-    for other commands: head.mp4, what the camera saw, and nod.mp4, somebody who nods and shakes his head.
+    The camera sees a head that turns by known angles, then several heads. The command writes an image and a video with
+    the found faces (demo.png, demo.mp4). It prints the differences between the streamed angles and the known angles.
+    It also writes two videos without drawings, which you can use with other commands. head.mp4 contains the camera's
+    images. In nod.mp4, a head nods and shakes.
     """
     make_folder(output)  # fail before the work, not after it
     console = Console(highlight=False)
@@ -67,7 +69,7 @@ def _write_film(path: Path, pages: Iterable[Image], count: int, rate: float, con
 
 
 def _table(results: Mapping[str, PoseAgreement]) -> Table:
-    table = Table("streamed against known", *ANGLES, "found", "false")
+    table = Table("streamed and known angles", *ANGLES, "faces found", "false positives")
     for faces, result in results.items():
         correlation = (f"{value:.3f}" for value in result.correlation.values())
         table.add_row(

@@ -25,22 +25,25 @@ from blazeposer.deploy.plan import STORES, Change, Plan, Store
 from blazeposer.deploy.state import State
 from blazeposer.tflite.npu import UNVERIFIED
 
-backups_option = click.option("--backups", type=PATH, help="Folder of the backups.  [default: in your user's data]")
-yes_option = click.option("--yes", "-y", is_flag=True, help="Agree to everything.")
+backups_option = click.option(
+    "--backups", type=PATH, help="Folder of the backups.  [default: in your user's data folder]"
+)
+yes_option = click.option("--yes", "-y", is_flag=True, help="Answer every question with yes.")
 dry_run_option = click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
 
 
 @click.command()
-@click.option("--board", "name", help=f"For one board: {BOARD_NAMES}.  [default: every board without an NPU]")
-@click.option("-o", "--output", type=PATH, default=Path("out/bundle"), show_default=True)
+@click.option("--board", "name", help=f"Board: {BOARD_NAMES}.  [default: all boards without an NPU]")
+@click.option("-o", "--output", type=PATH, default=Path("out/bundle"), show_default=True, help="Folder to write.")
 @model_option
-@click.option("--mpy", is_flag=True, help="Compile the modules for the board (extra `mpy`).")
-@click.option("--stedgeai", type=PATH, help="For the N6: the network_rel.bin that ST's stedgeai made.")
+@click.option("--mpy", is_flag=True, help="Compile the Python modules for the board (needs the extra `mpy`).")
+@click.option("--stedgeai", type=PATH, help="For the N6 only: network_rel.bin, made by ST's tool stedgeai.")
 def package(name: str | None, output: Path, model: Path | None, mpy: bool, stedgeai: Path | None) -> None:
-    """Put model, scripts, self-test and a ROMFS image into a folder, with a manifest of their hashes.
+    """Write the model, the scripts, the self-test and a ROMFS image into a folder, with a manifest of their hashes.
 
-    `blazeposer deploy FOLDER` brings it onto a camera. Without blazeposer, `mpremote mip install --target /flash
-    FOLDER/package.json` and `mpremote romfs deploy FOLDER/blazeposer.romfs` do the same, without a backup.
+    `blazeposer deploy FOLDER` copies these files to a camera. If the PC with the camera does not have blazeposer, use
+    `mpremote mip install --target /flash FOLDER/package.json` and `mpremote romfs deploy FOLDER/blazeposer.romfs`.
+    These commands do the same without a backup.
     """
     board = find(name) if name else None
     bundle = make(model, board, mpy=mpy, stedgeai=stedgeai)
@@ -54,10 +57,8 @@ def package(name: str | None, output: Path, model: Path | None, mpy: bool, stedg
 @click.command()
 @click.argument("bundle", required=False, type=PATH)
 @port_option
-@click.option(
-    "--to", type=click.Choice(STORES), help="The store for the model.  [default: rom, if no card is in the camera]"
-)
-@click.option("--model", type=PATH, help="A tflite file, if not ours; without BUNDLE.")
+@click.option("--to", type=click.Choice(STORES), help="Place for the model.  [default: rom, if the camera has no card]")
+@click.option("--model", type=PATH, help="Another tflite file; not together with BUNDLE.")
 @dry_run_option
 @yes_option
 @backups_option
@@ -65,10 +66,11 @@ def deploy(
     bundle: Path | None, port: str | None, to: Store | None, model: Path | None, dry_run: bool, yes: bool,
     backups: Path | None,
 ) -> None:  # fmt: skip
-    """Bring BUNDLE (a folder of `blazeposer package`, by default made now) onto a camera.
+    """Copy the network and the scripts to a camera.
 
-    Shows its plan, saves the files that it replaces, writes, compares, runs the self-test, restarts the camera and
-    waits for its stream. `blazeposer restore` undoes it.
+    BUNDLE is a folder of `blazeposer package`. Without BUNDLE, the command makes the files now. The command shows a
+    plan, saves the old files, writes the new files, compares them, runs the self-test, restarts the camera, and waits
+    for its stream. `blazeposer restore` undoes a deploy.
     """
     started = monotonic()
     root = backups or saved.default_folder()
@@ -81,9 +83,9 @@ def deploy(
         return
     say(f"Self-test passed in {outcome.test_seconds:.1f} s: {outcome.tested}")
     if outcome.record:
-        say(f"{where} streams: {len(outcome.record.faces)} faces in its first frame")
+        say(f"{where} sends its stream: {len(outcome.record.faces)} faces in the first frame")
     if outcome.backup:
-        say(f"The replaced files are in {outcome.backup.folder}: `blazeposer restore` brings them back")
+        say(f"The old files are saved in {outcome.backup.folder}. `blazeposer restore` restores them.")
     say(f"Done in {monotonic() - started:.1f} s, {outcome.plan.write_bytes:,} bytes written")
 
 
@@ -92,9 +94,10 @@ def deploy(
 @port_option
 @backups_option
 def status(bundle: Path | None, port: str | None, backups: Path | None) -> None:
-    """Compare the files on a camera with BUNDLE (a folder of `blazeposer package`, by default made now).
+    """Compare the files on a camera with a bundle: the files that `blazeposer deploy` writes.
 
-    The command stops the camera's script, and restarts it afterwards.
+    BUNDLE is a folder of `blazeposer package`. Without BUNDLE, the command makes the files now. The command stops the
+    camera's script, and restarts it afterwards.
     """
     root = backups or saved.default_folder()
     bundle_for = _chosen(bundle)
@@ -110,12 +113,16 @@ def status(bundle: Path | None, port: str | None, backups: Path | None) -> None:
         say(f"  {path}  {item}")
     if unfinished:
         say(
-            f"A deploy or restore was cut ({unfinished.folder.name}): `blazeposer deploy` completes it, "
-            "`blazeposer restore` undoes it"
+            f"A deploy or restore is not complete ({unfinished.folder.name}). Run `blazeposer deploy` to complete it, "
+            "or `blazeposer restore` to undo it."
         )
     for folder in found.unreadable:
-        say(f"{folder} is left out: its backup.json cannot be read")
-    say("It runs this bundle." if found.is_deployed else "It does not run this bundle: see `blazeposer deploy`.")
+        say(f"The backup {folder} is not used, because its backup.json cannot be read.")
+    say(
+        "The camera has all files of the bundle."
+        if found.is_deployed
+        else "The camera does not have all files of the bundle: run `blazeposer deploy`."
+    )
 
 
 @click.command()
@@ -128,9 +135,10 @@ def status(bundle: Path | None, port: str | None, backups: Path | None) -> None:
 def restore(
     backup: Path | None, port: str | None, as_list: bool, dry_run: bool, yes: bool, backups: Path | None
 ) -> None:
-    """Bring back the files that a deploy replaced, byte for byte.
+    """Restore the files that a deploy replaced, byte for byte.
 
-    BACKUP is the folder that the deploy named, by default the latest of this camera that is not undone.
+    BACKUP is the folder of a backup. `blazeposer deploy` prints its name. The default is the backup of this camera's
+    latest deploy that was not undone.
     """
     started = monotonic()
     root = backups or saved.default_folder()
@@ -143,7 +151,7 @@ def restore(
     if outcome is None or outcome.backup is None:
         say("Nothing was written.")
         return
-    say(f"The camera is as it was before the deploy of {outcome.backup.folder.name}.")
+    say(f"The camera has the same files as before the deploy of {outcome.backup.folder.name}.")
     say(f"Done in {monotonic() - started:.1f} s, {outcome.plan.write_bytes:,} bytes written")
 
 
@@ -177,7 +185,7 @@ class Terminal:
     def __exit__(self, kind: object, error: BaseException | None, traceback: TracebackType | None) -> None:
         self._progress.stop()
         if isinstance(error, KeyboardInterrupt):
-            advice = "run the command again to complete it, or `blazeposer restore` to undo a deploy"
+            advice = "run the command again to complete it, or run `blazeposer restore` to undo a deploy"
             raise _Interrupted(f"interrupted: {advice}") from error
 
     def stage(self, words: str, total: int = 0) -> Advance:
@@ -198,13 +206,16 @@ class Terminal:
         self._progress.stop()
         say(f"{state.board.name}, firmware {state.version}, starts from {state.start}")
         if plan.is_empty:
-            say("Nothing to write: everything is there already.")
+            say("There is nothing to write: the camera has all files already.")
             return not self._dry_run
         for change in plan.changes:
             say(f"  {_told(change)}")
         if plan.rom:
             say(f"  {_told_of_rom(plan.rom)}")
-        say(f"Writes {plan.write_bytes:,} bytes, saves {plan.read_bytes:,} first; takes about {plan.seconds:.0f} s.")
+        say(
+            f"The command first saves {plan.read_bytes:,} bytes, then writes {plan.write_bytes:,} bytes. "
+            f"This takes about {plan.seconds:.0f} s."
+        )
         for consent in plan.consents:
             say(f"! {consent}")
         if self._dry_run:
@@ -212,8 +223,10 @@ class Terminal:
         if self._yes:
             return True
         if not sys.stdin.isatty():
-            raise BlazePoserError("nobody is here to agree to this plan: add --yes, or --dry-run to see it only")
-        return all(click.confirm(question) for question in (*plan.consents, "Go on?"))
+            raise BlazePoserError(
+                "nobody can answer questions here: add --yes to agree to the plan, or --dry-run to see it only"
+            )
+        return all(click.confirm(question) for question in (*plan.consents, "Continue?"))
 
 
 def _told(change: Change) -> str:
@@ -226,5 +239,5 @@ def _told(change: Change) -> str:
 
 def _told_of_rom(rom: RomChange) -> str:
     erases = f"erases {rom.erases:,} bytes" if rom.erases else "erases nothing"
-    told = f"/rom  {rom.words}: {erases}, writes {rom.writes:,}, takes about {max(rom.seconds, 1):.0f} s"
-    return f"{told}; if the cable comes out then: {rom.risk}" if rom.risk else told
+    told = f"/rom  {rom.words}: {erases}, writes {rom.writes:,} bytes, takes about {max(rom.seconds, 1):.0f} s"
+    return f"{told}; if the cable is pulled out then, {rom.risk}" if rom.risk else told

@@ -37,19 +37,24 @@ MOST_NAMED = 5
 # fmt: off
 @click.command()
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE")
-@click.option("--json", "as_json", is_flag=True, help="Print one record an image or frame, as a camera's stream does.")
-@click.option("-o", "--output", type=PATH, help="Folder or file for the annotated images or video.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON record per image, as in a camera's stream.")
+@click.option("-o", "--output", type=PATH, help="Folder or file for images or videos with the drawn faces.")
 @model_option
 @click.option("--runtime", type=click.Choice(RUNTIMES), default="xnnpack", show_default=True,
-              help="Kernels: `xnnpack` is fast, `reference` equals a camera's, `micro` is that (extra `demo`).")
+              help="Code that runs the network: `xnnpack` is fast, `reference` gives the values of a camera, `micro` "
+              "is the code of a camera (needs the extra `demo`).")
 @click.option("--input", "input_path", type=click.Choice(get_args(InputPath)), default="clean", show_default=True,
-              help="`clean` sees the whole image; `camera` its centred square, as coarse as a camera samples it.")
-@click.option("--threshold", type=float, default=SCORE_THRESHOLD, show_default=True, help="The least score of a face.")
-@click.option("--max-faces", type=click.IntRange(min=1), help=f"Best ones only.  [one look: {MAX_FACES}; else: all]")
+              help="Input of the network: `clean` is the whole image at full quality, `camera` is the central square "
+              "at the quality of a camera.")
+@click.option("--threshold", type=float, default=SCORE_THRESHOLD, show_default=True, help="Lowest score of a face.")
+@click.option("--max-faces", type=click.IntRange(min=1),
+              help=f"Largest number of faces.  [default: {MAX_FACES} with --fast, all with --closer]")
 @click.option("--closer/--fast", default=None,
-              help="Search for small faces, which takes many looks, or look once at each image. Default: --closer for "
-              "images, --fast for videos and webcams, where --closer follows the faces, as `blazeposer watch` does.")
-@click.option("--careful", is_flag=True, help="Average an image and its mirror image: smaller error, twice the time.")
+              help="--closer also searches for small faces, and runs the network many times per image. --fast runs the "
+              "network once per image. The default is --closer for images, --fast for videos and webcams. With "
+              "--closer, the command tracks the faces of a video or webcam, as `blazeposer watch` does.")
+@click.option("--careful", is_flag=True,
+              help="Use the mean of the image and its mirror image: smaller errors, twice the time.")
 @click.option("--frames", type=click.IntRange(min=1), help="Stop after this many frames of a video or webcam.")
 def detect(
     sources: tuple[str, ...], as_json: bool, output: Path | None, model: Path | None, runtime: Runtime,
@@ -57,12 +62,14 @@ def detect(
     frames: int | None,
 ) -> int:
     # fmt: on
-    """Find faces in each SOURCE: an image, a folder of images, a video, the index of a webcam (0 is the first), a
-    video device (/dev/video0) or the address of a network stream (rtsp://, http://).
+    """Find faces in each SOURCE.
 
-    A webcam runs until ^C. Lengths are pixels; yaw, pitch and roll are degrees: positive yaw looks to the image's
-    left, positive pitch up, positive roll tilts clockwise; err is the expected error of the pose. The drawn
-    axes are x red (the head's left-right axis), y green (up) and z blue (where the face looks).
+    SOURCE is an image, a folder of images, a video, the index of a webcam (0 is the first), a video device
+    (/dev/video0) or the address of a network stream (rtsp://, http://). Ctrl-C ends a webcam.
+
+    Lengths are in pixels. Yaw, pitch and roll are in degrees: positive yaw turns the face to the left of the image,
+    positive pitch turns it up, and positive roll turns it clockwise. err is the expected error of the pose in degrees.
+    The drawn axes are red (x, from ear to ear), green (y, up) and blue (z, out of the face).
     """
     opened = open_sources(sources)
     moving = [source.kind in ("video", "camera") for source in opened]
@@ -149,7 +156,7 @@ def _as_text(source: Source, record: Record, smallest: int) -> str:
         for face in record.faces
         for x, y, w, h in [face.box]
     ]
-    return "\n".join(lines) or f"{name}: no face of {smallest} pixels or more"
+    return "\n".join(lines) or f"{name}: no face of at least {smallest} pixels"
 
 
 def _progress(frames: Iterable[Frame], source: Source, total: int | None) -> Iterable[Frame]:

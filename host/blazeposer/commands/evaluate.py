@@ -32,31 +32,32 @@ models_option = click.option("--models", type=FOLDER, help="Folder of the networ
 
 @click.command()
 @click.option("--dataset", "name", default=TEST_POOL, show_default=True,
-              help=f"{', '.join(READERS)}, or the name of a pool.")  # fmt: skip
+              help=f"Name of a data set ({', '.join(READERS)}) or of a pool.")  # fmt: skip
 @data_option
 @model_option
 @click.option("--input", "inputs", multiple=True, type=click.Choice(list(INPUTS)), default=tuple(INPUTS),
-              show_default=True, help="How images reach the network.")  # fmt: skip
+              show_default=True, help="Quality of the network's input, as in `blazeposer detect`.")  # fmt: skip
 @runtime_option
 @click.option("--looks", type=click.Choice(["1", "2"]), default="1", show_default=True,
-              help="2: the mean of a look and one at the mirror image.")  # fmt: skip
-@click.option("--sheet", is_flag=True, help="Disturb the images, too; a report does so by itself.")
-@click.option("--report", "report_folder", type=FOLDER, help="Folder for report.json and report.html.")
-@click.option("--record", is_flag=True, help="Write the figures into the manifest beside the model, and there the plots"
-              " of its expected error.")  # fmt: skip
+              help="2: use the mean of the image and its mirror image.")  # fmt: skip
+@click.option("--sheet", is_flag=True, help="Also measure disturbed images; --report always does.")
+@click.option("--report", "report_folder", type=FOLDER, help="Write report.json and report.html into this folder.")
+@click.option("--record", is_flag=True,
+              help="Write the figures into the model's manifest, and plots of the expected error into the same "
+              "folder.")  # fmt: skip
 def evaluate(
     name: str, folder: str | None, model: Path | None, inputs: tuple[str, ...], runtime: Runtime, looks: str,
     sheet: bool, report_folder: Path | None, record: bool,
 ) -> None:  # fmt: skip
-    """Measure a network's angles on labelled faces.
+    """Measure the errors of a network's angles on labelled faces.
 
-    Official data sets are read as they unpack: aflw2000 (AFLW2000-3D), biwi (protocol 1: every sequence), biwi-2
-    (protocol 2: the 8 test sequences), 300w-lp. A pool is NAME.zip, NAME.csv and NAME_landmarks68.npy; val is the
-    validation split of all training pools.
+    The command reads the unpacked files of official data sets: aflw2000 (AFLW2000-3D), biwi (protocol 1: all
+    sequences), biwi-2 (protocol 2: the 8 test sequences) and 300w-lp. It also reads pools. A pool consists of NAME.zip,
+    NAME.csv and NAME_landmarks68.npy. val is the validation split of all training pools.
 
-    The sheet is measured on the clean input alone: recall, error and expected error on turned, cut, near, blurred,
-    dark, covered and small faces. That is 55 images a face, so XNNPACK's kernels look at them whatever --runtime
-    says.
+    With --sheet, the command also measures recall, error and expected error on turned, cut, near, blurred, dark,
+    covered and small faces. It uses only the clean input. Because each face has 55 disturbed images, the command always
+    uses the fast XNNPACK kernels for them.
     """
     path = model or default_model()
     if record:
@@ -67,14 +68,14 @@ def evaluate(
     dataset = read_dataset(name, data_folder(folder))
     twice = looks == "2"
     of = f"{path.name} ({'INT8' if network.is_int8 else 'float'}, {runtime} kernels) on {name}"
-    title = of + (", two looks" if twice else "")
+    title = of + (", mean with the mirror image" if twice else "")
     scores = {key: measure(network, dataset, key, twice=twice) for key in inputs}
     if not all(row.found.any() for row in scores.values()):
-        raise ModelError(f"{path} found none of {len(dataset)} faces: make it anew with `blazeposer quantize`")
+        raise ModelError(f"{path} found none of {len(dataset)} faces: make it again with `blazeposer quantize`")
     table = pose_table(scores, title, dataset.rule.text)
     show_table(table, width=180)
     each = 1e3 * network.seconds / (len(inputs) * len(dataset.samples))
-    say(f"{each:.1f} ms of processor time an image in the network; {machine()}")
+    say(f"The network takes {each:.1f} ms of processor time per image on {machine()}.")
     bins: list[Bin] = []
     if sheet or report_folder:
         bins = measure_sheet(Ours(path, MOST_FACES, careful=twice), dataset)
@@ -96,25 +97,26 @@ def evaluate(
 @click.command()
 @data_option
 @models_option
-@click.option("--wider", type=FOLDER, help="Folder of WIDER FACE: measure average precision there, and nothing else.")
+@click.option("--wider", type=FOLDER, help="Measure only average precision, on WIDER FACE in this folder.")
 @click.option("--record", is_flag=True, help="Write the figures into the INT8 file's manifest.")
 def compare_detection(folder: str | None, models: Path | None, wider: Path | None, record: bool) -> None:
-    """Compare the detections of the INT8 and the float network with those of the original BlazeFace.
+    """Compare the detections of the INT8 and the float network with the detections of the original BlazeFace.
 
-    They are measured on the pools of --data, or with --wider on WIDER FACE's validation images as they unpack:
+    The command uses the pools in --data. With --wider, it uses the unpacked validation images of WIDER FACE instead:
     wider_face_split/wider_face_val_bbx_gt.txt and WIDER_val/images/EVENT/NAME.jpg.
     """
     if folder and wider:
-        raise click.UsageError("--data and --wider exclude each other.")
+        raise click.UsageError("--data and --wider cannot be used together: leave one out.")
     int8 = (models or models_dir()) / "blazeposer.tflite"
     if record:
         refuse_installed(int8)
     if wider:
         precision = detection.measure_wider(int8, wider)
-        title = f"Average precision on WIDER FACE, {precision.images} validation images, by least size of the face"
+        title = f"Average precision on {precision.images} validation images of WIDER FACE, by smallest size of a face"
         notes = (
-            f"At IoU {PRECISION_OVERLAP}, all-point interpolation. A face's size is the side of a square of its box's "
-            f"area in the {INPUT_SIZE} x {INPUT_SIZE} input. Invalid boxes are ignored."
+            f"Average precision is at IoU {PRECISION_OVERLAP} with all-point interpolation. The size of a face is the "
+            f"square root of its box's area in the {INPUT_SIZE} x {INPUT_SIZE} input. Boxes marked as invalid are "
+            "ignored."
         )
         show_table(Table(["faces", *precision.average_precision], precision.rows(), title, notes), width=120)
         if record:
@@ -122,8 +124,8 @@ def compare_detection(folder: str | None, models: Path | None, wider: Path | Non
         return
     found = detection.measure(int8, data_folder(folder))
     title = (
-        f"Detection: {TEST_POOL}, {detection.SCENES}, {found.faceless_images} images without a face, "
-        f"{found.hands} of hands"
+        f"Detection on {TEST_POOL}, {detection.SCENES}, {found.faceless_images} images without a face, "
+        f"{found.hands} images of hands"
     )
     rows = detection.rows(found.figures, found.boxed_faces)
     show_table(Table(["", *found.figures], rows, title, found.near.line()), width=120)
@@ -137,12 +139,12 @@ def compare_detection(folder: str | None, models: Path | None, wider: Path | Non
 @click.argument("pages", nargs=-1, required=True, type=click.Path(path_type=Path, dir_okay=False))
 @models_option
 def figures(pages: tuple[Path, ...], models: Path | None) -> None:
-    """Write the figures of the manifests into the marked blocks of Markdown PAGES."""
+    """Write the figures of the networks' manifests into the marked blocks of Markdown PAGES."""
     manifests = read_manifests(models or models_dir())
     for page in pages:
         try:
             text = page.read_text(encoding="utf-8")
             page.write_text(fill(text, manifests), encoding="utf-8")
         except OSError as error:
-            raise InputError(f"{page}: cannot be rewritten ({error.strerror}): check its path") from error
-        say(f"{page}: {len(MARKED_BLOCK.findall(text))} blocks")
+            raise InputError(f"{page}: cannot rewrite the page ({error.strerror}): check the path") from error
+        say(f"{page}: {len(MARKED_BLOCK.findall(text))} blocks written")

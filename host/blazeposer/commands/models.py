@@ -25,21 +25,21 @@ from blazeposer.tflite.npu import ae3_cycles
 
 _BAR = 40  # length of the longest bar in characters
 _KINDS = {"CONV_2D": "convolution", "DEPTHWISE_CONV_2D": "depthwise", "MAX_POOL_2D": "max-pool"}
-_TIME_HEADS = ("--board", "arena there, bytes, estimated", "it lies in, estimated", "network, ms, estimated",
-               "frame, ms, estimated", "frames a second, estimated")  # fmt: skip
+_TIME_HEADS = ("--board", "arena, bytes, estimated", "memory of the arena, estimated", "network, ms, estimated",
+               "frame, ms, estimated", "frames per second, estimated")  # fmt: skip
 
 model_argument = click.argument("model", required=False, type=PATH)
 
 
 @click.command()
 @model_argument
-@click.option("--board", "name", help=f"One board: {BOARD_NAMES}.  [default: all]")
+@click.option("--board", "name", help=f"Check only this board: {BOARD_NAMES}.  [default: all]")
 def check(model: Path | None, name: str | None) -> None:
-    """Tell whether MODEL (by default ours) loads on which boards, how fast it will be there, and whether it is a
-    BlazePoser network.
+    """Show which boards can load MODEL, how fast it is on each board, and whether it is a BlazePoser network.
 
-    Times are estimates: instructions counted on an emulated Cortex-M7, and a model of the core. With --board the exit
-    status is 1 if it does not load there; without, if it loads nowhere.
+    Without MODEL, the command checks BlazePoser's INT8 network. Times are estimates: instructions are counted on an
+    emulated Cortex-M7, and a model of each core gives the time. No time was measured on a camera. The exit status is 1
+    if no board can load the model, or if the board in --board cannot load it.
     """
     board = find(name) if name else None
     examined = examine(model or default_model())
@@ -49,12 +49,14 @@ def check(model: Path | None, name: str | None) -> None:
     elif verdicts[0].loads:
         say(f"{examined.path} on {board.name}: {_remark(verdicts[0])}")
     if examined.graph is None:
-        say("A file that only an NPU understands does not show whether it is a BlazePoser network")
+        say("The file is compiled for an NPU, so it is unknown whether it is a BlazePoser network.")
     elif examined.breach:
-        say(f"Not a BlazePoser network: {examined.breach}")
+        say(f"The file is not a BlazePoser network: {examined.breach}.")
     else:
         say(
-            f"A BlazePoser network{f'; {examined.manifest}' if examined.manifest else ', as its manifest describes it'}"
+            f"The file is a BlazePoser network, but {examined.manifest}."
+            if examined.manifest
+            else "The file is a BlazePoser network, and its manifest describes it."
         )
     if not any(verdict.loads for verdict in verdicts):
         where = board.name if board else "any board"
@@ -63,24 +65,25 @@ def check(model: Path | None, name: str | None) -> None:
 
 @click.command()
 @model_argument
-@click.option("--board", "name", default="h7", show_default=True, help="The board, with a Cortex-M7, of the times.")
+@click.option("--board", "name", default="h7", show_default=True, help="Board for the times; it must have a Cortex-M7.")
 def inspect(model: Path | None, name: str) -> None:
-    """Show the work of each layer of MODEL (by default ours): its bytes, its instructions and its time.
+    """Show the memory, the instructions and the time of each layer of MODEL.
 
-    Weights include biases. Bytes in use are those of all tensors that are needed during an operation. Instructions
-    follow from counts on an emulated Cortex-M7, milliseconds from a model of the core: neither was measured on a
-    camera. Cycles are Vela's estimate for the AE3's NPU (extra `npu`).
+    Without MODEL, the command shows BlazePoser's INT8 network. The column of weights includes biases. "KB in use" is
+    the size of all tensors that are needed during an operation. Instructions are estimated from counts on an emulated
+    Cortex-M7. Milliseconds are estimated by a model of the core. Neither was measured on a camera. Cycles of the AE3's
+    NPU are estimated by Vela (needs the extra `npu`).
     """
     board = find(name)
     path = model or default_model()
     data = read_model(path)
     graph = read_graph(data, str(path))
     if any(operation.name == ETHOS_U for operation in graph.operations):
-        raise ModelError(f"{path}: compiled for an NPU, it shows no layers: inspect the file that it was made of")
+        raise ModelError(f"{path}: layers of a file for an NPU are not visible: inspect the file before compilation")
     arena = None
     try:
         arena = measure_arena(path)
-        arena_note = f"{arena.total:,} bytes, as TFLite Micro counts it on this PC, an upper bound for a board"
+        arena_note = f"{arena.total:,} bytes, counted by TFLite Micro on this PC (a board needs at most this)"
     except BlazePoserError as error:
         arena_note = f"not measured ({str(error).removeprefix(f'{path}: ')})"
     costs, planned = layers(graph), planned_bytes(plan(graph))
@@ -113,15 +116,17 @@ def time_table(verdicts: Sequence[Verdict], npu_cycles: int | None) -> tuple[tup
 
 def time_notes(model: Model, npu_note: str) -> list[str]:
     """Return the remarks below `time_table`, each on one line. `npu_note` is the remark on the AE3's NPU."""
-    decoding = "" if model.breach else " and decoding one face"
+    parts = (
+        "scaling of the image and network" if model.breach else "scaling of the image, network and decoding of a face"
+    )
     on_cpu = [
-        "Network: on the CPU, with the kernels of firmware 5.0.0.",
-        f"Frame: scaling the image, network{decoding}. The sensor, drawing and sending are left out.",
+        "Network: time on the CPU, with the kernels of firmware 5.0.0.",
+        f"Frame: time for {parts}. The times for sensor, drawing and sending are not included.",
     ]
     if model.uncounted:
         names = ", ".join(model.uncounted)
-        on_cpu = [f"CPU: no time, because instructions of {names} in this form were never counted."]
-    return ["Nothing was measured on a camera.", *on_cpu, f"NPU: {npu_note}"]
+        on_cpu = [f"CPU: time unknown, because the instructions of {names} in this form were not counted."]
+    return ["No value was measured on a camera.", *on_cpu, f"NPU: {npu_note}"]
 
 
 def npu_cycles(path: Path) -> tuple[int | None, str]:
@@ -130,22 +135,22 @@ def npu_cycles(path: Path) -> tuple[int | None, str]:
     try:
         cycles = ae3_cycles(path)
     except BlazePoserError as error:
-        return None, f"the AE3's cycles are not known ({error})."
-    return cycles, f"the AE3's, {cycles:,} cycles as Vela estimates them, once compiled."
+        return None, f"cycles on the AE3 are not known ({error})."
+    return cycles, f"{cycles:,} cycles on the AE3, estimated by Vela for the compiled network."
 
 
 def _remark(verdict: Verdict) -> str:
     """Return the remark on a board that loads a model."""
     model, found = verdict.model, verdict.estimate
-    words = ["loads" if model.arena is not None else "nothing found against it"]
+    words = ["loads" if model.arena is not None else "probably loads"]
     words[0] += f", from {' or '.join(verdict.stores)}"
     if model.arena:
         words.append(f"arena {model.arena:,} of {verdict.board.arena:,} bytes, {model.arena_note}")
     words += verdict.notes
     if found:
         words.append(
-            f"estimated, not measured: arena in {found.memory}, {found.frame:.0f} ms a frame, give or take "
-            f"{found.uncertainty:.0%}: {found.frames_per_second:.1f} frames a second"
+            f"estimated, not measured: arena in {found.memory}, {found.frame:.0f} ms per frame ± "
+            f"{found.uncertainty:.0%}, {found.frames_per_second:.1f} frames per second"
         )
     return "; ".join(words)
 
@@ -163,7 +168,9 @@ def _show_boards(verdicts: list[Verdict]) -> None:
     arena = f"{model.arena:,} bytes, {model.arena_note}" if model.arena else model.arena_note
     say(f"{model.path}: {model.file_bytes:,} bytes; arena {arena}")
     console = Console()
-    console.print(_table(("board", "--board", "for an arena", "for models", "loads", "from"), rows, {0, 1, 4, 5}))
+    console.print(
+        _table(("board", "--board", "largest arena", "space for models", "loads", "from"), rows, {0, 1, 4, 5})
+    )
     for remark, keys in remarks.items():
         say(f"{', '.join(keys) if len(keys) < len(verdicts) else 'all boards'}: {remark}")
     if model.graph and not model.compiled_for and any(verdict.loads for verdict in verdicts):
@@ -195,17 +202,17 @@ def _times(graph: Graph, board: Board, arena: int) -> tuple[list[float | None], 
     memory = board.memory_of(arena)
     found = speed(board, memory) if memory else None
     if found is None:
-        why = "its arena has no room there" if memory is None else f"nothing is known of its {board.core}"
+        why = "the arena is too large for it" if memory is None else f"the speed of its {board.core} is unknown"
         return [None] * len(counts), f"not estimated for {board.name}: {why}"
     times = [None if count is None else milliseconds(count, board, found) for count in counts]
     whole, count, newer = total(times), total(counts), total(instructions(graph, "2026"))
     if whole is None or count is None or newer is None:
         names = ", ".join(unknown(graph))
-        return times, f"not estimated: instructions of {names} in this form were never counted"
+        return times, f"not estimated: the instructions of {names} in this form were not counted"
     return times, (
-        f"{whole:.0f} ms, give or take {found.uncertainty:.0%}, estimated for {board.name} with the arena in {memory}: "
-        f"{count / 1e6:.1f} M instructions of firmware 5.0.0's kernels ({newer / 1e6:.1f} M of those of 2026), "
-        f"{count * found.cycles / 1e6:.0f} M cycles"
+        f"{whole:.0f} ms ± {found.uncertainty:.0%}, estimated for {board.name} with the arena in {memory}: "
+        f"{count / 1e6:.1f} M instructions with the kernels of firmware 5.0.0 ({newer / 1e6:.1f} M with the kernels of "
+        f"2026), {count * found.cycles / 1e6:.0f} M cycles"
     )
 
 
@@ -245,7 +252,7 @@ def _bars(costs: Sequence[Layer], times: Sequence[float | None]) -> list[str]:
         window = f" {layer.kernel[0]}x{layer.kernel[1]}" if layer.macs else ""
         kinds[_KINDS.get(layer.name, layer.name.lower()) + window] += time or 0
         sides["at " + "x".join(map(str, layer.shape[1:3])) if len(layer.shape) == 4 else ""] += time or 0
-    lines = [f"Where the {whole:.0f} ms go, estimated:"]
+    lines = [f"Estimated parts of the {whole:.0f} ms:"]
     for parts in (kinds, sides):
         for name, part in sorted(parts.items(), key=lambda item: -item[1]):
             if share := round(100 * part / whole):

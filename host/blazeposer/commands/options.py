@@ -12,10 +12,10 @@ PATH = click.Path(path_type=Path)
 FOLDER = click.Path(path_type=Path, file_okay=False)
 BOARD_NAMES = ", ".join(board.key for board in BOARDS)
 
-model_option = click.option("--model", type=PATH, help="A tflite file.  [default: the shipped network]")
+model_option = click.option("--model", type=PATH, help="A tflite file.  [default: BlazePoser's INT8 network]")
 data_option = click.option(
-    "--data", "folder", help="Folder of the data set or of the pools.  [default: BLAZEPOSER_DATA]"
+    "--data", "folder", help="Folder of the data set or the pools.  [default: the folder in BLAZEPOSER_DATA]"
 )
 port_option = click.option(
-    "--port", help="The camera's port, if there are several cameras: /dev/ttyACM0, COM3, socket://..."
+    "--port", help="Port of the camera, if there are several cameras: /dev/ttyACM0, COM3, socket://..."
 )

@@ -34,27 +34,29 @@ PACKAGES = ("ai-edge-litert", "tflite-micro", "torch", "tensorflow", "jonnor-mic
 
 @click.command()
 @click.argument("source", required=False, type=PATH)
-@click.option("--model", type=PATH, help="The INT8 tflite.  [default: the shipped network]")
-@click.option("--dataset", "dataset_name", help="Images of a data set or pool, as for `evaluate`.")
+@click.option("--model", type=PATH, help="An INT8 tflite file.  [default: BlazePoser's INT8 network]")
+@click.option("--dataset", "dataset_name", help="Use the images of a data set or pool, as in `evaluate`.")
 @data_option
 @click.option("--limit", type=click.IntRange(min=1), default=LIMIT, show_default=True,
-              help="Images of a data set, evenly spread.")  # fmt: skip
-@click.option("--port", help="A camera that `blazeposer deploy` has been at: /dev/ttyACM0, COM3, socket://...")
-@click.option("--without", multiple=True, type=click.Choice(KEYS), help="Leave a stage out. May be repeated.")
+              help="Number of images from a data set, evenly spaced.")  # fmt: skip
+@click.option("--port", help="Port of a camera after `blazeposer deploy`: /dev/ttyACM0, COM3, socket://...")
+@click.option(
+    "--without", multiple=True, type=click.Choice(KEYS), help="Leave this stage out. The option can be repeated."
+)
 @click.option("-o", "--output", type=FOLDER, default=Path("out/validate"), show_default=True,
               help="Folder for report.html and report.json.")  # fmt: skip
 def validate(
     source: Path | None, model: Path | None, dataset_name: str | None, folder: str | None, limit: int,
     port: str | None, without: tuple[str, ...], output: Path,
 ) -> int:  # fmt: skip
-    """Run every form of the network on the same images, compare them, and write a report.
+    """Run every form of the network on the same images, compare the results, and write a report.
 
-    SOURCE is an image or a folder; without it the package's own images. A difference beyond its stated tolerance is
-    exit status 1; the verdict names forms that cannot be run here. Odd images are listed, those that cannot be read
-    are left out.
+    SOURCE is an image or a folder. Without SOURCE, the command uses the images of the package. The exit status is 1 if
+    a difference is larger than its tolerance. The verdict lists the forms that cannot run here. The report lists
+    unusual images. Images that cannot be read are left out.
     """
     if source and dataset_name:
-        raise click.UsageError("SOURCE and --dataset are two sources of images: choose one.")
+        raise click.UsageError("SOURCE and --dataset cannot be used together: leave one out.")
     make_folder(output)  # fail before the work, not after it
     started = monotonic()
     stages = Stages(model or default_model(), port)
@@ -84,7 +86,10 @@ def validate(
 @click.command()
 @click.argument("model", required=False, type=PATH)
 def golden(model: Path | None) -> None:
-    """Write the golden vectors of MODEL (by default ours) into a folder beside it, as `blazeposer quantize` does."""
+    """Write the golden vectors of MODEL, its expected outputs for tests, into a folder beside MODEL.
+
+    Without MODEL, the command uses BlazePoser's INT8 network. `blazeposer quantize` also writes golden vectors.
+    """
     say(f"Golden vectors: {write_beside(model or default_model())}")
 
 
@@ -103,7 +108,7 @@ def _pictures(source: Path | None, name: str | None, folder: str | None, limit: 
 def _facts(model: Path, given: Pictures, seconds: float) -> dict[str, str]:
     return {
         "network": f"{model.name}, sha256 {hashlib.sha256(model.read_bytes()).hexdigest()}",
-        "images": f"{given.source}: {len(given.given)}, padded to a square, sampled to 128 x 128 as a camera does",
+        "images": f"{given.source}: {len(given.given)}, padded to a square, reduced to 128 x 128 as on a camera",
         "made by": f"blazeposer {__version__} on {platform.system()} {platform.machine()} in {seconds:.0f} s",
         "with": ", ".join(f"{name} {found}" for name in PACKAGES if (found := _version(name))),
     }

@@ -30,22 +30,23 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _VIEW_OPTIONS = (
-    click.option("--web", is_flag=True, help="Show a page in the browser too; its address is printed."),
+    click.option("--web", is_flag=True, help="Also show the faces on a web page; the command prints its address."),
     click.option("--web-port", type=click.IntRange(0, 65535), default=PORT, show_default=True,
-                 help="0 takes a free port."),
+                 help="Port of the web page; 0 chooses a free port."),
     click.option("--web-host", default=LOOPBACK, show_default=True,
-                 help="The address of this PC for the page; 0.0.0.0 shows it to the whole network."),
-    click.option("--record", type=PATH, help="Write a .jsonl or .csv, with raw values."),
-    click.option("--to", "targets", multiple=True, metavar="URL", help=f"Send the poses there: {SCHEMES}."),
+                 help="Address of this PC for the web page; with 0.0.0.0, the whole network can open the page."),
+    click.option("--record", type=PATH, help="Record the session with raw values in this .jsonl or .csv file."),
+    click.option("--to", "targets", multiple=True, metavar="URL", help=f"Send the poses to this address: {SCHEMES}."),
     click.option("--lost-output", type=click.Choice(["wait", "end"]), default="wait", show_default=True,
-                 help="While --to fails, the session says so and goes on, or it ends with status 1."),
-    click.option("--recentre", is_flag=True, help="The first pose becomes the zero; later the key r does that."),
+                 help="If --to fails: wait prints a message and continues, end stops with exit status 1."),
+    click.option("--recentre", is_flag=True, help="Use the first pose as zero. The key r sets a new zero later."),
     click.option("--deadzone", type=click.FloatRange(0, 45), default=0.0, show_default=True,
-                 help="Degrees from the zero that opentrack:// and osc:// do not pass on."),
-    click.option("--smooth/--raw", default=True, help="Smooth the numbers (default), or show the network's own."),
-    click.option("--axis", is_flag=True, help="Angles to the camera's axis instead of the line from it to the face."),
+                 help="Angles up to this many degrees from zero are sent as zero to opentrack:// and osc://."),
+    click.option("--smooth/--raw", default=True, help="Smooth the values (default), or use the values of the network."),
+    click.option("--axis", is_flag=True,
+                 help="Measure angles from the camera's axis, not from the line between camera and face."),
     click.option("--fov", type=click.FloatRange(10, 170), default=FIELD_OF_VIEW, show_default=True,
-                 help="Degrees that the image's width sees, for the position."),
+                 help="Horizontal field of view of the lens in degrees, for the position."),
 )  # fmt: skip
 
 
@@ -58,20 +59,22 @@ def view_options(command: Callable[P, T]) -> Callable[P, T]:
 
 @click.command()
 @port_option
-@click.option("--source", help="Instead of a camera: this PC's webcam by its index (0 is the first), or a video.")
+@click.option("--source", help="Use a webcam of this PC by its index (0 is the first) or a video, not a camera.")
 @click.option("--protocol", type=click.Choice(["auto", "json", "v2"]), default="auto", show_default=True,
-              help="How to read the camera: json reads the lines that it prints, with every record; v2 speaks OpenMV's "
-              "Protocol V2, with images and the newest record only; auto takes v2 with --web if it can.")  # fmt: skip
+              help="Protocol for the camera. json reads the printed lines: all records, no images. v2 is OpenMV's "
+              "Protocol V2: images, and only the newest record. auto uses v2 with --web if the camera supports it, and "
+              "json otherwise.")  # fmt: skip
 @view_options
 def watch(port: str | None, source: str | None, protocol: str, **options: Any) -> None:
-    """Show live the faces that the camera sees, and their pose.
+    """Show the camera's faces and their poses live.
 
-    The command waits for a camera that was unplugged. The camera runs main.py of `blazeposer deploy`; only one
-    program can read it, so close OpenMV IDE. Yaw is positive to the image's left, pitch up, roll clockwise, all in
-    degrees; x (right), y (up) and z (away) are centimetres from the camera.
+    First run `blazeposer deploy` once, because the camera must run its main.py. Close OpenMV IDE, because only one
+    program at a time can use a camera. If the camera is unplugged, the command waits for it. Angles are in degrees:
+    positive yaw turns the face to the left of the image, positive pitch turns it up, and positive roll turns it
+    clockwise. x (right), y (up) and z (away from the camera) are centimetres from the camera.
     """
     if source is not None and port is not None:
-        raise click.UsageError("--port and --source exclude each other.")
+        raise click.UsageError("--port and --source cannot be used together: leave one out.")
     if source is not None:
         show(SourceLink(source), **options)
     else:
@@ -82,15 +85,15 @@ def watch(port: str | None, source: str | None, protocol: str, **options: Any) -
 @click.argument("file", type=PATH)
 @view_options
 def replay(file: Path, **options: Any) -> None:
-    """Show FILE, which `blazeposer watch --record FILE` made, as if its camera were there."""
+    """Show the session in FILE at its original speed. `blazeposer watch --record FILE` writes FILE."""
     show(ReplayLink(file), **options)
 
 
 @click.command()
 @click.argument("file", type=PATH)
-@click.option("-o", "--output", type=PATH, help="Image to draw.  [default: out/NAME.png of FILE's name]")
+@click.option("-o", "--output", type=PATH, help="Image to write.  [default: out/NAME.png, with the NAME of FILE]")
 def plot(file: Path, output: Path | None) -> None:
-    """Draw yaw, pitch and roll over time of every face in FILE, which `blazeposer watch --record FILE` made."""
+    """Draw yaw, pitch and roll of every face in FILE over time. `blazeposer watch --record FILE` writes FILE."""
     with needs("watch"):
         from blazeposer.live.plot import draw_session
     target = output or Path("out") / f"{file.stem}.png"
@@ -135,7 +138,7 @@ def show(link: Link, **options: Any) -> None:
             web = WebView(recording, options["web_host"], options["web_port"], recentre=centre.recentre)
             views.append(stack.enter_context(web))
             notes.append(f"Page: {web.url}")
-        terminal = TerminalView(Console(highlight=False), (*notes, "^C ends it."), centre.recentre)
+        terminal = TerminalView(Console(highlight=False), (*notes, "Ctrl-C ends the session."), centre.recentre)
         views.append(stack.enter_context(terminal))
         session = {name: options[name] for name in ("smooth", "fov", "axis")}
         with suppress(KeyboardInterrupt):
@@ -145,7 +148,7 @@ def show(link: Link, **options: Any) -> None:
     say(losses(link.counts))
     for output in outputs:
         if output.missed:
-            say(f"{output.name}: {output.missed} records did not arrive")
+            say(f"{output.name}: {output.missed} records were not delivered")
     for output in outputs:
         if output.state:
             raise InputError(f"{output.name}: {output.state}")

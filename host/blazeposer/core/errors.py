@@ -29,7 +29,7 @@ class MissingExtraError(BlazePoserError):
     """Error for a missing module. An optional extra of this package installs the module."""
 
     def __init__(self, module: str, extra: str) -> None:
-        where = " on 64-bit x86 Linux, the only system that it has wheels for" if extra == "demo" else ""
+        where = " (it exists only for 64-bit x86 Linux)" if extra == "demo" else ""
         super().__init__(f"{module} is not installed: run `pip install 'blazeposer[{extra}]'`{where}")
 
 

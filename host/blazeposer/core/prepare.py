@@ -31,22 +31,22 @@ def as_rgb(image: object, order: Order = "rgb") -> Image:
     if order not in get_args(Order):
         raise InputError(f'there is no order {order!r}: give "rgb", or "bgr" for images of OpenCV')
     if image is None:
-        raise InputError("the image is None, as OpenCV's imread gives for a file that it cannot read: check the path")
+        raise InputError("the image is None (OpenCV's imread returns None if it cannot read a file): check the path")
     if not isinstance(image, np.ndarray):
-        raise InputError(f"the image is a {type(image).__name__}: give a numpy array, np.asarray(image) for one")
+        raise InputError(f"the image is a {type(image).__name__}: give a numpy array, for example np.asarray(image)")
     shape = image.shape
     if len(shape) == 2:
         image = image[..., None]
     if not (image.ndim == 3 and image.shape[2] in (1, 3, 4) and image.size):
-        hint = "image.transpose(1, 2, 0)" if len(shape) == 3 and shape[0] in (1, 3, 4) else "one image at a time"
-        raise InputError(f"the image has the shape {shape}: give (height, width, 3 channels), {hint}")
+        hint = "image.transpose(1, 2, 0)" if len(shape) == 3 and shape[0] in (1, 3, 4) else "only one image"
+        raise InputError(f"the image has the shape {shape}: give (height, width, 3 channels), for example {hint}")
     if np.issubdtype(image.dtype, np.floating):
         low, high = float(image.min()), float(image.max())
         if not (low >= 0 and high <= 1):  # False for NaN
-            raise InputError(f"the image is float from {low:g} to {high:g}: give floats from 0 to 1, or uint8")
+            raise InputError(f"the image has float values from {low:g} to {high:g}: give floats from 0 to 1, or uint8")
         image = (255 * image).round().astype(np.uint8)
     if image.dtype != np.uint8:
-        raise InputError(f"the image is {image.dtype}: give uint8 from 0 to 255, or floats from 0 to 1")
+        raise InputError(f"the image has values of type {image.dtype}: give uint8 from 0 to 255, or floats from 0 to 1")
     if image.shape[2] == 1:
         image = np.repeat(image, 3, axis=2)
     channels = image[..., :3] if order == "rgb" else image[..., 2::-1]

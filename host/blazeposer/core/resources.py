@@ -34,7 +34,9 @@ def output_models_dir() -> Path:
 def refuse_installed(model: Path) -> None:
     """Raise ModelError if a model belongs to an installed package, because no command changes an installed package."""
     if _is_installed(model):
-        raise ModelError(f"{model} belongs to the installation: copy its folder, and name the copy")
+        raise ModelError(
+            f"{model} belongs to the installed package and cannot be changed: copy its folder, and use the copy"
+        )
 
 
 def default_model() -> Path:

@@ -47,9 +47,9 @@ class Table:
             with path.open(encoding=ENCODING, newline="") as file:
                 self.rows = list(rows(file))
         except (UnicodeDecodeError, csv.Error) as error:
-            raise InputError(f"{path}: not a table: save it as CSV, UTF-8") from error
+            raise InputError(f"{path}: not a table: save it as CSV with UTF-8") from error
         if not self.rows:
-            raise InputError(f"{path}: no row below the header: nothing to read")
+            raise InputError(f"{path}: the table has no rows below the header: use another table")
         for column in columns:
             self.texts(column)
 
@@ -60,11 +60,13 @@ class Table:
         """Return the cells of a column, and `empty` for each empty cell. Raises InputError for an empty cell if `empty`
         is ""."""
         if column not in self:
-            raise InputError(f"{self.path}: no column {column}: it has {', '.join(self.rows[0])}")
+            raise InputError(f"{self.path}: the column {column} is missing: add it to {', '.join(self.rows[0])}")
         cells = [row.get(column) or empty for row in self.rows]
         if "" in cells:
             number = cells.index("") + 2
-            raise InputError(f"{self.path}: row {number}, column {column}: empty: fill it in, or delete the row")
+            raise InputError(
+                f"{self.path}: row {number}, column {column}: the cell is empty: fill it, or delete the row"
+            )
         return cells
 
     def numbers(self, *columns: str, empty: str = "") -> NDArray[np.float64]:
@@ -80,5 +82,7 @@ class Table:
             except ValueError:
                 values.append(np.nan)
             if not np.isfinite(values[-1]):
-                raise InputError(f"{self.path}: row {number}, column {column}: {text!r} is no number: write it as 1.5")
+                raise InputError(
+                    f"{self.path}: row {number}, column {column}: {text!r} is not a number: write a number like 1.5"
+                )
         return values

@@ -65,7 +65,7 @@ class Backup:
         for path, digest in self.hashes.items():
             contents[path] = None if digest is None else _read(self.folder / path.strip("/"))
             if digest is not None and sha256(contents[path] or b"") != digest:
-                raise BlazePoserError(f"{self.folder}{path}: was changed since it was saved: use another backup")
+                raise BlazePoserError(f"{self.folder}{path}: somebody changed this backup: use another backup")
         return contents
 
     def knows(self, path: str, state: State) -> bool:
@@ -144,9 +144,11 @@ def load(folder: Path) -> Backup:
             raise ValueError
         return backup
     except OSError as error:
-        raise BlazePoserError(f"{folder}: no backup ({error.strerror}): see `blazeposer restore --list`") from error
+        raise BlazePoserError(
+            f"{folder}: not a backup ({error.strerror}): list the backups with `blazeposer restore --list`"
+        ) from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise BlazePoserError(f"{folder / _NOTE}: not the note of a backup: use another backup") from error
+        raise BlazePoserError(f"{folder / _NOTE}: damaged, or not from blazeposer: use another backup") from error
 
 
 def all_of(root: Path, camera: str = "") -> list[Backup]:
@@ -178,7 +180,9 @@ def lock(root: Path, port: str) -> Iterator[None]:
         try:
             own.acquire()
         except Timeout as error:
-            raise BlazePoserError(f"another blazeposer works on the camera at {port}: wait until it is done") from error
+            raise BlazePoserError(
+                f"another blazeposer command uses the camera at {port}: wait until it has finished"
+            ) from error
     try:
         yield
     finally:
@@ -191,7 +195,7 @@ def _writing(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise BlazePoserError(
-            f"{folder}: cannot keep backups there ({error.strerror}): make room, or check --backups"
+            f"{folder}: cannot write backups to this folder ({error.strerror}): free some space, or check --backups"
         ) from error
 
 

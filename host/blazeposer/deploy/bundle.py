@@ -44,7 +44,7 @@ SCRIPTS = (
     "selftest.py",
 )  # fmt: skip
 _NAMES = {GOLDEN, MODEL, IMAGE, PACKAGE, *SCRIPTS, *(str(Path(name).with_suffix(".mpy")) for name in SCRIPTS[1:])}
-_REMAKE = "make the bundle anew with `blazeposer package`"
+_REMAKE = "make the bundle again with `blazeposer package`"
 
 
 @dataclass(frozen=True)
@@ -90,14 +90,16 @@ def make(
     board's processor. `stedgeai` is the file that an N6 needs instead of the model.
     """
     if stedgeai and board is None:
-        raise BlazePoserError("a file of stedgeai is for the N6 alone: name the board with --board n6")
+        raise BlazePoserError("--stedgeai is only for the N6: add --board n6")
     model = model or default_model()
     if not open_network(model).is_int8:
-        raise ModelError(f"{model}: a float network, and a camera runs INT8: use the one of `blazeposer quantize`")
+        raise ModelError(
+            f"{model}: a float network, but a camera needs an INT8 network: make one with `blazeposer quantize`"
+        )
     files = {name: (board_dir() / name).read_bytes() for name in SCRIPTS}
     if mpy:
         if board is None:
-            raise BlazePoserError("compiled scripts are for one processor: name the board with --board")
+            raise BlazePoserError("--mpy compiles for one processor: name the board with --board")
         files = {name: files[name] for name in [PROGRAM]} | {
             Path(name).with_suffix(".mpy").name: _compiled(name, files[name], board.arch)
             for name in SCRIPTS
@@ -109,7 +111,7 @@ def make(
     files[IMAGE] = romfs.pack({MODEL: files[MODEL]}, align)
     if board and len(files[IMAGE]) > board.romfs:
         raise BlazePoserError(
-            f"{board.name} has {board.romfs:,} bytes for models and this one takes {len(files[IMAGE]):,}: "
+            f"{board.name} has {board.romfs:,} bytes for models, but this model needs {len(files[IMAGE]):,}: "
             "use a smaller network"
         )
     urls = [[name, name] for name in sorted(files) if name not in (MODEL, IMAGE)]
@@ -128,22 +130,26 @@ def load(folder: Path) -> Bundle:
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise BlazePoserError(f"{manifest}: not the manifest of a bundle: {_REMAKE}") from error
     if board not in ("", *(known.key for known in BOARDS)):
-        raise BlazePoserError(f"{manifest} is for a board {board!r}, which is not known here: {_REMAKE}")
+        raise BlazePoserError(f"{manifest} is for an unknown board {board!r}: {_REMAKE}")
     if missing := {MODEL, GOLDEN, PROGRAM} - set(entries):
-        raise BlazePoserError(f"{manifest} does not name {sorted(missing)[0]}: {_REMAKE}")
+        raise BlazePoserError(f"{manifest} does not list {sorted(missing)[0]}: {_REMAKE}")
     return Bundle(board, {name: _checked(folder, str(name), entry) for name, entry in entries.items()})
 
 
 def _checked(folder: Path, name: str, entry: Any) -> bytes:
     """Return a file's bytes, after comparing the bytes with the manifest."""
     if name not in _NAMES:  # the name may be a path outside of the bundle, or a file that no backup saves
-        raise BlazePoserError(f"{folder / MANIFEST} names {name!r}, which is no part of a bundle: do not use it")
+        raise BlazePoserError(
+            f"{folder / MANIFEST} lists {name!r}, which does not belong in a bundle: do not use this bundle"
+        )
     try:
         data = read_file(folder / name)
     except OSError as error:
         raise BlazePoserError(f"{folder / name}: cannot be read ({error.strerror}): {_REMAKE}") from error
     if not isinstance(entry, dict) or entry.get("sha256") != sha256(data):
-        raise BlazePoserError(f"{folder / name} is not the file in the manifest (sha256 differs): {_REMAKE}")
+        raise BlazePoserError(
+            f"{folder / name} is not the file that the manifest describes (sha256 differs): {_REMAKE}"
+        )
     return data
 
 

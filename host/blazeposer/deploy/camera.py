@@ -67,7 +67,7 @@ class Camera:
             if "no module named 'omv'" not in str(error):
                 raise
             raise PortError(
-                f"{self.port.device} runs MicroPython but not OpenMV's firmware: install that with OpenMV IDE"
+                f"{self.port.device} runs MicroPython, but not OpenMV's firmware: install the firmware with OpenMV IDE"
             ) from error
 
     def read(self, lengths: Mapping[str, int], advance: Advance = lambda _: None) -> dict[str, bytes]:
@@ -98,7 +98,7 @@ class Camera:
         contents = {path: b"".join(lines.get(path, [])) for path in lengths}
         for path, data in contents.items():
             if len(data) != lengths[path] or sha256(data) != digests.get(path):
-                raise PortError(f"{path} was read otherwise than it is: check the cable and run the command again")
+                raise PortError(f"{path} was damaged while it was read: check the cable and run the command again")
         return contents
 
     def write(
@@ -147,13 +147,17 @@ class Camera:
         try:
             said = self._run("exec", "import selftest")
             if "BlazePoser stopped: no file at" in said:  # printed by board/find_model.py
-                raise BlazePoserError("the self-test does not find its files on the camera: run the deploy again")
+                raise BlazePoserError(
+                    "the self-test does not find its files on the camera: run `blazeposer deploy` again"
+                )
             return read_self_test(self._answer(said))
         except ValueError as error:
-            raise BlazePoserError("the self-test gave no result: run `blazeposer restore` to go back") from error
+            raise BlazePoserError(
+                "the self-test gave no result: run `blazeposer restore` to undo the deploy"
+            ) from error
         except Complaint as error:
             raise BlazePoserError(
-                f"the self-test broke ({error.reason}): run `blazeposer restore` to go back"
+                f"the self-test stopped ({error.reason}): run `blazeposer restore` to undo the deploy"
             ) from error
 
     def run_scripts(self, sources: Sequence[str], said: Callable[[str], None]) -> None:
@@ -177,7 +181,7 @@ class Camera:
     def first_record(self) -> Record:
         """Return the stream's first record after a restart. The camera may appear at another port. Raises PortError."""
         deadline = time.monotonic() + self.patience
-        error = PortError(f"the camera did not come back at {self.port.device}: unplug it and plug it in again")
+        error = PortError(f"the camera at {self.port.device} did not restart: unplug it, and plug it in again")
         while time.monotonic() < deadline:
             time.sleep(0.1)
             if (port := ports.again(self.port)) is None:
@@ -206,7 +210,8 @@ class Camera:
 
     def _nonsense(self) -> PortError:
         return PortError(
-            f"{self.port.device} answers what an OpenMV camera would not: reset it, close OpenMV IDE, run it again"
+            f"{self.port.device} does not answer like an OpenMV camera: reset the camera, close OpenMV IDE and run the "
+            "command again"
         )
 
 

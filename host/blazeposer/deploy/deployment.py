@@ -122,7 +122,7 @@ def deploy(camera: Camera, bundle_for: BundleFor, to: Store | None, root: Path, 
         return None
     if saved := _carry_out(camera, state, contents, plan, old, root, guide):
         saved = saved.at("done")
-    guide.stage("self-test on the camera")
+    guide.stage("testing the network on the camera")
     started = monotonic()
     tested = selftest.judge(camera.self_test(), virtual=camera.port.virtual)
     seconds = monotonic() - started
@@ -137,9 +137,12 @@ def restore(camera: Camera, chosen: Path | None, root: Path, guide: Guide) -> Ou
     state = _state(camera, root, guide)
     old = backups.load(chosen) if chosen else _latest(root, state.id)
     if old.card not in ("", state.card):
-        raise BlazePoserError(f"{old.folder} has files of an SD card that is not in the camera: put it in")
+        raise BlazePoserError(f"{old.folder} has files of an SD card that is not in the camera: insert this card")
     if old.camera != state.id:
-        raise BlazePoserError(f"{old.folder} is of another camera ({old.camera}): see `blazeposer restore --list`")
+        raise BlazePoserError(
+            f"{old.folder} is a backup of another camera ({old.camera}): choose a backup of this camera from "
+            "`blazeposer restore --list`"
+        )
     contents = old.contents()
     files = {path: data for path, data in contents.items() if path not in (ROM, ROM_MODEL)}
     plan = plans.make(files, state, old, _rom_back(old, contents, state))
@@ -231,10 +234,10 @@ def _save(
     model = plan.rom.model if plan.rom and ROM in plan.saved and not (old and ROM in old.hashes) else ""
     if model and state.rom and state.rom.files:
         lengths[model] = state.rom.files[MODEL].bytes
-    read = camera.read(lengths, guide.stage("saving what is replaced", plan.read_bytes)) if lengths else {}
+    read = camera.read(lengths, guide.stage("saving the old files", plan.read_bytes)) if lengths else {}
     for path in lengths.keys() - {ROM, model}:
         if sha256(read[path]) != state.sha256(path):
-            raise PortError(f"{path} has changed meanwhile: run the command again")
+            raise PortError(f"{path} was changed during the deploy: run the command again")
     beginning = read.get(ROM, b"")
     contents = {path: read.get(path) for path in plan.saved if path != ROM}
     if plan.rom and ROM in plan.saved:
@@ -258,9 +261,7 @@ def _write(
     saved = saved.at("started", [*hashes, *([rom.after] if rom and rom.after else [])])
     calls = flash.steps(rom.operations(read)) if rom else []
     is_silent = rom and rom.erases > plans.LARGE and state.rom and not state.rom.ranges
-    advance = guide.stage(
-        "erasing, which shows no progress, then writing" if is_silent else "writing", plan.write_bytes
-    )
+    advance = guide.stage("erasing (without progress), then writing" if is_silent else "writing", plan.write_bytes)
     # A card gets its number first and loses it last. After an interruption, the number still identifies the card.
     mark = {path: files.pop(path) for path in [f"/sdcard/{CARD}"] if path in files}
     if any(mark.values()):
@@ -269,14 +270,14 @@ def _write(
         camera.write(files, calls, state, rom.seconds if rom else 0, advance)
     if mark and not any(mark.values()):
         camera.write(mark, [], state, advance=advance)
-    guide.stage("reading back")
+    guide.stage("comparing")
     after = camera.state(NAMES)
     left = [change.path for change in plans.make(contents, after, saved).changes]
     if rom and rom.after is not None and (after.sha256(ROM) or "") != rom.after:
         left.append(ROM)
     if left:
         raise BlazePoserError(
-            f"{left[0]} is not on the camera as it was sent: run the command again, or `blazeposer restore`"
+            f"{left[0]} on the camera differs from the sent file: run the command again, or run `blazeposer restore`"
         )
     return saved
 
@@ -284,7 +285,7 @@ def _write(
 def _latest(root: Path, camera: str) -> Backup:
     found = [backup for backup in backups.all_of(root, camera) if backup.progress in ("started", "done")]
     if not found:
-        raise BlazePoserError(f"there is no backup of this camera to undo in {root}: name its folder")
+        raise BlazePoserError(f"{root} has no backup of this camera that can be restored: give the folder of a backup")
     return found[-1]
 
 
@@ -294,8 +295,8 @@ def _unreadable(root: Path, state: State) -> tuple[Path, ...]:
 
 def _state(camera: Camera, root: Path, guide: Guide) -> State:
     """Ask the camera for its state, and report backups of this camera that cannot be read."""
-    guide.stage("asking the camera")
+    guide.stage("reading the camera's state")
     state = camera.state(NAMES)
     for folder in _unreadable(root, state):
-        guide.note(f"{folder} is left out: its backup.json cannot be read")
+        guide.note(f"the backup {folder} is not used, because its backup.json cannot be read")
     return state

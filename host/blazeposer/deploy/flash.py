@@ -109,20 +109,22 @@ def restoring(
     if (rom.sha256 or None) == before:
         return None
     if saved is None:
-        return _put_back(state, b"", "", "erases ROMFS, which was empty", rom.used)
+        return _put_back(state, b"", "", "erases ROMFS, because it was empty before", rom.used)
     if romfs.stated_length(saved) <= len(saved):  # no image, or a complete image
-        return _put_back(state, saved, before, "rewrites ROMFS as it was", rom.used)
+        return _put_back(state, saved, before, "restores the old ROMFS", rom.used)
     others = {path: (file.bytes, file.sha256) for path, file in (rom.files or {}).items()}
     lacks_model = model is not None and contents_sha256({**others, name: (len(model), sha256(model))}) == before
     if rom.sha256 and rom.sha256 not in written and not lacks_model:
         raise BlazePoserError(
-            "ROMFS was changed since by something else, and this backup has only its beginning: undo the later "
-            "deploys first, or reset ROMFS with OpenMV IDE"
+            "another program changed ROMFS after this deploy, and the backup has only the beginning of ROMFS: first "
+            "undo the later deploys, or reset ROMFS with OpenMV IDE"
         )
     if model is None or not rom.sha256:
-        return _put_back(state, saved, None if model else before, "puts the beginning of ROMFS back")
+        return _put_back(state, saved, None if model else before, "restores the beginning of ROMFS")
     if not (change := _appended(state, rom, name, model)):
-        raise BlazePoserError(f"ROMFS has no room to append {name} again: reset ROMFS with OpenMV IDE, then run deploy")
+        raise BlazePoserError(
+            f"ROMFS has no room for {name}: reset ROMFS with OpenMV IDE, then run `blazeposer deploy`"
+        )
     return change
 
 
@@ -197,7 +199,7 @@ def _appended(state: State, rom: Rom, name: str, data: bytes) -> RomChange | Non
 
     return RomChange(
         state.board,
-        words=f"appends {name}",
+        words=f"adds {name} to ROMFS",
         risk="/rom may be empty until the command runs again",
         after=contents_sha256(after),
         operations=operations,
@@ -237,7 +239,7 @@ def _rewritten(state: State, rom: Rom, name: str, data: bytes, image: Mapping[st
 
     return RomChange(
         state.board,
-        words=f"rewrites ROMFS with {len(kept) + 1} files" if kept else f"writes {name} into ROMFS, alone",
+        words=f"rewrites ROMFS with {len(kept) + 1} files" if kept else f"writes only {name} into ROMFS",
         risk="/rom is empty until the command runs again" if erases else "",
         after=contents_sha256({path: others[path] for path in kept} | {name: (len(data), sha256(data))}),
         operations=operations,

@@ -111,14 +111,14 @@ def _consents(rom: RomChange, state: State) -> tuple[str, ...]:
         gone = ", ".join(f"{path} ({size:,} bytes)" for path, size in rom.dropped)
         if rom.bound < flash.room(state):
             consents.append(
-                f"firmware {state.version} erases at most {rom.bound:,} bytes of this camera's ROMFS at once, which "
-                f"leaves no room for {gone}: gone from the camera until `blazeposer restore`. To keep them write "
-                "ROMFS with dfu-util instead: docs/troubleshooting.md says how"
+                f"firmware {state.version} can erase at most {rom.bound:,} bytes of this camera's ROMFS at once, so "
+                f"{gone} will be removed from the camera until `blazeposer restore`. To keep these files, write ROMFS "
+                "with dfu-util instead (see docs/troubleshooting.md)"
             )
         else:
-            consents.append(f"ROMFS has no room for {gone}: gone from the camera, kept in the backup")
+            consents.append(f"ROMFS has no room for {gone}: removed from the camera, saved in the backup")
     if rom.erases > LARGE:
-        consents.append(f"ROMFS is rewritten as a whole: {rom.writes / 1e6:.1f} MB")
+        consents.append(f"the whole ROMFS will be rewritten: {rom.writes / 1e6:.1f} MB")
     return tuple(consents)
 
 
@@ -127,24 +127,26 @@ def choose_store(bundle: Bundle, state: State, to: Store | None) -> Store:
     bundle forbids this place."""
     if bundle.board not in ("", state.board.key):
         raise BlazePoserError(
-            f"this bundle is for another board ({bundle.board}): make one with "
+            f"this bundle is for another board ({bundle.board}): make a bundle for this board with "
             f"`blazeposer package --board {state.board.key}`"
         )
     if state.start == "/sdcard" and to is None:
         raise BlazePoserError(
-            "a card is in the camera, which then starts the card's main.py and not that in /flash: take the card out, "
-            "or use the card with --to sdcard (--to rom for the scripts alone)"
+            "the camera has an SD card, so it starts the card's main.py and not the main.py in /flash: remove the "
+            "card, or write to the card with --to sdcard (with --to rom, the card gets only the scripts)"
         )
     store = to or "rom"
     if store != "rom" and f"/{store}" not in state.drives:
-        raise BlazePoserError(f"the camera has no /{store}: put a card in, or leave --to out")
+        raise BlazePoserError(f"the camera has no /{store}: insert a card, or leave --to out")
     if store == "rom" and state.rom is None:
         raise BlazePoserError("this firmware has no ROMFS: update it with OpenMV IDE, or use --to sdcard")
     for earlier in STORES[: STORES.index(store)]:
         if f"/{earlier}/{MODEL}" in state.files or (
             earlier == "rom" and state.rom and MODEL in (state.rom.files or ())
         ):
-            raise BlazePoserError(f"the camera would go on using /{earlier}/{MODEL}: replace that with --to {earlier}")
+            raise BlazePoserError(
+                f"the camera would still use the old /{earlier}/{MODEL}: replace it with --to {earlier}"
+            )
     _check_model(bundle, state, store)
     return store
 
@@ -166,7 +168,8 @@ def check_drives(plan: Plan) -> None:
     """Raise BlazePoserError if this PC has mounted a drive that the plan writes to."""
     if plan.changes and (mounted := drives.mounted()):
         raise BlazePoserError(
-            f"this PC has mounted a camera's drive at {mounted[0]} and may write over what is deployed: eject it first"
+            f"the camera's drive is mounted on this PC at {mounted[0]}, so this PC may overwrite the new files: eject "
+            "the drive first"
         )
 
 
@@ -184,11 +187,13 @@ def _check_model(bundle: Bundle, state: State, store: Store) -> None:
     if not verdict.loads:
         raise BlazePoserError(f"the model does not load on {state.board.name}: {verdict.reason}")
     if not verdict.is_blazeposer and not verdict.model.compiled_for:
-        raise BlazePoserError(f"the model is no BlazePoser network: {verdict.model.breach}")
+        raise BlazePoserError(
+            f"the model is not a BlazePoser network ({verdict.model.breach}): make one with `blazeposer quantize`"
+        )
     if f"/{store}" not in verdict.stores:
         room = f" ({state.board.romfs:,} bytes)" if store == "rom" else ""
         raise BlazePoserError(
-            f"{state.board.name} does not load this model ({len(bundle.model):,} bytes) from /{store}{room}: "
+            f"{state.board.name} cannot load this model ({len(bundle.model):,} bytes) from /{store}{room}: "
             f"use --to {verdict.stores[0].strip('/')}"
         )
 
@@ -201,6 +206,6 @@ def _check_room(changes: Contents, state: State) -> None:
         needed = sum(-(-size // drive.cluster) * drive.cluster for size in sizes)
         if needed > drive.free:
             raise BlazePoserError(
-                f"{path} has {drive.free:,} bytes free and the new files take {needed:,} beside the old ones: "
-                "delete files there, or put an SD card in and use --to sdcard"
+                f"{path} has {drive.free:,} bytes free, but the new files need {needed:,} bytes beside the old files: "
+                "delete files there, or insert an SD card and use --to sdcard"
             )

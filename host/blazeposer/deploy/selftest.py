@@ -62,5 +62,5 @@ def judge(result: dict[str, Any], *, virtual: bool) -> str:
     faces, expected = len(result["faces"]), len(result["expected"])
     told = f"{faces} of {expected} faces, {equal} of {total} bytes equal, largest difference {largest}"
     if not passed or (virtual and equal != total):
-        raise BlazePoserError(f"the self-test failed ({told}): run `blazeposer restore` to go back")
+        raise BlazePoserError(f"the self-test failed ({told}): run `blazeposer restore` to undo the deploy")
     return told

@@ -120,7 +120,7 @@ def read_state(answer: Mapping[str, Any], names: Collection[str]) -> State:
     version = _text(answer.get("version"), _VERSION)
     if int(version.partition(".")[0]) < 5:
         raise BlazePoserError(
-            f"the camera has firmware {version} and BlazePoser needs OpenMV 5.0 or later: update it with OpenMV IDE"
+            f"the camera has firmware {version}, but BlazePoser needs OpenMV 5.0 or later: update it with OpenMV IDE"
         )
     start = _text(answer.get("start"))
     drives = {path: _drive(values) for path, values in _table(answer.get("drives")).items()}

@@ -28,7 +28,7 @@ class Complaint(PortError):
     def __init__(self, port: str, command: str, reason: str) -> None:
         full = "No space left" in reason or "ENOSPC" in reason
         hint = "delete files there, then run" if full else "reset the camera and run"
-        super().__init__(f"mpremote {command} failed at {port}: {reason}: {hint} the command again")
+        super().__init__(f"mpremote {command} failed at {port} ({reason}): {hint} the command again")
         self.reason = reason
 
 
@@ -68,7 +68,7 @@ def mpremote(port: str, *arguments: str, expected: float = 0, said: Callable[[st
                 heard = time.monotonic()
                 if not (left := left - len(line)):
                     process.kill()
-                    raise PortError(f"{port} does not stop talking: reset the camera and run the command again")
+                    raise PortError(f"{port} sends data without an end: reset the camera and run the command again")
                 said(line.strip())
             status = process.wait()
         except BaseException:
@@ -92,12 +92,12 @@ def _error(port: str, command: str, text: str) -> PortError:
     if "could not enter raw repl" in text:
         return PortError(
             f"{port} does not answer like an OpenMV camera: close OpenMV IDE and reset the camera; if its main.py "
-            "cannot be stopped, docs/troubleshooting.md says how it starts without"
+            "cannot be stopped, see docs/troubleshooting.md"
         )
     last = (text.strip().splitlines() or ["no reason given"])[-1].removeprefix("mpremote: ").rstrip(".")
     if "failed to access" in last:
         return PortError(
-            f"mpremote {command} failed at {port}: {last}: list the ports with `mpremote devs`, close OpenMV IDE"
+            f"mpremote {command} failed at {port} ({last}): close OpenMV IDE, and list the ports with `mpremote devs`"
         )
     return Complaint(port, command, last)
 

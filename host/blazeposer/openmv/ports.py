@@ -50,7 +50,9 @@ def find(device: str | None = None) -> Port:
     if device:
         return next((port for port in found if port.device == device), Port(device))
     if not found:
-        raise PortError("no OpenMV camera found: plug it in, or name its port with --port (`mpremote devs` lists them)")
+        raise PortError(
+            "no OpenMV camera found: plug it in, or name its port with --port (`mpremote devs` lists the ports)"
+        )
     if len(found) > 1:
         names = ", ".join(f"{port.device}: {port.board}" for port in found)
         raise PortError(f"there are {len(found)} cameras ({names}): choose one with --port")

@@ -38,7 +38,9 @@ def folder() -> Path:
     except OSError as error:
         raise _cannot(error) from error
     if not _is_own(found):
-        raise BlazePoserError(f"{found}: is not yours alone: remove it, or name another folder in {RUNTIME}")
+        raise BlazePoserError(
+            f"{found}: other users can access this folder: remove it, or name another folder in {RUNTIME}"
+        )
     return found
 
 
@@ -53,7 +55,9 @@ def add(serial: str, port: str, board: str = "") -> None:
 
 
 def _cannot(error: OSError) -> BlazePoserError:
-    return BlazePoserError(f"{_folder()}: cannot be written ({error.strerror}): name another in {RUNTIME}")
+    return BlazePoserError(
+        f"{_folder()}: cannot write to this folder ({error.strerror}): name another folder in {RUNTIME}"
+    )
 
 
 def remove(serial: str) -> None:

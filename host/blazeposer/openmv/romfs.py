@@ -116,7 +116,7 @@ def merge(
     while len(image := pack({**kept, **new}, board.romfs_align)) > (board.romfs if room is None else room):
         if not kept:
             raise BlazePoserError(
-                f"{board.name} has {board.romfs:,} bytes for models and these take {len(image):,}: "
+                f"{board.name} has {board.romfs:,} bytes for models, but the new files need {len(image):,}: "
                 "put the model on an SD card with --to sdcard"
             )
         largest = max(kept, key=lambda path: (len(kept[path]), path))

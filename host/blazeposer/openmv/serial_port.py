@@ -22,7 +22,7 @@ def open_port(port: str, baud_rate: int = BAUD_RATE) -> serial.SerialBase:
     except (serial.SerialException, OSError, ValueError) as error:
         reason = _reason(error)
         if any(word in reason for word in _TAKEN):
-            raise PortError(f"another program has {port} open: close OpenMV IDE, or what else reads it") from error
+            raise PortError(f"another program uses {port}: close OpenMV IDE, or the other program") from error
         raise PortError(f"cannot open {port} ({reason}): list the ports with `mpremote devs`") from error
 
 

@@ -57,17 +57,17 @@ def measure_arena(path: Path) -> Arena:
     report = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     found = dict(re.findall(r"Arena allocation (head|tail) (\d+) bytes", report.stderr))
     if report.returncode or set(found) != {"head", "tail"}:
-        raise ModelError(f"{path}: TFLite Micro refuses it ({_complaint(report)}): convert the network anew")
+        raise ModelError(f"{path}: TFLite Micro cannot load it ({_complaint(report)}): convert the network again")
     return Arena(int(found["head"]), int(found["tail"]))
 
 
 def _complaint(report: subprocess.CompletedProcess[str]) -> str:
     """Return the first message of TFLite Micro. If there is no message, return the last line of Python's traceback."""
     if report.returncode < 0:
-        return f"it ended with signal {-report.returncode}, the file is damaged"
+        return f"it crashed with signal {-report.returncode}, because the file is damaged"
     own, _, traceback = report.stderr.partition("Traceback (most recent call last):")
     lines = own.split("\n") if own.strip() else [line.partition(": ")[2] for line in traceback.strip().split("\n")[-1:]]
-    return next((line.strip().rstrip(".") for line in lines if line.strip()), "it does not say why")
+    return next((line.strip().rstrip(".") for line in lines if line.strip()), "no reason given")
 
 
 @dataclass(frozen=True)

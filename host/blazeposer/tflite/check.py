@@ -105,34 +105,36 @@ def examine(path: Path) -> Model:
     model."""
     data = read_model(path)
     if data.startswith(STEDGEAI_MAGIC):
-        note = "not measured: no PC can read a file compiled by stedgeai"
-        return Model(path, len(data), "neural-art", None, None, note, "", "a compiled file does not show it", "")
+        note = "not measured: this file is compiled by stedgeai, and a PC cannot read it"
+        return Model(
+            path, len(data), "neural-art", None, None, note, "", "a compiled file does not show whether it is one", ""
+        )
     graph = read_graph(data, str(path))
     customs = {operation.name for operation in graph.operations if operation.is_custom}
     compiled_for: Npu = "ethos-u55" if customs == {firmware.ETHOS_U} else ""
     refusal, manifest = _refusal(graph), ""
     arena, note, described = None, "not measured", None
     if not manifest_path(path).is_file():
-        manifest = f"no manifest ({manifest_path(path).name}) beside it"
+        manifest = f"no manifest ({manifest_path(path).name}) is beside the file"
     else:
         try:
             described = read_manifest(path).arena_bytes
         except ModelError as error:
             manifest = str(error)
     if compiled_for:
-        note = "not measured: TFLite Micro on a PC has no NPU"
+        note = "not measured: TFLite Micro on a PC cannot run NPU files"
     elif not refusal and can_measure():
         try:
-            arena, note = measure_arena(path).total, "as TFLite Micro counts it on this PC, an upper bound"
+            arena, note = measure_arena(path).total, "counted by TFLite Micro on this PC (a board needs at most this)"
         except ModelError as error:
             refusal = str(error).removeprefix(f"{path}: ")
     elif described is not None:
-        arena, note = described, "as its manifest says, an upper bound"
+        arena, note = described, "read from the manifest (a board needs at most this)"
     elif not can_measure():
         note = "not measured: TFLite Micro is not installed (`pip install 'blazeposer[demo]'`, Linux on x86-64)"
     found = breach(graph)
     if not found and graph.input_tensors[0].dtype == "float32":
-        found = "it is the float network, which is for PCs: cameras take the INT8 one"
+        found = "it is the float network, which is only for PCs: use the INT8 network on a camera"
     if not manifest.startswith("no manifest"):
         found = found or manifest
     return Model(path, len(data), compiled_for, graph, arena, note, refusal, found, manifest)
@@ -142,10 +144,10 @@ def judge(model: Model, board: Board) -> Verdict:
     """Return the prediction for an examined model on a board."""
     reason = model.refusal
     if board.npu == "neural-art" and model.compiled_for != "neural-art":
-        reason = reason or "its NPU runs only files that ST's stedgeai compiled: see `blazeposer package --board n6`"
+        reason = reason or "its NPU needs a file that ST's stedgeai has compiled: see `blazeposer package --board n6`"
     elif model.compiled_for and model.compiled_for != board.npu:
         owner = {"ethos-u55": "the AE3", "neural-art": "the N6"}[model.compiled_for]
-        reason = reason or f"it was compiled for the NPU of {owner}: use the file that it was made of"
+        reason = reason or f"the file was compiled for the NPU of {owner}: use the file before compilation"
     stores: tuple[Store, ...] = ()
     if not reason:
         reason, stores = _memory(model, board)
@@ -155,7 +157,7 @@ def judge(model: Model, board: Board) -> Verdict:
     if not reason and model.compiled_for:
         notes.append("not verified without a camera")
     elif not reason and board.npu:
-        notes.append(f"runs on its CPU: for its NPU see `blazeposer package --board {board.key}`")
+        notes.append(f"runs on the CPU: to use the NPU, see `blazeposer package --board {board.key}`")
     return Verdict(model, board, reason, stores, tuple(notes))
 
 
@@ -165,27 +167,27 @@ def breach(graph: Graph) -> str:
     """
     inputs, outputs = graph.input_tensors, graph.output_tensors
     if len(inputs) != 1 or len(outputs) != len(OUTPUTS):
-        return f"{len(inputs)} inputs and {len(outputs)} outputs, 1 and {len(OUTPUTS)} expected"
+        return f"it has {len(inputs)} inputs and {len(outputs)} outputs, not 1 and {len(OUTPUTS)}"
     (image,) = inputs
     if image.dtype not in ("int8", "float32"):
-        return f"the input is {image.dtype}, int8 or float32 expected"
+        return f"the input is {image.dtype}, not int8 or float32"
     if image.shape != (expected := (1, INPUT_SIZE, INPUT_SIZE, 3)):
-        return f"the input is {image.shape}, {expected} expected"
+        return f"the input has the shape {image.shape}, not {expected}"
     for index, (tensor, output) in enumerate(zip(outputs, OUTPUTS, strict=True)):
         if tensor.dtype != image.dtype:
-            return f"output {index} is {tensor.dtype}, {image.dtype} expected"
+            return f"output {index} is {tensor.dtype}, not {image.dtype}"
         if tensor.shape != output.shape:
-            return f"output {index} is {tensor.shape}, {output.shape} expected ({output.name})"
+            return f"output {index} ({output.name}) has the shape {tensor.shape}, not {output.shape}"
     if image.dtype == "float32":
         return ""
     if not math.isclose(image.scale, INPUT_SCALE, rel_tol=1e-4) or image.zero_point != INPUT_ZERO_POINT:
-        return f"the input's scale is {image.scale:g} and its zero point {image.zero_point}, 1/127.5 and 0 expected"
+        return f"the input has scale {image.scale:g} and zero point {image.zero_point}, not 1/127.5 and 0"
     for number, tensor in enumerate(graph.tensors):
         if tensor.dtype not in _INTEGERS:
-            return f"the tensor {tensor.name or number!r} is {tensor.dtype}, and not an integer one"
+            return f"the tensor {tensor.name or number!r} is {tensor.dtype}, not an integer type"
     for index, tensor in enumerate(outputs):
         if not tensor.scale > 0:
-            return f"output {index} names no scale"
+            return f"output {index} has no scale"
     return ""
 
 
@@ -201,9 +203,11 @@ def _refusal(graph: Graph) -> str:
         for index, tensor in enumerate(tensors):
             rank = len(tensor.shape)
             if tensor.dtype not in firmware.TYPES:
-                return f"{kind} {index} is {tensor.dtype}, and scripts read {types}: convert it to one of these"
+                return (
+                    f"{kind} {index} is {tensor.dtype}, but scripts can read only {types}: convert it to one of these"
+                )
             if rank > firmware.MAX_RANK:
-                return f"{kind} {index} has {rank} dimensions, and scripts read at most {firmware.MAX_RANK}: reshape it"
+                return f"{kind} {index} has {rank} dimensions, but scripts can read {firmware.MAX_RANK}: reshape it"
     return ""
 
 
@@ -213,8 +217,8 @@ def _memory(model: Model, board: Board) -> tuple[str, tuple[Store, ...]]:
     if arena > board.arena:
         bound = "" if model.arena else "at least "
         return (
-            f"its arena of {bound}{arena:,} bytes is over the {board.arena:,} that the heap's largest block "
-            f"({board.heap:,}) has beside scripts: use a network with smaller tensors, INT8 if it is float"
+            f"its arena needs {bound}{arena:,} bytes, but the board has only {board.arena:,} (the heap's largest block "
+            f"of {board.heap:,} bytes also holds scripts): use a network with smaller tensors, or INT8 instead of float"
         ), ()
     stores: list[Store] = []
     if model.file_bytes + ROMFS_BYTES <= board.romfs:
@@ -227,7 +231,10 @@ def _memory(model: Model, board: Board) -> tuple[str, tuple[Store, ...]]:
             stores.append("/flash")
     if stores:
         return "", tuple(stores)
-    return f"its {model.file_bytes:,} bytes are over the {board.romfs:,} that it has for models: use a smaller one", ()
+    return (
+        f"its file has {model.file_bytes:,} bytes, but the board has {board.romfs:,} for models: use a smaller file",
+        (),
+    )
 
 
 def _least_arena(model: Model) -> int:

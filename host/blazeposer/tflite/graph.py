@@ -107,20 +107,22 @@ def read_model(path: Path) -> bytes:
     try:
         return read_file(path)
     except OSError as error:
-        raise ModelError(f"{path}: cannot read the model ({error.strerror}): check its path") from error
+        raise ModelError(f"{path}: cannot read the model ({error.strerror}): check the path") from error
 
 
 def read_graph(data: bytes, name: str) -> Graph:
     """Return the graph of a tflite file. `data` contains the bytes of the file. Raises ModelError with `name` as the
     name of the file."""
     if not data:
-        raise ModelError(f"{name}: an empty file: copy it anew")
+        raise ModelError(f"{name}: an empty file: copy it again")
     if len(data) < 8 or not schema.Model.ModelBufferHasIdentifier(data, 0):
-        raise ModelError(f"{name}: not a tflite file: name one that TensorFlow's converter or `blazeposer` wrote")
+        raise ModelError(
+            f"{name}: not a tflite file: use a file from TensorFlow's converter or from `blazeposer quantize`"
+        )
     try:
         return _graph(data)
     except DAMAGE as error:
-        raise ModelError(f"{name}: a damaged or truncated tflite file: copy it anew") from error
+        raise ModelError(f"{name}: a damaged or truncated tflite file: copy it again") from error
 
 
 def _graph(data: bytes) -> Graph:

@@ -112,16 +112,16 @@ def open_network(path: Path | str, runtime: Runtime = "reference", *, is_tried: 
     graph = read_graph(data, str(path))
     found = breach(graph)
     if missing := sorted({operation.name for operation in graph.operations} - OPERATIONS):
-        found = found or f"a camera lacks the operation {missing[0]}"
+        found = found or f"a camera does not have the operation {missing[0]}"
     if found:
-        raise ModelError(f"{path}: not a BlazePoser network: {found}; make one with `blazeposer quantize`")
+        raise ModelError(f"{path}: not a BlazePoser network ({found}): make one with `blazeposer quantize`")
     if not (is_tried or is_known(path, data)):
         try_apart(path, data, runtime)
     try:
         infer = micro(data, str(path)) if runtime == "micro" else litert(data, reference=runtime == "reference")
     except (RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())
-        raise ModelError(f"{path}: LiteRT cannot load it ({reason}): use a file of `blazeposer quantize`") from error
+        raise ModelError(f"{path}: LiteRT cannot load it ({reason}): use a file from `blazeposer quantize`") from error
     return Network(infer, tuple((tensor.scale, tensor.zero_point) for tensor in graph.output_tensors))
 
 
@@ -157,7 +157,9 @@ def micro(data: bytes, name: str, outputs: int = len(OUTPUTS)) -> Infer:
             arena = None if outputs == len(OUTPUTS) else _LARGE_ARENA
             interpreter = runtime.Interpreter.from_bytes(data, arena_size=arena)
     except RuntimeError as error:
-        raise ModelError(f"{name}: TFLite Micro cannot load it: use another --runtime or a file of `make`") from error
+        raise ModelError(
+            f"{name}: TFLite Micro cannot load it: use another --runtime, or a file from `blazeposer quantize`"
+        ) from error
 
     def infer(tensor: NDArray[Any]) -> list[NDArray[Any]]:
         interpreter.set_input(tensor, 0)

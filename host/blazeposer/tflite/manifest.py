@@ -104,7 +104,7 @@ def read_manifest(model: Path) -> Manifest:
     """Return the manifest beside a tflite file. Raises ModelError if the manifest does not agree with the file and the
     contract."""
     path = manifest_path(model)
-    remake = "make both anew with `blazeposer quantize`"
+    remake = "make network and manifest again with `blazeposer quantize`"
     try:
         data = model.read_bytes()
         values = json.loads(path.read_text(encoding="utf-8"))
@@ -115,14 +115,14 @@ def read_manifest(model: Path) -> Manifest:
     names = {item.name for item in fields(Manifest)}
     if not isinstance(values, dict) or set(values) != names:
         odd = names ^ set(values) if isinstance(values, dict) else names
-        raise ModelError(f"{path}: not a manifest of this version ({', '.join(sorted(odd))}): {remake}")
+        raise ModelError(f"{path}: a manifest of another version (it differs in {', '.join(sorted(odd))}): {remake}")
     manifest = Manifest(**values)
     if manifest.sha256 != hashlib.sha256(data).hexdigest():
-        raise ModelError(f"{path} describes another file than {model.name} (sha256 differs): {remake}")
+        raise ModelError(f"{path} does not describe this {model.name} (sha256 differs): {remake}")
     expected = describe(model, {}, {}, **dict.fromkeys(_FACTS))
     for name in ("file", "file_bytes", "anchor_grids", "regressor_unit", "keypoints", "angles", "angle_convention"):
         if getattr(manifest, name) != getattr(expected, name):
-            raise ModelError(f"{path}: {name} is not what this version of blazeposer expects: {remake}")
+            raise ModelError(f"{path}: the value of {name} is wrong for this version of blazeposer: {remake}")
     return manifest
 
 

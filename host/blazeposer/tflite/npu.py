@@ -33,7 +33,7 @@ def compile_for(board: Board, model_path: Path, stedgeai_file: Path | None = Non
     Raises BlazePoserError.
     """
     if stedgeai_file and board.npu != "neural-art":
-        raise BlazePoserError(f"{board.name} takes no file of stedgeai: name the N6, or leave --stedgeai out")
+        raise BlazePoserError(f"{board.name} cannot use a file of stedgeai: use --board n6, or leave --stedgeai out")
     if board.npu == "neural-art":
         return _neural_art(board, model_path, stedgeai_file)
     return _ethos_u(model_path) if board.npu else read_model(model_path)
@@ -44,7 +44,9 @@ def ae3_cycles(model_path: Path) -> int:
     with tempfile.TemporaryDirectory() as folder:
         compiled = _graph(run_vela(model_path, Path(folder)))
         if firmware.ETHOS_U not in {operation.name for operation in compiled.operations}:
-            raise BlazePoserError(f"Vela leaves all of {model_path.name} to the CPU: use an INT8 network")
+            raise BlazePoserError(
+                f"Vela cannot compile any operation of {model_path.name} for the NPU: use an INT8 network"
+            )
         with open(next(Path(folder).glob("*summary*.csv")), newline="") as stream:
             return round(float(next(csv.DictReader(stream))["cycles_total"]))
 
@@ -66,7 +68,7 @@ def run_vela(path: Path, folder: Path) -> Path:
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     compiled = folder / f"{path.stem}_vela.tflite"
     if done.returncode or not compiled.is_file():
-        reason = ((done.stderr or done.stdout).strip().splitlines() or ["it does not say why"])[-1]
+        reason = ((done.stderr or done.stdout).strip().splitlines() or ["no reason given"])[-1]
         raise BlazePoserError(f"Vela cannot compile {path.name} ({reason}): use an INT8 network of standard operations")
     return compiled
 
@@ -79,24 +81,26 @@ def _ethos_u(model_path: Path) -> bytes:
         path = run_vela(model_path, Path(folder))
         data, compiled = path.read_bytes(), _graph(path)
     if left := sorted({operation.name for operation in compiled.operations} - {firmware.ETHOS_U}):
-        raise BlazePoserError(f"Vela left {', '.join(left)} of {model_path.name} to the CPU: replace these operations")
+        raise BlazePoserError(
+            f"Vela cannot compile {', '.join(left)} of {model_path.name} for the NPU: replace these operations"
+        )
     if _interface(compiled) != _interface(source):
         advice = "install ethos-u-vela 5.2.0"
-        raise BlazePoserError(f"Vela changed inputs or outputs of {model_path.name}: {advice}")
+        raise BlazePoserError(f"Vela changed the inputs or outputs of {model_path.name}: {advice}")
     return data
 
 
 def _neural_art(board: Board, model_path: Path, stedgeai_file: Path | None) -> bytes:
     if stedgeai_file is None:
         raise BlazePoserError(
-            f"the {board.name} runs only files compiled by ST's stedgeai (ST Edge AI Core, from st.com): "
-            f"run `{_STEDGEAI} {model_path}` and give its network_rel.bin with --stedgeai to `blazeposer package "
-            f"--board {board.key}`, whose folder `deploy` and `status` take"
+            f"the {board.name} needs a file that ST's stedgeai has compiled (ST Edge AI Core, from st.com): "
+            f"run `{_STEDGEAI} {model_path}`, then run `blazeposer package --board {board.key} --stedgeai "
+            "network_rel.bin` with the compiled file, and give the bundle's folder to `blazeposer deploy`"
         )
     data = read_model(stedgeai_file)
     if not data.startswith(STEDGEAI_MAGIC):
-        what = "a plain tflite" if data[4:8] == b"TFL3" else "no relocatable network"
-        raise ModelError(f"{stedgeai_file}: {what}: the {board.name} takes the network_rel.bin that stedgeai writes")
+        what = "a tflite file" if data[4:8] == b"TFL3" else "not a relocatable network"
+        raise ModelError(f"{stedgeai_file}: {what}: use the network_rel.bin that stedgeai writes for the {board.name}")
     return data
 
 

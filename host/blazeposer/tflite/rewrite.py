@@ -23,7 +23,7 @@ def rewritten(data: bytes, change: Callable[[Any], None]) -> bytes:
         builder.Finish(model.Pack(builder), b"TFL3")
         return bytes(builder.Output())
     except DAMAGE as error:
-        raise ModelError("a damaged tflite file: copy it anew") from error
+        raise ModelError("a damaged tflite file: copy it again") from error
 
 
 def with_all_outputs(data: bytes) -> bytes:

@@ -51,9 +51,11 @@ def _complaint(path: Path, runtime: str) -> str:
             command, capture_output=True, text=True, errors="replace", check=False, env=environment, timeout=PATIENCE
         )
     except subprocess.TimeoutExpired:
-        return f"{runtime} did not come to an end with it: copy it anew"
+        return f"{runtime} does not finish with this file: copy it again"
     if child.returncode not in (0, 1):
-        return f"{runtime} broke down with it (exit status {child.returncode}): it is damaged, copy it anew"
+        return (
+            f"{runtime} crashed with this file (exit status {child.returncode}), because it is damaged: copy it again"
+        )
     return child.stdout.strip().removeprefix(f"{path}: ")
 
 
@@ -68,7 +70,7 @@ def _main(path: str, runtime: str) -> int:
     except BlazePoserError as error:
         print(error)
     except Exception as error:  # the runtimes raise anything
-        print(f"{runtime} cannot run it ({' '.join(str(error).split())}): use a file of `blazeposer quantize`")
+        print(f"{runtime} cannot run it ({' '.join(str(error).split())}): use a file from `blazeposer quantize`")
     else:
         return 0
     return 1

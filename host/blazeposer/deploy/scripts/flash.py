@@ -17,7 +17,7 @@ BLANK = b"\xff" * 256
 
 def check(answer):
     if not isinstance(answer, bool) and isinstance(answer, int) and answer < 0:
-        raise OSError("the firmware refuses: " + str(answer))
+        raise OSError("the firmware refused it: " + str(answer))
 
 
 def is_blank(start, end):
@@ -53,5 +53,5 @@ def write(offset, text, first, last):
         else:
             check(vfs.rom_ioctl(4, 0, offset, data))
         if view[offset + first : offset + last] != data[first:last]:
-            raise OSError("flash is not as it was written at " + str(offset))
+            raise OSError("flash differs from the written bytes at " + str(offset))
     print("wrote", last - first)

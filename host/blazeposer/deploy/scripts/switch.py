@@ -17,7 +17,7 @@ def digest(path):
 
 for path, sha256 in HASHES:
     if sha256 is not None and digest(path + SUFFIX) != sha256:
-        raise OSError(path + " arrived damaged")
+        raise OSError(path + " was damaged on the way to the camera")
 for path, sha256 in HASHES:
     if sha256 is not None:
         os.rename(path + SUFFIX, path)  # on MicroPython's FAT, this replaces an old file
