@@ -20,4 +20,4 @@ def read_lines(port: str, silence: float = HANG) -> Generator[str, None, None]:
         if lines:
             deadline = time.monotonic() + silence
         elif time.monotonic() > deadline:
-            raise PortError(f"{port} says nothing")
+            raise PortError(f"{port} sends nothing")

@@ -160,7 +160,7 @@ def test_existing_pool_is_kept_without_force(
     ("arguments", "said"),
     [
         (["nowhere"], "nowhere: no such folder"),
-        (["empty"], "no images in this folder"),
+        (["empty"], "this folder contains no images"),
         (["walls"], "no face found in 1 photos"),
         (["walls", "--name", "a/b"], "is no name for a pool"),
         (["walls", "--output", "walls/wall.png"], "cannot write the pool"),

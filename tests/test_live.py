@@ -203,7 +203,7 @@ def test_watch_command_takes_a_video(video: Path, tmp_path: Path, blazeposer_com
         (("watch", "--source", "97"), "no such camera"),
         (("watch", "--port", "/dev/no-such-port"), "mpremote devs"),
         (("watch", "--port", "/dev/x", "--source", "0"), "cannot be used together"),
-        (("watch", "--port", "/dev/x", "--record", "a.txt"), "end with .jsonl or .csv"),
+        (("watch", "--port", "/dev/x", "--record", "a.txt"), "must end with .jsonl or .csv"),
         (("watch", "--port", "/dev/x", "--to", "ftp://here"), "not an address to send to"),
         (("watch", "--port", "/dev/x", "--web", "--web-host", "192.0.2.1"), "give another --web-port"),
         (("replay", "none.jsonl"), "cannot read the recording"),
@@ -220,4 +220,4 @@ def test_failures_are_one_line(arguments: tuple[str, ...], words: str, blazepose
 def test_a_picture_is_no_source(portrait_path: Path, blazeposer_command: CommandLine) -> None:
     status, _, err = blazeposer_command("watch", "--source", portrait_path)
     assert status == 1
-    assert "`blazeposer detect` takes images" in err
+    assert "for images use `blazeposer detect`" in err

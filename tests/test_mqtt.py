@@ -68,7 +68,7 @@ def test_records_come_through_a_broker(broker: RealBroker) -> None:
             view.show(now)
             until(lambda: listener.last(f"{topic}/status") == "online", "that the camera sends")
             until(lambda: listener.last(f"{topic}/faces") is not None, "a record")
-            view.show(Moment("camera", "camera is gone: waiting", Counts()))
+            view.show(Moment("camera", "camera was unplugged: waiting", Counts()))
             until(lambda: listener.last(f"{topic}/status") == "offline", "that the camera is gone")
             view.show(replace(now, record=replace(now.record, seq=8) if now.record else None))
             until(lambda: listener.last(f"{topic}/status") == "online", "that it is back")

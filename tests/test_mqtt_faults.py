@@ -87,14 +87,18 @@ FAULTS = [
     (refuses(0x87), "?version=5", r"\(Not authorized\): check user, password"),
     (refuses(0x88), "?version=5", r"\(Server unavailable\): it will be asked again"),
     (refuses(0x89), "?version=5", r"\(Server busy\): it will be asked again"),
-    (refuses(0x8A), "?version=5", r"\(Banned\): its administrator knows why"),
-    (takes_nothing, "?version=5", r"does not take what is sent \(Not authorized\)"),
-    (sends_away, "?version=5", r"went away \(Server shutting down\): waiting until it is there again|no MQTT broker"),
-    (says_nothing, "", r"does not answer: is "),
-    (hangs_up, "", r"hung up before it answered: if this is its TLS port, write mqtts://"),
-    (is_tls, "", r"hung up before it answered: if this is its TLS port, write mqtts://"),
-    (goes_away, "", r"went away: waiting until it is there again|no MQTT broker is there"),
-    (falls_silent, "", r"does not answer: is it running"),
+    (refuses(0x8A), "?version=5", r"\(Banned\): ask the administrator"),
+    (takes_nothing, "?version=5", r"refuses the records \(Not authorized\)"),
+    (
+        sends_away,
+        "?version=5",
+        r"was lost \(Server shutting down\): waiting until the broker answers again|no MQTT broker",
+    ),
+    (says_nothing, "", r"does not answer: check that "),
+    (hangs_up, "", r"closed the connection before it answered: if this is its TLS port, write mqtts://"),
+    (is_tls, "", r"closed the connection before it answered: if this is its TLS port, write mqtts://"),
+    (goes_away, "", r"was lost: waiting until the broker answers again|no MQTT broker is at"),
+    (falls_silent, "", r"does not answer: check that it runs"),
 ]
 
 
@@ -134,7 +138,7 @@ def test_the_reason_of_each_fault_is_read(script: Any, query: str, words: str) -
 @pytest.mark.parametrize("code", [4, 5])
 def test_a_missing_user_is_said(code: int) -> None:
     with ScriptedBroker(refuses(code)) as broker, open_output(f"mqtt://127.0.0.1:{broker.port}", "camera") as view:
-        assert "name the user in the URL, and the password in a file (?password-file=), in BLAZE" in view.state
+        assert "give the user in the URL, and the password in a file (?password-file=), in BLAZE" in view.state
 
 
 def test_a_broker_that_is_none_is_waited_for() -> None:
@@ -198,17 +202,17 @@ def hangs_up_at_once(peer: Peer) -> None:
         ("mqtt://b/class/%2B", "not a topic to publish to"),
         ("mqtt://b/class/+/a", "not a topic to publish to"),
         ("mqtt://b/class/%23", "not a topic to publish to"),
-        ("mqtt://b/class/#", "has a # in it"),
+        ("mqtt://b/class/#", "contains #"),
         ("mqtt://b/%00", "not a topic to publish to"),
         ("mqtt://b/$SYS/broker", "not a topic to publish to"),
         ("mqtt://b/?discovery=a/%23", "not a topic to publish to"),
-        ("mqtt://b/?discovery=", "?discovery= is no option or has no value: the options are ?ca=, ?discovery="),
-        ("mqtt://b/?password=geheim", "?password= is no option"),
-        ("mqtt://b/?version=4", "no version of MQTT: give ?version=3.1.1 or 5"),
+        ("mqtt://b/?discovery=", "?discovery= is not an option, or it has no value: the options are ?ca=, ?discovery="),
+        ("mqtt://b/?password=geheim", "?password= is not an option"),
+        ("mqtt://b/?version=4", "not a version of MQTT: give ?version=3.1.1 or 5"),
         ("mqtt://b/?ca=a.pem", "?ca= is for encrypted connections: write mqtts://"),
-        ("mqtts://b/?ca=no-such.pem", "no-such.pem holds no certificate of an authority"),
+        ("mqtts://b/?ca=no-such.pem", "no-such.pem contains no certificate of an authority"),
         ("mqtt://u@b/?password-file=no-such", "cannot read the password in no-such (No such file"),
-        ("opentrack://b/?ca=a", "?ca= is no option or has no value: the options are none"),
+        ("opentrack://b/?ca=a", "?ca= is not an option, or it has no value: the options are none"),
     ],
 )
 def test_what_cannot_be_is_one_line(target: str, words: str) -> None:
@@ -272,6 +276,6 @@ def test_a_broker_that_comes_back_gets_the_rest(blazeposer_command: CommandLine)
 
         with pytest.raises(Enough):
             run(ListLink(cycle(nodding(50)), pause=0.01), [keeper, Stop()], [view])
-    assert any("went away" in text for moment in keeper.moments for text in moment.troubles.values())
+    assert any("connection to the broker was lost" in text for moment in keeper.moments for text in moment.troubles.values())
     assert view.state == ""
     assert view.missed > 0

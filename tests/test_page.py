@@ -286,8 +286,8 @@ def test_page_says_why_there_is_no_picture(page: Page, web: WebView) -> None:
 
 
 def test_page_says_what_does_not_arrive(page: Page, web: WebView) -> None:
-    shown(page, web, replace(moment(), troubles={"mqtt://b:1883": "the broker went away: waiting"}))
-    assert page.locator("#state").text_content() == "mqtt://b:1883: the broker went away: waiting"
+    shown(page, web, replace(moment(), troubles={"mqtt://b:1883": "the connection to the broker was lost: waiting"}))
+    assert page.locator("#state").text_content() == "mqtt://b:1883: the connection to the broker was lost: waiting"
 
 
 def test_recentre_button(page: Page, web: WebView) -> None:
@@ -323,10 +323,10 @@ def test_charts_stay_visible(browser: Browser, web: WebView, count: int, size: t
 
 def test_page_says_when_a_link_is_lost_and_back(page: Page, web: WebView) -> None:
     shown(page, web, moment())
-    web.show(Moment("camera", "camera is gone: waiting", Counts()))
-    until(lambda: page.locator("#state").text_content() == "camera is gone: waiting", "the loss")
+    web.show(Moment("camera", "camera was unplugged: waiting", Counts()))
+    until(lambda: page.locator("#state").text_content() == "camera was unplugged: waiting", "the loss")
     web.show(moment(seq=1))
-    until(lambda: page.locator("#state").text_content() == "All is well again.", "the return")
+    until(lambda: page.locator("#state").text_content() == "The problem is solved.", "the return")
 
 
 def test_record_button(page: Page, web: WebView, tmp_path: Path) -> None:

@@ -261,13 +261,13 @@ def test_a_camera_without_the_protocol_is_read_by_its_lines(
     from blazeposer.live import protocol_v2
 
     def refuse(name: str) -> None:
-        raise protocol_v2.NoProtocolError(f"{name} does not answer by Protocol V2: update the camera")
+        raise protocol_v2.NoProtocolError(f"{name} does not answer in Protocol V2: update the camera")
 
     monkeypatch.setattr(protocol_v2, "_opened", refuse)
     watching = Watch(ports.find(camera.port), 15.0, protocol_v2.AutoLink)
     until(lambda: watching.records() >= 3, "three records")
     watching.stop()
-    assert watching.moments[-1].blind == f"no images: {camera.port} does not answer by Protocol V2: update the camera"
+    assert watching.moments[-1].blind == f"no images: {camera.port} does not answer in Protocol V2: update the camera"
 
 
 @pytest.mark.parametrize(
@@ -290,7 +290,7 @@ def test_a_camera_that_is_unplugged_comes_back(camera: VirtualCamera) -> None:
     watching = watch(camera.port)
     until(lambda: watching.records() >= 3, "three records")
     camera.unplug_after(0)
-    gone = f"{camera.port} is gone: waiting until it is plugged in again"
+    gone = f"{camera.port} was unplugged: waiting until it is plugged in again"
     until(lambda: watching.moments[-1].state == gone, "the loss")
     before = watching.records()
     camera.plug_in()
@@ -306,7 +306,7 @@ def test_a_camera_that_stops_says_why(camera: VirtualCamera) -> None:
     (camera.folder / "flash" / "main.py").write_text(f"{listening}raise OSError('no model')\n")
     camera.reset()
     watching = watch(camera.port, silence=2.0)
-    why = "sends no records, its last line is: "
+    why = "sends no records: reset the camera; its last line was: "
     until(lambda: bool(watching.moments) and why in watching.moments[-1].state, "the reason")
     watching.stop()
 
@@ -335,7 +335,7 @@ def test_the_command_until_interrupted(camera: VirtualCamera, tmp_path: Path) ->
         watching.send_signal(signal.SIGINT)
         out, err = watching.communicate(timeout=HANG)
     assert (watching.returncode, err) == (0, "")
-    assert "is gone: waiting until it is plugged in again" in out
+    assert "was unplugged: waiting until it is plugged in again" in out
     assert "1 restarts" in out.splitlines()[-1]
     # ^C may come when the last one is counted and not yet written
     assert int(out.splitlines()[-1].split()[0]) - len(list(read(path))) in (0, 1)
@@ -377,7 +377,7 @@ class TestPorts:
         from blazeposer.live import protocol_v2
 
         monkeypatch.setattr(protocol_v2, "_ANSWER", 0.05)
-        assert "does not answer by Protocol V2: update the camera to OpenMV firmware 5.0" in self.fails(port)
+        assert "does not answer in Protocol V2: update the camera to OpenMV firmware 5.0" in self.fails(port)
 
     def test_a_port_that_is_none(self, port: str) -> None:
         assert "mpremote devs" in self.fails("/dev/no-such-port")

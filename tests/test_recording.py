@@ -93,10 +93,10 @@ def test_only_what_comes_between_start_and_stop_is_recorded(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [
-        ("a.jsonl", "", "no records in it"),
-        ("a.csv", "", "no records in it"),
+        ("a.jsonl", "", "the recording is empty"),
+        ("a.csv", "", "the recording is empty"),
         ("a.csv", "seq,t_ms\n1,2\n", "row 2, column fps: not there"),
-        ("a.jsonl", "[1]\n{}\n\0\n", "no records in it"),
+        ("a.jsonl", "[1]\n{}\n\0\n", "the recording is empty"),
         ("a.txt", as_line(record(0)), r"end with \.jsonl or \.csv"),
         ("none.csv", None, "cannot read the recording"),
     ],
@@ -203,4 +203,4 @@ def test_plot_draws_every_face(tmp_path: Path, blazeposer_command: CommandLine) 
     assert picture.std() > 5
     status, _, err = blazeposer_command("plot", path, "--output", tmp_path / "session.xyz")
     assert status == 1
-    assert "let it end with .png" in err
+    assert "a name that ends with .png" in err

@@ -141,7 +141,7 @@ def test_silent_camera_is_named_with_its_last_words(talker: Talker) -> None:
 
 @pytest.mark.parametrize("talker", [b""], indirect=True)
 def test_mute_camera(talker: Talker) -> None:
-    with pytest.raises(PortError, match="says nothing"):
+    with pytest.raises(PortError, match="sends nothing"):
         next(read_records(talker.port, silence=0.6))
 
 

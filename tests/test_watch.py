@@ -72,7 +72,7 @@ def test_a_camera_that_is_unplugged_comes_back(camera: VirtualCamera) -> None:
     until(lambda: watch.records() >= 5, "five records")
     for _ in range(2):
         camera.unplug_after(0)
-        until(lambda: "is gone: waiting until it is plugged in again" in watch.moments[-1].state, "the loss")
+        until(lambda: "was unplugged: waiting until it is plugged in again" in watch.moments[-1].state, "the loss")
         before = watch.records()
         camera.plug_in()
         until(lambda before=before: watch.records() >= before + 5, "more records")  # type: ignore[misc]
@@ -80,7 +80,7 @@ def test_a_camera_that_is_unplugged_comes_back(camera: VirtualCamera) -> None:
     watch.stop()
     assert watch.link.counts.restarts == 2
     assert watch.link.counts.garbled == 0
-    assert sum(state.endswith(" is gone: waiting until it is plugged in again") for state in watch.states) == 2
+    assert sum(state.endswith(" was unplugged: waiting until it is plugged in again") for state in watch.states) == 2
 
 
 def test_a_camera_that_comes_back_elsewhere_is_found(needs_virtual_camera: None) -> None:
@@ -103,7 +103,14 @@ def test_a_camera_without_its_script_says_why(camera: VirtualCamera) -> None:
     (camera.folder / "flash" / "blazeposer.tflite").unlink()
     camera.reset()
     watch = Watch(ports.find(camera.port), silence=2.0)
-    until(lambda: "sends no records, its last line is: " in watch.moments[-1].state if watch.moments else False, "why")
+    until(
+        lambda: (
+            "sends no records: reset the camera; its last line was: " in watch.moments[-1].state
+            if watch.moments
+            else False
+        ),
+        "why",
+    )
     watch.stop()
 
 
@@ -129,8 +136,8 @@ def test_what_is_said_while_nothing_comes(monkeypatch: pytest.MonkeyPatch) -> No
         "",
         "port is open: waiting for its first faces",
         "",
-        "port pauses: waiting for its next faces",
-        "port says nothing: is main.py on the camera, and was it reset?",
+        "port sends nothing: waiting for its next faces",
+        "port sends nothing: run `blazeposer deploy`, or reset the camera if it has main.py",
         "",
     ]
 

@@ -61,9 +61,11 @@ class VirtualCamera(Bridge):
     ) -> None:
         check_platform()
         if not callable(frames) and not len(frames):
-            raise BlazePoserError("the virtual camera has no image to show: give it one at least")
+            raise BlazePoserError("the virtual camera has no image: give it at least one")
         if card and not boards.with_firmware(boards.find(board), version).sd:
-            raise BlazePoserError(f"{boards.find(board).name} with firmware {version} takes no SD card: leave it out")
+            raise BlazePoserError(
+                f"{boards.find(board).name} with firmware {version} has no slot for an SD card: leave --card out"
+            )
         super().__init__(moves=moves)
         self._frames = frames
         self._path = port
@@ -106,7 +108,9 @@ class VirtualCamera(Bridge):
         try:
             return Cable(name.absolute())
         except OSError as error:
-            raise BlazePoserError(f"{name}: cannot be its port ({error.strerror}): choose another --port") from error
+            raise BlazePoserError(
+                f"{name}: the virtual camera cannot use this port ({error.strerror}): choose another --port"
+            ) from error
 
     def _on_cable(self, cable: Cable | None) -> None:
         if cable is None:

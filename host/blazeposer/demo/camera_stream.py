@@ -26,7 +26,7 @@ def stream(
     stage("starting the virtual camera")
     with VirtualCamera(lambda number: frames[number % count].picture) as camera:
         copy_to_camera(camera.port, model, progress=lambda name: stage(f"mpremote copies {name}"))
-        stage("mpremote resets the camera, main.py boots")
+        stage("mpremote resets the camera, and main.py starts")
         reset(camera.port)
         missing = set(range(count))
         with closing(read_records(camera.port)) as records:
@@ -38,7 +38,9 @@ def stream(
                 if not missing:
                     return
                 if record.seq >= 3 * count:
-                    raise BlazePoserError(f"the stream lost {len(missing)} frames three times: run the demo again")
+                    raise BlazePoserError(
+                        f"the stream lost {len(missing)} frames in three attempts: run the demo again"
+                    )
 
 
 def line(number: int, frame: Frame, record: Record) -> str:

@@ -78,7 +78,7 @@ def agreements(frames: Sequence[Frame], found: Found) -> dict[str, PoseAgreement
 def _agreement(frames: Sequence[Frame], found: Found) -> PoseAgreement:
     pairs = [pair for number, faces in found.items() for pair in match(frames[number], faces)]
     if len(pairs) < 2:
-        raise BlazePoserError("hardly any face was found in the demo's images: is this a trained model?")
+        raise BlazePoserError("almost no face was found in the demo's images: use a trained model")
     return PoseAgreement(
         known=np.array([person.angles for person, _ in pairs]),
         measured=np.array([face.angles for _, face in pairs]),

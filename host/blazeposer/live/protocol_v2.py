@@ -124,7 +124,7 @@ def _is_from_elsewhere(record: logging.LogRecord) -> bool:
 def _opened(port: str) -> Generator[_Camera, None, None]:
     """Yield the camera at a port. Raises PortError if the port cannot be opened or another program uses it."""
     if "://" in port:
-        raise NoProtocolError(f"{port}: Protocol V2 needs a serial port, as /dev/ttyACM0 or COM3: give it by --port")
+        raise NoProtocolError(f"{port}: Protocol V2 needs a serial port like /dev/ttyACM0 or COM3: give it with --port")
     Transport.log = lambda *_, **__: None  # see `_Camera`
     logging.getLogger().addFilter(_is_from_elsewhere)
     with open_port(port, BAUD_RATE) as owner:  # the package alone would share the port with other programs
@@ -136,7 +136,7 @@ def _opened(port: str) -> Generator[_Camera, None, None]:
                 camera.connect()
             except (openmv.OMVException, SystemExit) as error:
                 advice = "update the camera to OpenMV firmware 5.0, or leave --protocol out"
-                raise NoProtocolError(f"{port} does not answer by Protocol V2: {advice}") from error
+                raise NoProtocolError(f"{port} does not answer in Protocol V2: {advice}") from error
             _ask(port, camera.streaming, True)
             yield camera
         except (GeneratorExit, KeyboardInterrupt):  # the camera keeps running

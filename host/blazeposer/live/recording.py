@@ -53,7 +53,7 @@ class Recording:
             try:
                 self._file = path.open("x", encoding="utf-8", newline="")
             except OSError as error:
-                raise InputError(f"{path}: cannot make this recording ({error.strerror}): name another file") from error
+                raise InputError(f"{path}: cannot write this recording ({error.strerror}): use another file") from error
             self.path = path
             if _is_table(path):
                 csv.writer(self._file).writerow(COLUMNS)
@@ -118,12 +118,12 @@ def read(path: Path, reader: Reader | None = None) -> Iterator[Record]:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(f"{path}: cannot read the recording ({reason}): check the path") from error
     if not reader.counts.records:
-        raise InputError(f"{path}: no records in it: make a recording with `blazeposer watch --record FILE`")
+        raise InputError(f"{path}: the recording is empty: make a recording with `blazeposer watch --record FILE`")
 
 
 def _check_suffix(path: Path) -> None:
     if path.suffix.lower() not in (".jsonl", ".csv"):
-        raise InputError(f"{path}: not a recording's name: let it end with .jsonl or .csv")
+        raise InputError(f"{path}: the name of a recording must end with .jsonl or .csv: use another name")
 
 
 def _is_table(path: Path) -> bool:
@@ -146,7 +146,7 @@ def _lines(table: TextIO, path: Path) -> Iterator[str]:
     if not (first := next(seen, None)):
         return
     if missing := [name for name in COLUMNS if name not in first]:
-        raise InputError(f"{path}: row 2, column {missing[0]}: not there: take the table as it was recorded")
+        raise InputError(f"{path}: row 2, column {missing[0]}: the cell is missing: use the recording without changes")
     for _, faces in groupby(chain([first], seen), key=lambda row: [row.get(name) for name in _FRAME]):
         try:
             yield json.dumps(_as_json([{name: _number(row[name]) for name in COLUMNS} for row in faces])) + "\n"

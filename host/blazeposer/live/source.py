@@ -23,7 +23,7 @@ class SourceLink:
         self._source = open_source(source)
         self.name = self._source.name
         if self._source.kind not in ("video", "camera"):
-            raise InputError(f"{self.name}: neither a webcam's index nor a video: `blazeposer detect` takes images")
+            raise InputError(f"{self.name}: not a webcam's index or a video: for images use `blazeposer detect`")
         self._look = CloserLook(Detector(), mirror=True)
 
     def arrivals(self) -> Generator[Arrival | None, None, None]:

@@ -60,7 +60,7 @@ class TerminalView:
     def __enter__(self) -> TerminalView:
         if self._live and self._recentre:
             self._keys = self._stack.enter_context(pressed())
-        for note in (*self._notes, f"{RECENTRE} makes the present pose the zero." if self._keys else ""):
+        for note in (*self._notes, f"Press {RECENTRE} to set the present pose as zero." if self._keys else ""):
             if note:
                 self._console.print(Text(plain(note)), soft_wrap=True)
         if self._live:
@@ -81,7 +81,7 @@ class TerminalView:
             self._state = moment.state
         for name in {**self._troubles, **moment.troubles}:
             if (trouble := moment.troubles.get(name)) != self._troubles.get(name):
-                self._say(f"{name}: {trouble or 'gets poses again'}")
+                self._say(f"{name}: {trouble or 'receives poses again'}")
         self._troubles = moment.troubles
         self._came = self._came or moment.record is not None
         now = time.monotonic()
@@ -142,7 +142,7 @@ def panel(moment: Moment) -> RenderableType:
     """Return the table and the heads for a moment with a record. They fit into 60 columns."""
     record = moment.record
     assert record
-    head = f"{moment.name}  {record.fps:.1f} frames a second"
+    head = f"{moment.name}  {record.fps:.1f} frames per second"
     if ms := record.ms:
         head += f"\nimage {ms.picture:.0f}, network {ms.network:.0f}"
         head += f", decoding {ms.decode:.1f} ms" if ms.decode else " ms"
@@ -163,11 +163,11 @@ def losses(counts: Counts) -> str:
     words = f"{counts.records} records, {counts.lost} lost, {counts.repeated} repeated, {counts.late} late, "
     words += f"{counts.garbled} garbled"
     if counts.skipped:
-        words += f", {counts.skipped} skipped for newer ones"
+        words += f", {counts.skipped} skipped because newer ones were there"
     if counts.restarts:
         words += f", {counts.restarts} restarts"
     if counts.other_version:
-        words += f", {counts.other_version} of another version: bring camera and PC to the same blazeposer"
+        words += f", {counts.other_version} from another version: install the same blazeposer on camera and PC"
     return words
 
 

@@ -43,7 +43,7 @@ class UsbLink:
             except PortError:
                 if not opened:
                     raise
-            self.state = f"{self.name} is gone: waiting until it is plugged in again"
+            self.state = f"{self.name} was unplugged: waiting until it is plugged in again"
             yield None
             time.sleep(RETRY)
             self._reader.resume()
@@ -67,9 +67,9 @@ class UsbLink:
             if now - last > self._silence:
                 self.state = silent(self.name, self._reader.said)
             elif first and (back or now - last > 1):
-                self.state = f"{self.name} is open{back}: waiting for its first faces" + _quoted(self._reader.said)
+                self.state = f"{self.name} is connected{back}: waiting for its first faces" + _quoted(self._reader.said)
             elif now - last > STALL:
-                self.state = f"{self.name} pauses: waiting for its next faces" + _quoted(self._reader.said)
+                self.state = f"{self.name} sends nothing: waiting for its next faces" + _quoted(self._reader.said)
             yield None
 
     def _deliveries(self) -> Generator[list[Arrival], None, None]:

@@ -45,7 +45,7 @@ def write_image(path: Path, image: Image) -> None:
     """Write an image in the format of the file's suffix, and make missing folders. Raises InputError."""
     suffix = path.suffix.lower()
     if not (suffix.isascii() and cv2.haveImageWriter(f"image{suffix}")):  # a str that is not UTF-8 ends the process
-        raise InputError(f"{path}: OpenCV writes no {path.suffix or 'file without suffix'}: use .jpg or .png")
+        raise InputError(f"{path}: OpenCV cannot write {path.suffix or 'a file without suffix'}: use .jpg or .png")
     try:
         with quiet_stderr():
             good, data = cv2.imencode(suffix, image[..., ::-1])
@@ -63,7 +63,9 @@ def write_figure(path: Path, figure: Figure, option: str = "--output") -> None:
     try:
         data = render(figure, path.suffix)
     except ValueError as error:
-        raise InputError(f"{path}: not an image that can be drawn: let it end with .png, .svg or .pdf") from error
+        raise InputError(
+            f"{path}: this kind of image cannot be written: use a name that ends with .png, .svg or .pdf"
+        ) from error
     write_file(path, data, option)
 
 

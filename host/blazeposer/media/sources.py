@@ -81,12 +81,12 @@ def open_source(text: str) -> Source:
         parts = urlsplit(text)
         name = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
         written = Path(re.sub(r"\W+", "_", parts.hostname or "stream"))
-        return _camera(text, name, written, "no stream comes from there: check address, user and password")
+        return _camera(text, name, written, "no stream from this address: check address, user and password")
     if path.is_dir():
         return _folder(path)
     if path.suffix.lower() in VIDEO_SUFFIXES:
         return _video(path)
-    webcam = "no such camera, or it is in use: plug it in or try another index"
+    webcam = "no such camera, or another program uses it: plug it in, or try another index"
     if path.is_char_device():
         return _camera(text, text, Path(path.name), webcam)
     if text.isdecimal() and not path.exists():
@@ -135,7 +135,7 @@ def read_image(path: Path | str) -> Image:
     except cv2.error:  # for example more pixels than OpenCV allows
         image = None
     if image is None:
-        raise InputError(f"{path}: not an image that OpenCV reads, or a damaged one: convert it to JPEG or PNG")
+        raise InputError(f"{path}: OpenCV cannot read this image, or it is damaged: convert it to JPEG or PNG")
     return _turned(_rgb(image), data)
 
 
@@ -158,7 +158,7 @@ def _heif(path: Path, data: NDArray[np.uint8]) -> Image:
     try:
         return np.array(pillow_heif.open_heif(data.tobytes()).to_pillow().convert("RGB"))
     except Exception as error:  # libheif's own kinds
-        raise InputError(f"{path}: not an image that libheif reads, or a damaged one: convert it to JPEG") from error
+        raise InputError(f"{path}: libheif cannot read this image, or it is damaged: convert it to JPEG") from error
 
 
 def _picture(path: Path) -> Frame:
@@ -169,7 +169,7 @@ def _folder(path: Path) -> Source:
     there = sorted(file for file in path.iterdir() if not file.name.startswith("."))
     files = [file for file in there if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file()]
     if not files:
-        raise InputError(f"{path}: no images in this folder: give one with JPEG, PNG or other image files")
+        raise InputError(f"{path}: this folder contains no images: use a folder with JPEG, PNG or other images")
     left_out = tuple(file.name for file in there if file not in files)
     return Source("folder", path.name, path, map(_picture, files), len(files), files=tuple(files), left_out=left_out)
 
@@ -181,7 +181,7 @@ def _video(path: Path) -> Source:
         capture = cv2.VideoCapture(os.fsencode(path))  # type: ignore[call-overload]  # a str that is not UTF-8 crashes
     count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
     total = count if count > 0 else None
-    failure = f"{path}: not a video that OpenCV reads, or a damaged one: convert it to MP4"
+    failure = f"{path}: OpenCV cannot read this video, or it is damaged: convert it to MP4"
     frames = _captured(capture, path.name, failure, total)
     return Source("video", path.name, path, frames, total, _fps(capture), files=(path,))
 
@@ -219,7 +219,9 @@ def _rest(capture: cv2.VideoCapture, name: str, image: Image | None, total: int 
     finally:
         capture.release()
     if total and number < CUT_OFF * total:
-        raise InputError(f"{name}: ends after {number} of {total} frames: it is damaged or cut off, copy it anew")
+        raise InputError(
+            f"{name}: ends after {number} of {total} frames, because it is damaged or cut off: copy it again"
+        )
 
 
 def _read(capture: cv2.VideoCapture, quiet: bool) -> Image | None:

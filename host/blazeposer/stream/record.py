@@ -324,7 +324,9 @@ def read_records(port: str, silence: float = SILENCE) -> Generator[Record, None,
     except PortError as error:
         if not reader.said:
             raise
-        raise PortError(f"{port} sends no records any more, its last line is: {reader.said}") from error
+        raise PortError(
+            f"{port} stopped sending records: reset the camera; its last line was: {reader.said}"
+        ) from error
     raise PortError(silent(port, reader.said))
 
 
@@ -332,5 +334,5 @@ def silent(port: str, said: str) -> str:
     """Return in one line the reason why a camera sends no records. `said` is the camera's last line that was not a
     record."""
     if said:
-        return f"{port} sends no records, its last line is: {said}"
-    return f"{port} says nothing: is main.py on the camera, and was it reset?"
+        return f"{port} sends no records: reset the camera; its last line was: {said}"
+    return f"{port} sends nothing: run `blazeposer deploy`, or reset the camera if it has main.py"

@@ -36,7 +36,9 @@ def open_output(target: str, camera: str) -> AbstractContextManager[Output]:
         shown = re.sub(r"(?<=://).*@", "", target)  # a message must not show a password
         raise InputError(f"{shown}: not an address to send to: give {SCHEMES}")
     if "#" in target:  # a URL does not send the text after #
-        raise InputError(f"{url.scheme}://{url.hostname}: has a # in it: leave it out, no topic to publish to has one")
+        raise InputError(
+            f"{url.scheme}://{url.hostname}: the address contains #, which a topic cannot contain: leave it out"
+        )
     with needs("watch"):
         module = import_module(f"{__name__}.{_MODULES[url.scheme]}")
     output: AbstractContextManager[Output] = module.open_view(url, camera)
@@ -53,6 +55,6 @@ def url_options(url: SplitResult, known: Collection[str]) -> dict[str, str]:
     odd = next((name for name, value in pairs if name not in known or not value), None)
     if odd is not None or len(found) < len(pairs) or (url.query and not pairs):
         asked = ", ".join(f"?{name}=" for name in known) or "none"
-        what = f"?{odd}= is no option or has no value" if odd is not None else "an option is there twice"
+        what = f"?{odd}= is not an option, or it has no value" if odd is not None else "an option is given twice"
         raise InputError(f"{url.scheme}://{url.hostname}: {what}: the options are {asked}")
     return found

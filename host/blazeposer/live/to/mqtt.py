@@ -45,7 +45,7 @@ ANSWER = 3.0
 """Longest time in seconds until the broker's answer."""
 _KEEP_ALIVE = 5  # seconds without a message after which broker and PC check the connection
 _WAITING = 20  # records that may wait for the broker's acknowledgement; more are left out
-_NO_USER = f"name the user in the URL, and the password in a file (?password-file=), in {PASSWORD} or in ~/.netrc"
+_NO_USER = f"give the user in the URL, and the password in a file (?password-file=), in {PASSWORD} or in ~/.netrc"
 _ADVICE = {
     "Server unavailable": "it will be asked again",
     "Server busy": "it will be asked again",
@@ -85,7 +85,7 @@ class MqttView:
         """Return the problem of this output, see `session.Output`."""
         waits = not self._client.is_connected() or self._sent > self._arrived
         if not self._reason and waits and time.monotonic() - self._since > ANSWER:
-            return "the broker does not answer: is it running, and is this the port of an MQTT broker?"
+            return "the broker does not answer: check that it runs, and that this is the port of an MQTT broker"
         return self._reason
 
     def show(self, moment: Moment) -> None:
@@ -136,7 +136,7 @@ class MqttView:
     def _on_connect(self, client: Client, data: object, flags: object, code: ReasonCode, *_: object) -> None:
         self._refused = code.is_failure
         if self._refused:
-            advice = _ADVICE.get(str(code), "its administrator knows why")
+            advice = _ADVICE.get(str(code), "ask the administrator of the broker")
             if str(code) in ("Bad user name or password", "Not authorized"):
                 advice = _NO_USER if client.username is None else "check user, password and the user's rights"
             self._fail(f"the broker refuses the connection ({code}): {advice}")
@@ -152,7 +152,7 @@ class MqttView:
     def _on_connect_fail(self, *_: object) -> None:
         error = sys.exc_info()[1]  # the client calls this in its error handler, and does not pass the error
         if isinstance(error, ssl.SSLCertVerificationError):
-            advice = "give the file of the authority that signed it by ?ca=, or the name that it is for"
+            advice = "give the authority's certificate file with ?ca=, or use the host name of the certificate"
             self._fail(f"the broker's certificate is not trusted ({error.verify_message}): {advice}")
         elif isinstance(error, TimeoutError):
             self._fail("the broker does not answer: check host and port")
@@ -160,7 +160,7 @@ class MqttView:
             self._encrypted and isinstance(error, (ssl.SSLError, ConnectionError))
         ):
             reason = getattr(error, "strerror", None) or "no connection"
-            self._fail(f"no MQTT broker is there ({reason}): check host and port")
+            self._fail(f"no MQTT broker is at this address ({reason}): check host and port")
         else:
             self._fail("the broker does not speak TLS at this port: write mqtt:// or give its TLS port")
 
@@ -169,19 +169,19 @@ class MqttView:
             return  # the disconnection after a refusal is no new information
         if self._known.is_set() and not self._reason:
             why = f" ({code})" if flags.is_disconnect_packet_from_server else ""
-            self._fail(f"the broker went away{why}: waiting until it is there again")
+            self._fail(f"the connection to the broker was lost{why}: waiting until the broker answers again")
         elif str(code) == "Keep alive timeout":
-            self._fail("the broker does not answer: is this the port of an MQTT broker?")
+            self._fail("the broker does not answer: check that this is the port of an MQTT broker")
         elif not self._reason:
             advice = "" if self._encrypted else ": if this is its TLS port, write mqtts://"
-            self._fail(f"the broker hung up before it answered{advice}")
+            self._fail(f"the broker closed the connection before it answered{advice}")
 
     def _on_publish(self, client: Client, data: object, number: int, code: ReasonCode, *_: object) -> None:
         self._arrived += 1
         self._since = time.monotonic()
         if code.is_failure:  # only MQTT 5 reports this
             self.missed += 1
-        self._reason = f"the broker does not take what is sent ({code})" if code.is_failure else ""
+        self._reason = f"the broker refuses the records ({code})" if code.is_failure else ""
 
     def _fail(self, reason: str) -> None:
         self._reason = reason
@@ -196,7 +196,7 @@ def open_view(url: SplitResult, camera: str) -> MqttView:
     name = f"{url.scheme}://{host}:{port}"
     given = url_options(url, OPTIONS)
     if (version := given.get("version", "3.1.1")) not in VERSIONS:
-        raise InputError(f"{name}: no version of MQTT: give ?version={' or '.join(VERSIONS)}")
+        raise InputError(f"{name}: not a version of MQTT: give ?version={' or '.join(VERSIONS)}")
     topic = _checked(name, unquote(url.path).strip("/") or TOPIC)
     topic += "/" + (re.sub(r"[^\w.-]+", "-", camera).strip("-.") or "camera")
     discover = _checked(name, given["discovery"].strip("/")) if "discovery" in given else None
@@ -205,8 +205,8 @@ def open_view(url: SplitResult, camera: str) -> MqttView:
         try:
             client.tls_set(given.get("ca"))
         except (OSError, ValueError) as error:
-            reason = f"{given.get('ca')} holds no certificate of an authority"
-            raise InputError(f"{name}: {reason}: give a PEM file by ?ca=") from error
+            reason = f"{given.get('ca')} contains no certificate of an authority"
+            raise InputError(f"{name}: {reason}: give a PEM file with ?ca=") from error
     elif "ca" in given:
         raise InputError(f"{name}: ?ca= is for encrypted connections: write mqtts://")
     client.username_pw_set(*credentials(name, url, given.get("password-file")))
@@ -231,7 +231,7 @@ def credentials(name: str, url: SplitResult, file: str | None) -> tuple[str | No
         try:
             text = Path(file).expanduser().read_text(encoding="utf-8")
         except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or "it is no text"
+            reason = getattr(error, "strerror", None) or "it is not a text file"
             raise InputError(f"{name}: cannot read the password in {file} ({reason}): check ?password-file=") from error
         return user, text.partition("\n")[0].rstrip("\r")
     if (password := os.environ.get(PASSWORD)) and user:
@@ -242,7 +242,9 @@ def credentials(name: str, url: SplitResult, file: str | None) -> tuple[str | No
         found = None
     except (OSError, ValueError, netrc.NetrcParseError) as error:  # the error's text may contain a password
         where = f", line {error.lineno}" if isinstance(error, netrc.NetrcParseError) and error.lineno else ""
-        raise InputError(f"{name}: cannot read ~/.netrc{where}: mend it, or let no one else read it") from error
+        raise InputError(
+            f"{name}: cannot read ~/.netrc{where}: correct the file, and make it readable only for you"
+        ) from error
     if found and user in (None, found[0]):
         return found[0], found[2]
     return user, None
@@ -251,6 +253,6 @@ def credentials(name: str, url: SplitResult, file: str | None) -> tuple[str | No
 def _checked(name: str, topic: str) -> str:
     """Return the topic. Raises InputError if MQTT does not allow publishing to this topic (MQTT 5.0, 4.7)."""
     if re.search(r"[+#]", topic) or not topic.isprintable() or topic.startswith("$") or len(topic.encode()) > 1000:
-        advice = "name one without +, # and control characters, not in $SYS"
+        advice = "use a topic without +, # and control characters, outside $SYS"
         raise InputError(f"{name}: not a topic to publish to: {advice}")
     return topic

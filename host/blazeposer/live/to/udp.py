@@ -60,13 +60,13 @@ class HeadView:
             try:
                 found = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_DGRAM)
             except (OSError, UnicodeError) as error:
-                reason = getattr(error, "strerror", None) or "it is no name"
-                self.state = f"no such host ({reason}): check the name; it is looked up again and again"
+                reason = getattr(error, "strerror", None) or "it is not a name"
+                self.state = f"no such host ({reason}): check the name; blazeposer tries again until the host is found"
             else:
                 if self._ended.is_set():
                     return
                 self._links = _connected({address[0]: address[4] for address in reversed(found)})
-                self.state = "" if self._links else "no way to this host: check this PC's network"
+                self.state = "" if self._links else "this host cannot be reached: check this PC's network"
             self._found.set()
             if not self._links:
                 self._ended.wait(PAUSE)

@@ -22,7 +22,7 @@ let newest = null, scheduled = false, lastState = "", picture = null;
 
 const events = new EventSource("/events");
 events.onmessage = (event) => take(JSON.parse(event.data));
-events.onerror = () => say("No word from blazeposer: was it ended? The page goes on when it is there again.");
+events.onerror = () => say("No connection to blazeposer. Start it again: then the page continues.");
 events.addEventListener("end", () => { events.close(); say("The session has ended."); });
 
 for (const name of ["record", "recentre"]) {
@@ -57,7 +57,7 @@ function take(moment) {
   element("losses").textContent = moment.losses;
   const state = [moment.state, ...moment.troubles].filter(Boolean).join("\n");
   if (state !== lastState) {
-    if (!state && newest && lastState) sayShortly("All is well again.");
+    if (!state && newest && lastState) sayShortly("The problem is solved.");
     else say(state);
     lastState = state;
   }
@@ -94,7 +94,7 @@ function draw() {
 function drawMoment(moment) {
   const [wait, network, decode] = moment.ms ?? [];
   const ms = moment.ms ? ` · image ${wait.toFixed(0)}, network ${network.toFixed(0)}` + (decode ? `, decoding ${decode.toFixed(1)} ms` : " ms") : "";
-  element("numbers").textContent = `${moment.fps.toFixed(1)} frames a second${ms}`;
+  element("numbers").textContent = `${moment.fps.toFixed(1)} frames per second${ms}`;
   drawFrame(moment);
   drawPeople(moment);
   NAMES.forEach((name, axis) => drawTrace(element(name), name, axis, moment));

@@ -82,8 +82,8 @@ class WebView:
         try:
             self._server = _Server((host, port), partial(_Handler, self))
         except (OSError, OverflowError) as error:
-            reason = f"{host}:{port}: the page cannot have this address ({error})"
-            raise InputError(f"{reason}: give another --web-port (0: a free one) or --web-host") from error
+            reason = f"{host}:{port}: the web page cannot use this address ({error})"
+            raise InputError(f"{reason}: give another --web-port (0 chooses a free port) or --web-host") from error
         self._is_private = ipaddress.ip_address(self._server.socket.getsockname()[0]).is_loopback
         self.url = f"http://{host}:{self._server.server_port}/"
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
