@@ -276,6 +276,8 @@ def test_a_broker_that_comes_back_gets_the_rest(blazeposer_command: CommandLine)
 
         with pytest.raises(Enough):
             run(ListLink(cycle(nodding(50)), pause=0.01), [keeper, Stop()], [view])
-    assert any("connection to the broker was lost" in text for moment in keeper.moments for text in moment.troubles.values())
+    assert any(
+        "connection to the broker was lost" in text for moment in keeper.moments for text in moment.troubles.values()
+    )
     assert view.state == ""
     assert view.missed > 0
