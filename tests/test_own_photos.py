@@ -56,7 +56,7 @@ def test_from_photos_to_a_network(
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
-    [(["--only"], "--only needs a --pool"), (["--only", "--pool", "none", "--data", "."], "no pool none")],
+    [(["--only"], "--only needs --pool"), (["--only", "--pool", "none", "--data", "."], "no pool none")],
 )
 def test_what_is_missing_is_one_line(
     blazeposer_command: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], words: str

@@ -53,9 +53,15 @@ WORKERS = 1
     help="Float weights, as `blazeposer train` writes them (default: models/blazeposer.safetensors).",
 )
 @click.option("--data", help="Folder of the pools (default: BLAZEPOSER_DATA).")
-@click.option("--pool", "pools", multiple=True, metavar="NAME", help="Of these pools alone, not the project's.")
-@click.option("--images", type=click.IntRange(min=20), default=300, show_default=True, help="To set the ranges with.")
-@click.option("--plain", is_flag=True, help="Set the ranges only: no fine-tuning, a minute instead of half an hour.")
+@click.option("--pool", "pools", multiple=True, metavar="NAME", help="Use only these pools, not the project's pools.")
+@click.option(
+    "--images",
+    type=click.IntRange(min=20),
+    default=300,
+    show_default=True,
+    help="Number of images that set the ranges.",
+)
+@click.option("--plain", is_flag=True, help="Only set the ranges, without fine-tuning (a minute, not half an hour).")
 @click.option(
     "-o",
     "--output",

@@ -108,8 +108,8 @@ def label_folder(folder: Path, name: str, output: Path, *, force: bool = False) 
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--name", help="Name of the pool (default: the folder's).")
 @click.option("-o", "--output", type=click.Path(path_type=Path), default=".", show_default=True,
-              help="Folder that the pool is written to.")  # fmt: skip
-@click.option("--force", is_flag=True, help="Replace a pool of that name.")
+              help="Folder for the pool.")  # fmt: skip
+@click.option("--force", is_flag=True, help="Replace an existing pool with this name.")
 def command(folder: Path, name: str | None, output: Path, force: bool) -> None:
     """Make a training pool of the photos in FOLDER: NAME.zip, NAME.csv and NAME_landmarks68.npy.
 

@@ -269,11 +269,13 @@ def notes(recipe: Recipe, start: Path | None, scores: Scores) -> dict[str, objec
 )
 @click.option("--run", type=click.Path(path_type=Path),
               help="Folder of checkpoints and log, to go on from [runs/main; with --only: runs/NAME].")  # fmt: skip
-@click.option("--start", type=click.Path(path_type=Path, exists=True), help="Weights to go on from, not BlazeFace's.")
+@click.option(
+    "--start", type=click.Path(path_type=Path, exists=True), help="Start from these weights, not from BlazeFace's."
+)
 @click.option("--pool", "more", multiple=True, metavar="NAME",
-              help="One more pool of the data's folder, as `blazeposer label` makes them.")  # fmt: skip
+              help="Also train on this pool of `blazeposer label` in the data folder.")  # fmt: skip
 @click.option("--only", is_flag=True,
-              help="Train on these pools alone, going on from the network that comes along.")  # fmt: skip
+              help="Train only on these pools, starting from BlazePoser's network.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), help="In place of the recipe's.")
 def command(
     name: str | None, folder: str | None, output: Path | None, run: Path | None, start: Path | None,
@@ -282,7 +284,7 @@ def command(
     """Train the float network and write its weights."""
     torch.set_flush_denormal(True)
     if only and not more:
-        raise click.UsageError("--only needs a --pool.")
+        raise click.UsageError("--only needs --pool: add --pool NAME.")
     recipe = read_recipe(name or ("own" if only else "full"))
     if seed is not None:
         recipe = replace(recipe, seed=seed)
