@@ -41,7 +41,8 @@ _HOMES = {
 if not TYPE_CHECKING:  # mypy must know these names, and no others
 
     def __getattr__(name: str) -> object:
-        """Import a public name at its first use, so that `blazeposer --help` needs neither numpy nor OpenCV."""
+        """Import a public name when a program first uses the name. Therefore `blazeposer --help` needs neither numpy
+        nor OpenCV."""
         for module, names in _HOMES.items():
             if name in names:
                 return getattr(import_module(f"{__name__}.{module}"), name)

@@ -1,5 +1,5 @@
-"""The command `blazeposer` with its table of subcommands. The module of a subcommand is loaded only when the subcommand
-is called."""
+"""Run the command `blazeposer`. A table lists the subcommands. The module of a subcommand is loaded only when the
+subcommand is called."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from blazeposer.core.text import say
 
 
 class Subcommand(NamedTuple):
-    """The place of a subcommand (module:click command), and the extra that installs the packages of the subcommand."""
+    """The place of a subcommand in the code, and the extra that installs the packages of the subcommand. The place has
+    the form "module:click command"."""
 
     place: str
     extra: str
@@ -75,8 +76,8 @@ COMMANDS = {name: entry for group in GROUPS.values() for name, entry in group.it
 
 
 class _Commands(click.Group):
-    """A group of commands. The help of the group comes from `COMMANDS`, so the help imports no module of a
-    subcommand."""
+    """A group of commands. `COMMANDS` holds the texts for the group's help. Therefore printing the help imports no
+    module of a subcommand."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)

@@ -53,7 +53,7 @@ class Bridge(ABC):
 
     @abstractmethod
     def _new_cable(self, *, moved: bool) -> Cable:
-        """Return a new cable that is plugged in. If `moved` is true, the new cable's port may have another name."""
+        """Plug in a new cable, and return it. If `moved` is true, the new cable's port may have another name."""
 
     @abstractmethod
     def _on_cable(self, cable: Cable | None) -> None:
@@ -65,8 +65,8 @@ class Bridge(ABC):
 
     @abstractmethod
     def _took(self, output: bytes) -> bool:
-        """Return whether a subclass has taken this output of MicroPython. The REPL's port does not send output that was
-        taken."""
+        """Return whether a subclass handles this output of MicroPython. If a subclass handles the output, the REPL's
+        port does not send the output."""
 
     def _start(self) -> None:
         """Switch the camera on. Raises the error that prevents the start."""
@@ -81,18 +81,18 @@ class Bridge(ABC):
         self._thread.start()
 
     def reset(self) -> None:
-        """Press the reset button. As after machine.reset(), boot.py and main.py run. The reset has begun when this
-        function returns."""
+        """Press the reset button. After the reset, boot.py and main.py run, as they do after machine.reset(). When this
+        function returns, the reset has begun."""
         self._ask(self._reset)
 
     def unplug_after(self, count: int) -> None:
-        """Unplug the cable, which cuts the power, after `count` more bytes between the port and the REPL. If `count` is
-        0, unplug the cable at once."""
+        """Unplug the cable when `count` more bytes have passed between the port and the REPL. The unplugged camera has
+        no power. If `count` is 0, unplug the cable at once."""
         self._fault = (self.traffic + count, "unplug")
         self._wake()
 
     def reset_after(self, count: int) -> None:
-        """Reset the camera after `count` more bytes between the port and the REPL."""
+        """Reset the camera when `count` more bytes have passed between the port and the REPL."""
         self._fault = (self.traffic + count, "reset")
         self._wake()
 
@@ -101,7 +101,7 @@ class Bridge(ABC):
         return self._micropython is not None
 
     def plug_in(self) -> None:
-        """Plug the cable in again at its old port, and cancel a planned fault that has not happened yet."""
+        """Plug the cable in again at its old port. If a fault is planned and has not happened yet, cancel the fault."""
         self._fault = None
         self._ask(self._plugging)
 
@@ -255,12 +255,10 @@ class Bridge(ABC):
                 self._cable.outgoing = self._cable.outgoing[-KEPT:]
 
     def _send_to_camera(self) -> None:
-        """Send the REPL the bytes that it can read now.
-
-        While a script runs, all bytes wait until the script ends, even if the program on the PC that sent the script
-        has ended. Ctrl-C does not wait, and deletes the waiting bytes (MicroPython 1.28, shared/tinyusb/mp_usbd_cdc.c,
-        tud_cdc_rx_cb). Cameras with an STM32 also delete the waiting bytes when a program opens or closes the port
-        (openmv v5.0, omv_protocol_channel_stmusb.c).
+        """Send the bytes that the REPL can read now. While a script runs, all bytes wait until the script ends. The
+        bytes wait even if the PC's program that sent the script has ended. Ctrl-C does not wait, and deletes the
+        waiting bytes (MicroPython 1.28, shared/tinyusb/mp_usbd_cdc.c, tud_cdc_rx_cb). Cameras with an STM32 also delete
+        the waiting bytes when a program opens or closes the port (openmv v5.0, omv_protocol_channel_stmusb.c).
         """
         if not self._to_camera or self._micropython is None:
             return

@@ -1,4 +1,5 @@
-"""Imitate the virtual camera's USB cable by a pseudo-terminal that only its user can open.
+"""Imitate the virtual camera's USB cable with a pseudo-terminal. Only the user who runs the virtual camera can open the
+pseudo-terminal.
 
 As on a real camera, the baud rate decides which part of the camera answers. At 921600 baud, Protocol V2 answers
 (protocol_port.py). At every other rate, the REPL answers (bridge.py).
@@ -13,14 +14,13 @@ from pathlib import Path
 
 CHUNK = 4096
 KEPT = 512
-"""Largest number of output bytes that wait until a program opens the port. The latest bytes are kept.
-
-MicroPython 1.28: CFG_TUD_CDC_TX_BUFSIZE of shared/tinyusb/tusb_config.h with mp_usbd_cdc.c, "fifo will retain latest";
-1024 in ports/stm32/usbd_cdc_interface.c.
+"""Largest number of output bytes that wait until a program opens the port. The latest bytes are kept. The source is
+MicroPython 1.28: CFG_TUD_CDC_TX_BUFSIZE in shared/tinyusb/tusb_config.h, and "fifo will retain latest" in
+mp_usbd_cdc.c. In ports/stm32/usbd_cdc_interface.c, the number is 1024.
 """
 LOOK = 0.02
-"""Time in seconds between two checks whether a program has opened the port. Linux sends no notice when a port is
-opened."""
+"""Time in seconds between two checks. Each check finds out whether a program has opened the port. Linux sends no notice
+when a port is opened."""
 
 
 class Cable:
@@ -54,7 +54,7 @@ class Cable:
         os.set_blocking(self.end, False)
 
     def receive(self) -> bytes:
-        """Check whether a program opened or closed the port, and return the bytes that came for the REPL."""
+        """Check whether a program opened or closed the port, and return the bytes that the PC sent to the REPL."""
         data = b""
         events, is_protocol = self._events(), self._is_at_protocol_rate()
         if events & select.POLLIN and not is_protocol:

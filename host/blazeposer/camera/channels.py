@@ -1,6 +1,6 @@
 """Imitate the channels of Protocol V2, which carry the camera's text output, its images, and the data of a script.
 
-A channel answers None if the firmware would answer that the request failed or is unknown.
+For a request that the firmware would refuse as failed or unknown, a channel returns None.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from blazeposer.core.prepare import Image
 READ, WRITE, EXEC, LOCK, STREAM, DYNAMIC, PHYSICAL = (1 << bit for bit in range(7))
 """Flags of a channel (openmv v5.0, protocol/omv_protocol_channel.h)."""
 STDOUT_SIZE = 1024
-"""Largest number of text bytes that wait for the PC (protocol/omv_protocol_channel_stdio.c). The OpenMV H7 keeps 512
-bytes."""
+"""Largest number of text bytes that wait for the PC (protocol/omv_protocol_channel_stdio.c). On the OpenMV H7, this
+number is 512."""
 NAME_LENGTH = 13
 """Largest number of characters in a channel's name. The firmware shortens longer names."""
 JPEG = 0x06060000
@@ -31,11 +31,10 @@ _STREAM_CTRL, _STREAM_RAW_CTRL = 0, 1
 
 
 class Channel:
-    """Base class of the channels, and a channel without data.
-
-    The channels of the port itself and of stdin have no data, because the virtual camera accepts no scripts through
-    stdin. `lock` keeps the readable bytes unchanged until `unlock`, and returns whether a lock was possible. `ioctl`
-    returns True if the command is known and was carried out.
+    """Base class of the channels. This class is also a channel without data. Two channels have no data: the channel of
+    the port itself, and the channel of stdin, through which the virtual camera accepts no scripts. `lock` keeps the
+    readable bytes unchanged until `unlock`, and returns whether a lock was possible. `ioctl` returns True if the
+    command is known and was carried out.
     """
 
     chunk = 512
@@ -110,7 +109,8 @@ class Stream(Channel):
         self._locked = self._enabled = False
 
     def show(self, picture: Image, gray: bool) -> None:
-        """Keep an image (h, w, 3) of the script if the PC wants images and has read the last image."""
+        """Keep an image (h, w, 3) that the script shows. The image is kept only if the PC wants images and has read the
+        last image."""
         with self._guard:
             if self._enabled and not self._frame:
                 pixels = picture[..., 0] if gray else picture[..., ::-1]
@@ -183,8 +183,8 @@ class ScriptChannel(Channel):
         return int.from_bytes(self._ask(method) or b"", "big")
 
     def _ask(self, method: bytes, *arguments: int) -> bytes | None:
-        """Return the answer of the script's method. Return None if the method raised an error or the script has
-        ended."""
+        """Return the result of a method of the script's object. Return None if the method raised an error or the script
+        has ended."""
         try:
             if self._ended:
                 return None

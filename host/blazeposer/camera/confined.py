@@ -1,9 +1,9 @@
 """Run MicroPython's unix build in a process that can reach only the camera's own folder on this PC.
 
-A script of a camera controls the whole camera: with raw memory or native code, the script can do everything that its
-process can do. Therefore Linux's Landlock keeps the process away from other files, programs and connections (from
-kernel 5.13 on; TCP connections from kernel 6.7 on). On an older kernel, the only protection is `shims/start.py`, which
-removes the functions that a camera does not have.
+A script controls the whole camera. With raw memory or native code, the script can do everything that its process can
+do. Therefore Linux's Landlock prevents the process from using other files, programs and connections. Landlock needs
+kernel 5.13 or later, and kernel 6.7 or later for TCP connections. On an older kernel, the only protection is
+`shims/start.py`, which removes the functions that a camera does not have.
 
 The arguments are the folder of the camera's files, the folder of the firmware modules, and then MicroPython's own
 arguments. This file is a separate program. The program imports nothing of this package, because an import would take
@@ -19,7 +19,7 @@ import struct
 import sys
 
 CTRL_C = signal.SIGUSR1
-"""Signal that stops the running script between two operations, as Ctrl-C does on a camera."""
+"""Signal that stops the running script between two of its operations, as Ctrl-C does on a camera."""
 
 # Linux, include/uapi/linux/landlock.h and prctl.h
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446  # numbers of system calls, the same on every processor

@@ -17,7 +17,8 @@ from blazeposer.openmv import flash, romfs
 
 CARD_SIZE = 64 * 1024 * 1024
 PACE = 1.0
-"""Factor on the time that the board needs to erase flash. Tests use a smaller factor."""
+"""Factor for the time in which flash is erased. With the factor 1, erasing takes as long as on the real board. Tests
+use a smaller factor."""
 WRITTEN = 1000
 """Largest number of entries in `Device.written`. The number is limited because images for a screen are large."""
 
@@ -25,7 +26,7 @@ WRITTEN = 1000
 @dataclass(frozen=True)
 class Device:
     """A virtual camera's hardware. `folder` holds the camera's files. In this folder, `flash` and `sdcard` are folders,
-    and `rom.img` is the image of ROMFS."""
+    and `rom.img` is a file with the bytes of the ROMFS partition."""
 
     folder: Path
     board: Board
@@ -40,7 +41,8 @@ class Device:
     written: deque[tuple[str, Any]] = field(default_factory=lambda: deque(maxlen=WRITTEN), compare=False)
     """The latest values that scripts wrote to pins, buses and a screen, in order. Each entry is (target, value).
 
-    - For "LED_RED", "P7" and other pins, the value is a level (0 or 1), or [frequency in Hz, pulse in ns] of a PWM.
+    - For "LED_RED", "P7" and other pins, the value is a level (0 or 1). For a pin with PWM, the value is [frequency in
+      Hz, pulse in ns].
     - For "UART3", the value is text.
     - For "ROMFS", the value is ["erase" or "write", offset, bytes].
     - For "USB HID", the value is the bytes of a report.
@@ -51,7 +53,7 @@ class Device:
     """Functions that are called with each entry of `written`, and with ("file", [path, size]) for each written file."""
 
     def write(self, to: str, value: Any) -> None:
-        """Record a value that a script wrote to a pin, a bus or a screen."""
+        """Add an entry to `written` for a value that a script wrote to a pin, a bus or a screen."""
         self.written.append((to, value))
         self.tell(to, value)
 
@@ -61,7 +63,8 @@ class Device:
 
     @property
     def drives(self) -> dict[str, int]:
-        """Return the size in bytes of each drive by its name, in the order in which the firmware mounts the drives."""
+        """Return a dictionary that maps each drive's name to its size in bytes. The drives are in the order in which
+        the firmware mounts them."""
         return {"flash": self.board.flash} | ({"sdcard": CARD_SIZE} if self.card else {})
 
     @property
@@ -83,8 +86,8 @@ class Device:
         }
 
     def path(self, path: str) -> Path:
-        """Return the path on this PC for a path on the camera. Raises BlazePoserError if the path is not on the
-        camera."""
+        """Convert a path on the camera to a path on this PC, and return the path on this PC. Raises BlazePoserError if
+        the camera has no drive for the path."""
         found = (self.folder / path.lstrip("/")).resolve()
         if not found.is_relative_to(self.folder.resolve()):
             raise BlazePoserError(f"{path}: there is no such file on the camera")
@@ -110,6 +113,6 @@ class Device:
         self.burn(romfs.pack({}, self.board.romfs_align))
 
     def burn(self, image: bytes, behind: bytes = b"") -> None:
-        """Write a ROMFS image, then the bytes `behind`, and erase the rest. `behind` stands for flash that was not
-        erased behind the image."""
+        """Write a ROMFS image, then the bytes `behind`, and erase the rest. `behind` imitates flash that was not erased
+        after the ROMFS image."""
         self.rom.write_bytes((image + behind).ljust(self.board.romfs, b"\xff"))

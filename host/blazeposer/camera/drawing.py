@@ -41,8 +41,8 @@ def draw(
 
 
 def fitted(picture: Image, width: int, height: int) -> Image:
-    """Return the image as a screen of this size shows it. The image is scaled to fit, and has black borders around
-    it."""
+    """Return the image as a screen of this size shows it. The image is scaled to fit the screen, and black borders fill
+    the rest of the screen."""
     scale = min(width / picture.shape[1], height / picture.shape[0])
     w, h = round(scale * picture.shape[1]), round(scale * picture.shape[0])
     screen = np.zeros((height, width, 3), np.uint8)

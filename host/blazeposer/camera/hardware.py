@@ -1,8 +1,7 @@
-"""Answer the questions of the module `shims/_link.py` in MicroPython, and do the work of a camera's hardware.
-
-A question starts with the length of a JSON text (4 bytes, big endian), and then has this text. An answer has the same
-form as a question, and raw bytes follow the JSON text. This module does the work that a camera does in hardware or in
-C: it takes and prepares images, and runs the network in the real TensorFlow Lite Micro.
+"""Answer the questions that MicroPython sends through the module `shims/_link.py`, and do the work of a camera's
+hardware. A question starts with the length of a JSON text (4 bytes, big endian), and the JSON text follows. An answer
+has the same form as a question, and raw bytes follow the JSON text. This module does the work that a camera does in
+hardware or in C. It takes and prepares images, and runs the network in the real TensorFlow Lite Micro.
 """
 
 from __future__ import annotations
@@ -36,8 +35,7 @@ Answer = dict[str, Any]
 
 
 class Hardware:
-    """The sensor and the accelerator of a camera, from one start of MicroPython to the next.
-
+    """The sensor and the accelerator of a camera. One object serves MicroPython from its start to its next start.
     `pressed` is called when the script resets the camera with machine.reset().
     """
 
@@ -162,7 +160,7 @@ class Hardware:
         return {"bytes": measure_arena(self._file(path)).total}
 
     def _file(self, path: str) -> Path:
-        """Return the path on this PC for a path on the camera."""
+        """Convert a path on the camera to a path on this PC, and return the path on this PC."""
         device = self.device
         if not path.startswith("/rom/"):
             if device.board.npu == "neural-art":

@@ -92,7 +92,8 @@ class MicroPython:
         return running
 
     def _status(self) -> dict[str, str]:
-        """Return Linux's status of the process, see proc(5). The status is empty if the process has ended."""
+        """Return the status that Linux reports for the process (see proc(5)). The dictionary is empty if the process
+        has ended."""
         try:
             lines = Path(f"/proc/{self._process.pid}/status").read_text().splitlines()
         except OSError:

@@ -68,8 +68,8 @@ class Packet:
 
 
 def take(received: bytearray) -> Packet | None:
-    """Remove the first complete packet, and all bytes before it, from the received bytes, and return this packet.
-    Return None if no packet is complete."""
+    """Return the first complete packet in the received bytes. Remove the packet, and all bytes before the packet, from
+    the received bytes. Return None if no packet is complete."""
     while True:
         start = received.find(_SYNC)
         del received[: start if start >= 0 else max(0, len(received) - 1)]
@@ -90,7 +90,8 @@ def take(received: bytearray) -> Packet | None:
 
 @cache
 def _step(bits: int, polynomial: int, byte: int) -> int:
-    """Return the value that changes the other bits of a CRC (by exclusive or) when a byte is shifted out of the CRC."""
+    """Return the value for one step of a CRC. When a byte is shifted out of the CRC, the other bits are combined with
+    this value by exclusive or."""
     value = byte << (bits - 8)
     for _ in range(8):
         value = (value << 1) ^ (polynomial if value >> (bits - 1) else 0)

@@ -1,7 +1,8 @@
 """Speak OpenMV's Protocol V2 with a program that has opened the virtual camera's port at 921600 baud.
 
-The rules follow openmv v5.0 (protocol/omv_protocol.c). The tests in tests/test_protocol_camera.py name the source of
-each rule. While a program has the port open at 921600 baud, the text that scripts print goes into a channel.
+The rules follow openmv v5.0 (protocol/omv_protocol.c). The tests in tests/test_protocol_camera.py name the file of the
+firmware from which each rule comes. While a program has the port open at 921600 baud, a channel carries the text that
+scripts print.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ _WRITE_TIMEOUT = 1.5  # OMV_PROTOCOL_USB_CHANNEL_TIMEOUT_MS
 
 
 class _Interrupted(Exception):
-    """Error for an answer that the PC no longer waits for."""
+    """Error that ends an answer because the PC does not wait for this answer any more."""
 
 
 class ProtocolPort:
@@ -70,7 +71,7 @@ class ProtocolPort:
             channel.close()
 
     def register(self, name: str) -> str:
-        """Add a channel that a script registers, and return the address at which the script serves it."""
+        """Add a channel that a script registers. Return the address of the socket to which the script must connect."""
         channel = ScriptChannel(name, self._device)
         self._scripts = [*self._scripts, channel]
         self._events.append(_CHANNEL_REGISTERED)
@@ -89,7 +90,8 @@ class ProtocolPort:
                 continue
 
     def _next(self, seconds: float) -> Packet | None:
-        """Return the next packet, or None if no packet arrives in time. Raises _Interrupted if no program listens."""
+        """Return the next packet, or None if no packet arrives in time. Raises _Interrupted if no program has opened
+        the port."""
         deadline = time.monotonic() + seconds
         while not (packet := take(self._received)):
             left = deadline - time.monotonic()
@@ -148,7 +150,7 @@ class ProtocolPort:
         raise _Interrupted
 
     def _status(self, packet: Packet, status: Status | None = None) -> None:
-        """Answer a packet with a status: success, or the reason for the failure."""
+        """Answer a packet with a status. The status means success, or is the reason for a failure."""
         if status is None:
             self._send(packet.opcode, packet.channel, b"", Flag.ACK)
         else:

@@ -10,8 +10,8 @@ import numpy as np
 from blazeposer.core.prepare import Image, rgb565, square_crop
 
 Frames = Sequence[Image] | Callable[[int], Image]
-"""Images (h, w, 3) uint8 RGB for the sensor. They are a sequence that is shown repeatedly, or a function that returns
-the image for a frame's number."""
+"""Images (h, w, 3) uint8 RGB for the sensor. The value is a sequence whose images are shown repeatedly, or a function
+that returns the image for a frame's number."""
 WINDOW = (40, 0, 240, 240)
 """Square in the middle of QVGA, as (x, y, w, h). board/main.py sets the same window."""
 
@@ -32,8 +32,9 @@ def view(
     height).
 
     The largest centred square of the image fills the largest centred square of the frame. A square window in the middle
-    of the frame therefore shows the largest centred square of an image of any shape. At the end, the pixels are reduced
-    to RGB565, or to shades of grey in three equal channels, because the network needs three channels.
+    of the frame therefore shows the largest centred square of the image. This is true for an image of any shape. At the
+    end, the pixels are reduced to RGB565 or to shades of grey. A grey image has three equal channels, because the
+    network needs three channels.
     """
     width, height = size
     side = min(size)
@@ -54,7 +55,8 @@ def view(
 
 
 def _centred(length: int, room: int) -> tuple[slice, slice]:
-    """Return the slice of `room` that `length` centred pixels fill, and the slice of these pixels that is visible."""
+    """Centre `length` pixels in a space of `room` pixels. Return the slice of the space that the pixels fill, and the
+    slice of the pixels that are visible."""
     seen = min(length, room)
     start, cut = (room - seen) // 2, (length - seen) // 2
     return slice(start, start + seen), slice(cut, cut + seen)

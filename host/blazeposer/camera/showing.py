@@ -1,4 +1,5 @@
-"""Print in words how a script changes the virtual camera's LEDs, pins, buses, screen and drives."""
+"""Print a line of text for each change that a script makes to the virtual camera's LEDs, pins, buses, screen or
+drives."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from blazeposer.camera.device import Device
 
 
 class Words:
-    """Prints a line for each change of a device. `heard` must be among the device's listeners."""
+    """Printer of one line for each change of a device. The method `heard` must be one of the device's listeners."""
 
     def __init__(self, device: Device, say: Callable[[str], None]) -> None:
         self._screen = device.folder / "screen.png"
@@ -19,7 +20,8 @@ class Words:
         self._last: dict[str, str] = {}
 
     def heard(self, to: str, value: Any) -> None:
-        """Print an entry of `Device.written`, or a written file: ("file", [path, size])."""
+        """Print an entry of `Device.written`, or a file that a script wrote. The entry of a written file is ("file",
+        [path, size])."""
         if to == "ROMFS":
             return
         name, words = _in_words(to, value)
@@ -34,8 +36,8 @@ class Words:
 
 
 def _in_words(to: str, value: Any) -> tuple[str, str]:
-    """Return the name of the target, and its state in the units of the examples. The state is "" if nothing must be
-    printed."""
+    """Return the name of the target, and the state of the target in the units of the examples. The state is "" if
+    nothing must be printed."""
     if to.startswith("LED_"):
         return f"{to.removeprefix('LED_').lower()} LED", "off" if value else "on"  # an LED is on if its pin is low
     if to == "file":

@@ -27,25 +27,25 @@ BOARD = "rt1062"
 
 
 class VirtualCamera(Bridge):
-    """A virtual camera in this process, and in a MicroPython process that it starts.
+    """A virtual camera, which runs in this process and in a process of MicroPython.
 
-    - `frames` are the images in front of the sensor, see `sensor.Frames` and `sensor.view`. The frame number starts at
-      0 whenever MicroPython starts (at hard and soft resets), and grows by one with each snapshot. The script
+    - `frames` are the images that the sensor sees (see `sensor.Frames` and `sensor.view`). The frame number is 0
+      whenever MicroPython starts (after each hard or soft reset), and increases by one with each snapshot. The script
       board/main.py sends the frame number as `seq` in the stream.
     - `port` is the path of the camera's port. The default port is in the user's runtime folder. Only this user can open
       the port.
     - `gray` is true if the sensor has no colour.
-    - `version` is the answer of `omv.version_string()`. The version also decides how the flash and the slot for a card
-      behave.
+    - `version` is the firmware version that `omv.version_string()` returns. The version also decides how the flash and
+      the slot for an SD card behave.
     - `board` is a key of `boards.BOARDS`. The camera has the names and the drives of this board, but not its speed or
       memory.
     - `card` is true if an SD card is inserted.
     - `moves` is true if the port changes at every hard reset, as it may on a real camera.
 
-    If the thread that creates the camera ends first, MicroPython ends with this thread.
+    If the thread that created the camera ends before the camera is switched off, MicroPython ends too.
 
-    Raises BlazePoserError if the camera cannot run. The reason may be a system other than Linux, a missing extra
-    `demo`, a port that is taken, or an empty sequence of frames.
+    Raises BlazePoserError if the camera cannot run. The camera needs Linux, the extra `demo`, a port that no other
+    program has taken, and at least one frame.
     """
 
     def __init__(
@@ -74,10 +74,11 @@ class VirtualCamera(Bridge):
         self.port = ""
         """Path of a pseudo-terminal for mpremote, pyserial and the package `openmv`.
 
-        Only one program at a time can use the pseudo-terminal. The latest output waits for the next program.
+        Only one program at a time can use the pseudo-terminal. If no program has opened it, the latest output of the
+        camera waits.
         """
         self.folder = Path(tempfile.mkdtemp(prefix="blazeposer-camera-"))
-        """Folder of the camera's files, see `device.Device`."""
+        """Folder of the camera's files (see `device.Device`)."""
         self.device = Device(self.folder, boards.find(board), secrets.token_hex(12), version, gray, card)
         self.device.format()
         try:
@@ -126,8 +127,8 @@ class VirtualCamera(Bridge):
         return MicroPython(Hardware(self._frames, self.device, self._protocol, self._press), hard=hard)
 
     def _press(self) -> None:
-        """Reset the camera after its script has asked for a reset. The bridge's thread ends the process a little
-        later."""
+        """Reset the camera because its script has asked for a reset. The bridge's thread ends MicroPython's process a
+        little later."""
         self._reset.set()
         self._wake()
 

@@ -1,5 +1,5 @@
-"""`blazeposer camera` runs a virtual camera until Ctrl-C. The virtual camera is for mpremote, an editor or a reader of
-the stream."""
+"""`blazeposer camera` runs a virtual camera until Ctrl-C. Users connect to the virtual camera with mpremote, with an
+editor or with a program that reads the stream."""
 
 from __future__ import annotations
 
@@ -59,7 +59,8 @@ def camera(source: str | None, port: Path | None, board: str, card: bool, firmwa
 
 
 def frames_of(source: str) -> Frames:
-    """Return an endless sequence of the frames of a source. Raises InputError if the first frame cannot be read."""
+    """Return an endless sequence of frames from an image, folder, video or webcam. Raises InputError if the first frame
+    cannot be read."""
     opened = open_source(source)
     if opened.kind in ("image", "folder"):
         pictures = list(opened.frames)
@@ -74,6 +75,7 @@ def frames_of(source: str) -> Frames:
 
 
 def _to_the_end(opened: Source) -> Iterator[Frame]:
-    """Yield the frames of a video or webcam. If the end of a video is missing, yield the frames that can be read."""
+    """Yield the frames of a video or webcam. If the end of a video is missing, yield only the frames that can be
+    read."""
     with suppress(InputError):
         yield from opened.frames

@@ -1,5 +1,5 @@
-"""`blazeposer demo` runs a virtual camera, shows and draws the faces that it streams, and compares poses with known
-angles."""
+"""`blazeposer demo` runs a virtual camera, and draws the faces that the camera streams. The command also compares the
+streamed poses with the known angles."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""`blazeposer package`, `deploy`, `status` and `restore` install a network on a camera, check it, and remove it."""
+"""`blazeposer package` and `deploy` install a network on a camera. `blazeposer status` checks the installed files, and
+`blazeposer restore` removes them."""
 
 from __future__ import annotations
 

@@ -95,8 +95,8 @@ def detect(
 def _detect(
     source: Source, find: Find, detector: Detector, as_json: bool, annotated: Annotated | None, frames: int | None
 ) -> int:
-    """Print and draw the faces of one source. Return the number of images in a folder that failed. Raises InputError if
-    another kind of source fails."""
+    """Print and draw the faces of one image, folder, video or webcam. For a folder, return how many of its images
+    failed. For all other sources, a failure raises InputError."""
     start = time.monotonic()
     total = min(filter(None, (source.total, frames)), default=None)
     number = failures = seen = 0
@@ -129,8 +129,8 @@ def _complain(error: BlazePoserError) -> int:
 
 
 def _summary(source: Source, count: int, seen: int, failures: int) -> str:
-    """Return one line about a folder's files. The line says how many files had faces, how many failed, and which files
-    were left out."""
+    """Return one line about a folder's files. The line says how many files had faces, how many files failed, and which
+    files were left out."""
     words = f"{source.name}: {count} images, {seen} with faces, {failures} failed"
     if source.left_out:
         more = len(source.left_out) - MOST_NAMED
@@ -160,7 +160,8 @@ def _as_text(source: Source, record: Record, smallest: int) -> str:
 
 
 def _progress(frames: Iterable[Frame], source: Source, total: int | None) -> Iterable[Frame]:
-    """Return the frames. On a terminal, show a progress bar on stderr, unless the source is one image."""
+    """Return the frames unchanged. If stderr is a terminal and the source is not a single image, show a progress bar
+    while the frames are read."""
     console = Console(stderr=True)
     if source.kind in ("image", "camera") or not console.is_terminal:
         return frames

@@ -115,7 +115,8 @@ def time_table(verdicts: Sequence[Verdict], npu_cycles: int | None) -> tuple[tup
 
 
 def time_notes(model: Model, npu_note: str) -> list[str]:
-    """Return the remarks below `time_table`, each on one line. `npu_note` is the remark on the AE3's NPU."""
+    """Return the remarks that are printed below `time_table`, one remark for each line. `npu_note` is the remark about
+    the AE3's NPU."""
     parts = (
         "scaling of the image and network" if model.breach else "scaling of the image, network and decoding of a face"
     )
@@ -130,8 +131,8 @@ def time_notes(model: Model, npu_note: str) -> list[str]:
 
 
 def npu_cycles(path: Path) -> tuple[int | None, str]:
-    """Return Vela's estimate of a model's cycles on the AE3's NPU, and a remark on this estimate. If Vela fails, the
-    estimate is None."""
+    """Return the number of cycles that a model takes on the AE3's NPU, as Vela estimates it, and a remark about this
+    estimate. If Vela fails, the estimate is None."""
     try:
         cycles = ae3_cycles(path)
     except BlazePoserError as error:
@@ -140,7 +141,7 @@ def npu_cycles(path: Path) -> tuple[int | None, str]:
 
 
 def _remark(verdict: Verdict) -> str:
-    """Return the remark on a board that loads a model."""
+    """Return the remark about a board that can load a model."""
     model, found = verdict.model, verdict.estimate
     words = ["loads" if model.arena is not None else "probably loads"]
     words[0] += f", from {' or '.join(verdict.stores)}"
@@ -156,7 +157,8 @@ def _remark(verdict: Verdict) -> str:
 
 
 def _show_boards(verdicts: list[Verdict]) -> None:
-    """Print two tables of boards, one about loading and one about time, with remarks below each table."""
+    """Print two tables of boards, with remarks below each table. The first table shows whether each board loads the
+    model, and the second table shows times."""
     model = verdicts[0].model
     rows, remarks = [], defaultdict[str, list[str]](list)
     for verdict in verdicts:
@@ -197,7 +199,7 @@ def _table(headings: Sequence[str], rows: Iterable[Sequence[str]], left: set[int
 
 
 def _times(graph: Graph, board: Board, arena: int) -> tuple[list[float | None], str]:
-    """Return the milliseconds of each operation, and a remark on the sum of all operations."""
+    """Return the time of each operation in milliseconds, and a remark about the sum of all times."""
     counts = instructions(graph)
     memory = board.memory_of(arena)
     found = speed(board, memory) if memory else None
@@ -242,8 +244,8 @@ def _thousands(number: float) -> str:
 
 
 def _bars(costs: Sequence[Layer], times: Sequence[float | None]) -> list[str]:
-    """Return bars for the time of each kind of layer and of each size of output map. Return no bars if the times are
-    unknown."""
+    """Return the lines of a bar chart. The bars show the time of each kind of layer, and the time for each size of the
+    output feature map. Return no lines if the times are unknown."""
     whole = total(times)
     if not whole:
         return []

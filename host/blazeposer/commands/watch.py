@@ -1,4 +1,5 @@
-"""`blazeposer watch`, `replay` and `plot` show faces live, show a recording, and draw a recording over time."""
+"""`blazeposer watch` shows faces live, `blazeposer replay` shows a recording, and `blazeposer plot` draws the angles of
+a recording over time."""
 
 from __future__ import annotations
 
@@ -102,8 +103,8 @@ def plot(file: Path, output: Path | None) -> None:
 
 
 def camera_link(port: ports.Port, protocol: str, web: bool) -> UsbLink:
-    """Return the link to a camera for a value of --protocol. Raises MissingExtraError if "v2" needs a package that is
-    missing."""
+    """Return the connection to a camera. `protocol` is the value of the option --protocol. Raises MissingExtraError if
+    "v2" needs a package that is missing."""
     if protocol == "json" or (protocol == "auto" and not web):
         return UsbLink(port)
     try:

@@ -1,4 +1,4 @@
-"""The facts and the arithmetic that all other packages use.
+"""Define the facts and the calculations that all other packages use.
 
 errors.py     defines the exceptions of the project
 face.py       defines a face, its keypoints and its pose
@@ -10,9 +10,9 @@ decode.py     converts the network's outputs to faces
 draw.py       draws faces on an image
 resources.py  finds the folders `board/` and `models/`
 table.py      reads tables (.csv)
-files.py      reads files that other people made
+files.py      reads files that may come from other people
 text.py       prints text without control characters
 console.py    prints text without control characters through rich
-streams.py    handles a stdout or stderr that is closed or full
+streams.py    keeps programs working if stdout or stderr is closed or full
 ending.py     handles signals that end a program
 """

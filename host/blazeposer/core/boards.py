@@ -1,9 +1,9 @@
-"""Data of the boards that run OpenMV firmware 5.0. On the PC, all facts about boards are in this module.
+"""Data about the boards that run OpenMV firmware 5.0. The host package keeps all facts about boards in this module.
 
-Most facts come from OpenMV's own table, the file boards.json in the PyPI package `openmv-ota`. The table contains the
-name, the answer of `omv.arch()`, the USB ids, the storage for models, the alignment and the architecture of .mpy files.
-Other facts about boards come from public sources of the middle of 2026. No fact was measured on a camera. These are the
-public sources:
+Most facts come from OpenMV's own table, the file boards.json in the PyPI package `openmv-ota`. For each board, the
+table contains the name, the value of `omv.arch()`, the USB ids, the size of the storage for models, the alignment, and
+the architecture of .mpy files. Other facts about boards come from documents and source code that were public in the
+middle of 2026. No fact was measured on a camera. These are the public sources:
 
     board_type   `OMV_BOARD_TYPE` in `boards/*/board_config.h` of openmv/openmv. `omv.board_type()` returns this value
                  (py_omv.c)
@@ -40,9 +40,9 @@ KB = 1024
 MB = 1024 * KB
 
 SCRIPT_BYTES = 34 * KB
-"""Number of bytes in the largest heap block that the model cannot use. Instead, the bytes are used for MicroPython's
-own tables (1/43 of the block), TFLite Micro's list of operations, 512 bytes that the firmware adds to an arena, and the
-modules that scripts import first."""
+"""Number of bytes that the model cannot use in the largest heap block. These bytes hold MicroPython's own tables (1/43
+of the block), TFLite Micro's list of operations, 512 bytes that the firmware adds to an arena, and the modules that
+scripts import first."""
 
 OLD_USB_ID = (0x1209, 0xABD1)
 """USB id of all OpenMV cameras with firmware before 5.0. The source is mpconfigboard.h of 2023 for the RT1062."""
@@ -69,21 +69,21 @@ class Board:
     chip: Chip
     core: str
     mhz: int
-    """Clock of the core, MHz."""
+    """Clock frequency of the core in MHz."""
     usb_ids: tuple[tuple[int, int], ...]
     """USB ids (vendor, product) while the firmware runs. An Arduino board has several USB ids."""
     board_type: str
-    """Answer of `omv.board_type()`. Five boards give the same answer "H7", but `omv.arch()` is different for every
-    board."""
+    """Text that `omv.board_type()` returns. On five boards it returns "H7", but `omv.arch()` returns a different text
+    on every board."""
     omv_arch: str
-    """Answer of `omv.arch()`, which is different for every board."""
+    """Text that `omv.arch()` returns, which is different for every board."""
     blocks: tuple[Block, ...]
     """Blocks of the garbage-collected heap, in the order in which MicroPython searches them."""
     romfs: int
-    """Size of ROMFS, the file system for models. The path of ROMFS on a camera is /rom, and the firmware uses a model
-    there without copying it."""
+    """Size of ROMFS, the file system for models. The path of ROMFS on a camera is /rom. The firmware uses a model in
+    ROMFS without copying the model."""
     flash: int
-    """Size of /flash; 0 if the board has no /flash."""
+    """Size of /flash, or 0 if the board has no /flash."""
     sd: bool
     """True if the board has a slot for an SD card."""
     romfs_align: int
@@ -96,7 +96,7 @@ class Board:
 
     @property
     def cpu(self) -> str:
-        """Return the core and the clock as text."""
+        """Return a text with the name and the clock frequency of the core."""
         return f"{self.core}, {self.mhz} MHz"
 
     @property
@@ -111,10 +111,10 @@ class Board:
         return self.heap - SCRIPT_BYTES
 
     def memory_of(self, arena: int) -> Memory | None:
-        """Return the kind of memory for an arena of this many bytes, or None if no block has room. MicroPython uses the
-        first block with room. The result is an estimate. Before the model loads, scripts take `SCRIPT_BYTES` of the
-        first block. In a later block, MicroPython's tables take 1/43 of the block, and scripts take
-        `LATER_BLOCK_BYTES`.
+        """Return the kind of memory in which an arena of `arena` bytes would be, or None if no block has enough room.
+        MicroPython uses the first block with enough room. The result is an estimate. Before the model loads, scripts
+        take `SCRIPT_BYTES` of the first block. In a later block, MicroPython's tables take 1/43 of the block, and
+        scripts take `LATER_BLOCK_BYTES`.
         """
         for number, block in enumerate(self.blocks):
             kept = SCRIPT_BYTES if number == 0 else block.size // 43 + LATER_BLOCK_BYTES
@@ -131,7 +131,8 @@ def _table() -> dict[str, Any]:
 
 
 def _board(table: dict[str, Any], key: str, folder: str, *blocks: Block, **rest: Any) -> Board:
-    """Return a board from the entry `folder` of OpenMV's table and from the facts `rest`. Raises BlazePoserError."""
+    """Return a board with the facts from the entry `folder` of OpenMV's table, and with the additional facts `rest`.
+    Raises BlazePoserError."""
     try:
         theirs = table[folder]
         store, flash = theirs["partitions"][0], theirs["flash"]
@@ -180,7 +181,8 @@ BOARDS = _boards(_table())
 
 
 def firmware_at_least(version: str, *wanted: int) -> bool:
-    """Return True if the firmware `version` (the answer of `omv.version_string()`) is `wanted` or later."""
+    """Return True if the firmware `version` is `wanted` or later. `version` is the text that `omv.version_string()`
+    returns."""
     return tuple(int(number) for number in re.findall(r"\d+", version)[: len(wanted)]) >= wanted
 
 
@@ -191,8 +193,8 @@ def with_firmware(board: Board, version: str) -> Board:
 
 
 def find(name: str) -> Board:
-    """Return the board with this key, name or answer of `omv.arch()`. Raises BlazePoserError, whose message lists all
-    keys."""
+    """Return the board with this key, this name or this value of `omv.arch()`. If no board is found, raise
+    BlazePoserError with a message that lists all keys."""
     for board in BOARDS:
         if name.casefold() in (board.key, board.name.casefold(), board.omv_arch.casefold()):
             return board

@@ -1,8 +1,8 @@
-"""The model contract, which defines the network's input, the network's outputs and the order of the outputs.
+"""Define the model contract: the network's input, the network's outputs and the order of the outputs.
 
-On the PC, only this module defines the contract. `board/blazeposer.py` repeats a part of the contract, because a camera
-cannot import this module. `tests/test_board.py` checks that both modules agree, and `tests/test_contract.py` checks the
-network files.
+In the host package, only this module defines the contract. `board/blazeposer.py` repeats a part of the contract,
+because a camera cannot import this module. `tests/test_board.py` checks that both modules agree, and
+`tests/test_contract.py` checks the network files.
 
 The first four outputs have the layout of MediaPipe's short-range BlazeFace. The BlazeFace decoder in OpenMV's firmware
 reads these four outputs by their index and ignores all other outputs. OpenMV's firmware can therefore decode
@@ -26,8 +26,8 @@ zero point."""
 
 @dataclass(frozen=True)
 class Grid:
-    """One feature map with detection anchors. The map has `side` x `side` cells, and each cell has `anchors` anchors at
-    its centre."""
+    """One feature map with detection anchors. The feature map has `side` x `side` cells, and each cell has `anchors`
+    anchors at its centre."""
 
     side: int
     anchors: int
@@ -38,13 +38,13 @@ class Grid:
 
     @property
     def count(self) -> int:
-        """Return the number of anchors on the whole map."""
+        """Return the number of anchors in the whole feature map."""
         return self.cells * self.anchors
 
 
 GRIDS = (Grid(16, 2), Grid(8, 6))
-"""Maps of MediaPipe's short-range BlazeFace. The 16x16 map has 512 anchors, and the 8x8 map has 384 anchors. An anchor
-has a centre but no size."""
+"""Feature maps of MediaPipe's short-range BlazeFace. The 16x16 feature map has 512 anchors, and the 8x8 feature map has
+384 anchors. An anchor has a centre but no size."""
 
 KEYPOINTS = ("right_eye", "left_eye", "nose", "mouth", "right_ear", "left_ear")
 """Order of the six keypoints. Right and left are the person's right and left, so `right_eye` is on the left of the
@@ -55,8 +55,8 @@ MIRRORED_KEYPOINTS = (1, 0, 2, 3, 5, 4)
 BOX_VALUES = 4  # cx, cy, w, h
 REGRESSOR_VALUES = BOX_VALUES + 2 * len(KEYPOINTS)  # 16
 REGRESSOR_UNIT = INPUT_SIZE
-"""Unit of the regressors. A regressor divided by this unit is a length relative to the anchor, as a fraction of the
-input's side."""
+"""Unit of the regressors. A regressor divided by this unit is a distance from the anchor or a length, as a fraction of
+the input's side."""
 ROTATION_VALUES = 6
 """Number of rotation values. The values are the first two rows of the rotation matrix, row by row. (Zhou et al., CVPR
 2019, use the first two columns.)"""
@@ -81,7 +81,7 @@ OUTPUTS = (
     Output("error_8", (1, GRIDS[1].cells, 1)),
 )
 """Output tensors in their order. Scores are logits. The values of an error output are natural logarithms of angles in
-degrees. The angle is the difference that the network expects between the predicted rotation and the true rotation."""
+degrees. Each angle is the difference that the network expects between the predicted rotation and the true rotation."""
 
 MAX_FILE_BYTES = 126_000
 """Largest size of the INT8 file in bytes. A file of this size and its ROMFS header fit into the 131,072 bytes that the
@@ -92,10 +92,10 @@ the H7 and the Nicla Vision minus the bytes for scripts and images. A camera nee
 pointers have 32 bits."""
 
 SCORE_THRESHOLD = 0.5
-"""Least score of a face. The score of a face is the probability of the face's best anchor."""
+"""Smallest score of a detected face. The score of a face is the probability of the face's best anchor."""
 OVERLAP_THRESHOLD = 0.3
-"""Limit for the intersection over union of an anchor's box with the best anchor's box. Anchors above this limit are
-averaged with the best anchor."""
+"""Limit for the overlap (intersection over union) of an anchor's box and the best anchor's box. If the overlap is above
+this limit, the anchor is averaged with the best anchor."""
 
 ANGLES = ("yaw", "pitch", "roll")
 ANGLE_CONVENTION = "300W-LP / AFLW2000: R = Rx(pitch) Ry(yaw) Rz(roll), degrees; see blazeposer/rotation.py"
@@ -105,7 +105,7 @@ MAX_ANGLE = 99.0
 
 def anchors() -> NDArray[np.float32]:
     """Return the anchors' centres (896, 2), which are x and y as fractions of the input's side. The anchors of the
-    16x16 map come first. The anchors in each map are ordered row by row."""
+    16x16 feature map come first. The anchors in each feature map are ordered row by row."""
     centres = []
     for grid in GRIDS:
         steps = (np.arange(grid.side, dtype=np.float32) + 0.5) / grid.side
@@ -116,8 +116,8 @@ def anchors() -> NDArray[np.float32]:
 
 
 def cell_of_anchor() -> NDArray[np.int64]:
-    """Return an array (896,) with each anchor's row in the rotations and errors. The outputs of both maps together have
-    320 rows."""
+    """Return an array (896,) that maps each anchor to its row in the rotations and errors. The outputs of both feature
+    maps together have 320 rows."""
     first, second = GRIDS
     return np.concatenate(
         [np.arange(first.count) // first.anchors, first.cells + np.arange(second.count) // second.anchors]

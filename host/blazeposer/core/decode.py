@@ -1,4 +1,4 @@
-"""The reference decoder, which converts the network's outputs to faces. `board/blazeposer.py` is the camera's decoder.
+"""Convert the network's outputs to faces with the reference decoder. `board/blazeposer.py` is the camera's decoder.
 
 1. The decoder keeps every anchor whose score reaches the threshold.
 2. The regressors of an anchor, divided by 128, are the box's centre, width and height, and six keypoints. The box's
@@ -96,5 +96,6 @@ def _face(values: Floats, score: float) -> Face:
 
 
 def _both_maps(outputs: Sequence[NDArray[np.floating]], kind: str) -> Floats:
-    """Return all rows of one kind of output. The rows of the 16x16 map come before the rows of the 8x8 map."""
+    """Return all rows of one kind of output. The rows of the 16x16 feature map come before the rows of the 8x8 feature
+    map."""
     return np.concatenate([outputs[_INDEX[f"{kind}_{side}"]][0] for side in (16, 8)]).astype(np.float64)

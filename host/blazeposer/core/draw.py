@@ -19,7 +19,7 @@ AXES: tuple[Color, Color, Color] = ((230, 50, 50), (60, 190, 60), (60, 110, 255)
 top of the head, and the z axis (blue) points out of the face.
 """
 ANGLE_COLORS: dict[str, Color] = dict(zip(ANGLES, (AXES[1], AXES[0], AXES[2]), strict=True))
-"""Colour of each angle, which is the colour of the axis that the head turns about. Yaw is a turn about y, pitch about
+"""Colour of each angle. The colour is that of the axis about which the head turns. Yaw is a turn about y, pitch about
 x, and roll about z."""
 BOX: Color = (255, 200, 0)
 KEYPOINT: Color = (255, 255, 255)
@@ -29,7 +29,8 @@ LETTERS: Color = (255, 255, 255)
 PLATE: Color = (0, 0, 0)
 
 AXIS_LENGTH = 0.5
-"""Length of an axis that is parallel to the image, as a fraction of the box's width."""
+"""Length of a drawn axis, as a fraction of the box's width. An axis that is not parallel to the image appears
+shorter."""
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _TEXT_WIDTH = 1.2  # of the face's box, within the limits below
 _LETTER_SCALES = (0.5, 1.2)

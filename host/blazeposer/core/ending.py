@@ -11,7 +11,7 @@ from types import FrameType
 ENDINGS = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name)
 ]  # Windows lacks the last two
-"""Signals with which a user, a terminal or a system ends a program."""
+"""Signals that end a program. A user, a terminal or the system sends these signals."""
 
 
 @contextlib.contextmanager
@@ -33,8 +33,8 @@ def awaited() -> Iterator[threading.Event]:
 
 @contextlib.contextmanager
 def _handled(handler: Callable[[int, FrameType | None], object], *instead_of: object) -> Iterator[None]:
-    """Handle those signals of `ENDINGS` whose current handler is in `instead_of`. Do not change signals with other
-    handlers, or signals that are ignored (for example after `nohup`)."""
+    """Set `handler` as the handler of every signal in `ENDINGS` whose current handler is in `instead_of`. Do not change
+    signals with other handlers, or signals that are ignored (for example after `nohup`)."""
     is_main = threading.current_thread() is threading.main_thread()  # only the main thread may set handlers
     before = {number: signal.getsignal(number) for number in ENDINGS if is_main}
     replaced = {number: old for number, old in before.items() if old in instead_of}

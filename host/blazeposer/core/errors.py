@@ -1,5 +1,5 @@
-"""The exceptions of the project. The message of an exception is one line with the reason and the next step. The command
-line prints the message and exits with status 1.
+"""Define the exceptions of the project. The message of an exception is one line, which gives the reason and the next
+step. The command line prints the message and exits with status 1.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ class BlazePoserError(Exception):
 
 
 class ModelError(BlazePoserError):
-    """Error for a network file that is missing, is damaged or does not agree with the model contract."""
+    """Error for a network file that is missing or damaged, or that does not agree with the model contract."""
 
 
 class InputError(BlazePoserError):
@@ -22,7 +22,7 @@ class InputError(BlazePoserError):
 
 
 class PortError(BlazePoserError):
-    """Error for a serial port that is missing, in use, lost or silent."""
+    """Error for a serial port that is missing or already in use, or that disappeared or sends nothing."""
 
 
 class MissingExtraError(BlazePoserError):
@@ -36,7 +36,7 @@ class MissingExtraError(BlazePoserError):
 @contextmanager
 def needs(extra: str) -> Iterator[None]:
     """Raise MissingExtraError if an import fails because the extra is not installed. If a module of this project is
-    missing, the import's error passes unchanged, because a missing module is a defect."""
+    missing, raise the import's error unchanged, because this is a defect of the project."""
     try:
         yield
     except ModuleNotFoundError as error:

@@ -1,4 +1,4 @@
-"""The class `Face`. The network finds faces, a camera streams faces, and a tracker follows faces."""
+"""Define the class `Face`. The network finds faces, a camera streams faces, and a tracker follows faces."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Keypoints(NamedTuple):
 @dataclass(frozen=True)
 class Face:
     """One face. Lengths are in pixels of the face's image. Angles are in degrees, in the convention of `rotation.py`.
-    Only faces from `decode` have lengths as fractions of the side of the network's square input.
+    Only in faces from `decode`, lengths are fractions of the side of the network's square input.
     """
 
     box: tuple[float, float, float, float]
@@ -47,7 +47,7 @@ class Face:
     err: float
     """Expected angle between this pose and the true pose, in degrees. The angle is above 0."""
     id: int | None = None
-    """Number of the track; None if faces are not tracked."""
+    """Number of the track, or None if faces are not tracked."""
     position: tuple[float, float, float] | None = None
     """Position of the middle of the head in centimetres from the camera (x right, y up, z away), or None if the
     position was not estimated.
@@ -55,7 +55,8 @@ class Face:
 
     @classmethod
     def of(cls, box: Sequence[float], score: float, points: ArrayLike, rotation: ArrayLike, err: float) -> Face:
-        """Return the face with these keypoints (6, 2), in the order of `Keypoints`, and this rotation (3, 3)."""
+        """Return a face. `points` are the keypoints (6, 2) in the order of `Keypoints`, and `rotation` is the head's
+        rotation (3, 3)."""
         x, y, width, height = map(float, box)
         yaw, pitch, roll = angles_from_rotation(rotation).tolist()
         return cls((x, y, width, height), float(score), keypoints_of(points), yaw, pitch, roll, float(err))
@@ -67,7 +68,7 @@ class Face:
 
     @cached_property
     def rotation(self) -> Floats:
-        """Return the rotation (3, 3) from the head to the camera; see `rotation.py`."""
+        """Return the rotation (3, 3) from the head to the camera (see `rotation.py`)."""
         return rotation_from_angles(self.angles)
 
     @cached_property
@@ -92,5 +93,5 @@ class Face:
 
 
 def keypoints_of(points: ArrayLike) -> Keypoints:
-    """Return the keypoints of an array (6, 2)."""
+    """Convert an array (6, 2) to keypoints, and return the keypoints."""
     return Keypoints(*((x, y) for x, y in np.asarray(points, np.float64).tolist()))

@@ -1,4 +1,4 @@
-"""Convert an image to the network's input, with full quality or with the quality of a camera.
+"""Convert an image to the network's input. The input has full quality, or the lower quality of a camera's images.
 
 `as_rgb` accepts the usual forms of images. All other functions take images (h, w, 3) uint8 RGB.
 """
@@ -18,15 +18,13 @@ Image = NDArray[np.uint8]
 Order = Literal["rgb", "bgr"]
 """Order of an image's channels. OpenCV's images are "bgr"."""
 LARGEST_SQUARE = 4096
-"""Largest side of a square in pixels, which is 32 times the side of the network's input."""
+"""Largest side, in pixels, of a square that `square_at` returns. This is 32 times the side of the network's input."""
 
 
 def as_rgb(image: object, order: Order = "rgb") -> Image:
-    """Return an image as (h, w, 3) uint8 RGB.
-
-    The argument has the shape (h, w) or (h, w, channels). An image with one channel is grey. An image with four
-    channels has the three channels of `order` and then alpha, which is removed. Values are uint8, or floats from 0 to
-    1. Raises InputError.
+    """Return an image as (h, w, 3) uint8 RGB. The argument `image` has the shape (h, w) or (h, w, channels). An image
+    with one channel is grey. An image with four channels has the three channels of `order` and then alpha, which is
+    removed. Values are uint8, or floats from 0 to 1. Raises InputError.
     """
     if order not in get_args(Order):
         raise InputError(f'there is no order {order!r}: give "rgb", or "bgr" for images of OpenCV')
@@ -62,8 +60,8 @@ def square_crop(image: Image) -> tuple[Image, tuple[int, int, int]]:
 
 
 def square_pad(image: Image) -> tuple[Image, tuple[int, int, int]]:
-    """Return the smallest square around an image (see `square_at`), and the square's place (x, y, side) in pixels of
-    the image. x and y are 0 or negative.
+    """Return the smallest square that contains an image (see `square_at`), and the square's place (x, y, side) in
+    pixels of the image. x and y are 0 or negative.
     """
     height, width = image.shape[:2]
     side = max(height, width)
@@ -103,24 +101,24 @@ def clean_input(image: Image) -> Image:
 
 
 def camera_input(image: Image) -> Image:
-    """Return (128, 128, 3) pixels as a camera makes them. The image is sampled bilinearly, without averaging, and then
-    reduced to RGB565. On a camera, `ml.preprocessing.Normalization` of firmware 5.0 stretches the image to a square by
-    bilinear sampling, and draws the square into an RGB565 buffer.
+    """Return an input of (128, 128, 3) pixels, computed as on a camera. The image is sampled bilinearly, without
+    averaging, and then reduced to RGB565. On a camera, `ml.preprocessing.Normalization` of firmware 5.0 stretches the
+    image to a square by bilinear sampling, and draws the square into an RGB565 buffer.
     """
     return rgb565(_resize(image, cv2.INTER_LINEAR))
 
 
 def rgb565(image: Image) -> Image:
-    """Return the image with 5, 6 and 5 bits for red, green and blue. The lowest bits of each value are replaced by the
-    highest bits of the same value."""
+    """Return the image after a reduction to 5 bits for red, 6 bits for green and 5 bits for blue. The lowest bits of
+    each value are replaced by the highest bits of this value."""
     bits = np.array([5, 6, 5], np.uint8)
     high = image >> (8 - bits) << (8 - bits)
     return high | (high >> bits)
 
 
 def to_rgb565(image: Image) -> bytes:
-    """Return the bytes in which a camera stores pixels (openmv, imlib.h). A pixel has two bytes, and the low byte comes
-    first. Red is in the highest bits."""
+    """Return an image's bytes in the form in which a camera stores pixels (openmv, imlib.h). A pixel has two bytes, and
+    the low byte comes first. Red is in the highest bits."""
     red, green, blue = (image[..., channel].astype("<u2") for channel in range(3))
     return ((red >> 3 << 11) | (green >> 2 << 5) | (blue >> 3)).tobytes()
 
@@ -134,13 +132,13 @@ def from_rgb565(data: bytes, width: int, height: int) -> Image:
 
 
 def to_int8(image: Image) -> NDArray[np.int8]:
-    """Return pixels as values of the int8 input tensor. A value is pixel - 128, which the firmware computes as pixel ^
-    0x80."""
+    """Convert pixels to values of the int8 input tensor, and return the values. A value is pixel - 128, which the
+    firmware computes as pixel ^ 0x80."""
     return (image ^ 0x80).view(np.int8)
 
 
 def to_float(image: Image) -> NDArray[np.float32]:
-    """Return pixels as values of the float input tensor, from -1 to 1."""
+    """Convert pixels to values of the float input tensor, and return the values. A value is between -1 and 1."""
     return image.astype(np.float32) / np.float32(127.5) - np.float32(1)
 
 

@@ -1,4 +1,5 @@
-"""Rotations in the only angle convention of this project, which is the convention of 300W-LP and AFLW2000.
+"""Convert between rotations and angles. The whole project uses one convention for angles, which is the convention of
+300W-LP and AFLW2000.
 
 A rotation is `R = Rx(pitch) Ry(yaw) Rz(roll)` with
 
@@ -6,8 +7,8 @@ A rotation is `R = Rx(pitch) Ry(yaw) Rz(roll)` with
 
 R converts a point of the head to camera axes: x points to the right of the image, y points up, and z points out of the
 image towards the viewer. In the image, positive yaw turns the face to the image's left, positive pitch turns the face
-up, and positive roll tilts the head clockwise. Angles are in degrees, in the order yaw, pitch, roll, in arrays of shape
-(..., 3).
+up, and positive roll tilts the head clockwise. Arrays of angles have the shape (..., 3), with yaw, pitch and roll in
+degrees.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def rotation_from_angles(angles: ArrayLike) -> Floats:
 def angles_from_rotation(rotation: ArrayLike) -> Floats:
     """Return yaw, pitch, roll (..., 3) in degrees from rotation matrices (..., 3, 3).
 
-    Every rotation can be written with two sets of angles, and one set has a |yaw| beyond 90 degrees. The function
+    Every rotation can be written with two sets of angles. In one of the sets, |yaw| is above 90 degrees. The function
     returns the set with the smaller |pitch| + |roll|, which is the evaluation rule of 300W-LP. Yaw, pitch and roll are
     in [-180, 180].
     """
@@ -54,7 +55,8 @@ def _half_turn(angle: Floats) -> Floats:
 
 
 def rotation_from_six(six: ArrayLike) -> Floats:
-    """Return rotation matrices (..., 3, 3) whose first two rows come from six values (..., 6) by Gram-Schmidt."""
+    """Return rotation matrices (..., 3, 3). The Gram-Schmidt method computes the first two rows of a matrix from six
+    values (..., 6)."""
     values = np.asarray(six, np.float64)
     a, b = values[..., :3], values[..., 3:]
     first = a / np.maximum(np.linalg.norm(a, axis=-1, keepdims=True), 1e-6)
@@ -64,13 +66,14 @@ def rotation_from_six(six: ArrayLike) -> Floats:
 
 
 def mirror_rotation(rotation: ArrayLike) -> Floats:
-    """Return the rotation in the mirror image, in which left and right are exchanged. The rotation R becomes F R F with
-    F = diag(-1, 1, 1)."""
+    """Return the rotation that a head has in the mirror image, in which left and right are exchanged. The rotation R
+    becomes F R F with F = diag(-1, 1, 1)."""
     return np.asarray(_MIRROR @ np.asarray(rotation, np.float64) @ _MIRROR)
 
 
 def turn_rotation(rotation: ArrayLike, clockwise: ArrayLike) -> Floats:
-    """Return the rotations Rz(t) R (..., 3, 3) in an image that is turned clockwise by t degrees (...)."""
+    """Return the rotations (..., 3, 3) that heads have after the image was turned clockwise by t degrees (...). The
+    rotation R becomes Rz(t) R."""
     roll = np.asarray(clockwise, np.float64)
     upright = np.zeros_like(roll)
     return np.asarray(

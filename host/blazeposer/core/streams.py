@@ -26,8 +26,8 @@ def prepare_streams() -> None:
 
 
 def drop_stdout() -> None:
-    """Discard the text that is still buffered for stdout. No program reads stdout any more, so Python would report an
-    error when it exits."""
+    """Discard the text that is still buffered for stdout. Without this function, Python would report an error when it
+    exits, because no program reads stdout any more."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -20,8 +20,9 @@ _DECIMAL_COMMA = re.compile(r"([+-]?\d*),(\d+(?:[eE][+-]?\d+)?)")
 
 
 def rows(lines: Iterable[str]) -> Iterator[Row]:
-    """Yield the rows of a table after its header. Decimal commas become decimal points. A row omits its missing cells.
-    The separator is the comma, semicolon or tab, whichever is most frequent in the header.
+    """Yield the rows of a table after its header. Decimal commas become decimal points. A row has no entry for a
+    missing cell. The separator is a comma, a semicolon or a tab. The separator that is most frequent in the header is
+    used.
     """
     lines = iter(lines)
     header = next(lines, "")
@@ -38,7 +39,8 @@ def _cell(text: str) -> str:
 
 
 class Table:
-    """A whole table with at least one row; cells are read by column. Errors name the file, the row and the column."""
+    """A whole table with at least one row. Its methods return the cells of columns. The messages of errors name the
+    file, the row and the column."""
 
     def __init__(self, path: Path, columns: Iterable[str]) -> None:
         """Read a table that has these columns. Raises InputError. Raises OSError if the file cannot be opened."""
@@ -57,8 +59,8 @@ class Table:
         return column in self.rows[0]
 
     def texts(self, column: str, empty: str = "") -> list[str]:
-        """Return the cells of a column, and `empty` for each empty cell. Raises InputError for an empty cell if `empty`
-        is ""."""
+        """Return the cells of a column, with `empty` in place of each empty cell. If `empty` is "", an empty cell
+        raises InputError."""
         if column not in self:
             raise InputError(f"{self.path}: the column {column} is missing: add it to {', '.join(self.rows[0])}")
         cells = [row.get(column) or empty for row in self.rows]

@@ -1,5 +1,6 @@
-"""Print text without control characters. Text from cameras, files and file names is cleaned when it is printed, so that
-no escape sequence reaches a terminal. `console.py` cleans the text that rich prints.
+"""Print text without control characters. Control characters are removed when a program prints text from cameras, files
+or file names. Therefore no escape sequence reaches a terminal. `console.py` does the same for the text that the package
+rich prints.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import click
 
 
 def plain(text: str) -> str:
-    """Return the text with a visible sign in place of each control character, because a terminal would obey control
+    """Return the text with a visible sign in place of each control character. A terminal would execute control
     characters."""
     return "".join(letter if _is_shown(letter) else "\N{REPLACEMENT CHARACTER}" for letter in text)
 

@@ -1,5 +1,5 @@
-"""Run the demo. The virtual camera gets the board's scripts and the model, boots, sees the sequence and streams
-poses."""
+"""Run the virtual camera of the demo. The camera receives the board's scripts and the model, boots, sees the sequence
+of images and streams poses."""
 
 from __future__ import annotations
 
@@ -16,9 +16,8 @@ from blazeposer.stream.record import Record, read_records
 def stream(
     frames: Sequence[Frame], model: Path | None = None, stage: Callable[[str], None] = lambda _: None
 ) -> Iterator[tuple[int, Record]]:
-    """Yield each frame's number and streamed record once, in the order of arrival.
-
-    The camera repeats the sequence, so frames from before the PC was connected come last. `stage` is called with the
+    """Yield the number and the streamed record of each frame once, in the order of arrival. The camera repeats the
+    sequence. Therefore the frames that the camera saw before the PC was connected come last. `stage` is called with the
     name of each step before the first frame. Raises BlazePoserError, for example if the stream repeatedly loses the
     same frames.
     """
@@ -44,8 +43,8 @@ def stream(
 
 
 def line(number: int, frame: Frame, record: Record) -> str:
-    """Return text on a frame in lines of up to 80 columns. The text has yaw, pitch, roll and err of each face, and the
-    known angles."""
+    """Return a text that describes a frame. Each line has at most 80 characters. The text has yaw, pitch, roll and err
+    of each face, and the known angles."""
     faces = [" ".join(f"{angle:+6.1f}" for angle in face.angles) + f" err {face.err:.1f}" for face in record.faces]
     known = [" ".join(f"{angle:+6.1f}" for angle in person.angles) for person in frame.people]
     head = f"frame {number}: {len(faces)} of {len(known)} faces"

@@ -15,22 +15,23 @@ from blazeposer.core.face import Face
 from blazeposer.scene.sequence import SIDE, Frame, Person
 
 Found = Mapping[int, Sequence[Face]]
-"""Faces found in each frame, in pixels of the frame, by the frame's number."""
+"""Mapping from each frame's number to the faces that were found in the frame. Lengths are in pixels of the frame."""
 TO_PICTURE = SIDE / WINDOW[2]
 """Number of pixels of a frame for each pixel of the camera's window."""
 MAX_OFFSET = 0.5
-"""Largest distance between the middles of a streamed face and of a person's face, in sizes of the person's face. At a
-larger distance, the streamed face does not belong to the person."""
+"""Largest distance between the centre of a streamed face and the centre of a person's face. The unit is the size of the
+person's face. If the distance is larger, the streamed face does not belong to the person."""
 
 
 def face_in_picture(face: Face) -> Face:
-    """Return a streamed face in pixels of the frame, for the drawing functions."""
+    """Return a copy of a streamed face with lengths in pixels of the frame. The drawing functions need these
+    lengths."""
     return face.moved(0, 0, TO_PICTURE, TO_PICTURE)
 
 
 def match(frame: Frame, faces: Sequence[Face]) -> list[tuple[Person, Face]]:
-    """Return each person with the nearest found face. People without a face at their position are left out. Faces are
-    in pixels of the frame."""
+    """Return each person with the nearest found face. People without a face at their position are left out. The lengths
+    of faces are in pixels of the frame."""
     pairs = []
     for person in frame.people:
         offsets = [_offset(person, face) for face in faces]
@@ -40,7 +41,8 @@ def match(frame: Frame, faces: Sequence[Face]) -> list[tuple[Person, Face]]:
 
 
 def _offset(person: Person, face: Face) -> float:
-    """Return the distance between the middles of a found face and of a person's face, in sizes of the person's face."""
+    """Return the distance between the centre of a found face and the centre of a person's face. The unit is the size of
+    the person's face."""
     x, y, w, h = person.box
     left, top, width, height = face.box
     return float(np.hypot((left + width / 2 - x) / w - 0.5, (top + height / 2 - y) / h - 0.5))
@@ -48,8 +50,8 @@ def _offset(person: Person, face: Face) -> float:
 
 @dataclass(frozen=True)
 class PoseAgreement:
-    """Known and measured angles (n, 3) of the n faces that were found. `people` is the number of all people. `extra` is
-    the number of false positives."""
+    """The known angles (n, 3) and the measured angles (n, 3) of the n faces that were found. `people` is the number of
+    all people. `extra` is the number of false positives."""
 
     known: NDArray[np.float64]
     measured: NDArray[np.float64]
@@ -58,19 +60,19 @@ class PoseAgreement:
 
     @property
     def correlation(self) -> dict[str, float]:
-        """Pearson's correlation for each angle."""
+        """Pearson's correlation between the known and the measured values of each angle."""
         pairs = zip(ANGLES, self.known.T, self.measured.T, strict=True)
         return {name: float(np.corrcoef(known, measured)[0, 1]) for name, known, measured in pairs}
 
     @property
     def difference(self) -> dict[str, float]:
-        """Mean absolute difference of each angle, in degrees."""
+        """Mean absolute difference between the known and the measured values of each angle, in degrees."""
         return dict(zip(ANGLES, np.abs(self.known - self.measured).mean(0).tolist(), strict=True))
 
 
 def agreements(frames: Sequence[Frame], found: Found) -> dict[str, PoseAgreement]:
-    """Return the agreement of streamed angles with known angles, for the frames with one head and for all faces. Raises
-    BlazePoserError if there is nothing to compare."""
+    """Compare the streamed angles with the known angles. Return one result for the frames with one head, and one result
+    for all faces. Raises BlazePoserError if there is nothing to compare."""
     alone = {number: faces for number, faces in found.items() if len(frames[number].people) == 1}
     return {"turning head": _agreement(frames, alone), "all faces": _agreement(frames, found)}
 

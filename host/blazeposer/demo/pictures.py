@@ -1,5 +1,5 @@
-"""Draw the demo's image and video. Image and video show the streamed faces on the camera's images, and plots of
-streamed and known angles."""
+"""Draw the demo's image and video. Both show the faces that the camera streamed, and a plot of the streamed and known
+angles."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ PALE: Color = (214, 217, 224)
 KNOWN: Color = (150, 155, 166)
 LIMITS = (YAW, PITCH, ROLL)
 POSES = ((YAW, 0, 0), (-YAW, 0, 0), (0, PITCH, 0), (0, -PITCH, 0), (0, 0, ROLL), (-YAW, -PITCH / 2, -ROLL / 2))
-"""Poses for the image. The image shows the frames nearest to these poses, a frame with two people and a frame with four
-people."""
+"""Poses that the demo's image shows. The image has the frame nearest to each pose, a frame with two people and a frame
+with four people."""
 LANE = 96
 NOTE = 240
-"""Height of a row of the plot, and width of the notes beside it, in pixels."""
+"""Height of a row of the plot in pixels. This is also the width of the notes beside the row."""
 TITLE = "As streamed by the virtual camera"
 LEGEND = "grey: known   coloured: streamed   dots: frames with several faces   off: mean difference in degrees"
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
 def picture(frames: Sequence[Frame], found: Found, results: Mapping[str, PoseAgreement]) -> Image:
-    """Return the README's image (h, 1240, 3). The image shows frames of turned heads, and a plot of the angles over the
-    sequence."""
+    """Return the image (h, 1240, 3) for README.md. The image shows frames with turned heads, and a plot of the angles
+    over the sequence of frames."""
     tiles = [_tile(frames[number], found[number]) for number in chosen(frames, found)]
     rows = [_row(tiles[start : start + TILES]) for start in range(0, len(tiles), TILES)]
     plot = angle_plot(frames, found, WIDTH - 2 * MARGIN, results)
@@ -49,7 +49,7 @@ def picture(frames: Sequence[Frame], found: Found, results: Mapping[str, PoseAgr
 
 
 def chosen(frames: Sequence[Frame], found: Found) -> list[int]:
-    """Return the numbers of the frames in the image, selected from the streamed frames."""
+    """Select frames for the demo's image from the streamed frames, and return their numbers."""
     single = [number for number in sorted(found) if len(frames[number].people) == 1]
     numbers = [
         min(single, key=lambda number: float(np.abs(np.subtract(frames[number].people[0].angles, pose)).sum()))
@@ -61,8 +61,8 @@ def chosen(frames: Sequence[Frame], found: Found) -> list[int]:
 def angle_plot(
     frames: Sequence[Frame], found: Found, width: int, results: Mapping[str, PoseAgreement] | None = None
 ) -> Image:
-    """Return a plot of known angles (grey) and streamed angles (coloured) over the sequence. Each angle has its own row
-    of the plot. The results are beside the plot."""
+    """Return a plot of known angles (grey) and streamed angles (coloured) over the sequence of frames. Each angle has
+    its own row of the plot. The results are beside the plot."""
     plot = np.full((3 * LANE, width, 3), PAPER, np.uint8)
     left, right = 74, width - (NOTE if results else 10)
     pairs = {number: match(frames[number], faces) for number, faces in found.items()}
@@ -92,8 +92,8 @@ def angle_plot(
 
 
 def video_pages(frames: Sequence[Frame], found: Found) -> Iterator[Image]:
-    """Yield the frames of the video (768, 480, 3). A frame shows an annotated image of the sequence above a growing
-    plot."""
+    """Yield the frames of the video (768, 480, 3). A frame of the video shows an annotated image of the sequence above
+    a plot that grows."""
     seen: dict[int, Sequence[Face]] = {}
     for number in sorted(found):
         seen[number] = found[number]
@@ -101,7 +101,8 @@ def video_pages(frames: Sequence[Frame], found: Found) -> Iterator[Image]:
 
 
 def text(image: Image, words: str, place: tuple[int, int], size: float, color: Color, align: float = 0) -> None:
-    """Draw text in the image. `place` is the left end (0), the centre (0.5) or the right end (1) of the text."""
+    """Draw text in the image. `place` is the position of the left end of the text if `align` is 0, of the centre if
+    `align` is 0.5, and of the right end if `align` is 1."""
     width = cv2.getTextSize(words, _FONT, size, 1)[0][0]
     cv2.putText(image, words, (round(place[0] - align * width), place[1]), _FONT, size, color, 1, cv2.LINE_AA)
 

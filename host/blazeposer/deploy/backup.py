@@ -1,8 +1,9 @@
 """Save the contents that a deploy replaces in a numbered folder on this PC, with a note of the deploy's progress.
 
-An interrupted deploy leaves a backup with the progress `started`, and the next deploy to the same camera continues this
-backup. The backup therefore always holds the contents from before the first deploy, and `restore` brings these contents
-back. Only the user who made a backup can read the backup, because a script on the camera may contain a password.
+After an interrupted deploy, the progress of the backup is `started`. The next deploy to the same camera continues this
+backup. The backup therefore always holds the contents from before the first deploy, and `restore` writes these contents
+to the camera again. Only the user who made a backup can read the backup, because a script on the camera may contain a
+password.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def default_folder() -> Path:
-    """Return the default folder of backups."""
+    """Return the folder in which backups are kept by default."""
     return platformdirs.user_data_path("blazeposer", appauthor=False) / "backups"
 
 
@@ -48,13 +49,13 @@ class Backup:
     camera: str
     """Serial number of the camera (`State.id`)."""
     progress: Progress
-    """Progress of the deploy. It is "unreadable" if somebody damaged the note, so that only the folder is known."""
+    """Progress of the deploy. The value is "unreadable" if the note is damaged. Then only the folder is known."""
     hashes: Mapping[str, str | None]
     written: tuple[str, ...] = ()
-    """Hashes (sha256) of the files that the deploy wrote, and of ROMFS after the deploy."""
+    """Hashes (sha256) of the files that the deploy wrote, and the hash of ROMFS after the deploy."""
     rom: str | None = None
-    """Hash of ROMFS before the deploy (`State.sha256`). The backup holds only the beginning of ROMFS, which a deploy
-    erases."""
+    """Hash of ROMFS before the deploy (`State.sha256`). The backup holds only the beginning of ROMFS, because a deploy
+    erases only this part."""
     card: str = ""
     """Number of the SD card whose files are in the backup (`State.card`), or "" if the backup has no files of a
     card."""
@@ -69,13 +70,13 @@ class Backup:
         return contents
 
     def knows(self, path: str, state: State) -> bool:
-        """Return whether the camera's content at this path can be overwritten without a loss."""
+        """Return whether the camera's file at this path can be overwritten and nothing is lost."""
         found = state.sha256(path)
         return path in self.hashes and (found is None or found in (self._before(path), *self.written))
 
     def is_as_left(self, path: str, state: State) -> bool:
-        """Return whether the camera holds at this path the content from before the deploy, or the content that the
-        deploy wrote."""
+        """Compare the camera's file at this path with the file from before the deploy, and with the file that the
+        deploy wrote. Return whether one of them is the same."""
         return state.sha256(path) in (self._before(path), *self.written)
 
     def _before(self, path: str) -> str | None:
@@ -89,9 +90,9 @@ class Backup:
         return note
 
     def with_more(self, contents: Contents, state: State) -> Backup:
-        """Return this backup with additional paths. Contents that are already in the backup do not change. If the
-        camera holds a file that is neither in the backup nor written by the deploy, this file is saved in another
-        folder of the backup, to lose nothing."""
+        """Return this backup with additional paths. Contents that are already in the backup do not change. A file may
+        be neither in the backup nor written by the deploy. To lose nothing, the file is then saved in another folder of
+        the backup."""
         hashes = dict(self.hashes)
         with _writing(self.folder):
             found = self.folder / f"found-{_next(self.folder, 'found-'):04}"
@@ -113,8 +114,8 @@ class Backup:
 
 
 def create(root: Path, state: State, contents: Contents) -> Backup:
-    """Save contents of a camera. The folder gets its final name when all contents are in the folder. Raises
-    BlazePoserError."""
+    """Save contents of a camera in a new folder. The folder gets its final name when all contents are in the folder.
+    Raises BlazePoserError."""
     camera = root / state.id
     with _writing(camera):
         _make(camera)
@@ -163,15 +164,15 @@ def all_of(root: Path, camera: str = "") -> list[Backup]:
 
 
 def unfinished(root: Path, state: State) -> Backup | None:
-    """Return the backup of a deploy or restore that was interrupted, and neither completed nor undone later. The backup
-    must be for the SD card in `state`."""
+    """Return the backup of a deploy or restore that was interrupted. The deploy or restore was neither completed nor
+    undone later. The backup must be for the SD card in `state`."""
     found = [each for each in all_of(root, state.id) if each.progress == "started" and each.card in ("", state.card)]
     return next((each for each in reversed(found) if each.camera == state.id), None)
 
 
 @contextmanager
 def lock(root: Path, port: str) -> Iterator[None]:
-    """Lock the camera at a port for this process. Raises BlazePoserError if another blazeposer process works on the
+    """Lock the camera at a port for this process. Raises BlazePoserError if another blazeposer process is using the
     camera."""
     name = "".join(letter if letter.isalnum() else "-" for letter in port)
     own = FileLock(root / f"{name}.lock", timeout=0)

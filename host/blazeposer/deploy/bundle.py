@@ -2,12 +2,13 @@
 
 - `manifest.json` names the board, and the size and the sha256 of each other file.
 - `blazeposer.tflite` is the model, compiled if the board has an NPU.
-- `blazeposer.romfs` is the model as a ROMFS image, for `mpremote romfs deploy`. The image replaces all files in ROMFS.
+- `blazeposer.romfs` is the model as a ROMFS image, for `mpremote romfs deploy`. The ROMFS image replaces all files in
+  ROMFS.
 - `main.py` and its modules are the scripts. The modules are .mpy files if the user asks for .mpy files.
 - `selftest.bin` contains the image and the golden outputs of the self-test.
 - `package.json` is for `mpremote mip install`.
 
-If the model, the scripts and the version of this package do not change, the bytes of the bundle do not change.
+The bytes of the bundle change only if the model, the scripts or the version of this package change.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ from blazeposer.tflite.npu import compile_for
 MANIFEST, PACKAGE = "manifest.json", "package.json"
 MODEL, IMAGE, GOLDEN = "blazeposer.tflite", "blazeposer.romfs", "selftest.bin"
 PROGRAM = "main.py"
-"""Name of the main script. It stays a .py file, because the firmware starts no other kind of file."""
+"""Name of the main script. The main script is always a .py file, because the firmware starts no other kind of file."""
 SCRIPTS = (
     PROGRAM, "blazeposer.py", "find_model.py", "open_camera.py", "tracking.py", "one_euro.py", "channel.py",
     "selftest.py",
@@ -62,7 +63,7 @@ class Bundle:
 
     @property
     def scripts(self) -> dict[str, bytes]:
-        """Return the files for the drive from which the camera starts."""
+        """Return the files that belong on the drive from which the camera starts."""
         return {name: data for name, data in self.files.items() if name.endswith((".py", ".mpy")) or name == GOLDEN}
 
     def write(self, folder: Path) -> None:
@@ -75,7 +76,7 @@ class Bundle:
                 raise BlazePoserError(f"{folder / name}: cannot write it ({error.strerror}): check --output") from error
 
     def manifest(self) -> bytes:
-        """Return the manifest's JSON."""
+        """Return the manifest as JSON."""
         files = {name: {"bytes": len(data), "sha256": sha256(data)} for name, data in sorted(self.files.items())}
         return _json({"blazeposer": __version__, "board": self.board, "files": files})
 
@@ -86,8 +87,8 @@ def make(
     """Return a bundle of a model (the default is the package's model) and the scripts in board/. Raises
     BlazePoserError.
 
-    If no board is given, the bundle is for all boards without an NPU. With `mpy`, the modules are compiled for the
-    board's processor. `stedgeai` is the file that an N6 needs instead of the model.
+    If no board is given, the bundle is for all boards without an NPU. If `mpy` is true, the modules are compiled for
+    the board's processor. `stedgeai` is the file that an N6 needs instead of the model.
     """
     if stedgeai and board is None:
         raise BlazePoserError("--stedgeai is only for the N6: add --board n6")

@@ -1,7 +1,6 @@
-"""Ask a camera for its state, read its contents and write to it, with mpremote.
-
-Contents are bytes by their path on the camera. For example, "/flash/main.py" is a file, and "/rom" is the beginning of
-the ROMFS partition. The value None means that the file does not exist, or that the flash is erased.
+"""Ask a camera for its state, and read and write its contents, with mpremote. A dictionary of contents maps paths on
+the camera to bytes. For example, "/flash/main.py" is a file, and "/rom" is the beginning of the ROMFS partition. A
+value None in the dictionary means that the file does not exist, or that the flash is erased.
 """
 
 from __future__ import annotations
@@ -24,12 +23,12 @@ from blazeposer.openmv.ports import Port
 from blazeposer.stream.record import Record, read_records
 
 SUFFIX = ".blazeposer"
-"""Ending of a temporary file's name. The file gets its final name later."""
+"""Suffix of a temporary file's name. The file gets its final name later."""
 FILE_RATE, ROM_RATE, READ_RATE = 16_000, 40_000, 100_000
-"""Rates in bytes per second for writing files, writing ROMFS and reading. The virtual camera gave these estimates;
-nobody has measured them on hardware."""
+"""Rates in bytes per second for writing files, writing ROMFS and reading. These rates are estimates from the virtual
+camera. Nobody has measured them on hardware."""
 PATIENCE = 90.0
-"""Longest time in seconds from a reset to the stream's first record."""
+"""Longest time, in seconds, to wait for the stream's first record after a reset."""
 BATCH = 24
 """Largest number of calls in one run of mpremote, because a command line has a limited length."""
 _ROOM = 4 << 20  # limit in bytes for counting erased flash; no model is larger
@@ -71,8 +70,8 @@ class Camera:
             ) from error
 
     def read(self, lengths: Mapping[str, int], advance: Advance = lambda _: None) -> dict[str, bytes]:
-        """Return the contents at paths. For ROMFS, return the bytes at the beginning of the partition, as they are in
-        flash. Raises PortError.
+        """Return the contents at the paths in `lengths`. For ROMFS, return the bytes at the beginning of the partition,
+        as they are in flash. Raises PortError.
 
         `lengths` has the number of bytes for each path. For a file, this number is the size of the file.
         """
@@ -112,8 +111,8 @@ class Camera:
         """Write files and change ROMFS. Raises PortError.
 
         New files are first written beside the old files. Then ROMFS is changed. At the end, all new files get their
-        final names. An interruption therefore leaves every file either old or new. `calls` are the calls of functions
-        in `scripts/flash.py` that change ROMFS. `seconds` is the expected time of these calls.
+        final names. After an interruption, every file is therefore either completely old or completely new. `calls` are
+        the calls of functions in `scripts/flash.py` that change ROMFS. `seconds` is the expected time of these calls.
         """
         sent = [data for data in files.values() if data is not None]
         with tempfile.TemporaryDirectory() as folder:
@@ -142,8 +141,8 @@ class Camera:
                 self._run(*arguments[1:], expected=expected, said=said)
 
     def self_test(self) -> dict[str, Any]:
-        """Run board/selftest.py, and return the values in its last line. Raises BlazePoserError if the self-test does
-        not reach its end."""
+        """Run board/selftest.py, and return the values in the last line that it prints. Raises BlazePoserError if the
+        self-test does not reach its end."""
         try:
             said = self._run("exec", "import selftest")
             if "BlazePoser stopped: no file at" in said:  # printed by board/find_model.py
@@ -216,14 +215,14 @@ class Camera:
 
 
 def script(name: str, **values: Any) -> str:
-    """Return the text of a script in `scripts/`, after lines that set the parameters' values."""
+    """Return the text of a script in `scripts/`. At the start of the text, lines that set the parameters are added."""
     settings = "".join(f"{key} = {value!r}\n" for key, value in values.items())
     return settings + (_SCRIPTS / name).read_text(encoding="utf-8")
 
 
 def _follow(sizes: list[int], advance: Advance) -> Callable[[str], None]:
-    """Return a function that takes the lines of mpremote 1.29 and `scripts/flash.py`, and passes the progress to
-    `advance`. `sizes` are the sizes of the files."""
+    """Return a function that reads the printed lines of mpremote 1.29 and `scripts/flash.py`, and reports the progress
+    to `advance`. `sizes` are the sizes of the files."""
     begun = done = 0
 
     def said(line: str) -> None:

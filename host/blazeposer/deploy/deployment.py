@@ -1,4 +1,5 @@
-"""Deploy and restore: ask the camera for its state, make a plan, save the old contents, write and check.
+"""Deploy and restore. Both ask the camera for its state, make a plan, save the old contents, write the new contents and
+check them.
 
 A deploy first writes a note on this PC, then changes the camera's ROMFS, and last changes the camera's files. After an
 interruption at any moment, `status` shows the camera's state, a second deploy completes the first deploy, and `restore`
@@ -34,17 +35,17 @@ Comparison = Literal["same", "differs", "missing", "half-written", "damaged", "n
 
 
 class Guide(Protocol):
-    """The interface between a deploy and its user. The user is a person at a terminal, or a test."""
+    """The functions with which a deploy talks to its user. The user is a person at a terminal, or a test."""
 
     def stage(self, words: str, total: int = 0) -> Advance:
-        """Begin a part of the work. Return a function that must be called with the number of bytes moved since the last
-        call."""
+        """Show that a part of the work begins. Return a function that must be called with the number of bytes that were
+        read or written since the last call."""
 
     def note(self, words: str) -> None:
         """Tell the user something important."""
 
     def consent(self, state: State, plan: Plan) -> bool:
-        """Show the plan, and return whether the user accepts it."""
+        """Show the plan, and return whether the user accepts the plan."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Outcome:
     backup: Backup | None
     """Backup of the replaced contents, or None if nothing was replaced."""
     tested: str = ""
-    """Verdict of the self-test in words."""
+    """Result of the self-test as text."""
     test_seconds: float = 0
     record: Record | None = None
     """First record of the stream after the deploy."""
@@ -63,11 +64,11 @@ class Outcome:
 
 @dataclass(frozen=True)
 class CameraStatus:
-    """The contents of a camera, compared with a bundle."""
+    """The result of comparing a camera's contents with a bundle."""
 
     state: State
     items: dict[str, Comparison]
-    """Result of the comparison with the bundle, by path."""
+    """Mapping from each path to the result of its comparison with the bundle."""
     unfinished: Backup | None
     """Backup of an interrupted deploy or restore."""
     unreadable: tuple[Path, ...] = ()
@@ -84,7 +85,7 @@ def connected(device: str | None, root: Path) -> Iterator[Camera]:
     """Lock the camera at the port `device`, or the only connected camera, and yield this camera. Other processes cannot
     use a locked camera.
 
-    At the end the camera's script starts again, unless the user has interrupted the work. Raises BlazePoserError.
+    At the end the camera's script starts again, unless the user has interrupted the program. Raises BlazePoserError.
     """
     port = ports.find(device)
     with backups.lock(root, port.serial or port.device):
@@ -132,8 +133,8 @@ def deploy(camera: Camera, bundle_for: BundleFor, to: Store | None, root: Path, 
 
 
 def restore(camera: Camera, chosen: Path | None, root: Path, guide: Guide) -> Outcome | None:
-    """Restore the contents of the backup `chosen`. If `chosen` is None, restore from the camera's latest backup. Return
-    None if the user declines."""
+    """Write the contents of the backup `chosen` to the camera again. If `chosen` is None, use the camera's latest
+    backup. Return None if the user declines."""
     state = _state(camera, root, guide)
     old = backups.load(chosen) if chosen else _latest(root, state.id)
     if old.card not in ("", state.card):
@@ -193,8 +194,8 @@ def _compare_model(bundle: Bundle, state: State) -> dict[str, Comparison]:
 
 
 def _image(saved: bytes | None) -> Mapping[str, bytes]:
-    """Return the files of the complete image that a backup holds. Return no files if the image was damaged before the
-    deploy."""
+    """Return the files of the complete ROMFS image that a backup holds. Return no files if the ROMFS image was damaged
+    before the deploy."""
     try:
         if saved and romfs.stated_length(saved) <= len(saved):
             return {path: file.data for path, file in romfs.read(saved).items()}
@@ -224,7 +225,8 @@ def _carry_out(
 def _save(
     camera: Camera, state: State, plan: Plan, old: Backup | None, root: Path, guide: Guide
 ) -> tuple[Backup, bytes]:
-    """Save everything that the plan replaces. Return the backup, and the bytes read at the beginning of ROMFS."""
+    """Save everything that the plan replaces. Return the backup, and the bytes that were read from the beginning of
+    ROMFS."""
     lengths = {path: state.sizes[path] for path in plan.saved if path in state.files}
     saved = old.contents().get(ROM) if old and plan.rom else None
     # The backup has only the first block of an image, and the plan replaces the whole image. Save the rest of it, too.
@@ -254,7 +256,7 @@ def _save(
 def _write(
     camera: Camera, state: State, contents: Contents, plan: Plan, read: bytes, saved: Backup, guide: Guide
 ) -> Backup:
-    """Write the changed contents, ask the camera for its state again, and compare the state with the plan."""
+    """Write the new contents, ask the camera for its state again, and compare the state with the plan."""
     files = {change.path: contents.get(change.path) for change in plan.changes}
     rom = plan.rom
     hashes = [sha256(data) for data in files.values() if data is not None]

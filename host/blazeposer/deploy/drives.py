@@ -1,4 +1,4 @@
-"""Find drives of cameras that this PC has mounted. The PC may overwrite new files on a mounted drive with older
+"""Find the drives of cameras that are mounted on this PC. The PC may overwrite new files on a mounted drive with older
 data."""
 
 from __future__ import annotations

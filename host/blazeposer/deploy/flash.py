@@ -1,12 +1,12 @@
-"""Write ROMFS with as little erasing as possible, so that the camera can start after nearly every interruption.
+"""Write ROMFS and erase as little as possible. Therefore the camera can start after nearly every interruption.
 
 Flash is erased in blocks. Erasing takes a long time, and firmware 5.0 erases only from the start of the partition.
 After an erase, bits can only change from 1 to 0.
 
-If possible, a model is *appended*. The model's record is then written behind the image, where flash is still erased.
-Then the first block is rewritten, because the header in this block holds the image's length. If ROMFS has an older
-model of this project, one bit of the old model's record is changed, so that readers skip the record. If a model cannot
-be appended, ROMFS is *rewritten* from its start, and the header is written last.
+If possible, a model is *appended*. Then the model's record is written after the ROMFS image, where flash is still
+erased. After this, the first block is rewritten, because the header in this block holds the length of the ROMFS image.
+If ROMFS has an older model of this project, one bit of the old model's record is changed. Then programs that read ROMFS
+skip the old record. If a model cannot be appended, ROMFS is *rewritten* from its start, and the header is written last.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from blazeposer.deploy.state import Rom, State, contents_sha256
 from blazeposer.openmv import flash, romfs
 
 ROM_MODEL = "/rom.tflite"
-"""Path in a backup for the model that was in ROMFS, if the saved beginning of ROMFS does not include the model."""
+"""Path of the old ROMFS model in a backup. The backup has this file if the saved beginning of ROMFS does not include
+the old model."""
 CHUNK = 4096
 """Largest number of bytes that one step writes."""
 _WORD = 4  # smallest number of bytes that can be programmed at once
@@ -38,7 +39,7 @@ class Erase:
 
 @dataclass(frozen=True)
 class Write:
-    """A step that writes bytes where flash is erased, or where the change only turns bits from 1 to 0."""
+    """A step that writes bytes. The flash at this place is erased, or bits change only from 1 to 0."""
 
     start: int
     data: bytes
@@ -50,30 +51,29 @@ Operations = list[Erase | Write]
 
 @dataclass(frozen=True)
 class RomChange:
-    """The change of ROMFS by a deploy or a restore. Sizes are in bytes."""
+    """The change that a deploy or a restore makes in ROMFS. Sizes are in bytes."""
 
     board: Board
     words: str
     """Description of the change for the user."""
     risk: str
-    """Description of the loss if the cable is unplugged during the change, and of the way to recover."""
+    """Text that tells the user what is lost if the cable is unplugged during the change, and how to recover."""
     after: str | None
     """Value of `Rom.sha256` after the change, or None if the hash is not known in advance."""
     operations: Callable[[bytes], Operations]
-    """Function that returns the steps from the bytes read at the partition's beginning."""
+    """Function that returns the steps. Its argument is the bytes that were read from the partition's beginning."""
     erases: int
     writes: int
     saves: int
     """Length of the partition's beginning that is erased. The backup saves these bytes first."""
     needs: int = 0
-    """Length of the partition's beginning that `operations` needs as its argument."""
+    """Number of bytes from the partition's beginning that `operations` needs as its argument."""
     dropped: tuple[tuple[str, int], ...] = ()
     """Files that are removed because they do not fit, with their sizes."""
     bound: int = 0
-    """Size of the largest image that can be written, if not all files fit."""
+    """Size of the largest ROMFS image that can be written, if not all files fit."""
     model: str = ""
-    """Path of a model whose record cannot be restored, or "" if there is no model of this kind. The backup saves the
-    model as a file."""
+    """Path of a model if its record cannot be restored, and otherwise "". The backup saves this model as a file."""
 
     @property
     def seconds(self) -> float:
@@ -85,8 +85,8 @@ class RomChange:
 def deploying(state: State, name: str, data: bytes, image: Mapping[str, bytes]) -> RomChange:
     """Return the change that puts a new file into ROMFS, and keeps as many of the present files as fit.
 
-    `image` has the files of ROMFS from before an interrupted deploy. If ROMFS has no image now, the files of `image`
-    are kept. Raises BlazePoserError if the new file alone does not fit.
+    `image` has the files of ROMFS from before an interrupted deploy. If ROMFS has no valid ROMFS image now, the files
+    in `image` are kept. Raises BlazePoserError if the new file alone does not fit.
     """
     assert state.rom
     return _appended(state, state.rom, name, data) or _rewritten(state, state.rom, name, data, image)
@@ -99,7 +99,7 @@ def restoring(
 
     - `saved` is the old beginning of the partition, or None if the partition was erased.
     - `before` is `Rom.sha256` at the time of the backup.
-    - `written` has the hashes of ROMFS after each deploy since the backup.
+    - `written` has the hash of ROMFS after each deploy since the backup.
     - `model` is the old contents of the file `name`, if the record of this file cannot be restored.
 
     Raises BlazePoserError if another program has changed ROMFS since the backup.
@@ -130,7 +130,7 @@ def restoring(
 
 def is_cut(state: State, saved: bytes | None) -> bool:
     """Return whether ROMFS has lost only its first block, and the backup `saved` has this block. If only the first
-    block is lost, the other blocks of the image are still in ROMFS."""
+    block is lost, the other blocks of the ROMFS image are still in flash."""
     return bool(saved and state.rom and not state.rom.sha256 and romfs.stated_length(saved) > len(saved))
 
 

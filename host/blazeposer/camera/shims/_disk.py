@@ -98,7 +98,8 @@ class Disk:
 
 
 class _Writer(io.IOBase):
-    """A file to which bytes are only appended. Scripts and mpremote do not write in any other way."""
+    """A file that is open for writing. Bytes can only be appended, because scripts and mpremote do not write in any
+    other way."""
 
     def __init__(self, disk, file, path):
         self._file = file

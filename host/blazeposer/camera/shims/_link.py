@@ -30,8 +30,8 @@ def open_socket(address):
 
 
 def ask(question, buffers=(), **arguments):
-    """Ask the PC, and return the dictionary of its answer. Write the answer's bytes into `buffers`, one buffer after
-    the other. Raises RuntimeError."""
+    """Send a question to the PC, and return the dictionary from the PC's answer. Write the answer's raw bytes into
+    `buffers`, one buffer after the other. Raises RuntimeError."""
     global _socket
     arguments["question"] = question
     text = json.dumps(arguments).encode()

@@ -25,8 +25,8 @@ _cells = None  # the same bytes, to erase and program
 
 
 class _Mapped:
-    """A memoryview of the partition without its last bytes. On a camera, a bulk read of the last bytes never ends (PyPI
-    openmv-ota)."""
+    """A memoryview of the partition. The last bytes of the partition are missing. On a camera, a bulk read of the last
+    bytes never ends (PyPI openmv-ota)."""
 
     def __init__(self, data, tail):
         self._view = _memoryview(data)

@@ -16,7 +16,8 @@ _WHITE = (255, 255, 255)
 
 class Image:
     def __init__(self, width, height, pixformat=None, buffer=None, _frame=None):
-        """Create an image over the bytes of `buffer` (docs.openmv.io, omv.image). Only snapshots have a `_frame`."""
+        """Create an image that uses the bytes of `buffer` without copying them (docs.openmv.io, omv.image). Only
+        snapshots have a `_frame`."""
         if _frame is None:
             size = {GRAYSCALE: 1, RGB565: 2}.get(pixformat, 0) * width * height
             if buffer is None or not size or len(buffer) != size:

@@ -4,7 +4,8 @@ from utime import *
 
 
 class clock:
-    """Meter of the frame rate. Scripts call tick() at the start of a frame, and fps() at the end of the frame."""
+    """An object that measures the frame rate. Scripts call tick() at the start of a frame, and fps() at the end of the
+    frame."""
 
     def __init__(self):
         self._start = ticks_ms()

@@ -5,7 +5,7 @@ from image import Image as _Image
 
 
 class Normalization:
-    """Preprocessor that is called with an image. The preprocessor stores this image. If the preprocessor has no region
+    """A preprocessor for images. A call stores the image for the network's next run. If the preprocessor has no region
     `roi` (x, y, w, h), it sets `roi` to the whole image."""
 
     def __init__(self, roi=None):

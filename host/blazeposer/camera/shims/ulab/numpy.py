@@ -6,8 +6,8 @@ _MAX_DIMS = 4
 
 
 class ndarray(memoryview):
-    """A row-major array on a flat buffer. The function memoryview() returns the buffer of an array
-    (ndarray_get_buffer). Scripts receive these arrays, but do not create new arrays."""
+    """An array in row-major order that keeps its values in a flat buffer. The function memoryview() returns the buffer
+    of an array (ndarray_get_buffer). Scripts receive these arrays, but do not create new arrays."""
 
     def __init__(self, values, shape):
         if not 1 <= len(shape) <= _MAX_DIMS:
