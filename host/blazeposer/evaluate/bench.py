@@ -54,11 +54,12 @@ UNREFUSED = ", none refused"
 ACCURACY_NOTES = f"""\
 Errors are means of absolute differences in degrees, on the found faces. The same rule applies to all systems: a face
 counts as found if a detection with a score of at least {SCORE_THRESHOLD} overlaps the labelled box of the face enough.
-The column "shared" shows the error on the faces that all systems found, because a system that finds fewer faces leaves
-out difficult faces. MediaPipe refuses a face if the score of its face mesh network is below
-{LEAST_MESH_SCORE}; the row "none refused" includes the refused faces. With LiteRT's reference kernels (`blazeposer
-evaluate`), BlazePoser's errors differ by hundredths of a degree from the errors in these tables. The signs, axes and
-zero pose of the other systems are converted to the project's convention. tests/test_peers.py tests this conversion."""
+The column "shared" shows the error on the faces that all systems found, because a system that finds fewer faces usually
+does not find the difficult faces. MediaPipe refuses a face if the score of its face mesh network is below
+{LEAST_MESH_SCORE}. In the row "none refused", this limit is off, so these faces count too. With LiteRT's reference
+kernels (`blazeposer evaluate`), BlazePoser's errors differ by hundredths of a degree from the errors in these tables.
+The signs, axes and zero pose of the other systems are converted to the project's convention. tests/test_peers.py tests
+this conversion."""
 CAMERA = find("rt1062")
 PEERS_NOTES = (
     """\
@@ -69,7 +70,7 @@ standard shape) is aligned with the mesh. The canonical face, its zero pose and 
     """\
 BlazeFace INT8, solvePnP: This system uses MediaPipe's BlazeFace with all channels, quantized and written by the same
 code as BlazePoser. OpenCV's solvePnP (SQPnP) computes the pose from the six keypoints and from the same six points of
-MediaPipe's canonical face. The focal length was fitted on the `train` split of the training data; the zero pose needed
+MediaPipe's canonical face. The focal length was fitted on the `train` split of the training data. The zero pose needed
 no correction.""",
 )
 
