@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# Measures this camera: board, firmware, the model's memory, and milliseconds of snapshot, predict and decode.
-# First run `blazeposer deploy`. Then run this script with `mpremote run bench.py`, or in OpenMV IDE.
-# The last line of the output is a row for a table in Markdown.
+# Measures this camera, and prints the board, the firmware, the model's memory, and the milliseconds of snapshot,
+# predict and decode. First run `blazeposer deploy`. Then run this script with `mpremote run bench.py`, or in OpenMV
+# IDE. The last line of the output is a row for a table in Markdown.
 
 import gc
 import time

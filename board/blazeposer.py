@@ -73,7 +73,8 @@ class BlazePoser:
         return first if anchor < second.first else second
 
     def _best(self, left):
-        """Return the survivor with the highest score. If scores are equal, return the lowest anchor."""
+        """Return the anchor with the highest score among the `left` anchors that have no face yet. If scores are equal,
+        return the anchor with the lowest number."""
         survivors = self._survivors
         best = highest = -1 << 29
         for i in range(left):
@@ -84,8 +85,8 @@ class BlazePoser:
         return best
 
     def _take(self, best, left):
-        """Sum up the anchors that see the face of `best`. Keep the other survivors, and return the number of kept
-        survivors."""
+        """Sum up the anchors that see the same face as the anchor `best`. Keep the other anchors that have no face yet,
+        and return the number of kept anchors."""
         for feature_map in self._maps:
             feature_map.clear()
         survivors, best_box, box = self._survivors, self._best_box, self._box
@@ -125,7 +126,8 @@ class BlazePoser:
         return Face(box, score, keypoints, angles, math.exp(self._mean(VALUES - 1, 3, 0)))
 
     def _mean(self, i, unit, mean):
-        """Return the mean of value number `i` in a unit of `FeatureMap.set_units`, plus `mean`."""
+        """Return `mean` plus the mean of value number `i`. The mean has the unit number `unit` of
+        `FeatureMap.set_units`."""
         for feature_map in self._maps:
             if feature_map.sums[0]:
                 mean += feature_map.units[unit] * feature_map.sum_of(i)
@@ -133,7 +135,7 @@ class BlazePoser:
 
 
 class FeatureMap:
-    """The tensors of one feature map, and the weighted sums of its anchors that see one face."""
+    """The tensors of one feature map, and weighted sums over the map's anchors that see the same face."""
 
     def __init__(self, first, side, anchors, scores, *tensors):
         self.first = first
@@ -145,7 +147,7 @@ class FeatureMap:
         self.units = [0, 0, 0, 0]
 
     def prepare(self, model, logit):
-        """Store a model's quantization. `logit` is the lowest logit that counts."""
+        """Store a model's quantization. `logit` is the lowest logit that reaches the threshold."""
         self._quantization = [(model.output_scale[i], model.output_zero_point[i]) for i in self._indices]
         scale, zero = self._quantization[0]
         self._least = math.ceil(logit / scale + zero)
@@ -156,7 +158,8 @@ class FeatureMap:
         self._pixel_step, self._pixel_zero = round(scale * ONE), zero
 
     def search(self, outputs, survivors, count):
-        """Append the anchors that reach the threshold to the `count` survivors. Return the new number of survivors."""
+        """Append the anchors that reach the threshold to `survivors`, which already has `count` anchors. Return the new
+        number of anchors."""
         scores, regressors, rotations, errors = self._indices
         self._scores = memoryview(outputs[scores])
         before, anchor, least = count, self.first, self._least
@@ -175,7 +178,8 @@ class FeatureMap:
         return self._logit_step * (self._scores[anchor - self.first] - self._logit_zero)
 
     def box(self, anchor, box, shift):
-        """Write left, top, right and bottom into `box`, in units of 2**shift / ONE pixels of the input."""
+        """Write left, top, right and bottom of the anchor's box into `box`. The unit is 2**shift / ONE pixels of the
+        network's input."""
         anchor -= self.first
         cell, side = anchor // self._anchors, self._side
         half_cell = INPUT_SIZE * ONE // (2 * side)
@@ -205,11 +209,13 @@ class FeatureMap:
         sums[2 + VALUES] += weight * self._errors[cell]
 
     def centre(self, axis):
-        """Return the weighted sum of the anchors' centres, in fractions of the input. `axis` is 1 for x, 2 for y."""
+        """Return the weighted sum of the centres of the added anchors. A centre is a fraction of the input's side.
+        `axis` is 1 for x, and 2 for y."""
         return (self.sums[axis] + self.sums[0] / 2) / self._side
 
     def set_units(self, w, h, total):
-        """Set the factors that turn sums into means. x and y are in pixels of a region w x h."""
+        """Set the factors that turn sums into means. The means of x and y are in pixels of an image region with the
+        size w x h."""
         shape, rotation, error = self._quantization[1:]
         self.units[0] = shape[0] * w / (INPUT_SIZE * total)
         self.units[1] = shape[0] * h / (INPUT_SIZE * total)
@@ -237,7 +243,8 @@ def overlap(a, b):
 
 
 def to_angles(ax, ay, az, bx, by, bz):
-    """Return yaw, pitch, roll in degrees from approximately the first two rows of a rotation matrix (300W-LP)."""
+    """Return yaw, pitch and roll in degrees, in the convention of 300W-LP. The arguments are approximately the first
+    two rows, a and b, of a rotation matrix."""
     aa = max(ax * ax + ay * ay + az * az, 1e-12)
     along = (ax * bx + ay * by + az * bz) / aa  # Gram-Schmidt, without scaling to length 1
     bx, by, bz = bx - along * ax, by - along * ay, bz - along * az

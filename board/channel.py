@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Publishes main.py's records in packed form on the channel "blazeposer" of OpenMV's Protocol V2. A PC reads the channel
-# with the package `openmv`, for example by `blazeposer watch --protocol v2`. A new record replaces the old record.
+# with the package `openmv`, for example by `blazeposer watch --protocol v2`. A new record replaces the old record on
+# the channel.
 #
 #     channel = Channel(max_faces=4)
 #     channel.publish((seq, t_ms, fps, picture_ms, network_ms, decode_ms), (width, height), tracker.update(faces, t_ms))

@@ -30,7 +30,7 @@ class SteadyFace:
         self._turning = array("f", bytes(4 * 3))
 
     def update(self, face, seconds):
-        """Return the smoothed face. `seconds` is the time since the last face."""
+        """Return the smoothed face. `seconds` is the time since the last update."""
         if seconds > 0:
             self._move(points_of(face), max(face.box[2], 1e-6), seconds)
             self._rotate(quaternion(face.angles), seconds)

@@ -20,7 +20,7 @@ DEGREES = 1  # Largest error of a face's angles, in degrees.
 
 
 def read_picture(data):
-    """Return the image in 16 shades of grey. Each stored pixel becomes a square of four pixels."""
+    """Return the image in 16 shades of grey. Each stored pixel becomes a square of 2 x 2 pixels."""
     pixels = bytearray(SIDE * SIDE)
     position = 0
     for _ in range(SIDE // 2):
@@ -52,7 +52,7 @@ class Comparison:
 
 
 def differences(faces, expected):
-    """Return the largest difference of the boxes in pixels, and of the angles in degrees."""
+    """Return the largest difference of the boxes in pixels, and the largest difference of the angles in degrees."""
     pixels = degrees = 0
     for face, golden in zip(faces, expected):
         for a, b in zip(face["box"], golden["box"]):

@@ -10,14 +10,15 @@
 #     for id, face, steady in tracker.update(faces, t_ms):
 #         print(id, steady.angles)
 #
-# While faces are known, the network gets only a square around them, so that the faces have more pixels. It gets the
-# whole image every few images, or if the square shows more or fewer faces than before. If a known face is not found in
-# the whole image, the network looks once more at its last place. If no face is found in the whole image, the network
-# looks closely at the best guess below the threshold, and can so find a small face. A known face needs a lower score
-# than a new face.
+# While faces are known, the network gets only a square around them, so that the faces have more pixels. Every few
+# images, or if the square shows more or fewer faces than before, the network gets the whole image. If a known face is
+# not found in the whole image, the network looks once more at the face's last place. If no face is found in the whole
+# image, the network gets a square around the best detection below the threshold, and can find a small face there. A
+# known face needs a lower score than a new face.
 #
-# With `mirror`, every second look at a known face uses the mirror image. The network's random errors differ there, and
-# the Tracker's filters average both looks. The script mirrors the image, the region and the faces:
+# With `mirror`, every second look at a known face uses the mirror image. The network's random errors in an image and in
+# its mirror image differ, and the Tracker's filters average both results. The script mirrors the image, the region and
+# the faces:
 #
 #     if gaze.mirrored:
 #         img.scale(hint=image.HMIRROR)
@@ -45,7 +46,7 @@ MOST_LOST = const(8)  # largest number of tracks without a face; each takes some
 
 
 class Gaze:
-    """The region of the image that the network looks at. A new face counts if it has a score of at least
+    """The choice of the region of the image that the network gets. A new face counts if it has a score of at least
     `threshold`."""
 
     def __init__(self, threshold=0.5, mirror=False):
@@ -58,7 +59,7 @@ class Gaze:
         self._looks = 0
 
     def region(self, width, height):
-        """Return the region x, y, w, h of the next image to look at."""
+        """Return the region x, y, w, h of the next image that the network gets."""
         self._close = False
         self.mirrored = self._mirror and bool(self._known) and not self.mirrored
         faces = self._known or self._guess
@@ -80,7 +81,8 @@ class Gaze:
         return max(0, min(x, width - side)), max(0, min(y, height - side)), side, side
 
     def saw(self, faces):
-        """Return the faces that count, the best first. `faces` have scores of GUESS or more."""
+        """Return the faces that count, the best face first. `faces` are the detected faces with scores of at least
+        GUESS."""
         found = [face for face in faces if self._counts(face)]
         if self._close:
             self._looks = self._looks + 1 if len(found) == len(self._known or self._guess) else EVERY
@@ -141,7 +143,7 @@ class Tracker:
 
 
 class Track:
-    """One face over time."""
+    """The last box and the smoothed values of one tracked face."""
 
     def __init__(self, id, face, t_ms, filter):
         self.id = id
@@ -157,13 +159,13 @@ class Track:
 
 
 def mirrored_region(region, width):
-    """Return a region's place in the mirror image of an image with this width."""
+    """Return the same region (x, y, w, h) in the mirror image. `width` is the image's width."""
     x, y, w, h = region
     return width - x - w, y, w, h
 
 
 def mirrored(face, width):
-    """Return a face as in the mirror image of an image with this width."""
+    """Return the same face in the mirror image. `width` is the image's width."""
     yaw, pitch, roll = face.angles
     points = [(width - face.keypoints[i][0], face.keypoints[i][1]) for i in POINTS]
     return Face(mirrored_region(face.box, width), face.score, points, (-yaw, pitch, -roll), face.err)

@@ -40,7 +40,7 @@ metre, changed by the largest bulge, looks like a photo from 25 cm. The radius i
 
 BACKGROUND_SIDES = (0.5, 1.3)
 """Smallest and largest side of the visible square of a background, as factors on the background's side. If the factor
-is larger than 1, the edge of the background is repeated, and people in it become small."""
+is larger than 1, the edge of the background is repeated, and people in the background become small."""
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -92,14 +92,15 @@ def disturbed(placements: Placements, rng: np.random.Generator, settings: ImageS
 
 
 def validation_placements(rng: np.random.Generator, count: int) -> Placements:
-    """Draw placements like those in AFLW2000. The faces are upright and near the middle, and have 0.26 to 0.50 of the
-    image's side."""
+    """Draw placements like those in AFLW2000. The faces are upright and near the middle of the image. Their size is
+    0.26 to 0.50 of the image's side."""
     x, y = 0.5 + rng.uniform(-0.06, 0.06, (2, count))
     return Placements(rng.uniform(0.26, 0.50, count), x, y, np.zeros(count), np.zeros(count, bool), np.zeros(count))
 
 
 def transforms(boxes: Floats, placements: Placements) -> Floats:
-    """Return the affine maps (N, 2, 3) from the photos' pixels to the images' pixels, for faces in `boxes` (N, 4)."""
+    """Return the affine transforms (N, 2, 3) from the photos' pixels to the images' pixels, for faces in `boxes` (N,
+    4)."""
     scale = placements.size * INPUT_SIZE / (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
     turn = np.radians(placements.clockwise)
     flip = np.where(placements.mirrored, -1.0, 1.0)
@@ -124,7 +125,8 @@ def bulged_points(points: Floats, boxes: Floats, bulge: Floats) -> Floats:
 
 
 def _bulged(source: Tensor, boxes: Floats, bulge: Floats) -> Tensor:
-    """Return the photo pixels (n, 128, 128, 2) to sample instead of `source`, where the faces in boxes bulge (n,).
+    """Return the points (n, 128, 128, 2) of the photos to sample instead of the points `source`. The faces in `boxes`
+    bulge by `bulge` (n,).
 
     A head is roughly a ball, and the middle of the face is nearest to the camera. Therefore the middle of the face
     looks larger in a photo from a short distance.
@@ -188,8 +190,8 @@ class Views:
 
 
 def render(bank: Bank, faces: NDArray[np.int64], matrices: Floats, views: Views, bulge: Floats) -> Tensor:
-    """Return float images (N, 3, 128, 128), 0 to 255, of `faces` (N,). The faces bulge by `bulge` (N,), and `matrices`
-    (N, 2, 3) move them."""
+    """Return images (N, 3, 128, 128) of `faces` (N,), as floats from 0 to 255. The faces bulge by `bulge` (N,), and
+    `matrices` (N, 2, 3) move them."""
     device = bank.textures.device
     inverse = np.linalg.inv(matrices[:, :, :2])
     back = np.concatenate([inverse, -inverse @ matrices[:, :, 2:]], axis=-1)

@@ -23,12 +23,14 @@ from blazeposer.evaluate.datasets.pool import Pool, read_backgrounds, read_pools
 from blazeposer.scene.sequence import room
 
 SIDE = 192
-"""Side of a texture in pixels. Few faces of the pools need a larger texture for training images of 128 pixels."""
+"""Side of a texture in pixels. Training images have 128 pixels, and only few faces of the data sets need a larger
+texture."""
 CUT = 3.0
-"""Side of the square cut out of a large photo, in sizes of the face. This leaves space for small and turned faces."""
+"""Side of the square cut out of a large photo, in sizes of the face. The texture then has space around the face, which
+small and turned faces need."""
 COLLAGES = 900
-"""Number of collages, a third of all backgrounds. The pools have too few photos with several people to teach everything
-that BlazeFace detects."""
+"""Number of collages, a third of all backgrounds. The data sets have too few photos with several people to teach the
+network everything that BlazeFace detects."""
 DRAWN = 64
 """Number of drawn backgrounds. They are used if there are no photos without a face."""
 COLLAGE_SIDES = (2, 3, 4)
@@ -48,7 +50,7 @@ class Bank:
     in degrees. `rotations` have the shape (M, 3, 3).
 
     `backgrounds` (B, 3, 192, 192) are uint8 squares without labels. The first `faceless` backgrounds are photos without
-    a face. In a bank for training, backgrounds with people follow, which are photos and collages.
+    a face. In a bank for training, the other backgrounds are photos and collages of people.
     """
 
     textures: Tensor
@@ -75,8 +77,8 @@ def read_bank(
 ) -> Bank:
     """Return the faces of a split ("train" or "val") of several pools, and the backgrounds, on a device.
 
-    The backgrounds are the photos of the zips `faceless`. If no zip is named, the backgrounds are drawn. For "train",
-    photos from these pools with several people, and collages of the pools' photos, are added to the backgrounds.
+    The backgrounds are the photos of the zips `faceless`. If no zip is named, the backgrounds are drawn. For the split
+    "train", the backgrounds also include the pools' photos with several people, and collages of the pools' photos.
     `report` is called with a line for each pool. Raises BlazePoserError if a file is missing or broken.
     """
     pool = read_pools(folder, names, split, report)
@@ -86,8 +88,8 @@ def read_bank(
 
 
 def drawn_backgrounds() -> list[Image]:
-    """Return squares (192, 192, 3) without a face. The squares are parts of the drawn room in other colours. The result
-    is always the same."""
+    """Return squares (192, 192, 3) without a face. The squares are parts of a drawn room, in several colours. The
+    result is always the same."""
     rng, place = np.random.default_rng(0), room()
     drawn = []
     for _ in range(DRAWN):

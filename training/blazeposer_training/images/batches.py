@@ -38,7 +38,7 @@ from .relight import Light, relight
 from .settings import ImageSettings
 
 MOST_TURN = 100.0
-"""Largest turn in the image's plane, in degrees, at which a face teaches pose."""
+"""Largest turn in the image's plane, in degrees, of a face that trains the pose."""
 TRUSTED_SPREAD = 4.0
 """Disagreement of the teacher networks in degrees at which a label has half the weight of a label without
 disagreement."""
@@ -53,9 +53,9 @@ class Batch:
     - `rotations` have the shape (N, 3, 3), and `weights` have the shape (N,).
     - `boxes` (N, 4) x0, y0, x1, y1 and `landmarks` (N, 68, 2) are fractions of the image's side.
     - `spread` (N,) is the disagreement of the teacher networks in degrees.
-    - `silent` (N, 4) are boxes in which the network must not find a face, whatever a teacher answers. A box in `silent`
-      contains a face that is upside down and has no weight, or a whole image without a face. All other rows of `silent`
-      are 0.
+    - `silent` (N, 4) are boxes in which the network must not find a face, even if a teacher finds a face there. A box
+      in `silent` contains a face that is upside down and has no weight, or a whole image without a face. All other rows
+      of `silent` are 0.
     - `pairs` is the number of pairs among the first rows. In a pair, the second image is the mirror image of the first.
     - `taught` are the outputs of a teacher for the images, if there is a teacher.
 
@@ -150,8 +150,8 @@ def with_mirrored(batch: Batch, twins: NDArray[np.bool_]) -> Batch:
 
 
 def validation_batches(bank: Bank, size: int) -> Iterator[Batch]:
-    """Yield batches with every face of the bank once. The faces are placed as in AFLW2000, over photos or plain edges.
-    The batches are always the same."""
+    """Yield batches with every face of the bank once. The faces are placed as in AFLW2000. Beyond the photo's edge,
+    half of the images show another photo. The batches are always the same."""
     rng, count = np.random.default_rng(0), len(bank)
     placements = validation_placements(rng, count)
     views = Views.random(rng, count, len(bank.backgrounds), 0.5, 0.0)

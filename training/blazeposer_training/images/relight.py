@@ -1,6 +1,6 @@
 """Disturb placed images by occlusion, light, colour, focus, noise, JPEG compression and RGB565.
 
-Each disturbance changes a part of the images and is computed only for this part. The settings are random numbers from
+Each disturbance changes some of the images, and is computed only for these images. The settings are random numbers from
 numpy, and the noise comes from one fixed field. An image is therefore the same on every device, except for rounding.
 """
 
@@ -152,7 +152,8 @@ def bend(pictures: Tensor, gamma: Tensor) -> Tensor:
 
 
 def blur(pictures: Tensor, sigma: Tensor) -> Tensor:
-    """Blur images with Gaussians of at most 1.1 pixels (n,), with five taps horizontally and vertically."""
+    """Blur images with Gaussian filters of five taps in each direction. `sigma` (n,) is the standard deviation in
+    pixels, at most 1.1."""
     taps = torch.exp(-0.5 * (torch.arange(-2, 3, device=sigma.device) / sigma[:, None]).square()).float()
     taps = (taps / taps.sum(1, keepdim=True))[:, :, None, None, None]
     for dimension, rim in ((-1, (2, 2, 0, 0)), (-2, (0, 0, 2, 2))):

@@ -1,4 +1,4 @@
-"""Quantize after training. First the channels of each depthwise output are equalized, then every range is set from
+"""Quantize a trained network. First the channels of each depthwise output are equalized. Then every range is set from
 images.
 
 A plain minimum and maximum would be a bad range. In one image of twenty, flat dark regions raise the activations of
@@ -24,7 +24,7 @@ from .quantized import HIGHEST, LOWEST, WEIGHT_LIMIT, QuantizedBlazePoser
 
 PERCENTILE = 0.99
 """Percentile of the images' smallest and largest values. On images that were not used for calibration, percentiles from
-0.95 to 0.998 are equally good; 0.85 costs 0.2 degree."""
+0.95 to 0.998 are equally good. The percentile 0.85 makes the error 0.2 degree larger."""
 FACE_PERCENTILE = 0.999
 """Percentile of the regressors' smallest and largest values, over anchors that find a face."""
 BATCH = 25

@@ -94,7 +94,7 @@ def _fake_quant(x: Any, quantization: Quantization) -> Any:
 
 
 def _range(scale: float, zero_point: int) -> tuple[np.float32, np.float32]:
-    """Return the float32 range from which the converter derives exactly this float32 scale.
+    """Return the float32 range from which the converter computes exactly `scale`, to the last bit.
 
     A scale with a different last bit changes a few values by one level, and later layers increase this difference to
     half a pixel.

@@ -68,8 +68,8 @@ def write_tflite(
     """Return the bytes of the tflite file.
 
     - `layers` has the constants of each convolution in the graph, by the convolution's name.
-    - `quantization` has the scale and zero point of each tensor in the graph, by the tensor's name. It is empty for a
-      float file.
+    - `quantization` has the scale and zero point of each tensor in the graph, by the tensor's name. For a float file,
+      `quantization` is empty.
     - `graph` has the operations. The file has only those outputs of the contract that these operations compute.
     - `expose` has names of inner tensors to add after the contract's outputs, for debugging.
     """

@@ -39,7 +39,8 @@ from .qaf import Budget, fine_tune
 from .quantized import QuantizedBlazePoser
 
 CALIBRATION_POOLS = ("aflw", "wflw", "maskon")
-"""Pools for calibration. They contain every pose, and photos of people with faces of many sizes."""
+"""Data sets (pools) for calibration. These data sets contain every pose, and photos of people with faces of many
+sizes."""
 WEIGHTS = "blazeposer.safetensors"
 SEED = 20260101
 WORKERS = 1
@@ -119,10 +120,10 @@ def calibrated(network: BlazePoser, pictures: NDArray[np.uint8], console: Consol
 def calibration_images(
     folder: Path, count: int, recipe: Recipe, report: Callable[[str], None], pools: tuple[str, ...] = ()
 ) -> NDArray[np.uint8]:
-    """Return training images (count, 128, 128, 3) RGB of a recipe, as a camera takes them. The result is always the
-    same.
+    """Return training images (count, 128, 128, 3) RGB of a recipe, with the quality of a camera's images. The result is
+    always the same.
 
-    If `pools` names pools, the images come only from these pools. `report` is called with a line for each pool read.
+    If `pools` names pools, the images come only from these pools. `report` is called with one line for each pool.
     Raises BlazePoserError.
     """
     bank = _bank(folder, pools or CALIBRATION_POOLS, not pools, report)

@@ -3,9 +3,10 @@
 Every tensor of the graph passes a quantizer with a learnable scale (LSQ+: Bhalgat et al., 2020), so that training can
 continue through quantization. Rounding does not change the gradients.
 
-The integers are those of TensorFlow Lite's reference kernels. Activations have asymmetric quantization per tensor.
-Weights are symmetric per channel, from -127 to 127. Biases are int32 with the scale input x weight. The ReLU is a part
-of the clamp. Pool, pad and reshape move integers and share the quantization of their input.
+All integers are equal to the integers of TensorFlow Lite's reference kernels. Activations have asymmetric quantization
+per tensor. Weights have symmetric quantization per channel, from -127 to 127. The scale of an int32 bias is the input's
+scale times the weight's scale. The clamp of an output also computes the ReLU. Pool, pad and reshape move integers and
+share the quantization of their input.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ class Quantizer(nn.Module):
         all parameters."""
 
     def set_range(self, low: float, high: float) -> None:
-        """Spread the 256 levels from `low` to `high`, with 0 exactly on one of them."""
+        """Spread the 256 levels from `low` to `high`, so that one level is exactly 0."""
         low, high = (0.0 if self.unsigned else min(low, 0.0)), max(high, 1e-6)
         scale = (high - low) / (HIGHEST - LOWEST)
         with torch.no_grad():
@@ -126,7 +127,7 @@ class QuantizedBlazePoser(nn.Module):
         self.network = network
         self.operations = operations(network.architecture)
         self.source: dict[str, str] = {INPUT: INPUT}
-        """Name of the tensor whose quantizer is used for a tensor, by the name of the tensor."""
+        """For the name of each tensor, the name of the tensor whose quantizer is used."""
         quantizers = {INPUT: Quantizer(INPUT_SCALE, INPUT_ZERO_POINT, frozen=True)}
         for operation in self.operations:
             if operation.kind in ("pool", "pad", "reshape"):

@@ -25,7 +25,7 @@ from .quantized import LEVELS, QuantizedBlazePoser
 
 
 class ReadBack(QuantizedBlazePoser):
-    """The network in a file's bytes, with the quantization steps of the file.
+    """The network that a file contains, with the quantization steps of the file.
 
     Raises ModelError if the file has none of this project's architectures. If this network is written again
     (`export.int8_layers`, `flatbuffer.write_tflite`), the bytes are the same.
@@ -71,7 +71,7 @@ def _architecture(graph: tflite.Graph, name: str) -> Architecture:
     """Return the architecture in `ARCHITECTURES` that has the file's operations."""
 
     def kernel(item: tflite.Operation) -> list[int]:
-        """Return the height of a convolution's kernel, in a list."""
+        """Return a list with the height of a convolution's kernel. For other operations, the list is empty."""
         return list(graph.tensors[item.inputs[1]].shape)[1:2] if len(item.inputs) > 2 else []
 
     found = [(item.name, graph.tensors[item.outputs[0]].shape, kernel(item)) for item in graph.operations]

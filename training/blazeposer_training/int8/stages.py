@@ -30,7 +30,8 @@ def torch_stage(stages: Stages) -> Stage:
 
 
 def converter_stage(stages: Stages) -> Stage:
-    """Return the stage that runs the INT8 network through TensorFlow's converter. Raises BlazePoserError."""
+    """Return the stage that converts the INT8 network with TensorFlow's converter, and runs the converted file. Raises
+    BlazePoserError."""
     data = converted(stages.model)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, stages.model.name)
@@ -73,7 +74,8 @@ def torch_tracer(weights: Path) -> Callable[[Image], dict[str, NDArray[Any]]]:
 
 
 def converted(model: Path) -> bytes:
-    """Return the network of an INT8 tflite file after a conversion by TensorFlow's converter. Raises ModelError."""
+    """Return the tflite file that TensorFlow's converter makes from the network of an INT8 tflite file. Raises
+    ModelError."""
     network = ReadBack(model.read_bytes(), str(model))
     with quiet_stderr(), warnings.catch_warnings(action="ignore"):  # hide start messages and a warning about ranges
         from .converter import convert  # this imports TensorFlow

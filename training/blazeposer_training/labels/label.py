@@ -152,7 +152,7 @@ def _jpeg(photo: Image) -> bytes:
 
 
 def _row(file: str, stored: Image, label: Labelled, scale: float, source: str) -> dict[str, object]:
-    """Return the photo's line of the table."""
+    """Return the line of the table for one face of a photo."""
     x, y, width, height = (value * scale for value in label.face.box)
     box = zip(CORNERS, (x, y, x + width, y + height), strict=True)
     angles = zip(ANGLES, label.face.angles, strict=True)

@@ -1,9 +1,9 @@
 """Label photos with a teacher. BlazeFace finds the faces, and MediaPipe's face mesh gives the rotation of the heads.
 
 `blazeposer.evaluate.peers` provides the networks, and computes a rotation from a mesh. A label needs an uncertainty,
-but one look at a face gives only one rotation. Therefore the face mesh network looks at each face four times, at crops
-that differ in place, size and mirroring. The label is the mean of the four rotations. The label's uncertainty is the
-mean angle between the four rotations and their mean.
+but one run of the face mesh network gives only one rotation. Therefore the face mesh network looks at each face four
+times, at crops that differ in place, size and mirroring. The label is the mean of the four rotations. The label's
+uncertainty is the mean angle between the four rotations and their mean.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def meshes(networks: FaceMesh, photo: Image, face: Face) -> Floats | None:
     """Return the face's mesh (looks, 468, 3) at each of `LOOKS`. In pixels, x points right, y DOWN, and z towards the
     viewer.
 
-    The meshes of mirrored looks show the mirrored face. Return None if a look shows no face.
+    The meshes of mirrored crops show the mirrored face. Return None if the network finds no face in one of the crops.
     """
     points, _ = networks.look(photo, Crop.of(face), fine=True)
     # As in MediaPipe's tracking, the mesh gives a better box than BlazeFace.
@@ -68,8 +68,8 @@ def meshes(networks: FaceMesh, photo: Image, face: Face) -> Floats | None:
 
 
 class Teacher:
-    """A labeller. A call with a photo (h, w, 3) uint8 RGB returns the labelled faces of the photo, the best score
-    first."""
+    """A function object that labels photos. A call with a photo (h, w, 3) uint8 RGB returns the labelled faces of the
+    photo, the best score first."""
 
     def __init__(self) -> None:
         self._networks = FaceMesh()

@@ -1,9 +1,9 @@
 """Train the backbone to compute BlazeFace's feature maps. This module is the first stage of a training.
 
-A backbone with BlazeFace's own channels skips this stage. The stage has two parts. Each part learns the maps of
-BlazeFace at the ends of its resolutions. First the blocks with wide maps learn, because all other maps are computed
-from the wide maps. Then the remaining blocks learn. If all blocks learned together from the start, the later blocks
-would lose the copied weights.
+A backbone with BlazeFace's own channels skips this stage. The stage has two parts. Each part learns BlazeFace's feature
+maps at the end of each of the part's resolutions. First the blocks with large feature maps learn, because all other
+feature maps are computed from the large feature maps. Then the remaining blocks learn. If all blocks learned together
+from the start, the later blocks would lose the copied weights.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from .recipe import Recipe
 
 @dataclass(frozen=True)
 class Part:
-    """Blocks that learn together, and the maps that they learn. `maps` has our block, BlazeFace's block, and
-    BlazeFace's channels in our order for each map."""
+    """Blocks that learn together, and the feature maps that the blocks learn. For each feature map, `maps` has the
+    number of our block, the number of BlazeFace's block, and BlazeFace's channels in our order."""
 
     blocks: range
     maps: tuple[tuple[int, int, Tensor], ...]
@@ -35,7 +35,7 @@ class Part:
 def parts(architecture: Architecture) -> list[Part]:
     """Return the parts of the stage. The first part has the resolutions 64x64 and 32x32, the second part 16x16 and 8x8.
 
-    BlazeFace's own architecture has no parts. The map at 64x64 has no target.
+    BlazeFace's own architecture has no parts. The feature map at 64x64 has no target.
     """
     if (architecture.stem, architecture.blocks) == (ORIGINAL.stem, ORIGINAL.blocks):
         return []
@@ -56,15 +56,15 @@ def parameters(part: Part, model: BlazePoser) -> list[nn.Parameter]:
 
 
 def originals(part: Part, original: BlazePoser, pictures: Tensor) -> tuple[Tensor, ...]:
-    """Return BlazeFace's maps that the part has to learn."""
+    """Return BlazeFace's feature maps that the part has to learn."""
     image = to_input(pictures)
     with torch.no_grad(), autocast(image.device):
         return tuple(original.backbone.maps(image, [theirs for _, theirs, _ in part.maps]))
 
 
 def distance(part: Part, model: BlazePoser, originals: tuple[Tensor, ...], image: Tensor) -> Tensor:
-    """Return the mean squared distance of the part's maps from BlazeFace's maps, relative to their power, summed over
-    all maps of the part."""
+    """Return the mean squared distance of the part's feature maps from BlazeFace's feature maps. Each distance is
+    relative to the power of BlazeFace's feature map, and the distances of the part are summed."""
     maps = model.backbone.maps(image, [ours for ours, _, _ in part.maps])
     terms = []
     for ours, theirs, (_, _, channels) in zip(maps, originals, part.maps, strict=True):

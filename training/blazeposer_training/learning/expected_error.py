@@ -13,7 +13,8 @@ from .losses import LABEL_ERROR
 
 
 def calibrate_error(model: BlazePoser, scores: Scores, spread: NDArray[np.floating]) -> tuple[float, float]:
-    """Rescale the error outputs to fit validation scores best, and return the slope and offset of their logarithm.
+    """Rescale the error outputs so that they fit the validation scores best, and return the slope and offset of their
+    logarithm.
 
     `scores` are the scores of `model` on labels with the teachers' disagreement `spread` (n,) in degrees. If no face
     was found, nothing changes. The slope and the offset maximise the same likelihood as the training

@@ -29,9 +29,8 @@ T = TypeVar("T")
 
 
 class Learner:
-    """The trained network, the bins that only training needs, and the frozen BlazeFace.
-
-    BlazeFace teaches detection. First, the boxes of BlazeFace are moved down.
+    """The trained network, the bins that only training needs, and the frozen BlazeFace. BlazeFace's detections are the
+    targets for the network's detections. The boxes of BlazeFace are moved down first.
     """
 
     def __init__(

@@ -1,10 +1,11 @@
-"""Compute the training losses: the pose where the detector finds a face, and the distance from BlazeFace's detections.
+"""Compute the training losses. The pose loss counts where the detector finds a face. The detection loss is the distance
+from BlazeFace's detections.
 
 The pose loss combines regression and classification. Regression compares the predicted orthonormalised rotation with
 the label's rotation (chordal distance), and the three angles with the label's angles. Rotations and angles are compared
 for every cell, and for the weighted mean of the cells that the decoder computes. Classification uses bins of each
-angle. The bins are computed from the same hidden layer as the rotation, so that their gradient changes the weights of
-this layer. The network that ships has no bins.
+angle. The bins are computed from the same hidden layer as the rotation, so that the gradient of the bins changes the
+weights of this layer. The network that ships has no bins.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from ..network.architecture import ARCHITECTURE
 from ..network.model import BlazePoser, cell_rows
 
 BIN_WIDTH = 6.0
-"""Width of a bin in degrees. It is about the error that training aims at, so that neighbouring bins differ."""
+"""Width of a bin in degrees. The width is about the error that the training should reach, so the network can tell
+neighbouring bins apart."""
 BINS = round(2 * MAX_ANGLE / BIN_WIDTH)  # 33 bins from -99 to 99 degrees
 ANGLE_CLIP = 1.0
 """Largest error of an angle that counts, in radians. Without this limit, the errors of pitch and roll become very large
@@ -32,8 +34,8 @@ LABEL_ERROR = 0.5**0.5
 """Ratio of a label's own error to the disagreement of its teachers. Three independent teachers differ from their mean
 by sqrt 2 times the mean's error."""
 CENTRAL_WEIGHT = 0.15
-"""Smallest weight of a cell in the middle of a labelled face. With this weight, faces that BlazeFace misses also teach
-pose."""
+"""Smallest weight of a cell in the middle of a labelled face. With this weight, faces that BlazeFace misses also train
+the pose."""
 SURE = 2.0
 """Smallest logit of the best anchor of a labelled face. With this logit, rounding loses no face."""
 
@@ -60,14 +62,14 @@ class AngleBins(nn.Module):
         self.maps = nn.ModuleList(nn.Conv2d(hidden, 3 * BINS, 1) for _ in GRIDS)
 
     def forward(self, hidden: list[Tensor]) -> Tensor:
-        """Return logits (N, 320, 3, BINS) of both maps."""
+        """Return logits (N, 320, 3, BINS) of both feature maps."""
         rows = [cell_rows(layer(h), 3 * BINS) for layer, h in zip(self.maps, hidden, strict=True)]
         return torch.cat(rows, dim=1).unflatten(-1, (3, BINS))
 
 
 @dataclass
 class Detections:
-    """The detections of both maps together. `logits` have the shape (N, 896). `regressors` (N, 896, 16) are in
+    """The detections of both feature maps together. `logits` have the shape (N, 896). `regressors` (N, 896, 16) are in
     pixels."""
 
     logits: Tensor
@@ -76,8 +78,8 @@ class Detections:
 
 @dataclass
 class Pose:
-    """The poses of both maps together. `rotation` has the shape (N, 320, 6), `log_error` has the shape (N, 320), and
-    `bins` have the shape (N, 320, 3, BINS)."""
+    """The poses of both feature maps together. `rotation` has the shape (N, 320, 6), `log_error` has the shape (N,
+    320), and `bins` have the shape (N, 320, 3, BINS)."""
 
     rotation: Tensor
     log_error: Tensor
@@ -130,8 +132,9 @@ def weighted_sum(terms: Mapping[str, Tensor], weights: Mapping[str, float]) -> T
 
 
 def pose_terms(pose: Pose, target: Target, inside: Tensor) -> dict[str, Tensor]:
-    """Return the terms of the pose loss. The terms are averages over cells, and for the weighted mean over faces. The
-    weights of these averages come from the detector and the label."""
+    """Return the terms of the pose loss. A term is an average over cells, an average over faces (for the weighted mean
+    of a face's cells), or the sum of both averages. The weights of these averages come from the detector and the
+    label."""
     cells, share, found = pose_weights(target.detections.logits, inside, target.boxes, target.weights)
     image, cell = torch.nonzero(cells, as_tuple=True)
     weight = cells[image, cell]
@@ -185,10 +188,11 @@ def error_likelihood(log_error: Tensor, predicted: Tensor, label: Tensor, spread
 
 
 def detection_terms(found: Detections, target: Target, inside: Tensor) -> dict[str, Tensor]:
-    """Return the distance from BlazeFace's scores and, where BlazeFace finds a face, from its regressors.
+    """Return the distance from BlazeFace's scores. Where BlazeFace finds a face, also return the distance from
+    BlazeFace's regressors.
 
     A labelled face that BlazeFace misses does not count as background. At least one anchor of each labelled face must
-    have a high score; the label's weight says how much this counts.
+    have a high score. The weight of this rule is the label's weight.
     """
     wanted = target.detections
     probability = wanted.logits.sigmoid()
@@ -212,7 +216,7 @@ def detection_terms(found: Detections, target: Target, inside: Tensor) -> dict[s
 def mirror_terms(found: Detections, pose: Pose, target: Target, inside: Tensor) -> dict[str, Tensor]:
     """Return the distance between the outputs for mirrored images and the mirrored outputs for the images themselves.
 
-    Where cells teach pose, the rotations of cells, their weighted means and the log errors are compared. Where
+    Where cells train the pose, the rotations of cells, their weighted means and the log errors are compared. Where
     BlazeFace finds a face, logits and regressors are compared.
     """
     first, second = slice(0, 2 * target.pairs, 2), slice(1, 2 * target.pairs, 2)
@@ -283,8 +287,8 @@ def rotation_from_six(six: Tensor) -> Tensor:
 
 
 def angles_from_rotation(rotation: Tensor) -> Tensor:
-    """Return yaw, pitch, roll (n, 3) in radians. This is the solution with |yaw| below 90 degrees, kept away from the
-    singular point."""
+    """Return yaw, pitch, roll (n, 3) in radians. Of the two solutions, the function returns the solution with |yaw|
+    below 90 degrees. |yaw| stays a little below 90 degrees, where the formula has a singular point."""
     yaw = -torch.asin(rotation[:, 0, 2].clamp(-0.998, 0.998))
     pitch = torch.atan2(rotation[:, 1, 2], rotation[:, 2, 2])
     roll = torch.atan2(rotation[:, 0, 1], rotation[:, 0, 0])

@@ -47,8 +47,8 @@ class Recipe:
     rate: float
     """Highest learning rate of AdamW, after a warm-up. Then the rate falls along a cosine to 0."""
     cycles: int
-    """Number of times that the learning rate rises and falls in the last stage. Each time takes the same number of
-    steps."""
+    """Number of times that the learning rate rises and falls in the last stage. Each rise and fall takes the same
+    number of steps."""
     warmup: int
     """Number of steps until the learning rate reaches its peak."""
     decay: float

@@ -2,9 +2,9 @@
 
 A training has three stages. First the backbone learns BlazeFace's feature maps (`distil`), because the channels of the
 backbone differ from BlazeFace's channels. Then the pose heads are trained alone, as in Abbaszadeh's thesis. The pose
-heads read two maps of the backbone, and these maps are computed once and cached. Then the whole network is trained, and
-the frozen BlazeFace teaches the detections. A recipe contains all settings that decide the result. A stopped training
-continues from its last checkpoint.
+heads read two feature maps of the backbone, and these feature maps are computed once and cached. Then the whole network
+is trained, and the frozen BlazeFace teaches the detections. A recipe contains all settings that decide the result. A
+stopped training continues from its last checkpoint.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ from .recipe import Recipe, read_recipe, recipe_names
 
 
 def train_heads(learner: Learner, batches: Iterator[Batch], recipe: Recipe) -> None:
-    """Run the second stage. Cache the two maps of the backbone that the pose heads read, then train the pose heads
-    alone."""
+    """Run the second stage. Cache the two feature maps of the backbone that the pose heads read. Then train the pose
+    heads alone."""
     cached: list[tuple[tuple[Tensor, Tensor], Target]] = []
     for batch in progress(itertools.islice(batches, recipe.cached_batches), recipe.cached_batches, "caching features"):
         image, target = learner.target(batch)

@@ -17,8 +17,9 @@ Kind = Literal["residual", "plain", "dense"]
 class Block:
     """A block of the backbone. The weights of a block start from BlazeFace's block `source`.
 
-    A `residual` block is BlazeFace's block: depthwise 3x3, then pointwise, and the input is added. A `plain` block is
-    depthwise 3x3, then pointwise, without the addition. A `dense` block is a single 3x3 convolution.
+    A `residual` block is BlazeFace's block: a depthwise 3x3 convolution and a pointwise convolution, whose output is
+    added to the block's input. A `plain` block has the same two convolutions, without the addition. A `dense` block is
+    a single 3x3 convolution.
     """
 
     channels: int
@@ -29,17 +30,17 @@ class Block:
 
 @dataclass(frozen=True)
 class Architecture:
-    """The settings that differ between candidates for the network. All candidates have the same inputs, outputs and
-    sizes of maps."""
+    """The settings that differ between candidates for the network. All candidates have the same inputs, the same
+    outputs and the same sizes of feature maps."""
 
     stem: int
     """Number of channels of the first convolution."""
     blocks: tuple[Block, ...]
     taps: tuple[int, int]
-    """Numbers of the two blocks whose outputs the heads read. The first is the 16x16 map, and the second is the 8x8
-    map."""
+    """Numbers of the two blocks whose outputs the heads read. The first output is the 16x16 feature map, and the second
+    output is the 8x8 feature map."""
     regressor_ranks: tuple[int, int] = (0, 0)
-    """Number of channels between the two factors of each map's regressor head. The number 0 means one full
+    """Number of channels between the two convolutions of each feature map's regressor head. The number 0 means a single
     convolution."""
     pose_hidden: int = 36
     """Number of hidden channels of a pose head."""
@@ -58,8 +59,8 @@ class Architecture:
 
 
 def stages(*rows: tuple[int, ...]) -> tuple[Block, ...]:
-    """Return residual blocks from rows of channels. There is one row for each resolution, 64x64 first. The weights of
-    each block start from BlazeFace's block with the same number."""
+    """Return residual blocks. `rows` has the numbers of channels, with one row for each resolution, 64x64 first. The
+    weights of each block start from BlazeFace's block with the same number."""
     sizes = [(channels, stage > 0 and i == 0) for stage, row in enumerate(rows) for i, channels in enumerate(row)]
     return tuple(Block(channels, 2 if first else 1, source) for source, (channels, first) in enumerate(sizes))
 
@@ -85,8 +86,8 @@ _SOURCES = ((0, 1), (2, 3, 4), (5, 6, 7, 8, 9, 10), (11, 12, 13, 14, 15))
 
 
 def plain(stem: int, *rows: tuple[int, ...], dense: bool = False, pose_hidden: int = 36) -> Architecture:
-    """Return an architecture of plain blocks after a 3x3 stem, from rows of channels. There is one row for each
-    resolution, 64x64 first. With `dense`, the first block at 32x32 is dense.
+    """Return an architecture with a 3x3 stem and plain blocks. `rows` has the numbers of channels, with one row for
+    each resolution, 64x64 first. With `dense`, the first block at 32x32 is dense.
 
     If a resolution has fewer blocks than in BlazeFace, the first block (from 32x32 on) starts from BlazeFace's first
     block, and the others start from BlazeFace's last blocks. If a resolution has more blocks than in BlazeFace, the

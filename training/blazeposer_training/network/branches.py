@@ -10,10 +10,10 @@ a higher learning rate.
 All branches are linear. After training, the branches become one filter (`fold`), so the network on a camera has no
 branches.
 
-In training, the maps are `SCALE` times as large as in the folded network, because the start weights of BlazeFace are
-made for maps of this size. A factor on the stem, the biases and the heads converts the network in training to the
-folded network. The conversion is exact, because clamping at 60 before the conversion equals clamping at 6 after the
-conversion. The folded network clamps at 6, which is the limit of tflite's RELU6.
+In training, the values of the feature maps are `SCALE` times as large as in the folded network, because the start
+weights of BlazeFace are made for values of this size. A factor on the stem, the biases and the heads converts the
+network in training to the folded network. The conversion is exact, because clamping at 60 before the conversion equals
+clamping at 6 after the conversion. The folded network clamps at 6, which is the limit of tflite's RELU6.
 """
 
 from __future__ import annotations
@@ -135,8 +135,8 @@ def _settle(norm: nn.Module, values: Tensor) -> None:
 
 
 def identity(convolution: nn.Conv2d) -> Tensor:
-    """Return the kernel that passes the input on, in the convolution's shape. The kernel passes as many channels as
-    both input and output have."""
+    """Return a kernel of the convolution's shape that passes its input on unchanged. If the numbers of input and output
+    channels differ, the kernel passes only the smaller number of channels."""
     kernel = torch.zeros_like(convolution.weight)
     channels, side = min(convolution.in_channels, convolution.out_channels), kernel.shape[-1]
     at = torch.arange(channels)
@@ -145,7 +145,8 @@ def identity(convolution: nn.Conv2d) -> Tensor:
 
 
 def unfold(network: BlazePoser, parallel: int = 0) -> BlazePoser:
-    """Return a copy of a network for training. The copy computes the same function with larger maps.
+    """Return a copy of a network for training. The copy computes the same outputs, with larger values in its feature
+    maps.
 
     A network without plain blocks is copied unchanged. With `parallel` branches, the copy must first pass `settle`.
     """
@@ -197,15 +198,15 @@ def fold(network: BlazePoser) -> BlazePoser:
 
 
 def clamp_at(network: BlazePoser, ceiling: float) -> None:
-    """Set the largest possible value of all maps of a plain backbone."""
+    """Set the largest possible value of all feature maps of a plain backbone."""
     for module in (network.backbone, *network.backbone.blocks):
         module.ceiling = ceiling
 
 
 @torch.no_grad()
 def scale_maps(network: BlazePoser, factor: float) -> None:
-    """Multiply all maps of a plain backbone by a factor, through the backbone's weights. The network's outputs do not
-    change."""
+    """Multiply all feature maps of a plain backbone by a factor, through the backbone's weights. The network's outputs
+    do not change."""
     backbone = network.backbone
     backbone.stem.weight *= factor
     for name, parameter in backbone.named_parameters():

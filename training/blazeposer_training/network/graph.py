@@ -1,8 +1,9 @@
 """Describe the network as a list of operations, in the order, layout and names of a tflite file.
 
 The quantized torch network, the flatbuffer writer and the check with TensorFlow all read this list of operations, so
-that they have the same structure. Tensors are NHWC. Pool and pad come before depthwise and pointwise. With pool and pad
-first, fewer tensors are needed at the same time, which makes the arena a fifth smaller than with TensorFlow's order.
+that all three have the same structure. Tensors are NHWC. The pool and pad operations come before the depthwise and
+pointwise convolutions. With pool and pad first, fewer tensors are needed at the same time, which makes the arena a
+fifth smaller than with TensorFlow's order.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Define the float network: a backbone after BlazeFace short range with two compact pose heads.
+"""Define the float network, which has a backbone like short-range BlazeFace and two small pose heads.
 
     image (N, 3, 128, 128) in [-1, 1]
       stem 3x3 /2 ................ 64x64x16
@@ -10,8 +10,8 @@
 The diagram shows the architecture that ships (`architecture`). Backbone and detection heads come from MediaPipe's
 network (Bazarevsky et al., "BlazeFace", 2019). In this network, a depthwise convolution has no bias. The bias of the
 depthwise convolution is folded into the bias of the pointwise convolution. The folding is exact, because no nonlinear
-operation lies between the two convolutions. The pose heads read the maps at the two taps, as in Abbaszadeh's thesis
-(Politecnico di Milano, 2025).
+operation lies between the two convolutions. The pose heads read the feature maps at the two taps, as in Abbaszadeh's
+thesis (Politecnico di Milano, 2025).
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from blazeposer.core.contract import GRIDS, REGRESSOR_VALUES, ROTATION_VALUES
 from .architecture import ARCHITECTURE, INPUT_CHANNELS, Architecture, Block
 
 CEILING = 6.0
-"""Largest value of a plain network's maps. RELU6 has the same limit."""
+"""Largest value of a plain network's feature maps. RELU6 has the same limit."""
 INITIAL_LOG_ERROR = math.log(5.0)
 """Logarithm of the error that the error outputs give before training. The error is 5 degrees, which is about the true
-error at that time."""
+error before training."""
 
 
 class BlazeBlock(nn.Module):
-    """A block with depthwise 3x3 and pointwise 1x1. The input (pooled and padded with zeros) is added, and a ReLU
-    follows."""
+    """A block with a depthwise 3x3 and a pointwise 1x1 convolution. The block's input (pooled and padded with zeros) is
+    added to the result, and a ReLU follows."""
 
     def __init__(self, channels_in: int, channels_out: int, stride: int) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ class BlazeBlock(nn.Module):
 
 
 class PlainBlock(nn.Module):
-    """A block with depthwise 3x3 and pointwise 1x1. Its output is clamped."""
+    """A block with a depthwise 3x3 and a pointwise 1x1 convolution. The block's output is clamped."""
 
     def __init__(self, channels_in: int, channels_out: int, stride: int) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ class PlainBlock(nn.Module):
 
 
 class DenseBlock(nn.Module):
-    """A block with one 3x3 convolution of stride 2. Its output is clamped."""
+    """A block with one 3x3 convolution of stride 2. The block's output is clamped."""
 
     def __init__(self, channels_in: int, channels_out: int) -> None:
         super().__init__()
@@ -91,8 +91,8 @@ def _block(description: Block, channels_in: int) -> nn.Module:
 
 
 class Backbone(nn.Module):
-    """The layers from the image (N, 3, 128, 128) in [-1, 1] to the two maps that the heads read: (N, channels, 16, 16)
-    and (N, channels, 8, 8)."""
+    """The layers from the image (N, 3, 128, 128) in [-1, 1] to the two feature maps that the heads read: (N, channels,
+    16, 16) and (N, channels, 8, 8)."""
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
@@ -123,8 +123,8 @@ class Backbone(nn.Module):
 
 
 class PoseHead(nn.Module):
-    """The layers from a map to rotation values (N, 6, side, side) and log error (N, 1, side, side), with one hidden
-    layer."""
+    """The layers from a feature map to rotation values (N, 6, side, side) and log error (N, 1, side, side), with one
+    hidden layer."""
 
     def __init__(self, channels: int, hidden: int) -> None:
         super().__init__()
@@ -162,17 +162,17 @@ class BlazePoser(nn.Module):
 
     @property
     def pose_heads(self) -> list[PoseHead]:
-        """Return the pose heads of both maps, typed as `PoseHead`."""
+        """Return the pose heads of both feature maps, typed as `PoseHead`."""
         return cast(list[PoseHead], list(self.poses))
 
     def detect(self, taps: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return outputs 0 to 3 of the contract from the two maps that the heads read."""
+        """Return outputs 0 to 3 of the contract, computed from the two feature maps that the heads read."""
         regressors = [cell_rows(head(tap), REGRESSOR_VALUES) for head, tap in zip(self.regressors, taps, strict=True)]
         scores = [cell_rows(head(tap), 1) for head, tap in zip(self.scores, taps, strict=True)]
         return regressors[0], scores[0], scores[1], regressors[1]
 
     def pose(self, taps: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return outputs 4 to 7 of the contract from the two maps that the heads read."""
+        """Return outputs 4 to 7 of the contract, computed from the two feature maps that the heads read."""
         (rotation_16, error_16), (rotation_8, error_8) = (
             head(tap) for head, tap in zip(self.pose_heads, taps, strict=True)
         )
@@ -184,7 +184,7 @@ class BlazePoser(nn.Module):
 
 
 def regressor_head(channels: int, rank: int, values: int) -> nn.Module:
-    """Return a 1x1 convolution. With a `rank`, return two convolutions whose product has this rank. A low rank is
+    """Return a 1x1 convolution. If `rank` is not 0, return two convolutions whose product has this rank. A low rank is
     enough, because the anchors of a cell give nearly the same values."""
     if not rank:
         return nn.Conv2d(channels, values, 1)

@@ -30,7 +30,7 @@ from .model import BlazePoser
 BOX_DROP = 0.04
 """Distance by which BlazeFace's box lies too high, as a fraction of the box's height.
 
-Compared with the landmarks' boxes, the distance is 0.03 to 0.06 in each of the pools aflw, mtfl, human, udacity and
+Compared with the landmarks' boxes, the distance is 0.03 to 0.06 in each of the data sets aflw, mtfl, human, udacity and
 utk. Compared with the true boxes of MaskON's training images, the distance is 0.08.
 """
 
@@ -107,9 +107,10 @@ def lower_boxes(model: BlazePoser) -> BlazePoser:
 
 
 def kept_channels(architecture: Architecture) -> list[NDArray[np.int64]]:
-    """Return, for the stem and each block, the channels of BlazeFace from which its channels' weights start, in order.
+    """Return an array for the stem and for each block. The weights of the block's channels start from the channels of
+    BlazeFace with the numbers in the array.
 
-    For BlazeFace's own architecture, the channels are all of BlazeFace's channels. The first channels of a block are
+    For BlazeFace's own architecture, the arrays contain all channels of BlazeFace. The first channels of a block are
     the channels of the block's input, as many as fit, because the shortcut adds input and output. The remaining
     channels of a block are the channels that later layers of BlazeFace read with the largest weights. A block that is
     wider than BlazeFace's block gets all channels of BlazeFace's block and no more.
@@ -144,7 +145,7 @@ def _factors(weight: NDArray[np.float32], rank: int) -> tuple[NDArray[np.float32
 
 def _copy(layer: nn.Module | Tensor, weight: NDArray[np.float32], bias: NDArray[np.float32] | None) -> None:
     """Copy weights into a layer's first channels. The other channels keep their weights, but the first channels do not
-    read them."""
+    get the other channels as input."""
     assert isinstance(layer, nn.Conv2d)
     out, into = weight.shape[:2]
     layer.weight[:out] = 0
