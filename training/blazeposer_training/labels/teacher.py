@@ -24,8 +24,8 @@ Floats = NDArray[np.float64]
 EYE_CORNERS = (33, 263)
 """Mesh points at the outer corners of the person's right and left eye."""
 LOOKS = ((0.06, -0.06, 1.1, False), (-0.06, 0.06, 1.1, True), (-0.06, -0.06, 0.9, False), (0.06, 0.06, 0.9, True))
-"""Shift to the right and down (as fractions of the crop's side), factor on the side, and mirroring for each of the four
-looks."""
+"""Changes of the crop for each of the four looks at a face: the shift to the right and the shift down (as fractions of
+the crop's side), the factor on the side, and True if the crop is mirrored."""
 MOST_FACES = 32
 
 
@@ -46,8 +46,8 @@ class Labelled:
 
 
 def meshes(networks: FaceMesh, photo: Image, face: Face) -> Floats | None:
-    """Return the face's mesh (looks, 468, 3) at each of `LOOKS`. In pixels, x points right, y DOWN, and z towards the
-    viewer.
+    """Return the face's meshes (looks, 468, 3), with one mesh for each crop of `LOOKS`. In pixels, x points right, y
+    DOWN, and z towards the viewer.
 
     The meshes of mirrored crops show the mirrored face. Return None if the network finds no face in one of the crops.
     """

@@ -33,7 +33,8 @@ class Part:
 
 
 def parts(architecture: Architecture) -> list[Part]:
-    """Return the parts of the stage. The first part has the resolutions 64x64 and 32x32, the second part 16x16 and 8x8.
+    """Return the parts of the stage. The first part has the resolutions 64x64 and 32x32, and the second part has the
+    resolutions 16x16 and 8x8.
 
     BlazeFace's own architecture has no parts. The feature map at 64x64 has no target.
     """

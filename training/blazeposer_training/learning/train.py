@@ -3,8 +3,8 @@
 A training has three stages. First the backbone learns BlazeFace's feature maps (`distil`), because the channels of the
 backbone differ from BlazeFace's channels. Then the pose heads are trained alone, as in Abbaszadeh's thesis. The pose
 heads read two feature maps of the backbone, and these feature maps are computed once and cached. Then the whole network
-is trained, and the frozen BlazeFace teaches the detections. A recipe contains all settings that decide the result. A
-stopped training continues from its last checkpoint.
+is trained, and the detections of the frozen BlazeFace are the targets of the network's detections. A recipe contains
+all settings that decide the result. A stopped training continues from its last checkpoint.
 """
 
 from __future__ import annotations
@@ -68,8 +68,8 @@ def train_heads(learner: Learner, batches: Iterator[Batch], recipe: Recipe) -> N
 
 
 class Trainer:
-    """The third stage, in which the whole network is trained. The state of this stage is a checkpoint in the run's
-    folder."""
+    """The third stage, in which the whole network is trained. The state of this stage is saved as a checkpoint in the
+    folder of the training."""
 
     def __init__(self, learner: Learner, recipe: Recipe, run: Path, start: Path | None = None) -> None:
         self.learner, self.recipe, self.run = learner, recipe, run
@@ -104,8 +104,8 @@ class Trainer:
         weights.save(fold(self.learner.average), self.run / "average.safetensors", about)
 
     def resume(self) -> bool:
-        """Continue from the run's checkpoint if the run has a checkpoint. Raises BlazePoserError if the checkpoint has
-        another recipe or another start."""
+        """Continue from the checkpoint of a stopped training. Return False if there is no checkpoint. Raises
+        BlazePoserError if the checkpoint has another recipe or other start weights."""
         if not self.checkpoint.exists():
             return False
         state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
@@ -125,7 +125,7 @@ class Trainer:
         self.log(step=self.step, seconds=round(self.seconds), train=means, val=self.scores.as_dict())
 
     def log(self, **entry: object) -> None:
-        """Write a line to the run's log."""
+        """Write a line to the log of the training."""
         with open(self.run / "log.jsonl", "a") as log:
             log.write(json.dumps(entry) + "\n")
 

@@ -30,8 +30,8 @@ class Block:
 
 @dataclass(frozen=True)
 class Architecture:
-    """The settings that differ between candidates for the network. All candidates have the same inputs, the same
-    outputs and the same sizes of feature maps."""
+    """The settings of one architecture. Architectures differ only in these settings. All architectures have the same
+    inputs, the same outputs and the same sizes of feature maps."""
 
     stem: int
     """Number of channels of the first convolution."""
