@@ -68,7 +68,7 @@ GROUPS = {
         "train": _training("learning.train", "Train the float network."),
         "quantize": _training("int8.quantize", "Make the INT8 network from the float network."),
         "golden": _ours("validate:golden", "Write the expected outputs of a network for tests.", "validate"),
-        "levers": _training("studies.levers", "Show the cost of each architecture."),
+        "compare-architectures": _training("studies.architectures", "Show the cost of each architecture."),
         "compare-quantization": _training("studies.quantization", "Compare methods of quantization."),
     },
 }
