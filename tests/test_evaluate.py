@@ -149,22 +149,25 @@ def test_without_data_it_says_where_to_name_them(
 def test_the_committed_network_keeps_its_promise(data_dir: Path, model_path: Path) -> None:
     """With LiteRT's reference kernels the error on detected faces is at most 5.0 degrees, at a recall of at least 0.99.
 
-    The float network and the camera's input path are within 0.1 degree of it; detection is as good as the original's.
+    The float network and the camera's input path are within 0.1 degree of it. At the usual score the network misses at
+    most one face more than the original BlazeFace, and has fewer false positives.
     """
     measured = detection.measure(model_path, data_dir)
     ours, original = measured.figures["INT8"], measured.figures["BlazeFace"]
-    assert ours.recall >= original.recall
+    poses = read_dataset(TEST_POOL, data_dir)
+    assert ours.recall >= original.recall - 1.5 / len(poses)
     assert ours.turned >= original.turned
     for mine, theirs in zip(ours.precision, original.precision, strict=True):
         assert mine is not None
         assert theirs is not None
         assert mine >= theirs - 0.01
-    assert ours.alarms_there <= original.alarms + 2
+    assert ours.alarms <= original.alarms
+    assert ours.on_hands <= 0.03
     near = measured.near
     assert near.angles <= 0.1
     assert near.overlap >= 0.9
     assert near.keypoints <= 0.015
-    poses, int8 = read_dataset(TEST_POOL, data_dir), open_network(model_path)
+    int8 = open_network(model_path)
     clean, camera = evaluate(int8, poses, "clean"), evaluate(int8, poses, "camera")
     assert len(clean.labels) == 979
     assert clean.recall >= 0.99
