@@ -102,7 +102,8 @@ def sheet(manifests: Manifests) -> str:
         judged = [row for levels in bins.values() for row in levels.values() if row["found"] >= FEWEST]
         wrong = sum(not is_true(row["expected"], row["geodesic"]) for row in judged)
         parts.append(
-            f"{markdown_table(head, table)}\n\nOn {dataset} {wrong} of {len(judged)} expected errors are not true.\n"
+            f"{markdown_table(head, table)}\n\nOn {dataset}, {wrong} of {len(judged)} expected errors "
+            "differ from the true error by more than a quarter.\n"
         )
     return "\n".join(parts)
 
@@ -114,10 +115,10 @@ def limits(manifests: Manifests) -> str:
     found = _listed(f"{100 * turned[level]['recall']:.0f}" for level in TURNS)
     true, expected = (_listed(f"{turned[level][key]:.0f}" for level in TURNS) for key in ("geodesic", "expected"))
     return (
-        f"Turned in the image by {_listed(TURNS)} degrees, {found} % of the faces are found, their rotation is off "
-        f"by {true} degrees on average; `err` says {expected}. A face that fills 0.9 of the image: MAE "
-        f"{near['mae']:.2f} at recall {near['recall']:.3f}, rotation off by {near['geodesic']:.1f} degrees; `err` says "
-        f"{near['expected']:.1f}.\n"
+        f"If faces are turned in the image by {_listed(TURNS)} degrees, the network finds {found} % of them. The mean "
+        f"error of their rotation is {true} degrees, and the mean `err` is {expected} degrees. If a face fills 0.9 of "
+        f"the image, the MAE is {near['mae']:.2f} degrees at recall {near['recall']:.3f}. The mean error of the "
+        f"rotation is then {near['geodesic']:.1f} degrees, and the mean `err` is {near['expected']:.1f} degrees.\n"
     )
 
 
@@ -126,8 +127,8 @@ def certainty(manifests: Manifests) -> str:
     row = _accuracy(manifests.int8, TEST_POOL)["clean"]
     half = row["surest_half"]
     return (
-        f"The half of the faces of which the INT8 file is surest is off by {half['geodesic']:.1f} degrees, all by "
-        f"{row['geodesic']:.1f}: a ratio of {half['ranking']:.2f}.\n"
+        f"The mean error of the rotation is {row['geodesic']:.1f} degrees for all faces. It is {half['geodesic']:.1f} "
+        f"degrees for the half of the faces with the smaller expected errors: a ratio of {half['ranking']:.2f}.\n"
     )
 
 
@@ -144,8 +145,8 @@ def network(manifests: Manifests) -> str:
     """Return a description of the shipped network for the list of changes."""
     row = _accuracy(manifests.int8, TEST_POOL)["clean"]
     return (
-        f"Its network is `{manifests.int8.sha256[:8]}`: {manifests.int8.file_bytes:,} bytes, "
-        f"{row['mae']['mean']:.2f} degrees at recall {row['recall']:.3f} on {TEST_POOL}.\n"
+        f"The network is `{manifests.int8.sha256[:8]}`. Its file has {manifests.int8.file_bytes:,} bytes. Its mean "
+        f"error on {TEST_POOL} is {row['mae']['mean']:.2f} degrees at recall {row['recall']:.3f}.\n"
     )
 
 
