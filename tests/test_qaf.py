@@ -112,6 +112,9 @@ def test_all_steps_run_and_are_reported(calibrated: QuantizedBlazePoser, teacher
     assert done == [*(part.name for part in Tuning(student, teacher, FULL, SMALL).parts()), WHOLE]
     for name, parameter in student.network.named_parameters():
         assert torch.isfinite(parameter).all(), name
+    done.clear()
+    fine_tune(copy.deepcopy(calibrated), teacher, bank, FULL, replace(SMALL, polish_steps=0), done.append)
+    assert WHOLE not in done
     whole = copy.deepcopy(calibrated)
     train_whole(whole, teacher, bank, FULL, SMALL)
     stem = whole.network.backbone.stem.weight

@@ -6,8 +6,7 @@ soft labels are computed once and kept. The soft labels of the backbone's parts 
 detection are logits and boxes, and the soft labels for pose are rotations and angle bins.
 
 While a part is tuned, all parts before it are quantized and do not change. The outputs of these quantized parts are
-therefore also computed once and kept, in INT8. At the end, all parts are tuned together for a few steps, towards the
-labels' rotations and the float network's detections.
+therefore also computed once and kept, in INT8.
 """
 
 from __future__ import annotations
@@ -66,7 +65,9 @@ class Budget:
     rate: float = 3e-4
     """Peak of AdamW's learning rate for the parts. The rate is the same for weights, logarithms of scales, and zero
     points divided by 256."""
-    polish_steps: int = 150
+    polish_steps: int = 0
+    """Number of steps at the end in which all parts are tuned together, towards the labels' rotations and the float
+    network's detections. These steps made both networks that shipped worse (docs/quantization_steps.md)."""
     polish_rate: float = 1e-4
     warmup: int = 20
     """Number of steps until the learning rate reaches its peak."""
@@ -238,9 +239,9 @@ def fine_tune(
     student: QuantizedBlazePoser, teacher: BlazePoser, bank: Bank, recipe: Recipe, budget: Budget,
     done: Callable[[str], None] = lambda _: None, workers: int = 0,
 ) -> None:  # fmt: skip
-    """Tune a calibrated network part by part, then as a whole.
+    """Tune a calibrated network part by part, then as a whole if the budget has steps for this.
 
-    `done` is called at the end of each step. The images and the weights of the losses come from the recipe that trained
+    `done` is called with a name at the end of each stage. The images and the weights of the losses come from the recipe that trained
     the float network.
     """
     torch.manual_seed(SEED)
@@ -251,6 +252,8 @@ def fine_tune(
         tuning.tune(part, lessons)
         done(part.name)
     lessons.clear()
+    if not budget.polish_steps:
+        return
     tuning.polish(_fresh(bank, recipe, budget, budget.polish_steps, workers), budget.polish_steps)
     done(WHOLE)
 

@@ -62,7 +62,7 @@ WORKERS = 1
     show_default=True,
     help="Number of images that set the ranges.",
 )
-@click.option("--plain", is_flag=True, help="Only set the ranges, without fine-tuning (a minute, not half an hour).")
+@click.option("--plain", is_flag=True, help="Only set the ranges, without fine-tuning (one minute, not ten).")
 @click.option(
     "-o",
     "--output",

@@ -100,7 +100,7 @@ def command(folder: str | None, weights: Path | None, output: Path | None) -> No
     if output:
         make_folder(output.parent)
     weights = weights or models_dir() / "blazeposer.safetensors"
-    network, recipe, budget = load(weights), recipe_of(notes(weights)), Budget()
+    network, recipe, budget = load(weights), recipe_of(notes(weights)), Budget(polish_steps=150)
     checks = list(validation_batches(read_bank(path, data.TRAINING_POOLS, "val", report=console.print), 64))
     judge = Judge(checks, write_tflite(float_layers(network), {}, operations(network.architecture)))
     plain = calibrated(network, calibration_images(path, IMAGES, recipe, console.print), console)
