@@ -241,8 +241,8 @@ def fine_tune(
 ) -> None:  # fmt: skip
     """Tune a calibrated network part by part, then as a whole if the budget has steps for this.
 
-    `done` is called with a name at the end of each stage. The images and the weights of the losses come from the recipe that trained
-    the float network.
+    `done` is called with a name at the end of each stage. The images and the weights of the losses come from the recipe
+    that trained the float network.
     """
     torch.manual_seed(SEED)
     tuning = Tuning(student, teacher, recipe, budget)

@@ -136,9 +136,14 @@ def draw(costs: dict[str, Cost], results: Results) -> Figure:
         ships = ARCHITECTURES[name] is ARCHITECTURE
         for result in results[name]:
             axes.plot(time, result.mae, "o", color="#0072b2" if ships else INK, markersize=5)
-        axes.annotate(f"{name} (ships)" if ships else name, (time, float(mean)), (6, 6), textcoords="offset points")
+        first = time == named[0][0]  # its name stands on the other side, where there is always room
+        axes.annotate(
+            f"{name} (ships)" if ships else name, (time, float(mean)), (-8 if first else 8, 2),
+            textcoords="offset points", ha="right" if first else "left", va="bottom",
+        )  # fmt: skip
     axes.set(xlabel=f"estimated time of a frame, {TIMED[0].name}, ms", ylabel="mean error on val, degrees")
-    axes.set_xlim(0, 1.15 * max(time for time, _ in named))
+    axes.set_xlim(0, 1.2 * named[-1][0])
+    axes.margins(y=0.1)
     axes.legend(loc="upper right", fontsize=8)
     return figure
 
@@ -162,10 +167,11 @@ def page(costs: dict[str, Cost], results: Results, runs: Path, image: Path) -> s
     return f"""\
 # The search for an architecture
 
-Made by `blazeposer compare-architectures --runs {runs.as_posix()} --output {image.with_suffix(".md").as_posix()}`. The
-columns of cost are explained in [the architecture](architecture.md). MAE (degrees) and recall are those of the float
-network on the pools' `val` split, after the same short training from BlazeFace's weights (recipe `search`). Two values
-in a cell are those of the seeds 0 and 1.
+The command `blazeposer compare-architectures --runs {runs.as_posix()} --output {image.with_suffix(".md").as_posix()}`
+made this page. The page [the architecture](architecture.md) explains the columns of cost. All networks had the same
+short training from BlazeFace's weights (recipe `search`). MAE is the mean error of the float network's angles in
+degrees, on the `val` split of the training data. If a cell has two values, they are the values of two trainings with
+different seeds.
 
 {with_notes(table(costs, results))}
 
