@@ -141,8 +141,8 @@ def seconds_to_erase(board: Board, size: int) -> float:
 
 
 def room(state: State) -> int:
-    """Return the largest possible size of an image in bytes. On boards where the last bytes of the partition must not
-    be read, an image cannot use these bytes."""
+    """Return the largest possible size of a ROMFS image in bytes. On boards where the last bytes of the partition must
+    not be read, an image cannot use these bytes."""
     assert state.rom
     return state.rom.size - (flash.TAIL if flash.of(state.board).keeps_tail else 0)
 
@@ -167,7 +167,8 @@ def steps(operations: Operations) -> list[str]:
 
 
 def _appended(state: State, rom: Rom, name: str, data: bytes) -> RomChange | None:
-    """Return the change that appends a file. Return None if ROMFS has no image, or no erased space behind the image."""
+    """Return the change that appends a file. Return None if ROMFS has no valid ROMFS image, or if there is no erased
+    space after the ROMFS image."""
     block = flash.of(state.board).block
     if rom.files is None or block >= rom.size:  # the H7's partition is one block
         return None
@@ -212,8 +213,8 @@ def _appended(state: State, rom: Rom, name: str, data: bytes) -> RomChange | Non
 
 
 def _rewritten(state: State, rom: Rom, name: str, data: bytes, image: Mapping[str, bytes]) -> RomChange:
-    """Return the change that writes a new image with the file `name`, and with as many of the other files as fit. The
-    other files come from the present image, or from `image` if there is no present image."""
+    """Return the change that writes a new ROMFS image. The new image has the file `name` and as many of the other files
+    as fit. The other files come from the present ROMFS image, or from `image` if there is no present ROMFS image."""
     kind = flash.of(state.board)
     others = {path: (len(old), sha256(old)) for path, old in image.items()}
     if rom.files is not None:
@@ -253,7 +254,8 @@ def _rewritten(state: State, rom: Rom, name: str, data: bytes, image: Mapping[st
 
 
 def _put_back(state: State, saved: bytes, before: str | None, words: str, used: int = 0) -> RomChange:
-    """Return the change that writes the saved beginning again, and erases the `used` bytes of the present image."""
+    """Return the change that writes the saved beginning again, and erases the `used` bytes of the present ROMFS
+    image."""
     block = flash.of(state.board).block
     end = -(-max(len(saved), used, 1) // block) * block
     return RomChange(
@@ -269,6 +271,6 @@ def _put_back(state: State, saved: bytes, before: str | None, words: str, used: 
 
 
 def _header_last(data: bytes) -> list[Write]:
-    """Return the steps that write an image, with the image's first bytes last. With this order, an interruption leaves
-    no image instead of a damaged image."""
+    """Return the steps that write a ROMFS image. The image's first bytes are written last. After an interruption, ROMFS
+    therefore has no valid image, but never a damaged image."""
     return [Write(_FIRST, data[_FIRST:]), Write(0, data[:_FIRST])]

@@ -1,7 +1,7 @@
 """Plan a deploy. A plan decides which contents to write, where to write them and which old contents they replace.
 
 This module has every rule of the firmware that matters for a deploy. The tests in tests/test_deploy_rules.py name the
-source of each rule.
+file from which each rule comes.
 """
 
 from __future__ import annotations
@@ -27,14 +27,16 @@ MODULES = tuple(Path(name).stem for name in SCRIPTS)
 NAMES = (*(f"{stem}{suffix}" for stem in MODULES for suffix in (".py", ".mpy")), GOLDEN, MODEL, CARD)
 """Names of all files that a deploy may write on a drive."""
 LARGE = 1_000_000
-"""Largest number of bytes that a deploy erases in ROMFS without asking the user."""
+"""Largest number of bytes in ROMFS that a deploy erases without asking the user."""
 _OVERHEAD = 10.0
-"""Estimated seconds for questions, self-test and start in a deploy. The time for the bytes comes in addition."""
+"""Estimated time in seconds that a deploy needs for questions to the camera, for the self-test and for the start. The
+time for reading and writing is added to this time."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """The change at one path on the camera. Sizes are in bytes. A size of None means that there is no file."""
+    """The change of the file at one path on the camera. Sizes are in bytes. A size of None means that there is no
+    file."""
 
     path: str
     old: int | None
@@ -52,7 +54,7 @@ class Plan:
     rom: RomChange | None = None
     """Change of ROMFS."""
     consents: tuple[str, ...] = ()
-    """Consequences that the user must accept one by one."""
+    """Consequences of the plan. The user must accept each of them."""
 
     @property
     def is_empty(self) -> bool:
@@ -73,17 +75,16 @@ class Plan:
 
     @property
     def seconds(self) -> float:
-        """Return the expected time in seconds, from typical rates."""
+        """Return the expected time in seconds, computed with typical rates for reading and writing."""
         rom = self.rom.writes if self.rom else 0
         files = (self.write_bytes - rom) / FILE_RATE + (self.read_bytes - self.rom_bytes) / READ_RATE
         return _OVERHEAD + files + (self.rom.seconds if self.rom else 0)
 
 
 def make(contents: Contents, state: State, old: Backup | None, rom: RomChange | None = None) -> Plan:
-    """Return the plan that changes a camera's files, and ROMFS, from the present state to these contents.
-
-    `old` is the backup that the deploy continues. The plan always removes the unfinished files of an interrupted
-    deploy. Raises BlazePoserError if a drive is too full.
+    """Return the plan that gives a camera's files these contents, and that changes ROMFS as `rom` says. `state` is the
+    present state of the camera. `old` is the backup that the deploy continues. The plan always removes the unfinished
+    files of an interrupted deploy. Raises BlazePoserError if a drive is too full.
     """
     leftovers = dict.fromkeys(path for path in state.files if path.endswith(SUFFIX))
     changes = {
@@ -123,8 +124,8 @@ def _consents(rom: RomChange, state: State) -> tuple[str, ...]:
 
 
 def choose_store(bundle: Bundle, state: State, to: Store | None) -> Store:
-    """Return the place for the model, which is `to` or, by default, ROMFS. Raises BlazePoserError if the camera or the
-    bundle forbids this place."""
+    """Return the place for the model. The place is `to`, or ROMFS if `to` is None. Raises BlazePoserError if the camera
+    or the bundle forbids this place."""
     if bundle.board not in ("", state.board.key):
         raise BlazePoserError(
             f"this bundle is for another board ({bundle.board}): make a bundle for this board with "
@@ -152,7 +153,7 @@ def choose_store(bundle: Bundle, state: State, to: Store | None) -> Store:
 
 
 def files_of(bundle: Bundle, state: State, store: Store) -> Contents:
-    """Return the files on the camera's drives after a deploy."""
+    """Return the files that the camera's drives must have after a deploy."""
     contents: dict[str, bytes | None] = {}
     for name, data in bundle.scripts.items():
         contents[f"{state.start}/{name}"] = data
@@ -165,7 +166,7 @@ def files_of(bundle: Bundle, state: State, store: Store) -> Contents:
 
 
 def check_drives(plan: Plan) -> None:
-    """Raise BlazePoserError if this PC has mounted a drive that the plan writes to."""
+    """Raise BlazePoserError if the plan writes to a drive of the camera that is mounted on this PC."""
     if plan.changes and (mounted := drives.mounted()):
         raise BlazePoserError(
             f"the camera's drive is mounted on this PC at {mounted[0]}, so this PC may overwrite the new files: eject "
@@ -174,7 +175,8 @@ def check_drives(plan: Plan) -> None:
 
 
 def has_model(bundle: Bundle, state: State) -> bool:
-    """Return whether ROMFS holds exactly this model at a place where the camera can use it without a copy."""
+    """Return whether ROMFS holds exactly this model. The position of the model must allow the camera to use the model
+    without copying it."""
     found = ((state.rom and state.rom.files) or {}).get(MODEL)
     return found is not None and found.sha256 == sha256(bundle.model) and found.offset % state.board.romfs_align == 0
 

@@ -2,8 +2,8 @@
 a PC.
 
 The file is compressed with zlib. The uncompressed data has a line of JSON with the golden faces, then the image, and
-then the raw int8 outputs in the order of the contract. The image has 64 x 64 pixels with shades of grey from 0 to 15,
-two pixels in a byte. The camera doubles the image's width and height.
+then the raw int8 outputs in the order of the contract. The image has 64 x 64 pixels with shades of grey from 0 to 15.
+Each byte holds two pixels. The camera doubles the image's width and height.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ def picture() -> Image:
 
 
 def make(model: Path) -> bytes:
-    """Return the self-test's file for a network that is not compiled for an accelerator. Raises ModelError."""
+    """Return the bytes of the self-test's file for a network. The network must not be compiled for an accelerator.
+    Raises ModelError."""
     network = open_network(model)
     outputs = network.run(picture())
     faces = [face.moved(0, 0, INPUT_SIZE, INPUT_SIZE) for face in decode(network.outputs(picture()))]
@@ -56,8 +57,9 @@ def make(model: Path) -> bytes:
 
 
 def judge(result: dict[str, Any], *, virtual: bool) -> str:
-    """Return a verdict in words on the result of a self-test (see `state.read_self_test`). Raises BlazePoserError if
-    the test failed. Only on a virtual camera, all bytes of the outputs must be equal to the bytes on the PC."""
+    """Check the result of a self-test (see `state.read_self_test`), and return a verdict as text. Raises
+    BlazePoserError if the test failed. On a virtual camera, all bytes of the outputs must be equal to the bytes on the
+    PC. On a real camera, small differences are allowed."""
     equal, total, largest, passed = (result[name] for name in ("equal", "bytes", "largest", "passed"))
     faces, expected = len(result["faces"]), len(result["expected"])
     told = f"{faces} of {expected} faces, {equal} of {total} bytes equal, largest difference {largest}"

@@ -1,7 +1,7 @@
-"""Check the report that a camera makes about itself. After the check, all paths, numbers and hashes in the report are
-safe to use.
+"""Check the report that a camera sends about its own state. After the check, all paths, numbers and hashes in the
+report are safe to use.
 
-The check is needed because a camera may be broken or malicious. Words of a camera's report become paths on this PC,
+The check is needed because a camera may be broken or malicious. Texts from a camera's report become paths on this PC,
 lengths of data, and lines in a terminal.
 """
 
@@ -23,7 +23,8 @@ from blazeposer.openmv import romfs
 ROM = "/rom"
 DRIVES = ("/flash", "/sdcard")
 CARD = "blazeposer.card"
-"""Name of the file that identifies an SD card, because the camera cannot read a number of the card itself."""
+"""Name of a file on an SD card. The file holds a number that identifies the card, because a camera cannot read the
+card's own serial number."""
 _VERSION = re.compile(r"\d{1,3}(\.\d{1,3}){1,3}[\w.+-]{0,40}", re.ASCII)
 _ID = re.compile(r"[0-9a-f]{2,64}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -37,7 +38,7 @@ class Drive:
     """A drive of a camera. Sizes are in bytes."""
 
     cluster: int
-    """Size of a cluster. Every file takes a whole number of clusters."""
+    """Size of a cluster. Every file occupies a whole number of clusters."""
     free: int
 
 
@@ -59,50 +60,55 @@ class Rom:
 
     size: int
     ranges: bool
-    """True if the firmware can erase from any block on. False if it can erase only from the start of the partition."""
+    """True if the firmware can erase a part of the partition that starts at any block. False if the erased part must
+    start at the partition's start."""
     used: int
-    """Length of the image at the partition's beginning, or 0 if there is no image."""
+    """Length of the ROMFS image at the partition's beginning, or 0 if there is no ROMFS image."""
     header: int
-    """Length of the image's header. `used` includes the header."""
+    """Length of the header of the ROMFS image. `used` includes the header."""
     sha256: str
-    """Hash of the image's files, see `contents_sha256`. If there is no image, this is the hash of the first 4096 bytes,
-    or "" if the partition is erased."""
+    """Hash of the files in the ROMFS image (see `contents_sha256`). If there is no ROMFS image, this is the hash of the
+    first 4096 bytes, or "" if the partition is erased."""
     files: dict[str, RomFileState] | None
-    """Files of the image, or None if there is no image or if the image is damaged. If two files have the same name,
-    only the first file counts, as on the camera."""
+    """Files of the ROMFS image. The value is None if there is no ROMFS image or if it is damaged. If two files have the
+    same name, only the first file counts, as on the camera."""
     behind: tuple[int, ...]
-    """Positions of records behind this image that an earlier image has left there."""
+    """Positions of records that follow this ROMFS image in flash. An earlier ROMFS image has left these records."""
     blank: int
-    """Position where erased flash begins, behind the image and the records of an earlier image."""
+    """Position where erased flash begins. The ROMFS image and the records of an earlier ROMFS image are before this
+    position."""
     room: int
-    """Length of the erased flash. The camera stops counting at the number of bytes in the request."""
+    """Length of the erased flash. The PC's request contains a limit, and the camera stops counting at this limit."""
 
 
 def contents_sha256(files: Mapping[str, tuple[int, str]]) -> str:
-    """Return the sha256 of the paths, sizes and hashes of the files in ROMFS. The positions of the files in the image
-    do not change the result."""
+    """Return the sha256 of the paths, sizes and hashes of the files in ROMFS. The positions of the files in the ROMFS
+    image do not change the result."""
     return hashlib.sha256(json.dumps(sorted(files.items())).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
 class State:
-    """A camera's report on itself at one moment."""
+    """A camera's report about its own state at one moment."""
 
     version: str
     board: Board
     id: str
     """Serial number of the camera, in hexadecimal digits."""
     start: str
-    """The drive from which the camera starts and runs main.py. It is "/sdcard" if a card is inserted, else "/flash"."""
+    """The drive from which the camera starts and runs main.py. The drive is "/sdcard" if an SD card is inserted, and
+    otherwise "/flash"."""
     drives: dict[str, Drive]
     files: dict[str, str]
-    """The sha256 of each requested file that exists, by its path."""
+    """Mapping from the path of each requested file to the sha256 of the file. Only files that exist are included."""
     sizes: dict[str, int] = field(repr=False)
-    """The size in bytes of each requested file that exists, by its path."""
+    """Mapping from the path of each requested file to the size of the file in bytes. Only files that exist are
+    included."""
     rom: Rom | None
     """The ROMFS partition, or None if the firmware has no ROMFS."""
     card: str = ""
-    """The number of the inserted SD card, or "" if no card is inserted. A card without a number gets a new number."""
+    """The number of the inserted SD card, or "" if no card is inserted. If an SD card has no number yet, this is a new
+    number."""
 
     def sha256(self, path: str) -> str | None:
         """Return the hash of the file at a path, or None if there is no file."""
@@ -114,8 +120,8 @@ class State:
 def read_state(answer: Mapping[str, Any], names: Collection[str]) -> State:
     """Return the state that a camera reports in `answer`. The camera was asked for files with these `names`.
 
-    Raises ValueError if the answer cannot come from a camera with firmware 5.0 or later. Raises BlazePoserError if the
-    firmware is older or the board is unknown.
+    Raises ValueError if the answer shows that the device is not a camera with firmware 5.0 or later. Raises
+    BlazePoserError if the firmware is older or the board is unknown.
     """
     version = _text(answer.get("version"), _VERSION)
     if int(version.partition(".")[0]) < 5:

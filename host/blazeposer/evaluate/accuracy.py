@@ -1,8 +1,9 @@
-"""Measure the accuracy of a tflite file (INT8 or float) on labelled faces. Each whole image is scaled to the size of
-the network's input.
+"""Measure how accurately a tflite file (INT8 or float) computes poses. The measurement uses images with labelled faces.
+Each whole image is scaled to the size of the network's input.
 
-An interpreter runs the tflite file itself, so the figures describe the file. The same network and the same data always
-give the same report, because the report contains no date and no path on a machine.
+An interpreter runs the tflite file itself. Therefore the figures describe the file, and not the network in training.
+The same network and the same data always give the same report, because the report contains no date and no path on a
+machine.
 """
 
 from __future__ import annotations
@@ -42,8 +43,8 @@ SHOWN = 12
 
 
 def evaluate(network: Network, dataset: Dataset, input_path: str, *, twice: bool = False) -> Scores:
-    """Return the scores of a network on every face of a data set. `input_path` is a key of INPUTS. `twice` is passed to
-    `look`."""
+    """Return the scores of a network on every face of a data set. `input_path` is a key of INPUTS. If `twice` is true,
+    the network also processes the mirror image, and the mean of both results is used (see `look`)."""
     found: list[Face | None] = []
     for sample in track(dataset.samples, description=f"{input_path} input", console=Console(stderr=True)):
         image = sample.load()
@@ -54,8 +55,8 @@ def evaluate(network: Network, dataset: Dataset, input_path: str, *, twice: bool
 
 
 def pose_table(rows: Mapping[str, Scores], title: str, rule: str) -> Table:
-    """Return a table with one row for each set of scores. The columns are recall, errors by angle and by |yaw|,
-    bootstrap interval of the mean, bias and geodesic error."""
+    """Return a table with one row for each set of scores. The columns are the recall, the errors for each angle and for
+    ranges of |yaw|, the bootstrap interval of the mean error, the bias, and the geodesic error."""
     notes = (
         "Degrees on detected faces. Bias: mean of prediction minus label. After offset: MAE less one median offset an "
         f"angle. Slope: of predicted over true pitch within {SLOPE_RANGE} degrees of yaw. Surest half: its geodesic "
@@ -95,7 +96,7 @@ class Report:
     scores: Mapping[str, Scores]
     """Scores of all faces, for each input path."""
     twice: bool = False
-    """True if each figure is the mean of two looks."""
+    """True if the network processed each image and its mirror image, and the mean of both results was measured."""
     sheet: Sequence[Bin] = ()
     """Results on disturbed images of the same faces."""
 
@@ -145,8 +146,8 @@ def _reliability(scores: Scores) -> dict[str, Any]:
 
 
 def worst_table(scores: Scores, names: Sequence[str]) -> Table:
-    """Return the faces with the largest geodesic errors in the images with these names. The face with the largest error
-    comes first."""
+    """Return a table of the faces with the largest geodesic errors. The face with the largest error comes first.
+    `names` has the name of each face's image."""
     order = np.argsort(-np.where(scores.found, scores.geodesic, -1), kind="stable")[: min(SHOWN, scores.found.sum())]
     rows = []
     for face in order.tolist():

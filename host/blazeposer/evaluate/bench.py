@@ -1,8 +1,8 @@
 """Compare the time and the accuracy of BlazePoser with those of similar systems (peers), on the same images.
 
-The time is processor time, measured in one run on one thread. All systems process an image before the next image
-starts, so other work on the machine slows all systems equally. A ratio compares the times of two systems on the same
-image. The report shows the median of all ratios.
+The time is processor time, measured on one thread. All systems process an image before the next image starts. Other
+programs on the PC therefore slow all systems equally. A ratio compares the times of two systems on the same image. The
+report shows the median of all ratios.
 """
 
 from __future__ import annotations
@@ -76,8 +76,7 @@ no correction.""",
 
 
 class Ours:
-    """BlazePoser under the same conditions as its peers. All systems get the whole image, and run with XNNPACK on one
-    thread."""
+    """BlazePoser as one of the measured systems. All systems get the whole image, and use XNNPACK on one thread."""
 
     def __init__(self, model: Path | None, max_faces: int, *, careful: bool = False) -> None:
         self.files = (model or default_model(),)
@@ -93,28 +92,29 @@ class Ours:
 
 
 def open_systems(model: Path | None) -> list[Peer]:
-    """Return BlazePoser and then the systems that it is compared with. Raises BlazePoserError."""
+    """Return the systems to measure. The first system is BlazePoser, and the others are compared with BlazePoser.
+    Raises BlazePoserError."""
     return [Ours(model, MOST_FACES), MediaPipe(MOST_FACES), BlazeFacePnP(MOST_FACES)]
 
 
 @dataclass(frozen=True)
 class Times:
-    """Times in seconds, as arrays (runs, systems). `total` is the time from the image to the faces, and `network` is
-    the time in the networks alone."""
+    """Times in seconds, as arrays with a row for each measured image and a column for each system. `total` is the time
+    from the image to the faces, and `network` is the time that the networks alone take."""
 
     total: Floats
     network: Floats
 
     def medians(self) -> list[tuple[float, float]]:
-        """Return two median times in milliseconds for each system: the time from the image to the faces, and the time
-        in the system's networks alone."""
+        """Return two median times in milliseconds for each system. The first is the time from the image to the faces,
+        and the second is the time that the system's networks alone take."""
         in_all, network = (1e3 * np.median(times, 0) for times in (self.total, self.network))
         return list(zip(in_all.tolist(), network.tolist(), strict=True))
 
     def ratios(self) -> list[tuple[float, float]]:
         """Return two ratios for each system. A ratio is the first system's time divided by the system's own time. The
-        first ratio is for the time from the image to the faces, and the second ratio is for the time in the networks
-        alone. Each ratio is the median over the runs."""
+        first ratio compares the times from the image to the faces, and the second ratio compares the times of the
+        networks alone. Each ratio is the median over all measurements."""
         in_all, network = (np.median(times[:, :1] / times, 0) for times in (self.total, self.network))
         return list(zip(in_all.tolist(), network.tolist(), strict=True))
 
@@ -122,8 +122,8 @@ class Times:
 def measure(
     systems: Sequence[Peer], pictures: Sequence[Image], rounds: int, advance: Callable[[], None] = lambda: None
 ) -> Times:
-    """Measure `systems` on all images, repeat this `rounds` times, and return the times. `advance` is called after each
-    image, but not during the warm-up."""
+    """Measure the times of `systems` on all images, and repeat the measurement `rounds` times. Return all times.
+    `advance` is called after each image, but not during the warm-up."""
     for system in systems:
         for number in range(WARM_UP):
             system(pictures[number % len(pictures)])
@@ -141,7 +141,7 @@ def measure(
 
 
 def time_section(systems: Sequence[Peer], times: Times, pictures: Sequence[Image]) -> Section:
-    """Return the report's section on times. The data of the section are in milliseconds."""
+    """Return the report's section about times. All times in the section are in milliseconds."""
     head = ["", "networks", "in all", "networks alone", "ratio in all", "ratio of networks", "RT1062, estimated"]
     rows, data = [], {}
     for system, medians, ratios in zip(systems, times.medians(), times.ratios(), strict=True):
@@ -156,13 +156,13 @@ def time_section(systems: Sequence[Peer], times: Times, pictures: Sequence[Image
 
 
 def size_text(system: Peer) -> str:
-    """Return the size of a system's network files as text."""
+    """Return a text with the size of a system's network files."""
     return f"{sum(path.stat().st_size for path in system.files) / 1000:,.0f} KB"
 
 
 def camera_text(system: Peer) -> str:
-    """Return the estimated time of a system's networks on the CPU of `CAMERA`, and the possible error of the
-    estimate."""
+    """Return a text with the estimated time of a system's networks on the CPU of `CAMERA`, and with the possible error
+    of this estimate."""
     found = [judge(examine(path), CAMERA).estimate for path in system.files]
     estimates = [estimate for estimate in found if estimate]
     if len(estimates) < len(found):
@@ -184,7 +184,8 @@ def compare(systems: Sequence[Peer], dataset: Dataset) -> dict[str, Scores]:
 
 
 def accuracy_section(systems: Sequence[Peer], times: Times, dataset: Dataset) -> Section:
-    """Return a section with accuracy, recall, size and time side by side, and then errors by angle and by |yaw|."""
+    """Return a section with two tables. The first table has accuracy, recall, size and time of each system. The second
+    table has the errors for each angle and for ranges of |yaw|."""
     unrefused = MediaPipe(MOST_FACES, least_score=0)
     unrefused.name += UNREFUSED
     comparison = compare([*systems, unrefused], dataset)
@@ -220,7 +221,7 @@ def _text(value: float) -> str:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Run OpenCV on one thread. The networks also run on one thread."""
+    """Limit OpenCV to one thread inside a `with` block. The networks also use one thread."""
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:

@@ -32,11 +32,11 @@ from blazeposer.tflite.interpreter import litert, open_network
 
 SCENES = "maskon-boxes"
 TURNED = 60.0
-"""Limit of |yaw| in degrees. Faces with a |yaw| beyond this limit count as turned."""
+"""Limit of |yaw| in degrees. A face counts as turned if its |yaw| is beyond this limit."""
 SIZES = (16, 24, 32)
 LEAST_SCORE = 0.05
-"""Least score of a detection for the average precision. Without this limit, each of the network's 896 anchors would be
-a detection."""
+"""Smallest score of a detection that counts in the average precision. Without this limit, each of the network's 896
+anchors would be a detection."""
 STEP = 0.01
 """Step between two thresholds."""
 LANDMARKS = {"right eye": slice(36, 42), "left eye": slice(42, 48), "nose": slice(30, 31), "mouth": slice(48, 68)}
@@ -47,7 +47,8 @@ Outputs = Sequence[NDArray[np.floating]]
 Run = Callable[[Image], Outputs]
 """Function from an image (128, 128, 3) to the dequantized outputs of the contract."""
 Answers = list[Face | None]
-"""For each label, the face that matches the label, or None. Lengths are fractions of the image."""
+"""List with one entry for each label. The entry is the face that matches the label, or None. Lengths are fractions of
+the image."""
 
 
 @dataclass(frozen=True)
@@ -59,33 +60,35 @@ class Figures:
     turned: float
     """Recall on faces with a |yaw| beyond TURNED degrees."""
     precision: tuple[float | None, ...]
-    """Average precision for each size in SIZES, over the faces of at least this many pixels; None if there are no such
-    faces."""
+    """Average precision for each size in SIZES. Only faces of at least this many pixels count. A value is None if there
+    are no faces of this size."""
     keypoints: tuple[float, ...]
-    """Mean distance of each keypoint of LANDMARKS from its label, in pixels of the input, on faces that all networks
-    found."""
+    """Mean distance of each keypoint of LANDMARKS from its label, in pixels of the input. The mean is over the faces
+    that all networks found."""
     alarms: int
-    """Number of false positives in photos of places. The photos show no face."""
+    """Number of false positives in the photos of places, which show no face."""
     threshold: float
     """Highest score threshold, in steps of STEP, at which the network finds as many labelled faces as the original
-    finds at the default threshold."""
+    BlazeFace finds at the default threshold."""
     alarms_there: int
-    """Number of false positives at `threshold` in photos of places. The photos show no face."""
+    """Number of false positives in the photos of places, measured at the score threshold `threshold`."""
     on_places: float
-    """Fraction of the photos of places in which the network has a false positive. The photos show no face."""
+    """Fraction of the photos of places in which the network finds a face. The photos show no face, so this face is a
+    false positive."""
     on_hands: float
-    """Fraction of the close-up photos of hands in which the network has a false positive."""
+    """Fraction of the close-up photos of hands in which the network finds a face, which is a false positive."""
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """The differences between the faces of two networks, on the labelled faces that both networks found."""
+    """The differences between the results of two networks. Only the labelled faces that both networks found are
+    compared."""
 
     faces: int
     overlap: float
-    """Mean intersection over union of the boxes."""
+    """Mean intersection over union of the boxes from the two networks."""
     keypoints: float
-    """Mean distance of the six keypoints, as a fraction of the image."""
+    """Mean distance between the keypoints from the two networks, as a fraction of the image."""
     angles: float
     """Mean absolute error of this network's angles minus the mean absolute error of the other network's angles, in
     degrees."""
@@ -106,7 +109,7 @@ class Measured:
     figures: dict[str, Figures]
     """Figures of three networks: BlazeFace, the float network and the INT8 network."""
     near: Agreement
-    """Agreement of the INT8 network with the float network."""
+    """Differences between the INT8 network and the float network."""
     boxed_faces: dict[int, int]
     """For each size in SIZES, the number of faces that have a box of at least this many pixels."""
     faceless_images: int
@@ -116,13 +119,14 @@ class Measured:
 
 @dataclass(frozen=True)
 class Precision:
-    """Average precision on WIDER FACE, for all faces and for faces of at least SIZES pixels in the input."""
+    """Average precision on WIDER FACE. It was measured for all faces, and for the faces of at least each size in SIZES
+    (in pixels of the input)."""
 
     images: int
     faces: dict[int, int]
-    """For each size, the number of faces that are not ignored."""
+    """For each size, the number of labelled faces that are not ignored."""
     average_precision: dict[str, dict[int, float | None]]
-    """For each network and size, the average precision from 0 to 1; None if there are no faces of this size."""
+    """For each network and size, the average precision from 0 to 1, or None if there are no faces of this size."""
 
     def rows(self) -> list[list[str]]:
         """Return the rows of a table. Each row has the name of a size, and then the value for each network."""
@@ -134,7 +138,7 @@ class Precision:
 
 
 def measure(int8: Path, data: Path) -> Measured:
-    """Run the three networks of `_runs` on the data sets in the folder `data`."""
+    """Measure the three networks of `_runs` on the data sets in the folder `data`, and return the results."""
     runs = _runs(int8)
     poses, scenes = read_dataset(TEST_POOL, data), read_maskon_boxes(data)
     places, hands = (read_backgrounds(data, test=True, name=name) for name in ("faceless", "hands"))
@@ -173,8 +177,8 @@ def measure(int8: Path, data: Path) -> Measured:
 
 
 def measure_wider(int8: Path, folder: Path) -> Precision:
-    """Run the three networks of `_runs` on WIDER FACE's validation images in a folder. Only one image is in memory at a
-    time."""
+    """Measure the three networks of `_runs` on the validation images of WIDER FACE in a folder, and return the results.
+    Only one image is in memory at a time."""
     runs, images = _runs(int8), read_wider(folder)
     found: dict[str, list[Detections]] = {name: [] for name in runs}
     for path, boxes, ignored in _track(images, "WIDER FACE"):
@@ -190,8 +194,8 @@ def measure_wider(int8: Path, folder: Path) -> Precision:
 
 
 def _runs(int8: Path) -> dict[str, Run]:
-    """Return three networks. The three networks are the original BlazeFace, the float network beside the file `int8`,
-    and the network in the file `int8` on the reference kernels."""
+    """Return a function for each of three networks. The networks are the original BlazeFace, the float network beside
+    the file `int8`, and the network in the file `int8`, which uses the reference kernels."""
     networks = {"float": open_network(int8.with_name("blazeposer_float.tflite"), "xnnpack"), "INT8": open_network(int8)}
     return {"BlazeFace": original(), **{name: item.outputs for name, item in networks.items()}}
 
@@ -219,12 +223,13 @@ def answers(outputs: Sequence[Outputs], dataset: Dataset, threshold: float = SCO
 
 
 def count(detections: Sequence[Floats], threshold: float) -> int:
-    """Return the number of detections in all images with at least this score."""
+    """Return the number of detections in all images. Only detections whose score is at least `threshold` are
+    counted."""
     return sum(int((scores >= threshold).sum()) for scores in detections)
 
 
 def share(detections: Sequence[Floats]) -> float:
-    """Return the fraction of images with a detection at the default score threshold."""
+    """Return the fraction of the images that have a detection with at least the default score threshold."""
     return float(np.mean([(scores >= SCORE_THRESHOLD).any() for scores in detections]))
 
 
@@ -260,8 +265,8 @@ def agreement(first: Answers, second: Answers, rotations: Floats) -> Agreement:
 
 
 def false_positives(run: Run, photos: Sequence[Image], words: str) -> list[Floats]:
-    """Return the scores of all faces that a network finds in each photo. The photos show no face, so all these faces
-    are false positives."""
+    """Return the scores of all faces that a network finds in each photo. The photos show no face, so all detections are
+    false positives."""
     return [np.array([face.score for face in _all_faces(run(clean_input(photo)))]) for photo in _track(photos, words)]
 
 

@@ -1,5 +1,6 @@
-"""Make labelled images harder. Only one condition changes at a time, in several levels. Every image is first scaled to
-`SIDE` pixels, the side of a camera's window, so that blur, noise and compression have the same strength in all images.
+"""Disturb labelled images, so that faces are harder to find and to measure. Only one condition changes at a time, in
+several levels. Every image is first scaled to `SIDE` pixels, the side of a camera's window. Blur, noise and compression
+therefore have the same strength in all images.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ from blazeposer.evaluate.datasets import Sample
 from blazeposer.evaluate.peers.canonical import NOSE_TIP, load_canonical
 
 SIDE = WINDOW[2]
-"""Longer side of the images in pixels, the same as the side of a camera's window."""
+"""Length of the longer side of the images in pixels. The side of a camera's window has the same length."""
 GAMMA = 2.2
 """Exponent that converts a pixel's value to an amount of light. The exponent is an approximation of sRGB."""
 MASK = (176, 205, 222)
-"""Colour of a surgical mask."""
+"""Colour of the surgical mask that is drawn on faces."""
 MASK_TOP = 0.3
 """Height of the mask's upper edge on the canonical face. The tip of the nose has the height 0, and the root of the nose
 has the height 0.6."""
@@ -44,7 +45,8 @@ class Scene:
 
 
 def scene_of(sample: Sample) -> Scene:
-    """Return a sample with poses as a scene. The longer side of the image has `SIDE` pixels."""
+    """Convert a sample with poses to a scene, and return the scene. The longer side of the scene's image has `SIDE`
+    pixels."""
     picture = sample.load()
     height, width = picture.shape[:2]
     scale = SIDE / max(height, width)
@@ -64,20 +66,20 @@ class Condition:
     unit: str
     """Unit of `levels`."""
     levels: Sequence[float]
-    """Levels of the condition, the easiest first."""
+    """Levels of the condition. The easiest level is first."""
     change: Change
     from_plain: bool = True
     """True if undisturbed images are measured before the first level."""
 
 
 def smaller(scene: Scene, pixels: float, rng: np.random.Generator) -> Scene:
-    """Scale the image so that the largest face has this many pixels in the network's input."""
+    """Scale the image. After scaling, the largest face has `pixels` pixels in the network's input."""
     return nearer(scene, pixels / INPUT_SIZE, rng)
 
 
 def nearer(scene: Scene, share: float, rng: np.random.Generator) -> Scene:
-    """Scale the image so that the longer side of the largest face's box is this fraction of the image's side. Scaling a
-    photo does not add the perspective of a near face."""
+    """Scale the image. After scaling, the longer side of the largest face's box is the fraction `share` of the image's
+    side. Scaling a photo does not add the perspective of a near face."""
     scale = share * SIDE / (_largest(scene)[2:] - _largest(scene)[:2]).max()
     if scale < 1:  # without this, sampling would skip details
         scene = replace(scene, picture=np.asarray(cv2.GaussianBlur(scene.picture, (0, 0), 0.5 / scale), np.uint8))
@@ -85,8 +87,8 @@ def nearer(scene: Scene, share: float, rng: np.random.Generator) -> Scene:
 
 
 def cut(scene: Scene, share: float, rng: np.random.Generator) -> Scene:
-    """Shift the image so that this fraction of the largest face's box is outside the image, at one of the four
-    edges."""
+    """Shift the image towards one of its four edges. After the shift, the fraction `share` of the largest face's box is
+    outside the image."""
     box, middle = _largest(scene), np.full(2, SIDE / 2)
     axis, is_far = rng.integers(2), rng.integers(2)
     inside = (0.5 - share) * (box[2:] - box[:2])[axis]
@@ -95,22 +97,22 @@ def cut(scene: Scene, share: float, rng: np.random.Generator) -> Scene:
 
 
 def blurred(scene: Scene, sigma: float, rng: np.random.Generator) -> Scene:
-    """Blur the image with a Gaussian of `sigma` pixels, as if it were out of focus."""
+    """Blur the image with a Gaussian of `sigma` pixels. The image looks as if it were out of focus."""
     return scene.with_pixels(np.asarray(cv2.GaussianBlur(scene.picture.astype(np.float32), (0, 0), sigma), np.float32))
 
 
 def noisy(scene: Scene, sigma: float, rng: np.random.Generator) -> Scene:
-    """Add Gaussian noise of `sigma` grey levels to every pixel and colour."""
+    """Add Gaussian noise to each colour of every pixel. The noise has a standard deviation of `sigma` levels."""
     return scene.with_pixels(scene.picture + rng.normal(0, sigma, scene.picture.shape))
 
 
 def darker(scene: Scene, stops: float, rng: np.random.Generator) -> Scene:
-    """Halve the light for every stop. The result has 8 bits."""
+    """Divide the light in the image by 2 to the power of `stops`. The result has 8 bits for each colour."""
     return scene.with_pixels(scene.picture * 2 ** (-stops / GAMMA))
 
 
 def flatter(scene: Scene, contrast: float, rng: np.random.Generator) -> Scene:
-    """Multiply differences from the mean colour by `contrast`."""
+    """Multiply the difference between each pixel and the mean colour by `contrast`."""
     mean = scene.picture.mean((0, 1))
     return scene.with_pixels(mean + contrast * (scene.picture - mean))
 
@@ -130,8 +132,8 @@ def turned(scene: Scene, degrees: float, rng: np.random.Generator) -> Scene:
 
 
 def patched(scene: Scene, share: float, rng: np.random.Generator) -> Scene:
-    """Cover this fraction of each face's box with an ellipse in the colour of the skin, at a random place, as a hand
-    does."""
+    """Cover the fraction `share` of each face's box with an ellipse at a random place. The ellipse has the colour of
+    skin and imitates a hand."""
     picture = scene.picture.copy()
     for box in scene.boxes:
         middle, size = (box[:2] + box[2:]) / 2, box[2:] - box[:2]
@@ -144,7 +146,7 @@ def patched(scene: Scene, share: float, rng: np.random.Generator) -> Scene:
 
 
 def masked(scene: Scene, level: float, rng: np.random.Generator) -> Scene:
-    """Draw a surgical mask over nose, mouth and chin of each face. The place of the mask comes from the canonical face,
+    """Draw a surgical mask over nose, mouth and chin of each face. To find the place of the mask, the canonical face is
     turned by the rotation of the label."""
     face, picture = load_canonical(), scene.picture.copy()
     for box, rotation in zip(scene.boxes, scene.rotations, strict=True):
@@ -158,7 +160,7 @@ def masked(scene: Scene, level: float, rng: np.random.Generator) -> Scene:
 
 
 def grey(scene: Scene, level: float, rng: np.random.Generator) -> Scene:
-    """Return the image in grey, as from a camera without colour."""
+    """Convert the image to shades of grey. A camera without colour gives images like this."""
     shades = cv2.cvtColor(scene.picture, cv2.COLOR_RGB2GRAY)
     return replace(scene, picture=np.repeat(shades[..., None], 3, axis=2))
 

@@ -30,13 +30,14 @@ OTHERS = (
     ("6DRepNet ³", "39 M parameters, needs a face detector", "3.97", "3.47", "", ""),
 )
 STOCK = 154.6e6
-"""Instructions of BlazeFace in INT8, counted on the emulated Cortex-M7 in the same way as the counts in
-`tflite/cost.py`."""
+"""Number of instructions that BlazeFace in INT8 needs. They were counted on the emulated Cortex-M7, like the
+instructions in `tflite/cost.py`."""
 MEASURED = (TEST_POOL, BIWI_DEV)
 TURNS = ("45", "60", "90", "180")
-"""Angles of a turned image, in degrees."""
+"""Angles by which images are turned, in degrees."""
 TWO_LOOKS = "_two_looks"
-"""Suffix of a data set's name. The suffix marks figures from two looks at each image."""
+"""Suffix of a data set's name. Figures with this suffix were measured on the mean of two results, for the image and for
+its mirror image."""
 SHEETS = (TEST_POOL, VALIDATION)
 TIMED = tuple(find(key) for key in ("h7", "rt1062", "portenta"))
 """Boards of the first table, which are the smallest, the fastest and the slowest board."""
@@ -51,8 +52,8 @@ class Manifests(NamedTuple):
 
 
 def headline(manifests: Manifests) -> str:
-    """Return a comparison of BlazePoser with the thesis, with papers on the same task, and with the detector without
-    pose."""
+    """Return a text that compares BlazePoser with the thesis, with papers about the same task, and with the detector
+    without poses."""
     int8, real, _ = manifests
     sizes = f"file {int8.file_bytes / 1000:.1f} KB, {int8.payload_bytes / 1000:.1f} KB of it parameters"
     speeds = f"estimated frames a second: {' / '.join(board.key for board in TIMED)}"
@@ -66,7 +67,8 @@ def headline(manifests: Manifests) -> str:
 
 
 def accuracy(manifests: Manifests) -> str:
-    """Return recall and errors of both files, for each data set and input path, and the figures of two looks."""
+    """Return recall and errors of both files for each data set and input path. The table also has the figures for the
+    mean of two results (image and mirror image)."""
     head = ("data", "file", "input", "found", "recall", "MAE", "95 %", "yaw / pitch / roll",
             "by |yaw| 0-30 / 30-60 / 60-99", "bias", "after offset", "pitch slope", "geodesic")  # fmt: skip
     table = []
@@ -109,7 +111,7 @@ def sheet(manifests: Manifests) -> str:
 
 
 def limits(manifests: Manifests) -> str:
-    """Return the results for faces turned in the image plane, and for a face that fills the image."""
+    """Return the results for faces in turned images, and for a face that fills the image."""
     bins = _sheet(manifests, TEST_POOL)
     turned, near = bins["turned image"], bins["near"]["0.9"]
     found = _listed(f"{100 * turned[level]['recall']:.0f}" for level in TURNS)
@@ -123,7 +125,7 @@ def limits(manifests: Manifests) -> str:
 
 
 def certainty(manifests: Manifests) -> str:
-    """Return figures on the quality of the expected error."""
+    """Return figures about the quality of the expected error."""
     row = _accuracy(manifests.int8, TEST_POOL)["clean"]
     half = row["surest_half"]
     return (
@@ -165,7 +167,8 @@ BLOCKS: dict[str, Callable[[Manifests], str]] = {
 
 
 def fill(text: str, manifests: Manifests) -> str:
-    """Return the page with new contents in its blocks. Raises BlazePoserError for a block that is not in BLOCKS."""
+    """Return the text of the page with new contents in its blocks. Raises BlazePoserError for a block that is not in
+    BLOCKS."""
 
     def block(found: re.Match[str]) -> str:
         start, name, end = found.groups()
@@ -195,7 +198,7 @@ def _measured(manifest: Manifest, name: str, how: str) -> dict[str, Any]:
 
 
 def _sheet(manifests: Manifests, dataset: str) -> dict[str, dict[str, Any]]:
-    """Return the figures by condition and level."""
+    """Return a dictionary of the figures, with the condition and then the level as keys."""
     how = f"blazeposer evaluate --dataset {dataset} --sheet --record"
     bins: dict[str, dict[str, Any]] = _measured(manifests.int8, f"{dataset}_sheet", how)["bins"]
     return bins

@@ -1,8 +1,8 @@
-"""Measure a network. The measures are recall on labelled faces, angle errors and expected errors of detected faces, and
-average precision.
+"""Compute measures of a network. The measures are the recall on labelled faces, the angle errors and the expected
+errors of detected faces, and the average precision.
 
-A labelled face is found if a `Rule` matches the face with a detection that has a score of at least 0.5. Angle errors
-are simple absolute differences in degrees. A large angle error is not reduced by 180 or 360 degrees.
+A labelled face is found if a detection with a score of at least 0.5 matches the face. A `Rule` decides about the match.
+Angle errors are simple absolute differences in degrees. A large angle error is not reduced by 180 or 360 degrees.
 """
 
 from __future__ import annotations
@@ -21,19 +21,20 @@ from blazeposer.core.rotation import Floats, geodesic_degrees
 
 MATCH_OVERLAP = 0.4
 PRECISION_OVERLAP = 0.5
-"""Least intersection over union of a correct detection in the average precision (PASCAL VOC, WIDER FACE)."""
+"""Smallest overlap (intersection over union) of a label and a detection that counts as correct in the average precision
+(PASCAL VOC, WIDER FACE)."""
 YAW_RANGES = ((0, 30), (30, 60), (60, 99))
 MOST_FACES = 32
 """Largest number of detections that are considered in one image."""
 SLOPE_RANGE = 60
-"""Largest |yaw| in degrees of the faces that are used for the slope of pitch. Pitch and roll are hard to separate at
-larger angles of yaw."""
+"""Largest |yaw| in degrees of the faces that are used for the slope of pitch. At larger angles of yaw, pitch and roll
+are hard to separate."""
 RELIABILITY_BINS = 10
 
 
 class Reliability(NamedTuple):
-    """A group of faces with about the same predicted error. The values are the mean predicted error and the mean actual
-    error in degrees, and the number of faces."""
+    """The results of a group of faces with similar predicted errors. The values are the mean predicted error and the
+    mean actual error in degrees, and the number of faces."""
 
     expected: float
     actual: float
@@ -64,35 +65,38 @@ class Scores:
 
     @property
     def signed(self) -> Floats:
-        """Prediction minus label of yaw, pitch, roll (found, 3)."""
+        """Predicted angle minus labelled angle for yaw, pitch, roll of each found face, as an array (found, 3)."""
         return (self.predicted - self.labels)[self.found]
 
     @property
     def errors(self) -> Floats:
-        """Absolute differences between prediction and label of yaw, pitch, roll (found, 3)."""
+        """Absolute difference between predicted and labelled angle for yaw, pitch, roll of each found face, as an array
+        (found, 3)."""
         return np.abs(self.signed)
 
     @property
     def mean(self) -> float:
-        """MAE on detected faces, which is the mean of the mean absolute errors of the three angles."""
+        """MAE on detected faces. The MAE is the mean of the three angles' mean absolute errors."""
         return _mean(self.errors)
 
     @property
     def bias(self) -> Floats:
-        """Mean of prediction minus label for yaw, pitch, roll (3,); NaN if no face was found."""
+        """Mean of predicted angle minus labelled angle for yaw, pitch, roll (3,). The values are NaN if no face was
+        found."""
         return self.signed.mean(axis=0) if self.found.any() else np.full(3, np.nan)
 
     @property
     def mean_after_offset(self) -> float:
-        """MAE with corrected angles: the median of prediction minus label is subtracted from each angle first.
-        `mean_after_offset` is for labels with another zero pose than the labels of 300W-LP."""
+        """MAE with corrected angles. Before the MAE is computed, the median difference between predicted and labelled
+        angle is subtracted from each angle. Use `mean_after_offset` if the labels have another zero pose than the
+        labels of 300W-LP."""
         return _mean(np.abs(self.signed - np.median(self.signed, axis=0))) if self.found.any() else float("nan")
 
     @property
     def pitch_slope(self) -> float:
         """Slope of the least-squares line of predicted pitch over labelled pitch. A slope below 1 means that the
-        predicted pitch changes less than the true pitch. Only faces within SLOPE_RANGE degrees of |yaw| are used. The
-        slope is NaN if all labels are equal."""
+        predicted pitch changes less than the true pitch. Only faces whose |yaw| is at most SLOPE_RANGE degrees are
+        used. The slope is NaN if all labels are equal."""
         middle = self.within(0, SLOPE_RANGE)
         label, predicted = (values[middle.found, 1] for values in (middle.labels, middle.predicted))
         away = label - _mean(label)
@@ -100,12 +104,12 @@ class Scores:
 
     @property
     def mean_geodesic(self) -> float:
-        """Mean angle between the predicted and the labelled rotation on detected faces."""
+        """Mean angle between the predicted and the labelled rotation of detected faces, in degrees."""
         return _mean(self.geodesic[self.found])
 
     @property
     def mean_expected(self) -> float:
-        """Mean of the errors that the network expects on detected faces, in degrees."""
+        """Mean of the errors that the network expects for detected faces, in degrees."""
         return _mean(self.expected[self.found])
 
     def within(self, low: float, high: float) -> Scores:
@@ -114,8 +118,8 @@ class Scores:
         return self.of((yaw >= low) & (yaw < high))
 
     def surest(self, share: float = 0.5) -> Scores:
-        """Return the found faces with the smallest predicted errors. `share` is the fraction of the found faces to
-        return. Faces with the same predicted error as the last returned face are also returned."""
+        """Return the scores of the found faces with the smallest predicted errors. `share` is the fraction of the found
+        faces to return. Faces with the same predicted error as the last returned face are also returned."""
         if not self.found.any():
             return self
         limit = np.quantile(self.expected[self.found], share, method="inverted_cdf")
@@ -123,20 +127,21 @@ class Scores:
 
     @property
     def ranking(self) -> float:
-        """Mean geodesic error of the half of the found faces with the smallest predicted errors, divided by the mean
-        geodesic error of all found faces. The value is 1 if the predicted error contains no information."""
+        """Ratio of two mean geodesic errors. The first mean is over the half of the found faces that has the smallest
+        predicted errors. The second mean is over all found faces. The value is 1 if the predicted error contains no
+        information."""
         return self.surest().mean_geodesic / self.mean_geodesic if self.mean_geodesic else float("nan")
 
     def reliability(self, bins: int = RELIABILITY_BINS) -> list[Reliability]:
-        """Return the found faces in bins, in the order of their predicted errors. The bins have about the same number
-        of faces."""
+        """Sort the found faces by their predicted errors, divide them into bins, and return the results of the bins.
+        The bins have about the same number of faces."""
         found = np.flatnonzero(self.found)
         order = found[np.argsort(self.expected[found], kind="stable")]
         parts = [part for part in np.array_split(order, bins) if len(part)]
         return [Reliability(_mean(self.expected[part]), _mean(self.geodesic[part]), len(part)) for part in parts]
 
     def interval(self, rounds: int = 2000, seed: int = 0) -> tuple[float, float]:
-        """Return the 95 % bootstrap interval of `mean` over the faces."""
+        """Return the 95 % bootstrap interval of `mean`, computed with random samples of the faces."""
         errors = self.errors.mean(axis=1)
         if not len(errors):
             return float("nan"), float("nan")
@@ -170,7 +175,7 @@ class Scores:
         }
 
     def line(self) -> str:
-        """Return one line for a log."""
+        """Return a line with the most important figures, for a log."""
         yaw, pitch, roll = (_mean(column) for column in self.errors.T)
         parts = " / ".join(f"{self.within(low, high).mean:.2f}" for low, high in YAW_RANGES)
         return (
@@ -186,16 +191,16 @@ class Scores:
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule that matches detections with a label's box, and a description of the rule in words. The box is x0, y0, x1,
-    y1 as fractions of the side."""
+    """A rule that decides which detection matches a label's box, and a text that describes the rule. The box is x0, y0,
+    x1, y1 as fractions of the side of the network's input."""
 
     text: str
     choose: Callable[[Sequence[Face], Floats], Face | None]
 
 
 def match(faces: Sequence[Face], box: Floats) -> Face | None:
-    """Return the detection that overlaps a label's box most. Return None if the overlap is not larger than
-    MATCH_OVERLAP."""
+    """Return the detection that has the largest overlap with a label's box. Return None if this overlap is not larger
+    than MATCH_OVERLAP."""
     if not faces:
         return None
     overlap = overlaps(_middle_size(box), centred_boxes(faces))
@@ -204,8 +209,8 @@ def match(faces: Sequence[Face], box: Floats) -> Face | None:
 
 
 def nearest(faces: Sequence[Face], box: Floats) -> Face | None:
-    """Return the detection whose middle is nearest to the middle of a label's box. Return None if the middle of this
-    detection is outside the ellipse in the box."""
+    """Return the detection whose centre is nearest to the centre of a label's box. Return None if the detection's
+    centre is outside the ellipse that fits into the box."""
     if not faces:
         return None
     middle_size = _middle_size(box)
@@ -224,8 +229,8 @@ OVERLAP = Rule(f"best overlap with the label's box above {MATCH_OVERLAP} IoU", m
 
 
 def find(outputs: Sequence[NDArray[np.floating]], box: Floats, rule: Rule = OVERLAP) -> Face | None:
-    """Return the detection that matches a label's box. `outputs` are the dequantized outputs of the network; see
-    `decode`."""
+    """Return the detection that matches a label's box. `outputs` are the dequantized outputs of the network (see
+    `decode`)."""
     return rule.choose(decode(outputs, SCORE_THRESHOLD, MOST_FACES), box)
 
 
@@ -244,22 +249,23 @@ def score(found: Sequence[Face | None], rotations: Floats, labels: Floats) -> Sc
 
 @dataclass(frozen=True)
 class Detections:
-    """All detections in one image, the best first, and the labels of the image. Lengths are fractions of the side."""
+    """All detections in one image, the best first, and the labels of the image. Lengths are fractions of the side of
+    the network's input."""
 
     faces: Sequence[Face]
     boxes: Floats
     """Boxes (n, 4) of the labels, as x0, y0, x1, y1."""
     ignored: NDArray[np.bool_] | np.bool_ = np.False_
-    """Array (n,) that is True for ignored labels. It is not an error to find or to miss an ignored label. By default,
-    no label is ignored."""
+    """Array (n,) that is True for ignored labels. Whether a network finds an ignored label does not change the result.
+    By default, no label is ignored."""
 
     def judged(self, least: float) -> tuple[list[tuple[float, bool]], int]:
         """Return a pair (score, is correct) for every counted detection, and the number of counted labels.
 
         A label counts if it is not ignored and if its box in the input has at least the area of a square with a side of
-        `least` pixels. Under PASCAL VOC's rule, each detection belongs to the label that it overlaps most. A detection
-        is correct if the overlap is at least 0.5 and if no detection with a higher score has matched the same label. A
-        detection does not count if its label does not count.
+        `least` pixels. By the rule of PASCAL VOC, each detection belongs to the label with which it has the largest
+        overlap. A detection is correct if the overlap is at least 0.5 and if no detection with a higher score has
+        matched the same label. A detection does not count if its label does not count.
         """
         sides = np.sqrt(np.prod(np.maximum(self.boxes[:, 2:] - self.boxes[:, :2], 0), axis=1)) * INPUT_SIZE
         counts = ~self.ignored & (sides >= least)

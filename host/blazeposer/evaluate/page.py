@@ -24,8 +24,8 @@ def write_report(
 ) -> None:
     """Write report.json and report.html into a folder. The folder is created if it does not exist. Raises InputError.
 
-    `facts` describe the object and the method of the measurement. `values` are the contents of report.json. The default
-    contents are the verdicts and the sections' data.
+    `facts` say what was measured and how. `values` are the contents of report.json. The default contents are the
+    verdicts and the sections' data.
     """
     verdict = {"passed": is_passed(sections), "verdict": verdict_of(sections)}
     if values is None:

@@ -1,4 +1,4 @@
-"""The plots of a report. Each plot shows one set of scores. The plots contain no image of a data set."""
+"""Draw the plots of a report. Each plot shows one set of scores. The plots contain no image of a data set."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ ANGLE_COLORS = {name: draw.as_hex(color) for name, color in draw.ANGLE_COLORS.it
 """Colour of each angle, which is the same in all drawings."""
 INK, FAINT = "#222222", "#b8bec4"
 BIN = 10
-"""Width of a bin in degrees of the labelled angle. The values in a bin are averaged to one point of the plot."""
+"""Width of a bin in degrees of the labelled angle. Each point of the plot is the mean of the values in a bin."""
 FEWEST = 5
-"""Least number of faces in a bin for a point of the plot."""
+"""Smallest number of faces in a bin that is drawn as a point of the plot."""
 
 STYLE: Any = {  # matplotlib declares a type for each of its 300 keys
     "font.size": 9,
@@ -47,7 +47,7 @@ styled = mpl.rc_context(STYLE)
 
 
 def picture_of(figure: Figure, alt: str, caption: str = "") -> Picture:
-    """Return a figure as an image for a section of a report."""
+    """Convert a figure to an image for a section of a report, and return the image."""
     return Picture(render(figure), alt, caption)
 
 
@@ -78,8 +78,8 @@ def error_by_yaw(scores: Scores) -> Figure:
 
 @styled
 def reliability(scores: Scores) -> Figure:
-    """Draw the actual error over the predicted error in bins with the same number of faces. A point on the diagonal
-    means that the prediction is correct."""
+    """Draw the actual error over the predicted error. Each point is the mean of a bin, and all bins have the same
+    number of faces. A point on the diagonal means that the prediction is correct."""
     figure = Figure(figsize=(4.6, 4.2))
     axes = figure.subplots()
     bins = scores.reliability()

@@ -63,7 +63,7 @@ class Section:
     """The verdict, or None if the section has no verdict. If a check failed or was not run, the first paragraph says
     why."""
     data: dict[str, Any] = field(default_factory=dict)
-    """Values of the section for report.json."""
+    """Values of the section that are written to report.json."""
 
     @property
     def finding(self) -> str:
@@ -72,7 +72,8 @@ class Section:
 
 
 def verdict_of(sections: Sequence[Section]) -> str:
-    """Return the verdict in one line, which names the checks that failed and the checks that were not run."""
+    """Return the verdict as one line of text. The line names the checks that failed and the checks that were not
+    run."""
     failed, left, passed = (_titled(sections, verdict) for verdict in ("failed", "not run", "passed"))
     parts = [f"FAILED: {', '.join(failed)}"] if failed else [f"PASSED: all {len(passed)} checks that were run"]
     return "; ".join([*parts, f"not run: {', '.join(left)}"] if left else parts)
@@ -105,20 +106,20 @@ def show_table(table: Table, title: str = "", width: int = 160) -> None:
 
 
 def markdown(section: Section) -> str:
-    """Return a section in Markdown with its heading and without its images."""
+    """Return a section as Markdown. The text has the section's heading, but not its images."""
     parts = [part for part in section.parts if not isinstance(part, Picture)]
     blocks = [part if isinstance(part, str) else with_notes(part) for part in parts]
     return plain("\n\n".join([f"## {section.title}", *blocks]) + "\n")
 
 
 def with_notes(table: Table) -> str:
-    """Return a table in Markdown, with its caption above the table and its notes below the table."""
+    """Return a table as Markdown, with its caption above the table and its notes below the table."""
     caption = f"{table.caption}:" if table.caption else ""
     return "\n\n".join(filter(None, (caption, markdown_table(table.head, table.rows), table.notes)))
 
 
 def markdown_table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
-    """Return a table in Markdown. Columns of numbers are aligned to the right. The text does not end with a newline."""
+    """Return a table as Markdown. Columns of numbers are aligned to the right. The text does not end with a newline."""
     table = Table(list(head), [list(map(str, row)) for row in rows])
     rule = ["---:" if number else "---" for number in table.numeric]
     lines = ([cell.replace("|", "\\|") for cell in cells] for cells in (table.head, rule, *table.rows))

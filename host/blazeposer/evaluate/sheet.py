@@ -1,9 +1,9 @@
-"""Measure the sheet of a network. The sheet shows how recall, error and expected error change when images get harder.
+"""Measure the sheet of a network. The sheet is a table that shows how recall, error and expected error change when
+images are disturbed.
 
 Each level of each condition in `disturb.py` is a bin. The expected error of a bin counts as true if its mean differs
 from the mean true error by at most a quarter of the mean true error. The true error is the angle between the predicted
-and the labelled rotation. A bin with few found faces gets no verdict, because a face that is not found cannot mislead a
-user.
+and the labelled rotation. A bin with few found faces gets no verdict. A face that is not found cannot mislead a user.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from blazeposer.evaluate.report import Table
 MARGIN = 0.25
 """Largest allowed difference between the expected error and the true error, as a fraction of the true error."""
 FEWEST = 20
-"""Least number of found faces for a verdict on a bin."""
+"""Smallest number of found faces with which a bin gets a verdict."""
 PLAIN = "as it is"
 TRUE, STATED = "#0072b2", "#d55e00"
-"""Colours of Okabe and Ito's palette."""
+"""Colours of the true error and of the expected error in the plots. They are from the palette of Okabe and Ito."""
 TRIALS: Sequence[tuple[Condition | None, float]] = (
     (None, 0.0),
     *((condition, level) for condition in CONDITIONS for level in condition.levels),
@@ -41,7 +41,7 @@ TRIALS: Sequence[tuple[Condition | None, float]] = (
 
 
 class Bin(NamedTuple):
-    """The faces of a data set under one condition at one level."""
+    """The results for the faces of a data set under one condition at one level."""
 
     condition: str
     level: str
@@ -49,28 +49,29 @@ class Bin(NamedTuple):
 
     @property
     def ratio(self) -> float:
-        """Mean expected error divided by the mean true error; NaN if no face was found."""
+        """Mean expected error divided by the mean true error, or NaN if no face was found."""
         return self.scores.mean_expected / self.scores.mean_geodesic
 
     @property
     def verdict(self) -> str:
-        """`yes` if the expected error is true, `NO` if it is wrong, `few` if the bin has too few faces for a
-        verdict."""
+        """Verdict about the expected error. The verdict is `yes` if the expected error is true, `NO` if it is wrong,
+        and `few` if the bin has too few faces."""
         if self.scores.found.sum() < FEWEST:
             return "few"
         return "yes" if is_true(self.scores.mean_expected, self.scores.mean_geodesic) else "NO"
 
 
 def is_true(expected: float, true: float) -> bool:
-    """Return True if a mean expected error is near enough to the true error."""
+    """Return True if a mean expected error is near enough to the mean true error."""
     return abs(expected - true) <= MARGIN * true
 
 
 def measure_sheet(system: Peer, dataset: Dataset) -> list[Bin]:
-    """Return the bins of a system on every face of a data set with poses. The first bin has undisturbed images.
+    """Measure a system on every face of a data set with poses, and return the bins. The first bin has undisturbed
+    images.
 
-    The measurement takes about a sixth of a second for each face on an idle core. Random values of an image are the
-    same in every bin and every run.
+    On an idle core, the measurement takes about a sixth of a second for each face. For each image, the random values
+    are the same in every bin and in every measurement.
     """
     found: list[list[Face | None]] = [[] for _ in TRIALS]
     rotations: list[list[Floats]] = [[] for _ in TRIALS]
@@ -111,7 +112,7 @@ def sheet_table(bins: Sequence[Bin], title: str) -> Table:
 
 
 def sheet_dict(bins: Sequence[Bin]) -> dict[str, Any]:
-    """Return the sheet for JSON: figures by condition and level."""
+    """Return the sheet as a dictionary for JSON. The keys are the condition and then the level."""
     data: dict[str, Any] = {}
     for one in bins:
         scores = one.scores

@@ -46,7 +46,7 @@ def number(view, position):
 
 
 def record(view, position):
-    """Return the kind, the start and the end of a record. The record must be inside the image."""
+    """Return the kind, the start and the end of a record. The record must be inside the ROMFS image."""
     kind, position = number(view, position)
     length, position = number(view, position)
     if position + length > len(view):
@@ -70,7 +70,8 @@ def walk(view, position, end, folder, files):
 
 
 def left_behind(view, place):
-    """Return the start and the end of each record of a file from `place` on."""
+    """Return the start and the end of each file's record. Only records at or after the position `place` are
+    returned."""
     places = []
     try:
         while True:
@@ -86,7 +87,7 @@ def left_behind(view, place):
 
 
 def erased(view, place):
-    """Return the number of erased bytes from `place` on."""
+    """Return the number of erased bytes that follow the position `place`."""
     count = 0
     while count < ROOM:
         part = view[place + count : place + count + len(BLANK)]

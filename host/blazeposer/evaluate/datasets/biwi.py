@@ -1,18 +1,19 @@
 """Read the BIWI Kinect Head Pose Database (Fanelli et al., IJCV 2013).
 
 The data set has 24 sequences. A sequence is a folder `hpdb/NN` with the files `frame_XXXXX_rgb.png`,
-`frame_XXXXX_pose.txt` and `rgb.cal`. Protocol 1 measures on all sequences, and protocol 2 measures on 8 sequences.
+`frame_XXXXX_pose.txt` and `rgb.cal`. Protocol 1 uses all sequences, and protocol 2 uses 8 sequences.
 
 A pose file contains the rotation R of the head (3 rows) and the centre of the head in millimetres, in the axes of the
 depth camera. x points to the right, y points down, and z points away from the camera. The rotation in this project's
 convention is F R F with F = diag(1, -1, -1). The angles are exactly those of FSA-Net's reader `TYY_create_db_biwi.py`:
 yaw = asin(R[0,2]), pitch = atan2(R[1,2], R[2,2]), roll = -atan2(R[0,1], R[0,0]). 6DRepNet and others use the data of
 FSA-Net's reader. Hopenet's reader (deep-head-pose) has the same signs but splits R into angles in another order, so
-Hopenet's pitch and roll are different if two angles are large. The colour camera is turned by about one degree relative
-to the depth camera. All three readers (this project's, FSA-Net's and Hopenet's) ignore the turn between the cameras.
+Hopenet's pitch and roll are different if two angles are large. The colour camera and the depth camera point in
+directions that differ by about one degree. All three readers (this project's, FSA-Net's and Hopenet's) ignore this
+difference.
 
 BIWI has no boxes. The project's reader projects the head's centre into the colour image with `rgb.cal`. A detection
-matches the label if the middle of the detection is within HEAD_RADIUS of the projected point. If several detections
+matches the label if the distance from its centre to the projected point is at most HEAD_RADIUS. If several detections
 match, the nearest detection counts.
 """
 
@@ -34,13 +35,13 @@ SEQUENCES = tuple(f"{number:02d}" for number in range(1, 25))
 TEST_SEQUENCES = ("03", "06", "09", "12", "15", "16", "20", "24")
 """The 8 test sequences of protocol 2. The other 16 sequences are for training. Other projects split the sequences at
 random without a fixed seed (`randFlag` in FSA-Net's `TYY_create_db_biwi_70_30.py`), and did not publish the lists of
-test sequences. This project therefore has its own test sequences. Every third sequence is for testing, but with 16 and
-20 instead of 18 and 21. No person appears both in this project's test sequences and in its training sequences.
-According to the table of the Hugging Face reader `biwi_kinect_head_pose`, the same person is in sequences 02 and 21, in
-03 and 15, in 05 and 18, and in 07 and 22. Figures from other splits are only roughly comparable."""
+test sequences. This project therefore has its own test sequences. Every third sequence is for testing, but 16 and 20
+replace 18 and 21. No person appears both in this project's test sequences and in its training sequences. According to
+the table of the Hugging Face reader `biwi_kinect_head_pose`, the same person is in sequences 02 and 21, in 03 and 15,
+in 05 and 18, and in 07 and 22. Figures from other splits are only roughly comparable."""
 
 HEAD_RADIUS = 120.0
-"""Half the height of a head in millimetres. The distance from the middle of a face to the head's centre is always
+"""Half the height of a head in millimetres. The distance from the centre of a face to the centre of the head is always
 smaller than HEAD_RADIUS."""
 
 RULE = Rule(f"middle nearest to the projected centre of the head, at most {HEAD_RADIUS:.0f} mm from it", nearest)
@@ -49,7 +50,7 @@ _TO_PROJECT = np.diag([1.0, -1.0, -1.0])
 
 
 def read(folder: Path, name: str = "biwi", sequences: Sequence[str] = SEQUENCES) -> Dataset:
-    """Return the frames of some sequences; the default is all sequences of protocol 1. Raises BlazePoserError if a
+    """Return the frames of some sequences. The default is all sequences, as in protocol 1. Raises BlazePoserError if a
     sequence is missing."""
     folder = subfolder(folder, "hpdb")
     if missing := [sequence for sequence in sequences if not (folder / sequence / "rgb.cal").is_file()]:
@@ -81,7 +82,8 @@ def _sample(path: Path, calibration: Path) -> list[Sample]:
 
 
 def head_box(centre: Floats, calibration: Path) -> Floats:
-    """Return a square (x0, y0, x1, y1) in pixels around a head's centre. Half of the square's side is HEAD_RADIUS.
+    """Return a square (x0, y0, x1, y1) in pixels around a head's centre. Half of the square's side corresponds to
+    HEAD_RADIUS.
 
     `centre` (3,) is in millimetres in the axes of the depth camera. `calibration` is the file `rgb.cal`. The file
     `rgb.cal` contains intrinsics (3 rows), distortion (1 row of zeros), and the rotation (3 rows) and translation (1

@@ -1,4 +1,4 @@
-"""Data sets of labelled faces. Images are loaded only when they are needed."""
+"""Define data sets of labelled faces. Images are loaded only when they are needed."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ class LeftOut:
     name: str
     why: str
     is_damage: bool = True
-    """True if the data set without this file differs from the published data set. `is_damage` is False for an image
-    without a label."""
+    """True if the file is missing or damaged, so that the data set differs from the published data set. False if the
+    image has no label."""
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """The images of a data set, and its rule for matching detections with labels."""
+    """The images of a data set, and the rule that decides which detection matches a label."""
 
     name: str
     samples: Sequence[Sample]
@@ -66,12 +66,13 @@ class Dataset:
 
     @property
     def names(self) -> list[str]:
-        """Image name of each face."""
+        """Name of the image of each face."""
         return [sample.name for sample in self.samples for _ in sample.boxes]
 
 
 def subfolder(folder: Path, name: str) -> Path:
-    """Return the folder that an official archive is unpacked to. --data may name this folder or its parent folder."""
+    """Return the folder into which an official archive was unpacked. --data may name this folder or its parent
+    folder."""
     return folder / name if (folder / name).is_dir() else folder
 
 

@@ -3,13 +3,14 @@
 Both data sets are by Zhu et al., "Face Alignment Across Large Poses: A 3D Solution", CVPR 2016.
 
 AFLW2000-3D has the folder AFLW2000 with `image00002.jpg`, `image00002.mat` and so on. AFLW2000-3D has 2,000 image files
-and 2,000 MATLAB files. All angles are within 99 degrees in 1,969 faces of AFLW2000-3D. 300W-LP has the folder 300W_LP
-with the folders AFW, HELEN, IBUG and LFPW, and with the folders AFW_Flip to LFPW_Flip of mirrored images. Each of these
-folders contains `NAME.jpg` and `NAME.mat`. 300W-LP has 122,450 images in total.
+and 2,000 MATLAB files. In 1,969 faces of AFLW2000-3D, no angle is beyond 99 degrees. 300W-LP has the folder 300W_LP
+with the folders AFW, HELEN, IBUG and LFPW. The folders AFW_Flip to LFPW_Flip in 300W_LP contain the mirrored images.
+Each of these folders contains `NAME.jpg` and `NAME.mat`. 300W-LP has 122,450 images in total.
 
 `Pose_Para` (1, 7) begins with pitch, yaw and roll in radians, in the convention of `blazeposer.core.rotation`. The
-angles are used unchanged. If |yaw| is beyond 90 degrees, the files contain the solution with the smaller pitch and
-roll. The box of a face is the smallest box around its 68 landmarks (`pt3d_68` or `pt2d`).
+angles are used unchanged. A rotation can be written with two sets of angles. If |yaw| is beyond 90 degrees, the files
+contain the set with the smaller pitch and roll. The box of a face is the smallest box around its 68 landmarks
+(`pt3d_68` or `pt2d`).
 """
 
 from __future__ import annotations
@@ -47,8 +48,8 @@ def read_300w_lp(folder: Path) -> Dataset:
 
 
 def _read(name: str, folder: Path, parts: Sequence[Path], files: str, landmarks: str, expected: str) -> Dataset:
-    """Return one face for each image, without faces that have an angle beyond 99 degrees. The data set also lists files
-    that are missing, damaged or without a label."""
+    """Return a data set with one face for each image. Faces with an angle beyond 99 degrees are left out. The data set
+    also lists files that are missing, damaged or without a label."""
     there = {path for part in parts for path in part.glob(f"{files}.jpg")}
     labelled = {path.with_suffix(".jpg") for part in parts for path in part.glob(f"{files}.mat")}
     samples, left_out = [], []
@@ -72,7 +73,8 @@ def _read(name: str, folder: Path, parts: Sequence[Path], files: str, landmarks:
 
 
 def _label(path: Path, landmarks: str) -> tuple[Floats, Floats]:
-    """Return the box (4,) in pixels around the landmarks (2 or 3, 68), and yaw, pitch, roll (3,) in degrees."""
+    """Return the box (4,) in pixels around the 68 landmarks, and yaw, pitch, roll (3,) in degrees. `landmarks` is the
+    key of the landmarks in the file."""
     try:
         matrices = loadmat(str(path), variable_names=["Pose_Para", landmarks])
         pitch, yaw, roll = np.degrees(matrices["Pose_Para"].astype(np.float64).ravel()[:3])

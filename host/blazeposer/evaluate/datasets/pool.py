@@ -2,10 +2,10 @@
 
 A pool has three files: `NAME.zip` (images), `NAME.csv` (one line for each face) and `NAME_landmarks68.npy` (faces x 68
 x 2 pixels). A line of the table contains the name of the image file, the smallest box around the 68 landmarks, yaw,
-pitch and roll. In pools for training, a line also contains the label's spread and the face's split. If the table has a
-column `face`, this column contains the index of the row's landmarks. In a table without a column `face`, the landmarks
-are in the order of the rows. The option --data or the environment variable BLAZEPOSER_DATA gives the folder of the
-pools.
+pitch and roll. In pools for training, a line also contains the spread of the label and the name of the split to which
+the face belongs. If the table has a column `face`, this column contains the index of the row's landmarks. In a table
+without a column `face`, the landmarks are in the order of the rows. The option --data or the environment variable
+BLAZEPOSER_DATA gives the folder of the pools.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ CORNERS = ("x0", "y0", "x1", "y1")
 ODD_IMAGES_ARE_TEST = ("maskon", "faceless", "hands")
 """Pools whose images with an odd number are used only for testing."""
 SCENE_POOLS = ("wflw", "maskon")
-"""Pools with whole photos of people in their surroundings. The other pools contain crops of one face."""
+"""Pools with whole photos of people in their surroundings. Each image of the other pools shows one face."""
 MAX_SPREAD = 12.0
-"""Largest allowed spread of a label, in degrees. Several networks (teachers) gave a rotation for each label, and the
-spread is the difference between their rotations. Labels with a larger spread are left out. The limit removes 3 % of the
-profile faces, and few other faces."""
+"""Largest allowed spread of a label, in degrees. Each label comes from the rotations that several networks (teachers)
+computed, and the spread is the difference between these rotations. Labels with a larger spread are left out. The limit
+removes 3 % of the faces in profile, and few other faces."""
 
 
 @dataclass
@@ -61,7 +61,8 @@ class Pool:
 
 
 def data_folder(given: str | None) -> Path:
-    """Return the folder of --data or BLAZEPOSER_DATA. Raises BlazePoserError if no existing folder is given."""
+    """Return the folder that the option --data or the environment variable BLAZEPOSER_DATA gives. Raises
+    BlazePoserError if no existing folder is given."""
     name = given or os.environ.get("BLAZEPOSER_DATA")
     if not (name and Path(name).is_dir()):
         lack = f"no folder {name}" if name else "no data"
@@ -102,7 +103,7 @@ def read_pool(folder: Path, name: str, split: str | None = None) -> Pool:
 
 
 def _landmarks_of(table: Table, count: int) -> NDArray[np.int64]:
-    """Return the index of each row's landmarks among the landmarks of `count` faces.
+    """Return the index of each row's landmarks in an array with the landmarks of `count` faces.
 
     The column `face` contains the index. In a table without a column `face`, the index is the number of the row. Raises
     InputError if an index is not below `count`, or if the table has no column `face` and the number of rows is not
@@ -146,8 +147,8 @@ def read_pools(
 
 
 def read_backgrounds(folder: Path, name: str = "faceless", *, test: bool = False) -> list[Image]:
-    """Return the photos for training or for testing from `NAME.zip`. The photos show no faces. The photos of "faceless"
-    show places, and the photos of "hands" show hands in close-up."""
+    """Return photos without faces from `NAME.zip`. `test` decides whether the photos for testing or the photos for
+    training are returned. The photos of "faceless" show places, and the photos of "hands" show hands in close-up."""
     path = folder / f"{name}.zip"
     if not path.is_file():
         raise BlazePoserError(f"no {path.name} in {folder}: name the folder of the pools with --data")
@@ -157,9 +158,9 @@ def read_backgrounds(folder: Path, name: str = "faceless", *, test: bool = False
 
 
 def read_scenes(folder: Path, names: tuple[str, ...]) -> list[Image]:
-    """Return the training photos of all pools in `names` that are scene pools. The photos are not cropped, and contain
-    faces of every size, with and without a label. The detector must be as good on these photos as the original
-    BlazeFace."""
+    """Return the training photos of those pools in `names` that are in SCENE_POOLS. The photos are not cropped. They
+    show faces of every size, and some of the faces have no label. The detector must be as good on these photos as the
+    original BlazeFace."""
     photos = []
     for name in SCENE_POOLS:
         if name not in names:
@@ -173,7 +174,8 @@ def read_scenes(folder: Path, names: tuple[str, ...]) -> list[Image]:
 
 
 def is_training_image(pool: str, file: str) -> bool:
-    """Return True if an image may be used for training. The number in the image's name decides about its use."""
+    """Return True if an image may be used for training. The number in the image's name decides whether it is for
+    training."""
     return pool not in ODD_IMAGES_ARE_TEST or int("".join(filter(str.isdigit, Path(file).stem))) % 2 == 0
 
 

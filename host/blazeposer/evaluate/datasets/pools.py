@@ -1,21 +1,22 @@
 """Read the project's own data sets for evaluation.
 
-A pool (see `pool`) contributes the faces of its split `val`, or all faces if the pool has no splits.
+From a pool (see `pool`), the faces of the split `val` are used. If the pool has no splits, all its faces are used.
 
-The name `val` alone means the validation faces of all pools for training. Each face has about the same place and size
-in its image as a face of AFLW2000.
+The name `val` alone means the validation faces of all pools for training. The place and the size of each face in its
+image are about the same as in AFLW2000.
 
-The scenes of MaskON are used only for measuring detection. All faces in the scenes have boxes, and half of the faces
-wear a mask. `maskon_boxes.csv` is beside the pool `maskon.zip`, and has one line for each face with file, x0, y0, x1,
-y1 in pixels, and class. Images with an odd number are for testing, and images with an even number are for training.
+The whole photos of MaskON are used only for measuring detection. All faces in these photos have boxes, and half of the
+people wear a mask. The file `maskon_boxes.csv` is in the same folder as `maskon.zip`. It has one line for each face,
+with file, x0, y0, x1, y1 in pixels, and class. Images with an odd number are for testing, and images with an even
+number are for training.
 
 `biwi_dev` contains crops of BIWI in `biwi_dev.zip` and `biwi_dev.csv`. The crops are from every second frame of 13 of
-the 24 sequences. A face detector found the places of the crops. 1,334 frames of BIWI are missing, because the detector
-found no face in these frames. The heads in the missing frames look up or down by 50 degrees on average. Without these
+the 24 sequences. A face detector found the places of the crops. The detector found no face in 1,334 frames of BIWI, so
+these frames are missing. The heads in the missing frames look up or down by 50 degrees on average. Without these
 difficult frames, a network's errors are a little smaller on `biwi_dev` than on `biwi`. A crop is padded by repeating
-its edge. The columns yaw, pitch and roll come from the Kinect, in degrees, in the order and with the signs of 300W-LP.
-The angles are relative to the depth camera. A network that learned from other labels has a constant offset to these
-angles, so reports show `mean_after_offset` beside the MAE.
+its edge. The columns yaw, pitch and roll are angles in degrees that the Kinect measured. Their order and signs are the
+same as in 300W-LP. The angles are relative to the depth camera. The angles of a network that learned from other labels
+differ from these angles by a constant offset. Reports therefore show `mean_after_offset` beside the MAE.
 """
 
 from __future__ import annotations
@@ -48,8 +49,8 @@ BIWI_DEV = "biwi_dev"
 SIDE = 240
 """Side of an image of `val`, in pixels."""
 SIZE = 0.38
-"""Longer side of the face's box in an image of `val`, as a fraction of the image's side. The value is the middle of the
-range of face sizes in AFLW2000."""
+"""Longer side of the face's box in an image of `val`, as a fraction of the image's side. The value is in the middle of
+the range of face sizes in AFLW2000."""
 RIM = 0.25
 """Width of the repeated edge on each side of a crop of BIWI_DEV, as a fraction of the crop's longer side."""
 
@@ -85,8 +86,8 @@ def read_validation(folder: Path) -> Dataset:
 
 
 def _placed(image: Image, box: Floats, scale: float) -> Image:
-    """Return a scaled photo with the middle of a box in the middle of the image. Pixels outside the photo get the
-    photo's mean colour."""
+    """Return an image of a scaled photo. The centre of the box is in the centre of the image. Pixels outside the photo
+    get the photo's mean colour."""
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     photo = cv2.resize(image, None, fx=scale, fy=scale, interpolation=how)
     x, y = SIDE / 2 - (box[:2] + box[2:]) / 2 * (photo.shape[1::-1] / np.array(image.shape[1::-1]))

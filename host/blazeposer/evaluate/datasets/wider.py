@@ -30,7 +30,8 @@ BoxedImage = tuple[Path, Floats, NDArray[np.bool_]]
 
 
 def read_wider(folder: Path) -> list[BoxedImage]:
-    """Return every image of the list. Raises BlazePoserError if the list is missing, damaged or without a face."""
+    """Return every image in the list of faces. Raises BlazePoserError if the list is missing or damaged, or contains no
+    face."""
     path = folder / LIST
     if not path.is_file() or not (folder / IMAGES).is_dir():
         raise BlazePoserError(

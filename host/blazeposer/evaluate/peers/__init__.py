@@ -1,12 +1,13 @@
-"""The systems that BlazePoser is compared with (peers). Each peer finds faces and the rotations of the heads.
+"""Run the peers, which are the systems that BlazePoser is compared with. Each peer finds faces and computes the
+rotations of the heads.
 
 mediapipe.py   computes rotations with MediaPipe's BlazeFace and face mesh
 blazeface.py   computes rotations from the six keypoints of BlazeFace in INT8, with solvePnP
 
 Every peer gets the whole image, padded to a square, and returns faces in pixels of the image. The rotations follow the
 convention of `core.rotation`, because `canonical.py` and `blazeface.py` convert the rotations of the peers. The zero
-pose of these rotations was fitted on the `train` split of the data sets for training, as the docstrings of
-`canonical.py` and `blazeface.py` say. All peers run on one thread.
+pose of these rotations was fitted to the `train` split of the data sets for training (see the docstrings of
+`canonical.py` and `blazeface.py`). All peers run on one thread.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ class Peer(Protocol):
 
     @property
     def seconds(self) -> float:
-        """Seconds spent in the networks so far, without the time for preparing images and decoding outputs."""
+        """Time in seconds that the networks have taken so far. The time for preparing images and decoding outputs is
+        not included."""
 
     def __call__(self, picture: Image) -> list[Face]: ...

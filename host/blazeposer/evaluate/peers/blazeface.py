@@ -27,7 +27,7 @@ from blazeposer.tflite.interpreter import Network, litert
 
 BLAZEFACE_INT8 = Path(__file__).with_name("blazeface_int8.tflite")
 DETECTION = 4
-"""Number of the contract's outputs that BlazeFace has."""
+"""Number of outputs that BlazeFace has. They are the first outputs of the contract."""
 FACE_POINTS = {
     "right_eye": (-3.151, 2.625, 3.466),
     "left_eye": (3.151, 2.625, 3.466),
@@ -38,14 +38,14 @@ FACE_POINTS = {
 }
 """The positions of a face's points in centimetres. x points to the right of the image, y points up, and z points out of
 the face. The positions come from MediaPipe's canonical face (Apache-2.0,
-mediapipe/modules/face_geometry/data/canonical_face_model.obj). The points are the vertices 33 and 133 (the middle
-between the corners of an eye), 4 (tip of the nose), 13 and 14 (the middle between the lips) and 234 (in front of the
-ear), and the mirror images of these points. The rotation has the same zero pose as 300W-LP. The best correction, fitted
-on the `train` split of the data sets for training, is one degree of pitch. A correction of one degree makes no
-difference, so no correction is applied.
+mediapipe/modules/face_geometry/data/canonical_face_model.obj). An eye is in the middle between the vertices 33 and 133,
+the tip of the nose is vertex 4, the mouth is in the middle between the vertices 13 and 14, and the point in front of
+the ear is vertex 234. The points of the other side are mirror images. The rotation has the same zero pose as 300W-LP.
+The best correction was fitted to the `train` split of the data sets for training, and is one degree of pitch. Such a
+small correction makes no difference, so no correction is applied.
 """
 FOCAL = 3.0
-"""Focal length of the assumed camera, as a multiple of the side of the face's box. Of all values from 2 to 14, this
+"""Focal length of the assumed camera, as a multiple of the side of the face's box. Among the values from 2 to 14, this
 value gives the smallest error on the `train` split of the data sets for training. The error is 4.8 degrees, and the
 other values give 4.9 to 5.1 degrees."""
 _TO_UPWARD = np.diag([1.0, -1.0, -1.0])
@@ -53,8 +53,8 @@ _NO_POSE = [np.zeros(output.shape, np.float32) for output in OUTPUTS[DETECTION:]
 
 
 def without_pose(outputs: Sequence[NDArray[np.floating]]) -> list[NDArray[np.floating]]:
-    """Return all outputs of the contract for a network that has only the first four outputs. The rotations and the
-    errors have no meaning."""
+    """Add outputs to those of a network that has only the first four outputs of the contract. Return all outputs of the
+    contract. The added rotations and errors have no meaning."""
     return [*outputs, *_NO_POSE]
 
 
@@ -64,8 +64,8 @@ def decode_blazeface(outputs: Sequence[NDArray[np.floating]], max_faces: int) ->
 
 
 class BlazeFace:
-    """Detector of faces in images (h, w, 3) uint8 RGB. The class prepares images and decodes outputs in the same way as
-    BlazePoser."""
+    """A detector of faces in images (h, w, 3) uint8 RGB. The class prepares images and decodes outputs in the same way
+    as BlazePoser."""
 
     files = (BLAZEFACE_INT8,)
 
@@ -77,7 +77,7 @@ class BlazeFace:
 
     @property
     def seconds(self) -> float:
-        """Seconds spent in the network so far."""
+        """Time in seconds that the network has taken so far."""
         return self._network.seconds
 
     def __call__(self, picture: Image) -> list[Face]:
@@ -87,7 +87,7 @@ class BlazeFace:
 
 
 class BlazeFacePnP(BlazeFace):
-    """BlazeFace with rotations from `with_pnp`."""
+    """BlazeFace with rotations that `with_pnp` computes."""
 
     name = "BlazeFace INT8, solvePnP"
 

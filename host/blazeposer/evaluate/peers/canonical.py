@@ -3,7 +3,8 @@
 The result is the rotation that best fits the canonical face to the mesh (Kabsch, "A solution for the best rotation to
 relate two sets of vectors", 1976). `canonical_face.npz` was made once by `python -m
 blazeposer_training.labels.canonical` of commit 9134d69, from the `train` split of the data sets for training. The
-labels of these data sets have the same zero pose as 300W-LP, and so has the canonical face. The file contains:
+labels of these data sets have the same zero pose as 300W-LP, and so has the canonical face. The file contains these
+values:
 
     points      the mean mesh of faces with reliable labels whose angles are all within 25 degrees. Each mesh was
                 turned back by its label. The mean mesh was made symmetric
@@ -39,7 +40,7 @@ class Canonical:
     landmarks: NDArray[np.int64]
     """Indices (68,) of mesh points, one for each iBUG landmark."""
     yaw_gain: float
-    """True yaw divided by the yaw of the mesh. The yaw of the mesh is too small."""
+    """True yaw divided by the yaw of the mesh. The ratio is above 1, because the yaw of the mesh is too small."""
 
     def rotation(self, mesh: Floats) -> Floats:
         """Return the rotation (3, 3) of a head. `mesh` is (468, 3), in the axes of `points`. The fit uses only points

@@ -36,7 +36,8 @@ MESH_SIDE = 192
 ENLARGED = 1.5
 """Side of a crop divided by the longer side of its face."""
 LEAST_MESH_SCORE = 0.5
-"""Least probability of a face, with MediaPipe's default value. The probability is an output of the mesh network."""
+"""Smallest probability of a face that is not left out. The value is MediaPipe's default, and the probability is an
+output of the mesh network."""
 
 
 def blazeface_path() -> Path:
@@ -63,7 +64,7 @@ def _wheel_file(name: str, sha256: str) -> Path:
 
 @dataclass(frozen=True)
 class Crop:
-    """A square of a photo, turned so that the eyes are level. Lengths are in pixels of the photo, `tilt` is in
+    """A square of a photo, turned so that the eyes are level. Lengths are in pixels of the photo, and `tilt` is in
     degrees."""
 
     middle: tuple[float, float]
@@ -73,15 +74,15 @@ class Crop:
 
     @classmethod
     def of(cls, face: Face) -> Crop:
-        """Return the crop of MediaPipe's first look at a face that BlazeFace found."""
+        """Return the crop that MediaPipe uses first for a face that BlazeFace found."""
         x, y, width, height = face.box
         right, left = np.array(face.keypoints.right_eye), np.array(face.keypoints.left_eye)
         return cls((x + width / 2, y + height / 2), ENLARGED * max(width, height), eye_tilt(left - right))
 
 
 class FaceMesh:
-    """Finder of faces and their meshes in photos (h, w, 3) uint8 RGB. Raises BlazePoserError if the networks are
-    missing."""
+    """An object that finds faces and their meshes in photos (h, w, 3) uint8 RGB. Raises BlazePoserError if the networks
+    are missing."""
 
     def __init__(self) -> None:
         self.files = (blazeface_path(), face_mesh_path())
@@ -89,12 +90,12 @@ class FaceMesh:
 
     @property
     def seconds(self) -> float:
-        """Seconds spent in both networks so far."""
+        """Time in seconds that both networks have taken so far."""
         return self._detector.seconds + self._mesh.seconds
 
     def faces(self, photo: Image, max_faces: int) -> list[Face]:
-        """Return BlazeFace's detections in pixels of the photo, the best first. The rotations and errors of the
-        detections have no meaning."""
+        """Return BlazeFace's detections, the best first. Lengths are in pixels of the photo. The rotations and errors
+        of the detections have no meaning."""
         square, (x, y, side) = square_pad(photo)
         regressors, scores = self._detector(to_float(clean_input(square))[np.newaxis])
         first = GRIDS[0].count
@@ -126,8 +127,8 @@ class FaceMesh:
 
 
 class MediaPipe:
-    """MediaPipe with one look at each face, as MediaPipe processes a single image. Faces are left out if the mesh
-    network gives them a probability below `least_score`.
+    """MediaPipe, which runs the mesh network once for each face, as for a single image. A face is left out if the mesh
+    network gives it a probability below `least_score`.
     """
 
     name = "MediaPipe: BlazeFace, face mesh"
@@ -154,6 +155,6 @@ class MediaPipe:
 
 
 def eye_tilt(eyes: Floats) -> float:
-    """Return the angle of the line (2,) from the person's right eye to the left eye, in degrees clockwise in the
-    image."""
+    """Return the tilt of the eyes in the image, in degrees clockwise. `eyes` (2,) is the vector from the person's right
+    eye to the left eye."""
     return float(np.degrees(np.arctan2(eyes[1], eyes[0])))

@@ -1,7 +1,7 @@
 """Send images to a real or virtual camera, and receive raw outputs and faces.
 
-Images go through the serial port in base64, a few kilobytes at a time, so that the smallest camera has enough memory
-for an image and the network. No data are written to the camera's flash.
+Images are sent through the serial port in base64. A message has only a few kilobytes, so that the smallest camera has
+enough memory for an image and the network. Nothing is written to the camera's flash.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ from blazeposer.tflite.interpreter import dequantized
 PART = 4096
 """Number of bytes of an image in one message."""
 PIXELS, DEGREES = (1e-3, 1e-3, 1e-3), (1e-2, 1e-2, 1e-2)
-"""Largest allowed differences between the camera's decoder and the PC's decoder, for the median, the 95th percentile
-and the worst face."""
+"""Largest allowed differences between the camera's decoder and the PC's decoder. The three values are limits for the
+median, the 95th percentile and the worst face."""
 DECODER_LIMITS = Limits("The board calculates boxes in whole numbers of 2^-20 pixels, and angles in floating point.",
                         pixels=PIXELS, degrees=DEGREES)  # fmt: skip
 DECODER_TITLE = "Decoder: board/blazeposer.py / host, every anchor"
@@ -47,8 +47,8 @@ ANGLE_CASES = [(yaw, pitch, roll) for yaw in (-75, -20, 35) for pitch in (-30, 0
 
 @contextmanager
 def virtual_camera(model: Path | None = None) -> Iterator[Camera]:
-    """Yield a virtual camera with the decoder and, if given, a network. Raises BlazePoserError if a virtual camera
-    cannot run on this PC."""
+    """Yield a virtual camera that has the decoder. If `model` is given, the camera also has this network. Raises
+    BlazePoserError if a virtual camera cannot run on this PC."""
     with VirtualCamera([np.zeros((8, 8, 3), np.uint8)]) as camera:
         copies = {name: board_dir() / name for name in ("blazeposer.py", "find_model.py")}
         copies |= {MODEL: model} if model else {}
@@ -58,10 +58,8 @@ def virtual_camera(model: Path | None = None) -> Iterator[Camera]:
 
 
 def see(camera: Camera, pictures: Sequence[Image], advance: Callable[[], None] = lambda: None) -> Seen:
-    """Return the results of a camera for images (128, 128, 3).
-
-    The camera has the network and the scripts of this project, and gets the images as RGB565. `advance` is called after
-    each image. Raises PortError.
+    """Send images (128, 128, 3) to a camera, and return the camera's results. The camera has the network and the
+    scripts of this project, and receives the images as RGB565. `advance` is called after each image. Raises PortError.
     """
     sources = [script("pictures.py", SIDE=INPUT_SIZE)]
     for picture in pictures:
@@ -174,15 +172,15 @@ def decoder_section(advance: Callable[[], None] = lambda: None) -> Section:
 
 
 def _rotation_levels() -> list[list[int]]:
-    """Return the int8 levels of the six rotation values of ANGLE_CASES."""
+    """Return the six rotation values of each of ANGLE_CASES, as int8 levels."""
     scale, zero_point = QUANTIZATION[4]
     six = rotation_from_angles(ANGLE_CASES)[:, :2].reshape(-1, ROTATION_VALUES)
     return np.asarray((six / scale).round() + zero_point, int).tolist()
 
 
 def _face(values: Sequence[Any], side: int) -> Face:
-    """Return a face from the values of a camera. The camera's lengths are in pixels of an image with the side
-    `side`."""
+    """Convert the values that a camera sent to a face, and return the face. The camera's lengths are in pixels of an
+    image with the side `side`."""
     box, score, keypoints, angles, err = values
     x, y, w, h = (float(value) / side for value in box)
     yaw, pitch, roll = map(float, angles)

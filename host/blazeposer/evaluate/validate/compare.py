@@ -29,18 +29,19 @@ if TYPE_CHECKING:
 Raw = list[NDArray[Any]]
 """The eight outputs of one image, int8 or float32."""
 SAME_FACE = 0.4
-"""Least intersection over union of two boxes of the same face."""
+"""Smallest overlap (intersection over union) of two boxes that count as the same face."""
 SIZES = [int(np.prod(output.shape)) for output in OUTPUTS]
 """Number of values in each output."""
 SHOWN = 0.01
-"""Least difference in pixels or degrees for which the report shows an image of the faces."""
+"""Smallest difference, in pixels or degrees, for which the report shows an image of the faces."""
 HALF = 0.5
-"""Least difference of a layer between a float and an INT8 network for which the report names the layer. The difference
-is the RMS of the differences of the layer's values, as a fraction of the RMS of the values. Rounding causes smaller
-differences in every layer."""
+"""Smallest difference between a layer of a float network and the same layer of an INT8 network for which the report
+names the layer. The difference is the RMS of the differences of the layer's values, as a fraction of the RMS of the
+values. Rounding causes smaller differences in every layer."""
 SMALLEST_PART = 1e-4
-"""Least difference of a layer between two float stages for which the report names the layer. The difference is the RMS
-of the differences of the layer's values, as a fraction of the RMS of the values."""
+"""Smallest difference between a layer of one float stage and the same layer of another float stage for which the report
+names the layer. The difference is the RMS of the differences of the layer's values, as a fraction of the RMS of the
+values."""
 SIDE, GAP = 440, 12
 """Side of each image in a pair, and the gap between the images, in pixels."""
 _JPEG_QUALITY = 88
@@ -58,8 +59,8 @@ class Seen:
 
 @dataclass(frozen=True)
 class Limits:
-    """A tolerance and its reason. Differences have three limits, for the median, the 95th percentile and the worst
-    face. A limit of None is not checked."""
+    """A tolerance and the reason for it. Differences have three limits, which are for the median, the 95th percentile
+    and the worst face. A limit of None is not checked."""
 
     reason: str
     equal: bool = False
@@ -70,8 +71,8 @@ class Limits:
     """Largest allowed differences of boxes and of keypoints."""
     degrees: tuple[float, float, float] | None = None
     alone: float = 0.0
-    """Fraction of the faces that only one of the two stages may find. If the fraction is above 0, at least one face may
-    always be found by only one stage."""
+    """Allowed fraction of faces that only one of the two stages finds. If the fraction is above 0, at least one face of
+    this kind is always allowed."""
 
     def __str__(self) -> str:
         parts = ["all bytes equal"] if self.equal else []
@@ -95,8 +96,8 @@ class Difference:
     """Number of raw outputs that were compared."""
     equal: int
     largest: float
-    """Largest difference of raw outputs. The difference of int8 outputs is in levels, and the difference of float
-    outputs is in the units of the outputs."""
+    """Largest difference of raw outputs. For int8 outputs, the difference is in levels. For float outputs, it is in the
+    units of the outputs."""
     box: Floats
     keypoints: Floats
     degrees: Floats
@@ -113,7 +114,7 @@ class Difference:
         return bool(self.first_alone or self.second_alone or (measured >= least).any())
 
     def breaches(self, limits: Limits) -> list[str]:
-        """Return the values beyond the tolerance, in words."""
+        """Return a text for each value that is beyond the tolerance."""
         found = []
         if limits.equal and self.equal < self.values:
             other = self.values - self.equal
@@ -167,7 +168,8 @@ def compare(first: Seen, second: Seen) -> Difference:
 
 
 def same_faces(first: Sequence[Face], second: Sequence[Face]) -> tuple[list[tuple[Face, Face]], tuple[int, int]]:
-    """Return pairs of matching faces, the best first, and the number of unmatched faces in each list."""
+    """Return the pairs of matching faces, the best pair first. Also return the number of unmatched faces in each
+    list."""
     left = list(second)
     pairs = []
     for face in first:
@@ -191,7 +193,7 @@ def difference_of(first: Face, second: Face) -> tuple[float, float, float]:
 
 
 def _told(limits: tuple[float, ...], unit: str) -> str:
-    """Return limits in words. If all limits are equal, write the limit only once."""
+    """Return a text with the limits. If all limits are equal, the text has the limit only once."""
     if len(set(limits)) == 1:
         return f"{limits[0]:g}{unit}"
     return ", ".join(f"{most:g}{unit} ({word})" for word, most in zip(_SHARES, limits, strict=True) if most < np.inf)
@@ -205,7 +207,7 @@ def pair_section(
     worst: tuple[Sequence[Face], Sequence[Face]],
     apart: dict[str, float] | None,
 ) -> Section:
-    """Return the report's section on a pair of stages.
+    """Return the report's section about a pair of stages.
 
     `given` is the image with the largest difference. `worst` contains the faces of both stages in this image. `apart`
     contains the layers that differ on this image and their differences, or is None if the layers are not available.
@@ -244,9 +246,10 @@ def pair_section(
 
 
 def layers_apart(ours: Trace, theirs: Trace, layers: Layers, *, int8: tuple[bool, bool]) -> dict[str, float]:
-    """Return the layers that differ between two traces, in the order of the layers, with the difference of each layer.
+    """Return the layers whose values differ between two traces, and the difference of each of these layers. The layers
+    are in the order of execution.
 
-    For two INT8 networks, the difference of a layer is the mean difference in levels, and only layers with a value that
+    For two INT8 networks, the difference of a layer is the mean difference in levels. Only layers with a value that
     differs by half a level or more are included. For other networks, the difference of a layer is the root mean square
     of the differences divided by the root mean square of the values. The comparison of a float and an INT8 network
     leaves out the layers in `Layers.rescaled`.
@@ -313,8 +316,8 @@ def _by_layer(apart: dict[str, float], parted: str | None, picture: str) -> str:
 
 
 def _side_by_side(given: Given, faces: tuple[Sequence[Face], Sequence[Face]], titles: tuple[str, str]) -> Picture:
-    """Return the image twice. Each copy shows the faces of one stage. The faces are in fractions of the padded
-    square."""
+    """Return an image with two copies of the given image. Each copy shows the faces of one stage. The lengths of faces
+    are fractions of the padded square."""
     square = np.asarray(cv2.resize(square_pad(given.read())[0], (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.uint8)
     left, right = (draw(square, [face.moved(0, 0, SIDE, SIDE) for face in some]) for some in faces)
     canvas = np.hstack([left, np.full((SIDE, GAP, 3), 255, np.uint8), right])

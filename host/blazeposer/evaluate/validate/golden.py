@@ -1,4 +1,4 @@
-"""Make and check golden vectors. A golden vector is an image with the INT8 network's outputs for the image, and with
+"""Make and check golden vectors. A golden vector consists of an image, the INT8 network's outputs for this image, and
 the faces that the decoder finds in these outputs.
 
     models/blazeposer_golden/golden.json   contains all values except the raw outputs
@@ -50,7 +50,8 @@ a group of three people."""
 _REMAKE = "make them with `blazeposer golden MODEL`"
 
 Sums = dict[str, list[int]]
-"""For each layer, two sums of integers. The sums do not depend on the order of the values in memory."""
+"""Mapping from each layer's name to two sums of integers. The sums do not depend on the order of the values in
+memory."""
 
 
 @dataclass(frozen=True)
@@ -67,18 +68,18 @@ class Vector:
 
 @dataclass(frozen=True)
 class Golden:
-    """The named vectors of a network, and constants of its file."""
+    """The golden vectors of a network by their names, and sums over the constants in the network's file."""
 
     vectors: dict[str, Vector]
     quantization: tuple[tuple[float, int], ...]
-    """(scale, zero point) of each output."""
+    """Scale and zero point of each output."""
     constants: Sums
-    """Sum of the int8 weights and sum of the int32 biases of each convolution."""
+    """For each convolution, the sum of the int8 weights and the sum of the int32 biases."""
 
 
 def pictures() -> dict[str, Image]:
-    """Return named inputs of the network. The inputs show NASA's portrait, heads of the demo and the face of the
-    self-test."""
+    """Return inputs of the network by their names. The inputs show NASA's portrait, heads of the demo and the face of
+    the self-test."""
     with as_file(files("blazeposer.scene") / "assets" / "portrait.jpg") as path:
         portrait = read_image(path)
     heads = {name: camera_input(frames()[number].picture) for name, number in _FRAMES.items()}
@@ -102,7 +103,7 @@ def faces_of(outputs: Sequence[NDArray[np.int8]], quantization: Sequence[tuple[f
 
 
 def face_values(face: Face) -> dict[str, Any]:
-    """Return a face for JSON. Lengths are in pixels of the input; angles and err are in degrees."""
+    """Return a face as values for JSON. Lengths are in pixels of the input, and angles and err are in degrees."""
     face = face.moved(0, 0, INPUT_SIZE, INPUT_SIZE)
     return {
         "box": [round(value, FACE_DIGITS) for value in face.box],
@@ -159,7 +160,8 @@ def read(folder: Path) -> Golden:
 
 
 def check(golden: Golden, network: Network, layers: Layers) -> Section:
-    """Check an INT8 network on LiteRT's reference kernels, and the PC's decoder, against golden vectors."""
+    """Compare the outputs of an INT8 network, and the faces from the PC's decoder, with golden vectors. The network
+    uses LiteRT's reference kernels."""
     found = _constants(layers)
     wrong = [name for name, pair in golden.constants.items() if found.get(name) != pair]
     breaches = [f"{wrong[0]}: its weights or biases are not the golden ones"] if wrong else []

@@ -1,9 +1,9 @@
 """Compare the constants and outputs of every layer in two runtimes, and find the first layer that differs.
 
-The outputs of the layers come from a copy of the file in which every layer's tensor is an output. LiteRT and TensorFlow
-Lite Micro can run such a copy of the file. TensorFlow's converter and this project's writer order the operations
-differently. Two layers of different files therefore match if they have the same kind, the same shape, and the same
-number among the operations of this kind and shape.
+To get the outputs of the layers, the file is copied, and every layer's tensor becomes an output of the copy. LiteRT and
+TensorFlow Lite Micro can run this copy. TensorFlow's converter and this project's writer order the operations
+differently. Operations of the same kind and shape are therefore numbered, and two layers of different files match if
+kind, shape and number are the same.
 """
 
 from __future__ import annotations
@@ -25,14 +25,16 @@ from blazeposer.tflite.manifest import Manifest, read_manifest
 from blazeposer.tflite.rewrite import with_all_outputs
 
 Key = tuple[str, tuple[int, ...], int]
-"""Kind of an operation, shape of its output, and its index among the operations of the same kind and shape."""
+"""Kind of an operation, shape of its output, and the operation's index. The index counts operations of the same kind
+and shape."""
 Trace = dict[str, NDArray[Any]]
-"""Output (1, height, width, channels) of each layer, by the layer's name, in the order of execution."""
+"""Mapping from each layer's name to its output (1, height, width, channels). The layers are in the order of
+execution."""
 WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D")
 
 
 class Layers:
-    """The layers of one of this project's tflite files, by their names in training.
+    """The layers of one of this project's tflite files. The layers have the names that they have in the training.
 
     Reshapes are left out, because they compute nothing. Without a matching manifest, a layer's name is its index and
     its kind of operation.
@@ -52,21 +54,21 @@ class Layers:
 
     @property
     def operations(self) -> dict[str, Operation]:
-        """Operation of each layer, by the layer's name."""
+        """Mapping from each layer's name to its operation."""
         keyed = dict(zip(_keys(self.graph), self.graph.operations, strict=True))
         return {name: keyed[key] for key, name in self.names.items()}
 
     @property
     def steps(self) -> dict[str, float]:
-        """Value of one level of each layer's int8 tensor, by the layer's name."""
+        """Mapping from each layer's name to the value of one level in its int8 tensor."""
         return {name: self.graph.tensors[item.outputs[0]].scale for name, item in self.operations.items()}
 
     @property
     def rescaled(self) -> set[str]:
         """Layers whose values quantization changes by more than rounding.
 
-        Quantization rescales the channels of depthwise convolutions. Quantization also clips the branches of sums that
-        a ReLU follows.
+        Quantization rescales the channels of depthwise convolutions. If a ReLU follows a sum, quantization also clips
+        the branches of the sum.
         """
         depthwise = {item.outputs[0] for item in self.operations.values() if item.name == "DEPTHWISE_CONV_2D"}
         summed = {index for item in self.operations.values() if item.name == "ADD" for index in item.inputs}
@@ -88,7 +90,8 @@ class Layers:
         return found
 
     def constants(self) -> dict[str, list[NDArray[Any]]]:
-        """Return the weights and biases of each convolution by its name, in the layout of the file."""
+        """Return a dictionary that maps each convolution's name to its weights and biases, in the layout of the
+        file."""
         return {
             name: [self.graph.constants[index] for index in item.inputs[1:]]
             for name, item in self.operations.items()
@@ -99,7 +102,7 @@ class Layers:
         """Return a function that returns the outputs of all layers for an image.
 
         `runtime` is a runtime of `interpreter.open_network`. `data` is another file of the same network. If `real` is
-        False, the values are the integer levels of the runtime.
+        False, the outputs are integer levels and not real values.
         """
         data = data or self.data
         graph = read_graph(data, "the network")

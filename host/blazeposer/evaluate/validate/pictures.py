@@ -1,5 +1,5 @@
-"""Prepare the images for all stages, and write remarks on unusual files. Every image is padded to a square and sampled
-in the same way as on a camera, because all stages accept such an input.
+"""Prepare the images for all stages, and write remarks about unusual files. Every image is padded to a square and
+sampled in the same way as on a camera, because all stages accept such an input.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from blazeposer.evaluate.datasets import Dataset
 
 STEP = 5
-"""Step between the demo's frames that are shipped images. Every fifth frame is a shipped image."""
+"""Step through the demo's frames. Every fifth frame is one of the images that come with this package."""
 HUGE = 50_000_000
-"""Least number of pixels for which an image gets a remark on its size."""
+"""Smallest number of pixels with which an image gets a remark about its size."""
 _ORIENTATION = 0x0112  # EXIF
 _SUFFIXES = {"JPEG": (".jpg", ".jpeg"), "TIFF": (".tif", ".tiff"), "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
              "JPEG2000": (".jp2",)}  # fmt: skip
@@ -44,11 +44,11 @@ class Given:
     tensor: Image
     """The network's input, (128, 128, 3)."""
     read: Load
-    """Function that reads the original image for display."""
+    """Function that reads the original image, which the report shows."""
 
 
 class Remark(NamedTuple):
-    """A remark on an unusual file. An unusual file is still used, or is left out."""
+    """A remark about an unusual file. The file is used nevertheless, or it is left out."""
 
     name: str
     text: str
@@ -57,7 +57,7 @@ class Remark(NamedTuple):
 
 @dataclass(frozen=True)
 class Pictures:
-    """The images of a source (at least one), and the remarks (one for each file)."""
+    """The images to process (at least one), and the remarks about unusual files (one for each file)."""
 
     source: str
     given: list[Given]
@@ -65,7 +65,7 @@ class Pictures:
 
 
 def shipped() -> Pictures:
-    """Return the portrait and some of the frames of the demo."""
+    """Return the images that come with this package. They are the portrait and some frames of the demo."""
     with as_file(files("blazeposer.scene") / "assets" / "portrait.jpg") as path:
         portrait = read_image(path)
     shown = list(enumerate(frames()))[::STEP]
@@ -78,8 +78,8 @@ def _picture(frame: Frame) -> Image:
 
 
 def of_dataset(dataset: Dataset, advance: Advance = lambda: None) -> Pictures:
-    """Return the images of a data set, with remarks on unusual or unreadable files. Raises InputError if no image can
-    be read."""
+    """Return the images of a data set, with remarks about unusual or unreadable files. Raises InputError if no image
+    can be read."""
     found = [(sample.name, sample.load, sample.file) for sample in dataset.samples]
     return _read(dataset.name, found, [Remark(item.name, item.why, True) for item in dataset.left_out], advance)
 
@@ -92,7 +92,8 @@ def files_of(path: Path) -> list[Path]:
 
 
 def of_files(path: Path, found: Sequence[Path], advance: Advance = lambda: None) -> Pictures:
-    """Return the images in the files `found` of a file or folder `path`. Raises InputError if no image can be read."""
+    """Return the images from the files `found`. `path` is the folder that contains these files, or the only file.
+    Raises InputError if no image can be read."""
     return _read(path.name or str(path), [(file.name, partial(read_image, file), file) for file in found], [], advance)
 
 

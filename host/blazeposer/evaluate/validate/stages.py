@@ -1,5 +1,5 @@
-"""The forms of one network (stages) that `blazeposer validate` compares. Each pair of stages has an allowed difference
-and a reason for this difference.
+"""Define the stages, which are the forms of one network that `blazeposer validate` compares. Each pair of stages has an
+allowed difference and a reason for this difference.
 
     torch       runs the float weights in torch (extra `train`)
     float       runs the float tflite file on LiteRT's reference kernels
@@ -44,7 +44,8 @@ RUNTIMES: dict[Runtime, str] = {
 }  # fmt: skip
 """Stages that need only the INT8 file, and their runtimes."""
 ENTRY_POINTS = "blazeposer.stages"
-"""Group of entry points. The training package uses this group to add the stages that need torch or TensorFlow."""
+"""Name of a group of entry points. The training package uses this group to add the stages that need torch or
+TensorFlow."""
 
 
 class NotRun(BlazePoserError):
@@ -53,15 +54,16 @@ class NotRun(BlazePoserError):
 
 @dataclass
 class Stage:
-    """One form of the network. `see` returns the stage's results for images (128, 128, 3), and calls a function after
-    each image."""
+    """One form of the network. The function `see` returns the stage's results for images (128, 128, 3), and calls
+    another function after each image."""
 
     key: str
     title: str
     is_int8: bool
     see: See
     trace: Callable[[Image], Trace] | None = None
-    """Function that returns the outputs of all layers for an image, or None if they are not available."""
+    """Function that returns the outputs of all layers for an image. None if the outputs of the layers are not
+    available."""
 
     @property
     def is_on_board(self) -> bool:
@@ -71,7 +73,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two stages that are compared."""
+    """Two stages that are compared with each other."""
 
     first: str
     second: str
@@ -79,9 +81,9 @@ class Pair:
 
 
 COARSE_PIXELS, COARSE_DEGREES = (1.5, 4.0, np.inf), (3.0, 8.0, np.inf)
-"""Tolerances for stages that round differently. The tolerances are three times the differences that the shipped network
-has on its images. Faces near the threshold or in profile may differ more, so the worst difference is shown but not
-checked."""
+"""Tolerances for stages that round differently. The tolerances are three times the differences that were measured with
+the shipped network on the shipped images. Faces near the threshold or in profile may differ more, so the worst
+difference is shown but not checked."""
 PAIRS = (
     Pair("torch", "float", Limits(
         "The same float32 weights; only the order of additions differs.",
@@ -108,7 +110,8 @@ PAIRS = (
 
 
 class Stages:
-    """The stages of an INT8 file. `open` opens one of the stages. A real camera is used only if it is at `port`."""
+    """The stages of an INT8 file. `open` opens one of the stages. A real camera is used only if `port` names its
+    port."""
 
     def __init__(self, model: Path, port: str | None = None) -> None:
         self.model, self.port = model, port
@@ -135,7 +138,8 @@ class Stages:
             raise NotRun(str(MissingExtraError(error.name or "", "train"))) from error
 
     def _plugged_in(self, key: str) -> Stage:
-        """Return a stage from another package. The entry point of the stage is a function that gets this object."""
+        """Return a stage that another package defines. The entry point of the stage is a function that gets this
+        `Stages` object."""
         found = entry_points(group=ENTRY_POINTS, name=key)
         if not found:
             raise NotRun(f"the stage {key!r} is not installed: install BlazePoser anew with `pip install -e .`")
@@ -173,9 +177,9 @@ def _at(connected: Callable[[], AbstractContextManager[Camera]]) -> See:
 
 
 def companion(model: Path, suffix: str) -> Path:
-    """Return the file or folder beside an INT8 file that has the INT8 file's name and this suffix. If there is no such
-    file or folder, return the shipped file or folder, but only if the manifests say that the INT8 file and the shipped
-    file were made from the same weights in the same way. Raises NotRun.
+    """Return the file or folder beside an INT8 file that has the INT8 file's name and this suffix. If it does not
+    exist, the shipped file or folder can replace it. This is possible only if the manifests say that the INT8 file and
+    the shipped file were made from the same weights in the same way. Raises NotRun.
     """
     if (path := model.with_name(model.stem + suffix)).exists():
         return path
@@ -190,7 +194,7 @@ def companion(model: Path, suffix: str) -> Path:
 
 
 def seeing(network: Network) -> See:
-    """Return `Stage.see` for a network on this PC with the PC's decoder."""
+    """Return `Stage.see` for a network that runs on this PC. The PC's decoder finds the faces."""
 
     def see(pictures: Sequence[Image], advance: Advance) -> Seen:
         seen = Seen([], [])

@@ -18,14 +18,14 @@ from blazeposer.evaluate.validate.stages import PAIRS, NotRun, Pair, Stage, Stag
 from blazeposer.tflite.manifest import read_manifest
 
 BOARD_PICTURES = 24
-"""Number of images that are sent to the board's scripts through the serial port. The images are evenly spread, and each
-image takes up to a second."""
+"""Number of images that are sent to the board's scripts through the serial port. They are selected evenly from all
+images, and each image takes up to a second."""
 KEYS = tuple(dict.fromkeys(key for pair in PAIRS for key in (pair.first, pair.second)))
 ANCHORS = sum(grid.count for grid in GRIDS)
 
 Progress = Callable[[str, int], Callable[[], None]]
-"""Function that is called with the name of a part of the work and its number of steps. The function returns another
-function, which is called after each step."""
+"""Function that is called with the name of a part of the work and the number of steps in this part. The function
+returns another function, which is called after each step."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Run:
 
 @dataclass
 class Validation:
-    """Validation of a network, which runs the network's stages on images. `sections` raises BlazePoserError if an
+    """The validation of a network. It runs the network's stages on images. `sections` raises BlazePoserError if an
     available stage does not work."""
 
     stages: Stages
@@ -55,7 +55,7 @@ class Validation:
     """Stages to leave out."""
     runs: dict[str, Run] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
-    """Reason why a stage was not run, for each stage that was not run."""
+    """Mapping from each stage that was not run to the reason."""
 
     def sections(self) -> list[Section]:
         """Return a section for every check, in the order of the report."""
