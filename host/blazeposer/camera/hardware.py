@@ -75,7 +75,7 @@ class Hardware:
                         text = json.dumps(values).encode()
                         connection.sendall(struct.pack(">I", len(text)) + text + data)
                 except (OSError, ValueError, struct.error):
-                    pass  # MicroPython was interrupted in a question; it connects again
+                    pass  # MicroPython was interrupted while it asked a question, and connects again
 
     def _answer(self, question: dict[str, Any]) -> Answer | bytes | None:
         try:

@@ -32,18 +32,19 @@ InputPath = Literal["clean", "camera"]
 
 
 class Detector:
-    """Detector of faces. A call with an image returns the faces in the image, with lengths in pixels, the best face
-    first.
+    """A detector of faces. A call with an image returns the faces in the image, the best face first. Lengths are in
+    pixels.
 
-    An image is an array (h, w, 3) uint8, in RGB unless `order` is "bgr". Grey images, images with alpha and floats from
-    0 to 1 are also accepted (`prepare.as_rgb`). Other arguments raise InputError. By default, a call also searches for
-    small faces, and runs the network on many parts of the image (see `search`). With `fast`, the network runs only
-    once, on the whole image, padded to a square. With the input `camera`, the network runs only once, on the centred
-    square of the image, which is sampled as on a camera. `model` is a tflite file; the default is the INT8 file of the
-    package. The runtime `xnnpack` is fast; the runtime `reference` gives the same results as a camera. Faces with a
-    score below `threshold` are left out. If `max_faces` is None, one run of the network returns at most `MAX_FACES`
-    faces, and a search has no limit. With `careful`, the detector looks at the image and at its mirror image, and
-    returns the mean of both results. The mean of both results is more exact, but takes twice the time.
+    An image is an array (h, w, 3) uint8. Its channels are RGB, or BGR if `order` is "bgr". Grey images, images with
+    alpha and floats from 0 to 1 are also accepted (`prepare.as_rgb`). Other arguments raise InputError. By default, a
+    call also searches for small faces, and runs the network on many parts of the image (see `search`). If `fast` is
+    true, the network runs only once, on the whole image, padded to a square. If `input` is "camera", the network runs
+    only once, on the centred square of the image, which is sampled as on a camera. `model` is a tflite file. The
+    default is the INT8 file of the package. The runtime `xnnpack` is fast, and the runtime `reference` gives the same
+    results as a camera. Faces with a score below `threshold` are left out. If `max_faces` is None, one run of the
+    network returns at most `MAX_FACES` faces, and a search has no limit. If `careful` is true, the network processes
+    the image and its mirror image, and the detector returns the mean of both results. This is more exact, but takes
+    twice the time.
     """
 
     def __init__(
@@ -77,15 +78,17 @@ class Detector:
         return search(partial(self.look, rgb), width, height, self.threshold)[: self.max_faces]
 
     def smallest_face(self, width: int, height: int) -> int:
-        """Return the size in pixels of the smallest face that a call finds in an image of this size."""
+        """Return the size in pixels of the smallest face that the detector finds in an image. `width` and `height` are
+        the size of the image."""
         if self.input == "camera":
             width = height = min(width, height)
         return smallest_face(width, height, fast=self.fast)
 
     def look(self, image: Image, region: Region | None, threshold: float, *, mirror: bool = False) -> list[Face]:
-        """Return the faces that one look finds in a region with a score of at least `threshold`. If `region` is None,
-        the look is at the whole image. The image is (h, w, 3) uint8 RGB, even if `order` is "bgr". With `mirror`, the
-        network sees the mirror image, but the returned faces have their positions and angles in the original image.
+        """Run the network once on a region of the image, and return the faces with a score of at least `threshold`. If
+        `region` is None, the network sees the whole image. The image is (h, w, 3) uint8 RGB, even if `order` is "bgr".
+        If `mirror` is true, the network sees the mirror image, but the returned faces have their positions and angles
+        in the original image.
         """
         if region:
             x, y, side = region

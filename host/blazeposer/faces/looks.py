@@ -1,7 +1,7 @@
-"""Look at an image once or twice. A look is one run of the network. The second look is at the mirror image, and the
-result is the mean of both looks.
+"""Run the network once or twice on an image. One run of the network is called a look. In the second run, the network
+sees the mirror image, and the result is the mean of both runs.
 
-A part of a network's error is random and differs between an image and its mirror image. The mean of two looks is
+A part of a network's error is random and differs between an image and its mirror image. The mean of both runs is
 therefore more exact, but takes twice the time.
 """
 
@@ -20,19 +20,18 @@ from blazeposer.core.prepare import Image
 from blazeposer.tflite.interpreter import Network
 
 SAME = 0.3
-"""Least intersection over union at which two boxes belong to the same face. `decode` uses the same value."""
+"""Smallest overlap (intersection over union) of two boxes that belong to the same face. `decode` uses the same
+value."""
 LEAST = 0.1
-"""Least score of a face in a single look. A lower score counts as 0 in the mean of two looks."""
+"""Smallest score of a face in one of two runs of the network. A lower score counts as 0 in the mean."""
 
 
 def look(
     network: Network, tensor: Image, threshold: float, max_faces: int = MAX_FACES, *, twice: bool = False
 ) -> list[Face]:
-    """Return the faces that a network sees in its input (128, 128, 3), the best first. Lengths are fractions of the
-    side.
-
-    With `twice`, the result is the `mean_faces` of a look at the input and a look at its mirror image, and `threshold`
-    applies to the mean score.
+    """Return the faces that a network finds in its input (128, 128, 3), the best first. Lengths are fractions of the
+    input's side. If `twice` is true, the network also processes the mirror image of the input, and the result is the
+    mean of both results (see `mean_faces`). Then `threshold` applies to the mean score.
     """
     if not twice:
         return decode(network.outputs(tensor), threshold, max_faces)
@@ -51,10 +50,9 @@ def mirrored(face: Face, width: float) -> Face:
 
 
 def mean_faces(first: Sequence[Face], second: Sequence[Face]) -> list[Face]:
-    """Return the faces of two looks, the best first.
-
-    A face that both looks found becomes the mean of the two faces (see `mean_face`). Faces are paired in order of their
-    overlap, the largest overlap first. A face that only one look found gets half of its score.
+    """Join the faces from two runs of the network, and return them, the best first. A face that both runs found becomes
+    the mean of the two faces (see `mean_face`). Faces are paired in order of their overlap, the largest overlap first.
+    A face that only one run found gets half of its score.
     """
     table = np.array([overlaps(box, centred_boxes(second)) for box in centred_boxes(first)])
     left, right, faces = set(range(len(first))), set(range(len(second))), []

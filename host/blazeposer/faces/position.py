@@ -1,9 +1,9 @@
-"""Compute a head's position in space, and its angles relative to the camera's axis instead of the line of sight.
+"""Compute a head's position in space, and the head's angles relative to the camera's axis instead of the line of sight.
 
-A point in space has the coordinates (x, y, z). x points to the right, y points up, and z points to the viewer. The
-camera shows the point (x, y, z) at `focal * (x, -y) / -z` pixels from the image's middle. If the size and the rotation
-of the head are known, each keypoint gives two linear equations for the head's position. The equations of all six
-keypoints are solved by least squares.
+A point in space has the coordinates (x, y, z). x points to the right, y points up, and z points to the viewer. In the
+camera's image, the point (x, y, z) is at `focal * (x, -y) / -z` pixels from the centre of the image. If the size and
+the rotation of the head are known, each keypoint gives two linear equations for the head's position. The equations of
+all six keypoints are solved by least squares.
 """
 
 from __future__ import annotations
@@ -17,28 +17,26 @@ from blazeposer.core.rotation import Floats
 
 FIELD_OF_VIEW = 55.0
 """Field of view of a camera's square window, in degrees. With OpenMV's standard lens, the whole width of a 4:3 image
-has a field of view of about 70 degrees (source: OpenMV's datasheets of lenses). The window is as high as the 4:3
+has a field of view of about 70 degrees (see OpenMV's datasheets of lenses). The square window has the height of the 4:3
 image."""
 HEAD = np.array([
     (-3.15, 2.48, 3.14), (3.15, 2.48, 3.14), (0.0, -0.66, 6.8), (0.0, -3.86, 5.4), (-6.41, 0.72, -1.76),
     (6.41, 0.72, -1.76),
 ])  # fmt: skip
 """Positions of the keypoints of an average head, in centimetres, in the order of `contract.KEYPOINTS`. The origin is
-the middle between the ears.
-
-The positions were fitted once to the network's keypoints on the `train` split of the data sets for training, by `python
--m blazeposer.tracking.head` of commit 9134d69. If a head is a tenth larger than average, its estimated position is a
-tenth too near.
+the middle between the ears. The command `python -m blazeposer.tracking.head` of commit 9134d69 fitted the positions
+once to the keypoints that the network finds in the `train` split of the data sets for training. If a head is 10 %
+larger than the average head, its estimated position is 10 % too near.
 """
 
 
 def position(
     face: Face, width: float, fov: float = FIELD_OF_VIEW, height: float | None = None
 ) -> tuple[float, float, float]:
-    """Return the position (x, y, z) of the middle of the head, between the ears, in centimetres from the camera. x
-    points to the image's right, y points up, and z points away from the camera. `width` and `height` are the size of
-    the image in pixels. The default of `height` is `width`. `fov` is the horizontal field of view of the image in
-    degrees, without distortion.
+    """Return the position (x, y, z) of the middle of the head, between the ears. The position is in centimetres from
+    the camera. x points to the image's right, y points up, and z points away from the camera. `width` and `height` are
+    the size of the image in pixels. The default of `height` is `width`. `fov` is the horizontal field of view of the
+    image in degrees, without distortion.
     """
     offsets, focal = _seen(face, width, fov, height)
     head = HEAD @ to_camera(face, width, fov, height).rotation.T
@@ -52,9 +50,9 @@ def position(
 
 def to_camera(face: Face, width: float, fov: float = FIELD_OF_VIEW, height: float | None = None) -> Face:
     """Return the face with its rotation relative to the camera's axis. The arguments are the same as in `position`. The
-    network measures angles relative to the line of sight: a face that looks straight into the camera has yaw 0 anywhere
-    in the image. Relative to the camera's axis, a face that looks straight into the camera is turned by the angle
-    between the axis and the line of sight.
+    network measures angles relative to the line of sight. A face that looks straight into the camera therefore has yaw
+    0 anywhere in the image. Relative to the camera's axis, this face is turned by the angle between the axis and the
+    line of sight.
     """
     offsets, focal = _seen(face, width, fov, height)
     u, v = offsets.mean(0)
@@ -64,7 +62,7 @@ def to_camera(face: Face, width: float, fov: float = FIELD_OF_VIEW, height: floa
 
 def _seen(face: Face, width: float, fov: float, height: float | None) -> tuple[Floats, float]:
     """Return the keypoints (6, 2) and the focal length, both in pixels. The keypoints are relative to the image's
-    middle, with x to the right and y DOWN."""
+    centre. x points to the right, and y points DOWN."""
     middle = width / 2, (width if height is None else height) / 2
     return face.points - middle, width / 2 / math.tan(math.radians(fov) / 2)
 

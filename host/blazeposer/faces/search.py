@@ -1,9 +1,11 @@
-"""Find small faces in a still image. The search looks at the whole image, then at tiles, and then at each face.
+"""Find small faces in a still image. The search runs the network first on the whole image, then on tiles, and then on
+each face.
 
 The network's input has 128 pixels on each side. The network reliably finds faces of at least 16 pixels, an eighth of
 the input's side. A tile is an enlarged part of the image. Tiles have several sizes and overlap, so that every face of
 at least `smallest_face` pixels is completely inside a tile and is large enough for the network. A face that is found in
-a tile is only a guess. The guess is accepted if another look, with the face in the middle, gives the face a high score.
+a tile is only a guess. The network then runs again on a region with this face in the middle. The guess is accepted if
+the face gets a high score.
 """
 
 from __future__ import annotations
@@ -19,13 +21,13 @@ from blazeposer.faces.tracker import board_module
 Region = tuple[int, int, int]
 """A square (x, y, side) in pixels of an image. The square may extend beyond the image."""
 Look = Callable[[Region | None, float], list[Face]]
-"""Function that returns the faces in a region with at least the given score. If the region is None, the function looks
-at the whole image."""
+"""Function that runs the network once on a region, and returns the faces with at least the given score. If the region
+is None, the network sees the whole image."""
 
 SEEN = 1 / 8
-"""Size of the smallest face that one look finds, as a fraction of the side of the region."""
+"""Size of the smallest face that one run of the network finds, as a fraction of the side of the region."""
 SMALLEST = 24
-"""Least size in pixels of the faces that a search looks for. Smaller faces have too few pixels."""
+"""Size in pixels of the smallest face for which a search looks. Smaller faces have too few pixels."""
 SHARE = 1 / 45
 """Size of the smallest face in a search, as a fraction of the image's shorter side. In an image with a shorter side of
 1080 pixels, the smallest face has 24 pixels."""
@@ -33,19 +35,22 @@ STEP = 2.2
 """Largest ratio between one size of tiles and the next smaller size."""
 OVERLAP = 0.35
 """Overlap of neighbouring tiles, as a fraction of their side. The overlap is `SEEN * STEP` plus a margin. `SEEN * STEP`
-is the size of the largest face that the next size of tiles might miss."""
+is the size of the largest face that the network might miss in tiles of the next larger size."""
 GUESS = 0.6
-"""Least score of a guess, as a fraction of the threshold. A guess with at least this score gets another look."""
+"""Smallest score of a guess, as a fraction of the threshold. For a guess with at least this score, the network runs
+again."""
 SURE = 0.4
-"""Least score of a guess in its second look, as a fraction of the way from the threshold to 1. The least score is above
-the threshold because an image can have more than a hundred tiles, and each tile can cause a false positive. `GUESS` and
-`SURE` were chosen on faces of the data set `aflw` (validation split), pasted into the training photos of `faceless`.
-With the chosen values, a search finds 92 % of the faces of 30 to 45 pixels, with 0.2 false positives per image.
+"""Smallest score that a guess must reach when the network runs again. The value is a fraction of the way from the
+threshold to 1. The required score is above the threshold because an image can have more than a hundred tiles, and each
+tile can cause a false positive. `GUESS` and `SURE` were chosen with faces of the data set `aflw` (validation split)
+that were pasted into the training photos of `faceless`. With the chosen values, a search finds 92 % of the faces of 30
+to 45 pixels, with 0.2 false positives per image.
 """
 
 
 def smallest_face(width: int, height: int, *, fast: bool = False) -> int:
-    """Return the size in pixels of the smallest face that is found in an image, in one look (`fast`) or in a search."""
+    """Return the size in pixels of the smallest face that is found in an image. If `fast` is true, this is the size for
+    one run of the network, and otherwise the size for a search."""
     if fast:
         return math.ceil(SEEN * max(width, height))
     return min(math.ceil(SEEN * max(width, height)), round(max(SMALLEST, SHARE * min(width, height))))
@@ -64,15 +69,15 @@ def search(look: Look, width: int, height: int, threshold: float) -> list[Face]:
 
 
 def _own(look: Look, face: Face, width: int, height: int, threshold: float) -> Face | None:
-    """Look at a face again, with the face in the middle. Return the face from this second look, or None if the second
-    look does not find the face."""
+    """Run the network again on a region with the face in the middle. Return the face from this run, or None if this run
+    does not find the face."""
     found = [one for one in look(_around(face, width, height), threshold) if _same(one, face)]
     return found[0] if found else None
 
 
 def tiles(width: int, height: int) -> Iterator[Region]:
-    """Yield the tiles of an image, which are squares, the largest first. No tile's side is longer than the longer side
-    of the image."""
+    """Yield the tiles of an image, the largest first. Tiles are squares. Their sides are never longer than the longer
+    side of the image."""
     longer, shorter = max(width, height), min(width, height)
     least = smallest_face(width, height) / SEEN
     most = min(longer, shorter / SEEN)
@@ -93,8 +98,8 @@ def _starts(length: int, side: int) -> list[int]:
 
 
 def _around(face: Face, width: int, height: int) -> Region:
-    """Return the square for another look at a face. The square has the size of a `Gaze`, and is moved into the image if
-    it fits."""
+    """Return the square region in which the network sees a face again. The size of the square comes from `Gaze`. If the
+    square fits into the image, it is moved into the image."""
     x, y, w, h = face.box
     side = max(1, round((1 + 2 * board_module("tracking").MARGIN) * max(w, h)))
     corner = []
@@ -105,7 +110,8 @@ def _around(face: Face, width: int, height: int) -> Region:
 
 
 def _without_doubles(faces: Sequence[Face]) -> list[Face]:
-    """Return the faces, the best first. A face that repeats a face with a higher score is left out."""
+    """Return the faces, the best first. If two faces are the same face, only the face with the higher score is
+    returned."""
     kept: list[Face] = []
     for face in sorted(faces, key=lambda face: -face.score):
         if not any(_same(face, other) for other in kept):

@@ -1,5 +1,5 @@
-"""Follow faces from image to image, smooth the faces' values and look closer at a face. A PC and a camera use the same
-modules for this work."""
+"""Follow faces from image to image, smooth the faces' values, and run the network on the region around a face. A PC and
+a camera use the same modules for this work."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
 @cache
 def board_module(name: str) -> ModuleType:
-    """Return the module `board/NAME.py`. Modules that `board/NAME.py` imports also come from `board/`, never from
-    `sys.modules`, because the name `blazeposer` has two meanings. On a PC, `blazeposer` is this package. On a camera,
-    `blazeposer` is the post-processor. On a PC, MicroPython's `const` becomes a function that returns its argument.
+    """Return the module `board/NAME.py`. The modules that `board/NAME.py` imports also come from `board/`, and never
+    from `sys.modules`, because the name `blazeposer` has two meanings. On a PC, `blazeposer` is this package. On a
+    camera, `blazeposer` is the post-processor. On a PC, MicroPython's `const` becomes a function that returns its
+    argument.
     """
     path = board_dir() / f"{name}.py"
     module = ModuleType(f"{__name__}.{name}")
@@ -48,16 +49,17 @@ PATIENCE = board_module("tracking").PATIENCE_MS / 1000
 
 
 class Tracker:
-    """Tracker that follows faces from image to image and gives each face an id. With `smooth`, the tracker also smooths
-    box, keypoints and angles."""
+    """A tracker that follows faces from image to image and gives each face an id. If `smooth` is true, the tracker also
+    smooths box, keypoints and angles."""
 
     def __init__(self, smooth: bool = True) -> None:
         self._tracker = board_module("tracking").Tracker(smooth)
 
     def update(self, faces: Sequence[Face], t: float) -> list[Face]:
         """Return the given faces, in the same order, with the ids of their tracks. `t` is the time of the image in
-        seconds. Ids are 1, 2, ... in the order in which faces appear, and no id is used twice. Score and expected error
-        of a face do not change. Lengths may have any unit, but all calls must use the same unit.
+        seconds. Ids are 1, 2, ... in the order in which faces appear, and no id is used twice. The tracker does not
+        change the score and the expected error of a face. Lengths may have any unit, but all calls must use the same
+        unit.
         """
         found = []
         for face, (number, _, steady) in zip(faces, self._tracker.update(faces, 1000 * t), strict=True):
@@ -70,11 +72,10 @@ class Tracker:
 
 
 class CloserLook:
-    """Finder of faces, also of small faces, in successive images. A call with an image returns the image's faces, the
-    best first.
-
-    With `mirror`, every second look at a known face is at the mirror image. A `Tracker` with smoothing then averages
-    the looks at the image and at the mirror image.
+    """An object that finds faces, also small faces, in successive images. A call with an image returns the image's
+    faces, the best first. For a known face, the network runs on the region around the face. If `mirror` is true, the
+    network sees the mirror image of this region in every second image. A `Tracker` with smoothing then averages the
+    results for the image and the mirror image.
     """
 
     def __init__(self, detector: Detector, mirror: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""Make the present pose the zero pose, and select the first person's head for programs that accept only one head."""
+"""Make the present pose the zero pose. For programs that accept only one head, select the head of the first person."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from blazeposer.core.rotation import Floats
 from blazeposer.live.session import Head, Moment
 
 HOLD = 0.7
-"""Time in seconds for which the head keeps its pose after the face was lost. After this time, the head slowly returns
-to its rest pose."""
+"""Time in seconds for which the head keeps its last pose after the face was lost. After this time, the head slowly
+returns to its rest pose."""
 DRIFT = 1.0
 """Time constant of the head's return to its rest pose, in seconds."""
 BACK = 0.2
@@ -23,15 +23,15 @@ BACK = 0.2
 
 
 class Leader:
-    """Selects one person. The person stays selected while visible. If the selected person is no longer visible, the
-    person with the largest face is selected."""
+    """An object that selects one person. The person stays selected while the person is visible. Then the person with
+    the largest face is selected."""
 
     def __init__(self) -> None:
         self._id: int | None = None
 
     def of(self, moment: Moment) -> Face | None:
-        """Return the face of the selected person. If the selected person is not in the moment, select the person with
-        the largest face and return this face."""
+        """Return the face of the selected person. If the selected person is not visible in the moment, select the
+        person with the largest face and return the largest face."""
         faces = {face.id: face for face in moment.faces}
         if self._id not in faces:
             largest = max(moment.faces, key=lambda face: face.box[2], default=None)
@@ -41,10 +41,9 @@ class Leader:
 
 
 class Centre:
-    """Adds the zero pose to each moment, and the head relative to the zero pose.
-
-    `deadzone` is an angle in degrees. The head's angle to the zero pose is reduced by `deadzone`, and a smaller angle
-    becomes zero.
+    """An object that adds two values to each moment: the zero pose, and the head relative to the zero pose. `deadzone`
+    is an angle in degrees. The angle between the head and the zero pose is reduced by `deadzone`. If this angle is
+    smaller than `deadzone`, it becomes zero.
     """
 
     def __init__(self, deadzone: float = 0.0, clock: Callable[[], float] = time.monotonic) -> None:
@@ -87,8 +86,8 @@ class Centre:
         return Head(self._part(rest.rotation.T @ last.rotation), self._part(rest.to_axis.T @ last.to_axis), position)
 
     def _part(self, rotation: Floats) -> Floats:
-        """Return a rotation (3, 3) whose angle is a part of the given rotation's angle, after subtracting the dead
-        zone."""
+        """Return a rotation (3, 3) about the same axis as the given rotation, but with a smaller angle. The dead zone
+        is subtracted from the angle, and only a part of the rest is used."""
         if self._share > 0.999 and not self._deadzone:
             return rotation
         vector = np.asarray(cv2.Rodrigues(rotation)[0], np.float64)

@@ -1,4 +1,5 @@
-"""Read a camera's packed records and images over OpenMV's Protocol V2, with OpenMV's own package `openmv`."""
+"""Read a camera's packed records and images with OpenMV's Protocol V2. OpenMV's own package `openmv` implements this
+protocol."""
 
 from __future__ import annotations
 
@@ -35,12 +36,11 @@ _TALK = 1.0  # seconds without a record after which the camera's output is read 
 
 
 class ProtocolLink(UsbLink):
-    """The camera at a port, with records and images over Protocol V2.
-
-    Images arrive separately from the records and have no number. A camera sends an image when it takes the next image,
-    so the image arrives directly after its record. A record therefore waits a short time for its image. A script that
-    does not register the channel for records prints its records, and this link reads the printed records. If the camera
-    prints faster than the link reads, output is lost.
+    """A link to the camera at a port, with records and images over Protocol V2. Images arrive separately from the
+    records and have no number. A camera sends an image when it takes the next image. Each image therefore arrives
+    directly after its record, and the link waits a short time for the image. If a script does not register the channel
+    for records, it prints its records, and this link reads the printed records. If the camera prints faster than the
+    link reads, output is lost.
     """
 
     def __init__(self, port: ports.Port, silence: float = SILENCE) -> None:
@@ -78,8 +78,8 @@ class ProtocolLink(UsbLink):
                 raise
 
     def _take(self, waiting: list[tuple[Any, float]], picture: Image | None) -> list[Arrival]:
-        """Return the waiting records as arrivals. The reader counts the records in this method, because only records
-        that are shown must be counted."""
+        """Return the waiting records as a list of `Arrival`. The reader counts the records only in this method, because
+        only records that are shown must be counted."""
         arrivals = [
             Arrival(record, at, picture) for came, at in waiting if (record := self._reader.take(came)) is not None
         ]
@@ -88,8 +88,8 @@ class ProtocolLink(UsbLink):
 
 
 class AutoLink(ProtocolLink):
-    """The camera at a port. If the camera does not speak Protocol V2, the link reads the lines that the camera
-    prints."""
+    """A link to the camera at a port. If the camera does not speak Protocol V2, the link reads the lines that the
+    camera prints."""
 
     def _deliveries(self) -> Generator[list[Arrival], None, None]:
         if not self.blind:
@@ -108,8 +108,9 @@ class NoProtocolError(PortError):
 
 class _Camera(openmv.Camera):  # type: ignore[misc]
     def _handle_event(self, channel_id: int, event: int) -> None:
-        """Count new channels. The method of the package `openmv` fails in Python 3.11, because it checks whether a
-        number is in an enum. The package's logging of packets has the same check and also fails."""
+        """Count new channels. This method replaces a method of the package `openmv`, which fails in Python 3.11 because
+        it checks whether a number is in an enum. The package's function that logs packets has the same check and also
+        fails."""
         if channel_id == 0 and event == EventType.CHANNEL_REGISTERED:
             self.pending_channel_events += 1
 
@@ -122,7 +123,8 @@ def _is_from_elsewhere(record: logging.LogRecord) -> bool:
 
 @contextmanager
 def _opened(port: str) -> Generator[_Camera, None, None]:
-    """Yield the camera at a port. Raises PortError if the port cannot be opened or another program uses it."""
+    """Open the camera at a port, and yield the camera. Raises PortError if the port cannot be opened or another program
+    uses it."""
     if "://" in port:
         raise NoProtocolError(f"{port}: Protocol V2 needs a serial port like /dev/ttyACM0 or COM3: give it with --port")
     Transport.log = lambda *_, **__: None  # see `_Camera`
@@ -149,8 +151,8 @@ def _opened(port: str) -> Generator[_Camera, None, None]:
 
 @contextmanager
 def _uninterrupted() -> Generator[None, None, None]:
-    """Delay the effect of ^C until the end of the block. Without the delay, the package `openmv` would clean up after
-    ^C, try again, and continue."""
+    """Delay the effect of ^C until the end of the `with` block. Without the delay, the package `openmv` would catch ^C,
+    clean up, try again, and continue."""
     if threading.current_thread() is not threading.main_thread():  # only the main thread gets signals
         yield
         return

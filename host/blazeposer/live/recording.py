@@ -1,4 +1,4 @@
-"""Write a session to a file, and replay the file as a link at its original speed.
+"""Write a session to a file, and replay the file at its original speed.
 
 A .jsonl file contains the lines of the stream. A .csv file is a table with a row for each face. Files of both formats
 (.jsonl and .csv) contain raw values.
@@ -25,14 +25,14 @@ from blazeposer.media.output import make_folder
 from blazeposer.stream.record import Reader, Record, as_line, face_as_json
 
 LONGEST_PAUSE = 10.0
-"""Longest pause between two records in a replay, in seconds. A recording contains a longer pause if the camera was
-unplugged or its clock is wrong. The replay shortens every longer pause to this time."""
+"""Longest pause between two records in a replay, in seconds. The pause in a recording is longer if the camera was
+unplugged or its clock is wrong. The replay shortens longer pauses to this time."""
 _TIMES = ("picture_ms", "network_ms", "decode_ms")
 _FRAME = ("seq", "t_ms", "fps", "width", "height", *_TIMES)
 _POINTS = tuple(f"{name}_{axis}" for name in KEYPOINTS for axis in "xy")
 _BOX = ("box_x", "box_y", "box_w", "box_h")
 COLUMNS = (*_FRAME, "id", "score", *ANGLES, "err", *_BOX, *_POINTS)
-"""Columns of a .csv file. A frame without faces has one row with empty cells for the face."""
+"""Columns of a .csv file. For a frame without faces, the file has one row with empty cells for the face."""
 
 
 class Recording:
@@ -45,8 +45,8 @@ class Recording:
         self._lock = threading.Lock()
 
     def start(self, path: Path) -> None:
-        """Start a recording in a new file. Raises InputError if the file's suffix is wrong, if the file exists or if it
-        cannot be created."""
+        """Start a recording in a new file. Raises InputError if the file's suffix is wrong, if the file exists, or if
+        the file cannot be created."""
         _check_suffix(path)
         with self._lock:
             make_folder(path.parent)
@@ -66,7 +66,7 @@ class Recording:
             self._file = self.path = None
 
     def show(self, moment: Moment) -> None:
-        """See `session.View`. Raises InputError if the disk is full."""
+        """Write the moment's record to the file (see `session.View`). Raises InputError if the disk is full."""
         with self._lock:
             if not self._file or not self.path or not moment.record:
                 return
@@ -92,7 +92,7 @@ class ReplayLink:
         self._records = read(path, self._reader)
 
     def arrivals(self) -> Generator[Arrival | None, None, None]:
-        """See `links.Link`."""
+        """Yield the records of the file at their original speed (see `links.Link`)."""
         due, last = time.monotonic(), None
         for record in self._records:
             if last is not None and record.t_ms > last:
@@ -106,7 +106,8 @@ class ReplayLink:
 
 
 def read(path: Path, reader: Reader | None = None) -> Iterator[Record]:
-    """Yield the records of a recording. Broken records are left out, and `reader` counts them. Raises InputError."""
+    """Yield the records of a recording. Broken records are left out, and `reader` counts the broken records. Raises
+    InputError."""
     _check_suffix(path)
     reader = reader or Reader(midway=False)
     try:
@@ -171,8 +172,8 @@ def _as_json(rows: list[dict[str, float | None]]) -> dict[str, Any]:
 
 
 def _number(cell: str) -> float | None:
-    """Return the number in a cell. Return a whole number as an int, because pandas writes the int 1 as 1.0 if the
-    column has an empty cell."""
+    """Return the number in a cell. If the number is whole, the result is an int. The check is needed because pandas
+    writes the int 1 as 1.0 if the column has an empty cell."""
     if not cell:
         return None
     value = float(cell)

@@ -1,4 +1,5 @@
-"""Run the main loop of a session: track the faces in records, compute their positions, and show them in the views."""
+"""Run the main loop of a session. The loop tracks the faces in records, computes the positions of faces, and shows the
+faces in the views."""
 
 from __future__ import annotations
 
@@ -18,63 +19,63 @@ from blazeposer.stream.record import Counts, Record
 
 LONGEST_STEP = 2.0
 """Longest time in seconds that the smoothing assumes between two records. The limit prevents errors if a clock is wrong
-or was restarted. After a step of this length, all tracks end."""
+or was restarted. After a time of this length without a record, all tracks end."""
 
 
 class Head(NamedTuple):
     """The first person's head, relative to the zero pose."""
 
     rotation: Floats
-    """Rotation (3, 3) relative to the same axes as the faces' rotations."""
+    """Rotation (3, 3) relative to the axes that the rotations of the faces use."""
     to_axis: Floats
     """Rotation (3, 3) relative to the camera's axis."""
     position: Floats
-    """Position (3,) in centimetres: x right, y up, z away."""
+    """Position (3,) in centimetres. x points to the image's right, y points up, and z points away from the camera."""
 
 
 @dataclass(frozen=True)
 class Moment:
-    """A moment of the session. A moment has a record, or no record if nothing arrives."""
+    """The data of the session at one moment. If nothing arrives, the moment has no record."""
 
     name: str
     """Name of the link."""
     state: str
-    """Failure of the link, see `links.Link`."""
+    """Text that describes a failure of the link (see `links.Link`)."""
     counts: Counts
     troubles: Mapping[str, str] = field(default_factory=dict)
-    """Name and state of each output with a problem."""
+    """Mapping from the name of each output that has a problem to the output's state."""
     blind: str = ""
-    """Reason why no images arrive, see `links.Link`."""
+    """Reason why no images arrive (see `links.Link`)."""
     record: Record | None = None
-    """The record with the faces as the network saw them, and with the number of each face's track."""
+    """The record that arrived. Its faces have the values that the network computed, and the numbers of their tracks."""
     faces: tuple[Face, ...] = ()
-    """The record's faces in the same order, with their positions in space. If smoothing is on, the faces are
-    smoothed."""
+    """The faces of the record, in the record's order, with their positions in space. If smoothing is on, the values of
+    the faces are smoothed."""
     at: float = 0.0
-    """Time of the record's arrival, see `links.Arrival`."""
+    """Time of the record's arrival (see `links.Arrival`)."""
     picture: Image | None = None
     fov: float = FIELD_OF_VIEW
     """Horizontal field of view of the image, in degrees."""
     axis: bool = False
     """True if the faces' angles are relative to the camera's axis instead of the line of sight."""
     rest: Floats | None = None
-    """Rotation (3, 3) of the zero pose. It is None until somebody sets a zero pose; see `centre.py`."""
+    """Rotation (3, 3) of the zero pose, or None until the user sets a zero pose (see `centre.py`)."""
     recentred: bool = False
     """True if the zero pose was set in this moment."""
     head: Head | None = None
-    """The head for programs that accept one head. It is None if the head is in its rest pose."""
+    """The head for programs that accept only one head, or None if this head is in its rest pose."""
 
     @property
     def shown(self) -> tuple[Face, ...]:
-        """The faces with their angles relative to the zero pose `rest`."""
+        """The faces of the moment, with angles relative to the zero pose `rest`."""
         return tuple(map(self.from_rest, self.faces))
 
     def from_rest(self, face: Face) -> Face:
-        """Return a face with its angles relative to the zero pose `rest`."""
+        """Return a copy of a face with angles relative to the zero pose `rest`."""
         return face if self.rest is None else face.turned(self.rest.T @ face.rotation)
 
     def to_axis(self, face: Face) -> Face:
-        """Return one of `faces` with its angles relative to the camera's axis."""
+        """Return a copy of a face with angles relative to the camera's axis. The face must be one of `faces`."""
         if self.axis or not self.record:
             return face
         width, height = self.record.size
@@ -82,23 +83,23 @@ class Moment:
 
 
 class View(Protocol):
-    """Shows moments to people, or sends moments to programs."""
+    """The interface of an object that shows moments to people, or sends moments to programs."""
 
     def show(self, moment: Moment) -> None:
-        """Show one moment. This method must be fast, because the link waits for its end."""
+        """Show one moment. This method must be fast, because the link waits until the method returns."""
 
 
 class Output(View, Protocol):
-    """A view that passes moments on to another program, and may fail."""
+    """The interface of a view that sends moments to another program. The view may fail."""
 
     name: str
-    """The address of the target, without a password."""
+    """The address to which records are sent, without a password."""
     missed: int
-    """Number of records that did not arrive."""
+    """Number of records that did not reach the other program."""
 
     @property
     def state(self) -> str:
-        """Return one line with the reason why nothing arrives at the target and the user's next step. Return "" if
+        """Return one line that describes why nothing reaches the other program, and the user's next step. Return "" if
         there is no problem."""
 
 
@@ -113,10 +114,10 @@ def run(
     axis: bool = False,
     strict: bool = False,
 ) -> None:
-    """Make a moment of every arrival and show it to each output and view, until the link ends.
-
-    With `smooth`, faces are smoothed. If the camera tracks faces itself, the camera's track numbers are kept. For `fov`
-    and `axis`, see `Moment`. For `centre`, see `centre.py`. With `strict`, the failure of an output raises InputError.
+    """Make a moment for everything that arrives, and show the moment in each output and view. Return when the link
+    ends. If `smooth` is true, the values of faces are smoothed. If the camera tracks faces itself, the camera's track
+    numbers are kept. `fov` and `axis` are described in `Moment`, and `centre` is described in `centre.py`. If `strict`
+    is true, the failure of an output raises InputError.
     """
     follow = Follower(smooth, fov, axis)
     with closing(link.arrivals()) as arrivals:
@@ -133,7 +134,7 @@ def run(
 
 
 class Follower:
-    """Tracks the faces of successive records and computes their positions."""
+    """An object that tracks the faces of successive records and computes the positions of the faces."""
 
     def __init__(self, smooth: bool = True, fov: float = FIELD_OF_VIEW, axis: bool = False) -> None:
         self._tracker = Tracker(smooth=smooth)
@@ -144,7 +145,7 @@ class Follower:
         self._last_ms: int | None = None
 
     def __call__(self, moment: Moment, arrival: Arrival) -> Moment:
-        """Return the moment with the record, the faces and the image of an arrival."""
+        """Return a copy of the moment, to which the record, the faces and the image of an arrival are added."""
         record = arrival.record
         step = (record.t_ms - self._last_ms) / 1000 if self._last_ms is not None else 0.0
         self._last_ms = record.t_ms

@@ -1,4 +1,4 @@
-"""Use a webcam of this PC, or a video, as a link. The network runs on this PC."""
+"""Find faces in the images of a webcam or a video, and deliver records like a camera. The network runs on this PC."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from blazeposer.stream.record import Counts, Record, Timing
 
 
 class SourceLink:
-    """A link to a webcam, a network stream or a video file. A video plays at its own speed. If this PC is too slow,
-    frames are skipped, and the skipped frames are counted as lost."""
+    """A link that delivers records from a webcam, a network stream or a video file. A video plays at its own speed. If
+    this PC is too slow, frames are skipped, and the skipped frames are counted as lost."""
 
     def __init__(self, source: str) -> None:
         self.state = self.blind = ""
@@ -27,7 +27,7 @@ class SourceLink:
         self._look = CloserLook(Detector(), mirror=True)
 
     def arrivals(self) -> Generator[Arrival | None, None, None]:
-        """See `links.Link`."""
+        """Yield a record for each frame (see `links.Link`)."""
         source, begin, fps = self._source, time.monotonic(), 0.0
         wait = last = begin
         for seq, frame in enumerate(source.frames):

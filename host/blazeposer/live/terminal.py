@@ -1,5 +1,5 @@
-"""Show a session in a terminal, with faces, their poses, the frame rate and losses. If the output is not a terminal,
-write lines."""
+"""Show a session in a terminal, with faces, poses, the frame rate and the number of lost records. If the output is not
+a terminal, print one line for each record."""
 
 from __future__ import annotations
 
@@ -26,21 +26,20 @@ from blazeposer.live.session import Moment
 from blazeposer.stream.record import Counts
 
 COLUMNS, ROWS = 21, 11
-"""Size of a drawn head in characters; each character has 2 x 4 dots."""
+"""Size of a drawn head in characters. Each character has 2 x 4 dots."""
 RECENTRE = "r"
 """Key that makes the present pose the zero pose."""
 REFRESH = 12
-"""Number of images per second. A terminal needs no more."""
+"""Number of times per second at which the terminal is redrawn. A higher number has no advantage."""
 _WIDTHS = {"face": 4, **dict.fromkeys(ANGLES, 6), "err": 4, "score": 5, "x cm": 4, "y cm": 4, "z cm": 4}
 _HEAD = np.array([0.78, 1.0, 0.9])  # half axes of the ellipsoid
 _BRAILLE = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
 
 
 class TerminalView:
-    """A view for a terminal, to use in a `with` statement.
-
-    `notes` are lines that are printed first and stay above the table, for example the page's address and the
-    recording's path. `recentre` is called when somebody presses the key `RECENTRE`.
+    """A view that shows a session in a terminal. It must be used in a `with` statement. `notes` are lines that are
+    printed first and stay above the table, for example the page's address and the recording's path. `recentre` is
+    called when somebody presses the key `RECENTRE`.
     """
 
     def __init__(
@@ -71,7 +70,7 @@ class TerminalView:
         self._stack.close()
 
     def show(self, moment: Moment) -> None:
-        """See `session.View`."""
+        """Draw the moment (see `session.View`)."""
         if self._keys and self._recentre and RECENTRE in self._keys():
             self._recentre()
         if moment.recentred:
@@ -139,7 +138,8 @@ def line(moment: Moment) -> str:
 
 
 def panel(moment: Moment) -> RenderableType:
-    """Return the table and the heads for a moment with a record. They fit into 60 columns."""
+    """Return the table and the drawn heads for a moment with a record. Table and heads are at most 60 characters
+    wide."""
     record = moment.record
     assert record
     head = f"{moment.name}  {record.fps:.1f} frames per second"
@@ -159,7 +159,7 @@ def panel(moment: Moment) -> RenderableType:
 
 
 def losses(counts: Counts) -> str:
-    """Return the number of lost records in words."""
+    """Return a text with the number of lost records."""
     words = f"{counts.records} records, {counts.lost} lost, {counts.repeated} repeated, {counts.late} late, "
     words += f"{counts.garbled} garbled"
     if counts.skipped:
@@ -172,14 +172,14 @@ def losses(counts: Counts) -> str:
 
 
 def _on_head(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return points on the ellipsoid of the head. `points` (n, 3) are the directions of the returned points from the
-    head's middle."""
+    """Return points on the ellipsoid that represents the head. `points` (n, 3) are the directions from the head's
+    middle to the returned points."""
     return points / np.linalg.norm(points / _HEAD, axis=1, keepdims=True)
 
 
 def _features() -> NDArray[np.float64]:
-    """Return points (n, 3) of eyes, mouth and nose. The axis x points to the right of the image, y up, and z out of the
-    face."""
+    """Return points (n, 3) of eyes, mouth and nose. x points to the right of the image, y points up, and z points out
+    of the face."""
     turn, along = np.linspace(0, 2 * np.pi, 16), np.linspace(-1, 1, 24)[:, None]
     ring = np.column_stack([np.cos(turn), 0.6 * np.sin(turn), 0 * turn]) * 0.14
     eyes = [_on_head(ring + np.array([side * 0.34, 0.22, 0.85])) for side in (-1, 1)]

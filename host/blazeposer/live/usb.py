@@ -1,4 +1,4 @@
-"""Read a camera's JSON lines from its serial port, and wait for an unplugged camera."""
+"""Read a camera's JSON lines from its serial port. If the camera was unplugged, wait until it is plugged in again."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from blazeposer.openmv import ports
 from blazeposer.stream.record import SILENCE, Reader, read_chunks, silent
 
 RETRY = 0.5
-"""Time in seconds between two tries to open the port of an unplugged camera."""
+"""Time in seconds between two attempts to open the port of an unplugged camera."""
 STALL = 3.0
-"""Time in seconds without a record after which the link reports that nothing arrives."""
+"""Time in seconds. If no record arrives in this time, the link reports that nothing arrives."""
 BLIND = "the camera's JSON lines contain no images: start `blazeposer watch --web --protocol v2` to see them"
-"""Value of `Link.blind`, see `links.Link`."""
+"""Value of `Link.blind` (see `links.Link`)."""
 
 
 class UsbLink:
-    """The camera at a port. After unplugging, the camera may return at another port. The link finds the camera again by
-    its serial number."""
+    """A link to the camera at a port. After unplugging, the camera may appear at another port. The link finds the
+    camera again by its serial number."""
 
     def __init__(self, port: ports.Port, silence: float = SILENCE, blind: str = BLIND) -> None:
         self.name = port.device
@@ -32,8 +32,8 @@ class UsbLink:
         self.counts = self._reader.counts
 
     def arrivals(self) -> Generator[Arrival | None, None, None]:
-        """Yield the arrivals, see `links.Link`. Raises PortError if the port cannot be opened at first. Later, the link
-        waits until the port can be opened."""
+        """Yield the records that arrive (see `links.Link`). Raises PortError if the port cannot be opened at the start
+        of the session. Later in the session, the link waits until the port can be opened."""
         opened = False
         while True:
             try:
@@ -51,7 +51,7 @@ class UsbLink:
             self.name = found.device if found else self.name
 
     def _connected(self) -> Generator[Arrival | None, None, None]:
-        """Yield arrivals until the port is lost."""
+        """Yield the records that arrive until the port is lost."""
         last = shown = time.monotonic()
         first = True
         back = " again" if self.state else ""
@@ -73,8 +73,8 @@ class UsbLink:
             yield None
 
     def _deliveries(self) -> Generator[list[Arrival], None, None]:
-        """Yield lists of new arrivals. If nothing arrives for a moment, yield an empty list. Raises PortError if the
-        port is lost."""
+        """Yield lists of the records that have arrived. If nothing arrives for a moment, yield an empty list. Raises
+        PortError if the port is lost."""
         for data in read_chunks(self.name):
             yield [Arrival(record, time.time()) for record in self._reader.feed(data)]
 

@@ -1,5 +1,5 @@
-"""Write images, figures and videos. A run of a command never overwrites an input, and never writes two outputs to one
-file. Images are (h, w, 3) uint8 RGB.
+"""Write images, figures and videos. A command never overwrites one of its inputs, and never writes two of its outputs
+to one file. Images are (h, w, 3) uint8 RGB.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 
 def make_folder(path: Path, option: str = "--output") -> None:
-    """Make a folder and its missing parents. Raises InputError, whose message names the option that gave the path."""
+    """Make a folder and its missing parent folders. Raises InputError with a message that names `option`, the option
+    that gave the path."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -33,7 +34,8 @@ def make_folder(path: Path, option: str = "--output") -> None:
 
 
 def write_file(path: Path, data: bytes, option: str = "--output") -> None:
-    """Write a file, and make missing folders. Raises InputError, whose message names the option that gave the path."""
+    """Write a file, and make missing folders. Raises InputError with a message that names `option`, the option that
+    gave the path."""
     make_folder(path.parent, option)
     try:
         path.write_bytes(data)
@@ -51,7 +53,7 @@ def write_image(path: Path, image: Image) -> None:
             good, data = cv2.imencode(suffix, image[..., ::-1])
     except cv2.error:
         good = False
-    if not good:  # a JPEG has up to 65,535 pixels a side, a PGM is grey
+    if not good:  # for example, a side of a JPEG has at most 65,535 pixels, and a PGM is grey
         height, width = image.shape[:2]
         raise InputError(f"{path}: {suffix} cannot hold a coloured image of {width} x {height}: use .png")
     write_file(path, data.tobytes())
@@ -82,8 +84,8 @@ def render(figure: Figure, suffix: str = ".svg") -> bytes:
 
 
 class VideoWriter:
-    """Writer of a video file (MPEG-4), for use in a `with` statement. All images must have the size of the first
-    image."""
+    """A writer of a video file (MPEG-4). It must be used in a `with` statement. All images must have the size of the
+    first image."""
 
     def __init__(self, path: Path, fps: float) -> None:
         self.path = path
@@ -97,7 +99,7 @@ class VideoWriter:
         self.close()
 
     def close(self) -> None:
-        """Complete the file."""
+        """Complete and close the file."""
         if self._writer:
             self._writer.release()
 
@@ -117,8 +119,8 @@ class VideoWriter:
 
 
 class Annotated:
-    """Writer of the annotated images and videos of a run, for use in a `with` statement. `output` is a file if its name
-    has a suffix, and a folder if its name has no suffix."""
+    """A writer of the annotated images and videos that a command makes. It must be used in a `with` statement. If the
+    name of `output` has a suffix, `output` is a file, and otherwise a folder."""
 
     def __init__(self, output: Path, sources: Sequence[Source]) -> None:
         """Check that the outputs can be written. Raises InputError."""
@@ -158,10 +160,10 @@ class Annotated:
             self.wrote.append(video.path)
 
     def _path(self, name: str) -> Path:
-        """Return the path for a file with this name. If the name is already used, the path gets a number."""
+        """Return the path for a file with this name. If the name is already used, add a number to the path."""
         if self._is_file:
             return self._output
-        path = self._output / plain(name).replace("\N{REPLACEMENT CHARACTER}", "_")  # not UTF-8, or would move a cursor
+        path = self._output / plain(name).replace("\N{REPLACEMENT CHARACTER}", "_")  # not UTF-8, or with characters that would move a terminal's cursor
         free = (path if number == 1 else path.with_stem(f"{path.stem}-{number}") for number in count(1))
         path = next(path for path in free if _key(path) not in self._taken)
         self._taken.add(_key(path))
@@ -169,5 +171,6 @@ class Annotated:
 
 
 def _key(path: Path) -> str:
-    """Return a text that is equal for all paths to one file, also on systems that ignore the case of letters."""
+    """Return a text that identifies a file. The text is the same for all paths to the file, also on systems that ignore
+    the case of letters."""
     return str(path.resolve()).casefold()

@@ -21,7 +21,8 @@ from blazeposer.core.prepare import Image
 from blazeposer.core.streams import quiet_stderr
 
 HEIF_SUFFIXES = frozenset([".heic", ".heif", ".hif"])
-"""Suffixes of images from phones. OpenCV cannot read files with these suffixes, but pillow-heif (extra `heic`) can."""
+"""Suffixes of images from phones. OpenCV cannot read files with these suffixes. The package pillow-heif (extra `heic`)
+can read these files."""
 IMAGE_SUFFIXES = HEIF_SUFFIXES | frozenset(
     ".avif .bmp .gif .jfif .jp2 .jpe .jpeg .jpg .pbm .pgm .png .pnm .ppm .tif .tiff .webp".split()  # noqa: SIM905
 )
@@ -33,39 +34,40 @@ VIDEO_SUFFIXES = frozenset(
 STREAM = re.compile(r"(rtsps?|rtmp|https?|udp|tcp)://", re.IGNORECASE)
 """Pattern that matches the beginning of a network stream's address."""
 CUT_OFF = 0.95
-"""Least fraction of a video's frames that must be readable; the video's header states the number of frames. A video
+"""Smallest fraction of a video's frames that must be readable. The video's header states the number of frames. A video
 with fewer readable frames counts as incomplete. The fraction is below 1 because some headers contain only an
 estimate."""
 
-_DEFAULT_FPS = 25.0  # of a video or webcam that names none
+_DEFAULT_FPS = 25.0  # frames per second of a video or webcam that does not state its own rate
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One image of a source. `read` reads the image when it is called, and raises BlazePoserError if the image cannot
-    be read."""
+    """One image of a file, video or webcam. The method `read` reads the image when it is called, and raises
+    BlazePoserError if the image cannot be read."""
 
     name: str
-    """Name of the image file, of the video or of the camera."""
+    """Name of the image file, video or camera."""
     read: Callable[[], Image]
     path: Path = Path()
     """Path of the image file."""
     seconds: float = 0.0
-    """Time since the first frame of a video in seconds, by the video's own clock."""
+    """Time since the first frame of the video in seconds, as the video states it."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """A source of frames in order. `total` is the number of frames, or None if the number is not known."""
+    """An image, folder, video or camera from which frames are read in order. `total` is the number of frames, or None
+    if the number is not known."""
 
     kind: Literal["image", "folder", "video", "camera"]
     name: str
-    """Name of the source for messages."""
+    """Name of the source, which messages show."""
     path: Path
     frames: Iterator[Frame]
     total: int | None
     fps: float = 0.0
-    """Average number of frames a second of a video or camera."""
+    """Average number of frames per second of a video or camera."""
     files: tuple[Path, ...] = ()
     """Files that the source reads."""
     left_out: tuple[str, ...] = ()
@@ -73,8 +75,9 @@ class Source:
 
 
 def open_source(text: str) -> Source:
-    """Return the source for a path, the index of a webcam, a video device or the address of a stream. Raises InputError
-    with a message of one line. The message and the source's name do not show the user and password in an address.
+    """Open a path, the index of a webcam, a video device or the address of a stream, and return it as a source. Raises
+    InputError with a message of one line. If an address contains a user name and a password, the message and the
+    source's name do not show them.
     """
     path = Path(text)
     if STREAM.match(text):
@@ -117,10 +120,9 @@ def open_sources(texts: Sequence[str]) -> list[Source]:
 
 
 def read_image(path: Path | str) -> Image:
-    """Return an image file as (h, w, 3) uint8 RGB, upright and without alpha.
-
-    The file's format is HEIC or any format that OpenCV reads. Raises InputError, or MissingExtraError if HEIC cannot be
-    read.
+    """Return the image in a file as (h, w, 3) uint8 RGB, upright and without alpha. The file's format is HEIC or any
+    format that OpenCV reads. Raises InputError. Raises MissingExtraError if the package for HEIC files is not
+    installed.
     """
     path = Path(path)
     try:
@@ -140,9 +142,10 @@ def read_image(path: Path | str) -> Image:
 
 
 def _turned(image: Image, data: NDArray[np.uint8]) -> Image:
-    """Return the image of an AVIF file, turned as the file's header says, because OpenCV ignores this part of the
-    header. Return other images unchanged. In the header, `irot` is the number of quarter turns to the left. `imir`
-    exchanges top and bottom (0) or left and right (1). The source is avif.h of libavif 1.0.
+    """If the file is an AVIF file, turn the image as the file's header says, because OpenCV ignores this part of the
+    header. Return the turned image. Return images of other formats unchanged. In the header, `irot` is the number of
+    quarter turns to the left. `imir` exchanges top and bottom (0) or left and right (1). These meanings are from avif.h
+    of libavif 1.0.
     """
     header = data[:4096].tobytes().partition(b"mdat")[0]
     if header[4:12] not in (b"ftypavif", b"ftypavis"):
@@ -157,7 +160,7 @@ def _heif(path: Path, data: NDArray[np.uint8]) -> Image:
         import pillow_heif
     try:
         return np.array(pillow_heif.open_heif(data.tobytes()).to_pillow().convert("RGB"))
-    except Exception as error:  # libheif's own kinds
+    except Exception as error:  # libheif raises exceptions of its own kinds
         raise InputError(f"{path}: libheif cannot read this image, or it is damaged: convert it to JPEG") from error
 
 
@@ -187,7 +190,8 @@ def _video(path: Path) -> Source:
 
 
 def _camera(address: int | str, name: str, path: Path, failure: str) -> Source:
-    """Return a webcam, device or stream as a source. The names of output files for the source come from `path`."""
+    """Open a webcam, device or stream, and return it as a source. The names of output files for this source come from
+    `path`."""
     with quiet_stderr():
         capture = cv2.VideoCapture(address)
     frames = _captured(capture, name, f"{name}: {failure}", quiet=isinstance(address, str))
@@ -197,8 +201,8 @@ def _camera(address: int | str, name: str, path: Path, failure: str) -> Source:
 def _captured(
     capture: cv2.VideoCapture, name: str, failure: str, total: int | None = None, quiet: bool = True
 ) -> Iterator[Frame]:
-    """Return the frames of an open video or camera. The first frame is read immediately, so that a failure is reported
-    immediately."""
+    """Return an iterator over the frames of an open video or camera. The first frame is read immediately, so that a
+    failure is reported immediately."""
     image = _read(capture, quiet=True)
     if image is None:
         capture.release()
@@ -207,8 +211,8 @@ def _captured(
 
 
 def _rest(capture: cv2.VideoCapture, name: str, image: Image | None, total: int | None, quiet: bool) -> Iterator[Frame]:
-    """Yield all frames, from the first frame on. Raises InputError at the end if a video has fewer frames than its
-    header says."""
+    """Yield all frames of a video or camera. Raises InputError at the end if a video has fewer frames than its header
+    says."""
     number, seconds, start = 0, 0.0, capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
     try:
         while image is not None:
@@ -225,7 +229,7 @@ def _rest(capture: cv2.VideoCapture, name: str, image: Image | None, total: int 
 
 
 def _read(capture: cv2.VideoCapture, quiet: bool) -> Image | None:
-    # FFmpeg may print the address of a stream, with its password. A webcam has nothing to say, and is long waited for.
+    # FFmpeg may print the address of a stream, with its password. For a webcam, nothing needs to be hidden.
     with quiet_stderr() if quiet else nullcontext():
         good, image = capture.read()
     return _rgb(image) if good else None

@@ -1,4 +1,5 @@
-"""The flash memory of /rom on each board, with the limits and times of `vfs.rom_ioctl`. The facts have these sources:
+"""Describe the flash memory of /rom on each board, and the limits and times of `vfs.rom_ioctl`. The facts have these
+sources:
 
 block           `erase_size` of boards.json, PyPI `openmv-ota` 1.0.7
 erase_ms        OpenMV measured the N6 and the RT1062 (see its installer in `openmv-ota`). The AE3 is assumed to be as
@@ -24,9 +25,9 @@ TAIL = 512
 """Number of bytes at the end of a partition that are never read or written, on any board."""
 
 Kind = Literal["internal", "nor", "octal", "device"]
-"""Kind of flash. "internal" is programmed in words of 32 bytes, and each word only once after an erase. "nor" is
-programmed byte by byte, and bits can change from 1 to 0 at any time. "octal" is programmed in words of 4 bytes.
-"device" is NOR flash that is accessed through the methods of a block device."""
+"""Kind of flash. "internal" is programmed in words of 32 bytes, and each word can be programmed only once after an
+erase. "nor" is programmed byte by byte, and bits can change from 1 to 0 at any time. "octal" is programmed in words of
+4 bytes. "device" is NOR flash that is accessed through the methods of a block device."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +36,11 @@ class Flash:
 
     kind: Kind
     block: int
-    """Size of the block that one erase clears."""
+    """Size of a block, which is the smallest part of the flash that can be erased."""
     erase_ms: float
-    """Milliseconds for erasing one block."""
+    """Time in milliseconds for erasing one block."""
     longest_erase: int | None = None
-    """Largest number of bytes that one call may erase; None if there is no limit."""
+    """Largest number of bytes that one call may erase, or None if there is no limit."""
     keeps_tail: bool = False
     """True if a bulk read of the last `TAIL` bytes stops the camera."""
 
@@ -63,13 +64,14 @@ def of(board: Board) -> Flash:
 
 
 def tails() -> list[str]:
-    """Return the answers of `omv.arch()` on the boards whose partition must not be read to its end."""
+    """Return the names of the boards whose partition must not be read to its end. The names are the texts that
+    `omv.arch()` returns on these boards."""
     return [board.omv_arch for board in BOARDS if of(board).keeps_tail]
 
 
 def erases_ranges(version: str) -> bool:
-    """Return True if firmware of this version can erase from any offset. In such firmware, `vfs.rom_ioctl(3, ...)`
-    takes an offset, and `vfs.rom_ioctl(6, ...)` exists. The source is MicroPython's pull request 19348, merged on 31
-    July 2026, a month after firmware 5.0.0.
+    """Return True if the firmware with this version can erase blocks that start at any offset. In such firmware,
+    `vfs.rom_ioctl(3, ...)` takes an offset, and `vfs.rom_ioctl(6, ...)` exists. The source is MicroPython's pull
+    request 19348, merged on 31 July 2026, a month after firmware 5.0.0.
     """
     return firmware_at_least(version, 5, 1)

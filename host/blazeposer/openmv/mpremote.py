@@ -1,5 +1,5 @@
-"""Run mpremote in a subprocess, because mpremote has no library interface. Errors of mpremote become errors of this
-project."""
+"""Run mpremote in a subprocess, because mpremote cannot be used as a library. Errors of mpremote become exceptions of
+this project."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LOST = ("SerialException", "BrokenPipe", "ConnectionRefused", "ConnectionReset"
 
 
 class Complaint(PortError):
-    """Error for a request that failed on the camera. `reason` is the last line of the camera's answer."""
+    """Error for a command that failed on the camera. `reason` is the last line of the camera's answer."""
 
     def __init__(self, port: str, command: str, reason: str) -> None:
         full = "No space left" in reason or "ENOSPC" in reason
@@ -36,7 +36,7 @@ def mpremote(port: str, *arguments: str, expected: float = 0, said: Callable[[st
     """Run mpremote with these arguments at a port, and return its output. Several commands are separated by "+".
 
     `expected` is the expected time of the commands in seconds. `said` is called with each line of the output while the
-    commands run. Raises PortError with the last line of the error message from mpremote or the camera.
+    commands run. If mpremote or the camera reports an error, raise PortError with the last line of the error message.
     """
     command = [sys.executable, "-m", "mpremote", "connect", port, *arguments]
     with subprocess.Popen(
@@ -105,11 +105,10 @@ def _error(port: str, command: str, text: str) -> PortError:
 def copy_to_camera(
     port: str, model: Path | None = None, folder: str = "/flash", progress: Callable[[str], None] = lambda _: None
 ) -> None:
-    """Copy board/*.py and the model (the default is the package's model) into a folder of a camera.
-
-    If the camera has an SD card, the folder is "/sdcard". After `reset`, the camera runs main.py, which looks for a
-    model with the name blazeposer.tflite. This function asks no questions, so users should run `blazeposer deploy`
-    instead. `progress` is called with each file's name before the file is copied. Raises PortError.
+    """Copy board/*.py and the model into a folder of a camera. The default model is the package's model. If the camera
+    has an SD card, the folder must be "/sdcard". After a reset, the camera runs main.py, which looks for a model with
+    the name blazeposer.tflite. This function asks no questions, so users should run `blazeposer deploy` instead.
+    `progress` is called with each file's name before the file is copied. Raises PortError.
     """
     sources = {path.name: path for path in sorted(board_dir().glob("*.py"))}
     for name, source in (sources | {"blazeposer.tflite": model or default_model()}).items():

@@ -1,5 +1,5 @@
-"""Find the cameras on this PC. Real cameras are found by their USB vendor and product numbers, and virtual cameras in
-the list of `register.py`."""
+"""Find the cameras on this PC. Real cameras are found by their USB vendor and product numbers. Virtual cameras are
+found in the list that `register.py` keeps."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Port:
     device: str
     """Name of the port, for mpremote and pyserial."""
     serial: str = ""
-    """The camera's USB serial number; "" if it has none, for example at an `rfc2217://` port."""
+    """The camera's USB serial number, or "" if the number is not known, for example at an `rfc2217://` port."""
     virtual: bool = False
     board: str = field(default="", compare=False)
     """Name of the board. If several boards share the camera's USB numbers, this text contains the names of all these
@@ -66,8 +66,8 @@ def is_there(port: Port) -> bool:
 
 
 def again(port: Port) -> Port | None:
-    """Return the port of the same camera after a reset, which may be another port. Return None until the camera appears
-    again."""
+    """Find a camera again after a reset, and return its port, which may be another port than before. Return None if the
+    camera has not appeared yet."""
     if not port.serial:
         return port
     return next((other for other in cameras() if other.serial == port.serial), None)

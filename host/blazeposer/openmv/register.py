@@ -1,6 +1,6 @@
-"""The list of the virtual cameras that run on this PC. The PC finds real cameras in USB's list of devices, and virtual
-cameras in this list. An entry of the list is a file in the user's own runtime folder. No other user can add a camera to
-the list.
+"""Keep a list of the virtual cameras that run on this PC. Real cameras are found in the system's list of USB devices,
+and virtual cameras are found in this list. Each entry of the list is a file in the user's own runtime folder. No other
+user can add a camera to the list.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ import platformdirs
 from blazeposer.core.errors import BlazePoserError
 
 RUNTIME = "BLAZEPOSER_RUNTIME"
-"""Name of an environment variable. If the environment variable is set, it gives the folder to use instead of the user's
-runtime folder."""
+"""Name of an environment variable. If this variable is set, its value is the path of a folder that is used instead of
+the user's runtime folder."""
 CAMERAS = "cameras"
-"""Name of the folder in the runtime folder that contains the entries."""
+"""Name of the folder with the entries. It is a folder in the runtime folder."""
 
 
 class Entry(NamedTuple):
@@ -30,7 +30,7 @@ class Entry(NamedTuple):
 
 
 def folder() -> Path:
-    """Return the user's own folder for files of running cameras, and create it if it is missing. Raises
+    """Return the user's own folder for files of running cameras. If the folder is missing, create it. Raises
     BlazePoserError."""
     found = _folder()
     try:
@@ -66,7 +66,7 @@ def remove(serial: str) -> None:
 
 
 def running() -> dict[str, Entry]:
-    """Return the virtual cameras that still run, by their serial numbers."""
+    """Return a dictionary from serial numbers to the entries of the virtual cameras that still run."""
     folder = _folder()
     found = {path.stem: _read(path) for path in sorted(folder.glob("*.json"))} if _is_own(folder) else {}
     return {serial: entry for serial, entry in found.items() if entry}

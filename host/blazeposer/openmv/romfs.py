@@ -1,7 +1,7 @@
-"""Pack and read images of ROMFS, MicroPython's read-only file system. A camera runs a model in ROMFS without copying
-the model. The PyPI package `openmv-ota` packs and reads the images. `openmv-ota` aligns the bytes of a file as a board
-needs them, but `mpremote romfs` does not. For a deploy, this module also lists the files in an image, and decides which
-files fit into an image.
+"""Pack and read ROMFS images. ROMFS is MicroPython's read-only file system. A camera runs a model in ROMFS without
+copying the model. The PyPI package `openmv-ota` does the packing and reading. `openmv-ota` aligns the bytes of a file
+as the board requires, but `mpremote romfs` does not align them. For a deploy, this module also lists the files in a
+ROMFS image, and decides which files fit into a ROMFS image.
 """
 
 from __future__ import annotations
@@ -19,31 +19,31 @@ from blazeposer.core.errors import BlazePoserError
 
 _MAGIC = b"\xd2\xcd\x31"
 PADDING = b"\x01"
-"""First byte of a record that readers skip. The first byte of a file's record is 5. To change 5 to 1, only one bit must
-become 0, and flash memory can do this without an erase."""
+"""First byte of a record that must be skipped when ROMFS is read. The first byte of a file's record is 5. To change 5
+to 1, only one bit must become 0, and flash memory can do this without an erase."""
 ALIGNED = ("tflite", "lite", "onnx", "bin")
-"""Endings of the names of files that are read in place (boards.json of openmv-ota)."""
+"""Suffixes of the files that are used in ROMFS without a copy (boards.json of openmv-ota)."""
 
 
 @dataclass(frozen=True)
 class RomFile:
-    """A file in an image."""
+    """A file in a ROMFS image."""
 
     data: bytes
     offset: int
-    """Distance of the file's first byte from the image's first byte, in bytes."""
+    """Position of the file's first byte in the ROMFS image."""
 
 
 def check_path(path: str) -> None:
-    """Raise ValueError if it is not safe to use this path of an image in a folder on the PC."""
+    """Raise ValueError if a path from a ROMFS image is not safe to use in a folder on the PC."""
     parts = path.split("/")
     if not path.isprintable() or "\\" in path or any(part in ("", ".", "..") or len(part) > 100 for part in parts):
         raise ValueError(f"{path!r} is no path of a file")
 
 
 def pack(files: Mapping[str, bytes], align: int) -> bytes:
-    """Return the image that holds these files (path -> bytes). Models begin at multiples of `align`. Equal files always
-    give equal images."""
+    """Return the ROMFS image that holds these files (path -> bytes). Models begin at multiples of `align`. The same
+    files always give the same bytes."""
     rules = [{"extension": extension, "alignment": align} for extension in ALIGNED]
     with tempfile.TemporaryDirectory() as folder:
         for path, data in files.items():
@@ -55,9 +55,9 @@ def pack(files: Mapping[str, bytes], align: int) -> bytes:
 
 
 def read(image: bytes) -> dict[str, RomFile]:
-    """Return the files of an image, or of a partition that begins with an image. If two files have the same name, the
-    result contains only the first file, because a camera also uses the first file. Raises ValueError if there is no
-    image, if the image is damaged, or if the name of a file points outside the image."""
+    """Return the files of a ROMFS image, or of a partition that begins with a ROMFS image. If two files have the same
+    name, the result contains only the first file, because a camera also uses the first file. Raises ValueError if there
+    is no ROMFS image, if it is damaged, or if the name of a file points outside of it."""
     files: dict[str, RomFile] = {}
     for path, entry in VfsRomReader(image).walk():
         if not entry.is_dir:
@@ -67,8 +67,8 @@ def read(image: bytes) -> dict[str, RomFile]:
 
 
 def record(name: str, data: bytes, start: int, align: int) -> bytes:
-    """Return the record of a file in the root folder, for position `start` in an image. The bytes of a model begin at a
-    multiple of `align`."""
+    """Return the record of a file in the root folder. The record will be at position `start` in a ROMFS image. The
+    bytes of a model begin at a multiple of `align`."""
     for size in range(align):  # search an image whose end has the alignment of `start`
         before = pack({"0": bytes(size)}, align)
         if len(before) % align == start % align:
@@ -77,8 +77,8 @@ def record(name: str, data: bytes, start: int, align: int) -> bytes:
 
 
 def stated_length(beginning: bytes) -> int:
-    """Return the length of an image. The header in the image's first bytes states the length. Return 0 if `beginning`
-    is not the beginning of an image."""
+    """Return the length of a ROMFS image. The header in the image's first bytes states the length. Return 0 if
+    `beginning` is not the beginning of a ROMFS image."""
     digits = _digits(beginning)
     number = 0
     for byte in beginning[3 : 3 + digits]:
@@ -87,8 +87,8 @@ def stated_length(beginning: bytes) -> int:
 
 
 def with_length(beginning: bytes, length: int) -> bytes:
-    """Return the beginning of an image with another length in its header and no other change. Raises ValueError if the
-    header has no space for the number."""
+    """Return the beginning of a ROMFS image with the new length `length` in its header. No other byte changes. Raises
+    ValueError if the header has no space for the number."""
     digits = _digits(beginning)
     payload = length - 3 - digits
     if not digits or payload < 0 or payload >> 7 * digits:
@@ -98,7 +98,7 @@ def with_length(beginning: bytes, length: int) -> bytes:
 
 
 def _digits(beginning: bytes) -> int:
-    """Return the number of bytes that the length takes in an image's header, or 0 if there is no header."""
+    """Return the number of bytes that store the length in the header of a ROMFS image, or 0 if there is no header."""
     if not beginning.startswith(_MAGIC):
         return 0
     return next((place for place, byte in enumerate(beginning[3:19], 1) if byte < 128), 0)
@@ -107,10 +107,9 @@ def _digits(beginning: bytes) -> int:
 def merge(
     old: Mapping[str, bytes], new: Mapping[str, bytes], board: Board, room: int | None = None
 ) -> tuple[bytes, list[str]]:
-    """Return the image with the new files and as many old files as fit, and the paths of the old files that do not fit.
-
-    The largest old files are removed first. `room` is the space for the image in bytes. The default is the space on the
-    board. Raises BlazePoserError if the new files alone do not fit.
+    """Return a ROMFS image with the new files and as many old files as fit. Also return the paths of the old files that
+    do not fit. The largest old files are removed first. `room` is the space for the ROMFS image in bytes. The default
+    is the space on the board. Raises BlazePoserError if the new files alone do not fit.
     """
     kept, dropped = {path: data for path, data in old.items() if path not in new}, []
     while len(image := pack({**kept, **new}, board.romfs_align)) > (board.romfs if room is None else room):

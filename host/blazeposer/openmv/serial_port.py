@@ -1,4 +1,4 @@
-"""Open a camera's serial port, or give the reason for a failure in one line."""
+"""Open a camera's serial port. If this fails, report the reason in one line."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import serial
 from blazeposer.core.errors import PortError
 
 BAUD_RATE = 115200
-"""Baud rate of the connection. At every rate except 921600, the camera answers with the plain REPL (OpenMV firmware
-5.0)."""
+"""Baud rate of the connection. At every rate except 921600, the camera's REPL answers (OpenMV firmware 5.0)."""
 _LATENCY = 0.02  # longest time in seconds that received bytes wait
 
 
 def open_port(port: str, baud_rate: int = BAUD_RATE) -> serial.SerialBase:
-    """Open the port for this program alone, and return the open port (see `stream.read_chunks`). Raises PortError."""
+    """Open the port so that no other program can use it, and return the open port (see `stream.read_chunks`). Raises
+    PortError."""
     try:
         return serial.serial_for_url(port, baud_rate, timeout=_LATENCY, dsrdtr=False, exclusive=True)
     except (serial.SerialException, OSError, ValueError) as error:
@@ -32,7 +32,8 @@ _TAKEN = ("Resource temporarily unavailable", "Device or resource busy", "Access
 
 def _reason(error: Exception) -> str:
     """Return the reason in pyserial's message. If pyserial's message quotes the operating system, return only the
-    quoted words. The full message contains the port's name before the reason, and on Linux also after the reason.
+    quoted words. In the full message, the port's name is before the reason. On Linux, the port's name is also after the
+    reason.
     """
     if code := getattr(error, "errno", None):
         return os.strerror(code)

@@ -15,22 +15,23 @@ from blazeposer.core.prepare import Image
 from blazeposer.core.rotation import Floats, rotation_from_angles
 
 FACE_POINTS = 468
-"""Number of points of MediaPipe's face mesh. The portrait's mesh begins with the points of MediaPipe's face mesh. The
-other points of the portrait's mesh are hair, ears and the back of the head."""
+"""Number of points of MediaPipe's face mesh, which are the first points of the portrait's mesh. The other points of the
+portrait's mesh are on the hair, the ears and the back of the head."""
 HEAD_MIDDLE = np.array([226.0, 108.0])
 """Middle of the head in the portrait, in pixels."""
 CAMERA_DISTANCE = 410.0
-"""Distance from the camera to the face in pixels of the portrait. The distance corresponds to about 60 cm, as at a
-desk. The perspective is important, because MediaPipe's face mesh measures 0.83 of the true yaw with perspective, but
-only 0.76 without perspective."""
+"""Distance from the camera to the face in pixels of the portrait. The distance corresponds to about 60 cm, which is
+usual at a desk. The perspective is important. MediaPipe's face mesh measures 0.83 of the true yaw if images have
+perspective, and only 0.76 if images have no perspective."""
 OVERSAMPLING = 2
-"""Scale at which the head is drawn. The drawing is then scaled down, which makes its edges smooth."""
+"""Factor by which the head is drawn larger than needed. Then the drawing is scaled down, and its edges become
+smooth."""
 
 
 @dataclass(frozen=True)
 class Portrait:
-    """Images and mesh of the portrait (see `assets/SOURCE.txt`). Images are (512, 512) RGB. `points` (n, 3) are in
-    pixels, relative to the head's joint."""
+    """The images and the mesh of the portrait (see `assets/SOURCE.txt`). Images are (512, 512) RGB. `points` (n, 3) are
+    in pixels, relative to the head's joint."""
 
     picture: Image
     body: Image  # RGBA
@@ -39,11 +40,11 @@ class Portrait:
     triangles: NDArray[np.int32]
     rotation: Floats
     joint: Floats
-    """Position in the image where head and neck meet. The origin of `points` is this position."""
+    """Position in the image where head and neck meet. `points` are relative to this position."""
 
     def turned(self, angles: ArrayLike) -> Floats:
-        """Return the mesh (n, 3) with the head turned to yaw, pitch, roll. Units are pixels of the portrait. x points
-        to the right, y points DOWN, and z points to the viewer."""
+        """Turn the head to yaw, pitch, roll, and return its mesh (n, 3) in pixels of the portrait. x points to the
+        right, y points DOWN, and z points to the viewer."""
         turned = self.points @ rotation_from_angles(angles).T
         return turned * [1, -1, 1] + [*self.joint, 0]
 
@@ -59,7 +60,7 @@ class Portrait:
         return np.hstack([seen, mesh[:, 2:]]) * scale
 
     def paste(self, scene: Image, angles: ArrayLike, scale: float, middle: tuple[float, float]) -> None:
-        """Draw the person into `scene` (h, w, 3), in place. `placed` gives the position of the head."""
+        """Draw the person into `scene` (h, w, 3), which is changed. `placed` gives the position of the head."""
         mesh = self.placed(angles, scale, middle)
         height, width = scene.shape[:2]
         place = np.column_stack([np.eye(2) * scale, np.array(middle) - scale * HEAD_MIDDLE])
@@ -76,8 +77,8 @@ class Portrait:
         _over(scene[top:bottom, left:right], head[top - low[1] : bottom - low[1], left - low[0] : right - low[0]])
 
     def _head(self, mesh: Floats, size: tuple[int, int]) -> NDArray[np.float32]:
-        """Return a premultiplied RGBA layer of `size` (width, height) with the drawn mesh. The mesh (n, 3) is in pixels
-        of the layer."""
+        """Draw the mesh on a premultiplied RGBA layer, and return the layer. `size` is the width and height of the
+        layer. The mesh (n, 3) is in pixels of the layer."""
         position, seen = rasterize(mesh, self.texture, self.triangles, size)
         colour = cv2.remap(
             self.picture, position[..., 0], position[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
@@ -89,12 +90,13 @@ class Portrait:
 def rasterize(
     mesh: Floats, texture: NDArray[np.float32], triangles: NDArray[np.int32], size: tuple[int, int]
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Return the texture position of each pixel of an image, computed with a z-buffer over all triangles at once.
+    """Draw a mesh with a z-buffer, and find the position in the texture for each pixel of an image. All triangles are
+    processed at once.
 
     `mesh` (n, 3) is in pixels of the image, in a parallel projection. x points to the right, y points down, and z
     points to the viewer. `size` is the width and height of the image. Triangles that are anticlockwise on the screen
-    face away from the viewer and are left out. The function returns the texture positions (height, width, 2), and an
-    array that is True at pixels with a texture position.
+    face away from the viewer and are left out. Return the texture positions (height, width, 2), and an array that is
+    True at pixels with a texture position.
     """
     width, height = size
     corners = mesh[triangles]
@@ -131,7 +133,7 @@ def rasterize(
 
 @cache
 def load_portrait() -> Portrait:
-    """Return the portrait of this package (`assets/SOURCE.txt` gives its source)."""
+    """Return the portrait that comes with this package. `assets/SOURCE.txt` says where the image comes from."""
     with as_file(files("blazeposer.scene") / "assets") as folder:
         picture, body = (
             np.asarray(cv2.imread(str(folder / name), cv2.IMREAD_UNCHANGED), np.uint8)
@@ -143,5 +145,5 @@ def load_portrait() -> Portrait:
 
 
 def _over(scene: Image, layer: NDArray[np.float32]) -> None:
-    """Compose a premultiplied RGBA layer over a part of the scene, in place."""
+    """Draw a premultiplied RGBA layer over a part of the scene. The scene is changed."""
     scene[:] = (layer[..., :3] + scene * (1 - layer[..., 3:] / 255)).round().clip(0, 255).astype(np.uint8)

@@ -1,5 +1,6 @@
-"""The demo's scene, which shows first one head that turns, then several heads, and then an empty room. Each image is
-computed from its frame's number. Every run therefore shows the same images, and all angles in the images are known.
+"""Define the demo's sequence of images. The images show first one head that turns, then several heads, and then an
+empty room. Each image is computed from its frame's number. Every run therefore shows the same images, and all angles in
+the images are known.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from blazeposer.scene.portrait import FACE_POINTS, load_portrait
 Angles = tuple[float, float, float]
 
 SIDE = 480
-"""Side of a frame in pixels. Frames are square, like the board's window."""
+"""Side of a frame in pixels. Frames are square, because the window of the board's scripts is square."""
 YAW, PITCH, ROLL = 35.0, 20.0, 30.0
-"""Largest angles of the head in degrees, in both directions."""
+"""Largest angles of the head in degrees. The head turns by these angles in both directions."""
 SWEEPS = ((24, 0), (20, 1), (22, 2))
 """Number of frames of each sweep, and the index of the angle that changes in the sweep."""
 COMBINED = 36
@@ -32,12 +33,13 @@ SEATS = {  # middle of each head as fractions of the square window, and scale of
 GROUP_FRAMES = 4
 """Number of frames for each group size (two, three and four people)."""
 GESTURE_RATE = 20
-"""Frames per second of the gestures."""
+"""Number of frames per second of the gestures."""
 GESTURES = ((1, 15.0, 1.0), (0, 22.0, 0.8))
-"""A nod, then a shake of the head. Each gesture has the index of its angle, the amplitude in degrees, and the number of
-movements per second."""
+"""Gestures of the head, which are first a nod and then a shake. Each gesture has the index of its angle, the amplitude
+in degrees, and the number of movements per second."""
 GESTURE_SECONDS, STILL_SECONDS = 3, 1
-"""Duration of each gesture, and of each rest. There is a rest before each gesture and after the last gesture."""
+"""Duration of each gesture and of each rest, in seconds. There is a rest before each gesture and after the last
+gesture."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Person:
 
     @cached_property
     def box(self) -> tuple[float, float, float, float]:
-        """Box of the face (x, y, width, height) around all points of its mesh."""
+        """Box (x, y, width, height) of the face. The box surrounds all points of the face's mesh."""
         points = load_portrait().placed(self.angles, self.scale, self.middle)[:FACE_POINTS, :2]
         (x, y), (w, h) = points.min(0).tolist(), np.ptp(points, axis=0).tolist()
         return x, y, w, h
@@ -59,7 +61,7 @@ class Person:
 
 @dataclass(frozen=True)
 class Frame:
-    """One frame and its people. The farthest person is the first. `picture` is (480, 480, 3) RGB."""
+    """One frame and its people. The first person is the farthest from the camera. `picture` is (480, 480, 3) RGB."""
 
     people: tuple[Person, ...]
 
@@ -73,8 +75,8 @@ class Frame:
 
 @cache
 def frames() -> tuple[Frame, ...]:
-    """Return the sequence. In the first frames, one angle changes at a time. Then all three angles change at once. Then
-    the frames show two, three and four people, and at the end nobody."""
+    """Return the frames of the sequence. In the first frames, one angle changes at a time. Then all three angles change
+    at once. Then the frames show two, three and four people. The last frames show nobody."""
     limits = np.array([YAW, PITCH, ROLL])
     angles = []
     for count, axis in SWEEPS:

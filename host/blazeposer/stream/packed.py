@@ -1,7 +1,7 @@
-"""The packed record of a frame, little endian, as `board/channel.py` publishes it over Protocol V2.
-
-A packed record has the same values as the JSON line in `record.py`. A test checks that the camera and the PC use the
-same layout. All records have the channel's full length. The bytes after the last face have no meaning.
+"""Read the packed record of a frame, which `board/channel.py` sends over Protocol V2. The byte order is little endian.
+A packed record has the same values as the JSON line that `record.py` describes. A test checks that the camera and the
+PC use the same layout. All records have the same length, which is the full length of the channel. The bytes after the
+last face have no meaning.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from blazeposer.stream.record import VERSION
 
 CHANNEL = "blazeposer"
 HEAD = struct.Struct("<BBHHIQ4f")
-"""Values of a record: version, number of faces, width, height, seq, t_ms, fps, and milliseconds for image, network and
-decoding."""
+"""Layout of the values at the start of a record. The values are version, number of faces, width, height, seq, t_ms,
+fps, and the times for image, network and decoding in milliseconds."""
 FACE = struct.Struct(f"<I{2 + BOX_VALUES + 2 * len(KEYPOINTS) + len(ANGLES)}f")
-"""Values of a face: id, score, err, box, keypoints, angles."""
+"""Layout of the values of a face. The values are id, score, err, box, keypoints and angles."""
 _DIGITS = 2  # that are kept: a float of 32 bits is not more exact in an image of about 1000 pixels
 
 
 def values(data: bytes) -> dict[str, Any] | None:
-    """Return a record's values under the names of the JSON line, for `stream.Reader.take`. Return None if the data is
-    too short."""
+    """Return the values of a record as a dictionary, for `stream.Reader.take`. The names are the same as in the JSON
+    line. Return None if the data is too short."""
     if not data or (data[0] == VERSION and len(data) < HEAD.size):
         return None
     if data[0] != VERSION:  # another version has another layout

@@ -1,14 +1,14 @@
-"""The stream of a camera. `board/main.py` prints one JSON line for each frame.
+"""Read and write the stream of a camera. `board/main.py` prints one JSON line for each frame.
 
     {"v": 1, "seq": 12, "t_ms": 3456, "fps": 7.3, "ms": [2.1, 126.3, 7.6], "size": [240, 240],
      "faces": [{"box": [x, y, w, h], "score": 0.93, "keypoints": [x0, y0, ..., x5, y5],
                 "yaw": 1.2, "pitch": -3.4, "roll": 0.5, "err": 4.2, "id": 1}]}
 
-A record without "v" has version 1. The keys "ms", "size" and "id" may be missing. With SMOOTH in `board/main.py`, a
-face also has the key "steady". The key "steady" contains the smoothed box, keypoints and angles, for programs that do
-not smooth these values themselves. A PC adds the key "position" (x, y, z in centimetres) if it estimates the position,
-and the key "source" (the file's name) if it reads a file. On the PC, only this module uses the names of the keys. A
-test checks that this module and `board/main.py` agree.
+A record without "v" has version 1. The keys "ms", "size" and "id" may be missing. If SMOOTH is on in `board/main.py`, a
+face also has the key "steady". The value of "steady" has the smoothed box, keypoints and angles, for programs that do
+not smooth these values themselves. A PC adds the key "position" (x, y, z in centimetres) if it estimates the position.
+It adds the key "source" (the file's name) if it reads a file. In the host package, only this module uses the names of
+the keys. A test checks that this module and `board/main.py` agree.
 """
 
 from __future__ import annotations
@@ -29,11 +29,12 @@ from blazeposer.core.text import plain
 from blazeposer.openmv.serial_port import open_port
 
 VERSION = 1
-"""Version of the record. A reader skips and counts records of unknown versions."""
+"""Version of the format of records. A reader skips and counts records of unknown versions."""
 MAX_LINE = 2200
-"""Length in bytes of the longest record, which has four faces and their smoothed values."""
+"""Length in bytes of the longest record that a camera sends. This record has four faces with smoothed values."""
 SILENCE = 20.0
-"""Seconds without a record after which a camera counts as silent. A cold start takes about five seconds."""
+"""Time in seconds. If a camera sends no record in this time, it counts as silent. A cold start takes about five
+seconds."""
 LARGEST = 1e6
 """Upper limit of every length, angle and number of pixels in a record."""
 _CHUNK = 4096
@@ -53,7 +54,7 @@ class Timing:
     network: float
     """Time for preparing the image and running the network."""
     decode: float
-    """Time for decoding the outputs into faces; 0 if `network` includes this time."""
+    """Time for decoding the outputs into faces, or 0 if `network` includes this time."""
 
 
 @dataclass(frozen=True)
@@ -73,12 +74,12 @@ class Record:
     ms: Timing | None = None
     """Times of the parts of a frame."""
     source: str = ""
-    """Name of the image or video file; "" for a camera."""
+    """Name of the image or video file, or "" if the record comes from a camera."""
 
 
 def parse_line(line: str | bytes) -> Record | None:
-    """Return the record in a line. Return None if the line has no record of a known version, for example for a boot
-    message, half a line or noise."""
+    """Return the record in a line. Return None if the line has no record of a known version. For example, the line may
+    be a boot message, half a line or noise."""
     try:
         return _record(json.loads(line))
     except (_NoRecord, ValueError, RecursionError):
@@ -86,8 +87,8 @@ def parse_line(line: str | bytes) -> Record | None:
 
 
 def as_line(record: Record) -> str:
-    """Return the record as a line, without the line's end. `parse_line` reads the same record from this line, with
-    numbers rounded by `face_as_json`."""
+    """Return the record as a line of JSON, without the line's end. `parse_line` can read this line. Numbers in the line
+    are rounded by `face_as_json`."""
     head: dict[str, Any] = {"v": VERSION, "seq": record.seq, "t_ms": record.t_ms, "fps": record.fps}
     if record.ms:
         head["ms"] = [record.ms.picture, record.ms.network, record.ms.decode]
@@ -177,7 +178,8 @@ def _count(value: Any) -> int:
 
 
 def _number(value: Any, least: float = -LARGEST, most: float = LARGEST) -> float:
-    """Return a JSON number as float. Raises ValueError if `value` is not a number, for example for NaN, True or "1"."""
+    """Return a JSON number as float. Raises ValueError if `value` is not a number. For example, NaN, True and "1" are
+    not numbers."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
         raise ValueError
     return float(value)
@@ -189,16 +191,15 @@ class Counts:
 
     records: int = 0
     lost: int = 0
-    """Number of records that are missing in the sequence."""
+    """Number of records that are missing between the received records."""
     skipped: int = 0
-    """Number of records that are missing because the camera keeps only the newest record and the PC did not ask in
-    time."""
+    """Number of records that the PC did not read in time. The camera keeps only the newest record."""
     repeated: int = 0
-    """Number of records that came twice. The second copy is left out."""
+    """Number of records that arrived twice. The second copy is left out."""
     late: int = 0
-    """Number of records that came after a newer record."""
+    """Number of records that arrived after a newer record."""
     garbled: int = 0
-    """Number of lines with a broken record or a piece of a record."""
+    """Number of lines that contain a broken record or only a part of a record."""
     other_version: int = 0
     restarts: int = 0
     """Number of restarts of the camera's script or of the connection."""
@@ -207,15 +208,15 @@ class Counts:
 class Reader:
     """A reader that finds records in received bytes, and skips all bytes that are not a record. A record ends at the
     end of its line, but the line may begin with other text. If a sequence number is damaged, a few records count as
-    lost or late. With `midway`, the first line may contain only the end of a record. An incomplete first line then does
-    not count as a loss.
+    lost or late. If `midway` is true, the first line may contain only the end of a record. Then an incomplete first
+    line does not count as a loss.
     """
 
     def __init__(self, midway: bool = True) -> None:
         self.counts = Counts()
         self.said = ""
-        """The last line that was not a record. This line usually tells why the camera sends no records. The text of
-        `said` is printable, but its content is not checked."""
+        """The last line that was not a record. This line usually names the reason why the camera sends no records. The
+        text of `said` is printable, but its content is not checked."""
         self._pending = b""
         self._recent: OrderedDict[int, Record] = OrderedDict()
         self._last: int | None = None
@@ -231,14 +232,15 @@ class Reader:
             self._last = None
 
     def feed(self, data: bytes) -> list[Record]:
-        """Return the records that these bytes complete, in the order of arrival."""
+        """Add received bytes, and return the records that are now complete, in the order of arrival."""
         *lines, pending = (self._pending + data).split(b"\n")
         self._pending = pending[-_LONGEST:]  # the bytes are noise, or the end of a line was lost
         records = [self._line(line.decode("latin-1")) for line in lines]
         return [record for record in records if record and self._is_new(record)]
 
     def take(self, values: Any) -> Record | None:
-        """Return the record in a complete JSON value. Return None if the value is not a record, or not a new record."""
+        """Return the record in a complete JSON value. Return None if the value is not a record, or if the record is not
+        new."""
         try:
             record = _record(values)
         except _OtherVersion:
@@ -293,10 +295,11 @@ class Reader:
 
 
 def read_chunks(port: str) -> Generator[bytes, None, None]:
-    """Yield bytes that the camera at `port` sends, until the port is lost. Yield b"" if no bytes came for a moment.
+    """Yield the bytes that the camera at `port` sends, until the port is lost. If no bytes arrive for a moment, yield
+    b"".
 
-    `port` is any name that pyserial opens, such as "/dev/ttyACM0", "COM3" or "socket://127.0.0.1:4000". The port opens
-    when the first bytes are requested, and closes when the iterator closes. Raises PortError.
+    `port` is any name that pyserial opens, such as "/dev/ttyACM0", "COM3" or "socket://127.0.0.1:4000". The port is
+    opened when the first bytes are requested, and closed when the iterator is closed. Raises PortError.
     """
     with open_port(port) as stream:
         while True:
@@ -308,10 +311,10 @@ def read_chunks(port: str) -> Generator[bytes, None, None]:
 
 
 def read_records(port: str, silence: float = SILENCE) -> Generator[Record, None, None]:
-    """Yield records that the camera at `port` streams; see `read_chunks`.
+    """Yield the records that the camera at `port` streams (see `read_chunks`).
 
     Raises PortError if the camera sends no record for `silence` seconds. The error contains the last line that was not
-    a record, because this line usually tells the cause.
+    a record, because this line usually names the cause.
     """
     reader, deadline = Reader(), time.monotonic() + silence
     try:
@@ -331,8 +334,8 @@ def read_records(port: str, silence: float = SILENCE) -> Generator[Record, None,
 
 
 def silent(port: str, said: str) -> str:
-    """Return in one line the reason why a camera sends no records. `said` is the camera's last line that was not a
-    record."""
+    """Return one line of text that gives the reason why a camera sends no records. `said` is the camera's last line
+    that was not a record."""
     if said:
         return f"{port} sends no records: reset the camera; its last line was: {said}"
     return f"{port} sends nothing: run `blazeposer deploy`, or reset the camera if it has main.py"

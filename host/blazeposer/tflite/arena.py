@@ -1,5 +1,5 @@
-"""Measure the working memory (arena) of a tflite file in TensorFlow Lite Micro, and compute the place of each tensor in
-the arena."""
+"""Measure the working memory (arena) that TensorFlow Lite Micro needs for a tflite file, and compute the place of each
+tensor in the arena."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from blazeposer.tflite.graph import Graph
 
 _ALIGNMENT = 16  # of tensors in the arena (`MicroArenaBufferAlignment`, TFLite Micro)
 _LARGEST = 64 << 20
-"""Size of the memory that the PC offers to a model, in bytes. It is more than the memory of any board."""
+"""Size in bytes of the memory that the PC offers to a model. No board has so much memory."""
 _REPORT = """
 import sys
 from tflite_micro import runtime
@@ -26,15 +26,16 @@ runtime.Interpreter.from_file(sys.argv[1], arena_size=int(sys.argv[2])).print_al
 
 @dataclass(frozen=True)
 class Arena:
-    """Size of an arena in bytes, as TFLite Micro counts it on a 64-bit PC with its reference kernels. The size is an
-    upper bound for a camera. On a camera, `persistent` is smaller, because a camera's pointers are half as large. The
-    camera's kernels need a few KB more scratch memory, but smaller pointers save more bytes than these kernels need.
+    """The size of an arena in bytes, as TFLite Micro counts it on a 64-bit PC with TFLite Micro's reference kernels.
+    The size is an upper bound for a camera. On a camera, `persistent` is smaller, because a camera's pointers are half
+    as large. The camera's kernels need a few KB more scratch memory than the reference kernels. The smaller pointers
+    save more bytes than that.
     """
 
     planned: int
-    """Number of bytes of all tensors. Tensors that are never needed at the same time share memory."""
+    """Number of bytes that all tensors need together. Tensors that are never needed at the same time share memory."""
     persistent: int
-    """Number of bytes that TFLite Micro keeps about operations, tensors and channels."""
+    """Number of bytes of TFLite Micro's data about operations, tensors and channels."""
 
     @property
     def total(self) -> int:
@@ -47,9 +48,10 @@ def can_measure() -> bool:
 
 
 def measure_arena(path: Path) -> Arena:
-    """Return the arena of a model, counted by TFLite Micro in a separate process. The process is separate because
-    TFLite Micro prints its count on stderr, and because a damaged file can end the process. Raises MissingExtraError if
-    TFLite Micro is not installed. Raises ModelError with TFLite Micro's message if TFLite Micro refuses the file.
+    """Return the size of a model's arena. TFLite Micro counts the size in a separate process. The process is separate
+    because TFLite Micro prints its count on stderr, and because a damaged file can end the process. Raises
+    MissingExtraError if TFLite Micro is not installed. Raises ModelError with TFLite Micro's message if TFLite Micro
+    refuses the file.
     """
     if not can_measure():
         raise MissingExtraError("tflite-micro", "demo")
@@ -62,7 +64,8 @@ def measure_arena(path: Path) -> Arena:
 
 
 def _complaint(report: subprocess.CompletedProcess[str]) -> str:
-    """Return the first message of TFLite Micro. If there is no message, return the last line of Python's traceback."""
+    """Return the first message that TFLite Micro printed. If there is no message, return the last line of Python's
+    traceback."""
     if report.returncode < 0:
         return f"it crashed with signal {-report.returncode}, because the file is damaged"
     own, _, traceback = report.stderr.partition("Traceback (most recent call last):")
@@ -90,10 +93,10 @@ class Placement:
 def plan(graph: Graph) -> tuple[Placement, ...]:
     """Return the place of each tensor in TFLite Micro's arena.
 
-    A tensor gets the lowest place that is free as long as the tensor is needed. As in TFLite Micro's
-    `GreedyMemoryPlanner`, the largest tensor is placed first. If tensors have the same size, the last of these tensors
-    is placed first. A tensor is needed from the operation that writes it to the last operation that reads it. Inputs
-    are needed from the start, and outputs until the end.
+    A tensor gets the lowest place that is free for the whole time during which the tensor is needed. As in TFLite
+    Micro's `GreedyMemoryPlanner`, the largest tensor is placed first. If tensors have the same size, the last of these
+    tensors is placed first. A tensor is needed from the operation that writes it to the last operation that reads it.
+    Inputs are needed from the first operation on, and outputs are needed until the last operation.
     """
     lives = {index: (-1, len(graph.operations)) for index in graph.inputs}
     for step, operation in enumerate(graph.operations):

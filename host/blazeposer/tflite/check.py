@@ -19,7 +19,8 @@ from blazeposer.tflite.manifest import manifest_path, read_manifest
 Store = Literal["/rom", "/sdcard", "/flash"]
 
 ROMFS_BYTES = 128
-"""Largest number of bytes that a ROMFS image adds to one file, for headers, the name and the alignment."""
+"""Largest number of bytes that a file needs in a ROMFS image in addition to its contents. These bytes are headers, the
+name and the alignment."""
 FLASH_SCRIPT_BYTES = 64 * KB
 """Number of bytes of /flash that the model cannot use, because the file system, the scripts and the self-test need
 them."""
@@ -38,19 +39,20 @@ class Model:
     graph: Graph | None
     """Graph of the file, or None if the file is compiled for an NPU and its graph cannot be read."""
     arena: int | None
-    """Upper bound of the arena on a board, in bytes; None if the arena was not measured."""
+    """Upper bound of the arena's size on a board in bytes, or None if the arena was not measured."""
     arena_note: str
-    """Source of the arena's size, or the reason why the size is not known."""
+    """Text that says how the arena's size was found, or why the size is not known."""
     refusal: str
     """Reason why no board loads the model. The text is empty if no reason is known."""
     breach: str
     """Reason why the model is not a BlazePoser network. The text is empty for a BlazePoser network."""
     manifest: str
-    """Remark on the model's manifest. The text is empty if the manifest exists and describes the file."""
+    """Remark about the model's manifest. The text is empty if the manifest exists and describes the file."""
 
     @property
     def camera_arena(self) -> int | None:
-        """Return the estimated arena on a camera in bytes, or None if the arena was not measured on a PC."""
+        """Return the estimated size of the arena on a camera in bytes, or None if the arena was not measured on a
+        PC."""
         if self.arena is None or self.graph is None:
             return None
         planned = planned_bytes(plan(self.graph))
@@ -69,7 +71,8 @@ class Verdict:
     model: Model
     board: Board
     reason: str
-    """Reason why the model does not load on the board, and the remedy. The text is empty if no reason is known."""
+    """Reason why the model does not load on the board, and a way to change this. The text is empty if no reason is
+    known."""
     stores: tuple[Store, ...]
     """Places on the board from which the model loads, such as /rom."""
     notes: tuple[str, ...]
@@ -96,7 +99,8 @@ class Verdict:
 
 
 def check_model(path: Path, board: Board) -> Verdict:
-    """Return the prediction for one file on one board. Raises ModelError if the file cannot be read as a model."""
+    """Return the prediction whether one file loads on one board. Raises ModelError if the file cannot be read as a
+    model."""
     return judge(examine(path), board)
 
 
@@ -141,7 +145,7 @@ def examine(path: Path) -> Model:
 
 
 def judge(model: Model, board: Board) -> Verdict:
-    """Return the prediction for an examined model on a board."""
+    """Return the prediction whether an examined model loads on a board."""
     reason = model.refusal
     if board.npu == "neural-art" and model.compiled_for != "neural-art":
         reason = reason or "its NPU needs a file that ST's stedgeai has compiled: see `blazeposer package --board n6`"
@@ -162,8 +166,9 @@ def judge(model: Model, board: Board) -> Verdict:
 
 
 def breach(graph: Graph) -> str:
-    """Return the first reason why a graph is not a BlazePoser network, or an empty text for a BlazePoser network. A
-    BlazePoser network is either completely INT8 or completely float. Training writes a float file beside the INT8 file.
+    """Return the first reason why a graph is not a BlazePoser network, or an empty text if it is a BlazePoser network.
+    A BlazePoser network is either completely INT8 or completely float. Training writes a float file beside the INT8
+    file.
     """
     inputs, outputs = graph.input_tensors, graph.output_tensors
     if len(inputs) != 1 or len(outputs) != len(OUTPUTS):
@@ -212,7 +217,8 @@ def _refusal(graph: Graph) -> str:
 
 
 def _memory(model: Model, board: Board) -> tuple[str, tuple[Store, ...]]:
-    """Return the reason why a model does not fit into a board's memory, and the places from which the model loads."""
+    """Return a reason and places. The reason says why a model does not fit into a board's memory, and the places are
+    those from which the model loads."""
     arena = model.arena or _least_arena(model)
     if arena > board.arena:
         bound = "" if model.arena else "at least "

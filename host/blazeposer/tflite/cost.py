@@ -1,21 +1,22 @@
-"""Count the work of each layer of a network, and estimate the network's instructions and time on the Cortex-M7 of a
-camera.
+"""Count the work of each layer of a network. Estimate how many instructions and how much time the network needs on the
+Cortex-M7 of a camera.
 
 The numbers of multiply-accumulates, parameters and bytes are computed from the shapes of the tensors. No figure in this
 module was measured on a camera. The estimate of the time has two steps, and each step has its own uncertainty:
 
 1. The instructions of ten networks were counted on an emulated core. The networks ran in OpenMV's own build of
    TensorFlow Lite Micro for the Cortex-M7. The build is from September 2024, contains the kernels of CMSIS-NN and is a
-   part of firmware 5.0.0. Two networks ran again with CMSIS-NN of June 2026. `KERNELS` contains the instructions of
-   each kind of layer. The instructions of a kind were fitted to the counts of seven networks by least
-   squares. The estimated instructions of each network differ from the count by at most 3 % (tests/test_cost.py).
+   part of firmware 5.0.0. Two of the networks were counted again with CMSIS-NN of June 2026. `KERNELS` contains the
+   instructions of each kind of layer. The instructions of a kind were fitted to the counts of seven networks by least
+   squares. For each network, the estimated number of instructions differs from the count by at most 3 %
+   (tests/test_cost.py).
 2. The cycles for an instruction (`SPEEDS`) come from a model of the core and its cache. The model is scaled so that it
    agrees with two published times of CMSIS-NN on a Cortex-M7 (97 ms for mcunet-vww1 on an STM32H743, and 129 ms for
    MobileNetV2 0.30 at 80x80 on an STM32F746). The estimated time may be up to 20 % too long or too short. If the arena
    is in SDRAM, the error may be larger.
 
 The time of a frame is the sum of the times for the network, for the firmware's scaling of the image, and for the
-decoder. The time of a frame does not include the wait for the sensor's next image, drawing and sending.
+decoder. Three times are not included: the wait for the sensor's next image, drawing and sending.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ from blazeposer.tflite.arena import Arena
 from blazeposer.tflite.graph import Graph, Operation
 
 Kernels = Literal["2024", "2026"]
-"""Year of CMSIS-NN. Firmware 5.0.0 contains CMSIS-NN of 2024; a later firmware may contain CMSIS-NN of 2026."""
+"""Year of the version of CMSIS-NN. Firmware 5.0.0 contains CMSIS-NN of 2024. A later firmware may contain CMSIS-NN of
+2026."""
 _WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV")
 
 
@@ -47,22 +49,22 @@ class Layer:
     parameters: int
     """Number of weights and biases. Parameters that several operations share count only for the first operation."""
     kernel: tuple[int, int]
-    """Height and width of a convolution's window; (1, 1) for an operation without a window."""
+    """Height and width of a convolution's window. The value is (1, 1) for an operation without a window."""
     moved: int
-    """Number of bytes that are read and written if each tensor, including constants, is accessed once."""
+    """Number of bytes that are read and written if each tensor and each constant is accessed once."""
 
 
 @dataclass(frozen=True)
 class Rate:
-    """Cost of one kind of layer in instructions."""
+    """The cost of one kind of layer in instructions."""
 
     output: float
     """Instructions for each output value."""
     mac: float = 0.0
     """Instructions for each multiply-accumulate."""
     copied: float = 0.0
-    """Instructions for each place of the window, at each place of the output. The kernel copies the window's inputs
-    into one row with these instructions, before it multiplies."""
+    """Instructions for each element of the window, at each position of the output. With these instructions, the kernel
+    copies the window's inputs into one row before it multiplies."""
 
 
 _RATES = {
@@ -87,8 +89,8 @@ SCALING = 41
 """Number of instructions that the firmware needs for each input value to scale and convert the image. For an input of
 128x128 RGB pixels from a window of 240x240 pixels, 2.0 M instructions were counted."""
 DECODING = 4.0e6
-"""Number of instructions that `board/blazeposer.py` needs in MicroPython for an image with one face, from a count. An
-image with three faces needs 4.45 M instructions.
+"""Number of instructions that `board/blazeposer.py` needs in MicroPython for an image with one face. The instructions
+were counted. An image with three faces needs 4.45 M instructions.
 """
 
 
@@ -99,8 +101,8 @@ class Speed:
     cycles: float
     """Average number of cycles for each instruction."""
     uncertainty: float
-    """Largest error of the time in both directions, as a fraction of the time. For SDRAM, the source says only "more
-    than 20 %", so 30 % is a guess."""
+    """Largest error of the time, as a fraction of the time. The true time may be longer or shorter. For SDRAM, it is
+    only known that the error may be more than 20 %, so 30 % is a guess."""
     source: str
 
 
@@ -117,9 +119,9 @@ Give the row that `board/bench.py` prints as the source.
 """
 
 ARENA_SHARE = 0.835
-"""Size of TensorFlow Lite Micro's data about operations and channels on a camera, divided by the size of these data on
-a PC. The ratio is below 1 because a camera's pointers are half as large. For nine networks, the estimated bytes differ
-from the counts with the camera's library by at most 400."""
+"""Ratio of two sizes of TensorFlow Lite Micro's data about operations and channels. The size on a camera is divided by
+the size on a PC. The ratio is below 1 because a camera's pointers are half as large. For nine networks, the estimated
+number of bytes differs from the number that the camera's library counts by at most 400."""
 ARENA_EXTRA = 512
 """Number of bytes that the firmware adds to an arena (`TF_ARENA_EXTRA` in lib/tflm/tflm_backend.cc of
 openmv/openmv)."""
@@ -127,15 +129,15 @@ openmv/openmv)."""
 
 @dataclass(frozen=True)
 class Estimate:
-    """Estimated time on one board in milliseconds. The relative error of each time is at most `uncertainty`."""
+    """The estimated times on one board in milliseconds. The relative error of each time is at most `uncertainty`."""
 
     memory: Memory
     """Memory that holds the arena."""
     cycles: float
-    """Number of cycles of the network."""
+    """Number of cycles that the network takes."""
     network: float
     frame: float
-    """Milliseconds of scaling, network and decoding."""
+    """Time in milliseconds for scaling, network and decoding together."""
     uncertainty: float
     source: str
 
@@ -145,7 +147,7 @@ class Estimate:
 
 
 def layers(graph: Graph) -> tuple[Layer, ...]:
-    """Return every operation in the order of execution."""
+    """Return every operation with its cost, in the order of execution."""
     # A file with float16 weights first converts the weights to float32.
     stored = {op.outputs[0]: op.inputs[0] for op in graph.operations if op.name == "DEQUANTIZE"}
     seen: set[int] = set()
@@ -210,9 +212,9 @@ def milliseconds(count: float, board: Board, of: Speed) -> float:
 def estimate(
     graph: Graph, board: Board, arena: int, kernels: Kernels = "2024", decoding: float = DECODING
 ) -> Estimate | None:
-    """Return the time of a network on a board. Return None if the cost of an operation or the speed of the core is not
-    known, or if no memory has room for the arena. `arena` is the size of the arena on the camera in bytes. `decoding`
-    is the number of instructions that the decoder needs.
+    """Return the estimated times of a network on a board. Return None if the cost of an operation or the speed of the
+    core is not known, or if no memory has room for the arena. `arena` is the size of the arena on the camera in bytes.
+    `decoding` is the number of instructions that the decoder needs.
     """
     memory = board.memory_of(arena)
     count = total(instructions(graph, kernels))
@@ -233,7 +235,7 @@ def _instructions(layer: Layer, kind: str, rates: dict[str, Rate]) -> float | No
 
 
 def _kind(graph: Graph, operation: Operation, layer: Layer) -> str:
-    """Return the name of an operation in `KERNELS`, or an empty text if this form of the operation was never
+    """Return the name that `KERNELS` uses for an operation, or an empty text if this form of the operation was never
     counted."""
     tensors = [graph.tensors[index] for index in (*operation.inputs, *operation.outputs)]
     source, output = tensors[0], tensors[-1]
@@ -254,7 +256,8 @@ def _kind(graph: Graph, operation: Operation, layer: Layer) -> str:
 
 
 def _macs(graph: Graph, operation: Operation) -> int:
-    """Return the multiply-accumulates of an operation, from the shape of its weights in the tflite schema."""
+    """Return the number of multiply-accumulates of an operation. The number is computed from the shape of the
+    operation's weights in the tflite schema."""
     if operation.name not in _WEIGHTED:
         return 0
     output = graph.tensors[operation.outputs[0]]

@@ -1,4 +1,4 @@
-"""The operations that OpenMV firmware 5.0 can load. The source is `lib/tflm/tflm_backend.cc` of openmv/openmv.
+"""List the operations that OpenMV firmware 5.0 can load. The source is `lib/tflm/tflm_backend.cc` of openmv/openmv.
 `OPERATIONS` contains the operations that the firmware's resolver registers, with their names in the tflite schema. For
 example, the firmware cannot load POW, TILE, TOPK_V2, GELU or the detection post-processing.
 """
@@ -25,12 +25,13 @@ CUSTOM_OPERATIONS = frozenset(
     SignalRfft SignalStacker SignalWindow
     """.split()  # noqa: SIM905
 )
-"""TFLite Micro's operations for sound, with the names that its `MicroMutableOpResolver` registers."""
+"""Names of TFLite Micro's operations for sound, as its `MicroMutableOpResolver` registers them."""
 ETHOS_U = "ethos-u"
-"""Custom operation of a file that is compiled for an Ethos-U. Only the AE3's firmware registers this operation."""
+"""Name of the custom operation in a file that is compiled for an Ethos-U. Only the AE3's firmware registers this
+operation."""
 
 TYPES = ("int8", "uint8", "int16", "uint16", "float32")
-"""Types that inputs and outputs may have (`ml_backend_valid_dataype`)."""
+"""Names of the types that inputs and outputs may have (`ml_backend_valid_dataype`)."""
 MAX_RANK = 4
 """Largest number of dimensions of inputs and outputs. The firmware converts inputs and outputs to ulab arrays
 (`ULAB_MAX_DIMS`, `py_ml_process_output`)."""

@@ -28,13 +28,13 @@ _OPERATORS = {number: name for name, number in vars(schema.BuiltinOperator).item
 DAMAGE = (
     struct.error, AttributeError, IndexError, KeyError, TypeError, ValueError, OverflowError, MemoryError,
 )  # fmt: skip
-"""Exceptions that flatbuffers raises for a wrong offset or number in a file."""
+"""Exceptions that flatbuffers raises if an offset or number in a file is wrong."""
 _FORMS = {
     "CONV_2D": (2, 4), "DEPTHWISE_CONV_2D": (2, 4), "TRANSPOSE_CONV": (3, 4), "FULLY_CONNECTED": (2, 2),
     "ADD": (2, 0), "PAD": (2, 0), "MAX_POOL_2D": (1, 0), "RESHAPE": (1, 0), "DEQUANTIZE": (1, 0),
 }  # fmt: skip
-"""Least number of inputs and number of dimensions of the weights, for each operation. The number of dimensions is 0 if
-the operation has no weights.
+"""Two numbers for each operation: the smallest number of inputs, and the number of dimensions of the weights. The
+second number is 0 if the operation has no weights.
 """
 
 
@@ -50,13 +50,13 @@ class Tensor:
     """True for a constant that contains only zeros. For example, a layer without a bias has a constant of zeros as its
     bias."""
     scales: tuple[float, ...]
-    """Quantization steps. There is one step for the tensor, or one for each channel, or none."""
+    """Quantization steps of the tensor. The tensor has one step, or one step for each channel, or no step."""
     zero_point: int
     """Zero point of the first channel."""
 
     @property
     def scale(self) -> float:
-        """Return the first channel's scale; 0.0 if the tensor has no scale."""
+        """Return the first channel's scale, or 0.0 if the tensor has no scale."""
         return self.scales[0] if self.scales else 0.0
 
     @property
@@ -91,7 +91,7 @@ class Graph:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     constants: Mapping[int, NDArray[Any]] = field(default_factory=dict, compare=False, repr=False)
-    """Array with the values of each constant tensor, by the tensor's index."""
+    """Mapping from the index of each constant tensor to an array with the tensor's values."""
 
     @property
     def input_tensors(self) -> tuple[Tensor, ...]:
@@ -111,8 +111,8 @@ def read_model(path: Path) -> bytes:
 
 
 def read_graph(data: bytes, name: str) -> Graph:
-    """Return the graph of a tflite file. `data` contains the bytes of the file. Raises ModelError with `name` as the
-    name of the file."""
+    """Return the graph of a tflite file. `data` contains the bytes of the file. Raises ModelError, whose message shows
+    `name` as the name of the file."""
     if not data:
         raise ModelError(f"{name}: an empty file: copy it again")
     if len(data) < 8 or not schema.Model.ModelBufferHasIdentifier(data, 0):

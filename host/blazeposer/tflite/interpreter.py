@@ -1,7 +1,6 @@
-"""Check a network file against the contract, and run the network on a PC.
-
-There are three runtimes. LiteRT's reference kernels (`reference`) give exactly the same results as TFLite Micro
-(`micro`), the runtime of a camera. XNNPACK (`xnnpack`) is several times faster, but rounds differently.
+"""Check whether a network file agrees with the contract, and run the network on a PC. There are three runtimes.
+LiteRT's reference kernels (`reference`) give exactly the same results as TFLite Micro (`micro`), which is the runtime
+of a camera. XNNPACK (`xnnpack`) is several times faster, but rounds differently.
 """
 
 from __future__ import annotations
@@ -36,12 +35,13 @@ Infer = Callable[[NDArray[Any]], list[NDArray[Any]]]
 _LARGE_ARENA = 16 << 20
 
 clock = time.perf_counter if sys.platform == "win32" else time.process_time
-"""Clock for the processor time in seconds of this process with all its threads. The time of other programs does not
-count. On Windows, the clock for processor time is too coarse, so this clock measures elapsed time."""
+"""Clock that returns the processor time of this process with all its threads, in seconds. The time of other programs
+does not count. On Windows, the system's clock for processor time is too coarse, so this clock returns the elapsed
+time."""
 
 
 class Timed:
-    """A function that runs a network, with a stopwatch."""
+    """A function that runs a network and measures the time of its runs."""
 
     def __init__(self, infer: Infer) -> None:
         self._infer = infer
@@ -62,7 +62,7 @@ class Network:
     def __init__(self, infer: Infer, quantization: tuple[tuple[float, int], ...]) -> None:
         self._infer = Timed(infer)
         self.quantization = quantization
-        """(scale, zero point) of each output; (0.0, 0) for a float file."""
+        """Scale and zero point of each output. They are (0.0, 0) for a float file."""
 
     @property
     def seconds(self) -> float:
@@ -99,8 +99,8 @@ def dequantized(
 
 def open_network(path: Path | str, runtime: Runtime = "reference", *, is_tried: bool = False) -> Network:
     """Return the network of a tflite file. Raises ModelError if the file is not a BlazePoser network or does not run.
-    An unknown file first runs once in a separate process, because a damaged file could end this process. If `is_tried`
-    is True, there is no run in a separate process. A network is either completely INT8 or completely float. Training
+    The network of an unknown file first runs once in a separate process, because a damaged file could end this process.
+    If `is_tried` is True, this test is left out. A network is either completely INT8 or completely float. Training
     writes a float file beside the INT8 file.
     """
     path = Path(path)
@@ -126,8 +126,8 @@ def open_network(path: Path | str, runtime: Runtime = "reference", *, is_tried: 
 
 
 def litert(data: bytes, *, reference: bool = False) -> Infer:
-    """Return a function that runs a tflite file with one input in LiteRT, on one thread, with XNNPACK or the reference
-    kernels."""
+    """Return a function that runs a tflite file in LiteRT on one thread. The file must have one input. If `reference`
+    is true, LiteRT uses the reference kernels, and otherwise XNNPACK."""
     with quiet_stderr():
         kind = OpResolverType.BUILTIN_REF if reference else OpResolverType.AUTO
         content = data if reference else with_bias_scales(data)
@@ -147,8 +147,8 @@ def litert(data: bytes, *, reference: bool = False) -> Infer:
 
 def micro(data: bytes, name: str, outputs: int = len(OUTPUTS)) -> Infer:
     """Return a function that runs a tflite file in TensorFlow Lite Micro. `outputs` is the number of outputs of the
-    file. If a file has more outputs than the contract, TensorFlow Lite Micro chooses an arena that is too small, so
-    this function chooses a larger arena. Raises ModelError or MissingExtraError.
+    file. For a file with more outputs than the contract, TensorFlow Lite Micro would choose an arena that is too small.
+    Therefore this function chooses a larger arena. Raises ModelError or MissingExtraError.
     """
     with needs("demo"):
         from tflite_micro import runtime

@@ -1,7 +1,7 @@
-"""Read and write the manifest of a network. A manifest is a JSON file beside a tflite file, and contains the tflite
-file's properties, its needs and its figures. The manifest of `models/blazeposer.tflite` is `models/blazeposer.json`.
-`blazeposer quantize` writes the manifest, and `blazeposer evaluate` adds the figures. `read_manifest` checks that a
-manifest describes its tflite file.
+"""Read and write the manifest of a network. A manifest is a JSON file in the same folder as a tflite file. It contains
+the properties of the tflite file, the memory that it needs, and the figures of its accuracy. The manifest of
+`models/blazeposer.tflite` is `models/blazeposer.json`. `blazeposer quantize` writes the manifest, and `blazeposer
+evaluate` adds the figures. `read_manifest` checks that a manifest describes its tflite file.
 """
 
 from __future__ import annotations
@@ -55,11 +55,12 @@ class Manifest:
     input: dict[str, Any]
     outputs: list[dict[str, Any]]
     quantization: dict[str, Quantization]
-    """Quantization of every activation tensor, by the tensor's name in the training."""
+    """Mapping from each activation tensor's name in the training to the tensor's quantization."""
     weight_scales: dict[str, list[float]]
-    """Quantization steps of the weights of every convolution, one for each output channel. The zero points are 0."""
+    """Mapping from each convolution's name to the quantization steps of its weights. There is one step for each output
+    channel. The zero points are 0."""
     training: dict[str, Any]
-    """Source of the weights."""
+    """Facts about the training from which the weights come."""
     figures: dict[str, Any] = field(default_factory=lambda: dict.fromkeys(FIGURES, NOT_MEASURED))
     anchor_grids: list[dict[str, int]] = field(default_factory=lambda: [asdict(grid) for grid in GRIDS])
     regressor_unit: int = REGRESSOR_UNIT
@@ -101,8 +102,8 @@ def write_manifest(manifest: Manifest, model: Path) -> None:
 
 
 def read_manifest(model: Path) -> Manifest:
-    """Return the manifest beside a tflite file. Raises ModelError if the manifest does not agree with the file and the
-    contract."""
+    """Read and return the manifest of a tflite file. Raises ModelError if the manifest does not agree with the file and
+    the contract."""
     path = manifest_path(model)
     remake = "make network and manifest again with `blazeposer quantize`"
     try:
@@ -127,7 +128,7 @@ def read_manifest(model: Path) -> Manifest:
 
 
 def record_figures(model: Path, figures: Mapping[str, Any]) -> None:
-    """Write figures into the manifest beside a tflite file. Raises ModelError if the manifest does not describe the
+    """Write figures into the manifest of a tflite file. Raises ModelError if the manifest does not describe the
     file."""
     manifest = read_manifest(model)
     write_manifest(replace(manifest, figures=manifest.figures | dict(figures)), model)
@@ -154,8 +155,8 @@ def _named(scale: float, zero_point: int) -> Quantization:
 
 
 def _shortest(scale: float) -> float:
-    """Return the shortest decimal number that has the float32 value of a scale. The scales in a tflite file are
-    float32."""
+    """Return the shortest decimal number that becomes the given scale when it is rounded to float32. The scales in a
+    tflite file are float32."""
     return float(str(np.float32(scale)))
 
 

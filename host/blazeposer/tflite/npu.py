@@ -1,7 +1,7 @@
 """Make files for the NPUs. Vela compiles files for the AE3's Ethos-U55. ST's stedgeai compiles files for the N6's
 Neural-ART.
 
-No compiled file was run on a camera, so the commands print "not verified without a camera".
+Nobody has run a compiled file on a camera, so the commands print "not verified without a camera".
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from blazeposer.tflite.graph import Graph, read_graph, read_model
 
 UNVERIFIED = "not verified without a camera"
 _STEDGEAI = "stedgeai generate --target stm32n6 --st-neural-art default@neuralart.json --relocatable --model"
-"""Command for the N6's compiler, with the arguments from OpenMV's boards.json. The PyPI package `openmv-ota` 1.0.7
-contains boards.json and neuralart.json."""
+"""Command that compiles a model for the N6, with the arguments from OpenMV's boards.json. The PyPI package `openmv-ota`
+1.0.7 contains boards.json and neuralart.json."""
 
 
 def compile_for(board: Board, model_path: Path, stedgeai_file: Path | None = None) -> bytes:
-    """Return the file for a board. For a board with an NPU, the file is compiled for the NPU. For a board without an
-    NPU, the file is the unchanged model.
+    """Return the bytes of the model file for a board. For a board with an NPU, the model is compiled for the NPU. For a
+    board without an NPU, the model is unchanged.
 
     Raises BlazePoserError.
     """
@@ -54,7 +54,8 @@ def ae3_cycles(model_path: Path) -> int:
 def run_vela(path: Path, folder: Path) -> Path:
     """Compile a tflite file for the AE3. This project always uses one configuration of Vela.
 
-    Return the compiled file in `folder`, where Vela also writes its tables. Raises BlazePoserError.
+    Return the path of the compiled file in `folder`. Vela also writes its tables into this folder. Raises
+    BlazePoserError.
     """
     if importlib.util.find_spec("ethosu") is None:
         raise MissingExtraError("ethos-u-vela", "npu")
@@ -74,8 +75,8 @@ def run_vela(path: Path, folder: Path) -> Path:
 
 
 def _ethos_u(model_path: Path) -> bytes:
-    """Return the compiled file. Raises BlazePoserError if the compiled file contains operations for the CPU, or if its
-    inputs or outputs differ from those of the original file."""
+    """Compile a model for the AE3, and return the bytes of the compiled file. Raises BlazePoserError if the compiled
+    file contains operations for the CPU, or if its inputs or outputs differ from those of the original file."""
     source = _graph(model_path)
     with tempfile.TemporaryDirectory() as folder:
         path = run_vela(model_path, Path(folder))
@@ -105,7 +106,8 @@ def _neural_art(board: Board, model_path: Path, stedgeai_file: Path | None) -> b
 
 
 def _interface(graph: Graph) -> list[list[tuple[object, ...]]]:
-    """Return first the inputs and then the outputs of a network, in the form that a script on the camera sees."""
+    """Return a description of the inputs and then of the outputs of a network. A script on the camera sees these
+    properties."""
     return [
         [(tensor.shape, tensor.dtype, tensor.scale, tensor.zero_point) for tensor in tensors]
         for tensors in (graph.input_tensors, graph.output_tensors)

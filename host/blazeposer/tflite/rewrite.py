@@ -14,8 +14,8 @@ from blazeposer.tflite.graph import DAMAGE
 
 
 def rewritten(data: bytes, change: Callable[[Any], None]) -> bytes:
-    """Return the bytes of a changed copy of a file. `change` gets the file as a `ModelT` of the schema and changes it.
-    Raises ModelError if the file is damaged."""
+    """Return the bytes of a changed copy of a file. `change` is a function that gets the file as a `ModelT` of the
+    schema, and changes this object. Raises ModelError if the file is damaged."""
     try:
         model = schema.ModelT.InitFromPackedBuf(data)
         change(model)
@@ -27,8 +27,8 @@ def rewritten(data: bytes, change: Callable[[Any], None]) -> bytes:
 
 
 def with_all_outputs(data: bytes) -> bytes:
-    """Return the network with more outputs. After the network's own outputs follow the output tensors of all
-    operations."""
+    """Return a copy of the network with more outputs. The output tensors of all operations follow the network's own
+    outputs."""
 
     def expose(model: Any) -> None:
         graph = model.subgraphs[0]
@@ -38,10 +38,10 @@ def with_all_outputs(data: bytes) -> bytes:
 
 
 def with_bias_scales(data: bytes) -> bytes:
-    """Return the INT8 network with scales for its biases. The scale of a bias is the scale of the layer's input times
-    the scale of the layer's weights. The project's files contain no scales for biases, because cameras do not read
-    these scales, and the scales would take a quarter of the file. XNNPACK does not run a convolution without scales for
-    its biases, and the network then takes four times as long.
+    """Return a copy of the INT8 network with scales for its biases. The scale of a bias is the scale of the layer's
+    input times the scale of the layer's weights. The project's files contain no scales for biases, because cameras do
+    not read these scales, and the scales would take a quarter of the file. Without scales for the biases, XNNPACK does
+    not run a convolution, and the network takes four times as long.
     """
     bare = False
 

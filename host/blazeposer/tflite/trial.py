@@ -19,8 +19,8 @@ from blazeposer.tflite.manifest import read_manifest
 PATIENCE = 300
 """Longest time for one inference in seconds. A network of this project takes less than one second."""
 _complaints: dict[tuple[str, str], str] = {}
-"""Reason why each file fails in each runtime, by (sha256, runtime). The reason is empty if the file runs. Each file is
-tried only once in each runtime."""
+"""Mapping from (sha256, runtime) to the reason why this file fails in this runtime. The reason is empty if the file
+runs. Each file is tried only once in each runtime."""
 
 
 def is_known(path: Path, data: bytes) -> bool:
@@ -33,8 +33,8 @@ def is_known(path: Path, data: bytes) -> bool:
 
 
 def try_apart(path: Path, data: bytes, runtime: str) -> None:
-    """Load and run a file once in a separate process. The file must agree with the model contract. Raises ModelError if
-    the run fails."""
+    """Load a file, and run its network once, in a separate process. The file must agree with the model contract. Raises
+    ModelError if the run fails."""
     key = (hashlib.sha256(data).hexdigest(), runtime)
     if key not in _complaints:
         _complaints[key] = _complaint(path, runtime)
@@ -60,8 +60,8 @@ def _complaint(path: Path, runtime: str) -> str:
 
 
 def _main(path: str, runtime: str) -> int:
-    """Run a file in the child process. Return 0 if the file runs. If the file does not run, print one line on stdout
-    and return 1."""
+    """Run a file's network in the child process. Return 0 if the network runs. If the network does not run, print one
+    line on stdout and return 1."""
     from blazeposer.tflite.interpreter import Runtime, open_network
 
     try:

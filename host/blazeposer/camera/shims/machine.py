@@ -10,7 +10,7 @@ from umachine import *
 
 def reset():
     _ask("reset")
-    while True:  # the PC's side ends this process
+    while True:  # the program on the PC ends this process
         _time.sleep(1)
 
 

@@ -39,7 +39,7 @@ def number(view, position):
         byte = view[position]
         position += 1
         value = value << 7 | byte & 127
-        if value > LIMIT:  # erased flash looks like a number without end
+        if value > LIMIT:  # in erased flash, a number would never end
             raise ValueError
         if byte < 128:
             return value, position
@@ -65,7 +65,7 @@ def walk(view, position, end, folder, files):
                 walk(view, start + length, position, path + "/", files)
             else:
                 kind, start, stop = record(view, start + length)
-                if kind == VERBATIM and path not in files:  # of equal names, the firmware finds the first
+                if kind == VERBATIM and path not in files:  # if two files have the same name, the firmware finds the first file
                     files[path] = [begin, start, stop - start, digest(view[start:stop])]
 
 

@@ -6,14 +6,14 @@ blazeposer_training.labels.canonical` of commit 9134d69, from the `train` split 
 labels of these data sets have the same zero pose as 300W-LP, and so has the canonical face. The file contains these
 values:
 
-    points      the mean mesh of faces with reliable labels whose angles are all within 25 degrees. Each mesh was
+    points      are the mean mesh of faces with reliable labels whose angles are all within 25 degrees. Each mesh was
                 turned back by its label. The mean mesh was made symmetric
-    landmarks   the mesh point that is nearest to each iBUG landmark in the image. The point is nearest on average over
-                faces with reliable labels within 60 degrees. The point is only approximate for the jaw, because the
+    landmarks   are the indices of the mesh points that are nearest to the iBUG landmarks in the image, on average over
+                faces with reliable labels within 60 degrees. The points on the jaw are only approximate, because the
                 jaw's landmarks have no fixed position on a face
-    yaw_gain    the median ratio of labelled yaw to the yaw of the mesh. The median is over faces with reliable labels
-                that are turned by 15 to 60 degrees. The crop's perspective and the flat depth of the mesh make the
-                mesh's yaw too small
+    yaw_gain    is the median ratio of the labelled yaw to the yaw of the mesh, for faces with reliable labels that are
+                turned by 15 to 60 degrees. The crop's perspective and the flat depth of the mesh make the mesh's yaw
+                too small
 """
 
 from __future__ import annotations

@@ -10,7 +10,8 @@ allowed difference and a reason for this difference.
     board       runs the board's scripts in MicroPython on a virtual camera (extra `demo`)
     camera      runs the board's scripts on a real camera, with --port
 
-The files of the stages are beside the INT8 file: NAME.json, NAME_float.tflite, NAME.safetensors.
+The other files of the stages are in the same folder as the INT8 file. Their names are NAME.json, NAME_float.tflite and
+NAME.safetensors.
 """
 
 from __future__ import annotations

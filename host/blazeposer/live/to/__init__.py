@@ -1,10 +1,10 @@
-"""Send poses to other programs. Each program has its own protocol and its own signs of angles.
+"""Send poses to other programs. The programs use different protocols, and different signs of angles.
 
 - `opentrack.py` sends opentrack's UDP packets, for simulators and games.
 - `vmc.py` sends messages of the VMC protocol over OSC, for avatars.
-- `mqtt.py` publishes records at an MQTT broker, for any number of cameras and listeners.
+- `mqtt.py` sends records to an MQTT broker, for any number of cameras and listeners.
 - `home_assistant.py` makes the MQTT messages for Home Assistant.
-- `udp.py` sends UDP packets to a host, given its name.
+- `udp.py` sends UDP packets to a host.
 """
 
 from __future__ import annotations
@@ -23,9 +23,8 @@ _MODULES = {"opentrack": "opentrack", "osc": "vmc", "mqtt": "mqtt", "mqtts": "mq
 
 
 def open_output(target: str, camera: str) -> AbstractContextManager[Output]:
-    """Return the view that sends poses to a URL. `camera` is the name of the poses' source.
-
-    Raises InputError if the URL has none of the `SCHEMES`. The output's state shows whether a program answers.
+    """Return the view that sends poses to a URL. `camera` is the name of the camera from which the poses come. Raises
+    InputError if the URL does not begin with one of the `SCHEMES`. The view's state shows whether a program answers.
     """
     try:
         url = urlsplit(target)
@@ -46,7 +45,7 @@ def open_output(target: str, camera: str) -> AbstractContextManager[Output]:
 
 
 def url_options(url: SplitResult, known: Collection[str]) -> dict[str, str]:
-    """Return the options after the question mark of a URL, by name.
+    """Return the options that follow the question mark in a URL, as a dictionary from name to value.
 
     Raises InputError if an option is not in `known`, has no value, or appears twice.
     """

@@ -1,10 +1,10 @@
-"""Describe a camera to Home Assistant by its MQTT discovery.
+"""Describe a camera to Home Assistant, with Home Assistant's MQTT discovery.
 
-In Home Assistant, a camera is a device with these values: the number of faces, the first person's angles, and whether
-somebody looks at the camera. One retained message describes the device and all its values. Home Assistant calls this
-"device discovery" (https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery, version 2024.11 and later). Home
-Assistant reads the values from the topic TOPIC/CAMERA/summary. A summary is sent at most once per second, because Home
-Assistant stores a history of the values.
+In Home Assistant, a camera is a device with three kinds of values. These are the number of faces, the first person's
+angles, and whether a person looks at the camera. One retained message describes the device and all its values. Home
+Assistant calls this "device discovery" (https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery, version
+2024.11 and later). Home Assistant reads the values from the topic TOPIC/CAMERA/summary. A summary is sent at most once
+per second, because Home Assistant stores a history of the values.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from blazeposer.live.centre import Leader
 from blazeposer.live.session import Moment
 
 LOOKING = 20.0
-"""Largest yaw and pitch, in degrees, of a face that looks at the camera. board/examples/attention_light.py has the same
-limit."""
+"""Largest yaw and pitch, in degrees, with which a face counts as looking at the camera.
+board/examples/attention_light.py has the same limit."""
 PAUSE = 1.0
 """Shortest time between two summaries, in seconds."""
 
 
 class Summary:
-    """The values of a camera for Home Assistant."""
+    """An object that makes the summaries of a camera for Home Assistant."""
 
     def __init__(self) -> None:
         self._leader = Leader()
@@ -35,8 +35,8 @@ class Summary:
         self._at = -PAUSE
 
     def news(self, moment: Moment) -> str:
-        """Return the summary as JSON. Return "" if the summary has not changed, or if the last summary is less than
-        `PAUSE` old."""
+        """Return the summary as JSON. Return "" if the summary has not changed, or if the last summary was made less
+        than `PAUSE` seconds ago."""
         leader, now = self._leader.of(moment), time.monotonic()
         if now - self._at < PAUSE:
             return ""
@@ -50,8 +50,8 @@ class Summary:
 
 
 def discovery(prefix: str, topic: str) -> tuple[str, str]:
-    """Return the topic and the payload of the message that describes a camera. Home Assistant's default `prefix` is
-    "homeassistant"."""
+    """Return the topic and the payload of the message that describes a camera. Home Assistant must use the same
+    `prefix`, which is "homeassistant" by default."""
     device = re.sub(r"[^A-Za-z0-9_-]+", "-", topic)
 
     def entity(key: str, name: str, platform: str, **more: str) -> dict[str, Any]:

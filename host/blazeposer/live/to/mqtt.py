@@ -1,10 +1,10 @@
-"""Publish each camera's records by MQTT under the camera's own topic, for any number of listeners.
+"""Send each camera's records to an MQTT broker, for any number of listeners. Each camera has its own topics.
 
 - TOPIC/CAMERA/faces gets each record as a JSON line of the stream, with track numbers and positions. The values are
   smoothed if smoothing is on.
-- TOPIC/CAMERA/status gets "online" while records come from the camera, else "offline". The status message is retained,
-  so new listeners also get the message. If the connection to this PC is lost, the broker sends "offline".
-- TOPIC/CAMERA/summary gets summaries if the URL has the option `discovery`, see home_assistant.py.
+- TOPIC/CAMERA/status gets "online" while records come from the camera, and otherwise "offline". The status message is
+  retained, so new listeners also get the message. If the connection to this PC is lost, the broker sends "offline".
+- TOPIC/CAMERA/summary gets summaries if the URL has the option `discovery` (see home_assistant.py).
 
 The broker acknowledges each record (quality of service 1), so lost records are counted.
 """
@@ -42,7 +42,7 @@ OPTIONS = ("ca", "discovery", "password-file", "version")
 PASSWORD = "BLAZEPOSER_MQTT_PASSWORD"
 """Environment variable that contains the password."""
 ANSWER = 3.0
-"""Longest time in seconds until the broker's answer."""
+"""Longest time, in seconds, to wait for an answer of the broker."""
 _KEEP_ALIVE = 5  # seconds without a message after which broker and PC check the connection
 _WAITING = 20  # records that may wait for the broker's acknowledgement; more are left out
 _NO_USER = f"give the user in the URL, and the password in a file (?password-file=), in {PASSWORD} or in ~/.netrc"
@@ -54,9 +54,9 @@ _ADVICE = {
 
 
 class MqttView:
-    """Publishes records to a broker, see `session.Output`.
+    """A view that sends records to a broker (see `session.Output`).
 
-    If the connection to the broker is lost, the view waits for a new connection. Records that arrive without a
+    If the connection to the broker is lost, the view waits for a new connection. Records that arrive while there is no
     connection to the broker are lost. The MQTT client's thread calls the methods whose names start with `on_`.
     """
 
@@ -82,14 +82,14 @@ class MqttView:
 
     @property
     def state(self) -> str:
-        """Return the problem of this output, see `session.Output`."""
+        """Return a text that describes the problem of this output (see `session.Output`)."""
         waits = not self._client.is_connected() or self._sent > self._arrived
         if not self._reason and waits and time.monotonic() - self._since > ANSWER:
             return "the broker does not answer: check that it runs, and that this is the port of an MQTT broker"
         return self._reason
 
     def show(self, moment: Moment) -> None:
-        """See `session.View`."""
+        """Send the moment's record and status to the broker (see `session.View`)."""
         if moment.record or moment.state:
             before, self._online = self._online, moment.record is not None
             if before != self._online and self._client.is_connected():  # else the status is sent after connecting again
@@ -110,7 +110,8 @@ class MqttView:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Publish "offline" and disconnect. Records that the broker has not acknowledged count as missed."""
+        """Send the status "offline", and disconnect from the broker. Records that the broker has not acknowledged count
+        as missed."""
         try:
             if self._client.is_connected():
                 with suppress(ValueError, RuntimeError):  # the broker may have disconnected
@@ -189,8 +190,8 @@ class MqttView:
 
 
 def open_view(url: SplitResult, camera: str) -> MqttView:
-    """Return the view for a broker, see `open_output`. The URL's path is the topic, and the URL's query contains the
-    `OPTIONS`. The scheme mqtts:// means an encrypted connection."""
+    """Return the view that sends records to a broker (see `open_output`). The URL's path is the topic, and the URL's
+    query contains the `OPTIONS`. With the scheme mqtts://, the connection is encrypted."""
     encrypted = url.scheme == "mqtts"
     host, port = url.hostname or "", url.port or (TLS_PORT if encrypted else PORT)
     name = f"{url.scheme}://{host}:{port}"
@@ -218,10 +219,10 @@ def open_view(url: SplitResult, camera: str) -> MqttView:
 
 
 def credentials(name: str, url: SplitResult, file: str | None) -> tuple[str | None, str | None]:
-    """Return the user and the password. Each of them may be None.
+    """Return the user name and the password for the broker. Each of them may be None.
 
-    The user comes from the URL or from ~/.netrc. The password comes from the first of these places that has a password:
-    the URL, the first line of `file`, the environment, and ~/.netrc for this host. Raises InputError with a message
+    The user name comes from the URL or from ~/.netrc. Four places are searched for the password in this order: the URL,
+    the first line of `file`, the environment, and the entry for this host in ~/.netrc. Raises InputError with a message
     that contains no password.
     """
     user = unquote(url.username) if url.username else None
@@ -251,7 +252,8 @@ def credentials(name: str, url: SplitResult, file: str | None) -> tuple[str | No
 
 
 def _checked(name: str, topic: str) -> str:
-    """Return the topic. Raises InputError if MQTT does not allow publishing to this topic (MQTT 5.0, 4.7)."""
+    """Return the topic unchanged. Raises InputError if MQTT does not allow sending messages to this topic (MQTT 5.0,
+    4.7)."""
     if re.search(r"[+#]", topic) or not topic.isprintable() or topic.startswith("$") or len(topic.encode()) > 1000:
         advice = "use a topic without +, # and control characters, outside $SYS"
         raise InputError(f"{name}: not a topic to publish to: {advice}")

@@ -2,11 +2,11 @@
 
 Each packet has six little-endian doubles. The doubles are x, y, z in centimetres and yaw, pitch, roll in degrees, all
 relative to the camera's axis. Axes and signs are those of opentrack's own tracker for webcams
-(tracker-neuralnet/ftnoir_tracker_neuralnet.cpp). The axis x points to the image's right, y up, and z away from the
+(tracker-neuralnet/ftnoir_tracker_neuralnet.cpp). x points to the image's right, y points up, and z points away from the
 camera. Positive yaw turns the face to the image's left, positive pitch turns the face up, and positive roll turns the
 face clockwise.
 
-opentrack's order of rotations is different from the order in 300W-LP. In opentrack (compat/euler.cpp), yaw about the
+opentrack and 300W-LP use different orders of the three rotations. In opentrack (compat/euler.cpp), yaw about the
 vertical axis is the outermost rotation, then pitch follows, then roll. In 300W-LP, pitch is the outermost rotation.
 """
 
@@ -27,7 +27,8 @@ PORT = 4242
 
 
 def packet(position: Sequence[float] | NDArray[np.float64], rotation: NDArray[np.float64]) -> bytes:
-    """Return the 48 bytes of one packet from a head's `position` in centimetres and its `rotation` (3, 3)."""
+    """Return the 48 bytes of a packet for a head. `position` is the head's position in centimetres, and `rotation` (3,
+    3) is its rotation."""
     right, up, forward = rotation.T
     yaw = math.atan2(-forward[0], forward[2])
     pitch = math.atan2(forward[1], math.hypot(forward[0], forward[2]))
@@ -38,5 +39,5 @@ def packet(position: Sequence[float] | NDArray[np.float64], rotation: NDArray[np
 
 
 def open_view(url: SplitResult, camera: str) -> HeadView:
-    """Return the view for opentrack, see `open_output`."""
+    """Return the view that sends poses to opentrack (see `open_output`)."""
     return HeadView(url, PORT, lambda head: packet(head.position, head.to_axis))

@@ -1,5 +1,5 @@
-"""Send packets with the pose of one head to a host, given its name. The name may have several addresses, or no address
-yet."""
+"""Send packets with the pose of one head to a host. The name of the host may belong to several addresses, or may not be
+known yet."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from blazeposer.live.session import Head, Moment
 from blazeposer.live.to import url_options
 
 PAUSE = 2.0
-"""Time in seconds between two lookups of an unknown name."""
+"""Time in seconds between two attempts to find the address of an unknown host."""
 _FIRST = 1.0  # seconds that the start of a session waits for the address
 
 
 class HeadView:
-    """Sends packets with the pose of one head, see `session.Output`. Use the view in a `with` statement.
+    """A view that sends packets with the pose of one head (see `session.Output`). It must be used in a `with`
+    statement.
 
     A packet is sent even if no program listens. `packet` builds the bytes of one UDP packet from a head's pose. Each
-    packet goes to the first IPv4 address and the first IPv6 address of the host. For example, "localhost" is 127.0.0.1
-    and ::1, and a program may listen at only one of these addresses.
+    packet goes to the first IPv4 address and the first IPv6 address of the host. For example, "localhost" means
+    127.0.0.1 and ::1, but a program may listen at only one of these addresses.
     """
 
     def __init__(self, url: SplitResult, port: int, packet: Callable[[Head], bytes]) -> None:
@@ -46,13 +47,13 @@ class HeadView:
             link.close()
 
     def show(self, moment: Moment) -> None:
-        """See `session.View`."""
+        """Send a packet with the moment's head (see `session.View`)."""
         if not moment.head:
             return
         packet = self._packet(moment.head)
         self.missed += not self._links
         for link in self._links:
-            with suppress(OSError):  # nobody listens there yet, or the network is away for a while
+            with suppress(OSError):  # no program listens at this address yet, or the network does not work at the moment
                 link.send(packet)
 
     def _find(self) -> None:

@@ -1,10 +1,9 @@
-"""Send poses by the VMC protocol (https://protocol.vmc.info) over OSC, for the head of an avatar.
-
-The programs VSeeFace, Warudo and VMagicMirror, for example, read this protocol. This module sends the messages of an
-"assistant", as VMC calls a program that sends poses. A message has the local rotation of the bone "Head" as a Unity
-quaternion. Unity's axes are left-handed. The axis x points to the avatar's right, y points up, and z points in the
-avatar's viewing direction. The avatar moves like the person: if the person turns to the left, the avatar turns to its
-own left.
+"""Send poses for the head of an avatar, with the VMC protocol (https://protocol.vmc.info) over OSC. For example, the
+programs VSeeFace, Warudo and VMagicMirror read this protocol. In VMC, a program that sends poses is called an
+"assistant", and this module sends the messages of an assistant. A message has the local rotation of the bone "Head" as
+a Unity quaternion. Unity's axes are left-handed. x points to the avatar's right, y points up, and z points in the
+avatar's viewing direction. The avatar moves like the person. If the person turns to the left, the avatar also turns to
+its left.
 """
 
 from __future__ import annotations
@@ -21,15 +20,16 @@ from pythonosc.osc_message_builder import build_msg
 from blazeposer.live.to.udp import HeadView
 
 PORT = 39540
-"""Default port of a "performer". In the VMC protocol, a performer is a program that moves an avatar as an assistant
-says."""
+"""Default port of a "performer". In the VMC protocol, a performer is a program that moves an avatar by the messages of
+an assistant."""
 
 
 def quaternion(rotation: NDArray[np.float64]) -> tuple[float, float, float, float]:
-    """Return the quaternion x, y, z, w in Unity's axes of a rotation (3, 3) in the axes of `rotation.py`.
+    """Convert a rotation (3, 3) in the axes of `rotation.py` to a quaternion x, y, z, w in Unity's axes, and return the
+    quaternion.
 
-    In both systems, y points up and z points out of the face, but the x axes point in opposite directions. The exchange
-    of the x axis changes a rotation axis (x, y, z) to (x, -y, -z).
+    In both systems, y points up and z points out of the face, but the x axes point in opposite directions. Therefore a
+    rotation axis (x, y, z) becomes (x, -y, -z).
     """
     vector = np.asarray(cv2.Rodrigues(rotation)[0], np.float64)[:, 0]
     angle = float(np.linalg.norm(vector))
@@ -38,7 +38,8 @@ def quaternion(rotation: NDArray[np.float64]) -> tuple[float, float, float, floa
 
 
 def bundle(rotation: NDArray[np.float64], seconds: float) -> bytes:
-    """Return the messages of a head that is turned by `rotation` (3, 3), `seconds` after the start."""
+    """Return the messages for a head that is turned by `rotation` (3, 3). `seconds` is the time since the start of the
+    session."""
     built = OscBundleBuilder(IMMEDIATELY)
     built.add_content(build_msg("/VMC/Ext/OK", 1))
     built.add_content(build_msg("/VMC/Ext/T", seconds))
@@ -47,6 +48,6 @@ def bundle(rotation: NDArray[np.float64], seconds: float) -> bytes:
 
 
 def open_view(url: SplitResult, camera: str) -> HeadView:
-    """Return the view for avatars, see `open_output`."""
+    """Return the view that sends poses to avatars (see `open_output`)."""
     start = time.monotonic()
     return HeadView(url, PORT, lambda head: bundle(head.rotation, time.monotonic() - start))

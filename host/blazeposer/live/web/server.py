@@ -1,12 +1,13 @@
-"""Serve the web page: a few fixed files, the session as server-sent events, and a switch for recording.
+"""Serve the web page. The server sends a few fixed files and the session as server-sent events, and has a switch for
+recording.
 
-By default, the server listens only at a loopback address. The contents of a stream reach the page only as JSON. The
+By default, the server listens only at a loopback address. The page receives the contents of a stream only as JSON. The
 page's security policy allows the browser to run and load only the files of this folder. The server refuses requests for
-other host names. Without a check of the host name, a page of another site could read the session, because the other
-site's name could be made to point to this PC (DNS rebinding).
+other host names. Without a check of the host name, a page of another site could read the session. The owner of that
+site could make the site's name point to this PC (DNS rebinding).
 
 A request to start or stop a recording needs a header that a page of another site cannot send. Browsers on other PCs
-(`--web-host`) cannot start or stop a recording, and do not receive paths or names of this PC.
+(`--web-host`) cannot start or stop a recording. They receive no paths and no names of this PC.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ from blazeposer.stream.record import face_as_json
 LOOPBACK = "127.0.0.1"
 PORT = 8765
 PICTURE_WIDTH = 480
-"""Largest width in pixels of an image for the page. Wider images are reduced."""
+"""Largest width in pixels of an image for the page. Wider images are scaled down."""
 FILES = {
     "/": ("page.html", "html"),
     "/page.css": ("page.css", "css"),
@@ -62,8 +63,9 @@ _SILENT = 5.0  # seconds after which an event says that the server is still runn
 
 
 class WebView:
-    """A view as a web page, to use in a `with` statement. Each browser gets the newest moment after it has received the
-    last moment. Raises InputError if the address is not an address of this PC, or if another program uses it."""
+    """A view that shows a session as a web page. It must be used in a `with` statement. When a browser has received a
+    moment, it gets the newest moment next. Raises InputError if the address is not an address of this PC, or if another
+    program uses the address."""
 
     def __init__(
         self,
@@ -101,7 +103,7 @@ class WebView:
         self._server.server_close()
 
     def show(self, moment: Moment) -> None:
-        """See `session.View`."""
+        """Make the events of a moment for the browsers (see `session.View`)."""
         path = self._recording.path
         told = as_json(moment)
         own = json.dumps(told | {"recording": str(path) if path else "", "own": True}).encode()
@@ -114,8 +116,9 @@ class WebView:
             self._news.notify_all()
 
     def newest(self, after: int, own: bool = True) -> tuple[int, bytes] | None:
-        """Return the newest event and its number as soon as there is an event after number `after`. Return None when
-        the session ends. If no event comes for some seconds, return the number of the last event and b""."""
+        """Wait for an event with a number above `after`, and return the number and the bytes of the newest event.
+        Return None when the session ends. If no event comes for some seconds, return the number of the last event and
+        b""."""
         with self._news:
             self._news.wait_for(lambda: self._ended or self._number > after, _SILENT)
             if self._ended:
@@ -123,7 +126,8 @@ class WebView:
             return (self._number, self._events[own]) if self._number > after else (after, b"")
 
     def switch_recording(self) -> None:
-        """Start a recording in the current folder, or end the running recording. Raises InputError."""
+        """If no recording is running, start a recording in the current folder. Otherwise, end the recording. Raises
+        InputError."""
         if self._recording.path:
             self._recording.stop()
         else:
@@ -135,7 +139,7 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False  # a browser may hold its connection for ever
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Print nothing about a browser that has disconnected, because the terminal shows faces."""
+        """Ignore the error if a browser has disconnected. A message would disturb the terminal, which shows faces."""
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)
 
@@ -148,7 +152,7 @@ class _Handler(BaseHTTPRequestHandler):
         super().__init__(*arguments)
 
     def do_GET(self) -> None:
-        """Send one of the page's files, or the events."""
+        """Answer a GET request with one of the page's files, or with the events."""
         if not self._is_for_us():
             self._answer(HTTPStatus.FORBIDDEN)
         elif self.path == "/events":
@@ -160,7 +164,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(HTTPStatus.NOT_FOUND)
 
     def do_POST(self) -> None:
-        """Handle the page's buttons."""
+        """Answer a POST request, which the page sends when the user presses a button."""
         # A page of another host can send this header only if this server allows it (CORS). This server never does.
         if not self._is_for_us() or self.headers.get("X-BlazePoser") != "page" or not self._is_own():
             self._answer(HTTPStatus.FORBIDDEN, b"only the PC that runs blazeposer may do this")
@@ -176,7 +180,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(HTTPStatus.CONFLICT, str(error).encode())
 
     def log_message(self, format: str, *arguments: Any) -> None:
-        """Print no log, because the terminal shows faces."""
+        """Print no log of requests, because the terminal shows faces."""
 
     def _is_for_us(self) -> bool:
         """Return whether the request was made to an address or a name of this PC."""
@@ -216,7 +220,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def as_json(moment: Moment) -> dict[str, Any]:
-    """Return the JSON message for the page about a moment."""
+    """Return the JSON message that describes a moment to the page."""
     record = moment.record
     told: dict[str, Any] = {
         "name": moment.name,
@@ -246,8 +250,8 @@ def as_json(moment: Moment) -> dict[str, Any]:
 
 
 def _face(moment: Moment, face: Face, seen: Face) -> dict[str, Any]:
-    """Return the JSON data for the page about a face. The positions in the image are not smoothed, because smoothed
-    points lag behind the image."""
+    """Return the JSON data that describe a face to the page. The positions in the image are not smoothed, because
+    smoothed points lag behind the image."""
     shown, raw = moment.from_rest(face), moment.from_rest(seen)
     rotation, on_screen = (np.round(each.rotation, 5).tolist() for each in (face, shown))
     on_image = {"rotation": rotation, "box": seen.box, "keypoints": np.ravel(seen.keypoints).tolist()}
