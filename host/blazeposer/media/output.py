@@ -163,7 +163,7 @@ class Annotated:
         """Return the path for a file with this name. If the name is already used, add a number to the path."""
         if self._is_file:
             return self._output
-        path = self._output / plain(name).replace("\N{REPLACEMENT CHARACTER}", "_")  # not UTF-8, or with characters that would move a terminal's cursor
+        path = self._output / plain(name).replace("\N{REPLACEMENT CHARACTER}", "_")  # not UTF-8, or would move a cursor
         free = (path if number == 1 else path.with_stem(f"{path.stem}-{number}") for number in count(1))
         path = next(path for path in free if _key(path) not in self._taken)
         self._taken.add(_key(path))

@@ -65,7 +65,7 @@ def walk(view, position, end, folder, files):
                 walk(view, start + length, position, path + "/", files)
             else:
                 kind, start, stop = record(view, start + length)
-                if kind == VERBATIM and path not in files:  # if two files have the same name, the firmware finds the first file
+                if kind == VERBATIM and path not in files:  # of two equal names, the first counts
                     files[path] = [begin, start, stop - start, digest(view[start:stop])]
 
 

@@ -53,7 +53,7 @@ class HeadView:
         packet = self._packet(moment.head)
         self.missed += not self._links
         for link in self._links:
-            with suppress(OSError):  # no program listens at this address yet, or the network does not work at the moment
+            with suppress(OSError):  # no program listens yet, or the network does not work now
                 link.send(packet)
 
     def _find(self) -> None:
