@@ -1,6 +1,6 @@
 """Imitate the channels of Protocol V2, which carry the camera's text output, its images, and the data of a script.
 
-For a request that the firmware would refuse as failed or unknown, a channel returns None.
+If a request fails or is unknown, a channel returns None.
 """
 
 from __future__ import annotations

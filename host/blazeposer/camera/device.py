@@ -74,7 +74,7 @@ class Device:
 
     @property
     def flash(self) -> dict[str, Any]:
-        """Return the properties of the flash behind /rom, for `shims/_vfs.py`."""
+        """Return the properties of the flash memory that holds /rom. `shims/_vfs.py` needs these properties."""
         kind = flash.of(self.board)
         return {
             "kind": kind.kind,
@@ -113,6 +113,6 @@ class Device:
         self.burn(romfs.pack({}, self.board.romfs_align))
 
     def burn(self, image: bytes, behind: bytes = b"") -> None:
-        """Write a ROMFS image, then the bytes `behind`, and erase the rest. `behind` imitates flash that was not erased
-        after the ROMFS image."""
+        """Write a ROMFS image and then the bytes `behind` to the flash. Erase the rest of the flash. `behind` imitates
+        flash that was not erased after the ROMFS image."""
         self.rom.write_bytes((image + behind).ljust(self.board.romfs, b"\xff"))

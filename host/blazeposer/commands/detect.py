@@ -140,7 +140,7 @@ def _summary(source: Source, count: int, seen: int, failures: int) -> str:
 
 
 def _following(detector: Detector) -> Find:
-    """Return a function that finds the faces of successive images and tracks them."""
+    """Return a function that finds and tracks the faces in successive images."""
     look, tracker = CloserLook(detector, mirror=True), Tracker()
     return lambda image, t: tracker.update(look(image), t)
 

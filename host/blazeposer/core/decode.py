@@ -1,6 +1,6 @@
 """Convert the network's outputs to faces with the reference decoder. `board/blazeposer.py` is the camera's decoder.
 
-1. The decoder keeps every anchor whose score reaches the threshold.
+1. The decoder keeps every anchor with a score that reaches the threshold.
 2. The regressors of an anchor, divided by 128, are the box's centre, width and height, and six keypoints. The box's
    centre and the keypoints are relative to the anchor's centre.
 3. Weighted non-maximum suppression joins the kept anchors ("blending" in Bazarevsky et al., "BlazeFace", 2019). The

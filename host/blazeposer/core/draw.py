@@ -19,8 +19,8 @@ AXES: tuple[Color, Color, Color] = ((230, 50, 50), (60, 190, 60), (60, 110, 255)
 top of the head, and the z axis (blue) points out of the face.
 """
 ANGLE_COLORS: dict[str, Color] = dict(zip(ANGLES, (AXES[1], AXES[0], AXES[2]), strict=True))
-"""Colour of each angle. The colour is that of the axis about which the head turns. Yaw is a turn about y, pitch about
-x, and roll about z."""
+"""Colour of each angle. The head turns about an axis, and the angle has the same colour as this axis. Yaw is a turn
+about y, pitch about x, and roll about z."""
 BOX: Color = (255, 200, 0)
 KEYPOINT: Color = (255, 255, 255)
 OUTLINE: Color = (0, 0, 0)

@@ -33,8 +33,8 @@ def drop_stdout() -> None:
 
 @contextlib.contextmanager
 def quiet_stderr() -> Iterator[None]:
-    """Suppress messages that libpng, FFmpeg, OpenCV, LiteRT and TFLite Micro print from C. The project prints its own
-    message instead."""
+    """Suppress messages that libpng, FFmpeg, OpenCV, LiteRT and TFLite Micro print from C. This project prints its own
+    message instead of these messages."""
     saved = os.dup(2)
     try:
         with open(os.devnull, "wb") as nothing:

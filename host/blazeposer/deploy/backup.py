@@ -70,13 +70,13 @@ class Backup:
         return contents
 
     def knows(self, path: str, state: State) -> bool:
-        """Return whether the camera's file at this path can be overwritten and nothing is lost."""
+        """Return whether nothing is lost if the camera's file at this path is overwritten."""
         found = state.sha256(path)
         return path in self.hashes and (found is None or found in (self._before(path), *self.written))
 
     def is_as_left(self, path: str, state: State) -> bool:
         """Compare the camera's file at this path with the file from before the deploy, and with the file that the
-        deploy wrote. Return whether one of them is the same."""
+        deploy wrote. Return True if the camera's file is equal to one of these files."""
         return state.sha256(path) in (self._before(path), *self.written)
 
     def _before(self, path: str) -> str | None:

@@ -55,7 +55,7 @@ class Bundle:
     board: str
     """Key of the board for which the bundle is made, or "" for all boards without an NPU."""
     files: Mapping[str, bytes]
-    """Contents of the files by their names, without the manifest."""
+    """Mapping from the name of each file to the file's contents. The manifest is not included."""
 
     @property
     def model(self) -> bytes:

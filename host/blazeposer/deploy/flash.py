@@ -85,8 +85,8 @@ class RomChange:
 def deploying(state: State, name: str, data: bytes, image: Mapping[str, bytes]) -> RomChange:
     """Return the change that puts a new file into ROMFS, and keeps as many of the present files as fit.
 
-    `image` has the files of ROMFS from before an interrupted deploy. If ROMFS has no valid ROMFS image now, the files
-    in `image` are kept. Raises BlazePoserError if the new file alone does not fit.
+    `image` has the files of ROMFS from before an interrupted deploy. If there is no valid ROMFS image now, the files in
+    `image` are kept. Raises BlazePoserError if the new file alone does not fit.
     """
     assert state.rom
     return _appended(state, state.rom, name, data) or _rewritten(state, state.rom, name, data, image)
@@ -167,7 +167,7 @@ def steps(operations: Operations) -> list[str]:
 
 
 def _appended(state: State, rom: Rom, name: str, data: bytes) -> RomChange | None:
-    """Return the change that appends a file. Return None if ROMFS has no valid ROMFS image, or if there is no erased
+    """Return the change that appends a file. Return None if there is no valid ROMFS image, or if there is no erased
     space after the ROMFS image."""
     block = flash.of(state.board).block
     if rom.files is None or block >= rom.size:  # the H7's partition is one block

@@ -50,7 +50,7 @@ class Plan:
     changes: tuple[Change, ...]
     """Changes of files on drives."""
     saved: tuple[str, ...]
-    """Paths whose contents are saved in the backup before the changes."""
+    """Paths of the contents that are saved in the backup before the changes."""
     rom: RomChange | None = None
     """Change of ROMFS."""
     consents: tuple[str, ...] = ()

@@ -113,7 +113,7 @@ class Scores:
         return _mean(self.expected[self.found])
 
     def within(self, low: float, high: float) -> Scores:
-        """Return the faces whose labelled |yaw| is in the range [low, high)."""
+        """Return the scores of the faces with a labelled |yaw| in the range [low, high)."""
         yaw = np.abs(self.labels[:, 0])
         return self.of((yaw >= low) & (yaw < high))
 

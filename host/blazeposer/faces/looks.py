@@ -1,5 +1,5 @@
-"""Run the network once or twice on an image. One run of the network is called a look. In the second run, the network
-sees the mirror image, and the result is the mean of both runs.
+"""Run the network once or twice on an image. One run of the network is called a look. If the network runs twice, it
+sees the image and then its mirror image, and the result is the mean of both runs.
 
 A part of a network's error is random and differs between an image and its mirror image. The mean of both runs is
 therefore more exact, but takes twice the time.

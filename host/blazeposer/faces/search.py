@@ -4,8 +4,8 @@ each face.
 The network's input has 128 pixels on each side. The network reliably finds faces of at least 16 pixels, an eighth of
 the input's side. A tile is an enlarged part of the image. Tiles have several sizes and overlap, so that every face of
 at least `smallest_face` pixels is completely inside a tile and is large enough for the network. A face that is found in
-a tile is only a guess. The network then runs again on a region with this face in the middle. The guess is accepted if
-the face gets a high score.
+a tile is only a guess. The network then runs again on a region with this face in the middle. If the face gets a high
+score in this run, the guess is accepted.
 """
 
 from __future__ import annotations

@@ -47,7 +47,8 @@ class Moment:
     blind: str = ""
     """Reason why no images arrive (see `links.Link`)."""
     record: Record | None = None
-    """The record that arrived. Its faces have the values that the network computed, and the numbers of their tracks."""
+    """The record that arrived. The faces in this record have the values that the network computed, and the numbers of
+    their tracks."""
     faces: tuple[Face, ...] = ()
     """The faces of the record, in the record's order, with their positions in space. If smoothing is on, the values of
     the faces are smoothed."""

@@ -98,8 +98,8 @@ def open_source(text: str) -> Source:
 
 
 def open_sources(texts: Sequence[str]) -> list[Source]:
-    """Return the sources for several texts. A text may be a pattern such as `*.jpg`. All images and folders are joined
-    into one source. Raises InputError if a source cannot be opened.
+    """Open several texts as sources, and return the sources. A text is a path, an address, or a pattern such as
+    `*.jpg`. All images and folders are joined into one source. Raises InputError if a source cannot be opened.
     """
     globs = [[text] if os.path.lexists(text) else sorted(glob(text, recursive=True)) or [text] for text in texts]
     names = [name for found in globs for name in found]
@@ -144,8 +144,8 @@ def read_image(path: Path | str) -> Image:
 def _turned(image: Image, data: NDArray[np.uint8]) -> Image:
     """If the file is an AVIF file, turn the image as the file's header says, because OpenCV ignores this part of the
     header. Return the turned image. Return images of other formats unchanged. In the header, `irot` is the number of
-    quarter turns to the left. `imir` exchanges top and bottom (0) or left and right (1). These meanings are from avif.h
-    of libavif 1.0.
+    quarter turns to the left. `imir` exchanges top and bottom (0) or left and right (1). The meanings of `irot` and
+    `imir` are from avif.h of libavif 1.0.
     """
     header = data[:4096].tobytes().partition(b"mdat")[0]
     if header[4:12] not in (b"ftypavif", b"ftypavis"):

@@ -64,8 +64,8 @@ def of(board: Board) -> Flash:
 
 
 def tails() -> list[str]:
-    """Return the names of the boards whose partition must not be read to its end. The names are the texts that
-    `omv.arch()` returns on these boards."""
+    """Return the names of the boards on which the end of the ROMFS partition must not be read. The names are the texts
+    that `omv.arch()` returns on these boards."""
     return [board.omv_arch for board in BOARDS if of(board).keeps_tail]
 
 

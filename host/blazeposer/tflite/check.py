@@ -60,7 +60,7 @@ class Model:
 
     @property
     def uncounted(self) -> list[str]:
-        """Return the names of the operations whose time on a camera's CPU cannot be estimated."""
+        """Return the names of the operations for which the time on a camera's CPU cannot be estimated."""
         return unknown(self.graph) if self.graph and not self.compiled_for else []
 
 

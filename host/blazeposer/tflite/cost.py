@@ -183,7 +183,7 @@ def instructions(graph: Graph, kernels: Kernels = "2024") -> list[float | None]:
 
 
 def unknown(graph: Graph) -> list[str]:
-    """Return the names of the operations whose time cannot be estimated. Each name appears once."""
+    """Return the names of the operations for which the time cannot be estimated. Each name appears once."""
     counted = zip(graph.operations, instructions(graph), strict=True)
     return sorted({operation.name for operation, count in counted if count is None})
 

@@ -71,7 +71,7 @@ class _Device(bytes):
 
 
 def load(files, kind):
-    """Load the partition from a file of the PC. The file is mapped into memory, as flash is on a camera."""
+    """Load the ROMFS partition from a file on the PC. The file is mapped into memory, as flash is on a camera."""
     global _files, _kind, _flash, _cells
     _files, _kind = files, kind
     size = _files.stat(_IMAGE)[6]

@@ -7,7 +7,7 @@ blazeface.py   computes rotations from the six keypoints of BlazeFace in INT8, w
 Every peer gets the whole image, padded to a square, and returns faces in pixels of the image. The rotations follow the
 convention of `core.rotation`, because `canonical.py` and `blazeface.py` convert the rotations of the peers. The zero
 pose of these rotations was fitted to the `train` split of the data sets for training (see the docstrings of
-`canonical.py` and `blazeface.py`). All peers run on one thread.
+`canonical.py` and `blazeface.py`). Each peer uses a single thread.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Compare the constants and outputs of every layer in two runtimes, and find the first layer that differs.
 
 To get the outputs of the layers, the file is copied, and every layer's tensor becomes an output of the copy. LiteRT and
-TensorFlow Lite Micro can run this copy. TensorFlow's converter and this project's writer order the operations
-differently. Operations of the same kind and shape are therefore numbered, and two layers of different files match if
-kind, shape and number are the same.
+TensorFlow Lite Micro can run this copy. TensorFlow's converter and this project write the operations of a network in
+different orders. Operations of the same kind and shape are therefore numbered, and two layers of different files match
+if kind, shape and number are the same.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Layers:
 
     @property
     def rescaled(self) -> set[str]:
-        """Layers whose values quantization changes by more than rounding.
+        """Names of the layers in which quantization changes the values by more than rounding.
 
         Quantization rescales the channels of depthwise convolutions. If a ReLU follows a sum, quantization also clips
         the branches of the sum.

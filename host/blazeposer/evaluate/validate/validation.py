@@ -55,7 +55,7 @@ class Validation:
     """Stages to leave out."""
     runs: dict[str, Run] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
-    """Mapping from each stage that was not run to the reason."""
+    """Mapping from each stage that was not run to the reason why it was not run."""
 
     def sections(self) -> list[Section]:
         """Return a section for every check, in the order of the report."""

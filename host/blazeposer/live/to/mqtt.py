@@ -57,7 +57,7 @@ class MqttView:
     """A view that sends records to a broker (see `session.Output`).
 
     If the connection to the broker is lost, the view waits for a new connection. Records that arrive while there is no
-    connection to the broker are lost. The MQTT client's thread calls the methods whose names start with `on_`.
+    connection to the broker are lost. The thread of the MQTT client calls the methods with names that start with `on_`.
     """
 
     def __init__(self, name: str, client: Client, topic: str, encrypted: bool, discover: str | None) -> None:
