@@ -46,7 +46,10 @@ def draw(img, face):
 
 
 if int(omv.version_string().split(".")[0]) < 5:
-    stop("it needs OpenMV firmware 5.0 or later, this is %s: update it with OpenMV IDE" % omv.version_string())
+    stop(
+        "it needs OpenMV firmware 5.0 or later, but the camera has %s: update the firmware with OpenMV IDE"
+        % omv.version_string()
+    )
 
 import ml  # Import it here, because older firmware lacks it.
 

@@ -257,7 +257,8 @@ def test_older_firmware_gets_one_line(version: str) -> None:
         install(camera)
         lines = said_until_repl(camera)
     assert lines == [
-        f"BlazePoser stopped: it needs OpenMV firmware 5.0 or later, this is {version}: update it with OpenMV IDE"
+        "BlazePoser stopped: it needs OpenMV firmware 5.0 or later, "
+        f"but the camera has {version}: update the firmware with OpenMV IDE"
     ]
 
 

@@ -222,7 +222,7 @@ def test_faces_that_are_none(
     monkeypatch.setattr(cameras, "mpremote", say)
     asked = cameras.Camera(Port("/dev/camera"))
     picture = np.asarray(cv2.resize(portrait, (128, 128)), np.uint8)
-    with pytest.raises(PortError, match="sent what is no answer"):
+    with pytest.raises(PortError, match="sent an unreadable answer"):
         board.see(asked, [picture])
-    with pytest.raises(PortError, match="sent what is no answer"):
+    with pytest.raises(PortError, match="sent an unreadable answer"):
         board.decoded_on(asked)

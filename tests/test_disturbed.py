@@ -215,13 +215,13 @@ def test_the_rate_rises_and_falls_as_often_as_asked_for() -> None:
     ("old", "new", "message"),
     [
         ('architecture = "plain-65"', 'architecture = "unknown"', "no architecture unknown: choose one of residual"),
-        ("steps = 2000", "steps = -1", "steps = -1 must be int, 0 or more"),
-        ("turn = 14.0", 'turn = "far"', "turn = 'far' must be float, 0 or more"),
+        ("steps = 2000", "steps = -1", "steps = -1 must be an int, 0 or more"),
+        ("turn = 14.0", 'turn = "far"', "turn = 'far' must be a float, 0 or more"),
         ("rotation = 1.0\n", "", "lacks rotation: compare it with"),
         ("[images]", "[images]\nbrightness = 3", "has unknown brightness"),
         ("cycles = 1", "cycles = 0", "cycles must be at least 1"),
         ('pools = ["aflw", "mtfl", "human", "udacity", "glint", "utk", "wflw", "maskon"]', "pools = 3",
-         "pools = 3 must be a list of texts"),
+         "pools = 3 must be a list of strings"),
     ],
 )  # fmt: skip
 def test_a_recipe_that_is_none_says_so_in_a_line(tmp_path: Path, old: str, new: str, message: str) -> None:

@@ -292,7 +292,7 @@ def test_a_full_drive_gets_one_line(scene: Scene, model_path: Path, example: str
         (camera.folder / "flash" / "filling").write_bytes(bytes(camera.device.board.flash))
         lines = said_until_repl(camera)
     assert lines[-1].startswith(f"{example} stopped: cannot write ")
-    assert lines[-1].endswith("make room on the drive")
+    assert lines[-1].endswith("free space on the drive")
 
 
 def test_overlay(model_path: Path, portrait: Image) -> None:

@@ -103,7 +103,7 @@ def test_canonical_face_is_symmetric_and_turns_by_its_rotation() -> None:
 def test_written_pool_is_read_back(blazeposer_command: CommandLine, photos: Path, tmp_path: Path) -> None:
     run = blazeposer_command("label", photos, "--output", tmp_path / "pools")
     assert run.status == 0
-    assert "4 photos, 3 faces on 2, 1 photos without a face" in run.out
+    assert "4 photos, 3 faces in 2 photos, 1 photos without a face" in run.out
     assert "1 unreadable: damaged.jpg" in run.out
     assert {path.name for path in (tmp_path / "pools").iterdir()} == {
         "holiday.zip", "holiday.csv", "holiday_landmarks68.npy",

@@ -40,11 +40,11 @@ def test_the_weights_notes_hold_their_recipe() -> None:
     [
         ("warmup = ", "warm = ", "lacks warmup"),
         ("seed = ", "colour = 1\nseed = ", "has unknown colour"),
-        ("seed = 0", "seed = 0.5", "seed = 0.5 must be int"),
-        ("seed = 0", "seed = true", "seed = True must be int"),
-        ("seed = 0", "seed = -1", "seed = -1 must be int, 0 or more"),
+        ("seed = 0", "seed = 0.5", "seed = 0.5 must be an int"),
+        ("seed = 0", "seed = true", "seed = True must be an int"),
+        ("seed = 0", "seed = -1", "seed = -1 must be an int, 0 or more"),
         ("batch = 64", "batch = 0", "batch must be at least 1"),
-        ("seed = 0", "seed", "is no toml file"),
+        ("seed = 0", "seed", "is not a toml file"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(tmp_path: Path, before: str, after: str, message: str) -> None:

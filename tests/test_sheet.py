@@ -58,7 +58,7 @@ def test_the_table_has_a_row_a_bin_and_counts_the_wrong_ones() -> None:
     by_bin = {row[:2]: row for row in table.rows}
     assert by_bin["turned image", "180"][-2:] == ("0.10", "NO")
     assert by_bin["face size", "12"][3:] == ("0", "0.0000", "-", "-", "-", "-", "few")
-    assert "1 of 55 bins are not" in table.caption
+    assert "In 1 of 55 rows the answer is NO" in table.caption
     figures = json.loads(json.dumps(sheet_dict(every_bin())))
     assert figures["turned image"]["180"] == {
         "faces": 40, "found": 30, "recall": 0.75, "mae": 0.0, "geodesic": 10.0, "expected": 1.0,

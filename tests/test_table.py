@@ -77,7 +77,10 @@ def test_landmarks_stay_with_their_face_when_a_row_is_deleted(folder: Path) -> N
         (lambda text: text.replace(",20,", ",,"), "row 4, column yaw: the cell is empty"),
         (lambda text: text.replace(",20,", ",left,"), "row 4, column yaw: 'left' is not a number"),
         (lambda text: text.replace(",20,", ",nan,"), "row 4, column yaw: 'nan' is not a number"),
-        (lambda text: numbered(text).replace("train,2", "train,9"), "row 4, column face: 9 is none of the 4 faces"),
+        (
+            lambda text: numbered(text).replace("train,2", "train,9"),
+            "row 4, column face: there is no face 9 among 4 faces",
+        ),
         (lambda _: HEADER, "no rows below the header"),
         (lambda _: "", "no rows below the header"),
     ],

@@ -349,4 +349,4 @@ def test_train_command_leaves_weights_with_notes(
     monkeypatch.setattr(train, "train", interrupted)
     stopped = blazeposer_command("train", *options)
     assert stopped.status == 1
-    assert "goes on from the last checkpoint" in stopped.err
+    assert "continue from the last checkpoint" in stopped.err

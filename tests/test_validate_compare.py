@@ -63,7 +63,7 @@ def test_faces_of_one_stage_alone() -> None:
     assert same_faces([FACE, elsewhere], [moved(1)])[1] == (1, 0)
     difference = compare(Seen([], [[FACE], []]), Seen([], [[FACE], [elsewhere]]))
     assert (difference.first_alone, difference.second_alone) == (0, 1)
-    assert difference.breaches(Limits("")) == ["1 of 2 faces are found by one alone"]
+    assert difference.breaches(Limits("")) == ["1 of 2 faces are found by only one stage"]
     assert difference.breaches(Limits("", alone=0.05)) == []  # one may always differ
     two = compare(Seen([], [[FACE], []]), Seen([], [[FACE], [elsewhere, FACE]]))
     assert two.breaches(Limits("", alone=0.05))

@@ -60,11 +60,11 @@ def test_each_odd_file_is_told_once_and_the_rest_is_used(folder: Path, portrait:
     for name, words in {
         "truncated.jpg": "truncated, damaged",
         "empty.png": "an empty file",
-        "text.jpg": "not an image, whatever its name says",
+        "text.jpg": "not an image, but it has an image's name",
         "notes.txt": "not an image",
         "misnamed.png": "misnamed: a JPEG file",
-        "rotated.jpg": "turned upright by its EXIF orientation",
-        "deep.png": "16 bits a channel, read as 8",
+        "rotated.jpg": "turned upright because of its EXIF orientation",
+        "deep.png": "16 bits per channel, read as 8 bits",
         "grey.jpg": "grey",
         "clear.png": "transparent",
         "huge.jpg": "100 megapixels",
@@ -89,7 +89,7 @@ def test_pictures_of_a_data_set_that_cannot_be_read(portrait: Image) -> None:
     from blazeposer.evaluate.datasets import Dataset, Sample
 
     def lost() -> Image:
-        raise BlazePoserError("lost.jpg is missing or no image: unpack the data set anew")
+        raise BlazePoserError("lost.jpg is missing or not an image: unpack the data set again")
 
     box, angles = np.array([[175.0, 60, 275, 190]]), np.array([[1.0, 2, 3]])
     samples = [Sample("good.jpg", lambda: portrait, box, angles), Sample("lost.jpg", lost, box, angles)]
@@ -119,7 +119,7 @@ def test_an_official_data_set_that_is_damaged(portrait: Image, tmp_path: Path) -
     said = {remark.name: (remark.text, remark.is_left_out) for remark in pictures.remarks}
     assert len(said) == len(pictures.remarks) == 6
     for number, words, is_left_out in (
-        (1, "missing, but image00001.mat is there", True),
+        (1, "missing, but image00001.mat exists", True),
         (2, "extra: there is no image00002.mat beside it", True),
         (3, "truncated, damaged", True),
         (4, "image00004.mat: no Pose_Para", True),

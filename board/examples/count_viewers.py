@@ -56,7 +56,7 @@ while True:
         looked[id] = looked.get(id, 0) + (passed if looking else 0)
     if (len(tracks), looks) != there:
         there = len(tracks), looks
-        print("%d people, %d look here" % there)
+        print("%d people, %d look at the camera" % there)
     if t_ms - written >= 1000 * EVERY_S:
         written = t_ms
         viewers = len([ms for ms in looked.values() if ms >= 1000 * LOOKED_S])
@@ -66,6 +66,6 @@ while True:
             with open(FILE, "a") as file:
                 file.write(line + "\n")
         except OSError:
-            print("count_viewers stopped: cannot write %s, make room on the drive" % FILE)
+            print("count_viewers stopped: cannot write %s: free space on the drive" % FILE)
             sys.exit()
         looked = {}

@@ -33,10 +33,12 @@ from tracking import Tracker
 try:
     import pyb
 except ImportError:
-    print("head_mouse stopped: this camera's firmware has no USB HID, take one with an STM32H7")
+    print("head_mouse stopped: this camera's firmware has no USB HID: use a camera with an STM32H7")
     sys.exit()
 if "HID" not in pyb.usb_mode():
-    print("head_mouse stopped: the camera is no mouse yet, write boot.py as head_mouse.py says, then reset it")
+    print(
+        "head_mouse stopped: the camera is not a USB mouse yet: write boot.py as head_mouse.py describes, then reset it"
+    )
     sys.exit()
 
 poser = BlazePoser(max_faces=1)

@@ -44,7 +44,7 @@ while True:
         try:
             img.save(name)
         except OSError:
-            print("save_look_up stopped: cannot write %s, make room on the drive" % name)
+            print("save_look_up stopped: cannot write %s: free space on the drive" % name)
             sys.exit()
         print("saved", name)
         wait = PAUSE_MS

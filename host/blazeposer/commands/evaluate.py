@@ -71,7 +71,9 @@ def evaluate(
     title = of + (", mean with the mirror image" if twice else "")
     scores = {key: measure(network, dataset, key, twice=twice) for key in inputs}
     if not all(row.found.any() for row in scores.values()):
-        raise ModelError(f"{path} found none of {len(dataset)} faces: make it again with `blazeposer quantize`")
+        raise ModelError(
+            f"{path} found none of {len(dataset)} faces: make the network again with `blazeposer quantize`"
+        )
     table = pose_table(scores, title, dataset.rule.text)
     show_table(table, width=180)
     each = 1e3 * network.seconds / (len(inputs) * len(dataset.samples))

@@ -32,8 +32,8 @@ from blazeposer.tflite.interpreter import Network
 
 INPUTS = {"clean": clean_input, "camera": camera_input}
 CONVENTION = (
-    "Degrees, in the convention of 300W-LP and AFLW2000: positive yaw points the face to the image's left, positive "
-    "pitch up, positive roll tilts it clockwise. Errors are means over the faces that were found."
+    "Angles are in degrees, in the convention of 300W-LP and AFLW2000: positive yaw points the face to the image's "
+    "left, positive pitch up, positive roll tilts it clockwise. Errors are means over the found faces."
 )
 ERROR_BY_YAW = "Mean absolute error of the faces within ten degrees of yaw, where there are at least five."
 RELIABILITY = "Reliability of the predicted error: faces sorted by the error that the network predicts, in bins."
@@ -58,9 +58,11 @@ def pose_table(rows: Mapping[str, Scores], title: str, rule: str) -> Table:
     """Return a table with one row for each set of scores. The columns are the recall, the errors for each angle and for
     ranges of |yaw|, the bootstrap interval of the mean error, the bias, and the geodesic error."""
     notes = (
-        "Degrees on detected faces. Bias: mean of prediction minus label. After offset: MAE less one median offset an "
-        f"angle. Slope: of predicted over true pitch within {SLOPE_RANGE} degrees of yaw. Surest half: its geodesic "
-        f"error over that of all. Found: score >= {SCORE_THRESHOLD}, {rule}."
+        "Errors are in degrees, on the found faces. Bias: mean of prediction minus label. After offset: MAE after the "
+        "median offset of each angle is subtracted. Slope: slope of the predicted pitch against the true pitch, within "
+        f"{SLOPE_RANGE} degrees of yaw. Surest half: geodesic error of the half of the faces with the smaller "
+        "predicted errors, divided by the geodesic error of all faces. A face counts as found if its "
+        f"detection has a score of at least {SCORE_THRESHOLD}; rule: {rule}."
     )
     ranges = [f"|yaw| {low}-{high}" for low, high in YAW_RANGES]
     head = ("input", "N", "found", "recall", "MAE", "95 %", *ANGLES, *ranges, "bias", "after offset", "slope",
@@ -129,7 +131,7 @@ class Report:
         yield Section("Accuracy", [CONVENTION, self.table])
         for name, scores in self.scores.items():
             drawn = (
-                (plots.error_by_yaw(scores), "error against yaw", ERROR_BY_YAW),
+                (plots.error_by_yaw(scores), "errors for each yaw", ERROR_BY_YAW),
                 (plots.reliability(scores), "reliability of the predicted error", RELIABILITY),
             )
             pictures = [plots.picture_of(figure, f"{alt}, {name} input", text) for figure, alt, text in drawn]
@@ -154,7 +156,7 @@ def worst_table(scores: Scores, names: Sequence[str]) -> Table:
         poses = (" / ".join(f"{angle:+.0f}" for angle in row[face]) for row in (scores.labels, scores.predicted))
         rows.append([names[face], f"{scores.geodesic[face]:.0f}", *poses])
     head = ("image", "geodesic error", "labelled yaw / pitch / roll", "predicted")
-    return Table(head, rows, "Worst cases, degrees", WORST)
+    return Table(head, rows, "Faces with the largest errors, in degrees", WORST)
 
 
 def _facts(values: dict[str, Any]) -> dict[str, str]:

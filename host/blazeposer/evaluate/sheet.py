@@ -104,9 +104,9 @@ def sheet_table(bins: Sequence[Bin], title: str) -> Table:
         rows.append((one.condition, one.level, *counts, *shown, one.verdict))
     wrong = sum(one.verdict == "NO" for one in bins)
     caption = (
-        f"{title}: degrees, means over the faces found; true error: the angle between the rotation read and the "
-        f"labelled one; true: the mean expected error is within {MARGIN:.0%} of it (few: less than {FEWEST} found). "
-        f"{wrong} of {len(bins)} bins are not. XNNPACK kernels"
+        f"{title}: means over the found faces, in degrees. True error: the angle between the predicted and the "
+        f'labelled rotation. Column "true": the mean expected error is within {MARGIN:.0%} of the mean true error '
+        f"(few: fewer than {FEWEST} faces found). In {wrong} of {len(bins)} rows the answer is NO. Kernels: XNNPACK"
     )
     return Table(head, rows, caption)
 

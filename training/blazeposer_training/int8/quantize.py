@@ -47,22 +47,28 @@ WORKERS = 1
 """Number of processes that make the images for tuning in advance."""
 
 
-@click.command(short_help="Make the INT8 network of a float one.")
+@click.command(short_help="Make the INT8 network from the float network.")
 @click.option(
     "--weights",
     type=click.Path(path_type=Path),
-    help="Float weights, as `blazeposer train` writes them (default: models/blazeposer.safetensors).",
+    help="File of float weights from `blazeposer train` (default: models/blazeposer.safetensors).",
 )
 @click.option("--data", help="Folder of the pools (default: BLAZEPOSER_DATA).")
-@click.option("--pool", "pools", multiple=True, metavar="NAME", help="Use only these pools, not the project's pools.")
+@click.option(
+    "--pool",
+    "pools",
+    multiple=True,
+    metavar="NAME",
+    help="Use only this pool, not the project's pools. The option can be repeated.",
+)
 @click.option(
     "--images",
     type=click.IntRange(min=20),
     default=300,
     show_default=True,
-    help="Number of images that set the ranges.",
+    help="Number of images for measuring the ranges of values.",
 )
-@click.option("--plain", is_flag=True, help="Only set the ranges, without fine-tuning (one minute, not ten).")
+@click.option("--plain", is_flag=True, help="Quantize without fine-tuning. This takes one minute, not ten.")
 @click.option(
     "-o",
     "--output",
@@ -72,8 +78,10 @@ WORKERS = 1
 def command(
     weights: Path | None, data: str | None, pools: tuple[str, ...], images: int, plain: bool, output: Path | None
 ) -> None:
-    """Quantize the network to INT8: its ranges set on training images as a camera sees them, then fine-tuned part by
-    part towards the float network."""
+    """Quantize the network to INT8.
+
+    The command measures the ranges of values on training images with a camera's quality. It then fine-tunes one part of
+    the network after the other, until the outputs are close to the float network's outputs."""
     torch.set_flush_denormal(True)
     console = Console(stderr=True)
     output = output or output_models_dir()
@@ -102,7 +110,7 @@ def command(
         write(output / "blazeposer_float.tflite", network.architecture, float_layers(network), {}, origin),
     ):  # fmt: skip
         click.echo(
-            f"{output / manifest.file}: {manifest.file_bytes:,} bytes, {manifest.payload_bytes:,} of them parameters, "
+            f"{output / manifest.file}: {manifest.file_bytes:,} bytes, {manifest.payload_bytes:,} bytes of parameters, "
             f"arena {manifest.arena_bytes:,}, {manifest.macs / 1e6:.1f} M MACs"
         )
     golden.write_beside(output / "blazeposer.tflite")
@@ -145,7 +153,7 @@ def write(
     data = write_tflite(layers, quantization, graph)
     if quantization and len(data) > MAX_FILE_BYTES:
         raise BlazePoserError(
-            f"{path.name} would take {len(data):,} bytes, over {MAX_FILE_BYTES:,}: train a smaller network"
+            f"{path.name} would have {len(data):,} bytes, the limit is {MAX_FILE_BYTES:,}: train a smaller network"
         )
     path.write_bytes(data)
     constants = [values for layer in layers.values() for values in (layer.weight, layer.bias) if values is not None]

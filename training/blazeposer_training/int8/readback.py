@@ -82,4 +82,4 @@ def _architecture(graph: tflite.Graph, name: str) -> Architecture:
         ]
         if found == expected:
             return architecture
-    raise ModelError(f"{name}: another architecture than {__package__} trains: choose a model of ours")
+    raise ModelError(f"{name}: not an architecture of {__package__}: choose a model of this project")

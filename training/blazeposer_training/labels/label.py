@@ -51,11 +51,11 @@ def label_folder(folder: Path, name: str, output: Path, *, force: bool = False) 
     written.
     """
     if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder: name one with photos")
+        raise InputError(f"{folder}: no such folder: name a folder with photos")
     if not name or Path(name).name != name:
-        raise BlazePoserError(f"{name!r} is no name for a pool: give --name a word without slashes")
+        raise BlazePoserError(f"{name!r} is no name for a pool: choose a name without slashes with --name")
     if not force and (there := [path for part in PARTS if (path := output / part.format(name)).exists()]):
-        raise BlazePoserError(f"{there[0]} exists: choose another --name, or --force to replace the pool")
+        raise BlazePoserError(f"{there[0]} exists: choose another --name, or add --force to replace the pool")
     source = open_source(str(folder))
     teacher = Teacher()
     rows: list[dict[str, object]] = []
@@ -81,8 +81,8 @@ def label_folder(folder: Path, name: str, output: Path, *, force: bool = False) 
                     landmarks += [face.landmarks * scale for face in faces]
             if not rows:
                 raise BlazePoserError(
-                    f"{folder}: no face found in {source.total} photos ({len(unreadable)} unreadable): faces have to "
-                    "fill at least a fifth of a photo and show both eyes"
+                    f"{folder}: no face found in {source.total} photos ({len(unreadable)} unreadable): use photos "
+                    "with both eyes visible and a face that fills at least a fifth of the photo"
                 )
             if pictures > 1 and all(row["split"] == "train" for row in rows):
                 rows = [row | {"split": "val"} if int(str(row["file"])[:6]) % 10 == 0 else row for row in rows]
@@ -97,26 +97,28 @@ def label_folder(folder: Path, name: str, output: Path, *, force: bool = False) 
     assert source.total is not None
     without = source.total - pictures - len(unreadable)
     lines = [
-        f"{output / name}: {source.total} photos, {len(rows)} faces on {pictures}, {without} photos without a face"
+        f"{output / name}: {source.total} photos, {len(rows)} faces in {pictures} photos, "
+        f"{without} photos without a face"
     ]
     if unreadable:
         lines.append(f"{len(unreadable)} unreadable: {', '.join(unreadable)}")
     return "\n".join(lines)
 
 
-@click.command(short_help="Label one's own photos.")
+@click.command(short_help="Make a training pool from your own photos.")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--name", help="Name of the pool (default: the folder's).")
 @click.option("-o", "--output", type=click.Path(path_type=Path), default=".", show_default=True,
               help="Folder for the pool.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Replace an existing pool with this name.")
 def command(folder: Path, name: str | None, output: Path, force: bool) -> None:
-    """Make a training pool of the photos in FOLDER: NAME.zip, NAME.csv and NAME_landmarks68.npy.
+    """Make a training pool from the photos in FOLDER: NAME.zip, NAME.csv and NAME_landmarks68.npy.
 
-    The labels are a teacher network's, not measurements. Faces smaller than about a fifth of the photo's longer side
-    are missed: cut large photos first. Most faces turned away by more than 60 degrees are left out, because the teacher
-    cannot see them well. geodesic_spread is the mean angle, in degrees, between the teacher's four looks at a face and
-    the label: from 4 on it is doubtful.
+    A teacher network predicts the labels; they are not measurements. The network does not find faces smaller than about
+    a fifth of the photo's longer side: crop large photos first. The command leaves out most faces with a yaw of more
+    than 60 degrees, because their labels are uncertain. For each face, the teacher network makes four predictions.
+    geodesic_spread is the mean angle between these predictions and the label, in degrees. If it is 4 or more, the label
+    is doubtful.
     """
     click.echo(label_folder(folder, folder.resolve().name if name is None else name, output, force=force))
 

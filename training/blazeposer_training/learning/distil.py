@@ -88,5 +88,7 @@ def distil_features(learner: Learner, batches: Callable[[range, Teacher], Iterat
             with autocast(image.device):
                 lost = distance(part, learner.model, batch.taught, image)
             fit.step(lost)
-        console.print(f"feature maps, part {number}: {float(lost.detach()) / len(part.maps):.3f} of their power differ")
+        console.print(
+            f"feature maps, part {number}: {float(lost.detach()) / len(part.maps):.3f} of their power differs"
+        )
     learner.average.load_state_dict(learner.model.state_dict())

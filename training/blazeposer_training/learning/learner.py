@@ -44,7 +44,7 @@ class Learner:
         planned = planned or architecture(recipe.architecture)
         network = weights.load(start) if start else _original(planned)
         if network.architecture != planned:
-            raise BlazePoserError(f"{start} is no network of the recipe's architecture, {recipe.architecture}")
+            raise BlazePoserError(f"{start} does not have the recipe's architecture, {recipe.architecture}")
         self.model = unfold(network, recipe.parallel).train()
         self.bins = AngleBins(planned.pose_hidden)
         self.original = _original(ORIGINAL).eval().requires_grad_(False)

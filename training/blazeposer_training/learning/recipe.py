@@ -95,9 +95,11 @@ def read_recipe(name: str) -> Recipe:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         names = ", ".join(recipe_names())
-        raise BlazePoserError(f"no recipe {name}: give --recipe one of {names}, or a toml file") from error
+        raise BlazePoserError(
+            f"there is no recipe {name}: choose one of {names}, or a toml file, with --recipe"
+        ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BlazePoserError(f"{path} is no toml file: {error}") from error
+        raise BlazePoserError(f"{path} is not a toml file: {error}") from error
     recipe = Recipe(**_settings(path, values, _KINDS))
     architecture(recipe.architecture)
     for setting in ("steps", "batch", "cycles"):
@@ -138,9 +140,9 @@ def _setting(path: Path, setting: str, value: Any, kind: str) -> Any:
         case ("int", int()) | ("float", int() | float()) if not isinstance(value, bool) and value >= 0:
             return value if kind == "int" else float(value)
     wanted = {
-        "str": "a text",
-        "int": "int, 0 or more",
-        "float": "float, 0 or more",
-        "tuple[str, ...]": "a list of texts",
+        "str": "a string",
+        "int": "an int, 0 or more",
+        "float": "a float, 0 or more",
+        "tuple[str, ...]": "a list of strings",
     }
     raise BlazePoserError(f"recipe {path}: {setting} = {value!r} must be {wanted.get(kind, 'a table')}")

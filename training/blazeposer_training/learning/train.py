@@ -48,7 +48,9 @@ def train_heads(learner: Learner, batches: Iterator[Batch], recipe: Recipe) -> N
     """Run the second stage. Cache the two feature maps of the backbone that the pose heads read. Then train the pose
     heads alone."""
     cached: list[tuple[tuple[Tensor, Tensor], Target]] = []
-    for batch in progress(itertools.islice(batches, recipe.cached_batches), recipe.cached_batches, "caching features"):
+    for batch in progress(
+        itertools.islice(batches, recipe.cached_batches), recipe.cached_batches, "computing feature maps"
+    ):
         image, target = learner.target(batch)
         with torch.no_grad(), autocast(image.device):
             first, second = learner.model.backbone(image)
@@ -59,7 +61,7 @@ def train_heads(learner: Learner, batches: Iterator[Batch], recipe: Recipe) -> N
     fit = Fit(parameters, recipe.cached_rate, total, recipe.warmup, recipe.decay)
     generator = torch.Generator().manual_seed(recipe.seed)
     order = torch.cat([torch.randperm(len(cached), generator=generator) for _ in range(recipe.cached_epochs)]).tolist()
-    for index in progress(iter(order), total, "pose heads on cached features"):
+    for index in progress(iter(order), total, "training pose heads"):
         taps, target = cached[index]
         with autocast(taps[0].device):
             pose = poses(learner.model, learner.bins, taps)
@@ -110,7 +112,9 @@ class Trainer:
             return False
         state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
         if (state["recipe"], state["start"]) != (asdict(self.recipe), self.start):
-            raise BlazePoserError(f"{self.run} holds a training with other settings: name another folder with --run")
+            raise BlazePoserError(
+                f"{self.run} contains a training with other settings: choose another folder with --run"
+            )
         self.learner.model.load_state_dict(state["model"])
         self.learner.average.load_state_dict(state["average"])
         self.learner.bins.load_state_dict(state["bins"])
@@ -176,7 +180,7 @@ def train(
 
     teach = learner.teach_detection
     if resumed:
-        console.print(f"going on from step {trainer.step} of {run}")
+        console.print(f"continuing from step {trainer.step} of the training in {run}")
     elif recipe.parallel:
         batch = next(first_batches(range(1), teach))
         settle(learner.model, to_input(batch.pictures))
@@ -196,7 +200,7 @@ def train(
         yield from batches(range(mild, recipe.steps), recipe.images.milder(recipe.mild), teach)
 
     sums, logged = Counter[str](), trainer.step
-    for batch in progress(lessons(), recipe.steps - trainer.step, "whole network"):
+    for batch in progress(lessons(), recipe.steps - trainer.step, "training the whole network"):
         sums.update(trainer.train(batch))
         if trainer.step % every and trainer.step != recipe.steps:
             continue
@@ -259,24 +263,29 @@ def notes(recipe: Recipe, start: Path | None, scores: Scores) -> dict[str, objec
 
 @click.command()
 @click.option("--recipe", "name", metavar="NAME|FILE",
-              help=f"Settings: {', '.join(recipe_names())}, or a toml file [full; with --only: own].")  # fmt: skip
+              help=f"Settings: {', '.join(recipe_names())}, or a toml file "
+              "(default: full; with --only: own).")  # fmt: skip
 @click.option("--data", "folder", help="Folder of the pools (default: BLAZEPOSER_DATA).")
 @click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path),
-    help="Where the weights go [models/; with --only: out/NAME.safetensors].",
+    help="File for the weights (default: models/blazeposer.safetensors; with --only: out/NAME.safetensors).",
 )
 @click.option("--run", type=click.Path(path_type=Path),
-              help="Folder of checkpoints and log, to go on from [runs/main; with --only: runs/NAME].")  # fmt: skip
+              help="Folder for checkpoints and log. A stopped training continues from it "
+              "(default: runs/main; with --only: runs/NAME).")  # fmt: skip
 @click.option(
-    "--start", type=click.Path(path_type=Path, exists=True), help="Start from these weights, not from BlazeFace's."
+    "--start",
+    type=click.Path(path_type=Path, exists=True),
+    help="Start from these weights, not from BlazeFace's weights.",
 )
 @click.option("--pool", "more", multiple=True, metavar="NAME",
-              help="Also train on this pool of `blazeposer label` in the data folder.")  # fmt: skip
+              help="Also train on this pool from `blazeposer label`, in the folder of the pools. "
+              "The option can be repeated.")  # fmt: skip
 @click.option("--only", is_flag=True,
-              help="Train only on these pools, starting from BlazePoser's network.")  # fmt: skip
-@click.option("--seed", type=click.IntRange(min=0), help="In place of the recipe's.")
+              help="Train only on the pools of --pool, and start from BlazePoser's weights.")  # fmt: skip
+@click.option("--seed", type=click.IntRange(min=0), help="Seed for random values (default: the recipe's seed).")
 def command(
     name: str | None, folder: str | None, output: Path | None, run: Path | None, start: Path | None,
     more: tuple[str, ...], only: bool, seed: int | None,
@@ -300,7 +309,7 @@ def command(
     try:
         trainer = train(data.data_folder(folder), recipe, run, start, device, workers)
     except KeyboardInterrupt as error:
-        raise BlazePoserError(f"stopped: the same command goes on from the last checkpoint in {run}") from error
+        raise BlazePoserError(f"stopped: run the same command to continue from the last checkpoint in {run}") from error
     assert trainer.scores
     weights.save(fold(trainer.learner.average), target, notes(recipe, start, trainer.scores))
-    console.print(f"wrote {target}")
+    console.print(f"Wrote {target}")

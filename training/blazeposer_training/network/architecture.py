@@ -120,5 +120,5 @@ ARCHITECTURE = ARCHITECTURES["plain-65"]
 def architecture(name: str) -> Architecture:
     """Return the architecture with this name. Raises BlazePoserError if no architecture has this name."""
     if name not in ARCHITECTURES:
-        raise BlazePoserError(f"no architecture {name}: choose one of {', '.join(ARCHITECTURES)}")
+        raise BlazePoserError(f"there is no architecture {name}: choose one of {', '.join(ARCHITECTURES)}")
     return ARCHITECTURES[name]

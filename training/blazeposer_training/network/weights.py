@@ -185,9 +185,13 @@ def load(path: Path) -> BlazePoser:
         model = BlazePoser(architecture(architecture_of(notes(path))))
         model.load_state_dict(load_file(path))
     except FileNotFoundError as error:
-        raise BlazePoserError(f"no weights at {path}: run `blazeposer train`, or name a file with --weights") from error
+        raise BlazePoserError(
+            f"there are no weights at {path}: run `blazeposer train`, or name a file with --weights"
+        ) from error
     except (SafetensorError, RuntimeError, json.JSONDecodeError) as error:
-        raise BlazePoserError(f"{path} does not hold this network's weights: run `blazeposer train` anew") from error
+        raise BlazePoserError(
+            f"{path} does not contain this network's weights: run `blazeposer train` again"
+        ) from error
     return model.eval()
 
 

@@ -112,9 +112,11 @@ def read_results(folder: Path) -> Results:
             name, seed, steps = recipe.pop("architecture"), recipe.pop("seed"), recipe["steps"]
             result = Result(seed, last["val"]["mae"]["mean"], last["val"]["recall"])
         except (OSError, ValueError, LookupError, TypeError, AttributeError, StopIteration) as error:
-            raise InputError(f"{path}: not the log of a training: delete it, or choose another --runs") from error
+            raise InputError(f"{path}: not the log of a training: delete the file, or choose another --runs") from error
         if last["step"] != steps:
-            raise InputError(f"{path}: the training stopped at step {last['step']} of {steps}: let it go on first")
+            raise InputError(
+                f"{path}: the training stopped at step {last['step']} of {steps}: complete the training first"
+            )
         recipes.append(recipe)
         if recipe != recipes[0]:
             raise InputError(f"{path}: the recipe differs in more than architecture and seed: remove one of the logs")
@@ -181,11 +183,12 @@ different seeds.
 
 @click.command(short_help="Show the cost of each architecture.")
 @click.option("--runs", type=click.Path(path_type=Path, exists=True, file_okay=False),
-              help="Folder with logs of trainings: show their errors, too.")  # fmt: skip
+              help="Folder with logs of trainings. The table then also shows the errors.")  # fmt: skip
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False),
-              help="Write the table as a page in Markdown, and beside it a plot (.svg). Needs --runs.")  # fmt: skip
+              help="Write the table to this Markdown page, and a plot (.svg) into the same folder. "
+              "Needs --runs.")  # fmt: skip
 def command(runs: Path | None, output: Path | None) -> None:
-    """Show the size, the memory and the time on cameras of each architecture that a recipe may name."""
+    """Show the size, the memory and the time on cameras of each architecture."""
     if output and not runs:
         raise click.UsageError("--output needs --runs.")
     results = read_results(runs) if runs else {}

@@ -88,12 +88,17 @@ class Judge:
         return found
 
 
-@click.command(short_help="Compare ways to quantize.")
+@click.command(short_help="Compare methods of quantization.")
 @click.option("--data", "folder", help="Folder of the pools (default: BLAZEPOSER_DATA).")
-@click.option("--weights", type=click.Path(path_type=Path), help="Float weights (default: models/).")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the table as a page in Markdown.")
+@click.option(
+    "--weights", type=click.Path(path_type=Path), help="File of float weights (default: models/blazeposer.safetensors)."
+)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the table to this Markdown page.")
 def command(folder: str | None, weights: Path | None, output: Path | None) -> None:
-    """Compare plain quantization, fine-tuning part by part, and training of the whole."""
+    """Compare three methods of quantization.
+
+    The methods are plain quantization, fine-tuning of one part after the other, and fine-tuning of the whole network.
+    """
     torch.set_flush_denormal(True)
     share_cores(WORKERS)
     path = data.data_folder(folder)

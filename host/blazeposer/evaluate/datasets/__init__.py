@@ -39,7 +39,7 @@ def read_dataset(name: str, folder: Path, *, damaged: bool = False) -> Dataset:
         dataset = pools.read(folder, name)
     else:
         known = ", ".join(READERS)
-        raise BlazePoserError(f"no data set {name}: choose {known}, or a pool by its {name}.csv and .zip in {folder}")
+        raise BlazePoserError(f"no data set {name}: choose {known}, or put {name}.csv and {name}.zip into {folder}")
     if not damaged and (lost := next((item for item in dataset.left_out if item.is_damage), None)):
         raise BlazePoserError(f"{lost.name}: {lost.why}")
     if not len(dataset):

@@ -55,8 +55,8 @@ def read(folder: Path, name: str = "biwi", sequences: Sequence[str] = SEQUENCES)
     folder = subfolder(folder, "hpdb")
     if missing := [sequence for sequence in sequences if not (folder / sequence / "rgb.cal").is_file()]:
         raise BlazePoserError(
-            f"no BIWI in {folder}: {missing[0]}/rgb.cal, {missing[0]}/frame_00003_rgb.png, "
-            f"{missing[0]}/frame_00003_pose.txt and so on are expected there: name the folder hpdb with --data"
+            f"no BIWI in {folder}: this folder must contain {missing[0]}/rgb.cal, {missing[0]}/frame_00003_rgb.png, "
+            f"{missing[0]}/frame_00003_pose.txt and so on: give the path of the folder hpdb with --data"
         )
     samples, left_out = [], []
     for sequence in sequences:
@@ -105,5 +105,5 @@ def _rows(path: Path, count: int) -> list[list[float]]:
         if not np.isfinite(np.concatenate(rows)).all():
             raise ValueError("a value is not a number")
     except (OSError, ValueError) as error:
-        raise BlazePoserError(f"{path.name} is not what BIWI holds ({error}): unpack the data set anew") from error
+        raise BlazePoserError(f"{path.name} is not a file of BIWI ({error}): unpack the data set again") from error
     return rows[:count]

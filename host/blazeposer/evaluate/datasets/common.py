@@ -85,5 +85,5 @@ def load_image(path: Path) -> Image:
     """Return the image of a file. Raises BlazePoserError."""
     image = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
     if image is None:
-        raise BlazePoserError(f"{path} is missing or no image: unpack the data set anew")
+        raise BlazePoserError(f"{path} is missing or not an image: unpack the data set again")
     return np.asarray(image, np.uint8)

@@ -35,7 +35,7 @@ PARTS = tuple(f"{part}{mirrored}" for part in ("AFW", "HELEN", "IBUG", "LFPW") f
 def read_aflw2000(folder: Path) -> Dataset:
     """Return every labelled face of AFLW2000-3D. Raises BlazePoserError if the files are missing."""
     folder = subfolder(folder, "AFLW2000")
-    expected = "image00002.jpg with image00002.mat beside it, and so on,"
+    expected = "image00002.jpg, image00002.mat and so on"
     return _read("aflw2000", folder, [folder], "image*", "pt3d_68", expected)
 
 
@@ -43,7 +43,7 @@ def read_300w_lp(folder: Path) -> Dataset:
     """Return every labelled face of every part of 300W-LP that is present. Raises BlazePoserError if no part is
     present."""
     folder = subfolder(folder, "300W_LP")
-    expected = f"the folders {', '.join(PARTS)}, each with NAME.jpg and NAME.mat,"
+    expected = f"NAME.jpg and NAME.mat in the folders {', '.join(PARTS)}"
     return _read("300w-lp", folder, [folder / part for part in PARTS], "*", "pt2d", expected)
 
 
@@ -56,9 +56,9 @@ def _read(name: str, folder: Path, parts: Sequence[Path], files: str, landmarks:
     for path in track(sorted(there | labelled), "labels", console=Console(stderr=True), transient=True):
         image, label = path.relative_to(folder).as_posix(), path.with_suffix(".mat")
         if path not in there:
-            left_out.append(LeftOut(image, f"missing, but {label.name} is there: unpack the data set anew"))
+            left_out.append(LeftOut(image, f"missing, but {label.name} exists: unpack the data set again"))
         elif path not in labelled:
-            left_out.append(LeftOut(image, f"extra: there is no {label.name} beside it", is_damage=False))
+            left_out.append(LeftOut(image, f"extra: there is no {label.name} for this image", is_damage=False))
         else:
             try:
                 box, angles = _label(label, landmarks)
@@ -68,7 +68,7 @@ def _read(name: str, folder: Path, parts: Sequence[Path], files: str, landmarks:
             if np.abs(angles).max() <= MAX_ANGLE:
                 samples.append(Sample(image, partial(load_image, path), box[np.newaxis], angles[np.newaxis], file=path))
     if not (samples or left_out):
-        raise BlazePoserError(f"no {name} in {folder}: {expected} are expected there: name their folder with --data")
+        raise BlazePoserError(f"no {name} in {folder}: it must contain {expected}: give the right folder with --data")
     return Dataset(name, samples, left_out=left_out)
 
 
@@ -81,7 +81,9 @@ def _label(path: Path, landmarks: str) -> tuple[Floats, Floats]:
         points = matrices[landmarks][:2].astype(np.float64)
         box = np.concatenate([points.min(axis=1), points.max(axis=1)])
     except Exception as error:  # scipy raises a dozen kinds on a damaged file
-        raise BlazePoserError(f"{path.name}: no Pose_Para and {landmarks} can be read: unpack it anew") from error
+        raise BlazePoserError(
+            f"{path.name}: Pose_Para and {landmarks} cannot be read: unpack the file again"
+        ) from error
     if not np.isfinite([yaw, pitch, roll, *box]).all():
-        raise BlazePoserError(f"{path.name}: a label is not a number: unpack the data set anew")
+        raise BlazePoserError(f"{path.name}: a label is not a number: unpack the data set again")
     return box, np.array([yaw, pitch, roll])

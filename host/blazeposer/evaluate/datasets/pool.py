@@ -66,7 +66,7 @@ def data_folder(given: str | None) -> Path:
     name = given or os.environ.get("BLAZEPOSER_DATA")
     if not (name and Path(name).is_dir()):
         lack = f"no folder {name}" if name else "no data"
-        raise BlazePoserError(f"{lack}: name the folder of the pools with --data or in BLAZEPOSER_DATA")
+        raise BlazePoserError(f"{lack}: give the folder of the pools with --data or in BLAZEPOSER_DATA")
     return Path(name)
 
 
@@ -78,7 +78,7 @@ def read_pool(folder: Path, name: str, split: str | None = None) -> Pool:
         table = Table(folder / f"{name}.csv", ["file", *CORNERS, *ANGLES, *([] if split is None else ["split"])])
         landmarks = np.load(folder / f"{name}_landmarks68.npy").astype(np.float64)
     except OSError as error:
-        raise BlazePoserError(f"no pool {name} in {folder} ({error.filename}): name its folder with --data") from error
+        raise BlazePoserError(f"no pool {name} in {folder} ({error.filename}): give its folder with --data") from error
     landmarks = landmarks[_landmarks_of(table, len(landmarks))]
     boxes, angles, names = table.numbers(*CORNERS), table.numbers(*ANGLES), table.texts("file")
     spread = np.zeros(len(names))
@@ -112,14 +112,16 @@ def _landmarks_of(table: Table, count: int) -> NDArray[np.int64]:
     if "face" not in table:
         if len(table.rows) != count:
             raise InputError(
-                f"{table.path}: {len(table.rows)} rows, but landmarks of {count} faces, and no column face that says "
-                "whose they are: restore the table, or make the pool anew with `blazeposer label`"
+                f"{table.path}: {len(table.rows)} rows, but landmarks of {count} faces, and no column face with the "
+                "indices of the landmarks: restore the table, or make the pool again with `blazeposer label`"
             )
         return np.arange(count)
     faces = table.numbers("face")[:, 0]
     for row, face in enumerate(faces.tolist(), start=2):
         if face not in range(count):
-            raise InputError(f"{table.path}: row {row}, column face: {face:g} is none of the {count} faces: restore it")
+            raise InputError(
+                f"{table.path}: row {row}, column face: there is no face {face:g} among {count} faces: restore it"
+            )
     return faces.astype(np.int64)
 
 
@@ -134,7 +136,7 @@ def read_pools(
         report(f"{name}: {len(parts[-1])} faces in {len(parts[-1].images)} images ({split})")
     if not any(map(len, parts)):
         raise BlazePoserError(
-            f"no face of {', '.join(names)} is for {split}: write {split} into the column split of some"
+            f"{', '.join(names)}: no face is for {split}: write {split} into the column split of some rows"
         )
     offsets = np.cumsum([0] + [len(part.images) for part in parts[:-1]])
     return Pool(
@@ -151,7 +153,7 @@ def read_backgrounds(folder: Path, name: str = "faceless", *, test: bool = False
     training are returned. The photos of "faceless" show places, and the photos of "hands" show hands in close-up."""
     path = folder / f"{name}.zip"
     if not path.is_file():
-        raise BlazePoserError(f"no {path.name} in {folder}: name the folder of the pools with --data")
+        raise BlazePoserError(f"no {path.name} in {folder}: give the folder of the pools with --data")
     with zipfile.ZipFile(path) as archive:
         files = [file for file in sorted(archive.namelist()) if is_training_image(name, file) != test]
     return read_images(path, files)
@@ -190,7 +192,7 @@ def read_images(path: Path, files: list[str]) -> list[Image]:
         images = list(threads.map(_decode, packed))
     broken = [file for file, image in zip(files, images, strict=True) if image is None]
     if broken:
-        raise BlazePoserError(f"{path} holds {len(broken)} images that cannot be decoded, first {broken[0]}")
+        raise BlazePoserError(f"{path} contains {len(broken)} images that cannot be decoded, for example {broken[0]}")
     return [image for image in images if image is not None]
 
 

@@ -127,4 +127,4 @@ def _table(path: Path, columns: Sequence[str] = ()) -> Table:
     try:
         return Table(path, columns)
     except OSError as error:
-        raise BlazePoserError(f"{path} cannot be read ({error.strerror}): name its folder with --data") from error
+        raise BlazePoserError(f"{path} cannot be read ({error.strerror}): give its folder with --data") from error

@@ -36,14 +36,14 @@ def read_wider(folder: Path) -> list[BoxedImage]:
     if not path.is_file() or not (folder / IMAGES).is_dir():
         raise BlazePoserError(
             f"no WIDER FACE in {folder}: {LIST.as_posix()} and {IMAGES.as_posix()}/0--Parade and so on are expected "
-            "there: name their folder with --wider"
+            "there: give their folder with --wider"
         )
     try:
         images = list(_images(path.read_text(encoding="utf-8"), folder / IMAGES))
     except (OSError, ValueError, IndexError) as error:
-        raise BlazePoserError(f"{path} is damaged: unpack WIDER FACE anew") from error
+        raise BlazePoserError(f"{path} is damaged: unpack WIDER FACE again") from error
     if all(ignored.all() for _, _, ignored in images):
-        raise BlazePoserError(f"{path} has no face to measure on: unpack WIDER FACE anew")
+        raise BlazePoserError(f"{path} has no face to measure on: unpack WIDER FACE again")
     return images
 
 

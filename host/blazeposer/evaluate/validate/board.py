@@ -114,7 +114,7 @@ def _run(camera: Camera, sources: Sequence[str], take: Callable[[str], None]) ->
         camera.run_scripts(sources, said)
     except PortError as error:
         if "ImportError" in str(error) or any("no file " in line for line in garbled):
-            raise PortError(f"{camera.port.device} has no BlazePoser on it: run `blazeposer deploy` first") from error
+            raise PortError(f"{camera.port.device} does not have BlazePoser: run `blazeposer deploy` first") from error
         raise
     if garbled:
         raise _no_answer(camera)
@@ -122,7 +122,7 @@ def _run(camera: Camera, sources: Sequence[str], take: Callable[[str], None]) ->
 
 def _no_answer(camera: Camera) -> PortError:
     return PortError(
-        f"{camera.port.device} sent what is no answer: check the cable, close OpenMV IDE, run the command again"
+        f"{camera.port.device} sent an unreadable answer: check the cable, close OpenMV IDE, and run the command again"
     )
 
 
@@ -160,9 +160,9 @@ def decoder_section(advance: Callable[[], None] = lambda: None) -> Section:
     difference = compare(Seen([], here), Seen([], there))
     breaches = difference.breaches(DECODER_LIMITS)
     cases = f"{len(here)} anchors, {len(ANGLE_CASES)} head poses, no network"
-    finding = "; ".join(breaches) or "All faces are the same"
+    finding = "; ".join(breaches) or "Both decoders return equal faces"
     if breaches:
-        finding += f"; most at anchor {difference.order[0]}"
+        finding += f"; the largest difference is at anchor {difference.order[0]}"
     return Section(
         DECODER_TITLE,
         [f"{finding} ({cases}).", f"Tolerance: {DECODER_LIMITS}. {DECODER_LIMITS.reason}"],

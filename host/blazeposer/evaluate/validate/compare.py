@@ -83,7 +83,9 @@ class Limits:
         if self.degrees:
             parts.append(f"angles within {_told(self.degrees, '°')}")
         parts.append(
-            f"at most {self.alone:.0%} of the faces (or one) found by one alone" if self.alone else "same faces"
+            f"at most {self.alone:.0%} of the faces (or one face) found by only one stage"
+            if self.alone
+            else "same faces"
         )
         return ", ".join(parts)
 
@@ -130,7 +132,7 @@ class Difference:
                     found.append(f"{name} differ by {value:.3g} {unit} ({word})")
         alone = self.first_alone + self.second_alone
         if alone > (max(1.0, limits.alone * (alone + len(self.box))) if limits.alone else 0):
-            found.append(f"{alone} of {alone + len(self.box)} faces are found by one alone")
+            found.append(f"{alone} of {alone + len(self.box)} faces are found by only one stage")
         return found
 
 
@@ -219,7 +221,7 @@ def pair_section(
     parted = next((name for name, value in (apart or {}).items() if value >= least), None)
     finding = "; ".join(breaches) if breaches else _good(difference, same)
     if breaches and parted:
-        finding += f"; first layer to part: {parted}"
+        finding += f"; first layer that differs: {parted}"
     rule = f"Tolerance: {pair.limits}. {pair.limits.reason}"
     parts: list[str | Table | Picture] = [f"{finding}.", rule, _table(difference)]
     if apart is not None:
@@ -276,7 +278,7 @@ def _rms(values: NDArray[Any]) -> float:
 def _good(difference: Difference, same: bool) -> str:
     faces = f"{len(difference.box)} faces found by both"
     if alone := difference.first_alone + difference.second_alone:
-        faces += f", {alone} by one alone"
+        faces += f", {alone} found by only one stage"
     if same:
         return f"All {difference.values:,} raw outputs are equal; {faces}"
     box, angle = (float(np.median(values)) if len(values) else 0.0 for values in (difference.box, difference.degrees))
@@ -300,19 +302,19 @@ def _table(difference: Difference) -> Table:
         figures = _figures(values)
         rows.append([name, *(f"{value:.3f}" for value in figures.values())] if figures else [name, "-", "-", "-"])
     caption = (
-        f"Largest edge or coordinate of a face, and the turn between its rotations. Found by both "
-        f"{len(difference.box)}, by the first alone {difference.first_alone}, by the second alone "
-        f"{difference.second_alone}. px: of the network's input, 128 a side."
+        f"For each face: the largest difference of an edge or a coordinate, and the angle between the two rotations. "
+        f"Faces found by both stages: {len(difference.box)}; by only the first stage: {difference.first_alone}; by "
+        f"only the second stage: {difference.second_alone}. px: pixels of the network's input (128 x 128)."
     )
     return Table(("difference", "median", "95 %", "worst"), rows, caption)
 
 
 def _by_layer(apart: dict[str, float], parted: str | None, picture: str) -> str:
     if not apart:
-        return f"Layer by layer on {picture}: none differs."
+        return f"Layer by layer on {picture}: no layer differs."
     most = max(apart, key=lambda name: apart[name])
-    first = f"the first to part is {parted}" if parted else f"none is off by {HALF:g} of its values"
-    return f"Layer by layer on {picture}: {first}; {most} differs most."
+    first = f"the first layer that differs is {parted}" if parted else f"no layer differs by {HALF:g} of its values"
+    return f"Layer by layer on {picture}: {first}; {most} has the largest difference."
 
 
 def _side_by_side(given: Given, faces: tuple[Sequence[Face], Sequence[Face]], titles: tuple[str, str]) -> Picture:
@@ -322,5 +324,5 @@ def _side_by_side(given: Given, faces: tuple[Sequence[Face], Sequence[Face]], ti
     left, right = (draw(square, [face.moved(0, 0, SIDE, SIDE) for face in some]) for some in faces)
     canvas = np.hstack([left, np.full((SIDE, GAP, 3), 255, np.uint8), right])
     data = cv2.imencode(".jpg", canvas[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1].tobytes()
-    caption = f"Where they differ most: {given.name}. Left: {titles[0]}. Right: {titles[1]}."
+    caption = f"Image with the largest difference: {given.name}. Left: {titles[0]}. Right: {titles[1]}."
     return Picture(data, f"the faces of both stages on {given.name}", caption)

@@ -139,7 +139,7 @@ def write(golden: Golden, folder: Path) -> None:
             (folder / f"{name}.bin").write_bytes(b"".join(output.tobytes() for output in vector.outputs))
         (folder / _FILE).write_text(text + "\n", encoding="utf-8")
     except OSError as error:
-        raise InputError(f"{folder}: cannot be written ({error.strerror}): choose a model elsewhere") from error
+        raise InputError(f"{folder}: cannot be written ({error.strerror}): choose a model in another folder") from error
 
 
 def read(folder: Path) -> Golden:
@@ -164,7 +164,7 @@ def check(golden: Golden, network: Network, layers: Layers) -> Section:
     uses LiteRT's reference kernels."""
     found = _constants(layers)
     wrong = [name for name, pair in golden.constants.items() if found.get(name) != pair]
-    breaches = [f"{wrong[0]}: its weights or biases are not the golden ones"] if wrong else []
+    breaches = [f"{wrong[0]}: its weights or biases differ from the golden values"] if wrong else []
     levels = layers.tracer("reference", real=False)
     rows = []
     for name, vector in golden.vectors.items():
@@ -179,13 +179,15 @@ def check(golden: Golden, network: Network, layers: Layers) -> Section:
             breaches.append(f"{name}: the host's decoder finds other faces in the golden outputs")
         rows.append([name, f"{differing:,}", parted or "-", str(len(vector.faces)), "same" if decoded else "DIFFERENT"])
     if network.quantization != golden.quantization:
-        breaches.append("scales or zero points of the outputs are not the golden ones")
+        breaches.append("scales or zero points of the outputs differ from the golden values")
     head = ("image", "outputs that differ", "first layer that differs", "faces", "decoded from golden outputs")
-    summary = "; ".join(breaches) or f"All outputs, layers and faces of {len(rows)} images are as they were stored."
+    summary = (
+        "; ".join(breaches) or f"All outputs, layers and faces of {len(rows)} images are equal to the stored values."
+    )
     rule = (
-        f"Tolerance: none for the network, whose reference kernels calculate in integers; {FACE_TOLERANCE:g} px and "
-        "degrees for the decoder, as the stored faces are rounded. Layers are held together by sum and sum of squares "
-        "of their integers, convolutions also by the sums of weights and of biases."
+        f"Tolerance: none for the network, because its reference kernels calculate in integers; {FACE_TOLERANCE:g} px "
+        "and degrees for the decoder, because the stored faces are rounded. For each layer, the sum and the sum of "
+        "squares of its integers are compared, and for each convolution also the sums of its weights and of its biases."
     )
     data = {"breaches": breaches, "layers_with_other_constants": wrong}
     return Section(TITLE, [summary, rule, Table(head, rows)], "failed" if breaches else "passed", data)

@@ -112,7 +112,7 @@ def _read(
         advance()
     if not given:
         reasons = "; ".join(f"{remark.name}: {remark.text}" for remark in remarks[:3])
-        raise InputError(f"{source}: no image that can be read ({reasons or 'it is empty'}): name another")
+        raise InputError(f"{source}: no image can be read ({reasons or 'the folder is empty'}): name another one")
     return Pictures(source, given, remarks)
 
 
@@ -131,10 +131,10 @@ def oddities(file: Path) -> list[str]:
             odd = _header(image, file.suffix.lower())
             image.load()  # OpenCV would return a truncated JPEG without an error
     except UnidentifiedImageError as error:
-        more = ", whatever its name says" if file.suffix.lower() in IMAGE_SUFFIXES else ""
+        more = ", but it has an image's name" if file.suffix.lower() in IMAGE_SUFFIXES else ""
         raise InputError(f"{file}: not an image{more}") from error
     except Pillow.DecompressionBombError as error:
-        raise InputError(f"{file}: more pixels than are safe to unpack") from error
+        raise InputError(f"{file}: it has too many pixels to unpack safely") from error
     except (OSError, SyntaxError, ValueError) as error:
         raise InputError(f"{file}: truncated, damaged or unreadable ({error})") from error
     return odd
@@ -147,10 +147,10 @@ def _header(image: Pillow.Image, suffix: str) -> list[str]:
     width, height = image.size
     facts = (
         (suffix not in _SUFFIXES.get(kind, (f".{kind.lower()}",)), f"misnamed: a {kind} file"),
-        (turned, "turned upright by its EXIF orientation"),
-        (image.mode.startswith("I") or "16" in raw_mode.partition(";")[2], "16 bits a channel, read as 8"),
+        (turned, "turned upright because of its EXIF orientation"),
+        (image.mode.startswith("I") or "16" in raw_mode.partition(";")[2], "16 bits per channel, read as 8 bits"),
         (image.mode in ("L", "LA", "1") or image.mode.startswith("I"), "grey"),
-        (image.has_transparency_data, "transparent: colours below are taken as they are stored"),
+        (image.has_transparency_data, "transparent: the stored colours are used, without transparency"),
         (width * height >= HUGE, f"{width * height / 1e6:.0f} megapixels"),
     )
     return [text for holds, text in facts if holds]

@@ -87,25 +87,25 @@ the shipped network on the shipped images. Faces near the threshold or in profil
 difference is shown but not checked."""
 PAIRS = (
     Pair("torch", "float", Limits(
-        "The same float32 weights; only the order of additions differs.",
+        "Both use the same float32 weights. Only the order of additions differs.",
         largest=1e-3, pixels=(0.01, 0.05, 0.5), degrees=(0.01, 0.05, 0.5))),
     Pair("float", "reference", Limits(
-        "INT8 has 256 levels for each tensor. `blazeposer evaluate` measures the loss of accuracy; these limits are "
-        "three times the need of the network that ships.",
+        "INT8 has 256 levels for each tensor. `blazeposer evaluate` measures the loss of accuracy. These limits are "
+        "three times the differences of the shipped network.",
         pixels=COARSE_PIXELS, degrees=COARSE_DEGREES, alone=0.05)),
     Pair("reference", "micro", Limits(
-        "Both follow TensorFlow's reference arithmetic, integer by integer.", equal=True)),
+        "Both calculate in integers, like TensorFlow's reference kernels.", equal=True)),
     Pair("reference", "xnnpack", Limits(
-        "XNNPACK rounds each layer's sums otherwise, by one level, which later layers amplify.",
+        "XNNPACK rounds each layer's sums in another way. The difference is one level, and later layers amplify it.",
         pixels=COARSE_PIXELS, degrees=COARSE_DEGREES, alone=0.05)),
     Pair("reference", "converter", Limits(
-        "The converter derives weights and scales anew from ranges: a scale may differ in its last bit, which moves a "
-        "few values by a level.", pixels=(0.1, 1, np.inf), degrees=(0.1, 1, np.inf), alone=0.02)),
+        "The converter calculates weights and scales from ranges. A scale may differ in its last bit. Then a few "
+        "values differ by one level.", pixels=(0.1, 1, np.inf), degrees=(0.1, 1, np.inf), alone=0.02)),
     Pair("micro", "board", Limits(
-        "The virtual camera's network is TensorFlow Lite Micro; the board's decoder calculates boxes in whole numbers "
+        "The virtual camera's network is TensorFlow Lite Micro. The board's decoder calculates boxes in whole numbers "
         "of 2^-20 pixels.", equal=True, pixels=board.PIXELS, degrees=board.DEGREES)),
     Pair("reference", "camera", Limits(
-        "A camera's kernels (CMSIS-NN, NPUs) round otherwise, as XNNPACK's do.",
+        "A camera's kernels (CMSIS-NN, NPUs) round in another way, like XNNPACK's kernels.",
         pixels=COARSE_PIXELS, degrees=COARSE_DEGREES, alone=0.05)),
 )  # fmt: skip
 
@@ -119,7 +119,7 @@ class Stages:
         self.network = open_network(model)
         self.layers = Layers(model)
         if not self.network.is_int8:
-            raise BlazePoserError(f"{model} is a float file: name the INT8 one, which lies beside it")
+            raise BlazePoserError(f"{model} is a float file: name the INT8 file from the same folder")
 
     def open(self, key: str) -> Stage:
         """Open a stage. `key` is a name in the table at the top of this module. Raises NotRun, or another
@@ -143,7 +143,7 @@ class Stages:
         `Stages` object."""
         found = entry_points(group=ENTRY_POINTS, name=key)
         if not found:
-            raise NotRun(f"the stage {key!r} is not installed: install BlazePoser anew with `pip install -e .`")
+            raise NotRun(f"the stage {key!r} is not installed: install BlazePoser again with `pip install -e .`")
         (point,) = found
         stage: Stage = point.load()(self)
         return stage
@@ -162,7 +162,7 @@ class Stages:
 
     def _camera(self) -> Stage:
         if self.port is None:
-            raise NotRun("no camera was named: add --port, after `blazeposer deploy`")
+            raise NotRun("no port of a camera is given: run `blazeposer deploy`, then add --port")
         see = _at(lambda: deployment.connected(self.port, default_folder()))
         return Stage("camera", f"the camera at {self.port}", True, see)
 
@@ -190,7 +190,7 @@ def companion(model: Path, suffix: str) -> Path:
     except ModelError:
         same = False
     if not same:
-        raise NotRun(f"there is no {path}: put the one that belongs to the INT8 file there")
+        raise NotRun(f"there is no {path}: put the file that belongs to the INT8 file there")
     return default_model().with_name(default_model().stem + suffix)
 
 

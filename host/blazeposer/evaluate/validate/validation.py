@@ -107,7 +107,7 @@ class Validation:
             other = self.stages.layers.unlike(read_manifest(self.stages.model))
         except ModelError as error:
             return Section(title, [str(error)], "failed")
-        finding = f"{other[0]} has another quantization than in the manifest" if other else "They say the same."
+        finding = f"{other[0]} has a different quantization in the manifest" if other else "The values are equal."
         rule = "Tolerance: none, for each layer's scale, zero point and steps of weights (float32)."
         return Section(title, [finding, rule], "failed" if other else "passed", {"layers": other})
 
@@ -138,7 +138,7 @@ class Validation:
         count, remarks = len(self.pictures.given), self.pictures.remarks
         text = f"{self.pictures.source}: {count} used, {sum(item.is_left_out for item in remarks)} left out."
         rows = [[item.name, "left out" if item.is_left_out else "used", item.text] for item in remarks]
-        tables = [Table(("file", "", "oddity"), rows)] if rows else []
+        tables = [Table(("file", "", "remark"), rows)] if rows else []
         return Section("Images", [text, *tables], data={"remarks": rows})
 
 
