@@ -120,9 +120,9 @@ def test_an_official_data_set_that_is_damaged(portrait: Image, tmp_path: Path) -
     assert len(said) == len(pictures.remarks) == 6
     for number, words, is_left_out in (
         (1, "missing, but image00001.mat exists", True),
-        (2, "extra: there is no image00002.mat beside it", True),
+        (2, "extra: there is no image00002.mat for this image", True),
         (3, "truncated, damaged", True),
-        (4, "image00004.mat: no Pose_Para", True),
+        (4, "image00004.mat: Pose_Para and pt3d_68 cannot be read", True),
         (5, "grey", False),
         (6, "image00006.mat: a label is not a number", True),
     ):
