@@ -1,8 +1,9 @@
-"""`blazeposer compare-architectures`: the cost on a camera and the error of each architecture that a recipe may name.
+"""`blazeposer compare-architectures` shows the cost and the error of each architecture that a recipe can name.
 
-Each architecture is written as an INT8 file with random weights, and measured: parameters, multiply-accumulates, bytes,
-arena (TensorFlow Lite Micro, 64 bit), cycles on the AE3's NPU (Vela), and estimated instructions and time on a
-Cortex-M7. The errors come from the logs of trainings that differ only in architecture and seed.
+The costs are those on a camera. To measure them, the command writes each architecture as an INT8 file with random
+weights. It measures parameters, multiply-accumulates, bytes, arena (TensorFlow Lite Micro, 64 bit), cycles on the AE3's
+NPU (Vela), and estimated instructions and time on a Cortex-M7. The errors come from the logs of trainings that differ
+only in architecture and seed.
 """
 
 from __future__ import annotations
