@@ -113,7 +113,7 @@ def on_screen(*items: Record | str | None, terminal: bool, width: int = 100) -> 
 
 def test_terminal_shows_table_and_head() -> None:
     text = on_screen(record(0, seen_face((25, -10, 5))), terminal=True)
-    for words in ("note", "25.0 frames a second", "network 20", "+25.0", "-10.0", "+5.0", "1 records, 0 lost"):
+    for words in ("note", "25.0 frames per second", "network 20", "+25.0", "-10.0", "+5.0", "1 records, 0 lost"):
         assert words in text
     assert drawn(rotation_from_angles((25, -10, 5))).splitlines()[4].strip("\N{BRAILLE PATTERN BLANK}") in text
 

@@ -215,7 +215,7 @@ def test_page_shows_faces(page: Page, web: WebView) -> None:
     shown(page, web, moment(seen_face((20, -10, 5)), seen_face((0, 0, 0), (20, 10, 90))))
     assert page.locator(".who").all_text_contents() == ["face 1", "face 2"]
     assert "yaw +20.0  pitch \N{MINUS SIGN}10.0  roll +5.0" in shown_angles(page)
-    assert "25.0 frames a second" in page.locator("#numbers").inner_text()
+    assert "25.0 frames per second" in page.locator("#numbers").inner_text()
     assert "network 20" in page.locator("#numbers").inner_text()
     assert "0 lost" in page.locator("#losses").inner_text()
     blank = moment(seq=1)

@@ -86,7 +86,7 @@ def test_only_what_comes_between_start_and_stop_is_recorded(tmp_path: Path) -> N
     recording.stop()
     recording.show(moment(seq=2))
     assert [found.seq for found in read(path)] == [1]
-    with pytest.raises(InputError, match="name another file"):
+    with pytest.raises(InputError, match="use another file"):
         recording.start(path)
 
 
@@ -95,7 +95,7 @@ def test_only_what_comes_between_start_and_stop_is_recorded(tmp_path: Path) -> N
     [
         ("a.jsonl", "", "the recording is empty"),
         ("a.csv", "", "the recording is empty"),
-        ("a.csv", "seq,t_ms\n1,2\n", "row 2, column fps: not there"),
+        ("a.csv", "seq,t_ms\n1,2\n", "row 2, column fps: the cell is missing"),
         ("a.jsonl", "[1]\n{}\n\0\n", "the recording is empty"),
         ("a.txt", as_line(record(0)), r"end with \.jsonl or \.csv"),
         ("none.csv", None, "cannot read the recording"),

@@ -174,7 +174,7 @@ def test_missing_port_is_one_line(port: str, reason: str) -> None:
     [
         (
             "could not open port 'COM3': PermissionError(13, 'Access is denied.', None, 5)",
-            "another program has COM3 open",
+            "another program uses COM3",
         ),
         (
             "could not open port 'COM3': FileNotFoundError(2, 'The system cannot find the file specified.', None, 2)",

@@ -134,7 +134,7 @@ def test_what_is_said_while_nothing_comes(monkeypatch: pytest.MonkeyPatch) -> No
         states += [link.state] * (link.state != states[-1])
     assert states == [
         "",
-        "port is open: waiting for its first faces",
+        "port is connected: waiting for its first faces",
         "",
         "port sends nothing: waiting for its next faces",
         "port sends nothing: run `blazeposer deploy`, or reset the camera if it has main.py",

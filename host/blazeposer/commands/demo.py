@@ -69,7 +69,7 @@ def _write_film(path: Path, pages: Iterable[Image], count: int, rate: float, con
 
 
 def _table(results: Mapping[str, PoseAgreement]) -> Table:
-    table = Table("streamed and known angles", *ANGLES, "faces found", "false positives")
+    table = Table("streamed and known angles", *ANGLES, "found", "false")
     for faces, result in results.items():
         correlation = (f"{value:.3f}" for value in result.correlation.values())
         table.add_row(

@@ -122,7 +122,8 @@ def time_notes(model: Model, npu_note: str) -> list[str]:
     )
     on_cpu = [
         "Network: time on the CPU, with the kernels of firmware 5.0.0.",
-        f"Frame: time for {parts}. The times for sensor, drawing and sending are not included.",
+        f"Frame: time for {parts}.",
+        "The times for sensor, drawing and sending are not included.",
     ]
     if model.uncounted:
         names = ", ".join(model.uncounted)
