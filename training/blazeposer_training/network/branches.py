@@ -135,8 +135,10 @@ def _settle(norm: nn.Module, values: Tensor) -> None:
 
 
 def identity(convolution: nn.Conv2d) -> Tensor:
-    """Return a kernel of the convolution's shape that passes its input on unchanged. If the numbers of input and output
-    channels differ, the kernel passes only the smaller number of channels."""
+    """Return an identity kernel with the shape of the convolution's kernel: the output equals the input.
+
+    If the numbers of input and output channels differ, the kernel passes only the smaller number of channels.
+    """
     kernel = torch.zeros_like(convolution.weight)
     channels, side = min(convolution.in_channels, convolution.out_channels), kernel.shape[-1]
     at = torch.arange(channels)

@@ -5,9 +5,9 @@ mediapipe.py   computes rotations with MediaPipe's BlazeFace and face mesh
 blazeface.py   computes rotations from the six keypoints of BlazeFace in INT8, with solvePnP
 
 Every peer gets the whole image, padded to a square, and returns faces in pixels of the image. The rotations follow the
-convention of `core.rotation`, because `canonical.py` and `blazeface.py` convert the rotations of the peers. The zero
-pose of these rotations was fitted to the `train` split of the data sets for training (see the docstrings of
-`canonical.py` and `blazeface.py`). Each peer uses a single thread.
+convention of `core.rotation`, because `canonical.py` and `blazeface.py` convert the rotations of the peers. A head
+with the rotation zero has the same pose as in the labels of the training data: this pose was computed from the `train`
+split of these data (see `canonical.py` and `blazeface.py`). Each peer uses a single thread.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from blazeposer.core.prepare import Image
 
 
 class Peer(Protocol):
-    """A system that returns the faces of an image (h, w, 3) uint8 RGB, the best first. A face's `err` is NaN if the
-    system predicts no error."""
+    """A system that finds the faces in an image. The image is an RGB array (h, w, 3) of uint8. The face with the
+    highest score comes first in the result. A face's `err` is NaN if the system predicts no error."""
 
     @property
     def name(self) -> str: ...
