@@ -154,15 +154,15 @@ def draw(costs: dict[str, Cost], results: Results) -> Figure:
 def table(costs: dict[str, Cost], results: Results) -> Table:
     """Return the table of all architectures. Each trained architecture has its errors and recalls in the order of the
     seeds."""
-    head = ["", "parameters", "MACs", "file", "arena", "cycles", "instructions", *(board.name for board in TIMED)]
+    head = ["parameters", "MACs", "file", "arena", "cycles", "instructions", *(board.name for board in TIMED)]
     rows = []
     for name, found in costs.items():
         trained = sorted(results.get(name, []))
         errors, recalls = (", ".join(values) for values in (
             [f"{result.mae:.2f}" for result in trained], [f"{result.recall:.4f}" for result in trained],
         ))  # fmt: skip
-        rows.append([name, *found.cells(), *([errors, recalls] if results else [])])
-    return Table([*head, *(["MAE", "recall"] if results else [])], rows, "INT8 files with random weights")
+        rows.append([name, *([errors, recalls] if results else []), *found.cells()])
+    return Table(["", *(["MAE", "recall"] if results else []), *head], rows, "INT8 files with random weights")
 
 
 def page(costs: dict[str, Cost], results: Results, runs: Path, image: Path) -> str:
