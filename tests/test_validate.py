@@ -132,7 +132,7 @@ def test_a_turned_sign_of_the_host_is_found(model_path: Path, monkeypatch: pytes
 @pytest.mark.parametrize(
     ("true", "false", "named"),
     [
-        ("* (cell % self._side)", "* (cell % self._side + (self.first + anchor == 300))", "; most at anchor 300 "),
+        ("* (cell % self._side)", "* (cell % self._side + (self.first + anchor == 300))", "is at anchor 300 "),
         ("yaw = -math.asin(", "yaw = math.asin(", "angles differ by "),
     ],
 )  # fmt: skip
@@ -202,7 +202,7 @@ def test_the_network_is_read_back_to_the_byte(model_path: Path) -> None:
         write_tflite(int8_layers(network), activation_quantization(network), network.operations)
         == model_path.read_bytes()
     )
-    with pytest.raises(ModelError, match="another architecture"):
+    with pytest.raises(ModelError, match="not an architecture"):
         ReadBack(standin(), "standin")
 
 
@@ -248,7 +248,7 @@ def test_mistakes_are_one_line(
 def test_a_float_file_is_refused(blazeposer_command: CommandLine, tmp_path: Path, float_model_path: Path) -> None:
     run = blazeposer_command("validate", "--model", float_model_path, "--output", tmp_path)
     assert run.status == 1
-    assert "name the INT8 one" in run.err
+    assert "name the INT8 file" in run.err
 
 
 def test_missing_extras_and_files_are_named_in_the_verdict(
