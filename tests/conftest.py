@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import blazeposer
-from blazeposer.camera import device
+from blazeposer.camera import VirtualCamera, device
 from blazeposer.camera.micropython import check_platform
 from blazeposer.cli import main
 from blazeposer.core.errors import BlazePoserError
@@ -20,6 +20,7 @@ from blazeposer.core.prepare import Image
 from blazeposer.core.resources import default_model
 from blazeposer.deploy.bundle import MODEL, Bundle, make
 from blazeposer.media.sources import read_image
+from deploying import BOARD, FRAME, in_use
 from standin import standin
 
 # A shell's background jobs ignore Ctrl-C and Ctrl-\, and so would all that the tests start and then interrupt.
@@ -138,3 +139,11 @@ def data_dir() -> Path:
     if not (folder := os.environ.get("BLAZEPOSER_DATA")):
         pytest.skip("no data: BLAZEPOSER_DATA is not set")
     return Path(folder)
+
+
+@pytest.fixture
+def camera(needs_virtual_camera: None) -> Iterator[VirtualCamera]:
+    """A virtual camera with files of its own, as deploys find it. Other tests replace this fixture."""
+    with VirtualCamera([FRAME], board=BOARD) as camera:
+        in_use(camera)
+        yield camera

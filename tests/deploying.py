@@ -18,6 +18,7 @@ from blazeposer.deploy.plan import Plan, Store
 from blazeposer.deploy.state import State
 from blazeposer.openmv import romfs
 
+BOARD = "h7"
 FRAME = np.full((240, 320, 3), 90, np.uint8)
 """A grey image for cameras whose image does not matter."""
 MAIN = b"import time\nwhile True:\n    print('mine')\n    time.sleep_ms(50)\n"

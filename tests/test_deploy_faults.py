@@ -23,17 +23,8 @@ from blazeposer.deploy.camera import SUFFIX
 from blazeposer.openmv import romfs
 from blazeposer.openmv.mpremote import mpremote
 from conftest import CommandLine
-from deploying import FRAME, Silent, deploy, fails, held, in_use, restore, status
+from deploying import BOARD, FRAME, Silent, deploy, fails, held, restore, status
 from standin import standin
-
-BOARD = "h7"
-
-
-@pytest.fixture
-def camera(needs_virtual_camera: None) -> Iterator[VirtualCamera]:
-    with VirtualCamera([FRAME], board=BOARD) as camera:
-        in_use(camera)
-        yield camera
 
 
 def test_flash_full(camera: VirtualCamera, bundle: Bundle, tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,17 +17,8 @@ from blazeposer.deploy import backup as backups
 from blazeposer.deploy.bundle import MODEL, Bundle
 from blazeposer.deploy.deployment import CameraStatus
 from blazeposer.openmv import romfs
-from deploying import FRAME, Silent, deploy, fails, held, in_use, restore, status
+from deploying import BOARD, FRAME, Silent, deploy, fails, held, in_use, restore, status
 from waiting import HANG
-
-BOARD = "h7"
-
-
-@pytest.fixture
-def camera(needs_virtual_camera: None) -> Iterator[VirtualCamera]:
-    with VirtualCamera([FRAME], board=BOARD) as camera:
-        in_use(camera)
-        yield camera
 
 
 @pytest.mark.slow
