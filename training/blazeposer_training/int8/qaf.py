@@ -252,10 +252,9 @@ def fine_tune(
         tuning.tune(part, lessons)
         done(part.name)
     lessons.clear()
-    if not budget.polish_steps:
-        return
-    tuning.polish(_fresh(bank, recipe, budget, budget.polish_steps, workers), budget.polish_steps)
-    done(WHOLE)
+    if budget.polish_steps:
+        tuning.polish(_fresh(bank, recipe, budget, budget.polish_steps, workers), budget.polish_steps)
+        done(WHOLE)
 
 
 def train_whole(
