@@ -219,8 +219,11 @@ def test_validation_shows_every_face_once_upright(bank: Bank) -> None:
 def test_rare_poses_are_drawn_more_often() -> None:
     angles = np.zeros((1000, 3))
     angles[:40, 0] = 70
-    chances = balance(angles)
+    chances = balance(angles, 0.5)
     assert chances[0] == pytest.approx(chances[-1] * np.sqrt(960 / 40))
+    chances = balance(angles, 1.0)
+    assert chances[:40].sum() == pytest.approx(chances[40:].sum())
+    assert np.ptp(balance(angles, 0.0)) == 0
 
 
 def test_rgb565_is_the_reference_to_the_bit() -> None:

@@ -21,7 +21,8 @@ def test_those_of_the_package_are_whole() -> None:
 
 
 def test_ones_own_is_read_from_its_file(tmp_path: Path) -> None:
-    wanted = replace(read_recipe("quick"), steps=7, rate=1.0)
+    quick = read_recipe("quick")
+    wanted = replace(quick, phases=(replace(quick.phases[0], steps=7),), rate=1.0)
     path = tmp_path / "mine.toml"
     text = (RECIPES / "quick.toml").read_text()
     path.write_text(text.replace("steps = 2000", "steps = 7").replace("\nrate = 1.5e-3", "\nrate = 1"))
@@ -32,7 +33,18 @@ def test_ones_own_is_read_from_its_file(tmp_path: Path) -> None:
 def test_the_weights_notes_hold_their_recipe() -> None:
     recipe = read_recipe("full")
     assert recipe_of(json.loads(json.dumps({"recipe": asdict(recipe)}))) == recipe
-    assert recipe_of({"recipe": {"steps": 8000}}) == recipe_of({}) == read_recipe("full")
+    assert recipe_of({"recipe": {"steps": 8000, "images": {}}}) == recipe_of({}) == read_recipe("full")
+
+
+def test_a_phase_says_only_what_differs(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    more = "[[phases]]\nsteps = 20\nrestart = false\nimages = { near = 0.5 }\n[[phases]]\nsteps = 5\nrestart = true\n"
+    path.write_text((RECIPES / "quick.toml").read_text() + more)
+    recipe = read_recipe(str(path))
+    first, second, third = recipe.phases
+    assert (recipe.steps, recipe.cycles) == (2025, [2020, 5])
+    assert first.images == third.images == recipe.images == recipe.last_images
+    assert second.images == replace(recipe.images, near=0.5)
 
 
 @pytest.mark.parametrize(
@@ -44,6 +56,11 @@ def test_the_weights_notes_hold_their_recipe() -> None:
         ("seed = 0", "seed = true", "seed = True must be an int"),
         ("seed = 0", "seed = -1", "seed = -1 must be an int, 0 or more"),
         ("batch = 64", "batch = 0", "batch must be at least 1"),
+        ("steps = 2000", "steps = 0", "steps must be at least 1"),
+        ("restart = true", "restart = 1", "restart = 1 must be true or false"),
+        ("restart = true", "images = { nearer = 1 }\nrestart = true", "has unknown nearer"),
+        ("restart = true", "images = 3\nrestart = true", "images = 3 must be a table"),
+        ("[[phases]]", "[phases]", "phases = .* must be a list of tables"),
         ("seed = 0", "seed", "is not a toml file"),
     ],
 )

@@ -241,7 +241,7 @@ def test_calibrated_errors_are_true_on_average() -> None:
 TINY = replace(
     read_recipe("quick"),
     pools=("aflw",),
-    steps=4,
+    phases=(replace(read_recipe("quick").phases[0], steps=4),),
     batch=4,
     warmup=1,
     distil_steps=4,
@@ -318,14 +318,19 @@ def test_labels_beyond_the_singular_point_have_finite_gradients() -> None:
     assert angles_from_rotation(label.numpy())[0, 0] == pytest.approx(96, abs=1e-3)
 
 
-def as_toml(values: dict[str, object]) -> str:
-    """The text that reads as these values: tables last."""
-    plain = "".join(f"{name} = {_toml(value)}\n" for name, value in values.items() if not isinstance(value, dict))
-    return plain + "".join(f"[{name}]\n{as_toml(value)}" for name, value in values.items() if isinstance(value, dict))
+def as_toml(recipe: Recipe) -> str:
+    """The text of a recipe's file: tables last."""
+    values = asdict(recipe)
+    phases, tables = values.pop("phases"), {name: values.pop(name) for name in ("weights", "images")}
+    text = _lines(values) + "".join(f"[{name}]\n{_lines(table)}" for name, table in tables.items())
+    for phase in phases:
+        images = phase.pop("images")
+        text += f"[[phases]]\n{_lines(phase)}[phases.images]\n{_lines(images)}"
+    return text
 
 
-def _toml(value: object) -> str:
-    return json.dumps(list(value) if isinstance(value, tuple) else value)
+def _lines(table: dict[str, object]) -> str:
+    return "".join(f"{name} = {json.dumps(value)}\n" for name, value in table.items())
 
 
 @pytest.mark.slow
@@ -333,7 +338,7 @@ def test_train_command_leaves_weights_with_notes(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blazeposer_command: CommandLine
 ) -> None:
     output, recipe = tmp_path / "out.safetensors", tmp_path / "tiny.toml"
-    recipe.write_text(as_toml(asdict(TINY)))
+    recipe.write_text(as_toml(TINY))
     options = ["--recipe", recipe, "--seed", 3, "--data", folder, "--run", tmp_path / "run", "--output", output]
     done = blazeposer_command("train", *options)
     assert done.status == 0, done.err

@@ -42,6 +42,8 @@ MOST_TURN = 100.0
 TRUSTED_SPREAD = 4.0
 """Disagreement of the teacher networks in degrees at which a label has half the weight of a label without
 disagreement."""
+COVERED = (0.1, 0.5)
+"""Smallest and largest part of a face's box that is covered in the share `covered` of the images."""
 
 T = TypeVar("T", Placements, Views, Light)
 
@@ -87,7 +89,7 @@ class TrainingBatches(Dataset[Batch]):
     ) -> None:  # fmt: skip
         self.bank, self.size, self.steps, self.seed = bank, size, steps, seed
         self.settings, self.teacher = settings, teacher
-        self.chances = np.cumsum(balance(bank.angles))
+        self.chances = np.cumsum(balance(bank.angles, settings.balance))
 
     def __len__(self) -> int:
         return len(self.steps)
@@ -100,8 +102,9 @@ class TrainingBatches(Dataset[Batch]):
         settings = self.settings
         placements = random_placements(rng, count, settings)
         views = Views.random(rng, count, len(self.bank.backgrounds), settings.photos, settings.unlabelled)
-        light = Light.random(rng, count, settings.light)
+        light = Light.random(rng, count, settings.light, settings.blur)
         placements = disturbed(placements, rng, settings)
+        light = cover_faces(light, placements, rng, settings.covered)
         rows = np.arange(count)
         twins = (rows % 2 == 1) & (rows < 2 * round(settings.mirrored * count))
         own = np.flatnonzero(~twins)
@@ -168,7 +171,8 @@ def disturbed_batches(bank: Bank, size: int, settings: ImageSettings) -> Iterato
     settings = replace(settings, upside_down=0.0)  # the network must not find faces that are upside down
     placements = disturbed(random_placements(rng, count, settings), rng, settings)
     views = Views.random(rng, count, len(bank.backgrounds), settings.photos, 0.0)
-    light, faces = Light.random(rng, count, settings.light), np.arange(count)
+    light, faces = Light.random(rng, count, settings.light, settings.blur), np.arange(count)
+    light = cover_faces(light, placements, rng, settings.covered)
     for start in range(0, count, size):
         part = slice(start, start + size)
         yield make_batch(bank, faces[part], _part(placements, part), _part(views, part), _part(light, part))
@@ -217,17 +221,32 @@ def _grown(boxes: Floats) -> Floats:
     return np.concatenate([middle - half, middle + half], axis=1)
 
 
-def balance(angles: Floats) -> Floats:
+def balance(angles: Floats, exponent: float) -> Floats:
     """Return the probability (N,) of drawing each face.
 
     The faces are sorted into cells of 15 degrees of |yaw| by 15 degrees of pitch. The probability of a face is
-    proportional to the inverse square root of the number of faces in the same cell. Turned and tilted heads are
-    therefore drawn more often, and frontal heads are still drawn.
+    proportional to n ** -exponent, where n is the number of faces in the same cell. With an exponent between 0 and 1,
+    turned and tilted heads are drawn more often, and frontal heads are still drawn.
     """
     cells = np.floor(np.column_stack([np.abs(angles[:, 0]), angles[:, 1]]) / 15).astype(int)
     _, inverse, counts = np.unique(cells, axis=0, return_inverse=True, return_counts=True)
-    chances = 1 / np.sqrt(np.maximum(counts[inverse.ravel()], 20))
+    chances = np.maximum(counts[inverse.ravel()], 20) ** -exponent
     return np.asarray(chances / chances.sum())
+
+
+def cover_faces(light: Light, placements: Placements, rng: np.random.Generator, share: float) -> Light:
+    """Return the light with rectangles over some faces. A rectangle covers a tenth to a half of a face. `share` is the
+    share of the faces with such a rectangle."""
+    if not share:
+        return light
+    covered, part = rng.random(len(placements.size)) < share, rng.uniform(*COVERED, len(placements.size))
+    half = placements.size / 2
+    reach = half * (1 - np.sqrt(part))
+    across, down = (middle + reach * rng.uniform(-1, 1, len(reach)) for middle in (placements.x, placements.y))
+    sides = np.column_stack([half * np.sqrt(part)] * 2)
+    middles = np.column_stack([across, down])
+    boxes = np.round(INPUT_SIZE * np.concatenate([middles - sides, middles + sides], axis=1)).astype(np.int64)
+    return replace(light, rectangle=np.where(covered[:, None], boxes, light.rectangle))
 
 
 def _part(record: T, rows: slice | NDArray[np.int64]) -> T:

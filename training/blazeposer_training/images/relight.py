@@ -66,9 +66,9 @@ class Light:
     rgb565: Bools
 
     @staticmethod
-    def random(rng: np.random.Generator, count: int, strength: float) -> Light:
+    def random(rng: np.random.Generator, count: int, strength: float, most_blur: float) -> Light:
         """Draw the disturbances of `count` images. `strength` is a factor on the share of images with each disturbance,
-        except RGB565."""
+        except RGB565. `most_blur` is the largest blur in pixels."""
 
         def some(share: float, values: Array, otherwise: int = 0) -> Array:
             values[rng.random(count) >= strength * share] = otherwise
@@ -86,7 +86,7 @@ class Light:
             gamma=some(0.3, np.exp(rng.uniform(-0.5, 0.5, count)), 1),
             gains=some(0.4, rng.uniform(0.85, 1.15, (count, 3)), 1),
             grey=rng.random(count) < strength * 0.12,
-            blur=some(0.15, rng.uniform(0.4, 1.1, count)),
+            blur=some(0.15, rng.uniform(0.4, most_blur, count)),
             noise=some(0.3, rng.uniform(1, 9, count)),
             noise_start=rng.integers(0, NOISE_FIELD - 3 * INPUT_SIZE**2, count),
             quality=some(0.15, rng.integers(30, 85, count)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
@@ -39,15 +39,10 @@ class ImageSettings:
     """Factor on the shares of all changes of light, colour, focus and noise, and of objects that cover a face."""
     mirrored: float
     """Share of images that are the mirror image of another image in the batch. Some losses compare these two images."""
-
-    def milder(self, strength: float) -> ImageSettings:
-        """Return settings with every disturbance reduced to the fraction `strength`, 0 to 1."""
-        return replace(
-            self,
-            usual=1 - strength * (1 - self.usual),
-            turned=strength * self.turned,
-            upside_down=strength * self.upside_down,
-            near=strength * self.near,
-            perspective=strength * self.perspective,
-            light=strength * self.light,
-        )
+    covered: float
+    """Share of faces that a rectangle covers in part, in addition to the rectangles of `light`."""
+    blur: float
+    """Largest standard deviation of the blur, in pixels."""
+    balance: float
+    """Exponent that decides how often rare poses are drawn. With the exponent 0, all faces are drawn equally often.
+    With the exponent 1, all poses are drawn equally often."""

@@ -161,7 +161,7 @@ class Tuning:
         """Tune a part. Then replace the inputs in the lessons by the outputs of the tuned part."""
         parameters = [p for operation in part.operations for p in self._parameters(operation)]
         total = part.epochs * len(lessons)
-        fit = Fit([*parameters, *self.bins.parameters()], self.budget.rate, total, self.budget.warmup, 0)
+        fit = Fit([*parameters, *self.bins.parameters()], self.budget.rate, [total], self.budget.warmup, 0)
         order = torch.cat([torch.randperm(len(lessons)) for _ in range(part.epochs)]).tolist()
         for index in progress(iter(order), total, part.name):
             lesson = lessons[index]
@@ -218,7 +218,7 @@ class Tuning:
     def polish(self, batches: Iterator[Batch], steps: int) -> None:
         """Tune all parts together, towards the labels' rotations and the float network's detections."""
         free = [p for operation in self.student.operations for p in self._parameters(operation)]
-        fit = Fit([*free, *self.bins.parameters()], self.budget.polish_rate, steps, self.budget.warmup, 0)
+        fit = Fit([*free, *self.bins.parameters()], self.budget.polish_rate, [steps], self.budget.warmup, 0)
         average = [parameter.detach().clone() for parameter in free]
         for step, batch in enumerate(progress(batches, steps, WHOLE)):
             with torch.no_grad():
@@ -246,7 +246,7 @@ def fine_tune(
     """
     torch.manual_seed(SEED)
     tuning = Tuning(student, teacher, recipe, budget)
-    kept = training_batches(bank, BATCH, range(budget.batches), SEED, recipe.images, workers=workers)
+    kept = training_batches(bank, BATCH, range(budget.batches), SEED, recipe.last_images, workers=workers)
     lessons = [tuning.lesson(batch) for batch in progress(kept, budget.batches, "soft labels")]
     for part in tuning.parts():
         tuning.tune(part, lessons)
@@ -272,7 +272,7 @@ def train_whole(
 def _fresh(bank: Bank, recipe: Recipe, budget: Budget, steps: int, workers: int) -> Iterator[Batch]:
     """Return batches that are different from the batches of the soft labels."""
     fresh = range(budget.batches, budget.batches + steps)
-    return training_batches(bank, BATCH, fresh, SEED, recipe.images, workers=workers)
+    return training_batches(bank, BATCH, fresh, SEED, recipe.last_images, workers=workers)
 
 
 def found(tensors: Tensors) -> Detections:

@@ -135,7 +135,7 @@ def calibration_images(
     Raises BlazePoserError.
     """
     bank = _bank(folder, pools or CALIBRATION_POOLS, not pools, report)
-    batch = TrainingBatches(bank, count, range(1), SEED, recipe.images)[0]
+    batch = TrainingBatches(bank, count, range(1), SEED, recipe.last_images)[0]
     return np.stack([rgb565(picture) for picture in batch.pictures.numpy()])
 
 

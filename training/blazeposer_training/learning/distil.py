@@ -82,7 +82,7 @@ def distil_features(learner: Learner, batches: Callable[[range, Teacher], Iterat
         total, lost = recipe.distil_steps // 2, torch.zeros(())
         steps = range((number - 1) * total, number * total)
         taught = batches(steps, partial(originals, part, learner.original))
-        fit = Fit(parameters(part, learner.model), recipe.distil_rate, total, recipe.warmup, recipe.decay)
+        fit = Fit(parameters(part, learner.model), recipe.distil_rate, [total], recipe.warmup, recipe.decay)
         for batch in progress(taught, total, f"feature maps, part {number}"):
             image = to_input(batch.pictures)
             with autocast(image.device):

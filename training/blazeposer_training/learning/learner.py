@@ -4,7 +4,8 @@ screen."""
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -93,23 +94,21 @@ def autocast(device: torch.device) -> torch.autocast:
 
 
 class Fit:
-    """AdamW for some parameters, with clipped gradients. The learning rate rises and then falls along a cosine,
-    `cycles` times."""
+    """AdamW for some parameters, with clipped gradients. In each cycle, the learning rate rises and then falls along a
+    cosine. `cycles` are the cycles' numbers of steps."""
 
     def __init__(
-        self, parameters: list[nn.Parameter], rate: float, total: int, warmup: int, decay: float,
-        cycles: int = 1,
-    ) -> None:  # fmt: skip
+        self, parameters: list[nn.Parameter], rate: float, cycles: Sequence[int], warmup: int, decay: float
+    ) -> None:
         self.parameters = parameters
         self.optimizer = torch.optim.AdamW(parameters, rate, weight_decay=decay)
-        self.rate, self.warmup, self.length, self.taken = rate, warmup, -(-total // cycles), 0
+        self.rate, self.warmup, self.ends, self.taken = rate, warmup, list(itertools.accumulate(cycles)), 0
         self.schedule = self._cycle()
 
     def _cycle(self) -> torch.optim.lr_scheduler.OneCycleLR:
-        share = min(max(self.warmup, 2) / self.length, 0.3)  # OneCycleLR divides by the warm-up steps minus one
-        return torch.optim.lr_scheduler.OneCycleLR(
-            self.optimizer, self.rate, self.length, pct_start=share, div_factor=20
-        )
+        length = next(end for end in self.ends if end > self.taken) - self.taken
+        share = min(max(self.warmup, 2) / length, 0.3)  # OneCycleLR divides by the warm-up steps minus one
+        return torch.optim.lr_scheduler.OneCycleLR(self.optimizer, self.rate, length, pct_start=share, div_factor=20)
 
     def state_dict(self) -> dict[str, object]:
         """Return the state from which `load_state_dict` continues."""
@@ -126,14 +125,14 @@ class Fit:
 
     def step(self, loss: Tensor) -> None:
         """Take one step of gradient descent on the loss."""
-        if self.taken and self.taken % self.length == 0:
+        if self.taken in self.ends:
             self.schedule = self._cycle()
         self.taken += 1
         self.optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self.parameters, 5.0)
         self.optimizer.step()
-        if self.taken % self.length:
+        if self.taken not in self.ends:
             self.schedule.step()
 
 

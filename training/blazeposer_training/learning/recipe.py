@@ -27,6 +27,18 @@ pose on `val` is half a degree worse, and recall is lower.
 
 
 @dataclass(frozen=True)
+class Phase:
+    """A part of a training's last stage with its own images."""
+
+    steps: int
+    restart: bool
+    """True if a new cycle of the learning rate begins with this phase. A cycle contains all phases up to the next
+    restart."""
+    images: ImageSettings
+    """Settings of the phase's images. The file contains only settings that differ from the table `images`."""
+
+
+@dataclass(frozen=True)
 class Recipe:
     """All settings that decide a training's result. There are no defaults: a file must contain every setting."""
 
@@ -40,15 +52,10 @@ class Recipe:
     faceless: tuple[str, ...]
     """Names of zips with photos without faces. Photos with odd numbers are kept for tests. If no zip is named,
     backgrounds are drawn."""
-    steps: int
-    """Number of steps of the last stage, in which the whole network trains."""
     batch: int
     """Number of images in a step."""
     rate: float
     """Highest learning rate of AdamW, after a warm-up. Then the rate falls along a cosine to 0."""
-    cycles: int
-    """Number of times that the learning rate rises and falls in the last stage. Each rise and fall takes the same
-    number of steps."""
     warmup: int
     """Number of steps until the learning rate reaches its peak."""
     decay: float
@@ -56,10 +63,6 @@ class Recipe:
     average: float
     """Share of the old value that the moving average of the weights keeps at each step. The average is the network that
     ships."""
-    mild_steps: int
-    """Number of steps at the end of the last stage with milder images."""
-    mild: float
-    """Factor on all disturbances of the milder images, which are used at the end of the last stage."""
     distil_steps: int
     """Number of steps of the first stage, in which the backbone learns BlazeFace's feature maps. The number is not used
     if the backbone has BlazeFace's own architecture."""
@@ -77,9 +80,30 @@ class Recipe:
     weights: dict[str, float]
     """The weights of the terms of the loss (`TERMS`)."""
     images: ImageSettings
+    """Settings of the images, except in phases with other settings."""
+    phases: tuple[Phase, ...]
+    """Phases of the last stage, in which the whole network trains."""
 
+    @property
+    def steps(self) -> int:
+        """Number of steps of the last stage."""
+        return sum(phase.steps for phase in self.phases)
 
-_KINDS = {field.name: str(field.type) for field in fields(Recipe)}
+    @property
+    def cycles(self) -> list[int]:
+        """Numbers of steps of the last stage's cycles. In each cycle, the learning rate rises and falls once."""
+        cycles: list[int] = []
+        for phase in self.phases:
+            if phase.restart or not cycles:
+                cycles.append(0)
+            cycles[-1] += phase.steps
+        return cycles
+
+    @property
+    def last_images(self) -> ImageSettings:
+        """Settings of the images of the last phase that begins a cycle. These images are as varied as the images of a
+        camera. Therefore they also serve to calibrate and to quantize the network."""
+        return [phase.images for index, phase in enumerate(self.phases) if phase.restart or not index][-1]
 
 
 def recipe_names() -> list[str]:
@@ -100,10 +124,10 @@ def read_recipe(name: str) -> Recipe:
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BlazePoserError(f"{path} is not a toml file: {error}") from error
-    recipe = Recipe(**_settings(path, values, _KINDS))
+    recipe = _recipe(path, values)
     architecture(recipe.architecture)
-    for setting in ("steps", "batch", "cycles"):
-        if not values[setting]:
+    for setting, count in (("steps", min(phase.steps for phase in recipe.phases)), ("batch", recipe.batch)):
+        if not count:
             raise BlazePoserError(f"recipe {path}: {setting} must be at least 1")
     return recipe
 
@@ -112,9 +136,25 @@ def recipe_of(notes: Mapping[str, object]) -> Recipe:
     """Return the recipe in the notes of trained weights. If old weights have no complete recipe in their notes, return
     the recipe `full`."""
     values = notes.get("recipe")
-    if not isinstance(values, dict) or "images" not in values:
+    if not isinstance(values, dict) or "phases" not in values:
         return read_recipe("full")
-    return Recipe(**_settings(Path("in the weights' notes"), values, _KINDS))
+    return _recipe(Path("in the weights' notes"), values)
+
+
+def _recipe(path: Path, values: dict[str, Any]) -> Recipe:
+    """Return the recipe of a file's values. The images of each phase have the settings of the table `images`, except
+    the settings of the phase itself."""
+    match values:
+        case {"images": dict() as images, "phases": [*phases]} if all(
+            isinstance(phase, dict) and isinstance(phase.get("images", {}), dict) for phase in phases
+        ):
+            whole = [phase | {"images": images | phase.get("images", {})} for phase in phases]
+            values = values | {"phases": whole}
+    return Recipe(**_settings(path, values, _kinds(Recipe)))
+
+
+def _kinds(table: type) -> dict[str, str]:
+    return {field.name: str(field.type) for field in fields(table)}
 
 
 def _settings(path: Path, values: dict[str, Any], kinds: dict[str, str]) -> dict[str, Any]:
@@ -136,13 +176,19 @@ def _setting(path: Path, setting: str, value: Any, kind: str) -> Any:
         case "dict[str, float]", dict():
             return _settings(path, value, dict.fromkeys(TERMS, "float"))
         case "ImageSettings", dict():
-            return ImageSettings(**_settings(path, value, {field.name: "float" for field in fields(ImageSettings)}))
+            return ImageSettings(**_settings(path, value, _kinds(ImageSettings)))
+        case "tuple[Phase, ...]", [{**_first}, *rest] if all(isinstance(one, dict) for one in rest):
+            return tuple(Phase(**_settings(path, phase, _kinds(Phase))) for phase in value)
+        case "bool", bool():
+            return value
         case ("int", int()) | ("float", int() | float()) if not isinstance(value, bool) and value >= 0:
             return value if kind == "int" else float(value)
     wanted = {
         "str": "a string",
         "int": "an int, 0 or more",
         "float": "a float, 0 or more",
+        "bool": "true or false",
+        "tuple[Phase, ...]": "a list of tables",
         "tuple[str, ...]": "a list of strings",
     }
     raise BlazePoserError(f"recipe {path}: {setting} = {value!r} must be {wanted.get(kind, 'a table')}")

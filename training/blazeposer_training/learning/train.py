@@ -58,7 +58,7 @@ def train_heads(learner: Learner, batches: Iterator[Batch], recipe: Recipe) -> N
         cached.append(((first.bfloat16(), second.bfloat16()), target))
     total = recipe.cached_epochs * len(cached)
     parameters = [*learner.model.poses.parameters(), *learner.bins.parameters()]
-    fit = Fit(parameters, recipe.cached_rate, total, recipe.warmup, recipe.decay)
+    fit = Fit(parameters, recipe.cached_rate, [total], recipe.warmup, recipe.decay)
     generator = torch.Generator().manual_seed(recipe.seed)
     order = torch.cat([torch.randperm(len(cached), generator=generator) for _ in range(recipe.cached_epochs)]).tolist()
     for index in progress(iter(order), total, "training pose heads"):
@@ -78,9 +78,7 @@ class Trainer:
         self.start = weights.sha256(start) if start else ""
         self.checkpoint = run / "checkpoint.pt"
         trained = nn.ModuleList([learner.model, learner.bins])
-        self.fit = Fit(
-            list(trained.parameters()), recipe.rate, recipe.steps, recipe.warmup, recipe.decay, recipe.cycles
-        )
+        self.fit = Fit(list(trained.parameters()), recipe.rate, recipe.cycles, recipe.warmup, recipe.decay)
         self.step = 0
         self.seconds = 0.0
         """Seconds of training, without the time in which the training was stopped."""
@@ -163,7 +161,7 @@ def train(
     places = recipe.faceless and ("faceless",)
     validation = read_bank(folder, recipe.pools, "val", device, console.print, places)
     checks = list(validation_batches(validation, recipe.batch))
-    disturbed = list(disturbed_batches(validation, recipe.batch, recipe.images))
+    disturbed = list(disturbed_batches(validation, recipe.batch, recipe.last_images))
     learner = Learner(recipe, start, device)
     trainer = Trainer(learner, recipe, run, start)
     resumed = trainer.resume()
@@ -193,11 +191,13 @@ def train(
     if not resumed:
         trainer.save()
     trainer.validate(checks)
-    mild = max(recipe.steps - recipe.mild_steps, trainer.step)  # step at which the milder images begin
 
     def lessons() -> Iterator[Batch]:
-        yield from batches(range(trainer.step, mild), recipe.images, teach)
-        yield from batches(range(mild, recipe.steps), recipe.images.milder(recipe.mild), teach)
+        start, end = trainer.step, 0
+        for phase in recipe.phases:
+            end += phase.steps
+            yield from batches(range(start, end), phase.images, teach)
+            start = max(start, end)
 
     sums, logged = Counter[str](), trainer.step
     for batch in progress(lessons(), recipe.steps - trainer.step, "training the whole network"):
