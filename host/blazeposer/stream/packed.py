@@ -1,7 +1,8 @@
-"""Read the packed record of a frame, which `board/channel.py` sends over Protocol V2. The byte order is little endian.
-A packed record has the same values as the JSON line that `record.py` describes. A test checks that the camera and the
-PC use the same layout. All records have the same length, which is the full length of the channel. The bytes after the
-last face have no meaning.
+"""Read packed records, which are the binary form of a camera's records. `board/channel.py` publishes one packed record
+for each frame, over OpenMV's Protocol V2. The byte order in a packed record is little endian. A packed record has the
+same values as the JSON line that `record.py` describes. A test checks that the camera and the PC use the same layout
+for packed records. A camera's packed records always have the same length, for any number of faces. In a packed record,
+the bytes after the last face have no meaning.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ _DIGITS = 2  # that are kept: a float of 32 bits is not more exact in an image o
 
 
 def values(data: bytes) -> dict[str, Any] | None:
-    """Return the values of a record as a dictionary, for `stream.Reader.take`. The names are the same as in the JSON
-    line. Return None if the data is too short."""
+    """Convert a packed record to a dictionary, which the method `take` of the class `Reader` accepts. The dictionary
+    has the same keys as the record's JSON line. Return None if `data` is too short for a record."""
     if not data or (data[0] == VERSION and len(data) < HEAD.size):
         return None
     if data[0] != VERSION:  # another version has another layout

@@ -1,14 +1,15 @@
-"""Read and write the stream of a camera. `board/main.py` prints one JSON line for each frame.
+"""Read and write the JSON lines that a camera streams. `board/main.py` prints one JSON line for each frame.
 
     {"v": 1, "seq": 12, "t_ms": 3456, "fps": 7.3, "ms": [2.1, 126.3, 7.6], "size": [240, 240],
      "faces": [{"box": [x, y, w, h], "score": 0.93, "keypoints": [x0, y0, ..., x5, y5],
                 "yaw": 1.2, "pitch": -3.4, "roll": 0.5, "err": 4.2, "id": 1}]}
 
-A record without "v" has version 1. The keys "ms", "size" and "id" may be missing. If SMOOTH is on in `board/main.py`, a
-face also has the key "steady". The value of "steady" has the smoothed box, keypoints and angles, for programs that do
-not smooth these values themselves. A PC adds the key "position" (x, y, z in centimetres) if it estimates the position.
-It adds the key "source" (the file's name) if it reads a file. In the host package, only this module uses the names of
-the keys. A test checks that this module and `board/main.py` agree.
+A record without the key "v" has version 1. The keys "ms" and "size" of a record, and the key "id" of a face, may be
+missing. If SMOOTH is on in `board/main.py`, each face in a record also has the key "steady". The value of "steady"
+contains the smoothed box, keypoints and angles of the face. Programs that do not smooth faces themselves can use
+"steady". If a PC estimates the position of a face, the PC adds the key "position" (x, y, z in centimetres) to the face.
+If a PC reads an image or video file, the PC adds the key "source" with the file's name to each record. A test checks
+that this module can read the lines of `board/main.py`.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ _FARTHEST = 10_000  # frames that can be lost at once; a larger jump means that 
 
 @dataclass(frozen=True)
 class Timing:
-    """The time of each part of a frame, in milliseconds."""
+    """The times that a camera needs for the parts of its work on one frame, in milliseconds."""
 
     picture: float
     """Time for which the camera waits for the sensor."""
@@ -78,8 +79,8 @@ class Record:
 
 
 def parse_line(line: str | bytes) -> Record | None:
-    """Return the record in a line. Return None if the line has no record of a known version. For example, the line may
-    be a boot message, half a line or noise."""
+    """Return the record in a line of text. Return None if the line contains no record, or a record of an unknown
+    version. For example, a boot message, a cut line or noise contains no record."""
     try:
         return _record(json.loads(line))
     except (_NoRecord, ValueError, RecursionError):
@@ -87,8 +88,8 @@ def parse_line(line: str | bytes) -> Record | None:
 
 
 def as_line(record: Record) -> str:
-    """Return the record as a line of JSON, without the line's end. `parse_line` can read this line. Numbers in the line
-    are rounded by `face_as_json`."""
+    """Return the record as a line of JSON, without a newline character. `parse_line` can read the lines that this
+    function returns. `face_as_json` rounds the numbers of each face in the line."""
     head: dict[str, Any] = {"v": VERSION, "seq": record.seq, "t_ms": record.t_ms, "fps": record.fps}
     if record.ms:
         head["ms"] = [record.ms.picture, record.ms.network, record.ms.decode]
@@ -107,7 +108,7 @@ class _OtherVersion(_NoRecord):
 
 
 def _record(values: Any) -> Record:
-    """Return the record in a JSON value. Raises _NoRecord."""
+    """Convert a JSON object (a dictionary) to a record. Raises _NoRecord if the JSON object is not a record."""
     try:
         faces = values["faces"]
         if not isinstance(faces, list):
@@ -178,8 +179,8 @@ def _count(value: Any) -> int:
 
 
 def _number(value: Any, least: float = -LARGEST, most: float = LARGEST) -> float:
-    """Return a JSON number as float. Raises ValueError if `value` is not a number. For example, NaN, True and "1" are
-    not numbers."""
+    """Return a JSON number as float. Raises ValueError if `value` is not a number from `least` to `most`. For example,
+    NaN, True and the text "1" do not count as numbers."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
         raise ValueError
     return float(value)
@@ -187,7 +188,7 @@ def _number(value: Any, least: float = -LARGEST, most: float = LARGEST) -> float
 
 @dataclass
 class Counts:
-    """Counts of the records that a connection delivered, and of the lost, repeated and broken records."""
+    """Counts of the records of one connection. Lost, repeated and broken records have their own counts."""
 
     records: int = 0
     lost: int = 0
@@ -206,10 +207,10 @@ class Counts:
 
 
 class Reader:
-    """A reader that finds records in received bytes, and skips all bytes that are not a record. A record ends at the
-    end of its line, but the line may begin with other text. If a sequence number is damaged, a few records count as
-    lost or late. If `midway` is true, the first line may contain only the end of a record. Then an incomplete first
-    line does not count as a loss.
+    """A reader that finds records in the bytes from a camera, and skips all other bytes. A record is always at the end
+    of a line, but the line may begin with other text. If the sequence number of a record was damaged on the way, a few
+    other records count as lost or late. If `midway` is true, the bytes may begin in the middle of a record, so an
+    incomplete first line does not count as a broken record.
     """
 
     def __init__(self, midway: bool = True) -> None:
@@ -223,8 +224,8 @@ class Reader:
         self._midway = midway
 
     def resume(self) -> None:
-        """Start again after the connection was lost. Records that the camera sent in the meantime do not count as
-        lost."""
+        """Prepare the reader for a new connection after a lost connection. Records that the camera sent while there was
+        no connection do not count as lost."""
         self._pending, self._midway, self.said = b"", True, ""
         self._recent.clear()
         if self._last is not None:
@@ -232,15 +233,16 @@ class Reader:
             self._last = None
 
     def feed(self, data: bytes) -> list[Record]:
-        """Add received bytes, and return the records that are now complete, in the order of arrival."""
+        """Take the next bytes from the camera, and return the records that these bytes complete, in the order of
+        arrival."""
         *lines, pending = (self._pending + data).split(b"\n")
         self._pending = pending[-_LONGEST:]  # the bytes are noise, or the end of a line was lost
         records = [self._line(line.decode("latin-1")) for line in lines]
         return [record for record in records if record and self._is_new(record)]
 
     def take(self, values: Any) -> Record | None:
-        """Return the record in a complete JSON value. Return None if the value is not a record, or if the record is not
-        new."""
+        """Return the record in a JSON object (a dictionary). Return None if the JSON object is not a record, or if the
+        record was already received."""
         try:
             record = _record(values)
         except _OtherVersion:
@@ -295,11 +297,12 @@ class Reader:
 
 
 def read_chunks(port: str) -> Generator[bytes, None, None]:
-    """Yield the bytes that the camera at `port` sends, until the port is lost. If no bytes arrive for a moment, yield
-    b"".
+    """Yield the bytes that the camera at `port` sends, until the connection is lost. If no bytes arrive for a moment,
+    yield b"".
 
     `port` is any name that pyserial opens, such as "/dev/ttyACM0", "COM3" or "socket://127.0.0.1:4000". The port is
-    opened when the first bytes are requested, and closed when the iterator is closed. Raises PortError.
+    opened when the first bytes are requested, and closed when the iterator is closed. Raises PortError if the port
+    cannot be opened or the connection is lost.
     """
     with open_port(port) as stream:
         while True:
@@ -311,10 +314,11 @@ def read_chunks(port: str) -> Generator[bytes, None, None]:
 
 
 def read_records(port: str, silence: float = SILENCE) -> Generator[Record, None, None]:
-    """Yield the records that the camera at `port` streams (see `read_chunks`).
+    """Yield the records that the camera at `port` streams. The function `read_chunks` describes the possible names for
+    `port`.
 
-    Raises PortError if the camera sends no record for `silence` seconds. The error contains the last line that was not
-    a record, because this line usually names the cause.
+    Raises PortError if the camera sends no record for `silence` seconds. The error's message contains the camera's last
+    line that was not a record, because this line usually says what is wrong.
     """
     reader, deadline = Reader(), time.monotonic() + silence
     try:
@@ -334,8 +338,8 @@ def read_records(port: str, silence: float = SILENCE) -> Generator[Record, None,
 
 
 def silent(port: str, said: str) -> str:
-    """Return one line of text that gives the reason why a camera sends no records. `said` is the camera's last line
-    that was not a record."""
+    """Return one line of text that says why a camera sends no records, and what the user can do. `said` is the camera's
+    last line that was not a record."""
     if said:
         return f"{port} sends no records: reset the camera; its last line was: {said}"
     return f"{port} sends nothing: run `blazeposer deploy`, or reset the camera if it has main.py"

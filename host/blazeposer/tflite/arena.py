@@ -1,4 +1,4 @@
-"""Measure the working memory (arena) that TensorFlow Lite Micro needs for a tflite file, and compute the place of each
+"""Measure the working memory (arena) that TensorFlow Lite Micro needs for a tflite file. Compute the place of each
 tensor in the arena."""
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ runtime.Interpreter.from_file(sys.argv[1], arena_size=int(sys.argv[2])).print_al
 
 @dataclass(frozen=True)
 class Arena:
-    """The size of an arena in bytes, as TFLite Micro counts it on a 64-bit PC with TFLite Micro's reference kernels.
-    The size is an upper bound for a camera. On a camera, `persistent` is smaller, because a camera's pointers are half
-    as large. The camera's kernels need a few KB more scratch memory than the reference kernels. The smaller pointers
-    save more bytes than that.
+    """The size of an arena in bytes, as TFLite Micro counts it on a 64-bit PC with its reference kernels. On a camera,
+    the arena is smaller than on a PC. A camera's pointers are half as large as a PC's pointers, so `persistent` is
+    smaller on a camera. The kernels of a camera need a few KB more scratch memory than the reference kernels. Smaller
+    pointers save more bytes on a camera than the additional scratch memory needs.
     """
 
     planned: int
@@ -48,10 +48,10 @@ def can_measure() -> bool:
 
 
 def measure_arena(path: Path) -> Arena:
-    """Return the size of a model's arena. TFLite Micro counts the size in a separate process. The process is separate
-    because TFLite Micro prints its count on stderr, and because a damaged file can end the process. Raises
-    MissingExtraError if TFLite Micro is not installed. Raises ModelError with TFLite Micro's message if TFLite Micro
-    refuses the file.
+    """Return the size of the arena that a model needs. TFLite Micro counts this size in a separate process, because a
+    damaged file can end the process of TFLite Micro. TFLite Micro prints the size of the arena on stderr, and this
+    function reads stderr of the separate process. Raises MissingExtraError if TFLite Micro is not installed. Raises
+    ModelError with TFLite Micro's message if TFLite Micro refuses the file.
     """
     if not can_measure():
         raise MissingExtraError("tflite-micro", "demo")
@@ -64,8 +64,8 @@ def measure_arena(path: Path) -> Arena:
 
 
 def _complaint(report: subprocess.CompletedProcess[str]) -> str:
-    """Return the first message that TFLite Micro printed. If there is no message, return the last line of Python's
-    traceback."""
+    """Return the reason why TFLite Micro did not load a file, which is the first message of TFLite Micro. If TFLite
+    Micro printed no message, return the last line of Python's traceback."""
     if report.returncode < 0:
         return f"it crashed with signal {-report.returncode}, because the file is damaged"
     own, _, traceback = report.stderr.partition("Traceback (most recent call last):")
@@ -75,8 +75,8 @@ def _complaint(report: subprocess.CompletedProcess[str]) -> str:
 
 @dataclass(frozen=True)
 class Placement:
-    """The place of one tensor in the arena, and the first and last step at which the tensor is needed. A step is the
-    number of an operation. Step -1 is before the first operation.
+    """The place of one tensor in the arena, and the first and last step at which the tensor is needed. The step of an
+    operation is its number in the order of execution, counted from 0. Step -1 is the time before the first operation.
     """
 
     tensor: int
@@ -93,10 +93,11 @@ class Placement:
 def plan(graph: Graph) -> tuple[Placement, ...]:
     """Return the place of each tensor in TFLite Micro's arena.
 
-    A tensor gets the lowest place that is free for the whole time during which the tensor is needed. As in TFLite
-    Micro's `GreedyMemoryPlanner`, the largest tensor is placed first. If tensors have the same size, the last of these
-    tensors is placed first. A tensor is needed from the operation that writes it to the last operation that reads it.
-    Inputs are needed from the first operation on, and outputs are needed until the last operation.
+    Each tensor gets the lowest place in the arena that is free during the whole time in which the tensor is needed. The
+    largest tensor gets its place first, as in TFLite Micro's `GreedyMemoryPlanner`. Among tensors of the same size, the
+    tensor with the highest index gets its place first. A tensor is needed from the operation that writes it to the last
+    operation that reads it. The network's inputs are needed before the first operation, and the network's outputs are
+    needed after the last operation.
     """
     lives = {index: (-1, len(graph.operations)) for index in graph.inputs}
     for step, operation in enumerate(graph.operations):
@@ -115,7 +116,7 @@ def plan(graph: Graph) -> tuple[Placement, ...]:
 
 
 def planned_bytes(placements: Sequence[Placement]) -> int:
-    """Return the number of bytes that a plan needs."""
+    """Return the size in bytes of an arena whose tensors have the places `placements`."""
     return max((place.end for place in placements), default=0)
 
 

@@ -31,7 +31,8 @@ _INTEGERS = ("int8", "uint8", "int32")  # int32: biases and shapes; uint8: what 
 
 @dataclass(frozen=True)
 class Model:
-    """Facts about a model file that are the same for all boards. `examine` collects the facts about a file."""
+    """Facts about a model file that are the same for all boards. The function `examine` collects the facts about a
+    model file."""
 
     path: Path
     file_bytes: int
@@ -66,7 +67,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The prediction for a model on one board."""
+    """The prediction whether one board can load one model."""
 
     model: Model
     board: Board
@@ -79,8 +80,8 @@ class Verdict:
 
     @property
     def loads(self) -> bool:
-        """Return True if no reason is known why the model does not load. If the arena was not measured, the model may
-        still need too much memory."""
+        """Return True if no reason is known why the board cannot load the model. If the model's arena was not measured,
+        the result may be True for a model that needs too much memory."""
         return not self.reason
 
     @property
@@ -89,8 +90,9 @@ class Verdict:
 
     @property
     def estimate(self) -> Estimate | None:
-        """Return the time on the board's CPU, or None if the model does not load or its time is not known. The time
-        includes the decoder only for a BlazePoser network.
+        """Return the estimated times of the model on the board's CPU. Return None if the model does not load, or if the
+        times cannot be estimated. The estimated time for a frame includes the decoder only if the model is a BlazePoser
+        network.
         """
         model, arena = self.model, self.model.camera_arena
         if not self.loads or arena is None or model.graph is None or model.compiled_for:
@@ -99,8 +101,8 @@ class Verdict:
 
 
 def check_model(path: Path, board: Board) -> Verdict:
-    """Return the prediction whether one file loads on one board. Raises ModelError if the file cannot be read as a
-    model."""
+    """Predict whether a board can load a model file, and return the prediction. Raises ModelError if the file is not a
+    model or cannot be read."""
     return judge(examine(path), board)
 
 
@@ -145,7 +147,7 @@ def examine(path: Path) -> Model:
 
 
 def judge(model: Model, board: Board) -> Verdict:
-    """Return the prediction whether an examined model loads on a board."""
+    """Predict whether a board can load a model that `examine` has read, and return the prediction."""
     reason = model.refusal
     if board.npu == "neural-art" and model.compiled_for != "neural-art":
         reason = reason or "its NPU needs a file that ST's stedgeai has compiled: see `blazeposer package --board n6`"
@@ -166,9 +168,9 @@ def judge(model: Model, board: Board) -> Verdict:
 
 
 def breach(graph: Graph) -> str:
-    """Return the first reason why a graph is not a BlazePoser network, or an empty text if it is a BlazePoser network.
-    A BlazePoser network is either completely INT8 or completely float. Training writes a float file beside the INT8
-    file.
+    """Return the first reason why a graph is not a BlazePoser network. Return an empty text for the graph of a
+    BlazePoser network. A BlazePoser network is either completely INT8 or completely float. `blazeposer quantize` writes
+    a float file beside the INT8 file.
     """
     inputs, outputs = graph.input_tensors, graph.output_tensors
     if len(inputs) != 1 or len(outputs) != len(OUTPUTS):
@@ -197,7 +199,7 @@ def breach(graph: Graph) -> str:
 
 
 def _refusal(graph: Graph) -> str:
-    """Return the reason why no board loads a graph, or an empty text if no reason is known."""
+    """Return the reason why no board can load a graph. Return an empty text if the firmware can load the graph."""
     for operation in graph.operations:
         known = firmware.CUSTOM_OPERATIONS | {firmware.ETHOS_U} if operation.is_custom else firmware.OPERATIONS
         if operation.name not in known:
@@ -217,8 +219,8 @@ def _refusal(graph: Graph) -> str:
 
 
 def _memory(model: Model, board: Board) -> tuple[str, tuple[Store, ...]]:
-    """Return a reason and places. The reason says why a model does not fit into a board's memory, and the places are
-    those from which the model loads."""
+    """Return the reason why a model does not fit into a board's memory, and the places from which the board can load
+    the model. If the model fits into the board's memory, the returned reason is an empty text."""
     arena = model.arena or _least_arena(model)
     if arena > board.arena:
         bound = "" if model.arena else "at least "
@@ -244,8 +246,9 @@ def _memory(model: Model, board: Board) -> tuple[str, tuple[Store, ...]]:
 
 
 def _least_arena(model: Model) -> int:
-    """Return a lower bound of the arena in bytes, for a model whose arena was not measured. The bound is the size of
-    the planned tensors. If an NPU's compiler has planned the tensors, the bound is the size of the largest tensor.
+    """Return a lower bound of the arena's size in bytes, for a model whose arena was not measured. The lower bound is
+    the memory that the tensors need, without TFLite Micro's own data. For a model that is compiled for an NPU, the
+    lower bound is the size of the model's largest tensor.
     """
     if model.graph is None:
         return 0

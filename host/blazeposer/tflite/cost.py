@@ -1,22 +1,24 @@
-"""Count the work of each layer of a network. Estimate how many instructions and how much time the network needs on the
+"""Count the work of each layer of a network. Estimate how many instructions and how much time a network needs on the
 Cortex-M7 of a camera.
 
-The numbers of multiply-accumulates, parameters and bytes are computed from the shapes of the tensors. No figure in this
-module was measured on a camera. The estimate of the time has two steps, and each step has its own uncertainty:
+This module computes the multiply-accumulates, parameters and bytes of each layer from the shapes of the tensors. No
+figure in this module was measured on a camera. The time that a network needs is estimated in two steps, and each step
+has its own uncertainty:
 
-1. The instructions of ten networks were counted on an emulated core. The networks ran in OpenMV's own build of
-   TensorFlow Lite Micro for the Cortex-M7. The build is from September 2024, contains the kernels of CMSIS-NN and is a
-   part of firmware 5.0.0. Two of the networks were counted again with CMSIS-NN of June 2026. `KERNELS` contains the
-   instructions of each kind of layer. The instructions of a kind were fitted to the counts of seven networks by least
-   squares. For each network, the estimated number of instructions differs from the count by at most 3 %
-   (tests/test_cost.py).
-2. The cycles for an instruction (`SPEEDS`) come from a model of the core and its cache. The model is scaled so that it
-   agrees with two published times of CMSIS-NN on a Cortex-M7 (97 ms for mcunet-vww1 on an STM32H743, and 129 ms for
-   MobileNetV2 0.30 at 80x80 on an STM32F746). The estimated time may be up to 20 % too long or too short. If the arena
-   is in SDRAM, the error may be larger.
+1. The instructions of ten networks were counted on an emulated Cortex-M7. The ten networks ran in OpenMV's own build of
+   TensorFlow Lite Micro for the Cortex-M7. OpenMV's build is from September 2024, contains the kernels of CMSIS-NN and
+   is a part of firmware 5.0.0. The instructions of two networks were counted again with a version of CMSIS-NN from June
+   2026. `KERNELS` gives the number of instructions for each kind of layer. The numbers in `KERNELS` were fitted to the
+   counted instructions of seven networks by least squares. For each network, the estimated number of instructions
+   differs from the counted number by at most 3 % (tests/test_cost.py).
+2. The average number of cycles for an instruction (`SPEEDS`) comes from a model of the Cortex-M7 and its cache. The
+   model of the Cortex-M7 is scaled so that it agrees with two published times of CMSIS-NN. The two published times are
+   97 ms for mcunet-vww1 on an STM32H743, and 129 ms for MobileNetV2 0.30 at 80x80 on an STM32F746. A network's
+   estimated time may be up to 20 % too long or too short. If the arena is in SDRAM, the error of the estimated time may
+   be larger than 20 %.
 
-The time of a frame is the sum of the times for the network, for the firmware's scaling of the image, and for the
-decoder. Three times are not included: the wait for the sensor's next image, drawing and sending.
+The estimated time of a frame includes the firmware's scaling of the image, the network and the decoder. The estimated
+time of a frame does not include the wait for the sensor's next image, drawing, and sending of the faces.
 """
 
 from __future__ import annotations
@@ -38,7 +40,7 @@ _WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"
 
 @dataclass(frozen=True)
 class Layer:
-    """One operation and its cost for one image."""
+    """One operation of a network, and the cost of the operation for one image."""
 
     name: str
     """Name of the operation in the tflite schema."""
@@ -56,7 +58,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class Rate:
-    """The cost of one kind of layer in instructions."""
+    """Numbers of processor instructions, from which the cost of one kind of layer is computed."""
 
     output: float
     """Instructions for each output value."""
@@ -96,7 +98,7 @@ were counted. An image with three faces needs 4.45 M instructions.
 
 @dataclass(frozen=True)
 class Speed:
-    """The speed at which a core runs the kernels if the arena is in a certain memory."""
+    """The speed at which a camera's core runs networks if the arena is in one kind of memory, such as SRAM."""
 
     cycles: float
     """Average number of cycles for each instruction."""
@@ -129,7 +131,8 @@ openmv/openmv)."""
 
 @dataclass(frozen=True)
 class Estimate:
-    """The estimated times on one board in milliseconds. The relative error of each time is at most `uncertainty`."""
+    """The estimated times of a network on one board, in milliseconds. The relative error of each estimated time is at
+    most `uncertainty`."""
 
     memory: Memory
     """Memory that holds the arena."""
@@ -147,7 +150,7 @@ class Estimate:
 
 
 def layers(graph: Graph) -> tuple[Layer, ...]:
-    """Return every operation with its cost, in the order of execution."""
+    """Return the cost of every operation of a graph, in the order of execution."""
     # A file with float16 weights first converts the weights to float32.
     stored = {op.outputs[0]: op.inputs[0] for op in graph.operations if op.name == "DEQUANTIZE"}
     seen: set[int] = set()
@@ -174,8 +177,8 @@ def layers(graph: Graph) -> tuple[Layer, ...]:
 
 
 def instructions(graph: Graph, kernels: Kernels = "2024") -> list[float | None]:
-    """Return the number of instructions of each operation, in the order of execution. The number is None for an
-    operation that was never counted."""
+    """Return the number of instructions for each operation of a graph, in the order of execution. The list contains
+    None for an operation whose instructions were never counted."""
     return [
         _instructions(layer, _kind(graph, operation, layer), KERNELS[kernels])
         for operation, layer in zip(graph.operations, layers(graph), strict=True)
@@ -183,29 +186,33 @@ def instructions(graph: Graph, kernels: Kernels = "2024") -> list[float | None]:
 
 
 def unknown(graph: Graph) -> list[str]:
-    """Return the names of the operations for which the time cannot be estimated. Each name appears once."""
+    """Return the names of a graph's operations for which the time cannot be estimated. Each name appears once in the
+    list."""
     counted = zip(graph.operations, instructions(graph), strict=True)
     return sorted({operation.name for operation, count in counted if count is None})
 
 
 def total(counts: Iterable[float | None]) -> float | None:
-    """Return the number of instructions of a network, or None if the instructions of one operation are not known."""
+    """Return the sum of `counts`, which contains the number of instructions for each operation of a network. Return
+    None if `counts` contains None."""
     known = list(counts)
     return None if None in known else math.fsum(count for count in known if count is not None)
 
 
 def camera_arena(arena: Arena) -> int:
-    """Return the size of an arena on a camera in bytes, estimated from TensorFlow Lite Micro's count on a 64-bit PC."""
+    """Estimate the size in bytes of an arena on a camera, from the size that TensorFlow Lite Micro counts on a 64-bit
+    PC."""
     return arena.planned + round(ARENA_SHARE * arena.persistent) + ARENA_EXTRA
 
 
 def speed(board: Board, memory: Memory) -> Speed | None:
-    """Return the speed of a board's core if the arena is in a certain memory, or None if the speed is not known."""
+    """Return the speed at which a board's core runs networks if the arena is in `memory`. Return None if this speed of
+    the board's core is not known."""
     return SPEEDS.get((board.chip, memory))
 
 
 def milliseconds(count: float, board: Board, of: Speed) -> float:
-    """Return the time of `count` instructions on a board."""
+    """Return the time in milliseconds that a board needs for `count` instructions."""
     return count * of.cycles / (1000 * board.mhz)
 
 
@@ -213,8 +220,8 @@ def estimate(
     graph: Graph, board: Board, arena: int, kernels: Kernels = "2024", decoding: float = DECODING
 ) -> Estimate | None:
     """Return the estimated times of a network on a board. Return None if the cost of an operation or the speed of the
-    core is not known, or if no memory has room for the arena. `arena` is the size of the arena on the camera in bytes.
-    `decoding` is the number of instructions that the decoder needs.
+    core is not known. Return None if no memory of the board has room for the arena. `arena` is the size of the arena on
+    the camera in bytes. `decoding` is the number of instructions that the decoder needs.
     """
     memory = board.memory_of(arena)
     count = total(instructions(graph, kernels))
@@ -235,8 +242,8 @@ def _instructions(layer: Layer, kind: str, rates: dict[str, Rate]) -> float | No
 
 
 def _kind(graph: Graph, operation: Operation, layer: Layer) -> str:
-    """Return the name that `KERNELS` uses for an operation, or an empty text if this form of the operation was never
-    counted."""
+    """Return the key in `KERNELS` for an operation. Return an empty text for a kind of operation whose instructions
+    were never counted."""
     tensors = [graph.tensors[index] for index in (*operation.inputs, *operation.outputs)]
     source, output = tensors[0], tensors[-1]
     if source.dtype != "int8" or output.dtype != "int8":
@@ -256,8 +263,8 @@ def _kind(graph: Graph, operation: Operation, layer: Layer) -> str:
 
 
 def _macs(graph: Graph, operation: Operation) -> int:
-    """Return the number of multiply-accumulates of an operation. The number is computed from the shape of the
-    operation's weights in the tflite schema."""
+    """Return the number of multiply-accumulates of an operation. The number of multiply-accumulates is computed from
+    the shapes of the operation's tensors, whose axes have the order of the tflite schema."""
     if operation.name not in _WEIGHTED:
         return 0
     output = graph.tensors[operation.outputs[0]]

@@ -1,5 +1,6 @@
-"""Read tflite files. Every offset is checked, because the libraries that run tflite files crash on damaged files. Only
-this module reads tflite files. Only `rewrite.py` changes tflite files.
+"""Read tflite files. This module checks every offset in a tflite file, because the libraries that run tflite files
+crash on damaged files. Other modules get the operations and tensors of a tflite file from this module. Only
+`rewrite.py` changes tflite files.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ second number is 0 if the operation has no weights.
 
 @dataclass(frozen=True)
 class Tensor:
-    """One tensor. `dtype` is the name of a numpy type."""
+    """One tensor of a graph. `dtype` is the name of a numpy type."""
 
     name: str
     shape: tuple[int, ...]
@@ -56,7 +57,7 @@ class Tensor:
 
     @property
     def scale(self) -> float:
-        """Return the first channel's scale, or 0.0 if the tensor has no scale."""
+        """Return the scale of the tensor's first channel, or 0.0 if the tensor has no scale."""
         return self.scales[0] if self.scales else 0.0
 
     @property
@@ -70,7 +71,8 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation. `inputs` and `outputs` are indices of tensors. Absent optional tensors are left out."""
+    """One operation of a graph. `inputs` and `outputs` contain indices of tensors in the graph. `inputs` and `outputs`
+    do not contain optional tensors that are absent in the file."""
 
     name: str
     """Name of the operator. A builtin operator has its name from the tflite schema, and a custom operator has its name
@@ -84,7 +86,7 @@ class Operation:
 
 @dataclass(frozen=True)
 class Graph:
-    """The main subgraph of a tflite file, in the order of execution."""
+    """The main subgraph of a tflite file, with its operations in the order of execution."""
 
     tensors: tuple[Tensor, ...]
     operations: tuple[Operation, ...]
@@ -111,8 +113,8 @@ def read_model(path: Path) -> bytes:
 
 
 def read_graph(data: bytes, name: str) -> Graph:
-    """Return the graph of a tflite file. `data` contains the bytes of the file. Raises ModelError, whose message shows
-    `name` as the name of the file."""
+    """Return the graph of a tflite file. `data` contains the bytes of the tflite file. Raises ModelError if the file is
+    empty, damaged or not a tflite file. The message of the error gives `name` as the file's name."""
     if not data:
         raise ModelError(f"{name}: an empty file: copy it again")
     if len(data) < 8 or not schema.Model.ModelBufferHasIdentifier(data, 0):
@@ -193,7 +195,8 @@ def _indices(values: Any, tensors: int) -> tuple[int, ...]:
 def _check_order(
     tensors: Sequence[Tensor], operations: Sequence[Operation], inputs: Sequence[int], outputs: Sequence[int]
 ) -> None:
-    """Raise ValueError if an operation reads a tensor before the tensor is written. Runtimes do not check the order."""
+    """Raise ValueError if an operation reads a tensor before the tensor is written. The libraries that run tflite files
+    do not check in which order tensors are written and read."""
     written = set(inputs) | {index for index, tensor in enumerate(tensors) if tensor.is_constant}
     for operation in operations:
         # An NPU's operation writes into its own inputs: scratch memory that nothing has written before.
@@ -203,8 +206,8 @@ def _check_order(
 
 
 def _check_form(operation: Operation, tensors: Sequence[Tensor]) -> None:
-    """Raise ValueError if an operation has no output, or if its weights do not have the schema's number of
-    dimensions."""
+    """Raise ValueError if an operation has too few inputs, or does not have exactly one output. Raise ValueError if the
+    shapes of an operation's weights and tensors contradict the tflite schema."""
     if (form := _FORMS.get(operation.name)) is None:
         return
     inputs, rank = form
@@ -217,7 +220,8 @@ def _check_form(operation: Operation, tensors: Sequence[Tensor]) -> None:
 
 
 def _numbers(values: NDArray[Any] | int) -> tuple[Any, ...]:
-    """Return the values of a flatbuffers vector. `values` is 0 if the vector is absent."""
+    """Return the values of a flatbuffers vector. If the file does not contain the vector, `values` is 0 and the result
+    is empty."""
     return () if isinstance(values, int) else tuple(values.tolist())
 
 

@@ -1,6 +1,7 @@
-"""Check whether a network file agrees with the contract, and run the network on a PC. There are three runtimes.
-LiteRT's reference kernels (`reference`) give exactly the same results as TFLite Micro (`micro`), which is the runtime
-of a camera. XNNPACK (`xnnpack`) is several times faster, but rounds differently.
+"""Check whether a network file agrees with the model contract, and run the network on a PC. A network can run in three
+runtimes: `reference`, `micro` and `xnnpack`. LiteRT's reference kernels (`reference`) give exactly the same results as
+TFLite Micro (`micro`), which is the runtime on a camera. XNNPACK (`xnnpack`) is several times faster than LiteRT's
+reference kernels, but rounds differently.
 """
 
 from __future__ import annotations
@@ -66,23 +67,23 @@ class Network:
 
     @property
     def seconds(self) -> float:
-        """Return the total time spent in the runtime since the start, in seconds."""
+        """Return the total time of all runs of this network, in seconds."""
         return self._infer.seconds
 
     @property
     def is_int8(self) -> bool:
-        """Return True for the INT8 file, and False for the float file."""
+        """Return True for an INT8 network, and False for a float network."""
         return self.quantization[0][0] != 0
 
     def run(self, image: Image) -> list[NDArray[Any]]:
-        """Return the raw outputs for an image (128, 128, 3) uint8 RGB, in contract order. The outputs are int8, or
-        float32 for a float file."""
+        """Run the network on a uint8 RGB image (128, 128, 3), and return the raw outputs in the order of the model
+        contract. The raw outputs are int8 arrays for an INT8 network, and float32 arrays for a float network."""
         tensor = to_int8(image) if self.is_int8 else to_float(image)
         return self._infer(tensor[np.newaxis])
 
     def outputs(self, image: Image) -> list[NDArray[np.float32]]:
-        """Return the outputs for an image (128, 128, 3) uint8 RGB, in contract order. The outputs are float32 in real
-        units."""
+        """Run the network on a uint8 RGB image (128, 128, 3), and return the outputs in the order of the model
+        contract. The outputs of an INT8 network are converted to real values (float32)."""
         raw = self.run(image)
         return dequantized(raw, self.quantization) if self.is_int8 else raw
 
@@ -99,9 +100,10 @@ def dequantized(
 
 def open_network(path: Path | str, runtime: Runtime = "reference", *, is_tried: bool = False) -> Network:
     """Return the network of a tflite file. Raises ModelError if the file is not a BlazePoser network or does not run.
-    The network of an unknown file first runs once in a separate process, because a damaged file could end this process.
-    If `is_tried` is True, this test is left out. A network is either completely INT8 or completely float. Training
-    writes a float file beside the INT8 file.
+    The network of a file without a valid manifest first runs once in a separate process, because a damaged file could
+    end the process of the caller. If `is_tried` is True, the network does not run in a separate process first. A
+    BlazePoser network is either completely INT8 or completely float. `blazeposer quantize` writes a float file beside
+    the INT8 file.
     """
     path = Path(path)
     if runtime not in RUNTIMES:
@@ -126,8 +128,8 @@ def open_network(path: Path | str, runtime: Runtime = "reference", *, is_tried: 
 
 
 def litert(data: bytes, *, reference: bool = False) -> Infer:
-    """Return a function that runs a tflite file in LiteRT on one thread. The file must have one input. If `reference`
-    is true, LiteRT uses the reference kernels, and otherwise XNNPACK."""
+    """Return a function that runs a tflite file in LiteRT on one thread. The file must have one input. LiteRT uses the
+    reference kernels if `reference` is true, and XNNPACK if `reference` is false."""
     with quiet_stderr():
         kind = OpResolverType.BUILTIN_REF if reference else OpResolverType.AUTO
         content = data if reference else with_bias_scales(data)
@@ -146,9 +148,11 @@ def litert(data: bytes, *, reference: bool = False) -> Infer:
 
 
 def micro(data: bytes, name: str, outputs: int = len(OUTPUTS)) -> Infer:
-    """Return a function that runs a tflite file in TensorFlow Lite Micro. `outputs` is the number of outputs of the
-    file. For a file with more outputs than the contract, TensorFlow Lite Micro would choose an arena that is too small.
-    Therefore this function chooses a larger arena. Raises ModelError or MissingExtraError.
+    """Return a function that runs a tflite file in TensorFlow Lite Micro. `outputs` is the number of the network's
+    outputs. TensorFlow Lite Micro itself chooses an arena that is too small for a file with more outputs than a
+    BlazePoser network. This function chooses a larger arena for a file with more outputs than a BlazePoser network.
+    Raises MissingExtraError if TensorFlow Lite Micro is not installed. Raises ModelError if TensorFlow Lite Micro
+    cannot load the file.
     """
     with needs("demo"):
         from tflite_micro import runtime

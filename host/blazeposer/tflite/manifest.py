@@ -1,7 +1,8 @@
-"""Read and write the manifest of a network. A manifest is a JSON file in the same folder as a tflite file. It contains
-the properties of the tflite file, the memory that it needs, and the figures of its accuracy. The manifest of
-`models/blazeposer.tflite` is `models/blazeposer.json`. `blazeposer quantize` writes the manifest, and `blazeposer
-evaluate` adds the figures. `read_manifest` checks that a manifest describes its tflite file.
+"""Read and write the manifest of a network. A manifest is a JSON file in the same folder as a tflite file. A manifest
+contains the properties of a tflite file, the memory that the network needs, and the measured accuracy of the network.
+The manifest of `models/blazeposer.tflite` is `models/blazeposer.json`. `blazeposer quantize` writes the manifest of a
+new network, and `blazeposer evaluate --record` adds the measured accuracy to the manifest. `read_manifest` checks that
+a manifest describes its tflite file.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ Quantization = dict[str, float | int]
 
 @dataclass(frozen=True)
 class Manifest:
-    """The content of the JSON file. Sizes are in bytes. `quantization` is empty for a float file."""
+    """The content of a manifest. All sizes in a manifest are in bytes. The field `quantization` is empty for a float
+    network."""
 
     file: str
     sha256: str
@@ -75,8 +77,8 @@ def describe(
     weight_scales: Mapping[str, list[float]],
     **facts: Any,
 ) -> Manifest:
-    """Return the manifest of a new file. `facts` contains the fields that cannot be computed from the file or the
-    contract."""
+    """Return the manifest of a new tflite file. `facts` contains the fields of the manifest that cannot be computed
+    from the tflite file or the model contract."""
     data = model.read_bytes()
     return Manifest(
         file=model.name,
@@ -96,14 +98,14 @@ def manifest_path(model: Path) -> Path:
 
 
 def write_manifest(manifest: Manifest, model: Path) -> None:
-    """Write the manifest beside its tflite file, with one field on each line."""
+    """Write a manifest into the JSON file beside its tflite file."""
     lines = (f"  {json.dumps(name)}: {_compact(value)}" for name, value in asdict(manifest).items())
     manifest_path(model).write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
 
 
 def read_manifest(model: Path) -> Manifest:
-    """Read and return the manifest of a tflite file. Raises ModelError if the manifest does not agree with the file and
-    the contract."""
+    """Read and return the manifest of a tflite file. Raises ModelError if the manifest does not agree with the tflite
+    file or the model contract."""
     path = manifest_path(model)
     remake = "make network and manifest again with `blazeposer quantize`"
     try:
@@ -128,8 +130,8 @@ def read_manifest(model: Path) -> Manifest:
 
 
 def record_figures(model: Path, figures: Mapping[str, Any]) -> None:
-    """Write figures into the manifest of a tflite file. Raises ModelError if the manifest does not describe the
-    file."""
+    """Write measured figures into the manifest of a tflite file. Raises ModelError if the manifest does not describe
+    the tflite file."""
     manifest = read_manifest(model)
     write_manifest(replace(manifest, figures=manifest.figures | dict(figures)), model)
 
@@ -161,7 +163,8 @@ def _shortest(scale: float) -> float:
 
 
 def _compact(value: Any) -> str:
-    """Return JSON text in which each entry of a table is on one line."""
+    """Return a value of the manifest as JSON text. In the JSON text, each entry of a dictionary and each dictionary of
+    a list is on its own line."""
     if isinstance(value, dict) and value:
         rows = (f"    {json.dumps(key)}: {json.dumps(item)}" for key, item in value.items())
         return "{\n" + ",\n".join(rows) + "\n  }"

@@ -1,7 +1,7 @@
-"""Make files for the NPUs. Vela compiles files for the AE3's Ethos-U55. ST's stedgeai compiles files for the N6's
-Neural-ART.
+"""Make network files for boards with an NPU. The compiler Vela makes files for the Ethos-U55, which is the NPU of the
+AE3. ST's compiler stedgeai makes files for the Neural-ART, which is the NPU of the N6.
 
-Nobody has run a compiled file on a camera, so the commands print "not verified without a camera".
+Nobody has run a file that was compiled for an NPU on a camera, so the commands print "not verified without a camera".
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ _STEDGEAI = "stedgeai generate --target stm32n6 --st-neural-art default@neuralar
 
 
 def compile_for(board: Board, model_path: Path, stedgeai_file: Path | None = None) -> bytes:
-    """Return the bytes of the model file for a board. For a board with an NPU, the model is compiled for the NPU. For a
-    board without an NPU, the model is unchanged.
+    """Return the bytes of the model file that a board loads. For a board with an NPU, the model is compiled for the
+    NPU. For a board without an NPU, the model is unchanged.
 
-    Raises BlazePoserError.
+    Raises BlazePoserError if there is no model file that the board can load.
     """
     if stedgeai_file and board.npu != "neural-art":
         raise BlazePoserError(f"{board.name} cannot use a file of stedgeai: use --board n6, or leave --stedgeai out")
@@ -40,7 +40,8 @@ def compile_for(board: Board, model_path: Path, stedgeai_file: Path | None = Non
 
 
 def ae3_cycles(model_path: Path) -> int:
-    """Return Vela's estimate of the number of cycles for one inference on the AE3's NPU. Raises BlazePoserError."""
+    """Return the number of cycles that one inference takes on the AE3's NPU, as Vela estimates it. Raises
+    BlazePoserError if Vela cannot compile the model."""
     with tempfile.TemporaryDirectory() as folder:
         compiled = _graph(run_vela(model_path, Path(folder)))
         if firmware.ETHOS_U not in {operation.name for operation in compiled.operations}:
@@ -52,10 +53,10 @@ def ae3_cycles(model_path: Path) -> int:
 
 
 def run_vela(path: Path, folder: Path) -> Path:
-    """Compile a tflite file for the AE3. This project always uses one configuration of Vela.
+    """Compile a tflite file for the AE3 with Vela. This project always uses Vela with the same options.
 
-    Return the path of the compiled file in `folder`. Vela also writes its tables into this folder. Raises
-    BlazePoserError.
+    Return the path of the compiled file in `folder`. Vela also writes tables with its estimates into `folder`. Raises
+    BlazePoserError if Vela cannot compile the file.
     """
     if importlib.util.find_spec("ethosu") is None:
         raise MissingExtraError("ethos-u-vela", "npu")
@@ -76,7 +77,9 @@ def run_vela(path: Path, folder: Path) -> Path:
 
 def _ethos_u(model_path: Path) -> bytes:
     """Compile a model for the AE3, and return the bytes of the compiled file. Raises BlazePoserError if the compiled
-    file contains operations for the CPU, or if its inputs or outputs differ from those of the original file."""
+    file contains operations for the CPU. Raises BlazePoserError if the inputs or outputs of the compiled file differ
+    from the inputs or outputs of the original file.
+    """
     source = _graph(model_path)
     with tempfile.TemporaryDirectory() as folder:
         path = run_vela(model_path, Path(folder))
@@ -106,8 +109,8 @@ def _neural_art(board: Board, model_path: Path, stedgeai_file: Path | None) -> b
 
 
 def _interface(graph: Graph) -> list[list[tuple[object, ...]]]:
-    """Return a description of the inputs and then of the outputs of a network. A script on the camera sees these
-    properties."""
+    """Return the properties of a network's inputs and outputs that a script on the camera can read. The properties of
+    an input or output are its shape, type, scale and zero point."""
     return [
         [(tensor.shape, tensor.dtype, tensor.scale, tensor.zero_point) for tensor in tensors]
         for tensors in (graph.input_tensors, graph.output_tensors)

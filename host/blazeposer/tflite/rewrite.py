@@ -14,8 +14,8 @@ from blazeposer.tflite.graph import DAMAGE
 
 
 def rewritten(data: bytes, change: Callable[[Any], None]) -> bytes:
-    """Return the bytes of a changed copy of a file. `change` is a function that gets the file as a `ModelT` of the
-    schema, and changes this object. Raises ModelError if the file is damaged."""
+    """Return a changed copy of a tflite file as bytes. The function `change` gets the tflite file as an object of the
+    schema's class `ModelT`, and changes this object. Raises ModelError if the file is damaged."""
     try:
         model = schema.ModelT.InitFromPackedBuf(data)
         change(model)
@@ -27,8 +27,8 @@ def rewritten(data: bytes, change: Callable[[Any], None]) -> bytes:
 
 
 def with_all_outputs(data: bytes) -> bytes:
-    """Return a copy of the network with more outputs. The output tensors of all operations follow the network's own
-    outputs."""
+    """Return a copy of a tflite file in which the result of every operation is an output of the network. In the copy,
+    the results of the operations come after the network's own outputs."""
 
     def expose(model: Any) -> None:
         graph = model.subgraphs[0]
@@ -38,10 +38,10 @@ def with_all_outputs(data: bytes) -> bytes:
 
 
 def with_bias_scales(data: bytes) -> bytes:
-    """Return a copy of the INT8 network with scales for its biases. The scale of a bias is the scale of the layer's
-    input times the scale of the layer's weights. The project's files contain no scales for biases, because cameras do
-    not read these scales, and the scales would take a quarter of the file. Without scales for the biases, XNNPACK does
-    not run a convolution, and the network takes four times as long.
+    """Return a copy of an INT8 network in which the biases have scales. The scale of a layer's bias is the scale of the
+    layer's input times the scale of the layer's weights. The project's files contain no scales for biases. Cameras do
+    not read the scales of biases, and these scales would take a quarter of the file. XNNPACK cannot run convolutions
+    whose biases have no scales, so the network would take four times as long.
     """
     bare = False
 

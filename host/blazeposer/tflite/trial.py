@@ -24,7 +24,7 @@ runs. Each file is tried only once in each runtime."""
 
 
 def is_known(path: Path, data: bytes) -> bool:
-    """Return True if a file is the shipped network, or if the manifest beside the file describes it."""
+    """Return True if a file is the network of this package, or if the manifest beside the file describes the file."""
     try:
         read_manifest(path)
     except ModelError:
@@ -33,8 +33,8 @@ def is_known(path: Path, data: bytes) -> bool:
 
 
 def try_apart(path: Path, data: bytes, runtime: str) -> None:
-    """Load a file, and run its network once, in a separate process. The file must agree with the model contract. Raises
-    ModelError if the run fails."""
+    """Load a tflite file in a separate process, and run its network once. The tflite file must agree with the model
+    contract. Raises ModelError if the file cannot be loaded or the network does not run."""
     key = (hashlib.sha256(data).hexdigest(), runtime)
     if key not in _complaints:
         _complaints[key] = _complaint(path, runtime)
@@ -43,7 +43,8 @@ def try_apart(path: Path, data: bytes, runtime: str) -> None:
 
 
 def _complaint(path: Path, runtime: str) -> str:
-    """Return the reason why a file does not run, without the file's path. The reason is empty if the file runs."""
+    """Return the reason why the network of a file does not run, as a text without the file's path. Return an empty text
+    if the network runs."""
     command = [sys.executable, "-m", __name__, str(path), runtime]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     try:
@@ -60,8 +61,8 @@ def _complaint(path: Path, runtime: str) -> str:
 
 
 def _main(path: str, runtime: str) -> int:
-    """Run a file's network in the child process. Return 0 if the network runs. If the network does not run, print one
-    line on stdout and return 1."""
+    """Run the network of a tflite file in the separate process. Return 0 if the network runs. If the network does not
+    run, print the reason on stdout in one line, and return 1."""
     from blazeposer.tflite.interpreter import Runtime, open_network
 
     try:
