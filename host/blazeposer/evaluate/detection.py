@@ -1,6 +1,7 @@
-"""Compare the detections of networks face by face. BlazePoser's two networks are compared with the original BlazeFace,
-and the INT8 network is compared with the float network. The original BlazeFace is MediaPipe's float file. On WIDER
-FACE, only the average precision is compared.
+"""Compare the faces that several networks detect in the same images. BlazePoser's INT8 network and float network are
+compared with the original BlazeFace. BlazePoser's INT8 network is also compared with its float network. The original
+BlazeFace is a float network of MediaPipe. On the data set WIDER FACE, only the average precision of the networks is
+compared.
 """
 
 from __future__ import annotations
@@ -53,8 +54,8 @@ the image."""
 
 @dataclass(frozen=True)
 class Figures:
-    """The quality of one network's detections. `alarms`, `on_places` and `on_hands` are measured at the default score
-    threshold."""
+    """Measures that show how good one network's detections are. The false positives in `alarms`, `on_places` and
+    `on_hands` are counted at the default score threshold."""
 
     recall: float
     turned: float
@@ -81,8 +82,8 @@ class Figures:
 
 @dataclass(frozen=True)
 class Agreement:
-    """The differences between the results of two networks. Only the labelled faces that both networks found are
-    compared."""
+    """The differences between the results of two networks. The comparison contains only labelled faces that both
+    networks found."""
 
     faces: int
     overlap: float
@@ -94,7 +95,7 @@ class Agreement:
     degrees."""
 
     def line(self) -> str:
-        """Return a sentence that compares the INT8 file with the float file."""
+        """Return a sentence that compares the results of the INT8 network and the float network."""
         return (
             f"INT8 and float on the {self.faces} labelled faces that both found: mean IoU of the boxes "
             f"{self.overlap:.3f}, mean distance of the keypoints {100 * self.keypoints:.2f} % of the image's side, "
@@ -104,7 +105,7 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Measured:
-    """The results that the command prints."""
+    """The results that the command `blazeposer compare-detection` prints."""
 
     figures: dict[str, Figures]
     """Figures of three networks: BlazeFace, the float network and the INT8 network."""
@@ -119,8 +120,9 @@ class Measured:
 
 @dataclass(frozen=True)
 class Precision:
-    """Average precision on WIDER FACE. It was measured for all faces, and for the faces of at least each size in SIZES
-    (in pixels of the input)."""
+    """The average precision of each network on WIDER FACE. The average precision is measured for all faces. For each
+    size in SIZES, the average precision is also measured for faces of at least this size, in pixels of the network's
+    input."""
 
     images: int
     faces: dict[int, int]
@@ -129,7 +131,8 @@ class Precision:
     """For each network and size, the average precision from 0 to 1, or None if there are no faces of this size."""
 
     def rows(self) -> list[list[str]]:
-        """Return the rows of a table. Each row has the name of a size, and then the value for each network."""
+        """Return the rows of a table. Each row of the table contains a size of faces, and the average precision of each
+        network for faces of at least this size."""
         return [
             [f"{least} px and more ({count} faces)" if least else f"all ({count} faces)",
              *(_shown(values[least]) for values in self.average_precision.values())]
@@ -138,7 +141,8 @@ class Precision:
 
 
 def measure(int8: Path, data: Path) -> Measured:
-    """Measure the three networks of `_runs` on the data sets in the folder `data`, and return the results."""
+    """Measure the original BlazeFace and BlazePoser's two networks on the data sets in the folder `data`, and return
+    the results."""
     runs = _runs(int8)
     poses, scenes = read_dataset(TEST_POOL, data), read_maskon_boxes(data)
     places, hands = (read_backgrounds(data, test=True, name=name) for name in ("faceless", "hands"))
@@ -177,8 +181,8 @@ def measure(int8: Path, data: Path) -> Measured:
 
 
 def measure_wider(int8: Path, folder: Path) -> Precision:
-    """Measure the three networks of `_runs` on the validation images of WIDER FACE in a folder, and return the results.
-    Only one image is in memory at a time."""
+    """Measure the average precision of the original BlazeFace and of BlazePoser's two networks on WIDER FACE, and
+    return the results. The images are loaded one after another, so that only one image is in memory at a time."""
     runs, images = _runs(int8), read_wider(folder)
     found: dict[str, list[Detections]] = {name: [] for name in runs}
     for path, boxes, ignored in _track(images, "WIDER FACE"):
@@ -194,15 +198,16 @@ def measure_wider(int8: Path, folder: Path) -> Precision:
 
 
 def _runs(int8: Path) -> dict[str, Run]:
-    """Return a function for each of three networks. The networks are the original BlazeFace, the float network beside
-    the file `int8`, and the network in the file `int8`, which uses the reference kernels."""
+    """Return a dictionary that maps the names of three networks to functions. Each function runs one network on an
+    image. The dictionary contains the original BlazeFace, the INT8 network in the file `int8`, and the float network in
+    the same folder. The INT8 network runs with LiteRT's reference kernels."""
     networks = {"float": open_network(int8.with_name("blazeposer_float.tflite"), "xnnpack"), "INT8": open_network(int8)}
     return {"BlazeFace": original(), **{name: item.outputs for name, item in networks.items()}}
 
 
 def original() -> Run:
-    """Return MediaPipe's float BlazeFace. Raises BlazePoserError if the package with the BlazeFace file is not
-    installed."""
+    """Return a function that runs MediaPipe's float BlazeFace. Raises BlazePoserError if the package with the BlazeFace
+    file is not installed."""
     infer, first = litert(blazeface_path().read_bytes()), GRIDS[0].count
 
     def run(image: Image) -> Outputs:
@@ -213,8 +218,8 @@ def original() -> Run:
 
 
 def answers(outputs: Sequence[Outputs], dataset: Dataset, threshold: float = SCORE_THRESHOLD) -> Answers:
-    """Return the face that matches each label of a data set. `outputs` contains the network's outputs for each
-    image."""
+    """Return a list with the detection that matches each label of a data set, or None for a label without a detection.
+    `outputs` contains the network's outputs for each image of the data set."""
     found: Answers = []
     for sample, values in zip(dataset.samples, outputs, strict=True):
         faces = decode(values, threshold, MOST_FACES)
@@ -223,19 +228,18 @@ def answers(outputs: Sequence[Outputs], dataset: Dataset, threshold: float = SCO
 
 
 def count(detections: Sequence[Floats], threshold: float) -> int:
-    """Return the number of detections in all images. Only detections whose score is at least `threshold` are
-    counted."""
+    """Return the total number of detections with a score of at least `threshold`."""
     return sum(int((scores >= threshold).sum()) for scores in detections)
 
 
 def share(detections: Sequence[Floats]) -> float:
-    """Return the fraction of the images that have a detection with at least the default score threshold."""
+    """Return the fraction of images with at least one detection that reaches the default score threshold."""
     return float(np.mean([(scores >= SCORE_THRESHOLD).any() for scores in detections]))
 
 
 def equal_recall(outputs: Sequence[Outputs], dataset: Dataset, wanted: int) -> float:
-    """Return the highest threshold, in steps of STEP, at which the network finds `wanted` labelled faces. Return 0 if
-    no threshold finds the required number of faces."""
+    """Return the highest score threshold at which the network finds at least `wanted` labelled faces. The returned
+    threshold is a multiple of STEP. Return 0 if the network does not find `wanted` labelled faces at any threshold."""
     for step in range(round(1 / STEP) - 1, 0, -1):
         threshold = step * STEP
         if sum(face is not None for face in answers(outputs, dataset, threshold)) >= wanted:
@@ -244,16 +248,16 @@ def equal_recall(outputs: Sequence[Outputs], dataset: Dataset, wanted: int) -> f
 
 
 def keypoint_distances(faces: Sequence[Face], landmarks: Floats) -> tuple[float, ...]:
-    """Return the mean distance of each keypoint of LANDMARKS from its label, in pixels of the input. `landmarks` has
-    the shape (n, 68, 2) and contains fractions of the image."""
+    """Return the mean distance between each keypoint in LANDMARKS and its label, in pixels of the network's input.
+    `landmarks` (n, 68, 2) contains the labelled x and y as fractions of the image's width and height."""
     ours = np.array([face.points[: len(LANDMARKS)] for face in faces])
     labels = np.stack([landmarks[:, part].mean(1) for part in LANDMARKS.values()], axis=1)
     return tuple((np.linalg.norm(ours - labels, axis=-1).mean(0) * INPUT_SIZE).tolist())
 
 
 def agreement(first: Answers, second: Answers, rotations: Floats) -> Agreement:
-    """Compare the faces of `first` with the faces of `second`. `rotations` (n, 3, 3) contains the rotations of the
-    labels."""
+    """Compare two lists of faces, `first` from one network and `second` from another network. `rotations` (n, 3, 3)
+    contains the labelled rotations of the faces."""
     both = [index for index, pair in enumerate(zip(first, second, strict=True)) if all(pair)]
     ours, theirs = ([face for index in both if (face := some[index])] for some in (first, second))
     truth = rotations[both]
@@ -265,8 +269,8 @@ def agreement(first: Answers, second: Answers, rotations: Floats) -> Agreement:
 
 
 def false_positives(run: Run, photos: Sequence[Image], words: str) -> list[Floats]:
-    """Return the scores of all faces that a network finds in each photo. The photos show no face, so all detections are
-    false positives."""
+    """Return the scores of all faces that a network finds in each of the given photos. The given photos show no face,
+    so each detection in them is a false positive."""
     return [np.array([face.score for face in _all_faces(run(clean_input(photo)))]) for photo in _track(photos, words)]
 
 
@@ -284,8 +288,9 @@ def _track(items: Sequence[T], what: str) -> Iterable[T]:
 
 
 def rows(figures: Mapping[str, Figures], labels: Mapping[int, int]) -> list[list[str]]:
-    """Return the rows of a table. Each row has the name of a measure, and then the value for each network. `labels`
-    contains, for each size, the number of faces that have a box of at least this size."""
+    """Return the rows of a table. Each row of the table contains the name of a measure, and the value of the measure
+    for each network. `labels` maps each size in SIZES to the number of labelled faces whose box has at least this
+    size."""
     names = [
         "recall", f"recall beyond {TURNED:.0f} degrees of yaw",
         *(f"AP, {least} px and more ({labels[least]} faces)" for least in SIZES),

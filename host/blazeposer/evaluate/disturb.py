@@ -1,6 +1,8 @@
-"""Disturb labelled images, so that faces are harder to find and to measure. Only one condition changes at a time, in
-several levels. Every image is first scaled to `SIDE` pixels, the side of a camera's window. Blur, noise and compression
-therefore have the same strength in all images.
+"""Disturb labelled images, so that it is harder for a network to find the faces and to measure their rotations. Each
+disturbed image is changed by only one condition, for example blur or noise. Most conditions have several levels of
+strength. Before an image is disturbed, it is scaled so that its longer side has `SIDE` pixels. The square image of a
+camera also has a side of `SIDE` pixels. Because the longer sides of all images have `SIDE` pixels, blur, noise and
+compression have the same strength in all images.
 """
 
 from __future__ import annotations
@@ -32,21 +34,22 @@ has the height 0.6."""
 
 @dataclass(frozen=True)
 class Scene:
-    """An image (h, w, 3) and its n faces. `boxes` (n, 4) contains x0, y0, x1, y1 in pixels, and `rotations` has the
-    shape (n, 3, 3)."""
+    """An image (h, w, 3) and the labels of its n faces. `boxes` (n, 4) contains x0, y0, x1, y1 of each face in pixels.
+    `rotations` (n, 3, 3) contains the labelled rotation of each face."""
 
     picture: Image
     boxes: Floats
     rotations: Floats
 
     def with_pixels(self, values: NDArray[np.floating]) -> Scene:
-        """Return the same scene with other pixel values, rounded and clipped."""
+        """Round `values` and clip them to the range from 0 to 255, and return a copy of the scene with the resulting
+        pixels."""
         return replace(self, picture=np.round(values).clip(0, 255).astype(np.uint8))
 
 
 def scene_of(sample: Sample) -> Scene:
-    """Convert a sample with poses to a scene, and return the scene. The longer side of the scene's image has `SIDE`
-    pixels."""
+    """Convert an image of a data set and its pose labels to a scene, and return the scene. The longer side of the
+    scene's image has `SIDE` pixels."""
     picture = sample.load()
     height, width = picture.shape[:2]
     scale = SIDE / max(height, width)
@@ -60,7 +63,7 @@ Change = Callable[[Scene, float, np.random.Generator], Scene]
 
 @dataclass(frozen=True)
 class Condition:
-    """A disturbance of an image, and its strength."""
+    """One kind of disturbance of images, with its levels of strength."""
 
     name: str
     unit: str
@@ -73,13 +76,13 @@ class Condition:
 
 
 def smaller(scene: Scene, pixels: float, rng: np.random.Generator) -> Scene:
-    """Scale the image. After scaling, the largest face has `pixels` pixels in the network's input."""
+    """Scale the image so that the largest face has `pixels` pixels in the network's input."""
     return nearer(scene, pixels / INPUT_SIZE, rng)
 
 
 def nearer(scene: Scene, share: float, rng: np.random.Generator) -> Scene:
-    """Scale the image. After scaling, the longer side of the largest face's box is the fraction `share` of the image's
-    side. Scaling a photo does not add the perspective of a near face."""
+    """Scale the image so that the longer side of the largest face's box is the fraction `share` of the image's side. A
+    face close to a camera has a strong perspective, which scaling a photo does not imitate."""
     scale = share * SIDE / (_largest(scene)[2:] - _largest(scene)[:2]).max()
     if scale < 1:  # without this, sampling would skip details
         scene = replace(scene, picture=np.asarray(cv2.GaussianBlur(scene.picture, (0, 0), 0.5 / scale), np.uint8))
@@ -87,8 +90,8 @@ def nearer(scene: Scene, share: float, rng: np.random.Generator) -> Scene:
 
 
 def cut(scene: Scene, share: float, rng: np.random.Generator) -> Scene:
-    """Shift the image towards one of its four edges. After the shift, the fraction `share` of the largest face's box is
-    outside the image."""
+    """Shift the image in a random direction (up, down, left or right), so that the fraction `share` of the largest
+    face's box is outside the image."""
     box, middle = _largest(scene), np.full(2, SIDE / 2)
     axis, is_far = rng.integers(2), rng.integers(2)
     inside = (0.5 - share) * (box[2:] - box[:2])[axis]
@@ -97,22 +100,25 @@ def cut(scene: Scene, share: float, rng: np.random.Generator) -> Scene:
 
 
 def blurred(scene: Scene, sigma: float, rng: np.random.Generator) -> Scene:
-    """Blur the image with a Gaussian of `sigma` pixels. The image looks as if it were out of focus."""
+    """Blur the image with a Gaussian filter that has a standard deviation of `sigma` pixels. The blurred image looks
+    like a photo that is out of focus."""
     return scene.with_pixels(np.asarray(cv2.GaussianBlur(scene.picture.astype(np.float32), (0, 0), sigma), np.float32))
 
 
 def noisy(scene: Scene, sigma: float, rng: np.random.Generator) -> Scene:
-    """Add Gaussian noise to each colour of every pixel. The noise has a standard deviation of `sigma` levels."""
+    """Add Gaussian noise to each colour channel of every pixel. The noise has a standard deviation of `sigma`, for
+    pixel values from 0 to 255."""
     return scene.with_pixels(scene.picture + rng.normal(0, sigma, scene.picture.shape))
 
 
 def darker(scene: Scene, stops: float, rng: np.random.Generator) -> Scene:
-    """Divide the light in the image by 2 to the power of `stops`. The result has 8 bits for each colour."""
+    """Divide the amount of light in the image by 2 to the power of `stops`. The darker image has 8 bits for each colour
+    channel."""
     return scene.with_pixels(scene.picture * 2 ** (-stops / GAMMA))
 
 
 def flatter(scene: Scene, contrast: float, rng: np.random.Generator) -> Scene:
-    """Multiply the difference between each pixel and the mean colour by `contrast`."""
+    """Multiply the difference between each pixel and the image's mean colour by `contrast`."""
     mean = scene.picture.mean((0, 1))
     return scene.with_pixels(mean + contrast * (scene.picture - mean))
 
@@ -124,7 +130,7 @@ def compressed(scene: Scene, quality: float, rng: np.random.Generator) -> Scene:
 
 
 def turned(scene: Scene, degrees: float, rng: np.random.Generator) -> Scene:
-    """Turn the image around the largest face, clockwise or anticlockwise."""
+    """Rotate the image by `degrees` around the middle of the largest face, randomly clockwise or anticlockwise."""
     clockwise = degrees * rng.choice([-1, 1])
     cos, sin = np.cos(np.radians(clockwise)), np.sin(np.radians(clockwise))
     moved = _moved(scene, np.array([[cos, -sin], [sin, cos]]))  # y points down: clockwise on the screen
@@ -132,8 +138,8 @@ def turned(scene: Scene, degrees: float, rng: np.random.Generator) -> Scene:
 
 
 def patched(scene: Scene, share: float, rng: np.random.Generator) -> Scene:
-    """Cover the fraction `share` of each face's box with an ellipse at a random place. The ellipse has the colour of
-    skin and imitates a hand."""
+    """Cover the fraction `share` of each face's box with an ellipse at a random place inside the box. The ellipse has
+    the colour of the face, and imitates a hand in front of the face."""
     picture = scene.picture.copy()
     for box in scene.boxes:
         middle, size = (box[:2] + box[2:]) / 2, box[2:] - box[:2]
@@ -146,8 +152,8 @@ def patched(scene: Scene, share: float, rng: np.random.Generator) -> Scene:
 
 
 def masked(scene: Scene, level: float, rng: np.random.Generator) -> Scene:
-    """Draw a surgical mask over nose, mouth and chin of each face. To find the place of the mask, the canonical face is
-    turned by the rotation of the label."""
+    """Draw a surgical mask over the nose, the mouth and the chin of each face. To find the outline of the mask, the 3D
+    points of an average face (see `canonical.py`) are rotated by the labelled rotation."""
     face, picture = load_canonical(), scene.picture.copy()
     for box, rotation in zip(scene.boxes, scene.rotations, strict=True):
         points = (face.points @ rotation.T)[:, :2] * [1, -1]
@@ -160,7 +166,7 @@ def masked(scene: Scene, level: float, rng: np.random.Generator) -> Scene:
 
 
 def grey(scene: Scene, level: float, rng: np.random.Generator) -> Scene:
-    """Convert the image to shades of grey. A camera without colour gives images like this."""
+    """Convert the image to shades of grey. The grey image imitates an image from a camera without colour."""
     shades = cv2.cvtColor(scene.picture, cv2.COLOR_RGB2GRAY)
     return replace(scene, picture=np.repeat(shades[..., None], 3, axis=2))
 
@@ -171,9 +177,9 @@ def _largest(scene: Scene) -> Floats:
 
 
 def _moved(scene: Scene, linear: Floats, middle: Floats | float = SIDE / 2) -> Scene:
-    """Transform the image with a matrix (2, 2), and move the middle of the largest face to `middle`. Pixels outside the
-    original image get the mean colour of the image. A new box surrounds the ellipse of the old box after the
-    transformation."""
+    """Transform the image with the matrix `linear` (2, 2), and shift the image so that the middle of the largest face
+    is at `middle`. Pixels outside the original image get the mean colour of the image. To get the new box of a face,
+    the ellipse inside the old box is transformed, and the new box surrounds the transformed ellipse."""
     box = _largest(scene)
     shift = middle - linear @ (box[:2] + box[2:]) / 2
     plain = scene.picture.mean((0, 1)).tolist()

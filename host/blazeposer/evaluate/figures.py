@@ -1,6 +1,7 @@
-"""Write the manifests' figures into the blocks of a page.
+"""Copy the measured figures from the networks' manifests into the documentation pages.
 
-Each block is between `<!-- NAME: blazeposer figures -->` and `<!-- end -->`. NAME is a key of `BLOCKS`.
+The figures on a page are in blocks between the comments `<!-- NAME: blazeposer figures -->` and `<!-- end -->`. NAME is
+a key of `BLOCKS`.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ TIMED = tuple(find(key) for key in ("h7", "rt1062", "portenta"))
 
 
 class Manifests(NamedTuple):
-    """The manifests of the INT8 file and the float file, and the folder of the manifests."""
+    """The manifests of the INT8 network and the float network, and the folder that contains the manifests."""
 
     int8: Manifest
     float: Manifest
@@ -52,8 +53,8 @@ class Manifests(NamedTuple):
 
 
 def headline(manifests: Manifests) -> str:
-    """Return a text that compares BlazePoser with the thesis, with papers about the same task, and with the detector
-    without poses."""
+    """Return a table that compares BlazePoser with a thesis, with two published networks for head pose, and with
+    BlazeFace, which computes no pose."""
     int8, real, _ = manifests
     sizes = f"file {int8.file_bytes / 1000:.1f} KB, {int8.payload_bytes / 1000:.1f} KB of it parameters"
     speeds = f"estimated frames a second: {' / '.join(board.key for board in TIMED)}"
@@ -67,8 +68,9 @@ def headline(manifests: Manifests) -> str:
 
 
 def accuracy(manifests: Manifests) -> str:
-    """Return recall and errors of both files for each data set and input path. The table also has the figures for the
-    mean of two results (image and mirror image)."""
+    """Return a table with the recall and the errors of the INT8 network and the float network. The table has a row for
+    each data set, each network and each method of preparing the input image. The table also shows the accuracy of the
+    INT8 network for mean results, computed from each image and its mirror image."""
     head = ("data", "file", "input", "found", "recall", "MAE", "95 %", "yaw / pitch / roll",
             "by |yaw| 0-30 / 30-60 / 60-99", "bias", "after offset", "pitch slope", "geodesic")  # fmt: skip
     table = []
@@ -91,8 +93,8 @@ def accuracy(manifests: Manifests) -> str:
 
 
 def sheet(manifests: Manifests) -> str:
-    """Return expected and true errors of the INT8 file on disturbed images. An expected error is bold if it is
-    wrong."""
+    """Return a text with the expected and the true errors of the INT8 network on disturbed images. An expected error is
+    bold if it differs from the true error by more than a quarter of the true error."""
     parts = []
     for dataset in SHEETS:
         if f"{dataset}_sheet" not in manifests.int8.figures:
@@ -111,7 +113,7 @@ def sheet(manifests: Manifests) -> str:
 
 
 def limits(manifests: Manifests) -> str:
-    """Return the results for faces in turned images, and for a face that fills the image."""
+    """Return a text with the results for faces in rotated images, and for a face that almost fills the image."""
     bins = _sheet(manifests, TEST_POOL)
     turned, near = bins["turned image"], bins["near"]["0.9"]
     found = _listed(f"{100 * turned[level]['recall']:.0f}" for level in TURNS)
@@ -125,7 +127,8 @@ def limits(manifests: Manifests) -> str:
 
 
 def certainty(manifests: Manifests) -> str:
-    """Return figures about the quality of the expected error."""
+    """Return a text that compares the mean error of all faces with the mean error of faces that have small expected
+    errors."""
     row = _accuracy(manifests.int8, TEST_POOL)["clean"]
     half = row["surest_half"]
     return (
@@ -144,7 +147,7 @@ def size(manifests: Manifests) -> str:
 
 
 def network(manifests: Manifests) -> str:
-    """Return a description of the shipped network for the list of changes."""
+    """Return a short description of the shipped network for the changelog."""
     row = _accuracy(manifests.int8, TEST_POOL)["clean"]
     return (
         f"The network is `{manifests.int8.sha256[:8]}`. Its file has {manifests.int8.file_bytes:,} bytes. Its mean "
@@ -153,7 +156,7 @@ def network(manifests: Manifests) -> str:
 
 
 def detection(manifests: Manifests) -> str:
-    """Return the detection figures of both files and of the original BlazeFace."""
+    """Return a table with the detection results of the INT8 network, the float network and the original BlazeFace."""
     figures = _measured(manifests.int8, "detection", "blazeposer compare-detection --record")
     labels = {least: figures["boxed_faces"][str(least)] for least in SIZES}
     named = {name: Figures(**figures[name]) for name in ("BlazeFace", "float", "INT8")}
@@ -167,8 +170,8 @@ BLOCKS: dict[str, Callable[[Manifests], str]] = {
 
 
 def fill(text: str, manifests: Manifests) -> str:
-    """Return the text of the page with new contents in its blocks. Raises BlazePoserError for a block that is not in
-    BLOCKS."""
+    """Return the text of a page in which the blocks of figures have new contents. Raises BlazePoserError if the page
+    contains a block whose name is not in BLOCKS."""
 
     def block(found: re.Match[str]) -> str:
         start, name, end = found.groups()
@@ -180,7 +183,7 @@ def fill(text: str, manifests: Manifests) -> str:
 
 
 def read_manifests(folder: Path) -> Manifests:
-    """Return the manifests of a models folder. Raises ModelError."""
+    """Return the manifests of the INT8 network and the float network in a folder. Raises ModelError."""
     int8, real = (read_manifest(folder / f"{name}.tflite") for name in ("blazeposer", "blazeposer_float"))
     return Manifests(int8, real, folder)
 
@@ -198,7 +201,8 @@ def _measured(manifest: Manifest, name: str, how: str) -> dict[str, Any]:
 
 
 def _sheet(manifests: Manifests, dataset: str) -> dict[str, dict[str, Any]]:
-    """Return a dictionary of the figures, with the condition and then the level as keys."""
+    """Return a dictionary that maps each condition to its levels, and each level to the figures measured at this
+    level."""
     how = f"blazeposer evaluate --dataset {dataset} --sheet --record"
     bins: dict[str, dict[str, Any]] = _measured(manifests.int8, f"{dataset}_sheet", how)["bins"]
     return bins
@@ -210,7 +214,7 @@ def _listed(values: Iterable[str]) -> str:
 
 
 def _heads(manifest: Manifest) -> tuple[str, str, str]:
-    """Return the table cells for both data sets."""
+    """Return the table cells with a network's errors on AFLW2000 and on BIWI."""
     aflw, biwi = (_accuracy(manifest, dataset)["clean"] for dataset in MEASURED)
     return (
         f"**{aflw['mae']['mean']:.2f}** at recall {aflw['recall']:.3f} ¹",
@@ -220,7 +224,7 @@ def _heads(manifest: Manifest) -> tuple[str, str, str]:
 
 
 def _frames(manifests: Manifests) -> str:
-    """Return the estimated number of frames per second on each board of `TIMED`."""
+    """Return a text with the estimated number of frames per second on each board in `TIMED`."""
     graph = read_graph((manifests.folder / manifests.int8.file).read_bytes(), manifests.int8.file)
     planned = planned_bytes(plan(graph))
     arena = camera_arena(Arena(planned, manifests.int8.arena_bytes - planned))
@@ -229,7 +233,8 @@ def _frames(manifests: Manifests) -> str:
 
 
 def _stock() -> Iterator[float]:
-    """Yield the estimated frames per second of BlazeFace's network alone. The arena of BlazeFace is assumed to be in
+    """Yield the estimated number of frames per second of BlazeFace for each board in `TIMED`. The estimate for
+    BlazeFace includes only the time that the network needs. The arena (working memory) of BlazeFace is assumed to be in
     the same memory as the arena of BlazePoser."""
     for board in TIMED:
         found = speed(board, "SRAM" if board.key == "h7" else "SDRAM")

@@ -1,8 +1,9 @@
-"""Compute measures of a network. The measures are the recall on labelled faces, the angle errors and the expected
-errors of detected faces, and the average precision.
+"""Compute measures of a network. The measures of a network are its recall on labelled faces, its angle errors and
+expected errors on detected faces, and its average precision.
 
-A labelled face is found if a detection with a score of at least 0.5 matches the face. A `Rule` decides about the match.
-Angle errors are simple absolute differences in degrees. A large angle error is not reduced by 180 or 360 degrees.
+A labelled face counts as found if a detection with a score of at least 0.5 matches the face. A `Rule` decides whether a
+detection matches a labelled face. An angle error is the absolute difference between a predicted and a labelled angle in
+degrees. Angle errors are not wrapped around, so an angle error of 350 degrees does not become an error of 10 degrees.
 """
 
 from __future__ import annotations
@@ -33,8 +34,9 @@ RELIABILITY_BINS = 10
 
 
 class Reliability(NamedTuple):
-    """The results of a group of faces with similar predicted errors. The values are the mean predicted error and the
-    mean actual error in degrees, and the number of faces."""
+    """The mean errors of a group of faces whose predicted errors are similar. `expected` is the mean predicted error of
+    the faces in the group, and `actual` is their mean actual error, both in degrees. `faces` is the number of faces in
+    the group."""
 
     expected: float
     actual: float
@@ -43,11 +45,12 @@ class Reliability(NamedTuple):
 
 @dataclass
 class Scores:
-    """Labels, predictions and errors of n faces, in degrees. The predictions for a face are NaN if the face was not
-    found.
+    """Labels, predictions and errors of n faces, in degrees. The predictions for a face are NaN if the network did not
+    find the face.
 
-    `labels` and `predicted` (n, 3) are yaw, pitch, roll. `geodesic` (n,) is the angle between the labelled and the
-    predicted rotation. `expected` (n,) is the error that the network predicts.
+    `labels` (n, 3) and `predicted` (n, 3) contain the yaw, pitch and roll of each face. `geodesic` (n,) contains the
+    angle between the labelled and the predicted rotation of each face. `expected` (n,) contains the error that the
+    network predicts for each face.
     """
 
     labels: Floats
@@ -65,38 +68,38 @@ class Scores:
 
     @property
     def signed(self) -> Floats:
-        """Predicted angle minus labelled angle for yaw, pitch, roll of each found face, as an array (found, 3)."""
+        """Array (found, 3) of the signed errors of yaw, pitch and roll for each found face. A signed error is the
+        predicted angle minus the labelled angle, in degrees."""
         return (self.predicted - self.labels)[self.found]
 
     @property
     def errors(self) -> Floats:
-        """Absolute difference between predicted and labelled angle for yaw, pitch, roll of each found face, as an array
-        (found, 3)."""
+        """Array (found, 3) of the absolute errors of yaw, pitch and roll for each found face, in degrees."""
         return np.abs(self.signed)
 
     @property
     def mean(self) -> float:
-        """MAE on detected faces. The MAE is the mean of the three angles' mean absolute errors."""
+        """MAE on detected faces. The MAE is the mean of the mean absolute errors of yaw, pitch and roll."""
         return _mean(self.errors)
 
     @property
     def bias(self) -> Floats:
-        """Mean of predicted angle minus labelled angle for yaw, pitch, roll (3,). The values are NaN if no face was
-        found."""
+        """Array (3,) of the mean signed errors of yaw, pitch and roll, in degrees. A signed error is the predicted
+        angle minus the labelled angle. The mean signed errors are NaN if no face was found."""
         return self.signed.mean(axis=0) if self.found.any() else np.full(3, np.nan)
 
     @property
     def mean_after_offset(self) -> float:
-        """MAE with corrected angles. Before the MAE is computed, the median difference between predicted and labelled
-        angle is subtracted from each angle. Use `mean_after_offset` if the labels have another zero pose than the
-        labels of 300W-LP."""
+        """MAE with corrected angles. For each of yaw, pitch and roll, the median of the signed errors is subtracted
+        before the MAE is computed. Use `mean_after_offset` for a data set whose labels define the head pose with zero
+        angles in another way than 300W-LP."""
         return _mean(np.abs(self.signed - np.median(self.signed, axis=0))) if self.found.any() else float("nan")
 
     @property
     def pitch_slope(self) -> float:
         """Slope of the least-squares line of predicted pitch over labelled pitch. A slope below 1 means that the
         predicted pitch changes less than the true pitch. Only faces whose |yaw| is at most SLOPE_RANGE degrees are
-        used. The slope is NaN if all labels are equal."""
+        used. The slope is NaN if the labelled pitch is the same for all faces."""
         middle = self.within(0, SLOPE_RANGE)
         label, predicted = (values[middle.found, 1] for values in (middle.labels, middle.predicted))
         away = label - _mean(label)
@@ -118,8 +121,9 @@ class Scores:
         return self.of((yaw >= low) & (yaw < high))
 
     def surest(self, share: float = 0.5) -> Scores:
-        """Return the scores of the found faces with the smallest predicted errors. `share` is the fraction of the found
-        faces to return. Faces with the same predicted error as the last returned face are also returned."""
+        """Return the scores of the found faces that have the smallest predicted errors. `share` is the fraction of the
+        found faces that is returned. If several faces share the largest returned error, all of these faces are
+        returned."""
         if not self.found.any():
             return self
         limit = np.quantile(self.expected[self.found], share, method="inverted_cdf")
@@ -127,21 +131,21 @@ class Scores:
 
     @property
     def ranking(self) -> float:
-        """Ratio of two mean geodesic errors. The first mean is over the half of the found faces that has the smallest
-        predicted errors. The second mean is over all found faces. The value is 1 if the predicted error contains no
-        information."""
+        """Ratio of the mean rotation error of the surest found faces to the mean rotation error of all found faces. The
+        surest found faces are the half of the found faces that has the smaller predicted errors. The ratio is 1 if the
+        predicted error contains no information about the actual error."""
         return self.surest().mean_geodesic / self.mean_geodesic if self.mean_geodesic else float("nan")
 
     def reliability(self, bins: int = RELIABILITY_BINS) -> list[Reliability]:
-        """Sort the found faces by their predicted errors, divide them into bins, and return the results of the bins.
-        The bins have about the same number of faces."""
+        """Sort the found faces by their predicted errors, divide the faces into bins, and return the mean errors of
+        each bin. All bins contain about the same number of faces."""
         found = np.flatnonzero(self.found)
         order = found[np.argsort(self.expected[found], kind="stable")]
         parts = [part for part in np.array_split(order, bins) if len(part)]
         return [Reliability(_mean(self.expected[part]), _mean(self.geodesic[part]), len(part)) for part in parts]
 
     def interval(self, rounds: int = 2000, seed: int = 0) -> tuple[float, float]:
-        """Return the 95 % bootstrap interval of `mean`, computed with random samples of the faces."""
+        """Return the 95 % confidence interval of `mean`, computed by bootstrapping with random samples of the faces."""
         errors = self.errors.mean(axis=1)
         if not len(errors):
             return float("nan"), float("nan")
@@ -151,8 +155,8 @@ class Scores:
         return float(low), float(high)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return figures for a manifest or a report, in degrees, rounded to hundredths. A figure is None if no face was
-        found."""
+        """Return a dictionary of the measures for a manifest or a report. Angles and errors are in degrees, rounded to
+        hundredths. If no face was found, the errors in the dictionary are None."""
         yaw, pitch, roll = (rounded(_mean(column)) for column in self.errors.T)
         surest = self.surest()
         return {
@@ -175,7 +179,7 @@ class Scores:
         }
 
     def line(self) -> str:
-        """Return a line with the most important figures, for a log."""
+        """Return one line of text with the most important measures, for a log."""
         yaw, pitch, roll = (_mean(column) for column in self.errors.T)
         parts = " / ".join(f"{self.within(low, high).mean:.2f}" for low, high in YAW_RANGES)
         return (
@@ -191,16 +195,16 @@ class Scores:
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule that decides which detection matches a label's box, and a text that describes the rule. The box is x0, y0,
-    x1, y1 as fractions of the side of the network's input."""
+    """A rule that decides which detection matches a label's box, and a text that describes the rule. The box of a label
+    is x0, y0, x1, y1 as fractions of the side of the network's input."""
 
     text: str
     choose: Callable[[Sequence[Face], Floats], Face | None]
 
 
 def match(faces: Sequence[Face], box: Floats) -> Face | None:
-    """Return the detection that has the largest overlap with a label's box. Return None if this overlap is not larger
-    than MATCH_OVERLAP."""
+    """Return the detection that has the largest overlap with a label's box. Return None if no detection overlaps the
+    label's box by more than MATCH_OVERLAP."""
     if not faces:
         return None
     overlap = overlaps(_middle_size(box), centred_boxes(faces))
@@ -209,8 +213,8 @@ def match(faces: Sequence[Face], box: Floats) -> Face | None:
 
 
 def nearest(faces: Sequence[Face], box: Floats) -> Face | None:
-    """Return the detection whose centre is nearest to the centre of a label's box. Return None if the detection's
-    centre is outside the ellipse that fits into the box."""
+    """Return the detection whose centre is nearest to the centre of a label's box. Return None if no detection has its
+    centre inside the ellipse that fits into the label's box."""
     if not faces:
         return None
     middle_size = _middle_size(box)
@@ -220,8 +224,8 @@ def nearest(faces: Sequence[Face], box: Floats) -> Face | None:
 
 
 def surest(faces: Sequence[Face], box: Floats) -> Face | None:
-    """Return the detection with the highest score, anywhere in the image. The rule `surest` is for crops that show one
-    face and have no box label."""
+    """Return the detection with the highest score, anywhere in the image. The rule `surest` is for images that show
+    only one face and have no box label."""
     return faces[0] if faces else None
 
 
@@ -229,14 +233,15 @@ OVERLAP = Rule(f"best overlap with the label's box above {MATCH_OVERLAP} IoU", m
 
 
 def find(outputs: Sequence[NDArray[np.floating]], box: Floats, rule: Rule = OVERLAP) -> Face | None:
-    """Return the detection that matches a label's box. `outputs` are the dequantized outputs of the network (see
-    `decode`)."""
+    """Return the detection that matches a label's box according to `rule`, or None if no detection matches. `outputs`
+    are the dequantized outputs of the network (see `decode`)."""
     return rule.choose(decode(outputs, SCORE_THRESHOLD, MOST_FACES), box)
 
 
 def score(found: Sequence[Face | None], rotations: Floats, labels: Floats) -> Scores:
-    """Return the scores of the detections. `found` has one detection, or None, for each labelled face. `rotations` has
-    the shape (n, 3, 3), and `labels` has the shape (n, 3)."""
+    """Compare the matching detections with the labels, and return the `Scores`. `found` contains the matching detection
+    of each labelled face, or None if the face was not found. `rotations` (n, 3, 3) contains the labelled rotations.
+    `labels` (n, 3) contains the labelled yaw, pitch and roll in degrees."""
     predicted = np.full((len(found), 3), np.nan)
     geodesic, expected = np.full((2, len(found)), np.nan)
     for index, face in enumerate(found):
@@ -249,8 +254,8 @@ def score(found: Sequence[Face | None], rotations: Floats, labels: Floats) -> Sc
 
 @dataclass(frozen=True)
 class Detections:
-    """All detections in one image, the best first, and the labels of the image. Lengths are fractions of the side of
-    the network's input."""
+    """All detections in one image, with the best detection first, and the labels of the image. All lengths are
+    fractions of the side of the network's input."""
 
     faces: Sequence[Face]
     boxes: Floats
@@ -262,10 +267,11 @@ class Detections:
     def judged(self, least: float) -> tuple[list[tuple[float, bool]], int]:
         """Return a pair (score, is correct) for every counted detection, and the number of counted labels.
 
-        A label counts if it is not ignored and if its box in the input has at least the area of a square with a side of
-        `least` pixels. By the rule of PASCAL VOC, each detection belongs to the label with which it has the largest
-        overlap. A detection is correct if the overlap is at least 0.5 and if no detection with a higher score has
-        matched the same label. A detection does not count if its label does not count.
+        An ignored label does not count. Any other label counts if the area of its box is at least `least` x `least`
+        pixels of the network's input. By the rule of PASCAL VOC, each detection belongs to the label with which it has
+        the largest overlap. A detection is correct if it overlaps its label by at least 0.5 (intersection over union)
+        and if no detection with a higher score matches this label. A detection does not count if it matches a label
+        that does not count.
         """
         sides = np.sqrt(np.prod(np.maximum(self.boxes[:, 2:] - self.boxes[:, :2], 0), axis=1)) * INPUT_SIZE
         counts = ~self.ignored & (sides >= least)
@@ -285,9 +291,9 @@ class Detections:
 
 
 def average_precision(pictures: Sequence[Detections], least: float = 0) -> float:
-    """Return the area under the curve of precision over recall, from 0 to 1, or NaN if there are no labels. Each
-    precision is replaced by the best precision at the same or a higher recall (PASCAL VOC from 2010 on, "all
-    points")."""
+    """Return the average precision, which is the area under the curve of precision over recall (from 0 to 1). Return
+    NaN if there are no labels. As in PASCAL VOC since 2010 ("all points"), each precision is replaced by the best
+    precision at the same or a higher recall."""
     judged = [picture.judged(least) for picture in pictures]
     labels = sum(count for _, count in judged)
     pairs = np.array([pair for some, _ in judged for pair in some], np.float64).reshape(-1, 2)
@@ -310,7 +316,7 @@ def rounded(value: float, digits: int = 2) -> float | None:
 
 
 def _mean(values: NDArray[Any]) -> float:
-    """Return the mean, or NaN if there are no values."""
+    """Return the mean of the values, or NaN if there are no values."""
     return float(values.mean()) if values.size else float("nan")
 
 

@@ -1,5 +1,5 @@
-"""Write a report to the files report.json and report.html. report.html is a single page that needs no other files and
-no network connection."""
+"""Write a report to the files `report.json` and `report.html`. The file `report.html` is a single page that needs no
+other files and no network connection."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def write_report(
 ) -> None:
     """Write report.json and report.html into a folder. The folder is created if it does not exist. Raises InputError.
 
-    `facts` say what was measured and how. `values` are the contents of report.json. The default contents are the
-    verdicts and the sections' data.
+    `facts` say what was measured and how the measurement was made. `values` are the contents of report.json. By
+    default, report.json contains the verdicts and the data of all sections.
     """
     verdict = {"passed": is_passed(sections), "verdict": verdict_of(sections)}
     if values is None:

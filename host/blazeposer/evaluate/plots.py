@@ -1,4 +1,5 @@
-"""Draw the plots of a report. Each plot shows one set of scores. The plots contain no image of a data set."""
+"""Draw the plots of a report. Each plot shows the errors in one `Scores` object. The plots show only measured values,
+and no image of a data set."""
 
 from __future__ import annotations
 
@@ -47,13 +48,14 @@ styled = mpl.rc_context(STYLE)
 
 
 def picture_of(figure: Figure, alt: str, caption: str = "") -> Picture:
-    """Convert a figure to an image for a section of a report, and return the image."""
+    """Convert a matplotlib figure to an image for a report, and return the image."""
     return Picture(render(figure), alt, caption)
 
 
 @styled
 def error_by_yaw(scores: Scores) -> Figure:
-    """Draw mean absolute errors over the labelled yaw, the errors of single faces, and the number of faces."""
+    """Draw a plot of angle errors over the labelled yaw, with a histogram of the labelled yaw above it. Curves show the
+    mean angle errors, and each dot shows the error of one face."""
     figure = Figure(figsize=(7.5, 4.2))
     above, axes = figure.subplots(2, 1, sharex=True, height_ratios=(1, 5))
     edges = np.arange(-100.0, 101.0, BIN)
@@ -78,8 +80,9 @@ def error_by_yaw(scores: Scores) -> Figure:
 
 @styled
 def reliability(scores: Scores) -> Figure:
-    """Draw the actual error over the predicted error. Each point is the mean of a bin, and all bins have the same
-    number of faces. A point on the diagonal means that the prediction is correct."""
+    """Draw a plot of the actual error over the predicted error of the found faces. Each point of the plot shows the
+    mean errors in one bin of faces, and all bins have about the same number of faces. A point on the diagonal of the
+    plot means that the predicted error is equal to the actual error."""
     figure = Figure(figsize=(4.6, 4.2))
     axes = figure.subplots()
     bins = scores.reliability()
@@ -96,8 +99,8 @@ def reliability(scores: Scores) -> Figure:
 
 
 def _bins(values: Floats, edges: Floats) -> tuple[list[float], list[NDArray[np.intp]]]:
-    """Return the middles of the bins that contain enough values, and the indices of the values in each of these
-    bins."""
+    """Return the middle of each bin that contains at least FEWEST values, and the indices of the values in each of
+    these bins."""
     number = np.digitize(values, edges)
     full = [index for index in range(1, len(edges)) if (number == index).sum() >= FEWEST]
     return [float(edges[i - 1] + edges[i]) / 2 for i in full], [np.flatnonzero(number == i) for i in full]

@@ -1,22 +1,28 @@
-"""Read the project's own data sets for evaluation.
+"""Read pools for evaluation. A pool is a data set in this project's own format.
 
-From a pool (see `pool`), the faces of the split `val` are used. If the pool has no splits, all its faces are used.
+If a pool has a split `val` (see `pool`), only the faces of this split are used for evaluation. If a pool has no split
+`val`, all faces of the pool are used for evaluation.
 
-The name `val` alone means the validation faces of all pools for training. The place and the size of each face in its
-image are about the same as in AFLW2000.
+The data set `val` contains the validation faces of all pools for training. In the images of `val`, each face has about
+the same place and the same size as in the data set AFLW2000.
 
-The whole photos of MaskON are used only for measuring detection. All faces in these photos have boxes, and half of the
-people wear a mask. The file `maskon_boxes.csv` is in the same folder as `maskon.zip`. It has one line for each face,
-with file, x0, y0, x1, y1 in pixels, and class. Images with an odd number are for testing, and images with an even
-number are for training.
+The evaluation uses the uncropped photos of the data set MaskON only to measure the detection of faces. All faces in the
+uncropped photos of MaskON have box labels. Half of the people in the uncropped photos of MaskON wear a mask. The file
+`maskon_boxes.csv` contains the box labels of MaskON, and is in the same folder as `maskon.zip`. Each line of
+`maskon_boxes.csv` contains the file of the image, the box (x0, y0, x1, y1 in pixels) and the class of one face. Images
+of MaskON with an odd number in their file name are for testing, and images with an even number are for training.
 
-`biwi_dev` contains crops of BIWI in `biwi_dev.zip` and `biwi_dev.csv`. The crops are from every second frame of 13 of
-the 24 sequences. A face detector found the places of the crops. The detector found no face in 1,334 frames of BIWI, so
-these frames are missing. The heads in the missing frames look up or down by 50 degrees on average. Without these
-difficult frames, a network's errors are a little smaller on `biwi_dev` than on `biwi`. A crop is padded by repeating
-its edge. The columns yaw, pitch and roll are angles in degrees that the Kinect measured. Their order and signs are the
-same as in 300W-LP. The angles are relative to the depth camera. The angles of a network that learned from other labels
-differ from these angles by a constant offset. Reports therefore show `mean_after_offset` beside the MAE.
+The data set `biwi_dev` contains crops of the data set BIWI. The crops are in `biwi_dev.zip`, and their labels are in
+`biwi_dev.csv`. The crops of `biwi_dev` come from every second frame of 13 of BIWI's 24 sequences. A face detector found
+the places of the crops in BIWI's frames. In 1,334 frames of BIWI, a face detector found no face, so `biwi_dev` has no
+crops of these frames. In the 1,334 frames of BIWI without a crop, the heads look up or down by 50 degrees on average.
+Because `biwi_dev` lacks difficult frames of BIWI, a network's errors are a little smaller on `biwi_dev` than on BIWI.
+Each crop of `biwi_dev` is padded with copies of its edge pixels. The columns yaw, pitch and roll of `biwi_dev.csv`
+contain angles in degrees that were measured with a Kinect camera. The angles in `biwi_dev.csv` have the same order and
+the same signs as the angles in the data set 300W-LP. The angles in `biwi_dev.csv` are relative to the axes of the
+Kinect's depth camera. If a network was trained with other labels, its angles differ from the angles in `biwi_dev.csv`
+by a constant offset. Reports about `biwi_dev` show the MAE, and also `mean_after_offset`, which is the MAE without a
+constant offset.
 """
 
 from __future__ import annotations
@@ -56,7 +62,7 @@ RIM = 0.25
 
 
 def is_pool(folder: Path, name: str) -> bool:
-    """Return True if the folder contains a pool of this name."""
+    """Return True if the folder contains a pool with the name `name`."""
     return (folder / f"{name}.csv").is_file()
 
 
@@ -72,8 +78,8 @@ def read(folder: Path, name: str) -> Dataset:
 
 
 def read_validation(folder: Path) -> Dataset:
-    """Return the validation faces of all pools for training. Each image has SIDE pixels on a side, and one face in the
-    middle."""
+    """Return a data set with the validation faces of all pools for training. Each image of the returned data set is a
+    square of SIDE x SIDE pixels, with one face in the middle."""
     pool = read_pools(folder, TRAINING_POOLS, VALIDATION)
     samples = []
     for image, box, angles in zip(pool.image_of, pool.boxes, pool.angles, strict=True):
@@ -86,8 +92,8 @@ def read_validation(folder: Path) -> Dataset:
 
 
 def _placed(image: Image, box: Floats, scale: float) -> Image:
-    """Return an image of a scaled photo. The centre of the box is in the centre of the image. Pixels outside the photo
-    get the photo's mean colour."""
+    """Scale the photo, and return a square image that has the middle of the face's box in its centre. Pixels outside
+    the photo get the photo's mean colour."""
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     photo = cv2.resize(image, None, fx=scale, fy=scale, interpolation=how)
     x, y = SIDE / 2 - (box[:2] + box[2:]) / 2 * (photo.shape[1::-1] / np.array(image.shape[1::-1]))
@@ -97,7 +103,7 @@ def _placed(image: Image, box: Floats, scale: float) -> Image:
 
 def read_maskon_boxes(folder: Path) -> list[tuple[Image, Floats]]:
     """Return every test image of MaskON that has boxes, together with its boxes (n, 4) in pixels. Raises
-    BlazePoserError if the boxes or the images are missing."""
+    BlazePoserError if `maskon_boxes.csv` or `maskon.zip` is missing."""
     table = _table(folder / "maskon_boxes.csv", ["file"])
     names, boxes = np.array(table.texts("file")), table.numbers(*CORNERS)
     files = [file for file in np.unique(names).tolist() if not is_training_image("maskon", file)]
@@ -106,8 +112,8 @@ def read_maskon_boxes(folder: Path) -> list[tuple[Image, Floats]]:
 
 
 def read_biwi_dev(folder: Path) -> Dataset:
-    """Return every crop of BIWI_DEV. The face's own box is unknown, so the box of a label is the area of the crop.
-    Raises BlazePoserError."""
+    """Return every crop of BIWI_DEV. `biwi_dev.csv` contains no boxes of faces, so the box label of each crop is the
+    whole crop without the padding. Raises BlazePoserError."""
     table = _table(folder / f"{BIWI_DEV}.csv", ["file"])
     files, samples = table.texts("file"), []
     images = read_images(folder / f"{BIWI_DEV}.zip", files)

@@ -1,11 +1,13 @@
-"""Read the validation part of WIDER FACE (Yang et al., CVPR 2016). The data set has no poses, so it is used only for
-measuring detection.
+"""Read the validation part of WIDER FACE (Yang et al., CVPR 2016). WIDER FACE has no pose labels, so the evaluation
+uses it only to measure the detection of faces.
 
-The list of faces is the file `wider_face_split/wider_face_val_bbx_gt.txt`. The 3,226 images are the files
-`WIDER_val/images/EVENT/NAME.jpg`. For each image, the list contains a line with the image's name, a line with the
-number n of its faces, and n lines of x, y, width, height, blur, expression, illumination, invalid, occlusion, pose. If
-n is 0, one line of zeros follows. Invalid and empty boxes are ignored. The lists of easy, medium and hard faces are not
-supported, because they require images larger than this network's input.
+The file `wider_face_split/wider_face_val_bbx_gt.txt` is WIDER FACE's list of labelled faces. The 3,226 validation
+images of WIDER FACE are the files `WIDER_val/images/EVENT/NAME.jpg`. For each image, the list of faces contains a line
+with the image's name, a line with the number n of its faces, and n lines with labels. Each line with a label contains
+x, y, width, height, blur, expression, illumination, invalid, occlusion and pose. For an image without faces, the list
+of faces contains one line of zeros in place of the labels. Boxes are ignored if they are empty or marked as invalid.
+WIDER FACE's subsets of easy, medium and hard faces are not supported, because their faces require images larger than
+the network's input.
 """
 
 from __future__ import annotations
@@ -30,8 +32,8 @@ BoxedImage = tuple[Path, Floats, NDArray[np.bool_]]
 
 
 def read_wider(folder: Path) -> list[BoxedImage]:
-    """Return every image in the list of faces. Raises BlazePoserError if the list is missing or damaged, or contains no
-    face."""
+    """Return the image file and the boxes of every validation image of WIDER FACE. Raises BlazePoserError if the list
+    of faces is missing, is damaged or contains no face."""
     path = folder / LIST
     if not path.is_file() or not (folder / IMAGES).is_dir():
         raise BlazePoserError(

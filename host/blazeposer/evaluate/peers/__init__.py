@@ -1,13 +1,14 @@
-"""Run the peers, which are the systems that BlazePoser is compared with. Each peer finds faces and computes the
-rotations of the heads.
+"""Run other systems that find heads and their rotations, in order to compare BlazePoser with them. Each system that
+BlazePoser is compared with is called a peer. Each peer finds faces in an image and computes the rotations of the heads.
 
-mediapipe.py   computes rotations with MediaPipe's BlazeFace and face mesh
-blazeface.py   computes rotations from the six keypoints of BlazeFace in INT8, with solvePnP
+- `mediapipe.py` computes the rotations of heads with MediaPipe's BlazeFace and face mesh.
+- `blazeface.py` computes the rotations of heads from the six keypoints of BlazeFace in INT8, with OpenCV's solvePnP.
 
-Every peer gets the whole image, padded to a square, and returns faces in pixels of the image. The rotations follow the
-convention of `core.rotation`, because `canonical.py` and `blazeface.py` convert the rotations of the peers. A head
-with the rotation zero has the same pose as in the labels of the training data: this pose was computed from the `train`
-split of these data (see `canonical.py` and `blazeface.py`). Each peer uses a single thread.
+Each peer processes the whole image, padded to a square, and returns faces with lengths in pixels of the original image.
+`canonical.py` and `blazeface.py` convert the rotations of the peers to the convention of `core.rotation`. For each
+peer, a head with rotation zero has the same pose as in the labels of the training data. The pose at rotation zero was
+determined with the `train` split of the training data (see `canonical.py` and `blazeface.py`). Each peer runs in a
+single thread.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from blazeposer.core.prepare import Image
 
 
 class Peer(Protocol):
-    """A system that finds the faces in an image. The image is an RGB array (h, w, 3) of uint8. The face with the
-    highest score comes first in the result. A face's `err` is NaN if the system predicts no error."""
+    """A system that finds the faces in an image. The image is an RGB array (h, w, 3) of uint8. The system returns the
+    face with the highest score first. A face's `err` is NaN if the system predicts no error."""
 
     @property
     def name(self) -> str: ...
@@ -32,7 +33,7 @@ class Peer(Protocol):
 
     @property
     def seconds(self) -> float:
-        """Time in seconds that the networks have taken so far. The time for preparing images and decoding outputs is
-        not included."""
+        """Total time in seconds that the system's networks have run so far. The total time does not include the time
+        for preparing images and decoding outputs."""
 
     def __call__(self, picture: Image) -> list[Face]: ...

@@ -1,10 +1,11 @@
-"""Compute a head's rotation from the six keypoints of BlazeFace in INT8. A camera without BlazePoser can use this
-method.
+"""Compute a head's rotation from the six keypoints of BlazeFace in INT8. A camera that runs BlazeFace could use the
+keypoints to compute head rotations without BlazePoser.
 
-`blazeface_int8.tflite` is MediaPipe's short-range BlazeFace (Apache-2.0) with all its channels. The file was quantized
-and written once by `python -m blazeposer_training.int8.blazeface` of commit 9134d69, in the same way as BlazePoser. The
-ranges of the values come from 300 images of the data sets for training. The outputs of the file are the first four
-outputs of the contract.
+`blazeface_int8.tflite` is MediaPipe's short-range BlazeFace (Apache-2.0) in INT8, with all channels of the original
+network. The file `blazeface_int8.tflite` was written by `python -m blazeposer_training.int8.blazeface` of commit
+9134d69. BlazeFace was quantized in the same way as BlazePoser. The value ranges for the quantization of BlazeFace were
+measured on 300 images of the data sets for training. The outputs of `blazeface_int8.tflite` are the first four outputs
+of BlazePoser's model contract.
 """
 
 from __future__ import annotations
@@ -53,19 +54,21 @@ _NO_POSE = [np.zeros(output.shape, np.float32) for output in OUTPUTS[DETECTION:]
 
 
 def without_pose(outputs: Sequence[NDArray[np.floating]]) -> list[NDArray[np.floating]]:
-    """Add outputs to those of a network that has only the first four outputs of the contract. Return all outputs of the
-    contract. The added rotations and errors have no meaning."""
+    """Add rotations and errors to the outputs of a network without pose, and return all outputs of the model contract.
+    The added rotations and errors are zeros and have no meaning. `outputs` contains the first four outputs of the model
+    contract."""
     return [*outputs, *_NO_POSE]
 
 
 def decode_blazeface(outputs: Sequence[NDArray[np.floating]], max_faces: int) -> list[Face]:
-    """Return the faces from a network's outputs. The network has only the first four outputs of the contract."""
+    """Decode the outputs of a network without pose, and return the faces. `outputs` contains the first four outputs of
+    the model contract."""
     return decode(without_pose(outputs), SCORE_THRESHOLD, max_faces)
 
 
 class BlazeFace:
-    """A detector of faces in images (h, w, 3) uint8 RGB. The class prepares images and decodes outputs in the same way
-    as BlazePoser."""
+    """A face detector for images (h, w, 3) of uint8 RGB. `BlazeFace` prepares images and decodes outputs in the same
+    way as BlazePoser."""
 
     files = (BLAZEFACE_INT8,)
 
@@ -77,7 +80,7 @@ class BlazeFace:
 
     @property
     def seconds(self) -> float:
-        """Time in seconds that the network has taken so far."""
+        """Total time in seconds that the network has run so far."""
         return self._network.seconds
 
     def __call__(self, picture: Image) -> list[Face]:
@@ -87,7 +90,7 @@ class BlazeFace:
 
 
 class BlazeFacePnP(BlazeFace):
-    """BlazeFace with rotations that `with_pnp` computes."""
+    """A detector that finds faces with BlazeFace and computes their rotations with `with_pnp`."""
 
     name = "BlazeFace INT8, solvePnP"
 
@@ -96,8 +99,9 @@ class BlazeFacePnP(BlazeFace):
 
 
 def with_pnp(face: Face) -> Face:
-    """Return the face with a rotation computed from its keypoints. The computation assumes that the camera points
-    straight at the face, so the rotation is relative to the line of sight, as in the labels."""
+    """Compute the rotation of a face from its keypoints, and return the face with this rotation. The camera is assumed
+    to point straight at the face. The computed rotation is relative to the line of sight from the camera to the face,
+    as in the labels of the data sets."""
     x, y, width, height = face.box
     focal = FOCAL * max(width, height, 1.0)
     camera = np.array([[focal, 0, x + width / 2], [0, focal, y + height / 2], [0, 0, 1]])
@@ -108,6 +112,6 @@ def with_pnp(face: Face) -> Face:
 
 
 def from_opencv(rotation: Floats) -> Floats:
-    """Convert a rotation (3, 3) from OpenCV's axes to the convention of `rotation.py`, and return it. In OpenCV's axes,
-    x points to the right, y points DOWN, and z points away from the viewer."""
+    """Convert a rotation matrix (3, 3) from OpenCV's axes to the convention of `rotation.py`, and return the converted
+    matrix. In OpenCV's axes, x points to the right, y points DOWN, and z points away from the viewer."""
     return _TO_UPWARD @ rotation

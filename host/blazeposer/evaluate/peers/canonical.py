@@ -1,19 +1,21 @@
-"""Compute a head's rotation from a face mesh.
+"""Compute a head's rotation from a face mesh, which consists of 3D points on the face.
 
-The result is the rotation that best fits the canonical face to the mesh (Kabsch, "A solution for the best rotation to
-relate two sets of vectors", 1976). `canonical_face.npz` was made once by `python -m
-blazeposer_training.labels.canonical` of commit 9134d69, from the `train` split of the data sets for training. The
-labels of these data sets have the same zero pose as 300W-LP, and so has the canonical face. The file contains these
-values:
+The computed rotation is the best fit of the canonical face to the face mesh (Kabsch, "A solution for the best rotation
+to relate two sets of vectors", 1976). The canonical face is an average face mesh at rotation zero. `python -m
+blazeposer_training.labels.canonical` of commit 9134d69 made `canonical_face.npz` from the `train` split of the data
+sets for training. A head with rotation zero has the same pose in the canonical face, in the data sets for training and
+in 300W-LP. The file `canonical_face.npz` contains the values `points`, `landmarks` and `yaw_gain`.
 
-    points      are the mean mesh of faces with reliable labels whose angles are all within 25 degrees. Each mesh was
-                turned back by its label. The mean mesh was made symmetric
-    landmarks   are the indices of the mesh points that are nearest to the iBUG landmarks in the image, on average over
-                faces with reliable labels within 60 degrees. The points on the jaw are only approximate, because the
-                jaw's landmarks have no fixed position on a face
-    yaw_gain    is the median ratio of the labelled yaw to the yaw of the mesh, for faces with reliable labels that are
-                turned by 15 to 60 degrees. The crop's perspective and the flat depth of the mesh make the mesh's yaw
-                too small
+- `points` is the mean face mesh of faces with reliable labels whose angles are all within 25 degrees. Before the meshes
+  were averaged, each mesh was rotated back to rotation zero with the label of its face. The mean face mesh was then
+  made symmetric.
+- `landmarks` contains, for each iBUG landmark, the index of the mesh point that is nearest to the landmark in the
+  image. The distance between a mesh point and an iBUG landmark is the mean distance for faces with reliable labels
+  whose angles are within 60 degrees. The mesh points on the jaw are only approximate, because the jaw's landmarks have
+  no fixed position on a face.
+- `yaw_gain` is the median ratio of the labelled yaw to the yaw of the mesh. `yaw_gain` was computed from faces with
+  reliable labels that are turned by 15 to 60 degrees. The yaw of a face mesh is too small, because of the crop's
+  perspective and because the mesh is too flat.
 """
 
 from __future__ import annotations
@@ -43,8 +45,9 @@ class Canonical:
     """True yaw divided by the yaw of the mesh. The ratio is above 1, because the yaw of the mesh is too small."""
 
     def rotation(self, mesh: Floats) -> Floats:
-        """Return the rotation (3, 3) of a head. `mesh` is (468, 3), in the axes of `points`. The fit uses only points
-        above the tip of the nose, because jaw and lips can move without the head."""
+        """Compute the rotation (3, 3) of a head from its face mesh, and return the rotation. `mesh` (468, 3) contains
+        the points of the face mesh, with the same axes as `points`. The rotation is fitted only to mesh points above
+        the tip of the nose, because jaw and lips can move without the head."""
         still = self.points[:, 1] > self.points[NOSE_TIP, 1]
         turned, straight = mesh[still], self.points[still]
         nearest = nearest_rotation((turned - turned.mean(0)).T @ (straight - straight.mean(0)))
@@ -53,12 +56,13 @@ class Canonical:
 
 
 def load_canonical() -> Canonical:
-    """Return the canonical face from the file in this folder."""
+    """Load the canonical face from the file `canonical_face.npz`, and return it."""
     with np.load(CANONICAL_PATH) as file:
         return Canonical(file["points"].astype(np.float64), file["landmarks"].astype(np.int64), float(file["yaw_gain"]))
 
 
 def nearest_rotation(matrix: Floats) -> Floats:
-    """Return the rotation that is nearest to a matrix (3, 3). The result is never a reflection."""
+    """Return the rotation that is nearest to a matrix (3, 3). The returned matrix is always a rotation and never a
+    reflection."""
     u, _, v = np.linalg.svd(matrix)
     return np.asarray(u @ np.diag([1.0, 1.0, np.linalg.det(u @ v)]) @ v)

