@@ -39,8 +39,8 @@ Face = namedtuple("Face", ("box", "score", "keypoints", "angles", "err"))
 
 
 class BlazePoser:
-    """Post-processor for `ml.Model(path, postprocess=...)`. The post-processor returns a list of `Face`, the best score
-    first."""
+    """Post-processor for `ml.Model(path, postprocess=...)`. The post-processor returns a list of `Face`, with the
+    highest score first."""
 
     def __init__(self, threshold=0.5, max_faces=4):
         if not 0 < threshold < 1:
@@ -73,8 +73,7 @@ class BlazePoser:
         return first if anchor < second.first else second
 
     def _best(self, left):
-        """Return the anchor with the highest score among the `left` anchors that have no face yet. If scores are equal,
-        return the anchor with the lowest number."""
+        """Return the number of the anchor with the highest score among the first `left` anchors in `_survivors`."""
         survivors = self._survivors
         best = highest = -1 << 29
         for i in range(left):
@@ -85,8 +84,8 @@ class BlazePoser:
         return best
 
     def _take(self, best, left):
-        """Sum up the anchors that see the same face as the anchor `best`. Keep the other anchors that have no face yet,
-        and return the number of kept anchors."""
+        """Sum up the anchors whose boxes overlap the box of the anchor `best`. Remove the anchors of the sum from
+        `_survivors`, and return the number of the anchors that remain."""
         for feature_map in self._maps:
             feature_map.clear()
         survivors, best_box, box = self._survivors, self._best_box, self._box
@@ -109,7 +108,7 @@ class BlazePoser:
         return kept
 
     def _face(self, best, roi):
-        """Return the face that is the mean of the anchors, weighted by score ("blending" in the BlazeFace paper)."""
+        """Return a face from the mean of several anchors, weighted by score ("blending" in the BlazeFace paper)."""
         x, y, w, h = roi
         fine, coarse = self._maps
         total = fine.sums[0] + coarse.sums[0]
@@ -126,8 +125,7 @@ class BlazePoser:
         return Face(box, score, keypoints, angles, math.exp(self._mean(VALUES - 1, 3, 0)))
 
     def _mean(self, i, unit, mean):
-        """Return `mean` plus the mean of value number `i`. The mean has the unit number `unit` of
-        `FeatureMap.set_units`."""
+        """Return `mean` plus the weighted mean of output number `i`, multiplied by `FeatureMap.units[unit]`."""
         for feature_map in self._maps:
             if feature_map.sums[0]:
                 mean += feature_map.units[unit] * feature_map.sum_of(i)
@@ -135,7 +133,7 @@ class BlazePoser:
 
 
 class FeatureMap:
-    """The tensors of one feature map, and weighted sums over the map's anchors that see the same face."""
+    """The output tensors of one feature map, with methods that sum up anchors of one face, weighted by score."""
 
     def __init__(self, first, side, anchors, scores, *tensors):
         self.first = first
@@ -147,7 +145,7 @@ class FeatureMap:
         self.units = [0, 0, 0, 0]
 
     def prepare(self, model, logit):
-        """Store a model's quantization. `logit` is the lowest logit that reaches the threshold."""
+        """Store a model's quantization. `logit` is the logit of the score threshold."""
         self._quantization = [(model.output_scale[i], model.output_zero_point[i]) for i in self._indices]
         scale, zero = self._quantization[0]
         self._least = math.ceil(logit / scale + zero)
@@ -158,8 +156,8 @@ class FeatureMap:
         self._pixel_step, self._pixel_zero = round(scale * ONE), zero
 
     def search(self, outputs, survivors, count):
-        """Append the anchors that reach the threshold to `survivors`, which already has `count` anchors. Return the new
-        number of anchors."""
+        """Add the anchors that reach the score threshold to the `count` anchors in `survivors`. Return the number of
+        anchors that `survivors` then has."""
         scores, regressors, rotations, errors = self._indices
         self._scores = memoryview(outputs[scores])
         before, anchor, least = count, self.first, self._least
@@ -178,8 +176,8 @@ class FeatureMap:
         return self._logit_step * (self._scores[anchor - self.first] - self._logit_zero)
 
     def box(self, anchor, box, shift):
-        """Write left, top, right and bottom of the anchor's box into `box`. The unit is 2**shift / ONE pixels of the
-        network's input."""
+        """Write left, top, right and bottom of the anchor's box into `box`. The unit of all values in `box` is
+        2**shift / ONE pixels of the network's input."""
         anchor -= self.first
         cell, side = anchor // self._anchors, self._side
         half_cell = INPUT_SIZE * ONE // (2 * side)
@@ -209,13 +207,13 @@ class FeatureMap:
         sums[2 + VALUES] += weight * self._errors[cell]
 
     def centre(self, axis):
-        """Return the weighted sum of the centres of the added anchors. A centre is a fraction of the input's side.
-        `axis` is 1 for x, and 2 for y."""
+        """Return the weighted sum of the centres of all anchors that `add` has added. The centre of an anchor is a
+        fraction of the side of the network's input. The argument `axis` is 1 for x, and 2 for y."""
         return (self.sums[axis] + self.sums[0] / 2) / self._side
 
     def set_units(self, w, h, total):
-        """Set the factors that turn sums into means. The means of x and y are in pixels of an image region with the
-        size w x h."""
+        """Set `units`, the factors that turn weighted sums into means. The argument `total` is the sum of the weights.
+        The means of x and y are in pixels of an image region with the size w x h."""
         shape, rotation, error = self._quantization[1:]
         self.units[0] = shape[0] * w / (INPUT_SIZE * total)
         self.units[1] = shape[0] * h / (INPUT_SIZE * total)
@@ -223,7 +221,7 @@ class FeatureMap:
         self.units[3] = error[0] / total
 
     def sum_of(self, i):
-        """Return the weighted sum of value number `i`, counted from its zero point."""
+        """Return the weighted sum of output number `i`, minus the weighted zero point of this output."""
         zero = self._quantization[1 if i < SHAPE_VALUES else 2 if i < VALUES - 1 else 3][1]
         return self.sums[3 + i] - zero * self.sums[0]
 
@@ -243,8 +241,8 @@ def overlap(a, b):
 
 
 def to_angles(ax, ay, az, bx, by, bz):
-    """Return yaw, pitch and roll in degrees, in the convention of 300W-LP. The arguments are approximately the first
-    two rows, a and b, of a rotation matrix."""
+    """Return yaw, pitch and roll in degrees, in the convention of 300W-LP. The arguments of `to_angles` are the first
+    two rows, a and b, of an approximate rotation matrix."""
     aa = max(ax * ax + ay * ay + az * az, 1e-12)
     along = (ax * bx + ay * by + az * bz) / aa  # Gram-Schmidt, without scaling to length 1
     bx, by, bz = bx - along * ax, by - along * ay, bz - along * az

@@ -12,7 +12,8 @@ MODELS = ("/rom/blazeposer.tflite", "/sdcard/blazeposer.tflite", "/flash/blazepo
 
 
 def first_file(paths):
-    """Return the first path that exists. If no path exists, print one line and end the script."""
+    """Return the first of `paths` that exists on the camera. If none of `paths` exists, print an error message and end
+    the script."""
     for path in paths:
         try:
             os.stat(path)

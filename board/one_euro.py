@@ -21,7 +21,7 @@ POSITION = (0.4, 2.0, 1.0)  # unit: width of the face's box
 
 
 class SteadyFace:
-    """One face's filtered box, keypoints and rotation."""
+    """Filter for the box, the keypoints and the rotation of one face."""
 
     def __init__(self, face):
         self._points = array("f", points_of(face))
@@ -30,7 +30,7 @@ class SteadyFace:
         self._turning = array("f", bytes(4 * 3))
 
     def update(self, face, seconds):
-        """Return the smoothed face. `seconds` is the time since the last update."""
+        """Return the smoothed face. `seconds` is the time since the last call of `update`."""
         if seconds > 0:
             self._move(points_of(face), max(face.box[2], 1e-6), seconds)
             self._rotate(quaternion(face.angles), seconds)
@@ -76,7 +76,8 @@ class SteadyFace:
 
 
 def share(cutoff, seconds):
-    """Return the part of the distance that a low-pass filter (cutoff in hertz) covers in a step of `seconds`."""
+    """Return the weight of a new value in a low-pass filter. `cutoff` is in hertz, and `seconds` is the time since the
+    last value."""
     return 1 / (1 + 1 / (2 * math.pi * cutoff * seconds))
 
 
@@ -89,7 +90,8 @@ def points_of(face):
 
 
 def quaternion(angles):
-    """Return the quaternion w, x, y, z of yaw, pitch, roll. A positive angle is a negative turn about its axis."""
+    """Return the quaternion (w, x, y, z) of the angles (yaw, pitch, roll) in degrees. In the convention of 300W-LP, a
+    positive angle is a negative rotation about its axis by the right-hand rule."""
     yaw, pitch, roll = [math.radians(angle) / -2 for angle in angles]
     return product(
         product((math.cos(pitch), math.sin(pitch), 0, 0), (math.cos(yaw), 0, math.sin(yaw), 0)),

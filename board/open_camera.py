@@ -9,10 +9,11 @@ import csi
 
 
 def open_camera(window=240):
-    """Return the sensor, and the side length of the sensor's square images. The side is `window` pixels, or less on a
-    small sensor.
+    """Return the sensor, and the side of the sensor's square images in pixels. The side of the images is `window`, or
+    less on a small sensor.
 
-    For a window above 240 and up to 480, the frame buffer is VGA (640x480) instead of QVGA (320x240).
+    If `window` is above 240, the sensor's frame buffer is VGA (640x480) instead of QVGA (320x240). VGA allows windows
+    of up to 480 pixels.
     """
     csi0 = csi.CSI()
     csi0.reset()

@@ -20,7 +20,8 @@ DEGREES = 1  # Largest error of a face's angles, in degrees.
 
 
 def read_picture(data):
-    """Return the image in 16 shades of grey. Each stored pixel becomes a square of 2 x 2 pixels."""
+    """Return the test image, which has 16 shades of grey. Each stored pixel becomes a square of 2 x 2 pixels in the
+    test image."""
     pixels = bytearray(SIDE * SIDE)
     position = 0
     for _ in range(SIDE // 2):
@@ -34,7 +35,7 @@ def read_picture(data):
 
 
 class Comparison:
-    """Post-processor that compares the raw outputs with the stored outputs, then finds the faces."""
+    """Post-processor that compares the network's outputs with the expected outputs, and then returns the faces."""
 
     def __init__(self, data):
         self._data = data
@@ -52,7 +53,8 @@ class Comparison:
 
 
 def differences(faces, expected):
-    """Return the largest difference of the boxes in pixels, and the largest difference of the angles in degrees."""
+    """Compare the faces with the expected faces. Return the largest difference of the sides of a box in pixels, and the
+    largest difference of an angle in degrees."""
     pixels = degrees = 0
     for face, golden in zip(faces, expected):
         for a, b in zip(face["box"], golden["box"]):

@@ -46,8 +46,8 @@ MOST_LOST = const(8)  # largest number of tracks without a face; each takes some
 
 
 class Gaze:
-    """The choice of the region of the image that the network gets. A new face counts if it has a score of at least
-    `threshold`."""
+    """Selector of the image region that the network gets. A new face needs a score of at least `threshold`, and a face
+    that was found before needs only KEPT times `threshold`."""
 
     def __init__(self, threshold=0.5, mirror=False):
         self._threshold = threshold
@@ -59,7 +59,7 @@ class Gaze:
         self._looks = 0
 
     def region(self, width, height):
-        """Return the region x, y, w, h of the next image that the network gets."""
+        """Return the region (x, y, w, h) of the next image. The network gets only this region as its input."""
         self._close = False
         self.mirrored = self._mirror and bool(self._known) and not self.mirrored
         faces = self._known or self._guess
@@ -81,8 +81,8 @@ class Gaze:
         return max(0, min(x, width - side)), max(0, min(y, height - side)), side, side
 
     def saw(self, faces):
-        """Return the faces that count, the best face first. `faces` are the detected faces with scores of at least
-        GUESS."""
+        """Return those of `faces` whose score is high enough, in the order of `faces`. The argument `faces` has all
+        detected faces with scores of at least GUESS, with the highest score first."""
         found = [face for face in faces if self._counts(face)]
         if self._close:
             self._looks = self._looks + 1 if len(found) == len(self._known or self._guess) else EVERY
@@ -114,7 +114,8 @@ class Tracker:
             self._filter = SteadyFace
 
     def update(self, faces, t_ms):
-        """Return the faces of the image taken at `t_ms`, each as (id, raw face, smoothed face)."""
+        """Return a tuple (id, raw face, smoothed face) for each of `faces`. `t_ms` is the time of the image in
+        milliseconds."""
         free = [track for track in self._tracks if t_ms - track.seen < PATIENCE_MS]
         owners: list = [None] * len(faces)
         while True:
@@ -152,27 +153,28 @@ class Track:
         self._filter = filter(face) if filter else None
 
     def see(self, face, t_ms):
-        """Add the face in the image at `t_ms`, and return the smoothed face."""
+        """Add a detected face to the track, and return the smoothed face. `t_ms` is the time of the face's image in
+        milliseconds."""
         seconds = (t_ms - self.seen) / 1000
         self.box, self.seen = face.box, t_ms
         return self._filter.update(face, seconds) if self._filter else face
 
 
 def mirrored_region(region, width):
-    """Return the same region (x, y, w, h) in the mirror image. `width` is the image's width."""
+    """Return the place of the region (x, y, w, h) in the mirror image. `width` is the image's width."""
     x, y, w, h = region
     return width - x - w, y, w, h
 
 
 def mirrored(face, width):
-    """Return the same face in the mirror image. `width` is the image's width."""
+    """Convert a face into the coordinates of the mirror image, and return the result. `width` is the image's width."""
     yaw, pitch, roll = face.angles
     points = [(width - face.keypoints[i][0], face.keypoints[i][1]) for i in POINTS]
     return Face(mirrored_region(face.box, width), face.score, points, (-yaw, pitch, -roll), face.err)
 
 
 def overlap_of(a, b):
-    """Return the intersection over union of boxes x, y, w, h."""
+    """Return the intersection over union of two boxes (x, y, w, h)."""
     w = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
     h = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1])
     if w <= 0 or h <= 0:
@@ -181,7 +183,7 @@ def overlap_of(a, b):
 
 
 def same(face, other):
-    """Return whether the centre of one face's box is in the other face's box."""
+    """Return whether the centre of the box of `face` is in the box of `other`."""
     x, y, w, h = face.box
     left, top, width, height = other.box
     return 0 <= x + w / 2 - left <= width and 0 <= y + h / 2 - top <= height

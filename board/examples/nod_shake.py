@@ -30,7 +30,7 @@ csi0, _ = open_camera()
 
 
 class Swings:
-    """Turning points of an angle over time."""
+    """Counter of the recent turning points of an angle, for example of yaw."""
 
     def __init__(self, angle):
         self._farthest = angle
