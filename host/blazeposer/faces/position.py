@@ -1,9 +1,11 @@
-"""Compute a head's position in space, and the head's angles relative to the camera's axis instead of the line of sight.
+"""Compute a head's position in space and the head's angles relative to the camera's axis. The network itself measures a
+head's angles relative to the line from the camera to the face.
 
-A point in space has the coordinates (x, y, z). x points to the right, y points up, and z points to the viewer. In the
-camera's image, the point (x, y, z) is at `focal * (x, -y) / -z` pixels from the centre of the image. If the size and
-the rotation of the head are known, each keypoint gives two linear equations for the head's position. The equations of
-all six keypoints are solved by least squares.
+A point in space has the coordinates (x, y, z) in centimetres, with the camera at (0, 0, 0). In space, x points to the
+right of the image, y points up, and z points from the face to the camera. A point (x, y, z) in space is at `focal * (x,
+-y) / -z` pixels from the centre of the image. For a head of known size and rotation, each keypoint of the face gives
+two linear equations for the head's position. The head's position is the least-squares solution of the equations of all
+six keypoints.
 """
 
 from __future__ import annotations
@@ -33,10 +35,11 @@ larger than the average head, its estimated position is 10 % too near.
 def position(
     face: Face, width: float, fov: float = FIELD_OF_VIEW, height: float | None = None
 ) -> tuple[float, float, float]:
-    """Return the position (x, y, z) of the middle of the head, between the ears. The position is in centimetres from
-    the camera. x points to the image's right, y points up, and z points away from the camera. `width` and `height` are
-    the size of the image in pixels. The default of `height` is `width`. `fov` is the horizontal field of view of the
-    image in degrees, without distortion.
+    """Return the position (x, y, z) of the middle of the head, which is the point between the ears. The position of the
+    head is in centimetres from the camera. The x axis points to the right of the image, the y axis points up, and the z
+    axis points away from the camera. The arguments `width` and `height` are the size of the image in pixels. If
+    `height` is None, the image is square. The argument `fov` is the horizontal field of view in degrees of an image
+    without lens distortion.
     """
     offsets, focal = _seen(face, width, fov, height)
     head = HEAD @ to_camera(face, width, fov, height).rotation.T
@@ -49,10 +52,11 @@ def position(
 
 
 def to_camera(face: Face, width: float, fov: float = FIELD_OF_VIEW, height: float | None = None) -> Face:
-    """Return the face with its rotation relative to the camera's axis. The arguments are the same as in `position`. The
-    network measures angles relative to the line of sight. A face that looks straight into the camera therefore has yaw
-    0 anywhere in the image. Relative to the camera's axis, this face is turned by the angle between the axis and the
-    line of sight.
+    """Return a copy of the face with angles relative to the camera's axis. The arguments `width`, `fov` and `height`
+    have the same meaning as in the function `position`. The network measures a head's angles relative to the line from
+    the camera to the face. For the network, a face that looks straight into the camera has yaw 0 and pitch 0 at any
+    place in the image. Relative to the camera's axis, the yaw of a face that looks straight into the camera depends on
+    the face's place in the image.
     """
     offsets, focal = _seen(face, width, fov, height)
     u, v = offsets.mean(0)
@@ -61,14 +65,15 @@ def to_camera(face: Face, width: float, fov: float = FIELD_OF_VIEW, height: floa
 
 
 def _seen(face: Face, width: float, fov: float, height: float | None) -> tuple[Floats, float]:
-    """Return the keypoints (6, 2) and the focal length, both in pixels. The keypoints are relative to the image's
-    centre. x points to the right, and y points DOWN."""
+    """Return the keypoints (6, 2) of a face and the focal length of the camera, in pixels. The coordinates of the
+    keypoints are relative to the centre of the image, with x to the right and y DOWN."""
     middle = width / 2, (width if height is None else height) / 2
     return face.points - middle, width / 2 / math.tan(math.radians(fov) / 2)
 
 
 def _turn_from_z(direction: Floats) -> Floats:
-    """Return the smallest rotation (3, 3) that turns the z axis to a unit vector (3,) with z > 0."""
+    """Return the smallest rotation (3, 3) that turns the z axis to the unit vector `direction` (3,). The z component of
+    `direction` must be positive."""
     x, y, z = direction.tolist()
     cross = np.array([[0, 0, x], [0, 0, y], [-x, -y, 0]])
     return np.asarray(np.eye(3) + cross + cross @ cross / (1 + z))

@@ -1,11 +1,11 @@
-"""Find small faces in a still image. The search runs the network first on the whole image, then on tiles, and then on
-each face.
+"""Find small faces in a still image. A search for small faces runs the network on the whole image, on parts of the
+image, and on a region around each found face.
 
-The network's input has 128 pixels on each side. The network reliably finds faces of at least 16 pixels, an eighth of
-the input's side. A tile is an enlarged part of the image. Tiles have several sizes and overlap, so that every face of
-at least `smallest_face` pixels is completely inside a tile and is large enough for the network. A face that is found in
-a tile is only a guess. The network then runs again on a region with this face in the middle. If the face gets a high
-score in this run, the guess is accepted.
+The network's input image has 128 x 128 pixels. The network reliably finds faces whose size is at least 16 pixels in its
+input image. A tile is a square part of the image on which a search runs the network. A search uses overlapping tiles of
+several sizes. Every face of at least `smallest_face` pixels is completely inside a tile in which it is large enough for
+the network. A search does not accept a face from a tile immediately, because each tile can cause a false positive. A
+face from a tile is accepted if the network finds the face again, with a high score, in a region around the face.
 """
 
 from __future__ import annotations
@@ -49,15 +49,17 @@ to 45 pixels, with 0.2 false positives per image.
 
 
 def smallest_face(width: int, height: int, *, fast: bool = False) -> int:
-    """Return the size in pixels of the smallest face that is found in an image. If `fast` is true, this is the size for
-    one run of the network, and otherwise the size for a search."""
+    """Return the size in pixels of the smallest face that BlazePoser finds in an image. If `fast` is true, the returned
+    size is valid for one run of the network on the whole image. If `fast` is false, the returned size is valid for a
+    search with tiles."""
     if fast:
         return math.ceil(SEEN * max(width, height))
     return min(math.ceil(SEEN * max(width, height)), round(max(SMALLEST, SHARE * min(width, height))))
 
 
 def search(look: Look, width: int, height: int, threshold: float) -> list[Face]:
-    """Return the faces of an image with a score of at least `threshold`, the best first."""
+    """Search an image for faces, and return all faces with a score of at least `threshold`. The returned list begins
+    with the face that has the highest score."""
     sure = threshold + SURE * (1 - threshold)
     seen = look(None, threshold)
     guesses = [guess for tile in tiles(width, height) for guess in look(tile, GUESS * threshold)]
@@ -69,15 +71,15 @@ def search(look: Look, width: int, height: int, threshold: float) -> list[Face]:
 
 
 def _own(look: Look, face: Face, width: int, height: int, threshold: float) -> Face | None:
-    """Run the network again on a region with the face in the middle. Return the face from this run, or None if this run
-    does not find the face."""
+    """Run the network on a region around `face`. Return the newly found face, or None if the network does not find
+    `face` again."""
     found = [one for one in look(_around(face, width, height), threshold) if _same(one, face)]
     return found[0] if found else None
 
 
 def tiles(width: int, height: int) -> Iterator[Region]:
-    """Yield the tiles of an image, the largest first. Tiles are squares. Their sides are never longer than the longer
-    side of the image."""
+    """Yield the square tiles of an image, beginning with the largest tiles. The side of a tile is never longer than the
+    longer side of the image."""
     longer, shorter = max(width, height), min(width, height)
     least = smallest_face(width, height) / SEEN
     most = min(longer, shorter / SEEN)
@@ -90,7 +92,7 @@ def tiles(width: int, height: int) -> Iterator[Region]:
 
 
 def _starts(length: int, side: int) -> list[int]:
-    """Return the start positions of tiles along one axis. The positions are evenly spread. A single tile is centred."""
+    """Return evenly spread start positions of tiles along one axis of an image. A single tile is centred."""
     if side >= length:
         return [(length - side) // 2]
     count = 1 + math.ceil((length - side) / ((1 - OVERLAP) * side))
@@ -98,8 +100,9 @@ def _starts(length: int, side: int) -> list[int]:
 
 
 def _around(face: Face, width: int, height: int) -> Region:
-    """Return the square region in which the network sees a face again. The size of the square comes from `Gaze`. If the
-    square fits into the image, it is moved into the image."""
+    """Return a square region (x, y, side) around a face, in which the network can find the face again. The returned
+    square has the same margin around the face as a region from the class `Gaze` (board/tracking.py). A square that is
+    not larger than the image is moved completely into the image."""
     x, y, w, h = face.box
     side = max(1, round((1 + 2 * board_module("tracking").MARGIN) * max(w, h)))
     corner = []
@@ -110,8 +113,8 @@ def _around(face: Face, width: int, height: int) -> Region:
 
 
 def _without_doubles(faces: Sequence[Face]) -> list[Face]:
-    """Return the faces, the best first. If two faces are the same face, only the face with the higher score is
-    returned."""
+    """Return the faces in the order of their scores, with the highest score first. Of two detections of the same face,
+    only the detection with the higher score is returned."""
     kept: list[Face] = []
     for face in sorted(faces, key=lambda face: -face.score):
         if not any(_same(face, other) for other in kept):

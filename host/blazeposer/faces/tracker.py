@@ -1,5 +1,5 @@
-"""Follow faces from image to image, smooth the faces' values, and run the network on the region around a face. A PC and
-a camera use the same modules for this work."""
+"""Follow faces from image to image, smooth the faces' positions and angles, and choose the region of the image for the
+network. The PC runs the camera's own modules from `board/` to follow and smooth faces."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 @cache
 def board_module(name: str) -> ModuleType:
-    """Return the module `board/NAME.py`. The modules that `board/NAME.py` imports also come from `board/`, and never
-    from `sys.modules`, because the name `blazeposer` has two meanings. On a PC, `blazeposer` is this package. On a
-    camera, `blazeposer` is the post-processor. On a PC, MicroPython's `const` becomes a function that returns its
-    argument.
+    """Load the module `board/NAME.py` and return it. Modules that `board/NAME.py` imports also come from `board/`, and
+    never from `sys.modules`, because the name `blazeposer` has two meanings. On a PC, the name `blazeposer` means this
+    Python package. On a camera, the name `blazeposer` means the post-processor of the network. On a PC, MicroPython's
+    function `const` is replaced by a function that returns its argument.
     """
     path = board_dir() / f"{name}.py"
     module = ModuleType(f"{__name__}.{name}")
@@ -33,7 +33,7 @@ def board_module(name: str) -> ModuleType:
 
 
 def _import(name: str, *arguments: Any) -> ModuleType:
-    """Import a module as MicroPython does when the files of `board/` are on the camera's drive."""
+    """Import the module `name` from `board/` if `board/` contains the module, as MicroPython does on a camera."""
     if name == "micropython":
         return _MICROPYTHON
     if (board_dir() / f"{name}.py").exists():
@@ -49,17 +49,17 @@ PATIENCE = board_module("tracking").PATIENCE_MS / 1000
 
 
 class Tracker:
-    """A tracker that follows faces from image to image and gives each face an id. If `smooth` is true, the tracker also
-    smooths box, keypoints and angles."""
+    """A tracker that follows faces from image to image and gives each face an id. If `smooth` is true, a `Tracker` also
+    smooths the boxes, keypoints and angles of the faces."""
 
     def __init__(self, smooth: bool = True) -> None:
         self._tracker = board_module("tracking").Tracker(smooth)
 
     def update(self, faces: Sequence[Face], t: float) -> list[Face]:
-        """Return the given faces, in the same order, with the ids of their tracks. `t` is the time of the image in
-        seconds. Ids are 1, 2, ... in the order in which faces appear, and no id is used twice. The tracker does not
-        change the score and the expected error of a face. Lengths may have any unit, but all calls must use the same
-        unit.
+        """Return `faces` in the same order, and give each face the id of its track. The argument `t` is the time in
+        seconds at which the image was taken. New tracks get the ids 1, 2, 3 and so on, and no id is used twice. The
+        tracker does not change the score and the expected error of a face. Boxes and keypoints may have any unit of
+        length, but all calls of `update` must use the same unit.
         """
         found = []
         for face, (number, _, steady) in zip(faces, self._tracker.update(faces, 1000 * t), strict=True):
@@ -72,10 +72,11 @@ class Tracker:
 
 
 class CloserLook:
-    """An object that finds faces, also small faces, in successive images. A call with an image returns the image's
-    faces, the best first. For a known face, the network runs on the region around the face. If `mirror` is true, the
-    network sees the mirror image of this region in every second image. A `Tracker` with smoothing then averages the
-    results for the image and the mirror image.
+    """A face finder for successive images, for example the images of a video. A `CloserLook` also finds small faces,
+    because the network usually runs only on a region around the faces of the last image. Calling a `CloserLook` with an
+    image returns the faces in the image, with the highest score first. If `mirror` is true, the network gets the mirror
+    image of every second image while faces are followed. A `Tracker` with smoothing averages the results for normal and
+    mirrored images.
     """
 
     def __init__(self, detector: Detector, mirror: bool = False) -> None:
@@ -83,7 +84,8 @@ class CloserLook:
         self._gaze = board_module("tracking").Gaze(detector.threshold, mirror)
 
     def __call__(self, image: object) -> list[Face]:
-        """Return the faces of an image. The image may have any form that the detector accepts. Raises InputError."""
+        """Return the faces of an image. The argument `image` must be an array that the function `as_rgb` accepts.
+        Raises InputError."""
         rgb = as_rgb(image, self._detector.order)
         height, width = rgb.shape[:2]
         x, y, w, h = self._gaze.region(width, height)

@@ -1,15 +1,17 @@
-"""Run a live session. In a session, records with poses arrive. People see the poses, and programs and files receive the
-poses.
+"""Run a live session, which shows head poses from a camera and sends the poses to programs and files.
 
-- `links.py` defines the interface of a link. A link delivers records, for example from a camera or a file.
-- `usb.py` is a link that reads JSON lines from a camera's serial port. If the camera was unplugged, the link waits.
-- `protocol_v2.py` is a link that reads poses and images from a camera, with OpenMV's Protocol V2.
-- `source.py` is a link for a webcam or a video. The network then runs on this PC.
-- `recording.py` writes a session to a file, and replays the file at its original speed.
-- `session.py` runs the main loop, which tracks and smooths faces and shows them in the views.
-- `centre.py` sets the zero pose. For programs that accept only one head, it selects this head.
-- `terminal.py` is a view that draws a table and heads in a terminal, and reads keys.
-- `web/` is a view that shows a web page at 127.0.0.1.
-- `to/` contains the views for opentrack, avatars (VMC) and MQTT.
-- `plot.py` draws a recorded session as an image.
+- `links.py` defines the interface of objects that deliver poses from a camera, a video or a file.
+- `usb.py` reads JSON lines with poses from a camera's serial port. If the camera is unplugged, `usb.py` waits until the
+  camera is plugged in again.
+- `protocol_v2.py` reads poses and images from a camera with OpenMV's Protocol V2.
+- `source.py` finds faces in the images of a webcam or a video. The network runs on this PC if the images come from a
+  webcam or a video.
+- `recording.py` writes the poses of a session to a file, and replays the file at its original speed.
+- `session.py` runs the main loop of a session, which tracks, smooths and shows faces.
+- `centre.py` lets the user make the present pose the zero pose. For programs that accept only one head, `centre.py`
+  selects one person's head.
+- `terminal.py` shows a table of faces and drawings of heads in a terminal, and reads the keyboard.
+- `web/` shows a session on a web page at 127.0.0.1.
+- `to/` sends poses to the program opentrack, to avatars (VMC protocol) and to MQTT brokers.
+- `plot.py` draws a recorded session as a figure.
 """

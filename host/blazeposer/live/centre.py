@@ -1,4 +1,5 @@
-"""Make the present pose the zero pose. For programs that accept only one head, select the head of the first person."""
+"""Let the user make the present pose of a head the zero pose. For programs that accept only one head, select the head
+of one person."""
 
 from __future__ import annotations
 
@@ -23,15 +24,15 @@ BACK = 0.2
 
 
 class Leader:
-    """An object that selects one person. The person stays selected while the person is visible. Then the person with
-    the largest face is selected."""
+    """An object that selects one person of a session. The selected person stays selected until the person is no longer
+    visible. After the selected person has disappeared, the person with the largest face is selected."""
 
     def __init__(self) -> None:
         self._id: int | None = None
 
     def of(self, moment: Moment) -> Face | None:
-        """Return the face of the selected person. If the selected person is not visible in the moment, select the
-        person with the largest face and return the largest face."""
+        """Return the face of the selected person in `moment`, or None if `moment` has no faces. If the selected person
+        is not visible, select the person with the largest face and return the largest face."""
         faces = {face.id: face for face in moment.faces}
         if self._id not in faces:
             largest = max(moment.faces, key=lambda face: face.box[2], default=None)
@@ -41,10 +42,9 @@ class Leader:
 
 
 class Centre:
-    """An object that adds two values to each moment: the zero pose, and the head relative to the zero pose. `deadzone`
-    is an angle in degrees. The angle between the head and the zero pose is reduced by `deadzone`. If this angle is
-    smaller than `deadzone`, it becomes zero.
-    """
+    """An object that adds the zero pose and the selected person's head to each `Moment` of a session. The argument
+    `deadzone` is an angle in degrees, by which the angle between the head and the zero pose is reduced. If the angle
+    between the head and the zero pose is smaller than `deadzone`, the angle becomes zero."""
 
     def __init__(self, deadzone: float = 0.0, clock: Callable[[], float] = time.monotonic) -> None:
         self._deadzone = np.radians(deadzone)
@@ -57,11 +57,11 @@ class Centre:
         self._seen = self._now = clock()
 
     def recentre(self) -> None:
-        """Make the next pose of the first person the zero pose. Any thread may call this method."""
+        """Make the next pose of the selected person the zero pose. Any thread may call `recentre`."""
         self._asked = True
 
     def __call__(self, moment: Moment) -> Moment:
-        """Return the moment with the zero pose and the head added."""
+        """Return a copy of `moment` with the zero pose and the selected person's head added."""
         before, self._now = self._now, self._clock()
         step, face = self._now - before, self._leader.of(moment)
         recentred = self._asked and face is not None
@@ -86,8 +86,8 @@ class Centre:
         return Head(self._part(rest.rotation.T @ last.rotation), self._part(rest.to_axis.T @ last.to_axis), position)
 
     def _part(self, rotation: Floats) -> Floats:
-        """Return a rotation (3, 3) about the same axis as the given rotation, but with a smaller angle. The dead zone
-        is subtracted from the angle, and only a part of the rest is used."""
+        """Return a rotation (3, 3) about the same axis as `rotation`, but with a smaller angle. The angle of the
+        returned rotation is `_share` times the difference between the angle of `rotation` and the dead zone."""
         if self._share > 0.999 and not self._deadzone:
             return rotation
         vector = np.asarray(cv2.Rodrigues(rotation)[0], np.float64)

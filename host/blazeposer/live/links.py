@@ -1,4 +1,4 @@
-"""Define the interface of a link. A link delivers records, for example from a camera, a video or a recording."""
+"""Define the interface of objects that deliver pose records, for example from a camera, a video or a recording."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PAUSE = 0.1
 
 @dataclass(frozen=True)
 class Arrival:
-    """A record that has arrived, the time of its arrival, and its image."""
+    """A pose record with its time of arrival and its image."""
 
     record: Record
     at: float
@@ -25,7 +25,7 @@ class Arrival:
 
 
 class Link(Protocol):
-    """The interface of an object that delivers records."""
+    """The interface of an object that delivers pose records, for example from a camera."""
 
     name: str
     """Name of the port or the file, which is shown to the user."""
@@ -37,9 +37,9 @@ class Link(Protocol):
     """One line with the reason why no images arrive and the user's next step, or "" if images arrive."""
 
     def arrivals(self) -> Generator[Arrival | None, None, None]:
-        """Yield each record that arrives. If nothing arrives for `PAUSE`, yield None. End only if no more records can
-        arrive.
+        """Yield each pose record when the record arrives. If no pose record arrives for `PAUSE` seconds, yield None.
+        The iterator ends only if no more pose records can arrive.
 
-        The link opens at the first step of the iterator and closes with the iterator. Raises PortError or InputError if
-        the link cannot be opened.
+        The first step of the iterator opens the camera or the file, and closing the iterator closes the camera or the
+        file. Raises PortError or InputError if the camera or the file cannot be opened.
         """

@@ -1,5 +1,5 @@
-"""Read a camera's packed records and images with OpenMV's Protocol V2. OpenMV's own package `openmv` implements this
-protocol."""
+"""Read pose records and images from a camera with OpenMV's Protocol V2. OpenMV's own Python package `openmv` implements
+Protocol V2."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ _TALK = 1.0  # seconds without a record after which the camera's output is read 
 
 
 class ProtocolLink(UsbLink):
-    """A link to the camera at a port, with records and images over Protocol V2. Images arrive separately from the
-    records and have no number. A camera sends an image when it takes the next image. Each image therefore arrives
-    directly after its record, and the link waits a short time for the image. If a script does not register the channel
-    for records, it prints its records, and this link reads the printed records. If the camera prints faster than the
-    link reads, output is lost.
+    """A `Link` that reads pose records and images from a camera with Protocol V2. Over Protocol V2, images arrive
+    separately from the pose records and have no number. A camera sends each image when it takes the next image, so the
+    image arrives directly after its pose record. `ProtocolLink` waits a short time (`_PICTURE`) for the image of a pose
+    record. If a camera script does not register the channel `CHANNEL`, the script prints its pose records, and
+    `ProtocolLink` reads the printed text. Printed text is lost if the camera prints faster than the PC reads.
     """
 
     def __init__(self, port: ports.Port, silence: float = SILENCE) -> None:
@@ -78,7 +78,7 @@ class ProtocolLink(UsbLink):
                 raise
 
     def _take(self, waiting: list[tuple[Any, float]], picture: Image | None) -> list[Arrival]:
-        """Return the waiting records as a list of `Arrival`. The reader counts the records only in this method, because
+        """Return the waiting pose records as a list of `Arrival`. Pose records are counted only in `_take`, because
         only records that are shown must be counted."""
         arrivals = [
             Arrival(record, at, picture) for came, at in waiting if (record := self._reader.take(came)) is not None
@@ -88,8 +88,8 @@ class ProtocolLink(UsbLink):
 
 
 class AutoLink(ProtocolLink):
-    """A link to the camera at a port. If the camera does not speak Protocol V2, the link reads the lines that the
-    camera prints."""
+    """A `Link` to a camera whose protocol is not known. If the camera does not speak Protocol V2, `AutoLink` reads the
+    lines that the camera prints."""
 
     def _deliveries(self) -> Generator[list[Arrival], None, None]:
         if not self.blind:
@@ -103,28 +103,30 @@ class AutoLink(ProtocolLink):
 
 
 class NoProtocolError(PortError):
-    """Error for a device that does not speak Protocol V2. The device may still be a camera."""
+    """Error for a device that does not speak Protocol V2. A camera with old firmware also causes `NoProtocolError`."""
 
 
 class _Camera(openmv.Camera):  # type: ignore[misc]
     def _handle_event(self, channel_id: int, event: int) -> None:
-        """Count new channels. This method replaces a method of the package `openmv`, which fails in Python 3.11 because
-        it checks whether a number is in an enum. The package's function that logs packets has the same check and also
-        fails."""
+        """Count new channels of the camera. The method `_handle_event` replaces a method of the package `openmv` that
+        fails in Python 3.11. The replaced method of `openmv` fails because it tests whether an int is a member of an
+        enum. The method `Transport.log` of `openmv` also tests whether an int is a member of an enum, and fails in
+        Python 3.11.
+        """
         if channel_id == 0 and event == EventType.CHANNEL_REGISTERED:
             self.pending_channel_events += 1
 
 
 def _is_from_elsewhere(record: logging.LogRecord) -> bool:
-    """Return False for log records of the package `openmv`. Without this filter, the root logger would write the log
-    records into the live table."""
+    """Return True if a log message does not come from the package `openmv`. The root logger uses `_is_from_elsewhere`
+    as a filter, because log messages of `openmv` would disturb the table in the terminal."""
     return Path(openmv.__file__).parent not in Path(record.pathname).parents
 
 
 @contextmanager
 def _opened(port: str) -> Generator[_Camera, None, None]:
-    """Open the camera at a port, and yield the camera. Raises PortError if the port cannot be opened or another program
-    uses it."""
+    """Open the camera at the serial port `port`, and yield the camera. Raises PortError if the port cannot be opened or
+    another program uses the port."""
     if "://" in port:
         raise NoProtocolError(f"{port}: Protocol V2 needs a serial port like /dev/ttyACM0 or COM3: give it with --port")
     Transport.log = lambda *_, **__: None  # see `_Camera`
@@ -151,8 +153,8 @@ def _opened(port: str) -> Generator[_Camera, None, None]:
 
 @contextmanager
 def _uninterrupted() -> Generator[None, None, None]:
-    """Delay the effect of ^C until the end of the `with` block. Without the delay, the package `openmv` would catch ^C,
-    clean up, try again, and continue."""
+    """Delay the effect of Ctrl+C until the end of the `with` block. Without the delay, the package `openmv` would catch
+    Ctrl+C and continue."""
     if threading.current_thread() is not threading.main_thread():  # only the main thread gets signals
         yield
         return
@@ -175,8 +177,8 @@ def _ask(name: str, question: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def _picture(frame: dict[str, Any] | None, last: Image | None) -> Image | None:
-    """Return the pixels (h, w, 3) of a frame from the package `openmv`. Return `last` if there is no frame or if its
-    format is unknown."""
+    """Return the pixels (h, w, 3) of a camera image that the package `openmv` received. Return the previous image
+    `last` if no image was received or if the format of the image is unknown."""
     if not frame or len(frame["data"]) != 3 * frame["width"] * frame["height"]:
         return last
     return np.frombuffer(frame["data"], np.uint8).reshape(frame["height"], frame["width"], 3)

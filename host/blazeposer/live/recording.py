@@ -1,7 +1,7 @@
-"""Write a session to a file, and replay the file at its original speed.
+"""Write the pose records of a session to a file, and replay the file at its original speed.
 
-A .jsonl file contains the lines of the stream. A .csv file is a table with a row for each face. Files of both formats
-(.jsonl and .csv) contain raw values.
+A .jsonl recording contains JSON lines in the format of the camera. A .csv recording is a table with one row for each
+face. Recordings (.jsonl and .csv) contain raw values, which are not smoothed.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ COLUMNS = (*_FRAME, "id", "score", *ANGLES, "err", *_BOX, *_POINTS)
 
 
 class Recording:
-    """A view that writes records to a file between `start` and `stop`. Any thread may call `start` and `stop`."""
+    """A `View` that writes pose records to a file between the calls of `start` and `stop`. Any thread may call the
+    methods `start` and `stop`."""
 
     def __init__(self) -> None:
         self.path: Path | None = None
@@ -45,8 +46,8 @@ class Recording:
         self._lock = threading.Lock()
 
     def start(self, path: Path) -> None:
-        """Start a recording in a new file. Raises InputError if the file's suffix is wrong, if the file exists, or if
-        the file cannot be created."""
+        """Start a recording in a new file. Raises InputError if the file exists, if the file cannot be created, or if
+        its suffix is not .jsonl or .csv."""
         _check_suffix(path)
         with self._lock:
             make_folder(path.parent)
@@ -59,14 +60,15 @@ class Recording:
                 csv.writer(self._file).writerow(COLUMNS)
 
     def stop(self) -> None:
-        """Close the file if a recording is running."""
+        """End the running recording and close its file. Without a running recording, do nothing."""
         with self._lock:
             if self._file:
                 self._file.close()
             self._file = self.path = None
 
     def show(self, moment: Moment) -> None:
-        """Write the moment's record to the file (see `session.View`). Raises InputError if the disk is full."""
+        """Write the pose record of a `Moment` to the file of the recording (see `session.View`). Raises InputError if
+        the disk is full."""
         with self._lock:
             if not self._file or not self.path or not moment.record:
                 return
@@ -81,7 +83,7 @@ class Recording:
 
 
 class ReplayLink:
-    """A link that replays a recording at its original speed."""
+    """A `Link` that replays a recording at its original speed."""
 
     def __init__(self, path: Path) -> None:
         self.name = path.name
@@ -92,7 +94,7 @@ class ReplayLink:
         self._records = read(path, self._reader)
 
     def arrivals(self) -> Generator[Arrival | None, None, None]:
-        """Yield the records of the file at their original speed (see `links.Link`)."""
+        """Yield the pose records of the recording at their original speed (see `links.Link`)."""
         due, last = time.monotonic(), None
         for record in self._records:
             if last is not None and record.t_ms > last:
@@ -106,8 +108,8 @@ class ReplayLink:
 
 
 def read(path: Path, reader: Reader | None = None) -> Iterator[Record]:
-    """Yield the records of a recording. Broken records are left out, and `reader` counts the broken records. Raises
-    InputError."""
+    """Yield the pose records of a recording. Broken pose records are left out, and `reader` counts the broken records.
+    Raises InputError."""
     _check_suffix(path)
     reader = reader or Reader(midway=False)
     try:
@@ -142,7 +144,8 @@ def _rows(record: Record) -> Iterator[list[Any]]:
 
 
 def _lines(table: TextIO, path: Path) -> Iterator[str]:
-    """Yield the rows of a table as lines for the stream's parser. Raises InputError if the first row lacks a column."""
+    """Yield the rows of a .csv recording as JSON lines, with one line for each camera image. Raises InputError if the
+    first row of the table lacks a column."""
     seen = rows(table)
     if not (first := next(seen, None)):
         return
@@ -156,7 +159,7 @@ def _lines(table: TextIO, path: Path) -> Iterator[str]:
 
 
 def _as_json(rows: list[dict[str, float | None]]) -> dict[str, Any]:
-    """Return the rows of a frame as a JSON object in the format of the stream."""
+    """Return the table rows of one camera image as a JSON object in the camera's format."""
     frame = rows[0]
     result: dict[str, Any] = {name: frame[name] for name in ("seq", "t_ms", "fps")}
     result["size"] = [frame["width"], frame["height"]]
@@ -172,8 +175,8 @@ def _as_json(rows: list[dict[str, float | None]]) -> dict[str, Any]:
 
 
 def _number(cell: str) -> float | None:
-    """Return the number in a cell. If the number is whole, the result is an int. The check is needed because pandas
-    writes the int 1 as 1.0 if the column has an empty cell."""
+    """Return the number in a table cell, or None if the cell is empty. Whole numbers in a table cell become int,
+    because pandas writes the int 1 as 1.0 in a column with an empty cell."""
     if not cell:
         return None
     value = float(cell)

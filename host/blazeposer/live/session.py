@@ -1,5 +1,5 @@
-"""Run the main loop of a session. The loop tracks the faces in records, computes the positions of faces, and shows the
-faces in the views."""
+"""Run the main loop of a live session. The main loop tracks the faces in pose records, computes the faces' positions in
+space, and shows the faces to people and programs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ or was restarted. After a time of this length without a record, all tracks end."
 
 
 class Head(NamedTuple):
-    """The first person's head, relative to the zero pose."""
+    """The pose of the selected person's head, relative to the zero pose."""
 
     rotation: Floats
     """Rotation (3, 3) relative to the axes that the rotations of the faces use."""
@@ -35,7 +35,8 @@ class Head(NamedTuple):
 
 @dataclass(frozen=True)
 class Moment:
-    """The data of the session at one moment. If nothing arrives, the moment has no record."""
+    """The data of a live session at one moment. If no pose record has arrived, the attribute `record` of a `Moment` is
+    None."""
 
     name: str
     """Name of the link."""
@@ -68,7 +69,7 @@ class Moment:
 
     @property
     def shown(self) -> tuple[Face, ...]:
-        """The faces of the moment, with angles relative to the zero pose `rest`."""
+        """The faces of the `Moment`, with angles relative to the zero pose `rest`."""
         return tuple(map(self.from_rest, self.faces))
 
     def from_rest(self, face: Face) -> Face:
@@ -76,7 +77,8 @@ class Moment:
         return face if self.rest is None else face.turned(self.rest.T @ face.rotation)
 
     def to_axis(self, face: Face) -> Face:
-        """Return a copy of a face with angles relative to the camera's axis. The face must be one of `faces`."""
+        """Return a copy of a face with angles relative to the camera's axis. The argument `face` must be an element of
+        the attribute `faces`."""
         if self.axis or not self.record:
             return face
         width, height = self.record.size
@@ -84,14 +86,15 @@ class Moment:
 
 
 class View(Protocol):
-    """The interface of an object that shows moments to people, or sends moments to programs."""
+    """The interface of an object that shows a session to people, or sends the poses of a session to programs."""
 
     def show(self, moment: Moment) -> None:
-        """Show one moment. This method must be fast, because the link waits until the method returns."""
+        """Show one `Moment` of a session. The method `show` must be fast, because the session receives no pose records
+        until `show` returns."""
 
 
 class Output(View, Protocol):
-    """The interface of a view that sends moments to another program. The view may fail."""
+    """The interface of a `View` that sends poses to another program. An `Output` may fail."""
 
     name: str
     """The address to which records are sent, without a password."""
@@ -100,8 +103,8 @@ class Output(View, Protocol):
 
     @property
     def state(self) -> str:
-        """Return one line that describes why nothing reaches the other program, and the user's next step. Return "" if
-        there is no problem."""
+        """Return one line that says why another program receives no poses, and what the user can do. If no problem with
+        the other program is known, return ""."""
 
 
 def run(
@@ -115,10 +118,10 @@ def run(
     axis: bool = False,
     strict: bool = False,
 ) -> None:
-    """Make a moment for everything that arrives, and show the moment in each output and view. Return when the link
-    ends. If `smooth` is true, the values of faces are smoothed. If the camera tracks faces itself, the camera's track
-    numbers are kept. `fov` and `axis` are described in `Moment`, and `centre` is described in `centre.py`. If `strict`
-    is true, the failure of an output raises InputError.
+    """Make a `Moment` for each arrival from `link`, and show the `Moment` in each of `outputs` and `views`. Return when
+    `link` ends. If `smooth` is true, the positions and angles of faces are smoothed. If the camera numbers the faces
+    itself, the camera's numbers are used. The class `Moment` describes `fov` and `axis`, and centre.py describes
+    `centre`. If `strict` is true, the failure of one of the `outputs` raises InputError.
     """
     follow = Follower(smooth, fov, axis)
     with closing(link.arrivals()) as arrivals:
@@ -135,7 +138,7 @@ def run(
 
 
 class Follower:
-    """An object that tracks the faces of successive records and computes the positions of the faces."""
+    """An object that tracks the faces of successive pose records and computes the positions of the faces in space."""
 
     def __init__(self, smooth: bool = True, fov: float = FIELD_OF_VIEW, axis: bool = False) -> None:
         self._tracker = Tracker(smooth=smooth)
@@ -146,7 +149,7 @@ class Follower:
         self._last_ms: int | None = None
 
     def __call__(self, moment: Moment, arrival: Arrival) -> Moment:
-        """Return a copy of the moment, to which the record, the faces and the image of an arrival are added."""
+        """Return a copy of `moment` with the pose record, the faces and the image of `arrival` added."""
         record = arrival.record
         step = (record.t_ms - self._last_ms) / 1000 if self._last_ms is not None else 0.0
         self._last_ms = record.t_ms

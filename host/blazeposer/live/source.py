@@ -1,4 +1,5 @@
-"""Find faces in the images of a webcam or a video, and deliver records like a camera. The network runs on this PC."""
+"""Find faces in the images of a webcam, a network stream or a video, and deliver pose records like a camera. To find
+faces in the images of a webcam or a video, the network runs on this PC."""
 
 from __future__ import annotations
 
@@ -14,8 +15,9 @@ from blazeposer.stream.record import Counts, Record, Timing
 
 
 class SourceLink:
-    """A link that delivers records from a webcam, a network stream or a video file. A video plays at its own speed. If
-    this PC is too slow, frames are skipped, and the skipped frames are counted as lost."""
+    """A `Link` that delivers pose records for the images of a webcam, a network stream or a video file. A video file
+    plays at its own speed. If this PC is too slow for a video file, frames of the video are skipped and count as lost.
+    """
 
     def __init__(self, source: str) -> None:
         self.state = self.blind = ""
@@ -27,7 +29,7 @@ class SourceLink:
         self._look = CloserLook(Detector(), mirror=True)
 
     def arrivals(self) -> Generator[Arrival | None, None, None]:
-        """Yield a record for each frame (see `links.Link`)."""
+        """Yield a pose record for each frame of the webcam, network stream or video (see `links.Link`)."""
         source, begin, fps = self._source, time.monotonic(), 0.0
         wait = last = begin
         for seq, frame in enumerate(source.frames):

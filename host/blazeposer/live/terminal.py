@@ -1,5 +1,5 @@
-"""Show a session in a terminal, with faces, poses, the frame rate and the number of lost records. If the output is not
-a terminal, print one line for each record."""
+"""Show a live session in a terminal, with the faces' angles, the frame rate and the number of lost pose records. If the
+output of the command is not a terminal, print one line for each pose record."""
 
 from __future__ import annotations
 
@@ -37,10 +37,9 @@ _BRAILLE = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
 
 
 class TerminalView:
-    """A view that shows a session in a terminal. It must be used in a `with` statement. `notes` are lines that are
-    printed first and stay above the table, for example the page's address and the recording's path. `recentre` is
-    called when somebody presses the key `RECENTRE`.
-    """
+    """A `View` that shows a session in a terminal. A `TerminalView` must be used in a `with` statement. The argument
+    `notes` contains lines that are printed above the table of faces, for example the web page's address. The function
+    `recentre` is called when the user presses the key `RECENTRE`."""
 
     def __init__(
         self, console: Console, notes: tuple[str, ...] = (), recentre: Callable[[], None] | None = None
@@ -70,7 +69,7 @@ class TerminalView:
         self._stack.close()
 
     def show(self, moment: Moment) -> None:
-        """Draw the moment (see `session.View`)."""
+        """Draw a `Moment` in the terminal (see `session.View`)."""
         if self._keys and self._recentre and RECENTRE in self._keys():
             self._recentre()
         if moment.recentred:
@@ -96,8 +95,9 @@ class TerminalView:
 
 @contextmanager
 def pressed() -> Generator[Callable[[], str] | None, None, None]:
-    """Yield a function that returns the keys that were pressed since the last call. Yield None if no keyboard is
-    available."""
+    """Yield a function that returns all keys that the user has pressed since the last call of the function. Yield None
+    instead of a function if the command cannot read a keyboard, for example because the command runs in the background.
+    """
     try:
         at_terminal = sys.stdin is not None and sys.stdin.isatty()
     except ValueError:  # it was closed
@@ -131,15 +131,16 @@ def pressed() -> Generator[Callable[[], str] | None, None, None]:
 
 
 def line(moment: Moment) -> str:
-    """Return one line of text about a moment with a record."""
+    """Return one line of text with the time and the face angles of a `Moment`. The argument `moment` must contain a
+    pose record."""
     assert moment.record
     faces = "; ".join(f"face {face.id} " + " ".join(f"{angle:+.1f}" for angle in face.angles) for face in moment.shown)
     return f"{moment.record.seq} {moment.record.t_ms / 1000:.2f} s: {faces or 'no face'}"
 
 
 def panel(moment: Moment) -> RenderableType:
-    """Return the table and the drawn heads for a moment with a record. Table and heads are at most 60 characters
-    wide."""
+    """Return the table of faces and the drawings of heads for a `Moment`. The table of faces and the drawings of heads
+    are at most 60 characters wide. The argument `moment` must contain a pose record."""
     record = moment.record
     assert record
     head = f"{moment.name}  {record.fps:.1f} frames per second"
@@ -159,7 +160,7 @@ def panel(moment: Moment) -> RenderableType:
 
 
 def losses(counts: Counts) -> str:
-    """Return a text with the number of lost records."""
+    """Return a text with the numbers of received, lost, repeated and broken pose records."""
     words = f"{counts.records} records, {counts.lost} lost, {counts.repeated} repeated, {counts.late} late, "
     words += f"{counts.garbled} garbled"
     if counts.skipped:
@@ -172,14 +173,14 @@ def losses(counts: Counts) -> str:
 
 
 def _on_head(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return points on the ellipsoid that represents the head. `points` (n, 3) are the directions from the head's
-    middle to the returned points."""
+    """Return points on the ellipsoid that represents a head in drawings. The array `points` (n, 3) contains the
+    direction from the middle of the head to each returned point."""
     return points / np.linalg.norm(points / _HEAD, axis=1, keepdims=True)
 
 
 def _features() -> NDArray[np.float64]:
-    """Return points (n, 3) of eyes, mouth and nose. x points to the right of the image, y points up, and z points out
-    of the face."""
+    """Return points (n, 3) on the eyes, the mouth and the nose of the drawn head. For the drawn head, x points to the
+    right of the image, y points up, and z points out of the face."""
     turn, along = np.linspace(0, 2 * np.pi, 16), np.linspace(-1, 1, 24)[:, None]
     ring = np.column_stack([np.cos(turn), 0.6 * np.sin(turn), 0 * turn]) * 0.14
     eyes = [_on_head(ring + np.array([side * 0.34, 0.22, 0.85])) for side in (-1, 1)]
@@ -193,8 +194,8 @@ _OUTLINE = np.linspace(0, 2 * np.pi, 240)
 
 
 def drawn(rotation: NDArray[np.float64]) -> str:
-    """Return a drawing of a head that is turned by `rotation` (3, 3). The drawing has `ROWS` lines of Braille
-    characters."""
+    """Return a text drawing of a head that is turned by the rotation `rotation` (3, 3). The text drawing has `ROWS`
+    lines of Braille characters."""
     # The outline of an ellipsoid R diag(a^2) R^T seen along z is the ellipse of that matrix' upper left block.
     shape = np.linalg.cholesky((rotation * _HEAD**2 @ rotation.T)[:2, :2])
     outline = shape @ [np.cos(_OUTLINE), np.sin(_OUTLINE)]

@@ -1,4 +1,5 @@
-"""Read a camera's JSON lines from its serial port. If the camera was unplugged, wait until it is plugged in again."""
+"""Read JSON lines with poses from a camera's serial port. If the camera is unplugged, wait until the camera is plugged
+in again."""
 
 from __future__ import annotations
 
@@ -19,8 +20,8 @@ BLIND = "the camera's JSON lines contain no images: start `blazeposer watch --we
 
 
 class UsbLink:
-    """A link to the camera at a port. After unplugging, the camera may appear at another port. The link finds the
-    camera again by its serial number."""
+    """A `Link` that reads JSON lines with poses from a camera's serial port. After a camera was unplugged, it may
+    appear at another serial port. `UsbLink` finds an unplugged camera again by the camera's serial number."""
 
     def __init__(self, port: ports.Port, silence: float = SILENCE, blind: str = BLIND) -> None:
         self.name = port.device
@@ -32,8 +33,9 @@ class UsbLink:
         self.counts = self._reader.counts
 
     def arrivals(self) -> Generator[Arrival | None, None, None]:
-        """Yield the records that arrive (see `links.Link`). Raises PortError if the port cannot be opened at the start
-        of the session. Later in the session, the link waits until the port can be opened."""
+        """Yield the pose records that arrive from the camera (see `links.Link`). Raises PortError if the serial port
+        cannot be opened at the start of the session. If the serial port cannot be opened later in the session, the
+        iterator waits and tries again."""
         opened = False
         while True:
             try:
@@ -51,7 +53,7 @@ class UsbLink:
             self.name = found.device if found else self.name
 
     def _connected(self) -> Generator[Arrival | None, None, None]:
-        """Yield the records that arrive until the port is lost."""
+        """Yield the pose records that arrive until the connection to the serial port is lost."""
         last = shown = time.monotonic()
         first = True
         back = " again" if self.state else ""
@@ -73,8 +75,8 @@ class UsbLink:
             yield None
 
     def _deliveries(self) -> Generator[list[Arrival], None, None]:
-        """Yield lists of the records that have arrived. If nothing arrives for a moment, yield an empty list. Raises
-        PortError if the port is lost."""
+        """Yield lists of the pose records that have arrived. If no data arrives for a short time, yield an empty list.
+        Raises PortError if the connection to the serial port is lost."""
         for data in read_chunks(self.name):
             yield [Arrival(record, time.time()) for record in self._reader.feed(data)]
 

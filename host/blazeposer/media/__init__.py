@@ -1,2 +1,2 @@
-"""Read and write images and videos. `sources.py` reads images and videos from files, folders and webcams, and
-`output.py` writes images and videos."""
+"""Read and write images and videos. The module `sources.py` reads images and videos from files, folders and webcams.
+The module `output.py` writes images and videos to files."""

@@ -1,6 +1,5 @@
-"""Write images, figures and videos. A command never overwrites one of its inputs, and never writes two of its outputs
-to one file. Images are (h, w, 3) uint8 RGB.
-"""
+"""Write images, figures and videos to files. A command never overwrites one of its input files, and never writes two of
+its outputs to one file. Images are arrays (h, w, 3) of uint8 in RGB order."""
 
 from __future__ import annotations
 
@@ -25,8 +24,8 @@ if TYPE_CHECKING:
 
 
 def make_folder(path: Path, option: str = "--output") -> None:
-    """Make a folder and its missing parent folders. Raises InputError with a message that names `option`, the option
-    that gave the path."""
+    """Make a folder and its missing parent folders. Raises InputError with a message that names `option`, the
+    command-line option that contains the path."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -34,8 +33,8 @@ def make_folder(path: Path, option: str = "--output") -> None:
 
 
 def write_file(path: Path, data: bytes, option: str = "--output") -> None:
-    """Write a file, and make missing folders. Raises InputError with a message that names `option`, the option that
-    gave the path."""
+    """Write a file, and make the missing folders of its path. Raises InputError with a message that names `option`, the
+    command-line option that contains the path."""
     make_folder(path.parent, option)
     try:
         path.write_bytes(data)
@@ -44,7 +43,8 @@ def write_file(path: Path, data: bytes, option: str = "--output") -> None:
 
 
 def write_image(path: Path, image: Image) -> None:
-    """Write an image in the format of the file's suffix, and make missing folders. Raises InputError."""
+    """Write an image to a file in the format of the file's suffix, and make the missing folders of the file's path.
+    Raises InputError."""
     suffix = path.suffix.lower()
     if not (suffix.isascii() and cv2.haveImageWriter(f"image{suffix}")):  # a str that is not UTF-8 ends the process
         raise InputError(f"{path}: OpenCV cannot write {path.suffix or 'a file without suffix'}: use .jpg or .png")
@@ -60,8 +60,8 @@ def write_image(path: Path, image: Image) -> None:
 
 
 def write_figure(path: Path, figure: Figure, option: str = "--output") -> None:
-    """Write a figure in the format of the file's suffix, which is .png, .svg or .pdf. Raises InputError, as
-    `write_file` does."""
+    """Write a figure as a .png, .svg or .pdf file, in the format of the file's suffix. Raises InputError if the file's
+    suffix is unknown or the file cannot be written."""
     try:
         data = render(figure, path.suffix)
     except ValueError as error:
@@ -72,8 +72,8 @@ def write_figure(path: Path, figure: Figure, option: str = "--output") -> None:
 
 
 def render(figure: Figure, suffix: str = ".svg") -> bytes:
-    """Return the bytes of a figure's image file. Equal figures give equal bytes. Raises ValueError for an unknown
-    suffix."""
+    """Return the bytes of an image file that shows a figure. The image files of equal figures contain equal bytes.
+    Raises ValueError if matplotlib cannot write the format `suffix`."""
     import matplotlib as mpl
 
     buffer = io.BytesIO()
@@ -84,8 +84,8 @@ def render(figure: Figure, suffix: str = ".svg") -> bytes:
 
 
 class VideoWriter:
-    """A writer of a video file (MPEG-4). It must be used in a `with` statement. All images must have the size of the
-    first image."""
+    """A writer of a video file (MPEG-4). A `VideoWriter` must be used in a `with` statement. All images of a video must
+    have the size of the video's first image."""
 
     def __init__(self, path: Path, fps: float) -> None:
         self.path = path
@@ -104,7 +104,7 @@ class VideoWriter:
             self._writer.release()
 
     def write(self, image: Image) -> None:
-        """Add one image. Raises InputError if the file cannot be made."""
+        """Add one image to the video. Raises InputError if the video file cannot be made."""
         if self._writer is None:
             self._writer = self._open(image.shape[1], image.shape[0])
         self._writer.write(np.ascontiguousarray(image[..., ::-1]))
@@ -119,11 +119,11 @@ class VideoWriter:
 
 
 class Annotated:
-    """A writer of the annotated images and videos that a command makes. It must be used in a `with` statement. If the
-    name of `output` has a suffix, `output` is a file, and otherwise a folder."""
+    """A writer of the annotated images and videos that a command makes. An `Annotated` must be used in a `with`
+    statement. The path `output` is a file if it has a suffix and is not an existing folder, and otherwise a folder."""
 
     def __init__(self, output: Path, sources: Sequence[Source]) -> None:
-        """Check that the outputs can be written. Raises InputError."""
+        """Check that the annotated images and videos can be written to `output`. Raises InputError."""
         self.wrote: list[Path] = []
         self._output = output
         self._is_file = bool(output.suffix) and not output.is_dir()
@@ -144,7 +144,7 @@ class Annotated:
             video.close()
 
     def write(self, source: Source, frame: Frame, image: Image) -> None:
-        """Write the annotated image of a frame. Raises InputError."""
+        """Write the annotated image of a frame to an image file or a video file. Raises InputError."""
         if source.kind in ("image", "folder"):
             name = frame.path.name  # other formats become PNG
             is_kept = frame.path.suffix.lower() in (".jpg", ".jpeg", ".png")
@@ -160,7 +160,8 @@ class Annotated:
             self.wrote.append(video.path)
 
     def _path(self, name: str) -> Path:
-        """Return the path for a file with this name. If the name is already used, add a number to the path."""
+        """Return the path of an output file with the name `name`. If another input or output file already uses the
+        path, add a number to the name of the output file."""
         if self._is_file:
             return self._output
         path = self._output / plain(name).replace("\N{REPLACEMENT CHARACTER}", "_")  # not UTF-8, or would move a cursor
@@ -171,6 +172,6 @@ class Annotated:
 
 
 def _key(path: Path) -> str:
-    """Return a text that identifies a file. The text is the same for all paths to the file, also on systems that ignore
-    the case of letters."""
+    """Return a text that identifies a file. All paths to one file give the same text, also on systems that ignore the
+    case of letters."""
     return str(path.resolve()).casefold()

@@ -1,4 +1,5 @@
-"""Read frames (h, w, 3) uint8 RGB from files, folders, videos, webcams and network streams."""
+"""Read frames from image files, folders, videos, webcams and network streams. Frames are arrays (h, w, 3) of uint8 in
+RGB order."""
 
 from __future__ import annotations
 
@@ -43,7 +44,7 @@ _DEFAULT_FPS = 25.0  # frames per second of a video or webcam that does not stat
 
 @dataclass(frozen=True)
 class Frame:
-    """One image of a file, video or webcam. The method `read` reads the image when it is called, and raises
+    """One image of a file, video or webcam. The function `read` returns the pixels of the image, and raises
     BlazePoserError if the image cannot be read."""
 
     name: str
@@ -57,8 +58,8 @@ class Frame:
 
 @dataclass(frozen=True)
 class Source:
-    """An image, folder, video or camera from which frames are read in order. `total` is the number of frames, or None
-    if the number is not known."""
+    """An image, folder, video or camera from which frames are read in order. The attribute `total` is the number of
+    frames, or None if the number of frames is not known."""
 
     kind: Literal["image", "folder", "video", "camera"]
     name: str
@@ -75,9 +76,10 @@ class Source:
 
 
 def open_source(text: str) -> Source:
-    """Open a path, the index of a webcam, a video device or the address of a stream, and return it as a source. Raises
-    InputError with a message of one line. If an address contains a user name and a password, the message and the
-    source's name do not show them.
+    """Open `text` as a source of frames, and return the `Source`. The argument `text` is the path of a file, folder or
+    video device, the index of a webcam, or the address of a network stream. Raises InputError with a message of one
+    line if `text` cannot be opened. The error message and the name of the `Source` never contain the user name or the
+    password in an address.
     """
     path = Path(text)
     if STREAM.match(text):
@@ -98,9 +100,9 @@ def open_source(text: str) -> Source:
 
 
 def open_sources(texts: Sequence[str]) -> list[Source]:
-    """Open several texts as sources, and return the sources. A text is a path, an address, or a pattern such as
-    `*.jpg`. All images and folders are joined into one source. Raises InputError if a source cannot be opened.
-    """
+    """Open each of several texts as a `Source`, and return a list of all `Source` objects. Each text is a path, an
+    address, the index of a webcam, or a pattern such as `*.jpg`. All image files and folders are joined into one
+    `Source`. Raises InputError if one of the texts cannot be opened."""
     globs = [[text] if os.path.lexists(text) else sorted(glob(text, recursive=True)) or [text] for text in texts]
     names = [name for found in globs for name in found]
     sources = [open_source(name) for name in names]
@@ -120,10 +122,9 @@ def open_sources(texts: Sequence[str]) -> list[Source]:
 
 
 def read_image(path: Path | str) -> Image:
-    """Return the image in a file as (h, w, 3) uint8 RGB, upright and without alpha. The file's format is HEIC or any
-    format that OpenCV reads. Raises InputError. Raises MissingExtraError if the package for HEIC files is not
-    installed.
-    """
+    """Return the image in a file as an array (h, w, 3) of uint8 in RGB order. The returned image is upright and has no
+    alpha channel. The image file must be a HEIC file, or have a format that OpenCV reads. Raises InputError. Raises
+    MissingExtraError if the package for HEIC files is not installed."""
     path = Path(path)
     try:
         data = np.frombuffer(path.read_bytes(), np.uint8)  # imread fails on some paths on Windows
@@ -142,10 +143,11 @@ def read_image(path: Path | str) -> Image:
 
 
 def _turned(image: Image, data: NDArray[np.uint8]) -> Image:
-    """If the file is an AVIF file, turn the image as the file's header says, because OpenCV ignores this part of the
-    header. Return the turned image. Return images of other formats unchanged. In the header, `irot` is the number of
-    quarter turns to the left. `imir` exchanges top and bottom (0) or left and right (1). The meanings of `irot` and
-    `imir` are from avif.h of libavif 1.0.
+    """Turn the image of an AVIF file as the file's header says, and return the turned image. The turn is necessary
+    because OpenCV ignores the fields `irot` and `imir` in the header of an AVIF file. Images from files that are not
+    AVIF files are returned unchanged. In the header of an AVIF file, `irot` is the number of quarter turns to the left.
+    In the header of an AVIF file, `imir` exchanges top and bottom if it is 0, and left and right if it is 1. The
+    meanings of `irot` and `imir` are from avif.h of libavif 1.0.
     """
     header = data[:4096].tobytes().partition(b"mdat")[0]
     if header[4:12] not in (b"ftypavif", b"ftypavis"):
@@ -190,8 +192,8 @@ def _video(path: Path) -> Source:
 
 
 def _camera(address: int | str, name: str, path: Path, failure: str) -> Source:
-    """Open a webcam, device or stream, and return it as a source. The names of output files for this source come from
-    `path`."""
+    """Open a webcam, video device or network stream, and return it as a `Source`. The argument `path` contains the name
+    for output files of the `Source`."""
     with quiet_stderr():
         capture = cv2.VideoCapture(address)
     frames = _captured(capture, name, f"{name}: {failure}", quiet=isinstance(address, str))
@@ -201,8 +203,8 @@ def _camera(address: int | str, name: str, path: Path, failure: str) -> Source:
 def _captured(
     capture: cv2.VideoCapture, name: str, failure: str, total: int | None = None, quiet: bool = True
 ) -> Iterator[Frame]:
-    """Return an iterator over the frames of an open video or camera. The first frame is read immediately, so that a
-    failure is reported immediately."""
+    """Return an iterator over the frames of an open video or camera. The function `_captured` reads the first frame
+    itself, so that an unreadable video or camera is reported immediately."""
     image = _read(capture, quiet=True)
     if image is None:
         capture.release()
@@ -211,8 +213,8 @@ def _captured(
 
 
 def _rest(capture: cv2.VideoCapture, name: str, image: Image | None, total: int | None, quiet: bool) -> Iterator[Frame]:
-    """Yield all frames of a video or camera. Raises InputError at the end if a video has fewer frames than its header
-    says."""
+    """Yield all frames of a video or camera. Raises InputError at the end of a video if the video has fewer frames than
+    its header says (see `CUT_OFF`)."""
     number, seconds, start = 0, 0.0, capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
     try:
         while image is not None:

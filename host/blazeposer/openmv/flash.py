@@ -1,16 +1,18 @@
-"""Describe the flash memory of /rom on each board, and the limits and times of `vfs.rom_ioctl`. The facts have these
-sources:
+"""Describe the flash memory that holds the folder /rom on each board, and the limits and times of `vfs.rom_ioctl`.
 
-block           `erase_size` of boards.json, PyPI `openmv-ota` 1.0.7
-erase_ms        OpenMV measured the N6 and the RT1062 (see its installer in `openmv-ota`). The AE3 is assumed to be as
-                fast as the N6. The values of the other boards are estimates for NOR flash of their kind, and for a
-                sector of the STM32H743
-kind            MicroPython 1.28, in ports/stm32/vfs_rom_ioctl.c (inside the chip, or by QSPI or XSPI),
-                ports/alif/vfs_rom_ioctl.c (OSPI) and ports/mimxrt/mimxrt_flash.c (a block device)
-longest_erase   `openmv-ota` says that one call for 12 MB "faults partway" on the N6. The exact limit is not
-                known, so the limit in this module is a safe guess
-keeps_tail      `openmv-ota` says that a bulk read to the end of the QSPI chip stops an H7 Plus completely. The
-                partitions of the H7 Plus and of the Pure Thermal end at the end of this chip
+- The attribute `block` is `erase_size` in boards.json of the PyPI package `openmv-ota` 1.0.7.
+- OpenMV measured the erase times `erase_ms` of the N6 and the RT1062 (see the installer in `openmv-ota`). The AE3 is
+  assumed to erase its flash as fast as the N6. The erase times `erase_ms` of other boards are estimates for NOR flash,
+  or for a sector of the STM32H743.
+- The attribute `kind` of each board comes from the source code of MicroPython 1.28. In MicroPython 1.28,
+  ports/stm32/vfs_rom_ioctl.c accesses flash inside the chip, or by QSPI or XSPI. In MicroPython 1.28,
+  ports/alif/vfs_rom_ioctl.c accesses flash by OSPI. In MicroPython 1.28, ports/mimxrt/mimxrt_flash.c accesses flash as
+  a block device.
+- The attribute `longest_erase` is a safe guess, because the exact limit of the N6 is not known. The package
+  `openmv-ota` says that one erase of 12 MB "faults partway" on the N6.
+- The attribute `keeps_tail` is true if reading to the end of the QSPI chip stops the camera. The package `openmv-ota`
+  says that a bulk read to the end of the QSPI chip stops an H7 Plus completely. On the H7 Plus and the Pure Thermal,
+  the ROMFS partition ends at the end of the QSPI chip.
 """
 
 from __future__ import annotations
@@ -64,14 +66,13 @@ def of(board: Board) -> Flash:
 
 
 def tails() -> list[str]:
-    """Return the names of the boards on which the end of the ROMFS partition must not be read. The names are the texts
-    that `omv.arch()` returns on these boards."""
+    """Return the names of the boards on which the end of the ROMFS partition must not be read. The name of a board is
+    the text that `omv.arch()` returns on the board."""
     return [board.omv_arch for board in BOARDS if of(board).keeps_tail]
 
 
 def erases_ranges(version: str) -> bool:
-    """Return True if the firmware with this version can erase blocks that start at any offset. In such firmware,
-    `vfs.rom_ioctl(3, ...)` takes an offset, and `vfs.rom_ioctl(6, ...)` exists. The source is MicroPython's pull
-    request 19348, merged on 31 July 2026, a month after firmware 5.0.0.
-    """
+    """Return True if OpenMV's firmware `version` can erase blocks that start at any offset. In firmware that erases at
+    any offset, `vfs.rom_ioctl(3, ...)` takes an offset, and `vfs.rom_ioctl(6, ...)` exists. MicroPython's pull request
+    19348, which adds the offset of an erase, was merged on 31 July 2026, a month after OpenMV's firmware 5.0.0."""
     return firmware_at_least(version, 5, 1)

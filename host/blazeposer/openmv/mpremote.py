@@ -1,5 +1,5 @@
-"""Run mpremote in a subprocess, because mpremote cannot be used as a library. Errors of mpremote become exceptions of
-this project."""
+"""Run the tool mpremote in a subprocess, because mpremote cannot be used as a library. Errors of mpremote become
+exceptions of this project."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ _LOST = ("SerialException", "BrokenPipe", "ConnectionRefused", "ConnectionReset"
 
 
 class Complaint(PortError):
-    """Error for a command that failed on the camera. `reason` is the last line of the camera's answer."""
+    """Error for an mpremote command that failed on the camera. The attribute `reason` is the last line of the camera's
+    answer."""
 
     def __init__(self, port: str, command: str, reason: str) -> None:
         full = "No space left" in reason or "ENOSPC" in reason
@@ -33,10 +34,11 @@ class Complaint(PortError):
 
 
 def mpremote(port: str, *arguments: str, expected: float = 0, said: Callable[[str], None] = lambda _: None) -> str:
-    """Run mpremote with these arguments at a port, and return its output. Several commands are separated by "+".
+    """Run mpremote with `arguments` at the serial port `port`, and return the output of mpremote. Several commands in
+    `arguments` are separated by "+".
 
-    `expected` is the expected time of the commands in seconds. `said` is called with each line of the output while the
-    commands run. If mpremote or the camera reports an error, raise PortError with the last line of the error message.
+    The argument `expected` is the expected time of the mpremote commands in seconds. The function `said` is called with
+    each line of the output while mpremote runs. Raises PortError if mpremote or the camera reports an error.
     """
     command = [sys.executable, "-m", "mpremote", "connect", port, *arguments]
     with subprocess.Popen(
@@ -105,10 +107,11 @@ def _error(port: str, command: str, text: str) -> PortError:
 def copy_to_camera(
     port: str, model: Path | None = None, folder: str = "/flash", progress: Callable[[str], None] = lambda _: None
 ) -> None:
-    """Copy board/*.py and the model into a folder of a camera. The default model is the package's model. If the camera
-    has an SD card, the folder must be "/sdcard". After a reset, the camera runs main.py, which looks for a model with
-    the name blazeposer.tflite. This function asks no questions, so users should run `blazeposer deploy` instead.
-    `progress` is called with each file's name before the file is copied. Raises PortError.
+    """Copy the scripts board/*.py and a network file into a folder of the camera. By default, the network file of this
+    package is copied. If the camera has an SD card, the argument `folder` must be "/sdcard". After a reset, the camera
+    runs main.py, which looks for a network file with the name blazeposer.tflite. The function `copy_to_camera`
+    overwrites files without a question, so users should run `blazeposer deploy` instead. The function `progress` is
+    called with the name of each file before the file is copied. Raises PortError.
     """
     sources = {path.name: path for path in sorted(board_dir().glob("*.py"))}
     for name, source in (sources | {"blazeposer.tflite": model or default_model()}).items():
@@ -117,5 +120,5 @@ def copy_to_camera(
 
 
 def reset(port: str) -> None:
-    """Reset the camera with machine.reset(). After the reset, main.py runs. Raises PortError."""
+    """Reset the camera with machine.reset(). After the reset, the camera runs main.py. Raises PortError."""
     mpremote(port, "reset")

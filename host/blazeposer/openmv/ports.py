@@ -1,5 +1,5 @@
-"""Find the cameras on this PC. Real cameras are found by their USB vendor and product numbers. Virtual cameras are
-found in the list that `register.py` keeps."""
+"""Find the cameras that are connected to this PC. Real cameras are found by their USB vendor and product numbers.
+Virtual cameras are found in a list of files that `register.py` keeps."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from blazeposer.openmv import register
 
 @dataclass(frozen=True)
 class Port:
-    """The port of a camera. The port's name may change at a reset, but the serial number does not change."""
+    """The serial port of a camera. The name of the serial port may change at a reset of the camera, but the camera's
+    serial number does not change."""
 
     device: str
     """Name of the port, for mpremote and pyserial."""
@@ -27,7 +28,7 @@ class Port:
 
 
 def cameras() -> list[Port]:
-    """Return all cameras that are connected now."""
+    """Return the serial ports of all cameras that are connected now."""
     known = {boards.OLD_USB_ID} | {usb_id for board in boards.BOARDS for usb_id in board.usb_ids}
     found = [
         Port(port.device, port.serial_number or "", board=_named((port.vid, port.pid)))
@@ -45,7 +46,8 @@ def _named(usb_id: tuple[int, int]) -> str:
 
 
 def find(device: str | None = None) -> Port:
-    """Return the camera at a port, or the only connected camera. Raises PortError."""
+    """Return the serial port with the name `device`. If `device` is None, return the serial port of the only connected
+    camera. Raises PortError if `device` is None and not exactly one camera is connected."""
     found = cameras()
     if device:
         return next((port for port in found if port.device == device), Port(device))
@@ -60,14 +62,15 @@ def find(device: str | None = None) -> Port:
 
 
 def is_there(port: Port) -> bool:
-    """Return True if the camera is still at its port. Another device may now use the port."""
+    """Return True if the camera is still at its serial port. Return False if the camera was unplugged and another
+    device now uses its serial port."""
     found = again(port)
     return found is not None and found.device == port.device
 
 
 def again(port: Port) -> Port | None:
-    """Find a camera again after a reset, and return its port, which may be another port than before. Return None if the
-    camera has not appeared yet."""
+    """Find a camera again after a reset, and return its serial port, which may have a new name. Return None if the
+    camera has not appeared again yet."""
     if not port.serial:
         return port
     return next((other for other in cameras() if other.serial == port.serial), None)

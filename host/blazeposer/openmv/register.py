@@ -1,7 +1,6 @@
-"""Keep a list of the virtual cameras that run on this PC. Real cameras are found in the system's list of USB devices,
-and virtual cameras are found in this list. Each entry of the list is a file in the user's own runtime folder. No other
-user can add a camera to the list.
-"""
+"""Keep a list of the virtual cameras that run on this PC. Real cameras are in the operating system's list of USB
+devices, but virtual cameras are only in the list of `register.py`. Each entry in the list of virtual cameras is a file
+in the user's own runtime folder. Another user of the PC cannot add a virtual camera to the list."""
 
 from __future__ import annotations
 
@@ -30,8 +29,8 @@ class Entry(NamedTuple):
 
 
 def folder() -> Path:
-    """Return the user's own folder for files of running cameras. If the folder is missing, create it. Raises
-    BlazePoserError."""
+    """Return the folder that contains a file for each running virtual camera. If the folder for virtual cameras is
+    missing, create the folder. Raises BlazePoserError."""
     found = _folder()
     try:
         found.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -45,7 +44,8 @@ def folder() -> Path:
 
 
 def add(serial: str, port: str, board: str = "") -> None:
-    """Add the camera with this serial number, or update its port. Raises BlazePoserError."""
+    """Add the virtual camera with the serial number `serial` to the list of virtual cameras, or update its entry.
+    Raises BlazePoserError."""
     entry = folder() / f"{serial}.new"
     try:
         entry.write_text(json.dumps({"port": port, "process": os.getpid(), "board": board}))
@@ -61,19 +61,20 @@ def _cannot(error: OSError) -> BlazePoserError:
 
 
 def remove(serial: str) -> None:
-    """Remove a camera from the list."""
+    """Remove a virtual camera from the list of virtual cameras."""
     (_folder() / f"{serial}.json").unlink(missing_ok=True)
 
 
 def running() -> dict[str, Entry]:
-    """Return a dictionary from serial numbers to the entries of the virtual cameras that still run."""
+    """Return the entries of all running virtual cameras in a dictionary with the cameras' serial numbers as keys."""
     folder = _folder()
     found = {path.stem: _read(path) for path in sorted(folder.glob("*.json"))} if _is_own(folder) else {}
     return {serial: entry for serial, entry in found.items() if entry}
 
 
 def _read(path: Path) -> Entry | None:
-    """Return the entry of a camera, or None if the camera's process has ended."""
+    """Read the entry of a virtual camera from a file. Return None if the virtual camera's process has ended, or if the
+    file contains no entry."""
     try:
         values = json.loads(path.read_text())
         entry = Entry(values["port"], values["board"])
@@ -86,7 +87,7 @@ def _read(path: Path) -> Entry | None:
 
 
 def _is_own(folder: Path) -> bool:
-    """Return True if the folder exists and only this user can write into the folder."""
+    """Return True if the folder exists and no other user of the PC can use the folder."""
     try:
         found = folder.lstat()
     except OSError:

@@ -1,7 +1,7 @@
-"""Pack and read ROMFS images. ROMFS is MicroPython's read-only file system. A camera runs a model in ROMFS without
-copying the model. The PyPI package `openmv-ota` does the packing and reading. `openmv-ota` aligns the bytes of a file
-as the board requires, but `mpremote romfs` does not align them. For a deploy, this module also lists the files in a
-ROMFS image, and decides which files fit into a ROMFS image.
+"""Pack and read ROMFS images. ROMFS is MicroPython's read-only file system. A camera can run a network from ROMFS
+without copying the network to RAM. The PyPI package `openmv-ota` packs and reads ROMFS images. The package `openmv-ota`
+aligns the files in a ROMFS image as the board requires, but the command `mpremote romfs` does not align files. For
+`blazeposer deploy`, `romfs.py` also decides which files fit into a ROMFS image.
 """
 
 from __future__ import annotations
@@ -35,15 +35,16 @@ class RomFile:
 
 
 def check_path(path: str) -> None:
-    """Raise ValueError if a path from a ROMFS image is not safe to use in a folder on the PC."""
+    """Raise ValueError if a path from a ROMFS image is not a safe path for a file on the PC."""
     parts = path.split("/")
     if not path.isprintable() or "\\" in path or any(part in ("", ".", "..") or len(part) > 100 for part in parts):
         raise ValueError(f"{path!r} is no path of a file")
 
 
 def pack(files: Mapping[str, bytes], align: int) -> bytes:
-    """Return the ROMFS image that holds these files (path -> bytes). Models begin at multiples of `align`. The same
-    files always give the same bytes."""
+    """Return a ROMFS image that contains `files`, a mapping from the path of each file to the file's bytes. Files with
+    a suffix in `ALIGNED`, such as networks, begin at multiples of `align`. Equal files always give equal ROMFS images.
+    """
     rules = [{"extension": extension, "alignment": align} for extension in ALIGNED]
     with tempfile.TemporaryDirectory() as folder:
         for path, data in files.items():
@@ -55,9 +56,10 @@ def pack(files: Mapping[str, bytes], align: int) -> bytes:
 
 
 def read(image: bytes) -> dict[str, RomFile]:
-    """Return the files of a ROMFS image, or of a partition that begins with a ROMFS image. If two files have the same
-    name, the result contains only the first file, because a camera also uses the first file. Raises ValueError if there
-    is no ROMFS image, if it is damaged, or if the name of a file points outside of it."""
+    """Return the files of a ROMFS image, or of a partition that begins with a ROMFS image. If two files in a ROMFS
+    image have the same path, the function returns the first file, because a camera also uses the first file. Raises
+    ValueError if `image` contains no ROMFS image, if the ROMFS image is damaged, or if the path of a file is not safe.
+    """
     files: dict[str, RomFile] = {}
     for path, entry in VfsRomReader(image).walk():
         if not entry.is_dir:
@@ -67,8 +69,9 @@ def read(image: bytes) -> dict[str, RomFile]:
 
 
 def record(name: str, data: bytes, start: int, align: int) -> bytes:
-    """Return the record of a file in the root folder. The record will be at position `start` in a ROMFS image. The
-    bytes of a model begin at a multiple of `align`."""
+    """Return the bytes that store one file in the root folder of a ROMFS image. The returned bytes are for the position
+    `start` in a ROMFS image. If the file has a suffix in `ALIGNED`, the file's content begins at a multiple of `align`
+    in the ROMFS image."""
     for size in range(align):  # search an image whose end has the alignment of `start`
         before = pack({"0": bytes(size)}, align)
         if len(before) % align == start % align:
@@ -77,8 +80,8 @@ def record(name: str, data: bytes, start: int, align: int) -> bytes:
 
 
 def stated_length(beginning: bytes) -> int:
-    """Return the length of a ROMFS image. The header in the image's first bytes states the length. Return 0 if
-    `beginning` is not the beginning of a ROMFS image."""
+    """Return the length that the header of a ROMFS image states. Return 0 if `beginning` is not the beginning of a
+    ROMFS image."""
     digits = _digits(beginning)
     number = 0
     for byte in beginning[3 : 3 + digits]:
@@ -87,8 +90,8 @@ def stated_length(beginning: bytes) -> int:
 
 
 def with_length(beginning: bytes, length: int) -> bytes:
-    """Return the beginning of a ROMFS image with the new length `length` in its header. No other byte changes. Raises
-    ValueError if the header has no space for the number."""
+    """Return a copy of `beginning`, the first bytes of a ROMFS image, with the new length `length` in the header. No
+    other byte changes. Raises ValueError if the header of the ROMFS image has no space for `length`."""
     digits = _digits(beginning)
     payload = length - 3 - digits
     if not digits or payload < 0 or payload >> 7 * digits:
@@ -98,7 +101,8 @@ def with_length(beginning: bytes, length: int) -> bytes:
 
 
 def _digits(beginning: bytes) -> int:
-    """Return the number of bytes that store the length in the header of a ROMFS image, or 0 if there is no header."""
+    """Return the number of bytes that store the length of a ROMFS image in its header. Return 0 if `beginning` is not
+    the header of a ROMFS image."""
     if not beginning.startswith(_MAGIC):
         return 0
     return next((place for place, byte in enumerate(beginning[3:19], 1) if byte < 128), 0)
@@ -107,9 +111,10 @@ def _digits(beginning: bytes) -> int:
 def merge(
     old: Mapping[str, bytes], new: Mapping[str, bytes], board: Board, room: int | None = None
 ) -> tuple[bytes, list[str]]:
-    """Return a ROMFS image with the new files and as many old files as fit. Also return the paths of the old files that
-    do not fit. The largest old files are removed first. `room` is the space for the ROMFS image in bytes. The default
-    is the space on the board. Raises BlazePoserError if the new files alone do not fit.
+    """Return a ROMFS image with all files of `new` and as many files of `old` as fit. Also return the paths of the
+    files of `old` that do not fit into the ROMFS image. If the ROMFS image is too large, the largest files of `old` are
+    removed first. The argument `room` is the space for the ROMFS image in bytes. The default of `room` is the space for
+    a ROMFS image on the board. Raises BlazePoserError if the files of `new` alone do not fit into `room` bytes.
     """
     kept, dropped = {path: data for path, data in old.items() if path not in new}, []
     while len(image := pack({**kept, **new}, board.romfs_align)) > (board.romfs if room is None else room):

@@ -1,4 +1,4 @@
-"""Open a camera's serial port. If this fails, report the reason in one line."""
+"""Open a camera's serial port. If the serial port cannot be opened, report the reason in one line."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ _LATENCY = 0.02  # longest time in seconds that received bytes wait
 
 
 def open_port(port: str, baud_rate: int = BAUD_RATE) -> serial.SerialBase:
-    """Open the port so that no other program can use it, and return the open port (see `stream.read_chunks`). Raises
-    PortError."""
+    """Open a serial port so that no other program can use the port, and return the open port. Raises PortError."""
     try:
         return serial.serial_for_url(port, baud_rate, timeout=_LATENCY, dsrdtr=False, exclusive=True)
     except (serial.SerialException, OSError, ValueError) as error:
@@ -31,10 +30,8 @@ _TAKEN = ("Resource temporarily unavailable", "Device or resource busy", "Access
 
 
 def _reason(error: Exception) -> str:
-    """Return the reason in pyserial's message. If pyserial's message quotes the operating system, return only the
-    quoted words. In the full message, the port's name is before the reason. On Linux, the port's name is also after the
-    reason.
-    """
+    """Return the reason that pyserial gives in the message of an error. If pyserial's message quotes the operating
+    system, return only the quoted words. The port's name, which pyserial's message also contains, is not returned."""
     if code := getattr(error, "errno", None):
         return os.strerror(code)
     reason = str(error).split(": ")[-1].split("] ")[-1]

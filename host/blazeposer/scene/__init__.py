@@ -1,2 +1,2 @@
-"""Draw synthetic scenes with known poses. `sequence.py` defines the poses, and `portrait.py` draws a textured head in
-these poses."""
+"""Draw synthetic scenes that show heads with known poses. The module `sequence.py` defines the poses of the heads, and
+`portrait.py` draws a textured head in a given pose."""

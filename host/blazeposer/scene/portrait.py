@@ -1,5 +1,5 @@
-"""Draw a portrait with a head that turns. The head is a textured mesh over an image of the body. Only numpy and OpenCV
-are needed."""
+"""Draw a portrait of a person whose head can turn. The head in the portrait is a textured mesh in front of an image of
+the body. Drawing the portrait needs only numpy and OpenCV."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ smooth."""
 
 @dataclass(frozen=True)
 class Portrait:
-    """The images and the mesh of the portrait (see `assets/SOURCE.txt`). Images are (512, 512) RGB. `points` (n, 3) are
-    in pixels, relative to the head's joint."""
+    """The images and the mesh of the portrait (see `assets/SOURCE.txt`). The images of the portrait have 512 x 512
+    pixels. The points `points` (n, 3) of the mesh are in pixels, relative to the joint of head and neck."""
 
     picture: Image
     body: Image  # RGBA
@@ -43,15 +43,16 @@ class Portrait:
     """Position in the image where head and neck meet. `points` are relative to this position."""
 
     def turned(self, angles: ArrayLike) -> Floats:
-        """Turn the head to yaw, pitch, roll, and return its mesh (n, 3) in pixels of the portrait. x points to the
-        right, y points DOWN, and z points to the viewer."""
+        """Turn the portrait's head to the angles yaw, pitch and roll, and return the head's mesh (n, 3) in pixels of
+        the portrait. In the portrait, x points to the right, y points DOWN, and z points to the viewer."""
         turned = self.points @ rotation_from_angles(angles).T
         return turned * [1, -1, 1] + [*self.joint, 0]
 
     def placed(self, angles: ArrayLike, scale: float, middle: tuple[float, float]) -> Floats:
-        """Return the turned mesh (n, 3) as the camera sees it, with `scale` pixels for each pixel of the portrait. The
-        portrait's `HEAD_MIDDLE` is at `middle` (x, y). The camera points straight at the face, so the angles are
-        relative to the camera's line of sight at any place in the image.
+        """Return the mesh (n, 3) of the turned head as the camera sees it, with `scale` pixels for each pixel of the
+        portrait. The argument `middle` (x, y) is the position of the portrait's point `HEAD_MIDDLE` in the image. The
+        face is drawn as if the camera pointed straight at it, so the angles are relative to the line from the camera to
+        the face.
         """
         mesh = self.turned(angles)
         face = mesh[:FACE_POINTS].mean(0)
@@ -60,7 +61,8 @@ class Portrait:
         return np.hstack([seen, mesh[:, 2:]]) * scale
 
     def paste(self, scene: Image, angles: ArrayLike, scale: float, middle: tuple[float, float]) -> None:
-        """Draw the person into `scene` (h, w, 3), which is changed. `placed` gives the position of the head."""
+        """Draw the person into the array `scene` (h, w, 3), which is changed. The method `placed` describes the
+        arguments `angles`, `scale` and `middle`."""
         mesh = self.placed(angles, scale, middle)
         height, width = scene.shape[:2]
         place = np.column_stack([np.eye(2) * scale, np.array(middle) - scale * HEAD_MIDDLE])
@@ -77,8 +79,9 @@ class Portrait:
         _over(scene[top:bottom, left:right], head[top - low[1] : bottom - low[1], left - low[0] : right - low[0]])
 
     def _head(self, mesh: Floats, size: tuple[int, int]) -> NDArray[np.float32]:
-        """Draw the mesh on a premultiplied RGBA layer, and return the layer. `size` is the width and height of the
-        layer. The mesh (n, 3) is in pixels of the layer."""
+        """Draw the mesh into an RGBA image with premultiplied alpha, and return the RGBA image. The argument `size` is
+        the width and height of the RGBA image in pixels. The points of `mesh` (n, 3) are in pixels of the RGBA image.
+        """
         position, seen = rasterize(mesh, self.texture, self.triangles, size)
         colour = cv2.remap(
             self.picture, position[..., 0], position[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
@@ -90,13 +93,15 @@ class Portrait:
 def rasterize(
     mesh: Floats, texture: NDArray[np.float32], triangles: NDArray[np.int32], size: tuple[int, int]
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Draw a mesh with a z-buffer, and find the position in the texture for each pixel of an image. All triangles are
-    processed at once.
+    """Find the position in the texture for each pixel of an image that shows a mesh. A z-buffer selects the triangle
+    that is nearest to the viewer at each pixel. The function `rasterize` processes all triangles at once, without a
+    loop in Python.
 
-    `mesh` (n, 3) is in pixels of the image, in a parallel projection. x points to the right, y points down, and z
-    points to the viewer. `size` is the width and height of the image. Triangles that are anticlockwise on the screen
-    face away from the viewer and are left out. Return the texture positions (height, width, 2), and an array that is
-    True at pixels with a texture position.
+    The points of `mesh` (n, 3) are in pixels of the image, in a parallel projection. In the mesh, x points to the
+    right, y points down, and z points to the viewer. The argument `size` is the width and height of the image in
+    pixels. Triangles whose corners are anticlockwise on the screen face away from the viewer and are left out. Return
+    the texture positions (height, width, 2), and an array (height, width) that is True at pixels with a texture
+    position.
     """
     width, height = size
     corners = mesh[triangles]
@@ -133,7 +138,7 @@ def rasterize(
 
 @cache
 def load_portrait() -> Portrait:
-    """Return the portrait that comes with this package. `assets/SOURCE.txt` says where the image comes from."""
+    """Load the portrait that is part of this package. The file assets/SOURCE.txt says where the portrait comes from."""
     with as_file(files("blazeposer.scene") / "assets") as folder:
         picture, body = (
             np.asarray(cv2.imread(str(folder / name), cv2.IMREAD_UNCHANGED), np.uint8)
@@ -145,5 +150,5 @@ def load_portrait() -> Portrait:
 
 
 def _over(scene: Image, layer: NDArray[np.float32]) -> None:
-    """Draw a premultiplied RGBA layer over a part of the scene. The scene is changed."""
+    """Draw the RGBA image `layer` with premultiplied alpha into the array `scene`, which is changed."""
     scene[:] = (layer[..., :3] + scene * (1 - layer[..., 3:] / 255)).round().clip(0, 255).astype(np.uint8)

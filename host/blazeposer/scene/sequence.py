@@ -1,7 +1,6 @@
-"""Define the demo's sequence of images. The images show first one head that turns, then several heads, and then an
-empty room. Each image is computed from its frame's number. Every run therefore shows the same images, and all angles in
-the images are known.
-"""
+"""Define the demo's sequence of synthetic images. The demo's images show first one head that turns, then several heads,
+and then an empty room. Each image of the demo is computed from its number, so every run of the demo shows the same
+images. All angles of the heads in the demo's images are known."""
 
 from __future__ import annotations
 
@@ -44,8 +43,9 @@ gesture."""
 
 @dataclass(frozen=True)
 class Person:
-    """A person in a frame. `angles` are yaw, pitch and roll of the head in degrees. `middle` is the middle of the head
-    in pixels. `scale` is the number of pixels for each pixel of the portrait."""
+    """A person in a frame of the demo. The attribute `angles` contains yaw, pitch and roll of the head in degrees. The
+    attribute `middle` is the position of the head's middle in the frame, in pixels. The attribute `scale` is the number
+    of pixels in the frame for each pixel of the portrait."""
 
     angles: Angles
     middle: tuple[float, float]
@@ -53,7 +53,7 @@ class Person:
 
     @cached_property
     def box(self) -> tuple[float, float, float, float]:
-        """Box (x, y, width, height) of the face. The box surrounds all points of the face's mesh."""
+        """The box (x, y, width, height) around all points of the face's mesh."""
         points = load_portrait().placed(self.angles, self.scale, self.middle)[:FACE_POINTS, :2]
         (x, y), (w, h) = points.min(0).tolist(), np.ptp(points, axis=0).tolist()
         return x, y, w, h
@@ -61,7 +61,8 @@ class Person:
 
 @dataclass(frozen=True)
 class Frame:
-    """One frame and its people. The first person is the farthest from the camera. `picture` is (480, 480, 3) RGB."""
+    """One frame of the demo and the people in the frame. People are drawn in the order of `people`, so a later person
+    can cover an earlier person. The attribute `picture` is an array (480, 480, 3) of uint8 in RGB order."""
 
     people: tuple[Person, ...]
 
@@ -75,8 +76,11 @@ class Frame:
 
 @cache
 def frames() -> tuple[Frame, ...]:
-    """Return the frames of the sequence. In the first frames, one angle changes at a time. Then all three angles change
-    at once. Then the frames show two, three and four people. The last frames show nobody."""
+    """Return the frames of the demo's sequence. In the first part of the sequence, one person turns the head, and one
+    angle of the head changes at a time. In the second part of the sequence, all three angles of one person's head
+    change at once. In the third part of the sequence, first two, then three and then four people are visible. The last
+    frame of the sequence shows an empty room.
+    """
     limits = np.array([YAW, PITCH, ROLL])
     angles = []
     for count, axis in SWEEPS:
@@ -91,8 +95,8 @@ def frames() -> tuple[Frame, ...]:
 
 
 def gestures() -> tuple[Frame, ...]:
-    """Return frames of a person who nods and then shakes the head, with rests before and after the gestures. There are
-    `GESTURE_RATE` frames for each second."""
+    """Return frames of a person who first nods and then shakes the head. The person's head does not move for one second
+    before and after each gesture. Each second of the gestures has `GESTURE_RATE` frames."""
     still = np.zeros((STILL_SECONDS * GESTURE_RATE, 3))
     parts = [still]
     for axis, degrees, rate in GESTURES:
@@ -103,14 +107,15 @@ def gestures() -> tuple[Frame, ...]:
 
 
 def _single(turn: NDArray[np.float64], number: int) -> Frame:
-    """Return a frame of one person, who sways a little and moves nearer and farther."""
+    """Return a frame of one person, whose head is turned by the angles `turn`. From frame to frame, the person sways a
+    little and moves nearer and farther."""
     sway = np.sin(2 * np.pi * number / np.array([37.0, 53.0, 71.0]))
     middle = (SIDE / 2 + 14 * sway[0], SIDE * 0.46 + 8 * sway[1])
     return Frame((Person(_angles(turn), middle, 1.85 + 0.15 * sway[2]),))
 
 
 def _group(count: int, number: int) -> Frame:
-    """Return a frame of several people. Each head turns differently."""
+    """Return a frame of several people, each with a head that is turned differently."""
     people = []
     for seat, (x, y, scale) in enumerate(SEATS[count]):
         phase = number * 0.55 + seat * 1.9 + count
@@ -126,7 +131,7 @@ def _angles(turn: NDArray[np.float64]) -> Angles:
 
 @cache
 def room() -> Image:
-    """Return a drawn office, out of focus, with a wall, a window and shelves with books."""
+    """Return a blurred drawing of an office with a wall, a window and shelves with books."""
     fall = np.linspace(1.08, 0.78, SIDE)[:, None, None] * np.linspace(1.05, 0.85, SIDE)[None, :, None]
     room = (fall * [196, 188, 176]).clip(0, 255).astype(np.uint8)
     sky = np.linspace([150, 190, 230], [225, 235, 240], 300).astype(np.uint8)

@@ -1,10 +1,10 @@
-"""Send poses to other programs. The programs use different protocols, and different signs of angles.
+"""Send poses to other programs. Programs that receive poses use different protocols and different signs of angles.
 
-- `opentrack.py` sends opentrack's UDP packets, for simulators and games.
-- `vmc.py` sends messages of the VMC protocol over OSC, for avatars.
-- `mqtt.py` sends records to an MQTT broker, for any number of cameras and listeners.
-- `home_assistant.py` makes the MQTT messages for Home Assistant.
-- `udp.py` sends UDP packets to a host.
+- `opentrack.py` sends poses in UDP packets to opentrack, a program that controls simulators and games.
+- `vmc.py` sends poses to programs that draw avatars, with the VMC protocol over OSC.
+- `mqtt.py` sends pose records to an MQTT broker, which allows any number of cameras and listeners.
+- `home_assistant.py` makes MQTT messages for the program Home Assistant.
+- `udp.py` sends UDP packets to a host, for `opentrack.py` and `vmc.py`.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ _MODULES = {"opentrack": "opentrack", "osc": "vmc", "mqtt": "mqtt", "mqtts": "mq
 
 
 def open_output(target: str, camera: str) -> AbstractContextManager[Output]:
-    """Return the view that sends poses to a URL. `camera` is the name of the camera from which the poses come. Raises
-    InputError if the URL does not begin with one of the `SCHEMES`. The view's state shows whether a program answers.
-    """
+    """Return the `Output` that sends poses to the URL `target`. The argument `camera` is the name of the camera that
+    delivers the poses. Raises InputError if `target` does not begin with one of the `SCHEMES`. The function
+    `open_output` does not check whether a program answers at `target`."""
     try:
         url = urlsplit(target)
         known = url.scheme in _MODULES and bool(url.hostname) and url.port != 0
@@ -45,9 +45,9 @@ def open_output(target: str, camera: str) -> AbstractContextManager[Output]:
 
 
 def url_options(url: SplitResult, known: Collection[str]) -> dict[str, str]:
-    """Return the options that follow the question mark in a URL, as a dictionary from name to value.
+    """Return the options that follow the question mark in a URL, as a dictionary from option name to option value.
 
-    Raises InputError if an option is not in `known`, has no value, or appears twice.
+    Raises InputError if an option of the URL is not in `known`, has no value, or appears twice.
     """
     pairs = parse_qsl(url.query, keep_blank_values=True)
     found = dict(pairs)

@@ -1,10 +1,11 @@
-"""Describe a camera to Home Assistant, with Home Assistant's MQTT discovery.
+"""Describe a camera to the program Home Assistant, with Home Assistant's MQTT discovery.
 
-In Home Assistant, a camera is a device with three kinds of values. These are the number of faces, the first person's
-angles, and whether a person looks at the camera. One retained message describes the device and all its values. Home
-Assistant calls this "device discovery" (https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery, version
-2024.11 and later). Home Assistant reads the values from the topic TOPIC/CAMERA/summary. A summary is sent at most once
-per second, because Home Assistant stores a history of the values.
+Home Assistant shows a camera as a device. In Home Assistant, the device of a camera shows the number of faces, the
+angles of one person, and whether a person looks at the camera. One retained MQTT message describes a camera and all its
+values to Home Assistant. The message that describes a camera has the format of Home Assistant's "device discovery"
+(https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery, version 2024.11 and later). Home Assistant reads the
+values of a camera from the MQTT topic TOPIC/CAMERA/summary. BlazePoser sends the values of a camera at most once per
+second, because Home Assistant stores a history of the values.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ PAUSE = 1.0
 
 
 class Summary:
-    """An object that makes the summaries of a camera for Home Assistant."""
+    """An object that makes JSON texts with the values of one camera for Home Assistant."""
 
     def __init__(self) -> None:
         self._leader = Leader()
@@ -35,8 +36,8 @@ class Summary:
         self._at = -PAUSE
 
     def news(self, moment: Moment) -> str:
-        """Return the summary as JSON. Return "" if the summary has not changed, or if the last summary was made less
-        than `PAUSE` seconds ago."""
+        """Return the values of `moment` for Home Assistant as a JSON text. Return "" if the values for Home Assistant
+        have not changed, or if the last JSON text was made less than `PAUSE` seconds ago."""
         leader, now = self._leader.of(moment), time.monotonic()
         if now - self._at < PAUSE:
             return ""
@@ -50,8 +51,8 @@ class Summary:
 
 
 def discovery(prefix: str, topic: str) -> tuple[str, str]:
-    """Return the topic and the payload of the message that describes a camera. Home Assistant must use the same
-    `prefix`, which is "homeassistant" by default."""
+    """Return the topic and the payload of the MQTT message that describes a camera to Home Assistant. Home Assistant
+    must use the discovery prefix `prefix`. The default prefix of Home Assistant is "homeassistant"."""
     device = re.sub(r"[^A-Za-z0-9_-]+", "-", topic)
 
     def entity(key: str, name: str, platform: str, **more: str) -> dict[str, Any]:

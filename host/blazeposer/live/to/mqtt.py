@@ -1,12 +1,15 @@
-"""Send each camera's records to an MQTT broker, for any number of listeners. Each camera has its own topics.
+"""Send the pose records of each camera to an MQTT broker, for any number of listeners. Each camera uses its own MQTT
+topics.
 
-- TOPIC/CAMERA/faces gets each record as a JSON line of the stream, with track numbers and positions. The values are
-  smoothed if smoothing is on.
-- TOPIC/CAMERA/status gets "online" while records come from the camera, and otherwise "offline". The status message is
-  retained, so new listeners also get the message. If the connection to this PC is lost, the broker sends "offline".
-- TOPIC/CAMERA/summary gets summaries if the URL has the option `discovery` (see home_assistant.py).
+- The topic TOPIC/CAMERA/faces gets each pose record as a JSON line, with track numbers and positions in space. If
+  smoothing is on, the values in TOPIC/CAMERA/faces are smoothed.
+- The topic TOPIC/CAMERA/status gets "online" while pose records come from the camera, and otherwise "offline". The
+  message in TOPIC/CAMERA/status is retained, so new listeners also get the message. If the connection between this PC
+  and the broker is lost, the broker sends the status "offline" to the listeners.
+- The topic TOPIC/CAMERA/summary gets values for Home Assistant if the URL has the option `discovery` (see
+  home_assistant.py).
 
-The broker acknowledges each record (quality of service 1), so lost records are counted.
+The broker acknowledges each pose record (quality of service 1), so BlazePoser can count lost pose records.
 """
 
 from __future__ import annotations
@@ -54,10 +57,11 @@ _ADVICE = {
 
 
 class MqttView:
-    """A view that sends records to a broker (see `session.Output`).
+    """An `Output` that sends pose records to an MQTT broker (see `session.Output`).
 
-    If the connection to the broker is lost, the view waits for a new connection. Records that arrive while there is no
-    connection to the broker are lost. The thread of the MQTT client calls the methods with names that start with `on_`.
+    If the connection to the broker is lost, `MqttView` waits for a new connection. Pose records that arrive while there
+    is no connection to the broker are lost. Methods with names that start with `_on_` run in the thread of the MQTT
+    client.
     """
 
     def __init__(self, name: str, client: Client, topic: str, encrypted: bool, discover: str | None) -> None:
@@ -82,14 +86,14 @@ class MqttView:
 
     @property
     def state(self) -> str:
-        """Return a text that describes the problem of this output (see `session.Output`)."""
+        """Return a text that describes a problem with the broker, or "" without a problem (see `session.Output`)."""
         waits = not self._client.is_connected() or self._sent > self._arrived
         if not self._reason and waits and time.monotonic() - self._since > ANSWER:
             return "the broker does not answer: check that it runs, and that this is the port of an MQTT broker"
         return self._reason
 
     def show(self, moment: Moment) -> None:
-        """Send the moment's record and status to the broker (see `session.View`)."""
+        """Send the pose record and the status of a `Moment` to the broker (see `session.View`)."""
         if moment.record or moment.state:
             before, self._online = self._online, moment.record is not None
             if before != self._online and self._client.is_connected():  # else the status is sent after connecting again
@@ -104,14 +108,14 @@ class MqttView:
             self._publish("summary", news)
 
     def __enter__(self) -> MqttView:
-        """Connect, and wait for the broker's answer for at most `ANSWER` seconds."""
+        """Connect to the broker, and wait at most `ANSWER` seconds for an answer of the broker."""
         self._client.loop_start()
         self._known.wait(ANSWER)
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Send the status "offline", and disconnect from the broker. Records that the broker has not acknowledged count
-        as missed."""
+        """Send the status "offline", and disconnect from the broker. The attribute `missed` also counts the pose
+        records that the broker has not acknowledged."""
         try:
             if self._client.is_connected():
                 with suppress(ValueError, RuntimeError):  # the broker may have disconnected
@@ -190,8 +194,9 @@ class MqttView:
 
 
 def open_view(url: SplitResult, camera: str) -> MqttView:
-    """Return the view that sends records to a broker (see `open_output`). The URL's path is the topic, and the URL's
-    query contains the `OPTIONS`. With the scheme mqtts://, the connection is encrypted."""
+    """Return the `Output` that sends pose records to an MQTT broker (see `open_output`). The path of the URL is the
+    MQTT topic, and the query of the URL contains the `OPTIONS`. If the URL has the scheme mqtts://, the connection to
+    the broker is encrypted."""
     encrypted = url.scheme == "mqtts"
     host, port = url.hostname or "", url.port or (TLS_PORT if encrypted else PORT)
     name = f"{url.scheme}://{host}:{port}"
@@ -219,11 +224,12 @@ def open_view(url: SplitResult, camera: str) -> MqttView:
 
 
 def credentials(name: str, url: SplitResult, file: str | None) -> tuple[str | None, str | None]:
-    """Return the user name and the password for the broker. Each of them may be None.
+    """Return the user name and the password for the broker. Return None in place of a user name or a password that is
+    not found.
 
-    The user name comes from the URL or from ~/.netrc. Four places are searched for the password in this order: the URL,
-    the first line of `file`, the environment, and the entry for this host in ~/.netrc. Raises InputError with a message
-    that contains no password.
+    The user name for the broker comes from the URL or from the file ~/.netrc. The password for the broker is searched
+    first in the URL, then in the first line of `file`, then in the environment variable `PASSWORD`, and last in
+    ~/.netrc. Raises InputError with a message that contains no password.
     """
     user = unquote(url.username) if url.username else None
     if url.password is not None:
@@ -252,8 +258,8 @@ def credentials(name: str, url: SplitResult, file: str | None) -> tuple[str | No
 
 
 def _checked(name: str, topic: str) -> str:
-    """Return the topic unchanged. Raises InputError if MQTT does not allow sending messages to this topic (MQTT 5.0,
-    4.7)."""
+    """Return the MQTT topic `topic` unchanged. Raises InputError if MQTT does not allow messages to `topic` (MQTT 5.0,
+    section 4.7)."""
     if re.search(r"[+#]", topic) or not topic.isprintable() or topic.startswith("$") or len(topic.encode()) > 1000:
         advice = "use a topic without +, # and control characters, outside $SYS"
         raise InputError(f"{name}: not a topic to publish to: {advice}")

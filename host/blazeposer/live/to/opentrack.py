@@ -1,13 +1,14 @@
-"""Send poses to opentrack's input "UDP over network" (tracker-udp/ftnoir_tracker_udp.cpp).
+"""Send poses to the input "UDP over network" of the program opentrack (tracker-udp/ftnoir_tracker_udp.cpp).
 
-Each packet has six little-endian doubles. The doubles are x, y, z in centimetres and yaw, pitch, roll in degrees, all
-relative to the camera's axis. Axes and signs are those of opentrack's own tracker for webcams
-(tracker-neuralnet/ftnoir_tracker_neuralnet.cpp). x points to the image's right, y points up, and z points away from the
-camera. Positive yaw turns the face to the image's left, positive pitch turns the face up, and positive roll turns the
-face clockwise.
+Each UDP packet for opentrack contains six little-endian doubles. The six doubles are x, y, z in centimetres and yaw,
+pitch, roll in degrees, relative to the camera's axis. The axes and the signs of the angles are the same as in
+opentrack's own tracker for webcams (tracker-neuralnet/ftnoir_tracker_neuralnet.cpp). For opentrack, x points to the
+right of the image, y points up, and z points away from the camera. Positive yaw turns the face to the left of the
+image, positive pitch turns the face up, and positive roll turns the face clockwise.
 
-opentrack and 300W-LP use different orders of the three rotations. In opentrack (compat/euler.cpp), yaw about the
-vertical axis is the outermost rotation, then pitch follows, then roll. In 300W-LP, pitch is the outermost rotation.
+The program opentrack and the data set 300W-LP use different orders of the rotations by yaw, pitch and roll. In
+opentrack (compat/euler.cpp), the head turns first by roll, then by pitch, and last by yaw, about axes that do not move.
+In 300W-LP, the head turns first by roll, then by yaw, and last by pitch, about axes that do not move.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ PORT = 4242
 
 
 def packet(position: Sequence[float] | NDArray[np.float64], rotation: NDArray[np.float64]) -> bytes:
-    """Return the 48 bytes of a packet for a head. `position` is the head's position in centimetres, and `rotation` (3,
-    3) is its rotation."""
+    """Return the 48 bytes of a UDP packet with the pose of a head. The argument `position` (3,) is the head's position
+    in centimetres, and `rotation` (3, 3) is the head's rotation."""
     right, up, forward = rotation.T
     yaw = math.atan2(-forward[0], forward[2])
     pitch = math.atan2(forward[1], math.hypot(forward[0], forward[2]))
@@ -39,5 +40,5 @@ def packet(position: Sequence[float] | NDArray[np.float64], rotation: NDArray[np
 
 
 def open_view(url: SplitResult, camera: str) -> HeadView:
-    """Return the view that sends poses to opentrack (see `open_output`)."""
+    """Return the `Output` that sends poses to the program opentrack (see `open_output`)."""
     return HeadView(url, PORT, lambda head: packet(head.position, head.to_axis))

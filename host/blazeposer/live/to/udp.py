@@ -1,5 +1,5 @@
-"""Send packets with the pose of one head to a host. The name of the host may belong to several addresses, or may not be
-known yet."""
+"""Send UDP packets with the pose of one head to a host in the network. The name of a host may have several IP
+addresses, or may not be known when the session starts."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _FIRST = 1.0  # seconds that the start of a session waits for the address
 
 
 class HeadView:
-    """A view that sends packets with the pose of one head (see `session.Output`). It must be used in a `with`
-    statement.
+    """An `Output` that sends UDP packets with the pose of one head (see `session.Output`). A `HeadView` must be used in
+    a `with` statement.
 
-    A packet is sent even if no program listens. `packet` builds the bytes of one UDP packet from a head's pose. Each
-    packet goes to the first IPv4 address and the first IPv6 address of the host. For example, "localhost" means
-    127.0.0.1 and ::1, but a program may listen at only one of these addresses.
+    A UDP packet is sent even if no program listens. The function `packet` makes the bytes of one UDP packet from a
+    head's pose. Each UDP packet goes to the first IPv4 address and to the first IPv6 address of the host. The name
+    "localhost" means 127.0.0.1 and ::1, but a program may listen at only one of these addresses.
     """
 
     def __init__(self, url: SplitResult, port: int, packet: Callable[[Head], bytes]) -> None:
@@ -47,7 +47,7 @@ class HeadView:
             link.close()
 
     def show(self, moment: Moment) -> None:
-        """Send a packet with the moment's head (see `session.View`)."""
+        """Send a UDP packet with the head of a `Moment` (see `session.View`)."""
         if not moment.head:
             return
         packet = self._packet(moment.head)

@@ -1,9 +1,8 @@
-"""Send poses for the head of an avatar, with the VMC protocol (https://protocol.vmc.info) over OSC. For example, the
-programs VSeeFace, Warudo and VMagicMirror read this protocol. In VMC, a program that sends poses is called an
-"assistant", and this module sends the messages of an assistant. A message has the local rotation of the bone "Head" as
-a Unity quaternion. Unity's axes are left-handed. x points to the avatar's right, y points up, and z points in the
-avatar's viewing direction. The avatar moves like the person. If the person turns to the left, the avatar also turns to
-its left.
+"""Send poses to the head of an avatar, with the VMC protocol (https://protocol.vmc.info) over OSC. The programs
+VSeeFace, Warudo and VMagicMirror, for example, read the VMC protocol. The VMC protocol calls a program that sends poses
+an "assistant", so BlazePoser is an assistant. Each VMC message contains the local rotation of the bone "Head" as a
+Unity quaternion. In Unity's left-handed axes, x points to the avatar's right, y points up, and z points in the avatar's
+viewing direction. If the person turns to the person's own left, the avatar also turns to the avatar's own left.
 """
 
 from __future__ import annotations
@@ -25,11 +24,11 @@ an assistant."""
 
 
 def quaternion(rotation: NDArray[np.float64]) -> tuple[float, float, float, float]:
-    """Convert a rotation (3, 3) in the axes of `rotation.py` to a quaternion x, y, z, w in Unity's axes, and return the
-    quaternion.
+    """Convert a rotation (3, 3) in the axes of `rotation.py` to a quaternion (x, y, z, w) in Unity's axes, and return
+    the quaternion.
 
-    In both systems, y points up and z points out of the face, but the x axes point in opposite directions. Therefore a
-    rotation axis (x, y, z) becomes (x, -y, -z).
+    In Unity and in `rotation.py`, y points up and z points out of the face, but the x axes point in opposite
+    directions. The rotation axis (x, y, z) in `rotation.py` becomes the rotation axis (x, -y, -z) in Unity.
     """
     vector = np.asarray(cv2.Rodrigues(rotation)[0], np.float64)[:, 0]
     angle = float(np.linalg.norm(vector))
@@ -38,8 +37,8 @@ def quaternion(rotation: NDArray[np.float64]) -> tuple[float, float, float, floa
 
 
 def bundle(rotation: NDArray[np.float64], seconds: float) -> bytes:
-    """Return the messages for a head that is turned by `rotation` (3, 3). `seconds` is the time since the start of the
-    session."""
+    """Return the VMC messages for a head that is turned by `rotation` (3, 3). The argument `seconds` is the time since
+    the start of the session."""
     built = OscBundleBuilder(IMMEDIATELY)
     built.add_content(build_msg("/VMC/Ext/OK", 1))
     built.add_content(build_msg("/VMC/Ext/T", seconds))
@@ -48,6 +47,6 @@ def bundle(rotation: NDArray[np.float64], seconds: float) -> bytes:
 
 
 def open_view(url: SplitResult, camera: str) -> HeadView:
-    """Return the view that sends poses to avatars (see `open_output`)."""
+    """Return the `Output` that sends poses to an avatar (see `open_output`)."""
     start = time.monotonic()
     return HeadView(url, PORT, lambda head: bundle(head.rotation, time.monotonic() - start))

@@ -1,3 +1,2 @@
-"""Show a session as a web page. `server.py` runs on the PC, and the other files are for the browser. All files are part
-of this project. The browser loads no files from other servers.
-"""
+"""Show a live session as a web page. In the folder `web/`, `server.py` runs on the PC, and the other files run in the
+browser. All files of the web page are part of this project. The web page loads no files from other servers."""

@@ -1,13 +1,15 @@
-"""Serve the web page. The server sends a few fixed files and the session as server-sent events, and has a switch for
-recording.
+"""Serve the web page of a live session. The web server sends the files of the page, sends poses as server-sent events,
+and can start and stop a recording.
 
-By default, the server listens only at a loopback address. The page receives the contents of a stream only as JSON. The
-page's security policy allows the browser to run and load only the files of this folder. The server refuses requests for
-other host names. Without a check of the host name, a page of another site could read the session. The owner of that
-site could make the site's name point to this PC (DNS rebinding).
+By default, the web server accepts connections only from this PC (loopback address). The web page receives a camera's
+data only as JSON. The Content Security Policy of the web page allows the browser to run and load only the files of the
+folder `web/`. The web server refuses HTTP requests for the host names of other computers. Without a check of the host
+name, a page of another website could read the session through DNS rebinding. In DNS rebinding, the owner of a website
+makes the website's name point to this PC.
 
-A request to start or stop a recording needs a header that a page of another site cannot send. Browsers on other PCs
-(`--web-host`) cannot start or stop a recording. They receive no paths and no names of this PC.
+An HTTP request to start or stop a recording needs a header that a page of another website cannot send. Browsers on
+other PCs (option `--web-host`) cannot start or stop a recording. Browsers on other PCs receive no file paths and no
+port names of this PC.
 """
 
 from __future__ import annotations
@@ -63,9 +65,9 @@ _SILENT = 5.0  # seconds after which an event says that the server is still runn
 
 
 class WebView:
-    """A view that shows a session as a web page. It must be used in a `with` statement. When a browser has received a
-    moment, it gets the newest moment next. Raises InputError if the address is not an address of this PC, or if another
-    program uses the address."""
+    """A `View` that shows a live session as a web page. A `WebView` must be used in a `with` statement. A browser that
+    is too slow for all poses skips old poses and gets the newest pose. Raises InputError if `host` is not an address of
+    this PC, or if another program uses the port."""
 
     def __init__(
         self,
@@ -103,7 +105,7 @@ class WebView:
         self._server.server_close()
 
     def show(self, moment: Moment) -> None:
-        """Make the events of a moment for the browsers (see `session.View`)."""
+        """Prepare the data of a `Moment` for all browsers (see `session.View`)."""
         path = self._recording.path
         told = as_json(moment)
         own = json.dumps(told | {"recording": str(path) if path else "", "own": True}).encode()
@@ -116,9 +118,8 @@ class WebView:
             self._news.notify_all()
 
     def newest(self, after: int, own: bool = True) -> tuple[int, bytes] | None:
-        """Wait for an event with a number above `after`, and return the number and the bytes of the newest event.
-        Return None when the session ends. If no event comes for some seconds, return the number of the last event and
-        b""."""
+        """Wait for a server-sent event with a number above `after`, and return the number and the bytes of the newest
+        event. Return None when the session ends. If no event comes for `_SILENT` seconds, return `after` and b""."""
         with self._news:
             self._news.wait_for(lambda: self._ended or self._number > after, _SILENT)
             if self._ended:
@@ -126,8 +127,7 @@ class WebView:
             return (self._number, self._events[own]) if self._number > after else (after, b"")
 
     def switch_recording(self) -> None:
-        """If no recording is running, start a recording in the current folder. Otherwise, end the recording. Raises
-        InputError."""
+        """Start a recording in the current folder, or end the recording that is running. Raises InputError."""
         if self._recording.path:
             self._recording.stop()
         else:
@@ -139,7 +139,8 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False  # a browser may hold its connection for ever
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Ignore the error if a browser has disconnected. A message would disturb the terminal, which shows faces."""
+        """Ignore the error of a browser that has disconnected. An error message would disturb the table of faces in the
+        terminal."""
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)
 
@@ -152,7 +153,7 @@ class _Handler(BaseHTTPRequestHandler):
         super().__init__(*arguments)
 
     def do_GET(self) -> None:
-        """Answer a GET request with one of the page's files, or with the events."""
+        """Answer an HTTP GET request with a file of the web page, or with server-sent events."""
         if not self._is_for_us():
             self._answer(HTTPStatus.FORBIDDEN)
         elif self.path == "/events":
@@ -164,7 +165,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(HTTPStatus.NOT_FOUND)
 
     def do_POST(self) -> None:
-        """Answer a POST request, which the page sends when the user presses a button."""
+        """Answer an HTTP POST request, which the web page sends when the user presses a button."""
         # A page of another host can send this header only if this server allows it (CORS). This server never does.
         if not self._is_for_us() or self.headers.get("X-BlazePoser") != "page" or not self._is_own():
             self._answer(HTTPStatus.FORBIDDEN, b"only the PC that runs blazeposer may do this")
@@ -180,10 +181,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(HTTPStatus.CONFLICT, str(error).encode())
 
     def log_message(self, format: str, *arguments: Any) -> None:
-        """Print no log of requests, because the terminal shows faces."""
+        """Print no log of HTTP requests, because a log would disturb the table of faces in the terminal."""
 
     def _is_for_us(self) -> bool:
-        """Return whether the request was made to an address or a name of this PC."""
+        """Return True if the HTTP request names an IP address or the name of this PC as its host."""
         host = _HOST.fullmatch(self.headers.get("Host", ""))
         name = host["v6"] or host["name"] if host else ""
         try:
@@ -192,7 +193,7 @@ class _Handler(BaseHTTPRequestHandler):
             return False
 
     def _is_own(self) -> bool:
-        """Return whether the browser runs on this PC."""
+        """Return True if the browser that sent the HTTP request runs on this PC."""
         client = self.client_address[0]
         return ipaddress.ip_address(client).is_loopback or client == self.connection.getsockname()[0]
 
@@ -220,7 +221,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def as_json(moment: Moment) -> dict[str, Any]:
-    """Return the JSON message that describes a moment to the page."""
+    """Return the data of a `Moment` for the web page as a JSON object."""
     record = moment.record
     told: dict[str, Any] = {
         "name": moment.name,
@@ -250,8 +251,8 @@ def as_json(moment: Moment) -> dict[str, Any]:
 
 
 def _face(moment: Moment, face: Face, seen: Face) -> dict[str, Any]:
-    """Return the JSON data that describe a face to the page. The positions in the image are not smoothed, because
-    smoothed points lag behind the image."""
+    """Return the data of a face for the web page as a JSON object. The box and the keypoints in the image are not
+    smoothed, because smoothed points lag behind the image."""
     shown, raw = moment.from_rest(face), moment.from_rest(seen)
     rotation, on_screen = (np.round(each.rotation, 5).tolist() for each in (face, shown))
     on_image = {"rotation": rotation, "box": seen.box, "keypoints": np.ravel(seen.keypoints).tolist()}
