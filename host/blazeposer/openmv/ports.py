@@ -62,8 +62,8 @@ def find(device: str | None = None) -> Port:
 
 
 def is_there(port: Port) -> bool:
-    """Return True if the camera is still at its serial port. Return False if the camera was unplugged and another
-    device now uses its serial port."""
+    """Return True if the camera is still at its serial port. Return False if another device now uses the camera's
+    serial port."""
     found = again(port)
     return found is not None and found.device == port.device
 

@@ -51,8 +51,8 @@ class Portrait:
     def placed(self, angles: ArrayLike, scale: float, middle: tuple[float, float]) -> Floats:
         """Return the mesh (n, 3) of the turned head as the camera sees it, with `scale` pixels for each pixel of the
         portrait. The argument `middle` (x, y) is the position of the portrait's point `HEAD_MIDDLE` in the image. The
-        face is drawn as if the camera pointed straight at it, so the angles are relative to the line from the camera to
-        the face.
+        angles are relative to the line from the camera to the face, because the face is drawn as if the camera pointed
+        at it.
         """
         mesh = self.turned(angles)
         face = mesh[:FACE_POINTS].mean(0)

@@ -228,8 +228,8 @@ def credentials(name: str, url: SplitResult, file: str | None) -> tuple[str | No
     not found.
 
     The user name for the broker comes from the URL or from the file ~/.netrc. The password for the broker is searched
-    first in the URL, then in the first line of `file`, then in the environment variable `PASSWORD`, and last in
-    ~/.netrc. Raises InputError with a message that contains no password.
+    in the URL, in the first line of `file`, in the environment variable `PASSWORD`, and in ~/.netrc, in this order.
+    Raises InputError with a message that contains no password.
     """
     user = unquote(url.username) if url.username else None
     if url.password is not None:
