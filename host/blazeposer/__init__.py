@@ -7,7 +7,8 @@
     for face in faces:
         print(face.box, face.keypoints.nose, face.yaw, face.pitch, face.roll, face.err)
 
-The names in `__all__` are the public interface, which docs/python.md explains. All other names may change.
+The names in `__all__` are the public interface of the package. The page docs/python.md explains the public interface.
+All names that are not in `__all__` may change.
 """
 
 from importlib import import_module
@@ -41,8 +42,8 @@ _HOMES = {
 if not TYPE_CHECKING:  # mypy must know these names, and no others
 
     def __getattr__(name: str) -> object:
-        """Import a public name when a program first uses the name. Therefore `blazeposer --help` needs neither numpy
-        nor OpenCV."""
+        """Import a public name of the package when a program first uses the name. Because numpy and OpenCV are imported
+        only when a program needs them, `blazeposer --help` starts quickly."""
         for module, names in _HOMES.items():
             if name in names:
                 return getattr(import_module(f"{__name__}.{module}"), name)

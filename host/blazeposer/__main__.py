@@ -1,4 +1,4 @@
-"""Run the command `blazeposer` as `python -m blazeposer`."""
+"""Run the command `blazeposer` when Python starts the package with `python -m blazeposer`."""
 
 import sys
 

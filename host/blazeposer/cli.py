@@ -1,5 +1,5 @@
-"""Run the command `blazeposer`. A table lists the subcommands. The module of a subcommand is loaded only when the
-subcommand is called."""
+"""Run the command `blazeposer`. The table `COMMANDS` lists the subcommands. The module of a subcommand is loaded only
+when the subcommand is called."""
 
 from __future__ import annotations
 
@@ -21,8 +21,10 @@ from blazeposer.core.text import say
 
 
 class Subcommand(NamedTuple):
-    """The place of a subcommand in the code, and the extra that installs the packages of the subcommand. The place has
-    the form "module:click command"."""
+    """An entry in the table of subcommands. `place` is the place of the subcommand in the code, in the form
+    "module:click command". `extra` is the package's optional extra that the subcommand needs, or "" if the subcommand
+    needs no extra.
+    """
 
     place: str
     extra: str
@@ -76,8 +78,8 @@ COMMANDS = {name: entry for group in GROUPS.values() for name, entry in group.it
 
 
 class _Commands(click.Group):
-    """A group of commands. `COMMANDS` holds the texts for the group's help. Therefore printing the help imports no
-    module of a subcommand."""
+    """The group of all subcommands of `blazeposer`. The help of the group uses the texts in `COMMANDS`, so printing the
+    help imports no module of a subcommand."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -124,7 +126,7 @@ def cli(ctx: click.Context) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit status. A failure prints one line on stderr."""
+    """Run the command line and return its exit status. If a command fails, print one line on stderr."""
     prepare_streams()
     try:
         with in_order():

@@ -1,4 +1,4 @@
-"""Imitate the virtual camera's USB: connect a cable to MicroPython's terminal, reset the camera, and cut its power."""
+"""Connect the virtual camera's USB cable to MicroPython's terminal, reset the camera, and cut the camera's power."""
 
 from __future__ import annotations
 
@@ -23,14 +23,16 @@ _PART = re.compile(rb"\x03|[^\x03\x04\r]*[\x04\r]?")
 
 
 class Bridge(ABC):
-    """The connection between the cable and MicroPython. A thread carries the bytes until `stop` is called.
+    """The connection between the virtual camera's USB cable and MicroPython's REPL. Until `stop` is called, a thread
+    transfers bytes between the cable and the REPL.
 
-    The REPL of MicroPython's unix build lacks four features of a camera's REPL, and the bridge adds these features. The
-    bridge ends lines with CR LF, passes Ctrl-C to a running script, and carries out soft resets and hard resets. At a
-    soft reset, the process of MicroPython ends, and the next process starts in the same REPL mode (raw or friendly).
+    The REPL of MicroPython's unix build lacks some features of a real camera's REPL, and the bridge adds the missing
+    features. The bridge ends each line of output with CR LF, passes Ctrl-C to a running script, and carries out soft
+    resets and hard resets. At a soft reset, the MicroPython process ends, and a new process starts in the same REPL
+    mode as before (raw or friendly).
 
-    If `moves` is true, a hard reset changes the port. If `moves` is false, connections survive a hard reset. On a real
-    camera, no connection survives a hard reset.
+    If `moves` is true, each hard reset replaces the camera's port with a new port. If `moves` is false, programs stay
+    connected to the port during a hard reset, although a real camera would disconnect the programs.
     """
 
     def __init__(self, *, moves: bool = False) -> None:
@@ -53,11 +55,13 @@ class Bridge(ABC):
 
     @abstractmethod
     def _new_cable(self, *, moved: bool) -> Cable:
-        """Plug in a new cable, and return it. If `moved` is true, the new cable's port may have another name."""
+        """Plug a new USB cable into the virtual camera, and return the cable. If `moved` is true, the port of the new
+        cable may have a name that differs from the old port's name."""
 
     @abstractmethod
     def _on_cable(self, cable: Cable | None) -> None:
-        """Start to use a cable that was plugged in. If `cable` is None, the present cable will be unplugged next."""
+        """Use `cable`, a USB cable that was just plugged into the camera. If `cable` is None, stop using the present
+        cable, which will be unplugged next."""
 
     @abstractmethod
     def _start_micropython(self, *, hard: bool) -> MicroPython:
@@ -65,11 +69,11 @@ class Bridge(ABC):
 
     @abstractmethod
     def _took(self, output: bytes) -> bool:
-        """Return whether a subclass handles this output of MicroPython. If a subclass handles the output, the REPL's
-        port does not send the output."""
+        """Return True if a subclass has handled `output`, the bytes that MicroPython printed. The bridge does not send
+        output to the PC if a subclass has handled the output."""
 
     def _start(self) -> None:
-        """Switch the camera on. Raises the error that prevents the start."""
+        """Switch the camera on. If the camera cannot start, raise the error that prevents the start."""
         try:
             self._put_in(self._new_cable(moved=False))
             self._micropython = self._start_micropython(hard=True)
@@ -81,13 +85,13 @@ class Bridge(ABC):
         self._thread.start()
 
     def reset(self) -> None:
-        """Press the reset button. After the reset, boot.py and main.py run, as they do after machine.reset(). When this
-        function returns, the reset has begun."""
+        """Press the camera's reset button. After a reset, the camera's scripts boot.py and main.py run, as after a call
+        of machine.reset(). The method returns as soon as the camera's reset has begun."""
         self._ask(self._reset)
 
     def unplug_after(self, count: int) -> None:
-        """Unplug the cable when `count` more bytes have passed between the port and the REPL. The unplugged camera has
-        no power. If `count` is 0, unplug the cable at once."""
+        """Unplug the camera's cable when `count` more bytes have passed between the port and the REPL. An unplugged
+        camera has no power, so unplugging the cable ends MicroPython. If `count` is 0, unplug the cable at once."""
         self._fault = (self.traffic + count, "unplug")
         self._wake()
 
@@ -101,7 +105,8 @@ class Bridge(ABC):
         return self._micropython is not None
 
     def plug_in(self) -> None:
-        """Plug the cable in again at its old port. If a fault is planned and has not happened yet, cancel the fault."""
+        """Plug the camera's cable in again, with the same port name as before. Cancel an unplugging or a reset that
+        `unplug_after` or `reset_after` has planned."""
         self._fault = None
         self._ask(self._plugging)
 
@@ -111,7 +116,7 @@ class Bridge(ABC):
         return self._thread.is_alive()
 
     def stop(self) -> None:
-        """Switch the camera off. If an error has stopped the bridge, raise this error."""
+        """Switch the camera off. If an error has ended the bridge's thread, raise the error."""
         self._stop.set()
         self._wake()
         self._thread.join()
@@ -141,7 +146,8 @@ class Bridge(ABC):
             self._unplug()
 
     def _change(self) -> None:
-        """Carry out the requested resets and cable changes, and the planned fault."""
+        """Carry out a requested reset of the camera, a requested change of the cable, or a fault that `unplug_after` or
+        `reset_after` has planned."""
         if self._plugging.is_set():
             if self._micropython is None:
                 self._put_in(self._new_cable(moved=False))
@@ -179,7 +185,7 @@ class Bridge(ABC):
         self._to_camera = b""
 
     def _wait(self) -> None:
-        """Wait until bytes arrive from the PC or from MicroPython, and read these bytes."""
+        """Wait until bytes arrive from the PC or from MicroPython, and read the bytes."""
         console = self._micropython.console if self._micropython else None
         cable = self._cable
         readers: list[socket.socket | int] = [self._wake_reader]
@@ -255,10 +261,12 @@ class Bridge(ABC):
                 self._cable.outgoing = self._cable.outgoing[-KEPT:]
 
     def _send_to_camera(self) -> None:
-        """Send the bytes that the REPL can read now. While a script runs, all bytes wait until the script ends. The
-        bytes wait even if the PC's program that sent the script has ended. Ctrl-C does not wait, and deletes the
-        waiting bytes (MicroPython 1.28, shared/tinyusb/mp_usbd_cdc.c, tud_cdc_rx_cb). Cameras with an STM32 also delete
-        the waiting bytes when a program opens or closes the port (openmv v5.0, omv_protocol_channel_stmusb.c).
+        """Send the PC's bytes to MicroPython's REPL as soon as the REPL can read the bytes. While a script runs, bytes
+        from the PC wait in the bridge until the script ends. Waiting bytes stay in the bridge even if the PC program
+        that sent the bytes has ended. Ctrl-C from the PC stops a running script at once, and deletes the bytes that
+        were waiting for the REPL (MicroPython 1.28, shared/tinyusb/mp_usbd_cdc.c, tud_cdc_rx_cb). Unlike the bridge,
+        real cameras with an STM32 also delete waiting bytes when a PC program opens or closes the port (openmv v5.0,
+        omv_protocol_channel_stmusb.c).
         """
         if not self._to_camera or self._micropython is None:
             return

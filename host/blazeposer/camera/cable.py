@@ -1,8 +1,9 @@
 """Imitate the virtual camera's USB cable with a pseudo-terminal. Only the user who runs the virtual camera can open the
 pseudo-terminal.
 
-As on a real camera, the baud rate decides which part of the camera answers. At 921600 baud, Protocol V2 answers
-(protocol_port.py). At every other rate, the REPL answers (bridge.py).
+As on a real camera, the baud rate of the port decides whether Protocol V2 or the REPL answers the PC. At 921600 baud,
+the camera answers in OpenMV's Protocol V2 (protocol_port.py). At every baud rate except 921600, the camera's REPL
+answers (bridge.py).
 """
 
 from __future__ import annotations
@@ -24,10 +25,11 @@ when a port is opened."""
 
 
 class Cable:
-    """One connection of the camera to the PC. The connection begins when the port appears, and ends with `close`.
+    """One connection of the virtual camera to the PC. A connection begins when the camera's port appears on the PC, and
+    ends when `close` is called.
 
-    The port has a name outside of /dev/pts, because mpremote 1.29 waits forever if a camera's port is in /dev/pts
-    (transport_serial.py, is_pty). Raises OSError if the name of the port is taken.
+    The camera's port has a name outside of the folder /dev/pts, because mpremote 1.29 would wait forever for a port in
+    /dev/pts (transport_serial.py, is_pty). Raises OSError if a file with the name of the port already exists.
     """
 
     def __init__(self, name: Path) -> None:
@@ -64,7 +66,7 @@ class Cable:
         return data
 
     def send(self) -> int:
-        """Send as much of `outgoing` as possible, and return the number of bytes sent."""
+        """Send as many bytes of `outgoing` as possible to the PC, and return the number of bytes sent."""
         try:
             sent = os.write(self.end, self.outgoing)
         except OSError:  # the buffer is full, or the port was closed just now
@@ -73,7 +75,7 @@ class Cable:
         return sent
 
     def is_open_for_protocol(self) -> bool:
-        """Return whether a program of the PC has opened the port for Protocol V2."""
+        """Return whether a program on the PC has opened the port for Protocol V2."""
         return self._is_at_protocol_rate() and not self._events() & select.POLLHUP
 
     def close(self) -> None:

@@ -1,6 +1,7 @@
-"""Imitate the channels of Protocol V2, which carry the camera's text output, its images, and the data of a script.
+"""Imitate the channels of OpenMV's Protocol V2. Channels of Protocol V2 carry printed text, images or data of a script
+to the PC.
 
-If a request fails or is unknown, a channel returns None.
+The methods `size` and `read` of a channel return None if the channel cannot be read or the request fails.
 """
 
 from __future__ import annotations
@@ -31,10 +32,12 @@ _STREAM_CTRL, _STREAM_RAW_CTRL = 0, 1
 
 
 class Channel:
-    """Base class of the channels. This class is also a channel without data. Two channels have no data: the channel of
-    the port itself, and the channel of stdin, through which the virtual camera accepts no scripts. `lock` keeps the
-    readable bytes unchanged until `unlock`, and returns whether a lock was possible. `ioctl` returns True if the
-    command is known and was carried out.
+    """Base class of the channels. An object of the base class `Channel` is a channel without data. The channel "usb",
+    which stands for the port itself, never has data. The channel "stdin" has no data, because the virtual camera
+    accepts no scripts over Protocol V2.
+
+    The method `lock` keeps a channel's readable bytes unchanged until `unlock` is called, and returns whether the lock
+    was possible. The method `ioctl` returns True if the channel knows the command and has carried it out.
     """
 
     chunk = 512
@@ -45,15 +48,15 @@ class Channel:
         self.flags = flags
 
     def poll(self) -> bool:
-        """Return whether there are bytes to read."""
+        """Return whether the PC can read bytes from the channel."""
         return False
 
     def size(self) -> int | None:
-        """Return the number of bytes to read."""
+        """Return the number of bytes that the PC can read from the channel."""
         return None
 
     def read(self, offset: int, size: int) -> bytes | None:
-        """Return at most `size` bytes."""
+        """Return at most `size` bytes of the channel."""
         return None
 
     def lock(self) -> bool:
@@ -67,8 +70,8 @@ class Channel:
 
 
 class Stdout(Channel):
-    """The channel of the text that scripts print. If the waiting text becomes longer than `STDOUT_SIZE`, all waiting
-    text is deleted."""
+    """The channel "stdout", which carries the text that scripts print. If more than `STDOUT_SIZE` bytes of text would
+    wait for the PC, the channel deletes the waiting text."""
 
     def __init__(self) -> None:
         super().__init__("stdout", READ)
@@ -97,7 +100,7 @@ class Stdout(Channel):
 
 
 class Stream(Channel):
-    """The channel of the images. This channel keeps an image from the moment when the script shows the image until the
+    """The channel "stream", which carries images. When a script shows an image, the channel stores the image until the
     PC has read it."""
 
     chunk = MAX_PAYLOAD
@@ -109,8 +112,8 @@ class Stream(Channel):
         self._locked = self._enabled = False
 
     def show(self, picture: Image, gray: bool) -> None:
-        """Keep an image (h, w, 3) that the script shows. The image is kept only if the PC wants images and has read the
-        last image."""
+        """Store an image (h, w, 3) that a script shows, so that the PC can read the image. Ignore the image if the PC
+        has not asked for images, or has not yet read the previous image."""
         with self._guard:
             if self._enabled and not self._frame:
                 pixels = picture[..., 0] if gray else picture[..., ::-1]
@@ -149,8 +152,8 @@ class Stream(Channel):
 
 
 class ScriptChannel(Channel):
-    """A channel that a running script registers. `shims/protocol.py` connects to `address`, and calls the methods of
-    the script's object."""
+    """A channel that a running script has registered for its own data. In MicroPython, `shims/protocol.py` connects to
+    the channel's socket at `address`, and calls the methods of the object that the script registered."""
 
     def __init__(self, name: str, device: Device) -> None:
         super().__init__(name[:NAME_LENGTH], READ | DYNAMIC)
@@ -160,7 +163,8 @@ class ScriptChannel(Channel):
         self._ended = False
 
     def close(self) -> None:
-        """Close the channel when the script ends. A caller that waits for an answer continues without an answer."""
+        """Close the channel because its script has ended. If a thread still waits for an answer of the script, the
+        thread gets None."""
         self._ended = True
         for end in (self._listener, self._link):
             if end:
@@ -183,8 +187,8 @@ class ScriptChannel(Channel):
         return int.from_bytes(self._ask(method) or b"", "big")
 
     def _ask(self, method: bytes, *arguments: int) -> bytes | None:
-        """Return the result of a method of the script's object. Return None if the method raised an error or the script
-        has ended."""
+        """Call a method of the object that the script registered, and return the result. Return None if the method
+        raised an error or if the script has ended."""
         try:
             if self._ended:
                 return None

@@ -1,13 +1,14 @@
-"""Run MicroPython's unix build in a process that can reach only the camera's own folder on this PC.
+"""Run MicroPython's unix build in a process that can open only the virtual camera's own files on this PC.
 
-A script controls the whole camera. With raw memory or native code, the script can do everything that its process can
-do. Therefore Linux's Landlock prevents the process from using other files, programs and connections. Landlock needs
-kernel 5.13 or later, and kernel 6.7 or later for TCP connections. On an older kernel, the only protection is
-`shims/start.py`, which removes the functions that a camera does not have.
+A camera script can use raw memory and native code, so it can do everything that its process is allowed to do. The
+virtual camera uses Linux's Landlock to prevent MicroPython's process from opening the user's files, starting programs
+and making TCP connections. Landlock needs Linux 5.13 or later, and can forbid TCP connections only in Linux 6.7 or
+later. On a Linux kernel without Landlock, the only protection is `shims/start.py`, which removes functions that a real
+camera does not have.
 
-The arguments are the folder of the camera's files, the folder of the firmware modules, and then MicroPython's own
-arguments. This file is a separate program. The program imports nothing of this package, because an import would take
-longer than MicroPython's start.
+The arguments of this program are the folder of the camera's files, the folder of the firmware modules, and then
+MicroPython's own arguments. This file runs as a separate program, not as a module of the package. The program imports
+nothing from the package `blazeposer`, because importing the package takes longer than starting MicroPython.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ _NET, _SCOPES = 4, 6  # first versions that can forbid TCP, and that can forbid 
 
 
 def confine(writable: str, readable: str) -> bool:
-    """Allow this thread, and everything that it starts, to reach only two folders. Return False if Linux cannot
-    restrict a thread."""
+    """Let the calling thread and the processes that it starts open only the files in the folders `writable` and
+    `readable`. Return False if the Linux kernel has no Landlock, which means that the thread was not restricted."""
     libc = ctypes.CDLL(None, use_errno=True)
     version = libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), _VERSION)
     if version < 1:
@@ -55,10 +56,12 @@ def confine(writable: str, readable: str) -> bool:
 
 
 def take_ctrl_c(library: str) -> None:
-    """Make `CTRL_C` act like Ctrl-C over a camera's USB (MicroPython 1.28, shared/tinyusb/mp_usbd_cdc.c).
+    """Make the signal `CTRL_C` stop a script as Ctrl-C over a camera's USB does (MicroPython 1.28,
+    shared/tinyusb/mp_usbd_cdc.c).
 
-    SIGINT in the unix build can stop a script anywhere, even while it allocates memory. After SIGINT during an
-    allocation, the heap stays locked (ports/unix/unix_mphal.c, MICROPY_ASYNC_KBD_INTR).
+    In MicroPython's unix build, SIGINT can stop a script anywhere, even while the script allocates memory. If SIGINT
+    stops a script during an allocation, MicroPython's heap stays locked (ports/unix/unix_mphal.c,
+    MICROPY_ASYNC_KBD_INTR).
     """
     libc = ctypes.CDLL(None)
     libc.signal.argtypes = [ctypes.c_int, ctypes.c_void_p]

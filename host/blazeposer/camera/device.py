@@ -25,8 +25,10 @@ WRITTEN = 1000
 
 @dataclass(frozen=True)
 class Device:
-    """A virtual camera's hardware. `folder` holds the camera's files. In this folder, `flash` and `sdcard` are folders,
-    and `rom.img` is a file with the bytes of the ROMFS partition."""
+    """A virtual camera's hardware. The files of the camera are in `folder` on the PC. The camera's drives are the
+    folders `flash` and `sdcard` inside `folder`. The file `rom.img` in `folder` contains the bytes of the ROMFS
+    partition.
+    """
 
     folder: Path
     board: Board
@@ -53,7 +55,7 @@ class Device:
     """Functions that are called with each entry of `written`, and with ("file", [path, size]) for each written file."""
 
     def write(self, to: str, value: Any) -> None:
-        """Add an entry to `written` for a value that a script wrote to a pin, a bus or a screen."""
+        """Add an entry to `written`, because a script wrote `value` to the pin, bus or screen `to`."""
         self.written.append((to, value))
         self.tell(to, value)
 
@@ -63,8 +65,8 @@ class Device:
 
     @property
     def drives(self) -> dict[str, int]:
-        """Return a dictionary that maps each drive's name to its size in bytes. The drives are in the order in which
-        the firmware mounts them."""
+        """Return a dictionary that maps the name of each drive to the drive's size in bytes. The dictionary lists the
+        drives in the order in which the firmware mounts them."""
         return {"flash": self.board.flash} | ({"sdcard": CARD_SIZE} if self.card else {})
 
     @property
@@ -74,7 +76,8 @@ class Device:
 
     @property
     def flash(self) -> dict[str, Any]:
-        """Return the properties of the flash memory that holds /rom. `shims/_vfs.py` needs these properties."""
+        """Return the properties of the flash memory that holds /rom, because `shims/_vfs.py` needs the properties to
+        imitate the flash."""
         kind = flash.of(self.board)
         return {
             "kind": kind.kind,
@@ -86,16 +89,18 @@ class Device:
         }
 
     def path(self, path: str) -> Path:
-        """Convert a path on the camera to a path on this PC, and return the path on this PC. Raises BlazePoserError if
-        the camera has no drive for the path."""
+        """Return the path on this PC that belongs to a path on the virtual camera. Raises BlazePoserError if the path
+        leads out of the camera's folder."""
         found = (self.folder / path.lstrip("/")).resolve()
         if not found.is_relative_to(self.folder.resolve()):
             raise BlazePoserError(f"{path}: there is no such file on the camera")
         return found
 
     def listen(self, name: str) -> tuple[socket.socket, str]:
-        """Return a socket for MicroPython that only this user can reach, and the socket's address. The address is a
-        path in the camera's folder, because this folder is MicroPython's working directory."""
+        """Open a socket to which MicroPython can connect, and return the socket and its address. Only the current user
+        can reach the socket. The address is a file name in the camera's folder, because the camera's folder is
+        MicroPython's working directory.
+        """
         address = f"{name}-{secrets.token_hex(4)}"
         folder = os.open(self.folder, os.O_PATH)
         listener = socket.socket(socket.AF_UNIX)
@@ -105,14 +110,15 @@ class Device:
         return listener, address
 
     def format(self) -> None:
-        """Create an empty ROMFS, and drives with the files that the firmware creates (_boot.py creates
-        .openmv_disk)."""
+        """Create the camera's drives and an empty ROMFS. Also create the file .openmv_disk on the last drive, as the
+        firmware's _boot.py does."""
         for name in self.drives:
             (self.folder / name).mkdir()
         (self.folder / list(self.drives)[-1] / ".openmv_disk").touch()
         self.burn(romfs.pack({}, self.board.romfs_align))
 
     def burn(self, image: bytes, behind: bytes = b"") -> None:
-        """Write a ROMFS image and then the bytes `behind` to the flash. Erase the rest of the flash. `behind` imitates
-        flash that was not erased after the ROMFS image."""
+        """Write a ROMFS image to the flash, followed by the bytes `behind`. Set all remaining bytes of the flash to
+        0xff, the value of erased bytes. The bytes `behind` imitate old data that was not erased behind the ROMFS
+        image."""
         self.rom.write_bytes((image + behind).ljust(self.board.romfs, b"\xff"))

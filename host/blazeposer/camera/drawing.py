@@ -1,4 +1,5 @@
-"""Imitate OpenMV's draw calls and screen approximately. All images have the shape (h, w, 3) and are uint8 RGB."""
+"""Imitate the results of OpenMV's draw functions and of a camera's screen approximately. All images in this module have
+the shape (h, w, 3) and are uint8 RGB."""
 
 from __future__ import annotations
 
@@ -23,8 +24,8 @@ def draw(
     text: str = "",
     scale: float = 1,
 ) -> None:
-    """Draw a "rectangle", "line", "circle" or "string". The numbers are the arguments of OpenMV's draw call with this
-    name."""
+    """Draw a "rectangle", "line", "circle" or "string" on an image. `numbers` are the first arguments of OpenMV's draw
+    function for the shape, for example x, y, width and height of a rectangle."""
     x, y, *rest = numbers
     if shape == "rectangle":
         cv2.rectangle(picture, (x, y, rest[0], rest[1]), color, thickness)
@@ -41,8 +42,8 @@ def draw(
 
 
 def fitted(picture: Image, width: int, height: int) -> Image:
-    """Return the image as a screen of this size shows it. The image is scaled to fit the screen, and black borders fill
-    the rest of the screen."""
+    """Return an image as a screen of `width` x `height` pixels shows it. The image is scaled to fit the screen, and
+    black borders fill the rest of the screen."""
     scale = min(width / picture.shape[1], height / picture.shape[0])
     w, h = round(scale * picture.shape[1]), round(scale * picture.shape[0])
     screen = np.zeros((height, width, 3), np.uint8)

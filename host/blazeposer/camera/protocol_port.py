@@ -1,8 +1,8 @@
 """Speak OpenMV's Protocol V2 with a program that has opened the virtual camera's port at 921600 baud.
 
-The rules follow openmv v5.0 (protocol/omv_protocol.c). The tests in tests/test_protocol_camera.py name the file of the
-firmware from which each rule comes. While a program has the port open at 921600 baud, a channel carries the text that
-scripts print.
+All rules of Protocol V2 in this module come from the firmware openmv v5.0 (protocol/omv_protocol.c). For each rule of
+Protocol V2, the tests in tests/test_protocol_camera.py name the firmware file that defines the rule. While a program
+has the port open at 921600 baud, the text that scripts print goes to the channel "stdout", not to the REPL.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ _WRITE_TIMEOUT = 1.5  # OMV_PROTOCOL_USB_CHANNEL_TIMEOUT_MS
 
 
 class _Interrupted(Exception):
-    """Error that ends an answer because the PC does not wait for this answer any more."""
+    """Error that stops the sending of an answer, because the PC does not wait for the answer any more."""
 
 
 class ProtocolPort:
-    """One connection of the camera over Protocol V2. The connection begins when the port appears, and ends with
-    `close`."""
+    """One connection of the virtual camera to the PC over Protocol V2. A connection begins when the camera's port
+    appears on the PC, and ends when `close` is called."""
 
     def __init__(self, device: Device, cable: Cable) -> None:
         self._device = device
@@ -55,23 +55,23 @@ class ProtocolPort:
 
     @property
     def is_active(self) -> bool:
-        """Return whether a PC has opened the port at 921600 baud."""
+        """Return whether a program on the PC has opened the port at 921600 baud."""
         return self._cable.is_open_for_protocol()
 
     def close(self) -> None:
-        """Stop the protocol before the cable is unplugged."""
+        """Stop the thread that answers the PC, before the camera's cable is unplugged."""
         self._stop.set()
         self.restart()
         self._thread.join()
 
     def restart(self) -> None:
-        """Remove the scripts' channels when MicroPython starts again."""
+        """Remove the channels that scripts have registered, because MicroPython starts again."""
         scripts, self._scripts = self._scripts, []
         for channel in scripts:
             channel.close()
 
     def register(self, name: str) -> str:
-        """Add a channel that a script registers. Return the address of the socket to which the script must connect."""
+        """Add a channel for a script, and return the address of the socket to which the script must connect."""
         channel = ScriptChannel(name, self._device)
         self._scripts = [*self._scripts, channel]
         self._events.append(_CHANNEL_REGISTERED)
@@ -90,8 +90,8 @@ class ProtocolPort:
                 continue
 
     def _next(self, seconds: float) -> Packet | None:
-        """Return the next packet, or None if no packet arrives in time. Raises _Interrupted if no program has opened
-        the port."""
+        """Return the next packet from the PC, or None if no packet arrives within `seconds`. Raises _Interrupted if no
+        program has opened the port for Protocol V2."""
         deadline = time.monotonic() + seconds
         while not (packet := take(self._received)):
             left = deadline - time.monotonic()
@@ -122,7 +122,8 @@ class ProtocolPort:
                 raise _Interrupted from error
 
     def _send(self, opcode: int, channel: int, payload: bytes = b"", flags: int = 0) -> None:
-        """Send an answer, in several packets if needed. Repeat each packet until the PC confirms it."""
+        """Send an answer or an event to the PC, and split long data into several packets. If the PC does not confirm a
+        data packet of an answer, send the packet again, up to three times."""
         while True:
             part, payload = payload[: self._max_payload], payload[self._max_payload :]
             packet = Packet(self._sequence, channel, flags | (Flag.FRAGMENT if payload else 0), opcode, part)
@@ -150,7 +151,8 @@ class ProtocolPort:
         raise _Interrupted
 
     def _status(self, packet: Packet, status: Status | None = None) -> None:
-        """Answer a packet with a status. The status means success, or is the reason for a failure."""
+        """Confirm a packet from the PC if `status` is None. If `status` is not None, refuse the packet, and send
+        `status` as the reason."""
         if status is None:
             self._send(packet.opcode, packet.channel, b"", Flag.ACK)
         else:
@@ -190,8 +192,8 @@ class ProtocolPort:
             self._status(packet, Status.INVALID)
 
     def _system_answer(self, opcode: int) -> bytes:
-        """Return the answer to a question about the camera. The answer is empty if the virtual camera does not know the
-        question."""
+        """Return the answer to a question of the PC about the protocol, the firmware or the camera. Return no bytes if
+        the virtual camera does not know the question with the number `opcode`."""
         if opcode == Opcode.PROTO_GET_CAPS:
             return _CAPS.pack(_ALL, self._max_payload)
         if opcode == Opcode.PROTO_VERSION:  # versions of protocol, boot loader and firmware

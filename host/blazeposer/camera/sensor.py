@@ -17,7 +17,7 @@ WINDOW = (40, 0, 240, 240)
 
 
 def frame_at(frames: Frames, number: int) -> Image:
-    """Return the image that frame `number` shows."""
+    """Return the image that the sensor sees in frame `number`."""
     return frames(number) if callable(frames) else frames[number % len(frames)]
 
 
@@ -28,13 +28,13 @@ def view(
     *,
     gray: bool = False,
 ) -> Image:
-    """Return the pixels (h, w, 3) of a snapshot. The snapshot is a window (x, y, w, h) of a frame with `size` (width,
-    height).
+    """Return the pixels (h, w, 3) that a snapshot of `picture` contains. The snapshot is the part `window` (x, y, w, h)
+    of a frame whose size is `size` (width, height).
 
-    The largest centred square of the image fills the largest centred square of the frame. A square window in the middle
-    of the frame therefore shows the largest centred square of the image. This is true for an image of any shape. At the
-    end, the pixels are reduced to RGB565 or to shades of grey. A grey image has three equal channels, because the
-    network needs three channels.
+    The largest centred square of `picture` is scaled to fill the largest centred square of the frame. With the default
+    arguments, a snapshot shows the largest centred square of an image of any shape. The colours of a snapshot are
+    reduced to RGB565 or to shades of grey. A grey snapshot has three equal channels, because the network needs three
+    channels.
     """
     width, height = size
     side = min(size)
@@ -55,8 +55,8 @@ def view(
 
 
 def _centred(length: int, room: int) -> tuple[slice, slice]:
-    """Centre `length` pixels in a space of `room` pixels. Return the slice of the space that the pixels fill, and the
-    slice of the pixels that are visible."""
+    """Centre `length` pixels in a space of `room` pixels, and return two slices. The first returned slice selects the
+    filled part of the space, and the second returned slice selects the visible part of the pixels."""
     seen = min(length, room)
     start, cut = (room - seen) // 2, (length - seen) // 2
     return slice(start, start + seen), slice(cut, cut + seen)

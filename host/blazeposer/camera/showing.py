@@ -12,7 +12,8 @@ from blazeposer.camera.device import Device
 
 
 class Words:
-    """Printer of one line for each change of a device. The method `heard` must be one of the device's listeners."""
+    """Printer of a line of text for each change that a script makes to a `Device`. The caller must add the method
+    `heard` to `Device.listeners`."""
 
     def __init__(self, device: Device, say: Callable[[str], None]) -> None:
         self._screen = device.folder / "screen.png"
@@ -20,8 +21,8 @@ class Words:
         self._last: dict[str, str] = {}
 
     def heard(self, to: str, value: Any) -> None:
-        """Print an entry of `Device.written`, or a file that a script wrote. The entry of a written file is ("file",
-        [path, size])."""
+        """Print a line of text about an entry of `Device.written` or about a file that a script wrote. For a written
+        file, `to` is "file" and `value` is [path, size]."""
         if to == "ROMFS":
             return
         name, words = _in_words(to, value)
@@ -36,8 +37,8 @@ class Words:
 
 
 def _in_words(to: str, value: Any) -> tuple[str, str]:
-    """Return the name of the target, and the state of the target in the units of the examples. The state is "" if
-    nothing must be printed."""
+    """Return the name of the changed pin, bus, screen or file, and a text about the new state. The text about the state
+    uses the units of the example scripts. If nothing must be printed, the text about the state is ""."""
     if to.startswith("LED_"):
         return f"{to.removeprefix('LED_').lower()} LED", "off" if value else "on"  # an LED is on if its pin is low
     if to == "file":

@@ -27,25 +27,26 @@ BOARD = "rt1062"
 
 
 class VirtualCamera(Bridge):
-    """A virtual camera, which runs in this process and in a process of MicroPython.
+    """A virtual camera, which runs partly in this process and partly in a process of MicroPython.
 
     - `frames` are the images that the sensor sees (see `sensor.Frames` and `sensor.view`). The frame number is 0
       whenever MicroPython starts (after each hard or soft reset), and increases by one with each snapshot. The script
-      board/main.py sends the frame number as `seq` in the stream.
-    - `port` is the path of the camera's port. The default port is in the user's runtime folder. Only this user can open
-      the port.
+      board/main.py sends the frame number as `seq` in the camera's stream.
+    - `port` is the path of the camera's port. If `port` is None, the port is in the user's runtime folder. Only the
+      user who runs the virtual camera can open the port.
     - `gray` is true if the sensor has no colour.
-    - `version` is the firmware version that `omv.version_string()` returns. The version also decides how the flash and
-      the slot for an SD card behave.
-    - `board` is a key of `boards.BOARDS`. The camera has the names and the drives of this board, but not its speed or
-      memory.
+    - `version` is the firmware version that `omv.version_string()` returns. The firmware version also decides how the
+      flash and the slot for an SD card behave.
+    - `board` is the key of a board in `boards.BOARDS`. The virtual camera has the names and the drives of the chosen
+      board, but not its speed or memory.
     - `card` is true if an SD card is inserted.
-    - `moves` is true if the port changes at every hard reset, as it may on a real camera.
+    - `moves` is true if the port changes at every hard reset, as the port of a real camera may do.
 
-    If the thread that created the camera ends before the camera is switched off, MicroPython ends too.
+    MicroPython's process ends when the thread that created the virtual camera ends, even if the camera was not switched
+    off.
 
-    Raises BlazePoserError if the camera cannot run. The camera needs Linux, the extra `demo`, a port that no other
-    program has taken, and at least one frame.
+    Raises BlazePoserError if the virtual camera cannot run. The virtual camera needs Linux, the package's extra `demo`,
+    a free name for the port, and at least one frame.
     """
 
     def __init__(
@@ -88,8 +89,8 @@ class VirtualCamera(Bridge):
             raise
 
     def stop(self) -> None:
-        """Switch the camera off, close its port and delete its files. Raise the error that has stopped the camera, if
-        there was an error."""
+        """Switch the camera off, close its port and delete its files. If an error has stopped the camera, raise the
+        error."""
         try:
             super().stop()
         finally:
@@ -127,8 +128,8 @@ class VirtualCamera(Bridge):
         return MicroPython(Hardware(self._frames, self.device, self._protocol, self._press), hard=hard)
 
     def _press(self) -> None:
-        """Reset the camera because its script has asked for a reset. The bridge's thread ends MicroPython's process a
-        little later."""
+        """Reset the camera because its script has asked for a reset. The method returns at once, and the bridge's
+        thread ends MicroPython's process a little later."""
         self._reset.set()
         self._wake()
 

@@ -1,1 +1,2 @@
-"""Define the subcommands of `blazeposer` with their options and their output. Other packages do the work."""
+"""Define the subcommands of `blazeposer` with their options and their output. Other packages do the work of the
+subcommands."""

@@ -1,4 +1,5 @@
-"""`blazeposer bench` measures the time of BlazePoser and of similar networks, and their accuracy on labelled faces."""
+"""`blazeposer bench` measures how fast BlazePoser and similar systems are, and how accurate they are on labelled
+faces."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """`blazeposer camera` runs a virtual camera until Ctrl-C. Users connect to the virtual camera with mpremote, with an
-editor or with a program that reads the stream."""
+editor or with a program that reads the camera's stream."""
 
 from __future__ import annotations
 
@@ -59,8 +59,10 @@ def camera(source: str | None, port: Path | None, board: str, card: bool, firmwa
 
 
 def frames_of(source: str) -> Frames:
-    """Return an endless sequence of frames from an image, folder, video or webcam. Raises InputError if the first frame
-    cannot be read."""
+    """Return a function that returns an image for each frame number. The images come from `source`, which is an image,
+    a folder, a video or a webcam. After the last image of a folder or video, the first image follows again. Raises
+    InputError if the first frame of `source` cannot be read.
+    """
     opened = open_source(source)
     if opened.kind in ("image", "folder"):
         pictures = list(opened.frames)
@@ -75,7 +77,6 @@ def frames_of(source: str) -> Frames:
 
 
 def _to_the_end(opened: Source) -> Iterator[Frame]:
-    """Yield the frames of a video or webcam. If the end of a video is missing, yield only the frames that can be
-    read."""
+    """Yield the frames of a video or webcam. If a video file is cut off, yield only the frames that can be read."""
     with suppress(InputError):
         yield from opened.frames

@@ -1,5 +1,5 @@
-"""`blazeposer demo` runs a virtual camera, and draws the faces that the camera streams. The command also compares the
-streamed poses with the known angles."""
+"""`blazeposer demo` runs a virtual camera, and draws the faces that the virtual camera finds. The demo also compares
+the head poses in the camera's stream with the true poses of the drawn heads."""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
-"""`blazeposer package` and `deploy` install a network on a camera. `blazeposer status` checks the installed files, and
-`blazeposer restore` removes them."""
+"""`blazeposer package` prepares the files for a camera, and `blazeposer deploy` copies the files to the camera.
+`blazeposer status` compares the camera's files with the prepared files, and `blazeposer restore` writes the camera's
+old files back.
+"""
 
 from __future__ import annotations
 
@@ -157,8 +159,8 @@ def restore(
 
 
 def _chosen(folder: Path | None, model: Path | None = None) -> Callable[[Board], Bundle]:
-    """Return a function that returns the bundle for a board. The bundle is read from `folder`, or made if `folder` is
-    None."""
+    """Return a function that returns the files for a board as a `Bundle`. The bundle of files is read from `folder`, or
+    is made from `model` if `folder` is None."""
     bundle = load(folder) if folder else None
     return lambda board: bundle or make(model, board)
 
@@ -168,8 +170,8 @@ class _Interrupted(click.ClickException):
 
 
 class Terminal:
-    """A `deployment.Guide` that shows a deploy's plan, questions and progress in a terminal. Use it in a `with`
-    statement."""
+    """An implementation of `deployment.Guide` that shows the plan, the questions and the progress of a deploy in a
+    terminal. Use a `Terminal` in a `with` statement."""
 
     def __init__(self, *, yes: bool, dry_run: bool) -> None:
         self._yes = yes

@@ -1,4 +1,4 @@
-"""`blazeposer detect` finds faces in images, a folder of images, a video or a webcam."""
+"""`blazeposer detect` finds faces in images, folders of images, videos or the frames of a webcam."""
 
 from __future__ import annotations
 
@@ -95,8 +95,8 @@ def detect(
 def _detect(
     source: Source, find: Find, detector: Detector, as_json: bool, annotated: Annotated | None, frames: int | None
 ) -> int:
-    """Print and draw the faces of one image, folder, video or webcam. For a folder, return how many of its images
-    failed. For all other sources, a failure raises InputError."""
+    """Print and draw the faces of one image, folder, video or webcam. For a folder, return the number of images that
+    could not be processed. If an image, a video or a webcam cannot be processed, raise BlazePoserError."""
     start = time.monotonic()
     total = min(filter(None, (source.total, frames)), default=None)
     number = failures = seen = 0
@@ -123,14 +123,15 @@ def _detect(
 
 
 def _complain(error: BlazePoserError) -> int:
-    """Print why an image or a source failed. Return 1, which is the number of failures."""
+    """Print the reason why an image, a video or a webcam could not be processed. Return 1, so that callers can add up
+    the failures."""
     say(f"blazeposer: {error}", err=True)
     return 1
 
 
 def _summary(source: Source, count: int, seen: int, failures: int) -> str:
-    """Return one line about a folder's files. The line says how many files had faces, how many files failed, and which
-    files were left out."""
+    """Return a line of text about the images in a folder. The text says how many images have faces, how many images
+    failed, and which other files of the folder were left out."""
     words = f"{source.name}: {count} images, {seen} with faces, {failures} failed"
     if source.left_out:
         more = len(source.left_out) - MOST_NAMED
@@ -146,8 +147,8 @@ def _following(detector: Detector) -> Find:
 
 
 def _as_text(source: Source, record: Record, smallest: int) -> str:
-    """Return one line for each face. If no face has `smallest` or more pixels, return one line that reports that no
-    face was found."""
+    """Return a line of text for each face in a record. If the record has no faces, return a line that says that no face
+    of at least `smallest` pixels was found."""
     name = record.source + (f" frame {record.seq}" if source.kind in ("video", "camera") else "")
     lines = [
         f"{name}: face at x {x:.0f} y {y:.0f} w {w:.0f} h {h:.0f}  score {face.score:.2f}  "
@@ -160,8 +161,8 @@ def _as_text(source: Source, record: Record, smallest: int) -> str:
 
 
 def _progress(frames: Iterable[Frame], source: Source, total: int | None) -> Iterable[Frame]:
-    """Return the frames unchanged. If stderr is a terminal and the source is not a single image, show a progress bar
-    while the frames are read."""
+    """Return the frames unchanged. If stderr is a terminal, show a progress bar while the program reads the frames of a
+    folder or video."""
     console = Console(stderr=True)
     if source.kind in ("image", "camera") or not console.is_terminal:
         return frames

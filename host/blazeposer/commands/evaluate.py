@@ -1,4 +1,5 @@
-"""`blazeposer evaluate`, `compare-detection` and `figures` measure, store and print the accuracy of networks."""
+"""`blazeposer evaluate` and `blazeposer compare-detection` measure the accuracy of networks. `blazeposer figures`
+writes the measured figures into Markdown pages."""
 
 from __future__ import annotations
 

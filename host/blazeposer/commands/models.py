@@ -1,4 +1,4 @@
-"""`blazeposer check` and `inspect` show the memory and the estimated time that a model needs on a board."""
+"""`blazeposer check` and `blazeposer inspect` show the memory and the estimated time that a model needs on a board."""
 
 from __future__ import annotations
 
@@ -99,8 +99,8 @@ def inspect(model: Path | None, name: str) -> None:
 
 
 def time_table(verdicts: Sequence[Verdict], npu_cycles: int | None) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """Return the headings of a table of times, and the cells for each board. `npu_cycles` is a number of cycles of the
-    AE3's NPU, or None."""
+    """Return the headings of a table of estimated times, and a row of cells for each board in `verdicts`. `npu_cycles`
+    is the number of cycles that the model takes on the AE3's NPU, or None if the number is unknown."""
     rows = []
     for verdict in verdicts:
         board, found = verdict.board, verdict.estimate
@@ -115,8 +115,8 @@ def time_table(verdicts: Sequence[Verdict], npu_cycles: int | None) -> tuple[tup
 
 
 def time_notes(model: Model, npu_note: str) -> list[str]:
-    """Return the remarks that are printed below `time_table`, one remark for each line. `npu_note` is the remark about
-    the AE3's NPU."""
+    """Return remarks about the times in `time_table`. Each remark is printed as one line below the table of times.
+    `npu_note` is the remark about the time on the AE3's NPU."""
     parts = (
         "scaling of the image and network" if model.breach else "scaling of the image, network and decoding of a face"
     )
@@ -132,8 +132,8 @@ def time_notes(model: Model, npu_note: str) -> list[str]:
 
 
 def npu_cycles(path: Path) -> tuple[int | None, str]:
-    """Return the number of cycles that a model takes on the AE3's NPU, as Vela estimates it, and a remark about this
-    estimate. If Vela fails, the estimate is None."""
+    """Return the number of cycles that Vela estimates for a model on the AE3's NPU, and a remark about the estimate. If
+    Vela fails, return None instead of the number of cycles."""
     try:
         cycles = ae3_cycles(path)
     except BlazePoserError as error:
@@ -142,7 +142,7 @@ def npu_cycles(path: Path) -> tuple[int | None, str]:
 
 
 def _remark(verdict: Verdict) -> str:
-    """Return the remark about a board that can load a model."""
+    """Return a text about the memory and the time that a model needs on a board that can load the model."""
     model, found = verdict.model, verdict.estimate
     words = ["loads" if model.arena is not None else "probably loads"]
     words[0] += f", from {' or '.join(verdict.stores)}"
@@ -158,8 +158,8 @@ def _remark(verdict: Verdict) -> str:
 
 
 def _show_boards(verdicts: list[Verdict]) -> None:
-    """Print two tables of boards, with remarks below each table. The first table shows whether each board loads the
-    model, and the second table shows times."""
+    """Print two tables of the boards in `verdicts`, with remarks below each table. The first table shows which boards
+    can load the model. The second table shows the model's estimated time on each board."""
     model = verdicts[0].model
     rows, remarks = [], defaultdict[str, list[str]](list)
     for verdict in verdicts:
@@ -188,8 +188,8 @@ def _size(size: int) -> str:
 
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[str]], left: set[int], space: int = 1) -> Table:
-    """Return a table. `left` has the numbers of the columns with text. Every column that is not in `left` contains
-    numbers."""
+    """Return a table. Columns whose index is in `left` contain text and are aligned to the left. Columns whose index is
+    not in `left` contain numbers and are aligned to the right."""
     table = Table(box=SIMPLE, pad_edge=False, padding=(0, space, 0, 0))
     for number, heading in enumerate(headings):
         is_text = number in left
@@ -200,7 +200,7 @@ def _table(headings: Sequence[str], rows: Iterable[Sequence[str]], left: set[int
 
 
 def _times(graph: Graph, board: Board, arena: int) -> tuple[list[float | None], str]:
-    """Return the time of each operation in milliseconds, and a remark about the sum of all times."""
+    """Return the estimated time of each operation of a network in milliseconds, and a remark about the total time."""
     counts = instructions(graph)
     memory = board.memory_of(arena)
     found = speed(board, memory) if memory else None
@@ -245,8 +245,10 @@ def _thousands(number: float) -> str:
 
 
 def _bars(costs: Sequence[Layer], times: Sequence[float | None]) -> list[str]:
-    """Return the lines of a bar chart. The bars show the time of each kind of layer, and the time for each size of the
-    output feature map. Return no lines if the times are unknown."""
+    """Return the lines of a bar chart of the estimated times. Each bar shows the total time of a group of layers. A
+    group contains all layers of one kind, or all layers whose output feature maps have the same size. Return no lines
+    if the times of the layers are unknown.
+    """
     whole = total(times)
     if not whole:
         return []

@@ -1,4 +1,4 @@
-"""Define options that several commands share, and the types of their values."""
+"""Define the options that several commands of `blazeposer` share, and the types of the options' values."""
 
 from __future__ import annotations
 

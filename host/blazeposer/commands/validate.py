@@ -1,4 +1,5 @@
-"""`blazeposer validate` and `golden` check that all forms of the network compute the same results."""
+"""`blazeposer validate` checks that all forms of the network (for example float and INT8) compute the same results.
+`blazeposer golden` writes a network's expected outputs for tests."""
 
 from __future__ import annotations
 

@@ -52,7 +52,8 @@ _VIEW_OPTIONS = (
 
 
 def view_options(command: Callable[P, T]) -> Callable[P, T]:
-    """Add the options of the live view to a command. The command passes these options to `show` unchanged."""
+    """Add the options that `blazeposer watch` and `blazeposer replay` share to a command. The command must pass the
+    values of the added options to `show` unchanged."""
     for option in reversed(_VIEW_OPTIONS):
         command = option(command)
     return command
@@ -103,8 +104,8 @@ def plot(file: Path, output: Path | None) -> None:
 
 
 def camera_link(port: ports.Port, protocol: str, web: bool) -> UsbLink:
-    """Return the connection to a camera. `protocol` is the value of the option --protocol. Raises MissingExtraError if
-    "v2" needs a package that is missing."""
+    """Return a connection to the camera at `port`. `protocol` is the value of the option --protocol. Raises
+    MissingExtraError if `protocol` is "v2" and a package for Protocol V2 is not installed."""
     if protocol == "json" or (protocol == "auto" and not web):
         return UsbLink(port)
     try:
@@ -118,8 +119,8 @@ def camera_link(port: ports.Port, protocol: str, web: bool) -> UsbLink:
 
 
 def show(link: Link, **options: Any) -> None:
-    """Run a session until the link ends or the user presses Ctrl-C. Ctrl-C is not a failure. `options` are the options
-    of `view_options`."""
+    """Show faces live until the connection `link` ends or the user presses Ctrl-C. Ctrl-C is not a failure of the
+    session. `options` are the values of the options that `view_options` adds."""
     with ExitStack() as stack:
         recording = Recording()
         stack.callback(recording.stop)

@@ -1,23 +1,29 @@
-"""Data about the boards that run OpenMV firmware 5.0. The host package keeps all facts about boards in this module.
+"""Describe the boards that run OpenMV's firmware 5.0. All facts about boards that the package `blazeposer` uses are in
+this module.
 
-Most facts come from OpenMV's own table, the file boards.json in the PyPI package `openmv-ota`. For each board, the
-table contains the name, the value of `omv.arch()`, the USB ids, the size of the storage for models, the alignment, and
-the architecture of .mpy files. Other facts about boards come from documents and source code that were public in the
-middle of 2026. No fact was measured on a camera. These are the public sources:
+Most facts about the boards come from OpenMV's own table, the file boards.json in the PyPI package `openmv-ota`. For
+each board, the table boards.json contains the name, the value of `omv.arch()`, the USB ids, and the architecture of
+.mpy files. The table boards.json also contains the size of each board's storage for models, and the alignment of models
+in the storage. The other facts about the boards come from documents and source code that were public in the middle of
+2026. No fact about a board was measured on a camera.
 
-    board_type   `OMV_BOARD_TYPE` in `boards/*/board_config.h` of openmv/openmv. `omv.board_type()` returns this value
-                 (py_omv.c)
-    blocks       `OMV_GC_BLOCKn_MEMORY` and `OMV_GC_BLOCKn_SIZE` in board_config.h, in the order of n. MicroPython
-                 takes the first block with enough room (`gc_alloc` in py/gc.c)
-    flash        `OMV_FLASH_FFS_LENGTH` in board_config.h. On H7 Plus, Pure Thermal, Portenta, Giga and Nicla Vision,
-                 mpconfigboard.h puts the storage into an external flash of 11 or 24 MB, but this table has the smaller
-                 size of board_config.h. The AE3 has `MICROPY_HW_FLASH_STORAGE_FS_BYTES` instead, and the N6 has
-                 `MICROPY_HW_BDEV_SPIFLASH_SIZE_BYTES`
-    sd           `MICROPY_HW_ENABLE_SDCARD` (stm32) or `MICROPY_USDHC1` (RT1062) in mpconfigboard.h. The AE3's file
-                 has neither name. The Portenta's slot is on its Vision Shield
-    core, mhz    the quick references on docs.openmv.io, and the comments on the PLL in board_config.h
-    npu          the quick references on docs.openmv.io, and `npu` in boards.json
-    pyb          the library reference of pyb on docs.openmv.io. Only STM32 boards have pyb, and the N6 has no pyb
+The following fields of `Board` do not come from OpenMV's table alone:
+
+- `board_type` is the value of `OMV_BOARD_TYPE` in `boards/*/board_config.h` of the repository openmv/openmv. The
+  function `omv.board_type()` returns the value of `OMV_BOARD_TYPE` (py_omv.c).
+- `blocks` are the values of `OMV_GC_BLOCKn_MEMORY` and `OMV_GC_BLOCKn_SIZE` in board_config.h, in the order of n.
+  MicroPython takes the first block of the heap that has enough room (`gc_alloc` in py/gc.c).
+- For most boards, `flash` is the value of `OMV_FLASH_FFS_LENGTH` in board_config.h. On H7 Plus, Pure Thermal, Portenta,
+  Giga and Nicla Vision, mpconfigboard.h puts the files into an external flash of 11 or 24 MB. Even for a board with an
+  external flash, the field `flash` has the smaller size from board_config.h. For the AE3, `flash` is the value of
+  `MICROPY_HW_FLASH_STORAGE_FS_BYTES`. For the N6, `flash` is the value of `MICROPY_HW_BDEV_SPIFLASH_SIZE_BYTES`.
+- `sd` comes from `MICROPY_HW_ENABLE_SDCARD` (STM32) or `MICROPY_USDHC1` (RT1062) in mpconfigboard.h. The AE3's
+  mpconfigboard.h contains neither `MICROPY_HW_ENABLE_SDCARD` nor `MICROPY_USDHC1`, so `sd` is false for the AE3. The
+  Portenta's slot for an SD card is on its Vision Shield.
+- `core` and `mhz` come from the quick references on docs.openmv.io, and from the comments on the PLL in board_config.h.
+- `npu` comes from the quick references on docs.openmv.io, and from the key `npu` in boards.json.
+- `pyb` comes from the library reference of the module pyb on docs.openmv.io. Only the boards with an STM32H7 have the
+  module pyb.
 """
 
 from __future__ import annotations
@@ -53,7 +59,7 @@ tables. Scripts use the first block before the other blocks."""
 
 
 class Block(NamedTuple):
-    """One block of the garbage-collected heap, and its size in bytes."""
+    """One block of MicroPython's heap, with its kind of memory and its size in bytes."""
 
     memory: Memory
     size: int
@@ -61,7 +67,7 @@ class Block(NamedTuple):
 
 @dataclass(frozen=True)
 class Board:
-    """One board. All sizes are in bytes."""
+    """One type of board that runs OpenMV's firmware. All sizes of a `Board` are in bytes."""
 
     key: str
     """Name of the board for the option `--board`."""
@@ -96,25 +102,29 @@ class Board:
 
     @property
     def cpu(self) -> str:
-        """Return a text with the name and the clock frequency of the core."""
+        """Return a text with the name and the clock frequency of the board's processor core."""
         return f"{self.core}, {self.mhz} MHz"
 
     @property
     def heap(self) -> int:
-        """Return the size of the largest block of the heap in bytes. An arena, the network's working memory, must fit
-        into one block."""
+        """Return the size in bytes of the largest block of MicroPython's heap. An arena, the network's working memory,
+        must fit into a single block of the heap."""
         return max(block.size for block in self.blocks)
 
     @property
     def arena(self) -> int:
-        """Return the size of the largest arena, in bytes, that leaves enough memory for scripts."""
+        """Return the size in bytes of the largest arena, the network's working memory, that leaves enough memory for
+        scripts."""
         return self.heap - SCRIPT_BYTES
 
     def memory_of(self, arena: int) -> Memory | None:
-        """Return the kind of memory in which an arena of `arena` bytes would be, or None if no block has enough room.
-        MicroPython uses the first block with enough room. The result is an estimate. Before the model loads, scripts
-        take `SCRIPT_BYTES` of the first block. In a later block, MicroPython's tables take 1/43 of the block, and
-        scripts take `LATER_BLOCK_BYTES`.
+        """Return the kind of memory in which MicroPython would place an arena of `arena` bytes. Return None if no block
+        of the heap has enough room for the arena. MicroPython uses the first block of the heap that has enough room for
+        the arena.
+
+        The returned kind of memory is an estimate. The estimate assumes that scripts take `SCRIPT_BYTES` of the first
+        heap block before the model loads. In every heap block after the first, MicroPython's tables take 1/43 of the
+        block, and scripts take `LATER_BLOCK_BYTES`.
         """
         for number, block in enumerate(self.blocks):
             kept = SCRIPT_BYTES if number == 0 else block.size // 43 + LATER_BLOCK_BYTES
@@ -124,15 +134,16 @@ class Board:
 
 
 def _table() -> dict[str, Any]:
-    """Return OpenMV's table of boards. Each key is the name of a board's folder."""
+    """Return OpenMV's table of boards as a dictionary. Each key of the table is the name of a board's folder in
+    OpenMV's firmware."""
     boards = json.loads((files("openmv_ota") / "data" / "boards.json").read_text(encoding="utf-8"))["boards"]
     assert isinstance(boards, dict)
     return boards
 
 
 def _board(table: dict[str, Any], key: str, folder: str, *blocks: Block, **rest: Any) -> Board:
-    """Return a board with the facts from the entry `folder` of OpenMV's table, and with the additional facts `rest`.
-    Raises BlazePoserError."""
+    """Combine the entry `folder` of OpenMV's table with the additional facts `rest`, and return the board. Raises
+    BlazePoserError if OpenMV's table does not describe the board as expected."""
     try:
         theirs = table[folder]
         store, flash = theirs["partitions"][0], theirs["flash"]
@@ -181,20 +192,20 @@ BOARDS = _boards(_table())
 
 
 def firmware_at_least(version: str, *wanted: int) -> bool:
-    """Return True if the firmware `version` is `wanted` or later. `version` is the text that `omv.version_string()`
-    returns."""
+    """Return True if the firmware `version` is equal to `wanted` or newer. `version` is the text that
+    `omv.version_string()` returns."""
     return tuple(int(number) for number in re.findall(r"\d+", version)[: len(wanted)]) >= wanted
 
 
 def with_firmware(board: Board, version: str) -> Board:
-    """Return the board with the features of a firmware version. The AE3 supports an SD card from version 5.1 on (openmv
-    PR 3210)."""
+    """Return the board with the features that the firmware `version` supports. The AE3 supports an SD card from
+    firmware 5.1 on (openmv pull request 3210)."""
     return replace(board, sd=True) if board.key == "ae3" and firmware_at_least(version, 5, 1) else board
 
 
 def find(name: str) -> Board:
-    """Return the board with this key, this name or this value of `omv.arch()`. If no board is found, raise
-    BlazePoserError with a message that lists all keys."""
+    """Return the board whose key, name or value of `omv.arch()` is `name`. If no board matches `name`, raise
+    BlazePoserError with a message that lists the keys of all boards."""
     for board in BOARDS:
         if name.casefold() in (board.key, board.name.casefold(), board.omv_arch.casefold()):
             return board

@@ -1,5 +1,5 @@
-"""Define a console of the package rich. The console removes control characters from text that may come from other
-people (see `text.py`)."""
+"""Define a console that extends the console of the Python package rich. The console removes control characters from
+printed text, because the text may come from other people (see `text.py`)."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from blazeposer.core.text import plain
 
 
 class Console(rich.console.Console):
-    """A console of the package rich that prints strings as plain text. Markup in a string, or in a cell of a table, has
-    no effect."""
+    """A console of the Python package rich that prints strings as plain text. Markup such as `[bold]` has no effect in
+    strings and in the cells of tables."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**{"markup": False, **options})
 
     def on_broken_pipe(self) -> None:
-        """Raise BrokenPipeError, which `cli.main` catches, because a closed pipe is not a failure."""
+        """Raise BrokenPipeError if the program that reads the output has ended. The function `cli.main` catches
+        BrokenPipeError, because a reader that ends early is not a failure."""
         raise BrokenPipeError
 
     def render_str(self, text: str, **options: Any) -> Text:

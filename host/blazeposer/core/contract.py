@@ -1,12 +1,12 @@
 """Define the model contract: the network's input, the network's outputs and the order of the outputs.
 
-In the host package, only this module defines the contract. `board/blazeposer.py` repeats a part of the contract,
-because a camera cannot import this module. `tests/test_board.py` checks that both modules agree, and
-`tests/test_contract.py` checks the network files.
+In the package `blazeposer`, only this module defines the model contract. The camera script `board/blazeposer.py`
+repeats a part of the model contract, because a camera cannot import this module. `tests/test_board.py` checks that
+`board/blazeposer.py` agrees with this module, and `tests/test_contract.py` checks the network files.
 
-The first four outputs have the layout of MediaPipe's short-range BlazeFace. The BlazeFace decoder in OpenMV's firmware
-reads these four outputs by their index and ignores all other outputs. OpenMV's firmware can therefore decode
-BlazePoser's faces without the project's own decoder.
+The network's first four outputs have the same layout as the outputs of MediaPipe's short-range BlazeFace. The BlazeFace
+decoder in OpenMV's firmware reads the network's first four outputs by their index and ignores all other outputs.
+OpenMV's firmware can therefore decode BlazePoser's faces without the project's own decoder.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ zero point."""
 
 @dataclass(frozen=True)
 class Grid:
-    """One feature map with detection anchors. The feature map has `side` x `side` cells, and each cell has `anchors`
-    anchors at its centre."""
+    """One feature map of the network with detection anchors. The feature map has `side` x `side` cells, and each cell
+    has `anchors` anchors at its centre."""
 
     side: int
     anchors: int
@@ -64,7 +64,8 @@ ROTATION_VALUES = 6
 
 @dataclass(frozen=True)
 class Output:
-    """One int8 output tensor of the `shape` (1, anchors or cells, values)."""
+    """One int8 output tensor of the network. The shape of each output tensor is (1, number of anchors or cells, number
+    of values)."""
 
     name: str
     shape: tuple[int, int, int]
@@ -104,8 +105,10 @@ MAX_ANGLE = 99.0
 
 
 def anchors() -> NDArray[np.float32]:
-    """Return the anchors' centres (896, 2), which are x and y as fractions of the input's side. The anchors of the
-    16x16 feature map come first. The anchors in each feature map are ordered row by row."""
+    """Return the centres (896, 2) of all anchors. Each centre is given by x and y, as fractions of the side of the
+    network's input. The anchors of the 16x16 feature map come before the anchors of the 8x8 feature map. The anchors in
+    each feature map are ordered row by row.
+    """
     centres = []
     for grid in GRIDS:
         steps = (np.arange(grid.side, dtype=np.float32) + 0.5) / grid.side
@@ -116,8 +119,8 @@ def anchors() -> NDArray[np.float32]:
 
 
 def cell_of_anchor() -> NDArray[np.int64]:
-    """Return an array (896,) that maps each anchor to its row in the rotations and errors. The outputs of both feature
-    maps together have 320 rows."""
+    """Return an array (896,) with each anchor's row in the network's rotation outputs and error outputs. The rotation
+    outputs of both feature maps together have 320 rows, one row for each cell."""
     first, second = GRIDS
     return np.concatenate(
         [np.arange(first.count) // first.anchors, first.cells + np.arange(second.count) // second.anchors]

@@ -1,14 +1,17 @@
-"""Convert the network's outputs to faces with the reference decoder. `board/blazeposer.py` is the camera's decoder.
+"""Convert the network's outputs to faces with the reference decoder. On a camera, the script `board/blazeposer.py`
+decodes the network's outputs.
 
-1. The decoder keeps every anchor with a score that reaches the threshold.
-2. The regressors of an anchor, divided by 128, are the box's centre, width and height, and six keypoints. The box's
-   centre and the keypoints are relative to the anchor's centre.
-3. Weighted non-maximum suppression joins the kept anchors ("blending" in Bazarevsky et al., "BlazeFace", 2019). The
-   anchor with the highest score forms a group with all kept anchors whose boxes overlap its box by more than 0.3
-   (intersection over union). The box, the keypoints, the six rotation values and the logarithm of the expected error
-   of a face are the means of its group, weighted by score.
-4. The Gram-Schmidt method converts the six mean rotation values into a rotation matrix, which gives the angles (see
-   `rotation.py`). The exponential of the mean logarithm is the expected error in degrees.
+1. The decoder selects every anchor whose score is at least the threshold.
+2. An anchor has 16 regressors. Divided by 128, the regressors of an anchor are the centre, width and height of a face's
+   box, and six keypoints. The centre of the box and the keypoints are relative to the anchor's centre.
+3. Weighted non-maximum suppression joins the selected anchors into faces ("blending" in Bazarevsky et al.,
+   "BlazeFace", 2019). The selected anchor with the highest score forms a group with all selected anchors whose boxes
+   overlap its box. Two boxes count as overlapping if their intersection over union is above 0.3. The box, the keypoints
+   and the pose values of a face are the means of its group of anchors, weighted by score. The pose values of an anchor
+   are six rotation values and the logarithm of the expected error.
+4. The Gram-Schmidt method converts the six mean rotation values of a face into a rotation matrix, which gives the
+   angles of the face (see `rotation.py`). The exponential function converts the mean logarithm of a face to the
+   expected error in degrees.
 """
 
 from __future__ import annotations
@@ -45,8 +48,9 @@ _ORIGIN[:, 2:BOX_VALUES] = 0
 def decode(
     outputs: Sequence[NDArray[np.floating]], threshold: float = SCORE_THRESHOLD, max_faces: int = MAX_FACES
 ) -> list[Face]:
-    """Return the faces in the eight dequantized outputs (in contract order), with the highest score first. Lengths are
-    fractions of the input's side. Raises BlazePoserError if `threshold` is not a probability above 0 and below 1.
+    """Return the faces in the network's eight dequantized outputs, which are in the order of the model contract. The
+    face with the highest score comes first in the returned list. The boxes and keypoints of the faces are fractions of
+    the side of the network's input. Raises BlazePoserError if `threshold` is not a probability above 0 and below 1.
     """
     check_threshold(threshold)
     logits = _both_maps(outputs, "scores")[:, 0]
@@ -73,7 +77,8 @@ def check_threshold(threshold: float) -> None:
 
 
 def overlaps(box: Floats, boxes: Floats) -> Floats:
-    """Return the intersection over union (n,) of one box (4,) with boxes (n, 4). Each box is cx, cy, w, h."""
+    """Return the intersection over union (n,) of one box (4,) with each of the boxes (n, 4). A box is given by the x
+    and y of its centre, its width and its height."""
     half, halves = box[2:] / 2, boxes[:, 2:] / 2
     low = np.maximum(box[:2] - half, boxes[:, :2] - halves)
     high = np.minimum(box[:2] + half, boxes[:, :2] + halves)
@@ -83,7 +88,7 @@ def overlaps(box: Floats, boxes: Floats) -> Floats:
 
 
 def centred_boxes(faces: Sequence[Face]) -> Floats:
-    """Return the boxes (n, 4) of faces as cx, cy, w, h."""
+    """Return the boxes (n, 4) of faces. Each box is given by the x and y of its centre, its width and its height."""
     boxes = np.array([face.box for face in faces], np.float64).reshape(-1, BOX_VALUES)
     return np.hstack([boxes[:, :2] + boxes[:, 2:] / 2, boxes[:, 2:]])
 
@@ -96,6 +101,6 @@ def _face(values: Floats, score: float) -> Face:
 
 
 def _both_maps(outputs: Sequence[NDArray[np.floating]], kind: str) -> Floats:
-    """Return all rows of one kind of output. The rows of the 16x16 feature map come before the rows of the 8x8 feature
-    map."""
+    """Return the rows of one kind of output, for example the scores, for both feature maps. The rows of the 16x16
+    feature map come before the rows of the 8x8 feature map."""
     return np.concatenate([outputs[_INDEX[f"{kind}_{side}"]][0] for side in (16, 8)]).astype(np.float64)

@@ -1,5 +1,5 @@
-"""Draw faces on an image, with box, keypoints, the head's axes, angles and expected error. Images are (h, w, 3) uint8
-RGB."""
+"""Draw faces on an image, with box, keypoints, the head's axes, angles and expected error. The private functions of
+this module draw on images (h, w, 3) in uint8 RGB."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ _LETTER_SCALES = (0.5, 1.2)
 
 
 def as_hex(color: Color) -> str:
-    """Return a colour in the notation of matplotlib and CSS."""
+    """Return a colour as text such as "#ffc800", which matplotlib and CSS understand."""
     return "#{:02x}{:02x}{:02x}".format(*color)
 
 
 def draw(image: object, faces: Sequence[Face], order: Order = "rgb") -> Image:
-    """Return a copy (h, w, 3) uint8 of an image, with faces drawn on the copy. The lengths of the faces are in pixels
-    of the image. `image` and `order` are the arguments of `prepare.as_rgb`. The copy's channels have the order of
-    `image`. Raises InputError.
+    """Return a copy (h, w, 3) uint8 of an image, with faces drawn on the copy. The boxes and keypoints in `faces` must
+    be in pixels of the image. The function `prepare.as_rgb` explains the arguments `image` and `order`. The copy has
+    the same order of colour channels as `image`. Raises InputError if `prepare.as_rgb` does not accept the image.
     """
     canvas = as_rgb(image, order).copy()
     thickness = max(1, round(min(canvas.shape[:2]) / 250))
@@ -70,7 +70,8 @@ def _keypoints(canvas: Image, face: Face, thickness: int) -> None:
 
 
 def _axes(canvas: Image, face: Face, thickness: int) -> None:
-    """Draw the head's axes, which are the columns of the rotation matrix. In the image, y points down."""
+    """Draw the head's axes, whose directions are the columns of the face's rotation matrix. The y axis of the image
+    points down, but the y axis of the rotation matrix points up."""
     x, y = face.keypoints.nose
     directions = face.rotation.T * face.box[2] * AXIS_LENGTH
     for index in np.argsort(directions[:, 2]):  # the axis nearest to the viewer is on top
@@ -80,8 +81,8 @@ def _axes(canvas: Image, face: Face, thickness: int) -> None:
 
 
 def _text(canvas: Image, face: Face, thickness: int) -> None:
-    """Write text on black rectangles above the box, or below the box if there is no room above. The rectangles are
-    always inside the image."""
+    """Write the angles and the expected error above the face's box, or below the box if there is no room above the box.
+    The black rectangles behind the text are always inside the image."""
     yaw, pitch, roll = face.angles
     angles, error = f"yaw {yaw:+.0f} pitch {pitch:+.0f} roll {roll:+.0f}", f"err {face.err:.1f}"
     height, width = canvas.shape[:2]

@@ -1,4 +1,5 @@
-"""Handle the signals that end a program. The program cleans up before it ends, as it does after Ctrl-C."""
+"""Handle the signals that end a program. After a signal such as SIGTERM, the program cleans up before it ends, as it
+does after Ctrl-C."""
 
 from __future__ import annotations
 
@@ -24,8 +25,8 @@ def in_order() -> Iterator[None]:
 
 @contextlib.contextmanager
 def awaited() -> Iterator[threading.Event]:
-    """Yield an event that every signal of `ENDINGS` sets. Inside the `with` block, the signals only set the event and
-    do not end the program."""
+    """Yield an event that every signal of `ENDINGS` sets. Inside the `with` block, a signal of `ENDINGS` only sets the
+    event, and does not end the program."""
     ended = threading.Event()
     with _handled(lambda *_: ended.set(), signal.SIG_DFL, signal.default_int_handler, _end):
         yield ended
@@ -33,8 +34,8 @@ def awaited() -> Iterator[threading.Event]:
 
 @contextlib.contextmanager
 def _handled(handler: Callable[[int, FrameType | None], object], *instead_of: object) -> Iterator[None]:
-    """Set `handler` as the handler of every signal in `ENDINGS` whose current handler is in `instead_of`. Do not change
-    signals with other handlers, or signals that are ignored (for example after `nohup`)."""
+    """Set `handler` as the handler of every signal in `ENDINGS` whose current handler is in `instead_of`. A signal that
+    the program ignores, for example SIGHUP after `nohup`, stays ignored."""
     is_main = threading.current_thread() is threading.main_thread()  # only the main thread may set handlers
     before = {number: signal.getsignal(number) for number in ENDINGS if is_main}
     replaced = {number: old for number, old in before.items() if old in instead_of}

@@ -1,6 +1,6 @@
-"""Define the exceptions of the project. The message of an exception is one line, which gives the reason and the next
-step. The command line prints the message and exits with status 1.
-"""
+"""Define the exceptions of the project. The message of each exception is one line, which gives the reason for the
+failure and the user's next step. The command `blazeposer` prints the message of the exception and exits with status
+1."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from contextlib import contextmanager
 
 
 class BlazePoserError(Exception):
-    """Base class of the errors that a user can cause and repair. `str(error)` is the message for the user, in one
-    line."""
+    """Base class of the errors that a user can cause and repair. `str(error)` is a message of one line for the user."""
 
 
 class ModelError(BlazePoserError):
@@ -26,7 +25,7 @@ class PortError(BlazePoserError):
 
 
 class MissingExtraError(BlazePoserError):
-    """Error for a missing module. An optional extra of this package installs the module."""
+    """Error for a missing Python module that an optional extra of this package installs."""
 
     def __init__(self, module: str, extra: str) -> None:
         where = " (it exists only for 64-bit x86 Linux)" if extra == "demo" else ""
@@ -35,8 +34,10 @@ class MissingExtraError(BlazePoserError):
 
 @contextmanager
 def needs(extra: str) -> Iterator[None]:
-    """Raise MissingExtraError if an import fails because the extra is not installed. If a module of this project is
-    missing, raise the import's error unchanged, because this is a defect of the project."""
+    """Raise MissingExtraError if an import inside the `with` block fails because an optional extra of this package is
+    not installed. If the missing module belongs to this project, raise ModuleNotFoundError unchanged, because the
+    project itself is then incomplete.
+    """
     try:
         yield
     except ModuleNotFoundError as error:

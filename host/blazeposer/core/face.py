@@ -1,4 +1,5 @@
-"""Define the class `Face`. The network finds faces, a camera streams faces, and a tracker follows faces."""
+"""Define the class `Face`, which describes a face that was found by the network, streamed by a camera or followed by a
+tracker."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ Point = tuple[float, float]
 
 
 class Keypoints(NamedTuple):
-    """Six points (x, y). Right and left are the person's right and left."""
+    """The six keypoints (x, y) of a face. In the names of the keypoints, right and left are the person's right and
+    left."""
 
     right_eye: Point
     left_eye: Point
@@ -28,8 +30,9 @@ class Keypoints(NamedTuple):
 
 @dataclass(frozen=True)
 class Face:
-    """One face. Lengths are in pixels of the face's image. Angles are in degrees, in the convention of `rotation.py`.
-    Only in faces from `decode`, lengths are fractions of the side of the network's square input.
+    """One face. The box and the keypoints of a face are in pixels of the image that contains the face. Yaw, pitch and
+    roll are in degrees, in the convention of `rotation.py`. In faces from the function `decode`, the box and the
+    keypoints are fractions of the side of the network's square input.
     """
 
     box: tuple[float, float, float, float]
@@ -55,8 +58,8 @@ class Face:
 
     @classmethod
     def of(cls, box: Sequence[float], score: float, points: ArrayLike, rotation: ArrayLike, err: float) -> Face:
-        """Return a face. `points` are the keypoints (6, 2) in the order of `Keypoints`, and `rotation` is the head's
-        rotation (3, 3)."""
+        """Return a face. `points` are the keypoints (6, 2) in the order of `Keypoints`, and `rotation` is the rotation
+        matrix (3, 3) of the head."""
         x, y, width, height = map(float, box)
         yaw, pitch, roll = angles_from_rotation(rotation).tolist()
         return cls((x, y, width, height), float(score), keypoints_of(points), yaw, pitch, roll, float(err))
@@ -68,7 +71,8 @@ class Face:
 
     @cached_property
     def rotation(self) -> Floats:
-        """Return the rotation (3, 3) from the head to the camera (see `rotation.py`)."""
+        """Return the rotation matrix (3, 3) that converts points of the head to the axes of the camera (see
+        `rotation.py`)."""
         return rotation_from_angles(self.angles)
 
     @cached_property
@@ -77,13 +81,13 @@ class Face:
         return np.array(self.keypoints)
 
     def turned(self, rotation: ArrayLike) -> Face:
-        """Return a copy of the face with another rotation (3, 3)."""
+        """Return a copy of the face with the yaw, pitch and roll of the rotation matrix `rotation` (3, 3)."""
         yaw, pitch, roll = angles_from_rotation(rotation).tolist()
         return replace(self, yaw=yaw, pitch=pitch, roll=roll)
 
     def moved(self, x: float, y: float, width: float, height: float) -> Face:
-        """Return a copy of the face with lengths in pixels of an image. The lengths of the original face are fractions
-        of a region (x, y, width, height) of the image."""
+        """Return a copy of the face whose box and keypoints are in pixels of an image. The box and keypoints of the
+        original face are fractions of a region (x, y, width, height) of the image."""
         left, top, w, h = self.box
         return replace(
             self,
@@ -93,5 +97,5 @@ class Face:
 
 
 def keypoints_of(points: ArrayLike) -> Keypoints:
-    """Convert an array (6, 2) to keypoints, and return the keypoints."""
+    """Convert an array (6, 2) of keypoints to `Keypoints`."""
     return Keypoints(*((x, y) for x, y in np.asarray(points, np.float64).tolist()))

@@ -9,7 +9,7 @@ _socket = None
 
 
 class NotOnCamera(Exception):
-    """Error for a script that uses a part of OpenMV's firmware which the virtual camera does not have."""
+    """Error for a script that uses a part of OpenMV's firmware that the virtual camera does not imitate."""
 
 
 def refuse(what):
@@ -23,15 +23,15 @@ def connect(address):
 
 
 def open_socket(address):
-    """Return a connection to a socket in the camera's folder."""
+    """Return a connection to the socket `address` in the camera's folder."""
     link = socket.socket(socket.AF_UNIX)
     link.connect(struct.pack("H", socket.AF_UNIX) + address.encode())
     return link
 
 
 def ask(question, buffers=(), **arguments):
-    """Send a question to the PC, and return the dictionary from the PC's answer. Write the answer's raw bytes into
-    `buffers`, one buffer after the other. Raises RuntimeError."""
+    """Send a question to the PC, and return the dictionary from the PC's answer. Write the raw bytes of the PC's answer
+    into `buffers`, one buffer after the other. Raises RuntimeError if the PC's answer is an error."""
     global _socket
     arguments["question"] = question
     text = json.dumps(arguments).encode()

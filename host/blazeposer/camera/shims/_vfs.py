@@ -25,8 +25,8 @@ _cells = None  # the same bytes, to erase and program
 
 
 class _Mapped:
-    """A memoryview of the partition. The last bytes of the partition are missing. On a camera, a bulk read of the last
-    bytes never ends (PyPI openmv-ota)."""
+    """A memoryview of the ROMFS partition that imitates a fault of real cameras. As on a real camera, a read of several
+    bytes never ends if it reaches the last bytes of the ROMFS partition (PyPI package openmv-ota)."""
 
     def __init__(self, data, tail):
         self._view = _memoryview(data)
@@ -43,7 +43,7 @@ class _Mapped:
 
 
 class _Device(bytes):
-    """A block device that is also a read-only buffer, as on the RT1062."""
+    """The ROMFS partition as a block device that is also a read-only buffer, as on the board RT1062."""
 
     def __len__(self):
         raise TypeError("object of type 'Flash' has no len()")
@@ -71,7 +71,8 @@ class _Device(bytes):
 
 
 def load(files, kind):
-    """Load the ROMFS partition from a file on the PC. The file is mapped into memory, as flash is on a camera."""
+    """Load the ROMFS partition from a file on the PC into memory. Scripts read the partition directly in memory, as
+    they read flash on a camera."""
     global _files, _kind, _flash, _cells
     _files, _kind = files, kind
     size = _files.stat(_IMAGE)[6]
@@ -119,7 +120,8 @@ def rom_ioctl(command, *arguments):
 
 
 def _erase(offset, length):
-    """Erase the blocks that hold these bytes. The erasing takes as long as on real flash, and prints nothing."""
+    """Erase the flash blocks that contain the `length` bytes from `offset` on. Erasing takes as long as on real flash,
+    and MicroPython prints nothing during the erasing."""
     block, faults = _kind["block"], _kind["longest"]
     interrupted = None
     first, end = offset // block * block, offset + length
@@ -137,7 +139,7 @@ def _erase(offset, length):
 
 
 def _program(offset, data):
-    """Program bytes. A bit can change from 1 to 0, but not from 0 to 1."""
+    """Write bytes into flash. As in real flash, writing can change a bit from 1 to 0, but not from 0 to 1."""
     data = bytes(data)
     if _kind["kind"] == "internal":
         data = data[: len(data) // _WORD * _WORD]  # an incomplete word at the end is dropped

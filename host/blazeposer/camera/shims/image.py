@@ -16,8 +16,10 @@ _WHITE = (255, 255, 255)
 
 class Image:
     def __init__(self, width, height, pixformat=None, buffer=None, _frame=None):
-        """Create an image that uses the bytes of `buffer` without copying them (docs.openmv.io, omv.image). Only
-        snapshots have a `_frame`."""
+        """Create an image from the bytes of `buffer`. The virtual camera copies the bytes of `buffer`, but OpenMV's
+        firmware uses them without copying (docs.openmv.io, omv.image). A snapshot passes its frame number as `_frame`
+        instead of a buffer.
+        """
         if _frame is None:
             size = {GRAYSCALE: 1, RGB565: 2}.get(pixformat, 0) * width * height
             if buffer is None or not size or len(buffer) != size:
@@ -35,8 +37,8 @@ class Image:
         return self._height
 
     def scale(self, *, hint=0, copy=False):
-        """Exchange left and right of the image in place. Firmware 5.0 also exchanges left and right for hint=HMIRROR
-        without `copy`."""
+        """Mirror the image in place, so that left and right change places. Firmware 5.0 also mirrors an image in place
+        if `hint` is HMIRROR and `copy` is false."""
         if hint != HMIRROR or copy:
             _refuse("scaling but to mirror in place: scale(hint=image.HMIRROR)")
         _ask("mirror", frame=self._frame)

@@ -6,8 +6,10 @@ _MAX_DIMS = 4
 
 
 class ndarray(memoryview):
-    """An array in row-major order that keeps its values in a flat buffer. The function memoryview() returns the buffer
-    of an array (ndarray_get_buffer). Scripts receive these arrays, but do not create new arrays."""
+    """An array in row-major order that keeps its values in a flat buffer. As in ulab, memoryview() of an array returns
+    the array's flat buffer (ndarray_get_buffer). Scripts receive arrays of this class as the network's outputs, but do
+    not create arrays.
+    """
 
     def __init__(self, values, shape):
         if not 1 <= len(shape) <= _MAX_DIMS:
