@@ -78,8 +78,8 @@ COMMANDS = {name: entry for group in GROUPS.values() for name, entry in group.it
 
 
 class _Commands(click.Group):
-    """The group of all subcommands of `blazeposer`. The help of the group uses the texts in `COMMANDS`, so printing the
-    help imports no module of a subcommand."""
+    """The group of all subcommands of `blazeposer`. The help of `blazeposer` uses the texts in `COMMANDS`, so printing
+    the help imports no module of a subcommand."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)

@@ -98,7 +98,7 @@ class Device:
 
     def listen(self, name: str) -> tuple[socket.socket, str]:
         """Open a socket to which MicroPython can connect, and return the socket and its address. Only the current user
-        can reach the socket. The address is a file name in the camera's folder, because the camera's folder is
+        can reach the socket. The socket's address is a file name in the camera's folder, because the camera's folder is
         MicroPython's working directory.
         """
         address = f"{name}-{secrets.token_hex(4)}"

@@ -130,8 +130,8 @@ def _complain(error: BlazePoserError) -> int:
 
 
 def _summary(source: Source, count: int, seen: int, failures: int) -> str:
-    """Return a line of text about the images in a folder. The text says how many images have faces, how many images
-    failed, and which other files of the folder were left out."""
+    """Return a line of text about the images in a folder. The returned line says how many images have faces, how many
+    images failed, and which other files of the folder were left out."""
     words = f"{source.name}: {count} images, {seen} with faces, {failures} failed"
     if source.left_out:
         more = len(source.left_out) - MOST_NAMED
@@ -147,7 +147,7 @@ def _following(detector: Detector) -> Find:
 
 
 def _as_text(source: Source, record: Record, smallest: int) -> str:
-    """Return a line of text for each face in a record. If the record has no faces, return a line that says that no face
+    """Return a line of text for each face in a record. If a record has no faces, return a line that says that no face
     of at least `smallest` pixels was found."""
     name = record.source + (f" frame {record.seq}" if source.kind in ("video", "camera") else "")
     lines = [
