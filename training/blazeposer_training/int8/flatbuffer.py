@@ -1,9 +1,9 @@
-"""Write the network directly to an INT8 or float tflite file, with the builder of LiteRT's schema.
+"""Write the network to an INT8 or float tflite file, without TensorFlow's converter.
 
-TensorFlow's converter writes data that no runtime reads, for example the quantization of biases and names of inner
-tensors. This writer leaves the unused data out. This writer also stores equal vectors only once. Most equal vectors are
-zero points of channels. This writer's file is a quarter smaller than the converter's file. The same network always
-gives the same bytes.
+This module leaves out data that TensorFlow's converter writes but no runtime reads, for example the names of inner
+tensors. The module stores equal vectors of numbers, for example the zero points of channels, only once. A file of this
+module is a quarter smaller than the file of TensorFlow's converter for the same network. If a network is written twice,
+both files have the same bytes.
 """
 
 from __future__ import annotations
@@ -46,12 +46,12 @@ _TYPES = {
 
 @dataclass(frozen=True)
 class Layer:
-    """Constants of one convolution in the layout of tflite.
+    """The weights, biases and quantization scales of one convolution, in the layout of a tflite file.
 
-    - `weight` (out, kernel, kernel, in) is int8 or float32. The weights of a depthwise convolution have the shape (1,
-      kernel, kernel, channels).
-    - `bias` (out,) is int32 or float32.
-    - `scales` (out,) or (1,) are float32, and exist only for int8 weights.
+    - `weight` has the shape (output channels, kernel, kernel, input channels) and the type int8 or float32. The weights
+      of a depthwise convolution have the shape (1, kernel, kernel, channels).
+    - `bias` has the shape (output channels,) and the type int32 or float32.
+    - `scales` has the shape (output channels,) or (1,) and the type float32. For float weights, `scales` is None.
     """
 
     weight: NDArray[Any]
@@ -65,13 +65,14 @@ def write_tflite(
     graph: Sequence[Operation],
     expose: Sequence[str] = (),
 ) -> bytes:
-    """Return the bytes of the tflite file.
+    """Return the bytes of a tflite file that contains the network.
 
-    - `layers` has the constants of each convolution in the graph, by the convolution's name.
-    - `quantization` has the scale and zero point of each tensor in the graph, by the tensor's name. For a float file,
+    - `layers` maps the name of each convolution in the graph to the convolution's weights.
+    - `quantization` maps the name of each tensor in the graph to the tensor's scale and zero point. For a float file,
       `quantization` is empty.
-    - `graph` has the operations. The file has only those outputs of the contract that these operations compute.
-    - `expose` has names of inner tensors to add after the contract's outputs, for debugging.
+    - `graph` has the operations of the network. The file has only the outputs in `contract.OUTPUTS` that the operations
+      in `graph` compute.
+    - `expose` has the names of inner tensors that the file also outputs for debugging, after the network's own outputs.
     """
     return _Writer(quantization).write(layers, expose, graph)
 
@@ -169,7 +170,8 @@ class _Writer:
         self.names[name] = self._tensor(shape, self.activation_type, 0, quantization, name if readable else "")
 
     def _constant(self, values: NDArray[Any], scales: NDArray[np.float32] | None = None, axis: int = 0) -> int:
-        """Return the index of a constant tensor. Equal tensors without quantization are stored once."""
+        """Add a constant tensor to the file, and return the tensor's index. Equal constant tensors without quantization
+        are stored only once."""
         key = (values.dtype.str, values.shape, values.tobytes())
         if scales is None and key in self.constants:
             return self.constants[key]
@@ -199,7 +201,8 @@ class _Writer:
         )
 
     def _vector(self, values: Any, dtype: Any) -> int:
-        """Return the offset of a vector of numbers. Equal vectors are stored once."""
+        """Write a vector of numbers, and return the vector's offset in the builder. Equal vectors are written only
+        once."""
         array = np.asarray(values, dtype)
         key = (array.dtype.str, array.tobytes())
         if key not in self.vectors:
@@ -213,15 +216,16 @@ class _Writer:
         return int(self.builder.EndVector())
 
     def _shared_table(self, kind: str, **fields: int) -> int:
-        """Return the offset of a table. Equal tables are stored once."""
+        """Write a table of the schema, and return the table's offset in the builder. Equal tables are written only
+        once."""
         key = (kind, *fields.items())
         if key not in self.tables:
             self.tables[key] = self._table(kind, **fields)
         return self.tables[key]
 
     def _table(self, kind: str, **fields: int) -> int:
-        """Return the offset of a new table of the schema. `fields` has the table's offsets and numbers by their names
-        in the schema."""
+        """Write a new table of the schema, and return the table's offset in the builder. `fields` maps the names of the
+        table's fields to numbers, or to offsets of vectors and tables."""
         getattr(schema, f"{kind}Start")(self.builder)
         for name, value in fields.items():
             getattr(schema, f"{kind}Add{name}")(self.builder, value)

@@ -1,12 +1,13 @@
-"""Tune the quantized network part by part. Tuning part by part is called quantization-aware fine-tuning (QAF).
+"""Tune the quantized network part by part.
 
-The method follows Abbaszadeh's thesis (Politecnico di Milano, 2025). The network is divided into parts, which are
-quantized and tuned one after the other. The float network's outputs for a part are the soft labels of this part. The
-soft labels are computed once and kept. The soft labels of the backbone's parts are feature maps. The soft labels for
-detection are logits and boxes, and the soft labels for pose are rotations and angle bins.
+The tuning follows the method of quantization-aware fine-tuning (QAF) in Abbaszadeh's thesis (Politecnico di Milano,
+2025). The network is divided into parts, which are quantized and tuned one after the other. The targets of each part
+are called soft labels, and are the outputs of this part in the float network. The soft labels are computed once, before
+the tuning, and stay in memory. The soft labels of the backbone's parts are feature maps. The soft labels of the
+detection heads are scores and regressors. The soft labels of the pose heads are rotations and expected errors.
 
-While a part is tuned, all parts before it are quantized and do not change. The outputs of these quantized parts are
-therefore also computed once and kept, in INT8.
+While a part is tuned, the earlier parts of the network are already quantized and do not change. Therefore the outputs
+of the earlier parts are also computed only once, and stay in memory as INT8 values.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ Tensors = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Budget:
-    """The number of steps and the learning rate for each kind of part."""
+    """The settings of `fine_tune` and `train_whole`, for example the learning rates."""
 
     batches: int = 64
     """Number of batches whose soft labels are kept. A batch takes 10 MB."""
@@ -78,7 +79,7 @@ class Budget:
 
 @dataclass
 class Lesson:
-    """A batch of images, and the float network's outputs for it."""
+    """A batch of images, with the float network's outputs for these images."""
 
     inputs: Tensors
     """Inputs of the part that is being tuned, by the name of the tensor. They are INT8 levels in NCHW."""
@@ -92,8 +93,14 @@ class Lesson:
 
 @dataclass(frozen=True)
 class Part:
-    """Operations that are tuned together, the loss of their outputs, and the number of passes over all lessons. For a
-    part of the backbone, `output` is the tensor that later parts read."""
+    """A part of the network whose operations are tuned together.
+
+    - `loss` is a function that computes the training loss from the INT8 network's tensors and the soft labels of a
+      batch.
+    - `epochs` is the number of passes over all batches.
+    - `output` is the name of the tensor that later parts of the network read. The heads have no later parts, so the
+      `output` of a head is empty.
+    """
 
     name: str
     operations: list[Operation]
@@ -103,7 +110,8 @@ class Part:
 
 
 class Tuning:
-    """A calibrated INT8 network and the float network that it must imitate. The INT8 network is changed in place."""
+    """The tuning of a calibrated INT8 network (`student`), which must imitate a float network (`teacher`). The tuning
+    changes the parameters of the INT8 network in place."""
 
     def __init__(self, student: QuantizedBlazePoser, teacher: BlazePoser, recipe: Recipe, budget: Budget) -> None:
         self.student, self.teacher, self.budget = student, teacher.eval().requires_grad_(False), budget
@@ -113,7 +121,7 @@ class Tuning:
         this layer."""
 
     def parts(self) -> list[Part]:
-        """Return the parts in the order in which they are tuned."""
+        """Return the parts of the network in the order in which the parts are tuned."""
         backbone: tuple[list[Operation], list[Operation]] = ([], [])
         heads: dict[str, list[Operation]] = {"detection": [], "pose": []}
         architecture = self.teacher.architecture
@@ -141,7 +149,7 @@ class Tuning:
 
     @torch.no_grad()
     def lesson(self, batch: Batch) -> Lesson:
-        """Return the float network's soft labels for a batch."""
+        """Return a batch together with the float network's soft labels for the images of the batch."""
         image = to_input(batch.pictures)
         taps = self.teacher.backbone(image)
         rotation_16, rotation_8, error_16, error_8 = self.teacher.pose(taps)
@@ -154,11 +162,12 @@ class Tuning:
         )
 
     def values(self, lesson: Lesson) -> Tensors:
-        """Return the inputs of a lesson as dequantized values."""
+        """Return the dequantized inputs of a network part for one batch."""
         return {name: self.student.quantizer(name).values(levels) for name, levels in lesson.inputs.items()}
 
     def tune(self, part: Part, lessons: list[Lesson]) -> None:
-        """Tune a part. Then replace the inputs in the lessons by the outputs of the tuned part."""
+        """Tune one part of the network with the batches `lessons`. If later parts read the outputs of the tuned part,
+        the outputs are then stored in `lessons`."""
         parameters = [p for operation in part.operations for p in self._parameters(operation)]
         total = part.epochs * len(lessons)
         fit = Fit([*parameters, *self.bins.parameters()], self.budget.rate, [total], self.budget.warmup, 0)
@@ -175,7 +184,8 @@ class Tuning:
                 lesson.inputs[part.output] = self.student.quantizer(part.output).levels(tensors[part.output]).char()
 
     def _parameters(self, operation: Operation) -> Iterator[nn.Parameter]:
-        """Yield the trained parameters of an operation: its weights and the scale of its output."""
+        """Yield the trainable parameters of an operation, which are its weights, its biases, and the scale and zero
+        point of its output."""
         if operation.has_weights:
             yield from self.student.layer(operation).parameters()
         if self.student.source[operation.output] == operation.output:
@@ -183,8 +193,9 @@ class Tuning:
             yield from (parameter for parameter in quantizer.parameters() if parameter.requires_grad)
 
     def _features(self, tap: int) -> Callable[[Tensors, Lesson], Tensor]:
-        """Return a function that computes a map's loss. The loss is the mean squared distance from the float network's
-        map, relative to the power of the float network's map."""
+        """Return the loss function for the backbone's part that ends at the feature map with the number `tap`. The loss
+        is the mean squared difference between the INT8 and float feature maps, divided by the mean square of the float
+        feature map."""
 
         def loss(tensors: Tensors, lesson: Lesson) -> Tensor:
             wanted = lesson.taps[tap].float()
@@ -197,8 +208,11 @@ class Tuning:
         return terms["scores"] + terms["regressors"]
 
     def _pose(self, tensors: Tensors, lesson: Lesson) -> Tensor:
-        """Return the distances of rotations, angles, bins and errors from the float network's values, averaged over
-        cells."""
+        """Return the loss of the INT8 network's pose heads.
+
+        For each cell, the loss compares the INT8 network's rotation, angles, angle bins and expected error with the
+        float network's values. The loss of the pose heads is a weighted average over the cells.
+        """
         target, pose = lesson.target, self.pose(tensors)
         cells, _, _ = pose_weights(target.detections.logits, inside_boxes(target.boxes), target.boxes, target.weights)
         image, cell = torch.nonzero(cells, as_tuple=True)
@@ -210,13 +224,14 @@ class Tuning:
         return (cells[image, cell] * distance).sum() / cells.sum().clamp(min=1e-6)
 
     def pose(self, tensors: Tensors) -> Pose:
-        """Return the output of the INT8 network's pose heads."""
+        """Return the outputs of the INT8 network's pose heads as one `Pose` object."""
         rotation = torch.cat([tensors[f"rotation_{grid.side}"] for grid in GRIDS], dim=1)
         error = torch.cat([tensors[f"error_{grid.side}"] for grid in GRIDS], dim=1)
         return Pose(rotation, error[..., 0], self.bins([tensors[f"poses.{tap}.hidden"] for tap in range(len(GRIDS))]))
 
     def polish(self, batches: Iterator[Batch], steps: int) -> None:
-        """Tune all parts together, towards the labels' rotations and the float network's detections."""
+        """Tune all parts of the network together, with the labels' rotations and the float network's detections as
+        targets."""
         free = [p for operation in self.student.operations for p in self._parameters(operation)]
         fit = Fit([*free, *self.bins.parameters()], self.budget.polish_rate, [steps], self.budget.warmup, 0)
         average = [parameter.detach().clone() for parameter in free]
@@ -239,10 +254,12 @@ def fine_tune(
     student: QuantizedBlazePoser, teacher: BlazePoser, bank: Bank, recipe: Recipe, budget: Budget,
     done: Callable[[str], None] = lambda _: None, workers: int = 0,
 ) -> None:  # fmt: skip
-    """Tune a calibrated network part by part, then as a whole if the budget has steps for this.
+    """Tune a calibrated INT8 network part by part. If the budget has steps for the whole network, all parts are then
+    tuned together.
 
-    `done` is called with a name at the end of each stage. The images and the weights of the losses come from the recipe
-    that trained the float network.
+    After each part, `done` is called with the name of the part. After all parts were tuned together, `done` is called
+    with `WHOLE`. `recipe` is the recipe that trained the float network, and gives the settings of the images and the
+    weights of the losses.
     """
     torch.manual_seed(SEED)
     tuning = Tuning(student, teacher, recipe, budget)
@@ -260,9 +277,10 @@ def fine_tune(
 def train_whole(
     student: QuantizedBlazePoser, teacher: BlazePoser, bank: Bank, recipe: Recipe, budget: Budget, workers: int = 0
 ) -> None:  # fmt: skip
-    """Train the whole network from the start (quantization-aware training), for a comparison with QAF.
+    """Train all parts of a calibrated INT8 network together (quantization-aware training), for a comparison with
+    `fine_tune`.
 
-    The training takes as many steps as `fine_tune` takes for its largest part and for all parts together.
+    The training takes as many steps as `fine_tune` takes for the backbone's first part and for all parts together.
     """
     torch.manual_seed(SEED)
     steps = budget.backbone_epochs[0] * budget.batches + budget.polish_steps
@@ -270,13 +288,13 @@ def train_whole(
 
 
 def _fresh(bank: Bank, recipe: Recipe, budget: Budget, steps: int, workers: int) -> Iterator[Batch]:
-    """Return batches that are different from the batches of the soft labels."""
+    """Return training batches that are different from the batches with soft labels."""
     fresh = range(budget.batches, budget.batches + steps)
     return training_batches(bank, BATCH, fresh, SEED, recipe.last_images, workers=workers)
 
 
 def found(tensors: Tensors) -> Detections:
-    """Return the detections of both maps as one `Detections`."""
+    """Return the INT8 network's detections from both feature maps as one `Detections` object."""
     logits, regressors = (
         torch.cat([tensors[f"{kind}_{grid.side}"] for grid in GRIDS], dim=1) for kind in ("scores", "regressors")
     )
@@ -284,6 +302,6 @@ def found(tensors: Tensors) -> Detections:
 
 
 def pixels(pictures: Tensor) -> Tensor:
-    """Convert uint8 images (N, 128, 128, 3) to levels of the input (N, 3, 128, 128). The levels are -128 to 127, as
-    floats."""
+    """Convert uint8 images (N, 128, 128, 3) to the INT8 levels of the network's input (N, 3, 128, 128). The INT8 levels
+    are float numbers from -128 to 127."""
     return pictures.permute(0, 3, 1, 2).float() - 128

@@ -1,4 +1,8 @@
-"""`blazeposer quantize` makes the INT8 and float tflite files from float weights, with manifests and golden vectors."""
+"""`blazeposer quantize` writes an INT8 and a float tflite file from float weights.
+
+The command also writes a manifest for each tflite file, and golden vectors (test images with the expected outputs) for
+the INT8 file.
+"""
 
 from __future__ import annotations
 
@@ -117,7 +121,8 @@ def command(
 
 
 def calibrated(network: BlazePoser, pictures: NDArray[np.uint8], console: Console) -> QuantizedBlazePoser:
-    """Return an INT8 copy of the network, with ranges set on images (N, 128, 128, 3)."""
+    """Return an INT8 copy of the network. The images `pictures` (N, 128, 128, 3) determine the ranges of the INT8
+    values."""
     model = QuantizedBlazePoser(copy.deepcopy(network)).eval()
     with Progress(console=console) as progress:
         task = progress.add_task("calibrating", total=3 * len(pictures))
@@ -128,11 +133,12 @@ def calibrated(network: BlazePoser, pictures: NDArray[np.uint8], console: Consol
 def calibration_images(
     folder: Path, count: int, recipe: Recipe, report: Callable[[str], None], pools: tuple[str, ...] = ()
 ) -> NDArray[np.uint8]:
-    """Return training images (count, 128, 128, 3) RGB of a recipe, with the quality of a camera's images. The result is
-    always the same.
+    """Return RGB training images (count, 128, 128, 3) for calibration. `recipe` has the settings of the images. The
+    colours of the images are rounded like a camera's colours (`rgb565`). The function always returns the same images
+    for the same arguments.
 
-    If `pools` names pools, the images come only from these pools. `report` is called with one line for each pool.
-    Raises BlazePoserError.
+    If `pools` is not empty, only the data sets (pools) with the names in `pools` are used. `report` is called with one
+    line of text for each data set. Raises BlazePoserError.
     """
     bank = _bank(folder, pools or CALIBRATION_POOLS, not pools, report)
     batch = TrainingBatches(bank, count, range(1), SEED, recipe.last_images)[0]
@@ -140,7 +146,8 @@ def calibration_images(
 
 
 def _bank(folder: Path, pools: tuple[str, ...], with_photos: bool, report: Callable[[str], None]) -> Bank:
-    """Return the training faces of pools. The backgrounds are photos without a face, or drawn backgrounds."""
+    """Read the training images of the data sets `pools`. If `with_photos` is true, the backgrounds include photos
+    without a face. If `with_photos` is false, the backgrounds include drawn images of a room."""
     return read_bank(folder, pools, "train", report=report, faceless=("faceless",) if with_photos else ())
 
 
@@ -148,7 +155,8 @@ def write(
     path: Path, architecture: Architecture, layers: dict[str, Layer], quantization: dict[str, Quantization],
     training: dict[str, object],
 ) -> Manifest:  # fmt: skip
-    """Write a tflite file and its manifest."""
+    """Write a tflite file, and write its manifest beside the file. Raises BlazePoserError if an INT8 file would be too
+    large."""
     graph = operations(architecture)
     data = write_tflite(layers, quantization, graph)
     if quantization and len(data) > MAX_FILE_BYTES:

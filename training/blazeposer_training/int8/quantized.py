@@ -1,12 +1,12 @@
-"""Compute the INT8 network in torch, by a differentiable model of the camera's computation.
+"""Compute the INT8 network in torch as a camera computes it, but with gradients for training.
 
-Every tensor of the graph passes a quantizer with a learnable scale (LSQ+: Bhalgat et al., 2020), so that training can
-continue through quantization. Rounding does not change the gradients.
+Every tensor of the network passes a quantizer with a trainable scale (LSQ+: Bhalgat et al., 2020). Gradients pass
+through rounding unchanged, so that the quantized network can be trained.
 
-All integers are equal to the integers of TensorFlow Lite's reference kernels. Activations have asymmetric quantization
-per tensor. Weights have symmetric quantization per channel, from -127 to 127. The scale of an int32 bias is the input's
-scale times the weight's scale. The clamp of an output also computes the ReLU. Pool, pad and reshape move integers and
-share the quantization of their input.
+Every tensor has the same integers as in TensorFlow Lite's reference kernels. Activations have asymmetric quantization
+per tensor. Weights have symmetric quantization per channel, from -127 to 127. The scale of a convolution's int32 bias
+is the scale of the input times the scale of the weights. The outputs of pool, pad and reshape operations have the scale
+and zero point of their inputs.
 """
 
 from __future__ import annotations
@@ -42,10 +42,11 @@ FIXED_QUANTIZATION = {  # scale, zero point
 
 
 class Quantizer(nn.Module):
-    """Fake quantization of one activation tensor: value = scale * (q - zero_point), with q from -128 to 127.
+    """A module that rounds the values of one activation tensor to the 256 levels of INT8 (fake quantization).
 
-    If `unsigned` is true, the zero point is always -128, because all values after a ReLU are positive or 0. If `frozen`
-    is true, neither the scale nor the zero point changes.
+    A level q from -128 to 127 stands for the value scale * (q - zero_point). If `unsigned` is true, the zero point is
+    always -128, because all values after a ReLU are positive or 0. If `frozen` is true, training changes neither the
+    scale nor the zero point.
     """
 
     def __init__(self, scale: float = 1.0, zero_point: int = 0, unsigned: bool = False, frozen: bool = False) -> None:
@@ -61,7 +62,8 @@ class Quantizer(nn.Module):
         all parameters."""
 
     def set_range(self, low: float, high: float) -> None:
-        """Spread the 256 levels from `low` to `high`, so that one level is exactly 0."""
+        """Set the scale and the zero point so that the 256 levels reach from `low` to `high` and one level is exactly
+        0."""
         low, high = (0.0 if self.unsigned else min(low, 0.0)), max(high, 1e-6)
         scale = (high - low) / (HIGHEST - LOWEST)
         with torch.no_grad():
@@ -79,17 +81,17 @@ class Quantizer(nn.Module):
 
     @property
     def highest(self) -> float:
-        """Return the largest value that a level represents."""
+        """Return the value that the highest INT8 level, 127, represents."""
         return ((HIGHEST - self.zero_point) * self.scale).item()
 
     @torch.no_grad()
     def levels(self, x: Tensor) -> Tensor:
-        """Quantize values, and return the integers q as floats."""
+        """Quantize the values `x`, and return the INT8 levels (-128 to 127) as floats."""
         return torch.clamp((x / self.scale).round() + self.zero_point, LOWEST, HIGHEST)
 
     @torch.no_grad()
     def values(self, levels: Tensor) -> Tensor:
-        """Return the real values of integers q."""
+        """Return the real values that INT8 levels represent."""
         return (levels.float() - self.zero_point) * self.scale
 
     def forward(self, x: Tensor) -> Tensor:
@@ -97,10 +99,10 @@ class Quantizer(nn.Module):
 
 
 class _FakeQuantization(torch.autograd.Function):
-    """The function scale * (q - zero_point), with gradients for learned step sizes (LSQ+, equations 3 to 5).
+    """The rounding of values to INT8 levels, with the gradients of the LSQ+ paper (equations 3 to 5).
 
-    Rounding has a gradient of 1. The gradients are written by hand, because a chain of torch's functions would keep
-    five tensors for the backward pass and take 50 % longer.
+    The rounding has a gradient of 1. The gradients are written by hand, because torch's own gradients would need five
+    tensors in memory and 50 % more time.
     """
 
     @staticmethod
@@ -120,7 +122,8 @@ class _FakeQuantization(torch.autograd.Function):
 
 
 class QuantizedBlazePoser(nn.Module):
-    """`BlazePoser` with every tensor quantized. `network` has the float weights, and `quantizers` have the scales."""
+    """A `BlazePoser` network in which every tensor is quantized. `network` has the float weights, and `quantizers` has
+    the scale and the zero point of each activation tensor."""
 
     def __init__(self, network: BlazePoser) -> None:
         super().__init__()
@@ -143,19 +146,20 @@ class QuantizedBlazePoser(nn.Module):
         self.quantizers = nn.ModuleDict({_key(name): quantizer for name, quantizer in quantizers.items()})
 
     def quantizer(self, tensor: str) -> Quantizer:
-        """Return the quantizer of a tensor of the graph."""
+        """Return the quantizer for the activation tensor with the name `tensor`."""
         return cast(Quantizer, self.quantizers[_key(self.source[tensor])])
 
     def layer(self, operation: Operation) -> nn.Conv2d:
-        """Return the float convolution behind an operation."""
+        """Return the torch convolution that contains an operation's float weights."""
         return cast(nn.Conv2d, self.network.get_submodule(operation.output))
 
     def weight_scale(self, operation: Operation) -> Tensor:
-        """Return the weights' quantization steps (channels out,). The largest absolute weight is 127 steps.
+        """Return the quantization steps of a convolution's weights, with one step for each output channel.
 
-        The quantization step of a channel is larger if the bias would otherwise exceed its limit. All channels of a
-        regressor share one step, because all regressors are in pixels, and a separate step for each channel would take
-        1.4 KB.
+        A channel's quantization step is usually 1/127 of the largest absolute weight of the channel. The quantization
+        step is larger if the bias of the channel would otherwise exceed `BIAS_LIMIT`. All channels of a regressor head
+        share one quantization step, because all regressors are in pixels. A separate step for each channel of the
+        regressor heads would make the file 1.4 KB larger.
         """
         layer = self.layer(operation)
         scale = layer.weight.detach().abs().amax(dim=(1, 2, 3)) / WEIGHT_LIMIT
@@ -167,8 +171,9 @@ class QuantizedBlazePoser(nn.Module):
         return scale.clamp(min=1e-9)
 
     def integers(self, operation: Operation) -> tuple[Tensor, Tensor | None]:
-        """Return the weights (out, in, kernel, kernel) from -127 to 127, and the biases. Weights and biases are
-        integers in differentiable float tensors."""
+        """Return a convolution's quantized weights (out, in, kernel, kernel), from -127 to 127, and the quantized
+        biases. The quantized weights and biases are integers in float tensors, because torch computes gradients only
+        for floats."""
         layer = self.layer(operation)
         scale = self.weight_scale(operation)
         weight = torch.clamp(_round(layer.weight / scale[:, None, None, None]), -WEIGHT_LIMIT, WEIGHT_LIMIT)
@@ -177,16 +182,20 @@ class QuantizedBlazePoser(nn.Module):
         return weight, _round(layer.bias / (self.quantizer(operation.inputs[0]).scale * scale))
 
     def trace(self, image: Tensor, quantized: bool = True) -> dict[str, Tensor]:
-        """Return all tensors of the graph for images (N, 3, 128, 128) in [-1, 1]. The tensors are NCHW, and the outputs
-        have the form of the contract. If `quantized` is false, return the tensors of the float network."""
+        """Return a dictionary of all tensors of the network. `image` has the shape (N, 3, 128, 128) and values from -1
+        to 1.
+
+        Inner tensors have the layout NCHW, and the network's outputs have the shapes in `contract.OUTPUTS`. If
+        `quantized` is false, return the tensors of the float network.
+        """
         tensors = {INPUT: self.quantizer(INPUT)(image) if quantized else image}
         return self.extend(tensors, self.operations, quantized)
 
     def extend(
         self, tensors: dict[str, Tensor], operations: Iterable[Operation], quantized: bool = True
     ) -> dict[str, Tensor]:
-        """Run `operations` and add their outputs to `tensors`, in place. The inputs of an operation are in `tensors` or
-        are outputs of earlier operations."""
+        """Compute `operations`, and add the output of each operation to the dictionary `tensors`. Each input of an
+        operation must be in `tensors` or be the output of an earlier operation."""
         for operation in operations:
             x = self.run(operation, [tensors[name] for name in operation.inputs], quantized)
             if quantized and self.source[operation.output] == operation.output:
@@ -195,12 +204,13 @@ class QuantizedBlazePoser(nn.Module):
         return tensors
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        """Return the eight outputs of `contract.OUTPUTS` as dequantized values, in the form of `BlazePoser.forward`."""
+        """Return the network's eight outputs (`contract.OUTPUTS`) as dequantized values, like `BlazePoser.forward`."""
         tensors = self.trace(image)
         return tuple(tensors[output.name] for output in OUTPUTS)
 
     def run(self, operation: Operation, inputs: list[Tensor], quantized: bool = True) -> Tensor:
-        """Run one operation on values. The result is not yet rounded to the output's levels."""
+        """Compute one operation from the real values of its inputs. The result of the operation is not rounded to INT8
+        levels, because `extend` does the rounding."""
         x = inputs[0]
         match operation.kind:
             case "conv" | "depthwise":
@@ -225,7 +235,7 @@ class QuantizedBlazePoser(nn.Module):
         return layer.weight, layer.bias
 
     def constants(self, operation: Operation) -> tuple[Tensor, Tensor | None]:
-        """Return the weights and biases as real values, rounded to their quantization steps."""
+        """Return a convolution's weights and biases as real values, rounded to the quantization steps."""
         weight, bias = self.integers(operation)
         scale = self.weight_scale(operation)
         if bias is not None:
@@ -234,7 +244,8 @@ class QuantizedBlazePoser(nn.Module):
 
 
 def convolve(operation: Operation, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """Convolve with TensorFlow's SAME padding and without activation. Input and output are NCHW."""
+    """Convolve the tensor `x` with TensorFlow's SAME padding, and apply no activation function. The input and the
+    output of the convolution have the layout NCHW."""
     groups = operation.channels_in if operation.kind == "depthwise" else 1
     total = operation.kernel - operation.stride if operation.stride > 1 else operation.kernel - 1
     before = total // 2
@@ -243,7 +254,7 @@ def convolve(operation: Operation, x: Tensor, weight: Tensor, bias: Tensor | Non
 
 
 def _round(x: Tensor) -> Tensor:
-    """Round, with a gradient of 1 (straight-through estimator)."""
+    """Round a tensor, with a gradient of 1 (straight-through estimator)."""
     return x + (x.round() - x).detach()
 
 

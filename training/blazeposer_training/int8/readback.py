@@ -1,8 +1,8 @@
-"""Read an INT8 tflite file back into the torch network from which it was written. This module is the inverse of
-`export.py`.
+"""Read an INT8 tflite file, and rebuild the torch network from which the file was written. This module reverses the
+conversion of `export.py`.
 
-Long after a file was made, this module makes it possible to compare the file with its float weights, and to convert it
-with TensorFlow's converter.
+With a rebuilt network, an old tflite file can be compared with its float weights. A rebuilt network can also be
+converted with TensorFlow's converter.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from .quantized import LEVELS, QuantizedBlazePoser
 
 
 class ReadBack(QuantizedBlazePoser):
-    """The network that a file contains, with the quantization steps of the file.
+    """The quantized network that an INT8 tflite file contains, with the quantization steps of the file.
 
-    Raises ModelError if the file has none of this project's architectures. If this network is written again
-    (`export.int8_layers`, `flatbuffer.write_tflite`), the bytes are the same.
+    Raises ModelError if the file has none of this project's architectures. A rebuilt network can be written again
+    (`export.int8_layers`, `flatbuffer.write_tflite`), which gives the bytes of the original file.
     """
 
     def __init__(self, data: bytes, name: str) -> None:
@@ -47,7 +47,7 @@ class ReadBack(QuantizedBlazePoser):
         self.eval()
 
     def weight_scale(self, operation: Operation) -> Tensor:
-        """Return the quantization steps in the file. The steps are not computed from the weights."""
+        """Return the quantization steps that the file has for the weights of a convolution."""
         return self._scales[operation.output]
 
     def _set_range(self, name: str, tensor: tflite.Tensor) -> None:
@@ -68,10 +68,12 @@ class ReadBack(QuantizedBlazePoser):
 
 
 def _architecture(graph: tflite.Graph, name: str) -> Architecture:
-    """Return the architecture in `ARCHITECTURES` that has the file's operations."""
+    """Return the architecture in `ARCHITECTURES` that has the same operations as the file. Raises ModelError if no
+    architecture matches."""
 
     def kernel(item: tflite.Operation) -> list[int]:
-        """Return a list with the height of a convolution's kernel. For other operations, the list is empty."""
+        """Return a list with the height of a convolution's kernel, or an empty list if the operation is not a
+        convolution."""
         return list(graph.tensors[item.inputs[1]].shape)[1:2] if len(item.inputs) > 2 else []
 
     found = [(item.name, graph.tensors[item.outputs[0]].shape, kernel(item)) for item in graph.operations]

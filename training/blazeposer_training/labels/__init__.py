@@ -1,1 +1,1 @@
-"""Label a user's own photos with a teacher network from PyPI."""
+"""Label the faces in a user's own photos, with networks from PyPI packages as teachers."""

@@ -1,7 +1,8 @@
 """`blazeposer label FOLDER` makes a pool (a data set for training) of the photos in a folder.
 
-The pool has the layout that `data.read_pool` reads. `teacher.py` labels the faces. Labels are good for faces that are
-turned by up to 45 degrees. Faces that are turned by more than 60 degrees rarely get a label.
+The function `read_pool` in `blazeposer.evaluate.datasets.pool` can read the pool. The module `teacher.py` labels the
+faces in the photos. The labels are reliable for faces that are turned by up to 45 degrees. Faces that are turned by
+more than 60 degrees rarely get a label.
 """
 
 from __future__ import annotations
@@ -44,11 +45,11 @@ PARTS = ("{}.zip", "{}.csv", "{}_landmarks68.npy")
 
 
 def label_folder(folder: Path, name: str, output: Path, *, force: bool = False) -> str:
-    """Write pool `name` into `output`, and return a summary of one or two lines.
+    """Write the pool `name` into the folder `output`, and return a summary of one or two lines.
 
-    Photos without a face are left out. An existing pool does not change until the new pool is complete. Raises
-    BlazePoserError if the pool exists and `force` is false, if there are no photos or no faces, or if files cannot be
-    written.
+    Photos without a face are left out. An existing pool with the name `name` is replaced only when the new pool is
+    complete. Raises BlazePoserError if the pool exists and `force` is false. BlazePoserError is also raised if the
+    folder has no photos or no faces, or if a file cannot be written.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder: name a folder with photos")
@@ -125,8 +126,8 @@ def command(folder: Path, name: str | None, output: Path, force: bool) -> None:
 
 @contextmanager
 def _replaced(output: Path, name: str) -> Iterator[list[Path]]:
-    """Yield temporary paths for the files of a pool. When all files are written, the files get their final names. After
-    an error, the temporary files are deleted."""
+    """Yield temporary paths for the files of a pool. When all files of the pool are written, the files get their final
+    names. After an error, the temporary files of the pool are deleted."""
     output.mkdir(parents=True, exist_ok=True)
     targets = [output / part.format(name) for part in PARTS]
     partial = [target.with_name(f".{target.name}.partial") for target in targets]
@@ -140,8 +141,8 @@ def _replaced(output: Path, name: str) -> Iterator[list[Path]]:
 
 
 def _reduced(photo: Image) -> tuple[Image, float]:
-    """Return the photo with at most `LARGEST_SIDE` pixels in width and height, and the ratio of its new size to its old
-    size."""
+    """Reduce a photo to at most `LARGEST_SIDE` pixels in width and height. Return the reduced photo, and the ratio of
+    its new width to its old width."""
     scale = LARGEST_SIDE / max(photo.shape[:2])
     if scale >= 1:
         return photo, 1.0
@@ -154,7 +155,7 @@ def _jpeg(photo: Image) -> bytes:
 
 
 def _row(file: str, stored: Image, label: Labelled, scale: float, source: str) -> dict[str, object]:
-    """Return the line of the table for one face of a photo."""
+    """Return the row of the pool's table that describes one face in a photo."""
     x, y, width, height = (value * scale for value in label.face.box)
     box = zip(CORNERS, (x, y, x + width, y + height), strict=True)
     angles = zip(ANGLES, label.face.angles, strict=True)

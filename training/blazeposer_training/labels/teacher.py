@@ -1,9 +1,11 @@
-"""Label photos with a teacher. BlazeFace finds the faces, and MediaPipe's face mesh gives the rotation of the heads.
+"""Label the faces in photos. BlazeFace finds the faces in a photo, and MediaPipe's face mesh network gives the rotation
+of each head.
 
-`blazeposer.evaluate.peers` provides the networks, and computes a rotation from a mesh. A label needs an uncertainty,
-but one run of the face mesh network gives only one rotation. Therefore the face mesh network looks at each face four
-times, at crops that differ in place, size and mirroring. The label is the mean of the four rotations. The label's
-uncertainty is the mean angle between the four rotations and their mean.
+The package `blazeposer.evaluate.peers` runs BlazeFace and the face mesh network, and computes a head's rotation from a
+face mesh. The face mesh network does not say how uncertain a rotation is. To measure the uncertainty, the face mesh
+network runs on four crops of each face, which differ in place, size and mirroring. The label of a face is the mean of
+the rotations from the four crops. The uncertainty of a label is the mean angle between the label and the rotations from
+the four crops.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ MOST_FACES = 32
 
 @dataclass(frozen=True)
 class Labelled:
-    """A face with its label, in pixels of the photo."""
+    """A face in a photo with its label. All positions and sizes of the face are in pixels of the photo."""
 
     face: Face
     """BlazeFace's score and keypoints, and the teacher's rotation.
@@ -46,10 +48,11 @@ class Labelled:
 
 
 def meshes(networks: FaceMesh, photo: Image, face: Face) -> Floats | None:
-    """Return the face's meshes (looks, 468, 3), with one mesh for each crop of `LOOKS`. In pixels, x points right, y
-    DOWN, and z towards the viewer.
+    """Return an array (crops, 468, 3) with a mesh of the face for each crop in `LOOKS`. The coordinates of the mesh
+    points are in pixels: x points right, y points DOWN, and z points towards the viewer.
 
-    The meshes of mirrored crops show the mirrored face. Return None if the network finds no face in one of the crops.
+    In the mesh of a mirrored crop, the left and right points of the face are exchanged. Return None if the face mesh
+    network finds no face in one of the crops.
     """
     points, _ = networks.look(photo, Crop.of(face), fine=True)
     # As in MediaPipe's tracking, the mesh gives a better box than BlazeFace.
@@ -68,8 +71,8 @@ def meshes(networks: FaceMesh, photo: Image, face: Face) -> Floats | None:
 
 
 class Teacher:
-    """A function object that labels photos. A call with a photo (h, w, 3) uint8 RGB returns the labelled faces of the
-    photo, the best score first."""
+    """A callable object that finds and labels the faces in photos. A call with an RGB photo (height, width, 3) of type
+    uint8 returns the labelled faces, with the highest score first."""
 
     def __init__(self) -> None:
         self._networks = FaceMesh()
@@ -98,6 +101,6 @@ class Teacher:
 
 
 def partners(points: Floats) -> NDArray[np.int64]:
-    """Return, for each point (468,) of a face that looks straight ahead, the point that is nearest to the mirror image
-    of this point."""
+    """Return, for each point of a face mesh, the index (468,) of the mesh point at the mirrored position. `points` are
+    the points of a face mesh that looks straight ahead."""
     return np.linalg.norm(points[:, None] - points * [-1, 1, 1], axis=-1).argmin(1)

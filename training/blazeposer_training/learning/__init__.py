@@ -1,1 +1,1 @@
-"""Train the network: the recipes, the losses, and the three stages of a training."""
+"""Train the float network in three stages, with the settings of a recipe file."""

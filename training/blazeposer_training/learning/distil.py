@@ -1,9 +1,10 @@
-"""Train the backbone to compute BlazeFace's feature maps. This module is the first stage of a training.
+"""Train the backbone to compute BlazeFace's feature maps, which is the first stage of a training (distillation).
 
-A backbone with BlazeFace's own channels skips this stage. The stage has two parts. Each part learns BlazeFace's feature
-maps at the end of each of the part's resolutions. First the blocks with large feature maps learn, because all other
-feature maps are computed from the large feature maps. Then the remaining blocks learn. If all blocks learned together
-from the start, the later blocks would lose the copied weights.
+A backbone with BlazeFace's own channels needs no distillation, because it starts with a copy of BlazeFace's weights.
+The distillation has two parts. The first part trains the blocks with large feature maps, because all other feature maps
+are computed from the large feature maps. The second part trains the remaining blocks. The targets of both parts of the
+distillation are BlazeFace's feature maps. If all blocks were trained together from the start, the later blocks would
+lose the weights that were copied from BlazeFace.
 """
 
 from __future__ import annotations
@@ -25,18 +26,23 @@ from .recipe import Recipe
 
 @dataclass(frozen=True)
 class Part:
-    """Blocks that learn together, and the feature maps that the blocks learn. For each feature map, `maps` has the
-    number of our block, the number of BlazeFace's block, and BlazeFace's channels in our order."""
+    """Blocks of the backbone that are trained together, and the feature maps of BlazeFace that are the targets of the
+    blocks.
+
+    Each item of `maps` has the block number of the trained network, the block number of BlazeFace, and BlazeFace's
+    channels in the order of the trained network.
+    """
 
     blocks: range
     maps: tuple[tuple[int, int, Tensor], ...]
 
 
 def parts(architecture: Architecture) -> list[Part]:
-    """Return the parts of the stage. The first part has the resolutions 64x64 and 32x32, and the second part has the
-    resolutions 16x16 and 8x8.
+    """Return the two parts of the distillation. The first part trains the resolutions 64x64 and 32x32, and the second
+    part trains the resolutions 16x16 and 8x8.
 
-    BlazeFace's own architecture has no parts. The feature map at 64x64 has no target.
+    For BlazeFace's own architecture, the list of distillation parts is empty. The targets of the distillation are the
+    feature maps at 32x32, 16x16 and 8x8, but not the feature maps at 64x64.
     """
     if (architecture.stem, architecture.blocks) == (ORIGINAL.stem, ORIGINAL.blocks):
         return []
@@ -49,7 +55,8 @@ def parts(architecture: Architecture) -> list[Part]:
 
 
 def parameters(part: Part, model: BlazePoser) -> list[nn.Parameter]:
-    """Return the trained parameters of a part: the parameters of its blocks, and of the stem for the first part."""
+    """Return the parameters of the network that a part of the distillation trains. The first part of the distillation
+    also trains the network's first convolution (stem)."""
     modules = [model.backbone.blocks[index] for index in part.blocks]
     if part.blocks.start == 0:
         modules.append(model.backbone.stem)
@@ -57,15 +64,15 @@ def parameters(part: Part, model: BlazePoser) -> list[nn.Parameter]:
 
 
 def originals(part: Part, original: BlazePoser, pictures: Tensor) -> tuple[Tensor, ...]:
-    """Return BlazeFace's feature maps that the part has to learn."""
+    """Return the feature maps of BlazeFace that are the targets of one part of the distillation."""
     image = to_input(pictures)
     with torch.no_grad(), autocast(image.device):
         return tuple(original.backbone.maps(image, [theirs for _, theirs, _ in part.maps]))
 
 
 def distance(part: Part, model: BlazePoser, originals: tuple[Tensor, ...], image: Tensor) -> Tensor:
-    """Return the mean squared distance of the part's feature maps from BlazeFace's feature maps. Each distance is
-    relative to the power of BlazeFace's feature map, and the distances of the part are summed."""
+    """Return the sum of the distances between the trained backbone's feature maps and BlazeFace's feature maps. The
+    distance of a feature map is the mean squared difference, divided by the mean square of BlazeFace's feature map."""
     maps = model.backbone.maps(image, [ours for ours, _, _ in part.maps])
     terms = []
     for ours, theirs, (_, _, channels) in zip(maps, originals, part.maps, strict=True):
@@ -76,8 +83,9 @@ def distance(part: Part, model: BlazePoser, originals: tuple[Tensor, ...], image
 
 
 def distil_features(learner: Learner, batches: Callable[[range, Teacher], Iterator[Batch]], recipe: Recipe) -> None:
-    """Run the stage, with half of its steps for each part. `batches` returns the batches for a range of steps, with a
-    teacher's outputs."""
+    """Train the backbone to compute BlazeFace's feature maps. Each of the two parts of the distillation takes half of
+    the steps. `batches` is a function that returns training batches for a range of steps, with the outputs of a teacher
+    for the images."""
     for number, part in enumerate(parts(learner.model.architecture), 1):
         total, lost = recipe.distil_steps // 2, torch.zeros(())
         steps = range((number - 1) * total, number * total)

@@ -1,4 +1,4 @@
-"""Calibrate the error in degrees that a network predicts, on faces that it was not trained on."""
+"""Calibrate the network's predictions of its own error, in degrees, on faces that were not used for training."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from .losses import LABEL_ERROR
 
 
 def calibrate_error(model: BlazePoser, scores: Scores, spread: NDArray[np.floating]) -> tuple[float, float]:
-    """Rescale the error outputs so that they fit the validation scores best, and return the slope and offset of their
-    logarithm.
+    """Fit the network's predicted errors to the measured errors on labelled faces, and return the slope and the offset
+    of the fit. The fit maps the logarithm of each predicted error to slope * logarithm + offset.
 
-    `scores` are the scores of `model` on labels with the teachers' disagreement `spread` (n,) in degrees. If no face
-    was found, nothing changes. The slope and the offset maximise the same likelihood as the training
-    (`losses.error_likelihood`). The weights of the error outputs are changed by this slope and offset. The change is
-    exact, because decoders average logarithms.
+    `scores` are the scores of `model` on n labelled faces. `spread` (n,) is the disagreement of the teacher networks
+    about each label, in degrees. If `model` found no face, the weights of `model` do not change. The slope and the
+    offset maximise the likelihood that the training also uses (`losses.error_likelihood`). The function applies the
+    slope and the offset to the weights of the error outputs. The new weights have exactly the effect of the slope and
+    the offset, because decoders average logarithms of errors.
     """
     found = scores.found
     if not found.any():

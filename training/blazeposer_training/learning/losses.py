@@ -1,11 +1,13 @@
-"""Compute the training losses. The pose loss counts where the detector finds a face. The detection loss is the distance
-from BlazeFace's detections.
+"""Compute the training losses. The pose loss counts mainly the cells in which BlazeFace finds a face. The detection
+loss compares the network's detections with BlazeFace's detections.
 
-The pose loss combines regression and classification. Regression compares the predicted orthonormalised rotation with
-the label's rotation (chordal distance), and the three angles with the label's angles. Rotations and angles are compared
-for every cell, and for the weighted mean of the cells that the decoder computes. Classification uses bins of each
-angle. The bins are computed from the same hidden layer as the rotation, so that the gradient of the bins changes the
-weights of this layer. The network that ships has no bins.
+The pose loss combines regression and classification. The regression measures the chordal distance between the
+orthonormalised predicted rotation and the label's rotation. The regression also compares the three predicted angles
+with the label's angles. The rotation and the angles of each cell are compared with the label. For each face, the
+weighted mean that a decoder computes from the cells is compared with the label, too. The classification predicts the
+bin (a range of 6 degrees) that contains each angle. The bins are predicted from the hidden layer of the pose heads, so
+that the classification also trains this hidden layer. The network that ships has no bins, because only the training
+needs them.
 """
 
 from __future__ import annotations
@@ -54,23 +56,23 @@ _CELL = torch.from_numpy(cell_of_anchor())
 
 
 class AngleBins(nn.Module):
-    """Layer that computes logits of the bins of yaw, pitch and roll from the hidden layer of each pose head. Only
-    training needs this layer."""
+    """A layer that predicts the bins of yaw, pitch and roll from the hidden layers of the pose heads. The layer
+    `AngleBins` is used only in training."""
 
     def __init__(self, hidden: int = ARCHITECTURE.pose_hidden) -> None:
         super().__init__()
         self.maps = nn.ModuleList(nn.Conv2d(hidden, 3 * BINS, 1) for _ in GRIDS)
 
     def forward(self, hidden: list[Tensor]) -> Tensor:
-        """Return logits (N, 320, 3, BINS) of both feature maps."""
+        """Return the logits (N, 320, 3, BINS) of the angle bins for the cells of both feature maps."""
         rows = [cell_rows(layer(h), 3 * BINS) for layer, h in zip(self.maps, hidden, strict=True)]
         return torch.cat(rows, dim=1).unflatten(-1, (3, BINS))
 
 
 @dataclass
 class Detections:
-    """The detections of both feature maps together. `logits` have the shape (N, 896). `regressors` (N, 896, 16) are in
-    pixels."""
+    """The network's detections at the anchors of both feature maps. `logits` have the shape (N, 896). `regressors` have
+    the shape (N, 896, 16) and are in pixels."""
 
     logits: Tensor
     regressors: Tensor
@@ -78,8 +80,8 @@ class Detections:
 
 @dataclass
 class Pose:
-    """The poses of both feature maps together. `rotation` has the shape (N, 320, 6), `log_error` has the shape (N,
-    320), and `bins` have the shape (N, 320, 3, BINS)."""
+    """The network's poses in the cells of both feature maps. `rotation` has the shape (N, 320, 6), `log_error` has the
+    shape (N, 320), and `bins` have the shape (N, 320, 3, BINS)."""
 
     rotation: Tensor
     log_error: Tensor
@@ -88,7 +90,8 @@ class Pose:
 
 @dataclass
 class Target:
-    """The targets of a batch, which are BlazeFace's detections and the labels of a `batches.Batch`."""
+    """The targets of the losses for one batch. The targets are BlazeFace's detections and the labels of the
+    `batches.Batch`."""
 
     detections: Detections
     rotations: Tensor
@@ -106,8 +109,8 @@ def detections(model: BlazePoser, taps: tuple[Tensor, Tensor]) -> Detections:
 
 
 def poses(model: BlazePoser, bins: AngleBins, taps: tuple[Tensor, Tensor]) -> Pose:
-    """Return the pose heads' outputs. The gradient of the error output stops at the hidden layer, so the angles lose no
-    accuracy."""
+    """Return the pose heads' outputs for the feature maps `taps`. The gradient of the error output does not change the
+    hidden layer, so that the angles lose no accuracy."""
     heads = model.pose_heads
     hidden = [head.embed(tap) for head, tap in zip(heads, taps, strict=True)]
     rotation = [cell_rows(head.rotation(h), 6) for head, h in zip(heads, hidden, strict=True)]
@@ -118,7 +121,8 @@ def poses(model: BlazePoser, bins: AngleBins, taps: tuple[Tensor, Tensor]) -> Po
 def total_loss(
     found: Detections, pose: Pose, target: Target, weights: Mapping[str, float]
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Return the weighted sum of all terms, and the value of each term for the log."""
+    """Return the training loss, and the value of each loss term for the log. The training loss is the weighted sum of
+    all loss terms."""
     inside = inside_boxes(target.boxes)
     terms = pose_terms(pose, target, inside) | detection_terms(found, target, inside)
     if target.pairs:
@@ -127,14 +131,14 @@ def total_loss(
 
 
 def weighted_sum(terms: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
-    """Return the sum of the terms, each multiplied by its weight."""
+    """Return the sum of the loss terms, each multiplied by its weight."""
     return torch.stack([weights[name] * value for name, value in terms.items()]).sum()
 
 
 def pose_terms(pose: Pose, target: Target, inside: Tensor) -> dict[str, Tensor]:
-    """Return the terms of the pose loss. A term is an average over cells, an average over faces (for the weighted mean
-    of a face's cells), or the sum of both averages. The weights of these averages come from the detector and the
-    label."""
+    """Return the terms of the pose loss. Each term is an average over cells, an average over faces, or the sum of both
+    averages. For an average over faces, the cells of each face are first combined into a weighted mean. The function
+    `pose_weights` gives the weights of cells and faces in the averages."""
     cells, share, found = pose_weights(target.detections.logits, inside, target.boxes, target.weights)
     image, cell = torch.nonzero(cells, as_tuple=True)
     weight = cells[image, cell]
@@ -163,10 +167,14 @@ def pose_terms(pose: Pose, target: Target, inside: Tensor) -> dict[str, Tensor]:
 
 
 def pose_weights(logits: Tensor, inside: Tensor, boxes: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return each cell's weight in the pose loss, its share in the weighted mean (N, 320), and the faces' weights (N,).
+    """Return the weights of cells and faces in the pose loss.
 
-    The weights are computed from BlazeFace's logits (N, 896) at the anchors `inside` (N, 896) the labelled boxes (N,
-    4), and from the labels' weights (N,).
+    - The first array (N, 320) has the weight of each cell.
+    - The second array (N, 320) has the share of each cell in the weighted mean of a face's cells.
+    - The third array (N,) has the weight of each face.
+
+    The weights are computed from BlazeFace's logits (N, 896), the labelled boxes (N, 4), and the weights of the labels
+    (N,). `inside` (N, 896) is 1 for the anchors inside the labelled boxes, and 0 for all other anchors.
     """
     firing = logits.sigmoid() * inside
     cells = per_cell(torch.maximum(firing, CENTRAL_WEIGHT * inside_boxes(boxes, 0.25)))
@@ -177,10 +185,10 @@ def pose_weights(logits: Tensor, inside: Tensor, boxes: Tensor, weights: Tensor)
 
 
 def error_likelihood(log_error: Tensor, predicted: Tensor, label: Tensor, spread: Tensor) -> Tensor:
-    """Return the negative logarithm (n,) of the likelihood of an exponential distribution.
+    """Return the negative log-likelihood (n,) of the actual errors in an exponential distribution.
 
-    The mean of the distribution is the predicted error. The actual error is the angle between prediction and label,
-    combined with the label's own error, which is independent.
+    The mean of the exponential distribution is the error that the network predicts. The actual error combines two
+    independent parts, which are the error of the label, and the angle between prediction and label.
     """
     angle = 2 * torch.asin((chordal(predicted, label).detach() / 2).clamp(max=1)).rad2deg()
     expected = torch.hypot(angle, LABEL_ERROR * spread)
@@ -188,11 +196,12 @@ def error_likelihood(log_error: Tensor, predicted: Tensor, label: Tensor, spread
 
 
 def detection_terms(found: Detections, target: Target, inside: Tensor) -> dict[str, Tensor]:
-    """Return the distance from BlazeFace's scores. Where BlazeFace finds a face, also return the distance from
-    BlazeFace's regressors.
+    """Return the terms of the detection loss, which compare scores and regressors with BlazeFace's outputs. Regressors
+    are compared only at the anchors where BlazeFace finds a face.
 
-    A labelled face that BlazeFace misses does not count as background. At least one anchor of each labelled face must
-    have a high score. The weight of this rule is the label's weight.
+    If BlazeFace misses a labelled face, the scores inside the labelled box are not compared. The term `seen` demands a
+    high score at one or more anchors of each labelled face. The weight of a face in the term `seen` is the weight of
+    the face's label.
     """
     wanted = target.detections
     probability = wanted.logits.sigmoid()
@@ -214,10 +223,11 @@ def detection_terms(found: Detections, target: Target, inside: Tensor) -> dict[s
 
 
 def mirror_terms(found: Detections, pose: Pose, target: Target, inside: Tensor) -> dict[str, Tensor]:
-    """Return the distance between the outputs for mirrored images and the mirrored outputs for the images themselves.
+    """Return the loss terms that compare an image with its mirror image. The outputs for the mirror image, mirrored
+    back, should equal the outputs for the image itself.
 
-    Where cells train the pose, the rotations of cells, their weighted means and the log errors are compared. Where
-    BlazeFace finds a face, logits and regressors are compared.
+    Rotations, weighted means of rotations, and log errors are compared only in the cells that train the pose. Logits
+    and regressors are compared only at the anchors where BlazeFace finds a face.
     """
     first, second = slice(0, 2 * target.pairs, 2), slice(1, 2 * target.pairs, 2)
     logits = target.detections.logits[first]
@@ -246,7 +256,8 @@ def mirror_terms(found: Detections, pose: Pose, target: Target, inside: Tensor) 
 
 @cache
 def _mirrored(per_anchor: bool) -> Tensor:
-    """Return the index of the mirrored cell (320,), or of the mirrored anchor (896,)."""
+    """Return, for each cell (320,), the index of the cell at the mirrored position. If `per_anchor` is true, return the
+    index of the mirrored anchor for each anchor (896,)."""
     rows, start = [], 0
     for grid in GRIDS:
         each = grid.anchors if per_anchor else 1
@@ -256,30 +267,32 @@ def _mirrored(per_anchor: bool) -> Tensor:
 
 
 def _mirrored_regressors(values: Tensor) -> Tensor:
-    """Return the regressors (..., 16) for the mirrored image. Regressors are relative to the anchor's centre."""
+    """Return the regressors (..., 16) for the mirrored image. Mirroring changes the sign of horizontal positions,
+    because regressors are relative to the anchor's centre."""
     signs = values.new_ones(values.shape[-1])
     signs[[0, *range(4, values.shape[-1], 2)]] = -1
     return (values * signs)[..., list(MIRRORED_REGRESSORS)]
 
 
 def inside_boxes(boxes: Tensor, shrink: float = 1.0) -> Tensor:
-    """Return an array (N, 896) that is 1 where an anchor's centre is inside the box (N, 4), and 0 elsewhere. The box is
-    first shrunk by the factor `shrink` about its centre."""
+    """Return an array (N, 896) that is 1 for anchors whose centre is inside the box of the image, and 0 for all other
+    anchors. The boxes (N, 4) are first shrunk by the factor `shrink` about their centres."""
     centres = _ANCHORS.to(boxes)
     middle, half = (boxes[:, :2] + boxes[:, 2:]) / 2, shrink * (boxes[:, 2:] - boxes[:, :2]) / 2
     return ((centres[None] - middle[:, None]).abs() < half[:, None]).all(-1).to(boxes.dtype)
 
 
 def per_cell(of_anchors: Tensor) -> Tensor:
-    """Return the largest value (N, 320) among the anchors (N, 896) of each cell."""
+    """Return, for each cell (N, 320), the largest value among the values (N, 896) of the cell's anchors."""
     cell = _CELL.to(of_anchors.device)
     result = of_anchors.new_zeros(of_anchors.shape[0], sum(grid.cells for grid in GRIDS))
     return result.scatter_reduce(1, cell.expand(of_anchors.shape), of_anchors, "amax")
 
 
 def rotation_from_six(six: Tensor) -> Tensor:
-    """Convert two rows (n, 6) to rotations (n, 3, 3). `blazeposer.core.rotation.rotation_from_six` gives the same
-    result for arrays of numpy."""
+    """Convert six values of each rotation (n, 6) to a rotation matrix (n, 3, 3). The six values approximate the first
+    two rows of the rotation matrix. The function `blazeposer.core.rotation.rotation_from_six` makes the same conversion
+    with numpy arrays."""
     first = F.normalize(six[:, :3], dim=-1, eps=1e-4)
     rest = six[:, 3:] - (first * six[:, 3:]).sum(-1, keepdim=True) * first
     second = F.normalize(rest, dim=-1, eps=1e-4)
@@ -287,8 +300,9 @@ def rotation_from_six(six: Tensor) -> Tensor:
 
 
 def angles_from_rotation(rotation: Tensor) -> Tensor:
-    """Return yaw, pitch, roll (n, 3) in radians. Of the two solutions, the function returns the solution with |yaw|
-    below 90 degrees. |yaw| stays a little below 90 degrees, where the formula has a singular point."""
+    """Return yaw, pitch and roll (n, 3) of rotation matrices, in radians. Two sets of angles describe each rotation,
+    and the function returns the set with |yaw| below 90 degrees. The result's |yaw| stays a little below 90 degrees,
+    because the formula has a singular point at 90 degrees."""
     yaw = -torch.asin(rotation[:, 0, 2].clamp(-0.998, 0.998))
     pitch = torch.atan2(rotation[:, 1, 2], rotation[:, 2, 2])
     roll = torch.atan2(rotation[:, 0, 1], rotation[:, 0, 0])
@@ -296,22 +310,23 @@ def angles_from_rotation(rotation: Tensor) -> Tensor:
 
 
 def chordal(first: Tensor, second: Tensor) -> Tensor:
-    """Return the Frobenius distance (n,) divided by sqrt 2. A small distance is close to the angle between the
-    rotations in radians."""
+    """Return the Frobenius distances (n,) between pairs of rotations, divided by sqrt 2. For a small angle between two
+    rotations, the distance is close to this angle in radians."""
     return ((first - second).square().sum((1, 2)) / 2 + 1e-5).sqrt()
 
 
 def angle_error(predicted: Tensor, label: Tensor) -> Tensor:
-    """Return the mean absolute difference (n,) of the three angles, in radians. Each difference is clipped at
-    ANGLE_CLIP."""
+    """Return the mean absolute difference (n,) between predicted and labelled yaw, pitch and roll, in radians. The
+    difference of each angle is clipped at `ANGLE_CLIP`."""
     difference = angles_from_rotation(predicted) - angles_from_rotation(label)
     wrapped = torch.atan2(difference.sin(), difference.cos())
     return wrapped.abs().clamp(max=ANGLE_CLIP).mean(1)
 
 
 def soft_bins(angles: Tensor) -> Tensor:
-    """Return Gaussian weights (n, 3, BINS) of angles (n, 3) in radians. The Gaussian is one bin wide, and the weights
-    of an angle sum to 1."""
+    """Return the weights (n, 3, BINS) of the bins for angles (n, 3) in radians. The weights of the bins follow a
+    Gaussian around each angle, with a standard deviation of one bin. For each angle, the weights of all bins sum to
+    1."""
     centres = torch.arange(BINS, device=angles.device) * BIN_WIDTH + BIN_WIDTH / 2 - MAX_ANGLE
     distance = (angles.rad2deg()[..., None] - centres) / BIN_WIDTH
     return (-0.5 * distance.square()).softmax(-1)

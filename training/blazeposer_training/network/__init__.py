@@ -1,1 +1,1 @@
-"""Define the float network: its architecture, its modules, its weights, and its graph of operations."""
+"""Define the float network's architecture, modules, weights and list of operations."""

@@ -1,5 +1,5 @@
-"""Define network architectures. An architecture has the channels of each block, and the block of BlazeFace from which
-the block's weights start."""
+"""Define network architectures. For each block, an architecture gives the number of channels, and the block of
+BlazeFace that provides the first weights."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ Kind = Literal["residual", "plain", "dense"]
 
 @dataclass(frozen=True)
 class Block:
-    """A block of the backbone. The weights of a block start from BlazeFace's block `source`.
+    """A block of the backbone. Before training, the weights of a block are copied from BlazeFace's block with the
+    number `source`.
 
-    A `residual` block is BlazeFace's block: a depthwise 3x3 convolution and a pointwise convolution, whose output is
-    added to the block's input. A `plain` block has the same two convolutions, without the addition. A `dense` block is
-    a single 3x3 convolution.
+    A `residual` block is a depthwise 3x3 convolution and a pointwise convolution, as in BlazeFace. The output of the
+    pointwise convolution is added to the input of the residual block. A `plain` block has the two convolutions of a
+    residual block, without the addition. A `dense` block is a single 3x3 convolution.
     """
 
     channels: int
@@ -30,8 +31,8 @@ class Block:
 
 @dataclass(frozen=True)
 class Architecture:
-    """The settings of one architecture. Architectures differ only in these settings. All architectures have the same
-    inputs, the same outputs and the same sizes of feature maps."""
+    """The settings of one network architecture. The architectures of this project differ only in the settings of this
+    class. All architectures have the same inputs, the same outputs and the same sizes of feature maps."""
 
     stem: int
     """Number of channels of the first convolution."""
@@ -53,14 +54,14 @@ class Architecture:
 
     @property
     def folds(self) -> bool:
-        """Return whether blocks have shortcuts in training. After training, the shortcuts are folded into the
-        filters."""
+        """Return whether the blocks have shortcuts that exist only in training. After training, the shortcuts of the
+        blocks are folded into the filters of the convolutions."""
         return any(block.kind != "residual" for block in self.blocks)
 
 
 def stages(*rows: tuple[int, ...]) -> tuple[Block, ...]:
-    """Return residual blocks. `rows` has the numbers of channels, with one row for each resolution, 64x64 first. The
-    weights of each block start from BlazeFace's block with the same number."""
+    """Return residual blocks. Each of the `rows` has the numbers of channels for the blocks at one resolution, and the
+    first row is for 64x64. Block n starts with the weights of BlazeFace's block n."""
     sizes = [(channels, stage > 0 and i == 0) for stage, row in enumerate(rows) for i, channels in enumerate(row)]
     return tuple(Block(channels, 2 if first else 1, source) for source, (channels, first) in enumerate(sizes))
 
@@ -86,12 +87,18 @@ _SOURCES = ((0, 1), (2, 3, 4), (5, 6, 7, 8, 9, 10), (11, 12, 13, 14, 15))
 
 
 def plain(stem: int, *rows: tuple[int, ...], dense: bool = False, pose_hidden: int = 36) -> Architecture:
-    """Return an architecture with a 3x3 stem and plain blocks. `rows` has the numbers of channels, with one row for
-    each resolution, 64x64 first. With `dense`, the first block at 32x32 is dense.
+    """Return an architecture with plain blocks, whose first convolution (stem) is 3x3. Each of the `rows` has the
+    numbers of channels for the blocks at one resolution, and the first row is for 64x64. If `dense` is true, the first
+    block at 32x32 is dense.
 
-    If a resolution has fewer blocks than in BlazeFace, the first block (from 32x32 on) starts from BlazeFace's first
-    block, and the others start from BlazeFace's last blocks. If a resolution has more blocks than in BlazeFace, the
-    last blocks of this resolution start from one block of BlazeFace.
+    The following rules choose the blocks of BlazeFace from which the plain blocks get their first weights.
+
+    - At each resolution except 64x64, the first block gets the weights of BlazeFace's first block at the same
+      resolution.
+    - If a resolution has fewer blocks than in BlazeFace, the later blocks get the weights of BlazeFace's last blocks at
+      the same resolution.
+    - If a resolution has more blocks than in BlazeFace, all surplus blocks get the weights of BlazeFace's last block at
+      the same resolution.
     """
     blocks: list[Block] = []
     for stage, (row, sources) in enumerate(zip(rows, _SOURCES, strict=True)):
@@ -118,7 +125,8 @@ ARCHITECTURE = ARCHITECTURES["plain-65"]
 
 
 def architecture(name: str) -> Architecture:
-    """Return the architecture with this name. Raises BlazePoserError if no architecture has this name."""
+    """Return the architecture with the name `name`. Raises BlazePoserError if `ARCHITECTURES` does not contain the
+    name."""
     if name not in ARCHITECTURES:
         raise BlazePoserError(f"there is no architecture {name}: choose one of {', '.join(ARCHITECTURES)}")
     return ARCHITECTURES[name]

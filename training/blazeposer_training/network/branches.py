@@ -1,19 +1,22 @@
-"""Add branches that exist only in training. The method is called structural re-parameterization (Ding et al., "RepVGG",
-2021).
+"""Add branches to the network's convolutions for the training, and remove the branches after the training. Branches
+that exist only in training are called structural re-parameterization (Ding et al., "RepVGG", 2021).
 
-A plain block computes clamp(P'(D'x)). In training, D' = D + I and P' = P + I. I is the identity, cut or padded to the
-number of channels. Therefore D and P only learn how the output differs from the input. With `parallel` branches, D and
-P are sums of this number of convolutions, and D also has a 1x1 convolution. Each convolution has its own batch norm
-(Vasu et al., "MobileOne", 2023). Without batch norms, AdamW would change a sum of convolutions like one convolution at
-a higher learning rate.
+A plain block computes clamp(P'(D'x)), with a depthwise convolution D' and a pointwise convolution P'. In training, the
+two convolutions of a plain block are sums of a learned convolution and the identity. The identity is cut or padded to
+the number of channels. With the identity, a learned convolution only has to compute how the output of the sum differs
+from its input. If `parallel` is not 0, a learned convolution is the sum of `parallel` convolutions. If `parallel` is
+not 0, a learned depthwise convolution also has a branch with a 1x1 kernel. Each branch has its own batch norm (Vasu et
+al., "MobileOne", 2023). Without batch norms, AdamW would change a sum of convolutions like one convolution at a higher
+learning rate.
 
-All branches are linear. After training, the branches become one filter (`fold`), so the network on a camera has no
+All branches are linear. After training, the branches become one filter (`fold`), so that the network on a camera has no
 branches.
 
-In training, the values of the feature maps are `SCALE` times as large as in the folded network, because the start
-weights of BlazeFace are made for values of this size. A factor on the stem, the biases and the heads converts the
-network in training to the folded network. The conversion is exact, because clamping at 60 before the conversion equals
-clamping at 6 after the conversion. The folded network clamps at 6, which is the limit of tflite's RELU6.
+In training, the values of the feature maps are `SCALE` times as large as in the folded network. The larger values in
+training fit BlazeFace's weights, from which the training starts. After training, `scale_maps` makes the values of the
+feature maps smaller by changing weights and biases. The scaling of the feature maps changes no output of the network,
+because a clamp at 60 before the scaling equals a clamp at 6 after the scaling. The folded network clamps its feature
+maps at 6, which is the limit of tflite's RELU6.
 """
 
 from __future__ import annotations
@@ -43,12 +46,12 @@ class Shortcut(nn.Module):
 
     @property
     def kernel(self) -> Tensor:
-        """Return the kernel of the single convolution with the same outputs."""
+        """Return the sum of the learned kernel and the identity kernel."""
         return self.convolution.weight + self.identity
 
     @property
     def bias(self) -> Tensor | None:
-        """Return the bias of the single convolution with the same outputs."""
+        """Return the bias of the learned convolution."""
         return self.convolution.bias
 
     def forward(self, x: Tensor) -> Tensor:
@@ -56,10 +59,10 @@ class Shortcut(nn.Module):
 
 
 class Branches(nn.Module):
-    """A convolution that is the sum of the identity and of several convolutions, each with its batch norm.
+    """A convolution that is the sum of the identity and several convolutions, each with its own batch norm.
 
-    The convolutions start as parts of one convolution. After `settle`, the sum of the convolutions computes the same
-    outputs as the one convolution.
+    At the start, the kernels of the branches are parts of the kernel of the original convolution. After `settle`, the
+    sum of the branches computes the same outputs as the original convolution.
     """
 
     def __init__(self, convolution: nn.Conv2d, parallel: int) -> None:
@@ -81,7 +84,7 @@ class Branches(nn.Module):
 
     @property
     def kernel(self) -> Tensor:
-        """Return the kernel of the single convolution that has the same outputs after training."""
+        """Return the kernel of the single convolution that can replace all branches after training."""
         total = self.identity.clone()
         for kernel, norm in zip(self.kernels, self.norms, strict=True):
             total += _padded(kernel, total) * _scale(norm)[:, None, None, None]
@@ -89,7 +92,7 @@ class Branches(nn.Module):
 
     @property
     def bias(self) -> Tensor:
-        """Return the bias of the single convolution that has the same outputs after training."""
+        """Return the bias of the single convolution that can replace all branches after training."""
         own = self.like.bias
         total = self.identity.new_zeros(len(self.identity)) if own is None else own
         for norm in cast(list[nn.BatchNorm2d], list(self.norms)):
@@ -111,7 +114,7 @@ def _convolve(like: nn.Conv2d, x: Tensor, kernel: Tensor, bias: Tensor | None) -
 
 
 def _padded(kernel: Tensor, like: Tensor) -> Tensor:
-    """Put a kernel into the middle of a larger kernel with the size of `like`."""
+    """Surround a kernel with zeros, so that the kernel gets the size of the larger kernel `like`."""
     rim = (like.shape[-1] - kernel.shape[-1]) // 2
     return F.pad(kernel, (rim,) * 4)
 
@@ -123,7 +126,7 @@ def _scale(norm: nn.Module) -> Tensor:
 
 
 def _settle(norm: nn.Module, values: Tensor) -> None:
-    """Set a batch norm so that it does not change `values`."""
+    """Set the parameters of a batch norm so that the batch norm does not change the tensor `values`."""
     assert isinstance(norm, nn.BatchNorm2d)
     assert norm.running_mean is not None
     assert norm.running_var is not None
@@ -135,9 +138,10 @@ def _settle(norm: nn.Module, values: Tensor) -> None:
 
 
 def identity(convolution: nn.Conv2d) -> Tensor:
-    """Return an identity kernel with the shape of the convolution's kernel: the output equals the input.
+    """Return a kernel with which a convolution passes its input on unchanged (identity kernel).
 
-    If the numbers of input and output channels differ, the kernel passes only the smaller number of channels.
+    If the convolution has different numbers of input and output channels, the identity kernel passes only as many
+    channels as the smaller number.
     """
     kernel = torch.zeros_like(convolution.weight)
     channels, side = min(convolution.in_channels, convolution.out_channels), kernel.shape[-1]
@@ -147,10 +151,11 @@ def identity(convolution: nn.Conv2d) -> Tensor:
 
 
 def unfold(network: BlazePoser, parallel: int = 0) -> BlazePoser:
-    """Return a copy of a network for training. The copy computes the same outputs, with larger values in its feature
-    maps.
+    """Return a copy of a network with the branches that exist only in training. The copy computes the same outputs as
+    the original network, but has larger values in the feature maps.
 
-    A network without plain blocks is copied unchanged. With `parallel` branches, the copy must first pass `settle`.
+    A network without plain blocks is copied unchanged. If `parallel` is not 0, the batch norms of the copy must be set
+    with `settle` before the training.
     """
     network = copy.deepcopy(network)
     if network.architecture.folds:
@@ -165,8 +170,8 @@ def unfold(network: BlazePoser, parallel: int = 0) -> BlazePoser:
 
 @torch.no_grad()
 def settle(network: BlazePoser, image: Tensor) -> None:
-    """Set all batch norms of a network that was just unfolded. For these images (N, 3, 128, 128), the network then
-    computes the same function as before unfolding."""
+    """Set all batch norms of a network that `unfold` has returned. For the images `image` (N, 3, 128, 128), the network
+    then computes the same outputs as before `unfold`."""
     branches = [module for module in network.modules() if isinstance(module, Branches)]
     for module in branches:
         module.settling = True
@@ -177,8 +182,8 @@ def settle(network: BlazePoser, image: Tensor) -> None:
 
 @torch.no_grad()
 def fold(network: BlazePoser) -> BlazePoser:
-    """Return a copy of a trained network without the branches that only training needs. This function is the inverse of
-    `unfold`."""
+    """Return a copy of a trained network without the branches that only training needs. The function `fold` reverses
+    the changes of `unfold`."""
     trained, network = network, BlazePoser(network.architecture)
     if not network.architecture.folds:
         network.load_state_dict(trained.state_dict())
@@ -200,15 +205,15 @@ def fold(network: BlazePoser) -> BlazePoser:
 
 
 def clamp_at(network: BlazePoser, ceiling: float) -> None:
-    """Set the largest possible value of all feature maps of a plain backbone."""
+    """Set the largest possible value in all feature maps of a plain backbone."""
     for module in (network.backbone, *network.backbone.blocks):
         module.ceiling = ceiling
 
 
 @torch.no_grad()
 def scale_maps(network: BlazePoser, factor: float) -> None:
-    """Multiply all feature maps of a plain backbone by a factor, through the backbone's weights. The network's outputs
-    do not change."""
+    """Multiply the values of all feature maps of a plain backbone by `factor`. The function changes the weights of stem
+    and heads, and the biases, so that the network's outputs stay equal."""
     backbone = network.backbone
     backbone.stem.weight *= factor
     for name, parameter in backbone.named_parameters():

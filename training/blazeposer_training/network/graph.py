@@ -1,9 +1,9 @@
 """Describe the network as a list of operations, in the order, layout and names of a tflite file.
 
-The quantized torch network, the flatbuffer writer and the check with TensorFlow all read this list of operations, so
-that all three have the same structure. Tensors are NHWC. The pool and pad operations come before the depthwise and
-pointwise convolutions. With pool and pad first, fewer tensors are needed at the same time, which makes the arena a
-fifth smaller than with TensorFlow's order.
+The quantized torch network, the tflite writer and the check with TensorFlow use the list of operations, and therefore
+have the same structure. The tensors of the operations have the layout NHWC. In each block, the pool and pad operations
+come before the depthwise and pointwise convolutions. With pool and pad first, fewer tensors are in memory at the same
+time. With TensorFlow's order of operations, the network's working memory (arena) would be a quarter larger.
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ BLOCK_KERNEL = 3
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation. Convolutions are padded like TensorFlow's SAME. Pool is 2x2 with stride 2, and pad appends
-    channels of zeros.
+    """One operation of the network. Convolutions are padded like TensorFlow's SAME. The operation `pool` is a 2x2 max
+    pooling with stride 2, and the operation `pad` appends channels of zeros.
 
-    The `output` of a convolution is also the prefix of the names of its weight and bias in the state of `BlazePoser`.
+    The names of a convolution's weight and bias in the state of `BlazePoser` begin with the name of the convolution's
+    `output`.
     """
 
     kind: Kind
@@ -50,15 +51,15 @@ class Operation:
 
     @property
     def macs(self) -> int:
-        """Return the number of multiply-accumulates for one image."""
+        """Return the number of multiply-accumulate operations for one image."""
         if not self.has_weights:
             return 0
         return math.prod(self.shape) * self.kernel**2 * (self.channels_in if self.kind == "conv" else 1)
 
 
 def operations(architecture: Architecture) -> tuple[Operation, ...]:
-    """Return all operations in the order of execution. An operation comes after the operations whose outputs it
-    reads."""
+    """Return all operations of an architecture in the order of execution. Each operation comes after all operations
+    whose outputs it reads."""
     return tuple(_operations(architecture))
 
 
@@ -78,7 +79,7 @@ def _operations(architecture: Architecture) -> Iterator[Operation]:
 
 
 def block_output(architecture: Architecture, index: int) -> str:
-    """Return the name of a block's output."""
+    """Return the name of the output tensor of a block."""
     last = {"residual": "", "plain": ".pointwise", "dense": ".convolution"}[architecture.blocks[index].kind]
     return f"backbone.blocks.{index}{last}"
 
@@ -120,7 +121,7 @@ def _heads(architecture: Architecture, tap: int, x: str) -> Iterator[Operation]:
 
 
 def _output(head: str, name: str, x: str, channels: int, values: int) -> Iterator[Operation]:
-    """Yield a 1x1 convolution, and the reshape of its result into the contract's output `name`."""
+    """Yield the two operations that compute the network's output `name`, which are a 1x1 convolution and a reshape."""
     output = next(output for output in OUTPUTS if output.name == name)
     side = next(grid.side for grid in GRIDS if name.endswith(f"_{grid.side}"))
     shape, per_tensor = (1, side, side, values), name.startswith("regressors")

