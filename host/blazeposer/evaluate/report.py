@@ -1,5 +1,5 @@
 """Build a report of sections with text, tables and images. A report can be printed, or converted to Markdown. `page.py`
-writes reports to files."""
+writes reports to JSON and HTML files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NUMBER = re.compile(r"[-+<>=]*[\d.,]+ ?(%|°|px|ms|s|KB| of [\d,]+)?|-|")
 
 @dataclass(frozen=True)
 class Picture:
-    """The bytes of an image file in the format SVG, PNG or JPEG."""
+    """An image in the format SVG, PNG or JPEG, with its alternative text and its caption."""
 
     data: bytes
     alt: str
@@ -36,7 +36,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Table:
-    """A table of texts and rounded numbers, all as strings."""
+    """A table whose cells are strings, for texts and for rounded numbers."""
 
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -46,7 +46,8 @@ class Table:
 
     @property
     def numeric(self) -> list[bool]:
-        """Return a list that is True for each column with only numbers. Columns of numbers are aligned to the right."""
+        """Return a list that is True for each column that contains only numbers. In a report, columns that contain only
+        numbers are aligned to the right."""
         if not self.rows:
             return [False] * len(self.head)
         return [all(map(_NUMBER.fullmatch, column)) for column in zip(*self.rows, strict=True)]
@@ -54,7 +55,8 @@ class Table:
 
 @dataclass(frozen=True)
 class Section:
-    """One section of the report. The parts of a section are shown in their order."""
+    """One section of the report. The parts of a section (paragraphs, tables and images) are shown in the order of the
+    list `parts`."""
 
     title: str
     parts: Sequence[str | Table | Picture]
@@ -72,8 +74,8 @@ class Section:
 
 
 def verdict_of(sections: Sequence[Section]) -> str:
-    """Return the verdict as one line of text. The line names the checks that failed and the checks that were not
-    run."""
+    """Return one line of text with the verdict about all sections. The line of text names the failed checks and the
+    checks that were not run."""
     failed, left, passed = (_titled(sections, verdict) for verdict in ("failed", "not run", "passed"))
     parts = [f"FAILED: {', '.join(failed)}"] if failed else [f"PASSED: all {len(passed)} checks that were run"]
     return "; ".join([*parts, f"not run: {', '.join(left)}"] if left else parts)
@@ -106,7 +108,7 @@ def show_table(table: Table, title: str = "", width: int = 160) -> None:
 
 
 def markdown(section: Section) -> str:
-    """Return a section as Markdown. The text has the section's heading, but not its images."""
+    """Return a section as Markdown. The Markdown text contains the section's heading, but not its images."""
     parts = [part for part in section.parts if not isinstance(part, Picture)]
     blocks = [part if isinstance(part, str) else with_notes(part) for part in parts]
     return plain("\n\n".join([f"## {section.title}", *blocks]) + "\n")
@@ -119,7 +121,8 @@ def with_notes(table: Table) -> str:
 
 
 def markdown_table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
-    """Return a table as Markdown. Columns of numbers are aligned to the right. The text does not end with a newline."""
+    """Return a table as Markdown. In the Markdown table, columns that contain only numbers are aligned to the right.
+    The Markdown text does not end with a newline."""
     table = Table(list(head), [list(map(str, row)) for row in rows])
     rule = ["---:" if number else "---" for number in table.numeric]
     lines = ([cell.replace("|", "\\|") for cell in cells] for cells in (table.head, rule, *table.rows))

@@ -1,9 +1,11 @@
-"""Measure the sheet of a network. The sheet is a table that shows how recall, error and expected error change when
-images are disturbed.
+"""Measure how well a network works on disturbed images. The sheet of a network is a table that shows how recall, error
+and expected error change when images are disturbed.
 
-Each level of each condition in `disturb.py` is a bin. The expected error of a bin counts as true if its mean differs
-from the mean true error by at most a quarter of the mean true error. The true error is the angle between the predicted
-and the labelled rotation. A bin with few found faces gets no verdict. A face that is not found cannot mislead a user.
+Each row of the sheet is a bin, and there is a bin for each level of each condition in `disturb.py`. The expected error
+of a bin counts as true if its mean is within 25 % of the mean true error in the bin. The true error of a face is the
+angle between the predicted and the labelled rotation. A bin with few found faces gets no verdict about the expected
+error. Only found faces count for the verdict about the expected error, because a face that is not found has no expected
+error.
 """
 
 from __future__ import annotations
@@ -41,7 +43,7 @@ TRIALS: Sequence[tuple[Condition | None, float]] = (
 
 
 class Bin(NamedTuple):
-    """The results for the faces of a data set under one condition at one level."""
+    """The results on a data set whose images are disturbed by one condition at one level."""
 
     condition: str
     level: str
@@ -49,29 +51,30 @@ class Bin(NamedTuple):
 
     @property
     def ratio(self) -> float:
-        """Mean expected error divided by the mean true error, or NaN if no face was found."""
+        """The mean expected error of a bin divided by its mean true error, or NaN if no face was found."""
         return self.scores.mean_expected / self.scores.mean_geodesic
 
     @property
     def verdict(self) -> str:
-        """Verdict about the expected error. The verdict is `yes` if the expected error is true, `NO` if it is wrong,
-        and `few` if the bin has too few faces."""
+        """The verdict about the expected error of the bin. The verdict is `yes` if the expected error is true, `NO` if
+        it is wrong, and `few` if the bin has too few found faces."""
         if self.scores.found.sum() < FEWEST:
             return "few"
         return "yes" if is_true(self.scores.mean_expected, self.scores.mean_geodesic) else "NO"
 
 
 def is_true(expected: float, true: float) -> bool:
-    """Return True if a mean expected error is near enough to the mean true error."""
+    """Return True if a mean expected error differs from the mean true error by at most the fraction MARGIN of the true
+    error."""
     return abs(expected - true) <= MARGIN * true
 
 
 def measure_sheet(system: Peer, dataset: Dataset) -> list[Bin]:
-    """Measure a system on every face of a data set with poses, and return the bins. The first bin has undisturbed
-    images.
+    """Measure a system on disturbed images of a data set with pose labels, and return the results as bins. The first
+    bin contains the results on undisturbed images.
 
-    On an idle core, the measurement takes about a sixth of a second for each face. For each image, the random values
-    are the same in every bin and in every measurement.
+    On an idle CPU core, the measurement takes about a sixth of a second for each face of the data set. For each image,
+    the disturbances use the same random values in every bin and in every measurement.
     """
     found: list[list[Face | None]] = [[] for _ in TRIALS]
     rotations: list[list[Floats]] = [[] for _ in TRIALS]
@@ -93,7 +96,7 @@ def measure_sheet(system: Peer, dataset: Dataset) -> list[Bin]:
 
 
 def sheet_table(bins: Sequence[Bin], title: str) -> Table:
-    """Return the sheet as a table with one row for each bin."""
+    """Return the sheet of a network as a table with one row for each bin."""
     head = ("images", "level", "N", "found", "recall", "MAE", "true error", "expected", "ratio", "true")
     rows = []
     for one in bins:
@@ -112,7 +115,8 @@ def sheet_table(bins: Sequence[Bin], title: str) -> Table:
 
 
 def sheet_dict(bins: Sequence[Bin]) -> dict[str, Any]:
-    """Return the sheet as a dictionary for JSON. The keys are the condition and then the level."""
+    """Return the sheet of a network as a dictionary for JSON. The dictionary maps each condition to its levels, and
+    each level to its results."""
     data: dict[str, Any] = {}
     for one in bins:
         scores = one.scores
@@ -129,8 +133,8 @@ def sheet_dict(bins: Sequence[Bin]) -> dict[str, Any]:
 
 @styled
 def draw_sheet(bins: Sequence[Bin]) -> Figure:
-    """Draw a plot for each condition. Each plot shows the true error, the expected error and the fraction of faces
-    found at each level."""
+    """Draw a plot for each kind of disturbance that has several levels. Each plot shows the true error, the expected
+    error and the fraction of found faces at each level of the disturbance."""
     by_bin = {(one.condition, one.level): one.scores for one in bins}
     curves = [condition for condition in CONDITIONS if len(condition.levels) > 1]
     columns, rows = 5, -(-len(curves) // 5)

@@ -1,4 +1,4 @@
-"""Find the faces in an image. The detector prepares the image, runs the network, decodes the outputs, and converts
+"""Find the faces in an image. The detector prepares an image, runs the network, decodes the outputs, and converts
 lengths to pixels of the image."""
 
 from __future__ import annotations
@@ -32,19 +32,20 @@ InputPath = Literal["clean", "camera"]
 
 
 class Detector:
-    """A detector of faces. A call with an image returns the faces in the image, the best face first. Lengths are in
-    pixels.
+    """A detector of faces. A detector that is called with an image returns the faces in the image, the best face first.
+    Lengths are in pixels.
 
-    An image is an array (h, w, 3) uint8. Its channels are RGB, or BGR if `order` is "bgr". Grey images, images with
-    alpha and floats from 0 to 1 are also accepted (`prepare.as_rgb`). Other arguments raise InputError. By default, a
-    call also searches for small faces, and runs the network on many parts of the image (see `search`). If `fast` is
-    true, the network runs only once, on the whole image, padded to a square. If `input` is "camera", the network runs
-    only once, on the centred square of the image, which is sampled as on a camera. `model` is a tflite file. The
-    default is the INT8 file of the package. The runtime `xnnpack` is fast, and the runtime `reference` gives the same
-    results as a camera. Faces with a score below `threshold` are left out. If `max_faces` is None, one run of the
-    network returns at most `MAX_FACES` faces, and a search has no limit. If `careful` is true, the network processes
-    the image and its mirror image, and the detector returns the mean of both results. This is more exact, but takes
-    twice the time.
+    The detector expects an image as an array (h, w, 3) of uint8. The channels of the image are RGB, or BGR if `order`
+    is "bgr". The detector also accepts grey images, images with alpha, and images with floats from 0 to 1 (see
+    `prepare.as_rgb`). For an image of an unsupported kind, the detector raises InputError. By default, the detector
+    also searches for small faces, and runs the network on many parts of the image (see `search`). If `fast` is true,
+    the network runs only once, on the whole image, which is padded to a square. If `input` is "camera", the network
+    runs only once, on the centred square of the image, which is sampled as on a camera. `model` is a tflite file. By
+    default, `model` is the INT8 file of the package. The runtime `xnnpack` is fast, and the runtime `reference` gives
+    the same results as a camera. Faces with a score below `threshold` are left out. If `max_faces` is None, one run of
+    the network returns at most `MAX_FACES` faces, and a search for small faces returns all found faces. If `careful` is
+    true, the network processes both the image and its mirror image, and the detector returns the mean of the two
+    results. The option `careful` makes the results more exact, but doubles the time.
     """
 
     def __init__(
@@ -79,16 +80,17 @@ class Detector:
 
     def smallest_face(self, width: int, height: int) -> int:
         """Return the size in pixels of the smallest face that the detector finds in an image. `width` and `height` are
-        the size of the image."""
+        the size of the image in pixels."""
         if self.input == "camera":
             width = height = min(width, height)
         return smallest_face(width, height, fast=self.fast)
 
     def look(self, image: Image, region: Region | None, threshold: float, *, mirror: bool = False) -> list[Face]:
         """Run the network once on a region of the image, and return the faces with a score of at least `threshold`. If
-        `region` is None, the network sees the whole image. The image is (h, w, 3) uint8 RGB, even if `order` is "bgr".
-        If `mirror` is true, the network sees the mirror image, but the returned faces have their positions and angles
-        in the original image.
+        `region` is None, the network processes the whole image, padded to a square. If `region` is None and `input` is
+        "camera", the network processes the centred square of the image. `image` is an array (h, w, 3) of uint8 RGB,
+        even if `order` is "bgr". If `mirror` is true, the network processes the mirror image of the region. The
+        returned faces always have their positions and angles in the original image.
         """
         if region:
             x, y, side = region

@@ -1,1 +1,2 @@
-"""`blazeposer validate` runs every form of the network on the same images, and reports the differences."""
+"""`blazeposer validate` runs a network in several forms (for example float and INT8) on the same images, and reports
+the differences."""

@@ -1,7 +1,8 @@
-"""Send images to a real or virtual camera, and receive raw outputs and faces.
+"""Send images to a real or virtual camera, and receive the network's raw outputs and the detected faces.
 
-Images are sent through the serial port in base64. A message has only a few kilobytes, so that the smallest camera has
-enough memory for an image and the network. Nothing is written to the camera's flash.
+Images are sent through the serial port as base64 text. An image is sent in several small messages, because long
+messages would need too much memory on the smallest camera. Sending an image writes nothing to the camera's flash
+memory.
 """
 
 from __future__ import annotations
@@ -47,8 +48,8 @@ ANGLE_CASES = [(yaw, pitch, roll) for yaw in (-75, -20, 35) for pitch in (-30, 0
 
 @contextmanager
 def virtual_camera(model: Path | None = None) -> Iterator[Camera]:
-    """Yield a virtual camera that has the decoder. If `model` is given, the camera also has this network. Raises
-    BlazePoserError if a virtual camera cannot run on this PC."""
+    """Yield a virtual camera that contains BlazePoser's decoder. If `model` is given, the virtual camera also contains
+    this network file. Raises BlazePoserError if a virtual camera cannot run on this PC."""
     with VirtualCamera([np.zeros((8, 8, 3), np.uint8)]) as camera:
         copies = {name: board_dir() / name for name in ("blazeposer.py", "find_model.py")}
         copies |= {MODEL: model} if model else {}
@@ -58,8 +59,9 @@ def virtual_camera(model: Path | None = None) -> Iterator[Camera]:
 
 
 def see(camera: Camera, pictures: Sequence[Image], advance: Callable[[], None] = lambda: None) -> Seen:
-    """Send images (128, 128, 3) to a camera, and return the camera's results. The camera has the network and the
-    scripts of this project, and receives the images as RGB565. `advance` is called after each image. Raises PortError.
+    """Send images (128, 128, 3) to a camera, and return the outputs and the faces that the camera sends back. The
+    camera must already contain the network and the scripts of this project. The camera receives the images in the
+    format RGB565. The function `advance` is called after each image. Raises PortError.
     """
     sources = [script("pictures.py", SIDE=INPUT_SIZE)]
     for picture in pictures:
@@ -86,8 +88,8 @@ def see(camera: Camera, pictures: Sequence[Image], advance: Callable[[], None] =
 
 
 def decoded_on(camera: Camera, advance: Callable[[], None] = lambda: None) -> list[list[Face]]:
-    """Run a camera's decoder on the test outputs, and return the faces. In each test, a different anchor has a face.
-    `advance` is called after each test. Raises PortError."""
+    """Run a camera's decoder on test outputs of a network, and return the decoded faces. Each test output of a network
+    contains a face at a different anchor. The function `advance` is called after each test. Raises PortError."""
     scales, zeros = zip(*QUANTIZATION, strict=True)
     faces: list[list[Face]] = []
 
@@ -127,7 +129,7 @@ def _no_answer(camera: Camera) -> PortError:
 
 
 def decoded_here() -> list[list[Face]]:
-    """Run the PC's decoder on the same tests as `decoded_on`, and return the faces."""
+    """Run the PC's decoder on the same test outputs as the camera's decoder in `decoded_on`, and return the faces."""
     raw = [np.zeros(output.shape, np.int8) for output in OUTPUTS]
     index = {output.name: number for number, output in enumerate(OUTPUTS)}
     rotations = _rotation_levels()
@@ -150,9 +152,9 @@ def decoded_here() -> list[list[Face]]:
 
 
 def decoder_section(advance: Callable[[], None] = lambda: None) -> Section:
-    """Compare the camera's decoder with the PC's decoder on the same outputs. In each test, a different anchor has a
-    face. The camera's decoder runs in the virtual camera's MicroPython. `advance` is called after each test. Raises
-    BlazePoserError.
+    """Compare the camera's decoder with the PC's decoder on the same test outputs of a network. Each test output of a
+    network contains a face at a different anchor. The camera's decoder runs in MicroPython on a virtual camera. The
+    function `advance` is called after each test. Raises BlazePoserError.
     """
     here = decoded_here()
     with virtual_camera() as camera:
@@ -172,15 +174,15 @@ def decoder_section(advance: Callable[[], None] = lambda: None) -> Section:
 
 
 def _rotation_levels() -> list[list[int]]:
-    """Return the six rotation values of each of ANGLE_CASES, as int8 levels."""
+    """Return the six rotation values for each head pose in ANGLE_CASES, as int8 levels."""
     scale, zero_point = QUANTIZATION[4]
     six = rotation_from_angles(ANGLE_CASES)[:, :2].reshape(-1, ROTATION_VALUES)
     return np.asarray((six / scale).round() + zero_point, int).tolist()
 
 
 def _face(values: Sequence[Any], side: int) -> Face:
-    """Convert the values that a camera sent to a face, and return the face. The camera's lengths are in pixels of an
-    image with the side `side`."""
+    """Return a face that is made from the values sent by a camera. The camera sends lengths in pixels of a square image
+    with the side `side`."""
     box, score, keypoints, angles, err = values
     x, y, w, h = (float(value) / side for value in box)
     yaw, pitch, roll = map(float, angles)

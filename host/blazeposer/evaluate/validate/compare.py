@@ -1,6 +1,7 @@
-"""Compare the raw outputs and the faces of two stages on the same images, check the differences against a tolerance,
-and report the result. A stage is one form of the network. Lengths are in pixels of the network's input (128 on each
-side), so they do not depend on the size of an image.
+"""Compare two forms of a network on the same images, and check the differences against a tolerance. The comparison
+covers the raw outputs of the network and the detected faces. Each form of a network, for example the INT8 file in
+LiteRT, is called a stage. All lengths are in pixels of the network's input (128 on each side), so they do not depend on
+the size of the image.
 """
 
 from __future__ import annotations
@@ -59,8 +60,9 @@ class Seen:
 
 @dataclass(frozen=True)
 class Limits:
-    """A tolerance and the reason for it. Differences have three limits, which are for the median, the 95th percentile
-    and the worst face. A limit of None is not checked."""
+    """The largest allowed differences between two stages (forms of the network), and the reason for these limits.
+    `pixels` and `degrees` contain three limits each, for the median, the 95th percentile and the worst face. A
+    difference is not checked if its limit is None."""
 
     reason: str
     equal: bool = False
@@ -92,7 +94,8 @@ class Limits:
 
 @dataclass(frozen=True)
 class Difference:
-    """The differences between two stages. Arrays have one value for each face that both stages found."""
+    """The differences between two stages (forms of the network). Each array contains one value for each face that both
+    stages found."""
 
     values: int
     """Number of raw outputs that were compared."""
@@ -111,12 +114,13 @@ class Difference:
     """Indices of the images. The image with the largest difference is first."""
 
     def shows(self, least: float) -> bool:
-        """Return True if a face differs by at least this many pixels or degrees, or if only one stage found a face."""
+        """Return True if the results for a face differ by at least `least` pixels or degrees. Also return True if only
+        one stage found a face."""
         measured = np.concatenate([self.box, self.keypoints, self.degrees])
         return bool(self.first_alone or self.second_alone or (measured >= least).any())
 
     def breaches(self, limits: Limits) -> list[str]:
-        """Return a text for each value that is beyond the tolerance."""
+        """Return a text for each difference that is larger than its limit."""
         found = []
         if limits.equal and self.equal < self.values:
             other = self.values - self.equal
@@ -137,8 +141,8 @@ class Difference:
 
 
 def raw_outputs(data: bytes) -> list[NDArray[np.int8]]:
-    """Return the eight int8 outputs of one image. `data` contains the outputs in the contract's order. Raises
-    ValueError."""
+    """Return a network's eight int8 outputs for one image. `data` contains the bytes of all outputs in the order of the
+    model contract. Raises ValueError."""
     if len(data) != sum(SIZES):
         raise ValueError("a part is missing")
     parts = np.split(np.frombuffer(data, np.int8), np.cumsum(SIZES)[:-1])
@@ -146,8 +150,8 @@ def raw_outputs(data: bytes) -> list[NDArray[np.int8]]:
 
 
 def compare(first: Seen, second: Seen) -> Difference:
-    """Compare two stages image by image. Raw outputs are compared only if both stages are int8, or if both stages are
-    float."""
+    """Compare the results of two stages (forms of the network) image by image. Raw outputs are compared only if both
+    stages use INT8 networks, or if both stages use float networks."""
     comparable = bool(first.raw and second.raw) and first.raw[0][0].dtype == second.raw[0][0].dtype
     values = equal = 0
     largest = 0.0
@@ -170,8 +174,8 @@ def compare(first: Seen, second: Seen) -> Difference:
 
 
 def same_faces(first: Sequence[Face], second: Sequence[Face]) -> tuple[list[tuple[Face, Face]], tuple[int, int]]:
-    """Return the pairs of matching faces, the best pair first. Also return the number of unmatched faces in each
-    list."""
+    """Return the pairs of matching faces in two lists, and the number of unmatched faces in each list. The pairs are in
+    the order of the faces in `first`."""
     left = list(second)
     pairs = []
     for face in first:
@@ -182,9 +186,10 @@ def same_faces(first: Sequence[Face], second: Sequence[Face]) -> tuple[list[tupl
 
 
 def difference_of(first: Face, second: Face) -> tuple[float, float, float]:
-    """Return three differences between two faces. The first value is the largest difference between edges of the boxes,
-    in pixels of the input. The second value is the largest difference between coordinates of the keypoints, in pixels
-    of the input. The third value is the angle between the rotations in degrees."""
+    """Return the differences of the boxes, the keypoints and the rotations of two faces. The difference of two boxes is
+    the largest distance between corresponding edges, in pixels of the network's input. The difference of the keypoints
+    is the largest difference between corresponding coordinates, in pixels of the network's input. The difference of two
+    rotations is the angle between the rotations in degrees."""
     edges = [np.array([x, y, x + w, y + h]) for x, y, w, h in (first.box, second.box)]
     rotations = [rotation_from_angles(face.angles) for face in (first, second)]
     return (
@@ -195,7 +200,7 @@ def difference_of(first: Face, second: Face) -> tuple[float, float, float]:
 
 
 def _told(limits: tuple[float, ...], unit: str) -> str:
-    """Return a text with the limits. If all limits are equal, the text has the limit only once."""
+    """Return a text with the limits, or with a single limit if all limits are equal."""
     if len(set(limits)) == 1:
         return f"{limits[0]:g}{unit}"
     return ", ".join(f"{most:g}{unit} ({word})" for word, most in zip(_SHARES, limits, strict=True) if most < np.inf)
@@ -209,10 +214,11 @@ def pair_section(
     worst: tuple[Sequence[Face], Sequence[Face]],
     apart: dict[str, float] | None,
 ) -> Section:
-    """Return the report's section about a pair of stages.
+    """Return the section of the report that compares two stages (forms of the network).
 
-    `given` is the image with the largest difference. `worst` contains the faces of both stages in this image. `apart`
-    contains the layers that differ on this image and their differences, or is None if the layers are not available.
+    `given` is the image with the largest difference between the stages. `worst` contains the faces that both stages
+    found in the image `given`. `apart` maps the layers that differ on the image `given` to their differences. `apart`
+    is None if the outputs of the layers are not available.
     """
     first, second = stages
     breaches = difference.breaches(pair.limits)
@@ -248,13 +254,14 @@ def pair_section(
 
 
 def layers_apart(ours: Trace, theirs: Trace, layers: Layers, *, int8: tuple[bool, bool]) -> dict[str, float]:
-    """Return the layers whose values differ between two traces, and the difference of each of these layers. The layers
-    are in the order of execution.
+    """Compare the outputs of all layers in two networks, and return the difference of each layer whose outputs differ.
+    The returned layers are in the order of execution.
 
-    For two INT8 networks, the difference of a layer is the mean difference in levels. Only layers with a value that
-    differs by half a level or more are included. For other networks, the difference of a layer is the root mean square
-    of the differences divided by the root mean square of the values. The comparison of a float and an INT8 network
-    leaves out the layers in `Layers.rescaled`.
+    Between two INT8 networks, the difference of a layer is the mean absolute difference of its int8 values. Between two
+    INT8 networks, a layer is left out if all its values differ by less than half a quantization step. If at least one
+    network is a float network, the difference of a layer is a relative root mean square (RMS). The relative RMS of a
+    layer is the RMS of the differences divided by the RMS of the layer's values. If a float network is compared with an
+    INT8 network, the layers in `Layers.rescaled` are left out.
     """
     found = {}
     rescaled = layers.rescaled if int8[0] != int8[1] else set()
@@ -318,8 +325,9 @@ def _by_layer(apart: dict[str, float], parted: str | None, picture: str) -> str:
 
 
 def _side_by_side(given: Given, faces: tuple[Sequence[Face], Sequence[Face]], titles: tuple[str, str]) -> Picture:
-    """Return an image with two copies of the given image. Each copy shows the faces of one stage. The lengths of faces
-    are fractions of the padded square."""
+    """Return an image that shows the image `given` twice, side by side. Each copy of the image `given` shows the faces
+    of one stage (form of the network). The lengths of the given faces are fractions of the side of the padded square
+    image."""
     square = np.asarray(cv2.resize(square_pad(given.read())[0], (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.uint8)
     left, right = (draw(square, [face.moved(0, 0, SIDE, SIDE) for face in some]) for some in faces)
     canvas = np.hstack([left, np.full((SIDE, GAP, 3), 255, np.uint8), right])

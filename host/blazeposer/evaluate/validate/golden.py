@@ -1,12 +1,14 @@
 """Make and check golden vectors. A golden vector consists of an image, the INT8 network's outputs for this image, and
 the faces that the decoder finds in these outputs.
 
-    models/blazeposer_golden/golden.json   contains all values except the raw outputs
-    models/blazeposer_golden/NAME.png      contains the input of the network, 128 x 128 pixels
-    models/blazeposer_golden/NAME.bin      contains the eight raw int8 outputs in contract order
+- The file `models/blazeposer_golden/golden.json` contains the detected faces, the scales of the network's outputs, and
+  sums of each layer's values.
+- Each file `models/blazeposer_golden/NAME.png` contains an input image of 128 x 128 pixels for the network.
+- Each file `models/blazeposer_golden/NAME.bin` contains the network's eight raw int8 outputs in the order of the model
+  contract.
 
-docs/golden.md says how to use the files. `blazeposer quantize` and `blazeposer golden [MODEL]` write the folder of the
-golden vectors beside the network.
+The page `docs/golden.md` explains how to use golden vectors. `blazeposer quantize` and `blazeposer golden [MODEL]`
+write golden vectors to a folder beside the network file.
 """
 
 from __future__ import annotations
@@ -56,7 +58,7 @@ memory."""
 
 @dataclass(frozen=True)
 class Vector:
-    """One image, (128, 128, 3) RGB, and its results."""
+    """An RGB image (128, 128, 3) and the network's results for this image."""
 
     picture: Image
     outputs: list[NDArray[np.int8]]
@@ -68,7 +70,7 @@ class Vector:
 
 @dataclass(frozen=True)
 class Golden:
-    """The golden vectors of a network by their names, and sums over the constants in the network's file."""
+    """The golden vectors of a network by their names, and sums of the network's weights and biases."""
 
     vectors: dict[str, Vector]
     quantization: tuple[tuple[float, int], ...]
@@ -78,8 +80,8 @@ class Golden:
 
 
 def pictures() -> dict[str, Image]:
-    """Return inputs of the network by their names. The inputs show NASA's portrait, heads of the demo and the face of
-    the self-test."""
+    """Return a dictionary that maps the name of each golden vector to its image. The images of the golden vectors show
+    NASA's portrait, heads of the demo and the face of the self-test."""
     with as_file(files("blazeposer.scene") / "assets" / "portrait.jpg") as path:
         portrait = read_image(path)
     heads = {name: camera_input(frames()[number].picture) for name, number in _FRAMES.items()}
@@ -103,7 +105,8 @@ def faces_of(outputs: Sequence[NDArray[np.int8]], quantization: Sequence[tuple[f
 
 
 def face_values(face: Face) -> dict[str, Any]:
-    """Return a face as values for JSON. Lengths are in pixels of the input, and angles and err are in degrees."""
+    """Convert a face to a dictionary of values for JSON, and return the dictionary. In the dictionary, lengths are in
+    pixels of the network's input, and angles and `err` are in degrees."""
     face = face.moved(0, 0, INPUT_SIZE, INPUT_SIZE)
     return {
         "box": [round(value, FACE_DIGITS) for value in face.box],
@@ -115,8 +118,8 @@ def face_values(face: Face) -> dict[str, Any]:
 
 
 def write_beside(model: Path) -> Path:
-    """Write the golden vectors of a network to a folder beside the network, and return the folder. Raises ModelError or
-    InputError."""
+    """Write the golden vectors of a network to a folder beside the network, and return the folder. Raises ModelError if
+    the network is damaged or belongs to the installed package. Raises InputError if the folder cannot be written."""
     refuse_installed(model)
     folder = model.with_name(model.stem + SUFFIX)
     write(make(model), folder)
@@ -143,7 +146,7 @@ def write(golden: Golden, folder: Path) -> None:
 
 
 def read(folder: Path) -> Golden:
-    """Return the golden vectors in a folder. Raises ModelError."""
+    """Read golden vectors from a folder, and return the golden vectors. Raises ModelError."""
     try:
         values = json.loads((folder / _FILE).read_text(encoding="utf-8"))
         quantization = tuple((float(row["scale"]), int(row["zero_point"])) for row in values["outputs"])
@@ -160,8 +163,8 @@ def read(folder: Path) -> Golden:
 
 
 def check(golden: Golden, network: Network, layers: Layers) -> Section:
-    """Compare the outputs of an INT8 network, and the faces from the PC's decoder, with golden vectors. The network
-    uses LiteRT's reference kernels."""
+    """Compare the results of an INT8 network and of the PC's decoder with golden vectors. The INT8 network must run
+    with LiteRT's reference kernels."""
     found = _constants(layers)
     wrong = [name for name, pair in golden.constants.items() if found.get(name) != pair]
     breaches = [f"{wrong[0]}: its weights or biases differ from the golden values"] if wrong else []
@@ -194,7 +197,7 @@ def check(golden: Golden, network: Network, layers: Layers) -> Section:
 
 
 def _are_same(faces: list[dict[str, Any]], stored: list[dict[str, Any]]) -> bool:
-    """Return True if two lists of `face_values` contain the same numbers. The last digit may differ."""
+    """Return True if the values of the faces in two lists are equal, apart from the last digit."""
     if len(faces) != len(stored):
         return False
     numbers = [[np.ravel(face[key]) for face in many for key in face] for many in (faces, stored)]

@@ -1,9 +1,10 @@
-"""Compare the constants and outputs of every layer in two runtimes, and find the first layer that differs.
+"""Compare the constants and the outputs of every layer in two runtimes, and find the first layer that differs.
 
-To get the outputs of the layers, the file is copied, and every layer's tensor becomes an output of the copy. LiteRT and
-TensorFlow Lite Micro can run this copy. TensorFlow's converter and this project write the operations of a network in
-different orders. Operations of the same kind and shape are therefore numbered, and two layers of different files match
-if kind, shape and number are the same.
+To get the outputs of all layers, a copy of the network file is made in which every layer's tensor is an output. LiteRT
+and TensorFlow Lite Micro can run a network file in which every layer's tensor is an output. TensorFlow's converter and
+this project write the operations of a network in different orders. To match the layers of two files, operations of the
+same kind and the same output shape are numbered. Two layers match if their operations have the same kind, output shape
+and number.
 """
 
 from __future__ import annotations
@@ -34,10 +35,10 @@ WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D")
 
 
 class Layers:
-    """The layers of one of this project's tflite files. The layers have the names that they have in the training.
+    """The layers of a tflite file that was made by this project. Each layer has the same name as in the training code.
 
-    Reshapes are left out, because they compute nothing. Without a matching manifest, a layer's name is its index and
-    its kind of operation.
+    Reshape operations are left out, because they compute nothing. If a network file has no matching manifest, a layer's
+    name consists of its index and its kind of operation.
     """
 
     def __init__(self, model: Path) -> None:
@@ -60,15 +61,16 @@ class Layers:
 
     @property
     def steps(self) -> dict[str, float]:
-        """Mapping from each layer's name to the value of one level in its int8 tensor."""
+        """Mapping from each layer's name to the scale of its int8 output tensor. The scale is the real value of one
+        int8 level."""
         return {name: self.graph.tensors[item.outputs[0]].scale for name, item in self.operations.items()}
 
     @property
     def rescaled(self) -> set[str]:
         """Names of the layers in which quantization changes the values by more than rounding.
 
-        Quantization rescales the channels of depthwise convolutions. If a ReLU follows a sum, quantization also clips
-        the branches of the sum.
+        Quantization rescales the channels of depthwise convolutions. If a ReLU follows the sum of two branches,
+        quantization also clips the values in the branches.
         """
         depthwise = {item.outputs[0] for item in self.operations.values() if item.name == "DEPTHWISE_CONV_2D"}
         summed = {index for item in self.operations.values() if item.name == "ADD" for index in item.inputs}
@@ -76,7 +78,8 @@ class Layers:
         return {name for name, item in self.operations.items() if item.outputs[0] in depthwise | branches}
 
     def unlike(self, manifest: Manifest) -> list[str]:
-        """Return the layers whose scale, zero point or weight scales differ from those in the manifest."""
+        """Return the names of the layers whose scale, zero point or weight scales differ between the network file and
+        its manifest."""
         found = []
         for name, item in self.operations.items():
             tensor = self.graph.tensors[item.outputs[0]]
@@ -90,8 +93,8 @@ class Layers:
         return found
 
     def constants(self) -> dict[str, list[NDArray[Any]]]:
-        """Return a dictionary that maps each convolution's name to its weights and biases, in the layout of the
-        file."""
+        """Return a dictionary that maps each convolution's name to its weights and biases, with the axes in the order
+        of the tflite file."""
         return {
             name: [self.graph.constants[index] for index in item.inputs[1:]]
             for name, item in self.operations.items()
@@ -99,10 +102,11 @@ class Layers:
         }
 
     def tracer(self, runtime: str, data: bytes | None = None, *, real: bool = True) -> Callable[[Image], Trace]:
-        """Return a function that returns the outputs of all layers for an image.
+        """Return a function that computes the outputs of all layers for an image.
 
-        `runtime` is a runtime of `interpreter.open_network`. `data` is another file of the same network. If `real` is
-        False, the outputs are integer levels and not real values.
+        `runtime` is the name of a runtime of `interpreter.open_network`. `data` contains the bytes of another file of
+        the same network. By default, the file of the `Layers` object is used. If `real` is False, the returned function
+        gives int8 values instead of real numbers for an INT8 network.
         """
         data = data or self.data
         graph = read_graph(data, "the network")

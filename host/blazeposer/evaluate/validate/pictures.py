@@ -1,5 +1,5 @@
-"""Prepare the images for all stages, and write remarks about unusual files. Every image is padded to a square and
-sampled in the same way as on a camera, because all stages accept such an input.
+"""Prepare the images for `blazeposer validate`, and write remarks about unusual image files. Every image is padded to a
+square and sampled in the same way as on a camera, so that all forms of a network get the same input.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ class Given:
 
 
 class Remark(NamedTuple):
-    """A remark about an unusual file. The file is used nevertheless, or it is left out."""
+    """A remark about an unusual image file. An unusual image file is used if it can be read, and is left out if it
+    cannot be read."""
 
     name: str
     text: str
@@ -57,7 +58,7 @@ class Remark(NamedTuple):
 
 @dataclass(frozen=True)
 class Pictures:
-    """The images to process (at least one), and the remarks about unusual files (one for each file)."""
+    """The images for `blazeposer validate` (at least one), and one remark for each unusual image file."""
 
     source: str
     given: list[Given]
@@ -65,7 +66,7 @@ class Pictures:
 
 
 def shipped() -> Pictures:
-    """Return the images that come with this package. They are the portrait and some frames of the demo."""
+    """Return the images that come with this package, which are a portrait and some frames of the demo."""
     with as_file(files("blazeposer.scene") / "assets" / "portrait.jpg") as path:
         portrait = read_image(path)
     shown = list(enumerate(frames()))[::STEP]
@@ -78,22 +79,22 @@ def _picture(frame: Frame) -> Image:
 
 
 def of_dataset(dataset: Dataset, advance: Advance = lambda: None) -> Pictures:
-    """Return the images of a data set, with remarks about unusual or unreadable files. Raises InputError if no image
-    can be read."""
+    """Return the images of a data set, with remarks about unusual or unreadable image files. Raises InputError if no
+    image can be read."""
     found = [(sample.name, sample.load, sample.file) for sample in dataset.samples]
     return _read(dataset.name, found, [Remark(item.name, item.why, True) for item in dataset.left_out], advance)
 
 
 def files_of(path: Path) -> list[Path]:
-    """Return the files of a folder, or `path` itself if it is a file. Raises InputError."""
+    """Return the files in the folder `path`, or only `path` itself if `path` is a file. Raises InputError."""
     if not path.exists():
         raise InputError(f"{path}: no such file or folder: name an image, a folder, or a data set with --dataset")
     return sorted(item for item in path.iterdir() if item.is_file()) if path.is_dir() else [path]
 
 
 def of_files(path: Path, found: Sequence[Path], advance: Advance = lambda: None) -> Pictures:
-    """Return the images from the files `found`. `path` is the folder that contains these files, or the only file.
-    Raises InputError if no image can be read."""
+    """Return the images in the files `found`, with remarks about unusual image files. `path` is the folder that
+    contains the image files, or the only image file. Raises InputError if no image can be read."""
     return _read(path.name or str(path), [(file.name, partial(read_image, file), file) for file in found], [], advance)
 
 
@@ -121,7 +122,7 @@ def _given(name: str, load: Load) -> Given:
 
 
 def oddities(file: Path) -> list[str]:
-    """Return the unusual properties of an image file. Raises InputError if the file cannot be read completely."""
+    """Return the unusual properties of an image file. Raises InputError if the image file cannot be read completely."""
     try:
         data = file.read_bytes()
         if not data:

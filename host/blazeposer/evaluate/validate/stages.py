@@ -1,17 +1,18 @@
-"""Define the stages, which are the forms of one network that `blazeposer validate` compares. Each pair of stages has an
-allowed difference and a reason for this difference.
+"""Define the stages, which are the forms of one network that `blazeposer validate` compares. For each pair of stages,
+the module defines a tolerance and the reason for this tolerance.
 
-    torch       runs the float weights in torch (extra `train`)
-    float       runs the float tflite file on LiteRT's reference kernels
-    reference   runs the INT8 tflite file on LiteRT's reference kernels
-    xnnpack     runs the INT8 tflite file on LiteRT with XNNPACK
-    micro       runs the INT8 tflite file on TensorFlow Lite Micro (extra `demo`)
-    converter   runs the INT8 network from TensorFlow's converter (extra `train`) on LiteRT's reference kernels
-    board       runs the board's scripts in MicroPython on a virtual camera (extra `demo`)
-    camera      runs the board's scripts on a real camera, with --port
+- The stage `torch` runs the float weights in PyTorch (extra `train`).
+- The stage `float` runs the float tflite file with LiteRT's reference kernels.
+- The stage `reference` runs the INT8 tflite file with LiteRT's reference kernels.
+- The stage `xnnpack` runs the INT8 tflite file with LiteRT's XNNPACK kernels.
+- The stage `micro` runs the INT8 tflite file in TensorFlow Lite Micro (extra `demo`).
+- The stage `converter` runs the INT8 network from TensorFlow's converter (extra `train`) with LiteRT's reference
+  kernels.
+- The stage `board` runs the scripts for the camera in MicroPython on a virtual camera (extra `demo`).
+- The stage `camera` runs the scripts on a real camera (option `--port`).
 
-The other files of the stages are in the same folder as the INT8 file. Their names are NAME.json, NAME_float.tflite and
-NAME.safetensors.
+The folder of the INT8 file NAME.tflite also contains the manifest NAME.json, the float network NAME_float.tflite and
+the weights NAME.safetensors.
 """
 
 from __future__ import annotations
@@ -50,13 +51,14 @@ TensorFlow."""
 
 
 class NotRun(BlazePoserError):
-    """Error for a stage that cannot be run on this PC. The message gives the reason and the next step."""
+    """Error for a stage (form of the network) that cannot be run on this PC. The message of the error gives the reason
+    and the user's next step."""
 
 
 @dataclass
 class Stage:
-    """One form of the network. The function `see` returns the stage's results for images (128, 128, 3), and calls
-    another function after each image."""
+    """One form of the network. The function `see` runs the stage on images (128, 128, 3), and returns the results.
+    `see` also gets a function that it calls after each image."""
 
     key: str
     title: str
@@ -68,13 +70,13 @@ class Stage:
 
     @property
     def is_on_board(self) -> bool:
-        """Return True if images go through a serial port."""
+        """Return True if the stage gets its images through a serial port."""
         return self.key in ("board", "camera")
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two stages that are compared with each other."""
+    """Two stages (forms of the network) that are compared with each other, and the limits for their differences."""
 
     first: str
     second: str
@@ -111,8 +113,8 @@ PAIRS = (
 
 
 class Stages:
-    """The stages of an INT8 file. `open` opens one of the stages. A real camera is used only if `port` names its
-    port."""
+    """The stages of an INT8 file. The method `open` returns the stage with a given name. A real camera is used only if
+    `port` names the serial port of the camera."""
 
     def __init__(self, model: Path, port: str | None = None) -> None:
         self.model, self.port = model, port
@@ -122,8 +124,8 @@ class Stages:
             raise BlazePoserError(f"{model} is a float file: name the INT8 file from the same folder")
 
     def open(self, key: str) -> Stage:
-        """Open a stage. `key` is a name in the table at the top of this module. Raises NotRun, or another
-        BlazePoserError if the stage is available but broken."""
+        """Open a stage. `key` is the name of a stage, for example `xnnpack`. Raises NotRun if the stage cannot be run
+        on this PC. Raises another BlazePoserError if an available stage does not work."""
         try:
             for runtime, title in RUNTIMES.items():
                 if key == runtime:
@@ -139,8 +141,8 @@ class Stages:
             raise NotRun(str(MissingExtraError(error.name or "", "train"))) from error
 
     def _plugged_in(self, key: str) -> Stage:
-        """Return a stage that another package defines. The entry point of the stage is a function that gets this
-        `Stages` object."""
+        """Return a stage that another package defines. The entry point of the other package is a function that gets
+        this `Stages` object and returns the stage."""
         found = entry_points(group=ENTRY_POINTS, name=key)
         if not found:
             raise NotRun(f"the stage {key!r} is not installed: install BlazePoser again with `pip install -e .`")
@@ -168,7 +170,8 @@ class Stages:
 
 
 def _at(connected: Callable[[], AbstractContextManager[Camera]]) -> See:
-    """Return `Stage.see` for a camera. The camera is connected when `Stage.see` is called."""
+    """Return the function `Stage.see` for a stage that runs on a camera. The returned function connects to the camera
+    when it is called."""
 
     def see(pictures: Sequence[Image], advance: Advance) -> Seen:
         with connected() as camera:
@@ -178,9 +181,10 @@ def _at(connected: Callable[[], AbstractContextManager[Camera]]) -> See:
 
 
 def companion(model: Path, suffix: str) -> Path:
-    """Return the file or folder beside an INT8 file that has the INT8 file's name and this suffix. If it does not
-    exist, the shipped file or folder can replace it. This is possible only if the manifests say that the INT8 file and
-    the shipped file were made from the same weights in the same way. Raises NotRun.
+    """Return the path of the INT8 file with `suffix` in place of `.tflite`, if a file or folder with this path exists.
+    If a file or folder beside the INT8 file is missing, return the corresponding file or folder of the shipped network.
+    A file or folder of the shipped network is returned only if the INT8 file and the shipped network have the same
+    training and quantization in their manifests. Raises NotRun.
     """
     if (path := model.with_name(model.stem + suffix)).exists():
         return path
@@ -195,7 +199,8 @@ def companion(model: Path, suffix: str) -> Path:
 
 
 def seeing(network: Network) -> See:
-    """Return `Stage.see` for a network that runs on this PC. The PC's decoder finds the faces."""
+    """Return the function `Stage.see` for a stage that runs on this PC. The PC's decoder finds the faces in the
+    network's outputs."""
 
     def see(pictures: Sequence[Image], advance: Advance) -> Seen:
         seen = Seen([], [])

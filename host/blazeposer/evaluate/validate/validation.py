@@ -1,4 +1,4 @@
-"""Run all checks of `blazeposer validate`. Each check is a section of the report."""
+"""Run all checks of `blazeposer validate`. Each check of `blazeposer validate` becomes a section of the report."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ returns another function, which is called after each step."""
 
 @dataclass(frozen=True)
 class Run:
-    """A stage, the indices of some images, and the stage's results for these images."""
+    """The results of one stage (form of the network) for some images, with the indices of these images."""
 
     stage: Stage
     numbers: list[int]
@@ -38,15 +38,15 @@ class Run:
     seconds: float
 
     def of(self, numbers: Sequence[int]) -> Seen:
-        """Return the results for some of the images."""
+        """Return the stage's results for the images with the indices `numbers`."""
         at = [self.numbers.index(number) for number in numbers]
         return Seen([self.seen.raw[i] for i in at], [self.seen.faces[i] for i in at])
 
 
 @dataclass
 class Validation:
-    """The validation of a network. It runs the network's stages on images. `sections` raises BlazePoserError if an
-    available stage does not work."""
+    """The validation of a network. The validation runs the stages (forms) of the network on images. The method
+    `sections` raises BlazePoserError if an available stage does not work."""
 
     stages: Stages
     pictures: Pictures
@@ -58,7 +58,7 @@ class Validation:
     """Mapping from each stage that was not run to the reason why it was not run."""
 
     def sections(self) -> list[Section]:
-        """Return a section for every check, in the order of the report."""
+        """Run every check, and return a section for each check in the order of the report."""
         for key in sorted(KEYS, key="camera".__ne__):  # the camera first, so that a loose cable is noticed at once
             if key in self.without:
                 self.missing[key] = "left out by --without"
@@ -100,8 +100,8 @@ class Validation:
         return pair_section(pair, (first.stage, second.stage), difference, given, faces, apart)
 
     def _manifest(self) -> Section:
-        """Compare the scales and zero points in the file with the values in the file's manifest. The decoders do not
-        read the manifest."""
+        """Compare the scales and zero points in a network file with the values in the manifest of the file. A wrong
+        manifest does not change the detected faces, because the decoders do not read the manifest."""
         title = "The file and its manifest"
         try:
             other = self.stages.layers.unlike(read_manifest(self.stages.model))
