@@ -84,8 +84,8 @@ class BlazePoser:
         return best
 
     def _take(self, best, left):
-        """Sum up the anchors whose boxes overlap the box of the anchor `best`. Remove the anchors of the sum from
-        `_survivors`, and return the number of the anchors that remain."""
+        """Sum up the outputs of the anchors whose boxes overlap the box of the anchor `best`. From `_survivors`, remove
+        the anchors that overlap `best`, and return how many anchors remain."""
         for feature_map in self._maps:
             feature_map.clear()
         survivors, best_box, box = self._survivors, self._best_box, self._box
@@ -156,8 +156,8 @@ class FeatureMap:
         self._pixel_step, self._pixel_zero = round(scale * ONE), zero
 
     def search(self, outputs, survivors, count):
-        """Add the anchors that reach the score threshold to the `count` anchors in `survivors`. Return the number of
-        anchors that `survivors` then has."""
+        """Append the anchors that reach the score threshold to `survivors`, which already has `count` anchors. Return
+        the new number of anchors in `survivors`."""
         scores, regressors, rotations, errors = self._indices
         self._scores = memoryview(outputs[scores])
         before, anchor, least = count, self.first, self._least
@@ -207,13 +207,13 @@ class FeatureMap:
         sums[2 + VALUES] += weight * self._errors[cell]
 
     def centre(self, axis):
-        """Return the weighted sum of the centres of all anchors that `add` has added. The centre of an anchor is a
-        fraction of the side of the network's input. The argument `axis` is 1 for x, and 2 for y."""
+        """Return the weighted sum of the centres of all anchors that `add` has added. The position of a centre is
+        a fraction of the side of the network's input. The argument `axis` is 1 for x, and 2 for y."""
         return (self.sums[axis] + self.sums[0] / 2) / self._side
 
     def set_units(self, w, h, total):
-        """Set `units`, the factors that turn weighted sums into means. The argument `total` is the sum of the weights.
-        The means of x and y are in pixels of an image region with the size w x h."""
+        """Set `units`, the factors that turn weighted sums into means. The argument `total` is the sum of the anchors'
+        weights. The means of x and y are in pixels of an image region with the size w x h."""
         shape, rotation, error = self._quantization[1:]
         self.units[0] = shape[0] * w / (INPUT_SIZE * total)
         self.units[1] = shape[0] * h / (INPUT_SIZE * total)

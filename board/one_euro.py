@@ -77,7 +77,7 @@ class SteadyFace:
 
 def share(cutoff, seconds):
     """Return the weight of a new value in a low-pass filter. `cutoff` is in hertz, and `seconds` is the time since the
-    last value."""
+    previous value of the filter's input."""
     return 1 / (1 + 1 / (2 * math.pi * cutoff * seconds))
 
 

@@ -59,7 +59,7 @@ class Gaze:
         self._looks = 0
 
     def region(self, width, height):
-        """Return the region (x, y, w, h) of the next image. The network gets only this region as its input."""
+        """Return the region (x, y, w, h) that the network must get from the next image."""
         self._close = False
         self.mirrored = self._mirror and bool(self._known) and not self.mirrored
         faces = self._known or self._guess
