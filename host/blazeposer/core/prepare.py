@@ -1,6 +1,8 @@
-"""Convert an image to the network's input. The input has full quality, or the lower quality of a camera's images.
+"""Convert an image to the network's input. The network's input has either full quality, or the lower quality of images
+on a camera.
 
-`as_rgb` accepts the usual forms of images. All other functions take images (h, w, 3) uint8 RGB.
+`as_rgb` converts grey images, colour images and images with an alpha channel to RGB. An RGB image is an array (h, w, 3)
+of uint8 values.
 """
 
 from __future__ import annotations
@@ -22,9 +24,10 @@ LARGEST_SQUARE = 4096
 
 
 def as_rgb(image: object, order: Order = "rgb") -> Image:
-    """Return an image as (h, w, 3) uint8 RGB. The argument `image` has the shape (h, w) or (h, w, channels). An image
-    with one channel is grey. An image with four channels has the three channels of `order` and then alpha, which is
-    removed. Values are uint8, or floats from 0 to 1. Raises InputError.
+    """Return an image as an RGB array (h, w, 3) of uint8 values. The argument `image` is an array (h, w) or (h, w,
+    channels). An array with one channel is a grey image. In an array with four channels, the fourth channel is alpha,
+    which the function removes. `order` is the order of the colour channels, "rgb" or "bgr". The pixel values of `image`
+    are uint8 values, or floats from 0 to 1. Raises InputError.
     """
     if order not in get_args(Order):
         raise InputError(f'there is no order {order!r}: give "rgb", or "bgr" for images of OpenCV')
@@ -52,7 +55,8 @@ def as_rgb(image: object, order: Order = "rgb") -> Image:
 
 
 def square_crop(image: Image) -> tuple[Image, tuple[int, int, int]]:
-    """Return the largest centred square of an image as a view, and the square's place (x, y, side) in pixels."""
+    """Return the largest centred square of an image, and the square's place (x, y, side) in pixels. The returned square
+    is a NumPy view of the image."""
     height, width = image.shape[:2]
     side = min(height, width)
     x, y = (width - side) // 2, (height - side) // 2
@@ -60,8 +64,8 @@ def square_crop(image: Image) -> tuple[Image, tuple[int, int, int]]:
 
 
 def square_pad(image: Image) -> tuple[Image, tuple[int, int, int]]:
-    """Return the smallest square that contains an image (see `square_at`), and the square's place (x, y, side) in
-    pixels of the image. x and y are 0 or negative.
+    """Return the smallest square that contains an image, and the square's place (x, y, side) in pixels of the image. A
+    square around an image begins at or before the image's first pixel, so x and y of the square are 0 or negative.
     """
     height, width = image.shape[:2]
     side = max(height, width)
@@ -70,10 +74,11 @@ def square_pad(image: Image) -> tuple[Image, tuple[int, int, int]]:
 
 
 def square_at(image: Image, x: int, y: int, side: int) -> Image:
-    """Return a square of an image. Pixels outside the image are black. x and y may be negative. If the square is larger
-    than `LARGEST_SQUARE`, the image is scaled down before it is padded. Without the limit `LARGEST_SQUARE`, the square
-    of an image of 200,000 x 20 pixels would take 120 GB. If the square is inside the image and is not scaled, the
-    result is a view.
+    """Cut a square out of an image, and return the square. Pixels of the square that are outside the image are black.
+    The coordinates x and y of the square's corner may be negative. If `side` is above `LARGEST_SQUARE`, the function
+    scales the image down before adding black pixels. Without the limit `LARGEST_SQUARE`, a square around an image of
+    200,000 x 20 pixels would take 120 GB of memory. If the square is inside the image and is not scaled, the function
+    returns a NumPy view of the image.
     """
     height, width = image.shape[:2]
     part = image[max(y, 0) : y + side, max(x, 0) : x + side]
@@ -92,53 +97,56 @@ def square_at(image: Image, x: int, y: int, side: int) -> Image:
 
 
 def clean_input(image: Image) -> Image:
-    """Return an input of (128, 128, 3) pixels, computed as averages over all pixels of the image. An input with
-    averaged pixels is the best input for the network. The image is stretched to a square, as on a camera. To keep the
-    aspect ratio, crop the image first.
+    """Return the network's input (128, 128, 3) in full quality. A large image is scaled down by averaging its pixels.
+    The network works best on images that were scaled down by averaging pixels. The function stretches the image to a
+    square, as the firmware of a camera does. To keep the aspect ratio of an image, crop the image to a square before
+    calling the function.
     """
     shrinks = min(image.shape[:2]) >= INPUT_SIZE
     return _resize(image, cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 
 
 def camera_input(image: Image) -> Image:
-    """Return an input of (128, 128, 3) pixels, computed as on a camera. The image is sampled bilinearly, without
-    averaging, and then reduced to RGB565. On a camera, `ml.preprocessing.Normalization` of firmware 5.0 stretches the
-    image to a square by bilinear sampling, and draws the square into an RGB565 buffer.
+    """Return the network's input (128, 128, 3) in the lower quality of a camera. The function samples the image
+    bilinearly, without averaging, and then reduces the colours to RGB565. In firmware 5.0,
+    `ml.preprocessing.Normalization` stretches an image to a square by bilinear sampling, and draws the square into an
+    RGB565 buffer.
     """
     return rgb565(_resize(image, cv2.INTER_LINEAR))
 
 
 def rgb565(image: Image) -> Image:
-    """Return the image after a reduction to 5 bits for red, 6 bits for green and 5 bits for blue. The lowest bits of
-    each value are replaced by the highest bits of this value."""
+    """Reduce an image to 5 bits for red, 6 bits for green and 5 bits for blue, and return the image. In each colour
+    value, the lowest bits are replaced by a copy of the highest bits."""
     bits = np.array([5, 6, 5], np.uint8)
     high = image >> (8 - bits) << (8 - bits)
     return high | (high >> bits)
 
 
 def to_rgb565(image: Image) -> bytes:
-    """Return an image's bytes in the form in which a camera stores pixels (openmv, imlib.h). A pixel has two bytes, and
-    the low byte comes first. Red is in the highest bits."""
+    """Return the bytes of an image in RGB565, the pixel format of a camera (openmv, imlib.h). In RGB565, a pixel has
+    two bytes, and the low byte comes first. In RGB565, red is in the highest bits of a pixel."""
     red, green, blue = (image[..., channel].astype("<u2") for channel in range(3))
     return ((red >> 3 << 11) | (green >> 2 << 5) | (blue >> 3)).tobytes()
 
 
 def from_rgb565(data: bytes, width: int, height: int) -> Image:
     """Convert the bytes from `to_rgb565` back to an image (height, width, 3), and return the image. The returned image
-    is equal to the result of `rgb565`."""
+    is equal to the result of `rgb565` for the original image."""
     pixels = np.frombuffer(data, "<u2").reshape(height, width)
     channels = (pixels >> 11 << 3, pixels >> 5 << 2, pixels << 3)
     return rgb565(np.stack([channel.astype(np.uint8) for channel in channels], axis=-1))
 
 
 def to_int8(image: Image) -> NDArray[np.int8]:
-    """Convert pixels to values of the int8 input tensor, and return the values. A value is pixel - 128, which the
-    firmware computes as pixel ^ 0x80."""
+    """Convert an image to the input of the INT8 network, and return the input. Each int8 value of the input is the
+    pixel's value minus 128, which the firmware computes as pixel ^ 0x80."""
     return (image ^ 0x80).view(np.int8)
 
 
 def to_float(image: Image) -> NDArray[np.float32]:
-    """Convert pixels to values of the float input tensor, and return the values. A value is between -1 and 1."""
+    """Convert an image to the input of a float network, and return the input. Each value of a float network's input is
+    between -1 and 1."""
     return image.astype(np.float32) / np.float32(127.5) - np.float32(1)
 
 

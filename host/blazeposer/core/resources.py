@@ -1,6 +1,6 @@
-"""Find the folders `board/` and `models/`, which are not Python packages. In a wheel, both folders are inside the
-package (see `force-include` in pyproject.toml). In an editable install or a checkout, both folders are at the root of
-the repository.
+"""Find the folders `board/` and `models/`, which are not Python packages. In a wheel, `board/` and `models/` are inside
+the package (see `force-include` in pyproject.toml). In an editable install or a checkout, `board/` and `models/` are at
+the root of the repository.
 """
 
 from __future__ import annotations
@@ -15,18 +15,19 @@ _ROOTS = (_PACKAGE / "data", _PACKAGE.parents[1])  # in a wheel, in a checkout
 
 
 def board_dir() -> Path:
-    """Return the folder of the scripts for cameras."""
+    """Return the folder that contains the scripts for cameras."""
     return _folder("board")
 
 
 def models_dir() -> Path:
-    """Return the folder of the trained networks."""
+    """Return the folder that contains the trained networks."""
     return _folder("models")
 
 
 def output_models_dir() -> Path:
-    """Return the folder for new networks. In a checkout, the folder is models/. For an installed package, the folder is
-    ./models, because an installation is never changed."""
+    """Return the folder into which commands write new networks. In a checkout of the repository, new networks go into
+    the folder models/. For an installed package, new networks go into the folder models of the current folder, because
+    no command changes an installed package."""
     folder = models_dir()
     return Path("models") if _is_installed(folder) else folder
 
@@ -45,8 +46,8 @@ def default_model() -> Path:
 
 
 def model_version() -> str:
-    """Return the network's name in CHANGELOG.md, which is the first eight digits of the sha256 of the network's
-    file."""
+    """Return the name of the default network in CHANGELOG.md. The name of a network is the first eight digits of the
+    sha256 of its file."""
     return hashlib.sha256(default_model().read_bytes()).hexdigest()[:8]
 
 

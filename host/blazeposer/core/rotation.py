@@ -1,14 +1,16 @@
 """Convert between rotations and angles. The whole project uses one convention for angles, which is the convention of
-300W-LP and AFLW2000.
+the data sets 300W-LP and AFLW2000.
 
-A rotation is `R = Rx(pitch) Ry(yaw) Rz(roll)` with
+The rotation of a head is the matrix `R = Rx(pitch) Ry(yaw) Rz(roll)`. The matrices Rx, Ry and Rz have the following
+rows, separated by semicolons:
 
     Rx = [1 0 0; 0 c s; 0 -s c]   Ry = [c 0 -s; 0 1 0; s 0 c]   Rz = [c s 0; -s c 0; 0 0 1]
+    c = cos(angle)   s = sin(angle)
 
-R converts a point of the head to camera axes: x points to the right of the image, y points up, and z points out of the
-image towards the viewer. In the image, positive yaw turns the face to the image's left, positive pitch turns the face
-up, and positive roll tilts the head clockwise. Arrays of angles have the shape (..., 3), with yaw, pitch and roll in
-degrees.
+The matrix R converts a point from the head's axes to the camera's axes. In the camera's axes, x points to the right of
+the image, y points up, and z points out of the image towards the viewer. In the image, positive yaw turns the face to
+the image's left, positive pitch turns the face up, and positive roll tilts the head clockwise. Arrays of angles have
+the shape (..., 3), with yaw, pitch and roll in degrees.
 """
 
 from __future__ import annotations
@@ -35,9 +37,9 @@ def rotation_from_angles(angles: ArrayLike) -> Floats:
 def angles_from_rotation(rotation: ArrayLike) -> Floats:
     """Return yaw, pitch, roll (..., 3) in degrees from rotation matrices (..., 3, 3).
 
-    Every rotation can be written with two sets of angles. In one of the sets, |yaw| is above 90 degrees. The function
-    returns the set with the smaller |pitch| + |roll|, which is the evaluation rule of 300W-LP. Yaw, pitch and roll are
-    in [-180, 180].
+    Two different sets of yaw, pitch and roll describe the same rotation. In one of the two sets, |yaw| is above 90
+    degrees. The function returns the set with the smaller |pitch| + |roll|, which is the evaluation rule of 300W-LP.
+    The returned yaw, pitch and roll are from -180 to 180 degrees.
     """
     r = np.asarray(rotation, np.float64)
     yaw = -np.arcsin(np.clip(r[..., 0, 2], -1, 1))
@@ -55,8 +57,9 @@ def _half_turn(angle: Floats) -> Floats:
 
 
 def rotation_from_six(six: ArrayLike) -> Floats:
-    """Return rotation matrices (..., 3, 3). The Gram-Schmidt method computes the first two rows of a matrix from six
-    values (..., 6)."""
+    """Convert six values (..., 6) to rotation matrices (..., 3, 3), and return the matrices. The Gram-Schmidt method
+    computes the first two rows of a rotation matrix from six values. The third row of a rotation matrix is the cross
+    product of the first two rows."""
     values = np.asarray(six, np.float64)
     a, b = values[..., :3], values[..., 3:]
     first = a / np.maximum(np.linalg.norm(a, axis=-1, keepdims=True), 1e-6)
@@ -66,14 +69,14 @@ def rotation_from_six(six: ArrayLike) -> Floats:
 
 
 def mirror_rotation(rotation: ArrayLike) -> Floats:
-    """Return the rotation that a head has in the mirror image, in which left and right are exchanged. The rotation R
-    becomes F R F with F = diag(-1, 1, 1)."""
+    """Return the rotation that a head has in the mirror image, in which left and right are exchanged. Mirroring the
+    image changes a rotation R to F R F, where F = diag(-1, 1, 1)."""
     return np.asarray(_MIRROR @ np.asarray(rotation, np.float64) @ _MIRROR)
 
 
 def turn_rotation(rotation: ArrayLike, clockwise: ArrayLike) -> Floats:
-    """Return the rotations (..., 3, 3) that heads have after the image was turned clockwise by t degrees (...). The
-    rotation R becomes Rz(t) R."""
+    """Return the rotations (..., 3, 3) of heads after turning the image clockwise by the angles `clockwise` (...) in
+    degrees. Turning the image clockwise by t degrees changes a rotation R to Rz(t) R."""
     roll = np.asarray(clockwise, np.float64)
     upright = np.zeros_like(roll)
     return np.asarray(
@@ -82,7 +85,7 @@ def turn_rotation(rotation: ArrayLike, clockwise: ArrayLike) -> Floats:
 
 
 def geodesic_degrees(first: ArrayLike, second: ArrayLike) -> Floats:
-    """Return the angle (...) in degrees, 0 to 180, between two rotations (..., 3, 3)."""
+    """Return the angles (...) between pairs of rotations (..., 3, 3), in degrees from 0 to 180."""
     a, b = np.asarray(first, np.float64), np.asarray(second, np.float64)
     trace = np.einsum("...ij,...ij->...", a, b)
     return np.degrees(np.arccos(np.clip((trace - 1) / 2, -1, 1)))

@@ -1,4 +1,4 @@
-"""Keep a program working if its stdout or stderr is closed, is full, or uses a code page without some characters."""
+"""Keep a program working if its stdout or stderr is closed, takes no more text, or cannot encode some characters."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 
 def prepare_streams() -> None:
-    """Open closed streams on the null device, and replace characters that the code page lacks. If a stream stayed
-    closed, the next file that the program opens could become stdout or stderr, and the program would print its messages
-    into that file.
+    """Connect each closed stream of the program to the null device, and replace characters that stdout or stderr cannot
+    encode. If stdout stayed closed, the next file that the program opens could become stdout and receive the program's
+    messages.
     """
     for number, name in ((0, "stdin"), (1, "stdout"), (2, "stderr")):
         try:
@@ -26,15 +26,15 @@ def prepare_streams() -> None:
 
 
 def drop_stdout() -> None:
-    """Discard the text that is still buffered for stdout. Without this function, Python would report an error when it
-    exits, because no program reads stdout any more."""
+    """Discard the text that Python still buffers for stdout. If the program that reads stdout has ended, Python would
+    report an error at exit without `drop_stdout`."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextlib.contextmanager
 def quiet_stderr() -> Iterator[None]:
-    """Suppress messages that libpng, FFmpeg, OpenCV, LiteRT and TFLite Micro print from C. This project prints its own
-    message instead of these messages."""
+    """Suppress messages that libpng, FFmpeg, OpenCV, LiteRT and TFLite Micro print from C code. In place of the
+    suppressed messages, BlazePoser prints its own messages."""
     saved = os.dup(2)
     try:
         with open(os.devnull, "wb") as nothing:

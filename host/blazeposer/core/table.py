@@ -20,9 +20,9 @@ _DECIMAL_COMMA = re.compile(r"([+-]?\d*),(\d+(?:[eE][+-]?\d+)?)")
 
 
 def rows(lines: Iterable[str]) -> Iterator[Row]:
-    """Yield the rows of a table after its header. Decimal commas become decimal points. A row has no entry for a
-    missing cell. The separator is a comma, a semicolon or a tab. The separator that is most frequent in the header is
-    used.
+    """Yield each row of a table below the header. A decimal comma in a number is replaced by a decimal point. If a row
+    is shorter than the header, the row's dictionary has no keys for the missing cells. The character that separates the
+    cells is the comma, semicolon or tab that is most frequent in the header.
     """
     lines = iter(lines)
     header = next(lines, "")
@@ -39,11 +39,12 @@ def _cell(text: str) -> str:
 
 
 class Table:
-    """A whole table with at least one row. Its methods return the cells of columns. The messages of errors name the
-    file, the row and the column."""
+    """A whole table with at least one row below the header. The methods of `Table` return the cells of whole columns.
+    An error message about a wrong cell names the file, the row and the column of the cell."""
 
     def __init__(self, path: Path, columns: Iterable[str]) -> None:
-        """Read a table that has these columns. Raises InputError. Raises OSError if the file cannot be opened."""
+        """Read the table in the file `path`. The table must have the given columns. Raises InputError. Raises OSError
+        if the table's file cannot be opened."""
         self.path = path
         try:
             with path.open(encoding=ENCODING, newline="") as file:
@@ -72,8 +73,8 @@ class Table:
         return cells
 
     def numbers(self, *columns: str, empty: str = "") -> NDArray[np.float64]:
-        """Return the numbers in some columns as an array (rows, columns). Raises InputError if a cell is not a finite
-        number."""
+        """Return the numbers in the given columns as an array (rows, columns). Raises InputError if a cell is not a
+        finite number."""
         return np.array([self._numbers(column, empty) for column in columns]).T
 
     def _numbers(self, column: str, empty: str) -> list[float]:

@@ -1,2 +1,2 @@
-"""Run the demo. In the demo, the virtual camera sees a portrait with a head that turns. The demo draws the poses that
-the camera streams."""
+"""Run the demo. In the demo, a virtual camera films a portrait in which the head turns. The demo draws the head poses
+that the virtual camera streams."""

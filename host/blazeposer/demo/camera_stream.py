@@ -1,5 +1,5 @@
-"""Run the virtual camera of the demo. The camera receives the board's scripts and the model, boots, sees the sequence
-of images and streams poses."""
+"""Run the virtual camera of the demo. The demo copies scripts and a network to the virtual camera. The virtual camera
+runs the network on a sequence of images and streams head poses."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from blazeposer.stream.record import Record, read_records
 def stream(
     frames: Sequence[Frame], model: Path | None = None, stage: Callable[[str], None] = lambda _: None
 ) -> Iterator[tuple[int, Record]]:
-    """Yield the number and the streamed record of each frame once, in the order of arrival. The camera repeats the
-    sequence. Therefore the frames that the camera saw before the PC was connected come last. `stage` is called with the
-    name of each step before the first frame. Raises BlazePoserError, for example if the stream repeatedly loses the
-    same frames.
+    """Yield the number of each frame, and the data that the camera streams for the frame. Every frame is yielded once,
+    in the order in which the frames arrive. Frames that the camera processed before the PC connected arrive last, when
+    the camera repeats the sequence. Before the first frame, the function calls `stage` with the name of each
+    preparation step. Raises BlazePoserError, for example if some frames have not arrived after three repetitions of the
+    sequence.
     """
     count = len(frames)
     stage("starting the virtual camera")
@@ -43,8 +44,8 @@ def stream(
 
 
 def line(number: int, frame: Frame, record: Record) -> str:
-    """Return a text that describes a frame. Each line has at most 80 characters. The text has yaw, pitch, roll and err
-    of each face, and the known angles."""
+    """Return a text that describes one frame of the demo. Each line of the text has at most 80 characters. The text
+    shows yaw, pitch, roll and predicted error of each found face, and the known angles of each head."""
     faces = [" ".join(f"{angle:+6.1f}" for angle in face.angles) + f" err {face.err:.1f}" for face in record.faces]
     known = [" ".join(f"{angle:+6.1f}" for angle in person.angles) for person in frame.people]
     head = f"frame {number}: {len(faces)} of {len(known)} faces"

@@ -24,14 +24,14 @@ person's face. If the distance is larger, the streamed face does not belong to t
 
 
 def face_in_picture(face: Face) -> Face:
-    """Return a copy of a streamed face with lengths in pixels of the frame. The drawing functions need these
-    lengths."""
+    """Return a copy of a streamed face in which all lengths are in pixels of the frame. The functions that draw faces
+    need lengths in pixels of the frame."""
     return face.moved(0, 0, TO_PICTURE, TO_PICTURE)
 
 
 def match(frame: Frame, faces: Sequence[Face]) -> list[tuple[Person, Face]]:
-    """Return each person with the nearest found face. People without a face at their position are left out. The lengths
-    of faces are in pixels of the frame."""
+    """Return pairs of a person in the frame and the found face nearest to the person. A person is left out if no found
+    face is close enough to the person's face. The lengths of all faces are in pixels of the frame."""
     pairs = []
     for person in frame.people:
         offsets = [_offset(person, face) for face in faces]
@@ -41,8 +41,8 @@ def match(frame: Frame, faces: Sequence[Face]) -> list[tuple[Person, Face]]:
 
 
 def _offset(person: Person, face: Face) -> float:
-    """Return the distance between the centre of a found face and the centre of a person's face. The unit is the size of
-    the person's face."""
+    """Return the distance between the centre of a found face and the centre of a person's face. The unit of the
+    distance is the size of the person's face."""
     x, y, w, h = person.box
     left, top, width, height = face.box
     return float(np.hypot((left + width / 2 - x) / w - 0.5, (top + height / 2 - y) / h - 0.5))
@@ -51,7 +51,7 @@ def _offset(person: Person, face: Face) -> float:
 @dataclass(frozen=True)
 class PoseAgreement:
     """The known angles (n, 3) and the measured angles (n, 3) of the n faces that were found. `people` is the number of
-    all people. `extra` is the number of false positives."""
+    all people in the frames. `extra` is the number of found faces that belong to no person."""
 
     known: NDArray[np.float64]
     measured: NDArray[np.float64]
@@ -71,8 +71,8 @@ class PoseAgreement:
 
 
 def agreements(frames: Sequence[Frame], found: Found) -> dict[str, PoseAgreement]:
-    """Compare the streamed angles with the known angles. Return one result for the frames with one head, and one result
-    for all faces. Raises BlazePoserError if there is nothing to compare."""
+    """Compare the streamed angles with the known angles. Return one comparison for the frames with a single head, and
+    one comparison for all frames. Raises BlazePoserError if fewer than two found faces belong to a person."""
     alone = {number: faces for number, faces in found.items() if len(frames[number].people) == 1}
     return {"turning head": _agreement(frames, alone), "all faces": _agreement(frames, found)}
 

@@ -1,5 +1,5 @@
-"""Draw the demo's image and video. Both show the faces that the camera streamed, and a plot of the streamed and known
-angles."""
+"""Draw the demo's image and video. The demo's image and video show the faces that the camera streamed, and a plot of
+the streamed and known angles."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
 def picture(frames: Sequence[Frame], found: Found, results: Mapping[str, PoseAgreement]) -> Image:
-    """Return the image (h, 1240, 3) for README.md. The image shows frames with turned heads, and a plot of the angles
-    over the sequence of frames."""
+    """Return the demo's image (h, 1240, 3), which README.md shows. The demo's image contains some annotated frames, and
+    a plot that shows the angles of every frame."""
     tiles = [_tile(frames[number], found[number]) for number in chosen(frames, found)]
     rows = [_row(tiles[start : start + TILES]) for start in range(0, len(tiles), TILES)]
     plot = angle_plot(frames, found, WIDTH - 2 * MARGIN, results)
@@ -49,7 +49,7 @@ def picture(frames: Sequence[Frame], found: Found, results: Mapping[str, PoseAgr
 
 
 def chosen(frames: Sequence[Frame], found: Found) -> list[int]:
-    """Select frames for the demo's image from the streamed frames, and return their numbers."""
+    """Select some of the streamed frames for the demo's image, and return the numbers of the selected frames."""
     single = [number for number in sorted(found) if len(frames[number].people) == 1]
     numbers = [
         min(single, key=lambda number: float(np.abs(np.subtract(frames[number].people[0].angles, pose)).sum()))
@@ -61,8 +61,9 @@ def chosen(frames: Sequence[Frame], found: Found) -> list[int]:
 def angle_plot(
     frames: Sequence[Frame], found: Found, width: int, results: Mapping[str, PoseAgreement] | None = None
 ) -> Image:
-    """Return a plot of known angles (grey) and streamed angles (coloured) over the sequence of frames. Each angle has
-    its own row of the plot. The results are beside the plot."""
+    """Return a plot of known angles (grey) and streamed angles (coloured) against the frame number. The plot has one
+    row for yaw, one row for pitch and one row for roll. If `results` is given, the plot also shows the correlation and
+    the mean difference of the angles."""
     plot = np.full((3 * LANE, width, 3), PAPER, np.uint8)
     left, right = 74, width - (NOTE if results else 10)
     pairs = {number: match(frames[number], faces) for number, faces in found.items()}
@@ -92,8 +93,8 @@ def angle_plot(
 
 
 def video_pages(frames: Sequence[Frame], found: Found) -> Iterator[Image]:
-    """Yield the frames of the video (768, 480, 3). A frame of the video shows an annotated image of the sequence above
-    a plot that grows."""
+    """Yield the frames (768, 480, 3) of the demo's video. Each frame of the video shows an annotated image, and below
+    the image a plot that grows from frame to frame."""
     seen: dict[int, Sequence[Face]] = {}
     for number in sorted(found):
         seen[number] = found[number]
@@ -101,14 +102,15 @@ def video_pages(frames: Sequence[Frame], found: Found) -> Iterator[Image]:
 
 
 def text(image: Image, words: str, place: tuple[int, int], size: float, color: Color, align: float = 0) -> None:
-    """Draw text in the image. `place` is the position of the left end of the text if `align` is 0, of the centre if
-    `align` is 0.5, and of the right end if `align` is 1."""
+    """Draw text in the image. If `align` is 0, the text starts at `place`. If `align` is 0.5, the text is centred at
+    `place`, and if `align` is 1, the text ends at `place`."""
     width = cv2.getTextSize(words, _FONT, size, 1)[0][0]
     cv2.putText(image, words, (round(place[0] - align * width), place[1]), _FONT, size, color, 1, cv2.LINE_AA)
 
 
 def _tile(frame: Frame, faces: Sequence[Face]) -> Image:
-    """Return the annotated frame with the known angles below it."""
+    """Return an annotated frame of the demo with a caption below the image. The caption shows the known angles of a
+    single head, or the number of heads in the frame."""
     image = cv2.resize(draw(frame.picture, faces), (TILE, TILE), interpolation=cv2.INTER_AREA)
     caption = np.full((26, TILE, 3), PAPER, np.uint8)
     words = f"{len(frame.people)} faces, {len(faces)} found"

@@ -1,14 +1,14 @@
-"""Deploy files to a camera, and restore the old files. Nothing is written without the user's consent, and nothing is
-replaced without a backup.
+"""Deploy BlazePoser's files to a camera, and restore the camera's old files. A deploy writes nothing without the user's
+consent, and replaces nothing without a backup.
 
-- `bundle.py` makes and reads the folder with the files for a camera and their manifest.
-- `camera.py` asks a camera questions and writes to the camera, with mpremote.
+- `bundle.py` makes and reads bundles. A bundle is a folder with all files for a camera.
+- `camera.py` uses the program mpremote to read from a camera and to write to a camera.
 - `state.py` checks the report that a camera sends about its files and memory.
 - `scripts/` holds scripts that mpremote runs on the camera.
-- `flash.py` changes ROMFS with as little erasing as possible.
-- `plan.py` makes the plan of a deploy. The rules of the firmware can forbid a deploy, and `plan.py` knows these rules.
-- `drives.py` finds drives of cameras that this PC has mounted.
-- `backup.py` saves the replaced contents in numbered folders.
-- `deployment.py` deploys, restores and compares.
-- `selftest.py` makes the stored image for the self-test, and the golden outputs for this image.
+- `flash.py` changes ROMFS, the camera's file system for models, and erases as little flash as possible.
+- `plan.py` plans a deploy, and refuses a deploy that breaks a rule of the firmware.
+- `drives.py` finds camera drives that are mounted on this PC.
+- `backup.py` saves a camera's old contents in a numbered folder before a deploy replaces the contents.
+- `deployment.py` deploys a bundle, restores a backup, and compares a camera with a bundle.
+- `selftest.py` makes the image for the self-test, and the outputs that a camera must compute from the image.
 """

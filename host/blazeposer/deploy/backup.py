@@ -1,9 +1,10 @@
-"""Save the contents that a deploy replaces in a numbered folder on this PC, with a note of the deploy's progress.
+"""Save a camera's old contents before a deploy replaces the contents. A backup is a numbered folder on this PC, and
+contains a note about the deploy's progress.
 
-After an interrupted deploy, the progress of the backup is `started`. The next deploy to the same camera continues this
-backup. The backup therefore always holds the contents from before the first deploy, and `restore` writes these contents
-to the camera again. Only the user who made a backup can read the backup, because a script on the camera may contain a
-password.
+After an interrupted deploy, the progress in the backup's note is `started`. The next deploy to the same camera
+continues the backup of the interrupted deploy. Even after several interrupted deploys, the backup holds the contents
+from before the first deploy. The command `restore` writes the saved contents to the camera again. Only the user who
+made a backup can read the backup, because a script on the camera may contain a password.
 """
 
 from __future__ import annotations
@@ -36,14 +37,14 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def default_folder() -> Path:
-    """Return the folder in which backups are kept by default."""
+    """Return the default folder for backups."""
     return platformdirs.user_data_path("blazeposer", appauthor=False) / "backups"
 
 
 @dataclass(frozen=True)
 class Backup:
-    """A backup's folder. `hashes` maps each replaced path to the sha256 of its old file, or to None if there was no
-    file."""
+    """A backup of a camera's contents in a folder on this PC. `hashes` maps each replaced path on the camera to the
+    sha256 of the old file, or to None if no file existed."""
 
     folder: Path
     camera: str
@@ -61,7 +62,7 @@ class Backup:
     card."""
 
     def contents(self) -> dict[str, bytes | None]:
-        """Return the contents that were replaced. Raises BlazePoserError if the folder was changed."""
+        """Return the saved contents of the backup. Raises BlazePoserError if a file of the backup was changed."""
         contents: dict[str, bytes | None] = {}
         for path, digest in self.hashes.items():
             contents[path] = None if digest is None else _read(self.folder / path.strip("/"))
@@ -70,29 +71,30 @@ class Backup:
         return contents
 
     def knows(self, path: str, state: State) -> bool:
-        """Return whether nothing is lost if the camera's file at this path is overwritten."""
+        """Return True if the camera's file at `path` can be overwritten without losing data."""
         found = state.sha256(path)
         return path in self.hashes and (found is None or found in (self._before(path), *self.written))
 
     def is_as_left(self, path: str, state: State) -> bool:
-        """Compare the camera's file at this path with the file from before the deploy, and with the file that the
-        deploy wrote. Return True if the camera's file is equal to one of these files."""
+        """Return True if the camera's file at `path` is either the old file from before the deploy, or a file that the
+        deploy wrote."""
         return state.sha256(path) in (self._before(path), *self.written)
 
     def _before(self, path: str) -> str | None:
         return self.rom if path == ROM else self.hashes[path]
 
     def at(self, progress: Progress, written: Iterable[str] = ()) -> Backup:
-        """Return this backup with a new note, and write the note into the folder. Raises BlazePoserError."""
+        """Write a new progress into the backup's note, and return the backup with the new progress. Raises
+        BlazePoserError."""
         note = replace(self, progress=progress, written=tuple(sorted({*self.written, *written})))
         with _writing(self.folder):
             _note(note)
         return note
 
     def with_more(self, contents: Contents, state: State) -> Backup:
-        """Return this backup with additional paths. Contents that are already in the backup do not change. A file may
-        be neither in the backup nor written by the deploy. To lose nothing, the file is then saved in another folder of
-        the backup."""
+        """Save more contents of the camera in the backup, and return the extended backup. Contents that are already in
+        the backup do not change. If the backup already has contents for a path, the new contents are saved in a
+        separate folder inside the backup."""
         hashes = dict(self.hashes)
         with _writing(self.folder):
             found = self.folder / f"found-{_next(self.folder, 'found-'):04}"
@@ -105,8 +107,7 @@ class Backup:
         return replace(self, hashes=hashes, rom=rom, card=self.card or _card(hashes, state)).at(self.progress)
 
     def with_longer_rom(self, read: bytes) -> Backup:
-        """Return the backup with `read` as the saved beginning of ROMFS, if `read` is longer than the present saved
-        beginning."""
+        """Extend the saved beginning of ROMFS with further bytes from `read`, and return the extended backup."""
         saved = _read(self.folder / ROM.strip("/"))
         with _writing(self.folder):
             hashes = {**self.hashes, ROM: _save(self.folder, ROM, saved + read[len(saved) :])}
@@ -114,8 +115,8 @@ class Backup:
 
 
 def create(root: Path, state: State, contents: Contents) -> Backup:
-    """Save contents of a camera in a new folder. The folder gets its final name when all contents are in the folder.
-    Raises BlazePoserError."""
+    """Save contents of a camera in a new backup folder. The new folder gets its final name only after all contents were
+    saved. Raises BlazePoserError."""
     camera = root / state.id
     with _writing(camera):
         _make(camera)
@@ -153,8 +154,8 @@ def load(folder: Path) -> Backup:
 
 
 def all_of(root: Path, camera: str = "") -> list[Backup]:
-    """Return the backups of a camera, or of all cameras, from the oldest to the latest. Backups with an unreadable note
-    are included."""
+    """Return the backups of a camera, or of all cameras, from the oldest to the latest. The list of backups includes
+    backups with an unreadable note."""
     try:
         cameras = [root / camera] if camera else sorted(root.iterdir()) if root.is_dir() else []
         folders = [folder for place in cameras if place.is_dir() for folder in sorted(place.iterdir(), key=_order)]
@@ -164,16 +165,16 @@ def all_of(root: Path, camera: str = "") -> list[Backup]:
 
 
 def unfinished(root: Path, state: State) -> Backup | None:
-    """Return the backup of a deploy or restore that was interrupted. The deploy or restore was neither completed nor
-    undone later. The backup must be for the SD card in `state`."""
+    """Return the latest backup of an interrupted deploy or restore that is still unfinished, or None. The backup must
+    belong to the camera and the SD card in `state`."""
     found = [each for each in all_of(root, state.id) if each.progress == "started" and each.card in ("", state.card)]
     return next((each for each in reversed(found) if each.camera == state.id), None)
 
 
 @contextmanager
 def lock(root: Path, port: str) -> Iterator[None]:
-    """Lock the camera at a port for this process. Raises BlazePoserError if another blazeposer process is using the
-    camera."""
+    """Lock the camera at a port, so that no other blazeposer process uses the camera. Raises BlazePoserError if another
+    blazeposer process is using the camera."""
     name = "".join(letter if letter.isalnum() else "-" for letter in port)
     own = FileLock(root / f"{name}.lock", timeout=0)
     with _writing(root):
@@ -213,7 +214,7 @@ def _order(folder: Path) -> tuple[int, str]:
 
 
 def _next(place: Path, prefix: str = "") -> int:
-    """Return the number of a new folder, which is one more than the largest number in use."""
+    """Return the number for a new numbered folder, one more than the largest number of the existing folders."""
     return 1 + max((_order(Path(path.name.removeprefix(prefix)))[0] for path in place.iterdir()), default=0)
 
 
@@ -222,14 +223,15 @@ def _card(hashes: Mapping[str, str | None], state: State) -> str:
 
 
 def _make(folder: Path) -> None:
-    """Make a folder and its missing parent folders. Only this user can read the new folders."""
+    """Make a folder and its missing parent folders. Only the current user can read the new folders."""
     if not folder.parent.exists():
         _make(folder.parent)
     folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def _write(path: Path, data: bytes) -> None:
-    """Write a file that only this user can read. The file is on the disk when this function returns."""
+    """Write a file that only the current user can read. When the function returns, all data of the file is on the
+    disk."""
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         file.write(data)
         file.flush()

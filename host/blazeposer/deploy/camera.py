@@ -1,6 +1,7 @@
-"""Ask a camera for its state, and read and write its contents, with mpremote. A dictionary of contents maps paths on
-the camera to bytes. For example, "/flash/main.py" is a file, and "/rom" is the beginning of the ROMFS partition. A
-value None in the dictionary means that the file does not exist, or that the flash is erased.
+"""Read the state and the files of a camera, and write files to a camera, with the program mpremote. A mapping of type
+`Contents` maps paths on the camera to bytes. The path "/flash/main.py" means a file, and the path "/rom" means the
+beginning of the ROMFS partition. In a `Contents` mapping, the value None means that the file does not exist, or that
+the flash is erased.
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ def sha256(data: bytes) -> str:
 
 
 class Camera:
-    """The camera at a port. Every question stops the camera's script. Therefore `restart` must be called at the end."""
+    """The camera at a port. Most methods of `Camera` stop the script that runs on the camera. After the last call, the
+    program must call `restart`, which starts the camera's script again."""
 
     def __init__(self, port: Port) -> None:
         self.port = port
@@ -52,8 +54,8 @@ class Camera:
         """True if the camera's script has been stopped and not started again."""
 
     def state(self, names: Iterable[str]) -> State:
-        """Ask the camera for its whole state. `names` are the files to look for on each drive. Raises
-        BlazePoserError."""
+        """Ask the camera for its whole state, and return the state. `names` are the names of files that the camera
+        looks for on each of its drives. Raises BlazePoserError."""
         wanted = [name + suffix for name in names for suffix in ("", SUFFIX)]
         question = script("state.py", NAMES=wanted, CARD=CARD, ROOM=_ROOM, TAILS=flash.tails())
         try:
@@ -70,10 +72,11 @@ class Camera:
             ) from error
 
     def read(self, lengths: Mapping[str, int], advance: Advance = lambda _: None) -> dict[str, bytes]:
-        """Return the contents at the paths in `lengths`. For ROMFS, return the bytes at the beginning of the partition,
-        as they are in flash. Raises PortError.
+        """Read contents from the camera at each path in `lengths`, and return the contents. For the path "/rom", return
+        the raw bytes from the beginning of the ROMFS partition. Raises PortError.
 
-        `lengths` has the number of bytes for each path. For a file, this number is the size of the file.
+        `lengths` maps each path to the number of bytes to read. For a file, the number in `lengths` must be the size of
+        the whole file.
         """
         lines: dict[str, list[bytes]] = {}
         digests: dict[str, str] = {}
@@ -110,9 +113,10 @@ class Camera:
     ) -> None:
         """Write files and change ROMFS. Raises PortError.
 
-        New files are first written beside the old files. Then ROMFS is changed. At the end, all new files get their
-        final names. After an interruption, every file is therefore either completely old or completely new. `calls` are
-        the calls of functions in `scripts/flash.py` that change ROMFS. `seconds` is the expected time of these calls.
+        First, all new files are written under temporary names beside the old files. After the change of ROMFS, all new
+        files get their final names. If writing is interrupted, every file on the camera is either completely old or
+        completely new. `calls` are lines of Python that change ROMFS by calling functions of `scripts/flash.py`.
+        `seconds` is the time in seconds that the change of ROMFS is expected to take.
         """
         sent = [data for data in files.values() if data is not None]
         with tempfile.TemporaryDirectory() as folder:
@@ -141,8 +145,8 @@ class Camera:
                 self._run(*arguments[1:], expected=expected, said=said)
 
     def self_test(self) -> dict[str, Any]:
-        """Run board/selftest.py, and return the values in the last line that it prints. Raises BlazePoserError if the
-        self-test does not reach its end."""
+        """Run board/selftest.py on the camera, and return the values that the script prints in its last line. Raises
+        BlazePoserError if the self-test does not reach its end."""
         try:
             said = self._run("exec", "import selftest")
             if "BlazePoser stopped: no file at" in said:  # printed by board/find_model.py
@@ -160,8 +164,9 @@ class Camera:
             ) from error
 
     def run_scripts(self, sources: Sequence[str], said: Callable[[str], None]) -> None:
-        """Run several Python sources on the camera, one after the other. Each source can use the definitions of the
-        sources before it. `said` is called with every printed line. Raises PortError."""
+        """Run several Python sources on the camera, one after the other. Each Python source can use functions and
+        variables that earlier sources have defined. The method calls `said` with every line that the sources print.
+        Raises PortError."""
         self.is_stopped = True
         with tempfile.TemporaryDirectory() as folder:
             arguments: list[str] = []
@@ -178,7 +183,8 @@ class Camera:
             self.is_stopped = False
 
     def first_record(self) -> Record:
-        """Return the stream's first record after a restart. The camera may appear at another port. Raises PortError."""
+        """Return the data of the first frame that the camera streams after a restart. After a restart, the camera may
+        appear at another serial port. Raises PortError."""
         deadline = time.monotonic() + self.patience
         error = PortError(f"the camera at {self.port.device} did not restart: unplug it, and plug it in again")
         while time.monotonic() < deadline:
@@ -215,14 +221,16 @@ class Camera:
 
 
 def script(name: str, **values: Any) -> str:
-    """Return the text of a script in `scripts/`. At the start of the text, lines that set the parameters are added."""
+    """Return the text of a Python script in `scripts/`, with values for the script's parameters. Lines at the start of
+    the text set the script's parameters to `values`."""
     settings = "".join(f"{key} = {value!r}\n" for key, value in values.items())
     return settings + (_SCRIPTS / name).read_text(encoding="utf-8")
 
 
 def _follow(sizes: list[int], advance: Advance) -> Callable[[str], None]:
-    """Return a function that reads the printed lines of mpremote 1.29 and `scripts/flash.py`, and reports the progress
-    to `advance`. `sizes` are the sizes of the files."""
+    """Return a function that reads the progress from printed lines and passes the progress to `advance`. The printed
+    lines come from mpremote 1.29 and from `scripts/flash.py`. `sizes` are the sizes in bytes of the files that mpremote
+    copies."""
     begun = done = 0
 
     def said(line: str) -> None:

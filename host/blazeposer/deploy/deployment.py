@@ -1,9 +1,9 @@
-"""Deploy and restore. Both ask the camera for its state, make a plan, save the old contents, write the new contents and
-check them.
+"""Deploy a bundle to a camera, or restore a backup. A deploy or a restore makes a plan from the camera's state, saves
+the old contents, writes the new contents, and checks the written contents.
 
-A deploy first writes a note on this PC, then changes the camera's ROMFS, and last changes the camera's files. After an
-interruption at any moment, `status` shows the camera's state, a second deploy completes the first deploy, and `restore`
-undoes the first deploy.
+A deploy first writes a note into the backup, then changes the camera's ROMFS, and last changes the camera's files. A
+deploy may be interrupted at any moment. The command `status` shows whether a deploy was interrupted. After an
+interruption, a second deploy completes the first deploy, and the command `restore` undoes the first deploy.
 """
 
 from __future__ import annotations
@@ -35,17 +35,18 @@ Comparison = Literal["same", "differs", "missing", "half-written", "damaged", "n
 
 
 class Guide(Protocol):
-    """The functions with which a deploy talks to its user. The user is a person at a terminal, or a test."""
+    """The functions through which a deploy shows messages to the user and asks for consent. The user of a deploy is a
+    person at a terminal, or an automatic test."""
 
     def stage(self, words: str, total: int = 0) -> Advance:
-        """Show that a part of the work begins. Return a function that must be called with the number of bytes that were
-        read or written since the last call."""
+        """Show the user that the next step of a deploy begins. Return a function that the deploy calls with the number
+        of newly read or written bytes."""
 
     def note(self, words: str) -> None:
-        """Tell the user something important."""
+        """Show an important message to the user."""
 
     def consent(self, state: State, plan: Plan) -> bool:
-        """Show the plan, and return whether the user accepts the plan."""
+        """Show the plan of a deploy to the user, and return whether the user accepts the plan."""
 
 
 @dataclass(frozen=True)
@@ -76,16 +77,17 @@ class CameraStatus:
 
     @property
     def is_deployed(self) -> bool:
-        """Return whether the camera runs exactly this bundle."""
+        """Return True if all contents of the bundle are on the camera without any difference."""
         return all(item == "same" for item in self.items.values())
 
 
 @contextmanager
 def connected(device: str | None, root: Path) -> Iterator[Camera]:
-    """Lock the camera at the port `device`, or the only connected camera, and yield this camera. Other processes cannot
-    use a locked camera.
+    """Lock a camera for this process, and yield the camera. Other blazeposer processes cannot use a locked camera. If
+    `device` is None, the function takes the only connected camera, and otherwise the camera at the port `device`.
 
-    At the end the camera's script starts again, unless the user has interrupted the program. Raises BlazePoserError.
+    At the end of the `with` block, the camera's script starts again, unless the user has interrupted the program.
+    Raises BlazePoserError.
     """
     port = ports.find(device)
     with backups.lock(root, port.serial or port.device):
@@ -100,7 +102,7 @@ def connected(device: str | None, root: Path) -> Iterator[Camera]:
 
 
 def deploy(camera: Camera, bundle_for: BundleFor, to: Store | None, root: Path, guide: Guide) -> Outcome | None:
-    """Write a bundle to a camera. Return None if the user declines. Raises BlazePoserError."""
+    """Write a bundle to a camera. Return None if the user declines the plan of the deploy. Raises BlazePoserError."""
     state = _state(camera, root, guide)
     bundle = bundle_for(state.board)
     store = plans.choose_store(bundle, state, to)
@@ -133,8 +135,9 @@ def deploy(camera: Camera, bundle_for: BundleFor, to: Store | None, root: Path, 
 
 
 def restore(camera: Camera, chosen: Path | None, root: Path, guide: Guide) -> Outcome | None:
-    """Write the contents of the backup `chosen` to the camera again. If `chosen` is None, use the camera's latest
-    backup. Return None if the user declines."""
+    """Write the contents of a backup to the camera again. If `chosen` is None, the function uses the camera's latest
+    backup, and otherwise the backup in the folder `chosen`. Return None if the user declines the plan of the
+    restore."""
     state = _state(camera, root, guide)
     old = backups.load(chosen) if chosen else _latest(root, state.id)
     if old.card not in ("", state.card):
@@ -194,8 +197,8 @@ def _compare_model(bundle: Bundle, state: State) -> dict[str, Comparison]:
 
 
 def _image(saved: bytes | None) -> Mapping[str, bytes]:
-    """Return the files of the complete ROMFS image that a backup holds. Return no files if the ROMFS image was damaged
-    before the deploy."""
+    """Return the files of the ROMFS image that a backup has saved. Return an empty mapping if the saved ROMFS image is
+    damaged or incomplete."""
     try:
         if saved and romfs.stated_length(saved) <= len(saved):
             return {path: file.data for path, file in romfs.read(saved).items()}
@@ -205,7 +208,7 @@ def _image(saved: bytes | None) -> Mapping[str, bytes]:
 
 
 def _rom_back(old: Backup, contents: Contents, state: State) -> RomChange | None:
-    """Return the change that restores ROMFS from a backup."""
+    """Return the change that restores ROMFS from a backup, or None if ROMFS needs no change."""
     if ROM not in contents or state.rom is None:
         return None
     return flash.restoring(state, contents[ROM], old.rom, old.written, MODEL, contents.get(ROM_MODEL))
@@ -214,8 +217,8 @@ def _rom_back(old: Backup, contents: Contents, state: State) -> RomChange | None
 def _carry_out(
     camera: Camera, state: State, contents: Contents, plan: Plan, old: Backup | None, root: Path, guide: Guide
 ) -> Backup | None:
-    """Save everything that the plan replaces, then write the new contents. Return the backup, or None if nothing had to
-    change."""
+    """Save all contents that the plan replaces, and then write the new contents to the camera. Return the backup of the
+    replaced contents. If the plan is empty, return the earlier backup `old`."""
     if plan.is_empty:
         return old
     saved, beginning = _save(camera, state, plan, old, root, guide)
@@ -225,8 +228,8 @@ def _carry_out(
 def _save(
     camera: Camera, state: State, plan: Plan, old: Backup | None, root: Path, guide: Guide
 ) -> tuple[Backup, bytes]:
-    """Save everything that the plan replaces. Return the backup, and the bytes that were read from the beginning of
-    ROMFS."""
+    """Read all contents that the plan replaces, and save the contents in a backup. Return the backup, and the bytes
+    that were read from the beginning of ROMFS."""
     lengths = {path: state.sizes[path] for path in plan.saved if path in state.files}
     saved = old.contents().get(ROM) if old and plan.rom else None
     # The backup has only the first block of an image, and the plan replaces the whole image. Save the rest of it, too.
@@ -256,7 +259,7 @@ def _save(
 def _write(
     camera: Camera, state: State, contents: Contents, plan: Plan, read: bytes, saved: Backup, guide: Guide
 ) -> Backup:
-    """Write the new contents, ask the camera for its state again, and compare the state with the plan."""
+    """Write the new contents to the camera, and then check that the camera's new state agrees with the plan."""
     files = {change.path: contents.get(change.path) for change in plan.changes}
     rom = plan.rom
     hashes = [sha256(data) for data in files.values() if data is not None]
@@ -296,7 +299,7 @@ def _unreadable(root: Path, state: State) -> tuple[Path, ...]:
 
 
 def _state(camera: Camera, root: Path, guide: Guide) -> State:
-    """Ask the camera for its state, and report backups of this camera that cannot be read."""
+    """Ask the camera for its state, and tell the user which backups of the camera cannot be read."""
     guide.stage("reading the camera's state")
     state = camera.state(NAMES)
     for folder in _unreadable(root, state):

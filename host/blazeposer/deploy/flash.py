@@ -1,12 +1,14 @@
-"""Write ROMFS and erase as little as possible. Therefore the camera can start after nearly every interruption.
+"""Change ROMFS, the camera's file system for models, and erase as little flash as possible. Because little flash is
+erased, the camera can start after nearly every interruption of a change.
 
-Flash is erased in blocks. Erasing takes a long time, and firmware 5.0 erases only from the start of the partition.
-After an erase, bits can only change from 1 to 0.
+Flash is erased in blocks. Erasing flash takes a long time, and firmware 5.0 can erase ROMFS only from the start of the
+partition. An erase sets all bits of a block to 1, and writing can only change bits from 1 to 0.
 
-If possible, a model is *appended*. Then the model's record is written after the ROMFS image, where flash is still
-erased. After this, the first block is rewritten, because the header in this block holds the length of the ROMFS image.
-If ROMFS has an older model of this project, one bit of the old model's record is changed. Then programs that read ROMFS
-skip the old record. If a model cannot be appended, ROMFS is *rewritten* from its start, and the header is written last.
+If possible, a deploy *appends* the new model to the present ROMFS image. The record of an appended model is written
+after the ROMFS image, where flash is still erased. Appending also rewrites the first block of ROMFS, because the header
+in the first block holds the length of the ROMFS image. To remove an old model, the deploy changes one bit of the old
+model's record, so that readers of ROMFS skip the record. If a model cannot be appended, a deploy *rewrites* the whole
+ROMFS image, and writes the header of the image last.
 """
 
 from __future__ import annotations
@@ -32,14 +34,15 @@ _FIRST = 32  # first bytes with the header, which are written last
 
 @dataclass(frozen=True)
 class Erase:
-    """A step that erases whole blocks from the partition's start to `end`."""
+    """A step that erases the ROMFS partition from its start to `end`, in whole blocks."""
 
     end: int
 
 
 @dataclass(frozen=True)
 class Write:
-    """A step that writes bytes. The flash at this place is erased, or bits change only from 1 to 0."""
+    """A step that writes bytes to flash. The bytes can be written without an erase, because bits change only from 1 to
+    0."""
 
     start: int
     data: bytes
@@ -77,16 +80,17 @@ class RomChange:
 
     @property
     def seconds(self) -> float:
-        """Return the expected time of the change in seconds."""
+        """Return the number of seconds that the change of ROMFS is expected to take."""
         reading = max(self.needs, self.saves) / READ_RATE
         return seconds_to_erase(self.board, self.erases) + self.writes / ROM_RATE + reading
 
 
 def deploying(state: State, name: str, data: bytes, image: Mapping[str, bytes]) -> RomChange:
-    """Return the change that puts a new file into ROMFS, and keeps as many of the present files as fit.
+    """Return the change that adds a file to ROMFS and keeps as many of the present files as fit.
 
-    `image` has the files of ROMFS from before an interrupted deploy. If there is no valid ROMFS image now, the files in
-    `image` are kept. Raises BlazePoserError if the new file alone does not fit.
+    `image` contains the files that were in ROMFS before an interrupted deploy. If the camera has no valid ROMFS image
+    now, the new ROMFS image gets the files in `image`. Raises BlazePoserError if even the new file alone does not fit
+    into ROMFS.
     """
     assert state.rom
     return _appended(state, state.rom, name, data) or _rewritten(state, state.rom, name, data, image)
@@ -97,10 +101,10 @@ def restoring(
 ) -> RomChange | None:
     """Return the change that restores ROMFS from a backup, or None if nothing has to change.
 
-    - `saved` is the old beginning of the partition, or None if the partition was erased.
-    - `before` is `Rom.sha256` at the time of the backup.
-    - `written` has the hash of ROMFS after each deploy since the backup.
-    - `model` is the old contents of the file `name`, if the record of this file cannot be restored.
+    - `saved` is the beginning of ROMFS from the backup, or None if the whole partition was erased.
+    - `before` is the hash of ROMFS (`Rom.sha256`) at the time of the backup.
+    - `written` contains the hash of ROMFS after each deploy since the backup.
+    - `model` is the old content of the file `name` if the backup has saved the file separately, and otherwise None.
 
     Raises BlazePoserError if another program has changed ROMFS since the backup.
     """
@@ -129,26 +133,28 @@ def restoring(
 
 
 def is_cut(state: State, saved: bytes | None) -> bool:
-    """Return whether ROMFS has lost only its first block, and the backup `saved` has this block. If only the first
-    block is lost, the other blocks of the ROMFS image are still in flash."""
+    """Return True if ROMFS has lost only its first block, and `saved` from the backup contains the lost block. If only
+    the first block is lost, the other blocks of the ROMFS image are still in flash."""
     return bool(saved and state.rom and not state.rom.sha256 and romfs.stated_length(saved) > len(saved))
 
 
 def seconds_to_erase(board: Board, size: int) -> float:
-    """Return the time in seconds for erasing `size` bytes, from the figures in `openmv/flash.py`."""
+    """Return the expected time in seconds for erasing `size` bytes of flash. The module `openmv/flash.py` contains the
+    time for erasing one block of each kind of flash."""
     kind = flash.of(board)
     return -(-size // kind.block) * kind.erase_ms / 1000
 
 
 def room(state: State) -> int:
-    """Return the largest possible size of a ROMFS image in bytes. On boards where the last bytes of the partition must
-    not be read, an image cannot use these bytes."""
+    """Return the largest possible size of a ROMFS image in bytes. On some boards, a ROMFS image must leave the last
+    bytes of the partition free, because reading the last bytes can stop the camera."""
     assert state.rom
     return state.rom.size - (flash.TAIL if flash.of(state.board).keeps_tail else 0)
 
 
 def steps(operations: Operations) -> list[str]:
-    """Return the calls of functions in `scripts/flash.py` that carry out these operations."""
+    """Return lines of Python that carry out `operations` on the camera. Each returned line calls a function of
+    `scripts/flash.py`."""
     calls = []
     for operation in operations:
         if isinstance(operation, Erase):
@@ -167,8 +173,8 @@ def steps(operations: Operations) -> list[str]:
 
 
 def _appended(state: State, rom: Rom, name: str, data: bytes) -> RomChange | None:
-    """Return the change that appends a file. Return None if there is no valid ROMFS image, or if there is no erased
-    space after the ROMFS image."""
+    """Return the change that appends a file to the ROMFS image. Return None if the camera has no valid ROMFS image, or
+    if too little erased flash follows the ROMFS image."""
     block = flash.of(state.board).block
     if rom.files is None or block >= rom.size:  # the H7's partition is one block
         return None
@@ -213,8 +219,9 @@ def _appended(state: State, rom: Rom, name: str, data: bytes) -> RomChange | Non
 
 
 def _rewritten(state: State, rom: Rom, name: str, data: bytes, image: Mapping[str, bytes]) -> RomChange:
-    """Return the change that writes a new ROMFS image. The new image has the file `name` and as many of the other files
-    as fit. The other files come from the present ROMFS image, or from `image` if there is no present ROMFS image."""
+    """Return the change that writes a new ROMFS image. The new ROMFS image contains the file `name` and as many old
+    files as fit. The old files come from the present ROMFS image, or from `image` if the camera has no valid ROMFS
+    image."""
     kind = flash.of(state.board)
     others = {path: (len(old), sha256(old)) for path, old in image.items()}
     if rom.files is not None:
@@ -254,8 +261,8 @@ def _rewritten(state: State, rom: Rom, name: str, data: bytes, image: Mapping[st
 
 
 def _put_back(state: State, saved: bytes, before: str | None, words: str, used: int = 0) -> RomChange:
-    """Return the change that writes the saved beginning again, and erases the `used` bytes of the present ROMFS
-    image."""
+    """Return the change that writes the saved beginning of ROMFS to flash again. The change first erases the present
+    ROMFS image, which is `used` bytes long."""
     block = flash.of(state.board).block
     end = -(-max(len(saved), used, 1) // block) * block
     return RomChange(
@@ -271,6 +278,6 @@ def _put_back(state: State, saved: bytes, before: str | None, words: str, used: 
 
 
 def _header_last(data: bytes) -> list[Write]:
-    """Return the steps that write a ROMFS image. The image's first bytes are written last. After an interruption, ROMFS
-    therefore has no valid image, but never a damaged image."""
+    """Return the steps that write a ROMFS image. The steps write the first bytes of the ROMFS image last. If writing is
+    interrupted, the camera finds no ROMFS image, but never a damaged ROMFS image."""
     return [Write(_FIRST, data[_FIRST:]), Write(0, data[:_FIRST])]

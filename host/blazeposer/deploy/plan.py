@@ -1,7 +1,8 @@
-"""Plan a deploy. A plan decides which contents to write, where to write them and which old contents they replace.
+"""Plan a deploy. The plan of a deploy lists all changes on the camera, and all old contents that must be saved before
+the changes.
 
-This module has every rule of the firmware that matters for a deploy. The tests in tests/test_deploy_rules.py name the
-file from which each rule comes.
+The module checks every rule of the camera's firmware that matters for a deploy. For each rule of the firmware,
+tests/test_deploy_rules.py names the source file from which the rule comes.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ time for reading and writing is added to this time."""
 
 @dataclass(frozen=True)
 class Change:
-    """The change of the file at one path on the camera. Sizes are in bytes. A size of None means that there is no
-    file."""
+    """The change of one file on the camera. Sizes are in bytes. A size of None means that no file exists at the
+    path."""
 
     path: str
     old: int | None
@@ -66,7 +67,7 @@ class Plan:
 
     @property
     def rom_bytes(self) -> int:
-        """Return the number of bytes at the beginning of ROMFS that are read before the change."""
+        """Return how many bytes a deploy must read from the beginning of ROMFS before the deploy changes ROMFS."""
         return max(self.rom.needs, self.rom.saves if ROM in self.saved else 0) if self.rom else 0
 
     @property
@@ -75,16 +76,18 @@ class Plan:
 
     @property
     def seconds(self) -> float:
-        """Return the expected time in seconds, computed with typical rates for reading and writing."""
+        """Return the number of seconds that the whole plan is expected to take. The time of a plan is estimated from
+        typical rates for reading and writing."""
         rom = self.rom.writes if self.rom else 0
         files = (self.write_bytes - rom) / FILE_RATE + (self.read_bytes - self.rom_bytes) / READ_RATE
         return _OVERHEAD + files + (self.rom.seconds if self.rom else 0)
 
 
 def make(contents: Contents, state: State, old: Backup | None, rom: RomChange | None = None) -> Plan:
-    """Return the plan that gives a camera's files these contents, and that changes ROMFS as `rom` says. `state` is the
-    present state of the camera. `old` is the backup that the deploy continues. The plan always removes the unfinished
-    files of an interrupted deploy. Raises BlazePoserError if a drive is too full.
+    """Return a plan that writes `contents` to the camera's drives, and that makes the change `rom` in ROMFS. `state` is
+    the present state of the camera. `old` is the backup that the deploy or restore continues, or None for a new backup.
+    A plan always deletes the unfinished files that an interrupted deploy has left on the camera. Raises BlazePoserError
+    if a drive of the camera is too full for the new files.
     """
     leftovers = dict.fromkeys(path for path in state.files if path.endswith(SUFFIX))
     changes = {
@@ -124,8 +127,8 @@ def _consents(rom: RomChange, state: State) -> tuple[str, ...]:
 
 
 def choose_store(bundle: Bundle, state: State, to: Store | None) -> Store:
-    """Return the place for the model. The place is `to`, or ROMFS if `to` is None. Raises BlazePoserError if the camera
-    or the bundle forbids this place."""
+    """Choose the place for the model on the camera, and return the place. The place for the model is `to`, or ROMFS if
+    `to` is None. Raises BlazePoserError if the camera cannot use the bundle's model at the chosen place."""
     if bundle.board not in ("", state.board.key):
         raise BlazePoserError(
             f"this bundle is for another board ({bundle.board}): make a bundle for this board with "
@@ -153,7 +156,8 @@ def choose_store(bundle: Bundle, state: State, to: Store | None) -> Store:
 
 
 def files_of(bundle: Bundle, state: State, store: Store) -> Contents:
-    """Return the files that the camera's drives must have after a deploy."""
+    """Return the files that must be on the camera's drives after a deploy. In the returned mapping, None means that the
+    deploy must delete the file."""
     contents: dict[str, bytes | None] = {}
     for name, data in bundle.scripts.items():
         contents[f"{state.start}/{name}"] = data
@@ -166,7 +170,7 @@ def files_of(bundle: Bundle, state: State, store: Store) -> Contents:
 
 
 def check_drives(plan: Plan) -> None:
-    """Raise BlazePoserError if the plan writes to a drive of the camera that is mounted on this PC."""
+    """Raise BlazePoserError if the plan writes files while a camera drive is mounted on this PC."""
     if plan.changes and (mounted := drives.mounted()):
         raise BlazePoserError(
             f"the camera's drive is mounted on this PC at {mounted[0]}, so this PC may overwrite the new files: eject "
@@ -175,8 +179,8 @@ def check_drives(plan: Plan) -> None:
 
 
 def has_model(bundle: Bundle, state: State) -> bool:
-    """Return whether ROMFS holds exactly this model. The position of the model must allow the camera to use the model
-    without copying it."""
+    """Return True if ROMFS contains exactly the bundle's model at an aligned position. If the model's position in ROMFS
+    is aligned, the camera can use the model without copying the model to memory."""
     found = ((state.rom and state.rom.files) or {}).get(MODEL)
     return found is not None and found.sha256 == sha256(bundle.model) and found.offset % state.board.romfs_align == 0
 
@@ -201,8 +205,8 @@ def _check_model(bundle: Bundle, state: State, store: Store) -> None:
 
 
 def _check_room(changes: Contents, state: State) -> None:
-    """Raise BlazePoserError if the new files do not fit on the drive beside the old files. The old files stay until all
-    new files are written."""
+    """Raise BlazePoserError if the new files do not fit on a camera's drive beside the old files. The old files stay on
+    the drive until all new files are written."""
     for path, drive in state.drives.items():
         sizes = [len(data) for name, data in changes.items() if name.startswith(path + "/") and data is not None]
         needed = sum(-(-size // drive.cluster) * drive.cluster for size in sizes)

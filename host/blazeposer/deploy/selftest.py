@@ -1,9 +1,10 @@
-"""Make the file that `board/selftest.py` reads. The file contains an image, and the network's outputs for this image on
-a PC.
+"""Make the file that the camera's self-test `board/selftest.py` reads. The file of the self-test contains an image, and
+the outputs that the network computes from the image on a PC.
 
-The file is compressed with zlib. The uncompressed data has a line of JSON with the golden faces, then the image, and
-then the raw int8 outputs in the order of the contract. The image has 64 x 64 pixels with shades of grey from 0 to 15.
-Each byte holds two pixels. The camera doubles the image's width and height.
+The file of the self-test is compressed with zlib. The uncompressed file begins with a line of JSON that lists the faces
+found on the PC. After the line of JSON, the uncompressed file contains the image, and then the network's raw int8
+outputs in the order of `core/contract.py`. The image of the self-test has 64 x 64 pixels with shades of grey from 0 to
+15. Each byte of the image holds two pixels. The camera doubles the image's width and height before the network runs.
 """
 
 from __future__ import annotations
@@ -26,22 +27,22 @@ _WINDOW_BITS = 10  # the camera needs 1 KB of memory to unpack the file
 
 
 def _stored() -> Image:
-    """Return the stored image (64, 64) uint8, with values 0 to 15."""
+    """Return the image of the self-test as a uint8 array (64, 64) with values from 0 to 15."""
     gray = cv2.imread(str(Path(__file__).parent / "face.png"), cv2.IMREAD_GRAYSCALE)  # from the demo's portrait (NASA)
     assert gray is not None
     return np.asarray(gray // 17, np.uint8)
 
 
 def picture() -> Image:
-    """Return the image (128, 128, 3) that the network gets on a camera."""
+    """Return the image (128, 128, 3) that the network gets in the self-test on a camera."""
     gray = np.kron(_stored() * 17, np.ones((2, 2), np.uint8))
     assert gray.shape == (INPUT_SIZE, INPUT_SIZE)
     return rgb565(np.repeat(gray[..., None], 3, axis=2))
 
 
 def make(model: Path) -> bytes:
-    """Return the bytes of the self-test's file for a network. The network must not be compiled for an accelerator.
-    Raises ModelError."""
+    """Make the file of the self-test for a network, and return the bytes of the file. The network must not be compiled
+    for an NPU, because a PC cannot run a compiled network. Raises ModelError."""
     network = open_network(model)
     outputs = network.run(picture())
     faces = [face.moved(0, 0, INPUT_SIZE, INPUT_SIZE) for face in decode(network.outputs(picture()))]
@@ -57,9 +58,10 @@ def make(model: Path) -> bytes:
 
 
 def judge(result: dict[str, Any], *, virtual: bool) -> str:
-    """Check the result of a self-test (see `state.read_self_test`), and return a verdict as text. Raises
-    BlazePoserError if the test failed. On a virtual camera, all bytes of the outputs must be equal to the bytes on the
-    PC. On a real camera, small differences are allowed."""
+    """Check the result of a self-test (see `state.read_self_test`), and return a summary as text. Raises
+    BlazePoserError if the self-test failed. On a virtual camera, all output bytes of the network must be equal to the
+    output bytes on the PC. On a real camera, small differences between the outputs of the camera and of the PC are
+    allowed."""
     equal, total, largest, passed = (result[name] for name in ("equal", "bytes", "largest", "passed"))
     faces, expected = len(result["faces"]), len(result["expected"])
     told = f"{faces} of {expected} faces, {equal} of {total} bytes equal, largest difference {largest}"

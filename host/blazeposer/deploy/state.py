@@ -1,8 +1,8 @@
 """Check the report that a camera sends about its own state. After the check, all paths, numbers and hashes in the
 report are safe to use.
 
-The check is needed because a camera may be broken or malicious. Texts from a camera's report become paths on this PC,
-lengths of data, and lines in a terminal.
+The report must be checked because a camera may be broken or malicious. Values from a camera's report become file paths
+on this PC, lengths of data, and lines in a terminal.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ class Drive:
 
 @dataclass(frozen=True)
 class RomFileState:
-    """A file in ROMFS. Sizes are in bytes, and positions are counted from the partition's start."""
+    """A file in ROMFS. All sizes are in bytes, and all positions are counted in bytes from the start of the ROMFS
+    partition."""
 
     record: int
     """Position of the file's record."""
@@ -82,8 +83,8 @@ class Rom:
 
 
 def contents_sha256(files: Mapping[str, tuple[int, str]]) -> str:
-    """Return the sha256 of the paths, sizes and hashes of the files in ROMFS. The positions of the files in the ROMFS
-    image do not change the result."""
+    """Return one sha256 for all files in ROMFS, computed from the path, the size and the hash of each file. The
+    positions of the files inside the ROMFS image do not change the computed sha256."""
     return hashlib.sha256(json.dumps(sorted(files.items())).encode()).hexdigest()
 
 
@@ -111,17 +112,18 @@ class State:
     number."""
 
     def sha256(self, path: str) -> str | None:
-        """Return the hash of the file at a path, or None if there is no file."""
+        """Return the sha256 of the camera's file at a path, or None if no file exists at the path."""
         if path == ROM:
             return (self.rom.sha256 or None) if self.rom else None
         return self.files.get(path)
 
 
 def read_state(answer: Mapping[str, Any], names: Collection[str]) -> State:
-    """Return the state that a camera reports in `answer`. The camera was asked for files with these `names`.
+    """Check the camera's report `answer`, and return the state of the camera. `names` are the names of the files that
+    the PC has asked the camera to look for.
 
-    Raises ValueError if the answer shows that the device is not a camera with firmware 5.0 or later. Raises
-    BlazePoserError if the firmware is older or the board is unknown.
+    Raises ValueError if the report does not have the form of an OpenMV camera's report. Raises BlazePoserError if the
+    camera's firmware is older than 5.0, or if the camera's board is unknown.
     """
     version = _text(answer.get("version"), _VERSION)
     if int(version.partition(".")[0]) < 5:
@@ -151,8 +153,8 @@ def read_state(answer: Mapping[str, Any], names: Collection[str]) -> State:
 
 
 def read_self_test(answer: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the checked values of a self-test, which are numbers of bytes and lists of faces. Raises ValueError if the
-    values are not usable."""
+    """Check the values that a self-test has printed, and return the checked values. The values of a self-test are
+    numbers of bytes and lists of faces. Raises ValueError if a value of the self-test is missing or wrong."""
     equal, total, largest = (_number(answer.get(name), _PARTITION) for name in ("equal", "bytes", "largest"))
     faces, expected = answer.get("faces"), answer.get("expected")
     if equal > total or not isinstance(faces, list) or not isinstance(expected, list):

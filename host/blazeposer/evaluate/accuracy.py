@@ -1,9 +1,9 @@
 """Measure how accurately a tflite file (INT8 or float) computes poses. The measurement uses images with labelled faces.
 Each whole image is scaled to the size of the network's input.
 
-An interpreter runs the tflite file itself. Therefore the figures describe the file, and not the network in training.
-The same network and the same data always give the same report, because the report contains no date and no path on a
-machine.
+A TensorFlow Lite interpreter runs the tflite file itself. The measured errors describe the tflite file, and not the
+float network during training. The report contains no date and no path on a machine. Measuring a network twice on the
+same data gives two equal reports.
 """
 
 from __future__ import annotations
@@ -43,8 +43,9 @@ SHOWN = 12
 
 
 def evaluate(network: Network, dataset: Dataset, input_path: str, *, twice: bool = False) -> Scores:
-    """Return the scores of a network on every face of a data set. `input_path` is a key of INPUTS. If `twice` is true,
-    the network also processes the mirror image, and the mean of both results is used (see `look`)."""
+    """Return the scores of a network on every face of a data set. `input_path` is a key of INPUTS, "clean" or "camera".
+    If `twice` is true, the network processes each image and its mirror image, and the function uses the mean of both
+    results."""
     found: list[Face | None] = []
     for sample in track(dataset.samples, description=f"{input_path} input", console=Console(stderr=True)):
         image = sample.load()
@@ -55,8 +56,9 @@ def evaluate(network: Network, dataset: Dataset, input_path: str, *, twice: bool
 
 
 def pose_table(rows: Mapping[str, Scores], title: str, rule: str) -> Table:
-    """Return a table with one row for each set of scores. The columns are the recall, the errors for each angle and for
-    ranges of |yaw|, the bootstrap interval of the mean error, the bias, and the geodesic error."""
+    """Return a table of recall and errors, with one row for each measurement in `rows`. The columns are the recall, the
+    errors for each angle and for ranges of |yaw|, the bootstrap interval of the mean error, the bias, and the geodesic
+    error."""
     notes = (
         "Errors are in degrees, on the found faces. Bias: mean of prediction minus label. After offset: MAE after the "
         "median offset of each angle is subtracted. Slope: slope of the predicted pitch against the true pitch, within "
@@ -87,7 +89,7 @@ def _shown(value: float | None) -> str:
 
 @dataclass(frozen=True)
 class Report:
-    """The results, the data and the method of a measurement."""
+    """The report of a measurement, with the results, the data set and the method."""
 
     model: Path
     is_int8: bool
@@ -103,8 +105,8 @@ class Report:
     """Results on disturbed images of the same faces."""
 
     def write(self, folder: Path) -> None:
-        """Write report.json and report.html into a folder. The folder is created if it does not exist. Raises
-        InputError."""
+        """Write report.json and report.html into a folder. If the folder does not exist, the method creates the folder.
+        Raises InputError."""
         values = self._values()
         write_report(folder, f"{self.model.name} on {self.dataset.name}", _facts(values), [*self._sections()], values)
 
@@ -148,8 +150,8 @@ def _reliability(scores: Scores) -> dict[str, Any]:
 
 
 def worst_table(scores: Scores, names: Sequence[str]) -> Table:
-    """Return a table of the faces with the largest geodesic errors. The face with the largest error comes first.
-    `names` has the name of each face's image."""
+    """Return a table of the faces with the largest geodesic errors. The first row of the table shows the face with the
+    largest error. `names` is a list with the image name of each face."""
     order = np.argsort(-np.where(scores.found, scores.geodesic, -1), kind="stable")[: min(SHOWN, scores.found.sum())]
     rows = []
     for face in order.tolist():

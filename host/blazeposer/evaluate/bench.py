@@ -1,8 +1,8 @@
-"""Compare the time and the accuracy of BlazePoser with those of similar systems (peers), on the same images.
+"""Measure the time and the accuracy of BlazePoser and of similar systems (peers) on the same images.
 
-The time is processor time, measured on one thread. All systems process an image before the next image starts. Other
-programs on the PC therefore slow all systems equally. A ratio compares the times of two systems on the same image. The
-report shows the median of all ratios.
+All times are processor times, measured on one thread. On each image, all systems run one after the other before the
+next image starts. Because the systems take turns, other programs on the PC slow all systems equally. A ratio compares
+the times of two systems on the same image. The report shows the median of the ratios of all images.
 """
 
 from __future__ import annotations
@@ -76,7 +76,8 @@ no correction.""",
 
 
 class Ours:
-    """BlazePoser as one of the measured systems. All systems get the whole image, and use XNNPACK on one thread."""
+    """BlazePoser as one of the measured systems. All measured systems get the whole image, and run their networks with
+    XNNPACK on one thread."""
 
     def __init__(self, model: Path | None, max_faces: int, *, careful: bool = False) -> None:
         self.files = (model or default_model(),)
@@ -92,29 +93,29 @@ class Ours:
 
 
 def open_systems(model: Path | None) -> list[Peer]:
-    """Return the systems to measure. The first system is BlazePoser, and the others are compared with BlazePoser.
-    Raises BlazePoserError."""
+    """Return the systems to measure. In the returned list, BlazePoser is the first system. The report compares each
+    other system with BlazePoser. Raises BlazePoserError."""
     return [Ours(model, MOST_FACES), MediaPipe(MOST_FACES), BlazeFacePnP(MOST_FACES)]
 
 
 @dataclass(frozen=True)
 class Times:
     """Times in seconds, as arrays with a row for each measured image and a column for each system. `total` is the time
-    from the image to the faces, and `network` is the time that the networks alone take."""
+    from the image to the faces, and `network` is the time of the system's networks alone."""
 
     total: Floats
     network: Floats
 
     def medians(self) -> list[tuple[float, float]]:
-        """Return two median times in milliseconds for each system. The first is the time from the image to the faces,
-        and the second is the time that the system's networks alone take."""
+        """Return two median times in milliseconds for each system. The first median is for the time from the image to
+        the faces, and the second median is for the time of the networks alone."""
         in_all, network = (1e3 * np.median(times, 0) for times in (self.total, self.network))
         return list(zip(in_all.tolist(), network.tolist(), strict=True))
 
     def ratios(self) -> list[tuple[float, float]]:
-        """Return two ratios for each system. A ratio is the first system's time divided by the system's own time. The
-        first ratio compares the times from the image to the faces, and the second ratio compares the times of the
-        networks alone. Each ratio is the median over all measurements."""
+        """Return two ratios for each system. A ratio is the time of the first system (BlazePoser) divided by the
+        system's own time. The first ratio compares the times from the image to the faces, and the second ratio compares
+        the times of the networks alone. Each returned ratio is the median of the ratios of all measured images."""
         in_all, network = (np.median(times[:, :1] / times, 0) for times in (self.total, self.network))
         return list(zip(in_all.tolist(), network.tolist(), strict=True))
 
@@ -122,8 +123,8 @@ class Times:
 def measure(
     systems: Sequence[Peer], pictures: Sequence[Image], rounds: int, advance: Callable[[], None] = lambda: None
 ) -> Times:
-    """Measure the times of `systems` on all images, and repeat the measurement `rounds` times. Return all times.
-    `advance` is called after each image, but not during the warm-up."""
+    """Measure the times of `systems` on all images, and repeat the measurement `rounds` times. Return all times. The
+    function calls `advance` after each measured image, but not during the warm-up."""
     for system in systems:
         for number in range(WARM_UP):
             system(pictures[number % len(pictures)])
@@ -141,7 +142,7 @@ def measure(
 
 
 def time_section(systems: Sequence[Peer], times: Times, pictures: Sequence[Image]) -> Section:
-    """Return the report's section about times. All times in the section are in milliseconds."""
+    """Return the report's section about times. All times in the report's section are in milliseconds."""
     head = ["", "networks", "in all", "networks alone", "ratio in all", "ratio of networks", "RT1062, estimated"]
     rows, data = [], {}
     for system, medians, ratios in zip(systems, times.medians(), times.ratios(), strict=True):
@@ -156,13 +157,13 @@ def time_section(systems: Sequence[Peer], times: Times, pictures: Sequence[Image
 
 
 def size_text(system: Peer) -> str:
-    """Return a text with the size of a system's network files."""
+    """Return the total size of a system's network files as text."""
     return f"{sum(path.stat().st_size for path in system.files) / 1000:,.0f} KB"
 
 
 def camera_text(system: Peer) -> str:
-    """Return a text with the estimated time of a system's networks on the CPU of `CAMERA`, and with the possible error
-    of this estimate."""
+    """Return the estimated time of a system's networks on the CPU of `CAMERA` as text. The text also shows the possible
+    error of the estimated time."""
     found = [judge(examine(path), CAMERA).estimate for path in system.files]
     estimates = [estimate for estimate in found if estimate]
     if len(estimates) < len(found):
@@ -172,8 +173,8 @@ def camera_text(system: Peer) -> str:
 
 
 def compare(systems: Sequence[Peer], dataset: Dataset) -> dict[str, Scores]:
-    """Return the scores of `systems` on every face of a data set with poses. Each system gets the whole image, padded
-    to a square."""
+    """Run all systems on a data set of faces with labelled poses, and return the scores of each system. Each system
+    gets the whole image, padded to a square."""
     found: dict[str, list[Face | None]] = {system.name: [] for system in systems}
     for sample in track(dataset.samples, description=dataset.name, console=Console(stderr=True)):
         picture = sample.load()
@@ -184,8 +185,9 @@ def compare(systems: Sequence[Peer], dataset: Dataset) -> dict[str, Scores]:
 
 
 def accuracy_section(systems: Sequence[Peer], times: Times, dataset: Dataset) -> Section:
-    """Return a section with two tables. The first table has accuracy, recall, size and time of each system. The second
-    table has the errors for each angle and for ranges of |yaw|."""
+    """Return the report's section about accuracy, which contains two tables. The first table of the section shows the
+    accuracy, recall, size and time of each system. The second table shows the errors for each angle and for ranges of
+    |yaw|."""
     unrefused = MediaPipe(MOST_FACES, least_score=0)
     unrefused.name += UNREFUSED
     comparison = compare([*systems, unrefused], dataset)
@@ -221,7 +223,7 @@ def _text(value: float) -> str:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Limit OpenCV to one thread inside a `with` block. The networks also use one thread."""
+    """Limit OpenCV to one thread inside a `with` block. The networks of all systems also use one thread."""
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
@@ -241,6 +243,6 @@ def processor() -> str:
 
 
 def machine() -> str:
-    """Return a description of the machine on which times were measured, and its load."""
+    """Return the processor, the load and the LiteRT version of this machine as text."""
     load = f", load {os.getloadavg()[0]:.1f} of {os.cpu_count()}" if hasattr(os, "getloadavg") else ""
     return f"one thread of {processor()}{load}, ai-edge-litert {version('ai-edge-litert')}"

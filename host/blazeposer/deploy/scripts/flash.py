@@ -27,7 +27,8 @@ def is_blank(start, end):
 
 
 def erase(end):
-    """Erase from the start of the partition to `end`. If the firmware can erase block by block, print the progress."""
+    """Erase the ROMFS partition from its start to `end`. If the firmware can erase block by block, the function skips
+    blocks that are already erased."""
     if not hasattr(device, "ioctl") and not RANGES:
         check(vfs.rom_ioctl(3, 0, end))
     else:
@@ -44,8 +45,8 @@ def erase(end):
 
 
 def write(offset, text, first, last):
-    """Write whole words. Only the bytes from `first` to `last` change, because 0xFF in the other bytes changes
-    nothing."""
+    """Write whole words to flash. Only the bytes from `first` to `last` change in flash, because all other written
+    bytes are 0xFF, which changes no bit."""
     data = binascii.a2b_base64(text)
     if view[offset + first : offset + last] != data[first:last]:
         if hasattr(device, "ioctl"):

@@ -11,7 +11,7 @@ from find_model import MODELS, first_file
 
 
 class Told:
-    """A post-processor that prints the network's raw outputs, and then finds the faces."""
+    """A post-processor that prints the network's raw outputs, and then computes the faces from the outputs."""
 
     def __call__(self, model, inputs, outputs):
         for output in outputs:

@@ -46,7 +46,8 @@ def number(view, position):
 
 
 def record(view, position):
-    """Return the kind, the start and the end of a record. The record must be inside the ROMFS image."""
+    """Return the kind of a ROMFS record, and the start and the end of the record's content. Raises IndexError if the
+    record is not completely inside the bytes `view`."""
     kind, position = number(view, position)
     length, position = number(view, position)
     if position + length > len(view):
@@ -70,8 +71,8 @@ def walk(view, position, end, folder, files):
 
 
 def left_behind(view, place):
-    """Return the start and the end of each file's record. Only records at or after the position `place` are
-    returned."""
+    """Return the positions of old file records, and the position where the old records end. An earlier ROMFS image has
+    left the old records in flash, beginning at the position `place`."""
     places = []
     try:
         while True:

@@ -1,6 +1,6 @@
-"""Read data sets of labelled faces, with which networks are measured. Each data set has a name. Users must unpack the
-archives of official data sets, and must not change the unpacked files. A name that is not an official data set is the
-name of a pool, which is a data set in this project's own format.
+"""Read data sets of labelled faces for measuring networks. Each data set has a name. Users must unpack the archives of
+official data sets, and must not change the unpacked files. Every name that is not in READERS is the name of a pool. A
+pool is a data set in this project's own format.
 """
 
 from __future__ import annotations
@@ -30,9 +30,10 @@ __all__ = ["READERS", "Dataset", "Sample", "labelled", "read_dataset"]
 
 
 def read_dataset(name: str, folder: Path, *, damaged: bool = False) -> Dataset:
-    """Return the data set or pool with this name. `folder` is the folder of --data. Raises BlazePoserError if files are
-    missing or damaged. The message says which files are expected, and where. If `damaged` is True, damaged files cause
-    no error and are left out."""
+    """Return the data set or the pool with the given name. `folder` is the folder that the option --data gives. Raises
+    BlazePoserError if files of the data set are missing or damaged. The error message about a missing data set says
+    which files are expected, and in which folder. If `damaged` is True, damaged files are left out of the data set
+    without an error."""
     if reader := READERS.get(name):
         dataset = reader(folder)
     elif pools.is_pool(folder, name):
@@ -48,8 +49,8 @@ def read_dataset(name: str, folder: Path, *, damaged: bool = False) -> Dataset:
 
 
 def labelled(name: str, folder: str | None, limit: int | None = None, *, damaged: bool = False) -> Dataset:
-    """Return a data set. If `limit` is given, the result has at most `limit` images, which are evenly spread over the
-    data set. `damaged` is passed to `read_dataset`. Raises BlazePoserError."""
+    """Return a data set of labelled faces. If `limit` is given, the result has at most `limit` images, which are evenly
+    spread over the data set. The function passes `damaged` to `read_dataset`. Raises BlazePoserError."""
     dataset = read_dataset(name, data_folder(folder), damaged=damaged)
     if limit is None or len(dataset.samples) <= limit:
         return dataset

@@ -1,20 +1,23 @@
 """Read the BIWI Kinect Head Pose Database (Fanelli et al., IJCV 2013).
 
-The data set has 24 sequences. A sequence is a folder `hpdb/NN` with the files `frame_XXXXX_rgb.png`,
-`frame_XXXXX_pose.txt` and `rgb.cal`. Protocol 1 uses all sequences, and protocol 2 uses 8 sequences.
+The data set has 24 sequences. Each sequence of BIWI is a folder `hpdb/NN` with the files `frame_XXXXX_rgb.png`,
+`frame_XXXXX_pose.txt` and `rgb.cal`. A test with protocol 1 uses all sequences of BIWI, and a test with protocol 2 uses
+8 sequences.
 
-A pose file contains the rotation R of the head (3 rows) and the centre of the head in millimetres, in the axes of the
-depth camera. x points to the right, y points down, and z points away from the camera. The rotation in this project's
-convention is F R F with F = diag(1, -1, -1). The angles are exactly those of FSA-Net's reader `TYY_create_db_biwi.py`:
-yaw = asin(R[0,2]), pitch = atan2(R[1,2], R[2,2]), roll = -atan2(R[0,1], R[0,0]). 6DRepNet and others use the data of
-FSA-Net's reader. Hopenet's reader (deep-head-pose) has the same signs but splits R into angles in another order, so
-Hopenet's pitch and roll are different if two angles are large. The colour camera and the depth camera point in
-directions that differ by about one degree. All three readers (this project's, FSA-Net's and Hopenet's) ignore this
-difference.
+A pose file contains the rotation R of the head in 3 rows, and then the centre of the head in millimetres. The head's
+rotation and centre in a pose file are in the axes of the depth camera. In the axes of the depth camera, x points to the
+right, y points down, and z points away from the camera. In this project's convention, the rotation R of a pose file
+becomes F R F, where F = diag(1, -1, -1). BlazePoser computes exactly the same angles as `TYY_create_db_biwi.py`, the
+reader of FSA-Net. FSA-Net's reader computes yaw = asin(R[0,2]), pitch = atan2(R[1,2], R[2,2]) and roll = -atan2(R[0,1],
+R[0,0]). Other projects, for example 6DRepNet, use the data of FSA-Net's reader. Hopenet's reader (deep-head-pose) uses
+the same signs as FSA-Net's reader, but splits R into angles in another order. If two angles are large, Hopenet's pitch
+and roll therefore differ from FSA-Net's pitch and roll. BIWI's colour camera and depth camera point in directions that
+differ by about one degree. The readers of BlazePoser, FSA-Net and Hopenet ignore the angle between the colour camera
+and the depth camera.
 
-BIWI has no boxes. The project's reader projects the head's centre into the colour image with `rgb.cal`. A detection
-matches the label if the distance from its centre to the projected point is at most HEAD_RADIUS. If several detections
-match, the nearest detection counts.
+BIWI has no boxes. BlazePoser's reader projects the head's centre into the colour image with the calibration file
+`rgb.cal`. A detected face matches a label if the face's centre is at most HEAD_RADIUS away from the projected centre of
+the head. If several detected faces match a label, only the nearest face counts.
 """
 
 from __future__ import annotations
@@ -50,8 +53,8 @@ _TO_PROJECT = np.diag([1.0, -1.0, -1.0])
 
 
 def read(folder: Path, name: str = "biwi", sequences: Sequence[str] = SEQUENCES) -> Dataset:
-    """Return the frames of some sequences. The default is all sequences, as in protocol 1. Raises BlazePoserError if a
-    sequence is missing."""
+    """Return the frames of the given sequences as a data set. By default, the data set contains all sequences, as in
+    protocol 1. Raises BlazePoserError if a sequence of BIWI is missing."""
     folder = subfolder(folder, "hpdb")
     if missing := [sequence for sequence in sequences if not (folder / sequence / "rgb.cal").is_file()]:
         raise BlazePoserError(
@@ -69,7 +72,7 @@ def read(folder: Path, name: str = "biwi", sequences: Sequence[str] = SEQUENCES)
 
 
 def _sample(path: Path, calibration: Path) -> list[Sample]:
-    """Return a list with one frame, or an empty list if an angle is beyond 99 degrees."""
+    """Return a list with one frame of BIWI, or an empty list if an angle of the head is beyond 99 degrees."""
     *rotation, centre = _rows(path, 4)
     angles = angles_from_rotation(_TO_PROJECT @ np.array(rotation) @ _TO_PROJECT)
     if np.abs(angles).max() > MAX_ANGLE:
@@ -82,12 +85,13 @@ def _sample(path: Path, calibration: Path) -> list[Sample]:
 
 
 def head_box(centre: Floats, calibration: Path) -> Floats:
-    """Return a square (x0, y0, x1, y1) in pixels around a head's centre. Half of the square's side corresponds to
-    HEAD_RADIUS.
+    """Return a square (x0, y0, x1, y1) in pixels around a head's centre. Half of the square's side is HEAD_RADIUS,
+    converted to pixels.
 
-    `centre` (3,) is in millimetres in the axes of the depth camera. `calibration` is the file `rgb.cal`. The file
-    `rgb.cal` contains intrinsics (3 rows), distortion (1 row of zeros), and the rotation (3 rows) and translation (1
-    row) from the depth camera to the colour camera.
+    `centre` (3,) is the centre of the head in millimetres, in the axes of the depth camera. `calibration` is the path
+    of the file `rgb.cal`. The first rows of `rgb.cal` contain the intrinsics of the colour camera (3 rows) and the
+    distortion (1 row of zeros). The next rows of `rgb.cal` contain the rotation (3 rows) and the translation (1 row)
+    from the depth camera to the colour camera.
     """
     rows = _rows(calibration, 8)
     intrinsics, rotation, translation = np.array(rows[:3]), np.array(rows[4:7]), np.array(rows[7])
@@ -97,7 +101,7 @@ def head_box(centre: Floats, calibration: Path) -> Floats:
 
 
 def _rows(path: Path, count: int) -> list[list[float]]:
-    """Return the first `count` lines that contain numbers."""
+    """Return the numbers in the first `count` lines of a BIWI file. Empty lines of the file do not count."""
     try:
         rows = [[float(word) for word in line.split()] for line in path.read_text().splitlines() if line.strip()]
         if len(rows) < count or any(len(row) != 3 for row in (*rows[:3], rows[count - 1])):

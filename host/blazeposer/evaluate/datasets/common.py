@@ -1,4 +1,5 @@
-"""Define data sets of labelled faces. Images are loaded only when they are needed."""
+"""Define the classes for data sets of labelled faces. An image of a data set is loaded only when a program needs the
+image."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ from blazeposer.evaluate.metrics import OVERLAP, Rule
 
 @dataclass(frozen=True)
 class Sample:
-    """One image and its n labelled faces."""
+    """One image of a data set, with its n labelled faces."""
 
     name: str
     load: Callable[[], Image]
@@ -32,7 +33,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A file that the data set leaves out."""
+    """A file that a data set leaves out, with the reason."""
 
     name: str
     why: str
@@ -51,7 +52,7 @@ class Dataset:
     left_out: Sequence[LeftOut] = ()
 
     def __len__(self) -> int:
-        """Return the number of labelled faces."""
+        """Return the number of labelled faces in the data set."""
         return sum(len(sample.boxes) for sample in self.samples)
 
     @property
@@ -61,18 +62,18 @@ class Dataset:
 
     @property
     def rotations(self) -> Floats:
-        """Rotations of all faces (faces, 3, 3)."""
+        """Rotation matrices of all faces (faces, 3, 3), in the order of the images."""
         return rotation_from_angles(self.angles)
 
     @property
     def names(self) -> list[str]:
-        """Name of the image of each face."""
+        """List with the image name of each labelled face."""
         return [sample.name for sample in self.samples for _ in sample.boxes]
 
 
 def subfolder(folder: Path, name: str) -> Path:
-    """Return the folder into which an official archive was unpacked. --data may name this folder or its parent
-    folder."""
+    """Return the folder into which the archive of an official data set was unpacked. The user may give the unpacked
+    folder or its parent folder with the option --data."""
     return folder / name if (folder / name).is_dir() else folder
 
 

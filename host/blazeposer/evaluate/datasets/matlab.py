@@ -1,16 +1,18 @@
 """Read AFLW2000-3D and 300W-LP, two data sets with one MATLAB file for each image.
 
-Both data sets are by Zhu et al., "Face Alignment Across Large Poses: A 3D Solution", CVPR 2016.
+Zhu et al. published AFLW2000-3D and 300W-LP with the paper "Face Alignment Across Large Poses: A 3D Solution", CVPR
+2016.
 
-AFLW2000-3D has the folder AFLW2000 with `image00002.jpg`, `image00002.mat` and so on. AFLW2000-3D has 2,000 image files
-and 2,000 MATLAB files. In 1,969 faces of AFLW2000-3D, no angle is beyond 99 degrees. 300W-LP has the folder 300W_LP
-with the folders AFW, HELEN, IBUG and LFPW. The folders AFW_Flip to LFPW_Flip in 300W_LP contain the mirrored images.
-Each of these folders contains `NAME.jpg` and `NAME.mat`. 300W-LP has 122,450 images in total.
+The folder AFLW2000 of AFLW2000-3D contains the files `image00002.jpg`, `image00002.mat` and so on. AFLW2000-3D has
+2,000 image files and 2,000 MATLAB files. In 1,969 faces of AFLW2000-3D, no angle is beyond 99 degrees. The data set
+300W-LP is a folder 300W_LP that contains the folders AFW, HELEN, IBUG and LFPW. The folders AFW_Flip to LFPW_Flip in
+300W_LP contain the mirrored images. Each image of 300W-LP has the files `NAME.jpg` and `NAME.mat`. The data set 300W-LP
+has 122,450 images in total.
 
-`Pose_Para` (1, 7) begins with pitch, yaw and roll in radians, in the convention of `blazeposer.core.rotation`. The
-angles are used unchanged. A rotation can be written with two sets of angles. If |yaw| is beyond 90 degrees, the files
-contain the set with the smaller pitch and roll. The box of a face is the smallest box around its 68 landmarks
-(`pt3d_68` or `pt2d`).
+In a MATLAB file, the array `Pose_Para` (1, 7) begins with pitch, yaw and roll in radians, in the convention of
+`blazeposer.core.rotation`. BlazePoser uses the angles of the MATLAB files unchanged. Two different sets of angles can
+describe the same rotation. If |yaw| is beyond 90 degrees, the MATLAB files contain the set of angles with the smaller
+pitch and roll. The box of a face is the smallest box around its 68 landmarks (array `pt3d_68` or `pt2d`).
 """
 
 from __future__ import annotations
@@ -33,23 +35,23 @@ PARTS = tuple(f"{part}{mirrored}" for part in ("AFW", "HELEN", "IBUG", "LFPW") f
 
 
 def read_aflw2000(folder: Path) -> Dataset:
-    """Return every labelled face of AFLW2000-3D. Raises BlazePoserError if the files are missing."""
+    """Return every labelled face of AFLW2000-3D. Raises BlazePoserError if the files of AFLW2000-3D are missing."""
     folder = subfolder(folder, "AFLW2000")
     expected = "image00002.jpg, image00002.mat and so on"
     return _read("aflw2000", folder, [folder], "image*", "pt3d_68", expected)
 
 
 def read_300w_lp(folder: Path) -> Dataset:
-    """Return every labelled face of every part of 300W-LP that is present. Raises BlazePoserError if no part is
-    present."""
+    """Return every labelled face of 300W-LP. Folders of 300W-LP that do not exist are left out. Raises BlazePoserError
+    if no folder of 300W-LP exists."""
     folder = subfolder(folder, "300W_LP")
     expected = f"NAME.jpg and NAME.mat in the folders {', '.join(PARTS)}"
     return _read("300w-lp", folder, [folder / part for part in PARTS], "*", "pt2d", expected)
 
 
 def _read(name: str, folder: Path, parts: Sequence[Path], files: str, landmarks: str, expected: str) -> Dataset:
-    """Return a data set with one face for each image. Faces with an angle beyond 99 degrees are left out. The data set
-    also lists files that are missing, damaged or without a label."""
+    """Return a data set with one face for each image. The data set leaves out faces with an angle beyond 99 degrees.
+    The data set also lists files that are missing, damaged or without a label."""
     there = {path for part in parts for path in part.glob(f"{files}.jpg")}
     labelled = {path.with_suffix(".jpg") for part in parts for path in part.glob(f"{files}.mat")}
     samples, left_out = [], []
@@ -74,7 +76,7 @@ def _read(name: str, folder: Path, parts: Sequence[Path], files: str, landmarks:
 
 def _label(path: Path, landmarks: str) -> tuple[Floats, Floats]:
     """Return the box (4,) in pixels around the 68 landmarks, and yaw, pitch, roll (3,) in degrees. `landmarks` is the
-    key of the landmarks in the file."""
+    name of the array with the landmarks in the MATLAB file."""
     try:
         matrices = loadmat(str(path), variable_names=["Pose_Para", landmarks])
         pitch, yaw, roll = np.degrees(matrices["Pose_Para"].astype(np.float64).ravel()[:3])

@@ -1,11 +1,12 @@
 """Read pools of face photos with head-pose labels. A pool is a data set in this project's own format.
 
-A pool has three files: `NAME.zip` (images), `NAME.csv` (one line for each face) and `NAME_landmarks68.npy` (faces x 68
-x 2 pixels). A line of the table contains the name of the image file, the smallest box around the 68 landmarks, yaw,
-pitch and roll. In pools for training, a line also contains the spread of the label and the name of the split to which
-the face belongs. If the table has a column `face`, this column contains the index of the row's landmarks. In a table
-without a column `face`, the landmarks are in the order of the rows. The option --data or the environment variable
-BLAZEPOSER_DATA gives the folder of the pools.
+A pool has three files. The file `NAME.zip` of a pool contains the images, and the file `NAME.csv` contains a table with
+one line for each face. The file `NAME_landmarks68.npy` of a pool contains the landmarks as an array (faces, 68, 2) in
+pixels. A line of the table `NAME.csv` contains the name of the image file, the smallest box around the face's 68
+landmarks, yaw, pitch and roll. In pools for training, each line also contains the spread of the label (see MAX_SPREAD),
+and the face's split, "train" or "val". If the table has a column `face`, the column contains the index of each face's
+landmarks in `NAME_landmarks68.npy`. In a table without a column `face`, the landmarks are in the order of the rows. The
+option --data or the environment variable BLAZEPOSER_DATA gives the folder of the pools.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ removes 3 % of the faces in profile, and few other faces."""
 
 @dataclass
 class Pool:
-    """Faces and their images. `image_of[i]` is the index of the image of face i. Boxes are x0, y0, x1, y1 in pixels."""
+    """Faces and their images. `image_of[i]` is the index in `images` of the image that shows face i. Each row of
+    `boxes` is x0, y0, x1, y1 in pixels."""
 
     images: list[Image]
     files: list[str]
@@ -62,7 +64,7 @@ class Pool:
 
 def data_folder(given: str | None) -> Path:
     """Return the folder that the option --data or the environment variable BLAZEPOSER_DATA gives. Raises
-    BlazePoserError if no existing folder is given."""
+    BlazePoserError if no folder is given, or if the given folder does not exist."""
     name = given or os.environ.get("BLAZEPOSER_DATA")
     if not (name and Path(name).is_dir()):
         lack = f"no folder {name}" if name else "no data"
@@ -71,9 +73,9 @@ def data_folder(given: str | None) -> Path:
 
 
 def read_pool(folder: Path, name: str, split: str | None = None) -> Pool:
-    """Read one pool. `split` is "train", "val" or None for all faces. The result leaves out faces with an angle beyond
-    99 degrees, faces with uncertain labels, and test images of pools for training. Raises BlazePoserError if a file is
-    missing."""
+    """Read one pool. `split` selects the faces of the split "train" or "val", or all faces if `split` is None. The
+    returned pool leaves out faces with an angle beyond 99 degrees, faces with uncertain labels, and test images of
+    pools for training. Raises BlazePoserError if a file of the pool is missing."""
     try:
         table = Table(folder / f"{name}.csv", ["file", *CORNERS, *ANGLES, *([] if split is None else ["split"])])
         landmarks = np.load(folder / f"{name}_landmarks68.npy").astype(np.float64)
@@ -103,11 +105,12 @@ def read_pool(folder: Path, name: str, split: str | None = None) -> Pool:
 
 
 def _landmarks_of(table: Table, count: int) -> NDArray[np.int64]:
-    """Return the index of each row's landmarks in an array with the landmarks of `count` faces.
+    """Return, for each row of the table, the index of the face's landmarks. `count` is the number of faces in the array
+    of landmarks.
 
-    The column `face` contains the index. In a table without a column `face`, the index is the number of the row. Raises
-    InputError if an index is not below `count`, or if the table has no column `face` and the number of rows is not
-    `count`.
+    If the table has a column `face`, the column contains the indices of the landmarks. In a table without a column
+    `face`, the index of the landmarks is the number of the row. Raises InputError if an index in the column `face` is
+    not below `count`. Also raises InputError if a table without a column `face` does not have `count` rows.
     """
     if "face" not in table:
         if len(table.rows) != count:
@@ -128,8 +131,8 @@ def _landmarks_of(table: Table, count: int) -> NDArray[np.int64]:
 def read_pools(
     folder: Path, names: tuple[str, ...], split: str, report: Callable[[str], None] = lambda _: None
 ) -> Pool:
-    """Return several pools as one pool. `report` is called with a line for each pool. Raises BlazePoserError if the
-    pools contain no face."""
+    """Read several pools, and return all faces as one pool. For each pool, the function calls `report` with a line of
+    text. Raises BlazePoserError if the pools contain no face."""
     parts = []
     for name in names:
         parts.append(read_pool(folder, name, split))
@@ -149,8 +152,9 @@ def read_pools(
 
 
 def read_backgrounds(folder: Path, name: str = "faceless", *, test: bool = False) -> list[Image]:
-    """Return photos without faces from `NAME.zip`. `test` decides whether the photos for testing or the photos for
-    training are returned. The photos of "faceless" show places, and the photos of "hands" show hands in close-up."""
+    """Return photos without faces from `NAME.zip`. If `test` is true, the function returns the photos for testing, and
+    otherwise the photos for training. The photos of "faceless" show places, and the photos of "hands" show hands in
+    close-up."""
     path = folder / f"{name}.zip"
     if not path.is_file():
         raise BlazePoserError(f"no {path.name} in {folder}: give the folder of the pools with --data")
@@ -160,9 +164,9 @@ def read_backgrounds(folder: Path, name: str = "faceless", *, test: bool = False
 
 
 def read_scenes(folder: Path, names: tuple[str, ...]) -> list[Image]:
-    """Return the training photos of those pools in `names` that are in SCENE_POOLS. The photos are not cropped. They
-    show faces of every size, and some of the faces have no label. The detector must be as good on these photos as the
-    original BlazeFace."""
+    """Return the training photos of the pools that are both in `names` and in SCENE_POOLS. The photos of SCENE_POOLS
+    are not cropped and show faces of every size. Some faces in the photos of SCENE_POOLS have no label. On the photos
+    of SCENE_POOLS, a trained network must detect faces as well as the original BlazeFace."""
     photos = []
     for name in SCENE_POOLS:
         if name not in names:
@@ -176,13 +180,13 @@ def read_scenes(folder: Path, names: tuple[str, ...]) -> list[Image]:
 
 
 def is_training_image(pool: str, file: str) -> bool:
-    """Return True if an image may be used for training. The number in the image's name decides whether it is for
-    training."""
+    """Return True if an image may be used for training. In the pools ODD_IMAGES_ARE_TEST, only images with an even
+    number in the file name are for training."""
     return pool not in ODD_IMAGES_ARE_TEST or int("".join(filter(str.isdigit, Path(file).stem))) % 2 == 0
 
 
 def read_images(path: Path, files: list[str]) -> list[Image]:
-    """Decode images of a zip file to RGB, in the order of `files`."""
+    """Decode the images `files` of a zip file, and return the images as RGB in the order of `files`."""
     try:
         with zipfile.ZipFile(path) as archive:
             packed = [archive.read(file) for file in files]
