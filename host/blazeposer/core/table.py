@@ -43,8 +43,8 @@ class Table:
     An error message about a wrong cell names the file, the row and the column of the cell."""
 
     def __init__(self, path: Path, columns: Iterable[str]) -> None:
-        """Read the table in the file `path`. The table must have the given columns. Raises InputError. Raises OSError
-        if the table's file cannot be opened."""
+        """Read the table in the file `path`. The table must have all columns in `columns`. Raises InputError. Raises
+        OSError if the table's file cannot be opened."""
         self.path = path
         try:
             with path.open(encoding=ENCODING, newline="") as file:

@@ -17,10 +17,10 @@ def stream(
     frames: Sequence[Frame], model: Path | None = None, stage: Callable[[str], None] = lambda _: None
 ) -> Iterator[tuple[int, Record]]:
     """Yield the number of each frame, and the data that the camera streams for the frame. Every frame is yielded once,
-    in the order in which the frames arrive. Frames that the camera processed before the PC connected arrive last, when
-    the camera repeats the sequence. Before the first frame, the function calls `stage` with the name of each
-    preparation step. Raises BlazePoserError, for example if some frames have not arrived after three repetitions of the
-    sequence.
+    in the order in which the frames arrive. If the camera processed a frame before the PC connected, the frame arrives
+    later, when the camera repeats the sequence. Before the first frame, the function calls `stage` with the name of
+    each preparation step. Raises BlazePoserError, for example if some frames have not arrived after three repetitions
+    of the sequence.
     """
     count = len(frames)
     stage("starting the virtual camera")

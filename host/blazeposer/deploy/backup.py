@@ -214,7 +214,8 @@ def _order(folder: Path) -> tuple[int, str]:
 
 
 def _next(place: Path, prefix: str = "") -> int:
-    """Return the number for a new numbered folder, one more than the largest number of the existing folders."""
+    """Return the number for a new numbered folder, which is one more than the largest number of the existing
+    folders."""
     return 1 + max((_order(Path(path.name.removeprefix(prefix)))[0] for path in place.iterdir()), default=0)
 
 

@@ -44,8 +44,8 @@ def sha256(data: bytes) -> str:
 
 
 class Camera:
-    """The camera at a port. Most methods of `Camera` stop the script that runs on the camera. After the last call, the
-    program must call `restart`, which starts the camera's script again."""
+    """The camera at a port. Most methods of `Camera` stop the script that runs on the camera. At the end of the work,
+    the program must call `restart`, which starts the camera's script again."""
 
     def __init__(self, port: Port) -> None:
         self.port = port

@@ -3,7 +3,7 @@ the old contents, writes the new contents, and checks the written contents.
 
 A deploy first writes a note into the backup, then changes the camera's ROMFS, and last changes the camera's files. A
 deploy may be interrupted at any moment. The command `status` shows whether a deploy was interrupted. After an
-interruption, a second deploy completes the first deploy, and the command `restore` undoes the first deploy.
+interruption, a second deploy can complete the first deploy, or the command `restore` can undo the first deploy.
 """
 
 from __future__ import annotations
@@ -208,7 +208,7 @@ def _image(saved: bytes | None) -> Mapping[str, bytes]:
 
 
 def _rom_back(old: Backup, contents: Contents, state: State) -> RomChange | None:
-    """Return the change that restores ROMFS from a backup, or None if ROMFS needs no change."""
+    """Return the `RomChange` that restores ROMFS from a backup, or None if ROMFS needs no change."""
     if ROM not in contents or state.rom is None:
         return None
     return flash.restoring(state, contents[ROM], old.rom, old.written, MODEL, contents.get(ROM_MODEL))

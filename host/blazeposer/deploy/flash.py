@@ -1,5 +1,5 @@
-"""Change ROMFS, the camera's file system for models, and erase as little flash as possible. Because little flash is
-erased, the camera can start after nearly every interruption of a change.
+"""Change ROMFS, the camera's file system for models, and erase as little flash as possible. A change erases only little
+flash, so the camera can start after nearly every interrupted change.
 
 Flash is erased in blocks. Erasing flash takes a long time, and firmware 5.0 can erase ROMFS only from the start of the
 partition. An erase sets all bits of a block to 1, and writing can only change bits from 1 to 0.
@@ -86,7 +86,7 @@ class RomChange:
 
 
 def deploying(state: State, name: str, data: bytes, image: Mapping[str, bytes]) -> RomChange:
-    """Return the change that adds a file to ROMFS and keeps as many of the present files as fit.
+    """Return the `RomChange` that adds a file to ROMFS and keeps as many of the present files as fit.
 
     `image` contains the files that were in ROMFS before an interrupted deploy. If the camera has no valid ROMFS image
     now, the new ROMFS image gets the files in `image`. Raises BlazePoserError if even the new file alone does not fit
@@ -99,7 +99,7 @@ def deploying(state: State, name: str, data: bytes, image: Mapping[str, bytes]) 
 def restoring(
     state: State, saved: bytes | None, before: str | None, written: Iterable[str], name: str, model: bytes | None
 ) -> RomChange | None:
-    """Return the change that restores ROMFS from a backup, or None if nothing has to change.
+    """Return the `RomChange` that restores ROMFS from a backup, or None if ROMFS needs no change.
 
     - `saved` is the beginning of ROMFS from the backup, or None if the whole partition was erased.
     - `before` is the hash of ROMFS (`Rom.sha256`) at the time of the backup.
@@ -173,8 +173,8 @@ def steps(operations: Operations) -> list[str]:
 
 
 def _appended(state: State, rom: Rom, name: str, data: bytes) -> RomChange | None:
-    """Return the change that appends a file to the ROMFS image. Return None if the camera has no valid ROMFS image, or
-    if too little erased flash follows the ROMFS image."""
+    """Return the `RomChange` that appends a file to the ROMFS image. Return None if the camera has no valid ROMFS
+    image, or if too little erased flash follows the ROMFS image."""
     block = flash.of(state.board).block
     if rom.files is None or block >= rom.size:  # the H7's partition is one block
         return None
@@ -219,8 +219,8 @@ def _appended(state: State, rom: Rom, name: str, data: bytes) -> RomChange | Non
 
 
 def _rewritten(state: State, rom: Rom, name: str, data: bytes, image: Mapping[str, bytes]) -> RomChange:
-    """Return the change that writes a new ROMFS image. The new ROMFS image contains the file `name` and as many old
-    files as fit. The old files come from the present ROMFS image, or from `image` if the camera has no valid ROMFS
+    """Return the `RomChange` that writes a new ROMFS image. The new ROMFS image contains the file `name` and as many
+    old files as fit. The old files come from the present ROMFS image, or from `image` if the camera has no valid ROMFS
     image."""
     kind = flash.of(state.board)
     others = {path: (len(old), sha256(old)) for path, old in image.items()}
@@ -261,8 +261,8 @@ def _rewritten(state: State, rom: Rom, name: str, data: bytes, image: Mapping[st
 
 
 def _put_back(state: State, saved: bytes, before: str | None, words: str, used: int = 0) -> RomChange:
-    """Return the change that writes the saved beginning of ROMFS to flash again. The change first erases the present
-    ROMFS image, which is `used` bytes long."""
+    """Return the `RomChange` that writes the saved beginning of ROMFS to flash again. The `RomChange` first erases the
+    present ROMFS image, which is `used` bytes long."""
     block = flash.of(state.board).block
     end = -(-max(len(saved), used, 1) // block) * block
     return RomChange(
@@ -279,5 +279,5 @@ def _put_back(state: State, saved: bytes, before: str | None, words: str, used: 
 
 def _header_last(data: bytes) -> list[Write]:
     """Return the steps that write a ROMFS image. The steps write the first bytes of the ROMFS image last. If writing is
-    interrupted, the camera finds no ROMFS image, but never a damaged ROMFS image."""
+    interrupted, the camera may find no ROMFS image, but never finds a damaged ROMFS image."""
     return [Write(_FIRST, data[_FIRST:]), Write(0, data[:_FIRST])]

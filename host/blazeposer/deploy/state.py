@@ -1,5 +1,5 @@
-"""Check the report that a camera sends about its own state. After the check, all paths, numbers and hashes in the
-report are safe to use.
+"""Check the report that a camera sends about its own state. After the check, the program can safely use all paths,
+numbers and hashes in the camera's report.
 
 The report must be checked because a camera may be broken or malicious. Values from a camera's report become file paths
 on this PC, lengths of data, and lines in a terminal.

@@ -2,8 +2,8 @@
 Each whole image is scaled to the size of the network's input.
 
 A TensorFlow Lite interpreter runs the tflite file itself. The measured errors describe the tflite file, and not the
-float network during training. The report contains no date and no path on a machine. Measuring a network twice on the
-same data gives two equal reports.
+float network during training. The accuracy report contains no date and no path of a folder. Measuring a network twice
+on the same data gives two equal reports.
 """
 
 from __future__ import annotations

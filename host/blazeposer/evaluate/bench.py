@@ -113,9 +113,10 @@ class Times:
         return list(zip(in_all.tolist(), network.tolist(), strict=True))
 
     def ratios(self) -> list[tuple[float, float]]:
-        """Return two ratios for each system. A ratio is the time of the first system (BlazePoser) divided by the
-        system's own time. The first ratio compares the times from the image to the faces, and the second ratio compares
-        the times of the networks alone. Each returned ratio is the median of the ratios of all measured images."""
+        """Return two time ratios for each system. For each system, a ratio is the time of the first system (BlazePoser)
+        divided by the time of the system. The first ratio compares the times from the image to the faces, and the
+        second ratio compares the times of the networks alone. Each returned ratio is the median of the ratios of all
+        measured images."""
         in_all, network = (np.median(times[:, :1] / times, 0) for times in (self.total, self.network))
         return list(zip(in_all.tolist(), network.tolist(), strict=True))
 
@@ -142,7 +143,7 @@ def measure(
 
 
 def time_section(systems: Sequence[Peer], times: Times, pictures: Sequence[Image]) -> Section:
-    """Return the report's section about times. All times in the report's section are in milliseconds."""
+    """Return the report's section about times. All times in the section about times are in milliseconds."""
     head = ["", "networks", "in all", "networks alone", "ratio in all", "ratio of networks", "RT1062, estimated"]
     rows, data = [], {}
     for system, medians, ratios in zip(systems, times.medians(), times.ratios(), strict=True):
@@ -162,8 +163,8 @@ def size_text(system: Peer) -> str:
 
 
 def camera_text(system: Peer) -> str:
-    """Return the estimated time of a system's networks on the CPU of `CAMERA` as text. The text also shows the possible
-    error of the estimated time."""
+    """Return the estimated time of a system's networks on the CPU of `CAMERA` as text. The returned text also shows the
+    possible error of the estimated time."""
     found = [judge(examine(path), CAMERA).estimate for path in system.files]
     estimates = [estimate for estimate in found if estimate]
     if len(estimates) < len(found):
@@ -186,8 +187,8 @@ def compare(systems: Sequence[Peer], dataset: Dataset) -> dict[str, Scores]:
 
 def accuracy_section(systems: Sequence[Peer], times: Times, dataset: Dataset) -> Section:
     """Return the report's section about accuracy, which contains two tables. The first table of the section shows the
-    accuracy, recall, size and time of each system. The second table shows the errors for each angle and for ranges of
-    |yaw|."""
+    accuracy, recall, size and time of each system. The second table of the section shows the errors for each angle and
+    for ranges of the absolute yaw."""
     unrefused = MediaPipe(MOST_FACES, least_score=0)
     unrefused.name += UNREFUSED
     comparison = compare([*systems, unrefused], dataset)

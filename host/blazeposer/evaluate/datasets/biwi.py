@@ -101,7 +101,7 @@ def head_box(centre: Floats, calibration: Path) -> Floats:
 
 
 def _rows(path: Path, count: int) -> list[list[float]]:
-    """Return the numbers in the first `count` lines of a BIWI file. Empty lines of the file do not count."""
+    """Return the numbers in the first `count` lines of a BIWI file. Empty lines of a BIWI file are skipped."""
     try:
         rows = [[float(word) for word in line.split()] for line in path.read_text().splitlines() if line.strip()]
         if len(rows) < count or any(len(row) != 3 for row in (*rows[:3], rows[count - 1])):

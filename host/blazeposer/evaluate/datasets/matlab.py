@@ -75,8 +75,8 @@ def _read(name: str, folder: Path, parts: Sequence[Path], files: str, landmarks:
 
 
 def _label(path: Path, landmarks: str) -> tuple[Floats, Floats]:
-    """Return the box (4,) in pixels around the 68 landmarks, and yaw, pitch, roll (3,) in degrees. `landmarks` is the
-    name of the array with the landmarks in the MATLAB file."""
+    """Return the box (4,) around a face's 68 landmarks in pixels, and yaw, pitch and roll (3,) in degrees. `landmarks`
+    is the name of the array with the landmarks in the MATLAB file."""
     try:
         matrices = loadmat(str(path), variable_names=["Pose_Para", landmarks])
         pitch, yaw, roll = np.degrees(matrices["Pose_Para"].astype(np.float64).ravel()[:3])

@@ -110,7 +110,7 @@ def _landmarks_of(table: Table, count: int) -> NDArray[np.int64]:
 
     If the table has a column `face`, the column contains the indices of the landmarks. In a table without a column
     `face`, the index of the landmarks is the number of the row. Raises InputError if an index in the column `face` is
-    not below `count`. Also raises InputError if a table without a column `face` does not have `count` rows.
+    not below `count`. Raises InputError if a table without a column `face` does not have `count` rows.
     """
     if "face" not in table:
         if len(table.rows) != count:
