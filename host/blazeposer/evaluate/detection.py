@@ -82,8 +82,8 @@ class Figures:
 
 @dataclass(frozen=True)
 class Agreement:
-    """The differences between the results of two networks. The comparison contains only labelled faces that both
-    networks found."""
+    """The differences between the results of two networks. The differences are measured only on labelled faces that
+    both networks found."""
 
     faces: int
     overlap: float
@@ -198,9 +198,9 @@ def measure_wider(int8: Path, folder: Path) -> Precision:
 
 
 def _runs(int8: Path) -> dict[str, Run]:
-    """Return a dictionary that maps the names of three networks to functions. Each function runs one network on an
-    image. The dictionary contains the original BlazeFace, the INT8 network in the file `int8`, and the float network in
-    the same folder. The INT8 network runs with LiteRT's reference kernels."""
+    """Return a dictionary that maps the names of three networks to functions. Each function in the dictionary runs one
+    network on an image. The dictionary contains the original BlazeFace, the INT8 network in the file `int8`, and the
+    float network in the folder of `int8`. The INT8 network runs with LiteRT's reference kernels."""
     networks = {"float": open_network(int8.with_name("blazeposer_float.tflite"), "xnnpack"), "INT8": open_network(int8)}
     return {"BlazeFace": original(), **{name: item.outputs for name, item in networks.items()}}
 

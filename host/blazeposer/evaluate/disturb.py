@@ -1,7 +1,7 @@
 """Disturb labelled images, so that it is harder for a network to find the faces and to measure their rotations. Each
 disturbed image is changed by only one condition, for example blur or noise. Most conditions have several levels of
-strength. Before an image is disturbed, it is scaled so that its longer side has `SIDE` pixels. The square image of a
-camera also has a side of `SIDE` pixels. Because the longer sides of all images have `SIDE` pixels, blur, noise and
+strength. Before an image is disturbed, it is scaled so that its longer side has `SIDE` pixels. The square image from a
+camera has a side of `SIDE` pixels. Because the longer sides of all images have `SIDE` pixels, blur, noise and
 compression have the same strength in all images.
 """
 
@@ -63,7 +63,7 @@ Change = Callable[[Scene, float, np.random.Generator], Scene]
 
 @dataclass(frozen=True)
 class Condition:
-    """One kind of disturbance of images, with its levels of strength."""
+    """One kind of image disturbance, with its levels of strength."""
 
     name: str
     unit: str
@@ -76,7 +76,7 @@ class Condition:
 
 
 def smaller(scene: Scene, pixels: float, rng: np.random.Generator) -> Scene:
-    """Scale the image so that the largest face has `pixels` pixels in the network's input."""
+    """Scale the image so that the longer side of the largest face has `pixels` pixels in the network's input."""
     return nearer(scene, pixels / INPUT_SIZE, rng)
 
 
@@ -112,8 +112,8 @@ def noisy(scene: Scene, sigma: float, rng: np.random.Generator) -> Scene:
 
 
 def darker(scene: Scene, stops: float, rng: np.random.Generator) -> Scene:
-    """Divide the amount of light in the image by 2 to the power of `stops`. The darker image has 8 bits for each colour
-    channel."""
+    """Divide the amount of light in the image by 2 to the power of `stops`. The darkened image has 8 bits for each
+    colour channel."""
     return scene.with_pixels(scene.picture * 2 ** (-stops / GAMMA))
 
 
@@ -138,8 +138,8 @@ def turned(scene: Scene, degrees: float, rng: np.random.Generator) -> Scene:
 
 
 def patched(scene: Scene, share: float, rng: np.random.Generator) -> Scene:
-    """Cover the fraction `share` of each face's box with an ellipse at a random place inside the box. The ellipse has
-    the colour of the face, and imitates a hand in front of the face."""
+    """Cover the fraction `share` of each face's box with an ellipse at a random place inside the box. An ellipse in the
+    colour of the face imitates a hand in front of the face."""
     picture = scene.picture.copy()
     for box in scene.boxes:
         middle, size = (box[:2] + box[2:]) / 2, box[2:] - box[:2]
@@ -178,8 +178,8 @@ def _largest(scene: Scene) -> Floats:
 
 def _moved(scene: Scene, linear: Floats, middle: Floats | float = SIDE / 2) -> Scene:
     """Transform the image with the matrix `linear` (2, 2), and shift the image so that the middle of the largest face
-    is at `middle`. Pixels outside the original image get the mean colour of the image. To get the new box of a face,
-    the ellipse inside the old box is transformed, and the new box surrounds the transformed ellipse."""
+    is at `middle`. Pixels outside the original image get the mean colour of the image. When the image is transformed,
+    the ellipse that fits into a face's old box is also transformed, and the new box surrounds this ellipse."""
     box = _largest(scene)
     shift = middle - linear @ (box[:2] + box[2:]) / 2
     plain = scene.picture.mean((0, 1)).tolist()

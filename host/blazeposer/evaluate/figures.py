@@ -70,7 +70,7 @@ def headline(manifests: Manifests) -> str:
 def accuracy(manifests: Manifests) -> str:
     """Return a table with the recall and the errors of the INT8 network and the float network. The table has a row for
     each data set, each network and each method of preparing the input image. The table also shows the accuracy of the
-    INT8 network for mean results, computed from each image and its mirror image."""
+    INT8 network if the results for an image and its mirror image are averaged."""
     head = ("data", "file", "input", "found", "recall", "MAE", "95 %", "yaw / pitch / roll",
             "by |yaw| 0-30 / 30-60 / 60-99", "bias", "after offset", "pitch slope", "geodesic")  # fmt: skip
     table = []
@@ -170,7 +170,7 @@ BLOCKS: dict[str, Callable[[Manifests], str]] = {
 
 
 def fill(text: str, manifests: Manifests) -> str:
-    """Return the text of a page in which the blocks of figures have new contents. Raises BlazePoserError if the page
+    """Fill the blocks of a page with new figures, and return the text of the page. Raises BlazePoserError if the page
     contains a block whose name is not in BLOCKS."""
 
     def block(found: re.Match[str]) -> str:
@@ -233,9 +233,9 @@ def _frames(manifests: Manifests) -> str:
 
 
 def _stock() -> Iterator[float]:
-    """Yield the estimated number of frames per second of BlazeFace for each board in `TIMED`. The estimate for
-    BlazeFace includes only the time that the network needs. The arena (working memory) of BlazeFace is assumed to be in
-    the same memory as the arena of BlazePoser."""
+    """Yield the estimated number of frames per second of BlazeFace for each board in `TIMED`. The estimated speed of
+    BlazeFace includes only the time to run the network. The arena (working memory) of BlazeFace is assumed to be in the
+    same memory as the arena of BlazePoser."""
     for board in TIMED:
         found = speed(board, "SRAM" if board.key == "h7" else "SDRAM")
         assert found

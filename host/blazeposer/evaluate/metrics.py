@@ -97,9 +97,9 @@ class Scores:
 
     @property
     def pitch_slope(self) -> float:
-        """Slope of the least-squares line of predicted pitch over labelled pitch. A slope below 1 means that the
-        predicted pitch changes less than the true pitch. Only faces whose |yaw| is at most SLOPE_RANGE degrees are
-        used. The slope is NaN if the labelled pitch is the same for all faces."""
+        """Slope of the regression line (least squares) for the predicted pitch over the labelled pitch. A slope below 1
+        means that the predicted pitch changes less than the true pitch. Only faces whose |yaw| is at most SLOPE_RANGE
+        degrees are used. The slope is NaN if the labelled pitch is the same for all faces."""
         middle = self.within(0, SLOPE_RANGE)
         label, predicted = (values[middle.found, 1] for values in (middle.labels, middle.predicted))
         away = label - _mean(label)
@@ -122,8 +122,8 @@ class Scores:
 
     def surest(self, share: float = 0.5) -> Scores:
         """Return the scores of the found faces that have the smallest predicted errors. `share` is the fraction of the
-        found faces that is returned. If several faces share the largest returned error, all of these faces are
-        returned."""
+        found faces that is returned. Faces with equal predicted errors are returned together, even if the returned
+        fraction is then larger than `share`."""
         if not self.found.any():
             return self
         limit = np.quantile(self.expected[self.found], share, method="inverted_cdf")
@@ -131,9 +131,9 @@ class Scores:
 
     @property
     def ranking(self) -> float:
-        """Ratio of the mean rotation error of the surest found faces to the mean rotation error of all found faces. The
-        surest found faces are the half of the found faces that has the smaller predicted errors. The ratio is 1 if the
-        predicted error contains no information about the actual error."""
+        """Mean rotation error of the faces with small predicted errors, divided by the mean rotation error of all found
+        faces. A predicted error is small if it belongs to the smaller half of the predicted errors. The ratio of the
+        two mean rotation errors is 1 if the predicted error contains no information about the actual error."""
         return self.surest().mean_geodesic / self.mean_geodesic if self.mean_geodesic else float("nan")
 
     def reliability(self, bins: int = RELIABILITY_BINS) -> list[Reliability]:
@@ -240,8 +240,8 @@ def find(outputs: Sequence[NDArray[np.floating]], box: Floats, rule: Rule = OVER
 
 def score(found: Sequence[Face | None], rotations: Floats, labels: Floats) -> Scores:
     """Compare the matching detections with the labels, and return the `Scores`. `found` contains the matching detection
-    of each labelled face, or None if the face was not found. `rotations` (n, 3, 3) contains the labelled rotations.
-    `labels` (n, 3) contains the labelled yaw, pitch and roll in degrees."""
+    of each labelled face, or None if the face was not found. `rotations` (n, 3, 3) contains the labelled rotations of
+    the faces. `labels` (n, 3) contains the labelled yaw, pitch and roll in degrees."""
     predicted = np.full((len(found), 3), np.nan)
     geodesic, expected = np.full((2, len(found)), np.nan)
     for index, face in enumerate(found):
@@ -267,11 +267,11 @@ class Detections:
     def judged(self, least: float) -> tuple[list[tuple[float, bool]], int]:
         """Return a pair (score, is correct) for every counted detection, and the number of counted labels.
 
-        An ignored label does not count. Any other label counts if the area of its box is at least `least` x `least`
-        pixels of the network's input. By the rule of PASCAL VOC, each detection belongs to the label with which it has
-        the largest overlap. A detection is correct if it overlaps its label by at least 0.5 (intersection over union)
-        and if no detection with a higher score matches this label. A detection does not count if it matches a label
-        that does not count.
+        A label counts if it is not ignored and if its box covers at least `least` x `least` pixels of the network's
+        input. By the rule of PASCAL VOC, each detection belongs to the label with which it has the largest overlap. A
+        detection is correct if the overlap with its label is at least 0.5 (intersection over union). If several
+        detections match one label, only the detection with the highest score is correct. A detection does not count if
+        it matches a label that does not count.
         """
         sides = np.sqrt(np.prod(np.maximum(self.boxes[:, 2:] - self.boxes[:, :2], 0), axis=1)) * INPUT_SIZE
         counts = ~self.ignored & (sides >= least)

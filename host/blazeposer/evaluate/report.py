@@ -1,5 +1,5 @@
-"""Build a report of sections with text, tables and images. A report can be printed, or converted to Markdown. `page.py`
-writes reports to JSON and HTML files."""
+"""Build a report from sections, which contain text, tables and images. A report can be printed, or converted to
+Markdown. `page.py` writes reports to JSON and HTML files."""
 
 from __future__ import annotations
 

@@ -1,11 +1,10 @@
 """Measure how well a network works on disturbed images. The sheet of a network is a table that shows how recall, error
 and expected error change when images are disturbed.
 
-Each row of the sheet is a bin, and there is a bin for each level of each condition in `disturb.py`. The expected error
-of a bin counts as true if its mean is within 25 % of the mean true error in the bin. The true error of a face is the
-angle between the predicted and the labelled rotation. A bin with few found faces gets no verdict about the expected
-error. Only found faces count for the verdict about the expected error, because a face that is not found has no expected
-error.
+The sheet has one row (called a bin) for each level of each condition in `disturb.py`. The mean expected error of a bin
+counts as true if it is within 25 % of the mean true error in the bin. The true error of a face is the angle between the
+predicted and the labelled rotation. A bin with few found faces gets no verdict about the expected error. Only found
+faces count for the verdict about the expected error, because a face that is not found has no expected error.
 """
 
 from __future__ import annotations

@@ -29,9 +29,9 @@ LEAST = 0.1
 def look(
     network: Network, tensor: Image, threshold: float, max_faces: int = MAX_FACES, *, twice: bool = False
 ) -> list[Face]:
-    """Return the faces that a network finds in its input (128, 128, 3), the best first. The lengths of the faces are
-    fractions of the side of the network's input. If `twice` is true, the network also processes the mirror image of the
-    input, and the two results are averaged (see `mean_faces`). If `twice` is true, `threshold` applies to the mean
+    """Return the faces that a network finds in its input (128, 128, 3), the best face first. The lengths of the faces
+    are fractions of the side of the network's input. If `twice` is true, the network also processes the mirror image of
+    the input, and the two results are averaged (see `mean_faces`). If `twice` is true, `threshold` applies to the mean
     score of a face in the two results.
     """
     if not twice:

@@ -12,17 +12,17 @@ uncropped photos of MaskON have box labels. Half of the people in the uncropped 
 `maskon_boxes.csv` contains the file of the image, the box (x0, y0, x1, y1 in pixels) and the class of one face. Images
 of MaskON with an odd number in their file name are for testing, and images with an even number are for training.
 
-The data set `biwi_dev` contains crops of the data set BIWI. The crops are in `biwi_dev.zip`, and their labels are in
-`biwi_dev.csv`. The crops of `biwi_dev` come from every second frame of 13 of BIWI's 24 sequences. A face detector found
-the places of the crops in BIWI's frames. In 1,334 frames of BIWI, a face detector found no face, so `biwi_dev` has no
-crops of these frames. In the 1,334 frames of BIWI without a crop, the heads look up or down by 50 degrees on average.
-Because `biwi_dev` lacks difficult frames of BIWI, a network's errors are a little smaller on `biwi_dev` than on BIWI.
-Each crop of `biwi_dev` is padded with copies of its edge pixels. The columns yaw, pitch and roll of `biwi_dev.csv`
-contain angles in degrees that were measured with a Kinect camera. The angles in `biwi_dev.csv` have the same order and
-the same signs as the angles in the data set 300W-LP. The angles in `biwi_dev.csv` are relative to the axes of the
-Kinect's depth camera. If a network was trained with other labels, its angles differ from the angles in `biwi_dev.csv`
-by a constant offset. Reports about `biwi_dev` show the MAE, and also `mean_after_offset`, which is the MAE without a
-constant offset.
+The data set `biwi_dev` contains crops of the data set BIWI. The crops of `biwi_dev` are in `biwi_dev.zip`, and their
+labels are in `biwi_dev.csv`. The crops of `biwi_dev` come from every second frame of 13 of BIWI's 24 sequences. A face
+detector found the faces around which BIWI's frames were cropped. In 1,334 frames of BIWI, a face detector found no
+face, so `biwi_dev` has no crops of these frames. In the 1,334 frames of BIWI without a crop, the heads look up or down
+by 50 degrees on average. Because `biwi_dev` lacks difficult frames of BIWI, a network's errors are a little smaller on
+`biwi_dev` than on BIWI. Each crop of `biwi_dev` is padded with copies of its edge pixels. The columns yaw, pitch and
+roll of `biwi_dev.csv` contain angles in degrees that were measured with a Kinect camera. The angles in `biwi_dev.csv`
+have the same order and the same signs as the angles in the data set 300W-LP. The angles in `biwi_dev.csv` are relative
+to the axes of the Kinect's depth camera. BIWI defines zero angles in another way than the training data, so there is a
+constant offset between a network's angles and BIWI's angles. Reports about `biwi_dev` show the MAE, and also
+`mean_after_offset`, which is the MAE without a constant offset.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def read_validation(folder: Path) -> Dataset:
 
 
 def _placed(image: Image, box: Floats, scale: float) -> Image:
-    """Scale the photo, and return a square image that has the middle of the face's box in its centre. Pixels outside
+    """Scale the photo, and return a square image in which the middle of the face's box is at the centre. Pixels outside
     the photo get the photo's mean colour."""
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     photo = cv2.resize(image, None, fx=scale, fy=scale, interpolation=how)

@@ -1,5 +1,5 @@
-"""Compute a head's rotation from the six keypoints of BlazeFace in INT8. A camera that runs BlazeFace could use the
-keypoints to compute head rotations without BlazePoser.
+"""Compute a head's rotation from the six keypoints of BlazeFace in INT8. A camera that runs BlazeFace could compute
+head rotations from BlazeFace's keypoints, without BlazePoser.
 
 `blazeface_int8.tflite` is MediaPipe's short-range BlazeFace (Apache-2.0) in INT8, with all channels of the original
 network. The file `blazeface_int8.tflite` was written by `python -m blazeposer_training.int8.blazeface` of commit
@@ -54,15 +54,15 @@ _NO_POSE = [np.zeros(output.shape, np.float32) for output in OUTPUTS[DETECTION:]
 
 
 def without_pose(outputs: Sequence[NDArray[np.floating]]) -> list[NDArray[np.floating]]:
-    """Add rotations and errors to the outputs of a network without pose, and return all outputs of the model contract.
-    The added rotations and errors are zeros and have no meaning. `outputs` contains the first four outputs of the model
-    contract."""
+    """Add rotations and errors to the outputs of a network that computes no pose, and return all outputs of the model
+    contract. The added rotations and errors are zeros and have no meaning. `outputs` contains the first four outputs of
+    the model contract."""
     return [*outputs, *_NO_POSE]
 
 
 def decode_blazeface(outputs: Sequence[NDArray[np.floating]], max_faces: int) -> list[Face]:
-    """Decode the outputs of a network without pose, and return the faces. `outputs` contains the first four outputs of
-    the model contract."""
+    """Decode the outputs of a network that computes no pose, and return the faces. `outputs` contains the first four
+    outputs of the model contract."""
     return decode(without_pose(outputs), SCORE_THRESHOLD, max_faces)
 
 
@@ -90,7 +90,7 @@ class BlazeFace:
 
 
 class BlazeFacePnP(BlazeFace):
-    """A detector that finds faces with BlazeFace and computes their rotations with `with_pnp`."""
+    """A detector that finds faces with BlazeFace. The function `with_pnp` computes the rotations of the faces."""
 
     name = "BlazeFace INT8, solvePnP"
 

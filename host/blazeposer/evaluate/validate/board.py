@@ -174,7 +174,7 @@ def decoder_section(advance: Callable[[], None] = lambda: None) -> Section:
 
 
 def _rotation_levels() -> list[list[int]]:
-    """Return the six rotation values for each head pose in ANGLE_CASES, as int8 levels."""
+    """Return the six rotation values for each head pose in ANGLE_CASES, as int8 values."""
     scale, zero_point = QUANTIZATION[4]
     six = rotation_from_angles(ANGLE_CASES)[:, :2].reshape(-1, ROTATION_VALUES)
     return np.asarray((six / scale).round() + zero_point, int).tolist()
@@ -182,7 +182,7 @@ def _rotation_levels() -> list[list[int]]:
 
 def _face(values: Sequence[Any], side: int) -> Face:
     """Return a face that is made from the values sent by a camera. The camera sends lengths in pixels of a square image
-    with the side `side`."""
+    whose side is `side`."""
     box, score, keypoints, angles, err = values
     x, y, w, h = (float(value) / side for value in box)
     yaw, pitch, roll = map(float, angles)

@@ -217,8 +217,8 @@ def pair_section(
     """Return the section of the report that compares two stages (forms of the network).
 
     `given` is the image with the largest difference between the stages. `worst` contains the faces that both stages
-    found in the image `given`. `apart` maps the layers that differ on the image `given` to their differences. `apart`
-    is None if the outputs of the layers are not available.
+    found in the image `given`. `apart` maps the name of each layer that differs on the image `given` to the difference
+    of the layer. `apart` is None if the outputs of the layers are not available.
     """
     first, second = stages
     breaches = difference.breaches(pair.limits)

@@ -61,8 +61,8 @@ class Layers:
 
     @property
     def steps(self) -> dict[str, float]:
-        """Mapping from each layer's name to the scale of its int8 output tensor. The scale is the real value of one
-        int8 level."""
+        """Mapping from each layer's name to the scale of its int8 output tensor. The scale of a tensor is the real
+        value of one int8 step."""
         return {name: self.graph.tensors[item.outputs[0]].scale for name, item in self.operations.items()}
 
     @property
@@ -104,9 +104,9 @@ class Layers:
     def tracer(self, runtime: str, data: bytes | None = None, *, real: bool = True) -> Callable[[Image], Trace]:
         """Return a function that computes the outputs of all layers for an image.
 
-        `runtime` is the name of a runtime of `interpreter.open_network`. `data` contains the bytes of another file of
-        the same network. By default, the file of the `Layers` object is used. If `real` is False, the returned function
-        gives int8 values instead of real numbers for an INT8 network.
+        `runtime` is the name of a runtime of `interpreter.open_network`. The returned function runs the network file
+        whose bytes are in `data`, or the file of the `Layers` object if `data` is None. If `real` is False, the
+        returned function gives int8 values instead of real numbers for an INT8 network.
         """
         data = data or self.data
         graph = read_graph(data, "the network")

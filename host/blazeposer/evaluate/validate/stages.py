@@ -183,8 +183,8 @@ def _at(connected: Callable[[], AbstractContextManager[Camera]]) -> See:
 def companion(model: Path, suffix: str) -> Path:
     """Return the path of the INT8 file with `suffix` in place of `.tflite`, if a file or folder with this path exists.
     If a file or folder beside the INT8 file is missing, return the corresponding file or folder of the shipped network.
-    A file or folder of the shipped network is returned only if the INT8 file and the shipped network have the same
-    training and quantization in their manifests. Raises NotRun.
+    Files of the shipped network are returned only if its manifest and the INT8 file's manifest agree in training and
+    quantization. Raises NotRun.
     """
     if (path := model.with_name(model.stem + suffix)).exists():
         return path
