@@ -121,6 +121,24 @@ def test_where_no_face_is_to_be_found_the_teacher_is_not_believed(bank: Bank) ->
     assert torch.all(logits[0] == 3)
 
 
+def test_a_rejected_face_counts_as_background(bank: Bank) -> None:
+    """Else the anchors in its box would not count, because the teacher's logits there say that it misses the face."""
+    upside_down = replace(SETTINGS, upside_down=1.0, turned=0.0, unlabelled=0.0)
+    for reject in (False, True):
+        batch = TrainingBatches(bank, 4, range(1), 0, replace(upside_down, reject=reject))[0]
+        batch.taught = (torch.full((4, 896), 3.0), torch.zeros(4, 896, 16))
+        target = Learner(QUICK).target(batch)[1]
+        found = Detections(torch.full((4, 896), 3.0), target.detections.regressors)
+        inside = losses.inside_boxes(target.boxes)
+        quiet = target.detections.logits == losses.QUIET
+        assert quiet.any(dim=1).all()
+        scores = losses.detection_terms(found, target, inside)["scores"]
+        counted = quiet & ~(inside > 0)
+        each = 3.0 * (1 - torch.sigmoid(torch.tensor(losses.QUIET)))  # about 3 nats for each wrong anchor
+        assert scores == pytest.approx(float(each * counted.sum() / 4), rel=0.1)
+        assert bool((inside > 0).any()) is not reject
+
+
 def test_other_zips_of_faceless_photos_join_their_odd_images_left_out(tmp_path: Path) -> None:
     write_pool(tmp_path, "aflw", [{"file": "000000.png", "yaw": 0, "pitch": 0, "roll": 0, "split": "train"}])
     write_backgrounds(tmp_path)

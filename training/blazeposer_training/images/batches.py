@@ -109,6 +109,8 @@ class TrainingBatches(Dataset[Batch]):
         twins = (rows % 2 == 1) & (rows < 2 * round(settings.mirrored * count))
         own = np.flatnonzero(~twins)
         batch = make_batch(self.bank, faces[own], _part(placements, own), _part(views, own), _part(light, own))
+        if settings.reject:  # an anchor in a labelled box that the teacher misses does not count
+            batch.boxes *= ~batch.silent.any(dim=1, keepdim=True)
         if twins.any():
             batch = with_mirrored(batch, twins)
         return replace(batch, taught=self.teacher(batch.pictures)) if self.teacher else batch

@@ -29,7 +29,10 @@ class ImageSettings:
     turned_most: float
     """Largest angle, in degrees, by which the faces of the share `turned` are turned."""
     upside_down: float
-    """Share of faces turned by 110 to 180 degrees in either direction. The network must not find these faces."""
+    """Share of faces turned by 110 to 180 degrees in either direction. These faces do not train the pose."""
+    reject: bool
+    """True if the network learns to find no face that is upside down. False if the detection loss ignores the boxes of
+    faces that are upside down."""
     near: float
     """Share of faces that fill up to 1.15 of the image, or that the image's edge cuts."""
     perspective: float
