@@ -1,5 +1,4 @@
-"""Provide the parts that all stages of a training share: networks, optimizer, mixed precision, progress on the
-screen."""
+"""Provide the classes and functions that all stages of a training share, for example the optimizer."""
 
 from __future__ import annotations
 
@@ -30,9 +29,9 @@ T = TypeVar("T")
 
 
 class Learner:
-    """The trained network, the bins that only training needs, and the frozen BlazeFace. BlazeFace's detections are the
-    targets for the network's detections. The boxes of BlazeFace are moved down first.
-    """
+    """The networks of a training, which are the trained network, its angle bins and the frozen BlazeFace. BlazeFace's
+    detections are the targets for the trained network's detections. BlazeFace's boxes lie too high, so the boxes are
+    moved down before the training."""
 
     def __init__(
         self,
@@ -54,7 +53,7 @@ class Learner:
         self.average = copy.deepcopy(self.model).requires_grad_(False)
 
     def target(self, batch: Batch) -> tuple[Tensor, Target]:
-        """Return the network's input and the targets of the losses."""
+        """Return the network's input and the targets of the losses for a batch."""
         logits, regressors = batch.taught or self.teach_detection(batch.pictures)
         silent = inside_boxes(batch.silent) > 0
         found = Detections(torch.where(silent, logits.clamp(max=QUIET), logits), regressors)
@@ -63,7 +62,7 @@ class Learner:
 
     @torch.no_grad()
     def teach_detection(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """Return BlazeFace's logits and regressors for images."""
+        """Return BlazeFace's logits and regressors for the images `pictures`."""
         image = to_input(pictures)
         with autocast(image.device):
             found = detections(self.original, self.original.backbone(image))
@@ -83,19 +82,21 @@ def _original(architecture: Architecture) -> BlazePoser:
 
 
 def to_input(pictures: Tensor) -> Tensor:
-    """Convert uint8 images (N, 128, 128, 3) to the network's input, with channels last in memory."""
+    """Convert uint8 images (N, 128, 128, 3) to the network's input (N, 3, 128, 128), in torch's memory format
+    `channels_last`."""
     return (pictures.permute(0, 3, 1, 2).float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
 
 
 def autocast(device: torch.device) -> torch.autocast:
-    """Return a context of bfloat16 arithmetic on float32 weights, if the device has bfloat16. On CPUs with bfloat16,
-    this arithmetic is three times as fast."""
+    """Return a context in which torch computes in bfloat16, if the device has instructions for bfloat16. In the
+    context, the network's weights stay in float32. On a CPU with bfloat16 instructions, bfloat16 is three times as fast
+    as float32."""
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=has_bfloat16(device))
 
 
 class Fit:
-    """AdamW for some parameters, with clipped gradients. In each cycle, the learning rate rises and then falls along a
-    cosine. `cycles` are the cycles' numbers of steps."""
+    """The optimizer AdamW for some parameters, with clipped gradients and cycles of the learning rate. In each cycle,
+    the learning rate rises and then falls along a cosine. `cycles` has the number of steps of each cycle."""
 
     def __init__(
         self, parameters: list[nn.Parameter], rate: float, cycles: Sequence[int], warmup: int, decay: float
@@ -111,7 +112,7 @@ class Fit:
         return torch.optim.lr_scheduler.OneCycleLR(self.optimizer, self.rate, length, pct_start=share, div_factor=20)
 
     def state_dict(self) -> dict[str, object]:
-        """Return the state from which `load_state_dict` continues."""
+        """Return the optimizer's state, from which `load_state_dict` continues."""
         return {
             "taken": self.taken,
             "optimizer": self.optimizer.state_dict(),

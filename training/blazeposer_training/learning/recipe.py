@@ -1,4 +1,5 @@
-"""Read a training's settings from a file. The file is `recipes/NAME.toml`, or the user's own file in the same form."""
+"""Read a training's settings from a file. The file is a recipe of the package (`recipes/NAME.toml`), or a user's own
+file in the same form."""
 
 from __future__ import annotations
 
@@ -28,7 +29,7 @@ pose on `val` is half a degree worse, and recall is lower.
 
 @dataclass(frozen=True)
 class Phase:
-    """A part of a training's last stage with its own images."""
+    """A part of the last stage of a training, with its own settings for the images."""
 
     steps: int
     restart: bool
@@ -40,7 +41,8 @@ class Phase:
 
 @dataclass(frozen=True)
 class Recipe:
-    """All settings that decide a training's result. There are no defaults: a file must contain every setting."""
+    """All settings that decide the result of a training. The settings have no defaults, so a recipe file must contain
+    every setting."""
 
     architecture: str
     """Name of an architecture in `network.architecture.ARCHITECTURES`."""
@@ -86,12 +88,13 @@ class Recipe:
 
     @property
     def steps(self) -> int:
-        """Number of steps of the last stage."""
+        """Return the number of steps in the last stage of a training."""
         return sum(phase.steps for phase in self.phases)
 
     @property
     def cycles(self) -> list[int]:
-        """Numbers of steps of the last stage's cycles. In each cycle, the learning rate rises and falls once."""
+        """Return the number of steps of each cycle in the last stage. In each cycle, the learning rate rises and falls
+        once."""
         cycles: list[int] = []
         for phase in self.phases:
             if phase.restart or not cycles:
@@ -101,8 +104,9 @@ class Recipe:
 
     @property
     def last_images(self) -> ImageSettings:
-        """Settings of the images of the last phase that begins a cycle. These images are as varied as the images of a
-        camera. Therefore they also serve to calibrate and to quantize the network."""
+        """Return the image settings of the phase that begins the last cycle of the learning rate. Calibration and
+        quantization use `last_images`, because the images of the last cycle's first phase are as varied as a camera's
+        images."""
         return [phase.images for index, phase in enumerate(self.phases) if phase.restart or not index][-1]
 
 
@@ -112,8 +116,8 @@ def recipe_names() -> list[str]:
 
 
 def read_recipe(name: str) -> Recipe:
-    """Return the recipe with this name, or the recipe in this toml file. Raises BlazePoserError, with one line, if
-    there is no valid recipe."""
+    """Return the recipe with the name `name` in the package, or the recipe in the toml file `name`. Raises
+    BlazePoserError if the file is missing or the recipe is not valid."""
     path = RECIPES / f"{name}.toml" if name in recipe_names() else Path(name)
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -133,7 +137,7 @@ def read_recipe(name: str) -> Recipe:
 
 
 def recipe_of(notes: Mapping[str, object]) -> Recipe:
-    """Return the recipe in the notes of trained weights. If old weights have no complete recipe in their notes, return
+    """Return the recipe in the notes of trained weights. If the notes of old weights have no complete recipe, return
     the recipe `full`."""
     values = notes.get("recipe")
     if not isinstance(values, dict) or "phases" not in values:
@@ -142,8 +146,8 @@ def recipe_of(notes: Mapping[str, object]) -> Recipe:
 
 
 def _recipe(path: Path, values: dict[str, Any]) -> Recipe:
-    """Return the recipe of a file's values. The images of each phase have the settings of the table `images`, except
-    the settings of the phase itself."""
+    """Return a recipe from the values of a toml file. For each phase, the image settings of the phase replace the
+    settings of the table `images`."""
     match values:
         case {"images": dict() as images, "phases": [*phases]} if all(
             isinstance(phase, dict) and isinstance(phase.get("images", {}), dict) for phase in phases
@@ -158,7 +162,7 @@ def _kinds(table: type) -> dict[str, str]:
 
 
 def _settings(path: Path, values: dict[str, Any], kinds: dict[str, str]) -> dict[str, Any]:
-    """Return the values of a table of the file, after checking their names and types."""
+    """Check the names and types of the values in a table, and return the values."""
     for problem, settings in (("lacks", kinds.keys() - values.keys()), ("has unknown", values.keys() - kinds.keys())):
         if settings:
             raise BlazePoserError(f"recipe {path} {problem} {', '.join(sorted(settings))}: compare it with {RECIPES}")

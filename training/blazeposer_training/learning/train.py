@@ -1,10 +1,11 @@
 """`blazeposer train --recipe full --data DIR --output models/blazeposer.safetensors` trains the network.
 
-A training has three stages. First the backbone learns BlazeFace's feature maps (`distil`), because the channels of the
-backbone differ from BlazeFace's channels. Then the pose heads are trained alone, as in Abbaszadeh's thesis. The pose
-heads read two feature maps of the backbone, and these feature maps are computed once and cached. Then the whole network
-is trained, and the detections of the frozen BlazeFace are the targets of the network's detections. A recipe contains
-all settings that decide the result. A stopped training continues from its last checkpoint.
+A training has three stages. In the first stage, the backbone learns BlazeFace's feature maps (`distil`), because the
+channels of the backbone differ from BlazeFace's channels. In the second stage, the pose heads are trained alone, as in
+Abbaszadeh's thesis. The feature maps that the pose heads read are computed only once in the second stage, and cached.
+In the third stage, the whole network is trained, and BlazeFace's detections are the targets of the network's
+detections. A recipe contains all settings that decide the result of a training. A stopped training continues from its
+last checkpoint.
 """
 
 from __future__ import annotations
@@ -45,8 +46,8 @@ from .recipe import Recipe, read_recipe, recipe_names
 
 
 def train_heads(learner: Learner, batches: Iterator[Batch], recipe: Recipe) -> None:
-    """Run the second stage. Cache the two feature maps of the backbone that the pose heads read. Then train the pose
-    heads alone."""
+    """Run the second stage of a training. Compute and cache, for each image, the two feature maps that the pose heads
+    read. After the computation of the feature maps, train only the pose heads."""
     cached: list[tuple[tuple[Tensor, Tensor], Target]] = []
     for batch in progress(
         itertools.islice(batches, recipe.cached_batches), recipe.cached_batches, "computing feature maps"
@@ -70,8 +71,8 @@ def train_heads(learner: Learner, batches: Iterator[Batch], recipe: Recipe) -> N
 
 
 class Trainer:
-    """The third stage, in which the whole network is trained. The state of this stage is saved as a checkpoint in the
-    folder of the training."""
+    """The third stage of a training, in which the whole network is trained. The state of the third stage is saved as a
+    checkpoint in the folder of the training."""
 
     def __init__(self, learner: Learner, recipe: Recipe, run: Path, start: Path | None = None) -> None:
         self.learner, self.recipe, self.run = learner, recipe, run
@@ -86,7 +87,8 @@ class Trainer:
         """Scores of the moving average at the last validation."""
 
     def save(self) -> None:
-        """Write the checkpoint and the moving average. Each old file is replaced only when its new file is complete."""
+        """Write the checkpoint, and write the moving average of the weights. An existing file is replaced only when the
+        new file is complete."""
         state = {
             "step": self.step,
             "seconds": self.seconds,
@@ -104,7 +106,7 @@ class Trainer:
         weights.save(fold(self.learner.average), self.run / "average.safetensors", about)
 
     def resume(self) -> bool:
-        """Continue from the checkpoint of a stopped training. Return False if there is no checkpoint. Raises
+        """Continue from the checkpoint of a stopped training. Return False if the folder has no checkpoint. Raises
         BlazePoserError if the checkpoint has another recipe or other start weights."""
         if not self.checkpoint.exists():
             return False
@@ -121,18 +123,19 @@ class Trainer:
         return True
 
     def validate(self, checks: list[Batch], means: Mapping[str, float] | None = None) -> None:
-        """Compute the scores of the moving average, and log them with the losses' means since the last validation."""
+        """Compute the scores of the moving average of the weights on the validation images. Log the scores, and log the
+        mean of each loss term since the previous validation."""
         self.scores = score_network(self.learner.average, checks)
         console.print(f"step {self.step}: val {self.scores.line()}")
         self.log(step=self.step, seconds=round(self.seconds), train=means, val=self.scores.as_dict())
 
     def log(self, **entry: object) -> None:
-        """Write a line to the log of the training."""
+        """Write an entry to the log of the training, as one line."""
         with open(self.run / "log.jsonl", "a") as log:
             log.write(json.dumps(entry) + "\n")
 
     def train(self, batch: Batch) -> dict[str, Tensor]:
-        """Take one step and return the terms of its loss."""
+        """Take one training step with a batch, and return the terms of the loss."""
         image, target = self.learner.target(batch)
         with autocast(image.device):
             taps = self.learner.model.backbone(image)
@@ -149,12 +152,13 @@ def train(
     folder: Path, recipe: Recipe, run: Path, start: Path | None = None, device: torch.device = CPU,
     workers: int = 0, every: int = 500,
 ) -> Trainer:  # fmt: skip
-    """Run a training in the folder `run`, or continue a stopped training there, and return the training when it has
-    ended.
+    """Run a training in the folder `run`, and return the `Trainer` at the end. If the folder `run` contains a stopped
+    training, the stopped training continues.
 
-    The folder contains the training's log, `log.jsonl`. `workers` processes make the images in advance. The network is
-    validated and saved at regular intervals of steps. At the end the expected error of the network is calibrated, on
-    unchanged validation images and on images disturbed as in training.
+    The training writes its log to `log.jsonl` in the folder `run`. `workers` is the number of processes that make the
+    images in advance. The network is validated and saved after each `every` steps. At the end of the training, the
+    expected error of the network is calibrated. The calibration uses unchanged validation images, and validation images
+    with the disturbances of training images.
     """
     run.mkdir(parents=True, exist_ok=True)
     bank = read_bank(folder, recipe.pools, "train", device, console.print, recipe.faceless)
@@ -172,7 +176,8 @@ def train(
         return training_batches(bank, recipe.batch, steps, recipe.seed, settings, workers, teacher)
 
     def first_batches(steps: range, teacher: Teacher) -> Iterator[Batch]:
-        """Return batches for the first two stages. The last stage uses none of the batches of the first two stages."""
+        """Return batches for the first two stages of a training. The third stage does not use the batches of the first
+        two stages."""
         unseen = range(recipe.steps + steps.start, recipe.steps + steps.stop)
         return batches(unseen, recipe.images, teacher)
 
@@ -223,7 +228,8 @@ def train(
 
 
 def about(recipe: Recipe, device: torch.device) -> dict[str, object]:
-    """Return the first entry of a log. A resumed training writes the first entry again."""
+    """Return the first entry of a training's log, which describes the recipe and the PC. A resumed training writes the
+    first entry of the log again."""
     return {
         "recipe": asdict(recipe),
         "device": torch.cuda.get_device_name(device)
@@ -236,7 +242,7 @@ def about(recipe: Recipe, device: torch.device) -> dict[str, object]:
 
 
 def score_network(model: BlazePoser, batches: Iterable[Batch]) -> Scores:
-    """Return the scores of the float network on validation batches."""
+    """Return the scores of the float network `model` on validation batches."""
     model.eval()
     found: list[Face | None] = []
     rotations = []
@@ -251,8 +257,8 @@ def score_network(model: BlazePoser, batches: Iterable[Batch]) -> Scores:
 
 
 def notes(recipe: Recipe, start: Path | None, scores: Scores) -> dict[str, object]:
-    """Return the notes for the file of weights and for its manifest. If the training started from other weights, the
-    notes of these weights are included."""
+    """Return the notes about a training for the file of weights and for the manifest. If the training started from
+    other weights, the notes include the notes of the start weights."""
     return {
         "start": weights.notes(start) if start else f"MediaPipe BlazeFace short range, sha256 {BLAZEFACE_SHA256}",
         "labels": "mean rotation of teacher networks",
