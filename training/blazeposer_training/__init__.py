@@ -1,10 +1,10 @@
-"""Train BlazePoser's network. The exported network runs without this package.
+"""Train BlazePoser's network. The trained network runs without the package `blazeposer_training`.
 
 - `images/` reads the data sets for training (pools) and makes training images.
-- `network/` defines the architecture and reads its weights.
-- `learning/` contains the recipes, the losses and the stages of a training.
-- `int8/` quantizes the network and writes its file. `int8/` also has the stages of `blazeposer validate` that need
-  torch or TensorFlow.
+- `network/` defines the architecture of the network and reads the network's weights.
+- `learning/` trains the network, and contains the recipes and the losses.
+- `int8/` quantizes the network and writes the tflite file. `int8/` also contains the checks of `blazeposer validate`
+  that need torch or TensorFlow.
 - `labels/` labels a user's own photos with a teacher network.
-- `studies/` makes the measurements behind decisions in the design.
+- `studies/` makes measurements, on which decisions about the network's design are based.
 """

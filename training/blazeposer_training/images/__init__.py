@@ -1,1 +1,1 @@
-"""Read pools, which are data sets of labelled photos, and make training images of them."""
+"""Read pools, which are data sets of labelled photos. Make training images from the photos of the pools."""

@@ -1,10 +1,11 @@
-"""Make training images of labelled faces. The faces of a whole batch are placed, turned and mirrored at once, on any
-device.
+"""Make training images of labelled faces. All faces of a batch are placed, turned and mirrored together, on a CPU or a
+GPU.
 
-All geometric changes of an image form one similarity transform, so image, box and rotation matrix always agree.
-Mirroring changes a rotation matrix R to F R F. Turning the image clockwise by t changes R to Rz(t) R
-(`blazeposer.core.rotation`). All random numbers come from numpy, because numpy gives the same numbers for every device.
-`relight` changes light and colour.
+One similarity transform changes an image, the box and the rotation matrix of the face, so all three always agree. If an
+image is mirrored, the rotation matrix R of the face becomes F R F with F = diag(-1, 1, 1). If an image is turned
+clockwise by t, the rotation matrix R of the face becomes Rz(t) R (`blazeposer.core.rotation`). All random numbers come
+from numpy, because numpy's random numbers do not depend on the device. The module `relight.py` changes the light and
+the colours of training images.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Placements:
-    """The places of N faces in their training images. Each field has the shape (N,)."""
+    """The places of N faces in their training images. Each field of this class has the shape (N,)."""
 
     size: Floats
     """Longer side of the landmark box, as a fraction of the image's side."""
@@ -64,8 +65,10 @@ class Placements:
 
 
 def random_placements(rng: np.random.Generator, count: int, settings: ImageSettings) -> Placements:
-    """Draw random placements. The share `usual` of the faces has places and sizes as in front of a camera (AFLW2000's
-    sizes). All faces outside of this share are anywhere in the image, with any size from 20 pixels on."""
+    """Draw random placements. The fraction `settings.usual` of the faces gets places and sizes as in the images of
+    AFLW2000. All faces outside of the fraction `settings.usual` are anywhere in the image, with any size from 20 pixels
+    to 0.75 of the image.
+    """
     usual = rng.random(count) < settings.usual
     low, high = np.where(usual, 0.25, 20 / INPUT_SIZE), np.where(usual, 0.55, 0.75)
     size = np.exp(rng.uniform(np.log(low), np.log(high)))
@@ -76,7 +79,7 @@ def random_placements(rng: np.random.Generator, count: int, settings: ImageSetti
 
 
 def disturbed(placements: Placements, rng: np.random.Generator, settings: ImageSettings) -> Placements:
-    """Change some placements to rarer views, in which the face is near, cut by the edge, turned or upside down."""
+    """Change some placements so that the face is near the camera, cut by the image's edge, turned or upside down."""
     count = len(placements.size)
     near = rng.random(count) < settings.near
     size = np.where(near, np.exp(rng.uniform(np.log(NEAR_SIZES[0]), np.log(NEAR_SIZES[1]), count)), placements.size)
@@ -92,15 +95,15 @@ def disturbed(placements: Placements, rng: np.random.Generator, settings: ImageS
 
 
 def validation_placements(rng: np.random.Generator, count: int) -> Placements:
-    """Draw placements like those in AFLW2000. The faces are upright and near the middle of the image. Their size is
-    0.26 to 0.50 of the image's side."""
+    """Draw random placements of faces as in the images of AFLW2000. The placed faces are upright and near the middle of
+    the image. The size of each placed face is 0.26 to 0.50 of the image's side."""
     x, y = 0.5 + rng.uniform(-0.06, 0.06, (2, count))
     return Placements(rng.uniform(0.26, 0.50, count), x, y, np.zeros(count), np.zeros(count, bool), np.zeros(count))
 
 
 def transforms(boxes: Floats, placements: Placements) -> Floats:
-    """Return the affine transforms (N, 2, 3) from the photos' pixels to the images' pixels, for faces in `boxes` (N,
-    4)."""
+    """Return affine transforms (N, 2, 3) from the pixels of photos to the pixels of training images. The argument
+    `boxes` (N, 4) contains the boxes of the faces in the photos."""
     scale = placements.size * INPUT_SIZE / (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
     turn = np.radians(placements.clockwise)
     flip = np.where(placements.mirrored, -1.0, 1.0)
@@ -113,8 +116,10 @@ def transforms(boxes: Floats, placements: Placements) -> Floats:
 
 
 def bulged_points(points: Floats, boxes: Floats, bulge: Floats) -> Floats:
-    """Move points (N, P, 2) of the photos by the bulges (N,) of the faces in boxes (N, 4). This function is the inverse
-    of `_bulged`."""
+    """Return the positions that points (N, P, 2) of photos have after the faces in the photos bulge. `boxes` (N, 4)
+    contains the boxes of the faces, and `bulge` (N,) contains the strengths of the bulges. The function `bulged_points`
+    is the inverse of the function `_bulged`.
+    """
     middle, radius = _circles(boxes)
     away = (points - middle[:, None]) / radius[:, None, None]
     length = np.linalg.norm(away, axis=-1, keepdims=True)
@@ -125,11 +130,12 @@ def bulged_points(points: Floats, boxes: Floats, bulge: Floats) -> Floats:
 
 
 def _bulged(source: Tensor, boxes: Floats, bulge: Floats) -> Tensor:
-    """Return the points (n, 128, 128, 2) of the photos to sample instead of the points `source`. The faces in `boxes`
-    bulge by `bulge` (n,).
+    """Return the points (n, 128, 128, 2) at which photos are sampled, so that the faces bulge. Without bulges, the
+    photos would be sampled at the points `source`. `boxes` contains the boxes of the faces, and `bulge` (n,) contains
+    the strengths of the bulges.
 
-    A head is roughly a ball, and the middle of the face is nearest to the camera. Therefore the middle of the face
-    looks larger in a photo from a short distance.
+    A head is roughly a ball, and the middle of the face is nearest to the camera. In a photo from a short distance, the
+    middle of the face looks larger than in a photo from a long distance.
     """
     middle, radius = (_to(values, source.device) for values in _circles(boxes))
     away = (source - middle[:, None, None]) / radius[:, None, None, None]
@@ -139,25 +145,26 @@ def _bulged(source: Tensor, boxes: Floats, bulge: Floats) -> Tensor:
 
 
 def _circles(boxes: Floats) -> tuple[Floats, Floats]:
-    """Return the centres (N, 2) and the radii (N,) of circles around boxes (N, 4). Points outside of the circles do not
-    move when faces bulge."""
+    """Return the centres (N, 2) and the radii (N,) of the circles around faces with the boxes `boxes` (N, 4). If a face
+    bulges, points outside of the face's circle do not move."""
     return (boxes[:, :2] + boxes[:, 2:]) / 2, BULGE_RADIUS * (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
 
 
 def moved_points(points: Floats, matrices: Floats) -> Floats:
-    """Move points (N, P, 2) from the photos' pixels to the images' pixels."""
+    """Convert points (N, P, 2) from pixels of the photos to pixels of the training images."""
     return points @ matrices[:, :, :2].swapaxes(1, 2) + matrices[:, None, :, 2]
 
 
 def moved_rotations(rotations: Floats, placements: Placements) -> Floats:
-    """Return the heads' rotations (N, 3, 3) in the placed images."""
+    """Return the rotation matrices (N, 3, 3) that the heads have in their training images."""
     mirrored = np.where(placements.mirrored[:, None, None], mirror_rotation(rotations), rotations)
     return turn_rotation(mirrored, placements.clockwise)
 
 
 @dataclass(frozen=True)
 class Views:
-    """The settings for the sampling of N placed photos. Each field has the shape (N, ...)."""
+    """The settings with which N training images are computed from photos. Each field of this class has a shape (N,
+    ...)."""
 
     rim: NDArray[np.int64]
     """Content beyond the photo's edge, which is BLACK, REPLICATED, REFLECTED or PHOTO."""
@@ -174,8 +181,10 @@ class Views:
 
     @staticmethod
     def random(rng: np.random.Generator, count: int, backgrounds: int, photos: float, unlabelled: float) -> Views:
-        """Draw random views. `photos` is the share of images with another photo beyond the photo's edge. `unlabelled`
-        is the share of images with only a background."""
+        """Draw random settings for `count` training images. `photos` is the fraction of training images that show
+        another photo beyond the edge of the face's photo. `unlabelled` is the fraction of training images that show
+        only a background.
+        """
         plain = rng.choice([BLACK, REPLICATED, REFLECTED], count, p=[0.4, 0.35, 0.25])
         side = rng.uniform(*BACKGROUND_SIDES, count)
         corner = rng.random((2, count)) * (1 - side)
@@ -190,8 +199,10 @@ class Views:
 
 
 def render(bank: Bank, faces: NDArray[np.int64], matrices: Floats, views: Views, bulge: Floats) -> Tensor:
-    """Return images (N, 3, 128, 128) of `faces` (N,), as floats from 0 to 255. The faces bulge by `bulge` (N,), and
-    `matrices` (N, 2, 3) move them."""
+    """Return training images (N, 3, 128, 128) of faces, as floats from 0 to 255. The argument `faces` (N,) contains the
+    indices of the faces in `bank`. The affine transforms `matrices` (N, 2, 3) place the faces in the images. `bulge`
+    (N,) contains the strengths with which the faces bulge.
+    """
     device = bank.textures.device
     inverse = np.linalg.inv(matrices[:, :, :2])
     back = np.concatenate([inverse, -inverse @ matrices[:, :, 2:]], axis=-1)
@@ -233,7 +244,8 @@ def render(bank: Bank, faces: NDArray[np.int64], matrices: Floats, views: Views,
 
 
 def _backgrounds(bank: Bank, views: Views, chosen: Bools) -> Tensor:
-    """Return the visible squares (n, 3, 128, 128) of the backgrounds in the chosen views."""
+    """Return the visible square of the background for each chosen training image. The result has the shape (n, 3, 128,
+    128)."""
     x, y, side = views.crop[chosen].T
     none = np.zeros_like(x)
     across = np.where(views.flipped[chosen], -side, side)

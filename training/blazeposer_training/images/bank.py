@@ -1,7 +1,8 @@
-"""Keep the decoded faces and backgrounds for training images in the memory of one device.
+"""Keep the decoded faces and backgrounds for training images in the memory of a CPU or a GPU.
 
-Each face has its own texture, which is its whole photo or a square cut out of a large photo. About 53,000 faces take 6
-GB in a CPU's memory. The process that makes the batches shares the memory of the faces.
+Each face has its own texture, which is the face's whole photo or a square cut out of a large photo. The textures of
+about 53,000 faces take 6 GB of memory. The process that makes the batches of training images shares the memory of the
+textures with the main process.
 """
 
 from __future__ import annotations
@@ -42,15 +43,17 @@ Floats = NDArray[np.float64]
 
 @dataclass
 class Bank:
-    """Textures of faces, their labels, and backgrounds.
+    """The textures and labels of M faces, and B backgrounds for training images.
 
-    `textures` (M, 3, 192, 192) are uint8. The photo is in the top left corner of its texture, and the photo's last row
-    and column are repeated in the rest of the texture. `sizes` (M, 2) are the width and height of each photo. `boxes`
-    (M, 4) x0, y0, x1, y1 and `landmarks` (M, 68, 2) are in the texture's pixels. `angles` (M, 3) and `spread` (M,) are
-    in degrees. `rotations` have the shape (M, 3, 3).
+    `textures` (M, 3, 192, 192) are uint8. In each texture, the photo is in the top left corner. The photo's last row
+    and last column are repeated to fill the texture. `sizes` (M, 2) contains the width and height of the photo in each
+    texture. `boxes` (M, 4) and `landmarks` (M, 68, 2) are in pixels of the texture. A row of `boxes` contains x0, y0,
+    x1 and y1. `angles` (M, 3) contains yaw, pitch and roll in degrees. `spread` (M,) is the disagreement of the teacher
+    networks on each face in degrees. `rotations` (M, 3, 3) contains the rotation matrices of the heads.
 
-    `backgrounds` (B, 3, 192, 192) are uint8 squares without labels. The first `faceless` backgrounds are photos without
-    a face. In a bank for training, the other backgrounds are photos and collages of people.
+    `backgrounds` (B, 3, 192, 192) contains square uint8 images without labels. The first `faceless` images of
+    `backgrounds` are photos without a face. If the faces are for training, all later images of `backgrounds` are photos
+    or collages that show people.
     """
 
     textures: Tensor
@@ -75,11 +78,13 @@ def read_bank(
     report: Callable[[str], None] = lambda _: None,
     faceless: tuple[str, ...] = ("faceless",),
 ) -> Bank:
-    """Return the faces of a split ("train" or "val") of several pools, and the backgrounds, on a device.
+    """Return the faces of several pools, and the backgrounds, in the memory of a device. `split` selects the faces for
+    training ("train") or for validation ("val").
 
-    The backgrounds are the photos of the zips `faceless`. If no zip is named, the backgrounds are drawn. For the split
-    "train", the backgrounds also include the pools' photos with several people, and collages of the pools' photos.
-    `report` is called with a line for each pool. Raises BlazePoserError if a file is missing or broken.
+    The photos in the zip files `faceless` are used as backgrounds. If `faceless` is empty, drawn images are used as
+    backgrounds. For the split "train", the pools' photos with several people, and collages of the pools' photos, are
+    also used as backgrounds. The function calls `report` with a line of text for each pool. Raises BlazePoserError if a
+    file is missing or broken.
     """
     pool = read_pools(folder, names, split, report)
     empty = [photo for name in faceless for photo in read_backgrounds(folder, name)] or drawn_backgrounds()
@@ -88,8 +93,8 @@ def read_bank(
 
 
 def drawn_backgrounds() -> list[Image]:
-    """Return squares (192, 192, 3) without a face. The squares are parts of a drawn room, in several colours. The
-    result is always the same."""
+    """Return square images (192, 192, 3) without a face. Each square image is a part of a drawn room, in random
+    colours. `drawn_backgrounds` always returns the same images."""
     rng, place = np.random.default_rng(0), room()
     drawn = []
     for _ in range(DRAWN):
@@ -101,8 +106,8 @@ def drawn_backgrounds() -> list[Image]:
 
 
 def make_bank(pool: Pool, empty: list[Image], peopled: list[Image], device: torch.device | str = "cpu") -> Bank:
-    """Return the bank of a decoded pool. The backgrounds of the bank are photos without a face (`empty`), and photos
-    that may show people (`peopled`)."""
+    """Return the textures and labels of a pool's faces, with backgrounds. The backgrounds are photos without a face
+    (`empty`), followed by photos that may show people (`peopled`)."""
     textures = torch.empty((len(pool), 3, SIDE, SIDE), dtype=torch.uint8)
     pixels = textures.numpy()
     sizes, boxes = np.empty((len(pool), 2)), np.empty((len(pool), 4))
@@ -129,10 +134,11 @@ def make_bank(pool: Pool, empty: list[Image], peopled: list[Image], device: torc
 
 
 def cut(photo: Image, box: Floats) -> tuple[Image, Floats, Floats]:
-    """Cut a face's texture from its photo. Return the texture, its scale (2,) horizontally and vertically, and the
-    corner (2,) in the photo where the texture starts.
+    """Cut the texture of a face out of a photo. Return the texture, its horizontal and vertical scale (2,), and the
+    position (2,) of its top left corner in the photo.
 
-    The texture is the whole photo, or a square around the face of a large photo. A texture that is too large is shrunk.
+    The texture is the whole photo, or for a large photo a square around the face. A square that is larger than 192x192
+    pixels is shrunk to the size of a texture.
     """
     height, width = photo.shape[:2]
     if max(height, width) <= SIDE:
@@ -149,7 +155,7 @@ def cut(photo: Image, box: Floats) -> tuple[Image, Floats, Floats]:
 
 
 def square(photo: Image) -> Image:
-    """Return the square in the middle of a photo, scaled to a texture's size."""
+    """Return the square in the middle of a photo, scaled to the size of a texture (192x192 pixels)."""
     height, width = photo.shape[:2]
     side = min(height, width)
     y, x = (height - side) // 2, (width - side) // 2
@@ -158,8 +164,8 @@ def square(photo: Image) -> Image:
 
 
 def collages(photos: list[Image], count: int) -> list[Image]:
-    """Return collages (192, 192, 3). A collage has as many rows of photos as photos in a row. The result is always the
-    same."""
+    """Return collages (192, 192, 3) of photos. Each collage has as many rows as columns of photos. For the same photos,
+    `collages` always returns the same collages."""
     rng = np.random.default_rng(0)
 
     def tile(side: int) -> Image:

@@ -1,7 +1,9 @@
-"""Make the batches of training images and the fixed validation images, and choose the order and placement of the faces.
+"""Make batches of training images and of validation images. Choose the order and the placement of the faces in the
+batches.
 
-For one seed, step n gives the same batch on every machine, with any number of processes, at any time. A stopped
-training can therefore continue as if it had never stopped.
+The batch of a training step depends only on the seed and the number of the step. The machine and the number of
+processes do not change the batches. If a training was stopped, it can continue with exactly the batches that it would
+get without the stop.
 """
 
 from __future__ import annotations
@@ -50,18 +52,21 @@ T = TypeVar("T", Placements, Views, Light)
 
 @dataclass
 class Batch:
-    """Images uint8 (N, 128, 128, 3) and their labels, on one device.
+    """N uint8 images (128, 128, 3) and their labels, in the memory of one device.
 
-    - `rotations` have the shape (N, 3, 3), and `weights` have the shape (N,).
-    - `boxes` (N, 4) x0, y0, x1, y1 and `landmarks` (N, 68, 2) are fractions of the image's side.
-    - `spread` (N,) is the disagreement of the teacher networks in degrees.
-    - `silent` (N, 4) are boxes in which the network must not find a face, even if a teacher finds a face there. A box
-      in `silent` contains a face that is upside down and has no weight, or a whole image without a face. All other rows
-      of `silent` are 0.
-    - `pairs` is the number of pairs among the first rows. In a pair, the second image is the mirror image of the first.
-    - `taught` are the outputs of a teacher for the images, if there is a teacher.
+    - `rotations` (N, 3, 3) contains the rotation matrices of the heads. `weights` (N,) contains the weights of the pose
+      labels in the training.
+    - `boxes` (N, 4) and `landmarks` (N, 68, 2) are fractions of the image's side. A row of `boxes` contains x0, y0, x1
+      and y1.
+    - `spread` (N,) is the disagreement of the teacher networks on each face, in degrees.
+    - `silent` (N, 4) contains boxes in which the network must not find a face, even if a teacher network finds a face.
+      A box in `silent` is the box around a face that is upside down, or a box around a whole image without a face. If
+      the network may find faces everywhere in an image, the image's row in `silent` contains zeros.
+    - `pairs` is the number of pairs of images at the start of the batch. The second image of each pair is the mirror
+      image of the pair's first image.
+    - `taught` contains a teacher network's outputs for the images. Without a teacher network, `taught` is empty.
 
-    All labels except rotations are 0 for an image without a face.
+    For an image without a face, all labels except the rotation matrix are 0.
     """
 
     pictures: Tensor
@@ -80,8 +85,8 @@ Teacher = Callable[[Tensor], tuple[Tensor, ...]]
 
 
 class TrainingBatches(Dataset[Batch]):
-    """Sequence of batches. Item n is the batch of step `steps[n]`, with `size` images. All random numbers come from
-    `seed`."""
+    """Sequence of training batches. Item n of the sequence is the batch of the training step `steps[n]`, with `size`
+    images. All random numbers for the batches come from `seed` and the number of the training step."""
 
     def __init__(
         self, bank: Bank, size: int, steps: range, seed: int, settings: ImageSettings,
@@ -120,10 +125,10 @@ def training_batches(
     bank: Bank, size: int, steps: range, seed: int, settings: ImageSettings,
     workers: int = 0, teacher: Teacher | None = None,
 ) -> Iterator[Batch]:  # fmt: skip
-    """Return the batches of `steps` on the bank's device.
+    """Return the batches of the training steps `steps`, in the memory of the bank's device.
 
-    `workers` processes with one thread each make the batches in advance. If there is a `teacher`, the outputs of the
-    teacher for the images are added.
+    The batches are made in advance by `workers` processes with one thread each. If there is a `teacher`, each batch
+    also contains the teacher's outputs for the images of the batch.
     """
     batches = TrainingBatches(bank, size, steps, seed, settings, teacher)
     loader = DataLoader(batches, batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None)
@@ -131,8 +136,8 @@ def training_batches(
 
 
 def with_mirrored(batch: Batch, twins: NDArray[np.bool_]) -> Batch:
-    """Insert mirror images. In each row of the result where `twins` is true, the image is the mirror image of the row
-    before."""
+    """Insert mirror images into a batch. In the returned batch, each image for which `twins` is true is the mirror
+    image of the image before it."""
     source = torch.from_numpy(np.cumsum(~twins) - 1)
     flipped = torch.from_numpy(np.flatnonzero(twins))
     rows: dict[str, Any] = {
@@ -155,8 +160,10 @@ def with_mirrored(batch: Batch, twins: NDArray[np.bool_]) -> Batch:
 
 
 def validation_batches(bank: Bank, size: int) -> Iterator[Batch]:
-    """Yield batches with every face of the bank once. The faces are placed as in AFLW2000. Beyond the photo's edge,
-    half of the images show another photo. The batches are always the same."""
+    """Yield batches that together contain every face of `bank` once. The faces have places and sizes as in the images
+    of AFLW2000. Half of the images show another photo beyond the edge of the face's photo. Every call of
+    `validation_batches` yields the same batches.
+    """
     rng, count = np.random.default_rng(0), len(bank)
     placements = validation_placements(rng, count)
     views = Views.random(rng, count, len(bank.backgrounds), 0.5, 0.0)
@@ -167,8 +174,8 @@ def validation_batches(bank: Bank, size: int) -> Iterator[Batch]:
 
 
 def disturbed_batches(bank: Bank, size: int, settings: ImageSettings) -> Iterator[Batch]:
-    """Yield batches with every face of the bank once. The faces are placed, turned and lit as in training, but they are
-    never upside down. The batches are always the same."""
+    """Yield batches that together contain every face of `bank` once. The faces are placed, turned and disturbed as in
+    training, but no face is upside down. Every call of `disturbed_batches` yields the same batches."""
     rng, count = np.random.default_rng(1), len(bank)
     settings = replace(settings, upside_down=0.0)  # the network must not find faces that are upside down
     placements = disturbed(random_placements(rng, count, settings), rng, settings)
@@ -183,8 +190,8 @@ def disturbed_batches(bank: Bank, size: int, settings: ImageSettings) -> Iterato
 def make_batch(
     bank: Bank, faces: NDArray[np.int64], placements: Placements, views: Views, light: Light | None
 ) -> Batch:
-    """Return the images of `faces` (N,) and their labels. If `light` is None, the light of the photos is not
-    changed."""
+    """Return training images of the faces with the indices `faces` (N,), and the labels of the training images. If
+    `light` is None, the light of the photos is not changed."""
     boxes, bulge = bank.boxes[faces], placements.bulge
     matrices, points = transforms(boxes, placements), bank.landmarks[faces]
     if bulge.any():
@@ -218,7 +225,8 @@ def make_batch(
 
 
 def _grown(boxes: Floats) -> Floats:
-    """Return boxes (N, 4) that are 1.5 times as wide and high, so that they contain the whole head."""
+    """Return boxes (N, 4) that are 1.5 times as wide and high as the boxes of faces, so that each box contains a whole
+    head."""
     middle, half = (boxes[:, :2] + boxes[:, 2:]) / 2, 0.75 * (boxes[:, 2:] - boxes[:, :2])
     return np.concatenate([middle - half, middle + half], axis=1)
 
@@ -226,9 +234,10 @@ def _grown(boxes: Floats) -> Floats:
 def balance(angles: Floats, exponent: float) -> Floats:
     """Return the probability (N,) of drawing each face.
 
-    The faces are sorted into cells of 15 degrees of |yaw| by 15 degrees of pitch. The probability of a face is
-    proportional to n ** -exponent, where n is the number of faces in the same cell. With an exponent between 0 and 1,
-    turned and tilted heads are drawn more often, and frontal heads are still drawn.
+    The faces are sorted into cells by |yaw| and pitch, and each cell covers 15 degrees of |yaw| and 15 degrees of
+    pitch. The probability of a face is proportional to n ** -exponent, where n is the number of faces in the cell of
+    the face. With an exponent between 0 and 1, turned and tilted heads are drawn more often than with the exponent 0,
+    and frontal heads are still drawn.
     """
     cells = np.floor(np.column_stack([np.abs(angles[:, 0]), angles[:, 1]]) / 15).astype(int)
     _, inverse, counts = np.unique(cells, axis=0, return_inverse=True, return_counts=True)
@@ -237,8 +246,8 @@ def balance(angles: Floats, exponent: float) -> Floats:
 
 
 def cover_faces(light: Light, placements: Placements, rng: np.random.Generator, share: float) -> Light:
-    """Return the light with rectangles over some faces. A rectangle covers a tenth to a half of a face. `share` is the
-    share of the faces with such a rectangle."""
+    """Return a copy of `light` with rectangles that cover parts of some faces. Each rectangle covers a tenth to a half
+    of a face. `share` is the fraction of faces that a rectangle covers in part."""
     if not share:
         return light
     covered, part = rng.random(len(placements.size)) < share, rng.uniform(*COVERED, len(placements.size))
@@ -252,5 +261,5 @@ def cover_faces(light: Light, placements: Placements, rng: np.random.Generator, 
 
 
 def _part(record: T, rows: slice | NDArray[np.int64]) -> T:
-    """Return some rows of a record whose fields are arrays."""
+    """Return a copy of `record` that contains only the rows `rows` of each field."""
     return type(record)(**{field.name: getattr(record, field.name)[rows] for field in fields(record)})

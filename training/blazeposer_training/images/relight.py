@@ -1,7 +1,8 @@
-"""Disturb placed images by occlusion, light, colour, focus, noise, JPEG compression and RGB565.
+"""Disturb training images by covered parts, light, colour, blur, noise, JPEG compression and RGB565.
 
-Each disturbance changes some of the images, and is computed only for these images. The settings are random numbers from
-numpy, and the noise comes from one fixed field. An image is therefore the same on every device, except for rounding.
+Each disturbance changes some of the images, and is computed only for these images. The settings of the disturbances are
+random numbers from numpy. The noise comes from one fixed array of random numbers, the field of noise. A disturbed image
+is the same on every device, except for rounding errors.
 """
 
 from __future__ import annotations
@@ -42,8 +43,9 @@ Array = TypeVar("Array", Floats, Integers)
 
 @dataclass(frozen=True)
 class Light:
-    """The disturbances of N images. Each field has the shape (N, ...). A contrast, gamma or gain of 1 changes nothing.
-    Every disturbance except contrast, gamma and gain changes nothing at 0."""
+    """The disturbances of N images. Each field of this class has a shape (N, ...). If a contrast, gamma or gain is 1,
+    it does not change the image. If a disturbance except contrast, gamma and gain is 0, it does not change the image.
+    """
 
     mask: Bools
     rectangle: Integers
@@ -67,8 +69,8 @@ class Light:
 
     @staticmethod
     def random(rng: np.random.Generator, count: int, strength: float, most_blur: float) -> Light:
-        """Draw the disturbances of `count` images. `strength` is a factor on the share of images with each disturbance,
-        except RGB565. `most_blur` is the largest blur in pixels."""
+        """Draw random disturbances for `count` images. For each disturbance except RGB565, the fraction of disturbed
+        images is multiplied by `strength`. `most_blur` is the largest standard deviation of the blur in pixels."""
 
         def some(share: float, values: Array, otherwise: int = 0) -> Array:
             values[rng.random(count) >= strength * share] = otherwise
@@ -95,10 +97,10 @@ class Light:
 
 
 def relight(pictures: Tensor, light: Light, landmarks: Floats) -> Tensor:
-    """Return uint8 images (N, 3, 128, 128) from float images with values from 0 to 255. The float images are
-    overwritten.
+    """Disturb float images (N, 3, 128, 128) with values from 0 to 255, and return the disturbed images as uint8.
+    `relight` overwrites the float images.
 
-    `landmarks` (N, 68, 2) in pixels give the position of the masks.
+    The positions of face masks come from the landmarks `landmarks` (N, 68, 2), in pixels.
     """
 
     def some(chosen: Bools, change: Callable[..., Tensor], *settings: NDArray[np.generic]) -> None:
@@ -139,7 +141,7 @@ def cover_face(pictures: Tensor, landmarks: Tensor, colour: Tensor) -> Tensor:
 
 
 def cover_rectangle(pictures: Tensor, rectangle: Tensor, colour: Tensor) -> Tensor:
-    """Cover a rectangle (n, 4) with one colour, as hands and hair cover parts of a face."""
+    """Cover a rectangle (n, 4) of each image with one colour, as hands or hair cover a part of a face."""
     at = torch.arange(INPUT_SIZE, device=pictures.device)
     x0, y0, x1, y1 = rectangle[..., None].unbind(1)
     inside = ((at >= y0) & (at < y1))[:, :, None] & ((at >= x0) & (at < x1))[:, None]
@@ -147,13 +149,13 @@ def cover_rectangle(pictures: Tensor, rectangle: Tensor, colour: Tensor) -> Tens
 
 
 def bend(pictures: Tensor, gamma: Tensor) -> Tensor:
-    """Change the brightness by a gamma curve (n,)."""
+    """Change the brightness of each image by a gamma curve with the exponent `gamma` (n,)."""
     return pictures.clamp(0, 255).div_(255).pow_(gamma.float()[:, None, None, None]).mul_(255)
 
 
 def blur(pictures: Tensor, sigma: Tensor) -> Tensor:
-    """Blur images with Gaussian filters of five taps in each direction. `sigma` (n,) is the standard deviation in
-    pixels, at most 1.1."""
+    """Blur images with Gaussian filters of five values in both directions. `sigma` (n,) is the standard deviation of
+    each filter in pixels."""
     taps = torch.exp(-0.5 * (torch.arange(-2, 3, device=sigma.device) / sigma[:, None]).square()).float()
     taps = (taps / taps.sum(1, keepdim=True))[:, :, None, None, None]
     for dimension, rim in ((-1, (2, 2, 0, 0)), (-2, (0, 0, 2, 2))):
@@ -163,8 +165,8 @@ def blur(pictures: Tensor, sigma: Tensor) -> Tensor:
 
 
 def add_noise(pictures: Tensor, deviation: Tensor, start: Tensor) -> Tensor:
-    """Add normal noise with a standard deviation (n,). The noise of each image starts at the index `start` (n,) in the
-    field of noise."""
+    """Add normal noise with the standard deviation `deviation` (n,) to images. The noise of each image is read from the
+    field of noise, which is a fixed array, from the index `start` (n,) on."""
     length = pictures[0].numel()
     noise = _noise_field(pictures.device)[start[:, None] + torch.arange(length, device=start.device)]
     return pictures + noise.view_as(pictures) * deviation.float()[:, None, None, None]
@@ -176,9 +178,9 @@ def _noise_field(device: torch.device) -> Tensor:
 
 
 def compress(pictures: Tensor, quality: Tensor) -> Tensor:
-    """Return images after JPEG compression with quality (n,).
+    """Return images as they are after JPEG compression with the quality `quality` (n,).
 
-    The compression is an 8x8 cosine transform, with colour at half the resolution (ITU-T T.81).
+    JPEG compression is imitated by an 8x8 cosine transform, with colour at half the resolution (ITU-T T.81).
     """
     pixels = pictures.clamp(0, 255) - 128
     ycc = torch.einsum("cd,ndhw->nchw", pixels.new_tensor(TO_YCC), pixels)
@@ -191,7 +193,8 @@ def compress(pictures: Tensor, quality: Tensor) -> Tensor:
 
 
 def _quantize(planes: Tensor, table: Tensor) -> Tensor:
-    """Round the cosine coefficients of each 8x8 block of planes (n, c, h, w) to multiples of the table (n, 8, 8)."""
+    """Round the cosine coefficients of each 8x8 block in the colour planes `planes` (n, c, h, w). The rounded
+    coefficients are multiples of the values in `table` (n, 8, 8)."""
     count, channels, height, width = planes.shape
     blocks = planes.reshape(count, channels, height // 8, 8, width // 8, 8).transpose(3, 4)
     at = torch.arange(8, device=planes.device)
@@ -210,8 +213,8 @@ def _tables() -> tuple[Tensor, Tensor]:
 
 
 def rgb565(pictures: Tensor) -> Tensor:
-    """Return uint8 images (N, 3, ...) with 5, 6 and 5 bits in the channels. `blazeposer.core.prepare.rgb565` gives the
-    same result for arrays of numpy."""
+    """Reduce the channels of uint8 images (N, 3, ...) to 5, 6 and 5 bits. The function `blazeposer.core.prepare.rgb565`
+    does the same conversion for numpy arrays."""
     bits = torch.tensor([5, 6, 5], dtype=torch.uint8, device=pictures.device)[:, None, None]
     high = pictures >> (8 - bits) << (8 - bits)
     return high | (high >> bits)

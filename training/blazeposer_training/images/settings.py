@@ -1,4 +1,4 @@
-"""Define the shares and strengths of the changes in training images. A recipe sets their values."""
+"""Define settings for the changes in training images. A recipe contains the values of all settings."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ImageSettings:
-    """Settings of a recipe's images. A share is a fraction of all images of a batch, 0 to 1."""
+    """Settings of a recipe for its training images. A share is a fraction (0 to 1) of the images in a batch."""
 
     unlabelled: float
     """Share of images with only a background.

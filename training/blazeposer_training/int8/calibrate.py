@@ -1,11 +1,11 @@
-"""Quantize a trained network. First the channels of each depthwise output are equalized. Then every range is set from
-images.
+"""Quantize a trained network. Before quantization, the channels between each depthwise convolution and the following
+1x1 convolution are equalized. After equalization, the range of every activation is set from images.
 
-A plain minimum and maximum would be a bad range. In one image of twenty, flat dark regions raise the activations of
-late layers to twenty times the usual range. With the range of these images, the quantization steps for every other
-image would become coarse. Therefore a range is a percentile, over all images, of each image's smallest and largest
-values. The range of the regressors comes only from anchors on faces, because the values of background anchors have no
-meaning.
+The smallest and the largest value of an activation in all images would be a bad range. In one of twenty images, flat
+dark regions raise the activations of late layers to twenty times the usual range. A range that contains extreme
+activations would make the quantization steps too coarse for normal images. Each limit of a range is a percentile, over
+all images, of the smallest or the largest value in an image. The range of the outputs for boxes and keypoints comes
+only from anchors on faces. The outputs for boxes and keypoints have no meaning at anchors on the background.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ Advance = Callable[[int], None]
 
 
 def to_network(pictures: NDArray[np.uint8]) -> Tensor:
-    """Convert uint8 RGB images (N, 128, 128, 3) to the input (N, 3, 128, 128) of the INT8 network: (pixel - 128) /
-    127.5."""
+    """Convert uint8 RGB images (N, 128, 128, 3) to the INT8 network's input (N, 3, 128, 128). Each value of the input
+    is (pixel - 128) / 127.5."""
     return (torch.from_numpy(pictures).permute(0, 3, 1, 2).float() - 128) * INPUT_SCALE
 
 
 def quantize(model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advance: Advance = lambda _: None) -> None:
-    """Equalize the network, clip its weights, and set all ranges.
+    """Equalize the channels of a network, clip its weights, and set the ranges of its activations.
 
-    Three passes over all images are made. After each step of a pass, `advance` is called with the number of images in
-    this step.
+    The network processes all images three times. After each batch of images, the function calls `advance` with the
+    number of images in the batch.
     """
     equalize(model, pictures, advance)
     clip_weights(model, pictures, advance)
@@ -55,12 +55,12 @@ def quantize(model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advance: A
 def equalize(model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advance: Advance = lambda _: None) -> None:
     """Rescale the channels between each depthwise convolution and the following 1x1 convolution.
 
-    There is no nonlinear operation between the two convolutions. Therefore a division of a channel of the first
-    convolution by s, together with a multiplication of the second convolution's column by s, changes nothing in float
-    (cross-layer
-    equalization: Nagel et al., 2019). The scale s is chosen for the smallest expected noise. One part of the noise
-        comes from rounding the activations, which all share one step. The other part of the noise comes from rounding
-        the weights.
+    No nonlinear operation lies between a depthwise convolution and the following 1x1 convolution. Each channel of the
+    depthwise convolution is divided by a scale s, and the 1x1 convolution's weights for this channel are multiplied by
+    s. Cross-layer equalization (Nagel et al., 2019) does not change the results of the float network. The scale s of
+    each channel is chosen so that quantization causes the smallest noise. One part of the quantization noise comes from
+    rounded activations, because all channels have one common quantization step. Another part of the quantization noise
+    comes from rounded weights.
     """
     pairs = [pair for pair in pairwise(model.operations) if pair[0].kind == "depthwise"]
     seen: dict[str, list[Tensor]] = {first.output: [] for first, _ in pairs}
@@ -83,9 +83,10 @@ def equalize(model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advance: A
 
 
 def _quietest_scale(low: Tensor, high: Tensor, power: Tensor, weight: Tensor) -> Tensor:
-    """Return the scales s (channels,) with the smallest expected noise. `low` and `high` are the range of each channel,
-    and `power` is the channel's mean square. `low`, `high` and `power` have the shape (channels,). `weight` has the
-    shape (out, channels)."""
+    """Return the scales s (channels,) that cause the smallest expected quantization noise. `low` and `high` are the
+    limits of each channel's range, and `power` is the mean square of each channel. `low`, `high` and `power` have the
+    shape (channels,). `weight` (out, channels) contains the weights of the 1x1 convolution.
+    """
     log_scale = torch.zeros_like(high, requires_grad=True)
     optimizer = torch.optim.Adam([log_scale], lr=EQUALIZE_RATE)
     for _ in range(EQUALIZE_STEPS):
@@ -101,11 +102,12 @@ def _quietest_scale(low: Tensor, high: Tensor, power: Tensor, weight: Tensor) ->
 
 
 def clip_weights(model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advance: Advance = lambda _: None) -> None:
-    """Clip the weights of each 1x1 convolution, output by output, if clipping makes the output more exact.
+    """Clip the weights of each 1x1 convolution. The weights of an output channel are clipped only if clipping makes the
+    output channel more exact.
 
-    The error of a weight counts more if the channel that the weight multiplies has a higher power. Some weights are a
-    hundred times larger than the others, and multiply channels that are nearly always 0. Without clipping, these large
-    weights would make the steps of all other weights coarse.
+    The rounding error of a weight counts more if the weight's input channel has a larger mean square. Some weights are
+    a hundred times larger than all other weights, but their input channels are nearly always 0. Without clipping, very
+    large weights would make the quantization steps of all other weights coarse.
     """
     pointwise = [operation for operation in model.operations if operation.kind == "conv" and operation.kernel == 1]
     seen: dict[str, list[Tensor]] = {operation.inputs[0]: [] for operation in pointwise}
@@ -122,8 +124,8 @@ def clip_weights(model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advanc
 
 
 def _quietest_limit(weight: Tensor, power: Tensor, per_tensor: bool) -> Tensor:
-    """Return the limits (out,) with the least noise for weights (out, channels). `power` (channels,) is the mean square
-    of each input."""
+    """Return the limits (out,) at which weights (out, channels) are clipped, chosen for the least noise. `power`
+    (channels,) is the mean square of each input channel."""
     largest = weight.abs().amax(dim=1)
     if per_tensor:
         largest = largest.amax().expand_as(largest)
@@ -138,7 +140,7 @@ def _quietest_limit(weight: Tensor, power: Tensor, per_tensor: bool) -> Tensor:
 
 
 def set_ranges(model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advance: Advance = lambda _: None) -> None:
-    """Set the range of every quantizer whose range is not fixed by the contract."""
+    """Set the range of every activation whose range is not fixed by the model contract."""
     free = [op.output for op in model.operations if model.source[op.output] == op.output]
     free = [name for name in free if not model.quantizer(name).frozen]
     lows: dict[str, list[Tensor]] = {name: [] for name in free}
@@ -170,7 +172,7 @@ def set_ranges(model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advance:
 def _float_tensors(
     model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advance: Advance
 ) -> Iterator[dict[str, Tensor]]:
-    """Yield all float tensors of the graph, one batch after the other."""
+    """Run the float network on batches of images, and yield all tensors of the network for each batch."""
     for start in range(0, len(pictures), BATCH):
         batch = pictures[start : start + BATCH]
         with torch.no_grad():

@@ -1,7 +1,7 @@
 """Convert the quantized network with TensorFlow's own converter, as an independent check of `flatbuffer.py`.
 
-Fake-quant operations contain the trained ranges, so the converter does not calibrate. The converter's file is 40 %
-larger than the file of `flatbuffer.py`.
+Fake-quantization operations give the network's ranges to TensorFlow's converter, so the converter does not calibrate
+the network. The file of TensorFlow's converter is 40 % larger than the file that `flatbuffer.py` writes.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from .quantized import HIGHEST, LOWEST, WEIGHT_LIMIT, QuantizedBlazePoser
 
 
 def convert(model: QuantizedBlazePoser) -> bytes:
-    """Return the bytes of an INT8 tflite file with the weights and ranges of `model`. The outputs are in the order of
-    the contract."""
+    """Return the bytes of an INT8 tflite file with the weights and ranges of `model`. The outputs of the tflite file
+    are in the order of the model contract."""
     signature = tf.TensorSpec(INPUT_SHAPE, tf.float32, name=INPUT)
     function = tf.function(_tf_network(model), input_signature=[signature], autograph=False)
     # Pass no trackable object. With one, the converter uses a SavedModel, which changes the order of the outputs.
@@ -94,10 +94,10 @@ def _fake_quant(x: Any, quantization: Quantization) -> Any:
 
 
 def _range(scale: float, zero_point: int) -> tuple[np.float32, np.float32]:
-    """Return the float32 range from which the converter computes exactly `scale`, to the last bit.
+    """Return the float32 range from which TensorFlow's converter computes exactly `scale`, to the last bit.
 
-    A scale with a different last bit changes a few values by one level, and later layers increase this difference to
-    half a pixel.
+    If the last bit of a scale is wrong, a few quantized values are wrong by 1. In later layers, small errors of
+    quantized values grow to errors of half a pixel.
     """
     low, high = (np.float32((level - zero_point) * scale) for level in (LOWEST, HIGHEST))
     for towards in (np.float32(np.inf), np.float32(-np.inf)):

@@ -1,4 +1,4 @@
-"""Export the constants and scales of a torch network in the layout of a tflite file."""
+"""Export the weights, biases and scales of a torch network in the layout of a tflite file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .quantized import QuantizedBlazePoser
 
 
 def float_layers(network: BlazePoser) -> dict[str, Layer]:
-    """Return the constants of each convolution of the float network."""
+    """Return the weights and biases of each convolution in the float network."""
     layers = {}
     for operation in filter(lambda operation: operation.has_weights, operations(network.architecture)):
         layer = cast(nn.Conv2d, network.get_submodule(operation.output))
@@ -27,7 +27,7 @@ def float_layers(network: BlazePoser) -> dict[str, Layer]:
 
 @torch.no_grad()
 def int8_layers(model: QuantizedBlazePoser) -> dict[str, Layer]:
-    """Return the constants of each convolution of the quantized network."""
+    """Return the weights, biases and weight scales of each convolution in the quantized network."""
     layers = {}
     for operation in filter(lambda operation: operation.has_weights, model.operations):
         weight, bias = model.integers(operation)
@@ -49,6 +49,6 @@ def activation_quantization(model: QuantizedBlazePoser) -> dict[str, Quantizatio
 
 
 def tflite_layout(operation: Operation, weight: NDArray[Any]) -> NDArray[Any]:
-    """Convert weights (out, in, kernel, kernel) to (out, kernel, kernel, in), or depthwise weights to (1, kernel,
-    kernel, out)."""
+    """Convert a convolution's weights from the layout of torch to the layout of a tflite file. Weights (out, in,
+    kernel, kernel) become (out, kernel, kernel, in). Depthwise weights become (1, kernel, kernel, out)."""
     return np.ascontiguousarray(weight.transpose((0, 2, 3, 1) if operation.kind == "conv" else (1, 2, 3, 0)))
