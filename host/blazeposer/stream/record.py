@@ -210,7 +210,7 @@ class Reader:
     """A reader that finds records in the bytes from a camera, and skips all other bytes. A record is always at the end
     of a line, but the line may begin with other text. If the sequence number of a record was damaged on the way, a few
     other records count as lost or late. If `midway` is true, the bytes may begin in the middle of a record, so an
-    incomplete first line does not count as a broken record.
+    incomplete first line is not counted.
     """
 
     def __init__(self, midway: bool = True) -> None:

@@ -121,7 +121,7 @@ def planned_bytes(placements: Sequence[Placement]) -> int:
 
 
 def live_bytes(placements: Sequence[Placement], step: int) -> int:
-    """Return the sum of the bytes of all tensors that are needed during an operation."""
+    """Return the total size in bytes of all tensors that must be in memory during one operation."""
     return sum(place.bytes for place in placements if place.first <= step <= place.last)
 
 

@@ -57,8 +57,8 @@ class Timed:
 
 
 class Network:
-    """A network that agrees with the model contract and is ready to run. `open_network` returns objects of this
-    class."""
+    """A network that agrees with the model contract and is ready to run. The function `open_network` returns a
+    `Network`."""
 
     def __init__(self, infer: Infer, quantization: tuple[tuple[float, int], ...]) -> None:
         self._infer = Timed(infer)
@@ -100,8 +100,8 @@ def dequantized(
 
 def open_network(path: Path | str, runtime: Runtime = "reference", *, is_tried: bool = False) -> Network:
     """Return the network of a tflite file. Raises ModelError if the file is not a BlazePoser network or does not run.
-    The network of a file without a valid manifest first runs once in a separate process, because a damaged file could
-    end the process of the caller. If `is_tried` is True, the network does not run in a separate process first. A
+    The network of a file without a valid manifest first runs once in a separate process. A damaged file could end the
+    process that runs the network. If `is_tried` is True, the network does not run in a separate process first. A
     BlazePoser network is either completely INT8 or completely float. `blazeposer quantize` writes a float file beside
     the INT8 file.
     """
