@@ -6,8 +6,8 @@ are called soft labels, and are the outputs of this part in the float network. T
 the tuning, and stay in memory. The soft labels of the backbone's parts are feature maps. The soft labels of the
 detection heads are scores and regressors. The soft labels of the pose heads are rotations and expected errors.
 
-While a part is tuned, the earlier parts of the network are already quantized and do not change. Therefore the outputs
-of the earlier parts are also computed only once, and stay in memory as INT8 values.
+While a part is tuned, the earlier parts of the network are already quantized and do not change. The outputs of parts
+that are already tuned are also computed only once, and stay in memory as INT8 values.
 """
 
 from __future__ import annotations
@@ -167,7 +167,7 @@ class Tuning:
 
     def tune(self, part: Part, lessons: list[Lesson]) -> None:
         """Tune one part of the network with the batches `lessons`. If later parts read the outputs of the tuned part,
-        the outputs are then stored in `lessons`."""
+        the outputs are stored in `lessons`."""
         parameters = [p for operation in part.operations for p in self._parameters(operation)]
         total = part.epochs * len(lessons)
         fit = Fit([*parameters, *self.bins.parameters()], self.budget.rate, [total], self.budget.warmup, 0)
@@ -254,8 +254,8 @@ def fine_tune(
     student: QuantizedBlazePoser, teacher: BlazePoser, bank: Bank, recipe: Recipe, budget: Budget,
     done: Callable[[str], None] = lambda _: None, workers: int = 0,
 ) -> None:  # fmt: skip
-    """Tune a calibrated INT8 network part by part. If the budget has steps for the whole network, all parts are then
-    tuned together.
+    """Tune a calibrated INT8 network part by part. If `budget.polish_steps` is not 0, all parts of the network are
+    tuned together at the end.
 
     After each part, `done` is called with the name of the part. After all parts were tuned together, `done` is called
     with `WHOLE`. `recipe` is the recipe that trained the float network, and gives the settings of the images and the
@@ -280,7 +280,7 @@ def train_whole(
     """Train all parts of a calibrated INT8 network together (quantization-aware training), for a comparison with
     `fine_tune`.
 
-    The training takes as many steps as `fine_tune` takes for the backbone's first part and for all parts together.
+    The number of steps is the number that `fine_tune` takes for the backbone's first part, plus `budget.polish_steps`.
     """
     torch.manual_seed(SEED)
     steps = budget.backbone_epochs[0] * budget.batches + budget.polish_steps

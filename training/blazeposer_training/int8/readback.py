@@ -47,7 +47,7 @@ class ReadBack(QuantizedBlazePoser):
         self.eval()
 
     def weight_scale(self, operation: Operation) -> Tensor:
-        """Return the quantization steps that the file has for the weights of a convolution."""
+        """Return the quantization steps of a convolution's weights, as stored in the file."""
         return self._scales[operation.output]
 
     def _set_range(self, name: str, tensor: tflite.Tensor) -> None:

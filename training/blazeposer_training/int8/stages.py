@@ -58,8 +58,8 @@ def torch_network(weights: Path) -> Network:
 
 
 def torch_tracer(weights: Path) -> Callable[[Image], dict[str, NDArray[Any]]]:
-    """Return a function that computes the outputs of all layers for an image (128, 128, 3). The function returns the
-    outputs in the layout NHWC, by the names of the layers in the manifest."""
+    """Return a function that computes the outputs of all layers for an image (128, 128, 3). The function returns a
+    dictionary of outputs in the layout NHWC, with the layers' names in the manifest as keys."""
     network = QuantizedBlazePoser(load(weights))
     names = [operation.output for operation in network.operations if operation.kind != "reshape"]
 

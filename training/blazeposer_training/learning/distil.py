@@ -1,10 +1,10 @@
 """Train the backbone to compute BlazeFace's feature maps, which is the first stage of a training (distillation).
 
 A backbone with BlazeFace's own channels needs no distillation, because it starts with a copy of BlazeFace's weights.
-The distillation has two parts. The first part trains the blocks with large feature maps, because all other feature maps
-are computed from the large feature maps. The second part trains the remaining blocks. The targets of both parts of the
-distillation are BlazeFace's feature maps. If all blocks were trained together from the start, the later blocks would
-lose the weights that were copied from BlazeFace.
+The distillation has two parts. The first part of the distillation trains the blocks with feature maps of 64x64 and
+32x32, from which all smaller feature maps are computed. The second part of the distillation trains the blocks with
+feature maps of 16x16 and 8x8. The targets of both parts of the distillation are BlazeFace's feature maps. If all blocks
+were trained together from the start, the later blocks would lose the weights that were copied from BlazeFace.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class Part:
     """Blocks of the backbone that are trained together, and the feature maps of BlazeFace that are the targets of the
     blocks.
 
-    Each item of `maps` has the block number of the trained network, the block number of BlazeFace, and BlazeFace's
-    channels in the order of the trained network.
+    Each item of `maps` names a trained block, the block of BlazeFace to imitate, and the channels of BlazeFace to
+    imitate.
     """
 
     blocks: range
@@ -38,8 +38,8 @@ class Part:
 
 
 def parts(architecture: Architecture) -> list[Part]:
-    """Return the two parts of the distillation. The first part trains the resolutions 64x64 and 32x32, and the second
-    part trains the resolutions 16x16 and 8x8.
+    """Return the two parts of the distillation. The first part of the distillation trains the blocks at 64x64 and
+    32x32, and the second part trains the blocks at 16x16 and 8x8.
 
     For BlazeFace's own architecture, the list of distillation parts is empty. The targets of the distillation are the
     feature maps at 32x32, 16x16 and 8x8, but not the feature maps at 64x64.
@@ -84,8 +84,8 @@ def distance(part: Part, model: BlazePoser, originals: tuple[Tensor, ...], image
 
 def distil_features(learner: Learner, batches: Callable[[range, Teacher], Iterator[Batch]], recipe: Recipe) -> None:
     """Train the backbone to compute BlazeFace's feature maps. Each of the two parts of the distillation takes half of
-    the steps. `batches` is a function that returns training batches for a range of steps, with the outputs of a teacher
-    for the images."""
+    `recipe.distil_steps`. `batches` is a function that returns training batches for a range of steps, with the outputs
+    of a teacher network for the images."""
     for number, part in enumerate(parts(learner.model.architecture), 1):
         total, lost = recipe.distil_steps // 2, torch.zeros(())
         steps = range((number - 1) * total, number * total)

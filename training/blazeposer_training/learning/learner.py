@@ -96,7 +96,8 @@ def autocast(device: torch.device) -> torch.autocast:
 
 class Fit:
     """The optimizer AdamW for some parameters, with clipped gradients and cycles of the learning rate. In each cycle,
-    the learning rate rises and then falls along a cosine. `cycles` has the number of steps of each cycle."""
+    the learning rate rises and then falls along a cosine. `cycles` has the number of steps of each cycle of the
+    learning rate."""
 
     def __init__(
         self, parameters: list[nn.Parameter], rate: float, cycles: Sequence[int], warmup: int, decay: float

@@ -90,8 +90,8 @@ class Pose:
 
 @dataclass
 class Target:
-    """The targets of the losses for one batch. The targets are BlazeFace's detections and the labels of the
-    `batches.Batch`."""
+    """The targets of the losses for one batch. The targets of the losses are BlazeFace's detections and the labels of
+    the `batches.Batch`."""
 
     detections: Detections
     rotations: Tensor
@@ -136,9 +136,9 @@ def weighted_sum(terms: Mapping[str, Tensor], weights: Mapping[str, float]) -> T
 
 
 def pose_terms(pose: Pose, target: Target, inside: Tensor) -> dict[str, Tensor]:
-    """Return the terms of the pose loss. Each term is an average over cells, an average over faces, or the sum of both
-    averages. For an average over faces, the cells of each face are first combined into a weighted mean. The function
-    `pose_weights` gives the weights of cells and faces in the averages."""
+    """Return the terms of the pose loss. Each term of the pose loss is an average over cells, an average over faces, or
+    the sum of both averages. For an average over faces, the cells of each face are first combined into a weighted mean.
+    The function `pose_weights` gives the weights of cells and faces in the averages of the pose loss."""
     cells, share, found = pose_weights(target.detections.logits, inside, target.boxes, target.weights)
     image, cell = torch.nonzero(cells, as_tuple=True)
     weight = cells[image, cell]
@@ -169,12 +169,13 @@ def pose_terms(pose: Pose, target: Target, inside: Tensor) -> dict[str, Tensor]:
 def pose_weights(logits: Tensor, inside: Tensor, boxes: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return the weights of cells and faces in the pose loss.
 
-    - The first array (N, 320) has the weight of each cell.
-    - The second array (N, 320) has the share of each cell in the weighted mean of a face's cells.
-    - The third array (N,) has the weight of each face.
+    - The first returned array (N, 320) has the weight of each cell.
+    - The second returned array (N, 320) has the share of each cell in the weighted mean of a face's cells.
+    - The third returned array (N,) has the weight of each face.
 
-    The weights are computed from BlazeFace's logits (N, 896), the labelled boxes (N, 4), and the weights of the labels
-    (N,). `inside` (N, 896) is 1 for the anchors inside the labelled boxes, and 0 for all other anchors.
+    The weights of cells and faces are computed from BlazeFace's logits (N, 896), the labelled boxes (N, 4), and the
+    weights of the labels (N,). `inside` (N, 896) is 1 for the anchors inside the labelled boxes, and 0 for all other
+    anchors.
     """
     firing = logits.sigmoid() * inside
     cells = per_cell(torch.maximum(firing, CENTRAL_WEIGHT * inside_boxes(boxes, 0.25)))
@@ -276,7 +277,7 @@ def _mirrored_regressors(values: Tensor) -> Tensor:
 
 def inside_boxes(boxes: Tensor, shrink: float = 1.0) -> Tensor:
     """Return an array (N, 896) that is 1 for anchors whose centre is inside the box of the image, and 0 for all other
-    anchors. The boxes (N, 4) are first shrunk by the factor `shrink` about their centres."""
+    anchors. Before the comparison, the boxes (N, 4) are shrunk by the factor `shrink` about their centres."""
     centres = _ANCHORS.to(boxes)
     middle, half = (boxes[:, :2] + boxes[:, 2:]) / 2, shrink * (boxes[:, 2:] - boxes[:, :2]) / 2
     return ((centres[None] - middle[:, None]).abs() < half[:, None]).all(-1).to(boxes.dtype)
@@ -291,8 +292,8 @@ def per_cell(of_anchors: Tensor) -> Tensor:
 
 def rotation_from_six(six: Tensor) -> Tensor:
     """Convert six values of each rotation (n, 6) to a rotation matrix (n, 3, 3). The six values approximate the first
-    two rows of the rotation matrix. The function `blazeposer.core.rotation.rotation_from_six` makes the same conversion
-    with numpy arrays."""
+    two rows of the rotation matrix. The function `blazeposer.core.rotation.rotation_from_six` converts the six values
+    with numpy instead of torch."""
     first = F.normalize(six[:, :3], dim=-1, eps=1e-4)
     rest = six[:, 3:] - (first * six[:, 3:]).sum(-1, keepdim=True) * first
     second = F.normalize(rest, dim=-1, eps=1e-4)
@@ -301,7 +302,7 @@ def rotation_from_six(six: Tensor) -> Tensor:
 
 def angles_from_rotation(rotation: Tensor) -> Tensor:
     """Return yaw, pitch and roll (n, 3) of rotation matrices, in radians. Two sets of angles describe each rotation,
-    and the function returns the set with |yaw| below 90 degrees. The result's |yaw| stays a little below 90 degrees,
+    and the function returns the set with |yaw| below 90 degrees. The returned |yaw| stays a little below 90 degrees,
     because the formula has a singular point at 90 degrees."""
     yaw = -torch.asin(rotation[:, 0, 2].clamp(-0.998, 0.998))
     pitch = torch.atan2(rotation[:, 1, 2], rotation[:, 2, 2])
@@ -311,7 +312,7 @@ def angles_from_rotation(rotation: Tensor) -> Tensor:
 
 def chordal(first: Tensor, second: Tensor) -> Tensor:
     """Return the Frobenius distances (n,) between pairs of rotations, divided by sqrt 2. For a small angle between two
-    rotations, the distance is close to this angle in radians."""
+    rotations, the result is close to this angle in radians."""
     return ((first - second).square().sum((1, 2)) / 2 + 1e-5).sqrt()
 
 

@@ -1,5 +1,5 @@
-"""Read a training's settings from a file. The file is a recipe of the package (`recipes/NAME.toml`), or a user's own
-file in the same form."""
+"""Read a training's settings from a file. The settings file is a recipe of the package (`recipes/NAME.toml`), or a
+user's own file in the same form."""
 
 from __future__ import annotations
 
@@ -93,8 +93,8 @@ class Recipe:
 
     @property
     def cycles(self) -> list[int]:
-        """Return the number of steps of each cycle in the last stage. In each cycle, the learning rate rises and falls
-        once."""
+        """Return the number of steps of each learning-rate cycle in the last stage of a training. In each cycle, the
+        learning rate rises and falls once."""
         cycles: list[int] = []
         for phase in self.phases:
             if phase.restart or not cycles:

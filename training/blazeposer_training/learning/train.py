@@ -156,9 +156,9 @@ def train(
     training, the stopped training continues.
 
     The training writes its log to `log.jsonl` in the folder `run`. `workers` is the number of processes that make the
-    images in advance. The network is validated and saved after each `every` steps. At the end of the training, the
-    expected error of the network is calibrated. The calibration uses unchanged validation images, and validation images
-    with the disturbances of training images.
+    training images in advance. The network is validated and saved after each `every` steps. At the end of the training,
+    the expected error of the network is calibrated. The calibration uses unchanged validation images, and validation
+    images with the disturbances of training images.
     """
     run.mkdir(parents=True, exist_ok=True)
     bank = read_bank(folder, recipe.pools, "train", device, console.print, recipe.faceless)
@@ -257,8 +257,8 @@ def score_network(model: BlazePoser, batches: Iterable[Batch]) -> Scores:
 
 
 def notes(recipe: Recipe, start: Path | None, scores: Scores) -> dict[str, object]:
-    """Return the notes about a training for the file of weights and for the manifest. If the training started from
-    other weights, the notes include the notes of the start weights."""
+    """Return the notes about a training that are stored in the file of weights and in the manifest. If the training
+    started from other weights, the notes include the notes of the start weights."""
     return {
         "start": weights.notes(start) if start else f"MediaPipe BlazeFace short range, sha256 {BLAZEFACE_SHA256}",
         "labels": "mean rotation of teacher networks",

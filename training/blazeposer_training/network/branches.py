@@ -1,10 +1,10 @@
-"""Add branches to the network's convolutions for the training, and remove the branches after the training. Branches
-that exist only in training are called structural re-parameterization (Ding et al., "RepVGG", 2021).
+"""Add branches to the network's convolutions for the training, and remove the branches after the training. The use of
+branches that exist only in training is called structural re-parameterization (Ding et al., "RepVGG", 2021).
 
 A plain block computes clamp(P'(D'x)), with a depthwise convolution D' and a pointwise convolution P'. In training, the
 two convolutions of a plain block are sums of a learned convolution and the identity. The identity is cut or padded to
 the number of channels. With the identity, a learned convolution only has to compute how the output of the sum differs
-from its input. If `parallel` is not 0, a learned convolution is the sum of `parallel` convolutions. If `parallel` is
+from the input. If `parallel` is not 0, a learned convolution is the sum of `parallel` convolutions. If `parallel` is
 not 0, a learned depthwise convolution also has a branch with a 1x1 kernel. Each branch has its own batch norm (Vasu et
 al., "MobileOne", 2023). Without batch norms, AdamW would change a sum of convolutions like one convolution at a higher
 learning rate.
@@ -14,9 +14,9 @@ branches.
 
 In training, the values of the feature maps are `SCALE` times as large as in the folded network. The larger values in
 training fit BlazeFace's weights, from which the training starts. After training, `scale_maps` makes the values of the
-feature maps smaller by changing weights and biases. The scaling of the feature maps changes no output of the network,
-because a clamp at 60 before the scaling equals a clamp at 6 after the scaling. The folded network clamps its feature
-maps at 6, which is the limit of tflite's RELU6.
+feature maps smaller by changing weights and biases. A clamp at 60 before the scaling equals a clamp at 6 after the
+scaling, so the scaling changes no output of the network. The folded network clamps its feature maps at 6, which is the
+limit of tflite's RELU6.
 """
 
 from __future__ import annotations
@@ -170,8 +170,8 @@ def unfold(network: BlazePoser, parallel: int = 0) -> BlazePoser:
 
 @torch.no_grad()
 def settle(network: BlazePoser, image: Tensor) -> None:
-    """Set all batch norms of a network that `unfold` has returned. For the images `image` (N, 3, 128, 128), the network
-    then computes the same outputs as before `unfold`."""
+    """Set all batch norms of a network that `unfold` has returned. After `settle`, the network computes the same
+    outputs for the images `image` (N, 3, 128, 128) as before `unfold`."""
     branches = [module for module in network.modules() if isinstance(module, Branches)]
     for module in branches:
         module.settling = True

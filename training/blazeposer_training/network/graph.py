@@ -2,8 +2,9 @@
 
 The quantized torch network, the tflite writer and the check with TensorFlow use the list of operations, and therefore
 have the same structure. The tensors of the operations have the layout NHWC. In each block, the pool and pad operations
-come before the depthwise and pointwise convolutions. With pool and pad first, fewer tensors are in memory at the same
-time. With TensorFlow's order of operations, the network's working memory (arena) would be a quarter larger.
+come before the depthwise and pointwise convolutions. With the pool and pad operations first, fewer tensors are in
+memory at the same time. With TensorFlow's order of operations, the network's working memory (arena) would be a quarter
+larger.
 """
 
 from __future__ import annotations

@@ -36,8 +36,8 @@ error before training."""
 
 class BlazeBlock(nn.Module):
     """A residual block with a depthwise 3x3 and a pointwise 1x1 convolution. The input of the block is added to the
-    output of the convolutions, and a ReLU follows. Before the addition, the input is pooled and padded with zeros to
-    the shape of the output."""
+    output of the convolutions, and a ReLU follows. Before the addition, the input of the block is pooled and padded
+    with zeros to the shape of the output."""
 
     def __init__(self, channels_in: int, channels_out: int, stride: int) -> None:
         super().__init__()
@@ -190,7 +190,7 @@ class BlazePoser(nn.Module):
 def regressor_head(channels: int, rank: int, values: int) -> nn.Module:
     """Return the layers that compute regressors from a feature map. If `rank` is 0, the regressor head is a single 1x1
     convolution. If `rank` is not 0, the regressor head is two convolutions with `rank` channels between them. A low
-    rank is enough, because the anchors of a cell give nearly the same regressors."""
+    rank of the regressor head is enough, because the anchors of a cell give nearly the same regressors."""
     if not rank:
         return nn.Conv2d(channels, values, 1)
     return nn.Sequential(nn.Conv2d(channels, rank, 1), nn.Conv2d(rank, values, 1))
@@ -198,5 +198,5 @@ def regressor_head(channels: int, rank: int, values: int) -> nn.Module:
 
 def cell_rows(maps: Tensor, values: int) -> Tensor:
     """Reorder the output of a head from (N, anchors * values, side, side) to (N, side * side * anchors, values). The
-    new order begins with all anchors of the first cell, and continues with all anchors of the second cell."""
+    reordered output begins with all anchors of the first cell, and continues with all anchors of the second cell."""
     return maps.permute(0, 2, 3, 1).reshape(maps.shape[0], -1, values)

@@ -145,8 +145,8 @@ def _factors(weight: NDArray[np.float32], rank: int) -> tuple[NDArray[np.float32
 
 
 def _copy(layer: nn.Module | Tensor, weight: NDArray[np.float32], bias: NDArray[np.float32] | None) -> None:
-    """Copy weights and biases into the first channels of a layer. The other output channels of the layer keep their
-    weights. The first output channels ignore the input channels for which there are no weights to copy."""
+    """Copy weights and biases into the first channels of a layer. Output channels without copied weights do not change.
+    The copied output channels ignore all input channels for which there are no weights to copy."""
     assert isinstance(layer, nn.Conv2d)
     out, into = weight.shape[:2]
     layer.weight[:out] = 0
@@ -156,8 +156,8 @@ def _copy(layer: nn.Module | Tensor, weight: NDArray[np.float32], bias: NDArray[
 
 
 def _original_layers() -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
-    """Yield the weight and the bias of every convolution in BlazeFace's file, in the file's order. The weights have the
-    layout of torch."""
+    """Yield the weight and the bias of every convolution in BlazeFace's file, in the file's order. The weights have
+    torch's layout (out, in, kernel, kernel)."""
     path = blazeface_path()
     graph = read_graph(path.read_bytes(), str(path))
     constants: dict[int, NDArray[np.float32]] = {}

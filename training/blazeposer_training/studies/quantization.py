@@ -48,7 +48,7 @@ IMAGES = 300
 
 
 class Row(NamedTuple):
-    """A row of the table."""
+    """A row of the table of measurements."""
 
     name: str
     scores: Scores
