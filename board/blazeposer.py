@@ -73,7 +73,7 @@ class BlazePoser:
         return first if anchor < second.first else second
 
     def _best(self, left):
-        """Return the number of the anchor with the highest score among the first `left` anchors in `_survivors`."""
+        """Compare the first `left` anchors in `_survivors`, and return the index of the anchor with the highest score."""
         survivors = self._survivors
         best = highest = -1 << 29
         for i in range(left):
@@ -125,7 +125,7 @@ class BlazePoser:
         return Face(box, score, keypoints, angles, math.exp(self._mean(VALUES - 1, 3, 0)))
 
     def _mean(self, i, unit, mean):
-        """Return `mean` plus the weighted mean of output number `i`, multiplied by `FeatureMap.units[unit]`."""
+        """Return the weighted mean of output number `i`, plus the offset `mean`."""
         for feature_map in self._maps:
             if feature_map.sums[0]:
                 mean += feature_map.units[unit] * feature_map.sum_of(i)
@@ -133,7 +133,7 @@ class BlazePoser:
 
 
 class FeatureMap:
-    """The output tensors of one feature map, with methods that sum up anchors of one face, weighted by score."""
+    """The output tensors of one feature map, and weighted sums of the outputs for one face."""
 
     def __init__(self, first, side, anchors, scores, *tensors):
         self.first = first
@@ -213,7 +213,7 @@ class FeatureMap:
 
     def set_units(self, w, h, total):
         """Set `units`, the factors that turn weighted sums into means. The argument `total` is the sum of the anchors'
-        weights. The means of x and y are in pixels of an image region with the size w x h."""
+        weights. `w` and `h` are the width and height of the image region in pixels."""
         shape, rotation, error = self._quantization[1:]
         self.units[0] = shape[0] * w / (INPUT_SIZE * total)
         self.units[1] = shape[0] * h / (INPUT_SIZE * total)

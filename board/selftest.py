@@ -20,8 +20,8 @@ DEGREES = 1  # Largest error of a face's angles, in degrees.
 
 
 def read_picture(data):
-    """Return the image for the self-test, which has 16 shades of grey. Each stored pixel becomes a square of 2 x 2
-    pixels in the image for the self-test."""
+    """Return the grey image for the self-test. Each stored pixel becomes a square of 2 x 2 pixels in the image for
+    the self-test."""
     pixels = bytearray(SIDE * SIDE)
     position = 0
     for _ in range(SIDE // 2):
@@ -53,8 +53,8 @@ class Comparison:
 
 
 def differences(faces, expected):
-    """Compare the faces of the self-test with the expected faces. Return the largest difference of the
-    sides of a box in pixels, and the largest difference of an angle in degrees."""
+    """Compare the faces of the self-test with the expected faces. Return the largest error of a box's sides in pixels,
+    and the largest error of an angle in degrees."""
     pixels = degrees = 0
     for face, golden in zip(faces, expected):
         for a, b in zip(face["box"], golden["box"]):

@@ -46,8 +46,8 @@ MOST_LOST = const(8)  # largest number of tracks without a face; each takes some
 
 
 class Gaze:
-    """Selector of the image region that the network gets. A new face needs a score of at least `threshold`, and a face
-    that was found before needs only KEPT times `threshold`."""
+    """Selector of the image region that the network gets. A new face needs a score of at least `threshold`. A face that
+    was found before needs a score of at least KEPT * `threshold`."""
 
     def __init__(self, threshold=0.5, mirror=False):
         self._threshold = threshold
@@ -82,7 +82,7 @@ class Gaze:
 
     def saw(self, faces):
         """Return those of `faces` whose score is high enough, in the order of `faces`. The argument `faces` has all
-        detected faces with scores of at least GUESS, with the highest score first."""
+        faces whose score is at least GUESS, sorted from the highest score to the lowest."""
         found = [face for face in faces if self._counts(face)]
         if self._close:
             self._looks = self._looks + 1 if len(found) == len(self._known or self._guess) else EVERY
