@@ -73,7 +73,7 @@ class BlazePoser:
         return first if anchor < second.first else second
 
     def _best(self, left):
-        """Compare the first `left` anchors in `_survivors`, and return the index of the anchor with the highest score."""
+        """Compare the first `left` anchors in `_survivors`, and return the anchor with the highest score."""
         survivors = self._survivors
         best = highest = -1 << 29
         for i in range(left):
