@@ -1,4 +1,4 @@
-"""Define settings for the changes in training images. A recipe contains the values of all settings."""
+"""Define a recipe's settings for the training images."""
 
 from __future__ import annotations
 

@@ -3,9 +3,9 @@
 
 The smallest and the largest value of an activation in all images would be a bad range. In one of twenty images, flat
 dark regions raise the activations of late layers to twenty times the usual range. A range that contains extreme
-activations would make the quantization steps too coarse for normal images. Each limit of a range is a percentile, over
-all images, of the smallest or the largest value in an image. The range of the outputs for boxes and keypoints comes
-only from anchors on faces. The outputs for boxes and keypoints have no meaning at anchors on the background.
+activations would make the quantization steps too coarse for normal images. The limits of a range are percentiles of
+each image's smallest and largest activation. The range of the outputs for boxes and keypoints comes only from anchors
+on faces. The outputs for boxes and keypoints have no meaning at anchors on the background.
 """
 
 from __future__ import annotations

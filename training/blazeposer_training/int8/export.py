@@ -49,6 +49,7 @@ def activation_quantization(model: QuantizedBlazePoser) -> dict[str, Quantizatio
 
 
 def tflite_layout(operation: Operation, weight: NDArray[Any]) -> NDArray[Any]:
-    """Convert a convolution's weights from the layout of torch to the layout of a tflite file. Weights (out, in,
-    kernel, kernel) become (out, kernel, kernel, in). Depthwise weights become (1, kernel, kernel, out)."""
+    """Convert a convolution's weights from the layout of torch to the layout of a tflite file. Weights with the shape
+    (out, in, kernel, kernel) get the shape (out, kernel, kernel, in). Depthwise weights get the shape (1, kernel,
+    kernel, out)."""
     return np.ascontiguousarray(weight.transpose((0, 2, 3, 1) if operation.kind == "conv" else (1, 2, 3, 0)))

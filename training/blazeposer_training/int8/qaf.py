@@ -98,8 +98,7 @@ class Part:
     - `loss` is a function that computes the training loss from the INT8 network's tensors and the soft labels of a
       batch.
     - `epochs` is the number of passes over all batches.
-    - `output` is the name of the tensor that later parts of the network read. The heads have no later parts, so the
-      `output` of a head is empty.
+    - `output` is the name of the tensor that later parts of the network read. For the heads, `output` is empty.
     """
 
     name: str
@@ -258,8 +257,7 @@ def fine_tune(
     tuned together at the end.
 
     After each part, `done` is called with the name of the part. After all parts were tuned together, `done` is called
-    with `WHOLE`. `recipe` is the recipe that trained the float network, and gives the settings of the images and the
-    weights of the losses.
+    with the constant `WHOLE` as the name. `recipe` is the recipe that trained the float network.
     """
     torch.manual_seed(SEED)
     tuning = Tuning(student, teacher, recipe, budget)
@@ -280,7 +278,7 @@ def train_whole(
     """Train all parts of a calibrated INT8 network together (quantization-aware training), for a comparison with
     `fine_tune`.
 
-    The number of steps is the number that `fine_tune` takes for the backbone's first part, plus `budget.polish_steps`.
+    The training has `budget.polish_steps` more steps than `fine_tune` needs for the backbone's first part.
     """
     torch.manual_seed(SEED)
     steps = budget.backbone_epochs[0] * budget.batches + budget.polish_steps

@@ -133,9 +133,9 @@ def calibrated(network: BlazePoser, pictures: NDArray[np.uint8], console: Consol
 def calibration_images(
     folder: Path, count: int, recipe: Recipe, report: Callable[[str], None], pools: tuple[str, ...] = ()
 ) -> NDArray[np.uint8]:
-    """Return RGB training images (count, 128, 128, 3) for calibration. `recipe` has the settings of the images. The
-    colours of the images are rounded like a camera's colours (`rgb565`). The function always returns the same images
-    for the same arguments.
+    """Return RGB training images (count, 128, 128, 3) for calibration. `recipe` has the settings of the training
+    images. The colours of the images are rounded to RGB565, the format of a camera's images. The function always
+    returns the same images for the same arguments.
 
     If `pools` is not empty, only the data sets (pools) with the names in `pools` are used. `report` is called with one
     line of text for each data set. Raises BlazePoserError.

@@ -158,8 +158,8 @@ class QuantizedBlazePoser(nn.Module):
 
         A channel's quantization step is usually 1/127 of the largest absolute weight of the channel. The quantization
         step is larger if the bias of the channel would otherwise exceed `BIAS_LIMIT`. All channels of a regressor head
-        share one quantization step, because all regressors are in pixels. A separate step for each channel of the
-        regressor heads would make the file 1.4 KB larger.
+        share one quantization step, because all regressors are in pixels. Separate quantization steps for the channels
+        of the regressor heads would make the file 1.4 KB larger.
         """
         layer = self.layer(operation)
         scale = layer.weight.detach().abs().amax(dim=(1, 2, 3)) / WEIGHT_LIMIT

@@ -59,7 +59,7 @@ def torch_network(weights: Path) -> Network:
 
 def torch_tracer(weights: Path) -> Callable[[Image], dict[str, NDArray[Any]]]:
     """Return a function that computes the outputs of all layers for an image (128, 128, 3). The function returns a
-    dictionary of outputs in the layout NHWC, with the layers' names in the manifest as keys."""
+    dictionary that maps each layer's name in the manifest to the layer's output (NHWC)."""
     network = QuantizedBlazePoser(load(weights))
     names = [operation.output for operation in network.operations if operation.kind != "reshape"]
 

@@ -33,7 +33,7 @@ MOST_FACES = 32
 
 @dataclass(frozen=True)
 class Labelled:
-    """A face in a photo with its label. All positions and sizes of the face are in pixels of the photo."""
+    """A labelled face in a photo. All positions and sizes of the face are in pixels of the photo."""
 
     face: Face
     """BlazeFace's score and keypoints, and the teacher's rotation.
@@ -48,8 +48,8 @@ class Labelled:
 
 
 def meshes(networks: FaceMesh, photo: Image, face: Face) -> Floats | None:
-    """Return an array (crops, 468, 3) with a mesh of the face for each crop in `LOOKS`. The coordinates of the mesh
-    points are in pixels: x points right, y points DOWN, and z points towards the viewer.
+    """Return an array (4, 468, 3) with a face mesh for each of the four crops. The coordinates of the mesh points are
+    in pixels: x points right, y points DOWN, and z points towards the viewer.
 
     In the mesh of a mirrored crop, the left and right points of the face are exchanged. Return None if the face mesh
     network finds no face in one of the crops.

@@ -72,7 +72,8 @@ def originals(part: Part, original: BlazePoser, pictures: Tensor) -> tuple[Tenso
 
 def distance(part: Part, model: BlazePoser, originals: tuple[Tensor, ...], image: Tensor) -> Tensor:
     """Return the sum of the distances between the trained backbone's feature maps and BlazeFace's feature maps. The
-    distance of a feature map is the mean squared difference, divided by the mean square of BlazeFace's feature map."""
+    distance between two feature maps is the mean squared difference, divided by the mean square of BlazeFace's feature
+    map."""
     maps = model.backbone.maps(image, [ours for ours, _, _ in part.maps])
     terms = []
     for ours, theirs, (_, _, channels) in zip(maps, originals, part.maps, strict=True):

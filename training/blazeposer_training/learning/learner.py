@@ -88,9 +88,8 @@ def to_input(pictures: Tensor) -> Tensor:
 
 
 def autocast(device: torch.device) -> torch.autocast:
-    """Return a context in which torch computes in bfloat16, if the device has instructions for bfloat16. In the
-    context, the network's weights stay in float32. On a CPU with bfloat16 instructions, bfloat16 is three times as fast
-    as float32."""
+    """Return a context in which torch computes in bfloat16, if the device has instructions for bfloat16. The network's
+    weights stay in float32. On a CPU with bfloat16 instructions, bfloat16 is three times as fast as float32."""
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=has_bfloat16(device))
 
 

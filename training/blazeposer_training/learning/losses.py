@@ -200,9 +200,9 @@ def detection_terms(found: Detections, target: Target, inside: Tensor) -> dict[s
     """Return the terms of the detection loss, which compare scores and regressors with BlazeFace's outputs. Regressors
     are compared only at the anchors where BlazeFace finds a face.
 
-    If BlazeFace misses a labelled face, the scores inside the labelled box are not compared. The term `seen` demands a
-    high score at one or more anchors of each labelled face. The weight of a face in the term `seen` is the weight of
-    the face's label.
+    If BlazeFace misses a labelled face, the term `scores` ignores the anchors inside the labelled box. The term `seen`
+    demands a high score at one or more anchors of each labelled face. The weight of a face in the term `seen` is the
+    weight of the face's label.
     """
     wanted = target.detections
     probability = wanted.logits.sigmoid()

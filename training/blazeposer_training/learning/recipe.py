@@ -104,9 +104,8 @@ class Recipe:
 
     @property
     def last_images(self) -> ImageSettings:
-        """Return the image settings of the phase that begins the last cycle of the learning rate. Calibration and
-        quantization use `last_images`, because the images of the last cycle's first phase are as varied as a camera's
-        images."""
+        """Return the image settings of the first phase in the last cycle of the learning rate. With `last_images`, the
+        images for calibration and quantization are as varied as a camera's images."""
         return [phase.images for index, phase in enumerate(self.phases) if phase.restart or not index][-1]
 
 

@@ -107,7 +107,7 @@ class Trainer:
 
     def resume(self) -> bool:
         """Continue from the checkpoint of a stopped training. Return False if the folder has no checkpoint. Raises
-        BlazePoserError if the checkpoint has another recipe or other start weights."""
+        BlazePoserError if the recipe or the start weights are not the ones in the checkpoint."""
         if not self.checkpoint.exists():
             return False
         state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
@@ -258,7 +258,7 @@ def score_network(model: BlazePoser, batches: Iterable[Batch]) -> Scores:
 
 def notes(recipe: Recipe, start: Path | None, scores: Scores) -> dict[str, object]:
     """Return the notes about a training that are stored in the file of weights and in the manifest. If the training
-    started from other weights, the notes include the notes of the start weights."""
+    started from a safetensors file, the notes also contain the notes of that file."""
     return {
         "start": weights.notes(start) if start else f"MediaPipe BlazeFace short range, sha256 {BLAZEFACE_SHA256}",
         "labels": "mean rotation of teacher networks",

@@ -20,7 +20,7 @@ class Block:
 
     A `residual` block is a depthwise 3x3 convolution and a pointwise convolution, as in BlazeFace. The output of the
     pointwise convolution is added to the input of the residual block. A `plain` block has the two convolutions of a
-    residual block, without the addition. A `dense` block is a single 3x3 convolution.
+    residual block, but no shortcut. A `dense` block is a single 3x3 convolution.
     """
 
     channels: int

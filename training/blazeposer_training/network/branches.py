@@ -2,21 +2,20 @@
 branches that exist only in training is called structural re-parameterization (Ding et al., "RepVGG", 2021).
 
 A plain block computes clamp(P'(D'x)), with a depthwise convolution D' and a pointwise convolution P'. In training, the
-two convolutions of a plain block are sums of a learned convolution and the identity. The identity is cut or padded to
-the number of channels. With the identity, a learned convolution only has to compute how the output of the sum differs
-from the input. If `parallel` is not 0, a learned convolution is the sum of `parallel` convolutions. If `parallel` is
-not 0, a learned depthwise convolution also has a branch with a 1x1 kernel. Each branch has its own batch norm (Vasu et
-al., "MobileOne", 2023). Without batch norms, AdamW would change a sum of convolutions like one convolution at a higher
-learning rate.
+two convolutions of a plain block are sums of a learned convolution and the identity. The identity passes the input on
+unchanged, so the learned convolution only has to compute the difference between input and output. If `parallel` is not
+0, a learned convolution is the sum of `parallel` convolutions. If `parallel` is not 0, a learned depthwise convolution
+also has a branch with a 1x1 kernel. Each branch has its own batch norm (Vasu et al., "MobileOne", 2023). Without batch
+norms, parallel convolutions would only have the effect of a higher learning rate.
 
 All branches are linear. After training, the branches become one filter (`fold`), so that the network on a camera has no
 branches.
 
-In training, the values of the feature maps are `SCALE` times as large as in the folded network. The larger values in
-training fit BlazeFace's weights, from which the training starts. After training, `scale_maps` makes the values of the
-feature maps smaller by changing weights and biases. A clamp at 60 before the scaling equals a clamp at 6 after the
-scaling, so the scaling changes no output of the network. The folded network clamps its feature maps at 6, which is the
-limit of tflite's RELU6.
+In training, the values of the feature maps are `SCALE` times as large as in the folded network. `SCALE` matches the
+large values in the feature maps of BlazeFace, from whose weights the training starts. After training, `scale_maps`
+makes the values of the feature maps smaller by changing weights and biases. A clamp at 60 before the scaling equals a
+clamp at 6 after the scaling, so the scaling changes no output of the network. The folded network clamps its feature
+maps at 6, which is the limit of tflite's RELU6.
 """
 
 from __future__ import annotations
@@ -114,7 +113,7 @@ def _convolve(like: nn.Conv2d, x: Tensor, kernel: Tensor, bias: Tensor | None) -
 
 
 def _padded(kernel: Tensor, like: Tensor) -> Tensor:
-    """Surround a kernel with zeros, so that the kernel gets the size of the larger kernel `like`."""
+    """Pad a kernel with zeros to the size of the kernel `like`."""
     rim = (like.shape[-1] - kernel.shape[-1]) // 2
     return F.pad(kernel, (rim,) * 4)
 
@@ -212,8 +211,8 @@ def clamp_at(network: BlazePoser, ceiling: float) -> None:
 
 @torch.no_grad()
 def scale_maps(network: BlazePoser, factor: float) -> None:
-    """Multiply the values of all feature maps of a plain backbone by `factor`. The function changes the weights of stem
-    and heads, and the biases, so that the network's outputs stay equal."""
+    """Multiply the values of all feature maps of a plain backbone by `factor`. To keep the network's outputs equal, the
+    weights of the first layer of each head are divided by `factor`."""
     backbone = network.backbone
     backbone.stem.weight *= factor
     for name, parameter in backbone.named_parameters():

@@ -1,10 +1,9 @@
 """Describe the network as a list of operations, in the order, layout and names of a tflite file.
 
-The quantized torch network, the tflite writer and the check with TensorFlow use the list of operations, and therefore
-have the same structure. The tensors of the operations have the layout NHWC. In each block, the pool and pad operations
-come before the depthwise and pointwise convolutions. With the pool and pad operations first, fewer tensors are in
-memory at the same time. With TensorFlow's order of operations, the network's working memory (arena) would be a quarter
-larger.
+The quantized torch network, the tflite file and the network in TensorFlow get the same structure from the list of
+operations. The tensors of the operations have the layout NHWC. In each block, the pool and pad operations come before
+the depthwise and pointwise convolutions. With the pool and pad operations first, fewer tensors are in memory at the
+same time. With TensorFlow's order of operations, the network's working memory (arena) would be a quarter larger.
 """
 
 from __future__ import annotations

@@ -39,10 +39,9 @@ def load_blazeface(model: BlazePoser) -> BlazePoser:
     """Copy BlazeFace's weights into the backbone and the detection heads. The weights of the pose heads do not change.
 
     If the architecture is not BlazeFace's own architecture, only the channels that `kept_channels` chooses are copied.
-    A regressor head of low rank starts as the best approximation of BlazeFace's regressor head. The pointwise
-    convolutions of plain blocks start with the kernels of `_plain`. The kernels of `_plain` only approximate
-    BlazeFace's blocks, and the training improves them (`distil`). Channels that BlazeFace does not have get random
-    weights.
+    A regressor head of low rank starts as the best approximation of BlazeFace's regressor head. Before the distillation
+    (`distil`), plain and dense blocks only approximate BlazeFace's blocks. Channels that BlazeFace does not have get
+    random weights.
     """
     layers = iter(_original_layers())
     kept = kept_channels(model.architecture)
@@ -87,7 +86,7 @@ def _plain(depthwise: NDArray[np.float32], pointwise: NDArray[np.float32]) -> ND
     """Return the pointwise kernel (out, in, 1, 1) with which a plain block comes nearest to a residual block.
 
     A plain block has no shortcut, so the block's input must pass through the depthwise kernel d (in, 1, 3, 3). The
-    multiple e d of the depthwise kernel is nearest to the identity kernel if e = centre of d / sum of d squared.
+    product e * d is nearest to the identity kernel if the factor e is d[centre] / sum(d * d).
     """
     squares = np.square(depthwise).sum((1, 2, 3))
     through = depthwise[:, 0, 1, 1] / np.maximum(squares, 1e-6)
@@ -96,8 +95,8 @@ def _plain(depthwise: NDArray[np.float32], pointwise: NDArray[np.float32]) -> ND
 
 
 def lower_boxes(model: BlazePoser) -> BlazePoser:
-    """Move every box that the network predicts down by `BOX_DROP` of the box's height. Changing the weights moves the
-    boxes exactly, because the last layer of a regressor head is linear and gives position and height in pixels."""
+    """Move every box that the network predicts down by `BOX_DROP` of the box's height. Changed weights are enough to
+    move the boxes, because the last layer of a regressor head is linear."""
     for head in model.regressors:
         last = head[-1] if isinstance(head, nn.Sequential) else head
         with torch.no_grad():
@@ -109,12 +108,11 @@ def lower_boxes(model: BlazePoser) -> BlazePoser:
 
 def kept_channels(architecture: Architecture) -> list[NDArray[np.int64]]:
     """Return arrays with the numbers of BlazeFace's channels to copy, one array for the stem and one for each block.
-    The channels of a block start with the weights of the BlazeFace channels whose numbers are in the block's array.
 
     For BlazeFace's own architecture, the arrays contain all channels of BlazeFace. The first channels of a block are
-    the channels of the block's input, as many as fit, because the shortcut adds input and output. The remaining
-    channels of a block are the channels that later layers of BlazeFace read with the largest weights. A block that is
-    wider than BlazeFace's block gets all channels of BlazeFace's block and no more.
+    the same as the channels of the block's input, because the shortcut adds input and output. The remaining channels of
+    a block are the channels that later layers of BlazeFace read with the largest weights. A block that is wider than
+    BlazeFace's block gets all channels of BlazeFace's block and no more.
     """
     layers = list(_original_layers())
     blocks = [(layers[2 * i + 1][0], layers[2 * i + 2][0]) for i in range(len(ORIGINAL.blocks))]
@@ -137,8 +135,7 @@ def kept_channels(architecture: Architecture) -> list[NDArray[np.int64]]:
 
 
 def _factors(weight: NDArray[np.float32], rank: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return two matrices (rank, in) and (out, rank). The product of the two matrices is the matrix of rank `rank` that
-    is nearest to `weight` (out, in)."""
+    """Return two matrices (rank, in) and (out, rank) whose product is the best approximation of `weight` (out, in)."""
     left, values, right = np.linalg.svd(weight, full_matrices=False)
     root = np.sqrt(values[:rank])
     return root[:, None] * right[:rank], left[:, :rank] * root
@@ -146,7 +143,7 @@ def _factors(weight: NDArray[np.float32], rank: int) -> tuple[NDArray[np.float32
 
 def _copy(layer: nn.Module | Tensor, weight: NDArray[np.float32], bias: NDArray[np.float32] | None) -> None:
     """Copy weights and biases into the first channels of a layer. Output channels without copied weights do not change.
-    The copied output channels ignore all input channels for which there are no weights to copy."""
+    Each copied output channel gets the weight 0 for input channels without copied weights."""
     assert isinstance(layer, nn.Conv2d)
     out, into = weight.shape[:2]
     layer.weight[:out] = 0
@@ -202,8 +199,8 @@ def sha256(path: Path) -> str:
 
 
 def architecture_of(notes: Mapping[str, object]) -> str:
-    """Return the name of the architecture in the notes of a training. Old notes without the name of an architecture are
-    from the architecture "residual"."""
+    """Return the name of the architecture in the notes of a training. If the notes are too old to contain the name of
+    an architecture, return "residual"."""
     recipe = notes.get("recipe")
     named = recipe.get("architecture") if isinstance(recipe, dict) else notes.get("architecture")
     return str(named or "residual")

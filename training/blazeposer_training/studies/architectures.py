@@ -56,7 +56,7 @@ class Cost(NamedTuple):
     """Estimated milliseconds of a frame on each board of TIMED."""
 
     def cells(self) -> list[str]:
-        """Return the cost as texts for the cells of a table row."""
+        """Return the costs as strings for a table row."""
         return [*(f"{count:,}" for count in self[:-1]), *(f"{time:.0f} ms" for time in self.times)]
 
 

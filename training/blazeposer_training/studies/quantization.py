@@ -1,8 +1,8 @@
 """`blazeposer compare-quantization --data DIR --output docs/quantization_steps.md` compares methods of quantization.
 
 The command compares plain post-training quantization, fine-tuning part by part, and quantization-aware training of the
-whole network. For the fine-tuning, the command measures the network after each part. Each row of the table is for one
-tflite file, which runs with LiteRT's reference kernels on the pools' validation images (`val` split).
+whole network. During the fine-tuning part by part, the command measures the network after each part. Each row of the
+table is for one tflite file, which runs with LiteRT's reference kernels on the pools' validation images (`val` split).
 """
 
 from __future__ import annotations
