@@ -23,8 +23,8 @@ _LOST = ("SerialException", "BrokenPipe", "ConnectionRefused", "ConnectionReset"
 
 
 class Complaint(PortError):
-    """Error for an mpremote command that failed on the camera. The attribute `reason` is the last line of the camera's
-    answer."""
+    """Error for an mpremote command that failed on the camera. The attribute `reason` is the last line that mpremote
+    printed."""
 
     def __init__(self, port: str, command: str, reason: str) -> None:
         full = "No space left" in reason or "ENOSPC" in reason

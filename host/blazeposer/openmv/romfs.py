@@ -101,8 +101,7 @@ def with_length(beginning: bytes, length: int) -> bytes:
 
 
 def _digits(beginning: bytes) -> int:
-    """Return the number of bytes that store the length of a ROMFS image in its header. Return 0 if `beginning` is not
-    the header of a ROMFS image."""
+    """Return the number of bytes that store the length of a ROMFS image in its header, or 0 without a header."""
     if not beginning.startswith(_MAGIC):
         return 0
     return next((place for place, byte in enumerate(beginning[3:19], 1) if byte < 128), 0)
@@ -111,10 +110,10 @@ def _digits(beginning: bytes) -> int:
 def merge(
     old: Mapping[str, bytes], new: Mapping[str, bytes], board: Board, room: int | None = None
 ) -> tuple[bytes, list[str]]:
-    """Return a ROMFS image with all files of `new` and as many files of `old` as fit. Also return the paths of the
-    files of `old` that do not fit into the ROMFS image. If the ROMFS image is too large, the largest files of `old` are
-    removed first. The argument `room` is the space for the ROMFS image in bytes. The default of `room` is the space for
-    a ROMFS image on the board. Raises BlazePoserError if the files of `new` alone do not fit into `room` bytes.
+    """Return a ROMFS image with all files of `new` and as many files of `old` as fit. The second returned value lists
+    the files of `old` that do not fit into the ROMFS image. If the ROMFS image is too large, the largest files of `old`
+    are removed first. The argument `room` is the space for the ROMFS image in bytes. The default of `room` is the space
+    for a ROMFS image on the board. Raises BlazePoserError if the files of `new` alone do not fit into `room` bytes.
     """
     kept, dropped = {path: data for path, data in old.items() if path not in new}, []
     while len(image := pack({**kept, **new}, board.romfs_align)) > (board.romfs if room is None else room):

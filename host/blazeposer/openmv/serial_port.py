@@ -30,8 +30,7 @@ _TAKEN = ("Resource temporarily unavailable", "Device or resource busy", "Access
 
 
 def _reason(error: Exception) -> str:
-    """Return the reason that pyserial gives in the message of an error. If pyserial's message quotes the operating
-    system, return only the quoted words. The port's name, which pyserial's message also contains, is not returned."""
+    """Return the reason that pyserial gives in the message of an error, without the port's name."""
     if code := getattr(error, "errno", None):
         return os.strerror(code)
     reason = str(error).split(": ")[-1].split("] ")[-1]

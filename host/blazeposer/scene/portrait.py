@@ -79,9 +79,8 @@ class Portrait:
         _over(scene[top:bottom, left:right], head[top - low[1] : bottom - low[1], left - low[0] : right - low[0]])
 
     def _head(self, mesh: Floats, size: tuple[int, int]) -> NDArray[np.float32]:
-        """Draw the mesh into an RGBA image with premultiplied alpha, and return the RGBA image. The argument `size` is
-        the width and height of the RGBA image in pixels. The points of `mesh` (n, 3) are in pixels of the RGBA image.
-        """
+        """Draw the mesh into an RGBA image with premultiplied alpha, and return the RGBA image. The points of `mesh`
+        (n, 3) are in pixels of the RGBA image."""
         position, seen = rasterize(mesh, self.texture, self.triangles, size)
         colour = cv2.remap(
             self.picture, position[..., 0], position[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE

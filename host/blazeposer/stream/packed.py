@@ -23,8 +23,8 @@ _DIGITS = 2  # that are kept: a float of 32 bits is not more exact in an image o
 
 
 def values(data: bytes) -> dict[str, Any] | None:
-    """Convert a packed record to a dictionary, which the method `take` of the class `Reader` accepts. The dictionary
-    has the same keys as the record's JSON line. Return None if `data` is too short for a record."""
+    """Convert a packed record to a dictionary, which the method `take` of the class `Reader` accepts. The returned
+    dictionary has the same keys as the record's JSON line. Return None if `data` is too short for a record."""
     if not data or (data[0] == VERSION and len(data) < HEAD.size):
         return None
     if data[0] != VERSION:  # another version has another layout

@@ -89,7 +89,7 @@ def parse_line(line: str | bytes) -> Record | None:
 
 def as_line(record: Record) -> str:
     """Return the record as a line of JSON, without a newline character. `parse_line` can read the lines that this
-    function returns. `face_as_json` rounds the numbers of each face in the line."""
+    function returns. The function `face_as_json` rounds the numbers of each face."""
     head: dict[str, Any] = {"v": VERSION, "seq": record.seq, "t_ms": record.t_ms, "fps": record.fps}
     if record.ms:
         head["ms"] = [record.ms.picture, record.ms.network, record.ms.decode]

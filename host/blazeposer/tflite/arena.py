@@ -28,8 +28,7 @@ runtime.Interpreter.from_file(sys.argv[1], arena_size=int(sys.argv[2])).print_al
 class Arena:
     """The size of an arena in bytes, as TFLite Micro counts it on a 64-bit PC with its reference kernels. On a camera,
     the arena is smaller than on a PC. A camera's pointers are half as large as a PC's pointers, so `persistent` is
-    smaller on a camera. The kernels of a camera need a few KB more scratch memory than the reference kernels. Smaller
-    pointers save more bytes on a camera than the additional scratch memory needs.
+    smaller on a camera. The kernels of a camera need a few KB more scratch memory than the reference kernels.
     """
 
     planned: int
@@ -48,10 +47,9 @@ def can_measure() -> bool:
 
 
 def measure_arena(path: Path) -> Arena:
-    """Return the size of the arena that a model needs. TFLite Micro counts this size in a separate process, because a
-    damaged file can end the process of TFLite Micro. TFLite Micro prints the size of the arena on stderr, and this
-    function reads stderr of the separate process. Raises MissingExtraError if TFLite Micro is not installed. Raises
-    ModelError with TFLite Micro's message if TFLite Micro refuses the file.
+    """Return the size of the arena that a model needs. TFLite Micro runs in a separate process, because a damaged file
+    can crash TFLite Micro. Raises MissingExtraError if TFLite Micro is not installed. Raises ModelError with TFLite
+    Micro's message if TFLite Micro refuses the file.
     """
     if not can_measure():
         raise MissingExtraError("tflite-micro", "demo")
@@ -64,8 +62,7 @@ def measure_arena(path: Path) -> Arena:
 
 
 def _complaint(report: subprocess.CompletedProcess[str]) -> str:
-    """Return the reason why TFLite Micro did not load a file, which is the first message of TFLite Micro. If TFLite
-    Micro printed no message, return the last line of Python's traceback."""
+    """Return the reason why TFLite Micro did not load a file."""
     if report.returncode < 0:
         return f"it crashed with signal {-report.returncode}, because the file is damaged"
     own, _, traceback = report.stderr.partition("Traceback (most recent call last):")

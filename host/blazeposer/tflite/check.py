@@ -80,8 +80,8 @@ class Verdict:
 
     @property
     def loads(self) -> bool:
-        """Return True if no reason is known why the board cannot load the model. If the model's arena was not measured,
-        the result may be True for a model that needs too much memory."""
+        """Return True if the board can load the model, according to this prediction. If the model's arena was not
+        measured, the result may be True for a model that needs too much memory."""
         return not self.reason
 
     @property

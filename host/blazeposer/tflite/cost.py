@@ -5,20 +5,20 @@ This module computes the multiply-accumulates, parameters and bytes of each laye
 figure in this module was measured on a camera. The time that a network needs is estimated in two steps, and each step
 has its own uncertainty:
 
-1. The instructions of ten networks were counted on an emulated Cortex-M7. The ten networks ran in OpenMV's own build of
-   TensorFlow Lite Micro for the Cortex-M7. OpenMV's build is from September 2024, contains the kernels of CMSIS-NN and
-   is a part of firmware 5.0.0. The instructions of two networks were counted again with a version of CMSIS-NN from June
-   2026. `KERNELS` gives the number of instructions for each kind of layer. The numbers in `KERNELS` were fitted to the
-   counted instructions of seven networks by least squares. For each network, the estimated number of instructions
-   differs from the counted number by at most 3 % (tests/test_cost.py).
+1. The instructions of ten networks were counted on an emulated Cortex-M7. The ten networks ran in OpenMV's own build
+   of TensorFlow Lite Micro for the Cortex-M7. OpenMV's build of TensorFlow Lite Micro is from September 2024, contains
+   the kernels of CMSIS-NN and is a part of firmware 5.0.0. The instructions of two networks were counted again with a
+   version of CMSIS-NN from June 2026. `KERNELS` gives the number of instructions for each kind of layer. The numbers
+   in `KERNELS` were fitted to the counted instructions of seven networks by least squares. For each network, the
+   estimated number of instructions differs from the counted number by at most 3 % (tests/test_cost.py).
 2. The average number of cycles for an instruction (`SPEEDS`) comes from a model of the Cortex-M7 and its cache. The
-   model of the Cortex-M7 is scaled so that it agrees with two published times of CMSIS-NN. The two published times are
-   97 ms for mcunet-vww1 on an STM32H743, and 129 ms for MobileNetV2 0.30 at 80x80 on an STM32F746. A network's
-   estimated time may be up to 20 % too long or too short. If the arena is in SDRAM, the error of the estimated time may
-   be larger than 20 %.
+   numbers of cycles are scaled so that the estimated times agree with two published times of CMSIS-NN. The two
+   published times are 97 ms for mcunet-vww1 on an STM32H743, and 129 ms for MobileNetV2 0.30 at 80x80 on an STM32F746.
+   A network's estimated time may be up to 20 % too long or too short. If the arena is in SDRAM, the error of the
+   estimated time may be larger than 20 %.
 
-The estimated time of a frame includes the firmware's scaling of the image, the network and the decoder. The estimated
-time of a frame does not include the wait for the sensor's next image, drawing, and sending of the faces.
+The estimated time of a frame includes the network, the decoder, and the firmware's scaling of the image. The estimated
+time of a frame does not include the drawing and sending of the faces, or the wait for the sensor's next image.
 """
 
 from __future__ import annotations
@@ -177,8 +177,8 @@ def layers(graph: Graph) -> tuple[Layer, ...]:
 
 
 def instructions(graph: Graph, kernels: Kernels = "2024") -> list[float | None]:
-    """Return the number of instructions for each operation of a graph, in the order of execution. The list contains
-    None for an operation whose instructions were never counted."""
+    """Return the number of instructions for each operation of a graph, in the order of execution. The returned list
+    contains None for an operation whose instructions were never counted."""
     return [
         _instructions(layer, _kind(graph, operation, layer), KERNELS[kernels])
         for operation, layer in zip(graph.operations, layers(graph), strict=True)
@@ -186,8 +186,7 @@ def instructions(graph: Graph, kernels: Kernels = "2024") -> list[float | None]:
 
 
 def unknown(graph: Graph) -> list[str]:
-    """Return the names of a graph's operations for which the time cannot be estimated. Each name appears once in the
-    list."""
+    """Return the names of a graph's operations for which the time cannot be estimated."""
     counted = zip(graph.operations, instructions(graph), strict=True)
     return sorted({operation.name for operation, count in counted if count is None})
 
@@ -206,8 +205,8 @@ def camera_arena(arena: Arena) -> int:
 
 
 def speed(board: Board, memory: Memory) -> Speed | None:
-    """Return the speed at which a board's core runs networks if the arena is in `memory`. Return None if this speed of
-    the board's core is not known."""
+    """Return the speed at which a board's core runs networks if the arena is in `memory`. Return None if `SPEEDS` does
+    not contain the speed."""
     return SPEEDS.get((board.chip, memory))
 
 

@@ -101,9 +101,9 @@ def dequantized(
 def open_network(path: Path | str, runtime: Runtime = "reference", *, is_tried: bool = False) -> Network:
     """Return the network of a tflite file. Raises ModelError if the file is not a BlazePoser network or does not run.
     The network of a file without a valid manifest first runs once in a separate process. A damaged file could end the
-    process that runs the network. If `is_tried` is True, the network does not run in a separate process first. A
-    BlazePoser network is either completely INT8 or completely float. `blazeposer quantize` writes a float file beside
-    the INT8 file.
+    process that runs the network. If `is_tried` is True, the function skips the run in a separate process. A BlazePoser
+    network is either completely INT8 or completely float. `blazeposer quantize` writes a float file beside the INT8
+    file.
     """
     path = Path(path)
     if runtime not in RUNTIMES:
@@ -149,10 +149,9 @@ def litert(data: bytes, *, reference: bool = False) -> Infer:
 
 def micro(data: bytes, name: str, outputs: int = len(OUTPUTS)) -> Infer:
     """Return a function that runs a tflite file in TensorFlow Lite Micro. `outputs` is the number of the network's
-    outputs. TensorFlow Lite Micro itself chooses an arena that is too small for a file with more outputs than a
-    BlazePoser network. This function chooses a larger arena for a file with more outputs than a BlazePoser network.
-    Raises MissingExtraError if TensorFlow Lite Micro is not installed. Raises ModelError if TensorFlow Lite Micro
-    cannot load the file.
+    outputs. TensorFlow Lite Micro's default arena is too small for a network with additional outputs. For a network
+    with additional outputs, the function chooses a larger arena. Raises MissingExtraError if TensorFlow Lite Micro is
+    not installed. Raises ModelError if TensorFlow Lite Micro cannot load the file.
     """
     with needs("demo"):
         from tflite_micro import runtime

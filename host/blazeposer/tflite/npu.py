@@ -1,7 +1,7 @@
 """Make network files for boards with an NPU. The compiler Vela makes files for the Ethos-U55, which is the NPU of the
 AE3. ST's compiler stedgeai makes files for the Neural-ART, which is the NPU of the N6.
 
-Nobody has run a file that was compiled for an NPU on a camera, so the commands print "not verified without a camera".
+Nobody has run a compiled file on a camera with an NPU, so the commands print "not verified without a camera".
 """
 
 from __future__ import annotations

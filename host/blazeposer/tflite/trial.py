@@ -61,8 +61,7 @@ def _complaint(path: Path, runtime: str) -> str:
 
 
 def _main(path: str, runtime: str) -> int:
-    """Run the network of a tflite file in the separate process. Return 0 if the network runs. If the network does not
-    run, print the reason on stdout in one line, and return 1."""
+    """Run the network of a tflite file. If the network does not run, print the reason on stdout in one line."""
     from blazeposer.tflite.interpreter import Runtime, open_network
 
     try:

@@ -66,8 +66,8 @@ class Placements:
 
 def random_placements(rng: np.random.Generator, count: int, settings: ImageSettings) -> Placements:
     """Draw random placements. The fraction `settings.usual` of the faces gets places and sizes as in the images of
-    AFLW2000. All faces outside of the fraction `settings.usual` are anywhere in the image, with any size from 20 pixels
-    to 0.75 of the image.
+    AFLW2000. The fraction `1 - settings.usual` of the faces gets any place in the image, and any size from 20 pixels to
+    0.75 of the image.
     """
     usual = rng.random(count) < settings.usual
     low, high = np.where(usual, 0.25, 20 / INPUT_SIZE), np.where(usual, 0.55, 0.75)
@@ -116,7 +116,7 @@ def transforms(boxes: Floats, placements: Placements) -> Floats:
 
 
 def bulged_points(points: Floats, boxes: Floats, bulge: Floats) -> Floats:
-    """Return the positions that points (N, P, 2) of photos have after the faces in the photos bulge. `boxes` (N, 4)
+    """Return the points (N, P, 2) of photos after a bulge has magnified the middle of each face. `boxes` (N, 4)
     contains the boxes of the faces, and `bulge` (N,) contains the strengths of the bulges. The function `bulged_points`
     is the inverse of the function `_bulged`.
     """
@@ -244,8 +244,7 @@ def render(bank: Bank, faces: NDArray[np.int64], matrices: Floats, views: Views,
 
 
 def _backgrounds(bank: Bank, views: Views, chosen: Bools) -> Tensor:
-    """Return the visible square of the background for each chosen training image. The result has the shape (n, 3, 128,
-    128)."""
+    """Return the visible square (n, 3, 128, 128) of the background for each chosen training image."""
     x, y, side = views.crop[chosen].T
     none = np.zeros_like(x)
     across = np.where(views.flipped[chosen], -side, side)

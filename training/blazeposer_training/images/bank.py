@@ -52,8 +52,8 @@ class Bank:
     networks on each face in degrees. `rotations` (M, 3, 3) contains the rotation matrices of the heads.
 
     `backgrounds` (B, 3, 192, 192) contains square uint8 images without labels. The first `faceless` images of
-    `backgrounds` are photos without a face. If the faces are for training, all later images of `backgrounds` are photos
-    or collages that show people.
+    `backgrounds` are photos without a face. In a bank for training, the images of `backgrounds` after the first
+    `faceless` images are photos or collages that show people.
     """
 
     textures: Tensor
@@ -82,9 +82,9 @@ def read_bank(
     training ("train") or for validation ("val").
 
     The photos in the zip files `faceless` are used as backgrounds. If `faceless` is empty, drawn images are used as
-    backgrounds. For the split "train", the pools' photos with several people, and collages of the pools' photos, are
-    also used as backgrounds. The function calls `report` with a line of text for each pool. Raises BlazePoserError if a
-    file is missing or broken.
+    backgrounds. For the split "train", photos with several people and collages of the pools' photos are also used as
+    backgrounds. The function calls `report` with a line of text for each pool. Raises BlazePoserError if a file is
+    missing or broken.
     """
     pool = read_pools(folder, names, split, report)
     empty = [photo for name in faceless for photo in read_backgrounds(folder, name)] or drawn_backgrounds()

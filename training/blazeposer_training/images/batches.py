@@ -235,9 +235,9 @@ def balance(angles: Floats, exponent: float) -> Floats:
     """Return the probability (N,) of drawing each face.
 
     The faces are sorted into cells by |yaw| and pitch, and each cell covers 15 degrees of |yaw| and 15 degrees of
-    pitch. The probability of a face is proportional to n ** -exponent, where n is the number of faces in the cell of
-    the face. With the exponent 0, all faces are drawn equally often. With a larger exponent, turned and tilted heads
-    are drawn more often.
+    pitch. The probability of a face is proportional to n ** -exponent, where n is the number of faces in the same cell
+    of |yaw| and pitch. With the exponent 0, all faces are drawn equally often. With a larger exponent, turned and
+    tilted heads are drawn more often.
     """
     cells = np.floor(np.column_stack([np.abs(angles[:, 0]), angles[:, 1]]) / 15).astype(int)
     _, inverse, counts = np.unique(cells, axis=0, return_inverse=True, return_counts=True)

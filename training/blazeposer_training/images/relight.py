@@ -1,8 +1,8 @@
 """Disturb training images by covered parts, light, colour, blur, noise, JPEG compression and RGB565.
 
 Each disturbance changes some of the images, and is computed only for these images. The settings of the disturbances are
-random numbers from numpy. The noise comes from one fixed array of random numbers, the field of noise. A disturbed image
-is the same on every device, except for rounding errors.
+random numbers from numpy. The noise comes from one fixed array of random numbers. A disturbed image is the same on
+every device, except for rounding errors.
 """
 
 from __future__ import annotations
@@ -21,8 +21,7 @@ from torch import Tensor
 from blazeposer.core.contract import INPUT_SIZE
 
 NOISE_FIELD = 1 << 20
-"""Number of normal random numbers in the field of noise. A noisy image reads 49,152 successive numbers from the
-field."""
+"""Length of the fixed array of Gaussian noise. A noisy image reads 49,152 successive numbers from the array."""
 MASK_SHARE = 0.04
 JAW, NOSE = slice(2, 15), 28
 """Landmarks (iBUG-68) along the edge of a face mask. They are the jaw without its upper ends, and the bridge of the
@@ -44,7 +43,8 @@ Array = TypeVar("Array", Floats, Integers)
 @dataclass(frozen=True)
 class Light:
     """The disturbances of N images. Each field of this class has a shape (N, ...). If a contrast, gamma or gain is 1,
-    it does not change the image. If a disturbance except contrast, gamma and gain is 0, it does not change the image.
+    it does not change the image. For every disturbance except contrast, gamma and gain, the value 0 means that the
+    image does not change.
     """
 
     mask: Bools
@@ -141,7 +141,7 @@ def cover_face(pictures: Tensor, landmarks: Tensor, colour: Tensor) -> Tensor:
 
 
 def cover_rectangle(pictures: Tensor, rectangle: Tensor, colour: Tensor) -> Tensor:
-    """Cover a rectangle (n, 4) of each image with one colour, as hands or hair cover a part of a face."""
+    """Cover a rectangle (n, 4) of each image with one colour, to imitate hands or hair in front of a face."""
     at = torch.arange(INPUT_SIZE, device=pictures.device)
     x0, y0, x1, y1 = rectangle[..., None].unbind(1)
     inside = ((at >= y0) & (at < y1))[:, :, None] & ((at >= x0) & (at < x1))[:, None]
@@ -165,8 +165,8 @@ def blur(pictures: Tensor, sigma: Tensor) -> Tensor:
 
 
 def add_noise(pictures: Tensor, deviation: Tensor, start: Tensor) -> Tensor:
-    """Add normal noise with the standard deviation `deviation` (n,) to images. The noise of each image is read from the
-    field of noise, which is a fixed array, from the index `start` (n,) on."""
+    """Add Gaussian noise with the standard deviation `deviation` (n,) to images. The noise of each image begins at the
+    index `start` (n,) of a fixed array of random numbers."""
     length = pictures[0].numel()
     noise = _noise_field(pictures.device)[start[:, None] + torch.arange(length, device=start.device)]
     return pictures + noise.view_as(pictures) * deviation.float()[:, None, None, None]
@@ -178,7 +178,7 @@ def _noise_field(device: torch.device) -> Tensor:
 
 
 def compress(pictures: Tensor, quality: Tensor) -> Tensor:
-    """Return images as they are after JPEG compression with the quality `quality` (n,).
+    """Imitate JPEG compression with the quality `quality` (n,), and return the changed images.
 
     JPEG compression is imitated by an 8x8 cosine transform, with colour at half the resolution (ITU-T T.81).
     """
