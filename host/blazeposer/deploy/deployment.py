@@ -83,8 +83,8 @@ class CameraStatus:
 
 @contextmanager
 def connected(device: str | None, root: Path) -> Iterator[Camera]:
-    """Lock a camera for this process, and yield the camera. Other blazeposer processes cannot use a locked camera. If
-    `device` is None, the function takes the only connected camera, and otherwise the camera at the port `device`.
+    """Lock a camera for this process, and yield the camera. Other blazeposer processes cannot use a locked camera. The
+    function takes the camera at the port `device`, or the only connected camera if `device` is None.
 
     At the end of the `with` block, the camera's script starts again, unless the user has interrupted the program.
     Raises BlazePoserError.
@@ -135,9 +135,8 @@ def deploy(camera: Camera, bundle_for: BundleFor, to: Store | None, root: Path, 
 
 
 def restore(camera: Camera, chosen: Path | None, root: Path, guide: Guide) -> Outcome | None:
-    """Write the contents of a backup to the camera again. If `chosen` is None, the function uses the camera's latest
-    backup, and otherwise the backup in the folder `chosen`. Return None if the user declines the plan of the
-    restore."""
+    """Write the contents of a backup to the camera again. The function uses the backup in the folder `chosen`, or the
+    camera's latest backup if `chosen` is None. Return None if the user declines the plan of the restore."""
     state = _state(camera, root, guide)
     old = backups.load(chosen) if chosen else _latest(root, state.id)
     if old.card not in ("", state.card):
@@ -182,7 +181,7 @@ def status(camera: Camera, bundle_for: BundleFor, root: Path) -> CameraStatus:
 
 
 def _compare_model(bundle: Bundle, state: State) -> dict[str, Comparison]:
-    """Compare the model that main.py would use with the bundle's model."""
+    """Compare the bundle's model with the model that main.py would use."""
     rom = state.rom
     if rom and rom.used and rom.files is None:
         return {ROM: "damaged"}

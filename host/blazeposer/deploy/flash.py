@@ -1,5 +1,5 @@
-"""Change ROMFS, the camera's file system for models, and erase as little flash as possible. A change erases only little
-flash, so the camera can start after nearly every interrupted change.
+"""Change ROMFS, the camera's file system for models, and erase as little flash as possible. After nearly every
+interrupted change, the camera can still start.
 
 Flash is erased in blocks. Erasing flash takes a long time, and firmware 5.0 can erase ROMFS only from the start of the
 partition. An erase sets all bits of a block to 1, and writing can only change bits from 1 to 0.
@@ -76,7 +76,7 @@ class RomChange:
     bound: int = 0
     """Size of the largest ROMFS image that can be written, if not all files fit."""
     model: str = ""
-    """Path of a model if its record cannot be restored, and otherwise "". The backup saves this model as a file."""
+    """Path of a model whose record cannot be restored, or "". The backup saves this model as a file."""
 
     @property
     def seconds(self) -> float:
@@ -104,7 +104,7 @@ def restoring(
     - `saved` is the beginning of ROMFS from the backup, or None if the whole partition was erased.
     - `before` is the hash of ROMFS (`Rom.sha256`) at the time of the backup.
     - `written` contains the hash of ROMFS after each deploy since the backup.
-    - `model` is the old content of the file `name` if the backup has saved the file separately, and otherwise None.
+    - `model` is the old content of the file `name`, or None if the backup has not saved the file separately.
 
     Raises BlazePoserError if another program has changed ROMFS since the backup.
     """

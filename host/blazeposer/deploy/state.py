@@ -97,8 +97,8 @@ class State:
     id: str
     """Serial number of the camera, in hexadecimal digits."""
     start: str
-    """The drive from which the camera starts and runs main.py. The drive is "/sdcard" if an SD card is inserted, and
-    otherwise "/flash"."""
+    """The drive from which the camera starts and runs main.py. The drive is "/flash", or "/sdcard" if an SD card is
+    inserted."""
     drives: dict[str, Drive]
     files: dict[str, str]
     """Mapping from the path of each requested file to the sha256 of the file. Only files that exist are included."""

@@ -1,8 +1,8 @@
 """Measure the time and the accuracy of BlazePoser and of similar systems (peers) on the same images.
 
-All times are processor times, measured on one thread. On each image, all systems run one after the other before the
-next image starts. Because the systems take turns, other programs on the PC slow all systems equally. A ratio compares
-the times of two systems on the same image. The report shows the median of the ratios of all images.
+All times are processor times, measured on one thread. All systems process one image, one system after the other, before
+they process the next image. Because the systems take turns, other programs on the PC slow all systems equally. A ratio
+compares the times of two systems on the same image. The report shows the median of the time ratios of all images.
 """
 
 from __future__ import annotations
@@ -93,8 +93,8 @@ class Ours:
 
 
 def open_systems(model: Path | None) -> list[Peer]:
-    """Return the systems to measure. In the returned list, BlazePoser is the first system. The report compares each
-    other system with BlazePoser. Raises BlazePoserError."""
+    """Return the systems to measure. In the returned list, BlazePoser is the first system. The report compares
+    BlazePoser with each similar system. Raises BlazePoserError."""
     return [Ours(model, MOST_FACES), MediaPipe(MOST_FACES), BlazeFacePnP(MOST_FACES)]
 
 
@@ -113,10 +113,9 @@ class Times:
         return list(zip(in_all.tolist(), network.tolist(), strict=True))
 
     def ratios(self) -> list[tuple[float, float]]:
-        """Return two time ratios for each system. For each system, a ratio is the time of the first system (BlazePoser)
-        divided by the time of the system. The first ratio compares the times from the image to the faces, and the
-        second ratio compares the times of the networks alone. Each returned ratio is the median of the ratios of all
-        measured images."""
+        """Return two time ratios for each system. For each system, a ratio is BlazePoser's time divided by the system's
+        own time. The first ratio compares the times from the image to the faces, and the second ratio compares the
+        times of the networks alone. Each returned ratio is the median of the ratios of all measured images."""
         in_all, network = (np.median(times[:, :1] / times, 0) for times in (self.total, self.network))
         return list(zip(in_all.tolist(), network.tolist(), strict=True))
 
@@ -163,8 +162,8 @@ def size_text(system: Peer) -> str:
 
 
 def camera_text(system: Peer) -> str:
-    """Return the estimated time of a system's networks on the CPU of `CAMERA` as text. The returned text also shows the
-    possible error of the estimated time."""
+    """Return a text with the estimated time of a system's networks on the CPU of `CAMERA`. The returned text also shows
+    the possible error of the estimated time."""
     found = [judge(examine(path), CAMERA).estimate for path in system.files]
     estimates = [estimate for estimate in found if estimate]
     if len(estimates) < len(found):

@@ -198,9 +198,8 @@ def measure_wider(int8: Path, folder: Path) -> Precision:
 
 
 def _runs(int8: Path) -> dict[str, Run]:
-    """Return a dictionary that maps the names of three networks to functions. Each function in the dictionary runs one
-    network on an image. The dictionary contains the original BlazeFace, the INT8 network in the file `int8`, and the
-    float network in the folder of `int8`. The INT8 network runs with LiteRT's reference kernels."""
+    """Return functions that run the original BlazeFace, the INT8 network in the file `int8`, and the float network in
+    the same folder. The INT8 network runs with LiteRT's reference kernels."""
     networks = {"float": open_network(int8.with_name("blazeposer_float.tflite"), "xnnpack"), "INT8": open_network(int8)}
     return {"BlazeFace": original(), **{name: item.outputs for name, item in networks.items()}}
 
@@ -239,7 +238,8 @@ def share(detections: Sequence[Floats]) -> float:
 
 def equal_recall(outputs: Sequence[Outputs], dataset: Dataset, wanted: int) -> float:
     """Return the highest score threshold at which the network finds at least `wanted` labelled faces. The returned
-    threshold is a multiple of STEP. Return 0 if the network does not find `wanted` labelled faces at any threshold."""
+    threshold is a multiple of STEP. Return 0 if the network finds fewer than `wanted` labelled faces at every
+    threshold."""
     for step in range(round(1 / STEP) - 1, 0, -1):
         threshold = step * STEP
         if sum(face is not None for face in answers(outputs, dataset, threshold)) >= wanted:

@@ -1,8 +1,8 @@
 """Disturb labelled images, so that it is harder for a network to find the faces and to measure their rotations. Each
-disturbed image is changed by only one condition, for example blur or noise. Most conditions have several levels of
-strength. Before an image is disturbed, it is scaled so that its longer side has `SIDE` pixels. The square image from a
-camera has a side of `SIDE` pixels. Because the longer sides of all images have `SIDE` pixels, blur, noise and
-compression have the same strength in all images.
+disturbed image is changed by only one condition, for example blur or noise. Most kinds of disturbance have several
+levels of strength. Before an image is disturbed, it is scaled so that its longer side has `SIDE` pixels. The square
+image from a camera has a side of `SIDE` pixels. The longer side of every image has `SIDE` pixels, so that blur, noise
+and compression have the same strength in all images.
 """
 
 from __future__ import annotations
@@ -81,8 +81,8 @@ def smaller(scene: Scene, pixels: float, rng: np.random.Generator) -> Scene:
 
 
 def nearer(scene: Scene, share: float, rng: np.random.Generator) -> Scene:
-    """Scale the image so that the longer side of the largest face's box is the fraction `share` of the image's side. A
-    face close to a camera has a strong perspective, which scaling a photo does not imitate."""
+    """Scale the image so that the longer side of the largest face's box is the fraction `share` of the image's side.
+    Scaling a photo does not imitate the strong perspective of a face close to a camera."""
     scale = share * SIDE / (_largest(scene)[2:] - _largest(scene)[:2]).max()
     if scale < 1:  # without this, sampling would skip details
         scene = replace(scene, picture=np.asarray(cv2.GaussianBlur(scene.picture, (0, 0), 0.5 / scale), np.uint8))
@@ -90,8 +90,8 @@ def nearer(scene: Scene, share: float, rng: np.random.Generator) -> Scene:
 
 
 def cut(scene: Scene, share: float, rng: np.random.Generator) -> Scene:
-    """Shift the image in a random direction (up, down, left or right), so that the fraction `share` of the largest
-    face's box is outside the image."""
+    """Shift the image randomly up, down, left or right, so that the fraction `share` of the largest face's box is
+    outside the image."""
     box, middle = _largest(scene), np.full(2, SIDE / 2)
     axis, is_far = rng.integers(2), rng.integers(2)
     inside = (0.5 - share) * (box[2:] - box[:2])[axis]

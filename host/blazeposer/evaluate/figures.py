@@ -53,8 +53,8 @@ class Manifests(NamedTuple):
 
 
 def headline(manifests: Manifests) -> str:
-    """Return a table that compares BlazePoser with a thesis, with two published networks for head pose, and with
-    BlazeFace, which computes no pose."""
+    """Return a table that compares BlazePoser with three published networks for head pose, and with BlazeFace, which
+    computes no pose."""
     int8, real, _ = manifests
     sizes = f"file {int8.file_bytes / 1000:.1f} KB, {int8.payload_bytes / 1000:.1f} KB of it parameters"
     speeds = f"estimated frames a second: {' / '.join(board.key for board in TIMED)}"
@@ -69,8 +69,8 @@ def headline(manifests: Manifests) -> str:
 
 def accuracy(manifests: Manifests) -> str:
     """Return a table with the recall and the errors of the INT8 network and the float network. The table has a row for
-    each data set, each network and each method of preparing the input image. The table also shows the accuracy of the
-    INT8 network if the results for an image and its mirror image are averaged."""
+    each data set, each network and each method of preparing the input image. In the rows "INT8, two looks", the results
+    for each image and its mirror image are averaged."""
     head = ("data", "file", "input", "found", "recall", "MAE", "95 %", "yaw / pitch / roll",
             "by |yaw| 0-30 / 30-60 / 60-99", "bias", "after offset", "pitch slope", "geodesic")  # fmt: skip
     table = []
@@ -183,7 +183,8 @@ def fill(text: str, manifests: Manifests) -> str:
 
 
 def read_manifests(folder: Path) -> Manifests:
-    """Return the manifests of the INT8 network and the float network in a folder. Raises ModelError."""
+    """Read the manifests of the INT8 network and the float network from a folder, and return the manifests. Raises
+    ModelError."""
     int8, real = (read_manifest(folder / f"{name}.tflite") for name in ("blazeposer", "blazeposer_float"))
     return Manifests(int8, real, folder)
 
@@ -201,8 +202,7 @@ def _measured(manifest: Manifest, name: str, how: str) -> dict[str, Any]:
 
 
 def _sheet(manifests: Manifests, dataset: str) -> dict[str, dict[str, Any]]:
-    """Return a dictionary that maps each condition to its levels, and each level to the figures measured at this
-    level."""
+    """Return a nested dictionary with the measured values for each kind of disturbance and each level."""
     how = f"blazeposer evaluate --dataset {dataset} --sheet --record"
     bins: dict[str, dict[str, Any]] = _measured(manifests.int8, f"{dataset}_sheet", how)["bins"]
     return bins
@@ -233,9 +233,9 @@ def _frames(manifests: Manifests) -> str:
 
 
 def _stock() -> Iterator[float]:
-    """Yield the estimated number of frames per second of BlazeFace for each board in `TIMED`. The estimated speed of
-    BlazeFace includes only the time to run the network. The arena (working memory) of BlazeFace is assumed to be in the
-    same memory as the arena of BlazePoser."""
+    """Yield the estimated number of frames per second of BlazeFace for each board in `TIMED`. The estimate of
+    BlazeFace's speed counts only the time for running the network. The arena (working memory) of BlazeFace is assumed
+    to be in the same memory as the arena of BlazePoser."""
     for board in TIMED:
         found = speed(board, "SRAM" if board.key == "h7" else "SDRAM")
         assert found

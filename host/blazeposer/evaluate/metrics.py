@@ -91,15 +91,15 @@ class Scores:
     @property
     def mean_after_offset(self) -> float:
         """MAE with corrected angles. For each of yaw, pitch and roll, the median of the signed errors is subtracted
-        before the MAE is computed. Use `mean_after_offset` for a data set whose labels define the head pose with zero
-        angles in another way than 300W-LP."""
+        before the MAE is computed. Use `mean_after_offset` for a data set in which a head with zero angles has another
+        pose than in 300W-LP."""
         return _mean(np.abs(self.signed - np.median(self.signed, axis=0))) if self.found.any() else float("nan")
 
     @property
     def pitch_slope(self) -> float:
-        """Slope of the regression line (least squares) for the predicted pitch over the labelled pitch. A slope below 1
-        means that the predicted pitch changes less than the true pitch. Only faces whose |yaw| is at most SLOPE_RANGE
-        degrees are used. The slope is NaN if the labelled pitch is the same for all faces."""
+        """Slope of the regression line (least squares) that maps the labelled pitch to the predicted pitch. A slope
+        below 1 means that the predicted pitch changes less than the true pitch. Only faces whose |yaw| is at most
+        SLOPE_RANGE degrees are used. The slope is NaN if the labelled pitch is the same for all faces."""
         middle = self.within(0, SLOPE_RANGE)
         label, predicted = (values[middle.found, 1] for values in (middle.labels, middle.predicted))
         away = label - _mean(label)
@@ -132,8 +132,8 @@ class Scores:
     @property
     def ranking(self) -> float:
         """Mean rotation error of the faces with small predicted errors, divided by the mean rotation error of all found
-        faces. A predicted error is small if it belongs to the smaller half of the predicted errors. The ratio of the
-        two mean rotation errors is 1 if the predicted error contains no information about the actual error."""
+        faces. A predicted error is small if it is at most the median of the predicted errors. `ranking` is about 1 if
+        the predicted error contains no information about the actual error."""
         return self.surest().mean_geodesic / self.mean_geodesic if self.mean_geodesic else float("nan")
 
     def reliability(self, bins: int = RELIABILITY_BINS) -> list[Reliability]:
@@ -270,8 +270,8 @@ class Detections:
         A label counts if it is not ignored and if its box covers at least `least` x `least` pixels of the network's
         input. By the rule of PASCAL VOC, each detection belongs to the label with which it has the largest overlap. A
         detection is correct if the overlap with its label is at least 0.5 (intersection over union). If several
-        detections match one label, only the detection with the highest score is correct. A detection does not count if
-        it matches a label that does not count.
+        detections match one label, only the detection with the highest score is correct. A detection is left out if it
+        matches a label that does not count.
         """
         sides = np.sqrt(np.prod(np.maximum(self.boxes[:, 2:] - self.boxes[:, :2], 0), axis=1)) * INPUT_SIZE
         counts = ~self.ignored & (sides >= least)
@@ -291,9 +291,9 @@ class Detections:
 
 
 def average_precision(pictures: Sequence[Detections], least: float = 0) -> float:
-    """Return the average precision, which is the area under the curve of precision over recall (from 0 to 1). Return
-    NaN if there are no labels. As in PASCAL VOC since 2010 ("all points"), each precision is replaced by the best
-    precision at the same or a higher recall."""
+    """Return the average precision (from 0 to 1), which is the area under the precision-recall curve. Return NaN if
+    there are no labels. Each precision is replaced by the best precision at the same or a higher recall, by the rule of
+    PASCAL VOC 2010 ("all points")."""
     judged = [picture.judged(least) for picture in pictures]
     labels = sum(count for _, count in judged)
     pairs = np.array([pair for some, _ in judged for pair in some], np.float64).reshape(-1, 2)

@@ -29,7 +29,7 @@ class Picture:
 
     @property
     def source(self) -> str:
-        """Return the whole image as a data URL."""
+        """Return the image as a data URL."""
         kind = {b"\x89PNG": "png", b"\xff\xd8\xff\xe0": "jpeg"}.get(self.data[:4], "svg+xml")
         return f"data:image/{kind};base64,{base64.b64encode(self.data).decode()}"
 
@@ -46,7 +46,7 @@ class Table:
 
     @property
     def numeric(self) -> list[bool]:
-        """Return a list that is True for each column that contains only numbers. In a report, columns that contain only
+        """Return a list with True for each column that contains only numbers. In a report, columns that contain only
         numbers are aligned to the right."""
         if not self.rows:
             return [False] * len(self.head)

@@ -45,8 +45,8 @@ def erase(end):
 
 
 def write(offset, text, first, last):
-    """Write whole words to flash. Only the bytes from `first` to `last` change in flash, because all other written
-    bytes are 0xFF, which changes no bit."""
+    """Write whole words to flash. Only the bytes from `first` to `last` change in flash, because writing the other
+    bytes (0xFF) changes nothing."""
     data = binascii.a2b_base64(text)
     if view[offset + first : offset + last] != data[first:last]:
         if hasattr(device, "ioctl"):

@@ -10,10 +10,10 @@ right, y points down, and z points away from the camera. In this project's conve
 becomes F R F, where F = diag(1, -1, -1). BlazePoser computes exactly the same angles as `TYY_create_db_biwi.py`, the
 reader of FSA-Net. FSA-Net's reader computes yaw = asin(R[0,2]), pitch = atan2(R[1,2], R[2,2]) and roll = -atan2(R[0,1],
 R[0,0]). Other projects, for example 6DRepNet, use the data of FSA-Net's reader. Hopenet's reader (deep-head-pose) uses
-the same signs as FSA-Net's reader, but splits R into angles in another order. If two angles are large, Hopenet's pitch
-and roll therefore differ from FSA-Net's pitch and roll. BIWI's colour camera and depth camera point in directions that
-differ by about one degree. The readers of BlazePoser, FSA-Net and Hopenet ignore the angle between the colour camera
-and the depth camera.
+the same signs as FSA-Net's reader, but splits a head's rotation into yaw, pitch and roll in another order. If two
+angles are large, Hopenet's pitch and roll differ from FSA-Net's pitch and roll. BIWI's colour camera and depth camera
+point in directions that differ by about one degree. The readers of BlazePoser, FSA-Net and Hopenet ignore the angle
+between the colour camera and the depth camera.
 
 BIWI has no boxes. BlazePoser's reader projects the head's centre into the colour image with the calibration file
 `rgb.cal`. A detected face matches a label if the face's centre is at most HEAD_RADIUS away from the projected centre of

@@ -3,10 +3,10 @@
 A pool has three files. The file `NAME.zip` of a pool contains the images, and the file `NAME.csv` contains a table with
 one line for each face. The file `NAME_landmarks68.npy` of a pool contains the landmarks as an array (faces, 68, 2) in
 pixels. A line of the table `NAME.csv` contains the name of the image file, the smallest box around the face's 68
-landmarks, yaw, pitch and roll. In pools for training, each line also contains the spread of the label (see MAX_SPREAD),
-and the face's split, "train" or "val". If the table has a column `face`, the column contains the index of each face's
-landmarks in `NAME_landmarks68.npy`. In a table without a column `face`, the landmarks are in the order of the rows. The
-option --data or the environment variable BLAZEPOSER_DATA gives the folder of the pools.
+landmarks, yaw, pitch and roll. In pools for training, each line also contains the uncertainty of the label (see
+MAX_SPREAD), and the face's split, "train" or "val". If the table has a column `face`, the column contains the index of
+each face's landmarks in `NAME_landmarks68.npy`. In a table without a column `face`, the landmarks are in the order of
+the rows. The option --data or the environment variable BLAZEPOSER_DATA gives the folder of the pools.
 """
 
 from __future__ import annotations
@@ -106,12 +106,7 @@ def read_pool(folder: Path, name: str, split: str | None = None) -> Pool:
 
 def _landmarks_of(table: Table, count: int) -> NDArray[np.int64]:
     """Return, for each row of the table, the index of the face's landmarks. `count` is the number of faces in the array
-    of landmarks.
-
-    If the table has a column `face`, the column contains the indices of the landmarks. In a table without a column
-    `face`, the index of the landmarks is the number of the row. Raises InputError if an index in the column `face` is
-    not below `count`. Raises InputError if a table without a column `face` does not have `count` rows.
-    """
+    of landmarks. Raises InputError."""
     if "face" not in table:
         if len(table.rows) != count:
             raise InputError(
@@ -152,9 +147,8 @@ def read_pools(
 
 
 def read_backgrounds(folder: Path, name: str = "faceless", *, test: bool = False) -> list[Image]:
-    """Return photos without faces from `NAME.zip`. If `test` is true, the function returns the photos for testing, and
-    otherwise the photos for training. The photos of "faceless" show places, and the photos of "hands" show hands in
-    close-up."""
+    """Return photos without faces from `NAME.zip`. The photos are for testing if `test` is true, and for training if
+    `test` is false. The photos of "faceless" show places, and the photos of "hands" show hands in close-up."""
     path = folder / f"{name}.zip"
     if not path.is_file():
         raise BlazePoserError(f"no {path.name} in {folder}: give the folder of the pools with --data")
@@ -165,8 +159,7 @@ def read_backgrounds(folder: Path, name: str = "faceless", *, test: bool = False
 
 def read_scenes(folder: Path, names: tuple[str, ...]) -> list[Image]:
     """Return the training photos of the pools that are both in `names` and in SCENE_POOLS. The photos of SCENE_POOLS
-    are not cropped and show faces of every size. Some faces in the photos of SCENE_POOLS have no label. On the photos
-    of SCENE_POOLS, a trained network must detect faces as well as the original BlazeFace."""
+    are not cropped and show faces of every size. Some faces in the photos of SCENE_POOLS have no label."""
     photos = []
     for name in SCENE_POOLS:
         if name not in names:

@@ -13,10 +13,10 @@ uncropped photos of MaskON have box labels. Half of the people in the uncropped 
 of MaskON with an odd number in their file name are for testing, and images with an even number are for training.
 
 The data set `biwi_dev` contains crops of the data set BIWI. The crops of `biwi_dev` are in `biwi_dev.zip`, and their
-labels are in `biwi_dev.csv`. The crops of `biwi_dev` come from every second frame of 13 of BIWI's 24 sequences. A face
-detector found the faces around which BIWI's frames were cropped. In 1,334 frames of BIWI, a face detector found no
-face, so `biwi_dev` has no crops of these frames. In the 1,334 frames of BIWI without a crop, the heads look up or down
-by 50 degrees on average. Because `biwi_dev` lacks difficult frames of BIWI, a network's errors are a little smaller on
+labels are in `biwi_dev.csv`. The crops of `biwi_dev` come from every second frame of 13 of BIWI's 24 sequences. BIWI's
+frames were cropped around the faces that a face detector found. In 1,334 frames of BIWI, a face detector found no face,
+so `biwi_dev` has no crops of these frames. In the 1,334 frames of BIWI without a crop, the heads look up or down by 50
+degrees on average. Because `biwi_dev` lacks difficult frames of BIWI, a network's errors are a little smaller on
 `biwi_dev` than on BIWI. Each crop of `biwi_dev` is padded with copies of its edge pixels. The columns yaw, pitch and
 roll of `biwi_dev.csv` contain angles in degrees that were measured with a Kinect camera. The angles in `biwi_dev.csv`
 have the same order and the same signs as the angles in the data set 300W-LP. The angles in `biwi_dev.csv` are relative

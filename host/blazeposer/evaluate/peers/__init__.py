@@ -6,9 +6,8 @@ BlazePoser is compared with is called a peer. Each peer finds faces in an image 
 
 Each peer processes the whole image, padded to a square, and returns faces with lengths in pixels of the original image.
 `canonical.py` and `blazeface.py` convert the rotations of the peers to the convention of `core.rotation`. For each
-peer, a head with rotation zero has the same pose as in the labels of the training data. The pose at rotation zero was
-determined with the `train` split of the training data (see `canonical.py` and `blazeface.py`). Each peer runs in a
-single thread.
+peer, rotation zero means the same head pose as in the training data. The pose at rotation zero was determined with the
+`train` split of the training data (see `canonical.py` and `blazeface.py`). Each peer runs in a single thread.
 """
 
 from __future__ import annotations

@@ -1,19 +1,19 @@
 """Compute a head's rotation from a face mesh, which consists of 3D points on the face.
 
-The computed rotation is the best fit of the canonical face to the face mesh. Kabsch described the method for the best
-fit ("A solution for the best rotation to relate two sets of vectors", 1976). The canonical face is an average face mesh
-at rotation zero. `python -m blazeposer_training.labels.canonical` of commit 9134d69 made `canonical_face.npz` from the
-`train` split of the data sets for training. A head with rotation zero has the same pose in the canonical face, in the
-data sets for training and in 300W-LP. The file `canonical_face.npz` contains the values `points`, `landmarks` and
+With the computed rotation, the canonical face fits the face mesh best. Kabsch described the method for the best fit ("A
+solution for the best rotation to relate two sets of vectors", 1976). The canonical face is an average face mesh at
+rotation zero. The file `canonical_face.npz` was made by `python -m blazeposer_training.labels.canonical` of commit
+9134d69, from the `train` split of the training data. Rotation zero means the same head pose for the canonical face, for
+the training data and for 300W-LP. The file `canonical_face.npz` contains the values `points`, `landmarks` and
 `yaw_gain`.
 
-- `points` is the mean face mesh of faces with reliable labels whose angles are all within 25 degrees. Before the meshes
+- `points` is the mean face mesh of faces that have reliable labels and no angle beyond 25 degrees. Before the meshes
   were averaged, each mesh was rotated back to rotation zero with the label of its face. The mean face mesh was then
   made symmetric.
 - `landmarks` contains, for each iBUG landmark, the index of the mesh point that is nearest to the landmark in the
-  image. The nearest mesh point has the smallest mean distance over all faces with reliable labels whose angles are
-  within 60 degrees. The mesh points on the jaw are only approximate, because the jaw's landmarks have no fixed position
-  on a face.
+  image. The nearest mesh point has the smallest mean distance in faces that have reliable labels and no angle beyond 60
+  degrees. The mesh points on the jaw are only approximate, because the jaw's landmarks have no fixed position on a
+  face.
 - `yaw_gain` is the median ratio of the labelled yaw to the yaw of the mesh. `yaw_gain` was computed from faces with
   reliable labels that are turned by 15 to 60 degrees. The yaw of a face mesh is too small, because of the crop's
   perspective and because the mesh is too flat.

@@ -130,8 +130,8 @@ class FaceMesh:
 
 
 class MediaPipe:
-    """MediaPipe's method for a single image, in which the face mesh network runs once for each face. A face is left out
-    if the face mesh network computes a probability below `least_score` for the face.
+    """MediaPipe's method for a single image. The face mesh network runs once for each face. A face is left out if the
+    face mesh network computes a probability below `least_score` for the face.
     """
 
     name = "MediaPipe: BlazeFace, face mesh"
