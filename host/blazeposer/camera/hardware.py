@@ -1,9 +1,9 @@
 """Do the work that a real camera does in hardware or in C: take and prepare images, and run the network. The virtual
 camera runs the network in the real TensorFlow Lite Micro.
 
-MicroPython asks this module for work by sending questions through the module `shims/_link.py`. A question consists of
-the length of a JSON text (4 bytes, big endian) and the JSON text. An answer consists of the length of a JSON text, the
-JSON text and raw bytes.
+MicroPython sends requests to this module through the module `shims/_link.py`. A request contains a length (4
+bytes, big endian) and a JSON text of this length. An answer contains a length, a JSON text of this length, and
+sometimes raw bytes.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Hardware:
         threading.Thread(target=self._serve, daemon=True).start()
 
     def close(self) -> None:
-        """Stop answering questions."""
+        """Stop answering requests."""
         try:
             self._listener.shutdown(socket.SHUT_RDWR)  # ends the waiting accept()
         finally:

@@ -79,7 +79,7 @@ class MicroPython:
     def interrupt(self) -> bool:
         """Send Ctrl-C to the running script, and return whether a script was running.
 
-        The method pauses MicroPython's process while it checks whether a script runs. Without a pause of the process, a
+        The method pauses MicroPython's process to check whether a script runs. Without a pause of the process, a
         script could end just before Ctrl-C arrives, and Ctrl-C would then end the REPL.
         """
         self._process.send_signal(signal.SIGSTOP)

@@ -91,7 +91,7 @@ def take(received: bytearray) -> Packet | None:
 @cache
 def _step(bits: int, polynomial: int, byte: int) -> int:
     """Return the entry for `byte` in the lookup table of a CRC. For each byte of data, the CRC is shifted by 8 bits and
-    combined with an entry of the table by exclusive or."""
+    combined with an entry of the table by XOR."""
     value = byte << (bits - 8)
     for _ in range(8):
         value = (value << 1) ^ (polynomial if value >> (bits - 1) else 0)

@@ -192,8 +192,8 @@ class ProtocolPort:
             self._status(packet, Status.INVALID)
 
     def _system_answer(self, opcode: int) -> bytes:
-        """Return the answer to a question of the PC about the protocol, the firmware or the camera. Return no bytes if
-        the virtual camera does not know the question with the number `opcode`."""
+        """Return the answer to a request of the PC about the protocol, the firmware or the camera. Return no bytes if
+        the virtual camera does not support the request `opcode`."""
         if opcode == Opcode.PROTO_GET_CAPS:
             return _CAPS.pack(_ALL, self._max_payload)
         if opcode == Opcode.PROTO_VERSION:  # versions of protocol, boot loader and firmware

@@ -55,8 +55,8 @@ def view(
 
 
 def _centred(length: int, room: int) -> tuple[slice, slice]:
-    """Centre `length` pixels in a space of `room` pixels, and return two slices. The first returned slice selects the
-    filled part of the space, and the second returned slice selects the visible part of the pixels."""
+    """Centre `length` source pixels in `room` target pixels, and return one slice of the target and one slice of the
+    source."""
     seen = min(length, room)
     start, cut = (room - seen) // 2, (length - seen) // 2
     return slice(start, start + seen), slice(cut, cut + seen)

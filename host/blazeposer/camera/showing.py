@@ -12,8 +12,8 @@ from blazeposer.camera.device import Device
 
 
 class Words:
-    """Printer of a line of text for each change that a script makes to a `Device`. The caller must add the method
-    `heard` to `Device.listeners`."""
+    """A listener that prints a line of text for each change that a script makes to the virtual camera. The caller must
+    add the method `heard` to `Device.listeners`."""
 
     def __init__(self, device: Device, say: Callable[[str], None]) -> None:
         self._screen = device.folder / "screen.png"
@@ -37,8 +37,8 @@ class Words:
 
 
 def _in_words(to: str, value: Any) -> tuple[str, str]:
-    """Return the name of the changed pin, bus, screen or file, and a text about the new state. The text about the state
-    uses the units of the example scripts. If nothing must be printed, the text about the state is ""."""
+    """Return the name of the changed pin, bus, screen or file, and a text about the new state. An empty text is not
+    printed."""
     if to.startswith("LED_"):
         return f"{to.removeprefix('LED_').lower()} LED", "off" if value else "on"  # an LED is on if its pin is low
     if to == "file":

@@ -128,7 +128,7 @@ class VirtualCamera(Bridge):
         return MicroPython(Hardware(self._frames, self.device, self._protocol, self._press), hard=hard)
 
     def _press(self) -> None:
-        """Reset the camera because its script has asked for a reset. The method returns at once, and the bridge's
+        """Reset the camera because its script has asked for a reset. The method returns at once, and another
         thread ends MicroPython's process a little later."""
         self._reset.set()
         self._wake()

@@ -147,8 +147,8 @@ def _following(detector: Detector) -> Find:
 
 
 def _as_text(source: Source, record: Record, smallest: int) -> str:
-    """Return a line of text for each face in a record. If a record has no faces, return a line that says that no face
-    of at least `smallest` pixels was found."""
+    """Return a line of text for each face in `record`. Without faces, return a line that says that no face of at least
+    `smallest` pixels was found."""
     name = record.source + (f" frame {record.seq}" if source.kind in ("video", "camera") else "")
     lines = [
         f"{name}: face at x {x:.0f} y {y:.0f} w {w:.0f} h {h:.0f}  score {face.score:.2f}  "

@@ -52,7 +52,7 @@ _VIEW_OPTIONS = (
 
 
 def view_options(command: Callable[P, T]) -> Callable[P, T]:
-    """Add the options that `blazeposer watch` and `blazeposer replay` share to a command. The command must pass the
+    """Add the shared options of `blazeposer watch` and `blazeposer replay` to a command. The command must pass the
     values of the added options to `show` unchanged."""
     for option in reversed(_VIEW_OPTIONS):
         command = option(command)
@@ -119,8 +119,8 @@ def camera_link(port: ports.Port, protocol: str, web: bool) -> UsbLink:
 
 
 def show(link: Link, **options: Any) -> None:
-    """Show faces live until the connection `link` ends or the user presses Ctrl-C. Ctrl-C is not a failure of the
-    session. `options` are the values of the options that `view_options` adds."""
+    """Show faces live until the connection `link` ends or the user presses Ctrl-C. `options` are the values of
+    the options that `view_options` adds."""
     with ExitStack() as stack:
         recording = Recording()
         stack.callback(recording.stop)

@@ -14,9 +14,9 @@ The following fields of `Board` do not come from OpenMV's table alone:
 - `blocks` are the values of `OMV_GC_BLOCKn_MEMORY` and `OMV_GC_BLOCKn_SIZE` in board_config.h, in the order of n.
   MicroPython takes the first block of the heap that has enough room (`gc_alloc` in py/gc.c).
 - For most boards, `flash` is the value of `OMV_FLASH_FFS_LENGTH` in board_config.h. On H7 Plus, Pure Thermal, Portenta,
-  Giga and Nicla Vision, mpconfigboard.h puts the files into an external flash of 11 or 24 MB. Even for a board with an
-  external flash, the field `flash` has the smaller size from board_config.h. For the AE3, `flash` is the value of
-  `MICROPY_HW_FLASH_STORAGE_FS_BYTES`. For the N6, `flash` is the value of `MICROPY_HW_BDEV_SPIFLASH_SIZE_BYTES`.
+  Giga and Nicla Vision, mpconfigboard.h puts the file system into an external flash of 11 or 24 MB. Even for a board
+  with an external flash, the field `flash` has the smaller size from board_config.h. For the AE3, `flash` is the value
+  of `MICROPY_HW_FLASH_STORAGE_FS_BYTES`. For the N6, `flash` is the value of `MICROPY_HW_BDEV_SPIFLASH_SIZE_BYTES`.
 - `sd` comes from `MICROPY_HW_ENABLE_SDCARD` (STM32) or `MICROPY_USDHC1` (RT1062) in mpconfigboard.h. The AE3's
   mpconfigboard.h contains neither `MICROPY_HW_ENABLE_SDCARD` nor `MICROPY_USDHC1`, so `sd` is false for the AE3. The
   Portenta's slot for an SD card is on its Vision Shield.

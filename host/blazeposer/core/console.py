@@ -12,8 +12,8 @@ from blazeposer.core.text import plain
 
 
 class Console(rich.console.Console):
-    """A console of the Python package rich that prints strings as plain text. Markup such as `[bold]` has no effect in
-    strings and in the cells of tables."""
+    """A `rich.console.Console` that prints strings as plain text. Markup such as `[bold]` has no effect in strings and
+    in the cells of tables."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**{"markup": False, **options})

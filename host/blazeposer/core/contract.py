@@ -38,7 +38,7 @@ class Grid:
 
     @property
     def count(self) -> int:
-        """Return the number of anchors in the whole feature map."""
+        """Return the number of anchors in the feature map."""
         return self.cells * self.anchors
 
 

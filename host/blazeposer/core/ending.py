@@ -26,7 +26,7 @@ def in_order() -> Iterator[None]:
 @contextlib.contextmanager
 def awaited() -> Iterator[threading.Event]:
     """Yield an event that every signal of `ENDINGS` sets. Inside the `with` block, a signal of `ENDINGS` only sets the
-    event, and does not end the program."""
+    yielded event, and does not end the program."""
     ended = threading.Event()
     with _handled(lambda *_: ended.set(), signal.SIG_DFL, signal.default_int_handler, _end):
         yield ended

@@ -26,7 +26,7 @@ def models_dir() -> Path:
 
 def output_models_dir() -> Path:
     """Return the folder into which commands write new networks. In a checkout of the repository, new networks go into
-    the folder models/. For an installed package, new networks go into the folder models of the current folder, because
+    the folder models/. For an installed package, new networks go into `models/` in the current folder, because
     no command changes an installed package."""
     folder = models_dir()
     return Path("models") if _is_installed(folder) else folder

@@ -26,8 +26,8 @@ def prepare_streams() -> None:
 
 
 def drop_stdout() -> None:
-    """Discard the text that Python still buffers for stdout. If the program that reads stdout has ended, Python would
-    report an error at exit without `drop_stdout`."""
+    """Discard the text that Python still buffers for stdout. Without `drop_stdout`, Python would report an error at
+    exit if the program that reads stdout has ended."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -39,7 +39,7 @@ def _cell(text: str) -> str:
 
 
 class Table:
-    """A whole table with at least one row below the header. The methods of `Table` return the cells of whole columns.
+    """A table with at least one row below the header. The methods of `Table` return the cells of whole columns.
     An error message about a wrong cell names the file, the row and the column of the cell."""
 
     def __init__(self, path: Path, columns: Iterable[str]) -> None:

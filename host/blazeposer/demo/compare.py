@@ -1,4 +1,4 @@
-"""Compare the known angles of the demo's heads with the streamed angles."""
+"""Compare the true angles of the demo's heads with the streamed angles."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def face_in_picture(face: Face) -> Face:
 
 def match(frame: Frame, faces: Sequence[Face]) -> list[tuple[Person, Face]]:
     """Return pairs of a person in the frame and the found face nearest to the person. A person is left out if no found
-    face is close enough to the person's face. The lengths of all faces are in pixels of the frame."""
+    face is close enough to the person's face. The boxes of all faces are in pixels of the frame."""
     pairs = []
     for person in frame.people:
         offsets = [_offset(person, face) for face in faces]
@@ -50,7 +50,7 @@ def _offset(person: Person, face: Face) -> float:
 
 @dataclass(frozen=True)
 class PoseAgreement:
-    """The known angles (n, 3) and the measured angles (n, 3) of the n faces that were found. `people` is the number of
+    """The true angles (n, 3) and the measured angles (n, 3) of the n faces that were found. `people` is the number of
     all people in the frames. `extra` is the number of found faces that belong to no person."""
 
     known: NDArray[np.float64]
@@ -60,18 +60,18 @@ class PoseAgreement:
 
     @property
     def correlation(self) -> dict[str, float]:
-        """Pearson's correlation between the known and the measured values of each angle."""
+        """Pearson's correlation between the true and the measured values of each angle."""
         pairs = zip(ANGLES, self.known.T, self.measured.T, strict=True)
         return {name: float(np.corrcoef(known, measured)[0, 1]) for name, known, measured in pairs}
 
     @property
     def difference(self) -> dict[str, float]:
-        """Mean absolute difference between the known and the measured values of each angle, in degrees."""
+        """Mean absolute difference between the true and the measured values of each angle, in degrees."""
         return dict(zip(ANGLES, np.abs(self.known - self.measured).mean(0).tolist(), strict=True))
 
 
 def agreements(frames: Sequence[Frame], found: Found) -> dict[str, PoseAgreement]:
-    """Compare the streamed angles with the known angles. Return one comparison for the frames with a single head, and
+    """Compare the streamed angles with the true angles. Return one comparison for the frames with a single head, and
     one comparison for all frames. Raises BlazePoserError if fewer than two found faces belong to a person."""
     alone = {number: faces for number, faces in found.items() if len(frames[number].people) == 1}
     return {"turning head": _agreement(frames, alone), "all faces": _agreement(frames, found)}

@@ -1,5 +1,5 @@
 """Draw the demo's image and video. The demo's image and video show the faces that the camera streamed, and a plot of
-the streamed and known angles."""
+the streamed and true angles."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def chosen(frames: Sequence[Frame], found: Found) -> list[int]:
 def angle_plot(
     frames: Sequence[Frame], found: Found, width: int, results: Mapping[str, PoseAgreement] | None = None
 ) -> Image:
-    """Return a plot of known angles (grey) and streamed angles (coloured) against the frame number. The plot has one
+    """Return a plot of true angles (grey) and streamed angles (coloured) against the frame number. The plot has one
     row for yaw, one row for pitch and one row for roll. If `results` is given, the plot also shows the correlation and
     the mean difference of the angles."""
     plot = np.full((3 * LANE, width, 3), PAPER, np.uint8)
@@ -109,7 +109,7 @@ def text(image: Image, words: str, place: tuple[int, int], size: float, color: C
 
 
 def _tile(frame: Frame, faces: Sequence[Face]) -> Image:
-    """Return an annotated frame of the demo with a caption below the image. The caption shows the known angles of a
+    """Return an annotated frame of the demo with a caption below the image. The caption shows the true angles of a
     single head, or the number of heads in the frame."""
     image = cv2.resize(draw(frame.picture, faces), (TILE, TILE), interpolation=cv2.INTER_AREA)
     caption = np.full((26, TILE, 3), PAPER, np.uint8)

@@ -107,7 +107,7 @@ class Backup:
         return replace(self, hashes=hashes, rom=rom, card=self.card or _card(hashes, state)).at(self.progress)
 
     def with_longer_rom(self, read: bytes) -> Backup:
-        """Extend the saved beginning of ROMFS with further bytes from `read`, and return the extended backup."""
+        """Extend the saved beginning of ROMFS to the length of `read`, and return the extended backup."""
         saved = _read(self.folder / ROM.strip("/"))
         with _writing(self.folder):
             hashes = {**self.hashes, ROM: _save(self.folder, ROM, saved + read[len(saved) :])}
@@ -165,7 +165,7 @@ def all_of(root: Path, camera: str = "") -> list[Backup]:
 
 
 def unfinished(root: Path, state: State) -> Backup | None:
-    """Return the latest backup of an interrupted deploy or restore that is still unfinished, or None. The backup must
+    """Return the latest backup whose deploy or restore was started but not finished, or None. The backup must
     belong to the camera and the SD card in `state`."""
     found = [each for each in all_of(root, state.id) if each.progress == "started" and each.card in ("", state.card)]
     return next((each for each in reversed(found) if each.camera == state.id), None)
@@ -214,8 +214,7 @@ def _order(folder: Path) -> tuple[int, str]:
 
 
 def _next(place: Path, prefix: str = "") -> int:
-    """Return the number for a new numbered folder, which is one more than the largest number of the existing
-    folders."""
+    """Return the largest folder number in `place`, plus one."""
     return 1 + max((_order(Path(path.name.removeprefix(prefix)))[0] for path in place.iterdir()), default=0)
 
 

@@ -44,8 +44,8 @@ def sha256(data: bytes) -> str:
 
 
 class Camera:
-    """The camera at a port. Most methods of `Camera` stop the script that runs on the camera. At the end of the work,
-    the program must call `restart`, which starts the camera's script again."""
+    """The camera at a port. Most methods of `Camera` stop the script that runs on the camera. In the end, the caller
+    must call `restart`, which starts the camera's script again."""
 
     def __init__(self, port: Port) -> None:
         self.port = port
@@ -54,7 +54,7 @@ class Camera:
         """True if the camera's script has been stopped and not started again."""
 
     def state(self, names: Iterable[str]) -> State:
-        """Ask the camera for its whole state, and return the state. `names` are the names of files that the camera
+        """Ask the camera for its state, and return the state. `names` are the names of files that the camera
         looks for on each of its drives. Raises BlazePoserError."""
         wanted = [name + suffix for name in names for suffix in ("", SUFFIX)]
         question = script("state.py", NAMES=wanted, CARD=CARD, ROOM=_ROOM, TAILS=flash.tails())
@@ -113,8 +113,8 @@ class Camera:
     ) -> None:
         """Write files and change ROMFS. Raises PortError.
 
-        First, all new files are written under temporary names beside the old files. After the change of ROMFS, all new
-        files get their final names. If writing is interrupted, every file on the camera is either completely old or
+        First, all new files are written under temporary names beside the old files. After ROMFS has been changed, all
+        new files get their final names. If writing is interrupted, every file on the camera is either completely old or
         completely new. `calls` are lines of Python that change ROMFS by calling functions of `scripts/flash.py`.
         `seconds` is the time in seconds that the change of ROMFS is expected to take.
         """
@@ -165,8 +165,8 @@ class Camera:
 
     def run_scripts(self, sources: Sequence[str], said: Callable[[str], None]) -> None:
         """Run several Python sources on the camera, one after the other. Each Python source can use functions and
-        variables that earlier sources have defined. The method calls `said` with every line that the sources print.
-        Raises PortError."""
+        variables that earlier sources have defined. The method calls `said` with every line that the Python sources
+        print. Raises PortError."""
         self.is_stopped = True
         with tempfile.TemporaryDirectory() as folder:
             arguments: list[str] = []

@@ -30,7 +30,7 @@ def open_socket(address):
 
 
 def ask(question, buffers=(), **arguments):
-    """Send a question to the PC, and return the dictionary from the PC's answer. Write the raw bytes of the PC's answer
+    """Send a request to the PC, and return the dictionary from the PC's answer. Write the raw bytes of the PC's answer
     into `buffers`, one buffer after the other. Raises RuntimeError if the PC's answer is an error."""
     global _socket
     arguments["question"] = question

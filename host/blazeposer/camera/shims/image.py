@@ -17,8 +17,8 @@ _WHITE = (255, 255, 255)
 class Image:
     def __init__(self, width, height, pixformat=None, buffer=None, _frame=None):
         """Create an image from the bytes of `buffer`. The virtual camera copies the bytes of `buffer`, but OpenMV's
-        firmware uses them without copying (docs.openmv.io, omv.image). A snapshot passes its frame number as `_frame`
-        instead of a buffer.
+        firmware uses them without copying (docs.openmv.io, omv.image). For a snapshot, `_frame` is the frame number,
+        and `buffer` is None.
         """
         if _frame is None:
             size = {GRAYSCALE: 1, RGB565: 2}.get(pixformat, 0) * width * height
