@@ -2,8 +2,8 @@
 and expected error change when images are disturbed.
 
 The sheet has one row (called a bin) for each level of each condition in `disturb.py`. The mean expected error of a bin
-counts as true if it is within 25 % of the mean true error in the bin. The true error of a face is the angle between the
-predicted and the labelled rotation. A bin with few found faces gets no verdict about the expected error. Only found
+counts as correct if it is within 25 % of the mean true error in the bin. The true error of a face is the angle between
+the predicted and the labelled rotation. A bin with few found faces gets no verdict about the expected error. Only found
 faces count for the verdict about the expected error, because a face that is not found has no expected error.
 """
 
@@ -55,21 +55,20 @@ class Bin(NamedTuple):
 
     @property
     def verdict(self) -> str:
-        """The verdict about the expected error of the bin. The verdict is `yes` if the expected error is true, `NO` if
-        it is wrong, and `few` if the bin has too few found faces."""
+        """Text that says whether the bin's mean expected error is correct. The text is `yes` if the mean expected error
+        is correct, `NO` if it is wrong, and `few` if the bin has too few found faces."""
         if self.scores.found.sum() < FEWEST:
             return "few"
         return "yes" if is_true(self.scores.mean_expected, self.scores.mean_geodesic) else "NO"
 
 
 def is_true(expected: float, true: float) -> bool:
-    """Return True if a mean expected error differs from the mean true error by at most the fraction MARGIN of the true
-    error."""
+    """Return True if `expected` differs from `true` by at most `MARGIN * true`."""
     return abs(expected - true) <= MARGIN * true
 
 
 def measure_sheet(system: Peer, dataset: Dataset) -> list[Bin]:
-    """Measure a system on disturbed images of a data set with pose labels, and return the results as bins. The first
+    """Run a face detector on disturbed images of a data set with pose labels, and return the results as bins. The first
     bin contains the results on undisturbed images.
 
     On an idle CPU core, the measurement takes about a sixth of a second for each face of the data set. For each image,

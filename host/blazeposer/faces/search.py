@@ -49,9 +49,9 @@ to 45 pixels, with 0.2 false positives per image.
 
 
 def smallest_face(width: int, height: int, *, fast: bool = False) -> int:
-    """Return the size in pixels of the smallest face that BlazePoser finds in an image. If `fast` is true, the returned
-    size is valid for one run of the network on the whole image. If `fast` is false, the returned size is valid for a
-    search with tiles."""
+    """Return the size in pixels of the smallest face that BlazePoser finds in an image. If `fast` is true, BlazePoser
+    runs the network only once, on the whole image. If `fast` is false, BlazePoser also runs the network on tiles of the
+    image."""
     if fast:
         return math.ceil(SEEN * max(width, height))
     return min(math.ceil(SEEN * max(width, height)), round(max(SMALLEST, SHARE * min(width, height))))

@@ -20,11 +20,10 @@ if TYPE_CHECKING:
 
 @cache
 def board_module(name: str) -> ModuleType:
-    """Load the module `board/NAME.py` and return it. Modules that `board/NAME.py` imports also come from `board/`, and
-    never from `sys.modules`, because the name `blazeposer` has two meanings. On a PC, the name `blazeposer` means this
-    Python package. On a camera, the name `blazeposer` means the post-processor of the network. On a PC, MicroPython's
-    function `const` is replaced by a function that returns its argument.
-    """
+    """Load the module `board/NAME.py` and return it. Modules in `board/` import each other from `board/`, and never
+    from this Python package. On a PC, the name `blazeposer` means this Python package. On a camera, the name
+    `blazeposer` means the post-processor of the network. On a PC, MicroPython's function `const` is replaced by a
+    function that returns its argument."""
     path = board_dir() / f"{name}.py"
     module = ModuleType(f"{__name__}.{name}")
     module.__dict__["__builtins__"] = {**vars(builtins), "__import__": _import}

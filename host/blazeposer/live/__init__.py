@@ -8,8 +8,8 @@
   webcam or a video.
 - `recording.py` writes the poses of a session to a file, and replays the file at its original speed.
 - `session.py` runs the main loop of a session, which tracks, smooths and shows faces.
-- `centre.py` lets the user make the present pose the zero pose. For programs that accept only one head, `centre.py`
-  selects one person's head.
+- `centre.py` lets the user choose the present pose as the zero pose. For programs that accept only one head,
+  `centre.py` selects one person's head.
 - `terminal.py` shows a table of faces and drawings of heads in a terminal, and reads the keyboard.
 - `web/` shows a session on a web page at 127.0.0.1.
 - `to/` sends poses to the program opentrack, to avatars (VMC protocol) and to MQTT brokers.

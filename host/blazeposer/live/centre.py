@@ -1,5 +1,5 @@
-"""Let the user make the present pose of a head the zero pose. For programs that accept only one head, select the head
-of one person."""
+"""Let the user choose the present pose of a head as the zero pose. For programs that accept only one head, select the
+head of one person."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Centre:
         self._seen = self._now = clock()
 
     def recentre(self) -> None:
-        """Make the next pose of the selected person the zero pose. Any thread may call `recentre`."""
+        """Use the next pose of the selected person as the zero pose. Any thread may call `recentre`."""
         self._asked = True
 
     def __call__(self, moment: Moment) -> Moment:

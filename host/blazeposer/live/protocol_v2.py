@@ -36,12 +36,11 @@ _TALK = 1.0  # seconds without a record after which the camera's output is read 
 
 
 class ProtocolLink(UsbLink):
-    """A `Link` that reads pose records and images from a camera with Protocol V2. Over Protocol V2, images arrive
-    separately from the pose records and have no number. A camera sends each image when it takes the next image, so the
-    image arrives directly after its pose record. `ProtocolLink` waits a short time (`_PICTURE`) for the image of a pose
-    record. If a camera script does not register the channel `CHANNEL`, the script prints its pose records, and
-    `ProtocolLink` reads the printed text. Printed text is lost if the camera prints faster than the PC reads.
-    """
+    """A `Link` that reads pose records and images from a camera with Protocol V2. In Protocol V2, the camera sends
+    images separately from pose records, and the images carry no sequence numbers. The image of a pose record arrives
+    directly after the pose record. `ProtocolLink` waits a short time (`_PICTURE`) for the image of a pose record. If a
+    camera script does not register the channel `CHANNEL`, the script prints its pose records, and `ProtocolLink` reads
+    the printed text. Printed text is lost if the camera prints faster than the PC reads."""
 
     def __init__(self, port: ports.Port, silence: float = SILENCE) -> None:
         super().__init__(port, silence, blind="")
@@ -78,8 +77,7 @@ class ProtocolLink(UsbLink):
                 raise
 
     def _take(self, waiting: list[tuple[Any, float]], picture: Image | None) -> list[Arrival]:
-        """Return the waiting pose records as a list of `Arrival`. Pose records are counted only in `_take`, because
-        only records that are shown must be counted."""
+        """Count the waiting pose records, and return them as a list of `Arrival` objects."""
         arrivals = [
             Arrival(record, at, picture) for came, at in waiting if (record := self._reader.take(came)) is not None
         ]
@@ -108,11 +106,8 @@ class NoProtocolError(PortError):
 
 class _Camera(openmv.Camera):  # type: ignore[misc]
     def _handle_event(self, channel_id: int, event: int) -> None:
-        """Count new channels of the camera. The method `_handle_event` replaces a method of the package `openmv` that
-        fails in Python 3.11. The replaced method of `openmv` fails because it tests whether an int is a member of an
-        enum. The method `Transport.log` of `openmv` also tests whether an int is a member of an enum, and fails in
-        Python 3.11.
-        """
+        """Count the camera's messages about newly registered channels. The methods `_handle_event` and `Transport.log`
+        of `openmv` fail in Python 3.11, because they test whether an int is a member of an enum."""
         if channel_id == 0 and event == EventType.CHANNEL_REGISTERED:
             self.pending_channel_events += 1
 
@@ -153,8 +148,7 @@ def _opened(port: str) -> Generator[_Camera, None, None]:
 
 @contextmanager
 def _uninterrupted() -> Generator[None, None, None]:
-    """Delay the effect of Ctrl+C until the end of the `with` block. Without the delay, the package `openmv` would catch
-    Ctrl+C and continue."""
+    """Delay Ctrl+C until the end of the `with` block, because the package `openmv` would otherwise ignore Ctrl+C."""
     if threading.current_thread() is not threading.main_thread():  # only the main thread gets signals
         yield
         return

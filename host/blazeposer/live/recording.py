@@ -67,8 +67,8 @@ class Recording:
             self._file = self.path = None
 
     def show(self, moment: Moment) -> None:
-        """Write the pose record of a `Moment` to the file of the recording (see `session.View`). Raises InputError if
-        the disk is full."""
+        """Write the pose record in `moment` to the file of the recording (see `session.View`). Raises InputError if the
+        disk is full."""
         with self._lock:
             if not self._file or not self.path or not moment.record:
                 return
@@ -175,8 +175,8 @@ def _as_json(rows: list[dict[str, float | None]]) -> dict[str, Any]:
 
 
 def _number(cell: str) -> float | None:
-    """Return the number in a table cell, or None if the cell is empty. Whole numbers in a table cell become int,
-    because pandas writes the int 1 as 1.0 in a column with an empty cell."""
+    """Return the number in a table cell, or None if the cell is empty. A value such as 1.0 becomes an int, because
+    pandas writes integers in this form if a column has empty cells."""
     if not cell:
         return None
     value = float(cell)

@@ -103,8 +103,8 @@ class Output(View, Protocol):
 
     @property
     def state(self) -> str:
-        """Return one line that says why another program receives no poses, and what the user can do. If no problem with
-        the other program is known, return ""."""
+        """Return one line that says why another program receives no poses, and what the user can do. If no problem is
+        known, return ""."""
 
 
 def run(
@@ -118,11 +118,11 @@ def run(
     axis: bool = False,
     strict: bool = False,
 ) -> None:
-    """Make a `Moment` for each arrival from `link`, and show the `Moment` in each of `outputs` and `views`. Return when
+    """Make a `Moment` for each pose record from `link`, and pass the `Moment` to all `outputs` and `views`. Return when
     `link` ends. If `smooth` is true, the positions and angles of faces are smoothed. If the camera numbers the faces
-    itself, the camera's numbers are used. The class `Moment` describes `fov` and `axis`, and centre.py describes
-    `centre`. If `strict` is true, the failure of one of the `outputs` raises InputError.
-    """
+    itself, the camera's numbers are used. The arguments `fov` and `axis` become attributes of each `Moment`. The
+    function `centre` adds the zero pose to each `Moment`. If `strict` is true, the failure of one of the `outputs`
+    raises InputError."""
     follow = Follower(smooth, fov, axis)
     with closing(link.arrivals()) as arrivals:
         for arrival in arrivals:

@@ -72,7 +72,7 @@ def write_figure(path: Path, figure: Figure, option: str = "--output") -> None:
 
 
 def render(figure: Figure, suffix: str = ".svg") -> bytes:
-    """Return the bytes of an image file that shows a figure. The image files of equal figures contain equal bytes.
+    """Return the bytes of an image file that shows a figure. No date is stored, so equal figures give equal bytes.
     Raises ValueError if matplotlib cannot write the format `suffix`."""
     import matplotlib as mpl
 
@@ -120,7 +120,8 @@ class VideoWriter:
 
 class Annotated:
     """A writer of the annotated images and videos that a command makes. An `Annotated` must be used in a `with`
-    statement. The path `output` is a file if it has a suffix and is not an existing folder, and otherwise a folder."""
+    statement. The path `output` means a file if it has a suffix and no folder with this path exists. In all other
+    cases, the path `output` means a folder."""
 
     def __init__(self, output: Path, sources: Sequence[Source]) -> None:
         """Check that the annotated images and videos can be written to `output`. Raises InputError."""
@@ -172,6 +173,5 @@ class Annotated:
 
 
 def _key(path: Path) -> str:
-    """Return a text that identifies a file. All paths to one file give the same text, also on systems that ignore the
-    case of letters."""
+    """Return a text that is equal for all paths to one file, even if the paths differ in upper and lower case."""
     return str(path.resolve()).casefold()

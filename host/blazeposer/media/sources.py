@@ -76,11 +76,10 @@ class Source:
 
 
 def open_source(text: str) -> Source:
-    """Open `text` as a source of frames, and return the `Source`. The argument `text` is the path of a file, folder or
-    video device, the index of a webcam, or the address of a network stream. Raises InputError with a message of one
-    line if `text` cannot be opened. The error message and the name of the `Source` never contain the user name or the
-    password in an address.
-    """
+    """Open an image, folder, video, webcam or network stream, and return it as a `Source`. The argument `text` is the
+    path of a file, folder or video device, the index of a webcam, or the address of a network stream. Raises InputError
+    with a message of one line if the file, camera or stream cannot be opened. The error message and the name of the
+    `Source` never contain the user name or the password in an address."""
     path = Path(text)
     if STREAM.match(text):
         parts = urlsplit(text)
@@ -100,9 +99,9 @@ def open_source(text: str) -> Source:
 
 
 def open_sources(texts: Sequence[str]) -> list[Source]:
-    """Open each of several texts as a `Source`, and return a list of all `Source` objects. Each text is a path, an
-    address, the index of a webcam, or a pattern such as `*.jpg`. All image files and folders are joined into one
-    `Source`. Raises InputError if one of the texts cannot be opened."""
+    """Open images, folders, videos, webcams and network streams, and return a list of `Source` objects. Each element of
+    `texts` is a path, an address, the index of a webcam, or a pattern such as `*.jpg`. All image files and folders are
+    joined into one `Source`. Raises InputError if a file, camera or stream cannot be opened."""
     globs = [[text] if os.path.lexists(text) else sorted(glob(text, recursive=True)) or [text] for text in texts]
     names = [name for found in globs for name in found]
     sources = [open_source(name) for name in names]
@@ -143,12 +142,10 @@ def read_image(path: Path | str) -> Image:
 
 
 def _turned(image: Image, data: NDArray[np.uint8]) -> Image:
-    """Turn the image of an AVIF file as the file's header says, and return the turned image. The turn is necessary
-    because OpenCV ignores the fields `irot` and `imir` in the header of an AVIF file. Images from files that are not
-    AVIF files are returned unchanged. In the header of an AVIF file, `irot` is the number of quarter turns to the left.
-    In the header of an AVIF file, `imir` exchanges top and bottom if it is 0, and left and right if it is 1. The
-    meanings of `irot` and `imir` are from avif.h of libavif 1.0.
-    """
+    """Turn the image of an AVIF file as the file's header says, because OpenCV ignores the fields `irot` and `imir` in
+    the header. In the header of an AVIF file, `irot` is the number of quarter turns to the left. In the header of an
+    AVIF file, `imir` exchanges top and bottom if it is 0, and left and right if it is 1. The meanings of `irot` and
+    `imir` are from avif.h of libavif 1.0."""
     header = data[:4096].tobytes().partition(b"mdat")[0]
     if header[4:12] not in (b"ftypavif", b"ftypavis"):
         return image
@@ -192,8 +189,8 @@ def _video(path: Path) -> Source:
 
 
 def _camera(address: int | str, name: str, path: Path, failure: str) -> Source:
-    """Open a webcam, video device or network stream, and return it as a `Source`. The argument `path` contains the name
-    for output files of the `Source`."""
+    """Open a webcam, video device or network stream, and return it as a `Source`. Output files are named after the
+    argument `path`."""
     with quiet_stderr():
         capture = cv2.VideoCapture(address)
     frames = _captured(capture, name, f"{name}: {failure}", quiet=isinstance(address, str))

@@ -114,8 +114,8 @@ class Difference:
     """Indices of the images. The image with the largest difference is first."""
 
     def shows(self, least: float) -> bool:
-        """Return True if the results for a face differ by at least `least` pixels or degrees. Also return True if only
-        one stage found a face."""
+        """Return True if one of the differences, in pixels or degrees, is not smaller than `least`. Also return True if
+        only one stage found a face."""
         measured = np.concatenate([self.box, self.keypoints, self.degrees])
         return bool(self.first_alone or self.second_alone or (measured >= least).any())
 
@@ -141,8 +141,8 @@ class Difference:
 
 
 def raw_outputs(data: bytes) -> list[NDArray[np.int8]]:
-    """Return a network's eight int8 outputs for one image. `data` contains the bytes of all outputs in the order of the
-    model contract. Raises ValueError."""
+    """Return a network's eight int8 outputs for one image. `data` contains the bytes of all outputs in the order of
+    `OUTPUTS` (core/contract.py). Raises ValueError."""
     if len(data) != sum(SIZES):
         raise ValueError("a part is missing")
     parts = np.split(np.frombuffer(data, np.int8), np.cumsum(SIZES)[:-1])
@@ -217,8 +217,8 @@ def pair_section(
     """Return the section of the report that compares two stages (forms of the network).
 
     `given` is the image with the largest difference between the stages. `worst` contains the faces that both stages
-    found in the image `given`. `apart` maps the name of each layer that differs on the image `given` to the difference
-    of the layer. `apart` is None if the outputs of the layers are not available.
+    found in the image `given`. `apart` contains the differences of the layers for the image `given`. `apart` is None if
+    the outputs of the layers are not available.
     """
     first, second = stages
     breaches = difference.breaches(pair.limits)

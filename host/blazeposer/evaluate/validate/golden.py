@@ -4,8 +4,8 @@ the faces that the decoder finds in these outputs.
 - The file `models/blazeposer_golden/golden.json` contains the detected faces, the scales of the network's outputs, and
   sums of each layer's values.
 - Each file `models/blazeposer_golden/NAME.png` contains an input image of 128 x 128 pixels for the network.
-- Each file `models/blazeposer_golden/NAME.bin` contains the network's eight raw int8 outputs in the order of the model
-  contract.
+- Each file `models/blazeposer_golden/NAME.bin` contains the network's eight raw int8 outputs in the order of `OUTPUTS`
+  (core/contract.py).
 
 The page `docs/golden.md` explains how to use golden vectors. `blazeposer quantize` and `blazeposer golden [MODEL]`
 write golden vectors to a folder beside the network file.
@@ -81,7 +81,7 @@ class Golden:
 
 def pictures() -> dict[str, Image]:
     """Return a dictionary that maps the name of each golden vector to its image. The images of the golden vectors show
-    NASA's portrait, heads from the demo and the face of the self-test."""
+    a portrait photo, heads from the demo and the face of the self-test."""
     with as_file(files("blazeposer.scene") / "assets" / "portrait.jpg") as path:
         portrait = read_image(path)
     heads = {name: camera_input(frames()[number].picture) for name, number in _FRAMES.items()}
@@ -119,7 +119,8 @@ def face_values(face: Face) -> dict[str, Any]:
 
 def write_beside(model: Path) -> Path:
     """Write the golden vectors of a network to a folder beside the network, and return the folder. Raises ModelError if
-    the network is damaged or belongs to the installed package. Raises InputError if the folder cannot be written."""
+    the network is damaged, or if the folder is in the installed package, which must not be changed. Raises InputError
+    if the folder cannot be written."""
     refuse_installed(model)
     folder = model.with_name(model.stem + SUFFIX)
     write(make(model), folder)

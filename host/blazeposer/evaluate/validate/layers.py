@@ -3,8 +3,8 @@
 To get the outputs of all layers, a copy of the network file is made in which every layer's tensor is an output. LiteRT
 and TensorFlow Lite Micro can run a network file in which every layer's tensor is an output. TensorFlow's converter and
 this project write the operations of a network in different orders. To match the layers of two files, operations of the
-same kind and the same output shape are numbered. Two layers match if their operations have the same kind, output shape
-and number.
+same kind and the same output shape are numbered. Two layers match if their operations have the same kind, the same
+output shape and the same index.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class Layers:
     def tracer(self, runtime: str, data: bytes | None = None, *, real: bool = True) -> Callable[[Image], Trace]:
         """Return a function that computes the outputs of all layers for an image.
 
-        `runtime` is the name of a runtime of `interpreter.open_network`. The returned function runs the network file
+        `runtime` is a runtime name that `interpreter.open_network` accepts. The returned function runs the network file
         whose bytes are in `data`, or the file of the `Layers` object if `data` is None. If `real` is False, the
         returned function gives int8 values instead of real numbers for an INT8 network.
         """

@@ -51,8 +51,7 @@ TensorFlow."""
 
 
 class NotRun(BlazePoserError):
-    """Error for a stage (form of the network) that cannot be run on this PC. The message of the error gives the reason
-    and the user's next step."""
+    """Error for a stage (form of the network) that cannot be run on this PC, with a reason and the user's next step."""
 
 
 @dataclass
@@ -125,7 +124,7 @@ class Stages:
 
     def open(self, key: str) -> Stage:
         """Open a stage. `key` is the name of a stage, for example `xnnpack`. Raises NotRun if the stage cannot be run
-        on this PC. Raises another BlazePoserError if an available stage does not work."""
+        on this PC. Raises BlazePoserError if the stage can be run on this PC but fails."""
         try:
             for runtime, title in RUNTIMES.items():
                 if key == runtime:
@@ -141,8 +140,7 @@ class Stages:
             raise NotRun(str(MissingExtraError(error.name or "", "train"))) from error
 
     def _plugged_in(self, key: str) -> Stage:
-        """Return a stage that another package defines. The entry point of the other package is a function that gets
-        this `Stages` object and returns the stage."""
+        """Return the stage that another package's entry point makes from this `Stages` object."""
         found = entry_points(group=ENTRY_POINTS, name=key)
         if not found:
             raise NotRun(f"the stage {key!r} is not installed: install BlazePoser again with `pip install -e .`")
@@ -170,8 +168,7 @@ class Stages:
 
 
 def _at(connected: Callable[[], AbstractContextManager[Camera]]) -> See:
-    """Return the function `Stage.see` for a stage that runs on a camera. The returned function connects to the camera
-    when it is called."""
+    """Return the function `Stage.see` for a stage that runs on a camera."""
 
     def see(pictures: Sequence[Image], advance: Advance) -> Seen:
         with connected() as camera:
@@ -183,9 +180,8 @@ def _at(connected: Callable[[], AbstractContextManager[Camera]]) -> See:
 def companion(model: Path, suffix: str) -> Path:
     """Return the path of the INT8 file with `suffix` in place of `.tflite`, if a file or folder with this path exists.
     If a file or folder beside the INT8 file is missing, return the corresponding file or folder of the shipped network.
-    Files of the shipped network are returned only if its manifest and the INT8 file's manifest agree in training and
-    quantization. Raises NotRun.
-    """
+    A file of the shipped network is returned only if the INT8 file has the same training and quantization as the
+    shipped network. Raises NotRun."""
     if (path := model.with_name(model.stem + suffix)).exists():
         return path
     try:

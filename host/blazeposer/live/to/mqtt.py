@@ -93,7 +93,7 @@ class MqttView:
         return self._reason
 
     def show(self, moment: Moment) -> None:
-        """Send the pose record and the status of a `Moment` to the broker (see `session.View`)."""
+        """Send the pose record in `moment` and the camera's status to the broker (see `session.View`)."""
         if moment.record or moment.state:
             before, self._online = self._online, moment.record is not None
             if before != self._online and self._client.is_connected():  # else the status is sent after connecting again
@@ -258,7 +258,7 @@ def credentials(name: str, url: SplitResult, file: str | None) -> tuple[str | No
 
 
 def _checked(name: str, topic: str) -> str:
-    """Return the MQTT topic `topic` unchanged. Raises InputError if MQTT does not allow messages to `topic` (MQTT 5.0,
+    """Check and return the MQTT topic `topic`. Raises InputError if MQTT does not allow messages to `topic` (MQTT 5.0,
     section 4.7)."""
     if re.search(r"[+#]", topic) or not topic.isprintable() or topic.startswith("$") or len(topic.encode()) > 1000:
         advice = "use a topic without +, # and control characters, outside $SYS"

@@ -47,7 +47,7 @@ class HeadView:
             link.close()
 
     def show(self, moment: Moment) -> None:
-        """Send a UDP packet with the head of a `Moment` (see `session.View`)."""
+        """Send a UDP packet with the pose of the selected person's head (see `session.View`)."""
         if not moment.head:
             return
         packet = self._packet(moment.head)

@@ -1,9 +1,8 @@
 """Send poses to the head of an avatar, with the VMC protocol (https://protocol.vmc.info) over OSC. The programs
-VSeeFace, Warudo and VMagicMirror, for example, read the VMC protocol. The VMC protocol calls a program that sends poses
-an "assistant", so BlazePoser is an assistant. Each VMC message contains the local rotation of the bone "Head" as a
+VSeeFace, Warudo and VMagicMirror, for example, read the VMC protocol. In the VMC protocol, BlazePoser is an
+"assistant", which is a program that sends poses. Each VMC message contains the local rotation of the bone "Head" as a
 Unity quaternion. In Unity's left-handed axes, x points to the avatar's right, y points up, and z points in the avatar's
-viewing direction. If the person turns to the person's own left, the avatar also turns to the avatar's own left.
-"""
+viewing direction. If the person turns to the person's own left, the avatar also turns to the avatar's own left."""
 
 from __future__ import annotations
 

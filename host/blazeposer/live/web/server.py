@@ -65,9 +65,9 @@ _SILENT = 5.0  # seconds after which an event says that the server is still runn
 
 
 class WebView:
-    """A `View` that shows a live session as a web page. A `WebView` must be used in a `with` statement. A browser that
-    is too slow for all poses skips old poses and gets the newest pose. Raises InputError if `host` is not an address of
-    this PC, or if another program uses the port."""
+    """A `View` that shows a live session as a web page. A `WebView` must be used in a `with` statement. If a browser is
+    too slow to show all poses, it skips old poses and gets the newest pose. Raises InputError if `host` is not an
+    address of this PC, or if another program uses the port."""
 
     def __init__(
         self,
@@ -105,7 +105,7 @@ class WebView:
         self._server.server_close()
 
     def show(self, moment: Moment) -> None:
-        """Prepare the data of a `Moment` for all browsers (see `session.View`)."""
+        """Prepare the data in `moment` for all browsers (see `session.View`)."""
         path = self._recording.path
         told = as_json(moment)
         own = json.dumps(told | {"recording": str(path) if path else "", "own": True}).encode()
@@ -184,7 +184,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Print no log of HTTP requests, because a log would disturb the table of faces in the terminal."""
 
     def _is_for_us(self) -> bool:
-        """Return True if the HTTP request names an IP address or the name of this PC as its host."""
+        """Return True if the header Host of the HTTP request contains an IP address or this PC's name."""
         host = _HOST.fullmatch(self.headers.get("Host", ""))
         name = host["v6"] or host["name"] if host else ""
         try:
