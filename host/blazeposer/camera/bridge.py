@@ -85,8 +85,8 @@ class Bridge(ABC):
         self._thread.start()
 
     def reset(self) -> None:
-        """Press the camera's reset button. After a reset, the camera's scripts boot.py and main.py run, as after a call
-        of machine.reset(). The method returns as soon as the camera's reset has begun."""
+        """Press the camera's reset button, so that boot.py and main.py run. The method returns as soon as the
+        camera's reset has begun."""
         self._ask(self._reset)
 
     def unplug_after(self, count: int) -> None:
@@ -146,8 +146,7 @@ class Bridge(ABC):
             self._unplug()
 
     def _change(self) -> None:
-        """Carry out a requested reset of the camera, a requested change of the cable, or a fault that `unplug_after` or
-        `reset_after` has planned."""
+        """Plug in, unplug or reset the camera if a caller has asked for this."""
         if self._plugging.is_set():
             if self._micropython is None:
                 self._put_in(self._new_cable(moved=False))

@@ -56,7 +56,7 @@ def confine(writable: str, readable: str) -> bool:
 
 
 def take_ctrl_c(library: str) -> None:
-    """Make the signal `CTRL_C` stop a script as Ctrl-C over a camera's USB does (MicroPython 1.28,
+    """Make the signal `CTRL_C` stop a script in the same way as Ctrl-C stops it on a camera (MicroPython 1.28,
     shared/tinyusb/mp_usbd_cdc.c).
 
     In MicroPython's unix build, SIGINT can stop a script anywhere, even while the script allocates memory. If SIGINT

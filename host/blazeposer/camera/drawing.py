@@ -42,8 +42,8 @@ def draw(
 
 
 def fitted(picture: Image, width: int, height: int) -> Image:
-    """Return an image as a screen of `width` x `height` pixels shows it. The image is scaled to fit the screen, and
-    black borders fill the rest of the screen."""
+    """Scale an image to fit a screen of `width` x `height` pixels, and fill the rest of the screen with black
+    borders."""
     scale = min(width / picture.shape[1], height / picture.shape[0])
     w, h = round(scale * picture.shape[1]), round(scale * picture.shape[0])
     screen = np.zeros((height, width, 3), np.uint8)
