@@ -147,7 +147,7 @@ def test_times_are_printed_and_written(blazeposer_command: CommandLine, folder: 
     page = tmp_path / "docs" / "bench.md"
     run = blazeposer_command("bench", folder, "--rounds", 1, "--output", page)
     assert run.status == 0
-    assert "2 images of several sizes, 1 rounds" in run.out
+    assert "2 images of several sizes in 1 round on one thread" in run.out
     text = page.read_text()
     rows = {cells[1].strip(): cells[2:-1] for line in text.splitlines() if len(cells := line.split("|")) == 9}
     assert set(rows) == {"", "---", "BlazePoser INT8", "MediaPipe: BlazeFace, face mesh", "BlazeFace INT8, solvePnP"}

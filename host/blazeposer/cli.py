@@ -42,26 +42,26 @@ def _training(module: str, words: str) -> Subcommand:
 GROUPS = {
     "Use": {
         "detect": _ours("detect:detect", "Find faces and poses in images, videos or a webcam."),
-        "watch": _ours("watch:watch", "Show a camera's faces live, or send them to programs."),
-        "replay": _ours("watch:replay", "Show a recorded session at its own pace."),
+        "watch": _ours("watch:watch", "Show faces of a camera live, or send their poses."),
+        "replay": _ours("watch:replay", "Show a recorded session at its original speed."),
         "plot": _ours("watch:plot", "Draw the angles of a recorded session over time."),
-        "demo": _ours("demo:demo", "Run the demo on a virtual camera, and draw it.", "demo"),
+        "demo": _ours("demo:demo", "Run the demo on a virtual camera, and draw the faces.", "demo"),
     },
     "Camera": {
         "package": _ours("deploy:package", "Write all files for a camera into one folder."),
         "deploy": _ours("deploy:deploy", "Copy the network to a camera, and test it there."),
-        "status": _ours("deploy:status", "Compare the files on a camera with a bundle."),
-        "restore": _ours("deploy:restore", "Undo a deploy: restore the replaced files."),
-        "check": _ours("models:check", "Predict on which boards a model runs, and how fast."),
-        "inspect": _ours("models:inspect", "Show work, memory and time of each layer of a model."),
-        "camera": _ours("camera:camera", "Start the virtual camera and print its port.", "demo"),
+        "status": _ours("deploy:status", "Compare a camera's files with the files of a deploy."),
+        "restore": _ours("deploy:restore", "Restore the files that a deploy replaced."),
+        "check": _ours("models:check", "Show which boards can run a model, and how fast."),
+        "inspect": _ours("models:inspect", "Show memory, operations and time of a model's layers."),
+        "camera": _ours("camera:camera", "Start a virtual camera and print the camera's port.", "demo"),
     },
     "Prove": {
         "validate": _ours("validate:validate", "Compare all forms of the network on the same images.", "validate"),
-        "bench": _ours("bench:bench", "Compare the network's time and accuracy with peers."),
+        "bench": _ours("bench:bench", "Compare time and accuracy with similar systems."),
         "evaluate": _ours("evaluate:evaluate", "Measure a network on labelled faces.", "train"),
         "compare-detection": _ours(
-            "evaluate:compare_detection", "Compare detections with the original BlazeFace.", "train"
+            "evaluate:compare_detection", "Compare the detections of BlazePoser and BlazeFace.", "train"
         ),
         "figures": _ours("evaluate:figures", "Write the measured figures into Markdown pages.", "train"),
     },
@@ -69,9 +69,9 @@ GROUPS = {
         "label": _training("labels.label", "Make a training pool from your own photos."),
         "train": _training("learning.train", "Train the float network."),
         "quantize": _training("int8.quantize", "Make the INT8 network from the float network."),
-        "golden": _ours("validate:golden", "Write the expected outputs of a network for tests.", "validate"),
-        "compare-architectures": _training("studies.architectures", "Show the cost of each architecture."),
-        "compare-quantization": _training("studies.quantization", "Compare methods of quantization."),
+        "golden": _ours("validate:golden", "Write a network's expected outputs for tests.", "validate"),
+        "compare-architectures": _training("studies.architectures", "Show the costs of each network architecture."),
+        "compare-quantization": _training("studies.quantization", "Compare methods to quantize the network."),
     },
 }
 COMMANDS = {name: entry for group in GROUPS.values() for name, entry in group.items()}

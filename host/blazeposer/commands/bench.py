@@ -29,20 +29,27 @@ MOST_PICTURES = 100
 @click.argument("source", required=False)
 @model_option
 @click.option(
-    "--rounds", type=click.IntRange(min=1), default=10, show_default=True, help="Number of runs over all images."
+    "--rounds",
+    type=click.IntRange(min=1),
+    default=10,
+    show_default=True,
+    help="Number of times that each system processes all images.",
 )
 @data_option
 @click.option("--dataset", "dataset_name", default="aflw2000_dev", show_default=True,
-              help="Data set or pool with labels, as in `blazeposer evaluate`.")  # fmt: skip
+              help="Name of a data set or pool with labels, as in `blazeposer evaluate`.")  # fmt: skip
 @click.option("-o", "--output", type=PATH, help="Write the tables to this Markdown page.")
 def bench(
     source: str | None, model: Path | None, rounds: int, folder: str | None, dataset_name: str, output: Path | None,
 ) -> None:  # fmt: skip
-    """Measure the time of BlazePoser and of other systems on SOURCE: an image, a folder of images or a video.
+    """Measure the time of BlazePoser and of similar systems on the images of SOURCE.
 
-    Without SOURCE, the command uses the images of the demo. The other systems are MediaPipe's BlazeFace with face mesh,
-    and BlazeFace in INT8 with solvePnP on its keypoints. All systems run in turns on one thread of this PC. On a
-    camera, their times are different. With --data, the command also measures their accuracy.
+    SOURCE is an image, a folder of images or a video. Without SOURCE, the command uses images of `blazeposer demo`. All
+    systems take turns on one thread of this PC. On a camera, the times of the systems are different. With --data, the
+    command also measures the accuracy of all systems.
+
+    One of the similar systems is MediaPipe's BlazeFace with the face mesh network. Another system is BlazeFace in INT8,
+    with a pose that OpenCV's solvePnP computes from BlazeFace's keypoints.
     """
     if output:
         make_folder(output.parent)
@@ -59,11 +66,11 @@ def bench(
             sections.append(accuracy_section(systems, times, labelled(dataset_name, folder)))
     for section in sections:
         show(section)
-    name = Path(source).name if source else "the demo's turning head"
-    say(f"Times on {name}: {sections[0].parts[1]}")
+    name = f"images from {Path(source).name}" if source else "images of the turning head that `blazeposer demo` draws"
+    say(f"The times were measured on {name}. {sections[0].parts[1]}")
     if output:
         call = " --data DIR" * bool(folder)
-        made = f"`blazeposer bench{call}` made this page. The times were measured on {name}."
+        made = f"`blazeposer bench{call}` made this page.\nThe times were measured on {name}."
         head = f"# BlazePoser and its peers\n\n{made}\n"
         write_file(output, "\n".join([head, *map(markdown, sections)]).encode())
         say(f"Wrote {output}")

@@ -28,19 +28,21 @@ _LOOK = 0.5  # seconds between two checks whether the camera has failed
 @click.option(
     "--port",
     type=click.Path(path_type=Path),
-    help="Path of its port, which other programs open.  [default: chosen by the system]",
+    help="Path of the virtual camera's port, which other programs open.  [default: chosen by the system]",
 )
 @click.option("--board", default=BOARD, show_default=True, help=f"Board that the camera imitates: {BOARD_NAMES}.")
-@click.option("--card", is_flag=True, help="Insert an SD card.")
+@click.option("--card", is_flag=True, help="Give the virtual camera an SD card.")
 @click.option("--firmware", type=click.Choice(list(FIRMWARES)), default="5.0", show_default=True,
               help="Firmware that the camera imitates.")  # fmt: skip
-@click.option("--gray", is_flag=True, help="Use a sensor without colour.")
+@click.option("--gray", is_flag=True, help="Imitate a sensor without colour.")
 def camera(source: str | None, port: Path | None, board: str, card: bool, firmware: str, gray: bool) -> None:
     """Start a virtual camera that sees the images of SOURCE in a loop.
 
-    SOURCE is an image, a folder of images, a video or the index of a webcam. Without SOURCE, the camera sees the
-    turning head of the demo. The camera's flash is empty at the start. `blazeposer deploy` finds the camera as if it
-    were a camera on USB. The camera's port is a pseudo-terminal that only your user can open.
+    SOURCE is an image, a folder of images, a video or the index of a webcam. Without SOURCE, the virtual camera sees
+    the turning head of `blazeposer demo`.
+
+    At the start, the virtual camera's flash memory is empty. `blazeposer deploy` finds the virtual camera in the same
+    way as a camera on USB. The virtual camera's port is a pseudo-terminal that only your user account can open.
     """
     heads = () if source else demo_frames()
     frames = frames_of(source) if source else lambda number: heads[number % len(heads)].picture

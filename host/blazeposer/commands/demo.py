@@ -34,12 +34,15 @@ HONESTY = (
 @click.option("-o", "--output", type=PATH, default=Path("out/demo"), show_default=True, help="Folder for the results.")
 @click.option("--fast", is_flag=True, help=f"Use only every {FAST}rd frame.")
 def demo(output: Path, fast: bool) -> None:
-    """Copy board/ and the model to a virtual camera with mpremote, start the camera, and show its faces.
+    """Run BlazePoser's scripts and network on a virtual camera, and show the faces that the virtual camera finds.
 
-    The camera sees a head that turns by known angles, then several heads. The command writes an image and a video with
-    the found faces (demo.png, demo.mp4). It prints the differences between the streamed angles and the known angles.
-    It also writes two videos without drawings, which you can use with other commands. head.mp4 contains the camera's
-    images. In nod.mp4, a head nods and shakes.
+    The command copies the files to the virtual camera with mpremote. The virtual camera first sees a head that turns by
+    known angles, and then several heads. The command prints the differences between the known angles and the angles
+    that the virtual camera streams.
+
+    The command writes the image demo.png and the video demo.mp4 with the found faces. The command also writes two
+    videos without drawings for use with other commands. The video head.mp4 contains the images that the virtual camera
+    sees. In the video nod.mp4, a head nods and shakes.
     """
     make_folder(output)  # fail before the work, not after it
     console = Console(highlight=False)

@@ -36,17 +36,23 @@ dry_run_option = click.option("--dry-run", is_flag=True, help="Show the plan and
 
 
 @click.command()
-@click.option("--board", "name", help=f"Board: {BOARD_NAMES}.  [default: all boards without an NPU]")
-@click.option("-o", "--output", type=PATH, default=Path("out/bundle"), show_default=True, help="Folder to write.")
+@click.option("--board", "name", help=f"Board of the camera: {BOARD_NAMES}.  [default: all boards without an NPU]")
+@click.option("-o", "--output", type=PATH, default=Path("out/bundle"), show_default=True, help="Folder for the files.")
 @model_option
 @click.option("--mpy", is_flag=True, help="Compile the Python modules for the board (needs the extra `mpy`).")
-@click.option("--stedgeai", type=PATH, help="For the N6 only: network_rel.bin, made by ST's tool stedgeai.")
+@click.option(
+    "--stedgeai",
+    type=PATH,
+    help="Path of the file network_rel.bin from ST's tool stedgeai. Only the board N6 uses this file.",
+)
 def package(name: str | None, output: Path, model: Path | None, mpy: bool, stedgeai: Path | None) -> None:
-    """Write the model, the scripts, the self-test and a ROMFS image into a folder, with a manifest of their hashes.
+    """Write all files for a camera into a folder.
 
-    `blazeposer deploy FOLDER` copies these files to a camera. If the PC with the camera does not have blazeposer, use
-    `mpremote mip install --target /flash FOLDER/package.json` and `mpremote romfs deploy FOLDER/blazeposer.romfs`.
-    These commands do the same without a backup.
+    The files are the model, the scripts, the self-test, a ROMFS image, and a manifest with the hashes of all files.
+    `blazeposer deploy FOLDER` copies the files from FOLDER to a camera.
+
+    On a PC without blazeposer, use `mpremote mip install --target /flash FOLDER/package.json` and `mpremote romfs
+    deploy FOLDER/blazeposer.romfs`. The two mpremote commands copy the files without a backup of the old files.
     """
     board = find(name) if name else None
     bundle = make(model, board, mpy=mpy, stedgeai=stedgeai)
@@ -60,8 +66,12 @@ def package(name: str | None, output: Path, model: Path | None, mpy: bool, stedg
 @click.command()
 @click.argument("bundle", required=False, type=PATH)
 @port_option
-@click.option("--to", type=click.Choice(STORES), help="Place for the model.  [default: rom, if the camera has no card]")
-@click.option("--model", type=PATH, help="Another tflite file; not together with BUNDLE.")
+@click.option(
+    "--to",
+    type=click.Choice(STORES),
+    help="Place for the model on the camera. A camera with an SD card needs the option --to.  [default: rom]",
+)
+@click.option("--model", type=PATH, help="Path of another tflite file, for a deploy without BUNDLE.")
 @dry_run_option
 @yes_option
 @backups_option
@@ -71,9 +81,11 @@ def deploy(
 ) -> None:  # fmt: skip
     """Copy the network and the scripts to a camera.
 
-    BUNDLE is a folder of `blazeposer package`. Without BUNDLE, the command makes the files now. The command shows a
-    plan, saves the old files, writes the new files, compares them, runs the self-test, restarts the camera, and waits
-    for its stream. `blazeposer restore` undoes a deploy.
+    BUNDLE is a folder that `blazeposer package` wrote. Without BUNDLE, the command makes the files for the camera.
+
+    First, the command shows a plan and saves the camera's old files. Then, the command writes the new files, checks the
+    written files and runs the self-test. At the end, the command restarts the camera and waits for the camera's stream.
+    `blazeposer restore` undoes a deploy.
     """
     started = monotonic()
     root = backups or saved.default_folder()
@@ -97,10 +109,10 @@ def deploy(
 @port_option
 @backups_option
 def status(bundle: Path | None, port: str | None, backups: Path | None) -> None:
-    """Compare the files on a camera with a bundle: the files that `blazeposer deploy` writes.
+    """Compare the files on a camera with the files that `blazeposer deploy` writes.
 
-    BUNDLE is a folder of `blazeposer package`. Without BUNDLE, the command makes the files now. The command stops the
-    camera's script, and restarts it afterwards.
+    BUNDLE is a folder that `blazeposer package` wrote. Without BUNDLE, the command makes the files for the comparison.
+    The command stops the camera's script, and restarts the camera after the comparison.
     """
     root = backups or saved.default_folder()
     bundle_for = _chosen(bundle)
@@ -140,8 +152,8 @@ def restore(
 ) -> None:
     """Restore the files that a deploy replaced, byte for byte.
 
-    BACKUP is the folder of a backup. `blazeposer deploy` prints its name. The default is the backup of this camera's
-    latest deploy that was not undone.
+    BACKUP is the folder of a backup. `blazeposer deploy` prints the name of the backup's folder. Without BACKUP, the
+    command uses the backup of the camera's latest deploy that was not undone.
     """
     started = monotonic()
     root = backups or saved.default_folder()

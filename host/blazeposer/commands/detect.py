@@ -38,23 +38,25 @@ MOST_NAMED = 5
 @click.command()
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON record per image, as in a camera's stream.")
-@click.option("-o", "--output", type=PATH, help="Folder or file for images or videos with the drawn faces.")
+@click.option("-o", "--output", type=PATH, help="Folder or file for the images or videos with drawn faces.")
 @model_option
 @click.option("--runtime", type=click.Choice(RUNTIMES), default="xnnpack", show_default=True,
-              help="Code that runs the network: `xnnpack` is fast, `reference` gives the values of a camera, `micro` "
-              "is the code of a camera (needs the extra `demo`).")
+              help="Code that runs the network. `xnnpack` is fast. `reference` computes the same values as a camera. "
+              "`micro` is the code that runs on a camera (needs the extra `demo`).")
 @click.option("--input", "input_path", type=click.Choice(get_args(InputPath)), default="clean", show_default=True,
-              help="Input of the network: `clean` is the whole image at full quality, `camera` is the central square "
-              "at the quality of a camera.")
-@click.option("--threshold", type=float, default=SCORE_THRESHOLD, show_default=True, help="Lowest score of a face.")
+              help="Input of the network. `clean` is the whole image at full quality. `camera` is the central square "
+              "of the image at the quality of a camera.")
+@click.option("--threshold", type=float, default=SCORE_THRESHOLD, show_default=True,
+              help="Lowest score with which a detection counts as a face.")
 @click.option("--max-faces", type=click.IntRange(min=1),
-              help=f"Largest number of faces.  [default: {MAX_FACES} with --fast, all with --closer]")
+              help=f"Largest number of faces in an image.  [default: {MAX_FACES} with --fast, all with --closer]")
 @click.option("--closer/--fast", default=None,
               help="--closer also searches for small faces, and runs the network many times per image. --fast runs the "
-              "network once per image. The default is --closer for images, --fast for videos and webcams. With "
+              "network once per image. The default is --closer for images, and --fast for videos and webcams. With "
               "--closer, the command tracks the faces of a video or webcam, as `blazeposer watch` does.")
 @click.option("--careful", is_flag=True,
-              help="Use the mean of the image and its mirror image: smaller errors, twice the time.")
+              help="Use the mean of the results for the image and its mirror image. With --careful, the errors are "
+              "smaller, but the network takes twice the time.")
 @click.option("--frames", type=click.IntRange(min=1), help="Stop after this many frames of a video or webcam.")
 def detect(
     sources: tuple[str, ...], as_json: bool, output: Path | None, model: Path | None, runtime: Runtime,
@@ -65,11 +67,13 @@ def detect(
     """Find faces in each SOURCE.
 
     SOURCE is an image, a folder of images, a video, the index of a webcam (0 is the first), a video device
-    (/dev/video0) or the address of a network stream (rtsp://, http://). Ctrl-C ends a webcam.
+    (/dev/video0) or the address of a network stream (rtsp://, http://). Press Ctrl-C to stop a webcam.
 
-    Lengths are in pixels. Yaw, pitch and roll are in degrees: positive yaw turns the face to the left of the image,
-    positive pitch turns it up, and positive roll turns it clockwise. err is the expected error of the pose in degrees.
-    The drawn axes are red (x, from ear to ear), green (y, up) and blue (z, out of the face).
+    Lengths are in pixels. Yaw, pitch and roll are in degrees. Positive yaw turns the face to the left of the image,
+    positive pitch turns the face up, and positive roll turns the face clockwise. The value err is the expected error of
+    the pose in degrees.
+
+    The drawn axes of a head are red (x, from ear to ear), green (y, up) and blue (z, out of the face).
     """
     opened = open_sources(sources)
     moving = [source.kind in ("video", "camera") for source in opened]

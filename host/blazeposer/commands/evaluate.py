@@ -27,8 +27,9 @@ from blazeposer.media.output import make_folder, write_figure
 from blazeposer.tflite.interpreter import RUNTIMES, Runtime, open_network
 from blazeposer.tflite.manifest import record_figures
 
-runtime_option = click.option("--runtime", type=click.Choice(RUNTIMES), default="reference", show_default=True)
-models_option = click.option("--models", type=FOLDER, help="Folder of the networks.  [default: models]")
+runtime_option = click.option("--runtime", type=click.Choice(RUNTIMES), default="reference", show_default=True,
+                              help="Code that runs the network, as in `blazeposer detect`.")  # fmt: skip
+models_option = click.option("--models", type=FOLDER, help="Folder that contains the networks.  [default: models]")
 
 
 @click.command()
@@ -40,25 +41,31 @@ models_option = click.option("--models", type=FOLDER, help="Folder of the networ
               show_default=True, help="Quality of the network's input, as in `blazeposer detect`.")  # fmt: skip
 @runtime_option
 @click.option("--looks", type=click.Choice(["1", "2"]), default="1", show_default=True,
-              help="2: use the mean of the image and its mirror image.")  # fmt: skip
-@click.option("--sheet", is_flag=True, help="Also measure disturbed images; --report always does.")
+              help="With --looks 2, the command uses the mean of the results for the image and its mirror "
+              "image.")  # fmt: skip
+@click.option(
+    "--sheet", is_flag=True, help="Also measure disturbed images. With --report, disturbed images are always measured."
+)
 @click.option("--report", "report_folder", type=FOLDER, help="Write report.json and report.html into this folder.")
 @click.option("--record", is_flag=True,
-              help="Write the figures into the model's manifest, and plots of the expected error into the same "
-              "folder.")  # fmt: skip
+              help="Write the measured figures into the model's manifest, and plots of the expected error into the "
+              "manifest's folder.")  # fmt: skip
 def evaluate(
     name: str, folder: str | None, model: Path | None, inputs: tuple[str, ...], runtime: Runtime, looks: str,
     sheet: bool, report_folder: Path | None, record: bool,
 ) -> None:  # fmt: skip
     """Measure the errors of a network's angles on labelled faces.
 
-    The command reads the unpacked files of official data sets: aflw2000 (AFLW2000-3D), biwi (protocol 1: all
-    sequences), biwi-2 (protocol 2: the 8 test sequences) and 300w-lp. It also reads pools. A pool consists of NAME.zip,
-    NAME.csv and NAME_landmarks68.npy. val is the validation split of all training pools.
+    The command reads the unpacked files of official data sets. The names of the official data sets are aflw2000
+    (AFLW2000-3D), biwi (BIWI with all sequences, protocol 1), biwi-2 (BIWI with the 8 test sequences, protocol 2) and
+    300w-lp (300W-LP).
+
+    The command also reads pools, which are data sets in BlazePoser's format. A pool consists of the files NAME.zip,
+    NAME.csv and NAME_landmarks68.npy. The name val selects the validation split of all training pools.
 
     With --sheet, the command also measures recall, error and expected error on turned, cut, near, blurred, dark,
-    covered and small faces. It uses only the clean input. Because each face has 55 disturbed images, the command always
-    uses the fast XNNPACK kernels for them.
+    covered and small faces. For disturbed faces, the command uses only the input `clean` and the fast XNNPACK kernels,
+    because each face has 55 disturbed images.
     """
     path = model or default_model()
     if record:
@@ -100,13 +107,16 @@ def evaluate(
 @click.command()
 @data_option
 @models_option
-@click.option("--wider", type=FOLDER, help="Measure only average precision, on WIDER FACE in this folder.")
-@click.option("--record", is_flag=True, help="Write the figures into the INT8 file's manifest.")
+@click.option(
+    "--wider", type=FOLDER, help="Measure only the average precision, on the data set WIDER FACE in this folder."
+)
+@click.option("--record", is_flag=True, help="Write the measured figures into the INT8 file's manifest.")
 def compare_detection(folder: str | None, models: Path | None, wider: Path | None, record: bool) -> None:
     """Compare the detections of the INT8 and the float network with the detections of the original BlazeFace.
 
-    The command uses the pools in --data. With --wider, it uses the unpacked validation images of WIDER FACE instead:
-    wider_face_split/wider_face_val_bbx_gt.txt and WIDER_val/images/EVENT/NAME.jpg.
+    The command uses the pools in the folder of --data. With --wider, the command uses the validation images of the data
+    set WIDER FACE in place of the pools. The folder of --wider must contain wider_face_split/wider_face_val_bbx_gt.txt
+    and WIDER_val/images/EVENT/NAME.jpg.
     """
     if folder and wider:
         raise click.UsageError("--data and --wider cannot be used together: leave one out.")
@@ -142,7 +152,7 @@ def compare_detection(folder: str | None, models: Path | None, wider: Path | Non
 @click.argument("pages", nargs=-1, required=True, type=click.Path(path_type=Path, dir_okay=False))
 @models_option
 def figures(pages: tuple[Path, ...], models: Path | None) -> None:
-    """Write the figures of the networks' manifests into the marked blocks of Markdown PAGES."""
+    """Write measured figures from the networks' manifests into the marked blocks of the Markdown files PAGES."""
     manifests = read_manifests(models or models_dir())
     for page in pages:
         try:

@@ -35,11 +35,13 @@ model_argument = click.argument("model", required=False, type=PATH)
 @model_argument
 @click.option("--board", "name", help=f"Check only this board: {BOARD_NAMES}.  [default: all]")
 def check(model: Path | None, name: str | None) -> None:
-    """Show which boards can load MODEL, how fast it is on each board, and whether it is a BlazePoser network.
+    """Show which boards can load MODEL, how fast MODEL is on each board, and whether MODEL is a BlazePoser network.
 
-    Without MODEL, the command checks BlazePoser's INT8 network. Times are estimates: instructions are counted on an
-    emulated Cortex-M7, and a model of each core gives the time. No time was measured on a camera. The exit status is 1
-    if no board can load the model, or if the board in --board cannot load it.
+    Without MODEL, the command checks BlazePoser's INT8 network. The exit status is 1 if no board can load MODEL. With
+    --board, the exit status is 1 if the given board cannot load MODEL.
+
+    All times are estimates, and no time was measured on a camera. The estimates come from numbers of instructions,
+    which were counted on an emulated Cortex-M7, and from a model of each CPU core.
     """
     board = find(name) if name else None
     examined = examine(model or default_model())
@@ -65,14 +67,22 @@ def check(model: Path | None, name: str | None) -> None:
 
 @click.command()
 @model_argument
-@click.option("--board", "name", default="h7", show_default=True, help="Board for the times; it must have a Cortex-M7.")
+@click.option(
+    "--board",
+    "name",
+    default="h7",
+    show_default=True,
+    help="Board for the estimated times. The board must have a Cortex-M7.",
+)
 def inspect(model: Path | None, name: str) -> None:
     """Show the memory, the instructions and the time of each layer of MODEL.
 
-    Without MODEL, the command shows BlazePoser's INT8 network. The column of weights includes biases. "KB in use" is
-    the size of all tensors that are needed during an operation. Instructions are estimated from counts on an emulated
-    Cortex-M7. Milliseconds are estimated by a model of the core. Neither was measured on a camera. Cycles of the AE3's
-    NPU are estimated by Vela (needs the extra `npu`).
+    Without MODEL, the command shows BlazePoser's INT8 network. The column "weights" includes the biases. The column "KB
+    in use" shows the size of all tensors that are needed during an operation.
+
+    The numbers of instructions are estimated from counts on an emulated Cortex-M7. The milliseconds are estimated by a
+    model of the CPU core. Instructions and milliseconds were not measured on a camera. Vela estimates the cycles on the
+    AE3's NPU (needs the extra `npu`).
     """
     board = find(name)
     path = model or default_model()

@@ -35,14 +35,20 @@ PACKAGES = ("ai-edge-litert", "tflite-micro", "torch", "tensorflow", "jonnor-mic
 
 @click.command()
 @click.argument("source", required=False, type=PATH)
-@click.option("--model", type=PATH, help="An INT8 tflite file.  [default: BlazePoser's INT8 network]")
-@click.option("--dataset", "dataset_name", help="Use the images of a data set or pool, as in `evaluate`.")
+@click.option("--model", type=PATH, help="Path of an INT8 tflite file.  [default: BlazePoser's INT8 network]")
+@click.option("--dataset", "dataset_name", help="Name of a data set or pool with images, as in `blazeposer evaluate`.")
 @data_option
 @click.option("--limit", type=click.IntRange(min=1), default=LIMIT, show_default=True,
-              help="Number of images from a data set, evenly spaced.")  # fmt: skip
-@click.option("--port", help="Port of a camera after `blazeposer deploy`: /dev/ttyACM0, COM3, socket://...")
+              help="Largest number of images from a data set. The images are evenly spaced in the set.")  # fmt: skip
 @click.option(
-    "--without", multiple=True, type=click.Choice(KEYS), help="Leave this stage out. The option can be repeated."
+    "--port",
+    help="Port of a camera that has the files of `blazeposer deploy`, for example /dev/ttyACM0, COM3 or socket://...",
+)
+@click.option(
+    "--without",
+    multiple=True,
+    type=click.Choice(KEYS),
+    help="Leave out this form of the network. The option can be repeated.",
 )
 @click.option("-o", "--output", type=FOLDER, default=Path("out/validate"), show_default=True,
               help="Folder for report.html and report.json.")  # fmt: skip
@@ -52,9 +58,12 @@ def validate(
 ) -> int:  # fmt: skip
     """Run every form of the network on the same images, compare the results, and write a report.
 
-    SOURCE is an image or a folder. Without SOURCE, the command uses the images of the package. The exit status is 1 if
-    a difference is larger than its tolerance. The verdict lists the forms that cannot run here. The report lists
-    unusual images. Images that cannot be read are left out.
+    The forms of the network are, for example, the float network, the INT8 file on this PC and the INT8 file on a
+    camera. SOURCE is an image or a folder of images. Without SOURCE, the command uses the images that come with
+    blazeposer.
+
+    The exit status is 1 if a difference between two forms of the network is too large. The printed verdict lists the
+    checks that cannot run on this PC. The report lists unusual images. Images that cannot be read are left out.
     """
     if source and dataset_name:
         raise click.UsageError("SOURCE and --dataset cannot be used together: leave one out.")
@@ -87,7 +96,7 @@ def validate(
 @click.command()
 @click.argument("model", required=False, type=PATH)
 def golden(model: Path | None) -> None:
-    """Write the golden vectors of MODEL, its expected outputs for tests, into a folder beside MODEL.
+    """Write the golden vectors (the expected outputs for tests) of MODEL into a folder beside MODEL.
 
     Without MODEL, the command uses BlazePoser's INT8 network. `blazeposer quantize` also writes golden vectors.
     """

@@ -31,23 +31,31 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _VIEW_OPTIONS = (
-    click.option("--web", is_flag=True, help="Also show the faces on a web page; the command prints its address."),
+    click.option("--web", is_flag=True,
+                 help="Also show the faces on a web page. The command prints the address of the web page."),
     click.option("--web-port", type=click.IntRange(0, 65535), default=PORT, show_default=True,
-                 help="Port of the web page; 0 chooses a free port."),
+                 help="Port of the web page. The value 0 chooses a free port."),
     click.option("--web-host", default=LOOPBACK, show_default=True,
-                 help="Address of this PC for the web page; with 0.0.0.0, the whole network can open the page."),
-    click.option("--record", type=PATH, help="Record the session with raw values in this .jsonl or .csv file."),
-    click.option("--to", "targets", multiple=True, metavar="URL", help=f"Send the poses to this address: {SCHEMES}."),
+                 help="Address of this PC for the web page. With 0.0.0.0, all devices in the network can "
+                 "open the web page."),
+    click.option("--record", type=PATH,
+                 help="Record the session, with the unsmoothed values, in this .jsonl or .csv file."),
+    click.option("--to", "targets", multiple=True, metavar="URL",
+                 help=f"Send the poses to a program at this address. The forms of an address are {SCHEMES}."),
     click.option("--lost-output", type=click.Choice(["wait", "end"]), default="wait", show_default=True,
-                 help="If --to fails: wait prints a message and continues, end stops with exit status 1."),
-    click.option("--recentre", is_flag=True, help="Use the first pose as zero. The key r sets a new zero later."),
+                 help="Reaction to a failure of --to. The value wait prints a message and continues. The value end "
+                 "stops the command with exit status 1."),
+    click.option("--recentre", is_flag=True,
+                 help="Use the first pose as the zero pose. The key r sets a new zero pose later."),
     click.option("--deadzone", type=click.FloatRange(0, 45), default=0.0, show_default=True,
                  help="Angles up to this many degrees from zero are sent as zero to opentrack:// and osc://."),
-    click.option("--smooth/--raw", default=True, help="Smooth the values (default), or use the values of the network."),
+    click.option("--smooth/--raw", default=True,
+                 help="Smooth the values of the network (default), or use the values unchanged."),
     click.option("--axis", is_flag=True,
                  help="Measure angles from the camera's axis, not from the line between camera and face."),
     click.option("--fov", type=click.FloatRange(10, 170), default=FIELD_OF_VIEW, show_default=True,
-                 help="Horizontal field of view of the lens in degrees, for the position."),
+                 help="Horizontal field of view of the lens in degrees. The command uses the field of view to compute "
+                 "the positions of the faces."),
 )  # fmt: skip
 
 
@@ -61,19 +69,27 @@ def view_options(command: Callable[P, T]) -> Callable[P, T]:
 
 @click.command()
 @port_option
-@click.option("--source", help="Use a webcam of this PC by its index (0 is the first) or a video, not a camera.")
+@click.option(
+    "--source",
+    help="Use a webcam of this PC or a video in place of an OpenMV camera. The value is the index of a webcam "
+    "(0 is the first webcam) or the path of a video.",
+)
 @click.option("--protocol", type=click.Choice(["auto", "json", "v2"]), default="auto", show_default=True,
-              help="Protocol for the camera. json reads the printed lines: all records, no images. v2 is OpenMV's "
-              "Protocol V2: images, and only the newest record. auto uses v2 with --web if the camera supports it, and "
-              "json otherwise.")  # fmt: skip
+              help="Protocol for the connection to the camera. With json, the command reads the lines that the camera "
+              "prints, which contain all records but no images. With v2 (OpenMV's Protocol V2), the command reads the "
+              "images and only the newest record. With auto, the command uses v2 if --web is given and the camera "
+              "supports Protocol V2, and json otherwise.")  # fmt: skip
 @view_options
 def watch(port: str | None, source: str | None, protocol: str, **options: Any) -> None:
     """Show the camera's faces and their poses live.
 
-    First run `blazeposer deploy` once, because the camera must run its main.py. Close OpenMV IDE, because only one
-    program at a time can use a camera. If the camera is unplugged, the command waits for it. Angles are in degrees:
-    positive yaw turns the face to the left of the image, positive pitch turns it up, and positive roll turns it
-    clockwise. x (right), y (up) and z (away from the camera) are centimetres from the camera.
+    Before the first `blazeposer watch`, run `blazeposer deploy`, because the camera must run BlazePoser's main.py.
+    Close OpenMV IDE, because only one program at a time can use a camera. If the camera is unplugged, the command waits
+    until the camera is plugged in again.
+
+    Angles are in degrees. Positive yaw turns the face to the left of the image, positive pitch turns the face up, and
+    positive roll turns the face clockwise. The position x (to the right), y (up) and z (away from the camera) is in
+    centimetres from the camera.
     """
     if source is not None and port is not None:
         raise click.UsageError("--port and --source cannot be used together: leave one out.")
@@ -87,13 +103,15 @@ def watch(port: str | None, source: str | None, protocol: str, **options: Any) -
 @click.argument("file", type=PATH)
 @view_options
 def replay(file: Path, **options: Any) -> None:
-    """Show the session in FILE at its original speed. `blazeposer watch --record FILE` writes FILE."""
+    """Show the recorded session in FILE at the original speed. `blazeposer watch --record FILE` writes FILE."""
     show(ReplayLink(file), **options)
 
 
 @click.command()
 @click.argument("file", type=PATH)
-@click.option("-o", "--output", type=PATH, help="Image to write.  [default: out/NAME.png, with the NAME of FILE]")
+@click.option(
+    "-o", "--output", type=PATH, help="Path of the image to write.  [default: out/NAME.png, with the NAME of FILE]"
+)
 def plot(file: Path, output: Path | None) -> None:
     """Draw yaw, pitch and roll of every face in FILE over time. `blazeposer watch --record FILE` writes FILE."""
     with needs("watch"):

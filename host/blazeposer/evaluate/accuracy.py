@@ -35,9 +35,15 @@ CONVENTION = (
     "Angles are in degrees, in the convention of 300W-LP and AFLW2000: positive yaw points the face to the image's "
     "left, positive pitch up, positive roll tilts it clockwise. Errors are means over the found faces."
 )
-ERROR_BY_YAW = "Mean absolute error of the faces within ten degrees of yaw, where there are at least five."
-RELIABILITY = "Reliability of the predicted error: faces sorted by the error that the network predicts, in bins."
-WORST = "Near 90 degrees of yaw a small turn changes pitch and roll much."
+ERROR_BY_YAW = (
+    "The curves show the mean absolute errors of all faces in each range of ten degrees of yaw. Ranges with fewer than "
+    "five faces are left out."
+)
+RELIABILITY = (
+    "The faces are sorted by the error that the network predicts, and divided into bins. Each point shows the mean "
+    "predicted error and the mean actual error of the faces in one bin."
+)
+WORST = "Near a yaw of 90 degrees, a small rotation of the head changes pitch and roll by many degrees."
 SHOWN = 12
 """Number of faces in the table of the worst cases."""
 

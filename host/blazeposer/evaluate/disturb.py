@@ -190,16 +190,16 @@ def _moved(scene: Scene, linear: Floats, middle: Floats | float = SIDE / 2) -> S
 
 
 CONDITIONS = (
-    Condition("face size", "longer side, pixels of the network's 128", (48, 40, 32, 24, 20, 16, 12), smaller, False),
-    Condition("near", "longer side, share of the image's", (0.6, 0.75, 0.9, 1.0), nearer),
-    Condition("blur", f"standard deviation, pixels of {SIDE}", (1, 2, 3, 4, 6), blurred),
+    Condition("face size", "longer side, pixels of the 128x128 input", (48, 40, 32, 24, 20, 16, 12), smaller, False),
+    Condition("near", "longer side, fraction of the image side", (0.6, 0.75, 0.9, 1.0), nearer),
+    Condition("blur", f"standard deviation, pixels of {SIDE}x{SIDE}", (1, 2, 3, 4, 6), blurred),
     Condition("noise", "standard deviation, grey levels", (5, 10, 20, 30, 45), noisy),
-    Condition("darkness", "stops, half the light each", (1, 2, 3, 4, 5), darker),
-    Condition("contrast", "of the original", (0.5, 0.3, 0.2, 0.1, 0.05), flatter),
+    Condition("darkness", "stops (each stop halves the light)", (1, 2, 3, 4, 5), darker),
+    Condition("contrast", "fraction of the original contrast", (0.5, 0.3, 0.2, 0.1, 0.05), flatter),
     Condition("JPEG", "quality", (50, 25, 15, 8, 4), compressed),
-    Condition("turned image", "degrees, either way", (15, 30, 45, 60, 90, 135, 180), turned),
-    Condition("covered", "share of the face's box under a patch", (0.1, 0.2, 0.3, 0.4, 0.5), patched),
-    Condition("cut by the edge", "share of the face's box beyond it", (0.1, 0.2, 0.3, 0.4), cut),
+    Condition("turned image", "degrees, clockwise or anticlockwise", (15, 30, 45, 60, 90, 135, 180), turned),
+    Condition("covered", "covered fraction of the face's box", (0.1, 0.2, 0.3, 0.4, 0.5), patched),
+    Condition("cut by the edge", "fraction of the face's box that is cut off", (0.1, 0.2, 0.3, 0.4), cut),
     Condition("mask", "worn", (1,), masked),
     Condition("grey sensor", "used", (1,), grey),
 )

@@ -144,7 +144,7 @@ def draw_sheet(bins: Sequence[Bin]) -> Figure:
         true, stated = np.array([(scores.mean_geodesic, scores.mean_expected) for scores in found]).T
         places = np.arange(len(keys))
         axes.fill_between(places, (1 - MARGIN) * true, (1 + MARGIN) * true, color=TRUE, alpha=0.15, linewidth=0)
-        axes.plot(places, true, "o-", color=TRUE, markersize=4, label="true error (band: a quarter of it)")
+        axes.plot(places, true, "o-", color=TRUE, markersize=4, label=f"true error (band: ±{MARGIN:.0%})")
         axes.plot(places, stated, "s--", color=STATED, markersize=4, label="expected error")
         axes.set(title=condition.name, ylim=(0, None))
         axes.set_xlabel(condition.unit, fontsize=7)
@@ -156,7 +156,7 @@ def draw_sheet(bins: Sequence[Bin]) -> Figure:
     for axes in grid[::columns]:
         axes.set_ylabel("degrees")
     figure.legend(*grid[0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
-    figure.supxlabel("below each level: how many of 100 faces are found", fontsize=8, color=FAINT)
+    figure.supxlabel("numbers below the levels: found faces in percent", fontsize=8, color=FAINT)
     return figure
 
 

@@ -42,7 +42,7 @@ def draw_session(records: Iterable[Record], title: str) -> Figure:
         panel.set_ylabel(f"{name}, degrees", color=as_hex(ANGLE_COLORS[name]))
         panel.axhline(0, color="gray", linewidth=0.5)
         panel.grid(alpha=0.2)
-    axes[0].set_title(f"{title}: smoothed (line, with expected error) and raw (dots)")
+    axes[0].set_title(f"{title}: smoothed angles (lines), raw angles (dots) and expected errors (bands)")
     axes[-1].set_xlabel("seconds")
     if 0 < len(rows) <= _IN_LEGEND:
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=6, fontsize="small")

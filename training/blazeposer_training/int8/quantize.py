@@ -57,22 +57,26 @@ WORKERS = 1
     type=click.Path(path_type=Path),
     help="File of float weights from `blazeposer train` (default: models/blazeposer.safetensors).",
 )
-@click.option("--data", help="Folder of the pools (default: BLAZEPOSER_DATA).")
+@click.option("--data", help="Folder of the pools (default: the folder in BLAZEPOSER_DATA).")
 @click.option(
     "--pool",
     "pools",
     multiple=True,
     metavar="NAME",
-    help="Use only this pool, not the project's pools. The option can be repeated.",
+    help="Use only this pool, and not the pools of BlazePoser. The option can be repeated.",
 )
 @click.option(
     "--images",
     type=click.IntRange(min=20),
     default=300,
     show_default=True,
-    help="Number of images for measuring the ranges of values.",
+    help="Number of images on which the ranges of the network's values are measured.",
 )
-@click.option("--plain", is_flag=True, help="Quantize without fine-tuning. This takes one minute, not ten.")
+@click.option(
+    "--plain",
+    is_flag=True,
+    help="Quantize without fine-tuning. With --plain, the command takes one minute in place of ten minutes.",
+)
 @click.option(
     "-o",
     "--output",
@@ -84,8 +88,11 @@ def command(
 ) -> None:
     """Quantize the network to INT8.
 
-    The command measures the ranges of values on training images with a camera's quality. It then fine-tunes one part of
-    the network after the other, until the outputs are close to the float network's outputs."""
+    First, the command measures the ranges of the network's values on training images with a camera's quality.
+
+    Then, the command fine-tunes one part of the INT8 network after the other with a fixed number of steps. The
+    fine-tuning brings the outputs of each part closer to the outputs of the float network.
+    """
     torch.set_flush_denormal(True)
     console = Console(stderr=True)
     output = output or output_models_dir()

@@ -108,18 +108,22 @@ def label_folder(folder: Path, name: str, output: Path, *, force: bool = False) 
 
 @click.command(short_help="Make a training pool from your own photos.")
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--name", help="Name of the pool (default: the folder's).")
+@click.option("--name", help="Name of the pool (default: the name of FOLDER).")
 @click.option("-o", "--output", type=click.Path(path_type=Path), default=".", show_default=True,
-              help="Folder for the pool.")  # fmt: skip
+              help="Folder for the files of the pool.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Replace an existing pool with this name.")
 def command(folder: Path, name: str | None, output: Path, force: bool) -> None:
-    """Make a training pool from the photos in FOLDER: NAME.zip, NAME.csv and NAME_landmarks68.npy.
+    """Make a training pool (a data set in BlazePoser's format) from the photos in FOLDER.
 
-    A teacher network predicts the labels; they are not measurements. The network does not find faces smaller than about
-    a fifth of the photo's longer side: crop large photos first. The command leaves out most faces with a yaw of more
-    than 60 degrees, because their labels are uncertain. For each face, the teacher network makes four predictions.
-    geodesic_spread is the mean angle between these predictions and the label, in degrees. If it is 4 or more, the label
-    is doubtful.
+    The pool consists of the files NAME.zip, NAME.csv and NAME_landmarks68.npy. The labels of the pool are not
+    measurements, because a teacher network predicts the labels.
+
+    The teacher network does not find faces smaller than about a fifth of the photo's longer side. Therefore crop large
+    photos first. The command leaves out most faces with a yaw of more than 60 degrees, because the labels of such faces
+    are uncertain.
+
+    For each face, the teacher network makes four predictions. In NAME.csv, geodesic_spread is the mean angle between
+    the four predictions and the label, in degrees. A label with a geodesic_spread of 4 or more is doubtful.
     """
     click.echo(label_folder(folder, folder.resolve().name if name is None else name, output, force=force))
 

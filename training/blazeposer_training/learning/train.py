@@ -269,9 +269,9 @@ def notes(recipe: Recipe, start: Path | None, scores: Scores) -> dict[str, objec
 
 @click.command()
 @click.option("--recipe", "name", metavar="NAME|FILE",
-              help=f"Settings: {', '.join(recipe_names())}, or a toml file "
-              "(default: full; with --only: own).")  # fmt: skip
-@click.option("--data", "folder", help="Folder of the pools (default: BLAZEPOSER_DATA).")
+              help="Recipe with the settings of the training. The recipe is a toml file or one of the names "
+              f"{', '.join(recipe_names())} (default: full; with --only: own).")  # fmt: skip
+@click.option("--data", "folder", help="Folder of the pools (default: the folder in BLAZEPOSER_DATA).")
 @click.option(
     "-o",
     "--output",
@@ -279,24 +279,24 @@ def notes(recipe: Recipe, start: Path | None, scores: Scores) -> dict[str, objec
     help="File for the weights (default: models/blazeposer.safetensors; with --only: out/NAME.safetensors).",
 )
 @click.option("--run", type=click.Path(path_type=Path),
-              help="Folder for checkpoints and log. A stopped training continues from it "
-              "(default: runs/main; with --only: runs/NAME).")  # fmt: skip
+              help="Folder for the checkpoints and the log. A stopped training continues from the last checkpoint "
+              "in the folder (default: runs/main; with --only: runs/NAME).")  # fmt: skip
 @click.option(
     "--start",
     type=click.Path(path_type=Path, exists=True),
-    help="Start from these weights, not from BlazeFace's weights.",
+    help="File of weights from which the training starts, in place of BlazeFace's weights.",
 )
 @click.option("--pool", "more", multiple=True, metavar="NAME",
-              help="Also train on this pool from `blazeposer label`, in the folder of the pools. "
-              "The option can be repeated.")  # fmt: skip
+              help="Also train on this pool, which `blazeposer label` made. The pool must be in the folder of the "
+              "pools. The option can be repeated.")  # fmt: skip
 @click.option("--only", is_flag=True,
-              help="Train only on the pools of --pool, and start from BlazePoser's weights.")  # fmt: skip
+              help="Train only on the pools in --pool, and start from BlazePoser's weights.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), help="Seed for random values (default: the recipe's seed).")
 def command(
     name: str | None, folder: str | None, output: Path | None, run: Path | None, start: Path | None,
     more: tuple[str, ...], only: bool, seed: int | None,
 ) -> None:  # fmt: skip
-    """Train the float network and write its weights."""
+    """Train the float network, and write the trained weights into a file."""
     torch.set_flush_denormal(True)
     if only and not more:
         raise click.UsageError("--only needs --pool: add --pool NAME.")

@@ -162,7 +162,8 @@ def table(costs: dict[str, Cost], results: Results) -> Table:
             [f"{result.mae:.2f}" for result in trained], [f"{result.recall:.4f}" for result in trained],
         ))  # fmt: skip
         rows.append([name, *([errors, recalls] if results else []), *found.cells()])
-    return Table(["", *(["MAE", "recall"] if results else []), *head], rows, "INT8 files with random weights")
+    caption = "The table shows the costs of INT8 files with random weights"
+    return Table(["", *(["MAE", "recall"] if results else []), *head], rows, caption)
 
 
 def page(costs: dict[str, Cost], results: Results, runs: Path, image: Path) -> str:
@@ -171,10 +172,11 @@ def page(costs: dict[str, Cost], results: Results, runs: Path, image: Path) -> s
 # The search for an architecture
 
 The command `blazeposer compare-architectures --runs {runs.as_posix()} --output {image.with_suffix(".md").as_posix()}`
-made this page. The page [the architecture](architecture.md) explains the columns of cost. All networks had the same
-short training from BlazeFace's weights (recipe `search`). MAE is the mean error of the float network's angles in
-degrees, on the `val` split of the training data. If a cell has two values, they are the values of two trainings with
-different seeds.
+made this page. The page [the architecture](architecture.md) explains the columns of the table, for example cycles and
+instructions. All networks had the same short training, which started from BlazeFace's weights (recipe `search`). MAE is
+the mean absolute error of the float network's angles in degrees, on the `val` split of the training data. If a cell has
+two values, the values come from two trainings with different seeds. The MAE and the recall in the table come from the
+trained float networks.
 
 {with_notes(table(costs, results))}
 
@@ -182,14 +184,17 @@ different seeds.
 """
 
 
-@click.command(short_help="Show the cost of each architecture.")
+@click.command(short_help="Show the costs of each network architecture.")
 @click.option("--runs", type=click.Path(path_type=Path, exists=True, file_okay=False),
-              help="Folder with logs of trainings. The table then also shows the errors.")  # fmt: skip
+              help="Folder with logs of trainings. With --runs, the table also shows the errors.")  # fmt: skip
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False),
-              help="Write the table to this Markdown page, and a plot (.svg) into the same folder. "
-              "Needs --runs.")  # fmt: skip
+              help="Write the table to this Markdown page, and a plot (.svg) into the page's folder. "
+              "The option --output needs --runs.")  # fmt: skip
 def command(runs: Path | None, output: Path | None) -> None:
-    """Show the size, the memory and the time on cameras of each architecture."""
+    """Show the size, the memory and the estimated time of each network architecture on cameras.
+
+    The command writes each architecture as an INT8 file with random weights.
+    """
     if output and not runs:
         raise click.UsageError("--output needs --runs.")
     results = read_results(runs) if runs else {}

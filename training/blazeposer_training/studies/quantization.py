@@ -88,16 +88,17 @@ class Judge:
         return found
 
 
-@click.command(short_help="Compare methods of quantization.")
-@click.option("--data", "folder", help="Folder of the pools (default: BLAZEPOSER_DATA).")
+@click.command(short_help="Compare methods to quantize the network.")
+@click.option("--data", "folder", help="Folder of the pools (default: the folder in BLAZEPOSER_DATA).")
 @click.option(
     "--weights", type=click.Path(path_type=Path), help="File of float weights (default: models/blazeposer.safetensors)."
 )
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the table to this Markdown page.")
 def command(folder: str | None, weights: Path | None, output: Path | None) -> None:
-    """Compare three methods of quantization.
+    """Compare three methods to quantize the network to INT8.
 
-    The methods are plain quantization, fine-tuning of one part after the other, and fine-tuning of the whole network.
+    The three methods are plain quantization, fine-tuning of one part after the other, and fine-tuning of the whole
+    network.
     """
     torch.set_flush_denormal(True)
     share_cores(WORKERS)
@@ -144,16 +145,17 @@ def table(rows: Sequence[Row], budget: Budget, weights: str) -> str:
     return f"""\
 # What each step of quantization costs
 
-The command `blazeposer compare-quantization --data DIR --output docs/quantization_steps.md` made this page. The float
-weights are {weights[:8]} (sha256). Errors are in degrees, on {len(rows[0].scores.labels)} faces of the `val` split of
-the training data. Each row of the table shows one tflite file, which ran with LiteRT's reference kernels. The distance
-of keypoints is a percentage of the image's side.
+The command `blazeposer compare-quantization --data DIR --output docs/quantization_steps.md` made this page. The
+checksum (sha256) of the file with the float weights starts with {weights[:8]}. The errors in the table are in degrees,
+on {len(rows[0].scores.labels)} faces of the `val` split of the training data. Each row of the table shows one tflite
+file, which ran with LiteRT's reference kernels. The distance between keypoints is a percentage of the image's side.
 
 {markdown_table(head, cells)}
 
-Each row "part by part" shows the network after the tuning of the named part. The parts in the rows above this part are
-also tuned, and all other parts have only the plain quantization. The backbone up to the 16x16 map was tuned for {steps}
-steps with {BATCH} images in each step. The later parts were tuned on stored INT8 feature maps. At the end, all parts
-were tuned together for {budget.polish_steps} steps. For the row "all at once", all parts were tuned together for
-{whole} steps, with the same learning rate as in the last phase of "part by part".
+Each row "part by part: NAME" shows the network after the tuning of the part NAME. The parts of the rows above the row
+"part by part: NAME" are also tuned. All later parts of the network have only the plain quantization. The backbone up to
+the 16x16 feature map was tuned for {steps} steps with {BATCH} images in each step. The parts after the 16x16 feature
+map were tuned on stored INT8 feature maps. At the end of the method "part by part", all parts were tuned together for
+{budget.polish_steps} steps. For the row "all at once", all parts were tuned together for {whole} steps. The learning
+rate for the row "all at once" was the learning rate of the last phase of the method "part by part".
 """

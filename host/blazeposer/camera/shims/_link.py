@@ -13,7 +13,7 @@ class NotOnCamera(Exception):
 
 
 def refuse(what):
-    raise NotOnCamera("the virtual camera does not know %s: see blazeposer/camera/shims" % what)
+    raise NotOnCamera("the virtual camera does not support %s: see blazeposer/camera/shims" % what)
 
 
 def connect(address):

@@ -29,14 +29,14 @@ class CSI:
 
     def pixformat(self, pixformat):
         if pixformat not in (RGB565, GRAYSCALE):
-            _refuse("this pixel format")
+            _refuse("pixel formats except RGB565 and GRAYSCALE")
         if pixformat == RGB565 and _ask("hello")["gray"]:  # for example, the driver of HM01B0 accepts only GRAYSCALE
             raise RuntimeError("Sensor control failed.")
         self._pixformat = pixformat
 
     def framesize(self, framesize):
         if framesize not in _SIZES:
-            _refuse("this frame size")
+            _refuse("frame sizes except QVGA and VGA")
         self._size = _SIZES[framesize]
         self._window = (0, 0) + self._size
 
@@ -48,7 +48,7 @@ class CSI:
 
     def window(self, window):
         if not isinstance(window, tuple) or len(window) != 2:
-            _refuse("windows but (width, height)")
+            _refuse("windows except a tuple (width, height)")
         width, height = self._frame()
         w, h = window
         if w < 1 or h < 1:

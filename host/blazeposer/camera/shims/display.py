@@ -19,5 +19,5 @@ class SPIDisplay:
 
     def write(self, image, hint=0):
         if hint != _image.CENTER | _image.SCALE_ASPECT_KEEP:
-            _refuse("images on a display but with image.CENTER | image.SCALE_ASPECT_KEEP")
+            _refuse("write() on a display except with hint=image.CENTER | image.SCALE_ASPECT_KEEP")
         _ask("show", frame=image._frame, width=self._width, height=self._height)

@@ -23,7 +23,7 @@ class Image:
         if _frame is None:
             size = {GRAYSCALE: 1, RGB565: 2}.get(pixformat, 0) * width * height
             if buffer is None or not size or len(buffer) != size:
-                _refuse("images but in RGB565 or shades of grey, over a buffer that holds just their pixels")
+                _refuse("images except RGB565 and GRAYSCALE images with a buffer of exactly their size")
             pixels = _binascii.b2a_base64(buffer).decode()
             _frame = _ask("picture", width=width, height=height, pixels=pixels)["frame"]
         self._frame = _frame
@@ -40,13 +40,13 @@ class Image:
         """Mirror the image in place, so that left and right change places. Firmware 5.0 also mirrors an image in place
         if `hint` is HMIRROR and `copy` is false."""
         if hint != HMIRROR or copy:
-            _refuse("scaling but to mirror in place: scale(hint=image.HMIRROR)")
+            _refuse("scale() except scale(hint=image.HMIRROR), which mirrors an image in place")
         _ask("mirror", frame=self._frame)
         return self
 
     def save(self, path):
         if not path.endswith(".jpg"):
-            _refuse("saving but as .jpg")
+            _refuse("image files except .jpg files")
         with open(path, "wb") as file:
             file.write(_binascii.a2b_base64(_ask("jpeg", frame=self._frame)["jpeg"]))
         return self
@@ -67,6 +67,6 @@ class Image:
 
     def _draw(self, shape, numbers, count, **arguments):
         if not isinstance(numbers, tuple) or len(numbers) != count or not all(isinstance(n, int) for n in numbers):
-            _refuse("draw calls but with one tuple of integers")
+            _refuse("draw calls except calls with one tuple of integers of the expected length")
         _ask("draw", frame=self._frame, shape=shape, numbers=numbers, **arguments)
         return self

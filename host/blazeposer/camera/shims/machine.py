@@ -21,7 +21,7 @@ def unique_id():
 class LED:
     def __init__(self, pin_name):
         if pin_name not in ("LED_RED", "LED_GREEN", "LED_BLUE"):
-            _refuse("this LED")
+            _refuse("LEDs except LED_RED, LED_GREEN and LED_BLUE")
         self._name = pin_name
         self.off()
 

@@ -20,7 +20,7 @@ def is_active():
 def register(name, flags=0, backend=None):
     has = [method for method in _OTHERS if hasattr(backend, method)]
     if flags or has or not (hasattr(backend, "poll") and hasattr(backend, "size") and hasattr(backend, "read")):
-        _refuse("channels but with poll, size and read")
+        _refuse("channels except channels with only the methods poll, size and read")
     _thread.start_new_thread(_serve, (backend, _open_socket(_ask("register", name=name)["address"])))
 
 

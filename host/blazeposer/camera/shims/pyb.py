@@ -12,17 +12,17 @@ def usb_mode(modestr=None):
     if modestr is None:
         return _mode
     if modestr not in ("VCP+MSC", "VCP+HID"):
-        _refuse("this USB mode")
+        _refuse("USB modes except VCP+MSC and VCP+HID")
     _mode = modestr
 
 
 class USB_HID:
     def __init__(self):
         if "HID" not in _mode:
-            _refuse("USB_HID without a USB mode that has HID")
+            _refuse("USB_HID in a USB mode without HID")
 
     def send(self, data):
         buttons, dx, dy, wheel = data
         if not 0 <= buttons <= 7 or not all(isinstance(n, int) and -127 <= n <= 127 for n in (dx, dy, wheel)):
-            _refuse("reports that no mouse sends")
+            _refuse("mouse reports with values that a mouse cannot send")
         _ask("write", to="USB HID", value=list(data))

@@ -38,14 +38,14 @@ class Model:
 
     def predict(self, inputs, callback=None):
         if callback is not None:
-            _refuse("predict with a callback")
+            _refuse("predict() with a callback")
         if not isinstance(inputs, (list, tuple)) or len(inputs) != 1:
-            _refuse("predict but with a list of one input")
+            _refuse("predict() except with a list of one input")
         source = inputs[0]
         if isinstance(source, _Image):
             source = preprocessing.Normalization()(source)
         if not isinstance(source, preprocessing.Normalization):
-            _refuse("inputs but images")
+            _refuse("inputs except images")
         _ask("predict", self._tensors, network=self._network, frame=source._image._frame, roi=source.roi)
         if self._postprocess is not None:  # the post-processor gets raw int8 views of the tensor memory
             views = [_ndarray(t, s) for t, s in zip(self._tensors, self.output_shape)]

@@ -10,13 +10,13 @@ class Normalization:
 
     def __init__(self, roi=None):
         if roi is not None and (not isinstance(roi, tuple) or len(roi) != 4):
-            _refuse("regions but (x, y, w, h)")
+            _refuse("regions except a tuple (x, y, w, h)")
         self.roi = roi
         self._image = None
 
     def __call__(self, image):
         if not isinstance(image, _Image):
-            _refuse("normalizing anything but an image")
+            _refuse("normalization of inputs except images")
         self._image = image
         if self.roi is None:  # if an instance is used again, it keeps the first image's region
             self.roi = (0, 0, image.width(), image.height())

@@ -38,7 +38,7 @@ class ndarray(memoryview):
         return ndarray(self._values[first : first + size], self.shape[len(key) :])  # a view
 
     def __setitem__(self, key, value):
-        _refuse("writing into arrays")
+        _refuse("writing to elements of an array")
 
     def __iter__(self):
         return iter([self[index] for index in range(len(self))])
