@@ -32,20 +32,20 @@ InputPath = Literal["clean", "camera"]
 
 
 class Detector:
-    """A detector of faces. A detector that is called with an image returns the faces in the image, the best face first.
-    Lengths are in pixels.
+    """A detector of faces. A detector that is called with an image returns the faces in the image, with the highest
+    score first. Lengths are in pixels.
 
     The detector expects an image as an array (h, w, 3) of uint8. The channels of the image are RGB, or BGR if `order`
     is "bgr". The detector also accepts grey images, images with alpha, and images with floats from 0 to 1 (see
-    `prepare.as_rgb`). For an image of an unsupported kind, the detector raises InputError. By default, the detector
-    also searches for small faces, and runs the network on many parts of the image (see `search`). If `fast` is true,
-    the network runs only once, on the whole image, which is padded to a square. If `input` is "camera", the network
-    runs only once, on the centred square of the image, which is sampled as on a camera. `model` is a tflite file. By
-    default, `model` is the INT8 file of the package. The runtime `xnnpack` is fast, and the runtime `reference` gives
-    the same results as a camera. Faces with a score below `threshold` are left out. If `max_faces` is None, one run of
-    the network returns at most `MAX_FACES` faces, and a search for small faces returns all found faces. If `careful` is
-    true, the network processes both the image and its mirror image, and the detector returns the mean of the two
-    results. The option `careful` makes the results more exact, but doubles the time.
+    `prepare.as_rgb`). The detector raises InputError for an array with an unsupported shape or data type. By default,
+    the detector also searches for small faces, and runs the network on many parts of the image (see `search`). If
+    `fast` is true, the network runs only once, on the whole image, which is padded to a square. If `input` is "camera",
+    the network runs only once, on the centred square of the image. The square is sampled as on a camera. `model` is a
+    tflite file. By default, `model` is the INT8 file of the package. The runtime `xnnpack` is fast, and the runtime
+    `reference` gives the same results as a camera. Faces with a score below `threshold` are left out. If `max_faces` is
+    None, one run of the network returns at most `MAX_FACES` faces, and a search for small faces returns all found
+    faces. If `careful` is true, the network processes both the image and its mirror image, and the detector returns the
+    mean of the two results. The option `careful` makes the results more exact, but doubles the time.
     """
 
     def __init__(

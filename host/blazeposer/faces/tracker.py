@@ -74,7 +74,7 @@ class CloserLook:
     """A face finder for successive images, for example the images of a video. A `CloserLook` also finds small faces,
     because the network usually runs only on a region around the faces of the last image. Calling a `CloserLook` with an
     image returns the faces in the image, with the highest score first. If `mirror` is true, the network gets the mirror
-    image of every second image while faces are followed. A `Tracker` with smoothing averages the results for normal and
+    image of every second image while faces are followed. A `Tracker` with `smooth` averages the results for normal and
     mirrored images.
     """
 

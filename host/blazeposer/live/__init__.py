@@ -13,5 +13,5 @@
 - `terminal.py` shows a table of faces and drawings of heads in a terminal, and reads the keyboard.
 - `web/` shows a session on a web page at 127.0.0.1.
 - `to/` sends poses to the program opentrack, to avatars (VMC protocol) and to MQTT brokers.
-- `plot.py` draws a recorded session as a figure.
+- `plot.py` draws plots of a recorded session.
 """

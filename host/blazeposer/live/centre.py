@@ -42,9 +42,9 @@ class Leader:
 
 
 class Centre:
-    """An object that adds the zero pose and the selected person's head to each `Moment` of a session. The argument
-    `deadzone` is an angle in degrees, by which the angle between the head and the zero pose is reduced. If the angle
-    between the head and the zero pose is smaller than `deadzone`, the angle becomes zero."""
+    """An object that adds the zero pose and the selected person's head to each `Moment` of a session. The angle between
+    the head and the zero pose is reduced by `deadzone` degrees. If the angle between the head and the zero pose is
+    smaller than `deadzone`, the angle becomes zero."""
 
     def __init__(self, deadzone: float = 0.0, clock: Callable[[], float] = time.monotonic) -> None:
         self._deadzone = np.radians(deadzone)

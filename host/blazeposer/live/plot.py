@@ -1,5 +1,5 @@
-"""Draw a figure of a recorded session. The figure of a session shows each face's raw angles, smoothed angles and
-expected error over time."""
+"""Draw plots of a recorded session. The plots show each face's raw angles, smoothed angles and expected error over
+time."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _IN_LEGEND = 12  # largest number of faces in the legend
 
 
 def draw_session(records: Iterable[Record], title: str) -> Figure:
-    """Return a figure of a session, with one row each for yaw, pitch and roll. Each row of the figure shows an angle in
-    degrees over the time of the session in seconds."""
+    """Return a matplotlib `Figure` with three plots, which show the yaw, pitch and roll of a session's faces. Each plot
+    shows an angle in degrees over the time of the session in seconds."""
     follow, rows = Follower(), defaultdict[int, list[list[float]]](list)
     for record in records:
         moment = follow(Moment("", "", Counts()), Arrival(record, record.t_ms / 1000))

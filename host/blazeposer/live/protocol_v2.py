@@ -114,7 +114,7 @@ class _Camera(openmv.Camera):  # type: ignore[misc]
 
 def _is_from_elsewhere(record: logging.LogRecord) -> bool:
     """Return True if a log message does not come from the package `openmv`. The root logger uses `_is_from_elsewhere`
-    as a filter, because log messages of `openmv` would disturb the table in the terminal."""
+    as a filter, because log messages of `openmv` would appear inside the table in the terminal."""
     return Path(openmv.__file__).parent not in Path(record.pathname).parents
 
 

@@ -145,7 +145,7 @@ def _rows(record: Record) -> Iterator[list[Any]]:
 
 def _lines(table: TextIO, path: Path) -> Iterator[str]:
     """Yield the rows of a .csv recording as JSON lines, with one line for each camera image. Raises InputError if the
-    first row of the table lacks a column."""
+    first row of the table does not have all columns of `COLUMNS`."""
     seen = rows(table)
     if not (first := next(seen, None)):
         return
@@ -176,7 +176,7 @@ def _as_json(rows: list[dict[str, float | None]]) -> dict[str, Any]:
 
 def _number(cell: str) -> float | None:
     """Return the number in a table cell, or None if the cell is empty. A value such as 1.0 becomes an int, because
-    pandas writes integers in this form if a column has empty cells."""
+    pandas writes the integer 1 as 1.0 if the column has empty cells."""
     if not cell:
         return None
     value = float(cell)

@@ -1,4 +1,4 @@
-"""Write images, figures and videos to files. A command never overwrites one of its input files, and never writes two of
+"""Write images, plots and videos to files. A command never overwrites one of its input files, and never writes two of
 its outputs to one file. Images are arrays (h, w, 3) of uint8 in RGB order."""
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 
 def make_folder(path: Path, option: str = "--output") -> None:
-    """Make a folder and its missing parent folders. Raises InputError with a message that names `option`, the
-    command-line option that contains the path."""
+    """Make a folder and its missing parent folders. If the folder cannot be made, the message of the InputError names
+    `option`, the command-line option that contains the path."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -33,8 +33,8 @@ def make_folder(path: Path, option: str = "--output") -> None:
 
 
 def write_file(path: Path, data: bytes, option: str = "--output") -> None:
-    """Write a file, and make the missing folders of its path. Raises InputError with a message that names `option`, the
-    command-line option that contains the path."""
+    """Write a file, and make the missing folders of its path. If the file cannot be written, the message of the
+    InputError names `option`, the command-line option that contains the path."""
     make_folder(path.parent, option)
     try:
         path.write_bytes(data)
@@ -60,7 +60,7 @@ def write_image(path: Path, image: Image) -> None:
 
 
 def write_figure(path: Path, figure: Figure, option: str = "--output") -> None:
-    """Write a figure as a .png, .svg or .pdf file, in the format of the file's suffix. Raises InputError if the file's
+    """Write a plot to a .png, .svg or .pdf file, in the format of the file's suffix. Raises InputError if the file's
     suffix is unknown or the file cannot be written."""
     try:
         data = render(figure, path.suffix)
@@ -72,8 +72,8 @@ def write_figure(path: Path, figure: Figure, option: str = "--output") -> None:
 
 
 def render(figure: Figure, suffix: str = ".svg") -> bytes:
-    """Return the bytes of an image file that shows a figure. No date is stored, so equal figures give equal bytes.
-    Raises ValueError if matplotlib cannot write the format `suffix`."""
+    """Return the bytes of an image file that shows a plot. The bytes contain no date, so the same plot always gives the
+    same bytes. Raises ValueError if matplotlib cannot write the format `suffix`."""
     import matplotlib as mpl
 
     buffer = io.BytesIO()
@@ -120,8 +120,8 @@ class VideoWriter:
 
 class Annotated:
     """A writer of the annotated images and videos that a command makes. An `Annotated` must be used in a `with`
-    statement. The path `output` means a file if it has a suffix and no folder with this path exists. In all other
-    cases, the path `output` means a folder."""
+    statement. The path `output` means a file if it has a suffix and no folder with this path exists. A path without a
+    suffix, or the path of an existing folder, means a folder."""
 
     def __init__(self, output: Path, sources: Sequence[Source]) -> None:
         """Check that the annotated images and videos can be written to `output`. Raises InputError."""
@@ -173,5 +173,5 @@ class Annotated:
 
 
 def _key(path: Path) -> str:
-    """Return a text that is equal for all paths to one file, even if the paths differ in upper and lower case."""
+    """Return the same text for all paths to one file, even if the paths differ in upper and lower case."""
     return str(path.resolve()).casefold()

@@ -58,7 +58,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class Source:
-    """An image, folder, video or camera from which frames are read in order. The attribute `total` is the number of
+    """An image, folder, video or camera from which frames are read one by one. The attribute `total` is the number of
     frames, or None if the number of frames is not known."""
 
     kind: Literal["image", "folder", "video", "camera"]

@@ -110,8 +110,8 @@ def copy_to_camera(
     """Copy the scripts board/*.py and a network file into a folder of the camera. By default, the network file of this
     package is copied. If the camera has an SD card, the argument `folder` must be "/sdcard". After a reset, the camera
     runs main.py, which looks for a network file with the name blazeposer.tflite. The function `copy_to_camera`
-    overwrites files without a question, so users should run `blazeposer deploy` instead. The function `progress` is
-    called with the name of each file before the file is copied. Raises PortError.
+    overwrites files without asking, so users should run `blazeposer deploy` instead. The function `progress` is called
+    with the name of each file before the file is copied. Raises PortError.
     """
     sources = {path.name: path for path in sorted(board_dir().glob("*.py"))}
     for name, source in (sources | {"blazeposer.tflite": model or default_model()}).items():

@@ -43,7 +43,8 @@ def check_path(path: str) -> None:
 
 def pack(files: Mapping[str, bytes], align: int) -> bytes:
     """Return a ROMFS image that contains `files`, a mapping from the path of each file to the file's bytes. Files with
-    a suffix in `ALIGNED`, such as networks, begin at multiples of `align`. Equal files always give equal ROMFS images.
+    a suffix in `ALIGNED`, such as networks, begin at multiples of `align`. The same files always give the same ROMFS
+    image.
     """
     rules = [{"extension": extension, "alignment": align} for extension in ALIGNED]
     with tempfile.TemporaryDirectory() as folder:
@@ -69,9 +70,9 @@ def read(image: bytes) -> dict[str, RomFile]:
 
 
 def record(name: str, data: bytes, start: int, align: int) -> bytes:
-    """Return the bytes that store one file in the root folder of a ROMFS image. The returned bytes are for the position
-    `start` in a ROMFS image. If the file has a suffix in `ALIGNED`, the file's content begins at a multiple of `align`
-    in the ROMFS image."""
+    """Return the bytes that store one file in the root folder of a ROMFS image. The returned bytes must be placed at
+    the position `start` of a ROMFS image. If the file has a suffix in `ALIGNED`, the file's content begins at a
+    multiple of `align` in the ROMFS image."""
     for size in range(align):  # search an image whose end has the alignment of `start`
         before = pack({"0": bytes(size)}, align)
         if len(before) % align == start % align:
@@ -101,7 +102,7 @@ def with_length(beginning: bytes, length: int) -> bytes:
 
 
 def _digits(beginning: bytes) -> int:
-    """Return the number of bytes that store the length of a ROMFS image in its header, or 0 without a header."""
+    """Return the number of bytes in a ROMFS header that store the length, or 0 if there is no header."""
     if not beginning.startswith(_MAGIC):
         return 0
     return next((place for place, byte in enumerate(beginning[3:19], 1) if byte < 128), 0)

@@ -30,7 +30,7 @@ _TAKEN = ("Resource temporarily unavailable", "Device or resource busy", "Access
 
 
 def _reason(error: Exception) -> str:
-    """Return the reason that pyserial gives in the message of an error, without the port's name."""
+    """Return the reason in an error message of pyserial, without the port's name."""
     if code := getattr(error, "errno", None):
         return os.strerror(code)
     reason = str(error).split(": ")[-1].split("] ")[-1]

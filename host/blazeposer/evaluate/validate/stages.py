@@ -51,13 +51,13 @@ TensorFlow."""
 
 
 class NotRun(BlazePoserError):
-    """Error for a stage (form of the network) that cannot be run on this PC, with a reason and the user's next step."""
+    """Error for a stage (form of the network) that cannot run on this PC. The message gives the user's next step."""
 
 
 @dataclass
 class Stage:
-    """One form of the network. The function `see` runs the stage on images (128, 128, 3), and returns the results.
-    `see` also gets a function that it calls after each image."""
+    """One form of the network. The function `see` runs the stage on images (128, 128, 3), and returns the results. The
+    second argument of `see` is a function that `see` calls after each image."""
 
     key: str
     title: str
@@ -75,7 +75,8 @@ class Stage:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two stages (forms of the network) that are compared with each other, and the limits for their differences."""
+    """A pair of stages (forms of the network) that are compared with each other. `limits` are the largest allowed
+    differences between the stages."""
 
     first: str
     second: str
@@ -178,10 +179,9 @@ def _at(connected: Callable[[], AbstractContextManager[Camera]]) -> See:
 
 
 def companion(model: Path, suffix: str) -> Path:
-    """Return the path of the INT8 file with `suffix` in place of `.tflite`, if a file or folder with this path exists.
-    If a file or folder beside the INT8 file is missing, return the corresponding file or folder of the shipped network.
-    A file of the shipped network is returned only if the INT8 file has the same training and quantization as the
-    shipped network. Raises NotRun."""
+    """Return the path of the INT8 file's companion, a file or folder with `suffix` in place of `.tflite`. If the INT8
+    file has no companion, return the companion of the shipped network. The companion of the shipped network is returned
+    only if the INT8 file has the same training and quantization as the shipped network. Raises NotRun."""
     if (path := model.with_name(model.stem + suffix)).exists():
         return path
     try:

@@ -30,7 +30,7 @@ returns another function, which is called after each step."""
 
 @dataclass(frozen=True)
 class Run:
-    """The results of one stage (form of the network) for some images, with the indices of these images."""
+    """The results of one stage (form of the network) for some images. `numbers` are the indices of the images."""
 
     stage: Stage
     numbers: list[int]

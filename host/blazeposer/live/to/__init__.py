@@ -1,4 +1,4 @@
-"""Send poses to other programs. Programs that receive poses use different protocols and different signs of angles.
+"""Send poses to other programs. Programs that receive poses use different protocols and sign conventions for angles.
 
 - `opentrack.py` sends poses in UDP packets to opentrack, a program that controls simulators and games.
 - `vmc.py` sends poses to programs that draw avatars, with the VMC protocol over OSC.

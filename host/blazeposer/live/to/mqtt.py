@@ -3,9 +3,9 @@ topics.
 
 - The topic TOPIC/CAMERA/faces gets each pose record as a JSON line, with track numbers and positions in space. If
   smoothing is on, the values in TOPIC/CAMERA/faces are smoothed.
-- The topic TOPIC/CAMERA/status gets "online" while pose records come from the camera, and otherwise "offline". The
-  message in TOPIC/CAMERA/status is retained, so new listeners also get the message. If the connection between this PC
-  and the broker is lost, the broker sends the status "offline" to the listeners.
+- The topic TOPIC/CAMERA/status gets "online" when pose records begin to arrive from the camera, and "offline" when no
+  more pose records arrive. The message in TOPIC/CAMERA/status is retained, so new listeners also get the message. If
+  the connection between this PC and the broker is lost, the broker sends the status "offline" to the listeners.
 - The topic TOPIC/CAMERA/summary gets values for Home Assistant if the URL has the option `discovery` (see
   home_assistant.py).
 
@@ -86,7 +86,7 @@ class MqttView:
 
     @property
     def state(self) -> str:
-        """Return a text that describes a problem with the broker, or "" without a problem (see `session.Output`)."""
+        """Return a text about a problem with the broker, or "" if there is no problem (see `session.Output`)."""
         waits = not self._client.is_connected() or self._sent > self._arrived
         if not self._reason and waits and time.monotonic() - self._since > ANSWER:
             return "the broker does not answer: check that it runs, and that this is the port of an MQTT broker"
@@ -114,8 +114,8 @@ class MqttView:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Send the status "offline", and disconnect from the broker. The attribute `missed` also counts the pose
-        records that the broker has not acknowledged."""
+        """Send the status "offline", and disconnect from the broker. Pose records that the broker has not acknowledged
+        are added to `missed`."""
         try:
             if self._client.is_connected():
                 with suppress(ValueError, RuntimeError):  # the broker may have disconnected
@@ -227,9 +227,9 @@ def credentials(name: str, url: SplitResult, file: str | None) -> tuple[str | No
     """Return the user name and the password for the broker. Return None in place of a user name or a password that is
     not found.
 
-    The user name for the broker comes from the URL or from the file ~/.netrc. The password for the broker is searched
-    in the URL, in the first line of `file`, in the environment variable `PASSWORD`, and in ~/.netrc, in this order.
-    Raises InputError with a message that contains no password.
+    The user name for the broker comes from the URL or from the file ~/.netrc. The function looks for the password first
+    in the URL, then in the first line of `file`, in the environment variable `PASSWORD`, and in ~/.netrc. Raises
+    InputError if `file` or ~/.netrc cannot be read. The error message contains no password.
     """
     user = unquote(url.username) if url.username else None
     if url.password is not None:

@@ -139,8 +139,8 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False  # a browser may hold its connection for ever
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Ignore the error of a browser that has disconnected. An error message would disturb the table of faces in the
-        terminal."""
+        """Print no error message if a browser has disconnected, because the message would appear inside the table of
+        faces in the terminal."""
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)
 
@@ -181,7 +181,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(HTTPStatus.CONFLICT, str(error).encode())
 
     def log_message(self, format: str, *arguments: Any) -> None:
-        """Print no log of HTTP requests, because a log would disturb the table of faces in the terminal."""
+        """Print no log of HTTP requests, because a log would appear inside the table of faces in the terminal."""
 
     def _is_for_us(self) -> bool:
         """Return True if the header Host of the HTTP request contains an IP address or this PC's name."""
