@@ -121,8 +121,8 @@ class Measured:
 @dataclass(frozen=True)
 class Precision:
     """The average precision of each network on WIDER FACE. The average precision is measured for all faces. For each
-    size in SIZES, the average precision is also measured for faces of at least this size, in pixels of the network's
-    input."""
+    size in SIZES (in pixels of the network's input), the average precision is also measured for faces of at least this
+    size."""
 
     images: int
     faces: dict[int, int]
@@ -131,7 +131,7 @@ class Precision:
     """For each network and size, the average precision from 0 to 1, or None if there are no faces of this size."""
 
     def rows(self) -> list[list[str]]:
-        """Return the rows of a table. Each row of the table contains a size of faces, and the average precision of each
+        """Return the rows of a table. Each row of the table contains a face size, and the average precision of each
         network for faces of at least this size."""
         return [
             [f"{least} px and more ({count} faces)" if least else f"all ({count} faces)",

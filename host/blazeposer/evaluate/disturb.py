@@ -1,8 +1,8 @@
 """Disturb labelled images, so that it is harder for a network to find the faces and to measure their rotations. Each
 disturbed image is changed by only one condition, for example blur or noise. Most kinds of disturbance have several
-levels of strength. Before an image is disturbed, it is scaled so that its longer side has `SIDE` pixels. The square
-image from a camera has a side of `SIDE` pixels. The longer side of every image has `SIDE` pixels, so that blur, noise
-and compression have the same strength in all images.
+levels of strength. Before an image is disturbed, it is scaled so that its longer side has `SIDE` pixels. On a camera,
+BlazePoser uses square images of `SIDE` x `SIDE` pixels. The longer side of every image has `SIDE` pixels, so that blur,
+noise and compression have the same strength in all images.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def smaller(scene: Scene, pixels: float, rng: np.random.Generator) -> Scene:
 
 
 def nearer(scene: Scene, share: float, rng: np.random.Generator) -> Scene:
-    """Scale the image so that the longer side of the largest face's box is the fraction `share` of the image's side.
+    """Scale the image so that the longer side of the largest face's box is `share` times as long as the image's side.
     Scaling a photo does not imitate the strong perspective of a face close to a camera."""
     scale = share * SIDE / (_largest(scene)[2:] - _largest(scene)[:2]).max()
     if scale < 1:  # without this, sampling would skip details
@@ -179,7 +179,7 @@ def _largest(scene: Scene) -> Floats:
 def _moved(scene: Scene, linear: Floats, middle: Floats | float = SIDE / 2) -> Scene:
     """Transform the image with the matrix `linear` (2, 2), and shift the image so that the middle of the largest face
     is at `middle`. Pixels outside the original image get the mean colour of the image. When the image is transformed,
-    the ellipse that fits into a face's old box is also transformed, and the new box surrounds this ellipse."""
+    the ellipse inside each face's box is also transformed, and the new box surrounds the transformed ellipse."""
     box = _largest(scene)
     shift = middle - linear @ (box[:2] + box[2:]) / 2
     plain = scene.picture.mean((0, 1)).tolist()

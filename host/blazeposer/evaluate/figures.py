@@ -1,6 +1,6 @@
-"""Copy the measured figures from the networks' manifests into the documentation pages.
+"""Copy the measured numbers from the networks' manifests into the documentation pages.
 
-The figures on a page are in blocks between the comments `<!-- NAME: blazeposer figures -->` and `<!-- end -->`. NAME is
+The numbers on a page are in blocks between the comments `<!-- NAME: blazeposer figures -->` and `<!-- end -->`. NAME is
 a key of `BLOCKS`.
 """
 
@@ -37,7 +37,7 @@ MEASURED = (TEST_POOL, BIWI_DEV)
 TURNS = ("45", "60", "90", "180")
 """Angles by which images are turned, in degrees."""
 TWO_LOOKS = "_two_looks"
-"""Suffix of a data set's name. Figures with this suffix were measured on the mean of two results, for the image and for
+"""Suffix of a data set's name. Numbers with this suffix were measured on the mean of two results, for the image and for
 its mirror image."""
 SHEETS = (TEST_POOL, VALIDATION)
 TIMED = tuple(find(key) for key in ("h7", "rt1062", "portenta"))
@@ -68,9 +68,9 @@ def headline(manifests: Manifests) -> str:
 
 
 def accuracy(manifests: Manifests) -> str:
-    """Return a table with the recall and the errors of the INT8 network and the float network. The table has a row for
-    each data set, each network and each method of preparing the input image. In the rows "INT8, two looks", the results
-    for each image and its mirror image are averaged."""
+    """Return a table with the recall and the errors of the INT8 network and the float network. The table has one row
+    for each combination of data set, network and method of preparing the input image. In the table rows "INT8, two
+    looks", the results for each image and its mirror image are averaged."""
     head = ("data", "file", "input", "found", "recall", "MAE", "95 %", "yaw / pitch / roll",
             "by |yaw| 0-30 / 30-60 / 60-99", "bias", "after offset", "pitch slope", "geodesic")  # fmt: skip
     table = []
@@ -94,7 +94,7 @@ def accuracy(manifests: Manifests) -> str:
 
 def sheet(manifests: Manifests) -> str:
     """Return a text with the expected and the true errors of the INT8 network on disturbed images. An expected error is
-    bold if it differs from the true error by more than a quarter of the true error."""
+    printed in bold if it differs from the true error by more than a quarter of the true error."""
     parts = []
     for dataset in SHEETS:
         if f"{dataset}_sheet" not in manifests.int8.figures:
@@ -170,7 +170,7 @@ BLOCKS: dict[str, Callable[[Manifests], str]] = {
 
 
 def fill(text: str, manifests: Manifests) -> str:
-    """Fill the blocks of a page with new figures, and return the text of the page. Raises BlazePoserError if the page
+    """Fill the blocks of a page with new numbers, and return the text of the page. Raises BlazePoserError if the page
     contains a block whose name is not in BLOCKS."""
 
     def block(found: re.Match[str]) -> str:

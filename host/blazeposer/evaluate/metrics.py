@@ -265,13 +265,14 @@ class Detections:
     By default, no label is ignored."""
 
     def judged(self, least: float) -> tuple[list[tuple[float, bool]], int]:
-        """Return a pair (score, is correct) for every counted detection, and the number of counted labels.
+        """Return a pair for every counted detection (its score, and True if it is correct), and the number of counted
+        labels.
 
         A label counts if it is not ignored and if its box covers at least `least` x `least` pixels of the network's
         input. By the rule of PASCAL VOC, each detection belongs to the label with which it has the largest overlap. A
         detection is correct if the overlap with its label is at least 0.5 (intersection over union). If several
-        detections match one label, only the detection with the highest score is correct. A detection is left out if it
-        matches a label that does not count.
+        detections match one label, only the detection with the highest score is correct. A detection that matches an
+        ignored or too small label is left out.
         """
         sides = np.sqrt(np.prod(np.maximum(self.boxes[:, 2:] - self.boxes[:, :2], 0), axis=1)) * INPUT_SIZE
         counts = ~self.ignored & (sides >= least)
@@ -292,8 +293,8 @@ class Detections:
 
 def average_precision(pictures: Sequence[Detections], least: float = 0) -> float:
     """Return the average precision (from 0 to 1), which is the area under the precision-recall curve. Return NaN if
-    there are no labels. Each precision is replaced by the best precision at the same or a higher recall, by the rule of
-    PASCAL VOC 2010 ("all points")."""
+    there are no labels. By the rule of PASCAL VOC 2010 ("all points"), each precision is replaced by the best precision
+    at the same or a higher recall."""
     judged = [picture.judged(least) for picture in pictures]
     labels = sum(count for _, count in judged)
     pairs = np.array([pair for some, _ in judged for pair in some], np.float64).reshape(-1, 2)

@@ -24,7 +24,7 @@ def write_report(
 ) -> None:
     """Write report.json and report.html into a folder. The folder is created if it does not exist. Raises InputError.
 
-    `facts` say what was measured and how the measurement was made. `values` are the contents of report.json. By
+    `facts` explains what was measured and how the measurement was made. `values` are the contents of report.json. By
     default, report.json contains the verdicts and the data of all sections.
     """
     verdict = {"passed": is_passed(sections), "verdict": verdict_of(sections)}

@@ -101,7 +101,7 @@ def reliability(scores: Scores) -> Figure:
 
 
 def _bins(values: Floats, edges: Floats) -> tuple[list[float], list[NDArray[np.intp]]]:
-    """Return the middle of each bin that contains at least FEWEST values, and the indices of the values in each of
+    """Return the middle of each bin that contains at least `FEWEST` values, and the indices of the values in each of
     these bins."""
     number = np.digitize(values, edges)
     full = [index for index in range(1, len(edges)) if (number == index).sum() >= FEWEST]

@@ -36,7 +36,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Table:
-    """A table whose cells are strings, for texts and for rounded numbers."""
+    """A table whose cells contain texts or rounded numbers as strings."""
 
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -108,7 +108,7 @@ def show_table(table: Table, title: str = "", width: int = 160) -> None:
 
 
 def markdown(section: Section) -> str:
-    """Return a section as Markdown. The Markdown text contains the section's heading, but not its images."""
+    """Return a section as Markdown. The Markdown text contains the section's heading, but not the section's images."""
     parts = [part for part in section.parts if not isinstance(part, Picture)]
     blocks = [part if isinstance(part, str) else with_notes(part) for part in parts]
     return plain("\n\n".join([f"## {section.title}", *blocks]) + "\n")

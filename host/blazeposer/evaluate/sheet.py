@@ -1,10 +1,11 @@
 """Measure how well a network works on disturbed images. The sheet of a network is a table that shows how recall, error
 and expected error change when images are disturbed.
 
-The sheet has one row (called a bin) for each level of each condition in `disturb.py`. The mean expected error of a bin
-counts as correct if it is within 25 % of the mean true error in the bin. The true error of a face is the angle between
-the predicted and the labelled rotation. A bin with few found faces gets no verdict about the expected error. Only found
-faces count for the verdict about the expected error, because a face that is not found has no expected error.
+The sheet of a network has one row (called a bin) for each level of each condition in `disturb.py`. The mean expected
+error of a bin counts as correct if it is within 25 % of the mean true error in the bin. The true error of a face is the
+angle between the predicted and the labelled rotation. A bin with few found faces gets no verdict about the expected
+error. Only found faces count for the verdict about the expected error, because a face that is not found has no expected
+error.
 """
 
 from __future__ import annotations
@@ -68,8 +69,8 @@ def is_true(expected: float, true: float) -> bool:
 
 
 def measure_sheet(system: Peer, dataset: Dataset) -> list[Bin]:
-    """Run a face detector on disturbed images of a data set with pose labels, and return the results as bins. The first
-    bin contains the results on undisturbed images.
+    """Run a face detector on disturbed images of a data set with pose labels, and return one `Bin` for each condition
+    and level. The first bin contains the results on undisturbed images.
 
     On an idle CPU core, the measurement takes about a sixth of a second for each face of the data set. For each image,
     the disturbances use the same random values in every bin and in every measurement.
@@ -94,7 +95,7 @@ def measure_sheet(system: Peer, dataset: Dataset) -> list[Bin]:
 
 
 def sheet_table(bins: Sequence[Bin], title: str) -> Table:
-    """Return the sheet of a network as a table with one row for each bin."""
+    """Return the results on disturbed images as a table with one row for each bin."""
     head = ("images", "level", "N", "found", "recall", "MAE", "true error", "expected", "ratio", "true")
     rows = []
     for one in bins:
@@ -113,8 +114,8 @@ def sheet_table(bins: Sequence[Bin], title: str) -> Table:
 
 
 def sheet_dict(bins: Sequence[Bin]) -> dict[str, Any]:
-    """Return the sheet of a network as a dictionary for JSON. The dictionary maps each condition to its levels, and
-    each level to its results."""
+    """Return the results on disturbed images as a dictionary for JSON. The dictionary maps each condition to its
+    levels, and each level to its results."""
     data: dict[str, Any] = {}
     for one in bins:
         scores = one.scores

@@ -7,17 +7,17 @@ The data set has 24 sequences. Each sequence of BIWI is a folder `hpdb/NN` with 
 A pose file contains the rotation R of the head in 3 rows, and then the centre of the head in millimetres. The head's
 rotation and centre in a pose file are in the axes of the depth camera. In the axes of the depth camera, x points to the
 right, y points down, and z points away from the camera. In this project's convention, the rotation R of a pose file
-becomes F R F, where F = diag(1, -1, -1). BlazePoser computes exactly the same angles as `TYY_create_db_biwi.py`, the
-reader of FSA-Net. FSA-Net's reader computes yaw = asin(R[0,2]), pitch = atan2(R[1,2], R[2,2]) and roll = -atan2(R[0,1],
-R[0,0]). Other projects, for example 6DRepNet, use the data of FSA-Net's reader. Hopenet's reader (deep-head-pose) uses
-the same signs as FSA-Net's reader, but splits a head's rotation into yaw, pitch and roll in another order. If two
-angles are large, Hopenet's pitch and roll differ from FSA-Net's pitch and roll. BIWI's colour camera and depth camera
-point in directions that differ by about one degree. The readers of BlazePoser, FSA-Net and Hopenet ignore the angle
-between the colour camera and the depth camera.
+becomes F R F, where F = diag(1, -1, -1). BlazePoser computes exactly the same angles as FSA-Net's script
+`TYY_create_db_biwi.py`. FSA-Net's script computes yaw = asin(R[0,2]), pitch = atan2(R[1,2], R[2,2]) and roll =
+-atan2(R[0,1], R[0,0]). Other projects, for example 6DRepNet, use the data that FSA-Net's script wrote. Hopenet's code
+(deep-head-pose) uses the same signs as FSA-Net's script, but splits a head's rotation into yaw, pitch and roll in
+another order. If two angles are large, Hopenet's pitch and roll differ from FSA-Net's pitch and roll. BIWI's colour
+camera and depth camera point in directions that differ by about one degree. The code of BlazePoser, FSA-Net and Hopenet
+ignores the angle between the colour camera and the depth camera.
 
-BIWI has no boxes. BlazePoser's reader projects the head's centre into the colour image with the calibration file
-`rgb.cal`. A detected face matches a label if the face's centre is at most HEAD_RADIUS away from the projected centre of
-the head. If several detected faces match a label, only the nearest face counts.
+BIWI has no boxes. BlazePoser projects the head's centre into the colour image with the calibration file `rgb.cal`. A
+detected face matches a label if the face's centre is at most HEAD_RADIUS away from the projected centre of the head. If
+several detected faces match a label, only the nearest face counts.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ random without a fixed seed (`randFlag` in FSA-Net's `TYY_create_db_biwi_70_30.p
 test sequences. This project therefore has its own test sequences. Every third sequence is for testing, but 16 and 20
 replace 18 and 21. No person appears both in this project's test sequences and in its training sequences. According to
 the table of the Hugging Face reader `biwi_kinect_head_pose`, the same person is in sequences 02 and 21, in 03 and 15,
-in 05 and 18, and in 07 and 22. Figures from other splits are only roughly comparable."""
+in 05 and 18, and in 07 and 22. Errors that were measured with other splits are only roughly comparable."""
 
 HEAD_RADIUS = 120.0
 """Half the height of a head in millimetres. The distance from the centre of a face to the centre of the head is always
@@ -53,8 +53,8 @@ _TO_PROJECT = np.diag([1.0, -1.0, -1.0])
 
 
 def read(folder: Path, name: str = "biwi", sequences: Sequence[str] = SEQUENCES) -> Dataset:
-    """Return the frames of the given sequences as a data set. By default, the data set contains all sequences, as in
-    protocol 1. Raises BlazePoserError if a sequence of BIWI is missing."""
+    """Return the frames of the given sequences as a data set. By default, the data set contains all sequences of BIWI,
+    as in test protocol 1. Raises BlazePoserError if a sequence of BIWI is missing."""
     folder = subfolder(folder, "hpdb")
     if missing := [sequence for sequence in sequences if not (folder / sequence / "rgb.cal").is_file()]:
         raise BlazePoserError(

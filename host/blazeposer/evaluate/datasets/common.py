@@ -57,12 +57,12 @@ class Dataset:
 
     @property
     def angles(self) -> Floats:
-        """Yaw, pitch and roll of all faces (faces, 3), in the order of the images."""
+        """Array (faces, 3) of the yaw, pitch and roll of all faces, in the order of the images."""
         return np.concatenate([sample.angles for sample in self.samples])
 
     @property
     def rotations(self) -> Floats:
-        """Rotation matrices of all faces (faces, 3, 3), in the order of the images."""
+        """Array (faces, 3, 3) of the rotation matrices of all faces, in the order of the images."""
         return rotation_from_angles(self.angles)
 
     @property
@@ -72,8 +72,8 @@ class Dataset:
 
 
 def subfolder(folder: Path, name: str) -> Path:
-    """Return the folder into which the archive of an official data set was unpacked. The user may give the unpacked
-    folder or its parent folder with the option --data."""
+    """Return the folder into which the archive of an official data set was unpacked. With the option --data, the user
+    may give the unpacked folder or its parent folder."""
     return folder / name if (folder / name).is_dir() else folder
 
 

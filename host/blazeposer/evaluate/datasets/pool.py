@@ -3,10 +3,10 @@
 A pool has three files. The file `NAME.zip` of a pool contains the images, and the file `NAME.csv` contains a table with
 one line for each face. The file `NAME_landmarks68.npy` of a pool contains the landmarks as an array (faces, 68, 2) in
 pixels. A line of the table `NAME.csv` contains the name of the image file, the smallest box around the face's 68
-landmarks, yaw, pitch and roll. In pools for training, each line also contains the uncertainty of the label (see
-MAX_SPREAD), and the face's split, "train" or "val". If the table has a column `face`, the column contains the index of
-each face's landmarks in `NAME_landmarks68.npy`. In a table without a column `face`, the landmarks are in the order of
-the rows. The option --data or the environment variable BLAZEPOSER_DATA gives the folder of the pools.
+landmarks, yaw, pitch and roll. In pools for training, each line also contains the label's uncertainty (see MAX_SPREAD)
+and the face's split ("train" or "val"). If the table has a column `face`, the column contains the index of each face's
+landmarks in `NAME_landmarks68.npy`. In a table without a column `face`, the landmarks are in the order of the rows. The
+option --data or the environment variable BLAZEPOSER_DATA gives the folder of the pools.
 """
 
 from __future__ import annotations
@@ -73,9 +73,9 @@ def data_folder(given: str | None) -> Path:
 
 
 def read_pool(folder: Path, name: str, split: str | None = None) -> Pool:
-    """Read one pool. `split` selects the faces of the split "train" or "val", or all faces if `split` is None. The
-    returned pool leaves out faces with an angle beyond 99 degrees, faces with uncertain labels, and test images of
-    pools for training. Raises BlazePoserError if a file of the pool is missing."""
+    """Read one pool. `split` is "train" or "val", or None for all faces. The returned pool leaves out faces with an
+    angle beyond 99 degrees, faces with uncertain labels, and test images of pools for training. Raises BlazePoserError
+    if a file of the pool is missing."""
     try:
         table = Table(folder / f"{name}.csv", ["file", *CORNERS, *ANGLES, *([] if split is None else ["split"])])
         landmarks = np.load(folder / f"{name}_landmarks68.npy").astype(np.float64)
@@ -147,8 +147,9 @@ def read_pools(
 
 
 def read_backgrounds(folder: Path, name: str = "faceless", *, test: bool = False) -> list[Image]:
-    """Return photos without faces from `NAME.zip`. The photos are for testing if `test` is true, and for training if
-    `test` is false. The photos of "faceless" show places, and the photos of "hands" show hands in close-up."""
+    """Return the photos in `NAME.zip`, which show no faces. The photos are for testing if `test` is true, and for
+    training if `test` is false. The photos of "faceless" show places, and the photos of "hands" show hands in
+    close-up."""
     path = folder / f"{name}.zip"
     if not path.is_file():
         raise BlazePoserError(f"no {path.name} in {folder}: give the folder of the pools with --data")
@@ -173,8 +174,8 @@ def read_scenes(folder: Path, names: tuple[str, ...]) -> list[Image]:
 
 
 def is_training_image(pool: str, file: str) -> bool:
-    """Return True if an image may be used for training. In the pools ODD_IMAGES_ARE_TEST, only images with an even
-    number in the file name are for training."""
+    """Return True if an image may be used for training. In the pools that ODD_IMAGES_ARE_TEST names, only images with
+    an even number in the file name are for training."""
     return pool not in ODD_IMAGES_ARE_TEST or int("".join(filter(str.isdigit, Path(file).stem))) % 2 == 0
 
 

@@ -3,8 +3,8 @@
 If a pool has a split `val` (see `pool`), only the faces of this split are used for evaluation. If a pool has no split
 `val`, all faces of the pool are used for evaluation.
 
-The data set `val` contains the validation faces of all pools for training. In the images of `val`, each face has about
-the same place and the same size as in the data set AFLW2000.
+The data set `val` contains the validation faces of all training pools. In the images of `val`, each face has about the
+same place and the same size as in the data set AFLW2000.
 
 The evaluation uses the uncropped photos of the data set MaskON only to measure the detection of faces. All faces in the
 uncropped photos of MaskON have box labels. Half of the people in the uncropped photos of MaskON wear a mask. The file
@@ -13,7 +13,7 @@ uncropped photos of MaskON have box labels. Half of the people in the uncropped 
 of MaskON with an odd number in their file name are for testing, and images with an even number are for training.
 
 The data set `biwi_dev` contains crops of the data set BIWI. The crops of `biwi_dev` are in `biwi_dev.zip`, and their
-labels are in `biwi_dev.csv`. The crops of `biwi_dev` come from every second frame of 13 of BIWI's 24 sequences. BIWI's
+labels are in `biwi_dev.csv`. The crops of `biwi_dev` were made from every second frame in 13 sequences of BIWI. BIWI's
 frames were cropped around the faces that a face detector found. In 1,334 frames of BIWI, a face detector found no face,
 so `biwi_dev` has no crops of these frames. In the 1,334 frames of BIWI without a crop, the heads look up or down by 50
 degrees on average. Because `biwi_dev` lacks difficult frames of BIWI, a network's errors are a little smaller on
@@ -78,7 +78,7 @@ def read(folder: Path, name: str) -> Dataset:
 
 
 def read_validation(folder: Path) -> Dataset:
-    """Return a data set with the validation faces of all pools for training. Each image of the returned data set is a
+    """Return a data set with the validation faces of all training pools. Each image of the returned data set is a
     square of SIDE x SIDE pixels, with one face in the middle."""
     pool = read_pools(folder, TRAINING_POOLS, VALIDATION)
     samples = []

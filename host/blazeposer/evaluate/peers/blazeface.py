@@ -55,8 +55,8 @@ _NO_POSE = [np.zeros(output.shape, np.float32) for output in OUTPUTS[DETECTION:]
 
 def without_pose(outputs: Sequence[NDArray[np.floating]]) -> list[NDArray[np.floating]]:
     """Add rotations and errors to the outputs of a network that computes no pose, and return all outputs of the model
-    contract. The added rotations and errors are zeros and have no meaning. `outputs` contains the first four outputs of
-    the model contract."""
+    contract. The rotations and errors that this function adds are zeros and have no meaning. `outputs` contains the
+    first four outputs of the model contract."""
     return [*outputs, *_NO_POSE]
 
 

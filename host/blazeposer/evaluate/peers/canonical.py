@@ -8,14 +8,13 @@ the training data and for 300W-LP. The file `canonical_face.npz` contains the va
 `yaw_gain`.
 
 - `points` is the mean face mesh of faces that have reliable labels and no angle beyond 25 degrees. Before the meshes
-  were averaged, each mesh was rotated back to rotation zero with the label of its face. The mean face mesh was then
-  made symmetric.
+  were averaged, the labelled rotation of each face was removed from its mesh. The mean face mesh was made symmetric.
 - `landmarks` contains, for each iBUG landmark, the index of the mesh point that is nearest to the landmark in the
-  image. The nearest mesh point has the smallest mean distance in faces that have reliable labels and no angle beyond 60
-  degrees. The mesh points on the jaw are only approximate, because the jaw's landmarks have no fixed position on a
-  face.
-- `yaw_gain` is the median ratio of the labelled yaw to the yaw of the mesh. `yaw_gain` was computed from faces with
-  reliable labels that are turned by 15 to 60 degrees. The yaw of a face mesh is too small, because of the crop's
+  image. The mean distance between each landmark and each mesh point was measured in faces that have reliable labels and
+  no angle beyond 60 degrees. The mesh points on the jaw are only approximate, because the jaw's landmarks have no fixed
+  position on a face.
+- `yaw_gain` is the median ratio of the labelled yaw to the yaw of the mesh. `yaw_gain` was computed from faces that
+  have reliable labels and are turned by 15 to 60 degrees. The yaw of a face mesh is too small, because of the crop's
   perspective and because the mesh is too flat.
 """
 

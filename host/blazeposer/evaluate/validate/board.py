@@ -102,8 +102,8 @@ def decoded_on(camera: Camera, advance: Callable[[], None] = lambda: None) -> li
 
 
 def _run(camera: Camera, sources: Sequence[str], take: Callable[[str], None]) -> None:
-    """Run scripts on a camera, and call `take` with each line of their output. Raises PortError if the camera fails or
-    if `take` cannot read a line."""
+    """Run scripts on a camera, and call the function `take` with each line of the scripts' output. Raises PortError if
+    the camera fails, or if the function `take` cannot read a line."""
     garbled = []
 
     def said(line: str) -> None:
@@ -129,7 +129,7 @@ def _no_answer(camera: Camera) -> PortError:
 
 
 def decoded_here() -> list[list[Face]]:
-    """Run the PC's decoder on the same test outputs as the camera's decoder in `decoded_on`, and return the faces."""
+    """Run the PC's decoder on the test outputs of `decoded_on`, and return the decoded faces."""
     raw = [np.zeros(output.shape, np.int8) for output in OUTPUTS]
     index = {output.name: number for number, output in enumerate(OUTPUTS)}
     rotations = _rotation_levels()

@@ -60,7 +60,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Limits:
-    """The largest allowed differences between two stages (forms of the network), and the reason for these limits.
+    """Limits for the differences between two stages (forms of the network). The text `reason` explains the limits.
     `pixels` and `degrees` contain three limits each, for the median, the 95th percentile and the worst face. A
     difference is not checked if its limit is None."""
 
@@ -94,8 +94,8 @@ class Limits:
 
 @dataclass(frozen=True)
 class Difference:
-    """The differences between two stages (forms of the network). Each array contains one value for each face that both
-    stages found."""
+    """The differences between two stages (forms of the network). Each array of differences contains one value for each
+    face that both forms of the network found."""
 
     values: int
     """Number of raw outputs that were compared."""
@@ -114,8 +114,8 @@ class Difference:
     """Indices of the images. The image with the largest difference is first."""
 
     def shows(self, least: float) -> bool:
-        """Return True if one of the differences, in pixels or degrees, is not smaller than `least`. Also return True if
-        only one stage found a face."""
+        """Return True if a difference in pixels or degrees is at least `least`, or if only one form of the network
+        found a face."""
         measured = np.concatenate([self.box, self.keypoints, self.degrees])
         return bool(self.first_alone or self.second_alone or (measured >= least).any())
 
@@ -216,9 +216,9 @@ def pair_section(
 ) -> Section:
     """Return the section of the report that compares two stages (forms of the network).
 
-    `given` is the image with the largest difference between the stages. `worst` contains the faces that both stages
-    found in the image `given`. `apart` contains the differences of the layers for the image `given`. `apart` is None if
-    the outputs of the layers are not available.
+    `given` is the image with the largest difference between the two forms of the network. `worst` contains the faces
+    that both forms of the network found in the image `given`. `apart` contains the differences of the layers for the
+    image `given`. `apart` is None if the outputs of the layers are not available.
     """
     first, second = stages
     breaches = difference.breaches(pair.limits)

@@ -70,7 +70,7 @@ class Vector:
 
 @dataclass(frozen=True)
 class Golden:
-    """The golden vectors of a network by their names, and sums of the network's weights and biases."""
+    """The golden vectors of one network. `vectors` maps the name of each golden vector to the vector."""
 
     vectors: dict[str, Vector]
     quantization: tuple[tuple[float, int], ...]

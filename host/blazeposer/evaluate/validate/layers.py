@@ -67,7 +67,7 @@ class Layers:
 
     @property
     def rescaled(self) -> set[str]:
-        """Names of the layers in which quantization changes the values by more than rounding.
+        """Names of the layers in which quantization changes the values by more than the rounding error.
 
         Quantization rescales the channels of depthwise convolutions. If a ReLU follows the sum of two branches,
         quantization also clips the values in the branches.
@@ -105,8 +105,8 @@ class Layers:
         """Return a function that computes the outputs of all layers for an image.
 
         `runtime` is a runtime name that `interpreter.open_network` accepts. The returned function runs the network file
-        whose bytes are in `data`, or the file of the `Layers` object if `data` is None. If `real` is False, the
-        returned function gives int8 values instead of real numbers for an INT8 network.
+        with the bytes `data`. If `data` is None, the function runs the file of the `Layers` object. If `real` is False,
+        an INT8 network's outputs are returned as int8 values instead of real numbers.
         """
         data = data or self.data
         graph = read_graph(data, "the network")

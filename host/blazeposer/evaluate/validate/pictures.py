@@ -1,5 +1,5 @@
 """Prepare the images for `blazeposer validate`, and write remarks about unusual image files. Every image is padded to a
-square and sampled as on a camera, so that all forms of a network get the same input.
+square and then scaled in the same way as on a camera, so that all forms of a network get the same input.
 """
 
 from __future__ import annotations
