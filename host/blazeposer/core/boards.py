@@ -1,5 +1,5 @@
-"""Describe the boards that run OpenMV's firmware 5.0. All facts about boards that the package `blazeposer` uses are in
-this module.
+"""Describe the boards that run OpenMV's firmware 5.0. The package `blazeposer` takes all facts about boards from this
+module.
 
 Most facts about the boards come from OpenMV's own table, the file boards.json in the PyPI package `openmv-ota`. For
 each board, the table boards.json contains the name, the value of `omv.arch()`, the USB ids, and the architecture of
@@ -11,18 +11,19 @@ The following fields of `Board` do not come from OpenMV's table alone:
 
 - `board_type` is the value of `OMV_BOARD_TYPE` in `boards/*/board_config.h` of the repository openmv/openmv. The
   function `omv.board_type()` returns the value of `OMV_BOARD_TYPE` (py_omv.c).
-- `blocks` are the values of `OMV_GC_BLOCKn_MEMORY` and `OMV_GC_BLOCKn_SIZE` in board_config.h, in the order of n.
-  MicroPython takes the first block of the heap that has enough room (`gc_alloc` in py/gc.c).
+- `blocks` are the values of `OMV_GC_BLOCKn_MEMORY` and `OMV_GC_BLOCKn_SIZE` in board_config.h, in the order of n. To
+  allocate memory, MicroPython takes the first heap block with enough room (`gc_alloc` in py/gc.c).
 - For most boards, `flash` is the value of `OMV_FLASH_FFS_LENGTH` in board_config.h. On H7 Plus, Pure Thermal, Portenta,
   Giga and Nicla Vision, mpconfigboard.h puts the file system into an external flash of 11 or 24 MB. Even for a board
-  with an external flash, the field `flash` has the smaller size from board_config.h. For the AE3, `flash` is the value
-  of `MICROPY_HW_FLASH_STORAGE_FS_BYTES`. For the N6, `flash` is the value of `MICROPY_HW_BDEV_SPIFLASH_SIZE_BYTES`.
+  with an external flash, the field `flash` has the size from board_config.h, which is smaller. For the AE3, `flash` is
+  the value of `MICROPY_HW_FLASH_STORAGE_FS_BYTES`. For the N6, `flash` is the value of
+  `MICROPY_HW_BDEV_SPIFLASH_SIZE_BYTES`.
 - `sd` comes from `MICROPY_HW_ENABLE_SDCARD` (STM32) or `MICROPY_USDHC1` (RT1062) in mpconfigboard.h. The AE3's
   mpconfigboard.h contains neither `MICROPY_HW_ENABLE_SDCARD` nor `MICROPY_USDHC1`, so `sd` is false for the AE3. The
   Portenta's slot for an SD card is on its Vision Shield.
 - `core` and `mhz` come from the quick references on docs.openmv.io, and from the comments on the PLL in board_config.h.
 - `npu` comes from the quick references on docs.openmv.io, and from the key `npu` in boards.json.
-- `pyb` comes from the library reference of the module pyb on docs.openmv.io. Only the boards with an STM32H7 have the
+- The field `pyb` comes from the page about the module pyb on docs.openmv.io. Only the boards with an STM32H7 have the
   module pyb.
 """
 
@@ -113,8 +114,8 @@ class Board:
 
     @property
     def arena(self) -> int:
-        """Return the size in bytes of the largest arena, the network's working memory, that leaves enough memory for
-        scripts."""
+        """Return the largest possible size of an arena (the network's working memory) in bytes. Scripts need
+        `SCRIPT_BYTES` of the heap."""
         return self.heap - SCRIPT_BYTES
 
     def memory_of(self, arena: int) -> Memory | None:
@@ -134,7 +135,7 @@ class Board:
 
 
 def _table() -> dict[str, Any]:
-    """Return OpenMV's table of boards as a dictionary. Each key of the table is the name of a board's folder in
+    """Return OpenMV's table of boards as a dictionary. Each key of the dictionary is the name of a board's folder in
     OpenMV's firmware."""
     boards = json.loads((files("openmv_ota") / "data" / "boards.json").read_text(encoding="utf-8"))["boards"]
     assert isinstance(boards, dict)
@@ -198,14 +199,14 @@ def firmware_at_least(version: str, *wanted: int) -> bool:
 
 
 def with_firmware(board: Board, version: str) -> Board:
-    """Return the board with the features that the firmware `version` supports. The AE3 supports an SD card from
-    firmware 5.1 on (openmv pull request 3210)."""
+    """Return `board` with the features that the firmware `version` supports. The AE3 supports an SD card from firmware
+    5.1 on (openmv pull request 3210)."""
     return replace(board, sd=True) if board.key == "ae3" and firmware_at_least(version, 5, 1) else board
 
 
 def find(name: str) -> Board:
-    """Return the board whose key, name or value of `omv.arch()` is `name`. If no board matches `name`, raise
-    BlazePoserError with a message that lists the keys of all boards."""
+    """Find a board by its key, its name or its value of `omv.arch()`, and return the board. If no board matches `name`,
+    raise BlazePoserError with a message that lists the keys of all boards."""
     for board in BOARDS:
         if name.casefold() in (board.key, board.name.casefold(), board.omv_arch.casefold()):
             return board

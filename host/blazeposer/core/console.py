@@ -20,7 +20,7 @@ class Console(rich.console.Console):
 
     def on_broken_pipe(self) -> None:
         """Raise BrokenPipeError if the program that reads the output has ended. The function `cli.main` catches
-        BrokenPipeError, because a reader that ends early is not a failure."""
+        BrokenPipeError, because the reading program may end early."""
         raise BrokenPipeError
 
     def render_str(self, text: str, **options: Any) -> Text:

@@ -6,7 +6,7 @@ repeats a part of the model contract, because a camera cannot import this module
 
 The network's first four outputs have the same layout as the outputs of MediaPipe's short-range BlazeFace. The BlazeFace
 decoder in OpenMV's firmware reads the network's first four outputs by their index and ignores all other outputs.
-OpenMV's firmware can therefore decode BlazePoser's faces without the project's own decoder.
+Because the layout is the same, OpenMV's decoder can also decode the faces of BlazePoser.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ zero point."""
 
 @dataclass(frozen=True)
 class Grid:
-    """One feature map of the network with detection anchors. The feature map has `side` x `side` cells, and each cell
-    has `anchors` anchors at its centre."""
+    """A feature map that contains detection anchors. The feature map has `side` x `side` cells, and each cell has
+    `anchors` anchors at its centre."""
 
     side: int
     anchors: int
@@ -105,9 +105,9 @@ MAX_ANGLE = 99.0
 
 
 def anchors() -> NDArray[np.float32]:
-    """Return the centres (896, 2) of all anchors. Each centre is given by x and y, as fractions of the side of the
-    network's input. The anchors of the 16x16 feature map come before the anchors of the 8x8 feature map. The anchors in
-    each feature map are ordered row by row.
+    """Return the centres (896, 2) of all anchors. The centre of an anchor is given by x and y, as fractions of the side
+    of the network's input. The anchors of the 16x16 feature map come before the anchors of the 8x8 feature map. The
+    anchors in each feature map are ordered row by row.
     """
     centres = []
     for grid in GRIDS:
@@ -119,8 +119,8 @@ def anchors() -> NDArray[np.float32]:
 
 
 def cell_of_anchor() -> NDArray[np.int64]:
-    """Return an array (896,) with each anchor's row in the network's rotation outputs and error outputs. The rotation
-    outputs of both feature maps together have 320 rows, one row for each cell."""
+    """Return an array (896,) with the row number of each anchor in the network's rotation outputs and error outputs.
+    The rotation outputs of both feature maps together have 320 rows, one row for each cell."""
     first, second = GRIDS
     return np.concatenate(
         [np.arange(first.count) // first.anchors, first.cells + np.arange(second.count) // second.anchors]

@@ -2,16 +2,17 @@
 decodes the network's outputs.
 
 1. The decoder selects every anchor whose score is at least the threshold.
-2. An anchor has 16 regressors. Divided by 128, the regressors of an anchor are the centre, width and height of a face's
-   box, and six keypoints. The centre of the box and the keypoints are relative to the anchor's centre.
-3. Weighted non-maximum suppression joins the selected anchors into faces ("blending" in Bazarevsky et al.,
-   "BlazeFace", 2019). The selected anchor with the highest score forms a group with all selected anchors whose boxes
-   overlap its box. Two boxes count as overlapping if their intersection over union is above 0.3. The box, the keypoints
-   and the pose values of a face are the means of its group of anchors, weighted by score. The pose values of an anchor
-   are six rotation values and the logarithm of the expected error.
+2. An anchor has 16 regressors (output values of the network), which are divided by 128. The quotients are the centre,
+   the width and the height of a face's box, and six keypoints. The centre of the box and the keypoints are relative to
+   the anchor's centre.
+3. Weighted non-maximum suppression joins the selected anchors into faces ("blending" in Bazarevsky et al., "BlazeFace",
+   2019). A group contains the anchor A with the highest score, and all selected anchors whose boxes overlap the box of
+   A. Two boxes count as overlapping if their intersection over union is above 0.3. The box, the keypoints and the pose
+   values of a face are weighted means over one group of anchors, and the weights are the scores. The pose values of an
+   anchor are six rotation values and the logarithm of the expected error.
 4. The Gram-Schmidt method converts the six mean rotation values of a face into a rotation matrix, which gives the
-   angles of the face (see `rotation.py`). The exponential function converts the mean logarithm of a face to the
-   expected error in degrees.
+   angles of the face (see `rotation.py`). The exponential function converts the mean logarithm of the expected error to
+   an error in degrees.
 """
 
 from __future__ import annotations
@@ -77,8 +78,8 @@ def check_threshold(threshold: float) -> None:
 
 
 def overlaps(box: Floats, boxes: Floats) -> Floats:
-    """Return the intersection over union (n,) of one box (4,) with each of the boxes (n, 4). A box is given by the x
-    and y of its centre, its width and its height."""
+    """Return the intersection over union (n,) of one box (4,) with each of the boxes (n, 4). The four values of a box
+    are centre x, centre y, width and height."""
     half, halves = box[2:] / 2, boxes[:, 2:] / 2
     low = np.maximum(box[:2] - half, boxes[:, :2] - halves)
     high = np.minimum(box[:2] + half, boxes[:, :2] + halves)
@@ -88,7 +89,7 @@ def overlaps(box: Floats, boxes: Floats) -> Floats:
 
 
 def centred_boxes(faces: Sequence[Face]) -> Floats:
-    """Return the boxes (n, 4) of faces. Each box is given by the x and y of its centre, its width and its height."""
+    """Return the boxes (n, 4) of faces. The four values of a box are centre x, centre y, width and height."""
     boxes = np.array([face.box for face in faces], np.float64).reshape(-1, BOX_VALUES)
     return np.hstack([boxes[:, :2] + boxes[:, 2:] / 2, boxes[:, 2:]])
 

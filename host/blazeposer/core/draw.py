@@ -1,5 +1,5 @@
-"""Draw faces on an image, with box, keypoints, the head's axes, angles and expected error. The private functions of
-this module draw on images (h, w, 3) in uint8 RGB."""
+"""Draw the box, the keypoints, the head's axes, the angles and the expected error of each face on an image. The private
+functions of this module draw on images (h, w, 3) in uint8 RGB."""
 
 from __future__ import annotations
 
@@ -43,8 +43,9 @@ def as_hex(color: Color) -> str:
 
 def draw(image: object, faces: Sequence[Face], order: Order = "rgb") -> Image:
     """Return a copy (h, w, 3) uint8 of an image, with faces drawn on the copy. The boxes and keypoints in `faces` must
-    be in pixels of the image. The function `prepare.as_rgb` explains the arguments `image` and `order`. The copy has
-    the same order of colour channels as `image`. Raises InputError if `prepare.as_rgb` does not accept the image.
+    be in pixels of the image. The function `prepare.as_rgb` explains the arguments `image` and `order`. The returned
+    copy has the same order of colour channels as `image`. Raises InputError if `prepare.as_rgb` does not accept the
+    image.
     """
     canvas = as_rgb(image, order).copy()
     thickness = max(1, round(min(canvas.shape[:2]) / 250))

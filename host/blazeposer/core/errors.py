@@ -21,7 +21,7 @@ class InputError(BlazePoserError):
 
 
 class PortError(BlazePoserError):
-    """Error for a serial port that is missing or already in use, or that disappeared or sends nothing."""
+    """Error for a serial port that is missing, is already in use, disappeared, or sends nothing."""
 
 
 class MissingExtraError(BlazePoserError):

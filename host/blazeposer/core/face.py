@@ -86,8 +86,8 @@ class Face:
         return replace(self, yaw=yaw, pitch=pitch, roll=roll)
 
     def moved(self, x: float, y: float, width: float, height: float) -> Face:
-        """Return a copy of the face whose box and keypoints are in pixels of an image. The box and keypoints of the
-        original face are fractions of a region (x, y, width, height) of the image."""
+        """Return a copy of the face whose box and keypoints are in pixels of an image. In the original face, the box
+        and keypoints are fractions of the width and height of an image region (x, y, width, height)."""
         left, top, w, h = self.box
         return replace(
             self,

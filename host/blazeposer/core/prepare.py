@@ -107,8 +107,8 @@ def clean_input(image: Image) -> Image:
 
 
 def camera_input(image: Image) -> Image:
-    """Return the network's input (128, 128, 3) in the lower quality of a camera. The function samples the image
-    bilinearly, without averaging, and then reduces the colours to RGB565. In firmware 5.0,
+    """Return the network's input (128, 128, 3) in the lower quality of images on a camera. The function samples the
+    image bilinearly, without averaging, and then reduces the colours to RGB565. In firmware 5.0,
     `ml.preprocessing.Normalization` stretches an image to a square by bilinear sampling, and draws the square into an
     RGB565 buffer.
     """

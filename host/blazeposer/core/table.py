@@ -20,7 +20,7 @@ _DECIMAL_COMMA = re.compile(r"([+-]?\d*),(\d+(?:[eE][+-]?\d+)?)")
 
 
 def rows(lines: Iterable[str]) -> Iterator[Row]:
-    """Yield each row of a table below the header. A decimal comma in a number is replaced by a decimal point. If a row
+    """Yield each row below the header of a table. A decimal comma in a number is replaced by a decimal point. If a row
     is shorter than the header, the row's dictionary has no keys for the missing cells. The character that separates the
     cells is the comma, semicolon or tab that is most frequent in the header.
     """
@@ -43,8 +43,8 @@ class Table:
     An error message about a wrong cell names the file, the row and the column of the cell."""
 
     def __init__(self, path: Path, columns: Iterable[str]) -> None:
-        """Read the table in the file `path`. The table must have all columns in `columns`. Raises InputError. Raises
-        OSError if the table's file cannot be opened."""
+        """Read the table in the file `path`. The table must contain every column that `columns` names. Raises
+        InputError. Raises OSError if the table's file cannot be opened."""
         self.path = path
         try:
             with path.open(encoding=ENCODING, newline="") as file:

@@ -30,8 +30,8 @@ def face_in_picture(face: Face) -> Face:
 
 
 def match(frame: Frame, faces: Sequence[Face]) -> list[tuple[Person, Face]]:
-    """Return pairs of a person in the frame and the found face nearest to the person. A person is left out if no found
-    face is close enough to the person's face. The boxes of all faces are in pixels of the frame."""
+    """Pair each person in the frame with the nearest found face, and return the pairs. If no found face is near enough,
+    the list has no pair for the person. The boxes of all faces are in pixels of the frame."""
     pairs = []
     for person in frame.people:
         offsets = [_offset(person, face) for face in faces]
@@ -51,7 +51,7 @@ def _offset(person: Person, face: Face) -> float:
 @dataclass(frozen=True)
 class PoseAgreement:
     """The true angles (n, 3) and the measured angles (n, 3) of the n faces that were found. `people` is the number of
-    all people in the frames. `extra` is the number of found faces that belong to no person."""
+    people, counted in every frame. `extra` is the number of found faces that belong to no person."""
 
     known: NDArray[np.float64]
     measured: NDArray[np.float64]

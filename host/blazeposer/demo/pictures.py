@@ -49,7 +49,7 @@ def picture(frames: Sequence[Frame], found: Found, results: Mapping[str, PoseAgr
 
 
 def chosen(frames: Sequence[Frame], found: Found) -> list[int]:
-    """Select some of the streamed frames for the demo's image, and return the numbers of the selected frames."""
+    """Select some streamed frames for the demo's image, and return the frame numbers."""
     single = [number for number in sorted(found) if len(frames[number].people) == 1]
     numbers = [
         min(single, key=lambda number: float(np.abs(np.subtract(frames[number].people[0].angles, pose)).sum()))
@@ -63,7 +63,7 @@ def angle_plot(
 ) -> Image:
     """Return a plot of true angles (grey) and streamed angles (coloured) against the frame number. The plot has one
     row for yaw, one row for pitch and one row for roll. If `results` is given, the plot also shows the correlation and
-    the mean difference of the angles."""
+    the mean difference between true and streamed angles."""
     plot = np.full((3 * LANE, width, 3), PAPER, np.uint8)
     left, right = 74, width - (NOTE if results else 10)
     pairs = {number: match(frames[number], faces) for number, faces in found.items()}

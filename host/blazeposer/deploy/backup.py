@@ -76,16 +76,14 @@ class Backup:
         return path in self.hashes and (found is None or found in (self._before(path), *self.written))
 
     def is_as_left(self, path: str, state: State) -> bool:
-        """Return True if the camera's file at `path` is either the old file from before the deploy, or a file that the
-        deploy wrote."""
+        """Return True if the camera's file at `path` is still the old file, or was written by the deploy."""
         return state.sha256(path) in (self._before(path), *self.written)
 
     def _before(self, path: str) -> str | None:
         return self.rom if path == ROM else self.hashes[path]
 
     def at(self, progress: Progress, written: Iterable[str] = ()) -> Backup:
-        """Write a new progress into the backup's note, and return the backup with the new progress. Raises
-        BlazePoserError."""
+        """Change the progress in the backup's note, and return the changed backup. Raises BlazePoserError."""
         note = replace(self, progress=progress, written=tuple(sorted({*self.written, *written})))
         with _writing(self.folder):
             _note(note)

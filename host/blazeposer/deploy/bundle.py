@@ -69,7 +69,7 @@ class Bundle:
         return {name: data for name, data in self.files.items() if name.endswith((".py", ".mpy")) or name == GOLDEN}
 
     def write(self, folder: Path) -> None:
-        """Write all files of the bundle and the manifest into a folder. Raises BlazePoserError if a file of the bundle
+        """Write the manifest and all files of the bundle into a folder. Raises BlazePoserError if a file of the bundle
         cannot be written."""
         make_folder(folder)
         for name, data in {**self.files, MANIFEST: self.manifest()}.items():

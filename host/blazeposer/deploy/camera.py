@@ -44,8 +44,8 @@ def sha256(data: bytes) -> str:
 
 
 class Camera:
-    """The camera at a port. Most methods of `Camera` stop the script that runs on the camera. In the end, the caller
-    must call `restart`, which starts the camera's script again."""
+    """The camera at a port. Most methods of `Camera` stop the script that runs on the camera. The last call must be
+    `restart`, which starts the camera's script again."""
 
     def __init__(self, port: Port) -> None:
         self.port = port

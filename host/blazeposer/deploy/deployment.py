@@ -1,7 +1,7 @@
 """Deploy a bundle to a camera, or restore a backup. A deploy or a restore makes a plan from the camera's state, saves
 the old contents, writes the new contents, and checks the written contents.
 
-A deploy first writes a note into the backup, then changes the camera's ROMFS, and last changes the camera's files. A
+A deploy first writes a note into the backup, then changes the camera's ROMFS, and finally changes the camera's files. A
 deploy may be interrupted at any moment. The command `status` shows whether a deploy was interrupted. After an
 interruption, a second deploy can complete the first deploy, or the command `restore` can undo the first deploy.
 """
@@ -35,7 +35,7 @@ Comparison = Literal["same", "differs", "missing", "half-written", "damaged", "n
 
 
 class Guide(Protocol):
-    """The functions through which a deploy shows messages to the user and asks for consent. The user of a deploy is a
+    """The functions that a deploy calls to show messages to the user and to ask for consent. The user of a deploy is a
     person at a terminal, or an automatic test."""
 
     def stage(self, words: str, total: int = 0) -> Advance:
@@ -196,8 +196,8 @@ def _compare_model(bundle: Bundle, state: State) -> dict[str, Comparison]:
 
 
 def _image(saved: bytes | None) -> Mapping[str, bytes]:
-    """Return the files of the ROMFS image that a backup has saved. Return an empty mapping if the saved ROMFS image is
-    damaged or incomplete."""
+    """Return the files from the ROMFS image in a backup. Return an empty mapping if the saved ROMFS image is damaged or
+    incomplete."""
     try:
         if saved and romfs.stated_length(saved) <= len(saved):
             return {path: file.data for path, file in romfs.read(saved).items()}

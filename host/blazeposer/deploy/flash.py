@@ -1,14 +1,14 @@
-"""Change ROMFS, the camera's file system for models, and erase as little flash as possible. After nearly every
-interrupted change, the camera can still start.
+"""Change ROMFS, the camera's file system for models, and erase as little flash as possible. If a change of ROMFS is
+interrupted, the camera can still start in nearly all cases.
 
 Flash is erased in blocks. Erasing flash takes a long time, and firmware 5.0 can erase ROMFS only from the start of the
 partition. An erase sets all bits of a block to 1, and writing can only change bits from 1 to 0.
 
 If possible, a deploy *appends* the new model to the present ROMFS image. The record of an appended model is written
-after the ROMFS image, where flash is still erased. Appending also rewrites the first block of ROMFS, because the header
-in the first block holds the length of the ROMFS image. To remove an old model, the deploy changes one bit of the old
-model's record, so that readers of ROMFS skip the record. If a model cannot be appended, a deploy *rewrites* the whole
-ROMFS image, and writes the header of the image last.
+after the ROMFS image, where flash is still erased. Appending a model also rewrites the first block of ROMFS, because
+the header in the first block holds the length of the ROMFS image. To remove an old model, the deploy changes one bit of
+the old model's record, so that the firmware skips the record. If a model cannot be appended, a deploy *rewrites* the
+whole ROMFS image, and writes the header of the image last.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def restoring(
 ) -> RomChange | None:
     """Return the `RomChange` that restores ROMFS from a backup, or None if ROMFS needs no change.
 
-    - `saved` is the beginning of ROMFS from the backup, or None if the whole partition was erased.
+    - `saved` is the beginning of ROMFS from the backup, or None if ROMFS was empty at the time of the backup.
     - `before` is the hash of ROMFS (`Rom.sha256`) at the time of the backup.
     - `written` contains the hash of ROMFS after each deploy since the backup.
     - `model` is the old content of the file `name`, or None if the backup has not saved the file separately.

@@ -36,8 +36,7 @@ time for reading and writing is added to this time."""
 
 @dataclass(frozen=True)
 class Change:
-    """The change of one file on the camera. Sizes are in bytes. A size of None means that no file exists at the
-    path."""
+    """The change of one file on the camera. `old` and `new` are sizes in bytes, or None if no file exists at `path`."""
 
     path: str
     old: int | None
@@ -156,8 +155,8 @@ def choose_store(bundle: Bundle, state: State, to: Store | None) -> Store:
 
 
 def files_of(bundle: Bundle, state: State, store: Store) -> Contents:
-    """Return the files that must be on the camera's drives after a deploy. In the returned mapping, None means that the
-    deploy must delete the file."""
+    """Return the files that must be on the camera's drives after a deploy. In the returned mapping, a path with the
+    value None is a file that the deploy must delete."""
     contents: dict[str, bytes | None] = {}
     for name, data in bundle.scripts.items():
         contents[f"{state.start}/{name}"] = data

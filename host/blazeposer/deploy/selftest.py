@@ -42,8 +42,8 @@ def picture() -> Image:
 
 
 def make(model: Path) -> bytes:
-    """Make the file of the self-test for a network, and return the bytes of the file. The network must not be compiled
-    for an NPU, because a PC cannot run a compiled network. Raises ModelError."""
+    """Make the self-test file for a network, and return the bytes of the file. The network must not be compiled for an
+    NPU, because a PC cannot run a compiled network. Raises ModelError."""
     network = open_network(model)
     outputs = network.run(picture())
     faces = [face.moved(0, 0, INPUT_SIZE, INPUT_SIZE) for face in decode(network.outputs(picture()))]

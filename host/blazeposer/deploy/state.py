@@ -154,7 +154,7 @@ def read_state(answer: Mapping[str, Any], names: Collection[str]) -> State:
 
 def read_self_test(answer: Mapping[str, Any]) -> dict[str, Any]:
     """Check the values that a self-test has printed, and return the checked values. The values of a self-test are
-    numbers of bytes and lists of faces. Raises ValueError if a value of the self-test is missing or wrong."""
+    numbers and lists of faces. Raises ValueError if a value of the self-test is missing or wrong."""
     equal, total, largest = (_number(answer.get(name), _PARTITION) for name in ("equal", "bytes", "largest"))
     faces, expected = answer.get("faces"), answer.get("expected")
     if equal > total or not isinstance(faces, list) or not isinstance(expected, list):

@@ -9,9 +9,9 @@ network agree.
 - `disturb.py` disturbs images, for example with blur or noise.
 - `sheet.py` measures a network on disturbed images.
 - `peers/` runs the similar systems (peers) with which BlazePoser is compared.
-- `bench.py` compares BlazePoser's time and accuracy with those of similar systems.
+- `bench.py` compares the time and the accuracy of BlazePoser and of similar systems.
 - `validate/` compares the outputs of the float file, the INT8 file and the camera for the same images.
 - `figures.py` copies measured values from the manifest of each network into the documentation pages.
-- `report.py` builds a report of sections and prints the report.
+- `report.py` builds a report from sections, and prints the report in a terminal.
 - `page.py` writes the report to files.
 """

@@ -1,9 +1,9 @@
 """Measure how accurately a tflite file (INT8 or float) computes poses. The measurement uses images with labelled faces.
 Each whole image is scaled to the size of the network's input.
 
-A TensorFlow Lite interpreter runs the tflite file itself. The measured errors describe the tflite file, and not the
-float network during training. The accuracy report contains no date and no path of a folder. Measuring a network twice
-on the same data gives two equal reports.
+A TensorFlow Lite interpreter runs the tflite file. The measured errors describe the tflite file, and not the float
+network during training. The accuracy report contains no date and no path of a folder. Measuring a network twice on the
+same data gives two equal reports.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ SHOWN = 12
 
 
 def evaluate(network: Network, dataset: Dataset, input_path: str, *, twice: bool = False) -> Scores:
-    """Return the scores of a network on every face of a data set. `input_path` is a key of INPUTS, "clean" or "camera".
-    If `twice` is true, the network processes each image and its mirror image, and the function uses the mean of both
-    results."""
+    """Return the scores of a network on every face of a data set. `input_path` selects the quality of the network's
+    input, "clean" or "camera". If `twice` is true, the network processes each image and its mirror image, and the
+    function uses the mean of both results."""
     found: list[Face | None] = []
     for sample in track(dataset.samples, description=f"{input_path} input", console=Console(stderr=True)):
         image = sample.load()
@@ -62,7 +62,7 @@ def evaluate(network: Network, dataset: Dataset, input_path: str, *, twice: bool
 
 
 def pose_table(rows: Mapping[str, Scores], title: str, rule: str) -> Table:
-    """Return a table of recall and errors, with one row for each measurement in `rows`. The columns are the recall, the
+    """Return a table with the recall and the errors of each measurement in `rows`. The columns are the recall, the
     errors for each angle and for ranges of |yaw|, the bootstrap interval of the mean error, the bias, and the geodesic
     error."""
     notes = (
@@ -95,7 +95,7 @@ def _shown(value: float | None) -> str:
 
 @dataclass(frozen=True)
 class Report:
-    """The report of a measurement, with the results, the data set and the method."""
+    """The report about one measurement of a network."""
 
     model: Path
     is_int8: bool
@@ -157,7 +157,7 @@ def _reliability(scores: Scores) -> dict[str, Any]:
 
 def worst_table(scores: Scores, names: Sequence[str]) -> Table:
     """Return a table of the faces with the largest geodesic errors. The first row of the table shows the face with the
-    largest error. `names` is a list with the image name of each face."""
+    largest error. For each face, `names` contains the name of the image."""
     order = np.argsort(-np.where(scores.found, scores.geodesic, -1), kind="stable")[: min(SHOWN, scores.found.sum())]
     rows = []
     for face in order.tolist():

@@ -1,7 +1,7 @@
 """Measure the time and the accuracy of BlazePoser and of similar systems (peers) on the same images.
 
-All times are processor times, measured on one thread. All systems process one image, one system after the other, before
-they process the next image. Because the systems take turns, other programs on the PC slow all systems equally. A ratio
+All times are processor times, measured on one thread. All systems process an image, one after the other, and then
+continue with the next image. Because the systems take turns, other programs on the PC slow all systems equally. A ratio
 compares the times of two systems on the same image. The report shows the median of the time ratios of all images.
 """
 
@@ -106,8 +106,8 @@ def open_systems(model: Path | None) -> list[Peer]:
 
 @dataclass(frozen=True)
 class Times:
-    """Times in seconds, as arrays with a row for each measured image and a column for each system. `total` is the time
-    from the image to the faces, and `network` is the time of the system's networks alone."""
+    """Measured times in seconds. Each array has one row for each image, and one column for each system. `total` is the
+    time from the image to the faces, and `network` is the time of the system's networks alone."""
 
     total: Floats
     network: Floats
@@ -192,9 +192,9 @@ def compare(systems: Sequence[Peer], dataset: Dataset) -> dict[str, Scores]:
 
 
 def accuracy_section(systems: Sequence[Peer], times: Times, dataset: Dataset) -> Section:
-    """Return the report's section about accuracy, which contains two tables. The first table of the section shows the
-    accuracy, recall, size and time of each system. The second table of the section shows the errors for each angle and
-    for ranges of the absolute yaw."""
+    """Return the accuracy section of the report. The first table of the section shows the accuracy, recall, size and
+    time of each system. The second table of the section shows the errors for each angle and for ranges of the absolute
+    yaw."""
     unrefused = MediaPipe(MOST_FACES, least_score=0)
     unrefused.name += UNREFUSED
     comparison = compare([*systems, unrefused], dataset)
@@ -238,7 +238,7 @@ def _text(value: float) -> str:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Limit OpenCV to one thread inside a `with` block. The networks of all systems also use one thread."""
+    """Limit OpenCV to one thread inside a `with` block, because each measured network uses one thread."""
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
@@ -258,6 +258,6 @@ def processor() -> str:
 
 
 def machine() -> str:
-    """Return the processor, the load and the LiteRT version of this machine as text."""
+    """Return a text with the processor, the CPU load and the LiteRT version of this machine."""
     load = f" (load {os.getloadavg()[0]:.1f} on {os.cpu_count()} CPUs)" if hasattr(os, "getloadavg") else ""
     return f"one thread of {processor()}{load} with ai-edge-litert {version('ai-edge-litert')}"

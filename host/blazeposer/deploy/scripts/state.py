@@ -71,8 +71,8 @@ def walk(view, position, end, folder, files):
 
 
 def left_behind(view, place):
-    """Return the positions of old file records, and the position where the old records end. An earlier ROMFS image has
-    left the old records in flash, beginning at the position `place`."""
+    """Return the positions of old file records, and the position where the old records end. The old records come from
+    an earlier ROMFS image, and start at the position `place`."""
     places = []
     try:
         while True:
