@@ -73,7 +73,7 @@ class BlazePoser:
         return first if anchor < second.first else second
 
     def _best(self, left):
-        """Compare the first `left` anchors in `_survivors`, and return the anchor with the highest score."""
+        """Return the remaining anchor with the highest score. `_survivors` begins with the `left` remaining anchors."""
         survivors = self._survivors
         best = highest = -1 << 29
         for i in range(left):
@@ -125,7 +125,7 @@ class BlazePoser:
         return Face(box, score, keypoints, angles, math.exp(self._mean(VALUES - 1, 3, 0)))
 
     def _mean(self, i, unit, mean):
-        """Return the weighted mean of output number `i`, plus the offset `mean`."""
+        """Return the argument `mean`, plus the weighted average of output number `i`."""
         for feature_map in self._maps:
             if feature_map.sums[0]:
                 mean += feature_map.units[unit] * feature_map.sum_of(i)
@@ -133,7 +133,7 @@ class BlazePoser:
 
 
 class FeatureMap:
-    """The output tensors of one feature map, and weighted sums of the outputs for one face."""
+    """Decoder of the outputs of one feature map. `add` adds an anchor's outputs, weighted by score, to `sums`."""
 
     def __init__(self, first, side, anchors, scores, *tensors):
         self.first = first
@@ -207,13 +207,13 @@ class FeatureMap:
         sums[2 + VALUES] += weight * self._errors[cell]
 
     def centre(self, axis):
-        """Return the weighted sum of the centres of all anchors that `add` has added. The position of a centre is
-        a fraction of the side of the network's input. The argument `axis` is 1 for x, and 2 for y."""
+        """Return the weighted sum of the centres of all anchors that `add` has added. The coordinates of a centre
+        go from 0 to 1, where 1 is the side of the network's input. The argument `axis` is 1 for x, and 2 for y."""
         return (self.sums[axis] + self.sums[0] / 2) / self._side
 
     def set_units(self, w, h, total):
-        """Set `units`, the factors that turn weighted sums into means. The argument `total` is the sum of the anchors'
-        weights. `w` and `h` are the width and height of the image region in pixels."""
+        """Set `units`, the factors that turn weighted sums into weighted means. The argument `total` is the sum of the
+        anchors' weights. `w` and `h` are the width and height of the image region in pixels."""
         shape, rotation, error = self._quantization[1:]
         self.units[0] = shape[0] * w / (INPUT_SIZE * total)
         self.units[1] = shape[0] * h / (INPUT_SIZE * total)

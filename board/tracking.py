@@ -81,7 +81,7 @@ class Gaze:
         return max(0, min(x, width - side)), max(0, min(y, height - side)), side, side
 
     def saw(self, faces):
-        """Return those of `faces` whose score is high enough, in the order of `faces`. The argument `faces` has all
+        """From `faces`, return the faces with a high enough score, in the same order. The argument `faces` contains all
         faces whose score is at least GUESS, sorted from the highest score to the lowest."""
         found = [face for face in faces if self._counts(face)]
         if self._close:
@@ -144,7 +144,7 @@ class Tracker:
 
 
 class Track:
-    """The last box and the smoothed values of one tracked face."""
+    """The most recent box and the smoothed values of one tracked face."""
 
     def __init__(self, id, face, t_ms, filter):
         self.id = id
@@ -161,7 +161,7 @@ class Track:
 
 
 def mirrored_region(region, width):
-    """Return the place of the region (x, y, w, h) in the mirror image. `width` is the image's width."""
+    """Return the region (x, y, w, h) in the coordinates of the mirror image. `width` is the image's width."""
     x, y, w, h = region
     return width - x - w, y, w, h
 
@@ -183,7 +183,7 @@ def overlap_of(a, b):
 
 
 def same(face, other):
-    """Return whether the centre of the box of `face` is in the box of `other`."""
+    """Return whether the box of `other` contains the centre of `face`'s box."""
     x, y, w, h = face.box
     left, top, width, height = other.box
     return 0 <= x + w / 2 - left <= width and 0 <= y + h / 2 - top <= height

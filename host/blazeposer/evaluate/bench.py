@@ -52,14 +52,14 @@ table shows the median of the ratios of all images. If BlazePoser is faster than
 
 The last column shows the times of the networks alone on the Cortex-M7 of an OpenMV Cam RT1062. `blazeposer check`
 estimated the times on the OpenMV Cam RT1062. No time was measured on a camera. The OpenMV Cam RT1062 has enough memory
-for each of the networks in the table. The estimated time is unknown for networks that are not INT8."""
+for each of the networks in the table. For networks that are not INT8, the table shows "unknown"."""
 UNREFUSED = ", none refused"
 ACCURACY_NOTES = f"""\
-In the tables, MAE is the mean absolute error of the three angles in degrees. Only found faces count for the errors. A
-face counts as found if a detection with a score of at least {SCORE_THRESHOLD} overlaps the face's labelled box enough.
-The rule for found faces is the same for all systems. The column "shared" shows the error on the faces that all systems
-found. Errors on shared faces are easier to compare, because a system that finds fewer faces usually does not find the
-difficult faces.
+In the tables, MAE is the mean absolute error of the three angles in degrees. The errors include only the faces
+that a system found. A face counts as found if a detection with a score of at least {SCORE_THRESHOLD} matches the
+face's labelled box. The rule for found faces is the same for all systems. The column "shared" shows the error on the
+faces that all systems found. Errors in the column "shared" are easier to compare, because a system that finds fewer
+faces usually does not find the difficult faces.
 
 MediaPipe refuses a face if the score of its face mesh network is below {LEAST_MESH_SCORE}. In the row "none refused",
 MediaPipe accepts faces with any score of the face mesh network. BlazePoser's errors in the tables were measured with
@@ -75,9 +75,9 @@ rotation comes from the alignment of a canonical face (a standard 3D shape) with
 zero pose and a factor for MediaPipe's yaw were fitted on the `train` split of the training data.""",
     """\
 The system "BlazeFace INT8, solvePnP" uses MediaPipe's BlazeFace with all channels. BlazePoser's code quantized
-BlazeFace and wrote its INT8 file. OpenCV's function solvePnP (SQPnP) computes the pose from six detected keypoints and
-the six matching points of MediaPipe's canonical face. The focal length for solvePnP was fitted on the `train` split of
-the training data. The zero pose of solvePnP needed no correction.""",
+BlazeFace to INT8. OpenCV's function solvePnP (SQPnP) computes the pose from six detected keypoints and the six matching
+points of MediaPipe's canonical face. The focal length for solvePnP was fitted on the `train` split of the training
+data. The zero pose of solvePnP needed no correction.""",
 )
 
 

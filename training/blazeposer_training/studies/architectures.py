@@ -172,11 +172,11 @@ def page(costs: dict[str, Cost], results: Results, runs: Path, image: Path) -> s
 # The search for an architecture
 
 The command `blazeposer compare-architectures --runs {runs.as_posix()} --output {image.with_suffix(".md").as_posix()}`
-made this page. The page [the architecture](architecture.md) explains the columns of the table, for example cycles and
-instructions. All networks had the same short training, which started from BlazeFace's weights (recipe `search`). MAE is
-the mean absolute error of the float network's angles in degrees, on the `val` split of the training data. If a cell has
-two values, the values come from two trainings with different seeds. The MAE and the recall in the table come from the
-trained float networks.
+made this page. The page [the architecture](architecture.md) explains the columns of the table, for example "cycles" and
+"instructions". All networks had the same short training, which started from BlazeFace's weights (recipe `search`). MAE
+is the mean absolute error of the float network's angles in degrees, on the `val` split of the training data. If a cell
+has two values, the values come from two trainings with different seeds. The MAE and the recall in the table come from
+the trained float networks.
 
 {with_notes(table(costs, results))}
 
