@@ -1,8 +1,8 @@
 """Quantize a trained network. Before quantization, the channels between each depthwise convolution and the following
 1x1 convolution are equalized. After equalization, the range of every activation is set from images.
 
-The smallest and the largest value of an activation in all images would be a bad range. In one of twenty images, flat
-dark regions raise the activations of late layers to twenty times the usual range. A range that contains extreme
+An activation's smallest and largest value in all images would give a range that is too wide. In one of twenty images,
+flat dark regions raise the activations of late layers to twenty times the usual range. A range that contains extreme
 activations would make the quantization steps too coarse for normal images. The limits of a range are percentiles of
 each image's smallest and largest activation. The range of the outputs for boxes and keypoints comes only from anchors
 on faces. The outputs for boxes and keypoints have no meaning at anchors on the background.
@@ -59,8 +59,8 @@ def equalize(model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advance: A
     depthwise convolution is divided by a scale s, and the 1x1 convolution's weights for this channel are multiplied by
     s. Cross-layer equalization (Nagel et al., 2019) does not change the results of the float network. The scale s of
     each channel is chosen so that quantization causes the smallest noise. One part of the quantization noise comes from
-    rounded activations, because all channels have one common quantization step. Another part of the quantization noise
-    comes from rounded weights.
+    rounded activations, because all channels have one common quantization step. Rounded weights also cause quantization
+    noise.
     """
     pairs = [pair for pair in pairwise(model.operations) if pair[0].kind == "depthwise"]
     seen: dict[str, list[Tensor]] = {first.output: [] for first, _ in pairs}

@@ -216,15 +216,15 @@ class _Writer:
         return int(self.builder.EndVector())
 
     def _shared_table(self, kind: str, **fields: int) -> int:
-        """Write a table of the schema, and return the table's offset in the builder. Equal tables are written only
-        once."""
+        """Write a FlatBuffers table, and return the table's offset in the builder. Equal FlatBuffers tables are written
+        only once."""
         key = (kind, *fields.items())
         if key not in self.tables:
             self.tables[key] = self._table(kind, **fields)
         return self.tables[key]
 
     def _table(self, kind: str, **fields: int) -> int:
-        """Write a new table of the schema, and return the table's offset in the builder. `fields` maps the names of the
+        """Write a new FlatBuffers table, and return the table's offset in the builder. `fields` maps the names of the
         table's fields to numbers, or to offsets of vectors and tables."""
         getattr(schema, f"{kind}Start")(self.builder)
         for name, value in fields.items():

@@ -6,8 +6,8 @@ are called soft labels, and are the outputs of this part in the float network. T
 the tuning, and stay in memory. The soft labels of the backbone's parts are feature maps. The soft labels of the
 detection heads are scores and regressors. The soft labels of the pose heads are rotations and expected errors.
 
-While a part is tuned, the earlier parts of the network are already quantized and do not change. The outputs of parts
-that are already tuned are also computed only once, and stay in memory as INT8 values.
+While a part is tuned, the earlier parts of the network are already quantized and do not change. The outputs of tuned
+parts are computed only once, and stay in memory as INT8 values.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ from .quantized import QuantizedBlazePoser
 
 BATCH = 64
 SEED = 20260102
-"""Seed of the images, of their order, and of the first weights of the angle bins."""
+"""Seed of the images, of their order, and of the initial weights of the angle bins."""
 WHOLE = "all parts together"
 
 Tensors = dict[str, Tensor]
@@ -98,7 +98,8 @@ class Part:
     - `loss` is a function that computes the training loss from the INT8 network's tensors and the soft labels of a
       batch.
     - `epochs` is the number of passes over all batches.
-    - `output` is the name of the tensor that later parts of the network read. For the heads, `output` is empty.
+    - `output` is the name of the tensor that later parts of the network read. For the detection heads and the pose
+      heads, `output` is empty.
     """
 
     name: str
@@ -278,7 +279,8 @@ def train_whole(
     """Train all parts of a calibrated INT8 network together (quantization-aware training), for a comparison with
     `fine_tune`.
 
-    The training has `budget.polish_steps` more steps than `fine_tune` needs for the backbone's first part.
+    The number of training steps is `budget.polish_steps` plus the steps of `fine_tune` for the first part of the
+    backbone.
     """
     torch.manual_seed(SEED)
     steps = budget.backbone_epochs[0] * budget.batches + budget.polish_steps

@@ -156,10 +156,10 @@ class QuantizedBlazePoser(nn.Module):
     def weight_scale(self, operation: Operation) -> Tensor:
         """Return the quantization steps of a convolution's weights, with one step for each output channel.
 
-        A channel's quantization step is usually 1/127 of the largest absolute weight of the channel. The quantization
-        step is larger if the bias of the channel would otherwise exceed `BIAS_LIMIT`. All channels of a regressor head
-        share one quantization step, because all regressors are in pixels. Separate quantization steps for the channels
-        of the regressor heads would make the file 1.4 KB larger.
+        A channel's quantization step is usually 1/127 of the largest absolute weight of the channel. A channel with a
+        large bias gets a larger quantization step, so that the quantized bias does not exceed `BIAS_LIMIT`. All
+        channels of a regressor head share one quantization step, because all regressors are in pixels. Separate
+        quantization steps for the channels of the regressor heads would make the file 1.4 KB larger.
         """
         layer = self.layer(operation)
         scale = layer.weight.detach().abs().amax(dim=(1, 2, 3)) / WEIGHT_LIMIT

@@ -118,9 +118,9 @@ def command(folder: Path, name: str | None, output: Path, force: bool) -> None:
     The pool consists of the files NAME.zip, NAME.csv and NAME_landmarks68.npy. The labels of the pool are not
     measurements, because a teacher network predicts the labels.
 
-    The teacher network does not find faces smaller than about a fifth of the photo's longer side. Therefore crop large
-    photos first. The command leaves out most faces with a yaw of more than 60 degrees, because the labels of such faces
-    are uncertain.
+    The teacher network does not find faces smaller than about a fifth of the photo's longer side. If the faces are too
+    small in a photo, crop the photo first. The command leaves out most faces with a yaw of more than 60 degrees,
+    because the labels of such faces are uncertain.
 
     For each face, the teacher network makes four predictions. In NAME.csv, geodesic_spread is the mean angle between
     the four predictions and the label, in degrees. A label with a geodesic_spread of 4 or more is doubtful.

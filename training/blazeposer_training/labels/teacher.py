@@ -102,5 +102,5 @@ class Teacher:
 
 def partners(points: Floats) -> NDArray[np.int64]:
     """Return, for each point of a face mesh, the index (468,) of the mesh point at the mirrored position. `points` are
-    the points of a face mesh that looks straight ahead."""
+    the mesh points of a face that looks straight ahead."""
     return np.linalg.norm(points[:, None] - points * [-1, 1, 1], axis=-1).argmin(1)

@@ -26,11 +26,11 @@ from .recipe import Recipe
 
 @dataclass(frozen=True)
 class Part:
-    """Blocks of the backbone that are trained together, and the feature maps of BlazeFace that are the targets of the
-    blocks.
+    """One part of the distillation. The blocks with the numbers `blocks` are trained together, with BlazeFace's feature
+    maps as targets.
 
-    Each item of `maps` names a trained block, the block of BlazeFace to imitate, and the channels of BlazeFace to
-    imitate.
+    An item (ours, theirs, channels) of `maps` means that block `ours` must imitate the listed channels of BlazeFace's
+    block `theirs`.
     """
 
     blocks: range
@@ -38,8 +38,8 @@ class Part:
 
 
 def parts(architecture: Architecture) -> list[Part]:
-    """Return the two parts of the distillation. The first part of the distillation trains the blocks at 64x64 and
-    32x32, and the second part trains the blocks at 16x16 and 8x8.
+    """Return the list of the distillation's parts, which are trained one after the other. The first part of the
+    distillation trains the blocks at 64x64 and 32x32, and the second part trains the blocks at 16x16 and 8x8.
 
     For BlazeFace's own architecture, the list of distillation parts is empty. The targets of the distillation are the
     feature maps at 32x32, 16x16 and 8x8, but not the feature maps at 64x64.
@@ -85,8 +85,8 @@ def distance(part: Part, model: BlazePoser, originals: tuple[Tensor, ...], image
 
 def distil_features(learner: Learner, batches: Callable[[range, Teacher], Iterator[Batch]], recipe: Recipe) -> None:
     """Train the backbone to compute BlazeFace's feature maps. Each of the two parts of the distillation takes half of
-    `recipe.distil_steps`. `batches` is a function that returns training batches for a range of steps, with the outputs
-    of a teacher network for the images."""
+    `recipe.distil_steps`. The function `batches` returns the training batches for the given steps. Each batch also
+    contains the outputs of a teacher network."""
     for number, part in enumerate(parts(learner.model.architecture), 1):
         total, lost = recipe.distil_steps // 2, torch.zeros(())
         steps = range((number - 1) * total, number * total)

@@ -19,8 +19,8 @@ def calibrate_error(model: BlazePoser, scores: Scores, spread: NDArray[np.floati
     `scores` are the scores of `model` on n labelled faces. `spread` (n,) is the disagreement of the teacher networks
     about each label, in degrees. If `model` found no face, the weights of `model` do not change. The slope and the
     offset maximise the likelihood that the training also uses (`losses.error_likelihood`). The function applies the
-    slope and the offset to the layers that predict the errors. Decoders average logarithms, so the slope and the offset
-    also apply exactly to a decoder's average.
+    slope and the offset to the layers that predict the errors. The fit is also exact for a decoder's average of
+    logarithms, because the fit is linear.
     """
     found = scores.found
     if not found.any():

@@ -29,9 +29,9 @@ T = TypeVar("T")
 
 
 class Learner:
-    """The networks of a training, which are the trained network, its angle bins and the frozen BlazeFace. BlazeFace's
-    detections are the targets for the trained network's detections. BlazeFace's boxes lie too high, so the boxes are
-    moved down before the training."""
+    """The networks of a training. `model` is the trained network, `bins` predicts its angle bins, and `original` is the
+    frozen BlazeFace. BlazeFace's detections are the targets for the trained network's detections. BlazeFace's boxes lie
+    too high, so the boxes are moved down before the training."""
 
     def __init__(
         self,
@@ -94,9 +94,9 @@ def autocast(device: torch.device) -> torch.autocast:
 
 
 class Fit:
-    """The optimizer AdamW for some parameters, with clipped gradients and cycles of the learning rate. In each cycle,
-    the learning rate rises and then falls along a cosine. `cycles` has the number of steps of each cycle of the
-    learning rate."""
+    """An AdamW optimizer for the tensors `parameters`. The optimizer clips the gradients, and changes the learning rate
+    in cycles. In each cycle, the learning rate rises and then falls along a cosine. `cycles` has the number of steps of
+    each cycle of the learning rate."""
 
     def __init__(
         self, parameters: list[nn.Parameter], rate: float, cycles: Sequence[int], warmup: int, decay: float
@@ -112,7 +112,7 @@ class Fit:
         return torch.optim.lr_scheduler.OneCycleLR(self.optimizer, self.rate, length, pct_start=share, div_factor=20)
 
     def state_dict(self) -> dict[str, object]:
-        """Return the optimizer's state, from which `load_state_dict` continues."""
+        """Return the optimizer's state, which `load_state_dict` can restore."""
         return {
             "taken": self.taken,
             "optimizer": self.optimizer.state_dict(),

@@ -3,11 +3,11 @@ loss compares the network's detections with BlazeFace's detections.
 
 The pose loss combines regression and classification. The regression measures the chordal distance between the
 orthonormalised predicted rotation and the label's rotation. The regression also compares the three predicted angles
-with the label's angles. The rotation and the angles of each cell are compared with the label. For each face, the
-weighted mean that a decoder computes from the cells is compared with the label, too. The classification predicts the
-bin (a range of 6 degrees) that contains each angle. The bins are predicted from the hidden layer of the pose heads, so
-that the classification also trains this hidden layer. The network that ships has no bins, because only the training
-needs them.
+with the label's angles. The rotation and the angles of each cell are compared with the label. A decoder combines the
+cells of a face into a weighted mean, which is also compared with the label. The classification predicts the bin (a
+range of 6 degrees) that contains each angle. The bins are predicted from the hidden layer of the pose heads, so that
+the classification also trains this hidden layer. The network that ships has no bins, because only the training needs
+them.
 """
 
 from __future__ import annotations
@@ -109,8 +109,8 @@ def detections(model: BlazePoser, taps: tuple[Tensor, Tensor]) -> Detections:
 
 
 def poses(model: BlazePoser, bins: AngleBins, taps: tuple[Tensor, Tensor]) -> Pose:
-    """Return the pose heads' outputs for the feature maps `taps`. The gradient of the error output does not change the
-    hidden layer, so that the angles lose no accuracy."""
+    """Return the pose heads' outputs for the feature maps `taps`. The hidden layer gets no gradient from the error
+    output, because this gradient could make the angles less accurate."""
     heads = model.pose_heads
     hidden = [head.embed(tap) for head, tap in zip(heads, taps, strict=True)]
     rotation = [cell_rows(head.rotation(h), 6) for head, h in zip(heads, hidden, strict=True)]
@@ -170,12 +170,11 @@ def pose_weights(logits: Tensor, inside: Tensor, boxes: Tensor, weights: Tensor)
     """Return the weights of cells and faces in the pose loss.
 
     - The first returned array (N, 320) has the weight of each cell.
-    - The second returned array (N, 320) has the share of each cell in the weighted mean of a face's cells.
+    - The second returned array (N, 320) has the factor of each cell for the weighted mean over a face's cells.
     - The third returned array (N,) has the weight of each face.
 
-    The weights of cells and faces are computed from BlazeFace's logits (N, 896), the labelled boxes (N, 4), and the
-    weights of the labels (N,). `inside` (N, 896) is 1 for the anchors inside the labelled boxes, and 0 for all other
-    anchors.
+    The inputs are BlazeFace's `logits` (N, 896), the labelled `boxes` (N, 4), and the `weights` (N,) of the labels.
+    `inside` (N, 896) is 1 for the anchors inside the labelled boxes, and 0 for all other anchors.
     """
     firing = logits.sigmoid() * inside
     cells = per_cell(torch.maximum(firing, CENTRAL_WEIGHT * inside_boxes(boxes, 0.25)))
@@ -227,8 +226,8 @@ def mirror_terms(found: Detections, pose: Pose, target: Target, inside: Tensor) 
     """Return the loss terms that compare an image with its mirror image. The outputs for the mirror image, mirrored
     back, should equal the outputs for the image itself.
 
-    Rotations, weighted means of rotations, and log errors are compared only in the cells that train the pose. Logits
-    and regressors are compared only at the anchors where BlazeFace finds a face.
+    Rotations, weighted means of rotations, and log errors of both images are compared only in cells that count in the
+    pose loss. Logits and regressors are compared only at the anchors where BlazeFace finds a face.
     """
     first, second = slice(0, 2 * target.pairs, 2), slice(1, 2 * target.pairs, 2)
     logits = target.detections.logits[first]
@@ -276,8 +275,8 @@ def _mirrored_regressors(values: Tensor) -> Tensor:
 
 
 def inside_boxes(boxes: Tensor, shrink: float = 1.0) -> Tensor:
-    """Return an array (N, 896) that is 1 for anchors whose centre is inside the box of the image, and 0 for all other
-    anchors. Before the comparison, the boxes (N, 4) are shrunk by the factor `shrink` about their centres."""
+    """Return an array (N, 896) with 1 for anchors whose centre is inside the image's box in `boxes`, and 0 for all
+    other anchors. Before the comparison, the boxes (N, 4) are shrunk by the factor `shrink` about their centres."""
     centres = _ANCHORS.to(boxes)
     middle, half = (boxes[:, :2] + boxes[:, 2:]) / 2, shrink * (boxes[:, 2:] - boxes[:, :2]) / 2
     return ((centres[None] - middle[:, None]).abs() < half[:, None]).all(-1).to(boxes.dtype)
@@ -312,13 +311,13 @@ def angles_from_rotation(rotation: Tensor) -> Tensor:
 
 def chordal(first: Tensor, second: Tensor) -> Tensor:
     """Return the Frobenius distances (n,) between pairs of rotations, divided by sqrt 2. For a small angle between two
-    rotations, the result is close to this angle in radians."""
+    rotations, the returned distance is close to the angle in radians."""
     return ((first - second).square().sum((1, 2)) / 2 + 1e-5).sqrt()
 
 
 def angle_error(predicted: Tensor, label: Tensor) -> Tensor:
-    """Return the mean absolute difference (n,) between predicted and labelled yaw, pitch and roll, in radians. The
-    difference of each angle is clipped at `ANGLE_CLIP`."""
+    """Return the mean absolute difference (n,) between predicted and labelled yaw, pitch and roll, in radians. Each
+    difference above `ANGLE_CLIP` counts as `ANGLE_CLIP`."""
     difference = angles_from_rotation(predicted) - angles_from_rotation(label)
     wrapped = torch.atan2(difference.sin(), difference.cos())
     return wrapped.abs().clamp(max=ANGLE_CLIP).mean(1)

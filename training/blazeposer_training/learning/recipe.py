@@ -29,7 +29,7 @@ pose on `val` is half a degree worse, and recall is lower.
 
 @dataclass(frozen=True)
 class Phase:
-    """A part of the last stage of a training, with its own settings for the images."""
+    """A phase of the last stage of a training. Each phase can change the settings of the images."""
 
     steps: int
     restart: bool
@@ -78,7 +78,7 @@ class Recipe:
     cached_rate: float
     """Peak of AdamW's learning rate in the stage of the pose heads."""
     seed: int
-    """Seed of the first weights, of the images and of the images' order."""
+    """Seed of the initial weights, of the images and of the images' order."""
     weights: dict[str, float]
     """The weights of the terms of the loss (`TERMS`)."""
     images: ImageSettings
@@ -145,8 +145,8 @@ def recipe_of(notes: Mapping[str, object]) -> Recipe:
 
 
 def _recipe(path: Path, values: dict[str, Any]) -> Recipe:
-    """Return a recipe from the values of a toml file. For each phase, the image settings of the phase replace the
-    settings of the table `images`."""
+    """Return a recipe from the values of a toml file. In each phase, the image settings of the phase replace the
+    settings of the toml table `[images]`."""
     match values:
         case {"images": dict() as images, "phases": [*phases]} if all(
             isinstance(phase, dict) and isinstance(phase.get("images", {}), dict) for phase in phases
@@ -161,7 +161,7 @@ def _kinds(table: type) -> dict[str, str]:
 
 
 def _settings(path: Path, values: dict[str, Any], kinds: dict[str, str]) -> dict[str, Any]:
-    """Check the names and types of the values in a table, and return the values."""
+    """Check the names and types of the values in a toml table, and return the values."""
     for problem, settings in (("lacks", kinds.keys() - values.keys()), ("has unknown", values.keys() - kinds.keys())):
         if settings:
             raise BlazePoserError(f"recipe {path} {problem} {', '.join(sorted(settings))}: compare it with {RECIPES}")

@@ -2,10 +2,10 @@
 
 A training has three stages. In the first stage, the backbone learns BlazeFace's feature maps (`distil`), because the
 channels of the backbone differ from BlazeFace's channels. In the second stage, the pose heads are trained alone, as in
-Abbaszadeh's thesis. The feature maps that the pose heads read are computed only once in the second stage, and cached.
-In the third stage, the whole network is trained, and BlazeFace's detections are the targets of the network's
-detections. A recipe contains all settings that decide the result of a training. A stopped training continues from its
-last checkpoint.
+Abbaszadeh's thesis. In the second stage, the input of the pose heads (two feature maps for each image) is computed once
+and cached. In the third stage, the whole network is trained, and BlazeFace's detections are the targets of the
+network's detections. A recipe contains all settings that decide the result of a training. A stopped training continues
+from its last checkpoint.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ class Trainer:
 
     def resume(self) -> bool:
         """Continue from the checkpoint of a stopped training. Return False if the folder has no checkpoint. Raises
-        BlazePoserError if the recipe or the start weights are not the ones in the checkpoint."""
+        BlazePoserError if the checkpoint was made with another recipe or other start weights."""
         if not self.checkpoint.exists():
             return False
         state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
@@ -123,8 +123,8 @@ class Trainer:
         return True
 
     def validate(self, checks: list[Batch], means: Mapping[str, float] | None = None) -> None:
-        """Compute the scores of the moving average of the weights on the validation images. Log the scores, and log the
-        mean of each loss term since the previous validation."""
+        """Measure the network with averaged weights on the validation images, and log the scores. The log also gets
+        `means`, the mean of each loss term in the steps between two validations."""
         self.scores = score_network(self.learner.average, checks)
         console.print(f"step {self.step}: val {self.scores.line()}")
         self.log(step=self.step, seconds=round(self.seconds), train=means, val=self.scores.as_dict())
@@ -157,8 +157,8 @@ def train(
 
     The training writes its log to `log.jsonl` in the folder `run`. `workers` is the number of processes that make the
     training images in advance. The network is validated and saved after each `every` steps. At the end of the training,
-    the expected error of the network is calibrated. The calibration uses unchanged validation images, and validation
-    images with the disturbances of training images.
+    the expected error of the network is calibrated. The calibration uses the validation images both with and without
+    disturbances.
     """
     run.mkdir(parents=True, exist_ok=True)
     bank = read_bank(folder, recipe.pools, "train", device, console.print, recipe.faceless)
@@ -228,8 +228,7 @@ def train(
 
 
 def about(recipe: Recipe, device: torch.device) -> dict[str, object]:
-    """Return the first entry of a training's log, which describes the recipe and the PC. A resumed training writes the
-    first entry of the log again."""
+    """Return the log entry about the recipe and the PC, which is written when a training starts or is resumed."""
     return {
         "recipe": asdict(recipe),
         "device": torch.cuda.get_device_name(device)
@@ -258,7 +257,7 @@ def score_network(model: BlazePoser, batches: Iterable[Batch]) -> Scores:
 
 def notes(recipe: Recipe, start: Path | None, scores: Scores) -> dict[str, object]:
     """Return the notes about a training that are stored in the file of weights and in the manifest. If the training
-    started from a safetensors file, the notes also contain the notes of that file."""
+    started from a safetensors file, the entry `start` is a copy of that file's notes."""
     return {
         "start": weights.notes(start) if start else f"MediaPipe BlazeFace short range, sha256 {BLAZEFACE_SHA256}",
         "labels": "mean rotation of teacher networks",

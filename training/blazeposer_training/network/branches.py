@@ -58,10 +58,11 @@ class Shortcut(nn.Module):
 
 
 class Branches(nn.Module):
-    """A convolution that is the sum of the identity and several convolutions, each with its own batch norm.
+    """A convolution that is computed as the sum of the identity and several branches.
 
-    At the start, the kernels of the branches are parts of the kernel of the original convolution. After `settle`, the
-    sum of the branches computes the same outputs as the original convolution.
+    Each branch is a convolution with a batch norm. At the start, the identity kernel and the kernels of the branches
+    add up almost exactly to the original kernel. After `settle`, `Branches` computes the same outputs as the original
+    convolution.
     """
 
     def __init__(self, convolution: nn.Conv2d, parallel: int) -> None:
@@ -113,7 +114,7 @@ def _convolve(like: nn.Conv2d, x: Tensor, kernel: Tensor, bias: Tensor | None) -
 
 
 def _padded(kernel: Tensor, like: Tensor) -> Tensor:
-    """Pad a kernel with zeros to the size of the kernel `like`."""
+    """Pad a kernel with zeros to the size of another kernel (`like`)."""
     rim = (like.shape[-1] - kernel.shape[-1]) // 2
     return F.pad(kernel, (rim,) * 4)
 
@@ -169,8 +170,8 @@ def unfold(network: BlazePoser, parallel: int = 0) -> BlazePoser:
 
 @torch.no_grad()
 def settle(network: BlazePoser, image: Tensor) -> None:
-    """Set all batch norms of a network that `unfold` has returned. After `settle`, the network computes the same
-    outputs for the images `image` (N, 3, 128, 128) as before `unfold`."""
+    """Set the batch norms of a network from `unfold` to the statistics of the images `image` (N, 3, 128, 128). After
+    `settle`, the network computes the same outputs for these images as before `unfold`."""
     branches = [module for module in network.modules() if isinstance(module, Branches)]
     for module in branches:
         module.settling = True

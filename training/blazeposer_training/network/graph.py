@@ -26,11 +26,10 @@ BLOCK_KERNEL = 3
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation of the network. Convolutions are padded like TensorFlow's SAME. The operation `pool` is a 2x2 max
+    """One operation of the network. Convolutions use TensorFlow's `SAME` padding. The operation `pool` is a 2x2 max
     pooling with stride 2, and the operation `pad` appends channels of zeros.
 
-    The names of a convolution's weight and bias in the state of `BlazePoser` begin with the name of the convolution's
-    `output`.
+    In `BlazePoser.state_dict()`, the names of a convolution's weight and bias begin with the name in `output`.
     """
 
     kind: Kind

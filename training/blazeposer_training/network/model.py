@@ -93,8 +93,9 @@ def _block(description: Block, channels_in: int) -> nn.Module:
 
 
 class Backbone(nn.Module):
-    """The layers that compute, from an image, the two feature maps that the heads read. The image (N, 3, 128, 128) has
-    values in [-1, 1]. The feature maps have the shapes (N, channels, 16, 16) and (N, channels, 8, 8)."""
+    """The layers that compute two feature maps from an image, as input for the detection heads and the pose heads. The
+    image (N, 3, 128, 128) has values in [-1, 1]. The feature maps have the shapes (N, channels, 16, 16) and (N,
+    channels, 8, 8)."""
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
@@ -125,8 +126,8 @@ class Backbone(nn.Module):
 
 
 class PoseHead(nn.Module):
-    """The layers that compute rotation values and log errors from a feature map, with one hidden layer. The rotation
-    values have the shape (N, 6, side, side), and the log errors have the shape (N, 1, side, side)."""
+    """A pose head, which computes rotation values and log errors from one feature map. The rotation values have the
+    shape (N, 6, side, side), and the log errors have the shape (N, 1, side, side)."""
 
     def __init__(self, channels: int, hidden: int) -> None:
         super().__init__()
@@ -169,14 +170,14 @@ class BlazePoser(nn.Module):
         return cast(list[PoseHead], list(self.poses))
 
     def detect(self, taps: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return the detections for the two feature maps `taps`, which are the outputs 0 to 3 of `contract.OUTPUTS`."""
+        """Compute the outputs 0 to 3 of `contract.OUTPUTS` (detections) from the two feature maps `taps`."""
         regressors = [cell_rows(head(tap), REGRESSOR_VALUES) for head, tap in zip(self.regressors, taps, strict=True)]
         scores = [cell_rows(head(tap), 1) for head, tap in zip(self.scores, taps, strict=True)]
         return regressors[0], scores[0], scores[1], regressors[1]
 
     def pose(self, taps: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return the rotations and log errors for the two feature maps `taps`, which are the outputs 4 to 7 of
-        `contract.OUTPUTS`."""
+        """Compute the outputs 4 to 7 of `contract.OUTPUTS` (rotations and log errors) from the two feature maps
+        `taps`."""
         (rotation_16, error_16), (rotation_8, error_8) = (
             head(tap) for head, tap in zip(self.pose_heads, taps, strict=True)
         )
@@ -197,6 +198,7 @@ def regressor_head(channels: int, rank: int, values: int) -> nn.Module:
 
 
 def cell_rows(maps: Tensor, values: int) -> Tensor:
-    """Reorder the output of a head from (N, anchors * values, side, side) to (N, side * side * anchors, values). The
-    reordered output begins with all anchors of the first cell, and continues with all anchors of the second cell."""
+    """Reorder the output of a detection or pose head from (N, anchors * values, side, side) to (N, side * side *
+    anchors, values). The reordered output begins with all anchors of the first cell, and continues with all anchors of
+    the second cell."""
     return maps.permute(0, 2, 3, 1).reshape(maps.shape[0], -1, values)

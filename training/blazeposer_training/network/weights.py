@@ -36,12 +36,13 @@ utk. Compared with the true boxes of MaskON's training images, the distance is 0
 
 
 def load_blazeface(model: BlazePoser) -> BlazePoser:
-    """Copy BlazeFace's weights into the backbone and the detection heads. The weights of the pose heads do not change.
+    """Copy BlazeFace's weights into the backbone and the detection heads. The function does not change the weights of
+    the pose heads.
 
     If the architecture is not BlazeFace's own architecture, only the channels that `kept_channels` chooses are copied.
-    A regressor head of low rank starts as the best approximation of BlazeFace's regressor head. Before the distillation
-    (`distil`), plain and dense blocks only approximate BlazeFace's blocks. Channels that BlazeFace does not have get
-    random weights.
+    The initial weights of a low-rank regressor head are the best approximation of BlazeFace's regressor head. Before
+    the distillation (`distil`), plain and dense blocks only approximate BlazeFace's blocks. Channels that BlazeFace
+    does not have get random weights.
     """
     layers = iter(_original_layers())
     kept = kept_channels(model.architecture)
@@ -83,7 +84,7 @@ def load_blazeface(model: BlazePoser) -> BlazePoser:
 
 
 def _plain(depthwise: NDArray[np.float32], pointwise: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the pointwise kernel (out, in, 1, 1) with which a plain block comes nearest to a residual block.
+    """Return the pointwise kernel (out, in, 1, 1) that makes a plain block most similar to a residual block.
 
     A plain block has no shortcut, so the block's input must pass through the depthwise kernel d (in, 1, 3, 3). The
     product e * d is nearest to the identity kernel if the factor e is d[centre] / sum(d * d).
@@ -95,8 +96,8 @@ def _plain(depthwise: NDArray[np.float32], pointwise: NDArray[np.float32]) -> ND
 
 
 def lower_boxes(model: BlazePoser) -> BlazePoser:
-    """Move every box that the network predicts down by `BOX_DROP` of the box's height. Changed weights are enough to
-    move the boxes, because the last layer of a regressor head is linear."""
+    """Change the network's weights so that each predicted box moves down by `BOX_DROP` of its height. The function adds
+    `BOX_DROP` times the weights for the box's height to the weights for the box's vertical position."""
     for head in model.regressors:
         last = head[-1] if isinstance(head, nn.Sequential) else head
         with torch.no_grad():
@@ -107,12 +108,12 @@ def lower_boxes(model: BlazePoser) -> BlazePoser:
 
 
 def kept_channels(architecture: Architecture) -> list[NDArray[np.int64]]:
-    """Return arrays with the numbers of BlazeFace's channels to copy, one array for the stem and one for each block.
+    """Return the indices of BlazeFace's channels to copy, with one array for the stem and one array for each block.
 
-    For BlazeFace's own architecture, the arrays contain all channels of BlazeFace. The first channels of a block are
-    the same as the channels of the block's input, because the shortcut adds input and output. The remaining channels of
-    a block are the channels that later layers of BlazeFace read with the largest weights. A block that is wider than
-    BlazeFace's block gets all channels of BlazeFace's block and no more.
+    For BlazeFace's own architecture, the arrays contain the indices of all channels. The first channels of a block are
+    the same as the channels of the block's input, because the shortcut adds input and output. A block adds the channels
+    to which later layers of BlazeFace give the largest weights. If a block has more channels than BlazeFace's block,
+    the extra channels do not come from BlazeFace.
     """
     layers = list(_original_layers())
     blocks = [(layers[2 * i + 1][0], layers[2 * i + 2][0]) for i in range(len(ORIGINAL.blocks))]

@@ -1,9 +1,10 @@
 """`blazeposer compare-architectures` shows the cost and the error of each architecture that a recipe can name.
 
 To measure the costs on a camera, the command writes each architecture as an INT8 file with random weights. The command
-measures parameters, multiply-accumulates, bytes of the file, and working memory (arena of TensorFlow Lite Micro, 64
-bit). The command also measures cycles on the AE3's NPU with Vela, and estimates instructions and time on a Cortex-M7.
-The errors of the architectures come from the logs of trainings that differ only in architecture and seed.
+counts parameters and multiply-accumulate operations. The command measures the size of the file, and the working memory
+(arena of TensorFlow Lite Micro, 64 bit). The command also measures cycles on the AE3's NPU with Vela, and estimates
+instructions and time on a Cortex-M7. The errors of the architectures come from the logs of trainings that differ only
+in architecture and seed.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ class Cost(NamedTuple):
 
 
 class Result(NamedTuple):
-    """The scores of a training's last validation."""
+    """The scores of a training at its final validation."""
 
     seed: int
     mae: float
