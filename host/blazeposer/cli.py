@@ -21,9 +21,9 @@ from blazeposer.core.text import say
 
 
 class Subcommand(NamedTuple):
-    """An entry in the table of subcommands. `place` is the place of the subcommand in the code, in the form
-    "module:click command". `extra` is the package's optional extra that the subcommand needs, or "" if the subcommand
-    needs no extra.
+    """An entry in the table of subcommands. `place` names the subcommand's module and its click command, for example
+    "deploy:restore". `extra` is the package's optional extra that the subcommand needs, or "" if the subcommand needs
+    no extra.
     """
 
     place: str
@@ -78,8 +78,8 @@ COMMANDS = {name: entry for group in GROUPS.values() for name, entry in group.it
 
 
 class _Commands(click.Group):
-    """The group of all subcommands of `blazeposer`. The help of `blazeposer` uses the texts in `COMMANDS`, so printing
-    the help imports no module of a subcommand."""
+    """The group of all subcommands of `blazeposer`. Because `COMMANDS` contains the help texts, `blazeposer --help`
+    imports no module of a subcommand."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -126,7 +126,7 @@ def cli(ctx: click.Context) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit status. If a command fails, print one line on stderr."""
+    """Run a `blazeposer` command and return its exit status. If the command fails, print one line on stderr."""
     prepare_streams()
     try:
         with in_order():

@@ -146,7 +146,7 @@ class Bridge(ABC):
             self._unplug()
 
     def _change(self) -> None:
-        """Plug in, unplug or reset the camera if a caller has asked for this."""
+        """Plug in, unplug or reset the camera if a caller has asked for one of these changes."""
         if self._plugging.is_set():
             if self._micropython is None:
                 self._put_in(self._new_cable(moved=False))

@@ -153,7 +153,7 @@ class Stream(Channel):
 
 class ScriptChannel(Channel):
     """A channel that a running script has registered for its own data. In MicroPython, `shims/protocol.py` connects to
-    the channel's socket at `address`, and calls the methods of the object that the script registered."""
+    the channel's socket at `address`, and calls the methods of the script's object."""
 
     def __init__(self, name: str, device: Device) -> None:
         super().__init__(name[:NAME_LENGTH], READ | DYNAMIC)

@@ -33,8 +33,8 @@ _NET, _SCOPES = 4, 6  # first versions that can forbid TCP, and that can forbid 
 
 
 def confine(writable: str, readable: str) -> bool:
-    """Let the calling thread and the processes that it starts open only the files in the folders `writable` and
-    `readable`. Return False if the Linux kernel has no Landlock, which means that the thread was not restricted."""
+    """Allow the calling thread and its child processes to open only files in the folders `writable` and `readable`.
+    Without Landlock in the Linux kernel, return False and restrict nothing."""
     libc = ctypes.CDLL(None, use_errno=True)
     version = libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), _VERSION)
     if version < 1:

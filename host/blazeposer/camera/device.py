@@ -55,7 +55,7 @@ class Device:
     """Functions that are called with each entry of `written`, and with ("file", [path, size]) for each written file."""
 
     def write(self, to: str, value: Any) -> None:
-        """Note in `written` that a script wrote `value` to a pin, a bus or the screen."""
+        """Add an entry to `written` for `value`, which a script wrote to a pin, a bus or the screen."""
         self.written.append((to, value))
         self.tell(to, value)
 
@@ -118,7 +118,6 @@ class Device:
         self.burn(romfs.pack({}, self.board.romfs_align))
 
     def burn(self, image: bytes, behind: bytes = b"") -> None:
-        """Write a ROMFS image to the flash, and then the bytes `behind`. Set all remaining bytes of the flash to
-        0xff, the value of erased bytes. The bytes `behind` imitate old data that was not erased behind the ROMFS
-        image."""
+        """Write a ROMFS image to the flash, and then the bytes `behind`. Set all remaining bytes of the flash to 0xff,
+        the value of erased bytes. The bytes `behind` imitate old data that was not erased."""
         self.rom.write_bytes((image + behind).ljust(self.board.romfs, b"\xff"))

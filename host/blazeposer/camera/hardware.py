@@ -162,7 +162,7 @@ class Hardware:
 
     def _file(self, path: str) -> Path:
         """Return the path on this PC that belongs to a model's path on the virtual camera. If the model is in ROMFS,
-        first copy the model to a file on the PC."""
+        copy the model to a file on the PC."""
         device = self.device
         if not path.startswith("/rom/"):
             if device.board.npu == "neural-art":

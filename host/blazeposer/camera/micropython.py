@@ -35,8 +35,8 @@ class MicroPython:
     """A process of MicroPython, which runs from one reset of the camera to the next reset.
 
     The socket `console` is connected to the input and output of MicroPython's REPL. The REPL does not use a
-    pseudo-terminal, because the unix build would delete waiting input whenever a script starts or ends (MicroPython
-    1.28, ports/unix/unix_mphal.c: TCSAFLUSH).
+    pseudo-terminal, because MicroPython's unix build would then delete waiting input whenever a script starts or ends
+    (version 1.28, ports/unix/unix_mphal.c: TCSAFLUSH).
     """
 
     def __init__(self, hardware: Hardware, *, hard: bool) -> None:
@@ -62,8 +62,8 @@ class MicroPython:
         self.console.setblocking(False)
 
     def is_running(self) -> bool:
-        """Return whether a script runs. MicroPython catches the signal SIGINT only while a script runs, so the method
-        checks whether SIGINT is caught."""
+        """Return whether a script runs. A script runs if MicroPython catches the signal SIGINT, because MicroPython
+        catches SIGINT only during scripts."""
         caught = int(self._status().get("SigCgt", "0"), 16)
         return self.hardware.ready.is_set() and bool(caught >> (signal.SIGINT - 1) & 1)
 

@@ -55,8 +55,8 @@ def view(
 
 
 def _centred(length: int, room: int) -> tuple[slice, slice]:
-    """Centre `length` source pixels in `room` target pixels, and return one slice of the target and one slice of the
-    source."""
+    """Return a slice of a row of `room` pixels, and a slice of a row of `length` pixels. Both slices are centred and
+    equally long."""
     seen = min(length, room)
     start, cut = (room - seen) // 2, (length - seen) // 2
     return slice(start, start + seen), slice(cut, cut + seen)

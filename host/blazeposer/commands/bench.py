@@ -45,11 +45,11 @@ def bench(
     """Measure the time of BlazePoser and of similar systems on the images of SOURCE.
 
     SOURCE is an image, a folder of images or a video. Without SOURCE, the command uses images of `blazeposer demo`. All
-    systems take turns on one thread of this PC. On a camera, the times of the systems are different. With --data, the
-    command also measures the accuracy of all systems.
+    compared systems run in turn, on one CPU thread of this PC. Times on a camera differ from times on this PC. With
+    --data, the command also measures the accuracy of all systems.
 
-    One of the similar systems is MediaPipe's BlazeFace with the face mesh network. Another system is BlazeFace in INT8,
-    with a pose that OpenCV's solvePnP computes from BlazeFace's keypoints.
+    The command compares BlazePoser with MediaPipe's BlazeFace and face mesh networks. The command also measures
+    BlazeFace in INT8, and computes a pose from BlazeFace's keypoints with OpenCV's solvePnP.
     """
     if output:
         make_folder(output.parent)

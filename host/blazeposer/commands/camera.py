@@ -79,6 +79,6 @@ def frames_of(source: str) -> Frames:
 
 
 def _to_the_end(opened: Source) -> Iterator[Frame]:
-    """Yield the frames of a video or webcam. If a video file is cut off, yield only the frames that can be read."""
+    """Yield the frames of a video or webcam. From an incomplete video, yield only the frames that can be read."""
     with suppress(InputError):
         yield from opened.frames

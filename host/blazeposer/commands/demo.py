@@ -36,9 +36,9 @@ HONESTY = (
 def demo(output: Path, fast: bool) -> None:
     """Run BlazePoser's scripts and network on a virtual camera, and show the faces that the virtual camera finds.
 
-    The command copies the files to the virtual camera with mpremote. The virtual camera first sees a head that turns by
-    known angles, and then several heads. The command prints the differences between the known angles and the angles
-    that the virtual camera streams.
+    The command copies the files to the virtual camera with mpremote. The virtual camera first sees a drawn head that
+    turns, and then several heads. The command prints the differences between the true angles of the drawn head and the
+    angles that the virtual camera streams.
 
     The command writes the image demo.png and the video demo.mp4 with the found faces. The command also writes two
     videos without drawings for use with other commands. The video head.mp4 contains the images that the virtual camera

@@ -52,7 +52,7 @@ def package(name: str | None, output: Path, model: Path | None, mpy: bool, stedg
     `blazeposer deploy FOLDER` copies the files from FOLDER to a camera.
 
     On a PC without blazeposer, use `mpremote mip install --target /flash FOLDER/package.json` and `mpremote romfs
-    deploy FOLDER/blazeposer.romfs`. The two mpremote commands copy the files without a backup of the old files.
+    deploy FOLDER/blazeposer.romfs`. `mpremote` makes no backup of the camera's old files.
     """
     board = find(name) if name else None
     bundle = make(model, board, mpy=mpy, stedgeai=stedgeai)
@@ -85,7 +85,7 @@ def deploy(
 
     First, the command shows a plan and saves the camera's old files. Then, the command writes the new files, checks the
     written files and runs the self-test. At the end, the command restarts the camera and waits for the camera's stream.
-    `blazeposer restore` undoes a deploy.
+    `blazeposer restore` undoes `blazeposer deploy`.
     """
     started = monotonic()
     root = backups or saved.default_folder()
@@ -150,10 +150,10 @@ def status(bundle: Path | None, port: str | None, backups: Path | None) -> None:
 def restore(
     backup: Path | None, port: str | None, as_list: bool, dry_run: bool, yes: bool, backups: Path | None
 ) -> None:
-    """Restore the files that a deploy replaced, byte for byte.
+    """Restore the files that `blazeposer deploy` replaced, byte for byte.
 
     BACKUP is the folder of a backup. `blazeposer deploy` prints the name of the backup's folder. Without BACKUP, the
-    command uses the backup of the camera's latest deploy that was not undone.
+    command uses the camera's latest backup that has not been restored.
     """
     started = monotonic()
     root = backups or saved.default_folder()
@@ -182,8 +182,8 @@ class _Interrupted(click.ClickException):
 
 
 class Terminal:
-    """An implementation of `deployment.Guide` that shows the plan, the questions and the progress of a deploy in a
-    terminal. Use a `Terminal` in a `with` statement."""
+    """An implementation of `deployment.Guide` that shows the plan, the questions and the progress of `blazeposer
+    deploy` in a terminal. Use a `Terminal` in a `with` statement."""
 
     def __init__(self, *, yes: bool, dry_run: bool) -> None:
         self._yes = yes

@@ -165,8 +165,8 @@ def _as_text(source: Source, record: Record, smallest: int) -> str:
 
 
 def _progress(frames: Iterable[Frame], source: Source, total: int | None) -> Iterable[Frame]:
-    """Return the frames unchanged. If stderr is a terminal, show a progress bar while the program reads the frames of a
-    folder or video."""
+    """Return the frames unchanged. If stderr is a terminal, show a progress bar while the program reads the images of a
+    folder or the frames of a video."""
     console = Console(stderr=True)
     if source.kind in ("image", "camera") or not console.is_terminal:
         return frames

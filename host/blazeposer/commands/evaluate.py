@@ -1,5 +1,5 @@
 """`blazeposer evaluate` and `blazeposer compare-detection` measure the accuracy of networks. `blazeposer figures`
-writes the measured figures into Markdown pages."""
+writes the measured numbers into Markdown pages."""
 
 from __future__ import annotations
 
@@ -61,11 +61,11 @@ def evaluate(
     300w-lp (300W-LP).
 
     The command also reads pools, which are data sets in BlazePoser's format. A pool consists of the files NAME.zip,
-    NAME.csv and NAME_landmarks68.npy. The name val selects the validation split of all training pools.
+    NAME.csv and NAME_landmarks68.npy. The name "val" stands for the validation splits of all pools for training.
 
     With --sheet, the command also measures recall, error and expected error on turned, cut, near, blurred, dark,
-    covered and small faces. For disturbed faces, the command uses only the input `clean` and the fast XNNPACK kernels,
-    because each face has 55 disturbed images.
+    covered and small faces. To save time, the command measures disturbed faces only with `--input clean` and the fast
+    XNNPACK kernels.
     """
     path = model or default_model()
     if record:
@@ -114,9 +114,9 @@ def evaluate(
 def compare_detection(folder: str | None, models: Path | None, wider: Path | None, record: bool) -> None:
     """Compare the detections of the INT8 and the float network with the detections of the original BlazeFace.
 
-    The command uses the pools in the folder of --data. With --wider, the command uses the validation images of the data
-    set WIDER FACE in place of the pools. The folder of --wider must contain wider_face_split/wider_face_val_bbx_gt.txt
-    and WIDER_val/images/EVENT/NAME.jpg.
+    The command uses the pools (labelled data sets) in the folder that --data names. With --wider, the command uses the
+    validation images of the data set WIDER FACE in place of the pools. The folder of --wider must contain
+    wider_face_split/wider_face_val_bbx_gt.txt and WIDER_val/images/EVENT/NAME.jpg.
     """
     if folder and wider:
         raise click.UsageError("--data and --wider cannot be used together: leave one out.")
@@ -152,7 +152,7 @@ def compare_detection(folder: str | None, models: Path | None, wider: Path | Non
 @click.argument("pages", nargs=-1, required=True, type=click.Path(path_type=Path, dir_okay=False))
 @models_option
 def figures(pages: tuple[Path, ...], models: Path | None) -> None:
-    """Write measured figures from the networks' manifests into the marked blocks of the Markdown files PAGES."""
+    """Write measured numbers from the networks' manifests into the marked blocks of the Markdown files PAGES."""
     manifests = read_manifests(models or models_dir())
     for page in pages:
         try:

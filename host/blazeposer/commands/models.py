@@ -41,7 +41,7 @@ def check(model: Path | None, name: str | None) -> None:
     --board, the exit status is 1 if the given board cannot load MODEL.
 
     All times are estimates, and no time was measured on a camera. The estimates come from numbers of instructions,
-    which were counted on an emulated Cortex-M7, and from a model of each CPU core.
+    which were counted on an emulated Cortex-M7, and from a timing model of each CPU core.
     """
     board = find(name) if name else None
     examined = examine(model or default_model())
@@ -75,14 +75,14 @@ def check(model: Path | None, name: str | None) -> None:
     help="Board for the estimated times. The board must have a Cortex-M7.",
 )
 def inspect(model: Path | None, name: str) -> None:
-    """Show the memory, the instructions and the time of each layer of MODEL.
+    """Show the memory, the number of CPU instructions and the time of each layer of MODEL.
 
     Without MODEL, the command shows BlazePoser's INT8 network. The column "weights" includes the biases. The column "KB
     in use" shows the size of all tensors that are needed during an operation.
 
-    The numbers of instructions are estimated from counts on an emulated Cortex-M7. The milliseconds are estimated by a
-    model of the CPU core. Instructions and milliseconds were not measured on a camera. Vela estimates the cycles on the
-    AE3's NPU (needs the extra `npu`).
+    The numbers of instructions are estimated from counts on an emulated Cortex-M7. The milliseconds are estimated with
+    a timing model of the CPU core. Nothing was measured on a camera. Vela estimates the cycles on the AE3's NPU (needs
+    the extra `npu`).
     """
     board = find(name)
     path = model or default_model()
@@ -152,7 +152,7 @@ def npu_cycles(path: Path) -> tuple[int | None, str]:
 
 
 def _remark(verdict: Verdict) -> str:
-    """Return a text about the memory and the time that a model needs on a board that can load the model."""
+    """Return a remark about a model's memory and time on a board that can load the model."""
     model, found = verdict.model, verdict.estimate
     words = ["loads" if model.arena is not None else "probably loads"]
     words[0] += f", from {' or '.join(verdict.stores)}"
@@ -168,8 +168,8 @@ def _remark(verdict: Verdict) -> str:
 
 
 def _show_boards(verdicts: list[Verdict]) -> None:
-    """Print two tables of the boards in `verdicts`, with remarks below each table. The first table shows which boards
-    can load the model. The second table shows the model's estimated time on each board."""
+    """Print two tables of the boards in `verdicts`, with remarks below each table. One table shows which boards can
+    load the model, and the other table shows the model's estimated time on each board."""
     model = verdicts[0].model
     rows, remarks = [], defaultdict[str, list[str]](list)
     for verdict in verdicts:
@@ -198,8 +198,8 @@ def _size(size: int) -> str:
 
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[str]], left: set[int], space: int = 1) -> Table:
-    """Return a table. Columns whose index is in `left` contain text and are aligned to the left. Columns whose index is
-    not in `left` contain numbers and are aligned to the right."""
+    """Return a table. The columns in the set `left` contain text, aligned to the left. All other columns contain
+    numbers, aligned to the right."""
     table = Table(box=SIMPLE, pad_edge=False, padding=(0, space, 0, 0))
     for number, heading in enumerate(headings):
         is_text = number in left

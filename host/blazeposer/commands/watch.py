@@ -88,8 +88,8 @@ def watch(port: str | None, source: str | None, protocol: str, **options: Any) -
     until the camera is plugged in again.
 
     Angles are in degrees. Positive yaw turns the face to the left of the image, positive pitch turns the face up, and
-    positive roll turns the face clockwise. The position x (to the right), y (up) and z (away from the camera) is in
-    centimetres from the camera.
+    positive roll turns the face clockwise. Positions are in centimetres from the camera. The x axis points to the right
+    of the image, the y axis points up, and the z axis points away from the camera.
     """
     if source is not None and port is not None:
         raise click.UsageError("--port and --source cannot be used together: leave one out.")
@@ -103,7 +103,8 @@ def watch(port: str | None, source: str | None, protocol: str, **options: Any) -
 @click.argument("file", type=PATH)
 @view_options
 def replay(file: Path, **options: Any) -> None:
-    """Show the recorded session in FILE at the original speed. `blazeposer watch --record FILE` writes FILE."""
+    """Show the recorded session in FILE at the original speed. `blazeposer watch --record FILE` writes the recording
+    FILE."""
     show(ReplayLink(file), **options)
 
 
@@ -113,7 +114,8 @@ def replay(file: Path, **options: Any) -> None:
     "-o", "--output", type=PATH, help="Path of the image to write.  [default: out/NAME.png, with the NAME of FILE]"
 )
 def plot(file: Path, output: Path | None) -> None:
-    """Draw yaw, pitch and roll of every face in FILE over time. `blazeposer watch --record FILE` writes FILE."""
+    """Draw yaw, pitch and roll of every face in FILE over time. `blazeposer watch --record FILE` writes the recording
+    FILE."""
     with needs("watch"):
         from blazeposer.live.plot import draw_session
     target = output or Path("out") / f"{file.stem}.png"

@@ -10,7 +10,7 @@
 - `draw.py` draws faces on an image.
 - `resources.py` finds the folders `board/` and `models/`.
 - `table.py` reads tables in CSV files.
-- `files.py` reads files that may come from other people.
+- `files.py` reads files, but refuses pipes and devices.
 - `text.py` prints text without control characters.
 - `console.py` prints text without control characters through the package rich.
 - `streams.py` keeps programs working if stdout or stderr is closed or full.

@@ -25,8 +25,8 @@ _cells = None  # the same bytes, to erase and program
 
 
 class _Mapped:
-    """A memoryview of the ROMFS partition that imitates a fault of real cameras. As on a real camera, a read of several
-    bytes never ends if it reaches the last bytes of the ROMFS partition (PyPI package openmv-ota)."""
+    """A memoryview of the ROMFS partition. The class imitates a fault of real cameras. As on a real camera, a read of
+    several bytes never ends if it reaches the last bytes of the ROMFS partition (PyPI package openmv-ota)."""
 
     def __init__(self, data, tail):
         self._view = _memoryview(data)
@@ -71,8 +71,8 @@ class _Device(bytes):
 
 
 def load(files, kind):
-    """Load the ROMFS partition from a file on the PC into memory. Scripts read the partition directly in memory, as
-    they read flash on a camera."""
+    """Load the ROMFS partition from a file on the PC into memory. Scripts read the ROMFS partition directly in memory,
+    as on a camera."""
     global _files, _kind, _flash, _cells
     _files, _kind = files, kind
     size = _files.stat(_IMAGE)[6]
