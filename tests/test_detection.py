@@ -84,7 +84,7 @@ def test_prints_and_records_a_row_a_network(folder: Path, tmp_path: Path, blazep
         shutil.copy(models_dir() / name, tmp_path)
     run = blazeposer_command("compare-detection", "--data", folder, "--models", tmp_path, "--record")
     assert run.status == 0, run.err
-    assert "INT8 and float on the 1 labelled faces" in " ".join(run.out.split())
+    assert "On the 1 labelled faces that INT8 and float both found" in " ".join(run.out.split())
     figures = read_manifest(tmp_path / "blazeposer.tflite").figures["detection"]
     for name in ("BlazeFace", "float", "INT8"):
         assert name in run.out

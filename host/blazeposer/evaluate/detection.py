@@ -97,9 +97,10 @@ class Agreement:
     def line(self) -> str:
         """Return a sentence that compares the results of the INT8 network and the float network."""
         return (
-            f"INT8 and float on the {self.faces} labelled faces that both found: mean IoU of the boxes "
-            f"{self.overlap:.3f}, mean distance of the keypoints {100 * self.keypoints:.2f} % of the image's side, "
-            f"mean error of INT8's angles {self.angles:+.3f} degrees above float's."
+            f"On the {self.faces} labelled faces that INT8 and float both found, the mean IoU between the two "
+            f"networks' boxes is {self.overlap:.3f}. The mean distance between the two networks' keypoints is "
+            f"{100 * self.keypoints:.2f} % of the image's side. The mean error of INT8's angles minus the mean error "
+            f"of float's angles is {self.angles:+.3f} degrees."
         )
 
 

@@ -98,7 +98,7 @@ def sheet(manifests: Manifests) -> str:
     parts = []
     for dataset in SHEETS:
         if f"{dataset}_sheet" not in manifests.int8.figures:
-            parts.append(f"On {dataset}: {NOT_MEASURED}.\n")
+            parts.append(f"On `{dataset}`: {NOT_MEASURED}.\n")
             continue
         bins = _sheet(manifests, dataset)
         head = (dataset, "level: expected / true error, degrees (share of faces found)")
@@ -106,7 +106,7 @@ def sheet(manifests: Manifests) -> str:
         judged = [row for levels in bins.values() for row in levels.values() if row["found"] >= FEWEST]
         wrong = sum(not is_true(row["expected"], row["geodesic"]) for row in judged)
         parts.append(
-            f"{markdown_table(head, table)}\n\nOn {dataset}, {wrong} of {len(judged)} expected errors "
+            f"{markdown_table(head, table)}\n\nOn `{dataset}`, {wrong} of {len(judged)} expected errors "
             "differ from the true error by more than a quarter.\n"
         )
     return "\n".join(parts)

@@ -52,7 +52,7 @@ class Portrait:
         """Return the mesh (n, 3) of the turned head as the camera sees it, with `scale` pixels for each pixel of the
         portrait. The argument `middle` (x, y) is the position of the portrait's point `HEAD_MIDDLE` in the image. The
         angles are relative to the line from the camera to the face, because the face is drawn as if the camera pointed
-        at it.
+        at the face.
         """
         mesh = self.turned(angles)
         face = mesh[:FACE_POINTS].mean(0)
@@ -61,8 +61,8 @@ class Portrait:
         return np.hstack([seen, mesh[:, 2:]]) * scale
 
     def paste(self, scene: Image, angles: ArrayLike, scale: float, middle: tuple[float, float]) -> None:
-        """Draw the person into the array `scene` (h, w, 3), which is changed. The method `placed` describes the
-        arguments `angles`, `scale` and `middle`."""
+        """Draw the person into the array `scene` (h, w, 3). The docstring of `placed` describes the arguments `angles`,
+        `scale` and `middle`."""
         mesh = self.placed(angles, scale, middle)
         height, width = scene.shape[:2]
         place = np.column_stack([np.eye(2) * scale, np.array(middle) - scale * HEAD_MIDDLE])
@@ -98,9 +98,9 @@ def rasterize(
 
     The points of `mesh` (n, 3) are in pixels of the image, in a parallel projection. In the mesh, x points to the
     right, y points down, and z points to the viewer. The argument `size` is the width and height of the image in
-    pixels. Triangles whose corners are anticlockwise on the screen face away from the viewer and are left out. Return
-    the texture positions (height, width, 2), and an array (height, width) that is True at pixels with a texture
-    position.
+    pixels. Triangles with anticlockwise corners on the screen are not drawn, because they are turned away from the
+    viewer. Return the texture positions (height, width, 2), and an array (height, width) that is True where the image
+    shows the mesh.
     """
     width, height = size
     corners = mesh[triangles]
@@ -149,5 +149,5 @@ def load_portrait() -> Portrait:
 
 
 def _over(scene: Image, layer: NDArray[np.float32]) -> None:
-    """Draw the RGBA image `layer` with premultiplied alpha into the array `scene`, which is changed."""
+    """Draw the RGBA image `layer` with premultiplied alpha into the array `scene`."""
     scene[:] = (layer[..., :3] + scene * (1 - layer[..., 3:] / 255)).round().clip(0, 255).astype(np.uint8)

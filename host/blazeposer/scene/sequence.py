@@ -1,6 +1,6 @@
 """Define the demo's sequence of synthetic images. The demo's images show first one head that turns, then several heads,
-and then an empty room. Each image of the demo is computed from its number, so every run of the demo shows the same
-images. All angles of the heads in the demo's images are known."""
+and then an empty room. Every run of the demo shows exactly the same images. For every head in the demo's images, the
+exact angles are available."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def frames() -> tuple[Frame, ...]:
 
 def gestures() -> tuple[Frame, ...]:
     """Return frames of a person who first nods and then shakes the head. The person's head does not move for one second
-    before and after each gesture. Each second of the gestures has `GESTURE_RATE` frames."""
+    before and after each gesture. The gestures have `GESTURE_RATE` frames per second."""
     still = np.zeros((STILL_SECONDS * GESTURE_RATE, 3))
     parts = [still]
     for axis, degrees, rate in GESTURES:

@@ -6,10 +6,10 @@
 
 A record without the key "v" has version 1. The keys "ms" and "size" of a record, and the key "id" of a face, may be
 missing. If SMOOTH is on in `board/main.py`, each face in a record also has the key "steady". The value of "steady"
-contains the smoothed box, keypoints and angles of the face. Programs that do not smooth faces themselves can use
-"steady". If a PC estimates the position of a face, the PC adds the key "position" (x, y, z in centimetres) to the face.
-If a PC reads an image or video file, the PC adds the key "source" with the file's name to each record. A test checks
-that this module can read the lines of `board/main.py`.
+contains the smoothed box, keypoints and angles of the face. Programs that do not smooth faces themselves can use the
+values in "steady". If a PC estimates the position of a face, the PC adds the key "position" (x, y, z in centimetres) to
+the face. If a PC reads an image or video file, the PC adds the key "source" with the file's name to each record. A test
+checks that this module can read the lines of `board/main.py`.
 """
 
 from __future__ import annotations
@@ -79,8 +79,8 @@ class Record:
 
 
 def parse_line(line: str | bytes) -> Record | None:
-    """Return the record in a line of text. Return None if the line contains no record, or a record of an unknown
-    version. For example, a boot message, a cut line or noise contains no record."""
+    """Return the record that a line of text contains. Return None for a line without a record, and for a record of an
+    unknown version. For example, a boot message, a cut line or noise contains no record."""
     try:
         return _record(json.loads(line))
     except (_NoRecord, ValueError, RecursionError):
@@ -104,7 +104,7 @@ class _NoRecord(Exception):
 
 
 class _OtherVersion(_NoRecord):
-    """Error for a record with a version that this module does not know."""
+    """Error for a record with a version that this module cannot read."""
 
 
 def _record(values: Any) -> Record:
@@ -188,7 +188,7 @@ def _number(value: Any, least: float = -LARGEST, most: float = LARGEST) -> float
 
 @dataclass
 class Counts:
-    """Counts of the records of one connection. Lost, repeated and broken records have their own counts."""
+    """The numbers of received, lost, repeated and broken records from one camera."""
 
     records: int = 0
     lost: int = 0
@@ -210,7 +210,7 @@ class Reader:
     """A reader that finds records in the bytes from a camera, and skips all other bytes. A record is always at the end
     of a line, but the line may begin with other text. If the sequence number of a record was damaged on the way, a few
     other records count as lost or late. If `midway` is true, the bytes may begin in the middle of a record, so an
-    incomplete first line is not counted.
+    incomplete first line does not count as a broken record.
     """
 
     def __init__(self, midway: bool = True) -> None:
@@ -224,7 +224,7 @@ class Reader:
         self._midway = midway
 
     def resume(self) -> None:
-        """Prepare the reader for a new connection after a lost connection. Records that the camera sent while there was
+        """Prepare the `Reader` object for a new connection to the camera. Records that the camera sent while there was
         no connection do not count as lost."""
         self._pending, self._midway, self.said = b"", True, ""
         self._recent.clear()
@@ -241,8 +241,8 @@ class Reader:
         return [record for record in records if record and self._is_new(record)]
 
     def take(self, values: Any) -> Record | None:
-        """Return the record in a JSON object (a dictionary). Return None if the JSON object is not a record, or if the
-        record was already received."""
+        """Convert a JSON object (a dictionary) to a record, and return the record. Return None if the JSON object is
+        not a record, or if the record was already received."""
         try:
             record = _record(values)
         except _OtherVersion:
@@ -314,8 +314,8 @@ def read_chunks(port: str) -> Generator[bytes, None, None]:
 
 
 def read_records(port: str, silence: float = SILENCE) -> Generator[Record, None, None]:
-    """Yield the records that the camera at `port` streams. The function `read_chunks` describes the possible names for
-    `port`.
+    """Yield the records that the camera at `port` streams. The docstring of `read_chunks` describes the possible names
+    for `port`.
 
     Raises PortError if the camera sends no record for `silence` seconds. The error's message contains the camera's last
     line that was not a record, because this line usually says what is wrong.

@@ -26,9 +26,9 @@ runtime.Interpreter.from_file(sys.argv[1], arena_size=int(sys.argv[2])).print_al
 
 @dataclass(frozen=True)
 class Arena:
-    """The size of an arena in bytes, as TFLite Micro counts it on a 64-bit PC with its reference kernels. On a camera,
-    the arena is smaller than on a PC. A camera's pointers are half as large as a PC's pointers, so `persistent` is
-    smaller on a camera. The kernels of a camera need a few KB more scratch memory than the reference kernels.
+    """The size of an arena in bytes, counted by TFLite Micro with its reference kernels on a 64-bit PC. On a camera,
+    the arena is smaller than on a PC. The data in `persistent` contain pointers, which are half as large on a camera as
+    on a PC. The kernels of a camera need a few KB more scratch memory than the reference kernels.
     """
 
     planned: int

@@ -169,8 +169,7 @@ def judge(model: Model, board: Board) -> Verdict:
 
 def breach(graph: Graph) -> str:
     """Return the first reason why a graph is not a BlazePoser network. Return an empty text for the graph of a
-    BlazePoser network. A BlazePoser network is either completely INT8 or completely float. `blazeposer quantize` writes
-    a float file beside the INT8 file.
+    BlazePoser network. A BlazePoser network is either completely INT8 or completely float.
     """
     inputs, outputs = graph.input_tensors, graph.output_tensors
     if len(inputs) != 1 or len(outputs) != len(OUTPUTS):
@@ -219,8 +218,9 @@ def _refusal(graph: Graph) -> str:
 
 
 def _memory(model: Model, board: Board) -> tuple[str, tuple[Store, ...]]:
-    """Return the reason why a model does not fit into a board's memory, and the places from which the board can load
-    the model. If the model fits into the board's memory, the returned reason is an empty text."""
+    """Return the reason why a model does not fit into a board's memory, and the storage places, such as "/rom", from
+    which the board can load the model. If the model fits into the board's memory, the returned reason is an empty
+    text."""
     arena = model.arena or _least_arena(model)
     if arena > board.arena:
         bound = "" if model.arena else "at least "

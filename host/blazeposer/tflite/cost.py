@@ -2,15 +2,15 @@
 Cortex-M7 of a camera.
 
 This module computes the multiply-accumulates, parameters and bytes of each layer from the shapes of the tensors. No
-figure in this module was measured on a camera. The time that a network needs is estimated in two steps, and each step
+number in this module was measured on a camera. The time that a network needs is estimated in two steps, and each step
 has its own uncertainty:
 
-1. The instructions of ten networks were counted on an emulated Cortex-M7. The ten networks ran in OpenMV's own build
-   of TensorFlow Lite Micro for the Cortex-M7. OpenMV's build of TensorFlow Lite Micro is from September 2024, contains
-   the kernels of CMSIS-NN and is a part of firmware 5.0.0. The instructions of two networks were counted again with a
-   version of CMSIS-NN from June 2026. `KERNELS` gives the number of instructions for each kind of layer. The numbers
-   in `KERNELS` were fitted to the counted instructions of seven networks by least squares. For each network, the
-   estimated number of instructions differs from the counted number by at most 3 % (tests/test_cost.py).
+1. The instructions of ten networks were counted on an emulated Cortex-M7. The ten networks ran in OpenMV's own build of
+   TensorFlow Lite Micro for the Cortex-M7. OpenMV's build of TensorFlow Lite Micro is from September 2024, contains the
+   kernels of CMSIS-NN and is a part of firmware 5.0.0. The instructions of two networks were counted again with a
+   version of CMSIS-NN from June 2026. `KERNELS` gives the number of instructions for each kind of layer. The numbers in
+   `KERNELS` were fitted to the counted instructions of seven networks by least squares. For each of the ten networks,
+   the estimated number of instructions is wrong by at most 3 % (tests/test_cost.py).
 2. The average number of cycles for an instruction (`SPEEDS`) comes from a model of the Cortex-M7 and its cache. The
    numbers of cycles are scaled so that the estimated times agree with two published times of CMSIS-NN. The two
    published times are 97 ms for mcunet-vww1 on an STM32H743, and 129 ms for MobileNetV2 0.30 at 80x80 on an STM32F746.
@@ -199,8 +199,7 @@ def total(counts: Iterable[float | None]) -> float | None:
 
 
 def camera_arena(arena: Arena) -> int:
-    """Estimate the size in bytes of an arena on a camera, from the size that TensorFlow Lite Micro counts on a 64-bit
-    PC."""
+    """Convert the size of an arena on a 64-bit PC to the estimated size in bytes on a camera."""
     return arena.planned + round(ARENA_SHARE * arena.persistent) + ARENA_EXTRA
 
 

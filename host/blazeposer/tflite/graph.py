@@ -113,8 +113,8 @@ def read_model(path: Path) -> bytes:
 
 
 def read_graph(data: bytes, name: str) -> Graph:
-    """Return the graph of a tflite file. `data` contains the bytes of the tflite file. Raises ModelError if the file is
-    empty, damaged or not a tflite file. The message of the error gives `name` as the file's name."""
+    """Return the graph of a tflite file. Raises ModelError if the file is empty, damaged or not a tflite file. The
+    error's message contains `name`, which is the file's name."""
     if not data:
         raise ModelError(f"{name}: an empty file: copy it again")
     if len(data) < 8 or not schema.Model.ModelBufferHasIdentifier(data, 0):
@@ -220,8 +220,8 @@ def _check_form(operation: Operation, tensors: Sequence[Tensor]) -> None:
 
 
 def _numbers(values: NDArray[Any] | int) -> tuple[Any, ...]:
-    """Return the values of a flatbuffers vector. If the file does not contain the vector, `values` is 0 and the result
-    is empty."""
+    """Return the values of a flatbuffers vector. If the file does not contain the vector, the argument `values` is 0,
+    and the result is an empty tuple."""
     return () if isinstance(values, int) else tuple(values.tolist())
 
 

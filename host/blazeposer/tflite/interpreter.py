@@ -42,7 +42,7 @@ time."""
 
 
 class Timed:
-    """A function that runs a network and measures the time of its runs."""
+    """A function that runs a network and sums up the time of all runs."""
 
     def __init__(self, infer: Infer) -> None:
         self._infer = infer
@@ -57,8 +57,7 @@ class Timed:
 
 
 class Network:
-    """A network that agrees with the model contract and is ready to run. The function `open_network` returns a
-    `Network`."""
+    """A network that agrees with the model contract and is ready to run."""
 
     def __init__(self, infer: Infer, quantization: tuple[tuple[float, int], ...]) -> None:
         self._infer = Timed(infer)
@@ -101,9 +100,7 @@ def dequantized(
 def open_network(path: Path | str, runtime: Runtime = "reference", *, is_tried: bool = False) -> Network:
     """Return the network of a tflite file. Raises ModelError if the file is not a BlazePoser network or does not run.
     The network of a file without a valid manifest first runs once in a separate process. A damaged file could end the
-    process that runs the network. If `is_tried` is True, the function skips the run in a separate process. A BlazePoser
-    network is either completely INT8 or completely float. `blazeposer quantize` writes a float file beside the INT8
-    file.
+    process that runs the network. If `is_tried` is True, the network does not run in a separate process first.
     """
     path = Path(path)
     if runtime not in RUNTIMES:

@@ -31,7 +31,7 @@ from blazeposer.core.errors import ModelError
 
 NOT_MEASURED = "not measured"
 FIGURES = ("aflw2000_dev", "biwi_dev", "detection", "aflw2000", "biwi", "wider", "frames_per_second")
-"""Names of the figures in every manifest. A figure that was not measured also has an entry."""
+"""Names of the results in every manifest. A result that was not measured also has an entry."""
 
 Quantization = dict[str, float | int]
 """`scale` and `zero_point` of an activation tensor. An integer q stands for the value scale * (q - zero_point)."""
@@ -130,7 +130,7 @@ def read_manifest(model: Path) -> Manifest:
 
 
 def record_figures(model: Path, figures: Mapping[str, Any]) -> None:
-    """Write measured figures into the manifest of a tflite file. Raises ModelError if the manifest does not describe
+    """Write measured results into the manifest of a tflite file. Raises ModelError if the manifest does not describe
     the tflite file."""
     manifest = read_manifest(model)
     write_manifest(replace(manifest, figures=manifest.figures | dict(figures)), model)
@@ -162,8 +162,8 @@ def _shortest(scale: float) -> float:
 
 
 def _compact(value: Any) -> str:
-    """Return a value of the manifest as JSON text. In the JSON text, each entry of a dictionary and each dictionary of
-    a list is on its own line."""
+    """Return a value of the manifest as JSON text. The JSON text has one line for each entry of a dictionary, and one
+    line for each dictionary in a list."""
     if isinstance(value, dict) and value:
         rows = (f"    {json.dumps(key)}: {json.dumps(item)}" for key, item in value.items())
         return "{\n" + ",\n".join(rows) + "\n  }"

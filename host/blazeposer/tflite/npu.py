@@ -28,7 +28,7 @@ _STEDGEAI = "stedgeai generate --target stm32n6 --st-neural-art default@neuralar
 
 def compile_for(board: Board, model_path: Path, stedgeai_file: Path | None = None) -> bytes:
     """Return the bytes of the model file that a board loads. For a board with an NPU, the model is compiled for the
-    NPU. For a board without an NPU, the model is unchanged.
+    NPU. For a board without an NPU, the returned bytes are the original file.
 
     Raises BlazePoserError if there is no model file that the board can load.
     """
@@ -40,8 +40,8 @@ def compile_for(board: Board, model_path: Path, stedgeai_file: Path | None = Non
 
 
 def ae3_cycles(model_path: Path) -> int:
-    """Return the number of cycles that one inference takes on the AE3's NPU, as Vela estimates it. Raises
-    BlazePoserError if Vela cannot compile the model."""
+    """Return the number of cycles that Vela estimates for one inference on the AE3's NPU. Raises BlazePoserError if
+    Vela cannot compile the model."""
     with tempfile.TemporaryDirectory() as folder:
         compiled = _graph(run_vela(model_path, Path(folder)))
         if firmware.ETHOS_U not in {operation.name for operation in compiled.operations}:

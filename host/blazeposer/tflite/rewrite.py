@@ -39,9 +39,9 @@ def with_all_outputs(data: bytes) -> bytes:
 
 def with_bias_scales(data: bytes) -> bytes:
     """Return a copy of an INT8 network in which the biases have scales. The scale of a layer's bias is the scale of the
-    layer's input times the scale of the layer's weights. The project's files contain no scales for biases. Cameras do
-    not read the scales of biases, and these scales would take a quarter of the file. Without the scales of biases,
-    XNNPACK cannot run the convolutions, and the network takes four times as long.
+    layer's input times the scale of the layer's weights. The tflite files of this project contain no scales for biases.
+    Cameras do not read the scales of biases, and these scales would take a quarter of the file. Without the scales of
+    biases, XNNPACK cannot run the convolutions, and the network takes four times as long.
     """
     bare = False
 

@@ -43,8 +43,8 @@ def try_apart(path: Path, data: bytes, runtime: str) -> None:
 
 
 def _complaint(path: Path, runtime: str) -> str:
-    """Return the reason why the network of a file does not run, as a text without the file's path. Return an empty text
-    if the network runs."""
+    """Return the reason why a file's network does not run. The returned text does not contain the file's path. Return
+    an empty text if the network runs."""
     command = [sys.executable, "-m", __name__, str(path), runtime]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     try:

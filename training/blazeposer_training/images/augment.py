@@ -3,9 +3,9 @@ GPU.
 
 One similarity transform changes an image, the box and the rotation matrix of the face, so all three always agree. If an
 image is mirrored, the rotation matrix R of the face becomes F R F with F = diag(-1, 1, 1). If an image is turned
-clockwise by t, the rotation matrix R of the face becomes Rz(t) R (`blazeposer.core.rotation`). All random numbers come
-from numpy, because numpy's random numbers do not depend on the device. The module `relight.py` changes the light and
-the colours of training images.
+clockwise by the angle t, the face's rotation matrix R becomes Rz(t) R. The module `blazeposer.core.rotation` defines
+Rz. All random numbers come from numpy, because numpy's random numbers do not depend on the device. The module
+`relight.py` changes the light and the colours of training images.
 """
 
 from __future__ import annotations
@@ -65,9 +65,9 @@ class Placements:
 
 
 def random_placements(rng: np.random.Generator, count: int, settings: ImageSettings) -> Placements:
-    """Draw random placements. The fraction `settings.usual` of the faces gets places and sizes as in the images of
-    AFLW2000. The fraction `1 - settings.usual` of the faces gets any place in the image, and any size from 20 pixels to
-    0.75 of the image.
+    """Choose random placements. The fraction `settings.usual` of the faces gets places and sizes that are typical of
+    AFLW2000's images. The fraction `1 - settings.usual` of the faces can be anywhere in the image, with a size from 20
+    pixels to 0.75 of the image's side.
     """
     usual = rng.random(count) < settings.usual
     low, high = np.where(usual, 0.25, 20 / INPUT_SIZE), np.where(usual, 0.55, 0.75)
@@ -95,8 +95,8 @@ def disturbed(placements: Placements, rng: np.random.Generator, settings: ImageS
 
 
 def validation_placements(rng: np.random.Generator, count: int) -> Placements:
-    """Draw random placements of faces as in the images of AFLW2000. The placed faces are upright and near the middle of
-    the image. The size of each placed face is 0.26 to 0.50 of the image's side."""
+    """Choose random placements of faces that are typical of AFLW2000's images. The placed faces are upright and near
+    the middle of the image. The size of each placed face is 0.26 to 0.50 of the image's side."""
     x, y = 0.5 + rng.uniform(-0.06, 0.06, (2, count))
     return Placements(rng.uniform(0.26, 0.50, count), x, y, np.zeros(count), np.zeros(count, bool), np.zeros(count))
 
@@ -130,7 +130,7 @@ def bulged_points(points: Floats, boxes: Floats, bulge: Floats) -> Floats:
 
 
 def _bulged(source: Tensor, boxes: Floats, bulge: Floats) -> Tensor:
-    """Return the points (n, 128, 128, 2) at which photos are sampled, so that the faces bulge. Without bulges, the
+    """Return the points (n, 128, 128, 2) at which photos must be sampled to make the faces bulge. Without bulges, the
     photos would be sampled at the points `source`. `boxes` contains the boxes of the faces, and `bulge` (n,) contains
     the strengths of the bulges.
 
@@ -181,7 +181,7 @@ class Views:
 
     @staticmethod
     def random(rng: np.random.Generator, count: int, backgrounds: int, photos: float, unlabelled: float) -> Views:
-        """Draw random settings for `count` training images. `photos` is the fraction of training images that show
+        """Choose random settings for `count` training images. `photos` is the fraction of training images that show
         another photo beyond the edge of the face's photo. `unlabelled` is the fraction of training images that show
         only a background.
         """
@@ -200,8 +200,8 @@ class Views:
 
 def render(bank: Bank, faces: NDArray[np.int64], matrices: Floats, views: Views, bulge: Floats) -> Tensor:
     """Return training images (N, 3, 128, 128) of faces, as floats from 0 to 255. The argument `faces` (N,) contains the
-    indices of the faces in `bank`. The affine transforms `matrices` (N, 2, 3) place the faces in the images. `bulge`
-    (N,) contains the strengths with which the faces bulge.
+    indices of the faces in `bank`. `matrices` (N, 2, 3) contains the affine transforms that place the faces in the
+    images. `bulge` (N,) contains the strengths with which the faces bulge.
     """
     device = bank.textures.device
     inverse = np.linalg.inv(matrices[:, :, :2])
@@ -244,7 +244,8 @@ def render(bank: Bank, faces: NDArray[np.int64], matrices: Floats, views: Views,
 
 
 def _backgrounds(bank: Bank, views: Views, chosen: Bools) -> Tensor:
-    """Return the visible square (n, 3, 128, 128) of the background for each chosen training image."""
+    """Return the visible square (n, 3, 128, 128) of the background for each training image for which `chosen` is
+    true."""
     x, y, side = views.crop[chosen].T
     none = np.zeros_like(x)
     across = np.where(views.flipped[chosen], -side, side)

@@ -1,8 +1,8 @@
-"""Keep the decoded faces and backgrounds for training images in the memory of a CPU or a GPU.
+"""Keep decoded faces and backgrounds in the memory of a CPU or a GPU.
 
-Each face has its own texture, which is the face's whole photo or a square cut out of a large photo. The textures of
-about 53,000 faces take 6 GB of memory. The process that makes the batches of training images shares the memory of the
-textures with the main process.
+The texture of a face is a whole photo, or a square that was cut out of a large photo. The textures of about 53,000
+faces take 6 GB of memory. The process that makes the batches of training images shares the memory of the textures with
+the main process.
 """
 
 from __future__ import annotations
@@ -43,17 +43,19 @@ Floats = NDArray[np.float64]
 
 @dataclass
 class Bank:
-    """The textures and labels of M faces, and B backgrounds for training images.
+    """Faces and backgrounds for making training images. `M` faces have textures and labels, and there are `B`
+    backgrounds.
 
-    `textures` (M, 3, 192, 192) are uint8. In each texture, the photo is in the top left corner. The photo's last row
-    and last column are repeated to fill the texture. `sizes` (M, 2) contains the width and height of the photo in each
-    texture. `boxes` (M, 4) and `landmarks` (M, 68, 2) are in pixels of the texture. A row of `boxes` contains x0, y0,
-    x1 and y1. `angles` (M, 3) contains yaw, pitch and roll in degrees. `spread` (M,) is the disagreement of the teacher
-    networks on each face in degrees. `rotations` (M, 3, 3) contains the rotation matrices of the heads.
+    `textures` (M, 3, 192, 192) contains the photos of the faces as uint8. In each texture, the photo is in the top left
+    corner. The photo's last row and last column of pixels are repeated to fill the texture. `sizes` (M, 2) contains the
+    width and height of the photo in each texture. `boxes` (M, 4) and `landmarks` (M, 68, 2) are in pixels of the
+    texture. A row of `boxes` contains x0, y0, x1 and y1. `angles` (M, 3) contains yaw, pitch and roll in degrees.
+    `spread` (M,) is the disagreement of the teacher networks on each face in degrees. `rotations` (M, 3, 3) contains
+    the rotation matrices of the heads.
 
     `backgrounds` (B, 3, 192, 192) contains square uint8 images without labels. The first `faceless` images of
-    `backgrounds` are photos without a face. In a bank for training, the images of `backgrounds` after the first
-    `faceless` images are photos or collages that show people.
+    `backgrounds` are photos without a face. In a bank for training, the images `backgrounds[faceless:]` are photos or
+    collages that show people.
     """
 
     textures: Tensor
@@ -78,13 +80,13 @@ def read_bank(
     report: Callable[[str], None] = lambda _: None,
     faceless: tuple[str, ...] = ("faceless",),
 ) -> Bank:
-    """Return the faces of several pools, and the backgrounds, in the memory of a device. `split` selects the faces for
-    training ("train") or for validation ("val").
+    """Return a `Bank` in the memory of a device. The `Bank` contains backgrounds and the faces of several pools.
+    `split` selects the faces for training ("train") or for validation ("val").
 
-    The photos in the zip files `faceless` are used as backgrounds. If `faceless` is empty, drawn images are used as
-    backgrounds. For the split "train", photos with several people and collages of the pools' photos are also used as
-    backgrounds. The function calls `report` with a line of text for each pool. Raises BlazePoserError if a file is
-    missing or broken.
+    The photos in the zip files `faceless` are used as backgrounds. If `faceless` is empty, images of drawn rooms are
+    used as backgrounds. For the split "train", photos with several people and collages of the pools' photos are also
+    used as backgrounds. The function calls `report` with a line of text for each pool. Raises BlazePoserError if a file
+    is missing or broken.
     """
     pool = read_pools(folder, names, split, report)
     empty = [photo for name in faceless for photo in read_backgrounds(folder, name)] or drawn_backgrounds()
@@ -93,8 +95,8 @@ def read_bank(
 
 
 def drawn_backgrounds() -> list[Image]:
-    """Return square images (192, 192, 3) without a face. Each square image is a part of a drawn room, in random
-    colours. `drawn_backgrounds` always returns the same images."""
+    """Return square images (192, 192, 3) without a face. Each image shows a part of a drawn room, in random colours.
+    `drawn_backgrounds` always returns the same images."""
     rng, place = np.random.default_rng(0), room()
     drawn = []
     for _ in range(DRAWN):
@@ -106,7 +108,7 @@ def drawn_backgrounds() -> list[Image]:
 
 
 def make_bank(pool: Pool, empty: list[Image], peopled: list[Image], device: torch.device | str = "cpu") -> Bank:
-    """Return the textures and labels of a pool's faces, with backgrounds. The backgrounds are photos without a face
+    """Return a `Bank` that contains backgrounds and the faces of a pool. The backgrounds are photos without a face
     (`empty`), followed by photos that may show people (`peopled`)."""
     textures = torch.empty((len(pool), 3, SIDE, SIDE), dtype=torch.uint8)
     pixels = textures.numpy()
@@ -137,8 +139,8 @@ def cut(photo: Image, box: Floats) -> tuple[Image, Floats, Floats]:
     """Cut the texture of a face out of a photo. Return the texture, its horizontal and vertical scale (2,), and the
     position (2,) of its top left corner in the photo.
 
-    The texture is the whole photo, or for a large photo a square around the face. A square that is larger than 192x192
-    pixels is shrunk to the size of a texture.
+    The texture contains the whole photo, or a square around the face if the photo is large. A square that is larger
+    than 192x192 pixels is shrunk to the size of a texture.
     """
     height, width = photo.shape[:2]
     if max(height, width) <= SIDE:
@@ -164,8 +166,8 @@ def square(photo: Image) -> Image:
 
 
 def collages(photos: list[Image], count: int) -> list[Image]:
-    """Return collages (192, 192, 3) of photos. Each collage has as many rows as columns of photos. For the same photos,
-    `collages` always returns the same collages."""
+    """Return collages (192, 192, 3) of photos. A collage has as many rows as columns. For the same photos, `collages`
+    always returns the same collages."""
     rng = np.random.default_rng(0)
 
     def tile(side: int) -> Image:

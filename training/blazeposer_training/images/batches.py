@@ -1,9 +1,9 @@
 """Make batches of training images and of validation images. Choose the order and the placement of the faces in the
 batches.
 
-The batch of a training step depends only on the seed and the number of the step. The machine and the number of
-processes do not change the batches. If a training was stopped, it can continue with exactly the batches that it would
-get without the stop.
+The batch of a training step depends only on the seed and the number of the step. The batches are the same on every
+machine and for every number of processes. If a training was stopped, it can continue with exactly the batches that it
+would get without the stop.
 """
 
 from __future__ import annotations
@@ -52,10 +52,11 @@ T = TypeVar("T", Placements, Views, Light)
 
 @dataclass
 class Batch:
-    """N uint8 images (128, 128, 3) and their labels, in the memory of one device.
+    """Training images and their labels, in the memory of one device. `pictures` (N, 128, 128, 3) contains the images as
+    uint8.
 
-    - `rotations` (N, 3, 3) contains the rotation matrices of the heads. `weights` (N,) contains the weights of the pose
-      labels in the training.
+    - `rotations` (N, 3, 3) contains the rotation matrices of the heads. `weights` (N,) says how strongly each pose
+      label counts in the training.
     - `boxes` (N, 4) and `landmarks` (N, 68, 2) are fractions of the image's side. A row of `boxes` contains x0, y0, x1
       and y1.
     - `spread` (N,) is the disagreement of the teacher networks on each face, in degrees.
@@ -160,8 +161,8 @@ def with_mirrored(batch: Batch, twins: NDArray[np.bool_]) -> Batch:
 
 
 def validation_batches(bank: Bank, size: int) -> Iterator[Batch]:
-    """Yield batches that together contain every face of `bank` once. The faces have places and sizes as in the images
-    of AFLW2000. Half of the images show another photo beyond the edge of the face's photo. Every call of
+    """Yield batches that together contain every face of `bank` once. The faces have places and sizes that are typical
+    of AFLW2000's images. Half of the images show another photo beyond the edge of the face's photo. Every call of
     `validation_batches` yields the same batches.
     """
     rng, count = np.random.default_rng(0), len(bank)
@@ -232,12 +233,12 @@ def _grown(boxes: Floats) -> Floats:
 
 
 def balance(angles: Floats, exponent: float) -> Floats:
-    """Return the probability (N,) of drawing each face.
+    """Return the probability (N,) with which each face is chosen for an image.
 
     The faces are sorted into cells by |yaw| and pitch, and each cell covers 15 degrees of |yaw| and 15 degrees of
     pitch. The probability of a face is proportional to n ** -exponent, where n is the number of faces in the same cell
-    of |yaw| and pitch. With the exponent 0, all faces are drawn equally often. With a larger exponent, turned and
-    tilted heads are drawn more often.
+    of |yaw| and pitch. With the exponent 0, all faces are chosen equally often. With a larger exponent, turned and
+    tilted heads are chosen more often.
     """
     cells = np.floor(np.column_stack([np.abs(angles[:, 0]), angles[:, 1]]) / 15).astype(int)
     _, inverse, counts = np.unique(cells, axis=0, return_inverse=True, return_counts=True)
@@ -246,8 +247,8 @@ def balance(angles: Floats, exponent: float) -> Floats:
 
 
 def cover_faces(light: Light, placements: Placements, rng: np.random.Generator, share: float) -> Light:
-    """Return a copy of `light` with rectangles that cover parts of some faces. Each rectangle covers a tenth to a half
-    of a face. `share` is the fraction of faces that a rectangle covers in part."""
+    """Return a copy of the disturbances `light`, in which rectangles cover parts of some faces. Each rectangle covers a
+    tenth to a half of a face. `share` is the fraction of the faces that are partly covered."""
     if not share:
         return light
     covered, part = rng.random(len(placements.size)) < share, rng.uniform(*COVERED, len(placements.size))
@@ -261,5 +262,5 @@ def cover_faces(light: Light, placements: Placements, rng: np.random.Generator, 
 
 
 def _part(record: T, rows: slice | NDArray[np.int64]) -> T:
-    """Return a copy of `record` that contains only the rows `rows` of each field."""
+    """Return a copy of the dataclass object `record`, with only the rows `rows` of each field."""
     return type(record)(**{field.name: getattr(record, field.name)[rows] for field in fields(record)})

@@ -1,4 +1,5 @@
-"""Disturb training images by covered parts, light, colour, blur, noise, JPEG compression and RGB565.
+"""Disturb training images. The disturbances are covered faces, changed light and colours, blur, noise, JPEG compression
+and RGB565.
 
 Each disturbance changes some of the images, and is computed only for these images. The settings of the disturbances are
 random numbers from numpy. The noise comes from one fixed array of random numbers. A disturbed image is the same on
@@ -42,9 +43,9 @@ Array = TypeVar("Array", Floats, Integers)
 
 @dataclass(frozen=True)
 class Light:
-    """The disturbances of N images. Each field of this class has a shape (N, ...). If a contrast, gamma or gain is 1,
-    it does not change the image. For every disturbance except contrast, gamma and gain, the value 0 means that the
-    image does not change.
+    """The disturbances of N images. Each field of this class has a shape (N, ...). A contrast, gamma or gain of 1 does
+    not change the image. For every disturbance except contrast, gamma and gain, the value 0 means that the image does
+    not change.
     """
 
     mask: Bools
@@ -69,7 +70,7 @@ class Light:
 
     @staticmethod
     def random(rng: np.random.Generator, count: int, strength: float, most_blur: float) -> Light:
-        """Draw random disturbances for `count` images. For each disturbance except RGB565, the fraction of disturbed
+        """Choose random disturbances for `count` images. For each disturbance except RGB565, the fraction of disturbed
         images is multiplied by `strength`. `most_blur` is the largest standard deviation of the blur in pixels."""
 
         def some(share: float, values: Array, otherwise: int = 0) -> Array:
@@ -154,8 +155,8 @@ def bend(pictures: Tensor, gamma: Tensor) -> Tensor:
 
 
 def blur(pictures: Tensor, sigma: Tensor) -> Tensor:
-    """Blur images with Gaussian filters of five values in both directions. `sigma` (n,) is the standard deviation of
-    each filter in pixels."""
+    """Blur images horizontally and vertically with Gaussian filters of five values. `sigma` (n,) is the standard
+    deviation of each filter in pixels."""
     taps = torch.exp(-0.5 * (torch.arange(-2, 3, device=sigma.device) / sigma[:, None]).square()).float()
     taps = (taps / taps.sum(1, keepdim=True))[:, :, None, None, None]
     for dimension, rim in ((-1, (2, 2, 0, 0)), (-2, (0, 0, 2, 2))):

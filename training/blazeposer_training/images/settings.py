@@ -47,5 +47,5 @@ class ImageSettings:
     blur: float
     """Largest standard deviation of the blur, in pixels."""
     balance: float
-    """Exponent that decides how often rare poses are drawn. With the exponent 0, all faces are drawn equally often.
-    With the exponent 1, all poses are drawn equally often."""
+    """Exponent that decides how often rare poses are chosen. With the exponent 0, all faces are chosen equally often.
+    With the exponent 1, all poses are chosen equally often."""
