@@ -49,7 +49,7 @@ _ORIGIN[:, 2:BOX_VALUES] = 0
 def decode(
     outputs: Sequence[NDArray[np.floating]], threshold: float = SCORE_THRESHOLD, max_faces: int = MAX_FACES
 ) -> list[Face]:
-    """Return the faces in the network's eight dequantized outputs, which are in the order of the model contract. The
+    """Return the faces in the network's eight dequantized outputs, in the order of `OUTPUTS` (core/contract.py). The
     face with the highest score comes first in the returned list. The boxes and keypoints of the faces are fractions of
     the side of the network's input. Raises BlazePoserError if `threshold` is not a probability above 0 and below 1.
     """

@@ -114,7 +114,7 @@ def merge(
     """Return a ROMFS image with all files of `new` and as many files of `old` as fit. The second returned value lists
     the files of `old` that do not fit into the ROMFS image. If the ROMFS image is too large, the largest files of `old`
     are removed first. The argument `room` is the space for the ROMFS image in bytes. The default of `room` is the space
-    for a ROMFS image on the board. Raises BlazePoserError if the files of `new` alone do not fit into `room` bytes.
+    for a ROMFS image on the board. Raises BlazePoserError if the new files need more than this space.
     """
     kept, dropped = {path: data for path, data in old.items() if path not in new}, []
     while len(image := pack({**kept, **new}, board.romfs_align)) > (board.romfs if room is None else room):

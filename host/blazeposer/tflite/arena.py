@@ -113,7 +113,7 @@ def plan(graph: Graph) -> tuple[Placement, ...]:
 
 
 def planned_bytes(placements: Sequence[Placement]) -> int:
-    """Return the size in bytes of an arena whose tensors have the places `placements`."""
+    """Return the size in bytes of an arena. `placements` contains the place of each tensor in the arena."""
     return max((place.end for place in placements), default=0)
 
 

@@ -57,7 +57,7 @@ class Timed:
 
 
 class Network:
-    """A network that agrees with the model contract and is ready to run."""
+    """A network that agrees with the model contract (`core/contract.py`) and is ready to run."""
 
     def __init__(self, infer: Infer, quantization: tuple[tuple[float, int], ...]) -> None:
         self._infer = Timed(infer)

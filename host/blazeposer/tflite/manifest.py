@@ -78,7 +78,7 @@ def describe(
     **facts: Any,
 ) -> Manifest:
     """Return the manifest of a new tflite file. `facts` contains the fields of the manifest that cannot be computed
-    from the tflite file or the model contract."""
+    from the tflite file or from `core/contract.py`."""
     data = model.read_bytes()
     return Manifest(
         file=model.name,
@@ -105,7 +105,7 @@ def write_manifest(manifest: Manifest, model: Path) -> None:
 
 def read_manifest(model: Path) -> Manifest:
     """Read and return the manifest of a tflite file. Raises ModelError if the manifest does not agree with the tflite
-    file or the model contract."""
+    file or with `core/contract.py`."""
     path = manifest_path(model)
     remake = "make network and manifest again with `blazeposer quantize`"
     try:

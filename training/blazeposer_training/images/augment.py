@@ -1,5 +1,5 @@
-"""Make training images of labelled faces. All faces of a batch are placed, turned and mirrored together, on a CPU or a
-GPU.
+"""Make training images of labelled faces. The faces of a batch are placed, turned and mirrored in one computation, on a
+CPU or a GPU.
 
 One similarity transform changes an image, the box and the rotation matrix of the face, so all three always agree. If an
 image is mirrored, the rotation matrix R of the face becomes F R F with F = diag(-1, 1, 1). If an image is turned

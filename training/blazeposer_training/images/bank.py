@@ -83,9 +83,10 @@ def read_bank(
     """Return a `Bank` in the memory of a device. The `Bank` contains backgrounds and the faces of several pools.
     `split` selects the faces for training ("train") or for validation ("val").
 
-    The photos in the zip files `faceless` are used as backgrounds. If `faceless` is empty, images of drawn rooms are
-    used as backgrounds. For the split "train", photos with several people and collages of the pools' photos are also
-    used as backgrounds. The function calls `report` with a line of text for each pool. Raises BlazePoserError if a file
+    `faceless` contains names of zip files. The photos in these files are used as backgrounds. If `faceless` is empty,
+    images of drawn rooms are used as backgrounds. For the split "train", photos with several people and collages of the
+    pools' photos are also used as backgrounds. The function calls `report` with a line of text for each pool. Raises
+    BlazePoserError if a file
     is missing or broken.
     """
     pool = read_pools(folder, names, split, report)

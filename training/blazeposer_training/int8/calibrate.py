@@ -140,7 +140,7 @@ def _quietest_limit(weight: Tensor, power: Tensor, per_tensor: bool) -> Tensor:
 
 
 def set_ranges(model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advance: Advance = lambda _: None) -> None:
-    """Set the range of every activation whose range is not fixed by the model contract."""
+    """Set the range of every activation whose range is not fixed in `core/contract.py`."""
     free = [op.output for op in model.operations if model.source[op.output] == op.output]
     free = [name for name in free if not model.quantizer(name).frozen]
     lows: dict[str, list[Tensor]] = {name: [] for name in free}

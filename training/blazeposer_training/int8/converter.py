@@ -27,7 +27,7 @@ from .quantized import HIGHEST, LOWEST, WEIGHT_LIMIT, QuantizedBlazePoser
 
 def convert(model: QuantizedBlazePoser) -> bytes:
     """Return the bytes of an INT8 tflite file with the weights and ranges of `model`. The outputs of the tflite file
-    are in the order of the model contract."""
+    are in the order of `OUTPUTS` (core/contract.py)."""
     signature = tf.TensorSpec(INPUT_SHAPE, tf.float32, name=INPUT)
     function = tf.function(_tf_network(model), input_signature=[signature], autograph=False)
     # Pass no trackable object. With one, the converter uses a SavedModel, which changes the order of the outputs.

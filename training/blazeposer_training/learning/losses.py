@@ -256,8 +256,8 @@ def mirror_terms(found: Detections, pose: Pose, target: Target, inside: Tensor) 
 
 @cache
 def _mirrored(per_anchor: bool) -> Tensor:
-    """Return, for each cell (320,), the index of the cell at the mirrored position. If `per_anchor` is true, return the
-    index of the mirrored anchor for each anchor (896,)."""
+    """Return, for each cell (320,), the index of the cell at the mirrored position. If `per_anchor` is true, return
+    the same for each anchor (896,)."""
     rows, start = [], 0
     for grid in GRIDS:
         each = grid.anchors if per_anchor else 1

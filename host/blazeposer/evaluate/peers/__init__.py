@@ -5,11 +5,11 @@ heads.
 - `mediapipe.py` computes the rotations of heads with MediaPipe's BlazeFace and face mesh.
 - `blazeface.py` computes the rotations of heads from the six keypoints of BlazeFace in INT8, with OpenCV's solvePnP.
 
-Each compared system processes the whole image, padded to a square, and returns faces with lengths in pixels of the
-original image. `canonical.py` and `blazeface.py` convert the rotations of the compared systems to the convention of
-`core.rotation`. For each compared system, rotation zero means the same head pose as in the training data. The pose at
-rotation zero was determined with the `train` split of the training data (see `canonical.py` and `blazeface.py`). Each
-compared system runs in a single thread.
+Each compared system processes the whole image, padded to a square, and returns faces. The positions and sizes of the
+faces are in pixels of the original image. `canonical.py` and `blazeface.py` convert the rotations of the compared
+systems to the convention of `core.rotation`. For each compared system, rotation zero means the same head pose as in the
+training data. The pose at rotation zero was determined with the `train` split of the training data (see `canonical.py`
+and `blazeface.py`). Each compared system runs in a single thread.
 """
 
 from __future__ import annotations

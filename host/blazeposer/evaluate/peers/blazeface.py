@@ -4,8 +4,8 @@ head rotations from BlazeFace's keypoints, without BlazePoser.
 `blazeface_int8.tflite` is MediaPipe's short-range BlazeFace (Apache-2.0) in INT8, with all channels of the original
 network. The file `blazeface_int8.tflite` was written by `python -m blazeposer_training.int8.blazeface` of commit
 9134d69. BlazeFace was quantized in the same way as BlazePoser. The value ranges for the quantization of BlazeFace were
-measured on 300 images of the data sets for training. The outputs of `blazeface_int8.tflite` are the first four outputs
-of BlazePoser's model contract.
+measured on 300 images of the data sets for training. The outputs of `blazeface_int8.tflite` are the first four of
+BlazePoser's eight outputs (`OUTPUTS` in `core/contract.py`).
 """
 
 from __future__ import annotations
@@ -54,15 +54,15 @@ _NO_POSE = [np.zeros(output.shape, np.float32) for output in OUTPUTS[DETECTION:]
 
 
 def without_pose(outputs: Sequence[NDArray[np.floating]]) -> list[NDArray[np.floating]]:
-    """Add rotations and errors to the outputs of a network that computes no pose, and return all outputs of the model
-    contract. The rotations and errors that this function adds are zeros and have no meaning. `outputs` contains the
-    first four outputs of the model contract."""
+    """Add rotations and errors to the outputs of a network that computes no pose, and return all eight outputs
+    (`OUTPUTS` in `core/contract.py`). The rotations and errors that this function adds are zeros and have no meaning.
+    `outputs` contains the first four outputs."""
     return [*outputs, *_NO_POSE]
 
 
 def decode_blazeface(outputs: Sequence[NDArray[np.floating]], max_faces: int) -> list[Face]:
     """Decode the outputs of a network that computes no pose, and return the faces. `outputs` contains the first four
-    outputs of the model contract."""
+    of the eight outputs (`OUTPUTS` in `core/contract.py`)."""
     return decode(without_pose(outputs), SCORE_THRESHOLD, max_faces)
 
 

@@ -95,9 +95,9 @@ class FaceMesh:
         return self._detector.seconds + self._mesh.seconds
 
     def faces(self, photo: Image, max_faces: int) -> list[Face]:
-        """Return the faces that BlazeFace finds in a photo, the best face first. The lengths of the faces are in pixels
-        of the photo. BlazeFace computes no pose, so the rotations and the expected errors of the faces have no
-        meaning."""
+        """Return the faces that BlazeFace finds in a photo. The face with the highest score comes first. The positions
+        and sizes of the faces are in pixels of the photo. BlazeFace computes no pose, so the rotations and the expected
+        errors of the faces have no meaning."""
         square, (x, y, side) = square_pad(photo)
         regressors, scores = self._detector(to_float(clean_input(square))[np.newaxis])
         first = GRIDS[0].count
