@@ -75,8 +75,11 @@ def mirror_rotation(rotation: ArrayLike) -> Floats:
 
 
 def turn_rotation(rotation: ArrayLike, clockwise: ArrayLike) -> Floats:
-    """Return the rotations (..., 3, 3) of heads after turning the image clockwise by the angles `clockwise` (...) in
-    degrees. Turning the image clockwise by t degrees changes a rotation R to Rz(t) R."""
+    """Return the rotations of heads in an image that was turned clockwise.
+
+    `rotation` (..., 3, 3) contains the heads' rotations in the original image. `clockwise` (...) contains the angles in
+    degrees by which the image was turned. The function computes Rz(t) R for each rotation R and angle t.
+    """
     roll = np.asarray(clockwise, np.float64)
     upright = np.zeros_like(roll)
     return np.asarray(

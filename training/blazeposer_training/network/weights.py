@@ -144,7 +144,7 @@ def _factors(weight: NDArray[np.float32], rank: int) -> tuple[NDArray[np.float32
 
 def _copy(layer: nn.Module | Tensor, weight: NDArray[np.float32], bias: NDArray[np.float32] | None) -> None:
     """Copy weights and biases into the first channels of a layer. Output channels without copied weights do not change.
-    Each copied output channel gets the weight 0 for input channels without copied weights."""
+    If the layer has more input channels than `weight`, the weights of the other input channels are set to 0."""
     assert isinstance(layer, nn.Conv2d)
     out, into = weight.shape[:2]
     layer.weight[:out] = 0

@@ -101,8 +101,8 @@ def measure(architecture: Architecture) -> Cost:
 def read_results(folder: Path) -> Results:
     """Return the results of all training logs (.jsonl) in a folder and its subfolders.
 
-    Raises InputError if there is no log, or if a file is not the log of a complete training. InputError is also raised
-    if the recipes of the trainings differ in more than architecture and seed.
+    Raises InputError if there is no log, or if a file is not the log of a complete training. All trainings must have
+    the same recipe, except for architecture and seed. Otherwise, the function raises InputError.
     """
     results: Results = defaultdict(list)
     recipes = []

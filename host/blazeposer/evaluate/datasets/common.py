@@ -33,7 +33,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A file that a data set leaves out, with the reason."""
+    """A file that a data set leaves out, and the reason for leaving it out."""
 
     name: str
     why: str
