@@ -119,8 +119,8 @@ def anchors() -> NDArray[np.float32]:
 
 
 def cell_of_anchor() -> NDArray[np.int64]:
-    """Return an array (896,) with the row number of each anchor in the network's rotation outputs and error outputs.
-    The rotation outputs of both feature maps together have 320 rows, one row for each cell."""
+    """Return the row number of each anchor's cell in the network's rotation and error outputs. The rotation outputs of
+    both feature maps together have 320 rows, one row for each cell. The returned array has the shape (896,)."""
     first, second = GRIDS
     return np.concatenate(
         [np.arange(first.count) // first.anchors, first.cells + np.arange(second.count) // second.anchors]

@@ -49,9 +49,10 @@ _ORIGIN[:, 2:BOX_VALUES] = 0
 def decode(
     outputs: Sequence[NDArray[np.floating]], threshold: float = SCORE_THRESHOLD, max_faces: int = MAX_FACES
 ) -> list[Face]:
-    """Return the faces in the network's eight dequantized outputs, in the order of `OUTPUTS` (core/contract.py). The
-    face with the highest score comes first in the returned list. The boxes and keypoints of the faces are fractions of
-    the side of the network's input. Raises BlazePoserError if `threshold` is not a probability above 0 and below 1.
+    """Find the faces in the network's outputs. `outputs` contains eight dequantized arrays in the order of `OUTPUTS`
+    (core/contract.py). The face with the highest score comes first in the returned list. The boxes and keypoints of the
+    faces are fractions of the side of the network's input. Raises BlazePoserError if `threshold` is not a probability
+    above 0 and below 1.
     """
     check_threshold(threshold)
     logits = _both_maps(outputs, "scores")[:, 0]
@@ -78,8 +79,8 @@ def check_threshold(threshold: float) -> None:
 
 
 def overlaps(box: Floats, boxes: Floats) -> Floats:
-    """Return the intersection over union (n,) of one box (4,) with each of the boxes (n, 4). The four values of a box
-    are centre x, centre y, width and height."""
+    """Return the intersection over union of one box with each of n boxes. The four values of a box are centre x, centre
+    y, width and height. `boxes` has the shape (n, 4), and the result has the shape (n,)."""
     half, halves = box[2:] / 2, boxes[:, 2:] / 2
     low = np.maximum(box[:2] - half, boxes[:, :2] - halves)
     high = np.minimum(box[:2] + half, boxes[:, :2] + halves)
@@ -89,7 +90,8 @@ def overlaps(box: Floats, boxes: Floats) -> Floats:
 
 
 def centred_boxes(faces: Sequence[Face]) -> Floats:
-    """Return the boxes (n, 4) of faces. The four values of a box are centre x, centre y, width and height."""
+    """Return the boxes of n faces as an array (n, 4). The four values of a box are centre x, centre y, width and
+    height."""
     boxes = np.array([face.box for face in faces], np.float64).reshape(-1, BOX_VALUES)
     return np.hstack([boxes[:, :2] + boxes[:, 2:] / 2, boxes[:, 2:]])
 

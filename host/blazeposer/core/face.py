@@ -30,9 +30,9 @@ class Keypoints(NamedTuple):
 
 @dataclass(frozen=True)
 class Face:
-    """One face. The box and the keypoints of a face are in pixels of the image that contains the face. Yaw, pitch and
-    roll are in degrees, in the convention of `rotation.py`. In faces from the function `decode`, the box and the
-    keypoints are fractions of the side of the network's square input.
+    """One face. Yaw, pitch and roll are in degrees, in the convention of `rotation.py`. The box and the keypoints are
+    in pixels of the image. Only the function `decode` returns faces whose box and keypoints are fractions of the side
+    of the network's square input.
     """
 
     box: tuple[float, float, float, float]
@@ -86,8 +86,8 @@ class Face:
         return replace(self, yaw=yaw, pitch=pitch, roll=roll)
 
     def moved(self, x: float, y: float, width: float, height: float) -> Face:
-        """Return a copy of the face whose box and keypoints are in pixels of an image. In the original face, the box
-        and keypoints are fractions of the width and height of an image region (x, y, width, height)."""
+        """Convert the box and the keypoints to pixels of an image, and return a copy of the face. In the original face,
+        the box and the keypoints are fractions of the image region (x, y, width, height)."""
         left, top, w, h = self.box
         return replace(
             self,

@@ -124,8 +124,8 @@ def rgb565(image: Image) -> Image:
 
 
 def to_rgb565(image: Image) -> bytes:
-    """Return the bytes of an image in RGB565, the pixel format of a camera (openmv, imlib.h). In RGB565, a pixel has
-    two bytes, and the low byte comes first. In RGB565, red is in the highest bits of a pixel."""
+    """Return the bytes of an image in RGB565, the pixel format of a camera (see imlib.h in OpenMV's firmware). A pixel
+    has two bytes, and the low byte comes first. Red is in the highest bits of a pixel."""
     red, green, blue = (image[..., channel].astype("<u2") for channel in range(3))
     return ((red >> 3 << 11) | (green >> 2 << 5) | (blue >> 3)).tobytes()
 
@@ -139,14 +139,13 @@ def from_rgb565(data: bytes, width: int, height: int) -> Image:
 
 
 def to_int8(image: Image) -> NDArray[np.int8]:
-    """Convert an image to the input of the INT8 network, and return the input. Each int8 value of the input is the
-    pixel's value minus 128, which the firmware computes as pixel ^ 0x80."""
+    """Convert an image to the input of the INT8 network. Each int8 value is the pixel's value minus 128, which the
+    firmware computes as pixel ^ 0x80."""
     return (image ^ 0x80).view(np.int8)
 
 
 def to_float(image: Image) -> NDArray[np.float32]:
-    """Convert an image to the input of a float network, and return the input. Each value of a float network's input is
-    between -1 and 1."""
+    """Convert an image to the input of a float network. Each returned value is between -1 and 1."""
     return image.astype(np.float32) / np.float32(127.5) - np.float32(1)
 
 

@@ -46,8 +46,8 @@ def default_model() -> Path:
 
 
 def model_version() -> str:
-    """Return the name of the default network in CHANGELOG.md. In CHANGELOG.md, the name of a network is the first eight
-    digits of the sha256 of the network's file."""
+    """Return the name that CHANGELOG.md uses for the default network. The name is the first eight digits of the sha256
+    of the network's file."""
     return hashlib.sha256(default_model().read_bytes()).hexdigest()[:8]
 
 

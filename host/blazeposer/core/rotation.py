@@ -23,7 +23,8 @@ _MIRROR = np.diag([-1.0, 1.0, 1.0])
 
 
 def rotation_from_angles(angles: ArrayLike) -> Floats:
-    """Return rotation matrices (..., 3, 3) from yaw, pitch, roll (..., 3) in degrees."""
+    """Convert yaw, pitch and roll in degrees to rotation matrices. The angles have the shape (..., 3), and the matrices
+    have the shape (..., 3, 3)."""
     yaw, pitch, roll = np.moveaxis(np.radians(np.asarray(angles, np.float64)), -1, 0)
     cy, sy, cp, sp, cr, sr = np.cos(yaw), np.sin(yaw), np.cos(pitch), np.sin(pitch), np.cos(roll), np.sin(roll)
     rows = [
@@ -35,11 +36,12 @@ def rotation_from_angles(angles: ArrayLike) -> Floats:
 
 
 def angles_from_rotation(rotation: ArrayLike) -> Floats:
-    """Return yaw, pitch, roll (..., 3) in degrees from rotation matrices (..., 3, 3).
+    """Convert rotation matrices to yaw, pitch and roll in degrees. The matrices have the shape (..., 3, 3), and the
+    angles have the shape (..., 3).
 
     Two different sets of yaw, pitch and roll describe the same rotation. In one of the two sets, |yaw| is above 90
-    degrees. The function returns the set with the smaller |pitch| + |roll|, which is the evaluation rule of 300W-LP.
-    The returned yaw, pitch and roll are from -180 to 180 degrees.
+    degrees. By the evaluation rule of 300W-LP, the function returns the set with the smaller |pitch| + |roll|. The
+    returned yaw, pitch and roll are from -180 to 180 degrees.
     """
     r = np.asarray(rotation, np.float64)
     yaw = -np.arcsin(np.clip(r[..., 0, 2], -1, 1))
@@ -57,9 +59,9 @@ def _half_turn(angle: Floats) -> Floats:
 
 
 def rotation_from_six(six: ArrayLike) -> Floats:
-    """Convert six values (..., 6) to rotation matrices (..., 3, 3), and return the matrices. The Gram-Schmidt method
-    computes the first two rows of a rotation matrix from six values. The third row of a rotation matrix is the cross
-    product of the first two rows."""
+    """Convert each group of six values to a rotation matrix. The Gram-Schmidt method computes the first two rows of the
+    matrix from the six values. The third row is the cross product of the first two rows. The six values have the shape
+    (..., 6), and the matrices have the shape (..., 3, 3)."""
     values = np.asarray(six, np.float64)
     a, b = values[..., :3], values[..., 3:]
     first = a / np.maximum(np.linalg.norm(a, axis=-1, keepdims=True), 1e-6)
@@ -88,7 +90,8 @@ def turn_rotation(rotation: ArrayLike, clockwise: ArrayLike) -> Floats:
 
 
 def geodesic_degrees(first: ArrayLike, second: ArrayLike) -> Floats:
-    """Return the angles (...) between pairs of rotations (..., 3, 3), in degrees from 0 to 180."""
+    """Return the angle between the two rotations of each pair, in degrees from 0 to 180. `first` and `second` have the
+    shape (..., 3, 3), and the angles have the shape (...)."""
     a, b = np.asarray(first, np.float64), np.asarray(second, np.float64)
     trace = np.einsum("...ij,...ij->...", a, b)
     return np.degrees(np.arccos(np.clip((trace - 1) / 2, -1, 1)))

@@ -25,13 +25,13 @@ person's face. If the distance is larger, the streamed face does not belong to t
 
 def face_in_picture(face: Face) -> Face:
     """Return a copy of a streamed face in which all lengths are in pixels of the frame. The functions that draw faces
-    need lengths in pixels of the frame."""
+    need lengths in pixels."""
     return face.moved(0, 0, TO_PICTURE, TO_PICTURE)
 
 
 def match(frame: Frame, faces: Sequence[Face]) -> list[tuple[Person, Face]]:
-    """Pair each person in the frame with the nearest found face, and return the pairs. If no found face is near enough,
-    the list has no pair for the person. The boxes of all faces are in pixels of the frame."""
+    """Pair each person in the frame with the nearest found face, and return the pairs. If no found face is near a
+    person, the returned list has no pair for the person. The boxes of all faces are in pixels of the frame."""
     pairs = []
     for person in frame.people:
         offsets = [_offset(person, face) for face in faces]
@@ -50,8 +50,9 @@ def _offset(person: Person, face: Face) -> float:
 
 @dataclass(frozen=True)
 class PoseAgreement:
-    """The true angles (n, 3) and the measured angles (n, 3) of the n faces that were found. `people` is the number of
-    people, counted in every frame. `extra` is the number of found faces that belong to no person."""
+    """The true angles and the measured angles of all people whose faces were found. Both arrays have the shape (n, 3).
+    `people` is the number of people, counted in every frame. `extra` is the number of found faces that belong to no
+    person."""
 
     known: NDArray[np.float64]
     measured: NDArray[np.float64]
@@ -72,7 +73,7 @@ class PoseAgreement:
 
 def agreements(frames: Sequence[Frame], found: Found) -> dict[str, PoseAgreement]:
     """Compare the streamed angles with the true angles. Return one comparison for the frames with a single head, and
-    one comparison for all frames. Raises BlazePoserError if fewer than two found faces belong to a person."""
+    one comparison for all frames. Raises BlazePoserError if fewer than two found faces belong to people."""
     alone = {number: faces for number, faces in found.items() if len(frames[number].people) == 1}
     return {"turning head": _agreement(frames, alone), "all faces": _agreement(frames, found)}
 

@@ -36,8 +36,8 @@ _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
 def picture(frames: Sequence[Frame], found: Found, results: Mapping[str, PoseAgreement]) -> Image:
-    """Return the demo's image (h, 1240, 3), which README.md shows. The demo's image contains some annotated frames, and
-    a plot that shows the angles of every frame."""
+    """Return the demo's image (h, 1240, 3), which README.md shows. The image contains some annotated frames, and a plot
+    that shows the angles of every frame."""
     tiles = [_tile(frames[number], found[number]) for number in chosen(frames, found)]
     rows = [_row(tiles[start : start + TILES]) for start in range(0, len(tiles), TILES)]
     plot = angle_plot(frames, found, WIDTH - 2 * MARGIN, results)

@@ -1,7 +1,6 @@
 """Read the state and the files of a camera, and write files to a camera, with the program mpremote. A mapping of type
-`Contents` maps paths on the camera to bytes. The path "/flash/main.py" means a file, and the path "/rom" means the
-beginning of the ROMFS partition. In a `Contents` mapping, the value None means that the file does not exist, or that
-the flash is erased.
+`Contents` maps paths on the camera to bytes. A path such as "/flash/main.py" means a file, and None means that the file
+does not exist. The path "/rom" means the beginning of the ROMFS partition, and None means that the partition is empty.
 """
 
 from __future__ import annotations
@@ -221,8 +220,8 @@ class Camera:
 
 
 def script(name: str, **values: Any) -> str:
-    """Return the text of a Python script in `scripts/`, with values for the script's parameters. Lines at the start of
-    the text set the script's parameters to `values`."""
+    """Return the text of a Python script in `scripts/`. Lines at the start of the text set the script's parameters to
+    `values`."""
     settings = "".join(f"{key} = {value!r}\n" for key, value in values.items())
     return settings + (_SCRIPTS / name).read_text(encoding="utf-8")
 

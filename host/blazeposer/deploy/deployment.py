@@ -1,9 +1,10 @@
 """Deploy a bundle to a camera, or restore a backup. A deploy or a restore makes a plan from the camera's state, saves
 the old contents, writes the new contents, and checks the written contents.
 
-A deploy first writes a note into the backup, then changes the camera's ROMFS, and finally changes the camera's files. A
-deploy may be interrupted at any moment. The command `status` shows whether a deploy was interrupted. After an
-interruption, a second deploy can complete the first deploy, or the command `restore` can undo the first deploy.
+After saving the old contents, a deploy writes a note into the backup, then changes the camera's ROMFS, and finally
+changes the camera's files. A deploy may be interrupted at any moment. The command `status` shows whether a deploy was
+interrupted. After an interruption, a second deploy can complete the first deploy, or the command `restore` can undo the
+first deploy.
 """
 
 from __future__ import annotations
@@ -165,7 +166,7 @@ def restore(camera: Camera, chosen: Path | None, root: Path, guide: Guide) -> Ou
 
 
 def status(camera: Camera, bundle_for: BundleFor, root: Path) -> CameraStatus:
-    """Compare the content of a camera with a bundle on this PC. Raises BlazePoserError."""
+    """Compare the contents of a camera with a bundle on this PC. Raises BlazePoserError."""
     state = camera.state(NAMES)
     bundle = bundle_for(state.board)
     items: dict[str, Comparison] = {}

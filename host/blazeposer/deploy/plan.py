@@ -155,8 +155,8 @@ def choose_store(bundle: Bundle, state: State, to: Store | None) -> Store:
 
 
 def files_of(bundle: Bundle, state: State, store: Store) -> Contents:
-    """Return the files that must be on the camera's drives after a deploy. In the returned mapping, a path with the
-    value None is a file that the deploy must delete."""
+    """Return the contents that the camera's drives must have after a deploy. The value None means that the file must
+    not exist."""
     contents: dict[str, bytes | None] = {}
     for name, data in bundle.scripts.items():
         contents[f"{state.start}/{name}"] = data

@@ -1,11 +1,11 @@
-"""Make the file that the camera's self-test `board/selftest.py` reads. The file of the self-test contains an image, and
-the outputs that the network computes from the image on a PC.
+"""Make the file that the camera's self-test `board/selftest.py` reads. The self-test file contains an image, and the
+outputs that the network computes from the image on a PC.
 
-The file of the self-test is compressed with zlib. The uncompressed file begins with a line of JSON that lists the faces
-found on the PC. After the line of JSON, the uncompressed file contains the image, and then the network's raw int8
-outputs in the order of `core/contract.py`. The image of the self-test has 64 x 64 pixels with shades of grey from 0 to
-15. In the file of the self-test, each byte of the image holds two pixels. The camera doubles the image's width and
-height before the network runs.
+The self-test file is compressed with zlib. The uncompressed file begins with a line of JSON that lists the faces found
+on the PC. After the line of JSON, the uncompressed file contains the image, and then the network's raw int8 outputs in
+the order of `core/contract.py`. The image of the self-test has 64 x 64 pixels with shades of grey from 0 to 15. In the
+self-test file, each byte of the image holds two pixels. The camera doubles the image's width and height before the
+network runs.
 """
 
 from __future__ import annotations

@@ -119,9 +119,9 @@ class Times:
         return list(zip(in_all.tolist(), network.tolist(), strict=True))
 
     def ratios(self) -> list[tuple[float, float]]:
-        """Return two time ratios for each system. For each system, a ratio is BlazePoser's time divided by the system's
-        own time. The first ratio compares the times from the image to the faces, and the second ratio compares the
-        times of the networks alone. Each returned ratio is the median of the ratios of all measured images."""
+        """Return two time ratios for each system. A ratio is BlazePoser's time divided by the system's time. The first
+        ratio compares the times from the image to the faces, and the second ratio compares the times of the networks
+        alone. Each returned ratio is the median of the ratios of all measured images."""
         in_all, network = (np.median(times[:, :1] / times, 0) for times in (self.total, self.network))
         return list(zip(in_all.tolist(), network.tolist(), strict=True))
 
@@ -129,8 +129,8 @@ class Times:
 def measure(
     systems: Sequence[Peer], pictures: Sequence[Image], rounds: int, advance: Callable[[], None] = lambda: None
 ) -> Times:
-    """Measure the times of `systems` on all images, and repeat the measurement `rounds` times. Return all times. The
-    function calls `advance` after each measured image, but not during the warm-up."""
+    """Measure the times of `systems` on all images in `rounds` rounds, and return the measured times. The function
+    calls `advance` after each measured image, but not during the warm-up."""
     for system in systems:
         for number in range(WARM_UP):
             system(pictures[number % len(pictures)])
@@ -148,7 +148,7 @@ def measure(
 
 
 def time_section(systems: Sequence[Peer], times: Times, pictures: Sequence[Image]) -> Section:
-    """Return the report's section about times. All times in the section about times are in milliseconds."""
+    """Return the report's section about times. All times are in milliseconds."""
     head = ["", "networks", "in all", "networks alone", "ratio in all", "ratio of networks", "RT1062, estimated"]
     rows, data = [], {}
     for system, medians, ratios in zip(systems, times.medians(), times.ratios(), strict=True):
@@ -192,9 +192,8 @@ def compare(systems: Sequence[Peer], dataset: Dataset) -> dict[str, Scores]:
 
 
 def accuracy_section(systems: Sequence[Peer], times: Times, dataset: Dataset) -> Section:
-    """Return the accuracy section of the report. The first table of the section shows the accuracy, recall, size and
-    time of each system. The second table of the section shows the errors for each angle and for ranges of the absolute
-    yaw."""
+    """Return the accuracy section of the report. The first table shows the accuracy, recall, size and time of each
+    system. The second table shows the errors for each angle and for ranges of the absolute yaw."""
     unrefused = MediaPipe(MOST_FACES, least_score=0)
     unrefused.name += UNREFUSED
     comparison = compare([*systems, unrefused], dataset)
