@@ -91,8 +91,8 @@ def stated_length(beginning: bytes) -> int:
 
 
 def with_length(beginning: bytes, length: int) -> bytes:
-    """Return a copy of `beginning`, the first bytes of a ROMFS image, with the new length `length` in the header. No
-    other byte changes. Raises ValueError if the header of the ROMFS image has no space for `length`."""
+    """Return a copy of a ROMFS image's first bytes, with a new length in the header. No other byte changes. Raises
+    ValueError if the header of the ROMFS image has no space for `length`."""
     digits = _digits(beginning)
     payload = length - 3 - digits
     if not digits or payload < 0 or payload >> 7 * digits:
@@ -102,7 +102,7 @@ def with_length(beginning: bytes, length: int) -> bytes:
 
 
 def _digits(beginning: bytes) -> int:
-    """Return the number of bytes in a ROMFS header that store the length, or 0 if there is no header."""
+    """Return how many bytes of a ROMFS header store the length, or 0 if there is no header."""
     if not beginning.startswith(_MAGIC):
         return 0
     return next((place for place, byte in enumerate(beginning[3:19], 1) if byte < 128), 0)

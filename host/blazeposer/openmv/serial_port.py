@@ -15,7 +15,8 @@ _LATENCY = 0.02  # longest time in seconds that received bytes wait
 
 
 def open_port(port: str, baud_rate: int = BAUD_RATE) -> serial.SerialBase:
-    """Open a serial port so that no other program can use the port, and return the open port. Raises PortError."""
+    """Open a serial port, and return the open port. No other program can use the open port. Raises PortError if the
+    port cannot be opened."""
     try:
         return serial.serial_for_url(port, baud_rate, timeout=_LATENCY, dsrdtr=False, exclusive=True)
     except (serial.SerialException, OSError, ValueError) as error:
@@ -30,7 +31,7 @@ _TAKEN = ("Resource temporarily unavailable", "Device or resource busy", "Access
 
 
 def _reason(error: Exception) -> str:
-    """Return the reason in an error message of pyserial, without the port's name."""
+    """Return the reason that an error message of pyserial gives, without the port's name."""
     if code := getattr(error, "errno", None):
         return os.strerror(code)
     reason = str(error).split(": ")[-1].split("] ")[-1]

@@ -31,7 +31,7 @@ smooth."""
 @dataclass(frozen=True)
 class Portrait:
     """The images and the mesh of the portrait (see `assets/SOURCE.txt`). The images of the portrait have 512 x 512
-    pixels. The points `points` (n, 3) of the mesh are in pixels, relative to the joint of head and neck."""
+    pixels. The mesh's points are in pixels, relative to the joint of head and neck. `points` has the shape (n, 3)."""
 
     picture: Image
     body: Image  # RGBA
@@ -43,16 +43,17 @@ class Portrait:
     """Position in the image where head and neck meet. `points` are relative to this position."""
 
     def turned(self, angles: ArrayLike) -> Floats:
-        """Turn the portrait's head to the angles yaw, pitch and roll, and return the head's mesh (n, 3) in pixels of
-        the portrait. In the portrait, x points to the right, y points DOWN, and z points to the viewer."""
+        """Turn the portrait's head to the angles yaw, pitch and roll, and return the head's mesh in pixels of the
+        portrait. The mesh has the shape (n, 3). In the portrait, x points to the right, y points DOWN, and z points to
+        the viewer."""
         turned = self.points @ rotation_from_angles(angles).T
         return turned * [1, -1, 1] + [*self.joint, 0]
 
     def placed(self, angles: ArrayLike, scale: float, middle: tuple[float, float]) -> Floats:
-        """Return the mesh (n, 3) of the turned head as the camera sees it, with `scale` pixels for each pixel of the
-        portrait. The argument `middle` (x, y) is the position of the portrait's point `HEAD_MIDDLE` in the image. The
-        angles are relative to the line from the camera to the face, because the face is drawn as if the camera pointed
-        at the face.
+        """Return the mesh of the turned head in pixels of the camera's image. The mesh has the shape (n, 3). The image
+        has `scale` pixels for each pixel of the portrait. The argument `middle` (x, y) is the position of the
+        portrait's point `HEAD_MIDDLE` in the image. The angles are relative to the line from the camera to the face,
+        because the face is drawn as if the camera pointed at the face.
         """
         mesh = self.turned(angles)
         face = mesh[:FACE_POINTS].mean(0)
@@ -92,15 +93,14 @@ class Portrait:
 def rasterize(
     mesh: Floats, texture: NDArray[np.float32], triangles: NDArray[np.int32], size: tuple[int, int]
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Find the position in the texture for each pixel of an image that shows a mesh. A z-buffer selects the triangle
-    that is nearest to the viewer at each pixel. The function `rasterize` processes all triangles at once, without a
-    loop in Python.
+    """Find the texture position for each pixel in an image of a mesh. A z-buffer selects the triangle that is nearest
+    to the viewer at each pixel. The function `rasterize` processes all triangles at once, without a loop in Python.
 
     The points of `mesh` (n, 3) are in pixels of the image, in a parallel projection. In the mesh, x points to the
     right, y points down, and z points to the viewer. The argument `size` is the width and height of the image in
     pixels. Triangles with anticlockwise corners on the screen are not drawn, because they are turned away from the
-    viewer. Return the texture positions (height, width, 2), and an array (height, width) that is True where the image
-    shows the mesh.
+    viewer. Return the texture positions, and an array that is True where the image shows the mesh. The shapes are
+    (height, width, 2) and (height, width).
     """
     width, height = size
     corners = mesh[triangles]
@@ -149,5 +149,5 @@ def load_portrait() -> Portrait:
 
 
 def _over(scene: Image, layer: NDArray[np.float32]) -> None:
-    """Draw the RGBA image `layer` with premultiplied alpha into the array `scene`."""
+    """Draw an RGBA image over `scene`. The colours in `layer` are premultiplied with alpha."""
     scene[:] = (layer[..., :3] + scene * (1 - layer[..., 3:] / 255)).round().clip(0, 255).astype(np.uint8)

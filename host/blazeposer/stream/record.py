@@ -9,7 +9,7 @@ missing. If SMOOTH is on in `board/main.py`, each face in a record also has the 
 contains the smoothed box, keypoints and angles of the face. Programs that do not smooth faces themselves can use the
 values in "steady". If a PC estimates the position of a face, the PC adds the key "position" (x, y, z in centimetres) to
 the face. If a PC reads an image or video file, the PC adds the key "source" with the file's name to each record. A test
-checks that this module can read the lines of `board/main.py`.
+checks that this module can read the lines that `board/main.py` prints.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class Record:
 
 def parse_line(line: str | bytes) -> Record | None:
     """Return the record that a line of text contains. Return None for a line without a record, and for a record of an
-    unknown version. For example, a boot message, a cut line or noise contains no record."""
+    unknown version. For example, a boot message, an incomplete line or noise contains no record."""
     try:
         return _record(json.loads(line))
     except (_NoRecord, ValueError, RecursionError):
@@ -188,7 +188,7 @@ def _number(value: Any, least: float = -LARGEST, most: float = LARGEST) -> float
 
 @dataclass
 class Counts:
-    """The numbers of received, lost, repeated and broken records from one camera."""
+    """The numbers of received, lost, repeated, late and broken records from one camera."""
 
     records: int = 0
     lost: int = 0

@@ -26,9 +26,9 @@ runtime.Interpreter.from_file(sys.argv[1], arena_size=int(sys.argv[2])).print_al
 
 @dataclass(frozen=True)
 class Arena:
-    """The size of an arena in bytes, counted by TFLite Micro with its reference kernels on a 64-bit PC. On a camera,
-    the arena is smaller than on a PC. The data in `persistent` contain pointers, which are half as large on a camera as
-    on a PC. The kernels of a camera need a few KB more scratch memory than the reference kernels.
+    """The size of an arena in bytes, counted by TFLite Micro with its reference kernels on a 64-bit PC. The data in
+    `persistent` contain pointers, which are half as large on a camera as on a PC. For this reason, the arena is smaller
+    on a camera, although the camera's kernels need a few KB more scratch memory.
     """
 
     planned: int
@@ -118,7 +118,7 @@ def planned_bytes(placements: Sequence[Placement]) -> int:
 
 
 def live_bytes(placements: Sequence[Placement], step: int) -> int:
-    """Return the total size in bytes of all tensors that must be in memory during one operation."""
+    """Return the total size in bytes of all tensors that must be in memory during the operation `step`."""
     return sum(place.bytes for place in placements if place.first <= step <= place.last)
 
 

@@ -31,8 +31,8 @@ _INTEGERS = ("int8", "uint8", "int32")  # int32: biases and shapes; uint8: what 
 
 @dataclass(frozen=True)
 class Model:
-    """Facts about a model file that are the same for all boards. The function `examine` collects the facts about a
-    model file."""
+    """Facts about a model file that do not depend on the board. The function `examine` collects the facts about a model
+    file."""
 
     path: Path
     file_bytes: int
@@ -198,7 +198,8 @@ def breach(graph: Graph) -> str:
 
 
 def _refusal(graph: Graph) -> str:
-    """Return the reason why no board can load a graph. Return an empty text if the firmware can load the graph."""
+    """Return the reason why OpenMV's firmware cannot load a graph. Return an empty text if the firmware can load the
+    graph."""
     for operation in graph.operations:
         known = firmware.CUSTOM_OPERATIONS | {firmware.ETHOS_U} if operation.is_custom else firmware.OPERATIONS
         if operation.name not in known:
@@ -218,9 +219,8 @@ def _refusal(graph: Graph) -> str:
 
 
 def _memory(model: Model, board: Board) -> tuple[str, tuple[Store, ...]]:
-    """Return the reason why a model does not fit into a board's memory, and the storage places, such as "/rom", from
-    which the board can load the model. If the model fits into the board's memory, the returned reason is an empty
-    text."""
+    """Return the reason why a model does not fit into a board's memory, or an empty text if the model fits. Also return
+    the storage places, such as "/rom", from which the board can load the model."""
     arena = model.arena or _least_arena(model)
     if arena > board.arena:
         bound = "" if model.arena else "at least "

@@ -1,7 +1,7 @@
 """List the operations that OpenMV firmware 5.0 can load. The list of operations comes from the file
 `lib/tflm/tflm_backend.cc` in the repository openmv/openmv. `OPERATIONS` contains all operations that the firmware
 registers in TensorFlow Lite Micro, with their names from the tflite schema. For example, the firmware cannot load POW,
-TILE, TOPK_V2, GELU or the detection post-processing.
+TILE, TOPK_V2, GELU or TFLite_Detection_PostProcess.
 """
 
 from __future__ import annotations

@@ -90,7 +90,7 @@ class Network:
 def dequantized(
     raw: Sequence[NDArray[np.int8]], quantization: Sequence[tuple[float, int]]
 ) -> list[NDArray[np.float32]]:
-    """Return the real values of raw int8 tensors, computed with the (scale, zero point) of each tensor."""
+    """Return the real values of raw int8 tensors. `quantization` has the scale and zero point of each tensor."""
     return [
         (tensor.astype(np.float32) - zero_point) * np.float32(scale)
         for tensor, (scale, zero_point) in zip(raw, quantization, strict=True)
@@ -99,8 +99,8 @@ def dequantized(
 
 def open_network(path: Path | str, runtime: Runtime = "reference", *, is_tried: bool = False) -> Network:
     """Return the network of a tflite file. Raises ModelError if the file is not a BlazePoser network or does not run.
-    The network of a file without a valid manifest first runs once in a separate process. A damaged file could end the
-    process that runs the network. If `is_tried` is True, the network does not run in a separate process first.
+    If the file has no valid manifest, the network first runs once in a separate process, because a damaged file could
+    end the process. If `is_tried` is True, the network does not run in a separate process first.
     """
     path = Path(path)
     if runtime not in RUNTIMES:

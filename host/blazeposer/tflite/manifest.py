@@ -157,7 +157,7 @@ def _named(scale: float, zero_point: int) -> Quantization:
 
 
 def _shortest(scale: float) -> float:
-    """Return the shortest decimal number that becomes the given scale when it is rounded to float32."""
+    """Return the shortest decimal number that equals `scale` after rounding to float32."""
     return float(str(np.float32(scale)))
 
 

@@ -1,10 +1,10 @@
 """Make training images of labelled faces. The faces of a batch are placed, turned and mirrored in one computation, on a
 CPU or a GPU.
 
-One similarity transform changes an image, the box and the rotation matrix of the face, so all three always agree. If an
-image is mirrored, the rotation matrix R of the face becomes F R F with F = diag(-1, 1, 1). If an image is turned
-clockwise by the angle t, the face's rotation matrix R becomes Rz(t) R. The module `blazeposer.core.rotation` defines
-Rz. All random numbers come from numpy, because numpy's random numbers do not depend on the device. The module
+The same similarity transform changes an image, the face's box and the face's rotation matrix, so all three always
+agree. If an image is mirrored, the rotation matrix R of the face becomes F R F with F = diag(-1, 1, 1). If an image is
+turned clockwise by the angle t, the face's rotation matrix R becomes Rz(t) R. The module `blazeposer.core.rotation`
+defines Rz. All random numbers come from numpy, because numpy's random numbers do not depend on the device. The module
 `relight.py` changes the light and the colours of training images.
 """
 
@@ -65,9 +65,9 @@ class Placements:
 
 
 def random_placements(rng: np.random.Generator, count: int, settings: ImageSettings) -> Placements:
-    """Choose random placements. The fraction `settings.usual` of the faces gets places and sizes that are typical of
-    AFLW2000's images. The fraction `1 - settings.usual` of the faces can be anywhere in the image, with a size from 20
-    pixels to 0.75 of the image's side.
+    """Choose random placements. A fraction of the faces (`settings.usual`) gets places and sizes that are typical of
+    AFLW2000's images. All other faces can be anywhere in the image, with a size from 20 pixels to 0.75 of the image's
+    side.
     """
     usual = rng.random(count) < settings.usual
     low, high = np.where(usual, 0.25, 20 / INPUT_SIZE), np.where(usual, 0.55, 0.75)
@@ -95,8 +95,8 @@ def disturbed(placements: Placements, rng: np.random.Generator, settings: ImageS
 
 
 def validation_placements(rng: np.random.Generator, count: int) -> Placements:
-    """Choose random placements of faces that are typical of AFLW2000's images. The placed faces are upright and near
-    the middle of the image. The size of each placed face is 0.26 to 0.50 of the image's side."""
+    """Choose random placements that are typical of the faces in AFLW2000's images. The placed faces are upright and
+    near the middle of the image. The size of each placed face is 0.26 to 0.50 of the image's side."""
     x, y = 0.5 + rng.uniform(-0.06, 0.06, (2, count))
     return Placements(rng.uniform(0.26, 0.50, count), x, y, np.zeros(count), np.zeros(count, bool), np.zeros(count))
 
@@ -116,9 +116,9 @@ def transforms(boxes: Floats, placements: Placements) -> Floats:
 
 
 def bulged_points(points: Floats, boxes: Floats, bulge: Floats) -> Floats:
-    """Return the points (N, P, 2) of photos after a bulge has magnified the middle of each face. `boxes` (N, 4)
-    contains the boxes of the faces, and `bulge` (N,) contains the strengths of the bulges. The function `bulged_points`
-    is the inverse of the function `_bulged`.
+    """Return the positions of points in photos after a bulge has magnified the middle of each face. `points` has the
+    shape (N, P, 2). `boxes` (N, 4) contains the boxes of the faces, and `bulge` (N,) contains the strengths of the
+    bulges. The function `bulged_points` is the inverse of the function `_bulged`.
     """
     middle, radius = _circles(boxes)
     away = (points - middle[:, None]) / radius[:, None, None]
@@ -130,12 +130,12 @@ def bulged_points(points: Floats, boxes: Floats, bulge: Floats) -> Floats:
 
 
 def _bulged(source: Tensor, boxes: Floats, bulge: Floats) -> Tensor:
-    """Return the points (n, 128, 128, 2) at which photos must be sampled to make the faces bulge. Without bulges, the
-    photos would be sampled at the points `source`. `boxes` contains the boxes of the faces, and `bulge` (n,) contains
-    the strengths of the bulges.
+    """Return the points at which photos must be sampled to make the faces bulge. Without bulges, the photos would be
+    sampled at the points `source`. Both arrays of points have the shape (n, 128, 128, 2). `boxes` contains the boxes of
+    the faces, and `bulge` (n,) contains the strengths of the bulges.
 
-    A head is roughly a ball, and the middle of the face is nearest to the camera. In a photo from a short distance, the
-    middle of the face looks larger than in a photo from a long distance.
+    A bulge imitates a photo from a short distance. The middle of the face is nearest to the camera, so a short distance
+    makes the middle look larger.
     """
     middle, radius = (_to(values, source.device) for values in _circles(boxes))
     away = (source - middle[:, None, None]) / radius[:, None, None, None]
@@ -145,8 +145,8 @@ def _bulged(source: Tensor, boxes: Floats, bulge: Floats) -> Tensor:
 
 
 def _circles(boxes: Floats) -> tuple[Floats, Floats]:
-    """Return the centres (N, 2) and the radii (N,) of the circles around faces with the boxes `boxes` (N, 4). If a face
-    bulges, points outside of the face's circle do not move."""
+    """Return the centres (N, 2) and the radii (N,) of circles around faces. `boxes` (N, 4) contains the boxes of the
+    faces. If a face bulges, points outside of the face's circle do not move."""
     return (boxes[:, :2] + boxes[:, 2:]) / 2, BULGE_RADIUS * (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
 
 
@@ -244,8 +244,8 @@ def render(bank: Bank, faces: NDArray[np.int64], matrices: Floats, views: Views,
 
 
 def _backgrounds(bank: Bank, views: Views, chosen: Bools) -> Tensor:
-    """Return the visible square (n, 3, 128, 128) of the background for each training image for which `chosen` is
-    true."""
+    """Return the visible square of the background of each chosen training image. `chosen` is True for the chosen
+    images. The squares have the shape (n, 3, 128, 128)."""
     x, y, side = views.crop[chosen].T
     none = np.zeros_like(x)
     across = np.where(views.flipped[chosen], -side, side)

@@ -84,10 +84,9 @@ def read_bank(
     `split` selects the faces for training ("train") or for validation ("val").
 
     `faceless` contains names of zip files. The photos in these files are used as backgrounds. If `faceless` is empty,
-    images of drawn rooms are used as backgrounds. For the split "train", photos with several people and collages of the
-    pools' photos are also used as backgrounds. The function calls `report` with a line of text for each pool. Raises
-    BlazePoserError if a file
-    is missing or broken.
+    images of drawn rooms are used as backgrounds. For the split "train", photos with several people, and collages of
+    the pools' photos, are also used as backgrounds. The function calls `report` with a line of text for each pool.
+    Raises BlazePoserError if a file is missing or broken.
     """
     pool = read_pools(folder, names, split, report)
     empty = [photo for name in faceless for photo in read_backgrounds(folder, name)] or drawn_backgrounds()
@@ -137,8 +136,8 @@ def make_bank(pool: Pool, empty: list[Image], peopled: list[Image], device: torc
 
 
 def cut(photo: Image, box: Floats) -> tuple[Image, Floats, Floats]:
-    """Cut the texture of a face out of a photo. Return the texture, its horizontal and vertical scale (2,), and the
-    position (2,) of its top left corner in the photo.
+    """Cut the texture of a face out of a photo. Return the texture, the scales of the texture in x and y, and the
+    position (x, y) of the texture's top left corner in the photo.
 
     The texture contains the whole photo, or a square around the face if the photo is large. A square that is larger
     than 192x192 pixels is shrunk to the size of a texture.

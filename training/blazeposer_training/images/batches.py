@@ -137,8 +137,8 @@ def training_batches(
 
 
 def with_mirrored(batch: Batch, twins: NDArray[np.bool_]) -> Batch:
-    """Insert mirror images into a batch. In the returned batch, each image for which `twins` is true is the mirror
-    image of the image before it."""
+    """Insert mirror images into a batch. Where `twins` is True, the returned batch contains the mirror image of the
+    previous image."""
     source = torch.from_numpy(np.cumsum(~twins) - 1)
     flipped = torch.from_numpy(np.flatnonzero(twins))
     rows: dict[str, Any] = {
@@ -191,7 +191,7 @@ def disturbed_batches(bank: Bank, size: int, settings: ImageSettings) -> Iterato
 def make_batch(
     bank: Bank, faces: NDArray[np.int64], placements: Placements, views: Views, light: Light | None
 ) -> Batch:
-    """Return training images of the faces with the indices `faces` (N,), and the labels of the training images. If
+    """Return a batch of training images with labels. `faces` (N,) contains the indices of the faces in `bank`. If
     `light` is None, the light of the photos is not changed."""
     boxes, bulge = bank.boxes[faces], placements.bulge
     matrices, points = transforms(boxes, placements), bank.landmarks[faces]
@@ -226,8 +226,7 @@ def make_batch(
 
 
 def _grown(boxes: Floats) -> Floats:
-    """Return boxes (N, 4) that are 1.5 times as wide and high as the boxes of faces, so that each box contains a whole
-    head."""
+    """Enlarge the boxes (N, 4) of faces to 1.5 times the width and height, so that each box contains a whole head."""
     middle, half = (boxes[:, :2] + boxes[:, 2:]) / 2, 0.75 * (boxes[:, 2:] - boxes[:, :2])
     return np.concatenate([middle - half, middle + half], axis=1)
 
@@ -247,8 +246,8 @@ def balance(angles: Floats, exponent: float) -> Floats:
 
 
 def cover_faces(light: Light, placements: Placements, rng: np.random.Generator, share: float) -> Light:
-    """Return a copy of the disturbances `light`, in which rectangles cover parts of some faces. Each rectangle covers a
-    tenth to a half of a face. `share` is the fraction of the faces that are partly covered."""
+    """Return a copy of `light` with rectangles that cover parts of some faces. Each rectangle covers a tenth to a half
+    of a face. `share` is the fraction of the faces that are partly covered."""
     if not share:
         return light
     covered, part = rng.random(len(placements.size)) < share, rng.uniform(*COVERED, len(placements.size))
@@ -262,5 +261,5 @@ def cover_faces(light: Light, placements: Placements, rng: np.random.Generator, 
 
 
 def _part(record: T, rows: slice | NDArray[np.int64]) -> T:
-    """Return a copy of the dataclass object `record`, with only the rows `rows` of each field."""
+    """Return a copy of a dataclass object. The copy contains only the given rows of each field."""
     return type(record)(**{field.name: getattr(record, field.name)[rows] for field in fields(record)})

@@ -101,7 +101,7 @@ def relight(pictures: Tensor, light: Light, landmarks: Floats) -> Tensor:
     """Disturb float images (N, 3, 128, 128) with values from 0 to 255, and return the disturbed images as uint8.
     `relight` overwrites the float images.
 
-    The positions of face masks come from the landmarks `landmarks` (N, 68, 2), in pixels.
+    The landmarks give the positions of face masks. `landmarks` (N, 68, 2) is in pixels.
     """
 
     def some(chosen: Bools, change: Callable[..., Tensor], *settings: NDArray[np.generic]) -> None:
@@ -142,7 +142,7 @@ def cover_face(pictures: Tensor, landmarks: Tensor, colour: Tensor) -> Tensor:
 
 
 def cover_rectangle(pictures: Tensor, rectangle: Tensor, colour: Tensor) -> Tensor:
-    """Cover a rectangle (n, 4) of each image with one colour, to imitate hands or hair in front of a face."""
+    """Cover a rectangle of each image with one colour, to imitate hands or hair in front of a face."""
     at = torch.arange(INPUT_SIZE, device=pictures.device)
     x0, y0, x1, y1 = rectangle[..., None].unbind(1)
     inside = ((at >= y0) & (at < y1))[:, :, None] & ((at >= x0) & (at < x1))[:, None]
@@ -166,8 +166,8 @@ def blur(pictures: Tensor, sigma: Tensor) -> Tensor:
 
 
 def add_noise(pictures: Tensor, deviation: Tensor, start: Tensor) -> Tensor:
-    """Add Gaussian noise with the standard deviation `deviation` (n,) to images. The noise of each image begins at the
-    index `start` (n,) of a fixed array of random numbers."""
+    """Add Gaussian noise to images. `deviation` (n,) is the standard deviation of the noise. The noise of each image
+    begins at the index `start` (n,) of a fixed array of random numbers."""
     length = pictures[0].numel()
     noise = _noise_field(pictures.device)[start[:, None] + torch.arange(length, device=start.device)]
     return pictures + noise.view_as(pictures) * deviation.float()[:, None, None, None]
@@ -179,7 +179,7 @@ def _noise_field(device: torch.device) -> Tensor:
 
 
 def compress(pictures: Tensor, quality: Tensor) -> Tensor:
-    """Imitate JPEG compression with the quality `quality` (n,), and return the changed images.
+    """Imitate JPEG compression, and return the changed images. `quality` (n,) is the JPEG quality of each image.
 
     JPEG compression is imitated by an 8x8 cosine transform, with colour at half the resolution (ITU-T T.81).
     """
@@ -194,8 +194,8 @@ def compress(pictures: Tensor, quality: Tensor) -> Tensor:
 
 
 def _quantize(planes: Tensor, table: Tensor) -> Tensor:
-    """Round the cosine coefficients of each 8x8 block in the colour planes `planes` (n, c, h, w). The rounded
-    coefficients are multiples of the values in `table` (n, 8, 8)."""
+    """Round the cosine coefficients of each 8x8 block to multiples of the values in `table` (n, 8, 8). `planes` (n, c,
+    h, w) contains the colour planes."""
     count, channels, height, width = planes.shape
     blocks = planes.reshape(count, channels, height // 8, 8, width // 8, 8).transpose(3, 4)
     at = torch.arange(8, device=planes.device)

@@ -58,9 +58,8 @@ def equalize(model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advance: A
     No nonlinear operation lies between a depthwise convolution and the following 1x1 convolution. Each channel of the
     depthwise convolution is divided by a scale s, and the 1x1 convolution's weights for this channel are multiplied by
     s. Cross-layer equalization (Nagel et al., 2019) does not change the results of the float network. The scale s of
-    each channel is chosen so that quantization causes the smallest noise. One part of the quantization noise comes from
-    rounded activations, because all channels have one common quantization step. Rounded weights also cause quantization
-    noise.
+    each channel is chosen so that quantization causes the smallest noise. The quantization noise comes from rounded
+    activations and from rounded weights. The activations of all channels have the same quantization step.
     """
     pairs = [pair for pair in pairwise(model.operations) if pair[0].kind == "depthwise"]
     seen: dict[str, list[Tensor]] = {first.output: [] for first, _ in pairs}
@@ -83,8 +82,8 @@ def equalize(model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advance: A
 
 
 def _quietest_scale(low: Tensor, high: Tensor, power: Tensor, weight: Tensor) -> Tensor:
-    """Return the scales s (channels,) that cause the smallest expected quantization noise. `low` and `high` are the
-    limits of each channel's range, and `power` is the mean square of each channel. `low`, `high` and `power` have the
+    """Return the scales s that cause the smallest expected quantization noise. `low` and `high` are the limits of each
+    channel's range, and `power` is the mean square of each channel. The scales, `low`, `high` and `power` have the
     shape (channels,). `weight` (out, channels) contains the weights of the 1x1 convolution.
     """
     log_scale = torch.zeros_like(high, requires_grad=True)
@@ -106,8 +105,8 @@ def clip_weights(model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advanc
     output channel more exact.
 
     The rounding error of a weight counts more if the weight's input channel has a larger mean square. Some weights are
-    a hundred times larger than all other weights, but their input channels are nearly always 0. Without clipping, very
-    large weights would make the quantization steps of all other weights coarse.
+    a hundred times larger than all other weights, but the input channels of these weights are nearly always 0. Without
+    clipping, very large weights would make the quantization steps of all other weights coarse.
     """
     pointwise = [operation for operation in model.operations if operation.kind == "conv" and operation.kernel == 1]
     seen: dict[str, list[Tensor]] = {operation.inputs[0]: [] for operation in pointwise}
@@ -124,8 +123,9 @@ def clip_weights(model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advanc
 
 
 def _quietest_limit(weight: Tensor, power: Tensor, per_tensor: bool) -> Tensor:
-    """Return the limits (out,) at which weights (out, channels) are clipped, chosen for the least noise. `power`
-    (channels,) is the mean square of each input channel."""
+    """Return the limit of each output channel's weights at which clipping causes the least noise. `weight` has the
+    shape (out, channels), and the limits have the shape (out,). `power` (channels,) is the mean square of each input
+    channel."""
     largest = weight.abs().amax(dim=1)
     if per_tensor:
         largest = largest.amax().expand_as(largest)

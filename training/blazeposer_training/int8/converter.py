@@ -1,7 +1,8 @@
 """Convert the quantized network with TensorFlow's own converter, as an independent check of `flatbuffer.py`.
 
 Fake-quantization operations give the network's ranges to TensorFlow's converter, so the converter does not calibrate
-the network. The file of TensorFlow's converter is 40 % larger than the file that `flatbuffer.py` writes.
+the network. The tflite file that TensorFlow's converter writes is 40 % larger than the file that `flatbuffer.py`
+writes.
 """
 
 from __future__ import annotations

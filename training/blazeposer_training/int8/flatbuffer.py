@@ -1,9 +1,9 @@
 """Write the network to an INT8 or float tflite file, without TensorFlow's converter.
 
 This module leaves out data that TensorFlow's converter writes but no runtime reads, for example the names of inner
-tensors. The module stores equal vectors of numbers, for example the zero points of channels, only once. A file of this
-module is a quarter smaller than the file of TensorFlow's converter for the same network. If a network is written twice,
-both files have the same bytes.
+tensors. The module stores equal vectors of numbers, for example the zero points of channels, only once. For the same
+network, this module writes a file that is a quarter smaller than the file that TensorFlow's converter writes. If a
+network is written twice, both files have the same bytes.
 """
 
 from __future__ import annotations
