@@ -279,8 +279,8 @@ def train_whole(
     """Train all parts of a calibrated INT8 network together (quantization-aware training), for a comparison with
     `fine_tune`.
 
-    The number of training steps is `budget.polish_steps` plus the steps of `fine_tune` for the first part of the
-    backbone.
+    The number of training steps is `budget.polish_steps` plus the number of steps in which `fine_tune` tunes the
+    backbone's first part.
     """
     torch.manual_seed(SEED)
     steps = budget.backbone_epochs[0] * budget.batches + budget.polish_steps

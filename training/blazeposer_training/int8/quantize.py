@@ -88,7 +88,8 @@ def command(
 ) -> None:
     """Quantize the network to INT8.
 
-    First, the command measures the ranges of the network's values on training images with a camera's quality.
+    First, the command measures the ranges of the network's values on training images that have the quality of a
+    camera's images.
 
     Then, the command fine-tunes one part of the INT8 network after the other with a fixed number of steps. The
     fine-tuning brings the outputs of each part closer to the outputs of the float network.

@@ -3,10 +3,10 @@
 Every tensor of the network passes a quantizer with a trainable scale (LSQ+: Bhalgat et al., 2020). Gradients pass
 through rounding unchanged, so that the quantized network can be trained.
 
-Every tensor has the same integers as in TensorFlow Lite's reference kernels. Activations have asymmetric quantization
-per tensor. Weights have symmetric quantization per channel, from -127 to 127. The scale of a convolution's int32 bias
-is the scale of the input times the scale of the weights. The outputs of pool, pad and reshape operations have the scale
-and zero point of their inputs.
+Every tensor has the same integer values that TensorFlow Lite's reference kernels compute. Activations have asymmetric
+quantization per tensor. Weights have symmetric quantization per channel, from -127 to 127. The scale of a convolution's
+int32 bias is the scale of the input times the scale of the weights. The outputs of pool, pad and reshape operations
+have the scale and zero point of their inputs.
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ class Quantizer(nn.Module):
         all parameters."""
 
     def set_range(self, low: float, high: float) -> None:
-        """Set the scale and the zero point so that the 256 levels reach from `low` to `high` and one level is exactly
-        0."""
+        """Set the scale and the zero point so that the 256 levels reach from `low` to `high`, and one level stands for
+        exactly 0."""
         low, high = (0.0 if self.unsigned else min(low, 0.0)), max(high, 1e-6)
         scale = (high - low) / (HIGHEST - LOWEST)
         with torch.no_grad():
@@ -171,9 +171,8 @@ class QuantizedBlazePoser(nn.Module):
         return scale.clamp(min=1e-9)
 
     def integers(self, operation: Operation) -> tuple[Tensor, Tensor | None]:
-        """Return a convolution's quantized weights (out, in, kernel, kernel), from -127 to 127, and the quantized
-        biases. The quantized weights and biases are integers in float tensors, because torch computes gradients only
-        for floats."""
+        """Return a convolution's quantized weights and biases as integers in float tensors, because torch computes
+        gradients only for floats. The weights (out, in, kernel, kernel) are between -127 and 127."""
         layer = self.layer(operation)
         scale = self.weight_scale(operation)
         weight = torch.clamp(_round(layer.weight / scale[:, None, None, None]), -WEIGHT_LIMIT, WEIGHT_LIMIT)
@@ -185,7 +184,7 @@ class QuantizedBlazePoser(nn.Module):
         """Return a dictionary of all tensors of the network. `image` has the shape (N, 3, 128, 128) and values from -1
         to 1.
 
-        Inner tensors have the layout NCHW, and the network's outputs have the shapes in `contract.OUTPUTS`. If
+        The network's outputs have the shapes in `contract.OUTPUTS`, and all other tensors have the layout NCHW. If
         `quantized` is false, return the tensors of the float network.
         """
         tensors = {INPUT: self.quantizer(INPUT)(image) if quantized else image}

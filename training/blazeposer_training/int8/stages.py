@@ -1,5 +1,5 @@
-"""Run the network in torch, and run the file of TensorFlow's converter, for the comparisons of `blazeposer validate`.
-The command `blazeposer validate` finds the functions of this module through entry points in `pyproject.toml`."""
+"""Run the network in torch, and run the tflite file that TensorFlow's converter wrote. The command `blazeposer
+validate` compares the outputs, and finds the functions of this module through entry points in `pyproject.toml`."""
 
 from __future__ import annotations
 

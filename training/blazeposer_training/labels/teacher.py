@@ -3,9 +3,9 @@ of each head.
 
 The package `blazeposer.evaluate.peers` runs BlazeFace and the face mesh network, and computes a head's rotation from a
 face mesh. The face mesh network does not say how uncertain a rotation is. To measure the uncertainty, the face mesh
-network runs on four crops of each face, which differ in place, size and mirroring. The label of a face is the mean of
-the rotations from the four crops. The uncertainty of a label is the mean angle between the label and the rotations from
-the four crops.
+network runs on four crops of each face, which differ in position, size and mirroring. The label of a face is the mean
+of the rotations from the four crops. The uncertainty of a label is the mean angle between the label and the rotations
+from the four crops.
 """
 
 from __future__ import annotations
@@ -101,6 +101,6 @@ class Teacher:
 
 
 def partners(points: Floats) -> NDArray[np.int64]:
-    """Return, for each point of a face mesh, the index (468,) of the mesh point at the mirrored position. `points` are
-    the mesh points of a face that looks straight ahead."""
+    """Return, for each point of a face mesh, the index of the mesh point at the mirrored position. The array of indices
+    has the shape (468,). `points` are the mesh points of a face that looks straight ahead."""
     return np.linalg.norm(points[:, None] - points * [-1, 1, 1], axis=-1).argmin(1)

@@ -29,8 +29,8 @@ class Part:
     """One part of the distillation. The blocks with the numbers `blocks` are trained together, with BlazeFace's feature
     maps as targets.
 
-    An item (ours, theirs, channels) of `maps` means that block `ours` must imitate the listed channels of BlazeFace's
-    block `theirs`.
+    Each item of `maps` is a tuple (ours, theirs, channels). Block number `ours` must imitate the channels `channels` of
+    BlazeFace's block number `theirs`.
     """
 
     blocks: range
@@ -38,8 +38,7 @@ class Part:
 
 
 def parts(architecture: Architecture) -> list[Part]:
-    """Return the list of the distillation's parts, which are trained one after the other. The first part of the
-    distillation trains the blocks at 64x64 and 32x32, and the second part trains the blocks at 16x16 and 8x8.
+    """Return the list of the distillation's parts, which are trained one after the other.
 
     For BlazeFace's own architecture, the list of distillation parts is empty. The targets of the distillation are the
     feature maps at 32x32, 16x16 and 8x8, but not the feature maps at 64x64.

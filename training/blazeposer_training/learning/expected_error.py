@@ -1,4 +1,5 @@
-"""Calibrate the network's predictions of its own error, in degrees, on faces that were not used for training."""
+"""Calibrate the errors (in degrees) that the network predicts for its rotations. The calibration uses faces that were
+not used for training."""
 
 from __future__ import annotations
 
@@ -19,8 +20,8 @@ def calibrate_error(model: BlazePoser, scores: Scores, spread: NDArray[np.floati
     `scores` are the scores of `model` on n labelled faces. `spread` (n,) is the disagreement of the teacher networks
     about each label, in degrees. If `model` found no face, the weights of `model` do not change. The slope and the
     offset maximise the likelihood that the training also uses (`losses.error_likelihood`). The function applies the
-    slope and the offset to the layers that predict the errors. The fit is also exact for a decoder's average of
-    logarithms, because the fit is linear.
+    slope and the offset to the layers that predict the errors. A decoder averages the logarithms of predicted errors.
+    The fit is linear, so it is also correct for this average.
     """
     found = scores.found
     if not found.any():

@@ -29,9 +29,9 @@ T = TypeVar("T")
 
 
 class Learner:
-    """The networks of a training. `model` is the trained network, `bins` predicts its angle bins, and `original` is the
-    frozen BlazeFace. BlazeFace's detections are the targets for the trained network's detections. BlazeFace's boxes lie
-    too high, so the boxes are moved down before the training."""
+    """The networks of a training. `model` is the network that is trained, `bins` is the layer that predicts angle bins,
+    and `original` is the frozen BlazeFace. BlazeFace's detections are the targets for the trained network's detections.
+    BlazeFace's boxes lie too high, so the boxes are moved down before the training."""
 
     def __init__(
         self,
@@ -95,8 +95,8 @@ def autocast(device: torch.device) -> torch.autocast:
 
 class Fit:
     """An AdamW optimizer for the tensors `parameters`. The optimizer clips the gradients, and changes the learning rate
-    in cycles. In each cycle, the learning rate rises and then falls along a cosine. `cycles` has the number of steps of
-    each cycle of the learning rate."""
+    in cycles. In each cycle, the learning rate rises and then falls along a cosine. `cycles` lists the lengths of the
+    cycles in steps."""
 
     def __init__(
         self, parameters: list[nn.Parameter], rate: float, cycles: Sequence[int], warmup: int, decay: float

@@ -1,13 +1,13 @@
-"""Compute the training losses. The pose loss counts mainly the cells in which BlazeFace finds a face. The detection
+"""Compute the training losses. The pose loss depends mainly on the cells in which BlazeFace finds a face. The detection
 loss compares the network's detections with BlazeFace's detections.
 
 The pose loss combines regression and classification. The regression measures the chordal distance between the
 orthonormalised predicted rotation and the label's rotation. The regression also compares the three predicted angles
 with the label's angles. The rotation and the angles of each cell are compared with the label. A decoder combines the
-cells of a face into a weighted mean, which is also compared with the label. The classification predicts the bin (a
-range of 6 degrees) that contains each angle. The bins are predicted from the hidden layer of the pose heads, so that
-the classification also trains this hidden layer. The network that ships has no bins, because only the training needs
-them.
+cells of a face into a weighted mean, which is also compared with the label. For each angle, the classification predicts
+the bin (a range of 6 degrees) that contains the angle. The bins are predicted from the hidden layer of the pose heads,
+so that the classification also trains this hidden layer. The network that ships has no bins, because only the training
+needs them.
 """
 
 from __future__ import annotations
@@ -90,8 +90,8 @@ class Pose:
 
 @dataclass
 class Target:
-    """The targets of the losses for one batch. The targets of the losses are BlazeFace's detections and the labels of
-    the `batches.Batch`."""
+    """The targets of the losses for one batch. The targets are BlazeFace's detections and the labels from a
+    `batches.Batch` object."""
 
     detections: Detections
     rotations: Tensor
@@ -137,8 +137,8 @@ def weighted_sum(terms: Mapping[str, Tensor], weights: Mapping[str, float]) -> T
 
 def pose_terms(pose: Pose, target: Target, inside: Tensor) -> dict[str, Tensor]:
     """Return the terms of the pose loss. Each term of the pose loss is an average over cells, an average over faces, or
-    the sum of both averages. For an average over faces, the cells of each face are first combined into a weighted mean.
-    The function `pose_weights` gives the weights of cells and faces in the averages of the pose loss."""
+    the sum of both averages. For an average over faces, the cells of each face are first combined into a weighted
+    mean."""
     cells, share, found = pose_weights(target.detections.logits, inside, target.boxes, target.weights)
     image, cell = torch.nonzero(cells, as_tuple=True)
     weight = cells[image, cell]
@@ -169,9 +169,9 @@ def pose_terms(pose: Pose, target: Target, inside: Tensor) -> dict[str, Tensor]:
 def pose_weights(logits: Tensor, inside: Tensor, boxes: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return the weights of cells and faces in the pose loss.
 
-    - The first returned array (N, 320) has the weight of each cell.
-    - The second returned array (N, 320) has the factor of each cell for the weighted mean over a face's cells.
-    - The third returned array (N,) has the weight of each face.
+    - The first returned array (N, 320) has the weight of each cell in an average over cells.
+    - The second returned array (N, 320) has the weight of each cell in the weighted mean of a face.
+    - The third returned array (N,) has the weight of each face in an average over faces.
 
     The inputs are BlazeFace's `logits` (N, 896), the labelled `boxes` (N, 4), and the `weights` (N,) of the labels.
     `inside` (N, 896) is 1 for the anchors inside the labelled boxes, and 0 for all other anchors.
@@ -185,10 +185,10 @@ def pose_weights(logits: Tensor, inside: Tensor, boxes: Tensor, weights: Tensor)
 
 
 def error_likelihood(log_error: Tensor, predicted: Tensor, label: Tensor, spread: Tensor) -> Tensor:
-    """Return the negative log-likelihood (n,) of the actual errors in an exponential distribution.
+    """Return the negative log-likelihood (n,) of the actual errors under an exponential distribution.
 
     The mean of the exponential distribution is the error that the network predicts. The actual error combines two
-    independent parts, which are the error of the label, and the angle between prediction and label.
+    independent values, which are the label's error and the prediction's angle to the label.
     """
     angle = 2 * torch.asin((chordal(predicted, label).detach() / 2).clamp(max=1)).rad2deg()
     expected = torch.hypot(angle, LABEL_ERROR * spread)
@@ -226,8 +226,9 @@ def mirror_terms(found: Detections, pose: Pose, target: Target, inside: Tensor) 
     """Return the loss terms that compare an image with its mirror image. The outputs for the mirror image, mirrored
     back, should equal the outputs for the image itself.
 
-    Rotations, weighted means of rotations, and log errors of both images are compared only in cells that count in the
-    pose loss. Logits and regressors are compared only at the anchors where BlazeFace finds a face.
+    Rotations and log errors are compared only in cells that have a weight in the pose loss. The weighted mean of each
+    face's rotations is also compared. Logits and regressors are compared only at the anchors where BlazeFace finds a
+    face.
     """
     first, second = slice(0, 2 * target.pairs, 2), slice(1, 2 * target.pairs, 2)
     logits = target.detections.logits[first]
@@ -256,8 +257,8 @@ def mirror_terms(found: Detections, pose: Pose, target: Target, inside: Tensor) 
 
 @cache
 def _mirrored(per_anchor: bool) -> Tensor:
-    """Return, for each cell (320,), the index of the cell at the mirrored position. If `per_anchor` is true, return
-    the same for each anchor (896,)."""
+    """Return, for each of the 320 cells, the index of the cell at the mirrored position. If `per_anchor` is true,
+    return the index of the mirrored anchor for each of the 896 anchors."""
     rows, start = [], 0
     for grid in GRIDS:
         each = grid.anchors if per_anchor else 1
@@ -275,7 +276,7 @@ def _mirrored_regressors(values: Tensor) -> Tensor:
 
 
 def inside_boxes(boxes: Tensor, shrink: float = 1.0) -> Tensor:
-    """Return an array (N, 896) with 1 for anchors whose centre is inside the image's box in `boxes`, and 0 for all
+    """Return an array (N, 896) with 1 for anchors whose centre is inside the labelled box of the image, and 0 for all
     other anchors. Before the comparison, the boxes (N, 4) are shrunk by the factor `shrink` about their centres."""
     centres = _ANCHORS.to(boxes)
     middle, half = (boxes[:, :2] + boxes[:, 2:]) / 2, shrink * (boxes[:, 2:] - boxes[:, :2]) / 2
@@ -283,15 +284,16 @@ def inside_boxes(boxes: Tensor, shrink: float = 1.0) -> Tensor:
 
 
 def per_cell(of_anchors: Tensor) -> Tensor:
-    """Return, for each cell (N, 320), the largest value among the values (N, 896) of the cell's anchors."""
+    """Return, for each cell, the largest value of the cell's anchors. `of_anchors` has the shape (N, 896), and the
+    returned tensor has the shape (N, 320)."""
     cell = _CELL.to(of_anchors.device)
     result = of_anchors.new_zeros(of_anchors.shape[0], sum(grid.cells for grid in GRIDS))
     return result.scatter_reduce(1, cell.expand(of_anchors.shape), of_anchors, "amax")
 
 
 def rotation_from_six(six: Tensor) -> Tensor:
-    """Convert six values of each rotation (n, 6) to a rotation matrix (n, 3, 3). The six values approximate the first
-    two rows of the rotation matrix. The function `blazeposer.core.rotation.rotation_from_six` converts the six values
+    """Return rotation matrices (n, 3, 3) that are computed from `six` (n, 6). The six values of a rotation approximate
+    the first two rows of the rotation matrix. The function `blazeposer.core.rotation.rotation_from_six` does the same
     with numpy instead of torch."""
     first = F.normalize(six[:, :3], dim=-1, eps=1e-4)
     rest = six[:, 3:] - (first * six[:, 3:]).sum(-1, keepdim=True) * first
@@ -324,9 +326,9 @@ def angle_error(predicted: Tensor, label: Tensor) -> Tensor:
 
 
 def soft_bins(angles: Tensor) -> Tensor:
-    """Return the weights (n, 3, BINS) of the bins for angles (n, 3) in radians. The weights of the bins follow a
-    Gaussian around each angle, with a standard deviation of one bin. For each angle, the weights of all bins sum to
-    1."""
+    """Return the weights of all bins for each angle in `angles`. The angles (n, 3) are in radians, and the returned
+    weights have the shape (n, 3, BINS). The weights follow a Gaussian around the angle, with a standard deviation of
+    one bin. For each angle, the weights of all bins sum to 1."""
     centres = torch.arange(BINS, device=angles.device) * BIN_WIDTH + BIN_WIDTH / 2 - MAX_ANGLE
     distance = (angles.rad2deg()[..., None] - centres) / BIN_WIDTH
     return (-0.5 * distance.square()).softmax(-1)

@@ -4,8 +4,7 @@ A training has three stages. In the first stage, the backbone learns BlazeFace's
 channels of the backbone differ from BlazeFace's channels. In the second stage, the pose heads are trained alone, as in
 Abbaszadeh's thesis. In the second stage, the input of the pose heads (two feature maps for each image) is computed once
 and cached. In the third stage, the whole network is trained, and BlazeFace's detections are the targets of the
-network's detections. A recipe contains all settings that decide the result of a training. A stopped training continues
-from its last checkpoint.
+network's detections. A stopped training continues from its last checkpoint.
 """
 
 from __future__ import annotations
@@ -107,7 +106,7 @@ class Trainer:
 
     def resume(self) -> bool:
         """Continue from the checkpoint of a stopped training. Return False if the folder has no checkpoint. Raises
-        BlazePoserError if the checkpoint was made with another recipe or other start weights."""
+        BlazePoserError if the checkpoint was made with another recipe or other initial weights."""
         if not self.checkpoint.exists():
             return False
         state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
@@ -123,8 +122,8 @@ class Trainer:
         return True
 
     def validate(self, checks: list[Batch], means: Mapping[str, float] | None = None) -> None:
-        """Measure the network with averaged weights on the validation images, and log the scores. The log also gets
-        `means`, the mean of each loss term in the steps between two validations."""
+        """Measure the network with averaged weights on the validation images, and log the scores. `means` is also
+        logged, and contains the mean of each loss term since the previous validation."""
         self.scores = score_network(self.learner.average, checks)
         console.print(f"step {self.step}: val {self.scores.line()}")
         self.log(step=self.step, seconds=round(self.seconds), train=means, val=self.scores.as_dict())

@@ -60,8 +60,8 @@ class Architecture:
 
 
 def stages(*rows: tuple[int, ...]) -> tuple[Block, ...]:
-    """Return residual blocks. Each item of `rows` lists the number of channels of each block at one resolution. The
-    first item is for the resolution 64x64. Block n starts with the weights of BlazeFace's block n."""
+    """Return residual blocks. Each item of `rows` lists the channel counts of the blocks at one resolution. The first
+    item is for the resolution 64x64. Block n starts with the weights of BlazeFace's block n."""
     sizes = [(channels, stage > 0 and i == 0) for stage, row in enumerate(rows) for i, channels in enumerate(row)]
     return tuple(Block(channels, 2 if first else 1, source) for source, (channels, first) in enumerate(sizes))
 
@@ -88,8 +88,8 @@ _SOURCES = ((0, 1), (2, 3, 4), (5, 6, 7, 8, 9, 10), (11, 12, 13, 14, 15))
 
 def plain(stem: int, *rows: tuple[int, ...], dense: bool = False, pose_hidden: int = 36) -> Architecture:
     """Return an architecture that has plain blocks and a 3x3 first convolution (stem). Each item of `rows` lists the
-    number of channels of each block at one resolution. The first item is for the resolution 64x64. If `dense` is true,
-    the first block at 32x32 is dense.
+    channel counts of the blocks at one resolution. The first item is for the resolution 64x64. If `dense` is true, the
+    first block at 32x32 is dense.
 
     The following rules choose the blocks of BlazeFace from which the plain blocks get their initial weights.
 

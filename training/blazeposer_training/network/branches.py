@@ -1,12 +1,12 @@
 """Add branches to the network's convolutions for the training, and remove the branches after the training. The use of
 branches that exist only in training is called structural re-parameterization (Ding et al., "RepVGG", 2021).
 
-A plain block computes clamp(P'(D'x)), with a depthwise convolution D' and a pointwise convolution P'. In training, the
-two convolutions of a plain block are sums of a learned convolution and the identity. The identity passes the input on
-unchanged, so the learned convolution only has to compute the difference between input and output. If `parallel` is not
-0, a learned convolution is the sum of `parallel` convolutions. If `parallel` is not 0, a learned depthwise convolution
-also has a branch with a 1x1 kernel. Each branch has its own batch norm (Vasu et al., "MobileOne", 2023). Without batch
-norms, parallel convolutions would only have the effect of a higher learning rate.
+A plain block computes clamp(P'(D'x)), with a depthwise convolution D' and a pointwise convolution P'. In training, each
+of the two convolutions of a plain block is the sum of a learned convolution and the identity. The identity passes the
+input on unchanged, so the learned convolution only has to compute the difference between input and output. If
+`parallel` is not 0, a learned convolution is the sum of `parallel` convolutions. If `parallel` is not 0, a learned
+depthwise convolution also has a branch with a 1x1 kernel. Each branch has its own batch norm (Vasu et al., "MobileOne",
+2023). Without batch norms, parallel convolutions would only have the effect of a higher learning rate.
 
 All branches are linear. After training, the branches become one filter (`fold`), so that the network on a camera has no
 branches.
@@ -140,8 +140,8 @@ def _settle(norm: nn.Module, values: Tensor) -> None:
 def identity(convolution: nn.Conv2d) -> Tensor:
     """Return a kernel with which a convolution passes its input on unchanged (identity kernel).
 
-    If the convolution has different numbers of input and output channels, the identity kernel passes only as many
-    channels as the smaller number.
+    If the convolution has different numbers of input and output channels, the identity kernel passes only the channels
+    that both the input and the output have.
     """
     kernel = torch.zeros_like(convolution.weight)
     channels, side = min(convolution.in_channels, convolution.out_channels), kernel.shape[-1]
@@ -151,8 +151,8 @@ def identity(convolution: nn.Conv2d) -> Tensor:
 
 
 def unfold(network: BlazePoser, parallel: int = 0) -> BlazePoser:
-    """Return a copy of a network with the branches that exist only in training. The copy computes the same outputs as
-    the original network, but has larger values in the feature maps.
+    """Copy a network, add the branches that exist only in training to the copy, and return the copy. The copy computes
+    the same outputs as the original network, but has larger values in the feature maps.
 
     A network without plain blocks is copied unchanged. If `parallel` is not 0, the batch norms of the copy must be set
     with `settle` before the training.
@@ -212,8 +212,8 @@ def clamp_at(network: BlazePoser, ceiling: float) -> None:
 
 @torch.no_grad()
 def scale_maps(network: BlazePoser, factor: float) -> None:
-    """Multiply the values of all feature maps of a plain backbone by `factor`. To keep the network's outputs equal, the
-    weights of the first layer of each head are divided by `factor`."""
+    """Multiply the values of all feature maps of a plain backbone by `factor`. To keep the network's outputs unchanged,
+    the weights of the first layer of each head are divided by `factor`."""
     backbone = network.backbone
     backbone.stem.weight *= factor
     for name, parameter in backbone.named_parameters():

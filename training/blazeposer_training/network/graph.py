@@ -120,7 +120,7 @@ def _heads(architecture: Architecture, tap: int, x: str) -> Iterator[Operation]:
 
 
 def _output(head: str, name: str, x: str, channels: int, values: int) -> Iterator[Operation]:
-    """Yield the two operations that compute the network's output `name`, which are a 1x1 convolution and a reshape."""
+    """Yield a 1x1 convolution and a reshape, which together compute the network's output `name`."""
     output = next(output for output in OUTPUTS if output.name == name)
     side = next(grid.side for grid in GRIDS if name.endswith(f"_{grid.side}"))
     shape, per_tensor = (1, side, side, values), name.startswith("regressors")

@@ -1,4 +1,4 @@
-"""Define the float network, which has a backbone like short-range BlazeFace, detection heads, and two small pose heads.
+"""Define the float network, which has a backbone, detection heads, and two small pose heads.
 
     image (N, 3, 128, 128) in [-1, 1]
       stem 3x3 /2 ................ 64x64x16
@@ -8,7 +8,7 @@
       blocks 10-14 ...............  8x8x88    tap: 6 anchors a cell, pose head
 
 The diagram shows `architecture.ARCHITECTURE`, the architecture that ships. The backbone and the detection heads come
-from MediaPipe's network BlazeFace (Bazarevsky et al., 2019). A depthwise convolution of BlazePoser has no bias. The
+from MediaPipe's short-range BlazeFace (Bazarevsky et al., 2019). A depthwise convolution of BlazePoser has no bias. The
 bias of BlazeFace's depthwise convolution is folded into the bias of the pointwise convolution that follows. The folding
 of the biases is exact, because no nonlinear operation lies between the depthwise and the pointwise convolution. The
 pose heads read the 16x16 and 8x8 feature maps, as in Abbaszadeh's thesis (Politecnico di Milano, 2025).
@@ -114,8 +114,8 @@ class Backbone(nn.Module):
         return first, second
 
     def maps(self, image: Tensor, blocks: Sequence[int]) -> list[Tensor]:
-        """Return the feature maps after the blocks with the numbers `blocks`, in the order of the network. Blocks after
-        the last requested block are not computed."""
+        """Return the output feature maps of the blocks with the numbers `blocks`, in ascending order of the block
+        numbers. Blocks after the last requested block are not computed."""
         x = self.stem(F.pad(image, self.rim)).clamp(0, self.ceiling)
         maps = []
         for index in range(max(blocks) + 1):
@@ -139,8 +139,8 @@ class PoseHead(nn.Module):
         nn.init.constant_(self.error.bias, INITIAL_LOG_ERROR)
 
     def embed(self, tap: Tensor) -> Tensor:
-        """Return the output of the hidden layer (N, hidden, side, side). The rotation, the error and (only in training)
-        the angle bins are computed from the output of the hidden layer."""
+        """Return the output of the hidden layer, from which the rotation, the error and (only in training) the angle
+        bins are computed. The output has the shape (N, hidden, side, side)."""
         return F.relu(self.hidden(tap))
 
     def forward(self, tap: Tensor) -> tuple[Tensor, Tensor]:

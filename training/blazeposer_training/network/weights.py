@@ -96,8 +96,8 @@ def _plain(depthwise: NDArray[np.float32], pointwise: NDArray[np.float32]) -> ND
 
 
 def lower_boxes(model: BlazePoser) -> BlazePoser:
-    """Change the network's weights so that each predicted box moves down by `BOX_DROP` of its height. The function adds
-    `BOX_DROP` times the weights for the box's height to the weights for the box's vertical position."""
+    """Change the network's weights so that each predicted box moves down by `BOX_DROP` times its height. The function
+    adds `BOX_DROP` times the weights for the box's height to the weights for the box's vertical position."""
     for head in model.regressors:
         last = head[-1] if isinstance(head, nn.Sequential) else head
         with torch.no_grad():
@@ -111,9 +111,9 @@ def kept_channels(architecture: Architecture) -> list[NDArray[np.int64]]:
     """Return the indices of BlazeFace's channels to copy, with one array for the stem and one array for each block.
 
     For BlazeFace's own architecture, the arrays contain the indices of all channels. The first channels of a block are
-    the same as the channels of the block's input, because the shortcut adds input and output. A block adds the channels
-    to which later layers of BlazeFace give the largest weights. If a block has more channels than BlazeFace's block,
-    the extra channels do not come from BlazeFace.
+    the same as the channels of the block's input, because the shortcut adds input and output. If a block has more
+    channels than its input, it also gets the channels to which later layers of BlazeFace give the largest weights. If a
+    block has more channels than BlazeFace's block, the extra channels do not come from BlazeFace.
     """
     layers = list(_original_layers())
     blocks = [(layers[2 * i + 1][0], layers[2 * i + 2][0]) for i in range(len(ORIGINAL.blocks))]
@@ -136,7 +136,8 @@ def kept_channels(architecture: Architecture) -> list[NDArray[np.int64]]:
 
 
 def _factors(weight: NDArray[np.float32], rank: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return two matrices (rank, in) and (out, rank) whose product is the best approximation of `weight` (out, in)."""
+    """Return two matrices whose product is the best approximation of `weight` (out, in). The matrices have the shapes
+    (rank, in) and (out, rank)."""
     left, values, right = np.linalg.svd(weight, full_matrices=False)
     root = np.sqrt(values[:rank])
     return root[:, None] * right[:rank], left[:, :rank] * root

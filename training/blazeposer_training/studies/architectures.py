@@ -2,7 +2,7 @@
 
 To measure the costs on a camera, the command writes each architecture as an INT8 file with random weights. The command
 counts parameters and multiply-accumulate operations. The command measures the size of the file, and the working memory
-(arena of TensorFlow Lite Micro, 64 bit). The command also measures cycles on the AE3's NPU with Vela, and estimates
+(arena of TensorFlow Lite Micro, 64 bit). The command also estimates cycles on the AE3's NPU (with Vela), and
 instructions and time on a Cortex-M7. The errors of the architectures come from the logs of trainings that differ only
 in architecture and seed.
 """

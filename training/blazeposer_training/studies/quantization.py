@@ -97,7 +97,7 @@ class Judge:
 def command(folder: str | None, weights: Path | None, output: Path | None) -> None:
     """Compare three methods to quantize the network to INT8.
 
-    The three methods are plain quantization, fine-tuning of one part after the other, and fine-tuning of the whole
+    The three methods are plain quantization, fine-tuning of one part after the other, and training of the whole
     network.
     """
     torch.set_flush_denormal(True)
