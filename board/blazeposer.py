@@ -73,7 +73,8 @@ class BlazePoser:
         return first if anchor < second.first else second
 
     def _best(self, left):
-        """Return the remaining anchor with the highest score. `_survivors` begins with the `left` remaining anchors."""
+        """Return the remaining anchor with the highest score. The first `left` values in `_survivors` are the remaining
+        anchors."""
         survivors = self._survivors
         best = highest = -1 << 29
         for i in range(left):
@@ -125,7 +126,8 @@ class BlazePoser:
         return Face(box, score, keypoints, angles, math.exp(self._mean(VALUES - 1, 3, 0)))
 
     def _mean(self, i, unit, mean):
-        """Return the argument `mean`, plus the weighted average of output number `i`."""
+        """Return `mean` plus the weighted average of output number `i`. `unit` is the index of the average's factor in
+        the list `units` of each feature map."""
         for feature_map in self._maps:
             if feature_map.sums[0]:
                 mean += feature_map.units[unit] * feature_map.sum_of(i)
@@ -156,8 +158,8 @@ class FeatureMap:
         self._pixel_step, self._pixel_zero = round(scale * ONE), zero
 
     def search(self, outputs, survivors, count):
-        """Append the anchors that reach the score threshold to `survivors`, which already has `count` anchors. Return
-        the new number of anchors in `survivors`."""
+        """Find the anchors that reach the score threshold, and write them into `survivors` after the first `count`
+        anchors. Return the new number of anchors in `survivors`."""
         scores, regressors, rotations, errors = self._indices
         self._scores = memoryview(outputs[scores])
         before, anchor, least = count, self.first, self._least
@@ -207,8 +209,8 @@ class FeatureMap:
         sums[2 + VALUES] += weight * self._errors[cell]
 
     def centre(self, axis):
-        """Return the weighted sum of the centres of all anchors that `add` has added. The coordinates of a centre
-        go from 0 to 1, where 1 is the side of the network's input. The argument `axis` is 1 for x, and 2 for y."""
+        """Return the weighted sum of one coordinate of the centres of all added anchors. The coordinate is x if `axis`
+        is 1, and y if `axis` is 2. In the network's input, coordinates go from 0 (left, top) to 1 (right, bottom)."""
         return (self.sums[axis] + self.sums[0] / 2) / self._side
 
     def set_units(self, w, h, total):

@@ -53,8 +53,8 @@ class Comparison:
 
 
 def differences(faces, expected):
-    """Compare the faces of the self-test with the expected faces. Return the largest error of a box's sides in pixels,
-    and the largest error of an angle in degrees."""
+    """Compare the faces of the self-test with the expected faces. Return the largest error of a box's x, y, width or
+    height in pixels, and the largest error of an angle in degrees."""
     pixels = degrees = 0
     for face, golden in zip(faces, expected):
         for a, b in zip(face["box"], golden["box"]):

@@ -6,7 +6,7 @@ serial port and runs the real MicroPython.
         reset(camera.port)
         for record in read_records(camera.port): ...
 
-A virtual camera uses the real MicroPython with its REPL, the real mpremote and the scripts in `board/`. The real
+A virtual camera runs the scripts in `board/` in the real MicroPython, and mpremote can use MicroPython's REPL. The real
 TensorFlow Lite Micro computes the network's outputs. In a virtual camera, OpenMV's modules (in `shims/`) and the sensor
 with its images are only imitations. The frame rate and the memory of a virtual camera differ from those of a real
 camera.

@@ -90,7 +90,7 @@ class Bridge(ABC):
         self._ask(self._reset)
 
     def unplug_after(self, count: int) -> None:
-        """Simulate an unplugged cable after `count` more bytes between the port and the REPL. An unplugged
+        """Unplug the cable when `count` more bytes have passed between the port and the REPL. An unplugged
         camera has no power, so unplugging the cable ends MicroPython. If `count` is 0, unplug the cable at once."""
         self._fault = (self.traffic + count, "unplug")
         self._wake()

@@ -79,7 +79,7 @@ class Stdout(Channel):
         self._guard = threading.Lock()
 
     def write(self, text: bytes) -> None:
-        """Append the printed text."""
+        """Append `text`, which a script has printed."""
         with self._guard:
             while text:
                 room = STDOUT_SIZE - len(self._waiting)
@@ -112,8 +112,8 @@ class Stream(Channel):
         self._locked = self._enabled = False
 
     def show(self, picture: Image, gray: bool) -> None:
-        """Store an image (h, w, 3) that a script shows, so that the PC can read the image. Ignore the image if the PC
-        has not asked for images, or has not yet read the previous image."""
+        """Store an image that a script shows, so that the PC can read the image. Ignore the image if the PC has not
+        asked for images, or has not yet read the previous image. The shape of the image is (h, w, 3)."""
         with self._guard:
             if self._enabled and not self._frame:
                 pixels = picture[..., 0] if gray else picture[..., ::-1]

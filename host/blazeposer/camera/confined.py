@@ -6,9 +6,9 @@ and making TCP connections. Landlock needs Linux 5.13 or later, and can forbid T
 later. On a Linux kernel without Landlock, the only protection is `shims/start.py`, which removes functions that a real
 camera does not have.
 
-The arguments of this program are the folder of the camera's files, the folder of the firmware modules, and then
-MicroPython's own arguments. This file runs as a separate program, not as a module of the package. The program imports
-nothing from the package `blazeposer`, because importing the package takes longer than starting MicroPython.
+This file runs as a separate program, not as a module of the package. The arguments of the program are the folder of the
+camera's files, the folder of the firmware modules, and then MicroPython's own arguments. The program imports nothing
+from the package `blazeposer`, because importing the package takes longer than starting MicroPython.
 """
 
 from __future__ import annotations

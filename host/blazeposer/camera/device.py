@@ -76,8 +76,8 @@ class Device:
 
     @property
     def flash(self) -> dict[str, Any]:
-        """Return the properties of the flash memory that holds /rom, because `shims/_vfs.py` needs the properties to
-        imitate the flash."""
+        """Return the properties of the flash memory that holds /rom. `shims/_vfs.py` imitates a flash memory with these
+        properties."""
         kind = flash.of(self.board)
         return {
             "kind": kind.kind,
@@ -118,6 +118,6 @@ class Device:
         self.burn(romfs.pack({}, self.board.romfs_align))
 
     def burn(self, image: bytes, behind: bytes = b"") -> None:
-        """Write a ROMFS image to the flash, and then the bytes `behind`. Set all remaining bytes of the flash to 0xff,
-        the value of erased bytes. The bytes `behind` imitate old data that was not erased."""
+        """Write a ROMFS image, followed by the bytes `behind`, to the flash. Set all remaining bytes of the flash to
+        0xff, the value of erased bytes. The bytes `behind` imitate old data that was not erased."""
         self.rom.write_bytes((image + behind).ljust(self.board.romfs, b"\xff"))

@@ -28,8 +28,8 @@ def view(
     *,
     gray: bool = False,
 ) -> Image:
-    """Return the pixels (h, w, 3) that a snapshot of `picture` contains. The snapshot is the part `window` (x, y, w, h)
-    of a frame whose size is `size` (width, height).
+    """Return the pixels that a snapshot of `picture` contains. The snapshot is the part `window` of a frame with the
+    size `size`. `window` is (x, y, w, h), and `size` is (width, height). The returned array has the shape (h, w, 3).
 
     The largest centred square of `picture` is scaled to fill the largest centred square of the frame. With the default
     arguments, a snapshot shows the largest centred square of an image of any shape. The colours of a snapshot are
@@ -55,8 +55,8 @@ def view(
 
 
 def _centred(length: int, room: int) -> tuple[slice, slice]:
-    """Return a slice of a row of `room` pixels, and a slice of a row of `length` pixels. Both slices are centred and
-    equally long."""
+    """Return two centred slices of equal length. The first slice is for a row of `room` pixels, and the second slice
+    is for a row of `length` pixels."""
     seen = min(length, room)
     start, cut = (room - seen) // 2, (length - seen) // 2
     return slice(start, start + seen), slice(cut, cut + seen)

@@ -36,13 +36,13 @@ HONESTY = (
 def demo(output: Path, fast: bool) -> None:
     """Run BlazePoser's scripts and network on a virtual camera, and show the faces that the virtual camera finds.
 
-    The command copies the files to the virtual camera with mpremote. The virtual camera first sees a drawn head that
-    turns, and then several heads. The command prints the differences between the true angles of the drawn head and the
-    angles that the virtual camera streams.
+    The command copies the scripts and the network to the virtual camera with mpremote. The virtual camera first sees a
+    drawn head that turns, and then several heads. The command prints the differences between the true
+    angles of the drawn head and the angles that the virtual camera streams.
 
-    The command writes the image demo.png and the video demo.mp4 with the found faces. The command also writes two
-    videos without drawings for use with other commands. The video head.mp4 contains the images that the virtual camera
-    sees. In the video nod.mp4, a head nods and shakes.
+    The command marks the found faces in the image demo.png and the video demo.mp4. The command also writes two videos
+    without marks, which other commands can read. The video head.mp4 contains the images that the virtual camera sees.
+    In the video nod.mp4, a head nods and shakes.
     """
     make_folder(output)  # fail before the work, not after it
     console = Console(highlight=False)

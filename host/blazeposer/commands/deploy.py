@@ -51,8 +51,8 @@ def package(name: str | None, output: Path, model: Path | None, mpy: bool, stedg
     The files are the model, the scripts, the self-test, a ROMFS image, and a manifest with the hashes of all files.
     `blazeposer deploy FOLDER` copies the files from FOLDER to a camera.
 
-    On a PC without blazeposer, use `mpremote mip install --target /flash FOLDER/package.json` and `mpremote romfs
-    deploy FOLDER/blazeposer.romfs`. `mpremote` makes no backup of the camera's old files.
+    To copy the files from a PC without blazeposer, use `mpremote mip install --target /flash FOLDER/package.json` and
+    `mpremote romfs deploy FOLDER/blazeposer.romfs`. `mpremote` makes no backup of the camera's old files.
     """
     board = find(name) if name else None
     bundle = make(model, board, mpy=mpy, stedgeai=stedgeai)
@@ -150,7 +150,7 @@ def status(bundle: Path | None, port: str | None, backups: Path | None) -> None:
 def restore(
     backup: Path | None, port: str | None, as_list: bool, dry_run: bool, yes: bool, backups: Path | None
 ) -> None:
-    """Restore the files that `blazeposer deploy` replaced, byte for byte.
+    """Restore, byte for byte, the files that `blazeposer deploy` replaced.
 
     BACKUP is the folder of a backup. `blazeposer deploy` prints the name of the backup's folder. Without BACKUP, the
     command uses the camera's latest backup that has not been restored.

@@ -61,11 +61,10 @@ def evaluate(
     300w-lp (300W-LP).
 
     The command also reads pools, which are data sets in BlazePoser's format. A pool consists of the files NAME.zip,
-    NAME.csv and NAME_landmarks68.npy. The name "val" stands for the validation splits of all pools for training.
+    NAME.csv and NAME_landmarks68.npy. The name "val" stands for the validation faces of all training pools.
 
     With --sheet, the command also measures recall, error and expected error on turned, cut, near, blurred, dark,
-    covered and small faces. To save time, the command measures disturbed faces only with `--input clean` and the fast
-    XNNPACK kernels.
+    covered and small faces. To save time, --sheet always uses `--input clean` and the fast XNNPACK kernels.
     """
     path = model or default_model()
     if record:

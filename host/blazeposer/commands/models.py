@@ -40,8 +40,8 @@ def check(model: Path | None, name: str | None) -> None:
     Without MODEL, the command checks BlazePoser's INT8 network. The exit status is 1 if no board can load MODEL. With
     --board, the exit status is 1 if the given board cannot load MODEL.
 
-    All times are estimates, and no time was measured on a camera. The estimates come from numbers of instructions,
-    which were counted on an emulated Cortex-M7, and from a timing model of each CPU core.
+    All times are estimates, and no time was measured on a camera. The estimates are based on the instructions of ten
+    networks, which were counted on an emulated Cortex-M7, and on a timing model of each CPU core.
     """
     board = find(name) if name else None
     examined = examine(model or default_model())
@@ -78,11 +78,11 @@ def inspect(model: Path | None, name: str) -> None:
     """Show the memory, the number of CPU instructions and the time of each layer of MODEL.
 
     Without MODEL, the command shows BlazePoser's INT8 network. The column "weights" includes the biases. The column "KB
-    in use" shows the size of all tensors that are needed during an operation.
+    in use" shows the total size of all tensors that exist while the layer runs.
 
-    The numbers of instructions are estimated from counts on an emulated Cortex-M7. The milliseconds are estimated with
-    a timing model of the CPU core. Nothing was measured on a camera. Vela estimates the cycles on the AE3's NPU (needs
-    the extra `npu`).
+    The numbers of instructions are estimated from the instructions of ten networks, which were counted on an emulated
+    Cortex-M7. The milliseconds are estimated with a timing model of the CPU core. Nothing was measured on a
+    camera. Vela estimates the cycles on the AE3's NPU (needs the extra `npu`).
     """
     board = find(name)
     path = model or default_model()
@@ -255,9 +255,9 @@ def _thousands(number: float) -> str:
 
 
 def _bars(costs: Sequence[Layer], times: Sequence[float | None]) -> list[str]:
-    """Return the lines of a bar chart of the estimated times. Each bar shows the total time of a group of layers. A
-    group contains all layers of one kind, or all layers whose output feature maps have the same size. Return no lines
-    if the times of the layers are unknown.
+    """Return the lines of a bar chart of the estimated times. Each bar in the first part shows the total time of
+    all layers of one kind. Each bar in the second part shows the total time of all layers whose output feature maps
+    have the same size. Return no lines if the times of the layers are unknown.
     """
     whole = total(times)
     if not whole:

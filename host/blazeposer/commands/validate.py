@@ -64,7 +64,7 @@ def validate(
 
     The exit status is 1 if a difference between two forms of the network is too large. The printed verdict lists the
     checks that cannot run on this PC. The report lists images with unusual properties, for example 16 bits per channel.
-    Images that cannot be read are left out.
+    The command skips images that cannot be read.
     """
     if source and dataset_name:
         raise click.UsageError("SOURCE and --dataset cannot be used together: leave one out.")

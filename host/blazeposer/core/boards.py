@@ -114,14 +114,13 @@ class Board:
 
     @property
     def arena(self) -> int:
-        """Return the largest possible size of an arena (the network's working memory) in bytes. Scripts need
-        `SCRIPT_BYTES` of the heap."""
+        """Return the largest possible size of an arena (the network's working memory) in bytes. The arena shares the
+        largest block of the heap with scripts, which need `SCRIPT_BYTES`."""
         return self.heap - SCRIPT_BYTES
 
     def memory_of(self, arena: int) -> Memory | None:
-        """Return the kind of memory in which MicroPython would place an arena of `arena` bytes. Return None if no block
-        of the heap has enough room for the arena. MicroPython uses the first block of the heap that has enough room for
-        the arena.
+        """Return the kind of memory in which MicroPython would place an arena of `arena` bytes. MicroPython uses the
+        first block of the heap that has enough room for the arena. Return None if no block has enough room.
 
         The returned kind of memory is an estimate, which assumes that scripts take `SCRIPT_BYTES` of the first heap
         block before the model loads. In every heap block after the first, MicroPython's tables take 1/43 of the block,

@@ -105,9 +105,9 @@ MAX_ANGLE = 99.0
 
 
 def anchors() -> NDArray[np.float32]:
-    """Return the centres (896, 2) of all anchors. The centre of an anchor is given by x and y, as fractions of the side
-    of the network's input. The anchors of the 16x16 feature map come before the anchors of the 8x8 feature map. The
-    anchors in each feature map are ordered row by row.
+    """Return x and y of the centres of all anchors, as fractions of the side of the network's input. The anchors of the
+    16x16 feature map come before the anchors of the 8x8 feature map. The anchors in each feature map are ordered row by
+    row. The shape of the returned array is (896, 2).
     """
     centres = []
     for grid in GRIDS:

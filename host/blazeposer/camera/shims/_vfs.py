@@ -25,8 +25,8 @@ _cells = None  # the same bytes, to erase and program
 
 
 class _Mapped:
-    """A memoryview of the ROMFS partition. The class imitates a fault of real cameras. As on a real camera, a read of
-    several bytes never ends if it reaches the last bytes of the ROMFS partition (PyPI package openmv-ota)."""
+    """A memoryview of the ROMFS partition that imitates a fault of real cameras. A read of several bytes never ends if
+    it reaches the last bytes of the ROMFS partition (see the PyPI package openmv-ota)."""
 
     def __init__(self, data, tail):
         self._view = _memoryview(data)
