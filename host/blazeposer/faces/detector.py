@@ -40,12 +40,13 @@ class Detector:
     `prepare.as_rgb`). The detector raises InputError for an array with an unsupported shape or data type. By default,
     the detector also searches for small faces, and runs the network on many parts of the image (see `search`). If
     `fast` is true, the network runs only once, on the whole image, which is padded to a square. If `input` is "camera",
-    the network runs only once, on the centred square of the image. The square is sampled as on a camera. `model` is a
-    tflite file. By default, `model` is the INT8 file of the package. The runtime `xnnpack` is fast, and the runtime
-    `reference` gives the same results as a camera. Faces with a score below `threshold` are left out. If `max_faces` is
-    None, one run of the network returns at most `MAX_FACES` faces, and a search for small faces returns all found
-    faces. If `careful` is true, the network processes both the image and its mirror image, and the detector returns the
-    mean of the two results. The option `careful` makes the results more exact, but doubles the time.
+    the network runs only once, on the centred square of the image. The square gets the lower image quality of a camera
+    (see `prepare.camera_input`). `model` is a tflite file. By default, `model` is the INT8 file of the package. The
+    runtime `xnnpack` is fast, and the runtime `reference` gives the same results as a camera. Faces with a score below
+    `threshold` are left out. If `max_faces` is None, one run of the network returns at most `MAX_FACES` faces, and a
+    search for small faces returns all found faces. If `careful` is true, the network processes both the image and its
+    mirror image, and the detector returns the mean of the two results. The option `careful` makes the results more
+    exact, but doubles the time.
     """
 
     def __init__(
@@ -87,10 +88,10 @@ class Detector:
 
     def look(self, image: Image, region: Region | None, threshold: float, *, mirror: bool = False) -> list[Face]:
         """Run the network once on a region of the image, and return the faces with a score of at least `threshold`. If
-        `region` is None, the network processes the whole image, padded to a square. If `region` is None and `input` is
-        "camera", the network processes the centred square of the image. `image` is an array (h, w, 3) of uint8, always
-        in RGB order. If `mirror` is true, the network processes the mirror image of the region. The returned faces
-        always have their positions and angles in the original image."""
+        `region` is None, the network processes the whole image, padded to a square (`input` "clean"), or the centred
+        square of the image (`input` "camera"). `image` is an array (h, w, 3) of uint8, always in RGB order. If `mirror`
+        is true, the network processes the mirror image of the region. The returned faces always have their positions
+        and angles in the original image."""
         if region:
             x, y, side = region
             square = square_at(image, x, y, side)

@@ -1,11 +1,11 @@
 """Compute a head's position in space and the head's angles relative to the camera's axis. The network itself measures a
 head's angles relative to the line from the camera to the face.
 
-A point in space has the coordinates (x, y, z) in centimetres, with the camera at (0, 0, 0). In space, x points to the
-right of the image, y points up, and z points from the face to the camera. A point (x, y, z) in space is at `focal * (x,
--y) / -z` pixels from the centre of the image. For a head of known size and rotation, each keypoint of the face gives
-two linear equations for the head's position. The head's position is the least-squares solution of the equations of all
-six keypoints.
+A point in space has the coordinates x, y and z in centimetres, with the camera at the origin. In the equations, x
+points to the right of the image, y points up, and z points from the face to the camera. The function `position` returns
+z with the opposite sign. In the image, the point has this offset from the centre, in pixels: `focal * (x, -y) / -z`.
+For a head of known size and rotation, each keypoint of the face gives two linear equations for the head's position. The
+head's position is the least-squares solution of the equations of all six keypoints.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ def position(
     """Return the position (x, y, z) of the middle of the head, which is the point between the ears. The position of the
     head is in centimetres from the camera. The x axis points to the right of the image, the y axis points up, and the z
     axis points away from the camera. The arguments `width` and `height` are the size of the image in pixels. If
-    `height` is None, the image is square. The argument `fov` is the horizontal field of view in degrees of an image
-    without lens distortion.
+    `height` is None, the image is square. The argument `fov` is the image's horizontal field of view in degrees. The
+    image should have no lens distortion.
     """
     offsets, focal = _seen(face, width, fov, height)
     head = HEAD @ to_camera(face, width, fov, height).rotation.T
@@ -72,8 +72,8 @@ def _seen(face: Face, width: float, fov: float, height: float | None) -> tuple[F
 
 
 def _turn_from_z(direction: Floats) -> Floats:
-    """Return the smallest rotation (3, 3) that turns the z axis to the unit vector `direction` (3,). The z component of
-    `direction` must be positive."""
+    """Return the smallest rotation that turns the z axis to the unit vector `direction`. The z component of `direction`
+    must be positive. The rotation has the shape (3, 3)."""
     x, y, z = direction.tolist()
     cross = np.array([[0, 0, x], [0, 0, y], [-x, -y, 0]])
     return np.asarray(np.eye(3) + cross + cross @ cross / (1 + z))

@@ -1,11 +1,12 @@
 """Find small faces in a still image. A search for small faces runs the network on the whole image, on parts of the
 image, and on a region around each found face.
 
-The network's input image has 128 x 128 pixels. The network reliably finds faces whose size is at least 16 pixels in its
-input image. A tile is a square part of the image on which a search runs the network. A search uses overlapping tiles of
-several sizes. Every face of at least `smallest_face` pixels fits completely into a tile, and the network can find the
-face in the tile. A search does not accept a face from a tile immediately, because each tile can cause a false positive.
-A face from a tile is accepted if the network finds the face again, with a high score, in a region around the face.
+The network's input image has 128 x 128 pixels. The network reliably finds faces whose size in the input image is at
+least 16 pixels. A tile is a square part of the image on which a search runs the network. A search uses overlapping
+tiles of several sizes. Every face of at least `smallest_face` pixels fits completely into a tile, and the network can
+find the face in the tile. A search does not accept a face from a tile immediately, because each tile can cause a false
+positive. A face from a tile is accepted if the network finds the face again, with a high score, in a region around the
+face.
 """
 
 from __future__ import annotations

@@ -20,10 +20,9 @@ if TYPE_CHECKING:
 
 @cache
 def board_module(name: str) -> ModuleType:
-    """Load the module `board/NAME.py` and return it. Modules in `board/` import each other from `board/`, and never
-    from this Python package. On a PC, the name `blazeposer` means this Python package. On a camera, the name
-    `blazeposer` means the post-processor of the network. On a PC, MicroPython's function `const` is replaced by a
-    function that returns its argument."""
+    """Load the module `board/NAME.py` and return it. The loaded module also imports other modules from `board/`. For
+    example, `import blazeposer` in the loaded module imports `board/blazeposer.py`, and not this Python package.
+    MicroPython's function `const` is replaced by a function that returns its argument."""
     path = board_dir() / f"{name}.py"
     module = ModuleType(f"{__name__}.{name}")
     module.__dict__["__builtins__"] = {**vars(builtins), "__import__": _import}
@@ -32,7 +31,7 @@ def board_module(name: str) -> ModuleType:
 
 
 def _import(name: str, *arguments: Any) -> ModuleType:
-    """Import the module `name` from `board/` if `board/` contains the module, as MicroPython does on a camera."""
+    """Import the module `name`. The function looks for the module first in `board/`."""
     if name == "micropython":
         return _MICROPYTHON
     if (board_dir() / f"{name}.py").exists():
@@ -71,11 +70,11 @@ class Tracker:
 
 
 class CloserLook:
-    """A face finder for successive images, for example the images of a video. A `CloserLook` also finds small faces,
-    because the network usually runs only on a region around the faces of the last image. Calling a `CloserLook` with an
-    image returns the faces in the image, with the highest score first. If `mirror` is true, the network gets the mirror
-    image of every second image while faces are followed. A `Tracker` with `smooth` averages the results for normal and
-    mirrored images.
+    """A face finder for successive images, for example the images of a video. The network usually runs only on a region
+    around the faces of the previous image. In this smaller region, the network also finds small faces. Calling a
+    `CloserLook` with an image returns the faces in the image, with the highest score first. If `mirror` is true, the
+    network gets the mirror image of every second image while faces are followed. A `Tracker` with `smooth` averages the
+    results for normal and mirrored images.
     """
 
     def __init__(self, detector: Detector, mirror: bool = False) -> None:

@@ -4,11 +4,10 @@
 - `usb.py` reads JSON lines with poses from a camera's serial port. If the camera is unplugged, `usb.py` waits until the
   camera is plugged in again.
 - `protocol_v2.py` reads poses and images from a camera with OpenMV's Protocol V2.
-- `source.py` finds faces in the images of a webcam or a video. The network runs on this PC if the images come from a
-  webcam or a video.
+- `source.py` runs the network on this PC, and finds faces in the images of a webcam or a video.
 - `recording.py` writes the poses of a session to a file, and replays the file at its original speed.
 - `session.py` runs the main loop of a session, which tracks, smooths and shows faces.
-- `centre.py` lets the user choose the present pose as the zero pose. For programs that accept only one head,
+- `centre.py` lets the user choose the current pose as the zero pose. For programs that accept only one head,
   `centre.py` selects one person's head.
 - `terminal.py` shows a table of faces and drawings of heads in a terminal, and reads the keyboard.
 - `web/` shows a session on a web page at 127.0.0.1.

@@ -1,4 +1,4 @@
-"""Let the user choose the present pose of a head as the zero pose. For programs that accept only one head, select the
+"""Let the user choose the current pose of a head as the zero pose. For programs that accept only one head, select the
 head of one person."""
 
 from __future__ import annotations
@@ -86,8 +86,9 @@ class Centre:
         return Head(self._part(rest.rotation.T @ last.rotation), self._part(rest.to_axis.T @ last.to_axis), position)
 
     def _part(self, rotation: Floats) -> Floats:
-        """Return a rotation (3, 3) about the same axis as `rotation`, but with a smaller angle. The angle of the
-        returned rotation is `_share` times the difference between the angle of `rotation` and the dead zone."""
+        """Return a rotation about the same axis as `rotation`, but with a smaller angle. The function subtracts the
+        dead zone from the angle, and multiplies the result by `_share`, a number from 0 to 1. Rotations have the shape
+        (3, 3)."""
         if self._share > 0.999 and not self._deadzone:
             return rotation
         vector = np.asarray(cv2.Rodrigues(rotation)[0], np.float64)

@@ -106,15 +106,16 @@ class NoProtocolError(PortError):
 
 class _Camera(openmv.Camera):  # type: ignore[misc]
     def _handle_event(self, channel_id: int, event: int) -> None:
-        """Count the camera's messages about newly registered channels. The methods `_handle_event` and `Transport.log`
-        of `openmv` fail in Python 3.11, because they test whether an int is a member of an enum."""
+        """Count the camera's messages about newly registered channels. The method replaces a method of `openmv` that
+        fails in Python 3.11, because it tests whether an int is a member of an enum. The method `Transport.log` fails
+        for the same reason."""
         if channel_id == 0 and event == EventType.CHANNEL_REGISTERED:
             self.pending_channel_events += 1
 
 
 def _is_from_elsewhere(record: logging.LogRecord) -> bool:
     """Return True if a log message does not come from the package `openmv`. The root logger uses `_is_from_elsewhere`
-    as a filter, because log messages of `openmv` would appear inside the table in the terminal."""
+    as a filter, because log messages of `openmv` would otherwise appear inside the table in the terminal."""
     return Path(openmv.__file__).parent not in Path(record.pathname).parents
 
 
@@ -148,7 +149,8 @@ def _opened(port: str) -> Generator[_Camera, None, None]:
 
 @contextmanager
 def _uninterrupted() -> Generator[None, None, None]:
-    """Delay Ctrl+C until the end of the `with` block, because the package `openmv` would otherwise ignore Ctrl+C."""
+    """Delay Ctrl+C until the end of the `with` block. Without the delay, the package `openmv` could suppress the
+    KeyboardInterrupt."""
     if threading.current_thread() is not threading.main_thread():  # only the main thread gets signals
         yield
         return

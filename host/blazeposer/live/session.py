@@ -119,10 +119,10 @@ def run(
     strict: bool = False,
 ) -> None:
     """Make a `Moment` for each pose record from `link`, and pass the `Moment` to all `outputs` and `views`. Return when
-    `link` ends. If `smooth` is true, the positions and angles of faces are smoothed. If the camera numbers the faces
-    itself, the camera's numbers are used. The arguments `fov` and `axis` become attributes of each `Moment`. The
-    function `centre` adds the zero pose to each `Moment`. If `strict` is true, the failure of one of the `outputs`
-    raises InputError."""
+    `link` delivers no more records. If `smooth` is true, the positions and angles of faces are smoothed. If the pose
+    records already contain ids of the faces, these ids are used. The arguments `fov` and `axis` become attributes of
+    each `Moment`. The function `centre` adds the zero pose to each `Moment`. If `strict` is true, the failure of one of
+    the `outputs` raises InputError."""
     follow = Follower(smooth, fov, axis)
     with closing(link.arrivals()) as arrivals:
         for arrival in arrivals:

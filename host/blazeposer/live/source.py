@@ -1,5 +1,5 @@
-"""Find faces in the images of a webcam, a network stream or a video, and deliver pose records like a camera. To find
-faces in the images of a webcam or a video, the network runs on this PC."""
+"""Find faces in the images of a webcam, a network stream or a video, and deliver pose records like a camera. The
+network runs on this PC."""
 
 from __future__ import annotations
 

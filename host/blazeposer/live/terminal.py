@@ -28,7 +28,7 @@ from blazeposer.stream.record import Counts
 COLUMNS, ROWS = 21, 11
 """Size of a drawn head in characters. Each character has 2 x 4 dots."""
 RECENTRE = "r"
-"""Key that sets the present pose as the zero pose."""
+"""Key that sets the current pose as the zero pose."""
 REFRESH = 12
 """Number of times per second at which the terminal is redrawn. A higher number has no advantage."""
 _WIDTHS = {"face": 4, **dict.fromkeys(ANGLES, 6), "err": 4, "score": 5, "x cm": 4, "y cm": 4, "z cm": 4}

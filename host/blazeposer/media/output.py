@@ -173,5 +173,5 @@ class Annotated:
 
 
 def _key(path: Path) -> str:
-    """Return the same text for all paths to one file, even if the paths differ in upper and lower case."""
+    """Return the absolute path in lower case, which is the same text for all paths to one file."""
     return str(path.resolve()).casefold()

@@ -4,11 +4,11 @@
 - OpenMV measured the erase times `erase_ms` of the N6 and the RT1062 (see the installer in `openmv-ota`). The AE3 is
   assumed to erase its flash as fast as the N6. For the H7, the erase time is an estimate for a sector of the STM32H743.
   For the boards H7 Plus, Pure Thermal, Nicla Vision, Portenta and Giga, the erase times are estimates for NOR flash.
-- The attribute `kind` of each board comes from the source code of MicroPython 1.28. In MicroPython 1.28,
-  ports/stm32/vfs_rom_ioctl.c accesses flash inside the chip, or through a QSPI or XSPI interface. In MicroPython 1.28,
-  ports/alif/vfs_rom_ioctl.c accesses flash through an OSPI interface. In MicroPython 1.28, ports/mimxrt/mimxrt_flash.c
-  accesses flash as a block device.
-- The attribute `longest_erase` is a safe guess, because the exact limit of the N6 is not known. The package
+- The attribute `kind`, which is the type of a board's flash, comes from the source code of MicroPython 1.28. In
+  MicroPython 1.28, ports/stm32/vfs_rom_ioctl.c accesses flash inside the chip, or through a QSPI or XSPI interface. In
+  MicroPython 1.28, ports/alif/vfs_rom_ioctl.c accesses flash through an OSPI interface. In MicroPython 1.28,
+  ports/mimxrt/mimxrt_flash.c accesses flash as a block device.
+- For the N6, the attribute `longest_erase` is a low estimate, because the exact limit is not known. The package
   `openmv-ota` says that the N6 fails to erase 12 MB in one call.
 - The attribute `keeps_tail` is true if reading to the end of the QSPI chip stops the camera. The package `openmv-ota`
   says that a bulk read to the end of the QSPI chip stops an H7 Plus completely. On the H7 Plus and the Pure Thermal,

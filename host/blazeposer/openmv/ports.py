@@ -1,5 +1,5 @@
 """Find the cameras that are connected to this PC. Real cameras are found by their USB vendor and product numbers.
-Virtual cameras are found in a list of files that `register.py` keeps."""
+Virtual cameras are found in the list that `register.py` keeps."""
 
 from __future__ import annotations
 

@@ -6,8 +6,8 @@ the module defines a tolerance and the reason for this tolerance.
 - The stage `reference` runs the INT8 tflite file with LiteRT's reference kernels.
 - The stage `xnnpack` runs the INT8 tflite file with LiteRT's XNNPACK kernels.
 - The stage `micro` runs the INT8 tflite file in TensorFlow Lite Micro (extra `demo`).
-- The stage `converter` runs the INT8 network from TensorFlow's converter (extra `train`) with LiteRT's reference
-  kernels.
+- The stage `converter` runs the INT8 tflite file that TensorFlow's converter wrote (extra `train`), with LiteRT's
+  reference kernels.
 - The stage `board` runs the scripts for the camera in MicroPython on a virtual camera (extra `demo`).
 - The stage `camera` runs the scripts on a real camera (option `--port`).
 
@@ -56,8 +56,8 @@ class NotRun(BlazePoserError):
 
 @dataclass
 class Stage:
-    """One form of the network. The function `see` runs the stage on images (128, 128, 3), and returns the results. The
-    second argument of `see` is a function that `see` calls after each image."""
+    """One form of the network. The function `see` runs the stage on images and returns the results. After each image,
+    `see` calls its second argument, which is a function. Each image has the shape (128, 128, 3)."""
 
     key: str
     title: str
@@ -179,9 +179,9 @@ def _at(connected: Callable[[], AbstractContextManager[Camera]]) -> See:
 
 
 def companion(model: Path, suffix: str) -> Path:
-    """Return the path of the INT8 file's companion, a file or folder with `suffix` in place of `.tflite`. If the INT8
-    file has no companion, return the companion of the shipped network. The companion of the shipped network is returned
-    only if the INT8 file has the same training and quantization as the shipped network. Raises NotRun."""
+    """Return the path of the INT8 file's companion, a file or folder with `suffix` in place of `.tflite`. If the
+    companion is missing, and the INT8 file has the same training and quantization as the shipped network, return the
+    companion of the shipped network. Raises NotRun."""
     if (path := model.with_name(model.stem + suffix)).exists():
         return path
     try:

@@ -1,8 +1,8 @@
 """Describe a camera to the program Home Assistant, with Home Assistant's MQTT discovery.
 
-Home Assistant shows a camera as a device. The device of a camera shows the number of faces, the angles of one person,
-and whether a person looks at the camera. One retained MQTT message describes a camera and all its values to Home
-Assistant. The message that describes a camera has the format of Home Assistant's "device discovery"
+Home Assistant shows each camera as a device. This device shows the number of faces, the angles of one person, and
+whether a person looks at the camera. One retained MQTT message describes a camera and all its values to Home Assistant.
+The message that describes a camera has the format of Home Assistant's "device discovery"
 (https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery, version 2024.11 and later). Home Assistant reads the
 values of a camera from the MQTT topic TOPIC/CAMERA/summary. BlazePoser sends the values of a camera at most once per
 second, because Home Assistant stores a history of the values.

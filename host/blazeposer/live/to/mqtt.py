@@ -115,7 +115,7 @@ class MqttView:
 
     def __exit__(self, *_: object) -> None:
         """Send the status "offline", and disconnect from the broker. Pose records that the broker has not acknowledged
-        are added to `missed`."""
+        are counted in `missed`."""
         try:
             if self._client.is_connected():
                 with suppress(ValueError, RuntimeError):  # the broker may have disconnected

@@ -1,5 +1,5 @@
-"""Send UDP packets with the pose of one head to a host in the network. The name of a host may have several IP
-addresses, or may not be known when the session starts."""
+"""Send UDP packets with the pose of one head to a host in the network. A host name can have several IP addresses. If
+the host is not found when the session starts, the search is repeated until the host is found."""
 
 from __future__ import annotations
 

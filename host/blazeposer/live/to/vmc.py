@@ -23,8 +23,8 @@ an assistant."""
 
 
 def quaternion(rotation: NDArray[np.float64]) -> tuple[float, float, float, float]:
-    """Convert a rotation (3, 3) in the axes of `rotation.py` to a quaternion (x, y, z, w) in Unity's axes, and return
-    the quaternion.
+    """Convert a rotation from the axes of `rotation.py` to Unity's axes, and return a quaternion. The rotation has the
+    shape (3, 3), and the quaternion has the order x, y, z, w.
 
     In Unity and in `rotation.py`, y points up and z points out of the face, but the x axes point in opposite
     directions. The rotation axis (x, y, z) in `rotation.py` becomes the rotation axis (x, -y, -z) in Unity.
