@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# Follows a face: the camera is on a pan-tilt head, and the script turns this head until the face is in the middle of
+# Follows a face: the camera is on a pan-tilt mount, and the script turns the mount until the face is in the middle of
 # the image.
 #
 # Wiring: connect the pan servo's signal to P7 and the tilt servo's signal to P8 (on an AE3, to P0 and P1; Arduino

