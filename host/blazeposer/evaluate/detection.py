@@ -1,7 +1,7 @@
 """Compare the faces that several networks detect in the same images. BlazePoser's INT8 network and float network are
-compared with the original BlazeFace. BlazePoser's INT8 network is also compared with its float network. The original
-BlazeFace is a float network of MediaPipe. On the data set WIDER FACE, only the average precision of the networks is
-compared.
+compared with the original BlazeFace. The INT8 network and the float network are also compared with each other. The
+original BlazeFace is a float network of MediaPipe. On the data set WIDER FACE, only the average precision of the
+networks is compared.
 """
 
 from __future__ import annotations
@@ -91,11 +91,11 @@ class Agreement:
     keypoints: float
     """Mean distance between the keypoints from the two networks, as a fraction of the image."""
     angles: float
-    """Mean absolute error of this network's angles minus the mean absolute error of the other network's angles, in
-    degrees."""
+    """Mean absolute error of the first network's angles minus the mean absolute error of the second network's angles,
+    in degrees."""
 
     def line(self) -> str:
-        """Return a sentence that compares the results of the INT8 network and the float network."""
+        """Return a text that compares the results of the INT8 network and the float network."""
         return (
             f"On the {self.faces} labelled faces that INT8 and float both found, the mean IoU between the two "
             f"networks' boxes is {self.overlap:.3f}. The mean distance between the two networks' keypoints is "
@@ -218,8 +218,8 @@ def original() -> Run:
 
 
 def answers(outputs: Sequence[Outputs], dataset: Dataset, threshold: float = SCORE_THRESHOLD) -> Answers:
-    """Return a list with the detection that matches each label of a data set, or None for a label without a detection.
-    `outputs` contains the network's outputs for each image of the data set."""
+    """Return a list with one entry for each label of a data set. The entry is the detection that matches the label, or
+    None if no detection matches. `outputs` contains the network's outputs for each image of the data set."""
     found: Answers = []
     for sample, values in zip(dataset.samples, outputs, strict=True):
         faces = decode(values, threshold, MOST_FACES)

@@ -1,8 +1,7 @@
 """Disturb labelled images, so that it is harder for a network to find the faces and to measure their rotations. Each
-disturbed image is changed by only one condition, for example blur or noise. Most kinds of disturbance have several
-levels of strength. Before an image is disturbed, it is scaled so that its longer side has `SIDE` pixels. On a camera,
-BlazePoser uses square images of `SIDE` x `SIDE` pixels. The longer side of every image has `SIDE` pixels, so that blur,
-noise and compression have the same strength in all images.
+disturbed image is changed by only one condition, for example blur or noise. Most conditions have several levels of
+strength. Before an image is disturbed, it is scaled so that its longer side has `SIDE` pixels, like the side of a
+camera's square image. In this way, blur, noise and compression have the same strength in all images.
 """
 
 from __future__ import annotations
@@ -34,8 +33,8 @@ has the height 0.6."""
 
 @dataclass(frozen=True)
 class Scene:
-    """An image (h, w, 3) and the labels of its n faces. `boxes` (n, 4) contains x0, y0, x1, y1 of each face in pixels.
-    `rotations` (n, 3, 3) contains the labelled rotation of each face."""
+    """An image (h, w, 3) and the labels of its n faces. `boxes` (n, 4) contains the box of each face, as x0, y0, x1, y1
+    in pixels. `rotations` (n, 3, 3) contains the labelled rotation of each face."""
 
     picture: Image
     boxes: Floats
@@ -76,7 +75,7 @@ class Condition:
 
 
 def smaller(scene: Scene, pixels: float, rng: np.random.Generator) -> Scene:
-    """Scale the image so that the longer side of the largest face has `pixels` pixels in the network's input."""
+    """Scale the image so that the longer side of the largest face's box has `pixels` pixels in the network's input."""
     return nearer(scene, pixels / INPUT_SIZE, rng)
 
 
@@ -113,7 +112,7 @@ def noisy(scene: Scene, sigma: float, rng: np.random.Generator) -> Scene:
 
 def darker(scene: Scene, stops: float, rng: np.random.Generator) -> Scene:
     """Divide the amount of light in the image by 2 to the power of `stops`. The darkened image has 8 bits for each
-    colour channel."""
+    colour channel, so it contains fewer different pixel values."""
     return scene.with_pixels(scene.picture * 2 ** (-stops / GAMMA))
 
 
@@ -138,8 +137,8 @@ def turned(scene: Scene, degrees: float, rng: np.random.Generator) -> Scene:
 
 
 def patched(scene: Scene, share: float, rng: np.random.Generator) -> Scene:
-    """Cover the fraction `share` of each face's box with an ellipse at a random place inside the box. An ellipse in the
-    colour of the face imitates a hand in front of the face."""
+    """Cover the fraction `share` of each face's box with an ellipse at a random place inside the box. The ellipse has
+    the colour of the face, and imitates a hand in front of it."""
     picture = scene.picture.copy()
     for box in scene.boxes:
         middle, size = (box[:2] + box[2:]) / 2, box[2:] - box[:2]

@@ -138,7 +138,7 @@ def certainty(manifests: Manifests) -> str:
 
 
 def size(manifests: Manifests) -> str:
-    """Return the sizes of the files."""
+    """Return a text with the network's parameters, multiply-accumulates, file size and arena (working memory)."""
     int8 = manifests.int8
     return (
         f"{int8.parameters:,} parameters, {int8.macs / 1e6:.1f} M multiply-accumulates; "

@@ -1,5 +1,5 @@
 """Compute measures of a network. The measures of a network are its recall on labelled faces, its angle errors and
-expected errors on detected faces, and its average precision.
+expected errors on found faces, and its average precision.
 
 A labelled face counts as found if a detection with a score of at least 0.5 matches the face. A `Rule` decides whether a
 detection matches a labelled face. An angle error is the absolute difference between a predicted and a labelled angle in
@@ -34,9 +34,9 @@ RELIABILITY_BINS = 10
 
 
 class Reliability(NamedTuple):
-    """The mean errors of a group of faces whose predicted errors are similar. `expected` is the mean predicted error of
-    the faces in the group, and `actual` is their mean actual error, both in degrees. `faces` is the number of faces in
-    the group."""
+    """The mean errors of a group of faces whose expected errors are similar. `expected` is the mean of the expected
+    errors, and `actual` is the mean of the actual errors, both in degrees. `faces` is the number of faces in the
+    group."""
 
     expected: float
     actual: float
@@ -49,8 +49,8 @@ class Scores:
     find the face.
 
     `labels` (n, 3) and `predicted` (n, 3) contain the yaw, pitch and roll of each face. `geodesic` (n,) contains the
-    angle between the labelled and the predicted rotation of each face. `expected` (n,) contains the error that the
-    network predicts for each face.
+    angle between the labelled and the predicted rotation of each face. `expected` (n,) contains the expected error of
+    each face, which is an output of the network.
     """
 
     labels: Floats
@@ -68,31 +68,31 @@ class Scores:
 
     @property
     def signed(self) -> Floats:
-        """Array (found, 3) of the signed errors of yaw, pitch and roll for each found face. A signed error is the
-        predicted angle minus the labelled angle, in degrees."""
+        """Signed errors of yaw, pitch and roll for each found face. A signed error is the predicted angle minus the
+        labelled angle, in degrees. The shape is (found, 3)."""
         return (self.predicted - self.labels)[self.found]
 
     @property
     def errors(self) -> Floats:
-        """Array (found, 3) of the absolute errors of yaw, pitch and roll for each found face, in degrees."""
+        """Absolute errors of yaw, pitch and roll for each found face, in degrees. The shape is (found, 3)."""
         return np.abs(self.signed)
 
     @property
     def mean(self) -> float:
-        """MAE on detected faces. The MAE is the mean of the mean absolute errors of yaw, pitch and roll."""
+        """Mean absolute error (MAE) of yaw, pitch and roll on the found faces, in degrees."""
         return _mean(self.errors)
 
     @property
     def bias(self) -> Floats:
-        """Array (3,) of the mean signed errors of yaw, pitch and roll, in degrees. A signed error is the predicted
-        angle minus the labelled angle. The mean signed errors are NaN if no face was found."""
+        """Mean signed errors (3,) of yaw, pitch and roll, in degrees. A signed error is the predicted angle minus the
+        labelled angle. The mean signed errors are NaN if no face was found."""
         return self.signed.mean(axis=0) if self.found.any() else np.full(3, np.nan)
 
     @property
     def mean_after_offset(self) -> float:
         """MAE with corrected angles. For each of yaw, pitch and roll, the median of the signed errors is subtracted
-        before the MAE is computed. Use `mean_after_offset` for a data set in which a head with zero angles has another
-        pose than in 300W-LP."""
+        before the MAE is computed. Use `mean_after_offset` for a data set in which zero angles mean another head pose
+        than in 300W-LP."""
         return _mean(np.abs(self.signed - np.median(self.signed, axis=0))) if self.found.any() else float("nan")
 
     @property
@@ -107,12 +107,12 @@ class Scores:
 
     @property
     def mean_geodesic(self) -> float:
-        """Mean angle between the predicted and the labelled rotation of detected faces, in degrees."""
+        """Mean angle between the predicted and the labelled rotation of the found faces, in degrees."""
         return _mean(self.geodesic[self.found])
 
     @property
     def mean_expected(self) -> float:
-        """Mean of the errors that the network expects for detected faces, in degrees."""
+        """Mean expected error of the found faces, in degrees."""
         return _mean(self.expected[self.found])
 
     def within(self, low: float, high: float) -> Scores:
@@ -121,8 +121,8 @@ class Scores:
         return self.of((yaw >= low) & (yaw < high))
 
     def surest(self, share: float = 0.5) -> Scores:
-        """Return the scores of the found faces that have the smallest predicted errors. `share` is the fraction of the
-        found faces that is returned. Faces with equal predicted errors are returned together, even if the returned
+        """Return the scores of the found faces that have the smallest expected errors. `share` is the fraction of the
+        found faces that is returned. Faces with equal expected errors are returned together, even if the returned
         fraction is then larger than `share`."""
         if not self.found.any():
             return self
@@ -131,14 +131,14 @@ class Scores:
 
     @property
     def ranking(self) -> float:
-        """Mean rotation error of the faces with small predicted errors, divided by the mean rotation error of all found
-        faces. A predicted error is small if it is at most the median of the predicted errors. `ranking` is about 1 if
-        the predicted error contains no information about the actual error."""
+        """Mean rotation error of the faces with small expected errors, divided by the mean rotation error of all found
+        faces. An expected error is small if it is at most the median of the expected errors. `ranking` is about 1 if
+        the expected error contains no information about the actual error."""
         return self.surest().mean_geodesic / self.mean_geodesic if self.mean_geodesic else float("nan")
 
     def reliability(self, bins: int = RELIABILITY_BINS) -> list[Reliability]:
-        """Sort the found faces by their predicted errors, divide the faces into bins, and return the mean errors of
-        each bin. All bins contain about the same number of faces."""
+        """Sort the found faces by their expected errors, divide the faces into bins, and return the mean errors of each
+        bin. All bins contain about the same number of faces."""
         found = np.flatnonzero(self.found)
         order = found[np.argsort(self.expected[found], kind="stable")]
         parts = [part for part in np.array_split(order, bins) if len(part)]
@@ -254,7 +254,7 @@ def score(found: Sequence[Face | None], rotations: Floats, labels: Floats) -> Sc
 
 @dataclass(frozen=True)
 class Detections:
-    """All detections in one image, with the best detection first, and the labels of the image. All lengths are
+    """The detections and the labels of one image. The detection with the highest score is first. All lengths are
     fractions of the side of the network's input."""
 
     faces: Sequence[Face]
@@ -265,14 +265,14 @@ class Detections:
     By default, no label is ignored."""
 
     def judged(self, least: float) -> tuple[list[tuple[float, bool]], int]:
-        """Return a pair for every counted detection (its score, and True if it is correct), and the number of counted
-        labels.
+        """Return a list of pairs, and the number of counted labels. For each counted detection, a pair contains the
+        detection's score, and True if the detection is correct.
 
         A label counts if it is not ignored and if its box covers at least `least` x `least` pixels of the network's
         input. By the rule of PASCAL VOC, each detection belongs to the label with which it has the largest overlap. A
         detection is correct if the overlap with its label is at least 0.5 (intersection over union). If several
-        detections match one label, only the detection with the highest score is correct. A detection that matches an
-        ignored or too small label is left out.
+        detections match one label, only the detection with the highest score is correct. If the matching label does not
+        count, the detection is left out.
         """
         sides = np.sqrt(np.prod(np.maximum(self.boxes[:, 2:] - self.boxes[:, :2], 0), axis=1)) * INPUT_SIZE
         counts = ~self.ignored & (sides >= least)
@@ -322,5 +322,5 @@ def _mean(values: NDArray[Any]) -> float:
 
 
 def _middle_size(box: Floats) -> Floats:
-    """Return the middle and the size (cx, cy, w, h) of a box (x0, y0, x1, y1)."""
+    """Return the middle and the size of a box, as cx, cy, w, h. The argument `box` is x0, y0, x1, y1."""
     return np.concatenate([(box[:2] + box[2:]) / 2, box[2:] - box[:2]])

@@ -132,8 +132,8 @@ def sheet_dict(bins: Sequence[Bin]) -> dict[str, Any]:
 
 @styled
 def draw_sheet(bins: Sequence[Bin]) -> Figure:
-    """Draw a plot for each kind of disturbance that has several levels. Each plot shows the true error, the expected
-    error and the fraction of found faces at each level of the disturbance."""
+    """Draw a plot for each condition that has several levels. Each plot shows the true error, the expected error and
+    the fraction of found faces at each level of the condition."""
     by_bin = {(one.condition, one.level): one.scores for one in bins}
     curves = [condition for condition in CONDITIONS if len(condition.levels) > 1]
     columns, rows = 5, -(-len(curves) // 5)

@@ -85,7 +85,7 @@ def _sample(path: Path, calibration: Path) -> list[Sample]:
 
 
 def head_box(centre: Floats, calibration: Path) -> Floats:
-    """Return a square (x0, y0, x1, y1) in pixels around a head's centre. Half of the square's side is HEAD_RADIUS,
+    """Return a square around a head's centre, as x0, y0, x1, y1 in pixels. Half of the square's side is HEAD_RADIUS,
     converted to pixels.
 
     `centre` (3,) is the centre of the head in millimetres, in the axes of the depth camera. `calibration` is the path

@@ -57,12 +57,12 @@ class Dataset:
 
     @property
     def angles(self) -> Floats:
-        """Array (faces, 3) of the yaw, pitch and roll of all faces, in the order of the images."""
+        """Yaw, pitch and roll of all faces, in the order of the images. The shape is (faces, 3)."""
         return np.concatenate([sample.angles for sample in self.samples])
 
     @property
     def rotations(self) -> Floats:
-        """Array (faces, 3, 3) of the rotation matrices of all faces, in the order of the images."""
+        """Rotation matrices of all faces, in the order of the images. The shape is (faces, 3, 3)."""
         return rotation_from_angles(self.angles)
 
     @property
@@ -83,7 +83,7 @@ def image_given(image: Image) -> Callable[[], Image]:
 
 
 def load_image(path: Path) -> Image:
-    """Return the image of a file. Raises BlazePoserError."""
+    """Read an image file, and return the image. Raises BlazePoserError if the file cannot be read."""
     image = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
     if image is None:
         raise BlazePoserError(f"{path} is missing or not an image: unpack the data set again")

@@ -4,7 +4,7 @@ Zhu et al. published AFLW2000-3D and 300W-LP with the paper "Face Alignment Acro
 2016.
 
 The folder AFLW2000 of AFLW2000-3D contains the files `image00002.jpg`, `image00002.mat` and so on. AFLW2000-3D has
-2,000 image files and 2,000 MATLAB files. In 1,969 faces of AFLW2000-3D, no angle is beyond 99 degrees. The data set
+2,000 image files and 2,000 MATLAB files. For 1,969 faces of AFLW2000-3D, no angle is beyond 99 degrees. The data set
 300W-LP is a folder 300W_LP that contains the folders AFW, HELEN, IBUG and LFPW. The folders AFW_Flip to LFPW_Flip in
 300W_LP contain the mirrored images. Each image of 300W-LP has the files `NAME.jpg` and `NAME.mat`. The data set 300W-LP
 has 122,450 images in total.
@@ -75,8 +75,8 @@ def _read(name: str, folder: Path, parts: Sequence[Path], files: str, landmarks:
 
 
 def _label(path: Path, landmarks: str) -> tuple[Floats, Floats]:
-    """Return the box (4,) around a face's 68 landmarks in pixels, and yaw, pitch and roll (3,) in degrees. `landmarks`
-    is the name of the array with the landmarks in the MATLAB file."""
+    """Return the box around a face's 68 landmarks, and the face's angles. The box (4,) is in pixels. The angles (3,)
+    are yaw, pitch and roll in degrees. `landmarks` is the name of the array with the landmarks in the MATLAB file."""
     try:
         matrices = loadmat(str(path), variable_names=["Pose_Para", landmarks])
         pitch, yaw, roll = np.degrees(matrices["Pose_Para"].astype(np.float64).ravel()[:3])

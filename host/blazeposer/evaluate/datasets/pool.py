@@ -1,9 +1,9 @@
 """Read pools of face photos with head-pose labels. A pool is a data set in this project's own format.
 
 A pool has three files. The file `NAME.zip` of a pool contains the images, and the file `NAME.csv` contains a table with
-one line for each face. The file `NAME_landmarks68.npy` of a pool contains the landmarks as an array (faces, 68, 2) in
-pixels. A line of the table `NAME.csv` contains the name of the image file, the smallest box around the face's 68
-landmarks, yaw, pitch and roll. In pools for training, each line also contains the label's uncertainty (see MAX_SPREAD)
+one row for each face. The file `NAME_landmarks68.npy` of a pool contains the landmarks as an array (faces, 68, 2) in
+pixels. A row of the table `NAME.csv` contains the name of the image file, the smallest box around the face's 68
+landmarks, yaw, pitch and roll. In pools for training, each row also contains the label's uncertainty (see MAX_SPREAD)
 and the face's split ("train" or "val"). If the table has a column `face`, the column contains the index of each face's
 landmarks in `NAME_landmarks68.npy`. In a table without a column `face`, the landmarks are in the order of the rows. The
 option --data or the environment variable BLAZEPOSER_DATA gives the folder of the pools.
@@ -43,8 +43,8 @@ removes 3 % of the faces in profile, and few other faces."""
 
 @dataclass
 class Pool:
-    """Faces and their images. `image_of[i]` is the index in `images` of the image that shows face i. Each row of
-    `boxes` is x0, y0, x1, y1 in pixels."""
+    """Faces and their images. Face i is in the image `images[image_of[i]]`. Each row of `boxes` is x0, y0, x1, y1 in
+    pixels."""
 
     images: list[Image]
     files: list[str]
@@ -74,8 +74,8 @@ def data_folder(given: str | None) -> Path:
 
 def read_pool(folder: Path, name: str, split: str | None = None) -> Pool:
     """Read one pool. `split` is "train" or "val", or None for all faces. The returned pool leaves out faces with an
-    angle beyond 99 degrees, faces with uncertain labels, and test images of pools for training. Raises BlazePoserError
-    if a file of the pool is missing."""
+    angle beyond 99 degrees, faces with uncertain labels, and images that are only for testing (see
+    `is_training_image`). Raises BlazePoserError if a file of the pool is missing."""
     try:
         table = Table(folder / f"{name}.csv", ["file", *CORNERS, *ANGLES, *([] if split is None else ["split"])])
         landmarks = np.load(folder / f"{name}_landmarks68.npy").astype(np.float64)
@@ -147,9 +147,8 @@ def read_pools(
 
 
 def read_backgrounds(folder: Path, name: str = "faceless", *, test: bool = False) -> list[Image]:
-    """Return the photos in `NAME.zip`, which show no faces. The photos are for testing if `test` is true, and for
-    training if `test` is false. The photos of "faceless" show places, and the photos of "hands" show hands in
-    close-up."""
+    """Return the photos for testing in `NAME.zip` if `test` is true, and the photos for training if `test` is false.
+    The photos show no faces. The photos of "faceless" show places, and the photos of "hands" show hands in close-up."""
     path = folder / f"{name}.zip"
     if not path.is_file():
         raise BlazePoserError(f"no {path.name} in {folder}: give the folder of the pools with --data")
@@ -174,13 +173,13 @@ def read_scenes(folder: Path, names: tuple[str, ...]) -> list[Image]:
 
 
 def is_training_image(pool: str, file: str) -> bool:
-    """Return True if an image may be used for training. In the pools that ODD_IMAGES_ARE_TEST names, only images with
+    """Return True if an image may be used for training. In the pools of the list ODD_IMAGES_ARE_TEST, only images with
     an even number in the file name are for training."""
     return pool not in ODD_IMAGES_ARE_TEST or int("".join(filter(str.isdigit, Path(file).stem))) % 2 == 0
 
 
 def read_images(path: Path, files: list[str]) -> list[Image]:
-    """Decode the images `files` of a zip file, and return the images as RGB in the order of `files`."""
+    """Decode the images with the names `files` in a zip file. Return the RGB images in the order of `files`."""
     try:
         with zipfile.ZipFile(path) as archive:
             packed = [archive.read(file) for file in files]

@@ -1,28 +1,28 @@
 """Read pools for evaluation. A pool is a data set in this project's own format.
 
-If a pool has a split `val` (see `pool`), only the faces of this split are used for evaluation. If a pool has no split
-`val`, all faces of the pool are used for evaluation.
+If a pool has a split `val` (see `pool.py`), only the faces of this split are used for evaluation. If a pool has no
+split `val`, all faces of the pool are used for evaluation.
 
-The data set `val` contains the validation faces of all training pools. In the images of `val`, each face has about the
-same place and the same size as in the data set AFLW2000.
+The data set `val` contains the validation faces of all training pools. The faces in the images of `val` have about the
+same place and size as the faces in the data set AFLW2000.
 
 The evaluation uses the uncropped photos of the data set MaskON only to measure the detection of faces. All faces in the
 uncropped photos of MaskON have box labels. Half of the people in the uncropped photos of MaskON wear a mask. The file
 `maskon_boxes.csv` contains the box labels of MaskON, and is in the same folder as `maskon.zip`. Each line of
-`maskon_boxes.csv` contains the file of the image, the box (x0, y0, x1, y1 in pixels) and the class of one face. Images
-of MaskON with an odd number in their file name are for testing, and images with an even number are for training.
+`maskon_boxes.csv` contains the name of the image file, the box (x0, y0, x1, y1 in pixels) and the class of one face.
+Images of MaskON with an odd number in their file name are for testing, and images with an even number are for training.
 
 The data set `biwi_dev` contains crops of the data set BIWI. The crops of `biwi_dev` are in `biwi_dev.zip`, and their
 labels are in `biwi_dev.csv`. The crops of `biwi_dev` were made from every second frame in 13 sequences of BIWI. BIWI's
-frames were cropped around the faces that a face detector found. In 1,334 frames of BIWI, a face detector found no face,
-so `biwi_dev` has no crops of these frames. In the 1,334 frames of BIWI without a crop, the heads look up or down by 50
-degrees on average. Because `biwi_dev` lacks difficult frames of BIWI, a network's errors are a little smaller on
+frames were cropped around the faces that a face detector found. In 1,334 frames of BIWI, the face detector found no
+face, so `biwi_dev` has no crops of these frames. In the 1,334 frames of BIWI without a crop, the heads look up or down
+by 50 degrees on average. Because `biwi_dev` lacks difficult frames of BIWI, a network's errors are a little smaller on
 `biwi_dev` than on BIWI. Each crop of `biwi_dev` is padded with copies of its edge pixels. The columns yaw, pitch and
 roll of `biwi_dev.csv` contain angles in degrees that were measured with a Kinect camera. The angles in `biwi_dev.csv`
 have the same order and the same signs as the angles in the data set 300W-LP. The angles in `biwi_dev.csv` are relative
 to the axes of the Kinect's depth camera. BIWI defines zero angles in another way than the training data, so there is a
 constant offset between a network's angles and BIWI's angles. Reports about `biwi_dev` show the MAE, and also
-`mean_after_offset`, which is the MAE without a constant offset.
+`mean_after_offset`, which is the MAE after the constant offset was removed.
 """
 
 from __future__ import annotations
@@ -102,8 +102,8 @@ def _placed(image: Image, box: Floats, scale: float) -> Image:
 
 
 def read_maskon_boxes(folder: Path) -> list[tuple[Image, Floats]]:
-    """Return every test image of MaskON that has boxes, together with its boxes (n, 4) in pixels. Raises
-    BlazePoserError if `maskon_boxes.csv` or `maskon.zip` is missing."""
+    """Return each test image of MaskON that is in `maskon_boxes.csv`, with its boxes. The boxes (n, 4) are in pixels.
+    Raises BlazePoserError if `maskon_boxes.csv` or `maskon.zip` is missing."""
     table = _table(folder / "maskon_boxes.csv", ["file"])
     names, boxes = np.array(table.texts("file")), table.numbers(*CORNERS)
     files = [file for file in np.unique(names).tolist() if not is_training_image("maskon", file)]
@@ -112,7 +112,7 @@ def read_maskon_boxes(folder: Path) -> list[tuple[Image, Floats]]:
 
 
 def read_biwi_dev(folder: Path) -> Dataset:
-    """Return every crop of BIWI_DEV. `biwi_dev.csv` contains no boxes of faces, so the box label of each crop is the
+    """Return every crop of `biwi_dev`. `biwi_dev.csv` contains no boxes of faces, so the box label of each crop is the
     whole crop without the padding. Raises BlazePoserError."""
     table = _table(folder / f"{BIWI_DEV}.csv", ["file"])
     files, samples = table.texts("file"), []

@@ -1,13 +1,13 @@
-"""Read the validation part of WIDER FACE (Yang et al., CVPR 2016). WIDER FACE has no pose labels, so the evaluation
+"""Read the validation part of WIDER FACE (Yang et al., CVPR 2016). WIDER FACE has no labelled angles, so the evaluation
 uses it only to measure the detection of faces.
 
 The file `wider_face_split/wider_face_val_bbx_gt.txt` is WIDER FACE's list of labelled faces. The 3,226 validation
 images of WIDER FACE are the files `WIDER_val/images/EVENT/NAME.jpg`. For each image, the first line in the list of
 faces is the image's name, and the second line is the number n of labelled faces. Each of the next n lines in the list
 is the label of one face. The line of a label contains x, y, width, height, blur, expression, illumination, invalid,
-occlusion and pose. For an image without faces, the list of faces contains one line of zeros in place of the labels.
-Boxes are ignored if they are empty or marked as invalid. WIDER FACE's subsets of easy, medium and hard faces are not
-supported, because their faces require images larger than the network's input.
+occlusion and pose (typical or not). For an image without faces, the list of faces contains one line of zeros in place
+of the labels. Boxes are ignored if they are empty or marked as invalid. WIDER FACE's subsets of easy, medium and hard
+faces are not supported, because their faces require images larger than the network's input.
 """
 
 from __future__ import annotations

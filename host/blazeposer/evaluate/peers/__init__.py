@@ -1,15 +1,14 @@
 """Run other systems that find heads and their rotations, in order to compare BlazePoser with them. A system with which
-BlazePoser is compared is called a peer. Each compared system finds faces in an image and computes the rotations of the
-heads.
+BlazePoser is compared is called a peer. Each peer finds faces in an image and computes the rotations of the heads.
 
 - `mediapipe.py` computes the rotations of heads with MediaPipe's BlazeFace and face mesh.
 - `blazeface.py` computes the rotations of heads from the six keypoints of BlazeFace in INT8, with OpenCV's solvePnP.
 
-Each compared system processes the whole image, padded to a square, and returns faces. The positions and sizes of the
-faces are in pixels of the original image. `canonical.py` and `blazeface.py` convert the rotations of the compared
-systems to the convention of `core.rotation`. For each compared system, rotation zero means the same head pose as in the
-training data. The pose at rotation zero was determined with the `train` split of the training data (see `canonical.py`
-and `blazeface.py`). Each compared system runs in a single thread.
+Each peer processes the whole image, padded to a square, and returns faces. The positions and sizes of the faces are in
+pixels of the original image. `canonical.py` and `blazeface.py` convert the rotations of the peers to the convention of
+`core.rotation`. For each peer, rotation zero means the same head pose as in the training data. The pose at rotation
+zero was determined with the `train` split of the training data (see `canonical.py` and `blazeface.py`). Each peer runs
+in a single thread.
 """
 
 from __future__ import annotations

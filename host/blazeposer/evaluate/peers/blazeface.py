@@ -4,7 +4,7 @@ head rotations from BlazeFace's keypoints, without BlazePoser.
 `blazeface_int8.tflite` is MediaPipe's short-range BlazeFace (Apache-2.0) in INT8, with all channels of the original
 network. The file `blazeface_int8.tflite` was written by `python -m blazeposer_training.int8.blazeface` of commit
 9134d69. BlazeFace was quantized in the same way as BlazePoser. The value ranges for the quantization of BlazeFace were
-measured on 300 images of the data sets for training. The outputs of `blazeface_int8.tflite` are the first four of
+measured on 300 images of the data sets for training. The network in `blazeface_int8.tflite` has only the first four of
 BlazePoser's eight outputs (`OUTPUTS` in `core/contract.py`).
 """
 

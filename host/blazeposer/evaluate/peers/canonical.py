@@ -1,21 +1,21 @@
 """Compute a head's rotation from a face mesh, which consists of 3D points on the face.
 
-With the computed rotation, the canonical face fits the face mesh best. Kabsch described the method for the best fit ("A
-solution for the best rotation to relate two sets of vectors", 1976). The canonical face is an average face mesh at
-rotation zero. The file `canonical_face.npz` was made by `python -m blazeposer_training.labels.canonical` of commit
-9134d69, from the `train` split of the training data. Rotation zero means the same head pose for the canonical face, for
-the training data and for 300W-LP. The file `canonical_face.npz` contains the values `points`, `landmarks` and
+The canonical face is an average face mesh at rotation zero. The computed rotation turns the canonical face so that it
+fits the given face mesh best. Kabsch described the method for the best fit ("A solution for the best rotation to relate
+two sets of vectors", 1976). The file `canonical_face.npz` was made by `python -m blazeposer_training.labels.canonical`
+of commit 9134d69, from the `train` split of the training data. Rotation zero means the same head pose for the canonical
+face, for the training data and for 300W-LP. The file `canonical_face.npz` contains the values `points`, `landmarks` and
 `yaw_gain`.
 
 - `points` is the mean face mesh of faces that have reliable labels and no angle beyond 25 degrees. Before the meshes
   were averaged, the labelled rotation of each face was removed from its mesh. The mean face mesh was made symmetric.
-- `landmarks` contains, for each iBUG landmark, the index of the mesh point that is nearest to the landmark in the
-  image. The mean distance between each landmark and each mesh point was measured in faces that have reliable labels and
-  no angle beyond 60 degrees. The mesh points on the jaw are only approximate, because the jaw's landmarks have no fixed
-  position on a face.
+- `landmarks` contains, for each iBUG landmark, the index of the mesh point with the smallest mean distance to the
+  landmark in the image. The mean distances were measured on faces that have reliable labels and no angle beyond 60
+  degrees. The mesh points on the jaw are only approximate, because the jaw's landmarks have no fixed position on a
+  face.
 - `yaw_gain` is the median ratio of the labelled yaw to the yaw of the mesh. `yaw_gain` was computed from faces that
-  have reliable labels and are turned by 15 to 60 degrees. The yaw of a face mesh is too small, because of the crop's
-  perspective and because the mesh is too flat.
+  have reliable labels and are turned by 15 to 60 degrees. The yaw of a face mesh is too small, because of the
+  perspective of the cropped photo and because the mesh is too flat.
 """
 
 from __future__ import annotations

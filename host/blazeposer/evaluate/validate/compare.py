@@ -94,8 +94,8 @@ class Limits:
 
 @dataclass(frozen=True)
 class Difference:
-    """The differences between two stages (forms of the network). Each array of differences contains one value for each
-    face that both forms of the network found."""
+    """The differences between two stages (forms of the network). Each array contains one value for each face that both
+    stages found."""
 
     values: int
     """Number of raw outputs that were compared."""
@@ -216,9 +216,9 @@ def pair_section(
 ) -> Section:
     """Return the section of the report that compares two stages (forms of the network).
 
-    `given` is the image with the largest difference between the two forms of the network. `worst` contains the faces
-    that both forms of the network found in the image `given`. `apart` contains the differences of the layers for the
-    image `given`. `apart` is None if the outputs of the layers are not available.
+    `given` is the image with the largest difference between the two stages. `worst` contains the faces that each of the
+    two stages found in the image `given`. `apart` contains the differences of the layers for the image `given`. `apart`
+    is None if the outputs of the layers are not available.
     """
     first, second = stages
     breaches = difference.breaches(pair.limits)
@@ -325,9 +325,8 @@ def _by_layer(apart: dict[str, float], parted: str | None, picture: str) -> str:
 
 
 def _side_by_side(given: Given, faces: tuple[Sequence[Face], Sequence[Face]], titles: tuple[str, str]) -> Picture:
-    """Return an image that shows the image `given` twice, side by side. Each copy of the image `given` shows the faces
-    of one stage (form of the network). The lengths of the given faces are fractions of the side of the padded square
-    image."""
+    """Return an image with two copies of the image `given`, side by side. Each copy shows the faces of one stage (form
+    of the network). The lengths in `faces` are fractions of the side of the padded square image."""
     square = np.asarray(cv2.resize(square_pad(given.read())[0], (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.uint8)
     left, right = (draw(square, [face.moved(0, 0, SIDE, SIDE) for face in some]) for some in faces)
     canvas = np.hstack([left, np.full((SIDE, GAP, 3), 255, np.uint8), right])

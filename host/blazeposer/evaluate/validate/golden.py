@@ -80,8 +80,8 @@ class Golden:
 
 
 def pictures() -> dict[str, Image]:
-    """Return a dictionary that maps the name of each golden vector to its image. The images of the golden vectors show
-    a portrait photo, heads from the demo and the face of the self-test."""
+    """Return a dictionary that maps the name of each golden vector to its image. The images are a portrait photo, heads
+    from the demo and the face of the self-test."""
     with as_file(files("blazeposer.scene") / "assets" / "portrait.jpg") as path:
         portrait = read_image(path)
     heads = {name: camera_input(frames()[number].picture) for name, number in _FRAMES.items()}

@@ -1,10 +1,10 @@
-"""Compare the constants and the outputs of every layer in two runtimes, and find the first layer that differs.
+"""Compare the constants (weights and biases) and the outputs of every layer in two runtimes, and find the first layer
+that differs.
 
 To get the outputs of all layers, a copy of the network file is made in which every layer's tensor is an output. LiteRT
-and TensorFlow Lite Micro can run a network file in which every layer's tensor is an output. TensorFlow's converter and
-this project write the operations of a network in different orders. To match the layers of two files, operations of the
-same kind and the same output shape are numbered. Two layers match if their operations have the same kind, the same
-output shape and the same index.
+and TensorFlow Lite Micro can run this copy. TensorFlow's converter and this project write the operations of a network
+in different orders. To match the layers of two files, operations of the same kind and the same output shape are
+numbered. Two layers match if their operations have the same kind, the same output shape and the same index.
 """
 
 from __future__ import annotations
@@ -35,10 +35,11 @@ WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D")
 
 
 class Layers:
-    """The layers of a tflite file that was made by this project. Each layer has the same name as in the training code.
+    """The layers of a tflite file that was made by this project. The layers' names come from the file's manifest, and
+    are the same as in the training code.
 
-    Reshape operations are left out, because they compute nothing. If a network file has no matching manifest, a layer's
-    name consists of its index and its kind of operation.
+    Reshape operations are left out, because they compute nothing. Without a matching manifest, a layer's name consists
+    of its index and its kind of operation.
     """
 
     def __init__(self, model: Path) -> None:

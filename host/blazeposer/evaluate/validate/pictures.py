@@ -38,7 +38,7 @@ Load = Callable[[], Image]
 
 @dataclass(frozen=True)
 class Given:
-    """One image."""
+    """One image for `blazeposer validate`."""
 
     name: str
     tensor: Image
