@@ -146,17 +146,16 @@ def table(rows: Sequence[Row], budget: Budget, weights: str) -> str:
 # What each step of quantization costs
 
 The command `blazeposer compare-quantization --data DIR --output docs/quantization_steps.md` made this page. The
-checksum (sha256) of the file with the float weights starts with {weights[:8]}. The errors in the table are angles in
+checksum (sha256) of the file with the float weights starts with {weights[:8]}. The errors in the table are in
 degrees, and were measured on {len(rows[0].scores.labels)} faces of the `val` split of the training data. Each row of
 the table shows one tflite file, which ran with LiteRT's reference kernels. The keypoints' distance from the float
 network's keypoints is a percentage of the image's side.
 
 {markdown_table(head, cells)}
 
-In the row "part by part: NAME", the part NAME and all parts from the rows above are tuned. In the row "part by part:
-NAME", the parts from the rows below have only plain quantization. The backbone up to the 16x16 feature map was tuned
-for {steps} steps with {BATCH} images in each step. The parts after the 16x16 feature map were tuned on stored INT8
-feature maps. At the end of the method "part by part", all parts were tuned together for {budget.polish_steps} steps.
-For the row "all at once", all parts were tuned together for {whole} steps, with the learning rate from the end of the
-method "part by part".
+In the row "part by part: NAME", the part NAME and all parts named in the rows above are tuned, and all other parts have
+only plain quantization. The backbone up to the 16x16 feature map was tuned for {steps} steps with {BATCH} images in
+each step. The parts after the 16x16 feature map were tuned on stored INT8 feature maps. For the row "part by part: all
+parts together", all parts were then tuned together for {budget.polish_steps} steps. For the row "all at once", all
+parts were tuned together from the start for {whole} steps, with the learning rate of these {budget.polish_steps} steps.
 """
