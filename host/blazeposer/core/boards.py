@@ -122,9 +122,9 @@ class Board:
         """Return the kind of memory in which MicroPython would place an arena of `arena` bytes. MicroPython uses the
         first block of the heap that has enough room for the arena. Return None if no block has enough room.
 
-        The returned kind of memory is an estimate, which assumes that scripts take `SCRIPT_BYTES` of the first heap
-        block before the model loads. In every heap block after the first, MicroPython's tables take 1/43 of the block,
-        and scripts take `LATER_BLOCK_BYTES`.
+        The result is an estimate. It assumes that scripts take `SCRIPT_BYTES` of the heap's first block before the
+        model loads. In every other block of the heap, MicroPython's tables take 1/43 of the block, and scripts take
+        `LATER_BLOCK_BYTES`.
         """
         for number, block in enumerate(self.blocks):
             kept = SCRIPT_BYTES if number == 0 else block.size // 43 + LATER_BLOCK_BYTES

@@ -21,8 +21,8 @@ _DECIMAL_COMMA = re.compile(r"([+-]?\d*),(\d+(?:[eE][+-]?\d+)?)")
 
 def rows(lines: Iterable[str]) -> Iterator[Row]:
     """Yield each row below the header of a table. A decimal comma in a number is replaced by a decimal point. If a row
-    is shorter than the header, the row's dictionary has no keys for the missing cells. The character that separates the
-    cells is the comma, semicolon or tab that is most frequent in the header.
+    is shorter than the header, the row's dictionary has no keys for the missing cells. Cells are separated by commas,
+    semicolons or tabs. The function chooses the separator that is most frequent in the header.
     """
     lines = iter(lines)
     header = next(lines, "")

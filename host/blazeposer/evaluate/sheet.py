@@ -56,8 +56,8 @@ class Bin(NamedTuple):
 
     @property
     def verdict(self) -> str:
-        """Text that says whether the bin's mean expected error is correct. The text is `yes` if the mean expected error
-        is correct, `NO` if it is wrong, and `few` if the bin has too few found faces."""
+        """Verdict about the expected errors of the bin, as text. The text is `yes` if the mean expected error is close
+        to the mean true error, `NO` if it is not, and `few` if too few faces of the bin were found."""
         if self.scores.found.sum() < FEWEST:
             return "few"
         return "yes" if is_true(self.scores.mean_expected, self.scores.mean_geodesic) else "NO"

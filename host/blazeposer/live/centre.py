@@ -24,8 +24,8 @@ BACK = 0.2
 
 
 class Leader:
-    """An object that selects one person of a session. The selected person stays selected until the person is no longer
-    visible. After the selected person has disappeared, the person with the largest face is selected."""
+    """A filter that selects one of the people in front of the camera. The selected person stays selected until the
+    person is no longer visible. Then the filter selects the person with the largest face."""
 
     def __init__(self) -> None:
         self._id: int | None = None
