@@ -6,10 +6,11 @@ decodes the network's outputs.
    the width and the height of a face's box, and six keypoints. The centre of the box and the keypoints are relative to
    the anchor's centre.
 3. Weighted non-maximum suppression joins the selected anchors into faces ("blending" in Bazarevsky et al., "BlazeFace",
-   2019). A group contains the anchor A with the highest score, and all selected anchors whose boxes overlap the box of
-   A. Two boxes count as overlapping if their intersection over union is above 0.3. The box, the keypoints and the pose
-   values of a face are weighted means over one group of anchors, and the weights are the scores. The pose values of an
-   anchor are six rotation values and the logarithm of the expected error.
+   2019). The selected anchors are divided into groups. Each group begins with the remaining anchor of the highest
+   score, and contains all remaining anchors whose boxes overlap the box of this anchor. Two boxes count as overlapping
+   if their intersection over union is above 0.3. The box, the keypoints and the pose values of a face are weighted
+   means over one group of anchors, and the weights are the scores. The pose values of an anchor are six rotation values
+   and the logarithm of the expected error.
 4. The Gram-Schmidt method converts the six mean rotation values of a face into a rotation matrix, which gives the
    angles of the face (see `rotation.py`). The exponential function converts the mean logarithm of the expected error to
    an error in degrees.

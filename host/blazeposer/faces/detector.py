@@ -43,10 +43,10 @@ class Detector:
     the network runs only once, on the centred square of the image. The square gets the lower image quality of a camera
     (see `prepare.camera_input`). `model` is a tflite file. By default, `model` is the INT8 file of the package. The
     runtime `xnnpack` is fast, and the runtime `reference` gives the same results as a camera. Faces with a score below
-    `threshold` are left out. If `max_faces` is None, one run of the network returns at most `MAX_FACES` faces, and a
-    search for small faces returns all found faces. If `careful` is true, the network processes both the image and its
-    mirror image, and the detector returns the mean of the two results. The option `careful` makes the results more
-    exact, but doubles the time.
+    `threshold` are left out. By default, `max_faces` limits one run of the network to 4 faces, and does not limit a
+    search for small faces. If `careful` is true, the network processes both the image and its mirror image, and the
+    detector returns the mean of the two results. The option `careful` makes the results more exact, but doubles the
+    time.
     """
 
     def __init__(

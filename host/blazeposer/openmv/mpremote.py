@@ -34,8 +34,8 @@ class Complaint(PortError):
 
 
 def mpremote(port: str, *arguments: str, expected: float = 0, said: Callable[[str], None] = lambda _: None) -> str:
-    """Run mpremote with `arguments` at the serial port `port`, and return the output of mpremote. Several commands in
-    `arguments` are separated by "+".
+    """Run mpremote with `arguments` at the serial port `port`, and return the output of mpremote. If `arguments`
+    contains several commands, they are separated by "+".
 
     The argument `expected` is the expected time of the mpremote commands in seconds. The function `said` is called with
     each line of the output while mpremote runs. Raises PortError if mpremote or the camera reports an error.

@@ -67,7 +67,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The prediction whether one board can load one model."""
+    """Prediction for one board and one model: can the board load the model?"""
 
     model: Model
     board: Board

@@ -112,8 +112,8 @@ def read_maskon_boxes(folder: Path) -> list[tuple[Image, Floats]]:
 
 
 def read_biwi_dev(folder: Path) -> Dataset:
-    """Return every crop of `biwi_dev`. `biwi_dev.csv` contains no boxes of faces, so the box label of each crop is the
-    whole crop without the padding. Raises BlazePoserError."""
+    """Return every crop of `biwi_dev`. The data set contains no boxes of faces, so each crop without its padding serves
+    as the box. Raises BlazePoserError."""
     table = _table(folder / f"{BIWI_DEV}.csv", ["file"])
     files, samples = table.texts("file"), []
     images = read_images(folder / f"{BIWI_DEV}.zip", files)
