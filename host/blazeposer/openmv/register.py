@@ -30,7 +30,7 @@ class Entry(NamedTuple):
 
 def folder() -> Path:
     """Return the folder that contains a file for each running virtual camera. If the folder for virtual cameras is
-    missing, create the folder. Raises BlazePoserError."""
+    missing, create the folder. Raises BlazePoserError if the folder cannot be created, or if other users can use it."""
     found = _folder()
     try:
         found.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -45,7 +45,7 @@ def folder() -> Path:
 
 def add(serial: str, port: str, board: str = "") -> None:
     """Add the virtual camera with the serial number `serial` to the list of virtual cameras, or update its entry.
-    Raises BlazePoserError."""
+    Raises BlazePoserError if the entry cannot be written."""
     entry = folder() / f"{serial}.new"
     try:
         entry.write_text(json.dumps({"port": port, "process": os.getpid(), "board": board}))

@@ -1,7 +1,7 @@
 """Pack and read ROMFS images. ROMFS is MicroPython's read-only file system. A camera can run a network from ROMFS
-without copying the network to RAM. The PyPI package `openmv-ota` packs and reads ROMFS images. The package `openmv-ota`
-aligns the files in a ROMFS image as the board requires, but the command `mpremote romfs` does not align files. For
-`blazeposer deploy`, `romfs.py` also decides which files fit into a ROMFS image.
+without copying the network to RAM. This module packs and reads ROMFS images with the PyPI package `openmv-ota`. The
+package `openmv-ota` aligns the files in a ROMFS image as the board requires, but the command `mpremote romfs` does not
+align files. For `blazeposer deploy`, `romfs.py` also decides which files fit into a ROMFS image.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def with_length(beginning: bytes, length: int) -> bytes:
 
 
 def _digits(beginning: bytes) -> int:
-    """Return how many bytes of a ROMFS header store the length, or 0 if there is no header."""
+    """Return how many bytes of a ROMFS header store the length of the ROMFS image, or 0 if there is no header."""
     if not beginning.startswith(_MAGIC):
         return 0
     return next((place for place, byte in enumerate(beginning[3:19], 1) if byte < 128), 0)
@@ -114,7 +114,7 @@ def merge(
     """Return a ROMFS image with all files of `new` and as many files of `old` as fit. The second returned value lists
     the files of `old` that do not fit into the ROMFS image. If the ROMFS image is too large, the largest files of `old`
     are removed first. The argument `room` is the space for the ROMFS image in bytes. The default of `room` is the space
-    for a ROMFS image on the board. Raises BlazePoserError if the new files need more than this space.
+    for a ROMFS image on the board. Raises BlazePoserError if the new files need more than `room` bytes.
     """
     kept, dropped = {path: data for path, data in old.items() if path not in new}, []
     while len(image := pack({**kept, **new}, board.romfs_align)) > (board.romfs if room is None else room):

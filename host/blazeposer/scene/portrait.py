@@ -50,10 +50,10 @@ class Portrait:
         return turned * [1, -1, 1] + [*self.joint, 0]
 
     def placed(self, angles: ArrayLike, scale: float, middle: tuple[float, float]) -> Floats:
-        """Return the mesh of the turned head in pixels of the camera's image. The mesh has the shape (n, 3). The image
-        has `scale` pixels for each pixel of the portrait. The argument `middle` (x, y) is the position of the
-        portrait's point `HEAD_MIDDLE` in the image. The angles are relative to the line from the camera to the face,
-        because the face is drawn as if the camera pointed at the face.
+        """Return the mesh of the turned head in pixels of the camera's image. The mesh has the shape (n, 3). The
+        argument `scale` is the head's size in the image, divided by the head's size in the portrait. The argument
+        `middle` (x, y) is the position of the portrait's point `HEAD_MIDDLE` in the image. The angles are relative to
+        the line from the camera to the face, because the face is drawn as if the camera pointed at the face.
         """
         mesh = self.turned(angles)
         face = mesh[:FACE_POINTS].mean(0)
@@ -93,8 +93,9 @@ class Portrait:
 def rasterize(
     mesh: Floats, texture: NDArray[np.float32], triangles: NDArray[np.int32], size: tuple[int, int]
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Find the texture position for each pixel in an image of a mesh. A z-buffer selects the triangle that is nearest
-    to the viewer at each pixel. The function `rasterize` processes all triangles at once, without a loop in Python.
+    """For each pixel in an image of a mesh, find the position in the texture. A z-buffer selects the triangle that is
+    nearest to the viewer at each pixel. The function `rasterize` processes all triangles at once, without a loop in
+    Python.
 
     The points of `mesh` (n, 3) are in pixels of the image, in a parallel projection. In the mesh, x points to the
     right, y points down, and z points to the viewer. The argument `size` is the width and height of the image in

@@ -44,8 +44,8 @@ gesture."""
 @dataclass(frozen=True)
 class Person:
     """A person in a frame of the demo. The attribute `angles` contains yaw, pitch and roll of the head in degrees. The
-    attribute `middle` is the position of the head's middle in the frame, in pixels. The attribute `scale` is the number
-    of pixels in the frame for each pixel of the portrait."""
+    attribute `middle` is the position of the head's middle in the frame, in pixels. The attribute `scale` is the head's
+    size in the frame, divided by the head's size in the portrait."""
 
     angles: Angles
     middle: tuple[float, float]
@@ -96,7 +96,7 @@ def frames() -> tuple[Frame, ...]:
 
 def gestures() -> tuple[Frame, ...]:
     """Return frames of a person who first nods and then shakes the head. The person's head does not move for one second
-    before and after each gesture. The gestures have `GESTURE_RATE` frames per second."""
+    before and after each gesture. A video of the frames must show `GESTURE_RATE` frames per second."""
     still = np.zeros((STILL_SECONDS * GESTURE_RATE, 3))
     parts = [still]
     for axis, degrees, rate in GESTURES:
@@ -115,7 +115,7 @@ def _single(turn: NDArray[np.float64], number: int) -> Frame:
 
 
 def _group(count: int, number: int) -> Frame:
-    """Return a frame of several people, each with a head that is turned differently."""
+    """Return a frame of several people whose heads point in different directions."""
     people = []
     for seat, (x, y, scale) in enumerate(SEATS[count]):
         phase = number * 0.55 + seat * 1.9 + count

@@ -89,7 +89,7 @@ def parse_line(line: str | bytes) -> Record | None:
 
 def as_line(record: Record) -> str:
     """Return the record as a line of JSON, without a newline character. `parse_line` can read the lines that this
-    function returns. The function `face_as_json` rounds the numbers of each face."""
+    function returns. The numbers of each face are rounded as in `face_as_json`."""
     head: dict[str, Any] = {"v": VERSION, "seq": record.seq, "t_ms": record.t_ms, "fps": record.fps}
     if record.ms:
         head["ms"] = [record.ms.picture, record.ms.network, record.ms.decode]
@@ -208,9 +208,9 @@ class Counts:
 
 class Reader:
     """A reader that finds records in the bytes from a camera, and skips all other bytes. A record is always at the end
-    of a line, but the line may begin with other text. If the sequence number of a record was damaged on the way, a few
-    other records count as lost or late. If `midway` is true, the bytes may begin in the middle of a record, so an
-    incomplete first line does not count as a broken record.
+    of a line, but the line may begin with other text. If the sequence number of a record was damaged during the
+    transfer, a few other records count as lost or late. If `midway` is true, the bytes may begin in the middle of a
+    record, so an incomplete first line does not count as a broken record.
     """
 
     def __init__(self, midway: bool = True) -> None:

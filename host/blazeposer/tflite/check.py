@@ -80,7 +80,7 @@ class Verdict:
 
     @property
     def loads(self) -> bool:
-        """Return True if the board can load the model, according to this prediction. If the model's arena was not
+        """Return True if this prediction says that the board can load the model. If the model's arena was not
         measured, the result may be True for a model that needs too much memory."""
         return not self.reason
 

@@ -262,7 +262,7 @@ def _kind(graph: Graph, operation: Operation, layer: Layer) -> str:
 
 def _macs(graph: Graph, operation: Operation) -> int:
     """Return the number of multiply-accumulates of an operation. The number of multiply-accumulates is computed from
-    the shapes of the operation's tensors, whose axes have the order of the tflite schema."""
+    the shapes of the operation's tensors. The axes of each tensor have the order of the tflite schema."""
     if operation.name not in _WEIGHTED:
         return 0
     output = graph.tensors[operation.outputs[0]]

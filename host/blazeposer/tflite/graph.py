@@ -71,8 +71,8 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation of a graph. `inputs` and `outputs` contain indices of tensors in the graph. `inputs` and `outputs`
-    do not contain optional tensors that are absent in the file."""
+    """One operation of a graph. `inputs` and `outputs` contain indices of tensors in the graph. Optional tensors that
+    are absent in the file have no index in `inputs` or `outputs`."""
 
     name: str
     """Name of the operator. A builtin operator has its name from the tflite schema, and a custom operator has its name
@@ -105,7 +105,7 @@ class Graph:
 
 
 def read_model(path: Path) -> bytes:
-    """Return a model file's bytes. Raises ModelError."""
+    """Return a model file's bytes. Raises ModelError if the file cannot be read."""
     try:
         return read_file(path)
     except OSError as error:

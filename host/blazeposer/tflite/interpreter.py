@@ -100,7 +100,7 @@ def dequantized(
 def open_network(path: Path | str, runtime: Runtime = "reference", *, is_tried: bool = False) -> Network:
     """Return the network of a tflite file. Raises ModelError if the file is not a BlazePoser network or does not run.
     If the file has no valid manifest, the network first runs once in a separate process, because a damaged file could
-    end the process. If `is_tried` is True, the network does not run in a separate process first.
+    crash the program. If `is_tried` is True, the network does not run in a separate process first.
     """
     path = Path(path)
     if runtime not in RUNTIMES:
@@ -146,8 +146,8 @@ def litert(data: bytes, *, reference: bool = False) -> Infer:
 
 def micro(data: bytes, name: str, outputs: int = len(OUTPUTS)) -> Infer:
     """Return a function that runs a tflite file in TensorFlow Lite Micro. `outputs` is the number of the network's
-    outputs. TensorFlow Lite Micro's default arena is too small for a network with additional outputs. For a network
-    with additional outputs, the function chooses a larger arena. Raises MissingExtraError if TensorFlow Lite Micro is
+    outputs. If the network has more outputs than the model contract defines, TensorFlow Lite Micro's default arena is
+    too small, so the function chooses a larger arena. Raises MissingExtraError if TensorFlow Lite Micro is
     not installed. Raises ModelError if TensorFlow Lite Micro cannot load the file.
     """
     with needs("demo"):

@@ -15,7 +15,7 @@ from blazeposer.tflite.graph import DAMAGE
 
 def rewritten(data: bytes, change: Callable[[Any], None]) -> bytes:
     """Return a changed copy of a tflite file as bytes. The function `change` gets the tflite file as an object of the
-    schema's class `ModelT`, and changes this object. Raises ModelError if the file is damaged."""
+    class `ModelT` of the tflite schema, and changes this object. Raises ModelError if the file is damaged."""
     try:
         model = schema.ModelT.InitFromPackedBuf(data)
         change(model)
@@ -41,7 +41,7 @@ def with_bias_scales(data: bytes) -> bytes:
     """Return a copy of an INT8 network in which the biases have scales. The scale of a layer's bias is the scale of the
     layer's input times the scale of the layer's weights. The tflite files of this project contain no scales for biases.
     Cameras do not read the scales of biases, and these scales would take a quarter of the file. Without the scales of
-    biases, XNNPACK cannot run the convolutions, and the network takes four times as long.
+    biases, XNNPACK leaves the convolutions to slower kernels of LiteRT, and the network takes four times as long.
     """
     bare = False
 

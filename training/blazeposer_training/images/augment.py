@@ -181,8 +181,8 @@ class Views:
 
     @staticmethod
     def random(rng: np.random.Generator, count: int, backgrounds: int, photos: float, unlabelled: float) -> Views:
-        """Choose random settings for `count` training images. `photos` is the fraction of training images that show
-        another photo beyond the edge of the face's photo. `unlabelled` is the fraction of training images that show
+        """Choose random settings for `count` training images. `photos` is the fraction of training images in which
+        another photo fills the area around the face's photo. `unlabelled` is the fraction of training images that show
         only a background.
         """
         plain = rng.choice([BLACK, REPLICATED, REFLECTED], count, p=[0.4, 0.35, 0.25])
@@ -244,7 +244,7 @@ def render(bank: Bank, faces: NDArray[np.int64], matrices: Floats, views: Views,
 
 
 def _backgrounds(bank: Bank, views: Views, chosen: Bools) -> Tensor:
-    """Return the visible square of the background of each chosen training image. `chosen` is True for the chosen
+    """For each chosen training image, return the visible square of its background. `chosen` is True for the chosen
     images. The squares have the shape (n, 3, 128, 128)."""
     x, y, side = views.crop[chosen].T
     none = np.zeros_like(x)

@@ -1,8 +1,8 @@
-"""Keep decoded faces and backgrounds in the memory of a CPU or a GPU.
+"""Keep the decoded photos of faces and backgrounds in the memory of a CPU or a GPU.
 
 The texture of a face is a whole photo, or a square that was cut out of a large photo. The textures of about 53,000
-faces take 6 GB of memory. The process that makes the batches of training images shares the memory of the textures with
-the main process.
+faces take 6 GB of memory. The processes that make the batches of training images share this memory with the main
+process.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Bank:
     the rotation matrices of the heads.
 
     `backgrounds` (B, 3, 192, 192) contains square uint8 images without labels. The first `faceless` images of
-    `backgrounds` are photos without a face. In a bank for training, the images `backgrounds[faceless:]` are photos or
+    `backgrounds` show no face. In a bank for training, the images `backgrounds[faceless:]` are photos or
     collages that show people.
     """
 
@@ -84,8 +84,8 @@ def read_bank(
     `split` selects the faces for training ("train") or for validation ("val").
 
     `faceless` contains names of zip files. The photos in these files are used as backgrounds. If `faceless` is empty,
-    images of drawn rooms are used as backgrounds. For the split "train", photos with several people, and collages of
-    the pools' photos, are also used as backgrounds. The function calls `report` with a line of text for each pool.
+    images of drawn rooms are used as backgrounds. For the split "train", the backgrounds also include photos with
+    several people, and collages of the pools' photos. The function calls `report` with a line of text for each pool.
     Raises BlazePoserError if a file is missing or broken.
     """
     pool = read_pools(folder, names, split, report)
@@ -136,8 +136,8 @@ def make_bank(pool: Pool, empty: list[Image], peopled: list[Image], device: torc
 
 
 def cut(photo: Image, box: Floats) -> tuple[Image, Floats, Floats]:
-    """Cut the texture of a face out of a photo. Return the texture, the scales of the texture in x and y, and the
-    position (x, y) of the texture's top left corner in the photo.
+    """Cut the texture of a face out of a photo. Return the texture, the factors in x and y by which the photo was
+    scaled, and the position (x, y) of the texture's top left corner in the photo.
 
     The texture contains the whole photo, or a square around the face if the photo is large. A square that is larger
     than 192x192 pixels is shrunk to the size of a texture.

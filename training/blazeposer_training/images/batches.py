@@ -67,7 +67,7 @@ class Batch:
       image of the pair's first image.
     - `taught` contains a teacher network's outputs for the images. Without a teacher network, `taught` is empty.
 
-    For an image without a face, all labels except the rotation matrix are 0.
+    For an image that shows only a background, `boxes`, `weights`, `spread` and `landmarks` are 0.
     """
 
     pictures: Tensor
@@ -162,7 +162,7 @@ def with_mirrored(batch: Batch, twins: NDArray[np.bool_]) -> Batch:
 
 def validation_batches(bank: Bank, size: int) -> Iterator[Batch]:
     """Yield batches that together contain every face of `bank` once. The faces have places and sizes that are typical
-    of AFLW2000's images. Half of the images show another photo beyond the edge of the face's photo. Every call of
+    of AFLW2000's images. In half of the images, another photo fills the area around the face's photo. Every call of
     `validation_batches` yields the same batches.
     """
     rng, count = np.random.default_rng(0), len(bank)
@@ -192,7 +192,7 @@ def make_batch(
     bank: Bank, faces: NDArray[np.int64], placements: Placements, views: Views, light: Light | None
 ) -> Batch:
     """Return a batch of training images with labels. `faces` (N,) contains the indices of the faces in `bank`. If
-    `light` is None, the light of the photos is not changed."""
+    `light` is None, the images are not disturbed."""
     boxes, bulge = bank.boxes[faces], placements.bulge
     matrices, points = transforms(boxes, placements), bank.landmarks[faces]
     if bulge.any():

@@ -70,8 +70,9 @@ class Light:
 
     @staticmethod
     def random(rng: np.random.Generator, count: int, strength: float, most_blur: float) -> Light:
-        """Choose random disturbances for `count` images. For each disturbance except RGB565, the fraction of disturbed
-        images is multiplied by `strength`. `most_blur` is the largest standard deviation of the blur in pixels."""
+        """Choose random disturbances for `count` images. `strength` multiplies the fraction of images that get each
+        disturbance, except the fraction for RGB565. `most_blur` is the largest standard deviation of the blur in
+        pixels."""
 
         def some(share: float, values: Array, otherwise: int = 0) -> Array:
             values[rng.random(count) >= strength * share] = otherwise

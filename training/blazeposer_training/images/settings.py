@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ImageSettings:
-    """Settings of a recipe for its training images. A share is a fraction (0 to 1) of the images in a batch."""
+    """A recipe's settings for the training images. A share is a fraction (0 to 1) of the images in a batch."""
 
     unlabelled: float
     """Share of images with only a background.
@@ -17,7 +17,7 @@ class ImageSettings:
     photos with several people. The other images show places without faces, to keep false positives rare.
     """
     photos: float
-    """Share of images with another photo beyond the edge of the face's own photo."""
+    """Share of images in which another photo fills the area around the face's photo."""
     usual: float
     """Share of faces with places and sizes as in front of a camera. The other faces have any place, and any size from
     20 pixels on."""

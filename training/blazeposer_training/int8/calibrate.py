@@ -3,9 +3,10 @@
 
 An activation's smallest and largest value in all images would give a range that is too wide. In one of twenty images,
 flat dark regions raise the activations of late layers to twenty times the usual range. A range that contains extreme
-activations would make the quantization steps too coarse for normal images. The limits of a range are percentiles of
-each image's smallest and largest activation. The range of the outputs for boxes and keypoints comes only from anchors
-on faces. The outputs for boxes and keypoints have no meaning at anchors on the background.
+activations would make the quantization steps too coarse for normal images. The smallest and the largest activation
+are found in each image, and the limits of the range are percentiles of these values over all images. The range of the
+outputs for boxes and keypoints comes only from anchors on faces. The outputs for boxes and keypoints have no meaning at
+anchors on the background.
 """
 
 from __future__ import annotations
@@ -57,9 +58,9 @@ def equalize(model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advance: A
 
     No nonlinear operation lies between a depthwise convolution and the following 1x1 convolution. Each channel of the
     depthwise convolution is divided by a scale s, and the 1x1 convolution's weights for this channel are multiplied by
-    s. Cross-layer equalization (Nagel et al., 2019) does not change the results of the float network. The scale s of
-    each channel is chosen so that quantization causes the smallest noise. The quantization noise comes from rounded
-    activations and from rounded weights. The activations of all channels have the same quantization step.
+    s. This method, cross-layer equalization (Nagel et al., 2019), does not change the results of the float network. The
+    scale s of each channel is chosen so that quantization causes the smallest noise. The quantization noise comes from
+    rounded activations and from rounded weights. The activations of all channels have the same quantization step.
     """
     pairs = [pair for pair in pairwise(model.operations) if pair[0].kind == "depthwise"]
     seen: dict[str, list[Tensor]] = {first.output: [] for first, _ in pairs}
