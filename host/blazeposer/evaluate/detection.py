@@ -1,7 +1,6 @@
 """Compare the faces that several networks detect in the same images. BlazePoser's INT8 network and float network are
-compared with the original BlazeFace. The INT8 network and the float network are also compared with each other. The
-original BlazeFace is a float network of MediaPipe. On the data set WIDER FACE, only the average precision of the
-networks is compared.
+compared with MediaPipe's original BlazeFace (a float network), and with each other. On the data set WIDER FACE, only
+the average precision of the networks is compared.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Disturb labelled images, so that it is harder for a network to find the faces and to measure their rotations. Each
 disturbed image is changed by only one condition, for example blur or noise. Most conditions have several levels of
-strength. Before an image is disturbed, it is scaled so that its longer side has `SIDE` pixels, like the side of a
-camera's square image. In this way, blur, noise and compression have the same strength in all images.
+strength. Before an image is disturbed, it is scaled so that its longer side has `SIDE` pixels, which is also the side
+of a camera's square image. In this way, blur, noise and compression have the same strength in all images.
 """
 
 from __future__ import annotations
@@ -111,8 +111,8 @@ def noisy(scene: Scene, sigma: float, rng: np.random.Generator) -> Scene:
 
 
 def darker(scene: Scene, stops: float, rng: np.random.Generator) -> Scene:
-    """Divide the amount of light in the image by 2 to the power of `stops`. The darkened image has 8 bits for each
-    colour channel, so it contains fewer different pixel values."""
+    """Divide the amount of light in the image by 2 to the power of `stops`. The darkened values are rounded to
+    integers, so the image contains fewer different pixel values."""
     return scene.with_pixels(scene.picture * 2 ** (-stops / GAMMA))
 
 
@@ -138,7 +138,7 @@ def turned(scene: Scene, degrees: float, rng: np.random.Generator) -> Scene:
 
 def patched(scene: Scene, share: float, rng: np.random.Generator) -> Scene:
     """Cover the fraction `share` of each face's box with an ellipse at a random place inside the box. The ellipse has
-    the colour of the face, and imitates a hand in front of it."""
+    the colour of the face, and imitates a hand in front of the face."""
     picture = scene.picture.copy()
     for box in scene.boxes:
         middle, size = (box[:2] + box[2:]) / 2, box[2:] - box[:2]
@@ -177,8 +177,8 @@ def _largest(scene: Scene) -> Floats:
 
 def _moved(scene: Scene, linear: Floats, middle: Floats | float = SIDE / 2) -> Scene:
     """Transform the image with the matrix `linear` (2, 2), and shift the image so that the middle of the largest face
-    is at `middle`. Pixels outside the original image get the mean colour of the image. When the image is transformed,
-    the ellipse inside each face's box is also transformed, and the new box surrounds the transformed ellipse."""
+    is at `middle`. Pixels outside the original image get the mean colour of the image. Each face is treated as the
+    ellipse that fits into its box. The new box of each face surrounds the transformed ellipse."""
     box = _largest(scene)
     shift = middle - linear @ (box[:2] + box[2:]) / 2
     plain = scene.picture.mean((0, 1)).tolist()

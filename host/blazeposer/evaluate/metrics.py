@@ -90,9 +90,9 @@ class Scores:
 
     @property
     def mean_after_offset(self) -> float:
-        """MAE with corrected angles. For each of yaw, pitch and roll, the median of the signed errors is subtracted
-        before the MAE is computed. Use `mean_after_offset` for a data set in which zero angles mean another head pose
-        than in 300W-LP."""
+        """Mean absolute error (MAE) after a constant offset was removed from each angle. The offset of yaw, pitch or
+        roll is the median of its signed errors. Use `mean_after_offset` if zero angles mean another head pose in the
+        data set than in 300W-LP."""
         return _mean(np.abs(self.signed - np.median(self.signed, axis=0))) if self.found.any() else float("nan")
 
     @property
@@ -265,14 +265,14 @@ class Detections:
     By default, no label is ignored."""
 
     def judged(self, least: float) -> tuple[list[tuple[float, bool]], int]:
-        """Return a list of pairs, and the number of counted labels. For each counted detection, a pair contains the
-        detection's score, and True if the detection is correct.
+        """Return a list of pairs, and the number of labels that count. Each pair contains the score of one detection,
+        and True if this detection is correct.
 
         A label counts if it is not ignored and if its box covers at least `least` x `least` pixels of the network's
         input. By the rule of PASCAL VOC, each detection belongs to the label with which it has the largest overlap. A
         detection is correct if the overlap with its label is at least 0.5 (intersection over union). If several
-        detections match one label, only the detection with the highest score is correct. If the matching label does not
-        count, the detection is left out.
+        detections match one label, only the detection with the highest score is correct. A detection whose matching
+        label does not count is left out.
         """
         sides = np.sqrt(np.prod(np.maximum(self.boxes[:, 2:] - self.boxes[:, :2], 0), axis=1)) * INPUT_SIZE
         counts = ~self.ignored & (sides >= least)

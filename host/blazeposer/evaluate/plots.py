@@ -54,8 +54,8 @@ def picture_of(figure: Figure, alt: str, caption: str = "") -> Picture:
 
 @styled
 def error_by_yaw(scores: Scores) -> Figure:
-    """Draw a plot that shows how angle errors depend on the labelled yaw, and a histogram of the labelled yaw. In the
-    plot, curves show mean angle errors, and each dot shows the error of one face."""
+    """Draw a histogram of the labelled yaw, and below the histogram a plot of the angle errors at each labelled yaw. In
+    the plot, curves show mean angle errors, and each dot shows the error of one face."""
     figure = Figure(figsize=(7.5, 4.2))
     above, axes = figure.subplots(2, 1, sharex=True, height_ratios=(1, 5))
     edges = np.arange(-100.0, 101.0, BIN)
@@ -80,9 +80,9 @@ def error_by_yaw(scores: Scores) -> Figure:
 
 @styled
 def reliability(scores: Scores) -> Figure:
-    """Draw a plot that shows how the actual error of the found faces depends on the predicted error. Each point of the
-    plot shows the mean errors in one bin of faces. All bins contain about the same number of faces. A point on the
-    diagonal of the plot means that the predicted error is equal to the actual error."""
+    """Draw a plot that shows how the actual error of the found faces depends on the expected error. Each point of the
+    plot shows the mean expected error and the mean actual error of one bin of faces. All bins contain about the same
+    number of faces. A point on the diagonal of the plot means that both errors are equal."""
     figure = Figure(figsize=(4.6, 4.2))
     axes = figure.subplots()
     bins = scores.reliability()

@@ -36,7 +36,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Table:
-    """A table whose cells contain texts or rounded numbers as strings."""
+    """A table whose cells are strings. Numbers in the cells are already rounded."""
 
     head: Sequence[str]
     rows: Sequence[Sequence[str]]

@@ -1,11 +1,10 @@
 """Measure how well a network works on disturbed images. The sheet of a network is a table that shows how recall, error
 and expected error change when images are disturbed.
 
-The sheet of a network has one row (called a bin) for each level of each condition in `disturb.py`. The mean expected
-error of a bin counts as correct if it is within 25 % of the mean true error in the bin. The true error of a face is the
-angle between the predicted and the labelled rotation. A bin with few found faces gets no verdict about the expected
-error. Only found faces count for the verdict about the expected error, because a face that is not found has no expected
-error.
+The sheet of a network has one row (called a bin) for each level of each condition in `disturb.py`. The verdict of a bin
+is `yes` if its mean expected error differs from its mean true error by at most 25 %. The true error of a face is the
+angle between the predicted and the labelled rotation. If only a few faces of a bin were found, its verdict is `few`. A
+face that is not found has no expected error, so only found faces count for the verdict.
 """
 
 from __future__ import annotations
@@ -56,8 +55,8 @@ class Bin(NamedTuple):
 
     @property
     def verdict(self) -> str:
-        """Verdict about the expected errors of the bin, as text. The text is `yes` if the mean expected error is close
-        to the mean true error, `NO` if it is not, and `few` if too few faces of the bin were found."""
+        """Verdict about the expected errors of the bin. The verdict is `yes` if the mean expected error is close to the
+        mean true error, and `NO` otherwise. If too few faces of the bin were found, the verdict is `few`."""
         if self.scores.found.sum() < FEWEST:
             return "few"
         return "yes" if is_true(self.scores.mean_expected, self.scores.mean_geodesic) else "NO"

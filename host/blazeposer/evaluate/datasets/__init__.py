@@ -50,7 +50,8 @@ def read_dataset(name: str, folder: Path, *, damaged: bool = False) -> Dataset:
 
 def labelled(name: str, folder: str | None, limit: int | None = None, *, damaged: bool = False) -> Dataset:
     """Return a data set of labelled faces. If `limit` is given, the result has at most `limit` images, which are evenly
-    spread over the data set. The function passes `damaged` to `read_dataset`. Raises BlazePoserError."""
+    spread over the data set. If `damaged` is True, damaged files are left out without an error. Raises
+    BlazePoserError."""
     dataset = read_dataset(name, data_folder(folder), damaged=damaged)
     if limit is None or len(dataset.samples) <= limit:
         return dataset

@@ -6,18 +6,18 @@ The data set has 24 sequences. Each sequence is a folder `hpdb/NN` with the file
 
 A pose file contains the rotation R of the head in 3 rows, and then the centre of the head in millimetres. The rotation
 and the centre are in the axes of the depth camera. In the depth camera's axes, x points to the right, y points down,
-and z points away from the camera. In this project's convention, the rotation R of a pose file becomes F R F, where F =
-diag(1, -1, -1). BlazePoser computes exactly the same angles as FSA-Net's script `TYY_create_db_biwi.py`. FSA-Net's
-script computes yaw = asin(R[0,2]), pitch = atan2(R[1,2], R[2,2]) and roll = -atan2(R[0,1], R[0,0]). Other projects, for
-example 6DRepNet, use the data that FSA-Net's script wrote. Hopenet's code (deep-head-pose) uses the same signs as
-FSA-Net's script, but splits a head's rotation into yaw, pitch and roll in another order. If two angles are large,
-Hopenet's pitch and roll differ from FSA-Net's pitch and roll. BIWI's colour camera and depth camera point in directions
-that differ by about one degree. The code of BlazePoser, FSA-Net and Hopenet ignores the angle between the colour camera
-and the depth camera.
+and z points away from the camera. BlazePoser converts the rotation R of a pose file to its own convention. The
+converted rotation is F R F, with F = diag(1, -1, -1). BlazePoser computes exactly the same angles as FSA-Net's script
+`TYY_create_db_biwi.py`. FSA-Net's script computes yaw = asin(R[0,2]), pitch = atan2(R[1,2], R[2,2]) and roll =
+-atan2(R[0,1], R[0,0]). Other projects, for example 6DRepNet, use the data that FSA-Net's script wrote. Hopenet's code
+(deep-head-pose) uses the same signs as FSA-Net's script, but splits a head's rotation into yaw, pitch and roll in
+another order. If two angles are large, Hopenet's pitch and roll differ from FSA-Net's pitch and roll. BIWI's colour
+camera and depth camera point in directions that differ by about one degree. The code of BlazePoser, FSA-Net and Hopenet
+ignores the angle between the colour camera and the depth camera.
 
-BIWI has no boxes. BlazePoser projects the head's centre into the colour image with the calibration file `rgb.cal`. A
-detected face matches a label if the face's centre is at most HEAD_RADIUS away from the projected centre of the head. If
-several detected faces match a label, only the nearest face counts.
+BIWI has no box labels. BlazePoser projects the head's centre into the colour image with the calibration file `rgb.cal`.
+A detected face matches a label if the face's centre is at most HEAD_RADIUS away from the projected centre of the head.
+If several detected faces match a label, only the nearest face counts.
 """
 
 from __future__ import annotations

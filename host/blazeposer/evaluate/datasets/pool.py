@@ -147,8 +147,9 @@ def read_pools(
 
 
 def read_backgrounds(folder: Path, name: str = "faceless", *, test: bool = False) -> list[Image]:
-    """Return the photos for testing in `NAME.zip` if `test` is true, and the photos for training if `test` is false.
-    The photos show no faces. The photos of "faceless" show places, and the photos of "hands" show hands in close-up."""
+    """Return photos without faces from the file `NAME.zip`. If `test` is true, the photos for testing are returned,
+    otherwise the photos for training. The photos of "faceless" show places, and the photos of "hands" show hands in
+    close-up."""
     path = folder / f"{name}.zip"
     if not path.is_file():
         raise BlazePoserError(f"no {path.name} in {folder}: give the folder of the pools with --data")

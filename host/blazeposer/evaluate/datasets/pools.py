@@ -67,7 +67,7 @@ def is_pool(folder: Path, name: str) -> bool:
 
 
 def read(folder: Path, name: str) -> Dataset:
-    """Return a pool as a data set. Raises BlazePoserError."""
+    """Read a pool, and return its faces as a `Dataset`. Raises BlazePoserError."""
     is_split = any(row.get("split") == VALIDATION for row in _table(folder / f"{name}.csv").rows)
     pool = read_pool(folder, name, VALIDATION if is_split else None)
     samples = []
@@ -102,8 +102,8 @@ def _placed(image: Image, box: Floats, scale: float) -> Image:
 
 
 def read_maskon_boxes(folder: Path) -> list[tuple[Image, Floats]]:
-    """Return each test image of MaskON that is in `maskon_boxes.csv`, with its boxes. The boxes (n, 4) are in pixels.
-    Raises BlazePoserError if `maskon_boxes.csv` or `maskon.zip` is missing."""
+    """Return the test images of MaskON that `maskon_boxes.csv` lists, each with its boxes. The boxes (n, 4) are in
+    pixels. Raises BlazePoserError if `maskon_boxes.csv` or `maskon.zip` is missing."""
     table = _table(folder / "maskon_boxes.csv", ["file"])
     names, boxes = np.array(table.texts("file")), table.numbers(*CORNERS)
     files = [file for file in np.unique(names).tolist() if not is_training_image("maskon", file)]
@@ -112,8 +112,8 @@ def read_maskon_boxes(folder: Path) -> list[tuple[Image, Floats]]:
 
 
 def read_biwi_dev(folder: Path) -> Dataset:
-    """Return every crop of `biwi_dev`. The data set contains no boxes of faces, so each crop without its padding serves
-    as the box. Raises BlazePoserError."""
+    """Return every crop of `biwi_dev`. The data set has no box labels. The box of a face is the whole crop without its
+    padding. Raises BlazePoserError."""
     table = _table(folder / f"{BIWI_DEV}.csv", ["file"])
     files, samples = table.texts("file"), []
     images = read_images(folder / f"{BIWI_DEV}.zip", files)

@@ -7,7 +7,7 @@ faces is the image's name, and the second line is the number n of labelled faces
 is the label of one face. The line of a label contains x, y, width, height, blur, expression, illumination, invalid,
 occlusion and pose (typical or not). For an image without faces, the list of faces contains one line of zeros in place
 of the labels. Boxes are ignored if they are empty or marked as invalid. WIDER FACE's subsets of easy, medium and hard
-faces are not supported, because their faces require images larger than the network's input.
+faces are not supported, because many of their faces are too small for the size of the network's input.
 """
 
 from __future__ import annotations

@@ -3,9 +3,9 @@ head rotations from BlazeFace's keypoints, without BlazePoser.
 
 `blazeface_int8.tflite` is MediaPipe's short-range BlazeFace (Apache-2.0) in INT8, with all channels of the original
 network. The file `blazeface_int8.tflite` was written by `python -m blazeposer_training.int8.blazeface` of commit
-9134d69. BlazeFace was quantized in the same way as BlazePoser. The value ranges for the quantization of BlazeFace were
-measured on 300 images of the data sets for training. The network in `blazeface_int8.tflite` has only the first four of
-BlazePoser's eight outputs (`OUTPUTS` in `core/contract.py`).
+9134d69. BlazeFace was quantized in the same way as BlazePoser. BlazeFace's value ranges for quantization were measured
+on 300 training images. The network in `blazeface_int8.tflite` has only the first four of BlazePoser's eight outputs
+(`OUTPUTS` in `core/contract.py`).
 """
 
 from __future__ import annotations
@@ -61,14 +61,14 @@ def without_pose(outputs: Sequence[NDArray[np.floating]]) -> list[NDArray[np.flo
 
 
 def decode_blazeface(outputs: Sequence[NDArray[np.floating]], max_faces: int) -> list[Face]:
-    """Decode the outputs of a network that computes no pose, and return the faces. `outputs` contains the first four
-    of the eight outputs (`OUTPUTS` in `core/contract.py`)."""
+    """Decode the outputs of a network that computes no pose, and return the faces. `outputs` contains the first four of
+    BlazePoser's eight outputs (`OUTPUTS` in `core/contract.py`)."""
     return decode(without_pose(outputs), SCORE_THRESHOLD, max_faces)
 
 
 class BlazeFace:
-    """A face detector for images (h, w, 3) of uint8 RGB. `BlazeFace` prepares images and decodes outputs in the same
-    way as BlazePoser."""
+    """A face detector. An image is an RGB array (h, w, 3) of uint8. `BlazeFace` prepares images and decodes outputs in
+    the same way as BlazePoser."""
 
     files = (BLAZEFACE_INT8,)
 

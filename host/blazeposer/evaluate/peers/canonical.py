@@ -9,10 +9,10 @@ face, for the training data and for 300W-LP. The file `canonical_face.npz` conta
 
 - `points` is the mean face mesh of faces that have reliable labels and no angle beyond 25 degrees. Before the meshes
   were averaged, the labelled rotation of each face was removed from its mesh. The mean face mesh was made symmetric.
-- `landmarks` contains, for each iBUG landmark, the index of the mesh point with the smallest mean distance to the
-  landmark in the image. The mean distances were measured on faces that have reliable labels and no angle beyond 60
-  degrees. The mesh points on the jaw are only approximate, because the jaw's landmarks have no fixed position on a
-  face.
+- For each iBUG landmark, `landmarks` contains the index of one mesh point. Among all mesh points, this point has the
+  smallest mean distance to the landmark in the images. The mean distances were measured on faces that have reliable
+  labels and no angle beyond 60 degrees. The mesh points on the jaw are only approximate, because the jaw's landmarks
+  have no fixed position on a face.
 - `yaw_gain` is the median ratio of the labelled yaw to the yaw of the mesh. `yaw_gain` was computed from faces that
   have reliable labels and are turned by 15 to 60 degrees. The yaw of a face mesh is too small, because of the
   perspective of the cropped photo and because the mesh is too flat.
@@ -34,7 +34,7 @@ NOSE_TIP = 4
 
 @dataclass(frozen=True)
 class Canonical:
-    """The face at rotation zero."""
+    """The canonical face, which is at rotation zero."""
 
     points: Floats
     """Points (468, 3) of a symmetric face. x points to the right, y points up, and z points to the viewer. The mean

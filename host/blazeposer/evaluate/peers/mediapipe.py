@@ -82,8 +82,8 @@ class Crop:
 
 
 class FaceMesh:
-    """An object that finds faces and their face meshes in photos (h, w, 3) of uint8 RGB. Raises BlazePoserError if the
-    file of a network is missing."""
+    """A detector that finds faces and their face meshes in photos. A photo is an RGB array (h, w, 3) of uint8. Raises
+    BlazePoserError if the file of a network is missing."""
 
     def __init__(self) -> None:
         self.files = (blazeface_path(), face_mesh_path())
@@ -131,7 +131,8 @@ class FaceMesh:
 
 class MediaPipe:
     """MediaPipe's method for finding heads and their rotations in a single image. The face mesh network runs once for
-    each face. A face is left out if its probability, an output of the face mesh network, is below `least_score`.
+    each face. The network also returns the probability that the found face is really a face. A face is left out if this
+    probability is below `least_score`.
     """
 
     name = "MediaPipe: BlazeFace, face mesh"

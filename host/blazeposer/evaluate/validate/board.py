@@ -181,8 +181,8 @@ def _rotation_levels() -> list[list[int]]:
 
 
 def _face(values: Sequence[Any], side: int) -> Face:
-    """Return a face that is made from the values sent by a camera. The camera sends lengths in pixels of a square image
-    whose side is `side`."""
+    """Make a face from the values that a camera sent, and return the face. The camera sends lengths in pixels of a
+    square image whose side is `side`."""
     box, score, keypoints, angles, err = values
     x, y, w, h = (float(value) / side for value in box)
     yaw, pitch, roll = map(float, angles)

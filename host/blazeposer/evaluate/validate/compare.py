@@ -1,7 +1,7 @@
-"""Compare two forms of a network on the same images, and check the differences against a tolerance. The comparison
-covers the raw outputs of the network and the detected faces. Each form of a network, for example the INT8 file in
-LiteRT, is called a stage. All lengths are in pixels of the network's input (128 on each side), so they do not depend on
-the size of the image.
+"""Compare two forms of a network on the same images, and check the differences against limits. The comparison covers
+the raw outputs of the network and the detected faces. Each form of a network, for example the INT8 file in LiteRT, is
+called a stage. All differences of lengths are in pixels of the network's input, so they do not depend on the size of
+the image.
 """
 
 from __future__ import annotations
@@ -114,8 +114,8 @@ class Difference:
     """Indices of the images. The image with the largest difference is first."""
 
     def shows(self, least: float) -> bool:
-        """Return True if a difference in pixels or degrees is at least `least`, or if only one form of the network
-        found a face."""
+        """Return True if a difference in pixels or degrees is at least `least`, or if a face was found by only one of
+        the two forms of the network."""
         measured = np.concatenate([self.box, self.keypoints, self.degrees])
         return bool(self.first_alone or self.second_alone or (measured >= least).any())
 
@@ -257,11 +257,11 @@ def layers_apart(ours: Trace, theirs: Trace, layers: Layers, *, int8: tuple[bool
     """Compare the outputs of all layers in two networks, and return the difference of each layer whose outputs differ.
     The returned layers are in the order of execution.
 
-    Between two INT8 networks, the difference of a layer is the mean absolute difference of its int8 values. Between two
-    INT8 networks, a layer is left out if all its values differ by less than half a quantization step. If at least one
-    network is a float network, the difference of a layer is a relative root mean square (RMS). The relative RMS of a
-    layer is the RMS of the differences divided by the RMS of the layer's values. If a float network is compared with an
-    INT8 network, the layers in `Layers.rescaled` are left out.
+    If both networks are INT8 networks, the difference of a layer is the mean absolute difference of its int8 values. A
+    layer of two INT8 networks is left out if all its values differ by less than half a quantization step. If at least
+    one network is a float network, the difference of a layer is a relative root mean square (RMS). The relative RMS of
+    a layer is the RMS of the differences divided by the RMS of the layer's values. If a float network is compared with
+    an INT8 network, the layers in `Layers.rescaled` are left out.
     """
     found = {}
     rescaled = layers.rescaled if int8[0] != int8[1] else set()
@@ -326,7 +326,7 @@ def _by_layer(apart: dict[str, float], parted: str | None, picture: str) -> str:
 
 def _side_by_side(given: Given, faces: tuple[Sequence[Face], Sequence[Face]], titles: tuple[str, str]) -> Picture:
     """Return an image with two copies of the image `given`, side by side. Each copy shows the faces of one stage (form
-    of the network). The lengths in `faces` are fractions of the side of the padded square image."""
+    of the network). The image is padded to a square. The lengths in `faces` are fractions of the square's side."""
     square = np.asarray(cv2.resize(square_pad(given.read())[0], (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.uint8)
     left, right = (draw(square, [face.moved(0, 0, SIDE, SIDE) for face in some]) for some in faces)
     canvas = np.hstack([left, np.full((SIDE, GAP, 3), 255, np.uint8), right])
