@@ -26,8 +26,8 @@ zero point."""
 
 @dataclass(frozen=True)
 class Grid:
-    """A feature map that contains detection anchors. The feature map has `side` x `side` cells, and each cell has
-    `anchors` anchors at its centre."""
+    """A feature map that contains detection anchors. The feature map has `side` x `side` cells. `anchors` is the number
+    of anchors at the centre of each cell."""
 
     side: int
     anchors: int
@@ -119,8 +119,8 @@ def anchors() -> NDArray[np.float32]:
 
 
 def cell_of_anchor() -> NDArray[np.int64]:
-    """Return the row number of each anchor's cell in the network's rotation and error outputs. The rotation outputs of
-    both feature maps together have 320 rows, one row for each cell. The returned array has the shape (896,)."""
+    """Return the number of each anchor's cell. The cells of both feature maps are numbered from 0 to 319, in the order
+    of the rows in the network's rotation and error outputs. The returned array has the shape (896,)."""
     first, second = GRIDS
     return np.concatenate(
         [np.arange(first.count) // first.anchors, first.cells + np.arange(second.count) // second.anchors]

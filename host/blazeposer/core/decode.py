@@ -1,19 +1,19 @@
-"""Convert the network's outputs to faces with the reference decoder. On a camera, the script `board/blazeposer.py`
-decodes the network's outputs.
+"""Define the reference decoder, which converts the network's outputs to faces. On a camera, the script
+`board/blazeposer.py` decodes the network's outputs.
 
 1. The decoder selects every anchor whose score is at least the threshold.
 2. An anchor has 16 regressors (output values of the network), which are divided by 128. The quotients are the centre,
    the width and the height of a face's box, and six keypoints. The centre of the box and the keypoints are relative to
    the anchor's centre.
 3. Weighted non-maximum suppression joins the selected anchors into faces ("blending" in Bazarevsky et al., "BlazeFace",
-   2019). The selected anchors are divided into groups. Each group begins with the remaining anchor of the highest
-   score, and contains all remaining anchors whose boxes overlap the box of this anchor. Two boxes count as overlapping
-   if their intersection over union is above 0.3. The box, the keypoints and the pose values of a face are weighted
-   means over one group of anchors, and the weights are the scores. The pose values of an anchor are six rotation values
-   and the logarithm of the expected error.
+   2019). Each face is one group of anchors. A group begins with the anchor that has the highest score of all anchors
+   without a group, and gets all other anchors without a group whose boxes overlap the box of the first anchor. Two
+   boxes count as overlapping if their intersection over union is above 0.3. The box, the keypoints and the pose values
+   of a face are weighted means over the face's group of anchors, and the weights are the scores. The pose values of an
+   anchor are six rotation values and the logarithm of the expected error.
 4. The Gram-Schmidt method converts the six mean rotation values of a face into a rotation matrix, which gives the
-   angles of the face (see `rotation.py`). The exponential function converts the mean logarithm of the expected error to
-   an error in degrees.
+   angles of the face (see `rotation.py`). The exponential function of the mean logarithm is the face's expected error
+   in degrees.
 """
 
 from __future__ import annotations
@@ -105,6 +105,6 @@ def _face(values: Floats, score: float) -> Face:
 
 
 def _both_maps(outputs: Sequence[NDArray[np.floating]], kind: str) -> Floats:
-    """Return the rows of one kind of output, for example the scores, for both feature maps. The rows of the 16x16
+    """Return the rows of one kind of output from both feature maps, for example all scores. The rows of the 16x16
     feature map come before the rows of the 8x8 feature map."""
     return np.concatenate([outputs[_INDEX[f"{kind}_{side}"]][0] for side in (16, 8)]).astype(np.float64)

@@ -34,8 +34,8 @@ def awaited() -> Iterator[threading.Event]:
 
 @contextlib.contextmanager
 def _handled(handler: Callable[[int, FrameType | None], object], *instead_of: object) -> Iterator[None]:
-    """Set `handler` as the handler of every signal in `ENDINGS` whose current handler is in `instead_of`. A signal that
-    the program ignores, for example SIGHUP after `nohup`, stays ignored."""
+    """Inside the `with` block, replace the handlers in `instead_of` with `handler`, for every signal in `ENDINGS`. A
+    signal that the program ignores, for example SIGHUP after `nohup`, stays ignored."""
     is_main = threading.current_thread() is threading.main_thread()  # only the main thread may set handlers
     before = {number: signal.getsignal(number) for number in ENDINGS if is_main}
     replaced = {number: old for number, old in before.items() if old in instead_of}

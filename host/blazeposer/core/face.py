@@ -71,8 +71,7 @@ class Face:
 
     @cached_property
     def rotation(self) -> Floats:
-        """Return the rotation matrix (3, 3) that converts points of the head to the axes of the camera (see
-        `rotation.py`)."""
+        """Return the rotation matrix of the head (see `rotation.py`). The shape is (3, 3)."""
         return rotation_from_angles(self.angles)
 
     @cached_property
@@ -86,8 +85,8 @@ class Face:
         return replace(self, yaw=yaw, pitch=pitch, roll=roll)
 
     def moved(self, x: float, y: float, width: float, height: float) -> Face:
-        """Convert the box and the keypoints to pixels of an image, and return a copy of the face. In the original face,
-        the box and the keypoints are fractions of the image region (x, y, width, height)."""
+        """Return a copy of the face, with the box and the keypoints in pixels of an image. In the original face, the
+        box and the keypoints are fractions of the image region (x, y, width, height)."""
         left, top, w, h = self.box
         return replace(
             self,

@@ -97,20 +97,20 @@ def square_at(image: Image, x: int, y: int, side: int) -> Image:
 
 
 def clean_input(image: Image) -> Image:
-    """Return the network's input (128, 128, 3) in full quality. A large image is scaled down by averaging its pixels.
-    The network works best on images that were scaled down by averaging pixels. The function stretches the image to a
-    square, as the firmware of a camera does. To keep the aspect ratio of an image, crop the image to a square before
-    calling the function.
+    """Return the network's input in full quality. The shape is (128, 128, 3). A large image is scaled down by averaging
+    its pixels, because the network works best on such images. The function stretches the image to a square, as the
+    firmware of a camera does. To keep the aspect ratio of an image, crop the image to a square before calling the
+    function.
     """
     shrinks = min(image.shape[:2]) >= INPUT_SIZE
     return _resize(image, cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 
 
 def camera_input(image: Image) -> Image:
-    """Return the network's input (128, 128, 3) in the lower quality of images on a camera. The function samples the
-    image bilinearly, without averaging, and then reduces the colours to RGB565. In firmware 5.0,
-    `ml.preprocessing.Normalization` stretches an image to a square by bilinear sampling, and draws the square into an
-    RGB565 buffer.
+    """Return the network's input with the lower image quality of a camera. The function samples the image bilinearly,
+    without averaging, and then reduces the colours to RGB565. In firmware 5.0, `ml.preprocessing.Normalization`
+    stretches an image to a square by bilinear sampling, and draws the square into an RGB565 buffer. The network's input
+    has the shape (128, 128, 3).
     """
     return rgb565(_resize(image, cv2.INTER_LINEAR))
 

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 
 def prepare_streams() -> None:
-    """Connect each closed stream of the program to the null device, and replace characters that stdout or stderr cannot
-    encode. If stdout stayed closed, the next file that the program opens could become stdout and receive the program's
-    messages.
+    """Connect stdin, stdout and stderr to the null device if they are closed, and replace characters that stdout or
+    stderr cannot encode. Without the null device, the next file that the program opens could take the place of a closed
+    stdout and receive the program's messages.
     """
     for number, name in ((0, "stdin"), (1, "stdout"), (2, "stderr")):
         try:
@@ -26,8 +26,8 @@ def prepare_streams() -> None:
 
 
 def drop_stdout() -> None:
-    """Discard the text that Python still buffers for stdout. Without `drop_stdout`, Python would report an error at
-    exit if the program that reads stdout has ended."""
+    """Discard the text that Python still buffers for stdout. If the program that reads stdout has ended, Python would
+    otherwise report an error at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -20,9 +20,9 @@ _DECIMAL_COMMA = re.compile(r"([+-]?\d*),(\d+(?:[eE][+-]?\d+)?)")
 
 
 def rows(lines: Iterable[str]) -> Iterator[Row]:
-    """Yield each row below the header of a table. A decimal comma in a number is replaced by a decimal point. If a row
-    is shorter than the header, the row's dictionary has no keys for the missing cells. Cells are separated by commas,
-    semicolons or tabs. The function chooses the separator that is most frequent in the header.
+    """Yield a dictionary for each row below the header of a table. A decimal comma in a number is replaced by a decimal
+    point. If a row is shorter than the header, the dictionary has no keys for the missing cells. Cells are separated by
+    commas, semicolons or tabs. The function chooses the separator that is most frequent in the header.
     """
     lines = iter(lines)
     header = next(lines, "")
@@ -44,7 +44,7 @@ class Table:
 
     def __init__(self, path: Path, columns: Iterable[str]) -> None:
         """Read the table in the file `path`. The table must contain every column that `columns` names. Raises
-        InputError. Raises OSError if the table's file cannot be opened."""
+        InputError if the table cannot be used, and OSError if the file cannot be opened."""
         self.path = path
         try:
             with path.open(encoding=ENCODING, newline="") as file:

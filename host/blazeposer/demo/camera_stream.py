@@ -44,8 +44,8 @@ def stream(
 
 
 def line(number: int, frame: Frame, record: Record) -> str:
-    """Return a text about one frame of the demo, in lines of at most 80 characters. The text shows yaw, pitch, roll
-    and predicted error of each found face, and the true angles of each head."""
+    """Return a text about one frame of the demo, in lines of at most 80 characters. The text shows yaw, pitch, roll and
+    expected error of each found face, and the true angles of each head."""
     faces = [" ".join(f"{angle:+6.1f}" for angle in face.angles) + f" err {face.err:.1f}" for face in record.faces]
     known = [" ".join(f"{angle:+6.1f}" for angle in person.angles) for person in frame.people]
     head = f"frame {number}: {len(faces)} of {len(known)} faces"

@@ -50,9 +50,9 @@ def _offset(person: Person, face: Face) -> float:
 
 @dataclass(frozen=True)
 class PoseAgreement:
-    """The true angles and the measured angles of all people whose faces were found. Both arrays have the shape (n, 3).
-    `people` is the number of people, counted in every frame. `extra` is the number of found faces that belong to no
-    person."""
+    """The true angles (`known`) and the streamed angles (`measured`) of all people whose faces were found. Both arrays
+    have the shape (n, 3). `people` is the sum of the number of people over all streamed frames. `extra` is the number
+    of found faces that belong to no person."""
 
     known: NDArray[np.float64]
     measured: NDArray[np.float64]
@@ -61,13 +61,13 @@ class PoseAgreement:
 
     @property
     def correlation(self) -> dict[str, float]:
-        """Pearson's correlation between the true and the measured values of each angle."""
+        """Pearson's correlation between the true and the streamed values of each angle."""
         pairs = zip(ANGLES, self.known.T, self.measured.T, strict=True)
         return {name: float(np.corrcoef(known, measured)[0, 1]) for name, known, measured in pairs}
 
     @property
     def difference(self) -> dict[str, float]:
-        """Mean absolute difference between the true and the measured values of each angle, in degrees."""
+        """Mean absolute difference between the true and the streamed values of each angle, in degrees."""
         return dict(zip(ANGLES, np.abs(self.known - self.measured).mean(0).tolist(), strict=True))
 
 

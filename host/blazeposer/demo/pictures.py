@@ -36,8 +36,8 @@ _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
 def picture(frames: Sequence[Frame], found: Found, results: Mapping[str, PoseAgreement]) -> Image:
-    """Return the demo's image (h, 1240, 3), which README.md shows. The image contains some annotated frames, and a plot
-    that shows the angles of every frame."""
+    """Return the demo's image, which README.md shows. The image contains some annotated frames, and a plot that shows
+    the angles of every frame. The shape is (h, 1240, 3)."""
     tiles = [_tile(frames[number], found[number]) for number in chosen(frames, found)]
     rows = [_row(tiles[start : start + TILES]) for start in range(0, len(tiles), TILES)]
     plot = angle_plot(frames, found, WIDTH - 2 * MARGIN, results)
@@ -93,8 +93,8 @@ def angle_plot(
 
 
 def video_pages(frames: Sequence[Frame], found: Found) -> Iterator[Image]:
-    """Yield the frames (768, 480, 3) of the demo's video. Each frame of the video shows an annotated image, and below
-    the image a plot that grows from frame to frame."""
+    """Yield the frames of the demo's video. Each frame of the video shows an annotated image, and below the image a
+    plot that grows from frame to frame. The frames have the shape (768, 480, 3)."""
     seen: dict[int, Sequence[Face]] = {}
     for number in sorted(found):
         seen[number] = found[number]
@@ -109,8 +109,8 @@ def text(image: Image, words: str, place: tuple[int, int], size: float, color: C
 
 
 def _tile(frame: Frame, faces: Sequence[Face]) -> Image:
-    """Return an annotated frame of the demo with a caption below the image. The caption shows the true angles of a
-    single head, or the number of heads in the frame."""
+    """Return an annotated frame of the demo with a caption below the image. If the frame shows a single head, the
+    caption shows the true angles of the head. Otherwise the caption shows the number of heads."""
     image = cv2.resize(draw(frame.picture, faces), (TILE, TILE), interpolation=cv2.INTER_AREA)
     caption = np.full((26, TILE, 3), PAPER, np.uint8)
     words = f"{len(frame.people)} faces, {len(faces)} found"

@@ -1,4 +1,5 @@
-"""Make and read bundles. A bundle is a folder with all files for a camera, and a manifest with the hash of every file.
+"""Make and read bundles. A bundle is a folder that contains all files for a camera, and a manifest with the hash of
+every file.
 
 - `manifest.json` contains the board's name, and the size and sha256 of every other file in the bundle.
 - `blazeposer.tflite` is the model. For a board with an NPU, the model is compiled for the NPU.

@@ -1,6 +1,7 @@
-"""Read the state and the files of a camera, and write files to a camera, with the program mpremote. A mapping of type
-`Contents` maps paths on the camera to bytes. A path such as "/flash/main.py" means a file, and None means that the file
-does not exist. The path "/rom" means the beginning of the ROMFS partition, and None means that the partition is empty.
+"""Use the program mpremote to read the state and the files of a camera, and to write files to the camera. A mapping of
+type `Contents` maps paths on the camera to bytes. A path such as "/flash/main.py" means a file, and the value None
+means that the file does not exist. The path "/rom" means the beginning of the ROMFS partition, and the value None means
+that the partition is empty.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ class Camera:
             ) from error
 
     def read(self, lengths: Mapping[str, int], advance: Advance = lambda _: None) -> dict[str, bytes]:
-        """Read contents from the camera at each path in `lengths`, and return the contents. For the path "/rom", return
+        """Read the camera's contents at each path in `lengths`, and return the contents. For the path "/rom", return
         the raw bytes from the beginning of the ROMFS partition. Raises PortError.
 
         `lengths` maps each path to the number of bytes to read. For a file, the number in `lengths` must be the size of
@@ -144,7 +145,7 @@ class Camera:
                 self._run(*arguments[1:], expected=expected, said=said)
 
     def self_test(self) -> dict[str, Any]:
-        """Run board/selftest.py on the camera, and return the values that the script prints in its last line. Raises
+        """Run board/selftest.py on the camera, and return the values in the last line that the script prints. Raises
         BlazePoserError if the self-test does not reach its end."""
         try:
             said = self._run("exec", "import selftest")

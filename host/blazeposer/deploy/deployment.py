@@ -52,7 +52,7 @@ class Guide(Protocol):
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of a deploy."""
+    """The result of a deploy or a restore."""
 
     plan: Plan
     backup: Backup | None
@@ -182,7 +182,7 @@ def status(camera: Camera, bundle_for: BundleFor, root: Path) -> CameraStatus:
 
 
 def _compare_model(bundle: Bundle, state: State) -> dict[str, Comparison]:
-    """Compare the bundle's model with the model that main.py would use."""
+    """Compare the bundle's model with the model that the camera's main.py uses."""
     rom = state.rom
     if rom and rom.used and rom.files is None:
         return {ROM: "damaged"}

@@ -41,7 +41,7 @@ class Erase:
 
 @dataclass(frozen=True)
 class Write:
-    """A step that writes bytes to flash. The bytes can be written without an erase, because bits change only from 1 to
+    """A step that writes bytes to flash. The step needs no erase before it, because it changes bits only from 1 to
     0."""
 
     start: int
@@ -104,7 +104,7 @@ def restoring(
     - `saved` is the beginning of ROMFS from the backup, or None if ROMFS was empty at the time of the backup.
     - `before` is the hash of ROMFS (`Rom.sha256`) at the time of the backup.
     - `written` contains the hash of ROMFS after each deploy since the backup.
-    - `model` is the old content of the file `name`, or None if the backup has not saved the file separately.
+    - `model` is the old content of the file `name`, or None if the backup contains no separate copy of the file.
 
     Raises BlazePoserError if another program has changed ROMFS since the backup.
     """
@@ -133,8 +133,8 @@ def restoring(
 
 
 def is_cut(state: State, saved: bytes | None) -> bool:
-    """Return True if ROMFS has lost only its first block, and `saved` from the backup contains the lost block. If only
-    the first block is lost, the other blocks of the ROMFS image are still in flash."""
+    """Return True if ROMFS has lost only its first block, and the saved bytes from the backup contain the lost
+    block."""
     return bool(saved and state.rom and not state.rom.sha256 and romfs.stated_length(saved) > len(saved))
 
 
@@ -278,6 +278,6 @@ def _put_back(state: State, saved: bytes, before: str | None, words: str, used: 
 
 
 def _header_last(data: bytes) -> list[Write]:
-    """Return the steps that write a ROMFS image. The steps write the first bytes of the ROMFS image last. If writing is
-    interrupted, the camera may find no ROMFS image, but never finds a damaged ROMFS image."""
+    """Return the steps that write a ROMFS image. Only the last step writes the image's header. If writing is
+    interrupted, the camera may find no ROMFS image, but never a damaged one."""
     return [Write(_FIRST, data[_FIRST:]), Write(0, data[:_FIRST])]

@@ -35,7 +35,7 @@ def _stored() -> Image:
 
 
 def picture() -> Image:
-    """Return the image (128, 128, 3) that the network gets in the self-test on a camera."""
+    """Return the image that the network gets in the self-test on a camera. The image has the shape (128, 128, 3)."""
     gray = np.kron(_stored() * 17, np.ones((2, 2), np.uint8))
     assert gray.shape == (INPUT_SIZE, INPUT_SIZE)
     return rgb565(np.repeat(gray[..., None], 3, axis=2))

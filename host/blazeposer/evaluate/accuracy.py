@@ -1,9 +1,9 @@
 """Measure how accurately a tflite file (INT8 or float) computes poses. The measurement uses images with labelled faces.
 Each whole image is scaled to the size of the network's input.
 
-A TensorFlow Lite interpreter runs the tflite file. The measured errors describe the tflite file, and not the float
-network during training. The accuracy report contains no date and no path of a folder. Measuring a network twice on the
-same data gives two equal reports.
+A TensorFlow Lite interpreter runs the tflite file. The measured errors describe the tflite file, and not the network
+during training. The accuracy report contains no date and no path of a folder, so two measurements of a network on the
+same data give equal reports.
 """
 
 from __future__ import annotations

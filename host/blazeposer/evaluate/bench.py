@@ -1,8 +1,9 @@
 """Measure the time and the accuracy of BlazePoser and of similar systems (peers) on the same images.
 
-All times are processor times, measured on one thread. All systems process an image, one after the other, and then
-continue with the next image. Because the systems take turns, other programs on the PC slow all systems equally. A ratio
-compares the times of two systems on the same image. The report shows the median of the time ratios of all images.
+All times are processor times, measured on one thread. All systems process the first image, one after the other, then
+all systems process the second image, and so on. Because the systems take turns, other programs on the PC slow all
+systems equally. A ratio compares the times of two systems on the same image. The report shows the median of the time
+ratios of all images.
 """
 
 from __future__ import annotations
@@ -121,7 +122,7 @@ class Times:
     def ratios(self) -> list[tuple[float, float]]:
         """Return two time ratios for each system. A ratio is BlazePoser's time divided by the system's time. The first
         ratio compares the times from the image to the faces, and the second ratio compares the times of the networks
-        alone. Each returned ratio is the median of the ratios of all measured images."""
+        alone. Both returned ratios are medians over all measured images."""
         in_all, network = (np.median(times[:, :1] / times, 0) for times in (self.total, self.network))
         return list(zip(in_all.tolist(), network.tolist(), strict=True))
 
@@ -129,8 +130,8 @@ class Times:
 def measure(
     systems: Sequence[Peer], pictures: Sequence[Image], rounds: int, advance: Callable[[], None] = lambda: None
 ) -> Times:
-    """Measure the times of `systems` on all images in `rounds` rounds, and return the measured times. The function
-    calls `advance` after each measured image, but not during the warm-up."""
+    """Measure the times of all systems on all images, and return the measured times. Each system processes each image
+    `rounds` times. The function calls `advance` after each measured image, but not during the warm-up."""
     for system in systems:
         for number in range(WARM_UP):
             system(pictures[number % len(pictures)])
@@ -257,6 +258,6 @@ def processor() -> str:
 
 
 def machine() -> str:
-    """Return a text with the processor, the CPU load and the LiteRT version of this machine."""
+    """Return a text with the processor's name and load, and the version of LiteRT."""
     load = f" (load {os.getloadavg()[0]:.1f} on {os.cpu_count()} CPUs)" if hasattr(os, "getloadavg") else ""
     return f"one thread of {processor()}{load} with ai-edge-litert {version('ai-edge-litert')}"

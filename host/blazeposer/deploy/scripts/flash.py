@@ -45,8 +45,8 @@ def erase(end):
 
 
 def write(offset, text, first, last):
-    """Write data to flash in whole machine words. Only the bytes from `first` to `last` change the flash, because the
-    other bytes of the data (0xFF) change nothing."""
+    """Write data to flash in whole machine words. All bytes of the data outside the range from `first` to `last` are
+    0xFF, and do not change the flash."""
     data = binascii.a2b_base64(text)
     if view[offset + first : offset + last] != data[first:last]:
         if hasattr(device, "ioctl"):

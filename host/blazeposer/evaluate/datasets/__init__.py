@@ -1,6 +1,6 @@
-"""Read data sets of labelled faces for measuring networks. Each data set has a name. Every name that is not in READERS
-is the name of a pool. A pool is a data set in this project's own format. Users must unpack the archives of official
-data sets, and must not change the unpacked files.
+"""Read the data sets of labelled faces with which networks are measured. Each data set has a name. Every name that is
+not in READERS is the name of a pool. A pool is a data set in this project's own format. Users must unpack the archives
+of the other data sets, and must not change the unpacked files.
 """
 
 from __future__ import annotations
