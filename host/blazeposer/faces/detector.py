@@ -87,11 +87,11 @@ class Detector:
         return smallest_face(width, height, fast=self.fast)
 
     def look(self, image: Image, region: Region | None, threshold: float, *, mirror: bool = False) -> list[Face]:
-        """Run the network once on a region of the image, and return the faces with a score of at least `threshold`. If
-        `region` is None, the network processes the whole image, padded to a square (`input` "clean"), or the centred
-        square of the image (`input` "camera"). `image` is an array (h, w, 3) of uint8, always in RGB order. If `mirror`
-        is true, the network processes the mirror image of the region. The returned faces always have their positions
-        and angles in the original image."""
+        """Run the network on a region of the image, and return the faces with a score of at least `threshold`. If
+        `region` is None, the attribute `input` selects the region. For "clean", the region is the whole image, padded
+        to a square. For "camera", the region is the centred square of the image. `image` is an array (h, w, 3) of
+        uint8, always in RGB order. If `mirror` is true, the network processes the mirror image of the region. The
+        returned faces always have their positions and angles in the original image."""
         if region:
             x, y, side = region
             square = square_at(image, x, y, side)

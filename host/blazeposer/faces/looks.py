@@ -29,10 +29,10 @@ LEAST = 0.1
 def look(
     network: Network, tensor: Image, threshold: float, max_faces: int = MAX_FACES, *, twice: bool = False
 ) -> list[Face]:
-    """Return the faces that a network finds in its input (128, 128, 3), with the highest score first. The boxes and
-    keypoints of the faces are in fractions of the side of the network's input. If `twice` is true, the network also
-    processes the mirror image of the input, and the two results are averaged (see `mean_faces`). If `twice` is true,
-    `threshold` applies to the mean score of a face in the two results.
+    """Return the faces that a network finds in its input `tensor`, with the highest score first. The shape of `tensor`
+    is (128, 128, 3). The boxes and keypoints of the faces are in fractions of the side of the network's input. If
+    `twice` is true, the network also processes the mirror image of the input, and the two results are averaged (see
+    `mean_faces`). If `twice` is true, `threshold` applies to the mean score of a face in the two results.
     """
     if not twice:
         return decode(network.outputs(tensor), threshold, max_faces)

@@ -65,8 +65,9 @@ def to_camera(face: Face, width: float, fov: float = FIELD_OF_VIEW, height: floa
 
 
 def _seen(face: Face, width: float, fov: float, height: float | None) -> tuple[Floats, float]:
-    """Return the keypoints (6, 2) of a face and the focal length of the camera, in pixels. The coordinates of the
-    keypoints are relative to the centre of the image, with x to the right and y DOWN."""
+    """Return the keypoints of a face and the focal length of the camera, both in pixels. The coordinates of the
+    keypoints are relative to the centre of the image, with x to the right and y DOWN. The array of keypoints has the
+    shape (6, 2)."""
     middle = width / 2, (width if height is None else height) / 2
     return face.points - middle, width / 2 / math.tan(math.radians(fov) / 2)
 

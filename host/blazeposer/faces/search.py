@@ -72,8 +72,8 @@ def search(look: Look, width: int, height: int, threshold: float) -> list[Face]:
 
 
 def _own(look: Look, face: Face, width: int, height: int, threshold: float) -> Face | None:
-    """Run the network on a region around `face`. Return the newly found face, or None if the network does not find
-    `face` again."""
+    """Run the network on a region around `face`, and return the new detection of the same face. Return None if the
+    network does not find the face again."""
     found = [one for one in look(_around(face, width, height), threshold) if _same(one, face)]
     return found[0] if found else None
 

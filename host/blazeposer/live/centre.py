@@ -61,7 +61,7 @@ class Centre:
         self._asked = True
 
     def __call__(self, moment: Moment) -> Moment:
-        """Return a copy of `moment` with the zero pose and the selected person's head added."""
+        """Add the zero pose and the selected person's head to a copy of `moment`, and return the copy."""
         before, self._now = self._now, self._clock()
         step, face = self._now - before, self._leader.of(moment)
         recentred = self._asked and face is not None

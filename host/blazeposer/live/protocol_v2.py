@@ -106,9 +106,9 @@ class NoProtocolError(PortError):
 
 class _Camera(openmv.Camera):  # type: ignore[misc]
     def _handle_event(self, channel_id: int, event: int) -> None:
-        """Count the camera's messages about newly registered channels. The method replaces a method of `openmv` that
-        fails in Python 3.11, because it tests whether an int is a member of an enum. The method `Transport.log` fails
-        for the same reason."""
+        """Count the camera's messages about newly registered channels. This method replaces the method `_handle_event`
+        of `openmv`. The replaced method fails in Python 3.11, because it tests whether an int is a member of an enum.
+        The method `Transport.log` fails for the same reason."""
         if channel_id == 0 and event == EventType.CHANNEL_REGISTERED:
             self.pending_channel_events += 1
 
@@ -173,8 +173,8 @@ def _ask(name: str, question: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def _picture(frame: dict[str, Any] | None, last: Image | None) -> Image | None:
-    """Return the pixels (h, w, 3) of a camera image that the package `openmv` received. Return the previous image
-    `last` if no image was received or if the format of the image is unknown."""
+    """Return the pixels of a camera image that the package `openmv` received. The pixels have the shape (h, w, 3).
+    Return the previous image `last` if no image was received or if the format of the image is unknown."""
     if not frame or len(frame["data"]) != 3 * frame["width"] * frame["height"]:
         return last
     return np.frombuffer(frame["data"], np.uint8).reshape(frame["height"], frame["width"], 3)

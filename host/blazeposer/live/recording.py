@@ -144,8 +144,8 @@ def _rows(record: Record) -> Iterator[list[Any]]:
 
 
 def _lines(table: TextIO, path: Path) -> Iterator[str]:
-    """Yield the rows of a .csv recording as JSON lines, with one line for each camera image. Raises InputError if the
-    first row of the table does not have all columns of `COLUMNS`."""
+    """Yield one JSON line for each camera image of a .csv recording. Raises InputError if the first row of the table
+    does not have all columns of `COLUMNS`."""
     seen = rows(table)
     if not (first := next(seen, None)):
         return

@@ -94,7 +94,7 @@ class View(Protocol):
 
 
 class Output(View, Protocol):
-    """The interface of a `View` that sends poses to another program. An `Output` may fail."""
+    """The interface of a `View` that sends poses to another program. If sending fails, `state` says why."""
 
     name: str
     """The address to which records are sent, without a password."""
@@ -149,7 +149,7 @@ class Follower:
         self._last_ms: int | None = None
 
     def __call__(self, moment: Moment, arrival: Arrival) -> Moment:
-        """Return a copy of `moment` with the pose record, the faces and the image of `arrival` added."""
+        """Add the pose record, the faces and the image of `arrival` to a copy of `moment`, and return the copy."""
         record = arrival.record
         step = (record.t_ms - self._last_ms) / 1000 if self._last_ms is not None else 0.0
         self._last_ms = record.t_ms

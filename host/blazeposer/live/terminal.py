@@ -173,14 +173,14 @@ def losses(counts: Counts) -> str:
 
 
 def _on_head(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return points on the ellipsoid that represents a head in drawings. The array `points` (n, 3) contains the
-    direction from the middle of the head to each returned point."""
+    """Return the points at which rays from the middle of the head meet the ellipsoid that represents a head in
+    drawings. The array `points` contains the directions of the rays. The shape of `points` is (n, 3)."""
     return points / np.linalg.norm(points / _HEAD, axis=1, keepdims=True)
 
 
 def _features() -> NDArray[np.float64]:
-    """Return points (n, 3) on the eyes, the mouth and the nose of the drawn head. For the drawn head, x points to the
-    right of the image, y points up, and z points out of the face."""
+    """Return points on the eyes, the mouth and the nose of the drawn head. The shape of the returned array is (n, 3).
+    The x axis points to the right of the image, the y axis points up, and the z axis points out of the face."""
     turn, along = np.linspace(0, 2 * np.pi, 16), np.linspace(-1, 1, 24)[:, None]
     ring = np.column_stack([np.cos(turn), 0.6 * np.sin(turn), 0 * turn]) * 0.14
     eyes = [_on_head(ring + np.array([side * 0.34, 0.22, 0.85])) for side in (-1, 1)]
@@ -194,8 +194,8 @@ _OUTLINE = np.linspace(0, 2 * np.pi, 240)
 
 
 def drawn(rotation: NDArray[np.float64]) -> str:
-    """Return a text drawing of a head that is turned by the rotation `rotation` (3, 3). The text drawing has `ROWS`
-    lines of Braille characters."""
+    """Return a text drawing of a head that is turned by `rotation`. The shape of `rotation` is (3, 3). The text drawing
+    has `ROWS` lines of Braille characters."""
     # The outline of an ellipsoid R diag(a^2) R^T seen along z is the ellipse of that matrix' upper left block.
     shape = np.linalg.cholesky((rotation * _HEAD**2 @ rotation.T)[:2, :2])
     outline = shape @ [np.cos(_OUTLINE), np.sin(_OUTLINE)]

@@ -20,8 +20,8 @@ BLIND = "the camera's JSON lines contain no images: start `blazeposer watch --we
 
 
 class UsbLink:
-    """A `Link` that reads JSON lines with poses from a camera's serial port. After a camera was unplugged, it may
-    appear at another serial port. `UsbLink` finds an unplugged camera again by the camera's serial number."""
+    """A `Link` that reads JSON lines with poses from a camera's serial port. A camera that is plugged in again may
+    appear at another serial port. `UsbLink` finds the camera by its serial number."""
 
     def __init__(self, port: ports.Port, silence: float = SILENCE, blind: str = BLIND) -> None:
         self.name = port.device

@@ -43,8 +43,8 @@ def write_file(path: Path, data: bytes, option: str = "--output") -> None:
 
 
 def write_image(path: Path, image: Image) -> None:
-    """Write an image to a file in the format of the file's suffix, and make the missing folders of the file's path.
-    Raises InputError."""
+    """Write an image to a file, and make the missing folders of its path. The file's suffix selects the format. Raises
+    InputError."""
     suffix = path.suffix.lower()
     if not (suffix.isascii() and cv2.haveImageWriter(f"image{suffix}")):  # a str that is not UTF-8 ends the process
         raise InputError(f"{path}: OpenCV cannot write {path.suffix or 'a file without suffix'}: use .jpg or .png")
@@ -60,8 +60,8 @@ def write_image(path: Path, image: Image) -> None:
 
 
 def write_figure(path: Path, figure: Figure, option: str = "--output") -> None:
-    """Write a plot to a .png, .svg or .pdf file, in the format of the file's suffix. Raises InputError if the file's
-    suffix is unknown or the file cannot be written."""
+    """Write a plot to a file. The file's suffix (.png, .svg or .pdf) selects the format. Raises InputError if the
+    file's suffix is unknown or the file cannot be written."""
     try:
         data = render(figure, path.suffix)
     except ValueError as error:
@@ -173,5 +173,5 @@ class Annotated:
 
 
 def _key(path: Path) -> str:
-    """Return the absolute path in lower case, which is the same text for all paths to one file."""
+    """Return the absolute path in lower case. The result is the same text for all paths that lead to one file."""
     return str(path.resolve()).casefold()

@@ -8,7 +8,7 @@
   MicroPython 1.28, ports/stm32/vfs_rom_ioctl.c accesses flash inside the chip, or through a QSPI or XSPI interface. In
   MicroPython 1.28, ports/alif/vfs_rom_ioctl.c accesses flash through an OSPI interface. In MicroPython 1.28,
   ports/mimxrt/mimxrt_flash.c accesses flash as a block device.
-- For the N6, the attribute `longest_erase` is a low estimate, because the exact limit is not known. The package
+- It is not known exactly how much an N6 can erase in one call, so `longest_erase` is a low estimate. The package
   `openmv-ota` says that the N6 fails to erase 12 MB in one call.
 - The attribute `keeps_tail` is true if reading to the end of the QSPI chip stops the camera. The package `openmv-ota`
   says that a bulk read to the end of the QSPI chip stops an H7 Plus completely. On the H7 Plus and the Pure Thermal,
@@ -34,7 +34,7 @@ erase. "nor" is programmed byte by byte, and bits can change from 1 to 0 at any 
 
 @dataclass(frozen=True)
 class Flash:
-    """The flash of a board's ROMFS. Sizes are in bytes."""
+    """A description of the flash memory that holds the folder /rom of a board. Sizes are in bytes."""
 
     kind: Kind
     block: int
@@ -61,7 +61,7 @@ _FLASH = {
 
 
 def of(board: Board) -> Flash:
-    """Return the flash of a board."""
+    """Return the `Flash` object that describes the flash memory of a board."""
     return _FLASH[board.key]
 
 

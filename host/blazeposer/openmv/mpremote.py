@@ -37,7 +37,7 @@ def mpremote(port: str, *arguments: str, expected: float = 0, said: Callable[[st
     """Run mpremote with `arguments` at the serial port `port`, and return the output of mpremote. If `arguments`
     contains several commands, they are separated by "+".
 
-    The argument `expected` is the expected time of the mpremote commands in seconds. The function `said` is called with
+    The argument `expected` is the number of seconds that the commands usually take. The function `said` is called with
     each line of the output while mpremote runs. Raises PortError if mpremote or the camera reports an error.
     """
     command = [sys.executable, "-m", "mpremote", "connect", port, *arguments]

@@ -4,7 +4,7 @@ that differs.
 To get the outputs of all layers, a copy of the network file is made in which every layer's tensor is an output. LiteRT
 and TensorFlow Lite Micro can run this copy. TensorFlow's converter and this project write the operations of a network
 in different orders. To match the layers of two files, operations of the same kind and the same output shape are
-numbered. Two layers match if their operations have the same kind, the same output shape and the same index.
+numbered. Two layers match if their operations have the same kind, the same output shape and the same number.
 """
 
 from __future__ import annotations
@@ -105,9 +105,9 @@ class Layers:
     def tracer(self, runtime: str, data: bytes | None = None, *, real: bool = True) -> Callable[[Image], Trace]:
         """Return a function that computes the outputs of all layers for an image.
 
-        `runtime` is a runtime name that `interpreter.open_network` accepts. The returned function runs the network file
-        with the bytes `data`. If `data` is None, the function runs the file of the `Layers` object. If `real` is False,
-        an INT8 network's outputs are returned as int8 values instead of real numbers.
+        `runtime` is a runtime name that `interpreter.open_network` accepts. `data` contains the bytes of the network
+        file that the returned function runs. If `data` is None, the returned function runs the file of the `Layers`
+        object. If `real` is False, an INT8 network's outputs are returned as int8 values instead of real numbers.
         """
         data = data or self.data
         graph = read_graph(data, "the network")

@@ -51,7 +51,7 @@ TensorFlow."""
 
 
 class NotRun(BlazePoserError):
-    """Error for a stage (form of the network) that cannot run on this PC. The message gives the user's next step."""
+    """Error for a stage (form of the network) that cannot run on this PC. The message says what the user can do."""
 
 
 @dataclass

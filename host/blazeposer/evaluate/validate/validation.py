@@ -58,7 +58,7 @@ class Validation:
     """Mapping from each stage that was not run to the reason why it was not run."""
 
     def sections(self) -> list[Section]:
-        """Run every check, and return a section for each check in the order of the report."""
+        """Run all checks, and return the sections of the report in order, with one section for each check."""
         for key in sorted(KEYS, key="camera".__ne__):  # the camera first, so that a loose cable is noticed at once
             if key in self.without:
                 self.missing[key] = "left out by --without"

@@ -28,7 +28,7 @@ PAUSE = 1.0
 
 
 class Summary:
-    """An object that makes JSON texts with the values of one camera for Home Assistant."""
+    """An object that makes JSON texts for Home Assistant. Each JSON text contains the values of one camera."""
 
     def __init__(self) -> None:
         self._leader = Leader()
@@ -51,8 +51,8 @@ class Summary:
 
 
 def discovery(prefix: str, topic: str) -> tuple[str, str]:
-    """Return the topic and the payload of the MQTT message that describes a camera to Home Assistant. Home Assistant
-    must use the discovery prefix `prefix`. The default prefix of Home Assistant is "homeassistant"."""
+    """Return the topic and the payload of the MQTT message that describes a camera to Home Assistant. The argument
+    `prefix` is Home Assistant's discovery prefix, which is "homeassistant" by default."""
     device = re.sub(r"[^A-Za-z0-9_-]+", "-", topic)
 
     def entity(key: str, name: str, platform: str, **more: str) -> dict[str, Any]:

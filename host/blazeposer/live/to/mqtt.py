@@ -1,7 +1,7 @@
 """Send the pose records of each camera to an MQTT broker, for any number of listeners. Each camera uses its own MQTT
 topics.
 
-- The topic TOPIC/CAMERA/faces gets each pose record as a JSON line, with track numbers and positions in space. If
+- The topic TOPIC/CAMERA/faces gets each pose record as a JSON line, with the faces' ids and positions in space. If
   smoothing is on, the values in TOPIC/CAMERA/faces are smoothed.
 - The topic TOPIC/CAMERA/status gets "online" when pose records begin to arrive from the camera, and "offline" when no
   more pose records arrive. The message in TOPIC/CAMERA/status is retained, so new listeners also get the message. If

@@ -28,8 +28,9 @@ PORT = 4242
 
 
 def packet(position: Sequence[float] | NDArray[np.float64], rotation: NDArray[np.float64]) -> bytes:
-    """Return the 48 bytes of a UDP packet with the pose of a head. The argument `position` (3,) is the head's position
-    in centimetres, and `rotation` (3, 3) is the head's rotation."""
+    """Return the 48 bytes of a UDP packet with the pose of a head. The argument `position` is the head's position in
+    centimetres, and `rotation` is the head's rotation. The shape of `position` is (3,), and the shape of `rotation` is
+    (3, 3)."""
     right, up, forward = rotation.T
     yaw = math.atan2(-forward[0], forward[2])
     pitch = math.atan2(forward[1], math.hypot(forward[0], forward[2]))
