@@ -2,8 +2,8 @@
 batches.
 
 The batch of a training step depends only on the seed and the number of the step. The batches are the same on every
-machine and for every number of processes. If a training was stopped, it can continue with exactly the batches that it
-would get without the stop.
+machine and for every number of processes. A training that was stopped can continue with exactly the batches that it
+would have got without the stop.
 """
 
 from __future__ import annotations

@@ -167,8 +167,8 @@ def blur(pictures: Tensor, sigma: Tensor) -> Tensor:
 
 
 def add_noise(pictures: Tensor, deviation: Tensor, start: Tensor) -> Tensor:
-    """Add Gaussian noise to images. `deviation` (n,) is the standard deviation of the noise. The noise of each image
-    begins at the index `start` (n,) of a fixed array of random numbers."""
+    """Add Gaussian noise to images. `deviation` (n,) is the standard deviation of the noise. The noise of image i is a
+    part of a fixed array of random numbers, and begins at the index `start[i]`."""
     length = pictures[0].numel()
     noise = _noise_field(pictures.device)[start[:, None] + torch.arange(length, device=start.device)]
     return pictures + noise.view_as(pictures) * deviation.float()[:, None, None, None]

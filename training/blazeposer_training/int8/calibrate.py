@@ -60,7 +60,8 @@ def equalize(model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advance: A
     depthwise convolution is divided by a scale s, and the 1x1 convolution's weights for this channel are multiplied by
     s. This method, cross-layer equalization (Nagel et al., 2019), does not change the results of the float network. The
     scale s of each channel is chosen so that quantization causes the smallest noise. The quantization noise comes from
-    rounded activations and from rounded weights. The activations of all channels have the same quantization step.
+    rounded activations and from rounded weights. Rescaling the channels reduces the noise, because the activations of
+    all channels have the same quantization step.
     """
     pairs = [pair for pair in pairwise(model.operations) if pair[0].kind == "depthwise"]
     seen: dict[str, list[Tensor]] = {first.output: [] for first, _ in pairs}
