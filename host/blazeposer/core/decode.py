@@ -6,11 +6,11 @@
    the width and the height of a face's box, and six keypoints. The centre of the box and the keypoints are relative to
    the anchor's centre.
 3. Weighted non-maximum suppression joins the selected anchors into faces ("blending" in Bazarevsky et al., "BlazeFace",
-   2019). Each face is one group of anchors. A group begins with the anchor that has the highest score of all anchors
-   without a group, and gets all other anchors without a group whose boxes overlap the box of the first anchor. Two
-   boxes count as overlapping if their intersection over union is above 0.3. The box, the keypoints and the pose values
-   of a face are weighted means over the face's group of anchors, and the weights are the scores. The pose values of an
-   anchor are six rotation values and the logarithm of the expected error.
+   2019). Each face is one group of selected anchors. The first anchor of a group has the highest score of all selected
+   anchors that have no group yet. Every other selected anchor without a group joins the group if its box overlaps the
+   box of the first anchor. Two boxes count as overlapping if their intersection over union is above 0.3. The box, the
+   keypoints and the pose values of a face are weighted means over the face's group of anchors, and the weights are the
+   scores. The pose values of an anchor are six rotation values and the logarithm of the expected error.
 4. The Gram-Schmidt method converts the six mean rotation values of a face into a rotation matrix, which gives the
    angles of the face (see `rotation.py`). The exponential function of the mean logarithm is the face's expected error
    in degrees.
