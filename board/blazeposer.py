@@ -109,7 +109,8 @@ class BlazePoser:
         return kept
 
     def _face(self, best, roi):
-        """Return a face from the mean of several anchors, weighted by score ("blending" in the BlazeFace paper)."""
+        """Return the mean of several anchors' outputs as a face. The anchors are weighted by score ("blending" in the
+        BlazeFace paper)."""
         x, y, w, h = roi
         fine, coarse = self._maps
         total = fine.sums[0] + coarse.sums[0]
@@ -126,8 +127,8 @@ class BlazePoser:
         return Face(box, score, keypoints, angles, math.exp(self._mean(VALUES - 1, 3, 0)))
 
     def _mean(self, i, unit, mean):
-        """Return `mean` plus the weighted average of output number `i`. `unit` is the index of the average's factor in
-        the list `units` of each feature map."""
+        """Return `mean` plus the weighted mean of one output of the anchors. `i` is the output's number, from 0 to
+        VALUES - 1. `unit` is the index of a factor in the list `units` of each feature map."""
         for feature_map in self._maps:
             if feature_map.sums[0]:
                 mean += feature_map.units[unit] * feature_map.sum_of(i)
@@ -193,7 +194,7 @@ class FeatureMap:
         box[2], box[3] = x + half_w >> shift, y + half_h >> shift
 
     def add(self, anchor):
-        """Add an anchor to the sums."""
+        """Add the weighted outputs of an anchor to `sums`."""
         anchor -= self.first
         cell = anchor // self._anchors
         weight, sums = self._weights[self._scores[anchor] + 128], self.sums
@@ -209,8 +210,8 @@ class FeatureMap:
         sums[2 + VALUES] += weight * self._errors[cell]
 
     def centre(self, axis):
-        """Return the weighted sum of one coordinate of the centres of all added anchors. The coordinate is x if `axis`
-        is 1, and y if `axis` is 2. In the network's input, coordinates go from 0 (left, top) to 1 (right, bottom)."""
+        """Return the weighted sum of the x coordinates (`axis` 1) or y coordinates (`axis` 2) of the added anchors'
+        centres. In the network's input, coordinates go from 0 (left, top) to 1 (right, bottom)."""
         return (self.sums[axis] + self.sums[0] / 2) / self._side
 
     def set_units(self, w, h, total):
@@ -223,7 +224,8 @@ class FeatureMap:
         self.units[3] = error[0] / total
 
     def sum_of(self, i):
-        """Return the weighted sum of output number `i`, minus the weighted zero point of this output."""
+        """Return the weighted sum of one output of the anchors, minus the weighted zero point of this output. `i` is
+        the output's number, from 0 to VALUES - 1."""
         zero = self._quantization[1 if i < SHAPE_VALUES else 2 if i < VALUES - 1 else 3][1]
         return self.sums[3 + i] - zero * self.sums[0]
 

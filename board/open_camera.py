@@ -9,8 +9,8 @@ import csi
 
 
 def open_camera(window=240):
-    """Return the sensor, and the side of the sensor's square images in pixels. The side of the images is
-    `window` pixels, but less on a small sensor.
+    """Return the sensor, and the side of the sensor's square images in pixels. The side is `window` pixels, or less on
+    a small sensor.
 
     If `window` is above 240, the sensor's frame buffer is VGA (640x480) instead of QVGA (320x240). VGA allows windows
     of up to 480 pixels.

@@ -20,8 +20,8 @@ DEGREES = 1  # Largest error of a face's angles, in degrees.
 
 
 def read_picture(data):
-    """Return the grey image for the self-test. Each stored pixel becomes a square of 2 x 2 pixels in the image for
-    the self-test."""
+    """Return the grey image for the self-test. Each stored pixel becomes a square of 2 x 2 pixels in the returned
+    image."""
     pixels = bytearray(SIDE * SIDE)
     position = 0
     for _ in range(SIDE // 2):

@@ -59,7 +59,7 @@ class Gaze:
         self._looks = 0
 
     def region(self, width, height):
-        """Return the region (x, y, w, h) that the network must get from the next image."""
+        """Return the region of the next image that the network must get. The region is (x, y, w, h)."""
         self._close = False
         self.mirrored = self._mirror and bool(self._known) and not self.mirrored
         faces = self._known or self._guess

@@ -13,7 +13,7 @@ camera.
 
 - `virtual.py` switches the virtual camera on and off, resets it and unplugs its cable.
 - `device.py` describes the board, the serial number and the drives of the virtual camera.
-- `bridge.py` transfers bytes between the USB cable and MicroPython's terminal.
+- `bridge.py` transfers bytes between the USB cable and MicroPython's REPL.
 - `cable.py` imitates the USB cable with a pseudo-terminal.
 - `protocol_port.py` handles OpenMV's Protocol V2 on the virtual camera's serial port, and uses `packets.py` and
   `channels.py`.

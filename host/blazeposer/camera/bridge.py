@@ -1,4 +1,4 @@
-"""Connect the virtual camera's USB cable to MicroPython's terminal, reset the camera, and cut the camera's power."""
+"""Connect the virtual camera's USB cable to MicroPython's REPL, reset the camera, and cut the camera's power."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Bridge(ABC):
 
     @abstractmethod
     def _on_cable(self, cable: Cable | None) -> None:
-        """Use `cable`, a USB cable that was just plugged into the camera. If `cable` is None, stop using the present
+        """Use `cable`, a USB cable that was just plugged into the camera. If `cable` is None, stop using the current
         cable, which will be unplugged next."""
 
     @abstractmethod
@@ -105,8 +105,8 @@ class Bridge(ABC):
         return self._micropython is not None
 
     def plug_in(self) -> None:
-        """Plug the camera's cable in again, with the same port name as before. Cancel an unplugging or a reset that
-        `unplug_after` or `reset_after` has planned."""
+        """Plug the camera's cable in again, with the same port name as before. Cancel the change that `unplug_after` or
+        `reset_after` has planned."""
         self._fault = None
         self._ask(self._plugging)
 

@@ -70,8 +70,8 @@ class Channel:
 
 
 class Stdout(Channel):
-    """The channel "stdout", which carries the text that scripts print. If more than `STDOUT_SIZE` bytes of text would
-    wait for the PC, the channel deletes the waiting text."""
+    """The channel "stdout", which carries the text that scripts print. At most `STDOUT_SIZE` bytes of text wait for the
+    PC. If a script prints more, the channel deletes the waiting text."""
 
     def __init__(self) -> None:
         super().__init__("stdout", READ)

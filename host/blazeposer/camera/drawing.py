@@ -1,5 +1,5 @@
-"""Imitate the results of OpenMV's draw functions and of a camera's screen approximately. All images in this module have
-the shape (h, w, 3) and are uint8 RGB."""
+"""Imitate OpenMV's draw functions and a camera's screen. The pixels are only approximately the same. All images in this
+module have the shape (h, w, 3) and are uint8 RGB."""
 
 from __future__ import annotations
 

@@ -68,8 +68,8 @@ class Packet:
 
 
 def take(received: bytearray) -> Packet | None:
-    """Return the first complete packet in `received`, the bytes that have arrived. Remove the packet, and all bytes
-    before the packet, from `received`. Return None if `received` contains no complete packet."""
+    """Return the first complete packet in `received`. Remove the packet and all bytes before it from `received`. Return
+    None if `received` contains no complete packet."""
     while True:
         start = received.find(_SYNC)
         del received[: start if start >= 0 else max(0, len(received) - 1)]
@@ -90,8 +90,8 @@ def take(received: bytearray) -> Packet | None:
 
 @cache
 def _step(bits: int, polynomial: int, byte: int) -> int:
-    """Return the entry for `byte` in the lookup table of a CRC. For each byte of data, the CRC is shifted by 8 bits and
-    combined with an entry of the table by XOR."""
+    """Return the entry for `byte` in the lookup table of a CRC. For each byte of data, the CRC is shifted by 8 bits,
+    and then XORed with an entry of the table."""
     value = byte << (bits - 8)
     for _ in range(8):
         value = (value << 1) ^ (polynomial if value >> (bits - 1) else 0)

@@ -28,8 +28,9 @@ def view(
     *,
     gray: bool = False,
 ) -> Image:
-    """Return the pixels that a snapshot of `picture` contains. The snapshot is the part `window` of a frame with the
-    size `size`. `window` is (x, y, w, h), and `size` is (width, height). The returned array has the shape (h, w, 3).
+    """Return the pixels that a snapshot of `picture` contains. The snapshot is a part of the sensor's frame. `window`
+    is this part, as (x, y, w, h), and `size` is the size of the frame, as (width, height). The returned array has the
+    shape (h, w, 3).
 
     The largest centred square of `picture` is scaled to fill the largest centred square of the frame. With the default
     arguments, a snapshot shows the largest centred square of an image of any shape. The colours of a snapshot are

@@ -32,8 +32,8 @@ class VirtualCamera(Bridge):
     - `frames` are the images that the sensor sees (see `sensor.Frames` and `sensor.view`). The frame number is 0
       whenever MicroPython starts (after each hard or soft reset), and increases by one with each snapshot. The script
       board/main.py sends the frame number as `seq` in the camera's stream.
-    - `port` is the path of the camera's port. If `port` is None, the port is in the user's runtime folder. Only the
-      user who runs the virtual camera can open the port.
+    - `port` is the path of the camera's port, or None for a path in the user's runtime folder. Only the user who runs
+      the virtual camera can open the port.
     - `gray` is true if the sensor has no colour.
     - `version` is the firmware version that `omv.version_string()` returns. The firmware version also decides how the
       flash and the slot for an SD card behave.

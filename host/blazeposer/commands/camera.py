@@ -41,8 +41,8 @@ def camera(source: str | None, port: Path | None, board: str, card: bool, firmwa
     SOURCE is an image, a folder of images, a video or the index of a webcam. Without SOURCE, the virtual camera sees
     the turning head of `blazeposer demo`.
 
-    At the start, the virtual camera's flash memory is empty. `blazeposer deploy` finds the virtual camera as it
-    finds a camera on USB. The virtual camera's port is a pseudo-terminal that only your user account can open.
+    At the start, the virtual camera's flash memory is empty. `blazeposer deploy` finds the virtual camera in the same
+    way as a camera on USB. The virtual camera's port is a pseudo-terminal that only your user account can open.
     """
     heads = () if source else demo_frames()
     frames = frames_of(source) if source else lambda number: heads[number % len(heads)].picture

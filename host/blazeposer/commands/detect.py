@@ -100,7 +100,7 @@ def _detect(
     source: Source, find: Find, detector: Detector, as_json: bool, annotated: Annotated | None, frames: int | None
 ) -> int:
     """Print and draw the faces of one image, folder, video or webcam. For a folder, return the number of images that
-    could not be processed. If an image, a video or a webcam cannot be processed, raise BlazePoserError."""
+    could not be processed. For any other source, a failure raises BlazePoserError."""
     start = time.monotonic()
     total = min(filter(None, (source.total, frames)), default=None)
     number = failures = seen = 0

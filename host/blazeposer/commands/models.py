@@ -40,8 +40,8 @@ def check(model: Path | None, name: str | None) -> None:
     Without MODEL, the command checks BlazePoser's INT8 network. The exit status is 1 if no board can load MODEL. With
     --board, the exit status is 1 if the given board cannot load MODEL.
 
-    All times are estimates, and no time was measured on a camera. The estimates are based on the instructions of ten
-    networks, which were counted on an emulated Cortex-M7, and on a timing model of each CPU core.
+    All times are estimates, and no time was measured on a camera. The estimates use instruction counts of ten networks
+    on an emulated Cortex-M7, and a timing model of each CPU core.
     """
     board = find(name) if name else None
     examined = examine(model or default_model())
@@ -80,9 +80,9 @@ def inspect(model: Path | None, name: str) -> None:
     Without MODEL, the command shows BlazePoser's INT8 network. The column "weights" includes the biases. The column "KB
     in use" shows the total size of all tensors that exist while the layer runs.
 
-    The numbers of instructions are estimated from the instructions of ten networks, which were counted on an emulated
-    Cortex-M7. The milliseconds are estimated with a timing model of the CPU core. Nothing was measured on a
-    camera. Vela estimates the cycles on the AE3's NPU (needs the extra `npu`).
+    The numbers of instructions are estimated from instruction counts of ten networks on an emulated Cortex-M7. The
+    times are estimated with a timing model of the CPU core. Nothing was measured on a camera. Vela estimates the cycles
+    on the AE3's NPU (needs the extra `npu`).
     """
     board = find(name)
     path = model or default_model()
@@ -125,7 +125,7 @@ def time_table(verdicts: Sequence[Verdict], npu_cycles: int | None) -> tuple[tup
 
 
 def time_notes(model: Model, npu_note: str) -> list[str]:
-    """Return remarks about the times in `time_table`. Each remark is printed as one line below the table of times.
+    """Return remarks about the times that `time_table` returns. Each remark is one line below the table of times.
     `npu_note` is the remark about the time on the AE3's NPU."""
     parts = (
         "scaling of the image and network" if model.breach else "scaling of the image, network and decoding of a face"

@@ -139,8 +139,8 @@ def camera_link(port: ports.Port, protocol: str, web: bool) -> UsbLink:
 
 
 def show(link: Link, **options: Any) -> None:
-    """Show faces live until the connection `link` ends or the user presses Ctrl-C. `options` are the values of
-    the options that `view_options` adds."""
+    """Show faces live until the connection `link` ends or the user presses Ctrl-C. `options` contains the values of the
+    command line options that `view_options` adds."""
     with ExitStack() as stack:
         recording = Recording()
         stack.callback(recording.stop)

@@ -13,6 +13,6 @@
 - `files.py` reads files, but refuses pipes and devices.
 - `text.py` prints text without control characters.
 - `console.py` prints text without control characters through the package rich.
-- `streams.py` keeps programs working if stdout or stderr is closed or full.
+- `streams.py` keeps programs working if stdout or stderr is closed or takes no more text.
 - `ending.py` handles signals that end a program.
 """

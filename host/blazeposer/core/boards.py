@@ -7,7 +7,7 @@ each board, the table boards.json contains the name, the value of `omv.arch()`, 
 in the storage. The other facts about the boards come from documents and source code that were public in the middle of
 2026. No fact about a board was measured on a camera.
 
-The following fields of `Board` do not come from OpenMV's table alone:
+The other fields of `Board` have these sources:
 
 - `board_type` is the value of `OMV_BOARD_TYPE` in `boards/*/board_config.h` of the repository openmv/openmv. The
   function `omv.board_type()` returns the value of `OMV_BOARD_TYPE` (py_omv.c).
@@ -108,8 +108,8 @@ class Board:
 
     @property
     def heap(self) -> int:
-        """Return the size in bytes of the largest block of MicroPython's heap. An arena, the network's working memory,
-        must fit into a single block of the heap."""
+        """Return the size in bytes of the largest block of MicroPython's heap. An arena (the network's working memory)
+        must fit into one block of the heap."""
         return max(block.size for block in self.blocks)
 
     @property
@@ -123,7 +123,7 @@ class Board:
         first block of the heap that has enough room for the arena. Return None if no block has enough room.
 
         The result is an estimate. It assumes that scripts take `SCRIPT_BYTES` of the heap's first block before the
-        model loads. In every other block of the heap, MicroPython's tables take 1/43 of the block, and scripts take
+        model loads. In each later block of the heap, MicroPython's tables take 1/43 of the block, and scripts take
         `LATER_BLOCK_BYTES`.
         """
         for number, block in enumerate(self.blocks):
@@ -142,8 +142,8 @@ def _table() -> dict[str, Any]:
 
 
 def _board(table: dict[str, Any], key: str, folder: str, *blocks: Block, **rest: Any) -> Board:
-    """Combine the entry `folder` of OpenMV's table with the additional facts `rest`, and return the board. Raises
-    BlazePoserError if OpenMV's table does not describe the board as expected."""
+    """Return the board that OpenMV's table describes in the entry `folder`, with `blocks` and the other facts `rest`.
+    Raises BlazePoserError if OpenMV's table does not describe the board as expected."""
     try:
         theirs = table[folder]
         store, flash = theirs["partitions"][0], theirs["flash"]
@@ -198,8 +198,8 @@ def firmware_at_least(version: str, *wanted: int) -> bool:
 
 
 def with_firmware(board: Board, version: str) -> Board:
-    """Return `board` with the features that the firmware `version` supports. The AE3 supports an SD card from firmware
-    5.1 on (openmv pull request 3210)."""
+    """Return `board` with the features that the firmware `version` supports. From firmware 5.1 on, the AE3 supports an
+    SD card (openmv pull request 3210)."""
     return replace(board, sd=True) if board.key == "ae3" and firmware_at_least(version, 5, 1) else board
 
 

@@ -121,7 +121,7 @@ def rom_ioctl(command, *arguments):
 
 def _erase(offset, length):
     """Erase the flash blocks that contain the `length` bytes from `offset` on. Erasing takes as long as on real flash,
-    and MicroPython prints nothing during the erasing."""
+    and MicroPython prints nothing in the meantime."""
     block, faults = _kind["block"], _kind["longest"]
     interrupted = None
     first, end = offset // block * block, offset + length

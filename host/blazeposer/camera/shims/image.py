@@ -37,8 +37,8 @@ class Image:
         return self._height
 
     def scale(self, *, hint=0, copy=False):
-        """Swap left and right of the image in place, as firmware 5.0 does if `hint` is HMIRROR and `copy` is false.
-        With other arguments, raise an error."""
+        """Swap left and right of the image in place, as firmware 5.0 does. Raise an error unless `hint` is HMIRROR and
+        `copy` is false."""
         if hint != HMIRROR or copy:
             _refuse("scale() except scale(hint=image.HMIRROR), which mirrors an image in place")
         _ask("mirror", frame=self._frame)
