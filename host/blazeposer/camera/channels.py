@@ -32,9 +32,9 @@ _STREAM_CTRL, _STREAM_RAW_CTRL = 0, 1
 
 
 class Channel:
-    """Base class of the channels. An object of the base class `Channel` is a channel without data. The channel "usb",
-    which stands for the port itself, never has data. The channel "stdin" has no data, because the virtual camera
-    accepts no scripts over Protocol V2.
+    """Base class of the channels. The channels "usb" and "stdin" are objects of this base class, and never have data.
+    The channel "usb" stands for the port itself. The channel "stdin" has no data, because the virtual camera accepts no
+    scripts over Protocol V2.
 
     The method `lock` keeps a channel's readable bytes unchanged until `unlock` is called, and returns whether the lock
     was possible. The method `ioctl` returns True if the channel knows the command and has carried it out.

@@ -33,9 +33,8 @@ def view(
     shape (h, w, 3).
 
     The largest centred square of `picture` is scaled to fill the largest centred square of the frame. With the default
-    arguments, a snapshot shows the largest centred square of an image of any shape. The colours of a snapshot are
-    reduced to RGB565 or to shades of grey. A grey snapshot has three equal channels, because the network needs three
-    channels.
+    arguments, the snapshot shows only this square of `picture`. The colours of a snapshot are reduced to RGB565 or to
+    shades of grey. A grey snapshot has three equal channels, because the network needs three channels.
     """
     width, height = size
     side = min(size)

@@ -48,7 +48,7 @@ def bench(
     compared systems run in turn, on one CPU thread of this PC. Times on a camera differ from times on this PC. With
     --data, the command also measures the accuracy of all systems.
 
-    The command compares BlazePoser with MediaPipe's BlazeFace and face mesh networks. The command also measures
+    The command compares BlazePoser with MediaPipe's networks BlazeFace and face mesh. The command also measures
     BlazeFace in INT8, and computes a pose from BlazeFace's keypoints with OpenCV's solvePnP.
     """
     if output:

@@ -153,7 +153,7 @@ def restore(
     """Restore, byte for byte, the files that `blazeposer deploy` replaced.
 
     BACKUP is the folder of a backup. `blazeposer deploy` prints the name of the backup's folder. Without BACKUP, the
-    command uses the camera's latest backup that has not been restored.
+    command uses the camera's latest backup, but skips backups that were already restored.
     """
     started = monotonic()
     root = backups or saved.default_folder()
