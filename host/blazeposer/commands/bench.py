@@ -66,7 +66,7 @@ def bench(
             sections.append(accuracy_section(systems, times, labelled(dataset_name, folder)))
     for section in sections:
         show(section)
-    name = f"images from {Path(source).name}" if source else "images of a turning head that `blazeposer demo` draws"
+    name = f"images from {Path(source).name}" if source else "images from `blazeposer demo`, which show a turning head"
     say(f"The times were measured on {name}. {sections[0].parts[1]}")
     if output:
         call = " --data DIR" * bool(folder)

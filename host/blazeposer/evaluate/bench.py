@@ -59,8 +59,8 @@ ACCURACY_NOTES = f"""\
 In the tables, MAE is the mean absolute error of the three angles in degrees. The errors include only the faces
 that a system found. A face counts as found if a detection with a score of at least {SCORE_THRESHOLD} matches the
 face's labelled box. The rule for found faces is the same for all systems. The column "shared" shows the error on the
-faces that all systems found. The other errors favour a system that does not find the difficult
-faces, because these faces do not count.
+faces that all systems found. The errors in the other columns favour a system that misses difficult faces,
+because missed faces are left out.
 
 MediaPipe refuses a face if the score of its face mesh network is below {LEAST_MESH_SCORE}. In the row "none refused",
 MediaPipe accepts faces with any score of the face mesh network. BlazePoser's errors in the tables were measured with

@@ -176,8 +176,8 @@ The command `blazeposer compare-architectures --runs {runs.as_posix()} --output 
 made this page. The page [the architecture](architecture.md) explains the columns of the table, for example "cycles" and
 "instructions". All networks had the same short training, which started from BlazeFace's weights (recipe `search`). MAE
 is the mean absolute error of the float network's angles in degrees, on the `val` split of the training data. If a cell
-has two values, the values come from two trainings with different seeds. The MAE and the recall in the table come from
-the trained float networks.
+has two values, the values come from two trainings with different seeds. Only the MAE and the recall in the table come
+from the trained float networks.
 
 {with_notes(table(costs, results))}
 
