@@ -84,9 +84,9 @@ def equalize(model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advance: A
 
 
 def _quietest_scale(low: Tensor, high: Tensor, power: Tensor, weight: Tensor) -> Tensor:
-    """Return the scales s that cause the smallest expected quantization noise. `low` and `high` are the limits of each
-    channel's range, and `power` is the mean square of each channel. The scales, `low`, `high` and `power` have the
-    shape (channels,). `weight` (out, channels) contains the weights of the 1x1 convolution.
+    """Return the channels' scales that cause the smallest expected quantization noise. `low` and `high` are the limits
+    of each channel's range, and `power` is the mean square of each channel. The scales, `low`, `high` and `power` have
+    the shape (channels,). `weight` (out, channels) contains the weights of the 1x1 convolution.
     """
     log_scale = torch.zeros_like(high, requires_grad=True)
     optimizer = torch.optim.Adam([log_scale], lr=EQUALIZE_RATE)
@@ -125,7 +125,7 @@ def clip_weights(model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advanc
 
 
 def _quietest_limit(weight: Tensor, power: Tensor, per_tensor: bool) -> Tensor:
-    """Return the limit of each output channel's weights at which clipping causes the least noise. `weight` has the
+    """Return, for the weights of each output channel, the clipping limit that causes the least noise. `weight` has the
     shape (out, channels), and the limits have the shape (out,). `power` (channels,) is the mean square of each input
     channel."""
     largest = weight.abs().amax(dim=1)

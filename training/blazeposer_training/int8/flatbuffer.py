@@ -72,7 +72,8 @@ def write_tflite(
       `quantization` is empty.
     - `graph` has the operations of the network. The file has only the outputs in `contract.OUTPUTS` that the operations
       in `graph` compute.
-    - `expose` has the names of inner tensors that the file also outputs for debugging, after the network's own outputs.
+    - `expose` has the names of inner tensors for debugging. The file lists these tensors as outputs, after the
+      network's own outputs.
     """
     return _Writer(quantization).write(layers, expose, graph)
 

@@ -258,7 +258,7 @@ def fine_tune(
     tuned together at the end.
 
     After each part, `done` is called with the name of the part. After all parts were tuned together, `done` is called
-    with the constant `WHOLE` as the name. `recipe` is the recipe that trained the float network.
+    with the constant `WHOLE` as the name. `recipe` is the recipe of the float network's training.
     """
     torch.manual_seed(SEED)
     tuning = Tuning(student, teacher, recipe, budget)

@@ -91,8 +91,8 @@ def command(
     First, the command measures the ranges of the network's values on training images that have the quality of a
     camera's images.
 
-    Then, the command fine-tunes one part of the INT8 network after the other with a fixed number of steps. The
-    fine-tuning brings the outputs of each part closer to the outputs of the float network.
+    Then, the command fine-tunes the parts of the INT8 network, one after the other. The fine-tuning brings the outputs
+    of each part closer to the outputs of the float network.
     """
     torch.set_flush_denormal(True)
     console = Console(stderr=True)

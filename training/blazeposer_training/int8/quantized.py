@@ -203,7 +203,7 @@ class QuantizedBlazePoser(nn.Module):
         return tensors
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        """Return the network's eight outputs (`contract.OUTPUTS`) as dequantized values, like `BlazePoser.forward`."""
+        """Return the network's eight outputs as dequantized values, in the order of `contract.OUTPUTS`."""
         tensors = self.trace(image)
         return tuple(tensors[output.name] for output in OUTPUTS)
 

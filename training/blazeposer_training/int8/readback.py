@@ -27,8 +27,8 @@ from .quantized import LEVELS, QuantizedBlazePoser
 class ReadBack(QuantizedBlazePoser):
     """The quantized network that an INT8 tflite file contains, with the quantization steps of the file.
 
-    Raises ModelError if the file has none of this project's architectures. A rebuilt network can be written to a file
-    again (`export.int8_layers`, `flatbuffer.write_tflite`). The new file has the same bytes as the original file.
+    Raises ModelError if the file has none of this project's architectures. The quantized network can be written to a
+    file again (`export.int8_layers`, `flatbuffer.write_tflite`). The new file has the same bytes as the original file.
     """
 
     def __init__(self, data: bytes, name: str) -> None:

@@ -1,4 +1,4 @@
-"""`blazeposer label FOLDER` makes a pool (a data set for training) of the photos in a folder.
+"""`blazeposer label FOLDER` makes a pool (a data set for training) from the photos in a folder.
 
 The function `read_pool` in `blazeposer.evaluate.datasets.pool` can read the pool. The module `teacher.py` labels the
 faces in the photos. The labels are reliable for faces that are turned by up to 45 degrees. Faces that are turned by

@@ -51,8 +51,8 @@ def meshes(networks: FaceMesh, photo: Image, face: Face) -> Floats | None:
     """Return an array (4, 468, 3) with a face mesh for each of the four crops. The coordinates of the mesh points are
     in pixels: x points right, y points DOWN, and z points towards the viewer.
 
-    In the mesh of a mirrored crop, the left and right points of the face are exchanged. Return None if the face mesh
-    network finds no face in one of the crops.
+    In the returned mesh of a mirrored crop, the left and right points of the face are still exchanged. Return None if
+    the face mesh network finds no face in one of the crops.
     """
     points, _ = networks.look(photo, Crop.of(face), fine=True)
     # As in MediaPipe's tracking, the mesh gives a better box than BlazeFace.

@@ -1,4 +1,4 @@
-"""Train the backbone to compute BlazeFace's feature maps, which is the first stage of a training (distillation).
+"""Train the backbone to compute BlazeFace's feature maps. This distillation is the first stage of a training.
 
 A backbone with BlazeFace's own channels needs no distillation, because it starts with a copy of BlazeFace's weights.
 The distillation has two parts. The first part of the distillation trains the blocks with feature maps of 64x64 and
@@ -29,8 +29,8 @@ class Part:
     """One part of the distillation. The blocks with the numbers `blocks` are trained together, with BlazeFace's feature
     maps as targets.
 
-    Each item of `maps` is a tuple (ours, theirs, channels). Block number `ours` must imitate the channels `channels` of
-    BlazeFace's block number `theirs`.
+    Each item of `maps` is a tuple (ours, theirs, channels). Block number `ours` must imitate BlazeFace's block number
+    `theirs`. The tensor `channels` contains the indices of the channels that are imitated.
     """
 
     blocks: range
@@ -40,8 +40,8 @@ class Part:
 def parts(architecture: Architecture) -> list[Part]:
     """Return the list of the distillation's parts, which are trained one after the other.
 
-    For BlazeFace's own architecture, the list of distillation parts is empty. The targets of the distillation are the
-    feature maps at 32x32, 16x16 and 8x8, but not the feature maps at 64x64.
+    For BlazeFace's own architecture, the list of distillation parts is empty. The targets are feature maps of 32x32,
+    16x16 and 8x8. The blocks at 64x64 are trained without a target of their own.
     """
     if (architecture.stem, architecture.blocks) == (ORIGINAL.stem, ORIGINAL.blocks):
         return []
@@ -84,8 +84,8 @@ def distance(part: Part, model: BlazePoser, originals: tuple[Tensor, ...], image
 
 def distil_features(learner: Learner, batches: Callable[[range, Teacher], Iterator[Batch]], recipe: Recipe) -> None:
     """Train the backbone to compute BlazeFace's feature maps. Each of the two parts of the distillation takes half of
-    `recipe.distil_steps`. The function `batches` returns the training batches for the given steps. Each batch also
-    contains the outputs of a teacher network."""
+    `recipe.distil_steps`. The function `batches` returns the training batches for a range of steps. Each batch also
+    contains BlazeFace's feature maps."""
     for number, part in enumerate(parts(learner.model.architecture), 1):
         total, lost = recipe.distil_steps // 2, torch.zeros(())
         steps = range((number - 1) * total, number * total)

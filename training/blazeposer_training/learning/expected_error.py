@@ -19,9 +19,9 @@ def calibrate_error(model: BlazePoser, scores: Scores, spread: NDArray[np.floati
 
     `scores` are the scores of `model` on n labelled faces. `spread` (n,) is the disagreement of the teacher networks
     about each label, in degrees. If `model` found no face, the weights of `model` do not change. The slope and the
-    offset maximise the likelihood that the training also uses (`losses.error_likelihood`). The function applies the
-    slope and the offset to the layers that predict the errors. A decoder averages the logarithms of predicted errors.
-    The fit is linear, so it is also correct for this average.
+    offset minimise the loss `losses.error_likelihood`, which training also minimises. The function applies the slope
+    and the offset to the layers that predict the errors. Later, a decoder averages the logarithms of the errors. The
+    fit is linear, so it is also correct for this average.
     """
     found = scores.found
     if not found.any():

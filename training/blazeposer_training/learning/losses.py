@@ -3,8 +3,8 @@ loss compares the network's detections with BlazeFace's detections.
 
 The pose loss combines regression and classification. The regression measures the chordal distance between the
 orthonormalised predicted rotation and the label's rotation. The regression also compares the three predicted angles
-with the label's angles. The rotation and the angles of each cell are compared with the label. A decoder combines the
-cells of a face into a weighted mean, which is also compared with the label. For each angle, the classification predicts
+with the label's angles. The rotation and the angles of each cell are compared with the label. The weighted mean of a
+face's cells, as a decoder computes it, is also compared with the label. For each angle, the classification predicts
 the bin (a range of 6 degrees) that contains the angle. The bins are predicted from the hidden layer of the pose heads,
 so that the classification also trains this hidden layer. The network that ships has no bins, because only the training
 needs them.
@@ -188,7 +188,7 @@ def error_likelihood(log_error: Tensor, predicted: Tensor, label: Tensor, spread
     """Return the negative log-likelihood (n,) of the actual errors under an exponential distribution.
 
     The mean of the exponential distribution is the error that the network predicts. The actual error combines two
-    independent values, which are the label's error and the prediction's angle to the label.
+    independent values, which are the label's error and the angle between prediction and label.
     """
     angle = 2 * torch.asin((chordal(predicted, label).detach() / 2).clamp(max=1)).rad2deg()
     expected = torch.hypot(angle, LABEL_ERROR * spread)
@@ -277,7 +277,7 @@ def _mirrored_regressors(values: Tensor) -> Tensor:
 
 def inside_boxes(boxes: Tensor, shrink: float = 1.0) -> Tensor:
     """Return an array (N, 896) with 1 for anchors whose centre is inside the labelled box of the image, and 0 for all
-    other anchors. Before the comparison, the boxes (N, 4) are shrunk by the factor `shrink` about their centres."""
+    other anchors. Before the comparison, the width and the height of the boxes (N, 4) are multiplied by `shrink`."""
     centres = _ANCHORS.to(boxes)
     middle, half = (boxes[:, :2] + boxes[:, 2:]) / 2, shrink * (boxes[:, 2:] - boxes[:, :2]) / 2
     return ((centres[None] - middle[:, None]).abs() < half[:, None]).all(-1).to(boxes.dtype)

@@ -104,7 +104,7 @@ class Recipe:
 
     @property
     def last_images(self) -> ImageSettings:
-        """Return the image settings of the first phase in the last cycle of the learning rate. With `last_images`, the
+        """Return the image settings of the first phase in the last cycle of the learning rate. With these settings, the
         images for calibration and quantization are as varied as a camera's images."""
         return [phase.images for index, phase in enumerate(self.phases) if phase.restart or not index][-1]
 

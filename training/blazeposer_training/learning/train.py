@@ -151,13 +151,12 @@ def train(
     folder: Path, recipe: Recipe, run: Path, start: Path | None = None, device: torch.device = CPU,
     workers: int = 0, every: int = 500,
 ) -> Trainer:  # fmt: skip
-    """Run a training in the folder `run`, and return the `Trainer` at the end. If the folder `run` contains a stopped
-    training, the stopped training continues.
+    """Train the network, and return the `Trainer` at the end. The checkpoint and the log (`log.jsonl`) are written to
+    the folder `run`. If the folder contains a stopped training, the stopped training continues.
 
-    The training writes its log to `log.jsonl` in the folder `run`. `workers` is the number of processes that make the
-    training images in advance. The network is validated and saved after each `every` steps. At the end of the training,
-    the expected error of the network is calibrated. The calibration uses the validation images both with and without
-    disturbances.
+    `workers` is the number of processes that make the training images in advance. `every` is the number of steps after
+    which the network is saved and validated again. At the end of the training, the expected error of the network is
+    calibrated. The calibration uses the validation images both with and without disturbances.
     """
     run.mkdir(parents=True, exist_ok=True)
     bank = read_bank(folder, recipe.pools, "train", device, console.print, recipe.faceless)
@@ -175,8 +174,7 @@ def train(
         return training_batches(bank, recipe.batch, steps, recipe.seed, settings, workers, teacher)
 
     def first_batches(steps: range, teacher: Teacher) -> Iterator[Batch]:
-        """Return batches for the first two stages of a training. The third stage does not use the batches of the first
-        two stages."""
+        """Return batches for the first two stages of a training. The third stage uses other batches."""
         unseen = range(recipe.steps + steps.start, recipe.steps + steps.stop)
         return batches(unseen, recipe.images, teacher)
 
@@ -227,7 +225,7 @@ def train(
 
 
 def about(recipe: Recipe, device: torch.device) -> dict[str, object]:
-    """Return the log entry about the recipe and the PC, which is written when a training starts or is resumed."""
+    """Return the log entry about the recipe and the PC. The entry is written when a training starts or is resumed."""
     return {
         "recipe": asdict(recipe),
         "device": torch.cuda.get_device_name(device)

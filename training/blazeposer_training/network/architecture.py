@@ -18,9 +18,9 @@ class Block:
     """A block of the backbone. Before training, the weights of a block are copied from BlazeFace's block with the
     number `source`.
 
-    A `residual` block is a depthwise 3x3 convolution and a pointwise convolution, as in BlazeFace. The output of the
-    pointwise convolution is added to the input of the residual block. A `plain` block has the two convolutions of a
-    residual block, but no shortcut. A `dense` block is a single 3x3 convolution.
+    A `residual` block is a depthwise 3x3 convolution and a pointwise convolution, as in BlazeFace. A shortcut adds the
+    input of the residual block to the output of the pointwise convolution. A `plain` block has the two convolutions of
+    a residual block, but no shortcut. A `dense` block is a single 3x3 convolution.
     """
 
     channels: int
@@ -54,8 +54,8 @@ class Architecture:
 
     @property
     def folds(self) -> bool:
-        """Return whether the blocks have shortcuts that exist only in training. After training, the shortcuts of the
-        blocks are folded into the filters of the convolutions."""
+        """Return whether the convolutions in the blocks have shortcuts that exist only in training. After training, the
+        shortcuts are folded into the filters of the convolutions."""
         return any(block.kind != "residual" for block in self.blocks)
 
 
@@ -95,10 +95,10 @@ def plain(stem: int, *rows: tuple[int, ...], dense: bool = False, pose_hidden: i
 
     - At each resolution except 64x64, the first block gets the weights of BlazeFace's first block at the same
       resolution.
-    - If a resolution has fewer blocks than in BlazeFace, the later blocks get the weights of BlazeFace's last blocks at
-      the same resolution.
-    - If a resolution has more blocks than in BlazeFace, all surplus blocks get the weights of BlazeFace's last block at
-      the same resolution.
+    - If the architecture has fewer blocks at a resolution than BlazeFace, the other blocks get the weights of
+      BlazeFace's last blocks at the same resolution.
+    - If the architecture has more blocks at a resolution than BlazeFace, the surplus blocks get the weights of
+      BlazeFace's last block at the same resolution.
     """
     blocks: list[Block] = []
     for stage, (row, sources) in enumerate(zip(rows, _SOURCES, strict=True)):

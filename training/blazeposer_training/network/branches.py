@@ -4,18 +4,18 @@ branches that exist only in training is called structural re-parameterization (D
 A plain block computes clamp(P'(D'x)), with a depthwise convolution D' and a pointwise convolution P'. In training, each
 of the two convolutions of a plain block is the sum of a learned convolution and the identity. The identity passes the
 input on unchanged, so the learned convolution only has to compute the difference between input and output. If
-`parallel` is not 0, a learned convolution is the sum of `parallel` convolutions. If `parallel` is not 0, a learned
-depthwise convolution also has a branch with a 1x1 kernel. Each branch has its own batch norm (Vasu et al., "MobileOne",
-2023). Without batch norms, parallel convolutions would only have the effect of a higher learning rate.
+`parallel` is not 0, a learned convolution is the sum of `parallel` branches, and a learned depthwise convolution also
+has a branch with a 1x1 kernel. Each branch is a convolution with its own batch norm (Vasu et al., "MobileOne", 2023).
+Without batch norms, several branches would only have the effect of a higher learning rate.
 
 All branches are linear. After training, the branches become one filter (`fold`), so that the network on a camera has no
 branches.
 
 In training, the values of the feature maps are `SCALE` times as large as in the folded network. `SCALE` matches the
 large values in the feature maps of BlazeFace, from whose weights the training starts. After training, `scale_maps`
-makes the values of the feature maps smaller by changing weights and biases. A clamp at 60 before the scaling equals a
-clamp at 6 after the scaling, so the scaling changes no output of the network. The folded network clamps its feature
-maps at 6, which is the limit of tflite's RELU6.
+makes the values of the feature maps smaller by changing weights and biases. The folded network clamps its feature maps
+at 6, which is the limit of tflite's RELU6. In training, the clamp is also `SCALE` times as large (60), so the scaling
+changes no output of the network.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Shortcut(nn.Module):
 class Branches(nn.Module):
     """A convolution that is computed as the sum of the identity and several branches.
 
-    Each branch is a convolution with a batch norm. At the start, the identity kernel and the kernels of the branches
+    Each branch is a convolution with a batch norm. Before training, the identity kernel and the kernels of the branches
     add up almost exactly to the original kernel. After `settle`, `Branches` computes the same outputs as the original
     convolution.
     """
@@ -170,8 +170,8 @@ def unfold(network: BlazePoser, parallel: int = 0) -> BlazePoser:
 
 @torch.no_grad()
 def settle(network: BlazePoser, image: Tensor) -> None:
-    """Set the batch norms of a network from `unfold` to the statistics of the images `image` (N, 3, 128, 128). After
-    `settle`, the network computes the same outputs for these images as before `unfold`."""
+    """Use images to set the batch norms of a network that `unfold` returned. `image` (N, 3, 128, 128) contains the
+    images. After `settle`, the network computes the same outputs for these images as before `unfold`."""
     branches = [module for module in network.modules() if isinstance(module, Branches)]
     for module in branches:
         module.settling = True

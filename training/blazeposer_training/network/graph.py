@@ -1,4 +1,4 @@
-"""Describe the network as a list of operations, in the order, layout and names of a tflite file.
+"""Describe the network as a list of operations, with the order, layout and names of a tflite file.
 
 The quantized torch network, the tflite file and the network in TensorFlow get the same structure from the list of
 operations. The tensors of the operations have the layout NHWC. In each block, the pool and pad operations come before

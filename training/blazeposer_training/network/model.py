@@ -198,7 +198,6 @@ def regressor_head(channels: int, rank: int, values: int) -> nn.Module:
 
 
 def cell_rows(maps: Tensor, values: int) -> Tensor:
-    """Reorder the output of a detection or pose head from (N, anchors * values, side, side) to (N, side * side *
-    anchors, values). The reordered output begins with all anchors of the first cell, and continues with all anchors of
-    the second cell."""
+    """Reorder the output of a detection or pose head to one row for each anchor. The rows of the first cell's anchors
+    come first. The shape changes from (N, anchors * values, side, side) to (N, side * side * anchors, values)."""
     return maps.permute(0, 2, 3, 1).reshape(maps.shape[0], -1, values)

@@ -86,8 +86,9 @@ def load_blazeface(model: BlazePoser) -> BlazePoser:
 def _plain(depthwise: NDArray[np.float32], pointwise: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the pointwise kernel (out, in, 1, 1) that makes a plain block most similar to a residual block.
 
-    A plain block has no shortcut, so the block's input must pass through the depthwise kernel d (in, 1, 3, 3). The
-    product e * d is nearest to the identity kernel if the factor e is d[centre] / sum(d * d).
+    A plain block has no shortcut, so the block's input must pass through the depthwise kernel d (in, 1, 3, 3). To
+    replace the shortcut, a factor e for each channel is added to the pointwise kernel. The product e * d is nearest to
+    the identity kernel if e is d[centre] / sum(d * d).
     """
     squares = np.square(depthwise).sum((1, 2, 3))
     through = depthwise[:, 0, 1, 1] / np.maximum(squares, 1e-6)
@@ -96,8 +97,7 @@ def _plain(depthwise: NDArray[np.float32], pointwise: NDArray[np.float32]) -> ND
 
 
 def lower_boxes(model: BlazePoser) -> BlazePoser:
-    """Change the network's weights so that each predicted box moves down by `BOX_DROP` times its height. The function
-    adds `BOX_DROP` times the weights for the box's height to the weights for the box's vertical position."""
+    """Change the network's weights so that each predicted box moves down by `BOX_DROP` times its height."""
     for head in model.regressors:
         last = head[-1] if isinstance(head, nn.Sequential) else head
         with torch.no_grad():
@@ -110,10 +110,10 @@ def lower_boxes(model: BlazePoser) -> BlazePoser:
 def kept_channels(architecture: Architecture) -> list[NDArray[np.int64]]:
     """Return the indices of BlazeFace's channels to copy, with one array for the stem and one array for each block.
 
-    For BlazeFace's own architecture, the arrays contain the indices of all channels. The first channels of a block are
-    the same as the channels of the block's input, because the shortcut adds input and output. If a block has more
-    channels than its input, it also gets the channels to which later layers of BlazeFace give the largest weights. If a
-    block has more channels than BlazeFace's block, the extra channels do not come from BlazeFace.
+    For BlazeFace's own architecture, the arrays contain the indices of all channels. A block keeps the channels of its
+    input as its first channels, because the shortcut adds input and output. If a block has more channels than its
+    input, it also gets the channels to which later layers of BlazeFace give the largest weights. If a block has more
+    channels than BlazeFace's block, the extra channels do not come from BlazeFace.
     """
     layers = list(_original_layers())
     blocks = [(layers[2 * i + 1][0], layers[2 * i + 2][0]) for i in range(len(ORIGINAL.blocks))]
@@ -145,7 +145,7 @@ def _factors(weight: NDArray[np.float32], rank: int) -> tuple[NDArray[np.float32
 
 def _copy(layer: nn.Module | Tensor, weight: NDArray[np.float32], bias: NDArray[np.float32] | None) -> None:
     """Copy weights and biases into the first channels of a layer. Output channels without copied weights do not change.
-    If the layer has more input channels than `weight`, the weights of the other input channels are set to 0."""
+    If the layer has more input channels than `weight`, the weights of the extra input channels are set to 0."""
     assert isinstance(layer, nn.Conv2d)
     out, into = weight.shape[:2]
     layer.weight[:out] = 0

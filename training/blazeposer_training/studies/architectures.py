@@ -1,8 +1,8 @@
 """`blazeposer compare-architectures` shows the cost and the error of each architecture that a recipe can name.
 
-To measure the costs on a camera, the command writes each architecture as an INT8 file with random weights. The command
-counts parameters and multiply-accumulate operations. The command measures the size of the file, and the working memory
-(arena of TensorFlow Lite Micro, 64 bit). The command also estimates cycles on the AE3's NPU (with Vela), and
+To find the costs, the command writes each architecture as an INT8 file with random weights. The command counts
+parameters and multiply-accumulate operations. The command measures the size of the file, and the working memory (arena)
+of TensorFlow Lite Micro on a 64-bit PC. The command also estimates cycles on the AE3's NPU (with Vela), and
 instructions and time on a Cortex-M7. The errors of the architectures come from the logs of trainings that differ only
 in architecture and seed.
 """
@@ -130,7 +130,7 @@ def read_results(folder: Path) -> Results:
 
 @styled
 def draw(costs: dict[str, Cost], results: Results) -> Figure:
-    """Draw the error of each trained architecture against its estimated time on the first board of `TIMED`."""
+    """Plot the error of each trained architecture, and the estimated time of a frame on the first board of `TIMED`."""
     figure = Figure(figsize=(6.4, 3.8))
     axes = figure.subplots()
     named = sorted((costs[name].times[0], name) for name in results)

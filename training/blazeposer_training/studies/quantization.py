@@ -1,8 +1,8 @@
 """`blazeposer compare-quantization --data DIR --output docs/quantization_steps.md` compares methods of quantization.
 
 The command compares plain post-training quantization, fine-tuning part by part, and quantization-aware training of the
-whole network. During the fine-tuning part by part, the command measures the network after each part. Each row of the
-table is for one tflite file, which runs with LiteRT's reference kernels on the pools' validation images (`val` split).
+whole network. During the fine-tuning, the command measures the network after each part. The command writes a table with
+one row for each tflite file. All files are measured with LiteRT's reference kernels on the pools' validation images.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Row(NamedTuple):
 
 
 class Judge:
-    """A class that measures tflite files on validation images, and compares the files with the float network's file."""
+    """A class that measures tflite files on validation images, and compares their results with the float network's."""
 
     def __init__(self, batches: Sequence[Batch], float_file: bytes) -> None:
         self.batches = batches
