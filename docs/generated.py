@@ -63,8 +63,8 @@ def needs() -> str:
     manifest = read_manifest(default_model())
     return (
         f"The network's file takes {manifest.file_bytes:,} bytes. The network's working memory (arena) takes "
-        f"{manifest.arena_bytes:,} bytes in one block. TensorFlow Lite Micro counted the arena on a 64-bit PC; on a "
-        "camera the arena is not larger."
+        f"{manifest.arena_bytes:,} bytes in one block. TensorFlow Lite Micro measured the arena on a 64-bit PC. On "
+        "a camera, the arena is not larger."
     )
 
 
