@@ -56,8 +56,8 @@ def confine(writable: str, readable: str) -> bool:
 
 
 def take_ctrl_c(library: str) -> None:
-    """Make the signal `CTRL_C` stop a script in the same way as Ctrl-C stops it on a camera (MicroPython 1.28,
-    shared/tinyusb/mp_usbd_cdc.c).
+    """Prepare MicroPython so that the signal `CTRL_C` stops a script. The script stops as after Ctrl-C on a camera
+    (MicroPython 1.28, shared/tinyusb/mp_usbd_cdc.c).
 
     In MicroPython's unix build, SIGINT can stop a script anywhere, even while the script allocates memory. If SIGINT
     stops a script during an allocation, MicroPython's heap stays locked (ports/unix/unix_mphal.c,

@@ -164,8 +164,8 @@ def read(folder: Path) -> Golden:
 
 
 def check(golden: Golden, network: Network, layers: Layers) -> Section:
-    """Compare the results of an INT8 network and of the PC's decoder with golden vectors. The INT8 network must run
-    with LiteRT's reference kernels."""
+    """Check an INT8 network and the PC's decoder. The results of both must equal the golden vectors. The INT8 network
+    must run with LiteRT's reference kernels."""
     found = _constants(layers)
     wrong = [name for name, pair in golden.constants.items() if found.get(name) != pair]
     breaches = [f"{wrong[0]}: its weights or biases differ from the golden values"] if wrong else []

@@ -169,7 +169,7 @@ class Stages:
 
 
 def _at(connected: Callable[[], AbstractContextManager[Camera]]) -> See:
-    """Return the function `Stage.see` for a stage that runs on a camera."""
+    """Return a function for the field `see` of a `Stage`. The function runs the network on a camera."""
 
     def see(pictures: Sequence[Image], advance: Advance) -> Seen:
         with connected() as camera:
