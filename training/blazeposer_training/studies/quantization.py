@@ -154,8 +154,9 @@ network's keypoints is a percentage of the image's side.
 {markdown_table(head, cells)}
 
 The part in the name of a row "part by part" was tuned last. The parts in the rows above it were already tuned, and the
-parts in the rows below it were not tuned yet. The backbone up to the 16x16 feature map was tuned for {steps} steps with {BATCH} images in
-each step. The parts after the 16x16 feature map were tuned on stored INT8 feature maps. For the row "part by part: all
+parts in the rows below it were not tuned yet. The backbone up to the 16x16 feature map was tuned for {steps}
+steps with {BATCH} images in each step.
+The parts after the 16x16 feature map were tuned on stored INT8 feature maps. For the row "part by part: all
 parts together", all parts were then tuned together for {budget.polish_steps} steps. For the row "all at once", all
 parts were tuned together from the start for {whole} steps, with the learning rate of these {budget.polish_steps} steps.
 """
