@@ -109,7 +109,7 @@ def test_figures_are_json(sections: list[Section]) -> None:
 def test_a_section_as_text(sections: list[Section], capsys: pytest.CaptureFixture[str]) -> None:
     text = markdown(sections[0])
     assert text.startswith(
-        "## Accuracy on heads\n\nThe table compares the size, time and accuracy of the systems:\n\n|  | networks |"
+        "## Accuracy on heads\n\nThe next table compares the size, time and accuracy of the systems:\n\n|  | networks |"
     )
     assert "\\|yaw\\| 0-30" in text
     assert markdown(Section("Title", ["words", Picture(b"", "seen")])) == "## Title\n\nwords\n"
