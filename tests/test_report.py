@@ -35,7 +35,7 @@ def unread() -> Image:
 
 @pytest.fixture
 def scores() -> Scores:
-    """200 made-up faces, 3 of them not found, whose error grows with the yaw, as the predicted error does."""
+    """200 made-up faces, 3 of them not found, whose error grows with the yaw, as the expected error does."""
     rng = np.random.default_rng(0)
     labels = rng.uniform(-90, 90, (200, 3)) * (1, 0.3, 0.3)
     size = 2 + np.abs(labels[:, :1]) / 10

@@ -34,16 +34,15 @@ VERSION = 1
 MAX_LINE = 2200
 """Length in bytes of the longest record that a camera sends. This record has four faces with smoothed values."""
 SILENCE = 20.0
-"""Time in seconds. If a camera sends no record in this time, it counts as silent. A cold start takes about five
-seconds."""
+"""Time in seconds without a record, after which a camera counts as silent. A cold start takes about five seconds."""
 LARGEST = 1e6
 """Upper limit of every length, angle and number of pixels in a record."""
 _CHUNK = 4096
 _START = '{"v":'  # of a record
-_LONGEST = 4096  # bytes of a line: records of a PC with more faces or digits are longer than MAX_LINE
+_LONGEST = 4096  # bytes of a line; a PC's record may have more faces or digits, and be longer than MAX_LINE
 _RECENT = 32  # number of newest records that are compared with a repeated or late record
-_SAID = 200  # characters of a line without a record
-_FARTHEST = 10_000  # frames that can be lost at once; a larger jump means that the script restarted
+_SAID = 200  # largest length of the text `Reader.said`
+_FARTHEST = 10_000  # largest number of frames lost in a row; a larger gap means that the script restarted
 
 
 @dataclass(frozen=True)
@@ -236,7 +235,7 @@ class Reader:
         """Take the next bytes from the camera, and return the records that these bytes complete, in the order of
         arrival."""
         *lines, pending = (self._pending + data).split(b"\n")
-        self._pending = pending[-_LONGEST:]  # the bytes are noise, or the end of a line was lost
+        self._pending = pending[-_LONGEST:]  # a longer line is noise, or a line whose end was lost
         records = [self._line(line.decode("latin-1")) for line in lines]
         return [record for record in records if record and self._is_new(record)]
 

@@ -26,7 +26,7 @@ FLASH_SCRIPT_BYTES = 64 * KB
 them."""
 STEDGEAI_MAGIC = b"NBIN"
 """First bytes of the relocatable networks of ST's stedgeai (`AI_RELOC_MAGIC`, ll_aton_reloc_network.h)."""
-_INTEGERS = ("int8", "uint8", "int32")  # int32: biases and shapes; uint8: what an NPU reads and writes
+_INTEGERS = ("int8", "uint8", "int32")  # int32 for biases and shapes, uint8 for an NPU's inputs and outputs
 
 
 @dataclass(frozen=True)

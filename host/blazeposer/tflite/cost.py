@@ -72,18 +72,18 @@ class Rate:
 _RATES = {
     "1x1": Rate(40, 1.56),
     # With 3 channels, 258 instructions were counted for each output of a 5x5 window, and 133 for each output of a 3x3
-    # window. The same three figures fit a 3x3 window over 16 channels.
+    # window. The rate below also fits a 3x3 window over 16 channels.
     "k x k": Rate(62, 1.8, 39),
-    "depthwise 3x3": Rate(73),  # 70 to 76, with any stride
+    "depthwise 3x3": Rate(73),  # 70 to 76 were counted, with any stride
     "add": Rate(82),
     "pad": Rate(38),
-    "pool 2x2": Rate(39.5),  # 37 to 42
+    "pool 2x2": Rate(39.5),  # 37 to 42 were counted
     "reshape": Rate(0),
 }
 KERNELS: dict[Kernels, dict[str, Rate]] = {
     "2024": _RATES,
-    # Only the rate of PAD was counted separately. The rate of 1x1 was chosen so that the two totals of 2026 and their
-    # shares by kind (1x1 35 %, add 27 %, depthwise 22 %, stem 15 %) agree best with the counts. The other rates stay.
+    # Only the rate of PAD was counted separately. The rate of 1x1 was chosen so that it fits the counted totals of two
+    # networks and the shares of the kinds (1x1 35 %, add 27 %, depthwise 22 %, stem 15 %). The other rates stay.
     "2026": _RATES | {"pad": Rate(2.3), "1x1": Rate(37, 1.56)},
 }
 
@@ -103,8 +103,8 @@ class Speed:
     cycles: float
     """Average number of cycles for each instruction."""
     uncertainty: float
-    """Largest error of the time, as a fraction of the time. The true time may be longer or shorter. For SDRAM, it is
-    only known that the error may be more than 20 %, so 30 % is a guess."""
+    """Largest error of the estimated time in both directions, as a fraction of the time. For SDRAM, it is only known
+    that the error may be more than 20 %, so 30 % is a guess."""
     source: str
 
 
@@ -117,13 +117,13 @@ SPEEDS: dict[tuple[Chip, Memory], Speed] = {
 """Speed of each core, for each memory of the arena. If you measure a camera, add its speed to this table. The number of
 cycles for an instruction is milliseconds x MHz x 1000 / instructions. The milliseconds are the value "predict" in the
 row that `board/bench.py` prints. The instructions are the sum of the instructions for the network and for the scaling.
-Give the row that `board/bench.py` prints as the source.
+As the `source`, give the whole row.
 """
 
 ARENA_SHARE = 0.835
-"""Ratio of two sizes of TensorFlow Lite Micro's data about operations and channels. The size on a camera is divided by
-the size on a PC. The ratio is below 1 because a camera's pointers are half as large. For nine networks, the estimated
-number of bytes differs from the number that the camera's library counts by at most 400."""
+"""Size of TensorFlow Lite Micro's data about operations and channels on a camera, divided by the size of this data on a
+PC. The ratio is below 1 because a camera's pointers are half as large. For nine networks, the estimate and the count of
+the camera's library differ by at most 400 bytes."""
 ARENA_EXTRA = 512
 """Number of bytes that the firmware adds to an arena (`TF_ARENA_EXTRA` in lib/tflm/tflm_backend.cc of
 openmv/openmv)."""
@@ -151,7 +151,7 @@ class Estimate:
 
 def layers(graph: Graph) -> tuple[Layer, ...]:
     """Return the cost of every operation of a graph, in the order of execution."""
-    # A file with float16 weights first converts the weights to float32.
+    # In a file with float16 weights, DEQUANTIZE converts the weights to float32.
     stored = {op.outputs[0]: op.inputs[0] for op in graph.operations if op.name == "DEQUANTIZE"}
     seen: set[int] = set()
     result = []
@@ -270,7 +270,7 @@ def _macs(graph: Graph, operation: Operation) -> int:
     match operation.name:
         case "DEPTHWISE_CONV_2D":  # (1, kernel, kernel, channels)
             return output.elements * weights.shape[1] * weights.shape[2]
-        case "TRANSPOSE_CONV":  # (out, kernel, kernel, in), each input to kernel x kernel x out outputs
+        case "TRANSPOSE_CONV":  # (out, kernel, kernel, in): each input value adds to kernel x kernel x out outputs
             return graph.tensors[operation.inputs[2]].elements * weights.elements // weights.shape[3]
         case _:  # (out, kernel, kernel, in) or (out, in)
             return output.elements * weights.elements // weights.shape[0]

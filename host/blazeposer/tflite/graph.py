@@ -144,7 +144,7 @@ def _graph(data: bytes) -> Graph:
     for number, item in enumerate(every(main.TensorsLength(), main.Tensors)):
         values = stored[item.Buffer()]
         tensors.append(tensor := _tensor(item, values))
-        if tensor.is_constant and tensor.dtype.upper() in _ITEM_BYTES and item.Sparsity() is None:  # else it is packed
+        if tensor.is_constant and tensor.dtype.upper() in _ITEM_BYTES and item.Sparsity() is None:  # others are packed
             _require(values.size >= tensor.bytes)
             constants[number] = values[: tensor.bytes].view(tensor.dtype).reshape(tensor.shape)
     operations = [_operation(item, codes, len(tensors)) for item in every(main.OperatorsLength(), main.Operators)]
@@ -157,7 +157,7 @@ def _graph(data: bytes) -> Graph:
 
 def _code(code: Any) -> tuple[str, bool]:
     """Return the name of an operator, and whether it is a custom operator."""
-    number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())  # old files have only the second field
+    number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())  # old files have only the deprecated field
     if number == schema.BuiltinOperator.CUSTOM:
         return (code.CustomCode() or b"?").decode(), True
     return _OPERATORS[number], False
@@ -199,7 +199,7 @@ def _check_order(
     do not check in which order tensors are written and read."""
     written = set(inputs) | {index for index, tensor in enumerate(tensors) if tensor.is_constant}
     for operation in operations:
-        # An NPU's operation writes into its own inputs: scratch memory that nothing has written before.
+        # The inputs of an NPU's operation may include scratch memory, which no other operation has written.
         _require(operation.is_custom or written.issuperset(operation.inputs))
         written.update(operation.inputs, operation.outputs)
     _require(bool(inputs) and bool(outputs) and written.issuperset(outputs))

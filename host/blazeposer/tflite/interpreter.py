@@ -130,7 +130,7 @@ def litert(data: bytes, *, reference: bool = False) -> Infer:
     with quiet_stderr():
         kind = OpResolverType.BUILTIN_REF if reference else OpResolverType.AUTO
         content = data if reference else with_bias_scales(data)
-        # One thread: the figures of a run must not depend on the number of cores.
+        # One thread, so that the measured time does not depend on the number of cores.
         interpreter = Interpreter(model_content=content, experimental_op_resolver_type=kind, num_threads=1)
         interpreter.allocate_tensors()
     source = interpreter.get_input_details()[0]["index"]

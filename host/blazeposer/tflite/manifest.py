@@ -57,7 +57,7 @@ class Manifest:
     input: dict[str, Any]
     outputs: list[dict[str, Any]]
     quantization: dict[str, Quantization]
-    """Mapping from each activation tensor's name in the training to the tensor's quantization."""
+    """Quantization of each activation tensor, by the tensor's name in the training code."""
     weight_scales: dict[str, list[float]]
     """Mapping from each convolution's name to the quantization steps of its weights. There is one step for each output
     channel. The zero points are 0."""

@@ -60,7 +60,7 @@ def run_vela(path: Path, folder: Path) -> Path:
     """
     if importlib.util.find_spec("ethosu") is None:
         raise MissingExtraError("ethos-u-vela", "npu")
-    # Options for the AE3's fast core (boards.json of openmv-ota), and OpenMV's file of its memories.
+    # The options are for the AE3's fast core (boards.json of openmv-ota). vela.ini describes the core's memories.
     config = files("openmv_ota") / "data" / "firmware" / "OPENMV_AE3" / "vela.ini"
     command = [
         sys.executable, "-m", "ethosu.vela", str(path), "--output-dir", str(folder),

@@ -19,8 +19,8 @@ from blazeposer.tflite.manifest import read_manifest
 PATIENCE = 300
 """Longest time for one inference in seconds. A network of this project takes less than one second."""
 _complaints: dict[tuple[str, str], str] = {}
-"""Mapping from (sha256, runtime) to the reason why this file fails in this runtime. The reason is empty if the file
-runs. Each file is tried only once in each runtime."""
+"""Reason why a file fails in a runtime, by the file's sha256 and the runtime. The reason is empty if the file runs.
+Each file is tried only once in each runtime."""
 
 
 def is_known(path: Path, data: bytes) -> bool:
@@ -69,7 +69,7 @@ def _main(path: str, runtime: str) -> int:
         network.run(np.zeros((INPUT_SIZE, INPUT_SIZE, 3), np.uint8))
     except BlazePoserError as error:
         print(error)
-    except Exception as error:  # the runtimes raise anything
+    except Exception as error:  # a runtime may raise any exception
         print(f"{runtime} cannot run it ({' '.join(str(error).split())}): use a file from `blazeposer quantize`")
     else:
         return 0

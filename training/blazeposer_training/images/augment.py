@@ -25,7 +25,7 @@ from .bank import SIDE, Bank
 from .settings import ImageSettings
 
 BLACK, REPLICATED, REFLECTED, PHOTO = range(4)
-"""Names for the content of a training image beyond the edge of its photo."""
+"""Names of the ways to fill the area of a training image beyond the edge of its photo."""
 NEAR_SIZES = (0.3, 1.15)
 """Smallest and largest size of a near or cut face, as fractions of the image's side."""
 MOST_CUT = 0.3
@@ -35,8 +35,8 @@ UPSIDE_DOWN = 110.0
 BULGE_FROM, MOST_BULGE, BULGE_RADIUS = 0.4, 0.3, 0.6
 """Size of the smallest face that bulges, largest bulge, and radius of the circle around the face.
 
-The middle of a bulging face is magnified. Points outside of the circle do not move. A photo from a distance of one
-metre, changed by the largest bulge, looks like a photo from 25 cm. The radius is in sizes of the face's box.
+The middle of a bulging face is magnified. Points outside of the circle do not move. The largest bulge makes a photo
+from a distance of one metre look like a photo from 25 cm. The radius is in sizes of the face's box.
 """
 
 BACKGROUND_SIDES = (0.5, 1.3)
@@ -169,8 +169,8 @@ class Views:
     rim: NDArray[np.int64]
     """Content beyond the photo's edge, which is BLACK, REPLICATED, REFLECTED or PHOTO."""
     smooth: Bools
-    """True if a shrunk photo is averaged first. False if the photo is sampled sharply, as by a camera's bilinear
-    scaling."""
+    """True if a photo is averaged before it is shrunk. False if a shrunk photo is sampled without averaging, as a
+    camera's bilinear scaling does."""
     background: NDArray[np.int64]
     crop: Floats
     """Visible square of the background (N, 3): x, y and side, as fractions of the background's side."""
@@ -249,7 +249,7 @@ def _backgrounds(bank: Bank, views: Views, chosen: Bools) -> Tensor:
     x, y, side = views.crop[chosen].T
     none = np.zeros_like(x)
     across = np.where(views.flipped[chosen], -side, side)
-    # coordinates in both images are from -1 to 1
+    # coordinates in the background and in the square are from -1 to 1
     theta = [[across, none, 2 * x + side - 1], [none, side, 2 * y + side - 1]]
     device = bank.backgrounds.device
     square = _to(np.stack([np.stack(row, axis=-1) for row in theta], axis=-2), device)

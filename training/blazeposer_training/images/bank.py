@@ -24,19 +24,19 @@ from blazeposer.evaluate.datasets.pool import Pool, read_backgrounds, read_pools
 from blazeposer.scene.sequence import room
 
 SIDE = 192
-"""Side of a texture in pixels. Training images have 128 pixels, and only few faces of the data sets need a larger
-texture."""
+"""Side of a texture in pixels. The side of a training image is 128 pixels, and only few faces of the data sets need a
+larger texture."""
 CUT = 3.0
-"""Side of the square cut out of a large photo, in sizes of the face. The texture then has space around the face, which
-small and turned faces need."""
+"""Side of the square cut out of a large photo, in sizes of the face. The texture then has the space around the face
+that small and turned faces need."""
 COLLAGES = 900
 """Number of collages, a third of all backgrounds. The data sets have too few photos with several people to teach the
 network everything that BlazeFace detects."""
 DRAWN = 64
-"""Number of drawn backgrounds. They are used if there are no photos without a face."""
+"""Number of backgrounds that are drawn if there are no photos without a face."""
 COLLAGE_SIDES = (2, 3, 4)
-"""Numbers of photos in a row of a collage. The faces of a collage have 16 to 60 pixels in a training image, less than
-most placed faces."""
+"""Numbers of photos in a row of a collage. The faces of a collage have a size of 16 to 60 pixels in a training image.
+Most labelled faces are larger."""
 
 Floats = NDArray[np.float64]
 

@@ -42,10 +42,10 @@ from .settings import ImageSettings
 MOST_TURN = 100.0
 """Largest turn in the image's plane, in degrees, of a face that trains the pose."""
 TRUSTED_SPREAD = 4.0
-"""Disagreement of the teacher networks in degrees at which a label has half the weight of a label without
-disagreement."""
+"""Disagreement of the teacher networks, in degrees, that halves the weight of a label."""
 COVERED = (0.1, 0.5)
-"""Smallest and largest part of a face's box that is covered in the share `covered` of the images."""
+"""Smallest and largest part of a face's box that a rectangle covers. The setting `covered` is the share of such
+faces."""
 
 T = TypeVar("T", Placements, Views, Light)
 
@@ -115,7 +115,7 @@ class TrainingBatches(Dataset[Batch]):
         twins = (rows % 2 == 1) & (rows < 2 * round(settings.mirrored * count))
         own = np.flatnonzero(~twins)
         batch = make_batch(self.bank, faces[own], _part(placements, own), _part(views, own), _part(light, own))
-        if settings.reject:  # an anchor in a labelled box that the teacher misses does not count
+        if settings.reject:  # the loss ignores the anchors in a labelled box if BlazeFace misses the face
             batch.boxes *= ~batch.silent.any(dim=1, keepdim=True)
         if twins.any():
             batch = with_mirrored(batch, twins)

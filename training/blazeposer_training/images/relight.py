@@ -50,7 +50,7 @@ class Light:
 
     mask: Bools
     rectangle: Integers
-    """Rectangles (N, 4) x0, y0, x1, y1 that cover a part of the image, in pixels."""
+    """Rectangles (N, 4) that cover a part of each image, in pixels. A row contains x0, y0, x1 and y1."""
     colour: Floats
     """Colours (N, 3) of the mask and the rectangle, 0 to 255."""
     contrast: Floats
@@ -135,7 +135,7 @@ def cover_face(pictures: Tensor, landmarks: Tensor, colour: Tensor) -> Tensor:
     x0, y0 = corners[:, None, None].unbind(-1)
     x1, y1 = corners.roll(-1, 1)[:, None, None].unbind(-1)
     x, y = at[:, None], at[:, None, None]
-    # a pixel is inside if the outline winds around it: count the edges that cross its row to the right, by direction
+    # Edges that cross a pixel's row to its right count 1 or -1, by direction. For pixels outside, the sum is 0.
     crossed = (y0 <= y).int() - (y1 <= y).int()
     left_of = x < x0 + (y - y0) / torch.where(y1 == y0, 1, y1 - y0) * (x1 - x0)
     inside = (crossed * left_of).sum(-1) != 0

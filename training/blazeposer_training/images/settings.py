@@ -19,8 +19,8 @@ class ImageSettings:
     photos: float
     """Share of images in which another photo fills the area around the face's photo."""
     usual: float
-    """Share of faces with places and sizes as in front of a camera. The other faces have any place, and any size from
-    20 pixels on."""
+    """Share of faces with places and sizes that are typical in front of a camera. The other faces have any place, and
+    any size from 20 pixels on."""
     turn: float
     """Standard deviation of the turn in the image's plane, in degrees. The turn is limited to 45 degrees in both
     directions."""
@@ -34,12 +34,13 @@ class ImageSettings:
     """True if the network learns to find no face that is upside down. False if the detection loss ignores the boxes of
     faces that are upside down."""
     near: float
-    """Share of faces that fill up to 1.15 of the image, or that the image's edge cuts."""
+    """Share of faces that are near the camera or cut by the image's edge. Their size is up to 1.15 of the image's
+    side."""
     perspective: float
     """Share of faces with the perspective of a short distance, among the faces larger than 0.4 of the image. The middle
     of such a face is magnified."""
     light: float
-    """Factor on the shares of all changes of light, colour, focus and noise, and of objects that cover a face."""
+    """Factor on how often light, colour, focus and noise change, and on how often objects cover a face."""
     mirrored: float
     """Share of images that are the mirror image of another image in the batch. Some losses compare these two images."""
     covered: float

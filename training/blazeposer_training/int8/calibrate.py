@@ -24,13 +24,14 @@ from blazeposer.core.contract import GRIDS, INPUT_SCALE
 from .quantized import HIGHEST, LOWEST, WEIGHT_LIMIT, QuantizedBlazePoser
 
 PERCENTILE = 0.99
-"""Percentile of the images' smallest and largest values. On images that were not used for calibration, percentiles from
-0.95 to 0.998 are equally good. The percentile 0.85 makes the error 0.2 degree larger."""
+"""Percentile, over images, of a tensor's smallest and largest values. The percentile sets the tensor's range. On images
+that were not used for calibration, percentiles from 0.95 to 0.998 are equally good. The percentile 0.85 makes the error
+0.2 degree larger."""
 FACE_PERCENTILE = 0.999
-"""Percentile of the regressors' smallest and largest values, over anchors that find a face."""
+"""Percentile of the regressors at anchors that find a face. The percentile sets the range of the regressors."""
 BATCH = 25
 CLIP_OCTAVES = 6
-"""Limit on the clipping of weights. A clipped weight keeps at least the largest weight divided by 2 to this power."""
+"""Number of times that the largest weight may be halved to get the limit at which weights are clipped."""
 EQUALIZE_STEPS, EQUALIZE_RATE = 300, 0.03
 
 Advance = Callable[[int], None]
@@ -158,7 +159,7 @@ def set_ranges(model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advance:
             fires = tensors[f"scores_{grid.side}"][..., 0] >= 0
             name = f"regressors_{grid.side}"
             on_faces[heads[name]].append(tensors[name][fires].flatten())
-    # the ReLU after the sum makes 0 of all values that are further below 0 than the shortcut is above 0
+    # if a value is below -(the shortcut's highest value), the sum is negative, and the ReLU changes it to 0
     shortcuts = {op.inputs[1]: model.quantizer(op.inputs[0]) for op in model.operations if op.kind == "add"}
     for name in free:
         if name in on_faces:

@@ -31,7 +31,7 @@ def convert(model: QuantizedBlazePoser) -> bytes:
     are in the order of `OUTPUTS` (core/contract.py)."""
     signature = tf.TensorSpec(INPUT_SHAPE, tf.float32, name=INPUT)
     function = tf.function(_tf_network(model), input_signature=[signature], autograph=False)
-    # Pass no trackable object. With one, the converter uses a SavedModel, which changes the order of the outputs.
+    # With a trackable object, the converter would use a SavedModel, which changes the order of the outputs.
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function.get_concrete_function()])
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.inference_input_type = converter.inference_output_type = tf.int8
@@ -76,9 +76,9 @@ def _run(model: QuantizedBlazePoser, operation: Operation, inputs: list[Any]) ->
 
 def _convolve(model: QuantizedBlazePoser, operation: Operation, x: Any) -> Any:
     with torch.no_grad():
-        weight, bias = model.constants(operation)  # already rounded, so that both files have equal weights
+        weight, bias = model.constants(operation)  # already rounded, as in the file that `flatbuffer.py` writes
         limit = model.weight_scale(operation).numpy() * WEIGHT_LIMIT
-    # Fake quantization works along the last axis of (kernel, kernel, in, out).
+    # The function needs the output channels on the last axis: (kernel, kernel, in, out).
     kernel = tf.quantization.fake_quant_with_min_max_vars_per_channel(
         weight.numpy().transpose(2, 3, 1, 0), -limit, limit, num_bits=8, narrow_range=True
     )

@@ -93,8 +93,8 @@ class _Writer:
 
     def write(self, layers: Mapping[str, Layer], expose: Sequence[str], graph: Sequence[Operation]) -> bytes:
         self.buffers.append(self._table("Buffer"))  # the schema needs an empty buffer 0
-        # Number the tensors from the last to the first. TFLite Micro's planner places tensors of equal size from the
-        # largest number to the smallest. In the order of execution, this needs the least memory.
+        # TFLite Micro's planner places tensors of equal size from the largest number to the smallest. The least memory
+        # is needed if this is the order of execution, so the tensors are numbered from the last to the first.
         for operation in reversed(graph):
             self._activation(operation.output, operation.shape)
         self._activation(INPUT, INPUT_SHAPE)

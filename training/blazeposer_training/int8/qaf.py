@@ -60,8 +60,8 @@ class Budget:
     """Number of batches whose soft labels are kept. A batch takes 10 MB."""
     backbone_epochs: tuple[int, int] = (4, 10)
     """Number of passes over the kept batches for each of the backbone's two parts. The first part ends at the 16x16
-    map, and the second part ends at the 8x8 map. A step of the second part costs a tenth of a step of the first
-    part."""
+    feature map, and the second part ends at the 8x8 feature map. A step of the second part costs a tenth of a step of
+    the first part."""
     head_epochs: int = 12
     rate: float = 3e-4
     """Peak of AdamW's learning rate for the parts. The rate is the same for weights, logarithms of scales, and zero
@@ -87,7 +87,7 @@ class Lesson:
     rotation: Tensor
     """Rotations (N, 320, 6)."""
     log_error: Tensor
-    """Logarithms of the errors (N, 320)."""
+    """Logarithms (N, 320) of the expected errors."""
     target: Target
 
 

@@ -43,8 +43,7 @@ from .qaf import Budget, fine_tune
 from .quantized import QuantizedBlazePoser
 
 CALIBRATION_POOLS = ("aflw", "wflw", "maskon")
-"""Data sets (pools) for calibration. These data sets contain every pose, and photos of people with faces of many
-sizes."""
+"""Data sets (pools) for calibration. These data sets contain every pose, and faces of many sizes."""
 WEIGHTS = "blazeposer.safetensors"
 SEED = 20260101
 WORKERS = 1

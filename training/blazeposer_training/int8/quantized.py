@@ -33,12 +33,13 @@ limit cannot cause an overflow of an accumulator in this network."""
 FIXED_QUANTIZATION = {  # scale, zero point
     # -8 to 8. Outside of this range, the probability hardly changes. A wider range makes the steps near 0.5 coarser.
     "scores": (8 / 127, 0),
-    # -1.6 to 1.6. The two axes have a length of about 1, or more if the network is sure. 1.1 would cost 0.15 degree.
+    # -1.6 to 1.6. The two rows of a rotation have a length of about 1, or more if the network is sure. With the limit
+    # 1.1, the error is 0.15 degree larger.
     "rotation": (1.6 / 127, 0),
     # 0 to ln 60, for expected errors of 1 to 60 degrees.
     "error": (math.log(60) / 255, LOWEST),
 }
-"""Quantization of the outputs whose meaning fixes their range."""
+"""Quantization of the outputs that have a fixed range."""
 
 
 class Quantizer(nn.Module):
@@ -55,7 +56,7 @@ class Quantizer(nn.Module):
         self.start: Tensor
         self.register_buffer("start", torch.tensor(scale))
         self.growth = nn.Parameter(torch.zeros(()), requires_grad=not frozen)
-        """Natural logarithm of the ratio of the scale to its start."""
+        """Natural logarithm of the ratio of the scale to its initial value `start`."""
         first = (LOWEST if unsigned else zero_point) / LEVELS
         self.offset = nn.Parameter(torch.tensor(first), requires_grad=not (frozen or unsigned))
         """Zero point divided by LEVELS. The quotient is about as large as the weights, so that one learning rate fits
@@ -130,7 +131,7 @@ class QuantizedBlazePoser(nn.Module):
         self.network = network
         self.operations = operations(network.architecture)
         self.source: dict[str, str] = {INPUT: INPUT}
-        """For the name of each tensor, the name of the tensor whose quantizer is used."""
+        """Mapping from each tensor's name to the name of the tensor whose quantizer it uses."""
         quantizers = {INPUT: Quantizer(INPUT_SCALE, INPUT_ZERO_POINT, frozen=True)}
         for operation in self.operations:
             if operation.kind in ("pool", "pad", "reshape"):

@@ -38,13 +38,13 @@ class Labelled:
     face: Face
     """BlazeFace's score and keypoints, and the teacher's rotation.
 
-    `err` is the mean angle in degrees between the four rotations and the teacher's rotation. The box is the tight box
-    around the landmarks.
+    `err` is the mean angle in degrees between the rotations in the four looks and the teacher's rotation. The box is
+    the tight box around the landmarks.
     """
     landmarks: Floats
     """Points (68, 2) in iBUG order. They are the mesh points that are nearest to the iBUG landmarks."""
     spread: Floats
-    """Standard deviations (3,) of yaw, pitch and roll among the four rotations, in degrees."""
+    """Standard deviations (3,) of yaw, pitch and roll among the four looks, in degrees."""
 
 
 def meshes(networks: FaceMesh, photo: Image, face: Face) -> Floats | None:

@@ -14,14 +14,14 @@ from .losses import LABEL_ERROR
 
 
 def calibrate_error(model: BlazePoser, scores: Scores, spread: NDArray[np.floating]) -> tuple[float, float]:
-    """Fit the network's predicted errors to the measured errors on labelled faces, and return the slope and the offset
-    of the fit. The fit maps the logarithm of each predicted error to slope * logarithm + offset.
+    """Fit the network's expected errors to the measured errors on labelled faces, and return the slope and the offset
+    of the fit. The fit maps the logarithm of each expected error to slope * logarithm + offset.
 
     `scores` are the scores of `model` on n labelled faces. `spread` (n,) is the disagreement of the teacher networks
     about each label, in degrees. If `model` found no face, the weights of `model` do not change. The slope and the
     offset minimise the loss `losses.error_likelihood`, which training also minimises. The function applies the slope
-    and the offset to the layers that predict the errors. Later, a decoder averages the logarithms of the errors. The
-    fit is linear, so it is also correct for this average.
+    and the offset to the layers that compute the expected errors. Later, a decoder averages the logarithms of the
+    errors. The fit is linear, so it is also correct for this average.
     """
     found = scores.found
     if not found.any():

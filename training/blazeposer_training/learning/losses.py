@@ -30,8 +30,8 @@ BIN_WIDTH = 6.0
 neighbouring bins apart."""
 BINS = round(2 * MAX_ANGLE / BIN_WIDTH)  # 33 bins from -99 to 99 degrees
 ANGLE_CLIP = 1.0
-"""Largest error of an angle that counts, in radians. Without this limit, the errors of pitch and roll become very large
-near 90 degrees of yaw."""
+"""Limit on the error of an angle in the loss, in radians. Without this limit, the errors of pitch and roll become very
+large near 90 degrees of yaw."""
 LABEL_ERROR = 0.5**0.5
 """Ratio of a label's own error to the disagreement of its teachers. Three independent teachers differ from their mean
 by sqrt 2 times the mean's error."""
@@ -39,14 +39,14 @@ CENTRAL_WEIGHT = 0.15
 """Smallest weight of a cell in the middle of a labelled face. With this weight, faces that BlazeFace misses also train
 the pose."""
 SURE = 2.0
-"""Smallest logit of the best anchor of a labelled face. With this logit, rounding loses no face."""
+"""Logit that the loss demands at one anchor of each labelled face. With this logit, INT8 rounding loses no face."""
 
 
 QUIET = -6.0
-"""Largest logit of anchors where the network must not find a face."""
+"""Largest target logit of anchors where the network must not find a face."""
 MIRRORED_SIX = (1.0, -1.0, -1.0, -1.0, 1.0, 1.0)
-"""Factors that change the two rows of a rotation R into the two rows of the mirrored rotation F R F, with F = diag(-1,
-1, 1)."""
+"""Factors that mirror the first two rows of a rotation matrix R. The mirrored rotation matrix is F R F, with F =
+diag(-1, 1, 1)."""
 MIRRORED_REGRESSORS = (0, 1, 2, 3, 6, 7, 4, 5, 8, 9, 10, 11, 14, 15, 12, 13)
 """Index of the regressor that replaces each regressor in a mirrored image. Left and right eyes and ears are
 exchanged."""
@@ -208,7 +208,7 @@ def detection_terms(found: Detections, target: Target, inside: Tensor) -> dict[s
     missed = (probability * inside).amax(1, keepdim=True) < 0.5
     counted = 1 - inside * missed.float()
     entropy = F.binary_cross_entropy_with_logits(found.logits, probability, reduction="none")
-    # subtract the entropy of a perfect copy
+    # subtract the entropy of a perfect copy, so that its loss is 0
     entropy = entropy - F.binary_cross_entropy_with_logits(wanted.logits, probability, reduction="none")
     distance = (found.regressors - wanted.regressors).abs().mean(-1)
     firing = probability * (probability > 0.1)

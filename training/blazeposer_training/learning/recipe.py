@@ -36,7 +36,7 @@ class Phase:
     """True if a new cycle of the learning rate begins with this phase. A cycle contains all phases up to the next
     restart."""
     images: ImageSettings
-    """Settings of the phase's images. The file contains only settings that differ from the table `images`."""
+    """Settings of the phase's images. The recipe file contains only settings that differ from the table `images`."""
 
 
 @dataclass(frozen=True)
@@ -57,14 +57,14 @@ class Recipe:
     batch: int
     """Number of images in a step."""
     rate: float
-    """Highest learning rate of AdamW, after a warm-up. Then the rate falls along a cosine to 0."""
+    """Peak of AdamW's learning rate, after a warm-up. Then the rate falls along a cosine to 0."""
     warmup: int
     """Number of steps until the learning rate reaches its peak."""
     decay: float
     """AdamW's weight decay, in every stage."""
     average: float
-    """Share of the old value that the moving average of the weights keeps at each step. The average is the network that
-    ships."""
+    """Share of the old value that the moving average of the weights keeps at each step. The network that ships has the
+    averaged weights."""
     distil_steps: int
     """Number of steps of the first stage, in which the backbone learns BlazeFace's feature maps. The number is not used
     if the backbone has BlazeFace's own architecture."""

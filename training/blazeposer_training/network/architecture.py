@@ -38,7 +38,7 @@ class Architecture:
     """Number of channels of the first convolution."""
     blocks: tuple[Block, ...]
     taps: tuple[int, int]
-    """Numbers of the two blocks whose outputs the heads read. The first output is the 16x16 feature map, and the second
+    """Indices of the two blocks whose outputs the heads read. The first output is the 16x16 feature map, and the second
     output is the 8x8 feature map."""
     regressor_ranks: tuple[int, int] = (0, 0)
     """Number of channels between the two convolutions of each feature map's regressor head. The number 0 means a single
@@ -118,8 +118,8 @@ ARCHITECTURES = {
     "plain-48": plain(16, (), (24, 32, 32), (48, 64, 80, 88), (96, 96, 96, 96, 96, 96)),
     "dense-47": plain(8, (), (24, 32, 32), (48, 64, 80, 88), (96, 96, 96, 96, 96, 96), dense=True),
 }
-"""Architectures that a recipe may name. The numbers in their names are estimated millions of instructions on a
-Cortex-M7."""
+"""Architectures that a recipe may name. The number in a name is the estimated number of instructions on a Cortex-M7, in
+millions."""
 ARCHITECTURE = ARCHITECTURES["plain-65"]
 """The architecture that ships."""
 

@@ -30,8 +30,8 @@ from .architecture import ARCHITECTURE, INPUT_CHANNELS, Architecture, Block
 CEILING = 6.0
 """Largest value of a plain network's feature maps. RELU6 has the same limit."""
 INITIAL_LOG_ERROR = math.log(5.0)
-"""Logarithm of the error that the error outputs give before training. The error is 5 degrees, which is about the true
-error before training."""
+"""Logarithm of the expected error before training. The expected error is 5 degrees, which is about the true error
+before training."""
 
 
 class BlazeBlock(nn.Module):

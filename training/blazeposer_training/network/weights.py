@@ -56,7 +56,7 @@ def load_blazeface(model: BlazePoser) -> BlazePoser:
             model.backbone.blocks, model.architecture.blocks, kept, kept[1:], strict=False
         ):
             (depthwise, depthwise_bias), (pointwise, pointwise_bias) = pairs[description.source]
-            # No nonlinear operation lies between the two convolutions, so the second's weights pass the first bias on.
+            # Nothing nonlinear lies between the two convolutions, so the pointwise bias can take in the depthwise bias.
             folded = pointwise_bias + pointwise[:, :, 0, 0] @ depthwise_bias
             narrow, mixing, bias = depthwise[before], pointwise[after][:, before], folded[after]
             if description.kind != "residual":

@@ -77,10 +77,10 @@ Results = dict[str, list[Result]]
 def measure(architecture: Architecture) -> Cost:
     """Return the cost of a network architecture on cameras. Raises BlazePoserError."""
     noise = np.random.default_rng(0)
-    torch.manual_seed(0)  # of the weights
+    torch.manual_seed(0)  # for the random weights
     model = QuantizedBlazePoser(BlazePoser(architecture)).eval()
     for name in {model.source[operation.output] for operation in model.operations}:
-        if not model.quantizer(name).frozen:  # no two ranges alike, as in a trained file
+        if not model.quantizer(name).frozen:  # different ranges, as in a trained file
             model.quantizer(name).set_range(-noise.uniform(1, 9), noise.uniform(1, 9))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "candidate.tflite")
@@ -140,7 +140,7 @@ def draw(costs: dict[str, Cost], results: Results) -> Figure:
         ships = ARCHITECTURES[name] is ARCHITECTURE
         for result in results[name]:
             axes.plot(time, result.mae, "o", color="#0072b2" if ships else INK, markersize=5)
-        first = time == named[0][0]  # its name stands on the other side, where there is always room
+        first = time == named[0][0]  # the first name stands on the left, where there is always room
         axes.annotate(
             f"{name} (ships)" if ships else name, (time, float(mean)), (-8 if first else 8, 2),
             textcoords="offset points", ha="right" if first else "left", va="bottom",

@@ -22,7 +22,7 @@ from blazeposer.core.prepare import Image
 
 class Peer(Protocol):
     """A system that finds the faces in an image. The image is an RGB array (h, w, 3) of uint8. The system returns the
-    face with the highest score first. A face's `err` is NaN if the system predicts no error."""
+    face with the highest score first. A face's `err` is NaN if the system gives no expected error."""
 
     @property
     def name(self) -> str: ...
