@@ -149,8 +149,8 @@ def test_without_data_it_says_where_to_name_them(
 def test_the_committed_network_keeps_its_promise(data_dir: Path, model_path: Path) -> None:
     """With LiteRT's reference kernels the error on detected faces is at most 5.0 degrees, at a recall of at least 0.99.
 
-    The float network and the camera's input path are within 0.1 degree of it. The network detects at least as many faces
-    as the original BlazeFace, and has no more false positives.
+    The float network and the camera's input path are within 0.1 degree of it. The network detects at least as many
+    faces as the original BlazeFace, and has no more false positives.
     """
     measured = detection.measure(model_path, data_dir)
     ours, original = measured.figures["INT8"], measured.figures["BlazeFace"]
