@@ -45,10 +45,10 @@ LANDMARKS = {"right eye": slice(36, 42), "left eye": slice(42, 48), "nose": slic
 T = TypeVar("T")
 Outputs = Sequence[NDArray[np.floating]]
 Run = Callable[[Image], Outputs]
-"""Function from an image (128, 128, 3) to the dequantized outputs of the contract."""
+"""Function that runs a network on an image (128, 128, 3) and returns the dequantized outputs."""
 Answers = list[Face | None]
-"""List with one entry for each label. The entry is the face that matches the label, or None. Lengths are fractions of
-the image."""
+"""List with one entry for each label. The entry is the face that matches the label, or None. A face's lengths are
+fractions of the image's side."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,8 @@ class Figures:
     alarms: int
     """Number of false positives in the photos of places, which show no face."""
     threshold: float
-    """Highest score threshold, in steps of STEP, at which the network finds as many labelled faces as the original
-    BlazeFace finds at the default threshold."""
+    """Highest score threshold at which the network finds at least as many labelled faces as the original BlazeFace
+    finds at the default threshold. The value is a multiple of STEP."""
     alarms_there: int
     """Number of false positives in the photos of places, measured at the score threshold `threshold`."""
     on_places: float
@@ -88,10 +88,10 @@ class Agreement:
     overlap: float
     """Mean intersection over union of the boxes from the two networks."""
     keypoints: float
-    """Mean distance between the keypoints from the two networks, as a fraction of the image."""
+    """Mean distance between the keypoints from the two networks, as a fraction of the image's side."""
     angles: float
-    """Mean absolute error of the first network's angles minus the mean absolute error of the second network's angles,
-    in degrees."""
+    """Difference between the two networks' mean absolute errors of the angles, in degrees. The value is positive if the
+    first network's error is larger."""
 
     def line(self) -> str:
         """Return a text that compares the results of the INT8 network and the float network."""

@@ -37,8 +37,8 @@ MEASURED = (TEST_POOL, BIWI_DEV)
 TURNS = ("45", "60", "90", "180")
 """Angles by which images are turned, in degrees."""
 TWO_LOOKS = "_two_looks"
-"""Suffix of a data set's name. Numbers with this suffix were measured on the mean of two results, for the image and for
-its mirror image."""
+"""Suffix of a data set's name. With this suffix, each image's result is the mean of the results for the image and its
+mirror image."""
 SHEETS = (TEST_POOL, VALIDATION)
 TIMED = tuple(find(key) for key in ("h7", "rt1062", "portenta"))
 """Boards of the first table, which are the smallest, the fastest and the slowest board."""

@@ -22,8 +22,8 @@ from blazeposer.core.rotation import Floats, geodesic_degrees
 
 MATCH_OVERLAP = 0.4
 PRECISION_OVERLAP = 0.5
-"""Smallest overlap (intersection over union) of a label and a detection that counts as correct in the average precision
-(PASCAL VOC, WIDER FACE)."""
+"""Smallest overlap (intersection over union) between a correct detection and its label in the average precision (PASCAL
+VOC, WIDER FACE)."""
 YAW_RANGES = ((0, 30), (30, 60), (60, 99))
 MOST_FACES = 32
 """Largest number of detections that are considered in one image."""

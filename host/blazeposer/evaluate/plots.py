@@ -23,9 +23,9 @@ INK, FAINT = "#222222", "#b8bec4"
 BIN = 10
 """Width of a bin in degrees of the labelled angle. Each point of the plot is the mean of the values in a bin."""
 FEWEST = 5
-"""Smallest number of faces in a bin that is drawn as a point of the plot."""
+"""Smallest number of faces that a bin needs to become a point of the plot."""
 
-STYLE: Any = {  # matplotlib declares a type for each of its 300 keys
+STYLE: Any = {  # Any, because matplotlib's own type names 300 keys
     "font.size": 9,
     "axes.titlesize": 10,
     "axes.titleweight": "bold",

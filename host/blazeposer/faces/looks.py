@@ -23,7 +23,7 @@ SAME = 0.3
 """Smallest overlap (intersection over union) of two boxes that belong to the same face. `decode` uses the same
 value."""
 LEAST = 0.1
-"""Smallest score of a face in one of two runs of the network. A lower score counts as 0 in the mean."""
+"""Smallest score that counts in the mean of two runs of the network. A lower score counts as 0."""
 
 
 def look(

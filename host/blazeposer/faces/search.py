@@ -38,8 +38,8 @@ OVERLAP = 0.35
 """Overlap of neighbouring tiles, as a fraction of their side. The overlap is `SEEN * STEP` plus a margin. `SEEN * STEP`
 is the size of the largest face that the network might miss in tiles of the next larger size."""
 GUESS = 0.6
-"""Smallest score of a guess, as a fraction of the threshold. For a guess with at least this score, the network runs
-again."""
+"""Smallest score of a guess, as a fraction of the threshold. A guess is a face in a tile, and the network runs again on
+a region around the face."""
 SURE = 0.4
 """Smallest score that a guess must reach when the network runs again. The value is a fraction of the way from the
 threshold to 1. The required score is above the threshold because an image can have more than a hundred tiles, and each

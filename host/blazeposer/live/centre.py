@@ -16,11 +16,11 @@ from blazeposer.live.session import Head, Moment
 
 HOLD = 0.7
 """Time in seconds for which the head keeps its last pose after the face was lost. After this time, the head slowly
-returns to its rest pose."""
+returns to the zero pose."""
 DRIFT = 1.0
-"""Time constant of the head's return to its rest pose, in seconds."""
+"""Time constant of the head's return to the zero pose, in seconds."""
 BACK = 0.2
-"""Time constant of the movement from the rest pose to a face that was found again, in seconds."""
+"""Time constant of the movement from the zero pose to a face that was found again, in seconds."""
 
 
 class Leader:
@@ -53,7 +53,7 @@ class Centre:
         self._rest: Head | None = None
         self._asked = False
         self._last: Head | None = None
-        self._share = 1.0  # fraction of the way from rest to the last pose
+        self._share = 1.0  # fraction of the way from the zero pose to the last pose
         self._seen = self._now = clock()
 
     def recentre(self) -> None:

@@ -10,7 +10,7 @@ from blazeposer.core.prepare import Image
 from blazeposer.stream.record import Counts, Record
 
 PAUSE = 0.1
-"""Time in seconds. If no record arrives in this time, a link yields None, and the views show that nothing arrives."""
+"""Time in seconds. If no record arrives in this time, a link yields None, and the views are updated."""
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ BAUD_RATE = 921_600
 _PACE = 0.01  # seconds between two checks for new data
 _ANSWER = 5.0  # seconds that an answer may take: the camera does not answer while the network runs
 _PICTURE = 0.1  # seconds that a record waits for its image
-_TALK = 1.0  # seconds without a record after which the camera's output is read for the reason
+_TALK = 1.0  # seconds without a record, before the link reads the text that the camera printed
 
 
 class ProtocolLink(UsbLink):
@@ -94,7 +94,7 @@ class AutoLink(ProtocolLink):
             try:
                 yield from super()._deliveries()
             except NoProtocolError as error:
-                if self.counts.records:  # the camera speaks Protocol V2, but is not ready yet
+                if self.counts.records:  # the camera speaks Protocol V2, as its earlier records show
                     raise
                 self.blind = f"no images: {error}"
         yield from UsbLink._deliveries(self)
@@ -127,9 +127,9 @@ def _opened(port: str) -> Generator[_Camera, None, None]:
         raise NoProtocolError(f"{port}: Protocol V2 needs a serial port like /dev/ttyACM0 or COM3: give it with --port")
     Transport.log = lambda *_, **__: None  # see `_Camera`
     logging.getLogger().addFilter(_is_from_elsewhere)
-    with open_port(port, BAUD_RATE) as owner:  # the package alone would share the port with other programs
+    with open_port(port, BAUD_RATE) as owner:  # otherwise, `openmv` would share the port with other programs
         if sys.platform == "win32":
-            owner.close()  # Windows never shares a port, so the package could not open it
+            owner.close()  # on Windows, `openmv` cannot open a port that is already open
         camera = _Camera(port, timeout=_ANSWER)
         try:
             try:
@@ -139,7 +139,7 @@ def _opened(port: str) -> Generator[_Camera, None, None]:
                 raise NoProtocolError(f"{port} does not answer in Protocol V2: {advice}") from error
             _ask(port, camera.streaming, True)
             yield camera
-        except (GeneratorExit, KeyboardInterrupt):  # the camera keeps running
+        except (GeneratorExit, KeyboardInterrupt):  # the camera keeps running, but without images
             with suppress(PortError):
                 _ask(port, camera.streaming, False)
             raise
@@ -168,7 +168,7 @@ def _ask(name: str, question: Callable[..., Any], *arguments: Any) -> Any:
     try:
         with _uninterrupted():
             return question(*arguments)
-    except (Exception, SystemExit) as error:  # the package exits when the port is lost; garbled answers raise anything
+    except (Exception, SystemExit) as error:  # a lost port raises SystemExit, a broken answer any Exception
         raise PortError(f"the connection to {name} was lost: check the cable and start again") from error
 
 

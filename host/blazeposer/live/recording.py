@@ -25,8 +25,8 @@ from blazeposer.media.output import make_folder
 from blazeposer.stream.record import Reader, Record, as_line, face_as_json
 
 LONGEST_PAUSE = 10.0
-"""Longest pause between two records in a replay, in seconds. The pause in a recording is longer if the camera was
-unplugged or its clock is wrong. The replay shortens longer pauses to this time."""
+"""Longest pause between two records in a replay, in seconds. Longer pauses in a recording are shortened to this time. A
+pause is longer if the camera was unplugged or its clock was wrong."""
 _TIMES = ("picture_ms", "network_ms", "decode_ms")
 _FRAME = ("seq", "t_ms", "fps", "width", "height", *_TIMES)
 _POINTS = tuple(f"{name}_{axis}" for name in KEYPOINTS for axis in "xy")

@@ -26,9 +26,9 @@ class Head(NamedTuple):
     """The pose of the selected person's head, relative to the zero pose."""
 
     rotation: Floats
-    """Rotation (3, 3) relative to the axes that the rotations of the faces use."""
+    """Rotation (3, 3) from the zero pose, computed with the rotations in `Moment.faces`."""
     to_axis: Floats
-    """Rotation (3, 3) relative to the camera's axis."""
+    """Rotation (3, 3) from the zero pose, computed with rotations relative to the camera's axis."""
     position: Floats
     """Position (3,) in centimetres. x points to the image's right, y points up, and z points away from the camera."""
 
@@ -44,7 +44,7 @@ class Moment:
     """Text that describes a failure of the link (see `links.Link`)."""
     counts: Counts
     troubles: Mapping[str, str] = field(default_factory=dict)
-    """Mapping from the name of each output that has a problem to the output's state."""
+    """Texts that describe the problems of outputs. The keys are the outputs' names."""
     blind: str = ""
     """Reason why no images arrive (see `links.Link`)."""
     record: Record | None = None
@@ -65,7 +65,7 @@ class Moment:
     recentred: bool = False
     """True if the zero pose was set in this moment."""
     head: Head | None = None
-    """The head for programs that accept only one head, or None if this head is in its rest pose."""
+    """The head for programs that accept only one head, or None if this head is in the zero pose."""
 
     @property
     def shown(self) -> tuple[Face, ...]:

@@ -44,7 +44,7 @@ class SourceLink:
             image, start = frame.read(), time.monotonic()
             faces = tuple(self._look(image))
             end = time.monotonic()
-            # The rate over about the last second, like the camera's own rate.
+            # `fps` is the rate over about the last second, as on the camera.
             fps += (1 / max(end - last, 1e-3) - fps) * (min(1.0, end - last) if fps else 1.0)
             timing = Timing(round(1000 * (start - wait), 1), round(1000 * (end - start), 1), 0.0)
             wait = last = end

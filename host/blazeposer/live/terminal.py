@@ -100,7 +100,7 @@ def pressed() -> Generator[Callable[[], str] | None, None, None]:
     """
     try:
         at_terminal = sys.stdin is not None and sys.stdin.isatty()
-    except ValueError:  # it was closed
+    except ValueError:  # stdin was closed
         at_terminal = False
     if not at_terminal:
         yield None
@@ -114,7 +114,7 @@ def pressed() -> Generator[Callable[[], str] | None, None, None]:
         import tty
 
         terminal = sys.stdin.fileno()
-        if os.tcgetpgrp(terminal) != os.getpgrp():  # a background process that uses the terminal is stopped
+        if os.tcgetpgrp(terminal) != os.getpgrp():  # the terminal would stop a background process
             yield None
             return
 
@@ -196,7 +196,7 @@ _OUTLINE = np.linspace(0, 2 * np.pi, 240)
 def drawn(rotation: NDArray[np.float64]) -> str:
     """Return a text drawing of a head that is turned by `rotation`. The shape of `rotation` is (3, 3). The text drawing
     has `ROWS` lines of Braille characters."""
-    # The outline of an ellipsoid R diag(a^2) R^T seen along z is the ellipse of that matrix' upper left block.
+    # Seen along z, the ellipsoid R diag(a^2) R^T is the ellipse of the matrix's upper left 2 x 2 block.
     shape = np.linalg.cholesky((rotation * _HEAD**2 @ rotation.T)[:2, :2])
     outline = shape @ [np.cos(_OUTLINE), np.sin(_OUTLINE)]
     turned = _FEATURES @ rotation.T

@@ -46,7 +46,7 @@ def write_image(path: Path, image: Image) -> None:
     """Write an image to a file, and make the missing folders of its path. The file's suffix selects the format. Raises
     InputError."""
     suffix = path.suffix.lower()
-    if not (suffix.isascii() and cv2.haveImageWriter(f"image{suffix}")):  # a str that is not UTF-8 ends the process
+    if not (suffix.isascii() and cv2.haveImageWriter(f"image{suffix}")):  # OpenCV aborts if a str is not UTF-8
         raise InputError(f"{path}: OpenCV cannot write {path.suffix or 'a file without suffix'}: use .jpg or .png")
     try:
         with quiet_stderr():
@@ -147,7 +147,7 @@ class Annotated:
     def write(self, source: Source, frame: Frame, image: Image) -> None:
         """Write the annotated image of a frame to an image file or a video file. Raises InputError."""
         if source.kind in ("image", "folder"):
-            name = frame.path.name  # other formats become PNG
+            name = frame.path.name  # is kept for JPEG and PNG; other formats become PNG
             is_kept = frame.path.suffix.lower() in (".jpg", ".jpeg", ".png")
             path = self._path(name if is_kept else f"{frame.path.stem}.png")
             write_image(path, image)
@@ -165,7 +165,7 @@ class Annotated:
         path, add a number to the name of the output file."""
         if self._is_file:
             return self._output
-        path = self._output / plain(name).replace("\N{REPLACEMENT CHARACTER}", "_")  # not UTF-8, or would move a cursor
+        path = self._output / plain(name).replace("\N{REPLACEMENT CHARACTER}", "_")  # control characters, broken UTF-8
         free = (path if number == 1 else path.with_stem(f"{path.stem}-{number}") for number in count(1))
         path = next(path for path in free if _key(path) not in self._taken)
         self._taken.add(_key(path))

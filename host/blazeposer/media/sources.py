@@ -35,9 +35,8 @@ VIDEO_SUFFIXES = frozenset(
 STREAM = re.compile(r"(rtsps?|rtmp|https?|udp|tcp)://", re.IGNORECASE)
 """Pattern that matches the beginning of a network stream's address."""
 CUT_OFF = 0.95
-"""Smallest fraction of a video's frames that must be readable. The video's header states the number of frames. A video
-with fewer readable frames counts as incomplete. The fraction is below 1 because some headers contain only an
-estimate."""
+"""Smallest readable fraction of the frames that a video's header states. A video with fewer readable frames counts as
+incomplete. The fraction is below 1 because some headers contain only an estimate."""
 
 _DEFAULT_FPS = 25.0  # frames per second of a video or webcam that does not state its own rate
 

@@ -24,7 +24,7 @@ from blazeposer.core.boards import BOARDS, Board, firmware_at_least
 
 KB, MB = 1024, 1024 * 1024
 TAIL = 512
-"""Number of bytes at the end of a partition that are never read or written, on any board."""
+"""Number of bytes at the end of a partition that are never read or written if `keeps_tail` is true."""
 
 Kind = Literal["internal", "nor", "octal", "device"]
 """Kind of flash. "internal" is programmed in words of 32 bytes, and each word can be programmed only once after an
@@ -44,7 +44,7 @@ class Flash:
     longest_erase: int | None = None
     """Largest number of bytes that one call may erase, or None if there is no limit."""
     keeps_tail: bool = False
-    """True if a bulk read of the last `TAIL` bytes stops the camera."""
+    """True if the last `TAIL` bytes must not be used, because a bulk read of them stops the camera."""
 
 
 _FLASH = {

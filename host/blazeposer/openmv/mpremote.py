@@ -64,7 +64,7 @@ def mpremote(port: str, *arguments: str, expected: float = 0, said: Callable[[st
         threading.Thread(target=give_up, daemon=True).start()
         lines = []
         try:
-            # Universal newlines: the \r of a progress line ends it too.
+            # In text mode, \r also ends a line, for example a line that shows the progress.
             while line := process.stdout.readline(left):
                 lines.append(line)
                 heard = time.monotonic()

@@ -19,7 +19,7 @@ RUNTIME = "BLAZEPOSER_RUNTIME"
 """Name of an environment variable. If this variable is set, its value is the path of a folder that is used instead of
 the user's runtime folder."""
 CAMERAS = "cameras"
-"""Name of the folder with the entries. It is a folder in the runtime folder."""
+"""Name of the folder with the entries of virtual cameras, in the runtime folder."""
 
 
 class Entry(NamedTuple):
@@ -82,7 +82,7 @@ def _read(path: Path) -> Entry | None:
             os.kill(values["process"], 0)
             return entry
     except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
-        pass  # removed just now, without a running process, or not an entry
+        pass  # the file was just removed, its process ended, or it holds no entry
     return None
 
 

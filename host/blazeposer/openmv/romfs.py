@@ -19,10 +19,10 @@ from blazeposer.core.errors import BlazePoserError
 
 _MAGIC = b"\xd2\xcd\x31"
 PADDING = b"\x01"
-"""First byte of a record that must be skipped when ROMFS is read. The first byte of a file's record is 5. To change 5
-to 1, only one bit must become 0, and flash memory can do this without an erase."""
+"""First byte of a record that must be skipped when ROMFS is read. The first byte of a file's record is 5. A change from
+5 to 1 sets a single bit to 0, which flash memory can do without an erase."""
 ALIGNED = ("tflite", "lite", "onnx", "bin")
-"""Suffixes of the files that are used in ROMFS without a copy (boards.json of openmv-ota)."""
+"""Suffixes of the files that a camera reads directly from ROMFS, without a copy in RAM (boards.json of openmv-ota)."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def record(name: str, data: bytes, start: int, align: int) -> bytes:
     """Return the bytes that store one file in the root folder of a ROMFS image. The returned bytes must be placed at
     the position `start` of a ROMFS image. If the file has a suffix in `ALIGNED`, the file's content begins at a
     multiple of `align` in the ROMFS image."""
-    for size in range(align):  # search an image whose end has the alignment of `start`
+    for size in range(align):  # look for an image whose end has the alignment of `start`
         before = pack({"0": bytes(size)}, align)
         if len(before) % align == start % align:
             return pack({"0": bytes(size), name: data}, align)[len(before) :]

@@ -10,8 +10,8 @@ import serial
 from blazeposer.core.errors import PortError
 
 BAUD_RATE = 115200
-"""Baud rate of the connection. At every rate except 921600, the camera's REPL answers (OpenMV firmware 5.0)."""
-_LATENCY = 0.02  # longest time in seconds that received bytes wait
+"""Baud rate of the connection. With OpenMV firmware 5.0, the camera's REPL answers at every rate except 921600."""
+_LATENCY = 0.02  # longest time in seconds that a read waits for bytes
 
 
 def open_port(port: str, baud_rate: int = BAUD_RATE) -> serial.SerialBase:
@@ -27,7 +27,7 @@ def open_port(port: str, baud_rate: int = BAUD_RATE) -> serial.SerialBase:
 
 
 _TAKEN = ("Resource temporarily unavailable", "Device or resource busy", "Access is denied")
-"""Ends of pyserial's messages about a port that another program uses, on Linux, on macOS and on Windows."""
+"""Texts in pyserial's messages about a port that another program uses (on Linux, macOS and Windows)."""
 
 
 def _reason(error: Exception) -> str:

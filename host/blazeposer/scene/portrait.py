@@ -20,9 +20,9 @@ portrait's mesh are on the hair, the ears and the back of the head."""
 HEAD_MIDDLE = np.array([226.0, 108.0])
 """Middle of the head in the portrait, in pixels."""
 CAMERA_DISTANCE = 410.0
-"""Distance from the camera to the face in pixels of the portrait. The distance corresponds to about 60 cm, which is
-usual at a desk. The perspective is important. MediaPipe's face mesh measures 0.83 of the true yaw if images have
-perspective, and only 0.76 if images have no perspective."""
+"""Distance from the camera to the face, in pixels of the portrait. The distance corresponds to about 60 cm, which is
+usual at a desk. The perspective is important, because MediaPipe's face mesh measures 0.83 of the true yaw if images
+have perspective, and only 0.76 if images have no perspective."""
 OVERSAMPLING = 2
 """Factor by which the head is drawn larger than needed. Then the drawing is scaled down, and its edges become
 smooth."""

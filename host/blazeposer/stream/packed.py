@@ -19,7 +19,7 @@ HEAD = struct.Struct("<BBHHIQ4f")
 fps, and the times for image, network and decoding in milliseconds."""
 FACE = struct.Struct(f"<I{2 + BOX_VALUES + 2 * len(KEYPOINTS) + len(ANGLES)}f")
 """Layout of the values of a face. The values are id, score, err, box, keypoints and angles."""
-_DIGITS = 2  # that are kept: a float of 32 bits is not more exact in an image of about 1000 pixels
+_DIGITS = 2  # number of decimals, because a 32-bit float near 1000 is not more exact
 
 
 def values(data: bytes) -> dict[str, Any] | None:

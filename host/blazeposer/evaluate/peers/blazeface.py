@@ -28,7 +28,7 @@ from blazeposer.tflite.interpreter import Network, litert
 
 BLAZEFACE_INT8 = Path(__file__).with_name("blazeface_int8.tflite")
 DETECTION = 4
-"""Number of outputs that BlazeFace has. They are the first outputs of the contract."""
+"""Number of outputs that BlazeFace has. They are the first of `OUTPUTS`."""
 FACE_POINTS = {
     "right_eye": (-3.151, 2.625, 3.466),
     "left_eye": (3.151, 2.625, 3.466),
@@ -41,9 +41,9 @@ FACE_POINTS = {
 the face. The positions come from MediaPipe's canonical face (Apache-2.0,
 mediapipe/modules/face_geometry/data/canonical_face_model.obj). An eye is in the middle between the vertices 33 and 133,
 the tip of the nose is vertex 4, the mouth is in the middle between the vertices 13 and 14, and the point in front of
-the ear is vertex 234. The points of the other side are mirror images. The rotation has the same zero pose as 300W-LP.
-The best correction was fitted to the `train` split of the data sets for training, and is one degree of pitch. Such a
-small correction makes no difference, so no correction is applied.
+the ear is vertex 234. The points of the other side are mirror images. A rotation that is computed from these positions
+has almost the same zero pose as in 300W-LP. On the `train` split of the data sets for training, the zero poses differ
+by one degree of pitch, which is too little for a correction.
 """
 FOCAL = 3.0
 """Focal length of the assumed camera, as a multiple of the side of the face's box. Among the values from 2 to 14, this

@@ -35,10 +35,10 @@ MESH_POINTS = 468
 MESH_SIDE = 192
 """Side of the mesh network's input, in pixels."""
 ENLARGED = 1.5
-"""Side of a crop divided by the longer side of its face."""
+"""Side of a crop divided by the longer side of the face's box."""
 LEAST_MESH_SCORE = 0.5
-"""Smallest probability of a face that is not left out. The value is MediaPipe's default, and the probability is an
-output of the mesh network."""
+"""Smallest probability of a face in a crop, from the mesh network. Faces with a lower probability are left out. The
+value is MediaPipe's default."""
 
 
 def blazeface_path() -> Path:

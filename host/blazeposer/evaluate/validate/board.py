@@ -41,7 +41,7 @@ median, the 95th percentile and the worst face."""
 DECODER_LIMITS = Limits("The board calculates boxes in whole numbers of 2^-20 pixels, and angles in floating point.",
                         pixels=PIXELS, degrees=DEGREES)  # fmt: skip
 DECODER_TITLE = "Decoder: board/blazeposer.py / host, every anchor"
-# Values for the decoder's own test: quantization as in a real file, and yaw, pitch, roll with each sign and size.
+# Values for the decoder's own test: the quantization of a real file, and small and large angles of both signs.
 QUANTIZATION = ((0.3, -36), (0.063, 0), (0.063, 0), (0.7, -46), (0.0126, 0), (0.0126, 0), (0.016, -128), (0.016, -128))
 ANGLE_CASES = [(yaw, pitch, roll) for yaw in (-75, -20, 35) for pitch in (-30, 0, 25) for roll in (-50, 0, 15)]
 
@@ -110,7 +110,7 @@ def _run(camera: Camera, sources: Sequence[str], take: Callable[[str], None]) ->
         try:
             take(line)
         except (ValueError, TypeError, OverflowError, RecursionError):
-            garbled.append(line)  # perhaps the start of an error message; mpremote passes the message on at its end
+            garbled.append(line)  # perhaps part of an error message, which mpremote reports at its end
 
     try:
         camera.run_scripts(sources, said)

@@ -36,13 +36,10 @@ SIZES = [int(np.prod(output.shape)) for output in OUTPUTS]
 SHOWN = 0.01
 """Smallest difference, in pixels or degrees, for which the report shows an image of the faces."""
 HALF = 0.5
-"""Smallest difference between a layer of a float network and the same layer of an INT8 network for which the report
-names the layer. The difference is the RMS of the differences of the layer's values, as a fraction of the RMS of the
-values. Rounding causes smaller differences in every layer."""
+"""Smallest relative RMS for which the report names a layer, if a float network is compared with an INT8 network (see
+`layers_apart`). Rounding causes smaller differences in every layer."""
 SMALLEST_PART = 1e-4
-"""Smallest difference between a layer of one float stage and the same layer of another float stage for which the report
-names the layer. The difference is the RMS of the differences of the layer's values, as a fraction of the RMS of the
-values."""
+"""Smallest relative RMS of a layer whose outputs count as different (see `layers_apart`)."""
 SIDE, GAP = 440, 12
 """Side of each image in a pair, and the gap between the images, in pixels."""
 _JPEG_QUALITY = 88
@@ -55,7 +52,7 @@ class Seen:
 
     raw: list[Raw]
     faces: list[list[Face]]
-    """Faces in fractions of the input's side, best first."""
+    """Faces of each image, with the best face first. Lengths are fractions of the input's side."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +70,8 @@ class Limits:
     """Largest allowed differences of boxes and of keypoints."""
     degrees: tuple[float, float, float] | None = None
     alone: float = 0.0
-    """Allowed fraction of faces that only one of the two stages finds. If the fraction is above 0, at least one face of
-    this kind is always allowed."""
+    """Allowed fraction of faces that only one of the two stages finds. If the fraction is above 0, one such face is
+    always allowed."""
 
     def __str__(self) -> str:
         parts = ["all bytes equal"] if self.equal else []

@@ -40,15 +40,15 @@ from blazeposer.scene.sequence import frames
 from blazeposer.tflite.interpreter import Network, dequantized, open_network
 
 SUFFIX = "_golden"
-"""Suffix of the folder's name. The folder is beside the network."""
+"""Suffix of the name of the folder with the golden vectors. The folder is beside the network's file."""
 TITLE = "Golden vectors / the INT8 file and the host's decoder"
 FACE_DIGITS = 3
 """Number of decimals of pixels and degrees in a stored face."""
 FACE_TOLERANCE = 2e-3
 _FILE = "golden.json"
 _FRAMES = {"turned": 18, "raised": 29, "tilted": 50, "group": 107}
-"""Numbers of frames of the demo. The frames show a head with yaw -35 degrees, pitch 20 degrees or roll -30 degrees, and
-a group of three people."""
+"""Indices of four frames of the demo. The frames show a head with yaw -35 degrees, pitch 20 degrees or roll -30
+degrees, and a group of three people."""
 _REMAKE = "make them with `blazeposer golden MODEL`"
 
 Sums = dict[str, list[int]]

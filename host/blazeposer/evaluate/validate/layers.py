@@ -46,7 +46,7 @@ class Layers:
         self.data = model.read_bytes()
         self.graph = read_graph(self.data, str(model))
         try:
-            known = list(read_manifest(model).quantization)[1:]  # the first is the input
+            known = list(read_manifest(model).quantization)[1:]  # without the network's input
         except ModelError:
             known = []
         if len(known) != len(self.graph.operations):

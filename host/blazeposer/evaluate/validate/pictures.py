@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from blazeposer.evaluate.datasets import Dataset
 
 STEP = 5
-"""Step through the demo's frames. Every fifth frame is one of the images that come with this package."""
+"""Step between the used frames of the demo. Every fifth frame is one of the images that come with this package."""
 HUGE = 50_000_000
 """Smallest number of pixels with which an image gets a remark about its size."""
 _ORIENTATION = 0x0112  # EXIF

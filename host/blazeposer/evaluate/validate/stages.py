@@ -64,8 +64,7 @@ class Stage:
     is_int8: bool
     see: See
     trace: Callable[[Image], Trace] | None = None
-    """Function that returns the outputs of all layers for an image. None if the outputs of the layers are not
-    available."""
+    """Function that returns the outputs of all layers for an image, or None if these outputs are not available."""
 
     @property
     def is_on_board(self) -> bool:

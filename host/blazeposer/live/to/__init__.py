@@ -34,7 +34,7 @@ def open_output(target: str, camera: str) -> AbstractContextManager[Output]:
     if not known:
         shown = re.sub(r"(?<=://).*@", "", target)  # a message must not show a password
         raise InputError(f"{shown}: not an address to send to: give {SCHEMES}")
-    if "#" in target:  # a URL does not send the text after #
+    if "#" in target:  # urlsplit cuts the topic off at #
         raise InputError(
             f"{url.scheme}://{url.hostname}: the address contains #, which a topic cannot contain: leave it out"
         )

@@ -43,7 +43,7 @@ TOPIC = "blazeposer"
 VERSIONS = {"3.1.1": MQTTProtocolVersion.MQTTv311, "5": MQTTProtocolVersion.MQTTv5}
 OPTIONS = ("ca", "discovery", "password-file", "version")
 PASSWORD = "BLAZEPOSER_MQTT_PASSWORD"
-"""Environment variable that contains the password."""
+"""Name of the environment variable with the password."""
 ANSWER = 3.0
 """Longest time, in seconds, to wait for an answer of the broker."""
 _KEEP_ALIVE = 5  # seconds without a message after which broker and PC check the connection
@@ -96,7 +96,7 @@ class MqttView:
         """Send the pose record in `moment` and the camera's status to the broker (see `session.View`)."""
         if moment.record or moment.state:
             before, self._online = self._online, moment.record is not None
-            if before != self._online and self._client.is_connected():  # else the status is sent after connecting again
+            if before != self._online and self._client.is_connected():  # otherwise `_on_connect` sends the status
                 self._publish("status", "online" if self._online else "offline")
         if not moment.record:
             return

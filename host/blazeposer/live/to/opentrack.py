@@ -34,7 +34,7 @@ def packet(position: Sequence[float] | NDArray[np.float64], rotation: NDArray[np
     right, up, forward = rotation.T
     yaw = math.atan2(-forward[0], forward[2])
     pitch = math.atan2(forward[1], math.hypot(forward[0], forward[2]))
-    # Roll is the rest after yaw and pitch are undone: the turn of the head's x and y axes about its nose.
+    # Roll is the turn about the axis of the nose that remains when yaw and pitch are undone.
     level = np.array([math.cos(yaw), 0.0, math.sin(yaw)])
     roll = math.atan2(up @ level, right @ level)
     return struct.pack("<6d", *position, *map(math.degrees, (yaw, pitch, roll)))

@@ -14,7 +14,7 @@ from blazeposer.live.to import url_options
 
 PAUSE = 2.0
 """Time in seconds between two attempts to find the address of an unknown host."""
-_FIRST = 1.0  # seconds that the start of a session waits for the address
+_FIRST = 1.0  # seconds that a session waits for the address when it starts
 
 
 class HeadView:
@@ -76,7 +76,7 @@ class HeadView:
 def _connected(addresses: dict[socket.AddressFamily, tuple[object, ...]]) -> list[socket.socket]:
     links = []
     for family, address in addresses.items():
-        with suppress(OSError):  # a PC may have one kind of address only
+        with suppress(OSError):  # a PC may have only IPv4 or only IPv6
             link = socket.socket(family, socket.SOCK_DGRAM)
             link.setblocking(False)
             if link.connect_ex(address):

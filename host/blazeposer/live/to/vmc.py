@@ -18,8 +18,8 @@ from pythonosc.osc_message_builder import build_msg
 from blazeposer.live.to.udp import HeadView
 
 PORT = 39540
-"""Default port of a "performer". In the VMC protocol, a performer is a program that moves an avatar by the messages of
-an assistant."""
+"""Default port of a "performer" in the VMC protocol. A performer moves an avatar, and gets messages from other
+programs."""
 
 
 def quaternion(rotation: NDArray[np.float64]) -> tuple[float, float, float, float]:

@@ -61,7 +61,7 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 _HOST = re.compile(r"(\[(?P<v6>[^\]]+)\]|(?P<name>[^:\[\]]+))(:\d+)?")
-_SILENT = 5.0  # seconds after which an event says that the server is still running
+_SILENT = 5.0  # seconds without an event, before the page is told that the server still runs
 
 
 class WebView:
@@ -81,7 +81,7 @@ class WebView:
         self.recentre = recentre
         self._news = threading.Condition()
         self._number = 0
-        self._events = {True: b"", False: b""}  # events for this PC and for other PCs
+        self._events = {True: b"", False: b""}  # newest event for this PC (True) and for other PCs (False)
         self._ended = False
         try:
             self._server = _Server((host, port), partial(_Handler, self))
@@ -166,7 +166,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Answer an HTTP POST request, which the web page sends when the user presses a button."""
-        # A page of another host can send this header only if this server allows it (CORS). This server never does.
+        # A page of another host can send X-BlazePoser only if this server allows it (CORS). The server never does.
         if not self._is_for_us() or self.headers.get("X-BlazePoser") != "page" or not self._is_own():
             self._answer(HTTPStatus.FORBIDDEN, b"only the PC that runs blazeposer may do this")
             return
