@@ -23,7 +23,7 @@ def postprocess(model, inputs, outputs):
     return faces
 
 
-model = ml.Model(first_file(MODELS), postprocess=postprocess)  # load it first: it needs the largest free block
+model = ml.Model(first_file(MODELS), postprocess=postprocess)  # loaded first: it needs one large block of memory
 
 from blazeposer import BlazePoser
 from open_camera import open_camera
@@ -31,7 +31,7 @@ from open_camera import open_camera
 poser = BlazePoser()
 csi0, _ = open_camera()
 
-for _ in range(10):  # the sensor adapts its exposure
+for _ in range(10):  # let the sensor adapt its exposure
     decode_us = 0
     model.predict([csi0.snapshot()])
 snapshot_us = predict_us = decode_us = faces = 0

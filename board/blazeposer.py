@@ -7,7 +7,7 @@
 #     for face in model.predict([img]):
 #         yaw, pitch, roll = face.angles
 #
-# On cameras with little memory, for example the OpenMV H7, load the model before this import, as main.py does.
+# On cameras with little memory, such as the OpenMV H7, load the model before importing this module, as main.py does.
 #
 # MicroPython takes 16 bytes of heap for every float that it calculates, and none for integers below 2**30. Therefore
 # the work for each anchor uses integers, in buffers that are allocated once. Only the work for each face uses floats.
@@ -18,23 +18,23 @@ from collections import namedtuple
 
 from micropython import const
 
-# The two feature maps, each as (number of the first anchor, cells per side, anchors per cell, numbers of the outputs
-# with scores, regressors, rotations, errors). Anchors are at the centre of their cell, row by row.
+# One tuple for each of the two feature maps: number of its first anchor, cells per side, anchors per cell, and indices
+# of its outputs (scores, regressors, rotations, errors). Anchors are at the centre of their cell. Cells go row by row.
 MAPS = ((0, 16, 2, 1, 0, 4, 6), (512, 8, 6, 2, 3, 5, 7))
 ANCHORS = const(896)
-INPUT_SIZE = const(128)  # regressors are in pixels of the network's square input
-SHAPE_VALUES = const(16)  # cx, cy, w, h and six keypoints x, y
-ROTATION_VALUES = const(6)  # the log error follows as the last value
-VALUES = const(23)
+INPUT_SIZE = const(128)  # side of the network's square input in pixels, the unit of the regressors
+SHAPE_VALUES = const(16)  # cx, cy, w, h of the box, and x, y of six keypoints
+ROTATION_VALUES = const(6)  # two rows of a rotation matrix
+VALUES = const(23)  # shape, rotation and log error
 OVERLAP = (3, 10)  # anchors whose boxes overlap by more than 3 / 10 (intersection over union) see the same face
 
-ONE = const(1 << 20)  # fixed-point number for 1 pixel or 1 logit
-WEIGHT = const(8191)  # weight of a score of 1: 128 * 512 anchors * WEIGHT is about 2**29, below 2**30
-BOX_SIDE = const(8191)  # largest side of a scaled best box: 13 times its area is below 2**30
+ONE = const(1 << 20)  # fixed-point number that stands for 1 pixel, or for a logit of 1
+WEIGHT = const(8191)  # weight of a score of 1; the largest sum, 128 * 512 anchors * WEIGHT, stays below 2**30
+BOX_SIDE = const(8191)  # largest side of the scaled best box; `overlap` needs 13 times its area below 2**30
 
 # box: x, y, w, h. score: 0 to 1. keypoints: six (x, y), right eye, left eye, nose, mouth, right ear, left ear.
 # angles: yaw, pitch, roll in degrees; positive yaw looks to the image's left, positive pitch up, positive roll
-# tilts clockwise. err: the expected error of the angles, in degrees. Lengths are in pixels of the image, not rounded.
+# tilts clockwise. err: the expected error of the angles, in degrees. Box and keypoints are in pixels, not rounded.
 Face = namedtuple("Face", ("box", "score", "keypoints", "angles", "err"))
 
 
@@ -49,7 +49,7 @@ class BlazePoser:
         self._max_faces = max_faces
         self._model = None
         self._maps = [FeatureMap(*numbers) for numbers in MAPS]
-        self._survivors = array("H", bytes(2 * ANCHORS))  # anchors that reach the threshold and have no face yet
+        self._survivors = array("H", bytes(2 * ANCHORS))  # anchors that reach the threshold and belong to no face yet
         self._best_box = array("i", bytes(16))
         self._box = array("i", bytes(16))
 
@@ -254,7 +254,7 @@ def to_angles(ax, ay, az, bx, by, bz):
     yaw = -math.asin(max(-1, min(1, az / a)))
     pitch = math.atan2(a * bz, ax * by - ay * bx)
     roll = math.atan2(ay, ax)
-    # The same rotation has a second solution, beyond 90 degrees of yaw. Return the solution with less pitch and roll.
+    # The same rotation also has angles with a yaw beyond 90 degrees. Return the angles with less pitch and roll.
     other_pitch, other_roll = pitch - half_turn(pitch), roll - half_turn(roll)
     if abs(other_pitch) + abs(other_roll) < abs(pitch) + abs(roll):
         yaw, pitch, roll = half_turn(yaw) - yaw, other_pitch, other_roll

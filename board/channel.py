@@ -18,7 +18,7 @@ FACE = "<I21f"  # id, score, err, box, keypoints, angles
 
 class Channel:
     def __init__(self, max_faces):
-        # The size never changes: a PC first asks for the size, and a new record may come before it reads.
+        # All records have one size: a PC asks for the size, and a new record may come before the PC reads.
         size = struct.calcsize(HEAD) + max_faces * struct.calcsize(FACE)
         self._newest = bytearray(size)
         self._spare = bytearray(size)
@@ -28,7 +28,7 @@ class Channel:
     def publish(self, frame, size, tracks):
         if not protocol.is_active():
             return
-        data = self._spare  # `read` may run between any two steps of this method. It must get a complete record.
+        data = self._spare  # The firmware may call `read` during this method. `read` must return a complete record.
         struct.pack_into(HEAD, data, 0, VERSION, len(tracks), *(size + frame))
         start = struct.calcsize(HEAD)
         for id, face, _ in tracks:
@@ -43,7 +43,7 @@ class Channel:
         self._newest = data
         self._unread = True
 
-    # The firmware calls these methods for the PC.
+    # The firmware calls the methods below if the PC asks.
 
     def poll(self):
         return self._unread

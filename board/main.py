@@ -2,8 +2,8 @@
 #
 # Streams faces with head pose over USB, as one JSON line per frame. `blazeposer` on a PC reads these lines.
 # Copy this file, blazeposer.py, find_model.py, open_camera.py and tracking.py to the camera, and the model to /rom,
-# /sdcard or /flash. Then reset the camera. SMOOTH also needs one_euro.py. If channel.py is on the camera, a PC can read
-# the same records by Protocol V2.
+# /sdcard or /flash. Then reset the camera. For SMOOTH, also copy one_euro.py. With channel.py on the camera, a PC can
+# read the same records by Protocol V2.
 
 import math
 import sys
@@ -14,10 +14,10 @@ import omv
 THRESHOLD = 0.5  # Smallest score of a face.
 MAX_FACES = 4
 WINDOW = 240  # Side of the square in the middle of the image, at most 480. A side above 240 gives CLOSER more pixels,
-# but needs a frame buffer for VGA (640x480) instead of QVGA (320x240). Not every camera has this memory.
-CLOSER = True  # Look at a square around known faces. This finds and measures small faces far better.
-MIRROR = False  # With CLOSER: use the mirror image for every second look at a known face. Smoothing (SMOOTH, or on the
-# PC) then averages both. A mirrored look takes about 4 ms more on an H7.
+# but needs a frame buffer for VGA (640x480) instead of QVGA (320x240). Not every camera has enough memory.
+CLOSER = True  # Give the network a square around known faces. It finds and measures small faces far better.
+MIRROR = False  # With CLOSER: mirror every second image of known faces. Smoothing (SMOOTH, or on the PC) then averages
+# the results of normal and mirrored images. Mirroring takes about 4 ms on an H7.
 SMOOTH = False  # Also send smoothed values. A PC can smooth the raw values itself.
 DRAW = False  # Draw the box and the nose's direction on the image in OpenMV IDE.
 
@@ -51,7 +51,7 @@ if int(omv.version_string().split(".")[0]) < 5:
         % omv.version_string()
     )
 
-import ml  # Import it here, because older firmware lacks it.
+import ml  # Imported after the check, because older firmware lacks it.
 
 from find_model import MODELS, first_file
 
@@ -64,7 +64,7 @@ def postprocess(model, inputs, outputs):
     return faces
 
 
-# Load the model before the other imports. Its working memory is one block, nearly the largest on some cameras.
+# Load the model before the other imports, because it needs one large block of memory.
 model = ml.Model(first_file(MODELS), postprocess=postprocess)
 
 import image
@@ -119,7 +119,7 @@ while True:
     if DRAW:
         for _, _, steady in tracks:
             draw(img, steady)
-    # Print piece by piece: old faces split the heap into small blocks, without space for long strings.
+    # Print piece by piece, because old faces split the heap into blocks that are too small for long strings.
     frame = (seq, t_ms, clock.fps(), picture_us / 1000, network_us / 1000, decode_us / 1000)
     print(head % frame, end="")
     for i, (id, face, steady) in enumerate(tracks):

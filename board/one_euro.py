@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Smooths one face, for tracking.py, by One-Euro filters (Casiez, Roussel and Vogel, CHI 2012). These filters are steady
-# at rest and quick in motion, because the cutoff of a low-pass filter rises with the speed of the value. The speed is
-# the raw value's distance to the last filtered value, divided by time, and is itself low-pass filtered. Unlike in the
-# paper, both axes of a point share one speed. A rotation is filtered by the rotation from the last filtered rotation to
-# the raw rotation, not by differences of angles.
+# at rest and quick in motion, because the cutoff of these low-pass filters rises with the speed of the value. The speed
+# is the raw value's distance to the last filtered value, divided by time, and is itself low-pass filtered. Unlike in
+# the paper, both axes of a point share one speed. The distance of two rotations is one turn about one axis, not three
+# differences of angles.
 
 import math
 from array import array
@@ -13,9 +13,10 @@ from micropython import const
 
 from blazeposer import Face, to_angles
 
-POINTS = const(8)  # middle of the box, its width and height, six keypoints
+POINTS = const(8)  # middle of the box, (width, height) of the box, six keypoints
 
-# One-Euro filter: cutoff at rest in hertz, hertz for each unit per second of speed, cutoff of the speed's filter.
+# Settings of a One-Euro filter: cutoff at rest in hertz, rise of the cutoff in hertz at a speed of 1 unit per second,
+# and cutoff of the speed's filter in hertz.
 ROTATION = (0.4, 0.02, 1.0)  # unit: degree
 POSITION = (0.4, 2.0, 1.0)  # unit: width of the face's box
 
@@ -71,7 +72,7 @@ class SteadyFace:
         half = share(cutoff + slope * math.sqrt(square), seconds) * angle / 2
         sine = math.sin(half)
         w, x, y, z = product((math.cos(half), sine * axis[0], sine * axis[1], sine * axis[2]), self._turn)
-        length = math.sqrt(w * w + x * x + y * y + z * z)  # correct the drift of single precision
+        length = math.sqrt(w * w + x * x + y * y + z * z)  # correct rounding errors, so that the length stays 1
         self._turn = (w / length, x / length, y / length, z / length)
 
 

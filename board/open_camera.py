@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# Opens the sensor for the network, which needs a square in the middle of the image, in colour if the sensor has colour.
+# Opens the sensor. Its images for the network are a square in the middle, in colour if the sensor has colour.
 #
 #     csi0, side = open_camera()
 #     img = csi0.snapshot()
@@ -22,7 +22,7 @@ def open_camera(window=240):
     except RuntimeError:  # The sensor has no colour.
         csi0.pixformat(csi.GRAYSCALE)
     csi0.framesize(csi.VGA if window > 240 else csi.QVGA)
-    # QVGA is 320x200 on some sensors, and a face must not be stretched.
+    # On some sensors, QVGA is 320x200. A higher square would stretch faces.
     side = min(window, csi0.width(), csi0.height())
     csi0.window((side, side))
     return csi0, side

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Runs the network on a stored image of a face, and compares the result with the result on a PC. `blazeposer deploy`
-# runs this test, or type `import selftest` at the prompt. The test passes if the faces agree, because the last bit of
-# an output may differ between processors.
+# runs this test, or type `import selftest` in the REPL. The test passes if the faces agree. The output bytes
+# need not agree, because the last bit of a byte may differ between processors.
 
 import json
 
@@ -15,8 +15,8 @@ from find_model import MODELS, first_file
 
 DATA = ("/sdcard/selftest.bin", "/flash/selftest.bin")
 SIDE = 128  # Side of the image in pixels. 64x64 pixels are stored, with 4 bits each.
-PIXELS = 1  # Largest error of the sides of a face's box, in pixels.
-DEGREES = 1  # Largest error of a face's angles, in degrees.
+PIXELS = 1  # Largest allowed error of a box's x, y, width and height, in pixels.
+DEGREES = 1  # Largest allowed error of a face's angles, in degrees.
 
 
 def read_picture(data):
@@ -45,7 +45,7 @@ class Comparison:
         for output in outputs:
             for row in output[0]:
                 for expected, q in zip(self._data.read(len(row)), row):
-                    difference = abs((expected ^ 128) - 128 - int(q))  # stored as int8
+                    difference = abs((expected ^ 128) - 128 - int(q))  # the stored byte is an int8
                     self.bytes += 1
                     self.equal += difference == 0
                     self.largest = max(self.largest, difference)
@@ -67,7 +67,7 @@ def differences(faces, expected):
 data = deflate.DeflateIO(open(first_file(DATA), "rb"), deflate.ZLIB)
 expected = json.loads(data.readline())
 comparison = Comparison(data)
-model = ml.Model(first_file(MODELS), postprocess=comparison)  # load it first: it needs the largest free block
+model = ml.Model(first_file(MODELS), postprocess=comparison)  # loaded first: it needs one large block of memory
 faces = [{"box": list(face.box), "angles": list(face.angles)} for face in model.predict([read_picture(data)])]
 pixels, degrees = differences(faces, expected)
 passed = len(faces) == len(expected) and pixels <= PIXELS and degrees <= DEGREES

@@ -11,14 +11,14 @@
 #         print(id, steady.angles)
 #
 # While faces are known, the network gets only a square around them, so that the faces have more pixels. Every few
-# images, or if the square shows more or fewer faces than before, the network gets the whole image. If a known face is
-# not found in the whole image, the network looks once more at the face's last place. If no face is found in the whole
-# image, the network gets a square around the best detection below the threshold, and can find a small face there. A
-# known face needs a lower score than a new face.
+# images, or if the square shows more or fewer faces than before, the network next gets the whole image. If a known face
+# is not found in the whole image, the network next gets a square around the face's last place. If no face is found in
+# the whole image, the network next gets a square around the best detection below the threshold, and can find a small
+# face there. A known face needs a lower score than a new face.
 #
-# With `mirror`, every second look at a known face uses the mirror image. The network's random errors in an image and in
-# its mirror image differ, and the Tracker's filters average both results. The script mirrors the image, the region and
-# the faces:
+# With `mirror`, every second image of a known face is mirrored. The network's random errors in an image and in its
+# mirror image differ, and the Tracker's filters average both results. The script mirrors the image, the region and the
+# faces:
 #
 #     if gaze.mirrored:
 #         img.scale(hint=image.HMIRROR)
@@ -31,18 +31,18 @@ from micropython import const
 
 from blazeposer import Face
 
-POINTS = (1, 0, 2, 3, 5, 4)  # keypoints in the mirror image: left and right change places
+POINTS = (1, 0, 2, 3, 5, 4)  # order of the keypoints in the mirror image, where left and right change places
 GUESS = 0.1  # The post-processor's threshold if a Gaze is used.
-KEPT = 0.6  # part of the threshold that a known face must reach
-EVERY = const(10)  # close looks between two looks at the whole image
-MARGIN = 0.75  # space around a face, in longer sides of its box
-LARGEST = 0.8  # largest square, as a part of the image's shorter side
+KEPT = 0.6  # a known face must reach this part of the threshold
+EVERY = const(10)  # number of squares for the network between two whole images
+MARGIN = 0.75  # space around a face, as a multiple of the longer side of its box
+LARGEST = 0.8  # largest side of the square, as a part of the image's shorter side
 
-# Smallest intersection over union of a face and the last box of its track. A head may move by two thirds of its width
-# between two images.
+# Smallest intersection over union of a face and the last box of its track. The number is small, because a head may move
+# by two thirds of its width between two images.
 LEAST_OVERLAP = 0.1
-PATIENCE_MS = const(1500)  # time that a track lasts without its face
-MOST_LOST = const(8)  # largest number of tracks without a face; each takes some hundred bytes of heap
+PATIENCE_MS = const(1500)  # a track ends if its face is missing for this time
+MOST_LOST = const(8)  # largest number of tracks whose face is missing; each takes some hundred bytes of heap
 
 
 class Gaze:
@@ -52,7 +52,7 @@ class Gaze:
     def __init__(self, threshold=0.5, mirror=False):
         self._threshold = threshold
         self._mirror = mirror
-        self.mirrored = False  # True if the next look uses the mirror image
+        self.mirrored = False  # True if the network next gets the mirror image
         self._known = []
         self._guess = []
         self._close = False
@@ -109,7 +109,7 @@ class Tracker:
         self._last_id = 0
         self._filter = None
         if smooth:
-            from one_euro import SteadyFace  # imported only if needed: it takes some KB of heap
+            from one_euro import SteadyFace  # imported only here, because it takes some KB of heap
 
             self._filter = SteadyFace
 

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# Attention light: the LED is green while somebody looks at the camera. It turns red when nobody has looked for AWAY_S
-# seconds.
+# Attention light: the LED is green while somebody looks at the camera. The LED turns red when nobody has looked for
+# AWAY_S seconds.
 #
 # Wiring: none, because the script uses the camera's own LED. For a lamp or a relay, replace LED("LED_RED") by
 # Pin("P0", Pin.OUT).
 #
-# Run it after `blazeposer deploy` with `mpremote run attention_light.py`.
+# First run `blazeposer deploy`, then `mpremote run attention_light.py`.
 
 import time
 
@@ -15,7 +15,7 @@ from machine import LED
 
 from find_model import MODELS, first_file
 
-LOOKING = 20  # A face looks at the camera if its yaw and pitch are within this many degrees.
+LOOKING = 20  # A face looks at the camera if its yaw and pitch are less than this many degrees from 0.
 AWAY_S = 5
 
 # Load the model first, because it needs one large block of memory.

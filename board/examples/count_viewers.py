@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Counts the people who look at a display. The camera is at the edge of the display. Every EVERY_S seconds, the script
-# prints a line and adds this line to FILE: seconds since the start, number of people seen, number of people who looked
-# for LOOKED_S seconds or longer, and total seconds of looking. The script keeps no image and recognises nobody. If a
-# person leaves and comes back, this person is counted again.
+# prints a line and adds this line to FILE. The line contains the seconds since the start, the number of people seen,
+# the number of people who looked for LOOKED_S seconds or longer, and the total seconds of looking. The script keeps no
+# image and recognises nobody. If a person leaves and comes back, this person is counted again.
 #
 # Wiring: none. If the camera has an SD card, the file is written to the card.
 #
-# Run it after `blazeposer deploy` with `mpremote run count_viewers.py`.
+# First run `blazeposer deploy`, then `mpremote run count_viewers.py`.
 
 import sys
 import time
@@ -19,7 +19,7 @@ from find_model import MODELS, first_file
 FILE = "viewers.csv"
 EVERY_S = 60
 LOOKED_S = 1
-LOOKING = 25  # A face looks at the display if its yaw and pitch are within this many degrees.
+LOOKING = 25  # A face looks at the display if its yaw and pitch are less than this many degrees from 0.
 
 # Load the model first, because it needs one large block of memory.
 model = ml.Model(first_file(MODELS), postprocess=lambda *tensors: poser(*tensors))
@@ -31,14 +31,14 @@ from open_camera import open_camera
 from tracking import GUESS, Gaze, Tracker
 
 poser = BlazePoser(threshold=GUESS, max_faces=8)
-gaze = Gaze()  # finds the small faces of distant people, and measures them better
+gaze = Gaze()  # enlarges distant faces, so that the network finds more of them
 tracker = Tracker(smooth=False)
 csi0, _ = open_camera()
 
 last = time.ticks_ms()
 t_ms = written = 0
 there = None  # number of people, and number of people who look
-looked = {}  # milliseconds of looking by id, for all people seen since the last line
+looked = {}  # milliseconds of looking, for the id of each person seen since the last line
 
 while True:
     img = csi0.snapshot()

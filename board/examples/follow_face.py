@@ -5,9 +5,9 @@
 #
 # Wiring: connect the pan servo's signal to P7 and the tilt servo's signal to P8 (on an AE3, to P0 and P1; Arduino
 # boards have other pin names). Connect the servos' ground to GND. Use a separate 5 V supply for the servos, because USB
-# is too weak. OpenMV's Pan and Tilt Shield has all of these parts.
+# is too weak. OpenMV's Pan and Tilt Shield has all of these connections.
 #
-# Run it after `blazeposer deploy` with `mpremote run follow_face.py`.
+# First run `blazeposer deploy`, then `mpremote run follow_face.py`.
 
 import ml
 from machine import PWM
@@ -17,10 +17,10 @@ from find_model import MODELS, first_file
 PAN, TILT = "P7", "P8"
 PAN_TURN, TILT_TURN = 1, 1  # Use -1 if the servo turns away from the face.
 LIMIT = 45  # Each servo turns at most this many degrees from its middle.
-US_PER_DEGREE = 11  # Between pulses of 1 ms and 2 ms, most servos turn by 90 degrees.
+US_PER_DEGREE = 11  # Change of the pulse's length: from 1 ms to 2 ms, most servos turn by 90 degrees.
 VIEW = 55  # Horizontal field of view in degrees: 55 with OpenMV's usual lens.
-GAIN = 0.3  # Fraction of the error that is corrected for each image. A larger value is faster, but may swing.
-STILL = 3  # Errors below this many degrees are not corrected, because the servos would hum.
+GAIN = 0.3  # Part of the angle to the face that one image corrects. With a larger value, the mount may swing.
+STILL = 3  # Angles below this many degrees are not corrected, because the servos would hum.
 
 # Load the model first, because it needs one large block of memory.
 model = ml.Model(first_file(MODELS), postprocess=lambda *tensors: poser(*tensors))

@@ -9,7 +9,7 @@
 #     pyb.usb_mode("VCP+HID")
 # After that, the camera is no longer a USB drive. To undo this, delete boot.py and reset the camera.
 #
-# Run it after `blazeposer deploy` with `mpremote run head_mouse.py`.
+# First run `blazeposer deploy`, then `mpremote run head_mouse.py`.
 
 import sys
 import time
@@ -21,7 +21,7 @@ from find_model import MODELS, first_file
 STILL = 4  # The pointer rests while the head is within this many degrees of the pose at the start.
 SPEED = 0.8  # Pixels that the pointer moves per image, for each degree beyond STILL.
 PRESS = 18  # A tilt of this many degrees presses a button.
-START = 10  # The pose at the start is the mean over this many images. Look at the middle of the screen.
+START = 10  # The pose at the start is the mean over this many images. Look at the screen's middle meanwhile.
 
 # Load the model first, because it needs one large block of memory.
 model = ml.Model(first_file(MODELS), postprocess=lambda *tensors: poser(*tensors))

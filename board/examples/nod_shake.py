@@ -5,7 +5,7 @@
 #
 # Wiring: none.
 #
-# Run it after `blazeposer deploy` with `mpremote run nod_shake.py`.
+# First run `blazeposer deploy`, then `mpremote run nod_shake.py`.
 
 import time
 
@@ -15,7 +15,7 @@ from machine import LED
 from find_model import MODELS, first_file
 
 SWING = 8  # Smallest angle in degrees between two turning points.
-TURNS = 3  # Number of turning points of a gesture. They are within WITHIN_MS milliseconds.
+TURNS = 3  # A gesture has this many turning points within WITHIN_MS milliseconds.
 WITHIN_MS = 2000
 LIGHT_MS = 1000
 
@@ -39,7 +39,7 @@ class Swings:
 
     def count(self, angle, now):
         step = angle - self._farthest
-        if step * self._direction > 0:  # in the same direction
+        if step * self._direction > 0:  # the head turns on in the same direction
             self._farthest = angle
         elif abs(step) >= SWING:
             self._farthest = angle

@@ -6,7 +6,7 @@
 #
 # The script needs OpenMV's LCD Shield (128x160 pixels) on an H7, H7 Plus, RT1062 or N6.
 #
-# Run it after `blazeposer deploy` with `mpremote run overlay.py`.
+# First run `blazeposer deploy`, then `mpremote run overlay.py`.
 
 import math
 
@@ -38,7 +38,7 @@ def draw(img, face):
     yaw, pitch, roll = [math.radians(angle) for angle in face.angles]
     sy, cy, sp, cp = math.sin(yaw), math.cos(yaw), math.sin(pitch), math.cos(pitch)
     sr, cr = math.sin(roll), math.cos(roll)
-    # The first two rows of Rx(pitch) Ry(yaw) Rz(roll) are the directions of the head's axes in the image, right and up.
+    # The first two rows of Rx(pitch) Ry(yaw) Rz(roll): how far each axis of the head points right, and how far up.
     right = (cy * cr, cy * sr, -sy)
     up = (sp * sy * cr - cp * sr, sp * sy * sr + cp * cr, sp * cy)
     nose_x, nose_y = face.keypoints[2]

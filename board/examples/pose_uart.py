@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# Sends the head pose to another microcontroller: one line over UART for every image, in the format of NMEA 0183:
+# Sends the head pose to another microcontroller over UART. Each image gives one line in the format of NMEA 0183:
 #     $HEAD,1,12.3,-4.5,0.5,4.2*0A
 # The fields are the number of faces, and yaw, pitch, roll and expected error of the best face, in degrees. After the
 # star is the checksum: the exclusive or of all characters between $ and *, in hexadecimal. Without a face, the line is
@@ -9,7 +9,7 @@
 # Wiring: connect the camera's P4 (TX, 3.3 V) to the other microcontroller's RX, and GND to GND. P4 belongs to UART 3
 # (on the RT1062 and the AE3, to UART 1). Nicla Vision, Portenta and Giga have other pin names.
 #
-# Run it after `blazeposer deploy` with `mpremote run pose_uart.py`.
+# First run `blazeposer deploy`, then `mpremote run pose_uart.py`.
 
 import ml
 from machine import UART

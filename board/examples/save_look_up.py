@@ -6,7 +6,7 @@
 # Wiring: none. Insert an SD card, because /flash has room for only a few images. The PC shows new files after the
 # camera's drive is mounted again.
 #
-# Run it after `blazeposer deploy` with `mpremote run save_look_up.py`.
+# First run `blazeposer deploy`, then `mpremote run save_look_up.py`.
 
 import os
 import sys
@@ -16,7 +16,7 @@ import ml
 
 from find_model import MODELS, first_file
 
-UP = 20  # A face looks up if its pitch is above this many degrees. Use less if the camera looks down on people.
+UP = 20  # A face looks up if its pitch is above this many degrees. Use less if the camera looks down at people.
 PAUSE_MS = 1000
 
 # Load the model first, because it needs one large block of memory.
@@ -28,7 +28,7 @@ from open_camera import open_camera
 poser = BlazePoser()
 csi0, _ = open_camera()
 
-number = max([int(name[3:7]) for name in os.listdir() if name.startswith("up_")] + [0])  # continues after a reset
+number = max([int(name[3:7]) for name in os.listdir() if name.startswith("up_")] + [0])  # highest number so far
 last = time.ticks_ms()
 wait = 0
 print("waiting for a face that looks up by %d degrees" % UP)

@@ -39,7 +39,7 @@ _HOMES = {
     "stream.record": ["Record", "as_line", "parse_line", "read_records"],
 }
 
-if not TYPE_CHECKING:  # mypy must know these names, and no others
+if not TYPE_CHECKING:  # with __getattr__, mypy would accept every name
 
     def __getattr__(name: str) -> object:
         """Import a public name of the package when a program first uses the name. Because numpy and OpenCV are imported

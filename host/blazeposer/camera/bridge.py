@@ -18,7 +18,7 @@ CTRL_A, CTRL_C = b"\x01", b"\x03"
 RAW_BANNER = b"raw REPL; CTRL-B to exit\r\n"
 FRIENDLY_PROMPT = b"\r\n>>> "
 _POLL = 0.001  # seconds between two checks whether the REPL reads again
-# Input after which a script may run. Ctrl-C is included, because it may be meant for a script.
+# Piece of the input after which a script may run. Ctrl-C is a piece of its own, because it may be meant for a script.
 _PART = re.compile(rb"\x03|[^\x03\x04\r]*[\x04\r]?")
 
 
@@ -41,8 +41,8 @@ class Bridge(ABC):
         """Number of bytes that have passed between the port and the REPL, in both directions."""
         self._fault: tuple[int, Literal["unplug", "reset"]] | None = None
         self._cable: Cable | None = None
-        self._to_camera = b""  # bytes that wait while a script runs
-        self._seen = b""  # end of the output, in which banners are searched
+        self._to_camera = b""  # bytes from the PC that wait while a script runs
+        self._seen = b""  # latest output, in which the bridge searches the REPL's banners
         self._raw = False  # True in the raw REPL, False in the friendly REPL
         self._entering_raw = False
         self._reset = threading.Event()
@@ -193,7 +193,7 @@ class Bridge(ABC):
             readers.append(cable.end)
             writers += [cable.end] if cable.outgoing else []
         if console is not None and (cable is None or len(cable.outgoing) < CHUNK):
-            readers.append(console)  # else MicroPython waits, as it does if a USB buffer is full
+            readers.append(console)  # while `outgoing` is full, MicroPython waits, as on a camera
         pause = _POLL if self._to_camera else None if cable is None or cable.is_connected else LOOK
         readable, writable, _ = select.select(readers, writers, [], pause)
         if self._wake_reader in readable:
@@ -217,7 +217,7 @@ class Bridge(ABC):
             return
         except ConnectionResetError:  # the process ended without reading all input
             output = b""
-        if not output:  # the process has ended, which is a soft reset
+        if not output:  # at a soft reset, the process ends
             self._pass_on(b"\r\nMPY: soft reboot\r\n")
             self._restart(hard=False)
             return

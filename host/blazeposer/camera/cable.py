@@ -15,13 +15,13 @@ from pathlib import Path
 
 CHUNK = 4096
 KEPT = 512
-"""Largest number of output bytes that wait until a program opens the port. The latest bytes are kept. The source is
-MicroPython 1.28: CFG_TUD_CDC_TX_BUFSIZE in shared/tinyusb/tusb_config.h, and "fifo will retain latest" in
-mp_usbd_cdc.c. In ports/stm32/usbd_cdc_interface.c, the number is 1024.
+"""Largest number of output bytes that wait until a program opens the port. Of more bytes, the latest wait. The rule is
+from MicroPython 1.28 (CFG_TUD_CDC_TX_BUFSIZE in shared/tinyusb/tusb_config.h, and "fifo will retain latest" in
+mp_usbd_cdc.c). In ports/stm32/usbd_cdc_interface.c, the number is 1024.
 """
 LOOK = 0.02
-"""Time in seconds between two checks. Each check finds out whether a program has opened the port. Linux sends no notice
-when a port is opened."""
+"""Time in seconds between two checks whether a program has opened the port. The checks are needed, because Linux sends
+no notice when a port is opened."""
 
 
 class Cable:
@@ -36,14 +36,14 @@ class Cable:
         import tty
 
         self.end, terminal = os.openpty()
-        """The camera's end of the cable."""
+        """File descriptor of the camera's end of the cable."""
         self.address = str(name)
         """Name of the port that the PC opens."""
         self.outgoing = b""
         """Bytes to send to the program that has opened the port. If no program has opened the port, the last `KEPT`
         bytes wait."""
         self.is_connected = False
-        """True if a program of the PC had the port open for the REPL at the last check."""
+        """True if a program on the PC had the port open for the REPL at the last check."""
         try:
             tty.setraw(terminal)
             os.chmod(os.ttyname(terminal), 0o600)

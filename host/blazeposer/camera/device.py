@@ -33,7 +33,7 @@ class Device:
     folder: Path
     board: Board
     serial: str
-    """The serial number in hexadecimal digits, for USB and for `machine.unique_id()`."""
+    """Serial number in hexadecimal digits, for USB and for `machine.unique_id()`."""
     version: str
     """Version of the firmware."""
     gray: bool
@@ -46,9 +46,9 @@ class Device:
     - For "LED_RED", "P7" and other pins, the value is a level (0 or 1). For a pin with PWM, the value is [frequency in
       Hz, pulse in ns].
     - For "UART3", the value is text.
-    - For "ROMFS", the value is ["erase" or "write", offset, bytes].
+    - For "ROMFS", the value is ["erase" or "write", offset, number of bytes].
     - For "USB HID", the value is the bytes of a report.
-    - For "display", the value is the image (h, w, 3) uint8 RGB on the screen.
+    - For "display", the value is the image on the screen. The shape is (h, w, 3), uint8 RGB.
     """
 
     listeners: list[Callable[[str, Any], None]] = field(default_factory=list, compare=False)

@@ -56,7 +56,7 @@ class Hardware:
     def close(self) -> None:
         """Stop answering requests."""
         try:
-            self._listener.shutdown(socket.SHUT_RDWR)  # ends the waiting accept()
+            self._listener.shutdown(socket.SHUT_RDWR)  # ends accept(), which waits in the thread
         finally:
             self._listener.close()
             (self.device.folder / self.address).unlink(missing_ok=True)
@@ -76,7 +76,7 @@ class Hardware:
                         text = json.dumps(values).encode()
                         connection.sendall(struct.pack(">I", len(text)) + text + data)
                 except (OSError, ValueError, struct.error):
-                    pass  # MicroPython was interrupted while it asked a question, and connects again
+                    pass  # MicroPython was interrupted during a request, and will connect again
 
     def _answer(self, question: dict[str, Any]) -> Answer | bytes | None:
         try:
@@ -180,7 +180,7 @@ class Hardware:
         region = self._frame_buffer(frame)[y : y + h, x : x + w]
         if min(x, y) < 0 or region.shape[:2] != (h, w) or not region.size:
             raise BlazePoserError("the region of interest is not inside the image")
-        # Firmware 5.0 stretches the region bilinearly into RGB565, then writes pixel ^ 0x80 (the network's `to_int8`).
+        # Firmware 5.0 stretches the region bilinearly into RGB565, then writes pixel ^ 0x80, as `to_int8` does.
         outputs = self._networks[network].run(camera_input(region))
         return b"".join(output.tobytes() for output in outputs)
 

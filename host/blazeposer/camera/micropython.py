@@ -18,8 +18,8 @@ from blazeposer.core.errors import BlazePoserError, MissingExtraError
 
 _SHIMS = Path(__file__).parent / "shims"
 _CONFINED = Path(__file__).with_name("confined.py")
-_POLL = 0.0001  # seconds between two checks whether the process has stopped
-_HEAP = "64M"  # must hold the largest ROMFS partition, which a camera has in flash
+_POLL = 0.0001  # seconds between two checks whether the process is paused
+_HEAP = "64M"  # must also hold the largest ROMFS partition, which a real camera has in flash
 
 
 def check_platform() -> None:
