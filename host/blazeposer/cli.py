@@ -154,6 +154,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _fail(message: str, status: int) -> int:
-    with suppress(OSError):  # stderr is full too
+    with suppress(OSError):  # stderr may fail, too
         say(f"blazeposer: {' '.join(message.split())}", err=True)
     return status

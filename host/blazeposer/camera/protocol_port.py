@@ -199,7 +199,7 @@ class ProtocolPort:
         if opcode == Opcode.PROTO_VERSION:  # versions of protocol, boot loader and firmware
             firmware = [int(part) for part in re.findall(r"\d+", self._device.version)]
             return struct.pack("<16B", 1, 0, 0, 1, 0, 0, *[*firmware, 0, 0, 0][:3], *[0] * 7)
-        if opcode == Opcode.SYS_INFO:  # 19 words; only the camera's number and USB id are known
+        if opcode == Opcode.SYS_INFO:  # 19 words; all except serial number and USB id are 0
             number = struct.unpack(">3I", bytes.fromhex(self._device.serial))
             vendor, product = self._device.board.usb_ids[0]
             return struct.pack("<19I", 0, *number, vendor << 16 | product, *[0] * 14)

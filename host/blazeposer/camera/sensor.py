@@ -10,10 +10,10 @@ import numpy as np
 from blazeposer.core.prepare import Image, rgb565, square_crop
 
 Frames = Sequence[Image] | Callable[[int], Image]
-"""Images (h, w, 3) uint8 RGB for the sensor. The value is a sequence whose images are shown repeatedly, or a function
-that returns the image for a frame's number."""
+"""Images for the sensor. The value is a sequence that is shown repeatedly, or a function that returns the image for a
+frame number. Each image is uint8 RGB, (h, w, 3)."""
 WINDOW = (40, 0, 240, 240)
-"""Square in the middle of QVGA, as (x, y, w, h). board/main.py sets the same window."""
+"""Square in the middle of a QVGA frame, as (x, y, w, h). board/main.py sets the same window."""
 
 
 def frame_at(frames: Frames, number: int) -> Image:

@@ -75,8 +75,8 @@ class VirtualCamera(Bridge):
         self.port = ""
         """Path of a pseudo-terminal for mpremote, pyserial and the package `openmv`.
 
-        Only one program at a time can use the pseudo-terminal. If no program has opened it, the latest output of the
-        camera waits.
+        Only one program at a time can use the pseudo-terminal. While no program has opened the pseudo-terminal, the
+        latest output of the camera waits there.
         """
         self.folder = Path(tempfile.mkdtemp(prefix="blazeposer-camera-"))
         """Folder of the camera's files (see `device.Device`)."""

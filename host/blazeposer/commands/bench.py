@@ -21,7 +21,7 @@ from blazeposer.media.sources import open_source
 from blazeposer.scene.sequence import frames
 
 DEMO_STEP = 4
-"""Step through the demo's images of one head. Every fourth image is measured."""
+"""Step between two measured images of the demo's single head."""
 MOST_PICTURES = 100
 
 

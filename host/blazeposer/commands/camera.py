@@ -70,7 +70,7 @@ def frames_of(source: str) -> Frames:
         pictures = list(opened.frames)
         pictures[0].read()
         return lambda number: pictures[number % len(pictures)].read()
-    # A video or webcam cannot go back. Each request gets the next frame, whatever its number.
+    # A video or webcam cannot go back, so each request gets the next frame, whatever number is requested.
     playing = chain(_to_the_end(opened), chain.from_iterable(_to_the_end(open_source(source)) for _ in count()))
     first = next(playing).read()
     rest = (frame.read() for frame in playing)

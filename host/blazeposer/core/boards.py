@@ -80,8 +80,7 @@ class Board:
     usb_ids: tuple[tuple[int, int], ...]
     """USB ids (vendor, product) while the firmware runs. An Arduino board has several USB ids."""
     board_type: str
-    """Text that `omv.board_type()` returns. On five boards it returns "H7", but `omv.arch()` returns a different text
-    on every board."""
+    """Text that `omv.board_type()` returns. The text is "H7" on five boards."""
     omv_arch: str
     """Text that `omv.arch()` returns, which is different for every board."""
     blocks: tuple[Block, ...]

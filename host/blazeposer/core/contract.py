@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 INPUT_SIZE = 128
-"""Side of the square network input, pixels."""
+"""Side of the network's square input, in pixels."""
 INPUT_SCALE = 1 / 127.5
 INPUT_ZERO_POINT = 0
 """Zero point of the int8 input. A camera always writes pixel - 128 into the input, and ignores the file's scale and
@@ -55,8 +55,8 @@ MIRRORED_KEYPOINTS = (1, 0, 2, 3, 5, 4)
 BOX_VALUES = 4  # cx, cy, w, h
 REGRESSOR_VALUES = BOX_VALUES + 2 * len(KEYPOINTS)  # 16
 REGRESSOR_UNIT = INPUT_SIZE
-"""Unit of the regressors. A regressor divided by this unit is a distance from the anchor or a length, as a fraction of
-the input's side."""
+"""Unit of the regressors. A regressor divided by this unit is a distance from the anchor, a width or a height. The
+quotient is a fraction of the input's side."""
 ROTATION_VALUES = 6
 """Number of rotation values. The values are the first two rows of the rotation matrix, row by row. (Zhou et al., CVPR
 2019, use the first two columns.)"""
@@ -81,8 +81,9 @@ OUTPUTS = (
     Output("error_16", (1, GRIDS[0].cells, 1)),
     Output("error_8", (1, GRIDS[1].cells, 1)),
 )
-"""Output tensors in their order. Scores are logits. The values of an error output are natural logarithms of angles in
-degrees. Each angle is the difference that the network expects between the predicted rotation and the true rotation."""
+"""Output tensors, in the order of the network. Scores are logits. The values of an error output are natural logarithms
+of angles in degrees. Each angle is the difference that the network expects between the predicted rotation and the true
+rotation."""
 
 MAX_FILE_BYTES = 126_000
 """Largest size of the INT8 file in bytes. A file of this size and its ROMFS header fit into the 131,072 bytes that the

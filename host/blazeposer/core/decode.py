@@ -58,7 +58,7 @@ def decode(
     check_threshold(threshold)
     logits = _both_maps(outputs, "scores")[:, 0]
     survivors = np.flatnonzero(logits >= np.log(threshold / (1 - threshold)))
-    survivors = survivors[np.argsort(-logits[survivors], kind="stable")]  # for equal scores, the lower anchor is first
+    survivors = survivors[np.argsort(-logits[survivors], kind="stable")]  # for equal scores, the lower index is first
     scores = 1 / (1 + np.exp(-logits[survivors]))
     shapes = _both_maps(outputs, "regressors")[survivors] / REGRESSOR_UNIT + _ORIGIN[survivors]
     poses = np.hstack([_both_maps(outputs, "rotation"), _both_maps(outputs, "error")])

@@ -19,8 +19,8 @@ AXES: tuple[Color, Color, Color] = ((230, 50, 50), (60, 190, 60), (60, 110, 255)
 top of the head, and the z axis (blue) points out of the face.
 """
 ANGLE_COLORS: dict[str, Color] = dict(zip(ANGLES, (AXES[1], AXES[0], AXES[2]), strict=True))
-"""Colour of each angle. The head turns about an axis, and the angle has the same colour as this axis. Yaw is a turn
-about y, pitch about x, and roll about z."""
+"""Colour of each angle, which is the colour of the axis about which the head turns. Yaw is a turn about y, pitch about
+x, and roll about z."""
 BOX: Color = (255, 200, 0)
 KEYPOINT: Color = (255, 255, 255)
 OUTLINE: Color = (0, 0, 0)
@@ -32,7 +32,7 @@ AXIS_LENGTH = 0.5
 """Length of a drawn axis, as a fraction of the box's width. An axis that is not parallel to the image appears
 shorter."""
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
-_TEXT_WIDTH = 1.2  # of the face's box, within the limits below
+_TEXT_WIDTH = 1.2  # as a fraction of the box's width, but with letters of a limited size
 _LETTER_SCALES = (0.5, 1.2)
 
 
@@ -89,7 +89,7 @@ def _text(canvas: Image, face: Face, thickness: int) -> None:
     unit, _ = cv2.getTextSize(angles, _FONT, 1.0, 1)[0]
     scale = min(float(np.clip(face.box[2] * _TEXT_WIDTH / unit, *_LETTER_SCALES)), 0.95 * width / unit)
     (w, h), rim = cv2.getTextSize(angles, _FONT, scale, thickness)
-    w, h = w + 2 * rim, h + 2 * rim  # the rectangle
+    w, h = w + 2 * rim, h + 2 * rim  # add the rim of the rectangle behind the text
     x, y, _, side = face.box
     y = y - 2 * h if y >= 2 * h else y + side
     left, top = _pixel(min(max(x, 0), width - w), min(max(y, 0), height - 2 * h))

@@ -17,7 +17,7 @@ from blazeposer.scene.sequence import SIDE, Frame, Person
 Found = Mapping[int, Sequence[Face]]
 """Mapping from each frame's number to the faces that were found in the frame. Lengths are in pixels of the frame."""
 TO_PICTURE = SIDE / WINDOW[2]
-"""Number of pixels of a frame for each pixel of the camera's window."""
+"""Scale factor from pixels of the camera's window to pixels of a frame."""
 MAX_OFFSET = 0.5
 """Largest distance between the centre of a streamed face and the centre of a person's face. The unit is the size of the
 person's face. If the distance is larger, the streamed face does not belong to the person."""

@@ -29,7 +29,7 @@ POSES = ((YAW, 0, 0), (-YAW, 0, 0), (0, PITCH, 0), (0, -PITCH, 0), (0, 0, ROLL),
 with four people."""
 LANE = 96
 NOTE = 240
-"""Height of a row of the plot in pixels. This is also the width of the notes beside the row."""
+"""Height of a row of the plot, and width of the notes beside the row, in pixels."""
 TITLE = "As streamed by the virtual camera"
 LEGEND = "grey: known   coloured: streamed   dots: frames with several faces   off: mean difference in degrees"
 _FONT = cv2.FONT_HERSHEY_SIMPLEX

@@ -31,7 +31,7 @@ from blazeposer.deploy.state import DRIVES, ROM, State
 Progress = Literal["started", "done", "restored", "unreadable"]
 _NOTE = "backup.json"
 _NEW = ".new"
-_NUMBER = re.compile(r"(\d{4,})(_.*)?")  # number of a folder, for an order that does not depend on the clock
+_NUMBER = re.compile(r"(\d{4,})(_.*)?")  # folders are ordered by number, because a clock may be wrong
 _PATH = re.compile(rf"{ROM}(\.tflite)?|({'|'.join(DRIVES)})/[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -50,7 +50,7 @@ class Backup:
     camera: str
     """Serial number of the camera (`State.id`)."""
     progress: Progress
-    """Progress of the deploy. The value is "unreadable" if the note is damaged. Then only the folder is known."""
+    """Progress of the deploy. The value is "unreadable" if backup.json is damaged."""
     hashes: Mapping[str, str | None]
     written: tuple[str, ...] = ()
     """Hashes (sha256) of the files that the deploy wrote, and the hash of ROMFS after the deploy."""

@@ -145,7 +145,7 @@ def load(folder: Path) -> Bundle:
 
 def _checked(folder: Path, name: str, entry: Any) -> bytes:
     """Read a file of a bundle, compare the file with the manifest, and return the file's bytes."""
-    if name not in _NAMES:  # the name may be a path outside of the bundle, or a file that no backup saves
+    if name not in _NAMES:  # a manifest may name a path outside of the bundle, or an unsaved file
         raise BlazePoserError(
             f"{folder / MANIFEST} lists {name!r}, which does not belong in a bundle: do not use this bundle"
         )

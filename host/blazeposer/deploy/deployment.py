@@ -110,7 +110,7 @@ def deploy(camera: Camera, bundle_for: BundleFor, to: Store | None, root: Path, 
     old = backups.unfinished(root, state)
     before = old.contents() if old else {}
     if old and flash.is_cut(state, before.get(ROM)):
-        # A deploy was interrupted while it rewrote the first block. Writing this block completes the image.
+        # A deploy was interrupted while it rewrote the first block. Writing this block again completes the ROMFS image.
         plan = plans.make({}, state, old, _rom_back(old, before, state))
         if not guide.consent(state, plan):
             return None
@@ -155,7 +155,7 @@ def restore(camera: Camera, chosen: Path | None, root: Path, guide: Guide) -> Ou
         return None
     if not plan.is_empty:
         old = _carry_out(camera, state, files, plan, old.at("started"), root, guide) or old
-    if plan.rom and plan.rom.after is None:  # the image is complete again; now restore its model
+    if plan.rom and plan.rom.after is None:  # the ROMFS image is complete again; now restore the model
         state = camera.state(NAMES)
         if change := _rom_back(old, contents, state):
             old = _carry_out(camera, state, files, plans.make(files, state, old, change), old, root, guide) or old
@@ -232,7 +232,7 @@ def _save(
     that were read from the beginning of ROMFS."""
     lengths = {path: state.sizes[path] for path in plan.saved if path in state.files}
     saved = old.contents().get(ROM) if old and plan.rom else None
-    # The backup has only the first block of an image, and the plan replaces the whole image. Save the rest of it, too.
+    # If the backup has only the first block of the ROMFS image, but the plan replaces more, also save the rest.
     is_short = saved and plan.rom and len(saved) < min(romfs.stated_length(saved), plan.rom.saves)
     if rom_bytes := plan.rom.saves if plan.rom and is_short else plan.rom_bytes:
         lengths[ROM] = rom_bytes
@@ -267,7 +267,7 @@ def _write(
     calls = flash.steps(rom.operations(read)) if rom else []
     is_silent = rom and rom.erases > plans.LARGE and state.rom and not state.rom.ranges
     advance = guide.stage("erasing (without progress), then writing" if is_silent else "writing", plan.write_bytes)
-    # A card gets its number first and loses it last. After an interruption, the number still identifies the card.
+    # Write a card's number first and delete it last: it must identify the card after an interruption.
     mark = {path: files.pop(path) for path in [f"/sdcard/{CARD}"] if path in files}
     if any(mark.values()):
         camera.write(mark, [], state, advance=advance)

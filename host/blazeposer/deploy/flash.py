@@ -29,7 +29,7 @@ the old model."""
 CHUNK = 4096
 """Largest number of bytes that one step writes."""
 _WORD = 4  # smallest number of bytes that can be programmed at once
-_FIRST = 32  # first bytes with the header, which are written last
+_FIRST = 32  # length of the part with the header, which is written last
 
 
 @dataclass(frozen=True)
@@ -64,11 +64,11 @@ class RomChange:
     after: str | None
     """Value of `Rom.sha256` after the change, or None if the hash is not known in advance."""
     operations: Callable[[bytes], Operations]
-    """Function that returns the steps. Its argument is the bytes that were read from the partition's beginning."""
+    """Function that returns the steps. Its argument contains the bytes from the partition's beginning."""
     erases: int
     writes: int
     saves: int
-    """Length of the partition's beginning that is erased. The backup saves these bytes first."""
+    """Number of bytes at the partition's beginning that the backup saves before they are erased."""
     needs: int = 0
     """Number of bytes from the partition's beginning that `operations` needs as its argument."""
     dropped: tuple[tuple[str, int], ...] = ()
@@ -114,7 +114,7 @@ def restoring(
         return None
     if saved is None:
         return _put_back(state, b"", "", "erases ROMFS, because it was empty before", rom.used)
-    if romfs.stated_length(saved) <= len(saved):  # no image, or a complete image
+    if romfs.stated_length(saved) <= len(saved):  # `saved` has no image, or a complete image
         return _put_back(state, saved, before, "restores the old ROMFS", rom.used)
     others = {path: (file.bytes, file.sha256) for path, file in (rom.files or {}).items()}
     lacks_model = model is not None and contents_sha256({**others, name: (len(model), sha256(model))}) == before
@@ -180,7 +180,7 @@ def _appended(state: State, rom: Rom, name: str, data: bytes) -> RomChange | Non
         return None
     record = romfs.record(name, data, rom.blank, state.board.romfs_align)
     end = rom.blank + len(record)
-    # mpremote packs images with the shortest possible header, which may be too short for a larger length.
+    # mpremote packs ROMFS images with the shortest header, which may have no room for a larger length.
     has_digits = (end - rom.header) >> 7 * (rom.header - 3) == 0
     if len(record) > rom.room or end > room(state) or not has_digits:
         return None
@@ -226,7 +226,7 @@ def _rewritten(state: State, rom: Rom, name: str, data: bytes, image: Mapping[st
     others = {path: (len(old), sha256(old)) for path, old in image.items()}
     if rom.files is not None:
         others = {path: (file.bytes, file.sha256) for path, file in rom.files.items()}
-    # Some boards limit the bytes that one call erases. Firmware without ranges must erase everything in one call.
+    # Some boards limit the bytes that one call erases. Only firmware with `ranges` can erase in several calls.
     bound = room(state) if rom.ranges or kind.longest_erase is None else min(room(state), kind.longest_erase)
     layout, dropped = romfs.merge(  # only the sizes of the other files matter here
         {path: bytes(size) for path, (size, _) in others.items()}, {name: data}, state.board, bound

@@ -30,7 +30,7 @@ NAMES = (*(f"{stem}{suffix}" for stem in MODULES for suffix in (".py", ".mpy")),
 LARGE = 1_000_000
 """Largest number of bytes in ROMFS that a deploy erases without asking the user."""
 _OVERHEAD = 10.0
-"""Estimated time in seconds that a deploy needs for questions to the camera, for the self-test and for the start. The
+"""Estimated time in seconds that a deploy needs for questions to the camera, for the self-test and for the restart. The
 time for reading and writing is added to this time."""
 
 
@@ -54,7 +54,7 @@ class Plan:
     rom: RomChange | None = None
     """Change of ROMFS."""
     consents: tuple[str, ...] = ()
-    """Consequences of the plan. The user must accept each of them."""
+    """Consequences of the plan that the user must accept."""
 
     @property
     def is_empty(self) -> bool:
@@ -160,7 +160,7 @@ def files_of(bundle: Bundle, state: State, store: Store) -> Contents:
     contents: dict[str, bytes | None] = {}
     for name, data in bundle.scripts.items():
         contents[f"{state.start}/{name}"] = data
-        if (stem := Path(name).stem) in MODULES and name != GOLDEN:  # Python prefers a module's .py file
+        if (stem := Path(name).stem) in MODULES and name != GOLDEN:  # MicroPython prefers .py to .mpy
             for suffix in {".py", ".mpy"} - {Path(name).suffix}:
                 contents[f"{state.start}/{stem}{suffix}"] = None
     if "/sdcard" in (state.start, f"/{store}"):

@@ -61,8 +61,7 @@ class Rom:
 
     size: int
     ranges: bool
-    """True if the firmware can erase a part of the partition that starts at any block. False if the erased part must
-    start at the partition's start."""
+    """True if an erase can start at any block of the partition. False if every erase must start at the first block."""
     used: int
     """Length of the ROMFS image at the partition's beginning, or 0 if there is no ROMFS image."""
     header: int
@@ -97,7 +96,7 @@ class State:
     id: str
     """Serial number of the camera, in hexadecimal digits."""
     start: str
-    """The drive from which the camera starts and runs main.py. The drive is "/flash", or "/sdcard" if an SD card is
+    """Drive from which the camera starts and runs main.py. The drive is "/flash", or "/sdcard" if an SD card is
     inserted."""
     drives: dict[str, Drive]
     files: dict[str, str]
@@ -106,9 +105,9 @@ class State:
     """Mapping from the path of each requested file to the size of the file in bytes. Only files that exist are
     included."""
     rom: Rom | None
-    """The ROMFS partition, or None if the firmware has no ROMFS."""
+    """ROMFS partition, or None if the firmware has no ROMFS."""
     card: str = ""
-    """The number of the inserted SD card, or "" if no card is inserted. If an SD card has no number yet, this is a new
+    """Number of the inserted SD card, or "" if no card is inserted. For an SD card without a number, the value is a new
     number."""
 
     def sha256(self, path: str) -> str | None:

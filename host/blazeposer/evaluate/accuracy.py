@@ -104,7 +104,7 @@ class Report:
     table: Table
     """Table that the command prints."""
     scores: Mapping[str, Scores]
-    """Scores of all faces, for each input path."""
+    """Mapping from each input path to the scores of all faces."""
     twice: bool = False
     """True if the network processed each image and its mirror image, and the mean of both results was measured."""
     sheet: Sequence[Bin] = ()

@@ -138,7 +138,7 @@ def measure(
     total, network = np.empty((2, rounds * len(pictures), len(systems)))
     for run in range(len(total)):
         for turn in range(len(systems)):
-            place = (run + turn) % len(systems)  # no system always runs after the same system
+            place = (run + turn) % len(systems)  # each system takes each place in the order
             system, before = systems[place], systems[place].seconds
             started = clock()
             system(pictures[run % len(pictures)])

@@ -32,13 +32,13 @@ from blazeposer.tflite.interpreter import litert, open_network
 
 SCENES = "maskon-boxes"
 TURNED = 60.0
-"""Limit of |yaw| in degrees. A face counts as turned if its |yaw| is beyond this limit."""
+"""Limit of |yaw| in degrees. A face counts as turned if its |yaw| is above this limit."""
 SIZES = (16, 24, 32)
 LEAST_SCORE = 0.05
 """Smallest score of a detection that counts in the average precision. Without this limit, each of the network's 896
 anchors would be a detection."""
 STEP = 0.01
-"""Step between two thresholds."""
+"""Step between two score thresholds."""
 LANDMARKS = {"right eye": slice(36, 42), "left eye": slice(42, 48), "nose": slice(30, 31), "mouth": slice(48, 68)}
 """iBUG-68 landmarks of each of the first four keypoints. The mean of a keypoint's landmarks is the keypoint's label."""
 

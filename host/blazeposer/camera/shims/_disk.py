@@ -1,4 +1,4 @@
-# Makes a folder of the PC a drive of limited size, which is full when a FAT drive of this size would be full.
+# Imitates a drive with a folder of the PC. The drive is full when a FAT drive of the same size would be full.
 # The behaviour follows MicroPython 1.28, extmod/vfs_fat_file.c. If the drive becomes full, a write stores the bytes
 # that fit and raises ENOSPC.
 
@@ -70,7 +70,7 @@ class Disk:
         self._files.remove(self._full(path))
 
     def rename(self, old, new):
-        # The method of VfsPosix fails in folders.
+        # VfsPosix.rename fails inside folders, so ask the PC.
         _ask("rename", old=self._name + self._full(old), new=self._name + self._full(new))
 
     def free(self):

@@ -1,4 +1,4 @@
-# Asks the PC's side of the virtual camera (camera/hardware.py). JSON and bytes are sent with their length before them.
+# Sends requests to the PC's side of the virtual camera. camera/hardware.py describes the format.
 
 import json
 import socket

@@ -1,5 +1,5 @@
 # Imitates a camera's `os`: the unix build's `os` without its shell, its environment and the PC's own files.
-# The names follow MicroPython 1.28, extmod/modos.c, as cameras build it.
+# The names are those of a camera (MicroPython 1.28, extmod/modos.c).
 
 from os import (
     VfsFat,

@@ -1,6 +1,6 @@
 # Imitates a camera's `vfs`: the unix build's `vfs` with a ROMFS partition in flash.
 # The behaviour follows MicroPython 1.28: ports/stm32/vfs_rom_ioctl.c, ports/alif/vfs_rom_ioctl.c and ospi_flash.c,
-# ports/mimxrt/mimxrt_flash.c. The next release follows pull request 19348. openmv/flash.py on the PC describes the
+# ports/mimxrt/mimxrt_flash.c. Firmware 5.1 follows pull request 19348. openmv/flash.py on the PC describes the
 # differences between boards, with sources. tests/test_virtual_flash.py names the source of each rule.
 
 import builtins
@@ -14,14 +14,14 @@ NUMBER_OF_SEGMENTS, SEGMENT, WRITE_PREPARE, WRITE, BLOCK_SIZE = 1, 2, 3, 4, 6
 _IMAGE = "/rom.img"
 _EINVAL = -22
 _EIO = -5
-_WORD = 32  # word of the STM32H7's own flash; it can be written once after an erase
+_WORD = 32  # bytes in a word of the STM32H7's own flash; after an erase, a word can be written once
 _OCTAL_WORD = 4
 
 _memoryview = memoryview
 _files = None
 _kind = {}
-_flash = None  # the flash for scripts; they cannot assign to it
-_cells = None  # the same bytes, to erase and program
+_flash = None  # the flash for scripts, read-only
+_cells = None  # the same bytes, writable
 
 
 class _Mapped:
@@ -146,7 +146,7 @@ def _program(offset, data):
         if offset % _WORD or _cells[offset : offset + len(data)].strip(b"\xff"):
             return _EIO
     if _kind["kind"] == "octal" and (offset % _OCTAL_WORD or len(data) % _OCTAL_WORD):
-        _hang()  # the firmware counts down in fours, and misses 0
+        _hang()  # the firmware's loop subtracts 4 and never reaches 0
     _keep(offset, bytes([old & new for old, new in zip(_cells[offset : offset + len(data)], data)]))
     _ask("write", to="ROMFS", value=["write", offset, len(data)])
     return 0

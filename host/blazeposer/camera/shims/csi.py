@@ -1,7 +1,7 @@
 # Imitates OpenMV's `csi`: a sensor whose images come from the PC.
 # The behaviour follows OpenMV 5.0, modules/py_csi.c and common/omv_csi.c. A setting that the sensor lacks raises a
-# RuntimeError. A window of two numbers is centred, and cut to the frame. There is no image before format and size are
-# set.
+# RuntimeError. A window (width, height) is centred, and limited to the frame. A snapshot fails until the pixel format
+# and the frame size are set.
 
 import time as _time
 
@@ -70,7 +70,7 @@ class CSI:
     def snapshot(self, *, time=-1, frames=-1):
         if time == -1 and frames == -1:
             return self._take()
-        # Skip `frames` frames and one more, or all frames of `time` milliseconds (py_csi_snapshot of 5.0).
+        # Skip `frames` + 1 frames, or all frames of `time` milliseconds (py_csi_snapshot of 5.0).
         start = _time.ticks_ms()
         while time != -1 or frames != -1:
             if frames != -1:

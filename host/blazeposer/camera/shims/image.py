@@ -1,4 +1,4 @@
-# Imitates OpenMV's `image`. The pixels stay on the PC, and an Image is a handle to the frame buffer.
+# Imitates OpenMV's `image`. The pixels stay on the PC, and an Image holds a frame number.
 
 import binascii as _binascii
 

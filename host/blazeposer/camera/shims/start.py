@@ -36,13 +36,13 @@ def start():
     _vfs.load(vfs.VfsPosix(folder), camera["flash"])
     _vfs.mount_rom()
     sys.path[:] = ["", ".frozen", "/rom", "/rom/lib"]
-    for name in ("flash", "sdcard"):  # a card is in the list if it is in the camera
+    for name in ("flash", "sdcard"):  # "sdcard" is in the dictionary only if a card is inserted
         if camera["drives"].get(name):
             vfs.mount(_disk.Disk(folder, "/" + name, camera["drives"][name]), "/" + name)
             sys.path.extend(["/" + name, "/" + name + "/lib"])
             os.chdir("/" + name)
 
-    _link.ask("started")  # before this, Ctrl-C has no effect: a camera's USB port appears now
+    _link.ask("started")  # Ctrl-C works from here on, because a camera's USB port appears now
     # boot.py runs at every reset, main.py only after a hard reset. Both are on the drive that the camera starts from.
     for name in ("boot.py", "main.py") if reset == "hard" else ("boot.py",):
         try:

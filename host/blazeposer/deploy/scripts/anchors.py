@@ -1,6 +1,6 @@
-# Tests the decoder without a network. It decodes outputs in which one anchor after the other sees a face, and prints a
-# line of JSON for each. The lines before this text set SCALES, ZEROS and SIZES (in bytes) of the outputs, and ROTATIONS
-# as levels.
+# Tests the decoder without a network. For each anchor, decodes outputs with a face at this anchor only, and prints the
+# result as a line of JSON. Before this script, the PC sets SCALES, ZEROS and SIZES (in bytes) of the outputs, and
+# ROTATIONS as int8 levels.
 
 import json
 from array import array

@@ -1,6 +1,6 @@
-# Erases and programs the flash behind /rom in small steps. A step that fails raises an error. The lines before this
-# text set BLOCK, the number of bytes erased at once, and RANGES, which is true if the firmware can erase from any block
-# on (rom_ioctl 6, MicroPython pull request 19348).
+# Erases and programs the flash behind /rom in small steps. A step that fails raises an error. Before this
+# script, the PC sets BLOCK, the number of bytes erased at once, and RANGES, which is true if an erase can start at any
+# block (rom_ioctl 6, MicroPython pull request 19348).
 
 import binascii
 
@@ -21,7 +21,7 @@ def check(answer):
 
 
 def is_blank(start, end):
-    if end >= len(view):  # the last bytes must not be read
+    if end >= len(view):  # reading the last bytes stops some boards
         return False
     return all(view[place : place + len(BLANK)] == BLANK for place in range(start, end, len(BLANK)))
 

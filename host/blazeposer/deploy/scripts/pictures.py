@@ -1,5 +1,5 @@
 # Runs the network on images from the serial port: `put` takes each part of an image, then `see` runs the network and
-# prints the raw outputs in base64 and the faces as JSON. The line before this text sets SIDE, the side of the images.
+# prints the raw outputs in base64 and the faces as JSON. Before this script, the PC sets SIDE, the side of the images.
 
 import binascii
 import json
@@ -22,7 +22,7 @@ class Told:
 
 
 told = Told()
-model = ml.Model(first_file(MODELS), postprocess=told)  # load it first: it needs the largest free block
+model = ml.Model(first_file(MODELS), postprocess=told)  # first, because the model needs the largest free block
 
 from blazeposer import BlazePoser
 

@@ -1,5 +1,5 @@
-# Prints files of a camera, or the beginning of its ROMFS partition, in base64, each followed by its sha256. The line
-# before this text sets LENGTHS, the number of bytes by path. The numbers of files are not used.
+# Prints files of a camera and the beginning of the ROMFS partition in base64, and a sha256 after each. Before this
+# script, the PC sets LENGTHS, which maps each path to a number of bytes. Only the number for /rom is used.
 
 import binascii
 import hashlib

@@ -1,5 +1,5 @@
-# Prints the camera's state as one line of JSON. The lines before this text set four values. NAMES are the files to look
-# for on each drive. CARD is the file that identifies a card. ROOM is the limit for counting erased bytes of flash.
+# Prints the camera's state as one line of JSON. Before this script, the PC sets four values. NAMES are the files to
+# look for on each drive. CARD is the file that identifies a card. ROOM is the limit for counting erased bytes of flash.
 # TAILS are the boards (`omv.arch()`) on which the end of the partition must not be read. ROMFS is read as bytes and not
 # as /rom, because a damaged ROMFS could be dangerous (format: extmod/vfs_rom.c).
 
@@ -121,7 +121,7 @@ def of_rom():
             rom["files"] = files
         except (IndexError, ValueError):
             pass  # ROMFS is damaged: files stays None
-    if rom["files"] is None and view[:32] != BLANK[:32]:  # the header is written last
+    if rom["files"] is None and view[:32] != BLANK[:32]:  # blank means no image: the header is written last
         rom["sha256"] = digest(view[:4096])
     rom["behind"], rom["blank"] = left_behind(view, rom["used"]) if rom["files"] is not None else ([], 0)
     rom["room"] = erased(view, rom["blank"])

@@ -1,5 +1,5 @@
-# Replaces old files by new files. This takes a moment, and comes after the long work of writing.
-# The line before this text sets HASHES: (path, sha256 of `path + SUFFIX`), or (path, None) to delete a file, in order.
+# Replaces old files by new files, which are already on the camera. Replacing takes only a moment.
+# Before this script, the PC sets HASHES: (path, sha256 of `path + SUFFIX`), or (path, None) to delete a file, in order.
 
 import hashlib
 import os

@@ -22,11 +22,11 @@ class Sample:
 
     name: str
     load: Callable[[], Image]
-    """Function that reads the image, (h, w, 3) uint8 RGB."""
+    """Function that reads the image. The image is uint8 RGB, (h, w, 3)."""
     boxes: Floats
-    """Boxes (n, 4) of x0, y0, x1, y1 in pixels. A box may extend beyond the image."""
+    """Boxes x0, y0, x1, y1 in pixels, (n, 4). A box may extend beyond the image."""
     angles: Floats
-    """Angles (n, 3) of yaw, pitch, roll in degrees."""
+    """Yaw, pitch and roll in degrees, (n, 3)."""
     file: Path | None = None
     """The image's file, or None if there is no separate file for the image."""
 

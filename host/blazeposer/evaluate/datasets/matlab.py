@@ -82,7 +82,7 @@ def _label(path: Path, landmarks: str) -> tuple[Floats, Floats]:
         pitch, yaw, roll = np.degrees(matrices["Pose_Para"].astype(np.float64).ravel()[:3])
         points = matrices[landmarks][:2].astype(np.float64)
         box = np.concatenate([points.min(axis=1), points.max(axis=1)])
-    except Exception as error:  # scipy raises a dozen kinds on a damaged file
+    except Exception as error:  # for damaged files, scipy raises many types of errors
         raise BlazePoserError(
             f"{path.name}: Pose_Para and {landmarks} cannot be read: unpack the file again"
         ) from error

@@ -32,7 +32,7 @@ TRAINING_POOLS: tuple[str, ...] = ("aflw", "mtfl", "human", "udacity", "glint", 
 TEST_POOL = "aflw2000_dev"
 CORNERS = ("x0", "y0", "x1", "y1")
 ODD_IMAGES_ARE_TEST = ("maskon", "faceless", "hands")
-"""Names of pools. In these pools, images with an odd number are used only for testing."""
+"""Names of the pools whose odd-numbered images are used only for testing."""
 SCENE_POOLS = ("wflw", "maskon")
 """Pools with whole photos of people in their surroundings. Each image of the other pools shows one face."""
 MAX_SPREAD = 12.0

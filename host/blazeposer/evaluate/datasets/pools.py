@@ -58,7 +58,7 @@ SIZE = 0.38
 """Longer side of the face's box in an image of `val`, as a fraction of the image's side. The value is in the middle of
 the range of face sizes in AFLW2000."""
 RIM = 0.25
-"""Width of the repeated edge on each side of a crop of BIWI_DEV, as a fraction of the crop's longer side."""
+"""Width of the padding on each side of a crop of BIWI_DEV, as a fraction of the crop's longer side."""
 
 
 def is_pool(folder: Path, name: str) -> bool:

@@ -28,7 +28,7 @@ INVALID = 7
 
 
 BoxedImage = tuple[Path, Floats, NDArray[np.bool_]]
-"""An image's file, its boxes (n, 4) x0, y0, x1, y1 in pixels, and an array (n,) that is True for ignored boxes."""
+"""Image file, its boxes x0, y0, x1, y1 in pixels, and flags of ignored boxes. The shapes are (n, 4) and (n,)."""
 
 
 def read_wider(folder: Path) -> list[BoxedImage]:
