@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -45,7 +46,7 @@ def bank(tmp_path: Path) -> Bank:
     return small_bank(tmp_path)
 
 
-def drawn(count: int, **shares: float) -> tuple[Placements, Placements]:
+def drawn(count: int, **shares: Any) -> tuple[Placements, Placements]:
     """Placements before and after, with nothing but these shares."""
     rng = np.random.default_rng(0)
     before = random_placements(rng, count, SETTINGS)
