@@ -31,7 +31,7 @@ docs: $(VENV)/docs.stamp # the site, into out/docs; the commands of extras that 
 
 models: $(VENV)/all.stamp # from the data in BLAZEPOSER_DATA, about five hours on two cores
 	$(BIN)/blazeposer train
-	$(BIN)/blazeposer quantize
+	$(BIN)/blazeposer quantize --plain
 	$(BIN)/blazeposer evaluate --record --sheet
 	$(BIN)/blazeposer evaluate --record --looks 2
 	$(BIN)/blazeposer evaluate --record --model models/blazeposer_float.tflite

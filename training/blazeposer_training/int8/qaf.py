@@ -68,7 +68,7 @@ class Budget:
     points divided by 256."""
     polish_steps: int = 0
     """Number of steps at the end in which all parts are tuned together, towards the labels' rotations and the float
-    network's detections. These steps made both networks that shipped worse (docs/quantization_steps.md)."""
+    network's detections. In all measurements, these steps made the network worse (docs/quantization_steps.md)."""
     polish_rate: float = 1e-4
     warmup: int = 20
     """Number of steps until the learning rate reaches its peak."""
