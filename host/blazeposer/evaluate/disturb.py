@@ -198,7 +198,7 @@ CONDITIONS = (
     Condition("JPEG", "quality", (50, 25, 15, 8, 4), compressed),
     Condition("turned image", "degrees, clockwise or anticlockwise", (15, 30, 45, 60, 90, 135, 180), turned),
     Condition("covered", "covered fraction of the face's box", (0.1, 0.2, 0.3, 0.4, 0.5), patched),
-    Condition("cut by the edge", "fraction of the face's box that is cut off", (0.1, 0.2, 0.3, 0.4), cut),
+    Condition("cut by the edge", "fraction of the face's box", (0.1, 0.2, 0.3, 0.4), cut),
     Condition("mask", "worn", (1,), masked),
     Condition("grey sensor", "used", (1,), grey),
 )
