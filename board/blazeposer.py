@@ -128,7 +128,7 @@ class BlazePoser:
 
     def _mean(self, i, unit, mean):
         """Return `mean` plus the weighted mean of one output of the anchors. `i` is the output's number, from 0 to
-        VALUES - 1. `unit` is the index of a factor in the list `units` of each feature map."""
+        VALUES - 1. Each feature map has a list `units` of factors, and `unit` is the index of a factor in this list."""
         for feature_map in self._maps:
             if feature_map.sums[0]:
                 mean += feature_map.units[unit] * feature_map.sum_of(i)

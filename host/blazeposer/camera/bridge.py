@@ -60,8 +60,8 @@ class Bridge(ABC):
 
     @abstractmethod
     def _on_cable(self, cable: Cable | None) -> None:
-        """Use `cable`, a USB cable that was just plugged into the camera. If `cable` is None, stop using the current
-        cable, which will be unplugged next."""
+        """Use `cable`, a USB cable that was just plugged into the camera. If `cable` is None, stop using the present
+        cable, because it is about to be unplugged."""
 
     @abstractmethod
     def _start_micropython(self, *, hard: bool) -> MicroPython:

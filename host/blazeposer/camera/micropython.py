@@ -34,9 +34,9 @@ def check_platform() -> None:
 class MicroPython:
     """A process of MicroPython, which runs from one reset of the camera to the next reset.
 
-    The socket `console` is connected to the input and output of MicroPython's REPL. The REPL does not use a
-    pseudo-terminal, because MicroPython's unix build would then delete waiting input whenever a script starts or ends
-    (version 1.28, ports/unix/unix_mphal.c: TCSAFLUSH).
+    The socket `console` is connected to the input and output of MicroPython's REPL. The console is not a
+    pseudo-terminal: at a pseudo-terminal, MicroPython's unix build deletes waiting input whenever a script starts or
+    ends (version 1.28, ports/unix/unix_mphal.c: TCSAFLUSH).
     """
 
     def __init__(self, hardware: Hardware, *, hard: bool) -> None:

@@ -21,8 +21,8 @@ class Words:
         self._last: dict[str, str] = {}
 
     def heard(self, to: str, value: Any) -> None:
-        """Print a line of text about an entry of `Device.written` or about a file that a script wrote. For a written
-        file, `to` is "file" and `value` is [path, size]."""
+        """Print a line of text about one output of a script, for example a file. For a written file, `to` is "file" and
+        `value` is [path, size]."""
         if to == "ROMFS":
             return
         name, words = _in_words(to, value)

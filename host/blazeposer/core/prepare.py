@@ -131,8 +131,8 @@ def to_rgb565(image: Image) -> bytes:
 
 
 def from_rgb565(data: bytes, width: int, height: int) -> Image:
-    """Convert the bytes from `to_rgb565` back to an image (height, width, 3), and return the image. The returned image
-    is equal to the result of `rgb565` for the original image."""
+    """Convert the bytes from `to_rgb565` back to an image (height, width, 3), and return the image. The colours of the
+    returned image have the lower precision of RGB565 (see `rgb565`)."""
     pixels = np.frombuffer(data, "<u2").reshape(height, width)
     channels = (pixels >> 11 << 3, pixels >> 5 << 2, pixels << 3)
     return rgb565(np.stack([channel.astype(np.uint8) for channel in channels], axis=-1))

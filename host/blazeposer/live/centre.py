@@ -1,5 +1,5 @@
-"""Let the user choose the current pose of a head as the zero pose. For programs that accept only one head, select the
-head of one person."""
+"""Let the user choose the current pose of a head as the zero pose. Some programs accept only one head. For these
+programs, this module selects the head of one person."""
 
 from __future__ import annotations
 

@@ -102,7 +102,8 @@ def relight(pictures: Tensor, light: Light, landmarks: Floats) -> Tensor:
     """Disturb float images (N, 3, 128, 128) with values from 0 to 255, and return the disturbed images as uint8.
     `relight` overwrites the float images.
 
-    The landmarks give the positions of face masks. `landmarks` (N, 68, 2) is in pixels.
+    Some faces get a drawn face mask, and the landmarks of the face give the position of the mask. `landmarks` (N, 68,
+    2) is in pixels.
     """
 
     def some(chosen: Bools, change: Callable[..., Tensor], *settings: NDArray[np.generic]) -> None:

@@ -178,9 +178,9 @@ def _at(connected: Callable[[], AbstractContextManager[Camera]]) -> See:
 
 
 def companion(model: Path, suffix: str) -> Path:
-    """Return the path of the INT8 file's companion, a file or folder with `suffix` in place of `.tflite`. If the
-    companion is missing, and the INT8 file has the same training and quantization as the shipped network, return the
-    companion of the shipped network. Raises NotRun."""
+    """Return the path of the file or folder that has the INT8 file's name and the suffix `suffix`. If there is no such
+    file, but the INT8 file was trained and quantized like the shipped network, return the path of the shipped network's
+    file with this suffix. Raises NotRun."""
     if (path := model.with_name(model.stem + suffix)).exists():
         return path
     try:
