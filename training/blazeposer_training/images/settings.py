@@ -46,7 +46,8 @@ class ImageSettings:
     covered: float
     """Share of faces that a rectangle covers in part, in addition to the rectangles of `light`."""
     blur: float
-    """Largest standard deviation of the blur, in pixels."""
+    """Largest standard deviation of the blur, in pixels. The filter has only five values, so a blur above 1.1 pixels is
+    narrower than its nominal width."""
     balance: float
     """Exponent that decides how often rare poses are chosen. With the exponent 0, all faces are chosen equally often.
     With the exponent 1, all poses are chosen equally often."""
