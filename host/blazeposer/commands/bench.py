@@ -67,10 +67,11 @@ def bench(
     for section in sections:
         show(section)
     name = f"images from {Path(source).name}" if source else "images from `blazeposer demo`, which show a turning head"
-    say(f"The times were measured on {name}. {sections[0].parts[1]}")
+    measured = f"The times were measured on {name}."
+    say(f"{measured} {sections[0].parts[1]}")
     if output:
         call = " --data DIR" * bool(folder)
-        made = f"`blazeposer bench{call}` made this page.\nThe times were measured on {name}."
+        made = f"`blazeposer bench{call}` made this page.\n{measured}"
         head = f"# BlazePoser and its peers\n\n{made}\n"
         write_file(output, "\n".join([head, *map(markdown, sections)]).encode())
         say(f"Wrote {output}")
