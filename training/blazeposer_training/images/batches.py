@@ -254,8 +254,7 @@ def cover_faces(light: Light, placements: Placements, rng: np.random.Generator, 
     half = placements.size / 2
     reach = half * (1 - np.sqrt(part))
     across, down = (middle + reach * rng.uniform(-1, 1, len(reach)) for middle in (placements.x, placements.y))
-    sides = np.column_stack([half * np.sqrt(part)] * 2)
-    middles = np.column_stack([across, down])
+    middles, sides = np.column_stack([across, down]), (half * np.sqrt(part))[:, None]
     boxes = np.round(INPUT_SIZE * np.concatenate([middles - sides, middles + sides], axis=1)).astype(np.int64)
     return replace(light, rectangle=np.where(covered[:, None], boxes, light.rectangle))
 
