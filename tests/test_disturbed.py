@@ -123,7 +123,7 @@ def test_where_no_face_is_to_be_found_the_teacher_is_not_believed(bank: Bank) ->
 
 
 def test_a_rejected_face_counts_as_background(bank: Bank) -> None:
-    """Else the anchors in its box would not count, because the teacher's logits there say that it misses the face."""
+    """Without `reject`, the loss ignores the anchors in the box of a face that the teacher must not find."""
     upside_down = replace(SETTINGS, upside_down=1.0, turned=0.0, unlabelled=0.0)
     for reject in (False, True):
         batch = TrainingBatches(bank, 4, range(1), 0, replace(upside_down, reject=reject))[0]
