@@ -1,5 +1,4 @@
-"""Run the command `blazeposer`. The table `COMMANDS` lists the subcommands. The module of a subcommand is loaded only
-when the subcommand is called."""
+"""Run the command `blazeposer`. The module of a subcommand is loaded only when the subcommand is called."""
 
 from __future__ import annotations
 
@@ -21,10 +20,8 @@ from blazeposer.core.text import say
 
 
 class Subcommand(NamedTuple):
-    """An entry in the table of subcommands. `place` names the subcommand's module and its click command, for example
-    "deploy:restore". `extra` is the package's optional extra that the subcommand needs, or "" if the subcommand needs
-    no extra.
-    """
+    """An entry in the table of subcommands. `place` names a module and its click command, for example "module:command".
+    `extra` is the optional extra that the subcommand needs, or ""."""
 
     place: str
     extra: str
@@ -78,8 +75,7 @@ COMMANDS = {name: entry for group in GROUPS.values() for name, entry in group.it
 
 
 class _Commands(click.Group):
-    """The group of all subcommands of `blazeposer`. Because `COMMANDS` contains the help texts, `blazeposer --help`
-    imports no module of a subcommand."""
+    """The group of all subcommands. `blazeposer --help` imports none of them, because `COMMANDS` has the help texts."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)

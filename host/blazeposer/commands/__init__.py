@@ -1,2 +1,1 @@
-"""Define the subcommands of `blazeposer` with their options and their output. Other packages do the work of the
-subcommands."""
+"""Define the options and the output of each subcommand. Other packages do the work."""

@@ -1,5 +1,4 @@
-"""`blazeposer bench` measures how fast BlazePoser and similar systems are, and how accurate they are on labelled
-faces."""
+"""`blazeposer bench` compares BlazePoser with similar systems."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""`blazeposer camera` runs a virtual camera until Ctrl-C. Users connect to the virtual camera with mpremote, with an
-editor or with a program that reads the camera's stream."""
+"""`blazeposer camera` runs a virtual camera until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -61,10 +60,8 @@ def camera(source: str | None, port: Path | None, board: str, card: bool, firmwa
 
 
 def frames_of(source: str) -> Frames:
-    """Return a function that returns an image for each frame number. The images come from `source`, which is an image,
-    a folder, a video or a webcam. After the last image of a folder or video, the first image follows again. Raises
-    InputError if the first frame of `source` cannot be read.
-    """
+    """Return a function that returns an image for each frame number. After the last image of a folder or video, the
+    first image follows again. Raises InputError if the first frame of `source` cannot be read."""
     opened = open_source(source)
     if opened.kind in ("image", "folder"):
         pictures = list(opened.frames)
@@ -79,6 +76,6 @@ def frames_of(source: str) -> Frames:
 
 
 def _to_the_end(opened: Source) -> Iterator[Frame]:
-    """Yield the frames of a video or webcam. From an incomplete video, yield only the frames that can be read."""
+    """Yield the frames. From an incomplete video, yield only the frames that can be read."""
     with suppress(InputError):
         yield from opened.frames

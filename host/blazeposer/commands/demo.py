@@ -1,5 +1,4 @@
-"""`blazeposer demo` runs a virtual camera, and draws the faces that the virtual camera finds. The demo also compares
-the head poses in the camera's stream with the true poses of the drawn heads."""
+"""`blazeposer demo` compares the head poses that a virtual camera streams with the true poses of drawn heads."""
 
 from __future__ import annotations
 
@@ -21,7 +20,7 @@ from blazeposer.media.output import VideoWriter, make_folder, write_image
 from blazeposer.scene.sequence import GESTURE_RATE, frames, gestures
 
 FAST = 3
-"""Step between two frames with --fast, which uses every third frame."""
+"""Step between two frames with --fast."""
 VIDEO_RATE = 10.0  # frames per second
 HONESTY = (
     "These parts are real: MicroPython, the scripts in board/, mpremote, and all output values of the network"

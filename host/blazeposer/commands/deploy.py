@@ -1,7 +1,4 @@
-"""`blazeposer package` prepares the files for a camera, and `blazeposer deploy` copies the files to the camera.
-`blazeposer status` compares the camera's files with the prepared files, and `blazeposer restore` writes the camera's
-old files back.
-"""
+"""`blazeposer package`, `deploy`, `status` and `restore` write, compare and restore the files of a camera."""
 
 from __future__ import annotations
 
@@ -171,8 +168,7 @@ def restore(
 
 
 def _chosen(folder: Path | None, model: Path | None = None) -> Callable[[Board], Bundle]:
-    """Return a function that returns the files for a board as a `Bundle`. The bundle of files is read from `folder`, or
-    is made from `model` if `folder` is None."""
+    """Return a function that returns a board's files, read from `folder` or else made from `model`."""
     bundle = load(folder) if folder else None
     return lambda board: bundle or make(model, board)
 
@@ -182,8 +178,7 @@ class _Interrupted(click.ClickException):
 
 
 class Terminal:
-    """An implementation of `deployment.Guide` that shows the plan, the questions and the progress of `blazeposer
-    deploy` in a terminal. Use a `Terminal` in a `with` statement."""
+    """An implementation of `deployment.Guide` for a terminal. Use a `Terminal` in a `with` statement."""
 
     def __init__(self, *, yes: bool, dry_run: bool) -> None:
         self._yes = yes

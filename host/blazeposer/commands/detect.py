@@ -99,8 +99,8 @@ def detect(
 def _detect(
     source: Source, find: Find, detector: Detector, as_json: bool, annotated: Annotated | None, frames: int | None
 ) -> int:
-    """Print and draw the faces of one image, folder, video or webcam. For a folder, return the number of images that
-    could not be processed. For any other source, a failure raises BlazePoserError."""
+    """Print and draw the faces of one source. For a folder, return the number of images that could not be processed.
+    For any other source, a failure raises BlazePoserError."""
     start = time.monotonic()
     total = min(filter(None, (source.total, frames)), default=None)
     number = failures = seen = 0
@@ -127,15 +127,13 @@ def _detect(
 
 
 def _complain(error: BlazePoserError) -> int:
-    """Print the reason why an image, a video or a webcam could not be processed. Return 1, so that callers can add up
-    the failures."""
+    """Print an error. Return 1, so that callers can add up the failures."""
     say(f"blazeposer: {error}", err=True)
     return 1
 
 
 def _summary(source: Source, count: int, seen: int, failures: int) -> str:
-    """Return a line of text about the images in a folder. The returned line says how many images have faces, how many
-    images failed, and which other files of the folder were left out."""
+    """Return a line of text about the images in a folder."""
     words = f"{source.name}: {count} images, {seen} with faces, {failures} failed"
     if source.left_out:
         more = len(source.left_out) - MOST_NAMED
@@ -151,8 +149,7 @@ def _following(detector: Detector) -> Find:
 
 
 def _as_text(source: Source, record: Record, smallest: int) -> str:
-    """Return a line of text for each face in `record`. Without faces, return a line that says that no face of at least
-    `smallest` pixels was found."""
+    """Return a line for each face. Without a face, the line says that no face has at least `smallest` pixels."""
     name = record.source + (f" frame {record.seq}" if source.kind in ("video", "camera") else "")
     lines = [
         f"{name}: face at x {x:.0f} y {y:.0f} w {w:.0f} h {h:.0f}  score {face.score:.2f}  "
@@ -165,8 +162,7 @@ def _as_text(source: Source, record: Record, smallest: int) -> str:
 
 
 def _progress(frames: Iterable[Frame], source: Source, total: int | None) -> Iterable[Frame]:
-    """Return the frames unchanged. If stderr is a terminal, show a progress bar while the program reads the images of a
-    folder or the frames of a video."""
+    """Return the frames. If stderr is a terminal, show a progress bar for a folder or a video."""
     console = Console(stderr=True)
     if source.kind in ("image", "camera") or not console.is_terminal:
         return frames

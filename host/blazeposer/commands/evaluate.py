@@ -1,5 +1,4 @@
-"""`blazeposer evaluate` and `blazeposer compare-detection` measure the accuracy of networks. `blazeposer figures`
-writes the measured numbers into Markdown pages."""
+"""`blazeposer evaluate`, `compare-detection` and `figures` measure networks, and write the figures into pages."""
 
 from __future__ import annotations
 

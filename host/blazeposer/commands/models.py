@@ -109,8 +109,8 @@ def inspect(model: Path | None, name: str) -> None:
 
 
 def time_table(verdicts: Sequence[Verdict], npu_cycles: int | None) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """Return the headings of a table of estimated times, and a row of cells for each board in `verdicts`. `npu_cycles`
-    is the number of cycles that the model takes on the AE3's NPU, or None if the number is unknown."""
+    """Return the headings and the rows of a table of estimated times on boards. `npu_cycles` is the number of cycles on
+    the AE3's NPU, or None if the number is unknown."""
     rows = []
     for verdict in verdicts:
         board, found = verdict.board, verdict.estimate
@@ -125,8 +125,7 @@ def time_table(verdicts: Sequence[Verdict], npu_cycles: int | None) -> tuple[tup
 
 
 def time_notes(model: Model, npu_note: str) -> list[str]:
-    """Return remarks about the times that `time_table` returns. Each remark is one line below the table of times.
-    `npu_note` is the remark about the time on the AE3's NPU."""
+    """Return the lines of text below the table that `time_table` returns. `npu_note` comes from `npu_cycles`."""
     parts = (
         "scaling of the image and network" if model.breach else "scaling of the image, network and decoding of a face"
     )
@@ -142,8 +141,7 @@ def time_notes(model: Model, npu_note: str) -> list[str]:
 
 
 def npu_cycles(path: Path) -> tuple[int | None, str]:
-    """Return the number of cycles that Vela estimates for a model on the AE3's NPU, and a remark about the estimate. If
-    Vela fails, return None instead of the number of cycles."""
+    """Return the cycles that Vela estimates for the AE3's NPU, and a remark. If Vela fails, the cycles are None."""
     try:
         cycles = ae3_cycles(path)
     except BlazePoserError as error:
@@ -152,7 +150,7 @@ def npu_cycles(path: Path) -> tuple[int | None, str]:
 
 
 def _remark(verdict: Verdict) -> str:
-    """Return a remark about a model's memory and time on a board that can load the model."""
+    """Return a remark about memory and time on a board that can load the model."""
     model, found = verdict.model, verdict.estimate
     words = ["loads" if model.arena is not None else "probably loads"]
     words[0] += f", from {' or '.join(verdict.stores)}"
@@ -168,8 +166,7 @@ def _remark(verdict: Verdict) -> str:
 
 
 def _show_boards(verdicts: list[Verdict]) -> None:
-    """Print two tables of the boards in `verdicts`, with remarks below each table. One table shows which boards can
-    load the model, and the other table shows the model's estimated time on each board."""
+    """Print which boards can load the model, and the estimated time on each board."""
     model = verdicts[0].model
     rows, remarks = [], defaultdict[str, list[str]](list)
     for verdict in verdicts:
@@ -198,8 +195,7 @@ def _size(size: int) -> str:
 
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[str]], left: set[int], space: int = 1) -> Table:
-    """Return a table. The columns in the set `left` contain text, aligned to the left. All other columns contain
-    numbers, aligned to the right."""
+    """Return a table. The columns `left` are aligned to the left, and all other columns to the right."""
     table = Table(box=SIMPLE, pad_edge=False, padding=(0, space, 0, 0))
     for number, heading in enumerate(headings):
         is_text = number in left
@@ -210,7 +206,7 @@ def _table(headings: Sequence[str], rows: Iterable[Sequence[str]], left: set[int
 
 
 def _times(graph: Graph, board: Board, arena: int) -> tuple[list[float | None], str]:
-    """Return the estimated time of each operation of a network in milliseconds, and a remark about the total time."""
+    """Return the estimated milliseconds of each operation, and a remark about the total time."""
     counts = instructions(graph)
     memory = board.memory_of(arena)
     found = speed(board, memory) if memory else None
@@ -255,10 +251,8 @@ def _thousands(number: float) -> str:
 
 
 def _bars(costs: Sequence[Layer], times: Sequence[float | None]) -> list[str]:
-    """Return the lines of a bar chart of the estimated times. Each bar in the first part shows the total time of
-    all layers of one kind. Each bar in the second part shows the total time of all layers whose output feature maps
-    have the same size. Return no lines if the times of the layers are unknown.
-    """
+    """Return a bar chart of the estimated times, by the kind of layer and by the size of the output feature map. If the
+    times are unknown, return no lines."""
     whole = total(times)
     if not whole:
         return []

@@ -1,5 +1,4 @@
-"""`blazeposer validate` checks that all forms of the network (for example float and INT8) compute the same results.
-`blazeposer golden` writes a network's expected outputs for tests."""
+"""`blazeposer validate` compares the results of all forms of the network. `blazeposer golden` writes golden vectors."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""`blazeposer watch` shows faces live, `blazeposer replay` shows a recording, and `blazeposer plot` draws the angles of
-a recording over time."""
+"""`blazeposer watch`, `replay` and `plot` show live or recorded faces."""
 
 from __future__ import annotations
 
@@ -60,8 +59,7 @@ _VIEW_OPTIONS = (
 
 
 def view_options(command: Callable[P, T]) -> Callable[P, T]:
-    """Add the shared options of `blazeposer watch` and `blazeposer replay` to a command. The command must pass the
-    values of the added options to `show` unchanged."""
+    """Add the shared options of `watch` and `replay` to a command, which must pass their values to `show` unchanged."""
     for option in reversed(_VIEW_OPTIONS):
         command = option(command)
     return command
@@ -124,8 +122,7 @@ def plot(file: Path, output: Path | None) -> None:
 
 
 def camera_link(port: ports.Port, protocol: str, web: bool) -> UsbLink:
-    """Return a connection to the camera at `port`. `protocol` is the value of the option --protocol. Raises
-    MissingExtraError if `protocol` is "v2" and a package for Protocol V2 is not installed."""
+    """Return a connection to a camera. With `protocol` "v2", a missing package raises MissingExtraError."""
     if protocol == "json" or (protocol == "auto" and not web):
         return UsbLink(port)
     try:
@@ -139,8 +136,7 @@ def camera_link(port: ports.Port, protocol: str, web: bool) -> UsbLink:
 
 
 def show(link: Link, **options: Any) -> None:
-    """Show faces live until the connection `link` ends or the user presses Ctrl-C. `options` contains the values of the
-    command line options that `view_options` adds."""
+    """Show faces live until the connection ends or the user presses Ctrl-C. `view_options` defines `options`."""
     with ExitStack() as stack:
         recording = Recording()
         stack.callback(recording.stop)

@@ -1,12 +1,9 @@
-"""Quantize a trained network. Before quantization, the channels between each depthwise convolution and the following
-1x1 convolution are equalized. After equalization, the range of every activation is set from images.
+"""Quantize a trained network: equalize its channels, clip its weights, and set the ranges of its activations.
 
-An activation's smallest and largest value in all images would give a range that is too wide. In one of twenty images,
-flat dark regions raise the activations of late layers to twenty times the usual range. A range that contains extreme
-activations would make the quantization steps too coarse for normal images. The smallest and the largest activation
-are found in each image, and the limits of the range are percentiles of these values over all images. The range of the
-outputs for boxes and keypoints comes only from anchors on faces. The outputs for boxes and keypoints have no meaning at
-anchors on the background.
+In one of twenty images, flat dark regions raise the activations of late layers to twenty times the usual range. The
+quantization steps for such a range would be too coarse for normal images. Therefore, the limits of a range are
+percentiles over images. The range of the boxes and keypoints comes only from anchors on faces, because these outputs
+have no meaning at anchors on the background.
 """
 
 from __future__ import annotations
@@ -24,11 +21,10 @@ from blazeposer.core.contract import GRIDS, INPUT_SCALE
 from .quantized import HIGHEST, LOWEST, WEIGHT_LIMIT, QuantizedBlazePoser
 
 PERCENTILE = 0.99
-"""Percentile, over images, of a tensor's smallest and largest values. The percentile sets the tensor's range. On images
-that were not used for calibration, percentiles from 0.95 to 0.998 are equally good. The percentile 0.85 makes the error
-0.2 degree larger."""
+"""Percentile, over images, of a tensor's smallest and largest values. On images that were not used for calibration,
+percentiles from 0.95 to 0.998 are equally good. The percentile 0.85 makes the error 0.2 degree larger."""
 FACE_PERCENTILE = 0.999
-"""Percentile of the regressors at anchors that find a face. The percentile sets the range of the regressors."""
+"""Percentile of the regressors at anchors that find a face."""
 BATCH = 25
 CLIP_OCTAVES = 6
 """Number of times that the largest weight may be halved to get the limit at which weights are clipped."""
@@ -38,17 +34,13 @@ Advance = Callable[[int], None]
 
 
 def to_network(pictures: NDArray[np.uint8]) -> Tensor:
-    """Convert uint8 RGB images (N, 128, 128, 3) to the INT8 network's input (N, 3, 128, 128). Each value of the input
-    is (pixel - 128) / 127.5."""
+    """Convert uint8 images (N, 128, 128, 3) to the network's input (N, 3, 128, 128), which is (pixel - 128) / 127.5."""
     return (torch.from_numpy(pictures).permute(0, 3, 1, 2).float() - 128) * INPUT_SCALE
 
 
 def quantize(model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advance: Advance = lambda _: None) -> None:
-    """Equalize the channels of a network, clip its weights, and set the ranges of its activations.
-
-    The network processes all images three times. After each batch of images, the function calls `advance` with the
-    number of images in the batch.
-    """
+    """Equalize the channels, clip the weights, and set the ranges. The network processes all images three times. After
+    each batch, the function calls `advance` with the number of images in the batch."""
     equalize(model, pictures, advance)
     clip_weights(model, pictures, advance)
     set_ranges(model, pictures, advance)
@@ -57,12 +49,9 @@ def quantize(model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advance: A
 def equalize(model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advance: Advance = lambda _: None) -> None:
     """Rescale the channels between each depthwise convolution and the following 1x1 convolution.
 
-    No nonlinear operation lies between a depthwise convolution and the following 1x1 convolution. Each channel of the
-    depthwise convolution is divided by a scale s, and the 1x1 convolution's weights for this channel are multiplied by
-    s. This method, cross-layer equalization (Nagel et al., 2019), does not change the results of the float network. The
-    scale s of each channel is chosen so that quantization causes the smallest noise. The quantization noise comes from
-    rounded activations and from rounded weights. Rescaling the channels reduces the noise, because the activations of
-    all channels have the same quantization step.
+    This method is cross-layer equalization (Nagel et al., 2019). It does not change the results of the float network,
+    because no nonlinear operation lies between the two convolutions. Each channel's scale is chosen so that the
+    rounding of activations and weights causes the smallest noise.
     """
     pairs = [pair for pair in pairwise(model.operations) if pair[0].kind == "depthwise"]
     seen: dict[str, list[Tensor]] = {first.output: [] for first, _ in pairs}
@@ -85,10 +74,9 @@ def equalize(model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advance: A
 
 
 def _quietest_scale(low: Tensor, high: Tensor, power: Tensor, weight: Tensor) -> Tensor:
-    """Return the channels' scales that cause the smallest expected quantization noise. `low` and `high` are the limits
-    of each channel's range, and `power` is the mean square of each channel. The scales, `low`, `high` and `power` have
-    the shape (channels,). `weight` (out, channels) contains the weights of the 1x1 convolution.
-    """
+    """Return the channels' scales with the smallest expected quantization noise. `low` and `high` are the limits of
+    each channel's range, and `power` is its mean square, all with the shape (channels,). `weight` (out, channels) has
+    the weights of the 1x1 convolution."""
     log_scale = torch.zeros_like(high, requires_grad=True)
     optimizer = torch.optim.Adam([log_scale], lr=EQUALIZE_RATE)
     for _ in range(EQUALIZE_STEPS):
@@ -104,12 +92,10 @@ def _quietest_scale(low: Tensor, high: Tensor, power: Tensor, weight: Tensor) ->
 
 
 def clip_weights(model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advance: Advance = lambda _: None) -> None:
-    """Clip the weights of each 1x1 convolution. The weights of an output channel are clipped only if clipping makes the
-    output channel more exact.
+    """Clip the weights of each output channel of a 1x1 convolution, if clipping makes the output channel more exact.
 
-    The rounding error of a weight counts more if the weight's input channel has a larger mean square. Some weights are
-    a hundred times larger than all other weights, but the input channels of these weights are nearly always 0. Without
-    clipping, very large weights would make the quantization steps of all other weights coarse.
+    Some weights are a hundred times larger than all other weights, but the input channels of these weights are nearly
+    always 0. Without clipping, such weights would make the quantization steps of all other weights coarse.
     """
     pointwise = [operation for operation in model.operations if operation.kind == "conv" and operation.kernel == 1]
     seen: dict[str, list[Tensor]] = {operation.inputs[0]: [] for operation in pointwise}
@@ -126,9 +112,8 @@ def clip_weights(model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advanc
 
 
 def _quietest_limit(weight: Tensor, power: Tensor, per_tensor: bool) -> Tensor:
-    """Return, for the weights of each output channel, the clipping limit that causes the least noise. `weight` has the
-    shape (out, channels), and the limits have the shape (out,). `power` (channels,) is the mean square of each input
-    channel."""
+    """Return the clipping limit (out,) of each output channel that causes the least noise. `weight` has the shape (out,
+    channels), and `power` (channels,) is the mean square of each input channel."""
     largest = weight.abs().amax(dim=1)
     if per_tensor:
         largest = largest.amax().expand_as(largest)
@@ -175,7 +160,7 @@ def set_ranges(model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advance:
 def _float_tensors(
     model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advance: Advance
 ) -> Iterator[dict[str, Tensor]]:
-    """Run the float network on batches of images, and yield all tensors of the network for each batch."""
+    """Yield all tensors of the float network for each batch of images."""
     for start in range(0, len(pictures), BATCH):
         batch = pictures[start : start + BATCH]
         with torch.no_grad():

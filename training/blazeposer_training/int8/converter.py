@@ -1,8 +1,6 @@
 """Convert the quantized network with TensorFlow's own converter, as an independent check of `flatbuffer.py`.
 
-Fake-quantization operations give the network's ranges to TensorFlow's converter, so the converter does not calibrate
-the network. The tflite file that TensorFlow's converter writes is 40 % larger than the file that `flatbuffer.py`
-writes.
+Fake-quantization operations give the network's ranges to the converter, so the converter does not calibrate.
 """
 
 from __future__ import annotations
@@ -27,8 +25,7 @@ from .quantized import HIGHEST, LOWEST, WEIGHT_LIMIT, QuantizedBlazePoser
 
 
 def convert(model: QuantizedBlazePoser) -> bytes:
-    """Return the bytes of an INT8 tflite file with the weights and ranges of `model`. The outputs of the tflite file
-    are in the order of `OUTPUTS` (core/contract.py)."""
+    """Return the bytes of an INT8 tflite file of `model`, with the outputs in the order of `contract.OUTPUTS`."""
     signature = tf.TensorSpec(INPUT_SHAPE, tf.float32, name=INPUT)
     function = tf.function(_tf_network(model), input_signature=[signature], autograph=False)
     # With a trackable object, the converter would use a SavedModel, which changes the order of the outputs.
@@ -95,11 +92,8 @@ def _fake_quant(x: Any, quantization: Quantization) -> Any:
 
 
 def _range(scale: float, zero_point: int) -> tuple[np.float32, np.float32]:
-    """Return the float32 range from which TensorFlow's converter computes exactly `scale`, to the last bit.
-
-    If the last bit of a scale is wrong, a few quantized values are wrong by 1. In later layers, small errors of
-    quantized values grow to errors of half a pixel.
-    """
+    """Return the range from which TensorFlow's converter computes exactly `scale`, to the last bit. A wrong last bit
+    makes a few quantized values wrong by 1. In later layers, these errors grow to half a pixel."""
     low, high = (np.float32((level - zero_point) * scale) for level in (LOWEST, HIGHEST))
     for towards in (np.float32(np.inf), np.float32(-np.inf)):
         end = high

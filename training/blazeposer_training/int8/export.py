@@ -49,7 +49,6 @@ def activation_quantization(model: QuantizedBlazePoser) -> dict[str, Quantizatio
 
 
 def tflite_layout(operation: Operation, weight: NDArray[Any]) -> NDArray[Any]:
-    """Convert a convolution's weights from the layout of torch to the layout of a tflite file. Weights with the shape
-    (out, in, kernel, kernel) get the shape (out, kernel, kernel, in). Depthwise weights get the shape (1, kernel,
-    kernel, out)."""
+    """Convert weights from torch's layout (out, in, kernel, kernel) to (out, kernel, kernel, in), or for a depthwise
+    convolution to (1, kernel, kernel, out)."""
     return np.ascontiguousarray(weight.transpose((0, 2, 3, 1) if operation.kind == "conv" else (1, 2, 3, 0)))

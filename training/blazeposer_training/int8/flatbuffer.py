@@ -1,9 +1,8 @@
 """Write the network to an INT8 or float tflite file, without TensorFlow's converter.
 
-This module leaves out data that TensorFlow's converter writes but no runtime reads, for example the names of inner
-tensors. The module stores equal vectors of numbers, for example the zero points of channels, only once. For the same
-network, this module writes a file that is a quarter smaller than the file that TensorFlow's converter writes. If a
-network is written twice, both files have the same bytes.
+This module leaves out data that no runtime reads, for example the names of inner tensors. It stores equal vectors only
+once, for example the zero points of channels. Therefore, its file is a quarter smaller than the file from TensorFlow's
+converter. The same network always gives the same bytes.
 """
 
 from __future__ import annotations
@@ -46,12 +45,12 @@ _TYPES = {
 
 @dataclass(frozen=True)
 class Layer:
-    """The weights, biases and quantization scales of one convolution, in the layout of a tflite file.
+    """The constants of one convolution.
 
-    - `weight` has the shape (output channels, kernel, kernel, input channels) and the type int8 or float32. The weights
-      of a depthwise convolution have the shape (1, kernel, kernel, channels).
-    - `bias` has the shape (output channels,) and the type int32 or float32.
-    - `scales` has the shape (output channels,) or (1,) and the type float32. For float weights, `scales` is None.
+    - `weight` has the shape (out, kernel, kernel, in), or (1, kernel, kernel, channels) for a depthwise convolution.
+      Its type is int8 or float32.
+    - `bias` has the shape (out,) and the type int32 or float32.
+    - `scales` has the shape (out,) or (1,). For float weights, `scales` is None.
     """
 
     weight: NDArray[Any]
@@ -65,15 +64,11 @@ def write_tflite(
     graph: Sequence[Operation],
     expose: Sequence[str] = (),
 ) -> bytes:
-    """Return the bytes of a tflite file that contains the network.
+    """Return the bytes of a tflite file with the operations `graph`, and with the outputs that `graph` computes.
 
-    - `layers` maps the name of each convolution in the graph to the convolution's weights.
-    - `quantization` maps the name of each tensor in the graph to the tensor's scale and zero point. For a float file,
-      `quantization` is empty.
-    - `graph` has the operations of the network. The file has only the outputs in `contract.OUTPUTS` that the operations
-      in `graph` compute.
-    - `expose` has the names of inner tensors for debugging. The file lists these tensors as outputs, after the
-      network's own outputs.
+    - `layers` has the constants of each convolution, by the name of the operation.
+    - `quantization` has the quantization of each tensor, by the name of the tensor. For a float file, it is empty.
+    - `expose` has the names of inner tensors, which become outputs for debugging, after the network's own outputs.
     """
     return _Writer(quantization).write(layers, expose, graph)
 
@@ -89,7 +84,7 @@ class _Writer:
         self.constants: dict[tuple[str, tuple[int, ...], bytes], int] = {}
         self.tensors: list[int] = []
         self.names: dict[str, int] = {}
-        """Index of each activation's tensor, by the name of the activation."""
+        """Index of each activation's tensor."""
 
     def write(self, layers: Mapping[str, Layer], expose: Sequence[str], graph: Sequence[Operation]) -> bytes:
         self.buffers.append(self._table("Buffer"))  # the schema needs an empty buffer 0
@@ -171,8 +166,7 @@ class _Writer:
         self.names[name] = self._tensor(shape, self.activation_type, 0, quantization, name if readable else "")
 
     def _constant(self, values: NDArray[Any], scales: NDArray[np.float32] | None = None, axis: int = 0) -> int:
-        """Add a constant tensor to the file, and return the tensor's index. Equal constant tensors without quantization
-        are stored only once."""
+        """Add a constant tensor, and return its index. Equal constants without quantization are stored only once."""
         key = (values.dtype.str, values.shape, values.tobytes())
         if scales is None and key in self.constants:
             return self.constants[key]
@@ -202,8 +196,7 @@ class _Writer:
         )
 
     def _vector(self, values: Any, dtype: Any) -> int:
-        """Write a vector of numbers, and return the vector's offset in the builder. Equal vectors are written only
-        once."""
+        """Return the offset of a vector of numbers. Equal vectors are written only once."""
         array = np.asarray(values, dtype)
         key = (array.dtype.str, array.tobytes())
         if key not in self.vectors:
@@ -217,16 +210,14 @@ class _Writer:
         return int(self.builder.EndVector())
 
     def _shared_table(self, kind: str, **fields: int) -> int:
-        """Write a FlatBuffers table, and return the table's offset in the builder. Equal FlatBuffers tables are written
-        only once."""
+        """Return the offset of a table. Equal tables are written only once."""
         key = (kind, *fields.items())
         if key not in self.tables:
             self.tables[key] = self._table(kind, **fields)
         return self.tables[key]
 
     def _table(self, kind: str, **fields: int) -> int:
-        """Write a new FlatBuffers table, and return the table's offset in the builder. `fields` maps the names of the
-        table's fields to numbers, or to offsets of vectors and tables."""
+        """Write a table, and return its offset. `fields` has numbers, and offsets of vectors and tables."""
         getattr(schema, f"{kind}Start")(self.builder)
         for name, value in fields.items():
             getattr(schema, f"{kind}Add{name}")(self.builder, value)

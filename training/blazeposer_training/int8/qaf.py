@@ -1,13 +1,8 @@
-"""Tune the quantized network part by part.
+"""Tune the quantized network part by part, as in Abbaszadeh's thesis (Politecnico di Milano, 2025).
 
-The tuning follows the method of quantization-aware fine-tuning (QAF) in Abbaszadeh's thesis (Politecnico di Milano,
-2025). The network is divided into parts, which are quantized and tuned one after the other. The targets of each part
-are called soft labels, and are the outputs of this part in the float network. The soft labels are computed once, before
-the tuning, and stay in memory. The soft labels of the backbone's parts are feature maps. The soft labels of the
-detection heads are scores and regressors. The soft labels of the pose heads are rotations and expected errors.
-
-While a part is tuned, the earlier parts of the network are already quantized and do not change. The outputs of tuned
-parts are computed only once, and stay in memory as INT8 values.
+The targets of each part are its outputs in the float network (soft labels): feature maps, detections or poses. The soft
+labels are computed once, and stay in memory. While a part is tuned, the earlier parts do not change, so their outputs
+are also computed once, and stay in memory as INT8 values.
 """
 
 from __future__ import annotations
@@ -54,32 +49,29 @@ Tensors = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Budget:
-    """The settings of `fine_tune` and `train_whole`, for example the learning rates."""
+    """The settings of `fine_tune` and `train_whole`."""
 
     batches: int = 64
     """Number of batches whose soft labels are kept. A batch takes 10 MB."""
     backbone_epochs: tuple[int, int] = (4, 10)
-    """Number of passes over the kept batches for each of the backbone's two parts. The first part ends at the 16x16
-    feature map, and the second part ends at the 8x8 feature map. A step of the second part costs a tenth of a step of
-    the first part."""
+    """Number of passes over the kept batches for the backbone up to the 16x16 feature map, and from there up to the 8x8
+    feature map. A step of the second part costs a tenth of a step of the first part."""
     head_epochs: int = 12
     rate: float = 3e-4
-    """Peak of AdamW's learning rate for the parts. The rate is the same for weights, logarithms of scales, and zero
-    points divided by 256."""
+    """Peak of AdamW's learning rate for the parts."""
     polish_steps: int = 0
-    """Number of steps at the end in which all parts are tuned together, towards the labels' rotations and the float
-    network's detections. In all measurements, these steps made the network worse (docs/quantization_steps.md)."""
+    """Number of steps at the end in which all parts are tuned together. In all measurements, these steps made the
+    network worse (docs/quantization_steps.md)."""
     polish_rate: float = 1e-4
     warmup: int = 20
     """Number of steps until the learning rate reaches its peak."""
     average: float = 0.98
-    """Share of the old value that the moving average of the weights keeps at each step. The average is the result of
-    tuning all parts together."""
+    """Share of the old value that the moving average of the weights keeps at each step of `polish`."""
 
 
 @dataclass
 class Lesson:
-    """A batch of images, with the float network's outputs for these images."""
+    """A batch of images, with the float network's outputs."""
 
     inputs: Tensors
     """Inputs of the part that is being tuned, by the name of the tensor. They are INT8 levels in NCHW."""
@@ -95,11 +87,8 @@ class Lesson:
 class Part:
     """A part of the network whose operations are tuned together.
 
-    - `loss` is a function that computes the training loss from the INT8 network's tensors and the soft labels of a
-      batch.
     - `epochs` is the number of passes over all batches.
-    - `output` is the name of the tensor that later parts of the network read. For the detection heads and the pose
-      heads, `output` is empty.
+    - `output` is the tensor that later parts read. It is empty for the heads.
     """
 
     name: str
@@ -111,14 +100,13 @@ class Part:
 
 class Tuning:
     """The tuning of a calibrated INT8 network (`student`), which must imitate a float network (`teacher`). The tuning
-    changes the parameters of the INT8 network in place."""
+    changes the INT8 network in place."""
 
     def __init__(self, student: QuantizedBlazePoser, teacher: BlazePoser, recipe: Recipe, budget: Budget) -> None:
         self.student, self.teacher, self.budget = student, teacher.eval().requires_grad_(False), budget
         self.weights = recipe.weights
         self.bins = AngleBins(teacher.architecture.pose_hidden)
-        """Layer that computes logits of the angle bins from the hidden layers of the INT8 network. Only tuning needs
-        this layer."""
+        """Layer that computes logits of the angle bins from the INT8 network's hidden layers. Only tuning needs it."""
 
     def parts(self) -> list[Part]:
         """Return the parts of the network in the order in which the parts are tuned."""
@@ -149,7 +137,7 @@ class Tuning:
 
     @torch.no_grad()
     def lesson(self, batch: Batch) -> Lesson:
-        """Return a batch together with the float network's soft labels for the images of the batch."""
+        """Return a batch with the float network's soft labels."""
         image = to_input(batch.pictures)
         taps = self.teacher.backbone(image)
         rotation_16, rotation_8, error_16, error_8 = self.teacher.pose(taps)
@@ -162,12 +150,11 @@ class Tuning:
         )
 
     def values(self, lesson: Lesson) -> Tensors:
-        """Return the dequantized inputs of a network part for one batch."""
+        """Return the dequantized inputs of a part."""
         return {name: self.student.quantizer(name).values(levels) for name, levels in lesson.inputs.items()}
 
     def tune(self, part: Part, lessons: list[Lesson]) -> None:
-        """Tune one part of the network with the batches `lessons`. If later parts read the outputs of the tuned part,
-        the outputs are stored in `lessons`."""
+        """Tune one part of the network. If later parts read its output, the output replaces the inputs in `lessons`."""
         parameters = [p for operation in part.operations for p in self._parameters(operation)]
         total = part.epochs * len(lessons)
         fit = Fit([*parameters, *self.bins.parameters()], self.budget.rate, [total], self.budget.warmup, 0)
@@ -184,8 +171,7 @@ class Tuning:
                 lesson.inputs[part.output] = self.student.quantizer(part.output).levels(tensors[part.output]).char()
 
     def _parameters(self, operation: Operation) -> Iterator[nn.Parameter]:
-        """Yield the trainable parameters of an operation, which are its weights, its biases, and the scale and zero
-        point of its output."""
+        """Yield the weights, the biases, and the scale and zero point of the output that can be trained."""
         if operation.has_weights:
             yield from self.student.layer(operation).parameters()
         if self.student.source[operation.output] == operation.output:
@@ -193,9 +179,8 @@ class Tuning:
             yield from (parameter for parameter in quantizer.parameters() if parameter.requires_grad)
 
     def _features(self, tap: int) -> Callable[[Tensors, Lesson], Tensor]:
-        """Return the loss function for the backbone's part that ends at the feature map with the number `tap`. The loss
-        is the mean squared difference between the INT8 and float feature maps, divided by the mean square of the float
-        feature map."""
+        """Return a loss function: the mean squared difference between the INT8 and the float feature map number `tap`,
+        divided by the mean square of the float feature map."""
 
         def loss(tensors: Tensors, lesson: Lesson) -> Tensor:
             wanted = lesson.taps[tap].float()
@@ -208,11 +193,8 @@ class Tuning:
         return terms["scores"] + terms["regressors"]
 
     def _pose(self, tensors: Tensors, lesson: Lesson) -> Tensor:
-        """Return the loss of the INT8 network's pose heads.
-
-        For each cell, the loss compares the INT8 network's rotation, angles, angle bins and expected error with the
-        float network's values. The loss of the pose heads is a weighted average over the cells.
-        """
+        """Return the loss of the pose heads, as a weighted average over the cells. For each cell, the loss compares the
+        rotation, the angles, the angle bins and the expected error with the float network's values."""
         target, pose = lesson.target, self.pose(tensors)
         cells, _, _ = pose_weights(target.detections.logits, inside_boxes(target.boxes), target.boxes, target.weights)
         image, cell = torch.nonzero(cells, as_tuple=True)
@@ -224,14 +206,13 @@ class Tuning:
         return (cells[image, cell] * distance).sum() / cells.sum().clamp(min=1e-6)
 
     def pose(self, tensors: Tensors) -> Pose:
-        """Return the outputs of the INT8 network's pose heads as one `Pose` object."""
+        """Return the outputs of the INT8 network's pose heads."""
         rotation = torch.cat([tensors[f"rotation_{grid.side}"] for grid in GRIDS], dim=1)
         error = torch.cat([tensors[f"error_{grid.side}"] for grid in GRIDS], dim=1)
         return Pose(rotation, error[..., 0], self.bins([tensors[f"poses.{tap}.hidden"] for tap in range(len(GRIDS))]))
 
     def polish(self, batches: Iterator[Batch], steps: int) -> None:
-        """Tune all parts of the network together, with the labels' rotations and the float network's detections as
-        targets."""
+        """Tune all parts together. The targets are the labels' rotations and the float network's detections."""
         free = [p for operation in self.student.operations for p in self._parameters(operation)]
         fit = Fit([*free, *self.bins.parameters()], self.budget.polish_rate, [steps], self.budget.warmup, 0)
         average = [parameter.detach().clone() for parameter in free]
@@ -254,11 +235,10 @@ def fine_tune(
     student: QuantizedBlazePoser, teacher: BlazePoser, bank: Bank, recipe: Recipe, budget: Budget,
     done: Callable[[str], None] = lambda _: None, workers: int = 0,
 ) -> None:  # fmt: skip
-    """Tune a calibrated INT8 network part by part. If `budget.polish_steps` is not 0, all parts of the network are
-    tuned together at the end.
+    """Tune a calibrated INT8 network part by part, and then all parts together for `budget.polish_steps` steps.
 
-    After each part, `done` is called with the name of the part. After all parts were tuned together, `done` is called
-    with the constant `WHOLE` as the name. `recipe` is the recipe of the float network's training.
+    After each part, `done` is called with the part's name, and at the end with `WHOLE`. `recipe` is the recipe of the
+    float network's training.
     """
     torch.manual_seed(SEED)
     tuning = Tuning(student, teacher, recipe, budget)
@@ -276,12 +256,8 @@ def fine_tune(
 def train_whole(
     student: QuantizedBlazePoser, teacher: BlazePoser, bank: Bank, recipe: Recipe, budget: Budget, workers: int = 0
 ) -> None:  # fmt: skip
-    """Train all parts of a calibrated INT8 network together (quantization-aware training), for a comparison with
-    `fine_tune`.
-
-    The number of training steps is `budget.polish_steps` plus the number of steps in which `fine_tune` tunes the
-    backbone's first part.
-    """
+    """Train all parts of a calibrated INT8 network together, for a comparison with `fine_tune`. The number of steps is
+    `budget.polish_steps` plus the number of steps in which `fine_tune` tunes the backbone's first part."""
     torch.manual_seed(SEED)
     steps = budget.backbone_epochs[0] * budget.batches + budget.polish_steps
     Tuning(student, teacher, recipe, budget).polish(_fresh(bank, recipe, budget, steps, workers), steps)
@@ -294,7 +270,7 @@ def _fresh(bank: Bank, recipe: Recipe, budget: Budget, steps: int, workers: int)
 
 
 def found(tensors: Tensors) -> Detections:
-    """Return the INT8 network's detections from both feature maps as one `Detections` object."""
+    """Return the INT8 network's detections from both feature maps."""
     logits, regressors = (
         torch.cat([tensors[f"{kind}_{grid.side}"] for grid in GRIDS], dim=1) for kind in ("scores", "regressors")
     )
@@ -302,6 +278,5 @@ def found(tensors: Tensors) -> Detections:
 
 
 def pixels(pictures: Tensor) -> Tensor:
-    """Convert uint8 images (N, 128, 128, 3) to the INT8 levels of the network's input (N, 3, 128, 128). The INT8 levels
-    are float numbers from -128 to 127."""
+    """Convert uint8 images (N, 128, 128, 3) to the input's INT8 levels (N, 3, 128, 128), as floats."""
     return pictures.permute(0, 3, 1, 2).float() - 128

@@ -1,8 +1,4 @@
-"""`blazeposer quantize` writes an INT8 and a float tflite file from float weights.
-
-The command also writes a manifest for each tflite file, and golden vectors (test images with the expected outputs) for
-the INT8 file.
-"""
+"""`blazeposer quantize` writes an INT8 and a float tflite file with manifests, and golden vectors for the INT8 file."""
 
 from __future__ import annotations
 
@@ -43,7 +39,7 @@ from .qaf import Budget, fine_tune
 from .quantized import QuantizedBlazePoser
 
 CALIBRATION_POOLS = ("aflw", "wflw", "maskon")
-"""Data sets (pools) for calibration. These data sets contain every pose, and faces of many sizes."""
+"""Data sets for calibration, with every pose and faces of many sizes."""
 WEIGHTS = "blazeposer.safetensors"
 SEED = 20260101
 WORKERS = 1
@@ -128,8 +124,7 @@ def command(
 
 
 def calibrated(network: BlazePoser, pictures: NDArray[np.uint8], console: Console) -> QuantizedBlazePoser:
-    """Return an INT8 copy of the network. The images `pictures` (N, 128, 128, 3) determine the ranges of the INT8
-    values."""
+    """Return an INT8 copy of the network. The images `pictures` (N, 128, 128, 3) determine its ranges."""
     model = QuantizedBlazePoser(copy.deepcopy(network)).eval()
     with Progress(console=console) as progress:
         task = progress.add_task("calibrating", total=3 * len(pictures))
@@ -140,21 +135,16 @@ def calibrated(network: BlazePoser, pictures: NDArray[np.uint8], console: Consol
 def calibration_images(
     folder: Path, count: int, recipe: Recipe, report: Callable[[str], None], pools: tuple[str, ...] = ()
 ) -> NDArray[np.uint8]:
-    """Return RGB training images (count, 128, 128, 3) for calibration. `recipe` has the settings of the training
-    images. The colours of the images are rounded to RGB565, the format of a camera's images. The function always
-    returns the same images for the same arguments.
-
-    If `pools` is not empty, only the data sets (pools) with the names in `pools` are used. `report` is called with one
-    line of text for each data set. Raises BlazePoserError.
-    """
+    """Return RGB training images (count, 128, 128, 3) from `pools` or, if it is empty, from `CALIBRATION_POOLS`. As on
+    a camera, the colours are rounded to RGB565. The same arguments always give the same images."""
     bank = _bank(folder, pools or CALIBRATION_POOLS, not pools, report)
     batch = TrainingBatches(bank, count, range(1), SEED, recipe.last_images)[0]
     return np.stack([rgb565(picture) for picture in batch.pictures.numpy()])
 
 
 def _bank(folder: Path, pools: tuple[str, ...], with_photos: bool, report: Callable[[str], None]) -> Bank:
-    """Read the training images of the data sets `pools`. If `with_photos` is true, the backgrounds include photos
-    without a face. If `with_photos` is false, the backgrounds include drawn images of a room."""
+    """Read the training images of `pools`. If `with_photos` is true, the backgrounds include photos without a face. If
+    it is false, they include drawn images of a room."""
     return read_bank(folder, pools, "train", report=report, faceless=("faceless",) if with_photos else ())
 
 
@@ -162,8 +152,7 @@ def write(
     path: Path, architecture: Architecture, layers: dict[str, Layer], quantization: dict[str, Quantization],
     training: dict[str, object],
 ) -> Manifest:  # fmt: skip
-    """Write a tflite file, and write its manifest beside the file. Raises BlazePoserError if an INT8 file would be too
-    large."""
+    """Write a tflite file and its manifest. Raises BlazePoserError if an INT8 file would be too large."""
     graph = operations(architecture)
     data = write_tflite(layers, quantization, graph)
     if quantization and len(data) > MAX_FILE_BYTES:

@@ -1,12 +1,9 @@
 """Compute the INT8 network in torch as a camera computes it, but with gradients for training.
 
-Every tensor of the network passes a quantizer with a trainable scale (LSQ+: Bhalgat et al., 2020). Gradients pass
-through rounding unchanged, so that the quantized network can be trained.
-
-Every tensor has the same integer values that TensorFlow Lite's reference kernels compute. Activations have asymmetric
-quantization per tensor. Weights have symmetric quantization per channel, from -127 to 127. The scale of a convolution's
-int32 bias is the scale of the input times the scale of the weights. The outputs of pool, pad and reshape operations
-have the scale and zero point of their inputs.
+Every tensor passes a quantizer with a trainable scale (LSQ+: Bhalgat et al., 2020). Gradients pass through rounding
+unchanged. As in TensorFlow Lite's reference kernels, activations have asymmetric quantization per tensor, and weights
+have symmetric quantization per channel. The scale of a convolution's int32 bias is the scale of the input times the
+scale of the weights. The outputs of pool, pad and reshape operations have the scale and zero point of their inputs.
 """
 
 from __future__ import annotations
@@ -28,8 +25,8 @@ LOWEST, HIGHEST = -128, 127
 LEVELS = HIGHEST - LOWEST + 1
 WEIGHT_LIMIT = 127
 BIAS_LIMIT = 2**24
-"""Largest absolute value of an int32 bias. float32 can represent all integers up to this value. A bias within this
-limit cannot cause an overflow of an accumulator in this network."""
+"""Largest absolute value of an int32 bias. float32 can represent all integers up to this value. Within this limit, a
+bias cannot cause an overflow of an accumulator."""
 FIXED_QUANTIZATION = {  # scale, zero point
     # -8 to 8. Outside of this range, the probability hardly changes. A wider range makes the steps near 0.5 coarser.
     "scores": (8 / 127, 0),
@@ -43,11 +40,10 @@ FIXED_QUANTIZATION = {  # scale, zero point
 
 
 class Quantizer(nn.Module):
-    """A module that rounds the values of one activation tensor to the 256 levels of INT8 (fake quantization).
+    """A module that rounds the values of one activation tensor to the 256 levels of INT8.
 
-    A level q from -128 to 127 stands for the value scale * (q - zero_point). If `unsigned` is true, the zero point is
-    always -128, because all values after a ReLU are positive or 0. If `frozen` is true, training changes neither the
-    scale nor the zero point.
+    A level q stands for the value scale * (q - zero_point). If `unsigned` is true, the zero point is always -128, as
+    after a ReLU. If `frozen` is true, training changes neither the scale nor the zero point.
     """
 
     def __init__(self, scale: float = 1.0, zero_point: int = 0, unsigned: bool = False, frozen: bool = False) -> None:
@@ -56,15 +52,13 @@ class Quantizer(nn.Module):
         self.start: Tensor
         self.register_buffer("start", torch.tensor(scale))
         self.growth = nn.Parameter(torch.zeros(()), requires_grad=not frozen)
-        """Natural logarithm of the ratio of the scale to its initial value `start`."""
+        """Natural logarithm of the scale divided by `start`."""
         first = (LOWEST if unsigned else zero_point) / LEVELS
         self.offset = nn.Parameter(torch.tensor(first), requires_grad=not (frozen or unsigned))
-        """Zero point divided by LEVELS. The quotient is about as large as the weights, so that one learning rate fits
-        all parameters."""
+        """Zero point divided by LEVELS, about as large as a weight, so that one learning rate fits all parameters."""
 
     def set_range(self, low: float, high: float) -> None:
-        """Set the scale and the zero point so that the 256 levels reach from `low` to `high`, and one level stands for
-        exactly 0."""
+        """Set the scale and the zero point for the range from `low` to `high`. One level stands for exactly 0."""
         low, high = (0.0 if self.unsigned else min(low, 0.0)), max(high, 1e-6)
         scale = (high - low) / (HIGHEST - LOWEST)
         with torch.no_grad():
@@ -82,7 +76,7 @@ class Quantizer(nn.Module):
 
     @property
     def highest(self) -> float:
-        """Return the value that the highest INT8 level, 127, represents."""
+        """Return the value of the highest level, 127."""
         return ((HIGHEST - self.zero_point) * self.scale).item()
 
     @torch.no_grad()
@@ -123,15 +117,14 @@ class _FakeQuantization(torch.autograd.Function):
 
 
 class QuantizedBlazePoser(nn.Module):
-    """A `BlazePoser` network in which every tensor is quantized. `network` has the float weights, and `quantizers` has
-    the scale and the zero point of each activation tensor."""
+    """A `BlazePoser` network in which every tensor is quantized. `network` has the float weights."""
 
     def __init__(self, network: BlazePoser) -> None:
         super().__init__()
         self.network = network
         self.operations = operations(network.architecture)
         self.source: dict[str, str] = {INPUT: INPUT}
-        """Mapping from each tensor's name to the name of the tensor whose quantizer it uses."""
+        """Name of the tensor whose quantizer each tensor uses."""
         quantizers = {INPUT: Quantizer(INPUT_SCALE, INPUT_ZERO_POINT, frozen=True)}
         for operation in self.operations:
             if operation.kind in ("pool", "pad", "reshape"):
@@ -147,20 +140,18 @@ class QuantizedBlazePoser(nn.Module):
         self.quantizers = nn.ModuleDict({_key(name): quantizer for name, quantizer in quantizers.items()})
 
     def quantizer(self, tensor: str) -> Quantizer:
-        """Return the quantizer for the activation tensor with the name `tensor`."""
         return cast(Quantizer, self.quantizers[_key(self.source[tensor])])
 
     def layer(self, operation: Operation) -> nn.Conv2d:
-        """Return the torch convolution that contains an operation's float weights."""
+        """Return the torch convolution that has an operation's float weights."""
         return cast(nn.Conv2d, self.network.get_submodule(operation.output))
 
     def weight_scale(self, operation: Operation) -> Tensor:
-        """Return the quantization steps of a convolution's weights, with one step for each output channel.
+        """Return the quantization step of each output channel's weights.
 
-        A channel's quantization step is usually 1/127 of the largest absolute weight of the channel. A channel with a
-        large bias gets a larger quantization step, so that the quantized bias does not exceed `BIAS_LIMIT`. All
-        channels of a regressor head share one quantization step, because all regressors are in pixels. Separate
-        quantization steps for the channels of the regressor heads would make the file 1.4 KB larger.
+        The step is usually 1/127 of the channel's largest weight. A channel with a large bias gets a larger step,
+        because of `BIAS_LIMIT`. All channels of a regressor head share one step, because all regressors are in pixels.
+        Separate steps would make the file 1.4 KB larger.
         """
         layer = self.layer(operation)
         scale = layer.weight.detach().abs().amax(dim=(1, 2, 3)) / WEIGHT_LIMIT
@@ -172,8 +163,8 @@ class QuantizedBlazePoser(nn.Module):
         return scale.clamp(min=1e-9)
 
     def integers(self, operation: Operation) -> tuple[Tensor, Tensor | None]:
-        """Return a convolution's quantized weights and biases as integers in float tensors, because torch computes
-        gradients only for floats. The weights (out, in, kernel, kernel) are between -127 and 127."""
+        """Return a convolution's quantized weights (out, in, kernel, kernel) and biases. The integers are in float
+        tensors, because torch computes gradients only for floats."""
         layer = self.layer(operation)
         scale = self.weight_scale(operation)
         weight = torch.clamp(_round(layer.weight / scale[:, None, None, None]), -WEIGHT_LIMIT, WEIGHT_LIMIT)
@@ -182,11 +173,10 @@ class QuantizedBlazePoser(nn.Module):
         return weight, _round(layer.bias / (self.quantizer(operation.inputs[0]).scale * scale))
 
     def trace(self, image: Tensor, quantized: bool = True) -> dict[str, Tensor]:
-        """Return a dictionary of all tensors of the network. `image` has the shape (N, 3, 128, 128) and values from -1
-        to 1.
+        """Return all tensors of the network, by name. `image` has the shape (N, 3, 128, 128) and values from -1 to 1.
 
-        The network's outputs have the shapes in `contract.OUTPUTS`, and all other tensors have the layout NCHW. If
-        `quantized` is false, return the tensors of the float network.
+        The outputs have the shapes in `contract.OUTPUTS`, and all other tensors have the layout NCHW. If `quantized` is
+        false, return the tensors of the float network.
         """
         tensors = {INPUT: self.quantizer(INPUT)(image) if quantized else image}
         return self.extend(tensors, self.operations, quantized)
@@ -194,8 +184,7 @@ class QuantizedBlazePoser(nn.Module):
     def extend(
         self, tensors: dict[str, Tensor], operations: Iterable[Operation], quantized: bool = True
     ) -> dict[str, Tensor]:
-        """Compute `operations`, and add the output of each operation to the dictionary `tensors`. Each input of an
-        operation must be in `tensors` or be the output of an earlier operation."""
+        """Compute `operations`, and add their outputs to `tensors`, which must contain the inputs."""
         for operation in operations:
             x = self.run(operation, [tensors[name] for name in operation.inputs], quantized)
             if quantized and self.source[operation.output] == operation.output:
@@ -204,13 +193,12 @@ class QuantizedBlazePoser(nn.Module):
         return tensors
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        """Return the network's eight outputs as dequantized values, in the order of `contract.OUTPUTS`."""
+        """Return the dequantized outputs, in the order of `contract.OUTPUTS`."""
         tensors = self.trace(image)
         return tuple(tensors[output.name] for output in OUTPUTS)
 
     def run(self, operation: Operation, inputs: list[Tensor], quantized: bool = True) -> Tensor:
-        """Compute one operation from the real values of its inputs. The result of the operation is not rounded to INT8
-        levels, because `extend` does the rounding."""
+        """Compute one operation from the real values of its inputs. The result is not rounded to INT8 levels."""
         x = inputs[0]
         match operation.kind:
             case "conv" | "depthwise":
@@ -244,8 +232,7 @@ class QuantizedBlazePoser(nn.Module):
 
 
 def convolve(operation: Operation, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """Convolve the tensor `x` with TensorFlow's SAME padding, and apply no activation function. The input and the
-    output of the convolution have the layout NCHW."""
+    """Convolve `x` with TensorFlow's SAME padding, without activation. The layout of input and output is NCHW."""
     groups = operation.channels_in if operation.kind == "depthwise" else 1
     total = operation.kernel - operation.stride if operation.stride > 1 else operation.kernel - 1
     before = total // 2

@@ -1,9 +1,4 @@
-"""Read an INT8 tflite file, and rebuild the torch network from which the file was written. This module reverses the
-conversion of `export.py`.
-
-With a rebuilt network, an old tflite file can be compared with its float weights. A rebuilt network can also be
-converted with TensorFlow's converter.
-"""
+"""Rebuild the torch network from which an INT8 tflite file was written. This module reverses `export.py`."""
 
 from __future__ import annotations
 
@@ -25,10 +20,10 @@ from .quantized import LEVELS, QuantizedBlazePoser
 
 
 class ReadBack(QuantizedBlazePoser):
-    """The quantized network that an INT8 tflite file contains, with the quantization steps of the file.
+    """The quantized network that an INT8 tflite file contains, with the quantization steps of the file. If the network
+    is written to a file again, the new file has the same bytes.
 
-    Raises ModelError if the file has none of this project's architectures. The quantized network can be written to a
-    file again (`export.int8_layers`, `flatbuffer.write_tflite`). The new file has the same bytes as the original file.
+    Raises ModelError if the file has none of this project's architectures.
     """
 
     def __init__(self, data: bytes, name: str) -> None:

@@ -1,5 +1,5 @@
-"""Run the network in torch, and run the tflite file that TensorFlow's converter wrote. The command `blazeposer
-validate` compares the outputs, and finds the functions of this module through entry points in `pyproject.toml`."""
+"""Run the network in torch, and as a file from TensorFlow's converter. `blazeposer validate` finds the functions of
+this module through entry points in `pyproject.toml`."""
 
 from __future__ import annotations
 
@@ -24,14 +24,13 @@ from .readback import ReadBack
 
 
 def torch_stage(stages: Stages) -> Stage:
-    """Return the stage of `blazeposer validate` that runs the float weights in torch. Raises BlazePoserError."""
+    """Return the stage that runs the float weights in torch. Raises BlazePoserError."""
     path = companion(stages.model, ".safetensors")
     return Stage("torch", "float weights, torch", False, seeing(torch_network(path)), torch_tracer(path))
 
 
 def converter_stage(stages: Stages) -> Stage:
-    """Return the stage of `blazeposer validate` that converts the INT8 network with TensorFlow's converter and runs the
-    converted file. Raises BlazePoserError."""
+    """Return the stage that runs the INT8 network in a file from TensorFlow's converter. Raises BlazePoserError."""
     data = converted(stages.model)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, stages.model.name)
@@ -42,7 +41,7 @@ def converter_stage(stages: Stages) -> Stage:
 
 
 def torch_network(weights: Path) -> Network:
-    """Return a `Network` object that runs the float weights of a safetensors file in torch. Raises BlazePoserError."""
+    """Return a `Network` that runs the float weights of a safetensors file in torch. Raises BlazePoserError."""
     network = load(weights)
 
     @torch.no_grad()
@@ -58,8 +57,7 @@ def torch_network(weights: Path) -> Network:
 
 
 def torch_tracer(weights: Path) -> Callable[[Image], dict[str, NDArray[Any]]]:
-    """Return a function that computes the outputs of all layers for an image (128, 128, 3). The function returns a
-    dictionary that maps each layer's name in the manifest to the layer's output (NHWC)."""
+    """Return a function that computes the output (NHWC) of each layer for an image (128, 128, 3)."""
     network = QuantizedBlazePoser(load(weights))
     names = [operation.output for operation in network.operations if operation.kind != "reshape"]
 
@@ -73,8 +71,7 @@ def torch_tracer(weights: Path) -> Callable[[Image], dict[str, NDArray[Any]]]:
 
 
 def converted(model: Path) -> bytes:
-    """Convert the network of an INT8 tflite file with TensorFlow's converter, and return the bytes of the new tflite
-    file. Raises ModelError."""
+    """Convert the network of an INT8 tflite file with TensorFlow's converter. Raises ModelError."""
     network = ReadBack(model.read_bytes(), str(model))
     with quiet_stderr(), warnings.catch_warnings(action="ignore"):  # hide start messages and a warning about ranges
         from .converter import convert  # this imports TensorFlow

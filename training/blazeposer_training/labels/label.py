@@ -1,9 +1,4 @@
-"""`blazeposer label FOLDER` makes a pool (a data set for training) from the photos in a folder.
-
-The function `read_pool` in `blazeposer.evaluate.datasets.pool` can read the pool. The module `teacher.py` labels the
-faces in the photos. The labels are reliable for faces that are turned by up to 45 degrees. Faces that are turned by
-more than 60 degrees rarely get a label.
-"""
+"""`blazeposer label` makes a pool (a data set for training) from the photos in a folder."""
 
 from __future__ import annotations
 
@@ -30,11 +25,10 @@ from blazeposer.media.sources import open_source
 from .teacher import Labelled, Teacher
 
 LARGEST_SIDE = 448
-"""Largest width and height in pixels of a stored photo."""
+"""Largest width and height of a stored photo in pixels."""
 JPEG_QUALITY = 90
 VALIDATION_PERCENT = 3
-"""Percentage of the photos for validation. A hash of a photo's name decides whether the photo is for validation. If the
-hash chooses no photo, every tenth photo is used."""
+"""Percentage of the photos for validation, chosen by a hash of the name. If it chooses none, every tenth is used."""
 CORNERS = ("x0", "y0", "x1", "y1")
 COLUMNS = (
     *("file", "width", "height", *CORNERS, *ANGLES, *(f"{angle}_spread" for angle in ANGLES)),
@@ -47,9 +41,8 @@ PARTS = ("{}.zip", "{}.csv", "{}_landmarks68.npy")
 def label_folder(folder: Path, name: str, output: Path, *, force: bool = False) -> str:
     """Write the pool `name` into the folder `output`, and return a summary of one or two lines.
 
-    Photos without a face are left out. An existing pool with the name `name` is replaced only when the new pool is
-    complete. Raises BlazePoserError if the pool exists and `force` is false. BlazePoserError is also raised if the
-    folder has no photos or no faces, or if a file cannot be written.
+    An existing pool is replaced only when the new pool is complete. Raises BlazePoserError if the pool exists and
+    `force` is false, if the folder has no photos or no faces, or if a file cannot be written.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder: name a folder with photos")
@@ -130,8 +123,7 @@ def command(folder: Path, name: str | None, output: Path, force: bool) -> None:
 
 @contextmanager
 def _replaced(output: Path, name: str) -> Iterator[list[Path]]:
-    """Yield temporary paths for the files of a pool. When all files of the pool are written, the files get their final
-    names. After an error, the temporary files of the pool are deleted."""
+    """Yield temporary paths for the files of a pool. The files get their final names only when all are written."""
     output.mkdir(parents=True, exist_ok=True)
     targets = [output / part.format(name) for part in PARTS]
     partial = [target.with_name(f".{target.name}.partial") for target in targets]
@@ -145,8 +137,7 @@ def _replaced(output: Path, name: str) -> Iterator[list[Path]]:
 
 
 def _reduced(photo: Image) -> tuple[Image, float]:
-    """Reduce a photo to at most `LARGEST_SIDE` pixels in width and height. Return the reduced photo, and the ratio of
-    its new width to its old width."""
+    """Reduce a photo to at most `LARGEST_SIDE` pixels. Return the photo, and the ratio of its new to its old width."""
     scale = LARGEST_SIDE / max(photo.shape[:2])
     if scale >= 1:
         return photo, 1.0
@@ -159,7 +150,7 @@ def _jpeg(photo: Image) -> bytes:
 
 
 def _row(file: str, stored: Image, label: Labelled, scale: float, source: str) -> dict[str, object]:
-    """Return the row of the pool's table that describes one face in a photo."""
+    """Return the row of the pool's table for one face."""
     x, y, width, height = (value * scale for value in label.face.box)
     box = zip(CORNERS, (x, y, x + width, y + height), strict=True)
     angles = zip(ANGLES, label.face.angles, strict=True)

@@ -1,11 +1,8 @@
-"""Label the faces in photos. BlazeFace finds the faces in a photo, and MediaPipe's face mesh network gives the rotation
-of each head.
+"""Label the faces in photos. BlazeFace finds the faces, and MediaPipe's face mesh network gives the rotations.
 
-The package `blazeposer.evaluate.peers` runs BlazeFace and the face mesh network, and computes a head's rotation from a
-face mesh. The face mesh network does not say how uncertain a rotation is. To measure the uncertainty, the face mesh
-network runs on four crops of each face, which differ in position, size and mirroring. The label of a face is the mean
-of the rotations from the four crops. The uncertainty of a label is the mean angle between the label and the rotations
-from the four crops.
+The face mesh network does not say how uncertain a rotation is. Therefore, it runs on four crops of each face, which
+differ in position, size and mirroring. The label is the mean of the four rotations, and the uncertainty is the mean
+angle between the label and the four rotations.
 """
 
 from __future__ import annotations
@@ -26,34 +23,27 @@ Floats = NDArray[np.float64]
 EYE_CORNERS = (33, 263)
 """Mesh points at the outer corners of the person's right and left eye."""
 LOOKS = ((0.06, -0.06, 1.1, False), (-0.06, 0.06, 1.1, True), (-0.06, -0.06, 0.9, False), (0.06, 0.06, 0.9, True))
-"""Changes of the crop for each of the four looks at a face: the shift to the right and the shift down (as fractions of
-the crop's side), the factor on the side, and True if the crop is mirrored."""
+"""Shift to the right and down (as fractions of the crop's side), factor on the side, and mirroring of each crop."""
 MOST_FACES = 32
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """A labelled face in a photo. All positions and sizes of the face are in pixels of the photo."""
+    """A labelled face. All positions and sizes are in pixels of the photo."""
 
     face: Face
-    """BlazeFace's score and keypoints, and the teacher's rotation.
-
-    `err` is the mean angle in degrees between the rotations in the four looks and the teacher's rotation. The box is
-    the tight box around the landmarks.
-    """
+    """Face with BlazeFace's score and keypoints, and the teacher's rotation. `err` is the uncertainty of the rotation
+    in degrees. The box is the tight box around the landmarks."""
     landmarks: Floats
-    """Points (68, 2) in iBUG order. They are the mesh points that are nearest to the iBUG landmarks."""
+    """Mesh points (68, 2) that are nearest to the 68 iBUG landmarks, in their order."""
     spread: Floats
-    """Standard deviations (3,) of yaw, pitch and roll among the four looks, in degrees."""
+    """Standard deviations (3,) of yaw, pitch and roll among the four crops, in degrees."""
 
 
 def meshes(networks: FaceMesh, photo: Image, face: Face) -> Floats | None:
-    """Return an array (4, 468, 3) with a face mesh for each of the four crops. The coordinates of the mesh points are
-    in pixels: x points right, y points DOWN, and z points towards the viewer.
-
-    In the returned mesh of a mirrored crop, the left and right points of the face are still exchanged. Return None if
-    the face mesh network finds no face in one of the crops.
-    """
+    """Return the face meshes (4, 468, 3) of the four crops in pixels: x points right, y points DOWN, and z points
+    towards the viewer. The mesh of a mirrored crop has its left and right points exchanged. Return None if the face
+    mesh network finds no face in one of the crops."""
     points, _ = networks.look(photo, Crop.of(face), fine=True)
     # As in MediaPipe's tracking, the mesh gives a better box than BlazeFace.
     low, high = points[:, :2].min(0), points[:, :2].max(0)
@@ -71,8 +61,7 @@ def meshes(networks: FaceMesh, photo: Image, face: Face) -> Floats | None:
 
 
 class Teacher:
-    """A callable object that finds and labels the faces in photos. A call with an RGB photo (height, width, 3) of type
-    uint8 returns the labelled faces, with the highest score first."""
+    """A callable object that labels the faces in an RGB photo. The face with the highest score comes first."""
 
     def __init__(self) -> None:
         self._networks = FaceMesh()
@@ -101,6 +90,6 @@ class Teacher:
 
 
 def partners(points: Floats) -> NDArray[np.int64]:
-    """Return, for each point of a face mesh, the index of the mesh point at the mirrored position. The array of indices
-    has the shape (468,). `points` are the mesh points of a face that looks straight ahead."""
+    """Return, for each point of a face mesh, the index (468,) of the point at the mirrored position. `points` are the
+    points of a face that looks straight ahead."""
     return np.linalg.norm(points[:, None] - points * [-1, 1, 1], axis=-1).argmin(1)

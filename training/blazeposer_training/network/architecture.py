@@ -1,5 +1,4 @@
-"""Define network architectures, which set the number of channels and the initial weights of each block. The initial
-weights come from a block of BlazeFace."""
+"""Define network architectures."""
 
 from __future__ import annotations
 
@@ -15,12 +14,10 @@ Kind = Literal["residual", "plain", "dense"]
 
 @dataclass(frozen=True)
 class Block:
-    """A block of the backbone. Before training, the weights of a block are copied from BlazeFace's block with the
-    number `source`.
+    """A block of the backbone. Its initial weights come from BlazeFace's block with the number `source`.
 
-    A `residual` block is a depthwise 3x3 convolution and a pointwise convolution, as in BlazeFace. A shortcut adds the
-    input of the residual block to the output of the pointwise convolution. A `plain` block has the two convolutions of
-    a residual block, but no shortcut. A `dense` block is a single 3x3 convolution.
+    A `residual` block is a depthwise 3x3 convolution and a pointwise convolution with a shortcut around both, as in
+    BlazeFace. A `plain` block has no shortcut. A `dense` block is a single 3x3 convolution.
     """
 
     channels: int
@@ -31,15 +28,13 @@ class Block:
 
 @dataclass(frozen=True)
 class Architecture:
-    """The settings of one network architecture. The architectures of this project differ only in the settings of this
-    class. All architectures have the same inputs, the same outputs and the same sizes of feature maps."""
+    """The settings of one architecture. All architectures have the same inputs, outputs and sizes of feature maps."""
 
     stem: int
     """Number of channels of the first convolution."""
     blocks: tuple[Block, ...]
     taps: tuple[int, int]
-    """Indices of the two blocks whose outputs the heads read. The first output is the 16x16 feature map, and the second
-    output is the 8x8 feature map."""
+    """Indices of the two blocks whose outputs (16x16 and 8x8) the heads read."""
     regressor_ranks: tuple[int, int] = (0, 0)
     """Number of channels between the two convolutions of each feature map's regressor head. The number 0 means a single
     convolution."""
@@ -54,14 +49,13 @@ class Architecture:
 
     @property
     def folds(self) -> bool:
-        """Return whether the convolutions in the blocks have shortcuts that exist only in training. After training, the
-        shortcuts are folded into the filters of the convolutions."""
+        """Return whether the convolutions in the blocks have shortcuts in training (see `branches.py`)."""
         return any(block.kind != "residual" for block in self.blocks)
 
 
 def stages(*rows: tuple[int, ...]) -> tuple[Block, ...]:
-    """Return residual blocks. Each item of `rows` lists the channel counts of the blocks at one resolution. The first
-    item is for the resolution 64x64. Block n starts with the weights of BlazeFace's block n."""
+    """Return residual blocks. Each item of `rows` lists the channel counts at one resolution, from 64x64 to 8x8. Block
+    n starts with the weights of BlazeFace's block n."""
     sizes = [(channels, stage > 0 and i == 0) for stage, row in enumerate(rows) for i, channels in enumerate(row)]
     return tuple(Block(channels, 2 if first else 1, source) for source, (channels, first) in enumerate(sizes))
 
@@ -87,18 +81,13 @@ _SOURCES = ((0, 1), (2, 3, 4), (5, 6, 7, 8, 9, 10), (11, 12, 13, 14, 15))
 
 
 def plain(stem: int, *rows: tuple[int, ...], dense: bool = False, pose_hidden: int = 36) -> Architecture:
-    """Return an architecture that has plain blocks and a 3x3 first convolution (stem). Each item of `rows` lists the
-    channel counts of the blocks at one resolution. The first item is for the resolution 64x64. If `dense` is true, the
-    first block at 32x32 is dense.
+    """Return an architecture with plain blocks and a 3x3 stem. Each item of `rows` lists the channel counts at one
+    resolution, from 64x64 to 8x8. If `dense` is true, the first block at 32x32 is dense.
 
-    The following rules choose the blocks of BlazeFace from which the plain blocks get their initial weights.
-
-    - At each resolution except 64x64, the first block gets the weights of BlazeFace's first block at the same
-      resolution.
-    - If the architecture has fewer blocks at a resolution than BlazeFace, the other blocks get the weights of
-      BlazeFace's last blocks at the same resolution.
-    - If the architecture has more blocks at a resolution than BlazeFace, the surplus blocks get the weights of
-      BlazeFace's last block at the same resolution.
+    The initial weights come from BlazeFace's blocks at the same resolution. Except at 64x64, the first block gets the
+    weights of BlazeFace's first block. If an architecture has fewer blocks than BlazeFace at a resolution, the other
+    blocks get the weights of BlazeFace's last blocks. If it has more blocks, the surplus blocks get the weights of
+    BlazeFace's last block.
     """
     blocks: list[Block] = []
     for stage, (row, sources) in enumerate(zip(rows, _SOURCES, strict=True)):
@@ -118,15 +107,13 @@ ARCHITECTURES = {
     "plain-48": plain(16, (), (24, 32, 32), (48, 64, 80, 88), (96, 96, 96, 96, 96, 96)),
     "dense-47": plain(8, (), (24, 32, 32), (48, 64, 80, 88), (96, 96, 96, 96, 96, 96), dense=True),
 }
-"""Architectures that a recipe may name. The number in a name is the estimated number of instructions on a Cortex-M7, in
-millions."""
+"""Architectures that a recipe may name. The number is the estimated number of million instructions on a Cortex-M7."""
 ARCHITECTURE = ARCHITECTURES["plain-65"]
 """The architecture that ships."""
 
 
 def architecture(name: str) -> Architecture:
-    """Return the architecture with the name `name`. Raises BlazePoserError if `ARCHITECTURES` does not contain the
-    name."""
+    """Return the architecture with this name. Raises BlazePoserError if there is none."""
     if name not in ARCHITECTURES:
         raise BlazePoserError(f"there is no architecture {name}: choose one of {', '.join(ARCHITECTURES)}")
     return ARCHITECTURES[name]

@@ -1,9 +1,7 @@
-"""Describe the network as a list of operations, with the order, layout and names of a tflite file.
+"""Describe the network as a list of operations, with the order, layout (NHWC) and names of a tflite file.
 
-The quantized torch network, the tflite file and the network in TensorFlow get the same structure from the list of
-operations. The tensors of the operations have the layout NHWC. In each block, the pool and pad operations come before
-the depthwise and pointwise convolutions. With the pool and pad operations first, fewer tensors are in memory at the
-same time. With TensorFlow's order of operations, the network's working memory (arena) would be a quarter larger.
+In each block, the pool and pad operations come before the convolutions, so that fewer tensors are in memory at the same
+time. With TensorFlow's order of operations, the network's working memory (arena) would be a quarter larger.
 """
 
 from __future__ import annotations
@@ -27,22 +25,19 @@ BLOCK_KERNEL = 3
 @dataclass(frozen=True)
 class Operation:
     """One operation of the network. Convolutions use TensorFlow's `SAME` padding. The operation `pool` is a 2x2 max
-    pooling with stride 2, and the operation `pad` appends channels of zeros.
-
-    In `BlazePoser.state_dict()`, the names of a convolution's weight and bias begin with the name in `output`.
-    """
+    pooling with stride 2, and the operation `pad` appends channels of zeros. `output` also names a torch module."""
 
     kind: Kind
     output: str
     inputs: tuple[str, ...]
     shape: tuple[int, ...]
-    """Shape of the output for a batch of one image."""
+    """Shape of the output for one image."""
     kernel: int = 1
     stride: int = 1
     channels_in: int = 0
     activation: Activation = "none"
     per_tensor: bool = False
-    """True if all weights share one quantization step. False if each channel has its own quantization step."""
+    """True if all weights share one quantization step, and not only the weights of a channel."""
 
     @property
     def has_weights(self) -> bool:
@@ -57,8 +52,7 @@ class Operation:
 
 
 def operations(architecture: Architecture) -> tuple[Operation, ...]:
-    """Return all operations of an architecture in the order of execution. Each operation comes after all operations
-    whose outputs it reads."""
+    """Return the operations of an architecture in the order of execution."""
     return tuple(_operations(architecture))
 
 
@@ -78,7 +72,6 @@ def _operations(architecture: Architecture) -> Iterator[Operation]:
 
 
 def block_output(architecture: Architecture, index: int) -> str:
-    """Return the name of the output tensor of a block."""
     last = {"residual": "", "plain": ".pointwise", "dense": ".convolution"}[architecture.blocks[index].kind]
     return f"backbone.blocks.{index}{last}"
 
@@ -120,7 +113,7 @@ def _heads(architecture: Architecture, tap: int, x: str) -> Iterator[Operation]:
 
 
 def _output(head: str, name: str, x: str, channels: int, values: int) -> Iterator[Operation]:
-    """Yield a 1x1 convolution and a reshape, which together compute the network's output `name`."""
+    """Yield a 1x1 convolution and a reshape, which compute the network's output `name`."""
     output = next(output for output in OUTPUTS if output.name == name)
     side = next(grid.side for grid in GRIDS if name.endswith(f"_{grid.side}"))
     shape, per_tensor = (1, side, side, values), name.startswith("regressors")

@@ -7,11 +7,9 @@
       blocks 4-9 ................. 16x16x88   tap: 2 anchors a cell, pose head
       blocks 10-14 ...............  8x8x88    tap: 6 anchors a cell, pose head
 
-The diagram shows `architecture.ARCHITECTURE`, the architecture that ships. The backbone and the detection heads come
-from MediaPipe's short-range BlazeFace (Bazarevsky et al., 2019). A depthwise convolution of BlazePoser has no bias. The
-bias of BlazeFace's depthwise convolution is folded into the bias of the pointwise convolution that follows. The folding
-of the biases is exact, because no nonlinear operation lies between the depthwise and the pointwise convolution. The
-pose heads read the 16x16 and 8x8 feature maps, as in Abbaszadeh's thesis (Politecnico di Milano, 2025).
+The diagram shows `architecture.ARCHITECTURE`. The backbone and the detection heads come from MediaPipe's short-range
+BlazeFace (Bazarevsky et al., 2019). The pose heads are placed as in Abbaszadeh's thesis (Politecnico di Milano, 2025).
+A depthwise convolution has no bias, because BlazeFace's bias is folded exactly into the pointwise convolution.
 """
 
 from __future__ import annotations
@@ -28,16 +26,13 @@ from blazeposer.core.contract import GRIDS, REGRESSOR_VALUES, ROTATION_VALUES
 from .architecture import ARCHITECTURE, INPUT_CHANNELS, Architecture, Block
 
 CEILING = 6.0
-"""Largest value of a plain network's feature maps. RELU6 has the same limit."""
+"""Largest value of a plain network's feature maps, as in RELU6."""
 INITIAL_LOG_ERROR = math.log(5.0)
-"""Logarithm of the expected error before training. The expected error is 5 degrees, which is about the true error
-before training."""
+"""Logarithm of the expected error before training. 5 degrees is about the true error before training."""
 
 
 class BlazeBlock(nn.Module):
-    """A residual block with a depthwise 3x3 and a pointwise 1x1 convolution. The input of the block is added to the
-    output of the convolutions, and a ReLU follows. Before the addition, the input of the block is pooled and padded
-    with zeros to the shape of the output."""
+    """A residual block. Its input is pooled, padded with zeros, and added to the output of its convolutions."""
 
     def __init__(self, channels_in: int, channels_out: int, stride: int) -> None:
         super().__init__()
@@ -57,8 +52,7 @@ class BlazeBlock(nn.Module):
 
 
 class PlainBlock(nn.Module):
-    """A block with a depthwise 3x3 and a pointwise 1x1 convolution, but without a shortcut. The output of the plain
-    block is clamped."""
+    """A plain block, which has no shortcut. Its output is clamped."""
 
     def __init__(self, channels_in: int, channels_out: int, stride: int) -> None:
         super().__init__()
@@ -74,7 +68,7 @@ class PlainBlock(nn.Module):
 
 
 class DenseBlock(nn.Module):
-    """A block with one 3x3 convolution of stride 2. The output of the dense block is clamped."""
+    """A block with one 3x3 convolution of stride 2. Its output is clamped."""
 
     def __init__(self, channels_in: int, channels_out: int) -> None:
         super().__init__()
@@ -93,9 +87,7 @@ def _block(description: Block, channels_in: int) -> nn.Module:
 
 
 class Backbone(nn.Module):
-    """The layers that compute two feature maps from an image, as input for the detection heads and the pose heads. The
-    image (N, 3, 128, 128) has values in [-1, 1]. The feature maps have the shapes (N, channels, 16, 16) and (N,
-    channels, 8, 8)."""
+    """The layers that compute the feature maps (N, channels, 16, 16) and (N, channels, 8, 8) from an image."""
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
@@ -114,8 +106,7 @@ class Backbone(nn.Module):
         return first, second
 
     def maps(self, image: Tensor, blocks: Sequence[int]) -> list[Tensor]:
-        """Return the output feature maps of the blocks with the numbers `blocks`, in ascending order of the block
-        numbers. Blocks after the last requested block are not computed."""
+        """Return the feature maps of the blocks with these numbers, in ascending order. Later blocks are not run."""
         x = self.stem(F.pad(image, self.rim)).clamp(0, self.ceiling)
         maps = []
         for index in range(max(blocks) + 1):
@@ -126,8 +117,7 @@ class Backbone(nn.Module):
 
 
 class PoseHead(nn.Module):
-    """A pose head, which computes rotation values and log errors from one feature map. The rotation values have the
-    shape (N, 6, side, side), and the log errors have the shape (N, 1, side, side)."""
+    """A pose head, which computes rotation values (N, 6, side, side) and log errors (N, 1, side, side)."""
 
     def __init__(self, channels: int, hidden: int) -> None:
         super().__init__()
@@ -139,8 +129,7 @@ class PoseHead(nn.Module):
         nn.init.constant_(self.error.bias, INITIAL_LOG_ERROR)
 
     def embed(self, tap: Tensor) -> Tensor:
-        """Return the output of the hidden layer, from which the rotation, the error and (only in training) the angle
-        bins are computed. The output has the shape (N, hidden, side, side)."""
+        """Return the output (N, hidden, side, side) of the hidden layer. In training, it also gives the angle bins."""
         return F.relu(self.hidden(tap))
 
     def forward(self, tap: Tensor) -> tuple[Tensor, Tensor]:
@@ -149,8 +138,7 @@ class PoseHead(nn.Module):
 
 
 class BlazePoser(nn.Module):
-    """The whole float network. `forward` returns the eight outputs of `contract.OUTPUTS` as floats, in the order of
-    `contract.OUTPUTS`."""
+    """The whole float network. `forward` returns the outputs in the order of `contract.OUTPUTS`."""
 
     def __init__(self, architecture: Architecture = ARCHITECTURE) -> None:
         super().__init__()
@@ -166,18 +154,16 @@ class BlazePoser(nn.Module):
 
     @property
     def pose_heads(self) -> list[PoseHead]:
-        """Return the pose heads of both feature maps as a list of `PoseHead` objects."""
         return cast(list[PoseHead], list(self.poses))
 
     def detect(self, taps: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Compute the outputs 0 to 3 of `contract.OUTPUTS` (detections) from the two feature maps `taps`."""
+        """Compute the outputs 0 to 3 of `contract.OUTPUTS` from the two feature maps."""
         regressors = [cell_rows(head(tap), REGRESSOR_VALUES) for head, tap in zip(self.regressors, taps, strict=True)]
         scores = [cell_rows(head(tap), 1) for head, tap in zip(self.scores, taps, strict=True)]
         return regressors[0], scores[0], scores[1], regressors[1]
 
     def pose(self, taps: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Compute the outputs 4 to 7 of `contract.OUTPUTS` (rotations and log errors) from the two feature maps
-        `taps`."""
+        """Compute the outputs 4 to 7 of `contract.OUTPUTS` from the two feature maps."""
         (rotation_16, error_16), (rotation_8, error_8) = (
             head(tap) for head, tap in zip(self.pose_heads, taps, strict=True)
         )
@@ -189,15 +175,13 @@ class BlazePoser(nn.Module):
 
 
 def regressor_head(channels: int, rank: int, values: int) -> nn.Module:
-    """Return the layers that compute regressors from a feature map. If `rank` is 0, the regressor head is a single 1x1
-    convolution. If `rank` is not 0, the regressor head is two convolutions with `rank` channels between them. A low
-    rank of the regressor head is enough, because the anchors of a cell give nearly the same regressors."""
+    """Return a 1x1 convolution, or two 1x1 convolutions with `rank` channels between them. A low rank is enough,
+    because the anchors of a cell give nearly the same regressors."""
     if not rank:
         return nn.Conv2d(channels, values, 1)
     return nn.Sequential(nn.Conv2d(channels, rank, 1), nn.Conv2d(rank, values, 1))
 
 
 def cell_rows(maps: Tensor, values: int) -> Tensor:
-    """Reorder the output of a detection or pose head to one row for each anchor. The rows of the first cell's anchors
-    come first. The shape changes from (N, anchors * values, side, side) to (N, side * side * anchors, values)."""
+    """Reorder (N, anchors * values, side, side) to one row for each anchor, (N, side * side * anchors, values)."""
     return maps.permute(0, 2, 3, 1).reshape(maps.shape[0], -1, values)

