@@ -1,9 +1,7 @@
-"""Measure how accurately a tflite file (INT8 or float) computes poses. The measurement uses images with labelled faces.
-Each whole image is scaled to the size of the network's input.
+"""Measure how accurately a tflite file (INT8 or float) computes poses, and write a report.
 
-A TensorFlow Lite interpreter runs the tflite file. The measured errors describe the tflite file, and not the network
-during training. The accuracy report contains no date and no path of a folder, so two measurements of a network on the
-same data give equal reports.
+Each whole image is scaled to the size of the network's input. The report contains no date and no path of a folder, so
+two measurements of a network on the same data give equal reports.
 """
 
 from __future__ import annotations
@@ -49,9 +47,8 @@ SHOWN = 12
 
 
 def evaluate(network: Network, dataset: Dataset, input_path: str, *, twice: bool = False) -> Scores:
-    """Return the scores of a network on every face of a data set. `input_path` selects the quality of the network's
-    input, "clean" or "camera". If `twice` is true, the network processes each image and its mirror image, and the
-    function uses the mean of both results."""
+    """Return the scores of a network on every face of a data set. `input_path` is a key of INPUTS. If `twice` is true,
+    the results for each image and its mirror image are averaged."""
     found: list[Face | None] = []
     for sample in track(dataset.samples, description=f"{input_path} input", console=Console(stderr=True)):
         image = sample.load()
@@ -62,9 +59,7 @@ def evaluate(network: Network, dataset: Dataset, input_path: str, *, twice: bool
 
 
 def pose_table(rows: Mapping[str, Scores], title: str, rule: str) -> Table:
-    """Return a table with the recall and the errors of each measurement in `rows`. The columns are the recall, the
-    errors for each angle and for ranges of |yaw|, the bootstrap interval of the mean error, the bias, and the geodesic
-    error."""
+    """Return a table with one row for each measurement in `rows`."""
     notes = (
         "Errors are in degrees, on the found faces. Bias: mean of prediction minus label. After offset: MAE after the "
         "median offset of each angle is subtracted. Slope: slope of the predicted pitch against the true pitch, within "
@@ -95,8 +90,6 @@ def _shown(value: float | None) -> str:
 
 @dataclass(frozen=True)
 class Report:
-    """The report about one measurement of a network."""
-
     model: Path
     is_int8: bool
     runtime: str
@@ -104,15 +97,14 @@ class Report:
     table: Table
     """Table that the command prints."""
     scores: Mapping[str, Scores]
-    """Mapping from each input path to the scores of all faces."""
+    """Scores for each input path."""
     twice: bool = False
-    """True if the network processed each image and its mirror image, and the mean of both results was measured."""
+    """True if the results for each image and its mirror image were averaged."""
     sheet: Sequence[Bin] = ()
     """Results on disturbed images of the same faces."""
 
     def write(self, folder: Path) -> None:
-        """Write report.json and report.html into a folder. If the folder does not exist, the method creates the folder.
-        Raises InputError."""
+        """Write report.json and report.html into a folder. Raises InputError."""
         values = self._values()
         write_report(folder, f"{self.model.name} on {self.dataset.name}", _facts(values), [*self._sections()], values)
 
@@ -156,8 +148,7 @@ def _reliability(scores: Scores) -> dict[str, Any]:
 
 
 def worst_table(scores: Scores, names: Sequence[str]) -> Table:
-    """Return a table of the faces with the largest geodesic errors. The first row of the table shows the face with the
-    largest error. For each face, `names` contains the name of the image."""
+    """Return a table of the faces with the largest geodesic errors. `names` contains the image name of each face."""
     order = np.argsort(-np.where(scores.found, scores.geodesic, -1), kind="stable")[: min(SHOWN, scores.found.sum())]
     rows = []
     for face in order.tolist():

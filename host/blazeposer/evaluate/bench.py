@@ -1,9 +1,7 @@
 """Measure the time and the accuracy of BlazePoser and of similar systems (peers) on the same images.
 
-All times are processor times, measured on one thread. All systems process the first image, one after the other, then
-all systems process the second image, and so on. Because the systems take turns, other programs on the PC slow all
-systems equally. A ratio compares the times of two systems on the same image. The report shows the median of the time
-ratios of all images.
+All systems process the first image, one after the other, then all systems process the second image, and so on. Because
+the systems take turns, other programs on the PC slow all systems equally.
 """
 
 from __future__ import annotations
@@ -83,8 +81,7 @@ data. The zero pose of solvePnP needed no correction.""",
 
 
 class Ours:
-    """BlazePoser as one of the measured systems. All measured systems get the whole image, and run their networks with
-    XNNPACK on one thread."""
+    """BlazePoser as one of the measured systems."""
 
     def __init__(self, model: Path | None, max_faces: int, *, careful: bool = False) -> None:
         self.files = (model or default_model(),)
@@ -100,29 +97,26 @@ class Ours:
 
 
 def open_systems(model: Path | None) -> list[Peer]:
-    """Return the systems to measure. In the returned list, BlazePoser is the first system. The report compares
-    BlazePoser with each similar system. Raises BlazePoserError."""
+    """Return the systems to measure. BlazePoser is the first. Raises BlazePoserError."""
     return [Ours(model, MOST_FACES), MediaPipe(MOST_FACES), BlazeFacePnP(MOST_FACES)]
 
 
 @dataclass(frozen=True)
 class Times:
-    """Measured times in seconds. Each array has one row for each image, and one column for each system. `total` is the
-    time from the image to the faces, and `network` is the time of the system's networks alone."""
+    """Measured times in seconds, with one row for each image and one column for each system. `total` is the time from
+    the image to the faces, and `network` is the time of the networks alone."""
 
     total: Floats
     network: Floats
 
     def medians(self) -> list[tuple[float, float]]:
-        """Return two median times in milliseconds for each system. The first median is for the time from the image to
-        the faces, and the second median is for the time of the networks alone."""
+        """Return the medians of `total` and `network` for each system, in milliseconds."""
         in_all, network = (1e3 * np.median(times, 0) for times in (self.total, self.network))
         return list(zip(in_all.tolist(), network.tolist(), strict=True))
 
     def ratios(self) -> list[tuple[float, float]]:
-        """Return two time ratios for each system. A ratio is BlazePoser's time divided by the system's time. The first
-        ratio compares the times from the image to the faces, and the second ratio compares the times of the networks
-        alone. Both returned ratios are medians over all measured images."""
+        """Return two ratios for each system: BlazePoser's time divided by the system's time, for `total` and for
+        `network`. The ratios are medians over all images."""
         in_all, network = (np.median(times[:, :1] / times, 0) for times in (self.total, self.network))
         return list(zip(in_all.tolist(), network.tolist(), strict=True))
 
@@ -130,8 +124,7 @@ class Times:
 def measure(
     systems: Sequence[Peer], pictures: Sequence[Image], rounds: int, advance: Callable[[], None] = lambda: None
 ) -> Times:
-    """Measure the times of all systems on all images, and return the measured times. Each system processes each image
-    `rounds` times. The function calls `advance` after each measured image, but not during the warm-up."""
+    """Measure the times of all systems on all images, `rounds` times. `advance` is called after each measured image."""
     for system in systems:
         for number in range(WARM_UP):
             system(pictures[number % len(pictures)])
@@ -149,7 +142,6 @@ def measure(
 
 
 def time_section(systems: Sequence[Peer], times: Times, pictures: Sequence[Image]) -> Section:
-    """Return the report's section about times. All times are in milliseconds."""
     head = ["", "networks", "in all", "networks alone", "ratio in all", "ratio of networks", "RT1062, estimated"]
     rows, data = [], {}
     for system, medians, ratios in zip(systems, times.medians(), times.ratios(), strict=True):
@@ -165,13 +157,12 @@ def time_section(systems: Sequence[Peer], times: Times, pictures: Sequence[Image
 
 
 def size_text(system: Peer) -> str:
-    """Return the total size of a system's network files as text."""
+    """Return the total size of a system's network files."""
     return f"{sum(path.stat().st_size for path in system.files) / 1000:,.0f} KB"
 
 
 def camera_text(system: Peer) -> str:
-    """Return a text with the estimated time of a system's networks on the CPU of `CAMERA`. The returned text also shows
-    the possible error of the estimated time."""
+    """Return the estimated time of a system's networks on the CPU of `CAMERA`, and the error of this estimate."""
     found = [judge(examine(path), CAMERA).estimate for path in system.files]
     estimates = [estimate for estimate in found if estimate]
     if len(estimates) < len(found):
@@ -181,8 +172,7 @@ def camera_text(system: Peer) -> str:
 
 
 def compare(systems: Sequence[Peer], dataset: Dataset) -> dict[str, Scores]:
-    """Run all systems on a data set of faces with labelled poses, and return the scores of each system. Each system
-    gets the whole image, padded to a square."""
+    """Run all systems on the whole images of a data set, and return the scores of each system."""
     found: dict[str, list[Face | None]] = {system.name: [] for system in systems}
     for sample in track(dataset.samples, description=dataset.name, console=Console(stderr=True)):
         picture = sample.load()
@@ -193,8 +183,6 @@ def compare(systems: Sequence[Peer], dataset: Dataset) -> dict[str, Scores]:
 
 
 def accuracy_section(systems: Sequence[Peer], times: Times, dataset: Dataset) -> Section:
-    """Return the accuracy section of the report. The first table shows the accuracy, recall, size and time of each
-    system. The second table shows the errors for each angle and for ranges of the absolute yaw."""
     unrefused = MediaPipe(MOST_FACES, least_score=0)
     unrefused.name += UNREFUSED
     comparison = compare([*systems, unrefused], dataset)
@@ -248,7 +236,6 @@ def one_thread() -> Iterator[None]:
 
 
 def processor() -> str:
-    """Return the name of this machine's processor."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -258,6 +245,6 @@ def processor() -> str:
 
 
 def machine() -> str:
-    """Return a text with the processor's name and load, and the version of LiteRT."""
+    """Return the processor's name and load, and the version of LiteRT."""
     load = f" (load {os.getloadavg()[0]:.1f} on {os.cpu_count()} CPUs)" if hasattr(os, "getloadavg") else ""
     return f"one thread of {processor()}{load} with ai-edge-litert {version('ai-edge-litert')}"

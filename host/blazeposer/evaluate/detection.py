@@ -1,7 +1,5 @@
-"""Compare the faces that several networks detect in the same images. BlazePoser's INT8 network and float network are
-compared with MediaPipe's original BlazeFace (a float network), and with each other. On the data set WIDER FACE, only
-the average precision of the networks is compared.
-"""
+"""Compare the faces that BlazePoser's INT8 network and float network and MediaPipe's float BlazeFace detect in the same
+images. On the data set WIDER FACE, only the average precision of the networks is compared."""
 
 from __future__ import annotations
 
@@ -32,69 +30,60 @@ from blazeposer.tflite.interpreter import litert, open_network
 
 SCENES = "maskon-boxes"
 TURNED = 60.0
-"""Limit of |yaw| in degrees. A face counts as turned if its |yaw| is above this limit."""
+"""Limit of |yaw| in degrees, beyond which a face counts as turned."""
 SIZES = (16, 24, 32)
 LEAST_SCORE = 0.05
-"""Smallest score of a detection that counts in the average precision. Without this limit, each of the network's 896
-anchors would be a detection."""
+"""Smallest score in the average precision. Without this limit, each of the 896 anchors would be a detection."""
 STEP = 0.01
 """Step between two score thresholds."""
 LANDMARKS = {"right eye": slice(36, 42), "left eye": slice(42, 48), "nose": slice(30, 31), "mouth": slice(48, 68)}
-"""iBUG-68 landmarks of each of the first four keypoints. The mean of a keypoint's landmarks is the keypoint's label."""
+"""iBUG-68 landmarks of each of the first four keypoints. Their mean is the keypoint's label."""
 
 T = TypeVar("T")
 Outputs = Sequence[NDArray[np.floating]]
 Run = Callable[[Image], Outputs]
 """Function that runs a network on an image (128, 128, 3) and returns the dequantized outputs."""
 Answers = list[Face | None]
-"""List with one entry for each label. The entry is the face that matches the label, or None. A face's lengths are
-fractions of the image's side."""
+"""Face that matches each label, or None. Lengths are fractions of the image's side."""
 
 
 @dataclass(frozen=True)
 class Figures:
-    """Measures that show how good one network's detections are. The false positives in `alarms`, `on_places` and
-    `on_hands` are counted at the default score threshold."""
+    """Measures of one network's detections."""
 
     recall: float
     turned: float
     """Recall on faces with a |yaw| beyond TURNED degrees."""
     precision: tuple[float | None, ...]
-    """Average precision for each size in SIZES. Only faces of at least this many pixels count. A value is None if there
-    are no faces of this size."""
+    """Average precision for each size in SIZES, on faces of at least this many pixels, or None without such faces."""
     keypoints: tuple[float, ...]
-    """Mean distance of each keypoint of LANDMARKS from its label, in pixels of the input. The mean is over the faces
-    that all networks found."""
+    """Mean distance of each keypoint of LANDMARKS from its label, in pixels, on the faces that all networks found."""
     alarms: int
-    """Number of false positives in the photos of places, which show no face."""
+    """Number of false positives in the photos of places."""
     threshold: float
-    """Highest score threshold at which the network finds at least as many labelled faces as the original BlazeFace
-    finds at the default threshold. The value is a multiple of STEP."""
+    """Highest multiple of STEP at which the network finds at least as many labelled faces as the original BlazeFace
+    finds at the default score threshold."""
     alarms_there: int
-    """Number of false positives in the photos of places, measured at the score threshold `threshold`."""
+    """Number of false positives in the photos of places, at the score threshold `threshold`."""
     on_places: float
-    """Fraction of the photos of places in which the network finds a face. The photos show no face, so this face is a
-    false positive."""
+    """Fraction of the photos of places in which the network finds a face. The photos show no face."""
     on_hands: float
-    """Fraction of the close-up photos of hands in which the network finds a face, which is a false positive."""
+    """Fraction of the close-up photos of hands in which the network finds a face."""
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """The differences between the results of two networks. The differences are measured only on labelled faces that
-    both networks found."""
+    """The differences between two networks' results on the labelled faces that both networks found."""
 
     faces: int
     overlap: float
-    """Mean intersection over union of the boxes from the two networks."""
+    """Mean intersection over union of the two networks' boxes."""
     keypoints: float
-    """Mean distance between the keypoints from the two networks, as a fraction of the image's side."""
+    """Mean distance between the two networks' keypoints, as a fraction of the image's side."""
     angles: float
-    """Difference between the two networks' mean absolute errors of the angles, in degrees. The value is positive if the
-    first network's error is larger."""
+    """Mean absolute error of the first network's angles minus that of the second network, in degrees."""
 
     def line(self) -> str:
-        """Return a text that compares the results of the INT8 network and the float network."""
         return (
             f"On the {self.faces} labelled faces that INT8 and float both found, the mean IoU between the two "
             f"networks' boxes is {self.overlap:.3f}. The mean distance between the two networks' keypoints is "
@@ -105,14 +94,12 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Measured:
-    """The results that the command `blazeposer compare-detection` prints."""
-
     figures: dict[str, Figures]
-    """Figures of three networks: BlazeFace, the float network and the INT8 network."""
+    """Figures of BlazeFace, the float network and the INT8 network."""
     near: Agreement
     """Differences between the INT8 network and the float network."""
     boxed_faces: dict[int, int]
-    """For each size in SIZES, the number of faces that have a box of at least this many pixels."""
+    """Number of faces whose box has at least this many pixels, for each size in SIZES."""
     faceless_images: int
     hands: int
     """Number of photos of hands."""
@@ -120,19 +107,17 @@ class Measured:
 
 @dataclass(frozen=True)
 class Precision:
-    """The average precision of each network on WIDER FACE. The average precision is measured for all faces. For each
-    size in SIZES (in pixels of the network's input), the average precision is also measured for faces of at least this
-    size."""
+    """The average precision of each network on WIDER FACE. A size is the smallest size of the faces that count, in
+    pixels of the network's input. All faces have the size 0 or more."""
 
     images: int
     faces: dict[int, int]
-    """For each size, the number of labelled faces that are not ignored."""
+    """Number of labelled faces that are not ignored, for each size."""
     average_precision: dict[str, dict[int, float | None]]
-    """For each network and size, the average precision from 0 to 1, or None if there are no faces of this size."""
+    """Average precision from 0 to 1 for each network and size, or None if there are no faces of this size."""
 
     def rows(self) -> list[list[str]]:
-        """Return the rows of a table. Each row of the table contains a face size, and the average precision of each
-        network for faces of at least this size."""
+        """Return the rows of a table, which has one row for each size and one column for each network."""
         return [
             [f"{least} px and more ({count} faces)" if least else f"all ({count} faces)",
              *(_shown(values[least]) for values in self.average_precision.values())]
@@ -141,8 +126,7 @@ class Precision:
 
 
 def measure(int8: Path, data: Path) -> Measured:
-    """Measure the original BlazeFace and BlazePoser's two networks on the data sets in the folder `data`, and return
-    the results."""
+    """Measure BlazeFace and BlazePoser's two networks on the data sets in the folder `data`."""
     runs = _runs(int8)
     poses, scenes = read_dataset(TEST_POOL, data), read_maskon_boxes(data)
     places, hands = (read_backgrounds(data, test=True, name=name) for name in ("faceless", "hands"))
@@ -181,8 +165,7 @@ def measure(int8: Path, data: Path) -> Measured:
 
 
 def measure_wider(int8: Path, folder: Path) -> Precision:
-    """Measure the average precision of the original BlazeFace and of BlazePoser's two networks on WIDER FACE, and
-    return the results. The images are loaded one after another, so that only one image is in memory at a time."""
+    """Measure the average precision of the three networks on WIDER FACE. Only one image is in memory at a time."""
     runs, images = _runs(int8), read_wider(folder)
     found: dict[str, list[Detections]] = {name: [] for name in runs}
     for path, boxes, ignored in _track(images, "WIDER FACE"):
@@ -198,15 +181,13 @@ def measure_wider(int8: Path, folder: Path) -> Precision:
 
 
 def _runs(int8: Path) -> dict[str, Run]:
-    """Return functions that run the original BlazeFace, the INT8 network in the file `int8`, and the float network in
-    the same folder. The INT8 network runs with LiteRT's reference kernels."""
+    """Return functions that run BlazeFace, the INT8 network, and the float network in the same folder."""
     networks = {"float": open_network(int8.with_name("blazeposer_float.tflite"), "xnnpack"), "INT8": open_network(int8)}
     return {"BlazeFace": original(), **{name: item.outputs for name, item in networks.items()}}
 
 
 def original() -> Run:
-    """Return a function that runs MediaPipe's float BlazeFace. Raises BlazePoserError if the package with the BlazeFace
-    file is not installed."""
+    """Return a function that runs MediaPipe's float BlazeFace. Raises BlazePoserError if the package is missing."""
     infer, first = litert(blazeface_path().read_bytes()), GRIDS[0].count
 
     def run(image: Image) -> Outputs:
@@ -217,8 +198,7 @@ def original() -> Run:
 
 
 def answers(outputs: Sequence[Outputs], dataset: Dataset, threshold: float = SCORE_THRESHOLD) -> Answers:
-    """Return a list with one entry for each label of a data set. The entry is the detection that matches the label, or
-    None if no detection matches. `outputs` contains the network's outputs for each image of the data set."""
+    """Return the detection that matches each label. `outputs` contains the network's outputs for each image."""
     found: Answers = []
     for sample, values in zip(dataset.samples, outputs, strict=True):
         faces = decode(values, threshold, MOST_FACES)
@@ -237,9 +217,7 @@ def share(detections: Sequence[Floats]) -> float:
 
 
 def equal_recall(outputs: Sequence[Outputs], dataset: Dataset, wanted: int) -> float:
-    """Return the highest score threshold at which the network finds at least `wanted` labelled faces. The returned
-    threshold is a multiple of STEP. Return 0 if the network finds fewer than `wanted` labelled faces at every
-    threshold."""
+    """Return the highest multiple of STEP at which at least `wanted` labelled faces are found, or 0."""
     for step in range(round(1 / STEP) - 1, 0, -1):
         threshold = step * STEP
         if sum(face is not None for face in answers(outputs, dataset, threshold)) >= wanted:
@@ -256,8 +234,7 @@ def keypoint_distances(faces: Sequence[Face], landmarks: Floats) -> tuple[float,
 
 
 def agreement(first: Answers, second: Answers, rotations: Floats) -> Agreement:
-    """Compare two lists of faces, `first` from one network and `second` from another network. `rotations` (n, 3, 3)
-    contains the labelled rotations of the faces."""
+    """Compare two networks' faces for the same labels. `rotations` (n, 3, 3) are the labelled rotations."""
     both = [index for index, pair in enumerate(zip(first, second, strict=True)) if all(pair)]
     ours, theirs = ([face for index in both if (face := some[index])] for some in (first, second))
     truth = rotations[both]
@@ -269,8 +246,7 @@ def agreement(first: Answers, second: Answers, rotations: Floats) -> Agreement:
 
 
 def false_positives(run: Run, photos: Sequence[Image], words: str) -> list[Floats]:
-    """Return the scores of all faces that a network finds in each of the given photos. The given photos show no face,
-    so each detection in them is a false positive."""
+    """Return the scores of all faces that a network finds in each of the photos, which show no face."""
     return [np.array([face.score for face in _all_faces(run(clean_input(photo)))]) for photo in _track(photos, words)]
 
 
@@ -288,9 +264,8 @@ def _track(items: Sequence[T], what: str) -> Iterable[T]:
 
 
 def rows(figures: Mapping[str, Figures], labels: Mapping[int, int]) -> list[list[str]]:
-    """Return the rows of a table. Each row of the table contains the name of a measure, and the value of the measure
-    for each network. `labels` maps each size in SIZES to the number of labelled faces whose box has at least this
-    size."""
+    """Return the rows of a table, which has one row for each measure and one column for each network. `labels` is the
+    number of faces for each size in SIZES."""
     names = [
         "recall", f"recall beyond {TURNED:.0f} degrees of yaw",
         *(f"AP, {least} px and more ({labels[least]} faces)" for least in SIZES),

@@ -1,7 +1,7 @@
-"""Disturb labelled images, so that it is harder for a network to find the faces and to measure their rotations. Each
-disturbed image is changed by only one condition, for example blur or noise. Most conditions have several levels of
-strength. Before an image is disturbed, it is scaled so that its longer side has `SIDE` pixels, which is also the side
-of a camera's square image. In this way, blur, noise and compression have the same strength in all images.
+"""Disturb labelled images, so that a network finds the faces and their rotations less easily.
+
+Before an image is disturbed, its longer side is scaled to `SIDE` pixels. In this way, blur, noise and compression have
+the same strength in all images.
 """
 
 from __future__ import annotations
@@ -21,34 +21,30 @@ from blazeposer.evaluate.datasets import Sample
 from blazeposer.evaluate.peers.canonical import NOSE_TIP, load_canonical
 
 SIDE = WINDOW[2]
-"""Length of the longer side of the images in pixels. The side of a camera's window has the same length."""
+"""Length of the longer side of the images in pixels, like the side of a camera's window."""
 GAMMA = 2.2
-"""Exponent that converts a pixel's value to an amount of light. The exponent is an approximation of sRGB."""
+"""Exponent that converts a pixel's value to an amount of light, an approximation of sRGB."""
 MASK = (176, 205, 222)
-"""Colour of the surgical mask that is drawn on faces."""
+"""Colour of a surgical mask."""
 MASK_TOP = 0.3
-"""Height of the mask's upper edge on the canonical face. The tip of the nose has the height 0, and the root of the nose
-has the height 0.6."""
+"""Height of the mask's upper edge. The tip of the nose has the height 0, and the root of the nose the height 0.6."""
 
 
 @dataclass(frozen=True)
 class Scene:
-    """An image (h, w, 3) and the labels of its n faces. `boxes` (n, 4) contains the box of each face, as x0, y0, x1, y1
-    in pixels. `rotations` (n, 3, 3) contains the labelled rotation of each face."""
+    """An image (h, w, 3) with the boxes (n, 4) and rotations (n, 3, 3) of its faces. A box is x0, y0, x1, y1."""
 
     picture: Image
     boxes: Floats
     rotations: Floats
 
     def with_pixels(self, values: NDArray[np.floating]) -> Scene:
-        """Round `values` and clip them to the range from 0 to 255, and return a copy of the scene with the resulting
-        pixels."""
+        """Return a copy of the scene with the pixels `values`, rounded and clipped to the range from 0 to 255."""
         return replace(self, picture=np.round(values).clip(0, 255).astype(np.uint8))
 
 
 def scene_of(sample: Sample) -> Scene:
-    """Convert an image of a data set and its pose labels to a scene, and return the scene. The longer side of the
-    scene's image has `SIDE` pixels."""
+    """Convert an image of a data set to a scene whose longer side has `SIDE` pixels."""
     picture = sample.load()
     height, width = picture.shape[:2]
     scale = SIDE / max(height, width)
@@ -62,26 +58,26 @@ Change = Callable[[Scene, float, np.random.Generator], Scene]
 
 @dataclass(frozen=True)
 class Condition:
-    """One kind of image disturbance, with its levels of strength."""
+    """One kind of disturbance."""
 
     name: str
     unit: str
     """Unit of `levels`."""
     levels: Sequence[float]
-    """Levels of the condition. The easiest level is first."""
+    """Levels of strength. The easiest level is first."""
     change: Change
     from_plain: bool = True
-    """True if undisturbed images are measured before the first level."""
+    """True if the plot also shows undisturbed images, before the first level."""
 
 
 def smaller(scene: Scene, pixels: float, rng: np.random.Generator) -> Scene:
-    """Scale the image so that the longer side of the largest face's box has `pixels` pixels in the network's input."""
+    """Scale the image so that the longer side of the largest face has `pixels` pixels in the network's input."""
     return nearer(scene, pixels / INPUT_SIZE, rng)
 
 
 def nearer(scene: Scene, share: float, rng: np.random.Generator) -> Scene:
-    """Scale the image so that the longer side of the largest face's box is `share` times as long as the image's side.
-    Scaling a photo does not imitate the strong perspective of a face close to a camera."""
+    """Scale the image so that the longer side of the largest face is `share` times as long as the image's side. Scaling
+    does not imitate the strong perspective of a face close to a camera."""
     scale = share * SIDE / (_largest(scene)[2:] - _largest(scene)[:2]).max()
     if scale < 1:  # without this, sampling would skip details
         scene = replace(scene, picture=np.asarray(cv2.GaussianBlur(scene.picture, (0, 0), 0.5 / scale), np.uint8))
@@ -89,8 +85,7 @@ def nearer(scene: Scene, share: float, rng: np.random.Generator) -> Scene:
 
 
 def cut(scene: Scene, share: float, rng: np.random.Generator) -> Scene:
-    """Shift the image randomly up, down, left or right, so that the fraction `share` of the largest face's box is
-    outside the image."""
+    """Shift the image to a random side, so that the fraction `share` of the largest face's box is outside the image."""
     box, middle = _largest(scene), np.full(2, SIDE / 2)
     axis, is_far = rng.integers(2), rng.integers(2)
     inside = (0.5 - share) * (box[2:] - box[:2])[axis]
@@ -99,20 +94,17 @@ def cut(scene: Scene, share: float, rng: np.random.Generator) -> Scene:
 
 
 def blurred(scene: Scene, sigma: float, rng: np.random.Generator) -> Scene:
-    """Blur the image with a Gaussian filter that has a standard deviation of `sigma` pixels. The blurred image looks
-    like a photo that is out of focus."""
+    """Blur the image with a Gaussian filter that has a standard deviation of `sigma` pixels."""
     return scene.with_pixels(np.asarray(cv2.GaussianBlur(scene.picture.astype(np.float32), (0, 0), sigma), np.float32))
 
 
 def noisy(scene: Scene, sigma: float, rng: np.random.Generator) -> Scene:
-    """Add Gaussian noise to each colour channel of every pixel. The noise has a standard deviation of `sigma`, for
-    pixel values from 0 to 255."""
+    """Add Gaussian noise with the standard deviation `sigma` to each colour of every pixel (0 to 255)."""
     return scene.with_pixels(scene.picture + rng.normal(0, sigma, scene.picture.shape))
 
 
 def darker(scene: Scene, stops: float, rng: np.random.Generator) -> Scene:
-    """Divide the amount of light in the image by 2 to the power of `stops`. The darkened values are rounded to
-    integers, so the image contains fewer different pixel values."""
+    """Divide the amount of light by 2 to the power of `stops`. Rounding leaves fewer different pixel values."""
     return scene.with_pixels(scene.picture * 2 ** (-stops / GAMMA))
 
 
@@ -129,7 +121,7 @@ def compressed(scene: Scene, quality: float, rng: np.random.Generator) -> Scene:
 
 
 def turned(scene: Scene, degrees: float, rng: np.random.Generator) -> Scene:
-    """Rotate the image by `degrees` around the middle of the largest face, randomly clockwise or anticlockwise."""
+    """Rotate the image by `degrees` around the middle of the largest face, in a random direction."""
     clockwise = degrees * rng.choice([-1, 1])
     cos, sin = np.cos(np.radians(clockwise)), np.sin(np.radians(clockwise))
     moved = _moved(scene, np.array([[cos, -sin], [sin, cos]]))  # y points down: clockwise on the screen
@@ -137,8 +129,8 @@ def turned(scene: Scene, degrees: float, rng: np.random.Generator) -> Scene:
 
 
 def patched(scene: Scene, share: float, rng: np.random.Generator) -> Scene:
-    """Cover the fraction `share` of each face's box with an ellipse at a random place inside the box. The ellipse has
-    the colour of the face, and imitates a hand in front of the face."""
+    """Cover the fraction `share` of each face's box with an ellipse at a random place in the box. The ellipse has the
+    colour of the face, and imitates a hand in front of the face."""
     picture = scene.picture.copy()
     for box in scene.boxes:
         middle, size = (box[:2] + box[2:]) / 2, box[2:] - box[:2]
@@ -151,8 +143,8 @@ def patched(scene: Scene, share: float, rng: np.random.Generator) -> Scene:
 
 
 def masked(scene: Scene, level: float, rng: np.random.Generator) -> Scene:
-    """Draw a surgical mask over the nose, the mouth and the chin of each face. To find the outline of the mask, the 3D
-    points of an average face (see `canonical.py`) are rotated by the labelled rotation."""
+    """Draw a surgical mask over the nose, the mouth and the chin of each face. The outline of the mask comes from the
+    canonical face, which is rotated by the labelled rotation."""
     face, picture = load_canonical(), scene.picture.copy()
     for box, rotation in zip(scene.boxes, scene.rotations, strict=True):
         points = (face.points @ rotation.T)[:, :2] * [1, -1]
@@ -165,7 +157,7 @@ def masked(scene: Scene, level: float, rng: np.random.Generator) -> Scene:
 
 
 def grey(scene: Scene, level: float, rng: np.random.Generator) -> Scene:
-    """Convert the image to shades of grey. The grey image imitates an image from a camera without colour."""
+    """Convert the image to shades of grey, as from a camera without colour."""
     shades = cv2.cvtColor(scene.picture, cv2.COLOR_RGB2GRAY)
     return replace(scene, picture=np.repeat(shades[..., None], 3, axis=2))
 
@@ -176,9 +168,8 @@ def _largest(scene: Scene) -> Floats:
 
 
 def _moved(scene: Scene, linear: Floats, middle: Floats | float = SIDE / 2) -> Scene:
-    """Transform the image with the matrix `linear` (2, 2), and shift the image so that the middle of the largest face
-    is at `middle`. Pixels outside the original image get the mean colour of the image. Each face is treated as the
-    ellipse that fits into its box. The new box of each face surrounds the transformed ellipse."""
+    """Transform the image with the matrix `linear` (2, 2), and shift the middle of the largest face to `middle`. Pixels
+    outside the original image get its mean colour. A face is treated as the ellipse that fits into its box."""
     box = _largest(scene)
     shift = middle - linear @ (box[:2] + box[2:]) / 2
     plain = scene.picture.mean((0, 1)).tolist()

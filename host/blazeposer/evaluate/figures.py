@@ -31,30 +31,24 @@ OTHERS = (
     ("6DRepNet ³", "39 M parameters, needs a face detector", "3.97", "3.47", "", ""),
 )
 STOCK = 154.6e6
-"""Number of instructions that BlazeFace in INT8 needs. They were counted on the emulated Cortex-M7, like the
-instructions in `tflite/cost.py`."""
+"""Instructions of BlazeFace in INT8, counted on the emulated Cortex-M7, like the instructions in `tflite/cost.py`."""
 MEASURED = (TEST_POOL, BIWI_DEV)
 TURNS = ("45", "60", "90", "180")
-"""Angles by which images are turned, in degrees."""
 TWO_LOOKS = "_two_looks"
-"""Suffix of a data set's name. With this suffix, each image's result is the mean of the results for the image and its
-mirror image."""
+"""Suffix of a data set's name if the results for each image and its mirror image were averaged."""
 SHEETS = (TEST_POOL, VALIDATION)
 TIMED = tuple(find(key) for key in ("h7", "rt1062", "portenta"))
 """Boards of the first table, which are the smallest, the fastest and the slowest board."""
 
 
 class Manifests(NamedTuple):
-    """The manifests of the INT8 network and the float network, and the folder that contains the manifests."""
-
     int8: Manifest
     float: Manifest
     folder: Path
 
 
 def headline(manifests: Manifests) -> str:
-    """Return a table that compares BlazePoser with three published networks for head pose, and with BlazeFace, which
-    computes no pose."""
+    """Return a table that compares BlazePoser with BlazeFace and with published networks for head pose."""
     int8, real, _ = manifests
     sizes = f"file {int8.file_bytes / 1000:.1f} KB, {int8.payload_bytes / 1000:.1f} KB of it parameters"
     speeds = f"estimated frames a second: {' / '.join(board.key for board in TIMED)}"
@@ -68,9 +62,7 @@ def headline(manifests: Manifests) -> str:
 
 
 def accuracy(manifests: Manifests) -> str:
-    """Return a table with the recall and the errors of the INT8 network and the float network. The table has one row
-    for each combination of data set, network and method of preparing the input image. In the table rows "INT8, two
-    looks", the results for each image and its mirror image are averaged."""
+    """Return a table with the errors of both networks on each data set in MEASURED."""
     head = ("data", "file", "input", "found", "recall", "MAE", "95 %", "yaw / pitch / roll",
             "by |yaw| 0-30 / 30-60 / 60-99", "bias", "after offset", "pitch slope", "geodesic")  # fmt: skip
     table = []
@@ -93,8 +85,7 @@ def accuracy(manifests: Manifests) -> str:
 
 
 def sheet(manifests: Manifests) -> str:
-    """Return a text with the expected and the true errors of the INT8 network on disturbed images. An expected error is
-    printed in bold if it differs from the true error by more than a quarter of the true error."""
+    """Return the expected and the true errors of the INT8 network on disturbed images."""
     parts = []
     for dataset in SHEETS:
         if f"{dataset}_sheet" not in manifests.int8.figures:
@@ -113,7 +104,7 @@ def sheet(manifests: Manifests) -> str:
 
 
 def limits(manifests: Manifests) -> str:
-    """Return a text with the results for faces in rotated images, and for a face that almost fills the image."""
+    """Return the results for faces in rotated images, and for a face that almost fills the image."""
     bins = _sheet(manifests, TEST_POOL)
     turned, near = bins["turned image"], bins["near"]["0.9"]
     found = _listed(f"{100 * turned[level]['recall']:.0f}" for level in TURNS)
@@ -127,8 +118,7 @@ def limits(manifests: Manifests) -> str:
 
 
 def certainty(manifests: Manifests) -> str:
-    """Return a text that compares the mean error of all faces with the mean error of faces that have small expected
-    errors."""
+    """Return the mean error of all faces, and of the half of the faces with the smaller expected errors."""
     row = _accuracy(manifests.int8, TEST_POOL)["clean"]
     half = row["surest_half"]
     return (
@@ -138,7 +128,6 @@ def certainty(manifests: Manifests) -> str:
 
 
 def size(manifests: Manifests) -> str:
-    """Return a text with the network's parameters, multiply-accumulates, file size and arena (working memory)."""
     int8 = manifests.int8
     return (
         f"{int8.parameters:,} parameters, {int8.macs / 1e6:.1f} M multiply-accumulates; "
@@ -156,7 +145,7 @@ def network(manifests: Manifests) -> str:
 
 
 def detection(manifests: Manifests) -> str:
-    """Return a table with the detection results of the INT8 network, the float network and the original BlazeFace."""
+    """Return a table with the detection results of both networks and of the original BlazeFace."""
     figures = _measured(manifests.int8, "detection", "blazeposer compare-detection --record")
     labels = {least: figures["boxed_faces"][str(least)] for least in SIZES}
     named = {name: Figures(**figures[name]) for name in ("BlazeFace", "float", "INT8")}
@@ -170,8 +159,7 @@ BLOCKS: dict[str, Callable[[Manifests], str]] = {
 
 
 def fill(text: str, manifests: Manifests) -> str:
-    """Fill the blocks of a page with new numbers, and return the text of the page. Raises BlazePoserError if the page
-    contains a block whose name is not in BLOCKS."""
+    """Return the text of a page with new numbers in its blocks. Raises BlazePoserError for an unknown block."""
 
     def block(found: re.Match[str]) -> str:
         start, name, end = found.groups()
@@ -183,8 +171,6 @@ def fill(text: str, manifests: Manifests) -> str:
 
 
 def read_manifests(folder: Path) -> Manifests:
-    """Read the manifests of the INT8 network and the float network from a folder, and return the manifests. Raises
-    ModelError."""
     int8, real = (read_manifest(folder / f"{name}.tflite") for name in ("blazeposer", "blazeposer_float"))
     return Manifests(int8, real, folder)
 
@@ -202,7 +188,7 @@ def _measured(manifest: Manifest, name: str, how: str) -> dict[str, Any]:
 
 
 def _sheet(manifests: Manifests, dataset: str) -> dict[str, dict[str, Any]]:
-    """Return a nested dictionary with the measured values for each kind of disturbance and each level."""
+    """Return the measured values for each disturbance and each level."""
     how = f"blazeposer evaluate --dataset {dataset} --sheet --record"
     bins: dict[str, dict[str, Any]] = _measured(manifests.int8, f"{dataset}_sheet", how)["bins"]
     return bins
@@ -224,7 +210,7 @@ def _heads(manifest: Manifest) -> tuple[str, str, str]:
 
 
 def _frames(manifests: Manifests) -> str:
-    """Return a text with the estimated number of frames per second on each board in `TIMED`."""
+    """Return the estimated frames per second on each board in `TIMED`."""
     graph = read_graph((manifests.folder / manifests.int8.file).read_bytes(), manifests.int8.file)
     planned = planned_bytes(plan(graph))
     arena = camera_arena(Arena(planned, manifests.int8.arena_bytes - planned))
@@ -233,9 +219,8 @@ def _frames(manifests: Manifests) -> str:
 
 
 def _stock() -> Iterator[float]:
-    """Yield the estimated number of frames per second of BlazeFace for each board in `TIMED`. The estimate of
-    BlazeFace's speed counts only the time for running the network. The arena (working memory) of BlazeFace is assumed
-    to be in the same memory as the arena of BlazePoser."""
+    """Yield the estimated frames per second of BlazeFace on each board in `TIMED`. The estimate counts only the time
+    for running the network. It assumes that the arenas of BlazeFace and of BlazePoser are in the same memory."""
     for board in TIMED:
         found = speed(board, "SRAM" if board.key == "h7" else "SDRAM")
         assert found

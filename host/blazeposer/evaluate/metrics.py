@@ -1,9 +1,8 @@
-"""Compute measures of a network. The measures of a network are its recall on labelled faces, its angle errors and
-expected errors on found faces, and its average precision.
+"""Compute the recall, the angle errors and the average precision of a network.
 
-A labelled face counts as found if a detection with a score of at least 0.5 matches the face. A `Rule` decides whether a
-detection matches a labelled face. An angle error is the absolute difference between a predicted and a labelled angle in
-degrees. Angle errors are not wrapped around, so an angle error of 350 degrees does not become an error of 10 degrees.
+A labelled face counts as found if a detection with a score of at least 0.5 matches the face. An angle error is the
+absolute difference between a predicted and a labelled angle in degrees. Angle errors are not wrapped around, so an
+angle error of 350 degrees does not become an error of 10 degrees.
 """
 
 from __future__ import annotations
@@ -22,21 +21,17 @@ from blazeposer.core.rotation import Floats, geodesic_degrees
 
 MATCH_OVERLAP = 0.4
 PRECISION_OVERLAP = 0.5
-"""Smallest overlap (intersection over union) between a correct detection and its label in the average precision (PASCAL
-VOC, WIDER FACE)."""
+"""Smallest overlap (intersection over union) of a correct detection and its label (PASCAL VOC, WIDER FACE)."""
 YAW_RANGES = ((0, 30), (30, 60), (60, 99))
 MOST_FACES = 32
 """Largest number of detections that are considered in one image."""
 SLOPE_RANGE = 60
-"""Largest |yaw| in degrees of the faces that are used for the slope of pitch. At larger angles of yaw, pitch and roll
-are hard to separate."""
+"""Limit of |yaw| in degrees for the slope of pitch. At larger yaw, pitch and roll are hard to separate."""
 RELIABILITY_BINS = 10
 
 
 class Reliability(NamedTuple):
-    """The mean errors of a group of faces whose expected errors are similar. `expected` is the mean of the expected
-    errors, and `actual` is the mean of the actual errors, both in degrees. `faces` is the number of faces in the
-    group."""
+    """The mean expected error and the mean actual error of a group of faces, in degrees."""
 
     expected: float
     actual: float
@@ -45,13 +40,9 @@ class Reliability(NamedTuple):
 
 @dataclass
 class Scores:
-    """Labels, predictions and errors of n faces, in degrees. The predictions for a face are NaN if the network did not
-    find the face.
-
-    `labels` (n, 3) and `predicted` (n, 3) contain the yaw, pitch and roll of each face. `geodesic` (n,) contains the
-    angle between the labelled and the predicted rotation of each face. `expected` (n,) contains the expected error of
-    each face, which is an output of the network.
-    """
+    """Labels, predictions and errors of n faces, in degrees. The predictions for a face are NaN if it was not found.
+    `labels` (n, 3) and `predicted` (n, 3) contain yaw, pitch and roll. `geodesic` (n,) contains the angle between the
+    labelled and the predicted rotation. `expected` (n,) contains the errors that the network expects."""
 
     labels: Floats
     predicted: Floats
@@ -68,38 +59,34 @@ class Scores:
 
     @property
     def signed(self) -> Floats:
-        """Signed errors of yaw, pitch and roll for each found face. A signed error is the predicted angle minus the
-        labelled angle, in degrees. The shape is (found, 3)."""
+        """Predicted minus labelled yaw, pitch and roll of the found faces. The shape is (found, 3)."""
         return (self.predicted - self.labels)[self.found]
 
     @property
     def errors(self) -> Floats:
-        """Absolute errors of yaw, pitch and roll for each found face, in degrees. The shape is (found, 3)."""
+        """Absolute errors of yaw, pitch and roll of the found faces. The shape is (found, 3)."""
         return np.abs(self.signed)
 
     @property
     def mean(self) -> float:
-        """Mean absolute error (MAE) of yaw, pitch and roll on the found faces, in degrees."""
+        """Mean absolute error (MAE) of yaw, pitch and roll."""
         return _mean(self.errors)
 
     @property
     def bias(self) -> Floats:
-        """Mean signed errors (3,) of yaw, pitch and roll, in degrees. A signed error is the predicted angle minus the
-        labelled angle. The mean signed errors are NaN if no face was found."""
+        """Mean signed errors (3,). They are NaN if no face was found."""
         return self.signed.mean(axis=0) if self.found.any() else np.full(3, np.nan)
 
     @property
     def mean_after_offset(self) -> float:
-        """Mean absolute error (MAE) after a constant offset was removed from each angle. The offset of yaw, pitch or
-        roll is the median of its signed errors. Use `mean_after_offset` if zero angles mean another head pose in the
-        data set than in 300W-LP."""
+        """Mean absolute error after the median signed error of each angle was subtracted. This error is for data sets
+        whose zero pose is not the zero pose of 300W-LP."""
         return _mean(np.abs(self.signed - np.median(self.signed, axis=0))) if self.found.any() else float("nan")
 
     @property
     def pitch_slope(self) -> float:
-        """Slope of the regression line (least squares) that maps the labelled pitch to the predicted pitch. A slope
-        below 1 means that the predicted pitch changes less than the true pitch. Only faces whose |yaw| is at most
-        SLOPE_RANGE degrees are used. The slope is NaN if the labelled pitch is the same for all faces."""
+        """Slope of the regression line (least squares) from the labelled pitch to the predicted pitch. The slope is NaN
+        if all faces have the same labelled pitch."""
         middle = self.within(0, SLOPE_RANGE)
         label, predicted = (values[middle.found, 1] for values in (middle.labels, middle.predicted))
         away = label - _mean(label)
@@ -107,12 +94,10 @@ class Scores:
 
     @property
     def mean_geodesic(self) -> float:
-        """Mean angle between the predicted and the labelled rotation of the found faces, in degrees."""
         return _mean(self.geodesic[self.found])
 
     @property
     def mean_expected(self) -> float:
-        """Mean expected error of the found faces, in degrees."""
         return _mean(self.expected[self.found])
 
     def within(self, low: float, high: float) -> Scores:
@@ -121,9 +106,8 @@ class Scores:
         return self.of((yaw >= low) & (yaw < high))
 
     def surest(self, share: float = 0.5) -> Scores:
-        """Return the scores of the found faces that have the smallest expected errors. `share` is the fraction of the
-        found faces that is returned. Faces with equal expected errors are returned together, even if the returned
-        fraction is then larger than `share`."""
+        """Return the fraction `share` of the found faces, those with the smallest expected errors. Faces with equal
+        expected errors are returned together, even if the fraction is then larger than `share`."""
         if not self.found.any():
             return self
         limit = np.quantile(self.expected[self.found], share, method="inverted_cdf")
@@ -131,14 +115,12 @@ class Scores:
 
     @property
     def ranking(self) -> float:
-        """Mean rotation error of the faces with small expected errors, divided by the mean rotation error of all found
-        faces. An expected error is small if it is at most the median of the expected errors. `ranking` is about 1 if
-        the expected error contains no information about the actual error."""
+        """Mean geodesic error of the half of the faces with the smaller expected errors, divided by the mean geodesic
+        error of all found faces. `ranking` is about 1 if the expected error says nothing about the actual error."""
         return self.surest().mean_geodesic / self.mean_geodesic if self.mean_geodesic else float("nan")
 
     def reliability(self, bins: int = RELIABILITY_BINS) -> list[Reliability]:
-        """Sort the found faces by their expected errors, divide the faces into bins, and return the mean errors of each
-        bin. All bins contain about the same number of faces."""
+        """Sort the found faces by their expected errors, and return the mean errors of `bins` parts of equal size."""
         found = np.flatnonzero(self.found)
         order = found[np.argsort(self.expected[found], kind="stable")]
         parts = [part for part in np.array_split(order, bins) if len(part)]
@@ -155,8 +137,7 @@ class Scores:
         return float(low), float(high)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return a dictionary of the measures for a manifest or a report. Angles and errors are in degrees, rounded to
-        hundredths. If no face was found, the errors in the dictionary are None."""
+        """Return the measures for a manifest, rounded to hundredths. If no face was found, the errors are None."""
         yaw, pitch, roll = (rounded(_mean(column)) for column in self.errors.T)
         surest = self.surest()
         return {
@@ -179,7 +160,7 @@ class Scores:
         }
 
     def line(self) -> str:
-        """Return one line of text with the most important measures, for a log."""
+        """Return the most important measures as one line of a log."""
         yaw, pitch, roll = (_mean(column) for column in self.errors.T)
         parts = " / ".join(f"{self.within(low, high).mean:.2f}" for low, high in YAW_RANGES)
         return (
@@ -195,16 +176,15 @@ class Scores:
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule that decides which detection matches a label's box, and a text that describes the rule. The box of a label
-    is x0, y0, x1, y1 as fractions of the side of the network's input."""
+    """A rule that chooses the detection that matches a label's box x0, y0, x1, y1, and a text about the rule. The
+    detections and the box have the same unit of length."""
 
     text: str
     choose: Callable[[Sequence[Face], Floats], Face | None]
 
 
 def match(faces: Sequence[Face], box: Floats) -> Face | None:
-    """Return the detection that has the largest overlap with a label's box. Return None if no detection overlaps the
-    label's box by more than MATCH_OVERLAP."""
+    """Return the detection that overlaps a label's box most. Return None if no overlap is above MATCH_OVERLAP."""
     if not faces:
         return None
     overlap = overlaps(_middle_size(box), centred_boxes(faces))
@@ -213,8 +193,8 @@ def match(faces: Sequence[Face], box: Floats) -> Face | None:
 
 
 def nearest(faces: Sequence[Face], box: Floats) -> Face | None:
-    """Return the detection whose centre is nearest to the centre of a label's box. Return None if no detection has its
-    centre inside the ellipse that fits into the label's box."""
+    """Return the detection whose centre is nearest to the centre of a label's box. Return None if no centre is inside
+    the ellipse that fits into the label's box."""
     if not faces:
         return None
     middle_size = _middle_size(box)
@@ -224,8 +204,7 @@ def nearest(faces: Sequence[Face], box: Floats) -> Face | None:
 
 
 def surest(faces: Sequence[Face], box: Floats) -> Face | None:
-    """Return the detection with the highest score, anywhere in the image. The rule `surest` is for images that show
-    only one face and have no box label."""
+    """Return the detection with the highest score. This rule is for images with only one face and no box label."""
     return faces[0] if faces else None
 
 
@@ -233,15 +212,13 @@ OVERLAP = Rule(f"best overlap with the label's box above {MATCH_OVERLAP} IoU", m
 
 
 def find(outputs: Sequence[NDArray[np.floating]], box: Floats, rule: Rule = OVERLAP) -> Face | None:
-    """Return the detection that matches a label's box according to `rule`, or None if no detection matches. `outputs`
-    are the dequantized outputs of the network (see `decode`)."""
+    """Return the detection that matches a label's box. `outputs` are the dequantized outputs of the network."""
     return rule.choose(decode(outputs, SCORE_THRESHOLD, MOST_FACES), box)
 
 
 def score(found: Sequence[Face | None], rotations: Floats, labels: Floats) -> Scores:
-    """Compare the matching detections with the labels, and return the `Scores`. `found` contains the matching detection
-    of each labelled face, or None if the face was not found. `rotations` (n, 3, 3) contains the labelled rotations of
-    the faces. `labels` (n, 3) contains the labelled yaw, pitch and roll in degrees."""
+    """Compare detections with the labels. `found` contains the matching detection of each labelled face, or None.
+    `rotations` (n, 3, 3) and `labels` (n, 3) are the labelled rotations and their angles in degrees."""
     predicted = np.full((len(found), 3), np.nan)
     geodesic, expected = np.full((2, len(found)), np.nan)
     for index, face in enumerate(found):
@@ -261,18 +238,15 @@ class Detections:
     boxes: Floats
     """Boxes (n, 4) of the labels, as x0, y0, x1, y1."""
     ignored: NDArray[np.bool_] | np.bool_ = np.False_
-    """Array (n,) that is True for ignored labels. Whether a network finds an ignored label does not change the result.
-    By default, no label is ignored."""
+    """Flags (n,) of ignored labels. It makes no difference whether a network finds an ignored label."""
 
     def judged(self, least: float) -> tuple[list[tuple[float, bool]], int]:
-        """Return a list of pairs, and the number of labels that count. Each pair contains the score of one detection,
-        and True if this detection is correct.
+        """Return the score of each detection and whether the detection is correct, and the number of labels that count.
 
-        A label counts if it is not ignored and if its box covers at least `least` x `least` pixels of the network's
-        input. By the rule of PASCAL VOC, each detection belongs to the label with which it has the largest overlap. A
-        detection is correct if the overlap with its label is at least 0.5 (intersection over union). If several
-        detections match one label, only the detection with the highest score is correct. A detection whose matching
-        label does not count is left out.
+        A label counts if it is not ignored and its box covers at least `least` x `least` pixels of the network's input.
+        By the rule of PASCAL VOC, each detection belongs to the label that it overlaps most. If several detections
+        match one label, only the detection with the highest score is correct. A detection whose matching label does not
+        count is left out.
         """
         sides = np.sqrt(np.prod(np.maximum(self.boxes[:, 2:] - self.boxes[:, :2], 0), axis=1)) * INPUT_SIZE
         counts = ~self.ignored & (sides >= least)
@@ -292,9 +266,8 @@ class Detections:
 
 
 def average_precision(pictures: Sequence[Detections], least: float = 0) -> float:
-    """Return the average precision (from 0 to 1), which is the area under the precision-recall curve. Return NaN if
-    there are no labels. By the rule of PASCAL VOC 2010 ("all points"), each precision is replaced by the best precision
-    at the same or a higher recall."""
+    """Return the average precision from 0 to 1, or NaN if there are no labels. By the rule of PASCAL VOC 2010 ("all
+    points"), each precision is replaced by the best precision at the same or a higher recall."""
     judged = [picture.judged(least) for picture in pictures]
     labels = sum(count for _, count in judged)
     pairs = np.array([pair for some, _ in judged for pair in some], np.float64).reshape(-1, 2)
@@ -312,15 +285,14 @@ def count_labels(pictures: Sequence[Detections], least: float = 0) -> int:
 
 
 def rounded(value: float, digits: int = 2) -> float | None:
-    """Round a number for JSON. Return None for NaN, because JSON has no NaN."""
+    """Round a number for JSON, which has no NaN."""
     return None if np.isnan(value) else round(float(value), digits)
 
 
 def _mean(values: NDArray[Any]) -> float:
-    """Return the mean of the values, or NaN if there are no values."""
     return float(values.mean()) if values.size else float("nan")
 
 
 def _middle_size(box: Floats) -> Floats:
-    """Return the middle and the size of a box, as cx, cy, w, h. The argument `box` is x0, y0, x1, y1."""
+    """Convert a box from x0, y0, x1, y1 to cx, cy, w, h."""
     return np.concatenate([(box[:2] + box[2:]) / 2, box[2:] - box[:2]])

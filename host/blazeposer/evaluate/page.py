@@ -1,5 +1,4 @@
-"""Write a report to the files `report.json` and `report.html`. The file `report.html` is a single page that needs no
-other files and no network connection."""
+"""Write a report to the files `report.json` and `report.html`. The page needs no other files and no network."""
 
 from __future__ import annotations
 
@@ -22,11 +21,8 @@ def write_report(
     sections: Sequence[Section],
     values: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write report.json and report.html into a folder. The folder is created if it does not exist. Raises InputError.
-
-    `facts` explains what was measured and how the measurement was made. `values` are the contents of report.json. By
-    default, report.json contains the verdicts and the data of all sections.
-    """
+    """Write report.json and report.html into a folder, which is created if needed. Raises InputError. `facts` says what
+    was measured and how. By default, report.json contains the verdicts and the data of all sections."""
     verdict = {"passed": is_passed(sections), "verdict": verdict_of(sections)}
     if values is None:
         checks = [

@@ -1,5 +1,4 @@
-"""Draw the plots of a report. Each plot shows the errors in one `Scores` object. The plots show only measured values,
-and no image of a data set."""
+"""Draw the plots of a report. The plots show only measured values, and no image of a data set."""
 
 from __future__ import annotations
 
@@ -18,10 +17,9 @@ from blazeposer.evaluate.report import Picture
 from blazeposer.media.output import render
 
 ANGLE_COLORS = {name: draw.as_hex(color) for name, color in draw.ANGLE_COLORS.items()}
-"""Colour of each angle, which is the same in all drawings."""
 INK, FAINT = "#222222", "#b8bec4"
 BIN = 10
-"""Width of a bin in degrees of the labelled angle. Each point of the plot is the mean of the values in a bin."""
+"""Width of a bin of the labelled yaw, in degrees."""
 FEWEST = 5
 """Smallest number of faces that a bin needs to become a point of the plot."""
 
@@ -48,14 +46,12 @@ styled = mpl.rc_context(STYLE)
 
 
 def picture_of(figure: Figure, alt: str, caption: str = "") -> Picture:
-    """Convert a matplotlib figure to an image for a report, and return the image."""
     return Picture(render(figure), alt, caption)
 
 
 @styled
 def error_by_yaw(scores: Scores) -> Figure:
-    """Draw a histogram of the labelled yaw, and below the histogram a plot of the angle errors at each labelled yaw. In
-    the plot, curves show mean angle errors, and each dot shows the error of one face."""
+    """Draw the angle errors against the labelled yaw. Curves show mean errors, and each dot shows one face."""
     figure = Figure(figsize=(7.5, 4.2))
     above, axes = figure.subplots(2, 1, sharex=True, height_ratios=(1, 5))
     edges = np.arange(-100.0, 101.0, BIN)
@@ -80,9 +76,8 @@ def error_by_yaw(scores: Scores) -> Figure:
 
 @styled
 def reliability(scores: Scores) -> Figure:
-    """Draw a plot that shows how the actual error of the found faces depends on the expected error. Each point of the
-    plot shows the mean expected error and the mean actual error of one bin of faces. All bins contain about the same
-    number of faces. A point on the diagonal of the plot means that both errors are equal."""
+    """Draw the actual error of the found faces against the expected error. Each point shows the means of one bin of
+    faces. All bins contain about the same number of faces."""
     figure = Figure(figsize=(4.6, 4.2))
     axes = figure.subplots()
     bins = scores.reliability()
@@ -101,8 +96,7 @@ def reliability(scores: Scores) -> Figure:
 
 
 def _bins(values: Floats, edges: Floats) -> tuple[list[float], list[NDArray[np.intp]]]:
-    """Return the middle of each bin that contains at least `FEWEST` values, and the indices of the values in each of
-    these bins."""
+    """Return the middle of each bin with at least `FEWEST` values, and the indices of these values."""
     number = np.digitize(values, edges)
     full = [index for index in range(1, len(edges)) if (number == index).sum() >= FEWEST]
     return [float(edges[i - 1] + edges[i]) / 2 for i in full], [np.flatnonzero(number == i) for i in full]

@@ -1,5 +1,4 @@
-"""Build a report from sections, which contain text, tables and images. A report can be printed, or converted to
-Markdown. `page.py` writes reports to JSON and HTML files."""
+"""Build a report from sections, which contain text, tables and images. `page.py` writes reports to files."""
 
 from __future__ import annotations
 
@@ -20,7 +19,7 @@ _NUMBER = re.compile(r"[-+<>=]*[\d.,]+ ?(%|°|px|ms|s|KB| of [\d,]+)?|-|")
 
 @dataclass(frozen=True)
 class Picture:
-    """An image in the format SVG, PNG or JPEG, with its alternative text and its caption."""
+    """An image in the format SVG, PNG or JPEG."""
 
     data: bytes
     alt: str
@@ -29,14 +28,14 @@ class Picture:
 
     @property
     def source(self) -> str:
-        """Return the image as a data URL."""
+        """Data URL of the image."""
         kind = {b"\x89PNG": "png", b"\xff\xd8\xff\xe0": "jpeg"}.get(self.data[:4], "svg+xml")
         return f"data:image/{kind};base64,{base64.b64encode(self.data).decode()}"
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table whose cells are strings. Numbers in the cells are already rounded."""
+    """A table of strings. Numbers are already rounded."""
 
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -46,8 +45,7 @@ class Table:
 
     @property
     def numeric(self) -> list[bool]:
-        """Return a list with True for each column that contains only numbers. In a report, columns that contain only
-        numbers are aligned to the right."""
+        """Flag of each column that contains only numbers. A report aligns these columns to the right."""
         if not self.rows:
             return [False] * len(self.head)
         return [all(map(_NUMBER.fullmatch, column)) for column in zip(*self.rows, strict=True)]
@@ -55,34 +53,28 @@ class Table:
 
 @dataclass(frozen=True)
 class Section:
-    """One section of the report. The parts of a section (paragraphs, tables and images) are shown in the order of the
-    list `parts`."""
-
     title: str
     parts: Sequence[str | Table | Picture]
-    """The parts of the section. A string is a paragraph of plain text."""
+    """Parts in the order of the report. A string is a paragraph of plain text."""
     verdict: Verdict | None = None
-    """The verdict, or None if the section has no verdict. If a check failed or was not run, the first paragraph says
-    why."""
+    """Verdict, or None if the section has none. If a check failed or was not run, the first paragraph says why."""
     data: dict[str, Any] = field(default_factory=dict)
-    """Values of the section that are written to report.json."""
+    """Values for report.json."""
 
     @property
     def finding(self) -> str:
-        """Return the first paragraph of the section."""
+        """First paragraph of the section."""
         return next((part for part in self.parts if isinstance(part, str)), "")
 
 
 def verdict_of(sections: Sequence[Section]) -> str:
-    """Return one line of text with the verdict about all sections. The line of text names the failed checks and the
-    checks that were not run."""
+    """Return one line with the verdict about all sections."""
     failed, left, passed = (_titled(sections, verdict) for verdict in ("failed", "not run", "passed"))
     parts = [f"FAILED: {', '.join(failed)}"] if failed else [f"PASSED: all {len(passed)} checks that were run"]
     return "; ".join([*parts, f"not run: {', '.join(left)}"] if left else parts)
 
 
 def is_passed(sections: Sequence[Section]) -> bool:
-    """Return True if no check failed."""
     return not _titled(sections, "failed")
 
 
@@ -91,14 +83,13 @@ def _titled(sections: Sequence[Section], verdict: str) -> list[str]:
 
 
 def show(section: Section) -> None:
-    """Print a section's tables."""
     for part in section.parts:
         if isinstance(part, Table):
             show_table(part, section.title)
 
 
 def show_table(table: Table, title: str = "", width: int = 160) -> None:
-    """Print a table with its caption above it. If a table has no caption, `title` is printed above it."""
+    """Print a table. If the table has no caption, `title` is printed above it."""
     view = View(title=table.caption or title, caption=table.notes or None)
     for number, name in enumerate(table.head):
         view.add_column(name, justify="right" if number else "left")
@@ -108,21 +99,20 @@ def show_table(table: Table, title: str = "", width: int = 160) -> None:
 
 
 def markdown(section: Section) -> str:
-    """Return a section as Markdown. The Markdown text contains the section's heading, but not the section's images."""
+    """Return a section as Markdown, with its heading but without its images."""
     parts = [part for part in section.parts if not isinstance(part, Picture)]
     blocks = [part if isinstance(part, str) else with_notes(part) for part in parts]
     return plain("\n\n".join([f"## {section.title}", *blocks]) + "\n")
 
 
 def with_notes(table: Table) -> str:
-    """Return a table as Markdown, with its caption above the table and its notes below the table."""
+    """Return a table as Markdown, with its caption and its notes."""
     caption = f"{table.caption}:" if table.caption else ""
     return "\n\n".join(filter(None, (caption, markdown_table(table.head, table.rows), table.notes)))
 
 
 def markdown_table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
-    """Return a table as Markdown. In the Markdown table, columns that contain only numbers are aligned to the right.
-    The Markdown text does not end with a newline."""
+    """Return a table as Markdown without a newline at the end. Columns of numbers are aligned to the right."""
     table = Table(list(head), [list(map(str, row)) for row in rows])
     rule = ["---:" if number else "---" for number in table.numeric]
     lines = ([cell.replace("|", "\\|") for cell in cells] for cells in (table.head, rule, *table.rows))

@@ -1,10 +1,8 @@
-"""Measure how well a network works on disturbed images. The sheet of a network is a table that shows how recall, error
-and expected error change when images are disturbed.
+"""Measure how well a network works on disturbed images.
 
-The sheet of a network has one row (called a bin) for each level of each condition in `disturb.py`. The verdict of a bin
-is `yes` if its mean expected error differs from its mean true error by at most 25 %. The true error of a face is the
-angle between the predicted and the labelled rotation. If only a few faces of a bin were found, its verdict is `few`. A
-face that is not found has no expected error, so only found faces count for the verdict.
+The sheet of a network is a table with one row (called a bin) for each level of each condition in `disturb.py`. The true
+error of a face is the angle between the predicted and the labelled rotation. A face that is not found has no expected
+error, so only found faces count for the verdict of a bin.
 """
 
 from __future__ import annotations
@@ -33,7 +31,7 @@ FEWEST = 20
 """Smallest number of found faces with which a bin gets a verdict."""
 PLAIN = "as it is"
 TRUE, STATED = "#0072b2", "#d55e00"
-"""Colours of the true error and of the expected error in the plots. They are from the palette of Okabe and Ito."""
+"""Colours of the true error and the expected error, from the palette of Okabe and Ito."""
 TRIALS: Sequence[tuple[Condition | None, float]] = (
     (None, 0.0),
     *((condition, level) for condition in CONDITIONS for level in condition.levels),
@@ -50,26 +48,24 @@ class Bin(NamedTuple):
 
     @property
     def ratio(self) -> float:
-        """The mean expected error of a bin divided by its mean true error, or NaN if no face was found."""
+        """Mean expected error divided by the mean true error, or NaN if no face was found."""
         return self.scores.mean_expected / self.scores.mean_geodesic
 
     @property
     def verdict(self) -> str:
-        """Verdict about the expected errors of the bin. The verdict is `yes` if the mean expected error is close to the
-        mean true error, and `NO` otherwise. If too few faces of the bin were found, the verdict is `few`."""
+        """Answer to the question whether the mean expected error is close to the mean true error."""
         if self.scores.found.sum() < FEWEST:
             return "few"
         return "yes" if is_true(self.scores.mean_expected, self.scores.mean_geodesic) else "NO"
 
 
 def is_true(expected: float, true: float) -> bool:
-    """Return True if `expected` differs from `true` by at most `MARGIN * true`."""
     return abs(expected - true) <= MARGIN * true
 
 
 def measure_sheet(system: Peer, dataset: Dataset) -> list[Bin]:
     """Run a face detector on disturbed images of a data set with pose labels, and return one `Bin` for each condition
-    and level. The first bin contains the results on undisturbed images.
+    and level.
 
     On an idle CPU core, the measurement takes about a sixth of a second for each face of the data set. For each image,
     the disturbances use the same random values in every bin and in every measurement.
@@ -94,7 +90,7 @@ def measure_sheet(system: Peer, dataset: Dataset) -> list[Bin]:
 
 
 def sheet_table(bins: Sequence[Bin], title: str) -> Table:
-    """Return the results on disturbed images as a table with one row for each bin."""
+    """Return a table with one row for each bin."""
     head = ("images", "level", "N", "found", "recall", "MAE", "true error", "expected", "ratio", "true")
     rows = []
     for one in bins:
@@ -113,8 +109,7 @@ def sheet_table(bins: Sequence[Bin], title: str) -> Table:
 
 
 def sheet_dict(bins: Sequence[Bin]) -> dict[str, Any]:
-    """Return the results on disturbed images as a dictionary for JSON. The dictionary maps each condition to its
-    levels, and each level to its results."""
+    """Return a dictionary for JSON that maps each condition to its levels, and each level to its results."""
     data: dict[str, Any] = {}
     for one in bins:
         scores = one.scores
@@ -131,8 +126,7 @@ def sheet_dict(bins: Sequence[Bin]) -> dict[str, Any]:
 
 @styled
 def draw_sheet(bins: Sequence[Bin]) -> Figure:
-    """Draw a plot for each condition that has several levels. Each plot shows the true error, the expected error and
-    the fraction of found faces at each level of the condition."""
+    """Draw the errors and the fraction of found faces for each condition with several levels."""
     by_bin = {(one.condition, one.level): one.scores for one in bins}
     curves = [condition for condition in CONDITIONS if len(condition.levels) > 1]
     columns, rows = 5, -(-len(curves) // 5)

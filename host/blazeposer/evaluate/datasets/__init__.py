@@ -1,7 +1,5 @@
-"""Read the data sets of labelled faces with which networks are measured. Each data set has a name. Every name that is
-not in READERS is the name of a pool. A pool is a data set in this project's own format. Users must unpack the archives
-of the other data sets, and must not change the unpacked files.
-"""
+"""Read the data sets of labelled faces with which networks are measured. Every name that is not in READERS is the name
+of a pool, a data set in this project's own format."""
 
 from __future__ import annotations
 
@@ -30,10 +28,8 @@ __all__ = ["READERS", "Dataset", "Sample", "labelled", "read_dataset"]
 
 
 def read_dataset(name: str, folder: Path, *, damaged: bool = False) -> Dataset:
-    """Return the data set or the pool with the given name. `folder` is the folder that the option --data gives. Raises
-    BlazePoserError if files of the data set are missing or damaged. The error message about a missing data set says
-    which files are expected, and in which folder. If `damaged` is True, damaged files are left out of the data set
-    without an error."""
+    """Return the data set or the pool with the given name. If `damaged` is True, damaged files are left out. Raises
+    BlazePoserError if files are missing or damaged, or if there is no face."""
     if reader := READERS.get(name):
         dataset = reader(folder)
     elif pools.is_pool(folder, name):
@@ -49,9 +45,8 @@ def read_dataset(name: str, folder: Path, *, damaged: bool = False) -> Dataset:
 
 
 def labelled(name: str, folder: str | None, limit: int | None = None, *, damaged: bool = False) -> Dataset:
-    """Return a data set of labelled faces. If `limit` is given, the result has at most `limit` images, which are evenly
-    spread over the data set. If `damaged` is True, damaged files are left out without an error. Raises
-    BlazePoserError."""
+    """Return a data set in the folder of the option --data. If `limit` is given, the result has at most `limit` images,
+    which are evenly spread over the data set. Raises BlazePoserError."""
     dataset = read_dataset(name, data_folder(folder), damaged=damaged)
     if limit is None or len(dataset.samples) <= limit:
         return dataset

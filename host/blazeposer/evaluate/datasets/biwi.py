@@ -1,23 +1,19 @@
 """Read the BIWI Kinect Head Pose Database (Fanelli et al., IJCV 2013).
 
 The data set has 24 sequences. Each sequence is a folder `hpdb/NN` with the files `frame_XXXXX_rgb.png`,
-`frame_XXXXX_pose.txt` and `rgb.cal`. A test with protocol 1 uses all sequences of BIWI, and a test with protocol 2 uses
-8 sequences.
+`frame_XXXXX_pose.txt` and `rgb.cal`. A test with protocol 1 uses all sequences, and a test with protocol 2 uses 8
+sequences.
 
-A pose file contains the rotation R of the head in 3 rows, and then the centre of the head in millimetres. The rotation
-and the centre are in the axes of the depth camera. In the depth camera's axes, x points to the right, y points down,
-and z points away from the camera. BlazePoser converts the rotation R of a pose file to its own convention. The
-converted rotation is F R F, with F = diag(1, -1, -1). BlazePoser computes exactly the same angles as FSA-Net's script
-`TYY_create_db_biwi.py`. FSA-Net's script computes yaw = asin(R[0,2]), pitch = atan2(R[1,2], R[2,2]) and roll =
--atan2(R[0,1], R[0,0]). Other projects, for example 6DRepNet, use the data that FSA-Net's script wrote. Hopenet's code
-(deep-head-pose) uses the same signs as FSA-Net's script, but splits a head's rotation into yaw, pitch and roll in
-another order. If two angles are large, Hopenet's pitch and roll differ from FSA-Net's pitch and roll. BIWI's colour
-camera and depth camera point in directions that differ by about one degree. The code of BlazePoser, FSA-Net and Hopenet
-ignores the angle between the colour camera and the depth camera.
+A pose file contains the rotation R of the head in 3 rows, and then the centre of the head in millimetres. Both are in
+the axes of the depth camera: x points to the right, y points down, and z points away from the camera. In BlazePoser's
+convention, the rotation is F R F, with F = diag(1, -1, -1). The angles are exactly the angles of FSA-Net's script
+`TYY_create_db_biwi.py`: yaw = asin(R[0,2]), pitch = atan2(R[1,2], R[2,2]), roll = -atan2(R[0,1], R[0,0]). 6DRepNet and
+others use the data that this script wrote. Hopenet (deep-head-pose) uses the same signs, but another order of the
+angles, so its pitch and roll differ if two angles are large. The colour camera and the depth camera point in directions
+that differ by about one degree. BlazePoser, FSA-Net and Hopenet ignore this angle.
 
-BIWI has no box labels. BlazePoser projects the head's centre into the colour image with the calibration file `rgb.cal`.
-A detected face matches a label if the face's centre is at most HEAD_RADIUS away from the projected centre of the head.
-If several detected faces match a label, only the nearest face counts.
+BIWI has no box labels. The head's centre is projected into the colour image with `rgb.cal`. The nearest detected face
+matches the label if its centre is at most HEAD_RADIUS away from the projected centre.
 """
 
 from __future__ import annotations
@@ -36,16 +32,14 @@ from blazeposer.evaluate.metrics import Rule, nearest
 
 SEQUENCES = tuple(f"{number:02d}" for number in range(1, 25))
 TEST_SEQUENCES = ("03", "06", "09", "12", "15", "16", "20", "24")
-"""The 8 test sequences of protocol 2. The other 16 sequences are for training. Other projects split the sequences at
-random without a fixed seed (`randFlag` in FSA-Net's `TYY_create_db_biwi_70_30.py`), and did not publish the lists of
-test sequences. This project therefore has its own test sequences. Every third sequence is for testing, but 16 and 20
-replace 18 and 21. No person appears both in this project's test sequences and in its training sequences. According to
-the table of the Hugging Face reader `biwi_kinect_head_pose`, the same person is in sequences 02 and 21, in 03 and 15,
-in 05 and 18, and in 07 and 22. Errors that were measured with other splits are only roughly comparable."""
+"""Test sequences of protocol 2. Other projects split the sequences at random without a fixed seed (`randFlag` in
+FSA-Net's `TYY_create_db_biwi_70_30.py`), and did not publish the lists of test sequences. Here every third sequence is
+for testing, but 16 and 20 replace 18 and 21, so that no person appears in both parts. According to the table of the
+Hugging Face reader `biwi_kinect_head_pose`, the same person is in sequences 02 and 21, in 03 and 15, in 05 and 18, and
+in 07 and 22. Errors with other splits are only roughly comparable."""
 
 HEAD_RADIUS = 120.0
-"""Half the height of a head in millimetres. The distance from the centre of a face to the centre of the head is always
-smaller than HEAD_RADIUS."""
+"""Half the height of a head in millimetres. The centre of a face is always nearer to the centre of the head."""
 
 RULE = Rule(f"middle nearest to the projected centre of the head, at most {HEAD_RADIUS:.0f} mm from it", nearest)
 
@@ -53,8 +47,7 @@ _TO_PROJECT = np.diag([1.0, -1.0, -1.0])
 
 
 def read(folder: Path, name: str = "biwi", sequences: Sequence[str] = SEQUENCES) -> Dataset:
-    """Return the frames of the given sequences as a data set. By default, the data set contains all sequences of BIWI,
-    as in test protocol 1. Raises BlazePoserError if a sequence of BIWI is missing."""
+    """Return the frames of the given sequences. Raises BlazePoserError if a sequence is missing."""
     folder = subfolder(folder, "hpdb")
     if missing := [sequence for sequence in sequences if not (folder / sequence / "rgb.cal").is_file()]:
         raise BlazePoserError(
@@ -72,7 +65,7 @@ def read(folder: Path, name: str = "biwi", sequences: Sequence[str] = SEQUENCES)
 
 
 def _sample(path: Path, calibration: Path) -> list[Sample]:
-    """Return a list with one frame of BIWI, or an empty list if an angle of the head is beyond 99 degrees."""
+    """Return a list with one frame, or an empty list if an angle of the head is beyond 99 degrees."""
     *rotation, centre = _rows(path, 4)
     angles = angles_from_rotation(_TO_PROJECT @ np.array(rotation) @ _TO_PROJECT)
     if np.abs(angles).max() > MAX_ANGLE:
@@ -85,13 +78,11 @@ def _sample(path: Path, calibration: Path) -> list[Sample]:
 
 
 def head_box(centre: Floats, calibration: Path) -> Floats:
-    """Return a square around a head's centre, as x0, y0, x1, y1 in pixels. Half of the square's side is HEAD_RADIUS,
-    converted to pixels.
+    """Return a square around a head's centre, as x0, y0, x1, y1 in pixels.
 
-    `centre` (3,) is the centre of the head in millimetres, in the axes of the depth camera. `calibration` is the path
-    of the file `rgb.cal`. The first rows of `rgb.cal` contain the intrinsics of the colour camera (3 rows) and the
-    distortion (1 row of zeros). The next rows of `rgb.cal` contain the rotation (3 rows) and the translation (1 row)
-    from the depth camera to the colour camera.
+    `centre` (3,) is in millimetres, in the axes of the depth camera. The rows of the file `calibration` contain the
+    intrinsics of the colour camera (3 rows), the distortion (1 row of zeros), and the rotation (3 rows) and the
+    translation (1 row) from the depth camera to the colour camera.
     """
     rows = _rows(calibration, 8)
     intrinsics, rotation, translation = np.array(rows[:3]), np.array(rows[4:7]), np.array(rows[7])
@@ -101,7 +92,7 @@ def head_box(centre: Floats, calibration: Path) -> Floats:
 
 
 def _rows(path: Path, count: int) -> list[list[float]]:
-    """Return the numbers in the first `count` lines of a BIWI file. Empty lines of a BIWI file are skipped."""
+    """Return the numbers in the first `count` lines of a BIWI file, without empty lines."""
     try:
         rows = [[float(word) for word in line.split()] for line in path.read_text().splitlines() if line.strip()]
         if len(rows) < count or any(len(row) != 3 for row in (*rows[:3], rows[count - 1])):

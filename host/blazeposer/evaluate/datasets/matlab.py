@@ -1,18 +1,13 @@
-"""Read AFLW2000-3D and 300W-LP, two data sets with one MATLAB file for each image.
+"""Read AFLW2000-3D and 300W-LP (Zhu et al., "Face Alignment Across Large Poses: A 3D Solution", CVPR 2016), two data
+sets with one MATLAB file for each image.
 
-Zhu et al. published AFLW2000-3D and 300W-LP with the paper "Face Alignment Across Large Poses: A 3D Solution", CVPR
-2016.
-
-The folder AFLW2000 of AFLW2000-3D contains the files `image00002.jpg`, `image00002.mat` and so on. AFLW2000-3D has
-2,000 image files and 2,000 MATLAB files. For 1,969 faces of AFLW2000-3D, no angle is beyond 99 degrees. The data set
-300W-LP is a folder 300W_LP that contains the folders AFW, HELEN, IBUG and LFPW. The folders AFW_Flip to LFPW_Flip in
-300W_LP contain the mirrored images. Each image of 300W-LP has the files `NAME.jpg` and `NAME.mat`. The data set 300W-LP
-has 122,450 images in total.
+AFLW2000-3D has 2,000 images. For 1,969 of them, no angle is beyond 99 degrees. 300W-LP has 122,450 images. The folders
+AFW_Flip to LFPW_Flip of 300W-LP contain the mirrored images of the folders AFW to LFPW.
 
 In a MATLAB file, the array `Pose_Para` (1, 7) begins with pitch, yaw and roll in radians, in the convention of
-`blazeposer.core.rotation`. BlazePoser uses the angles of the MATLAB files unchanged. Two different sets of angles can
-describe the same rotation. If |yaw| is beyond 90 degrees, the MATLAB files contain the set of angles with the smaller
-pitch and roll. The box of a face is the smallest box around its 68 landmarks (array `pt3d_68` or `pt2d`).
+`blazeposer.core.rotation`. Two different sets of angles can describe the same rotation. If |yaw| is beyond 90 degrees,
+the MATLAB files contain the set of angles with the smaller pitch and roll. The box of a face is the smallest box around
+its 68 landmarks (array `pt3d_68` or `pt2d`).
 """
 
 from __future__ import annotations
@@ -35,23 +30,20 @@ PARTS = tuple(f"{part}{mirrored}" for part in ("AFW", "HELEN", "IBUG", "LFPW") f
 
 
 def read_aflw2000(folder: Path) -> Dataset:
-    """Return every labelled face of AFLW2000-3D. Raises BlazePoserError if the files of AFLW2000-3D are missing."""
     folder = subfolder(folder, "AFLW2000")
     expected = "image00002.jpg, image00002.mat and so on"
     return _read("aflw2000", folder, [folder], "image*", "pt3d_68", expected)
 
 
 def read_300w_lp(folder: Path) -> Dataset:
-    """Return every labelled face of 300W-LP. Folders of 300W-LP that do not exist are left out. Raises BlazePoserError
-    if no folder of 300W-LP exists."""
+    """Return every labelled face of the folders of 300W-LP that exist."""
     folder = subfolder(folder, "300W_LP")
     expected = f"NAME.jpg and NAME.mat in the folders {', '.join(PARTS)}"
     return _read("300w-lp", folder, [folder / part for part in PARTS], "*", "pt2d", expected)
 
 
 def _read(name: str, folder: Path, parts: Sequence[Path], files: str, landmarks: str, expected: str) -> Dataset:
-    """Return a data set with one face for each image. The data set leaves out faces with an angle beyond 99 degrees.
-    The data set also lists files that are missing, damaged or without a label."""
+    """Return a data set with one face for each image, without faces that have an angle beyond 99 degrees."""
     there = {path for part in parts for path in part.glob(f"{files}.jpg")}
     labelled = {path.with_suffix(".jpg") for part in parts for path in part.glob(f"{files}.mat")}
     samples, left_out = [], []
@@ -75,8 +67,7 @@ def _read(name: str, folder: Path, parts: Sequence[Path], files: str, landmarks:
 
 
 def _label(path: Path, landmarks: str) -> tuple[Floats, Floats]:
-    """Return the box around a face's 68 landmarks, and the face's angles. The box (4,) is in pixels. The angles (3,)
-    are yaw, pitch and roll in degrees. `landmarks` is the name of the array with the landmarks in the MATLAB file."""
+    """Return the box (4,) around a face's 68 landmarks in pixels, and its yaw, pitch and roll (3,) in degrees."""
     try:
         matrices = loadmat(str(path), variable_names=["Pose_Para", landmarks])
         pitch, yaw, roll = np.degrees(matrices["Pose_Para"].astype(np.float64).ravel()[:3])

@@ -1,12 +1,10 @@
 """Read pools of face photos with head-pose labels. A pool is a data set in this project's own format.
 
-A pool has three files. The file `NAME.zip` of a pool contains the images, and the file `NAME.csv` contains a table with
-one row for each face. The file `NAME_landmarks68.npy` of a pool contains the landmarks as an array (faces, 68, 2) in
-pixels. A row of the table `NAME.csv` contains the name of the image file, the smallest box around the face's 68
-landmarks, yaw, pitch and roll. In pools for training, each row also contains the label's uncertainty (see MAX_SPREAD)
-and the face's split ("train" or "val"). If the table has a column `face`, the column contains the index of each face's
-landmarks in `NAME_landmarks68.npy`. In a table without a column `face`, the landmarks are in the order of the rows. The
-option --data or the environment variable BLAZEPOSER_DATA gives the folder of the pools.
+The file `NAME.zip` contains the images of a pool. The file `NAME_landmarks68.npy` contains the landmarks as an array
+(faces, 68, 2) in pixels. Each row of `NAME.csv` contains the name of the image file, the smallest box around a face's
+68 landmarks, yaw, pitch and roll. In pools for training, a row also contains the label's uncertainty (see MAX_SPREAD)
+and the face's split ("train" or "val"). The column `face` contains the index of the face's landmarks. Without this
+column, the landmarks are in the order of the rows.
 """
 
 from __future__ import annotations
@@ -32,19 +30,17 @@ TRAINING_POOLS: tuple[str, ...] = ("aflw", "mtfl", "human", "udacity", "glint", 
 TEST_POOL = "aflw2000_dev"
 CORNERS = ("x0", "y0", "x1", "y1")
 ODD_IMAGES_ARE_TEST = ("maskon", "faceless", "hands")
-"""Names of the pools whose odd-numbered images are used only for testing."""
+"""Pools whose odd-numbered images are used only for testing."""
 SCENE_POOLS = ("wflw", "maskon")
 """Pools with whole photos of people in their surroundings. Each image of the other pools shows one face."""
 MAX_SPREAD = 12.0
-"""Largest allowed spread of a label, in degrees. Each label comes from the rotations that several networks (teachers)
-computed, and the spread is the difference between these rotations. Labels with a larger spread are left out. The limit
-removes 3 % of the faces in profile, and few other faces."""
+"""Largest allowed spread of a label, in degrees. The spread is the difference between the rotations that several
+networks (teachers) computed. The limit removes 3 % of the faces in profile, and few other faces."""
 
 
 @dataclass
 class Pool:
-    """Faces and their images. Face i is in the image `images[image_of[i]]`. Each row of `boxes` is x0, y0, x1, y1 in
-    pixels."""
+    """Faces and their images. Face i is in the image `images[image_of[i]]`. Each row of `boxes` is x0, y0, x1, y1."""
 
     images: list[Image]
     files: list[str]
@@ -63,8 +59,7 @@ class Pool:
 
 
 def data_folder(given: str | None) -> Path:
-    """Return the folder that the option --data or the environment variable BLAZEPOSER_DATA gives. Raises
-    BlazePoserError if no folder is given, or if the given folder does not exist."""
+    """Return the folder of the option --data or of the variable BLAZEPOSER_DATA. Raises BlazePoserError."""
     name = given or os.environ.get("BLAZEPOSER_DATA")
     if not (name and Path(name).is_dir()):
         lack = f"no folder {name}" if name else "no data"
@@ -73,9 +68,8 @@ def data_folder(given: str | None) -> Path:
 
 
 def read_pool(folder: Path, name: str, split: str | None = None) -> Pool:
-    """Read one pool. `split` is "train" or "val", or None for all faces. The returned pool leaves out faces with an
-    angle beyond 99 degrees, faces with uncertain labels, and images that are only for testing (see
-    `is_training_image`). Raises BlazePoserError if a file of the pool is missing."""
+    """Read one pool. `split` is "train" or "val", or None for all faces. The pool leaves out faces with an angle beyond
+    99 degrees, faces with uncertain labels, and images that are only for testing. Raises BlazePoserError."""
     try:
         table = Table(folder / f"{name}.csv", ["file", *CORNERS, *ANGLES, *([] if split is None else ["split"])])
         landmarks = np.load(folder / f"{name}_landmarks68.npy").astype(np.float64)
@@ -105,8 +99,7 @@ def read_pool(folder: Path, name: str, split: str | None = None) -> Pool:
 
 
 def _landmarks_of(table: Table, count: int) -> NDArray[np.int64]:
-    """Return, for each row of the table, the index of the face's landmarks. `count` is the number of faces in the array
-    of landmarks. Raises InputError."""
+    """Return the index of the landmarks for each row of the table. `count` is the number of landmark sets."""
     if "face" not in table:
         if len(table.rows) != count:
             raise InputError(
@@ -126,8 +119,7 @@ def _landmarks_of(table: Table, count: int) -> NDArray[np.int64]:
 def read_pools(
     folder: Path, names: tuple[str, ...], split: str, report: Callable[[str], None] = lambda _: None
 ) -> Pool:
-    """Read several pools, and return all faces as one pool. For each pool, the function calls `report` with a line of
-    text. Raises BlazePoserError if the pools contain no face."""
+    """Read several pools as one pool. `report` gets a line of text for each pool. Raises BlazePoserError."""
     parts = []
     for name in names:
         parts.append(read_pool(folder, name, split))
@@ -147,9 +139,8 @@ def read_pools(
 
 
 def read_backgrounds(folder: Path, name: str = "faceless", *, test: bool = False) -> list[Image]:
-    """Return photos without faces from the file `NAME.zip`. If `test` is true, the photos for testing are returned,
-    otherwise the photos for training. The photos of "faceless" show places, and the photos of "hands" show hands in
-    close-up."""
+    """Return the photos for training or for testing from `NAME.zip`, which show no face. The photos of "faceless" show
+    places, and the photos of "hands" show hands in close-up."""
     path = folder / f"{name}.zip"
     if not path.is_file():
         raise BlazePoserError(f"no {path.name} in {folder}: give the folder of the pools with --data")
@@ -159,8 +150,7 @@ def read_backgrounds(folder: Path, name: str = "faceless", *, test: bool = False
 
 
 def read_scenes(folder: Path, names: tuple[str, ...]) -> list[Image]:
-    """Return the training photos of the pools that are both in `names` and in SCENE_POOLS. The photos of SCENE_POOLS
-    are not cropped and show faces of every size. Some faces in the photos of SCENE_POOLS have no label."""
+    """Return the training photos of SCENE_POOLS, if they are in `names`. Some faces in them have no label."""
     photos = []
     for name in SCENE_POOLS:
         if name not in names:
@@ -174,13 +164,13 @@ def read_scenes(folder: Path, names: tuple[str, ...]) -> list[Image]:
 
 
 def is_training_image(pool: str, file: str) -> bool:
-    """Return True if an image may be used for training. In the pools of the list ODD_IMAGES_ARE_TEST, only images with
-    an even number in the file name are for training."""
+    """Return True if an image may be used for training. In the pools of ODD_IMAGES_ARE_TEST, only images with an even
+    number in the file name are for training."""
     return pool not in ODD_IMAGES_ARE_TEST or int("".join(filter(str.isdigit, Path(file).stem))) % 2 == 0
 
 
 def read_images(path: Path, files: list[str]) -> list[Image]:
-    """Decode the images with the names `files` in a zip file. Return the RGB images in the order of `files`."""
+    """Decode images of a zip file. Raises BlazePoserError."""
     try:
         with zipfile.ZipFile(path) as archive:
             packed = [archive.read(file) for file in files]

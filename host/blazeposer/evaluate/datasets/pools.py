@@ -1,28 +1,18 @@
-"""Read pools for evaluation. A pool is a data set in this project's own format.
+"""Read pools for evaluation. If a pool has a split `val` (see `pool.py`), only this split is used.
 
-If a pool has a split `val` (see `pool.py`), only the faces of this split are used for evaluation. If a pool has no
-split `val`, all faces of the pool are used for evaluation.
+The data set `val` contains the validation faces of all training pools. The faces have about the same place and size as
+the faces in the data set AFLW2000.
 
-The data set `val` contains the validation faces of all training pools. The faces in the images of `val` have about the
-same place and size as the faces in the data set AFLW2000.
+The uncropped photos of the data set MaskON are used only to measure the detection of faces. All faces in these photos
+have box labels, and half of the people wear a mask. The file `maskon_boxes.csv` contains the box labels. Each line
+contains the name of the image file, the box (x0, y0, x1, y1 in pixels) and the class of one face.
 
-The evaluation uses the uncropped photos of the data set MaskON only to measure the detection of faces. All faces in the
-uncropped photos of MaskON have box labels. Half of the people in the uncropped photos of MaskON wear a mask. The file
-`maskon_boxes.csv` contains the box labels of MaskON, and is in the same folder as `maskon.zip`. Each line of
-`maskon_boxes.csv` contains the name of the image file, the box (x0, y0, x1, y1 in pixels) and the class of one face.
-Images of MaskON with an odd number in their file name are for testing, and images with an even number are for training.
-
-The data set `biwi_dev` contains crops of the data set BIWI. The crops of `biwi_dev` are in `biwi_dev.zip`, and their
-labels are in `biwi_dev.csv`. The crops of `biwi_dev` were made from every second frame in 13 sequences of BIWI. BIWI's
-frames were cropped around the faces that a face detector found. In 1,334 frames of BIWI, the face detector found no
-face, so `biwi_dev` has no crops of these frames. In the 1,334 frames of BIWI without a crop, the heads look up or down
-by 50 degrees on average. Because `biwi_dev` lacks difficult frames of BIWI, a network's errors are a little smaller on
-`biwi_dev` than on BIWI. Each crop of `biwi_dev` is padded with copies of its edge pixels. The columns yaw, pitch and
-roll of `biwi_dev.csv` contain angles in degrees that were measured with a Kinect camera. The angles in `biwi_dev.csv`
-have the same order and the same signs as the angles in the data set 300W-LP. The angles in `biwi_dev.csv` are relative
-to the axes of the Kinect's depth camera. BIWI defines zero angles in another way than the training data, so there is a
-constant offset between a network's angles and BIWI's angles. Reports about `biwi_dev` show the MAE, and also
-`mean_after_offset`, which is the MAE after the constant offset was removed.
+The data set `biwi_dev` contains crops of every second frame in 13 sequences of BIWI. The frames were cropped around the
+faces that a face detector found. The 1,334 frames without a found face are missing. In these frames, the heads look up
+or down by 50 degrees on average, so errors are a little smaller on `biwi_dev` than on BIWI. The columns yaw, pitch and
+roll of `biwi_dev.csv` are in degrees, with the order and the signs of 300W-LP. A Kinect's depth camera measured them,
+relative to its axes. BIWI's zero pose differs from the zero pose of the training data, so reports about `biwi_dev` also
+show the error after a constant offset was removed (`mean_after_offset`).
 """
 
 from __future__ import annotations
@@ -55,19 +45,17 @@ BIWI_DEV = "biwi_dev"
 SIDE = 240
 """Side of an image of `val`, in pixels."""
 SIZE = 0.38
-"""Longer side of the face's box in an image of `val`, as a fraction of the image's side. The value is in the middle of
-the range of face sizes in AFLW2000."""
+"""Longer side of the face's box in an image of `val`, as a fraction of the image's side, as in AFLW2000."""
 RIM = 0.25
-"""Width of the padding on each side of a crop of BIWI_DEV, as a fraction of the crop's longer side."""
+"""Width of the padding on each side of a crop of `biwi_dev`, as a fraction of the crop's longer side."""
 
 
 def is_pool(folder: Path, name: str) -> bool:
-    """Return True if the folder contains a pool with the name `name`."""
     return (folder / f"{name}.csv").is_file()
 
 
 def read(folder: Path, name: str) -> Dataset:
-    """Read a pool, and return its faces as a `Dataset`. Raises BlazePoserError."""
+    """Read a pool. Raises BlazePoserError."""
     is_split = any(row.get("split") == VALIDATION for row in _table(folder / f"{name}.csv").rows)
     pool = read_pool(folder, name, VALIDATION if is_split else None)
     samples = []
@@ -78,8 +66,7 @@ def read(folder: Path, name: str) -> Dataset:
 
 
 def read_validation(folder: Path) -> Dataset:
-    """Return a data set with the validation faces of all training pools. Each image of the returned data set is a
-    square of SIDE x SIDE pixels, with one face in the middle."""
+    """Return the data set `val`. Each image is a square of SIDE x SIDE pixels, with one face in the middle."""
     pool = read_pools(folder, TRAINING_POOLS, VALIDATION)
     samples = []
     for image, box, angles in zip(pool.image_of, pool.boxes, pool.angles, strict=True):
@@ -92,8 +79,7 @@ def read_validation(folder: Path) -> Dataset:
 
 
 def _placed(image: Image, box: Floats, scale: float) -> Image:
-    """Scale the photo, and return a square image in which the middle of the face's box is at the centre. Pixels outside
-    the photo get the photo's mean colour."""
+    """Return a square image with the middle of the face's box at its centre, padded with the photo's mean colour."""
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     photo = cv2.resize(image, None, fx=scale, fy=scale, interpolation=how)
     x, y = SIDE / 2 - (box[:2] + box[2:]) / 2 * (photo.shape[1::-1] / np.array(image.shape[1::-1]))
@@ -102,8 +88,7 @@ def _placed(image: Image, box: Floats, scale: float) -> Image:
 
 
 def read_maskon_boxes(folder: Path) -> list[tuple[Image, Floats]]:
-    """Return the test images of MaskON that `maskon_boxes.csv` lists, each with its boxes. The boxes (n, 4) are in
-    pixels. Raises BlazePoserError if `maskon_boxes.csv` or `maskon.zip` is missing."""
+    """Return the test images of MaskON with their boxes (n, 4) in pixels. Raises BlazePoserError."""
     table = _table(folder / "maskon_boxes.csv", ["file"])
     names, boxes = np.array(table.texts("file")), table.numbers(*CORNERS)
     files = [file for file in np.unique(names).tolist() if not is_training_image("maskon", file)]
@@ -112,8 +97,7 @@ def read_maskon_boxes(folder: Path) -> list[tuple[Image, Floats]]:
 
 
 def read_biwi_dev(folder: Path) -> Dataset:
-    """Return every crop of `biwi_dev`. The data set has no box labels. The box of a face is the whole crop without its
-    padding. Raises BlazePoserError."""
+    """Return the data set `biwi_dev`. The box of a face is the whole crop without its padding."""
     table = _table(folder / f"{BIWI_DEV}.csv", ["file"])
     files, samples = table.texts("file"), []
     images = read_images(folder / f"{BIWI_DEV}.zip", files)

@@ -1,13 +1,10 @@
-"""Read the validation part of WIDER FACE (Yang et al., CVPR 2016). WIDER FACE has no labelled angles, so the evaluation
-uses it only to measure the detection of faces.
+"""Read the validation part of WIDER FACE (Yang et al., CVPR 2016), which has 3,226 images and no labelled angles.
 
-The file `wider_face_split/wider_face_val_bbx_gt.txt` is WIDER FACE's list of labelled faces. The 3,226 validation
-images of WIDER FACE are the files `WIDER_val/images/EVENT/NAME.jpg`. For each image, the first line in the list of
-faces is the image's name, and the second line is the number n of labelled faces. Each of the next n lines in the list
-is the label of one face. The line of a label contains x, y, width, height, blur, expression, illumination, invalid,
-occlusion and pose (typical or not). For an image without faces, the list of faces contains one line of zeros in place
-of the labels. Boxes are ignored if they are empty or marked as invalid. WIDER FACE's subsets of easy, medium and hard
-faces are not supported, because many of their faces are too small for the size of the network's input.
+For each image, the first line in the list of faces is the image's name, and the second line is the number n of faces.
+Each of the next n lines contains x, y, width, height, blur, expression, illumination, invalid, occlusion and pose
+(typical or not) of one face. For an image without faces, the list contains one line of zeros in place of the faces.
+Boxes are ignored if they are empty or marked as invalid. WIDER FACE's subsets of easy, medium and hard faces are not
+supported, because many of their faces are too small for the size of the network's input.
 """
 
 from __future__ import annotations
@@ -28,12 +25,11 @@ INVALID = 7
 
 
 BoxedImage = tuple[Path, Floats, NDArray[np.bool_]]
-"""Image file, its boxes x0, y0, x1, y1 in pixels, and flags of ignored boxes. The shapes are (n, 4) and (n,)."""
+"""Image file, its boxes (n, 4) as x0, y0, x1, y1 in pixels, and flags (n,) of ignored boxes."""
 
 
 def read_wider(folder: Path) -> list[BoxedImage]:
-    """Return the image file and the boxes of every validation image of WIDER FACE. Raises BlazePoserError if the list
-    of faces is missing, is damaged or contains no face."""
+    """Return the file and the boxes of every validation image. Raises BlazePoserError."""
     path = folder / LIST
     if not path.is_file() or not (folder / IMAGES).is_dir():
         raise BlazePoserError(

@@ -1,14 +1,8 @@
-"""Run other systems that find heads and their rotations, in order to compare BlazePoser with them. A system with which
-BlazePoser is compared is called a peer. Each peer finds faces in an image and computes the rotations of the heads.
+"""Run other systems that find heads and their rotations, in order to compare BlazePoser with them.
 
-- `mediapipe.py` computes the rotations of heads with MediaPipe's BlazeFace and face mesh.
-- `blazeface.py` computes the rotations of heads from the six keypoints of BlazeFace in INT8, with OpenCV's solvePnP.
-
-Each peer processes the whole image, padded to a square, and returns faces. The positions and sizes of the faces are in
-pixels of the original image. `canonical.py` and `blazeface.py` convert the rotations of the peers to the convention of
-`core.rotation`. For each peer, rotation zero means the same head pose as in the training data. The pose at rotation
-zero was determined with the `train` split of the training data (see `canonical.py` and `blazeface.py`). Each peer runs
-in a single thread.
+Each peer processes the whole image, padded to a square, in a single thread. The faces that a peer returns are in pixels
+of the original image. Their rotations follow the convention of `core.rotation`, and rotation zero is the zero pose of
+the training data.
 """
 
 from __future__ import annotations
@@ -21,8 +15,8 @@ from blazeposer.core.prepare import Image
 
 
 class Peer(Protocol):
-    """A system that finds the faces in an image. The image is an RGB array (h, w, 3) of uint8. The system returns the
-    face with the highest score first. A face's `err` is NaN if the system gives no expected error."""
+    """A system that finds the faces in an RGB image (h, w, 3) of uint8. The face with the highest score is first. A
+    face's `err` is NaN if the system gives no expected error."""
 
     @property
     def name(self) -> str: ...
@@ -33,7 +27,6 @@ class Peer(Protocol):
 
     @property
     def seconds(self) -> float:
-        """Total time in seconds that the system's networks have run so far. The total time does not include the time
-        for preparing images and decoding outputs."""
+        """Total time in seconds that the networks have run so far, without preparing images and decoding outputs."""
 
     def __call__(self, picture: Image) -> list[Face]: ...

@@ -1,11 +1,8 @@
-"""Compute a head's rotation from the six keypoints of BlazeFace in INT8. A camera that runs BlazeFace could compute
-head rotations from BlazeFace's keypoints, without BlazePoser.
+"""Compute a head's rotation from the six keypoints of BlazeFace in INT8, as a camera with BlazeFace could do it.
 
-`blazeface_int8.tflite` is MediaPipe's short-range BlazeFace (Apache-2.0) in INT8, with all channels of the original
-network. The file `blazeface_int8.tflite` was written by `python -m blazeposer_training.int8.blazeface` of commit
-9134d69. BlazeFace was quantized in the same way as BlazePoser. BlazeFace's value ranges for quantization were measured
-on 300 training images. The network in `blazeface_int8.tflite` has only the first four of BlazePoser's eight outputs
-(`OUTPUTS` in `core/contract.py`).
+`blazeface_int8.tflite` is MediaPipe's short-range BlazeFace (Apache-2.0) with all channels, quantized in the same way
+as BlazePoser. The value ranges were measured on 300 training images. The file was written by `python -m
+blazeposer_training.int8.blazeface` of commit 9134d69.
 """
 
 from __future__ import annotations
@@ -28,7 +25,7 @@ from blazeposer.tflite.interpreter import Network, litert
 
 BLAZEFACE_INT8 = Path(__file__).with_name("blazeface_int8.tflite")
 DETECTION = 4
-"""Number of outputs that BlazeFace has. They are the first of `OUTPUTS`."""
+"""Number of outputs of BlazeFace, which are the first of `OUTPUTS`."""
 FACE_POINTS = {
     "right_eye": (-3.151, 2.625, 3.466),
     "left_eye": (3.151, 2.625, 3.466),
@@ -37,38 +34,30 @@ FACE_POINTS = {
     "right_ear": (-7.664, 0.673, -2.436),
     "left_ear": (7.664, 0.673, -2.436),
 }
-"""The positions of a face's points in centimetres. x points to the right of the image, y points up, and z points out of
-the face. The positions come from MediaPipe's canonical face (Apache-2.0,
+"""Positions of a face's points in centimetres. x points to the right of the image, y points up, and z points out of the
+face. The positions come from MediaPipe's canonical face (Apache-2.0,
 mediapipe/modules/face_geometry/data/canonical_face_model.obj). An eye is in the middle between the vertices 33 and 133,
 the tip of the nose is vertex 4, the mouth is in the middle between the vertices 13 and 14, and the point in front of
-the ear is vertex 234. The points of the other side are mirror images. A rotation that is computed from these positions
-has almost the same zero pose as in 300W-LP. On the `train` split of the data sets for training, the zero poses differ
-by one degree of pitch, which is too little for a correction.
-"""
+the ear is vertex 234. The points of the other side are mirror images. On the `train` split of the training data, the
+zero pose differs from 300W-LP's zero pose by one degree of pitch, which is too little for a correction."""
 FOCAL = 3.0
 """Focal length of the assumed camera, as a multiple of the side of the face's box. Among the values from 2 to 14, this
-value gives the smallest error on the `train` split of the data sets for training. The error is 4.8 degrees, and the
-other values give 4.9 to 5.1 degrees."""
+value gives the smallest error on the `train` split of the training data: 4.8 degrees, instead of 4.9 to 5.1 degrees."""
 _TO_UPWARD = np.diag([1.0, -1.0, -1.0])
 _NO_POSE = [np.zeros(output.shape, np.float32) for output in OUTPUTS[DETECTION:]]
 
 
 def without_pose(outputs: Sequence[NDArray[np.floating]]) -> list[NDArray[np.floating]]:
-    """Add rotations and errors to the outputs of a network that computes no pose, and return all eight outputs
-    (`OUTPUTS` in `core/contract.py`). The rotations and errors that this function adds are zeros and have no meaning.
-    `outputs` contains the first four outputs."""
+    """Add zeros to the outputs of a network that computes no pose, in place of the rotations and the errors."""
     return [*outputs, *_NO_POSE]
 
 
 def decode_blazeface(outputs: Sequence[NDArray[np.floating]], max_faces: int) -> list[Face]:
-    """Decode the outputs of a network that computes no pose, and return the faces. `outputs` contains the first four of
-    BlazePoser's eight outputs (`OUTPUTS` in `core/contract.py`)."""
     return decode(without_pose(outputs), SCORE_THRESHOLD, max_faces)
 
 
 class BlazeFace:
-    """A face detector. An image is an RGB array (h, w, 3) of uint8. `BlazeFace` prepares images and decodes outputs in
-    the same way as BlazePoser."""
+    """A face detector that prepares images and decodes outputs in the same way as BlazePoser."""
 
     files = (BLAZEFACE_INT8,)
 
@@ -80,7 +69,6 @@ class BlazeFace:
 
     @property
     def seconds(self) -> float:
-        """Total time in seconds that the network has run so far."""
         return self._network.seconds
 
     def __call__(self, picture: Image) -> list[Face]:
@@ -90,7 +78,7 @@ class BlazeFace:
 
 
 class BlazeFacePnP(BlazeFace):
-    """A detector that finds faces with BlazeFace. The function `with_pnp` computes the rotations of the faces."""
+    """A detector that finds faces with BlazeFace, and computes their rotations with solvePnP."""
 
     name = "BlazeFace INT8, solvePnP"
 
@@ -99,9 +87,8 @@ class BlazeFacePnP(BlazeFace):
 
 
 def with_pnp(face: Face) -> Face:
-    """Compute the rotation of a face from its keypoints, and return the face with this rotation. The camera is assumed
-    to point straight at the face. The computed rotation is relative to the line of sight from the camera to the face,
-    as in the labels of the data sets."""
+    """Return a face with the rotation that its keypoints have. The rotation is relative to the line of sight from the
+    camera to the face, as in the labels of the data sets."""
     x, y, width, height = face.box
     focal = FOCAL * max(width, height, 1.0)
     camera = np.array([[focal, 0, x + width / 2], [0, focal, y + height / 2], [0, 0, 1]])
@@ -112,6 +99,5 @@ def with_pnp(face: Face) -> Face:
 
 
 def from_opencv(rotation: Floats) -> Floats:
-    """Convert a rotation matrix (3, 3) from OpenCV's axes to the convention of `rotation.py`, and return the converted
-    matrix. In OpenCV's axes, x points to the right, y points DOWN, and z points away from the viewer."""
+    """Convert a rotation matrix (3, 3) from OpenCV's axes (x right, y DOWN, z away) to those of `rotation.py`."""
     return _TO_UPWARD @ rotation

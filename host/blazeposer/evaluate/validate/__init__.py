@@ -1,2 +1,1 @@
-"""`blazeposer validate` runs a network in several forms (for example float and INT8) on the same images, and reports
-the differences."""
+"""Run a network in several forms (for example float and INT8) on the same images, and report the differences."""

@@ -1,8 +1,7 @@
 """Send images to a real or virtual camera, and receive the network's raw outputs and the detected faces.
 
-Images are sent through the serial port as base64 text. An image is sent in several small messages, because long
-messages would need too much memory on the smallest camera. Sending an image writes nothing to the camera's flash
-memory.
+An image is sent as base64 text in several small messages, because long messages would need too much memory on the
+smallest camera. Nothing is written to the camera's flash memory.
 """
 
 from __future__ import annotations
@@ -36,8 +35,7 @@ from blazeposer.tflite.interpreter import dequantized
 PART = 4096
 """Number of bytes of an image in one message."""
 PIXELS, DEGREES = (1e-3, 1e-3, 1e-3), (1e-2, 1e-2, 1e-2)
-"""Largest allowed differences between the camera's decoder and the PC's decoder. The three values are limits for the
-median, the 95th percentile and the worst face."""
+"""Largest allowed differences between the two decoders, for the median, the 95th percentile and the worst face."""
 DECODER_LIMITS = Limits("The board calculates boxes in whole numbers of 2^-20 pixels, and angles in floating point.",
                         pixels=PIXELS, degrees=DEGREES)  # fmt: skip
 DECODER_TITLE = "Decoder: board/blazeposer.py / host, every anchor"
@@ -48,8 +46,8 @@ ANGLE_CASES = [(yaw, pitch, roll) for yaw in (-75, -20, 35) for pitch in (-30, 0
 
 @contextmanager
 def virtual_camera(model: Path | None = None) -> Iterator[Camera]:
-    """Yield a virtual camera that contains BlazePoser's decoder. If `model` is given, the virtual camera also contains
-    this network file. Raises BlazePoserError if a virtual camera cannot run on this PC."""
+    """Yield a virtual camera that contains BlazePoser's decoder and the file `model`. Raises BlazePoserError if a
+    virtual camera cannot run on this PC."""
     with VirtualCamera([np.zeros((8, 8, 3), np.uint8)]) as camera:
         copies = {name: board_dir() / name for name in ("blazeposer.py", "find_model.py")}
         copies |= {MODEL: model} if model else {}
@@ -60,9 +58,7 @@ def virtual_camera(model: Path | None = None) -> Iterator[Camera]:
 
 def see(camera: Camera, pictures: Sequence[Image], advance: Callable[[], None] = lambda: None) -> Seen:
     """Send images (128, 128, 3) to a camera, and return the outputs and the faces that the camera sends back. The
-    camera must already contain the network and the scripts of this project. The camera receives the images in the
-    format RGB565. The function `advance` is called after each image. Raises PortError.
-    """
+    camera must already contain the network and the scripts of this project. Raises PortError."""
     sources = [script("pictures.py", SIDE=INPUT_SIZE)]
     for picture in pictures:
         data = to_rgb565(picture)
@@ -88,8 +84,7 @@ def see(camera: Camera, pictures: Sequence[Image], advance: Callable[[], None] =
 
 
 def decoded_on(camera: Camera, advance: Callable[[], None] = lambda: None) -> list[list[Face]]:
-    """Run a camera's decoder on artificial network outputs, and return the decoded faces. Each artificial output
-    contains one face, at a different anchor. The function `advance` is called after each test. Raises PortError."""
+    """Run a camera's decoder on artificial outputs with one face each, at every anchor. Raises PortError."""
     scales, zeros = zip(*QUANTIZATION, strict=True)
     faces: list[list[Face]] = []
 
@@ -102,8 +97,7 @@ def decoded_on(camera: Camera, advance: Callable[[], None] = lambda: None) -> li
 
 
 def _run(camera: Camera, sources: Sequence[str], take: Callable[[str], None]) -> None:
-    """Run scripts on a camera, and call the function `take` with each line of the scripts' output. Raises PortError if
-    the camera fails, or if the function `take` cannot read a line."""
+    """Run scripts on a camera, and call `take` with each line of their output. Raises PortError."""
     garbled = []
 
     def said(line: str) -> None:
@@ -129,7 +123,7 @@ def _no_answer(camera: Camera) -> PortError:
 
 
 def decoded_here() -> list[list[Face]]:
-    """Run the PC's decoder on the same artificial network outputs as in `decoded_on`, and return the decoded faces."""
+    """Run the PC's decoder on the same artificial outputs as `decoded_on`."""
     raw = [np.zeros(output.shape, np.int8) for output in OUTPUTS]
     index = {output.name: number for number, output in enumerate(OUTPUTS)}
     rotations = _rotation_levels()
@@ -152,10 +146,7 @@ def decoded_here() -> list[list[Face]]:
 
 
 def decoder_section(advance: Callable[[], None] = lambda: None) -> Section:
-    """Compare the camera's decoder with the PC's decoder on the same artificial network outputs. Each artificial output
-    contains one face, at a different anchor. The camera's decoder runs in MicroPython on a virtual camera. The function
-    `advance` is called after each test. Raises BlazePoserError.
-    """
+    """Compare the decoder of a virtual camera with the PC's decoder. Raises BlazePoserError."""
     here = decoded_here()
     with virtual_camera() as camera:
         there = decoded_on(camera, advance)
@@ -181,8 +172,7 @@ def _rotation_levels() -> list[list[int]]:
 
 
 def _face(values: Sequence[Any], side: int) -> Face:
-    """Make a face from the values that a camera sent, and return the face. The camera sends lengths in pixels of a
-    square image whose side is `side`."""
+    """Make a face from the values that a camera sent. Lengths are in pixels of a square with the side `side`."""
     box, score, keypoints, angles, err = values
     x, y, w, h = (float(value) / side for value in box)
     yaw, pitch, roll = map(float, angles)

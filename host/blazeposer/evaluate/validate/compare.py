@@ -1,8 +1,5 @@
-"""Compare two forms of a network on the same images, and check the differences against limits. The comparison covers
-the raw outputs of the network and the detected faces. Each form of a network, for example the INT8 file in LiteRT, is
-called a stage. All differences of lengths are in pixels of the network's input, so they do not depend on the size of
-the image.
-"""
+"""Compare two forms of a network (stages) on the same images, and check the differences against limits. All lengths are
+in pixels of the network's input, so they do not depend on the size of the image."""
 
 from __future__ import annotations
 
@@ -36,10 +33,10 @@ SIZES = [int(np.prod(output.shape)) for output in OUTPUTS]
 SHOWN = 0.01
 """Smallest difference, in pixels or degrees, for which the report shows an image of the faces."""
 HALF = 0.5
-"""Smallest relative RMS for which the report names a layer, if a float network is compared with an INT8 network (see
-`layers_apart`). Rounding causes smaller differences in every layer."""
+"""Smallest relative RMS for which the report names a layer, if a float network is compared with an INT8 network.
+Rounding causes smaller differences in every layer."""
 SMALLEST_PART = 1e-4
-"""Smallest relative RMS of a layer whose outputs count as different (see `layers_apart`)."""
+"""Smallest relative RMS of a layer whose outputs count as different."""
 SIDE, GAP = 440, 12
 """Side of each image in a pair, and the gap between the images, in pixels."""
 _JPEG_QUALITY = 88
@@ -48,7 +45,7 @@ _SHARES = {"median": 50, "95 %": 95, "worst": 100}
 
 @dataclass(frozen=True)
 class Seen:
-    """The results of a stage (one form of the network) for every image."""
+    """The results of a stage for every image."""
 
     raw: list[Raw]
     faces: list[list[Face]]
@@ -57,9 +54,8 @@ class Seen:
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits for the differences between two stages (forms of the network). The text `reason` explains the limits.
-    `pixels` and `degrees` contain three limits each, for the median, the 95th percentile and the worst face. A
-    difference is not checked if its limit is None."""
+    """Limits for the differences between two stages. `pixels` (for boxes and keypoints) and `degrees` contain limits
+    for the median, the 95th percentile and the worst face. A difference is not checked if its limit is None."""
 
     reason: str
     equal: bool = False
@@ -67,11 +63,9 @@ class Limits:
     largest: float | None = None
     """Largest allowed difference of raw outputs of float stages, in the units of the outputs."""
     pixels: tuple[float, float, float] | None = None
-    """Largest allowed differences of boxes and of keypoints."""
     degrees: tuple[float, float, float] | None = None
     alone: float = 0.0
-    """Allowed fraction of faces that only one of the two stages finds. If the fraction is above 0, one such face is
-    always allowed."""
+    """Allowed fraction of faces that only one of the two stages finds. Above 0, one such face is always allowed."""
 
     def __str__(self) -> str:
         parts = ["all bytes equal"] if self.equal else []
@@ -91,15 +85,13 @@ class Limits:
 
 @dataclass(frozen=True)
 class Difference:
-    """The differences between two stages (forms of the network). Each array contains one value for each face that both
-    stages found."""
+    """The differences between two stages. The arrays contain one value for each face that both stages found."""
 
     values: int
     """Number of raw outputs that were compared."""
     equal: int
     largest: float
-    """Largest difference of raw outputs. For int8 outputs, the difference is in levels. For float outputs, it is in the
-    units of the outputs."""
+    """Largest difference of raw outputs, in levels for int8 and in the units of the outputs for float."""
     box: Floats
     keypoints: Floats
     degrees: Floats
@@ -111,8 +103,7 @@ class Difference:
     """Indices of the images. The image with the largest difference is first."""
 
     def shows(self, least: float) -> bool:
-        """Return True if a difference in pixels or degrees is at least `least`, or if a face was found by only one of
-        the two forms of the network."""
+        """Return True if a difference in pixels or degrees is at least `least`, or if only one stage found a face."""
         measured = np.concatenate([self.box, self.keypoints, self.degrees])
         return bool(self.first_alone or self.second_alone or (measured >= least).any())
 
@@ -138,8 +129,7 @@ class Difference:
 
 
 def raw_outputs(data: bytes) -> list[NDArray[np.int8]]:
-    """Return a network's eight int8 outputs for one image. `data` contains the bytes of all outputs in the order of
-    `OUTPUTS` (core/contract.py). Raises ValueError."""
+    """Split the bytes of an image's outputs into the eight int8 outputs. Raises ValueError."""
     if len(data) != sum(SIZES):
         raise ValueError("a part is missing")
     parts = np.split(np.frombuffer(data, np.int8), np.cumsum(SIZES)[:-1])
@@ -147,8 +137,7 @@ def raw_outputs(data: bytes) -> list[NDArray[np.int8]]:
 
 
 def compare(first: Seen, second: Seen) -> Difference:
-    """Compare the results of two stages (forms of the network) image by image. Raw outputs are compared only if both
-    stages use INT8 networks, or if both stages use float networks."""
+    """Compare the results of two stages. Raw outputs are compared only if both stages are INT8 or both are float."""
     comparable = bool(first.raw and second.raw) and first.raw[0][0].dtype == second.raw[0][0].dtype
     values = equal = 0
     largest = 0.0
@@ -171,8 +160,7 @@ def compare(first: Seen, second: Seen) -> Difference:
 
 
 def same_faces(first: Sequence[Face], second: Sequence[Face]) -> tuple[list[tuple[Face, Face]], tuple[int, int]]:
-    """Return the pairs of matching faces in two lists, and the number of unmatched faces in each list. The pairs are in
-    the order of the faces in `first`."""
+    """Return the pairs of matching faces in the order of `first`, and the number of unmatched faces in each list."""
     left = list(second)
     pairs = []
     for face in first:
@@ -183,10 +171,8 @@ def same_faces(first: Sequence[Face], second: Sequence[Face]) -> tuple[list[tupl
 
 
 def difference_of(first: Face, second: Face) -> tuple[float, float, float]:
-    """Return the differences of the boxes, the keypoints and the rotations of two faces. The difference of two boxes is
-    the largest distance between corresponding edges, in pixels of the network's input. The difference of the keypoints
-    is the largest difference between corresponding coordinates, in pixels of the network's input. The difference of two
-    rotations is the angle between the rotations in degrees."""
+    """Return the largest distance between corresponding edges of two faces' boxes and between corresponding coordinates
+    of their keypoints, both in pixels of the network's input, and the angle between their rotations in degrees."""
     edges = [np.array([x, y, x + w, y + h]) for x, y, w, h in (first.box, second.box)]
     rotations = [rotation_from_angles(face.angles) for face in (first, second)]
     return (
@@ -211,11 +197,11 @@ def pair_section(
     worst: tuple[Sequence[Face], Sequence[Face]],
     apart: dict[str, float] | None,
 ) -> Section:
-    """Return the section of the report that compares two stages (forms of the network).
+    """Return the section of the report that compares two stages.
 
-    `given` is the image with the largest difference between the two stages. `worst` contains the faces that each of the
-    two stages found in the image `given`. `apart` contains the differences of the layers for the image `given`. `apart`
-    is None if the outputs of the layers are not available.
+    `given` is the image with the largest difference, and `worst` contains the faces that each stage found in this
+    image. `apart` contains the differences of the layers for this image, or None if the layers' outputs are not
+    available.
     """
     first, second = stages
     breaches = difference.breaches(pair.limits)
@@ -251,14 +237,11 @@ def pair_section(
 
 
 def layers_apart(ours: Trace, theirs: Trace, layers: Layers, *, int8: tuple[bool, bool]) -> dict[str, float]:
-    """Compare the outputs of all layers in two networks, and return the difference of each layer whose outputs differ.
-    The returned layers are in the order of execution.
+    """Return the difference of each layer whose outputs differ, in the order of execution.
 
-    If both networks are INT8 networks, the difference of a layer is the mean absolute difference of its int8 values. A
-    layer of two INT8 networks is left out if all its values differ by less than half a quantization step. If at least
-    one network is a float network, the difference of a layer is a relative root mean square (RMS). The relative RMS of
-    a layer is the RMS of the differences divided by the RMS of the layer's values. If a float network is compared with
-    an INT8 network, the layers in `Layers.rescaled` are left out.
+    For two INT8 networks, the difference is the mean absolute difference in quantization steps. A layer is left out if
+    all its values differ by less than half a step. Otherwise, the difference is the RMS of the differences divided by
+    the RMS of the layer's values. If only one network is INT8, the layers in `Layers.rescaled` are left out.
     """
     found = {}
     rescaled = layers.rescaled if int8[0] != int8[1] else set()
@@ -322,8 +305,7 @@ def _by_layer(apart: dict[str, float], parted: str | None, picture: str) -> str:
 
 
 def _side_by_side(given: Given, faces: tuple[Sequence[Face], Sequence[Face]], titles: tuple[str, str]) -> Picture:
-    """Return an image with two copies of the image `given`, side by side. Each copy shows the faces of one stage (form
-    of the network). The image is padded to a square. The lengths in `faces` are fractions of the square's side."""
+    """Return an image with the faces of the first stage on the left and the faces of the second stage on the right."""
     square = np.asarray(cv2.resize(square_pad(given.read())[0], (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.uint8)
     left, right = (draw(square, [face.moved(0, 0, SIDE, SIDE) for face in some]) for some in faces)
     canvas = np.hstack([left, np.full((SIDE, GAP, 3), 255, np.uint8), right])

@@ -1,15 +1,5 @@
 """Make and check golden vectors. A golden vector consists of an image, the INT8 network's outputs for this image, and
-the faces that the decoder finds in these outputs.
-
-- The file `models/blazeposer_golden/golden.json` contains the detected faces, the scales of the network's outputs, and
-  sums of each layer's values.
-- Each file `models/blazeposer_golden/NAME.png` contains an input image of 128 x 128 pixels for the network.
-- Each file `models/blazeposer_golden/NAME.bin` contains the network's eight raw int8 outputs in the order of `OUTPUTS`
-  (core/contract.py).
-
-The page `docs/golden.md` explains how to use golden vectors. `blazeposer quantize` and `blazeposer golden [MODEL]`
-write golden vectors to a folder beside the network file.
-"""
+the faces that the decoder finds in these outputs. The page `docs/golden.md` explains the files and their use."""
 
 from __future__ import annotations
 
@@ -40,7 +30,7 @@ from blazeposer.scene.sequence import frames
 from blazeposer.tflite.interpreter import Network, dequantized, open_network
 
 SUFFIX = "_golden"
-"""Suffix of the name of the folder with the golden vectors. The folder is beside the network's file."""
+"""Suffix of the folder with the golden vectors, which is beside the network's file."""
 TITLE = "Golden vectors / the INT8 file and the host's decoder"
 FACE_DIGITS = 3
 """Number of decimals of pixels and degrees in a stored face."""
@@ -52,8 +42,7 @@ degrees, and a group of three people."""
 _REMAKE = "make them with `blazeposer golden MODEL`"
 
 Sums = dict[str, list[int]]
-"""Mapping from each layer's name to two sums of integers. The sums do not depend on the order of the values in
-memory."""
+"""Two sums of integers for each layer. They do not depend on the order of the values in memory."""
 
 
 @dataclass(frozen=True)
@@ -65,23 +54,21 @@ class Vector:
     layers: Sums
     """Sum and sum of squares of each layer's int8 output."""
     faces: list[dict[str, Any]]
-    """Faces in the form that `face_values` returns."""
 
 
 @dataclass(frozen=True)
 class Golden:
-    """The golden vectors of one network. `vectors` maps the name of each golden vector to the vector."""
+    """The golden vectors of one network."""
 
     vectors: dict[str, Vector]
     quantization: tuple[tuple[float, int], ...]
     """Scale and zero point of each output."""
     constants: Sums
-    """For each convolution, the sum of the int8 weights and the sum of the int32 biases."""
+    """Sum of the int8 weights and sum of the int32 biases of each convolution."""
 
 
 def pictures() -> dict[str, Image]:
-    """Return a dictionary that maps the name of each golden vector to its image. The images are a portrait photo, heads
-    from the demo and the face of the self-test."""
+    """Return the golden images: a portrait photo, heads from the demo and the face of the self-test."""
     with as_file(files("blazeposer.scene") / "assets" / "portrait.jpg") as path:
         portrait = read_image(path)
     heads = {name: camera_input(frames()[number].picture) for name, number in _FRAMES.items()}
@@ -100,13 +87,11 @@ def make(model: Path) -> Golden:
 
 
 def faces_of(outputs: Sequence[NDArray[np.int8]], quantization: Sequence[tuple[float, int]]) -> list[dict[str, Any]]:
-    """Return the faces that the PC's decoder finds in raw outputs."""
     return [face_values(face) for face in decode(dequantized(outputs, quantization))]
 
 
 def face_values(face: Face) -> dict[str, Any]:
-    """Convert a face to a dictionary of values for JSON, and return the dictionary. In the dictionary, lengths are in
-    pixels of the network's input, and angles and `err` are in degrees."""
+    """Return the values of a face for JSON. Lengths are in pixels of the network's input, and angles in degrees."""
     face = face.moved(0, 0, INPUT_SIZE, INPUT_SIZE)
     return {
         "box": [round(value, FACE_DIGITS) for value in face.box],
@@ -118,9 +103,8 @@ def face_values(face: Face) -> dict[str, Any]:
 
 
 def write_beside(model: Path) -> Path:
-    """Write the golden vectors of a network to a folder beside the network, and return the folder. Raises ModelError if
-    the network is damaged, or if the folder is in the installed package, which must not be changed. Raises InputError
-    if the folder cannot be written."""
+    """Write a network's golden vectors to a folder beside it, and return the folder. Raises ModelError if the network
+    is damaged or is part of the installed package. Raises InputError if the folder cannot be written."""
     refuse_installed(model)
     folder = model.with_name(model.stem + SUFFIX)
     write(make(model), folder)
@@ -128,7 +112,6 @@ def write_beside(model: Path) -> Path:
 
 
 def write(golden: Golden, folder: Path) -> None:
-    """Write golden vectors to a folder. The folder is created if it does not exist. Raises InputError."""
     make_folder(folder)
     described = [
         {"name": output.name, "shape": output.shape, "scale": scale, "zero_point": zero_point}
@@ -147,7 +130,7 @@ def write(golden: Golden, folder: Path) -> None:
 
 
 def read(folder: Path) -> Golden:
-    """Read golden vectors from a folder, and return the golden vectors. Raises ModelError."""
+    """Read golden vectors from a folder. Raises ModelError."""
     try:
         values = json.loads((folder / _FILE).read_text(encoding="utf-8"))
         quantization = tuple((float(row["scale"]), int(row["zero_point"])) for row in values["outputs"])
@@ -164,8 +147,8 @@ def read(folder: Path) -> Golden:
 
 
 def check(golden: Golden, network: Network, layers: Layers) -> Section:
-    """Check an INT8 network and the PC's decoder. The results of both must equal the golden vectors. The INT8 network
-    must run with LiteRT's reference kernels."""
+    """Compare the results of an INT8 network and of the PC's decoder with the golden vectors. The network must run with
+    LiteRT's reference kernels, which calculate in integers."""
     found = _constants(layers)
     wrong = [name for name, pair in golden.constants.items() if found.get(name) != pair]
     breaches = [f"{wrong[0]}: its weights or biases differ from the golden values"] if wrong else []

@@ -1,10 +1,9 @@
 """Compare the constants (weights and biases) and the outputs of every layer in two runtimes, and find the first layer
 that differs.
 
-To get the outputs of all layers, a copy of the network file is made in which every layer's tensor is an output. LiteRT
-and TensorFlow Lite Micro can run this copy. TensorFlow's converter and this project write the operations of a network
-in different orders. To match the layers of two files, operations of the same kind and the same output shape are
-numbered. Two layers match if their operations have the same kind, the same output shape and the same number.
+To get the outputs of all layers, a copy of the network file is made in which every layer's tensor is an output.
+TensorFlow's converter and this project write the operations of a network in different orders. Therefore, two layers of
+two files match if their operations have the same kind, the same output shape and the same index among such operations.
 """
 
 from __future__ import annotations
@@ -26,21 +25,16 @@ from blazeposer.tflite.manifest import Manifest, read_manifest
 from blazeposer.tflite.rewrite import with_all_outputs
 
 Key = tuple[str, tuple[int, ...], int]
-"""Kind of an operation, shape of its output, and the operation's index. The index counts operations of the same kind
-and shape."""
+"""Kind of an operation, shape of its output, and the index among the operations of this kind and shape."""
 Trace = dict[str, NDArray[Any]]
-"""Mapping from each layer's name to its output (1, height, width, channels). The layers are in the order of
-execution."""
+"""Output (1, height, width, channels) of each layer, in the order of execution."""
 WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D")
 
 
 class Layers:
     """The layers of a tflite file that was made by this project. The layers' names come from the file's manifest, and
-    are the same as in the training code.
-
-    Reshape operations are left out, because they compute nothing. Without a matching manifest, a layer's name consists
-    of its index and its kind of operation.
-    """
+    are the same as in the training code. Without a matching manifest, a name consists of the index and the kind of the
+    operation. Reshape operations are left out, because they compute nothing."""
 
     def __init__(self, model: Path) -> None:
         self.data = model.read_bytes()
@@ -56,14 +50,13 @@ class Layers:
 
     @property
     def operations(self) -> dict[str, Operation]:
-        """Mapping from each layer's name to its operation."""
+        """Operation of each layer."""
         keyed = dict(zip(_keys(self.graph), self.graph.operations, strict=True))
         return {name: keyed[key] for key, name in self.names.items()}
 
     @property
     def steps(self) -> dict[str, float]:
-        """Mapping from each layer's name to the scale of its int8 output tensor. The scale of a tensor is the real
-        value of one int8 step."""
+        """Scale of each layer's int8 output, which is the real value of one step."""
         return {name: self.graph.tensors[item.outputs[0]].scale for name, item in self.operations.items()}
 
     @property
@@ -79,8 +72,7 @@ class Layers:
         return {name for name, item in self.operations.items() if item.outputs[0] in depthwise | branches}
 
     def unlike(self, manifest: Manifest) -> list[str]:
-        """Return the names of the layers whose scale, zero point or weight scales differ between the network file and
-        its manifest."""
+        """Return the layers whose scale, zero point or weight scales differ from the manifest."""
         found = []
         for name, item in self.operations.items():
             tensor = self.graph.tensors[item.outputs[0]]
@@ -94,8 +86,7 @@ class Layers:
         return found
 
     def constants(self) -> dict[str, list[NDArray[Any]]]:
-        """Return a dictionary that maps each convolution's name to its weights and biases, with the axes in the order
-        of the tflite file."""
+        """Return the weights and biases of each convolution, with the axes in the order of the tflite file."""
         return {
             name: [self.graph.constants[index] for index in item.inputs[1:]]
             for name, item in self.operations.items()
@@ -106,8 +97,8 @@ class Layers:
         """Return a function that computes the outputs of all layers for an image.
 
         `runtime` is a runtime name that `interpreter.open_network` accepts. `data` contains the bytes of the network
-        file that the returned function runs. If `data` is None, the returned function runs the file of the `Layers`
-        object. If `real` is False, an INT8 network's outputs are returned as int8 values instead of real numbers.
+        file to run, by default the file of this object. If `real` is False, an INT8 network's outputs are int8 values
+        instead of real numbers.
         """
         data = data or self.data
         graph = read_graph(data, "the network")

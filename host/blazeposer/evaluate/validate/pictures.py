@@ -1,5 +1,6 @@
-"""Prepare the images for `blazeposer validate`, and write remarks about unusual image files. Every image is padded to a
-square and then scaled in the same way as on a camera, so that all forms of a network get the same input.
+"""Prepare the images for `blazeposer validate`, and write remarks about unusual image files.
+
+Every image is padded to a square and then scaled as on a camera, so that all forms of a network get the same input.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from blazeposer.evaluate.datasets import Dataset
 
 STEP = 5
-"""Step between the used frames of the demo. Every fifth frame is one of the images that come with this package."""
+"""Step between the frames of the demo that are used."""
 HUGE = 50_000_000
 """Smallest number of pixels with which an image gets a remark about its size."""
 _ORIENTATION = 0x0112  # EXIF
@@ -38,18 +39,15 @@ Load = Callable[[], Image]
 
 @dataclass(frozen=True)
 class Given:
-    """One image for `blazeposer validate`."""
-
     name: str
     tensor: Image
-    """The network's input, (128, 128, 3)."""
+    """Network's input (128, 128, 3)."""
     read: Load
     """Function that reads the original image, which the report shows."""
 
 
 class Remark(NamedTuple):
-    """A remark about an unusual image file. An unusual image file is used if it can be read, and is left out if it
-    cannot be read."""
+    """A remark about an unusual image file. It is left out only if it cannot be read."""
 
     name: str
     text: str
@@ -66,7 +64,7 @@ class Pictures:
 
 
 def shipped() -> Pictures:
-    """Return the images that come with this package, which are a portrait and some frames of the demo."""
+    """Return the images that come with this package."""
     with as_file(files("blazeposer.scene") / "assets" / "portrait.jpg") as path:
         portrait = read_image(path)
     shown = list(enumerate(frames()))[::STEP]
@@ -79,22 +77,20 @@ def _picture(frame: Frame) -> Image:
 
 
 def of_dataset(dataset: Dataset, advance: Advance = lambda: None) -> Pictures:
-    """Return the images of a data set, with remarks about unusual or unreadable image files. Raises InputError if no
-    image can be read."""
+    """Return the images of a data set. Raises InputError if no image can be read."""
     found = [(sample.name, sample.load, sample.file) for sample in dataset.samples]
     return _read(dataset.name, found, [Remark(item.name, item.why, True) for item in dataset.left_out], advance)
 
 
 def files_of(path: Path) -> list[Path]:
-    """Return the files in the folder `path`, or only `path` itself if `path` is a file. Raises InputError."""
+    """Return the files in the folder `path`, or the file `path`. Raises InputError."""
     if not path.exists():
         raise InputError(f"{path}: no such file or folder: name an image, a folder, or a data set with --dataset")
     return sorted(item for item in path.iterdir() if item.is_file()) if path.is_dir() else [path]
 
 
 def of_files(path: Path, found: Sequence[Path], advance: Advance = lambda: None) -> Pictures:
-    """Return the images in the files `found`, with remarks about unusual image files. `path` is the folder that
-    contains the image files, or the only image file. Raises InputError if no image can be read."""
+    """Return the images in the files `found`, which come from `path`. Raises InputError if no image can be read."""
     return _read(path.name or str(path), [(file.name, partial(read_image, file), file) for file in found], [], advance)
 
 
@@ -122,7 +118,7 @@ def _given(name: str, load: Load) -> Given:
 
 
 def oddities(file: Path) -> list[str]:
-    """Return the unusual properties of an image file. Raises InputError if the image file cannot be read completely."""
+    """Return the unusual properties of an image file. Raises InputError if the file cannot be read completely."""
     try:
         data = file.read_bytes()
         if not data:

@@ -1,15 +1,13 @@
-"""Define the stages, which are the forms of one network that `blazeposer validate` compares. For each pair of stages,
-the module defines a tolerance and the reason for this tolerance.
+"""Define the stages, which are the forms of one network that `blazeposer validate` compares.
 
-- The stage `torch` runs the float weights in PyTorch (extra `train`).
-- The stage `float` runs the float tflite file with LiteRT's reference kernels.
-- The stage `reference` runs the INT8 tflite file with LiteRT's reference kernels.
-- The stage `xnnpack` runs the INT8 tflite file with LiteRT's XNNPACK kernels.
-- The stage `micro` runs the INT8 tflite file in TensorFlow Lite Micro (extra `demo`).
-- The stage `converter` runs the INT8 tflite file that TensorFlow's converter wrote (extra `train`), with LiteRT's
-  reference kernels.
-- The stage `board` runs the scripts for the camera in MicroPython on a virtual camera (extra `demo`).
-- The stage `camera` runs the scripts on a real camera (option `--port`).
+- `torch` runs the float weights in PyTorch (extra `train`).
+- `float` runs the float tflite file with LiteRT's reference kernels.
+- `reference` runs the INT8 tflite file with LiteRT's reference kernels.
+- `xnnpack` runs the INT8 tflite file with LiteRT's XNNPACK kernels.
+- `micro` runs the INT8 tflite file in TensorFlow Lite Micro (extra `demo`).
+- `converter` runs the INT8 tflite file of TensorFlow's converter (extra `train`) with LiteRT's reference kernels.
+- `board` runs the scripts for the camera in MicroPython on a virtual camera (extra `demo`).
+- `camera` runs the scripts on a real camera (option `--port`).
 
 The folder of the INT8 file NAME.tflite also contains the manifest NAME.json, the float network NAME_float.tflite and
 the weights NAME.safetensors.
@@ -46,18 +44,17 @@ RUNTIMES: dict[Runtime, str] = {
 }  # fmt: skip
 """Stages that need only the INT8 file, and their runtimes."""
 ENTRY_POINTS = "blazeposer.stages"
-"""Name of a group of entry points. The training package uses this group to add the stages that need torch or
-TensorFlow."""
+"""Group of entry points. The training package uses it to add the stages that need torch or TensorFlow."""
 
 
 class NotRun(BlazePoserError):
-    """Error for a stage (form of the network) that cannot run on this PC. The message says what the user can do."""
+    """Error for a stage that cannot run on this PC. The message says what the user can do."""
 
 
 @dataclass
 class Stage:
-    """One form of the network. The function `see` runs the stage on images and returns the results. After each image,
-    `see` calls its second argument, which is a function. Each image has the shape (128, 128, 3)."""
+    """One form of the network. The function `see` runs the stage on images (128, 128, 3) and returns the results. After
+    each image, `see` calls its second argument."""
 
     key: str
     title: str
@@ -68,14 +65,13 @@ class Stage:
 
     @property
     def is_on_board(self) -> bool:
-        """Return True if the stage gets its images through a serial port."""
+        """True if the stage gets its images through a serial port."""
         return self.key in ("board", "camera")
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A pair of stages (forms of the network) that are compared with each other. `limits` are the largest allowed
-    differences between the stages."""
+    """Two stages that are compared, and the largest allowed differences."""
 
     first: str
     second: str
@@ -83,9 +79,9 @@ class Pair:
 
 
 COARSE_PIXELS, COARSE_DEGREES = (1.5, 4.0, np.inf), (3.0, 8.0, np.inf)
-"""Tolerances for stages that round differently. The tolerances are three times the differences that were measured with
-the shipped network on the shipped images. Faces near the threshold or in profile may differ more, so the worst
-difference is shown but not checked."""
+"""Tolerances for stages that round differently: three times the differences that were measured with the shipped network
+on the shipped images. Faces near the threshold or in profile may differ more, so the worst difference is not
+checked."""
 PAIRS = (
     Pair("torch", "float", Limits(
         "Both use the same float32 weights. Only the order of additions differs.",
@@ -112,8 +108,7 @@ PAIRS = (
 
 
 class Stages:
-    """The stages of an INT8 file. The method `open` returns the stage with a given name. A real camera is used only if
-    `port` names the serial port of the camera."""
+    """The stages of an INT8 file. A real camera is used only if `port` is given."""
 
     def __init__(self, model: Path, port: str | None = None) -> None:
         self.model, self.port = model, port
@@ -123,8 +118,7 @@ class Stages:
             raise BlazePoserError(f"{model} is a float file: name the INT8 file from the same folder")
 
     def open(self, key: str) -> Stage:
-        """Open a stage. `key` is the name of a stage, for example `xnnpack`. Raises NotRun if the stage cannot be run
-        on this PC. Raises BlazePoserError if the stage can be run on this PC but fails."""
+        """Open a stage. Raises NotRun if the stage cannot run on this PC, and BlazePoserError if it fails."""
         try:
             for runtime, title in RUNTIMES.items():
                 if key == runtime:
@@ -140,7 +134,7 @@ class Stages:
             raise NotRun(str(MissingExtraError(error.name or "", "train"))) from error
 
     def _plugged_in(self, key: str) -> Stage:
-        """Return the stage that another package's entry point makes from this `Stages` object."""
+        """Return the stage that another package's entry point makes."""
         found = entry_points(group=ENTRY_POINTS, name=key)
         if not found:
             raise NotRun(f"the stage {key!r} is not installed: install BlazePoser again with `pip install -e .`")
@@ -168,7 +162,7 @@ class Stages:
 
 
 def _at(connected: Callable[[], AbstractContextManager[Camera]]) -> See:
-    """Return a function for the field `see` of a `Stage`. The function runs the network on a camera."""
+    """Return a `Stage.see` function for a camera."""
 
     def see(pictures: Sequence[Image], advance: Advance) -> Seen:
         with connected() as camera:
@@ -178,9 +172,8 @@ def _at(connected: Callable[[], AbstractContextManager[Camera]]) -> See:
 
 
 def companion(model: Path, suffix: str) -> Path:
-    """Return the path of the file or folder that has the INT8 file's name and the suffix `suffix`. If there is no such
-    file, but the INT8 file was trained and quantized like the shipped network, return the path of the shipped network's
-    file with this suffix. Raises NotRun."""
+    """Return the path with the INT8 file's name and the suffix `suffix`. If it does not exist, but the INT8 file was
+    trained and quantized like the shipped network, return the path of the shipped network. Raises NotRun."""
     if (path := model.with_name(model.stem + suffix)).exists():
         return path
     try:
@@ -194,8 +187,7 @@ def companion(model: Path, suffix: str) -> Path:
 
 
 def seeing(network: Network) -> See:
-    """Return the function `Stage.see` for a stage that runs on this PC. The PC's decoder finds the faces in the
-    network's outputs."""
+    """Return a `Stage.see` function for a network on this PC."""
 
     def see(pictures: Sequence[Image], advance: Advance) -> Seen:
         seen = Seen([], [])

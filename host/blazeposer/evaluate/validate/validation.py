@@ -1,4 +1,4 @@
-"""Run all checks of `blazeposer validate`. Each check of `blazeposer validate` becomes a section of the report."""
+"""Run all checks of `blazeposer validate`. Each check becomes a section of the report."""
 
 from __future__ import annotations
 
@@ -18,19 +18,17 @@ from blazeposer.evaluate.validate.stages import PAIRS, NotRun, Pair, Stage, Stag
 from blazeposer.tflite.manifest import read_manifest
 
 BOARD_PICTURES = 24
-"""Number of images that are sent to the board's scripts through the serial port. They are selected evenly from all
-images, and each image takes up to a second."""
+"""Number of images that are sent to the board's scripts. Each image takes up to a second."""
 KEYS = tuple(dict.fromkeys(key for pair in PAIRS for key in (pair.first, pair.second)))
 ANCHORS = sum(grid.count for grid in GRIDS)
 
 Progress = Callable[[str, int], Callable[[], None]]
-"""Function that is called with the name of a part of the work and the number of steps in this part. The function
-returns another function, which is called after each step."""
+"""Function that gets the name of a part of the work and its number of steps, and returns a function for each step."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """The results of one stage (form of the network) for some images. `numbers` are the indices of the images."""
+    """The results of one stage for the images with the indices `numbers`."""
 
     stage: Stage
     numbers: list[int]
@@ -45,8 +43,7 @@ class Run:
 
 @dataclass
 class Validation:
-    """The validation of a network. The validation runs the stages (forms) of the network on images. The method
-    `sections` raises BlazePoserError if an available stage does not work."""
+    """The validation of a network. `sections` raises BlazePoserError if an available stage does not work."""
 
     stages: Stages
     pictures: Pictures
@@ -55,10 +52,10 @@ class Validation:
     """Stages to leave out."""
     runs: dict[str, Run] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
-    """Mapping from each stage that was not run to the reason why it was not run."""
+    """Reason for each stage that was not run."""
 
     def sections(self) -> list[Section]:
-        """Run all checks, and return the sections of the report in order, with one section for each check."""
+        """Run all checks, and return the sections of the report."""
         for key in sorted(KEYS, key="camera".__ne__):  # the camera first, so that a loose cable is noticed at once
             if key in self.without:
                 self.missing[key] = "left out by --without"
@@ -100,8 +97,8 @@ class Validation:
         return pair_section(pair, (first.stage, second.stage), difference, given, faces, apart)
 
     def _manifest(self) -> Section:
-        """Compare the scales and zero points in a network file with the values in the manifest of the file. A wrong
-        manifest does not change the detected faces, because the decoders do not read the manifest."""
+        """Compare the scales and zero points in a network file with the values in its manifest. The decoders do not
+        read the manifest, so a wrong manifest does not change the detected faces."""
         title = "The file and its manifest"
         try:
             other = self.stages.layers.unlike(read_manifest(self.stages.model))
