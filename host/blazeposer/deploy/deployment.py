@@ -1,10 +1,8 @@
-"""Deploy a bundle to a camera, or restore a backup. A deploy or a restore makes a plan from the camera's state, saves
-the old contents, writes the new contents, and checks the written contents.
+"""Deploy a bundle to a camera, or restore a backup.
 
-After saving the old contents, a deploy writes a note into the backup, then changes the camera's ROMFS, and finally
-changes the camera's files. A deploy may be interrupted at any moment. The command `status` shows whether a deploy was
-interrupted. After an interruption, a second deploy can complete the first deploy, or the command `restore` can undo the
-first deploy.
+A deploy saves the old contents, writes a note into the backup, changes the camera's ROMFS, and then changes the files.
+A deploy may be interrupted at any moment. After an interruption, a second deploy can complete the first deploy, or
+`restore` can undo the first deploy.
 """
 
 from __future__ import annotations
@@ -31,23 +29,21 @@ from blazeposer.openmv import ports, romfs
 from blazeposer.stream.record import Record
 
 BundleFor = Callable[[Board], Bundle]
-"""Function that returns the bundle for a board."""
 Comparison = Literal["same", "differs", "missing", "half-written", "damaged", "not aligned"]
 
 
 class Guide(Protocol):
-    """The functions that a deploy calls to show messages to the user and to ask for consent. The user of a deploy is a
-    person at a terminal, or an automatic test."""
+    """The functions that a deploy calls to show messages to the user and to ask for consent."""
 
     def stage(self, words: str, total: int = 0) -> Advance:
-        """Show the user that the next step of a deploy begins. Return a function that the deploy calls with the number
-        of newly read or written bytes."""
+        """Show that the next step begins. Return a function that the deploy calls with the number of newly read or
+        written bytes."""
 
     def note(self, words: str) -> None:
-        """Show an important message to the user."""
+        """Show an important message."""
 
     def consent(self, state: State, plan: Plan) -> bool:
-        """Show the plan of a deploy to the user, and return whether the user accepts the plan."""
+        """Show the plan, and return whether the user accepts the plan."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +54,7 @@ class Outcome:
     backup: Backup | None
     """Backup of the replaced contents, or None if nothing was replaced."""
     tested: str = ""
-    """Result of the self-test as text."""
+    """Result of the self-test."""
     test_seconds: float = 0
     record: Record | None = None
     """First record of the stream after the deploy."""
@@ -70,7 +66,7 @@ class CameraStatus:
 
     state: State
     items: dict[str, Comparison]
-    """Mapping from each path to the result of its comparison with the bundle."""
+    """Mapping from each path to the result of its comparison."""
     unfinished: Backup | None
     """Backup of an interrupted deploy or restore."""
     unreadable: tuple[Path, ...] = ()
@@ -78,14 +74,12 @@ class CameraStatus:
 
     @property
     def is_deployed(self) -> bool:
-        """Return True if all contents of the bundle are on the camera without any difference."""
         return all(item == "same" for item in self.items.values())
 
 
 @contextmanager
 def connected(device: str | None, root: Path) -> Iterator[Camera]:
-    """Lock a camera for this process, and yield the camera. Other blazeposer processes cannot use a locked camera. The
-    function takes the camera at the port `device`, or the only connected camera if `device` is None.
+    """Lock the camera at the port `device`, or the only connected camera if `device` is None, and yield the camera.
 
     At the end of the `with` block, the camera's script starts again, unless the user has interrupted the program.
     Raises BlazePoserError.
@@ -103,7 +97,7 @@ def connected(device: str | None, root: Path) -> Iterator[Camera]:
 
 
 def deploy(camera: Camera, bundle_for: BundleFor, to: Store | None, root: Path, guide: Guide) -> Outcome | None:
-    """Write a bundle to a camera. Return None if the user declines the plan of the deploy. Raises BlazePoserError."""
+    """Write a bundle to a camera. Return None if the user declines the plan."""
     state = _state(camera, root, guide)
     bundle = bundle_for(state.board)
     store = plans.choose_store(bundle, state, to)
@@ -136,8 +130,8 @@ def deploy(camera: Camera, bundle_for: BundleFor, to: Store | None, root: Path, 
 
 
 def restore(camera: Camera, chosen: Path | None, root: Path, guide: Guide) -> Outcome | None:
-    """Write the contents of a backup to the camera again. The function uses the backup in the folder `chosen`, or the
-    camera's latest backup if `chosen` is None. Return None if the user declines the plan of the restore."""
+    """Write the contents of the backup in the folder `chosen`, or of the camera's latest backup, to the camera again.
+    Return None if the user declines the plan."""
     state = _state(camera, root, guide)
     old = backups.load(chosen) if chosen else _latest(root, state.id)
     if old.card not in ("", state.card):
@@ -166,7 +160,7 @@ def restore(camera: Camera, chosen: Path | None, root: Path, guide: Guide) -> Ou
 
 
 def status(camera: Camera, bundle_for: BundleFor, root: Path) -> CameraStatus:
-    """Compare the contents of a camera with a bundle on this PC. Raises BlazePoserError."""
+    """Compare the contents of a camera with a bundle."""
     state = camera.state(NAMES)
     bundle = bundle_for(state.board)
     items: dict[str, Comparison] = {}
@@ -197,8 +191,7 @@ def _compare_model(bundle: Bundle, state: State) -> dict[str, Comparison]:
 
 
 def _image(saved: bytes | None) -> Mapping[str, bytes]:
-    """Return the files from the ROMFS image in a backup. Return an empty mapping if the saved ROMFS image is damaged or
-    incomplete."""
+    """Return the files of the saved ROMFS image. Return an empty mapping if the image is damaged or incomplete."""
     try:
         if saved and romfs.stated_length(saved) <= len(saved):
             return {path: file.data for path, file in romfs.read(saved).items()}
@@ -208,7 +201,7 @@ def _image(saved: bytes | None) -> Mapping[str, bytes]:
 
 
 def _rom_back(old: Backup, contents: Contents, state: State) -> RomChange | None:
-    """Return the `RomChange` that restores ROMFS from a backup, or None if ROMFS needs no change."""
+    """Return the change that restores ROMFS from a backup, or None if ROMFS needs no change."""
     if ROM not in contents or state.rom is None:
         return None
     return flash.restoring(state, contents[ROM], old.rom, old.written, MODEL, contents.get(ROM_MODEL))
@@ -217,8 +210,8 @@ def _rom_back(old: Backup, contents: Contents, state: State) -> RomChange | None
 def _carry_out(
     camera: Camera, state: State, contents: Contents, plan: Plan, old: Backup | None, root: Path, guide: Guide
 ) -> Backup | None:
-    """Save all contents that the plan replaces, and then write the new contents to the camera. Return the backup of the
-    replaced contents. If the plan is empty, return the earlier backup `old`."""
+    """Save all contents that the plan replaces, and then write the new contents. Return the backup of the replaced
+    contents, or `old` if the plan is empty."""
     if plan.is_empty:
         return old
     saved, beginning = _save(camera, state, plan, old, root, guide)
@@ -228,8 +221,8 @@ def _carry_out(
 def _save(
     camera: Camera, state: State, plan: Plan, old: Backup | None, root: Path, guide: Guide
 ) -> tuple[Backup, bytes]:
-    """Read all contents that the plan replaces, and save the contents in a backup. Return the backup, and the bytes
-    that were read from the beginning of ROMFS."""
+    """Save all contents that the plan replaces. Return the backup, and the bytes that were read from the beginning of
+    ROMFS."""
     lengths = {path: state.sizes[path] for path in plan.saved if path in state.files}
     saved = old.contents().get(ROM) if old and plan.rom else None
     # If the backup has only the first block of the ROMFS image, but the plan replaces more, also save the rest.
@@ -259,7 +252,7 @@ def _save(
 def _write(
     camera: Camera, state: State, contents: Contents, plan: Plan, read: bytes, saved: Backup, guide: Guide
 ) -> Backup:
-    """Write the new contents to the camera, and then check that the camera's new state agrees with the plan."""
+    """Write the new contents, and check that the camera's new state agrees with the plan."""
     files = {change.path: contents.get(change.path) for change in plan.changes}
     rom = plan.rom
     hashes = [sha256(data) for data in files.values() if data is not None]
@@ -299,7 +292,7 @@ def _unreadable(root: Path, state: State) -> tuple[Path, ...]:
 
 
 def _state(camera: Camera, root: Path, guide: Guide) -> State:
-    """Ask the camera for its state, and tell the user which backups of the camera cannot be read."""
+    """Ask the camera for its state, and tell the user which backups cannot be read."""
     guide.stage("reading the camera's state")
     state = camera.state(NAMES)
     for folder in _unreadable(root, state):

@@ -15,12 +15,11 @@ scripts/libraries/_boot.py)."""
 
 
 def mounted() -> list[Path]:
-    """Return the drives of OpenMV cameras that are now mounted on this PC."""
+    """Return the camera drives that are now mounted."""
     return [folder for folder in _mounts() if _exists(folder / MARK)]
 
 
 def _mounts() -> Iterable[Path]:
-    """Return the folders at which this PC has mounted drives."""
     if sys.platform == "win32":
         present = ctypes.windll.kernel32.GetLogicalDrives()
         return [Path(f"{chr(65 + number)}:/") for number in range(26) if present >> number & 1]
@@ -30,8 +29,8 @@ def _mounts() -> Iterable[Path]:
 
 
 def _fat_mounts(table: bytes) -> list[Path]:
-    """Return the folders of the FAT drives in Linux's table of mounted drives. The function returns only FAT drives,
-    because access to a network drive may take a long time."""
+    """Return the FAT drives in Linux's table of mounted drives. Access to a drive of another kind, such as a network
+    drive, may take a long time."""
     lines = (line.split() for line in table.splitlines())
     names = [line[1] for line in lines if line[2] in (b"vfat", b"msdos", b"exfat")]
     return [Path(os.fsdecode(name.decode("unicode_escape").encode("latin-1"))) for name in names]

@@ -1,14 +1,13 @@
 """Change ROMFS, the camera's file system for models, and erase as little flash as possible. If a change of ROMFS is
 interrupted, the camera can still start in nearly all cases.
 
-Flash is erased in blocks. Erasing flash takes a long time, and firmware 5.0 can erase ROMFS only from the start of the
+Flash is erased in blocks. Erasing takes a long time, and firmware 5.0 can erase ROMFS only from the start of the
 partition. An erase sets all bits of a block to 1, and writing can only change bits from 1 to 0.
 
-If possible, a deploy *appends* the new model to the present ROMFS image. The record of an appended model is written
-after the ROMFS image, where flash is still erased. Appending a model also rewrites the first block of ROMFS, because
-the header in the first block holds the length of the ROMFS image. To remove an old model, the deploy changes one bit of
-the old model's record, so that the firmware skips the record. If a model cannot be appended, a deploy *rewrites* the
-whole ROMFS image, and writes the header of the image last.
+If possible, a deploy *appends* the new model after the present ROMFS image, where flash is still erased. Appending a
+model also rewrites the first block of ROMFS, because the header in the first block holds the length of the image. To
+remove an old model, the deploy changes one bit of the old model's record, so that the firmware skips the record. If a
+model cannot be appended, a deploy *rewrites* the whole ROMFS image, and writes the header of the image last.
 """
 
 from __future__ import annotations
@@ -24,8 +23,8 @@ from blazeposer.deploy.state import Rom, State, contents_sha256
 from blazeposer.openmv import flash, romfs
 
 ROM_MODEL = "/rom.tflite"
-"""Path of the old ROMFS model in a backup. The backup has this file if the saved beginning of ROMFS does not include
-the old model."""
+"""Path of the old ROMFS model in a backup. The backup has this file if the saved beginning of ROMFS lacks the old
+model."""
 CHUNK = 4096
 """Largest number of bytes that one step writes."""
 _WORD = 4  # smallest number of bytes that can be programmed at once
@@ -41,15 +40,13 @@ class Erase:
 
 @dataclass(frozen=True)
 class Write:
-    """A step that writes bytes to flash. The step needs no erase before it, because it changes bits only from 1 to
-    0."""
+    """A step that changes bits of flash only from 1 to 0, and therefore needs no erase before it."""
 
     start: int
     data: bytes
 
 
 Operations = list[Erase | Write]
-"""Steps that change flash, in order."""
 
 
 @dataclass(frozen=True)
@@ -60,17 +57,17 @@ class RomChange:
     words: str
     """Description of the change for the user."""
     risk: str
-    """Text that tells the user what is lost if the cable is unplugged during the change, and how to recover."""
+    """Description for the user: the loss if the cable is unplugged during the change, and the way to recover."""
     after: str | None
     """Value of `Rom.sha256` after the change, or None if the hash is not known in advance."""
     operations: Callable[[bytes], Operations]
-    """Function that returns the steps. Its argument contains the bytes from the partition's beginning."""
+    """Function that returns the steps. Its argument is the beginning of the partition."""
     erases: int
     writes: int
     saves: int
     """Number of bytes at the partition's beginning that the backup saves before they are erased."""
     needs: int = 0
-    """Number of bytes from the partition's beginning that `operations` needs as its argument."""
+    """Number of bytes that `operations` needs as its argument."""
     dropped: tuple[tuple[str, int], ...] = ()
     """Files that are removed because they do not fit, with their sizes."""
     bound: int = 0
@@ -80,17 +77,16 @@ class RomChange:
 
     @property
     def seconds(self) -> float:
-        """Return the number of seconds that the change of ROMFS is expected to take."""
         reading = max(self.needs, self.saves) / READ_RATE
         return seconds_to_erase(self.board, self.erases) + self.writes / ROM_RATE + reading
 
 
 def deploying(state: State, name: str, data: bytes, image: Mapping[str, bytes]) -> RomChange:
-    """Return the `RomChange` that adds a file to ROMFS and keeps as many of the present files as fit.
+    """Return the change that adds a file to ROMFS and keeps as many of the present files as fit. Raises BlazePoserError
+    if the new file alone does not fit into ROMFS.
 
-    `image` contains the files that were in ROMFS before an interrupted deploy. If the camera has no valid ROMFS image
-    now, the new ROMFS image gets the files in `image`. Raises BlazePoserError if even the new file alone does not fit
-    into ROMFS.
+    `image` contains the files from before an interrupted deploy. They are used if the camera has no valid ROMFS image
+    now.
     """
     assert state.rom
     return _appended(state, state.rom, name, data) or _rewritten(state, state.rom, name, data, image)
@@ -99,7 +95,7 @@ def deploying(state: State, name: str, data: bytes, image: Mapping[str, bytes]) 
 def restoring(
     state: State, saved: bytes | None, before: str | None, written: Iterable[str], name: str, model: bytes | None
 ) -> RomChange | None:
-    """Return the `RomChange` that restores ROMFS from a backup, or None if ROMFS needs no change.
+    """Return the change that restores ROMFS from a backup, or None if ROMFS needs no change.
 
     - `saved` is the beginning of ROMFS from the backup, or None if ROMFS was empty at the time of the backup.
     - `before` is the hash of ROMFS (`Rom.sha256`) at the time of the backup.
@@ -133,28 +129,23 @@ def restoring(
 
 
 def is_cut(state: State, saved: bytes | None) -> bool:
-    """Return True if ROMFS has lost only its first block, and the saved bytes from the backup contain the lost
-    block."""
+    """Return True if ROMFS has lost only its first block, and `saved` contains the lost block."""
     return bool(saved and state.rom and not state.rom.sha256 and romfs.stated_length(saved) > len(saved))
 
 
 def seconds_to_erase(board: Board, size: int) -> float:
-    """Return the expected time in seconds for erasing `size` bytes of flash. The module `openmv/flash.py` contains the
-    time for erasing one block of each kind of flash."""
     kind = flash.of(board)
     return -(-size // kind.block) * kind.erase_ms / 1000
 
 
 def room(state: State) -> int:
-    """Return the largest possible size of a ROMFS image in bytes. On some boards, a ROMFS image must leave the last
-    bytes of the partition free, because reading the last bytes can stop the camera."""
+    """Return the largest possible size of a ROMFS image in bytes."""
     assert state.rom
     return state.rom.size - (flash.TAIL if flash.of(state.board).keeps_tail else 0)
 
 
 def steps(operations: Operations) -> list[str]:
-    """Return lines of Python that carry out `operations` on the camera. Each returned line calls a function of
-    `scripts/flash.py`."""
+    """Return lines of Python that carry out `operations` on the camera with the functions of `scripts/flash.py`."""
     calls = []
     for operation in operations:
         if isinstance(operation, Erase):
@@ -173,8 +164,8 @@ def steps(operations: Operations) -> list[str]:
 
 
 def _appended(state: State, rom: Rom, name: str, data: bytes) -> RomChange | None:
-    """Return the `RomChange` that appends a file to the ROMFS image. Return None if the camera has no valid ROMFS
-    image, or if too little erased flash follows the ROMFS image."""
+    """Return the change that appends a file to the ROMFS image. Return None if the camera has no valid ROMFS image, or
+    if too little erased flash follows the image."""
     block = flash.of(state.board).block
     if rom.files is None or block >= rom.size:  # the H7's partition is one block
         return None
@@ -219,9 +210,8 @@ def _appended(state: State, rom: Rom, name: str, data: bytes) -> RomChange | Non
 
 
 def _rewritten(state: State, rom: Rom, name: str, data: bytes, image: Mapping[str, bytes]) -> RomChange:
-    """Return the `RomChange` that writes a new ROMFS image. The new ROMFS image contains the file `name` and as many
-    old files as fit. The old files come from the present ROMFS image, or from `image` if the camera has no valid ROMFS
-    image."""
+    """Return the change that writes a new ROMFS image with the file `name` and as many old files as fit. The old files
+    come from the present ROMFS image, or from `image` if the camera has no valid ROMFS image."""
     kind = flash.of(state.board)
     others = {path: (len(old), sha256(old)) for path, old in image.items()}
     if rom.files is not None:
@@ -261,8 +251,8 @@ def _rewritten(state: State, rom: Rom, name: str, data: bytes, image: Mapping[st
 
 
 def _put_back(state: State, saved: bytes, before: str | None, words: str, used: int = 0) -> RomChange:
-    """Return the `RomChange` that writes the saved beginning of ROMFS to flash again. The `RomChange` first erases the
-    present ROMFS image, which is `used` bytes long."""
+    """Return the change that writes the saved beginning of ROMFS again. `used` is the length of the present ROMFS
+    image."""
     block = flash.of(state.board).block
     end = -(-max(len(saved), used, 1) // block) * block
     return RomChange(
@@ -278,6 +268,6 @@ def _put_back(state: State, saved: bytes, before: str | None, words: str, used: 
 
 
 def _header_last(data: bytes) -> list[Write]:
-    """Return the steps that write a ROMFS image. Only the last step writes the image's header. If writing is
-    interrupted, the camera may find no ROMFS image, but never a damaged one."""
+    """Return the steps that write a ROMFS image, and its header last. After an interruption, the camera may find no
+    ROMFS image, but never a damaged one."""
     return [Write(_FIRST, data[_FIRST:]), Write(0, data[:_FIRST])]

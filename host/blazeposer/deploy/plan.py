@@ -1,9 +1,5 @@
-"""Plan a deploy. The plan of a deploy lists all changes on the camera, and all old contents that must be saved before
-the changes.
-
-The module checks every rule of the camera's firmware that matters for a deploy. For each rule of the firmware,
-tests/test_deploy_rules.py names the source file from which the rule comes.
-"""
+"""Plan a deploy: list all changes on the camera, and all old contents that must be saved before the changes. The module
+checks the rules of the camera's firmware. tests/test_deploy_rules.py names the source file of each rule."""
 
 from __future__ import annotations
 
@@ -26,17 +22,16 @@ STORES: tuple[Store, ...] = ("rom", "sdcard", "flash")
 """Places where the model can be, in the order in which main.py searches them."""
 MODULES = tuple(Path(name).stem for name in SCRIPTS)
 NAMES = (*(f"{stem}{suffix}" for stem in MODULES for suffix in (".py", ".mpy")), GOLDEN, MODEL, CARD)
-"""Names of all files that a deploy may write on a drive."""
+"""Files that a deploy may write on a drive."""
 LARGE = 1_000_000
 """Largest number of bytes in ROMFS that a deploy erases without asking the user."""
 _OVERHEAD = 10.0
-"""Estimated time in seconds that a deploy needs for questions to the camera, for the self-test and for the restart. The
-time for reading and writing is added to this time."""
+"""Estimated time in seconds for questions to the camera, the self-test and the restart."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """The change of one file on the camera. `old` and `new` are sizes in bytes, or None if no file exists at `path`."""
+    """The change of a file. `old` and `new` are sizes in bytes, or None if no file exists."""
 
     path: str
     old: int | None
@@ -45,14 +40,11 @@ class Change:
 
 @dataclass(frozen=True)
 class Plan:
-    """The whole plan of a deploy or a restore."""
-
     changes: tuple[Change, ...]
     """Changes of files on drives."""
     saved: tuple[str, ...]
-    """Paths of the contents that are saved in the backup before the changes."""
+    """Paths whose contents the backup saves before the changes."""
     rom: RomChange | None = None
-    """Change of ROMFS."""
     consents: tuple[str, ...] = ()
     """Consequences of the plan that the user must accept."""
 
@@ -66,7 +58,7 @@ class Plan:
 
     @property
     def rom_bytes(self) -> int:
-        """Return how many bytes a deploy must read from the beginning of ROMFS before the deploy changes ROMFS."""
+        """Return how many bytes must be read from the beginning of ROMFS before ROMFS changes."""
         return max(self.rom.needs, self.rom.saves if ROM in self.saved else 0) if self.rom else 0
 
     @property
@@ -75,19 +67,15 @@ class Plan:
 
     @property
     def seconds(self) -> float:
-        """Return the number of seconds that the whole plan is expected to take. The time of a plan is estimated from
-        typical rates for reading and writing."""
         rom = self.rom.writes if self.rom else 0
         files = (self.write_bytes - rom) / FILE_RATE + (self.read_bytes - self.rom_bytes) / READ_RATE
         return _OVERHEAD + files + (self.rom.seconds if self.rom else 0)
 
 
 def make(contents: Contents, state: State, old: Backup | None, rom: RomChange | None = None) -> Plan:
-    """Return a plan that writes `contents` to the camera's drives, and that makes the change `rom` in ROMFS. `state` is
-    the present state of the camera. `old` is the backup that the deploy or restore continues, or None for a new backup.
-    A plan always deletes the unfinished files that an interrupted deploy has left on the camera. Raises BlazePoserError
-    if a drive of the camera is too full for the new files.
-    """
+    """Return a plan that writes `contents` to the camera's drives, and makes the change `rom` in ROMFS. `old` is the
+    backup that the deploy or restore continues. A plan always deletes the unfinished files of an interrupted deploy.
+    Raises BlazePoserError if a drive is too full for the new files."""
     leftovers = dict.fromkeys(path for path in state.files if path.endswith(SUFFIX))
     changes = {
         path: data
@@ -126,8 +114,8 @@ def _consents(rom: RomChange, state: State) -> tuple[str, ...]:
 
 
 def choose_store(bundle: Bundle, state: State, to: Store | None) -> Store:
-    """Choose the place for the model on the camera, and return the place. The place for the model is `to`, or ROMFS if
-    `to` is None. Raises BlazePoserError if the camera cannot use the bundle's model at the chosen place."""
+    """Return the place for the model: `to`, or ROMFS if `to` is None. Raises BlazePoserError if the camera cannot use
+    the bundle's model there."""
     if bundle.board not in ("", state.board.key):
         raise BlazePoserError(
             f"this bundle is for another board ({bundle.board}): make a bundle for this board with "
@@ -155,8 +143,7 @@ def choose_store(bundle: Bundle, state: State, to: Store | None) -> Store:
 
 
 def files_of(bundle: Bundle, state: State, store: Store) -> Contents:
-    """Return the contents that the camera's drives must have after a deploy. The value None means that the file must
-    not exist."""
+    """Return the contents that the drives must have after a deploy."""
     contents: dict[str, bytes | None] = {}
     for name, data in bundle.scripts.items():
         contents[f"{state.start}/{name}"] = data
@@ -178,8 +165,8 @@ def check_drives(plan: Plan) -> None:
 
 
 def has_model(bundle: Bundle, state: State) -> bool:
-    """Return True if ROMFS contains exactly the bundle's model at an aligned position. If the model's position in ROMFS
-    is aligned, the camera can use the model without copying the model to memory."""
+    """Return True if ROMFS contains exactly the bundle's model at an aligned position, where the model needs no copy in
+    RAM."""
     found = ((state.rom and state.rom.files) or {}).get(MODEL)
     return found is not None and found.sha256 == sha256(bundle.model) and found.offset % state.board.romfs_align == 0
 
@@ -204,8 +191,8 @@ def _check_model(bundle: Bundle, state: State, store: Store) -> None:
 
 
 def _check_room(changes: Contents, state: State) -> None:
-    """Raise BlazePoserError if the new files do not fit on a camera's drive beside the old files. The old files stay on
-    the drive until all new files are written."""
+    """Raise BlazePoserError if the new files do not fit on a drive beside the old files. The old files stay on the
+    drive until all new files are written."""
     for path, drive in state.drives.items():
         sizes = [len(data) for name, data in changes.items() if name.startswith(path + "/") and data is not None]
         needed = sum(-(-size // drive.cluster) * drive.cluster for size in sizes)

@@ -1,11 +1,10 @@
-"""Make the file that the camera's self-test `board/selftest.py` reads. The self-test file contains an image, and the
-outputs that the network computes from the image on a PC.
+"""Make the file that the camera's self-test `board/selftest.py` reads. The file contains an image, and the outputs that
+the network computes from the image on a PC.
 
-The self-test file is compressed with zlib. The uncompressed file begins with a line of JSON that lists the faces found
-on the PC. After the line of JSON, the uncompressed file contains the image, and then the network's raw int8 outputs in
-the order of `core/contract.py`. The image of the self-test has 64 x 64 pixels with shades of grey from 0 to 15. In the
-self-test file, each byte of the image holds two pixels. The camera doubles the image's width and height before the
-network runs.
+The file is compressed with zlib. The uncompressed file begins with a line of JSON that lists the faces found on the PC.
+Then come the image, and the network's raw int8 outputs in the order of `core/contract.py`. The image has 64 x 64 pixels
+with shades of grey from 0 to 15, and two pixels in each byte. The camera doubles the image's width and height before
+the network runs.
 """
 
 from __future__ import annotations
@@ -35,15 +34,15 @@ def _stored() -> Image:
 
 
 def picture() -> Image:
-    """Return the image that the network gets in the self-test on a camera. The image has the shape (128, 128, 3)."""
+    """Return the image that the network gets in the self-test (128, 128, 3)."""
     gray = np.kron(_stored() * 17, np.ones((2, 2), np.uint8))
     assert gray.shape == (INPUT_SIZE, INPUT_SIZE)
     return rgb565(np.repeat(gray[..., None], 3, axis=2))
 
 
 def make(model: Path) -> bytes:
-    """Make the self-test file for a network, and return the bytes of the file. The network must not be compiled for an
-    NPU, because a PC cannot run a compiled network. Raises ModelError."""
+    """Return the self-test file for a network. The network must not be compiled for an NPU, because a PC cannot run a
+    compiled network. Raises ModelError."""
     network = open_network(model)
     outputs = network.run(picture())
     faces = [face.moved(0, 0, INPUT_SIZE, INPUT_SIZE) for face in decode(network.outputs(picture()))]
@@ -59,10 +58,9 @@ def make(model: Path) -> bytes:
 
 
 def judge(result: dict[str, Any], *, virtual: bool) -> str:
-    """Check the result of a self-test (see `state.read_self_test`), and return a summary as text. Raises
-    BlazePoserError if the self-test failed. On a virtual camera, all output bytes of the network must be equal to the
-    output bytes on the PC. On a real camera, small differences between the outputs of the camera and of the PC are
-    allowed."""
+    """Return a summary of a self-test's result (see `state.read_self_test`). Raises BlazePoserError if the self-test
+    failed. On a virtual camera, all output bytes must be equal to the bytes on the PC. On a real camera, small
+    differences are allowed."""
     equal, total, largest, passed = (result[name] for name in ("equal", "bytes", "largest", "passed"))
     faces, expected = len(result["faces"]), len(result["expected"])
     told = f"{faces} of {expected} faces, {equal} of {total} bytes equal, largest difference {largest}"

@@ -1,9 +1,5 @@
-"""Check the report that a camera sends about its own state. After the check, the program can safely use all paths,
-numbers and hashes in the camera's report.
-
-The report must be checked because a camera may be broken or malicious. Values from a camera's report become file paths
-on this PC, lengths of data, and lines in a terminal.
-"""
+"""Check the report that a camera sends about its own state. A camera may be broken or malicious, and values from its
+report become file paths on this PC, lengths of data, and lines in a terminal."""
 
 from __future__ import annotations
 
@@ -38,17 +34,15 @@ class Drive:
     """A drive of a camera. Sizes are in bytes."""
 
     cluster: int
-    """Size of a cluster. Every file occupies a whole number of clusters."""
+    """Smallest unit of space. Every file occupies a whole number of clusters."""
     free: int
 
 
 @dataclass(frozen=True)
 class RomFileState:
-    """A file in ROMFS. All sizes are in bytes, and all positions are counted in bytes from the start of the ROMFS
-    partition."""
+    """A file in ROMFS. Positions are counted in bytes from the start of the partition."""
 
     record: int
-    """Position of the file's record."""
     offset: int
     """Position of the file's contents."""
     bytes: int
@@ -65,64 +59,60 @@ class Rom:
     used: int
     """Length of the ROMFS image at the partition's beginning, or 0 if there is no ROMFS image."""
     header: int
-    """Length of the header of the ROMFS image. `used` includes the header."""
+    """Length of the image's header, which `used` includes."""
     sha256: str
-    """Hash of the files in the ROMFS image (see `contents_sha256`). If there is no ROMFS image, this is the hash of the
-    first 4096 bytes, or "" if the partition is erased."""
+    """Hash of the files in the ROMFS image (`contents_sha256`). Without a ROMFS image, this is the hash of the first
+    4096 bytes, or "" if the partition is erased."""
     files: dict[str, RomFileState] | None
-    """Files of the ROMFS image. The value is None if there is no ROMFS image or if it is damaged. If two files have the
-    same name, only the first file counts, as on the camera."""
+    """Files of the ROMFS image, or None if the image is missing or damaged. If two files have the same name, only the
+    first file counts, as on the camera."""
     behind: tuple[int, ...]
-    """Positions of records that follow this ROMFS image in flash. An earlier ROMFS image has left these records."""
+    """Positions of records that an earlier ROMFS image has left after the present image."""
     blank: int
-    """Position where erased flash begins. The ROMFS image and the records of an earlier ROMFS image are before this
-    position."""
+    """Position where erased flash begins, after the ROMFS image and the records in `behind`."""
     room: int
-    """Length of the erased flash. The PC's request contains a limit, and the camera stops counting at this limit."""
+    """Length of the erased flash, up to the limit in the PC's request."""
 
 
 def contents_sha256(files: Mapping[str, tuple[int, str]]) -> str:
-    """Return one sha256 for all files in ROMFS, computed from the path, the size and the hash of each file. The
-    positions of the files inside the ROMFS image do not change the computed sha256."""
+    """Return one sha256 for the paths, sizes and hashes of all files in ROMFS. The positions of the files do not change
+    it."""
     return hashlib.sha256(json.dumps(sorted(files.items())).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
 class State:
-    """A camera's report about its own state at one moment."""
+    """A camera's report about its own state."""
 
     version: str
     board: Board
     id: str
-    """Serial number of the camera, in hexadecimal digits."""
+    """Serial number in hexadecimal digits."""
     start: str
-    """Drive from which the camera starts and runs main.py. The drive is "/flash", or "/sdcard" if an SD card is
-    inserted."""
+    """Drive from which the camera runs main.py: "/sdcard" if an SD card is inserted, else "/flash"."""
     drives: dict[str, Drive]
     files: dict[str, str]
-    """Mapping from the path of each requested file to the sha256 of the file. Only files that exist are included."""
+    """Mapping from the path of each requested file that exists to its sha256."""
     sizes: dict[str, int] = field(repr=False)
-    """Mapping from the path of each requested file to the size of the file in bytes. Only files that exist are
-    included."""
+    """Sizes of the same files in bytes."""
     rom: Rom | None
     """ROMFS partition, or None if the firmware has no ROMFS."""
     card: str = ""
-    """Number of the inserted SD card, or "" if no card is inserted. For an SD card without a number, the value is a new
-    number."""
+    """Number of the inserted SD card, or "" if no card is inserted. A card without a number gets a new number."""
 
     def sha256(self, path: str) -> str | None:
-        """Return the sha256 of the camera's file at a path, or None if no file exists at the path."""
+        """Return the sha256 of a file, or None if no file exists at the path."""
         if path == ROM:
             return (self.rom.sha256 or None) if self.rom else None
         return self.files.get(path)
 
 
 def read_state(answer: Mapping[str, Any], names: Collection[str]) -> State:
-    """Check the camera's report `answer`, and return the state of the camera. `names` are the names of the files that
-    the PC has asked the camera to look for.
+    """Check the camera's report `answer`. `names` are the names of the files that the PC has asked the camera to look
+    for.
 
     Raises ValueError if the report does not have the form of an OpenMV camera's report. Raises BlazePoserError if the
-    camera's firmware is older than 5.0, or if the camera's board is unknown.
+    firmware is older than 5.0, or if the board is unknown.
     """
     version = _text(answer.get("version"), _VERSION)
     if int(version.partition(".")[0]) < 5:
@@ -152,8 +142,8 @@ def read_state(answer: Mapping[str, Any], names: Collection[str]) -> State:
 
 
 def read_self_test(answer: Mapping[str, Any]) -> dict[str, Any]:
-    """Check the values that a self-test has printed, and return the checked values. The values of a self-test are
-    numbers and lists of faces. Raises ValueError if a value of the self-test is missing or wrong."""
+    """Check the values that a self-test has printed, and return them. Raises ValueError if a value is missing or
+    wrong."""
     equal, total, largest = (_number(answer.get(name), _PARTITION) for name in ("equal", "bytes", "largest"))
     faces, expected = answer.get("faces"), answer.get("expected")
     if equal > total or not isinstance(faces, list) or not isinstance(expected, list):

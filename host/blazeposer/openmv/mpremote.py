@@ -1,5 +1,4 @@
-"""Run the tool mpremote in a subprocess, because mpremote cannot be used as a library. Errors of mpremote become
-exceptions of this project."""
+"""Run the tool mpremote in a subprocess, because mpremote cannot be used as a library."""
 
 from __future__ import annotations
 
@@ -17,14 +16,12 @@ from blazeposer.core.resources import board_dir, default_model
 PATIENCE = 120.0
 """Longest time in seconds that a short command may run without output."""
 MOST = 100_000_000
-"""Largest number of characters in a camera's answer to one command. A camera's whole flash in base64 has fewer
-characters."""
+"""Largest number of characters in a camera's answer. A camera's whole flash in base64 has fewer characters."""
 _LOST = ("SerialException", "BrokenPipe", "ConnectionRefused", "ConnectionReset", "Errno 5]", "PermissionError")
 
 
 class Complaint(PortError):
-    """Error for an mpremote command that failed on the camera. The attribute `reason` is the last line that mpremote
-    printed."""
+    """Error for an mpremote command that failed on the camera. `reason` is the last line that mpremote printed."""
 
     def __init__(self, port: str, command: str, reason: str) -> None:
         full = "No space left" in reason or "ENOSPC" in reason
@@ -34,11 +31,10 @@ class Complaint(PortError):
 
 
 def mpremote(port: str, *arguments: str, expected: float = 0, said: Callable[[str], None] = lambda _: None) -> str:
-    """Run mpremote with `arguments` at the serial port `port`, and return the output of mpremote. If `arguments`
-    contains several commands, they are separated by "+".
+    """Run mpremote at a serial port, and return its output. Several commands in `arguments` are separated by "+".
 
-    The argument `expected` is the number of seconds that the commands usually take. The function `said` is called with
-    each line of the output while mpremote runs. Raises PortError if mpremote or the camera reports an error.
+    `expected` is the number of seconds that the commands usually take. `said` gets each line of the output while
+    mpremote runs. Raises PortError if mpremote or the camera reports an error.
     """
     command = [sys.executable, "-m", "mpremote", "connect", port, *arguments]
     with subprocess.Popen(
@@ -107,12 +103,10 @@ def _error(port: str, command: str, text: str) -> PortError:
 def copy_to_camera(
     port: str, model: Path | None = None, folder: str = "/flash", progress: Callable[[str], None] = lambda _: None
 ) -> None:
-    """Copy the scripts board/*.py and a network file into a folder of the camera. By default, the network file of this
-    package is copied. If the camera has an SD card, the argument `folder` must be "/sdcard". After a reset, the camera
-    runs main.py, which looks for a network file with the name blazeposer.tflite. The function `copy_to_camera`
-    overwrites files without asking, so users should run `blazeposer deploy` instead. The function `progress` is called
-    with the name of each file before the file is copied. Raises PortError.
-    """
+    """Copy the scripts board/*.py and a network file (by default this package's) into a folder of the camera. The
+    network file gets the name blazeposer.tflite. If the camera has an SD card, `folder` must be "/sdcard". The function
+    overwrites files without asking, so users should run `blazeposer deploy` instead. `progress` gets the name of each
+    file before the copy."""
     sources = {path.name: path for path in sorted(board_dir().glob("*.py"))}
     for name, source in (sources | {"blazeposer.tflite": model or default_model()}).items():
         progress(name)
@@ -120,5 +114,4 @@ def copy_to_camera(
 
 
 def reset(port: str) -> None:
-    """Reset the camera with machine.reset(). After the reset, the camera runs main.py. Raises PortError."""
     mpremote(port, "reset")

@@ -14,21 +14,19 @@ from blazeposer.openmv import register
 
 @dataclass(frozen=True)
 class Port:
-    """The serial port of a camera. The name of the serial port may change at a reset of the camera, but the camera's
-    serial number does not change."""
+    """The serial port of a camera. Its name may change at a reset, but the camera's serial number does not change."""
 
     device: str
-    """Name of the port, for mpremote and pyserial."""
+    """Name for mpremote and pyserial."""
     serial: str = ""
-    """The camera's USB serial number, or "" if the number is not known, for example at an `rfc2217://` port."""
+    """USB serial number, or "" if the number is not known, for example at an `rfc2217://` port."""
     virtual: bool = False
     board: str = field(default="", compare=False)
-    """Name of the board. If several boards share the camera's USB numbers, this text contains the names of all these
-    boards."""
+    """Name of the board, or the names of all boards that share the camera's USB numbers."""
 
 
 def cameras() -> list[Port]:
-    """Return the serial ports of all cameras that are connected now."""
+    """Return the ports of all cameras that are connected now."""
     known = {boards.OLD_USB_ID} | {usb_id for board in boards.BOARDS for usb_id in board.usb_ids}
     found = [
         Port(port.device, port.serial_number or "", board=_named((port.vid, port.pid)))
@@ -46,8 +44,8 @@ def _named(usb_id: tuple[int, int]) -> str:
 
 
 def find(device: str | None = None) -> Port:
-    """Return the serial port with the name `device`. If `device` is None, return the serial port of the only connected
-    camera. Raises PortError if `device` is None and not exactly one camera is connected."""
+    """Return the port with the name `device`, or the port of the only connected camera if `device` is None. Raises
+    PortError if `device` is None and not exactly one camera is connected."""
     found = cameras()
     if device:
         return next((port for port in found if port.device == device), Port(device))
@@ -62,15 +60,14 @@ def find(device: str | None = None) -> Port:
 
 
 def is_there(port: Port) -> bool:
-    """Return True if the camera is still at its serial port. Return False if another device now uses the camera's
-    serial port."""
+    """Return True if the camera is still at its port. Return False if another device now uses this port."""
     found = again(port)
     return found is not None and found.device == port.device
 
 
 def again(port: Port) -> Port | None:
-    """Find a camera again after a reset, and return its serial port, which may have a new name. Return None if the
-    camera has not appeared again yet."""
+    """Return the port of a camera after a reset. The port may have a new name. Return None if the camera has not
+    appeared yet."""
     if not port.serial:
         return port
     return next((other for other in cameras() if other.serial == port.serial), None)

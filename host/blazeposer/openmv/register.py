@@ -1,6 +1,5 @@
-"""Keep a list of the virtual cameras that run on this PC. Real cameras are in the operating system's list of USB
-devices, but virtual cameras are only in the list of `register.py`. Each entry in the list of virtual cameras is a file
-in the user's own runtime folder. Another user of the PC cannot add a virtual camera to the list."""
+"""Keep a list of the virtual cameras that run on this PC. Each entry is a file in the user's own runtime folder, so
+that another user of the PC cannot add a virtual camera."""
 
 from __future__ import annotations
 
@@ -16,21 +15,20 @@ import platformdirs
 from blazeposer.core.errors import BlazePoserError
 
 RUNTIME = "BLAZEPOSER_RUNTIME"
-"""Name of an environment variable. If this variable is set, its value is the path of a folder that is used instead of
-the user's runtime folder."""
+"""Environment variable with the path of a folder that is used instead of the user's runtime folder."""
 CAMERAS = "cameras"
-"""Name of the folder with the entries of virtual cameras, in the runtime folder."""
+"""Folder of the entries in the runtime folder."""
 
 
 class Entry(NamedTuple):
     port: str
     board: str
-    """Name of the camera's board."""
+    """Name of the board."""
 
 
 def folder() -> Path:
-    """Return the folder that contains a file for each running virtual camera. If the folder for virtual cameras is
-    missing, create the folder. Raises BlazePoserError if the folder cannot be created, or if other users can use it."""
+    """Return the folder with a file for each running virtual camera, and create the folder if it is missing. Raises
+    BlazePoserError if the folder cannot be created, or if other users can use it."""
     found = _folder()
     try:
         found.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -44,8 +42,7 @@ def folder() -> Path:
 
 
 def add(serial: str, port: str, board: str = "") -> None:
-    """Add the virtual camera with the serial number `serial` to the list of virtual cameras, or update its entry.
-    Raises BlazePoserError if the entry cannot be written."""
+    """Add a virtual camera to the list, or update its entry. Raises BlazePoserError if the entry cannot be written."""
     entry = folder() / f"{serial}.new"
     try:
         entry.write_text(json.dumps({"port": port, "process": os.getpid(), "board": board}))
@@ -61,20 +58,18 @@ def _cannot(error: OSError) -> BlazePoserError:
 
 
 def remove(serial: str) -> None:
-    """Remove a virtual camera from the list of virtual cameras."""
     (_folder() / f"{serial}.json").unlink(missing_ok=True)
 
 
 def running() -> dict[str, Entry]:
-    """Return the entries of all running virtual cameras in a dictionary with the cameras' serial numbers as keys."""
+    """Return the entries of all running virtual cameras, by serial number."""
     folder = _folder()
     found = {path.stem: _read(path) for path in sorted(folder.glob("*.json"))} if _is_own(folder) else {}
     return {serial: entry for serial, entry in found.items() if entry}
 
 
 def _read(path: Path) -> Entry | None:
-    """Read the entry of a virtual camera from a file. Return None if the virtual camera's process has ended, or if the
-    file contains no entry."""
+    """Return an entry, or None if the virtual camera's process has ended or the file contains no entry."""
     try:
         values = json.loads(path.read_text())
         entry = Entry(values["port"], values["board"])
@@ -87,7 +82,7 @@ def _read(path: Path) -> Entry | None:
 
 
 def _is_own(folder: Path) -> bool:
-    """Return True if the folder exists and no other user of the PC can use the folder."""
+    """Return True if the folder exists and no other user of the PC can use it."""
     try:
         found = folder.lstat()
     except OSError:

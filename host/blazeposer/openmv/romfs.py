@@ -1,8 +1,6 @@
-"""Pack and read ROMFS images. ROMFS is MicroPython's read-only file system. A camera can run a network from ROMFS
-without copying the network to RAM. This module packs and reads ROMFS images with the PyPI package `openmv-ota`. The
-package `openmv-ota` aligns the files in a ROMFS image as the board requires, but the command `mpremote romfs` does not
-align files. For `blazeposer deploy`, `romfs.py` also decides which files fit into a ROMFS image.
-"""
+"""Pack and read images of ROMFS, MicroPython's read-only file system. A camera can run a network from ROMFS without a
+copy in RAM. The package `openmv-ota` aligns the files in a ROMFS image as the board requires, but `mpremote romfs` does
+not."""
 
 from __future__ import annotations
 
@@ -20,32 +18,27 @@ from blazeposer.core.errors import BlazePoserError
 _MAGIC = b"\xd2\xcd\x31"
 PADDING = b"\x01"
 """First byte of a record that must be skipped when ROMFS is read. The first byte of a file's record is 5. A change from
-5 to 1 sets a single bit to 0, which flash memory can do without an erase."""
+5 to 1 sets a single bit to 0, which flash can do without an erase."""
 ALIGNED = ("tflite", "lite", "onnx", "bin")
-"""Suffixes of the files that a camera reads directly from ROMFS, without a copy in RAM (boards.json of openmv-ota)."""
+"""Suffixes of the files that a camera uses without a copy in RAM (boards.json of openmv-ota)."""
 
 
 @dataclass(frozen=True)
 class RomFile:
-    """A file in a ROMFS image."""
-
     data: bytes
     offset: int
     """Position of the file's first byte in the ROMFS image."""
 
 
 def check_path(path: str) -> None:
-    """Raise ValueError if a path from a ROMFS image is not a safe path for a file on the PC."""
+    """Raise ValueError if a path from a ROMFS image is not safe for a file on the PC."""
     parts = path.split("/")
     if not path.isprintable() or "\\" in path or any(part in ("", ".", "..") or len(part) > 100 for part in parts):
         raise ValueError(f"{path!r} is no path of a file")
 
 
 def pack(files: Mapping[str, bytes], align: int) -> bytes:
-    """Return a ROMFS image that contains `files`, a mapping from the path of each file to the file's bytes. Files with
-    a suffix in `ALIGNED`, such as networks, begin at multiples of `align`. The same files always give the same ROMFS
-    image.
-    """
+    """Return a ROMFS image that contains `files`. Files with a suffix in `ALIGNED` begin at multiples of `align`."""
     rules = [{"extension": extension, "alignment": align} for extension in ALIGNED]
     with tempfile.TemporaryDirectory() as folder:
         for path, data in files.items():
@@ -57,10 +50,9 @@ def pack(files: Mapping[str, bytes], align: int) -> bytes:
 
 
 def read(image: bytes) -> dict[str, RomFile]:
-    """Return the files of a ROMFS image, or of a partition that begins with a ROMFS image. If two files in a ROMFS
-    image have the same path, the function returns the first file, because a camera also uses the first file. Raises
-    ValueError if `image` contains no ROMFS image, if the ROMFS image is damaged, or if the path of a file is not safe.
-    """
+    """Return the files of a ROMFS image, or of a partition that begins with a ROMFS image. If two files have the same
+    path, the first file counts, as on a camera. Raises ValueError if the image is missing or damaged, or if a path is
+    not safe."""
     files: dict[str, RomFile] = {}
     for path, entry in VfsRomReader(image).walk():
         if not entry.is_dir:
@@ -70,9 +62,8 @@ def read(image: bytes) -> dict[str, RomFile]:
 
 
 def record(name: str, data: bytes, start: int, align: int) -> bytes:
-    """Return the bytes that store one file in the root folder of a ROMFS image. The returned bytes must be placed at
-    the position `start` of a ROMFS image. If the file has a suffix in `ALIGNED`, the file's content begins at a
-    multiple of `align` in the ROMFS image."""
+    """Return the bytes that store one file in the root folder of a ROMFS image, for the position `start` of the
+    image."""
     for size in range(align):  # look for an image whose end has the alignment of `start`
         before = pack({"0": bytes(size)}, align)
         if len(before) % align == start % align:
@@ -81,8 +72,7 @@ def record(name: str, data: bytes, start: int, align: int) -> bytes:
 
 
 def stated_length(beginning: bytes) -> int:
-    """Return the length that the header of a ROMFS image states. Return 0 if `beginning` is not the beginning of a
-    ROMFS image."""
+    """Return the length that the header of a ROMFS image states, or 0 if there is no header."""
     digits = _digits(beginning)
     number = 0
     for byte in beginning[3 : 3 + digits]:
@@ -91,8 +81,8 @@ def stated_length(beginning: bytes) -> int:
 
 
 def with_length(beginning: bytes, length: int) -> bytes:
-    """Return a copy of a ROMFS image's first bytes, with a new length in the header. No other byte changes. Raises
-    ValueError if the header of the ROMFS image has no space for `length`."""
+    """Return a copy of a ROMFS image's first bytes with a new length in the header. Raises ValueError if the header has
+    no space for `length`."""
     digits = _digits(beginning)
     payload = length - 3 - digits
     if not digits or payload < 0 or payload >> 7 * digits:
@@ -102,7 +92,7 @@ def with_length(beginning: bytes, length: int) -> bytes:
 
 
 def _digits(beginning: bytes) -> int:
-    """Return how many bytes of a ROMFS header store the length of the ROMFS image, or 0 if there is no header."""
+    """Return how many bytes of the header store the length, or 0 if there is no header."""
     if not beginning.startswith(_MAGIC):
         return 0
     return next((place for place, byte in enumerate(beginning[3:19], 1) if byte < 128), 0)
@@ -111,11 +101,9 @@ def _digits(beginning: bytes) -> int:
 def merge(
     old: Mapping[str, bytes], new: Mapping[str, bytes], board: Board, room: int | None = None
 ) -> tuple[bytes, list[str]]:
-    """Return a ROMFS image with all files of `new` and as many files of `old` as fit. The second returned value lists
-    the files of `old` that do not fit into the ROMFS image. If the ROMFS image is too large, the largest files of `old`
-    are removed first. The argument `room` is the space for the ROMFS image in bytes. The default of `room` is the space
-    for a ROMFS image on the board. Raises BlazePoserError if the new files need more than `room` bytes.
-    """
+    """Return a ROMFS image with all files of `new` and as many files of `old` as fit, and the paths of the files that
+    do not fit. The largest files of `old` are dropped first. `room` is the space in bytes, by default the board's
+    space. Raises BlazePoserError if the new files need more space."""
     kept, dropped = {path: data for path, data in old.items() if path not in new}, []
     while len(image := pack({**kept, **new}, board.romfs_align)) > (board.romfs if room is None else room):
         if not kept:

@@ -1,4 +1,4 @@
-"""Open a camera's serial port. If the serial port cannot be opened, report the reason in one line."""
+"""Open a camera's serial port."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ import serial
 from blazeposer.core.errors import PortError
 
 BAUD_RATE = 115200
-"""Baud rate of the connection. With OpenMV firmware 5.0, the camera's REPL answers at every rate except 921600."""
+"""With OpenMV firmware 5.0, the camera's REPL answers at every baud rate except 921600."""
 _LATENCY = 0.02  # longest time in seconds that a read waits for bytes
 
 
 def open_port(port: str, baud_rate: int = BAUD_RATE) -> serial.SerialBase:
-    """Open a serial port, and return the open port. No other program can use the open port. Raises PortError if the
-    port cannot be opened."""
+    """Open a serial port for this program alone. Raises PortError if the port cannot be opened."""
     try:
         return serial.serial_for_url(port, baud_rate, timeout=_LATENCY, dsrdtr=False, exclusive=True)
     except (serial.SerialException, OSError, ValueError) as error:
@@ -27,11 +26,11 @@ def open_port(port: str, baud_rate: int = BAUD_RATE) -> serial.SerialBase:
 
 
 _TAKEN = ("Resource temporarily unavailable", "Device or resource busy", "Access is denied")
-"""Texts in pyserial's messages about a port that another program uses (on Linux, macOS and Windows)."""
+"""Texts in pyserial's messages about a port that another program uses (Linux, macOS, Windows)."""
 
 
 def _reason(error: Exception) -> str:
-    """Return the reason that an error message of pyserial gives, without the port's name."""
+    """Return the reason from an error message of pyserial, without the port's name."""
     if code := getattr(error, "errno", None):
         return os.strerror(code)
     reason = str(error).split(": ")[-1].split("] ")[-1]

@@ -1,5 +1,5 @@
-"""Measure the working memory (arena) that TensorFlow Lite Micro needs for a tflite file. Compute the place of each
-tensor in the arena."""
+"""Measure the working memory (arena) that TensorFlow Lite Micro needs, and compute the place of each tensor in the
+arena."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from blazeposer.tflite.graph import Graph
 
 _ALIGNMENT = 16  # of tensors in the arena (`MicroArenaBufferAlignment`, TFLite Micro)
 _LARGEST = 64 << 20
-"""Size in bytes of the memory that the PC offers to a model. No board has so much memory."""
+"""Memory in bytes that the PC offers to a model. No board has so much memory."""
 _REPORT = """
 import sys
 from tflite_micro import runtime
@@ -27,14 +27,13 @@ runtime.Interpreter.from_file(sys.argv[1], arena_size=int(sys.argv[2])).print_al
 @dataclass(frozen=True)
 class Arena:
     """The size of an arena in bytes, counted by TFLite Micro with its reference kernels on a 64-bit PC. The data in
-    `persistent` contain pointers, which are half as large on a camera as on a PC. For this reason, the arena is smaller
-    on a camera, although the camera's kernels need a few KB more scratch memory.
-    """
+    `persistent` contain pointers, which are half as large on a camera. For this reason, the arena is smaller on a
+    camera, although the camera's kernels need a few KB more scratch memory."""
 
     planned: int
-    """Number of bytes that all tensors need together. Tensors that are never needed at the same time share memory."""
+    """Memory for all tensors. Tensors that are never needed at the same time share memory."""
     persistent: int
-    """Number of bytes of TFLite Micro's data about operations, tensors and channels."""
+    """TFLite Micro's data about operations, tensors and channels."""
 
     @property
     def total(self) -> int:
@@ -42,15 +41,12 @@ class Arena:
 
 
 def can_measure() -> bool:
-    """Return True if TFLite Micro is installed."""
     return importlib.util.find_spec("tflite_micro") is not None
 
 
 def measure_arena(path: Path) -> Arena:
     """Return the size of the arena that a model needs. TFLite Micro runs in a separate process, because a damaged file
-    can crash TFLite Micro. Raises MissingExtraError if TFLite Micro is not installed. Raises ModelError with TFLite
-    Micro's message if TFLite Micro refuses the file.
-    """
+    can crash it. Raises MissingExtraError. Raises ModelError if TFLite Micro refuses the file."""
     if not can_measure():
         raise MissingExtraError("tflite-micro", "demo")
     command = [sys.executable, "-c", _REPORT, str(path), str(_LARGEST)]
@@ -62,7 +58,7 @@ def measure_arena(path: Path) -> Arena:
 
 
 def _complaint(report: subprocess.CompletedProcess[str]) -> str:
-    """Return the reason why TFLite Micro did not load a file."""
+    """Return why TFLite Micro did not load a file."""
     if report.returncode < 0:
         return f"it crashed with signal {-report.returncode}, because the file is damaged"
     own, _, traceback = report.stderr.partition("Traceback (most recent call last):")
@@ -72,9 +68,8 @@ def _complaint(report: subprocess.CompletedProcess[str]) -> str:
 
 @dataclass(frozen=True)
 class Placement:
-    """The place of one tensor in the arena, and the first and last step at which the tensor is needed. The step of an
-    operation is its number in the order of execution, counted from 0. Step -1 is the time before the first operation.
-    """
+    """The place of a tensor in the arena, and the first and last step at which the tensor is needed. The step of an
+    operation is its number in the order of execution, from 0. Step -1 is the time before the first operation."""
 
     tensor: int
     offset: int
@@ -90,11 +85,8 @@ class Placement:
 def plan(graph: Graph) -> tuple[Placement, ...]:
     """Return the place of each tensor in TFLite Micro's arena.
 
-    Each tensor gets the lowest place in the arena that is free during the whole time in which the tensor is needed. The
-    largest tensor gets its place first, as in TFLite Micro's `GreedyMemoryPlanner`. Among tensors of the same size, the
-    tensor with the highest index gets its place first. A tensor is needed from the operation that writes it to the last
-    operation that reads it. The network's inputs are needed before the first operation, and the network's outputs are
-    needed after the last operation.
+    As in TFLite Micro's `GreedyMemoryPlanner`, the largest tensor gets its place first, and each tensor gets the lowest
+    place that is free as long as the tensor is needed. Among tensors of the same size, the highest index comes first.
     """
     lives = {index: (-1, len(graph.operations)) for index in graph.inputs}
     for step, operation in enumerate(graph.operations):
@@ -113,12 +105,12 @@ def plan(graph: Graph) -> tuple[Placement, ...]:
 
 
 def planned_bytes(placements: Sequence[Placement]) -> int:
-    """Return the size in bytes of an arena. `placements` contains the place of each tensor in the arena."""
+    """Return the size of an arena in bytes."""
     return max((place.end for place in placements), default=0)
 
 
 def live_bytes(placements: Sequence[Placement], step: int) -> int:
-    """Return the total size in bytes of all tensors that must be in memory during the operation `step`."""
+    """Return the size in bytes of all tensors that must be in memory during the operation `step`."""
     return sum(place.bytes for place in placements if place.first <= step <= place.last)
 
 

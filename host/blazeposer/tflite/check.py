@@ -19,11 +19,9 @@ from blazeposer.tflite.manifest import manifest_path, read_manifest
 Store = Literal["/rom", "/sdcard", "/flash"]
 
 ROMFS_BYTES = 128
-"""Largest number of bytes that a file needs in a ROMFS image in addition to its contents. These bytes are headers, the
-name and the alignment."""
+"""Largest number of bytes that a ROMFS image needs in addition to a file: headers, name and alignment."""
 FLASH_SCRIPT_BYTES = 64 * KB
-"""Number of bytes of /flash that the model cannot use, because the file system, the scripts and the self-test need
-them."""
+"""Bytes of /flash that the file system, the scripts and the self-test need."""
 STEDGEAI_MAGIC = b"NBIN"
 """First bytes of the relocatable networks of ST's stedgeai (`AI_RELOC_MAGIC`, ll_aton_reloc_network.h)."""
 _INTEGERS = ("int8", "uint8", "int32")  # int32 for biases and shapes, uint8 for an NPU's inputs and outputs
@@ -31,29 +29,27 @@ _INTEGERS = ("int8", "uint8", "int32")  # int32 for biases and shapes, uint8 for
 
 @dataclass(frozen=True)
 class Model:
-    """Facts about a model file that do not depend on the board. The function `examine` collects the facts about a model
-    file."""
+    """Facts about a model file that do not depend on the board."""
 
     path: Path
     file_bytes: int
     compiled_for: Npu
     graph: Graph | None
-    """Graph of the file, or None if the file is compiled for an NPU and its graph cannot be read."""
+    """Graph of the file, or None if a PC cannot read the file."""
     arena: int | None
-    """Upper bound of the arena's size on a board in bytes, or None if the arena was not measured."""
+    """Upper bound of the arena's size on a board in bytes, or None if it is not known."""
     arena_note: str
-    """Text that says how the arena's size was found, or why the size is not known."""
+    """Source of the arena's size, or the reason why the size is not known."""
     refusal: str
-    """Reason why no board loads the model. The text is empty if no reason is known."""
+    """Reason why no board loads the model, or ""."""
     breach: str
-    """Reason why the model is not a BlazePoser network. The text is empty for a BlazePoser network."""
+    """Reason why the model is not a BlazePoser network, or ""."""
     manifest: str
-    """Remark about the model's manifest. The text is empty if the manifest exists and describes the file."""
+    """Remark about the manifest, or "" if the manifest describes the file."""
 
     @property
     def camera_arena(self) -> int | None:
-        """Return the estimated size of the arena on a camera in bytes, or None if the arena was not measured on a
-        PC."""
+        """Return the estimated size of the arena on a camera in bytes, or None if it is not known."""
         if self.arena is None or self.graph is None:
             return None
         planned = planned_bytes(plan(self.graph))
@@ -61,27 +57,26 @@ class Model:
 
     @property
     def uncounted(self) -> list[str]:
-        """Return the names of the operations for which the time on a camera's CPU cannot be estimated."""
+        """Return the names of the operations whose time on a camera's CPU cannot be estimated."""
         return unknown(self.graph) if self.graph and not self.compiled_for else []
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Prediction for one board and one model: can the board load the model?"""
+    """Prediction for one board and one model."""
 
     model: Model
     board: Board
     reason: str
-    """Reason why the model does not load on the board, and a way to change this. The text is empty if no reason is
-    known."""
+    """Reason why the model does not load, and a way to change this. The text is empty if the model loads."""
     stores: tuple[Store, ...]
-    """Places on the board from which the model loads, such as /rom."""
+    """Places from which the model loads."""
     notes: tuple[str, ...]
 
     @property
     def loads(self) -> bool:
-        """Return True if this prediction says that the board can load the model. If the model's arena was not
-        measured, the result may be True for a model that needs too much memory."""
+        """Return True if the board probably loads the model. If the arena was not measured, the model may need too much
+        memory."""
         return not self.reason
 
     @property
@@ -90,10 +85,8 @@ class Verdict:
 
     @property
     def estimate(self) -> Estimate | None:
-        """Return the estimated times of the model on the board's CPU. Return None if the model does not load, or if the
-        times cannot be estimated. The estimated time for a frame includes the decoder only if the model is a BlazePoser
-        network.
-        """
+        """Return the estimated times on the board's CPU, or None if the model does not load or the times cannot be
+        estimated. The time of a frame includes the decoder only if the model is a BlazePoser network."""
         model, arena = self.model, self.model.camera_arena
         if not self.loads or arena is None or model.graph is None or model.compiled_for:
             return None
@@ -101,8 +94,7 @@ class Verdict:
 
 
 def check_model(path: Path, board: Board) -> Verdict:
-    """Predict whether a board can load a model file, and return the prediction. Raises ModelError if the file is not a
-    model or cannot be read."""
+    """Return the prediction for a model file. Raises ModelError."""
     return judge(examine(path), board)
 
 
@@ -147,7 +139,6 @@ def examine(path: Path) -> Model:
 
 
 def judge(model: Model, board: Board) -> Verdict:
-    """Predict whether a board can load a model that `examine` has read, and return the prediction."""
     reason = model.refusal
     if board.npu == "neural-art" and model.compiled_for != "neural-art":
         reason = reason or "its NPU needs a file that ST's stedgeai has compiled: see `blazeposer package --board n6`"
@@ -168,9 +159,8 @@ def judge(model: Model, board: Board) -> Verdict:
 
 
 def breach(graph: Graph) -> str:
-    """Return the first reason why a graph is not a BlazePoser network. Return an empty text for the graph of a
-    BlazePoser network. A BlazePoser network is either completely INT8 or completely float.
-    """
+    """Return the first reason why a graph is not a BlazePoser network, or "". A BlazePoser network is either completely
+    INT8 or completely float."""
     inputs, outputs = graph.input_tensors, graph.output_tensors
     if len(inputs) != 1 or len(outputs) != len(OUTPUTS):
         return f"it has {len(inputs)} inputs and {len(outputs)} outputs, not 1 and {len(OUTPUTS)}"
@@ -198,8 +188,7 @@ def breach(graph: Graph) -> str:
 
 
 def _refusal(graph: Graph) -> str:
-    """Return the reason why OpenMV's firmware cannot load a graph. Return an empty text if the firmware can load the
-    graph."""
+    """Return the reason why OpenMV's firmware cannot load a graph, or ""."""
     for operation in graph.operations:
         known = firmware.CUSTOM_OPERATIONS | {firmware.ETHOS_U} if operation.is_custom else firmware.OPERATIONS
         if operation.name not in known:
@@ -219,8 +208,8 @@ def _refusal(graph: Graph) -> str:
 
 
 def _memory(model: Model, board: Board) -> tuple[str, tuple[Store, ...]]:
-    """Return the reason why a model does not fit into a board's memory, or an empty text if the model fits. Also return
-    the storage places, such as "/rom", from which the board can load the model."""
+    """Return the reason why a model does not fit into a board's memory, or "". Also return the places from which it
+    loads."""
     arena = model.arena or _least_arena(model)
     if arena > board.arena:
         bound = "" if model.arena else "at least "
@@ -246,10 +235,8 @@ def _memory(model: Model, board: Board) -> tuple[str, tuple[Store, ...]]:
 
 
 def _least_arena(model: Model) -> int:
-    """Return a lower bound of the arena's size in bytes, for a model whose arena was not measured. The lower bound is
-    the memory that the tensors need, without TFLite Micro's own data. For a model that is compiled for an NPU, the
-    lower bound is the size of the model's largest tensor.
-    """
+    """Return a lower bound of the arena's size in bytes for a model whose arena was not measured: the memory of the
+    tensors without TFLite Micro's own data, or the largest tensor if the model is compiled for an NPU."""
     if model.graph is None:
         return 0
     if model.compiled_for:

@@ -1,24 +1,17 @@
 """Count the work of each layer of a network. Estimate how many instructions and how much time a network needs on the
-Cortex-M7 of a camera.
+Cortex-M7 of a camera. No number in this module was measured on a camera. The time is estimated in two steps:
 
-This module computes the multiply-accumulates, parameters and bytes of each layer from the shapes of the tensors. No
-number in this module was measured on a camera. The time that a network needs is estimated in two steps, and each step
-has its own uncertainty:
-
-1. The instructions of ten networks were counted on an emulated Cortex-M7. The ten networks ran in OpenMV's own build of
-   TensorFlow Lite Micro for the Cortex-M7. OpenMV's build of TensorFlow Lite Micro is from September 2024, contains the
-   kernels of CMSIS-NN and is a part of firmware 5.0.0. The instructions of two networks were counted again with a
-   version of CMSIS-NN from June 2026. `KERNELS` gives the number of instructions for each kind of layer. The numbers in
-   `KERNELS` were fitted to the counted instructions of seven networks by least squares. For each of the ten networks,
-   the estimated number of instructions is wrong by at most 3 % (tests/test_cost.py).
+1. The instructions of ten networks were counted on an emulated Cortex-M7, in OpenMV's own build of TensorFlow Lite
+   Micro for the Cortex-M7. This build is from September 2024, contains the kernels of CMSIS-NN and is a part of
+   firmware 5.0.0. The instructions of two networks were counted again with CMSIS-NN from June 2026. `KERNELS` was
+   fitted to the counts of seven networks by least squares. For each of the ten networks, the error is at most 3 %
+   (tests/test_cost.py).
 2. The average number of cycles for an instruction (`SPEEDS`) comes from a model of the Cortex-M7 and its cache. The
-   numbers of cycles are scaled so that the estimated times agree with two published times of CMSIS-NN. The two
-   published times are 97 ms for mcunet-vww1 on an STM32H743, and 129 ms for MobileNetV2 0.30 at 80x80 on an STM32F746.
-   A network's estimated time may be up to 20 % too long or too short. If the arena is in SDRAM, the error of the
-   estimated time may be larger than 20 %.
+   model was scaled to two published times of CMSIS-NN: 97 ms for mcunet-vww1 on an STM32H743, and 129 ms for
+   MobileNetV2 0.30 at 80x80 on an STM32F746. The error of a time may be 20 %, or larger if the arena is in SDRAM.
 
-The estimated time of a frame includes the network, the decoder, and the firmware's scaling of the image. The estimated
-time of a frame does not include the drawing and sending of the faces, or the wait for the sensor's next image.
+The time of a frame includes the network, the decoder, and the firmware's scaling of the image. It does not include the
+drawing and sending of the faces, or the wait for the sensor's next image.
 """
 
 from __future__ import annotations
@@ -33,40 +26,39 @@ from blazeposer.tflite.arena import Arena
 from blazeposer.tflite.graph import Graph, Operation
 
 Kernels = Literal["2024", "2026"]
-"""Year of the version of CMSIS-NN. Firmware 5.0.0 contains CMSIS-NN of 2024. A later firmware may contain CMSIS-NN of
-2026."""
+"""Year of CMSIS-NN. Firmware 5.0.0 contains CMSIS-NN of 2024. A later firmware may contain CMSIS-NN of 2026."""
 _WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV")
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One operation of a network, and the cost of the operation for one image."""
+    """An operation and its cost for one image."""
 
     name: str
     """Name of the operation in the tflite schema."""
     shape: tuple[int, ...]
     """Shape of the operation's first output."""
     macs: int
-    """Number of multiply-accumulates. Only convolutions and fully connected layers have multiply-accumulates."""
+    """Multiply-accumulates of a convolution or a fully connected layer."""
     parameters: int
-    """Number of weights and biases. Parameters that several operations share count only for the first operation."""
+    """Number of weights and biases. Shared parameters count only for the first operation."""
     kernel: tuple[int, int]
-    """Height and width of a convolution's window. The value is (1, 1) for an operation without a window."""
+    """Height and width of a convolution's window, or (1, 1)."""
     moved: int
-    """Number of bytes that are read and written if each tensor and each constant is accessed once."""
+    """Bytes that are read and written if each tensor is accessed once."""
 
 
 @dataclass(frozen=True)
 class Rate:
-    """Numbers of processor instructions, from which the cost of one kind of layer is computed."""
+    """Numbers of instructions for one kind of layer."""
 
     output: float
     """Instructions for each output value."""
     mac: float = 0.0
     """Instructions for each multiply-accumulate."""
     copied: float = 0.0
-    """Instructions for each element of the window, at each position of the output. With these instructions, the kernel
-    copies the window's inputs into one row before it multiplies."""
+    """Instructions for each element of the window, at each position of the output: the kernel copies the window's
+    inputs into one row before it multiplies."""
 
 
 _RATES = {
@@ -88,23 +80,20 @@ KERNELS: dict[Kernels, dict[str, Rate]] = {
 }
 
 SCALING = 41
-"""Number of instructions that the firmware needs for each input value to scale and convert the image. For an input of
-128x128 RGB pixels from a window of 240x240 pixels, 2.0 M instructions were counted."""
+"""Instructions of the firmware for each input value to scale and convert the image. 2.0 M instructions were counted for
+128x128 RGB pixels from a window of 240x240 pixels."""
 DECODING = 4.0e6
-"""Number of instructions that `board/blazeposer.py` needs in MicroPython for an image with one face. The instructions
-were counted. An image with three faces needs 4.45 M instructions.
-"""
+"""Counted instructions of `board/blazeposer.py` in MicroPython for an image with one face. Three faces need 4.45 M."""
 
 
 @dataclass(frozen=True)
 class Speed:
-    """The speed at which a camera's core runs networks if the arena is in one kind of memory, such as SRAM."""
+    """The speed of a camera's core if the arena is in one kind of memory."""
 
     cycles: float
-    """Average number of cycles for each instruction."""
+    """Average number of cycles for an instruction."""
     uncertainty: float
-    """Largest error of the estimated time in both directions, as a fraction of the time. For SDRAM, it is only known
-    that the error may be more than 20 %, so 30 % is a guess."""
+    """Largest relative error of a time. The value for SDRAM is a guess."""
     source: str
 
 
@@ -114,33 +103,29 @@ SPEEDS: dict[tuple[Chip, Memory], Speed] = {
     ("i.MX RT1062", "SDRAM"): Speed(1.06, 0.30, "the same model; no published time with SDRAM"),
     ("i.MX RT1062", "DTCM"): Speed(0.82, 0.20, "the same model"),
 }
-"""Speed of each core, for each memory of the arena. If you measure a camera, add its speed to this table. The number of
-cycles for an instruction is milliseconds x MHz x 1000 / instructions. The milliseconds are the value "predict" in the
-row that `board/bench.py` prints. The instructions are the sum of the instructions for the network and for the scaling.
-As the `source`, give the whole row.
-"""
+"""If you measure a camera, add its speed to this table. The cycles for an instruction are milliseconds x MHz x 1000 /
+instructions. The milliseconds are the value "predict" in the row that `board/bench.py` prints. The instructions are
+those of the network and of the scaling together. The `source` is the whole row."""
 
 ARENA_SHARE = 0.835
-"""Size of TensorFlow Lite Micro's data about operations and channels on a camera, divided by the size of this data on a
-PC. The ratio is below 1 because a camera's pointers are half as large. For nine networks, the estimate and the count of
-the camera's library differ by at most 400 bytes."""
+"""Size of TensorFlow Lite Micro's data about operations and channels on a camera, divided by this size on a PC. A
+camera's pointers are half as large. For nine networks, the estimate and the count of the camera's library differ by at
+most 400 bytes."""
 ARENA_EXTRA = 512
-"""Number of bytes that the firmware adds to an arena (`TF_ARENA_EXTRA` in lib/tflm/tflm_backend.cc of
-openmv/openmv)."""
+"""Bytes that the firmware adds to an arena (`TF_ARENA_EXTRA` in lib/tflm/tflm_backend.cc of openmv/openmv)."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """The estimated times of a network on one board, in milliseconds. The relative error of each estimated time is at
-    most `uncertainty`."""
+    """The estimated times of a network on one board in milliseconds. The largest relative error is `uncertainty`."""
 
     memory: Memory
     """Memory that holds the arena."""
     cycles: float
-    """Number of cycles that the network takes."""
+    """Cycles of the network."""
     network: float
     frame: float
-    """Time in milliseconds for scaling, network and decoding together."""
+    """Time for scaling, network and decoding together."""
     uncertainty: float
     source: str
 
@@ -150,7 +135,7 @@ class Estimate:
 
 
 def layers(graph: Graph) -> tuple[Layer, ...]:
-    """Return the cost of every operation of a graph, in the order of execution."""
+    """Return the cost of every operation, in the order of execution."""
     # In a file with float16 weights, DEQUANTIZE converts the weights to float32.
     stored = {op.outputs[0]: op.inputs[0] for op in graph.operations if op.name == "DEQUANTIZE"}
     seen: set[int] = set()
@@ -177,8 +162,8 @@ def layers(graph: Graph) -> tuple[Layer, ...]:
 
 
 def instructions(graph: Graph, kernels: Kernels = "2024") -> list[float | None]:
-    """Return the number of instructions for each operation of a graph, in the order of execution. The returned list
-    contains None for an operation whose instructions were never counted."""
+    """Return the number of instructions of every operation, or None for an operation whose instructions were never
+    counted."""
     return [
         _instructions(layer, _kind(graph, operation, layer), KERNELS[kernels])
         for operation, layer in zip(graph.operations, layers(graph), strict=True)
@@ -186,14 +171,13 @@ def instructions(graph: Graph, kernels: Kernels = "2024") -> list[float | None]:
 
 
 def unknown(graph: Graph) -> list[str]:
-    """Return the names of a graph's operations for which the time cannot be estimated."""
+    """Return the names of the operations whose instructions were never counted."""
     counted = zip(graph.operations, instructions(graph), strict=True)
     return sorted({operation.name for operation, count in counted if count is None})
 
 
 def total(counts: Iterable[float | None]) -> float | None:
-    """Return the sum of `counts`, which contains the number of instructions for each operation of a network. Return
-    None if `counts` contains None."""
+    """Return the sum of `counts`, or None if a count is None."""
     known = list(counts)
     return None if None in known else math.fsum(count for count in known if count is not None)
 
@@ -204,13 +188,10 @@ def camera_arena(arena: Arena) -> int:
 
 
 def speed(board: Board, memory: Memory) -> Speed | None:
-    """Return the speed at which a board's core runs networks if the arena is in `memory`. Return None if `SPEEDS` does
-    not contain the speed."""
     return SPEEDS.get((board.chip, memory))
 
 
 def milliseconds(count: float, board: Board, of: Speed) -> float:
-    """Return the time in milliseconds that a board needs for `count` instructions."""
     return count * of.cycles / (1000 * board.mhz)
 
 
@@ -218,9 +199,8 @@ def estimate(
     graph: Graph, board: Board, arena: int, kernels: Kernels = "2024", decoding: float = DECODING
 ) -> Estimate | None:
     """Return the estimated times of a network on a board. Return None if the cost of an operation or the speed of the
-    core is not known. Return None if no memory of the board has room for the arena. `arena` is the size of the arena on
-    the camera in bytes. `decoding` is the number of instructions that the decoder needs.
-    """
+    core is not known, or if no memory of the board has room for the arena. `arena` is the size on the camera in bytes.
+    `decoding` is the number of instructions that the decoder needs."""
     memory = board.memory_of(arena)
     count = total(instructions(graph, kernels))
     if memory is None or count is None or (found := speed(board, memory)) is None:
@@ -240,8 +220,7 @@ def _instructions(layer: Layer, kind: str, rates: dict[str, Rate]) -> float | No
 
 
 def _kind(graph: Graph, operation: Operation, layer: Layer) -> str:
-    """Return the key in `KERNELS` for an operation. Return an empty text for a kind of operation whose instructions
-    were never counted."""
+    """Return the key in `KERNELS` for an operation, or "" if its instructions were never counted."""
     tensors = [graph.tensors[index] for index in (*operation.inputs, *operation.outputs)]
     source, output = tensors[0], tensors[-1]
     if source.dtype != "int8" or output.dtype != "int8":
@@ -261,8 +240,7 @@ def _kind(graph: Graph, operation: Operation, layer: Layer) -> str:
 
 
 def _macs(graph: Graph, operation: Operation) -> int:
-    """Return the number of multiply-accumulates of an operation. The number of multiply-accumulates is computed from
-    the shapes of the operation's tensors. The axes of each tensor have the order of the tflite schema."""
+    """Return the multiply-accumulates of an operation. The axes of each tensor have the order of the tflite schema."""
     if operation.name not in _WEIGHTED:
         return 0
     output = graph.tensors[operation.outputs[0]]

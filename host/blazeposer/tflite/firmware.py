@@ -1,8 +1,6 @@
-"""List the operations that OpenMV firmware 5.0 can load. The list of operations comes from the file
-`lib/tflm/tflm_backend.cc` in the repository openmv/openmv. `OPERATIONS` contains all operations that the firmware
-registers in TensorFlow Lite Micro, with their names from the tflite schema. For example, the firmware cannot load POW,
-TILE, TOPK_V2, GELU or TFLite_Detection_PostProcess.
-"""
+"""List the operations that OpenMV firmware 5.0 registers in TensorFlow Lite Micro (`lib/tflm/tflm_backend.cc` of
+openmv/openmv). The names come from the tflite schema. For example, the firmware cannot load POW, TILE, TOPK_V2, GELU or
+TFLite_Detection_PostProcess."""
 
 from __future__ import annotations
 
@@ -26,13 +24,12 @@ CUSTOM_OPERATIONS = frozenset(
     SignalRfft SignalStacker SignalWindow
     """.split()  # noqa: SIM905
 )
-"""Names of TFLite Micro's operations for sound, as its `MicroMutableOpResolver` registers them."""
+"""TFLite Micro's operations for sound, as its `MicroMutableOpResolver` registers them."""
 ETHOS_U = "ethos-u"
-"""Name of the custom operation in a file that is compiled for an Ethos-U. Only the AE3's firmware registers this
-operation."""
+"""Custom operation of a file that is compiled for an Ethos-U. Only the AE3's firmware registers it."""
 
 TYPES = ("int8", "uint8", "int16", "uint16", "float32")
-"""Names of the types that inputs and outputs may have (`ml_backend_valid_dataype`)."""
+"""Types that inputs and outputs may have (`ml_backend_valid_dataype`)."""
 MAX_RANK = 4
-"""Largest number of dimensions of inputs and outputs. The firmware converts inputs and outputs to ulab arrays
-(`ULAB_MAX_DIMS`, `py_ml_process_output`)."""
+"""Largest number of dimensions of inputs and outputs, which the firmware converts to ulab arrays (`ULAB_MAX_DIMS`,
+`py_ml_process_output`)."""

@@ -1,7 +1,5 @@
-"""Read tflite files. This module checks every offset in a tflite file, because the libraries that run tflite files
-crash on damaged files. Other modules get the operations and tensors of a tflite file from this module. Only
-`rewrite.py` changes tflite files.
-"""
+"""Read tflite files. This module checks every offset in a file, because the libraries that run tflite files crash on
+damaged files."""
 
 from __future__ import annotations
 
@@ -29,35 +27,32 @@ _OPERATORS = {number: name for name, number in vars(schema.BuiltinOperator).item
 DAMAGE = (
     struct.error, AttributeError, IndexError, KeyError, TypeError, ValueError, OverflowError, MemoryError,
 )  # fmt: skip
-"""Exceptions that flatbuffers raises if an offset or number in a file is wrong."""
+"""Exceptions that flatbuffers raises for a damaged file."""
 _FORMS = {
     "CONV_2D": (2, 4), "DEPTHWISE_CONV_2D": (2, 4), "TRANSPOSE_CONV": (3, 4), "FULLY_CONNECTED": (2, 2),
     "ADD": (2, 0), "PAD": (2, 0), "MAX_POOL_2D": (1, 0), "RESHAPE": (1, 0), "DEQUANTIZE": (1, 0),
 }  # fmt: skip
-"""Two numbers for each operation: the smallest number of inputs, and the number of dimensions of the weights. The
-second number is 0 if the operation has no weights.
-"""
+"""Smallest number of inputs, and number of dimensions of the weights (0 without weights)."""
 
 
 @dataclass(frozen=True)
 class Tensor:
-    """One tensor of a graph. `dtype` is the name of a numpy type."""
+    """`dtype` is the name of a numpy type."""
 
     name: str
     shape: tuple[int, ...]
     dtype: str
     is_constant: bool
     is_zero: bool
-    """True for a constant that contains only zeros. For example, a layer without a bias has a constant of zeros as its
-    bias."""
+    """True for a constant that contains only zeros, such as the bias of a layer without a bias."""
     scales: tuple[float, ...]
-    """Quantization steps of the tensor. The tensor has one step, or one step for each channel, or no step."""
+    """Quantization steps: one step, or one step for each channel, or none."""
     zero_point: int
     """Zero point of the first channel."""
 
     @property
     def scale(self) -> float:
-        """Return the scale of the tensor's first channel, or 0.0 if the tensor has no scale."""
+        """Return the scale of the first channel, or 0.0 without a scale."""
         return self.scales[0] if self.scales else 0.0
 
     @property
@@ -71,29 +66,27 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation of a graph. `inputs` and `outputs` contain indices of tensors in the graph. Optional tensors that
-    are absent in the file have no index in `inputs` or `outputs`."""
+    """`inputs` and `outputs` contain indices of tensors. Optional tensors that are absent in the file have no index."""
 
     name: str
-    """Name of the operator. A builtin operator has its name from the tflite schema, and a custom operator has its name
-    from the file."""
+    """Name from the tflite schema, or a custom operator's name from the file."""
     is_custom: bool
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     window: tuple[int, int] = (1, 1)
-    """Height and width of the window of a pooling operation."""
+    """Height and width of a pooling window."""
 
 
 @dataclass(frozen=True)
 class Graph:
-    """The main subgraph of a tflite file, with its operations in the order of execution."""
+    """The main subgraph of a tflite file. The operations are in the order of execution."""
 
     tensors: tuple[Tensor, ...]
     operations: tuple[Operation, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     constants: Mapping[int, NDArray[Any]] = field(default_factory=dict, compare=False, repr=False)
-    """Mapping from the index of each constant tensor to an array with the tensor's values."""
+    """Values of each constant tensor, by its index."""
 
     @property
     def input_tensors(self) -> tuple[Tensor, ...]:
@@ -113,8 +106,8 @@ def read_model(path: Path) -> bytes:
 
 
 def read_graph(data: bytes, name: str) -> Graph:
-    """Return the graph of a tflite file. Raises ModelError if the file is empty, damaged or not a tflite file. The
-    error's message contains `name`, which is the file's name."""
+    """Return the graph of a tflite file. Raises ModelError with the file's `name` if the file is empty, damaged or not
+    a tflite file."""
     if not data:
         raise ModelError(f"{name}: an empty file: copy it again")
     if len(data) < 8 or not schema.Model.ModelBufferHasIdentifier(data, 0):
@@ -156,7 +149,7 @@ def _graph(data: bytes) -> Graph:
 
 
 def _code(code: Any) -> tuple[str, bool]:
-    """Return the name of an operator, and whether it is a custom operator."""
+    """Return the name of an operator, and whether it is custom."""
     number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())  # old files have only the deprecated field
     if number == schema.BuiltinOperator.CUSTOM:
         return (code.CustomCode() or b"?").decode(), True
@@ -196,7 +189,7 @@ def _check_order(
     tensors: Sequence[Tensor], operations: Sequence[Operation], inputs: Sequence[int], outputs: Sequence[int]
 ) -> None:
     """Raise ValueError if an operation reads a tensor before the tensor is written. The libraries that run tflite files
-    do not check in which order tensors are written and read."""
+    do not check this."""
     written = set(inputs) | {index for index, tensor in enumerate(tensors) if tensor.is_constant}
     for operation in operations:
         # The inputs of an NPU's operation may include scratch memory, which no other operation has written.
@@ -206,8 +199,8 @@ def _check_order(
 
 
 def _check_form(operation: Operation, tensors: Sequence[Tensor]) -> None:
-    """Raise ValueError if an operation has too few inputs, or does not have exactly one output. Raise ValueError if the
-    shapes of an operation's weights and tensors contradict the tflite schema."""
+    """Raise ValueError if the number of inputs or outputs, or the shapes of the weights, contradict the tflite
+    schema."""
     if (form := _FORMS.get(operation.name)) is None:
         return
     inputs, rank = form
@@ -220,8 +213,7 @@ def _check_form(operation: Operation, tensors: Sequence[Tensor]) -> None:
 
 
 def _numbers(values: NDArray[Any] | int) -> tuple[Any, ...]:
-    """Return the values of a flatbuffers vector. If the file does not contain the vector, the argument `values` is 0,
-    and the result is an empty tuple."""
+    """Return the values of a flatbuffers vector. `values` is 0 if the file does not contain the vector."""
     return () if isinstance(values, int) else tuple(values.tolist())
 
 

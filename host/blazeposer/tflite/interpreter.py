@@ -1,8 +1,6 @@
-"""Check whether a network file agrees with the model contract, and run the network on a PC. A network can run in three
-runtimes: `reference`, `micro` and `xnnpack`. LiteRT's reference kernels (`reference`) give exactly the same results as
-TFLite Micro (`micro`), which is the runtime on a camera. XNNPACK (`xnnpack`) is several times faster than LiteRT's
-reference kernels, but rounds differently.
-"""
+"""Run a network on a PC in one of three runtimes. LiteRT's reference kernels (`reference`) give exactly the same
+results as TFLite Micro (`micro`), which is the runtime on a camera. XNNPACK (`xnnpack`) is several times faster than
+LiteRT's reference kernels, but rounds differently."""
 
 from __future__ import annotations
 
@@ -31,14 +29,13 @@ Runtime = Literal["reference", "xnnpack", "micro"]
 RUNTIMES: tuple[Runtime, ...] = get_args(Runtime)
 
 Infer = Callable[[NDArray[Any]], list[NDArray[Any]]]
-"""Function that runs a network on an input and returns the outputs. The first axis of all arrays has the length 1."""
+"""Function that runs a network. The first axis of all arrays has the length 1."""
 
 _LARGE_ARENA = 16 << 20
 
 clock = time.perf_counter if sys.platform == "win32" else time.process_time
-"""Clock that returns the processor time of this process with all its threads, in seconds. The time of other programs
-does not count. On Windows, the system's clock for processor time is too coarse, so this clock returns the elapsed
-time."""
+"""Clock for the processor time of this process with all its threads, in seconds. On Windows, the system's clock for
+processor time is too coarse, so this clock returns the elapsed time."""
 
 
 class Timed:
@@ -47,7 +44,7 @@ class Timed:
     def __init__(self, infer: Infer) -> None:
         self._infer = infer
         self.seconds = 0.0
-        """Total time spent in the function since the start, in seconds."""
+        """Total time of all runs."""
 
     def __call__(self, tensor: NDArray[Any]) -> list[NDArray[Any]]:
         started = clock()
@@ -57,32 +54,30 @@ class Timed:
 
 
 class Network:
-    """A network that agrees with the model contract (`core/contract.py`) and is ready to run."""
+    """A network that agrees with the model contract (`core/contract.py`)."""
 
     def __init__(self, infer: Infer, quantization: tuple[tuple[float, int], ...]) -> None:
         self._infer = Timed(infer)
         self.quantization = quantization
-        """Scale and zero point of each output. They are (0.0, 0) for a float file."""
+        """Scale and zero point of each output, or (0.0, 0) for a float file."""
 
     @property
     def seconds(self) -> float:
-        """Return the total time of all runs of this network, in seconds."""
+        """Return the total time of all runs."""
         return self._infer.seconds
 
     @property
     def is_int8(self) -> bool:
-        """Return True for an INT8 network, and False for a float network."""
         return self.quantization[0][0] != 0
 
     def run(self, image: Image) -> list[NDArray[Any]]:
         """Run the network on a uint8 RGB image (128, 128, 3), and return the raw outputs in the order of the model
-        contract. The raw outputs are int8 arrays for an INT8 network, and float32 arrays for a float network."""
+        contract: int8 arrays of an INT8 network, or float32 arrays of a float network."""
         tensor = to_int8(image) if self.is_int8 else to_float(image)
         return self._infer(tensor[np.newaxis])
 
     def outputs(self, image: Image) -> list[NDArray[np.float32]]:
-        """Run the network on a uint8 RGB image (128, 128, 3), and return the outputs in the order of the model
-        contract. The outputs of an INT8 network are converted to real values (float32)."""
+        """Run the network on an image as `run` does, and return the outputs as real values (float32)."""
         raw = self.run(image)
         return dequantized(raw, self.quantization) if self.is_int8 else raw
 
@@ -100,8 +95,7 @@ def dequantized(
 def open_network(path: Path | str, runtime: Runtime = "reference", *, is_tried: bool = False) -> Network:
     """Return the network of a tflite file. Raises ModelError if the file is not a BlazePoser network or does not run.
     If the file has no valid manifest, the network first runs once in a separate process, because a damaged file could
-    crash the program. If `is_tried` is True, the network does not run in a separate process first.
-    """
+    crash the program. `is_tried` leaves out this process."""
     path = Path(path)
     if runtime not in RUNTIMES:
         raise BlazePoserError(f"there is no runtime {runtime!r}: choose one of {', '.join(RUNTIMES)}")
@@ -125,8 +119,8 @@ def open_network(path: Path | str, runtime: Runtime = "reference", *, is_tried: 
 
 
 def litert(data: bytes, *, reference: bool = False) -> Infer:
-    """Return a function that runs a tflite file in LiteRT on one thread. The file must have one input. LiteRT uses the
-    reference kernels if `reference` is true, and XNNPACK if `reference` is false."""
+    """Return a function that runs a tflite file with one input in LiteRT on one thread, with the reference kernels or
+    XNNPACK."""
     with quiet_stderr():
         kind = OpResolverType.BUILTIN_REF if reference else OpResolverType.AUTO
         content = data if reference else with_bias_scales(data)
@@ -146,10 +140,8 @@ def litert(data: bytes, *, reference: bool = False) -> Infer:
 
 def micro(data: bytes, name: str, outputs: int = len(OUTPUTS)) -> Infer:
     """Return a function that runs a tflite file in TensorFlow Lite Micro. `outputs` is the number of the network's
-    outputs. If the network has more outputs than the model contract defines, TensorFlow Lite Micro's default arena is
-    too small, so the function chooses a larger arena. Raises MissingExtraError if TensorFlow Lite Micro is
-    not installed. Raises ModelError if TensorFlow Lite Micro cannot load the file.
-    """
+    outputs. With more outputs than in the model contract, TensorFlow Lite Micro's default arena is too small. Raises
+    MissingExtraError. Raises ModelError if TensorFlow Lite Micro cannot load the file."""
     with needs("demo"):
         from tflite_micro import runtime
     try:

@@ -1,9 +1,6 @@
-"""Read and write the manifest of a network. A manifest is a JSON file in the same folder as a tflite file. A manifest
-contains the properties of a tflite file, the memory that the network needs, and the measured accuracy of the network.
-The manifest of `models/blazeposer.tflite` is `models/blazeposer.json`. `blazeposer quantize` writes the manifest of a
-new network, and `blazeposer evaluate --record` adds the measured accuracy to the manifest. `read_manifest` checks that
-a manifest describes its tflite file.
-"""
+"""Read and write the manifest of a network: a JSON file with the network's properties, memory and measured accuracy.
+The manifest of `models/blazeposer.tflite` is `models/blazeposer.json`. `blazeposer quantize` writes the manifest, and
+`blazeposer evaluate --record` adds the measured accuracy."""
 
 from __future__ import annotations
 
@@ -34,33 +31,31 @@ FIGURES = ("aflw2000_dev", "biwi_dev", "detection", "aflw2000", "biwi", "wider",
 """Names of the results in every manifest. A result that was not measured also has an entry."""
 
 Quantization = dict[str, float | int]
-"""`scale` and `zero_point` of an activation tensor. An integer q stands for the value scale * (q - zero_point)."""
+"""`scale` and `zero_point` of an activation tensor."""
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """The content of a manifest. All sizes in a manifest are in bytes. The field `quantization` is empty for a float
-    network."""
+    """The content of a manifest. Sizes are in bytes. `quantization` is empty for a float network."""
 
     file: str
     sha256: str
     file_bytes: int
     payload_bytes: int
-    """Number of bytes of the weights and biases."""
+    """Size of the weights and biases."""
     parameters: int
     macs: int
-    """Number of multiply-accumulates for one image."""
+    """Multiply-accumulates for one image."""
     arena_bytes: int
-    """Working memory in bytes, as TensorFlow Lite Micro counts it on a 64-bit PC."""
+    """Working memory, as TensorFlow Lite Micro counts it on a 64-bit PC."""
     ops: dict[str, int]
     """Number of operations of each kind."""
     input: dict[str, Any]
     outputs: list[dict[str, Any]]
     quantization: dict[str, Quantization]
-    """Quantization of each activation tensor, by the tensor's name in the training code."""
+    """Quantization of each activation tensor, by its name in the training code."""
     weight_scales: dict[str, list[float]]
-    """Mapping from each convolution's name to the quantization steps of its weights. There is one step for each output
-    channel. The zero points are 0."""
+    """Quantization steps of each convolution's weights, one for each output channel. The zero points are 0."""
     training: dict[str, Any]
     """Facts about the training from which the weights come."""
     figures: dict[str, Any] = field(default_factory=lambda: dict.fromkeys(FIGURES, NOT_MEASURED))
@@ -77,8 +72,8 @@ def describe(
     weight_scales: Mapping[str, list[float]],
     **facts: Any,
 ) -> Manifest:
-    """Return the manifest of a new tflite file. `facts` contains the fields of the manifest that cannot be computed
-    from the tflite file or from `core/contract.py`."""
+    """Return the manifest of a new tflite file. `facts` contains the fields that cannot be computed from the file or
+    from `core/contract.py`."""
     data = model.read_bytes()
     return Manifest(
         file=model.name,
@@ -93,19 +88,17 @@ def describe(
 
 
 def manifest_path(model: Path) -> Path:
-    """Return the path of a tflite file's manifest."""
     return model.with_suffix(".json")
 
 
 def write_manifest(manifest: Manifest, model: Path) -> None:
-    """Write a manifest into the JSON file beside its tflite file."""
     lines = (f"  {json.dumps(name)}: {_compact(value)}" for name, value in asdict(manifest).items())
     manifest_path(model).write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
 
 
 def read_manifest(model: Path) -> Manifest:
-    """Read and return the manifest of a tflite file. Raises ModelError if the manifest does not agree with the tflite
-    file or with `core/contract.py`."""
+    """Return the manifest of a tflite file. Raises ModelError if the manifest does not agree with the file or with
+    `core/contract.py`."""
     path = manifest_path(model)
     remake = "make network and manifest again with `blazeposer quantize`"
     try:
@@ -130,8 +123,7 @@ def read_manifest(model: Path) -> Manifest:
 
 
 def record_figures(model: Path, figures: Mapping[str, Any]) -> None:
-    """Write measured results into the manifest of a tflite file. Raises ModelError if the manifest does not describe
-    the tflite file."""
+    """Add measured results to a manifest. Raises ModelError if the manifest does not describe the tflite file."""
     manifest = read_manifest(model)
     write_manifest(replace(manifest, figures=manifest.figures | dict(figures)), model)
 
@@ -162,8 +154,7 @@ def _shortest(scale: float) -> float:
 
 
 def _compact(value: Any) -> str:
-    """Return a value of the manifest as JSON text. The JSON text has one line for each entry of a dictionary, and one
-    line for each dictionary in a list."""
+    """Return a value as JSON, with one line for each entry of a dictionary and for each dictionary in a list."""
     if isinstance(value, dict) and value:
         rows = (f"    {json.dumps(key)}: {json.dumps(item)}" for key, item in value.items())
         return "{\n" + ",\n".join(rows) + "\n  }"

@@ -1,8 +1,5 @@
-"""Make network files for boards with an NPU. The compiler Vela makes files for the Ethos-U55, which is the NPU of the
-AE3. ST's compiler stedgeai makes files for the Neural-ART, which is the NPU of the N6.
-
-Nobody has run a compiled file on a camera with an NPU, so the commands print "not verified without a camera".
-"""
+"""Make network files for boards with an NPU. Vela compiles files for the Ethos-U55, the NPU of the AE3. ST's stedgeai
+compiles files for the Neural-ART, the NPU of the N6. Nobody has run a compiled file on a camera."""
 
 from __future__ import annotations
 
@@ -22,16 +19,13 @@ from blazeposer.tflite.graph import Graph, read_graph, read_model
 
 UNVERIFIED = "not verified without a camera"
 _STEDGEAI = "stedgeai generate --target stm32n6 --st-neural-art default@neuralart.json --relocatable --model"
-"""Command that compiles a model for the N6, with the arguments from OpenMV's boards.json. The PyPI package `openmv-ota`
-1.0.7 contains boards.json and neuralart.json."""
+"""Command with the arguments from OpenMV's boards.json. The PyPI package `openmv-ota` 1.0.7 contains boards.json and
+neuralart.json."""
 
 
 def compile_for(board: Board, model_path: Path, stedgeai_file: Path | None = None) -> bytes:
     """Return the bytes of the model file that a board loads. For a board with an NPU, the model is compiled for the
-    NPU. For a board without an NPU, the returned bytes are the original file.
-
-    Raises BlazePoserError if there is no model file that the board can load.
-    """
+    NPU. Raises BlazePoserError if there is no model file that the board can load."""
     if stedgeai_file and board.npu != "neural-art":
         raise BlazePoserError(f"{board.name} cannot use a file of stedgeai: use --board n6, or leave --stedgeai out")
     if board.npu == "neural-art":
@@ -40,8 +34,7 @@ def compile_for(board: Board, model_path: Path, stedgeai_file: Path | None = Non
 
 
 def ae3_cycles(model_path: Path) -> int:
-    """Return the number of cycles that Vela estimates for one inference on the AE3's NPU. Raises BlazePoserError if
-    Vela cannot compile the model."""
+    """Return the cycles that Vela estimates for one inference on the AE3's NPU. Raises BlazePoserError."""
     with tempfile.TemporaryDirectory() as folder:
         compiled = _graph(run_vela(model_path, Path(folder)))
         if firmware.ETHOS_U not in {operation.name for operation in compiled.operations}:
@@ -53,11 +46,8 @@ def ae3_cycles(model_path: Path) -> int:
 
 
 def run_vela(path: Path, folder: Path) -> Path:
-    """Compile a tflite file for the AE3 with Vela. This project always uses Vela with the same options.
-
-    Return the path of the compiled file in `folder`. Vela also writes tables with its estimates into `folder`. Raises
-    BlazePoserError if Vela cannot compile the file.
-    """
+    """Compile a tflite file for the AE3 with Vela, and return the path of the compiled file in `folder`. Vela also
+    writes tables with its estimates into `folder`. Raises BlazePoserError if Vela cannot compile the file."""
     if importlib.util.find_spec("ethosu") is None:
         raise MissingExtraError("ethos-u-vela", "npu")
     # The options are for the AE3's fast core (boards.json of openmv-ota). vela.ini describes the core's memories.
@@ -76,10 +66,8 @@ def run_vela(path: Path, folder: Path) -> Path:
 
 
 def _ethos_u(model_path: Path) -> bytes:
-    """Compile a model for the AE3, and return the bytes of the compiled file. Raises BlazePoserError if the compiled
-    file contains operations for the CPU. Raises BlazePoserError if the inputs or outputs of the compiled file differ
-    from the inputs or outputs of the original file.
-    """
+    """Return a model compiled for the AE3. Raises BlazePoserError if the compiled file contains operations for the CPU,
+    or if its inputs or outputs differ from the original file."""
     source = _graph(model_path)
     with tempfile.TemporaryDirectory() as folder:
         path = run_vela(model_path, Path(folder))
@@ -109,8 +97,7 @@ def _neural_art(board: Board, model_path: Path, stedgeai_file: Path | None) -> b
 
 
 def _interface(graph: Graph) -> list[list[tuple[object, ...]]]:
-    """Return the properties of a network's inputs and outputs that a script on the camera can read. The properties of
-    an input or output are its shape, type, scale and zero point."""
+    """Return the shape, type, scale and zero point of each input and output, which a script on the camera can read."""
     return [
         [(tensor.shape, tensor.dtype, tensor.scale, tensor.zero_point) for tensor in tensors]
         for tensors in (graph.input_tensors, graph.output_tensors)

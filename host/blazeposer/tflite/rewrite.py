@@ -14,8 +14,8 @@ from blazeposer.tflite.graph import DAMAGE
 
 
 def rewritten(data: bytes, change: Callable[[Any], None]) -> bytes:
-    """Return a changed copy of a tflite file as bytes. The function `change` gets the tflite file as an object of the
-    class `ModelT` of the tflite schema, and changes this object. Raises ModelError if the file is damaged."""
+    """Return a changed copy of a tflite file. `change` gets and changes the file as an object of the class `ModelT` of
+    the tflite schema. Raises ModelError if the file is damaged."""
     try:
         model = schema.ModelT.InitFromPackedBuf(data)
         change(model)
@@ -27,8 +27,8 @@ def rewritten(data: bytes, change: Callable[[Any], None]) -> bytes:
 
 
 def with_all_outputs(data: bytes) -> bytes:
-    """Return a copy of a tflite file in which the result of every operation is an output of the network. In the copy,
-    the results of the operations come after the network's own outputs."""
+    """Return a copy of a tflite file with the result of every operation as an output, after the network's own
+    outputs."""
 
     def expose(model: Any) -> None:
         graph = model.subgraphs[0]
@@ -38,11 +38,10 @@ def with_all_outputs(data: bytes) -> bytes:
 
 
 def with_bias_scales(data: bytes) -> bytes:
-    """Return a copy of an INT8 network in which the biases have scales. The scale of a layer's bias is the scale of the
-    layer's input times the scale of the layer's weights. The tflite files of this project contain no scales for biases.
-    Cameras do not read the scales of biases, and these scales would take a quarter of the file. Without the scales of
-    biases, XNNPACK leaves the convolutions to slower kernels of LiteRT, and the network takes four times as long.
-    """
+    """Return a copy of an INT8 network in which each bias has a scale: the scale of the input times the scale of the
+    weights. The tflite files of this project contain no scales for biases, because cameras do not read these scales,
+    and the scales would take a quarter of the file. Without the scales, XNNPACK leaves the convolutions to slower
+    kernels of LiteRT, and the network takes four times as long."""
     bare = False
 
     def complete(model: Any) -> None:

@@ -19,8 +19,7 @@ from blazeposer.tflite.manifest import read_manifest
 PATIENCE = 300
 """Longest time for one inference in seconds. A network of this project takes less than one second."""
 _complaints: dict[tuple[str, str], str] = {}
-"""Reason why a file fails in a runtime, by the file's sha256 and the runtime. The reason is empty if the file runs.
-Each file is tried only once in each runtime."""
+"""Reason why a file fails, by the file's sha256 and the runtime, or "" if the file runs."""
 
 
 def is_known(path: Path, data: bytes) -> bool:
@@ -33,8 +32,8 @@ def is_known(path: Path, data: bytes) -> bool:
 
 
 def try_apart(path: Path, data: bytes, runtime: str) -> None:
-    """Load a tflite file in a separate process, and run its network once. The tflite file must agree with the model
-    contract. Raises ModelError if the file cannot be loaded or the network does not run."""
+    """Run a network once in a separate process. The tflite file must agree with the model contract. Raises ModelError
+    if the file cannot be loaded or the network does not run."""
     key = (hashlib.sha256(data).hexdigest(), runtime)
     if key not in _complaints:
         _complaints[key] = _complaint(path, runtime)
@@ -43,8 +42,7 @@ def try_apart(path: Path, data: bytes, runtime: str) -> None:
 
 
 def _complaint(path: Path, runtime: str) -> str:
-    """Return the reason why a file's network does not run. The returned text does not contain the file's path. Return
-    an empty text if the network runs."""
+    """Return the reason why a network does not run, without the file's path, or ""."""
     command = [sys.executable, "-m", __name__, str(path), runtime]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     try:
@@ -61,7 +59,7 @@ def _complaint(path: Path, runtime: str) -> str:
 
 
 def _main(path: str, runtime: str) -> int:
-    """Run the network of a tflite file. If the network does not run, print the reason on stdout in one line."""
+    """Run a network. If it does not run, print the reason on stdout in one line."""
     from blazeposer.tflite.interpreter import Runtime, open_network
 
     try:
