@@ -1,30 +1,22 @@
-"""Describe the boards that run OpenMV's firmware 5.0. The package `blazeposer` takes all facts about boards from this
-module.
+"""Describe the boards that run OpenMV's firmware 5.0.
 
-Most facts about the boards come from OpenMV's own table, the file boards.json in the PyPI package `openmv-ota`. For
-each board, the table boards.json contains the name, the value of `omv.arch()`, the USB ids, and the architecture of
-.mpy files. The table boards.json also contains the size of each board's storage for models, and the alignment of models
-in the storage. The other facts about the boards come from documents and source code that were public in the middle of
-2026. No fact about a board was measured on a camera.
-
-The other fields of `Board` have these sources:
+Most facts about the boards come from OpenMV's own table, the file boards.json in the PyPI package `openmv-ota`. The
+other facts come from documents and source code that were public in the middle of 2026. No fact about a board was
+measured on a camera. The fields of `Board` that boards.json lacks have these sources:
 
 - `board_type` is the value of `OMV_BOARD_TYPE` in `boards/*/board_config.h` of the repository openmv/openmv. The
   function `omv.board_type()` returns the value of `OMV_BOARD_TYPE` (py_omv.c).
 - `blocks` are the values of `OMV_GC_BLOCKn_MEMORY` and `OMV_GC_BLOCKn_SIZE` in board_config.h, in the order of n. To
   allocate memory, MicroPython takes the first heap block with enough room (`gc_alloc` in py/gc.c).
 - For most boards, `flash` is the value of `OMV_FLASH_FFS_LENGTH` in board_config.h. On H7 Plus, Pure Thermal, Portenta,
-  Giga and Nicla Vision, mpconfigboard.h puts the file system into an external flash of 11 or 24 MB. Even for a board
-  with an external flash, the field `flash` has the size from board_config.h, which is smaller. For the AE3, `flash` is
-  the value of `MICROPY_HW_FLASH_STORAGE_FS_BYTES`. For the N6, `flash` is the value of
+  Giga and Nicla Vision, mpconfigboard.h puts the file system into an external flash of 11 or 24 MB, but `flash` has the
+  smaller size from board_config.h. For the AE3, `flash` is `MICROPY_HW_FLASH_STORAGE_FS_BYTES`. For the N6, `flash` is
   `MICROPY_HW_BDEV_SPIFLASH_SIZE_BYTES`.
 - `sd` comes from `MICROPY_HW_ENABLE_SDCARD` (STM32) or `MICROPY_USDHC1` (RT1062) in mpconfigboard.h. The AE3's
-  mpconfigboard.h contains neither `MICROPY_HW_ENABLE_SDCARD` nor `MICROPY_USDHC1`, so `sd` is false for the AE3. The
-  Portenta's slot for an SD card is on its Vision Shield.
+  mpconfigboard.h contains neither of the two. The Portenta's slot for an SD card is on its Vision Shield.
 - `core` and `mhz` come from the quick references on docs.openmv.io, and from the comments on the PLL in board_config.h.
 - `npu` comes from the quick references on docs.openmv.io, and from the key `npu` in boards.json.
-- The field `pyb` comes from the page about the module pyb on docs.openmv.io. Only the boards with an STM32H7 have the
-  module pyb.
+- `pyb` comes from the page about the module pyb on docs.openmv.io.
 """
 
 from __future__ import annotations
@@ -52,23 +44,20 @@ of the block), TFLite Micro's list of operations, 512 bytes that the firmware ad
 scripts import first."""
 
 OLD_USB_ID = (0x1209, 0xABD1)
-"""USB id of all OpenMV cameras with firmware before 5.0. The source is mpconfigboard.h of 2023 for the RT1062."""
+"""USB id of all OpenMV cameras with firmware before 5.0 (mpconfigboard.h of 2023 for the RT1062)."""
 
 LATER_BLOCK_BYTES = 4 * KB
-"""Number of bytes that scripts use in the second heap block and in each later block, in addition to MicroPython's
-tables. Scripts use the first block before the other blocks."""
+"""Number of bytes that scripts use in each heap block after the first block, in addition to MicroPython's tables."""
 
 
 class Block(NamedTuple):
-    """One block of MicroPython's heap, with its kind of memory and its size in bytes."""
-
     memory: Memory
     size: int
 
 
 @dataclass(frozen=True)
 class Board:
-    """One type of board that runs OpenMV's firmware. All sizes of a `Board` are in bytes."""
+    """One type of board. All sizes are in bytes."""
 
     key: str
     """Name of the board for the option `--board`."""
@@ -76,7 +65,6 @@ class Board:
     chip: Chip
     core: str
     mhz: int
-    """Clock frequency of the core in MHz."""
     usb_ids: tuple[tuple[int, int], ...]
     """USB ids (vendor, product) while the firmware runs. An Arduino board has several USB ids."""
     board_type: str
@@ -86,12 +74,10 @@ class Board:
     blocks: tuple[Block, ...]
     """Blocks of the garbage-collected heap, in the order in which MicroPython searches them."""
     romfs: int
-    """Size of ROMFS, the file system for models. The path of ROMFS on a camera is /rom. The firmware uses a model in
-    ROMFS without copying the model."""
+    """Size of ROMFS (/rom), the file system for models. The firmware uses a model in ROMFS without copying it."""
     flash: int
     """Size of /flash, or 0 if the board has no /flash."""
     sd: bool
-    """True if the board has a slot for an SD card."""
     romfs_align: int
     """Alignment of a model in ROMFS, in bytes."""
     arch: str
@@ -102,24 +88,22 @@ class Board:
 
     @property
     def cpu(self) -> str:
-        """Return a text with the name and the clock frequency of the board's processor core."""
         return f"{self.core}, {self.mhz} MHz"
 
     @property
     def heap(self) -> int:
-        """Return the size in bytes of the largest block of MicroPython's heap. An arena (the network's working memory)
-        must fit into one block of the heap."""
+        """Return the size of the largest block of the heap. An arena (the network's working memory) must fit into one
+        block."""
         return max(block.size for block in self.blocks)
 
     @property
     def arena(self) -> int:
-        """Return the largest possible size of an arena (the network's working memory) in bytes. The arena shares the
-        largest block of the heap with scripts, which need `SCRIPT_BYTES`."""
+        """Return the largest possible size of an arena, which shares the largest block of the heap with scripts."""
         return self.heap - SCRIPT_BYTES
 
     def memory_of(self, arena: int) -> Memory | None:
-        """Return the kind of memory in which MicroPython would place an arena of `arena` bytes. MicroPython uses the
-        first block of the heap that has enough room for the arena. Return None if no block has enough room.
+        """Return the kind of memory in which MicroPython would place an arena of `arena` bytes. Return None if no block
+        of the heap has enough room.
 
         The result is an estimate. It assumes that scripts take `SCRIPT_BYTES` of the heap's first block before the
         model loads. In each later block of the heap, MicroPython's tables take 1/43 of the block, and scripts take
@@ -133,16 +117,15 @@ class Board:
 
 
 def _table() -> dict[str, Any]:
-    """Return OpenMV's table of boards as a dictionary. Each key of the dictionary is the name of a board's folder in
-    OpenMV's firmware."""
+    """Return OpenMV's table of boards. Each key is the name of a board's folder in OpenMV's firmware."""
     boards = json.loads((files("openmv_ota") / "data" / "boards.json").read_text(encoding="utf-8"))["boards"]
     assert isinstance(boards, dict)
     return boards
 
 
 def _board(table: dict[str, Any], key: str, folder: str, *blocks: Block, **rest: Any) -> Board:
-    """Return the board that OpenMV's table describes in the entry `folder`, with `blocks` and the other facts `rest`.
-    Raises BlazePoserError if OpenMV's table does not describe the board as expected."""
+    """Return the board that OpenMV's table describes in the entry `folder`. Raises BlazePoserError if OpenMV's table
+    does not describe the board as expected."""
     try:
         theirs = table[folder]
         store, flash = theirs["partitions"][0], theirs["flash"]
@@ -191,20 +174,18 @@ BOARDS = _boards(_table())
 
 
 def firmware_at_least(version: str, *wanted: int) -> bool:
-    """Return True if the firmware `version` is equal to `wanted` or newer. `version` is the text that
-    `omv.version_string()` returns."""
+    """Return True if the firmware `version`, the text from `omv.version_string()`, is equal to `wanted` or newer."""
     return tuple(int(number) for number in re.findall(r"\d+", version)[: len(wanted)]) >= wanted
 
 
 def with_firmware(board: Board, version: str) -> Board:
-    """Return `board` with the features that the firmware `version` supports. From firmware 5.1 on, the AE3 supports an
-    SD card (openmv pull request 3210)."""
+    """Return `board` as the firmware `version` supports it. From 5.1 on, the AE3 supports an SD card (openmv pull
+    request 3210)."""
     return replace(board, sd=True) if board.key == "ae3" and firmware_at_least(version, 5, 1) else board
 
 
 def find(name: str) -> Board:
-    """Find a board by its key, its name or its value of `omv.arch()`, and return the board. If no board matches `name`,
-    raise BlazePoserError with a message that lists the keys of all boards."""
+    """Return the board with the key, name or `omv.arch()` `name`. Raises BlazePoserError if no board matches."""
     for board in BOARDS:
         if name.casefold() in (board.key, board.name.casefold(), board.omv_arch.casefold()):
             return board

@@ -1,5 +1,4 @@
-"""Extend the console of the Python package rich. The new console prints text without control characters, because the
-text may come from other people (see `text.py`)."""
+"""Extend the console of the Python package rich, because printed text may come from other people (see `text.py`)."""
 
 from __future__ import annotations
 
@@ -12,15 +11,14 @@ from blazeposer.core.text import plain
 
 
 class Console(rich.console.Console):
-    """A `rich.console.Console` that prints strings as plain text. Markup such as `[bold]` stays visible, also in the
-    cells of tables."""
+    """A `rich.console.Console` that prints strings without markup and control characters, also in tables."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**{"markup": False, **options})
 
     def on_broken_pipe(self) -> None:
-        """Raise BrokenPipeError if the program that reads the output has ended. The function `cli.main` catches the
-        error, because a program such as `head` may end before it reads all output."""
+        """Raise BrokenPipeError, which the function `cli.main` catches. A program such as `head` may end before it
+        reads all output."""
         raise BrokenPipeError
 
     def render_str(self, text: str, **options: Any) -> Text:

@@ -1,12 +1,11 @@
 """Define the model contract: the network's input, the network's outputs and the order of the outputs.
 
-In the package `blazeposer`, only this module defines the model contract. The camera script `board/blazeposer.py`
-repeats a part of the model contract, because a camera cannot import this module. `tests/test_board.py` checks that
-`board/blazeposer.py` agrees with this module, and `tests/test_contract.py` checks the network files.
+The camera script `board/blazeposer.py` repeats a part of the model contract, because a camera cannot import this
+module. `tests/test_board.py` compares the two, and `tests/test_contract.py` checks the network files.
 
 The network's first four outputs have the same layout as the outputs of MediaPipe's short-range BlazeFace. The BlazeFace
-decoder in OpenMV's firmware reads the network's first four outputs by their index and ignores all other outputs.
-Because the layout is the same, OpenMV's decoder can also decode the faces of BlazePoser.
+decoder in OpenMV's firmware reads these outputs by their index and ignores all other outputs, so OpenMV's decoder can
+also decode the faces of BlazePoser.
 """
 
 from __future__ import annotations
@@ -26,8 +25,7 @@ zero point."""
 
 @dataclass(frozen=True)
 class Grid:
-    """A feature map that contains detection anchors. The feature map has `side` x `side` cells. `anchors` is the number
-    of anchors at the centre of each cell."""
+    """A feature map of `side` x `side` cells. `anchors` is the number of anchors at the centre of each cell."""
 
     side: int
     anchors: int
@@ -38,19 +36,17 @@ class Grid:
 
     @property
     def count(self) -> int:
-        """Return the number of anchors in the feature map."""
         return self.cells * self.anchors
 
 
 GRIDS = (Grid(16, 2), Grid(8, 6))
-"""Feature maps of MediaPipe's short-range BlazeFace. The 16x16 feature map has 512 anchors, and the 8x8 feature map has
-384 anchors. An anchor has a centre but no size."""
+"""Feature maps of MediaPipe's short-range BlazeFace. An anchor has a centre but no size."""
 
 KEYPOINTS = ("right_eye", "left_eye", "nose", "mouth", "right_ear", "left_ear")
 """Order of the six keypoints. Right and left are the person's right and left, so `right_eye` is on the left of the
 image."""
 MIRRORED_KEYPOINTS = (1, 0, 2, 3, 5, 4)
-"""Index of each keypoint in the mirror image. Left and right keypoints change places in the mirror image."""
+"""Index of each keypoint in the mirror image."""
 
 BOX_VALUES = 4  # cx, cy, w, h
 REGRESSOR_VALUES = BOX_VALUES + 2 * len(KEYPOINTS)  # 16
@@ -58,14 +54,13 @@ REGRESSOR_UNIT = INPUT_SIZE
 """Unit of the regressors. A regressor divided by this unit is a distance from the anchor, a width or a height. The
 quotient is a fraction of the input's side."""
 ROTATION_VALUES = 6
-"""Number of rotation values. The values are the first two rows of the rotation matrix, row by row. (Zhou et al., CVPR
-2019, use the first two columns.)"""
+"""Number of rotation values, which are the first two rows of the rotation matrix, row by row. (Zhou et al., CVPR 2019,
+use the first two columns.)"""
 
 
 @dataclass(frozen=True)
 class Output:
-    """One int8 output tensor of the network. The shape of each output tensor is (1, number of anchors or cells, number
-    of values)."""
+    """One int8 output tensor of the network. The shape is (1, number of anchors or cells, number of values)."""
 
     name: str
     shape: tuple[int, int, int]
@@ -82,16 +77,15 @@ OUTPUTS = (
     Output("error_8", (1, GRIDS[1].cells, 1)),
 )
 """Output tensors, in the order of the network. Scores are logits. The values of an error output are natural logarithms
-of angles in degrees. Each angle is the difference that the network expects between the predicted rotation and the true
-rotation."""
+of the expected angle between the predicted and the true rotation, in degrees."""
 
 MAX_FILE_BYTES = 126_000
 """Largest size of the INT8 file in bytes. A file of this size and its ROMFS header fit into the 131,072 bytes that the
 OpenMV H7 has for models."""
 MAX_ARENA_BYTES = 235_520
 """Largest working memory in bytes, as TFLite Micro counts it on a 64-bit PC. The limit is the size of one heap block of
-the H7 and the Nicla Vision minus the bytes for scripts and images. A camera needs less memory than a PC, because its
-pointers have 32 bits."""
+the H7 and the Nicla Vision minus the bytes for scripts and images. A camera needs less memory, because its pointers
+have 32 bits."""
 
 SCORE_THRESHOLD = 0.5
 """Smallest score of a detected face. The score of a face is the probability of the face's best anchor."""
@@ -106,10 +100,8 @@ MAX_ANGLE = 99.0
 
 
 def anchors() -> NDArray[np.float32]:
-    """Return x and y of the centres of all anchors, as fractions of the side of the network's input. The anchors of the
-    16x16 feature map come before the anchors of the 8x8 feature map. The anchors in each feature map are ordered row by
-    row. The shape of the returned array is (896, 2).
-    """
+    """Return x and y of the centres of all anchors (896, 2), as fractions of the side of the network's input. The
+    anchors of the 16x16 feature map come first. The anchors in each feature map are ordered row by row."""
     centres = []
     for grid in GRIDS:
         steps = (np.arange(grid.side, dtype=np.float32) + 0.5) / grid.side
@@ -120,8 +112,8 @@ def anchors() -> NDArray[np.float32]:
 
 
 def cell_of_anchor() -> NDArray[np.int64]:
-    """Return the number of each anchor's cell. The cells of both feature maps are numbered from 0 to 319, in the order
-    of the rows in the network's rotation and error outputs. The returned array has the shape (896,)."""
+    """Return the number of each anchor's cell (896,). The cells of both feature maps are numbered from 0 to 319, in the
+    order of the rows in the network's rotation and error outputs."""
     first, second = GRIDS
     return np.concatenate(
         [np.arange(first.count) // first.anchors, first.cells + np.arange(second.count) // second.anchors]

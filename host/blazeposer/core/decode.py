@@ -1,5 +1,4 @@
-"""Define the reference decoder, which converts the network's outputs to faces. On a camera, the script
-`board/blazeposer.py` decodes the network's outputs.
+"""Define the reference decoder, which converts the network's outputs to faces. A camera uses `board/blazeposer.py`.
 
 1. The decoder selects every anchor whose score is at least the threshold.
 2. An anchor has 16 regressors (output values of the network), which are divided by 128. The quotients are the centre,
@@ -7,13 +6,11 @@
    the anchor's centre.
 3. Weighted non-maximum suppression joins the selected anchors into faces ("blending" in Bazarevsky et al., "BlazeFace",
    2019). Each face is one group of selected anchors. The first anchor of a group has the highest score of all selected
-   anchors that have no group yet. Every other selected anchor without a group joins the group if its box overlaps the
-   box of the first anchor. Two boxes count as overlapping if their intersection over union is above 0.3. The box, the
-   keypoints and the pose values of a face are weighted means over the face's group of anchors, and the weights are the
-   scores. The pose values of an anchor are six rotation values and the logarithm of the expected error.
-4. The Gram-Schmidt method converts the six mean rotation values of a face into a rotation matrix, which gives the
-   angles of the face (see `rotation.py`). The exponential function of the mean logarithm is the face's expected error
-   in degrees.
+   anchors that have no group yet. Every other selected anchor without a group joins the group if the intersection over
+   union of its box and the first anchor's box is above 0.3. The box, the keypoints and the pose values of a face are
+   means over the group, weighted with the scores. The pose values of an anchor are six rotation values and the
+   logarithm of the expected error.
+4. The Gram-Schmidt method converts the six mean rotation values of a face into a rotation matrix (see `rotation.py`).
 """
 
 from __future__ import annotations
@@ -50,11 +47,9 @@ _ORIGIN[:, 2:BOX_VALUES] = 0
 def decode(
     outputs: Sequence[NDArray[np.floating]], threshold: float = SCORE_THRESHOLD, max_faces: int = MAX_FACES
 ) -> list[Face]:
-    """Find the faces in the network's outputs. `outputs` contains eight dequantized arrays in the order of `OUTPUTS`
-    (core/contract.py). The face with the highest score comes first in the returned list. The boxes and keypoints of the
-    faces are fractions of the side of the network's input. Raises BlazePoserError if `threshold` is not a probability
-    above 0 and below 1.
-    """
+    """Find the faces in the network's outputs. `outputs` contains eight dequantized arrays in the order of
+    `contract.OUTPUTS`. The face with the highest score comes first. Lengths are fractions of the side of the network's
+    input. Raises BlazePoserError if `threshold` is not a probability above 0 and below 1."""
     check_threshold(threshold)
     logits = _both_maps(outputs, "scores")[:, 0]
     survivors = np.flatnonzero(logits >= np.log(threshold / (1 - threshold)))
@@ -80,8 +75,7 @@ def check_threshold(threshold: float) -> None:
 
 
 def overlaps(box: Floats, boxes: Floats) -> Floats:
-    """Return the intersection over union of one box with each of n boxes. The four values of a box are centre x, centre
-    y, width and height. `boxes` has the shape (n, 4), and the result has the shape (n,)."""
+    """Return the intersection over union of a box (centre x, centre y, width, height) with each of n boxes (n, 4)."""
     half, halves = box[2:] / 2, boxes[:, 2:] / 2
     low = np.maximum(box[:2] - half, boxes[:, :2] - halves)
     high = np.minimum(box[:2] + half, boxes[:, :2] + halves)
@@ -91,8 +85,7 @@ def overlaps(box: Floats, boxes: Floats) -> Floats:
 
 
 def centred_boxes(faces: Sequence[Face]) -> Floats:
-    """Return the boxes of n faces as an array (n, 4). The four values of a box are centre x, centre y, width and
-    height."""
+    """Return the boxes of n faces as an array (n, 4) with centre x, centre y, width and height."""
     boxes = np.array([face.box for face in faces], np.float64).reshape(-1, BOX_VALUES)
     return np.hstack([boxes[:, :2] + boxes[:, 2:] / 2, boxes[:, 2:]])
 
@@ -105,6 +98,5 @@ def _face(values: Floats, score: float) -> Face:
 
 
 def _both_maps(outputs: Sequence[NDArray[np.floating]], kind: str) -> Floats:
-    """Return the rows of one kind of output from both feature maps, for example all scores. The rows of the 16x16
-    feature map come before the rows of the 8x8 feature map."""
+    """Return the rows of one kind of output from both feature maps. The rows of the 16x16 feature map come first."""
     return np.concatenate([outputs[_INDEX[f"{kind}_{side}"]][0] for side in (16, 8)]).astype(np.float64)

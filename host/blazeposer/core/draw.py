@@ -1,5 +1,4 @@
-"""Draw the box, the keypoints, the head's axes, the angles and the expected error of each face on an image. The private
-functions of this module draw on images (h, w, 3) in uint8 RGB."""
+"""Draw the box, the keypoints, the head's axes, the angles and the expected error of each face on an image."""
 
 from __future__ import annotations
 
@@ -16,21 +15,18 @@ Color = tuple[int, int, int]
 
 AXES: tuple[Color, Color, Color] = ((230, 50, 50), (60, 190, 60), (60, 110, 255))
 """Colours of the head's axes. The x axis (red) points to the person's left, the y axis (green) points up through the
-top of the head, and the z axis (blue) points out of the face.
-"""
+top of the head, and the z axis (blue) points out of the face."""
 ANGLE_COLORS: dict[str, Color] = dict(zip(ANGLES, (AXES[1], AXES[0], AXES[2]), strict=True))
-"""Colour of each angle, which is the colour of the axis about which the head turns. Yaw is a turn about y, pitch about
-x, and roll about z."""
+"""Colour of each angle, which is the colour of the axis about which the head turns."""
 BOX: Color = (255, 200, 0)
 KEYPOINT: Color = (255, 255, 255)
 OUTLINE: Color = (0, 0, 0)
-"""Colour of the wider line that is drawn under every line. The wider line makes lines visible on any background."""
+"""Colour of the wider line under every line, which makes the lines visible on any background."""
 LETTERS: Color = (255, 255, 255)
 PLATE: Color = (0, 0, 0)
 
 AXIS_LENGTH = 0.5
-"""Length of a drawn axis, as a fraction of the box's width. An axis that is not parallel to the image appears
-shorter."""
+"""Length of a drawn axis that is parallel to the image, as a fraction of the box's width."""
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _TEXT_WIDTH = 1.2  # as a fraction of the box's width, but with letters of a limited size
 _LETTER_SCALES = (0.5, 1.2)
@@ -44,8 +40,7 @@ def as_hex(color: Color) -> str:
 def draw(image: object, faces: Sequence[Face], order: Order = "rgb") -> Image:
     """Draw faces on a copy of an image, and return the copy. The boxes and keypoints in `faces` must be in pixels of
     the image. For the arguments `image` and `order`, see `prepare.as_rgb`. The copy is a uint8 array (h, w, 3) with the
-    same order of colour channels as `image`. Raises InputError if `prepare.as_rgb` does not accept the image.
-    """
+    same order of colour channels as `image`. Raises InputError if `prepare.as_rgb` does not accept the image."""
     canvas = as_rgb(image, order).copy()
     thickness = max(1, round(min(canvas.shape[:2]) / 250))
     for face in faces:
@@ -70,8 +65,7 @@ def _keypoints(canvas: Image, face: Face, thickness: int) -> None:
 
 
 def _axes(canvas: Image, face: Face, thickness: int) -> None:
-    """Draw the head's axes, whose directions are the columns of the face's rotation matrix. The y axis of the image
-    points down, but the y axis of the rotation matrix points up."""
+    """Draw the head's axes. The y axis of the image points down, but the y axis of the rotation matrix points up."""
     x, y = face.keypoints.nose
     directions = face.rotation.T * face.box[2] * AXIS_LENGTH
     for index in np.argsort(directions[:, 2]):  # the axis nearest to the viewer is on top
@@ -81,8 +75,7 @@ def _axes(canvas: Image, face: Face, thickness: int) -> None:
 
 
 def _text(canvas: Image, face: Face, thickness: int) -> None:
-    """Write the angles and the expected error above the face's box, or below the box if there is no room above the box.
-    The black rectangles behind the text are always inside the image."""
+    """Write the angles and the expected error above the face's box, or below the box if there is no room above."""
     yaw, pitch, roll = face.angles
     angles, error = f"yaw {yaw:+.0f} pitch {pitch:+.0f} roll {roll:+.0f}", f"err {face.err:.1f}"
     height, width = canvas.shape[:2]

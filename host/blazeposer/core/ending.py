@@ -1,5 +1,4 @@
-"""Handle the signals that end a program. After a signal such as SIGTERM, the program cleans up before it ends, as it
-does after Ctrl-C."""
+"""Handle the signals that end a program. The program cleans up before it ends, as it does after Ctrl-C."""
 
 from __future__ import annotations
 
@@ -12,7 +11,6 @@ from types import FrameType
 ENDINGS = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name)
 ]  # Windows lacks the last two
-"""Signals that end a program. A user, a terminal or the system sends these signals."""
 
 
 @contextlib.contextmanager
@@ -25,8 +23,7 @@ def in_order() -> Iterator[None]:
 
 @contextlib.contextmanager
 def awaited() -> Iterator[threading.Event]:
-    """Yield an event that every signal of `ENDINGS` sets. Inside the `with` block, a signal of `ENDINGS` only sets the
-    yielded event, and does not end the program."""
+    """Yield an event that every signal of `ENDINGS` sets. In the `with` block, these signals do not end the program."""
     ended = threading.Event()
     with _handled(lambda *_: ended.set(), signal.SIG_DFL, signal.default_int_handler, _end):
         yield ended
@@ -34,8 +31,8 @@ def awaited() -> Iterator[threading.Event]:
 
 @contextlib.contextmanager
 def _handled(handler: Callable[[int, FrameType | None], object], *instead_of: object) -> Iterator[None]:
-    """Inside the `with` block, replace the handlers in `instead_of` with `handler`, for every signal in `ENDINGS`. A
-    signal that the program ignores, for example SIGHUP after `nohup`, stays ignored."""
+    """Replace the handlers in `instead_of` with `handler`, for every signal in `ENDINGS`. A signal that the program
+    ignores, for example SIGHUP after `nohup`, stays ignored."""
     is_main = threading.current_thread() is threading.main_thread()  # only the main thread may set handlers
     before = {number: signal.getsignal(number) for number in ENDINGS if is_main}
     replaced = {number: old for number, old in before.items() if old in instead_of}

@@ -1,6 +1,5 @@
 """Define the exceptions of the project. The message of each exception is one line, which gives the reason for the
-failure and the user's next step. The command `blazeposer` prints the message of the exception and exits with status
-1."""
+failure and the user's next step. The command `blazeposer` prints the message and exits with status 1."""
 
 from __future__ import annotations
 
@@ -9,7 +8,7 @@ from contextlib import contextmanager
 
 
 class BlazePoserError(Exception):
-    """Base class of the errors that a user can cause and repair. `str(error)` is a message of one line for the user."""
+    """Base class of the errors that a user can cause and repair."""
 
 
 class ModelError(BlazePoserError):
@@ -36,8 +35,7 @@ class MissingExtraError(BlazePoserError):
 def needs(extra: str) -> Iterator[None]:
     """Raise MissingExtraError if an import inside the `with` block fails because an optional extra of this package is
     not installed. If the missing module belongs to this project, raise ModuleNotFoundError unchanged, because the
-    project itself is then incomplete.
-    """
+    project itself is then incomplete."""
     try:
         yield
     except ModuleNotFoundError as error:

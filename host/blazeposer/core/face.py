@@ -1,5 +1,4 @@
-"""Define the class `Face`, which describes a face that was found by the network, streamed by a camera or followed by a
-tracker."""
+"""Define a face that was found by the network, streamed by a camera or followed by a tracker."""
 
 from __future__ import annotations
 
@@ -31,9 +30,7 @@ class Keypoints(NamedTuple):
 @dataclass(frozen=True)
 class Face:
     """One face. Yaw, pitch and roll are in degrees, in the convention of `rotation.py`. The box and the keypoints are
-    in pixels of the image. Only the function `decode` returns faces whose box and keypoints are fractions of the side
-    of the network's square input.
-    """
+    in pixels of the image. Only the function `decode` returns fractions of the side of the network's square input."""
 
     box: tuple[float, float, float, float]
     """x and y of the top left corner, then width and height."""
@@ -58,8 +55,8 @@ class Face:
 
     @classmethod
     def of(cls, box: Sequence[float], score: float, points: ArrayLike, rotation: ArrayLike, err: float) -> Face:
-        """Return a face. `points` are the keypoints (6, 2) in the order of `Keypoints`, and `rotation` is the rotation
-        matrix (3, 3) of the head."""
+        """Return a face with the keypoints `points` (6, 2), in the order of `Keypoints`, and a rotation matrix (3,
+        3)."""
         x, y, width, height = map(float, box)
         yaw, pitch, roll = angles_from_rotation(rotation).tolist()
         return cls((x, y, width, height), float(score), keypoints_of(points), yaw, pitch, roll, float(err))
@@ -71,7 +68,7 @@ class Face:
 
     @cached_property
     def rotation(self) -> Floats:
-        """Return the rotation matrix of the head (see `rotation.py`). The shape is (3, 3)."""
+        """Return the rotation matrix (3, 3) of the head (see `rotation.py`)."""
         return rotation_from_angles(self.angles)
 
     @cached_property
@@ -85,8 +82,8 @@ class Face:
         return replace(self, yaw=yaw, pitch=pitch, roll=roll)
 
     def moved(self, x: float, y: float, width: float, height: float) -> Face:
-        """Return a copy of the face, with the box and the keypoints in pixels of an image. In the original face, the
-        box and the keypoints are fractions of the image region (x, y, width, height)."""
+        """Return a copy of the face with the box and the keypoints in pixels of an image. In the original face, the box
+        and the keypoints are fractions of the image region (x, y, width, height)."""
         left, top, w, h = self.box
         return replace(
             self,

@@ -1,9 +1,4 @@
-"""Convert an image to the network's input. The network's input has either full quality, or the lower quality of images
-on a camera.
-
-`as_rgb` converts grey images, colour images and images with an alpha channel to RGB. An RGB image is an array (h, w, 3)
-of uint8 values.
-"""
+"""Convert an image to the network's input, with full quality or with the lower quality of images on a camera."""
 
 from __future__ import annotations
 
@@ -20,15 +15,13 @@ Image = NDArray[np.uint8]
 Order = Literal["rgb", "bgr"]
 """Order of an image's channels. OpenCV's images are "bgr"."""
 LARGEST_SQUARE = 4096
-"""Largest side, in pixels, of a square that `square_at` returns. This is 32 times the side of the network's input."""
+"""Largest side, in pixels, of a square that `square_at` returns."""
 
 
 def as_rgb(image: object, order: Order = "rgb") -> Image:
     """Return an image as an RGB array (h, w, 3) of uint8 values. The argument `image` is an array (h, w) or (h, w,
-    channels). An array with one channel is a grey image. In an array with four channels, the fourth channel is alpha,
-    which the function removes. `order` is the order of the colour channels, "rgb" or "bgr". The pixel values of `image`
-    are uint8 values, or floats from 0 to 1. Raises InputError.
-    """
+    channels), with uint8 values or floats from 0 to 1. An array with one channel is a grey image. In an array with four
+    channels, the fourth channel is alpha, which the function removes. Raises InputError."""
     if order not in get_args(Order):
         raise InputError(f'there is no order {order!r}: give "rgb", or "bgr" for images of OpenCV')
     if image is None:
@@ -55,8 +48,7 @@ def as_rgb(image: object, order: Order = "rgb") -> Image:
 
 
 def square_crop(image: Image) -> tuple[Image, tuple[int, int, int]]:
-    """Return the largest centred square of an image, and the square's place (x, y, side) in pixels. The returned square
-    is a NumPy view of the image."""
+    """Return a view of the largest centred square of an image, and the square's place (x, y, side) in pixels."""
     height, width = image.shape[:2]
     side = min(height, width)
     x, y = (width - side) // 2, (height - side) // 2
@@ -64,9 +56,8 @@ def square_crop(image: Image) -> tuple[Image, tuple[int, int, int]]:
 
 
 def square_pad(image: Image) -> tuple[Image, tuple[int, int, int]]:
-    """Return the smallest square that contains an image, and the square's place (x, y, side) in pixels of the image. A
-    square around an image begins at or before the image's first pixel, so x and y of the square are 0 or negative.
-    """
+    """Return the smallest square that contains an image, and the square's place (x, y, side) in pixels of the image.
+    The coordinates x and y are 0 or negative."""
     height, width = image.shape[:2]
     side = max(height, width)
     x, y = -((side - width) // 2), -((side - height) // 2)
@@ -74,12 +65,9 @@ def square_pad(image: Image) -> tuple[Image, tuple[int, int, int]]:
 
 
 def square_at(image: Image, x: int, y: int, side: int) -> Image:
-    """Cut a square out of an image, and return the square. Pixels of the square that are outside the image are black.
-    The coordinates x and y of the square's corner may be negative. If `side` is above `LARGEST_SQUARE`, the function
-    scales the image down before adding black pixels. Without the limit `LARGEST_SQUARE`, a square around an image of
-    200,000 x 20 pixels would take 120 GB of memory. If the square is inside the image and is not scaled, the function
-    returns a NumPy view of the image.
-    """
+    """Return a square of an image. Pixels outside the image are black, and the coordinates x and y may be negative. The
+    square may be a NumPy view of the image. If `side` is above `LARGEST_SQUARE`, the function scales the image down
+    before adding black pixels. Otherwise, a square around 200,000 x 20 pixels would take 120 GB of memory."""
     height, width = image.shape[:2]
     part = image[max(y, 0) : y + side, max(x, 0) : x + side]
     left, top = max(-x, 0), max(-y, 0)
@@ -97,27 +85,23 @@ def square_at(image: Image, x: int, y: int, side: int) -> Image:
 
 
 def clean_input(image: Image) -> Image:
-    """Return the network's input in full quality. The shape is (128, 128, 3). A large image is scaled down by averaging
-    its pixels, because the network works best on such images. The function stretches the image to a square, as the
-    firmware of a camera does. To keep the aspect ratio of an image, crop the image to a square before calling the
-    function.
-    """
+    """Return the network's input (128, 128, 3) in full quality. A large image is scaled down by averaging its pixels,
+    because the network works best on such images. The function stretches the image to a square, as the firmware of a
+    camera does."""
     shrinks = min(image.shape[:2]) >= INPUT_SIZE
     return _resize(image, cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 
 
 def camera_input(image: Image) -> Image:
-    """Return the network's input with the lower image quality of a camera. The function samples the image bilinearly,
-    without averaging, and then reduces the colours to RGB565. In firmware 5.0, `ml.preprocessing.Normalization`
-    stretches an image to a square by bilinear sampling, and draws the square into an RGB565 buffer. The network's input
-    has the shape (128, 128, 3).
-    """
+    """Return the network's input (128, 128, 3) with the lower image quality of a camera. In firmware 5.0,
+    `ml.preprocessing.Normalization` stretches an image to a square by bilinear sampling, without averaging, and draws
+    the square into an RGB565 buffer."""
     return rgb565(_resize(image, cv2.INTER_LINEAR))
 
 
 def rgb565(image: Image) -> Image:
-    """Reduce an image to 5 bits for red, 6 bits for green and 5 bits for blue, and return the image. In each colour
-    value, the lowest bits are replaced by a copy of the highest bits."""
+    """Reduce an image to 5 bits for red, 6 bits for green and 5 bits for blue. In each colour value, the lowest bits
+    are replaced by a copy of the highest bits."""
     bits = np.array([5, 6, 5], np.uint8)
     high = image >> (8 - bits) << (8 - bits)
     return high | (high >> bits)
@@ -131,21 +115,20 @@ def to_rgb565(image: Image) -> bytes:
 
 
 def from_rgb565(data: bytes, width: int, height: int) -> Image:
-    """Convert the bytes from `to_rgb565` back to an image (height, width, 3), and return the image. The colours of the
-    returned image have the lower precision of RGB565 (see `rgb565`)."""
+    """Convert the bytes from `to_rgb565` back to an image (height, width, 3), with the lower precision of RGB565."""
     pixels = np.frombuffer(data, "<u2").reshape(height, width)
     channels = (pixels >> 11 << 3, pixels >> 5 << 2, pixels << 3)
     return rgb565(np.stack([channel.astype(np.uint8) for channel in channels], axis=-1))
 
 
 def to_int8(image: Image) -> NDArray[np.int8]:
-    """Convert an image to the input of the INT8 network. Each int8 value is the pixel's value minus 128, which the
-    firmware computes as pixel ^ 0x80."""
+    """Return the input of the INT8 network: each pixel's value minus 128, which the firmware computes as pixel ^
+    0x80."""
     return (image ^ 0x80).view(np.int8)
 
 
 def to_float(image: Image) -> NDArray[np.float32]:
-    """Convert an image to the input of a float network. Each returned value is between -1 and 1."""
+    """Return the input of a float network, with values from -1 to 1."""
     return image.astype(np.float32) / np.float32(127.5) - np.float32(1)
 
 

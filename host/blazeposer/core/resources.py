@@ -1,7 +1,5 @@
-"""Find the folders `board/` and `models/`, which are not Python packages. In a wheel, `board/` and `models/` are inside
-the package (see `force-include` in pyproject.toml). In an editable install or a checkout, `board/` and `models/` are at
-the root of the repository.
-"""
+"""Find the folders `board/` and `models/`, which are not Python packages. In a wheel, they are inside the package (see
+`force-include` in pyproject.toml). In an editable install or a checkout, they are at the root of the repository."""
 
 from __future__ import annotations
 
@@ -25,15 +23,14 @@ def models_dir() -> Path:
 
 
 def output_models_dir() -> Path:
-    """Return the folder into which commands write new networks. In a checkout of the repository, new networks go into
-    the folder models/. For an installed package, new networks go into `models/` in the current folder, because
-    no command changes an installed package."""
+    """Return the folder into which commands write new networks. For an installed package, this is `models/` in the
+    current folder, because no command changes an installed package."""
     folder = models_dir()
     return Path("models") if _is_installed(folder) else folder
 
 
 def refuse_installed(model: Path) -> None:
-    """Raise ModelError if a model belongs to an installed package, because no command changes an installed package."""
+    """Raise ModelError if a model belongs to an installed package."""
     if _is_installed(model):
         raise ModelError(
             f"{model} belongs to the installed package and cannot be changed: copy its folder, and use the copy"
@@ -41,13 +38,12 @@ def refuse_installed(model: Path) -> None:
 
 
 def default_model() -> Path:
-    """Return the path of the INT8 network that every command uses by default."""
     return models_dir() / "blazeposer.tflite"
 
 
 def model_version() -> str:
-    """Return the name that CHANGELOG.md uses for the default network. The name is the first eight digits of the sha256
-    of the network's file."""
+    """Return the first eight digits of the sha256 of the default network's file, which CHANGELOG.md uses as its
+    name."""
     return hashlib.sha256(default_model().read_bytes()).hexdigest()[:8]
 
 

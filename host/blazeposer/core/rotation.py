@@ -1,5 +1,4 @@
-"""Convert between rotations and angles. The whole project uses one convention for angles, which is the convention of
-the data sets 300W-LP and AFLW2000.
+"""Convert between rotations and angles, in the convention of the data sets 300W-LP and AFLW2000.
 
 The rotation of a head is the matrix `R = Rx(pitch) Ry(yaw) Rz(roll)`. The matrices Rx, Ry and Rz have the following
 rows, separated by semicolons:
@@ -8,9 +7,9 @@ rows, separated by semicolons:
     c = cos(angle)   s = sin(angle)
 
 The matrix R converts a point from the head's axes to the camera's axes. In the camera's axes, x points to the right of
-the image, y points up, and z points out of the image towards the viewer. In the image, positive yaw turns the face to
-the image's left, positive pitch turns the face up, and positive roll tilts the head clockwise. Arrays of angles have
-the shape (..., 3), with yaw, pitch and roll in degrees.
+the image, y points up, and z points out of the image towards the viewer. Positive yaw turns the face to the image's
+left, positive pitch turns the face up, and positive roll tilts the head clockwise. Arrays of angles have the shape
+(..., 3), with yaw, pitch and roll in degrees.
 """
 
 from __future__ import annotations
@@ -23,8 +22,7 @@ _MIRROR = np.diag([-1.0, 1.0, 1.0])
 
 
 def rotation_from_angles(angles: ArrayLike) -> Floats:
-    """Convert yaw, pitch and roll in degrees to rotation matrices. The angles have the shape (..., 3), and the matrices
-    have the shape (..., 3, 3)."""
+    """Convert yaw, pitch and roll (..., 3) in degrees to rotation matrices (..., 3, 3)."""
     yaw, pitch, roll = np.moveaxis(np.radians(np.asarray(angles, np.float64)), -1, 0)
     cy, sy, cp, sp, cr, sr = np.cos(yaw), np.sin(yaw), np.cos(pitch), np.sin(pitch), np.cos(roll), np.sin(roll)
     rows = [
@@ -36,13 +34,9 @@ def rotation_from_angles(angles: ArrayLike) -> Floats:
 
 
 def angles_from_rotation(rotation: ArrayLike) -> Floats:
-    """Convert rotation matrices to yaw, pitch and roll in degrees. The matrices have the shape (..., 3, 3), and the
-    angles have the shape (..., 3).
-
-    Two different sets of yaw, pitch and roll describe the same rotation. In one of the two sets, |yaw| is above 90
-    degrees. By the evaluation rule of 300W-LP, the function returns the set with the smaller |pitch| + |roll|. The
-    returned yaw, pitch and roll are from -180 to 180 degrees.
-    """
+    """Convert rotation matrices (..., 3, 3) to yaw, pitch and roll (..., 3), from -180 to 180 degrees. Two different
+    sets of yaw, pitch and roll describe the same rotation. In one of the two sets, |yaw| is above 90 degrees. By the
+    evaluation rule of 300W-LP, the function returns the set with the smaller |pitch| + |roll|."""
     r = np.asarray(rotation, np.float64)
     yaw = -np.arcsin(np.clip(r[..., 0, 2], -1, 1))
     pitch = np.arctan2(r[..., 1, 2], r[..., 2, 2])
@@ -59,9 +53,8 @@ def _half_turn(angle: Floats) -> Floats:
 
 
 def rotation_from_six(six: ArrayLike) -> Floats:
-    """Convert each group of six values to a rotation matrix. The Gram-Schmidt method computes the first two rows of the
-    matrix from the six values. The third row is the cross product of the first two rows. The six values have the shape
-    (..., 6), and the matrices have the shape (..., 3, 3)."""
+    """Convert groups of six values (..., 6) to rotation matrices (..., 3, 3). The Gram-Schmidt method computes the
+    first two rows of the matrix from the six values. The third row is the cross product of the first two rows."""
     values = np.asarray(six, np.float64)
     a, b = values[..., :3], values[..., 3:]
     first = a / np.maximum(np.linalg.norm(a, axis=-1, keepdims=True), 1e-6)
@@ -71,17 +64,13 @@ def rotation_from_six(six: ArrayLike) -> Floats:
 
 
 def mirror_rotation(rotation: ArrayLike) -> Floats:
-    """Return the rotation that a head has in the mirror image, in which left and right are exchanged. Mirroring the
-    image changes a rotation R to F R F, where F = diag(-1, 1, 1)."""
+    """Return the rotation that a head has in the mirror image, F R F with F = diag(-1, 1, 1)."""
     return np.asarray(_MIRROR @ np.asarray(rotation, np.float64) @ _MIRROR)
 
 
 def turn_rotation(rotation: ArrayLike, clockwise: ArrayLike) -> Floats:
-    """Return the rotations of heads in an image that was turned clockwise.
-
-    `rotation` (..., 3, 3) contains the heads' rotations in the original image. `clockwise` (...) contains the angles in
-    degrees by which the image was turned. The function computes Rz(t) R for each rotation R and angle t.
-    """
+    """Return the rotations of heads in an image that was turned `clockwise` (...) degrees, from the rotations (..., 3,
+    3) in the original image. The function computes Rz(t) R for each rotation R and angle t."""
     roll = np.asarray(clockwise, np.float64)
     upright = np.zeros_like(roll)
     return np.asarray(
@@ -90,8 +79,7 @@ def turn_rotation(rotation: ArrayLike, clockwise: ArrayLike) -> Floats:
 
 
 def geodesic_degrees(first: ArrayLike, second: ArrayLike) -> Floats:
-    """Return the angle between the two rotations of each pair, in degrees from 0 to 180. `first` and `second` have the
-    shape (..., 3, 3), and the angles have the shape (...)."""
+    """Return the angles (...) between pairs of rotations (..., 3, 3), in degrees from 0 to 180."""
     a, b = np.asarray(first, np.float64), np.asarray(second, np.float64)
     trace = np.einsum("...ij,...ij->...", a, b)
     return np.degrees(np.arccos(np.clip((trace - 1) / 2, -1, 1)))

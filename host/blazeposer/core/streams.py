@@ -11,8 +11,7 @@ from collections.abc import Iterator
 def prepare_streams() -> None:
     """Connect stdin, stdout and stderr to the null device if they are closed, and replace characters that stdout or
     stderr cannot encode. Without the null device, the next file that the program opens could take the place of a closed
-    stdout and receive the program's messages.
-    """
+    stdout and receive the program's messages."""
     for number, name in ((0, "stdin"), (1, "stdout"), (2, "stderr")):
         try:
             os.fstat(number)
@@ -33,8 +32,7 @@ def drop_stdout() -> None:
 
 @contextlib.contextmanager
 def quiet_stderr() -> Iterator[None]:
-    """Suppress messages that libpng, FFmpeg, OpenCV, LiteRT and TFLite Micro print from C code. In place of the
-    suppressed messages, BlazePoser prints its own messages."""
+    """Suppress messages that libpng, FFmpeg, OpenCV, LiteRT and TFLite Micro print from C code."""
     saved = os.dup(2)
     try:
         with open(os.devnull, "wb") as nothing:

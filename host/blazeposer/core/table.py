@@ -22,8 +22,7 @@ _DECIMAL_COMMA = re.compile(r"([+-]?\d*),(\d+(?:[eE][+-]?\d+)?)")
 def rows(lines: Iterable[str]) -> Iterator[Row]:
     """Yield a dictionary for each row below the header of a table. A decimal comma in a number is replaced by a decimal
     point. If a row is shorter than the header, the dictionary has no keys for the missing cells. Cells are separated by
-    commas, semicolons or tabs. The function chooses the separator that is most frequent in the header.
-    """
+    commas, semicolons or tabs."""
     lines = iter(lines)
     header = next(lines, "")
     separator = max(_SEPARATORS, key=header.count)
@@ -39,12 +38,11 @@ def _cell(text: str) -> str:
 
 
 class Table:
-    """A table with at least one row below the header. The methods of `Table` return the cells of whole columns.
-    An error message about a wrong cell names the file, the row and the column of the cell."""
+    """A table with at least one row below the header. The table must contain every column that `columns` names. Raises
+    InputError if the table cannot be used, and OSError if the file cannot be opened. An error message about a wrong
+    cell names the file, the row and the column of the cell."""
 
     def __init__(self, path: Path, columns: Iterable[str]) -> None:
-        """Read the table in the file `path`. The table must contain every column that `columns` names. Raises
-        InputError if the table cannot be used, and OSError if the file cannot be opened."""
         self.path = path
         try:
             with path.open(encoding=ENCODING, newline="") as file:
@@ -73,8 +71,8 @@ class Table:
         return cells
 
     def numbers(self, *columns: str, empty: str = "") -> NDArray[np.float64]:
-        """Return the numbers in the given columns as an array (rows, columns). Raises InputError if a cell is not a
-        finite number."""
+        """Return the numbers in columns as an array (rows, columns). Raises InputError if a cell is no finite
+        number."""
         return np.array([self._numbers(column, empty) for column in columns]).T
 
     def _numbers(self, column: str, empty: str) -> list[float]:

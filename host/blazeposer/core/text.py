@@ -1,7 +1,5 @@
-"""Print text without control characters. Text from cameras, files and file names may contain control characters, which
-a terminal would execute. BlazePoser replaces control characters before text reaches a terminal. The module `console.py`
-replaces control characters in the text that the package rich prints.
-"""
+"""Print text without control characters. Text from cameras, files and file names may contain control characters, for
+example escape sequences, which a terminal would execute."""
 
 from __future__ import annotations
 
@@ -11,8 +9,7 @@ import click
 
 
 def plain(text: str) -> str:
-    """Return the text with a visible sign in place of each control character. A terminal would execute control
-    characters, for example escape sequences."""
+    """Return the text with a visible sign in place of each control character."""
     return "".join(letter if _is_shown(letter) else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
 
@@ -21,5 +18,4 @@ def _is_shown(letter: str) -> bool:
 
 
 def say(text: str, *, err: bool = False) -> None:
-    """Print a line of text without control characters."""
     click.echo(plain(text), err=err)

@@ -1,2 +1,1 @@
-"""Run the demo. In the demo, a virtual camera films a portrait in which the head turns. The demo draws the head poses
-that the virtual camera streams."""
+"""Run the demo, in which a virtual camera films a portrait whose head turns."""

@@ -1,5 +1,4 @@
-"""Run the virtual camera of the demo. The demo copies scripts and a network to the virtual camera. The virtual camera
-runs the network on a sequence of images and streams head poses."""
+"""Run the virtual camera of the demo, which runs the network on a sequence of images and streams head poses."""
 
 from __future__ import annotations
 
@@ -16,12 +15,10 @@ from blazeposer.stream.record import Record, read_records
 def stream(
     frames: Sequence[Frame], model: Path | None = None, stage: Callable[[str], None] = lambda _: None
 ) -> Iterator[tuple[int, Record]]:
-    """Yield the number of each frame, and the data that the camera streams for the frame. Every frame is yielded once,
-    in the order in which the frames arrive. If the camera processed a frame before the PC connected, the frame arrives
-    later, when the camera repeats the sequence. Before the first frame, the function calls `stage` with the name of
-    each preparation step. Raises BlazePoserError, for example if some frames have not arrived after three repetitions
-    of the sequence.
-    """
+    """Yield the number of each frame, and the record that the camera streams for the frame. If the camera processed a
+    frame before the PC connected, the frame arrives later, when the camera repeats the sequence. Before the first
+    frame, the function calls `stage` with the name of each preparation step. Raises BlazePoserError, for example if
+    some frames have not arrived after three repetitions of the sequence."""
     count = len(frames)
     stage("starting the virtual camera")
     with VirtualCamera(lambda number: frames[number % count].picture) as camera:

@@ -19,19 +19,18 @@ Found = Mapping[int, Sequence[Face]]
 TO_PICTURE = SIDE / WINDOW[2]
 """Scale factor from pixels of the camera's window to pixels of a frame."""
 MAX_OFFSET = 0.5
-"""Largest distance between the centre of a streamed face and the centre of a person's face. The unit is the size of the
-person's face. If the distance is larger, the streamed face does not belong to the person."""
+"""Largest distance between the centres of a streamed face and of a person's face that belong together. The unit is the
+size of the person's face."""
 
 
 def face_in_picture(face: Face) -> Face:
-    """Return a copy of a streamed face in which all lengths are in pixels of the frame. The functions that draw faces
-    need lengths in pixels."""
+    """Return a copy of a streamed face in which all lengths are in pixels of the frame."""
     return face.moved(0, 0, TO_PICTURE, TO_PICTURE)
 
 
 def match(frame: Frame, faces: Sequence[Face]) -> list[tuple[Person, Face]]:
-    """Pair each person in the frame with the nearest found face, and return the pairs. If no found face is near a
-    person, the returned list has no pair for the person. The boxes of all faces are in pixels of the frame."""
+    """Pair each person in the frame with the nearest found face, and leave out people without a found face near them.
+    The boxes of all faces are in pixels of the frame."""
     pairs = []
     for person in frame.people:
         offsets = [_offset(person, face) for face in faces]
@@ -41,8 +40,7 @@ def match(frame: Frame, faces: Sequence[Face]) -> list[tuple[Person, Face]]:
 
 
 def _offset(person: Person, face: Face) -> float:
-    """Return the distance between the centre of a found face and the centre of a person's face. The unit of the
-    distance is the size of the person's face."""
+    """Return the distance between the centres of both faces, in units of the size of the person's face."""
     x, y, w, h = person.box
     left, top, width, height = face.box
     return float(np.hypot((left + width / 2 - x) / w - 0.5, (top + height / 2 - y) / h - 0.5))
@@ -51,8 +49,8 @@ def _offset(person: Person, face: Face) -> float:
 @dataclass(frozen=True)
 class PoseAgreement:
     """The true angles (`known`) and the streamed angles (`measured`) of all people whose faces were found. Both arrays
-    have the shape (n, 3). `people` is the sum of the number of people over all streamed frames. `extra` is the number
-    of found faces that belong to no person."""
+    have the shape (n, 3). `people` is the number of people, summed over the streamed frames. `extra` is the number of
+    found faces that belong to no person."""
 
     known: NDArray[np.float64]
     measured: NDArray[np.float64]
@@ -72,8 +70,8 @@ class PoseAgreement:
 
 
 def agreements(frames: Sequence[Frame], found: Found) -> dict[str, PoseAgreement]:
-    """Compare the streamed angles with the true angles. Return one comparison for the frames with a single head, and
-    one comparison for all frames. Raises BlazePoserError if fewer than two found faces belong to people."""
+    """Compare the streamed angles with the true angles, for the frames with a single head and for all frames. Raises
+    BlazePoserError if fewer than two found faces belong to people."""
     alone = {number: faces for number, faces in found.items() if len(frames[number].people) == 1}
     return {"turning head": _agreement(frames, alone), "all faces": _agreement(frames, found)}
 

@@ -1,5 +1,4 @@
-"""Draw the demo's image and video. The demo's image and video show the faces that the camera streamed, and a plot of
-the streamed and true angles."""
+"""Draw the demo's image and video, with the streamed faces and a plot of the streamed and true angles."""
 
 from __future__ import annotations
 
@@ -25,8 +24,7 @@ PALE: Color = (214, 217, 224)
 KNOWN: Color = (150, 155, 166)
 LIMITS = (YAW, PITCH, ROLL)
 POSES = ((YAW, 0, 0), (-YAW, 0, 0), (0, PITCH, 0), (0, -PITCH, 0), (0, 0, ROLL), (-YAW, -PITCH / 2, -ROLL / 2))
-"""Poses that the demo's image shows. The image has the frame nearest to each pose, a frame with two people and a frame
-with four people."""
+"""Poses that the demo's image shows. The image has the frame nearest to each pose."""
 LANE = 96
 NOTE = 240
 """Height of a row of the plot, and width of the notes beside the row, in pixels."""
@@ -36,8 +34,7 @@ _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
 def picture(frames: Sequence[Frame], found: Found, results: Mapping[str, PoseAgreement]) -> Image:
-    """Return the demo's image, which README.md shows. The image contains some annotated frames, and a plot that shows
-    the angles of every frame. The shape is (h, 1240, 3)."""
+    """Return the demo's image (h, 1240, 3), with some annotated frames and a plot of the angles of every frame."""
     tiles = [_tile(frames[number], found[number]) for number in chosen(frames, found)]
     rows = [_row(tiles[start : start + TILES]) for start in range(0, len(tiles), TILES)]
     plot = angle_plot(frames, found, WIDTH - 2 * MARGIN, results)
@@ -61,9 +58,8 @@ def chosen(frames: Sequence[Frame], found: Found) -> list[int]:
 def angle_plot(
     frames: Sequence[Frame], found: Found, width: int, results: Mapping[str, PoseAgreement] | None = None
 ) -> Image:
-    """Return a plot of true angles (grey) and streamed angles (coloured) against the frame number. The plot has one
-    row for yaw, one row for pitch and one row for roll. If `results` is given, the plot also shows the correlation and
-    the mean difference between true and streamed angles."""
+    """Return a plot of true angles (grey) and streamed angles (coloured) against the frame number. If `results` is
+    given, the plot also shows the correlation and the mean difference between true and streamed angles."""
     plot = np.full((3 * LANE, width, 3), PAPER, np.uint8)
     left, right = 74, width - (NOTE if results else 10)
     pairs = {number: match(frames[number], faces) for number, faces in found.items()}
@@ -93,8 +89,8 @@ def angle_plot(
 
 
 def video_pages(frames: Sequence[Frame], found: Found) -> Iterator[Image]:
-    """Yield the frames of the demo's video. Each frame of the video shows an annotated image, and below the image a
-    plot that grows from frame to frame. The frames have the shape (768, 480, 3)."""
+    """Yield the frames (768, 480, 3) of the demo's video: an annotated image above a plot that grows from frame to
+    frame."""
     seen: dict[int, Sequence[Face]] = {}
     for number in sorted(found):
         seen[number] = found[number]
@@ -102,15 +98,14 @@ def video_pages(frames: Sequence[Frame], found: Found) -> Iterator[Image]:
 
 
 def text(image: Image, words: str, place: tuple[int, int], size: float, color: Color, align: float = 0) -> None:
-    """Draw text in the image. If `align` is 0, the text starts at `place`. If `align` is 0.5, the text is centred at
-    `place`, and if `align` is 1, the text ends at `place`."""
+    """Draw text in the image. The text starts at `place` if `align` is 0, is centred there if `align` is 0.5, and ends
+    there if `align` is 1."""
     width = cv2.getTextSize(words, _FONT, size, 1)[0][0]
     cv2.putText(image, words, (round(place[0] - align * width), place[1]), _FONT, size, color, 1, cv2.LINE_AA)
 
 
 def _tile(frame: Frame, faces: Sequence[Face]) -> Image:
-    """Return an annotated frame of the demo with a caption below the image. If the frame shows a single head, the
-    caption shows the true angles of the head. Otherwise the caption shows the number of heads."""
+    """Return an annotated frame with a caption below it: the true angles of a single head, or the number of heads."""
     image = cv2.resize(draw(frame.picture, faces), (TILE, TILE), interpolation=cv2.INTER_AREA)
     caption = np.full((26, TILE, 3), PAPER, np.uint8)
     words = f"{len(frame.people)} faces, {len(faces)} found"

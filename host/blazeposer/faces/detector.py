@@ -1,5 +1,4 @@
-"""Find the faces in an image. The detector prepares an image, runs the network, decodes the outputs, and converts
-lengths to pixels of the image."""
+"""Find the faces in an image."""
 
 from __future__ import annotations
 
@@ -35,18 +34,16 @@ class Detector:
     """A detector of faces. A detector that is called with an image returns the faces in the image, with the highest
     score first. Lengths are in pixels.
 
-    The detector expects an image as an array (h, w, 3) of uint8. The channels of the image are RGB, or BGR if `order`
-    is "bgr". The detector also accepts grey images, images with alpha, and images with floats from 0 to 1 (see
-    `prepare.as_rgb`). The detector raises InputError for an array with an unsupported shape or data type. By default,
-    the detector also searches for small faces, and runs the network on many parts of the image (see `search`). If
-    `fast` is true, the network runs only once, on the whole image, which is padded to a square. If `input` is "camera",
-    the network runs only once, on the centred square of the image. The square gets the lower image quality of a camera
-    (see `prepare.camera_input`). `model` is a tflite file. By default, `model` is the INT8 file of the package. The
-    runtime `xnnpack` is fast, and the runtime `reference` gives the same results as a camera. Faces with a score below
-    `threshold` are left out. By default, `max_faces` limits one run of the network to 4 faces, and does not limit a
-    search for small faces. If `careful` is true, the network processes both the image and its mirror image, and the
-    detector returns the mean of the two results. The option `careful` makes the results more exact, but doubles the
-    time.
+    The detector expects an image as an array (h, w, 3) of uint8. The channels are RGB, or BGR if `order` is "bgr". The
+    detector also accepts grey images, images with alpha, and images with floats from 0 to 1 (see `prepare.as_rgb`).
+    Other arrays raise InputError. By default, the detector runs the network on many parts of the image to find small
+    faces. If `fast` is true, the network runs only once, on the whole image, which is padded to a square. If `input` is
+    "camera", the network runs only once, on the centred square of the image, in the lower image quality of a camera.
+    `model` is a tflite file, by default the INT8 file of the package. The runtime `xnnpack` is fast, and the runtime
+    `reference` gives the same results as a camera. Faces with a score below `threshold` are left out. By default,
+    `max_faces` limits one run of the network to 4 faces, and does not limit a search for small faces. If `careful` is
+    true, the detector returns the mean of the results for the image and its mirror image. The mean is more exact, but
+    takes twice the time.
     """
 
     def __init__(
@@ -72,7 +69,6 @@ class Detector:
         self.fast = fast or input == "camera"
 
     def __call__(self, image: object) -> list[Face]:
-        """Return the faces of an image."""
         rgb = as_rgb(image, self.order)
         if self.fast:
             return self.look(rgb, None, self.threshold)
@@ -80,18 +76,17 @@ class Detector:
         return search(partial(self.look, rgb), width, height, self.threshold)[: self.max_faces]
 
     def smallest_face(self, width: int, height: int) -> int:
-        """Return the size in pixels of the smallest face that the detector finds in an image. `width` and `height` are
-        the size of the image in pixels."""
+        """Return the size in pixels of the smallest face that the detector finds in an image of this size."""
         if self.input == "camera":
             width = height = min(width, height)
         return smallest_face(width, height, fast=self.fast)
 
     def look(self, image: Image, region: Region | None, threshold: float, *, mirror: bool = False) -> list[Face]:
-        """Run the network on a region of the image, and return the faces with a score of at least `threshold`. If
-        `region` is None, the attribute `input` selects the region. For "clean", the region is the whole image, padded
-        to a square. For "camera", the region is the centred square of the image. `image` is an array (h, w, 3) of
-        uint8, always in RGB order. If `mirror` is true, the network processes the mirror image of the region. The
-        returned faces always have their positions and angles in the original image."""
+        """Run the network on a region of an RGB image (h, w, 3), and return the faces with a score of at least
+        `threshold`. If `region` is None, the attribute `input` selects the region. For "clean", the region is the whole
+        image, padded to a square. For "camera", the region is the centred square of the image. If `mirror` is true, the
+        network processes the mirror image of the region, but the faces have their positions and angles in the original
+        image."""
         if region:
             x, y, side = region
             square = square_at(image, x, y, side)

@@ -1,9 +1,6 @@
-"""Run the network once or twice on an image. One run of the network on an image is called a "look". If the network runs
-twice, it processes an image and then the mirror image, and the two results are averaged.
-
-A part of a network's error is random and differs between an image and its mirror image. The mean of the results for an
-image and its mirror image is more exact, but takes twice the time to compute.
-"""
+"""Run the network once or twice on an image. One run of the network on an image is called a "look". A second look
+processes the mirror image, and the two results are averaged. A part of a network's error is random and differs between
+an image and its mirror image, so the mean is more exact."""
 
 from __future__ import annotations
 
@@ -20,8 +17,7 @@ from blazeposer.core.prepare import Image
 from blazeposer.tflite.interpreter import Network
 
 SAME = 0.3
-"""Smallest overlap (intersection over union) of two boxes that belong to the same face. `decode` uses the same
-value."""
+"""Smallest overlap (intersection over union) of two boxes that belong to the same face, as in `decode`."""
 LEAST = 0.1
 """Smallest score that counts in the mean of two runs of the network. A lower score counts as 0."""
 
@@ -29,11 +25,9 @@ LEAST = 0.1
 def look(
     network: Network, tensor: Image, threshold: float, max_faces: int = MAX_FACES, *, twice: bool = False
 ) -> list[Face]:
-    """Return the faces that a network finds in its input `tensor`, with the highest score first. The shape of `tensor`
-    is (128, 128, 3). The boxes and keypoints of the faces are in fractions of the side of the network's input. If
-    `twice` is true, the network also processes the mirror image of the input, and the two results are averaged (see
-    `mean_faces`). If `twice` is true, `threshold` applies to the mean score of a face in the two results.
-    """
+    """Return the faces that a network finds in its input `tensor` (128, 128, 3), with the highest score first. Lengths
+    are fractions of the input's side. If `twice` is true, the network also processes the mirror image of the input, and
+    `threshold` applies to the mean of the two results (see `mean_faces`)."""
     if not twice:
         return decode(network.outputs(tensor), threshold, max_faces)
     least, most = min(LEAST, threshold), 2 * max_faces
@@ -44,19 +38,15 @@ def look(
 
 
 def mirrored(face: Face, width: float) -> Face:
-    """Return the face as it appears in the mirror image. `width` is the width of the image, in the same unit as the box
-    of the face."""
+    """Return the face as it appears in the mirror image. `width` is the image's width in the unit of the box."""
     x, y, w, h = face.box
     points = keypoints_of(face.points[list(MIRRORED_KEYPOINTS)] * (-1, 1) + (width, 0))
     return replace(face, box=(width - x - w, y, w, h), keypoints=points, yaw=-face.yaw, roll=-face.roll)
 
 
 def mean_faces(first: Sequence[Face], second: Sequence[Face]) -> list[Face]:
-    """Join the faces from two runs of the network, and return the joined faces, with the highest score first. A face
-    that was found in both runs becomes the mean of the two detections (see `mean_face`). Faces from the two runs are
-    paired, beginning with the pair that overlaps most. The score of a face that was found in only one of the two runs
-    is halved.
-    """
+    """Join the faces from two runs of the network, and return the faces with the highest score first. Faces are paired,
+    beginning with the pair that overlaps most. The score of a face that was found in only one run is halved."""
     table = np.array([overlaps(box, centred_boxes(second)) for box in centred_boxes(first)])
     left, right, faces = set(range(len(first))), set(range(len(second))), []
     while table.size and table.max() > SAME:
@@ -71,9 +61,8 @@ def mean_faces(first: Sequence[Face], second: Sequence[Face]) -> list[Face]:
 
 
 def mean_face(first: Face, second: Face) -> Face:
-    """Return the mean of two faces. The rotation of the mean face is half-way between the rotations of the two faces.
-    The expected error of the mean face is the geometric mean of the expected errors of the two faces. The box, the
-    keypoints and the score of the mean face are arithmetic means."""
+    """Return the mean of two faces. The mean rotation is half-way between the two rotations. The mean of the expected
+    errors is their geometric mean. The box, the keypoints and the score are arithmetic means."""
     turn = cv2.Rodrigues(second.rotation @ first.rotation.T)[0]
     return Face.of(
         box=np.mean([first.box, second.box], axis=0).tolist(),

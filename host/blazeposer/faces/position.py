@@ -1,5 +1,4 @@
-"""Compute a head's position in space and the head's angles relative to the camera's axis. The network itself measures a
-head's angles relative to the line from the camera to the face.
+"""Compute a head's position in space and the head's angles relative to the camera's axis.
 
 A point in space has the coordinates x, y and z in centimetres, with the camera at the origin. In the equations, x
 points to the right of the image, y points up, and z points from the face to the camera. The function `position` returns
@@ -18,29 +17,26 @@ from blazeposer.core.face import Face
 from blazeposer.core.rotation import Floats
 
 FIELD_OF_VIEW = 55.0
-"""Field of view of a camera's square window, in degrees. With OpenMV's standard lens, the whole width of a 4:3 image
-has a field of view of about 70 degrees (see OpenMV's datasheets of lenses). The square window has the height of the 4:3
+"""Field of view of a camera's square window, in degrees. With OpenMV's standard lens, the width of a 4:3 image has a
+field of view of about 70 degrees (see OpenMV's datasheets of lenses). The square window has the height of the 4:3
 image."""
 HEAD = np.array([
     (-3.15, 2.48, 3.14), (3.15, 2.48, 3.14), (0.0, -0.66, 6.8), (0.0, -3.86, 5.4), (-6.41, 0.72, -1.76),
     (6.41, 0.72, -1.76),
 ])  # fmt: skip
 """Positions of the keypoints of an average head, in centimetres, in the order of `contract.KEYPOINTS`. The origin is
-the middle between the ears. The command `python -m blazeposer.tracking.head` of commit 9134d69 fitted the positions
-once to the keypoints that the network finds in the `train` split of the data sets for training. If a head is 10 %
-larger than the average head, its estimated position is 10 % too near.
-"""
+the middle between the ears. The command `python -m blazeposer.tracking.head` of commit 9134d69 fitted the positions to
+the keypoints that the network finds in the `train` split of the training data. If a head is 10 % larger than the
+average head, its estimated position is 10 % too near."""
 
 
 def position(
     face: Face, width: float, fov: float = FIELD_OF_VIEW, height: float | None = None
 ) -> tuple[float, float, float]:
-    """Return the position (x, y, z) of the middle of the head, which is the point between the ears. The position of the
-    head is in centimetres from the camera. The x axis points to the right of the image, the y axis points up, and the z
-    axis points away from the camera. The arguments `width` and `height` are the size of the image in pixels. If
-    `height` is None, the image is square. The argument `fov` is the image's horizontal field of view in degrees. The
-    image should have no lens distortion.
-    """
+    """Return the position (x, y, z) of the point between the ears, in centimetres from the camera. The x axis points to
+    the right of the image, the y axis points up, and the z axis points away from the camera. The arguments `width` and
+    `height` are the size of the image in pixels. If `height` is None, the image is square. The argument `fov` is the
+    image's horizontal field of view in degrees. The image should have no lens distortion."""
     offsets, focal = _seen(face, width, fov, height)
     head = HEAD @ to_camera(face, width, fov, height).rotation.T
     du, dv = offsets.T
@@ -52,12 +48,9 @@ def position(
 
 
 def to_camera(face: Face, width: float, fov: float = FIELD_OF_VIEW, height: float | None = None) -> Face:
-    """Return a copy of the face with angles relative to the camera's axis. The arguments `width`, `fov` and `height`
-    have the same meaning as in the function `position`. The network measures a head's angles relative to the line from
-    the camera to the face. For the network, a face that looks straight into the camera has yaw 0 and pitch 0 at any
-    place in the image. Relative to the camera's axis, the yaw of a face that looks straight into the camera depends on
-    the face's place in the image.
-    """
+    """Return a copy of the face with angles relative to the camera's axis. The arguments have the same meaning as in
+    the function `position`. The network measures a head's angles relative to the line from the camera to the face. A
+    face that looks straight into the camera has yaw 0 and pitch 0 for the network, at any place in the image."""
     offsets, focal = _seen(face, width, fov, height)
     u, v = offsets.mean(0)
     back = np.array([-u, v, focal]) / math.sqrt(u * u + v * v + focal * focal)  # direction from the face to the camera
@@ -65,16 +58,14 @@ def to_camera(face: Face, width: float, fov: float = FIELD_OF_VIEW, height: floa
 
 
 def _seen(face: Face, width: float, fov: float, height: float | None) -> tuple[Floats, float]:
-    """Return the keypoints of a face and the focal length of the camera, both in pixels. The coordinates of the
-    keypoints are relative to the centre of the image, with x to the right and y DOWN. The array of keypoints has the
-    shape (6, 2)."""
+    """Return the keypoints (6, 2) relative to the image's centre, with y DOWN, and the focal length, both in pixels."""
     middle = width / 2, (width if height is None else height) / 2
     return face.points - middle, width / 2 / math.tan(math.radians(fov) / 2)
 
 
 def _turn_from_z(direction: Floats) -> Floats:
-    """Return the smallest rotation that turns the z axis to the unit vector `direction`. The z component of `direction`
-    must be positive. The rotation has the shape (3, 3)."""
+    """Return the smallest rotation (3, 3) that turns the z axis to the unit vector `direction`, which has a positive
+    z."""
     x, y, z = direction.tolist()
     cross = np.array([[0, 0, x], [0, 0, y], [-x, -y, 0]])
     return np.asarray(np.eye(3) + cross + cross @ cross / (1 + z))

@@ -1,12 +1,10 @@
-"""Find small faces in a still image. A search for small faces runs the network on the whole image, on parts of the
-image, and on a region around each found face.
+"""Find small faces in a still image. A search runs the network on the whole image, on tiles, and on a region around
+each found face.
 
-The network's input image has 128 x 128 pixels. The network reliably finds faces whose size in the input image is at
-least 16 pixels. A tile is a square part of the image on which a search runs the network. A search uses overlapping
-tiles of several sizes. Every face of at least `smallest_face` pixels fits completely into a tile, and the network can
-find the face in the tile. A search does not accept a face from a tile immediately, because each tile can cause a false
-positive. A face from a tile is accepted if the network finds the face again, with a high score, in a region around the
-face.
+The network reliably finds faces whose size in its input image of 128 x 128 pixels is at least 16 pixels. A tile is a
+square part of the image. Tiles have several sizes and overlap, so that every face of at least `smallest_face` pixels
+fits completely into a tile in which the network can find the face. Each tile can cause a false positive. A face from a
+tile is therefore accepted only if the network finds the face again, with a high score, in a region around the face.
 """
 
 from __future__ import annotations
@@ -22,45 +20,39 @@ from blazeposer.faces.tracker import board_module
 Region = tuple[int, int, int]
 """A square (x, y, side) in pixels of an image. The square may extend beyond the image."""
 Look = Callable[[Region | None, float], list[Face]]
-"""Function that runs the network once on a region, and returns the faces with at least the given score. If the region
-is None, the network sees the whole image."""
+"""Function that runs the network once on a region, or on the whole image if the region is None, and returns the faces
+with at least the given score."""
 
 SEEN = 1 / 8
 """Size of the smallest face that one run of the network finds, as a fraction of the side of the region."""
 SMALLEST = 24
 """Size in pixels of the smallest face for which a search looks. Smaller faces have too few pixels."""
 SHARE = 1 / 45
-"""Size of the smallest face in a search, as a fraction of the image's shorter side. In an image with a shorter side of
-1080 pixels, the smallest face has 24 pixels."""
+"""Size of the smallest face in a search, as a fraction of the image's shorter side."""
 STEP = 2.2
 """Largest ratio between one size of tiles and the next smaller size."""
 OVERLAP = 0.35
 """Overlap of neighbouring tiles, as a fraction of their side. The overlap is `SEEN * STEP` plus a margin. `SEEN * STEP`
 is the size of the largest face that the network might miss in tiles of the next larger size."""
 GUESS = 0.6
-"""Smallest score of a guess, as a fraction of the threshold. A guess is a face in a tile, and the network runs again on
-a region around the face."""
+"""Smallest score of a guess, as a fraction of the threshold. A guess is a face in a tile."""
 SURE = 0.4
-"""Smallest score that a guess must reach when the network runs again. The value is a fraction of the way from the
-threshold to 1. The required score is above the threshold because an image can have more than a hundred tiles, and each
-tile can cause a false positive. `GUESS` and `SURE` were chosen with faces of the data set `aflw` (validation split)
-that were pasted into the training photos of `faceless`. With the chosen values, a search finds 92 % of the faces of 30
-to 45 pixels, with 0.2 false positives per image.
-"""
+"""Smallest score that a guess must reach when the network runs again, as a fraction of the way from the threshold to 1.
+`GUESS` and `SURE` were chosen with faces of the data set `aflw` (validation split) that were pasted into the training
+photos of `faceless`. With the chosen values, a search finds 92 % of the faces of 30 to 45 pixels, with 0.2 false
+positives per image."""
 
 
 def smallest_face(width: int, height: int, *, fast: bool = False) -> int:
     """Return the size in pixels of the smallest face that BlazePoser finds in an image. If `fast` is true, BlazePoser
-    runs the network only once, on the whole image. If `fast` is false, BlazePoser also runs the network on tiles of the
-    image."""
+    runs the network only once, on the whole image."""
     if fast:
         return math.ceil(SEEN * max(width, height))
     return min(math.ceil(SEEN * max(width, height)), round(max(SMALLEST, SHARE * min(width, height))))
 
 
 def search(look: Look, width: int, height: int, threshold: float) -> list[Face]:
-    """Search an image for faces, and return all faces with a score of at least `threshold`. The returned list begins
-    with the face that has the highest score."""
+    """Return all faces of an image with a score of at least `threshold`, with the highest score first."""
     sure = threshold + SURE * (1 - threshold)
     seen = look(None, threshold)
     guesses = [guess for tile in tiles(width, height) for guess in look(tile, GUESS * threshold)]
@@ -72,15 +64,13 @@ def search(look: Look, width: int, height: int, threshold: float) -> list[Face]:
 
 
 def _own(look: Look, face: Face, width: int, height: int, threshold: float) -> Face | None:
-    """Run the network on a region around `face`, and return the new detection of the same face. Return None if the
-    network does not find the face again."""
+    """Return a new detection of the same face in a region around `face`, or None if there is none."""
     found = [one for one in look(_around(face, width, height), threshold) if _same(one, face)]
     return found[0] if found else None
 
 
 def tiles(width: int, height: int) -> Iterator[Region]:
-    """Yield the square tiles of an image, beginning with the largest tiles. The side of a tile is never longer than the
-    longer side of the image."""
+    """Yield the square tiles of an image, beginning with the largest tiles."""
     longer, shorter = max(width, height), min(width, height)
     least = smallest_face(width, height) / SEEN
     most = min(longer, shorter / SEEN)
@@ -101,9 +91,8 @@ def _starts(length: int, side: int) -> list[int]:
 
 
 def _around(face: Face, width: int, height: int) -> Region:
-    """Return a square region (x, y, side) around a face, in which the network can find the face again. The returned
-    square has the same margin around the face as a region from the class `Gaze` (board/tracking.py). A square that is
-    not larger than the image is moved completely into the image."""
+    """Return a square around a face, with the same margin as a region from the class `Gaze` (board/tracking.py). A
+    square that is not larger than the image is moved completely into the image."""
     x, y, w, h = face.box
     side = max(1, round((1 + 2 * board_module("tracking").MARGIN) * max(w, h)))
     corner = []
@@ -114,8 +103,8 @@ def _around(face: Face, width: int, height: int) -> Region:
 
 
 def _without_doubles(faces: Sequence[Face]) -> list[Face]:
-    """Return the faces in the order of their scores, with the highest score first. Of two detections of the same face,
-    only the detection with the higher score is returned."""
+    """Return the faces with the highest score first. Of two detections of the same face, leave out the one with the
+    lower score."""
     kept: list[Face] = []
     for face in sorted(faces, key=lambda face: -face.score):
         if not any(_same(face, other) for other in kept):

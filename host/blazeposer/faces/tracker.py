@@ -1,5 +1,5 @@
-"""Follow faces from image to image, smooth the faces' positions and angles, and choose the region of the image for the
-network. The PC runs the camera's own modules from `board/` to follow and smooth faces."""
+"""Follow and smooth faces from image to image, and choose the region of the image for the network. The PC runs the
+camera's own modules from `board/`."""
 
 from __future__ import annotations
 
@@ -20,9 +20,8 @@ if TYPE_CHECKING:
 
 @cache
 def board_module(name: str) -> ModuleType:
-    """Load the module `board/NAME.py` and return it. The loaded module also imports other modules from `board/`. For
-    example, `import blazeposer` in the loaded module imports `board/blazeposer.py`, and not this Python package.
-    MicroPython's function `const` is replaced by a function that returns its argument."""
+    """Load the module `board/NAME.py` and return it. In the loaded module, `import blazeposer` imports
+    `board/blazeposer.py` and not this Python package, and MicroPython's function `const` returns its argument."""
     path = board_dir() / f"{name}.py"
     module = ModuleType(f"{__name__}.{name}")
     module.__dict__["__builtins__"] = {**vars(builtins), "__import__": _import}
@@ -31,7 +30,6 @@ def board_module(name: str) -> ModuleType:
 
 
 def _import(name: str, *arguments: Any) -> ModuleType:
-    """Import the module `name`. The function looks for the module first in `board/`."""
     if name == "micropython":
         return _MICROPYTHON
     if (board_dir() / f"{name}.py").exists():
@@ -54,11 +52,9 @@ class Tracker:
         self._tracker = board_module("tracking").Tracker(smooth)
 
     def update(self, faces: Sequence[Face], t: float) -> list[Face]:
-        """Return `faces` in the same order, and give each face the id of its track. The argument `t` is the time in
-        seconds at which the image was taken. New tracks get the ids 1, 2, 3 and so on, and no id is used twice. The
-        tracker does not change the score and the expected error of a face. Boxes and keypoints may have any unit of
-        length, but all calls of `update` must use the same unit.
-        """
+        """Return `faces` in the same order, and give each face the id of its track. The argument `t` is the time of the
+        image in seconds. New tracks get the ids 1, 2, 3 and so on, and no id is used twice. Boxes and keypoints may
+        have any unit of length, but all calls of `update` must use the same unit."""
         found = []
         for face, (number, _, steady) in zip(faces, self._tracker.update(faces, 1000 * t), strict=True):
             if steady is not face:
@@ -71,19 +67,17 @@ class Tracker:
 
 class CloserLook:
     """A face finder for successive images, for example the images of a video. The network usually runs only on a region
-    around the faces of the previous image. In this smaller region, the network also finds small faces. Calling a
-    `CloserLook` with an image returns the faces in the image, with the highest score first. If `mirror` is true, the
-    network gets the mirror image of every second image while faces are followed. A `Tracker` with `smooth` averages the
-    results for normal and mirrored images.
-    """
+    around the faces of the previous image, in which the network also finds small faces. Calling a `CloserLook` with an
+    image returns the faces in the image, with the highest score first. If `mirror` is true, the network gets the mirror
+    image of every second image while faces are followed. A `Tracker` with `smooth` averages the results for normal and
+    mirrored images."""
 
     def __init__(self, detector: Detector, mirror: bool = False) -> None:
         self._detector = detector
         self._gaze = board_module("tracking").Gaze(detector.threshold, mirror)
 
     def __call__(self, image: object) -> list[Face]:
-        """Return the faces of an image. The argument `image` must be an array that the function `as_rgb` accepts.
-        Raises InputError."""
+        """Return the faces of an image, which the function `as_rgb` must accept. Raises InputError."""
         rgb = as_rgb(image, self._detector.order)
         height, width = rgb.shape[:2]
         x, y, w, h = self._gaze.region(width, height)

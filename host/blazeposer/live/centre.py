@@ -1,5 +1,5 @@
-"""Let the user choose the current pose of a head as the zero pose. Some programs accept only one head. For these
-programs, this module selects the head of one person."""
+"""Let the user choose the current pose of a head as the zero pose, and select one head for programs that accept only
+one."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from blazeposer.core.rotation import Floats
 from blazeposer.live.session import Head, Moment
 
 HOLD = 0.7
-"""Time in seconds for which the head keeps its last pose after the face was lost. After this time, the head slowly
-returns to the zero pose."""
+"""Time in seconds for which the head keeps its last pose after the face was lost. Then the head slowly returns to the
+zero pose."""
 DRIFT = 1.0
 """Time constant of the head's return to the zero pose, in seconds."""
 BACK = 0.2
@@ -24,15 +24,14 @@ BACK = 0.2
 
 
 class Leader:
-    """A filter that selects one of the people in front of the camera. The selected person stays selected until the
-    person is no longer visible. Then the filter selects the person with the largest face."""
+    """A filter that selects one person. The person stays selected until the person is no longer visible. Then the
+    filter selects the person with the largest face."""
 
     def __init__(self) -> None:
         self._id: int | None = None
 
     def of(self, moment: Moment) -> Face | None:
-        """Return the face of the selected person in `moment`, or None if `moment` has no faces. If the selected person
-        is not visible, select the person with the largest face and return the largest face."""
+        """Return the face of the selected person, or None if `moment` has no faces."""
         faces = {face.id: face for face in moment.faces}
         if self._id not in faces:
             largest = max(moment.faces, key=lambda face: face.box[2], default=None)
@@ -42,9 +41,8 @@ class Leader:
 
 
 class Centre:
-    """An object that adds the zero pose and the selected person's head to each `Moment` of a session. The angle between
-    the head and the zero pose is reduced by `deadzone` degrees. If the angle between the head and the zero pose is
-    smaller than `deadzone`, the angle becomes zero."""
+    """An object that adds the zero pose and the selected person's head to each `Moment`. The angle between the head and
+    the zero pose is reduced by `deadzone` degrees. An angle below `deadzone` becomes zero."""
 
     def __init__(self, deadzone: float = 0.0, clock: Callable[[], float] = time.monotonic) -> None:
         self._deadzone = np.radians(deadzone)
@@ -61,7 +59,6 @@ class Centre:
         self._asked = True
 
     def __call__(self, moment: Moment) -> Moment:
-        """Add the zero pose and the selected person's head to a copy of `moment`, and return the copy."""
         before, self._now = self._now, self._clock()
         step, face = self._now - before, self._leader.of(moment)
         recentred = self._asked and face is not None
@@ -86,9 +83,8 @@ class Centre:
         return Head(self._part(rest.rotation.T @ last.rotation), self._part(rest.to_axis.T @ last.to_axis), position)
 
     def _part(self, rotation: Floats) -> Floats:
-        """Return a rotation about the same axis as `rotation`, but with a smaller angle. The function subtracts the
-        dead zone from the angle, and multiplies the result by `_share`, a number from 0 to 1. Rotations have the shape
-        (3, 3)."""
+        """Return a rotation (3, 3) about the same axis, with the angle reduced by the dead zone and multiplied by
+        `_share`."""
         if self._share > 0.999 and not self._deadzone:
             return rotation
         vector = np.asarray(cv2.Rodrigues(rotation)[0], np.float64)

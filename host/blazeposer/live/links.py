@@ -37,8 +37,8 @@ class Link(Protocol):
     """One line with the reason why no images arrive and the user's next step, or "" if images arrive."""
 
     def arrivals(self) -> Generator[Arrival | None, None, None]:
-        """Yield each pose record when the record arrives. If no pose record arrives for `PAUSE` seconds, yield None.
-        The iterator ends only if no more pose records can arrive.
+        """Yield each pose record when it arrives, and None if no pose record arrives for `PAUSE` seconds. The iterator
+        ends only if no more pose records can arrive.
 
         The first step of the iterator opens the camera or the file, and closing the iterator closes the camera or the
         file. Raises PortError or InputError if the camera or the file cannot be opened.

@@ -1,5 +1,4 @@
-"""Draw plots of a recorded session. The plots show each face's raw angles, smoothed angles and expected error over
-time."""
+"""Draw plots of a recorded session."""
 
 from __future__ import annotations
 
@@ -20,8 +19,8 @@ _IN_LEGEND = 12  # largest number of faces in the legend
 
 
 def draw_session(records: Iterable[Record], title: str) -> Figure:
-    """Return a matplotlib `Figure` with three plots, which show the yaw, pitch and roll of a session's faces. Each plot
-    shows an angle in degrees over the time of the session in seconds."""
+    """Return a figure with three plots of yaw, pitch and roll, in degrees over seconds. The plots show each face's raw
+    angles, smoothed angles and expected error."""
     follow, rows = Follower(), defaultdict[int, list[list[float]]](list)
     for record in records:
         moment = follow(Moment("", "", Counts()), Arrival(record, record.t_ms / 1000))

@@ -1,5 +1,4 @@
-"""Read pose records and images from a camera with OpenMV's Protocol V2. OpenMV's own Python package `openmv` implements
-Protocol V2."""
+"""Read pose records and images from a camera with OpenMV's Protocol V2."""
 
 from __future__ import annotations
 
@@ -28,7 +27,6 @@ from blazeposer.stream.packed import CHANNEL, values
 from blazeposer.stream.record import SILENCE, Reader
 
 BAUD_RATE = 921_600
-"""Baud rate of Protocol V2."""
 _PACE = 0.01  # seconds between two checks for new data
 _ANSWER = 5.0  # seconds that an answer may take: the camera does not answer while the network runs
 _PICTURE = 0.1  # seconds that a record waits for its image
@@ -36,11 +34,10 @@ _TALK = 1.0  # seconds without a record, before the link reads the text that the
 
 
 class ProtocolLink(UsbLink):
-    """A `Link` that reads pose records and images from a camera with Protocol V2. In Protocol V2, the camera sends
-    images separately from pose records, and the images carry no sequence numbers. The image of a pose record arrives
-    directly after the pose record. `ProtocolLink` waits a short time (`_PICTURE`) for the image of a pose record. If a
-    camera script does not register the channel `CHANNEL`, the script prints its pose records, and `ProtocolLink` reads
-    the printed text. Printed text is lost if the camera prints faster than the PC reads."""
+    """A `Link` that reads pose records and images from a camera with Protocol V2. The image of a pose record arrives
+    directly after the pose record, without a sequence number. `ProtocolLink` waits a short time (`_PICTURE`) for the
+    image. If a camera script does not register the channel `CHANNEL`, the script prints its pose records, and
+    `ProtocolLink` reads the printed text. Printed text is lost if the camera prints faster than the PC reads."""
 
     def __init__(self, port: ports.Port, silence: float = SILENCE) -> None:
         super().__init__(port, silence, blind="")
@@ -77,7 +74,7 @@ class ProtocolLink(UsbLink):
                 raise
 
     def _take(self, waiting: list[tuple[Any, float]], picture: Image | None) -> list[Arrival]:
-        """Count the waiting pose records, and return them as a list of `Arrival` objects."""
+        """Return the waiting pose records with their image, and empty the list `waiting`."""
         arrivals = [
             Arrival(record, at, picture) for came, at in waiting if (record := self._reader.take(came)) is not None
         ]
@@ -101,28 +98,25 @@ class AutoLink(ProtocolLink):
 
 
 class NoProtocolError(PortError):
-    """Error for a device that does not speak Protocol V2. A camera with old firmware also causes `NoProtocolError`."""
+    """Error for a device that does not speak Protocol V2, for example a camera with old firmware."""
 
 
 class _Camera(openmv.Camera):  # type: ignore[misc]
     def _handle_event(self, channel_id: int, event: int) -> None:
-        """Count the camera's messages about newly registered channels. This method replaces the method `_handle_event`
-        of `openmv`. The replaced method fails in Python 3.11, because it tests whether an int is a member of an enum.
-        The method `Transport.log` fails for the same reason."""
+        """Count the camera's messages about newly registered channels. The replaced method of `openmv` fails in Python
+        3.11, because it tests whether an int is a member of an enum. `Transport.log` fails for the same reason."""
         if channel_id == 0 and event == EventType.CHANNEL_REGISTERED:
             self.pending_channel_events += 1
 
 
 def _is_from_elsewhere(record: logging.LogRecord) -> bool:
-    """Return True if a log message does not come from the package `openmv`. The root logger uses `_is_from_elsewhere`
-    as a filter, because log messages of `openmv` would otherwise appear inside the table in the terminal."""
+    """Return False for a log message of `openmv`, which would otherwise appear inside the table in the terminal."""
     return Path(openmv.__file__).parent not in Path(record.pathname).parents
 
 
 @contextmanager
 def _opened(port: str) -> Generator[_Camera, None, None]:
-    """Open the camera at the serial port `port`, and yield the camera. Raises PortError if the port cannot be opened or
-    another program uses the port."""
+    """Open the camera at a serial port. Raises PortError if this fails or another program uses the port."""
     if "://" in port:
         raise NoProtocolError(f"{port}: Protocol V2 needs a serial port like /dev/ttyACM0 or COM3: give it with --port")
     Transport.log = lambda *_, **__: None  # see `_Camera`
@@ -149,8 +143,7 @@ def _opened(port: str) -> Generator[_Camera, None, None]:
 
 @contextmanager
 def _uninterrupted() -> Generator[None, None, None]:
-    """Delay Ctrl+C until the end of the `with` block. Without the delay, the package `openmv` could suppress the
-    KeyboardInterrupt."""
+    """Delay Ctrl+C until the end of the `with` block. Otherwise, `openmv` could suppress the KeyboardInterrupt."""
     if threading.current_thread() is not threading.main_thread():  # only the main thread gets signals
         yield
         return
@@ -173,8 +166,7 @@ def _ask(name: str, question: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def _picture(frame: dict[str, Any] | None, last: Image | None) -> Image | None:
-    """Return the pixels of a camera image that the package `openmv` received. The pixels have the shape (h, w, 3).
-    Return the previous image `last` if no image was received or if the format of the image is unknown."""
+    """Return the pixels (h, w, 3) of a camera image, or `last` if no image was received or its format is unknown."""
     if not frame or len(frame["data"]) != 3 * frame["width"] * frame["height"]:
         return last
     return np.frombuffer(frame["data"], np.uint8).reshape(frame["height"], frame["width"], 3)

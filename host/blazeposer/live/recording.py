@@ -1,7 +1,7 @@
 """Write the pose records of a session to a file, and replay the file at its original speed.
 
 A .jsonl recording contains JSON lines in the format of the camera. A .csv recording is a table with one row for each
-face. Recordings (.jsonl and .csv) contain raw values, which are not smoothed.
+face. Recordings contain raw values, which are not smoothed.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from blazeposer.media.output import make_folder
 from blazeposer.stream.record import Reader, Record, as_line, face_as_json
 
 LONGEST_PAUSE = 10.0
-"""Longest pause between two records in a replay, in seconds. Longer pauses in a recording are shortened to this time. A
-pause is longer if the camera was unplugged or its clock was wrong."""
+"""Longest pause between two records in a replay, in seconds. Pauses in a recording are longer if the camera was
+unplugged or its clock was wrong."""
 _TIMES = ("picture_ms", "network_ms", "decode_ms")
 _FRAME = ("seq", "t_ms", "fps", "width", "height", *_TIMES)
 _POINTS = tuple(f"{name}_{axis}" for name in KEYPOINTS for axis in "xy")
@@ -36,8 +36,8 @@ COLUMNS = (*_FRAME, "id", "score", *ANGLES, "err", *_BOX, *_POINTS)
 
 
 class Recording:
-    """A `View` that writes pose records to a file between the calls of `start` and `stop`. Any thread may call the
-    methods `start` and `stop`."""
+    """A `View` that writes pose records to a file between the calls of `start` and `stop`, which any thread may
+    call."""
 
     def __init__(self) -> None:
         self.path: Path | None = None
@@ -60,15 +60,14 @@ class Recording:
                 csv.writer(self._file).writerow(COLUMNS)
 
     def stop(self) -> None:
-        """End the running recording and close its file. Without a running recording, do nothing."""
+        """End the running recording, if there is one."""
         with self._lock:
             if self._file:
                 self._file.close()
             self._file = self.path = None
 
     def show(self, moment: Moment) -> None:
-        """Write the pose record in `moment` to the file of the recording (see `session.View`). Raises InputError if the
-        disk is full."""
+        """Write the pose record in `moment` to the file. Raises InputError if the disk is full."""
         with self._lock:
             if not self._file or not self.path or not moment.record:
                 return
@@ -94,7 +93,6 @@ class ReplayLink:
         self._records = read(path, self._reader)
 
     def arrivals(self) -> Generator[Arrival | None, None, None]:
-        """Yield the pose records of the recording at their original speed (see `links.Link`)."""
         due, last = time.monotonic(), None
         for record in self._records:
             if last is not None and record.t_ms > last:
@@ -108,8 +106,8 @@ class ReplayLink:
 
 
 def read(path: Path, reader: Reader | None = None) -> Iterator[Record]:
-    """Yield the pose records of a recording. Broken pose records are left out, and `reader` counts the broken records.
-    Raises InputError."""
+    """Yield the pose records of a recording. Broken records are left out, and `reader` counts them. Raises
+    InputError."""
     _check_suffix(path)
     reader = reader or Reader(midway=False)
     try:
@@ -144,8 +142,7 @@ def _rows(record: Record) -> Iterator[list[Any]]:
 
 
 def _lines(table: TextIO, path: Path) -> Iterator[str]:
-    """Yield one JSON line for each camera image of a .csv recording. Raises InputError if the first row of the table
-    does not have all columns of `COLUMNS`."""
+    """Yield one JSON line for each frame of a .csv recording. Raises InputError if a column of `COLUMNS` is missing."""
     seen = rows(table)
     if not (first := next(seen, None)):
         return
@@ -175,8 +172,7 @@ def _as_json(rows: list[dict[str, float | None]]) -> dict[str, Any]:
 
 
 def _number(cell: str) -> float | None:
-    """Return the number in a table cell, or None if the cell is empty. A value such as 1.0 becomes an int, because
-    pandas writes the integer 1 as 1.0 if the column has empty cells."""
+    """Return the number in a table cell. pandas writes the integer 1 as 1.0 if the column has empty cells."""
     if not cell:
         return None
     value = float(cell)

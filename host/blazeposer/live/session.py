@@ -1,5 +1,4 @@
-"""Run the main loop of a live session. The main loop tracks the faces in pose records, computes the faces' positions in
-space, and shows the faces to people and programs."""
+"""Run the main loop of a live session."""
 
 from __future__ import annotations
 
@@ -18,8 +17,8 @@ from blazeposer.live.links import Arrival, Link
 from blazeposer.stream.record import Counts, Record
 
 LONGEST_STEP = 2.0
-"""Longest time in seconds that the smoothing assumes between two records. The limit prevents errors if a clock is wrong
-or was restarted. After a time of this length without a record, all tracks end."""
+"""Longest time in seconds that the smoothing assumes between two records, because a clock can be wrong or restart.
+After a time of this length without a record, all tracks end."""
 
 
 class Head(NamedTuple):
@@ -35,26 +34,21 @@ class Head(NamedTuple):
 
 @dataclass(frozen=True)
 class Moment:
-    """The data of a live session at one moment. If no pose record has arrived, the attribute `record` of a `Moment` is
-    None."""
+    """The data of a live session at one moment. The attributes `name`, `state`, `counts` and `blind` come from the link
+    (see `links.Link`), `at` and `picture` from the `Arrival`."""
 
     name: str
-    """Name of the link."""
     state: str
-    """Text that describes a failure of the link (see `links.Link`)."""
     counts: Counts
     troubles: Mapping[str, str] = field(default_factory=dict)
-    """Texts that describe the problems of outputs. The keys are the outputs' names."""
+    """Problems of the outputs. The keys are the outputs' names."""
     blind: str = ""
-    """Reason why no images arrive (see `links.Link`)."""
     record: Record | None = None
-    """The record that arrived. The faces in this record have the values that the network computed, and the numbers of
-    their tracks."""
+    """The record that arrived, or None. Its faces have the values from the network, and the numbers of their tracks."""
     faces: tuple[Face, ...] = ()
-    """The faces of the record, in the record's order, with their positions in space. If smoothing is on, the values of
-    the faces are smoothed."""
+    """The faces of the record, in the record's order, with their positions in space. If smoothing is on, the faces are
+    smoothed."""
     at: float = 0.0
-    """Time of the record's arrival (see `links.Arrival`)."""
     picture: Image | None = None
     fov: float = FIELD_OF_VIEW
     """Horizontal field of view of the image, in degrees."""
@@ -69,7 +63,7 @@ class Moment:
 
     @property
     def shown(self) -> tuple[Face, ...]:
-        """The faces of the `Moment`, with angles relative to the zero pose `rest`."""
+        """The faces with angles relative to the zero pose `rest`."""
         return tuple(map(self.from_rest, self.faces))
 
     def from_rest(self, face: Face) -> Face:
@@ -77,8 +71,7 @@ class Moment:
         return face if self.rest is None else face.turned(self.rest.T @ face.rotation)
 
     def to_axis(self, face: Face) -> Face:
-        """Return a copy of a face with angles relative to the camera's axis. The argument `face` must be an element of
-        the attribute `faces`."""
+        """Return a copy of one of the `faces`, with angles relative to the camera's axis."""
         if self.axis or not self.record:
             return face
         width, height = self.record.size
@@ -86,15 +79,15 @@ class Moment:
 
 
 class View(Protocol):
-    """The interface of an object that shows a session to people, or sends the poses of a session to programs."""
+    """An object that shows a session to people, or sends the poses of a session to programs."""
 
     def show(self, moment: Moment) -> None:
-        """Show one `Moment` of a session. The method `show` must be fast, because the session receives no pose records
-        until `show` returns."""
+        """Show one `Moment` of a session. The session receives no pose records until `show` returns, so `show` must be
+        fast."""
 
 
 class Output(View, Protocol):
-    """The interface of a `View` that sends poses to another program. If sending fails, `state` says why."""
+    """A `View` that sends poses to another program."""
 
     name: str
     """The address to which records are sent, without a password."""
@@ -103,8 +96,8 @@ class Output(View, Protocol):
 
     @property
     def state(self) -> str:
-        """Return one line that says why another program receives no poses, and what the user can do. If no problem is
-        known, return ""."""
+        """One line that says why the other program receives no poses, and what the user can do. If no problem is known,
+        the line is ""."""
 
 
 def run(
@@ -118,11 +111,10 @@ def run(
     axis: bool = False,
     strict: bool = False,
 ) -> None:
-    """Make a `Moment` for each pose record from `link`, and pass the `Moment` to all `outputs` and `views`. Return when
-    `link` delivers no more records. If `smooth` is true, the positions and angles of faces are smoothed. If the pose
-    records already contain ids of the faces, these ids are used. The arguments `fov` and `axis` become attributes of
-    each `Moment`. The function `centre` adds the zero pose to each `Moment`. If `strict` is true, the failure of one of
-    the `outputs` raises InputError."""
+    """Make a `Moment` for each arrival from `link`, and pass the `Moment` to all `outputs` and `views`. Return when
+    `link` delivers no more records. If the pose records already contain ids of the faces, these ids are used. The
+    function `centre` adds the zero pose to each `Moment`. If `strict` is true, the failure of one of the `outputs`
+    raises InputError."""
     follow = Follower(smooth, fov, axis)
     with closing(link.arrivals()) as arrivals:
         for arrival in arrivals:
@@ -149,7 +141,7 @@ class Follower:
         self._last_ms: int | None = None
 
     def __call__(self, moment: Moment, arrival: Arrival) -> Moment:
-        """Add the pose record, the faces and the image of `arrival` to a copy of `moment`, and return the copy."""
+        """Return a copy of `moment` with the pose record, the faces and the image of `arrival`."""
         record = arrival.record
         step = (record.t_ms - self._last_ms) / 1000 if self._last_ms is not None else 0.0
         self._last_ms = record.t_ms

@@ -1,5 +1,4 @@
-"""Find faces in the images of a webcam, a network stream or a video, and deliver pose records like a camera. The
-network runs on this PC."""
+"""Deliver pose records like a camera, from the images of a webcam, a network stream or a video."""
 
 from __future__ import annotations
 
@@ -15,9 +14,8 @@ from blazeposer.stream.record import Counts, Record, Timing
 
 
 class SourceLink:
-    """A `Link` that delivers pose records for the images of a webcam, a network stream or a video file. A video file
-    plays at its own speed. If this PC is too slow for a video file, frames of the video are skipped and count as lost.
-    """
+    """A `Link` that runs the network on this PC. A video file plays at its own speed. If this PC is too slow for a
+    video file, frames of the video are skipped and count as lost."""
 
     def __init__(self, source: str) -> None:
         self.state = self.blind = ""
@@ -29,7 +27,6 @@ class SourceLink:
         self._look = CloserLook(Detector(), mirror=True)
 
     def arrivals(self) -> Generator[Arrival | None, None, None]:
-        """Yield a pose record for each frame of the webcam, network stream or video (see `links.Link`)."""
         source, begin, fps = self._source, time.monotonic(), 0.0
         wait = last = begin
         for seq, frame in enumerate(source.frames):

@@ -1,5 +1,4 @@
-"""Show a live session in a terminal, with the faces' angles, the frame rate and the number of lost pose records. If the
-output of the command is not a terminal, print one line for each pose record."""
+"""Show a live session in a terminal. If the output is not a terminal, print one line for each pose record."""
 
 from __future__ import annotations
 
@@ -37,9 +36,8 @@ _BRAILLE = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
 
 
 class TerminalView:
-    """A `View` that shows a session in a terminal. A `TerminalView` must be used in a `with` statement. The argument
-    `notes` contains lines that are printed above the table of faces, for example the web page's address. The function
-    `recentre` is called when the user presses the key `RECENTRE`."""
+    """A `View` that shows a session in a terminal, for a `with` statement. The lines `notes` are printed above the
+    table of faces. The function `recentre` is called when the user presses the key `RECENTRE`."""
 
     def __init__(
         self, console: Console, notes: tuple[str, ...] = (), recentre: Callable[[], None] | None = None
@@ -69,7 +67,6 @@ class TerminalView:
         self._stack.close()
 
     def show(self, moment: Moment) -> None:
-        """Show the faces of `moment` in the terminal (see `session.View`)."""
         if self._keys and self._recentre and RECENTRE in self._keys():
             self._recentre()
         if moment.recentred:
@@ -95,9 +92,8 @@ class TerminalView:
 
 @contextmanager
 def pressed() -> Generator[Callable[[], str] | None, None, None]:
-    """Yield a function that returns all keys that the user has pressed since the last call of the function. Yield None
-    instead of a function if the command cannot read a keyboard, for example because the command runs in the background.
-    """
+    """Yield a function that returns all keys pressed since its last call. Yield None if the command cannot read a
+    keyboard, for example because the command runs in the background."""
     try:
         at_terminal = sys.stdin is not None and sys.stdin.isatty()
     except ValueError:  # stdin was closed
@@ -131,16 +127,14 @@ def pressed() -> Generator[Callable[[], str] | None, None, None]:
 
 
 def line(moment: Moment) -> str:
-    """Return one line of text with the time and the face angles of a `Moment`. The argument `moment` must contain a
-    pose record."""
+    """Return one line with the time and the face angles of a `Moment`, which must contain a pose record."""
     assert moment.record
     faces = "; ".join(f"face {face.id} " + " ".join(f"{angle:+.1f}" for angle in face.angles) for face in moment.shown)
     return f"{moment.record.seq} {moment.record.t_ms / 1000:.2f} s: {faces or 'no face'}"
 
 
 def panel(moment: Moment) -> RenderableType:
-    """Return the table of faces and the drawings of heads for a `Moment`. The table of faces and the drawings of heads
-    are at most 60 characters wide. The argument `moment` must contain a pose record."""
+    """Return a table and drawings, at most 60 characters wide, for a `Moment`, which must contain a pose record."""
     record = moment.record
     assert record
     head = f"{moment.name}  {record.fps:.1f} frames per second"
@@ -173,14 +167,14 @@ def losses(counts: Counts) -> str:
 
 
 def _on_head(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the points at which rays from the middle of the head meet the ellipsoid that represents a head in
-    drawings. The array `points` contains the directions of the rays. The shape of `points` is (n, 3)."""
+    """Return the points where rays in the directions `points` (n, 3) from the head's middle meet the head's
+    ellipsoid."""
     return points / np.linalg.norm(points / _HEAD, axis=1, keepdims=True)
 
 
 def _features() -> NDArray[np.float64]:
-    """Return points on the eyes, the mouth and the nose of the drawn head. The shape of the returned array is (n, 3).
-    The x axis points to the right of the image, the y axis points up, and the z axis points out of the face."""
+    """Return points (n, 3) on the eyes, the mouth and the nose of the drawn head. The x axis points to the right of the
+    image, the y axis points up, and the z axis points out of the face."""
     turn, along = np.linspace(0, 2 * np.pi, 16), np.linspace(-1, 1, 24)[:, None]
     ring = np.column_stack([np.cos(turn), 0.6 * np.sin(turn), 0 * turn]) * 0.14
     eyes = [_on_head(ring + np.array([side * 0.34, 0.22, 0.85])) for side in (-1, 1)]
@@ -194,8 +188,7 @@ _OUTLINE = np.linspace(0, 2 * np.pi, 240)
 
 
 def drawn(rotation: NDArray[np.float64]) -> str:
-    """Return a text drawing of a head that is turned by `rotation`. The shape of `rotation` is (3, 3). The text drawing
-    has `ROWS` lines of Braille characters."""
+    """Return a drawing of a head that is turned by `rotation` (3, 3), in `ROWS` lines of Braille characters."""
     # Seen along z, the ellipsoid R diag(a^2) R^T is the ellipse of the matrix's upper left 2 x 2 block.
     shape = np.linalg.cholesky((rotation * _HEAD**2 @ rotation.T)[:2, :2])
     outline = shape @ [np.cos(_OUTLINE), np.sin(_OUTLINE)]

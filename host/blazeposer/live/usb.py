@@ -1,5 +1,4 @@
-"""Read JSON lines with poses from a camera's serial port. If the camera is unplugged, wait until the camera is plugged
-in again."""
+"""Read JSON lines with poses from a camera's serial port."""
 
 from __future__ import annotations
 
@@ -16,12 +15,12 @@ RETRY = 0.5
 STALL = 3.0
 """Time in seconds. If no record arrives in this time, the link reports that nothing arrives."""
 BLIND = "the camera's JSON lines contain no images: start `blazeposer watch --web --protocol v2` to see them"
-"""Value of `Link.blind` (see `links.Link`)."""
 
 
 class UsbLink:
-    """A `Link` that reads JSON lines with poses from a camera's serial port. A camera that is plugged in again may
-    appear at another serial port. `UsbLink` finds the camera by its serial number."""
+    """A `Link` that reads JSON lines with poses from a camera's serial port. If the camera is unplugged, `UsbLink`
+    waits until the camera is plugged in again. The camera may then appear at another serial port, so `UsbLink` finds it
+    by its serial number."""
 
     def __init__(self, port: ports.Port, silence: float = SILENCE, blind: str = BLIND) -> None:
         self.name = port.device
@@ -33,9 +32,8 @@ class UsbLink:
         self.counts = self._reader.counts
 
     def arrivals(self) -> Generator[Arrival | None, None, None]:
-        """Yield the pose records that arrive from the camera (see `links.Link`). Raises PortError if the serial port
-        cannot be opened at the start of the session. If the serial port cannot be opened later in the session, the
-        iterator waits and tries again."""
+        """Yield the pose records that arrive (see `links.Link`). If the serial port cannot be opened at the start of
+        the session, raise PortError. Later in the session, wait and try again."""
         opened = False
         while True:
             try:

@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 
 
 def make_folder(path: Path, option: str = "--output") -> None:
-    """Make a folder and its missing parent folders. If the folder cannot be made, the message of the InputError names
-    `option`, the command-line option that contains the path."""
+    """Make a folder and its parents. The message of an InputError names `option`, the path's command-line option."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -33,8 +32,8 @@ def make_folder(path: Path, option: str = "--output") -> None:
 
 
 def write_file(path: Path, data: bytes, option: str = "--output") -> None:
-    """Write a file, and make the missing folders of its path. If the file cannot be written, the message of the
-    InputError names `option`, the command-line option that contains the path."""
+    """Write a file, and make its folder. The message of an InputError names `option`, the path's command-line
+    option."""
     make_folder(path.parent, option)
     try:
         path.write_bytes(data)
@@ -43,8 +42,7 @@ def write_file(path: Path, data: bytes, option: str = "--output") -> None:
 
 
 def write_image(path: Path, image: Image) -> None:
-    """Write an image to a file, and make the missing folders of its path. The file's suffix selects the format. Raises
-    InputError."""
+    """Write an image in the format of the file's suffix, and make the file's folder. Raises InputError."""
     suffix = path.suffix.lower()
     if not (suffix.isascii() and cv2.haveImageWriter(f"image{suffix}")):  # OpenCV aborts if a str is not UTF-8
         raise InputError(f"{path}: OpenCV cannot write {path.suffix or 'a file without suffix'}: use .jpg or .png")
@@ -60,8 +58,8 @@ def write_image(path: Path, image: Image) -> None:
 
 
 def write_figure(path: Path, figure: Figure, option: str = "--output") -> None:
-    """Write a plot to a file. The file's suffix (.png, .svg or .pdf) selects the format. Raises InputError if the
-    file's suffix is unknown or the file cannot be written."""
+    """Write a plot in the format of the file's suffix (.png, .svg or .pdf). Raises InputError if the suffix is unknown
+    or the file cannot be written."""
     try:
         data = render(figure, path.suffix)
     except ValueError as error:
@@ -72,8 +70,8 @@ def write_figure(path: Path, figure: Figure, option: str = "--output") -> None:
 
 
 def render(figure: Figure, suffix: str = ".svg") -> bytes:
-    """Return the bytes of an image file that shows a plot. The bytes contain no date, so the same plot always gives the
-    same bytes. Raises ValueError if matplotlib cannot write the format `suffix`."""
+    """Return a plot as the bytes of an image file. The bytes contain no date, so the same plot always gives the same
+    bytes. Raises ValueError if matplotlib cannot write the format `suffix`."""
     import matplotlib as mpl
 
     buffer = io.BytesIO()
@@ -84,8 +82,7 @@ def render(figure: Figure, suffix: str = ".svg") -> bytes:
 
 
 class VideoWriter:
-    """A writer of a video file (MPEG-4). A `VideoWriter` must be used in a `with` statement. All images of a video must
-    have the size of the video's first image."""
+    """A writer of a video file (MPEG-4), for a `with` statement. All images must have the size of the first image."""
 
     def __init__(self, path: Path, fps: float) -> None:
         self.path = path
@@ -99,7 +96,6 @@ class VideoWriter:
         self.close()
 
     def close(self) -> None:
-        """Complete and close the file."""
         if self._writer:
             self._writer.release()
 
@@ -119,12 +115,11 @@ class VideoWriter:
 
 
 class Annotated:
-    """A writer of the annotated images and videos that a command makes. An `Annotated` must be used in a `with`
-    statement. The path `output` means a file if it has a suffix and no folder with this path exists. A path without a
-    suffix, or the path of an existing folder, means a folder."""
+    """A writer of a command's annotated images and videos, for a `with` statement. The path `output` means a file if it
+    has a suffix and no folder with this path exists. Every other path means a folder. Raises InputError if `output` is
+    not suitable for the sources."""
 
     def __init__(self, output: Path, sources: Sequence[Source]) -> None:
-        """Check that the annotated images and videos can be written to `output`. Raises InputError."""
         self.wrote: list[Path] = []
         self._output = output
         self._is_file = bool(output.suffix) and not output.is_dir()
@@ -161,8 +156,8 @@ class Annotated:
             self.wrote.append(video.path)
 
     def _path(self, name: str) -> Path:
-        """Return the path of an output file with the name `name`. If another input or output file already uses the
-        path, add a number to the name of the output file."""
+        """Return the path of an output file, with a number in the name if another input or output file uses the
+        path."""
         if self._is_file:
             return self._output
         path = self._output / plain(name).replace("\N{REPLACEMENT CHARACTER}", "_")  # control characters, broken UTF-8
@@ -173,5 +168,5 @@ class Annotated:
 
 
 def _key(path: Path) -> str:
-    """Return the absolute path in lower case. The result is the same text for all paths that lead to one file."""
+    """Return the same text for all paths that lead to one file."""
     return str(path.resolve()).casefold()

@@ -22,8 +22,7 @@ from blazeposer.core.prepare import Image
 from blazeposer.core.streams import quiet_stderr
 
 HEIF_SUFFIXES = frozenset([".heic", ".heif", ".hif"])
-"""Suffixes of images from phones. OpenCV cannot read files with these suffixes. The package pillow-heif (extra `heic`)
-can read these files."""
+"""Suffixes of images from phones. OpenCV cannot read these files, but the package pillow-heif (extra `heic`) can."""
 IMAGE_SUFFIXES = HEIF_SUFFIXES | frozenset(
     ".avif .bmp .gif .jfif .jp2 .jpe .jpeg .jpg .pbm .pgm .png .pnm .ppm .tif .tiff .webp".split()  # noqa: SIM905
 )
@@ -31,20 +30,17 @@ IMAGE_SUFFIXES = HEIF_SUFFIXES | frozenset(
 VIDEO_SUFFIXES = frozenset(
     ".3gp .avi .flv .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ogv .ts .webm .wmv".split()  # noqa: SIM905
 )
-"""Suffixes of the files that are read as videos."""
 STREAM = re.compile(r"(rtsps?|rtmp|https?|udp|tcp)://", re.IGNORECASE)
-"""Pattern that matches the beginning of a network stream's address."""
 CUT_OFF = 0.95
-"""Smallest readable fraction of the frames that a video's header states. A video with fewer readable frames counts as
-incomplete. The fraction is below 1 because some headers contain only an estimate."""
+"""Fraction of the frames that a video's header states. A video with fewer readable frames counts as incomplete. The
+fraction is below 1 because some headers contain only an estimate."""
 
 _DEFAULT_FPS = 25.0  # frames per second of a video or webcam that does not state its own rate
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One image of a file, video or webcam. The function `read` returns the pixels of the image, and raises
-    BlazePoserError if the image cannot be read."""
+    """One image of a file, video or webcam. The function `read` raises BlazePoserError if the image cannot be read."""
 
     name: str
     """Name of the image file, video or camera."""
@@ -57,28 +53,24 @@ class Frame:
 
 @dataclass(frozen=True)
 class Source:
-    """An image, folder, video or camera from which frames are read one by one. The attribute `total` is the number of
-    frames, or None if the number of frames is not known."""
+    """An image, folder, video or camera. The attribute `total` is None if the number of frames is not known."""
 
     kind: Literal["image", "folder", "video", "camera"]
     name: str
-    """Name of the source, which messages show."""
     path: Path
     frames: Iterator[Frame]
     total: int | None
     fps: float = 0.0
     """Average number of frames per second of a video or camera."""
     files: tuple[Path, ...] = ()
-    """Files that the source reads."""
     left_out: tuple[str, ...] = ()
     """Files of a folder that are not images. Hidden files are not listed."""
 
 
 def open_source(text: str) -> Source:
-    """Open an image, folder, video, webcam or network stream, and return it as a `Source`. The argument `text` is the
-    path of a file, folder or video device, the index of a webcam, or the address of a network stream. Raises InputError
-    with a message of one line if the file, camera or stream cannot be opened. The error message and the name of the
-    `Source` never contain the user name or the password in an address."""
+    """Open the path of a file, folder or video device, the index of a webcam, or the address of a network stream.
+    Raises InputError if the file, camera or stream cannot be opened. The error message and the name of the `Source`
+    never contain the user name or the password in an address."""
     path = Path(text)
     if STREAM.match(text):
         parts = urlsplit(text)
@@ -98,9 +90,8 @@ def open_source(text: str) -> Source:
 
 
 def open_sources(texts: Sequence[str]) -> list[Source]:
-    """Open images, folders, videos, webcams and network streams, and return a list of `Source` objects. Each element of
-    `texts` is a path, an address, the index of a webcam, or a pattern such as `*.jpg`. All image files and folders are
-    joined into one `Source`. Raises InputError if a file, camera or stream cannot be opened."""
+    """Open several sources (see `open_source`). An element of `texts` may also be a pattern such as `*.jpg`. All image
+    files and folders are joined into one `Source`."""
     globs = [[text] if os.path.lexists(text) else sorted(glob(text, recursive=True)) or [text] for text in texts]
     names = [name for found in globs for name in found]
     sources = [open_source(name) for name in names]
@@ -120,9 +111,9 @@ def open_sources(texts: Sequence[str]) -> list[Source]:
 
 
 def read_image(path: Path | str) -> Image:
-    """Return the image in a file as an array (h, w, 3) of uint8 in RGB order. The returned image is upright and has no
-    alpha channel. The image file must be a HEIC file, or have a format that OpenCV reads. Raises InputError. Raises
-    MissingExtraError if the package for HEIC files is not installed."""
+    """Return the image in a file as an array (h, w, 3) of uint8 in RGB order. The image is upright and has no alpha
+    channel. The file must be a HEIC file, or have a format that OpenCV reads. Raises InputError, or MissingExtraError
+    if the package for HEIC files is not installed."""
     path = Path(path)
     try:
         data = np.frombuffer(path.read_bytes(), np.uint8)  # imread fails on some paths on Windows
@@ -141,10 +132,9 @@ def read_image(path: Path | str) -> Image:
 
 
 def _turned(image: Image, data: NDArray[np.uint8]) -> Image:
-    """Turn the image of an AVIF file as the file's header says, because OpenCV ignores the fields `irot` and `imir` in
-    the header. In the header of an AVIF file, `irot` is the number of quarter turns to the left. In the header of an
-    AVIF file, `imir` exchanges top and bottom if it is 0, and left and right if it is 1. The meanings of `irot` and
-    `imir` are from avif.h of libavif 1.0."""
+    """Turn an AVIF image as its header says, because OpenCV ignores the fields `irot` and `imir`. The field `irot` is
+    the number of quarter turns to the left. The field `imir` exchanges top and bottom if it is 0, and left and right if
+    it is 1 (avif.h of libavif 1.0)."""
     header = data[:4096].tobytes().partition(b"mdat")[0]
     if header[4:12] not in (b"ftypavif", b"ftypavis"):
         return image
@@ -188,8 +178,7 @@ def _video(path: Path) -> Source:
 
 
 def _camera(address: int | str, name: str, path: Path, failure: str) -> Source:
-    """Open a webcam, video device or network stream, and return it as a `Source`. Output files are named after the
-    argument `path`."""
+    """Open a webcam, video device or network stream. Output files are named after the argument `path`."""
     with quiet_stderr():
         capture = cv2.VideoCapture(address)
     frames = _captured(capture, name, f"{name}: {failure}", quiet=isinstance(address, str))
@@ -199,8 +188,8 @@ def _camera(address: int | str, name: str, path: Path, failure: str) -> Source:
 def _captured(
     capture: cv2.VideoCapture, name: str, failure: str, total: int | None = None, quiet: bool = True
 ) -> Iterator[Frame]:
-    """Return an iterator over the frames of an open video or camera. The function `_captured` reads the first frame
-    itself, so that an unreadable video or camera is reported immediately."""
+    """Return the frames of an open video or camera. The function reads the first frame itself, so that an unreadable
+    video or camera is reported immediately."""
     image = _read(capture, quiet=True)
     if image is None:
         capture.release()
@@ -209,8 +198,7 @@ def _captured(
 
 
 def _rest(capture: cv2.VideoCapture, name: str, image: Image | None, total: int | None, quiet: bool) -> Iterator[Frame]:
-    """Yield all frames of a video or camera. Raises InputError at the end of a video if the video has fewer frames than
-    its header says (see `CUT_OFF`)."""
+    """Yield all frames. Raises InputError at the end if a video has too few frames (see `CUT_OFF`)."""
     number, seconds, start = 0, 0.0, capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
     try:
         while image is not None:

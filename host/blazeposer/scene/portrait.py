@@ -1,5 +1,4 @@
-"""Draw a portrait of a person whose head can turn. The head in the portrait is a textured mesh in front of an image of
-the body. Drawing the portrait needs only numpy and OpenCV."""
+"""Draw a portrait of a person whose head can turn. The head is a textured mesh in front of an image of the body."""
 
 from __future__ import annotations
 
@@ -15,23 +14,22 @@ from blazeposer.core.prepare import Image
 from blazeposer.core.rotation import Floats, rotation_from_angles
 
 FACE_POINTS = 468
-"""Number of points of MediaPipe's face mesh, which are the first points of the portrait's mesh. The other points of the
-portrait's mesh are on the hair, the ears and the back of the head."""
+"""Number of points of MediaPipe's face mesh, which are the first points of the portrait's mesh. The other points are on
+the hair, the ears and the back of the head."""
 HEAD_MIDDLE = np.array([226.0, 108.0])
 """Middle of the head in the portrait, in pixels."""
 CAMERA_DISTANCE = 410.0
 """Distance from the camera to the face, in pixels of the portrait. The distance corresponds to about 60 cm, which is
-usual at a desk. The perspective is important, because MediaPipe's face mesh measures 0.83 of the true yaw if images
-have perspective, and only 0.76 if images have no perspective."""
+usual at a desk. The perspective is important: MediaPipe's face mesh measures 0.83 of the true yaw with perspective, and
+only 0.76 without perspective."""
 OVERSAMPLING = 2
-"""Factor by which the head is drawn larger than needed. Then the drawing is scaled down, and its edges become
-smooth."""
+"""Factor by which the head is drawn larger than needed and then scaled down, so that its edges become smooth."""
 
 
 @dataclass(frozen=True)
 class Portrait:
-    """The images and the mesh of the portrait (see `assets/SOURCE.txt`). The images of the portrait have 512 x 512
-    pixels. The mesh's points are in pixels, relative to the joint of head and neck. `points` has the shape (n, 3)."""
+    """The images (512 x 512 pixels) and the mesh of the portrait (see `assets/SOURCE.txt`). The mesh's points (n, 3)
+    are in pixels, relative to the joint of head and neck."""
 
     picture: Image
     body: Image  # RGBA
@@ -40,21 +38,19 @@ class Portrait:
     triangles: NDArray[np.int32]
     rotation: Floats
     joint: Floats
-    """Position in the image where head and neck meet. `points` are relative to this position."""
+    """Position in the image where head and neck meet."""
 
     def turned(self, angles: ArrayLike) -> Floats:
-        """Turn the portrait's head to the angles yaw, pitch and roll, and return the head's mesh in pixels of the
-        portrait. The mesh has the shape (n, 3). In the portrait, x points to the right, y points DOWN, and z points to
-        the viewer."""
+        """Return the mesh (n, 3) of the head that is turned to yaw, pitch and roll, in pixels of the portrait. In the
+        mesh, x points to the right, y points DOWN, and z points to the viewer."""
         turned = self.points @ rotation_from_angles(angles).T
         return turned * [1, -1, 1] + [*self.joint, 0]
 
     def placed(self, angles: ArrayLike, scale: float, middle: tuple[float, float]) -> Floats:
-        """Return the mesh of the turned head in pixels of the camera's image. The mesh has the shape (n, 3). The
-        argument `scale` is the head's size in the image, divided by the head's size in the portrait. The argument
-        `middle` (x, y) is the position of the portrait's point `HEAD_MIDDLE` in the image. The angles are relative to
-        the line from the camera to the face, because the face is drawn as if the camera pointed at the face.
-        """
+        """Return the mesh (n, 3) of the turned head in pixels of the camera's image. The argument `scale` is the head's
+        size in the image, divided by the head's size in the portrait. The argument `middle` (x, y) is the position of
+        the portrait's point `HEAD_MIDDLE` in the image. The angles are relative to the line from the camera to the
+        face, because the face is drawn as if the camera pointed at the face."""
         mesh = self.turned(angles)
         face = mesh[:FACE_POINTS].mean(0)
         near = CAMERA_DISTANCE / (CAMERA_DISTANCE - (mesh - face)[:, 2:])
@@ -62,8 +58,7 @@ class Portrait:
         return np.hstack([seen, mesh[:, 2:]]) * scale
 
     def paste(self, scene: Image, angles: ArrayLike, scale: float, middle: tuple[float, float]) -> None:
-        """Draw the person into the array `scene` (h, w, 3). The docstring of `placed` describes the arguments `angles`,
-        `scale` and `middle`."""
+        """Draw the person into the array `scene` (h, w, 3). For the other arguments, see `placed`."""
         mesh = self.placed(angles, scale, middle)
         height, width = scene.shape[:2]
         place = np.column_stack([np.eye(2) * scale, np.array(middle) - scale * HEAD_MIDDLE])
@@ -80,8 +75,7 @@ class Portrait:
         _over(scene[top:bottom, left:right], head[top - low[1] : bottom - low[1], left - low[0] : right - low[0]])
 
     def _head(self, mesh: Floats, size: tuple[int, int]) -> NDArray[np.float32]:
-        """Draw the mesh into an RGBA image with premultiplied alpha, and return the RGBA image. The points of `mesh`
-        (n, 3) are in pixels of the RGBA image."""
+        """Draw the mesh (n, 3), in pixels of the result, and return an RGBA image with premultiplied alpha."""
         position, seen = rasterize(mesh, self.texture, self.triangles, size)
         colour = cv2.remap(
             self.picture, position[..., 0], position[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
@@ -93,15 +87,13 @@ class Portrait:
 def rasterize(
     mesh: Floats, texture: NDArray[np.float32], triangles: NDArray[np.int32], size: tuple[int, int]
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """For each pixel in an image of a mesh, find the position in the texture. A z-buffer selects the triangle that is
-    nearest to the viewer at each pixel. The function `rasterize` processes all triangles at once, without a loop in
-    Python.
+    """Find the texture position for each pixel in an image of a mesh, from the triangle that is nearest to the viewer.
 
     The points of `mesh` (n, 3) are in pixels of the image, in a parallel projection. In the mesh, x points to the
     right, y points down, and z points to the viewer. The argument `size` is the width and height of the image in
     pixels. Triangles with anticlockwise corners on the screen are not drawn, because they are turned away from the
-    viewer. Return the texture positions, and an array that is True where the image shows the mesh. The shapes are
-    (height, width, 2) and (height, width).
+    viewer. Return the texture positions (height, width, 2), and an array (height, width) that is True where the image
+    shows the mesh.
     """
     width, height = size
     corners = mesh[triangles]
@@ -138,7 +130,6 @@ def rasterize(
 
 @cache
 def load_portrait() -> Portrait:
-    """Load the portrait that is part of this package. The file assets/SOURCE.txt says where the portrait comes from."""
     with as_file(files("blazeposer.scene") / "assets") as folder:
         picture, body = (
             np.asarray(cv2.imread(str(folder / name), cv2.IMREAD_UNCHANGED), np.uint8)
@@ -150,5 +141,5 @@ def load_portrait() -> Portrait:
 
 
 def _over(scene: Image, layer: NDArray[np.float32]) -> None:
-    """Draw an RGBA image over `scene`. The colours in `layer` are premultiplied with alpha."""
+    """Draw an RGBA image, whose colours are premultiplied with alpha, over `scene`."""
     scene[:] = (layer[..., :3] + scene * (1 - layer[..., 3:] / 255)).round().clip(0, 255).astype(np.uint8)

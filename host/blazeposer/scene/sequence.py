@@ -1,6 +1,5 @@
-"""Define the demo's sequence of synthetic images. The demo's images show first one head that turns, then several heads,
-and then an empty room. Every run of the demo shows exactly the same images. For every head in the demo's images, the
-exact angles are available."""
+"""Define the demo's sequence of synthetic images, with the exact angles of every head. Every run shows the same
+images."""
 
 from __future__ import annotations
 
@@ -19,7 +18,7 @@ Angles = tuple[float, float, float]
 SIDE = 480
 """Side of a frame in pixels. Frames are square, because the window of the board's scripts is square."""
 YAW, PITCH, ROLL = 35.0, 20.0, 30.0
-"""Largest angles of the head in degrees. The head turns by these angles in both directions."""
+"""Largest angles of the head in both directions, in degrees."""
 SWEEPS = ((24, 0), (20, 1), (22, 2))
 """Number of frames of each sweep, and the index of the angle that changes in the sweep."""
 COMBINED = 36
@@ -34,18 +33,16 @@ GROUP_FRAMES = 4
 GESTURE_RATE = 20
 """Number of frames per second of the gestures."""
 GESTURES = ((1, 15.0, 1.0), (0, 22.0, 0.8))
-"""Gestures of the head, which are first a nod and then a shake. Each gesture has the index of its angle, the amplitude
-in degrees, and the number of movements per second."""
+"""Gestures of the head, first a nod and then a shake. Each gesture has the index of its angle, the amplitude in
+degrees, and the number of movements per second."""
 GESTURE_SECONDS, STILL_SECONDS = 3, 1
-"""Duration of each gesture and of each rest, in seconds. There is a rest before each gesture and after the last
-gesture."""
+"""Duration of each gesture, and of the rests before and after each gesture, in seconds."""
 
 
 @dataclass(frozen=True)
 class Person:
-    """A person in a frame of the demo. The attribute `angles` contains yaw, pitch and roll of the head in degrees. The
-    attribute `middle` is the position of the head's middle in the frame, in pixels. The attribute `scale` is the head's
-    size in the frame, divided by the head's size in the portrait."""
+    """A person in a frame of the demo. The attribute `middle` is the position of the head's middle in the frame, in
+    pixels. The attribute `scale` is the head's size in the frame, divided by the head's size in the portrait."""
 
     angles: Angles
     middle: tuple[float, float]
@@ -61,8 +58,8 @@ class Person:
 
 @dataclass(frozen=True)
 class Frame:
-    """One frame of the demo and the people in the frame. People are drawn in the order of `people`, so a later person
-    can cover an earlier person. The attribute `picture` is an array (480, 480, 3) of uint8 in RGB order."""
+    """One frame of the demo and its people. People are drawn in the order of `people`, so a later person can cover an
+    earlier person. The attribute `picture` is an array (480, 480, 3) of uint8 in RGB order."""
 
     people: tuple[Person, ...]
 
@@ -76,11 +73,8 @@ class Frame:
 
 @cache
 def frames() -> tuple[Frame, ...]:
-    """Return the frames of the demo's sequence. In the first part of the sequence, one person turns the head, and one
-    angle of the head changes at a time. In the second part of the sequence, all three angles of one person's head
-    change at once. In the third part of the sequence, first two, then three and then four people are visible. The last
-    frame of the sequence shows an empty room.
-    """
+    """Return the frames of the demo's sequence. First, one person turns the head by one angle at a time, and then by
+    all three angles at once. Then two, three and four people are visible. The last frame shows an empty room."""
     limits = np.array([YAW, PITCH, ROLL])
     angles = []
     for count, axis in SWEEPS:
@@ -95,8 +89,8 @@ def frames() -> tuple[Frame, ...]:
 
 
 def gestures() -> tuple[Frame, ...]:
-    """Return frames of a person who first nods and then shakes the head. The person's head does not move for one second
-    before and after each gesture. A video of the frames must show `GESTURE_RATE` frames per second."""
+    """Return frames of a person who first nods and then shakes the head. A video of the frames must show `GESTURE_RATE`
+    frames per second."""
     still = np.zeros((STILL_SECONDS * GESTURE_RATE, 3))
     parts = [still]
     for axis, degrees, rate in GESTURES:
@@ -107,8 +101,8 @@ def gestures() -> tuple[Frame, ...]:
 
 
 def _single(turn: NDArray[np.float64], number: int) -> Frame:
-    """Return a frame of one person, whose head is turned by the angles `turn`. From frame to frame, the person sways a
-    little and moves nearer and farther."""
+    """Return a frame of one person with the angles `turn`. The person sways and moves nearer and farther between
+    frames."""
     sway = np.sin(2 * np.pi * number / np.array([37.0, 53.0, 71.0]))
     middle = (SIDE / 2 + 14 * sway[0], SIDE * 0.46 + 8 * sway[1])
     return Frame((Person(_angles(turn), middle, 1.85 + 0.15 * sway[2]),))

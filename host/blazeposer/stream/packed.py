@@ -1,9 +1,7 @@
 """Read packed records, which are the binary form of a camera's records. `board/channel.py` publishes one packed record
-for each frame, over OpenMV's Protocol V2. The byte order in a packed record is little endian. A packed record has the
-same values as the JSON line that `record.py` describes. A test checks that the camera and the PC use the same layout
-for packed records. A camera's packed records always have the same length, for any number of faces. In a packed record,
-the bytes after the last face have no meaning.
-"""
+for each frame, over OpenMV's Protocol V2. The byte order is little endian. A packed record has the same values as the
+JSON line that `record.py` describes. A camera's packed records always have the same length, for any number of faces.
+The bytes after the last face have no meaning."""
 
 from __future__ import annotations
 
@@ -23,8 +21,8 @@ _DIGITS = 2  # number of decimals, because a 32-bit float near 1000 is not more 
 
 
 def values(data: bytes) -> dict[str, Any] | None:
-    """Convert a packed record to a dictionary, which the method `take` of the class `Reader` accepts. The returned
-    dictionary has the same keys as the record's JSON line. Return None if `data` is too short for a record."""
+    """Convert a packed record to a dictionary with the keys of the record's JSON line, for the method `Reader.take`.
+    Return None if `data` is too short for a record."""
     if not data or (data[0] == VERSION and len(data) < HEAD.size):
         return None
     if data[0] != VERSION:  # another version has another layout

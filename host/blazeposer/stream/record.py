@@ -5,11 +5,9 @@
                 "yaw": 1.2, "pitch": -3.4, "roll": 0.5, "err": 4.2, "id": 1}]}
 
 A record without the key "v" has version 1. The keys "ms" and "size" of a record, and the key "id" of a face, may be
-missing. If SMOOTH is on in `board/main.py`, each face in a record also has the key "steady". The value of "steady"
-contains the smoothed box, keypoints and angles of the face. Programs that do not smooth faces themselves can use the
-values in "steady". If a PC estimates the position of a face, the PC adds the key "position" (x, y, z in centimetres) to
-the face. If a PC reads an image or video file, the PC adds the key "source" with the file's name to each record. A test
-checks that this module can read the lines that `board/main.py` prints.
+missing. If SMOOTH is on in `board/main.py`, each face in a record also has the key "steady" with its smoothed box,
+keypoints and angles. A PC can add the key "position" (x, y, z in centimetres) to a face, and the key "source" with the
+name of an image or video file to a record.
 """
 
 from __future__ import annotations
@@ -78,8 +76,8 @@ class Record:
 
 
 def parse_line(line: str | bytes) -> Record | None:
-    """Return the record that a line of text contains. Return None for a line without a record, and for a record of an
-    unknown version. For example, a boot message, an incomplete line or noise contains no record."""
+    """Return the record in a line of text, or None for a line without a record and for a record of an unknown
+    version."""
     try:
         return _record(json.loads(line))
     except (_NoRecord, ValueError, RecursionError):
@@ -87,8 +85,8 @@ def parse_line(line: str | bytes) -> Record | None:
 
 
 def as_line(record: Record) -> str:
-    """Return the record as a line of JSON, without a newline character. `parse_line` can read the lines that this
-    function returns. The numbers of each face are rounded as in `face_as_json`."""
+    """Return the record as a line of JSON without a newline character, which `parse_line` can read. The numbers of each
+    face are rounded as in `face_as_json`."""
     head: dict[str, Any] = {"v": VERSION, "seq": record.seq, "t_ms": record.t_ms, "fps": record.fps}
     if record.ms:
         head["ms"] = [record.ms.picture, record.ms.network, record.ms.decode]
@@ -107,7 +105,7 @@ class _OtherVersion(_NoRecord):
 
 
 def _record(values: Any) -> Record:
-    """Convert a JSON object (a dictionary) to a record. Raises _NoRecord if the JSON object is not a record."""
+    """Convert a JSON object to a record. Raises _NoRecord if the JSON object is not a record."""
     try:
         faces = values["faces"]
         if not isinstance(faces, list):
@@ -178,8 +176,8 @@ def _count(value: Any) -> int:
 
 
 def _number(value: Any, least: float = -LARGEST, most: float = LARGEST) -> float:
-    """Return a JSON number as float. Raises ValueError if `value` is not a number from `least` to `most`. For example,
-    NaN, True and the text "1" do not count as numbers."""
+    """Return a JSON number as float. Raises ValueError if `value` is not a number from `least` to `most`. NaN, True and
+    the text "1" do not count as numbers."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
         raise ValueError
     return float(value)
@@ -209,22 +207,20 @@ class Reader:
     """A reader that finds records in the bytes from a camera, and skips all other bytes. A record is always at the end
     of a line, but the line may begin with other text. If the sequence number of a record was damaged during the
     transfer, a few other records count as lost or late. If `midway` is true, the bytes may begin in the middle of a
-    record, so an incomplete first line does not count as a broken record.
-    """
+    record, so an incomplete first line does not count as a broken record."""
 
     def __init__(self, midway: bool = True) -> None:
         self.counts = Counts()
         self.said = ""
-        """The last line that was not a record. This line usually names the reason why the camera sends no records. The
-        text of `said` is printable, but its content is not checked."""
+        """The last line that was not a record. This line usually says why the camera sends no records. The text is
+        printable, but its content is not checked."""
         self._pending = b""
         self._recent: OrderedDict[int, Record] = OrderedDict()
         self._last: int | None = None
         self._midway = midway
 
     def resume(self) -> None:
-        """Prepare the `Reader` object for a new connection to the camera. Records that the camera sent while there was
-        no connection do not count as lost."""
+        """Prepare for a new connection to the camera. Records that the camera sent meanwhile do not count as lost."""
         self._pending, self._midway, self.said = b"", True, ""
         self._recent.clear()
         if self._last is not None:
@@ -240,8 +236,7 @@ class Reader:
         return [record for record in records if record and self._is_new(record)]
 
     def take(self, values: Any) -> Record | None:
-        """Convert a JSON object (a dictionary) to a record, and return the record. Return None if the JSON object is
-        not a record, or if the record was already received."""
+        """Return the record in a JSON object, or None if the object is not a record or the record is not new."""
         try:
             record = _record(values)
         except _OtherVersion:
@@ -313,12 +308,10 @@ def read_chunks(port: str) -> Generator[bytes, None, None]:
 
 
 def read_records(port: str, silence: float = SILENCE) -> Generator[Record, None, None]:
-    """Yield the records that the camera at `port` streams. The docstring of `read_chunks` describes the possible names
-    for `port`.
-
-    Raises PortError if the camera sends no record for `silence` seconds. The error's message contains the camera's last
-    line that was not a record, because this line usually says what is wrong.
-    """
+    """Yield the records that the camera at `port` streams. `port` is any name that pyserial opens (see `read_chunks`).
+    Raises PortError if the port cannot be opened, if the connection is lost, or if the camera sends no record for
+    `silence` seconds. The message contains the camera's last line that was not a record, because this line usually says
+    what is wrong."""
     reader, deadline = Reader(), time.monotonic() + silence
     try:
         for data in read_chunks(port):
@@ -337,8 +330,7 @@ def read_records(port: str, silence: float = SILENCE) -> Generator[Record, None,
 
 
 def silent(port: str, said: str) -> str:
-    """Return one line of text that says why a camera sends no records, and what the user can do. `said` is the camera's
-    last line that was not a record."""
+    """Return one line that says why a camera sends no records, and what the user can do. `said` is `Reader.said`."""
     if said:
         return f"{port} sends no records: reset the camera; its last line was: {said}"
     return f"{port} sends nothing: run `blazeposer deploy`, or reset the camera if it has main.py"

@@ -1,11 +1,4 @@
-"""Send poses to other programs. Programs that receive poses use different protocols and sign conventions for angles.
-
-- `opentrack.py` sends poses in UDP packets to opentrack, a program that controls simulators and games.
-- `vmc.py` sends poses to programs that draw avatars, with the VMC protocol over OSC.
-- `mqtt.py` sends pose records to an MQTT broker, which allows any number of cameras and listeners.
-- `home_assistant.py` makes MQTT messages for the program Home Assistant.
-- `udp.py` sends UDP packets to a host, for `opentrack.py` and `vmc.py`.
-"""
+"""Send poses to other programs, which use different protocols and sign conventions for angles."""
 
 from __future__ import annotations
 
@@ -23,9 +16,8 @@ _MODULES = {"opentrack": "opentrack", "osc": "vmc", "mqtt": "mqtt", "mqtts": "mq
 
 
 def open_output(target: str, camera: str) -> AbstractContextManager[Output]:
-    """Return the `Output` that sends poses to the URL `target`. The argument `camera` is the name of the camera that
-    delivers the poses. Raises InputError if `target` does not begin with one of the `SCHEMES`. The function
-    `open_output` does not check whether a program answers at `target`."""
+    """Return the `Output` that sends the poses of `camera` to the URL `target`. Raises InputError if `target` does not
+    begin with one of the `SCHEMES`. The function does not check whether a program answers at `target`."""
     try:
         url = urlsplit(target)
         known = url.scheme in _MODULES and bool(url.hostname) and url.port != 0
@@ -45,10 +37,8 @@ def open_output(target: str, camera: str) -> AbstractContextManager[Output]:
 
 
 def url_options(url: SplitResult, known: Collection[str]) -> dict[str, str]:
-    """Return the options that follow the question mark in a URL, as a dictionary from option name to option value.
-
-    Raises InputError if an option of the URL is not in `known`, has no value, or appears twice.
-    """
+    """Return the options that follow the question mark in a URL. Raises InputError if an option is not in `known`, has
+    no value, or appears twice."""
     pairs = parse_qsl(url.query, keep_blank_values=True)
     found = dict(pairs)
     odd = next((name for name, value in pairs if name not in known or not value), None)

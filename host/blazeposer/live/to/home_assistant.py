@@ -1,11 +1,8 @@
-"""Describe a camera to the program Home Assistant, with Home Assistant's MQTT discovery.
+"""Describe a camera to the program Home Assistant, with one retained MQTT message in the format "device discovery"
+(https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery, version 2024.11 and later).
 
-Home Assistant shows each camera as a device. This device shows the number of faces, the angles of one person, and
-whether a person looks at the camera. One retained MQTT message describes a camera and all its values to Home Assistant.
-The message that describes a camera has the format of Home Assistant's "device discovery"
-(https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery, version 2024.11 and later). Home Assistant reads the
-values of a camera from the MQTT topic TOPIC/CAMERA/summary. BlazePoser sends the values of a camera at most once per
-second, because Home Assistant stores a history of the values.
+Home Assistant shows each camera as a device, and reads its values from the MQTT topic TOPIC/CAMERA/summary. BlazePoser
+sends the values at most once per second, because Home Assistant stores a history of the values.
 """
 
 from __future__ import annotations
@@ -28,7 +25,7 @@ PAUSE = 1.0
 
 
 class Summary:
-    """An object that makes JSON texts for Home Assistant. Each JSON text contains the values of one camera."""
+    """An object that makes JSON texts with the values of one camera for Home Assistant."""
 
     def __init__(self) -> None:
         self._leader = Leader()
@@ -36,8 +33,8 @@ class Summary:
         self._at = -PAUSE
 
     def news(self, moment: Moment) -> str:
-        """Return the values of `moment` for Home Assistant as a JSON text. Return "" if the values for Home Assistant
-        have not changed, or if the last JSON text was made less than `PAUSE` seconds ago."""
+        """Return the values of `moment` as a JSON text. Return "" if the values have not changed, or if the last text
+        was made less than `PAUSE` seconds ago."""
         leader, now = self._leader.of(moment), time.monotonic()
         if now - self._at < PAUSE:
             return ""
@@ -51,8 +48,8 @@ class Summary:
 
 
 def discovery(prefix: str, topic: str) -> tuple[str, str]:
-    """Return the topic and the payload of the MQTT message that describes a camera to Home Assistant. The argument
-    `prefix` is Home Assistant's discovery prefix, which is "homeassistant" by default."""
+    """Return the topic and the payload of the MQTT message that describes a camera. The argument `prefix` is Home
+    Assistant's discovery prefix, which is "homeassistant" by default."""
     device = re.sub(r"[^A-Za-z0-9_-]+", "-", topic)
 
     def entity(key: str, name: str, platform: str, **more: str) -> dict[str, Any]:

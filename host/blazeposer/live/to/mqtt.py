@@ -1,15 +1,8 @@
-"""Send the pose records of each camera to an MQTT broker, for any number of listeners. Each camera uses its own MQTT
-topics.
+"""Send the pose records of each camera to an MQTT broker. The page docs/live.md describes the MQTT topics.
 
-- The topic TOPIC/CAMERA/faces gets each pose record as a JSON line, with the faces' ids and positions in space. If
-  smoothing is on, the values in TOPIC/CAMERA/faces are smoothed.
-- The topic TOPIC/CAMERA/status gets "online" when pose records begin to arrive from the camera, and "offline" when no
-  more pose records arrive. The message in TOPIC/CAMERA/status is retained, so new listeners also get the message. If
-  the connection between this PC and the broker is lost, the broker sends the status "offline" to the listeners.
-- The topic TOPIC/CAMERA/summary gets values for Home Assistant if the URL has the option `discovery` (see
-  home_assistant.py).
-
-The broker acknowledges each pose record (quality of service 1), so BlazePoser can count lost pose records.
+The status message is retained, so new listeners also get the message. If the connection between this PC and the broker
+is lost, the broker sends the status "offline" to the listeners. The broker acknowledges each pose record (quality of
+service 1), so BlazePoser can count lost pose records.
 """
 
 from __future__ import annotations
@@ -57,12 +50,9 @@ _ADVICE = {
 
 
 class MqttView:
-    """An `Output` that sends pose records to an MQTT broker (see `session.Output`).
-
-    If the connection to the broker is lost, `MqttView` waits for a new connection. Pose records that arrive while there
-    is no connection to the broker are lost. Methods with names that start with `_on_` run in the thread of the MQTT
-    client.
-    """
+    """An `Output` that sends pose records to an MQTT broker. If the connection to the broker is lost, `MqttView` waits
+    for a new connection, and the pose records of this time are lost. Methods with names that start with `_on_` run in
+    the thread of the MQTT client."""
 
     def __init__(self, name: str, client: Client, topic: str, encrypted: bool, discover: str | None) -> None:
         self.name = name
@@ -86,14 +76,12 @@ class MqttView:
 
     @property
     def state(self) -> str:
-        """Return a text about a problem with the broker, or "" if there is no problem (see `session.Output`)."""
         waits = not self._client.is_connected() or self._sent > self._arrived
         if not self._reason and waits and time.monotonic() - self._since > ANSWER:
             return "the broker does not answer: check that it runs, and that this is the port of an MQTT broker"
         return self._reason
 
     def show(self, moment: Moment) -> None:
-        """Send the pose record in `moment` and the camera's status to the broker (see `session.View`)."""
         if moment.record or moment.state:
             before, self._online = self._online, moment.record is not None
             if before != self._online and self._client.is_connected():  # otherwise `_on_connect` sends the status
@@ -108,14 +96,11 @@ class MqttView:
             self._publish("summary", news)
 
     def __enter__(self) -> MqttView:
-        """Connect to the broker, and wait at most `ANSWER` seconds for an answer of the broker."""
         self._client.loop_start()
         self._known.wait(ANSWER)
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Send the status "offline", and disconnect from the broker. Pose records that the broker has not acknowledged
-        are counted in `missed`."""
         try:
             if self._client.is_connected():
                 with suppress(ValueError, RuntimeError):  # the broker may have disconnected
@@ -195,8 +180,7 @@ class MqttView:
 
 def open_view(url: SplitResult, camera: str) -> MqttView:
     """Return the `Output` that sends pose records to an MQTT broker (see `open_output`). The path of the URL is the
-    MQTT topic, and the query of the URL contains the `OPTIONS`. If the URL has the scheme mqtts://, the connection to
-    the broker is encrypted."""
+    MQTT topic, and the query contains the `OPTIONS`. With the scheme mqtts://, the connection is encrypted."""
     encrypted = url.scheme == "mqtts"
     host, port = url.hostname or "", url.port or (TLS_PORT if encrypted else PORT)
     name = f"{url.scheme}://{host}:{port}"
@@ -224,12 +208,11 @@ def open_view(url: SplitResult, camera: str) -> MqttView:
 
 
 def credentials(name: str, url: SplitResult, file: str | None) -> tuple[str | None, str | None]:
-    """Return the user name and the password for the broker. Return None in place of a user name or a password that is
-    not found.
+    """Return the user name and the password for the broker, with None in place of a value that is not found.
 
-    The user name for the broker comes from the URL or from the file ~/.netrc. The function looks for the password first
-    in the URL, then in the first line of `file`, in the environment variable `PASSWORD`, and in ~/.netrc. Raises
-    InputError if `file` or ~/.netrc cannot be read. The error message contains no password.
+    The user name comes from the URL or from the file ~/.netrc. The function looks for the password first in the URL,
+    then in the first line of `file`, in the environment variable `PASSWORD`, and in ~/.netrc. Raises InputError if
+    `file` or ~/.netrc cannot be read. The error message contains no password.
     """
     user = unquote(url.username) if url.username else None
     if url.password is not None:
@@ -258,8 +241,7 @@ def credentials(name: str, url: SplitResult, file: str | None) -> tuple[str | No
 
 
 def _checked(name: str, topic: str) -> str:
-    """Check and return the MQTT topic `topic`. Raises InputError if MQTT does not allow messages to `topic` (MQTT 5.0,
-    section 4.7)."""
+    """Return `topic`. Raises InputError if MQTT does not allow messages to `topic` (MQTT 5.0, section 4.7)."""
     if re.search(r"[+#]", topic) or not topic.isprintable() or topic.startswith("$") or len(topic.encode()) > 1000:
         advice = "use a topic without +, # and control characters, outside $SYS"
         raise InputError(f"{name}: not a topic to publish to: {advice}")

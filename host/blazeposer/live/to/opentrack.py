@@ -2,13 +2,12 @@
 
 Each UDP packet for opentrack contains six little-endian doubles. The six doubles are x, y, z in centimetres and yaw,
 pitch, roll in degrees, relative to the camera's axis. The axes and the signs of the angles are the same as in
-opentrack's own tracker for webcams (tracker-neuralnet/ftnoir_tracker_neuralnet.cpp). For opentrack, x points to the
-right of the image, y points up, and z points away from the camera. Positive yaw turns the face to the left of the
-image, positive pitch turns the face up, and positive roll turns the face clockwise.
+opentrack's own tracker for webcams (tracker-neuralnet/ftnoir_tracker_neuralnet.cpp): x points to the right of the
+image, y points up, z points away from the camera, and the angles have the signs of `rotation.py`.
 
-The program opentrack and the data set 300W-LP use different orders of the rotations by yaw, pitch and roll. In
-opentrack (compat/euler.cpp), the head turns first by roll, then by pitch, and last by yaw, about axes that do not move.
-In 300W-LP, the head turns first by roll, then by yaw, and last by pitch, about axes that do not move.
+The program opentrack and the data set 300W-LP use different orders of rotations about axes that do not move. In
+opentrack (compat/euler.cpp), the head turns first by roll, then by pitch, and last by yaw. In 300W-LP, the head turns
+first by roll, then by yaw, and last by pitch.
 """
 
 from __future__ import annotations
@@ -24,13 +23,11 @@ from numpy.typing import NDArray
 from blazeposer.live.to.udp import HeadView
 
 PORT = 4242
-"""Default port of opentrack."""
 
 
 def packet(position: Sequence[float] | NDArray[np.float64], rotation: NDArray[np.float64]) -> bytes:
-    """Return the 48 bytes of a UDP packet with the pose of a head. The argument `position` is the head's position in
-    centimetres, and `rotation` is the head's rotation. The shape of `position` is (3,), and the shape of `rotation` is
-    (3, 3)."""
+    """Return a UDP packet of 48 bytes. The argument `position` (3,) is the head's position in centimetres, and
+    `rotation` (3, 3) is the head's rotation."""
     right, up, forward = rotation.T
     yaw = math.atan2(-forward[0], forward[2])
     pitch = math.atan2(forward[1], math.hypot(forward[0], forward[2]))
@@ -41,5 +38,4 @@ def packet(position: Sequence[float] | NDArray[np.float64], rotation: NDArray[np
 
 
 def open_view(url: SplitResult, camera: str) -> HeadView:
-    """Return the `Output` that sends poses to the program opentrack (see `open_output`)."""
     return HeadView(url, PORT, lambda head: packet(head.position, head.to_axis))

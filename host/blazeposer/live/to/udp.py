@@ -1,5 +1,4 @@
-"""Send UDP packets with the pose of one head to a host in the network. A host name can have several IP addresses. If
-the host is not found when the session starts, the search is repeated until the host is found."""
+"""Send UDP packets with the pose of one head to a host in the network."""
 
 from __future__ import annotations
 
@@ -18,12 +17,12 @@ _FIRST = 1.0  # seconds that a session waits for the address when it starts
 
 
 class HeadView:
-    """An `Output` that sends UDP packets with the pose of one head (see `session.Output`). A `HeadView` must be used in
-    a `with` statement.
+    """An `Output` that sends UDP packets with the pose of one head, for a `with` statement. The function `packet` makes
+    the bytes of a packet. If the host is not found, the search is repeated until the host is found.
 
-    A UDP packet is sent even if no program listens. The function `packet` makes the bytes of one UDP packet from a
-    head's pose. Each UDP packet goes to the first IPv4 address and to the first IPv6 address of the host. The name
-    "localhost" means 127.0.0.1 and ::1, but a program may listen at only one of these addresses.
+    A UDP packet is sent even if no program listens. Each UDP packet goes to the first IPv4 address and to the first
+    IPv6 address of the host. The name "localhost" means 127.0.0.1 and ::1, but a program may listen at only one of
+    these addresses.
     """
 
     def __init__(self, url: SplitResult, port: int, packet: Callable[[Head], bytes]) -> None:
@@ -47,7 +46,6 @@ class HeadView:
             link.close()
 
     def show(self, moment: Moment) -> None:
-        """Send a UDP packet with the pose of the selected person's head (see `session.View`)."""
         if not moment.head:
             return
         packet = self._packet(moment.head)

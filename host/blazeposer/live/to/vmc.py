@@ -1,8 +1,8 @@
-"""Send poses to the head of an avatar, with the VMC protocol (https://protocol.vmc.info) over OSC. The programs
-VSeeFace, Warudo and VMagicMirror, for example, read the VMC protocol. In the VMC protocol, BlazePoser is an
-"assistant", which is a program that sends poses. Each VMC message contains the local rotation of the bone "Head" as a
-Unity quaternion. In Unity's left-handed axes, x points to the avatar's right, y points up, and z points in the avatar's
-viewing direction. If the person turns to the person's own left, the avatar also turns to the avatar's own left."""
+"""Send poses to the head of an avatar, with the VMC protocol (https://protocol.vmc.info) over OSC. In the VMC protocol,
+BlazePoser is an "assistant", which is a program that sends poses. Each VMC message contains the local rotation of the
+bone "Head" as a Unity quaternion. In Unity's left-handed axes, x points to the avatar's right, y points up, and z
+points in the avatar's viewing direction. If the person turns to the person's own left, the avatar also turns to the
+avatar's own left."""
 
 from __future__ import annotations
 
@@ -18,17 +18,13 @@ from pythonosc.osc_message_builder import build_msg
 from blazeposer.live.to.udp import HeadView
 
 PORT = 39540
-"""Default port of a "performer" in the VMC protocol. A performer moves an avatar, and gets messages from other
-programs."""
+"""Default port of a "performer" in the VMC protocol, which is a program that moves an avatar."""
 
 
 def quaternion(rotation: NDArray[np.float64]) -> tuple[float, float, float, float]:
-    """Convert a rotation from the axes of `rotation.py` to Unity's axes, and return a quaternion. The rotation has the
-    shape (3, 3), and the quaternion has the order x, y, z, w.
-
-    In Unity and in `rotation.py`, y points up and z points out of the face, but the x axes point in opposite
-    directions. The rotation axis (x, y, z) in `rotation.py` becomes the rotation axis (x, -y, -z) in Unity.
-    """
+    """Convert a rotation (3, 3) from the axes of `rotation.py` to Unity's axes, and return a quaternion x, y, z, w. In
+    both, y points up and z points out of the face, but the x axes point in opposite directions. The rotation axis (x,
+    y, z) in `rotation.py` becomes the rotation axis (x, -y, -z) in Unity."""
     vector = np.asarray(cv2.Rodrigues(rotation)[0], np.float64)[:, 0]
     angle = float(np.linalg.norm(vector))
     x, y, z = (vector * [1, -1, -1] * (np.sin(angle / 2) / angle if angle else 0.5)).tolist()
@@ -36,8 +32,8 @@ def quaternion(rotation: NDArray[np.float64]) -> tuple[float, float, float, floa
 
 
 def bundle(rotation: NDArray[np.float64], seconds: float) -> bytes:
-    """Return the VMC messages for a head that is turned by `rotation`. The shape of `rotation` is (3, 3). The argument
-    `seconds` is the time since the start of the session."""
+    """Return the VMC messages for a head with `rotation` (3, 3). `seconds` is the time since the start of the
+    session."""
     built = OscBundleBuilder(IMMEDIATELY)
     built.add_content(build_msg("/VMC/Ext/OK", 1))
     built.add_content(build_msg("/VMC/Ext/T", seconds))
@@ -46,6 +42,5 @@ def bundle(rotation: NDArray[np.float64], seconds: float) -> bytes:
 
 
 def open_view(url: SplitResult, camera: str) -> HeadView:
-    """Return the `Output` that sends poses to an avatar (see `open_output`)."""
     start = time.monotonic()
     return HeadView(url, PORT, lambda head: bundle(head.rotation, time.monotonic() - start))

@@ -2,14 +2,14 @@
 and can start and stop a recording.
 
 By default, the web server accepts connections only from this PC (loopback address). The web page receives a camera's
-data only as JSON. The Content Security Policy of the web page allows the browser to run and load only the files of the
-folder `web/`. The web server refuses HTTP requests for the host names of other computers. Without a check of the host
-name, a page of another website could read the session through DNS rebinding. In DNS rebinding, the owner of a website
-makes the website's name point to this PC.
+data only as JSON, and its Content Security Policy allows the browser to run and load only the files of the folder
+`web/`. The web server refuses HTTP requests for the host names of other computers. Without this check, a page of
+another website could read the session through DNS rebinding: the owner of a website makes the website's name point to
+this PC.
 
 An HTTP request to start or stop a recording needs a header that a page of another website cannot send. Browsers on
-other PCs (option `--web-host`) cannot start or stop a recording. Browsers on other PCs receive no file paths and no
-port names of this PC.
+other PCs (option `--web-host`) cannot start or stop a recording, and receive no file paths and no port names of this
+PC.
 """
 
 from __future__ import annotations
@@ -65,9 +65,8 @@ _SILENT = 5.0  # seconds without an event, before the page is told that the serv
 
 
 class WebView:
-    """A `View` that shows a live session as a web page. A `WebView` must be used in a `with` statement. If a browser is
-    too slow to show all poses, it skips old poses and gets the newest pose. Raises InputError if `host` is not an
-    address of this PC, or if another program uses the port."""
+    """A `View` that shows a live session as a web page, for a `with` statement. A browser that is too slow skips old
+    poses. Raises InputError if `host` is not an address of this PC, or if another program uses the port."""
 
     def __init__(
         self,
@@ -105,7 +104,6 @@ class WebView:
         self._server.server_close()
 
     def show(self, moment: Moment) -> None:
-        """Prepare the data in `moment` for all browsers (see `session.View`)."""
         path = self._recording.path
         told = as_json(moment)
         own = json.dumps(told | {"recording": str(path) if path else "", "own": True}).encode()
@@ -118,8 +116,8 @@ class WebView:
             self._news.notify_all()
 
     def newest(self, after: int, own: bool = True) -> tuple[int, bytes] | None:
-        """Wait for a server-sent event with a number above `after`, and return the number and the bytes of the newest
-        event. Return None when the session ends. If no event comes for `_SILENT` seconds, return `after` and b""."""
+        """Wait for an event with a number above `after`, and return the number and the bytes of the newest event.
+        Return None when the session ends. If no event comes for `_SILENT` seconds, return `after` and b""."""
         with self._news:
             self._news.wait_for(lambda: self._ended or self._number > after, _SILENT)
             if self._ended:
@@ -139,8 +137,8 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False  # a browser may hold its connection for ever
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Print no error message if a browser has disconnected, because the message would appear inside the table of
-        faces in the terminal."""
+        """Print nothing if a browser has disconnected, because the message would appear inside the table in the
+        terminal."""
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)
 
@@ -153,7 +151,6 @@ class _Handler(BaseHTTPRequestHandler):
         super().__init__(*arguments)
 
     def do_GET(self) -> None:
-        """Answer an HTTP GET request with a file of the web page, or with server-sent events."""
         if not self._is_for_us():
             self._answer(HTTPStatus.FORBIDDEN)
         elif self.path == "/events":
@@ -165,7 +162,6 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(HTTPStatus.NOT_FOUND)
 
     def do_POST(self) -> None:
-        """Answer an HTTP POST request, which the web page sends when the user presses a button."""
         # A page of another host can send X-BlazePoser only if this server allows it (CORS). The server never does.
         if not self._is_for_us() or self.headers.get("X-BlazePoser") != "page" or not self._is_own():
             self._answer(HTTPStatus.FORBIDDEN, b"only the PC that runs blazeposer may do this")
@@ -181,10 +177,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(HTTPStatus.CONFLICT, str(error).encode())
 
     def log_message(self, format: str, *arguments: Any) -> None:
-        """Print no log of HTTP requests, because a log would appear inside the table of faces in the terminal."""
+        """Print nothing, because a log would appear inside the table in the terminal."""
 
     def _is_for_us(self) -> bool:
-        """Return True if the header Host of the HTTP request contains an IP address or this PC's name."""
+        """Return True if the header Host contains an IP address or this PC's name."""
         host = _HOST.fullmatch(self.headers.get("Host", ""))
         name = host["v6"] or host["name"] if host else ""
         try:
@@ -193,7 +189,7 @@ class _Handler(BaseHTTPRequestHandler):
             return False
 
     def _is_own(self) -> bool:
-        """Return True if the browser that sent the HTTP request runs on this PC."""
+        """Return True if the browser runs on this PC."""
         client = self.client_address[0]
         return ipaddress.ip_address(client).is_loopback or client == self.connection.getsockname()[0]
 
@@ -221,7 +217,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def as_json(moment: Moment) -> dict[str, Any]:
-    """Return the data of a `Moment` for the web page as a JSON object."""
+    """Return the data of a `Moment` for the web page."""
     record = moment.record
     told: dict[str, Any] = {
         "name": moment.name,
@@ -251,8 +247,8 @@ def as_json(moment: Moment) -> dict[str, Any]:
 
 
 def _face(moment: Moment, face: Face, seen: Face) -> dict[str, Any]:
-    """Return the data of a face for the web page as a JSON object. The box and the keypoints in the image are not
-    smoothed, because smoothed points lag behind the image."""
+    """Return the data of a face for the web page. The box and the keypoints in the image are not smoothed, because
+    smoothed points lag behind the image."""
     shown, raw = moment.from_rest(face), moment.from_rest(seen)
     rotation, on_screen = (np.round(each.rotation, 5).tolist() for each in (face, shown))
     on_image = {"rotation": rotation, "box": seen.box, "keypoints": np.ravel(seen.keypoints).tolist()}
