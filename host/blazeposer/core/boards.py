@@ -14,9 +14,7 @@ measured on a camera. The fields of `Board` that boards.json lacks have these so
   `MICROPY_HW_BDEV_SPIFLASH_SIZE_BYTES`.
 - `sd` comes from `MICROPY_HW_ENABLE_SDCARD` (STM32) or `MICROPY_USDHC1` (RT1062) in mpconfigboard.h. The AE3's
   mpconfigboard.h contains neither of the two. The Portenta's slot for an SD card is on its Vision Shield.
-- `core` and `mhz` come from the quick references on docs.openmv.io, and from the comments on the PLL in board_config.h.
-- `npu` comes from the quick references on docs.openmv.io, and from the key `npu` in boards.json.
-- `pyb` comes from the page about the module pyb on docs.openmv.io.
+- `core`, `mhz`, `npu` and `pyb` come from docs.openmv.io, `mhz` also from the comments on the PLL in board_config.h.
 """
 
 from __future__ import annotations
@@ -39,9 +37,9 @@ KB = 1024
 MB = 1024 * KB
 
 SCRIPT_BYTES = 34 * KB
-"""Number of bytes that the model cannot use in the largest heap block. These bytes hold MicroPython's own tables (1/43
-of the block), TFLite Micro's list of operations, 512 bytes that the firmware adds to an arena, and the modules that
-scripts import first."""
+"""Number of bytes that the model cannot use in the largest heap block. They hold MicroPython's own tables (1/43 of the
+block), TFLite Micro's operations, 512 bytes that the firmware adds to an arena, and the modules that scripts import
+first."""
 
 OLD_USB_ID = (0x1209, 0xABD1)
 """USB id of all OpenMV cameras with firmware before 5.0 (mpconfigboard.h of 2023 for the RT1062)."""
@@ -92,7 +90,7 @@ class Board:
 
     @property
     def heap(self) -> int:
-        """Return the size of the largest block of the heap. An arena (the network's working memory) must fit into one
+        """Return the size of the largest block of the heap. An arena (working memory of the network) must fit into one
         block."""
         return max(block.size for block in self.blocks)
 
@@ -102,13 +100,10 @@ class Board:
         return self.heap - SCRIPT_BYTES
 
     def memory_of(self, arena: int) -> Memory | None:
-        """Return the kind of memory in which MicroPython would place an arena of `arena` bytes. Return None if no block
-        of the heap has enough room.
-
-        The result is an estimate. It assumes that scripts take `SCRIPT_BYTES` of the heap's first block before the
-        model loads. In each later block of the heap, MicroPython's tables take 1/43 of the block, and scripts take
-        `LATER_BLOCK_BYTES`.
-        """
+        """Return the kind of memory in which MicroPython would probably place an arena of `arena` bytes, or None if no
+        block has enough room. The estimate assumes that scripts take `SCRIPT_BYTES` of the first block before the model
+        loads. In each later block, MicroPython's tables take 1/43 of the block, and scripts take
+        `LATER_BLOCK_BYTES`."""
         for number, block in enumerate(self.blocks):
             kept = SCRIPT_BYTES if number == 0 else block.size // 43 + LATER_BLOCK_BYTES
             if arena <= block.size - kept:
@@ -124,8 +119,7 @@ def _table() -> dict[str, Any]:
 
 
 def _board(table: dict[str, Any], key: str, folder: str, *blocks: Block, **rest: Any) -> Board:
-    """Return the board that OpenMV's table describes in the entry `folder`. Raises BlazePoserError if OpenMV's table
-    does not describe the board as expected."""
+    """Return the board of the entry `folder`. Raises BlazePoserError if OpenMV's table has another format."""
     try:
         theirs = table[folder]
         store, flash = theirs["partitions"][0], theirs["flash"]
@@ -179,8 +173,8 @@ def firmware_at_least(version: str, *wanted: int) -> bool:
 
 
 def with_firmware(board: Board, version: str) -> Board:
-    """Return `board` as the firmware `version` supports it. From 5.1 on, the AE3 supports an SD card (openmv pull
-    request 3210)."""
+    """Return `board` with the features of a firmware. From 5.1 on, the AE3 supports an SD card (openmv pull request
+    3210)."""
     return replace(board, sd=True) if board.key == "ae3" and firmware_at_least(version, 5, 1) else board
 
 

@@ -17,8 +17,8 @@ class Console(rich.console.Console):
         super().__init__(**{"markup": False, **options})
 
     def on_broken_pipe(self) -> None:
-        """Raise BrokenPipeError, which the function `cli.main` catches. A program such as `head` may end before it
-        reads all output."""
+        """Raise BrokenPipeError, because a program such as `head` may end before it reads all output (see
+        `cli.main`)."""
         raise BrokenPipeError
 
     def render_str(self, text: str, **options: Any) -> Text:

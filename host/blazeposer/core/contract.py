@@ -1,11 +1,9 @@
 """Define the model contract: the network's input, the network's outputs and the order of the outputs.
 
 The camera script `board/blazeposer.py` repeats a part of the model contract, because a camera cannot import this
-module. `tests/test_board.py` compares the two, and `tests/test_contract.py` checks the network files.
-
-The network's first four outputs have the same layout as the outputs of MediaPipe's short-range BlazeFace. The BlazeFace
-decoder in OpenMV's firmware reads these outputs by their index and ignores all other outputs, so OpenMV's decoder can
-also decode the faces of BlazePoser.
+module. Tests compare the two. The network's first four outputs have the same layout as the outputs of MediaPipe's
+short-range BlazeFace. The BlazeFace decoder in OpenMV's firmware reads these outputs by their index and ignores all
+other outputs, so OpenMV's decoder can also decode the faces of BlazePoser.
 """
 
 from __future__ import annotations
@@ -51,8 +49,7 @@ MIRRORED_KEYPOINTS = (1, 0, 2, 3, 5, 4)
 BOX_VALUES = 4  # cx, cy, w, h
 REGRESSOR_VALUES = BOX_VALUES + 2 * len(KEYPOINTS)  # 16
 REGRESSOR_UNIT = INPUT_SIZE
-"""Unit of the regressors. A regressor divided by this unit is a distance from the anchor, a width or a height. The
-quotient is a fraction of the input's side."""
+"""Unit of the regressors. A regressor divided by this unit is a fraction of the input's side."""
 ROTATION_VALUES = 6
 """Number of rotation values, which are the first two rows of the rotation matrix, row by row. (Zhou et al., CVPR 2019,
 use the first two columns.)"""
@@ -83,15 +80,15 @@ MAX_FILE_BYTES = 126_000
 """Largest size of the INT8 file in bytes. A file of this size and its ROMFS header fit into the 131,072 bytes that the
 OpenMV H7 has for models."""
 MAX_ARENA_BYTES = 235_520
-"""Largest working memory in bytes, as TFLite Micro counts it on a 64-bit PC. The limit is the size of one heap block of
-the H7 and the Nicla Vision minus the bytes for scripts and images. A camera needs less memory, because its pointers
-have 32 bits."""
+"""Largest working memory in bytes, as TFLite Micro counts it on a 64-bit PC. The limit is one heap block of the H7 and
+the Nicla Vision minus the bytes for scripts and images. A camera needs less memory, because its pointers have 32
+bits."""
 
 SCORE_THRESHOLD = 0.5
 """Smallest score of a detected face. The score of a face is the probability of the face's best anchor."""
 OVERLAP_THRESHOLD = 0.3
-"""Limit for the overlap (intersection over union) of an anchor's box and the best anchor's box. If the overlap is above
-this limit, the anchor is averaged with the best anchor."""
+"""Overlap (intersection over union) with the best anchor's box, above which an anchor is averaged with the best
+anchor."""
 
 ANGLES = ("yaw", "pitch", "roll")
 ANGLE_CONVENTION = "300W-LP / AFLW2000: R = Rx(pitch) Ry(yaw) Rz(roll), degrees; see blazeposer/rotation.py"

@@ -1,17 +1,5 @@
-"""Define the reference decoder, which converts the network's outputs to faces. A camera uses `board/blazeposer.py`.
-
-1. The decoder selects every anchor whose score is at least the threshold.
-2. An anchor has 16 regressors (output values of the network), which are divided by 128. The quotients are the centre,
-   the width and the height of a face's box, and six keypoints. The centre of the box and the keypoints are relative to
-   the anchor's centre.
-3. Weighted non-maximum suppression joins the selected anchors into faces ("blending" in Bazarevsky et al., "BlazeFace",
-   2019). Each face is one group of selected anchors. The first anchor of a group has the highest score of all selected
-   anchors that have no group yet. Every other selected anchor without a group joins the group if the intersection over
-   union of its box and the first anchor's box is above 0.3. The box, the keypoints and the pose values of a face are
-   means over the group, weighted with the scores. The pose values of an anchor are six rotation values and the
-   logarithm of the expected error.
-4. The Gram-Schmidt method converts the six mean rotation values of a face into a rotation matrix (see `rotation.py`).
-"""
+"""Define the reference decoder, which converts the network's outputs to faces. The page docs/how.md explains the
+decoder. On a camera, `board/blazeposer.py` decodes the outputs."""
 
 from __future__ import annotations
 

@@ -15,8 +15,7 @@ ENDINGS = [
 
 @contextlib.contextmanager
 def in_order() -> Iterator[None]:
-    """Make every signal of `ENDINGS` raise an exception, so that the program leaves all `with` blocks before it
-    ends."""
+    """Make every signal of `ENDINGS` raise an exception, so that the program leaves all `with` blocks."""
     with _handled(_end, signal.SIG_DFL):  # Ctrl-C already raises an exception
         yield
 
@@ -31,8 +30,8 @@ def awaited() -> Iterator[threading.Event]:
 
 @contextlib.contextmanager
 def _handled(handler: Callable[[int, FrameType | None], object], *instead_of: object) -> Iterator[None]:
-    """Replace the handlers in `instead_of` with `handler`, for every signal in `ENDINGS`. A signal that the program
-    ignores, for example SIGHUP after `nohup`, stays ignored."""
+    """Replace the handlers in `instead_of`. A signal that the program ignores, for example SIGHUP after `nohup`, stays
+    ignored."""
     is_main = threading.current_thread() is threading.main_thread()  # only the main thread may set handlers
     before = {number: signal.getsignal(number) for number in ENDINGS if is_main}
     replaced = {number: old for number, old in before.items() if old in instead_of}

@@ -33,9 +33,9 @@ class MissingExtraError(BlazePoserError):
 
 @contextmanager
 def needs(extra: str) -> Iterator[None]:
-    """Raise MissingExtraError if an import inside the `with` block fails because an optional extra of this package is
-    not installed. If the missing module belongs to this project, raise ModuleNotFoundError unchanged, because the
-    project itself is then incomplete."""
+    """Raise MissingExtraError if an import inside the `with` block fails because an optional extra is not installed. If
+    a module of this project is missing, the project itself is incomplete, and the ModuleNotFoundError stays
+    unchanged."""
     try:
         yield
     except ModuleNotFoundError as error:

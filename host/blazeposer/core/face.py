@@ -16,8 +16,7 @@ Point = tuple[float, float]
 
 
 class Keypoints(NamedTuple):
-    """The six keypoints (x, y) of a face. In the names of the keypoints, right and left are the person's right and
-    left."""
+    """The six keypoints (x, y) of a face. Right and left are the person's right and left."""
 
     right_eye: Point
     left_eye: Point
@@ -55,8 +54,7 @@ class Face:
 
     @classmethod
     def of(cls, box: Sequence[float], score: float, points: ArrayLike, rotation: ArrayLike, err: float) -> Face:
-        """Return a face with the keypoints `points` (6, 2), in the order of `Keypoints`, and a rotation matrix (3,
-        3)."""
+        """Return a face with keypoints `points` (6, 2), in the order of `Keypoints`, and a rotation matrix (3, 3)."""
         x, y, width, height = map(float, box)
         yaw, pitch, roll = angles_from_rotation(rotation).tolist()
         return cls((x, y, width, height), float(score), keypoints_of(points), yaw, pitch, roll, float(err))
@@ -82,8 +80,8 @@ class Face:
         return replace(self, yaw=yaw, pitch=pitch, roll=roll)
 
     def moved(self, x: float, y: float, width: float, height: float) -> Face:
-        """Return a copy of the face with the box and the keypoints in pixels of an image. In the original face, the box
-        and the keypoints are fractions of the image region (x, y, width, height)."""
+        """Return a copy of the face with the box and the keypoints in pixels. In the original face, the box and the
+        keypoints are fractions of the image region (x, y, width, height)."""
         left, top, w, h = self.box
         return replace(
             self,

@@ -19,9 +19,9 @@ LARGEST_SQUARE = 4096
 
 
 def as_rgb(image: object, order: Order = "rgb") -> Image:
-    """Return an image as an RGB array (h, w, 3) of uint8 values. The argument `image` is an array (h, w) or (h, w,
-    channels), with uint8 values or floats from 0 to 1. An array with one channel is a grey image. In an array with four
-    channels, the fourth channel is alpha, which the function removes. Raises InputError."""
+    """Return an image as an RGB array (h, w, 3) of uint8 values, without alpha. The argument `image` is an array (h, w)
+    or (h, w, channels), with one, three or four channels of uint8 values or of floats from 0 to 1. Raises
+    InputError."""
     if order not in get_args(Order):
         raise InputError(f'there is no order {order!r}: give "rgb", or "bgr" for images of OpenCV')
     if image is None:
@@ -56,8 +56,8 @@ def square_crop(image: Image) -> tuple[Image, tuple[int, int, int]]:
 
 
 def square_pad(image: Image) -> tuple[Image, tuple[int, int, int]]:
-    """Return the smallest square that contains an image, and the square's place (x, y, side) in pixels of the image.
-    The coordinates x and y are 0 or negative."""
+    """Return the smallest square around an image, and its place (x, y, side) in pixels, in which x and y are 0 or
+    negative."""
     height, width = image.shape[:2]
     side = max(height, width)
     x, y = -((side - width) // 2), -((side - height) // 2)
@@ -65,9 +65,9 @@ def square_pad(image: Image) -> tuple[Image, tuple[int, int, int]]:
 
 
 def square_at(image: Image, x: int, y: int, side: int) -> Image:
-    """Return a square of an image. Pixels outside the image are black, and the coordinates x and y may be negative. The
-    square may be a NumPy view of the image. If `side` is above `LARGEST_SQUARE`, the function scales the image down
-    before adding black pixels. Otherwise, a square around 200,000 x 20 pixels would take 120 GB of memory."""
+    """Return a square of an image. Pixels outside the image are black. The square may be a NumPy view of the image. If
+    `side` is above `LARGEST_SQUARE`, the function scales the image down before adding black pixels. Otherwise, a square
+    around 200,000 x 20 pixels would take 120 GB of memory."""
     height, width = image.shape[:2]
     part = image[max(y, 0) : y + side, max(x, 0) : x + side]
     left, top = max(-x, 0), max(-y, 0)
@@ -85,9 +85,8 @@ def square_at(image: Image, x: int, y: int, side: int) -> Image:
 
 
 def clean_input(image: Image) -> Image:
-    """Return the network's input (128, 128, 3) in full quality. A large image is scaled down by averaging its pixels,
-    because the network works best on such images. The function stretches the image to a square, as the firmware of a
-    camera does."""
+    """Return the network's input (128, 128, 3) in full quality, stretched to a square as in a camera. A large image is
+    scaled down by averaging its pixels, because the network works best on such images."""
     shrinks = min(image.shape[:2]) >= INPUT_SIZE
     return _resize(image, cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 
@@ -100,8 +99,7 @@ def camera_input(image: Image) -> Image:
 
 
 def rgb565(image: Image) -> Image:
-    """Reduce an image to 5 bits for red, 6 bits for green and 5 bits for blue. In each colour value, the lowest bits
-    are replaced by a copy of the highest bits."""
+    """Reduce an image to the precision of RGB565. The lowest bits of a colour become a copy of the highest bits."""
     bits = np.array([5, 6, 5], np.uint8)
     high = image >> (8 - bits) << (8 - bits)
     return high | (high >> bits)
@@ -122,8 +120,7 @@ def from_rgb565(data: bytes, width: int, height: int) -> Image:
 
 
 def to_int8(image: Image) -> NDArray[np.int8]:
-    """Return the input of the INT8 network: each pixel's value minus 128, which the firmware computes as pixel ^
-    0x80."""
+    """Return the input of the INT8 network: each pixel minus 128, which the firmware computes as pixel ^ 0x80."""
     return (image ^ 0x80).view(np.int8)
 
 

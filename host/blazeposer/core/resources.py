@@ -23,14 +23,13 @@ def models_dir() -> Path:
 
 
 def output_models_dir() -> Path:
-    """Return the folder into which commands write new networks. For an installed package, this is `models/` in the
-    current folder, because no command changes an installed package."""
+    """Return the folder for new networks, which is `models/` in the current folder for an installed package."""
     folder = models_dir()
     return Path("models") if _is_installed(folder) else folder
 
 
 def refuse_installed(model: Path) -> None:
-    """Raise ModelError if a model belongs to an installed package."""
+    """Raise ModelError if a model belongs to an installed package, because no command changes an installed package."""
     if _is_installed(model):
         raise ModelError(
             f"{model} belongs to the installed package and cannot be changed: copy its folder, and use the copy"
@@ -42,8 +41,7 @@ def default_model() -> Path:
 
 
 def model_version() -> str:
-    """Return the first eight digits of the sha256 of the default network's file, which CHANGELOG.md uses as its
-    name."""
+    """Return the name that CHANGELOG.md uses for the default network: eight digits of the sha256 of the file."""
     return hashlib.sha256(default_model().read_bytes()).hexdigest()[:8]
 
 

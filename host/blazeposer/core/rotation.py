@@ -54,7 +54,7 @@ def _half_turn(angle: Floats) -> Floats:
 
 def rotation_from_six(six: ArrayLike) -> Floats:
     """Convert groups of six values (..., 6) to rotation matrices (..., 3, 3). The Gram-Schmidt method computes the
-    first two rows of the matrix from the six values. The third row is the cross product of the first two rows."""
+    first two rows. The third row is their cross product."""
     values = np.asarray(six, np.float64)
     a, b = values[..., :3], values[..., 3:]
     first = a / np.maximum(np.linalg.norm(a, axis=-1, keepdims=True), 1e-6)
@@ -69,8 +69,8 @@ def mirror_rotation(rotation: ArrayLike) -> Floats:
 
 
 def turn_rotation(rotation: ArrayLike, clockwise: ArrayLike) -> Floats:
-    """Return the rotations of heads in an image that was turned `clockwise` (...) degrees, from the rotations (..., 3,
-    3) in the original image. The function computes Rz(t) R for each rotation R and angle t."""
+    """Return the rotations Rz(t) R of heads in an image that was turned clockwise. `rotation` (..., 3, 3) contains the
+    rotations R in the original image, and `clockwise` (...) the angles t in degrees."""
     roll = np.asarray(clockwise, np.float64)
     upright = np.zeros_like(roll)
     return np.asarray(

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 
 def prepare_streams() -> None:
-    """Connect stdin, stdout and stderr to the null device if they are closed, and replace characters that stdout or
-    stderr cannot encode. Without the null device, the next file that the program opens could take the place of a closed
-    stdout and receive the program's messages."""
+    """Connect closed streams to the null device, and replace characters that stdout or stderr cannot encode. Without
+    the null device, the next file that the program opens could take the place of a closed stdout and receive
+    messages."""
     for number, name in ((0, "stdin"), (1, "stdout"), (2, "stderr")):
         try:
             os.fstat(number)
@@ -25,8 +25,8 @@ def prepare_streams() -> None:
 
 
 def drop_stdout() -> None:
-    """Discard the text that Python still buffers for stdout. If the program that reads stdout has ended, Python would
-    otherwise report an error at exit."""
+    """Discard the buffered text for stdout. If the program that reads stdout has ended, Python would report an error at
+    exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

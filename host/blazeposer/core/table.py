@@ -21,8 +21,7 @@ _DECIMAL_COMMA = re.compile(r"([+-]?\d*),(\d+(?:[eE][+-]?\d+)?)")
 
 def rows(lines: Iterable[str]) -> Iterator[Row]:
     """Yield a dictionary for each row below the header of a table. A decimal comma in a number is replaced by a decimal
-    point. If a row is shorter than the header, the dictionary has no keys for the missing cells. Cells are separated by
-    commas, semicolons or tabs."""
+    point. If a row is shorter than the header, the dictionary has no keys for the missing cells."""
     lines = iter(lines)
     header = next(lines, "")
     separator = max(_SEPARATORS, key=header.count)
@@ -58,8 +57,8 @@ class Table:
         return column in self.rows[0]
 
     def texts(self, column: str, empty: str = "") -> list[str]:
-        """Return the cells of a column, with `empty` in place of each empty cell. If `empty` is "", an empty cell
-        raises InputError."""
+        """Return the cells of a column, with `empty` in place of empty cells. If `empty` is "", an empty cell raises
+        InputError."""
         if column not in self:
             raise InputError(f"{self.path}: the column {column} is missing: add it to {', '.join(self.rows[0])}")
         cells = [row.get(column) or empty for row in self.rows]
@@ -71,8 +70,7 @@ class Table:
         return cells
 
     def numbers(self, *columns: str, empty: str = "") -> NDArray[np.float64]:
-        """Return the numbers in columns as an array (rows, columns). Raises InputError if a cell is no finite
-        number."""
+        """Return columns as an array (rows, columns). Raises InputError if a cell is not a finite number."""
         return np.array([self._numbers(column, empty) for column in columns]).T
 
     def _numbers(self, column: str, empty: str) -> list[float]:

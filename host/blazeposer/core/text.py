@@ -1,5 +1,5 @@
-"""Print text without control characters. Text from cameras, files and file names may contain control characters, for
-example escape sequences, which a terminal would execute."""
+"""Print text without control characters, which a terminal would execute. Text from cameras and files may contain
+them."""
 
 from __future__ import annotations
 

@@ -15,10 +15,10 @@ from blazeposer.stream.record import Record, read_records
 def stream(
     frames: Sequence[Frame], model: Path | None = None, stage: Callable[[str], None] = lambda _: None
 ) -> Iterator[tuple[int, Record]]:
-    """Yield the number of each frame, and the record that the camera streams for the frame. If the camera processed a
-    frame before the PC connected, the frame arrives later, when the camera repeats the sequence. Before the first
-    frame, the function calls `stage` with the name of each preparation step. Raises BlazePoserError, for example if
-    some frames have not arrived after three repetitions of the sequence."""
+    """Yield the number of each frame, and the record that the camera streams for it. If the camera processed a frame
+    before the PC connected, the frame arrives later, when the camera repeats the sequence. The function `stage` gets
+    the name of each preparation step. Raises BlazePoserError, for example if frames are missing after three
+    repetitions."""
     count = len(frames)
     stage("starting the virtual camera")
     with VirtualCamera(lambda number: frames[number % count].picture) as camera:
@@ -41,8 +41,7 @@ def stream(
 
 
 def line(number: int, frame: Frame, record: Record) -> str:
-    """Return a text about one frame of the demo, in lines of at most 80 characters. The text shows yaw, pitch, roll and
-    expected error of each found face, and the true angles of each head."""
+    """Return the angles and expected errors of found faces and the true angles, in lines of at most 80 characters."""
     faces = [" ".join(f"{angle:+6.1f}" for angle in face.angles) + f" err {face.err:.1f}" for face in record.faces]
     known = [" ".join(f"{angle:+6.1f}" for angle in person.angles) for person in frame.people]
     head = f"frame {number}: {len(faces)} of {len(known)} faces"

@@ -70,8 +70,8 @@ class PoseAgreement:
 
 
 def agreements(frames: Sequence[Frame], found: Found) -> dict[str, PoseAgreement]:
-    """Compare the streamed angles with the true angles, for the frames with a single head and for all frames. Raises
-    BlazePoserError if fewer than two found faces belong to people."""
+    """Compare the streamed angles with the true angles. Raises BlazePoserError if fewer than two faces belong to
+    people."""
     alone = {number: faces for number, faces in found.items() if len(frames[number].people) == 1}
     return {"turning head": _agreement(frames, alone), "all faces": _agreement(frames, found)}
 

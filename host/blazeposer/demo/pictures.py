@@ -58,8 +58,8 @@ def chosen(frames: Sequence[Frame], found: Found) -> list[int]:
 def angle_plot(
     frames: Sequence[Frame], found: Found, width: int, results: Mapping[str, PoseAgreement] | None = None
 ) -> Image:
-    """Return a plot of true angles (grey) and streamed angles (coloured) against the frame number. If `results` is
-    given, the plot also shows the correlation and the mean difference between true and streamed angles."""
+    """Return a plot of true angles (grey) and streamed angles (coloured), with their agreement `results` beside the
+    plot."""
     plot = np.full((3 * LANE, width, 3), PAPER, np.uint8)
     left, right = 74, width - (NOTE if results else 10)
     pairs = {number: match(frames[number], faces) for number, faces in found.items()}
@@ -89,8 +89,7 @@ def angle_plot(
 
 
 def video_pages(frames: Sequence[Frame], found: Found) -> Iterator[Image]:
-    """Yield the frames (768, 480, 3) of the demo's video: an annotated image above a plot that grows from frame to
-    frame."""
+    """Yield the frames (768, 480, 3) of the demo's video: an annotated image above a plot that grows."""
     seen: dict[int, Sequence[Face]] = {}
     for number in sorted(found):
         seen[number] = found[number]

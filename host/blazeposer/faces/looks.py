@@ -25,9 +25,9 @@ LEAST = 0.1
 def look(
     network: Network, tensor: Image, threshold: float, max_faces: int = MAX_FACES, *, twice: bool = False
 ) -> list[Face]:
-    """Return the faces that a network finds in its input `tensor` (128, 128, 3), with the highest score first. Lengths
-    are fractions of the input's side. If `twice` is true, the network also processes the mirror image of the input, and
-    `threshold` applies to the mean of the two results (see `mean_faces`)."""
+    """Return the faces in the network's input `tensor` (128, 128, 3), with the highest score first. Lengths are
+    fractions of the input's side. If `twice` is true, `threshold` applies to the mean of two looks (see
+    `mean_faces`)."""
     if not twice:
         return decode(network.outputs(tensor), threshold, max_faces)
     least, most = min(LEAST, threshold), 2 * max_faces

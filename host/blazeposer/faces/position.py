@@ -35,8 +35,8 @@ def position(
 ) -> tuple[float, float, float]:
     """Return the position (x, y, z) of the point between the ears, in centimetres from the camera. The x axis points to
     the right of the image, the y axis points up, and the z axis points away from the camera. The arguments `width` and
-    `height` are the size of the image in pixels. If `height` is None, the image is square. The argument `fov` is the
-    image's horizontal field of view in degrees. The image should have no lens distortion."""
+    `height` are the size of the image in pixels, and `fov` is its horizontal field of view in degrees. Without
+    `height`, the image is square. The image should have no lens distortion."""
     offsets, focal = _seen(face, width, fov, height)
     head = HEAD @ to_camera(face, width, fov, height).rotation.T
     du, dv = offsets.T
@@ -48,9 +48,9 @@ def position(
 
 
 def to_camera(face: Face, width: float, fov: float = FIELD_OF_VIEW, height: float | None = None) -> Face:
-    """Return a copy of the face with angles relative to the camera's axis. The arguments have the same meaning as in
-    the function `position`. The network measures a head's angles relative to the line from the camera to the face. A
-    face that looks straight into the camera has yaw 0 and pitch 0 for the network, at any place in the image."""
+    """Return a copy of the face with angles relative to the camera's axis. For the arguments, see `position`. The
+    network measures angles relative to the line from the camera to the face. For the network, a face that looks
+    straight into the camera has yaw 0 and pitch 0 at any place in the image."""
     offsets, focal = _seen(face, width, fov, height)
     u, v = offsets.mean(0)
     back = np.array([-u, v, focal]) / math.sqrt(u * u + v * v + focal * focal)  # direction from the face to the camera
@@ -64,8 +64,7 @@ def _seen(face: Face, width: float, fov: float, height: float | None) -> tuple[F
 
 
 def _turn_from_z(direction: Floats) -> Floats:
-    """Return the smallest rotation (3, 3) that turns the z axis to the unit vector `direction`, which has a positive
-    z."""
+    """Return the smallest rotation (3, 3) that turns the z axis to the unit vector `direction`, whose z is positive."""
     x, y, z = direction.tolist()
     cross = np.array([[0, 0, x], [0, 0, y], [-x, -y, 0]])
     return np.asarray(np.eye(3) + cross + cross @ cross / (1 + z))

@@ -20,8 +20,8 @@ from blazeposer.faces.tracker import board_module
 Region = tuple[int, int, int]
 """A square (x, y, side) in pixels of an image. The square may extend beyond the image."""
 Look = Callable[[Region | None, float], list[Face]]
-"""Function that runs the network once on a region, or on the whole image if the region is None, and returns the faces
-with at least the given score."""
+"""Function that runs the network on a region, or on the whole image for None, and returns faces with at least the
+score."""
 
 SEEN = 1 / 8
 """Size of the smallest face that one run of the network finds, as a fraction of the side of the region."""
@@ -44,8 +44,7 @@ positives per image."""
 
 
 def smallest_face(width: int, height: int, *, fast: bool = False) -> int:
-    """Return the size in pixels of the smallest face that BlazePoser finds in an image. If `fast` is true, BlazePoser
-    runs the network only once, on the whole image."""
+    """Return the size in pixels of the smallest face that is found. If `fast` is true, the network runs only once."""
     if fast:
         return math.ceil(SEEN * max(width, height))
     return min(math.ceil(SEEN * max(width, height)), round(max(SMALLEST, SHARE * min(width, height))))
@@ -91,8 +90,8 @@ def _starts(length: int, side: int) -> list[int]:
 
 
 def _around(face: Face, width: int, height: int) -> Region:
-    """Return a square around a face, with the same margin as a region from the class `Gaze` (board/tracking.py). A
-    square that is not larger than the image is moved completely into the image."""
+    """Return a square around a face, with the margin of `Gaze` (board/tracking.py) and as far as possible inside the
+    image."""
     x, y, w, h = face.box
     side = max(1, round((1 + 2 * board_module("tracking").MARGIN) * max(w, h)))
     corner = []
@@ -103,8 +102,7 @@ def _around(face: Face, width: int, height: int) -> Region:
 
 
 def _without_doubles(faces: Sequence[Face]) -> list[Face]:
-    """Return the faces with the highest score first. Of two detections of the same face, leave out the one with the
-    lower score."""
+    """Return the faces with the highest score first, without the worse one of two detections of the same face."""
     kept: list[Face] = []
     for face in sorted(faces, key=lambda face: -face.score):
         if not any(_same(face, other) for other in kept):

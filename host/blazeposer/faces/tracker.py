@@ -52,9 +52,9 @@ class Tracker:
         self._tracker = board_module("tracking").Tracker(smooth)
 
     def update(self, faces: Sequence[Face], t: float) -> list[Face]:
-        """Return `faces` in the same order, and give each face the id of its track. The argument `t` is the time of the
-        image in seconds. New tracks get the ids 1, 2, 3 and so on, and no id is used twice. Boxes and keypoints may
-        have any unit of length, but all calls of `update` must use the same unit."""
+        """Return `faces` in the same order, with the ids of their tracks. The argument `t` is the time of the image in
+        seconds. New tracks get the ids 1, 2, 3 and so on, and no id is used twice. Boxes and keypoints may have any
+        unit of length, but all calls of `update` must use the same unit."""
         found = []
         for face, (number, _, steady) in zip(faces, self._tracker.update(faces, 1000 * t), strict=True):
             if steady is not face:

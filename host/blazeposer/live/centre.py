@@ -1,5 +1,4 @@
-"""Let the user choose the current pose of a head as the zero pose, and select one head for programs that accept only
-one."""
+"""Let the user choose the zero pose of a head, and select one head for programs that accept only one."""
 
 from __future__ import annotations
 
@@ -15,8 +14,8 @@ from blazeposer.core.rotation import Floats
 from blazeposer.live.session import Head, Moment
 
 HOLD = 0.7
-"""Time in seconds for which the head keeps its last pose after the face was lost. Then the head slowly returns to the
-zero pose."""
+"""Time in seconds for which the head keeps its last pose after the face was lost, before it returns to the zero
+pose."""
 DRIFT = 1.0
 """Time constant of the head's return to the zero pose, in seconds."""
 BACK = 0.2
@@ -24,8 +23,8 @@ BACK = 0.2
 
 
 class Leader:
-    """A filter that selects one person. The person stays selected until the person is no longer visible. Then the
-    filter selects the person with the largest face."""
+    """A filter that selects one person until the person is no longer visible, and then the person with the largest
+    face."""
 
     def __init__(self) -> None:
         self._id: int | None = None
@@ -42,7 +41,7 @@ class Leader:
 
 class Centre:
     """An object that adds the zero pose and the selected person's head to each `Moment`. The angle between the head and
-    the zero pose is reduced by `deadzone` degrees. An angle below `deadzone` becomes zero."""
+    the zero pose is reduced by `deadzone` degrees, but not below zero."""
 
     def __init__(self, deadzone: float = 0.0, clock: Callable[[], float] = time.monotonic) -> None:
         self._deadzone = np.radians(deadzone)
@@ -83,8 +82,7 @@ class Centre:
         return Head(self._part(rest.rotation.T @ last.rotation), self._part(rest.to_axis.T @ last.to_axis), position)
 
     def _part(self, rotation: Floats) -> Floats:
-        """Return a rotation (3, 3) about the same axis, with the angle reduced by the dead zone and multiplied by
-        `_share`."""
+        """Return a rotation (3, 3) about the same axis, reduced by the dead zone and multiplied by `_share`."""
         if self._share > 0.999 and not self._deadzone:
             return rotation
         vector = np.asarray(cv2.Rodrigues(rotation)[0], np.float64)

@@ -38,8 +38,5 @@ class Link(Protocol):
 
     def arrivals(self) -> Generator[Arrival | None, None, None]:
         """Yield each pose record when it arrives, and None if no pose record arrives for `PAUSE` seconds. The iterator
-        ends only if no more pose records can arrive.
-
-        The first step of the iterator opens the camera or the file, and closing the iterator closes the camera or the
-        file. Raises PortError or InputError if the camera or the file cannot be opened.
-        """
+        ends only if no more pose records can arrive. The first step of the iterator opens the camera or the file, and
+        closing the iterator closes it. Raises PortError or InputError if the camera or the file cannot be opened."""

@@ -83,8 +83,7 @@ class ProtocolLink(UsbLink):
 
 
 class AutoLink(ProtocolLink):
-    """A `Link` to a camera whose protocol is not known. If the camera does not speak Protocol V2, `AutoLink` reads the
-    lines that the camera prints."""
+    """A `Link` that uses Protocol V2 if the camera speaks it, and otherwise reads the lines that the camera prints."""
 
     def _deliveries(self) -> Generator[list[Arrival], None, None]:
         if not self.blind:

@@ -1,8 +1,6 @@
-"""Write the pose records of a session to a file, and replay the file at its original speed.
-
-A .jsonl recording contains JSON lines in the format of the camera. A .csv recording is a table with one row for each
-face. Recordings contain raw values, which are not smoothed.
-"""
+"""Write the pose records of a session to a file, and replay the file at its original speed. A .jsonl recording contains
+JSON lines in the format of the camera. A .csv recording is a table with one row for each face. Recordings contain raw
+values, which are not smoothed."""
 
 from __future__ import annotations
 
@@ -36,8 +34,7 @@ COLUMNS = (*_FRAME, "id", "score", *ANGLES, "err", *_BOX, *_POINTS)
 
 
 class Recording:
-    """A `View` that writes pose records to a file between the calls of `start` and `stop`, which any thread may
-    call."""
+    """A `View` that writes pose records to a file between `start` and `stop`, which any thread may call."""
 
     def __init__(self) -> None:
         self.path: Path | None = None
@@ -46,8 +43,8 @@ class Recording:
         self._lock = threading.Lock()
 
     def start(self, path: Path) -> None:
-        """Start a recording in a new file. Raises InputError if the file exists, if the file cannot be created, or if
-        its suffix is not .jsonl or .csv."""
+        """Start a recording in a new file with the suffix .jsonl or .csv. Raises InputError, also if the file
+        exists."""
         _check_suffix(path)
         with self._lock:
             make_folder(path.parent)
@@ -106,8 +103,7 @@ class ReplayLink:
 
 
 def read(path: Path, reader: Reader | None = None) -> Iterator[Record]:
-    """Yield the pose records of a recording. Broken records are left out, and `reader` counts them. Raises
-    InputError."""
+    """Yield the pose records of a recording. The `reader` counts broken records. Raises InputError."""
     _check_suffix(path)
     reader = reader or Reader(midway=False)
     try:

@@ -34,8 +34,8 @@ class Head(NamedTuple):
 
 @dataclass(frozen=True)
 class Moment:
-    """The data of a live session at one moment. The attributes `name`, `state`, `counts` and `blind` come from the link
-    (see `links.Link`), `at` and `picture` from the `Arrival`."""
+    """The data of a live session at one moment. For `name`, `state` and `blind`, see `links.Link`. For `at`, see
+    `links.Arrival`."""
 
     name: str
     state: str
@@ -46,8 +46,7 @@ class Moment:
     record: Record | None = None
     """The record that arrived, or None. Its faces have the values from the network, and the numbers of their tracks."""
     faces: tuple[Face, ...] = ()
-    """The faces of the record, in the record's order, with their positions in space. If smoothing is on, the faces are
-    smoothed."""
+    """The faces of the record, in the record's order, with their positions in space, smoothed if smoothing is on."""
     at: float = 0.0
     picture: Image | None = None
     fov: float = FIELD_OF_VIEW
@@ -82,8 +81,7 @@ class View(Protocol):
     """An object that shows a session to people, or sends the poses of a session to programs."""
 
     def show(self, moment: Moment) -> None:
-        """Show one `Moment` of a session. The session receives no pose records until `show` returns, so `show` must be
-        fast."""
+        """Show one `Moment`. The session receives no pose records until `show` returns, so `show` must be fast."""
 
 
 class Output(View, Protocol):
@@ -96,8 +94,7 @@ class Output(View, Protocol):
 
     @property
     def state(self) -> str:
-        """One line that says why the other program receives no poses, and what the user can do. If no problem is known,
-        the line is ""."""
+        """One line that says why the program receives no poses, and what the user can do, or "" without a problem."""
 
 
 def run(
@@ -112,9 +109,8 @@ def run(
     strict: bool = False,
 ) -> None:
     """Make a `Moment` for each arrival from `link`, and pass the `Moment` to all `outputs` and `views`. Return when
-    `link` delivers no more records. If the pose records already contain ids of the faces, these ids are used. The
-    function `centre` adds the zero pose to each `Moment`. If `strict` is true, the failure of one of the `outputs`
-    raises InputError."""
+    `link` ends. If the pose records already contain ids of the faces, these ids are used. If `strict` is true, the
+    failure of one of the `outputs` raises InputError."""
     follow = Follower(smooth, fov, axis)
     with closing(link.arrivals()) as arrivals:
         for arrival in arrivals:

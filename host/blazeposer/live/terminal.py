@@ -167,14 +167,12 @@ def losses(counts: Counts) -> str:
 
 
 def _on_head(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the points where rays in the directions `points` (n, 3) from the head's middle meet the head's
-    ellipsoid."""
+    """Return the points where rays in the directions `points` (n, 3) from the head's middle meet its ellipsoid."""
     return points / np.linalg.norm(points / _HEAD, axis=1, keepdims=True)
 
 
 def _features() -> NDArray[np.float64]:
-    """Return points (n, 3) on the eyes, the mouth and the nose of the drawn head. The x axis points to the right of the
-    image, the y axis points up, and the z axis points out of the face."""
+    """Return points (n, 3) on the eyes, the mouth and the nose, in the axes of `rotation.py`."""
     turn, along = np.linspace(0, 2 * np.pi, 16), np.linspace(-1, 1, 24)[:, None]
     ring = np.column_stack([np.cos(turn), 0.6 * np.sin(turn), 0 * turn]) * 0.14
     eyes = [_on_head(ring + np.array([side * 0.34, 0.22, 0.85])) for side in (-1, 1)]

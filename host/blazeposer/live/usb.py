@@ -19,8 +19,7 @@ BLIND = "the camera's JSON lines contain no images: start `blazeposer watch --we
 
 class UsbLink:
     """A `Link` that reads JSON lines with poses from a camera's serial port. If the camera is unplugged, `UsbLink`
-    waits until the camera is plugged in again. The camera may then appear at another serial port, so `UsbLink` finds it
-    by its serial number."""
+    waits until the camera is plugged in again, and finds the camera by its serial number at any port."""
 
     def __init__(self, port: ports.Port, silence: float = SILENCE, blind: str = BLIND) -> None:
         self.name = port.device
@@ -73,8 +72,8 @@ class UsbLink:
             yield None
 
     def _deliveries(self) -> Generator[list[Arrival], None, None]:
-        """Yield lists of the pose records that have arrived. If no data arrives for a short time, yield an empty list.
-        Raises PortError if the connection to the serial port is lost."""
+        """Yield lists of new pose records, also empty lists. Raises PortError if the connection to the serial port is
+        lost."""
         for data in read_chunks(self.name):
             yield [Arrival(record, time.time()) for record in self._reader.feed(data)]
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def make_folder(path: Path, option: str = "--output") -> None:
-    """Make a folder and its parents. The message of an InputError names `option`, the path's command-line option."""
+    """Make a folder and its parents. An InputError names `option`, the path's command-line option."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -32,8 +32,7 @@ def make_folder(path: Path, option: str = "--output") -> None:
 
 
 def write_file(path: Path, data: bytes, option: str = "--output") -> None:
-    """Write a file, and make its folder. The message of an InputError names `option`, the path's command-line
-    option."""
+    """Write a file, and make its folder. An InputError names `option`, the path's command-line option."""
     make_folder(path.parent, option)
     try:
         path.write_bytes(data)
@@ -58,8 +57,7 @@ def write_image(path: Path, image: Image) -> None:
 
 
 def write_figure(path: Path, figure: Figure, option: str = "--output") -> None:
-    """Write a plot in the format of the file's suffix (.png, .svg or .pdf). Raises InputError if the suffix is unknown
-    or the file cannot be written."""
+    """Write a plot in the format of the file's suffix (.png, .svg or .pdf). Raises InputError."""
     try:
         data = render(figure, path.suffix)
     except ValueError as error:
@@ -116,8 +114,7 @@ class VideoWriter:
 
 class Annotated:
     """A writer of a command's annotated images and videos, for a `with` statement. The path `output` means a file if it
-    has a suffix and no folder with this path exists. Every other path means a folder. Raises InputError if `output` is
-    not suitable for the sources."""
+    has a suffix and is not the path of an existing folder. Raises InputError if `output` does not suit the sources."""
 
     def __init__(self, output: Path, sources: Sequence[Source]) -> None:
         self.wrote: list[Path] = []
@@ -156,8 +153,7 @@ class Annotated:
             self.wrote.append(video.path)
 
     def _path(self, name: str) -> Path:
-        """Return the path of an output file, with a number in the name if another input or output file uses the
-        path."""
+        """Return the path of an output file, with a number in the name if another file already uses the path."""
         if self._is_file:
             return self._output
         path = self._output / plain(name).replace("\N{REPLACEMENT CHARACTER}", "_")  # control characters, broken UTF-8

@@ -188,8 +188,8 @@ def _camera(address: int | str, name: str, path: Path, failure: str) -> Source:
 def _captured(
     capture: cv2.VideoCapture, name: str, failure: str, total: int | None = None, quiet: bool = True
 ) -> Iterator[Frame]:
-    """Return the frames of an open video or camera. The function reads the first frame itself, so that an unreadable
-    video or camera is reported immediately."""
+    """Return the frames of an open video or camera. The first frame is read now, so that a failure is reported
+    immediately."""
     image = _read(capture, quiet=True)
     if image is None:
         capture.release()

@@ -19,9 +19,8 @@ the hair, the ears and the back of the head."""
 HEAD_MIDDLE = np.array([226.0, 108.0])
 """Middle of the head in the portrait, in pixels."""
 CAMERA_DISTANCE = 410.0
-"""Distance from the camera to the face, in pixels of the portrait. The distance corresponds to about 60 cm, which is
-usual at a desk. The perspective is important: MediaPipe's face mesh measures 0.83 of the true yaw with perspective, and
-only 0.76 without perspective."""
+"""Distance from the camera to the face, in pixels of the portrait, about 60 cm. The perspective is important:
+MediaPipe's face mesh measures 0.83 of the true yaw with perspective, and only 0.76 without perspective."""
 OVERSAMPLING = 2
 """Factor by which the head is drawn larger than needed and then scaled down, so that its edges become smooth."""
 
@@ -88,13 +87,10 @@ def rasterize(
     mesh: Floats, texture: NDArray[np.float32], triangles: NDArray[np.int32], size: tuple[int, int]
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Find the texture position for each pixel in an image of a mesh, from the triangle that is nearest to the viewer.
-
     The points of `mesh` (n, 3) are in pixels of the image, in a parallel projection. In the mesh, x points to the
-    right, y points down, and z points to the viewer. The argument `size` is the width and height of the image in
-    pixels. Triangles with anticlockwise corners on the screen are not drawn, because they are turned away from the
-    viewer. Return the texture positions (height, width, 2), and an array (height, width) that is True where the image
-    shows the mesh.
-    """
+    right, y points down, and z points to the viewer. Triangles with anticlockwise corners on the screen are not drawn,
+    because they are turned away from the viewer. Return the texture positions (height, width, 2), and an array (height,
+    width) that is True where the image shows the mesh."""
     width, height = size
     corners = mesh[triangles]
     (ax, ay), (bx, by), (cx, cy) = corners[..., :2].transpose(1, 2, 0)

@@ -1,5 +1,5 @@
-"""Define the demo's sequence of synthetic images, with the exact angles of every head. Every run shows the same
-images."""
+"""Define the demo's sequence of synthetic images, which are the same in every run, with the exact angles of every
+head."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ GROUP_FRAMES = 4
 GESTURE_RATE = 20
 """Number of frames per second of the gestures."""
 GESTURES = ((1, 15.0, 1.0), (0, 22.0, 0.8))
-"""Gestures of the head, first a nod and then a shake. Each gesture has the index of its angle, the amplitude in
-degrees, and the number of movements per second."""
+"""Nod and shake of the head, each with the index of its angle, the amplitude in degrees, and the movements per
+second."""
 GESTURE_SECONDS, STILL_SECONDS = 3, 1
 """Duration of each gesture, and of the rests before and after each gesture, in seconds."""
 
@@ -89,8 +89,8 @@ def frames() -> tuple[Frame, ...]:
 
 
 def gestures() -> tuple[Frame, ...]:
-    """Return frames of a person who first nods and then shakes the head. A video of the frames must show `GESTURE_RATE`
-    frames per second."""
+    """Return frames of a person who first nods and then shakes the head, for a video with `GESTURE_RATE` frames per
+    second."""
     still = np.zeros((STILL_SECONDS * GESTURE_RATE, 3))
     parts = [still]
     for axis, degrees, rate in GESTURES:
@@ -101,8 +101,7 @@ def gestures() -> tuple[Frame, ...]:
 
 
 def _single(turn: NDArray[np.float64], number: int) -> Frame:
-    """Return a frame of one person with the angles `turn`. The person sways and moves nearer and farther between
-    frames."""
+    """Return a frame of one person with the angles `turn`, who sways and moves nearer and farther between frames."""
     sway = np.sin(2 * np.pi * number / np.array([37.0, 53.0, 71.0]))
     middle = (SIDE / 2 + 14 * sway[0], SIDE * 0.46 + 8 * sway[1])
     return Frame((Person(_angles(turn), middle, 1.85 + 0.15 * sway[2]),))

@@ -21,8 +21,7 @@ _DIGITS = 2  # number of decimals, because a 32-bit float near 1000 is not more 
 
 
 def values(data: bytes) -> dict[str, Any] | None:
-    """Convert a packed record to a dictionary with the keys of the record's JSON line, for the method `Reader.take`.
-    Return None if `data` is too short for a record."""
+    """Convert a packed record to a dictionary with the keys of the JSON line. Return None if `data` is too short."""
     if not data or (data[0] == VERSION and len(data) < HEAD.size):
         return None
     if data[0] != VERSION:  # another version has another layout

@@ -76,8 +76,7 @@ class Record:
 
 
 def parse_line(line: str | bytes) -> Record | None:
-    """Return the record in a line of text, or None for a line without a record and for a record of an unknown
-    version."""
+    """Return the record in a line of text. Return None if there is no record, or if it has an unknown version."""
     try:
         return _record(json.loads(line))
     except (_NoRecord, ValueError, RecursionError):
@@ -85,8 +84,8 @@ def parse_line(line: str | bytes) -> Record | None:
 
 
 def as_line(record: Record) -> str:
-    """Return the record as a line of JSON without a newline character, which `parse_line` can read. The numbers of each
-    face are rounded as in `face_as_json`."""
+    """Return the record as a line of JSON without a newline character. Numbers of faces are rounded as in
+    `face_as_json`."""
     head: dict[str, Any] = {"v": VERSION, "seq": record.seq, "t_ms": record.t_ms, "fps": record.fps}
     if record.ms:
         head["ms"] = [record.ms.picture, record.ms.network, record.ms.decode]
@@ -176,8 +175,7 @@ def _count(value: Any) -> int:
 
 
 def _number(value: Any, least: float = -LARGEST, most: float = LARGEST) -> float:
-    """Return a JSON number as float. Raises ValueError if `value` is not a number from `least` to `most`. NaN, True and
-    the text "1" do not count as numbers."""
+    """Return a JSON number as float. Raises ValueError outside the limits, and for values such as NaN, True and "1"."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
         raise ValueError
     return float(value)
@@ -228,8 +226,7 @@ class Reader:
             self._last = None
 
     def feed(self, data: bytes) -> list[Record]:
-        """Take the next bytes from the camera, and return the records that these bytes complete, in the order of
-        arrival."""
+        """Return the records that the next bytes from the camera complete, in the order of arrival."""
         *lines, pending = (self._pending + data).split(b"\n")
         self._pending = pending[-_LONGEST:]  # a longer line is noise, or a line whose end was lost
         records = [self._line(line.decode("latin-1")) for line in lines]
@@ -292,12 +289,8 @@ class Reader:
 
 def read_chunks(port: str) -> Generator[bytes, None, None]:
     """Yield the bytes that the camera at `port` sends, until the connection is lost. If no bytes arrive for a moment,
-    yield b"".
-
-    `port` is any name that pyserial opens, such as "/dev/ttyACM0", "COM3" or "socket://127.0.0.1:4000". The port is
-    opened when the first bytes are requested, and closed when the iterator is closed. Raises PortError if the port
-    cannot be opened or the connection is lost.
-    """
+    yield b"". The port is opened when the first bytes are requested, and closed when the iterator is closed. Raises
+    PortError if the port cannot be opened or the connection is lost."""
     with open_port(port) as stream:
         while True:
             try:
@@ -308,10 +301,10 @@ def read_chunks(port: str) -> Generator[bytes, None, None]:
 
 
 def read_records(port: str, silence: float = SILENCE) -> Generator[Record, None, None]:
-    """Yield the records that the camera at `port` streams. `port` is any name that pyserial opens (see `read_chunks`).
-    Raises PortError if the port cannot be opened, if the connection is lost, or if the camera sends no record for
-    `silence` seconds. The message contains the camera's last line that was not a record, because this line usually says
-    what is wrong."""
+    """Yield the records that the camera at `port` streams. `port` is any name that pyserial opens, such as
+    "/dev/ttyACM0", "COM3" or "socket://127.0.0.1:4000". Raises PortError if the port cannot be opened, if the
+    connection is lost, or if the camera sends no record for `silence` seconds. The message contains the camera's last
+    line that was not a record, because this line usually says what is wrong."""
     reader, deadline = Reader(), time.monotonic() + silence
     try:
         for data in read_chunks(port):

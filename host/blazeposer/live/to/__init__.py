@@ -37,8 +37,7 @@ def open_output(target: str, camera: str) -> AbstractContextManager[Output]:
 
 
 def url_options(url: SplitResult, known: Collection[str]) -> dict[str, str]:
-    """Return the options that follow the question mark in a URL. Raises InputError if an option is not in `known`, has
-    no value, or appears twice."""
+    """Return the options in a URL. Raises InputError if an option is not in `known`, has no value, or appears twice."""
     pairs = parse_qsl(url.query, keep_blank_values=True)
     found = dict(pairs)
     odd = next((name for name, value in pairs if name not in known or not value), None)

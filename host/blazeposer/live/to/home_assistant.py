@@ -1,9 +1,5 @@
-"""Describe a camera to the program Home Assistant, with one retained MQTT message in the format "device discovery"
-(https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery, version 2024.11 and later).
-
-Home Assistant shows each camera as a device, and reads its values from the MQTT topic TOPIC/CAMERA/summary. BlazePoser
-sends the values at most once per second, because Home Assistant stores a history of the values.
-"""
+"""Describe a camera to the program Home Assistant, with a retained MQTT message in the format "device discovery"
+(https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery, version 2024.11 and later)."""
 
 from __future__ import annotations
 
@@ -18,10 +14,9 @@ from blazeposer.live.centre import Leader
 from blazeposer.live.session import Moment
 
 LOOKING = 20.0
-"""Largest yaw and pitch, in degrees, with which a face counts as looking at the camera.
-board/examples/attention_light.py has the same limit."""
+"""Largest yaw and pitch of a face that looks at the camera, in degrees, as in board/examples/attention_light.py."""
 PAUSE = 1.0
-"""Shortest time between two summaries, in seconds."""
+"""Shortest time between two summaries, in seconds. Home Assistant stores a history of the values."""
 
 
 class Summary:
@@ -33,8 +28,7 @@ class Summary:
         self._at = -PAUSE
 
     def news(self, moment: Moment) -> str:
-        """Return the values of `moment` as a JSON text. Return "" if the values have not changed, or if the last text
-        was made less than `PAUSE` seconds ago."""
+        """Return the values as a JSON text, or "" if they have not changed or the last text is younger than `PAUSE`."""
         leader, now = self._leader.of(moment), time.monotonic()
         if now - self._at < PAUSE:
             return ""
@@ -48,8 +42,8 @@ class Summary:
 
 
 def discovery(prefix: str, topic: str) -> tuple[str, str]:
-    """Return the topic and the payload of the MQTT message that describes a camera. The argument `prefix` is Home
-    Assistant's discovery prefix, which is "homeassistant" by default."""
+    """Return the topic and the payload of the message that describes a camera. `prefix` is Home Assistant's discovery
+    prefix."""
     device = re.sub(r"[^A-Za-z0-9_-]+", "-", topic)
 
     def entity(key: str, name: str, platform: str, **more: str) -> dict[str, Any]:

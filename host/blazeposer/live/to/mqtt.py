@@ -1,9 +1,6 @@
-"""Send the pose records of each camera to an MQTT broker. The page docs/live.md describes the MQTT topics.
-
-The status message is retained, so new listeners also get the message. If the connection between this PC and the broker
-is lost, the broker sends the status "offline" to the listeners. The broker acknowledges each pose record (quality of
-service 1), so BlazePoser can count lost pose records.
-"""
+"""Send the pose records of each camera to an MQTT broker. The page docs/live.md describes the MQTT topics. If the
+connection between this PC and the broker is lost, the broker sends the status "offline" to the listeners. The broker
+acknowledges each pose record (quality of service 1), so BlazePoser can count lost pose records."""
 
 from __future__ import annotations
 
@@ -50,9 +47,8 @@ _ADVICE = {
 
 
 class MqttView:
-    """An `Output` that sends pose records to an MQTT broker. If the connection to the broker is lost, `MqttView` waits
-    for a new connection, and the pose records of this time are lost. Methods with names that start with `_on_` run in
-    the thread of the MQTT client."""
+    """An `Output` that sends pose records to an MQTT broker. Pose records that arrive while there is no connection to
+    the broker are lost. Methods with names that start with `_on_` run in the thread of the MQTT client."""
 
     def __init__(self, name: str, client: Client, topic: str, encrypted: bool, discover: str | None) -> None:
         self.name = name
@@ -179,8 +175,6 @@ class MqttView:
 
 
 def open_view(url: SplitResult, camera: str) -> MqttView:
-    """Return the `Output` that sends pose records to an MQTT broker (see `open_output`). The path of the URL is the
-    MQTT topic, and the query contains the `OPTIONS`. With the scheme mqtts://, the connection is encrypted."""
     encrypted = url.scheme == "mqtts"
     host, port = url.hostname or "", url.port or (TLS_PORT if encrypted else PORT)
     name = f"{url.scheme}://{host}:{port}"
@@ -208,12 +202,10 @@ def open_view(url: SplitResult, camera: str) -> MqttView:
 
 
 def credentials(name: str, url: SplitResult, file: str | None) -> tuple[str | None, str | None]:
-    """Return the user name and the password for the broker, with None in place of a value that is not found.
-
-    The user name comes from the URL or from the file ~/.netrc. The function looks for the password first in the URL,
-    then in the first line of `file`, in the environment variable `PASSWORD`, and in ~/.netrc. Raises InputError if
-    `file` or ~/.netrc cannot be read. The error message contains no password.
-    """
+    """Return the user name and the password for the broker, with None in place of a value that is not found. The
+    function looks for the password first in the URL, then in the first line of `file`, in the environment variable
+    `PASSWORD`, and in ~/.netrc. Raises InputError if `file` or ~/.netrc cannot be read. The error message contains no
+    password."""
     user = unquote(url.username) if url.username else None
     if url.password is not None:
         return user, unquote(url.password)

@@ -1,9 +1,8 @@
 """Send poses to the input "UDP over network" of the program opentrack (tracker-udp/ftnoir_tracker_udp.cpp).
 
-Each UDP packet for opentrack contains six little-endian doubles. The six doubles are x, y, z in centimetres and yaw,
-pitch, roll in degrees, relative to the camera's axis. The axes and the signs of the angles are the same as in
-opentrack's own tracker for webcams (tracker-neuralnet/ftnoir_tracker_neuralnet.cpp): x points to the right of the
-image, y points up, z points away from the camera, and the angles have the signs of `rotation.py`.
+Each UDP packet contains six little-endian doubles: x, y, z in centimetres and yaw, pitch, roll in degrees, relative to
+the camera's axis. As in opentrack's own tracker for webcams (tracker-neuralnet/ftnoir_tracker_neuralnet.cpp), x points
+to the right of the image, y points up, z points away from the camera, and the angles have the signs of `rotation.py`.
 
 The program opentrack and the data set 300W-LP use different orders of rotations about axes that do not move. In
 opentrack (compat/euler.cpp), the head turns first by roll, then by pitch, and last by yaw. In 300W-LP, the head turns
@@ -26,8 +25,7 @@ PORT = 4242
 
 
 def packet(position: Sequence[float] | NDArray[np.float64], rotation: NDArray[np.float64]) -> bytes:
-    """Return a UDP packet of 48 bytes. The argument `position` (3,) is the head's position in centimetres, and
-    `rotation` (3, 3) is the head's rotation."""
+    """Return a packet of 48 bytes from the head's `position` (3,) in centimetres and `rotation` (3, 3)."""
     right, up, forward = rotation.T
     yaw = math.atan2(-forward[0], forward[2])
     pitch = math.atan2(forward[1], math.hypot(forward[0], forward[2]))

@@ -32,8 +32,7 @@ def quaternion(rotation: NDArray[np.float64]) -> tuple[float, float, float, floa
 
 
 def bundle(rotation: NDArray[np.float64], seconds: float) -> bytes:
-    """Return the VMC messages for a head with `rotation` (3, 3). `seconds` is the time since the start of the
-    session."""
+    """Return the VMC messages for a head's `rotation` (3, 3). `seconds` is the time since the start of the session."""
     built = OscBundleBuilder(IMMEDIATELY)
     built.add_content(build_msg("/VMC/Ext/OK", 1))
     built.add_content(build_msg("/VMC/Ext/T", seconds))

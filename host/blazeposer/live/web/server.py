@@ -1,5 +1,4 @@
-"""Serve the web page of a live session. The web server sends the files of the page, sends poses as server-sent events,
-and can start and stop a recording.
+"""Serve the web page of a live session. The web server sends the files of the page and the poses as server-sent events.
 
 By default, the web server accepts connections only from this PC (loopback address). The web page receives a camera's
 data only as JSON, and its Content Security Policy allows the browser to run and load only the files of the folder
@@ -8,8 +7,7 @@ another website could read the session through DNS rebinding: the owner of a web
 this PC.
 
 An HTTP request to start or stop a recording needs a header that a page of another website cannot send. Browsers on
-other PCs (option `--web-host`) cannot start or stop a recording, and receive no file paths and no port names of this
-PC.
+other PCs (option `--web-host`) cannot start or stop a recording, and receive no file paths and no port names.
 """
 
 from __future__ import annotations
@@ -137,8 +135,7 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False  # a browser may hold its connection for ever
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Print nothing if a browser has disconnected, because the message would appear inside the table in the
-        terminal."""
+        """Print nothing if a browser has disconnected. The message would appear inside the table in the terminal."""
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)
 
