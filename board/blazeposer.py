@@ -73,8 +73,7 @@ class BlazePoser:
         return first if anchor < second.first else second
 
     def _best(self, left):
-        """Return the remaining anchor with the highest score. The first `left` values in `_survivors` are the remaining
-        anchors."""
+        """Return the anchor with the highest score from the first `left` anchors in `_survivors`."""
         survivors = self._survivors
         best = highest = -1 << 29
         for i in range(left):
@@ -109,8 +108,7 @@ class BlazePoser:
         return kept
 
     def _face(self, best, roi):
-        """Return the mean of several anchors' outputs as a face. The anchors are weighted by score ("blending" in the
-        BlazeFace paper)."""
+        """Return the mean of the summed outputs as a face ("blending" in the BlazeFace paper)."""
         x, y, w, h = roi
         fine, coarse = self._maps
         total = fine.sums[0] + coarse.sums[0]
@@ -194,7 +192,6 @@ class FeatureMap:
         box[2], box[3] = x + half_w >> shift, y + half_h >> shift
 
     def add(self, anchor):
-        """Add the weighted outputs of an anchor to `sums`."""
         anchor -= self.first
         cell = anchor // self._anchors
         weight, sums = self._weights[self._scores[anchor] + 128], self.sums
@@ -215,8 +212,8 @@ class FeatureMap:
         return (self.sums[axis] + self.sums[0] / 2) / self._side
 
     def set_units(self, w, h, total):
-        """Set `units`, the factors that turn weighted sums into weighted means. The argument `total` is the sum of the
-        anchors' weights. `w` and `h` are the width and height of the image region in pixels."""
+        """Set `units`, the factors that turn weighted sums into weighted means. `total` is the sum of the weights. `w`
+        and `h` are the size of the image region in pixels."""
         shape, rotation, error = self._quantization[1:]
         self.units[0] = shape[0] * w / (INPUT_SIZE * total)
         self.units[1] = shape[0] * h / (INPUT_SIZE * total)
@@ -224,8 +221,7 @@ class FeatureMap:
         self.units[3] = error[0] / total
 
     def sum_of(self, i):
-        """Return the weighted sum of one output of the anchors, minus the weighted zero point of this output. `i` is
-        the output's number, from 0 to VALUES - 1."""
+        """Return the weighted sum of the anchors' output `i`, minus its weighted zero point."""
         zero = self._quantization[1 if i < SHAPE_VALUES else 2 if i < VALUES - 1 else 3][1]
         return self.sums[3 + i] - zero * self.sums[0]
 

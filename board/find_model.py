@@ -12,8 +12,7 @@ MODELS = ("/rom/blazeposer.tflite", "/sdcard/blazeposer.tflite", "/flash/blazepo
 
 
 def first_file(paths):
-    """Return the first of `paths` that exists on the camera. If none of `paths` exists, print an error message and end
-    the script."""
+    """Return the first of `paths` that exists. If none exists, print an error message and end the script."""
     for path in paths:
         try:
             os.stat(path)

@@ -9,12 +9,8 @@ import csi
 
 
 def open_camera(window=240):
-    """Return the sensor, and the side of the sensor's square images in pixels. The side is `window` pixels, or less on
-    a small sensor.
-
-    If `window` is above 240, the sensor's frame buffer is VGA (640x480) instead of QVGA (320x240). VGA allows windows
-    of up to 480 pixels.
-    """
+    """Return the sensor, and the side of its square images in pixels. The side is `window` pixels, or less on a small
+    sensor. If `window` is above 240, the frame buffer is VGA (640x480) instead of QVGA (320x240)."""
     csi0 = csi.CSI()
     csi0.reset()
     try:

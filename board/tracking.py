@@ -18,14 +18,7 @@
 #
 # With `mirror`, every second image of a known face is mirrored. The network's random errors in an image and in its
 # mirror image differ, and the Tracker's filters average both results. The script mirrors the image, the region and the
-# faces:
-#
-#     if gaze.mirrored:
-#         img.scale(hint=image.HMIRROR)
-#         region = mirrored_region(region, img.width())
-#     faces = model.predict([Normalization(roi=region)(img)])
-#     if gaze.mirrored:
-#         faces = [mirrored(face, img.width()) for face in faces]
+# faces, as main.py does.
 
 from micropython import const
 
@@ -114,8 +107,7 @@ class Tracker:
             self._filter = SteadyFace
 
     def update(self, faces, t_ms):
-        """Return a tuple (id, raw face, smoothed face) for each of `faces`. `t_ms` is the time of the image in
-        milliseconds."""
+        """Return a tuple (id, raw face, smoothed face) for each of `faces`. `t_ms` is the image's time."""
         free = [track for track in self._tracks if t_ms - track.seen < PATIENCE_MS]
         owners: list = [None] * len(faces)
         while True:
@@ -153,8 +145,7 @@ class Track:
         self._filter = filter(face) if filter else None
 
     def see(self, face, t_ms):
-        """Add a detected face to the track, and return the smoothed face. `t_ms` is the time of the face's image in
-        milliseconds."""
+        """Add a detected face to the track, and return the smoothed face."""
         seconds = (t_ms - self.seen) / 1000
         self.box, self.seen = face.box, t_ms
         return self._filter.update(face, seconds) if self._filter else face
@@ -167,7 +158,7 @@ def mirrored_region(region, width):
 
 
 def mirrored(face, width):
-    """Convert a face into the coordinates of the mirror image, and return the result. `width` is the image's width."""
+    """Return a face in the coordinates of the mirror image. `width` is the image's width."""
     yaw, pitch, roll = face.angles
     points = [(width - face.keypoints[i][0], face.keypoints[i][1]) for i in POINTS]
     return Face(mirrored_region(face.box, width), face.score, points, (-yaw, pitch, -roll), face.err)

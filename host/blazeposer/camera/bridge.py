@@ -23,13 +23,11 @@ _PART = re.compile(rb"\x03|[^\x03\x04\r]*[\x04\r]?")
 
 
 class Bridge(ABC):
-    """The connection between the virtual camera's USB cable and MicroPython's REPL. Until `stop` is called, a thread
-    transfers bytes between the cable and the REPL.
+    """A thread that transfers bytes between the USB cable and MicroPython's REPL until `stop` is called.
 
-    The REPL of MicroPython's unix build lacks some features of a real camera's REPL, and the bridge adds the missing
-    features. The bridge ends each line of output with CR LF, passes Ctrl-C to a running script, and carries out soft
-    resets and hard resets. At a soft reset, the MicroPython process ends, and a new process starts in the same REPL
-    mode as before (raw or friendly).
+    The bridge adds features of a real camera's REPL that the REPL of MicroPython's unix build lacks. The bridge ends
+    each line of output with CR LF, passes Ctrl-C to a running script, and carries out soft and hard resets. At a soft
+    reset, the MicroPython process ends, and a new process starts in the same REPL mode as before (raw or friendly).
 
     If `moves` is true, each hard reset replaces the camera's port with a new port. If `moves` is false, programs stay
     connected to the port during a hard reset, although a real camera would disconnect the programs.
@@ -55,25 +53,21 @@ class Bridge(ABC):
 
     @abstractmethod
     def _new_cable(self, *, moved: bool) -> Cable:
-        """Plug a new USB cable into the virtual camera, and return the cable. If `moved` is true, the port of the new
-        cable may have a name that differs from the old port's name."""
+        """Return a new USB cable. If `moved` is true, its port may have a new name."""
 
     @abstractmethod
     def _on_cable(self, cable: Cable | None) -> None:
-        """Use `cable`, a USB cable that was just plugged into the camera. If `cable` is None, stop using the present
-        cable, because it is about to be unplugged."""
+        """Use `cable`, which was just plugged in. If `cable` is None, stop using the present cable."""
 
     @abstractmethod
     def _start_micropython(self, *, hard: bool) -> MicroPython:
-        """Start a MicroPython process."""
+        """Start MicroPython after a hard or a soft reset."""
 
     @abstractmethod
     def _took(self, output: bytes) -> bool:
-        """Return True if a subclass has handled `output`, the bytes that MicroPython printed. The bridge does not send
-        output to the PC if a subclass has handled the output."""
+        """Return True if the subclass has handled MicroPython's `output`, so that the bridge does not send it."""
 
     def _start(self) -> None:
-        """Switch the camera on. If the camera cannot start, raise the error that prevents the start."""
         try:
             self._put_in(self._new_cable(moved=False))
             self._micropython = self._start_micropython(hard=True)
@@ -85,18 +79,15 @@ class Bridge(ABC):
         self._thread.start()
 
     def reset(self) -> None:
-        """Press the camera's reset button, so that boot.py and main.py run. The method returns as soon as the
-        camera's reset has begun."""
+        """Press the camera's reset button, and return as soon as the reset has begun."""
         self._ask(self._reset)
 
     def unplug_after(self, count: int) -> None:
-        """Unplug the cable when `count` more bytes have passed between the port and the REPL. An unplugged
-        camera has no power, so unplugging the cable ends MicroPython. If `count` is 0, unplug the cable at once."""
+        """Unplug the cable when `count` more bytes have passed. An unplugged camera has no power."""
         self._fault = (self.traffic + count, "unplug")
         self._wake()
 
     def reset_after(self, count: int) -> None:
-        """Reset the camera when `count` more bytes have passed between the port and the REPL."""
         self._fault = (self.traffic + count, "reset")
         self._wake()
 
@@ -105,8 +96,7 @@ class Bridge(ABC):
         return self._micropython is not None
 
     def plug_in(self) -> None:
-        """Plug the camera's cable in again, with the same port name as before. Cancel the change that `unplug_after` or
-        `reset_after` has planned."""
+        """Plug the cable in again. Cancel the fault that `unplug_after` or `reset_after` has planned."""
         self._fault = None
         self._ask(self._plugging)
 
@@ -116,7 +106,7 @@ class Bridge(ABC):
         return self._thread.is_alive()
 
     def stop(self) -> None:
-        """Switch the camera off. If an error has ended the bridge's thread, raise the error."""
+        """Switch the camera off. If an error has ended the thread, raise the error."""
         self._stop.set()
         self._wake()
         self._thread.join()
@@ -146,7 +136,6 @@ class Bridge(ABC):
             self._unplug()
 
     def _change(self) -> None:
-        """Plug in, unplug or reset the camera if a caller has asked for one of these changes."""
         if self._plugging.is_set():
             if self._micropython is None:
                 self._put_in(self._new_cable(moved=False))
@@ -184,7 +173,6 @@ class Bridge(ABC):
         self._to_camera = b""
 
     def _wait(self) -> None:
-        """Wait until bytes arrive from the PC or from MicroPython, and read the bytes."""
         console = self._micropython.console if self._micropython else None
         cable = self._cable
         readers: list[socket.socket | int] = [self._wake_reader]
@@ -260,12 +248,10 @@ class Bridge(ABC):
                 self._cable.outgoing = self._cable.outgoing[-KEPT:]
 
     def _send_to_camera(self) -> None:
-        """Send the PC's bytes to MicroPython's REPL as soon as the REPL can read the bytes. While a script runs, bytes
-        from the PC wait in the bridge until the script ends. Waiting bytes stay in the bridge even if the PC program
-        that sent the bytes has ended. Ctrl-C from the PC stops a running script at once, and deletes the bytes that
-        were waiting for the REPL (MicroPython 1.28, shared/tinyusb/mp_usbd_cdc.c, tud_cdc_rx_cb). Unlike the bridge,
-        real cameras with an STM32 also delete waiting bytes when a PC program opens or closes the port (openmv v5.0,
-        omv_protocol_channel_stmusb.c).
+        """Send the PC's bytes to MicroPython's REPL as soon as the REPL can read the bytes. Ctrl-C stops a running
+        script at once, and deletes the bytes that wait for the script's end (MicroPython 1.28,
+        shared/tinyusb/mp_usbd_cdc.c, tud_cdc_rx_cb). Real cameras with an STM32 also delete waiting bytes when a PC
+        program opens or closes the port (openmv v5.0, omv_protocol_channel_stmusb.c). The bridge does not.
         """
         if not self._to_camera or self._micropython is None:
             return

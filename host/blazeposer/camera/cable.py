@@ -1,9 +1,7 @@
-"""Imitate the virtual camera's USB cable with a pseudo-terminal. Only the user who runs the virtual camera can open the
-pseudo-terminal.
+"""Imitate a USB cable with a pseudo-terminal. Only the user who runs the virtual camera can open the pseudo-terminal.
 
-As on a real camera, the baud rate of the port decides whether Protocol V2 or the REPL answers the PC. At 921600 baud,
-the camera answers in OpenMV's Protocol V2 (protocol_port.py). At every baud rate except 921600, the camera's REPL
-answers (bridge.py).
+As on a real camera, OpenMV's Protocol V2 answers the PC at 921600 baud (protocol_port.py). At all other baud rates, the
+REPL answers (bridge.py).
 """
 
 from __future__ import annotations
@@ -17,16 +15,13 @@ CHUNK = 4096
 KEPT = 512
 """Largest number of output bytes that wait until a program opens the port. Of more bytes, the latest wait. The rule is
 from MicroPython 1.28 (CFG_TUD_CDC_TX_BUFSIZE in shared/tinyusb/tusb_config.h, and "fifo will retain latest" in
-mp_usbd_cdc.c). In ports/stm32/usbd_cdc_interface.c, the number is 1024.
-"""
+mp_usbd_cdc.c). In ports/stm32/usbd_cdc_interface.c, the number is 1024."""
 LOOK = 0.02
-"""Time in seconds between two checks whether a program has opened the port. The checks are needed, because Linux sends
-no notice when a port is opened."""
+"""Time in seconds between two checks whether a program has opened the port. Linux sends no notice of it."""
 
 
 class Cable:
-    """One connection of the virtual camera to the PC. A connection begins when the camera's port appears on the PC, and
-    ends when `close` is called.
+    """A cable between the virtual camera and the PC, from plugging in to unplugging.
 
     The camera's port has a name outside of the folder /dev/pts, because mpremote 1.29 would wait forever for a port in
     /dev/pts (transport_serial.py, is_pty). Raises OSError if a file with the name of the port already exists.
@@ -66,7 +61,7 @@ class Cable:
         return data
 
     def send(self) -> int:
-        """Send as many bytes of `outgoing` as possible to the PC, and return the number of bytes sent."""
+        """Send as many bytes of `outgoing` as possible, and return their number."""
         try:
             sent = os.write(self.end, self.outgoing)
         except OSError:  # the buffer is full, or the port was closed just now
@@ -75,11 +70,9 @@ class Cable:
         return sent
 
     def is_open_for_protocol(self) -> bool:
-        """Return whether a program on the PC has opened the port for Protocol V2."""
         return self._is_at_protocol_rate() and not self._events() & select.POLLHUP
 
     def close(self) -> None:
-        """Unplug the cable."""
         Path(self.address).unlink(missing_ok=True)
         os.close(self.end)
 

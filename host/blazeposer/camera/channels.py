@@ -1,8 +1,4 @@
-"""Imitate the channels of OpenMV's Protocol V2. Channels of Protocol V2 carry printed text, images or data of a script
-to the PC.
-
-The methods `size` and `read` of a channel return None if the channel cannot be read or the request fails.
-"""
+"""Imitate the channels of OpenMV's Protocol V2, which carry printed text, images or data of a script to the PC."""
 
 from __future__ import annotations
 
@@ -23,7 +19,7 @@ STDOUT_SIZE = 1024
 """Largest number of text bytes that wait for the PC (protocol/omv_protocol_channel_stdio.c). On the OpenMV H7, the
 number is 512."""
 NAME_LENGTH = 13
-"""Largest number of characters in a channel's name. The firmware shortens longer names."""
+"""Largest number of characters in a channel's name."""
 JPEG = 0x06060000
 """Number of the image format PIXFORMAT_JPEG in the package `openmv`."""
 _HEADER = struct.Struct("<5I")  # width, height, format, number and offset of the image's bytes
@@ -32,12 +28,9 @@ _STREAM_CTRL, _STREAM_RAW_CTRL = 0, 1
 
 
 class Channel:
-    """Base class of the channels. The channels "usb" and "stdin" are objects of this base class, and never have data.
-    The channel "usb" stands for the port itself. The channel "stdin" has no data, because the virtual camera accepts no
-    scripts over Protocol V2.
-
-    The method `lock` keeps a channel's readable bytes unchanged until `unlock` is called, and returns whether the lock
-    was possible. The method `ioctl` returns True if the channel knows the command and has carried it out.
+    """A channel without data. Other channels are subclasses. The channel "stdin" has no data, because the virtual
+    camera accepts no scripts over Protocol V2. The methods `size` and `read` return None if a request fails. `lock`,
+    `unlock` and `ioctl` return whether the channel has carried out the request.
     """
 
     chunk = 512
@@ -52,11 +45,9 @@ class Channel:
         return False
 
     def size(self) -> int | None:
-        """Return the number of bytes that the PC can read from the channel."""
         return None
 
     def read(self, offset: int, size: int) -> bytes | None:
-        """Return at most `size` bytes of the channel."""
         return None
 
     def lock(self) -> bool:
@@ -70,8 +61,8 @@ class Channel:
 
 
 class Stdout(Channel):
-    """The channel "stdout", which carries the text that scripts print. At most `STDOUT_SIZE` bytes of text wait for the
-    PC. If a script prints more, the channel deletes the waiting text."""
+    """The text that scripts print. At most `STDOUT_SIZE` bytes wait for the PC. If a script prints more, the channel
+    deletes the waiting text."""
 
     def __init__(self) -> None:
         super().__init__("stdout", READ)
@@ -79,7 +70,6 @@ class Stdout(Channel):
         self._guard = threading.Lock()
 
     def write(self, text: bytes) -> None:
-        """Append `text`, which a script has printed."""
         with self._guard:
             while text:
                 room = STDOUT_SIZE - len(self._waiting)
@@ -100,8 +90,7 @@ class Stdout(Channel):
 
 
 class Stream(Channel):
-    """The channel "stream", which carries images. When a script shows an image, the channel stores the image until the
-    PC has read it."""
+    """The images of a script. The channel stores an image until the PC has read it."""
 
     chunk = MAX_PAYLOAD
 
@@ -112,8 +101,8 @@ class Stream(Channel):
         self._locked = self._enabled = False
 
     def show(self, picture: Image, gray: bool) -> None:
-        """Store an image that a script shows, so that the PC can read the image. Ignore the image if the PC has not
-        asked for images, or has not yet read the previous image. The shape of the image is (h, w, 3)."""
+        """Store an image (h, w, 3). Ignore the image if the PC has not asked for images, or has not yet read the
+        previous image."""
         with self._guard:
             if self._enabled and not self._frame:
                 pixels = picture[..., 0] if gray else picture[..., ::-1]
@@ -152,8 +141,8 @@ class Stream(Channel):
 
 
 class ScriptChannel(Channel):
-    """A channel that a running script has registered for its own data. In MicroPython, `shims/protocol.py` connects to
-    the channel's socket at `address`, and calls the methods of the script's object."""
+    """A channel for a script's own data. In MicroPython, `shims/protocol.py` connects to the socket at `address`, and
+    calls the methods of the script's object."""
 
     def __init__(self, name: str, device: Device) -> None:
         super().__init__(name[:NAME_LENGTH], READ | DYNAMIC)
@@ -163,8 +152,7 @@ class ScriptChannel(Channel):
         self._ended = False
 
     def close(self) -> None:
-        """Close the channel because its script has ended. If a thread still waits for an answer of the script, the
-        thread gets None."""
+        """Close the channel because its script has ended. A thread that waits for an answer of the script gets None."""
         self._ended = True
         for end in (self._listener, self._link):
             if end:
@@ -187,8 +175,8 @@ class ScriptChannel(Channel):
         return int.from_bytes(self._ask(method) or b"", "big")
 
     def _ask(self, method: bytes, *arguments: int) -> bytes | None:
-        """Call a method of the object that the script registered, and return the result. Return None if the method
-        raised an error or if the script has ended."""
+        """Return the result of a method of the script's object. Return None if the method raised an error or if the
+        script has ended."""
         try:
             if self._ended:
                 return None

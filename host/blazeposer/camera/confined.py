@@ -1,14 +1,13 @@
 """Run MicroPython's unix build in a process that can open only the virtual camera's own files on this PC.
 
-A camera script can use raw memory and native code, so it can do everything that its process is allowed to do. The
-virtual camera uses Linux's Landlock to prevent MicroPython's process from opening the user's files, starting programs
-and making TCP connections. Landlock needs Linux 5.13 or later, and can forbid TCP connections only in Linux 6.7 or
-later. On a Linux kernel without Landlock, the only protection is `shims/start.py`, which removes functions that a real
-camera does not have.
+A camera script can use raw memory and native code, so it can do everything that its process is allowed to do. Linux's
+Landlock prevents the process from opening the user's files, starting programs and making TCP connections. Landlock
+needs Linux 5.13 or later, and can forbid TCP connections only in Linux 6.7 or later. Without Landlock, the only
+protection is `shims/start.py`, which removes functions that a real camera does not have.
 
-This file runs as a separate program, not as a module of the package. The arguments of the program are the folder of the
-camera's files, the folder of the firmware modules, and then MicroPython's own arguments. The program imports nothing
-from the package `blazeposer`, because importing the package takes longer than starting MicroPython.
+This file is a program. Its arguments are the folder of the camera's files, the folder of the firmware modules, and
+MicroPython's own arguments. The program imports nothing from the package `blazeposer`, because importing the package
+takes longer than starting MicroPython.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ _NET, _SCOPES = 4, 6  # first versions of Landlock that can forbid TCP (4), sign
 
 def confine(writable: str, readable: str) -> bool:
     """Allow the calling thread and its child processes to open only files in the folders `writable` and `readable`.
-    Without Landlock in the Linux kernel, return False and restrict nothing."""
+    Without Landlock, return False and restrict nothing."""
     libc = ctypes.CDLL(None, use_errno=True)
     version = libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), _VERSION)
     if version < 1:
@@ -56,13 +55,9 @@ def confine(writable: str, readable: str) -> bool:
 
 
 def take_ctrl_c(library: str) -> None:
-    """Prepare MicroPython so that the signal `CTRL_C` stops a script. The script stops as after Ctrl-C on a camera
-    (MicroPython 1.28, shared/tinyusb/mp_usbd_cdc.c).
-
-    In MicroPython's unix build, SIGINT can stop a script anywhere, even while the script allocates memory. If SIGINT
-    stops a script during an allocation, MicroPython's heap stays locked (ports/unix/unix_mphal.c,
-    MICROPY_ASYNC_KBD_INTR).
-    """
+    """Make the signal `CTRL_C` stop a script as Ctrl-C does on a camera (MicroPython 1.28,
+    shared/tinyusb/mp_usbd_cdc.c). SIGINT is not suitable: if SIGINT stops a script while the script allocates memory,
+    the heap of MicroPython's unix build stays locked (ports/unix/unix_mphal.c, MICROPY_ASYNC_KBD_INTR)."""
     libc = ctypes.CDLL(None)
     libc.signal.argtypes = [ctypes.c_int, ctypes.c_void_p]
     libc.signal(CTRL_C, ctypes.cast(ctypes.CDLL(library).mp_sched_keyboard_interrupt, ctypes.c_void_p))

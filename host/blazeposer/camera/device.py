@@ -17,20 +17,17 @@ from blazeposer.openmv import flash, romfs
 
 CARD_SIZE = 64 * 1024 * 1024
 PACE = 1.0
-"""Factor for the time in which flash is erased. With the factor 1, erasing takes as long as on the real board. Tests
-use a smaller factor."""
+"""Factor for the time in which flash is erased. Tests use a factor below 1."""
 WRITTEN = 1000
 """Largest number of entries in `Device.written`. The number is limited because images for a screen are large."""
 
 
 @dataclass(frozen=True)
 class Device:
-    """A virtual camera's hardware. The files of the camera are in `folder` on the PC. The camera's drives are the
-    folders `flash` and `sdcard` inside `folder`. The file `rom.img` in `folder` contains the bytes of the ROMFS
-    partition.
-    """
+    """A virtual camera's hardware."""
 
     folder: Path
+    """Folder of the camera's files on the PC. The folders `flash` and `sdcard` inside it are the camera's drives."""
     board: Board
     serial: str
     """Serial number in hexadecimal digits, for USB and for `machine.unique_id()`."""
@@ -55,7 +52,6 @@ class Device:
     """Functions that are called with each entry of `written`, and with ("file", [path, size]) for each written file."""
 
     def write(self, to: str, value: Any) -> None:
-        """Add an entry to `written` for `value`, which a script wrote to a pin, a bus or the screen."""
         self.written.append((to, value))
         self.tell(to, value)
 
@@ -65,19 +61,17 @@ class Device:
 
     @property
     def drives(self) -> dict[str, int]:
-        """Return a dictionary that maps the name of each drive to the drive's size in bytes. The dictionary lists the
-        drives in the order in which the firmware mounts them."""
+        """Return the size of each drive in bytes, in the order in which the firmware mounts the drives."""
         return {"flash": self.board.flash} | ({"sdcard": CARD_SIZE} if self.card else {})
 
     @property
     def rom(self) -> Path:
-        """Return the file that holds the whole ROMFS partition."""
+        """Return the file that holds the bytes of the ROMFS partition."""
         return self.folder / "rom.img"
 
     @property
     def flash(self) -> dict[str, Any]:
-        """Return the properties of the flash memory that holds /rom. `shims/_vfs.py` imitates a flash memory with these
-        properties."""
+        """Return the properties of the flash memory that holds /rom, for `shims/_vfs.py`."""
         kind = flash.of(self.board)
         return {
             "kind": kind.kind,
@@ -89,18 +83,16 @@ class Device:
         }
 
     def path(self, path: str) -> Path:
-        """Return the path on this PC that belongs to a path on the virtual camera. Raises BlazePoserError if the path
-        leads out of the camera's folder."""
+        """Convert a path on the virtual camera into a path on this PC. Raises BlazePoserError if the path leads out of
+        the camera's folder."""
         found = (self.folder / path.lstrip("/")).resolve()
         if not found.is_relative_to(self.folder.resolve()):
             raise BlazePoserError(f"{path}: there is no such file on the camera")
         return found
 
     def listen(self, name: str) -> tuple[socket.socket, str]:
-        """Open a socket to which MicroPython can connect, and return the socket and its address. Only the current user
-        can reach the socket. The socket's address is a file name in the camera's folder, because the camera's folder is
-        MicroPython's working directory.
-        """
+        """Open a socket for MicroPython, and return the socket and its address. The address is a file name in the
+        camera's folder, because the camera's folder is MicroPython's working directory."""
         address = f"{name}-{secrets.token_hex(4)}"
         folder = os.open(self.folder, os.O_PATH)
         listener = socket.socket(socket.AF_UNIX)
@@ -110,14 +102,14 @@ class Device:
         return listener, address
 
     def format(self) -> None:
-        """Create the camera's drives and an empty ROMFS. Also create the file .openmv_disk on the last drive, as the
-        firmware's _boot.py does."""
+        """Create the drives, an empty ROMFS, and the file .openmv_disk on the last drive, as the firmware's _boot.py
+        does."""
         for name in self.drives:
             (self.folder / name).mkdir()
         (self.folder / list(self.drives)[-1] / ".openmv_disk").touch()
         self.burn(romfs.pack({}, self.board.romfs_align))
 
     def burn(self, image: bytes, behind: bytes = b"") -> None:
-        """Write a ROMFS image, followed by the bytes `behind`, to the flash. Set all remaining bytes of the flash to
-        0xff, the value of erased bytes. The bytes `behind` imitate old data that was not erased."""
+        """Write a ROMFS image to the erased flash. The bytes `behind` the image imitate old data that was not
+        erased."""
         self.rom.write_bytes((image + behind).ljust(self.board.romfs, b"\xff"))

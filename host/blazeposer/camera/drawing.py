@@ -42,8 +42,7 @@ def draw(
 
 
 def fitted(picture: Image, width: int, height: int) -> Image:
-    """Scale an image to fit a screen of `width` x `height` pixels, and fill the rest of the screen with black
-    borders."""
+    """Return a black screen of `width` x `height` pixels, with the scaled image in the middle."""
     scale = min(width / picture.shape[1], height / picture.shape[0])
     w, h = round(scale * picture.shape[1]), round(scale * picture.shape[0])
     screen = np.zeros((height, width, 3), np.uint8)

@@ -1,9 +1,7 @@
-"""Do the work that a real camera does in hardware or in C: take and prepare images, and run the network. The virtual
-camera runs the network in the real TensorFlow Lite Micro.
+"""Do the work that a real camera does in hardware or in C: take and prepare images, and run the network.
 
-MicroPython sends requests to this module through the module `shims/_link.py`. A request contains a length (4
-bytes, big endian) and a JSON text of this length. An answer contains a length, a JSON text of this length, and
-sometimes raw bytes.
+MicroPython sends requests through `shims/_link.py`. A request contains a length (4 bytes, big endian) and a JSON text
+of this length. An answer contains a length, a JSON text of this length, and sometimes raw bytes.
 """
 
 from __future__ import annotations
@@ -37,8 +35,7 @@ Answer = dict[str, Any]
 
 
 class Hardware:
-    """The parts of a virtual camera that take images and run networks. Each start of MicroPython gets a new `Hardware`
-    object. The function `pressed` is called when a script resets the camera with machine.reset()."""
+    """The hardware during one run of MicroPython. A call of machine.reset() in a script calls `pressed`."""
 
     def __init__(self, frames: Frames, device: Device, protocol: ProtocolPort, pressed: Callable[[], None]) -> None:
         self._frames = frames
@@ -54,7 +51,6 @@ class Hardware:
         threading.Thread(target=self._serve, daemon=True).start()
 
     def close(self) -> None:
-        """Stop answering requests."""
         try:
             self._listener.shutdown(socket.SHUT_RDWR)  # ends accept(), which waits in the thread
         finally:
@@ -133,8 +129,7 @@ class Hardware:
         return {"frame": self._snapshots}
 
     def _on_rename(self, old: str, new: str) -> None:
-        """Rename a file. As in MicroPython on a FAT drive, an existing file with the new name is replaced
-        (extmod/vfs_fat.c)."""
+        """Rename a file, and replace an existing file with the new name (MicroPython, extmod/vfs_fat.c)."""
         self.device.path(old).replace(self.device.path(new))
 
     def _on_load(self, path: str) -> Answer:
@@ -161,8 +156,7 @@ class Hardware:
         return {"bytes": measure_arena(self._file(path)).total}
 
     def _file(self, path: str) -> Path:
-        """Return the path on this PC that belongs to a model's path on the virtual camera. If the model is in ROMFS,
-        copy the model to a file on the PC."""
+        """Return the path of a model on this PC. Copy a model in ROMFS to a file first."""
         device = self.device
         if not path.startswith("/rom/"):
             if device.board.npu == "neural-art":

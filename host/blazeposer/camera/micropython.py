@@ -34,9 +34,8 @@ def check_platform() -> None:
 class MicroPython:
     """A process of MicroPython, which runs from one reset of the camera to the next reset.
 
-    The socket `console` is connected to the input and output of MicroPython's REPL. The console is not a
-    pseudo-terminal: at a pseudo-terminal, MicroPython's unix build deletes waiting input whenever a script starts or
-    ends (version 1.28, ports/unix/unix_mphal.c: TCSAFLUSH).
+    The socket `console` carries the input and output of the REPL. At a pseudo-terminal, MicroPython's unix build would
+    delete waiting input whenever a script starts or ends (version 1.28, ports/unix/unix_mphal.c: TCSAFLUSH).
     """
 
     def __init__(self, hardware: Hardware, *, hard: bool) -> None:
@@ -62,8 +61,7 @@ class MicroPython:
         self.console.setblocking(False)
 
     def is_running(self) -> bool:
-        """Return whether a script runs. A script runs if MicroPython catches the signal SIGINT, because MicroPython
-        catches SIGINT only during scripts."""
+        """Return whether a script runs. MicroPython catches the signal SIGINT only during scripts."""
         caught = int(self._status().get("SigCgt", "0"), 16)
         return self.hardware.ready.is_set() and bool(caught >> (signal.SIGINT - 1) & 1)
 
@@ -77,11 +75,8 @@ class MicroPython:
         return self.hardware.ready.is_set() and not unread and asleep and not self.is_running()
 
     def interrupt(self) -> bool:
-        """Send Ctrl-C to the running script, and return whether a script was running.
-
-        The method pauses MicroPython's process to check whether a script runs. Without a pause of the process, a
-        script could end just before Ctrl-C arrives, and Ctrl-C would then end the REPL.
-        """
+        """Send Ctrl-C to the running script, and return whether a script was running. Without a pause of the process,
+        the script could end just before Ctrl-C arrives, and Ctrl-C would then end the REPL."""
         self._process.send_signal(signal.SIGSTOP)
         try:
             while self._status().get("State", "T")[0] in "RSD":
@@ -93,8 +88,7 @@ class MicroPython:
         return running
 
     def _status(self) -> dict[str, str]:
-        """Return the fields of /proc/PID/status, in which Linux describes MicroPython's process (see proc(5)). Return
-        an empty dictionary if MicroPython's process has ended."""
+        """Return the fields of /proc/PID/status (see proc(5)), or no fields if the process has ended."""
         try:
             lines = Path(f"/proc/{self._process.pid}/status").read_text().splitlines()
         except OSError:
@@ -102,7 +96,6 @@ class MicroPython:
         return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
     def end(self) -> None:
-        """Kill the process of MicroPython if it still runs, and free its resources."""
         self._process.kill()
         self._process.wait()
         self._free()

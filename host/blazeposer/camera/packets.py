@@ -8,7 +8,7 @@ from enum import IntEnum, IntFlag
 from functools import cache
 
 MAX_PAYLOAD = 4096 - 10 - 4
-"""Largest number of payload bytes in a packet. Longer data is sent in several packets."""
+"""Largest number of payload bytes in a packet."""
 MIN_PAYLOAD = 64 - 10 - 4
 _SYNC = b"\xaa\xd5"
 _HEADER = struct.Struct("<2sBBBBH")  # sync, sequence, channel, flags, opcode, length of the payload
@@ -61,15 +61,13 @@ class Packet:
     """True if the payload arrived unchanged."""
 
     def encode(self) -> bytes:
-        """Return the packet as bytes, with its header and its checksums."""
         head = _HEADER.pack(_SYNC, self.sequence, self.channel, self.flags, self.opcode, len(self.payload))
         head += _checksum(head, *_CRC16)
         return head + (self.payload + _checksum(self.payload, *_CRC32) if self.payload else b"")
 
 
 def take(received: bytearray) -> Packet | None:
-    """Return the first complete packet in `received`. Remove the packet and all bytes before it from `received`. Return
-    None if `received` contains no complete packet."""
+    """Return the first complete packet in `received`, or None. Remove the packet and all bytes before it."""
     while True:
         start = received.find(_SYNC)
         del received[: start if start >= 0 else max(0, len(received) - 1)]
@@ -90,8 +88,7 @@ def take(received: bytearray) -> Packet | None:
 
 @cache
 def _step(bits: int, polynomial: int, byte: int) -> int:
-    """Return the entry for `byte` in the lookup table of a CRC. For each byte of data, the CRC is shifted by 8 bits,
-    and then XORed with an entry of the table."""
+    """Return the entry for `byte` in the lookup table of a CRC."""
     value = byte << (bits - 8)
     for _ in range(8):
         value = (value << 1) ^ (polynomial if value >> (bits - 1) else 0)
@@ -100,8 +97,7 @@ def _step(bits: int, polynomial: int, byte: int) -> int:
 
 
 def _checksum(data: bytes, bits: int, polynomial: int) -> bytes:
-    """Return the CRC of `data` in the byte order of a packet. The calculation of the CRC starts with all bits set, and
-    processes the highest bit of each byte first (common/omv_crc.c)."""
+    """Return the CRC of `data`. The CRC starts with all bits set (common/omv_crc.c)."""
     value = mask = (1 << bits) - 1
     for byte in data:
         value = (value << 8 & mask) ^ _step(bits, polynomial, value >> (bits - 8) ^ byte)

@@ -30,12 +30,11 @@ _WRITE_TIMEOUT = 1.5  # OMV_PROTOCOL_USB_CHANNEL_TIMEOUT_MS
 
 
 class _Interrupted(Exception):
-    """Error that stops the sending of an answer, because the PC does not wait for the answer any more."""
+    """Error that stops an answer, because the PC does not wait for the answer any more."""
 
 
 class ProtocolPort:
-    """One connection of the virtual camera to the PC over Protocol V2. A connection begins when the camera's port
-    appears on the PC, and ends when `close` is called."""
+    """A thread that answers the PC over Protocol V2, from plugging in a cable to unplugging it."""
 
     def __init__(self, device: Device, cable: Cable) -> None:
         self._device = device
@@ -55,17 +54,15 @@ class ProtocolPort:
 
     @property
     def is_active(self) -> bool:
-        """Return whether a program on the PC has opened the port at 921600 baud."""
         return self._cable.is_open_for_protocol()
 
     def close(self) -> None:
-        """Stop the thread that answers the PC, before the camera's cable is unplugged."""
         self._stop.set()
         self.restart()
         self._thread.join()
 
     def restart(self) -> None:
-        """Remove the channels that scripts have registered, because MicroPython starts again."""
+        """Remove the channels of scripts, because MicroPython starts again."""
         scripts, self._scripts = self._scripts, []
         for channel in scripts:
             channel.close()
@@ -90,8 +87,7 @@ class ProtocolPort:
                 continue
 
     def _next(self, seconds: float) -> Packet | None:
-        """Return the next packet from the PC, or None if no packet arrives within `seconds`. Raises _Interrupted if no
-        program has opened the port for Protocol V2."""
+        """Return the next packet from the PC, or None after `seconds`. Raises _Interrupted if the port is not open."""
         deadline = time.monotonic() + seconds
         while not (packet := take(self._received)):
             left = deadline - time.monotonic()
@@ -122,8 +118,8 @@ class ProtocolPort:
                 raise _Interrupted from error
 
     def _send(self, opcode: int, channel: int, payload: bytes = b"", flags: int = 0) -> None:
-        """Send an answer or an event to the PC, and split long data into several packets. If the PC does not confirm a
-        data packet of an answer, send the packet again, up to three times."""
+        """Send an answer or an event to the PC, in several packets if it is long. The PC must confirm each packet of
+        data."""
         while True:
             part, payload = payload[: self._max_payload], payload[self._max_payload :]
             packet = Packet(self._sequence, channel, flags | (Flag.FRAGMENT if payload else 0), opcode, part)
@@ -151,8 +147,7 @@ class ProtocolPort:
         raise _Interrupted
 
     def _status(self, packet: Packet, status: Status | None = None) -> None:
-        """Confirm a packet from the PC if `status` is None. If `status` is not None, refuse the packet, and send
-        `status` as the reason."""
+        """Confirm a packet from the PC, or refuse it for the reason `status`."""
         if status is None:
             self._send(packet.opcode, packet.channel, b"", Flag.ACK)
         else:
@@ -192,8 +187,8 @@ class ProtocolPort:
             self._status(packet, Status.INVALID)
 
     def _system_answer(self, opcode: int) -> bytes:
-        """Return the answer to a request of the PC about the protocol, the firmware or the camera. Return no bytes if
-        the virtual camera does not support the request `opcode`."""
+        """Return the answer to a request about the protocol, the firmware or the camera. Return no bytes
+        for an unknown `opcode`."""
         if opcode == Opcode.PROTO_GET_CAPS:
             return _CAPS.pack(_ALL, self._max_payload)
         if opcode == Opcode.PROTO_VERSION:  # versions of protocol, boot loader and firmware

@@ -17,7 +17,6 @@ WINDOW = (40, 0, 240, 240)
 
 
 def frame_at(frames: Frames, number: int) -> Image:
-    """Return the image that the sensor sees in frame `number`."""
     return frames(number) if callable(frames) else frames[number % len(frames)]
 
 
@@ -28,13 +27,11 @@ def view(
     *,
     gray: bool = False,
 ) -> Image:
-    """Return the pixels that a snapshot of `picture` contains. The snapshot is a part of the sensor's frame. `window`
-    is this part, as (x, y, w, h), and `size` is the size of the frame, as (width, height). The returned array has the
-    shape (h, w, 3).
+    """Return the pixels (h, w, 3) of a snapshot of `picture`. `size` is the (width, height) of the sensor's frame, and
+    `window` is the part (x, y, w, h) of the frame that the snapshot shows.
 
-    The largest centred square of `picture` is scaled to fill the largest centred square of the frame. With the default
-    arguments, the snapshot shows only this square of `picture`. The colours of a snapshot are reduced to RGB565 or to
-    shades of grey. A grey snapshot has three equal channels, because the network needs three channels.
+    The largest centred square of `picture` is scaled to fill the largest centred square of the frame. The colours of a
+    snapshot are reduced to RGB565, or to three equal channels of grey.
     """
     width, height = size
     side = min(size)
@@ -55,8 +52,7 @@ def view(
 
 
 def _centred(length: int, room: int) -> tuple[slice, slice]:
-    """Return two centred slices of equal length. The first slice is for a row of `room` pixels, and the second slice
-    is for a row of `length` pixels."""
+    """Return two centred slices of equal length, for a row of `room` pixels and for a row of `length` pixels."""
     seen = min(length, room)
     start, cut = (room - seen) // 2, (length - seen) // 2
     return slice(start, start + seen), slice(cut, cut + seen)

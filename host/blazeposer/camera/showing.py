@@ -1,5 +1,4 @@
-"""Print a line of text for each change that a script makes to the virtual camera's LEDs, pins, buses, screen or
-drives."""
+"""Print a line for each change that a script makes to the virtual camera's LEDs, pins, buses, screen or drives."""
 
 from __future__ import annotations
 
@@ -12,8 +11,7 @@ from blazeposer.camera.device import Device
 
 
 class Words:
-    """A listener that prints a line of text for each change that a script makes to the virtual camera. The caller must
-    add the method `heard` to `Device.listeners`."""
+    """A listener that prints lines. The caller must add the method `heard` to `Device.listeners`."""
 
     def __init__(self, device: Device, say: Callable[[str], None]) -> None:
         self._screen = device.folder / "screen.png"
@@ -21,8 +19,7 @@ class Words:
         self._last: dict[str, str] = {}
 
     def heard(self, to: str, value: Any) -> None:
-        """Print a line of text about one output of a script, for example a file. For a written file, `to` is "file" and
-        `value` is [path, size]."""
+        """Print a line about one output of a script, unless it repeats the last line about the same output."""
         if to == "ROMFS":
             return
         name, words = _in_words(to, value)
@@ -37,8 +34,7 @@ class Words:
 
 
 def _in_words(to: str, value: Any) -> tuple[str, str]:
-    """Return the name of the changed pin, bus, screen or file, and a text about the new state. An empty text is not
-    printed."""
+    """Return the name of the changed pin, bus, screen or file, and a text about the new state."""
     if to.startswith("LED_"):
         return f"{to.removeprefix('LED_').lower()} LED", "off" if value else "on"  # an LED is on if its pin is low
     if to == "file":

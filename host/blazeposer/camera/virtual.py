@@ -27,13 +27,11 @@ BOARD = "rt1062"
 
 
 class VirtualCamera(Bridge):
-    """A virtual camera, which runs partly in this process and partly in a process of MicroPython.
+    """A virtual camera, which is on from its creation until `stop`.
 
-    - `frames` are the images that the sensor sees (see `sensor.Frames` and `sensor.view`). The frame number is 0
-      whenever MicroPython starts (after each hard or soft reset), and increases by one with each snapshot. The script
-      board/main.py sends the frame number as `seq` in the camera's stream.
-    - `port` is the path of the camera's port, or None for a path in the user's runtime folder. Only the user who runs
-      the virtual camera can open the port.
+    - `frames` are the images that the sensor sees. The frame number is 0 whenever MicroPython starts (after each hard
+      or soft reset), and increases by one with each snapshot.
+    - `port` is the path of the camera's port, or None for a path in the user's runtime folder.
     - `gray` is true if the sensor has no colour.
     - `version` is the firmware version that `omv.version_string()` returns. The firmware version also decides how the
       flash and the slot for an SD card behave.
@@ -43,10 +41,7 @@ class VirtualCamera(Bridge):
     - `moves` is true if the port changes at every hard reset, as the port of a real camera may do.
 
     MicroPython's process ends when the thread that created the virtual camera ends, even if the camera was not switched
-    off.
-
-    Raises BlazePoserError if the virtual camera cannot run. The virtual camera needs Linux, the package's extra `demo`,
-    a free name for the port, and at least one frame.
+    off. Raises BlazePoserError if the virtual camera cannot run.
     """
 
     def __init__(
@@ -73,11 +68,7 @@ class VirtualCamera(Bridge):
         self._moves = 0
         self._protocol: ProtocolPort
         self.port = ""
-        """Path of a pseudo-terminal for mpremote, pyserial and the package `openmv`.
-
-        Only one program at a time can use the pseudo-terminal. While no program has opened the pseudo-terminal, the
-        latest output of the camera waits there.
-        """
+        """Path of the port, for mpremote, pyserial and the package `openmv`. One program at a time can use the port."""
         self.folder = Path(tempfile.mkdtemp(prefix="blazeposer-camera-"))
         """Folder of the camera's files (see `device.Device`)."""
         self.device = Device(self.folder, boards.find(board), secrets.token_hex(12), version, gray, card)
@@ -128,8 +119,7 @@ class VirtualCamera(Bridge):
         return MicroPython(Hardware(self._frames, self.device, self._protocol, self._press), hard=hard)
 
     def _press(self) -> None:
-        """Reset the camera because its script has asked for a reset. The method returns at once, and another
-        thread ends MicroPython's process a little later."""
+        """Reset the camera for its script. Another thread ends MicroPython's process a little later."""
         self._reset.set()
         self._wake()
 

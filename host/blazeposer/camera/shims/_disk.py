@@ -74,7 +74,7 @@ class Disk:
         _ask("rename", old=self._name + self._full(old), new=self._name + self._full(new))
 
     def free(self):
-        """Return the number of free clusters on the drive."""
+        """Return the number of free clusters."""
         return self._clusters - self._used("/")
 
     def _used(self, folder):
@@ -98,8 +98,7 @@ class Disk:
 
 
 class _Writer(io.IOBase):
-    """A file of the virtual camera that is open for writing. Scripts and mpremote only append bytes to files, so the
-    class supports no other way of writing."""
+    """A file that is open for writing. Scripts and mpremote only append bytes, so the class supports nothing else."""
 
     def __init__(self, disk, file, path):
         self._file = file

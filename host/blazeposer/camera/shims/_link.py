@@ -23,15 +23,14 @@ def connect(address):
 
 
 def open_socket(address):
-    """Return a connection to the socket `address` in the camera's folder."""
     link = socket.socket(socket.AF_UNIX)
     link.connect(struct.pack("H", socket.AF_UNIX) + address.encode())
     return link
 
 
 def ask(question, buffers=(), **arguments):
-    """Send a request to the PC, and return the dictionary from the PC's answer. Write the raw bytes of the PC's answer
-    into `buffers`, one buffer after the other. Raises RuntimeError if the PC's answer is an error."""
+    """Send a request to the PC, and return the dictionary from the answer. Write the answer's raw bytes into `buffers`.
+    Raises RuntimeError if the answer is an error."""
     global _socket
     arguments["question"] = question
     text = json.dumps(arguments).encode()

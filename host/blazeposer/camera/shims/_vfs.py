@@ -25,8 +25,8 @@ _cells = None  # the same bytes, writable
 
 
 class _Mapped:
-    """A memoryview of the ROMFS partition that imitates a fault of real cameras. A read of several bytes never ends if
-    it reaches the last bytes of the ROMFS partition (see the PyPI package openmv-ota)."""
+    """A memoryview that imitates a fault of real cameras. A read of several bytes never ends if it reaches the last
+    bytes of the ROMFS partition (see the PyPI package openmv-ota)."""
 
     def __init__(self, data, tail):
         self._view = _memoryview(data)
@@ -71,8 +71,7 @@ class _Device(bytes):
 
 
 def load(files, kind):
-    """Load the ROMFS partition from a file on the PC into memory. Scripts read the ROMFS partition directly in memory,
-    as on a camera."""
+    """Load the ROMFS partition into memory. Scripts read the partition directly in memory, as on a camera."""
     global _files, _kind, _flash, _cells
     _files, _kind = files, kind
     size = _files.stat(_IMAGE)[6]
@@ -120,8 +119,7 @@ def rom_ioctl(command, *arguments):
 
 
 def _erase(offset, length):
-    """Erase the flash blocks that contain the `length` bytes from `offset` on. Erasing takes as long as on real flash,
-    and MicroPython prints nothing in the meantime."""
+    """Erase the flash blocks that contain the `length` bytes from `offset` on, in the time that real flash needs."""
     block, faults = _kind["block"], _kind["longest"]
     interrupted = None
     first, end = offset // block * block, offset + length
@@ -139,7 +137,7 @@ def _erase(offset, length):
 
 
 def _program(offset, data):
-    """Write bytes into flash. As in real flash, writing can change a bit from 1 to 0, but not from 0 to 1."""
+    """Write bytes into flash. Writing can change a bit from 1 to 0, but not from 0 to 1."""
     data = bytes(data)
     if _kind["kind"] == "internal":
         data = data[: len(data) // _WORD * _WORD]  # an incomplete word at the end is dropped

@@ -16,10 +16,8 @@ _WHITE = (255, 255, 255)
 
 class Image:
     def __init__(self, width, height, pixformat=None, buffer=None, _frame=None):
-        """Create an image from the bytes of `buffer`. The virtual camera copies the bytes of `buffer`, but OpenMV's
-        firmware uses them without copying (docs.openmv.io, omv.image). For a snapshot, `_frame` is the frame number,
-        and `buffer` is None.
-        """
+        """Create an image from a copy of `buffer`. OpenMV's firmware uses the buffer without copying (docs.openmv.io,
+        omv.image). For a snapshot, `_frame` is the frame number."""
         if _frame is None:
             size = {GRAYSCALE: 1, RGB565: 2}.get(pixformat, 0) * width * height
             if buffer is None or not size or len(buffer) != size:
@@ -37,8 +35,7 @@ class Image:
         return self._height
 
     def scale(self, *, hint=0, copy=False):
-        """Swap left and right of the image in place, as firmware 5.0 does. Raise an error unless `hint` is HMIRROR and
-        `copy` is false."""
+        """Swap left and right of the image in place, as firmware 5.0 does with these arguments."""
         if hint != HMIRROR or copy:
             _refuse("scale() except scale(hint=image.HMIRROR), which mirrors an image in place")
         _ask("mirror", frame=self._frame)

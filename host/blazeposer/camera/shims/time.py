@@ -4,8 +4,7 @@ from utime import *
 
 
 class clock:
-    """An object that measures the frame rate. Scripts call tick() at the start of a frame, and fps() at the end of the
-    frame."""
+    """A measurement of the frame rate. Scripts call tick() at the start of a frame, and fps() at its end."""
 
     def __init__(self):
         self._start = ticks_ms()

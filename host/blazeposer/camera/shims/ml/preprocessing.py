@@ -5,8 +5,7 @@ from image import Image as _Image
 
 
 class Normalization:
-    """A preprocessor for images. A call of the preprocessor stores the image that the network processes next. If
-    the preprocessor was created without a region `roi` (x, y, w, h), the first call sets `roi` to the whole image."""
+    """A preprocessor, which stores the image that the network processes next. `roi` is a region (x, y, w, h)."""
 
     def __init__(self, roi=None):
         if roi is not None and (not isinstance(roi, tuple) or len(roi) != 4):

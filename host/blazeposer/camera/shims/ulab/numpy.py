@@ -6,10 +6,8 @@ _MAX_DIMS = 4
 
 
 class ndarray(memoryview):
-    """An array in row-major order that keeps its values in a flat buffer. As in ulab, memoryview() of an array returns
-    the array's flat buffer (ndarray_get_buffer). Scripts receive arrays of this class as the network's outputs, but do
-    not create arrays.
-    """
+    """An array in row-major order. As in ulab, memoryview() of an array returns the array's flat buffer
+    (ndarray_get_buffer)."""
 
     def __init__(self, values, shape):
         if not 1 <= len(shape) <= _MAX_DIMS:
