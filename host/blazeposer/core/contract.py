@@ -44,7 +44,6 @@ KEYPOINTS = ("right_eye", "left_eye", "nose", "mouth", "right_ear", "left_ear")
 """Order of the six keypoints. Right and left are the person's right and left, so `right_eye` is on the left of the
 image."""
 MIRRORED_KEYPOINTS = (1, 0, 2, 3, 5, 4)
-"""Index of each keypoint in the mirror image."""
 
 BOX_VALUES = 4  # cx, cy, w, h
 REGRESSOR_VALUES = BOX_VALUES + 2 * len(KEYPOINTS)  # 16

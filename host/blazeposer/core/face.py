@@ -91,5 +91,4 @@ class Face:
 
 
 def keypoints_of(points: ArrayLike) -> Keypoints:
-    """Convert an array (6, 2) of keypoints to `Keypoints`."""
     return Keypoints(*((x, y) for x, y in np.asarray(points, np.float64).tolist()))

@@ -38,7 +38,6 @@ class Recording:
 
     def __init__(self) -> None:
         self.path: Path | None = None
-        """File of the current recording."""
         self._file: TextIO | None = None
         self._lock = threading.Lock()
 
@@ -152,7 +151,6 @@ def _lines(table: TextIO, path: Path) -> Iterator[str]:
 
 
 def _as_json(rows: list[dict[str, float | None]]) -> dict[str, Any]:
-    """Return the table rows of one camera image as a JSON object in the camera's format."""
     frame = rows[0]
     result: dict[str, Any] = {name: frame[name] for name in ("seq", "t_ms", "fps")}
     result["size"] = [frame["width"], frame["height"]]

@@ -56,7 +56,6 @@ class Moment:
     rest: Floats | None = None
     """Rotation (3, 3) of the zero pose, or None until the user sets a zero pose (see `centre.py`)."""
     recentred: bool = False
-    """True if the zero pose was set in this moment."""
     head: Head | None = None
     """The head for programs that accept only one head, or None if this head is in the zero pose."""
 
@@ -137,7 +136,6 @@ class Follower:
         self._last_ms: int | None = None
 
     def __call__(self, moment: Moment, arrival: Arrival) -> Moment:
-        """Return a copy of `moment` with the pose record, the faces and the image of `arrival`."""
         record = arrival.record
         step = (record.t_ms - self._last_ms) / 1000 if self._last_ms is not None else 0.0
         self._last_ms = record.t_ms

@@ -154,7 +154,6 @@ def panel(moment: Moment) -> RenderableType:
 
 
 def losses(counts: Counts) -> str:
-    """Return a text with the numbers of received, lost, repeated and broken pose records."""
     words = f"{counts.records} records, {counts.lost} lost, {counts.repeated} repeated, {counts.late} late, "
     words += f"{counts.garbled} garbled"
     if counts.skipped:

@@ -43,10 +43,8 @@ class Frame:
     """One image of a file, video or webcam. The function `read` raises BlazePoserError if the image cannot be read."""
 
     name: str
-    """Name of the image file, video or camera."""
     read: Callable[[], Image]
     path: Path = Path()
-    """Path of the image file."""
     seconds: float = 0.0
     """Time since the first frame of the video in seconds, as the video states it."""
 

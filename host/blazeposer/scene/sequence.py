@@ -108,7 +108,6 @@ def _single(turn: NDArray[np.float64], number: int) -> Frame:
 
 
 def _group(count: int, number: int) -> Frame:
-    """Return a frame of several people whose heads point in different directions."""
     people = []
     for seat, (x, y, scale) in enumerate(SEATS[count]):
         phase = number * 0.55 + seat * 1.9 + count
@@ -124,7 +123,6 @@ def _angles(turn: NDArray[np.float64]) -> Angles:
 
 @cache
 def room() -> Image:
-    """Return a blurred drawing of an office with a wall, a window and shelves with books."""
     fall = np.linspace(1.08, 0.78, SIDE)[:, None, None] * np.linspace(1.05, 0.85, SIDE)[None, :, None]
     room = (fall * [196, 188, 176]).clip(0, 255).astype(np.uint8)
     sky = np.linspace([150, 190, 230], [225, 235, 240], 300).astype(np.uint8)

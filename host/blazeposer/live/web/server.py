@@ -186,7 +186,6 @@ class _Handler(BaseHTTPRequestHandler):
             return False
 
     def _is_own(self) -> bool:
-        """Return True if the browser runs on this PC."""
         client = self.client_address[0]
         return ipaddress.ip_address(client).is_loopback or client == self.connection.getsockname()[0]
 
@@ -214,7 +213,6 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def as_json(moment: Moment) -> dict[str, Any]:
-    """Return the data of a `Moment` for the web page."""
     record = moment.record
     told: dict[str, Any] = {
         "name": moment.name,
