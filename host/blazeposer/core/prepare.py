@@ -108,15 +108,13 @@ def rgb565(image: Image) -> Image:
 def to_rgb565(image: Image) -> bytes:
     """Return the bytes of an image in RGB565, the pixel format of a camera (see imlib.h in OpenMV's firmware). A pixel
     has two bytes, and the low byte comes first. Red is in the highest bits of a pixel."""
-    red, green, blue = (image[..., channel].astype("<u2") for channel in range(3))
-    return ((red >> 3 << 11) | (green >> 2 << 5) | (blue >> 3)).tobytes()
+    return cv2.cvtColor(image, cv2.COLOR_RGB2BGR565).tobytes()
 
 
 def from_rgb565(data: bytes, width: int, height: int) -> Image:
     """Convert the bytes from `to_rgb565` back to an image (height, width, 3), with the lower precision of RGB565."""
-    pixels = np.frombuffer(data, "<u2").reshape(height, width)
-    channels = (pixels >> 11 << 3, pixels >> 5 << 2, pixels << 3)
-    return rgb565(np.stack([channel.astype(np.uint8) for channel in channels], axis=-1))
+    pixels = np.frombuffer(data, np.uint8).reshape(height, width, 2)
+    return rgb565(np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR5652RGB), np.uint8))
 
 
 def to_int8(image: Image) -> NDArray[np.int8]:
