@@ -71,11 +71,8 @@ def mirror_rotation(rotation: ArrayLike) -> Floats:
 def turn_rotation(rotation: ArrayLike, clockwise: ArrayLike) -> Floats:
     """Return the rotations Rz(t) R of heads in an image that was turned clockwise. `rotation` (..., 3, 3) contains the
     rotations R in the original image, and `clockwise` (...) the angles t in degrees."""
-    roll = np.asarray(clockwise, np.float64)
-    upright = np.zeros_like(roll)
-    return np.asarray(
-        rotation_from_angles(np.stack([upright, upright, roll], axis=-1)) @ np.asarray(rotation, np.float64)
-    )
+    turn = rotation_from_angles(np.multiply.outer(clockwise, [0, 0, 1]))
+    return np.asarray(turn @ np.asarray(rotation, np.float64))
 
 
 def geodesic_degrees(first: ArrayLike, second: ArrayLike) -> Floats:
