@@ -6,6 +6,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, ExitStack
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -79,7 +80,7 @@ def render(figure: Figure, suffix: str = ".svg") -> bytes:
     return buffer.getvalue()
 
 
-class VideoWriter:
+class VideoWriter(AbstractContextManager["VideoWriter"]):
     """A writer of a video file (MPEG-4), for a `with` statement. All images must have the size of the first image."""
 
     def __init__(self, path: Path, fps: float) -> None:
@@ -87,13 +88,7 @@ class VideoWriter:
         self.fps = fps
         self._writer: cv2.VideoWriter | None = None
 
-    def __enter__(self) -> VideoWriter:
-        return self
-
     def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
         if self._writer:
             self._writer.release()
 
@@ -112,11 +107,12 @@ class VideoWriter:
         return writer
 
 
-class Annotated:
+class Annotated(ExitStack):
     """A writer of a command's annotated images and videos, for a `with` statement. The path `output` means a file if it
     has a suffix and is not the path of an existing folder. Raises InputError if `output` does not suit the sources."""
 
     def __init__(self, output: Path, sources: Sequence[Source]) -> None:
+        super().__init__()
         self.wrote: list[Path] = []
         self._output = output
         self._is_file = bool(output.suffix) and not output.is_dir()
@@ -129,13 +125,6 @@ class Annotated:
         if self._is_file and _key(output) in self._taken:
             raise InputError(f"{output}: --output would overwrite the input: name another file")
 
-    def __enter__(self) -> Annotated:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for video in self._videos.values():
-            video.close()
-
     def write(self, source: Source, frame: Frame, image: Image) -> None:
         """Write the annotated image of a frame to an image file or a video file. Raises InputError."""
         if source.kind in ("image", "folder"):
@@ -146,7 +135,8 @@ class Annotated:
             self.wrote.append(path)
             return
         if source.name not in self._videos:
-            self._videos[source.name] = VideoWriter(self._path(f"{source.path.stem}.mp4"), source.fps)
+            video = VideoWriter(self._path(f"{source.path.stem}.mp4"), source.fps)
+            self._videos[source.name] = self.enter_context(video)
         video = self._videos[source.name]
         video.write(image)
         if video.path not in self.wrote:
