@@ -112,7 +112,8 @@ def _record(values: Any) -> Record:
         if values.get("v", VERSION) != VERSION:
             raise _OtherVersion
         width, height = map(_count, values.get("size", Record.size))
-        if not width * height > 0:
+        source = values.get("source", Record.source)
+        if not (width * height > 0 and isinstance(source, str)):
             raise _NoRecord
         return Record(
             _count(values["seq"]),
@@ -121,7 +122,7 @@ def _record(values: Any) -> Record:
             tuple(map(_face, faces)),
             (width, height),
             Timing(*(_number(v, 0) for v in values["ms"])) if "ms" in values else None,
-            _text(values.get("source", "")),
+            source,
         )
     except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
         raise _NoRecord from error
@@ -160,12 +161,6 @@ def _face(values: Any) -> Face:
         _count(values["id"]) if "id" in values else None,
         (x, y, z) if "position" in values else None,
     )
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise ValueError
-    return value
 
 
 def _count(value: Any) -> int:
