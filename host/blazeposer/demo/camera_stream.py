@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from pathlib import Path
 
 from blazeposer.camera import VirtualCamera, copy_to_camera, reset
 from blazeposer.core.errors import BlazePoserError
@@ -12,9 +11,7 @@ from blazeposer.scene.sequence import Frame
 from blazeposer.stream.record import Record, read_records
 
 
-def stream(
-    frames: Sequence[Frame], model: Path | None = None, stage: Callable[[str], None] = lambda _: None
-) -> Iterator[tuple[int, Record]]:
+def stream(frames: Sequence[Frame], stage: Callable[[str], None] = lambda _: None) -> Iterator[tuple[int, Record]]:
     """Yield the number of each frame, and the record that the camera streams for it. If the camera processed a frame
     before the PC connected, the frame arrives later, when the camera repeats the sequence. The function `stage` gets
     the name of each preparation step. Raises BlazePoserError, for example if frames are missing after three
@@ -22,7 +19,7 @@ def stream(
     count = len(frames)
     stage("starting the virtual camera")
     with VirtualCamera(lambda number: frames[number % count].picture) as camera:
-        copy_to_camera(camera.port, model, progress=lambda name: stage(f"mpremote copies {name}"))
+        copy_to_camera(camera.port, progress=lambda name: stage(f"mpremote copies {name}"))
         stage("mpremote resets the camera, and main.py starts")
         reset(camera.port)
         missing = set(range(count))

@@ -57,7 +57,7 @@ def write_image(path: Path, image: Image) -> None:
     write_file(path, data.tobytes())
 
 
-def write_figure(path: Path, figure: Figure, option: str = "--output") -> None:
+def write_figure(path: Path, figure: Figure) -> None:
     """Write a plot in the format of the file's suffix (.png, .svg or .pdf). Raises InputError."""
     try:
         data = render(figure, path.suffix)
@@ -65,7 +65,7 @@ def write_figure(path: Path, figure: Figure, option: str = "--output") -> None:
         raise InputError(
             f"{path}: this kind of image cannot be written: use a name that ends with .png, .svg or .pdf"
         ) from error
-    write_file(path, data, option)
+    write_file(path, data)
 
 
 def render(figure: Figure, suffix: str = ".svg") -> bytes:
