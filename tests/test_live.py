@@ -106,7 +106,7 @@ def test_links_states_reach_the_views() -> None:
 def on_screen(*items: Record | str | None, terminal: bool, width: int = 100) -> str:
     out = io.StringIO()
     console = Console(file=out, force_terminal=terminal, width=width, height=40, highlight=False)
-    with TerminalView(console, ("note",)) as view:
+    with TerminalView(console, ("note",), lambda: None) as view:
         run(ListLink(items), [view], fov=FOV)
     return out.getvalue()
 

@@ -57,7 +57,7 @@ def test_a_console_shows_strings_as_they_are() -> None:
 
 def test_a_session_shows_names_as_they_are() -> None:
     text = io.StringIO()
-    with TerminalView(Console(file=text, width=200), (f"Recording to {EVIL}",)):
+    with TerminalView(Console(file=text, width=200), (f"Recording to {EVIL}",), lambda: None):
         pass
     assert SHOWN in text.getvalue()
     assert harmless(text.getvalue())

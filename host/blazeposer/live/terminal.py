@@ -35,17 +35,15 @@ _HEAD = np.array([0.78, 1.0, 0.9])  # half axes of the ellipsoid
 _BRAILLE = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
 
 
-class TerminalView:
+class TerminalView(ExitStack):
     """A `View` that shows a session in a terminal, for a `with` statement. The lines `notes` are printed above the
     table of faces. The function `recentre` is called when the user presses the key `RECENTRE`."""
 
-    def __init__(
-        self, console: Console, notes: tuple[str, ...] = (), recentre: Callable[[], None] | None = None
-    ) -> None:
+    def __init__(self, console: Console, notes: tuple[str, ...], recentre: Callable[[], None]) -> None:
+        super().__init__()
         self._console = console
         self._recentre = recentre
         self._keys: Callable[[], str] | None = None
-        self._stack = ExitStack()
         self._notes = notes
         self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
         self._state = ""
@@ -54,20 +52,17 @@ class TerminalView:
         self._drawn = 0.0
 
     def __enter__(self) -> TerminalView:
-        if self._live and self._recentre:
-            self._keys = self._stack.enter_context(pressed())
+        if self._live:
+            self._keys = self.enter_context(pressed())
         for note in (*self._notes, f"Press {RECENTRE} to set the present pose as zero." if self._keys else ""):
             if note:
                 self._console.print(Text(plain(note)), soft_wrap=True)
         if self._live:
-            self._stack.enter_context(self._live)
+            self.enter_context(self._live)
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
-
     def show(self, moment: Moment) -> None:
-        if self._keys and self._recentre and RECENTRE in self._keys():
+        if self._keys and RECENTRE in self._keys():
             self._recentre()
         if moment.recentred:
             self._say("the present pose is the zero")
