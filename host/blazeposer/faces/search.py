@@ -45,9 +45,8 @@ positives per image."""
 
 def smallest_face(width: int, height: int, *, fast: bool = False) -> int:
     """Return the size in pixels of the smallest face that is found. If `fast` is true, the network runs only once."""
-    if fast:
-        return math.ceil(SEEN * max(width, height))
-    return min(math.ceil(SEEN * max(width, height)), round(max(SMALLEST, SHARE * min(width, height))))
+    in_one_look = math.ceil(SEEN * max(width, height))
+    return in_one_look if fast else min(in_one_look, round(max(SMALLEST, SHARE * min(width, height))))
 
 
 def search(look: Look, width: int, height: int, threshold: float) -> list[Face]:
@@ -64,8 +63,7 @@ def search(look: Look, width: int, height: int, threshold: float) -> list[Face]:
 
 def _own(look: Look, face: Face, width: int, height: int, threshold: float) -> Face | None:
     """Return a new detection of the same face in a region around `face`, or None if there is none."""
-    found = [one for one in look(_around(face, width, height), threshold) if _same(one, face)]
-    return found[0] if found else None
+    return next((one for one in look(_around(face, width, height), threshold) if _same(one, face)), None)
 
 
 def tiles(width: int, height: int) -> Iterator[Region]:
