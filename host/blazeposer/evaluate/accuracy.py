@@ -59,7 +59,6 @@ def evaluate(network: Network, dataset: Dataset, input_path: str, *, twice: bool
 
 
 def pose_table(rows: Mapping[str, Scores], title: str, rule: str) -> Table:
-    """Return a table with one row for each measurement in `rows`."""
     notes = (
         "Errors are in degrees, on the found faces. Bias: mean of prediction minus label. After offset: MAE after the "
         "median offset of each angle is subtracted. Slope: slope of the predicted pitch against the true pitch, within "
@@ -95,13 +94,11 @@ class Report:
     runtime: str
     dataset: Dataset
     table: Table
-    """Table that the command prints."""
     scores: Mapping[str, Scores]
     """Scores for each input path."""
     twice: bool = False
     """True if the results for each image and its mirror image were averaged."""
     sheet: Sequence[Bin] = ()
-    """Results on disturbed images of the same faces."""
 
     def write(self, folder: Path) -> None:
         """Write report.json and report.html into a folder. Raises InputError."""

@@ -81,8 +81,6 @@ data. The zero pose of solvePnP needed no correction.""",
 
 
 class Ours:
-    """BlazePoser as one of the measured systems."""
-
     def __init__(self, model: Path | None, max_faces: int, *, careful: bool = False) -> None:
         self.files = (model or default_model(),)
         self._detector = Detector(self.files[0], "xnnpack", max_faces=max_faces, careful=careful, fast=True)
@@ -157,7 +155,6 @@ def time_section(systems: Sequence[Peer], times: Times, pictures: Sequence[Image
 
 
 def size_text(system: Peer) -> str:
-    """Return the total size of a system's network files."""
     return f"{sum(path.stat().st_size for path in system.files) / 1000:,.0f} KB"
 
 
@@ -245,6 +242,5 @@ def processor() -> str:
 
 
 def machine() -> str:
-    """Return the processor's name and load, and the version of LiteRT."""
     load = f" (load {os.getloadavg()[0]:.1f} on {os.cpu_count()} CPUs)" if hasattr(os, "getloadavg") else ""
     return f"one thread of {processor()}{load} with ai-edge-litert {version('ai-edge-litert')}"

@@ -49,8 +49,6 @@ Answers = list[Face | None]
 
 @dataclass(frozen=True)
 class Figures:
-    """Measures of one network's detections."""
-
     recall: float
     turned: float
     """Recall on faces with a |yaw| beyond TURNED degrees."""
@@ -95,14 +93,12 @@ class Agreement:
 @dataclass(frozen=True)
 class Measured:
     figures: dict[str, Figures]
-    """Figures of BlazeFace, the float network and the INT8 network."""
     near: Agreement
     """Differences between the INT8 network and the float network."""
     boxed_faces: dict[int, int]
     """Number of faces whose box has at least this many pixels, for each size in SIZES."""
     faceless_images: int
     hands: int
-    """Number of photos of hands."""
 
 
 @dataclass(frozen=True)
@@ -207,7 +203,6 @@ def answers(outputs: Sequence[Outputs], dataset: Dataset, threshold: float = SCO
 
 
 def count(detections: Sequence[Floats], threshold: float) -> int:
-    """Return the total number of detections with a score of at least `threshold`."""
     return sum(int((scores >= threshold).sum()) for scores in detections)
 
 

@@ -39,7 +39,6 @@ class Scene:
     rotations: Floats
 
     def with_pixels(self, values: NDArray[np.floating]) -> Scene:
-        """Return a copy of the scene with the pixels `values`, rounded and clipped to the range from 0 to 255."""
         return replace(self, picture=np.round(values).clip(0, 255).astype(np.uint8))
 
 
@@ -58,11 +57,8 @@ Change = Callable[[Scene, float, np.random.Generator], Scene]
 
 @dataclass(frozen=True)
 class Condition:
-    """One kind of disturbance."""
-
     name: str
     unit: str
-    """Unit of `levels`."""
     levels: Sequence[float]
     """Levels of strength. The easiest level is first."""
     change: Change
@@ -115,7 +111,6 @@ def flatter(scene: Scene, contrast: float, rng: np.random.Generator) -> Scene:
 
 
 def compressed(scene: Scene, quality: float, rng: np.random.Generator) -> Scene:
-    """Compress the image as JPEG with a quality from 1 to 100."""
     _, data = cv2.imencode(".jpg", scene.picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, round(quality)])
     return replace(scene, picture=np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR_RGB), np.uint8))
 
@@ -163,7 +158,6 @@ def grey(scene: Scene, level: float, rng: np.random.Generator) -> Scene:
 
 
 def _largest(scene: Scene) -> Floats:
-    """Return the box (4,) of the largest face."""
     return np.asarray(scene.boxes[np.prod(scene.boxes[:, 2:] - scene.boxes[:, :2], axis=1).argmax()])
 
 

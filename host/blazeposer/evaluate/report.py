@@ -23,7 +23,6 @@ class Picture:
 
     data: bytes
     alt: str
-    """Text for readers who do not see the image."""
     caption: str = ""
 
     @property
@@ -68,7 +67,6 @@ class Section:
 
 
 def verdict_of(sections: Sequence[Section]) -> str:
-    """Return one line with the verdict about all sections."""
     failed, left, passed = (_titled(sections, verdict) for verdict in ("failed", "not run", "passed"))
     parts = [f"FAILED: {', '.join(failed)}"] if failed else [f"PASSED: all {len(passed)} checks that were run"]
     return "; ".join([*parts, f"not run: {', '.join(left)}"] if left else parts)
@@ -106,7 +104,6 @@ def markdown(section: Section) -> str:
 
 
 def with_notes(table: Table) -> str:
-    """Return a table as Markdown, with its caption and its notes."""
     caption = f"{table.caption}:" if table.caption else ""
     return "\n\n".join(filter(None, (caption, markdown_table(table.head, table.rows), table.notes)))
 

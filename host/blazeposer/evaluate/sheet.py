@@ -90,7 +90,6 @@ def measure_sheet(system: Peer, dataset: Dataset) -> list[Bin]:
 
 
 def sheet_table(bins: Sequence[Bin], title: str) -> Table:
-    """Return a table with one row for each bin."""
     head = ("images", "level", "N", "found", "recall", "MAE", "true error", "expected", "ratio", "true")
     rows = []
     for one in bins:

@@ -17,8 +17,6 @@ from blazeposer.evaluate.metrics import OVERLAP, Rule
 
 @dataclass(frozen=True)
 class Sample:
-    """One image of a data set, with its n labelled faces."""
-
     name: str
     load: Callable[[], Image]
     """Function that reads the image, uint8 RGB (h, w, 3)."""
@@ -32,8 +30,6 @@ class Sample:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A file that a data set leaves out, and the reason."""
-
     name: str
     why: str
     is_damage: bool = True
@@ -79,7 +75,6 @@ def image_given(image: Image) -> Callable[[], Image]:
 
 
 def load_image(path: Path) -> Image:
-    """Read an image file. Raises BlazePoserError."""
     image = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
     if image is None:
         raise BlazePoserError(f"{path} is missing or not an image: unpack the data set again")

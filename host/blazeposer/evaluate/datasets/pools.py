@@ -55,7 +55,6 @@ def is_pool(folder: Path, name: str) -> bool:
 
 
 def read(folder: Path, name: str) -> Dataset:
-    """Read a pool. Raises BlazePoserError."""
     is_split = any(row.get("split") == VALIDATION for row in _table(folder / f"{name}.csv").rows)
     pool = read_pool(folder, name, VALIDATION if is_split else None)
     samples = []

@@ -29,7 +29,6 @@ Raw = list[NDArray[Any]]
 SAME_FACE = 0.4
 """Smallest overlap (intersection over union) of two boxes that count as the same face."""
 SIZES = [int(np.prod(output.shape)) for output in OUTPUTS]
-"""Number of values in each output."""
 SHOWN = 0.01
 """Smallest difference, in pixels or degrees, for which the report shows an image of the faces."""
 HALF = 0.5
@@ -45,8 +44,6 @@ _SHARES = {"median": 50, "95 %": 95, "worst": 100}
 
 @dataclass(frozen=True)
 class Seen:
-    """The results of a stage for every image."""
-
     raw: list[Raw]
     faces: list[list[Face]]
     """Faces of each image, with the best face first. Lengths are fractions of the input's side."""
@@ -183,7 +180,6 @@ def difference_of(first: Face, second: Face) -> tuple[float, float, float]:
 
 
 def _told(limits: tuple[float, ...], unit: str) -> str:
-    """Return a text with the limits, or with a single limit if all limits are equal."""
     if len(set(limits)) == 1:
         return f"{limits[0]:g}{unit}"
     return ", ".join(f"{most:g}{unit} ({word})" for word, most in zip(_SHARES, limits, strict=True) if most < np.inf)

@@ -58,8 +58,6 @@ class Vector:
 
 @dataclass(frozen=True)
 class Golden:
-    """The golden vectors of one network."""
-
     vectors: dict[str, Vector]
     quantization: tuple[tuple[float, int], ...]
     """Scale and zero point of each output."""

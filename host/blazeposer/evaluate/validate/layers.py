@@ -50,7 +50,6 @@ class Layers:
 
     @property
     def operations(self) -> dict[str, Operation]:
-        """Operation of each layer."""
         keyed = dict(zip(_keys(self.graph), self.graph.operations, strict=True))
         return {name: keyed[key] for key, name in self.names.items()}
 

@@ -64,7 +64,6 @@ class Pictures:
 
 
 def shipped() -> Pictures:
-    """Return the images that come with this package."""
     with as_file(files("blazeposer.scene") / "assets" / "portrait.jpg") as path:
         portrait = read_image(path)
     shown = list(enumerate(frames()))[::STEP]

@@ -162,8 +162,6 @@ class Stages:
 
 
 def _at(connected: Callable[[], AbstractContextManager[Camera]]) -> See:
-    """Return a `Stage.see` function for a camera."""
-
     def see(pictures: Sequence[Image], advance: Advance) -> Seen:
         with connected() as camera:
             return board.see(camera, pictures, advance)
@@ -187,8 +185,6 @@ def companion(model: Path, suffix: str) -> Path:
 
 
 def seeing(network: Network) -> See:
-    """Return a `Stage.see` function for a network on this PC."""
-
     def see(pictures: Sequence[Image], advance: Advance) -> Seen:
         seen = Seen([], [])
         for picture in pictures:

@@ -36,7 +36,6 @@ class Run:
     seconds: float
 
     def of(self, numbers: Sequence[int]) -> Seen:
-        """Return the stage's results for the images with the indices `numbers`."""
         at = [self.numbers.index(number) for number in numbers]
         return Seen([self.seen.raw[i] for i in at], [self.seen.faces[i] for i in at])
 
@@ -49,13 +48,11 @@ class Validation:
     pictures: Pictures
     progress: Progress
     without: Sequence[str] = ()
-    """Stages to leave out."""
     runs: dict[str, Run] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
     """Reason for each stage that was not run."""
 
     def sections(self) -> list[Section]:
-        """Run all checks, and return the sections of the report."""
         for key in sorted(KEYS, key="camera".__ne__):  # the camera first, so that a loose cable is noticed at once
             if key in self.without:
                 self.missing[key] = "left out by --without"
