@@ -23,7 +23,7 @@ from blazeposer.evaluate import plots
 from blazeposer.evaluate.datasets import Dataset
 from blazeposer.evaluate.metrics import MOST_FACES, SLOPE_RANGE, YAW_RANGES, Reliability, Scores, rounded, score
 from blazeposer.evaluate.page import write_report
-from blazeposer.evaluate.report import Section, Table
+from blazeposer.evaluate.report import Section, Table, shown
 from blazeposer.evaluate.sheet import Bin, draw_sheet, sheet_dict, sheet_table
 from blazeposer.faces.looks import look
 from blazeposer.tflite.interpreter import Network
@@ -75,16 +75,12 @@ def pose_table(rows: Mapping[str, Scores], title: str, rule: str) -> Table:
         low, high = scores.interval()
         table.append([
             name, str(figures["faces"]), str(figures["found"]), f"{scores.recall:.4f}", f"{scores.mean:.2f}",
-            f"{low:.2f}-{high:.2f}", *(_shown(figures["mae"][angle]) for angle in ANGLES),
-            *map(_shown, figures["mae_by_yaw"].values()), "/".join(f"{value:+.1f}" for value in scores.bias),
-            _shown(figures["mae_after_offset"]), _shown(figures["pitch_slope"]), _shown(figures["geodesic"]),
-            _shown(figures["surest_half"]["ranking"]),
+            f"{low:.2f}-{high:.2f}", *(shown(figures["mae"][angle]) for angle in ANGLES),
+            *map(shown, figures["mae_by_yaw"].values()), "/".join(f"{value:+.1f}" for value in scores.bias),
+            shown(figures["mae_after_offset"]), shown(figures["pitch_slope"]), shown(figures["geodesic"]),
+            shown(figures["surest_half"]["ranking"]),
         ])  # fmt: skip
     return Table(head, table, title, notes)
-
-
-def _shown(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f}"
 
 
 @dataclass(frozen=True)

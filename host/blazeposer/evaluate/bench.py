@@ -30,7 +30,7 @@ from blazeposer.evaluate.metrics import MOST_FACES, YAW_RANGES, Scores, score
 from blazeposer.evaluate.peers import Peer
 from blazeposer.evaluate.peers.blazeface import BlazeFacePnP
 from blazeposer.evaluate.peers.mediapipe import LEAST_MESH_SCORE, MediaPipe
-from blazeposer.evaluate.report import Section, Table
+from blazeposer.evaluate.report import Section, Table, shown
 from blazeposer.faces.detector import Detector
 from blazeposer.tflite.check import examine, judge
 from blazeposer.tflite.interpreter import clock
@@ -143,8 +143,8 @@ def time_section(systems: Sequence[Peer], times: Times, pictures: Sequence[Image
     head = ["", "networks", "in all", "networks alone", "ratio in all", "ratio of networks", "RT1062, estimated"]
     rows, data = [], {}
     for system, medians, ratios in zip(systems, times.medians(), times.ratios(), strict=True):
-        shown = (*(f"{value:.2f} ms" for value in medians), *(f"{ratio:.2f}" for ratio in ratios))
-        rows.append([system.name, size_text(system), *shown, camera_text(system)])
+        took = (f"{value:.2f} ms" for value in medians)
+        rows.append([system.name, size_text(system), *took, *map(shown, ratios), camera_text(system)])
         data[system.name] = {"in_all": round(medians[0], 3), "networks": round(medians[1], 3)}
     sizes = {f"{image.shape[1]}x{image.shape[0]}" for image in pictures}
     where = f"{len(pictures)} images of {sizes.pop() if len(sizes) == 1 else 'several sizes'}"
@@ -190,8 +190,8 @@ def accuracy_section(systems: Sequence[Peer], times: Times, dataset: Dataset) ->
     for system, (in_all, _) in zip(systems, times.medians(), strict=True):
         scores = comparison[system.name]
         figures = (scores.mean, scores.of(by_all).mean, scores.mean_geodesic)
-        row = [system.name, size_text(system), f"{in_all:.2f} ms", f"{scores.recall:.4f}"]
-        rows.append(row + [_text(value) for value in figures])
+        row = (system.name, size_text(system), f"{in_all:.2f} ms", f"{scores.recall:.4f}")
+        rows.append([*row, *map(shown, figures)])
     return Section(
         f"Accuracy on {dataset.name}",
         [
@@ -209,16 +209,12 @@ def _details(scores: dict[str, Scores]) -> Table:
     for name, row in scores.items():
         figures = [row.mean, *row.errors.mean(0).tolist(), *(row.within(*limits).mean for limits in YAW_RANGES)]
         found = f"{row.found.sum()} of {len(row.labels)}"
-        rows.append([name, found, f"{row.recall:.4f}", *(_text(value) for value in (*figures, row.mean_geodesic))])
+        rows.append([name, found, f"{row.recall:.4f}", *map(shown, (*figures, row.mean_geodesic))])
     return Table(
         ["", "found", "recall", "MAE", *ANGLES, *ranges, "geodesic"],
         rows,
         "The next table shows the errors for each angle and for ranges of |yaw|",
     )
-
-
-def _text(value: float) -> str:
-    return "-" if np.isnan(value) else f"{value:.2f}"
 
 
 @contextmanager

@@ -26,6 +26,7 @@ from blazeposer.evaluate.datasets.wider import read_wider
 from blazeposer.evaluate.metrics import MOST_FACES, Detections, average_precision, count_labels, match, rounded, score
 from blazeposer.evaluate.peers.blazeface import without_pose
 from blazeposer.evaluate.peers.mediapipe import blazeface_path
+from blazeposer.evaluate.report import shown
 from blazeposer.tflite.interpreter import litert, open_network
 
 SCENES = "maskon-boxes"
@@ -116,7 +117,7 @@ class Precision:
         """Return the rows of a table, which has one row for each size and one column for each network."""
         return [
             [f"{least} px and more ({count} faces)" if least else f"all ({count} faces)",
-             *(_shown(values[least]) for values in self.average_precision.values())]
+             *(shown(values[least], 4) for values in self.average_precision.values())]
             for least, count in self.faces.items()
         ]  # fmt: skip
 
@@ -273,11 +274,7 @@ def rows(figures: Mapping[str, Figures], labels: Mapping[int, int]) -> list[list
 
 def _values(figures: Figures) -> list[str]:
     return [
-        f"{figures.recall:.4f}", f"{figures.turned:.4f}", *map(_shown, figures.precision),
+        f"{figures.recall:.4f}", f"{figures.turned:.4f}", *(shown(value, 4) for value in figures.precision),
         *(f"{value:.2f}" for value in figures.keypoints), str(figures.alarms), f"{figures.threshold:.2f}",
         str(figures.alarms_there), f"{figures.on_places:.1%}", f"{figures.on_hands:.1%}",
     ]  # fmt: skip
-
-
-def _shown(precision: float | None) -> str:
-    return "-" if precision is None else f"{precision:.4f}"

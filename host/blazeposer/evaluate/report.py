@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -106,6 +107,11 @@ def markdown(section: Section) -> str:
 def with_notes(table: Table) -> str:
     caption = f"{table.caption}:" if table.caption else ""
     return "\n\n".join(filter(None, (caption, markdown_table(table.head, table.rows), table.notes)))
+
+
+def shown(value: float | None, digits: int = 2) -> str:
+    """Return a number as text, or "-" for None and NaN."""
+    return "-" if value is None or math.isnan(value) else f"{value:.{digits}f}"
 
 
 def markdown_table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:

@@ -23,7 +23,7 @@ from blazeposer.evaluate.disturb import CONDITIONS, Condition, scene_of
 from blazeposer.evaluate.metrics import Scores, rounded, score
 from blazeposer.evaluate.peers import Peer
 from blazeposer.evaluate.plots import FAINT, INK, styled
-from blazeposer.evaluate.report import Table
+from blazeposer.evaluate.report import Table, shown
 
 MARGIN = 0.25
 """Largest allowed difference between the expected error and the true error, as a fraction of the true error."""
@@ -96,8 +96,7 @@ def sheet_table(bins: Sequence[Bin], title: str) -> Table:
         scores = one.scores
         counts = (str(len(scores.labels)), str(scores.found.sum()), f"{scores.recall:.4f}")
         values = (scores.mean, scores.mean_geodesic, scores.mean_expected, one.ratio)
-        shown = ("-" if np.isnan(value) else f"{value:.2f}" for value in values)
-        rows.append((one.condition, one.level, *counts, *shown, one.verdict))
+        rows.append((one.condition, one.level, *counts, *map(shown, values), one.verdict))
     wrong = sum(one.verdict == "NO" for one in bins)
     caption = (
         f"{title}: means over the found faces, in degrees. True error: the angle between the predicted and the "
