@@ -23,9 +23,10 @@ from blazeposer.evaluate import plots
 from blazeposer.evaluate.datasets import Dataset
 from blazeposer.evaluate.metrics import MOST_FACES, SLOPE_RANGE, YAW_RANGES, Reliability, Scores, rounded, score
 from blazeposer.evaluate.page import write_report
-from blazeposer.evaluate.report import Section, Table, shown
+from blazeposer.evaluate.report import Picture, Section, Table, shown
 from blazeposer.evaluate.sheet import Bin, draw_sheet, sheet_dict, sheet_table
 from blazeposer.faces.looks import look
+from blazeposer.media.output import render
 from blazeposer.tflite.interpreter import Network
 
 INPUTS = {"clean": clean_input, "camera": camera_input}
@@ -127,10 +128,10 @@ class Report:
                 (plots.error_by_yaw(scores), "errors for each yaw", ERROR_BY_YAW),
                 (plots.reliability(scores), "reliability of the predicted error", RELIABILITY),
             )
-            pictures = [plots.picture_of(figure, f"{alt}, {name} input", text) for figure, alt, text in drawn]
+            pictures = [Picture(render(figure), f"{alt}, {name} input", text) for figure, alt, text in drawn]
             yield Section(f"Input path: {name}", [*pictures, worst_table(scores, self.dataset.names)])
         if self.sheet:
-            drawing = plots.picture_of(draw_sheet(self.sheet), "true and expected error of disturbed images")
+            drawing = Picture(render(draw_sheet(self.sheet)), "true and expected error of disturbed images")
             yield Section("Disturbed images", [drawing, sheet_table(self.sheet, "Clean input")])
 
 

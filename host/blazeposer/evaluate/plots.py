@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 from blazeposer.core import draw
 from blazeposer.core.rotation import Floats
 from blazeposer.evaluate.metrics import Scores
-from blazeposer.evaluate.report import Picture
-from blazeposer.media.output import render
 
 ANGLE_COLORS = {name: draw.as_hex(color) for name, color in draw.ANGLE_COLORS.items()}
 INK, FAINT = "#222222", "#b8bec4"
@@ -43,10 +41,6 @@ STYLE: Any = {  # Any, because matplotlib's own type names 300 keys
 
 styled = mpl.rc_context(STYLE)
 """Decorator for functions that draw figures in the style of the reports."""
-
-
-def picture_of(figure: Figure, alt: str, caption: str = "") -> Picture:
-    return Picture(render(figure), alt, caption)
 
 
 @styled
@@ -81,7 +75,7 @@ def reliability(scores: Scores) -> Figure:
     figure = Figure(figsize=(4.6, 4.2))
     axes = figure.subplots()
     bins = scores.reliability()
-    expected, actual = (np.array([getattr(part, name) for part in bins]) for name in ("expected", "actual"))
+    expected, actual, _ = np.array(bins).T
     limit = 1.1 * max(expected.max(), actual.max())
     axes.plot((0, limit), (0, limit), color=FAINT, linewidth=1, label="actual = predicted")
     axes.plot(expected, actual, "o-", color="#0072b2", markersize=5, label="measured")
