@@ -27,7 +27,6 @@ MOST_FACES = 32
 """Largest number of detections that are considered in one image."""
 SLOPE_RANGE = 60
 """Limit of |yaw| in degrees for the slope of pitch. At larger yaw, pitch and roll are hard to separate."""
-RELIABILITY_BINS = 10
 
 
 class Reliability(NamedTuple):
@@ -105,34 +104,33 @@ class Scores:
         yaw = np.abs(self.labels[:, 0])
         return self.of((yaw >= low) & (yaw < high))
 
-    def surest(self, share: float = 0.5) -> Scores:
-        """Return the fraction `share` of the found faces, those with the smallest expected errors. Faces with equal
-        expected errors are returned together, even if the fraction is then larger than `share`."""
+    def surest(self) -> Scores:
+        """Return the half of the found faces with the smaller expected errors, and all faces with the median error."""
         if not self.found.any():
             return self
-        limit = np.quantile(self.expected[self.found], share, method="inverted_cdf")
+        limit = np.quantile(self.expected[self.found], 0.5, method="inverted_cdf")
         return self.of(self.expected <= limit)
 
     @property
     def ranking(self) -> float:
-        """Mean geodesic error of the half of the faces with the smaller expected errors, divided by the mean geodesic
-        error of all found faces. `ranking` is about 1 if the expected error says nothing about the actual error."""
+        """Mean geodesic error of the surest half, divided by that of all found faces. It is about 1 if the expected
+        error says nothing about the actual error."""
         return self.surest().mean_geodesic / self.mean_geodesic if self.mean_geodesic else float("nan")
 
-    def reliability(self, bins: int = RELIABILITY_BINS) -> list[Reliability]:
+    def reliability(self, bins: int = 10) -> list[Reliability]:
         """Sort the found faces by their expected errors, and return the mean errors of `bins` parts of equal size."""
         found = np.flatnonzero(self.found)
         order = found[np.argsort(self.expected[found], kind="stable")]
         parts = [part for part in np.array_split(order, bins) if len(part)]
         return [Reliability(_mean(self.expected[part]), _mean(self.geodesic[part]), len(part)) for part in parts]
 
-    def interval(self, rounds: int = 2000, seed: int = 0) -> tuple[float, float]:
+    def interval(self) -> tuple[float, float]:
         """Return the 95 % confidence interval of `mean`, computed by bootstrapping with random samples of the faces."""
         errors = self.errors.mean(axis=1)
         if not len(errors):
             return float("nan"), float("nan")
-        rng = np.random.default_rng(seed)
-        means = [errors[rng.integers(0, len(errors), len(errors))].mean() for _ in range(rounds)]
+        rng = np.random.default_rng(0)
+        means = [errors[rng.integers(0, len(errors), len(errors))].mean() for _ in range(2000)]
         low, high = np.percentile(means, [2.5, 97.5])
         return float(low), float(high)
 
@@ -211,9 +209,9 @@ def surest(faces: Sequence[Face], box: Floats) -> Face | None:
 OVERLAP = Rule(f"best overlap with the label's box above {MATCH_OVERLAP} IoU", match)
 
 
-def find(outputs: Sequence[NDArray[np.floating]], box: Floats, rule: Rule = OVERLAP) -> Face | None:
+def find(outputs: Sequence[NDArray[np.floating]], box: Floats) -> Face | None:
     """Return the detection that matches a label's box. `outputs` are the dequantized outputs of the network."""
-    return rule.choose(decode(outputs, SCORE_THRESHOLD, MOST_FACES), box)
+    return match(decode(outputs, SCORE_THRESHOLD, MOST_FACES), box)
 
 
 def score(found: Sequence[Face | None], rotations: Floats, labels: Floats) -> Scores:
