@@ -32,7 +32,7 @@ def read_dataset(name: str, folder: Path, *, damaged: bool = False) -> Dataset:
     BlazePoserError if files are missing or damaged, or if there is no face."""
     if reader := READERS.get(name):
         dataset = reader(folder)
-    elif pools.is_pool(folder, name):
+    elif (folder / f"{name}.csv").is_file():
         dataset = pools.read(folder, name)
     else:
         known = ", ".join(READERS)

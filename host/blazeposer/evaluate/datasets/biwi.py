@@ -1,16 +1,15 @@
 """Read the BIWI Kinect Head Pose Database (Fanelli et al., IJCV 2013).
 
 The data set has 24 sequences. Each sequence is a folder `hpdb/NN` with the files `frame_XXXXX_rgb.png`,
-`frame_XXXXX_pose.txt` and `rgb.cal`. A test with protocol 1 uses all sequences, and a test with protocol 2 uses 8
-sequences.
+`frame_XXXXX_pose.txt` and `rgb.cal`. A pose file contains the rotation R of the head in 3 rows, and then the centre of
+the head in millimetres. Both are in the axes of the depth camera: x points to the right, y points down, and z points
+away from the camera. In BlazePoser's convention, the rotation is F R F, with F = diag(1, -1, -1).
 
-A pose file contains the rotation R of the head in 3 rows, and then the centre of the head in millimetres. Both are in
-the axes of the depth camera: x points to the right, y points down, and z points away from the camera. In BlazePoser's
-convention, the rotation is F R F, with F = diag(1, -1, -1). The angles are exactly the angles of FSA-Net's script
-`TYY_create_db_biwi.py`: yaw = asin(R[0,2]), pitch = atan2(R[1,2], R[2,2]), roll = -atan2(R[0,1], R[0,0]). 6DRepNet and
-others use the data that this script wrote. Hopenet (deep-head-pose) uses the same signs, but another order of the
-angles, so its pitch and roll differ if two angles are large. The colour camera and the depth camera point in directions
-that differ by about one degree. BlazePoser, FSA-Net and Hopenet ignore this angle.
+The angles are exactly the angles of FSA-Net's script `TYY_create_db_biwi.py`: yaw = asin(R[0,2]), pitch = atan2(R[1,2],
+R[2,2]), roll = -atan2(R[0,1], R[0,0]). 6DRepNet and others use the data that this script wrote. Hopenet
+(deep-head-pose) uses the same signs, but another order of the angles, so its pitch and roll differ if two angles are
+large. The directions of the colour camera and the depth camera differ by about one degree, which all these projects
+ignore.
 
 BIWI has no box labels. The head's centre is projected into the colour image with `rgb.cal`. The nearest detected face
 matches the label if its centre is at most HEAD_RADIUS away from the projected centre.

@@ -1,13 +1,11 @@
 """Read AFLW2000-3D and 300W-LP (Zhu et al., "Face Alignment Across Large Poses: A 3D Solution", CVPR 2016), two data
 sets with one MATLAB file for each image.
 
-AFLW2000-3D has 2,000 images. For 1,969 of them, no angle is beyond 99 degrees. 300W-LP has 122,450 images. The folders
-AFW_Flip to LFPW_Flip of 300W-LP contain the mirrored images of the folders AFW to LFPW.
-
-In a MATLAB file, the array `Pose_Para` (1, 7) begins with pitch, yaw and roll in radians, in the convention of
-`blazeposer.core.rotation`. Two different sets of angles can describe the same rotation. If |yaw| is beyond 90 degrees,
-the MATLAB files contain the set of angles with the smaller pitch and roll. The box of a face is the smallest box around
-its 68 landmarks (array `pt3d_68` or `pt2d`).
+AFLW2000-3D has 2,000 images. For 1,969 of them, no angle is beyond 99 degrees. 300W-LP has 122,450 images. The array
+`Pose_Para` (1, 7) begins with pitch, yaw and roll in radians, in the convention of `blazeposer.core.rotation`. Two
+different sets of angles can describe the same rotation. If |yaw| is beyond 90 degrees, the MATLAB files contain the set
+of angles with the smaller pitch and roll. The box of a face is the smallest box around its 68 landmarks (array
+`pt3d_68` or `pt2d`).
 """
 
 from __future__ import annotations

@@ -82,19 +82,17 @@ def read_pool(folder: Path, name: str, split: str | None = None) -> Pool:
         spread = table.numbers("geodesic_spread", empty="0")[:, 0]
     keep = (np.abs(angles).max(axis=1) <= MAX_ANGLE) & (spread <= MAX_SPREAD)
     if split is not None:
-        keep &= np.array([cell == split for cell in table.texts("split")])
+        keep &= np.array(table.texts("split")) == split
     keep &= np.array([is_training_image(name, file) for file in names])
-    chosen = np.flatnonzero(keep)
-    files = sorted({names[i] for i in chosen})
-    position = {file: index for index, file in enumerate(files)}
+    files, image_of = np.unique(np.array(names)[keep], return_inverse=True)
     return Pool(
-        images=read_images(folder / f"{name}.zip", files),
-        files=files,
-        image_of=np.array([position[names[i]] for i in chosen], np.int64),
-        boxes=boxes[chosen],
-        angles=angles[chosen],
-        spread=spread[chosen],
-        landmarks=landmarks[chosen],
+        images=read_images(folder / f"{name}.zip", files.tolist()),
+        files=files.tolist(),
+        image_of=image_of,
+        boxes=boxes[keep],
+        angles=angles[keep],
+        spread=spread[keep],
+        landmarks=landmarks[keep],
     )
 
 

@@ -3,16 +3,12 @@
 The data set `val` contains the validation faces of all training pools. The faces have about the same place and size as
 the faces in the data set AFLW2000.
 
-The uncropped photos of the data set MaskON are used only to measure the detection of faces. All faces in these photos
-have box labels, and half of the people wear a mask. The file `maskon_boxes.csv` contains the box labels. Each line
-contains the name of the image file, the box (x0, y0, x1, y1 in pixels) and the class of one face.
+Each line of `maskon_boxes.csv` contains the name of an image file of MaskON, the box (x0, y0, x1, y1 in pixels) and the
+class of one face. All faces in these images have boxes.
 
-The data set `biwi_dev` contains crops of every second frame in 13 sequences of BIWI. The frames were cropped around the
-faces that a face detector found. The 1,334 frames without a found face are missing. In these frames, the heads look up
-or down by 50 degrees on average, so errors are a little smaller on `biwi_dev` than on BIWI. The columns yaw, pitch and
-roll of `biwi_dev.csv` are in degrees, with the order and the signs of 300W-LP. A Kinect's depth camera measured them,
-relative to its axes. BIWI's zero pose differs from the zero pose of the training data, so reports about `biwi_dev` also
-show the error after a constant offset was removed (`mean_after_offset`).
+`models/README.md` describes the data set `biwi_dev`. The columns yaw, pitch and roll of `biwi_dev.csv` are in degrees,
+with the order and the signs of 300W-LP, but relative to the axes of a Kinect's depth camera. In the 1,334 frames that
+are missing, the heads look up or down by 50 degrees on average.
 """
 
 from __future__ import annotations
@@ -48,10 +44,6 @@ SIZE = 0.38
 """Longer side of the face's box in an image of `val`, as a fraction of the image's side, as in AFLW2000."""
 RIM = 0.25
 """Width of the padding on each side of a crop of `biwi_dev`, as a fraction of the crop's longer side."""
-
-
-def is_pool(folder: Path, name: str) -> bool:
-    return (folder / f"{name}.csv").is_file()
 
 
 def read(folder: Path, name: str) -> Dataset:
