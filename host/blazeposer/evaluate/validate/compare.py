@@ -201,10 +201,9 @@ def pair_section(
     """
     first, second = stages
     breaches = difference.breaches(pair.limits)
-    same = bool(difference.values) and difference.equal == difference.values
     least = HALF if first.is_int8 != second.is_int8 else 0.0
     parted = next((name for name, value in (apart or {}).items() if value >= least), None)
-    finding = "; ".join(breaches) if breaches else _good(difference, same)
+    finding = "; ".join(breaches) or _good(difference)
     if breaches and parted:
         finding += f"; first layer that differs: {parted}"
     rule = f"Tolerance: {pair.limits}. {pair.limits.reason}"
@@ -258,11 +257,11 @@ def _rms(values: NDArray[Any]) -> float:
     return float(np.sqrt(np.square(values, dtype=np.float64).mean()))
 
 
-def _good(difference: Difference, same: bool) -> str:
+def _good(difference: Difference) -> str:
     faces = f"{len(difference.box)} faces found by both"
     if alone := difference.first_alone + difference.second_alone:
         faces += f", {alone} found by only one stage"
-    if same:
+    if difference.values and difference.equal == difference.values:
         return f"All {difference.values:,} raw outputs are equal; {faces}"
     box, angle = (float(np.median(values)) if len(values) else 0.0 for values in (difference.box, difference.degrees))
     return f"{faces}; boxes differ by {box:.2g} px and angles by {angle:.2g}° (median)"
@@ -275,8 +274,7 @@ def _measures(difference: Difference) -> list[tuple[str, NDArray[np.float64]]]:
 def _figures(values: NDArray[np.float64]) -> dict[str, float] | None:
     if not len(values):
         return None
-    median, high, worst = np.percentile(values, [50, 95, 100])
-    return {"median": round(float(median), 4), "95": round(float(high), 4), "worst": round(float(worst), 4)}
+    return {word.removesuffix(" %"): round(float(np.percentile(values, share)), 4) for word, share in _SHARES.items()}
 
 
 def _table(difference: Difference) -> Table:
@@ -289,7 +287,7 @@ def _table(difference: Difference) -> Table:
         f"Faces found by both stages: {len(difference.box)}; by only the first stage: {difference.first_alone}; by "
         f"only the second stage: {difference.second_alone}. px: pixels of the network's input (128 x 128)."
     )
-    return Table(("difference", "median", "95 %", "worst"), rows, caption)
+    return Table(("difference", *_SHARES), rows, caption)
 
 
 def _by_layer(apart: dict[str, float], parted: str | None, picture: str) -> str:

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from blazeposer.core.contract import INPUT_SIZE, OUTPUTS
 from blazeposer.core.decode import decode
 from blazeposer.core.errors import InputError, ModelError
-from blazeposer.core.face import Face
 from blazeposer.core.prepare import Image, camera_input
 from blazeposer.core.resources import refuse_installed
 from blazeposer.deploy import selftest
@@ -85,19 +84,18 @@ def make(model: Path) -> Golden:
 
 
 def faces_of(outputs: Sequence[NDArray[np.int8]], quantization: Sequence[tuple[float, int]]) -> list[dict[str, Any]]:
-    return [face_values(face) for face in decode(dequantized(outputs, quantization))]
-
-
-def face_values(face: Face) -> dict[str, Any]:
-    """Return the values of a face for JSON. Lengths are in pixels of the network's input, and angles in degrees."""
-    face = face.moved(0, 0, INPUT_SIZE, INPUT_SIZE)
-    return {
-        "box": [round(value, FACE_DIGITS) for value in face.box],
-        "score": round(face.score, 4),
-        "keypoints": face.points.round(FACE_DIGITS).tolist(),
-        "angles": [round(angle, FACE_DIGITS) for angle in face.angles],
-        "err": round(face.err, FACE_DIGITS),
-    }
+    """Return the faces for JSON. Lengths are in pixels of the network's input, and angles in degrees."""
+    faces = [face.moved(0, 0, INPUT_SIZE, INPUT_SIZE) for face in decode(dequantized(outputs, quantization))]
+    return [
+        {
+            "box": [round(value, FACE_DIGITS) for value in face.box],
+            "score": round(face.score, 4),
+            "keypoints": face.points.round(FACE_DIGITS).tolist(),
+            "angles": [round(angle, FACE_DIGITS) for angle in face.angles],
+            "err": round(face.err, FACE_DIGITS),
+        }
+        for face in faces
+    ]
 
 
 def write_beside(model: Path) -> Path:

@@ -45,13 +45,12 @@ class Layers:
             known = []
         if len(known) != len(self.graph.operations):
             known = [f"operation {number} ({item.name})" for number, item in enumerate(self.graph.operations)]
-        keys = zip(_keys(self.graph), known, strict=True)
-        self.names: dict[Key, str] = {key: name for key, name in keys if key[0] != "RESHAPE"}
-
-    @property
-    def operations(self) -> dict[str, Operation]:
-        keyed = dict(zip(_keys(self.graph), self.graph.operations, strict=True))
-        return {name: keyed[key] for key, name in self.names.items()}
+        self.names: dict[Key, str] = {}
+        self.operations: dict[str, Operation] = {}
+        for key, name, item in zip(_keys(self.graph), known, self.graph.operations, strict=True):
+            if item.name != "RESHAPE":
+                self.names[key] = name
+                self.operations[name] = item
 
     @property
     def steps(self) -> dict[str, float]:
