@@ -1,8 +1,5 @@
-"""Measure how accurately a tflite file (INT8 or float) computes poses, and write a report.
-
-Each whole image is scaled to the size of the network's input. The report contains no date and no path of a folder, so
-two measurements of a network on the same data give equal reports.
-"""
+"""Measure how accurately a tflite file (INT8 or float) computes poses. A report contains no date and no path of a
+folder, so two measurements of a network on the same data give equal reports."""
 
 from __future__ import annotations
 

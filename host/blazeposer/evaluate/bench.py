@@ -1,8 +1,5 @@
-"""Measure the time and the accuracy of BlazePoser and of similar systems (peers) on the same images.
-
-All systems process the first image, one after the other, then all systems process the second image, and so on. Because
-the systems take turns, other programs on the PC slow all systems equally.
-"""
+"""Measure the time and the accuracy of BlazePoser and of similar systems (peers) on the same images. The systems take
+turns, so that other programs on the PC slow all of them equally."""
 
 from __future__ import annotations
 
@@ -113,8 +110,8 @@ class Times:
         return list(zip(in_all.tolist(), network.tolist(), strict=True))
 
     def ratios(self) -> list[tuple[float, float]]:
-        """Return two ratios for each system: BlazePoser's time divided by the system's time, for `total` and for
-        `network`. The ratios are medians over all images."""
+        """Return BlazePoser's time divided by the system's time, for `total` and `network`, as medians over all
+        images."""
         in_all, network = (np.median(times[:, :1] / times, 0) for times in (self.total, self.network))
         return list(zip(in_all.tolist(), network.tolist(), strict=True))
 

@@ -1,8 +1,5 @@
-"""Disturb labelled images, so that a network finds the faces and their rotations less easily.
-
-Before an image is disturbed, its longer side is scaled to `SIDE` pixels. In this way, blur, noise and compression have
-the same strength in all images.
-"""
+"""Disturb labelled images, which are first scaled so that their longer side has `SIDE` pixels. In this way, blur, noise
+and compression have the same strength in all images."""
 
 from __future__ import annotations
 

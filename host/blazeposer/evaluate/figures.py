@@ -1,8 +1,5 @@
-"""Copy the measured numbers from the networks' manifests into the documentation pages.
-
-The numbers on a page are in blocks between the comments `<!-- NAME: blazeposer figures -->` and `<!-- end -->`. NAME is
-a key of `BLOCKS`.
-"""
+"""Copy the measured numbers from the networks' manifests into the blocks of the documentation pages. A block is between
+the comments `<!-- NAME: blazeposer figures -->` and `<!-- end -->`. NAME is a key of `BLOCKS`."""
 
 from __future__ import annotations
 

@@ -240,12 +240,9 @@ class Detections:
 
     def judged(self, least: float) -> tuple[list[tuple[float, bool]], int]:
         """Return the score of each detection and whether the detection is correct, and the number of labels that count.
-
         A label counts if it is not ignored and its box covers at least `least` x `least` pixels of the network's input.
-        By the rule of PASCAL VOC, each detection belongs to the label that it overlaps most. If several detections
-        match one label, only the detection with the highest score is correct. A detection whose matching label does not
-        count is left out.
-        """
+        By the rule of PASCAL VOC, each detection belongs to the label that it overlaps most, and only the detection
+        with the highest score is correct for a label. A detection whose matching label does not count is left out."""
         sides = np.sqrt(np.prod(np.maximum(self.boxes[:, 2:] - self.boxes[:, :2], 0), axis=1)) * INPUT_SIZE
         counts = ~self.ignored & (sides >= least)
         labels = np.array([_middle_size(box) for box in self.boxes]).reshape(-1, 4)

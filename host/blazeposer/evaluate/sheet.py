@@ -1,9 +1,6 @@
-"""Measure how well a network works on disturbed images.
-
-The sheet of a network is a table with one row (called a bin) for each level of each condition in `disturb.py`. The true
-error of a face is the angle between the predicted and the labelled rotation. A face that is not found has no expected
-error, so only found faces count for the verdict of a bin.
-"""
+"""Measure how well a network works on disturbed images. The sheet of a network is a table with one row (called a bin)
+for each level of each condition in `disturb.py`. The true error of a face is the angle between the predicted and the
+labelled rotation. Only found faces count for the verdict of a bin."""
 
 from __future__ import annotations
 
@@ -64,12 +61,9 @@ def is_true(expected: float, true: float) -> bool:
 
 
 def measure_sheet(system: Peer, dataset: Dataset) -> list[Bin]:
-    """Run a face detector on disturbed images of a data set with pose labels, and return one `Bin` for each condition
-    and level.
-
-    On an idle CPU core, the measurement takes about a sixth of a second for each face of the data set. For each image,
-    the disturbances use the same random values in every bin and in every measurement.
-    """
+    """Run a face detector on disturbed images of a data set, and return one `Bin` for each condition and level. On an
+    idle CPU core, this takes about a sixth of a second for each face of the data set. The random values for an image
+    are the same in every bin and in every measurement."""
     found: list[list[Face | None]] = [[] for _ in TRIALS]
     rotations: list[list[Floats]] = [[] for _ in TRIALS]
     with one_thread():

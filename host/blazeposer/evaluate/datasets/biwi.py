@@ -77,12 +77,9 @@ def _sample(path: Path, calibration: Path) -> list[Sample]:
 
 
 def head_box(centre: Floats, calibration: Path) -> Floats:
-    """Return a square around a head's centre, as x0, y0, x1, y1 in pixels.
-
-    `centre` (3,) is in millimetres, in the axes of the depth camera. The rows of the file `calibration` contain the
-    intrinsics of the colour camera (3 rows), the distortion (1 row of zeros), and the rotation (3 rows) and the
-    translation (1 row) from the depth camera to the colour camera.
-    """
+    """Return a square around a head's centre, as x0, y0, x1, y1 in pixels. `centre` (3,) is in millimetres, in the axes
+    of the depth camera. The file `calibration` contains the intrinsics of the colour camera (3 rows), the distortion (1
+    row of zeros), and the rotation (3 rows) and the translation (1 row) from the depth camera to the colour camera."""
     rows = _rows(calibration, 8)
     intrinsics, rotation, translation = np.array(rows[:3]), np.array(rows[4:7]), np.array(rows[7])
     x, y, depth = intrinsics @ (rotation @ centre + translation)

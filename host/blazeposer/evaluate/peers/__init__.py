@@ -1,9 +1,6 @@
-"""Run other systems that find heads and their rotations, in order to compare BlazePoser with them.
-
-Each peer processes the whole image, padded to a square, in a single thread. The faces that a peer returns are in pixels
-of the original image. Their rotations follow the convention of `core.rotation`, and rotation zero is the zero pose of
-the training data.
-"""
+"""Run other systems that find heads and their rotations, in order to compare BlazePoser with them. Each peer processes
+the whole image, padded to a square, in a single thread. The rotations follow the convention of `core.rotation`, and
+rotation zero is the zero pose of the training data."""
 
 from __future__ import annotations
 
@@ -15,8 +12,8 @@ from blazeposer.core.prepare import Image
 
 
 class Peer(Protocol):
-    """A system that finds the faces in an RGB image (h, w, 3) of uint8. The face with the highest score is first. A
-    face's `err` is NaN if the system gives no expected error."""
+    """A system that finds faces in an RGB image (h, w, 3), the best first. `err` is NaN if the system does not give
+    it."""
 
     @property
     def name(self) -> str: ...

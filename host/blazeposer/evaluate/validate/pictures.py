@@ -1,7 +1,5 @@
-"""Prepare the images for `blazeposer validate`, and write remarks about unusual image files.
-
-Every image is padded to a square and then scaled as on a camera, so that all forms of a network get the same input.
-"""
+"""Prepare the images for `blazeposer validate`, and write remarks about unusual image files. Every image is padded to a
+square and then scaled as on a camera, so that all forms of a network get the same input."""
 
 from __future__ import annotations
 

@@ -79,9 +79,8 @@ class Pair:
 
 
 COARSE_PIXELS, COARSE_DEGREES = (1.5, 4.0, np.inf), (3.0, 8.0, np.inf)
-"""Tolerances for stages that round differently: three times the differences that were measured with the shipped network
-on the shipped images. Faces near the threshold or in profile may differ more, so the worst difference is not
-checked."""
+"""Tolerances for stages that round differently: three times the differences of the shipped network on the shipped
+images. Faces near the threshold or in profile may differ more, so the worst difference is shown but not checked."""
 PAIRS = (
     Pair("torch", "float", Limits(
         "Both use the same float32 weights. Only the order of additions differs.",
