@@ -12,8 +12,7 @@ from blazeposer.core.prepare import Image
 
 
 class Peer(Protocol):
-    """A system that finds faces in an RGB image (h, w, 3), the best first. `err` is NaN if the system does not give
-    it."""
+    """A system that finds faces in an RGB image (h, w, 3), the best first. `err` is NaN if the system has none."""
 
     @property
     def name(self) -> str: ...

@@ -59,8 +59,7 @@ class Layers:
     @property
     def rescaled(self) -> set[str]:
         """Layers in which quantization changes the values by more than the rounding error. Quantization rescales the
-        channels of depthwise convolutions. If a ReLU follows the sum of two branches, it also clips the values in the
-        branches."""
+        channels of depthwise convolutions. It also clips the values in two branches if a ReLU follows their sum."""
         depthwise = {item.outputs[0] for item in self.operations.values() if item.name == "DEPTHWISE_CONV_2D"}
         summed = {index for item in self.operations.values() if item.name == "ADD" for index in item.inputs}
         branches = {item.outputs[0] for item in self.operations.values() if item.inputs[0] in depthwise} & summed
@@ -89,7 +88,7 @@ class Layers:
         }
 
     def tracer(self, runtime: str, data: bytes | None = None, *, real: bool = True) -> Callable[[Image], Trace]:
-        """Return a function that computes the outputs of all layers for an image. `data` contains the bytes of the
+        """Return a function that computes the outputs of all layers for an image. `data` contains the bytes of a
         network file, by default of this object's file. If `real` is False, the outputs of an INT8 network are int8
         values."""
         data = data or self.data
