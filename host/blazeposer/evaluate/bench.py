@@ -110,8 +110,7 @@ class Times:
         return list(zip(in_all.tolist(), network.tolist(), strict=True))
 
     def ratios(self) -> list[tuple[float, float]]:
-        """Return BlazePoser's time divided by the system's time, for `total` and `network`, as medians over the
-        images."""
+        """Return the medians of BlazePoser's time divided by the system's time, for `total` and `network`."""
         in_all, network = (np.median(times[:, :1] / times, 0) for times in (self.total, self.network))
         return list(zip(in_all.tolist(), network.tolist(), strict=True))
 

@@ -12,7 +12,7 @@ from blazeposer.core.prepare import Image
 
 
 class Peer(Protocol):
-    """A system that finds faces in an RGB image (h, w, 3), the best first. `err` is NaN if the system has none."""
+    """A system that finds faces in an RGB image (h, w, 3), the best first. `err` is NaN if it is not computed."""
 
     @property
     def name(self) -> str: ...

@@ -89,7 +89,7 @@ class Layers:
 
     def tracer(self, runtime: str, data: bytes | None = None, *, real: bool = True) -> Callable[[Image], Trace]:
         """Return a function that computes the outputs of all layers for an image. `data` contains the bytes of a
-        network file, by default of this object's file. If `real` is False, the outputs of an INT8 network are int8
+        network file, by default this object's file. If `real` is False, the outputs of an INT8 network are int8
         values."""
         data = data or self.data
         graph = read_graph(data, "the network")

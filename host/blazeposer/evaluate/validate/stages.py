@@ -25,7 +25,7 @@ import numpy as np
 
 from blazeposer.camera.micropython import check_platform
 from blazeposer.core.decode import decode
-from blazeposer.core.errors import BlazePoserError, MissingExtraError, ModelError
+from blazeposer.core.errors import BlazePoserError, MissingExtraError, ModelError, needs
 from blazeposer.core.prepare import Image
 from blazeposer.core.resources import default_model
 from blazeposer.deploy import deployment
@@ -62,11 +62,6 @@ class Stage:
     see: See
     trace: Callable[[Image], Trace] | None = None
     """Function that returns the outputs of all layers for an image, or None if these outputs are not available."""
-
-    @property
-    def is_on_board(self) -> bool:
-        """True if the stage gets its images through a serial port."""
-        return self.key in ("board", "camera")
 
 
 @dataclass(frozen=True)
@@ -119,21 +114,19 @@ class Stages:
     def open(self, key: str) -> Stage:
         """Open a stage. Raises NotRun if the stage cannot run on this PC, and BlazePoserError if it fails."""
         try:
-            for runtime, title in RUNTIMES.items():
-                if key == runtime:
-                    see = seeing(open_network(self.model, runtime))
-                    return Stage(key, f"INT8 tflite, {title}", True, see, self.layers.tracer(runtime))
-            own: Callable[[], Stage] | None = getattr(self, f"_{key}", None)
-            return own() if own else self._plugged_in(key)
+            with needs("train"):
+                return self._open(key)
         except MissingExtraError as error:
             raise NotRun(str(error)) from error
-        except ModuleNotFoundError as error:
-            if (error.name or "").startswith("blazeposer"):
-                raise
-            raise NotRun(str(MissingExtraError(error.name or "", "train"))) from error
 
-    def _plugged_in(self, key: str) -> Stage:
-        """Return the stage that another package's entry point makes."""
+    def _open(self, key: str) -> Stage:
+        for runtime, title in RUNTIMES.items():
+            if key == runtime:
+                see = seeing(open_network(self.model, runtime))
+                return Stage(key, f"INT8 tflite, {title}", True, see, self.layers.tracer(runtime))
+        own: Callable[[], Stage] | None = getattr(self, f"_{key}", None)
+        if own:
+            return own()
         found = entry_points(group=ENTRY_POINTS, name=key)
         if not found:
             raise NotRun(f"the stage {key!r} is not installed: install BlazePoser again with `pip install -e .`")

@@ -71,7 +71,7 @@ class Validation:
 
     def _run(self, stage: Stage) -> Run:
         count = len(self.pictures.given)
-        shown = min(count, BOARD_PICTURES) if stage.is_on_board else count
+        shown = min(count, BOARD_PICTURES) if stage.key in ("board", "camera") else count
         numbers: list[int] = np.linspace(0, count - 1, shown).round().astype(int).tolist()
         tensors = [self.pictures.given[number].tensor for number in numbers]
         started = monotonic()
