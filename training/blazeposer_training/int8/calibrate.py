@@ -91,7 +91,7 @@ def _quietest_scale(low: Tensor, high: Tensor, power: Tensor, weight: Tensor) ->
     return log_scale.detach().exp()
 
 
-def clip_weights(model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advance: Advance = lambda _: None) -> None:
+def clip_weights(model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advance: Advance) -> None:
     """Clip the weights of each output channel of a 1x1 convolution, if clipping makes the output channel more exact.
 
     Some weights are a hundred times larger than all other weights, but the input channels of these weights are nearly
@@ -108,7 +108,7 @@ def clip_weights(model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advanc
         with torch.no_grad():
             weight = layer.weight[:, :, 0, 0]
             limit = _quietest_limit(weight, power, operation.per_tensor)
-            layer.weight[:, :, 0, 0] = torch.maximum(torch.minimum(weight, limit[:, None]), -limit[:, None])
+            layer.weight[:, :, 0, 0] = weight.clamp(-limit[:, None], limit[:, None])
 
 
 def _quietest_limit(weight: Tensor, power: Tensor, per_tensor: bool) -> Tensor:
@@ -129,8 +129,7 @@ def _quietest_limit(weight: Tensor, power: Tensor, per_tensor: bool) -> Tensor:
 
 def set_ranges(model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advance: Advance = lambda _: None) -> None:
     """Set the range of every activation whose range is not fixed in `core/contract.py`."""
-    free = [op.output for op in model.operations if model.source[op.output] == op.output]
-    free = [name for name in free if not model.quantizer(name).frozen]
+    free = [name for name, source in model.source.items() if name == source and not model.quantizer(name).frozen]
     lows: dict[str, list[Tensor]] = {name: [] for name in free}
     highs: dict[str, list[Tensor]] = {name: [] for name in free}
     heads = {op.output: op.inputs[0] for op in model.operations if op.kind == "reshape"}

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from ..network.graph import INPUT, Operation, operations
+from ..network.graph import Operation, operations
 from ..network.model import BlazePoser
 from .flatbuffer import Layer, Quantization
 from .quantized import QuantizedBlazePoser
@@ -42,9 +42,7 @@ def int8_layers(model: QuantizedBlazePoser) -> dict[str, Layer]:
 @torch.no_grad()
 def activation_quantization(model: QuantizedBlazePoser) -> dict[str, Quantization]:
     """Return the scale and the zero point of every tensor that an operation reads or writes."""
-    quantizers = {
-        name: model.quantizer(name) for name in (INPUT, *(operation.output for operation in model.operations))
-    }
+    quantizers = {name: model.quantizer(name) for name in model.source}
     return {name: (float(item.scale), int(item.zero_point)) for name, item in quantizers.items()}
 
 

@@ -202,7 +202,9 @@ class QuantizedBlazePoser(nn.Module):
         x = inputs[0]
         match operation.kind:
             case "conv" | "depthwise":
-                x = convolve(operation, x, *(self.constants(operation) if quantized else self._float(operation)))
+                layer = self.layer(operation)
+                weight, bias = self.constants(operation) if quantized else (layer.weight, layer.bias)
+                x = convolve(operation, x, weight, bias)
             case "pool":
                 x = F.max_pool2d(x, 2)
             case "pad":
@@ -218,10 +220,6 @@ class QuantizedBlazePoser(nn.Module):
                 x = F.relu6(x)
         return x
 
-    def _float(self, operation: Operation) -> tuple[Tensor, Tensor | None]:
-        layer = self.layer(operation)
-        return layer.weight, layer.bias
-
     def constants(self, operation: Operation) -> tuple[Tensor, Tensor | None]:
         """Return a convolution's weights and biases as real values, rounded to the quantization steps."""
         weight, bias = self.integers(operation)
@@ -234,7 +232,7 @@ class QuantizedBlazePoser(nn.Module):
 def convolve(operation: Operation, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """Convolve `x` with TensorFlow's SAME padding, without activation. The layout of input and output is NCHW."""
     groups = operation.channels_in if operation.kind == "depthwise" else 1
-    total = operation.kernel - operation.stride if operation.stride > 1 else operation.kernel - 1
+    total = operation.kernel - operation.stride
     before = total // 2
     x = F.pad(x, (before, total - before, before, total - before))
     return F.conv2d(x, weight, bias, operation.stride, groups=groups)
