@@ -128,7 +128,7 @@ def _quietest_limit(weight: Tensor, power: Tensor, per_tensor: bool) -> Tensor:
 
 
 def set_ranges(model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advance: Advance = lambda _: None) -> None:
-    """Set the range of every activation whose range is not fixed in `core/contract.py`."""
+    """Set the range of every activation whose range is not fixed."""
     free = [name for name, source in model.source.items() if name == source and not model.quantizer(name).frozen]
     lows: dict[str, list[Tensor]] = {name: [] for name in free}
     highs: dict[str, list[Tensor]] = {name: [] for name in free}

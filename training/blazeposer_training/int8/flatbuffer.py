@@ -33,14 +33,8 @@ _OPS = {  # for each kind: the builtin operator, and its version for per-channel
     "pool": ("MAX_POOL_2D", 2),
     "reshape": ("RESHAPE", 1),
 }
-_KINDS = tuple(_OPS)
 OPERATOR_NAMES = {kind: name for kind, (name, _) in _OPS.items()}
 """TensorFlow Lite's name of the operator for each kind of a `graph.Operation`."""
-_TYPES = {
-    np.dtype(np.int8): schema.TensorType.INT8,
-    np.dtype(np.int32): schema.TensorType.INT32,
-    np.dtype(np.float32): schema.TensorType.FLOAT32,
-}
 
 
 @dataclass(frozen=True)
@@ -150,7 +144,7 @@ class _Writer:
         name, fields = options
         return self._table(
             "Operator",
-            OpcodeIndex=_KINDS.index(operation.kind),
+            OpcodeIndex=list(_OPS).index(operation.kind),
             Inputs=self._vector(inputs, np.int32),
             Outputs=self._vector([self.names[operation.output]], np.int32),
             BuiltinOptionsType=getattr(schema.BuiltinOptions, name),
@@ -167,10 +161,10 @@ class _Writer:
 
     def _constant(self, values: NDArray[Any], scales: NDArray[np.float32] | None = None, axis: int = 0) -> int:
         """Add a constant tensor, and return its index. Equal constants without quantization are stored only once."""
-        key = (values.dtype.str, values.shape, values.tobytes())
+        data = values.tobytes()
+        key = (values.dtype.str, values.shape, data)
         if scales is None and key in self.constants:
             return self.constants[key]
-        data = values.tobytes()
         self.builder.Prep(_ALIGNMENT, len(data))
         self.buffers.append(self._table("Buffer", Data=self.builder.CreateByteVector(data)))
         quantization = 0 if scales is None else self._quantization(scales, np.zeros(len(scales)), axis)
@@ -182,8 +176,9 @@ class _Writer:
     def _tensor(self, shape: tuple[int, ...], dtype: np.dtype[Any], buffer: int, quantization: int, name: str) -> int:
         fields = {"Name": self.builder.CreateString(name)} if name else {}
         fields |= {"Quantization": quantization} if quantization else {}
+        kind = getattr(schema.TensorType, dtype.name.upper())
         self.tensors.append(
-            self._table("Tensor", Shape=self._vector(shape, np.int32), Type=_TYPES[dtype], Buffer=buffer, **fields)
+            self._table("Tensor", Shape=self._vector(shape, np.int32), Type=kind, Buffer=buffer, **fields)
         )
         return len(self.tensors) - 1
 

@@ -35,7 +35,6 @@ class ReadBack(QuantizedBlazePoser):
             for operation, written in zip(self.operations, graph.operations, strict=True):
                 if self.source[operation.output] == operation.output:
                     self._set_range(operation.output, graph.tensors[written.outputs[0]])
-            for operation, written in zip(self.operations, graph.operations, strict=True):
                 if operation.has_weights:
                     weight, bias = written.inputs[1:3]
                     self._set_layer(operation, graph.tensors[weight], graph.constants[weight], graph.constants[bias])
@@ -63,20 +62,13 @@ class ReadBack(QuantizedBlazePoser):
 
 
 def _architecture(graph: tflite.Graph, name: str) -> Architecture:
-    """Return the architecture in `ARCHITECTURES` that has the same operations as the file. Raises ModelError if no
-    architecture matches."""
-
-    def kernel(item: tflite.Operation) -> list[int]:
-        """Return a list with the height of a convolution's kernel, or an empty list if the operation is not a
-        convolution."""
-        return list(graph.tensors[item.inputs[1]].shape)[1:2] if len(item.inputs) > 2 else []
-
-    found = [(item.name, graph.tensors[item.outputs[0]].shape, kernel(item)) for item in graph.operations]
+    """Return the architecture that has the same operations as the file. Raises ModelError if there is none."""
+    found = []
+    for item in graph.operations:
+        kernel = graph.tensors[item.inputs[1]].shape[1:2] if len(item.inputs) > 2 else ()
+        found.append((item.name, graph.tensors[item.outputs[0]].shape, kernel))
     for architecture in ARCHITECTURES.values():
-        expected = [
-            (OPERATOR_NAMES[item.kind], item.shape, [item.kernel] * item.has_weights)
-            for item in operations(architecture)
-        ]
-        if found == expected:
+        built = operations(architecture)
+        if found == [(OPERATOR_NAMES[op.kind], op.shape, (op.kernel,) * op.has_weights) for op in built]:
             return architecture
     raise ModelError(f"{name}: not an architecture of {__package__}: choose a model of this project")

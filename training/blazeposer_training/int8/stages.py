@@ -18,6 +18,7 @@ from blazeposer.core.streams import quiet_stderr
 from blazeposer.evaluate.validate.stages import Stage, Stages, companion, seeing
 from blazeposer.tflite.interpreter import Network, open_network
 
+from ..network.model import BlazePoser
 from ..network.weights import load
 from .quantized import QuantizedBlazePoser
 from .readback import ReadBack
@@ -25,25 +26,26 @@ from .readback import ReadBack
 
 def torch_stage(stages: Stages) -> Stage:
     """Return the stage that runs the float weights in torch. Raises BlazePoserError."""
-    path = companion(stages.model, ".safetensors")
-    return Stage("torch", "float weights, torch", False, seeing(torch_network(path)), torch_tracer(path))
+    network = load(companion(stages.model, ".safetensors"))
+    return Stage("torch", "float weights, torch", False, seeing(_running(network)), _tracer(network))
 
 
 def converter_stage(stages: Stages) -> Stage:
     """Return the stage that runs the INT8 network in a file from TensorFlow's converter. Raises BlazePoserError."""
-    data = converted(stages.model)
+    network = ReadBack(stages.model.read_bytes(), str(stages.model))
+    with quiet_stderr(), warnings.catch_warnings(action="ignore"):  # hide start messages and a warning about ranges
+        from .converter import convert  # this imports TensorFlow
+
+        data = convert(network)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, stages.model.name)
         path.write_bytes(data)
-        network = open_network(path)
+        see = seeing(open_network(path))
     trace = stages.layers.tracer("reference", data)
-    return Stage("converter", "INT8 through TensorFlow's converter", True, seeing(network), trace)
+    return Stage("converter", "INT8 through TensorFlow's converter", True, see, trace)
 
 
-def torch_network(weights: Path) -> Network:
-    """Return a `Network` that runs the float weights of a safetensors file in torch. Raises BlazePoserError."""
-    network = load(weights)
-
+def _running(network: BlazePoser) -> Network:
     @torch.no_grad()
     def infer(tensor: NDArray[Any]) -> list[NDArray[Any]]:
         # Use one thread, as LiteRT does. On a busy PC, an image takes seconds if a second thread has to wait.
@@ -56,24 +58,15 @@ def torch_network(weights: Path) -> Network:
     return Network(infer, ((0.0, 0),) * len(OUTPUTS))
 
 
-def torch_tracer(weights: Path) -> Callable[[Image], dict[str, NDArray[Any]]]:
+def _tracer(network: BlazePoser) -> Callable[[Image], dict[str, NDArray[Any]]]:
     """Return a function that computes the output (NHWC) of each layer for an image (128, 128, 3)."""
-    network = QuantizedBlazePoser(load(weights))
-    names = [operation.output for operation in network.operations if operation.kind != "reshape"]
+    model = QuantizedBlazePoser(network)
+    names = [operation.output for operation in model.operations if operation.kind != "reshape"]
 
     @torch.no_grad()
     def trace(picture: Image) -> dict[str, NDArray[Any]]:
         image = torch.from_numpy(to_float(picture)).permute(2, 0, 1)[None]
-        tensors = network.trace(image, quantized=False)
+        tensors = model.trace(image, quantized=False)
         return {name: tensors[name].permute(0, 2, 3, 1).numpy() for name in names}
 
     return trace
-
-
-def converted(model: Path) -> bytes:
-    """Convert the network of an INT8 tflite file with TensorFlow's converter. Raises ModelError."""
-    network = ReadBack(model.read_bytes(), str(model))
-    with quiet_stderr(), warnings.catch_warnings(action="ignore"):  # hide start messages and a warning about ranges
-        from .converter import convert  # this imports TensorFlow
-
-        return convert(network)
