@@ -105,6 +105,7 @@ class Tuning:
     def __init__(self, student: QuantizedBlazePoser, teacher: BlazePoser, recipe: Recipe, budget: Budget) -> None:
         self.student, self.teacher, self.budget = student, teacher.eval().requires_grad_(False), budget
         self.weights = recipe.weights
+        self.taps = [block_output(teacher.architecture, index) for index in teacher.architecture.taps]
         self.bins = AngleBins(teacher.architecture.pose_hidden)
         """Layer that computes logits of the angle bins from the INT8 network's hidden layers. Only tuning needs it."""
 
@@ -112,8 +113,7 @@ class Tuning:
         """Return the parts of the network in the order in which the parts are tuned."""
         backbone: tuple[list[Operation], list[Operation]] = ([], [])
         heads: dict[str, list[Operation]] = {"detection": [], "pose": []}
-        architecture = self.teacher.architecture
-        first = architecture.taps[0]
+        first = self.teacher.architecture.taps[0]
         for operation in self.student.operations:
             name = operation.output.split(".")
             if name[0] == "backbone":
@@ -125,15 +125,12 @@ class Tuning:
             *(
                 Part(f"backbone to the {grid.side}x{grid.side} map", operations, self._features(tap), epochs, block)
                 for tap, (grid, operations, epochs, block) in enumerate(
-                    zip(GRIDS, backbone, self.budget.backbone_epochs, self._taps(), strict=True)
+                    zip(GRIDS, backbone, self.budget.backbone_epochs, self.taps, strict=True)
                 )
             ),
             Part("detection heads", heads["detection"], self._detection, self.budget.head_epochs),
             Part("pose heads", heads["pose"], self._pose, self.budget.head_epochs),
         ]
-
-    def _taps(self) -> list[str]:
-        return [block_output(self.teacher.architecture, index) for index in self.teacher.architecture.taps]
 
     @torch.no_grad()
     def lesson(self, batch: Batch) -> Lesson:
@@ -184,7 +181,7 @@ class Tuning:
 
         def loss(tensors: Tensors, lesson: Lesson) -> Tensor:
             wanted = lesson.taps[tap].float()
-            return (tensors[self._taps()[tap]] - wanted).square().mean() / wanted.square().mean()
+            return (tensors[self.taps[tap]] - wanted).square().mean() / wanted.square().mean()
 
         return loss
 

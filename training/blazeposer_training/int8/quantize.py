@@ -105,7 +105,7 @@ def command(
     }
     if not plain:
         share_cores(WORKERS)
-        bank = _bank(folder, pools or TRAINING_POOLS, not pools, console.print)
+        bank = _bank(folder, pools, TRAINING_POOLS, console.print)
         fine_tune(model, network, bank, recipe, Budget(), workers=WORKERS)
         quantization["fine_tuning"] = asdict(Budget())
     output.mkdir(parents=True, exist_ok=True)
@@ -137,15 +137,14 @@ def calibration_images(
 ) -> NDArray[np.uint8]:
     """Return RGB training images (count, 128, 128, 3) from `pools` or, if it is empty, from `CALIBRATION_POOLS`. As on
     a camera, the colours are rounded to RGB565. The same arguments always give the same images."""
-    bank = _bank(folder, pools or CALIBRATION_POOLS, not pools, report)
+    bank = _bank(folder, pools, CALIBRATION_POOLS, report)
     batch = TrainingBatches(bank, count, range(1), SEED, recipe.last_images)[0]
     return np.stack([rgb565(picture) for picture in batch.pictures.numpy()])
 
 
-def _bank(folder: Path, pools: tuple[str, ...], with_photos: bool, report: Callable[[str], None]) -> Bank:
-    """Read the training images of `pools`. If `with_photos` is true, the backgrounds include photos without a face. If
-    it is false, they include drawn images of a room."""
-    return read_bank(folder, pools, "train", report=report, faceless=("faceless",) if with_photos else ())
+def _bank(folder: Path, pools: tuple[str, ...], default: tuple[str, ...], report: Callable[[str], None]) -> Bank:
+    """Read the training images. A user's own `pools` come without photos for backgrounds, so rooms are drawn."""
+    return read_bank(folder, pools or default, "train", report=report, faceless=() if pools else ("faceless",))
 
 
 def write(

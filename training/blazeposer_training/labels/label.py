@@ -90,13 +90,11 @@ def label_folder(folder: Path, name: str, output: Path, *, force: bool = False) 
         raise InputError(f"{output}: cannot write the pool ({error.strerror}): check --output") from error
     assert source.total is not None
     without = source.total - pictures - len(unreadable)
-    lines = [
+    summary = (
         f"{output / name}: {source.total} photos, {len(rows)} faces in {pictures} photos, "
         f"{without} photos without a face"
-    ]
-    if unreadable:
-        lines.append(f"{len(unreadable)} unreadable: {', '.join(unreadable)}")
-    return "\n".join(lines)
+    )
+    return summary + (f"\n{len(unreadable)} unreadable: {', '.join(unreadable)}" if unreadable else "")
 
 
 @click.command(short_help="Make a training pool from your own photos.")

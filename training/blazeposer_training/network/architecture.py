@@ -72,7 +72,6 @@ RESIDUAL = Architecture(
     blocks=stages((16, 16), (32, 36, 42), (48, 56, 64, 72, 80, 88), (88, 88, 88, 88, 88)),
     taps=(10, 15),
     regressor_ranks=(0, 24),
-    pose_hidden=36,
 )
 """The first architecture that shipped. It is BlazeFace with fewer channels."""
 
@@ -80,7 +79,7 @@ _SOURCES = ((0, 1), (2, 3, 4), (5, 6, 7, 8, 9, 10), (11, 12, 13, 14, 15))
 """Blocks of BlazeFace at each resolution: 64x64, 32x32, 16x16, 8x8."""
 
 
-def plain(stem: int, *rows: tuple[int, ...], dense: bool = False, pose_hidden: int = 36) -> Architecture:
+def plain(stem: int, *rows: tuple[int, ...], dense: bool = False) -> Architecture:
     """Return an architecture with plain blocks and a 3x3 stem. Each item of `rows` lists the channel counts at one
     resolution, from 64x64 to 8x8. If `dense` is true, the first block at 32x32 is dense.
 
@@ -97,7 +96,7 @@ def plain(stem: int, *rows: tuple[int, ...], dense: bool = False, pose_hidden: i
             kind: Kind = "dense" if dense and halves and stage == 1 else "plain"
             blocks.append(Block(channels, 2 if halves else 1, sources[source], kind))
     taps = (len(blocks) - len(rows[3]) - 1, len(blocks) - 1)
-    return Architecture(stem, tuple(blocks), taps, (0, 24), pose_hidden, stem_kernel=3)
+    return Architecture(stem, tuple(blocks), taps, (0, 24), stem_kernel=3)
 
 
 ARCHITECTURES = {

@@ -98,24 +98,23 @@ def _block(block: str, description: Block, x: str, channels: int, shape: tuple[i
 
 def _heads(architecture: Architecture, tap: int, x: str) -> Iterator[Operation]:
     grid, channels, hidden = GRIDS[tap], architecture.tap_channels[tap], architecture.pose_hidden
-    cells = (1, grid.side, grid.side)
     rank, head, values = architecture.regressor_ranks[tap], f"regressors.{tap}", grid.anchors * REGRESSOR_VALUES
     if rank:
-        yield Operation("conv", f"{head}.0", (x,), (*cells, rank), channels_in=channels, per_tensor=True)
-        yield from _output(f"{head}.1", f"regressors_{grid.side}", f"{head}.0", rank, values)
+        shape = (1, grid.side, grid.side, rank)
+        yield Operation("conv", f"{head}.0", (x,), shape, channels_in=channels, per_tensor=True)
+        yield from _output(f"{head}.1", "regressors", grid.side, f"{head}.0", rank, values)
     else:
-        yield from _output(head, f"regressors_{grid.side}", x, channels, values)
-    yield from _output(f"scores.{tap}", f"scores_{grid.side}", x, channels, grid.anchors)
-    pose = f"poses.{tap}"
-    yield Operation("conv", f"{pose}.hidden", (x,), (*cells, hidden), channels_in=channels, activation="relu")
-    yield from _output(f"{pose}.rotation", f"rotation_{grid.side}", f"{pose}.hidden", hidden, ROTATION_VALUES)
-    yield from _output(f"{pose}.error", f"error_{grid.side}", f"{pose}.hidden", hidden, 1)
+        yield from _output(head, "regressors", grid.side, x, channels, values)
+    yield from _output(f"scores.{tap}", "scores", grid.side, x, channels, grid.anchors)
+    pose, shape = f"poses.{tap}", (1, grid.side, grid.side, hidden)
+    yield Operation("conv", f"{pose}.hidden", (x,), shape, channels_in=channels, activation="relu")
+    yield from _output(f"{pose}.rotation", "rotation", grid.side, f"{pose}.hidden", hidden, ROTATION_VALUES)
+    yield from _output(f"{pose}.error", "error", grid.side, f"{pose}.hidden", hidden, 1)
 
 
-def _output(head: str, name: str, x: str, channels: int, values: int) -> Iterator[Operation]:
-    """Yield a 1x1 convolution and a reshape, which compute the network's output `name`."""
-    output = next(output for output in OUTPUTS if output.name == name)
-    side = next(grid.side for grid in GRIDS if name.endswith(f"_{grid.side}"))
-    shape, per_tensor = (1, side, side, values), name.startswith("regressors")
+def _output(head: str, kind: str, side: int, x: str, channels: int, values: int) -> Iterator[Operation]:
+    """Yield a 1x1 convolution and a reshape, which compute the network's output `kind`_`side`."""
+    output = next(output for output in OUTPUTS if output.name == f"{kind}_{side}")
+    shape, per_tensor = (1, side, side, values), kind == "regressors"
     yield Operation("conv", head, (x,), shape, channels_in=channels, per_tensor=per_tensor)
-    yield Operation("reshape", name, (head,), output.shape)
+    yield Operation("reshape", output.name, (head,), output.shape)

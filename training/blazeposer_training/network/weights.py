@@ -162,13 +162,13 @@ def _original_layers() -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32
             yield np.ascontiguousarray(weight.transpose(order)), bias
 
 
-def save(model: nn.Module, path: Path, notes: Mapping[str, object] | None = None) -> None:
+def save(model: nn.Module, path: Path, notes: Mapping[str, object]) -> None:
     """Write the float weights and notes about the training to a safetensors file. An existing file is replaced only
     when the new file is complete."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     tensors = {name: value.detach().contiguous() for name, value in model.state_dict().items()}
-    save_file(tensors, partial, {"notes": json.dumps(notes or {})})
+    save_file(tensors, partial, {"notes": json.dumps(notes)})
     partial.replace(path)
 
 
@@ -202,5 +202,4 @@ def architecture_of(notes: Mapping[str, object]) -> str:
 def notes(path: Path) -> dict[str, object]:
     """Return the notes that `save` wrote into a safetensors file, or an empty dictionary."""
     with safe_open(path, "pt") as file:
-        found = json.loads((file.metadata() or {}).get("notes", "{}"))
-    return dict(found)
+        return dict(json.loads((file.metadata() or {}).get("notes", "{}")))
