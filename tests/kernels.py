@@ -9,13 +9,9 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from numpy.typing import NDArray
 
 
-def litert(data: bytes, tensor: NDArray[Any], *, preserve: bool = False) -> list[NDArray[Any]]:
-    """Return all outputs of a tflite, then with `preserve` its inner tensors, in the file's order."""
-    interpreter = Interpreter(
-        model_content=data,
-        experimental_op_resolver_type=OpResolverType.BUILTIN_REF,
-        experimental_preserve_all_tensors=preserve,
-    )
+def litert(data: bytes, tensor: NDArray[Any]) -> list[NDArray[Any]]:
+    """Return all outputs of a tflite, in the file's order."""
+    interpreter = Interpreter(model_content=data, experimental_op_resolver_type=OpResolverType.BUILTIN_REF)
     interpreter.allocate_tensors()
     interpreter.set_tensor(interpreter.get_input_details()[0]["index"], tensor[np.newaxis])
     interpreter.invoke()

@@ -17,6 +17,7 @@ from blazeposer.core.errors import BlazePoserError
 from blazeposer.core.prepare import camera_input, to_float
 from blazeposer.scene.sequence import frames
 from blazeposer.tflite.interpreter import open_network
+from blazeposer.tflite.rewrite import with_all_outputs
 from blazeposer_training.int8.calibrate import quantize, to_network
 from blazeposer_training.int8.export import activation_quantization, float_layers, int8_layers
 from blazeposer_training.int8.flatbuffer import write_tflite
@@ -195,21 +196,19 @@ def test_float_file_and_graph_are_the_torch_network(
 @pytest.mark.slow
 def test_torch_mirrors_the_reference_kernels(quantized: QuantizedBlazePoser, pictures: NDArray[np.uint8]) -> None:
     """Each layer by itself, fed with what the kernels computed before it: at most one level apart, and seldom."""
-    inner = [operation.output for operation in quantized.operations if operation.kind != "reshape"]
     quantization = activation_quantization(quantized)
-    data = write_tflite(int8_layers(quantized), quantization, quantized.operations, inner)
+    data = with_all_outputs(write_tflite(int8_layers(quantized), quantization, quantized.operations))
     pixels = (pictures[0].astype(np.int16) - 128).astype(np.int8)
-    levels = {
-        "image": pixels[None],
-        **dict(zip(inner, litert(data, pixels, preserve=True)[len(OUTPUTS) :], strict=True)),
-    }
+    inner = [operation for operation in quantized.operations if operation.kind != "reshape"]
+    kernels = zip(quantized.operations, litert(data, pixels)[len(OUTPUTS) :], strict=True)
+    levels = {"image": pixels[None], **{item.output: level for item, level in kernels if item in inner}}
     values = {}
     for name, level in levels.items():
         scale, zero_point = quantization[name]
         real = (level.astype(np.float32) - zero_point) * np.float32(scale)
         values[name] = torch.from_numpy(real).permute(0, 3, 1, 2)
     off_by_one = total = 0
-    for operation in (item for item in quantized.operations if item.kind != "reshape"):
+    for operation in inner:
         with torch.no_grad():
             real = quantized.run(operation, [values[name] for name in operation.inputs])
             ours = quantized.quantizer(operation.output).levels(real).permute(0, 2, 3, 1).numpy()

@@ -22,6 +22,7 @@ from blazeposer.evaluate.peers.mediapipe import blazeface_path
 from blazeposer.scene.sequence import frames
 from blazeposer.tflite.interpreter import open_network
 from blazeposer.tflite.manifest import read_manifest
+from blazeposer.tflite.rewrite import with_all_outputs
 from blazeposer_training.int8.calibrate import _quietest_limit, equalize, quantize, set_ranges, to_network
 from blazeposer_training.int8.export import activation_quantization, float_layers, int8_layers
 from blazeposer_training.int8.flatbuffer import write_tflite
@@ -111,22 +112,20 @@ def test_torch_mirrors_the_reference_kernels(model: QuantizedBlazePoser, picture
     Never more than one level apart. Equal in nearly all values, but not in all: the kernels round twice on their way
     from accumulator to output (gemmlowp's fixed-point multiplication), which shows most where few bits are cut off.
     """
-    inner = [operation.output for operation in model.operations if operation.kind != "reshape"]
     quantization = activation_quantization(model)
-    data = write_tflite(int8_layers(model), quantization, model.operations, inner)
+    data = with_all_outputs(write_tflite(int8_layers(model), quantization, model.operations))
+    inner = [operation for operation in model.operations if operation.kind != "reshape"]
     off_by_one, total = 0, 0
     for picture in pictures[:3]:
         tensor = to_int8(picture)
-        kernels = litert(data, tensor, preserve=True)[len(OUTPUTS) :]
-        levels = {"image": tensor[np.newaxis], **dict(zip(inner, kernels, strict=True))}
+        kernels = zip(model.operations, litert(data, tensor)[len(OUTPUTS) :], strict=True)
+        levels = {"image": tensor[np.newaxis], **{item.output: level for item, level in kernels if item in inner}}
         values = {}
         for name, level in levels.items():
             scale, zero_point = quantization[name]
             dequantized = (level.astype(np.float32) - zero_point) * np.float32(scale)
             values[name] = torch.from_numpy(dequantized).permute(0, 3, 1, 2)
-        for operation in model.operations:
-            if operation.kind == "reshape":
-                continue
+        for operation in inner:
             with torch.no_grad():
                 real = model.run(operation, [values[name] for name in operation.inputs])
                 ours = model.quantizer(operation.output).levels(real).permute(0, 2, 3, 1).numpy()

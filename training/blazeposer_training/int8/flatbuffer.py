@@ -53,18 +53,14 @@ class Layer:
 
 
 def write_tflite(
-    layers: Mapping[str, Layer],
-    quantization: Mapping[str, Quantization],
-    graph: Sequence[Operation],
-    expose: Sequence[str] = (),
+    layers: Mapping[str, Layer], quantization: Mapping[str, Quantization], graph: Sequence[Operation]
 ) -> bytes:
     """Return the bytes of a tflite file with the operations `graph`, and with the outputs that `graph` computes.
 
     - `layers` has the constants of each convolution, by the name of the operation.
     - `quantization` has the quantization of each tensor, by the name of the tensor. For a float file, it is empty.
-    - `expose` has the names of inner tensors, which become outputs for debugging, after the network's own outputs.
     """
-    return _Writer(quantization).write(layers, expose, graph)
+    return _Writer(quantization).write(layers, graph)
 
 
 class _Writer:
@@ -80,7 +76,7 @@ class _Writer:
         self.names: dict[str, int] = {}
         """Index of each activation's tensor."""
 
-    def write(self, layers: Mapping[str, Layer], expose: Sequence[str], graph: Sequence[Operation]) -> bytes:
+    def write(self, layers: Mapping[str, Layer], graph: Sequence[Operation]) -> bytes:
         self.buffers.append(self._table("Buffer"))  # the schema needs an empty buffer 0
         # TFLite Micro's planner places tensors of equal size from the largest number to the smallest. The least memory
         # is needed if this is the order of execution, so the tensors are numbered from the last to the first.
@@ -89,7 +85,6 @@ class _Writer:
         self._activation(INPUT, INPUT_SHAPE)
         operators = [self._operation(operation, layers) for operation in graph]
         outputs = [self.names[output.name] for output in OUTPUTS if output.name in self.names]
-        outputs += [self.names[name] for name in expose]
         subgraph = self._table(
             "SubGraph",
             Tensors=self._offsets(self.tensors),
