@@ -69,9 +69,8 @@ def frames_of(source: str) -> Frames:
         return lambda number: pictures[number % len(pictures)].read()
     # A video or webcam cannot go back, so each request gets the next frame, whatever number is requested.
     playing = chain(_to_the_end(opened), chain.from_iterable(_to_the_end(open_source(source)) for _ in count()))
-    first = next(playing).read()
     rest = (frame.read() for frame in playing)
-    stream = chain([first], rest)
+    stream = chain([next(rest)], rest)
     return lambda _: next(stream)
 
 

@@ -26,7 +26,10 @@ from blazeposer.deploy.state import State
 from blazeposer.tflite.npu import UNVERIFIED
 
 backups_option = click.option(
-    "--backups", type=PATH, help="Folder of the backups.  [default: in your user's data folder]"
+    "--backups",
+    type=PATH,
+    default=saved.default_folder,
+    help="Folder of the backups.  [default: in your user's data folder]",
 )
 yes_option = click.option("--yes", "-y", is_flag=True, help="Answer every question with yes.")
 dry_run_option = click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
@@ -74,7 +77,7 @@ def package(name: str | None, output: Path, model: Path | None, mpy: bool, stedg
 @backups_option
 def deploy(
     bundle: Path | None, port: str | None, to: Store | None, model: Path | None, dry_run: bool, yes: bool,
-    backups: Path | None,
+    backups: Path,
 ) -> None:  # fmt: skip
     """Copy the network and the scripts to a camera.
 
@@ -85,10 +88,9 @@ def deploy(
     `blazeposer restore` undoes `blazeposer deploy`.
     """
     started = monotonic()
-    root = backups or saved.default_folder()
     bundle_for = _chosen(bundle, model)
-    with Terminal(yes=yes, dry_run=dry_run) as terminal, deployment.connected(port, root) as camera:
-        outcome = deployment.deploy(camera, bundle_for, to, root, terminal)
+    with Terminal(yes=yes, dry_run=dry_run) as terminal, deployment.connected(port, backups) as camera:
+        outcome = deployment.deploy(camera, bundle_for, to, backups, terminal)
         where = camera.port.device
     if outcome is None:
         say("Nothing was written.")
@@ -105,16 +107,15 @@ def deploy(
 @click.argument("bundle", required=False, type=PATH)
 @port_option
 @backups_option
-def status(bundle: Path | None, port: str | None, backups: Path | None) -> None:
+def status(bundle: Path | None, port: str | None, backups: Path) -> None:
     """Compare the files on a camera with the files that `blazeposer deploy` writes.
 
     BUNDLE is a folder that `blazeposer package` wrote. Without BUNDLE, the command makes the files for the comparison.
     The command stops the camera's script, and restarts the camera after the comparison.
     """
-    root = backups or saved.default_folder()
     bundle_for = _chosen(bundle)
-    with deployment.connected(port, root) as camera:
-        found = deployment.status(camera, bundle_for, root)
+    with deployment.connected(port, backups) as camera:
+        found = deployment.status(camera, bundle_for, backups)
     state, unfinished = found.state, found.unfinished
     say(f"{state.board.name}, firmware {state.version}, starts from {state.start}")
     for path, drive in state.drives.items():
@@ -144,22 +145,19 @@ def status(bundle: Path | None, port: str | None, backups: Path | None) -> None:
 @dry_run_option
 @yes_option
 @backups_option
-def restore(
-    backup: Path | None, port: str | None, as_list: bool, dry_run: bool, yes: bool, backups: Path | None
-) -> None:
+def restore(backup: Path | None, port: str | None, as_list: bool, dry_run: bool, yes: bool, backups: Path) -> None:
     """Restore, byte for byte, the files that `blazeposer deploy` replaced.
 
     BACKUP is the folder of a backup. `blazeposer deploy` prints the name of the backup's folder. Without BACKUP, the
     command uses the camera's latest backup, but skips backups that were already restored.
     """
     started = monotonic()
-    root = backups or saved.default_folder()
     if as_list:
-        for entry in saved.all_of(root):
+        for entry in saved.all_of(backups):
             say(f"{entry.folder}  {entry.progress}  {', '.join(entry.hashes)}")
         return
-    with Terminal(yes=yes, dry_run=dry_run) as terminal, deployment.connected(port, root) as camera:
-        outcome = deployment.restore(camera, backup, root, terminal)
+    with Terminal(yes=yes, dry_run=dry_run) as terminal, deployment.connected(port, backups) as camera:
+        outcome = deployment.restore(camera, backup, backups, terminal)
     if outcome is None or outcome.backup is None:
         say("Nothing was written.")
         return

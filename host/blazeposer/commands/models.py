@@ -54,12 +54,10 @@ def check(model: Path | None, name: str | None) -> None:
         say("The file is compiled for an NPU, so it is unknown whether it is a BlazePoser network.")
     elif examined.breach:
         say(f"The file is not a BlazePoser network: {examined.breach}.")
+    elif examined.manifest:
+        say(f"The file is a BlazePoser network, but {examined.manifest}.")
     else:
-        say(
-            f"The file is a BlazePoser network, but {examined.manifest}."
-            if examined.manifest
-            else "The file is a BlazePoser network, and its manifest describes it."
-        )
+        say("The file is a BlazePoser network, and its manifest describes it.")
     if not any(verdict.loads for verdict in verdicts):
         where = board.name if board else "any board"
         raise ModelError(f"{examined.path} does not load on {where}: {verdicts[0].reason}")
@@ -152,8 +150,7 @@ def npu_cycles(path: Path) -> tuple[int | None, str]:
 def _remark(verdict: Verdict) -> str:
     """Return a remark about memory and time on a board that can load the model."""
     model, found = verdict.model, verdict.estimate
-    words = ["loads" if model.arena is not None else "probably loads"]
-    words[0] += f", from {' or '.join(verdict.stores)}"
+    words = [f"{'loads' if model.arena is not None else 'probably loads'}, from {' or '.join(verdict.stores)}"]
     if model.arena:
         words.append(f"arena {model.arena:,} of {verdict.board.arena:,} bytes, {model.arena_note}")
     words += verdict.notes
