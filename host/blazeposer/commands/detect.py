@@ -133,7 +133,6 @@ def _complain(error: BlazePoserError) -> int:
 
 
 def _summary(source: Source, count: int, seen: int, failures: int) -> str:
-    """Return a line of text about the images in a folder."""
     words = f"{source.name}: {count} images, {seen} with faces, {failures} failed"
     if source.left_out:
         more = len(source.left_out) - MOST_NAMED

@@ -159,7 +159,6 @@ def set_ranges(model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advance:
 def _float_tensors(
     model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advance: Advance
 ) -> Iterator[dict[str, Tensor]]:
-    """Yield all tensors of the float network for each batch of images."""
     for start in range(0, len(pictures), BATCH):
         batch = pictures[start : start + BATCH]
         with torch.no_grad():

@@ -16,7 +16,6 @@ from .quantized import QuantizedBlazePoser
 
 
 def float_layers(network: BlazePoser) -> dict[str, Layer]:
-    """Return the weights and biases of each convolution in the float network."""
     layers = {}
     for operation in filter(lambda operation: operation.has_weights, operations(network.architecture)):
         layer = cast(nn.Conv2d, network.get_submodule(operation.output))
@@ -27,7 +26,6 @@ def float_layers(network: BlazePoser) -> dict[str, Layer]:
 
 @torch.no_grad()
 def int8_layers(model: QuantizedBlazePoser) -> dict[str, Layer]:
-    """Return the weights, biases and weight scales of each convolution in the quantized network."""
     layers = {}
     for operation in filter(lambda operation: operation.has_weights, model.operations):
         weight, bias = model.integers(operation)

@@ -110,7 +110,7 @@ class Tuning:
         """Layer that computes logits of the angle bins from the INT8 network's hidden layers. Only tuning needs it."""
 
     def parts(self) -> list[Part]:
-        """Return the parts of the network in the order in which the parts are tuned."""
+        """Return the parts in the order of the tuning."""
         backbone: tuple[list[Operation], list[Operation]] = ([], [])
         heads: dict[str, list[Operation]] = {"detection": [], "pose": []}
         first = self.teacher.architecture.taps[0]
@@ -203,7 +203,6 @@ class Tuning:
         return (cells[image, cell] * distance).sum() / cells.sum().clamp(min=1e-6)
 
     def pose(self, tensors: Tensors) -> Pose:
-        """Return the outputs of the INT8 network's pose heads."""
         rotation = torch.cat([tensors[f"rotation_{grid.side}"] for grid in GRIDS], dim=1)
         error = torch.cat([tensors[f"error_{grid.side}"] for grid in GRIDS], dim=1)
         return Pose(rotation, error[..., 0], self.bins([tensors[f"poses.{tap}.hidden"] for tap in range(len(GRIDS))]))

@@ -148,7 +148,6 @@ def _jpeg(photo: Image) -> bytes:
 
 
 def _row(file: str, stored: Image, label: Labelled, scale: float, source: str) -> dict[str, object]:
-    """Return the row of the pool's table for one face."""
     x, y, width, height = (value * scale for value in label.face.box)
     box = zip(CORNERS, (x, y, x + width, y + height), strict=True)
     angles = zip(ANGLES, label.face.angles, strict=True)
