@@ -111,25 +111,20 @@ class Tuning:
 
     def parts(self) -> list[Part]:
         """Return the parts in the order of the tuning."""
-        backbone: tuple[list[Operation], list[Operation]] = ([], [])
-        heads: dict[str, list[Operation]] = {"detection": [], "pose": []}
-        first = self.teacher.architecture.taps[0]
+        first, second, detection, pose = (list[Operation]() for _ in range(4))
         for operation in self.student.operations:
             name = operation.output.split(".")
             if name[0] == "backbone":
-                backbone[name[1] == "blocks" and int(name[2]) > first].append(operation)
+                later = name[1] == "blocks" and int(name[2]) > self.teacher.architecture.taps[0]
+                (second if later else first).append(operation)
             else:
-                head = "detection" if name[0].startswith(("regressors", "scores")) else "pose"
-                heads[head].append(operation)
+                (detection if name[0].startswith(("regressors", "scores")) else pose).append(operation)
+        (epochs_16, epochs_8), epochs = self.budget.backbone_epochs, self.budget.head_epochs
         return [
-            *(
-                Part(f"backbone to the {grid.side}x{grid.side} map", operations, self._features(tap), epochs, block)
-                for tap, (grid, operations, epochs, block) in enumerate(
-                    zip(GRIDS, backbone, self.budget.backbone_epochs, self.taps, strict=True)
-                )
-            ),
-            Part("detection heads", heads["detection"], self._detection, self.budget.head_epochs),
-            Part("pose heads", heads["pose"], self._pose, self.budget.head_epochs),
+            Part("backbone to the 16x16 map", first, self._features(0), epochs_16, self.taps[0]),
+            Part("backbone to the 8x8 map", second, self._features(1), epochs_8, self.taps[1]),
+            Part("detection heads", detection, self._detection, epochs),
+            Part("pose heads", pose, self._pose, epochs),
         ]
 
     @torch.no_grad()
