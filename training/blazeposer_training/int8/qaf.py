@@ -146,7 +146,8 @@ class Tuning:
         return {name: self.student.quantizer(name).values(levels) for name, levels in lesson.inputs.items()}
 
     def tune(self, part: Part, lessons: list[Lesson]) -> None:
-        """Tune one part of the network. If later parts read its output, the output replaces the inputs in `lessons`."""
+        """Tune one part of the network. If later parts read its output, the output is added to the inputs in
+        `lessons`."""
         parameters = [p for operation in part.operations for p in self._parameters(operation)]
         total = part.epochs * len(lessons)
         fit = Fit([*parameters, *self.bins.parameters()], self.budget.rate, [total], self.budget.warmup, 0)

@@ -52,7 +52,7 @@ class Quantizer(nn.Module):
         self.start: Tensor
         self.register_buffer("start", torch.tensor(scale))
         self.growth = nn.Parameter(torch.zeros(()), requires_grad=not frozen)
-        """Natural logarithm of the scale divided by `start`."""
+        """Natural logarithm of `scale` / `start`."""
         first = (LOWEST if unsigned else zero_point) / LEVELS
         self.offset = nn.Parameter(torch.tensor(first), requires_grad=not (frozen or unsigned))
         """Zero point divided by LEVELS, about as large as a weight, so that one learning rate fits all parameters."""
