@@ -94,18 +94,17 @@ class Speed:
     """Average number of cycles for an instruction."""
     uncertainty: float
     """Largest relative error of a time. The value for SDRAM is a guess."""
-    source: str
 
 
 SPEEDS: dict[tuple[Chip, Memory], Speed] = {
-    ("STM32H7", "SRAM"): Speed(0.91, 0.20, "model of the core, scaled by two published times"),
-    ("STM32H7", "SDRAM"): Speed(1.12, 0.30, "the same model for the H7 Plus; no published time with SDRAM"),
-    ("i.MX RT1062", "SDRAM"): Speed(1.06, 0.30, "the same model; no published time with SDRAM"),
-    ("i.MX RT1062", "DTCM"): Speed(0.82, 0.20, "the same model"),
+    ("STM32H7", "SRAM"): Speed(0.91, 0.20),  # from a model of the core, scaled by two published times
+    ("STM32H7", "SDRAM"): Speed(1.12, 0.30),  # from the same model for the H7 Plus; no published time with SDRAM
+    ("i.MX RT1062", "SDRAM"): Speed(1.06, 0.30),  # from the same model; no published time with SDRAM
+    ("i.MX RT1062", "DTCM"): Speed(0.82, 0.20),  # from the same model
 }
 """If you measure a camera, add its speed to this table. The cycles for an instruction are milliseconds x MHz x 1000 /
 instructions. The milliseconds are the value "predict" in the row that `board/bench.py` prints. The instructions are
-those of the network and of the scaling together. The `source` is the whole row."""
+those of the network and of the scaling together. Add the whole row as a comment."""
 
 ARENA_SHARE = 0.835
 """Size of TensorFlow Lite Micro's data about operations and channels on a camera, divided by this size on a PC. A
@@ -121,13 +120,10 @@ class Estimate:
 
     memory: Memory
     """Memory that holds the arena."""
-    cycles: float
-    """Cycles of the network."""
     network: float
     frame: float
     """Time for scaling, network and decoding together."""
     uncertainty: float
-    source: str
 
     @property
     def frames_per_second(self) -> float:
@@ -207,7 +203,7 @@ def estimate(
         return None
     around = SCALING * sum(tensor.elements for tensor in graph.input_tensors) + decoding
     network, rest = (milliseconds(each, board, found) for each in (count, around))
-    return Estimate(memory, count * found.cycles, network, network + rest, found.uncertainty, found.source)
+    return Estimate(memory, network, network + rest, found.uncertainty)
 
 
 def _instructions(layer: Layer, kind: str, rates: dict[str, Rate]) -> float | None:
