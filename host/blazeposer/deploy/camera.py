@@ -194,7 +194,7 @@ class Camera:
         raise error
 
     def _run(self, *arguments: str, expected: float = 0, said: Callable[[str], None] = lambda _: None) -> str:
-        if not ports.is_there(self.port):
+        if (found := ports.again(self.port)) is None or found.device != self.port.device:
             raise PortError(f"the connection to {self.port.device} was lost: check the cable and run the command again")
         return mpremote(self.port.device, *arguments, expected=expected, said=said)
 

@@ -59,12 +59,6 @@ def find(device: str | None = None) -> Port:
     return found[0]
 
 
-def is_there(port: Port) -> bool:
-    """Return True if the camera is still at its port. Return False if another device now uses this port."""
-    found = again(port)
-    return found is not None and found.device == port.device
-
-
 def again(port: Port) -> Port | None:
     """Return the port of a camera after a reset. The port may have a new name. Return None if the camera has not
     appeared yet."""
