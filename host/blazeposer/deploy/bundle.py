@@ -99,11 +99,8 @@ def make(
     if mpy:
         if board is None:
             raise BlazePoserError("--mpy compiles for one processor: name the board with --board")
-        files = {name: files[name] for name in [PROGRAM]} | {
-            Path(name).with_suffix(".mpy").name: _compiled(name, files[name], board.arch)
-            for name in SCRIPTS
-            if name != PROGRAM
-        }
+        for name in SCRIPTS[1:]:
+            files[Path(name).with_suffix(".mpy").name] = _compiled(name, files.pop(name), board.arch)
     files[GOLDEN] = selftest.make(model)
     files[MODEL] = compile_for(board, model, stedgeai) if board else read_model(model)
     align = max(each.romfs_align for each in BOARDS) if board is None else board.romfs_align
