@@ -69,7 +69,7 @@ class Camera:
                 f"{self.port.device} runs MicroPython, but not OpenMV's firmware: install the firmware with OpenMV IDE"
             ) from error
 
-    def read(self, lengths: Mapping[str, int], advance: Advance = lambda _: None) -> dict[str, bytes]:
+    def read(self, lengths: Mapping[str, int], advance: Advance) -> dict[str, bytes]:
         """Read the contents at each path in `lengths`. Raises PortError.
 
         `lengths` maps each path to the number of bytes to read. For a file, this number must be the size of the whole
@@ -100,14 +100,7 @@ class Camera:
                 raise PortError(f"{path} was damaged while it was read: check the cable and run the command again")
         return contents
 
-    def write(
-        self,
-        files: Contents,
-        calls: Sequence[str],
-        state: State,
-        seconds: float = 0,
-        advance: Advance = lambda _: None,
-    ) -> None:
+    def write(self, files: Contents, calls: Sequence[str], state: State, seconds: float, advance: Advance) -> None:
         """Write files and change ROMFS. Raises PortError.
 
         First, all new files are written under temporary names beside the old files. After ROMFS has been changed, all

@@ -263,11 +263,11 @@ def _write(
     # Write a card's number first and delete it last: it must identify the card after an interruption.
     mark = {path: files.pop(path) for path in [f"/sdcard/{CARD}"] if path in files}
     if any(mark.values()):
-        camera.write(mark, [], state, advance=advance)
+        camera.write(mark, [], state, 0, advance)
     if files or calls:
         camera.write(files, calls, state, rom.seconds if rom else 0, advance)
     if mark and not any(mark.values()):
-        camera.write(mark, [], state, advance=advance)
+        camera.write(mark, [], state, 0, advance)
     guide.stage("comparing")
     after = camera.state(NAMES)
     left = [change.path for change in plans.make(contents, after, saved).changes]
