@@ -16,7 +16,8 @@ scripts/libraries/_boot.py)."""
 
 def mounted() -> list[Path]:
     """Return the camera drives that are now mounted."""
-    return [folder for folder in _mounts() if os.path.exists(folder / MARK)]  # unlike Path.exists, False without permission
+    # Path.exists would raise an error for a drive that has no medium, or that this user may not read.
+    return [folder for folder in _mounts() if os.path.exists(folder / MARK)]
 
 
 def _mounts() -> Iterable[Path]:
