@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from openmv_ota.romfs.builder import build_image
-from openmv_ota.romfs.container import VfsRomReader
+from openmv_ota.romfs.container import ROMFS_HEADER_MAGIC, VfsRomReader, encode_uint
 
 from blazeposer.core.boards import Board
 from blazeposer.core.errors import BlazePoserError
 
-_MAGIC = b"\xd2\xcd\x31"
 PADDING = b"\x01"
 """First byte of a record that must be skipped when ROMFS is read. The first byte of a file's record is 5. A change from
 5 to 1 sets a single bit to 0, which flash can do without an erase."""
@@ -84,16 +83,15 @@ def with_length(beginning: bytes, length: int) -> bytes:
     """Return a copy of a ROMFS image's first bytes with a new length in the header. Raises ValueError if the header has
     no space for `length`."""
     digits = _digits(beginning)
-    payload = length - 3 - digits
-    if not digits or payload < 0 or payload >> 7 * digits:
+    number = encode_uint(length - 3 - digits).rjust(digits, b"\x80")
+    if not digits or len(number) > digits:
         raise ValueError("no room for the length")
-    number = bytes(payload >> 7 * place & 127 | (128 if place else 0) for place in reversed(range(digits)))
     return beginning[:3] + number + beginning[3 + digits :]
 
 
 def _digits(beginning: bytes) -> int:
     """Return how many bytes of the header store the length, or 0 if there is no header."""
-    if not beginning.startswith(_MAGIC):
+    if not beginning.startswith(ROMFS_HEADER_MAGIC):
         return 0
     return next((place for place, byte in enumerate(beginning[3:19], 1) if byte < 128), 0)
 
