@@ -178,7 +178,7 @@ def _check_model(bundle: Bundle, state: State, store: Store) -> None:
         verdict = check_model(path, state.board)
     if not verdict.loads:
         raise BlazePoserError(f"the model does not load on {state.board.name}: {verdict.reason}")
-    if not verdict.is_blazeposer and not verdict.model.compiled_for:
+    if verdict.model.breach and not verdict.model.compiled_for:
         raise BlazePoserError(
             f"the model is not a BlazePoser network ({verdict.model.breach}): make one with `blazeposer quantize`"
         )

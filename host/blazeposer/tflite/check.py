@@ -80,17 +80,13 @@ class Verdict:
         return not self.reason
 
     @property
-    def is_blazeposer(self) -> bool:
-        return not self.model.breach
-
-    @property
     def estimate(self) -> Estimate | None:
         """Return the estimated times on the board's CPU, or None if the model does not load or the times cannot be
         estimated. The time of a frame includes the decoder only if the model is a BlazePoser network."""
         model, arena = self.model, self.model.camera_arena
         if not self.loads or arena is None or model.graph is None or model.compiled_for:
             return None
-        return estimate(model.graph, self.board, arena, decoding=DECODING if self.is_blazeposer else 0)
+        return estimate(model.graph, self.board, arena, decoding=0 if model.breach else DECODING)
 
 
 def check_model(path: Path, board: Board) -> Verdict:
