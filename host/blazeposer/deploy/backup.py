@@ -80,15 +80,15 @@ class Backup:
         return self.rom if path == ROM else self.hashes[path]
 
     def at(self, progress: Progress, written: Iterable[str] = ()) -> Backup:
-        """Change the progress in the backup's note, and return the changed backup."""
+        """Change the progress in the backup's note."""
         note = replace(self, progress=progress, written=tuple(sorted({*self.written, *written})))
         with _writing(self.folder):
             _note(note)
         return note
 
     def with_more(self, contents: Contents, state: State) -> Backup:
-        """Save more contents of the camera, and return the extended backup. If the backup already has contents for a
-        path, these contents do not change, and the new contents are saved in a separate folder inside the backup."""
+        """Save more contents. If the backup already has contents for a path, these contents do not change, and the new
+        contents are saved in a separate folder inside the backup."""
         hashes = dict(self.hashes)
         with _writing(self.folder):
             found = self.folder / f"found-{_next(self.folder, 'found-'):04}"
@@ -101,7 +101,7 @@ class Backup:
         return replace(self, hashes=hashes, rom=rom, card=self.card or _card(hashes, state)).at(self.progress)
 
     def with_longer_rom(self, read: bytes) -> Backup:
-        """Extend the saved beginning of ROMFS to the length of `read`, and return the extended backup."""
+        """Extend the saved beginning of ROMFS to the length of `read`."""
         saved = _read(self.folder / ROM.strip("/"))
         with _writing(self.folder):
             hashes = {**self.hashes, ROM: _save(self.folder, ROM, saved + read[len(saved) :])}
@@ -146,8 +146,7 @@ def load(folder: Path) -> Backup:
 
 
 def all_of(root: Path, camera: str = "") -> list[Backup]:
-    """Return the backups of a camera, or of all cameras, from the oldest to the latest. Backups with an unreadable note
-    are included."""
+    """Return the backups of a camera, or of all cameras, from the oldest to the latest."""
     try:
         cameras = [root / camera] if camera else sorted(root.iterdir()) if root.is_dir() else []
         folders = [folder for place in cameras if place.is_dir() for folder in sorted(place.iterdir(), key=_order)]
@@ -157,8 +156,7 @@ def all_of(root: Path, camera: str = "") -> list[Backup]:
 
 
 def unfinished(root: Path, state: State) -> Backup | None:
-    """Return the latest backup that a deploy or restore has started but not finished, or None. The backup must belong
-    to the camera and the SD card in `state`."""
+    """Return the latest backup of this camera and SD card that a deploy or restore has not finished, or None."""
     found = [each for each in all_of(root, state.id) if each.progress == "started" and each.card in ("", state.card)]
     return next((each for each in reversed(found) if each.camera == state.id), None)
 
@@ -205,7 +203,6 @@ def _order(folder: Path) -> tuple[int, str]:
 
 
 def _next(place: Path, prefix: str = "") -> int:
-    """Return the largest folder number in `place`, plus one."""
     return 1 + max((_order(Path(path.name.removeprefix(prefix)))[0] for path in place.iterdir()), default=0)
 
 

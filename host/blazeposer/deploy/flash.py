@@ -23,10 +23,8 @@ from blazeposer.deploy.state import Rom, State, contents_sha256
 from blazeposer.openmv import flash, romfs
 
 ROM_MODEL = "/rom.tflite"
-"""Path of the old ROMFS model in a backup. The backup has this file if the saved beginning of ROMFS lacks the old
-model."""
+"""Path of the old ROMFS model in a backup, if the saved beginning of ROMFS lacks this model."""
 CHUNK = 4096
-"""Largest number of bytes that one step writes."""
 _WORD = 4  # smallest number of bytes that can be programmed at once
 _FIRST = 32  # length of the part with the header, which is written last
 
@@ -61,7 +59,7 @@ class RomChange:
     after: str | None
     """Value of `Rom.sha256` after the change, or None if the hash is not known in advance."""
     operations: Callable[[bytes], Operations]
-    """Function that returns the steps. Its argument is the beginning of the partition."""
+    """Function that returns the steps for the given beginning of the partition."""
     erases: int
     writes: int
     saves: int
@@ -69,7 +67,7 @@ class RomChange:
     needs: int = 0
     """Number of bytes that `operations` needs as its argument."""
     dropped: tuple[tuple[str, int], ...] = ()
-    """Files that are removed because they do not fit, with their sizes."""
+    """Files that do not fit, with their sizes."""
     bound: int = 0
     """Size of the largest ROMFS image that can be written, if not all files fit."""
     model: str = ""
@@ -82,12 +80,9 @@ class RomChange:
 
 
 def deploying(state: State, name: str, data: bytes, image: Mapping[str, bytes]) -> RomChange:
-    """Return the change that adds a file to ROMFS and keeps as many of the present files as fit. Raises BlazePoserError
-    if the new file alone does not fit into ROMFS.
-
-    `image` contains the files from before an interrupted deploy. They are used if the camera has no valid ROMFS image
-    now.
-    """
+    """Return the change that adds a file to ROMFS and keeps as many of the present files as fit. If the camera has no
+    valid ROMFS image, the present files are those in `image`. Raises BlazePoserError if the new file alone does not
+    fit."""
     assert state.rom
     return _appended(state, state.rom, name, data) or _rewritten(state, state.rom, name, data, image)
 
@@ -164,8 +159,8 @@ def steps(operations: Operations) -> list[str]:
 
 
 def _appended(state: State, rom: Rom, name: str, data: bytes) -> RomChange | None:
-    """Return the change that appends a file to the ROMFS image. Return None if the camera has no valid ROMFS image, or
-    if too little erased flash follows the image."""
+    """Return the change that appends a file to the ROMFS image, or None if the image or enough erased flash is
+    missing."""
     block = flash.of(state.board).block
     if rom.files is None or block >= rom.size:  # the H7's partition is one block
         return None
@@ -210,8 +205,8 @@ def _appended(state: State, rom: Rom, name: str, data: bytes) -> RomChange | Non
 
 
 def _rewritten(state: State, rom: Rom, name: str, data: bytes, image: Mapping[str, bytes]) -> RomChange:
-    """Return the change that writes a new ROMFS image with the file `name` and as many old files as fit. The old files
-    come from the present ROMFS image, or from `image` if the camera has no valid ROMFS image."""
+    """Return the change that writes a new ROMFS image with the file `name` and as many old files as fit (see
+    `deploying`)."""
     kind = flash.of(state.board)
     others = {path: (len(old), sha256(old)) for path, old in image.items()}
     if rom.files is not None:
@@ -251,8 +246,7 @@ def _rewritten(state: State, rom: Rom, name: str, data: bytes, image: Mapping[st
 
 
 def _put_back(state: State, saved: bytes, before: str | None, words: str, used: int = 0) -> RomChange:
-    """Return the change that writes the saved beginning of ROMFS again. `used` is the length of the present ROMFS
-    image."""
+    """Return the change that writes the saved beginning of ROMFS again. `used` is the length of the present image."""
     block = flash.of(state.board).block
     end = -(-max(len(saved), used, 1) // block) * block
     return RomChange(

@@ -73,9 +73,8 @@ class Plan:
 
 
 def make(contents: Contents, state: State, old: Backup | None, rom: RomChange | None = None) -> Plan:
-    """Return a plan that writes `contents` to the camera's drives, and makes the change `rom` in ROMFS. `old` is the
-    backup that the deploy or restore continues. A plan always deletes the unfinished files of an interrupted deploy.
-    Raises BlazePoserError if a drive is too full for the new files."""
+    """Return a plan that writes `contents` to the drives, and makes the change `rom` in ROMFS. A plan always deletes
+    the unfinished files of an interrupted deploy. Raises BlazePoserError if a drive is too full."""
     leftovers = dict.fromkeys(path for path in state.files if path.endswith(SUFFIX))
     changes = {
         path: data
@@ -114,8 +113,7 @@ def _consents(rom: RomChange, state: State) -> tuple[str, ...]:
 
 
 def choose_store(bundle: Bundle, state: State, to: Store | None) -> Store:
-    """Return the place for the model: `to`, or ROMFS if `to` is None. Raises BlazePoserError if the camera cannot use
-    the bundle's model there."""
+    """Return the place for the model. Raises BlazePoserError if the camera cannot use the bundle's model there."""
     if bundle.board not in ("", state.board.key):
         raise BlazePoserError(
             f"this bundle is for another board ({bundle.board}): make a bundle for this board with "
@@ -191,8 +189,8 @@ def _check_model(bundle: Bundle, state: State, store: Store) -> None:
 
 
 def _check_room(changes: Contents, state: State) -> None:
-    """Raise BlazePoserError if the new files do not fit on a drive beside the old files. The old files stay on the
-    drive until all new files are written."""
+    """Raise BlazePoserError if the new files do not fit beside the old files, which stay until all new files are
+    written."""
     for path, drive in state.drives.items():
         sizes = [len(data) for name, data in changes.items() if name.startswith(path + "/") and data is not None]
         needed = sum(-(-size // drive.cluster) * drive.cluster for size in sizes)

@@ -19,8 +19,7 @@ from blazeposer.openmv import romfs
 ROM = "/rom"
 DRIVES = ("/flash", "/sdcard")
 CARD = "blazeposer.card"
-"""Name of a file on an SD card. The file holds a number that identifies the card, because a camera cannot read the
-card's own serial number."""
+"""File with a number that identifies an SD card, because a camera cannot read the card's own serial number."""
 _VERSION = re.compile(r"\d{1,3}(\.\d{1,3}){1,3}[\w.+-]{0,40}", re.ASCII)
 _ID = re.compile(r"[0-9a-f]{2,64}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -108,12 +107,9 @@ class State:
 
 
 def read_state(answer: Mapping[str, Any], names: Collection[str]) -> State:
-    """Check the camera's report `answer`. `names` are the names of the files that the PC has asked the camera to look
-    for.
-
-    Raises ValueError if the report does not have the form of an OpenMV camera's report. Raises BlazePoserError if the
-    firmware is older than 5.0, or if the board is unknown.
-    """
+    """Check a camera's report. `names` are the names of the files that the PC has asked for. Raises ValueError if the
+    report is not the report of an OpenMV camera. Raises BlazePoserError if the firmware is older than 5.0, or the board
+    is unknown."""
     version = _text(answer.get("version"), _VERSION)
     if int(version.partition(".")[0]) < 5:
         raise BlazePoserError(
@@ -142,8 +138,7 @@ def read_state(answer: Mapping[str, Any], names: Collection[str]) -> State:
 
 
 def read_self_test(answer: Mapping[str, Any]) -> dict[str, Any]:
-    """Check the values that a self-test has printed, and return them. Raises ValueError if a value is missing or
-    wrong."""
+    """Return the checked values of a self-test. Raises ValueError."""
     equal, total, largest = (_number(answer.get(name), _PARTITION) for name in ("equal", "bytes", "largest"))
     faces, expected = answer.get("faces"), answer.get("expected")
     if equal > total or not isinstance(faces, list) or not isinstance(expected, list):

@@ -26,7 +26,6 @@ class Port:
 
 
 def cameras() -> list[Port]:
-    """Return the ports of all cameras that are connected now."""
     known = {boards.OLD_USB_ID} | {usb_id for board in boards.BOARDS for usb_id in board.usb_ids}
     found = [
         Port(port.device, port.serial_number or "", board=_named((port.vid, port.pid)))
@@ -44,8 +43,8 @@ def _named(usb_id: tuple[int, int]) -> str:
 
 
 def find(device: str | None = None) -> Port:
-    """Return the port with the name `device`, or the port of the only connected camera if `device` is None. Raises
-    PortError if `device` is None and not exactly one camera is connected."""
+    """Return the port `device`, or the port of the only camera. Raises PortError if not exactly one camera is
+    connected."""
     found = cameras()
     if device:
         return next((port for port in found if port.device == device), Port(device))

@@ -17,18 +17,16 @@ from blazeposer.core.errors import BlazePoserError
 RUNTIME = "BLAZEPOSER_RUNTIME"
 """Environment variable with the path of a folder that is used instead of the user's runtime folder."""
 CAMERAS = "cameras"
-"""Folder of the entries in the runtime folder."""
 
 
 class Entry(NamedTuple):
     port: str
     board: str
-    """Name of the board."""
 
 
 def folder() -> Path:
-    """Return the folder with a file for each running virtual camera, and create the folder if it is missing. Raises
-    BlazePoserError if the folder cannot be created, or if other users can use it."""
+    """Return the folder of the entries, and create it if it is missing. Raises BlazePoserError if other users can use
+    it."""
     found = _folder()
     try:
         found.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -42,7 +40,7 @@ def folder() -> Path:
 
 
 def add(serial: str, port: str, board: str = "") -> None:
-    """Add a virtual camera to the list, or update its entry. Raises BlazePoserError if the entry cannot be written."""
+    """Add a virtual camera to the list, or update its entry. Raises BlazePoserError."""
     entry = folder() / f"{serial}.new"
     try:
         entry.write_text(json.dumps({"port": port, "process": os.getpid(), "board": board}))
@@ -62,7 +60,6 @@ def remove(serial: str) -> None:
 
 
 def running() -> dict[str, Entry]:
-    """Return the entries of all running virtual cameras, by serial number."""
     folder = _folder()
     found = {path.stem: _read(path) for path in sorted(folder.glob("*.json"))} if _is_own(folder) else {}
     return {serial: entry for serial, entry in found.items() if entry}

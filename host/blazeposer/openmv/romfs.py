@@ -61,7 +61,7 @@ def read(image: bytes) -> dict[str, RomFile]:
 
 
 def record(name: str, data: bytes, start: int, align: int) -> bytes:
-    """Return the bytes that store one file in the root folder of a ROMFS image, for the position `start` of the
+    """Return the bytes that store one file in the root folder of a ROMFS image, at the position `start` of the
     image."""
     for size in range(align):  # look for an image whose end has the alignment of `start`
         before = pack({"0": bytes(size)}, align)
@@ -71,7 +71,7 @@ def record(name: str, data: bytes, start: int, align: int) -> bytes:
 
 
 def stated_length(beginning: bytes) -> int:
-    """Return the length that the header of a ROMFS image states, or 0 if there is no header."""
+    """Return the length that an image's header states, or 0 without a header."""
     digits = _digits(beginning)
     number = 0
     for byte in beginning[3 : 3 + digits]:
@@ -80,8 +80,8 @@ def stated_length(beginning: bytes) -> int:
 
 
 def with_length(beginning: bytes, length: int) -> bytes:
-    """Return a copy of a ROMFS image's first bytes with a new length in the header. Raises ValueError if the header has
-    no space for `length`."""
+    """Return an image's first bytes with a new length in the header. Raises ValueError if the header lacks the
+    space."""
     digits = _digits(beginning)
     number = encode_uint(length - 3 - digits).rjust(digits, b"\x80")
     if not digits or len(number) > digits:

@@ -46,7 +46,7 @@ def can_measure() -> bool:
 
 def measure_arena(path: Path) -> Arena:
     """Return the size of the arena that a model needs. TFLite Micro runs in a separate process, because a damaged file
-    can crash it. Raises MissingExtraError. Raises ModelError if TFLite Micro refuses the file."""
+    can crash it. Raises MissingExtraError and ModelError."""
     if not can_measure():
         raise MissingExtraError("tflite-micro", "demo")
     command = [sys.executable, "-c", _REPORT, str(path), str(_LARGEST)]
@@ -58,7 +58,6 @@ def measure_arena(path: Path) -> Arena:
 
 
 def _complaint(report: subprocess.CompletedProcess[str]) -> str:
-    """Return why TFLite Micro did not load a file."""
     if report.returncode < 0:
         return f"it crashed with signal {-report.returncode}, because the file is damaged"
     own, _, traceback = report.stderr.partition("Traceback (most recent call last):")
@@ -68,8 +67,8 @@ def _complaint(report: subprocess.CompletedProcess[str]) -> str:
 
 @dataclass(frozen=True)
 class Placement:
-    """The place of a tensor in the arena, and the first and last step at which the tensor is needed. The step of an
-    operation is its number in the order of execution, from 0. Step -1 is the time before the first operation."""
+    """The place of a tensor, and the first and last step at which the tensor is needed. An operation's step is its
+    number in the order of execution, from 0. Step -1 is the time before the first operation."""
 
     tensor: int
     offset: int
@@ -105,7 +104,6 @@ def plan(graph: Graph) -> tuple[Placement, ...]:
 
 
 def planned_bytes(placements: Sequence[Placement]) -> int:
-    """Return the size of an arena in bytes."""
     return max((place.end for place in placements), default=0)
 
 

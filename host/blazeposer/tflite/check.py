@@ -29,8 +29,6 @@ _INTEGERS = ("int8", "uint8", "int32")  # int32 for biases and shapes, uint8 for
 
 @dataclass(frozen=True)
 class Model:
-    """Facts about a model file that do not depend on the board."""
-
     path: Path
     file_bytes: int
     compiled_for: Npu
@@ -57,14 +55,11 @@ class Model:
 
     @property
     def uncounted(self) -> list[str]:
-        """Return the names of the operations whose time on a camera's CPU cannot be estimated."""
         return unknown(self.graph) if self.graph and not self.compiled_for else []
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Prediction for one board and one model."""
-
     model: Model
     board: Board
     reason: str
@@ -90,7 +85,6 @@ class Verdict:
 
 
 def check_model(path: Path, board: Board) -> Verdict:
-    """Return the prediction for a model file. Raises ModelError."""
     return judge(examine(path), board)
 
 
@@ -204,8 +198,7 @@ def _refusal(graph: Graph) -> str:
 
 
 def _memory(model: Model, board: Board) -> tuple[str, tuple[Store, ...]]:
-    """Return the reason why a model does not fit into a board's memory, or "". Also return the places from which it
-    loads."""
+    """Return the reason why a model does not fit into a board's memory, or "", and the places from which it loads."""
     arena = model.arena or _least_arena(model)
     if arena > board.arena:
         bound = "" if model.arena else "at least "
@@ -231,8 +224,7 @@ def _memory(model: Model, board: Board) -> tuple[str, tuple[Store, ...]]:
 
 
 def _least_arena(model: Model) -> int:
-    """Return a lower bound of the arena's size in bytes for a model whose arena was not measured: the memory of the
-    tensors without TFLite Micro's own data, or the largest tensor if the model is compiled for an NPU."""
+    """Return a lower bound of the arena's size in bytes, without TFLite Micro's own data."""
     if model.graph is None:
         return 0
     if model.compiled_for:

@@ -32,10 +32,7 @@ _WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"
 
 @dataclass(frozen=True)
 class Layer:
-    """An operation and its cost for one image."""
-
     name: str
-    """Name of the operation in the tflite schema."""
     shape: tuple[int, ...]
     """Shape of the operation's first output."""
     macs: int
@@ -43,22 +40,22 @@ class Layer:
     parameters: int
     """Number of weights and biases. Shared parameters count only for the first operation."""
     kernel: tuple[int, int]
-    """Height and width of a convolution's window, or (1, 1)."""
+    """Size of a convolution's window, or (1, 1)."""
     moved: int
     """Bytes that are read and written if each tensor is accessed once."""
 
 
 @dataclass(frozen=True)
 class Rate:
-    """Numbers of instructions for one kind of layer."""
+    """Numbers of instructions."""
 
     output: float
-    """Instructions for each output value."""
+    """For each output value."""
     mac: float = 0.0
-    """Instructions for each multiply-accumulate."""
+    """For each multiply-accumulate."""
     copied: float = 0.0
-    """Instructions for each element of the window, at each position of the output: the kernel copies the window's
-    inputs into one row before it multiplies."""
+    """For each element of the window at each position, because the kernel copies the window's inputs before it
+    multiplies."""
 
 
 _RATES = {
@@ -107,9 +104,8 @@ instructions. The milliseconds are the value "predict" in the row that `board/be
 those of the network and of the scaling together. Add the whole row as a comment."""
 
 ARENA_SHARE = 0.835
-"""Size of TensorFlow Lite Micro's data about operations and channels on a camera, divided by this size on a PC. A
-camera's pointers are half as large. For nine networks, the estimate and the count of the camera's library differ by at
-most 400 bytes."""
+"""Size of TensorFlow Lite Micro's data on a camera divided by this size on a PC, where pointers are twice as large. For
+nine networks, the estimate and the count of the camera's library differ by at most 400 bytes."""
 ARENA_EXTRA = 512
 """Bytes that the firmware adds to an arena (`TF_ARENA_EXTRA` in lib/tflm/tflm_backend.cc of openmv/openmv)."""
 
@@ -119,7 +115,6 @@ class Estimate:
     """The estimated times of a network on one board in milliseconds. The largest relative error is `uncertainty`."""
 
     memory: Memory
-    """Memory that holds the arena."""
     network: float
     frame: float
     """Time for scaling, network and decoding together."""
@@ -158,8 +153,7 @@ def layers(graph: Graph) -> tuple[Layer, ...]:
 
 
 def instructions(graph: Graph, kernels: Kernels = "2024") -> list[float | None]:
-    """Return the number of instructions of every operation, or None for an operation whose instructions were never
-    counted."""
+    """Return the instructions of every operation, or None for an operation whose instructions were never counted."""
     return [
         _instructions(layer, _kind(graph, operation, layer), KERNELS[kernels])
         for operation, layer in zip(graph.operations, layers(graph), strict=True)
@@ -194,9 +188,9 @@ def milliseconds(count: float, board: Board, of: Speed) -> float:
 def estimate(
     graph: Graph, board: Board, arena: int, kernels: Kernels = "2024", decoding: float = DECODING
 ) -> Estimate | None:
-    """Return the estimated times of a network on a board. Return None if the cost of an operation or the speed of the
-    core is not known, or if no memory of the board has room for the arena. `arena` is the size on the camera in bytes.
-    `decoding` is the number of instructions that the decoder needs."""
+    """Return the estimated times of a network. Return None if the cost of an operation or the speed of the core is not
+    known, or if no memory has room for the arena (`arena` bytes). `decoding` is the number of instructions for the
+    decoder."""
     memory = board.memory_of(arena)
     count = total(instructions(graph, kernels))
     if memory is None or count is None or (found := speed(board, memory)) is None:

@@ -106,8 +106,7 @@ def read_model(path: Path) -> bytes:
 
 
 def read_graph(data: bytes, name: str) -> Graph:
-    """Return the graph of a tflite file. Raises ModelError with the file's `name` if the file is empty, damaged or not
-    a tflite file."""
+    """Return the graph of a tflite file. Raises ModelError with `name` if the file is damaged or not a tflite file."""
     if not data:
         raise ModelError(f"{name}: an empty file: copy it again")
     if len(data) < 8 or not schema.Model.ModelBufferHasIdentifier(data, 0):
@@ -149,7 +148,6 @@ def _graph(data: bytes) -> Graph:
 
 
 def _code(code: Any) -> tuple[str, bool]:
-    """Return the name of an operator, and whether it is custom."""
     number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())  # old files have only the deprecated field
     if number == schema.BuiltinOperator.CUSTOM:
         return (code.CustomCode() or b"?").decode(), True
@@ -188,8 +186,8 @@ def _indices(values: Any, tensors: int) -> tuple[int, ...]:
 def _check_order(
     tensors: Sequence[Tensor], operations: Sequence[Operation], inputs: Sequence[int], outputs: Sequence[int]
 ) -> None:
-    """Raise ValueError if an operation reads a tensor before the tensor is written. The libraries that run tflite files
-    do not check this."""
+    """Raise ValueError if an operation reads a tensor before it is written. The libraries that run tflite files do not
+    check."""
     written = set(inputs) | {index for index, tensor in enumerate(tensors) if tensor.is_constant}
     for operation in operations:
         # The inputs of an NPU's operation may include scratch memory, which no other operation has written.
@@ -199,8 +197,7 @@ def _check_order(
 
 
 def _check_form(operation: Operation, tensors: Sequence[Tensor]) -> None:
-    """Raise ValueError if the number of inputs or outputs, or the shapes of the weights, contradict the tflite
-    schema."""
+    """Raise ValueError if the number of inputs or outputs, or the weights' shape, contradicts the tflite schema."""
     if (form := _FORMS.get(operation.name)) is None:
         return
     inputs, rank = form

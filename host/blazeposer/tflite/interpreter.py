@@ -44,7 +44,6 @@ class Timed:
     def __init__(self, infer: Infer) -> None:
         self._infer = infer
         self.seconds = 0.0
-        """Total time of all runs."""
 
     def __call__(self, tensor: NDArray[Any]) -> list[NDArray[Any]]:
         started = clock()
@@ -63,7 +62,6 @@ class Network:
 
     @property
     def seconds(self) -> float:
-        """Return the total time of all runs."""
         return self._infer.seconds
 
     @property
@@ -119,8 +117,7 @@ def open_network(path: Path | str, runtime: Runtime = "reference", *, is_tried: 
 
 
 def litert(data: bytes, *, reference: bool = False) -> Infer:
-    """Return a function that runs a tflite file with one input in LiteRT on one thread, with the reference kernels or
-    XNNPACK."""
+    """Return a function that runs a tflite file with one input on one thread, with the reference kernels or XNNPACK."""
     with quiet_stderr():
         kind = OpResolverType.BUILTIN_REF if reference else OpResolverType.AUTO
         content = data if reference else with_bias_scales(data)
@@ -139,9 +136,8 @@ def litert(data: bytes, *, reference: bool = False) -> Infer:
 
 
 def micro(data: bytes, name: str, outputs: int = len(OUTPUTS)) -> Infer:
-    """Return a function that runs a tflite file in TensorFlow Lite Micro. `outputs` is the number of the network's
-    outputs. With more outputs than in the model contract, TensorFlow Lite Micro's default arena is too small. Raises
-    MissingExtraError. Raises ModelError if TensorFlow Lite Micro cannot load the file."""
+    """Return a function that runs a tflite file in TensorFlow Lite Micro. With more `outputs` than in the model
+    contract, the default arena is too small. Raises MissingExtraError and ModelError."""
     with needs("demo"):
         from tflite_micro import runtime
     try:

@@ -31,7 +31,6 @@ FIGURES = ("aflw2000_dev", "biwi_dev", "detection", "aflw2000", "biwi", "wider",
 """Names of the results in every manifest. A result that was not measured also has an entry."""
 
 Quantization = dict[str, float | int]
-"""`scale` and `zero_point` of an activation tensor."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,6 @@ class Manifest:
     weight_scales: dict[str, list[float]]
     """Quantization steps of each convolution's weights, one for each output channel. The zero points are 0."""
     training: dict[str, Any]
-    """Facts about the training from which the weights come."""
     figures: dict[str, Any] = field(default_factory=lambda: dict.fromkeys(FIGURES, NOT_MEASURED))
     anchor_grids: list[dict[str, int]] = field(default_factory=lambda: [asdict(grid) for grid in GRIDS])
     regressor_unit: int = REGRESSOR_UNIT
@@ -72,8 +70,7 @@ def describe(
     weight_scales: Mapping[str, list[float]],
     **facts: Any,
 ) -> Manifest:
-    """Return the manifest of a new tflite file. `facts` contains the fields that cannot be computed from the file or
-    from `core/contract.py`."""
+    """Return the manifest of a new tflite file. `facts` are the fields that cannot be computed here."""
     data = model.read_bytes()
     return Manifest(
         file=model.name,
@@ -97,8 +94,7 @@ def write_manifest(manifest: Manifest, model: Path) -> None:
 
 
 def read_manifest(model: Path) -> Manifest:
-    """Return the manifest of a tflite file. Raises ModelError if the manifest does not agree with the file or with
-    `core/contract.py`."""
+    """Return a manifest. Raises ModelError if it does not agree with the tflite file or with `core/contract.py`."""
     path = manifest_path(model)
     remake = "make network and manifest again with `blazeposer quantize`"
     try:
@@ -123,7 +119,7 @@ def read_manifest(model: Path) -> Manifest:
 
 
 def record_figures(model: Path, figures: Mapping[str, Any]) -> None:
-    """Add measured results to a manifest. Raises ModelError if the manifest does not describe the tflite file."""
+    """Add measured results to a manifest. Raises ModelError."""
     manifest = read_manifest(model)
     write_manifest(replace(manifest, figures=manifest.figures | dict(figures)), model)
 

@@ -24,8 +24,7 @@ neuralart.json."""
 
 
 def compile_for(board: Board, model_path: Path, stedgeai_file: Path | None = None) -> bytes:
-    """Return the bytes of the model file that a board loads. For a board with an NPU, the model is compiled for the
-    NPU. Raises BlazePoserError if there is no model file that the board can load."""
+    """Return the file that a board loads: the model, compiled if the board has an NPU. Raises BlazePoserError."""
     if stedgeai_file and board.npu != "neural-art":
         raise BlazePoserError(f"{board.name} cannot use a file of stedgeai: use --board n6, or leave --stedgeai out")
     if board.npu == "neural-art":
@@ -47,7 +46,7 @@ def ae3_cycles(model_path: Path) -> int:
 
 def run_vela(path: Path, folder: Path) -> Path:
     """Compile a tflite file for the AE3 with Vela, and return the path of the compiled file in `folder`. Vela also
-    writes tables with its estimates into `folder`. Raises BlazePoserError if Vela cannot compile the file."""
+    writes tables with its estimates into `folder`. Raises BlazePoserError."""
     if importlib.util.find_spec("ethosu") is None:
         raise MissingExtraError("ethos-u-vela", "npu")
     # The options are for the AE3's fast core (boards.json of openmv-ota). vela.ini describes the core's memories.

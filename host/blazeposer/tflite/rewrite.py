@@ -14,8 +14,8 @@ from blazeposer.tflite.graph import DAMAGE
 
 
 def rewritten(data: bytes, change: Callable[[Any], None]) -> bytes:
-    """Return a changed copy of a tflite file. `change` gets and changes the file as an object of the class `ModelT` of
-    the tflite schema. Raises ModelError if the file is damaged."""
+    """Return a copy of a tflite file that `change` has changed as an object of the schema's class `ModelT`. Raises
+    ModelError if the file is damaged."""
     try:
         model = schema.ModelT.InitFromPackedBuf(data)
         change(model)

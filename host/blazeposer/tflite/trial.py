@@ -32,8 +32,8 @@ def is_known(path: Path, data: bytes) -> bool:
 
 
 def try_apart(path: Path, data: bytes, runtime: str) -> None:
-    """Run a network once in a separate process. The tflite file must agree with the model contract. Raises ModelError
-    if the file cannot be loaded or the network does not run."""
+    """Run a network that agrees with the model contract once in a separate process. Raises ModelError if it does not
+    run."""
     key = (hashlib.sha256(data).hexdigest(), runtime)
     if key not in _complaints:
         _complaints[key] = _complaint(path, runtime)
