@@ -103,7 +103,7 @@ def deploy(camera: Camera, bundle_for: BundleFor, to: Store | None, root: Path, 
         _carry_out(camera, state, {}, plan, old, root, guide)
         state = camera.state(NAMES)
     change = None
-    if store == "rom" and not plans.has_model(bundle, state):
+    if store == "rom" and _compare_model(bundle, state).get(f"{ROM}/{MODEL}") != "same":
         change = flash.deploying(state, MODEL, bundle.model, _image(before.get(ROM)))
     contents = plans.files_of(bundle, state, store)
     plan = plans.make(contents, state, old, change)

@@ -162,13 +162,6 @@ def check_drives(plan: Plan) -> None:
         )
 
 
-def has_model(bundle: Bundle, state: State) -> bool:
-    """Return True if ROMFS contains exactly the bundle's model at an aligned position, where the model needs no copy in
-    RAM."""
-    found = ((state.rom and state.rom.files) or {}).get(MODEL)
-    return found is not None and found.sha256 == sha256(bundle.model) and found.offset % state.board.romfs_align == 0
-
-
 def _check_model(bundle: Bundle, state: State, store: Store) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, MODEL)
