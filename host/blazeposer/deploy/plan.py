@@ -20,8 +20,7 @@ from blazeposer.tflite.check import check_model
 Store = Literal["rom", "sdcard", "flash"]
 STORES: tuple[Store, ...] = ("rom", "sdcard", "flash")
 """Places where the model can be, in the order in which main.py searches them."""
-MODULES = tuple(Path(name).stem for name in SCRIPTS)
-NAMES = (*(f"{stem}{suffix}" for stem in MODULES for suffix in (".py", ".mpy")), GOLDEN, MODEL, CARD)
+NAMES = (*(f"{Path(name).stem}{suffix}" for name in SCRIPTS for suffix in (".py", ".mpy")), GOLDEN, MODEL, CARD)
 """Files that a deploy may write on a drive."""
 LARGE = 1_000_000
 """Largest number of bytes in ROMFS that a deploy erases without asking the user."""
@@ -145,9 +144,9 @@ def files_of(bundle: Bundle, state: State, store: Store) -> Contents:
     contents: dict[str, bytes | None] = {}
     for name, data in bundle.scripts.items():
         contents[f"{state.start}/{name}"] = data
-        if (stem := Path(name).stem) in MODULES and name != GOLDEN:  # MicroPython prefers .py to .mpy
-            for suffix in {".py", ".mpy"} - {Path(name).suffix}:
-                contents[f"{state.start}/{stem}{suffix}"] = None
+        if name != GOLDEN:
+            other = ".mpy" if name.endswith(".py") else ".py"  # MicroPython prefers .py to .mpy
+            contents[f"{state.start}/{Path(name).with_suffix(other)}"] = None
     if "/sdcard" in (state.start, f"/{store}"):
         contents[f"/sdcard/{CARD}"] = state.card.encode()
     return contents if store == "rom" else {**contents, f"/{store}/{MODEL}": bundle.model}
