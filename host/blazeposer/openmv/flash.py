@@ -16,9 +16,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from blazeposer.core.boards import BOARDS, Board, firmware_at_least
+from blazeposer.core.boards import BOARDS, KB, MB, Board, firmware_at_least
 
-KB, MB = 1024, 1024 * 1024
 TAIL = 512
 """Number of bytes at the end of a partition that are never read or written if `keeps_tail` is true."""
 
