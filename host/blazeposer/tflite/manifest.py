@@ -13,17 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from blazeposer.core.contract import (
-    ANGLE_CONVENTION,
-    ANGLES,
-    GRIDS,
-    INPUT_SCALE,
-    INPUT_SIZE,
-    INPUT_ZERO_POINT,
-    KEYPOINTS,
-    OUTPUTS,
-    REGRESSOR_UNIT,
-)
+from blazeposer.core import contract
 from blazeposer.core.errors import ModelError
 
 NOT_MEASURED = "not measured"
@@ -57,11 +47,11 @@ class Manifest:
     """Quantization steps of each convolution's weights, one for each output channel. The zero points are 0."""
     training: dict[str, Any]
     figures: dict[str, Any] = field(default_factory=lambda: dict.fromkeys(FIGURES, NOT_MEASURED))
-    anchor_grids: list[dict[str, int]] = field(default_factory=lambda: [asdict(grid) for grid in GRIDS])
-    regressor_unit: int = REGRESSOR_UNIT
-    keypoints: list[str] = field(default_factory=lambda: list(KEYPOINTS))
-    angles: list[str] = field(default_factory=lambda: list(ANGLES))
-    angle_convention: str = ANGLE_CONVENTION
+    anchor_grids: list[dict[str, int]] = field(default_factory=lambda: [asdict(grid) for grid in contract.GRIDS])
+    regressor_unit: int = contract.REGRESSOR_UNIT
+    keypoints: list[str] = field(default_factory=lambda: list(contract.KEYPOINTS))
+    angles: list[str] = field(default_factory=lambda: list(contract.ANGLES))
+    angle_convention: str = contract.ANGLE_CONVENTION
 
 
 def describe(
@@ -77,7 +67,7 @@ def describe(
         sha256=hashlib.sha256(data).hexdigest(),
         file_bytes=len(data),
         input=_input(bool(quantization)),
-        outputs=[_output(output.name, output.shape, quantization.get(output.name)) for output in OUTPUTS],
+        outputs=[_output(output.name, output.shape, quantization.get(output.name)) for output in contract.OUTPUTS],
         quantization={name: _named(*values) for name, values in quantization.items()},
         weight_scales={name: [_shortest(scale) for scale in scales] for name, scales in weight_scales.items()},
         **facts,
@@ -128,10 +118,10 @@ _FACTS = ("payload_bytes", "parameters", "macs", "arena_bytes", "ops", "training
 
 
 def _input(int8: bool) -> dict[str, Any]:
-    shape = [1, INPUT_SIZE, INPUT_SIZE, 3]
+    shape = [1, contract.INPUT_SIZE, contract.INPUT_SIZE, 3]
     if not int8:
         return {"shape": shape, "dtype": "float32", "value": "pixel / 127.5 - 1, RGB"}
-    quantization = _named(INPUT_SCALE, INPUT_ZERO_POINT)
+    quantization = _named(contract.INPUT_SCALE, contract.INPUT_ZERO_POINT)
     return {"shape": shape, "dtype": "int8", **quantization, "value": "q = pixel - 128, RGB"}
 
 
