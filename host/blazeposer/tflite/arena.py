@@ -91,7 +91,7 @@ def plan(graph: Graph) -> tuple[Placement, ...]:
     for step, operation in enumerate(graph.operations):
         for index in operation.inputs + operation.outputs:
             if not graph.tensors[index].is_constant:
-                lives[index] = (lives.get(index, (step, step))[0] if index in lives else step, step)
+                lives[index] = (lives.get(index, (step, step))[0], step)
     for index in graph.outputs:
         lives[index] = (lives[index][0], len(graph.operations))
     placed: list[Placement] = []

@@ -76,8 +76,7 @@ def _ethos_u(model_path: Path) -> bytes:
             f"Vela cannot compile {', '.join(left)} of {model_path.name} for the NPU: replace these operations"
         )
     if _interface(compiled) != _interface(source):
-        advice = "install ethos-u-vela 5.2.0"
-        raise BlazePoserError(f"Vela changed the inputs or outputs of {model_path.name}: {advice}")
+        raise BlazePoserError(f"Vela changed the inputs or outputs of {model_path.name}: install ethos-u-vela 5.2.0")
     return data
 
 
