@@ -70,8 +70,8 @@ class Camera:
             ) from error
 
     def read(self, lengths: Mapping[str, int], advance: Advance) -> dict[str, bytes]:
-        """Read the number of bytes that `lengths` gives for each path. For a file, this must be its size. Raises
-        PortError."""
+        """Read the number of bytes that `lengths` gives for each path. For a file, this number must be the file's size.
+        Raises PortError."""
         lines: dict[str, list[bytes]] = {}
         digests: dict[str, str] = {}
         path = ""

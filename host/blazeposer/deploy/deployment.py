@@ -33,7 +33,7 @@ Comparison = Literal["same", "differs", "missing", "half-written", "damaged", "n
 
 
 class Guide(Protocol):
-    """Messages of a deploy to the user, and a question."""
+    """The functions that a deploy calls to show messages to the user and to ask for consent."""
 
     def stage(self, words: str, total: int = 0) -> Advance:
         """Show the next step. Return a function that the deploy calls with the number of newly read or written

@@ -47,15 +47,15 @@ class Layer:
 
 @dataclass(frozen=True)
 class Rate:
-    """Numbers of instructions."""
+    """Numbers of instructions for one kind of layer."""
 
     output: float
-    """For each output value."""
+    """Instructions for each output value."""
     mac: float = 0.0
-    """For each multiply-accumulate."""
+    """Instructions for each multiply-accumulate."""
     copied: float = 0.0
-    """For each element of the window at each position, because the kernel copies the window's inputs before it
-    multiplies."""
+    """Instructions for each element of the window at each position. They copy the window's inputs before the
+    multiplication."""
 
 
 _RATES = {
