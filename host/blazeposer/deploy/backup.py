@@ -165,19 +165,16 @@ def unfinished(root: Path, state: State) -> Backup | None:
 def lock(root: Path, port: str) -> Iterator[None]:
     """Lock the camera at a port. Raises BlazePoserError if another blazeposer process uses the camera."""
     name = "".join(letter if letter.isalnum() else "-" for letter in port)
-    own = FileLock(root / f"{name}.lock", timeout=0)
     with _writing(root):
         _make(root)
         try:
-            own.acquire()
+            held = FileLock(root / f"{name}.lock").acquire(timeout=0)
         except Timeout as error:
             raise BlazePoserError(
                 f"another blazeposer command uses the camera at {port}: wait until it has finished"
             ) from error
-    try:
+    with held:
         yield
-    finally:
-        own.release()
 
 
 @contextmanager
