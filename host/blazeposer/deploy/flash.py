@@ -171,7 +171,7 @@ def _appended(state: State, rom: Rom, name: str, data: bytes) -> RomChange | Non
     if len(record) > rom.room or end > room(state) or not has_digits:
         return None
     old = rom.files.get(name)
-    hidden = [*rom.behind, *([old.record] if old and old.record < block else [])]
+    replaced = [old.record] if old else []
     after = {path: (file.bytes, file.sha256) for path, file in rom.files.items()}
     after[name] = (len(data), sha256(data))
 
@@ -179,7 +179,7 @@ def _appended(state: State, rom: Rom, name: str, data: bytes) -> RomChange | Non
         first = bytearray(romfs.with_length(read[:block], end))
         part = record[: max(0, block - rom.blank)]
         first[rom.blank : rom.blank + len(part)] = part
-        for place in hidden:
+        for place in [*rom.behind, *replaced]:
             if place < block:
                 first[place : place + 1] = romfs.PADDING
         return [
@@ -187,7 +187,7 @@ def _appended(state: State, rom: Rom, name: str, data: bytes) -> RomChange | Non
             *(Write(place, romfs.PADDING) for place in rom.behind),
             Erase(block),
             *_header_last(bytes(first)),
-            *([Write(old.record, romfs.PADDING)] if old and old.record >= block else []),
+            *(Write(place, romfs.PADDING) for place in replaced if place >= block),
         ]
 
     return RomChange(
