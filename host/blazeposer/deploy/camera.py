@@ -12,6 +12,7 @@ import re
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -187,13 +188,11 @@ class Camera:
         return mpremote(self.port.device, *arguments, expected=expected, said=said)
 
     def _answer(self, text: str) -> dict[str, Any]:
-        try:
+        with suppress(ValueError, RecursionError):
             answer = json.loads((text.strip().splitlines() or [""])[-1])
-        except (ValueError, RecursionError) as error:
-            raise self._nonsense() from error
-        if not isinstance(answer, dict):
-            raise self._nonsense()
-        return answer
+            if isinstance(answer, dict):
+                return answer
+        raise self._nonsense()
 
     def _nonsense(self) -> PortError:
         return PortError(
