@@ -8,6 +8,7 @@ from __future__ import annotations
 import binascii
 import hashlib
 import json
+import os
 import re
 import tempfile
 import time
@@ -108,20 +109,17 @@ class Camera:
         """
         sent = [data for data in files.values() if data is not None]
         with tempfile.TemporaryDirectory() as folder:
-
-            def stored(data: bytes) -> str:
-                source = Path(folder, f"{len(list(Path(folder).iterdir()))}.py")
-                source.write_bytes(data)
-                return str(source)
-
             copies = [
-                ["fs", "cp", "-f", stored(data), f":{path}{SUFFIX}"] for path, data in files.items() if data is not None
+                ["fs", "cp", "-f", _stored(folder, data), f":{path}{SUFFIX}"]
+                for path, data in files.items()
+                if data is not None
             ]
             hashes = [(path, None if data is None else sha256(data)) for path, data in files.items()]
             switch = [["exec", script("switch.py", HASHES=hashes, SUFFIX=SUFFIX)]] if files else []
             values = {"BLOCK": flash.of(state.board).block, "RANGES": bool(state.rom and state.rom.ranges)}
+            functions = script("flash.py", **values)
             parts = [
-                [["run", stored(source.encode())] for source in (script("flash.py", **values), *calls[at : at + BATCH])]
+                [["run", _stored(folder, source.encode())] for source in (functions, *calls[at : at + BATCH])]
                 for at in range(0, len(calls), BATCH)
             ] or [[]]
             parts[0] = copies + parts[0]
@@ -154,11 +152,7 @@ class Camera:
         """Run several sources one after the other. Each source can use the names that earlier sources have defined."""
         self.is_stopped = True
         with tempfile.TemporaryDirectory() as folder:
-            arguments: list[str] = []
-            for number, source in enumerate(sources):
-                path = Path(folder, f"{number}.py")
-                path.write_text(source, encoding="utf-8")
-                arguments += ["+", "run", str(path)]
+            arguments = [word for source in sources for word in ("+", "run", _stored(folder, source.encode()))]
             self._run(*arguments[1:], expected=float(len(sources)), said=said)
 
     def restart(self) -> None:
@@ -205,6 +199,13 @@ def script(name: str, **values: Any) -> str:
     """Return a script of `scripts/`. Lines at the start set the script's parameters to `values`."""
     settings = "".join(f"{key} = {value!r}\n" for key, value in values.items())
     return settings + (_SCRIPTS / name).read_text(encoding="utf-8")
+
+
+def _stored(folder: str, data: bytes) -> str:
+    """Write a new file, and return its path."""
+    path = Path(folder, f"{len(os.listdir(folder))}.py")
+    path.write_bytes(data)
+    return str(path)
 
 
 def _follow(sizes: list[int], advance: Advance) -> Callable[[str], None]:
