@@ -25,14 +25,13 @@ from filelock import FileLock, Timeout
 from blazeposer.core.errors import BlazePoserError
 from blazeposer.core.files import read_file
 from blazeposer.deploy.camera import Contents, sha256
-from blazeposer.deploy.state import DRIVES, ROM, State
+from blazeposer.deploy.state import DRIVES, ROM, SHA256, State
 
 Progress = Literal["started", "done", "restored", "unreadable"]
 _NOTE = "backup.json"
 _NEW = ".new"
 _NUMBER = re.compile(r"(\d{4,})(_.*)?")  # folders are ordered by number, because a clock may be wrong
 _PATH = re.compile(rf"{ROM}(\.tflite)?|({'|'.join(DRIVES)})/[A-Za-z0-9_][A-Za-z0-9_.-]*")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def default_folder() -> Path:
@@ -134,7 +133,7 @@ def load(folder: Path) -> Backup:
         backup = Backup(folder, note["camera"], note["progress"], hashes, written, rom, note.get("card", ""))
         if backup.progress not in get_args(Progress) or not all(map(_PATH.fullmatch, hashes)):
             raise ValueError
-        if not all(_SHA256.fullmatch(digest) for digest in (*hashes.values(), *written, rom) if digest is not None):
+        if not all(SHA256.fullmatch(digest) for digest in (*hashes.values(), *written, rom) if digest is not None):
             raise ValueError
         return backup
     except OSError as error:

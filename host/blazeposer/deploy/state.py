@@ -22,7 +22,7 @@ CARD = "blazeposer.card"
 """File with a number that identifies an SD card, because a camera cannot read the card's own serial number."""
 _VERSION = re.compile(r"\d{1,3}(\.\d{1,3}){1,3}[\w.+-]{0,40}", re.ASCII)
 _ID = re.compile(r"[0-9a-f]{2,64}")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+SHA256 = re.compile(r"[0-9a-f]{64}")
 _LARGEST = 1 << 40
 """Upper limit in bytes for the size of a drive."""
 _PARTITION = 1 << 26
@@ -155,14 +155,14 @@ def _drive(values: Any) -> Drive:
 
 def _file(values: Any) -> tuple[int, str]:
     size, digest = _list(values, 2)
-    return _number(size, _LARGEST), _text(digest, _SHA256)
+    return _number(size, _LARGEST), _text(digest, SHA256)
 
 
 def _rom(answer: Mapping[str, Any]) -> Rom:
     size = _number(answer.get("size"), _PARTITION)
     used = _number(answer.get("used"), size)
     digest, files = _text(answer.get("sha256")), None
-    if digest and not _SHA256.fullmatch(digest):
+    if digest and not SHA256.fullmatch(digest):
         raise ValueError
     if answer.get("files") is not None:
         files = {}
@@ -170,7 +170,7 @@ def _rom(answer: Mapping[str, Any]) -> Rom:
             record, offset, length, of_file = _list(values, 4)
             romfs.check_path(path)
             at = _number(offset, used)
-            files[path] = RomFileState(_number(record, at), at, _number(length, used - at), _text(of_file, _SHA256))
+            files[path] = RomFileState(_number(record, at), at, _number(length, used - at), _text(of_file, SHA256))
         digest = contents_sha256({path: (file.bytes, file.sha256) for path, file in files.items()})
     blank = _number(answer.get("blank"), size)
     behind = answer.get("behind")
