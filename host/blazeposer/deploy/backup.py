@@ -40,8 +40,7 @@ def default_folder() -> Path:
 
 @dataclass(frozen=True)
 class Backup:
-    """A backup of a camera's contents. `hashes` maps each replaced path on the camera to the sha256 of the old file, or
-    to None if no file existed."""
+    """`hashes` maps each replaced path on the camera to the sha256 of the old file, or to None if no file existed."""
 
     folder: Path
     camera: str
@@ -52,8 +51,8 @@ class Backup:
     written: tuple[str, ...] = ()
     """Hashes (sha256) of the files that the deploy wrote, and the hash of ROMFS after the deploy."""
     rom: str | None = None
-    """Hash of ROMFS before the deploy (`State.sha256`). The backup holds only the beginning of ROMFS, because a deploy
-    erases only this part."""
+    """Hash of ROMFS before the deploy (`State.sha256`). The backup holds only the part of ROMFS that the deploy
+    erases."""
     card: str = ""
     """Number of the SD card (`State.card`), or "" if the backup has no files of a card."""
 

@@ -44,8 +44,7 @@ def sha256(data: bytes) -> str:
 
 
 class Camera:
-    """Access to the camera at a port. Most methods stop the script that runs on the camera. The last call must be
-    `restart`, which starts the script again."""
+    """Most methods stop the script on the camera. The last call must be `restart`, which starts the script again."""
 
     def __init__(self, port: Port) -> None:
         self.port = port
@@ -54,8 +53,7 @@ class Camera:
         """True if the camera's script has been stopped and not started again."""
 
     def state(self, names: Iterable[str]) -> State:
-        """Ask the camera for its state, and for its files with the names `names` on all drives. Raises
-        BlazePoserError."""
+        """Return the camera's state with its files of the given names. Raises BlazePoserError."""
         wanted = [name + suffix for name in names for suffix in ("", SUFFIX)]
         question = script("state.py", NAMES=wanted, CARD=CARD, ROOM=_ROOM, TAILS=flash.tails())
         try:
@@ -72,8 +70,8 @@ class Camera:
             ) from error
 
     def read(self, lengths: Mapping[str, int], advance: Advance) -> dict[str, bytes]:
-        """Read the number of bytes that `lengths` gives for each path. For a file, this number must be the file's size.
-        Raises PortError."""
+        """Read from each path the number of bytes in `lengths`. For a file, this is the file's size. Raises
+        PortError."""
         lines: dict[str, list[bytes]] = {}
         digests: dict[str, str] = {}
         path = ""
@@ -209,8 +207,8 @@ def _stored(folder: str, data: bytes) -> str:
 
 
 def _follow(sizes: list[int], advance: Advance) -> Callable[[str], None]:
-    """Return a function that reads the progress from the lines of mpremote 1.29 and `scripts/flash.py`. `sizes` are the
-    sizes of the copied files in bytes."""
+    """Return a function that reads the progress from lines of mpremote 1.29 and `scripts/flash.py`. `sizes` are in
+    bytes."""
     begun = done = 0
 
     def said(line: str) -> None:

@@ -36,8 +36,7 @@ class Guide(Protocol):
     """The functions that a deploy calls to show messages to the user and to ask for consent."""
 
     def stage(self, words: str, total: int = 0) -> Advance:
-        """Show the next step. Return a function that the deploy calls with the number of newly read or written
-        bytes."""
+        """Show the next step. Return a function that is called with the number of newly read or written bytes."""
 
     def note(self, words: str) -> None:
         """Show a message."""
@@ -122,8 +121,7 @@ def deploy(camera: Camera, bundle_for: BundleFor, to: Store | None, root: Path, 
 
 
 def restore(camera: Camera, chosen: Path | None, root: Path, guide: Guide) -> Outcome | None:
-    """Write the contents of a backup, by default the latest, to the camera again. Return None if the user declines the
-    plan."""
+    """Write a backup, by default the latest, to the camera again. Return None if the user declines the plan."""
     state = _state(camera, root, guide)
     old = backups.load(chosen) if chosen else _latest(root, state.id)
     if old.card not in ("", state.card):
@@ -201,8 +199,7 @@ def _rom_back(old: Backup, contents: Contents, state: State) -> RomChange | None
 def _carry_out(
     camera: Camera, state: State, contents: Contents, plan: Plan, old: Backup | None, root: Path, guide: Guide
 ) -> Backup | None:
-    """Save the contents that the plan replaces, and then write the new contents. Return the backup, or `old` for an
-    empty plan."""
+    """Save what the plan replaces, and write the new contents. Return the backup, or `old` for an empty plan."""
     if plan.is_empty:
         return old
     saved, beginning = _save(camera, state, plan, old, root, guide)
@@ -236,8 +233,7 @@ def _carry_out(
 def _save(
     camera: Camera, state: State, plan: Plan, old: Backup | None, root: Path, guide: Guide
 ) -> tuple[Backup, bytes]:
-    """Save all contents that the plan replaces. Return the backup, and the bytes that were read from the beginning of
-    ROMFS."""
+    """Save what the plan replaces. Return the backup, and the bytes that were read from the beginning of ROMFS."""
     lengths = {path: state.sizes[path] for path in plan.saved if path in state.files}
     saved = old.contents().get(ROM) if old and plan.rom else None
     # If the backup has only the first block of the ROMFS image, but the plan replaces more, also save the rest.

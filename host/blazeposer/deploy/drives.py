@@ -10,8 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 MARK = ".openmv_disk"
-"""Name of a file that firmware 5.0 creates on the drive from which the camera starts (openmv,
-scripts/libraries/_boot.py)."""
+"""File on the drive from which the camera starts. Firmware 5.0 creates it (openmv, scripts/libraries/_boot.py)."""
 
 
 def mounted() -> list[Path]:

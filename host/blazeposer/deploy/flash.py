@@ -80,9 +80,8 @@ class RomChange:
 
 
 def deploying(state: State, name: str, data: bytes, image: Mapping[str, bytes]) -> RomChange:
-    """Return the change that adds a file to ROMFS and keeps as many of the present files as fit. If the camera has no
-    valid ROMFS image, the present files are those in `image`. Raises BlazePoserError if the new file alone does not
-    fit."""
+    """Return the change that adds a file to ROMFS and keeps as many present files as fit. Without a valid ROMFS image,
+    the present files are those in `image`. Raises BlazePoserError if the new file alone does not fit."""
     assert state.rom
     return _appended(state, state.rom, name, data) or _rewritten(state, state.rom, name, data, image)
 
@@ -159,8 +158,7 @@ def steps(operations: Operations) -> list[str]:
 
 
 def _appended(state: State, rom: Rom, name: str, data: bytes) -> RomChange | None:
-    """Return the change that appends a file to the ROMFS image, or None if the image or enough erased flash is
-    missing."""
+    """Return the change that appends a file to the ROMFS image. Return None without an image or enough erased flash."""
     block = flash.of(state.board).block
     if rom.files is None or block >= rom.size:  # the H7's partition is one block
         return None
@@ -205,8 +203,7 @@ def _appended(state: State, rom: Rom, name: str, data: bytes) -> RomChange | Non
 
 
 def _rewritten(state: State, rom: Rom, name: str, data: bytes, image: Mapping[str, bytes]) -> RomChange:
-    """Return the change that writes a new ROMFS image with the file `name` and as many old files as fit (see
-    `deploying`)."""
+    """Return the change that writes a new ROMFS image with the file `name` and as many old files as fit."""
     kind = flash.of(state.board)
     others = {path: (len(old), sha256(old)) for path, old in image.items()}
     if rom.files is not None:
@@ -262,6 +259,6 @@ def _put_back(state: State, saved: bytes, before: str | None, words: str, used: 
 
 
 def _header_last(data: bytes) -> list[Write]:
-    """Return the steps that write a ROMFS image, and its header last. After an interruption, the camera may find no
-    ROMFS image, but never a damaged one."""
+    """Return the steps that write an image, its header last. After an interruption, the image is absent, but never
+    damaged."""
     return [Write(_FIRST, data[_FIRST:]), Write(0, data[:_FIRST])]

@@ -181,8 +181,7 @@ def _check_model(bundle: Bundle, state: State, store: Store) -> None:
 
 
 def _check_room(changes: Contents, state: State) -> None:
-    """Raise BlazePoserError if the new files do not fit beside the old files, which stay until all new files are
-    written."""
+    """Raise BlazePoserError if the new files do not fit beside the old files, which are replaced only at the end."""
     for path, drive in state.drives.items():
         sizes = [len(data) for name, data in changes.items() if name.startswith(path + "/") and data is not None]
         needed = sum(-(-size // drive.cluster) * drive.cluster for size in sizes)

@@ -41,8 +41,7 @@ def picture() -> Image:
 
 
 def make(model: Path) -> bytes:
-    """Return the self-test file for a network. The network must not be compiled for an NPU, because a PC cannot run a
-    compiled network. Raises ModelError."""
+    """Return the self-test file for a network that is not compiled for an NPU. Raises ModelError."""
     network = open_network(model)
     outputs = network.run(picture())
     faces = [face.moved(0, 0, INPUT_SIZE, INPUT_SIZE) for face in decode(network.outputs(picture()))]

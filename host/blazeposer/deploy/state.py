@@ -63,8 +63,8 @@ class Rom:
     """Hash of the files in the ROMFS image (`contents_sha256`). Without a ROMFS image, this is the hash of the first
     4096 bytes, or "" if the partition is erased."""
     files: dict[str, RomFileState] | None
-    """Files of the ROMFS image, or None if the image is missing or damaged. If two files have the same name, only the
-    first file counts, as on the camera."""
+    """Files of the image, or None if the image is missing or damaged. Of two equal names, the first counts, as on the
+    camera."""
     behind: tuple[int, ...]
     """Positions of records that an earlier ROMFS image has left after the present image."""
     blank: int
@@ -74,8 +74,7 @@ class Rom:
 
 
 def contents_sha256(files: Mapping[str, tuple[int, str]]) -> str:
-    """Return one sha256 for the paths, sizes and hashes of all files in ROMFS. The positions of the files do not change
-    it."""
+    """Return one sha256 for the paths, sizes and hashes of all files in ROMFS, whatever their positions are."""
     return hashlib.sha256(json.dumps(sorted(files.items())).encode()).hexdigest()
 
 

@@ -43,8 +43,8 @@ def _named(usb_id: tuple[int, int]) -> str:
 
 
 def find(device: str | None = None) -> Port:
-    """Return the port `device`, or the port of the only camera. Raises PortError if not exactly one camera is
-    connected."""
+    """Return the port `device`, or by default the port of the only camera. Raises PortError if there is not exactly
+    one."""
     found = cameras()
     if device:
         return next((port for port in found if port.device == device), Port(device))
@@ -59,8 +59,8 @@ def find(device: str | None = None) -> Port:
 
 
 def again(port: Port) -> Port | None:
-    """Return the port of a camera after a reset. The port may have a new name. Return None if the camera has not
-    appeared yet."""
+    """Return the port of a camera after a reset, which may have a new name, or None if the camera has not appeared
+    yet."""
     if not port.serial:
         return port
     return next((other for other in cameras() if other.serial == port.serial), None)

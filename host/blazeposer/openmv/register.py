@@ -25,8 +25,7 @@ class Entry(NamedTuple):
 
 
 def folder() -> Path:
-    """Return the folder of the entries, and create it if it is missing. Raises BlazePoserError if other users can use
-    it."""
+    """Return the folder of the entries, and create it if needed. Raises BlazePoserError if other users can use it."""
     found = _folder()
     try:
         found.mkdir(mode=0o700, parents=True, exist_ok=True)

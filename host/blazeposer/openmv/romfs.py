@@ -61,8 +61,7 @@ def read(image: bytes) -> dict[str, RomFile]:
 
 
 def record(name: str, data: bytes, start: int, align: int) -> bytes:
-    """Return the bytes that store one file in the root folder of a ROMFS image, at the position `start` of the
-    image."""
+    """Return the bytes that store a file in the root folder of a ROMFS image, at the position `start`."""
     for size in range(align):  # look for an image whose end has the alignment of `start`
         before = pack({"0": bytes(size)}, align)
         if len(before) % align == start % align:
@@ -80,8 +79,7 @@ def stated_length(beginning: bytes) -> int:
 
 
 def with_length(beginning: bytes, length: int) -> bytes:
-    """Return an image's first bytes with a new length in the header. Raises ValueError if the header lacks the
-    space."""
+    """Return an image's first bytes with a new length. Raises ValueError if the header has no space for it."""
     digits = _digits(beginning)
     number = encode_uint(length - 3 - digits).rjust(digits, b"\x80")
     if not digits or len(number) > digits:

@@ -1,5 +1,4 @@
-"""Measure the working memory (arena) that TensorFlow Lite Micro needs, and compute the place of each tensor in the
-arena."""
+"""Measure the working memory (arena) that TensorFlow Lite Micro needs, and compute the place of each tensor."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ class Verdict:
 
     @property
     def loads(self) -> bool:
-        """Return True if the board probably loads the model. If the arena was not measured, the model may need too much
+        """Return True if the board loads the model. If the arena was not measured, the model may need too much
         memory."""
         return not self.reason
 
@@ -89,8 +89,7 @@ def check_model(path: Path, board: Board) -> Verdict:
 
 
 def examine(path: Path) -> Model:
-    """Read a model file, and measure its arena if TFLite Micro is installed. Raises ModelError if the file is not a
-    model."""
+    """Read a model file, and measure its arena if TFLite Micro is installed. Raises ModelError."""
     data = read_model(path)
     if data.startswith(STEDGEAI_MAGIC):
         note = "not measured: this file is compiled by stedgeai, and a PC cannot read it"

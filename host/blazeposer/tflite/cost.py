@@ -54,8 +54,8 @@ class Rate:
     mac: float = 0.0
     """Instructions for each multiply-accumulate."""
     copied: float = 0.0
-    """Instructions for each element of the window at each position. They copy the window's inputs before the
-    multiplication."""
+    """Instructions that copy the window's inputs before the multiplication, for each element of the window at each
+    position."""
 
 
 _RATES = {

@@ -31,5 +31,4 @@ ETHOS_U = "ethos-u"
 TYPES = ("int8", "uint8", "int16", "uint16", "float32")
 """Types that inputs and outputs may have (`ml_backend_valid_dataype`)."""
 MAX_RANK = 4
-"""Largest number of dimensions of inputs and outputs, which the firmware converts to ulab arrays (`ULAB_MAX_DIMS`,
-`py_ml_process_output`)."""
+"""Largest number of dimensions of inputs and outputs (`ULAB_MAX_DIMS`, `py_ml_process_output`)."""

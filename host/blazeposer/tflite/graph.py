@@ -1,5 +1,4 @@
-"""Read tflite files. This module checks every offset in a file, because the libraries that run tflite files crash on
-damaged files."""
+"""Read tflite files, and check every offset, because the libraries that run tflite files crash on damaged files."""
 
 from __future__ import annotations
 
@@ -186,8 +185,8 @@ def _indices(values: Any, tensors: int) -> tuple[int, ...]:
 def _check_order(
     tensors: Sequence[Tensor], operations: Sequence[Operation], inputs: Sequence[int], outputs: Sequence[int]
 ) -> None:
-    """Raise ValueError if an operation reads a tensor that is not yet written. Libraries that run tflite files do not
-    check it."""
+    """Raise ValueError if an operation reads a tensor that is not yet written. Libraries for tflite files do not check
+    it."""
     written = set(inputs) | {index for index, tensor in enumerate(tensors) if tensor.is_constant}
     for operation in operations:
         # The inputs of an NPU's operation may include scratch memory, which no other operation has written.

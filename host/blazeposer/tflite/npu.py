@@ -24,7 +24,7 @@ neuralart.json."""
 
 
 def compile_for(board: Board, model_path: Path, stedgeai_file: Path | None = None) -> bytes:
-    """Return the bytes of the file that a board loads: the model, compiled if the board has an NPU. Raises
+    """Return the file that a board loads, as bytes: the model, compiled if the board has an NPU. Raises
     BlazePoserError."""
     if stedgeai_file and board.npu != "neural-art":
         raise BlazePoserError(f"{board.name} cannot use a file of stedgeai: use --board n6, or leave --stedgeai out")

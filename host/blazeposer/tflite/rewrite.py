@@ -14,8 +14,7 @@ from blazeposer.tflite.graph import DAMAGE
 
 
 def rewritten(data: bytes, change: Callable[[Any], None]) -> bytes:
-    """Return a copy of a tflite file that `change` has changed as an object of the schema's class `ModelT`. Raises
-    ModelError if the file is damaged."""
+    """Return a copy of a tflite file that `change` has changed as a `ModelT` of the schema. Raises ModelError."""
     try:
         model = schema.ModelT.InitFromPackedBuf(data)
         change(model)
@@ -27,8 +26,7 @@ def rewritten(data: bytes, change: Callable[[Any], None]) -> bytes:
 
 
 def with_all_outputs(data: bytes) -> bytes:
-    """Return a copy of a tflite file with the result of every operation as an output, after the network's own
-    outputs."""
+    """Return a copy of a tflite file whose outputs are the network's outputs and then the result of every operation."""
 
     def expose(model: Any) -> None:
         graph = model.subgraphs[0]
