@@ -8,11 +8,17 @@ import select
 import socket
 import threading
 import time
-from abc import ABC, abstractmethod
-from typing import Literal
+from collections.abc import Callable
+from pathlib import Path
 
 from blazeposer.camera.cable import CHUNK, KEPT, LOOK, Cable
+from blazeposer.camera.device import Device
+from blazeposer.camera.hardware import Hardware
 from blazeposer.camera.micropython import MicroPython
+from blazeposer.camera.protocol_port import ProtocolPort
+from blazeposer.camera.sensor import Frames
+from blazeposer.core.errors import BlazePoserError
+from blazeposer.openmv import register
 
 CTRL_A, CTRL_C = b"\x01", b"\x03"
 RAW_BANNER = b"raw REPL; CTRL-B to exit\r\n"
@@ -22,22 +28,25 @@ _POLL = 0.001  # seconds between two checks whether the REPL reads again
 _PART = re.compile(rb"\x03|[^\x03\x04\r]*[\x04\r]?")
 
 
-class Bridge(ABC):
+class Bridge:
     """A thread that transfers bytes between the USB cable and MicroPython's REPL until `stop` is called.
 
     The bridge adds features of a real camera's REPL that the REPL of MicroPython's unix build lacks. The bridge ends
     each line of output with CR LF, passes Ctrl-C to a running script, and carries out soft and hard resets. At a soft
     reset, the MicroPython process ends, and a new process starts in the same REPL mode as before (raw or friendly).
-
-    If `moves` is true, each hard reset replaces the camera's port with a new port. If `moves` is false, programs stay
-    connected to the port during a hard reset, although a real camera would disconnect the programs.
     """
 
-    def __init__(self, *, moves: bool = False) -> None:
+    def __init__(self, frames: Frames, device: Device, port: Path | None, *, moves: bool) -> None:
+        self._frames = frames
+        self.device = device
+        self.port = ""
+        """Path of the port, for mpremote, pyserial and the package `openmv`. One program at a time can use the port."""
+        self._path = port
         self._port_moves = moves
+        self._moves = 0
         self.traffic = 0
         """Number of bytes that have passed between the port and the REPL, in both directions."""
-        self._fault: tuple[int, Literal["unplug", "reset"]] | None = None
+        self._fault: tuple[int, Callable[[], None]] | None = None
         self._cable: Cable | None = None
         self._to_camera = b""  # bytes from the PC that wait while a script runs
         self._seen = b""  # latest output, in which the bridge searches the REPL's banners
@@ -50,27 +59,9 @@ class Bridge(ABC):
         self._micropython: MicroPython | None = None
         """MicroPython's process, or None while the cable is unplugged."""
         self._error: BaseException | None = None
-
-    @abstractmethod
-    def _new_cable(self, *, moved: bool) -> Cable:
-        """Return a new USB cable. If `moved` is true, its port may have a new name."""
-
-    @abstractmethod
-    def _on_cable(self, cable: Cable | None) -> None:
-        """Use `cable`, which was just plugged in. If `cable` is None, stop using the present cable."""
-
-    @abstractmethod
-    def _start_micropython(self, *, hard: bool) -> MicroPython:
-        """Start MicroPython after a hard or a soft reset."""
-
-    @abstractmethod
-    def _took(self, output: bytes) -> bool:
-        """Return True if the subclass has handled MicroPython's `output`, so that the bridge does not send it."""
-
-    def _start(self) -> None:
         try:
-            self._put_in(self._new_cable(moved=False))
-            self._micropython = self._start_micropython(hard=True)
+            self._put_in(self._new_cable())
+            self._restart(hard=True)
         except BaseException:
             self._unplug()
             self._close()
@@ -84,11 +75,11 @@ class Bridge(ABC):
 
     def unplug_after(self, count: int) -> None:
         """Unplug the cable when `count` more bytes have passed. An unplugged camera has no power."""
-        self._fault = (self.traffic + count, "unplug")
+        self._fault = (self.traffic + count, self._unplug)
         self._wake()
 
     def reset_after(self, count: int) -> None:
-        self._fault = (self.traffic + count, "reset")
+        self._fault = (self.traffic + count, self._reset.set)
         self._wake()
 
     @property
@@ -138,19 +129,17 @@ class Bridge(ABC):
     def _change(self) -> None:
         if self._plugging.is_set():
             if self._micropython is None:
-                self._put_in(self._new_cable(moved=False))
-                self._begin(hard=True)
+                self._put_in(self._new_cable())
+                self._restart(hard=True)
             self._plugging.clear()
         if self._fault and self.traffic >= self._fault[0]:
             fault, self._fault = self._fault[1], None
-            if fault == "unplug":
-                self._unplug()
-            else:
-                self._reset.set()
+            fault()
         if self._reset.is_set():
             if self._micropython is not None:
                 if self._port_moves:
-                    cable = self._new_cable(moved=True)
+                    self._moves += 1
+                    cable = self._new_cable()
                     self._unplug()
                     self._put_in(cable)
                 self._restart(hard=True)
@@ -160,15 +149,27 @@ class Bridge(ABC):
         self._wake_reader.close()
         self._wake_writer.close()
 
+    def _new_cable(self) -> Cable:
+        name = self._path or register.folder() / f"tty{self.device.serial[:6]}-{self._moves}"
+        try:
+            return Cable(name.absolute())
+        except OSError as error:
+            raise BlazePoserError(
+                f"{name}: the virtual camera cannot use this port ({error.strerror}): choose another --port"
+            ) from error
+
     def _put_in(self, cable: Cable) -> None:
         self._cable = cable
-        self._on_cable(cable)
+        self._protocol = ProtocolPort(self.device, cable)
+        self.port = cable.address
+        register.add(self.device.serial, self.port, self.device.board.name)
 
     def _unplug(self) -> None:
         self._end()
         cable, self._cable = self._cable, None
         if cable is not None:
-            self._on_cable(None)
+            register.remove(self.device.serial)
+            self._protocol.close()
             cable.close()
         self._to_camera = b""
 
@@ -221,16 +222,13 @@ class Bridge(ABC):
             self._raw = raw > friendly
         self._pass_on(output)
 
-    def _restart(self, *, hard: bool) -> None:
-        self._end()
-        self._begin(hard=hard)
-
     def _end(self) -> None:
         micropython, self._micropython = self._micropython, None
         if micropython is not None:
             micropython.end()
 
-    def _begin(self, *, hard: bool) -> None:
+    def _restart(self, *, hard: bool) -> None:
+        self._end()
         if hard:  # a hard reset clears the camera's memory
             self._raw = False
             if self._cable is not None:
@@ -241,8 +239,19 @@ class Bridge(ABC):
         if self._raw:
             self._to_camera = CTRL_A + self._to_camera
 
+    def _start_micropython(self, *, hard: bool) -> MicroPython:
+        self._protocol.restart()
+        return MicroPython(Hardware(self._frames, self.device, self._protocol, self._press), hard=hard)
+
+    def _press(self) -> None:
+        """Reset the camera for its script. Another thread ends MicroPython's process a little later."""
+        self._reset.set()
+        self._wake()
+
     def _pass_on(self, output: bytes) -> None:
-        if not self._took(output) and self._cable:
+        if self._protocol.is_active:
+            self._protocol.stdout.write(output)
+        elif self._cable:
             self._cable.outgoing += output
             if not self._cable.is_connected:
                 self._cable.outgoing = self._cable.outgoing[-KEPT:]

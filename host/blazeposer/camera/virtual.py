@@ -6,18 +6,13 @@ import secrets
 import shutil
 import tempfile
 from pathlib import Path
-from types import TracebackType
 
 from blazeposer.camera.bridge import Bridge
-from blazeposer.camera.cable import Cable
 from blazeposer.camera.device import Device
-from blazeposer.camera.hardware import Hardware
-from blazeposer.camera.micropython import MicroPython, check_platform
-from blazeposer.camera.protocol_port import ProtocolPort
+from blazeposer.camera.micropython import check_platform
 from blazeposer.camera.sensor import Frames
 from blazeposer.core import boards
 from blazeposer.core.errors import BlazePoserError
-from blazeposer.openmv import register
 
 FIRMWARES = {"5.0": "5.0.0", "5.1": "5.1.0"}
 """Firmware versions by the names that `blazeposer camera --firmware` accepts. Version 5.1 behaves as OpenMV's next
@@ -38,7 +33,8 @@ class VirtualCamera(Bridge):
     - `board` is the key of a board in `boards.BOARDS`. The virtual camera has the names and the drives of the chosen
       board, but not its speed or memory.
     - `card` is true if an SD card is inserted.
-    - `moves` is true if the port changes at every hard reset, as the port of a real camera may do.
+    - `moves` is true if the port changes at every hard reset, as the port of a real camera may do. If `moves` is false,
+      programs stay connected during a hard reset, although a real camera would disconnect the programs.
 
     MicroPython's process ends when the thread that created the virtual camera ends, even if the camera was not switched
     off. Raises BlazePoserError if the virtual camera cannot run.
@@ -58,23 +54,15 @@ class VirtualCamera(Bridge):
         check_platform()
         if not callable(frames) and not len(frames):
             raise BlazePoserError("the virtual camera has no image: give it at least one")
-        if card and not boards.with_firmware(boards.find(board), version).sd:
-            raise BlazePoserError(
-                f"{boards.find(board).name} with firmware {version} has no slot for an SD card: leave --card out"
-            )
-        super().__init__(moves=moves)
-        self._frames = frames
-        self._path = port
-        self._moves = 0
-        self._protocol: ProtocolPort
-        self.port = ""
-        """Path of the port, for mpremote, pyserial and the package `openmv`. One program at a time can use the port."""
+        found = boards.find(board)
+        if card and not boards.with_firmware(found, version).sd:
+            raise BlazePoserError(f"{found.name} with firmware {version} has no slot for an SD card: leave --card out")
         self.folder = Path(tempfile.mkdtemp(prefix="blazeposer-camera-"))
         """Folder of the camera's files (see `device.Device`)."""
-        self.device = Device(self.folder, boards.find(board), secrets.token_hex(12), version, gray, card)
-        self.device.format()
+        device = Device(self.folder, found, secrets.token_hex(12), version, gray, card)
+        device.format()
         try:
-            self._start()
+            super().__init__(frames, device, port, moves=moves)
         except BaseException:
             shutil.rmtree(self.folder)
             raise
@@ -90,40 +78,5 @@ class VirtualCamera(Bridge):
     def __enter__(self) -> VirtualCamera:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.stop()
-
-    def _new_cable(self, *, moved: bool) -> Cable:
-        self._moves += moved
-        name = self._path or register.folder() / f"tty{self.device.serial[:6]}-{self._moves}"
-        try:
-            return Cable(name.absolute())
-        except OSError as error:
-            raise BlazePoserError(
-                f"{name}: the virtual camera cannot use this port ({error.strerror}): choose another --port"
-            ) from error
-
-    def _on_cable(self, cable: Cable | None) -> None:
-        if cable is None:
-            register.remove(self.device.serial)
-            self._protocol.close()
-            return
-        self._protocol = ProtocolPort(self.device, cable)
-        self.port = cable.address
-        register.add(self.device.serial, self.port, self.device.board.name)
-
-    def _start_micropython(self, *, hard: bool) -> MicroPython:
-        self._protocol.restart()
-        return MicroPython(Hardware(self._frames, self.device, self._protocol, self._press), hard=hard)
-
-    def _press(self) -> None:
-        """Reset the camera for its script. Another thread ends MicroPython's process a little later."""
-        self._reset.set()
-        self._wake()
-
-    def _took(self, output: bytes) -> bool:
-        if taken := self._protocol.is_active:
-            self._protocol.stdout.write(output)
-        return taken
