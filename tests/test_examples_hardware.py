@@ -102,7 +102,7 @@ def test_what_is_drawn_is_in_files_and_on_the_screen(camera: VirtualCamera) -> N
     rows, columns = np.nonzero(picture[..., 0] < 60)  # BGR
     assert (rows.min(), rows.max()) == (pytest.approx(19, abs=4), pytest.approx(71, abs=4))
     assert (columns.min(), columns.max()) == (pytest.approx(9, abs=4), pytest.approx(111, abs=4))
-    ((to, screen),) = camera.device.written
+    (_, (to, screen)) = camera.device.written
     assert to == "display"
     assert screen.shape == (160, 128, 3)
     assert not screen[:32].any()

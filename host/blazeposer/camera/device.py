@@ -37,8 +37,8 @@ class Device:
     """True if the sensor has no colour."""
     card: bool
     """True if an SD card is inserted."""
-    written: deque[tuple[str, Any]] = field(default_factory=lambda: deque(maxlen=WRITTEN), compare=False)
-    """The latest values that scripts wrote to pins, buses and a screen, in order. Each entry is (target, value).
+    written: deque[tuple[str, Any]] = field(default_factory=lambda: deque(maxlen=WRITTEN))
+    """The latest values that scripts wrote to pins, buses, a screen and files, in order. Each entry is (target, value).
 
     - For "LED_RED", "P7" and other pins, the value is a level (0 or 1). For a pin with PWM, the value is [frequency in
       Hz, pulse in ns].
@@ -46,16 +46,14 @@ class Device:
     - For "ROMFS", the value is ["erase" or "write", offset, number of bytes].
     - For "USB HID", the value is the bytes of a report.
     - For "display", the value is the image on the screen. The shape is (h, w, 3), uint8 RGB.
+    - For "file", the value is [path, size in bytes].
     """
 
-    listeners: list[Callable[[str, Any], None]] = field(default_factory=list, compare=False)
-    """Functions that are called with each entry of `written`, and with ("file", [path, size]) for each written file."""
+    listeners: list[Callable[[str, Any], None]] = field(default_factory=list)
+    """Functions that are called with each entry of `written`."""
 
     def write(self, to: str, value: Any) -> None:
         self.written.append((to, value))
-        self.tell(to, value)
-
-    def tell(self, to: str, value: Any) -> None:
         for listener in self.listeners:
             listener(to, value)
 

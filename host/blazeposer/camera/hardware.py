@@ -194,9 +194,6 @@ class Hardware:
     def _on_write(self, to: str, value: Any) -> None:
         self.device.write(to, value)
 
-    def _on_closed(self, path: str, size: int) -> None:
-        self.device.tell("file", [path, size])
-
     def _frame_buffer(self, frame: int) -> Image:
         if frame != self._snapshots or self._picture is None:
             raise BlazePoserError("this image is gone: a snapshot overwrites the last one in the frame buffer")

@@ -124,7 +124,7 @@ class _Writer(io.IOBase):
 
     def close(self):
         if self._path:
-            _ask("closed", path=self._path, size=self._file.seek(0, 2))
+            _ask("write", to="file", value=[self._path, self._file.seek(0, 2)])
             self._path = None
         self._file.close()
 
