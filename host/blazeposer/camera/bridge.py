@@ -202,8 +202,6 @@ class Bridge:
         assert self._micropython is not None
         try:
             output = self._micropython.console.recv(CHUNK)
-        except BlockingIOError:
-            return
         except ConnectionResetError:  # the process ended without reading all input
             output = b""
         if not output:  # at a soft reset, the process ends

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import socket
 import struct
 import threading
@@ -24,7 +25,7 @@ from blazeposer.camera.protocol_port import ProtocolPort
 from blazeposer.camera.sensor import Frames, frame_at, view
 from blazeposer.core.contract import INPUT_SCALE, INPUT_SIZE, INPUT_ZERO_POINT, OUTPUTS
 from blazeposer.core.errors import BlazePoserError
-from blazeposer.core.prepare import Image, camera_input, from_rgb565
+from blazeposer.core.prepare import Image, as_rgb, camera_input, from_rgb565
 from blazeposer.openmv import romfs
 from blazeposer.tflite.arena import measure_arena
 from blazeposer.tflite.check import STEDGEAI_MAGIC
@@ -121,8 +122,7 @@ class Hardware:
     def _on_picture(self, width: int, height: int, pixels: str) -> Answer:
         data = base64.b64decode(pixels)
         if len(data) == width * height:
-            gray = np.frombuffer(data, np.uint8).reshape(height, width, 1)
-            self._picture = np.repeat(gray, 3, axis=2)
+            self._picture = as_rgb(np.frombuffer(data, np.uint8).reshape(height, width))
         else:
             self._picture = from_rgb565(data, width, height)
         self._snapshots += 1
@@ -148,6 +148,7 @@ class Hardware:
             "input_scale": [INPUT_SCALE],
             "input_zero_point": [INPUT_ZERO_POINT],
             "output_shape": [output.shape for output in OUTPUTS],
+            "output_length": [math.prod(output.shape) for output in OUTPUTS],
             "output_scale": scales,
             "output_zero_point": zero_points,
         }

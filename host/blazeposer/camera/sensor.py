@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import cv2
 import numpy as np
 
-from blazeposer.core.prepare import Image, rgb565, square_crop
+from blazeposer.core.prepare import Image, as_rgb, rgb565
 
 Frames = Sequence[Image] | Callable[[int], Image]
 """Images for the sensor. The value is a sequence that is shown repeatedly, or a function that returns the image for a
@@ -35,7 +35,7 @@ def view(
     """
     width, height = size
     side = min(size)
-    scale = side / square_crop(picture)[1][2]
+    scale = side / min(picture.shape[:2])
     if scale != 1:
         scaled = (max(side, round(picture.shape[1] * scale)), max(side, round(picture.shape[0] * scale)))
         interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
@@ -47,7 +47,7 @@ def view(
     x, y, w, h = window
     pixels = frame[y : y + h, x : x + w]
     if gray:
-        return np.repeat(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2)
+        return as_rgb(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY))
     return rgb565(pixels)
 
 

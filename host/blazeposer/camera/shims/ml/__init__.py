@@ -30,7 +30,7 @@ class Model:
         self.output_scale = network["output_scale"]
         self.output_zero_point = network["output_zero_point"]
         # Memory of the output tensors. Every prediction overwrites the last prediction.
-        self._tensors = [_array("b", bytes(_product(shape))) for shape in self.output_shape]
+        self._tensors = [_array("b", bytes(length)) for length in network["output_length"]]
 
     @property
     def ram(self):  # bytes of the arena, as TFLite Micro counts them on the PC
@@ -56,10 +56,3 @@ class Model:
                 self._tensors, self.output_shape, self.output_scale, self.output_zero_point
             )
         ]
-
-
-def _product(shape):
-    count = 1
-    for length in shape:
-        count *= length
-    return count
