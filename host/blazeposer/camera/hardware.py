@@ -22,7 +22,7 @@ import numpy as np
 from blazeposer.camera import drawing
 from blazeposer.camera.device import Device
 from blazeposer.camera.protocol_port import ProtocolPort
-from blazeposer.camera.sensor import Frames, frame_at, view
+from blazeposer.camera.sensor import Frames, view
 from blazeposer.core.contract import INPUT_SCALE, INPUT_SIZE, INPUT_ZERO_POINT, OUTPUTS
 from blazeposer.core.errors import BlazePoserError
 from blazeposer.core.prepare import Image, as_rgb, camera_input, from_rgb565
@@ -110,7 +110,8 @@ class Hardware:
     def _on_snapshot(self, size: list[int], window: list[int], gray: bool, turned: list[bool]) -> Answer:
         if self._picture is not None:  # show the last image with everything that the script drew on it
             self._protocol.stream.show(self._picture, gray)
-        picture = frame_at(self._frames, self._snapshots)
+        frames, number = self._frames, self._snapshots
+        picture = frames(number) if callable(frames) else frames[number % len(frames)]
         self._snapshots += 1
         x, y, w, h = window
         self._picture = view(picture, (size[0], size[1]), (x, y, w, h), gray=gray)

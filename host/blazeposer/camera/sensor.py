@@ -16,10 +16,6 @@ WINDOW = (40, 0, 240, 240)
 """Square in the middle of a QVGA frame, as (x, y, w, h). board/main.py sets the same window."""
 
 
-def frame_at(frames: Frames, number: int) -> Image:
-    return frames(number) if callable(frames) else frames[number % len(frames)]
-
-
 def view(
     picture: Image,
     size: tuple[int, int] = (320, 240),
