@@ -17,7 +17,6 @@ from blazeposer.core.errors import BlazePoserError
 FIRMWARES = {"5.0": "5.0.0", "5.1": "5.1.0"}
 """Firmware versions by the names that `blazeposer camera --firmware` accepts. Version 5.1 behaves as OpenMV's next
 release will behave."""
-FIRMWARE = FIRMWARES["5.0"]
 BOARD = "rt1062"
 
 
@@ -46,7 +45,7 @@ class VirtualCamera(Bridge):
         port: Path | None = None,
         *,
         gray: bool = False,
-        version: str = FIRMWARE,
+        version: str = FIRMWARES["5.0"],
         board: str = BOARD,
         card: bool = False,
         moves: bool = False,
