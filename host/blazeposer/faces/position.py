@@ -30,15 +30,13 @@ the keypoints that the network finds in the `train` split of the training data. 
 average head, its estimated position is 10 % too near."""
 
 
-def position(
-    face: Face, width: float, fov: float = FIELD_OF_VIEW, height: float | None = None
-) -> tuple[float, float, float]:
+def position(face: Face, size: tuple[int, int], fov: float) -> tuple[float, float, float]:
     """Return the position (x, y, z) of the point between the ears, in centimetres from the camera. The x axis points to
-    the right of the image, the y axis points up, and the z axis points away from the camera. The arguments `width` and
-    `height` are the size of the image in pixels, and `fov` is its horizontal field of view in degrees. Without
-    `height`, the image is square. The image should have no lens distortion."""
-    offsets, focal = _seen(face, width, fov, height)
-    head = HEAD @ to_camera(face, width, fov, height).rotation.T
+    the right of the image, the y axis points up, and the z axis points away from the camera. The argument `size` is the
+    width and height of the image in pixels, and `fov` is its horizontal field of view in degrees. The image should have
+    no lens distortion."""
+    offsets, focal = _seen(face, size, fov)
+    head = HEAD @ to_camera(face, size, fov).rotation.T
     du, dv = offsets.T
     zero, one = np.zeros_like(du), np.full_like(du, focal)
     rows = np.vstack([np.column_stack([one, zero, du]), np.column_stack([zero, -one, dv])])
@@ -47,20 +45,19 @@ def position(
     return x, y, -z
 
 
-def to_camera(face: Face, width: float, fov: float = FIELD_OF_VIEW, height: float | None = None) -> Face:
+def to_camera(face: Face, size: tuple[int, int], fov: float) -> Face:
     """Return a copy of the face with angles relative to the camera's axis. For the arguments, see `position`. The
     network measures angles relative to the line from the camera to the face. For the network, a face that looks
     straight into the camera has yaw 0 and pitch 0 at any place in the image."""
-    offsets, focal = _seen(face, width, fov, height)
+    offsets, focal = _seen(face, size, fov)
     u, v = offsets.mean(0)
     back = np.array([-u, v, focal]) / math.sqrt(u * u + v * v + focal * focal)  # direction from the face to the camera
     return face.turned(_turn_from_z(back) @ face.rotation)
 
 
-def _seen(face: Face, width: float, fov: float, height: float | None) -> tuple[Floats, float]:
+def _seen(face: Face, size: tuple[int, int], fov: float) -> tuple[Floats, float]:
     """Return the keypoints (6, 2) relative to the image's centre, with y DOWN, and the focal length, both in pixels."""
-    middle = width / 2, (width if height is None else height) / 2
-    return face.points - middle, width / 2 / math.tan(math.radians(fov) / 2)
+    return face.points - np.divide(size, 2), size[0] / 2 / math.tan(math.radians(fov) / 2)
 
 
 def _turn_from_z(direction: Floats) -> Floats:

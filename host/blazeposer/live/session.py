@@ -72,8 +72,7 @@ class Moment:
         """Return a copy of one of the `faces`, with angles relative to the camera's axis."""
         if self.axis or not self.record:
             return face
-        width, height = self.record.size
-        return to_camera(face, width, self.fov, height)
+        return to_camera(face, self.record.size, self.fov)
 
 
 class View(Protocol):
@@ -146,8 +145,7 @@ class Follower:
             faces = [replace(face, id=seen.id) for face, seen in pairs]
         else:
             record = replace(record, faces=tuple(replace(seen, id=face.id) for face, seen in pairs))
-        width, height = record.size
-        place = width, self._fov, height
+        place = record.size, self._fov
         placed = [
             replace(to_camera(face, *place) if self._axis else face, position=position(face, *place)) for face in faces
         ]
