@@ -179,7 +179,7 @@ def with_firmware(board: Board, version: str) -> Board:
 
 
 def find(name: str) -> Board:
-    """Return the board with the key, name or `omv.arch()` `name`. Raises BlazePoserError if no board matches."""
+    """Return the board whose key, name or `omv.arch()` is `name`. Raises BlazePoserError if no board matches."""
     for board in BOARDS:
         if name.casefold() in (board.key, board.name.casefold(), board.omv_arch.casefold()):
             return board

@@ -100,7 +100,7 @@ def _around(face: Face, width: int, height: int) -> Region:
 
 
 def _without_doubles(faces: Sequence[Face]) -> list[Face]:
-    """Return the faces with the highest score first, without the worse one of two detections of the same face."""
+    """Return the faces with the highest score first. Leave out the worse of two detections of one face."""
     kept: list[Face] = []
     for face in sorted(faces, key=lambda face: -face.score):
         if not any(_same(face, other) for other in kept):
