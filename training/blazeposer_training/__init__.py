@@ -6,5 +6,5 @@
 - `int8/` quantizes the network and writes the tflite file. `int8/` also contains the checks of `blazeposer validate`
   that need torch or TensorFlow.
 - `labels/` labels a user's own photos with a teacher network.
-- `studies/` makes measurements, on which decisions about the network's design are based.
+- `studies/` compares the methods of quantization.
 """
