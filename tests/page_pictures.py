@@ -20,7 +20,7 @@ from blazeposer.live.recording import Recording
 from blazeposer.live.session import Follower, Moment
 from blazeposer.live.usb import BLIND
 from blazeposer.live.web.server import WebView
-from blazeposer.scene.sequence import SEATS, SIDE, Frame, Person
+from blazeposer.scene.sequence import SEATS, SIDE, DemoFrame, Person
 from blazeposer.stream.record import Counts, Record, Timing
 from browser import opened
 from waiting import until
@@ -40,7 +40,7 @@ def scene(count: int) -> list[Moment]:
             phase = number / 14 + 1.7 * seat
             yaw, pitch, roll = 30 * np.sin(phase), 14 * np.sin(1.7 * phase), 18 * np.sin(0.6 * phase)
             people.append(Person((float(yaw), float(pitch), float(roll)), (x * SIDE, y * SIDE), scale))
-        picture = Frame(tuple(people)).picture
+        picture = DemoFrame(tuple(people)).picture
         milliseconds = round(1000 * STEP * number)
         record = Record(number, milliseconds, 7.3, tuple(detect(picture)), (SIDE, SIDE), Timing(3.0, 126.0, 8.0))
         empty = Moment("/dev/ttyACM0", "", Counts(records=number + 1), blind=BLIND)

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blazeposer.commands.models import time_notes, time_table
-from blazeposer.core.boards import BOARDS, KB, Block, Board, find
+from blazeposer.core.boards import BOARDS, KB, Board, HeapBlock, find
 from blazeposer.core.contract import OUTPUTS
 from blazeposer.core.errors import ModelError
 from blazeposer.core.resources import default_model
@@ -45,7 +45,7 @@ H7 = find("h7")
 
 def with_heap(size: int) -> Board:
     """Return an H7 with one heap block of so many bytes."""
-    return replace(H7, blocks=(Block("SRAM", size),))
+    return replace(H7, blocks=(HeapBlock("SRAM", size),))
 
 
 ONE_LINE = 1

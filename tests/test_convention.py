@@ -32,7 +32,7 @@ from blazeposer.live.links import Arrival
 from blazeposer.live.recording import Recording, read
 from blazeposer.live.session import Follower, Moment
 from blazeposer.live.to import open_output
-from blazeposer.scene.sequence import PITCH, ROLL, SIDE, YAW, Frame, Person
+from blazeposer.scene.sequence import PITCH, ROLL, SIDE, YAW, DemoFrame, Person
 from blazeposer.stream import packed
 from blazeposer.stream.record import Counts, Reader, Record, as_line
 from receivers import from_opentrack_angles, from_quaternion, head_quaternion, opentrack_angles, stream_angles
@@ -145,13 +145,13 @@ def test_our_order_is_that_of_rotation() -> None:
     np.testing.assert_allclose(angles_from_rotation(composed(TURNED, OURS)), TURNED, atol=1e-9)
 
 
-def scenes() -> list[Frame]:
+def scenes() -> list[DemoFrame]:
     """The head at `TURNED`, in the middle of the image."""
     turns = [(float(yaw), float(pitch), float(roll)) for yaw, pitch, roll in TURNED]
-    return [Frame((Person(turn, (SIDE / 2, SIDE / 2), SCALE),)) for turn in turns]
+    return [DemoFrame((Person(turn, (SIDE / 2, SIDE / 2), SCALE),)) for turn in turns]
 
 
-def rotation_of(frame: Frame, faces: Sequence[Face]) -> Floats:
+def rotation_of(frame: DemoFrame, faces: Sequence[Face]) -> Floats:
     pairs = match(frame, faces)
     return pairs[0][1].rotation if pairs else np.full((3, 3), np.nan)
 

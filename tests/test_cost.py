@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from blazeposer.core.boards import BOARDS, KB, Block, find
+from blazeposer.core.boards import BOARDS, KB, HeapBlock, find
 from blazeposer.evaluate.peers.blazeface import BLAZEFACE_INT8
 from blazeposer.tflite.arena import measure_arena, plan, planned_bytes
 from blazeposer.tflite.cost import (
@@ -200,7 +200,7 @@ def test_no_estimate_where_something_is_not_known(
     assert unknown(strange) == ["POW"]
     assert estimate(strange, h7, FIRMWARE_ARENA) is None
     assert {"CONV_2D", "DEPTHWISE_CONV_2D"} <= set(unknown(_graph(float_model_path)))  # only INT8 kernels were counted
-    assert estimate(residual, replace(h7, blocks=(Block("SRAM", 128 * KB),)), FIRMWARE_ARENA) is None
+    assert estimate(residual, replace(h7, blocks=(HeapBlock("SRAM", 128 * KB),)), FIRMWARE_ARENA) is None
     assert estimate(residual, find("ae3"), FIRMWARE_ARENA) is None  # another core
     assert unknown(residual) == []
 

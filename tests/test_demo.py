@@ -21,7 +21,7 @@ from blazeposer.demo.pictures import chosen
 from blazeposer.faces.detector import Detector
 from blazeposer.faces.tracker import CloserLook
 from blazeposer.media.sources import open_source
-from blazeposer.scene.sequence import Frame, frames
+from blazeposer.scene.sequence import DemoFrame, frames
 from blazeposer.stream.record import Record, parse_line
 from conftest import CommandLine
 
@@ -187,7 +187,7 @@ def test_match_takes_each_person_and_no_stranger() -> None:
     stranger = Face.of((0, 440, 30, 30), 0.99, np.zeros((6, 2)), np.eye(3), 5.0)
     assert match(frame, [stranger, *faces[::-1]]) == list(zip(frame.people, faces, strict=True))
     assert match(frame, [stranger]) == []
-    assert match(Frame(()), [stranger]) == []
+    assert match(DemoFrame(()), [stranger]) == []
 
 
 def test_chosen_frames_show_what_they_are_chosen_for() -> None:

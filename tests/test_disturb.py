@@ -16,7 +16,7 @@ from blazeposer.core.face import Face
 from blazeposer.core.prepare import Image
 from blazeposer.core.rotation import geodesic_degrees, rotation_from_angles, turn_rotation
 from blazeposer.scene.portrait import load_portrait
-from blazeposer.scene.sequence import Frame, Person
+from blazeposer.scene.sequence import DemoFrame, Person
 from pools import write_pool
 
 pytest.importorskip("scipy", reason="the extra `train` is not installed")
@@ -182,7 +182,7 @@ def test_a_mask_covers_mouth_and_nose_and_no_eye(angles: tuple[float, float, flo
     person = Person(angles, (240.0, 240.0), 1.85)
     points = load_portrait().placed(angles, 1.85, (240.0, 240.0))[:, :2]
     landmarks = _landmark_box(points)
-    picture = Frame((person,)).picture
+    picture = DemoFrame((person,)).picture
     given = scene_of(Sample("head", lambda: picture, landmarks[None], np.array([angles])))
     seen = change("mask", given, 1)
     covered = (np.abs(seen.picture.astype(int) - given.picture).max(-1) > 0) * 1

@@ -19,7 +19,7 @@ from blazeposer.core.prepare import Image
 from blazeposer.core.resources import board_dir
 from blazeposer.core.rotation import rotation_from_angles
 from blazeposer.faces.detector import Detector
-from blazeposer.scene.sequence import Frame, Person
+from blazeposer.scene.sequence import DemoFrame, Person
 from reading import read_lines
 from scene import FRAME, Place, Pose, Scene, last, running, written
 from test_board import said_until_repl
@@ -232,7 +232,7 @@ def test_pose_uart(scene: Scene, model_path: Path, bus: int) -> None:
 
 
 def test_count_viewers(model_path: Path) -> None:
-    room = Frame((Person((0, 0, 0), (130, 215), 1.35), Person((35, 0, 0), (350, 200), 1.35))).picture
+    room = DemoFrame((Person((0, 0, 0), (130, 215), 1.35), Person((35, 0, 0), (350, 200), 1.35))).picture
     with running("count_viewers", model_path, "rt1062", [room], EVERY_S=1, LOOKED_S=0.01, LOOKING=15) as camera:
         file = camera.folder / "flash" / "viewers.csv"
         before = {path.name for path in file.parent.iterdir()}

@@ -10,7 +10,7 @@ import pytest
 
 from blazeposer.core.face import Face
 from blazeposer.core.rotation import rotation_from_angles
-from blazeposer.evaluate.metrics import Detections, Scores, average_precision, count_labels, match, nearest, score
+from blazeposer.evaluate.metrics import ImageResult, Scores, average_precision, count_labels, match, nearest, score
 
 Box = tuple[float, float, float, float]
 
@@ -125,9 +125,9 @@ def test_reliability_compares_predicted_and_actual_errors_in_bins_of_equal_count
     assert bins == [(1.5, 2.0, 2), (3.5, 7.0, 2)]
 
 
-def picture(faces: list[Face], labels: list[list[float]], ignored: list[bool] | None = None) -> Detections:
+def picture(faces: list[Face], labels: list[list[float]], ignored: list[bool] | None = None) -> ImageResult:
     boxes = np.array(labels, np.float64).reshape(-1, 4)
-    return Detections(faces, boxes) if ignored is None else Detections(faces, boxes, np.array(ignored))
+    return ImageResult(faces, boxes) if ignored is None else ImageResult(faces, boxes, np.array(ignored))
 
 
 A, B = [0.0, 0.0, 0.25, 0.25], [0.5, 0.5, 0.75, 0.75]

@@ -13,7 +13,7 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
 from blazeposer.core.errors import InputError
-from blazeposer.live.session import Moment, Output
+from blazeposer.live.session import Moment, Sender
 from blazeposer.live.to import home_assistant, open_output
 from blazeposer.live.to.mqtt import PASSWORD
 from blazeposer.stream.record import Counts, parse_line
@@ -175,7 +175,7 @@ def test_a_broken_netrc_tells_no_password(tmp_path: Path) -> None:
 
 def test_outputs_are_outputs() -> None:
     """Each kind has what a session asks of an output."""
-    views: list[Output] = []
+    views: list[Sender] = []
     for target in ("opentrack://127.0.0.1:9", "osc://127.0.0.1:9", f"mqtt://127.0.0.1:{free_port()}"):
         with open_output(target, "camera") as view:
             views.append(view)

@@ -18,7 +18,7 @@ from blazeposer.core.resources import default_model
 from blazeposer.core.text import say
 from blazeposer.tflite.arena import live_bytes, measure_arena, plan, planned_bytes
 from blazeposer.tflite.check import Model, Verdict, examine, judge
-from blazeposer.tflite.cost import Layer, camera_arena, instructions, layers, milliseconds, speed, total, unknown
+from blazeposer.tflite.cost import LayerCost, camera_arena, instructions, layers, milliseconds, speed, total, unknown
 from blazeposer.tflite.firmware import ETHOS_U
 from blazeposer.tflite.graph import Graph, read_graph, read_model
 from blazeposer.tflite.npu import ae3_cycles
@@ -220,7 +220,7 @@ def _times(graph: Graph, board: Board, arena: int) -> tuple[list[float | None], 
     )
 
 
-def _layer_table(graph: Graph, costs: Sequence[Layer], times: Sequence[float | None]) -> Table:
+def _layer_table(graph: Graph, costs: Sequence[LayerCost], times: Sequence[float | None]) -> Table:
     headings = ("#", "operation", "output", "1000\nMACs", "weights", "KB\nmoved", "KB in\nuse", "1000\ninstr.",
                 "ms,\nest.")  # fmt: skip
     placements = plan(graph)
@@ -245,7 +245,7 @@ def _thousands(number: float) -> str:
     return f"{number / 1000:,.0f}" if number else ""
 
 
-def _bars(costs: Sequence[Layer], times: Sequence[float | None]) -> list[str]:
+def _bars(costs: Sequence[LayerCost], times: Sequence[float | None]) -> list[str]:
     """Return a bar chart of the estimated times, by the kind of layer and by the size of the output feature map. If the
     times are unknown, return no lines."""
     whole = total(times)

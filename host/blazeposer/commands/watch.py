@@ -17,7 +17,7 @@ from blazeposer.faces.position import FIELD_OF_VIEW
 from blazeposer.live.centre import Centre
 from blazeposer.live.links import Link
 from blazeposer.live.recording import Recording, ReplayLink, read
-from blazeposer.live.session import Output, View, run
+from blazeposer.live.session import Sender, View, run
 from blazeposer.live.source import SourceLink
 from blazeposer.live.terminal import TerminalView, losses
 from blazeposer.live.to import SCHEMES, open_output
@@ -141,7 +141,7 @@ def show(link: Link, **options: Any) -> None:
         recording = Recording()
         stack.callback(recording.stop)
         views: list[View] = [recording]
-        outputs: list[Output] = []
+        outputs: list[Sender] = []
         notes = []
         if options["record"]:
             recording.start(options["record"])

@@ -48,7 +48,7 @@ LATER_BLOCK_BYTES = 4 * KB
 """Number of bytes that scripts use in each heap block after the first block, in addition to MicroPython's tables."""
 
 
-class Block(NamedTuple):
+class HeapBlock(NamedTuple):
     memory: Memory
     size: int
 
@@ -69,7 +69,7 @@ class Board:
     """Text that `omv.board_type()` returns. The text is "H7" on five boards."""
     omv_arch: str
     """Text that `omv.arch()` returns, which is different for every board."""
-    blocks: tuple[Block, ...]
+    blocks: tuple[HeapBlock, ...]
     """Blocks of the garbage-collected heap, in the order in which MicroPython searches them."""
     romfs: int
     """Size of ROMFS (/rom), the file system for models. The firmware uses a model in ROMFS without copying it."""
@@ -118,7 +118,7 @@ def _table() -> dict[str, Any]:
     return boards
 
 
-def _board(table: dict[str, Any], key: str, folder: str, *blocks: Block, **rest: Any) -> Board:
+def _board(table: dict[str, Any], key: str, folder: str, *blocks: HeapBlock, **rest: Any) -> Board:
     """Return the board of the entry `folder`. Raises BlazePoserError if OpenMV's table has another format."""
     try:
         theirs = table[folder]
@@ -146,20 +146,21 @@ def _boards(table: dict[str, Any]) -> tuple[Board, ...]:
     h7 = {"chip": "STM32H7", "core": "Cortex-M7", "mhz": 480, "board_type": "H7", "flash": 128 * KB}
     m55 = {"core": "Cortex-M55", "pyb": False}
     return (
-        _board(table, "h7", "OPENMV4", Block("SRAM", 64 * KB), Block("SRAM", 264 * KB), **h7, sd=True),
-        _board(table, "h7plus", "OPENMV4P", Block("SRAM", 232 * KB), Block("SDRAM", 4 * MB), **h7, sd=True),
-        _board(table, "nicla", "ARDUINO_NICLA_VISION", Block("DTCM", 30 * KB), Block("SRAM", 63 * KB),
-               Block("SRAM", 276 * KB), **h7 | {"mhz": 400, "board_type": "NICLAV"}, sd=False),
-        _board(table, "puretherm", "OPENMVPT", Block("SRAM", 240 * KB), Block("SDRAM", 8 * MB), **h7, sd=True),
-        _board(table, "rt1062", "OPENMV_RT1060", Block("SRAM", 64 * KB), Block("DTCM", 204 * KB),
-               Block("SDRAM", 8 * MB), chip="i.MX RT1062", core="Cortex-M7", mhz=600, board_type="IMXRT1060",
+        _board(table, "h7", "OPENMV4", HeapBlock("SRAM", 64 * KB), HeapBlock("SRAM", 264 * KB), **h7, sd=True),
+        _board(table, "h7plus", "OPENMV4P", HeapBlock("SRAM", 232 * KB), HeapBlock("SDRAM", 4 * MB), **h7, sd=True),
+        _board(table, "nicla", "ARDUINO_NICLA_VISION", HeapBlock("DTCM", 30 * KB), HeapBlock("SRAM", 63 * KB),
+               HeapBlock("SRAM", 276 * KB), **h7 | {"mhz": 400, "board_type": "NICLAV"}, sd=False),
+        _board(table, "puretherm", "OPENMVPT", HeapBlock("SRAM", 240 * KB), HeapBlock("SDRAM", 8 * MB), **h7, sd=True),
+        _board(table, "rt1062", "OPENMV_RT1060", HeapBlock("SRAM", 64 * KB), HeapBlock("DTCM", 204 * KB),
+               HeapBlock("SDRAM", 8 * MB), chip="i.MX RT1062", core="Cortex-M7", mhz=600, board_type="IMXRT1060",
                flash=4 * MB, sd=True, pyb=False),
-        _board(table, "portenta", "ARDUINO_PORTENTA_H7", Block("SRAM", 176 * KB), Block("SDRAM", 2560 * KB),
+        _board(table, "portenta", "ARDUINO_PORTENTA_H7", HeapBlock("SRAM", 176 * KB), HeapBlock("SDRAM", 2560 * KB),
                **h7 | {"mhz": 400}, sd=True),
-        _board(table, "giga", "ARDUINO_GIGA", Block("SRAM", 256 * KB), Block("SDRAM", 2560 * KB), **h7, sd=False),
-        _board(table, "ae3", "OPENMV_AE3", Block("SRAM", 4 * MB), **m55, chip="Alif E3", mhz=400, board_type="AE3",
+        _board(table, "giga", "ARDUINO_GIGA", HeapBlock("SRAM", 256 * KB), HeapBlock("SDRAM", 2560 * KB),
+               **h7, sd=False),
+        _board(table, "ae3", "OPENMV_AE3", HeapBlock("SRAM", 4 * MB), **m55, chip="Alif E3", mhz=400, board_type="AE3",
                flash=8 * MB, sd=False, npu="ethos-u55"),
-        _board(table, "n6", "OPENMV_N6", Block("SRAM", 1 * MB), Block("SDRAM", 24 * MB), **m55, chip="STM32N6",
+        _board(table, "n6", "OPENMV_N6", HeapBlock("SRAM", 1 * MB), HeapBlock("SDRAM", 24 * MB), **m55, chip="STM32N6",
                mhz=800, board_type="N6", flash=4 * MB, sd=True, npu="neural-art"),
     )  # fmt: skip
 

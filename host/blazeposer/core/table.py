@@ -36,7 +36,7 @@ def _cell(text: str) -> str:
     return _DECIMAL_COMMA.sub(r"\1.\2", text) if _DECIMAL_COMMA.fullmatch(text) else text
 
 
-class Table:
+class CsvTable:
     """A table with at least one row below the header. The table must contain every column that `columns` names. Raises
     InputError if the table cannot be used, and OSError if the file cannot be opened. An error message about a wrong
     cell names the file, the row and the column of the cell."""

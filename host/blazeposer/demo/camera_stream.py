@@ -7,11 +7,11 @@ from contextlib import closing
 
 from blazeposer.camera import VirtualCamera, copy_to_camera, reset
 from blazeposer.core.errors import BlazePoserError
-from blazeposer.scene.sequence import Frame
+from blazeposer.scene.sequence import DemoFrame
 from blazeposer.stream.record import Record, read_records
 
 
-def stream(frames: Sequence[Frame], stage: Callable[[str], None] = lambda _: None) -> Iterator[tuple[int, Record]]:
+def stream(frames: Sequence[DemoFrame], stage: Callable[[str], None] = lambda _: None) -> Iterator[tuple[int, Record]]:
     """Yield the number of each frame, and the record that the camera streams for it. If the camera processed a frame
     before the PC connected, the frame arrives later, when the camera repeats the sequence. The function `stage` gets
     the name of each preparation step. Raises BlazePoserError, for example if frames are missing after three
@@ -37,7 +37,7 @@ def stream(frames: Sequence[Frame], stage: Callable[[str], None] = lambda _: Non
                     )
 
 
-def line(number: int, frame: Frame, record: Record) -> str:
+def line(number: int, frame: DemoFrame, record: Record) -> str:
     """Return the angles and expected errors of found faces and the true angles, in lines of at most 80 characters."""
     faces = [" ".join(f"{angle:+6.1f}" for angle in face.angles) + f" err {face.err:.1f}" for face in record.faces]
     known = [" ".join(f"{angle:+6.1f}" for angle in person.angles) for person in frame.people]

@@ -12,7 +12,7 @@ from blazeposer.camera.sensor import WINDOW
 from blazeposer.core.contract import ANGLES
 from blazeposer.core.errors import BlazePoserError
 from blazeposer.core.face import Face
-from blazeposer.scene.sequence import SIDE, Frame, Person
+from blazeposer.scene.sequence import SIDE, DemoFrame, Person
 
 Found = Mapping[int, Sequence[Face]]
 """Mapping from each frame's number to the faces that were found in the frame. Lengths are in pixels of the frame."""
@@ -28,7 +28,7 @@ def face_in_picture(face: Face) -> Face:
     return face.moved(0, 0, TO_PICTURE, TO_PICTURE)
 
 
-def match(frame: Frame, faces: Sequence[Face]) -> list[tuple[Person, Face]]:
+def match(frame: DemoFrame, faces: Sequence[Face]) -> list[tuple[Person, Face]]:
     """Pair each person in the frame with the nearest found face, and leave out people without a found face near them.
     The boxes of all faces are in pixels of the frame."""
     pairs = []
@@ -69,14 +69,14 @@ class PoseAgreement:
         return dict(zip(ANGLES, np.abs(self.known - self.measured).mean(0).tolist(), strict=True))
 
 
-def agreements(frames: Sequence[Frame], found: Found) -> dict[str, PoseAgreement]:
+def agreements(frames: Sequence[DemoFrame], found: Found) -> dict[str, PoseAgreement]:
     """Compare the streamed angles with the true angles. Raises BlazePoserError if fewer than two faces belong to
     people."""
     alone = {number: faces for number, faces in found.items() if len(frames[number].people) == 1}
     return {"turning head": _agreement(frames, alone), "all faces": _agreement(frames, found)}
 
 
-def _agreement(frames: Sequence[Frame], found: Found) -> PoseAgreement:
+def _agreement(frames: Sequence[DemoFrame], found: Found) -> PoseAgreement:
     pairs = [pair for number, faces in found.items() for pair in match(frames[number], faces)]
     if len(pairs) < 2:
         raise BlazePoserError("almost no face was found in the demo's images: use a trained model")

@@ -12,7 +12,7 @@ from blazeposer.core.draw import ANGLE_COLORS, draw
 from blazeposer.core.face import Face
 from blazeposer.core.prepare import Image
 from blazeposer.demo.compare import Found, PoseAgreement, match
-from blazeposer.scene.sequence import PITCH, ROLL, SIDE, YAW, Frame
+from blazeposer.scene.sequence import PITCH, ROLL, SIDE, YAW, DemoFrame
 
 Color = tuple[int, int, int]
 WIDTH, MARGIN, GAP = 1240, 20, 12
@@ -33,7 +33,7 @@ LEGEND = "grey: known   coloured: streamed   dots: frames with several faces   o
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
-def picture(frames: Sequence[Frame], found: Found, results: Mapping[str, PoseAgreement]) -> Image:
+def picture(frames: Sequence[DemoFrame], found: Found, results: Mapping[str, PoseAgreement]) -> Image:
     """Return the demo's image (h, 1240, 3), with some annotated frames and a plot of the angles of every frame."""
     tiles = [_tile(frames[number], found[number]) for number in chosen(frames, found)]
     rows = [_row(tiles[start : start + TILES]) for start in range(0, len(tiles), TILES)]
@@ -45,7 +45,7 @@ def picture(frames: Sequence[Frame], found: Found, results: Mapping[str, PoseAgr
     return np.vstack([banner, *rows, framed]).astype(np.uint8)
 
 
-def chosen(frames: Sequence[Frame], found: Found) -> list[int]:
+def chosen(frames: Sequence[DemoFrame], found: Found) -> list[int]:
     """Select some streamed frames for the demo's image, and return the frame numbers."""
     single = [number for number in sorted(found) if len(frames[number].people) == 1]
     numbers = [
@@ -56,7 +56,7 @@ def chosen(frames: Sequence[Frame], found: Found) -> list[int]:
 
 
 def angle_plot(
-    frames: Sequence[Frame], found: Found, width: int, results: Mapping[str, PoseAgreement] | None = None
+    frames: Sequence[DemoFrame], found: Found, width: int, results: Mapping[str, PoseAgreement] | None = None
 ) -> Image:
     """Return a plot of true angles (grey) and streamed angles (coloured), with their agreement `results` beside the
     plot."""
@@ -88,7 +88,7 @@ def angle_plot(
     return plot
 
 
-def video_pages(frames: Sequence[Frame], found: Found) -> Iterator[Image]:
+def video_pages(frames: Sequence[DemoFrame], found: Found) -> Iterator[Image]:
     """Yield the frames (768, 480, 3) of the demo's video: an annotated image above a plot that grows."""
     seen: dict[int, Sequence[Face]] = {}
     for number in sorted(found):
@@ -103,7 +103,7 @@ def text(image: Image, words: str, place: tuple[int, int], size: float, color: C
     cv2.putText(image, words, (round(place[0] - align * width), place[1]), _FONT, size, color, 1, cv2.LINE_AA)
 
 
-def _tile(frame: Frame, faces: Sequence[Face]) -> Image:
+def _tile(frame: DemoFrame, faces: Sequence[Face]) -> Image:
     """Return an annotated frame with a caption below it: the true angles of a single head, or the number of heads."""
     image = cv2.resize(draw(frame.picture, faces), (TILE, TILE), interpolation=cv2.INTER_AREA)
     caption = np.full((26, TILE, 3), PAPER, np.uint8)

@@ -22,7 +22,7 @@ from blazeposer.evaluate.datasets.common import load_image
 from blazeposer.evaluate.datasets.pool import TEST_POOL, read_backgrounds, read_pool
 from blazeposer.evaluate.datasets.pools import read_maskon_boxes
 from blazeposer.evaluate.datasets.wider import read_wider
-from blazeposer.evaluate.metrics import MOST_FACES, Detections, average_precision, count_labels, match, rounded, score
+from blazeposer.evaluate.metrics import MOST_FACES, ImageResult, average_precision, count_labels, match, rounded, score
 from blazeposer.evaluate.peers.blazeface import Outputs, Run
 from blazeposer.evaluate.peers.mediapipe import blazeface_path, original
 from blazeposer.evaluate.report import shown
@@ -137,7 +137,7 @@ def measure(int8: Path, data: Path) -> Measured:
     for name, run in runs.items():
         threshold = equal_recall(outputs[name], poses, int(hits["BlazeFace"].sum()))
         boxed = [
-            Detections(_all_faces(run(clean_input(image))), _fractions(boxes, image))
+            ImageResult(_all_faces(run(clean_input(image))), _fractions(boxes, image))
             for image, boxes in _track(scenes, f"{name}: {SCENES}")
         ]
         on_places, on_hands = (false_positives(run, photos, f"{name}: no faces") for photos in (places, hands))
@@ -160,12 +160,12 @@ def measure(int8: Path, data: Path) -> Measured:
 def measure_wider(int8: Path, folder: Path) -> Precision:
     """Measure the average precision of the three networks on WIDER FACE. Only one image is in memory at a time."""
     runs, images = _runs(int8), read_wider(folder)
-    found: dict[str, list[Detections]] = {name: [] for name in runs}
+    found: dict[str, list[ImageResult]] = {name: [] for name in runs}
     for path, boxes, ignored in _track(images, "WIDER FACE"):
         image = load_image(path)
         tensor, labels = clean_input(image), _fractions(boxes, image)
         for name, run in runs.items():
-            found[name].append(Detections(_all_faces(run(tensor)), labels, ignored))
+            found[name].append(ImageResult(_all_faces(run(tensor)), labels, ignored))
     sizes = (0, *SIZES)
     average = {
         name: {least: rounded(average_precision(some, least), 4) for least in sizes} for name, some in found.items()

@@ -228,7 +228,7 @@ def score(found: Sequence[Face | None], rotations: Floats, labels: Floats) -> Sc
 
 
 @dataclass(frozen=True)
-class Detections:
+class ImageResult:
     """The detections and the labels of one image. The detection with the highest score is first. All lengths are
     fractions of the side of the network's input."""
 
@@ -260,7 +260,7 @@ class Detections:
         return judged, int(counts.sum())
 
 
-def average_precision(pictures: Sequence[Detections], least: float = 0) -> float:
+def average_precision(pictures: Sequence[ImageResult], least: float = 0) -> float:
     """Return the average precision from 0 to 1, or NaN if there are no labels. By the rule of PASCAL VOC 2010 ("all
     points"), each precision is replaced by the best precision at the same or a higher recall."""
     judged = [picture.judged(least) for picture in pictures]
@@ -274,7 +274,7 @@ def average_precision(pictures: Sequence[Detections], least: float = 0) -> float
     return float((precision * right).sum() / labels)
 
 
-def count_labels(pictures: Sequence[Detections], least: float = 0) -> int:
+def count_labels(pictures: Sequence[ImageResult], least: float = 0) -> int:
     """Return the number of labelled faces that `average_precision` counts."""
     return sum(picture.judged(least)[1] for picture in pictures)
 

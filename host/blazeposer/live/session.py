@@ -82,7 +82,7 @@ class View(Protocol):
         """Show one `Moment`. The session receives no pose records until `show` returns, so `show` must be fast."""
 
 
-class Output(View, Protocol):
+class Sender(View, Protocol):
     """A `View` that sends poses to another program."""
 
     name: str
@@ -98,7 +98,7 @@ class Output(View, Protocol):
 def run(
     link: Link,
     views: Sequence[View],
-    outputs: Sequence[Output] = (),
+    outputs: Sequence[Sender] = (),
     *,
     centre: Callable[[Moment], Moment] = lambda moment: moment,
     smooth: bool = True,

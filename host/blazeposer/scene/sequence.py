@@ -57,7 +57,7 @@ class Person:
 
 
 @dataclass(frozen=True)
-class Frame:
+class DemoFrame:
     """One frame of the demo and its people. People are drawn in the order of `people`, so a later person can cover an
     earlier person. The attribute `picture` is an array (480, 480, 3) of uint8 in RGB order."""
 
@@ -72,7 +72,7 @@ class Frame:
 
 
 @cache
-def frames() -> tuple[Frame, ...]:
+def frames() -> tuple[DemoFrame, ...]:
     """Return the frames of the demo's sequence. First, one person turns the head by one angle at a time, and then by
     all three angles at once. Then two, three and four people are visible. The last frame shows an empty room."""
     limits = np.array([YAW, PITCH, ROLL])
@@ -85,10 +85,10 @@ def frames() -> tuple[Frame, ...]:
     angles.append(limits * np.sin(time * [1, 2, 3]))
     single = [_single(turn, number) for number, turn in enumerate(np.concatenate(angles))]
     groups = [_group(count, number) for count in SEATS for number in range(GROUP_FRAMES)]
-    return (*single, *groups, Frame(()))
+    return (*single, *groups, DemoFrame(()))
 
 
-def gestures() -> tuple[Frame, ...]:
+def gestures() -> tuple[DemoFrame, ...]:
     """Return frames of a person who first nods and then shakes the head, for a video with `GESTURE_RATE` frames per
     second."""
     still = np.zeros((STILL_SECONDS * GESTURE_RATE, 3))
@@ -100,20 +100,20 @@ def gestures() -> tuple[Frame, ...]:
     return tuple(_single(turn, 0) for turn in np.concatenate(parts))
 
 
-def _single(turn: NDArray[np.float64], number: int) -> Frame:
+def _single(turn: NDArray[np.float64], number: int) -> DemoFrame:
     """Return a frame of one person with the angles `turn`, who sways and moves nearer and farther between frames."""
     sway = np.sin(2 * np.pi * number / np.array([37.0, 53.0, 71.0]))
     middle = (SIDE / 2 + 14 * sway[0], SIDE * 0.46 + 8 * sway[1])
-    return Frame((Person(_angles(turn), middle, 1.85 + 0.15 * sway[2]),))
+    return DemoFrame((Person(_angles(turn), middle, 1.85 + 0.15 * sway[2]),))
 
 
-def _group(count: int, number: int) -> Frame:
+def _group(count: int, number: int) -> DemoFrame:
     people = []
     for seat, (x, y, scale) in enumerate(SEATS[count]):
         phase = number * 0.55 + seat * 1.9 + count
         turn = np.array([YAW, PITCH, ROLL]) * np.sin(phase * np.array([1.0, 1.4, 1.7])) * 0.85
         people.append(Person(_angles(turn), (x * SIDE, y * SIDE), scale))
-    return Frame(tuple(people))
+    return DemoFrame(tuple(people))
 
 
 def _angles(turn: NDArray[np.float64]) -> Angles:

@@ -23,7 +23,7 @@ from typing import Literal
 
 from blazeposer.core.boards import Board, Chip, Memory
 from blazeposer.tflite.arena import Arena
-from blazeposer.tflite.graph import Graph, Operation
+from blazeposer.tflite.graph import Graph, Operator
 
 Kernels = Literal["2024", "2026"]
 """Year of CMSIS-NN. Firmware 5.0.0 contains CMSIS-NN of 2024. A later firmware may contain CMSIS-NN of 2026."""
@@ -31,7 +31,7 @@ _WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"
 
 
 @dataclass(frozen=True)
-class Layer:
+class LayerCost:
     name: str
     shape: tuple[int, ...]
     """Shape of the operation's first output."""
@@ -125,7 +125,7 @@ class Estimate:
         return 1000 / self.frame
 
 
-def layers(graph: Graph) -> tuple[Layer, ...]:
+def layers(graph: Graph) -> tuple[LayerCost, ...]:
     """Return the cost of every operation, in the order of execution."""
     # In a file with float16 weights, DEQUANTIZE converts the weights to float32.
     stored = {op.outputs[0]: op.inputs[0] for op in graph.operations if op.name == "DEQUANTIZE"}
@@ -140,7 +140,7 @@ def layers(graph: Graph) -> tuple[Layer, ...]:
         height, width = graph.tensors[operation.inputs[1]].shape[1:3] if has_window else (1, 1)
         touched = {*operation.inputs, *operation.outputs}
         result.append(
-            Layer(
+            LayerCost(
                 operation.name,
                 graph.tensors[operation.outputs[0]].shape if operation.outputs else (),
                 _macs(graph, operation),
@@ -200,7 +200,7 @@ def estimate(
     return Estimate(memory, network, network + rest, found.uncertainty)
 
 
-def _instructions(layer: Layer, kind: str, rates: dict[str, Rate]) -> float | None:
+def _instructions(layer: LayerCost, kind: str, rates: dict[str, Rate]) -> float | None:
     rate = rates.get(kind)
     if rate is None:
         return None
@@ -209,7 +209,7 @@ def _instructions(layer: Layer, kind: str, rates: dict[str, Rate]) -> float | No
     return rate.output * outputs + rate.mac * layer.macs + rate.copied * copies
 
 
-def _kind(graph: Graph, operation: Operation, layer: Layer) -> str:
+def _kind(graph: Graph, operation: Operator, layer: LayerCost) -> str:
     """Return the key in `KERNELS` for an operation, or "" if its instructions were never counted."""
     tensors = [graph.tensors[index] for index in (*operation.inputs, *operation.outputs)]
     source, output = tensors[0], tensors[-1]
@@ -229,7 +229,7 @@ def _kind(graph: Graph, operation: Operation, layer: Layer) -> str:
     return ""
 
 
-def _macs(graph: Graph, operation: Operation) -> int:
+def _macs(graph: Graph, operation: Operator) -> int:
     """Return the multiply-accumulates of an operation. The axes of each tensor have the order of the tflite schema."""
     if operation.name not in _WEIGHTED:
         return 0

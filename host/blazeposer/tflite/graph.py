@@ -64,7 +64,7 @@ class Tensor:
 
 
 @dataclass(frozen=True)
-class Operation:
+class Operator:
     """`inputs` and `outputs` contain indices of tensors. Optional tensors that are absent in the file have no index."""
 
     name: str
@@ -81,7 +81,7 @@ class Graph:
     """The main subgraph of a tflite file. The operations are in the order of execution."""
 
     tensors: tuple[Tensor, ...]
-    operations: tuple[Operation, ...]
+    operations: tuple[Operator, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     constants: Mapping[int, NDArray[Any]] = field(default_factory=dict, compare=False, repr=False)
@@ -165,7 +165,7 @@ def _tensor(tensor: Any, values: NDArray[np.uint8]) -> Tensor:
     return Tensor(name, shape, dtype, is_constant, is_constant and not values.any(), scales, zero_point)
 
 
-def _operation(operation: Any, codes: Sequence[tuple[str, bool]], tensors: int) -> Operation:
+def _operation(operation: Any, codes: Sequence[tuple[str, bool]], tensors: int) -> Operator:
     name, is_custom = codes[operation.OpcodeIndex()]
     inputs, outputs = operation.InputsAsNumpy(), operation.OutputsAsNumpy()
     window = (1, 1)
@@ -173,7 +173,7 @@ def _operation(operation: Any, codes: Sequence[tuple[str, bool]], tensors: int) 
         table, options = operation.BuiltinOptions(), schema.Pool2DOptions()
         options.Init(table.Bytes, table.Pos)
         window = (options.FilterHeight(), options.FilterWidth())
-    return Operation(name, is_custom, _indices(inputs, tensors), _indices(outputs, tensors), window)
+    return Operator(name, is_custom, _indices(inputs, tensors), _indices(outputs, tensors), window)
 
 
 def _indices(values: Any, tensors: int) -> tuple[int, ...]:
@@ -183,7 +183,7 @@ def _indices(values: Any, tensors: int) -> tuple[int, ...]:
 
 
 def _check_order(
-    tensors: Sequence[Tensor], operations: Sequence[Operation], inputs: Sequence[int], outputs: Sequence[int]
+    tensors: Sequence[Tensor], operations: Sequence[Operator], inputs: Sequence[int], outputs: Sequence[int]
 ) -> None:
     """Raise ValueError if an operation reads a tensor that is not yet written. Libraries for tflite files do not check
     it."""
@@ -195,7 +195,7 @@ def _check_order(
     _require(bool(inputs) and bool(outputs) and written.issuperset(outputs))
 
 
-def _check_form(operation: Operation, tensors: Sequence[Tensor]) -> None:
+def _check_form(operation: Operator, tensors: Sequence[Tensor]) -> None:
     """Raise ValueError if the number of inputs or outputs, or the weights' shape, contradicts the tflite schema."""
     if (form := _FORMS.get(operation.name)) is None:
         return

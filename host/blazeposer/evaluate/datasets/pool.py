@@ -24,7 +24,7 @@ from blazeposer.core.contract import ANGLES, MAX_ANGLE
 from blazeposer.core.errors import BlazePoserError, InputError
 from blazeposer.core.prepare import Image
 from blazeposer.core.rotation import rotation_from_angles
-from blazeposer.core.table import Table
+from blazeposer.core.table import CsvTable
 
 TRAINING_POOLS: tuple[str, ...] = ("aflw", "mtfl", "human", "udacity", "glint", "utk", "wflw", "maskon")
 TEST_POOL = "aflw2000_dev"
@@ -71,7 +71,7 @@ def read_pool(folder: Path, name: str, split: str | None = None) -> Pool:
     """Read one pool. `split` is "train" or "val", or None for all faces. The pool leaves out faces with an angle beyond
     99 degrees, faces with uncertain labels, and images that are only for testing. Raises BlazePoserError."""
     try:
-        table = Table(folder / f"{name}.csv", ["file", *CORNERS, *ANGLES, *([] if split is None else ["split"])])
+        table = CsvTable(folder / f"{name}.csv", ["file", *CORNERS, *ANGLES, *([] if split is None else ["split"])])
         landmarks = np.load(folder / f"{name}_landmarks68.npy").astype(np.float64)
     except OSError as error:
         raise BlazePoserError(f"no pool {name} in {folder} ({error.filename}): give its folder with --data") from error
@@ -96,7 +96,7 @@ def read_pool(folder: Path, name: str, split: str | None = None) -> Pool:
     )
 
 
-def _landmarks_of(table: Table, count: int) -> NDArray[np.int64]:
+def _landmarks_of(table: CsvTable, count: int) -> NDArray[np.int64]:
     """Return the index of the landmarks for each row of the table. `count` is the number of landmark sets."""
     if "face" not in table:
         if len(table.rows) != count:
@@ -153,7 +153,7 @@ def read_scenes(folder: Path, names: tuple[str, ...]) -> list[Image]:
     for name in SCENE_POOLS:
         if name not in names:
             continue
-        table = Table(folder / f"{name}.csv", ["file", "split"])
+        table = CsvTable(folder / f"{name}.csv", ["file", "split"])
         held_out = {row["file"] for row in table.rows if row["split"] != "train"}
         with zipfile.ZipFile(folder / f"{name}.zip") as archive:
             files = [file for file in sorted(archive.namelist()) if is_training_image(name, file)]

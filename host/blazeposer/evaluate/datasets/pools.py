@@ -24,7 +24,7 @@ from blazeposer.core.contract import ANGLES
 from blazeposer.core.errors import BlazePoserError
 from blazeposer.core.prepare import Image
 from blazeposer.core.rotation import Floats
-from blazeposer.core.table import Table
+from blazeposer.core.table import CsvTable
 from blazeposer.evaluate.datasets.common import Dataset, Sample, image_given
 from blazeposer.evaluate.datasets.pool import (
     CORNERS,
@@ -104,8 +104,8 @@ def _rimmed(image: Image, rim: int) -> Image:
     return np.asarray(cv2.copyMakeBorder(image, rim, rim, rim, rim, cv2.BORDER_REPLICATE), np.uint8)
 
 
-def _table(path: Path, columns: Sequence[str] = ()) -> Table:
+def _table(path: Path, columns: Sequence[str] = ()) -> CsvTable:
     try:
-        return Table(path, columns)
+        return CsvTable(path, columns)
     except OSError as error:
         raise BlazePoserError(f"{path} cannot be read ({error.strerror}): give its folder with --data") from error

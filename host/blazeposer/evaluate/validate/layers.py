@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from blazeposer.core.contract import OUTPUTS
 from blazeposer.core.errors import ModelError
 from blazeposer.core.prepare import Image, to_float, to_int8
-from blazeposer.tflite.graph import Graph, Operation, read_graph
+from blazeposer.tflite.graph import Graph, Operator, read_graph
 from blazeposer.tflite.interpreter import litert, micro
 from blazeposer.tflite.manifest import Manifest, read_manifest
 from blazeposer.tflite.rewrite import with_all_outputs
@@ -45,7 +45,7 @@ class Layers:
         if len(known) != len(self.graph.operations):
             known = [f"operation {number} ({item.name})" for number, item in enumerate(self.graph.operations)]
         self.names: dict[Key, str] = {}
-        self.operations: dict[str, Operation] = {}
+        self.operations: dict[str, Operator] = {}
         for key, name, item in zip(_keys(self.graph), known, self.graph.operations, strict=True):
             if item.name != "RESHAPE":
                 self.names[key] = name

@@ -9,14 +9,14 @@ from importlib import import_module
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from blazeposer.core.errors import InputError, needs
-from blazeposer.live.session import Output
+from blazeposer.live.session import Sender
 
 SCHEMES = "opentrack://HOST:PORT, osc://HOST:PORT (VMC), mqtt://HOST:PORT/TOPIC"
 _MODULES = {"opentrack": "opentrack", "osc": "vmc", "mqtt": "mqtt", "mqtts": "mqtt"}
 
 
-def open_output(target: str, camera: str) -> AbstractContextManager[Output]:
-    """Return the `Output` that sends the poses of `camera` to the URL `target`. Raises InputError if `target` does not
+def open_output(target: str, camera: str) -> AbstractContextManager[Sender]:
+    """Return the `Sender` that sends the poses of `camera` to the URL `target`. Raises InputError if `target` does not
     begin with one of the `SCHEMES`. The function does not check whether a program answers at `target`."""
     try:
         url = urlsplit(target)
@@ -32,7 +32,7 @@ def open_output(target: str, camera: str) -> AbstractContextManager[Output]:
         )
     with needs("watch"):
         module = import_module(f"{__name__}.{_MODULES[url.scheme]}")
-    output: AbstractContextManager[Output] = module.open_view(url, camera)
+    output: AbstractContextManager[Sender] = module.open_view(url, camera)
     return output
 
 
