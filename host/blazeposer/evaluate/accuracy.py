@@ -37,7 +37,7 @@ ERROR_BY_YAW = (
 )
 RELIABILITY = (
     "The faces are sorted by the error that the network predicts, and divided into bins. Each point shows the mean "
-    "predicted error and the mean actual error of the faces in one bin."
+    "expected error and the mean actual error of the faces in one bin."
 )
 WORST = "Near a yaw of 90 degrees, a small rotation of the head changes pitch and roll by many degrees."
 SHOWN = 12
@@ -61,7 +61,7 @@ def pose_table(rows: Mapping[str, Scores], title: str, rule: str) -> Table:
         "Errors are in degrees, on the found faces. Bias: mean of prediction minus label. After offset: MAE after the "
         "median offset of each angle is subtracted. Slope: slope of the predicted pitch against the true pitch, within "
         f"{SLOPE_RANGE} degrees of yaw. Surest half: geodesic error of the half of the faces with the smaller "
-        "predicted errors, divided by the geodesic error of all faces. A face counts as found if its "
+        "expected errors, divided by the geodesic error of all faces. A face counts as found if its "
         f"detection has a score of at least {SCORE_THRESHOLD}; rule: {rule}."
     )
     ranges = [f"|yaw| {low}-{high}" for low, high in YAW_RANGES]
@@ -123,7 +123,7 @@ class Report:
         for name, scores in self.scores.items():
             drawn = (
                 (plots.error_by_yaw(scores), "errors for each yaw", ERROR_BY_YAW),
-                (plots.reliability(scores), "reliability of the predicted error", RELIABILITY),
+                (plots.reliability(scores), "reliability of the expected error", RELIABILITY),
             )
             pictures = [Picture(render(figure), f"{alt}, {name} input", text) for figure, alt, text in drawn]
             yield Section(f"Input path: {name}", [*pictures, worst_table(scores, self.dataset.names)])

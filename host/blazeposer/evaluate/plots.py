@@ -77,11 +77,11 @@ def reliability(scores: Scores) -> Figure:
     bins = scores.reliability()
     expected, actual, _ = np.array(bins).T
     limit = 1.1 * max(expected.max(), actual.max())
-    axes.plot((0, limit), (0, limit), color=FAINT, linewidth=1, label="actual = predicted")
+    axes.plot((0, limit), (0, limit), color=FAINT, linewidth=1, label="actual = expected")
     axes.plot(expected, actual, "o-", color="#0072b2", markersize=5, label="measured")
     axes.legend(loc="lower right")
     axes.set(xlim=(0, limit), ylim=(0, limit), aspect="equal")
-    axes.set(xlabel="predicted error, degrees (mean of a bin)", ylabel="actual geodesic error, degrees (mean)")
+    axes.set(xlabel="expected error, degrees (mean of a bin)", ylabel="actual geodesic error, degrees (mean)")
     title = (
         f"about {bins[0].faces} faces per point\nerror of the most certain half: {scores.ranking:.2f} of the mean error"
     )
