@@ -203,31 +203,7 @@ def _carry_out(
     if plan.is_empty:
         return old
     saved, beginning = _save(camera, state, plan, old, root, guide)
-    files = {change.path: contents.get(change.path) for change in plan.changes}
-    rom = plan.rom
-    hashes = [sha256(data) for data in files.values() if data is not None]
-    saved = saved.at("started", [*hashes, *([rom.after] if rom and rom.after else [])])
-    calls = flash.steps(rom.operations(beginning)) if rom else []
-    is_silent = rom and rom.erases > plans.LARGE and state.rom and not state.rom.ranges
-    advance = guide.stage("erasing (without progress), then writing" if is_silent else "writing", plan.write_bytes)
-    # Write a card's number first and delete it last: it must identify the card after an interruption.
-    mark = {path: files.pop(path) for path in [f"/sdcard/{CARD}"] if path in files}
-    if any(mark.values()):
-        camera.write(mark, [], state, 0, advance)
-    if files or calls:
-        camera.write(files, calls, state, rom.seconds if rom else 0, advance)
-    if mark and not any(mark.values()):
-        camera.write(mark, [], state, 0, advance)
-    guide.stage("comparing")
-    after = camera.state(NAMES)
-    left = [change.path for change in plans.make(contents, after, saved).changes]
-    if rom and rom.after is not None and (after.sha256(ROM) or "") != rom.after:
-        left.append(ROM)
-    if left:
-        raise BlazePoserError(
-            f"{left[0]} on the camera differs from the sent file: run the command again, or run `blazeposer restore`"
-        )
-    return saved
+    return _write(camera, state, contents, plan, beginning, saved, guide)
 
 
 def _save(
@@ -258,6 +234,37 @@ def _save(
     if not old:
         return backups.create(root, state, contents), beginning
     return (old.with_more(contents, state) if contents else old), beginning
+
+
+def _write(
+    camera: Camera, state: State, contents: Contents, plan: Plan, read: bytes, saved: Backup, guide: Guide
+) -> Backup:
+    """Write the new contents, and check that the camera's new state agrees with the plan."""
+    files = {change.path: contents.get(change.path) for change in plan.changes}
+    rom = plan.rom
+    hashes = [sha256(data) for data in files.values() if data is not None]
+    saved = saved.at("started", [*hashes, *([rom.after] if rom and rom.after else [])])
+    calls = flash.steps(rom.operations(read)) if rom else []
+    is_silent = rom and rom.erases > plans.LARGE and state.rom and not state.rom.ranges
+    advance = guide.stage("erasing (without progress), then writing" if is_silent else "writing", plan.write_bytes)
+    # Write a card's number first and delete it last: it must identify the card after an interruption.
+    mark = {path: files.pop(path) for path in [f"/sdcard/{CARD}"] if path in files}
+    if any(mark.values()):
+        camera.write(mark, [], state, 0, advance)
+    if files or calls:
+        camera.write(files, calls, state, rom.seconds if rom else 0, advance)
+    if mark and not any(mark.values()):
+        camera.write(mark, [], state, 0, advance)
+    guide.stage("comparing")
+    after = camera.state(NAMES)
+    left = [change.path for change in plans.make(contents, after, saved).changes]
+    if rom and rom.after is not None and (after.sha256(ROM) or "") != rom.after:
+        left.append(ROM)
+    if left:
+        raise BlazePoserError(
+            f"{left[0]} on the camera differs from the sent file: run the command again, or run `blazeposer restore`"
+        )
+    return saved
 
 
 def _latest(root: Path, camera: str) -> Backup:
