@@ -30,7 +30,7 @@ OVERLAP = (3, 10)  # anchors whose boxes overlap by more than 3 / 10 (intersecti
 
 ONE = const(1 << 20)  # fixed-point number that stands for 1 pixel, or for a logit of 1
 WEIGHT = const(8191)  # weight of a score of 1; the largest sum, 128 * 512 anchors * WEIGHT, stays below 2**30
-BOX_SIDE = const(8191)  # largest side of the scaled best box; `overlap` needs 13 times its area below 2**30
+BOX_SIDE = const(8191)  # largest side of the best anchor's box after scaling; 13 times its area must stay below 2**30
 
 # box: x, y, w, h. score: 0 to 1. keypoints: six (x, y), right eye, left eye, nose, mouth, right ear, left ear.
 # angles: yaw, pitch, roll in degrees; positive yaw looks to the image's left, positive pitch up, positive roll
@@ -125,8 +125,9 @@ class BlazePoser:
         return Face(box, score, keypoints, angles, math.exp(self._mean(VALUES - 1, 3, 0)))
 
     def _mean(self, i, unit, mean):
-        """Return `mean` plus the weighted mean of one output of the anchors. `i` is the output's number, from 0 to
-        VALUES - 1. Each feature map has a list `units` of factors, and `unit` is the index of a factor in this list."""
+        """Return the weighted mean of the anchors' output `i`, from 0 to VALUES - 1. The argument `mean`, for example
+        the mean of the anchors' centres, is added to the result. Each feature map has a list `units` of factors, and
+        `unit` is the index of a factor in this list."""
         for feature_map in self._maps:
             if feature_map.sums[0]:
                 mean += feature_map.units[unit] * feature_map.sum_of(i)
@@ -221,7 +222,7 @@ class FeatureMap:
         self.units[3] = error[0] / total
 
     def sum_of(self, i):
-        """Return the weighted sum of the anchors' output `i`, minus its weighted zero point."""
+        """Return the weighted sum of the anchors' output `i`, after subtracting the zero point from each value."""
         zero = self._quantization[1 if i < SHAPE_VALUES else 2 if i < VALUES - 1 else 3][1]
         return self.sums[3 + i] - zero * self.sums[0]
 

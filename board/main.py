@@ -119,7 +119,7 @@ while True:
     if DRAW:
         for _, _, steady in tracks:
             draw(img, steady)
-    # Print piece by piece, because old faces split the heap into blocks that are too small for long strings.
+    # Print piece by piece. Long strings might find no room, because earlier faces leave only small free blocks.
     frame = (seq, t_ms, clock.fps(), picture_us / 1000, network_us / 1000, decode_us / 1000)
     print(head % frame, end="")
     for i, (id, face, steady) in enumerate(tracks):

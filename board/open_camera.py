@@ -18,7 +18,7 @@ def open_camera(window=240):
     except RuntimeError:  # The sensor has no colour.
         csi0.pixformat(csi.GRAYSCALE)
     csi0.framesize(csi.VGA if window > 240 else csi.QVGA)
-    # On some sensors, QVGA is 320x200. A higher square would stretch faces.
+    # On some sensors, QVGA is 320x200. A side above 200 would stretch faces.
     side = min(window, csi0.width(), csi0.height())
     csi0.window((side, side))
     return csi0, side

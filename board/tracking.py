@@ -17,8 +17,8 @@
 # face there. A known face needs a lower score than a new face.
 #
 # With `mirror`, every second image of a known face is mirrored. The network's random errors in an image and in its
-# mirror image differ, and the Tracker's filters average both results. The script mirrors the image, the region and the
-# faces, as main.py does.
+# mirror image differ, and the Tracker's filters average both results. The script that uses `Gaze` must mirror the
+# image, the region and the faces, as main.py does.
 
 from micropython import const
 

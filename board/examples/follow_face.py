@@ -17,7 +17,7 @@ from find_model import MODELS, first_file
 PAN, TILT = "P7", "P8"
 PAN_TURN, TILT_TURN = 1, 1  # Use -1 if the servo turns away from the face.
 LIMIT = 45  # Each servo turns at most this many degrees from its middle.
-US_PER_DEGREE = 11  # Change of the pulse's length: from 1 ms to 2 ms, most servos turn by 90 degrees.
+US_PER_DEGREE = 11  # Microseconds of pulse length per degree. From 1 ms to 2 ms, most servos turn by 90 degrees.
 VIEW = 55  # Horizontal field of view in degrees: 55 with OpenMV's usual lens.
 GAIN = 0.3  # Part of the angle to the face that one image corrects. With a larger value, the mount may swing.
 STILL = 3  # Angles below this many degrees are not corrected, because the servos would hum.
