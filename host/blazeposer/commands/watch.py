@@ -59,7 +59,8 @@ _VIEW_OPTIONS = (
 
 
 def view_options(command: Callable[P, T]) -> Callable[P, T]:
-    """Add the shared options of `watch` and `replay` to a command, which must pass their values to `show` unchanged."""
+    """Add the shared options of `watch` and `replay` to a command. The command must pass the values of these options to
+    `show` unchanged."""
     for option in reversed(_VIEW_OPTIONS):
         command = option(command)
     return command

@@ -38,8 +38,8 @@ MB = 1024 * KB
 
 SCRIPT_BYTES = 34 * KB
 """Number of bytes that the model cannot use in the largest heap block. They hold MicroPython's own tables (1/43 of the
-block), TFLite Micro's operations, 512 bytes that the firmware adds to an arena, and the modules that scripts import
-first."""
+block), TFLite Micro's operations, 512 bytes that the firmware adds to the model's working memory, and the modules that
+scripts import first."""
 
 OLD_USB_ID = (0x1209, 0xABD1)
 """USB id of all OpenMV cameras with firmware before 5.0 (mpconfigboard.h of 2023 for the RT1062)."""

@@ -1,4 +1,4 @@
-"""Extend the console of the Python package rich, because printed text may come from other people (see `text.py`)."""
+"""Define a console for text from other people. Such text may contain markup or control characters (see `text.py`)."""
 
 from __future__ import annotations
 

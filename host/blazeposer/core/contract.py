@@ -17,8 +17,8 @@ INPUT_SIZE = 128
 """Side of the network's square input, in pixels."""
 INPUT_SCALE = 1 / 127.5
 INPUT_ZERO_POINT = 0
-"""Zero point of the int8 input. A camera always writes pixel - 128 into the input, and ignores the file's scale and
-zero point."""
+"""Zero point of the int8 input. A camera always writes pixel - 128 into the input, and ignores the scale and the
+zero point in the network file."""
 
 
 @dataclass(frozen=True)
@@ -79,15 +79,14 @@ MAX_FILE_BYTES = 126_000
 """Largest size of the INT8 file in bytes. A file of this size and its ROMFS header fit into the 131,072 bytes that the
 OpenMV H7 has for models."""
 MAX_ARENA_BYTES = 235_520
-"""Largest working memory in bytes, as TFLite Micro counts it on a 64-bit PC. The limit is one heap block of the H7 and
-the Nicla Vision minus the bytes for scripts and images. A camera needs less memory, because its pointers have 32
-bits."""
+"""Largest working memory in bytes, as TFLite Micro counts it on a 64-bit PC. An arena of this size fits
+into the memory of every board (see `Board.arena`). A camera needs less memory, because its pointers have 32 bits."""
 
 SCORE_THRESHOLD = 0.5
 """Smallest score of a detected face. The score of a face is the probability of the face's best anchor."""
 OVERLAP_THRESHOLD = 0.3
-"""Overlap (intersection over union) with the best anchor's box, above which an anchor is averaged with the best
-anchor."""
+"""Largest overlap (intersection over union) of two faces' boxes. If an anchor's box overlaps the best anchor's box by
+more, the two anchors belong to the same face and are averaged."""
 
 ANGLES = ("yaw", "pitch", "roll")
 ANGLE_CONVENTION = "300W-LP / AFLW2000: R = Rx(pitch) Ry(yaw) Rz(roll), degrees; see blazeposer/rotation.py"

@@ -56,8 +56,8 @@ def square_crop(image: Image) -> tuple[Image, tuple[int, int, int]]:
 
 
 def square_pad(image: Image) -> tuple[Image, tuple[int, int, int]]:
-    """Return the smallest square around an image, and its place (x, y, side) in pixels, in which x and y are 0 or
-    negative."""
+    """Return the smallest square around an image, and the square's place (x, y, side) in pixels. The values x and y are
+    0 or negative."""
     height, width = image.shape[:2]
     side = max(height, width)
     x, y = -((side - width) // 2), -((side - height) // 2)
@@ -67,7 +67,7 @@ def square_pad(image: Image) -> tuple[Image, tuple[int, int, int]]:
 def square_at(image: Image, x: int, y: int, side: int) -> Image:
     """Return a square of an image. Pixels outside the image are black. The square may be a NumPy view of the image. If
     `side` is above `LARGEST_SQUARE`, the function scales the image down before adding black pixels. Otherwise, a square
-    around 200,000 x 20 pixels would take 120 GB of memory."""
+    around an image of 200,000 x 20 pixels would take 120 GB of memory."""
     height, width = image.shape[:2]
     part = image[max(y, 0) : y + side, max(x, 0) : x + side]
     left, top = max(-x, 0), max(-y, 0)

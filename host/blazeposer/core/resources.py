@@ -23,7 +23,7 @@ def models_dir() -> Path:
 
 
 def output_models_dir() -> Path:
-    """Return the folder for new networks, which is `models/` in the current folder for an installed package."""
+    """Return the folder for new networks. If the package is installed, this is `models/` in the current folder."""
     folder = models_dir()
     return Path("models") if _is_installed(folder) else folder
 

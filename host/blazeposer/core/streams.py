@@ -25,8 +25,8 @@ def prepare_streams() -> None:
 
 
 def drop_stdout() -> None:
-    """Discard the buffered text for stdout. If the program that reads stdout has ended, Python would report an error at
-    exit."""
+    """Discard the buffered text for stdout. Otherwise, Python would report an error at exit if the program that reads
+    stdout has ended."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -38,7 +38,8 @@ def stream(frames: Sequence[DemoFrame], stage: Callable[[str], None] = lambda _:
 
 
 def line(number: int, frame: DemoFrame, record: Record) -> str:
-    """Return the angles and expected errors of found faces and the true angles, in lines of at most 80 characters."""
+    """Return lines of at most 80 characters. The lines show the angles and expected errors of the found faces, and the
+    true angles of the people in the frame."""
     faces = [" ".join(f"{angle:+6.1f}" for angle in face.angles) + f" err {face.err:.1f}" for face in record.faces]
     known = [" ".join(f"{angle:+6.1f}" for angle in person.angles) for person in frame.people]
     head = f"frame {number}: {len(faces)} of {len(known)} faces"

@@ -19,8 +19,8 @@ Found = Mapping[int, Sequence[Face]]
 TO_PICTURE = SIDE / WINDOW[2]
 """Scale factor from pixels of the camera's window to pixels of a frame."""
 MAX_OFFSET = 0.5
-"""Largest distance between the centres of a streamed face and of a person's face that belong together. The unit is the
-size of the person's face."""
+"""Largest distance between a person's face and the streamed face that belongs to this person. The distance is measured
+between the centres of the faces, in units of the size of the person's face."""
 
 
 def face_in_picture(face: Face) -> Face:

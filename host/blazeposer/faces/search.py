@@ -32,8 +32,8 @@ SHARE = 1 / 45
 STEP = 2.2
 """Largest ratio between one size of tiles and the next smaller size."""
 OVERLAP = 0.35
-"""Overlap of neighbouring tiles, as a fraction of their side. The overlap is `SEEN * STEP` plus a margin. `SEEN * STEP`
-is the size of the largest face that the network might miss in tiles of the next larger size."""
+"""Overlap of neighbouring tiles, as a fraction of their side. The overlap is `SEEN * STEP` plus a margin. The
+network finds larger faces in tiles of the next larger size."""
 GUESS = 0.6
 """Smallest score of a guess, as a fraction of the threshold. A guess is a face in a tile."""
 SURE = 0.4

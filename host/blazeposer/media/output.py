@@ -109,7 +109,8 @@ class VideoWriter(AbstractContextManager["VideoWriter"]):
 
 class Annotated(ExitStack):
     """A writer of a command's annotated images and videos, for a `with` statement. The path `output` means a file if it
-    has a suffix and is not the path of an existing folder. Raises InputError if `output` does not suit the sources."""
+    has a suffix and is not the path of an existing folder. Raises InputError if `output` would overwrite an input, or
+    if `output` is a file and the sources need several files."""
 
     def __init__(self, output: Path, sources: Sequence[Source]) -> None:
         super().__init__()

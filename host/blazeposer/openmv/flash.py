@@ -1,4 +1,5 @@
-"""Describe the flash memory that holds the folder /rom on each board, and the limits and durations of `vfs.rom_ioctl`.
+"""Describe the flash memory that holds the folder /rom on each board. MicroPython's function `vfs.rom_ioctl` erases and
+writes this memory. The fields of `Flash` have these sources:
 
 - `block` is the value `erase_size` from boards.json in the PyPI package `openmv-ota` 1.0.7.
 - OpenMV measured `erase_ms` of the N6 and the RT1062 (see the installer in `openmv-ota`). The AE3 is assumed to be as
@@ -29,7 +30,7 @@ erase. "nor" is programmed byte by byte, and bits can change from 1 to 0 at any 
 
 @dataclass(frozen=True)
 class Flash:
-    """Sizes are in bytes."""
+    """The flash memory for /rom on one type of board. Sizes are in bytes."""
 
     kind: Kind
     block: int

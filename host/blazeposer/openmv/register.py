@@ -39,7 +39,7 @@ def folder() -> Path:
 
 
 def add(serial: str, port: str, board: str = "") -> None:
-    """Add a virtual camera to the list, or update its entry. Raises BlazePoserError."""
+    """Add a virtual camera to the list, or update its entry. Raises BlazePoserError if the entry cannot be written."""
     entry = folder() / f"{serial}.new"
     try:
         entry.write_text(json.dumps({"port": port, "process": os.getpid(), "board": board}))

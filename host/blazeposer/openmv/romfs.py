@@ -62,7 +62,7 @@ def read(image: bytes) -> dict[str, RomFile]:
 
 def record(name: str, data: bytes, start: int, align: int) -> bytes:
     """Return the bytes that store a file in the root folder of a ROMFS image, at the position `start`."""
-    for size in range(align):  # look for an image whose end has the alignment of `start`
+    for size in range(align):  # find an image with the same length as `start`, modulo `align`
         before = pack({"0": bytes(size)}, align)
         if len(before) % align == start % align:
             return pack({"0": bytes(size), name: data}, align)[len(before) :]

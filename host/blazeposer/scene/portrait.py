@@ -86,11 +86,11 @@ class Portrait:
 def rasterize(
     mesh: Floats, texture: NDArray[np.float32], triangles: NDArray[np.int32], size: tuple[int, int]
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Find the texture position for each pixel in an image of a mesh, from the triangle that is nearest to the viewer.
-    The points of `mesh` (n, 3) are in pixels of the image, in a parallel projection. In the mesh, x points to the
-    right, y points down, and z points to the viewer. Triangles with anticlockwise corners on the screen are not drawn,
-    because they are turned away from the viewer. Return the texture positions (height, width, 2), and an array (height,
-    width) that is True where the image shows the mesh."""
+    """Find the texture position for each pixel in an image of a mesh. If several triangles cover a pixel, the triangle
+    nearest to the viewer counts. The points of `mesh` (n, 3) are in pixels of the image, in a parallel projection. In
+    the mesh, x points to the right, y points down, and z points to the viewer. Triangles with anticlockwise corners on
+    the screen are not drawn, because they are turned away from the viewer. Return the texture positions (height, width,
+    2), and an array (height, width) that is True where the image shows the mesh."""
     width, height = size
     corners = mesh[triangles]
     (ax, ay), (bx, by), (cx, cy) = corners[..., :2].transpose(1, 2, 0)

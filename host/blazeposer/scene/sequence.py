@@ -1,5 +1,5 @@
-"""Define the demo's sequence of synthetic images, which are the same in every run, with the exact angles of every
-head."""
+"""Define the demo's sequence of synthetic images and the exact angles of every head. The sequence is the same in every
+run."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def gestures() -> tuple[DemoFrame, ...]:
 
 
 def _single(turn: NDArray[np.float64], number: int) -> DemoFrame:
-    """Return a frame of one person with the angles `turn`, who sways and moves nearer and farther between frames."""
+    """Return a frame of one person with the angles `turn`. The person's place and distance depend on `number`."""
     sway = np.sin(2 * np.pi * number / np.array([37.0, 53.0, 71.0]))
     middle = (SIDE / 2 + 14 * sway[0], SIDE * 0.46 + 8 * sway[1])
     return DemoFrame((Person(_angles(turn), middle, 1.85 + 0.15 * sway[2]),))

@@ -6,8 +6,8 @@
 
 A record without the key "v" has version 1. The keys "ms" and "size" of a record, and the key "id" of a face, may be
 missing. If SMOOTH is on in `board/main.py`, each face in a record also has the key "steady" with its smoothed box,
-keypoints and angles. A PC can add the key "position" (x, y, z in centimetres) to a face, and the key "source" with the
-name of an image or video file to a record.
+keypoints and angles. A PC can add the key "position" (x, y, z in centimetres) to a face. A PC can also add the key
+"source" to a record. The value of "source" is the name of an image or video file.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Record:
     size: tuple[int, int] = (240, 240)
     """Width and height of the camera's window, in pixels."""
     ms: Timing | None = None
-    """Times of the parts of a frame."""
+    """Times that the camera needed for the frame, or None if the times are not known."""
     source: str = ""
     """Name of the image or video file, or "" if the record comes from a camera."""
 
@@ -84,7 +84,7 @@ def parse_line(line: str | bytes) -> Record | None:
 
 
 def as_line(record: Record) -> str:
-    """Return the record as a line of JSON without a newline character. Numbers of faces are rounded as in
+    """Return the record as a line of JSON without a newline character. The values of a face are rounded as in
     `face_as_json`."""
     head: dict[str, Any] = {"v": VERSION, "seq": record.seq, "t_ms": record.t_ms, "fps": record.fps}
     if record.ms:
