@@ -1,5 +1,6 @@
-"""Compare the faces that BlazePoser's INT8 network and float network and MediaPipe's float BlazeFace detect in the same
-images. On the data set WIDER FACE, only the average precision of the networks is compared."""
+"""Compare the face detection of three networks on the same images. The networks are BlazePoser's INT8 network,
+BlazePoser's float network, and MediaPipe's float BlazeFace. On the data set WIDER FACE, only the average precision of
+the networks is compared."""
 
 from __future__ import annotations
 
@@ -32,6 +33,8 @@ SCENES = "maskon-boxes"
 TURNED = 60.0
 """Limit of |yaw| in degrees, beyond which a face counts as turned."""
 SIZES = (16, 24, 32)
+"""Smallest sizes of the faces that count for an average precision. The size of a face is the square root of the area of
+its box, in pixels of the network's input."""
 LEAST_SCORE = 0.05
 """Smallest score in the average precision. Without this limit, each of the 896 anchors would be a detection."""
 STEP = 0.01
@@ -50,14 +53,14 @@ class Figures:
     turned: float
     """Recall on faces with a |yaw| beyond TURNED degrees."""
     precision: tuple[float | None, ...]
-    """Average precision for each size in SIZES, on faces of at least this many pixels, or None without such faces."""
+    """Average precision for each size in SIZES, or None if no face is large enough."""
     keypoints: tuple[float, ...]
     """Mean distance of each keypoint of LANDMARKS from its label, in pixels, on the faces that all networks found."""
     alarms: int
     """Number of false positives in the photos of places."""
     threshold: float
-    """Highest multiple of STEP at which the network finds at least as many labelled faces as the original BlazeFace
-    finds at the default score threshold."""
+    """Highest score threshold (a multiple of STEP) at which the network finds at least as many labelled faces as the
+    original BlazeFace. For BlazeFace, the default score threshold is used."""
     alarms_there: int
     """Number of false positives in the photos of places, at the score threshold `threshold`."""
     on_places: float
@@ -93,15 +96,15 @@ class Measured:
     near: Agreement
     """Differences between the INT8 network and the float network."""
     boxed_faces: dict[int, int]
-    """Number of faces whose box has at least this many pixels, for each size in SIZES."""
+    """Number of faces that count for each size in SIZES."""
     faceless_images: int
     hands: int
 
 
 @dataclass(frozen=True)
 class Precision:
-    """The average precision of each network on WIDER FACE. A size is the smallest size of the faces that count, in
-    pixels of the network's input. All faces have the size 0 or more."""
+    """The average precision of each network on WIDER FACE, for the sizes in SIZES and for the size 0, with which all
+    faces count."""
 
     images: int
     faces: dict[int, int]
@@ -174,7 +177,7 @@ def measure_wider(int8: Path, folder: Path) -> Precision:
 
 
 def _runs(int8: Path) -> dict[str, Run]:
-    """Return functions that run BlazeFace, the INT8 network, and the float network in the same folder."""
+    """Return functions that run BlazeFace, the INT8 network, and the float network in the INT8 file's folder."""
     return {
         "BlazeFace": original(litert(blazeface_path().read_bytes())),
         "float": open_network(int8.with_name("blazeposer_float.tflite"), "xnnpack").outputs,
@@ -201,7 +204,8 @@ def share(detections: Sequence[Floats]) -> float:
 
 
 def equal_recall(outputs: Sequence[Outputs], dataset: Dataset, wanted: int) -> float:
-    """Return the highest multiple of STEP at which at least `wanted` labelled faces are found, or 0."""
+    """Return the highest score threshold (a multiple of STEP) at which at least `wanted` labelled faces are found, or
+    0."""
     for step in range(round(1 / STEP) - 1, 0, -1):
         threshold = step * STEP
         if sum(face is not None for face in answers(outputs, dataset, threshold)) >= wanted:

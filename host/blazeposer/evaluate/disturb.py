@@ -18,7 +18,7 @@ from blazeposer.evaluate.datasets import Sample
 from blazeposer.evaluate.peers.canonical import NOSE_TIP, load_canonical
 
 SIDE = WINDOW[2]
-"""Length of the longer side of the images in pixels, like the side of a camera's window."""
+"""Length of the longer side of the images in pixels, as on a camera (`WINDOW`)."""
 GAMMA = 2.2
 """Exponent that converts a pixel's value to an amount of light, an approximation of sRGB."""
 MASK = (176, 205, 222)
@@ -136,7 +136,7 @@ def patched(scene: Scene, share: float, rng: np.random.Generator) -> Scene:
 
 def masked(scene: Scene, level: float, rng: np.random.Generator) -> Scene:
     """Draw a surgical mask over the nose, the mouth and the chin of each face. The outline of the mask comes from the
-    canonical face, which is rotated by the labelled rotation."""
+    canonical face (an average face mesh), which is rotated by the labelled rotation."""
     face, picture = load_canonical(), scene.picture.copy()
     for box, rotation in zip(scene.boxes, scene.rotations, strict=True):
         points = (face.points @ rotation.T)[:, :2] * [1, -1]

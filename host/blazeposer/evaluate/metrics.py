@@ -105,7 +105,8 @@ class Scores:
         return self.of((yaw >= low) & (yaw < high))
 
     def surest(self) -> Scores:
-        """Return the half of the found faces with the smaller expected errors, and all faces with the median error."""
+        """Return the scores of the half of the found faces with the smaller expected errors. All faces with the median
+        expected error also belong to this half."""
         if not self.found.any():
             return self
         limit = np.quantile(self.expected[self.found], 0.5, method="inverted_cdf")
@@ -174,8 +175,8 @@ class Scores:
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule that chooses the detection that matches a label's box x0, y0, x1, y1, and a text about the rule. The
-    detections and the box have the same unit of length."""
+    """A rule for matching a detection with a label. The function `choose` gets all detections and the label's box x0,
+    y0, x1, y1, in the same unit of length. `text` describes the rule."""
 
     text: str
     choose: Callable[[Sequence[Face], Floats], Face | None]
@@ -239,10 +240,11 @@ class ImageResult:
     """Flags (n,) of ignored labels. It makes no difference whether a network finds an ignored label."""
 
     def judged(self, least: float) -> tuple[list[tuple[float, bool]], int]:
-        """Return the score of each detection and whether the detection is correct, and the number of labels that count.
-        A label counts if it is not ignored and its box covers at least `least` x `least` pixels of the network's input.
-        By the rule of PASCAL VOC, each detection belongs to the label that it overlaps most, and only the detection
-        with the highest score is correct for a label. A detection whose matching label does not count is left out."""
+        """Return a list and the number of labels that count. The list contains, for each detection, its score and True
+        if the detection is correct. A label counts if it is not ignored and its box covers at least `least` x `least`
+        pixels of the network's input. By the rule of PASCAL VOC, each detection belongs to the label that it overlaps
+        most, and only the detection with the highest score is correct for a label. A detection whose matching label
+        does not count is left out."""
         sides = np.sqrt(np.prod(np.maximum(self.boxes[:, 2:] - self.boxes[:, :2], 0), axis=1)) * INPUT_SIZE
         counts = ~self.ignored & (sides >= least)
         labels = np.array([_middle_size(box) for box in self.boxes]).reshape(-1, 4)

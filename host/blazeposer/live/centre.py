@@ -23,8 +23,8 @@ BACK = 0.2
 
 
 class Leader:
-    """A filter that selects one person until the person is no longer visible, and then the person with the largest
-    face."""
+    """A filter that selects one person. When this person is no longer visible, the filter selects the person with the
+    largest face."""
 
     def __init__(self) -> None:
         self._id: int | None = None
@@ -82,7 +82,8 @@ class Centre:
         return Head(self._part(rest.rotation.T @ last.rotation), self._part(rest.to_axis.T @ last.to_axis), position)
 
     def _part(self, rotation: Floats) -> Floats:
-        """Return a rotation (3, 3) about the same axis, reduced by the dead zone and multiplied by `_share`."""
+        """Return a rotation (3, 3) about the same axis as `rotation`. Its angle is the angle of `rotation`, reduced by
+        the dead zone and multiplied by `_share`."""
         if self._share > 0.999 and not self._deadzone:
             return rotation
         vector = np.asarray(cv2.Rodrigues(rotation)[0], np.float64)

@@ -17,8 +17,8 @@ from blazeposer.live.links import Arrival, Link
 from blazeposer.stream.record import Counts, Record
 
 LONGEST_STEP = 2.0
-"""Longest time in seconds that the smoothing assumes between two records, because a clock can be wrong or restart.
-After a time of this length without a record, all tracks end."""
+"""Longest time between two records for the smoothing, in seconds. Longer times are shortened to this time, because a
+clock can be wrong or restart. After a time of this length without a record, all tracks end."""
 
 
 class Head(NamedTuple):

@@ -161,7 +161,7 @@ def losses(counts: Counts) -> str:
 
 
 def _on_head(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the points where rays in the directions `points` (n, 3) from the head's middle meet its ellipsoid."""
+    """Return the point on the surface of the head (an ellipsoid) for each direction in `points` (n, 3)."""
     return points / np.linalg.norm(points / _HEAD, axis=1, keepdims=True)
 
 

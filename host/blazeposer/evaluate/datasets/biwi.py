@@ -31,14 +31,16 @@ from blazeposer.evaluate.metrics import Rule, nearest
 
 SEQUENCES = tuple(f"{number:02d}" for number in range(1, 25))
 TEST_SEQUENCES = ("03", "06", "09", "12", "15", "16", "20", "24")
-"""Test sequences of protocol 2. Other projects split the sequences at random without a fixed seed (`randFlag` in
-FSA-Net's `TYY_create_db_biwi_70_30.py`), and did not publish the lists of test sequences. Here every third sequence is
-for testing, but 16 and 20 replace 18 and 21, so that no person appears in both parts. According to the table of the
-Hugging Face reader `biwi_kinect_head_pose`, the same person is in sequences 02 and 21, in 03 and 15, in 05 and 18, and
-in 07 and 22. Errors with other splits are only roughly comparable."""
+"""Test sequences of protocol 2, which divides BIWI into sequences for training and for testing. Other projects split
+the sequences at random without a fixed seed (`randFlag` in FSA-Net's `TYY_create_db_biwi_70_30.py`), and did not
+publish the lists of test sequences. Here every third sequence is for testing, but 16 and 20 replace 18 and 21, so that
+no person appears in both parts. According to the table of the Hugging Face reader `biwi_kinect_head_pose`, the same
+person is in sequences 02 and 21, in 03 and 15, in 05 and 18, and in 07 and 22. Errors with other splits are only
+roughly comparable."""
 
 HEAD_RADIUS = 120.0
-"""Half the height of a head in millimetres. The centre of a face is always nearer to the centre of the head."""
+"""Half the height of a head in millimetres. The distance from the centre of a face to the centre of its head is always
+smaller."""
 
 RULE = Rule(f"middle nearest to the projected centre of the head, at most {HEAD_RADIUS:.0f} mm from it", nearest)
 

@@ -137,8 +137,8 @@ def read_pools(
 
 
 def read_backgrounds(folder: Path, name: str = "faceless", *, test: bool = False) -> list[Image]:
-    """Return the photos for training or for testing from `NAME.zip`, which show no face. The photos of "faceless" show
-    places, and the photos of "hands" show hands in close-up."""
+    """Return the photos for training or for testing from `NAME.zip`. These photos show no face. The photos of
+    "faceless" show places, and the photos of "hands" show hands in close-up."""
     path = folder / f"{name}.zip"
     if not path.is_file():
         raise BlazePoserError(f"no {path.name} in {folder}: give the folder of the pools with --data")
@@ -148,7 +148,8 @@ def read_backgrounds(folder: Path, name: str = "faceless", *, test: bool = False
 
 
 def read_scenes(folder: Path, names: tuple[str, ...]) -> list[Image]:
-    """Return the training photos of SCENE_POOLS, if they are in `names`. Some faces in them have no label."""
+    """Return the training photos of the pools in SCENE_POOLS that are also in `names`. Some faces in them have no
+    label."""
     photos = []
     for name in SCENE_POOLS:
         if name not in names:

@@ -7,8 +7,8 @@ Each line of `maskon_boxes.csv` contains the name of an image file of MaskON, th
 class of one face. All faces in these images have boxes.
 
 `models/README.md` describes the data set `biwi_dev`. The columns yaw, pitch and roll of `biwi_dev.csv` are in degrees,
-with the order and the signs of 300W-LP, but relative to the axes of a Kinect's depth camera. In the 1,334 frames that
-are missing, the heads look up or down by 50 degrees on average.
+with the order and the signs of 300W-LP, but relative to the axes of a Kinect's depth camera. `biwi_dev` lacks 1,334
+frames of BIWI. In these frames, the heads look up or down by 50 degrees on average.
 """
 
 from __future__ import annotations

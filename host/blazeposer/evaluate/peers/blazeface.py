@@ -25,7 +25,7 @@ from blazeposer.tflite.interpreter import Network, litert
 
 BLAZEFACE_INT8 = Path(__file__).with_name("blazeface_int8.tflite")
 DETECTION = 4
-"""Number of outputs of BlazeFace, which are the first of `OUTPUTS`."""
+"""Number of outputs of BlazeFace. They are the first outputs in `OUTPUTS`."""
 FACE_POINTS = {
     "right_eye": (-3.151, 2.625, 3.466),
     "left_eye": (3.151, 2.625, 3.466),
@@ -39,7 +39,8 @@ face. The positions come from MediaPipe's canonical face (Apache-2.0,
 mediapipe/modules/face_geometry/data/canonical_face_model.obj). An eye is in the middle between the vertices 33 and 133,
 the tip of the nose is vertex 4, the mouth is in the middle between the vertices 13 and 14, and the point in front of
 the ear is vertex 234. The points of the other side are mirror images. On the `train` split of the training data, the
-zero pose differs from 300W-LP's zero pose by one degree of pitch, which is too little for a correction."""
+zero pose of these points differs from 300W-LP's zero pose by one degree of pitch, which is too little for a
+correction."""
 FOCAL = 3.0
 """Focal length of the assumed camera, as a multiple of the side of the face's box. Among the values from 2 to 14, this
 value gives the smallest error on the `train` split of the training data: 4.8 degrees, instead of 4.9 to 5.1 degrees."""
@@ -91,8 +92,8 @@ class BlazeFacePnP(BlazeFace):
 
 
 def with_pnp(face: Face) -> Face:
-    """Return a face with the rotation that its keypoints have. The rotation is relative to the line of sight from the
-    camera to the face, as in the labels of the data sets."""
+    """Return a face with the rotation that solvePnP computes from its keypoints. The rotation is relative to the line
+    of sight from the camera to the face, as in the labels of the data sets."""
     x, y, width, height = face.box
     focal = FOCAL * max(width, height, 1.0)
     camera = np.array([[focal, 0, x + width / 2], [0, focal, y + height / 2], [0, 0, 1]])

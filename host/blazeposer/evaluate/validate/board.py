@@ -33,7 +33,8 @@ from blazeposer.tflite.interpreter import dequantized
 PART = 4096
 """Number of bytes of an image in one message."""
 PIXELS, DEGREES = (1e-3, 1e-3, 1e-3), (1e-2, 1e-2, 1e-2)
-"""Largest allowed differences between the two decoders, for the median, the 95th percentile and the worst face."""
+"""Largest allowed differences between the camera's decoder and the PC's decoder, for the median, the 95th percentile
+and the worst face."""
 DECODER_LIMITS = Limits("The board calculates boxes in whole numbers of 2^-20 pixels, and angles in floating point.",
                         pixels=PIXELS, degrees=DEGREES)  # fmt: skip
 DECODER_TITLE = "Decoder: board/blazeposer.py / host, every anchor"
@@ -82,7 +83,8 @@ def see(camera: Camera, pictures: Sequence[Image], advance: Callable[[], None] =
 
 
 def decoded_on(camera: Camera, advance: Callable[[], None] = lambda: None) -> list[list[Face]]:
-    """Run a camera's decoder on artificial outputs with one face each, at every anchor. Raises PortError."""
+    """Run a camera's decoder once for each anchor, on artificial outputs with one face at this anchor. Raises
+    PortError."""
     scales, zeros = zip(*QUANTIZATION, strict=True)
     faces: list[list[Face]] = []
 

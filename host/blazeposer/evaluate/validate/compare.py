@@ -168,8 +168,9 @@ def same_faces(first: Sequence[Face], second: Sequence[Face]) -> tuple[list[tupl
 
 
 def difference_of(first: Face, second: Face) -> tuple[float, float, float]:
-    """Return the largest distance between corresponding edges of two faces' boxes and between corresponding coordinates
-    of their keypoints, both in pixels of the network's input, and the angle between their rotations in degrees."""
+    """Return the differences between the boxes, the keypoints and the rotations of two faces. For the boxes, the value
+    is the largest difference of an edge, and for the keypoints the largest difference of a coordinate, in pixels of the
+    network's input. For the rotations, the value is the angle between them in degrees."""
     edges = [np.array([x, y, x + w, y + h]) for x, y, w, h in (first.box, second.box)]
     rotations = [rotation_from_angles(face.angles) for face in (first, second)]
     return (
@@ -194,8 +195,8 @@ def pair_section(
     apart: dict[str, float] | None,
 ) -> Section:
     """Return the section of the report that compares two stages. `given` is the image with the largest difference.
-    `worst` contains the faces that each stage found in this image, and `apart` contains the differences of its layers,
-    or None if the layers' outputs are not available."""
+    `worst` contains the faces that each stage found in this image. `apart` contains the difference of each layer for
+    this image. It is None if the layers' outputs are not available."""
     first, second = stages
     breaches = difference.breaches(pair.limits)
     least = HALF if first.is_int8 != second.is_int8 else 0.0
@@ -231,8 +232,8 @@ def pair_section(
 def layers_apart(ours: Trace, theirs: Trace, layers: Layers, *, int8: tuple[bool, bool]) -> dict[str, float]:
     """Return the difference of each layer whose outputs differ, in the order of execution. For two INT8 networks, the
     difference is the mean absolute difference in quantization steps. A layer is left out if all its values differ by
-    less than half a step. Otherwise, the difference is the RMS of the differences divided by the RMS of the layer's
-    values. If only one network is INT8, the layers in `Layers.rescaled` are left out."""
+    less than half a step. For other pairs of networks, the difference is the RMS of the differences divided by the RMS
+    of the layer's values. If only one network is INT8, the layers in `Layers.rescaled` are left out."""
     found = {}
     rescaled = layers.rescaled if int8[0] != int8[1] else set()
     for name, values in ours.items():

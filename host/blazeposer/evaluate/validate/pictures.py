@@ -45,7 +45,7 @@ class Given:
 
 
 class Remark(NamedTuple):
-    """A remark about an unusual image file. It is left out only if it cannot be read."""
+    """A remark about an unusual image file. The file is left out only if it cannot be read."""
 
     name: str
     text: str

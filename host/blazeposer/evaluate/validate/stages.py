@@ -163,7 +163,8 @@ def _at(connected: Callable[[], AbstractContextManager[Camera]]) -> See:
 
 def companion(model: Path, suffix: str) -> Path:
     """Return the path with the INT8 file's name and the suffix `suffix`. If it does not exist, but the INT8 file was
-    trained and quantized like the shipped network, return the path of the shipped network. Raises NotRun."""
+    trained and quantized like the shipped network, return the path of the shipped network's file with this suffix.
+    Raises NotRun."""
     if (path := model.with_name(model.stem + suffix)).exists():
         return path
     try:

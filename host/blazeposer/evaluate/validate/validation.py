@@ -23,7 +23,8 @@ KEYS = tuple(dict.fromkeys(key for pair in PAIRS for key in (pair.first, pair.se
 ANCHORS = sum(grid.count for grid in GRIDS)
 
 Progress = Callable[[str, int], Callable[[], None]]
-"""Function that gets the name of a part of the work and its number of steps, and returns a function for each step."""
+"""Function that gets the name of a part of the work and its number of steps. The function returns another function,
+which is called after each step."""
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ _ADVICE = {
 
 
 class MqttView:
-    """An `Output` that sends pose records to an MQTT broker. Pose records that arrive while there is no connection to
+    """A `Sender` that sends pose records to an MQTT broker. Pose records that arrive while there is no connection to
     the broker are lost. Methods with names that start with `_on_` run in the thread of the MQTT client."""
 
     def __init__(self, name: str, client: Client, topic: str, encrypted: bool, discover: str | None) -> None:

@@ -4,9 +4,9 @@ Each UDP packet contains six little-endian doubles: x, y, z in centimetres and y
 the camera's axis. As in opentrack's own tracker for webcams (tracker-neuralnet/ftnoir_tracker_neuralnet.cpp), x points
 to the right of the image, y points up, z points away from the camera, and the angles have the signs of `rotation.py`.
 
-The program opentrack and the data set 300W-LP use different orders of rotations about axes that do not move. In
-opentrack (compat/euler.cpp), the head turns first by roll, then by pitch, and last by yaw. In 300W-LP, the head turns
-first by roll, then by yaw, and last by pitch.
+The program opentrack and the data set 300W-LP turn a head about fixed axes, but in different orders. In opentrack
+(compat/euler.cpp), the head turns first by roll, then by pitch, and last by yaw. In 300W-LP, the head turns first by
+roll, then by yaw, and last by pitch.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ _FIRST = 1.0  # seconds that a session waits for the address when it starts
 
 
 class HeadView:
-    """An `Output` that sends UDP packets with the pose of one head, for a `with` statement. If the host is not found,
+    """A `Sender` that sends UDP packets with the pose of one head, for a `with` statement. If the host is not found,
     the search is repeated. A UDP packet is sent even if no program listens. Each UDP packet goes to the first IPv4
     address and to the first IPv6 address of the host. The name "localhost" means 127.0.0.1 and ::1, but a program may
     listen at only one of these addresses."""

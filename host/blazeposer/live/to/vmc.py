@@ -23,8 +23,8 @@ PORT = 39540
 
 def quaternion(rotation: NDArray[np.float64]) -> tuple[float, float, float, float]:
     """Convert a rotation (3, 3) from the axes of `rotation.py` to Unity's axes, and return a quaternion x, y, z, w. In
-    both, y points up and z points out of the face, but the x axes point in opposite directions. The rotation axis (x,
-    y, z) in `rotation.py` becomes the rotation axis (x, -y, -z) in Unity."""
+    both systems of axes, y points up and z points out of the face, but the x axes point in opposite directions. The
+    rotation axis (x, y, z) in `rotation.py` becomes the rotation axis (x, -y, -z) in Unity."""
     vector = np.asarray(cv2.Rodrigues(rotation)[0], np.float64)[:, 0]
     angle = float(np.linalg.norm(vector))
     x, y, z = (vector * [1, -1, -1] * (np.sin(angle / 2) / angle if angle else 0.5)).tolist()
