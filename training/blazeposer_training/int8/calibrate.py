@@ -112,8 +112,8 @@ def clip_weights(model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advanc
 
 
 def _quietest_limit(weight: Tensor, power: Tensor, per_tensor: bool) -> Tensor:
-    """Return the clipping limit (out,) of each output channel that causes the least noise. `weight` has the shape (out,
-    channels), and `power` (channels,) is the mean square of each input channel."""
+    """Return the clipping limits (out,) of the output channels. These limits cause the least noise. `weight` has the
+    shape (out, channels), and `power` (channels,) is the mean square of each input channel."""
     largest = weight.abs().amax(dim=1)
     if per_tensor:
         largest = largest.amax().expand_as(largest)

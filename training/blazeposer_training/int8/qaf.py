@@ -164,7 +164,7 @@ class Tuning:
                 lesson.inputs[part.output] = self.student.quantizer(part.output).levels(tensors[part.output]).char()
 
     def _parameters(self, operation: Operation) -> Iterator[nn.Parameter]:
-        """Yield the weights, the biases, and the scale and zero point of the output that can be trained."""
+        """Yield the trainable parameters of an operation: weights, biases, and scale and zero point of the output."""
         if operation.has_weights:
             yield from self.student.layer(operation).parameters()
         if self.student.source[operation.output] == operation.output:

@@ -143,7 +143,8 @@ def calibration_images(
 
 
 def _bank(folder: Path, pools: tuple[str, ...], default: tuple[str, ...], report: Callable[[str], None]) -> Bank:
-    """Read the training images. A user's own `pools` come without photos for backgrounds, so rooms are drawn."""
+    """Read the training images. A user's own `pools` come without photos for backgrounds, so the backgrounds are drawn
+    rooms."""
     return read_bank(folder, pools or default, "train", report=report, faceless=() if pools else ("faceless",))
 
 

@@ -28,7 +28,8 @@ LARGEST_SIDE = 448
 """Largest width and height of a stored photo in pixels."""
 JPEG_QUALITY = 90
 VALIDATION_PERCENT = 3
-"""Percentage of the photos for validation, chosen by a hash of the name. If it chooses none, every tenth is used."""
+"""Percentage of the photos that are used for validation. A hash of the file name selects these photos. If the hash
+selects no photo, every tenth photo is used."""
 CORNERS = ("x0", "y0", "x1", "y1")
 COLUMNS = (
     *("file", "width", "height", *CORNERS, *ANGLES, *(f"{angle}_spread" for angle in ANGLES)),

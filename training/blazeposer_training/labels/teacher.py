@@ -35,7 +35,7 @@ class Labelled:
     """Face with BlazeFace's score and keypoints, and the teacher's rotation. `err` is the uncertainty of the rotation
     in degrees. The box is the tight box around the landmarks."""
     landmarks: Floats
-    """Mesh points (68, 2) that are nearest to the 68 iBUG landmarks, in their order."""
+    """Mesh points (68, 2) that are nearest to the 68 iBUG landmarks, in the order of the landmarks."""
     spread: Floats
     """Standard deviations (3,) of yaw, pitch and roll among the four crops, in degrees."""
 

@@ -83,10 +83,10 @@ def plain(stem: int, *rows: tuple[int, ...], dense: bool = False) -> Architectur
     """Return an architecture with plain blocks and a 3x3 stem. Each item of `rows` lists the channel counts at one
     resolution, from 64x64 to 8x8. If `dense` is true, the first block at 32x32 is dense.
 
-    The initial weights come from BlazeFace's blocks at the same resolution. Except at 64x64, the first block gets the
-    weights of BlazeFace's first block. If an architecture has fewer blocks than BlazeFace at a resolution, the other
-    blocks get the weights of BlazeFace's last blocks. If it has more blocks, the surplus blocks get the weights of
-    BlazeFace's last block.
+    The initial weights come from BlazeFace's blocks at the same resolution. At each resolution except 64x64, the first
+    block gets the weights of BlazeFace's first block. If an architecture has fewer blocks than BlazeFace at a
+    resolution, the other blocks get the weights of BlazeFace's last blocks. If it has more blocks, the surplus blocks
+    get the weights of BlazeFace's last block.
     """
     blocks: list[Block] = []
     for stage, (row, sources) in enumerate(zip(rows, _SOURCES, strict=True)):
@@ -106,7 +106,8 @@ ARCHITECTURES = {
     "plain-48": plain(16, (), (24, 32, 32), (48, 64, 80, 88), (96, 96, 96, 96, 96, 96)),
     "dense-47": plain(8, (), (24, 32, 32), (48, 64, 80, 88), (96, 96, 96, 96, 96, 96), dense=True),
 }
-"""Architectures that a recipe may name. The number is the estimated number of million instructions on a Cortex-M7."""
+"""Architectures that a recipe may name. The number in a name is the estimated number of instructions on a Cortex-M7, in
+millions."""
 ARCHITECTURE = ARCHITECTURES["plain-65"]
 """The architecture that ships."""
 

@@ -25,7 +25,8 @@ BLOCK_KERNEL = 3
 @dataclass(frozen=True)
 class Operation:
     """One operation of the network. Convolutions use TensorFlow's `SAME` padding. The operation `pool` is a 2x2 max
-    pooling with stride 2, and the operation `pad` appends channels of zeros. `output` also names a torch module."""
+    pooling with stride 2, and the operation `pad` appends channels of zeros. The torch module of an operation with
+    weights has the name `output`."""
 
     kind: Kind
     output: str
@@ -37,7 +38,7 @@ class Operation:
     channels_in: int = 0
     activation: Activation = "none"
     per_tensor: bool = False
-    """True if all weights share one quantization step, and not only the weights of a channel."""
+    """True if all weights share one quantization step. False if each output channel has its own quantization step."""
 
     @property
     def has_weights(self) -> bool:

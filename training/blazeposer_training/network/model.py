@@ -106,7 +106,8 @@ class Backbone(nn.Module):
         return first, second
 
     def maps(self, image: Tensor, blocks: Sequence[int]) -> list[Tensor]:
-        """Return the feature maps of the blocks with these numbers, in ascending order. Later blocks are not run."""
+        """Return the feature maps of the blocks with the numbers `blocks`, in the order of execution. Later blocks are
+        not run."""
         x = self.stem(F.pad(image, self.rim)).clamp(0, self.ceiling)
         maps = []
         for index in range(max(blocks) + 1):
@@ -129,7 +130,8 @@ class PoseHead(nn.Module):
         nn.init.constant_(self.error.bias, INITIAL_LOG_ERROR)
 
     def embed(self, tap: Tensor) -> Tensor:
-        """Return the output (N, hidden, side, side) of the hidden layer. In training, it also gives the angle bins."""
+        """Return the output (N, hidden, side, side) of the hidden layer. In training, the angle bins are also computed
+        from this output."""
         return F.relu(self.hidden(tap))
 
     def forward(self, tap: Tensor) -> tuple[Tensor, Tensor]:
