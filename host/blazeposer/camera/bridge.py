@@ -31,9 +31,9 @@ _PART = re.compile(rb"\x03|[^\x03\x04\r]*[\x04\r]?")
 class Bridge:
     """A thread that transfers bytes between the USB cable and MicroPython's REPL until `stop` is called.
 
-    The bridge adds features of a real camera's REPL that the REPL of MicroPython's unix build lacks. The bridge ends
-    each line of output with CR LF, passes Ctrl-C to a running script, and carries out soft and hard resets. At a soft
-    reset, the MicroPython process ends, and a new process starts in the same REPL mode as before (raw or friendly).
+    The bridge adds features that MicroPython's unix build lacks. The bridge ends each line of output with CR LF, passes
+    Ctrl-C to a running script, and carries out soft and hard resets. At a soft reset, the MicroPython process ends, and
+    a new process starts in the same REPL mode as before (raw or friendly).
     """
 
     def __init__(self, frames: Frames, device: Device, port: Path | None, *, moves: bool) -> None:
@@ -258,7 +258,8 @@ class Bridge:
         """Send the PC's bytes to MicroPython's REPL as soon as the REPL can read the bytes. Ctrl-C stops a running
         script at once, and deletes the bytes that wait for the script's end (MicroPython 1.28,
         shared/tinyusb/mp_usbd_cdc.c, tud_cdc_rx_cb). Real cameras with an STM32 also delete waiting bytes when a PC
-        program opens or closes the port (openmv v5.0, omv_protocol_channel_stmusb.c). The bridge does not.
+        program opens or closes the port (openmv v5.0, omv_protocol_channel_stmusb.c). The bridge does not
+        imitate this.
         """
         if not self._to_camera or self._micropython is None:
             return

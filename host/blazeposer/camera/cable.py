@@ -13,11 +13,11 @@ from pathlib import Path
 
 CHUNK = 4096
 KEPT = 512
-"""Largest number of output bytes that wait until a program opens the port. Of more bytes, the latest wait. The rule is
-from MicroPython 1.28 (CFG_TUD_CDC_TX_BUFSIZE in shared/tinyusb/tusb_config.h, and "fifo will retain latest" in
-mp_usbd_cdc.c). In ports/stm32/usbd_cdc_interface.c, the number is 1024."""
+"""Largest number of output bytes that wait until a program opens the port. If there are more bytes, only the latest
+bytes wait. The rule is from MicroPython 1.28 (CFG_TUD_CDC_TX_BUFSIZE in shared/tinyusb/tusb_config.h, and "fifo will
+retain latest" in mp_usbd_cdc.c). In ports/stm32/usbd_cdc_interface.c, the number is 1024."""
 LOOK = 0.02
-"""Time in seconds between two checks whether a program has opened the port. Linux sends no notice of it."""
+"""Time in seconds between two checks whether a program has opened the port. Linux does not report the opening."""
 
 
 class Cable:

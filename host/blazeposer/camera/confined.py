@@ -55,9 +55,9 @@ def confine(writable: str, readable: str) -> bool:
 
 
 def take_ctrl_c(library: str) -> None:
-    """Make the signal `CTRL_C` stop a script as Ctrl-C does on a camera (MicroPython 1.28,
-    shared/tinyusb/mp_usbd_cdc.c). SIGINT is not suitable: if SIGINT stops a script while the script allocates memory,
-    the heap of MicroPython's unix build stays locked (ports/unix/unix_mphal.c, MICROPY_ASYNC_KBD_INTR)."""
+    """Install a handler for the signal `CTRL_C`. The handler stops a script as Ctrl-C does on a camera (MicroPython
+    1.28, shared/tinyusb/mp_usbd_cdc.c). SIGINT is not suitable: if SIGINT stops a script while the script allocates
+    memory, the heap of MicroPython's unix build stays locked (ports/unix/unix_mphal.c, MICROPY_ASYNC_KBD_INTR)."""
     libc = ctypes.CDLL(None)
     libc.signal.argtypes = [ctypes.c_int, ctypes.c_void_p]
     libc.signal(CTRL_C, ctypes.cast(ctypes.CDLL(library).mp_sched_keyboard_interrupt, ctypes.c_void_p))

@@ -108,6 +108,6 @@ class Device:
         self.burn(romfs.pack({}, self.board.romfs_align))
 
     def burn(self, image: bytes, behind: bytes = b"") -> None:
-        """Write a ROMFS image to the erased flash. The bytes `behind` the image imitate old data that was not
-        erased."""
+        """Write a ROMFS image, and after it the bytes `behind`, which imitate old data. The rest of the
+        partition is erased."""
         self.rom.write_bytes((image + behind).ljust(self.board.romfs, b"\xff"))

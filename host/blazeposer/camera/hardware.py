@@ -158,7 +158,7 @@ class Hardware:
         return {"bytes": measure_arena(self._file(path)).total}
 
     def _file(self, path: str) -> Path:
-        """Return the path of a model on this PC. Copy a model in ROMFS to a file first."""
+        """Return the path of a model on this PC. If the model is in ROMFS, first copy the model to a file."""
         device = self.device
         if not path.startswith("/rom/"):
             if device.board.npu == "neural-art":

@@ -75,8 +75,8 @@ class MicroPython:
         return self.hardware.ready.is_set() and not unread and asleep and not self.is_running()
 
     def interrupt(self) -> bool:
-        """Send Ctrl-C to the running script, and return whether a script was running. Without a pause of the process,
-        the script could end just before Ctrl-C arrives, and Ctrl-C would then end the REPL."""
+        """Send Ctrl-C to the running script, and return whether a script was running. The process is paused during
+        the check. Otherwise, the script could end just before Ctrl-C arrives, and Ctrl-C would then end the REPL."""
         self._process.send_signal(signal.SIGSTOP)
         try:
             while self._status().get("State", "T")[0] in "RSD":

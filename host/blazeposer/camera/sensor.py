@@ -48,7 +48,8 @@ def view(
 
 
 def _centred(length: int, room: int) -> tuple[slice, slice]:
-    """Return two centred slices of equal length, for a row of `room` pixels and for a row of `length` pixels."""
+    """Return two slices of equal length. The first slice is centred in a row of `room` pixels, and the second slice is
+    centred in a row of `length` pixels."""
     seen = min(length, room)
     start, cut = (room - seen) // 2, (length - seen) // 2
     return slice(start, start + seen), slice(cut, cut + seen)

@@ -19,7 +19,8 @@ class Words:
         self._last: dict[str, str] = {}
 
     def heard(self, to: str, value: Any) -> None:
-        """Print a line about one output of a script, unless it repeats the last line about the same output."""
+        """Print a line about a target's new value (see `Device.written`). Skip a line that repeats the target's last
+        line."""
         if to == "ROMFS":
             return
         name, words = _in_words(to, value)

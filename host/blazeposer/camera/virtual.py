@@ -29,8 +29,8 @@ class VirtualCamera(Bridge):
     - `gray` is true if the sensor has no colour.
     - `version` is the firmware version that `omv.version_string()` returns. The firmware version also decides how the
       flash and the slot for an SD card behave.
-    - `board` is the key of a board in `boards.BOARDS`. The virtual camera has the names and the drives of the chosen
-      board, but not its speed or memory.
+    - `board` is the key of a board in `boards.BOARDS`. The virtual camera identifies itself as this board and has the
+      drives of this board, but not its speed or memory.
     - `card` is true if an SD card is inserted.
     - `moves` is true if the port changes at every hard reset, as the port of a real camera may do. If `moves` is false,
       programs stay connected during a hard reset, although a real camera would disconnect the programs.

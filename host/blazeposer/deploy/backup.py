@@ -99,7 +99,8 @@ class Backup:
         return replace(self, hashes=hashes, rom=rom, card=self.card or _card(hashes, state)).at(self.progress)
 
     def with_longer_rom(self, read: bytes) -> Backup:
-        """Extend the saved beginning of ROMFS to the length of `read`."""
+        """Extend the saved beginning of ROMFS. `read` is a longer beginning. The bytes that are already saved do
+        not change."""
         saved = _read(self.folder / ROM.strip("/"))
         with _writing(self.folder):
             hashes = {**self.hashes, ROM: _save(self.folder, ROM, saved + read[len(saved) :])}
@@ -154,7 +155,7 @@ def all_of(root: Path, camera: str = "") -> list[Backup]:
 
 
 def unfinished(root: Path, state: State) -> Backup | None:
-    """Return the latest backup of this camera and SD card that a deploy or restore has not finished, or None."""
+    """Return the latest backup with the progress `started` for this camera and SD card, or None."""
     found = [each for each in all_of(root, state.id) if each.progress == "started" and each.card in ("", state.card)]
     return next((each for each in reversed(found) if each.camera == state.id), None)
 

@@ -53,7 +53,8 @@ class Camera:
         """True if the camera's script has been stopped and not started again."""
 
     def state(self, names: Iterable[str]) -> State:
-        """Return the camera's state with its files of the given names. Raises BlazePoserError."""
+        """Return the camera's state. `names` are the names of the files to look for on each drive. Raises
+        BlazePoserError."""
         wanted = [name + suffix for name in names for suffix in ("", SUFFIX)]
         question = script("state.py", NAMES=wanted, CARD=CARD, ROOM=_ROOM, TAILS=flash.tails())
         try:
@@ -70,8 +71,8 @@ class Camera:
             ) from error
 
     def read(self, lengths: Mapping[str, int], advance: Advance) -> dict[str, bytes]:
-        """Read from each path the number of bytes in `lengths`. For a file, this is the file's size. Raises
-        PortError."""
+        """Read whole files, and the beginning of ROMFS. `lengths` maps each path to the number of bytes to read. For a
+        file, this is the file's size. Raises PortError."""
         lines: dict[str, list[bytes]] = {}
         digests: dict[str, str] = {}
         path = ""
@@ -207,8 +208,8 @@ def _stored(folder: str, data: bytes) -> str:
 
 
 def _follow(sizes: list[int], advance: Advance) -> Callable[[str], None]:
-    """Return a function that reads the progress from lines of mpremote 1.29 and `scripts/flash.py`. `sizes` are in
-    bytes."""
+    """Return a function that reads the progress from lines of mpremote 1.29 and `scripts/flash.py`. `sizes` are
+    the sizes of the copied files in bytes."""
     begun = done = 0
 
     def said(line: str) -> None:

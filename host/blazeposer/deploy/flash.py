@@ -80,8 +80,8 @@ class RomChange:
 
 
 def deploying(state: State, name: str, data: bytes, image: Mapping[str, bytes]) -> RomChange:
-    """Return the change that adds a file to ROMFS and keeps as many present files as fit. Without a valid ROMFS image,
-    the present files are those in `image`. Raises BlazePoserError if the new file alone does not fit."""
+    """Return the change that adds a file to ROMFS and keeps as many present files as fit. If ROMFS has no valid
+    image, the change keeps files from `image` instead. Raises BlazePoserError if the new file alone does not fit."""
     assert state.rom
     return _appended(state, state.rom, name, data) or _rewritten(state, state.rom, name, data, image)
 
@@ -158,7 +158,8 @@ def steps(operations: Operations) -> list[str]:
 
 
 def _appended(state: State, rom: Rom, name: str, data: bytes) -> RomChange | None:
-    """Return the change that appends a file to the ROMFS image. Return None without an image or enough erased flash."""
+    """Return the change that appends a file to the ROMFS image. Return None if there is no image, or if too little
+    flash is erased."""
     block = flash.of(state.board).block
     if rom.files is None or block >= rom.size:  # the H7's partition is one block
         return None
@@ -259,6 +260,6 @@ def _put_back(state: State, saved: bytes, before: str | None, words: str, used: 
 
 
 def _header_last(data: bytes) -> list[Write]:
-    """Return the steps that write an image, its header last. After an interruption, the image is absent, but never
-    damaged."""
+    """Return the steps that write an image. The header is written last: after an interruption, the camera finds
+    no image instead of a damaged image."""
     return [Write(_FIRST, data[_FIRST:]), Write(0, data[:_FIRST])]

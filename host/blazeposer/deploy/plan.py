@@ -1,5 +1,6 @@
 """Plan a deploy: list all changes on the camera, and all old contents that must be saved before the changes. The module
-checks the rules of the camera's firmware. tests/test_deploy_rules.py names the source file of each rule."""
+checks that a plan follows the rules of the camera's firmware. tests/test_deploy_rules.py names the source file of each
+rule."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@ the network computes from the image on a PC.
 
 The file is compressed with zlib. The uncompressed file begins with a line of JSON that lists the faces found on the PC.
 Then come the image, and the network's raw int8 outputs in the order of `core/contract.py`. The image has 64 x 64 pixels
-with shades of grey from 0 to 15, and two pixels in each byte. The camera doubles the image's width and height before
+with shades of grey from 0 to 15. Each byte contains two pixels. The camera doubles the image's width and height before
 the network runs.
 """
 

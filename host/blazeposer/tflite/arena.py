@@ -83,8 +83,9 @@ class Placement:
 def plan(graph: Graph) -> tuple[Placement, ...]:
     """Return the place of each tensor in TFLite Micro's arena.
 
-    As in TFLite Micro's `GreedyMemoryPlanner`, the largest tensor gets its place first, and each tensor gets the lowest
-    place that is free as long as the tensor is needed. Among tensors of the same size, the highest index comes first.
+    As in TFLite Micro's `GreedyMemoryPlanner`, the largest tensor gets its place first. Each tensor gets the lowest
+    place that is free from the first to the last step at which the tensor is needed. Among tensors of the same size,
+    the highest index comes first.
     """
     lives = {index: (-1, len(graph.operations)) for index in graph.inputs}
     for step, operation in enumerate(graph.operations):

@@ -197,7 +197,8 @@ def _refusal(graph: Graph) -> str:
 
 
 def _memory(model: Model, board: Board) -> tuple[str, tuple[Store, ...]]:
-    """Return the reason why a model does not fit into a board's memory, or "", and the places from which it loads."""
+    """Return two values: the reason why a model does not fit into a board's memory (or ""), and the places from which
+    the model loads."""
     arena = model.arena or _least_arena(model)
     if arena > board.arena:
         bound = "" if model.arena else "at least "

@@ -1,6 +1,6 @@
 """List the operations that OpenMV firmware 5.0 registers in TensorFlow Lite Micro (`lib/tflm/tflm_backend.cc` of
-openmv/openmv). The names come from the tflite schema. For example, the firmware cannot load POW, TILE, TOPK_V2, GELU or
-TFLite_Detection_PostProcess."""
+openmv/openmv). The names come from the tflite schema. The firmware cannot load other operations, for example POW, TILE,
+TOPK_V2, GELU or TFLite_Detection_PostProcess."""
 
 from __future__ import annotations
 

@@ -186,7 +186,7 @@ def _check_order(
     tensors: Sequence[Tensor], operations: Sequence[Operator], inputs: Sequence[int], outputs: Sequence[int]
 ) -> None:
     """Raise ValueError if an operation reads a tensor that is not yet written. Libraries for tflite files do not check
-    it."""
+    the order."""
     written = set(inputs) | {index for index, tensor in enumerate(tensors) if tensor.is_constant}
     for operation in operations:
         # The inputs of an NPU's operation may include scratch memory, which no other operation has written.

@@ -93,7 +93,7 @@ def dequantized(
 def open_network(path: Path | str, runtime: Runtime = "reference", *, is_tried: bool = False) -> Network:
     """Return the network of a tflite file. Raises ModelError if the file is not a BlazePoser network or does not run.
     If the file has no valid manifest, the network first runs once in a separate process, because a damaged file could
-    crash the program. `is_tried` leaves out this process."""
+    crash the program. If `is_tried` is true, this first run is skipped."""
     path = Path(path)
     if runtime not in RUNTIMES:
         raise BlazePoserError(f"there is no runtime {runtime!r}: choose one of {', '.join(RUNTIMES)}")
@@ -117,7 +117,8 @@ def open_network(path: Path | str, runtime: Runtime = "reference", *, is_tried: 
 
 
 def litert(data: bytes, *, reference: bool = False) -> Infer:
-    """Return a function that runs a tflite file with one input on one thread, with the reference kernels or XNNPACK."""
+    """Return a function that runs a tflite file on one thread with the reference kernels or XNNPACK. The file must have
+    one input."""
     with quiet_stderr():
         kind = OpResolverType.BUILTIN_REF if reference else OpResolverType.AUTO
         content = data if reference else with_bias_scales(data)
@@ -137,7 +138,7 @@ def litert(data: bytes, *, reference: bool = False) -> Infer:
 
 def micro(data: bytes, name: str, outputs: int = len(OUTPUTS)) -> Infer:
     """Return a function that runs a tflite file in TensorFlow Lite Micro. With more `outputs` than in the model
-    contract, the default arena is too small. Raises MissingExtraError and ModelError."""
+    contract, the arena is larger than TFLite Micro's default. Raises MissingExtraError and ModelError."""
     with needs("demo"):
         from tflite_micro import runtime
     try:

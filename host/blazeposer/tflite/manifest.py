@@ -140,7 +140,7 @@ def _shortest(scale: float) -> float:
 
 
 def _compact(value: Any) -> str:
-    """Return a value as JSON, with one line for each entry of a dictionary and for each dictionary in a list."""
+    """Return a value as JSON. If the value is a dictionary or a list of dictionaries, each element has its own line."""
     if isinstance(value, dict) and value:
         rows = (f"    {json.dumps(key)}: {json.dumps(item)}" for key, item in value.items())
         return "{\n" + ",\n".join(rows) + "\n  }"

@@ -24,8 +24,8 @@ neuralart.json."""
 
 
 def compile_for(board: Board, model_path: Path, stedgeai_file: Path | None = None) -> bytes:
-    """Return the file that a board loads, as bytes: the model, compiled if the board has an NPU. Raises
-    BlazePoserError."""
+    """Return the bytes of the file that a board loads. If the board has an NPU, the model is compiled for the NPU.
+    Raises BlazePoserError."""
     if stedgeai_file and board.npu != "neural-art":
         raise BlazePoserError(f"{board.name} cannot use a file of stedgeai: use --board n6, or leave --stedgeai out")
     if board.npu == "neural-art":
@@ -96,7 +96,7 @@ def _neural_art(board: Board, model_path: Path, stedgeai_file: Path | None) -> b
 
 
 def _interface(graph: Graph) -> list[list[tuple[object, ...]]]:
-    """Return the shape, type, scale and zero point of each input and output, which a script on the camera can read."""
+    """Return the shape, type, scale and zero point of each input and output. A camera script can read these values."""
     return [
         [(tensor.shape, tensor.dtype, tensor.scale, tensor.zero_point) for tensor in tensors]
         for tensors in (graph.input_tensors, graph.output_tensors)

@@ -14,7 +14,8 @@ from blazeposer.tflite.graph import DAMAGE
 
 
 def rewritten(data: bytes, change: Callable[[Any], None]) -> bytes:
-    """Return a copy of a tflite file that `change` has changed as a `ModelT` of the schema. Raises ModelError."""
+    """Return a changed copy of a tflite file. `change` gets the file as a `ModelT` of the tflite schema, and changes
+    the `ModelT` in place. Raises ModelError."""
     try:
         model = schema.ModelT.InitFromPackedBuf(data)
         change(model)

@@ -35,7 +35,7 @@ class Image:
         return self._height
 
     def scale(self, *, hint=0, copy=False):
-        """Swap left and right of the image in place, as firmware 5.0 does with these arguments."""
+        """Swap left and right of the image in place, as firmware 5.0 does for `hint=HMIRROR`."""
         if hint != HMIRROR or copy:
             _refuse("scale() except scale(hint=image.HMIRROR), which mirrors an image in place")
         _ask("mirror", frame=self._frame)
