@@ -178,8 +178,8 @@ class FeatureMap:
         return self._logit_step * (self._scores[anchor - self.first] - self._logit_zero)
 
     def box(self, anchor, box, shift):
-        """Write left, top, right and bottom of the anchor's box into `box`. The unit of all values in `box` is
-        2**shift / ONE pixels of the network's input."""
+        """Write left, top, right and bottom of the anchor's box into `box`. A pixel of the network's input
+        has the length ONE / 2**shift."""
         anchor -= self.first
         cell, side = anchor // self._anchors, self._side
         half_cell = INPUT_SIZE * ONE // (2 * side)

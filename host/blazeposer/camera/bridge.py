@@ -1,4 +1,5 @@
-"""Connect the virtual camera's USB cable to MicroPython's REPL, reset the camera, and cut the camera's power."""
+"""Join the virtual camera's two parts, the simulated USB cable and the MicroPython process. The class `Bridge` can also
+reset the camera or cut its power."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ _NO_POSE = [np.zeros(output.shape, np.float32) for output in OUTPUTS[DETECTION:]
 
 
 def without_pose(outputs: Outputs) -> Outputs:
-    """Add zeros to the outputs of a network that computes no pose, in place of the rotations and the errors."""
+    """Return the outputs of a network without a pose, followed by zeros for the missing rotations and errors."""
     return [*outputs, *_NO_POSE]
 
 
