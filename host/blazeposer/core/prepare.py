@@ -66,8 +66,8 @@ def square_pad(image: Image) -> tuple[Image, tuple[int, int, int]]:
 
 def square_at(image: Image, x: int, y: int, side: int) -> Image:
     """Return a square of an image. Pixels outside the image are black. The square may be a NumPy view of the image. If
-    `side` is above `LARGEST_SQUARE`, the function scales the image down before adding black pixels. Otherwise, a square
-    around an image of 200,000 x 20 pixels would take 120 GB of memory."""
+    `side` is above `LARGEST_SQUARE`, the function scales the image down before adding black pixels. Without this
+    scaling, a square around an image of 200,000 x 20 pixels would take 120 GB of memory."""
     height, width = image.shape[:2]
     part = image[max(y, 0) : y + side, max(x, 0) : x + side]
     left, top = max(-x, 0), max(-y, 0)

@@ -1,6 +1,6 @@
 """Measure how well a network works on disturbed images. The sheet of a network is a table with one row (called a bin)
 for each level of each condition in `disturb.py`. The true error of a face is the angle between the predicted and the
-labelled rotation. Only found faces count for the verdict of a bin."""
+labelled rotation. Only found faces count. A bin is correct if the mean expected error is near the mean true error."""
 
 from __future__ import annotations
 

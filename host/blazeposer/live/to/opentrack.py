@@ -1,8 +1,9 @@
 """Send poses to the input "UDP over network" of the program opentrack (tracker-udp/ftnoir_tracker_udp.cpp).
 
 Each UDP packet contains six little-endian doubles: x, y, z in centimetres, and yaw, pitch, roll in degrees. The angles
-are relative to the camera's axis. As in opentrack's own tracker for webcams (tracker-neuralnet/ftnoir_tracker_neuralnet.cpp), x points
-to the right of the image, y points up, z points away from the camera, and the angles have the signs of `rotation.py`.
+are relative to the camera's axis. As in opentrack's own tracker for webcams
+(tracker-neuralnet/ftnoir_tracker_neuralnet.cpp), x points to the right of the image, y points up, z points away from
+the camera, and the angles have the signs of `rotation.py`.
 
 The program opentrack and the data set 300W-LP turn a head about fixed axes, but in different orders. In opentrack
 (compat/euler.cpp), the head turns first by roll, then by pitch, and last by yaw. In 300W-LP, the head turns first by
