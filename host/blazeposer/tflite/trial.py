@@ -32,8 +32,8 @@ def is_known(path: Path, data: bytes) -> bool:
 
 
 def try_apart(path: Path, data: bytes, runtime: str) -> None:
-    """Run a network in a separate process. Raises ModelError if it does not run. The network must agree with the model
-    contract."""
+    """Run a network in a separate process. Raises ModelError if it does not run. The caller has already checked that
+    the network agrees with the model contract."""
     key = (hashlib.sha256(data).hexdigest(), runtime)
     if key not in _complaints:
         _complaints[key] = _complaint(path, runtime)

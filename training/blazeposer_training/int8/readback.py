@@ -62,8 +62,8 @@ class ReadBack(QuantizedBlazePoser):
 
 
 def _architecture(graph: tflite.Graph, name: str) -> Architecture:
-    """Return the architecture that has the same operations as `graph`. Raises ModelError if there is none. An error message
-    names the file `name`."""
+    """Return the architecture that has the same operations as `graph`. Raises ModelError if there is none. The
+    error message names the file `name`."""
     found = []
     for item in graph.operations:
         kernel = graph.tensors[item.inputs[1]].shape[1:2] if len(item.inputs) > 2 else ()
