@@ -125,9 +125,9 @@ class BlazePoser:
         return Face(box, score, keypoints, angles, math.exp(self._mean(VALUES - 1, 3, 0)))
 
     def _mean(self, i, unit, mean):
-        """Return the weighted mean of the anchors' output `i`, from 0 to VALUES - 1. The argument `mean`, for example
-        the mean of the anchors' centres, is added to the result. Each feature map has a list `units` of factors, and
-        `unit` is the index of a factor in this list."""
+        """Return the weighted mean of the anchors' output `i`. The outputs have the numbers 0 to VALUES - 1. The
+        argument `mean`, for example the mean of the anchors' centres, is added to the result. Each feature map has a
+        list `units` of factors, and `unit` is the index of a factor in this list."""
         for feature_map in self._maps:
             if feature_map.sums[0]:
                 mean += feature_map.units[unit] * feature_map.sum_of(i)

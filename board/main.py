@@ -15,7 +15,7 @@ THRESHOLD = 0.5  # Smallest score of a face.
 MAX_FACES = 4
 WINDOW = 240  # Side of the square in the middle of the image, at most 480. A side above 240 gives CLOSER more pixels,
 # but needs a frame buffer for VGA (640x480) instead of QVGA (320x240). Not every camera has enough memory.
-CLOSER = True  # Give the network a square around known faces. It finds and measures small faces far better.
+CLOSER = True  # Give the network a square around known faces. The network finds and measures small faces far better.
 MIRROR = False  # With CLOSER: mirror every second image of known faces. Smoothing (SMOOTH, or on the PC) then averages
 # the results of normal and mirrored images. Mirroring takes about 4 ms on an H7.
 SMOOTH = False  # Also send smoothed values. A PC can smooth the raw values itself.

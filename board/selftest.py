@@ -20,7 +20,7 @@ DEGREES = 1  # Largest allowed error of a face's angles, in degrees.
 
 
 def read_picture(data):
-    """Return the grey image. Each stored pixel becomes a square of 2 x 2 pixels."""
+    """Return the image of a face that `data` contains, in grey. Each stored pixel becomes a square of 2 x 2 pixels."""
     pixels = bytearray(SIDE * SIDE)
     position = 0
     for _ in range(SIDE // 2):
@@ -52,7 +52,8 @@ class Comparison:
 
 
 def differences(faces, expected):
-    """Return the largest error of a box's x, y, width or height in pixels, and of an angle in degrees."""
+    """Return two errors: the largest error of a box's x, y, width and height in pixels, and the largest error of an
+    angle in degrees."""
     pixels = degrees = 0
     for face, golden in zip(faces, expected):
         for a, b in zip(face["box"], golden["box"]):

@@ -52,7 +52,7 @@ class Gaze:
         self._looks = 0
 
     def region(self, width, height):
-        """Return the region of the next image that the network must get. The region is (x, y, w, h)."""
+        """Return a region (x, y, w, h) of the next image. The script must run the network on this region."""
         self._close = False
         self.mirrored = self._mirror and bool(self._known) and not self.mirrored
         faces = self._known or self._guess
@@ -145,7 +145,7 @@ class Track:
         self._filter = filter(face) if filter else None
 
     def see(self, face, t_ms):
-        """Add a detected face to the track, and return the smoothed face."""
+        """Update the track with a detected face, and return the smoothed face."""
         seconds = (t_ms - self.seen) / 1000
         self.box, self.seen = face.box, t_ms
         return self._filter.update(face, seconds) if self._filter else face

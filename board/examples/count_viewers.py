@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Counts the people who look at a display. The camera is at the edge of the display. Every EVERY_S seconds, the script
-# prints a line and adds this line to FILE. The line contains the seconds since the start, the number of people seen,
+# prints a line and appends this line to FILE. The line contains the seconds since the start, the number of people seen,
 # the number of people who looked for LOOKED_S seconds or longer, and the total seconds of looking. The script keeps no
 # image and recognises nobody. If a person leaves and comes back, this person is counted again.
 #

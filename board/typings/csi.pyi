@@ -16,7 +16,7 @@ class CSI:
         """Raises RuntimeError if the sensor lacks this format. Sensors without colour lack RGB565."""
     def framesize(self, framesize: int) -> None: ...
     def window(self, window: tuple[int, int]) -> None:
-        """Set a region of (width, height) in the middle of the frame. The frame limits its size."""
+        """Set a region of (width, height) in the middle of the frame. The region is not larger than the frame."""
     def width(self) -> int:
         """Width of the frame in pixels. The window does not change it."""
     def height(self) -> int: ...

@@ -9,4 +9,5 @@ def usb_mode(modestr: str) -> None: ...
 
 class USB_HID:
     def send(self, data: tuple[int, int, int, int]) -> None:
-        """Send a mouse's report: buttons (left 1, right 2), then right, down and wheel, each -127 to 127."""
+        """Send a mouse's report. The four numbers are the pressed buttons (1 for left, 2 for right), the movement to
+        the right, the movement down, and the turn of the wheel. The last three numbers are from -127 to 127."""

@@ -12,8 +12,8 @@ _T = TypeVar("_T")
 class Model(Generic[_T]):
     """A network. `predict` returns the result of the post-processor, or the dequantized outputs without one.
 
-    The post-processor is called with the model, the inputs and the raw int8 outputs, which the next prediction
-    overwrites.
+    The post-processor is called with the model, the inputs and the raw int8 outputs. The next prediction overwrites the
+    outputs.
     """
 
     @overload

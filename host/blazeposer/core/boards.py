@@ -37,9 +37,10 @@ KB = 1024
 MB = 1024 * KB
 
 SCRIPT_BYTES = 34 * KB
-"""Number of bytes that the model cannot use in the largest heap block. They hold MicroPython's own tables (1/43 of the
-block), TFLite Micro's operations, 512 bytes that the firmware adds to the model's working memory, and the modules that
-scripts import first."""
+"""Number of bytes in one heap block that the model cannot use. `Board.arena` subtracts these bytes from the largest
+block, and `Board.memory_of` from the first block. The bytes hold MicroPython's own tables (1/43 of the block), TFLite
+Micro's operations, 512 bytes that the firmware adds to the model's working memory, and the modules that scripts import
+before the model loads."""
 
 OLD_USB_ID = (0x1209, 0xABD1)
 """USB id of all OpenMV cameras with firmware before 5.0 (mpconfigboard.h of 2023 for the RT1062)."""
@@ -119,7 +120,8 @@ def _table() -> dict[str, Any]:
 
 
 def _board(table: dict[str, Any], key: str, folder: str, *blocks: HeapBlock, **rest: Any) -> Board:
-    """Return the board of the entry `folder`. Raises BlazePoserError if OpenMV's table has another format."""
+    """Return the board that the entry `folder` of OpenMV's table describes. Raises BlazePoserError if the table has
+    another format."""
     try:
         theirs = table[folder]
         store, flash = theirs["partitions"][0], theirs["flash"]
@@ -174,8 +176,8 @@ def firmware_at_least(version: str, *wanted: int) -> bool:
 
 
 def with_firmware(board: Board, version: str) -> Board:
-    """Return `board` with the features of a firmware. From 5.1 on, the AE3 supports an SD card (openmv pull request
-    3210)."""
+    """Return `board` with the features of the firmware `version`. From firmware 5.1 on, the AE3 supports an SD card
+    (openmv pull request 3210)."""
     return replace(board, sd=True) if board.key == "ae3" and firmware_at_least(version, 5, 1) else board
 
 

@@ -17,8 +17,8 @@ INPUT_SIZE = 128
 """Side of the network's square input, in pixels."""
 INPUT_SCALE = 1 / 127.5
 INPUT_ZERO_POINT = 0
-"""Zero point of the int8 input. A camera always writes pixel - 128 into the input, and ignores the scale and the
-zero point in the network file."""
+"""Zero point of the int8 input. A camera always subtracts 128 from each pixel value, and ignores the scale and the zero
+point in the network file."""
 
 
 @dataclass(frozen=True)

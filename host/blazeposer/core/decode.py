@@ -86,5 +86,6 @@ def _face(values: Floats, score: float) -> Face:
 
 
 def _both_maps(outputs: Sequence[NDArray[np.floating]], kind: str) -> Floats:
-    """Return the rows of one kind of output from both feature maps. The rows of the 16x16 feature map come first."""
+    """Return the rows of one kind of output (for example "scores") from the feature maps of 16x16 and 8x8 cells. The
+    rows of the 16x16 feature map come first."""
     return np.concatenate([outputs[_INDEX[f"{kind}_{side}"]][0] for side in (16, 8)]).astype(np.float64)

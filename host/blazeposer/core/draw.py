@@ -39,8 +39,8 @@ def as_hex(color: Color) -> str:
 
 def draw(image: object, faces: Sequence[Face], order: Order = "rgb") -> Image:
     """Draw faces on a copy of an image, and return the copy, a uint8 array (h, w, 3) with the same order of channels.
-    The boxes and keypoints in `faces` must be in pixels. Raises InputError if `prepare.as_rgb` does not accept the
-    image."""
+    The function expects the boxes and keypoints of `faces` in pixels of the image. Raises InputError if
+    `prepare.as_rgb` does not accept the image."""
     canvas = as_rgb(image, order).copy()
     thickness = max(1, round(min(canvas.shape[:2]) / 250))
     for face in faces:

@@ -30,8 +30,8 @@ def awaited() -> Iterator[threading.Event]:
 
 @contextlib.contextmanager
 def _handled(handler: Callable[[int, FrameType | None], object], *instead_of: object) -> Iterator[None]:
-    """Replace the handlers in `instead_of`. A signal that the program ignores, for example SIGHUP after `nohup`, stays
-    ignored."""
+    """Let `handler` handle the signals of `ENDINGS` in a `with` block. The function replaces only the handlers that
+    `instead_of` contains. A signal that the program ignores, for example SIGHUP after `nohup`, stays ignored."""
     is_main = threading.current_thread() is threading.main_thread()  # only the main thread may set handlers
     before = {number: signal.getsignal(number) for number in ENDINGS if is_main}
     replaced = {number: old for number, old in before.items() if old in instead_of}

@@ -12,7 +12,8 @@ class BlazePoserError(Exception):
 
 
 class ModelError(BlazePoserError):
-    """Error for a network file that is missing or damaged, or that does not agree with the model contract."""
+    """Error for a network file that is missing or damaged, or that does not agree with the model contract (see
+    `contract.py`)."""
 
 
 class InputError(BlazePoserError):
@@ -33,9 +34,9 @@ class MissingExtraError(BlazePoserError):
 
 @contextmanager
 def needs(extra: str) -> Iterator[None]:
-    """Raise MissingExtraError if an import inside the `with` block fails because an optional extra is not installed. If
-    a module of this project is missing, the project itself is incomplete, and the ModuleNotFoundError stays
-    unchanged."""
+    """Raise MissingExtraError if an import inside the `with` block fails because the optional extra `extra` is not
+    installed. If a module of this project is missing, the project itself is incomplete, and the ModuleNotFoundError
+    stays unchanged."""
     try:
         yield
     except ModuleNotFoundError as error:

@@ -29,12 +29,13 @@ class Keypoints(NamedTuple):
 @dataclass(frozen=True)
 class Face:
     """One face. Yaw, pitch and roll are in degrees, in the convention of `rotation.py`. The box and the keypoints are
-    in pixels of the image. Only the function `decode` returns fractions of the side of the network's square input."""
+    in pixels of the image. Only the functions `decode` and `looks.look` return fractions of the side of the network's
+    square input."""
 
     box: tuple[float, float, float, float]
     """x and y of the top left corner, then width and height."""
     score: float
-    """Probability, 0 to 1."""
+    """Probability that the detection is a face, from 0 to 1."""
     keypoints: Keypoints
     """Eyes, nose, mouth and ears by name."""
     yaw: float

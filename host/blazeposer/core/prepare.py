@@ -19,9 +19,9 @@ LARGEST_SQUARE = 4096
 
 
 def as_rgb(image: object, order: Order = "rgb") -> Image:
-    """Return an image as an RGB array (h, w, 3) of uint8 values, without alpha. The argument `image` is an array (h, w)
-    or (h, w, channels), with one, three or four channels of uint8 values or of floats from 0 to 1. Raises
-    InputError."""
+    """Return an image as an RGB array (h, w, 3) of uint8 values, without alpha. The argument `image` is an array
+    (h, w), or an array (h, w, channels) with one, three or four channels. Its values are of type uint8, or floats from
+    0 to 1. Raises InputError for any other `image`."""
     if order not in get_args(Order):
         raise InputError(f'there is no order {order!r}: give "rgb", or "bgr" for images of OpenCV')
     if image is None:
@@ -99,7 +99,8 @@ def camera_input(image: Image) -> Image:
 
 
 def rgb565(image: Image) -> Image:
-    """Reduce an image to the precision of RGB565. The lowest bits of a colour become a copy of the highest bits."""
+    """Reduce an image to the precision of RGB565 (5 bits for red, 6 for green and 5 for blue). In each colour value,
+    the lowest bits become a copy of the highest bits."""
     bits = np.array([5, 6, 5], np.uint8)
     high = image >> (8 - bits) << (8 - bits)
     return high | (high >> bits)
@@ -118,7 +119,8 @@ def from_rgb565(data: bytes, width: int, height: int) -> Image:
 
 
 def to_int8(image: Image) -> NDArray[np.int8]:
-    """Return the input of the INT8 network: each pixel minus 128, which the firmware computes as pixel ^ 0x80."""
+    """Return the input of the INT8 network. The function subtracts 128 from each pixel value. The firmware computes the
+    same bytes with the exclusive or of each pixel value and 0x80."""
     return (image ^ 0x80).view(np.int8)
 
 

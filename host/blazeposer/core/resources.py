@@ -23,7 +23,8 @@ def models_dir() -> Path:
 
 
 def output_models_dir() -> Path:
-    """Return the folder for new networks. If the package is installed, this is `models/` in the current folder."""
+    """Return the folder for new networks. If the package was installed from a wheel, the result is the folder `models/`
+    in the current folder, and otherwise the folder `models/` of the repository."""
     folder = models_dir()
     return Path("models") if _is_installed(folder) else folder
 
@@ -41,7 +42,8 @@ def default_model() -> Path:
 
 
 def model_version() -> str:
-    """Return the name that CHANGELOG.md uses for the default network: eight digits of the sha256 of the file."""
+    """Return the name that CHANGELOG.md uses for the default network: the first eight hexadecimal digits of the sha256
+    of the network file."""
     return hashlib.sha256(default_model().read_bytes()).hexdigest()[:8]
 
 

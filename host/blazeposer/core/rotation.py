@@ -64,13 +64,15 @@ def rotation_from_six(six: ArrayLike) -> Floats:
 
 
 def mirror_rotation(rotation: ArrayLike) -> Floats:
-    """Return the rotation that a head has in the mirror image, F R F with F = diag(-1, 1, 1)."""
+    """Return the rotation that a head with the rotation R has in the mirror image. The formula is `F R F` with
+    `F = diag(-1, 1, 1)`."""
     return np.asarray(_MIRROR @ np.asarray(rotation, np.float64) @ _MIRROR)
 
 
 def turn_rotation(rotation: ArrayLike, clockwise: ArrayLike) -> Floats:
-    """Return the rotations Rz(t) R of heads in an image that was turned clockwise. `rotation` (..., 3, 3) contains the
-    rotations R in the original image, and `clockwise` (...) the angles t in degrees."""
+    """Return the rotations of heads in an image that was turned clockwise. The formula is `Rz(t) R`. `rotation`
+    (..., 3, 3) contains the rotations R in the original image, and `clockwise` (...) contains the angles t in
+    degrees."""
     turn = rotation_from_angles(np.multiply.outer(clockwise, [0, 0, 1]))
     return np.asarray(turn @ np.asarray(rotation, np.float64))
 

@@ -1,4 +1,4 @@
-"""Run the virtual camera of the demo, which runs the network on a sequence of images and streams head poses."""
+"""Run the demo's virtual camera. The virtual camera runs the network on a sequence of images and streams head poses."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from blazeposer.stream.record import Record, read_records
 
 
 def stream(frames: Sequence[DemoFrame], stage: Callable[[str], None] = lambda _: None) -> Iterator[tuple[int, Record]]:
-    """Yield the number of each frame, and the record that the camera streams for it. If the camera processed a frame
-    before the PC connected, the frame arrives later, when the camera repeats the sequence. The function `stage` gets
-    the name of each preparation step. Raises BlazePoserError, for example if frames are missing after three
-    repetitions."""
+    """Yield the number of each frame, and the record that the camera streams for the frame. If the camera processed a
+    frame before the PC connected, the frame's record arrives later, when the camera repeats the sequence. The function
+    `stage` gets the name of each preparation step. Raises BlazePoserError, for example if frames are missing after
+    three repetitions."""
     count = len(frames)
     stage("starting the virtual camera")
     with VirtualCamera(lambda number: frames[number % count].picture) as camera:

@@ -40,7 +40,8 @@ def match(frame: DemoFrame, faces: Sequence[Face]) -> list[tuple[Person, Face]]:
 
 
 def _offset(person: Person, face: Face) -> float:
-    """Return the distance between the centres of both faces, in units of the size of the person's face."""
+    """Return the distance between the centres of the person's face and of the found face `face`, in units of the size
+    of the person's face."""
     x, y, w, h = person.box
     left, top, width, height = face.box
     return float(np.hypot((left + width / 2 - x) / w - 0.5, (top + height / 2 - y) / h - 0.5))

@@ -24,10 +24,11 @@ PALE: Color = (214, 217, 224)
 KNOWN: Color = (150, 155, 166)
 LIMITS = (YAW, PITCH, ROLL)
 POSES = ((YAW, 0, 0), (-YAW, 0, 0), (0, PITCH, 0), (0, -PITCH, 0), (0, 0, ROLL), (-YAW, -PITCH / 2, -ROLL / 2))
-"""Poses that the demo's image shows. The image has the frame nearest to each pose."""
+"""Poses that the demo's image shows. For each pose, the image shows the frame with the nearest pose."""
 LANE = 96
 NOTE = 240
-"""Height of a row of the plot, and width of the notes beside the row, in pixels."""
+"""`LANE` is the height of a row of the plot, and `NOTE` is the width of the notes beside the row. Both are in
+pixels."""
 TITLE = "As streamed by the virtual camera"
 LEGEND = "grey: known   coloured: streamed   dots: frames with several faces   off: mean difference in degrees"
 _FONT = cv2.FONT_HERSHEY_SIMPLEX

@@ -40,8 +40,8 @@ class Detector:
     faces. If `fast` is true, the network runs only once, on the whole image, which is padded to a square. If `input` is
     "camera", the network runs only once, on the centred square of the image, in the lower image quality of a camera.
     `model` is a tflite file, by default the INT8 file of the package. The runtime `xnnpack` is fast, and the runtime
-    `reference` gives the same results as a camera. Faces with a score below `threshold` are left out. By default,
-    `max_faces` limits one run of the network to 4 faces, and does not limit a search for small faces. If `careful` is
+    `reference` gives the same results as a camera. Faces with a score below `threshold` are left out. If `max_faces` is
+    None, one run of the network finds at most 4 faces, and the search for small faces has no limit. If `careful` is
     true, the detector returns the mean of the results for the image and its mirror image. The mean is more exact, but
     takes twice the time.
     """
@@ -76,7 +76,8 @@ class Detector:
         return search(partial(self.look, rgb), width, height, self.threshold)[: self.max_faces]
 
     def smallest_face(self, width: int, height: int) -> int:
-        """Return the size in pixels of the smallest face that the detector finds in an image of this size."""
+        """Return the size in pixels of the smallest face that the detector finds in an image of `width` x `height`
+        pixels."""
         if self.input == "camera":
             width = height = min(width, height)
         return smallest_face(width, height, fast=self.fast)

@@ -2,9 +2,10 @@
 
 A point in space has the coordinates x, y and z in centimetres, with the camera at the origin. In the equations, x
 points to the right of the image, y points up, and z points from the face to the camera. The function `position` returns
-z with the opposite sign. In the image, the point has this offset from the centre, in pixels: `focal * (x, -y) / -z`.
-For a head of known size and rotation, each keypoint of the face gives two linear equations for the head's position. The
-head's position is the least-squares solution of the equations of all six keypoints.
+z with the opposite sign. In the image, the point has an offset in pixels from the image's centre. The offset is
+`focal * (x, -y) / -z`, and `focal` is the camera's focal length in pixels. For a head of known size and rotation, each
+keypoint of the face gives two linear equations for the head's position. The head's position is the least-squares
+solution of the equations of all six keypoints.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ average head, its estimated position is 10 % too near."""
 def position(face: Face, size: tuple[int, int], fov: float) -> tuple[float, float, float]:
     """Return the position (x, y, z) of the point between the ears, in centimetres from the camera. The x axis points to
     the right of the image, the y axis points up, and the z axis points away from the camera. The argument `size` is the
-    width and height of the image in pixels, and `fov` is its horizontal field of view in degrees. The image should have
-    no lens distortion."""
+    width and height of the image in pixels, and `fov` is the image's horizontal field of view in degrees. The image
+    should have no lens distortion."""
     offsets, focal = _seen(face, size, fov)
     head = HEAD @ to_camera(face, size, fov).rotation.T
     du, dv = offsets.T
@@ -56,7 +57,8 @@ def to_camera(face: Face, size: tuple[int, int], fov: float) -> Face:
 
 
 def _seen(face: Face, size: tuple[int, int], fov: float) -> tuple[Floats, float]:
-    """Return the keypoints (6, 2) relative to the image's centre, with y DOWN, and the focal length, both in pixels."""
+    """Return the keypoints (6, 2) relative to the image's centre, and the focal length. All values are in pixels. The y
+    axis of the keypoints points DOWN."""
     return face.points - np.divide(size, 2), size[0] / 2 / math.tan(math.radians(fov) / 2)
 
 

@@ -20,8 +20,8 @@ from blazeposer.faces.tracker import board_module
 Region = tuple[int, int, int]
 """A square (x, y, side) in pixels of an image. The square may extend beyond the image."""
 Look = Callable[[Region | None, float], list[Face]]
-"""Function that runs the network on a region, or on the whole image for None, and returns faces with at least the
-score."""
+"""Function of a region and a score. The function runs the network on the region, or on the whole image if the region is
+None, and returns the faces that have at least this score."""
 
 SEEN = 1 / 8
 """Size of the smallest face that one run of the network finds, as a fraction of the side of the region."""
@@ -32,19 +32,20 @@ SHARE = 1 / 45
 STEP = 2.2
 """Largest ratio between one size of tiles and the next smaller size."""
 OVERLAP = 0.35
-"""Overlap of neighbouring tiles, as a fraction of their side. The overlap is `SEEN * STEP` plus a margin. The
-network finds larger faces in tiles of the next larger size."""
+"""Overlap of neighbouring tiles, as a fraction of their side. The overlap is `SEEN * STEP` plus a margin. If a face is
+larger than the overlap, the network finds the face in a tile of the next larger size."""
 GUESS = 0.6
 """Smallest score of a guess, as a fraction of the threshold. A guess is a face in a tile."""
 SURE = 0.4
 """Smallest score that a guess must reach when the network runs again, as a fraction of the way from the threshold to 1.
 `GUESS` and `SURE` were chosen with faces of the data set `aflw` (validation split) that were pasted into the training
-photos of `faceless`. With the chosen values, a search finds 92 % of the faces of 30 to 45 pixels, with 0.2 false
-positives per image."""
+photos of the data set `faceless`. With the chosen values, a search finds 92 % of the faces of 30 to 45 pixels, with 0.2
+false positives per image."""
 
 
 def smallest_face(width: int, height: int, *, fast: bool = False) -> int:
-    """Return the size in pixels of the smallest face that is found. If `fast` is true, the network runs only once."""
+    """Return the size in pixels of the smallest face that is found in an image of `width` x `height` pixels. If `fast`
+    is true, the network runs only once."""
     in_one_look = math.ceil(SEEN * max(width, height))
     return in_one_look if fast else min(in_one_look, round(max(SMALLEST, SHARE * min(width, height))))
 
@@ -62,7 +63,8 @@ def search(look: Look, width: int, height: int, threshold: float) -> list[Face]:
 
 
 def _own(look: Look, face: Face, width: int, height: int, threshold: float) -> Face | None:
-    """Return a new detection of the same face in a region around `face`, or None if there is none."""
+    """Run the network on a region around `face`. Return the network's new detection of `face`, or None if there is
+    none."""
     return next((one for one in look(_around(face, width, height), threshold) if _same(one, face)), None)
 
 

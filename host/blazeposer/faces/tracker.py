@@ -52,9 +52,10 @@ class Tracker:
         self._tracker = board_module("tracking").Tracker(smooth)
 
     def update(self, faces: Sequence[Face], t: float) -> list[Face]:
-        """Return `faces` in the same order, with the ids of their tracks. The argument `t` is the time of the image in
-        seconds. New tracks get the ids 1, 2, 3 and so on, and no id is used twice. Boxes and keypoints may have any
-        unit of length, but all calls of `update` must use the same unit."""
+        """Return `faces` in the same order, each with the id of its track. A track is one face in successive images.
+        The argument `t` is the time of the image in seconds. New tracks get the ids 1, 2, 3 and so on, and no id is
+        used twice. Boxes and keypoints may have any unit of length, but the caller must use the same unit in all
+        calls."""
         found = []
         for face, (number, _, steady) in zip(faces, self._tracker.update(faces, 1000 * t), strict=True):
             if steady is not face:
@@ -67,17 +68,17 @@ class Tracker:
 
 class CloserLook:
     """A face finder for successive images, for example the images of a video. The network usually runs only on a region
-    around the faces of the previous image, in which the network also finds small faces. Calling a `CloserLook` with an
-    image returns the faces in the image, with the highest score first. If `mirror` is true, the network gets the mirror
-    image of every second image while faces are followed. A `Tracker` with `smooth` averages the results for normal and
-    mirrored images."""
+    around the faces of the previous image. In this region, the network also finds small faces. Calling a `CloserLook`
+    with an image returns the faces in the image, with the highest score first. If `mirror` is true, the network gets
+    the mirror image of every second image while faces are followed. A `Tracker` with `smooth` averages the results for
+    normal and mirrored images."""
 
     def __init__(self, detector: Detector, mirror: bool = False) -> None:
         self._detector = detector
         self._gaze = board_module("tracking").Gaze(detector.threshold, mirror)
 
     def __call__(self, image: object) -> list[Face]:
-        """Return the faces of an image, which the function `as_rgb` must accept. Raises InputError."""
+        """Return the faces of an image. Raises InputError if the function `as_rgb` does not accept the image."""
         rgb = as_rgb(image, self._detector.order)
         height, width = rgb.shape[:2]
         x, y, w, h = self._gaze.region(width, height)

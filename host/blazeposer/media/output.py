@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 
 def make_folder(path: Path, option: str = "--output") -> None:
-    """Make a folder and its parents. An InputError names `option`, the path's command-line option."""
+    """Make a folder and its parents. Raises InputError, whose message names `option`, the path's command-line
+    option."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -33,7 +34,8 @@ def make_folder(path: Path, option: str = "--output") -> None:
 
 
 def write_file(path: Path, data: bytes, option: str = "--output") -> None:
-    """Write a file, and make its folder. An InputError names `option`, the path's command-line option."""
+    """Write a file, and make its folder. Raises InputError, whose message names `option`, the path's command-line
+    option."""
     make_folder(path.parent, option)
     try:
         path.write_bytes(data)
@@ -81,7 +83,7 @@ def render(figure: Figure, suffix: str = ".svg") -> bytes:
 
 
 class VideoWriter(AbstractContextManager["VideoWriter"]):
-    """A writer of a video file (MPEG-4), for a `with` statement. All images must have the size of the first image."""
+    """A writer of a video file (MPEG-4), for a `with` statement. The caller must write images of one size only."""
 
     def __init__(self, path: Path, fps: float) -> None:
         self.path = path
@@ -93,7 +95,7 @@ class VideoWriter(AbstractContextManager["VideoWriter"]):
             self._writer.release()
 
     def write(self, image: Image) -> None:
-        """Add one image to the video. Raises InputError if the video file cannot be made."""
+        """Append one image to the video. Raises InputError if the video file cannot be made."""
         if self._writer is None:
             self._writer = self._open(image.shape[1], image.shape[0])
         self._writer.write(np.ascontiguousarray(image[..., ::-1]))

@@ -8,8 +8,9 @@ writes this memory. The fields of `Flash` have these sources:
 - `kind` comes from the source code of MicroPython 1.28: ports/stm32/vfs_rom_ioctl.c (flash inside the chip, QSPI or
   XSPI), ports/alif/vfs_rom_ioctl.c (OSPI) and ports/mimxrt/mimxrt_flash.c (a block device).
 - `longest_erase` is a low estimate. The package `openmv-ota` says that the N6 fails to erase 12 MB in one call.
-- `keeps_tail` is true if a bulk read to the end of the QSPI chip stops the camera. The package `openmv-ota` says so of
-  the H7 Plus. On the H7 Plus and the Pure Thermal, the ROMFS partition ends at the end of the QSPI chip.
+- `keeps_tail` is true if a bulk read to the end of the QSPI chip stops the camera. According to the package
+  `openmv-ota`, this happens on the H7 Plus. On the H7 Plus and the Pure Thermal, the ROMFS partition (the memory of
+  /rom) ends at the end of the QSPI chip.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ def tails() -> list[str]:
 
 
 def erases_ranges(version: str) -> bool:
-    """Return True if the firmware can erase blocks that start at any offset. Then `vfs.rom_ioctl(3, ...)` takes an
-    offset, and `vfs.rom_ioctl(6, ...)` exists. MicroPython's pull request 19348 added the offset on 31 July 2026, a
-    month after OpenMV's firmware 5.0.0."""
+    """Return True if the firmware `version` can erase blocks that start at any offset. In such a firmware,
+    `vfs.rom_ioctl(3, ...)` takes an offset, and `vfs.rom_ioctl(6, ...)` exists. MicroPython's pull request 19348 added
+    the offset on 31 July 2026, a month after OpenMV's firmware 5.0.0."""
     return firmware_at_least(version, 5, 1)

@@ -59,8 +59,8 @@ def find(device: str | None = None) -> Port:
 
 
 def again(port: Port) -> Port | None:
-    """Return the port of a camera after a reset, which may have a new name, or None if the camera has not appeared
-    yet."""
+    """Return the port of a camera after a reset, or None if the camera has not appeared yet. `port` is the camera's
+    port before the reset. The returned port may have a new name."""
     if not port.serial:
         return port
     return next((other for other in cameras() if other.serial == port.serial), None)

@@ -25,7 +25,8 @@ class Entry(NamedTuple):
 
 
 def folder() -> Path:
-    """Return the folder of the entries, and create it if needed. Raises BlazePoserError if other users can use it."""
+    """Return the folder of the entries, and create it if needed. Raises BlazePoserError if the folder cannot be
+    created, or if other users can use the folder."""
     found = _folder()
     try:
         found.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -16,8 +16,8 @@ from blazeposer.core.boards import Board
 from blazeposer.core.errors import BlazePoserError
 
 PADDING = b"\x01"
-"""First byte of a record that must be skipped when ROMFS is read. The first byte of a file's record is 5. A change from
-5 to 1 sets a single bit to 0, which flash can do without an erase."""
+"""First byte of a record (a part of a ROMFS image) that a camera skips when it reads the image. The first byte of a
+file's record is 5. A change from 5 to 1 sets a single bit to 0, which flash can do without an erase."""
 ALIGNED = ("tflite", "lite", "onnx", "bin")
 """Suffixes of the files that a camera uses without a copy in RAM (boards.json of openmv-ota)."""
 
@@ -79,7 +79,8 @@ def stated_length(beginning: bytes) -> int:
 
 
 def with_length(beginning: bytes, length: int) -> bytes:
-    """Return an image's first bytes with a new length. Raises ValueError if the header has no space for it."""
+    """Return `beginning`, the first bytes of an image, with a new length in the header. Raises ValueError if the header
+    has no space for the length."""
     digits = _digits(beginning)
     number = encode_uint(length - 3 - digits).rjust(digits, b"\x80")
     if not digits or len(number) > digits:

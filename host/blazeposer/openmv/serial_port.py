@@ -10,7 +10,8 @@ import serial
 from blazeposer.core.errors import PortError
 
 BAUD_RATE = 115200
-"""With OpenMV firmware 5.0, the camera's REPL answers at every baud rate except 921600."""
+"""Baud rate of a camera's port. With OpenMV firmware 5.0, the camera's REPL answers at every baud rate except
+921600."""
 _LATENCY = 0.02  # longest time in seconds that a read waits for bytes
 
 

@@ -19,8 +19,9 @@ the hair, the ears and the back of the head."""
 HEAD_MIDDLE = np.array([226.0, 108.0])
 """Middle of the head in the portrait, in pixels."""
 CAMERA_DISTANCE = 410.0
-"""Distance from the camera to the face, in pixels of the portrait, about 60 cm. The perspective is important:
-MediaPipe's face mesh measures 0.83 of the true yaw with perspective, and only 0.76 without perspective."""
+"""Distance from the camera to the face, in pixels of the portrait. The distance corresponds to about 60 cm. The
+perspective is important: MediaPipe's face mesh measures 0.83 of the true yaw with perspective, and only 0.76 without
+perspective."""
 OVERSAMPLING = 2
 """Factor by which the head is drawn larger than needed and then scaled down, so that its edges become smooth."""
 
@@ -41,7 +42,7 @@ class Portrait:
 
     def turned(self, angles: ArrayLike) -> Floats:
         """Return the mesh (n, 3) of the head that is turned to yaw, pitch and roll, in pixels of the portrait. In the
-        mesh, x points to the right, y points DOWN, and z points to the viewer."""
+        returned mesh, x points to the right, y points DOWN, and z points to the viewer."""
         turned = self.points @ rotation_from_angles(angles).T
         return turned * [1, -1, 1] + [*self.joint, 0]
 
@@ -74,7 +75,8 @@ class Portrait:
         _over(scene[top:bottom, left:right], head[top - low[1] : bottom - low[1], left - low[0] : right - low[0]])
 
     def _head(self, mesh: Floats, size: tuple[int, int]) -> NDArray[np.float32]:
-        """Draw the mesh (n, 3), in pixels of the result, and return an RGBA image with premultiplied alpha."""
+        """Draw a mesh, and return an RGBA image of `size` (width, height) with premultiplied alpha. The points of
+        `mesh` (n, 3) are in pixels of the returned image."""
         position, seen = rasterize(mesh, self.texture, self.triangles, size)
         colour = cv2.remap(
             self.picture, position[..., 0], position[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE

@@ -20,7 +20,7 @@ SIDE = 480
 YAW, PITCH, ROLL = 35.0, 20.0, 30.0
 """Largest angles of the head in both directions, in degrees."""
 SWEEPS = ((24, 0), (20, 1), (22, 2))
-"""Number of frames of each sweep, and the index of the angle that changes in the sweep."""
+"""Number of frames of each movement in which only one angle changes, and the index of this angle."""
 COMBINED = 36
 """Number of frames in which all three angles change, each with a different speed."""
 SEATS = {  # middle of each head as fractions of the square window, and scale of the portrait

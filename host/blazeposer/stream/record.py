@@ -76,7 +76,8 @@ class Record:
 
 
 def parse_line(line: str | bytes) -> Record | None:
-    """Return the record in a line of text. Return None if there is no record, or if it has an unknown version."""
+    """Return the record in a line of text. Return None if the line contains no record, or a record of an unknown
+    version."""
     try:
         return _record(json.loads(line))
     except (_NoRecord, ValueError, RecursionError):
@@ -184,7 +185,7 @@ class Counts:
     lost: int = 0
     """Number of records that are missing between the received records."""
     skipped: int = 0
-    """Number of records that the PC did not read in time. The camera keeps only the newest record."""
+    """Number of records that the PC did not read in time. With Protocol V2, the camera keeps only the newest record."""
     repeated: int = 0
     """Number of records that arrived twice. The second copy is left out."""
     late: int = 0
@@ -213,7 +214,8 @@ class Reader:
         self._midway = midway
 
     def resume(self) -> None:
-        """Prepare for a new connection to the camera. Records that the camera sent meanwhile do not count as lost."""
+        """Prepare for a new connection to the camera. Records that the camera sent between the two connections do not
+        count as lost."""
         self._pending, self._midway, self.said = b"", True, ""
         self._recent.clear()
         if self._last is not None:
@@ -221,7 +223,8 @@ class Reader:
             self._last = None
 
     def feed(self, data: bytes) -> list[Record]:
-        """Return the records that the next bytes from the camera complete, in the order of arrival."""
+        """Read `data`, the next bytes from the camera. Return the new records that end in `data`, in the order of
+        arrival."""
         *lines, pending = (self._pending + data).split(b"\n")
         self._pending = pending[-_LONGEST:]  # a longer line is noise, or a line whose end was lost
         records = [self._line(line.decode("latin-1")) for line in lines]
@@ -298,8 +301,8 @@ def read_chunks(port: str) -> Generator[bytes, None, None]:
 def read_records(port: str, silence: float = SILENCE) -> Generator[Record, None, None]:
     """Yield the records that the camera at `port` streams. `port` is any name that pyserial opens, such as
     "/dev/ttyACM0", "COM3" or "socket://127.0.0.1:4000". Raises PortError if the port cannot be opened, if the
-    connection is lost, or if the camera sends no record for `silence` seconds. The message contains the camera's last
-    line that was not a record, because this line usually says what is wrong."""
+    connection is lost, or if the camera sends no record for `silence` seconds. The error message contains the camera's
+    last line that was not a record, because this line usually says what is wrong."""
     reader, deadline = Reader(), time.monotonic() + silence
     try:
         for data in read_chunks(port):
