@@ -25,7 +25,8 @@ CTRL_A, CTRL_C = b"\x01", b"\x03"
 RAW_BANNER = b"raw REPL; CTRL-B to exit\r\n"
 FRIENDLY_PROMPT = b"\r\n>>> "
 _POLL = 0.001  # seconds between two checks whether the REPL reads again
-# Piece of the input after which a script may run. Ctrl-C is a piece of its own, because it may be meant for a script.
+# Next piece of the PC's input. MicroPython gets one piece at a time, because after each piece a script may run. Ctrl-C
+# is a piece of its own, because Ctrl-C may be meant for a script.
 _PART = re.compile(rb"\x03|[^\x03\x04\r]*[\x04\r]?")
 
 
@@ -50,7 +51,7 @@ class Bridge:
         self._fault: tuple[int, Callable[[], None]] | None = None
         self._cable: Cable | None = None
         self._to_camera = b""  # bytes from the PC that wait while a script runs
-        self._seen = b""  # latest output, in which the bridge searches the REPL's banners
+        self._seen = b""  # latest output; the bridge searches it for the REPL's banners
         self._raw = False  # True in the raw REPL, False in the friendly REPL
         self._entering_raw = False
         self._reset = threading.Event()
@@ -75,7 +76,7 @@ class Bridge:
         self._ask(self._reset)
 
     def unplug_after(self, count: int) -> None:
-        """Unplug the cable when `count` more bytes have passed. An unplugged camera has no power."""
+        """Unplug the cable when `traffic` has grown by `count` bytes. An unplugged camera has no power."""
         self._fault = (self.traffic + count, self._unplug)
         self._wake()
 
@@ -88,7 +89,8 @@ class Bridge:
         return self._micropython is not None
 
     def plug_in(self) -> None:
-        """Plug the cable in again. Cancel the fault that `unplug_after` or `reset_after` has planned."""
+        """Plug the cable in again. If a call of `unplug_after` or `reset_after` has not yet taken effect, cancel the
+        call first."""
         self._fault = None
         self._ask(self._plugging)
 
@@ -243,7 +245,8 @@ class Bridge:
         return MicroPython(Hardware(self._frames, self.device, self._protocol, self._press), hard=hard)
 
     def _press(self) -> None:
-        """Reset the camera for its script. Another thread ends MicroPython's process a little later."""
+        """Reset the camera, because its script has called machine.reset(). The bridge's thread ends MicroPython's
+        process a little later."""
         self._reset.set()
         self._wake()
 
@@ -259,8 +262,8 @@ class Bridge:
         """Send the PC's bytes to MicroPython's REPL as soon as the REPL can read the bytes. Ctrl-C stops a running
         script at once, and deletes the bytes that wait for the script's end (MicroPython 1.28,
         shared/tinyusb/mp_usbd_cdc.c, tud_cdc_rx_cb). Real cameras with an STM32 also delete waiting bytes when a PC
-        program opens or closes the port (openmv v5.0, omv_protocol_channel_stmusb.c). The bridge does not
-        imitate this.
+        program opens or closes the port (openmv v5.0, omv_protocol_channel_stmusb.c). The bridge does not imitate the
+        deletion at opening or closing.
         """
         if not self._to_camera or self._micropython is None:
             return

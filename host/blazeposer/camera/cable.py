@@ -38,7 +38,7 @@ class Cable:
         """Bytes to send to the program that has opened the port. If no program has opened the port, the last `KEPT`
         bytes wait."""
         self.is_connected = False
-        """True if a program on the PC had the port open for the REPL at the last check."""
+        """True if a program on the PC had the port open for the REPL at the last call of `receive`."""
         try:
             tty.setraw(terminal)
             os.chmod(os.ttyname(terminal), 0o600)

@@ -28,9 +28,9 @@ _STREAM_CTRL, _STREAM_RAW_CTRL = 0, 1
 
 
 class Channel:
-    """A channel without data. Other channels are subclasses. The channel "stdin" has no data, because the virtual
-    camera accepts no scripts over Protocol V2. The methods `size` and `read` return None if a request fails. `lock`,
-    `unlock` and `ioctl` return whether the channel has carried out the request.
+    """A channel without data, such as "stdin". Channels with data are subclasses. "stdin" has no data, because the
+    virtual camera accepts no scripts over Protocol V2. The methods answer requests of the PC. `size` and `read` return
+    None if a request fails. `lock`, `unlock` and `ioctl` return whether the channel has carried out the request.
     """
 
     chunk = 512
@@ -141,8 +141,8 @@ class Stream(Channel):
 
 
 class ScriptChannel(Channel):
-    """A channel for a script's own data. In MicroPython, `shims/protocol.py` connects to the socket at `address`, and
-    calls the methods of the script's object."""
+    """A channel for a script's own data. The script has registered an object with methods for the channel. In
+    MicroPython, `shims/protocol.py` connects to the socket at `address`, and calls the methods of this object."""
 
     def __init__(self, name: str, device: Device) -> None:
         super().__init__(name[:NAME_LENGTH], READ | DYNAMIC)

@@ -1,9 +1,9 @@
 """Run MicroPython's unix build in a process that can open only the virtual camera's own files on this PC.
 
-A camera script can use raw memory and native code, so it can do everything that its process is allowed to do. Linux's
-Landlock prevents the process from opening the user's files, starting programs and making TCP connections. Landlock
-needs Linux 5.13 or later, and can forbid TCP connections only in Linux 6.7 or later. Without Landlock, the only
-protection is `shims/start.py`, which removes functions that a real camera does not have.
+A camera script can use raw memory and native code, so it can do everything that its process is allowed to do. Landlock,
+a security module of Linux, prevents the process from opening the user's files, starting programs and making TCP
+connections. Landlock needs Linux 5.13 or later, and can forbid TCP connections only in Linux 6.7 or later. Without
+Landlock, the only protection is `shims/start.py`, which removes functions that a real camera does not have.
 
 This file is a program. Its arguments are the folder of the camera's files, the folder of the firmware modules, and
 MicroPython's own arguments. The program imports nothing from the package `blazeposer`, because importing the package

@@ -1,4 +1,4 @@
-"""Describe a virtual camera's hardware: its board, serial number, drives and ROMFS."""
+"""Describe a virtual camera's hardware: its board, serial number, drives and ROMFS (the file system for models)."""
 
 from __future__ import annotations
 
@@ -81,8 +81,8 @@ class Device:
         }
 
     def path(self, path: str) -> Path:
-        """Convert a path on the virtual camera into a path on this PC. Raises BlazePoserError if the path leads out of
-        the camera's folder."""
+        """Convert a path on the virtual camera into a path on this PC. Raises BlazePoserError if the path on the PC is
+        outside of the camera's folder."""
         found = (self.folder / path.lstrip("/")).resolve()
         if not found.is_relative_to(self.folder.resolve()):
             raise BlazePoserError(f"{path}: there is no such file on the camera")
@@ -100,8 +100,8 @@ class Device:
         return listener, address
 
     def format(self) -> None:
-        """Create the drives, an empty ROMFS, and the file .openmv_disk on the last drive, as the firmware's _boot.py
-        does."""
+        """Create the drives and an empty ROMFS. As the firmware's _boot.py does, create the file .openmv_disk on the
+        last drive in `drives`."""
         for name in self.drives:
             (self.folder / name).mkdir()
         (self.folder / list(self.drives)[-1] / ".openmv_disk").touch()

@@ -1,5 +1,5 @@
-"""Imitate OpenMV's draw functions and a camera's screen. The pixels are only approximately the same. All images in this
-module have the shape (h, w, 3) and are uint8 RGB."""
+"""Imitate OpenMV's draw functions and a camera's screen. The pixels are only approximately those of a real camera. All
+images in this module have the shape (h, w, 3) and are uint8 RGB."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from blazeposer.core.prepare import Image
 
 _LETTER = (8, 10)
 """Width and height in pixels of one letter of `draw_string` at scale 1 (docs.openmv.io, image)."""
-_CAPITAL = 12  # height in pixels of the font's capital letters at scale 1, including the width of the pen
+_CAPITAL = 12  # height in pixels of capital letters in OpenCV's font at scale 1, including the width of the pen
 
 
 def draw(

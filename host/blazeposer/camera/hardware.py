@@ -130,7 +130,7 @@ class Hardware:
         return {"frame": self._snapshots}
 
     def _on_rename(self, old: str, new: str) -> None:
-        """Rename a file, and replace an existing file with the new name (MicroPython, extmod/vfs_fat.c)."""
+        """Rename a file. A file that already has the new name is deleted (MicroPython, extmod/vfs_fat.c)."""
         self.device.path(old).replace(self.device.path(new))
 
     def _on_load(self, path: str) -> Answer:

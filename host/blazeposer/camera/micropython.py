@@ -61,7 +61,7 @@ class MicroPython:
         self.console.setblocking(False)
 
     def is_running(self) -> bool:
-        """Return whether a script runs. MicroPython catches the signal SIGINT only during scripts."""
+        """Return whether a script runs. This is the case if MicroPython has a handler for the signal SIGINT."""
         caught = int(self._status().get("SigCgt", "0"), 16)
         return self.hardware.ready.is_set() and bool(caught >> (signal.SIGINT - 1) & 1)
 
@@ -75,8 +75,8 @@ class MicroPython:
         return self.hardware.ready.is_set() and not unread and asleep and not self.is_running()
 
     def interrupt(self) -> bool:
-        """Send Ctrl-C to the running script, and return whether a script was running. The process is paused during
-        the check. Otherwise, the script could end just before Ctrl-C arrives, and Ctrl-C would then end the REPL."""
+        """Send Ctrl-C to the running script, and return whether a script was running. The process is paused during the
+        check. Without the pause, the script could end just before Ctrl-C arrives. Ctrl-C would then end the REPL."""
         self._process.send_signal(signal.SIGSTOP)
         try:
             while self._status().get("State", "T")[0] in "RSD":

@@ -2,7 +2,7 @@
 
 All rules of Protocol V2 in this module come from the firmware openmv v5.0 (protocol/omv_protocol.c). For each rule of
 Protocol V2, the tests in tests/test_protocol_camera.py name the firmware file that defines the rule. While a program
-has the port open at 921600 baud, the text that scripts print goes to the channel "stdout", not to the REPL.
+has the port open at 921600 baud, the text that scripts print goes to Protocol V2's channel "stdout", not to the REPL.
 """
 
 from __future__ import annotations
@@ -118,8 +118,8 @@ class ProtocolPort:
                 raise _Interrupted from error
 
     def _send(self, opcode: int, channel: int, payload: bytes = b"", flags: int = 0) -> None:
-        """Send an answer or an event to the PC, in several packets if it is long. The PC must confirm each packet of
-        data."""
+        """Send an answer or an event to the PC. A long answer is sent in several packets. If the PC does not confirm a
+        packet of an answer with data, the packet is sent again."""
         while True:
             part, payload = payload[: self._max_payload], payload[self._max_payload :]
             packet = Packet(self._sequence, channel, flags | (Flag.FRAGMENT if payload else 0), opcode, part)

@@ -27,7 +27,7 @@ def view(
     `window` is the part (x, y, w, h) of the frame that the snapshot shows.
 
     The largest centred square of `picture` is scaled to fill the largest centred square of the frame. The colours of a
-    snapshot are reduced to RGB565, or to three equal channels of grey.
+    snapshot are reduced to RGB565, or to three equal channels of grey if `gray` is true.
     """
     width, height = size
     side = min(size)

@@ -1,9 +1,9 @@
 """Save a camera's old contents before a deploy replaces the contents. A backup is a numbered folder on this PC, and
 contains a note about the deploy's progress.
 
-After an interrupted deploy, the progress in the note is `started`. The next deploy to the same camera continues the
-backup. Even after several interrupted deploys, the backup holds the contents from before the first deploy. Only the
-user who made a backup can read it, because a script on the camera may contain a password.
+After an interrupted deploy, the progress in the note is `started`. The next deploy to the same camera uses the same
+backup again. Even after several interrupted deploys, the backup holds the contents from before the first of these
+deploys. Only the user who made a backup can read it, because a script on the camera may contain a password.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Backup:
     camera: str
     """Serial number (`State.id`)."""
     progress: Progress
-    """Progress of the deploy, or "unreadable" if backup.json is damaged."""
+    """Progress of the deploy, or "unreadable" if the note (backup.json) is damaged."""
     hashes: Mapping[str, str | None]
     written: tuple[str, ...] = ()
     """Hashes (sha256) of the files that the deploy wrote, and the hash of ROMFS after the deploy."""
@@ -145,7 +145,8 @@ def load(folder: Path) -> Backup:
 
 
 def all_of(root: Path, camera: str = "") -> list[Backup]:
-    """Return the backups of a camera, or of all cameras, from the oldest to the latest."""
+    """Return the backups of a camera from the oldest to the latest. Without `camera`, return the backups of all
+    cameras, one camera after the other."""
     try:
         cameras = [root / camera] if camera else sorted(root.iterdir()) if root.is_dir() else []
         folders = [folder for place in cameras if place.is_dir() for folder in sorted(place.iterdir(), key=_order)]

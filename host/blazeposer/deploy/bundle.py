@@ -4,7 +4,7 @@
 - `blazeposer.romfs` is a ROMFS image (an image of a file system) that contains the model. The command `mpremote romfs
   deploy` writes a ROMFS image to a camera, and replaces all files in the camera's ROMFS.
 - `main.py` and the other scripts run on the camera. All scripts except `main.py` can be compiled (.mpy files).
-- `selftest.bin` is the input of the self-test (see `selftest.py`).
+- `selftest.bin` is the input of the self-test (see `deploy/selftest.py`).
 - `package.json` is the file that the command `mpremote mip install` reads.
 
 The same model, scripts, options and version of BlazePoser always give the same bytes.
@@ -133,7 +133,7 @@ def load(folder: Path) -> Bundle:
 
 def _checked(folder: Path, name: str, entry: Any) -> bytes:
     """Return a file's bytes after a comparison with the manifest."""
-    if name not in _NAMES:  # a manifest may name a path outside of the bundle, or an unsaved file
+    if name not in _NAMES:  # may be a path outside of the bundle, or a file that no backup saves
         raise BlazePoserError(
             f"{folder / MANIFEST} lists {name!r}, which does not belong in a bundle: do not use this bundle"
         )

@@ -29,9 +29,10 @@ SUFFIX = ".blazeposer"
 FILE_RATE, ROM_RATE, READ_RATE = 16_000, 40_000, 100_000
 """Rates in bytes per second for writing files, writing ROMFS and reading. Nobody has measured them on hardware."""
 PATIENCE = 90.0
-"""Longest time, in seconds, to wait for the stream's first record after a reset."""
+"""Longest time, in seconds, to wait for the camera's first pose record after a reset."""
 BATCH = 24
-"""Largest number of calls in one run of mpremote, because a command line has a limited length."""
+"""Largest number of lines (`calls` of `Camera.write`) in one run of mpremote, because a command line has a limited
+length."""
 _ROOM = 4 << 20  # limit in bytes for counting erased flash; no model is larger
 _SCRIPTS = Path(__file__).parent / "scripts"
 
@@ -44,7 +45,8 @@ def sha256(data: bytes) -> str:
 
 
 class Camera:
-    """Most methods stop the script on the camera. The last call must be `restart`, which starts the script again."""
+    """A camera at a serial port. Most methods stop the script on the camera. At the end, the caller has to call
+    `restart`, which starts the script again."""
 
     def __init__(self, port: Port) -> None:
         self.port = port
@@ -148,7 +150,8 @@ class Camera:
             ) from error
 
     def run_scripts(self, sources: Sequence[str], said: Callable[[str], None]) -> None:
-        """Run several sources one after the other. Each source can use the names that earlier sources have defined."""
+        """Run several scripts one after the other. `sources` are the texts of the scripts. Each script can use the
+        names that earlier scripts have defined."""
         self.is_stopped = True
         with tempfile.TemporaryDirectory() as folder:
             arguments = [word for source in sources for word in ("+", "run", _stored(folder, source.encode()))]
@@ -161,7 +164,8 @@ class Camera:
             self.is_stopped = False
 
     def first_record(self) -> Record:
-        """Return the first record after a restart. The camera may then be at another serial port. Raises PortError."""
+        """Return the first record after a restart. After the restart, the camera may be at another serial port. Raises
+        PortError."""
         deadline = time.monotonic() + self.patience
         error = PortError(f"the camera at {self.port.device} did not restart: unplug it, and plug it in again")
         while time.monotonic() < deadline:
@@ -208,8 +212,8 @@ def _stored(folder: str, data: bytes) -> str:
 
 
 def _follow(sizes: list[int], advance: Advance) -> Callable[[str], None]:
-    """Return a function that reads the progress from lines of mpremote 1.29 and `scripts/flash.py`. `sizes` are
-    the sizes of the copied files in bytes."""
+    """Return a function that reads the progress from the lines that mpremote 1.29 and `scripts/flash.py` print. `sizes`
+    are the sizes of the copied files in bytes."""
     begun = done = 0
 
     def said(line: str) -> None:

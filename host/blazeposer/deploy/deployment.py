@@ -1,8 +1,8 @@
-"""Deploy a bundle to a camera, or restore a backup.
+"""Deploy a bundle (the new files and the new model) to a camera, or restore a backup (the old contents).
 
-A deploy saves the old contents, writes a note into the backup, changes the camera's ROMFS, and then changes the files.
-A deploy may be interrupted at any moment. After an interruption, a second deploy can complete the first deploy, or
-`restore` can undo the first deploy.
+A deploy saves the old contents in a backup, writes a note into the backup, changes the camera's ROMFS, and then changes
+the files. A deploy may be interrupted at any moment. After an interruption, a second deploy can complete the first
+deploy, or `restore` can undo the first deploy.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class CameraStatus:
     unfinished: Backup | None
     """Backup of an interrupted deploy or restore."""
     unreadable: tuple[Path, ...] = ()
-    """Folders of backups of this camera that cannot be read."""
+    """Folders of unreadable backups of this camera."""
 
     @property
     def is_deployed(self) -> bool:
@@ -88,7 +88,8 @@ def connected(device: str | None, root: Path) -> Iterator[Camera]:
 
 
 def deploy(camera: Camera, bundle_for: BundleFor, to: Store | None, root: Path, guide: Guide) -> Outcome | None:
-    """Write a bundle to a camera. Return None if the user declines the plan."""
+    """Plan all changes, ask the user for consent to the plan, and write a bundle to a camera. Return None if the user
+    declines the plan."""
     state = _state(camera, root, guide)
     bundle = bundle_for(state.board)
     store = plans.choose_store(bundle, state, to)
@@ -121,7 +122,8 @@ def deploy(camera: Camera, bundle_for: BundleFor, to: Store | None, root: Path, 
 
 
 def restore(camera: Camera, chosen: Path | None, root: Path, guide: Guide) -> Outcome | None:
-    """Write a backup, by default the latest, to the camera again. Return None if the user declines the plan."""
+    """Plan all changes, ask the user for consent to the plan, and write a backup to the camera again. Without `chosen`,
+    use the latest backup. Return None if the user declines the plan."""
     state = _state(camera, root, guide)
     old = backups.load(chosen) if chosen else _latest(root, state.id)
     if old.card not in ("", state.card):

@@ -1,13 +1,14 @@
 """Change ROMFS, the camera's file system for models, and erase as little flash as possible. If a change of ROMFS is
 interrupted, the camera can still start in nearly all cases.
 
-Flash is erased in blocks. Erasing takes a long time, and firmware 5.0 can erase ROMFS only from the start of the
-partition. An erase sets all bits of a block to 1, and writing can only change bits from 1 to 0.
+Flash is erased in blocks. Erasing takes a long time, and firmware 5.0 can erase ROMFS only from the start of ROMFS. An
+erase sets all bits of a block to 1, and writing can only change bits from 1 to 0.
 
 If possible, a deploy *appends* the new model after the present ROMFS image, where flash is still erased. Appending a
 model also rewrites the first block of ROMFS, because the header in the first block holds the length of the image. To
-remove an old model, the deploy changes one bit of the old model's record, so that the firmware skips the record. If a
-model cannot be appended, a deploy *rewrites* the whole ROMFS image, and writes the header of the image last.
+remove an old model, the deploy changes one bit of the old model's record (its header, name and contents in ROMFS), so
+that the firmware skips the record. If a model cannot be appended, a deploy *rewrites* the whole ROMFS image, and writes
+the header of the image last.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ class RomChange:
     after: str | None
     """Value of `Rom.sha256` after the change, or None if the hash is not known in advance."""
     operations: Callable[[bytes], Operations]
-    """Function that returns the steps for the given beginning of the partition."""
+    """Function that gets the beginning of the ROMFS partition, and returns the steps of the change."""
     erases: int
     writes: int
     saves: int
@@ -260,6 +261,6 @@ def _put_back(state: State, saved: bytes, before: str | None, words: str, used: 
 
 
 def _header_last(data: bytes) -> list[Write]:
-    """Return the steps that write an image. The header is written last: after an interruption, the camera finds
-    no image instead of a damaged image."""
+    """Return the steps that write a ROMFS image. The image's header is written last: after an interruption, the camera
+    finds no image instead of a damaged image."""
     return [Write(_FIRST, data[_FIRST:]), Write(0, data[:_FIRST])]

@@ -1,6 +1,6 @@
-"""Plan a deploy: list all changes on the camera, and all old contents that must be saved before the changes. The module
-checks that a plan follows the rules of the camera's firmware. tests/test_deploy_rules.py names the source file of each
-rule."""
+"""Plan a deploy: list all changes on the camera, and all old contents that the deploy saves before the changes. The
+module checks that a plan follows the rules of the camera's firmware. tests/test_deploy_rules.py names the source file
+of each rule."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ STORES: tuple[Store, ...] = ("rom", "sdcard", "flash")
 NAMES = (*(f"{Path(name).stem}{suffix}" for name in SCRIPTS for suffix in (".py", ".mpy")), GOLDEN, MODEL, CARD)
 """Files that a deploy may write on a drive."""
 LARGE = 1_000_000
-"""Largest number of bytes in ROMFS that a deploy erases without asking the user."""
+"""Number of bytes. If a deploy erases more bytes of ROMFS, the user must accept this separately (`Plan.consents`)."""
 _OVERHEAD = 10.0
 """Estimated time in seconds for questions to the camera, the self-test and the restart."""
 
@@ -58,7 +58,7 @@ class Plan:
 
     @property
     def rom_bytes(self) -> int:
-        """Return how many bytes must be read from the beginning of ROMFS before ROMFS changes."""
+        """Return how many bytes the deploy reads from the beginning of ROMFS before the change of ROMFS."""
         return max(self.rom.needs, self.rom.saves if ROM in self.saved else 0) if self.rom else 0
 
     @property
@@ -141,7 +141,7 @@ def choose_store(bundle: Bundle, state: State, to: Store | None) -> Store:
 
 
 def files_of(bundle: Bundle, state: State, store: Store) -> Contents:
-    """Return the contents that the drives must have after a deploy."""
+    """Return the bundle's files by their paths on the drives. The value None means that a deploy deletes the file."""
     contents: dict[str, bytes | None] = {}
     for name, data in bundle.scripts.items():
         contents[f"{state.start}/{name}"] = data

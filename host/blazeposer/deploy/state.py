@@ -39,9 +39,10 @@ class Drive:
 
 @dataclass(frozen=True)
 class RomFileState:
-    """A file in ROMFS. Positions are counted in bytes from the start of the partition."""
+    """A file in ROMFS. Positions are counted in bytes from the start of the ROMFS partition."""
 
     record: int
+    """Position of the file's record, which consists of a header, the file's name and the file's contents."""
     offset: int
     """Position of the file's contents."""
     bytes: int
@@ -60,8 +61,8 @@ class Rom:
     header: int
     """Length of the image's header, which `used` includes."""
     sha256: str
-    """Hash of the files in the ROMFS image (`contents_sha256`). Without a ROMFS image, this is the hash of the first
-    4096 bytes, or "" if the partition is erased."""
+    """Hash of the files in the ROMFS image (`contents_sha256`). If `files` is None, this is the hash of the partition's
+    first 4096 bytes, or "" if the partition is erased."""
     files: dict[str, RomFileState] | None
     """Files of the image, or None if the image is missing or damaged. Of two equal names, the first counts, as on the
     camera."""
@@ -70,7 +71,7 @@ class Rom:
     blank: int
     """Position where erased flash begins, after the ROMFS image and the records in `behind`."""
     room: int
-    """Length of the erased flash, up to the limit in the PC's request."""
+    """Length of the erased flash from `blank` on. The camera stops counting at the limit in the PC's request."""
 
 
 def contents_sha256(files: Mapping[str, tuple[int, str]]) -> str:
@@ -90,7 +91,7 @@ class State:
     """Drive from which the camera runs main.py: "/sdcard" if an SD card is inserted, else "/flash"."""
     drives: dict[str, Drive]
     files: dict[str, str]
-    """Mapping from the path of each requested file that exists to its sha256."""
+    """The sha256 of each requested file, by the file's path. Files that do not exist have no entry."""
     sizes: dict[str, int] = field(repr=False)
     """Sizes of the same files in bytes."""
     rom: Rom | None

@@ -45,7 +45,7 @@ def can_measure() -> bool:
 
 def measure_arena(path: Path) -> Arena:
     """Return the size of the arena that a model needs. TFLite Micro runs in a separate process, because a damaged file
-    can crash it. Raises MissingExtraError and ModelError."""
+    can crash TFLite Micro. Raises MissingExtraError and ModelError."""
     if not can_measure():
         raise MissingExtraError("tflite-micro", "demo")
     command = [sys.executable, "-c", _REPORT, str(path), str(_LARGEST)]

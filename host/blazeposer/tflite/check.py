@@ -35,7 +35,7 @@ class Model:
     graph: Graph | None
     """Graph of the file, or None if a PC cannot read the file."""
     arena: int | None
-    """Upper bound of the arena's size on a board in bytes, or None if it is not known."""
+    """Upper bound in bytes of the arena (the model's working memory) on a board, or None if the bound is not known."""
     arena_note: str
     """Source of the arena's size, or the reason why the size is not known."""
     refusal: str
@@ -43,11 +43,11 @@ class Model:
     breach: str
     """Reason why the model is not a BlazePoser network, or ""."""
     manifest: str
-    """Remark about the manifest, or "" if the manifest describes the file."""
+    """Remark about the manifest beside the model file, or "" if the manifest describes the file."""
 
     @property
     def camera_arena(self) -> int | None:
-        """Return the estimated size of the arena on a camera in bytes, or None if it is not known."""
+        """Return the estimated size of the arena on a camera in bytes, or None if the size is not known."""
         if self.arena is None or self.graph is None:
             return None
         planned = planned_bytes(plan(self.graph))
@@ -70,8 +70,8 @@ class Verdict:
 
     @property
     def loads(self) -> bool:
-        """Return True if the board loads the model. If the arena was not measured, the model may need too much
-        memory."""
+        """Return the prediction whether the board loads the model. If the arena's size is not known, the prediction
+        True may be wrong, because the model may need too much memory."""
         return not self.reason
 
     @property
@@ -209,7 +209,7 @@ def _memory(model: Model, board: Board) -> tuple[str, tuple[Store, ...]]:
     stores: list[Store] = []
     if model.file_bytes + ROMFS_BYTES <= board.romfs:
         stores.append("/rom")
-    # A model in a file system is first copied to the heap. This copy fails on the N6 (openmv issue 3272).
+    # A model on /sdcard or /flash is first copied to the heap. This copy fails on the N6 (openmv issue 3272).
     if board.npu != "neural-art" and arena + model.file_bytes <= board.arena:
         if board.sd:
             stores.append("/sdcard")

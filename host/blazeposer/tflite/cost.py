@@ -4,11 +4,12 @@ Cortex-M7 of a camera. No number in this module was measured on a camera. The ti
 1. The instructions of ten networks were counted on an emulated Cortex-M7, in OpenMV's own build of TensorFlow Lite
    Micro for the Cortex-M7. This build is from September 2024, contains the kernels of CMSIS-NN and is a part of
    firmware 5.0.0. The instructions of two networks were counted again with CMSIS-NN from June 2026. The rates in
-   `KERNELS` were fitted to the counts of seven networks by least squares. For each of the ten networks, the error is
-   at most 3 % (tests/test_cost.py).
+   `KERNELS` were fitted to the counts of seven networks by least squares. For each of the ten networks, the error of
+   the estimated instructions is at most 3 % (tests/test_cost.py).
 2. The average number of cycles for an instruction (`SPEEDS`) comes from a model of the Cortex-M7 and its cache. The
    model was scaled to two published times of CMSIS-NN: 97 ms for mcunet-vww1 on an STM32H743, and 129 ms for
-   MobileNetV2 0.30 at 80x80 on an STM32F746. The error of a time may be 20 %, or larger if the arena is in SDRAM.
+   MobileNetV2 0.30 at 80x80 on an STM32F746. The error of a time may be 20 %, or larger if the arena (the network's
+   working memory) is in SDRAM.
 
 The time of a frame includes the network, the decoder, and the firmware's scaling of the image. It does not include the
 drawing and sending of the faces, or the wait for the sensor's next image.
@@ -104,8 +105,9 @@ instructions. The milliseconds are the value "predict" in the row that `board/be
 those of the network and of the scaling together. Add the whole row as a comment."""
 
 ARENA_SHARE = 0.835
-"""Size of TensorFlow Lite Micro's data on a camera divided by this size on a PC, where pointers are twice as large. For
-nine networks, the estimated arena and the arena counted by the camera's library differ by at most 400 bytes."""
+"""Size of TensorFlow Lite Micro's data on a camera divided by the size of the same data on a PC. On a PC, pointers are
+twice as large. For nine networks, the estimated arena and the arena counted by the camera's library differ by at most
+400 bytes."""
 ARENA_EXTRA = 512
 """Bytes that the firmware adds to an arena (`TF_ARENA_EXTRA` in lib/tflm/tflm_backend.cc of openmv/openmv)."""
 

@@ -31,7 +31,7 @@ _FORMS = {
     "CONV_2D": (2, 4), "DEPTHWISE_CONV_2D": (2, 4), "TRANSPOSE_CONV": (3, 4), "FULLY_CONNECTED": (2, 2),
     "ADD": (2, 0), "PAD": (2, 0), "MAX_POOL_2D": (1, 0), "RESHAPE": (1, 0), "DEQUANTIZE": (1, 0),
 }  # fmt: skip
-"""Smallest number of inputs, and number of dimensions of the weights (0 without weights)."""
+"""For each operation: smallest number of inputs, and number of dimensions of the weights (0 without weights)."""
 
 
 @dataclass(frozen=True)

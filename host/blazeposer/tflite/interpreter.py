@@ -118,7 +118,7 @@ def open_network(path: Path | str, runtime: Runtime = "reference", *, is_tried: 
 
 def litert(data: bytes, *, reference: bool = False) -> Infer:
     """Return a function that runs a tflite file on one thread with the reference kernels or XNNPACK. The file must have
-    one input."""
+    one input, but the function does not check this."""
     with quiet_stderr():
         kind = OpResolverType.BUILTIN_REF if reference else OpResolverType.AUTO
         content = data if reference else with_bias_scales(data)
@@ -137,8 +137,9 @@ def litert(data: bytes, *, reference: bool = False) -> Infer:
 
 
 def micro(data: bytes, name: str, outputs: int = len(OUTPUTS)) -> Infer:
-    """Return a function that runs a tflite file in TensorFlow Lite Micro. With more `outputs` than in the model
-    contract, the arena is larger than TFLite Micro's default. Raises MissingExtraError and ModelError."""
+    """Return a function that runs a tflite file in TensorFlow Lite Micro. If `outputs` differs from the number of
+    outputs in the model contract, the arena (working memory) is larger than TFLite Micro's default. Raises
+    MissingExtraError and ModelError."""
     with needs("demo"):
         from tflite_micro import runtime
     try:

@@ -84,7 +84,8 @@ def write_manifest(manifest: Manifest, model: Path) -> None:
 
 
 def read_manifest(model: Path) -> Manifest:
-    """Return a manifest. Raises ModelError if it does not agree with the tflite file or with `core/contract.py`."""
+    """Return the manifest of a tflite file. Raises ModelError if the manifest does not agree with the tflite file or
+    with `core/contract.py`."""
     path = manifest_path(model)
     remake = "make network and manifest again with `blazeposer quantize`"
     try:
@@ -109,7 +110,7 @@ def read_manifest(model: Path) -> Manifest:
 
 
 def record_figures(model: Path, figures: Mapping[str, Any]) -> None:
-    """Add measured results to a manifest. Raises ModelError."""
+    """Write measured results into the manifest of a tflite file. Raises ModelError."""
     manifest = read_manifest(model)
     write_manifest(replace(manifest, figures=manifest.figures | dict(figures)), model)
 

@@ -67,7 +67,7 @@ def run_vela(path: Path, folder: Path) -> Path:
 
 def _ethos_u(model_path: Path) -> bytes:
     """Return a model compiled for the AE3. Raises BlazePoserError if the compiled file contains operations for the CPU,
-    or if its inputs or outputs differ from the original file."""
+    or if its inputs or outputs differ from those of the original file."""
     source = _graph(model_path)
     with tempfile.TemporaryDirectory() as folder:
         path = run_vela(model_path, Path(folder))

@@ -27,7 +27,8 @@ def rewritten(data: bytes, change: Callable[[Any], None]) -> bytes:
 
 
 def with_all_outputs(data: bytes) -> bytes:
-    """Return a copy of a tflite file whose outputs are the network's outputs and then the result of every operation."""
+    """Return a copy of a tflite file with more outputs. The network's outputs come first, and then come the results of
+    all operations."""
 
     def expose(model: Any) -> None:
         graph = model.subgraphs[0]

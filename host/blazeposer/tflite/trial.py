@@ -42,7 +42,7 @@ def try_apart(path: Path, data: bytes, runtime: str) -> None:
 
 
 def _complaint(path: Path, runtime: str) -> str:
-    """Return the reason why a network does not run, without the file's path, or ""."""
+    """Return the reason why a network does not run, without the file's path. Return "" if the network runs."""
     command = [sys.executable, "-m", __name__, str(path), runtime]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     try:

@@ -1,4 +1,4 @@
-# Imitates a drive with a folder of the PC. The drive is full when a FAT drive of the same size would be full.
+# Uses a folder of the PC as a drive of the camera. The drive is full when a FAT drive of the same size would be full.
 # The behaviour follows MicroPython 1.28, extmod/vfs_fat_file.c. If the drive becomes full, a write stores the bytes
 # that fit and raises ENOSPC.
 
@@ -98,7 +98,8 @@ class Disk:
 
 
 class _Writer(io.IOBase):
-    """A file that is open for writing. Scripts and mpremote only append bytes, so the class supports nothing else."""
+    """A file that is open for writing. Scripts and mpremote write only at the end of a file, so `write` assumes that
+    all bytes make the file longer."""
 
     def __init__(self, disk, file, path):
         self._file = file

@@ -1,5 +1,6 @@
-# Adds a camera's reset, serial number, LEDs, pins and buses to the unix build's `machine`. The PC records their values.
-# The behaviour follows docs.openmv.io, machine.LED, machine.PWM and machine.UART. An LED is on if its pin is low.
+# Adds a camera's reset, serial number, LEDs, pins and buses to the unix build's `machine`. The PC records the values
+# that scripts write. The behaviour follows docs.openmv.io, machine.LED, machine.PWM and machine.UART. An LED is on if
+# its pin is low.
 
 import time as _time
 

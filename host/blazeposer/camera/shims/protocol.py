@@ -1,7 +1,7 @@
 # Imitates OpenMV's `protocol`: a PC reads data of a script through channels.
-# The behaviour follows openmv v5.0, modules/py_protocol.c. If a method of a backend raises an exception, the PC's
-# request fails, but the script continues. A camera calls the backend between two steps of the script, but here a thread
-# may call it at any moment.
+# The behaviour follows openmv v5.0, modules/py_protocol.c. A backend is an object whose methods give the script's data.
+# If a method of a backend raises an exception, the PC's request fails, but the script continues. A camera calls these
+# methods between two steps of the script, but here a thread may call them at any moment.
 
 import _thread
 import struct as _struct

@@ -1,4 +1,4 @@
-# Imitates the USB mouse of OpenMV's `pyb`. Only cameras with an STM32H7 have this module. Reports go to the PC.
+# Imitates the USB mouse of OpenMV's `pyb`. Only cameras with an STM32H7 have this module.
 # The behaviour follows docs.openmv.io, pyb.usb_mode, pyb.hid_mouse and pyb.USB_HID.
 
 from _link import ask as _ask

@@ -1,7 +1,7 @@
 # Starts the virtual camera's MicroPython: mounts drives, loads firmware modules, then runs boot.py and main.py.
-# The arguments are the folder of the firmware modules, the folder of the camera's files, the PC's address, and "hard"
-# or "soft" for the kind of reset.
-# Order and paths follow openmv v5.0, ports/stm32/main.c and scripts/libraries/_boot.py.
+# The arguments are the folder of the firmware modules, the folder of the camera's files, the address of the PC's
+# socket, and "hard" or "soft" for the kind of reset. Order and paths follow openmv v5.0, ports/stm32/main.c and
+# scripts/libraries/_boot.py.
 
 
 def start():

@@ -1,6 +1,6 @@
 # Tests the decoder without a network. For each anchor, decodes outputs with a face at this anchor only, and prints the
-# result as a line of JSON. Before this script, the PC sets SCALES, ZEROS and SIZES (in bytes) of the outputs, and
-# ROTATIONS as int8 levels.
+# result as a line of JSON. Before this script, the PC sets four lists. SCALES, ZEROS (zero points) and SIZES (in bytes)
+# describe the outputs. ROTATIONS contains sets of rotation values as int8 numbers.
 
 import json
 from array import array

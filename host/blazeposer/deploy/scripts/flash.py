@@ -1,6 +1,6 @@
-# Erases and programs the flash behind /rom in small steps. A step that fails raises an error. Before this
-# script, the PC sets BLOCK, the number of bytes erased at once, and RANGES, which is true if an erase can start at any
-# block (rom_ioctl 6, MicroPython pull request 19348).
+# Erases and programs the flash behind /rom in small steps. A step that fails raises an error. Before this script, the
+# PC sets two values. BLOCK is the number of bytes in a block, the smallest part that can be erased. RANGES is true if
+# an erase can start at any block (MicroPython pull request 19348).
 
 import binascii
 

@@ -1,5 +1,6 @@
 # Runs the network on images from the serial port: `put` takes each part of an image, then `see` runs the network and
-# prints the raw outputs in base64 and the faces as JSON. Before this script, the PC sets SIDE, the side of the images.
+# prints the raw outputs in base64 and the faces as JSON. Before this script, the PC sets SIDE, the images' side in
+# pixels.
 
 import binascii
 import json

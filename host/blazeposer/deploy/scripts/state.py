@@ -1,7 +1,7 @@
 # Prints the camera's state as one line of JSON. Before this script, the PC sets four values. NAMES are the files to
 # look for on each drive. CARD is the file that identifies a card. ROOM is the limit for counting erased bytes of flash.
-# TAILS are the boards (`omv.arch()`) on which the end of the partition must not be read. ROMFS is read as bytes and not
-# as /rom, because a damaged ROMFS could be dangerous (format: extmod/vfs_rom.c).
+# TAILS are the boards (`omv.arch()`) on which the end of the ROMFS partition must not be read. The script reads the
+# bytes of this partition and no files in /rom, because a damaged ROMFS could be dangerous (format: extmod/vfs_rom.c).
 
 import hashlib
 import json

@@ -1,6 +1,6 @@
 # Replaces old files by new files, which are already on the camera. Replacing takes only a moment.
-# Before this script, the PC sets HASHES, a list of pairs in the order of the changes. The pair (path, sha256 of
-# `path + SUFFIX`) replaces a file, and the pair (path, None) deletes a file.
+# Before this script, the PC sets SUFFIX, the suffix of the new files, and HASHES, a list of pairs in the order of the
+# changes. The pair (path, sha256 of `path + SUFFIX`) replaces a file, and the pair (path, None) deletes a file.
 
 import hashlib
 import os
