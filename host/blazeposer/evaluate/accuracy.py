@@ -45,8 +45,9 @@ SHOWN = 12
 
 
 def evaluate(network: Network, dataset: Dataset, input_path: str, *, twice: bool = False) -> Scores:
-    """Return the scores of a network on every face of a data set. `input_path` is a key of INPUTS. If `twice` is true,
-    the results for each image and its mirror image are averaged."""
+    """Return the scores of a network on every face of a data set. `input_path` is a key of INPUTS, which contains
+    functions that prepare an image for the network. If `twice` is true, the results for each image and its mirror image
+    are averaged."""
     found: list[Face | None] = []
     for sample in track(dataset.samples, description=f"{input_path} input", console=Console(stderr=True)):
         image = sample.load()
@@ -89,7 +90,7 @@ class Report:
     dataset: Dataset
     table: Table
     scores: Mapping[str, Scores]
-    """Scores for each input path."""
+    """Scores for each measured key of INPUTS."""
     twice: bool = False
     """True if the results for each image and its mirror image were averaged."""
     sheet: Sequence[Bin] = ()

@@ -98,8 +98,8 @@ def open_systems(model: Path | None) -> list[Peer]:
 
 @dataclass(frozen=True)
 class Times:
-    """Measured times in seconds, with one row for each image and one column for each system. `total` is the time from
-    the image to the faces, and `network` is the time of the networks alone."""
+    """Measured times in seconds, with one row for each measured image and one column for each system. `total` is the
+    time from the image to the faces, and `network` is the time of the networks alone."""
 
     total: Floats
     network: Floats
@@ -110,7 +110,8 @@ class Times:
         return list(zip(in_all.tolist(), network.tolist(), strict=True))
 
     def ratios(self) -> list[tuple[float, float]]:
-        """Return the medians of BlazePoser's time divided by the system's time, for `total` and `network`."""
+        """Divide BlazePoser's times by the times of each system, and return the medians of these ratios for `total` and
+        `network`."""
         in_all, network = (np.median(times[:, :1] / times, 0) for times in (self.total, self.network))
         return list(zip(in_all.tolist(), network.tolist(), strict=True))
 

@@ -33,14 +33,15 @@ SCENES = "maskon-boxes"
 TURNED = 60.0
 """Limit of |yaw| in degrees, beyond which a face counts as turned."""
 SIZES = (16, 24, 32)
-"""Smallest sizes of the faces that count for an average precision. The size of a face is the square root of the area of
-its box, in pixels of the network's input."""
+"""For each of these sizes, an average precision is computed from the faces with at least this size. The size of a face
+is the square root of the area of its box, in pixels of the network's input."""
 LEAST_SCORE = 0.05
-"""Smallest score in the average precision. Without this limit, each of the 896 anchors would be a detection."""
+"""Smallest score of a detection that counts for the average precision. Without this limit, each of the 896 anchors
+would be a detection."""
 STEP = 0.01
 """Step between two score thresholds."""
 LANDMARKS = {"right eye": slice(36, 42), "left eye": slice(42, 48), "nose": slice(30, 31), "mouth": slice(48, 68)}
-"""iBUG-68 landmarks of each of the first four keypoints. Their mean is the keypoint's label."""
+"""iBUG-68 landmarks of each of the first four keypoints. The mean of the landmarks is the keypoint's label."""
 
 T = TypeVar("T")
 Answers = list[Face | None]
@@ -55,18 +56,19 @@ class Figures:
     precision: tuple[float | None, ...]
     """Average precision for each size in SIZES, or None if no face is large enough."""
     keypoints: tuple[float, ...]
-    """Mean distance of each keypoint of LANDMARKS from its label, in pixels, on the faces that all networks found."""
+    """Mean distance of each keypoint of LANDMARKS from its label, in pixels of the network's input. Only faces that all
+    networks found count."""
     alarms: int
-    """Number of false positives in the photos of places."""
+    """Number of false positives in photos of places, which show no face. The score threshold is the default."""
     threshold: float
     """Highest score threshold (a multiple of STEP) at which the network finds at least as many labelled faces as the
     original BlazeFace. For BlazeFace, the default score threshold is used."""
     alarms_there: int
-    """Number of false positives in the photos of places, at the score threshold `threshold`."""
+    """Number of false positives in the same photos, at the score threshold `threshold`."""
     on_places: float
-    """Fraction of the photos of places in which the network finds a face. The photos show no face."""
+    """Fraction of the photos of places in which the network finds a face."""
     on_hands: float
-    """Fraction of the close-up photos of hands in which the network finds a face."""
+    """Fraction of close-up photos of hands in which the network finds a face. These photos also show no face."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,8 @@ class Agreement:
     keypoints: float
     """Mean distance between the two networks' keypoints, as a fraction of the image's side."""
     angles: float
-    """Mean absolute error of the first network's angles minus that of the second network, in degrees."""
+    """Difference between two mean absolute errors of the angles, in degrees: the first network's error minus the second
+    network's error."""
 
     def line(self) -> str:
         return (
@@ -108,7 +111,7 @@ class Precision:
 
     images: int
     faces: dict[int, int]
-    """Number of labelled faces that are not ignored, for each size."""
+    """Number of labelled faces of at least each size. Faces with ignored boxes (see `wider.py`) do not count."""
     average_precision: dict[str, dict[int, float | None]]
     """Average precision from 0 to 1 for each network and size, or None if there are no faces of this size."""
 
@@ -177,7 +180,8 @@ def measure_wider(int8: Path, folder: Path) -> Precision:
 
 
 def _runs(int8: Path) -> dict[str, Run]:
-    """Return functions that run BlazeFace, the INT8 network, and the float network in the INT8 file's folder."""
+    """Return functions that run BlazeFace, the INT8 network `int8`, and the float network. The file of the float
+    network is in the same folder as `int8`."""
     return {
         "BlazeFace": original(litert(blazeface_path().read_bytes())),
         "float": open_network(int8.with_name("blazeposer_float.tflite"), "xnnpack").outputs,

@@ -57,10 +57,10 @@ class Condition:
     name: str
     unit: str
     levels: Sequence[float]
-    """Levels of strength. The easiest level is first."""
+    """Levels of the disturbance, from the weakest to the strongest."""
     change: Change
     from_plain: bool = True
-    """True if the plot also shows undisturbed images, before the first level."""
+    """True if the plot of `sheet.py` also shows the errors on undisturbed images, before the first level."""
 
 
 def smaller(scene: Scene, pixels: float, rng: np.random.Generator) -> Scene:

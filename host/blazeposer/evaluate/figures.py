@@ -1,5 +1,6 @@
-"""Copy the measured numbers from the networks' manifests into the blocks of the documentation pages. A block is between
-the comments `<!-- NAME: blazeposer figures -->` and `<!-- end -->`. NAME is a key of `BLOCKS`."""
+"""Copy the measured numbers from the manifests (the JSON files beside the network files) into the blocks of the
+documentation pages. A block is between the comments `<!-- NAME: blazeposer figures -->` and `<!-- end -->`. NAME is a
+key of `BLOCKS`."""
 
 from __future__ import annotations
 
@@ -28,14 +29,15 @@ OTHERS = (
     ("6DRepNet ³", "39 M parameters, needs a face detector", "3.97", "3.47", "", ""),
 )
 STOCK = 154.6e6
-"""Instructions of BlazeFace in INT8, counted on the emulated Cortex-M7, like the instructions in `tflite/cost.py`."""
+"""Number of instructions for one run of BlazeFace in INT8. The instructions were counted on the emulated Cortex-M7, in
+the same way as for `tflite/cost.py`."""
 MEASURED = (TEST_POOL, BIWI_DEV)
 TURNS = ("45", "60", "90", "180")
 TWO_LOOKS = "_two_looks"
 """Suffix of a data set's name if the results for each image and its mirror image were averaged."""
 SHEETS = (TEST_POOL, VALIDATION)
 TIMED = tuple(find(key) for key in ("h7", "rt1062", "portenta"))
-"""Boards of the first table, which are the smallest, the fastest and the slowest board."""
+"""Boards in the table of `headline`: the smallest, the fastest and the slowest board."""
 
 
 class Manifests(NamedTuple):
@@ -59,7 +61,7 @@ def headline(manifests: Manifests) -> str:
 
 
 def accuracy(manifests: Manifests) -> str:
-    """Return a table with the errors of both networks on each data set in MEASURED."""
+    """Return a table with the errors of the INT8 network and the float network on each data set in MEASURED."""
     head = ("data", "file", "input", "found", "recall", "MAE", "95 %", "yaw / pitch / roll",
             "by |yaw| 0-30 / 30-60 / 60-99", "bias", "after offset", "pitch slope", "geodesic")  # fmt: skip
     table = []
@@ -142,7 +144,7 @@ def network(manifests: Manifests) -> str:
 
 
 def detection(manifests: Manifests) -> str:
-    """Return a table with the detection results of both networks and of the original BlazeFace."""
+    """Return a table with the detection results of the INT8 network, the float network and the original BlazeFace."""
     figures = _measured(manifests.int8, "detection", "blazeposer compare-detection --record")
     labels = {least: figures["boxed_faces"][str(least)] for least in SIZES}
     named = {name: Figures(**figures[name]) for name in ("BlazeFace", "float", "INT8")}

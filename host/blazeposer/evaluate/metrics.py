@@ -26,7 +26,8 @@ YAW_RANGES = ((0, 30), (30, 60), (60, 99))
 MOST_FACES = 32
 """Largest number of detections that are considered in one image."""
 SLOPE_RANGE = 60
-"""Limit of |yaw| in degrees for the slope of pitch. At larger yaw, pitch and roll are hard to separate."""
+"""Limit of |yaw| in degrees. Only faces below this limit count for `Scores.pitch_slope`. At larger yaw, pitch and roll
+are hard to separate."""
 
 
 class Reliability(NamedTuple):
@@ -114,12 +115,13 @@ class Scores:
 
     @property
     def ranking(self) -> float:
-        """Mean geodesic error of the surest half, divided by that of all found faces. It is about 1 if the expected
-        error says nothing about the actual error."""
+        """Mean geodesic error of the half that `surest` returns, divided by the mean geodesic error of all found faces.
+        This ratio is about 1 if the expected error says nothing about the actual error."""
         return self.surest().mean_geodesic / self.mean_geodesic if self.mean_geodesic else float("nan")
 
     def reliability(self, bins: int = 10) -> list[Reliability]:
-        """Sort the found faces by their expected errors, and return the mean errors of `bins` parts of equal size."""
+        """Sort the found faces by their expected errors, split them into `bins` groups of about equal size, and return
+        the mean errors of each group."""
         found = np.flatnonzero(self.found)
         order = found[np.argsort(self.expected[found], kind="stable")]
         parts = [part for part in np.array_split(order, bins) if len(part)]
@@ -136,7 +138,8 @@ class Scores:
         return float(low), float(high)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the measures for a manifest, rounded to hundredths. If no face was found, the errors are None."""
+        """Return the measures for a manifest (the JSON file of a network's measured values), rounded to hundredths. If
+        no face was found, the errors are None."""
         yaw, pitch, roll = (rounded(_mean(column)) for column in self.errors.T)
         surest = self.surest()
         return {
@@ -217,7 +220,7 @@ def find(outputs: Sequence[NDArray[np.floating]], box: Floats) -> Face | None:
 
 def score(found: Sequence[Face | None], rotations: Floats, labels: Floats) -> Scores:
     """Compare detections with the labels. `found` contains the matching detection of each labelled face, or None.
-    `rotations` (n, 3, 3) and `labels` (n, 3) are the labelled rotations and their angles in degrees."""
+    `rotations` (n, 3, 3) contains the labelled rotations, and `labels` (n, 3) contains their angles in degrees."""
     predicted = np.full((len(found), 3), np.nan)
     geodesic, expected = np.full((2, len(found)), np.nan)
     for index, face in enumerate(found):
@@ -263,8 +266,9 @@ class ImageResult:
 
 
 def average_precision(pictures: Sequence[ImageResult], least: float = 0) -> float:
-    """Return the average precision from 0 to 1, or NaN if there are no labels. By the rule of PASCAL VOC 2010 ("all
-    points"), each precision is replaced by the best precision at the same or a higher recall."""
+    """Return the average precision from 0 to 1, or NaN if no labels count. For `least`, see `ImageResult.judged`. By
+    the rule of PASCAL VOC 2010 ("all points"), each precision is replaced by the best precision at the same or a higher
+    recall."""
     judged = [picture.judged(least) for picture in pictures]
     labels = sum(count for _, count in judged)
     pairs = np.array([pair for some, _ in judged for pair in some], np.float64).reshape(-1, 2)

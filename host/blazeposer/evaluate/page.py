@@ -1,4 +1,5 @@
-"""Write a report to the files `report.json` and `report.html`. The page needs no other files and no network."""
+"""Write a report to the files `report.json` and `report.html`. The page `report.html` needs no other files and no
+internet connection."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ def write_report(
     values: Mapping[str, Any] | None = None,
 ) -> None:
     """Write report.json and report.html into a folder, which is created if needed. Raises InputError. `facts` says what
-    was measured and how. By default, report.json contains the verdicts and the data of all sections."""
+    was measured and how. `values` is the content of report.json. Without `values`, report.json contains the verdict
+    (for example "passed") and the data of each section."""
     verdict = {"passed": is_passed(sections), "verdict": verdict_of(sections)}
     if values is None:
         checks = [

@@ -45,7 +45,7 @@ class Table:
 
     @property
     def numeric(self) -> list[bool]:
-        """Flag of each column that contains only numbers. A report aligns these columns to the right."""
+        """For each column, True if the column contains only numbers. A report aligns such columns to the right."""
         if not self.rows:
             return [False] * len(self.head)
         return [all(map(_NUMBER.fullmatch, column)) for column in zip(*self.rows, strict=True)]
@@ -57,7 +57,8 @@ class Section:
     parts: Sequence[str | Table | Picture]
     """Parts in the order of the report. A string is a paragraph of plain text."""
     verdict: Verdict | None = None
-    """Verdict, or None if the section has none. If a check failed or was not run, the first paragraph says why."""
+    """Result of the check that the section describes, or None if the section describes no check. If the check failed or
+    was not run, the first paragraph says why."""
     data: dict[str, Any] = field(default_factory=dict)
     """Values for report.json."""
 

@@ -25,7 +25,7 @@ from blazeposer.evaluate.report import Table, shown
 MARGIN = 0.25
 """Largest allowed difference between the expected error and the true error, as a fraction of the true error."""
 FEWEST = 20
-"""Smallest number of found faces with which a bin gets a verdict."""
+"""Smallest number of found faces with which a bin counts as correct or not correct."""
 PLAIN = "as it is"
 TRUE, STATED = "#0072b2", "#d55e00"
 """Colours of the true error and the expected error, from the palette of Okabe and Ito."""

@@ -14,12 +14,12 @@ from blazeposer.core.rotation import Floats
 from blazeposer.live.session import Head, Moment
 
 HOLD = 0.7
-"""Time in seconds for which the head keeps its last pose after the face was lost, before it returns to the zero
-pose."""
+"""Time in seconds for which the selected head keeps its last pose after its face was lost. After this time, the head
+returns to the zero pose."""
 DRIFT = 1.0
 """Time constant of the head's return to the zero pose, in seconds."""
 BACK = 0.2
-"""Time constant of the movement from the zero pose to a face that was found again, in seconds."""
+"""Time constant of the head's movement from the zero pose to the pose of a face that was found again, in seconds."""
 
 
 class Leader:
@@ -40,8 +40,8 @@ class Leader:
 
 
 class Centre:
-    """An object that adds the zero pose and the selected person's head to each `Moment`. The angle between the head and
-    the zero pose is reduced by `deadzone` degrees, but not below zero."""
+    """An object that adds to each `Moment` the zero pose and the head of the person whom `Leader` selects. The angle
+    between the head and the zero pose is reduced by `deadzone` degrees, but not below zero."""
 
     def __init__(self, deadzone: float = 0.0, clock: Callable[[], float] = time.monotonic) -> None:
         self._deadzone = np.radians(deadzone)

@@ -10,7 +10,7 @@ from blazeposer.core.prepare import Image
 from blazeposer.stream.record import Counts, Record
 
 PAUSE = 0.1
-"""Time in seconds. If no record arrives in this time, a link yields None, and the views are updated."""
+"""Time in seconds. If no pose record arrives in this time, a `Link` yields None, so that the display is updated."""
 
 
 @dataclass(frozen=True)
@@ -21,14 +21,14 @@ class Arrival:
     at: float
     """Time of arrival in seconds, measured with `time.time`."""
     picture: Image | None = None
-    """The camera's image, or None if the link carries no image."""
+    """Image of the pose record, or None if no image arrived."""
 
 
 class Link(Protocol):
     """The interface of an object that delivers pose records, for example from a camera."""
 
     name: str
-    """Name of the port or the file, which is shown to the user."""
+    """Name of the source (for example a port or a file), which is shown to the user."""
     counts: Counts
     state: str
     """One line that describes the failure of the link and the user's next step, or "" if there is no failure. The line
@@ -38,5 +38,6 @@ class Link(Protocol):
 
     def arrivals(self) -> Generator[Arrival | None, None, None]:
         """Yield each pose record when it arrives, and None if no pose record arrives for `PAUSE` seconds. The iterator
-        ends only if no more pose records can arrive. The first step of the iterator opens the camera or the file, and
-        closing the iterator closes it. Raises PortError or InputError if the camera or the file cannot be opened."""
+        ends only if no more pose records can arrive. The first step of the iterator opens the source (for example a
+        camera or a file), and closing the iterator closes the source. Raises PortError or InputError if the source
+        cannot be opened."""

@@ -36,8 +36,9 @@ _TALK = 1.0  # seconds without a record, before the link reads the text that the
 class ProtocolLink(UsbLink):
     """A `Link` that reads pose records and images from a camera with Protocol V2. The image of a pose record arrives
     directly after the pose record, without a sequence number. `ProtocolLink` waits a short time (`_PICTURE`) for the
-    image. If a camera script does not register the channel `CHANNEL`, the script prints its pose records, and
-    `ProtocolLink` reads the printed text. Printed text is lost if the camera prints faster than the PC reads."""
+    image. Pose records arrive on the channel `CHANNEL` of Protocol V2. A camera script that does not register this
+    channel prints its pose records, and `ProtocolLink` reads the printed text. Printed text is lost if the camera
+    prints faster than the PC reads."""
 
     def __init__(self, port: ports.Port, silence: float = SILENCE) -> None:
         super().__init__(port, silence, blind="")
@@ -74,7 +75,7 @@ class ProtocolLink(UsbLink):
                 raise
 
     def _take(self, waiting: list[tuple[Any, float]], picture: Image | None) -> list[Arrival]:
-        """Return the waiting pose records with their image, and empty the list `waiting`."""
+        """Return the pose records in `waiting` with the image `picture`, and empty the list `waiting`."""
         arrivals = [
             Arrival(record, at, picture) for came, at in waiting if (record := self._reader.take(came)) is not None
         ]
@@ -110,13 +111,15 @@ class _Camera(openmv.Camera):  # type: ignore[misc]
 
 
 def _is_from_elsewhere(record: logging.LogRecord) -> bool:
-    """Return False for a log message of `openmv`, which would otherwise appear inside the table in the terminal."""
+    """Return False for a log message of the package `openmv`. Such a message would appear inside the table of
+    `blazeposer watch` in the terminal."""
     return Path(openmv.__file__).parent not in Path(record.pathname).parents
 
 
 @contextmanager
 def _opened(port: str) -> Generator[_Camera, None, None]:
-    """Open the camera at a serial port. Raises PortError if this fails or another program uses the port."""
+    """Open the camera at a serial port. Raises PortError if the camera cannot be opened or another program uses the
+    port."""
     if "://" in port:
         raise NoProtocolError(f"{port}: Protocol V2 needs a serial port like /dev/ttyACM0 or COM3: give it with --port")
     Transport.log = lambda *_, **__: None  # see `_Camera`
@@ -143,7 +146,8 @@ def _opened(port: str) -> Generator[_Camera, None, None]:
 
 @contextmanager
 def _uninterrupted() -> Generator[None, None, None]:
-    """Delay Ctrl+C until the end of the `with` block. Otherwise, `openmv` could suppress the KeyboardInterrupt."""
+    """Delay Ctrl+C until the end of the `with` block. Without the delay, `openmv` could suppress the
+    KeyboardInterrupt."""
     if threading.current_thread() is not threading.main_thread():  # only the main thread gets signals
         yield
         return

@@ -1,6 +1,6 @@
-"""Write the pose records of a session to a file, and replay the file at its original speed. A .jsonl recording contains
-JSON lines in the format of the camera. A .csv recording is a table with one row for each face. Recordings contain raw
-values, which are not smoothed."""
+"""Write the pose records of a session to a file (a recording), and replay a recording at its original speed. A .jsonl
+recording contains JSON lines in the format in which cameras print pose records. A .csv recording is a table with one
+row for each face. Recordings contain raw values, which are not smoothed."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ COLUMNS = (*_FRAME, "id", "score", *ANGLES, "err", *_BOX, *_POINTS)
 
 
 class Recording:
-    """A `View` that writes pose records to a file between `start` and `stop`, which any thread may call."""
+    """A `View` that writes pose records to a file between the calls of `start` and `stop`. Any thread may call these
+    two methods."""
 
     def __init__(self) -> None:
         self.path: Path | None = None
@@ -166,7 +167,8 @@ def _as_json(rows: list[dict[str, float | None]]) -> dict[str, Any]:
 
 
 def _number(cell: str) -> float | None:
-    """Return the number in a table cell. pandas writes the integer 1 as 1.0 if the column has empty cells."""
+    """Return the number in a table cell. The value 1.0 is returned as the integer 1, because the library pandas writes
+    integers as 1.0 if a column has empty cells."""
     if not cell:
         return None
     value = float(cell)

@@ -18,11 +18,11 @@ from blazeposer.stream.record import Counts, Record
 
 LONGEST_STEP = 2.0
 """Longest time between two records for the smoothing, in seconds. Longer times are shortened to this time, because a
-clock can be wrong or restart. After a time of this length without a record, all tracks end."""
+clock can be wrong or restart. After a time of this length without a record, the tracking of all faces starts again."""
 
 
 class Head(NamedTuple):
-    """The pose of the selected person's head, relative to the zero pose."""
+    """The pose of the selected person's head, relative to the zero pose (see `centre.py`)."""
 
     rotation: Floats
     """Rotation (3, 3) from the zero pose, computed with the rotations in `Moment.faces`."""
@@ -41,18 +41,21 @@ class Moment:
     state: str
     counts: Counts
     troubles: Mapping[str, str] = field(default_factory=dict)
-    """Problems of the outputs. The keys are the outputs' names."""
+    """Problem of each `Sender` that has a problem. The keys are the names of the senders."""
     blind: str = ""
     record: Record | None = None
-    """The record that arrived, or None. Its faces have the values from the network, and the numbers of their tracks."""
+    """The record that arrived, or None. Its faces have the values from the network without smoothing, and the ids from
+    the tracking."""
     faces: tuple[Face, ...] = ()
-    """The faces of the record, in the record's order, with their positions in space, smoothed if smoothing is on."""
+    """The faces of the record in the same order, with their positions in space. If smoothing is on, the faces are
+    smoothed."""
     at: float = 0.0
     picture: Image | None = None
     fov: float = FIELD_OF_VIEW
     """Horizontal field of view of the image, in degrees."""
     axis: bool = False
-    """True if the faces' angles are relative to the camera's axis instead of the line of sight."""
+    """True if the faces' angles are relative to the camera's axis. False if the angles are relative to the line of
+    sight from the camera to the face."""
     rest: Floats | None = None
     """Rotation (3, 3) of the zero pose, or None until the user sets a zero pose (see `centre.py`)."""
     recentred: bool = False
@@ -92,7 +95,8 @@ class Sender(View, Protocol):
 
     @property
     def state(self) -> str:
-        """One line that says why the program receives no poses, and what the user can do, or "" without a problem."""
+        """One line that says why the other program receives no poses, and what the user can do, or "" without a
+        problem."""
 
 
 def run(

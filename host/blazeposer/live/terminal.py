@@ -1,4 +1,4 @@
-"""Show a live session in a terminal. If the output is not a terminal, print one line for each pose record."""
+"""Show a live session in a terminal. If the standard output is not a terminal, print one line for each pose record."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from blazeposer.live.session import Moment
 from blazeposer.stream.record import Counts
 
 COLUMNS, ROWS = 21, 11
-"""Size of a drawn head in characters. Each character has 2 x 4 dots."""
+"""Size of a drawn head in Braille characters. Each character has 2 x 4 dots."""
 RECENTRE = "r"
 """Key that sets the current pose as the zero pose."""
 REFRESH = 12
@@ -36,8 +36,9 @@ _BRAILLE = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
 
 
 class TerminalView(ExitStack):
-    """A `View` that shows a session in a terminal, for a `with` statement. The lines `notes` are printed above the
-    table of faces. The function `recentre` is called when the user presses the key `RECENTRE`."""
+    """A `View` that shows a session in a terminal. The caller opens the `View` with a `with` statement. The lines
+    `notes` are printed above the table of faces. The function `recentre` is called when the user presses the key
+    `RECENTRE`."""
 
     def __init__(self, console: Console, notes: tuple[str, ...], recentre: Callable[[], None]) -> None:
         super().__init__()
@@ -87,8 +88,8 @@ class TerminalView(ExitStack):
 
 @contextmanager
 def pressed() -> Generator[Callable[[], str] | None, None, None]:
-    """Yield a function that returns all keys pressed since its last call. Yield None if the command cannot read a
-    keyboard, for example because the command runs in the background."""
+    """Yield a function that returns all keys pressed since its last call. Yield None if the program cannot read a
+    keyboard, for example because it runs in the background."""
     try:
         at_terminal = sys.stdin is not None and sys.stdin.isatty()
     except ValueError:  # stdin was closed
@@ -122,14 +123,16 @@ def pressed() -> Generator[Callable[[], str] | None, None, None]:
 
 
 def line(moment: Moment) -> str:
-    """Return one line with the time and the face angles of a `Moment`, which must contain a pose record."""
+    """Return one line with the time and the face angles of a `Moment`. The caller ensures that `moment` contains a pose
+    record."""
     assert moment.record
     faces = "; ".join(f"face {face.id} " + " ".join(f"{angle:+.1f}" for angle in face.angles) for face in moment.shown)
     return f"{moment.record.seq} {moment.record.t_ms / 1000:.2f} s: {faces or 'no face'}"
 
 
 def panel(moment: Moment) -> RenderableType:
-    """Return a table and drawings, at most 60 characters wide, for a `Moment`, which must contain a pose record."""
+    """Return a table of the faces in a `Moment`, about 60 characters wide, and a drawing of each head. The caller
+    ensures that `moment` contains a pose record."""
     record = moment.record
     assert record
     head = f"{moment.name}  {record.fps:.1f} frames per second"

@@ -13,7 +13,7 @@ from blazeposer.stream.record import SILENCE, Reader, read_chunks, silent
 RETRY = 0.5
 """Time in seconds between two attempts to open the port of an unplugged camera."""
 STALL = 3.0
-"""Time in seconds. If no record arrives in this time, the link reports that nothing arrives."""
+"""Time in seconds. If no pose record arrives in this time, `UsbLink` reports that nothing arrives."""
 BLIND = "the camera's JSON lines contain no images: start `blazeposer watch --web --protocol v2` to see them"
 
 

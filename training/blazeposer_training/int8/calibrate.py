@@ -1,4 +1,5 @@
-"""Quantize a trained network: equalize its channels, clip its weights, and set the ranges of its activations.
+"""Quantize a trained network in three steps: equalize its channels, clip its weights, and set the ranges of its
+activations.
 
 In one of twenty images, flat dark regions raise the activations of late layers to twenty times the usual range. The
 quantization steps for such a range would be too coarse for normal images. Therefore, the limits of a range are
@@ -24,7 +25,7 @@ PERCENTILE = 0.99
 """Percentile, over images, of a tensor's smallest and largest values. On images that were not used for calibration,
 percentiles from 0.95 to 0.998 are equally good. The percentile 0.85 makes the error 0.2 degree larger."""
 FACE_PERCENTILE = 0.999
-"""Percentile of the regressors at anchors that find a face."""
+"""Percentile of the regressors (the values for box and keypoints) at anchors that find a face."""
 BATCH = 25
 CLIP_OCTAVES = 6
 """Number of times that the largest weight may be halved to get the limit at which weights are clipped."""
@@ -34,7 +35,8 @@ Advance = Callable[[int], None]
 
 
 def to_network(pictures: NDArray[np.uint8]) -> Tensor:
-    """Convert uint8 images (N, 128, 128, 3) to the network's input (N, 3, 128, 128), which is (pixel - 128) / 127.5."""
+    """Convert uint8 images (N, 128, 128, 3) to the network's input (N, 3, 128, 128). The function subtracts 128 from
+    each pixel value, and divides the result by 127.5."""
     return (torch.from_numpy(pictures).permute(0, 3, 1, 2).float() - 128) * INPUT_SCALE
 
 
@@ -75,8 +77,8 @@ def equalize(model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advance: A
 
 def _quietest_scale(low: Tensor, high: Tensor, power: Tensor, weight: Tensor) -> Tensor:
     """Return the channels' scales with the smallest expected quantization noise. `low` and `high` are the limits of
-    each channel's range, and `power` is its mean square, all with the shape (channels,). `weight` (out, channels) has
-    the weights of the 1x1 convolution."""
+    each channel's range, and `power` is the mean square of each channel's values. All three have the shape (channels,).
+    `weight` (out, channels) has the weights of the 1x1 convolution."""
     log_scale = torch.zeros_like(high, requires_grad=True)
     optimizer = torch.optim.Adam([log_scale], lr=EQUALIZE_RATE)
     for _ in range(EQUALIZE_STEPS):

@@ -41,7 +41,7 @@ from .quantized import QuantizedBlazePoser
 
 BATCH = 64
 SEED = 20260102
-"""Seed of the images, of their order, and of the initial weights of the angle bins."""
+"""Seed of the images, of their order, and of the initial weights of `Tuning.bins`."""
 WHOLE = "all parts together"
 
 Tensors = dict[str, Tensor]
@@ -55,7 +55,7 @@ class Budget:
     """Number of batches whose soft labels are kept. A batch takes 10 MB."""
     backbone_epochs: tuple[int, int] = (4, 10)
     """Number of passes over the kept batches for the backbone up to the 16x16 feature map, and from there up to the 8x8
-    feature map. A step of the second part costs a tenth of a step of the first part."""
+    feature map. A step of the second part takes a tenth of the time of a step of the first part."""
     head_epochs: int = 12
     rate: float = 3e-4
     """Peak of AdamW's learning rate for the parts."""
@@ -77,9 +77,9 @@ class Lesson:
     """Inputs of the part that is being tuned, by the name of the tensor. They are INT8 levels in NCHW."""
     taps: tuple[Tensor, Tensor]
     rotation: Tensor
-    """Rotations (N, 320, 6)."""
+    """Rotations (N, 320, 6), with six values for each of the 320 cells of the feature maps."""
     log_error: Tensor
-    """Logarithms (N, 320) of the expected errors."""
+    """Logarithms (N, 320) of the expected errors, for the same cells."""
     target: Target
 
 
@@ -99,7 +99,7 @@ class Part:
 
 
 class Tuning:
-    """The tuning of a calibrated INT8 network (`student`), which must imitate a float network (`teacher`). The tuning
+    """The tuning that makes a calibrated INT8 network (`student`) imitate a float network (`teacher`). The tuning
     changes the INT8 network in place."""
 
     def __init__(self, student: QuantizedBlazePoser, teacher: BlazePoser, recipe: Recipe, budget: Budget) -> None:
@@ -107,7 +107,8 @@ class Tuning:
         self.weights = recipe.weights
         self.taps = [block_output(teacher.architecture, index) for index in teacher.architecture.taps]
         self.bins = AngleBins(teacher.architecture.pose_hidden)
-        """Layer that computes logits of the angle bins from the INT8 network's hidden layers. Only tuning needs it."""
+        """Layer that computes a logit for each angle bin (a small range of yaw, pitch or roll) from the INT8 network's
+        hidden layers. Only tuning needs this layer."""
 
     def parts(self) -> list[Part]:
         """Return the parts in the order of the tuning."""
@@ -142,7 +143,7 @@ class Tuning:
         )
 
     def values(self, lesson: Lesson) -> Tensors:
-        """Return the dequantized inputs of a part."""
+        """Return the dequantized inputs of the part that is being tuned."""
         return {name: self.student.quantizer(name).values(levels) for name, levels in lesson.inputs.items()}
 
     def tune(self, part: Part, lessons: list[Lesson]) -> None:
@@ -172,8 +173,9 @@ class Tuning:
             yield from (parameter for parameter in quantizer.parameters() if parameter.requires_grad)
 
     def _features(self, tap: int) -> Callable[[Tensors, Lesson], Tensor]:
-        """Return a loss function: the mean squared difference between the INT8 and the float feature map number `tap`,
-        divided by the mean square of the float feature map."""
+        """Return a loss function for the feature map with the index `tap`. The loss is the mean squared difference
+        between the INT8 network's and the float network's values, divided by the mean square of the float network's
+        values."""
 
         def loss(tensors: Tensors, lesson: Lesson) -> Tensor:
             wanted = lesson.taps[tap].float()
@@ -186,8 +188,9 @@ class Tuning:
         return terms["scores"] + terms["regressors"]
 
     def _pose(self, tensors: Tensors, lesson: Lesson) -> Tensor:
-        """Return the loss of the pose heads, as a weighted average over the cells. For each cell, the loss compares the
-        rotation, the angles, the angle bins and the expected error with the float network's values."""
+        """Return the loss of the pose heads, as a weighted average over the cells of the feature maps. For each cell,
+        the loss compares the rotation, the angles, the angle bins and the expected error with the float network's
+        values."""
         target, pose = lesson.target, self.pose(tensors)
         cells, _, _ = pose_weights(target.detections.logits, inside_boxes(target.boxes), target.boxes, target.weights)
         image, cell = torch.nonzero(cells, as_tuple=True)
@@ -262,7 +265,7 @@ def _fresh(bank: Bank, recipe: Recipe, budget: Budget, steps: int, workers: int)
 
 
 def found(tensors: Tensors) -> Detections:
-    """Return the INT8 network's detections from both feature maps."""
+    """Return the INT8 network's detections from the 16x16 and the 8x8 feature map."""
     logits, regressors = (
         torch.cat([tensors[f"{kind}_{grid.side}"] for grid in GRIDS], dim=1) for kind in ("scores", "regressors")
     )

@@ -1,4 +1,5 @@
-"""`blazeposer quantize` writes an INT8 and a float tflite file with manifests, and golden vectors for the INT8 file."""
+"""`blazeposer quantize` writes an INT8 and a float tflite file, a manifest (a JSON file) for each of them, and golden
+vectors for the INT8 file."""
 
 from __future__ import annotations
 

@@ -55,7 +55,8 @@ class Quantizer(nn.Module):
         """Natural logarithm of `scale` / `start`."""
         first = (LOWEST if unsigned else zero_point) / LEVELS
         self.offset = nn.Parameter(torch.tensor(first), requires_grad=not (frozen or unsigned))
-        """Zero point divided by LEVELS, about as large as a weight, so that one learning rate fits all parameters."""
+        """Zero point divided by LEVELS. The quotient is about as large as a weight, so that one learning rate fits all
+        parameters."""
 
     def set_range(self, low: float, high: float) -> None:
         """Set the scale and the zero point for the range from `low` to `high`. One level stands for exactly 0."""
@@ -76,7 +77,7 @@ class Quantizer(nn.Module):
 
     @property
     def highest(self) -> float:
-        """Return the value of the highest level, 127."""
+        """Return the real value that the highest level (127) represents."""
         return ((HIGHEST - self.zero_point) * self.scale).item()
 
     @torch.no_grad()
@@ -184,7 +185,8 @@ class QuantizedBlazePoser(nn.Module):
     def extend(
         self, tensors: dict[str, Tensor], operations: Iterable[Operation], quantized: bool = True
     ) -> dict[str, Tensor]:
-        """Compute `operations`, and add their outputs to `tensors`, which must contain the inputs."""
+        """Compute `operations`, store their outputs in `tensors`, and return `tensors`. The caller ensures that
+        `tensors` contains the inputs that no operation computes."""
         for operation in operations:
             x = self.run(operation, [tensors[name] for name in operation.inputs], quantized)
             if quantized and self.source[operation.output] == operation.output:

@@ -1,5 +1,6 @@
-"""Run the network in torch, and as a file from TensorFlow's converter. `blazeposer validate` finds the functions of
-this module through entry points in `pyproject.toml`."""
+"""Run the network in torch, and as a file from TensorFlow's converter. These are two of the forms (stages) of the
+network that `blazeposer validate` compares. `blazeposer validate` finds the functions of this module through entry
+points in `pyproject.toml`."""
 
 from __future__ import annotations
 

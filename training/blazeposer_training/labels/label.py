@@ -136,7 +136,8 @@ def _replaced(output: Path, name: str) -> Iterator[list[Path]]:
 
 
 def _reduced(photo: Image) -> tuple[Image, float]:
-    """Reduce a photo to at most `LARGEST_SIDE` pixels. Return the photo, and the ratio of its new to its old width."""
+    """Reduce a photo so that its longer side has at most `LARGEST_SIDE` pixels. Return the photo, and the ratio of its
+    new to its old width."""
     scale = LARGEST_SIDE / max(photo.shape[:2])
     if scale >= 1:
         return photo, 1.0

@@ -23,7 +23,8 @@ Floats = NDArray[np.float64]
 EYE_CORNERS = (33, 263)
 """Mesh points at the outer corners of the person's right and left eye."""
 LOOKS = ((0.06, -0.06, 1.1, False), (-0.06, 0.06, 1.1, True), (-0.06, -0.06, 0.9, False), (0.06, 0.06, 0.9, True))
-"""Shift to the right and down (as fractions of the crop's side), factor on the side, and mirroring of each crop."""
+"""Settings of each crop: shift to the right, shift down, factor for the side, and True if the crop is mirrored. The
+shifts are fractions of the side before the multiplication by the factor."""
 MOST_FACES = 32
 
 

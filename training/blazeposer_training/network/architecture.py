@@ -36,8 +36,8 @@ class Architecture:
     taps: tuple[int, int]
     """Indices of the two blocks whose outputs (16x16 and 8x8) the heads read."""
     regressor_ranks: tuple[int, int] = (0, 0)
-    """Number of channels between the two convolutions of each feature map's regressor head. The number 0 means a single
-    convolution."""
+    """Number of channels between the two convolutions of each feature map's regressor head, which computes boxes and
+    keypoints. The number 0 means a single convolution."""
     pose_hidden: int = 36
     """Number of hidden channels of a pose head."""
     stem_kernel: int = 5
@@ -54,8 +54,8 @@ class Architecture:
 
 
 def stages(*rows: tuple[int, ...]) -> tuple[Block, ...]:
-    """Return residual blocks. Each item of `rows` lists the channel counts at one resolution, from 64x64 to 8x8. Block
-    n starts with the weights of BlazeFace's block n."""
+    """Return residual blocks. Each item of `rows` contains the channel counts of the blocks at one resolution. The
+    first item is for 64x64, and the last item is for 8x8. Block n starts with the weights of BlazeFace's block n."""
     sizes = [(channels, stage > 0 and i == 0) for stage, row in enumerate(rows) for i, channels in enumerate(row)]
     return tuple(Block(channels, 2 if first else 1, source) for source, (channels, first) in enumerate(sizes))
 
@@ -76,17 +76,17 @@ RESIDUAL = Architecture(
 """The first architecture that shipped. It is BlazeFace with fewer channels."""
 
 _SOURCES = ((0, 1), (2, 3, 4), (5, 6, 7, 8, 9, 10), (11, 12, 13, 14, 15))
-"""Blocks of BlazeFace at each resolution: 64x64, 32x32, 16x16, 8x8."""
+"""Numbers of BlazeFace's blocks at each resolution: 64x64, 32x32, 16x16, 8x8."""
 
 
 def plain(stem: int, *rows: tuple[int, ...], dense: bool = False) -> Architecture:
-    """Return an architecture with plain blocks and a 3x3 stem. Each item of `rows` lists the channel counts at one
-    resolution, from 64x64 to 8x8. If `dense` is true, the first block at 32x32 is dense.
+    """Return an architecture with plain blocks and a 3x3 stem. For `rows`, see `stages`. If `dense` is true, the first
+    block at 32x32 is dense.
 
     The initial weights come from BlazeFace's blocks at the same resolution. At each resolution except 64x64, the first
-    block gets the weights of BlazeFace's first block. If an architecture has fewer blocks than BlazeFace at a
-    resolution, the other blocks get the weights of BlazeFace's last blocks. If it has more blocks, the surplus blocks
-    get the weights of BlazeFace's last block.
+    block gets the weights of BlazeFace's first block. The blocks after the first block (at 64x64, all blocks) get the
+    weights of BlazeFace's last blocks. If the architecture has more blocks than BlazeFace at a resolution, the surplus
+    blocks get the weights of BlazeFace's last block.
     """
     blocks: list[Block] = []
     for stage, (row, sources) in enumerate(zip(rows, _SOURCES, strict=True)):
@@ -106,8 +106,8 @@ ARCHITECTURES = {
     "plain-48": plain(16, (), (24, 32, 32), (48, 64, 80, 88), (96, 96, 96, 96, 96, 96)),
     "dense-47": plain(8, (), (24, 32, 32), (48, 64, 80, 88), (96, 96, 96, 96, 96, 96), dense=True),
 }
-"""Architectures that a recipe may name. The number in a name is the estimated number of instructions on a Cortex-M7, in
-millions."""
+"""Architectures that a recipe (the settings of a training) may name. The number in a name is the estimated number of
+instructions on a Cortex-M7, in millions."""
 ARCHITECTURE = ARCHITECTURES["plain-65"]
 """The architecture that ships."""
 

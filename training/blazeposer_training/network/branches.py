@@ -3,10 +3,10 @@ branches that exist only in training is called structural re-parameterization (D
 
 A plain block computes clamp(P'(D'x)), with a depthwise convolution D' and a pointwise convolution P'. In training, each
 of the two convolutions of a plain block is the sum of a learned convolution and the identity. The identity passes the
-input on unchanged, so the learned convolution only has to compute the difference between input and output. If
-`parallel` is not 0, a learned convolution is the sum of `parallel` branches, and a learned depthwise convolution also
-has a branch with a 1x1 kernel. Each branch is a convolution with its own batch norm (Vasu et al., "MobileOne", 2023).
-Without batch norms, several branches would only have the effect of a higher learning rate.
+input on unchanged, so the learned convolution only has to compute the difference between input and output. If the
+argument `parallel` of `unfold` is not 0, a learned convolution is the sum of `parallel` branches, and a learned
+depthwise convolution also has a branch with a 1x1 kernel. Each branch is a convolution with its own batch norm (Vasu et
+al., "MobileOne", 2023). Without batch norms, several branches would only have the effect of a higher learning rate.
 
 All branches are linear. After training, the branches become one filter (`fold`), so that the network on a camera has no
 branches.

@@ -25,8 +25,8 @@ BLOCK_KERNEL = 3
 @dataclass(frozen=True)
 class Operation:
     """One operation of the network. Convolutions use TensorFlow's `SAME` padding. The operation `pool` is a 2x2 max
-    pooling with stride 2, and the operation `pad` appends channels of zeros. The torch module of an operation with
-    weights has the name `output`."""
+    pooling with stride 2, and the operation `pad` appends channels of zeros. For an operation with weights, `output` is
+    also the name of its torch module."""
 
     kind: Kind
     output: str

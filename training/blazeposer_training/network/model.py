@@ -7,9 +7,10 @@
       blocks 4-9 ................. 16x16x88   tap: 2 anchors a cell, pose head
       blocks 10-14 ...............  8x8x88    tap: 6 anchors a cell, pose head
 
-The diagram shows `architecture.ARCHITECTURE`. The backbone and the detection heads come from MediaPipe's short-range
-BlazeFace (Bazarevsky et al., 2019). The pose heads are placed as in Abbaszadeh's thesis (Politecnico di Milano, 2025).
-A depthwise convolution has no bias, because BlazeFace's bias is folded exactly into the pointwise convolution.
+The diagram shows `architecture.ARCHITECTURE`. A tap is a feature map that the heads read. The backbone and the
+detection heads come from MediaPipe's short-range BlazeFace (Bazarevsky et al., 2019). The pose heads are placed as in
+Abbaszadeh's thesis (Politecnico di Milano, 2025). A depthwise convolution has no bias, because BlazeFace's bias is
+folded exactly into the pointwise convolution.
 """
 
 from __future__ import annotations
@@ -118,7 +119,8 @@ class Backbone(nn.Module):
 
 
 class PoseHead(nn.Module):
-    """A pose head, which computes rotation values (N, 6, side, side) and log errors (N, 1, side, side)."""
+    """A pose head, which computes rotation values (N, 6, side, side) and the logarithms of the expected errors (N, 1,
+    side, side)."""
 
     def __init__(self, channels: int, hidden: int) -> None:
         super().__init__()
@@ -130,8 +132,8 @@ class PoseHead(nn.Module):
         nn.init.constant_(self.error.bias, INITIAL_LOG_ERROR)
 
     def embed(self, tap: Tensor) -> Tensor:
-        """Return the output (N, hidden, side, side) of the hidden layer. In training, the angle bins are also computed
-        from this output."""
+        """Return the output (N, hidden, side, side) of the hidden layer. In training, the angle bins (small ranges of
+        the angles) are also computed from this output."""
         return F.relu(self.hidden(tap))
 
     def forward(self, tap: Tensor) -> tuple[Tensor, Tensor]:
@@ -177,8 +179,8 @@ class BlazePoser(nn.Module):
 
 
 def regressor_head(channels: int, rank: int, values: int) -> nn.Module:
-    """Return a 1x1 convolution, or two 1x1 convolutions with `rank` channels between them. A low rank is enough,
-    because the anchors of a cell give nearly the same regressors."""
+    """Return a 1x1 convolution if `rank` is 0. For another `rank`, return two 1x1 convolutions with `rank` channels
+    between them. A low rank is enough, because the anchors of a cell give nearly the same regressors."""
     if not rank:
         return nn.Conv2d(channels, values, 1)
     return nn.Sequential(nn.Conv2d(channels, rank, 1), nn.Conv2d(rank, values, 1))

@@ -82,9 +82,9 @@ def load_blazeface(model: BlazePoser) -> BlazePoser:
 def _plain(depthwise: NDArray[np.float32], pointwise: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the pointwise kernel (out, in, 1, 1) that makes a plain block most similar to a residual block.
 
-    In place of the shortcut, the input must pass through the depthwise kernel d (in, 1, 3, 3). Therefore, a factor e
-    for each channel is added to the pointwise kernel. The product e * d is nearest to the identity kernel if e is
-    d[centre] / sum(d * d).
+    A plain block has no shortcut, so the input passes only through the depthwise kernel d (in, 1, 3, 3). Therefore, a
+    factor e for each channel is added to the pointwise kernel, so that the product e * d is similar to the identity
+    kernel. The best factor is e = d[centre] / sum(d * d).
     """
     squares = np.square(depthwise).sum((1, 2, 3))
     through = depthwise[:, 0, 1, 1] / np.maximum(squares, 1e-6)
@@ -138,8 +138,8 @@ def _factors(weight: NDArray[np.float32], rank: int) -> tuple[NDArray[np.float32
 
 
 def _copy(layer: nn.Module | Tensor, weight: NDArray[np.float32], bias: NDArray[np.float32] | None) -> None:
-    """Copy weights into the first channels of a layer. Output channels without copied weights do not change. For the
-    copied output channels, the weights of extra input channels are set to 0."""
+    """Copy weights into the first channels of a layer. Output channels without copied weights do not change. In the
+    copied output channels, the weights for input channels without copied weights are set to 0."""
     assert isinstance(layer, nn.Conv2d)
     out, into = weight.shape[:2]
     layer.weight[:out] = 0

@@ -2,7 +2,8 @@
 
 The command compares plain post-training quantization, fine-tuning part by part, and quantization-aware training of the
 whole network. During the fine-tuning, the command measures the network after each part. The command writes a table with
-one row for each tflite file. All files are measured with LiteRT's reference kernels on the pools' validation images.
+one row for each tflite file. All files are measured with LiteRT's reference kernels on the validation images of the
+training pools (data sets).
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ from ..network.graph import operations
 from ..network.weights import load, notes
 
 IMAGES = 300
-"""Number of images for setting the ranges."""
+"""Number of images from which the ranges of the network's values are measured."""
 
 
 class Row(NamedTuple):

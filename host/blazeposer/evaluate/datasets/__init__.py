@@ -28,8 +28,9 @@ __all__ = ["READERS", "Dataset", "Sample", "labelled", "read_dataset"]
 
 
 def read_dataset(name: str, folder: Path, *, damaged: bool = False) -> Dataset:
-    """Return the data set or the pool with the given name. If `damaged` is True, damaged files are left out. Raises
-    BlazePoserError if files are missing or damaged, or if there is no face."""
+    """Return the data set or the pool with the given name. If a file is missing or damaged, the function raises
+    BlazePoserError. If `damaged` is True, it leaves out such files instead. Raises BlazePoserError also if there is no
+    face."""
     if reader := READERS.get(name):
         dataset = reader(folder)
     elif (folder / f"{name}.csv").is_file():
@@ -45,8 +46,9 @@ def read_dataset(name: str, folder: Path, *, damaged: bool = False) -> Dataset:
 
 
 def labelled(name: str, folder: str | None, limit: int | None = None, *, damaged: bool = False) -> Dataset:
-    """Return a data set in the folder of the option --data. If `limit` is given, the result has at most `limit` images,
-    which are evenly spread over the data set. Raises BlazePoserError."""
+    """Return the data set `name`. `folder` is the value of the option --data. For `damaged`, see `read_dataset`. If
+    `limit` is given, the result has at most `limit` images, which are evenly spread over the data set. Raises
+    BlazePoserError."""
     dataset = read_dataset(name, data_folder(folder), damaged=damaged)
     if limit is None or len(dataset.samples) <= limit:
         return dataset

@@ -11,8 +11,9 @@ R[2,2]), roll = -atan2(R[0,1], R[0,0]). 6DRepNet and others use the data that th
 large. The directions of the colour camera and the depth camera differ by about one degree, which all these projects
 ignore.
 
-BIWI has no box labels. The head's centre is projected into the colour image with `rgb.cal`. The nearest detected face
-matches the label if its centre is at most HEAD_RADIUS away from the projected centre.
+BIWI has no box labels. The head's centre is projected into the colour image with `rgb.cal`. The detected face whose
+centre is nearest to the projected centre can match the label. This face matches the label if the distance between the
+two centres is at most HEAD_RADIUS, projected into the image.
 """
 
 from __future__ import annotations
@@ -33,10 +34,10 @@ SEQUENCES = tuple(f"{number:02d}" for number in range(1, 25))
 TEST_SEQUENCES = ("03", "06", "09", "12", "15", "16", "20", "24")
 """Test sequences of protocol 2, which divides BIWI into sequences for training and for testing. Other projects split
 the sequences at random without a fixed seed (`randFlag` in FSA-Net's `TYY_create_db_biwi_70_30.py`), and did not
-publish the lists of test sequences. Here every third sequence is for testing, but 16 and 20 replace 18 and 21, so that
-no person appears in both parts. According to the table of the Hugging Face reader `biwi_kinect_head_pose`, the same
-person is in sequences 02 and 21, in 03 and 15, in 05 and 18, and in 07 and 22. Errors with other splits are only
-roughly comparable."""
+publish the lists of test sequences. Here every third sequence is for testing, but the sequences 16 and 20 replace 18
+and 21. In this way, no person is in a sequence for training and also in a sequence for testing. According to the table
+of the Hugging Face reader `biwi_kinect_head_pose`, the same person is in sequences 02 and 21, in 03 and 15, in 05 and
+18, and in 07 and 22. Errors with other splits are only roughly comparable."""
 
 HEAD_RADIUS = 120.0
 """Half the height of a head in millimetres. The distance from the centre of a face to the centre of its head is always
@@ -66,7 +67,8 @@ def read(folder: Path, name: str = "biwi", sequences: Sequence[str] = SEQUENCES)
 
 
 def _sample(path: Path, calibration: Path) -> list[Sample]:
-    """Return a list with one frame, or an empty list if an angle of the head is beyond 99 degrees."""
+    """Return a list with the frame of the pose file `path`, or an empty list if an angle of the head is beyond 99
+    degrees."""
     *rotation, centre = _rows(path, 4)
     angles = angles_from_rotation(_TO_PROJECT @ np.array(rotation) @ _TO_PROJECT)
     if np.abs(angles).max() > MAX_ANGLE:

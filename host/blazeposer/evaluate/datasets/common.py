@@ -33,7 +33,8 @@ class LeftOut:
     name: str
     why: str
     is_damage: bool = True
-    """True if the file is missing or damaged, so that the data set is incomplete. False if the image has no label."""
+    """True if the image was left out because its file or its label is missing or damaged, so that the data set is
+    incomplete. False if the image never had a label."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class Dataset:
 
 
 def subfolder(folder: Path, name: str) -> Path:
-    """Return the folder `name` of an unpacked data set. The user may give this folder or its parent folder."""
+    """Return the folder `name` of an unpacked data set. `folder` is the folder `name` itself or its parent folder."""
     return folder / name if (folder / name).is_dir() else folder
 
 

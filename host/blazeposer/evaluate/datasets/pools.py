@@ -1,10 +1,10 @@
 """Read pools for evaluation. If a pool has a split `val` (see `pool.py`), only this split is used.
 
-The data set `val` contains the validation faces of all training pools. The faces have about the same place and size as
-the faces in the data set AFLW2000.
+The data set `val` contains the validation faces of all training pools. The faces in the images of `val` have about the
+same place and size as the faces in the data set AFLW2000.
 
-Each line of `maskon_boxes.csv` contains the name of an image file of MaskON, the box (x0, y0, x1, y1 in pixels) and the
-class of one face. All faces in these images have boxes.
+Each line of `maskon_boxes.csv` contains the name of an image file of the pool MaskON, the box (x0, y0, x1, y1 in
+pixels) and the class of one face. The class is not used. All faces in these images have boxes.
 
 `models/README.md` describes the data set `biwi_dev`. The columns yaw, pitch and roll of `biwi_dev.csv` are in degrees,
 with the order and the signs of 300W-LP, but relative to the axes of a Kinect's depth camera. `biwi_dev` lacks 1,334
@@ -70,7 +70,8 @@ def read_validation(folder: Path) -> Dataset:
 
 
 def _placed(image: Image, box: Floats, scale: float) -> Image:
-    """Return a square image with the middle of the face's box at its centre, padded with the photo's mean colour."""
+    """Return a square image with the middle of the face's box at its centre. The padding has the mean colour of the
+    photo `image`."""
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     photo = cv2.resize(image, None, fx=scale, fy=scale, interpolation=how)
     x, y = SIDE / 2 - (box[:2] + box[2:]) / 2 * (photo.shape[1::-1] / np.array(image.shape[1::-1]))

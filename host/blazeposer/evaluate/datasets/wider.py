@@ -1,10 +1,10 @@
 """Read the validation part of WIDER FACE (Yang et al., CVPR 2016), which has 3,226 images and no labelled angles.
 
-For each image, the first line in the list of faces is the image's name, and the second line is the number n of faces.
-Each of the next n lines contains x, y, width, height, blur, expression, illumination, invalid, occlusion and pose
-(typical or not) of one face. For an image without faces, the list contains one line of zeros in place of the faces.
-Boxes are ignored if they are empty or marked as invalid. WIDER FACE's subsets of easy, medium and hard faces are not
-supported, because many of their faces are too small for the size of the network's input.
+The file `LIST` contains several lines for each image. The first line is the image's name, and the second line is the
+number n of faces. Each of the next n lines contains x, y, width, height, blur, expression, illumination, invalid,
+occlusion and pose (typical or not) of one face. For an image without faces, `LIST` contains one line of zeros in place
+of the lines for faces. Boxes are ignored if they are empty or marked as invalid. WIDER FACE's subsets of easy, medium
+and hard faces are not supported, because many of their faces are too small for the size of the network's input.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Run other systems that find heads and their rotations, in order to compare BlazePoser with them. Each peer processes
-the whole image, padded to a square, in a single thread. The rotations follow the convention of `core.rotation`, and
-rotation zero is the zero pose of the training data."""
+"""Run other systems (peers) that find heads and their rotations, in order to compare BlazePoser with these systems.
+Each peer processes the whole image, padded to a square, in a single thread. The rotations follow the convention of
+`core.rotation`, and rotation zero is the zero pose of the training data."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from blazeposer.core.prepare import Image
 
 
 class Peer(Protocol):
-    """A system that finds faces in an RGB image (h, w, 3), the best first. `err` is NaN if it is not computed."""
+    """A system that finds faces in an RGB image (h, w, 3). The face with the highest score is first. If the system
+    computes no expected errors, `err` of each face is NaN."""
 
     @property
     def name(self) -> str: ...

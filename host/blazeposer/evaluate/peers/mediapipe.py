@@ -31,7 +31,8 @@ MESH_SIDE = 192
 ENLARGED = 1.5
 """Side of a crop divided by the longer side of the face's box."""
 LEAST_MESH_SCORE = 0.5
-"""Smallest probability of a face in a crop, from the face mesh network. The value is MediaPipe's default."""
+"""Smallest probability with which a crop counts as a face. The face mesh network computes the probability. The limit is
+MediaPipe's default."""
 
 
 def blazeface_path() -> Path:
@@ -50,7 +51,8 @@ def _wheel_file(name: str, sha256: str) -> Path:
 
 
 def original(infer: Infer) -> Run:
-    """Return a function that runs the float BlazeFace and returns the outputs of BlazePoser, without a pose."""
+    """Return a function that runs the float BlazeFace. The function returns the outputs in BlazePoser's order, with
+    zeros for the missing poses."""
 
     def run(image: Image) -> Outputs:
         regressors, scores = infer(to_float(image)[np.newaxis])
@@ -136,6 +138,6 @@ class MediaPipe(FaceMesh):
 
 
 def eye_tilt(eyes: Floats) -> float:
-    """Return the clockwise angle of the line through the eyes in degrees. `eyes` (2,) is the vector from the person's
+    """Return the clockwise angle, in degrees, of the line through the eyes. `eyes` (2,) is the vector from the person's
     right eye to the left eye in the image."""
     return float(np.degrees(np.arctan2(eyes[1], eyes[0])))

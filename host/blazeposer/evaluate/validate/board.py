@@ -56,8 +56,8 @@ def virtual_camera(model: Path | None = None) -> Iterator[Camera]:
 
 
 def see(camera: Camera, pictures: Sequence[Image], advance: Callable[[], None] = lambda: None) -> Seen:
-    """Send images (128, 128, 3) to a camera, and return the outputs and the faces that the camera sends back. The
-    camera must already contain the network and the scripts of this project. Raises PortError."""
+    """Send images (128, 128, 3) to a camera, and return the outputs and the faces that the camera sends back. Raises
+    PortError, for example if the camera does not contain the network and the scripts of this project."""
     sources = [script("pictures.py", SIDE=INPUT_SIZE)]
     for picture in pictures:
         data = to_rgb565(picture)

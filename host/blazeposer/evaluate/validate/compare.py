@@ -1,5 +1,5 @@
-"""Compare two forms of a network (stages) on the same images, and check the differences against limits. All lengths are
-in pixels of the network's input, so they do not depend on the size of the image."""
+"""Compare two forms of a network (stages) on the same images, and check the differences against limits. Differences of
+lengths are in pixels of the network's input, so they do not depend on the size of the image."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ SIZES = [int(np.prod(output.shape)) for output in OUTPUTS]
 SHOWN = 0.01
 """Smallest difference, in pixels or degrees, for which the report shows an image of the faces."""
 HALF = 0.5
-"""Smallest relative RMS for which the report names a layer, if a float network is compared with an INT8 network.
-Rounding causes smaller differences in every layer."""
+"""Smallest relative RMS (see `layers_apart`) for which the report names a layer, if a float network is compared with an
+INT8 network. Rounding causes smaller differences in every layer."""
 SMALLEST_PART = 1e-4
-"""Smallest relative RMS of a layer whose outputs count as different."""
+"""Smallest relative RMS (see `layers_apart`) with which the outputs of a layer count as different."""
 SIDE, GAP = 440, 12
 """Side of each image in a pair, and the gap between the images, in pixels."""
 _JPEG_QUALITY = 88
@@ -56,13 +56,14 @@ class Limits:
 
     reason: str
     equal: bool = False
-    """True if all raw outputs must be equal."""
+    """True if the comparison fails when any raw output differs."""
     largest: float | None = None
     """Largest allowed difference of raw outputs of float stages, in the units of the outputs."""
     pixels: tuple[float, float, float] | None = None
     degrees: tuple[float, float, float] | None = None
     alone: float = 0.0
-    """Allowed fraction of faces that only one of the two stages finds. Above 0, one such face is always allowed."""
+    """Allowed fraction of faces that only one of the two stages finds. If the fraction is above 0, one such face is
+    always allowed."""
 
     def __str__(self) -> str:
         parts = ["all bytes equal"] if self.equal else []
@@ -126,7 +127,8 @@ class Difference:
 
 
 def raw_outputs(data: bytes) -> list[NDArray[np.int8]]:
-    """Split the bytes of an image's outputs into the eight int8 outputs. Raises ValueError."""
+    """Split the bytes of an image's outputs into the eight int8 outputs. Raises ValueError if the number of bytes is
+    wrong."""
     if len(data) != sum(SIZES):
         raise ValueError("a part is missing")
     parts = np.split(np.frombuffer(data, np.int8), np.cumsum(SIZES)[:-1])
@@ -169,8 +171,8 @@ def same_faces(first: Sequence[Face], second: Sequence[Face]) -> tuple[list[tupl
 
 def difference_of(first: Face, second: Face) -> tuple[float, float, float]:
     """Return the differences between the boxes, the keypoints and the rotations of two faces. For the boxes, the value
-    is the largest difference of an edge, and for the keypoints the largest difference of a coordinate, in pixels of the
-    network's input. For the rotations, the value is the angle between them in degrees."""
+    is the largest difference of an edge. For the keypoints, the value is the largest difference of a coordinate. Both
+    values are in pixels of the network's input. For the rotations, the value is the angle between them in degrees."""
     edges = [np.array([x, y, x + w, y + h]) for x, y, w, h in (first.box, second.box)]
     rotations = [rotation_from_angles(face.angles) for face in (first, second)]
     return (
@@ -196,7 +198,7 @@ def pair_section(
 ) -> Section:
     """Return the section of the report that compares two stages. `given` is the image with the largest difference.
     `worst` contains the faces that each stage found in this image. `apart` contains the difference of each layer for
-    this image. It is None if the layers' outputs are not available."""
+    this image. If the layers' outputs are not available, `apart` is None."""
     first, second = stages
     breaches = difference.breaches(pair.limits)
     least = HALF if first.is_int8 != second.is_int8 else 0.0
@@ -233,7 +235,7 @@ def layers_apart(ours: Trace, theirs: Trace, layers: Layers, *, int8: tuple[bool
     """Return the difference of each layer whose outputs differ, in the order of execution. For two INT8 networks, the
     difference is the mean absolute difference in quantization steps. A layer is left out if all its values differ by
     less than half a step. For other pairs of networks, the difference is the RMS of the differences divided by the RMS
-    of the layer's values. If only one network is INT8, the layers in `Layers.rescaled` are left out."""
+    of the layer's values. If only one network is INT8, the layers in `Layers.rescaled` are also left out."""
     found = {}
     rescaled = layers.rescaled if int8[0] != int8[1] else set()
     for name, values in ours.items():

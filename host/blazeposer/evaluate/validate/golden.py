@@ -143,8 +143,8 @@ def read(folder: Path) -> Golden:
 
 
 def check(golden: Golden, network: Network, layers: Layers) -> Section:
-    """Compare the results of an INT8 network and of the PC's decoder with the golden vectors. The network must run with
-    LiteRT's reference kernels, which calculate in integers."""
+    """Compare the results of an INT8 network and of the PC's decoder with the golden vectors. The caller opens
+    `network` with LiteRT's reference kernels, which calculate in integers."""
     found = _constants(layers)
     wrong = [name for name, pair in golden.constants.items() if found.get(name) != pair]
     breaches = [f"{wrong[0]}: its weights or biases differ from the golden values"] if wrong else []

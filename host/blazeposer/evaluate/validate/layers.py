@@ -2,7 +2,8 @@
 
 To get the outputs of all layers, a copy of the network file is made in which every layer's tensor is an output.
 TensorFlow's converter and this project write the operations of a network in different orders. Therefore, two layers of
-two files match if their operations have the same kind, the same output shape and the same index among such operations.
+two files match if their operations have the same kind, the same output shape, and the same index among the operations
+of this kind and shape.
 """
 
 from __future__ import annotations
@@ -59,7 +60,8 @@ class Layers:
     @property
     def rescaled(self) -> set[str]:
         """Layers in which quantization changes the values by more than the rounding error. Quantization rescales the
-        channels of depthwise convolutions. It also clips the values in two branches if a ReLU follows their sum."""
+        channels of depthwise convolutions. It also clips the values of two branches that are added, if a ReLU follows
+        the addition."""
         depthwise = {item.outputs[0] for item in self.operations.values() if item.name == "DEPTHWISE_CONV_2D"}
         summed = {index for item in self.operations.values() if item.name == "ADD" for index in item.inputs}
         branches = {item.outputs[0] for item in self.operations.values() if item.inputs[0] in depthwise} & summed

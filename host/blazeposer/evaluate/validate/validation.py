@@ -18,13 +18,13 @@ from blazeposer.evaluate.validate.stages import PAIRS, NotRun, Pair, Stage, Stag
 from blazeposer.tflite.manifest import read_manifest
 
 BOARD_PICTURES = 24
-"""Number of images that are sent to the board's scripts. Each image takes up to a second."""
+"""Largest number of images for the stages `board` and `camera`. Each image takes up to a second."""
 KEYS = tuple(dict.fromkeys(key for pair in PAIRS for key in (pair.first, pair.second)))
 ANCHORS = sum(grid.count for grid in GRIDS)
 
 Progress = Callable[[str, int], Callable[[], None]]
-"""Function that gets the name of a part of the work and its number of steps. The function returns another function,
-which is called after each step."""
+"""Function that gets the name of a part of the work and the number of steps in this part. The function returns another
+function, which is called after each step."""
 
 
 @dataclass(frozen=True)

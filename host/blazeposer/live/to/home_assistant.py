@@ -16,11 +16,13 @@ from blazeposer.live.session import Moment
 LOOKING = 20.0
 """Largest yaw and pitch of a face that looks at the camera, in degrees, as in board/examples/attention_light.py."""
 PAUSE = 1.0
-"""Shortest time between two summaries, in seconds. Home Assistant stores a history of the values."""
+"""Shortest time between two messages with a camera's values, in seconds. The limit keeps the history in Home Assistant
+short."""
 
 
 class Summary:
-    """An object that makes JSON texts with the values of one camera for Home Assistant."""
+    """An object that makes JSON texts for Home Assistant. A text contains the number of faces, the angles of one face,
+    and whether a face looks at the camera."""
 
     def __init__(self) -> None:
         self._leader = Leader()
@@ -43,7 +45,7 @@ class Summary:
 
 def discovery(prefix: str, topic: str) -> tuple[str, str]:
     """Return the topic and the payload of the message that describes a camera. `prefix` is Home Assistant's discovery
-    prefix."""
+    prefix, and `topic` is the MQTT topic of the camera."""
     device = re.sub(r"[^A-Za-z0-9_-]+", "-", topic)
 
     def entity(key: str, name: str, platform: str, **more: str) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Send the pose records of each camera to an MQTT broker. The page docs/live.md describes the MQTT topics. If the
-connection between this PC and the broker is lost, the broker sends the status "offline" to the listeners. The broker
-acknowledges each pose record (quality of service 1), so BlazePoser can count lost pose records."""
+connection between this PC and the broker is lost, the broker sends the status "offline" to the subscribers of the
+topic. The broker acknowledges each pose record (quality of service 1), so BlazePoser can count lost pose records."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ TOPIC = "blazeposer"
 VERSIONS = {"3.1.1": MQTTProtocolVersion.MQTTv311, "5": MQTTProtocolVersion.MQTTv5}
 OPTIONS = ("ca", "discovery", "password-file", "version")
 PASSWORD = "BLAZEPOSER_MQTT_PASSWORD"
-"""Name of the environment variable with the password."""
+"""Name of the environment variable with the password for the broker."""
 ANSWER = 3.0
 """Longest time, in seconds, to wait for an answer of the broker."""
 _KEEP_ALIVE = 5  # seconds without a message after which broker and PC check the connection

@@ -1,4 +1,4 @@
-"""Send UDP packets with the pose of one head to a host in the network."""
+"""Send UDP packets with the pose of one head to a host (a computer)."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _FIRST = 1.0  # seconds that a session waits for the address when it starts
 
 
 class HeadView:
-    """A `Sender` that sends UDP packets with the pose of one head, for a `with` statement. If the host is not found,
-    the search is repeated. A UDP packet is sent even if no program listens. Each UDP packet goes to the first IPv4
-    address and to the first IPv6 address of the host. The name "localhost" means 127.0.0.1 and ::1, but a program may
-    listen at only one of these addresses."""
+    """A `Sender` that sends UDP packets with the pose of one head. The caller opens the `Sender` with a `with`
+    statement. If the host is not found, the search is repeated. A UDP packet is sent even if no program listens. Each
+    UDP packet goes to the first IPv4 address and to the first IPv6 address of the host. The name "localhost" means
+    127.0.0.1 and ::1, but a program may listen at only one of these addresses."""
 
     def __init__(self, url: SplitResult, port: int, packet: Callable[[Head], bytes]) -> None:
         url_options(url, ())

@@ -18,7 +18,7 @@ from pythonosc.osc_message_builder import build_msg
 from blazeposer.live.to.udp import HeadView
 
 PORT = 39540
-"""Default port of a "performer" in the VMC protocol, which is a program that moves an avatar."""
+"""Default port of a "performer", which is a program that moves an avatar with the VMC protocol."""
 
 
 def quaternion(rotation: NDArray[np.float64]) -> tuple[float, float, float, float]:

@@ -2,9 +2,9 @@
 
 By default, the web server accepts connections only from this PC (loopback address). The web page receives a camera's
 data only as JSON, and its Content Security Policy allows the browser to run and load only the files of the folder
-`web/`. The web server refuses HTTP requests for the host names of other computers. Without this check, a page of
-another website could read the session through DNS rebinding: the owner of a website makes the website's name point to
-this PC.
+`web/`. The web server refuses HTTP requests for the host names of other computers. If the web server answered them, a
+page of another website could read the session through DNS rebinding: the owner of a website makes the website's name
+point to this PC.
 
 An HTTP request to start or stop a recording needs a header that a page of another website cannot send. Browsers on
 other PCs (option `--web-host`) cannot start or stop a recording, and receive no file paths and no port names.
@@ -63,8 +63,9 @@ _SILENT = 5.0  # seconds without an event, before the page is told that the serv
 
 
 class WebView:
-    """A `View` that shows a live session as a web page, for a `with` statement. A browser that is too slow skips old
-    poses. Raises InputError if `host` is not an address of this PC, or if another program uses the port."""
+    """A `View` that shows a live session as a web page. The caller opens the `View` with a `with` statement. A browser
+    that is too slow skips old poses. Raises InputError if `host` is not an address of this PC, or if another program
+    uses the port."""
 
     def __init__(
         self,
@@ -115,7 +116,8 @@ class WebView:
 
     def newest(self, after: int, own: bool = True) -> tuple[int, bytes] | None:
         """Wait for an event with a number above `after`, and return the number and the bytes of the newest event.
-        Return None when the session ends. If no event comes for `_SILENT` seconds, return `after` and b""."""
+        Return None when the session ends. If no event comes for `_SILENT` seconds, return `after` and b"". If `own` is
+        true, the event is for a browser on this PC."""
         with self._news:
             self._news.wait_for(lambda: self._ended or self._number > after, _SILENT)
             if self._ended:
@@ -135,7 +137,8 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False  # a browser may hold its connection for ever
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Print nothing if a browser has disconnected. The message would appear inside the table in the terminal."""
+        """Print no error message if a browser has disconnected. The error message would appear inside the table of
+        `blazeposer watch` in the terminal."""
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)
 
@@ -174,7 +177,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(HTTPStatus.CONFLICT, str(error).encode())
 
     def log_message(self, format: str, *arguments: Any) -> None:
-        """Print nothing, because a log would appear inside the table in the terminal."""
+        """Print nothing, because a log would appear inside the table of `blazeposer watch` in the terminal."""
 
     def _is_for_us(self) -> bool:
         """Return True if the header Host contains an IP address or this PC's name."""
@@ -242,8 +245,8 @@ def as_json(moment: Moment) -> dict[str, Any]:
 
 
 def _face(moment: Moment, face: Face, seen: Face) -> dict[str, Any]:
-    """Return the data of a face for the web page. The box and the keypoints in the image are not smoothed, because
-    smoothed points lag behind the image."""
+    """Return the data of a face for the web page. The box and the keypoints come from `seen`, which is the same face
+    without smoothing. Smoothed points would lag behind the image."""
     shown, raw = moment.from_rest(face), moment.from_rest(seen)
     rotation, on_screen = (np.round(each.rotation, 5).tolist() for each in (face, shown))
     on_image = {"rotation": rotation, "box": seen.box, "keypoints": np.ravel(seen.keypoints).tolist()}
