@@ -286,7 +286,7 @@ def count_labels(pictures: Sequence[ImageResult], least: float = 0) -> int:
 
 
 def rounded(value: float, digits: int = 2) -> float | None:
-    """Round a number for JSON, which has no NaN."""
+    """Round a number. Return None for NaN, because JSON has no NaN."""
     return None if np.isnan(value) else round(float(value), digits)
 
 

@@ -118,7 +118,8 @@ class _FakeQuantization(torch.autograd.Function):
 
 
 class QuantizedBlazePoser(nn.Module):
-    """A `BlazePoser` network in which every tensor is quantized. `network` has the float weights."""
+    """A network that computes with quantized tensors. The INT8 weights come from the float network in the attribute
+    `network`."""
 
     def __init__(self, network: BlazePoser) -> None:
         super().__init__()

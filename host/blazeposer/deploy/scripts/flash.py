@@ -45,8 +45,8 @@ def erase(end):
 
 
 def write(offset, text, first, last):
-    """Write data to flash in whole machine words. All bytes of the data outside the range from `first` to `last` are
-    0xFF, and do not change the flash."""
+    """Decode the base64 string `text`, and write the bytes to flash at `offset`. The PC has padded the bytes to whole
+    machine words: before index `first` and from index `last` on, they are 0xFF, which does not change the flash."""
     data = binascii.a2b_base64(text)
     if view[offset + first : offset + last] != data[first:last]:
         if hasattr(device, "ioctl"):

@@ -1,4 +1,4 @@
-"""Compute a head's rotation from the six keypoints of BlazeFace in INT8, as a camera with BlazeFace could do it.
+"""Run an INT8 file of BlazeFace, and compute a head's rotation from its six keypoints. A camera could do the same.
 
 `blazeface_int8.tflite` is MediaPipe's short-range BlazeFace (Apache-2.0) with all channels, quantized in the same way
 as BlazePoser. The value ranges were measured on 300 training images. The file was written by `python -m

@@ -8,8 +8,8 @@ split of the training data.
 - `points` is the symmetric mean face mesh of faces that have reliable labels and no angle beyond 25 degrees. Before the
   mean, the labelled rotation of each face was removed from its mesh.
 - `landmarks` contains, for each iBUG landmark, the index of the mesh point with the smallest mean distance to the
-  landmark, on faces that have reliable labels and no angle beyond 60 degrees. On the jaw, the mesh points are only
-  approximate, because the jaw's landmarks have no fixed position on a face.
+  landmark. The mean is over faces that have reliable labels and no angle beyond 60 degrees. On the jaw, the mesh points
+  are only approximate, because the jaw's landmarks have no fixed position on a face.
 - `yaw_gain` is the median ratio of the labelled yaw to the yaw of the mesh, on faces that have reliable labels and are
   turned by 15 to 60 degrees. The yaw of a face mesh is too small, because of the perspective of the cropped photo and
   because the mesh is too flat.
