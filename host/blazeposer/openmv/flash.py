@@ -7,7 +7,8 @@ writes this memory. The fields of `Flash` have these sources:
   is an estimate for NOR flash.
 - `kind` comes from the source code of MicroPython 1.28: ports/stm32/vfs_rom_ioctl.c (flash inside the chip, QSPI or
   XSPI), ports/alif/vfs_rom_ioctl.c (OSPI) and ports/mimxrt/mimxrt_flash.c (a block device).
-- `longest_erase` is a low estimate. The package `openmv-ota` says that the N6 fails to erase 12 MB in one call.
+- `longest_erase` is the largest number of bytes that one call erases safely. The value of the N6 is chosen low: the
+  package `openmv-ota` says that the N6 fails to erase 12 MB in one call.
 - `keeps_tail` is true if a bulk read to the end of the QSPI chip stops the camera. According to the package
   `openmv-ota`, this happens on the H7 Plus. On the H7 Plus and the Pure Thermal, the ROMFS partition (the memory of
   /rom) ends at the end of the QSPI chip.

@@ -48,7 +48,7 @@ class LayerCost:
 
 @dataclass(frozen=True)
 class Rate:
-    """Numbers of instructions for one kind of layer."""
+    """Instructions that one kind of layer needs, for each value and each multiply-accumulate."""
 
     output: float
     """Instructions for each output value."""
