@@ -83,7 +83,7 @@ def detect(
     ]
     failures = 0
     with ExitStack() as stack:
-        annotated = stack.enter_context(Annotated(output, opened)) if output else None
+        annotated = Annotated(output, opened, stack) if output else None
         for source, moves, detector in zip(opened, moving, detectors, strict=True):
             try:
                 find = _following(detector) if moves and closer else lambda image, _, look=detector: look(image)

@@ -109,14 +109,14 @@ class VideoWriter(AbstractContextManager["VideoWriter"]):
         return writer
 
 
-class Annotated(ExitStack):
-    """A writer of a command's annotated images and videos, for a `with` statement. The path `output` means a file if it
-    has a suffix and is not the path of an existing folder. Raises InputError if `output` would overwrite an input, or
-    if `output` is a file and the sources need several files."""
+class Annotated:
+    """A writer of a command's annotated images and videos. The caller's `stack` closes the videos. The path `output`
+    means a file if it has a suffix and is not the path of an existing folder. Raises InputError if `output` would
+    overwrite an input, or if `output` is a file and the sources need several files."""
 
-    def __init__(self, output: Path, sources: Sequence[Source]) -> None:
-        super().__init__()
+    def __init__(self, output: Path, sources: Sequence[Source], stack: ExitStack) -> None:
         self.wrote: list[Path] = []
+        self._stack = stack
         self._output = output
         self._is_file = bool(output.suffix) and not output.is_dir()
         self._taken = {_key(file) for source in sources for file in source.files}
@@ -139,7 +139,7 @@ class Annotated(ExitStack):
             return
         if source.name not in self._videos:
             video = VideoWriter(self._path(f"{source.path.stem}.mp4"), source.fps)
-            self._videos[source.name] = self.enter_context(video)
+            self._videos[source.name] = self._stack.enter_context(video)
         video = self._videos[source.name]
         video.write(image)
         if video.path not in self.wrote:
