@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import time
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -106,8 +107,8 @@ def test_links_states_reach_the_views() -> None:
 def on_screen(*items: Record | str | None, terminal: bool, width: int = 100) -> str:
     out = io.StringIO()
     console = Console(file=out, force_terminal=terminal, width=width, height=40, highlight=False)
-    with TerminalView(console, ("note",), lambda: None) as view:
-        run(ListLink(items), [view], fov=FOV)
+    with ExitStack() as stack:
+        run(ListLink(items), [TerminalView(console, ("note",), lambda: None, stack)], fov=FOV)
     return out.getvalue()
 
 

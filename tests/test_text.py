@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +58,8 @@ def test_a_console_shows_strings_as_they_are() -> None:
 
 def test_a_session_shows_names_as_they_are() -> None:
     text = io.StringIO()
-    with TerminalView(Console(file=text, width=200), (f"Recording to {EVIL}",), lambda: None):
-        pass
+    with ExitStack() as stack:
+        TerminalView(Console(file=text, width=200), (f"Recording to {EVIL}",), lambda: None, stack)
     assert SHOWN in text.getvalue()
     assert harmless(text.getvalue())
 

@@ -157,8 +157,8 @@ def show(link: Link, **options: Any) -> None:
             web = WebView(recording, options["web_host"], options["web_port"], recentre=centre.recentre)
             views.append(stack.enter_context(web))
             notes.append(f"Page: {web.url}")
-        terminal = TerminalView(Console(highlight=False), (*notes, "Ctrl-C ends the session."), centre.recentre)
-        views.append(stack.enter_context(terminal))
+        notes.append("Ctrl-C ends the session.")
+        views.append(TerminalView(Console(highlight=False), tuple(notes), centre.recentre, stack))
         session = {name: options[name] for name in ("smooth", "fov", "axis")}
         with suppress(KeyboardInterrupt):
             run(link, views, outputs, centre=centre, strict=options["lost_output"] == "end", **session)

@@ -35,32 +35,27 @@ _HEAD = np.array([0.78, 1.0, 0.9])  # half axes of the ellipsoid
 _BRAILLE = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
 
 
-class TerminalView(ExitStack):
-    """A `View` that shows a session in a terminal. The caller opens the `View` with a `with` statement. The lines
-    `notes` are printed above the table of faces. The function `recentre` is called when the user presses the key
+class TerminalView:
+    """A `View` that shows a session in a terminal, from its creation until the caller closes `stack`. The lines `notes`
+    are printed above the table of faces. The function `recentre` is called when the user presses the key
     `RECENTRE`."""
 
-    def __init__(self, console: Console, notes: tuple[str, ...], recentre: Callable[[], None]) -> None:
-        super().__init__()
+    def __init__(
+        self, console: Console, notes: tuple[str, ...], recentre: Callable[[], None], stack: ExitStack
+    ) -> None:
         self._console = console
         self._recentre = recentre
-        self._keys: Callable[[], str] | None = None
-        self._notes = notes
         self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
         self._state = ""
         self._troubles: Mapping[str, str] = {}
         self._came = False
         self._drawn = 0.0
-
-    def __enter__(self) -> TerminalView:
-        if self._live:
-            self._keys = self.enter_context(pressed())
-        for note in (*self._notes, f"Press {RECENTRE} to set the present pose as zero." if self._keys else ""):
+        self._keys = stack.enter_context(pressed()) if self._live else None
+        for note in (*notes, f"Press {RECENTRE} to set the present pose as zero." if self._keys else ""):
             if note:
-                self._console.print(Text(plain(note)), soft_wrap=True)
+                console.print(Text(plain(note)), soft_wrap=True)
         if self._live:
-            self.enter_context(self._live)
-        return self
+            stack.enter_context(self._live)
 
     def show(self, moment: Moment) -> None:
         if self._keys and RECENTRE in self._keys():
