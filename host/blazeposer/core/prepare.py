@@ -108,7 +108,8 @@ def rgb565(image: Image) -> Image:
 
 def to_rgb565(image: Image) -> bytes:
     """Return the bytes of an image in RGB565, the pixel format of a camera (see imlib.h in OpenMV's firmware). A pixel
-    has two bytes, and the low byte comes first. Red is in the highest bits of a pixel."""
+    has two bytes, and the low byte comes first. Red is in the highest bits of a pixel. OpenCV calls this format
+    BGR565."""
     return cv2.cvtColor(image, cv2.COLOR_RGB2BGR565).tobytes()
 
 
