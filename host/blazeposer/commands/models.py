@@ -125,10 +125,12 @@ def time_table(verdicts: Sequence[Verdict], npu_cycles: int | None) -> tuple[tup
 def time_notes(model: Model, npu_note: str) -> list[str]:
     """Return the lines of text below the table that `time_table` returns. `npu_note` is the remark from the function
     `npu_cycles`."""
-    parts = " and network" if model.breach else ", network and decoding of a face"
+    parts = (
+        "scaling of the image and network" if model.breach else "scaling of the image, network and decoding of a face"
+    )
     on_cpu = [
         "Network: time on the CPU, with the kernels of firmware 5.0.0.",
-        f"Frame: time for scaling of the image{parts}.",
+        f"Frame: time for {parts}.",
         "The times for sensor, drawing and sending are not included.",
     ]
     if model.uncounted:
