@@ -18,7 +18,7 @@ from PIL import UnidentifiedImageError
 from blazeposer.core.errors import BlazePoserError, InputError
 from blazeposer.core.prepare import Image, camera_input, square_pad
 from blazeposer.media.sources import IMAGE_SUFFIXES, read_image
-from blazeposer.scene.sequence import frames
+from blazeposer.scene.sequence import DemoFrame, frames
 
 if TYPE_CHECKING:
     from blazeposer.evaluate.datasets import Dataset
@@ -65,8 +65,12 @@ def shipped() -> Pictures:
     with as_file(files("blazeposer.scene") / "assets" / "portrait.jpg") as path:
         portrait = read_image(path)
     shown = list(enumerate(frames()))[::STEP]
-    heads = [_given(f"demo {number}", partial(getattr, frame, "picture")) for number, frame in shown]
+    heads = [_given(f"demo {number}", partial(_picture, frame)) for number, frame in shown]
     return Pictures("shipped images", [_given("portrait", lambda: portrait), *heads])
+
+
+def _picture(frame: DemoFrame) -> Image:
+    return frame.picture
 
 
 def of_dataset(dataset: Dataset, advance: Advance = lambda: None) -> Pictures:
