@@ -150,7 +150,8 @@ def target() -> Target:
     boxes = torch.tensor([[0.3, 0.3, 0.7, 0.7], [0.1, 0.1, 0.9, 0.9], [0, 0, 0, 0]])
     rotations = torch.from_numpy(labels).float()
     detections = Detections(logits, torch.zeros(3, 896, 16))
-    return Target(detections, rotations, boxes, torch.tensor([1.0, 1.0, 0.0]), torch.tensor([6.0, 6.0, 0.0]))
+    silent, labelled = torch.zeros(3, 896, dtype=torch.bool), torch.tensor([1.0, 1.0, 0.0])
+    return Target(detections, rotations, boxes, silent, labelled, labelled, 6 * labelled)
 
 
 def perfect(target: Target) -> tuple[Detections, Pose]:

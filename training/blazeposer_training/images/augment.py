@@ -26,7 +26,7 @@ from .settings import ImageSettings
 
 BLACK, REPLICATED, REFLECTED, PHOTO = range(4)
 """Names of the ways to fill the area of a training image beyond the edge of its photo."""
-NEAR_SIZES = (0.3, 1.15)
+NEAR_SIZES = (0.4, 1.15)
 """Smallest and largest size of a near or cut face, as fractions of the image's side."""
 MOST_CUT = 0.3
 """Largest part of a cut face that is beyond the image's edge, horizontally or vertically."""

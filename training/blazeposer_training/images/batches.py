@@ -56,7 +56,8 @@ class Batch:
     uint8.
 
     - `rotations` (N, 3, 3) contains the rotation matrices of the heads. `weights` (N,) says how strongly each pose
-      label counts in the training.
+      label counts in the training of the pose. `trust` (N,) says how strongly each pose label counts in the training of
+      the expected error. A face that is upside down counts only in `trust`.
     - `boxes` (N, 4) and `landmarks` (N, 68, 2) are fractions of the image's side. A row of `boxes` contains x0, y0, x1
       and y1.
     - `spread` (N,) is the disagreement of the teacher networks on each face, in degrees.
@@ -67,13 +68,15 @@ class Batch:
       image of the pair's first image.
     - `taught` contains a teacher network's outputs for the images. Without a teacher network, `taught` is empty.
 
-    For an image that shows only a background, `boxes`, `weights`, `spread` and `landmarks` are 0.
+    For an image that shows only a background, `boxes`, `weights`, `trust`, `spread` and `landmarks` are
+    0.
     """
 
     pictures: Tensor
     rotations: Tensor
     boxes: Tensor
     weights: Tensor
+    trust: Tensor
     spread: Tensor
     landmarks: Tensor
     silent: Tensor
@@ -115,8 +118,6 @@ class TrainingBatches(Dataset[Batch]):
         twins = (rows % 2 == 1) & (rows < 2 * round(settings.mirrored * count))
         own = np.flatnonzero(~twins)
         batch = make_batch(self.bank, faces[own], _part(placements, own), _part(views, own), _part(light, own))
-        if settings.reject:  # the loss ignores the anchors in a labelled box if BlazeFace misses the face
-            batch.boxes *= ~batch.silent.any(dim=1, keepdim=True)
         if twins.any():
             batch = with_mirrored(batch, twins)
         return replace(batch, taught=self.teacher(batch.pictures)) if self.teacher else batch
@@ -202,6 +203,7 @@ def make_batch(
     pictures = relight(pictures, light, points) if light else pictures.round_().to(torch.uint8)
     landmarks = points / INPUT_SIZE
     spread = bank.spread[faces]
+    trust = 1 / (1 + (spread / TRUSTED_SPREAD) ** 2)
     rotations = moved_rotations(bank.rotations[faces], placements)
     turn = np.abs(np.degrees(np.arctan2(rotations[:, 0, 1], rotations[:, 1, 1])))
     face_boxes = np.concatenate([landmarks.min(axis=1), landmarks.max(axis=1)], axis=1)
@@ -218,7 +220,8 @@ def make_batch(
         pictures=pictures.permute(0, 2, 3, 1).contiguous(),
         rotations=torch.from_numpy(rotations.astype(np.float32)).to(pictures.device),
         boxes=label(face_boxes),
-        weights=label((turn < MOST_TURN) / (1 + (spread / TRUSTED_SPREAD) ** 2)),
+        weights=label((turn < MOST_TURN) * trust),
+        trust=label(trust),
         spread=label(spread),
         landmarks=label(landmarks),
         silent=torch.from_numpy(silent.astype(np.float32)).to(pictures.device),

@@ -23,6 +23,8 @@ from blazeposer.core.contract import INPUT_SIZE
 
 NOISE_FIELD = 1 << 20
 """Length of the fixed array of Gaussian noise. A noisy image reads 49,152 successive numbers from the array."""
+BLUR_REACH = 8
+"""Largest distance in pixels from which the blur takes values."""
 MASK_SHARE = 0.04
 JAW, NOSE = slice(2, 15), 28
 """Landmarks (iBUG-68) along the edge of a face mask. They are the jaw without its upper ends, and the bridge of the
@@ -157,13 +159,15 @@ def bend(pictures: Tensor, gamma: Tensor) -> Tensor:
 
 
 def blur(pictures: Tensor, sigma: Tensor) -> Tensor:
-    """Blur images horizontally and vertically with Gaussian filters of five values. `sigma` (n,) is the standard
-    deviation of each filter in pixels."""
-    taps = torch.exp(-0.5 * (torch.arange(-2, 3, device=sigma.device) / sigma[:, None]).square()).float()
+    """Blur images horizontally and vertically with Gaussian filters. `sigma` (n,) is the standard deviation of each
+    filter in pixels."""
+    offsets = torch.arange(-BLUR_REACH, BLUR_REACH + 1, device=sigma.device)
+    taps = torch.exp(-0.5 * (offsets / sigma[:, None]).square()).float()
     taps = (taps / taps.sum(1, keepdim=True))[:, :, None, None, None]
-    for dimension, rim in ((-1, (2, 2, 0, 0)), (-2, (0, 0, 2, 2))):
+    for dimension, rim in ((-1, (BLUR_REACH, BLUR_REACH, 0, 0)), (-2, (0, 0, BLUR_REACH, BLUR_REACH))):
         padded = F.pad(pictures, rim, mode="replicate")
-        pictures = sum((taps[:, i] * padded.narrow(dimension, i, INPUT_SIZE) for i in range(5)), pictures.new_zeros(()))
+        shifted = (padded.narrow(dimension, i, INPUT_SIZE) for i in range(len(offsets)))
+        pictures = sum((taps[:, i] * image for i, image in enumerate(shifted)), pictures.new_zeros(()))
     return pictures
 
 

@@ -29,10 +29,8 @@ class ImageSettings:
     turned_most: float
     """Largest angle, in degrees, by which the faces of the share `turned` are turned."""
     upside_down: float
-    """Share of faces turned by 110 to 180 degrees in either direction. These faces do not train the pose."""
-    reject: bool
-    """True if the network learns to find no face that is upside down. False if the detection loss ignores the boxes of
-    faces that are upside down."""
+    """Share of faces turned by 110 to 180 degrees in either direction. The network learns not to find these faces. The
+    faces do not train the pose, but they train the expected error."""
     near: float
     """Share of faces that are near the camera or cut by the image's edge. Their size is up to 1.15 of the image's
     side."""
@@ -46,8 +44,7 @@ class ImageSettings:
     covered: float
     """Share of faces that a rectangle covers in part, in addition to the rectangles of `light`."""
     blur: float
-    """Largest standard deviation of the blur, in pixels. The filter has only five values, so a blur above 1.1 pixels is
-    narrower than its nominal width."""
+    """Largest standard deviation of the blur, in pixels."""
     balance: float
     """Exponent that decides how often rare poses are chosen. With the exponent 0, all faces are chosen equally often.
     With the exponent 1, all poses are chosen equally often."""

@@ -139,7 +139,7 @@ class Tuning:
             (taps[0].bfloat16(), taps[1].bfloat16()),
             torch.cat([rotation_16, rotation_8], dim=1),
             torch.cat([error_16, error_8], dim=1)[..., 0],
-            Target(detections(self.teacher, taps), batch.rotations, batch.boxes, batch.weights, batch.spread),
+            Target.of(batch, detections(self.teacher, taps)),
         )
 
     def values(self, lesson: Lesson) -> Tensors:
@@ -215,7 +215,7 @@ class Tuning:
             with torch.no_grad():
                 wanted = detections(self.teacher, self.teacher.backbone(to_input(batch.pictures)))
             tensors = self.student.trace(self.student.quantizer(INPUT).values(pixels(batch.pictures)))
-            target = Target(wanted, batch.rotations, batch.boxes, batch.weights, batch.spread)
+            target = Target.of(batch, wanted)
             loss, _ = total_loss(found(tensors), self.pose(tensors), target, self.weights)
             fit.step(loss)
             decay = min(self.budget.average, step / (step + 10))

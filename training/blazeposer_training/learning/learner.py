@@ -21,7 +21,7 @@ from ..network.architecture import ORIGINAL, Architecture, architecture
 from ..network.branches import unfold
 from ..network.model import BlazePoser
 from .device import has_bfloat16
-from .losses import QUIET, AngleBins, Detections, Target, detections, inside_boxes
+from .losses import QUIET, AngleBins, Detections, Target, detections
 from .recipe import Recipe
 
 console = Console(stderr=True)
@@ -55,9 +55,8 @@ class Learner:
     def target(self, batch: Batch) -> tuple[Tensor, Target]:
         """Return the network's input and the targets of the losses for a batch."""
         logits, regressors = batch.taught or self.teach_detection(batch.pictures)
-        silent = inside_boxes(batch.silent) > 0
-        found = Detections(torch.where(silent, logits.clamp(max=QUIET), logits), regressors)
-        target = Target(found, batch.rotations, batch.boxes, batch.weights, batch.spread, batch.pairs)
+        target = Target.of(batch, Detections(logits, regressors))
+        target.detections.logits = torch.where(target.silent, logits.clamp(max=QUIET), logits)
         return to_input(batch.pictures), target
 
     @torch.no_grad()

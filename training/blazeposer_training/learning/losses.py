@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from blazeposer.core.contract import GRIDS, MAX_ANGLE, anchors, cell_of_anchor
 
+from ..images.batches import Batch
 from ..network.architecture import ARCHITECTURE
 from ..network.model import BlazePoser, cell_rows
 
@@ -96,10 +97,21 @@ class Target:
     detections: Detections
     rotations: Tensor
     boxes: Tensor
+    silent: Tensor
+    """Anchors (N, 896) at which the network must not find a face, as a boolean tensor."""
     weights: Tensor
+    trust: Tensor
     spread: Tensor
     pairs: int = 0
     """Number of pairs among the first images. In a pair, the second image is the mirror image of the first."""
+
+    @classmethod
+    def of(cls, batch: Batch, detections: Detections) -> Target:
+        """Return the targets for a batch. `detections` are the detections that the network must imitate."""
+        silent = inside_boxes(batch.silent) > 0
+        return cls(
+            detections, batch.rotations, batch.boxes, silent, batch.weights, batch.trust, batch.spread, batch.pairs
+        )
 
 
 def detections(model: BlazePoser, taps: tuple[Tensor, Tensor]) -> Detections:
@@ -147,7 +159,6 @@ def pose_terms(pose: Pose, target: Target, inside: Tensor) -> dict[str, Tensor]:
     predicted = rotation_from_six(six)
 
     blended = rotation_from_six(torch.einsum("nc,ncv->nv", share, pose.rotation)[found > 0])
-    blended_error = (share * pose.log_error).sum(1)[found > 0]
     found_weight = found[found > 0] / found.sum().clamp(min=1e-6)
     face_label = target.rotations[found > 0]
 
@@ -161,9 +172,23 @@ def pose_terms(pose: Pose, target: Target, inside: Tensor) -> dict[str, Tensor]:
         + (found_weight * angle_error(blended, face_label)).sum(),
         "bins": (weight * entropy).sum(),
         "unit": (weight * (lengths - 1).square().sum(-1)).sum(),
-        "error": (weight * error_likelihood(pose.log_error[image, cell], predicted, label, target.spread[image])).sum()
-        + (found_weight * error_likelihood(blended_error, blended, face_label, target.spread[found > 0])).sum(),
+        "error": error_term(pose, target, inside),
     }
+
+
+def error_term(pose: Pose, target: Target, inside: Tensor) -> Tensor:
+    """Return the loss term of the expected error. Unlike the other pose terms, this term also includes the faces that
+    are upside down, so the network learns to state a large error for them."""
+    cells, share, found = pose_weights(target.detections.logits, inside, target.boxes, target.trust)
+    image, cell = torch.nonzero(cells, as_tuple=True)
+    weight, face = cells[image, cell], found > 0
+    predicted = rotation_from_six(pose.rotation[image, cell])
+    blended = rotation_from_six(torch.einsum("nc,ncv->nv", share, pose.rotation)[face])
+    labels, spread = target.rotations, target.spread
+    of_cells = error_likelihood(pose.log_error[image, cell], predicted, labels[image], spread[image])
+    of_faces = error_likelihood((share * pose.log_error).sum(1)[face], blended, labels[face], spread[face])
+    cell_mean = (weight * of_cells).sum() / weight.sum().clamp(min=1e-6)
+    return cell_mean + (found[face] * of_faces).sum() / found.sum().clamp(min=1e-6)
 
 
 def pose_weights(logits: Tensor, inside: Tensor, boxes: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -199,14 +224,14 @@ def detection_terms(found: Detections, target: Target, inside: Tensor) -> dict[s
     """Return the terms of the detection loss, which compare scores and regressors with BlazeFace's outputs. Regressors
     are compared only at the anchors where BlazeFace finds a face.
 
-    If BlazeFace misses a labelled face, the term `scores` ignores the anchors inside the labelled box. The term `seen`
-    demands a high score at one or more anchors of each labelled face. The weight of a face in the term `seen` is the
-    weight of the face's label.
+    If BlazeFace misses a labelled face, the term `scores` ignores the anchors inside the labelled box, but not the
+    anchors at which the network must not find a face. The term `seen` demands a high score at one or more anchors of
+    each labelled face. The weight of a face in the term `seen` is the weight of the face's label.
     """
     wanted = target.detections
     probability = wanted.logits.sigmoid()
     missed = (probability * inside).amax(1, keepdim=True) < 0.5
-    counted = 1 - inside * missed.float()
+    counted = 1 - inside * missed.float() * ~target.silent
     entropy = F.binary_cross_entropy_with_logits(found.logits, probability, reduction="none")
     # subtract the entropy of a perfect copy, so that its loss is 0
     entropy = entropy - F.binary_cross_entropy_with_logits(wanted.logits, probability, reduction="none")
