@@ -1,11 +1,8 @@
-"""Make training images of labelled faces. The faces of a batch are placed, turned and mirrored in one computation, on a
-CPU or a GPU.
+"""Make training images of labelled faces. One computation places, turns and mirrors all faces of a batch.
 
-The same similarity transform changes an image, the face's box and the face's rotation matrix, so all three always
-agree. If an image is mirrored, the rotation matrix R of the face becomes F R F with F = diag(-1, 1, 1). If an image is
-turned clockwise by the angle t, the face's rotation matrix R becomes Rz(t) R. The module `blazeposer.core.rotation`
-defines Rz. All random numbers come from numpy, because numpy's random numbers do not depend on the device. The module
-`relight.py` changes the light and the colours of training images.
+The same similarity transform changes an image, the face's box and the face's rotation matrix R. A mirrored image turns
+R into F R F with F = diag(-1, 1, 1). A clockwise turn by the angle t turns R into Rz(t) R (`blazeposer.core.rotation`).
+All random numbers come from numpy, because numpy's random numbers do not depend on the device.
 """
 
 from __future__ import annotations
@@ -35,8 +32,9 @@ UPSIDE_DOWN = 110.0
 BULGE_FROM, MOST_BULGE, BULGE_RADIUS = 0.4, 0.3, 0.6
 """Size of the smallest face that bulges, largest bulge, and radius of the circle around the face.
 
-The middle of a bulging face is magnified. Points outside of the circle do not move. The largest bulge makes a photo
-from a distance of one metre look like a photo from 25 cm. The radius is in sizes of the face's box.
+The middle of a bulging face is magnified, as in a photo from a short distance. Points outside of the circle do not
+move. The largest bulge makes a photo from a distance of one metre look like a photo from 25 cm. The radius is in sizes
+of the face's box.
 """
 
 BACKGROUND_SIDES = (0.5, 1.3)
@@ -49,7 +47,7 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Placements:
-    """The places of N faces in their training images. Each field of this class has the shape (N,)."""
+    """The places of N faces in their training images. Each field has the shape (N,)."""
 
     size: Floats
     """Longer side of the landmark box, as a fraction of the image's side."""
@@ -60,15 +58,13 @@ class Placements:
     """Turn of the face on the screen, in degrees clockwise."""
     mirrored: Bools
     bulge: Floats
-    """Strength of the bulge, 0 to 1. A strong bulge magnifies the middle of the face, as a photo from a short distance
-    does."""
+    """Strength of the bulge, 0 to 1."""
 
 
 def random_placements(rng: np.random.Generator, count: int, settings: ImageSettings) -> Placements:
-    """Choose random placements. A fraction of the faces (`settings.usual`) gets places and sizes that are typical of
+    """Choose random placements. The share `settings.usual` of the faces gets places and sizes that are typical of
     AFLW2000's images. All other faces can be anywhere in the image, with a size from 20 pixels to 0.75 of the image's
-    side.
-    """
+    side."""
     usual = rng.random(count) < settings.usual
     low, high = np.where(usual, 0.25, 20 / INPUT_SIZE), np.where(usual, 0.55, 0.75)
     size = np.exp(rng.uniform(np.log(low), np.log(high)))
@@ -95,15 +91,14 @@ def disturbed(placements: Placements, rng: np.random.Generator, settings: ImageS
 
 
 def validation_placements(rng: np.random.Generator, count: int) -> Placements:
-    """Choose random placements that are typical of the faces in AFLW2000's images. The placed faces are upright and
-    near the middle of the image. The size of each placed face is 0.26 to 0.50 of the image's side."""
+    """Choose random placements that are typical of the faces in AFLW2000's images."""
     x, y = 0.5 + rng.uniform(-0.06, 0.06, (2, count))
     return Placements(rng.uniform(0.26, 0.50, count), x, y, np.zeros(count), np.zeros(count, bool), np.zeros(count))
 
 
 def transforms(boxes: Floats, placements: Placements) -> Floats:
-    """Return affine transforms (N, 2, 3) from the pixels of photos to the pixels of training images. The argument
-    `boxes` (N, 4) contains the boxes of the faces in the photos."""
+    """Return affine transforms (N, 2, 3) from the pixels of photos to the pixels of training images. `boxes` (N, 4)
+    contains the boxes of the faces in the photos."""
     scale = placements.size * INPUT_SIZE / (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
     turn = np.radians(placements.clockwise)
     flip = np.where(placements.mirrored, -1.0, 1.0)
@@ -116,10 +111,7 @@ def transforms(boxes: Floats, placements: Placements) -> Floats:
 
 
 def bulged_points(points: Floats, boxes: Floats, bulge: Floats) -> Floats:
-    """Return the positions of points in photos after a bulge has magnified the middle of each face. `points` has the
-    shape (N, P, 2). `boxes` (N, 4) contains the boxes of the faces, and `bulge` (N,) contains the strengths of the
-    bulges. The function `bulged_points` is the inverse of the function `_bulged`.
-    """
+    """Return points (N, P, 2) in photos after the faces bulge. This is the inverse of `_bulged`."""
     middle, radius = _circles(boxes)
     away = (points - middle[:, None]) / radius[:, None, None]
     length = np.linalg.norm(away, axis=-1, keepdims=True)
@@ -130,13 +122,7 @@ def bulged_points(points: Floats, boxes: Floats, bulge: Floats) -> Floats:
 
 
 def _bulged(source: Tensor, boxes: Floats, bulge: Floats) -> Tensor:
-    """Return the points at which photos must be sampled to make the faces bulge. Without bulges, the photos would be
-    sampled at the points `source`. Both arrays of points have the shape (n, 128, 128, 2). `boxes` contains the boxes of
-    the faces, and `bulge` (n,) contains the strengths of the bulges.
-
-    A bulge imitates a photo from a short distance. The middle of the face is nearest to the camera, so a short distance
-    makes the middle look larger.
-    """
+    """Return the points (n, 128, 128, 2) at which photos must be sampled to make the faces bulge."""
     middle, radius = (_to(values, source.device) for values in _circles(boxes))
     away = (source - middle[:, None, None]) / radius[:, None, None, None]
     rest = 1 - away.square().sum(-1, keepdim=True).clamp(max=1)
@@ -145,8 +131,7 @@ def _bulged(source: Tensor, boxes: Floats, bulge: Floats) -> Tensor:
 
 
 def _circles(boxes: Floats) -> tuple[Floats, Floats]:
-    """Return the centres (N, 2) and the radii (N,) of circles around faces. `boxes` (N, 4) contains the boxes of the
-    faces. If a face bulges, points outside of the face's circle do not move."""
+    """Return the centres (N, 2) and the radii (N,) of the circles in which the faces bulge."""
     return (boxes[:, :2] + boxes[:, 2:]) / 2, BULGE_RADIUS * (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
 
 
@@ -163,8 +148,7 @@ def moved_rotations(rotations: Floats, placements: Placements) -> Floats:
 
 @dataclass(frozen=True)
 class Views:
-    """The settings with which N training images are computed from photos. Each field of this class has a shape (N,
-    ...)."""
+    """The settings with which N training images are computed from photos. Each field has a shape (N, ...)."""
 
     rim: NDArray[np.int64]
     """Content beyond the photo's edge, which is BLACK, REPLICATED, REFLECTED or PHOTO."""
@@ -181,10 +165,8 @@ class Views:
 
     @staticmethod
     def random(rng: np.random.Generator, count: int, backgrounds: int, photos: float, unlabelled: float) -> Views:
-        """Choose random settings for `count` training images. `photos` is the fraction of training images in which
-        another photo fills the area around the face's photo. `unlabelled` is the fraction of training images that show
-        only a background.
-        """
+        """Choose random settings. `photos` is the share of images in which another photo fills the area around the
+        face's photo. `unlabelled` is the share of images that show only a background."""
         plain = rng.choice([BLACK, REPLICATED, REFLECTED], count, p=[0.4, 0.35, 0.25])
         side = rng.uniform(*BACKGROUND_SIDES, count)
         corner = rng.random((2, count)) * (1 - side)
@@ -199,10 +181,8 @@ class Views:
 
 
 def render(bank: Bank, faces: NDArray[np.int64], matrices: Floats, views: Views, bulge: Floats) -> Tensor:
-    """Return training images (N, 3, 128, 128) of faces, as floats from 0 to 255. The argument `faces` (N,) contains the
-    indices of the faces in `bank`. `matrices` (N, 2, 3) contains the affine transforms that place the faces in the
-    images. `bulge` (N,) contains the strengths with which the faces bulge.
-    """
+    """Return training images (N, 3, 128, 128) as floats from 0 to 255. `faces` (N,) contains the indices of the faces
+    in `bank`. `matrices` (N, 2, 3) contains the affine transforms that place the faces."""
     device = bank.textures.device
     inverse = np.linalg.inv(matrices[:, :, :2])
     back = np.concatenate([inverse, -inverse @ matrices[:, :, 2:]], axis=-1)
@@ -244,8 +224,7 @@ def render(bank: Bank, faces: NDArray[np.int64], matrices: Floats, views: Views,
 
 
 def _backgrounds(bank: Bank, views: Views, chosen: Bools) -> Tensor:
-    """For each chosen training image, return the visible square of its background. `chosen` is True for the chosen
-    images. The squares have the shape (n, 3, 128, 128)."""
+    """Return the visible squares (n, 3, 128, 128) of the backgrounds of the chosen images."""
     x, y, side = views.crop[chosen].T
     none = np.zeros_like(x)
     across = np.where(views.flipped[chosen], -side, side)

@@ -1,8 +1,7 @@
 """Keep the decoded photos of faces and backgrounds in the memory of a CPU or a GPU.
 
-The texture of a face is a whole photo, or a square that was cut out of a large photo. The textures of about 53,000
-faces take 6 GB of memory. The processes that make the batches of training images share this memory with the main
-process.
+The textures of about 53,000 faces take 6 GB. The processes that make the training images share this memory with the
+main process.
 """
 
 from __future__ import annotations
@@ -27,8 +26,8 @@ SIDE = 192
 """Side of a texture in pixels. The side of a training image is 128 pixels, and only few faces of the data sets need a
 larger texture."""
 CUT = 3.0
-"""Side of the square cut out of a large photo, in sizes of the face. The texture then has the space around the face
-that small and turned faces need."""
+"""Side of the square cut out of a large photo, in sizes of the face. Small and turned faces need the space around the
+face."""
 COLLAGES = 900
 """Number of collages, a third of all backgrounds. The data sets have too few photos with several people to teach the
 network everything that BlazeFace detects."""
@@ -43,19 +42,17 @@ Floats = NDArray[np.float64]
 
 @dataclass
 class Bank:
-    """Faces and backgrounds for making training images. `M` faces have textures and labels, and there are `B`
-    backgrounds.
+    """Faces and backgrounds for training images.
 
-    `textures` (M, 3, 192, 192) contains the photos of the faces as uint8. In each texture, the photo is in the top left
-    corner. The photo's last row and last column of pixels are repeated to fill the texture. `sizes` (M, 2) contains the
-    width and height of the photo in each texture. `boxes` (M, 4) and `landmarks` (M, 68, 2) are in pixels of the
-    texture. A row of `boxes` contains x0, y0, x1 and y1. `angles` (M, 3) contains yaw, pitch and roll in degrees.
-    `spread` (M,) is the disagreement of the teacher networks on each face in degrees. `rotations` (M, 3, 3) contains
-    the rotation matrices of the heads.
+    `textures` (M, 3, 192, 192) contains the photos of the faces as uint8. A texture is a whole photo, or a square that
+    was cut out of a large photo. A small photo is in the top left corner of its texture, and its last row and last
+    column of pixels are repeated. `sizes` (M, 2) contains the width and height of the photo in each texture. `boxes`
+    (M, 4) and `landmarks` (M, 68, 2) are in pixels of the texture. A row of `boxes` contains x0, y0, x1 and y1.
+    `angles` (M, 3) contains yaw, pitch and roll in degrees. `rotations` (M, 3, 3) contains the rotation matrices of the
+    heads. `spread` (M,) is the disagreement of the teacher networks in degrees.
 
     `backgrounds` (B, 3, 192, 192) contains square uint8 images without labels. The first `faceless` images of
-    `backgrounds` show no face. In a bank for training, the images `backgrounds[faceless:]` are photos or
-    collages that show people.
+    `backgrounds` show no face. In a bank for training, the other images are photos or collages that show people.
     """
 
     textures: Tensor
@@ -80,13 +77,12 @@ def read_bank(
     report: Callable[[str], None] = lambda _: None,
     faceless: tuple[str, ...] = ("faceless",),
 ) -> Bank:
-    """Return a `Bank` in the memory of a device. The `Bank` contains backgrounds and the faces of several pools.
-    `split` selects the faces for training ("train") or for validation ("val").
+    """Return backgrounds and the faces of several pools, in the memory of a device. `split` is "train" or "val".
 
-    `faceless` contains names of zip files. The photos in these files are used as backgrounds. If `faceless` is empty,
-    images of drawn rooms are used as backgrounds. For the split "train", the backgrounds also include photos with
-    several people, and collages of the pools' photos. The function calls `report` with a line of text for each pool.
-    Raises BlazePoserError if a file is missing or broken.
+    `faceless` contains names of zip files with photos for the backgrounds. If `faceless` is empty, the backgrounds are
+    drawn rooms. For training, the backgrounds also include photos with several people, and collages of the pools'
+    photos. The function calls `report` with a line of text for each pool. Raises BlazePoserError if a file is missing
+    or broken.
     """
     pool = read_pools(folder, names, split, report)
     empty = [photo for name in faceless for photo in read_backgrounds(folder, name)] or drawn_backgrounds()
@@ -96,7 +92,7 @@ def read_bank(
 
 def drawn_backgrounds() -> list[Image]:
     """Return square images (192, 192, 3) without a face. Each image shows a part of a drawn room, in random colours.
-    `drawn_backgrounds` always returns the same images."""
+    Each call returns the same images."""
     rng, place = np.random.default_rng(0), room()
     drawn = []
     for _ in range(DRAWN):
@@ -108,8 +104,7 @@ def drawn_backgrounds() -> list[Image]:
 
 
 def make_bank(pool: Pool, empty: list[Image], peopled: list[Image], device: torch.device | str = "cpu") -> Bank:
-    """Return a `Bank` that contains backgrounds and the faces of a pool. The backgrounds are photos without a face
-    (`empty`), followed by photos that may show people (`peopled`)."""
+    """Return a bank of a pool's faces. The photos `empty` show no face, and the photos `peopled` may show people."""
     textures = torch.empty((len(pool), 3, SIDE, SIDE), dtype=torch.uint8)
     pixels = textures.numpy()
     sizes, boxes = np.empty((len(pool), 2)), np.empty((len(pool), 4))
@@ -137,11 +132,7 @@ def make_bank(pool: Pool, empty: list[Image], peopled: list[Image], device: torc
 
 def cut(photo: Image, box: Floats) -> tuple[Image, Floats, Floats]:
     """Cut the texture of a face out of a photo. Return the texture, the factors in x and y by which the photo was
-    scaled, and the position (x, y) of the texture's top left corner in the photo.
-
-    The texture contains the whole photo, or a square around the face if the photo is large. A square that is larger
-    than 192x192 pixels is shrunk to the size of a texture.
-    """
+    scaled, and the position (x, y) of the texture's top left corner in the photo."""
     height, width = photo.shape[:2]
     if max(height, width) <= SIDE:
         return photo, np.ones(2), np.zeros(2)
@@ -157,7 +148,7 @@ def cut(photo: Image, box: Floats) -> tuple[Image, Floats, Floats]:
 
 
 def square(photo: Image) -> Image:
-    """Return the square in the middle of a photo, scaled to the size of a texture (192x192 pixels)."""
+    """Return the square in the middle of a photo, scaled to the size of a texture."""
     height, width = photo.shape[:2]
     side = min(height, width)
     y, x = (height - side) // 2, (width - side) // 2
@@ -166,8 +157,8 @@ def square(photo: Image) -> Image:
 
 
 def collages(photos: list[Image], count: int) -> list[Image]:
-    """Return collages (192, 192, 3) of photos. A collage has as many rows as columns. For the same photos, `collages`
-    always returns the same collages."""
+    """Return collages (192, 192, 3) of photos. A collage has as many rows as columns. The same photos always give the
+    same collages."""
     rng = np.random.default_rng(0)
 
     def tile(side: int) -> Image:

@@ -1,9 +1,7 @@
-"""Make batches of training images and of validation images. Choose the order and the placement of the faces in the
-batches.
+"""Make batches of training images and of validation images.
 
-The batch of a training step depends only on the seed and the number of the step. The batches are the same on every
-machine and for every number of processes. A training that was stopped can continue with exactly the batches that it
-would have got without the stop.
+The batch of a training step depends only on the seed and the number of the step, and is the same for every number of
+processes. A stopped training can continue with exactly the batches that it would have got without the stop.
 """
 
 from __future__ import annotations
@@ -44,32 +42,29 @@ MOST_TURN = 100.0
 TRUSTED_SPREAD = 4.0
 """Disagreement of the teacher networks, in degrees, that halves the weight of a label."""
 COVERED = (0.1, 0.5)
-"""Smallest and largest part of a face's box that a rectangle covers. The setting `covered` is the share of such
-faces."""
+"""Smallest and largest part of a face's box that a rectangle covers."""
 
 T = TypeVar("T", Placements, Views, Light)
 
 
 @dataclass
 class Batch:
-    """Training images and their labels, in the memory of one device. `pictures` (N, 128, 128, 3) contains the images as
-    uint8.
+    """Training images and their labels, in the memory of one device.
 
-    - `rotations` (N, 3, 3) contains the rotation matrices of the heads. `weights` (N,) says how strongly each pose
-      label counts in the training of the pose. `trust` (N,) says how strongly each pose label counts in the training of
-      the expected error. A face that is upside down counts only in `trust`.
+    - `pictures` (N, 128, 128, 3) contains the images as uint8.
+    - `rotations` (N, 3, 3) contains the rotation matrices of the heads.
+    - `weights` (N,) says how strongly each label trains the pose, and `trust` (N,) how strongly it trains the expected
+      error. A face that is upside down counts only in `trust`.
     - `boxes` (N, 4) and `landmarks` (N, 68, 2) are fractions of the image's side. A row of `boxes` contains x0, y0, x1
       and y1.
     - `spread` (N,) is the disagreement of the teacher networks on each face, in degrees.
     - `silent` (N, 4) contains boxes in which the network must not find a face, even if a teacher network finds a face.
-      A box in `silent` is the box around a face that is upside down, or a box around a whole image without a face. If
-      the network may find faces everywhere in an image, the image's row in `silent` contains zeros.
+      A box in `silent` is the box around a face that is upside down, the whole image if it shows no face, or zeros.
     - `pairs` is the number of pairs of images at the start of the batch. The second image of each pair is the mirror
-      image of the pair's first image.
-    - `taught` contains a teacher network's outputs for the images. Without a teacher network, `taught` is empty.
+      image of the first.
+    - `taught` contains a teacher network's outputs for the images, if there is a teacher network.
 
-    For an image that shows only a background, `boxes`, `weights`, `trust`, `spread` and `landmarks` are
-    0.
+    For an image that shows only a background, `boxes`, `weights`, `trust`, `spread` and `landmarks` are 0.
     """
 
     pictures: Tensor
@@ -89,8 +84,7 @@ Teacher = Callable[[Tensor], tuple[Tensor, ...]]
 
 
 class TrainingBatches(Dataset[Batch]):
-    """Sequence of training batches. Item n of the sequence is the batch of the training step `steps[n]`, with `size`
-    images. All random numbers for the batches come from `seed` and the number of the training step."""
+    """Sequence of training batches with `size` images. Item n is the batch of the step `steps[n]`."""
 
     def __init__(
         self, bank: Bank, size: int, steps: range, seed: int, settings: ImageSettings,
@@ -127,11 +121,8 @@ def training_batches(
     bank: Bank, size: int, steps: range, seed: int, settings: ImageSettings,
     workers: int = 0, teacher: Teacher | None = None,
 ) -> Iterator[Batch]:  # fmt: skip
-    """Return the batches of the training steps `steps`, in the memory of the bank's device.
-
-    The batches are made in advance by `workers` processes with one thread each. If there is a `teacher`, each batch
-    also contains the teacher's outputs for the images of the batch.
-    """
+    """Return the batches of the training steps `steps`, in the memory of the bank's device. `workers` processes make
+    the batches in advance. If there is a `teacher`, each batch also contains the teacher's outputs."""
     batches = TrainingBatches(bank, size, steps, seed, settings, teacher)
     loader = DataLoader(batches, batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None)
     return iter(loader)
@@ -162,10 +153,8 @@ def with_mirrored(batch: Batch, twins: NDArray[np.bool_]) -> Batch:
 
 
 def validation_batches(bank: Bank, size: int) -> Iterator[Batch]:
-    """Yield batches that together contain every face of `bank` once. The faces have places and sizes that are typical
-    of AFLW2000's images. In half of the images, another photo fills the area around the face's photo. Every call of
-    `validation_batches` yields the same batches.
-    """
+    """Yield the same batches at every call. They contain every face of `bank` once, with places and sizes that are
+    typical of AFLW2000's images."""
     rng, count = np.random.default_rng(0), len(bank)
     placements = validation_placements(rng, count)
     views = Views.random(rng, count, len(bank.backgrounds), 0.5, 0.0)
@@ -176,8 +165,8 @@ def validation_batches(bank: Bank, size: int) -> Iterator[Batch]:
 
 
 def disturbed_batches(bank: Bank, size: int, settings: ImageSettings) -> Iterator[Batch]:
-    """Yield batches that together contain every face of `bank` once. The faces are placed, turned and disturbed as in
-    training, but no face is upside down. Every call of `disturbed_batches` yields the same batches."""
+    """Yield the same batches at every call. They contain every face of `bank` once, placed, turned and disturbed as in
+    training, but not upside down."""
     rng, count = np.random.default_rng(1), len(bank)
     settings = replace(settings, upside_down=0.0)  # the network must not find faces that are upside down
     placements = disturbed(random_placements(rng, count, settings), rng, settings)
@@ -229,19 +218,14 @@ def make_batch(
 
 
 def _grown(boxes: Floats) -> Floats:
-    """Enlarge the boxes (N, 4) of faces to 1.5 times the width and height, so that each box contains a whole head."""
+    """Enlarge boxes (N, 4) of faces to 1.5 times the width and height, so that each box contains a whole head."""
     middle, half = (boxes[:, :2] + boxes[:, 2:]) / 2, 0.75 * (boxes[:, 2:] - boxes[:, :2])
     return np.concatenate([middle - half, middle + half], axis=1)
 
 
 def balance(angles: Floats, exponent: float) -> Floats:
-    """Return the probability (N,) with which each face is chosen for an image.
-
-    The faces are sorted into cells by |yaw| and pitch, and each cell covers 15 degrees of |yaw| and 15 degrees of
-    pitch. The probability of a face is proportional to n ** -exponent, where n is the number of faces in the same cell
-    of |yaw| and pitch. With the exponent 0, all faces are chosen equally often. With a larger exponent, turned and
-    tilted heads are chosen more often.
-    """
+    """Return the probability (N,) with which each face is chosen for an image. The probability is proportional to
+    n ** -exponent, where n is the number of faces with about the same pose, within 15 degrees of |yaw| and pitch."""
     cells = np.floor(np.column_stack([np.abs(angles[:, 0]), angles[:, 1]]) / 15).astype(int)
     _, inverse, counts = np.unique(cells, axis=0, return_inverse=True, return_counts=True)
     chances = np.maximum(counts[inverse.ravel()], 20) ** -exponent
@@ -249,8 +233,7 @@ def balance(angles: Floats, exponent: float) -> Floats:
 
 
 def cover_faces(light: Light, placements: Placements, rng: np.random.Generator, share: float) -> Light:
-    """Return a copy of `light` with rectangles that cover parts of some faces. Each rectangle covers a tenth to a half
-    of a face. `share` is the fraction of the faces that are partly covered."""
+    """Return a copy of `light` with rectangles that cover parts of some faces."""
     if not share:
         return light
     covered, part = rng.random(len(placements.size)) < share, rng.uniform(*COVERED, len(placements.size))
@@ -263,5 +246,5 @@ def cover_faces(light: Light, placements: Placements, rng: np.random.Generator, 
 
 
 def _part(record: T, rows: slice | NDArray[np.int64]) -> T:
-    """Return a copy of a dataclass object. The copy contains only the given rows of each field."""
+    """Return a copy of a dataclass object that contains only the given rows of each field."""
     return type(record)(**{field.name: getattr(record, field.name)[rows] for field in fields(record)})

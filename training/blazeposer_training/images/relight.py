@@ -1,9 +1,7 @@
-"""Disturb training images. The disturbances are covered faces, changed light and colours, blur, noise, JPEG compression
-and RGB565.
+"""Disturb training images: covered faces, changed light and colours, blur, noise, JPEG compression and RGB565.
 
-Each disturbance changes some of the images, and is computed only for these images. The settings of the disturbances are
-random numbers from numpy. The noise comes from one fixed array of random numbers. A disturbed image is the same on
-every device, except for rounding errors.
+The settings of the disturbances are random numbers from numpy. The noise comes from one fixed array of random numbers.
+A disturbed image is the same on every device, except for rounding errors.
 """
 
 from __future__ import annotations
@@ -45,10 +43,8 @@ Array = TypeVar("Array", Floats, Integers)
 
 @dataclass(frozen=True)
 class Light:
-    """The disturbances of N images. Each field of this class has a shape (N, ...). A contrast, gamma or gain of 1 does
-    not change the image. For every disturbance except contrast, gamma and gain, the value 0 means that the image does
-    not change.
-    """
+    """The disturbances of N images. Each field has a shape (N, ...). An image does not change if contrast, gamma and
+    gains are 1 and all other disturbances are 0."""
 
     mask: Bools
     rectangle: Integers
@@ -72,9 +68,8 @@ class Light:
 
     @staticmethod
     def random(rng: np.random.Generator, count: int, strength: float, most_blur: float) -> Light:
-        """Choose random disturbances for `count` images. `strength` multiplies the fraction of images that get each
-        disturbance, except the fraction for RGB565. `most_blur` is the largest standard deviation of the blur in
-        pixels."""
+        """Choose random disturbances. `strength` multiplies the share of images that get each disturbance, except
+        RGB565. `most_blur` is the largest standard deviation of the blur in pixels."""
 
         def some(share: float, values: Array, otherwise: int = 0) -> Array:
             values[rng.random(count) >= strength * share] = otherwise
@@ -101,12 +96,8 @@ class Light:
 
 
 def relight(pictures: Tensor, light: Light, landmarks: Floats) -> Tensor:
-    """Disturb float images (N, 3, 128, 128) with values from 0 to 255, and return the disturbed images as uint8.
-    `relight` overwrites the float images.
-
-    Some faces get a drawn face mask, and the landmarks of the face give the position of the mask. `landmarks` (N, 68,
-    2) is in pixels.
-    """
+    """Return disturbed images as uint8. The float images (N, 3, 128, 128) with values from 0 to 255 are overwritten.
+    `landmarks` (N, 68, 2), in pixels, give the positions of drawn face masks."""
 
     def some(chosen: Bools, change: Callable[..., Tensor], *settings: NDArray[np.generic]) -> None:
         if chosen.any():
@@ -159,8 +150,7 @@ def bend(pictures: Tensor, gamma: Tensor) -> Tensor:
 
 
 def blur(pictures: Tensor, sigma: Tensor) -> Tensor:
-    """Blur images horizontally and vertically with Gaussian filters. `sigma` (n,) is the standard deviation of each
-    filter in pixels."""
+    """Blur images with Gaussian filters. `sigma` (n,) is the standard deviation of each filter in pixels."""
     offsets = torch.arange(-BLUR_REACH, BLUR_REACH + 1, device=sigma.device)
     taps = torch.exp(-0.5 * (offsets / sigma[:, None]).square()).float()
     taps = (taps / taps.sum(1, keepdim=True))[:, :, None, None, None]
@@ -172,8 +162,8 @@ def blur(pictures: Tensor, sigma: Tensor) -> Tensor:
 
 
 def add_noise(pictures: Tensor, deviation: Tensor, start: Tensor) -> Tensor:
-    """Add Gaussian noise to images. `deviation` (n,) is the standard deviation of the noise. The noise of image i is a
-    part of a fixed array of random numbers, and begins at the index `start[i]`."""
+    """Add Gaussian noise with the standard deviations `deviation` (n,). The noise of image i begins at the index
+    `start[i]` of the fixed array."""
     length = pictures[0].numel()
     noise = _noise_field(pictures.device)[start[:, None] + torch.arange(length, device=start.device)]
     return pictures + noise.view_as(pictures) * deviation.float()[:, None, None, None]
@@ -185,10 +175,8 @@ def _noise_field(device: torch.device) -> Tensor:
 
 
 def compress(pictures: Tensor, quality: Tensor) -> Tensor:
-    """Imitate JPEG compression, and return the changed images. `quality` (n,) is the JPEG quality of each image.
-
-    JPEG compression is imitated by an 8x8 cosine transform, with colour at half the resolution (ITU-T T.81).
-    """
+    """Imitate JPEG compression with the qualities `quality` (n,), by an 8x8 cosine transform with colour at half the
+    resolution (ITU-T T.81)."""
     pixels = pictures.clamp(0, 255) - 128
     ycc = torch.einsum("cd,ndhw->nchw", pixels.new_tensor(TO_YCC), pixels)
     scale = torch.where(quality < 50, 5000 / quality, 200 - 2 * quality).float()[:, None, None] / 100
@@ -200,8 +188,7 @@ def compress(pictures: Tensor, quality: Tensor) -> Tensor:
 
 
 def _quantize(planes: Tensor, table: Tensor) -> Tensor:
-    """Round the cosine coefficients of each 8x8 block to multiples of the values in `table` (n, 8, 8). `planes` (n, c,
-    h, w) contains the colour planes."""
+    """Round the cosine coefficients of all 8x8 blocks in `planes` (n, c, h, w) to multiples of `table` (n, 8, 8)."""
     count, channels, height, width = planes.shape
     blocks = planes.reshape(count, channels, height // 8, 8, width // 8, 8).transpose(3, 4)
     at = torch.arange(8, device=planes.device)
@@ -220,8 +207,7 @@ def _tables() -> tuple[Tensor, Tensor]:
 
 
 def rgb565(pictures: Tensor) -> Tensor:
-    """Reduce the channels of uint8 images (N, 3, ...) to 5, 6 and 5 bits. The function `blazeposer.core.prepare.rgb565`
-    does the same conversion for numpy arrays."""
+    """Reduce uint8 images (N, 3, ...) to 5, 6 and 5 bits, like `blazeposer.core.prepare.rgb565` for numpy."""
     bits = torch.tensor([5, 6, 5], dtype=torch.uint8, device=pictures.device)[:, None, None]
     high = pictures >> (8 - bits) << (8 - bits)
     return high | (high >> bits)

@@ -19,24 +19,20 @@ class ImageSettings:
     photos: float
     """Share of images in which another photo fills the area around the face's photo."""
     usual: float
-    """Share of faces with places and sizes that are typical in front of a camera. The other faces have any place, and
-    any size from 20 pixels on."""
+    """Share of faces with places and sizes that are typical in front of a camera."""
     turn: float
-    """Standard deviation of the turn in the image's plane, in degrees. The turn is limited to 45 degrees in both
-    directions."""
+    """Standard deviation of the turn in the image's plane, in degrees. No turn is above 45 degrees."""
     turned: float
     """Share of faces turned by any angle up to `turned_most`."""
     turned_most: float
-    """Largest angle, in degrees, by which the faces of the share `turned` are turned."""
+    """Largest angle of the share `turned`, in degrees."""
     upside_down: float
-    """Share of faces turned by 110 to 180 degrees in either direction. The network learns not to find these faces. The
-    faces do not train the pose, but they train the expected error."""
+    """Share of faces turned by 110 to 180 degrees. The network learns not to find these faces. They train the expected
+    error, but not the pose."""
     near: float
-    """Share of faces that are near the camera or cut by the image's edge. Their size is up to 1.15 of the image's
-    side."""
+    """Share of faces that are near the camera or cut by the image's edge."""
     perspective: float
-    """Share of faces with the perspective of a short distance, among the faces larger than 0.4 of the image. The middle
-    of such a face is magnified."""
+    """Share of faces with the perspective of a short distance, among the faces larger than 0.4 of the image."""
     light: float
     """Factor on how often light, colour, focus and noise change, and on how often objects cover a face."""
     mirrored: float
@@ -46,5 +42,5 @@ class ImageSettings:
     blur: float
     """Largest standard deviation of the blur, in pixels."""
     balance: float
-    """Exponent that decides how often rare poses are chosen. With the exponent 0, all faces are chosen equally often.
-    With the exponent 1, all poses are chosen equally often."""
+    """Exponent that decides how often rare poses are chosen. With 0, all faces are chosen equally often. With 1, all
+    poses are chosen equally often."""

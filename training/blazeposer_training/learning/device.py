@@ -10,13 +10,11 @@ CPU = torch.device("cpu")
 
 
 def best_device() -> torch.device:
-    """Return the GPU of the PC, or the CPU if the PC has no GPU."""
     return torch.device("cuda") if torch.cuda.is_available() else CPU
 
 
 def has_bfloat16(device: torch.device) -> bool:
-    """Return whether a device has its own instructions for bfloat16. On a device without bfloat16 instructions, torch
-    emulates bfloat16, which is slower than float32."""
+    """Return whether a device has instructions for bfloat16. Emulated bfloat16 is slower than float32."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     features = torch.cpu.get_capabilities()
@@ -24,9 +22,6 @@ def has_bfloat16(device: torch.device) -> bool:
 
 
 def share_cores(workers: int) -> None:
-    """Let torch compute with all CPU cores, except one core for each worker process.
-
-    Each worker process needs its own core. A torch thread that shares a core with a worker process delays all other
-    torch threads at every operation.
-    """
+    """Let torch compute with all CPU cores, except one core for each worker process. A torch thread that shares a core
+    with a worker process delays all other torch threads at every operation."""
     torch.set_num_threads(max(1, (os.cpu_count() or 1) - workers))

@@ -1,5 +1,4 @@
-"""Calibrate the errors (in degrees) that the network predicts for its rotations. The calibration uses faces that were
-not used for training."""
+"""Calibrate the errors (in degrees) that the network expects, on faces that were not used for training."""
 
 from __future__ import annotations
 
@@ -14,14 +13,13 @@ from .losses import LABEL_ERROR
 
 
 def calibrate_error(model: BlazePoser, scores: Scores, spread: NDArray[np.floating]) -> tuple[float, float]:
-    """Fit the network's expected errors to the measured errors on labelled faces, and return the slope and the offset
-    of the fit. The fit maps the logarithm of each expected error to slope * logarithm + offset.
+    """Fit the expected errors to the measured errors on labelled faces, and return the slope and the offset of the fit.
+    The fit maps the logarithm of each expected error to slope * logarithm + offset.
 
     `scores` are the scores of `model` on n labelled faces. `spread` (n,) is the disagreement of the teacher networks
-    about each label, in degrees. If `model` found no face, the weights of `model` do not change. The slope and the
-    offset minimise the loss `losses.error_likelihood`, which training also minimises. The function applies the slope
-    and the offset to the layers that compute the expected errors. Later, a decoder averages the logarithms of the
-    errors. The fit is linear, so it is also correct for this average.
+    about each label, in degrees. The fit minimises `losses.error_likelihood`, as training does. The function changes
+    the layers that compute the expected errors. A decoder averages the logarithms of the errors. The fit is linear, so
+    it is also correct for this average. If `model` found no face, nothing changes.
     """
     found = scores.found
     if not found.any():

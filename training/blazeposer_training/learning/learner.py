@@ -1,4 +1,4 @@
-"""Provide the classes and functions that all stages of a training share, for example the optimizer."""
+"""Provide the networks and the optimizer that all stages of a training share."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ T = TypeVar("T")
 
 
 class Learner:
-    """The networks of a training. `model` is the network that is trained, `bins` is the layer that predicts angle bins,
-    and `original` is the frozen BlazeFace. BlazeFace's detections are the targets for the trained network's detections.
-    BlazeFace's boxes lie too high, so the boxes are moved down before the training."""
+    """The networks of a training. `model` is trained, `average` is the moving average of its weights, and `bins`
+    predicts angle bins. `original` is the frozen BlazeFace, and its detections are targets. BlazeFace's boxes lie too
+    high, so they are moved down before the training."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class Learner:
 
     @torch.no_grad()
     def teach_detection(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """Return BlazeFace's logits and regressors for the images `pictures`."""
+        """Return BlazeFace's logits and regressors for images."""
         image = to_input(pictures)
         with autocast(image.device):
             found = detections(self.original, self.original.backbone(image))
@@ -87,15 +87,14 @@ def to_input(pictures: Tensor) -> Tensor:
 
 
 def autocast(device: torch.device) -> torch.autocast:
-    """Return a context in which torch computes in bfloat16, if the device has instructions for bfloat16. The network's
-    weights stay in float32. On a CPU with bfloat16 instructions, bfloat16 is three times as fast as float32."""
+    """Return a context in which torch computes in bfloat16, if the device has instructions for bfloat16. On a CPU with
+    these instructions, bfloat16 is three times as fast as float32."""
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=has_bfloat16(device))
 
 
 class Fit:
-    """An AdamW optimizer for the tensors `parameters`. The optimizer clips the gradients, and changes the learning rate
-    in cycles. In each cycle, the learning rate rises and then falls along a cosine. `cycles` lists the lengths of the
-    cycles in steps."""
+    """An AdamW optimizer with clipped gradients. In each cycle, the learning rate rises and then falls along a cosine.
+    `cycles` lists the lengths of the cycles in steps."""
 
     def __init__(
         self, parameters: list[nn.Parameter], rate: float, cycles: Sequence[int], warmup: int, decay: float
@@ -111,7 +110,6 @@ class Fit:
         return torch.optim.lr_scheduler.OneCycleLR(self.optimizer, self.rate, length, pct_start=share, div_factor=20)
 
     def state_dict(self) -> dict[str, object]:
-        """Return the optimizer's state, which `load_state_dict` can restore."""
         return {
             "taken": self.taken,
             "optimizer": self.optimizer.state_dict(),
@@ -124,7 +122,6 @@ class Fit:
         self.schedule.load_state_dict(state["schedule"])
 
     def step(self, loss: Tensor) -> None:
-        """Take one step of gradient descent on the loss."""
         if self.taken in self.ends:
             self.schedule = self._cycle()
         self.taken += 1

@@ -1,13 +1,7 @@
-"""Compute the training losses. The pose loss depends mainly on the cells in which BlazeFace finds a face. The detection
-loss compares the network's detections with BlazeFace's detections.
+"""Compute the training losses. The page `docs/how.md` explains the terms.
 
-The pose loss combines regression and classification. The regression measures the chordal distance between the
-orthonormalised predicted rotation and the label's rotation. The regression also compares the three predicted angles
-with the label's angles. The rotation and the angles of each cell are compared with the label. The weighted mean of a
-face's cells, as a decoder computes it, is also compared with the label. For each angle, the classification predicts
-the bin (a range of 6 degrees) that contains the angle. The bins are predicted from the hidden layer of the pose heads,
-so that the classification also trains this hidden layer. The network that ships has no bins, because only the training
-needs them.
+The pose loss depends mainly on the cells in which BlazeFace finds a face. The detection loss compares the network's
+detections with BlazeFace's detections.
 """
 
 from __future__ import annotations
@@ -31,8 +25,8 @@ BIN_WIDTH = 6.0
 neighbouring bins apart."""
 BINS = round(2 * MAX_ANGLE / BIN_WIDTH)  # 33 bins from -99 to 99 degrees
 ANGLE_CLIP = 1.0
-"""Limit on the error of an angle in the loss, in radians. Without this limit, the errors of pitch and roll become very
-large near 90 degrees of yaw."""
+"""Limit on the error of an angle in the loss, in radians. Errors of pitch and roll become very large near 90 degrees of
+yaw."""
 LABEL_ERROR = 0.5**0.5
 """Ratio of a label's own error to the disagreement of its teachers. Three independent teachers differ from their mean
 by sqrt 2 times the mean's error."""
@@ -46,34 +40,31 @@ SURE = 2.0
 QUIET = -6.0
 """Largest target logit of anchors where the network must not find a face."""
 MIRRORED_SIX = (1.0, -1.0, -1.0, -1.0, 1.0, 1.0)
-"""Factors that mirror the first two rows of a rotation matrix R. The mirrored rotation matrix is F R F, with F =
-diag(-1, 1, 1)."""
+"""Factors that mirror the first two rows of a rotation matrix R to F R F, with F = diag(-1, 1, 1)."""
 MIRRORED_REGRESSORS = (0, 1, 2, 3, 6, 7, 4, 5, 8, 9, 10, 11, 14, 15, 12, 13)
-"""Index of the regressor that replaces each regressor in a mirrored image. Left and right eyes and ears are
-exchanged."""
+"""Indices of the regressors in a mirrored image, where left and right eyes and ears are exchanged."""
 
 _ANCHORS = torch.from_numpy(anchors())
 _CELL = torch.from_numpy(cell_of_anchor())
 
 
 class AngleBins(nn.Module):
-    """A layer that predicts the bins of yaw, pitch and roll from the hidden layers of the pose heads. The layer
-    `AngleBins` is used only in training."""
+    """A layer that predicts the bins of yaw, pitch and roll from the hidden layers of the pose heads. Only the training
+    uses this layer. The loss of the bins also trains the hidden layers."""
 
     def __init__(self, hidden: int = ARCHITECTURE.pose_hidden) -> None:
         super().__init__()
         self.maps = nn.ModuleList(nn.Conv2d(hidden, 3 * BINS, 1) for _ in GRIDS)
 
     def forward(self, hidden: list[Tensor]) -> Tensor:
-        """Return the logits (N, 320, 3, BINS) of the angle bins for the cells of both feature maps."""
+        """Return the logits (N, 320, 3, BINS) of the bins for the cells of both feature maps."""
         rows = [cell_rows(layer(h), 3 * BINS) for layer, h in zip(self.maps, hidden, strict=True)]
         return torch.cat(rows, dim=1).unflatten(-1, (3, BINS))
 
 
 @dataclass
 class Detections:
-    """The network's detections at the anchors of both feature maps. `logits` have the shape (N, 896). `regressors` have
-    the shape (N, 896, 16) and are in pixels."""
+    """The detections at all anchors: `logits` (N, 896), and `regressors` (N, 896, 16) in pixels."""
 
     logits: Tensor
     regressors: Tensor
@@ -81,8 +72,7 @@ class Detections:
 
 @dataclass
 class Pose:
-    """The network's poses in the cells of both feature maps. `rotation` has the shape (N, 320, 6), `log_error` has the
-    shape (N, 320), and `bins` have the shape (N, 320, 3, BINS)."""
+    """The poses in all cells: `rotation` (N, 320, 6), `log_error` (N, 320) and `bins` (N, 320, 3, BINS)."""
 
     rotation: Tensor
     log_error: Tensor
@@ -91,8 +81,7 @@ class Pose:
 
 @dataclass
 class Target:
-    """The targets of the losses for one batch. The targets are BlazeFace's detections and the labels from a
-    `batches.Batch` object."""
+    """The targets of the losses for one batch: detections, and labels as in `batches.Batch`."""
 
     detections: Detections
     rotations: Tensor
@@ -103,7 +92,6 @@ class Target:
     trust: Tensor
     spread: Tensor
     pairs: int = 0
-    """Number of pairs among the first images. In a pair, the second image is the mirror image of the first."""
 
     @classmethod
     def of(cls, batch: Batch, detections: Detections) -> Target:
@@ -133,8 +121,7 @@ def poses(model: BlazePoser, bins: AngleBins, taps: tuple[Tensor, Tensor]) -> Po
 def total_loss(
     found: Detections, pose: Pose, target: Target, weights: Mapping[str, float]
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Return the training loss, and the value of each loss term for the log. The training loss is the weighted sum of
-    all loss terms."""
+    """Return the weighted sum of all loss terms, and the value of each term for the log."""
     inside = inside_boxes(target.boxes)
     terms = pose_terms(pose, target, inside) | detection_terms(found, target, inside)
     if target.pairs:
@@ -143,14 +130,12 @@ def total_loss(
 
 
 def weighted_sum(terms: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
-    """Return the sum of the loss terms, each multiplied by its weight."""
     return torch.stack([weights[name] * value for name, value in terms.items()]).sum()
 
 
 def pose_terms(pose: Pose, target: Target, inside: Tensor) -> dict[str, Tensor]:
-    """Return the terms of the pose loss. Each term of the pose loss is an average over cells, an average over faces, or
-    the sum of both averages. For an average over faces, the cells of each face are first combined into a weighted
-    mean."""
+    """Return the terms of the pose loss. Each term is an average over cells, an average over faces, or the sum of both.
+    For an average over faces, the cells of each face are first combined into a weighted mean."""
     cells, share, found = pose_weights(target.detections.logits, inside, target.boxes, target.weights)
     image, cell = torch.nonzero(cells, as_tuple=True)
     weight = cells[image, cell]
@@ -198,8 +183,8 @@ def pose_weights(logits: Tensor, inside: Tensor, boxes: Tensor, weights: Tensor)
     - The second returned array (N, 320) has the weight of each cell in the weighted mean of a face.
     - The third returned array (N,) has the weight of each face in an average over faces.
 
-    The inputs are BlazeFace's `logits` (N, 896), the labelled `boxes` (N, 4), and the `weights` (N,) of the labels.
-    `inside` (N, 896) is 1 for the anchors inside the labelled boxes, and 0 for all other anchors.
+    `logits` (N, 896) are BlazeFace's, `weights` (N,) are the weights of the labels, and `inside` comes from
+    `inside_boxes`.
     """
     firing = logits.sigmoid() * inside
     cells = per_cell(torch.maximum(firing, CENTRAL_WEIGHT * inside_boxes(boxes, 0.25)))
@@ -210,19 +195,16 @@ def pose_weights(logits: Tensor, inside: Tensor, boxes: Tensor, weights: Tensor)
 
 
 def error_likelihood(log_error: Tensor, predicted: Tensor, label: Tensor, spread: Tensor) -> Tensor:
-    """Return the negative log-likelihood (n,) of the actual errors under an exponential distribution.
-
-    The mean of the exponential distribution is the error that the network predicts. The actual error combines two
-    independent values, which are the label's error and the angle between prediction and label.
-    """
+    """Return the negative log-likelihood (n,) of the actual errors under an exponential distribution. The mean of this
+    distribution is the predicted error. The actual error combines two independent values: the label's error, and the
+    angle between prediction and label."""
     angle = 2 * torch.asin((chordal(predicted, label).detach() / 2).clamp(max=1)).rad2deg()
     expected = torch.hypot(angle, LABEL_ERROR * spread)
     return expected * (-log_error).exp() + log_error
 
 
 def detection_terms(found: Detections, target: Target, inside: Tensor) -> dict[str, Tensor]:
-    """Return the terms of the detection loss, which compare scores and regressors with BlazeFace's outputs. Regressors
-    are compared only at the anchors where BlazeFace finds a face.
+    """Return the terms of the detection loss. Regressors are compared only at the anchors where BlazeFace finds a face.
 
     If BlazeFace misses a labelled face, the term `scores` ignores the anchors inside the labelled box, but not the
     anchors at which the network must not find a face. The term `seen` demands a high score at one or more anchors of
@@ -248,13 +230,9 @@ def detection_terms(found: Detections, target: Target, inside: Tensor) -> dict[s
 
 
 def mirror_terms(found: Detections, pose: Pose, target: Target, inside: Tensor) -> dict[str, Tensor]:
-    """Return the loss terms that compare an image with its mirror image. The outputs for the mirror image, mirrored
-    back, should equal the outputs for the image itself.
-
-    Rotations and log errors are compared only in cells that have a weight in the pose loss. The weighted mean of each
-    face's rotations is also compared. Logits and regressors are compared only at the anchors where BlazeFace finds a
-    face.
-    """
+    """Return the loss terms that compare the outputs for an image with the outputs for its mirror image, mirrored back.
+    Rotations and log errors are compared only in cells that have a weight in the pose loss. Logits and regressors are
+    compared only at the anchors where BlazeFace finds a face."""
     first, second = slice(0, 2 * target.pairs, 2), slice(1, 2 * target.pairs, 2)
     logits = target.detections.logits[first]
     cells, share, faces = pose_weights(logits, inside[first], target.boxes[first], target.weights[first])
@@ -282,8 +260,7 @@ def mirror_terms(found: Detections, pose: Pose, target: Target, inside: Tensor) 
 
 @cache
 def _mirrored(per_anchor: bool) -> Tensor:
-    """Return, for each of the 320 cells, the index of the cell at the mirrored position. If `per_anchor` is true,
-    return the index of the mirrored anchor for each of the 896 anchors."""
+    """Return, for each of the 320 cells (or of the 896 anchors), the index of the mirrored cell (or anchor)."""
     rows, start = [], 0
     for grid in GRIDS:
         each = grid.anchors if per_anchor else 1
@@ -293,33 +270,31 @@ def _mirrored(per_anchor: bool) -> Tensor:
 
 
 def _mirrored_regressors(values: Tensor) -> Tensor:
-    """Return the regressors (..., 16) for the mirrored image. Mirroring changes the sign of horizontal positions,
-    because regressors are relative to the anchor's centre."""
+    """Return the regressors (..., 16) for the mirrored image. Horizontal positions change their sign, because they are
+    relative to the anchor's centre."""
     signs = values.new_ones(values.shape[-1])
     signs[[0, *range(4, values.shape[-1], 2)]] = -1
     return (values * signs)[..., list(MIRRORED_REGRESSORS)]
 
 
 def inside_boxes(boxes: Tensor, shrink: float = 1.0) -> Tensor:
-    """Return an array (N, 896) with 1 for anchors whose centre is inside the labelled box of the image, and 0 for all
-    other anchors. Before the comparison, the width and the height of the boxes (N, 4) are multiplied by `shrink`."""
+    """Return an array (N, 896) with 1 for anchors whose centre is inside the box of the image, and 0 for all other
+    anchors. The width and the height of the boxes (N, 4) are first multiplied by `shrink`."""
     centres = _ANCHORS.to(boxes)
     middle, half = (boxes[:, :2] + boxes[:, 2:]) / 2, shrink * (boxes[:, 2:] - boxes[:, :2]) / 2
     return ((centres[None] - middle[:, None]).abs() < half[:, None]).all(-1).to(boxes.dtype)
 
 
 def per_cell(of_anchors: Tensor) -> Tensor:
-    """Return, for each cell, the largest value of the cell's anchors. `of_anchors` has the shape (N, 896), and the
-    returned tensor has the shape (N, 320)."""
+    """Return, for each cell (N, 320), the largest value of the cell's anchors (N, 896)."""
     cell = _CELL.to(of_anchors.device)
     result = of_anchors.new_zeros(of_anchors.shape[0], sum(grid.cells for grid in GRIDS))
     return result.scatter_reduce(1, cell.expand(of_anchors.shape), of_anchors, "amax")
 
 
 def rotation_from_six(six: Tensor) -> Tensor:
-    """Return rotation matrices (n, 3, 3) that are computed from `six` (n, 6). The six values of a rotation approximate
-    the first two rows of the rotation matrix. The function `blazeposer.core.rotation.rotation_from_six` does the same
-    with numpy instead of torch."""
+    """Return rotation matrices (n, 3, 3) from approximations (n, 6) of their first two rows, like
+    `blazeposer.core.rotation.rotation_from_six` for numpy."""
     first = F.normalize(six[:, :3], dim=-1, eps=1e-4)
     rest = six[:, 3:] - (first * six[:, 3:]).sum(-1, keepdim=True) * first
     second = F.normalize(rest, dim=-1, eps=1e-4)
@@ -327,9 +302,8 @@ def rotation_from_six(six: Tensor) -> Tensor:
 
 
 def angles_from_rotation(rotation: Tensor) -> Tensor:
-    """Return yaw, pitch and roll (n, 3) of rotation matrices, in radians. Two sets of angles describe each rotation,
-    and the function returns the set with |yaw| below 90 degrees. The returned |yaw| stays a little below 90 degrees,
-    because the formula has a singular point at 90 degrees."""
+    """Return yaw, pitch and roll (n, 3) in radians. The returned |yaw| stays a little below 90 degrees, because the
+    formula has a singular point at 90 degrees."""
     yaw = -torch.asin(rotation[:, 0, 2].clamp(-0.998, 0.998))
     pitch = torch.atan2(rotation[:, 1, 2], rotation[:, 2, 2])
     roll = torch.atan2(rotation[:, 0, 1], rotation[:, 0, 0])
@@ -337,23 +311,21 @@ def angles_from_rotation(rotation: Tensor) -> Tensor:
 
 
 def chordal(first: Tensor, second: Tensor) -> Tensor:
-    """Return the Frobenius distances (n,) between pairs of rotations, divided by sqrt 2. For a small angle between two
-    rotations, the returned distance is close to the angle in radians."""
+    """Return the Frobenius distances (n,) between pairs of rotations, divided by sqrt 2. A small distance is close to
+    the angle between the rotations, in radians."""
     return ((first - second).square().sum((1, 2)) / 2 + 1e-5).sqrt()
 
 
 def angle_error(predicted: Tensor, label: Tensor) -> Tensor:
-    """Return the mean absolute difference (n,) between predicted and labelled yaw, pitch and roll, in radians. Each
-    difference above `ANGLE_CLIP` counts as `ANGLE_CLIP`."""
+    """Return the mean (n,) of the absolute errors of yaw, pitch and roll, in radians."""
     difference = angles_from_rotation(predicted) - angles_from_rotation(label)
     wrapped = torch.atan2(difference.sin(), difference.cos())
     return wrapped.abs().clamp(max=ANGLE_CLIP).mean(1)
 
 
 def soft_bins(angles: Tensor) -> Tensor:
-    """Return the weights of all bins for each angle in `angles`. The angles (n, 3) are in radians, and the returned
-    weights have the shape (n, 3, BINS). The weights follow a Gaussian around the angle, with a standard deviation of
-    one bin. For each angle, the weights of all bins sum to 1."""
+    """Return the weights (n, 3, BINS) of all bins for angles (n, 3) in radians. The weights follow a Gaussian around
+    the angle, with a standard deviation of one bin, and sum to 1."""
     centres = torch.arange(BINS, device=angles.device) * BIN_WIDTH + BIN_WIDTH / 2 - MAX_ANGLE
     distance = (angles.rad2deg()[..., None] - centres) / BIN_WIDTH
     return (-0.5 * distance.square()).softmax(-1)

@@ -1,5 +1,4 @@
-"""Read a training's settings from a file. The settings file is a recipe of the package (`recipes/NAME.toml`), or a
-user's own file in the same form."""
+"""Read a training's settings from a recipe of the package (`recipes/NAME.toml`) or from a user's own file."""
 
 from __future__ import annotations
 
@@ -19,30 +18,25 @@ TERMS = (
     "rotation", "blended", "angles", "bins", "unit", "error", "scores", "seen", "regressors", "mirror", "mirror_error",
     "mirror_scores", "mirror_regressors",
 )  # fmt: skip
-"""The terms of `losses.total_loss`.
-
-Rotations and angles are in radians, regressors in pixels, and the other terms in nats. The recipes have the terms'
-weights. The terms of pose need large weights. With the weights 1 for scores, 0.06 for regressors and 2 for angles, the
-pose on `val` is half a degree worse, and recall is lower.
-"""
+"""The terms of `losses.total_loss`. Rotations and angles are in radians, regressors in pixels, and the other terms in
+nats. The terms of pose need large weights. With the weights 1 for scores, 0.06 for regressors and 2 for angles, the
+pose on `val` is half a degree worse, and recall is lower."""
 
 
 @dataclass(frozen=True)
 class Phase:
-    """A phase of the last stage of a training. Each phase can change the settings of the images."""
+    """A phase of the third stage of a training."""
 
     steps: int
     restart: bool
-    """True if a new cycle of the learning rate begins with this phase. A cycle contains all phases up to the next
-    restart."""
+    """True if a new cycle of the learning rate begins with this phase."""
     images: ImageSettings
     """Settings of the phase's images. The recipe file contains only settings that differ from the table `images`."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """All settings that decide the result of a training. The settings have no defaults, so a recipe file must contain
-    every setting."""
+    """All settings that decide the result of a training. A recipe file must contain every setting."""
 
     architecture: str
     """Name of an architecture in `network.architecture.ARCHITECTURES`."""
@@ -50,14 +44,14 @@ class Recipe:
     """Number of branches that each convolution of a plain block has in training, in addition to its shortcut. Each
     branch has a batch norm."""
     pools: tuple[str, ...]
-    """Names of the pools, which are data sets of labelled photos."""
+    """Names of the data sets of labelled photos."""
     faceless: tuple[str, ...]
     """Names of zips with photos without faces. Photos with odd numbers are kept for tests. If no zip is named,
     backgrounds are drawn."""
     batch: int
     """Number of images in a step."""
     rate: float
-    """Peak of AdamW's learning rate, after a warm-up. Then the rate falls along a cosine to 0."""
+    """Peak of AdamW's learning rate in the third stage."""
     warmup: int
     """Number of steps until the learning rate reaches its peak."""
     decay: float
@@ -66,35 +60,33 @@ class Recipe:
     """Share of the old value that the moving average of the weights keeps at each step. The network that ships has the
     averaged weights."""
     distil_steps: int
-    """Number of steps of the first stage, in which the backbone learns BlazeFace's feature maps. The number is not used
-    if the backbone has BlazeFace's own architecture."""
+    """Number of steps of the first stage. BlazeFace's own architecture skips this stage."""
     distil_rate: float
     """Peak of AdamW's learning rate in the first stage."""
     cached_batches: int
-    """Number of batches in the stage of the pose heads. The features of these batches, 57 KB for each image, are
-    computed once and kept."""
+    """Number of batches in the second stage, which trains the pose heads. The features of these batches, 57 KB for each
+    image, are computed once and kept."""
     cached_epochs: int
-    """Number of passes of the pose heads over the `cached_batches`."""
+    """Number of passes over the `cached_batches`."""
     cached_rate: float
-    """Peak of AdamW's learning rate in the stage of the pose heads."""
+    """Peak of AdamW's learning rate in the second stage."""
     seed: int
     """Seed of the initial weights, of the images and of the images' order."""
     weights: dict[str, float]
-    """The weights of the terms of the loss (`TERMS`)."""
+    """Weights of the loss terms in `TERMS`."""
     images: ImageSettings
     """Settings of the images, except in phases with other settings."""
     phases: tuple[Phase, ...]
-    """Phases of the last stage, in which the whole network trains."""
+    """Phases of the third stage, in which the whole network trains."""
 
     @property
     def steps(self) -> int:
-        """Return the number of steps in the last stage of a training."""
+        """Return the number of steps in the third stage."""
         return sum(phase.steps for phase in self.phases)
 
     @property
     def cycles(self) -> list[int]:
-        """Return the number of steps of each learning-rate cycle in the last stage of a training. In each cycle, the
-        learning rate rises and falls once."""
+        """Return the number of steps of each cycle of the learning rate in the third stage."""
         cycles: list[int] = []
         for phase in self.phases:
             if phase.restart or not cycles:
@@ -104,19 +96,18 @@ class Recipe:
 
     @property
     def last_images(self) -> ImageSettings:
-        """Return the image settings of the first phase in the last cycle of the learning rate. With these settings, the
-        images for calibration and quantization are as varied as a camera's images."""
+        """Return the image settings of the first phase in the last cycle. With these settings, the images for
+        calibration and quantization are as varied as a camera's images."""
         return [phase.images for index, phase in enumerate(self.phases) if phase.restart or not index][-1]
 
 
 def recipe_names() -> list[str]:
-    """Return the names of the recipes in the package."""
     return sorted(path.stem for path in RECIPES.glob("*.toml"))
 
 
 def read_recipe(name: str) -> Recipe:
-    """Return the recipe with the name `name` in the package, or the recipe in the toml file `name`. Raises
-    BlazePoserError if the file is missing or the recipe is not valid."""
+    """Return a recipe of the package, or the recipe in the toml file `name`. Raises BlazePoserError if the recipe is
+    missing or not valid."""
     path = RECIPES / f"{name}.toml" if name in recipe_names() else Path(name)
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -136,8 +127,7 @@ def read_recipe(name: str) -> Recipe:
 
 
 def recipe_of(notes: Mapping[str, object]) -> Recipe:
-    """Return the recipe in the notes of trained weights. If the notes of old weights have no complete recipe, return
-    the recipe `full`."""
+    """Return the recipe in the notes of trained weights, or `full` if old notes have no complete recipe."""
     values = notes.get("recipe")
     if not isinstance(values, dict) or "phases" not in values:
         return read_recipe("full")
@@ -145,8 +135,7 @@ def recipe_of(notes: Mapping[str, object]) -> Recipe:
 
 
 def _recipe(path: Path, values: dict[str, Any]) -> Recipe:
-    """Return a recipe from the values of a toml file. In each phase, the image settings of the phase replace the
-    settings of the toml table `[images]`."""
+    """Return a recipe from the values of a toml file. The image settings of a phase replace those of `[images]`."""
     match values:
         case {"images": dict() as images, "phases": [*phases]} if all(
             isinstance(phase, dict) and isinstance(phase.get("images", {}), dict) for phase in phases

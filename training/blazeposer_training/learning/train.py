@@ -1,10 +1,7 @@
-"""`blazeposer train --recipe full --data DIR --output models/blazeposer.safetensors` trains the network.
+"""Train the network: `blazeposer train --recipe full --data DIR --output models/blazeposer.safetensors`.
 
-A training has three stages. In the first stage, the backbone learns BlazeFace's feature maps (`distil`), because the
-channels of the backbone differ from BlazeFace's channels. In the second stage, the pose heads are trained alone, as in
-Abbaszadeh's thesis. In the second stage, the input of the pose heads (two feature maps for each image) is computed once
-and cached. In the third stage, the whole network is trained, and BlazeFace's detections are the targets of the
-network's detections. A stopped training continues from its last checkpoint.
+In the first stage (`distil`), the backbone learns BlazeFace's feature maps. In the second stage, the pose heads are
+trained alone on cached feature maps, as in Abbaszadeh's thesis. In the third stage, the whole network is trained.
 """
 
 from __future__ import annotations
@@ -45,8 +42,7 @@ from .recipe import Recipe, read_recipe, recipe_names
 
 
 def train_heads(learner: Learner, batches: Iterator[Batch], recipe: Recipe) -> None:
-    """Run the second stage of a training. Compute and cache, for each image, the two feature maps that the pose heads
-    read. After the computation of the feature maps, train only the pose heads."""
+    """Run the second stage: cache the feature maps that the pose heads read, and train only the pose heads."""
     cached: list[tuple[tuple[Tensor, Tensor], Target]] = []
     for batch in progress(
         itertools.islice(batches, recipe.cached_batches), recipe.cached_batches, "computing feature maps"
@@ -70,8 +66,7 @@ def train_heads(learner: Learner, batches: Iterator[Batch], recipe: Recipe) -> N
 
 
 class Trainer:
-    """The third stage of a training, in which the whole network is trained. The state of the third stage is saved as a
-    checkpoint in the folder of the training."""
+    """The third stage of a training, with checkpoints in the folder `run`."""
 
     def __init__(self, learner: Learner, recipe: Recipe, run: Path, start: Path | None = None) -> None:
         self.learner, self.recipe, self.run = learner, recipe, run
@@ -86,8 +81,8 @@ class Trainer:
         """Scores of the moving average at the last validation."""
 
     def save(self) -> None:
-        """Write the checkpoint, and write the moving average of the weights. An existing file is replaced only when the
-        new file is complete."""
+        """Write the checkpoint and the moving average of the weights. An existing file is replaced only when the new
+        file is complete."""
         state = {
             "step": self.step,
             "seconds": self.seconds,
@@ -105,8 +100,8 @@ class Trainer:
         weights.save(fold(self.learner.average), self.run / "average.safetensors", about)
 
     def resume(self) -> bool:
-        """Continue from the checkpoint of a stopped training. Return False if the folder has no checkpoint. Raises
-        BlazePoserError if the checkpoint was made with another recipe or other initial weights."""
+        """Continue from the checkpoint of a stopped training, and return whether there is one. Raises BlazePoserError
+        if the checkpoint was made with another recipe or other initial weights."""
         if not self.checkpoint.exists():
             return False
         state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
@@ -122,19 +117,19 @@ class Trainer:
         return True
 
     def validate(self, checks: list[Batch], means: Mapping[str, float] | None = None) -> None:
-        """Measure the network with averaged weights on the validation images, and log the scores. `means` is also
-        logged, and contains the mean of each loss term since the previous validation."""
+        """Measure and log the scores of the averaged weights on the validation images. `means` are the means of the
+        loss terms since the previous validation."""
         self.scores = score_network(self.learner.average, checks)
         console.print(f"step {self.step}: val {self.scores.line()}")
         self.log(step=self.step, seconds=round(self.seconds), train=means, val=self.scores.as_dict())
 
     def log(self, **entry: object) -> None:
-        """Write an entry to the log of the training, as one line."""
+        """Append an entry to the log of the training, as one line."""
         with open(self.run / "log.jsonl", "a") as log:
             log.write(json.dumps(entry) + "\n")
 
     def train(self, batch: Batch) -> dict[str, Tensor]:
-        """Take one training step with a batch, and return the terms of the loss."""
+        """Take one training step, and return the terms of the loss."""
         image, target = self.learner.target(batch)
         with autocast(image.device):
             taps = self.learner.model.backbone(image)
@@ -154,9 +149,8 @@ def train(
     """Train the network, and return the `Trainer` at the end. The checkpoint and the log (`log.jsonl`) are written to
     the folder `run`. If the folder contains a stopped training, the stopped training continues.
 
-    `workers` is the number of processes that make the training images in advance. `every` is the number of steps after
-    which the network is saved and validated again. At the end of the training, the expected error of the network is
-    calibrated. The calibration uses the validation images both with and without disturbances.
+    `workers` is the number of processes that make the images in advance. `every` is the number of steps between two
+    validations. At the end, the expected error is calibrated on the validation images, with and without disturbances.
     """
     run.mkdir(parents=True, exist_ok=True)
     bank = read_bank(folder, recipe.pools, "train", device, console.print, recipe.faceless)
@@ -174,7 +168,7 @@ def train(
         return training_batches(bank, recipe.batch, steps, recipe.seed, settings, workers, teacher)
 
     def first_batches(steps: range, teacher: Teacher) -> Iterator[Batch]:
-        """Return batches for the first two stages of a training. The third stage uses other batches."""
+        """Return batches for the first two stages. The third stage uses other batches."""
         unseen = range(recipe.steps + steps.start, recipe.steps + steps.stop)
         return batches(unseen, recipe.images, teacher)
 
@@ -225,7 +219,7 @@ def train(
 
 
 def about(recipe: Recipe, device: torch.device) -> dict[str, object]:
-    """Return the log entry about the recipe and the PC. The entry is written when a training starts or is resumed."""
+    """Return the log entry about the recipe and the PC. Each start and each continuation writes this entry."""
     return {
         "recipe": asdict(recipe),
         "device": torch.cuda.get_device_name(device)
@@ -238,7 +232,7 @@ def about(recipe: Recipe, device: torch.device) -> dict[str, object]:
 
 
 def score_network(model: BlazePoser, batches: Iterable[Batch]) -> Scores:
-    """Return the scores of the float network `model` on validation batches."""
+    """Return the scores of the float network on validation batches."""
     model.eval()
     found: list[Face | None] = []
     rotations = []
@@ -253,8 +247,8 @@ def score_network(model: BlazePoser, batches: Iterable[Batch]) -> Scores:
 
 
 def notes(recipe: Recipe, start: Path | None, scores: Scores) -> dict[str, object]:
-    """Return the notes about a training that are stored in the file of weights and in the manifest. If the training
-    started from a safetensors file, the entry `start` is a copy of that file's notes."""
+    """Return the notes for the file of weights and the manifest. If the training started from a file of weights, the
+    entry `start` is a copy of that file's notes."""
     return {
         "start": weights.notes(start) if start else f"MediaPipe BlazeFace short range, sha256 {BLAZEFACE_SHA256}",
         "labels": "mean rotation of teacher networks",
