@@ -20,7 +20,7 @@ from ..network import weights
 from ..network.architecture import ORIGINAL, Architecture, architecture
 from ..network.branches import unfold
 from ..network.model import BlazePoser
-from .device import has_bfloat16
+from .device import CPU, has_bfloat16
 from .losses import QUIET, AngleBins, Detections, Target, detections
 from .recipe import Recipe
 
@@ -33,15 +33,9 @@ class Learner:
     predicts angle bins. `original` is the frozen BlazeFace, and its detections are targets. BlazeFace's boxes lie too
     high, so they are moved down before the training."""
 
-    def __init__(
-        self,
-        recipe: Recipe,
-        start: Path | None = None,
-        device: torch.device | str = "cpu",
-        planned: Architecture | None = None,
-    ) -> None:
+    def __init__(self, recipe: Recipe, start: Path | None = None, device: torch.device = CPU) -> None:
         torch.manual_seed(recipe.seed)
-        planned = planned or architecture(recipe.architecture)
+        planned = architecture(recipe.architecture)
         network = weights.load(start) if start else _original(planned)
         if network.architecture != planned:
             raise BlazePoserError(f"{start} does not have the recipe's architecture, {recipe.architecture}")
