@@ -187,7 +187,7 @@ def test_a_face_that_the_original_misses_is_no_negative(target: Target) -> None:
 
 def test_classification_alone_changes_weights_that_ship(target: Target) -> None:
     model = BlazePoser()
-    pose = losses.poses(model, AngleBins(), random_taps())
+    pose = losses.poses(model, AngleBins(ARCHITECTURE.pose_hidden), random_taps())
     losses.pose_terms(pose, target, losses.inside_boxes(target.boxes))["bins"].backward()
     for head in model.pose_heads:
         assert head.hidden.weight.grad is not None
@@ -201,7 +201,7 @@ def random_taps() -> tuple[torch.Tensor, torch.Tensor]:
 
 def test_the_expected_error_costs_the_angles_nothing(target: Target) -> None:
     model = BlazePoser()
-    pose = losses.poses(model, AngleBins(), random_taps())
+    pose = losses.poses(model, AngleBins(ARCHITECTURE.pose_hidden), random_taps())
     losses.pose_terms(pose, target, losses.inside_boxes(target.boxes))["error"].backward()
     for head in model.pose_heads:
         assert head.error.bias is not None

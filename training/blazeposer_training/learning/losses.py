@@ -17,7 +17,6 @@ from torch import Tensor, nn
 from blazeposer.core.contract import GRIDS, MAX_ANGLE, anchors, cell_of_anchor
 
 from ..images.batches import Batch
-from ..network.architecture import ARCHITECTURE
 from ..network.model import BlazePoser, cell_rows
 
 BIN_WIDTH = 6.0
@@ -52,7 +51,7 @@ class AngleBins(nn.Module):
     """A layer that predicts the bins of yaw, pitch and roll from the hidden layers of the pose heads. Only the training
     uses this layer. The loss of the bins also trains the hidden layers."""
 
-    def __init__(self, hidden: int = ARCHITECTURE.pose_hidden) -> None:
+    def __init__(self, hidden: int) -> None:
         super().__init__()
         self.maps = nn.ModuleList(nn.Conv2d(hidden, 3 * BINS, 1) for _ in GRIDS)
 
