@@ -18,7 +18,7 @@ from torch import Tensor
 from blazeposer.core.contract import INPUT_SIZE
 from blazeposer.core.rotation import mirror_rotation, turn_rotation
 
-from .bank import SIDE, Bank
+from .bank import SIDE, Bank, Floats
 from .settings import ImageSettings
 
 BLACK, REPLICATED, REFLECTED, PHOTO = range(4)
@@ -41,7 +41,6 @@ BACKGROUND_SIDES = (0.5, 1.3)
 """Smallest and largest side of the visible square of a background, as factors on the background's side. If the factor
 is larger than 1, the edge of the background is repeated, and people in the background become small."""
 
-Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 

@@ -21,7 +21,6 @@ from blazeposer.core.rotation import mirror_rotation
 
 from .augment import (
     UPSIDE_DOWN,
-    Floats,
     Placements,
     Views,
     bulged_points,
@@ -33,7 +32,7 @@ from .augment import (
     transforms,
     validation_placements,
 )
-from .bank import Bank
+from .bank import Bank, Floats
 from .relight import Light, relight
 from .settings import ImageSettings
 

@@ -34,8 +34,6 @@ CENTRAL_WEIGHT = 0.15
 the pose."""
 SURE = 2.0
 """Logit that the loss demands at one anchor of each labelled face. With this logit, INT8 rounding loses no face."""
-
-
 QUIET = -6.0
 """Largest target logit of anchors where the network must not find a face."""
 MIRRORED_SIX = (1.0, -1.0, -1.0, -1.0, 1.0, 1.0)
@@ -142,7 +140,7 @@ def pose_terms(pose: Pose, target: Target, inside: Tensor) -> dict[str, Tensor]:
     six, label = pose.rotation[image, cell], target.rotations[image]
     predicted = rotation_from_six(six)
 
-    blended = rotation_from_six(torch.einsum("nc,ncv->nv", share, pose.rotation)[found > 0])
+    blended = blend(share, pose.rotation, found > 0)
     found_weight = found[found > 0] / found.sum().clamp(min=1e-6)
     face_label = target.rotations[found > 0]
 
@@ -167,7 +165,7 @@ def error_term(pose: Pose, target: Target, inside: Tensor) -> Tensor:
     image, cell = torch.nonzero(cells, as_tuple=True)
     weight, face = cells[image, cell], found > 0
     predicted = rotation_from_six(pose.rotation[image, cell])
-    blended = rotation_from_six(torch.einsum("nc,ncv->nv", share, pose.rotation)[face])
+    blended = blend(share, pose.rotation, face)
     labels, spread = target.rotations, target.spread
     of_cells = error_likelihood(pose.log_error[image, cell], predicted, labels[image], spread[image])
     of_faces = error_likelihood((share * pose.log_error).sum(1)[face], blended, labels[face], spread[face])
@@ -191,6 +189,11 @@ def pose_weights(logits: Tensor, inside: Tensor, boxes: Tensor, weights: Tensor)
     surviving = per_cell(firing * (firing >= 0.5))
     faces = torch.where(surviving.sum(1, keepdim=True) > 0, surviving, cells)
     return cells, faces / faces.sum(1, keepdim=True).clamp(min=1e-6), weights * (faces.sum(1) > 0)
+
+
+def blend(share: Tensor, rotation: Tensor, chosen: Tensor) -> Tensor:
+    """Return the rotation matrices (n, 3, 3) of the chosen faces. Each is a weighted mean of a face's cells."""
+    return rotation_from_six(torch.einsum("nc,ncv->nv", share, rotation)[chosen])
 
 
 def error_likelihood(log_error: Tensor, predicted: Tensor, label: Tensor, spread: Tensor) -> Tensor:
@@ -240,10 +243,7 @@ def mirror_terms(found: Detections, pose: Pose, target: Target, inside: Tensor) 
     image, cell = torch.nonzero(cells, as_tuple=True)
     weight = cells[image, cell] / cells.sum().clamp(min=1e-6)
     ours, theirs = (rotation_from_six(values[image, cell]) for values in (pose.rotation[first], six))
-    blended = [
-        rotation_from_six(torch.einsum("nc,ncv->nv", share, values)[faces > 0])
-        for values in (pose.rotation[first], six)
-    ]
+    blended = [blend(share, values, faces > 0) for values in (pose.rotation[first], six)]
     blended_weight = faces[faces > 0] / faces.sum().clamp(min=1e-6)
     errors = (pose.log_error[first] - pose.log_error[second][:, mirrored_cells])[image, cell]
     firing = logits.sigmoid() * (logits.sigmoid() > 0.1)
