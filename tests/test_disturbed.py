@@ -197,8 +197,8 @@ def test_mirror_losses_vanish_where_both_sides_are_alike_and_only_there() -> Non
     six = rotations[:, :2].flatten(1)[:, None].repeat(1, 320, 1)
     boxes = torch.tensor([[0.3, 0.2, 0.6, 0.7], [0.4, 0.2, 0.7, 0.7]])
     found = Detections(logits, regressors)
-    silent = torch.zeros(2, 896, dtype=torch.bool)
-    target = Target(found, rotations, boxes, silent, *[torch.ones(2)] * 3, pairs=1)
+    silent, ones = torch.zeros(2, 896, dtype=torch.bool), torch.ones(2)
+    target = Target(found, rotations, boxes, silent, ones, ones, ones, pairs=1)
     pose = Pose(six, log_error, torch.zeros(2, 320, 3, losses.BINS))
     inside = losses.inside_boxes(boxes)
     for name, value in losses.mirror_terms(found, pose, target, inside).items():
