@@ -43,6 +43,10 @@ TRUSTED_SPREAD = 4.0
 COVERED = (0.1, 0.5)
 """Smallest and largest part of a face's box that a rectangle covers."""
 
+MARGINS = (0.03, 0.3)
+"""Smallest and largest visible margin around a face whose photo is cut, as fractions of the face's box. The setting
+`cropped` is the share of such faces."""
+
 T = TypeVar("T", Placements, Views, Light)
 
 
@@ -107,6 +111,7 @@ class TrainingBatches(Dataset[Batch]):
         light = Light.random(rng, count, settings.light, settings.blur)
         placements = disturbed(placements, rng, settings)
         light = cover_faces(light, placements, rng, settings.covered)
+        views = crop_photos(views, rng, settings.cropped)
         rows = np.arange(count)
         twins = (rows % 2 == 1) & (rows < 2 * round(settings.mirrored * count))
         own = np.flatnonzero(~twins)
@@ -172,6 +177,7 @@ def disturbed_batches(bank: Bank, size: int, settings: ImageSettings) -> Iterato
     views = Views.random(rng, count, len(bank.backgrounds), settings.photos, 0.0)
     light, faces = Light.random(rng, count, settings.light, settings.blur), np.arange(count)
     light = cover_faces(light, placements, rng, settings.covered)
+    views = crop_photos(views, rng, settings.cropped)
     for start in range(0, count, size):
         part = slice(start, start + size)
         yield make_batch(bank, faces[part], _part(placements, part), _part(views, part), _part(light, part))
@@ -242,6 +248,14 @@ def cover_faces(light: Light, placements: Placements, rng: np.random.Generator, 
     middles, sides = np.column_stack([across, down]), (half * np.sqrt(part))[:, None]
     boxes = np.round(INPUT_SIZE * np.concatenate([middles - sides, middles + sides], axis=1)).astype(np.int64)
     return replace(light, rectangle=np.where(covered[:, None], boxes, light.rectangle))
+
+
+def crop_photos(views: Views, rng: np.random.Generator, share: float) -> Views:
+    """Return a copy of `views` in which a fraction `share` of the photos is cut close around the face."""
+    if not share:
+        return views
+    cropped = rng.random(len(views.margin)) < share
+    return replace(views, margin=np.where(cropped, rng.uniform(*MARGINS, len(cropped)), views.margin))
 
 
 def _part(record: T, rows: slice | NDArray[np.int64]) -> T:

@@ -39,6 +39,8 @@ class ImageSettings:
     """Share of images that are the mirror image of another image in the batch. Some losses compare these two images."""
     covered: float
     """Share of faces that a rectangle covers in part, in addition to the rectangles of `light`."""
+    cropped: float
+    """Share of faces whose photo is cut close around the face."""
     blur: float
     """Largest standard deviation of the blur, in pixels."""
     balance: float
