@@ -33,8 +33,8 @@ BULGE_FROM, MOST_BULGE, BULGE_RADIUS = 0.4, 0.3, 0.6
 """Size of the smallest face that bulges, largest bulge, and radius of the circle around the face.
 
 The middle of a bulging face is magnified, as in a photo from a short distance. Points outside of the circle do not
-move. The largest bulge makes a photo from a distance of one metre look like a photo from 25 cm. The radius is in sizes
-of the face's box.
+move. The largest bulge makes a photo from a distance of one metre look like a photo from 25 cm. The radius is a
+multiple of the longer side of the face's box.
 """
 
 BACKGROUND_SIDES = (0.5, 1.3)
@@ -110,7 +110,8 @@ def transforms(boxes: Floats, placements: Placements) -> Floats:
 
 
 def bulged_points(points: Floats, boxes: Floats, bulge: Floats) -> Floats:
-    """Return points (N, P, 2) in photos after the faces bulge. This is the inverse of `_bulged`."""
+    """Return the new positions (N, P, 2) of points in photos whose faces bulge. This function is the inverse of
+    `_bulged`."""
     middle, radius = _circles(boxes)
     away = (points - middle[:, None]) / radius[:, None, None]
     length = np.linalg.norm(away, axis=-1, keepdims=True)
@@ -140,7 +141,7 @@ def moved_points(points: Floats, matrices: Floats) -> Floats:
 
 
 def moved_rotations(rotations: Floats, placements: Placements) -> Floats:
-    """Return the rotation matrices (N, 3, 3) that the heads have in their training images."""
+    """Return the rotation matrices (N, 3, 3) of the faces in their training images."""
     mirrored = np.where(placements.mirrored[:, None, None], mirror_rotation(rotations), rotations)
     return turn_rotation(mirrored, placements.clockwise)
 

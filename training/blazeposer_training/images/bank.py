@@ -26,8 +26,8 @@ SIDE = 192
 """Side of a texture in pixels. The side of a training image is 128 pixels, and only few faces of the data sets need a
 larger texture."""
 CUT = 3.0
-"""Side of the square cut out of a large photo, in sizes of the face. Small and turned faces need the space around the
-face."""
+"""Side of the square cut out of a large photo, as a multiple of the face's size. Small and turned faces need the space
+around the face."""
 COLLAGES = 900
 """Number of collages, a third of all backgrounds. The data sets have too few photos with several people to teach the
 network everything that BlazeFace detects."""
@@ -45,11 +45,11 @@ class Bank:
     """Faces and backgrounds for training images.
 
     `textures` (M, 3, 192, 192) contains the photos of the faces as uint8. A texture is a whole photo, or a square that
-    was cut out of a large photo. A small photo is in the top left corner of its texture, and its last row and last
-    column of pixels are repeated. `sizes` (M, 2) contains the width and height of the photo in each texture. `boxes`
-    (M, 4) and `landmarks` (M, 68, 2) are in pixels of the texture. A row of `boxes` contains x0, y0, x1 and y1.
+    was cut out of a large photo. A small photo is in the top left corner of its texture. The photo's last row and
+    last column of pixels are repeated. `sizes` (M, 2) contains the width and height of the photo in each texture.
+    `boxes` (M, 4) and `landmarks` (M, 68, 2) are in pixels of the texture. A row of `boxes` contains x0, y0, x1 and y1.
     `angles` (M, 3) contains yaw, pitch and roll in degrees. `rotations` (M, 3, 3) contains the rotation matrices of the
-    heads. `spread` (M,) is the disagreement of the teacher networks in degrees.
+    faces. `spread` (M,) is the disagreement of the teacher networks in degrees.
 
     `backgrounds` (B, 3, 192, 192) contains square uint8 images without labels. The first `faceless` images of
     `backgrounds` show no face. In a bank for training, the other images are photos or collages that show people.

@@ -55,13 +55,13 @@ class Batch:
     """Training images and their labels, in the memory of one device.
 
     - `pictures` (N, 128, 128, 3) contains the images as uint8.
-    - `rotations` (N, 3, 3) contains the rotation matrices of the heads.
-    - `weights` (N,) says how strongly each label trains the pose, and `trust` (N,) how strongly it trains the expected
-      error. A face that is upside down counts only in `trust`.
+    - `rotations` (N, 3, 3) contains the rotation matrices of the faces.
+    - `weights` (N,) says how strongly each label trains the pose. `trust` (N,) says how strongly each label trains the
+      expected error. A face that is upside down counts only in `trust`.
     - `boxes` (N, 4) and `landmarks` (N, 68, 2) are fractions of the image's side. A row of `boxes` contains x0, y0, x1
       and y1.
     - `spread` (N,) is the disagreement of the teacher networks on each face, in degrees.
-    - `silent` (N, 4) contains boxes in which the network must not find a face, even if a teacher network finds a face.
+    - `silent` (N, 4) contains boxes in which the network must not find a face, even if BlazeFace finds a face there.
       A box in `silent` is the box around a face that is upside down, the whole image if it shows no face, or zeros.
     - `pairs` is the number of pairs of images at the start of the batch. The second image of each pair is the mirror
       image of the first.

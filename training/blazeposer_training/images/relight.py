@@ -129,7 +129,8 @@ def cover_face(pictures: Tensor, landmarks: Tensor, colour: Tensor) -> Tensor:
     x0, y0 = corners[:, None, None].unbind(-1)
     x1, y1 = corners.roll(-1, 1)[:, None, None].unbind(-1)
     x, y = at[:, None], at[:, None, None]
-    # Edges that cross a pixel's row to its right count 1 or -1, by direction. For pixels outside, the sum is 0.
+    # An edge that crosses a pixel's row to the right of the pixel counts 1 or -1, depending on the edge's direction.
+    # For a pixel outside of the mask, the sum is 0.
     crossed = (y0 <= y).int() - (y1 <= y).int()
     left_of = x < x0 + (y - y0) / torch.where(y1 == y0, 1, y1 - y0) * (x1 - x0)
     inside = (crossed * left_of).sum(-1) != 0

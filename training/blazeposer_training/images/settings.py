@@ -21,7 +21,8 @@ class ImageSettings:
     usual: float
     """Share of faces with places and sizes that are typical in front of a camera."""
     turn: float
-    """Standard deviation of the turn in the image's plane, in degrees. No turn is above 45 degrees."""
+    """Standard deviation of the turn in the image's plane, in degrees. This turn is at most 45 degrees. Only the faces
+    of the shares `turned` and `upside_down` have larger turns."""
     turned: float
     """Share of faces turned by any angle up to `turned_most`."""
     turned_most: float

@@ -24,8 +24,8 @@ from .recipe import Recipe
 
 @dataclass(frozen=True)
 class Part:
-    """One part of the distillation. Each item of `maps` is a tuple (ours, theirs, channels). Block number `ours` must
-    imitate BlazeFace's block number `theirs`, in the channels with the indices `channels`."""
+    """One part of the distillation. Each item of `maps` is a tuple (ours, theirs, channels). The first channels of
+    block number `ours` must imitate the channels `channels` of BlazeFace's block number `theirs`."""
 
     blocks: range
     maps: tuple[tuple[int, int, Tensor], ...]
@@ -33,7 +33,7 @@ class Part:
 
 def parts(architecture: Architecture) -> list[Part]:
     """Return the parts of the distillation. BlazeFace's own architecture has no parts, because it starts with a copy of
-    BlazeFace's weights. The blocks at 64x64 are trained without a target of their own."""
+    BlazeFace's weights. The blocks at 64x64 learn only from the feature map of 32x32."""
     if (architecture.stem, architecture.blocks) == (ORIGINAL.stem, ORIGINAL.blocks):
         return []
     strides = [block.stride for block in architecture.blocks]

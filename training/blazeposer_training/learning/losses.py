@@ -20,15 +20,15 @@ from ..images.batches import Batch
 from ..network.model import BlazePoser, cell_rows
 
 BIN_WIDTH = 6.0
-"""Width of a bin in degrees. The width is about the error that the training should reach, so the network can tell
-neighbouring bins apart."""
+"""Width of a bin in degrees. The width is about the error that the training should reach. The network could not tell
+narrower bins apart."""
 BINS = round(2 * MAX_ANGLE / BIN_WIDTH)  # 33 bins from -99 to 99 degrees
 ANGLE_CLIP = 1.0
 """Limit on the error of an angle in the loss, in radians. Errors of pitch and roll become very large near 90 degrees of
 yaw."""
 LABEL_ERROR = 0.5**0.5
-"""Ratio of a label's own error to the disagreement of its teachers. Three independent teachers differ from their mean
-by sqrt 2 times the mean's error."""
+"""Ratio of a label's error to the disagreement of the teacher networks. A label is the mean of three teacher networks.
+If their errors are independent, each teacher network differs from the mean by sqrt 2 times the mean's error."""
 CENTRAL_WEIGHT = 0.15
 """Smallest weight of a cell in the middle of a labelled face. With this weight, faces that BlazeFace misses also train
 the pose."""
@@ -192,14 +192,15 @@ def pose_weights(logits: Tensor, inside: Tensor, boxes: Tensor, weights: Tensor)
 
 
 def blend(share: Tensor, rotation: Tensor, chosen: Tensor) -> Tensor:
-    """Return the rotation matrices (n, 3, 3) of the chosen faces. Each is a weighted mean of a face's cells."""
+    """Return the rotation matrices (n, 3, 3) of the chosen faces. `share` (N, 320) contains the weights with which the
+    rotation values of a face's cells are averaged."""
     return rotation_from_six(torch.einsum("nc,ncv->nv", share, rotation)[chosen])
 
 
 def error_likelihood(log_error: Tensor, predicted: Tensor, label: Tensor, spread: Tensor) -> Tensor:
     """Return the negative log-likelihood (n,) of the actual errors under an exponential distribution. The mean of this
-    distribution is the predicted error. The actual error combines two independent values: the label's error, and the
-    angle between prediction and label."""
+    distribution is the network's expected error. The actual error combines two independent values: the label's error,
+    and the angle between prediction and label."""
     angle = 2 * torch.asin((chordal(predicted, label).detach() / 2).clamp(max=1)).rad2deg()
     expected = torch.hypot(angle, LABEL_ERROR * spread)
     return expected * (-log_error).exp() + log_error
@@ -208,9 +209,9 @@ def error_likelihood(log_error: Tensor, predicted: Tensor, label: Tensor, spread
 def detection_terms(found: Detections, target: Target, inside: Tensor) -> dict[str, Tensor]:
     """Return the terms of the detection loss. Regressors are compared only at the anchors where BlazeFace finds a face.
 
-    If BlazeFace misses a labelled face, the term `scores` ignores the anchors inside the labelled box, but not the
-    anchors at which the network must not find a face. The term `seen` demands a high score at one or more anchors of
-    each labelled face. The weight of a face in the term `seen` is the weight of the face's label.
+    If BlazeFace misses a labelled face, the term `scores` ignores the anchors inside the labelled box. The anchors at
+    which the network must not find a face are never ignored. The term `seen` demands a high score at one or more
+    anchors of each labelled face. The weight of a face in the term `seen` is the weight of the face's label.
     """
     wanted = target.detections
     probability = wanted.logits.sigmoid()
@@ -232,9 +233,9 @@ def detection_terms(found: Detections, target: Target, inside: Tensor) -> dict[s
 
 
 def mirror_terms(found: Detections, pose: Pose, target: Target, inside: Tensor) -> dict[str, Tensor]:
-    """Return the loss terms that compare the outputs for an image with the outputs for its mirror image, mirrored back.
-    Rotations and log errors are compared only in cells that have a weight in the pose loss. Logits and regressors are
-    compared only at the anchors where BlazeFace finds a face."""
+    """Return the loss terms that compare the outputs for an image with the outputs for its mirror image. First, the
+    outputs for the mirror image are mirrored back. Rotations and log errors are compared only in cells that have a
+    weight in the pose loss. Logits and regressors are compared only at the anchors where BlazeFace finds a face."""
     first, second = slice(0, 2 * target.pairs, 2), slice(1, 2 * target.pairs, 2)
     logits = target.detections.logits[first]
     cells, share, faces = pose_weights(logits, inside[first], target.boxes[first], target.weights[first])
@@ -277,8 +278,8 @@ def _mirrored_regressors(values: Tensor) -> Tensor:
 
 
 def inside_boxes(boxes: Tensor, shrink: float = 1.0) -> Tensor:
-    """Return an array (N, 896) with 1 for anchors whose centre is inside the box of the image, and 0 for all other
-    anchors. The width and the height of the boxes (N, 4) are first multiplied by `shrink`."""
+    """Return an array (N, 896) with 1 for anchors whose centre is inside the box, and 0 for all other anchors. `boxes`
+    (N, 4) has one box for each image. The width and the height of the boxes are first multiplied by `shrink`."""
     centres = _ANCHORS.to(boxes)
     middle, half = (boxes[:, :2] + boxes[:, 2:]) / 2, shrink * (boxes[:, 2:] - boxes[:, :2]) / 2
     return ((centres[None] - middle[:, None]).abs() < half[:, None]).all(-1).to(boxes.dtype)

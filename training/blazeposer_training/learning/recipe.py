@@ -46,8 +46,8 @@ class Recipe:
     pools: tuple[str, ...]
     """Names of the data sets of labelled photos."""
     faceless: tuple[str, ...]
-    """Names of zips with photos without faces. Photos with odd numbers are kept for tests. If no zip is named,
-    backgrounds are drawn."""
+    """Names of zips with photos without faces. Photos with an odd number in the file name are kept for tests.
+    If no zip is named, backgrounds are drawn."""
     batch: int
     """Number of images in a step."""
     rate: float

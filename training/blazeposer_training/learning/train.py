@@ -219,7 +219,7 @@ def train(
 
 
 def about(recipe: Recipe, device: torch.device) -> dict[str, object]:
-    """Return the log entry about the recipe and the PC. Each start and each continuation writes this entry."""
+    """Return the log entry about the recipe and the PC. The entry is written when a training starts or continues."""
     return {
         "recipe": asdict(recipe),
         "device": torch.cuda.get_device_name(device)
